@@ -1,0 +1,22 @@
+"""The nouns; numpy only."""
+
+from .codec import LabelCodec
+from .confusion import Confusion
+from .inputspec import InputSpec
+from .labels import IGNORE, ClassDef, LabelMap, LabelSpec
+from .prediction import Prediction
+from .report import Report
+from .sample import Sample
+
+__all__ = [
+    "IGNORE",
+    "ClassDef",
+    "Confusion",
+    "InputSpec",
+    "LabelCodec",
+    "LabelMap",
+    "LabelSpec",
+    "Prediction",
+    "Report",
+    "Sample",
+]

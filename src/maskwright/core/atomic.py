@@ -1,0 +1,95 @@
+"""Nothing is half-written: files and folders appear whole, by rename, or not at all.
+
+A read-only folder, a full disk and a path in the way become an OutputError naming the path.
+"""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import OutputError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` by way of a temporary neighbour, synced to disk."""
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` of UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, document: Any) -> None:
+    """`write_bytes` of indented JSON; NaN is refused, use None."""
+    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A staging folder that replaces `path` when the block ends well and vanishes when not."""
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        with explained(path):
+            yield staging
+            staging.chmod(0o777 & ~_umask())
+            _swap(staging, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write under `path` into an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.EACCES: "permission denied; choose another output folder with -o",
+            errno.EPERM: "permission denied; choose another output folder with -o",
+            errno.EROFS: "the file system is read-only; choose another output folder with -o",
+            errno.ENOSPC: "the disk is full; free some space or choose another folder with -o",
+            errno.EDQUOT: "the disk quota is used up; free some space",
+            errno.ENOTDIR: "a file stands where a folder is needed; choose another path",
+            errno.EEXIST: "a file stands where a folder is needed; choose another path",
+            errno.EISDIR: "a folder stands where a file is needed; choose another path",
+        }
+        if error.errno not in reasons:
+            raise
+        raise OutputError(f"{path}: cannot write: {reasons[error.errno]}") from error
+
+
+def _swap(staging: Path, path: Path) -> None:
+    if not path.exists():
+        staging.rename(path)
+        return
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+    path.rename(old / path.name)
+    staging.rename(path)
+    shutil.rmtree(old)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,115 @@
+"""Raw file values <-> class indices, with no value left unexplained.
+
+An RGB colour is the packed int 0xRRGGBB (`pack_rgb`). 16-bit values are plain ints.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ConfigError, DataError
+from .labels import IGNORE, LabelMap, LabelSpec
+
+_MAX_TABLE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCodec:
+    """Total mapping from the values in a mask file to class indices.
+
+    Every value that occurs must be listed: either under a class or under `ignored`.
+    A value in neither is an error, never a silent IGNORE. `pixels` says what a raw value is:
+    one stored integer ("index") or a packed colour ("rgb").
+    """
+
+    spec: LabelSpec
+    raw_to_index: Mapping[int, int]
+    ignored: frozenset[int] = frozenset({IGNORE})
+    pixels: Literal["index", "rgb"] = "index"
+    _raw: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+    _index: NDArray[np.uint8] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        both = sorted(self.ignored & set(self.raw_to_index))
+        if both:
+            raise ConfigError(f"raw values {both} are under a class and under 'ignored'")
+        outside = sorted(i for i in self.raw_to_index.values() if not 0 <= i < len(self.spec))
+        if outside:
+            raise ConfigError(f"class indices {outside} are not in 0..{len(self.spec) - 1}")
+        table = dict(self.raw_to_index) | dict.fromkeys(self.ignored, IGNORE)
+        raw = np.array(sorted(table), np.int64)
+        object.__setattr__(self, "_raw", raw)
+        object.__setattr__(self, "_index", np.array([table[v] for v in raw.tolist()], np.uint8))
+
+    @classmethod
+    def identity(cls, spec: LabelSpec) -> "LabelCodec":
+        """Raw value = class index and 255 = IGNORE: the native layout."""
+        return cls(spec=spec, raw_to_index={i: i for i in range(len(spec))})
+
+    def decode(self, raw_HW: NDArray[np.integer], *, where: str) -> LabelMap:
+        """Class indices for one mask.
+
+        Args:
+            raw_HW: Values as stored in the file (packed with `pack_rgb` where RGB).
+            where: File name or key, for the error message.
+
+        Raises:
+            DataError: A value is neither mapped nor ignored.
+        """
+        if raw_HW.dtype == np.uint8:
+            table, known = self._tables(256)
+        elif raw_HW.dtype == np.uint16:
+            table, known = self._tables(_MAX_TABLE)
+        else:
+            return self._decode_by_search(raw_HW, where)
+        if not known.all() and not known[raw_HW].all():
+            raise self._unlisted(raw_HW, where)
+        return table[raw_HW]
+
+    def encode(self, labels_HW: LabelMap) -> NDArray[np.integer]:
+        """Smallest raw value of each class, IGNORE kept as the smallest ignored value."""
+        table = np.full(256, min(self.ignored, default=IGNORE), np.int64)
+        for raw, index in sorted(self.raw_to_index.items(), reverse=True):
+            table[index] = raw
+        narrow = np.uint8 if table.max() < 256 else np.uint16
+        dtype = np.uint32 if self.pixels == "rgb" else narrow
+        return table.astype(dtype)[labels_HW]
+
+    def _tables(self, size: int) -> tuple[LabelMap, NDArray[np.bool_]]:
+        table, known = np.full(size, IGNORE, np.uint8), np.zeros(size, np.bool_)
+        inside = (self._raw >= 0) & (self._raw < size)
+        table[self._raw[inside]] = self._index[inside]
+        known[self._raw[inside]] = True
+        return table, known
+
+    def _decode_by_search(self, raw_HW: NDArray[np.integer], where: str) -> LabelMap:
+        place_HW = np.searchsorted(self._raw, raw_HW).clip(max=len(self._raw) - 1)
+        if (self._raw[place_HW] != raw_HW).any():
+            raise self._unlisted(raw_HW, where)
+        return self._index[place_HW]
+
+    def _unlisted(self, raw_HW: NDArray[np.integer], where: str) -> DataError:
+        values, counts = np.unique(raw_HW, return_counts=True)
+        unknown = [
+            f"{self.show(value)} ({count} px)"
+            for value, count in zip(values.tolist(), counts.tolist(), strict=True)
+            if value not in self.raw_to_index and value not in self.ignored
+        ]
+        more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
+        return DataError(
+            f"{where}: mask values {', '.join(unknown[:8])}{more} are not in the label codec; "
+            f"in dataset.yaml, list them as 'raw' of a class or add them to 'ignored'"
+        )
+
+    def show(self, raw: int) -> str:
+        """A raw value as dataset.yaml writes it: 7, or '#804080' where masks hold colours."""
+        return f"#{raw:06x}" if self.pixels == "rgb" else str(raw)
+
+
+def pack_rgb(rgb_HW3: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """H x W packed colours 0xRRGGBB, widened first: uint8 would overflow."""
+    wide = rgb_HW3.astype(np.uint32)
+    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]

@@ -1,0 +1,53 @@
+"""Every error a user can cause, each saying what was expected, what was found, and the fix."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MaskwrightError(Exception):
+    """Base of all errors raised on purpose; the command line prints these without a traceback."""
+
+
+class ConfigError(MaskwrightError):
+    """A recipe, option or manifest is wrong."""
+
+
+class DataError(MaskwrightError):
+    """A file on disk is not what its dataset promises."""
+
+
+class BundleError(MaskwrightError):
+    """A model folder is damaged, of another version, or not a model."""
+
+
+class OutputError(MaskwrightError):
+    """Results could not be written: read-only folder, full disk, path in the way."""
+
+
+class TrainingError(MaskwrightError):
+    """Training had to stop: NaN, out of memory, nothing to learn from."""
+
+
+class MissingDependencyError(MaskwrightError):
+    """An optional package is needed for this part."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; run: pip install 'maskwright[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class UnknownNameError(ConfigError):
+    """A name is not in a closed set; the message lists the set and the nearest member."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = tuple(known)
+        super().__init__(
+            f"no {kind} named {name!r}{nearest(name, known)}. Known: {', '.join(known)}."
+        )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where some known name is close, else nothing."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,77 @@
+"""InputSpec: how an image becomes the numbers a network sees, once for all stages."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ConfigError, DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpec:
+    """Channels, scale and normalisation of the network's input.
+
+    x = (value / max_value - mean) / std per channel, in the channel order of the file
+    (RGB for colour images). `scale_ratio` is the factor by which images are resized before
+    the network; predictions always come back at source resolution.
+    """
+
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    max_value: int = 255
+    scale_ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ConfigError(
+                f"input of {self.channels} channels needs as many means and stds, "
+                f"got {len(self.mean)} and {len(self.std)}"
+            )
+        if min(self.std) <= 0:
+            raise ConfigError(f"input std must be positive, got {self.std}")
+        if not 0 < self.scale_ratio <= 1:
+            raise ConfigError(f"scale_ratio must be in (0, 1], got {self.scale_ratio}")
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Undo `to_json`."""
+        known = dict(document)
+        known["mean"], known["std"] = tuple(known["mean"]), tuple(known["std"])
+        return cls(**known)
+
+    def to_json(self) -> dict[str, Any]:
+        """A flat object."""
+        return asdict(self)
+
+    def check(self, image_HWC: NDArray[np.integer], *, where: str) -> None:
+        """Refuse an image of another kind than the network was made for.
+
+        Raises:
+            DataError: Wrong number of channels or bits.
+        """
+        if image_HWC.shape[2] != self.channels:
+            raise DataError(
+                f"{where}: image has {image_HWC.shape[2]} channels, the model takes "
+                f"{self.channels}; convert the image or train on such images"
+            )
+        wanted = np.uint8 if self.max_value == 255 else np.uint16
+        if image_HWC.dtype != wanted:
+            raise DataError(
+                f"{where}: image holds {image_HWC.dtype}, the model takes "
+                f"{np.dtype(wanted)}; convert the image or train on such images"
+            )
+
+    def network_size(self, size_HW: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) at which the network sees an image of `size_HW`."""
+        height, width = (max(1, round(n * self.scale_ratio)) for n in size_HW)
+        return height, width
+
+    def normalize(self, image_HWC: NDArray[np.integer]) -> NDArray[np.float32]:
+        """C x H x W float32, contiguous."""
+        scale = 1 / (self.max_value * np.asarray(self.std, np.float32))
+        shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
+        x_HWC = image_HWC.astype(np.float32) * scale - shift
+        return np.ascontiguousarray(x_HWC.transpose(2, 0, 1), dtype=np.float32)

@@ -1,0 +1,27 @@
+"""Prediction: what a model says of one image, at the image's own resolution."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError
+from .labels import LabelMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prediction:
+    """Class map and confidence of one image, same size and orientation as the source.
+
+    `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class.
+    """
+
+    labels_HW: LabelMap
+    confidence_HW: NDArray[np.float32]
+    bundle_id: str
+
+    def __post_init__(self) -> None:
+        if self.labels_HW.shape != self.confidence_HW.shape:
+            raise DataError(
+                f"labels are {self.labels_HW.shape}, confidence is {self.confidence_HW.shape}"
+            )

@@ -1,0 +1,32 @@
+"""Sample: one image with its label map, key and group."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError
+from .labels import LabelMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """What a dataset yields. `group` is never split apart: a patient, a street, a video.
+
+    The image is H x W x C, uint8 or uint16, oriented as a viewer shows it (EXIF applied),
+    with no resizing and no change of values.
+    """
+
+    key: str
+    group: str
+    image_HWC: NDArray[np.uint8] | NDArray[np.uint16]
+    labels_HW: LabelMap | None = None
+
+    def __post_init__(self) -> None:
+        if self.image_HWC.ndim != 3:
+            raise DataError(f"{self.key}: image is {self.image_HWC.shape}, expected (H, W, C)")
+        if self.labels_HW is not None and self.labels_HW.shape != self.image_HWC.shape[:2]:
+            raise DataError(
+                f"{self.key}: image is {self.image_HWC.shape[:2]} (H, W), "
+                f"labels are {self.labels_HW.shape}"
+            )
