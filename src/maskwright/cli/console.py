@@ -1,0 +1,69 @@
+"""What every command shares: `--json`, `--quiet`, and where its words and bars go."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON document on stdout; all else goes to stderr."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
+
+T = TypeVar("T")
+_PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """Speaks for one command, as its `--json` and `--quiet` ask."""
+
+    as_json: bool = False
+    quiet: bool = False
+
+    def say(self, text: str) -> None:
+        """A line for people: on stdout, on stderr with `--json`, nowhere with `--quiet`."""
+        if not self.quiet:
+            typer.echo(text, err=self.as_json)
+
+    def result(self, document: Any) -> None:
+        """The command's one JSON document, printed only with `--json`; None stands for NaN."""
+        if self.as_json:
+            typer.echo(json.dumps(document, indent=1, allow_nan=False))
+
+    def progress(self, items: Iterable[T], *, total: int, what: str) -> Iterator[T]:
+        """A core Progress: a bar on stderr, on terminals, once the work has lasted 2 s."""
+        remaining = iter(items)
+        if self.quiet:
+            yield from remaining
+            return
+        started_s = time.monotonic()
+        for done, item in enumerate(remaining, start=1):
+            yield item
+            if time.monotonic() - started_s > _PATIENCE_S:
+                yield from _shown(remaining, done=done, total=total, what=what)
+
+
+def _shown(items: Iterator[T], *, done: int, total: int, what: str) -> Iterator[T]:
+    from rich.console import Console as Terminal
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    terminal = Terminal(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=terminal, disable=not terminal.is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=total, completed=done)
+        for item in items:
+            yield item
+            bar.advance(task)

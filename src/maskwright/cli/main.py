@@ -1,0 +1,61 @@
+"""`maskwright VERB ...`: puts the verbs together and turns errors into exit codes.
+
+0 done, 1 refused or failed with a message, 2 wrong usage, 130 interrupted. An error that a
+user can cause is printed bare; any other exception is a bug and shows its traceback.
+"""
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from ..core.errors import MaskwrightError
+from . import data_verbs, demo, model_verbs, train_verbs
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="maskwright",
+    help="Semantic segmentation in production: check, train, evaluate, predict.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verbs in (data_verbs, train_verbs, model_verbs, demo):
+    verbs.register(app)
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"maskwright {installed('maskwright')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; the console script `maskwright`."""
+    _survive_odd_names()
+    try:
+        app()
+    except MaskwrightError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo("Interrupted.", err=True)
+        raise
+
+
+def _survive_odd_names() -> None:
+    """Let file names that are no UTF-8 be printed, escaped, where Python would raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
