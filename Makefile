@@ -1,0 +1,52 @@
+# Two commands on a fresh machine with Python >= 3.11 and make: `make demo` and `make test`.
+# Everything lives in .venv, at the versions in constraints.txt; the second run reuses it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+RECIPE := pyproject.toml constraints.txt
+
+.PHONY: demo test check lint types layers docs bench constraints clean
+
+demo: .venv/installed-train
+	$(BIN)/maskwright demo
+
+test: .venv/installed-all
+	$(BIN)/python -m pytest
+
+check: lint types layers docs test
+
+lint: .venv/installed-all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed-all
+	$(BIN)/mypy
+
+layers: .venv/installed-all
+	$(BIN)/lint-imports
+
+docs: .venv/installed-all
+	$(BIN)/mkdocs build --strict
+
+# Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.
+constraints: .venv/installed-all
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --strip-extras --no-annotate --upgrade --custom-compile-command "make constraints" \
+	  --output-file constraints.txt
+
+clean:
+	rm -rf .venv site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "maskwright needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { echo "On Debian and Ubuntu: apt-get install python3-venv (as root, or with sudo)"; exit 1; }
+
+.venv/installed-train: .venv/bin/pip $(RECIPE)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train]'
+	@touch $@
+
+.venv/installed-all: .venv/bin/pip $(RECIPE)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	@touch .venv/installed-train $@
