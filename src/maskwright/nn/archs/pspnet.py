@@ -1,0 +1,60 @@
+"""PSPNet, Zhao et al. 2017 (arXiv:1612.01105): features pooled over 1, 2, 3 and 6 bins a side."""
+
+from typing import cast
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from maskwright.nn.encoders import quiet_smp
+
+
+class Config(BaseModel):
+    """Width after the pyramid, and its spatial dropout."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decoder_channels: int = 256
+    dropout: float = 0.1
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`; features of stride 8, as in the paper."""
+    smp = quiet_smp()
+    network = smp.PSPNet(
+        encoder,
+        encoder_weights=None,
+        psp_out_channels=config.decoder_channels,
+        psp_dropout=config.dropout,
+        in_channels=in_channels,
+        classes=num_classes,
+    )
+    for block in network.decoder.psp.blocks:
+        block.pool[0] = RegionMean(block.pool_size)
+    return cast("nn.Module", network)
+
+
+class RegionMean(nn.Module):
+    """`AdaptiveAvgPool2d(bins)` as two matrix products: the same numbers, but exportable.
+
+    The library's layer exports to ONNX without an error and then holds the pooling windows of
+    the one size that was traced.
+    """
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.bins = bins
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, C, bins, bins); bin i covers floor(i n / bins) to ceil((i + 1) n / bins) - 1."""
+        height, width = x_BChw.shape[-2:]
+        rows_bh, columns_bw = self._weights(height, x_BChw), self._weights(width, x_BChw)
+        return rows_bh @ x_BChw @ columns_bw.T
+
+    def _weights(self, length: int, like: Tensor) -> Tensor:
+        bin_b1 = torch.arange(self.bins, device=like.device)[:, None]
+        place_1n = torch.arange(length, device=like.device)[None]
+        first_b1 = bin_b1 * length // self.bins
+        end_b1 = ((bin_b1 + 1) * length + self.bins - 1) // self.bins
+        inside_bn = ((place_1n >= first_b1) & (place_1n < end_b1)).to(like.dtype)
+        return inside_bn / inside_bn.sum(1, keepdim=True)

@@ -1,0 +1,29 @@
+"""U-Net, Ronneberger et al. 2015 (arXiv:1505.04597), on any encoder of five stages."""
+
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from maskwright.nn.encoders import quiet_smp
+
+
+class Config(BaseModel):
+    """Widths of the five decoder stages, coarsest first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    smp = quiet_smp()
+    network = smp.Unet(
+        encoder,
+        encoder_weights=None,
+        decoder_channels=config.decoder_channels,
+        in_channels=in_channels,
+        classes=num_classes,
+    )
+    return cast("nn.Module", network)

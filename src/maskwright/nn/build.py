@@ -1,0 +1,74 @@
+"""From a ModelCard to a network and back to numbers."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from torch import nn
+
+from maskwright.core import parts
+from maskwright.core.card import ModelCard
+from maskwright.core.errors import BundleError, ConfigError
+
+from .any_size import AnySize
+from .encoders import library_name, load_weights, widen_input
+
+ARCHS = "maskwright.nn.archs"
+
+
+def new_model(
+    arch: dict[str, Any], in_channels: int, num_classes: int, *, weights: str = "none"
+) -> AnySize:
+    """A network to train.
+
+    Args:
+        arch: `name` (a part of `nn.archs`), `encoder` and `config`.
+        in_channels: Channels of the images.
+        num_classes: K.
+        weights: Encoder weights: "imagenet", a file, or "none".
+
+    Raises:
+        ConfigError: An unknown name or a config key that the architecture does not have.
+    """
+    part = parts.load(ARCHS, arch["name"])
+    try:
+        config = part.Config(**arch.get("config", {}))
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"model.config of {arch['name']}: {lines}") from error
+    network = part.build(config, library_name(arch["encoder"]), 3, num_classes)
+    load_weights(network.encoder, arch["encoder"], weights)
+    widen_input(network.encoder, in_channels)
+    return AnySize(network)
+
+
+def build_model(card: ModelCard) -> AnySize:
+    """The graph that `card` describes, randomly initialised, in eval mode."""
+    return new_model(card.arch, card.input.channels, len(card.labels)).eval()
+
+
+def load_model(card: ModelCard, weights: Path) -> AnySize:
+    """`build_model` filled from a safetensors file.
+
+    Raises:
+        BundleError: The file does not hold exactly this network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    model = build_model(card)
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise BundleError(
+            f"{weights}: not the weights of this {card.arch['name']} "
+            f"({str(error).splitlines()[0]}); train or export it again"
+        ) from error
+    return model
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Learnable numbers."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
