@@ -1,0 +1,1 @@
+"""Images -> Predictions at source resolution; torch only in `engines/torch.py`."""

@@ -1,0 +1,118 @@
+"""Predictor: an Engine with the card that says how to feed it and what its numbers mean."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import parts
+from ..core.bundle import MANIFEST, is_bundle, open_bundle
+from ..core.card import ModelCard
+from ..core.errors import BundleError
+from ..core.prediction import Prediction
+from .engine import Engine
+from .resolution import decide, to_network
+
+ENGINES = "maskwright.inference.engines"
+CARD = "card.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A model ready to be shown images.
+
+    `model_id` is the Bundle's id, or of a checkpoint the hash of its card and weights.
+    """
+
+    engine: Engine
+    card: ModelCard
+    model_id: str
+
+    def predict(
+        self, image_HWC: NDArray[np.uint8] | NDArray[np.uint16], *, where: str
+    ) -> Prediction:
+        """Class map and confidence at the image's own size.
+
+        Args:
+            image_HWC: As `data.images.read_image` gives it.
+            where: File name or key, for the error message.
+
+        Raises:
+            DataError: Another number of channels or bits than the model takes.
+            BundleError: The model's scores are not finite.
+        """
+        spec = self.card.input
+        spec.check(image_HWC, where=where)
+        logits_Khw = self.engine(to_network(image_HWC, spec)[None])[0]
+        labels_HW, confidence_HW = decide(logits_Khw, image_HWC.shape[:2])
+        if not np.isfinite(confidence_HW).all():
+            raise BundleError(
+                f"{where}: model {self.model_id} gives scores that are no finite numbers; "
+                f"its weights are broken, train it again"
+            )
+        return Prediction(
+            labels_HW=labels_HW, confidence_HW=confidence_HW, bundle_id=self.model_id
+        )
+
+
+def open_model(path: Path | str) -> Predictor:
+    """Open a Bundle (runs on ONNX Runtime) or a run folder or checkpoint (runs on torch).
+
+    Raises:
+        BundleError: Not a model, or a damaged one.
+        MissingDependencyError: A run needs torch, which is not installed.
+    """
+    path = Path(path)
+    if is_bundle(path):
+        bundle = open_bundle(path)
+        engine = parts.load(ENGINES, "onnxruntime")
+        folder = bundle.file(engine.FILE).parent
+        return Predictor(engine.build(folder, bundle.card), bundle.card, bundle.id)
+    for folder in (path / "best", path):
+        if (folder / CARD).is_file():
+            return _open_checkpoint(folder)
+    raise BundleError(f"{path}: {_what_it_is(path)}")
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a checkpoint folder.
+
+    Raises:
+        BundleError: It is missing or damaged.
+    """
+    path = folder / CARD
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(
+            f"{path}: the model card cannot be read ({error}); train the model again"
+        ) from error
+    return ModelCard.from_json(document, where=str(path))
+
+
+def _open_checkpoint(folder: Path) -> Predictor:
+    card = read_card(folder)
+    engine = parts.load(ENGINES, "torch")
+    if not (folder / engine.FILE).is_file():
+        raise BundleError(f"{folder / engine.FILE}: missing; train the model again")
+    return Predictor(engine.build(folder, card), card, _identity(folder, engine.FILE))
+
+
+def _identity(folder: Path, weights: str) -> str:
+    digest = hashlib.sha256((folder / CARD).read_bytes())
+    with (folder / weights).open("rb") as file:
+        digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _what_it_is(path: Path) -> str:
+    if not path.exists():
+        return "no such folder; give a bundle or a run"
+    if not path.is_dir():
+        return "a file, expected the folder of a bundle or a run"
+    if (path / "recipe.yaml").is_file():
+        return "this run has no checkpoint yet; let it train for at least one epoch"
+    return f"not a model: neither a bundle ({MANIFEST}) nor a run (best/{CARD}) is here"

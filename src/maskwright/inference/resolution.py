@@ -1,0 +1,58 @@
+"""From source resolution to the network's, and from its logits back to a decision.
+
+Images are made smaller by area; logits are made larger bilinearly (pixel centres at half
+integers, as in torch with align_corners=False) and decided only then. Label maps are never
+resized. Where two classes score the same, the lower index wins.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.inputspec import InputSpec
+from ..core.labels import LabelMap
+
+
+def to_network(
+    image_HWC: NDArray[np.uint8] | NDArray[np.uint16], spec: InputSpec
+) -> NDArray[np.float32]:
+    """Network input, C x h x w float32: resized by `spec.scale_ratio`, then normalised."""
+    size_hw = spec.network_size(image_HWC.shape[:2])
+    if size_hw == image_HWC.shape[:2]:
+        return spec.normalize(image_HWC)
+    resized: NDArray[Any] = cv2.resize(image_HWC, size_hw[::-1], interpolation=cv2.INTER_AREA)
+    return spec.normalize(resized.reshape(*size_hw, spec.channels))
+
+
+def decide(
+    logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
+) -> tuple[LabelMap, NDArray[np.float32]]:
+    """Class of the largest logit, and its softmax share in [0, 1], at `size_HW`.
+
+    Works class by class, so that beyond the logits only a few planes of the source's size
+    are held. Shares are NaN where a logit is NaN or infinite.
+    """
+    labels_HW = np.zeros(size_HW, np.uint8)
+    best_HW = np.full(size_HW, -np.inf, np.float32)
+    for index, plane_HW in enumerate(_planes(logits_Khw, size_HW)):
+        labels_HW[plane_HW > best_HW] = index
+        np.maximum(best_HW, plane_HW, out=best_HW)
+    total_HW = np.zeros(size_HW, np.float32)
+    with np.errstate(invalid="ignore"):
+        for plane_HW in _planes(logits_Khw, size_HW):
+            total_HW += np.exp(plane_HW - best_HW)
+        return labels_HW, np.reciprocal(total_HW)
+
+
+def _planes(
+    logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
+) -> Iterator[NDArray[np.float32]]:
+    for plane_hw in logits_Khw:
+        if plane_hw.shape == size_HW:
+            yield plane_hw
+        else:
+            resized = cv2.resize(plane_hw, size_HW[::-1], interpolation=cv2.INTER_LINEAR)
+            yield np.asarray(resized, np.float32).reshape(size_HW)
