@@ -1,0 +1,1 @@
+"""Checkpoint -> Bundle: graphs that are proven to say what the network says."""

@@ -1,0 +1,74 @@
+"""ONNX by torch.onnx with dynamo, for any batch, height and width."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...core.bundle import GRAPH
+from ...core.card import ModelCard
+from ...core.errors import ConfigError
+
+FILE = GRAPH
+ENGINE = "onnxruntime"
+
+_TRACED_HW = (72, 104)
+"""No multiple of 32, and H unequal to W: a size that the graph must not remember."""
+
+
+def write(network: nn.Module, card: ModelCard, path: Path) -> None:
+    """The contract of `export.targets`; the graph maps `image` to `logits`."""
+    network = network.eval().cpu()
+    image_BCHW = torch.zeros(2, card.input.channels, *_TRACED_HW)
+    batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
+    with _quiet(), torch.inference_mode():
+        try:
+            program = torch.onnx.export(
+                network,
+                (image_BCHW,),
+                dynamic_shapes=({0: batch, 2: height, 3: width},),
+                input_names=["image"],
+                output_names=["logits"],
+                dynamo=True,
+                verbose=False,
+            )
+        except (RuntimeError, ValueError, AssertionError) as error:
+            raise ConfigError(
+                f"model {card.arch.get('name')!r} with encoder {card.arch.get('encoder')!r} "
+                f"cannot be written as ONNX ({str(error).splitlines()[0]}); "
+                f"choose another encoder, or use the run itself, on torch"
+            ) from error
+    if program is None:
+        raise TypeError("torch.onnx.export returned nothing")
+    _forget_the_machine(program.model)
+    program.save(path)
+
+
+def _forget_the_machine(model: Any) -> None:
+    """Drop notes for debugging: they hold this machine's paths, and differ between runs."""
+    model.graph.metadata_props.clear()
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's talk of its own deprecations and of operators it does not know."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
