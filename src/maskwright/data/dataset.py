@@ -1,0 +1,139 @@
+"""Dataset: finite, ordered, random access to Samples under one LabelSpec; transforms nothing.
+
+`open_dataset` is strict: a folder with gaps is refused with the first file, the count and the
+fix. What it had to infer it says in `Dataset.notes` and writes to dataset.yaml where it can.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.codec import LabelCodec
+from ..core.errors import DataError
+from ..core.labels import LabelMap, LabelSpec
+from ..core.progress import Progress, silent
+from ..core.sample import Sample
+from .images import read_image
+from .locate import Found, locate
+from .rawmask import read_raw
+from .resolve import resolve_codec, resolve_splits
+from .scan import Entry
+
+__all__ = ["Dataset", "Entry", "open_dataset"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Images with their label maps. `notes` say in words what was inferred, and why."""
+
+    root: Path
+    codec: LabelCodec
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one Sample; it checks that image and labels have one size."""
+        entry = self.entries[index]
+        return Sample(
+            key=entry.key,
+            group=entry.group,
+            image_HWC=self.image(index),
+            labels_HW=None if entry.labels is None else self.labels(index),
+        )
+
+    @property
+    def spec(self) -> LabelSpec:
+        """The classes."""
+        return self.codec.spec
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of images in each split."""
+        return dict(Counter(entry.split for entry in self.entries))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits over the classes, keys, splits and sizes of files."""
+        digest = hashlib.sha256(self.spec.fingerprint.encode())
+        for entry in self.entries:
+            sizes = [p.stat().st_size for p in (entry.image, entry.labels) if p is not None]
+            digest.update(repr((entry.key, entry.split, sizes)).encode())
+        return digest.hexdigest()[:16]
+
+    def image(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """H x W x C, oriented by EXIF; the labels are not read."""
+        return read_image(self.entries[index].image)
+
+    def labels(self, index: int) -> LabelMap:
+        """The LabelMap of one image.
+
+        Raises:
+            DataError: There is none, it is unreadable, or a value is not in the codec.
+        """
+        entry = self.entries[index]
+        if entry.labels is None:
+            raise DataError(f"{entry.image}: has no mask")
+        raw_HW = read_raw(entry.labels, self.codec.pixels)
+        return self.codec.decode(raw_HW, where=str(entry.labels))
+
+    def subset(self, split: str) -> "Dataset":
+        """The images of one split.
+
+        Raises:
+            DataError: There is no such split; the message lists those there are.
+        """
+        if split not in self.splits:
+            listed = ", ".join(f"{name} ({count})" for name, count in self.splits.items())
+            raise DataError(
+                f"{self.root}: no split {split!r}; there are {listed}; "
+                f"`maskwright split` makes train, val and test"
+            )
+        return replace(self, entries=tuple(e for e in self.entries if e.split == split))
+
+
+def open_dataset(path: str | Path, *, progress: Progress = silent) -> Dataset:
+    """Open a folder, or its dataset.yaml.
+
+    Raises:
+        DataError: Files are missing, unreadable or ambiguous; the message names them.
+        ConfigError: dataset.yaml or classes.txt is wrong.
+    """
+    found = locate(Path(path))
+    _refuse_gaps(found)
+    codec, label_notes = resolve_codec(found, progress)
+    entries, split_notes = resolve_splits(found, codec, progress)
+    return Dataset(
+        root=found.root,
+        codec=codec,
+        entries=entries,
+        notes=(*found.scan.notes, *label_notes, *split_notes),
+    )
+
+
+def _refuse_gaps(found: Found) -> None:
+    entries = found.scan.entries
+    labelled = {entry.split for entry in entries if entry.labels is not None}
+    gaps = [e for e in entries if e.labels is None and e.split in labelled]
+    if gaps or not labelled:
+        gaps = gaps or list(entries)
+        more = f" and {len(gaps) - 1} other images have" if len(gaps) > 1 else " has"
+        raise DataError(
+            f"{gaps[0].image}{more} no mask; add the masks under the same names, "
+            f"or move the images out of {found.root}"
+        )
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        twin = first.setdefault(entry.key, entry)
+        if twin is not entry:
+            raise DataError(
+                f"{entry.image}: the key {entry.key!r} is also that of {twin.image}; keys are "
+                f"unique over all splits: rename one, or remove it if it is the same image"
+            )

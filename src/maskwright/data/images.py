@@ -1,0 +1,237 @@
+"""Pixels from image files: photographs as a viewer shows them, masks as they are stored.
+
+JPEG, PNG, BMP and WebP are read by Pillow, TIFF by Pillow or tifffile, PNG with 16-bit
+colours by OpenCV (Pillow would keep 8 of the 16 bits). EXIF orientation is always applied.
+A file that is empty, cut short, damaged or declares more pixels than `MAX_PIXELS` is a
+DataError that names it; the pixels of an image too large are never allocated.
+"""
+
+import re
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from ..core.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+MAX_PIXELS = 178_956_970
+"""Pillow's own limit; 13,377 x 13,377 pixels."""
+
+_ORIENTATION = 274
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error)
+_TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: np.rot90,
+}
+"""EXIF orientation -> the turn that undoes it; Exif 2.32, table 5."""
+
+
+def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """H x W x C, uint8 or uint16, writable, RGB order, oriented by EXIF.
+
+    Raises:
+        DataError: Damaged, too large, or pixels that are no 8 or 16-bit integers.
+    """
+    image = read_pixels(path, _photograph)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise DataError(
+            f"{path}: pixels are {image.dtype}, expected 8 or 16-bit integers; "
+            f"rescale the image and save it as uint8 or uint16"
+        )
+    return image if image.ndim == 3 else image[..., None]
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(H, W) as `read_image` would return it, from the file's header alone."""
+    with _explained(path):
+        if _is_tiff(path):
+            return _tiff_size(path)
+        with _opened(path) as image:
+            turned = _orientation(image) >= 5
+            return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def read_pixels(path: Path, decode: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
+    """What `decode` makes of the opened file, oriented; H x W or H x W x C, contiguous."""
+    with _explained(path):
+        if _is_tiff(path) and not _fits_pillow(path):
+            return _read_tiff(path)
+        with _opened(path) as image:
+            orientation = _orientation(image)
+            wide = raw_mode(image).startswith(("RGB;16", "RGBA;16"))
+            pixels = _read_wide_png(path) if wide else decode(image)
+    return np.ascontiguousarray(_TURNS.get(orientation, _unturned)(pixels))
+
+
+def orientation(path: Path) -> int:
+    """EXIF orientation 1..8 of a file; 1 for TIFF, whose readers apply it themselves."""
+    with _explained(path):
+        if _is_tiff(path):
+            return 1
+        with _opened(path) as image:
+            return _orientation(image)
+
+
+def raw_mode(image: Image.Image) -> str:
+    """How the opened file stores a pixel, in Pillow's words: "L;2", "RGB;16B"..."""
+    tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
+    arguments = tiles[0].args if tiles else ""
+    return arguments if isinstance(arguments, str) else str((arguments or ("",))[0])
+
+
+def _photograph(image: Image.Image) -> NDArray[Any]:
+    if image.mode in ("L", "RGB", "RGBA", "I", "F") or image.mode.startswith("I;16"):
+        return np.array(image)
+    if image.mode == "1":
+        return np.array(image.convert("L"))
+    clear = image.mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info
+    return np.array(image.convert("RGBA" if clear else "RGB"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # large but allowed, or odd EXIF: both are fine here
+        with Image.open(path, formats=_FORMATS) as image:
+            yield image
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what readers raise on bad files into a DataError with the reason and the fix."""
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except PermissionError as error:
+        raise DataError(f"{path}: permission denied; make the file readable") from error
+    except Image.DecompressionBombError as error:
+        declared = int((re.search(r"\d+", str(error)) or ["0"])[0])
+        raise _too_large(path, declared) from error
+    except _DAMAGED as error:
+        raise DataError(_diagnosis(path, error)) from error
+
+
+def _diagnosis(path: Path, error: Exception) -> str:
+    if path.is_dir():
+        return f"{path}: a folder, expected an image file"
+    if path.stat().st_size == 0:
+        return f"{path}: the file is empty (0 bytes); copy it again or remove it"
+    if isinstance(error, UnidentifiedImageError):
+        return (
+            f"{path}: no image in a format that is read here "
+            f"({', '.join(sorted(IMAGE_SUFFIXES))}); convert it or remove it"
+        )
+    return f"{path}: the image is cut short or damaged ({error}); copy it again or remove it"
+
+
+def _too_large(path: Path, declared: int) -> DataError:
+    return DataError(
+        f"{path}: declares {declared:,} pixels in a file of {path.stat().st_size:,} bytes; "
+        f"at most {MAX_PIXELS:,} are read; cut it into tiles, or remove it if it is damaged"
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    """1..8. TIFF is turned by Pillow itself; PNG keeps EXIF before its pixels or not at all."""
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if value in _TURNS else 1
+
+
+def _unturned(pixels: NDArray[Any]) -> NDArray[Any]:
+    return pixels
+
+
+def _read_wide_png(path: Path) -> NDArray[np.uint16]:
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise DataError(
+            f"{path}: the image is cut short or damaged; copy it again or remove it"
+        )
+    to_rgb = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return np.asarray(cv2.cvtColor(pixels, to_rgb), np.uint16)
+
+
+def _is_tiff(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in _TIFF_STARTS
+
+
+def _fits_pillow(path: Path) -> bool:
+    """Whether Pillow reads this TIFF without losing channels or bits."""
+    with _tiff_page(path) as page:
+        depths = set(np.atleast_1d(page.bitspersample).tolist())
+        return depths <= {1, 8} and page.samplesperpixel in (1, 3, 4)
+
+
+def _tiff_size(path: Path) -> tuple[int, int]:
+    with _tiff_page(path) as page:
+        turned = _tiff_orientation(page) >= 5
+        size = page.imagelength, page.imagewidth
+        return (size[1], size[0]) if turned else size
+
+
+def _read_tiff(path: Path) -> NDArray[Any]:
+    with _tiff_page(path) as page:
+        try:
+            pixels = page.asarray()
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+            raise DataError(
+                f"{path}: TIFF compression {page.compression.name} needs the package "
+                f"imagecodecs; run: pip install imagecodecs, or save it uncompressed"
+            ) from error
+        if page.axes in ("SYX", "CYX"):
+            pixels = np.moveaxis(pixels, 0, -1)
+        turn = _TURNS.get(_tiff_orientation(page), _unturned)
+        return np.ascontiguousarray(turn(pixels))
+
+
+@contextmanager
+def _tiff_page(path: Path) -> Iterator[Any]:
+    """The one page of a TIFF file, its size checked.
+
+    Raises:
+        DataError: Several pages, a volume, or more than `MAX_PIXELS`.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            page: Any = file.pages[0]
+            pages = len(file.pages)
+            if pages > 1 or page.axes not in ("YX", "YXS", "SYX"):
+                raise DataError(
+                    f"{path}: holds {pages} pages with axes {page.axes}, expected one image; "
+                    f"save it as one page with its channels together"
+                )
+            if page.imagelength * page.imagewidth > MAX_PIXELS:
+                raise _too_large(path, page.imagelength * page.imagewidth)
+            yield page
+    except tifffile.TiffFileError as error:
+        raise DataError(_diagnosis(path, error)) from error
+
+
+def _tiff_orientation(page: Any) -> int:
+    tag = page.tags.get(_ORIENTATION)
+    return int(tag.value) if tag is not None else 1

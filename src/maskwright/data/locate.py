@@ -1,0 +1,54 @@
+"""From a path to a Scan: which folder, which dataset.yaml, which format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import parts
+from ..core.errors import DataError
+from .scan import Scan
+from .schema import FILE_NAME, DatasetFile, read_dataset_file
+
+_FORMATS = "maskwright.data.formats"
+_FALLBACK = "mask_folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A folder of data: its dataset.yaml (`file`, which need not exist) and what it holds."""
+
+    root: Path
+    file: Path
+    document: DatasetFile
+    scan: Scan
+
+    def beside(self, name: str) -> Path:
+        """A file beside dataset.yaml."""
+        return self.file.parent / name
+
+
+def locate(path: Path) -> Found:
+    """Find and scan the data at `path`, a folder or its dataset.yaml; reads no pixels.
+
+    Raises:
+        DataError: Nothing there, or nothing that a format recognises.
+        ConfigError: dataset.yaml is wrong or names an unknown format.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; give a folder or its {FILE_NAME}")
+    file = path / FILE_NAME if path.is_dir() else path
+    if file.suffix not in {".yaml", ".yml"}:
+        raise DataError(f"{path}: neither a folder nor a {FILE_NAME}")
+    document = read_dataset_file(file) if file.exists() else DatasetFile()
+    root = file.parent / document.root if document.root else file.parent
+    if not any(root.iterdir() if root.is_dir() else ()):
+        raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
+    name = document.format or _recognised(root)
+    scan: Scan = parts.load(_FORMATS, name).scan(root, document)
+    document = document.model_copy(update={"format": name})
+    return Found(root=root, file=file, document=document, scan=scan)
+
+
+def _recognised(root: Path) -> str:
+    names = parts.names(_FORMATS)
+    others = [n for n in names if n != _FALLBACK and parts.load(_FORMATS, n).recognises(root)]
+    return others[0] if others else _FALLBACK

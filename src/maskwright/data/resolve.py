@@ -1,0 +1,149 @@
+"""Codec and splits of a located folder: as written where they are written, else inferred.
+
+What is inferred is written down (dataset.yaml, splits.json) where the folder is writable, so
+that later steps read it; a read-only folder is inferred anew each time, with the same result.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.codec import LabelCodec
+from ..core.errors import DataError
+from ..core.progress import Progress
+from . import splitfile
+from .infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
+from .locate import Found
+from .rawmask import read_raw_as_stored
+from .scan import UNSPLIT, Entry
+from .schema import FILE_NAME, ClassEntry, DatasetFile, codec_of, write_dataset_file
+from .splitfile import SplitFile
+from .stratify import assign_splits, count_classes
+from .survey import Survey, survey_masks
+
+SEED = 0
+_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+_VAL_OF_TRAIN = 0.15
+_ENOUGH_MASKS = 256
+"""So many masks tell how listed classes are stored; the others are checked when read."""
+
+
+def resolve_codec(found: Found, progress: Progress) -> tuple[LabelCodec, tuple[str, ...]]:
+    """The codec, and notes on what was inferred.
+
+    Raises:
+        DataError: A mask is unreadable, or the values can be understood in two ways.
+    """
+    if found.document.classes:
+        return codec_of(_with_pixels(found), where=found.file), ()
+    hints = hints_of(found)
+    survey = survey_labels(found, hints, progress)
+    if survey.num_unreadable:
+        more = f"\n({survey.num_unreadable} masks are unreadable)"
+        raise DataError(survey.unreadable[0] + (more if survey.num_unreadable > 1 else ""))
+    codec, notes = infer_codec(survey, hints)
+    document = found.document.model_copy(update={"inferred": notes})
+    return codec, (*notes, _written(found.file, document, codec))
+
+
+def resolve_splits(
+    found: Found, codec: LabelCodec, progress: Progress
+) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """Entries with a split each, and a note where splits were made."""
+    entries = found.scan.entries
+    path = found.beside(splitfile.FILE_NAME)
+    if path.exists():
+        return _ordered(SplitFile.read(path).apply(entries, where=path)), ()
+    splits = {e.split for e in entries}
+    if splits == {UNSPLIT}:
+        made = _drawn(entries, codec, _SHARES, progress)
+        how = "no folder names a split: 70 % train, 15 % val, 15 % test were drawn"
+    elif "train" in splits and "val" not in splits:
+        part = [e for e in entries if e.split == "train"]
+        shares = {"train": 1 - _VAL_OF_TRAIN, "val": _VAL_OF_TRAIN}
+        rest = [e for e in entries if e.split != "train"]
+        made = [*_drawn(part, codec, shares, progress), *rest]
+        how = "there is no val: 15 % of train were drawn for it"
+    else:
+        return _ordered(entries), ()
+    made_entries = _ordered(made)
+    counts = ", ".join(
+        f"{s} {sum(e.split == s for e in made)}" for s in ("train", "val", "test")
+    )
+    note = f"{how} (by group, stratified by class, seed {SEED}): {counts}"
+    return made_entries, (note, _saved(path, made_entries))
+
+
+def hints_of(found: Found) -> Hints:
+    """What the folder says of its labels before a mask is read."""
+    listed, origin = found.scan.classes, f"the {found.document.format} layout"
+    by_index = None if listed is None else dict(enumerate(listed))
+    file = found.root / CLASSES_FILE
+    if by_index is None and file.exists():
+        origin = CLASSES_FILE
+        by_index = {raw: ClassEntry(name=name) for raw, name in read_classes_file(file).items()}
+    codec = found.document.codec
+    if codec.pixels is None and codec.ignored is None:
+        codec = found.scan.codec
+    return Hints(root=found.root, classes=by_index, origin=origin, codec=codec)
+
+
+def survey_labels(found: Found, hints: Hints, progress: Progress) -> Survey:
+    """Count the raw values: of all masks, or of enough where the classes are listed."""
+    paths = [e.labels for e in found.scan.entries if e.labels is not None]
+    if hints.classes is not None:
+        paths = paths[:: max(1, len(paths) // _ENOUGH_MASKS)]
+    return survey_masks(paths, total=len(paths), progress=progress)
+
+
+def _with_pixels(found: Found) -> DatasetFile:
+    """The document, with the kind of the first mask where it does not say one."""
+    document = found.document
+    first = next((e.labels for e in found.scan.entries if e.labels is not None), None)
+    if document.codec.pixels is not None or first is None:
+        return document
+    kind, _ = read_raw_as_stored(first)
+    codec = document.codec.model_copy(update={"pixels": kind})
+    return document.model_copy(update={"codec": codec})
+
+
+def _drawn(
+    entries: Iterable[Entry], codec: LabelCodec, shares: dict[str, float], progress: Progress
+) -> list[Entry]:
+    entries = list(entries)
+    present_NC = count_classes(entries, codec, progress) > 0
+    groups = [e.group for e in entries]
+    if len(set(groups)) < len(shares):
+        shares = dict(list(shares.items())[: len(set(groups))])
+    drawn = assign_splits(groups, present_NC, shares, seed=SEED)
+    return [replace(e, split=s) for e, s in zip(entries, drawn, strict=True)]
+
+
+def _ordered(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(entries, key=lambda e: (e.split, e.key)))
+
+
+def _written(file: Path, document: DatasetFile, codec: LabelCodec) -> str:
+    if not writable(file.parent):
+        return f"{file.parent} is read-only: {FILE_NAME} is not written, all is inferred anew"
+    write_dataset_file(file, document, codec)
+    return f"written to {file}"
+
+
+def _saved(path: Path, entries: tuple[Entry, ...]) -> str:
+    if not writable(path.parent):
+        return f"{path.parent} is read-only: the splits are drawn anew each time, all the same"
+    splits = {s: tuple(e.key for e in entries if e.split == s) for s in _splits(entries)}
+    file = SplitFile(splits=splits, val=_SHARES["val"], test=_SHARES["test"], seed=SEED)
+    file.write(path)
+    return f"written to {path}; `maskwright split` draws others"
+
+
+def _splits(entries: Iterable[Entry]) -> list[str]:
+    return sorted({e.split for e in entries})
+
+
+def writable(folder: Path) -> bool:
+    """Whether files may be added; a folder without write bits is left alone even by root."""
+    return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)

@@ -1,0 +1,197 @@
+"""dataset.yaml: what its keys are, and how it is read and written.
+
+    version: 1
+    format: mask_folder            # or voc
+    classes:
+      - {name: road, color: [128, 64, 128], kind: stuff, raw: [0]}
+    codec: {pixels: index, ignored: [255]}
+
+Only the names of the classes are needed, and even they are inferred where there are none.
+A raw value is a stored integer or, in colour masks, a string '#rrggbb'.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ..core.atomic import write_text
+from ..core.codec import LabelCodec
+from ..core.errors import ConfigError, DataError, nearest
+from ..core.labels import ClassDef, LabelSpec, voc_palette
+
+FILE_NAME = "dataset.yaml"
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def _raw_value(value: object) -> object:
+    if isinstance(value, str) and _HEX.fullmatch(value):
+        return int(value[1:], 16)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(  # noqa: TRY004 - pydantic turns ValueError into its own
+            "a raw value is an integer or a colour in quotes, '#rrggbb'"
+        )
+    return value
+
+
+Raw = Annotated[int, BeforeValidator(_raw_value), Field(ge=0, lt=1 << 32)]
+Channel = Annotated[int, Field(ge=0, le=255)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassEntry(_Strict):
+    """One class; `raw` is its index where left out, `color` the Pascal VOC colour."""
+
+    name: str
+    color: tuple[Channel, Channel, Channel] | None = None
+    kind: Literal["stuff", "thing"] = "stuff"
+    raw: tuple[Raw, ...] | None = None
+
+
+class CodecEntry(_Strict):
+    """What a stored pixel is, and which values nobody learns from."""
+
+    pixels: Literal["index", "rgb"] | None = None
+    ignored: tuple[Raw, ...] | None = None
+
+
+NOT_SAID = CodecEntry()
+
+
+class DatasetFile(_Strict):
+    """A whole dataset.yaml."""
+
+    version: Literal[1] = 1
+    format: str | None = None
+    root: str | None = None
+    images: str | None = None
+    masks: str | None = None
+    classes: tuple[ClassEntry, ...] | None = None
+    codec: CodecEntry = NOT_SAID
+    source: str | None = None
+    inferred: tuple[str, ...] = ()
+
+
+def read_dataset_file(path: Path) -> DatasetFile:
+    """Read dataset.yaml.
+
+    Raises:
+        ConfigError: Not YAML, an unknown key (the nearest is named) or a wrong value.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return DatasetFile.model_validate({} if document is None else document)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first_problem(error)}") from error
+
+
+def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> None:
+    """Write `document` with every class and raw value of `codec` spelled out."""
+    known = document.model_dump(exclude_none=True, exclude={"classes", "codec", "inferred"})
+    show = _shown(codec)
+    lines = [
+        yaml.safe_dump(known, sort_keys=False, allow_unicode=True).rstrip(),
+        "classes:",
+        *(f"  - {_flow(entry)}" for entry in _class_entries(codec)),
+        f"codec: {_flow({'pixels': codec.pixels, 'ignored': show(codec.ignored)})}",
+    ]
+    if document.inferred:
+        lines.append(
+            yaml.safe_dump(
+                {"inferred": list(document.inferred)}, allow_unicode=True, width=1000
+            ).rstrip()
+        )
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def codec_of(document: DatasetFile, *, where: Path) -> LabelCodec:
+    """The codec a dataset.yaml with classes describes."""
+    entries = document.classes or ()
+    pixels = document.codec.pixels or "index"
+    palette = voc_palette()
+    raw_to_index: dict[int, int] = {}
+    classes: list[ClassDef] = []
+    for index, entry in enumerate(entries[:256]):
+        color = entry.color or palette[index]
+        classes.append(ClassDef(name=entry.name, color=color, kind=entry.kind))
+        for raw in entry.raw or (_default_raw(entry, index, pixels, where),):
+            if raw_to_index.setdefault(raw, index) != index:
+                raise ConfigError(
+                    f"{where}: raw value {raw} is under {entries[raw_to_index[raw]].name!r} "
+                    f"and {entry.name!r}; keep one"
+                )
+    ignored = document.codec.ignored
+    if ignored is None:
+        ignored = (255,) if pixels == "index" and 255 not in raw_to_index else ()
+    try:
+        return LabelCodec(
+            spec=LabelSpec(tuple(classes)),
+            raw_to_index=raw_to_index,
+            ignored=frozenset(ignored),
+            pixels=pixels,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _default_raw(entry: ClassEntry, index: int, pixels: str, where: Path) -> int:
+    if pixels == "index":
+        return index
+    if entry.color is None:
+        raise ConfigError(
+            f"{where}: class {entry.name!r} needs the colour it has in the masks; "
+            f"write color: [r, g, b] or raw: ['#rrggbb']"
+        )
+    return entry.color[0] << 16 | entry.color[1] << 8 | entry.color[2]
+
+
+def _class_entries(codec: LabelCodec) -> list[dict[str, Any]]:
+    show = _shown(codec)
+    return [
+        {
+            "name": c.name,
+            "color": list(c.color),
+            "kind": c.kind,
+            "raw": show(r for r, i in codec.raw_to_index.items() if i == index),
+        }
+        for index, c in enumerate(codec.spec)
+    ]
+
+
+def _shown(codec: LabelCodec) -> Any:
+    if codec.pixels == "rgb":
+        return lambda raws: [codec.show(raw) for raw in sorted(raws)]
+    return sorted
+
+
+def _flow(value: dict[str, Any]) -> str:
+    text = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000
+    )
+    return str(text).strip()
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        key = str(problem["loc"][-1])
+        known = _keys_beside(problem["loc"])
+        return f"unknown key {path!r}{nearest(key, known)}. Known: {', '.join(known)}."
+    return f"{path or 'the document'}: {problem['msg']}, got {problem['input']!r}"
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> tuple[str, ...]:
+    models: dict[int | str, type[BaseModel]] = {"classes": ClassEntry, "codec": CodecEntry}
+    model = models.get(place[0], DatasetFile) if len(place) > 1 else DatasetFile
+    return tuple(model.model_fields)
