@@ -59,6 +59,30 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def into_folder(path: Path) -> Iterator[Path]:
+    """A staging folder whose files move into `path`, one rename each, when the block ends well.
+
+    Files of the same name are replaced and all others stay, so `path` may be any folder, a
+    mount point too. Where the block fails, `path` is as it was before.
+    """
+    made = _first_missing(path)
+    try:
+        with explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(dir=path, prefix=".new."))
+        try:
+            with explained(path):
+                yield staging
+                _move_files(staging, path)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except BaseException:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+@contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals to write under `path` into an OutputError."""
     try:
@@ -77,6 +101,21 @@ def explained(path: Path) -> Iterator[None]:
         if error.errno not in reasons:
             raise
         raise OutputError(f"{path}: cannot write: {reasons[error.errno]}") from error
+
+
+def _first_missing(path: Path) -> Path | None:
+    """The outermost folder that `path.mkdir(parents=True)` would create."""
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    return missing[-1] if missing else None
+
+
+def _move_files(staging: Path, path: Path) -> None:
+    for source in sorted(staging.rglob("*")):
+        target = path / source.relative_to(staging)
+        if source.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            source.replace(target)
 
 
 def _swap(staging: Path, path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .atomic import new_folder
 from .card import ModelCard
-from .errors import BundleError
+from .errors import BundleError, OutputError
 
 SCHEMA_VERSION = 1
 MANIFEST = "bundle.json"
@@ -77,7 +77,16 @@ def open_bundle(path: Path) -> Bundle:
 def write_bundle(
     path: Path, card: ModelCard, files: Mapping[str, Path], *, parity: dict[str, Any]
 ) -> Bundle:
-    """Write a Bundle whole or not at all; `files` maps names to the files to copy in."""
+    """Write a Bundle whole or not at all; `files` maps names to the files to copy in.
+
+    Raises:
+        OutputError: `path` cannot be written, or holds something that is not a Bundle.
+    """
+    if path.is_dir() and any(path.iterdir()) and not is_bundle(path):
+        raise OutputError(
+            f"{path}: this folder holds other files and would be replaced; "
+            f"choose a new or empty folder"
+        )
     with new_folder(path) as staging:
         for name, source in files.items():
             shutil.copyfile(source, staging / name)
@@ -98,7 +107,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         f"{path}: the manifest is damaged; copy the bundle again or export it again"
     )
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
         version = manifest["schema_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged from error

@@ -1,6 +1,7 @@
 """Report: a Confusion, the scores derived from it, and where both came from; versioned JSON."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,13 +19,16 @@ SCHEMA_VERSION = 1
 class Report:
     """The scores of one model on one split, at source resolution.
 
-    `images` holds the best and worst images, each a JSON object with `key` and `miou`.
+    `images` holds the best and worst images, each a JSON object with `key`, `miou` and `rank`.
+    `pictures` shows them: encoded image files by key and panel, for report.html; they are not
+    part of the JSON.
     """
 
     labels: LabelSpec
     confusion: Confusion
     provenance: dict[str, Any]
     images: tuple[dict[str, Any], ...] = field(default_factory=tuple)
+    pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
     @property
     def miou(self) -> float:
@@ -32,7 +36,7 @@ class Report:
         return scores.mean_iou(self.confusion)
 
     def classes(self) -> list[dict[str, Any]]:
-        """One object a class: name, color, iou, dice, precision, recall, pixels; None if absent."""
+        """One object a class: name, color, its scores and pixel counts; None stands for NaN."""
         columns = {
             "iou": scores.iou(self.confusion),
             "precision": scores.precision(self.confusion),
@@ -83,8 +87,7 @@ class Report:
             DataError: Not a report of this schema version.
         """
         try:
-            if document["schema_version"] != SCHEMA_VERSION:
-                raise ValueError(f"schema {document['schema_version']}")
+            _require_schema(document["schema_version"])
             return cls(
                 labels=LabelSpec.from_json(document["labels"]),
                 confusion=Confusion(np.array(document["confusion"], np.int64)),
@@ -96,6 +99,11 @@ class Report:
                 f"{where}: not a report of schema {SCHEMA_VERSION} ({error}); "
                 f"run `maskwright evaluate` again"
             ) from error
+
+
+def _require_schema(version: Any) -> None:
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"schema {version}")
 
 
 def _mean(values_C: np.ndarray[Any, np.dtype[np.float64]]) -> float:
