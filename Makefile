@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-RECIPE := pyproject.toml constraints.txt
+PINNED := pyproject.toml constraints.txt
+INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 
 .PHONY: demo test check lint types layers docs bench constraints clean
 
@@ -41,12 +42,16 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "maskwright needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv .venv || \
+	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install python3-venv && \
+	    $(PYTHON) -m venv .venv; } || \
 	  { echo "On Debian and Ubuntu: apt-get install python3-venv (as root, or with sudo)"; exit 1; }
 
-.venv/installed-train: .venv/bin/pip $(RECIPE)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train]'
+.venv/installed-train: .venv/bin/pip $(PINNED)
+	@echo "Installing maskwright into .venv: once, some minutes, 6 GB (torch and its GPU libraries)"
+	@$(INSTALL) --editable '.[train]'
 	@touch $@
 
-.venv/installed-all: .venv/bin/pip $(RECIPE)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+.venv/installed-all: .venv/bin/pip $(PINNED)
+	@echo "Installing maskwright and its test tools into .venv: once, some minutes, 6 GB"
+	@$(INSTALL) --editable '.[all,dev]'
 	@touch .venv/installed-train $@
