@@ -1,0 +1,54 @@
+"""Images named on a command line: files and folders -> keys, which name the outputs.
+
+The key of a file is its stem; of a file found in a folder, its path from there without suffix.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..core.errors import DataError
+from ..data.images import IMAGE_SUFFIXES
+
+
+def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, Path]:
+    """Every image by its key, folders searched to the bottom, in order of name.
+
+    Args:
+        inputs: Image files, and folders of images.
+        outside: The output folder; what lies in it is no input.
+
+    Raises:
+        DataError: Nothing there, no image in a folder, or two images with one key.
+    """
+    found: dict[str, Path] = {}
+    for root in map(Path, inputs):
+        for key, path in _images_of(root, outside.resolve()):
+            if key in found:
+                raise DataError(
+                    f"{path}: its outputs would be named {key!r}, as those of {found[key]}; "
+                    f"rename one, give the folder that holds both, or run twice"
+                )
+            found[key] = path
+    return found
+
+
+def _images_of(root: Path, outside: Path) -> Iterator[tuple[str, Path]]:
+    if not root.exists():
+        raise DataError(f"{root}: no such file or folder")
+    if not root.is_dir():
+        yield root.stem, root
+        return
+    files = [p for p in sorted(root.rglob("*")) if p.is_file() and not _hidden(p, root)]
+    images = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
+    images = [p for p in images if outside not in p.resolve().parents]
+    if not images:
+        raise DataError(
+            f"{root}: no image in this folder, {len(files)} other files; images end in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    for path in images:
+        yield path.relative_to(root).with_suffix("").as_posix(), path
+
+
+def _hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -1,0 +1,67 @@
+"""Images -> class maps, overlays, heat maps and coverage, one image in memory at a time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.atomic import into_folder
+from ..core.labels import LabelSpec
+from ..core.progress import Progress, silent
+from ..data.images import read_image
+from .inputs import find_images
+from .outputs import output_writer
+from .predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Coverage:
+    """Pixels per class over all images of one prediction run, shape (C,)."""
+
+    labels: LabelSpec
+    num_images: int
+    pixels_C: NDArray[np.int64]
+
+    def to_json(self) -> dict[str, Any]:
+        """The number of images, and one object a class with `pixels` and `percent`."""
+        total = max(1, int(self.pixels_C.sum()))
+        return {
+            "num_images": self.num_images,
+            "classes": [
+                {"name": name, "pixels": count, "percent": 100 * count / total}
+                for name, count in zip(self.labels.names, self.pixels_C.tolist(), strict=True)
+            ],
+        }
+
+
+def predict(
+    model: Predictor,
+    inputs: Iterable[Path | str],
+    out: Path | str,
+    *,
+    progress: Progress = silent,
+) -> Coverage:
+    """Predict every image; `out` gets the files that `outputs` lists for all of them, or none.
+
+    Args:
+        model: From `open_model`.
+        inputs: Image files, and folders of images, searched to the bottom.
+        out: Files of the same name in it are replaced, others stay.
+        progress: Told of every image.
+
+    Raises:
+        DataError: An image is missing, damaged, or of another kind than the model takes.
+        OutputError: `out` cannot be written.
+    """
+    labels = model.card.labels
+    images = find_images(inputs, outside=Path(out))
+    pixels_C = np.zeros(len(labels), np.int64)
+    with into_folder(Path(out)) as staging, output_writer(staging, labels) as writer:
+        for key, path in progress(images.items(), total=len(images), what="predicting"):
+            image_HWC = read_image(path)
+            prediction = model.predict(image_HWC, where=str(path))
+            pixels_C += writer.write(key, image_HWC, prediction)
+    return Coverage(labels=labels, num_images=len(images), pixels_C=pixels_C)
