@@ -41,10 +41,10 @@ clean:
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "maskwright needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -m venv .venv || \
-	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install python3-venv && \
-	    $(PYTHON) -m venv .venv; } || \
-	  { echo "On Debian and Ubuntu: apt-get install python3-venv (as root, or with sudo)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install python3-venv; } || \
+	  { echo "Python lacks venv; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
 
 .venv/installed-train: .venv/bin/pip $(PINNED)
 	@echo "Installing maskwright into .venv: once, some minutes, 6 GB (torch and its GPU libraries)"

@@ -92,7 +92,7 @@ def _summary(out: Path, took_s: float) -> dict[str, Any]:
 
 def _in_words(result: dict[str, Any]) -> str:
     return (
-        f"\nDone in {result['took_s']} s: {100 * result['miou']:.1f} % mIoU on the test split.\n"
+        f"\nDone in {result['took_s']} s: mIoU {result['miou']:.1%} on the test split.\n"
         f"  report       {result['report']}\n"
         f"  predictions  {result['predictions']}\n"
         f"  model        {result['bundle']}\n"
