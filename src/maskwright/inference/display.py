@@ -17,7 +17,7 @@ _VIRIDIS = cv2.COLORMAP_VIRIDIS
 
 
 def to_rgb(image_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> Rgb:
-    """The first three channels, or the first as grey; 16 bits are stretched to the brightest."""
+    """The first three channels, or the first as grey; 16 bits stretched to the full range."""
     channels = [0, 1, 2] if image_HWC.shape[2] >= 3 else [0, 0, 0]
     shown_HW3 = image_HWC[..., channels]
     if shown_HW3.dtype == np.uint8:
