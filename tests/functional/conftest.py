@@ -1,28 +1,116 @@
-"""The command line as a user meets it: a process of its own."""
+"""The command line as a user meets it: a process of its own, here or where pip put it."""
 
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+import zipfile
+from importlib.metadata import distribution, requires
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+QUICK = ("model.encoder_weights=none", "schedule.epochs=2", "data.crop_px=[64, 64]")
+
+
+def _process(command, cwd, **environment):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="session")
 def run_maskwright():
     """Run `maskwright ARGS...` and give back the finished process, whatever its exit code."""
 
-    def run(*args, cwd=None, timeout_s=120):
-        return subprocess.run(
-            [sys.executable, "-m", "maskwright", *map(str, args)],
-            cwd=cwd,
-            env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+    def run(*args, cwd=None):
+        return _process(["-m", "maskwright", *args], cwd, PYTHONPATH=str(ROOT / "src"))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """What `pip install maskwright` would download."""
+    out = tmp_path_factory.mktemp("wheel")
+    built = _process(["-m", "hatchling", "build", "-t", "wheel", "-d", out], ROOT)
+    assert built.returncode == 0, built.stderr
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def run_plain_python(wheel, tmp_path_factory):
+    """Run Python with what `pip install maskwright` installs: no extra, so no torch.
+
+    No network is used: the wheel's requirements are followed through the metadata of the
+    packages installed here, and those packages, and no others, are linked into a folder.
+    """
+    site = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+        metadata = next(n for n in archive.namelist() if n.endswith("/METADATA"))
+        text = archive.read(metadata).decode()
+    for name in _needed(re.findall(r"^Requires-Dist: (.+)$", text, re.MULTILINE), set()):
+        _link(name, site)
+
+    def run(*args, cwd=None):
+        return _process(["-S", *args], cwd, PYTHONPATH=str(site))
+
+    return run
+
+
+def _needed(requirements, found):
+    from packaging.requirements import Requirement
+
+    for requirement in map(Requirement, requirements or ()):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        if requirement.name not in found:
+            found.add(requirement.name)
+            _needed(requires(requirement.name), found)
+    return found
+
+
+def _link(name, site):
+    for file in distribution(name).files:
+        top = file.parts[0]
+        if top != ".." and not (site / top).exists():
+            (site / top).symlink_to(distribution(name).locate_file(top))
+
+
+@pytest.fixture(scope="session")
+def walked(run_maskwright, tmp_path_factory):
+    """The README's five lines, run on a tiny data set with a short training; the folder."""
+    from maskwright.data.synth import write_street_scenes
+
+    home = tmp_path_factory.mktemp("readme")
+    write_street_scenes(home / "made", num_images=16, size_HW=(64, 96), seed=0)
+    for kind, folder in (("images", "my-data/images"), ("masks", "my-data/masks")):
+        (home / folder).mkdir(parents=True)
+        for file in (home / "made" / kind).rglob("*.*"):
+            shutil.copy(file, home / folder / file.name)
+    shutil.copy(home / "made/dataset.yaml", home / "my-data")
+    shutil.copytree(home / "my-data/images", home / "photos")
+    for line in five_lines():
+        command = shlex.split(line)[1:]
+        if command[0] == "train":
+            command += [word for setting in QUICK for word in ("--set", setting)]
+        done = run_maskwright(*command, cwd=home)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    return home
+
+
+def five_lines():
+    """The commands under the README's heading on your own data."""
+    section = (ROOT / "README.md").read_text().split("in five lines\n")[1]
+    return re.findall(r"^    (maskwright .+)$", section.split("\n## ")[0], re.MULTILINE)
