@@ -26,11 +26,11 @@ _SAMPLE = 100
 class Facts:
     """Measured properties; per-class tuples follow the LabelSpec.
 
-    `class_share_C` sums to 1 over the pixels that are not IGNORE. Half of the
-    pixels of a class lie in connected regions of at least `object_area_px_C` (a median over
-    pixels: over regions it would be the size of specks), None for a class the sample lacks. `mean` and
-    `std` are per channel, of values divided by `max_value`. `counts_NC` holds the pixels of
-    each class in each image, rows as in `Dataset.entries`; it is left out of the JSON.
+    `class_share_C` sums to 1 over the pixels that are not IGNORE. Half of the pixels of a
+    class lie in connected regions of at least `object_area_px_C` (a median over pixels: over
+    regions it would be the size of specks); None for a class that the sample lacks. `mean`
+    and `std` are per channel, of values divided by `max_value`. `counts_NC` holds the pixels
+    of each class in each image, rows as in `Dataset.entries`; it is left out of the JSON.
     """
 
     num_images: dict[str, int]
