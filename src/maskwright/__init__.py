@@ -5,20 +5,47 @@ machine that only predicts needs no torch.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core.bundle import open_bundle as open_bundle
+    from .data.audit import audit as check
+    from .data.dataset import open_dataset as open_dataset
+    from .data.splits import make_split as split
+    from .evaluation.evaluate import evaluate as evaluate
+    from .evaluation.evaluate import write_report as write_report
+    from .inference.predict import predict as predict
+    from .inference.predictor import open_model as open_model
+    from .training.run import Request as Request
+    from .training.run import plan as plan
+    from .training.run import train as train
 
 _HOME = {
+    "Request": ("training.run", "Request"),
     "check": ("data.audit", "audit"),
     "evaluate": ("evaluation.evaluate", "evaluate"),
     "open_bundle": ("core.bundle", "open_bundle"),
     "open_dataset": ("data.dataset", "open_dataset"),
     "open_model": ("inference.predictor", "open_model"),
-    "plan": ("training.plan", "plan"),
+    "plan": ("training.run", "plan"),
     "predict": ("inference.predict", "predict"),
     "split": ("data.splits", "make_split"),
     "train": ("training.run", "train"),
+    "write_report": ("evaluation.evaluate", "write_report"),
 }
-__all__ = list(_HOME)
+__all__ = [
+    "Request",
+    "check",
+    "evaluate",
+    "open_bundle",
+    "open_dataset",
+    "open_model",
+    "plan",
+    "predict",
+    "split",
+    "train",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,35 @@
+import subprocess
+import sys
+
+import pytest
+
+import maskwright
+
+
+def test_the_three_lists_of_public_names_agree():
+    import ast
+    from pathlib import Path
+
+    module = ast.parse(Path(maskwright.__file__).read_text())
+    guarded = next(node for node in module.body if isinstance(node, ast.If))
+    typed = {
+        alias.asname: (node.module, alias.name) for node in guarded.body for alias in node.names
+    }
+    assert typed == maskwright._HOME
+    assert sorted(typed) == sorted(maskwright.__all__)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'maskwright' has no attribute 'tarin'"):
+        maskwright.tarin  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_else():
+    code = (
+        "import sys, maskwright; print(*(n for n in sys.modules if '.' in n or n == 'numpy'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "numpy" not in done.stdout
+    assert "maskwright." not in done.stdout
