@@ -23,6 +23,9 @@ from .survey import Survey
 CLASSES_FILE = "classes.txt"
 _TOPS = (255, 65535)
 _GREY = 0x010101
+_VOID = 0xE0E0C0
+"""Colour 255 of the Pascal VOC palette: the void border."""
+
 _MAX_GAPPED = 32
 """More values than this with gaps between them are no list of classes that one would draw."""
 
@@ -237,31 +240,36 @@ def _numbers_below(top: int, values: set[int], hints: Hints) -> _Reading:
 def _read_colors(survey: Survey, hints: Hints) -> _Reading:
     colors = set(survey.tallies)
     palette = {_packed(color): index for index, color in enumerate(voc_palette())}
-    void = _packed(voc_palette()[255])
     asked = hints.codec.ignored
     if colors <= set(palette) and (hints.classes is None or not _have_colors(hints)):
-        return _read_voc_colors(hints, {c: palette[c] for c in colors}, void)
+        return _read_voc_colors(survey, hints, {c: palette[c] for c in colors})
     if hints.classes is not None:
         return _listed_colors(survey, hints)
     kept = sorted(colors - set(asked or ()))
-    why = ["each colour is a class, in ascending order; no list of names was found"]
-    if asked is None and 0 in colors:
-        why.append(
-            f"black, #000000 {survey.share(0)}, is taken as a class; if it means 'unlabelled', "
-            f"write codec: {{pixels: rgb, ignored: ['#000000']}} in {FILE_NAME}"
-        )
+    why = "each colour is a class, in ascending order; no list of names was found"
     names = {color: f"class_{index}" for index, color in enumerate(kept)}
-    return _Reading(names, frozenset(asked or ()), tuple(why))
+    return _Reading(names, frozenset(asked or ()), (why, *_of_black(survey, asked)))
 
 
-def _read_voc_colors(hints: Hints, index_of: Mapping[int, int], void: int) -> _Reading:
+def _of_black(survey: Survey, asked: Iterable[int] | None) -> tuple[str, ...]:
+    if asked is not None or 0 not in survey.tallies:
+        return ()
+    note = (
+        f"black, #000000 {survey.share(0)}, is taken as a class; if it means 'unlabelled', "
+        f"write codec: {{pixels: rgb, ignored: ['#000000']}} in {FILE_NAME}"
+    )
+    return (note,)
+
+
+def _read_voc_colors(survey: Survey, hints: Hints, index_of: Mapping[int, int]) -> _Reading:
     asked = hints.codec.ignored
-    ignored = frozenset({void} if asked is None else asked)
+    ignored = frozenset({_VOID} if asked is None else asked)
     why = "colours are those of the Pascal VOC palette, so each stands for its index there"
     in_order = sorted(index_of.items(), key=lambda ci: ci[1])
     kept = {color: i for color, i in in_order if color not in ignored}
     if hints.classes is None:
-        return _Reading({c: f"class_{i}" for c, i in kept.items()}, ignored, (why,))
+        names = {color: f"class_{i}" for color, i in kept.items()}
+        return _Reading(names, ignored, (why, *_of_black(survey, asked)))
     unlisted = sorted(set(kept.values()) - set(hints.classes))
     if unlisted:
         raise DataError(
@@ -284,7 +292,8 @@ def _listed_colors(survey: Survey, hints: Hints) -> _Reading:
             "with the colour of each class",
         )
     names = {_packed(e.color): e.name for e in classes.values() if e.color is not None}
-    ignored = frozenset(hints.codec.ignored or ())
+    asked = hints.codec.ignored
+    ignored = frozenset({_VOID} - set(names) if asked is None else asked)
     unlisted = sorted(set(survey.tallies) - set(names) - ignored)
     if unlisted:
         shown = ", ".join(f"#{v:06x} (first {survey.tallies[v].first})" for v in unlisted[:8])

@@ -36,7 +36,7 @@ def resolve_codec(found: Found, progress: Progress) -> tuple[LabelCodec, tuple[s
         DataError: A mask is unreadable, or the values can be understood in two ways.
     """
     if found.document.classes:
-        return codec_of(_with_pixels(found), where=found.file), ()
+        return codec_of(_with_pixels(found), where=found.file), found.document.inferred
     hints = hints_of(found)
     survey = survey_labels(found, hints, progress)
     if survey.num_unreadable:

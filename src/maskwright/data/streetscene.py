@@ -1,17 +1,13 @@
-"""One street, painted from far to near on a picture and its label map at once.
+"""One street: sky, ground, and everything that stands on it, painted from far to near."""
 
-World frame in metres: X to the right, Y up from the ground, Z ahead of the camera. Painting is
-in float32 RGB 0..1, several times finer than the image that is kept.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.labels import ClassDef, LabelMap, LabelSpec
+from ..core.labels import ClassDef, LabelSpec
+from .streetpainter import NEAR_M, Color, Light, Painter, at_least, scaled
 
 STREET = LabelSpec(
     (
@@ -29,28 +25,12 @@ STREET = LabelSpec(
 )
 ROAD, SIDEWALK, BUILDING, SKY, TREE, GRASS, CAR, PEDESTRIAN, POLE, SIGN = range(len(STREET))
 
-Color = tuple[float, float, float]
-Point = tuple[float, float, float]
 Rng = np.random.Generator
 
 _ROAD_M = 4.5
 _KERB_M = 4.8
 _SIDEWALK_M = 8.0
 _FAR_M = 250.0
-_NEAR_M = 1.0
-_HAZE_M = 160.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Light:
-    """How a scene is lit: colours of the sky above and at the horizon, and of the light."""
-
-    zenith: Color
-    horizon: Color
-    tint: Color
-    shadow: float
-    lamps: bool = False
-
 
 LIGHTS = (
     Light(
@@ -80,70 +60,6 @@ LIGHTS = (
     ),
 )
 """Noon, overcast, sunset, dusk."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Painter:
-    """A pinhole camera over two canvases: `image_HW3` float32 RGB and `labels_HW`."""
-
-    image_HW3: NDArray[np.float32]
-    labels_HW: LabelMap
-    light: Light
-    horizon_px: float
-    center_px: float
-    focal_px: float
-    height_m: float = 1.6
-
-    def at(self, point: Point) -> tuple[float, float]:
-        """(x, y) in pixels of a point of the world."""
-        x, y, z = point
-        z = max(z, _NEAR_M)
-        return (
-            self.center_px + self.focal_px * x / z,
-            self.horizon_px + self.focal_px * (self.height_m - y) / z,
-        )
-
-    def polygon(self, points: Sequence[Point], color: Color, index: int | None) -> None:
-        """Fill a polygon of the world, hazy with distance; None leaves the labels alone."""
-        depth_m = float(np.mean([p[2] for p in points]))
-        self.flat([self.at(p) for p in points], self.hazy(color, depth_m), index)
-
-    def flat(
-        self, points_xy: Sequence[tuple[float, float]], color: Color, index: int | None
-    ) -> None:
-        """Fill a polygon of the picture."""
-        outline = np.rint(np.clip(points_xy, -30_000, 30_000)).astype(np.int32)
-        cv2.fillPoly(self.image_HW3, [outline], color)
-        if index is not None:
-            cv2.fillPoly(self.labels_HW, [outline], index)
-
-    def upright(
-        self,
-        x_m: tuple[float, float],
-        y_m: tuple[float, float],
-        z_m: float,
-        fill: Color,
-        index: int,
-    ) -> None:
-        """Fill a rectangle that faces the camera."""
-        (x0, x1), (y0, y1) = x_m, y_m
-        corners = [(x0, y0, z_m), (x1, y0, z_m), (x1, y1, z_m), (x0, y1, z_m)]
-        self.polygon(corners, fill, index)
-
-    def disc(self, center: Point, radius_m: float, color: Color, index: int) -> None:
-        """Fill a circle that faces the camera, never smaller than one canvas pixel."""
-        x, y = self.at(center)
-        radius = max(1, round(self.focal_px * radius_m / center[2]))
-        shade, place = self.hazy(color, center[2]), (round(x), round(y))
-        cv2.circle(self.image_HW3, place, radius, shade, -1)
-        cv2.circle(self.labels_HW, place, radius, index, -1)
-
-    def hazy(self, color: Color, depth_m: float) -> Color:
-        """The colour as seen through `depth_m` of air, for 0..1 lit by daylight."""
-        clear = float(np.exp(-depth_m / _HAZE_M))
-        lit = np.multiply(color, self.light.tint)
-        red, green, blue = (clear * lit + (1 - clear) * np.array(self.light.horizon)).tolist()
-        return red, green, blue
 
 
 def paint_scene(painter: Painter, rng: Rng, *, with_sign: bool) -> None:
@@ -179,7 +95,7 @@ def _paint_sky(painter: Painter, rng: Rng) -> None:
 
 def _paint_ground(painter: Painter, rng: Rng) -> None:
     def strip(x0: float, x1: float, color: Color, index: int | None) -> None:
-        corners = [(x0, 0, _FAR_M), (x1, 0, _FAR_M), (x1, 0, _NEAR_M), (x0, 0, _NEAR_M)]
+        corners = [(x0, 0, _FAR_M), (x1, 0, _FAR_M), (x1, 0, NEAR_M), (x0, 0, NEAR_M)]
         points = [painter.at(p) for p in corners]
         painter.flat(points, painter.hazy(color, 12), index)
 
@@ -201,7 +117,7 @@ def _paint_ground(painter: Painter, rng: Rng) -> None:
 def _cast_shadow(painter: Painter, edge_m: float, side: int) -> None:
     """Darken the ground on one side of the street."""
     shaded_HW = np.zeros(painter.labels_HW.shape, np.uint8)
-    corners = [(edge_m, _FAR_M), (side * 30, _FAR_M), (side * 30, _NEAR_M), (edge_m, _NEAR_M)]
+    corners = [(edge_m, _FAR_M), (side * 30, _FAR_M), (side * 30, NEAR_M), (edge_m, NEAR_M)]
     outline = np.clip([painter.at((x, 0, z)) for x, z in corners], -30_000, 30_000)
     cv2.fillPoly(shaded_HW, [np.rint(outline).astype(np.int32)], 1)
     painter.image_HW3[shaded_HW > 0] *= painter.light.shadow
@@ -245,12 +161,12 @@ def _house(
     lit = rng.random((8, 12)) < (0.45 if painter.light.lamps else 0.06)
 
     def paint() -> None:
-        gable = _scaled(wall, 0.82)
+        gable = scaled(wall, 0.82)
         painter.upright((x, x + side * 14), (0, height), near, gable, BUILDING)
         corners = [(x, 0, near), (x, 0, far), (x, height, far), (x, height, near)]
         painter.polygon(corners, wall, BUILDING)
         eaves = [(x, height, near), (x, height, far), (x, height + 0.6, far)]
-        painter.polygon([*eaves, (x, height + 0.6, near)], _scaled(wall, 0.55), BUILDING)
+        painter.polygon([*eaves, (x, height + 0.6, near)], scaled(wall, 0.55), BUILDING)
         _windows(painter, x, (near, far, height), lit)
 
     return paint
@@ -277,7 +193,7 @@ def _tree(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], None]:
     def paint() -> None:
         painter.upright((x - 0.16, x + 0.16), (0, height * 0.6), z, (0.28, 0.2, 0.14), TREE)
         for (dx, dy), shade in zip(blobs.tolist(), shades.tolist(), strict=True):
-            color = _scaled((green * 0.55, green, green * 0.36), shade)
+            color = scaled((green * 0.55, green, green * 0.36), shade)
             center = x + dx * 0.22 * height, height * (0.72 + 0.12 * dy), z
             painter.disc(center, 0.2 * height, color, TREE)
 
@@ -298,7 +214,7 @@ def _furniture(painter: Painter, rng: Rng, side: int) -> _Things:
 
 def _lamp(painter: Painter, x: float, z: float, side: int) -> Callable[[], None]:
     def paint() -> None:
-        half = _at_least(painter, 0.09, z)
+        half = at_least(painter, 0.09, z)
         iron: Color = (0.22, 0.23, 0.24)
         painter.upright((x - half, x + half), (0, 6.2), z, iron, POLE)
         painter.upright((x - side * 1.5, x + half), (6.2 - 2 * half, 6.2), z, iron, POLE)
@@ -321,7 +237,7 @@ def _sign(painter: Painter, shape: int, x: float, z: float) -> Callable[[], None
     white: Color = (0.95, 0.95, 0.93)
 
     def paint() -> None:
-        half = _at_least(painter, 0.05, z)
+        half = at_least(painter, 0.05, z)
         painter.upright((x - half, x + half), (0, 2.4), z, (0.55, 0.56, 0.57), POLE)
         if shape == 0:
             painter.disc((x, 2.6, z), 0.45, red, SIGN)
@@ -401,14 +317,14 @@ def _car(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], None]:
         painter.polygon(shadow, (0.08, 0.08, 0.09), None)
         inner = left if x > 0 else right
         flank = [(inner, 0.25, z), (inner, 0.25, far), (inner, 0.9, far), (inner, 0.9, z)]
-        painter.polygon(flank, _scaled(body, 0.7), CAR)
+        painter.polygon(flank, scaled(body, 0.7), CAR)
         roof = [
             (inner, 0.9, z),
             (inner, 0.9, far),
             (inner, 1.45, far - 1),
             (inner, 1.45, z + 0.6),
         ]
-        painter.polygon(roof, _scaled(glass, 1.3), CAR)
+        painter.polygon(roof, scaled(glass, 1.3), CAR)
         cabin = [(left, 0.9, z), (right, 0.9, z), (right - 0.2, 1.5, z), (left + 0.2, 1.5, z)]
         painter.polygon(cabin, body, CAR)
         pane = [(left + 0.18, 0.95, z), (right - 0.18, 0.95, z), (right - 0.3, 1.4, z)]
@@ -421,13 +337,3 @@ def _car(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], None]:
             painter.upright((lamp, lamp + 0.3), (0.62, 0.82), z, (0.9 * glow, 0.1, 0.08), CAR)
 
     return paint
-
-
-def _at_least(painter: Painter, half_m: float, z: float, *, pixels: float = 2.4) -> float:
-    """Half a width in metres, so that the whole is at least so many canvas pixels."""
-    return max(half_m, pixels * z / painter.focal_px)
-
-
-def _scaled(color: Color, factor: float) -> Color:
-    red, green, blue = color
-    return red * factor, green * factor, blue * factor

@@ -16,7 +16,8 @@ from ..core.errors import ConfigError, OutputError
 from ..core.labels import IGNORE, LabelMap
 from ..core.progress import Progress, silent
 from .schema import FILE_NAME, DatasetFile, write_dataset_file
-from .streetscene import LIGHTS, POLE, SIGN, STREET, Painter, paint_scene
+from .streetpainter import Painter
+from .streetscene import LIGHTS, POLE, SIGN, STREET, paint_scene
 
 _FINER = 3
 """The canvas is so many times finer than the image: edges come out smooth."""
