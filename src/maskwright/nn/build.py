@@ -70,5 +70,3 @@ def load_model(card: ModelCard, weights: Path) -> AnySize:
 def count_parameters(model: nn.Module) -> int:
     """Learnable numbers."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-

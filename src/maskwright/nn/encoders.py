@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +58,7 @@ def load_weights(encoder: nn.Module, name: str, weights: str) -> None:
 
 
 def require_weights(name: str, weights: str) -> None:
-    """Fail now, before any data is read, if `load_weights` would fail later for want of them."""
+    """Fail now, before any data is read, if `load_weights` would fail for want of them."""
     if weights == "imagenet":
         _download(name)
     elif weights != "none" and not Path(weights).is_file():
@@ -64,6 +66,13 @@ def require_weights(name: str, weights: str) -> None:
             f"encoder weights {weights!r}: no such file; give 'imagenet', a .pth or "
             f".safetensors file, or 'none'"
         )
+
+
+def fits_file(name: str, weights: str) -> bool:
+    """Whether the file `weights` holds every tensor of the encoder called `name`."""
+    own = quiet_smp().encoders.get_encoder(library_name(name), weights=None).state_dict()
+    named = {_strip(key, own): value for key, value in _read(Path(weights)).items()}
+    return all(k in named and v.shape == named[k].shape for k, v in own.items() if v.ndim)
 
 
 def widen_input(encoder: nn.Module, in_channels: int) -> None:
@@ -102,18 +111,54 @@ def widen_input(encoder: nn.Module, in_channels: int) -> None:
 def _download(name: str) -> dict[str, Tensor]:
     """ImageNet weights from the library's own download, or its cache."""
     library = library_name(name)
+    if not _cached(library) and not _hub_answers():
+        raise _unavailable(name)
     try:
         encoder = quiet_smp().encoders.get_encoder(
             library, weights=True if library.startswith("tu-") else "imagenet"
         )
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ConfigError(
-            f"ImageNet weights of encoder {name!r} cannot be had ({type(error).__name__}): "
-            f"they are downloaded once, and that failed. Either give a file you have with "
-            f"--set model.encoder_weights=PATH, or train from random weights with "
-            f"--set model.encoder_weights=none"
-        ) from error
+        raise _unavailable(name) from error
     return dict(encoder.state_dict())
+
+
+def _cached(library: str) -> bool:
+    """Whether an earlier download of the weights lies in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if library.startswith("tu-"):
+        import timm
+
+        config = timm.get_pretrained_cfg(library.removeprefix("tu-"))
+        repository, revision = getattr(config, "hf_hub_id", None), None
+    else:
+        settings = quiet_smp().encoders.encoders[library]["pretrained_settings"]["imagenet"]
+        repository, revision = settings["repo_id"], settings["revision"]
+    return repository is not None and isinstance(
+        try_to_load_from_cache(repository, "model.safetensors", revision=revision), str
+    )
+
+
+def _hub_answers() -> bool:
+    """One short request: the library's own retries would keep the user waiting for a minute."""
+    from huggingface_hub.constants import ENDPOINT
+
+    try:
+        with urlopen(Request(ENDPOINT, method="HEAD"), timeout=5):  # noqa: S310  fixed https
+            return True
+    except HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _unavailable(name: str) -> ConfigError:
+    return ConfigError(
+        f"ImageNet weights of encoder {name!r} cannot be had: they are downloaded once, and "
+        f"that failed (no network?). Either give a file you have with "
+        f"--set model.encoder_weights=PATH, or train from random weights with "
+        f"--set model.encoder_weights=none"
+    )
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""PSPNet, Zhao et al. 2017 (arXiv:1612.01105): features pooled over 1, 2, 3 and 6 bins a side."""
+"""PSPNet, Zhao et al. 2017 (arXiv:1612.01105): features pooled over 1, 2, 3 and 6 bins."""
 
 from typing import cast
 

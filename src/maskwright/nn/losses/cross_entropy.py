@@ -20,9 +20,7 @@ class Config(BaseModel):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
 
 
-def build(
-    config: Config, class_weights_K: Tensor | None
-) -> Callable[[Tensor, Tensor], Tensor]:
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
     """The contract of `nn.losses`."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:

@@ -20,10 +20,8 @@ class Config(BaseModel):
     smooth: float = Field(1.0, gt=0)
 
 
-def build(
-    config: Config, class_weights_K: Tensor | None
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`: 1 - (weighted) mean Dice of the classes present, in [0, 1]."""
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`: 1 - (weighted) mean Dice of classes present."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         num_classes = logits_BKHW.shape[1]

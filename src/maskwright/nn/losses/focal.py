@@ -17,9 +17,7 @@ class Config(BaseModel):
     gamma: float = Field(2.0, ge=0)
 
 
-def build(
-    config: Config, class_weights_K: Tensor | None
-) -> Callable[[Tensor, Tensor], Tensor]:
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
     """The contract of `nn.losses`: mean of (1 - p)^gamma * -w log p over valid pixels."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:

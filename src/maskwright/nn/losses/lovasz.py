@@ -1,5 +1,7 @@
-"""Lovász-softmax, Berman et al. 2018 (arXiv:1705.08790), algorithm 1: the Jaccard index, made
-differentiable by its Lovász extension. Over the batch, mean of the classes present in truth.
+"""Lovász-softmax, Berman et al. 2018 (arXiv:1705.08790), algorithm 1.
+
+The Jaccard index, made differentiable by its Lovász extension; over the batch, the mean of the
+classes present in truth.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""From a dataset to a Bundle: recipe, plan, loop; torch."""

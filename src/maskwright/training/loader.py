@@ -1,0 +1,140 @@
+"""What the network sees in sample number n of a run: a pure function of (seed, n).
+
+Because nothing else enters, a run can go on at any sample, and the number of worker processes
+changes nothing. Each epoch shows every image once, in an order drawn from (seed, epoch);
+a `rare_share` of the crops is moved, and where need be to another image, so that they hold a
+class that is drawn with probability proportional to 1 / sqrt(its share of pixels).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from maskwright.core.labels import LabelMap
+from maskwright.core.sample import Sample
+
+from .augment import Augmentation
+from .recipe import Recipe
+
+MIN_RARE_PX = 16
+"""An image counts as holding a class from this many pixels on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RareClasses:
+    """Which images hold which class, and how often each class is asked for."""
+
+    images_of_class: tuple[NDArray[np.int64], ...]
+    probability_C: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, counts_NC: NDArray[np.int64]) -> "RareClasses":
+        """From pixel counts per image and class."""
+        images = tuple(np.flatnonzero(column >= MIN_RARE_PX) for column in counts_NC.T)
+        share_C = counts_NC.sum(axis=0) / max(1, counts_NC.sum())
+        wanted_C = np.array(
+            [
+                1 / np.sqrt(s) if s and len(i) else 0.0
+                for s, i in zip(share_C, images, strict=True)
+            ]
+        )
+        return cls(images, wanted_C / max(wanted_C.sum(), 1e-12))
+
+    def draw(self, rng: np.random.Generator) -> tuple[int, int] | None:
+        """(class index, image number), or None when no class has pixels."""
+        if not self.probability_C.any():
+            return None
+        index = int(rng.choice(len(self.probability_C), p=self.probability_C))
+        return index, int(rng.choice(self.images_of_class[index]))
+
+
+class Crops(Dataset[dict[str, Any]]):
+    """Endless crops of a training set; item n is (image 0..1, labels, key, n)."""
+
+    def __init__(
+        self,
+        read: Callable[[int], Sample],
+        counts_NC: NDArray[np.int64],
+        recipe: Recipe,
+        *,
+        num_samples: int,
+    ) -> None:
+        self.read = read
+        self.num_images = len(counts_NC)
+        self.num_samples = num_samples
+        self.seed = recipe.seed
+        self.rare_share = recipe.data.rare_share
+        self.rare = RareClasses.of(counts_NC)
+        spec = recipe.input
+        self.augment = Augmentation(
+            part=recipe.augment,
+            crop_HW=recipe.data.crop_px,
+            fill_C=tuple(m * spec.max_value for m in spec.mean),
+            max_value=spec.max_value,
+            base_scale=spec.scale_ratio,
+        )
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        """Sample number n of the run; keys image (C, H, W), labels (H, W) int64, key."""
+        rng = np.random.default_rng((self.seed, 1, n))
+        wanted = self.rare.draw(rng) if rng.random() < self.rare_share else None
+        sample = self.read(wanted[1] if wanted else self._image_number(n))
+        if sample.labels_HW is None:
+            raise ValueError(f"{sample.key} has no labels")
+        focus = _pixel_of(sample.labels_HW, wanted[0], rng) if wanted else None
+        image, labels = self.augment(sample.image_HWC, sample.labels_HW, rng, focus)
+        return {"image": image, "labels": labels[0].long(), "key": sample.key}
+
+    def _image_number(self, n: int) -> int:
+        epoch, place = divmod(n, self.num_images)
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(self.num_images)
+        return int(order[place])
+
+
+def make_loader(crops: Crops, recipe: Recipe, *, first: int) -> "DataLoader[dict[str, Any]]":
+    """Batches of consecutive samples, starting at sample number `first`."""
+    return DataLoader(
+        crops,
+        batch_size=recipe.data.batch_size,
+        sampler=range(first, len(crops)),
+        num_workers=recipe.data.workers,
+        persistent_workers=False,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+class Normalize(torch.nn.Module):
+    """(x - mean) / std on the device, for images in 0..1."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, image_BCHW: Tensor) -> Tensor:
+        """Network input, channels last in memory."""
+        x_BCHW = (image_BCHW - self.mean) / self.std
+        return x_BCHW.contiguous(memory_format=torch.channels_last)
+
+
+def _pixel_of(
+    labels_HW: LabelMap, index: int, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """A random pixel of class `index`, or None when the image has none."""
+    places = np.flatnonzero(labels_HW == index)
+    if not len(places):
+        return None
+    y, x = divmod(int(rng.choice(places)), labels_HW.shape[1])
+    return y, x

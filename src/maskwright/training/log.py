@@ -1,0 +1,80 @@
+"""The log of a run: log.csv, a row an epoch, and the same numbers for TensorBoard."""
+
+import csv
+import io
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from maskwright.core.atomic import explained, write_text
+
+from .checkpoint import Progress
+
+COLUMNS = ("epoch", "step", "loss", "lr", "val_miou", "seconds")
+
+
+class RunLog:
+    """Written by the main process alone; a resumed run drops the rows after its checkpoint."""
+
+    def __init__(self, run: Path, step: int, accelerator: Any) -> None:
+        self.path = run / "log.csv"
+        self.active = bool(accelerator.is_main_process)
+        self.rows = _rows_until(self.path, step)
+        self.earlier_s = float(self.rows[-1]["seconds"]) if self.rows else 0.0
+        self.started_s = time.monotonic()
+        self.step = step
+        self.board: Any = None
+
+    def __enter__(self) -> Self:
+        if self.active:
+            from torch.utils.tensorboard import SummaryWriter
+
+            with explained(self.path):
+                self.board = SummaryWriter(
+                    str(self.path.parent / "tensorboard"), purge_step=self.step
+                )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.board is not None:
+            self.board.close()
+
+    def epoch(self, progress: Progress, loss: float, lr: float, miou: float | None) -> None:
+        """Add the row of an epoch that ended; `miou` is None where nobody looked."""
+        if not self.active:
+            return
+        seconds = self.earlier_s + time.monotonic() - self.started_s
+        row = {
+            "epoch": str(progress.epoch),
+            "step": str(progress.step),
+            "loss": f"{loss:.6g}",
+            "lr": f"{lr:.6g}",
+            "val_miou": "" if miou is None else f"{miou:.6f}",
+            "seconds": f"{seconds:.1f}",
+        }
+        self.rows.append(row)
+        write_text(self.path, _as_csv(self.rows))
+        for name in ("loss", "lr", "val_miou"):
+            if row[name]:
+                self.board.add_scalar(name, float(row[name]), progress.step)
+
+
+def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+
+
+def _as_csv(rows: list[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,94 @@
+"""What this machine can do: its device, and how long a training step takes here, measured."""
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from maskwright.nn.build import new_model
+from maskwright.nn.loss import build_loss
+
+from .loader import Normalize
+from .optim import make_optimizer
+from .recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Device ("cuda" or "cpu"), its name, processor cores and bytes of memory."""
+
+    device: str
+    name: str
+    cores: int
+    memory_bytes: int
+
+    @classmethod
+    def here(cls) -> "Machine":
+        """This one."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        if torch.cuda.is_available():
+            found = torch.cuda.get_device_properties(0)
+            return cls("cuda", found.name, cores, found.total_memory)
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return cls("cpu", "CPU", cores, memory)
+
+
+def step_seconds(
+    recipe: Recipe, num_classes: int, machine: Machine, *, num_steps: int = 3
+) -> float:
+    """Seconds of one optimizer step of `recipe` on random pixels: the fastest of a few.
+
+    Raises:
+        torch.OutOfMemoryError: The step does not fit.
+    """
+    torch.manual_seed(0)
+    model = new_model(_arch(recipe), recipe.input.channels, num_classes)
+    model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(model, recipe.optim)
+    loss_function = build_loss(recipe.loss.sum, recipe.loss.config, None)
+    normalize = Normalize(recipe.input.mean, recipe.input.std).to(machine.device)
+    shape = (recipe.data.batch_size, recipe.input.channels, *recipe.data.crop_px)
+    image = torch.rand(shape, device=machine.device)
+    labels = (image[:, 0] * num_classes).long().clamp(max=num_classes - 1)
+    best_s = float("inf")
+    for _ in range(num_steps):
+        started_s = time.perf_counter()
+        with _autocast(recipe, machine):
+            logits = model(normalize(image))
+        torch.autograd.backward(loss_function(logits, labels))
+        optimizer.step()
+        optimizer.zero_grad()
+        if machine.device == "cuda":
+            torch.cuda.synchronize()
+        best_s = min(best_s, time.perf_counter() - started_s)
+    return best_s
+
+
+def look_seconds(
+    recipe: Recipe, size_HW: tuple[int, int], num_classes: int, machine: Machine
+) -> float:
+    """Seconds to predict one image of `size_HW` (H, W), as a validation does."""
+    model = new_model(_arch(recipe), recipe.input.channels, num_classes)
+    model = model.eval().to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    scaled = [max(1, round(n * recipe.input.scale_ratio)) for n in size_HW]
+    image = torch.rand(1, recipe.input.channels, *scaled, device=machine.device)
+    image = image.contiguous(memory_format=torch.channels_last)
+    best_s = float("inf")
+    for _ in range(2):
+        started_s = time.perf_counter()
+        with torch.inference_mode(), _autocast(recipe, machine):
+            model(image).float().cpu().argmax(dim=1)
+        best_s = min(best_s, time.perf_counter() - started_s)
+    return best_s
+
+
+def _autocast(recipe: Recipe, machine: Machine) -> torch.autocast:
+    kind = torch.float16 if recipe.optim.precision == "fp16" else torch.bfloat16
+    return torch.autocast(machine.device, kind, enabled=recipe.optim.precision != "fp32")
+
+
+def _arch(recipe: Recipe) -> dict[str, Any]:
+    part = recipe.model
+    return {"name": part.arch, "encoder": part.encoder, "config": part.config}

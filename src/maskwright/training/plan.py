@@ -1,0 +1,263 @@
+"""Facts -> recipe: every value explicit, each decision with its reason.
+
+The order is nnU-Net's (Isensee et al. 2021): measure the data and the machine, derive what
+follows from them by fixed rules, and leave the rest at defaults that were found to work. With
+a budget, a few steps are timed and the schedule is cut to end within it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from maskwright.core.errors import ConfigError
+from maskwright.data.facts import Facts
+from maskwright.nn.encoders import fits_file
+
+from .machine import Machine, look_seconds, step_seconds
+from .recipe import Recipe, overridden, to_yaml
+
+MULTIPLE = 32
+ENCODERS = {"cpu": ("mobilenet_v2",), "cuda": ("resnet50", "mobilenet_v2")}
+CROP_PX = {"cpu": 352, "cuda": 512}
+BATCH = {"cpu": 4, "cuda": 16}
+SAMPLES = {"cpu": 8_000, "cuda": 60_000}
+LARGE_PX = {"cpu": 640_000, "cuda": 2_000_000}
+OBJECT_PX = 24.0
+RARE_RATIO = 0.02
+LOOKS = 10
+SPARE_RATIO = 0.92
+"""Share of a budget that is planned; the rest absorbs what the timing did not see."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What a plan is for. `facts` are of the training images; `read_s` is one image's reading."""
+
+    facts: Facts
+    num_classes: int
+    num_val: int
+    read_s: float
+    splits: tuple[str, str]
+    machine: Machine
+
+    @property
+    def num_train(self) -> int:
+        """Training images."""
+        return len(self.facts.counts_NC)
+
+
+@dataclass(slots=True)
+class Plan:
+    """A recipe in the making: values by dotted key, and the reason of each decision.
+
+    What the user set holds, whatever is decided.
+    """
+
+    settings: Mapping[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, value in self.settings.items():
+            self.values[key], self.reasons[key] = value, "given"
+        overridden(Recipe(), {k: v for k, v in self.settings.items() if k not in _SHAPES})
+
+    def decide(self, key: str, value: Any, reason: str) -> None:
+        """Set one value and say why."""
+        if key not in self.settings:
+            self.values[key], self.reasons[key] = value, reason
+
+    def keep(self, key: str, reason: str) -> None:
+        """Leave a default and say why."""
+        self.reasons.setdefault(key, reason)
+
+    def get(self, key: str) -> Any:
+        """The value as it stands."""
+        section, _, name = key.partition(".")
+        return self.values.get(key, getattr(getattr(Recipe(), section), name))
+
+    @property
+    def recipe(self) -> Recipe:
+        """What has been decided so far, over the defaults."""
+        return overridden(Recipe(), self.values)
+
+    def to_yaml(self) -> str:
+        """recipe.yaml."""
+        return to_yaml(self.recipe, self.reasons)
+
+
+_SHAPES = ("input.channels", "input.mean", "input.std", "input.max_value", "augment.jpeg")
+"""Settings that are only right together; checked when all are decided."""
+
+
+def make_plan(
+    situation: Situation, settings: Mapping[str, Any], *, budget_s: float | None = None
+) -> Plan:
+    """Decide every value of a recipe.
+
+    Args:
+        situation: Data and machine.
+        settings: Values given by the user; they hold, and the rest is planned around them.
+        budget_s: Seconds in which training, with its validations, is to end.
+
+    Raises:
+        ConfigError: A setting is no key of a recipe or has a wrong value, or the budget is
+            too short for one epoch.
+    """
+    plan = Plan(settings)
+    for step in (_splits, _input, _model, _crops, _augment, _loss, _optim, _precision):
+        step(plan, situation)
+    if budget_s is None:
+        _full_schedule(plan, situation)
+    else:
+        _timed_schedule(plan, situation, budget_s)
+    return plan
+
+
+def _splits(plan: Plan, situation: Situation) -> None:
+    train, val = situation.splits
+    plan.decide("data.train_split", train, f"{situation.num_train} images")
+    plan.decide("data.val_split", val, f"{situation.num_val} images")
+
+
+def _input(plan: Plan, situation: Situation) -> None:
+    facts, device = situation.facts, situation.machine.device
+    plan.decide("input.channels", facts.channels, "what the images have")
+    plan.decide("input.max_value", facts.max_value, "what their pixels are stored in")
+    as_learnt = facts.channels == 3 and plan.get("model.encoder_weights") != "none"
+    for key, values in (("input.mean", facts.mean), ("input.std", facts.std)):
+        if as_learnt:
+            plan.keep(key, "what the encoder learnt with")
+        else:
+            plan.decide(key, [round(v, 4) for v in values], "of the training images")
+    height, width = facts.median_size_HW
+    ratio = min(1.0, math.sqrt(LARGE_PX[device] / (height * width)))
+    reason = f"the median image is {height} x {width} px"
+    areas = [a for a in facts.object_area_px_C if a]
+    if ratio < 1 and areas:
+        ratio = min(1.0, max(ratio, OBJECT_PX / math.sqrt(min(areas))))
+        reason += f"; objects of the smallest class keep {OBJECT_PX:.0f} px across"
+    plan.decide("input.scale_ratio", 1.0 if ratio > 0.85 else round(ratio, 2), reason)
+
+
+def _model(plan: Plan, situation: Situation) -> None:
+    device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
+    encoder, reason = ENCODERS[device][0], f"the best found for training on a {device}"
+    if weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
+        fitting = [
+            e for e in sorted({*ENCODERS["cpu"], *ENCODERS["cuda"]}) if fits_file(e, weights)
+        ]
+        if not fitting:
+            raise ConfigError(
+                f"encoder weights {weights}: of no encoder that the plan knows; name theirs "
+                f"with --set model.encoder=NAME"
+            )
+        encoder, reason = fitting[0], "the encoder that the weights file holds"
+    plan.decide("model.encoder", encoder, reason)
+    plan.keep("model.encoder_weights", "far fewer images are needed than from nothing")
+    plan.decide("model.arch", "segformer", "TBD")
+    if plan.get("model.arch") == "segformer" and device == "cpu":
+        plan.decide(
+            "model.config", {"decoder_channels": 128}, "half the usual width: faster on a CPU"
+        )
+
+
+def _crops(plan: Plan, situation: Situation) -> None:
+    device, ratio = situation.machine.device, plan.get("input.scale_ratio")
+    side = CROP_PX[device]
+    crop = [min(side, _up(n * ratio)) for n in situation.facts.median_size_HW]
+    plan.decide("data.crop_px", crop, f"at most {side} px a side, in multiples of {MULTIPLE}")
+    reason = "more, smaller steps" if device == "cpu" else "fills the device"
+    plan.decide("data.batch_size", BATCH[device], reason)
+    if device == "cpu":
+        plan.decide("data.workers", 0, "the step itself uses all cores")
+    else:
+        cores = situation.machine.cores
+        plan.decide("data.workers", min(8, max(1, cores - 1)), f"of {cores} cores")
+    rare = [s for s in situation.facts.class_share_C if 0 < s < RARE_RATIO]
+    plan.decide(
+        "data.rare_share",
+        0.5 if rare else 0.25,
+        f"{len(rare)} classes have under {RARE_RATIO:.0%} of the pixels",
+    )
+
+
+def _augment(plan: Plan, situation: Situation) -> None:
+    facts = situation.facts
+    if facts.channels not in {1, 3} or facts.max_value != 255:
+        plan.decide("augment.jpeg", 0.0, "JPEG knows 8-bit images of 1 or 3 channels only")
+
+
+def _loss(plan: Plan, situation: Situation) -> None:
+    plan.keep("loss.sum", "cross-entropy for every pixel, Dice so that each class counts")
+    plan.keep("loss.class_weights", "rare classes are favoured by the crops instead")
+
+
+def _optim(plan: Plan, situation: Situation) -> None:
+    if plan.get("model.encoder_weights") == "none":
+        plan.decide("optim.encoder_lr_ratio", 1.0, "it has learnt nothing yet")
+    else:
+        plan.keep("optim.encoder_lr_ratio", "the encoder knows much already")
+
+
+def _precision(plan: Plan, situation: Situation) -> None:
+    """Measured: bfloat16 where it gains a tenth or more here."""
+    if "optim.precision" in plan.settings:
+        return
+    seconds = {}
+    for precision in ("fp32", "bf16"):
+        plan.decide("optim.precision", precision, "")
+        seconds[precision] = step_seconds(plan.recipe, situation.num_classes, situation.machine)
+    plan.decide(
+        "optim.precision",
+        "bf16" if seconds["fp32"] > 1.1 * seconds["bf16"] else "fp32",
+        f"measured here: a step takes {seconds['fp32']:.2f} s in fp32, "
+        f"{seconds['bf16']:.2f} s in bf16",
+    )
+
+
+def _full_schedule(plan: Plan, situation: Situation) -> None:
+    samples = SAMPLES[situation.machine.device]
+    epochs = min(500, max(10, math.ceil(samples / situation.num_train)))
+    plan.decide(
+        "schedule.epochs", epochs, f"about {samples} crops from {situation.num_train} images"
+    )
+    _looks(plan)
+
+
+def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
+    recipe, machine = plan.recipe, situation.machine
+    samples = recipe.data.batch_size * recipe.optim.accumulate
+    steps = math.ceil(situation.num_train / samples)
+    step_s = step_seconds(recipe, situation.num_classes, machine, num_steps=6)
+    step_s = step_s * recipe.optim.accumulate + samples * situation.read_s
+    size_HW = situation.facts.median_size_HW
+    look_s = look_seconds(recipe, size_HW, situation.num_classes, machine) + situation.read_s
+    look_s *= situation.num_val
+    epochs = int((budget_s * SPARE_RATIO - LOOKS * look_s) / (steps * step_s))
+    if epochs < 1:
+        raise ConfigError(
+            f"--budget leaves {budget_s / 60:.1f} min to train, too short: one epoch of "
+            f"{situation.num_train} images takes {steps * step_s / 60:.1f} min here and "
+            f"validation {LOOKS * look_s / 60:.1f} min in all; give more time"
+        )
+    plan.decide(
+        "schedule.epochs",
+        epochs,
+        f"measured here: {step_s:.2f} s a step, {look_s:.1f} s a validation; "
+        f"{budget_s / 60:.1f} min to train",
+    )
+    _looks(plan)
+
+
+def _looks(plan: Plan) -> None:
+    every = max(1, math.ceil(int(plan.get("schedule.epochs")) / LOOKS))
+    plan.decide(
+        "schedule.validate_every", every, f"about {LOOKS} looks at the validation images"
+    )
+
+
+def _up(length: float) -> int:
+    """The next multiple of 32, at least 64."""
+    return max(64, math.ceil(length / MULTIPLE) * MULTIPLE)

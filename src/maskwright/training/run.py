@@ -1,0 +1,301 @@
+"""`train`: from a dataset to a run folder that ends with a Bundle.
+
+    runs/a/  recipe.yaml  run.json  log.csv  tensorboard/  checkpoints/  best  last
+             report/ (report.json, report.html)  bundle/
+
+The folder is disposable once its bundle is taken out.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate import PartialState
+from numpy.typing import NDArray
+
+from maskwright.core.atomic import explained, write_json, write_text
+from maskwright.core.bundle import REPORT, Bundle, open_bundle
+from maskwright.core.card import ModelCard
+from maskwright.core.errors import ConfigError, DataError
+from maskwright.core.inputspec import InputSpec
+from maskwright.core.progress import Progress, silent
+from maskwright.core.report import Report
+from maskwright.data.dataset import Dataset, open_dataset
+from maskwright.data.facts import Facts, measure_facts
+from maskwright.evaluation.evaluate import evaluate, write_report
+from maskwright.export.bundle import export_bundle
+from maskwright.inference.predictor import open_model
+from maskwright.nn.encoders import require_weights
+
+from .loop import Job, Watch, fit, make_accelerator
+from .machine import Machine
+from .plan import Plan, Situation, make_plan
+from .recipe import Recipe, overridden, read_recipe, to_yaml
+from .splits import choose_splits, take_splits
+
+RECIPE = "recipe.yaml"
+RUN = "run.json"
+PARITY_IMAGES = 8
+FINISH_S_PER_IMAGE = 0.5
+FINISH_S = 45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A finished run: its folder, its Bundle and the Report of its best weights on val."""
+
+    root: Path
+    bundle: Bundle
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked for: a recipe or none, single settings over it, and a time limit."""
+
+    recipe: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    budget_s: float | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who is told what: lines of text, progress bars, and the state after each step."""
+
+    say: Callable[[str], None] = lambda _text: None
+    progress: Progress = silent
+    watch: Watch = lambda _status: None
+
+
+def plan(
+    data: Path | str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    budget_s: float | None = None,
+    progress: Progress = silent,
+) -> Plan:
+    """Read the facts of a dataset and of this machine and decide a recipe.
+
+    Raises:
+        ConfigError: A setting is wrong, encoder weights cannot be had, the budget is too short.
+        DataError: The dataset is not fit for training.
+    """
+    settings = dict(settings or {})
+    _require_encoder(settings)
+    return _plan(_Data.read(data, settings, progress), settings, budget_s)
+
+
+def train(
+    data: Path | str,
+    out: Path | str,
+    request: Request | None = None,
+    audience: Audience | None = None,
+) -> Run:
+    """Train a model on `data` and leave a run with a Bundle in `out`.
+
+    Raises:
+        ConfigError: `out` holds a run already, or the recipe is wrong.
+        DataError: The dataset is not fit for training.
+        TrainingError: Training had to stop.
+    """
+    started_s = time.monotonic()
+    out, request, audience = Path(out), request or Request(), audience or Audience()
+    recipe = _asked_recipe(out, request)
+    held = _Data.read(data, _split_settings(recipe, request), audience.progress)
+    for note in held.dataset.notes:
+        audience.say(note)
+    if PartialState().is_main_process and not request.resume:
+        if recipe is None:
+            left_s = _left_s(request.budget_s, started_s, len(held.val))
+            recipe_yaml = _plan(held, request.settings, left_s).to_yaml()
+        else:
+            recipe_yaml = to_yaml(recipe, {})
+        write_text(out / RECIPE, recipe_yaml)
+    PartialState().wait_for_everyone()
+    recipe = read_recipe(out / RECIPE)
+    audience.say(f"recipe: {out / RECIPE}")
+    job = Job(
+        run=out,
+        recipe=recipe,
+        card=_card(recipe, held),
+        train=held.train,
+        val=held.val,
+        counts_NC=held.facts.counts_NC,
+    )
+    _require_same_data(job)
+    fit(job, make_accelerator(recipe), audience.watch, resume=request.resume)
+    return _finish(job, audience)
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """A dataset, its two sides, and the facts of the training side."""
+
+    dataset: Dataset
+    names: tuple[str, str]
+    train: Dataset
+    val: Dataset
+    facts: Facts
+
+    @classmethod
+    def read(cls, data: Path | str, settings: Mapping[str, Any], progress: Progress) -> "_Data":
+        dataset = open_dataset(data, progress=progress)
+        names = choose_splits(dataset, settings)
+        train_set, val_set = take_splits(dataset, names, progress)
+        return cls(dataset, names, train_set, val_set, measure_facts(train_set, progress))
+
+
+def _asked_recipe(out: Path, request: Request) -> Recipe | None:
+    """The recipe that the request names, settings applied; None when one is to be planned."""
+    settings = request.settings
+    if request.resume:
+        if settings or request.recipe or request.budget_s is not None:
+            raise ConfigError(
+                "--resume goes on with the run's own recipe; drop the other options"
+            )
+        if not (out / "last").exists():
+            raise ConfigError(f"{out}: no checkpoint to resume; start it without --resume")
+        return read_recipe(out / RECIPE)
+    if (out / "last").exists():
+        raise ConfigError(
+            f"{out}: holds a run already; go on with --resume or choose another folder with -o"
+        )
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
+    if request.recipe is None:
+        _require_encoder(settings)
+        return None
+    if request.budget_s is not None:
+        raise ConfigError("--budget makes a plan and --recipe is one; give one of them")
+    recipe = overridden(read_recipe(request.recipe), settings)
+    require_weights(recipe.model.encoder, recipe.model.encoder_weights)
+    return recipe
+
+
+def _split_settings(recipe: Recipe | None, request: Request) -> Mapping[str, Any]:
+    if recipe is None:
+        return request.settings
+    return {
+        "data.train_split": recipe.data.train_split,
+        "data.val_split": recipe.data.val_split,
+    }
+
+
+def _require_encoder(settings: Mapping[str, Any]) -> None:
+    known = overridden(
+        Recipe(), {k: v for k, v in settings.items() if k.startswith("model.enc")}
+    )
+    require_weights(known.model.encoder, known.model.encoder_weights)
+
+
+def _plan(held: _Data, settings: Mapping[str, Any], budget_s: float | None) -> Plan:
+    situation = Situation(
+        facts=held.facts,
+        num_classes=len(held.dataset.spec),
+        num_val=len(held.val),
+        read_s=_read_seconds(held.train),
+        splits=held.names,
+        machine=Machine.here(),
+    )
+    return make_plan(situation, settings, budget_s=budget_s)
+
+
+def _read_seconds(dataset: Dataset) -> float:
+    """Seconds to read one sample, of a few."""
+    started_s = time.perf_counter()
+    places = range(0, len(dataset), max(1, len(dataset) // 8))
+    for i in places:
+        dataset[i]
+    return (time.perf_counter() - started_s) / len(places)
+
+
+def _left_s(budget_s: float | None, started_s: float, num_val: int) -> float | None:
+    """What of the budget is left for training itself."""
+    if budget_s is None:
+        return None
+    finish_s = FINISH_S + FINISH_S_PER_IMAGE * num_val
+    return budget_s - (time.monotonic() - started_s) - finish_s
+
+
+def _card(recipe: Recipe, held: _Data) -> ModelCard:
+    part = recipe.input
+    return ModelCard(
+        labels=held.dataset.spec,
+        input=InputSpec(
+            channels=part.channels,
+            mean=part.mean,
+            std=part.std,
+            max_value=part.max_value,
+            scale_ratio=part.scale_ratio,
+        ),
+        arch={
+            "name": recipe.model.arch,
+            "encoder": recipe.model.encoder,
+            "config": recipe.model.config,
+        },
+        provenance={
+            "dataset": held.dataset.fingerprint,
+            "train": {"fingerprint": held.train.fingerprint, "images": len(held.train)},
+            "val": {"fingerprint": held.val.fingerprint, "images": len(held.val)},
+            "seed": recipe.seed,
+            "versions": {name: version(name) for name in ("maskwright", "torch", "numpy")},
+        },
+    )
+
+
+def _require_same_data(job: Job) -> None:
+    """A resumed run must see the data it began with; a new one notes what it sees."""
+    mine = {k: job.card.provenance[k] for k in ("train", "val")}
+    path = job.run / RUN
+    if not path.exists():
+        if PartialState().is_main_process:
+            write_json(path, mine)
+        return
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    if begun != mine:
+        raise DataError(
+            f"{job.run}: this run began with {begun['train']['images']} training images "
+            f"({begun['train']['fingerprint']}), now there are {mine['train']['images']} "
+            f"({mine['train']['fingerprint']}); restore the data or start a new run"
+        )
+
+
+def _finish(job: Job, audience: Audience) -> Run:
+    """Report on val, then the Bundle with it."""
+    state = PartialState()
+    if state.is_main_process:
+        audience.say("evaluating the best weights on the validation images")
+        report = evaluate(open_model(job.run), job.val, progress=audience.progress)
+        write_report(report, job.run / "report")
+        audience.say("exporting to ONNX and comparing with torch")
+        export_bundle(
+            job.run / "best",
+            _some_images(job.val),
+            job.run / "bundle",
+            report=job.run / "report" / "report.json",
+        )
+    state.wait_for_everyone()
+    return open_run(job.run)
+
+
+def _some_images(val: Dataset) -> list[NDArray[np.uint8] | NDArray[np.uint16]]:
+    places = np.unique(np.linspace(0, len(val) - 1, PARITY_IMAGES).round().astype(int))
+    return [val.image(int(i)) for i in places]
+
+
+def open_run(root: Path) -> Run:
+    """A finished run.
+
+    Raises:
+        BundleError: It has not ended with a Bundle, or that is damaged.
+    """
+    bundle = open_bundle(root / "bundle")
+    path = bundle.file(REPORT)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return Run(root=root, bundle=bundle, report=Report.from_json(document, where=str(path)))
