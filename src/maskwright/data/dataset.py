@@ -19,8 +19,9 @@ from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
 from .images import read_image
-from .locate import Found, locate
+from .locate import locate
 from .rawmask import read_raw
+from .refuse import refuse_gaps
 from .resolve import resolve_codec, resolve_splits
 from .scan import Entry
 
@@ -107,7 +108,7 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> Dataset:
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
     found = locate(Path(path))
-    _refuse_gaps(found)
+    refuse_gaps(found)
     codec, label_notes = resolve_codec(found, progress)
     entries, split_notes = resolve_splits(found, codec, progress)
     return Dataset(
@@ -116,24 +117,3 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> Dataset:
         entries=entries,
         notes=(*found.scan.notes, *label_notes, *split_notes),
     )
-
-
-def _refuse_gaps(found: Found) -> None:
-    entries = found.scan.entries
-    labelled = {entry.split for entry in entries if entry.labels is not None}
-    gaps = [e for e in entries if e.labels is None and e.split in labelled]
-    if gaps or not labelled:
-        gaps = gaps or list(entries)
-        more = f" and {len(gaps) - 1} other images have" if len(gaps) > 1 else " has"
-        raise DataError(
-            f"{gaps[0].image}{more} no mask; add the masks under the same names, "
-            f"or move the images out of {found.root}"
-        )
-    first: dict[str, Entry] = {}
-    for entry in entries:
-        twin = first.setdefault(entry.key, entry)
-        if twin is not entry:
-            raise DataError(
-                f"{entry.image}: the key {entry.key!r} is also that of {twin.image}; keys are "
-                f"unique over all splits: rename one, or remove it if it is the same image"
-            )

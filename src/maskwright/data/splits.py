@@ -1,0 +1,133 @@
+"""New splits: drawn by group, stratified by class, saved beside dataset.yaml and hashed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import ConfigError, DataError, OutputError
+from ..core.progress import Progress, silent
+from .locate import Found, locate
+from .refuse import refuse_gaps
+from .resolve import resolve_codec, writable
+from .scan import Entry
+from .splitfile import FILE_NAME, SplitFile, grouped
+from .stratify import assign_splits, count_classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnSplits:
+    """What was saved at `path`; `images_per_class` counts images by split and class name."""
+
+    path: Path
+    file: SplitFile
+    num_groups: int
+    images_per_class: dict[str, dict[str, int]]
+
+    @property
+    def missing(self) -> dict[str, list[str]]:
+        """Classes that occur somewhere, but in no image of a split."""
+        splits = self.images_per_class.values()
+        known = {name for counts in splits for name, count in counts.items() if count}
+        return {
+            split: [name for name, count in counts.items() if not count and name in known]
+            for split, counts in self.images_per_class.items()
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """A flat object, without the keys: those are in the file."""
+        return {
+            "path": str(self.path),
+            "sha256": self.file.sha256,
+            "seed": self.file.seed,
+            "group": self.file.group,
+            "groups": self.num_groups,
+            "splits": {split: len(keys) for split, keys in self.file.splits.items()},
+            "images_per_class": self.images_per_class,
+            "missing": {split: names for split, names in self.missing.items() if names},
+        }
+
+
+def make_split(
+    path: str | Path,
+    *,
+    val: float = 0.15,
+    test: float = 0.15,
+    group: str | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> DrawnSplits:
+    """Draw train, val and test anew and save them as splits.json; later steps use it.
+
+    Args:
+        path: A folder or its dataset.yaml.
+        val: Share of images for val, 0 for none.
+        test: Share of images for test, 0 for none.
+        group: Regular expression cutting a key's group out of it (its first bracket, or the
+            whole match); a group is never split apart.
+        seed: The same seed, keys and masks give the same splits everywhere.
+        progress: Shows how far reading the masks is.
+
+    Raises:
+        ConfigError: Shares that leave nothing to train on, or no regular expression.
+        DataError: Images without masks, fewer groups than splits, or a bad file.
+        OutputError: The folder is read-only.
+    """
+    shares = _shares(val, test)
+    found = locate(Path(path))
+    target = found.beside(FILE_NAME)
+    if not writable(target.parent):
+        raise OutputError(f"{target}: the folder is read-only; copy the data to split it anew")
+    refuse_gaps(found)
+    entries = _entries(found, group)
+    _refuse_few(found, entries, shares)
+    codec, _ = resolve_codec(found, progress)
+    present_NC = count_classes(entries, codec, progress) > 0
+    split_N = assign_splits([e.group for e in entries], present_NC, shares, seed=seed)
+    keys = np.array([entry.key for entry in entries])
+    in_split = {split: np.array(split_N) == split for split in shares}
+    splits = {split: tuple(keys[rows_N].tolist()) for split, rows_N in in_split.items()}
+    file = SplitFile(splits=splits, val=val, test=test, seed=seed, group=group)
+    file.write(target)
+    return DrawnSplits(
+        path=target,
+        file=file,
+        num_groups=len({entry.group for entry in entries}),
+        images_per_class={
+            split: dict(
+                zip(codec.spec.names, present_NC[rows_N].sum(axis=0).tolist(), strict=True)
+            )
+            for split, rows_N in in_split.items()
+        },
+    )
+
+
+def _shares(val: float, test: float) -> dict[str, float]:
+    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
+        raise ConfigError(
+            f"val {val} and test {test} must be shares of at least 0 that leave some to train on"
+        )
+    shares = {"train": 1 - val - test, "val": val, "test": test}
+    return {split: share for split, share in shares.items() if share > 0}
+
+
+def _entries(found: Found, group: str | None) -> list[Entry]:
+    """The entries, grouped; all must be labelled, for they are stratified by class."""
+    bare = [e for e in found.scan.entries if e.labels is None]
+    if bare:
+        raise DataError(
+            f"{bare[0].image} and {len(bare) - 1} other images have no mask; only labelled "
+            f"images can be split: move the others out of {found.root}"
+        )
+    return list(grouped(found.scan.entries, group))
+
+
+def _refuse_few(found: Found, entries: list[Entry], shares: dict[str, float]) -> None:
+    num_groups = len({entry.group for entry in entries})
+    if num_groups < len(shares):
+        raise DataError(
+            f"{found.root}: {len(entries)} images in {num_groups} groups cannot fill "
+            f"{len(shares)} splits ({', '.join(shares)}); add images, or ask for fewer splits "
+            f"with --val 0 or --test 0"
+        )
