@@ -67,16 +67,18 @@ class LabelCodec:
             return self._decode_by_search(raw_HW, where)
         if not known.all() and not known[raw_HW].all():
             raise self._unlisted(raw_HW, where)
-        return table[raw_HW]
+        labels_HW: LabelMap = table[raw_HW]
+        return labels_HW
 
-    def encode(self, labels_HW: LabelMap) -> NDArray[np.integer]:
+    def encode(self, labels_HW: LabelMap) -> NDArray[np.unsignedinteger]:
         """Smallest raw value of each class, IGNORE kept as the smallest ignored value."""
-        table = np.full(256, min(self.ignored, default=IGNORE), np.int64)
+        table = np.full(256, min(self.ignored, default=IGNORE), np.uint32)
         for raw, index in sorted(self.raw_to_index.items(), reverse=True):
             table[index] = raw
-        narrow = np.uint8 if table.max() < 256 else np.uint16
-        dtype = np.uint32 if self.pixels == "rgb" else narrow
-        return table.astype(dtype)[labels_HW]
+        raw_HW: NDArray[np.unsignedinteger] = table[labels_HW]
+        if self.pixels == "rgb":
+            return raw_HW
+        return raw_HW.astype(np.uint8 if table.max() < 256 else np.uint16)
 
     def _tables(self, size: int) -> tuple[LabelMap, NDArray[np.bool_]]:
         table, known = np.full(size, IGNORE, np.uint8), np.zeros(size, np.bool_)
@@ -89,7 +91,8 @@ class LabelCodec:
         place_HW = np.searchsorted(self._raw, raw_HW).clip(max=len(self._raw) - 1)
         if (self._raw[place_HW] != raw_HW).any():
             raise self._unlisted(raw_HW, where)
-        return self._index[place_HW]
+        labels_HW: LabelMap = self._index[place_HW]
+        return labels_HW
 
     def _unlisted(self, raw_HW: NDArray[np.integer], where: str) -> DataError:
         values, counts = np.unique(raw_HW, return_counts=True)
@@ -112,4 +115,6 @@ class LabelCodec:
 def pack_rgb(rgb_HW3: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """H x W packed colours 0xRRGGBB, widened first: uint8 would overflow."""
     wide = rgb_HW3.astype(np.uint32)
-    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+    scale_3 = np.array([1 << 16, 1 << 8, 1], np.uint32)
+    packed_HW: NDArray[np.uint32] = (wide * scale_3).sum(axis=-1, dtype=np.uint32)
+    return packed_HW

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 class MaskwrightError(Exception):
-    """Base of all errors raised on purpose; the command line prints these without a traceback."""
+    """Base of all errors raised on purpose; the command line prints them bare."""
 
 
 class ConfigError(MaskwrightError):

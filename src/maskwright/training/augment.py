@@ -60,10 +60,8 @@ class Augmentation:
         angle = rng.uniform(-part.rotate_deg, part.rotate_deg) if rng.random() < 0.5 else 0.0
         window_HW = self._window(scale, angle)
         top, left = _place(tuple(pair[0].shape[-2:]), window_HW, rng, focus_yx)
-        image, labels = (
-            _crop(t, (top, left), window_HW, fill)
-            for t, fill in zip(pair, (list(self.fill_C), IGNORE), strict=True)
-        )
+        image = _crop(pair[0], (top, left), window_HW, list(self.fill_C))
+        labels = _crop(pair[1], (top, left), window_HW, IGNORE)
         size = [max(1, round(n * scale)) for n in window_HW]
         image = F.resize(image, size, InterpolationMode.BILINEAR, antialias=True)
         labels = F.resize_image(labels, size, InterpolationMode.NEAREST_EXACT)

@@ -32,7 +32,7 @@ SPARE_RATIO = 0.92
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What a plan is for. `facts` are of the training images; `read_s` is one image's reading."""
+    """What a plan is for: `facts` of the training images; `read_s` to read one of them."""
 
     facts: Facts
     num_classes: int
@@ -106,7 +106,8 @@ def make_plan(
             too short for one epoch.
     """
     plan = Plan(settings)
-    for step in (_splits, _input, _model, _crops, _augment, _loss, _optim, _precision):
+    _learning(plan)
+    for step in (_splits, _input, _model, _crops, _augment, _precision):
         step(plan, situation)
     if budget_s is None:
         _full_schedule(plan, situation)
@@ -189,12 +190,9 @@ def _augment(plan: Plan, situation: Situation) -> None:
         plan.decide("augment.jpeg", 0.0, "JPEG knows 8-bit images of 1 or 3 channels only")
 
 
-def _loss(plan: Plan, situation: Situation) -> None:
+def _learning(plan: Plan) -> None:
     plan.keep("loss.sum", "cross-entropy for every pixel, Dice so that each class counts")
     plan.keep("loss.class_weights", "rare classes are favoured by the crops instead")
-
-
-def _optim(plan: Plan, situation: Situation) -> None:
     if plan.get("model.encoder_weights") == "none":
         plan.decide("optim.encoder_lr_ratio", 1.0, "it has learnt nothing yet")
     else:
