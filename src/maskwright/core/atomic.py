@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,12 @@ def into_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def require_writable(path: Path) -> None:
+    """Fail now where `into_folder(path)` would fail after the work; leaves nothing behind."""
+    with suppress(_OnlyTryingError), into_folder(path):
+        raise _OnlyTryingError
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals to write under `path` into an OutputError."""
@@ -101,6 +107,10 @@ def explained(path: Path) -> Iterator[None]:
         if error.errno not in reasons:
             raise
         raise OutputError(f"{path}: cannot write: {reasons[error.errno]}") from error
+
+
+class _OnlyTryingError(Exception):
+    """Makes `into_folder` undo what it did."""
 
 
 def _first_missing(path: Path) -> Path | None:
