@@ -10,6 +10,7 @@ comes from the `rng` handed in.
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -100,8 +101,16 @@ class Augmentation:
             grain = rng.standard_normal(image.shape, np.float32) * rng.uniform(0.005, 0.03)
             image = (image + torch.from_numpy(grain)).clamp(0, 1)
         if rng.random() < part.jpeg:
-            image = F.jpeg((image * 255).byte(), int(rng.integers(40, 95))).float() / 255
+            image = _through_jpeg(image, quality=int(rng.integers(40, 95)))
         return image
+
+
+def _through_jpeg(image: Tensor, *, quality: int) -> Tensor:
+    """Encoded and decoded by OpenCV; torchvision's own codec is deprecated since 0.29."""
+    pixels_HWC = (image * 255).round().byte().permute(1, 2, 0).numpy()
+    _, encoded = cv2.imencode(".jpg", pixels_HWC, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED).reshape(pixels_HWC.shape)
+    return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
 
 
 def _factor(spread: float, rng: np.random.Generator) -> float:

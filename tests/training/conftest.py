@@ -1,0 +1,26 @@
+"""A street of a few small scenes, and recipes that learn it in seconds."""
+
+import pytest
+
+from maskwright.data.synth import write_street_scenes
+
+QUICK = {
+    "model.arch": "segformer",
+    "model.encoder_weights": "none",
+    "model.config": {"decoder_channels": 16},
+    "data.crop_px": [64, 64],
+    "data.batch_size": 2,
+    "optim.precision": "fp32",
+    "schedule.epochs": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory):
+    root = tmp_path_factory.mktemp("street") / "data"
+    return write_street_scenes(root, num_images=14, size_HW=(64, 64), seed=3)
+
+
+@pytest.fixture
+def quick():
+    return dict(QUICK)

@@ -1,0 +1,71 @@
+import pytest
+import yaml
+
+from maskwright.core.errors import ConfigError
+from maskwright.training.recipe import (
+    Recipe,
+    overridden,
+    parse_recipe,
+    parse_settings,
+    read_recipe,
+    to_yaml,
+)
+
+
+def test_yaml_round_trips_with_every_value_explicit(tmp_path):
+    recipe = overridden(Recipe(), {"optim.lr": 3e-4, "data.crop_px": [64, 96]})
+    text = to_yaml(recipe, {"optim.lr": "because: it is #1"})
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    assert read_recipe(path) == recipe
+    assert set(yaml.safe_load(text)["optim"]) == set(type(recipe.optim).model_fields)
+    assert "lr: 0.0003  # because: it is #1" in text
+
+
+def test_a_misspelt_key_names_the_nearest():
+    with pytest.raises(
+        ConfigError, match=r"r\.yaml: optim\.learning_rat.*no such key.*Known: lr, encoder_lr"
+    ):
+        parse_recipe({"optim": {"learning_rat": 1}}, where="r.yaml")
+    with pytest.raises(ConfigError, match=r"optm: no such key; did you mean 'optim'\?"):
+        parse_recipe({"optm": {}}, where="r.yaml")
+
+
+def test_a_wrong_value_names_its_place():
+    with pytest.raises(ConfigError, match=r"optim\.lr: Input should be greater than 0"):
+        parse_recipe({"optim": {"lr": -1}}, where="r.yaml")
+
+
+def test_jpeg_noise_on_images_that_jpeg_cannot_hold_is_refused():
+    document = {"input": {"channels": 4, "mean": [0.5] * 4, "std": [0.2] * 4}}
+    with pytest.raises(ConfigError, match=r"augment\.jpeg needs 8-bit .*set augment\.jpeg to 0"):
+        parse_recipe(document, where="r.yaml")
+
+
+def test_settings_are_read_as_yaml_and_numbers_as_numbers():
+    pairs = ["optim.lr=3e-4", "data.crop_px=[64, 96]", "model.arch=unet", "seed=7"]
+    assert parse_settings(pairs) == {
+        "optim.lr": 0.0003,
+        "data.crop_px": [64, 96],
+        "model.arch": "unet",
+        "seed": 7,
+    }
+
+
+@pytest.mark.parametrize("pair", ["optim.lr", "=3"])
+def test_a_setting_without_a_value_is_refused(pair):
+    with pytest.raises(ConfigError, match="write KEY=VALUE"):
+        parse_settings([pair])
+
+
+def test_a_setting_below_a_value_is_refused():
+    with pytest.raises(ConfigError, match=r"--set seed\.x: seed holds a value, not keys"):
+        overridden(Recipe(), {"seed.x": 1})
+
+
+def test_a_recipe_that_is_missing_or_no_yaml_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the recipe"):
+        read_recipe(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(ConfigError, match=r"bad\.yaml: not YAML"):
+        read_recipe(tmp_path / "bad.yaml")
