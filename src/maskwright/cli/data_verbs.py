@@ -33,6 +33,7 @@ def check(data: Data, as_json: AsJson = False, quiet: Quiet = False) -> None:
 
 def split(
     data: Data,
+    *,
     val: Annotated[float, typer.Option(help="Share of images for val.")] = 0.15,
     test: Annotated[float, typer.Option(help="Share of images for test.")] = 0.15,
     group: Annotated[

@@ -43,14 +43,27 @@ def resolve_codec(found: Found, progress: Progress) -> tuple[LabelCodec, tuple[s
         more = f"\n({survey.num_unreadable} masks are unreadable)"
         raise DataError(survey.unreadable[0] + (more if survey.num_unreadable > 1 else ""))
     codec, notes = infer_codec(survey, hints)
+    return codec, (*notes, write_inferred(found, codec, notes))
+
+
+def write_inferred(found: Found, codec: LabelCodec, notes: tuple[str, ...]) -> str:
+    """Write dataset.yaml where the folder is writable; says in words whether it was."""
+    folder = found.file.parent
+    if not writable(folder):
+        return f"{folder} is read-only: {FILE_NAME} is not written, all is inferred anew"
     document = found.document.model_copy(update={"inferred": notes})
-    return codec, (*notes, _written(found.file, document, codec))
+    write_dataset_file(found.file, document, codec)
+    return f"written to {found.file}"
 
 
 def resolve_splits(
-    found: Found, codec: LabelCodec, progress: Progress
+    found: Found, codec: LabelCodec, progress: Progress, *, save: bool = True
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-    """Entries with a split each, and a note where splits were made."""
+    """Entries with a split each, and a note where splits were made.
+
+    Raises:
+        DataError: splits.json does not fit, or a mask that must be read is bad.
+    """
     entries = found.scan.entries
     path = found.beside(splitfile.FILE_NAME)
     if path.exists():
@@ -72,7 +85,7 @@ def resolve_splits(
         f"{s} {sum(e.split == s for e in made)}" for s in ("train", "val", "test")
     )
     note = f"{how} (by group, stratified by class, seed {SEED}): {counts}"
-    return made_entries, (note, _saved(path, made_entries))
+    return made_entries, (note, _saved(path, made_entries)) if save else (note,)
 
 
 def hints_of(found: Found) -> Hints:
@@ -122,13 +135,6 @@ def _drawn(
 
 def _ordered(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda e: (e.split, e.key)))
-
-
-def _written(file: Path, document: DatasetFile, codec: LabelCodec) -> str:
-    if not writable(file.parent):
-        return f"{file.parent} is read-only: {FILE_NAME} is not written, all is inferred anew"
-    write_dataset_file(file, document, codec)
-    return f"written to {file}"
 
 
 def _saved(path: Path, entries: tuple[Entry, ...]) -> str:

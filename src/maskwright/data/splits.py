@@ -106,7 +106,7 @@ def make_split(
 def _shares(val: float, test: float) -> dict[str, float]:
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise ConfigError(
-            f"val {val} and test {test} must be shares of at least 0 that leave some to train on"
+            f"val {val} and test {test} must be at least 0 and leave some images to train on"
         )
     shares = {"train": 1 - val - test, "val": val, "test": test}
     return {split: share for split, share in shares.items() if share > 0}

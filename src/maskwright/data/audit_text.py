@@ -1,0 +1,73 @@
+"""An audit in words: head, what was inferred, a table of classes, findings with fixes."""
+
+from typing import Any
+
+_SHOWN_CLASSES = 40
+_SHOWN_FILES = 5
+
+
+def render(document: dict[str, Any]) -> str:
+    """Plain text of an audit's JSON."""
+    return "\n".join(
+        [*_head(document), *_table(document), *_findings(document), _verdict(document)]
+    )
+
+
+def _head(document: dict[str, Any]) -> list[str]:
+    splits = ", ".join(f"{name or 'no split'} {n}" for name, n in document["splits"].items())
+    sizes = document["sizes_HW"]
+    lines = [f"{document['dataset']}: {document['images']} images ({splits})"]
+    if sizes and sizes["min"] == sizes["max"]:
+        lines.append(f"  size: {_size(sizes['min'])} (H x W), all alike")
+    elif sizes:
+        shown = ", ".join(f"{name} {_size(sizes[name])}" for name in ("min", "median", "max"))
+        lines.append(f"  size: {shown} (H x W)")
+    return lines + [f"  {note}" for note in document["notes"]]
+
+
+def _table(document: dict[str, Any]) -> list[str]:
+    classes = document["classes"]
+    if not classes:
+        return []
+    splits = list(classes[0]["images_by_split"])
+    width = max(len("class"), *(len(c["name"]) for c in classes))
+    head = f"{'class':{width}}  {'pixels':>9}  {'images':>7}"
+    rows = [head + "".join(f"  {'in ' + (s or 'all'):>8}" for s in splits)]
+    rows += [
+        f"{c['name']:{width}}  {100 * c['share']:8.3f}%  {c['images']:7}"
+        + "".join(f"  {c['images_by_split'][s]:8}" for s in splits)
+        for c in classes[:_SHOWN_CLASSES]
+    ]
+    if len(classes) > _SHOWN_CLASSES:
+        rows.append(f"and {len(classes) - _SHOWN_CLASSES} more classes (--json lists them all)")
+    total = document["ignored_pixels"] + sum(c["pixels"] for c in classes)
+    ignored = 100 * document["ignored_pixels"] / max(total, 1)
+    return ["", *rows, f"Ignored: {ignored:.3f}% of all pixels; shares are of the rest.", ""]
+
+
+def _findings(document: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for finding in document["findings"]:
+        files = finding["files"][:_SHOWN_FILES]
+        lines.append(f"{finding['severity']}: {finding['message']}")
+        lines += [
+            f"  {f['file']}: {f['detail']}" if f["detail"] else f"  {f['file']}" for f in files
+        ]
+        if finding["count"] > len(files):
+            lines.append(f"  and {finding['count'] - len(files)} more")
+        lines.append(f"  fix: {finding['fix']}")
+    return lines
+
+
+def _verdict(document: dict[str, Any]) -> str:
+    severities = [finding["severity"] for finding in document["findings"]]
+    errors, warnings = severities.count("error"), severities.count("warning")
+    if errors:
+        return f"{errors} kinds of error would harm training, {warnings} of warning may."
+    if warnings:
+        return f"Nothing that would harm training; {warnings} kinds of warning to look at."
+    return "Nothing that would harm training."
+
+
+def _size(size_HW: list[int]) -> str:
+    return f"{size_HW[0]} x {size_HW[1]}"

@@ -1,0 +1,209 @@
+"""Findings: what is wrong with a folder of data, by kind, each with its fix.
+
+An `error` would harm training (a wrong, missing or leaking label); a `warning` may; a `note`
+is good to know. A finding counts all its files and keeps the first `MAX_EXAMPLES`.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "note"]
+MAX_EXAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One thing that can be wrong: `what` comes before a count, `fix` is what to do."""
+
+    severity: Severity
+    what: str
+    fix: str
+
+
+KINDS: dict[str, Kind] = {
+    "missing-mask": Kind(
+        "error",
+        "images without a mask",
+        "add the masks under the same names, or move the images out",
+    ),
+    "missing-image": Kind(
+        "warning",
+        "masks without an image",
+        "add the images, or remove the masks; look for names that differ by a letter",
+    ),
+    "unlabelled-split": Kind(
+        "note",
+        "splits without any mask",
+        "nothing to do if they are only to be predicted",
+    ),
+    "same-key": Kind(
+        "error",
+        "images whose key another image has",
+        "rename one, or remove it if it is the same image; keys are unique over all splits",
+    ),
+    "too-few-images": Kind(
+        "error",
+        "fewer images than two, one to learn from and one to check on",
+        "add images",
+    ),
+    "unreadable-image": Kind(
+        "error", "images that cannot be read", "copy them again or remove them"
+    ),
+    "unreadable-mask": Kind(
+        "error", "masks that cannot be read", "copy them again or remove them with their images"
+    ),
+    "size-mismatch": Kind(
+        "error",
+        "masks of another size than their image",
+        "save the mask at the size of the image as a viewer shows it (EXIF applied)",
+    ),
+    "mixed-images": Kind(
+        "error",
+        "images of another kind (channels, bits) than most",
+        "convert them: a network takes one kind of image",
+    ),
+    "unclear-labels": Kind(
+        "error", "questions about what mask values mean", "do what is said above"
+    ),
+    "unlisted-values": Kind(
+        "error",
+        "masks with values that no class has",
+        "in dataset.yaml, list them as 'raw' of a class or add them to 'ignored'",
+    ),
+    "lossy-mask": Kind(
+        "error",
+        "masks saved with loss (JPEG), so their values are not those drawn",
+        "export the masks again as PNG; values already lost do not come back",
+    ),
+    "antialiased-mask": Kind(
+        "error",
+        "masks with blurred (antialiased) borders, whose values mean nothing",
+        "export or resize masks without smoothing (nearest neighbour)",
+    ),
+    "empty-mask": Kind(
+        "warning",
+        "masks where every pixel is ignored",
+        "label them, or remove them: nobody learns from them",
+    ),
+    "one-class-mask": Kind(
+        "note", "masks that hold one class only", "nothing to do if that is what they show"
+    ),
+    "one-class": Kind(
+        "error",
+        "only one class is labelled, so there is nothing to tell apart",
+        "label at least two classes; check 'raw' and 'ignored' in dataset.yaml",
+    ),
+    "absent-class": Kind(
+        "warning",
+        "classes that never occur",
+        "remove them from the classes, or label some; check their 'raw' values",
+    ),
+    "class-not-in-train": Kind(
+        "error",
+        "classes that occur, but not in train",
+        "draw the splits anew with `maskwright split`: train cannot teach what it lacks",
+    ),
+    "class-not-in-val": Kind(
+        "warning",
+        "classes in train, but not in val",
+        "draw the splits anew with `maskwright split`: val cannot judge what it lacks",
+    ),
+    "no-train": Kind(
+        "warning",
+        "splits that training needs and that are missing",
+        "draw splits with `maskwright split` before training",
+    ),
+    "stale-splits": Kind("error", "splits files that do not fit", "do what is said above"),
+    "group-across-splits": Kind(
+        "warning",
+        "groups (folders) with images in several splits",
+        "keep a group together: `maskwright split` does",
+    ),
+    "duplicate-across-splits": Kind(
+        "error",
+        "images that another split holds too, pixel for pixel (a leak)",
+        "remove one of each, or put both into one split",
+    ),
+    "copy-across-splits": Kind(
+        "error",
+        "images that another split holds in another encoding or size (a leak)",
+        "remove one of each, or put both into one split",
+    ),
+    "similar-across-splits": Kind(
+        "warning",
+        "images much like one of another split, as frames of one video are (a leak?)",
+        "split by video or place: `maskwright split --group`",
+    ),
+    "duplicate": Kind(
+        "warning", "images that are there twice in one split", "remove one of each"
+    ),
+    "near-duplicate": Kind(
+        "note",
+        "images much like another in their split",
+        "nothing to do for a video; keep such images in one split",
+    ),
+    "resolution-spread": Kind(
+        "warning",
+        "images larger than 16 times the smallest, in pixels",
+        "bring the images to one scale if they show the same things",
+    ),
+}
+"""Code -> kind, in the order in which they are told."""
+
+
+@dataclass(slots=True)
+class Finding:
+    """One kind of thing found: `count` files, the first ones with a word on each."""
+
+    code: str
+    count: int = 0
+    examples: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def kind(self) -> Kind:
+        """Severity, words and fix."""
+        return KINDS[self.code]
+
+    def to_json(self) -> dict[str, Any]:
+        """A flat object; `files` holds the first few."""
+        return {
+            "code": self.code,
+            "severity": self.kind.severity,
+            "count": self.count,
+            "message": f"{self.kind.what}: {self.count}",
+            "files": [{"file": file, "detail": detail} for file, detail in self.examples],
+            "fix": self.kind.fix,
+        }
+
+
+@dataclass(slots=True)
+class Findings:
+    """Collects findings; file names are told from `root` on."""
+
+    root: Path
+    by_code: dict[str, Finding] = field(default_factory=dict)
+
+    def add(self, code: str, file: Path | str, detail: str = "") -> None:
+        """Count one file under `code`."""
+        finding = self.by_code.setdefault(code, Finding(code))
+        finding.count += 1
+        if len(finding.examples) < MAX_EXAMPLES:
+            finding.examples.append((self.short(file), detail))
+
+    def short(self, file: Path | str) -> str:
+        """A path below the root without the root."""
+        if isinstance(file, Path) and file.is_relative_to(self.root):
+            return str(file.relative_to(self.root))
+        return str(file)
+
+    def ordered(self) -> tuple[Finding, ...]:
+        """Errors first, then in the order of KINDS."""
+        severities = ("error", "warning", "note")
+        codes = list(KINDS)
+        return tuple(
+            sorted(
+                self.by_code.values(),
+                key=lambda f: (severities.index(f.kind.severity), codes.index(f.code)),
+            )
+        )

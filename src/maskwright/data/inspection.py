@@ -1,0 +1,148 @@
+"""Looking at every image and mask of a folder once, one at a time.
+
+Kept of an image: sixteen bytes of its looks and eight of its size. Masks are counted by class
+and split, then forgotten.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.codec import LabelCodec
+from ..core.errors import DataError
+from .duplicates import Looks
+from .findings import Findings
+from .images import orientation, read_image
+from .rawmask import is_lossy, read_raw, read_raw_as_stored
+from .scan import Entry
+from .survey import count_values
+
+_BLURRED_RATIO = 0.25
+_MIN_BORDERS = 16
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of one split: pixels and images of each class, and ignored pixels."""
+
+    pixels_C: NDArray[np.int64]
+    images_C: NDArray[np.int64]
+    ignored: int = 0
+
+
+@dataclass(slots=True)
+class Inspection:
+    """Looks at entries; `codec` is None where mask values could not be understood."""
+
+    codec: LabelCodec | None
+    findings: Findings
+    looks: Looks
+    sizes_N2: NDArray[np.int32]
+    counts: dict[str, Counts] = field(default_factory=dict)
+    kinds: dict[tuple[int, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
+    num_of_kind: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+
+    def look(self, row: int, entry: Entry) -> None:
+        """Read one image and its mask, and add what is wrong with them."""
+        self._look_at_image(row, entry)
+        if entry.labels is None:
+            return
+        if is_lossy(entry.labels):
+            self.findings.add("lossy-mask", entry.labels)
+        raw_HW = self._read_mask(entry.labels)
+        if raw_HW is None:
+            return
+        size = self.sizes_N2[row]
+        if size.any() and raw_HW.shape != tuple(size.tolist()):
+            self._add_mismatch(entry, raw_HW.shape, size.tolist())
+        self._look_at_values(entry, entry.labels, raw_HW)
+
+    def _look_at_image(self, row: int, entry: Entry) -> None:
+        try:
+            image_HWC = read_image(entry.image)
+        except DataError as error:
+            self.findings.add("unreadable-image", entry.image, _reason(error, entry.image))
+            return
+        self.looks.add(row, image_HWC)
+        self.sizes_N2[row] = image_HWC.shape[:2]
+        kind = image_HWC.shape[2], str(image_HWC.dtype)
+        self.num_of_kind[kind] += 1
+        if len(self.kinds[kind]) < 10:
+            self.kinds[kind].append(entry.image)
+
+    def _read_mask(self, path: Path) -> NDArray[np.integer] | None:
+        try:
+            if self.codec is None:
+                return read_raw_as_stored(path)[1]
+            return read_raw(path, self.codec.pixels)
+        except DataError as error:
+            self.findings.add("unreadable-mask", path, _reason(error, path))
+            return None
+
+    def _add_mismatch(self, entry: Entry, mask: tuple[int, ...], image: list[int]) -> None:
+        detail = f"mask is {mask[0]} x {mask[1]}, image is {image[0]} x {image[1]} (H x W)"
+        if list(mask) == image[::-1] and orientation(entry.image) >= 5:
+            detail += "; it fits the image as stored, which EXIF turns by a quarter"
+        self.findings.add("size-mismatch", entry.labels or entry.image, detail)
+
+    def _look_at_values(self, entry: Entry, path: Path, raw_HW: NDArray[np.integer]) -> None:
+        if not is_lossy(path) and blurred_ratio(raw_HW) > _BLURRED_RATIO:
+            self.findings.add("antialiased-mask", path)
+        if self.codec is None:
+            return
+        values, numbers = count_values(raw_HW)
+        known = self.codec.raw_to_index.keys() | self.codec.ignored
+        strange = [(v, n) for v, n in zip(values, numbers, strict=True) if v not in known]
+        if strange:
+            shown = ", ".join(f"{self.codec.show(v)} ({n} px)" for v, n in strange[:8])
+            more = f" and {len(strange) - 8} more values" if len(strange) > 8 else ""
+            self.findings.add("unlisted-values", path, shown + more)
+        self._count(entry, path, dict(zip(values, numbers, strict=True)))
+
+    def _count(self, entry: Entry, path: Path, numbers: dict[int, int]) -> None:
+        codec = self.codec
+        if codec is None:
+            return
+        pixels_C = np.zeros(len(codec.spec), np.int64)
+        for value, number in numbers.items():
+            if value in codec.raw_to_index:
+                pixels_C[codec.raw_to_index[value]] += number
+        counts = self.counts.setdefault(
+            entry.split, Counts(np.zeros_like(pixels_C), np.zeros_like(pixels_C))
+        )
+        counts.pixels_C += pixels_C
+        counts.images_C += pixels_C > 0
+        counts.ignored += sum(n for v, n in numbers.items() if v in codec.ignored)
+        if set(numbers) <= codec.ignored:
+            self.findings.add("empty-mask", path)
+        elif np.count_nonzero(pixels_C) == 1:
+            self.findings.add("one-class-mask", path, codec.spec.names[int(pixels_C.argmax())])
+
+
+def blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
+    """Share of borders, 0..1, that pass through a value between those of their two sides.
+
+    A blend of two packed colours lies between them too: its first channel that differs does.
+    Across a hard border between raw values at least 2 apart no pixel lies between; a smoothed
+    one has one or more. A class drawn one pixel wide looks the same, but is rare.
+    """
+    through = hard = 0
+    for lines in (raw_HW, raw_HW.T):
+        wide = lines.astype(np.int32)
+        before, middle, after = wide[:, :-2], wide[:, 1:-1], wide[:, 2:]
+        far = np.abs(after - before) >= 2
+        inside = (middle != before) & (middle != after)
+        between = inside & ((before < middle) == (middle < after))
+        through += int((far & between).sum())
+        hard += int((far & ~inside).sum())
+    total = (
+        through + hard / 2
+    )  # a hard border is met twice: with it after and before the middle
+    return through / total if total >= _MIN_BORDERS else 0.0
+
+
+def _reason(error: DataError, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ")
