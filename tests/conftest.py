@@ -1,0 +1,118 @@
+"""Models that need no training, shared by the tests of everything that runs a model."""
+
+import json
+
+import numpy as np
+import pytest
+
+from maskwright.core import InputSpec, LabelSpec
+from maskwright.core.card import ModelCard
+
+NAMES = ("sky", "road", "tree", "car")
+
+
+@pytest.fixture(scope="session")
+def painted_card():
+    """A function: the card of a network that reads the class index off the first channel."""
+
+    def make(*, names=NAMES, channels=3, scale_ratio=1.0, max_value=255):
+        return ModelCard(
+            labels=LabelSpec.of_names(names),
+            input=InputSpec(
+                channels=channels,
+                mean=(0.0,) * channels,
+                std=(1.0,) * channels,
+                max_value=max_value,
+                scale_ratio=scale_ratio,
+            ),
+            arch={"name": "painted", "encoder": "none", "config": {}},
+            provenance={"seed": 7},
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def painted_bundle(painted_card):
+    """A function: write a Bundle whose graph says class k where the first channel holds k."""
+
+    def make(path, **card_choices):
+        from maskwright.core.bundle import GRAPH, WEIGHTS, write_bundle
+
+        card = painted_card(**card_choices)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        graph, weights = path.parent / f"{path.name}.onnx", path.parent / f"{path.name}.st"
+        graph.write_bytes(_painted_graph(card))
+        weights.write_bytes(b"no network reads these")
+        return write_bundle(path, card, {GRAPH: graph, WEIGHTS: weights}, parity={})
+
+    return make
+
+
+def _painted_graph(card):
+    """-(x - k)^2 has the order of 2 k x - k^2, which a 1 x 1 convolution says."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    num_classes, channels = len(card.labels), card.input.channels
+    index_K = np.arange(num_classes, dtype=np.float32)
+    weight_KC11 = np.zeros((num_classes, channels, 1, 1), np.float32)
+    weight_KC11[:, 0, 0, 0] = 2 * index_K * card.input.max_value
+    float32 = TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "weight", "bias"], ["logits"])],
+        "painted",
+        [helper.make_tensor_value_info("image", float32, ["B", channels, "H", "W"])],
+        [helper.make_tensor_value_info("logits", float32, ["B", num_classes, "H", "W"])],
+        [
+            numpy_helper.from_array(weight_KC11, "weight"),
+            numpy_helper.from_array(-(index_K**2), "bias"),
+        ],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def untrained_checkpoint(tmp_path_factory):
+    """A checkpoint folder of a very small network with random weights, four classes."""
+    import torch
+    from safetensors.torch import save_file
+
+    from maskwright.nn.build import build_model
+
+    card = ModelCard(
+        labels=LabelSpec.of_names(NAMES),
+        input=InputSpec(channels=3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.3)),
+        arch={"name": "unet", "encoder": "test_resnet", "config": {}},
+        provenance={"seed": 3},
+    )
+    folder = tmp_path_factory.mktemp("checkpoint")
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = build_model(card)
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)
+                module.running_var.uniform_(0.5, 1.5)
+    (folder / "card.json").write_text(json.dumps(card.to_json()))
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs():
+    """Two images of noise with some structure, of sizes that are no multiples of anything."""
+    rng = np.random.default_rng(0)
+    return [
+        (rng.random((height, width, 3)) * 255).astype(np.uint8)
+        for height, width in ((75, 101), (50, 39))
+    ]
+
+
+@pytest.fixture(scope="session")
+def untrained_bundle(untrained_checkpoint, photographs, tmp_path_factory):
+    """The Bundle exported from `untrained_checkpoint`."""
+    from maskwright.export.bundle import export_bundle
+
+    out = tmp_path_factory.mktemp("exported") / "bundle"
+    return export_bundle(untrained_checkpoint, photographs, out)

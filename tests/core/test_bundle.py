@@ -1,0 +1,93 @@
+"""A Bundle opens as it was written, or not at all."""
+
+import json
+
+import pytest
+
+from maskwright.core.bundle import open_bundle, write_bundle
+from maskwright.core.errors import BundleError, OutputError
+
+FILES = ("bundle.json", "model.onnx", "weights.safetensors")
+
+
+@pytest.fixture
+def bundle(painted_bundle, tmp_path):
+    return painted_bundle(tmp_path / "bundle")
+
+
+def test_opens_as_it_was_written(bundle, painted_card):
+    again = open_bundle(bundle.root)
+    assert again == bundle
+    assert again.card == painted_card()
+    assert len(again.id) == 16
+
+
+def test_same_content_has_the_same_id_and_other_content_another(
+    painted_bundle, bundle, tmp_path
+):
+    assert painted_bundle(tmp_path / "twin").id == bundle.id
+    assert painted_bundle(tmp_path / "other", names=("a", "b")).id != bundle.id
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+def test_one_flipped_byte_anywhere_is_refused_naming_the_file(bundle, name, place):
+    path = bundle.root / name
+    content = bytearray(path.read_bytes())
+    offset = {"first": 0, "middle": len(content) // 2, "last": len(content) - 1}[place]
+    content[offset] ^= 1
+    path.write_bytes(content)
+    if name == "bundle.json" and place == "last":
+        assert content[offset] == 0x0B  # JSON ends with "\n"; a vertical tab is no white space
+    with pytest.raises(BundleError, match="copy the bundle again or export it again") as caught:
+        open_bundle(bundle.root)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_file_is_named(bundle):
+    (bundle.root / "model.onnx").unlink()
+    with pytest.raises(BundleError, match=r"model\.onnx: listed in bundle\.json but missing"):
+        open_bundle(bundle.root)
+
+
+def test_other_schema_is_refused_with_both_versions(bundle):
+    path = bundle.root / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 9}))
+    with pytest.raises(BundleError, match="bundle schema 9, this version reads 1"):
+        open_bundle(bundle.root)
+
+
+def test_folder_without_manifest_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match=r"no bundle\.json here, so this is not a bundle"):
+        open_bundle(tmp_path)
+
+
+def test_link_out_of_the_bundle_is_refused(bundle, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (bundle.root / "model.onnx").rename(elsewhere)
+    (bundle.root / "model.onnx").symlink_to(elsewhere)
+    with pytest.raises(BundleError, match="leads outside the bundle"):
+        open_bundle(bundle.root)
+
+
+def test_file_that_is_not_there_is_answered_with_those_that_are(bundle):
+    with pytest.raises(BundleError, match=r"has no report\.json; it holds model\.onnx"):
+        bundle.file("report.json")
+
+
+def test_replaces_a_bundle_but_nothing_else(painted_bundle, bundle, tmp_path):
+    other = painted_bundle(bundle.root, names=("a", "b"))
+    assert open_bundle(bundle.root).id == other.id
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.jpg").touch()
+    with pytest.raises(OutputError, match="holds other files and would be replaced"):
+        painted_bundle(tmp_path / "photos")
+    assert (tmp_path / "photos/a.jpg").exists()
+
+
+def test_failed_writing_leaves_nothing(painted_card, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_bundle(
+            tmp_path / "b", painted_card(), {"model.onnx": tmp_path / "none"}, parity={}
+        )
+    assert list(tmp_path.iterdir()) == []
