@@ -52,7 +52,7 @@ def confusion_svg(confusion: Confusion, labels: LabelSpec) -> str:
     return (
         f'<svg role="img" aria-label="Confusion matrix" width="{width_px}" '
         f'height="{height_px}" viewBox="0 0 {width_px} {height_px}" '
-        f'font-size="{layout.font_px}">{frame}{cells}{diagonal}{_names(names, layout)}</svg>'
+        f'font-size="{layout.font_px}">{cells}{frame}{diagonal}{_names(names, layout)}</svg>'
     )
 
 

@@ -59,6 +59,7 @@ def _rule(document: dict[str, Any]) -> str:
     return escape(
         "Over all pixels of the split at source resolution, ignored ones left out. "
         + document["absent_rule"]
+        + " The same holds for the precision of a class that is never predicted."
         + ending
     )
 
@@ -77,7 +78,7 @@ def _class_row(entry: dict[str, Any], share: float) -> str:
     cells = "".join(f'<td class="{key}">{_bar(entry[key])}</td>' for key in _COLUMNS)
     return (
         f'<tr><td class="name">{_swatch(entry["color"])}{escape(entry["name"])}</td>{cells}'
-        f'<td class="number">{share:.2%}</td></tr>'
+        f'<td class="number">{100 * share:.2f}&nbsp;%</td></tr>'
     )
 
 
@@ -111,7 +112,7 @@ def _image_sections(report: Report) -> str:
 
 def _legend(labels: LabelSpec) -> str:
     entries = [(c.color, c.name) for c in labels]
-    entries += [(WRONG_RGB, "wrong (error panel)"), (IGNORED_RGB, "ignored")]
+    entries += [(WRONG_RGB, "wrong"), (IGNORED_RGB, "ignored")]
     items = "".join(f"<span>{_swatch(rgb)}{escape(name)}</span>" for rgb, name in entries)
     return f'<div class="legend">{items}</div>'
 
