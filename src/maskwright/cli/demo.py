@@ -38,7 +38,7 @@ def demo(
     started_s = time.monotonic()
     _clear(out)
     console.say(f"Drawing street scenes into {out / SCENES}")
-    write_street_scenes(out / SCENES, num_images=120, size_HW=(144, 192), seed=0)
+    write_street_scenes(out / SCENES, progress=console.progress)
     for command in _commands(out):
         console.say(f"\n$ maskwright {shlex.join(command)}")
         _run(context, [*command, "--quiet"] if quiet else command, console)
@@ -49,12 +49,14 @@ def demo(
 
 def _commands(out: Path) -> list[list[str]]:
     scenes, run, recipe = str(out / SCENES), str(out / "run"), str(out / "recipe.yaml")
+    bundle, photos = f"{run}/bundle", f"{scenes}/images/test"
+    no_download = ["--set", "model.encoder_weights=none"]
     return [
         ["check", scenes],
-        ["plan", scenes, "-o", recipe, "--budget", "2m", "--set", "model.encoder_weights=none"],
+        ["plan", scenes, "-o", recipe, "--budget", "80s", *no_download],
         ["train", scenes, "-o", run, "--recipe", recipe],
-        ["evaluate", run, scenes, "--split", "test", "-o", str(out / "report")],
-        ["predict", f"{run}/bundle", f"{scenes}/images/test", "-o", str(out / "predictions")],
+        ["evaluate", bundle, scenes, "--split", "test", "-o", str(out / "report")],
+        ["predict", bundle, photos, "-o", str(out / "predictions")],
     ]
 
 
