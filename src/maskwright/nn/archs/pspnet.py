@@ -29,9 +29,30 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
         in_channels=in_channels,
         classes=num_classes,
     )
-    for block in network.decoder.psp.blocks:
-        block.pool[0] = RegionMean(block.pool_size)
+    blocks = network.decoder.psp.blocks
+    for level, block in enumerate(blocks):
+        blocks[level] = Level(block.pool_size, block.pool[1])
     return cast("nn.Module", network)
+
+
+class Level(nn.Module):
+    """One level of the pyramid: pooled, mixed, and enlarged again.
+
+    In the library's place, whose forward takes another path while it is exported to ONNX, one
+    that holds for the traced size only.
+    """
+
+    def __init__(self, bins: int, mix: nn.Module) -> None:
+        super().__init__()
+        self.pool = RegionMean(bins)
+        self.mix = mix
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, C / levels, h, w)."""
+        pooled_BCbb = self.mix(self.pool(x_BChw))
+        return torch.nn.functional.interpolate(
+            pooled_BCbb, size=x_BChw.shape[-2:], mode="bilinear", align_corners=True
+        )
 
 
 class RegionMean(nn.Module):
