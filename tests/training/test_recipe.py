@@ -38,7 +38,9 @@ def test_a_wrong_value_names_its_place():
 
 def test_jpeg_noise_on_images_that_jpeg_cannot_hold_is_refused():
     document = {"input": {"channels": 4, "mean": [0.5] * 4, "std": [0.2] * 4}}
-    with pytest.raises(ConfigError, match=r"augment\.jpeg needs 8-bit .*set augment\.jpeg to 0"):
+    with pytest.raises(
+        ConfigError, match=r"augment\.jpeg needs 8-bit .*set augment\.jpeg to 0"
+    ):
         parse_recipe(document, where="r.yaml")
 
 

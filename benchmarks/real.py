@@ -1,0 +1,152 @@
+"""Real datasets with the planned recipe unchanged; writes the table benchmarks/real.md.
+
+    python benchmarks/real.py ../shared/data camvid magnetic_tile cwfid
+
+The datasets may not be shipped; SOURCE.txt in each says where it comes from. Each run is two
+commands, printed in the table, so that anyone can run it again.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).parent
+TABLE = HERE / "real.md"
+RESULTS = HERE / "real.json"
+WEIGHTS = "weights/mobilenet_v2_imagenet_from_tf2_ptq.pth"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One dataset: the time its run may take, and the split that is scored."""
+
+    name: str
+    budget: str
+    split: str
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("camvid", "40m", "val"),
+        Case("magnetic_tile", "12m", "val"),
+        Case("crackforest", "8m", "val"),
+        Case("cwfid", "8m", "test"),
+    )
+}
+
+
+def main() -> None:
+    """Run the named cases and write the table of all results so far."""
+    data, names = Path(sys.argv[1]), sys.argv[2:] or list(CASES)
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in names:
+        results[name] = run_case(CASES[name], data)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        TABLE.write_text(table(results))
+    print(TABLE.read_text())
+
+
+def run_case(case: Case, data: Path) -> dict[str, object]:
+    """Train and evaluate by the command line, as a user would."""
+    run = Path("runs") / case.name
+    train = [
+        *("maskwright", "train", str(data / case.name), "-o", str(run)),
+        *("--budget", case.budget, "--set", f"model.encoder_weights={data / WEIGHTS}"),
+    ]
+    evaluate = [
+        *("maskwright", "evaluate", str(run / "bundle"), str(data / case.name)),
+        *("--split", case.split, "-o", str(run / f"report-{case.split}")),
+    ]
+    started_s = time.monotonic()
+    subprocess.run([sys.executable, "-m", *train], check=True)
+    minutes = (time.monotonic() - started_s) / 60
+    subprocess.run([sys.executable, "-m", *evaluate], check=True)
+    report = json.loads((run / f"report-{case.split}" / "report.json").read_text())
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    return {
+        "date": date.today().isoformat(),
+        "machine": f"{processor()}, {len_cores()} cores, no GPU",
+        "split": case.split,
+        "budget": case.budget,
+        "minutes": round(minutes, 1),
+        "scores": report["scores"],
+        "classes": [{"name": c["name"], "iou": c["iou"]} for c in report["classes"]],
+        "recipe": {
+            "model": f"{recipe['model']['arch']} on {recipe['model']['encoder']}",
+            "scale_ratio": recipe["input"]["scale_ratio"],
+            "crop_px": recipe["data"]["crop_px"],
+            "epochs": recipe["schedule"]["epochs"],
+            "precision": recipe["optim"]["precision"],
+            "seed": recipe["seed"],
+        },
+        "commands": [" ".join(train), " ".join(evaluate)],
+    }
+
+
+def processor() -> str:
+    """The processor's own name where the system tells it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def len_cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+def table(results: dict[str, dict]) -> str:
+    """Markdown: one row a dataset, its classes and its commands below."""
+    lines = [
+        "# Real datasets, planned recipe unchanged",
+        "",
+        "Written by `benchmarks/real.py`. IoU over the set, void ignored, at source resolution.",
+        "",
+        "| dataset | split | mIoU | lowest class | pixel accuracy | model | epochs | "
+        "minutes of budget |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        low = min(
+            (c for c in result["classes"] if c["iou"] is not None), key=lambda c: c["iou"]
+        )
+        scores, recipe = result["scores"], result["recipe"]
+        lines.append(
+            f"| {name} | {result['split']} | **{scores['miou']:.1%}** | "
+            f"{low['name']} {low['iou']:.1%} | {scores['pixel_accuracy']:.1%} | "
+            f"{recipe['model']} | {recipe['epochs']} | {result['minutes']} of "
+            f"{result['budget'].rstrip('m')} |"
+        )
+    for name, result in results.items():
+        classes = ", ".join(
+            f"{c['name']} {'–' if c['iou'] is None else format(c['iou'], '.1%')}"
+            for c in result["classes"]
+        )
+        recipe = result["recipe"]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            f"{result['date']}, {result['machine']}. Scale {recipe['scale_ratio']}, crops of "
+            f"{recipe['crop_px']} px, {recipe['precision']}, seed {recipe['seed']}.",
+            "",
+            f"Per class: {classes}.",
+            "",
+            *(f"    {command}" for command in result["commands"]),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Encoder weights: by download, by file, or none; each failure says what to do."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from maskwright.core.errors import ConfigError, UnknownNameError
+from maskwright.nn.build import new_model
+from maskwright.nn.encoders import fits_file, library_name, require_weights
+
+ARCH = {"name": "segformer", "encoder": "resnet18", "config": {}}
+
+
+def encoder_state(in_channels=3):
+    return new_model(ARCH, in_channels, 2).network.encoder.state_dict()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("prefix", ["", "encoder.", "module.encoder."])
+def test_a_file_fills_every_tensor_of_the_encoder(tmp_path, suffix, prefix):
+    torch.manual_seed(1)
+    state = {prefix + k: v.contiguous() for k, v in encoder_state().items()}
+    state["fc.weight"] = torch.zeros(2, 2)
+    path = tmp_path / f"weights{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    torch.manual_seed(2)
+    filled = new_model(ARCH, 3, 2, weights=str(path)).network.encoder.state_dict()
+    for key, value in filled.items():
+        assert torch.equal(value, state[prefix + key]), key
+    assert fits_file("resnet18", str(path))
+    assert not fits_file("resnet34", str(path))
+
+
+def test_one_channel_answers_to_grey_as_three_did(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save(encoder_state(), path)
+    grey = torch.rand(1, 1, 32, 32)
+    answers = [
+        new_model(ARCH, channels, 2, weights=str(path)).network.encoder.conv1(
+            grey.expand(-1, channels, -1, -1)
+        )
+        for channels in (3, 1, 4, 6)
+    ]
+    torch.testing.assert_close(answers[0], answers[1])
+    torch.testing.assert_close(answers[0], answers[3])
+    assert answers[2].shape == answers[0].shape
+
+
+def test_weights_of_another_encoder_are_named(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save(encoder_state(), path)
+    with pytest.raises(ConfigError, match=r"\d+ of \d+ tensors .*first.*another encoder"):
+        new_model(ARCH | {"encoder": "mobilenet_v2"}, 3, 2, weights=str(path))
+
+
+def test_a_file_that_is_no_tensors_or_missing_is_named(tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"no tensors")
+    with pytest.raises(ConfigError, match=r"w\.pth: not a file of tensors .*torch\.save"):
+        new_model(ARCH, 3, 2, weights=str(tmp_path / "w.pth"))
+    with pytest.raises(ConfigError, match=r"'none\.pth': no such file; give 'imagenet'"):
+        require_weights("resnet18", "none.pth")
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path):
+    torch.save({"x": pytest.raises}, tmp_path / "w.pth")
+    with pytest.raises(ConfigError, match="not a file of tensors"):
+        new_model(ARCH, 3, 2, weights=str(tmp_path / "w.pth"))
+
+
+def test_encoders_are_known_by_both_libraries_names():
+    assert library_name("resnet18") == "resnet18"
+    assert library_name("convnext_tiny") == "tu-convnext_tiny"
+    with pytest.raises(UnknownNameError, match="no encoder named 'resnet19'; did you mean"):
+        library_name("resnet19")

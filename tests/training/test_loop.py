@@ -1,0 +1,22 @@
+import pytest
+import torch
+
+from maskwright.training.loop import _is_memory, _less_memory
+from maskwright.training.recipe import Recipe, overridden
+
+
+def test_running_out_of_memory_is_recognised_from_a_real_failure():
+    with pytest.raises(RuntimeError) as failure:
+        torch.empty(1 << 50)
+    assert _is_memory(failure.value)
+    assert _is_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not _is_memory(RuntimeError("shape mismatch"))
+
+
+def test_the_way_out_of_memory_keeps_what_is_learnt():
+    recipe = overridden(Recipe(), {"data.batch_size": 8, "data.crop_px": [64, 96]})
+    assert _less_memory(recipe) == (
+        "out of memory with data.batch_size=8 and data.crop_px=[64, 96]; "
+        "try --set data.batch_size=4 --set optim.accumulate=2, which learns the same, "
+        "or smaller crops"
+    )

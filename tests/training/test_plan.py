@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from maskwright.core.errors import ConfigError
+from maskwright.data.facts import Facts
+from maskwright.training.machine import Machine
+from maskwright.training.plan import Situation, make_plan
+from maskwright.training.recipe import parse_recipe
+
+CPU = Machine("cpu", "CPU", 2, 8 << 30)
+SETTINGS = {
+    "model.encoder_weights": "none",
+    "model.config": {"decoder_channels": 8},
+    "data.crop_px": [64, 64],
+}
+
+
+def situation(**changes):
+    facts = {
+        "num_images": {"train": 50},
+        "channels": 3,
+        "max_value": 255,
+        "min_size_HW": (360, 480),
+        "median_size_HW": (360, 480),
+        "max_size_HW": (360, 480),
+        "class_share_C": (0.9, 0.099, 0.001),
+        "images_per_class_C": (50, 50, 5),
+        "object_area_px_C": (9000.0, 400.0, 90.0),
+        "mean": (0.4, 0.4, 0.4),
+        "std": (0.2, 0.2, 0.2),
+        "counts_NC": np.ones((50, 3), np.int64),
+    }
+    return Situation(
+        facts=Facts(**(facts | changes)),
+        num_classes=3,
+        num_val=10,
+        read_s=0.001,
+        splits=("train", "val"),
+        machine=CPU,
+    )
+
+
+def decided(settings=None, **changes):
+    fixed = SETTINGS | {"optim.precision": "fp32"} | (settings or {})
+    return make_plan(situation(**changes), fixed)
+
+
+def test_every_value_is_explicit_and_reasons_are_given():
+    plan = make_plan(situation(), SETTINGS)
+    text = plan.to_yaml()
+    assert "scale_ratio: 1.0  # the median image is 360 x 480 px" in text
+    assert "rare_share: 0.5  # 1 classes have under 2% of the pixels" in text
+    assert "precision:" in text
+    assert "measured here: a step takes" in text
+
+
+def test_what_the_user_sets_holds():
+    recipe = decided({"optim.lr": 0.5, "schedule.epochs": 3, "data.rare_share": 0.1}).recipe
+    assert (recipe.optim.lr, recipe.schedule.epochs, recipe.data.rare_share) == (0.5, 3, 0.1)
+
+
+def test_large_images_shrink_but_small_objects_stay_visible():
+    big = {"median_size_HW": (3000, 4000)}
+    assert decided(object_area_px_C=(1e6, 1e6, None), **big).recipe.input.scale_ratio == (
+        pytest.approx(0.23, abs=0.005)
+    )
+    # 60 px across must not fall under 24 px
+    kept = decided(object_area_px_C=(1e6, 3600.0, None), **big).recipe.input.scale_ratio
+    assert kept == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("channels", "max_value"), [(1, 65535), (4, 255)])
+def test_unusual_images_are_normalised_by_their_own_numbers_without_jpeg(channels, max_value):
+    values = {"mean": (0.25,) * channels, "std": (0.125,) * channels}
+    recipe = decided(channels=channels, max_value=max_value, **values).recipe
+    assert recipe.input.mean == (0.25,) * channels
+    assert recipe.input.channels == channels
+    assert recipe.augment.jpeg == 0
+
+
+def test_a_budget_sets_the_epochs_so_that_more_time_gives_more():
+    epochs = [
+        make_plan(
+            situation(), SETTINGS | {"optim.precision": "fp32"}, budget_s=s
+        ).recipe.schedule.epochs
+        for s in (200, 2000)
+    ]
+    assert epochs[0] * 4 < epochs[1]
+
+
+def test_a_budget_too_short_for_an_epoch_says_what_one_takes():
+    with pytest.raises(ConfigError, match=r"too short: one epoch of 50 images takes"):
+        make_plan(situation(), SETTINGS | {"optim.precision": "fp32"}, budget_s=0.01)
+
+
+def test_the_plan_reads_back_as_the_same_recipe():
+    import yaml
+
+    plan = decided()
+    assert parse_recipe(yaml.safe_load(plan.to_yaml()), where="x") == plan.recipe

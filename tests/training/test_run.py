@@ -1,0 +1,233 @@
+"""The whole of `train`, as a user meets it: files, messages, killing and going on."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from maskwright.core.errors import ConfigError, DataError, TrainingError
+from maskwright.data.dataset import open_dataset
+from maskwright.inference.predictor import open_model
+from maskwright.training.loop import Status
+from maskwright.training.run import Audience, Request, open_run, plan, train
+from maskwright.training.splits import choose_splits, take_splits
+
+
+@pytest.fixture(scope="session")
+def finished(street, tmp_path_factory):
+    from .conftest import QUICK
+
+    seen: list[Status] = []
+    out = tmp_path_factory.mktemp("runs") / "a"
+    run = train(street, out, Request(settings=QUICK), Audience(watch=seen.append))
+    return run, seen
+
+
+def weights(run, name="best"):
+    return load_file(run / name / "weights.safetensors")
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for key in one:
+        np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_a_bundle_a_report_a_log_and_two_checkpoints(finished):
+    run, seen = finished
+    root = run.root
+    assert {p.name for p in root.iterdir()} == {
+        *("recipe.yaml", "run.json", "log.csv", "tensorboard"),
+        *("checkpoints", "best", "last", "report", "bundle"),
+    }
+    assert len(list((root / "checkpoints").iterdir())) <= 2
+    rows = (root / "log.csv").read_text().splitlines()
+    assert rows[0] == "epoch,step,loss,lr,val_miou,seconds"
+    assert len(rows) == 1 + 2
+    assert not list(root.rglob("*.pt")) + list(root.rglob("*.pkl"))
+    assert [s.step for s in seen] == list(range(1, seen[-1].num_steps + 1))
+    assert run.bundle.parity["largest_logit_difference"] < 1e-2
+
+
+@pytest.mark.slow
+def test_the_log_the_report_and_the_bundle_tell_one_score(finished, street):
+    run, _ = finished
+    best = max(float(r.split(",")[4]) for r in (run.root / "log.csv").read_text().split()[1:])
+    assert run.report.miou == pytest.approx(best, abs=2e-6)
+    val = open_dataset(street).subset("val")
+    for model in (run.root, run.bundle.root):
+        predicted = open_model(model).predict(val.image(0), where="x").labels_HW
+        assert predicted.shape == val.labels(0).shape
+    assert open_run(run.root).bundle.id == run.bundle.id
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_weights(finished, street, tmp_path, quick):
+    run, _ = finished
+    train(street, tmp_path / "b", Request(settings=quick))
+    assert_same(weights(run.root), weights(tmp_path / "b"))
+
+
+@pytest.mark.slow
+def test_a_folder_that_holds_a_run_is_not_overwritten(finished, street, quick):
+    run, _ = finished
+    with pytest.raises(ConfigError, match=r"holds a run already; go on with --resume or"):
+        train(street, run.root, Request(settings=quick))
+    with pytest.raises(ConfigError, match="--resume goes on with the run's own recipe"):
+        train(street, run.root, Request(settings=quick, resume=True))
+
+
+@pytest.mark.slow
+def test_resuming_on_other_data_is_refused(finished, tmp_path):
+    from maskwright.data.synth import write_street_scenes
+
+    run, _ = finished
+    other = write_street_scenes(tmp_path / "other", num_images=10, size_HW=(64, 64), seed=9)
+    with pytest.raises(DataError, match=r"began with 10 training images .* now there are 7"):
+        train(other, run.root, Request(resume=True))
+
+
+def command(street, out, *more):
+    return [sys.executable, "-m", "maskwright", "train", str(street), "-o", str(out), *more]
+
+
+def quick_options(quick, **more):
+    return [
+        part
+        for key, value in (quick | more).items()
+        for part in ("--set", f"{key}={json.dumps(value)}")
+    ]
+
+
+@pytest.mark.slow
+def test_after_kill_9_it_goes_on_bit_for_bit(street, tmp_path, quick):
+    options = quick_options(quick, **{"schedule.epochs": 4})
+    whole = subprocess.run(
+        command(street, tmp_path / "whole", *options), capture_output=True, text=True
+    )
+    assert whole.returncode == 0, whole.stderr
+
+    out = tmp_path / "killed"
+    process = subprocess.Popen(
+        command(street, out, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    while not (out / "last").exists():
+        assert process.poll() is None, process.stdout.read().decode()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not (out / "bundle").exists()
+
+    resumed = subprocess.run(command(street, out, "--resume"), capture_output=True, text=True)
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same(weights(tmp_path / "whole", "last"), weights(out, "last"))
+    scores = [
+        [row.split(",")[:5] for row in (r / "log.csv").read_text().split()]
+        for r in (tmp_path / "whole", out)
+    ]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_says_how_to_go_on(street, tmp_path, quick):
+    out = tmp_path / "stopped"
+    options = quick_options(quick, **{"schedule.epochs": 500})
+    process = subprocess.Popen(
+        command(street, out, *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (out / "last").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "saved at step" in errors
+    assert f"go on with: maskwright train {street} -o {out} --resume" in errors
+    assert "Traceback" not in errors
+    assert (out / "last" / "state.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_stops_with_the_keys(street, tmp_path, quick):
+    out = tmp_path / "nan"
+    with pytest.raises(
+        TrainingError, match=r"the loss is (nan|inf).*nan_batch\.json.*optim\.lr="
+    ):
+        train(street, out, Request(settings=quick | {"optim.lr": 1e30}))
+    kept = json.loads((out / "nan_batch.json").read_text())
+    assert len(kept["keys"]) == 2
+    assert set(kept["keys"]) <= {e.key for e in open_dataset(street).subset("train").entries}
+
+
+@pytest.mark.slow
+def test_patience_ends_a_run_that_no_longer_gains(street, tmp_path, quick):
+    settings = quick | {"schedule.patience": 1, "schedule.epochs": 60, "optim.lr": 1e-9}
+    train(street, tmp_path / "p", Request(settings=settings))
+    assert len((tmp_path / "p" / "log.csv").read_text().splitlines()) < 20
+
+
+@pytest.mark.slow
+def test_two_processes_score_as_one(street, tmp_path, quick):
+    settings = quick | {
+        "data.batch_size": 4,
+        "schedule.epochs": 12,
+        "loss.sum": "ce",
+        "optim.lr": 3e-3,
+        "optim.ema_decay": 0.9,
+    }
+    one = train(street, tmp_path / "one", Request(settings=settings)).report.miou
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu"]
+    launch += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    launch += ["--dynamo_backend", "no", "-m", "maskwright"]
+    done = subprocess.run(
+        launch + command(street, tmp_path / "two", *quick_options(settings))[3:],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    two = open_run(tmp_path / "two").report.miou
+    assert two == pytest.approx(one, abs=0.06)
+
+
+def test_weights_that_cannot_be_had_fail_before_any_data_is_read(tmp_path):
+    nowhere = tmp_path / "no-data-here"
+    with pytest.raises(ConfigError, match=r"encoder weights '.*x\.pth': no such file"):
+        train(nowhere, tmp_path / "r", Request(settings={"model.encoder_weights": "x.pth"}))
+
+
+def test_a_misspelt_setting_fails_before_any_data_is_read(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"model\.encodr: no such key; did you mean 'encoder'"
+    ):
+        plan(tmp_path / "nowhere", settings={"model.encodr": "x"})
+
+
+def test_without_a_validation_split_a_part_of_train_is_held_out_never_test(street):
+    dataset = open_dataset(street)
+    kept = tuple(e for e in dataset.entries if e.split != "val")
+    dataset = replace(dataset, entries=kept)
+    names = choose_splits(dataset, {})
+    assert names == ("train", "none")
+    train_set, val_set = take_splits(dataset, names)
+    splits = {e.split for e in (*train_set.entries, *val_set.entries)}
+    assert splits == {"train"}
+    assert len(val_set) >= 1
+    assert not {e.key for e in train_set.entries} & {e.key for e in val_set.entries}
+
+
+def test_a_dataset_of_one_image_cannot_hold_any_out(street):
+    dataset = open_dataset(street).subset("train")
+    dataset = replace(dataset, entries=dataset.entries[:1])
+    with pytest.raises(DataError, match=r"has 1 image\(s\) of one group, so none can be held"):
+        take_splits(dataset, ("train", "none"))
