@@ -27,7 +27,7 @@ layers: .venv/installed-all
 	$(BIN)/lint-imports
 
 docs: .venv/installed-all
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.
 constraints: .venv/installed-all

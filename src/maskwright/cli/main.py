@@ -27,24 +27,29 @@ for verbs in (data_verbs, train_verbs, model_verbs, demo):
     verbs.register(app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"maskwright {version('maskwright')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _top(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"maskwright {installed('maskwright')}")
-        raise typer.Exit
+    """Take the options that stand before a verb."""
 
 
 def main() -> None:
     """Run the command line; the console script `maskwright`."""
     _survive_odd_names()
     try:
-        app()
+        app(prog_name="maskwright")
     except MaskwrightError as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
