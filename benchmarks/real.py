@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -72,7 +72,7 @@ def run_case(case: Case, data: Path) -> dict[str, object]:
     report = json.loads((run / f"report-{case.split}" / "report.json").read_text())
     recipe = yaml.safe_load((run / "recipe.yaml").read_text())
     return {
-        "date": date.today().isoformat(),
+        "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{processor()}, {len_cores()} cores, no GPU",
         "split": case.split,
         "budget": case.budget,
@@ -108,44 +108,51 @@ def len_cores() -> int:
 
 def table(results: dict[str, dict]) -> str:
     """Markdown: one row a dataset, its classes and its commands below."""
+    head = "dataset | split | mIoU | lowest class | pixels right | model | epochs | minutes"
     lines = [
         "# Real datasets, planned recipe unchanged",
         "",
-        "Written by `benchmarks/real.py`. IoU over the set, void ignored, at source resolution.",
+        "From `benchmarks/real.py`. IoU over the set at source resolution, void ignored.",
         "",
-        "| dataset | split | mIoU | lowest class | pixel accuracy | model | epochs | "
-        "minutes of budget |",
+        f"| {head} |",
         "|---|---|---|---|---|---|---|---|",
+        *(row(name, result) for name, result in results.items()),
     ]
     for name, result in results.items():
-        low = min(
-            (c for c in result["classes"] if c["iou"] is not None), key=lambda c: c["iou"]
-        )
-        scores, recipe = result["scores"], result["recipe"]
-        lines.append(
-            f"| {name} | {result['split']} | **{scores['miou']:.1%}** | "
-            f"{low['name']} {low['iou']:.1%} | {scores['pixel_accuracy']:.1%} | "
-            f"{recipe['model']} | {recipe['epochs']} | {result['minutes']} of "
-            f"{result['budget'].rstrip('m')} |"
-        )
-    for name, result in results.items():
-        classes = ", ".join(
-            f"{c['name']} {'–' if c['iou'] is None else format(c['iou'], '.1%')}"
-            for c in result["classes"]
-        )
-        recipe = result["recipe"]
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            f"{result['date']}, {result['machine']}. Scale {recipe['scale_ratio']}, crops of "
-            f"{recipe['crop_px']} px, {recipe['precision']}, seed {recipe['seed']}.",
-            "",
-            f"Per class: {classes}.",
-            "",
-            *(f"    {command}" for command in result["commands"]),
-        ]
+        lines += details(name, result)
     return "\n".join(lines) + "\n"
+
+
+def row(name: str, result: dict) -> str:
+    """One line of the table."""
+    low = min((c for c in result["classes"] if c["iou"] is not None), key=lambda c: c["iou"])
+    scores, recipe = result["scores"], result["recipe"]
+    cells = (
+        name,
+        result["split"],
+        f"**{scores['miou']:.1%}**",
+        f"{low['name']} {low['iou']:.1%}",
+        f"{scores['pixel_accuracy']:.1%}",
+        recipe["model"],
+        str(recipe["epochs"]),
+        f"{result['minutes']} of {result['budget'].rstrip('m')}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def details(name: str, result: dict) -> list[str]:
+    """Every class, the recipe in a line, and the commands."""
+    shown = (
+        f"{c['name']} {'–' if c['iou'] is None else format(c['iou'], '.1%')}"
+        for c in result["classes"]
+    )
+    recipe = result["recipe"]
+    setting = (
+        f"{result['date']}, {result['machine']}. Scale {recipe['scale_ratio']}, crops of "
+        f"{recipe['crop_px']} px, {recipe['precision']}, seed {recipe['seed']}."
+    )
+    commands = (f"    {command}" for command in result["commands"])
+    return ["", f"## {name}", "", setting, "", f"Per class: {', '.join(shown)}.", "", *commands]
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ def test_the_curve_warms_up_to_one_and_falls_to_nothing(schedule):
     curve = [lr_ratio(step, 100, part) for step in range(100)]
     assert curve[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
     assert max(curve) == curve[10] == 1.0
-    assert all(a > b for a, b in zip(curve[10:], curve[11:], strict=False))
+    assert all(a > b for a, b in pairwise(curve[10:]))
     assert curve[-1] < 0.03
 
 
