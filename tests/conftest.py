@@ -83,7 +83,7 @@ def untrained_checkpoint(tmp_path_factory):
     card = ModelCard(
         labels=LabelSpec.of_names(NAMES),
         input=InputSpec(channels=3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.3)),
-        arch={"name": "unet", "encoder": "test_resnet", "config": {}},
+        arch={"name": "pspnet", "encoder": "test_resnet", "config": {}},
         provenance={"seed": 3},
     )
     folder = tmp_path_factory.mktemp("checkpoint")

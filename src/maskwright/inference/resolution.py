@@ -23,8 +23,12 @@ def to_network(
     size_hw = spec.network_size(image_HWC.shape[:2])
     if size_hw == image_HWC.shape[:2]:
         return spec.normalize(image_HWC)
-    resized: NDArray[Any] = cv2.resize(image_HWC, size_hw[::-1], interpolation=cv2.INTER_AREA)
-    return spec.normalize(resized.reshape(*size_hw, spec.channels))
+    planes = [
+        cv2.resize(image_HWC[..., c], size_hw[::-1], interpolation=cv2.INTER_AREA)
+        for c in range(spec.channels)  # OpenCV resizes at most four at once
+    ]
+    small_hwC: NDArray[Any] = np.stack(planes, axis=-1)
+    return spec.normalize(small_hwC.reshape(*size_hw, spec.channels))
 
 
 def decide(

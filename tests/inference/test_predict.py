@@ -1,0 +1,124 @@
+"""predict: what is written, for all images or for none."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskwright.core.errors import DataError, OutputError
+from maskwright.inference.predict import predict
+from maskwright.inference.predictor import open_model
+
+NAMES = ("sky", "road", "tree", "car")
+
+
+@pytest.fixture
+def model(painted_bundle, tmp_path):
+    return open_model(painted_bundle(tmp_path / "model/bundle").root)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two images of different sizes; the one called turned is stored on its side."""
+    folder = tmp_path / "photos"
+    (folder / "street").mkdir(parents=True)
+    index = np.repeat(np.arange(4, dtype=np.uint8), 3).reshape(4, 3)
+    for name, orientation in (("plain", 1), ("street/turned", 6)):
+        exif = Image.Exif()
+        exif[274] = orientation
+        Image.fromarray(np.repeat(index[..., None], 3, 2)).save(
+            folder / f"{name}.png", exif=exif
+        )
+    return folder
+
+
+def read(path):
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+def test_maps_have_the_size_and_orientation_a_viewer_shows(model, photos, tmp_path):
+    out = tmp_path / "out"
+    predict(model, [photos], out)
+    assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {
+        "coverage.csv",
+        *(
+            f"{kind}/{key}.png"
+            for kind in ("classes", "overlay", "confidence")
+            for key in ("plain", "street/turned")
+        ),
+    }
+    plain, turned = read(out / "classes/plain.png"), read(out / "classes/street/turned.png")
+    assert plain[:, 0].tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(turned, np.rot90(plain, -1))
+    assert read(out / "overlay/street/turned.png").shape == (3, 4, 3)
+    assert read(out / "confidence/street/turned.png").shape == (3, 4)
+    with Image.open(out / "classes/street/turned.png") as image:
+        assert (image.mode, dict(image.getexif())) == ("P", {})
+
+
+def test_coverage_has_a_line_for_every_class_of_every_image(model, photos, tmp_path):
+    coverage = predict(model, [photos], tmp_path / "out")
+    with (tmp_path / "out/coverage.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["image"], r["class"]) for r in rows] == [
+        (key, name) for key in ("plain", "street/turned") for name in NAMES
+    ]
+    assert {(r["pixels"], r["percent"]) for r in rows} == {("3", "25.0000")}
+    assert coverage.to_json() == {
+        "num_images": 2,
+        "classes": [{"name": n, "pixels": 6, "percent": 25.0} for n in NAMES],
+    }
+
+
+def test_confidence_is_stored_in_255_steps(model, photos, tmp_path):
+    predict(model, [photos / "plain.png"], tmp_path / "out")
+    with Image.open(photos / "plain.png") as image:
+        confidence_HW = model.predict(np.array(image), where="plain").confidence_HW
+    expected = np.rint(confidence_HW * 255)
+    np.testing.assert_array_equal(read(tmp_path / "out/confidence/plain.png"), expected)
+
+
+def test_a_second_run_gives_the_same_bytes_and_keeps_foreign_files(model, photos, tmp_path):
+    out = tmp_path / "out"
+    predict(model, [photos], out)
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    (out / "notes.txt").write_text("mine")
+    predict(model, [photos], out)
+    after = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    assert after == before | {out / "notes.txt": b"mine"}
+
+
+def test_one_bad_image_and_nothing_is_written(model, photos, tmp_path):
+    whole = (photos / "plain.png").read_bytes()
+    (photos / "z.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"z\.png: the image is cut short or damaged"):
+        predict(model, [photos], tmp_path / "deep/out")
+    assert not (tmp_path / "deep").exists()
+
+
+def test_grey_image_is_refused_by_a_model_for_colour(model, tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "grey.png")
+    with pytest.raises(DataError, match=r"grey\.png: image has 1 channels, the model takes 3"):
+        predict(model, [tmp_path / "grey.png"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_file_in_the_way_of_the_output_is_refused(model, photos, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+        predict(model, [photos], tmp_path / "out")
+
+
+def test_images_are_read_one_after_the_other(model, photos, tmp_path):
+    seen = []
+
+    def watch(items, *, total, what):
+        for item in items:
+            done = list((tmp_path / "out").rglob("classes/**/*.png"))
+            seen.append((len(done), total, what))
+            yield item
+
+    predict(model, [photos], tmp_path / "out", progress=watch)
+    assert seen == [(0, 2, "predicting"), (1, 2, "predicting")]

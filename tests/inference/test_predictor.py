@@ -1,0 +1,126 @@
+"""A model opens from a Bundle or a run, and predicts at the size of the image."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from maskwright.core.errors import BundleError, DataError
+from maskwright.inference.engines.onnxruntime import OnnxEngine
+from maskwright.inference.engines.torch import TorchEngine
+from maskwright.inference.predictor import Predictor, open_model
+
+
+@pytest.fixture
+def painted(painted_bundle, tmp_path):
+    def make(**card_choices):
+        return open_model(painted_bundle(tmp_path / "bundle", **card_choices).root)
+
+    return make
+
+
+def checkerboard(height, width, *, num_classes=4, channels=3):
+    index_HW = np.add.outer(np.arange(height) // 16, np.arange(width) // 16) % num_classes
+    return np.repeat(index_HW.astype(np.uint8)[..., None], channels, axis=2)
+
+
+def test_a_bundle_runs_on_onnx_runtime(painted):
+    model = painted()
+    assert isinstance(model.engine, OnnxEngine)
+    image = checkerboard(33, 50)
+    prediction = model.predict(image, where="a")
+    np.testing.assert_array_equal(prediction.labels_HW, image[..., 0])
+    assert prediction.bundle_id == model.model_id
+    assert (prediction.confidence_HW > 0.5).all()
+
+
+@pytest.mark.parametrize("size_HW", [(33, 50), (1, 1), (64, 3)])
+def test_the_prediction_has_the_size_of_the_image_whatever_the_network_sees(painted, size_HW):
+    image = checkerboard(*size_HW)
+    prediction = painted(scale_ratio=0.37).predict(image, where="a")
+    assert prediction.labels_HW.shape == prediction.confidence_HW.shape == size_HW
+
+
+def test_half_scale_is_wrong_only_near_borders(painted):
+    image = checkerboard(64, 96, num_classes=2)
+    labels_HW = painted(names=("a", "b"), scale_ratio=0.5).predict(image, where="a").labels_HW
+    wrong_HW = labels_HW != image[..., 0]
+    inside = [0, 1, 2, 3, 12, 13, 14, 15]
+    rows, columns = np.arange(64) % 16, np.arange(96) % 16
+    far_HW = np.outer(~np.isin(rows, inside), ~np.isin(columns, inside))
+    assert not wrong_HW[far_HW].any()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_other_channels_than_the_model_takes_are_refused(painted, channels):
+    with pytest.raises(
+        DataError, match=f"b.png: image has {channels} channels, the model takes 3"
+    ):
+        painted().predict(checkerboard(4, 4, channels=channels), where="b.png")
+
+
+def test_other_bits_than_the_model_takes_are_refused(painted):
+    with pytest.raises(DataError, match=r"b\.png: image holds uint16, the model takes uint8"):
+        painted().predict(checkerboard(4, 4).astype(np.uint16), where="b.png")
+
+
+def test_a_model_that_gives_no_numbers_is_named(painted_card):
+    def broken(image_BCHW):
+        return np.full((1, 4, *image_BCHW.shape[2:]), np.nan, np.float32)
+
+    model = Predictor(broken, painted_card(), "0123456789abcdef")
+    with pytest.raises(BundleError, match=r"b\.png: model 0123456789abcdef gives scores"):
+        model.predict(checkerboard(4, 4), where="b.png")
+
+
+def test_a_run_runs_on_torch_and_says_what_its_bundle_says(
+    untrained_checkpoint, untrained_bundle, photographs, tmp_path
+):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/best").symlink_to(untrained_checkpoint)
+    run, bundle = open_model(tmp_path / "run"), open_model(untrained_bundle.root)
+    assert isinstance(run.engine, TorchEngine)
+    assert open_model(untrained_checkpoint).model_id == run.model_id != bundle.model_id
+    for image in photographs:
+        one, other = (m.predict(image, where="a") for m in (run, bundle))
+        assert (one.labels_HW == other.labels_HW).mean() > 0.999
+        np.testing.assert_allclose(one.confidence_HW, other.confidence_HW, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([], "not a model: neither a bundle"),
+        (["recipe.yaml"], "this run has no checkpoint yet"),
+        (["card.json"], "card.json: the model card cannot be read"),
+        (["best/card.json"], "card.json: the model card cannot be read"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_told_what_it_lacks(tmp_path, files, reason):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(BundleError, match=reason) as caught:
+        open_model(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_no_folder_and_a_file_are_told_apart(tmp_path):
+    with pytest.raises(BundleError, match="none: no such folder; give a bundle or a run"):
+        open_model(tmp_path / "none")
+    (tmp_path / "model.onnx").touch()
+    with pytest.raises(BundleError, match="a file, expected the folder of a bundle or a run"):
+        open_model(tmp_path / "model.onnx")
+
+
+def test_a_checkpoint_without_or_with_foreign_weights_is_refused(
+    untrained_checkpoint, tmp_path
+):
+    shutil.copy(untrained_checkpoint / "card.json", tmp_path)
+    with pytest.raises(BundleError, match=r"weights\.safetensors: missing"):
+        open_model(tmp_path)
+    (tmp_path / "weights.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(
+        BundleError, match=r"weights\.safetensors: not the weights of this pspnet"
+    ):
+        open_model(tmp_path)

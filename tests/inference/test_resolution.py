@@ -1,0 +1,79 @@
+"""Source resolution to network resolution and back, against torch and SciPy-free arithmetic."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from maskwright.core import InputSpec
+from maskwright.inference.resolution import decide, to_network
+
+
+def spec(channels=3, **choices):
+    return InputSpec(
+        channels=channels, mean=(0.5,) * channels, std=(0.25,) * channels, **choices
+    )
+
+
+def test_an_image_of_full_scale_is_only_normalised():
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(to_network(image, spec()), spec().normalize(image))
+
+
+def test_half_scale_is_the_mean_of_four_pixels():
+    image = np.array([[[0], [40]], [[80], [120]]], np.uint8)
+    x_CHW = to_network(image, spec(1, scale_ratio=0.5))
+    np.testing.assert_allclose(x_CHW, [[[(60 / 255 - 0.5) / 0.25]]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_16_bit_images_of_any_number_of_channels_are_resized(channels):
+    image = np.full((9, 13, channels), 65535, np.uint16)
+    x_CHW = to_network(image, spec(channels, scale_ratio=0.3, max_value=65535))
+    assert x_CHW.shape == (channels, 3, 4)
+    np.testing.assert_allclose(x_CHW, 2.0, atol=1e-4)
+
+
+@given(arrays(np.float32, (4, 3, 5), elements=st.floats(-50, 50, width=32)))
+def test_the_decision_is_argmax_and_softmax(logits_KHW):
+    labels_HW, confidence_HW = decide(logits_KHW, (3, 5))
+    share_KHW = np.exp(logits_KHW.astype(np.float64))
+    share_KHW /= share_KHW.sum(axis=0)
+    np.testing.assert_array_equal(labels_HW, logits_KHW.argmax(axis=0))
+    np.testing.assert_allclose(confidence_HW, share_KHW.max(axis=0), rtol=1e-5)
+    assert (labels_HW.dtype, confidence_HW.dtype) == (np.uint8, np.float32)
+
+
+@pytest.mark.parametrize("size_HW", [(11, 17), (24, 40), (7, 1), (12, 20)])
+def test_enlarged_logits_are_those_of_torch(size_HW):
+    torch = pytest.importorskip("torch")
+    logits_Khw = np.random.default_rng(1).normal(size=(3, 6, 10)).astype(np.float32)
+    labels_HW, confidence_HW = decide(logits_Khw, size_HW)
+    larger_1KHW = torch.nn.functional.interpolate(
+        torch.from_numpy(logits_Khw)[None], size=size_HW, mode="bilinear", align_corners=False
+    )
+    expected = larger_1KHW[0].softmax(0).max(0)
+    assert (labels_HW != expected.indices.numpy()).mean() < 0.01  # ties within rounding
+    np.testing.assert_allclose(confidence_HW, expected.values.numpy(), atol=1e-5)
+
+
+def test_logits_are_enlarged_and_not_the_decision():
+    """A lead of 3 that falls to -1 ends at five of eight pixels, not in the middle."""
+    lead_Khw = np.array([[[3, -1]], [[0, 0]]], np.float32)
+    labels_HW, _ = decide(lead_Khw, (1, 8))
+    assert labels_HW.tolist() == [[0, 0, 0, 0, 0, 1, 1, 1]]
+
+
+def test_of_equal_scores_the_lower_index_wins():
+    labels_HW, confidence_HW = decide(np.zeros((4, 2, 2), np.float32), (2, 2))
+    assert not labels_HW.any()
+    np.testing.assert_allclose(confidence_HW, 0.25)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_have_no_confidence(bad):
+    logits_KHW = np.zeros((2, 1, 2), np.float32)
+    logits_KHW[1, 0, 1] = bad
+    _, confidence_HW = decide(logits_KHW, (1, 2))
+    np.testing.assert_array_equal(np.isnan(confidence_HW), [[False, True]])
