@@ -1,8 +1,8 @@
 import json
 import re
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 import typer
@@ -17,15 +17,21 @@ def test_the_verbs_of_the_design_are_there():
     assert {"check", "split", "plan", "train", "evaluate", "predict", "demo"} <= set(VERBS)
 
 
-def test_help_is_quick_and_lists_every_verb(run_maskwright):
+def test_help_lists_every_verb_in_less_than_half_a_second(run_maskwright):
     took_s = []
     for _ in range(5):
-        started_s = time.perf_counter()
+        before_s = _children_s()
         done = run_maskwright("--help")
-        took_s.append(time.perf_counter() - started_s)
+        took_s.append(_children_s() - before_s)
     assert done.returncode == 0
     assert all(re.search(rf"^  {verb} +\S", done.stdout, re.MULTILINE) for verb in VERBS)
     assert min(took_s) < 0.5
+
+
+def _children_s():
+    """CPU time of finished child processes: the clock of a machine with other work is no judge."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_the_command_line_loads_nothing_heavy_before_a_verb_runs():

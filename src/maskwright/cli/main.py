@@ -5,12 +5,13 @@ user can cause is printed bare; any other exception is a bug and shows its trace
 """
 
 import io
+import re
 import sys
 from typing import Annotated
 
 import typer
 
-from ..core.errors import MaskwrightError
+from ..core.errors import MaskwrightError, MissingDependencyError
 from . import data_verbs, demo, model_verbs, train_verbs
 
 INTERRUPTED = 130
@@ -37,7 +38,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _top(
-    version: Annotated[
+    wanted: Annotated[
         bool,
         typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True),
     ] = False,
@@ -53,10 +54,25 @@ def main() -> None:
     except MaskwrightError as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        typer.echo(str(_missing_extra(error)), err=True)
+        sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             typer.echo("Interrupted.", err=True)
         raise
+
+
+def _missing_extra(error: ModuleNotFoundError) -> MissingDependencyError:
+    """The pip command for a package of one of our extras; any other missing one is a bug."""
+    from importlib.metadata import requires
+
+    package = (error.name or "").partition(".")[0]
+    for requirement in requires("maskwright") or ():
+        found = re.match(r"([\w.-]+).*extra == ['\"](?!all)(\w+)", requirement)
+        if found and found[1].replace("-", "_") == package:
+            return MissingDependencyError(package, found[2])
+    raise error
 
 
 def _survive_odd_names() -> None:
