@@ -6,6 +6,7 @@ A file that is empty, cut short, damaged or declares more pixels than `MAX_PIXEL
 DataError that names it; the pixels of an image too large are never allocated.
 """
 
+import logging
 import re
 import struct
 import warnings
@@ -29,6 +30,10 @@ _ORIENTATION = 274
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error)
+_DAMAGED_TIFF = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
+"""What tifffile raises besides, found by damaging files at random."""
+
+_MAX_TIFF_BYTES = 1 << 32
 _TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -39,6 +44,8 @@ _TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     8: np.rot90,
 }
 """EXIF orientation -> the turn that undoes it; Exif 2.32, table 5."""
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its words are in our errors
 
 
 def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -177,61 +184,78 @@ def _is_tiff(path: Path) -> bool:
 
 
 def _fits_pillow(path: Path) -> bool:
-    """Whether Pillow reads this TIFF without losing channels or bits."""
-    with _tiff_page(path) as page:
+    """Whether Pillow reads this TIFF without losing pages, channels or bits."""
+    with _tiff_series(path) as series:
+        page = series.keyframe
         depths = set(np.atleast_1d(page.bitspersample).tolist())
-        return depths <= {1, 8} and page.samplesperpixel in (1, 3, 4)
+        return len(series) == 1 and depths <= {1, 8} and page.samplesperpixel in (1, 3, 4)
 
 
 def _tiff_size(path: Path) -> tuple[int, int]:
-    with _tiff_page(path) as page:
-        turned = _tiff_orientation(page) >= 5
-        size = page.imagelength, page.imagewidth
-        return (size[1], size[0]) if turned else size
+    with _tiff_series(path) as series:
+        shape = [series.shape[axis] for axis in _tiff_axes(series)[:2]]
+        turned = _tiff_orientation(series) >= 5
+        return (shape[1], shape[0]) if turned else (shape[0], shape[1])
 
 
 def _read_tiff(path: Path) -> NDArray[Any]:
-    with _tiff_page(path) as page:
+    with _tiff_series(path) as series:
         try:
-            pixels = page.asarray()
+            pixels = series.asarray()
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
             raise DataError(
-                f"{path}: TIFF compression {page.compression.name} needs the package "
-                f"imagecodecs; run: pip install imagecodecs, or save it uncompressed"
+                f"{path}: TIFF compression {series.keyframe.compression.name} needs the "
+                f"package imagecodecs; run: pip install imagecodecs, or save it uncompressed"
             ) from error
-        if page.axes in ("SYX", "CYX"):
-            pixels = np.moveaxis(pixels, 0, -1)
-        turn = _TURNS.get(_tiff_orientation(page), _unturned)
-        return np.ascontiguousarray(turn(pixels))
+        turn = _TURNS.get(_tiff_orientation(series), _unturned)
+        return np.ascontiguousarray(turn(pixels.transpose(_tiff_axes(series))))
 
 
 @contextmanager
-def _tiff_page(path: Path) -> Iterator[Any]:
-    """The one page of a TIFF file, its size checked.
+def _tiff_series(path: Path) -> Iterator[Any]:
+    """The one image of a TIFF file, maybe of several pages, its size checked.
 
     Raises:
-        DataError: Several pages, a volume, or more than `MAX_PIXELS`.
+        DataError: Several images, a volume, or more than `MAX_PIXELS`.
     """
     import tifffile
 
     try:
         with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
-            pages = len(file.pages)
-            if pages > 1 or page.axes not in ("YX", "YXS", "SYX"):
+            series: Any = file.series[0]
+            if len(file.series) > 1 or not _tiff_axes(series):
                 raise DataError(
-                    f"{path}: holds {pages} pages with axes {page.axes}, expected one image; "
-                    f"save it as one page with its channels together"
+                    f"{path}: holds {len(file.series)} images, the first with axes "
+                    f"{series.axes} {series.shape}, expected one of rows, columns and "
+                    f"channels; save each image as a file"
                 )
-            if page.imagelength * page.imagewidth > MAX_PIXELS:
-                raise _too_large(path, page.imagelength * page.imagewidth)
-            yield page
-    except tifffile.TiffFileError as error:
+            declared = series.keyframe.imagelength * series.keyframe.imagewidth
+            if declared > MAX_PIXELS or series.nbytes > _MAX_TIFF_BYTES:
+                raise _too_large(path, declared)
+            yield series
+    except (tifffile.TiffFileError, *_DAMAGED_TIFF) as error:
         raise DataError(_diagnosis(path, error)) from error
 
 
-def _tiff_orientation(page: Any) -> int:
-    tag = page.tags.get(_ORIENTATION)
+def _tiff_axes(series: Any) -> tuple[int, ...]:
+    """The order of axes that gives rows, columns, channels; nothing where it is no image.
+
+    Pages without a meaning are channels, unless there are fewer columns than either: an array
+    of H x W x C that was written without saying so becomes H pages.
+    """
+    if len(series.shape) == 2:
+        return (0, 1)
+    if len(series.shape) != 3:
+        return ()
+    if series.axes[-1] in "SC" or (
+        series.axes[0] in "QI" and series.shape[2] < min(series.shape[:2])
+    ):
+        return (0, 1, 2)
+    return (1, 2, 0) if series.axes[0] in "SCQI" else ()
+
+
+def _tiff_orientation(series: Any) -> int:
+    tag = series.keyframe.tags.get(_ORIENTATION)
     return int(tag.value) if tag is not None else 1

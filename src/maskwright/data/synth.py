@@ -24,6 +24,9 @@ _FINER = 3
 
 _GRAIN = 0.035
 _MIN_SIDE_PX = 32
+_MIN_SIGN_PX = 6
+_MAX_TRIES = 20
+"""A sign may be hidden by a car; the street is then drawn anew, so often at most."""
 
 
 def write_street_scenes(
@@ -65,20 +68,28 @@ def draw_street(
 ) -> tuple[NDArray[np.uint8], LabelMap]:
     """One RGB image and its LabelMap; every third number has traffic signs."""
     rng = np.random.default_rng([seed, number])
+    with_sign = number % 3 == 0
+    for _ in range(_MAX_TRIES):
+        painter = _painter(size_HW, rng)
+        paint_scene(painter, rng, with_sign=with_sign)
+        middle = slice(_FINER // 2, None, _FINER)
+        labels_HW = _with_void(painter.labels_HW[middle, middle])
+        if not with_sign or (labels_HW == SIGN).sum() >= _MIN_SIGN_PX:
+            break
+    return _photographed(painter.image_HW3, size_HW, rng), labels_HW
+
+
+def _painter(size_HW: tuple[int, int], rng: np.random.Generator) -> Painter:
+    """An empty canvas, a camera and a light."""
     height, width = (side * _FINER for side in size_HW)
-    light = LIGHTS[int(rng.choice(len(LIGHTS), p=(0.4, 0.25, 0.2, 0.15)))]
-    painter = Painter(
+    return Painter(
         image_HW3=np.zeros((height, width, 3), np.float32),
         labels_HW=np.zeros((height, width), np.uint8),
-        light=light,
+        light=LIGHTS[int(rng.choice(len(LIGHTS), p=(0.4, 0.25, 0.2, 0.15)))],
         horizon_px=height * float(rng.uniform(0.40, 0.50)),
         center_px=width * float(rng.uniform(0.42, 0.58)),
         focal_px=width * float(rng.uniform(0.75, 0.95)),
     )
-    paint_scene(painter, rng, with_sign=number % 3 == 0)
-    image_HW3 = _photographed(painter.image_HW3, size_HW, rng)
-    middle = slice(_FINER // 2, None, _FINER)
-    return image_HW3, _with_void(painter.labels_HW[middle, middle])
 
 
 def _photographed(

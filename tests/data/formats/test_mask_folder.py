@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+
+from maskwright.core.errors import DataError
+from maskwright.data.formats.mask_folder import recognises, scan
+from maskwright.data.schema import DatasetFile
+
+NOTHING = DatasetFile()
+
+
+def files(*names):
+    """Empty files: scanning reads none."""
+    return dict.fromkeys(names, b"")
+
+
+def keys(found):
+    return [(e.split, e.key, e.labels is not None) for e in found.entries]
+
+
+@pytest.mark.parametrize("images", ["images", "img", "JPEGImages", "Image"])
+@pytest.mark.parametrize("masks", ["masks", "labels", "gt", "annotations", "SegmentationClass"])
+def test_usual_names_of_folders_are_known(write, images, masks):
+    root = write(files(f"{images}/a.jpg", f"{masks}/a.png"))
+    assert recognises(root)
+    assert keys(scan(root, NOTHING)) == [("", "a", True)]
+
+
+def test_folders_in_each_split_are_known(write):
+    root = write(
+        files(
+            "train/images/a.jpg",
+            "train/masks/a.png",
+            "valid/images/b.jpg",
+            "valid/masks/b.png",
+        )
+    )
+    assert recognises(root)
+    assert keys(scan(root, NOTHING)) == [("train", "a", True), ("val", "b", True)]
+
+
+def test_names_of_splits_are_made_alike(write):
+    root = write(
+        files(
+            "images/training/a.png",
+            "masks/train/a.png",
+            "images/validation/b.png",
+            "masks/valid/b.png",
+            "images/testing/c.png",
+            "masks/testing/c.png",
+        )
+    )
+    assert keys(scan(root, NOTHING)) == [
+        ("test", "c", True),
+        ("train", "a", True),
+        ("val", "b", True),
+    ]
+
+
+def test_a_single_folder_is_a_split_whatever_its_name(write):
+    root = write(files("images/seq/a.png", "masks/seq/a.png"))
+    assert keys(scan(root, NOTHING)) == [("seq", "a", True)]
+
+
+def test_folders_that_are_no_splits_are_groups(write):
+    root = write(
+        files(
+            "images/north/1.png", "masks/north/1.png", "images/south/1.png", "masks/south/1.png"
+        )
+    )
+    found = scan(root, NOTHING)
+    assert keys(found) == [("", "north__1", True), ("", "south__1", True)]
+    assert [e.group for e in found.entries] == ["north", "south"]
+
+
+def test_folders_below_a_split_are_groups(write):
+    root = write(files("images/train/north/1.png", "masks/train/north/1.png"))
+    (entry,) = scan(root, NOTHING).entries
+    assert (entry.split, entry.key, entry.group) == ("train", "north__1", "north")
+
+
+def test_masks_without_split_folders_serve_images_with_them(write):
+    root = write(files("images/train/a.png", "images/val/b.png", "masks/a.png", "masks/b.png"))
+    assert keys(scan(root, NOTHING)) == [("train", "a", True), ("val", "b", True)]
+
+
+def test_gaps_on_both_sides_are_kept(write):
+    root = write(files("images/a.png", "images/b.png", "masks/b.png", "masks/c.png"))
+    found = scan(root, NOTHING)
+    assert keys(found) == [("", "a", False), ("", "b", True)]
+    assert found.lone_masks == (root / "masks/c.png",)
+
+
+def test_one_ending_that_all_masks_share_is_passed_over(write):
+    root = write(
+        files("images/a.jpg", "images/a1.jpg", "masks/a_mask.png", "masks/a1_mask.png")
+    )
+    found = scan(root, NOTHING)
+    assert keys(found) == [("", "a", True), ("", "a1", True)]
+    assert found.notes == ("masks are named like their images, with '_mask' at the end",)
+
+
+def test_hidden_and_other_files_are_passed_over(write):
+    root = write(
+        files("images/a.png", "images/.b.png", "images/notes.txt", "masks/a.png", ".x/c.png")
+    )
+    assert keys(scan(root, NOTHING)) == [("", "a", True)]
+
+
+def test_two_folders_that_could_be_meant_are_asked_about(write):
+    root = write(files("images/a.png", "masks/a.png", "labels/a.png"))
+    with pytest.raises(
+        DataError, match=r"'labels' and 'masks' could both hold the masks; .*'masks: labels'"
+    ):
+        scan(root, NOTHING)
+    assert keys(scan(root, DatasetFile(masks="labels"))) == [("", "a", True)]
+
+
+def test_any_folder_may_be_named_in_dataset_yaml(write):
+    root = write(files("photos of leaves/a.png", "truth/a.png"))
+    assert keys(scan(root, DatasetFile(images="photos of leaves", masks="truth"))) == [
+        ("", "a", True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ("a.jpg", "b.png"),
+            r"no folder of images beside a folder of masks \(there are: no fold",
+        ),
+        (("images/a.png",), r"no folder of images .*\(there are: images\); name them 'images'"),
+        (("images/x.txt", "masks/a.png"), "holds no images; put them into"),
+        (("images/a.png", "masks/x.txt"), "holds no masks; put them into"),
+        (("images/a.png", "images/a.jpg", "masks/a.png"), r"a\.png: a\.jpg beside it has the"),
+        (
+            ("images/a.png", "images/train/b.png", "images/val/c.png", "masks/a.png"),
+            r"a\.png: lies beside the folders of splits \(train, val\)",
+        ),
+    ],
+)
+def test_a_folder_that_does_not_pair_is_refused(write, names, message):
+    root = write(files(*names))
+    with pytest.raises(DataError, match=message) as refusal:
+        scan(root, NOTHING)
+    assert str(root) in str(refusal.value)
+
+
+def test_pixels_may_be_anything_at_this_stage(write):
+    root = write({"images/a.png": np.zeros((2, 2), np.uint8), "masks/a.png": b"broken"})
+    assert keys(scan(root, NOTHING)) == [("", "a", True)]

@@ -1,0 +1,200 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskwright.core.errors import ConfigError, DataError, OutputError
+from maskwright.data.dataset import open_dataset
+from maskwright.data.splits import make_split
+from maskwright.data.stratify import assign_splits
+
+SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+
+
+@st.composite
+def drawings(draw):
+    num_images = draw(st.integers(3, 60))
+    groups = draw(st.lists(st.integers(0, 30), min_size=num_images, max_size=num_images))
+    num_classes = draw(st.integers(1, 5))
+    bits = draw(
+        st.lists(
+            st.booleans(), min_size=num_images * num_classes, max_size=num_images * num_classes
+        )
+    )
+    present_NC = np.array(bits).reshape(num_images, num_classes)
+    return [f"g{group}" for group in groups], present_NC, draw(st.integers(0, 9))
+
+
+@given(drawings())
+def test_a_group_is_never_split_apart(drawing):
+    groups, present_NC, seed = drawing
+    splits = assign_splits(groups, present_NC, SHARES, seed=seed)
+    assert len(set(zip(groups, splits, strict=True))) == len(set(groups))
+
+
+@given(drawings())
+def test_the_same_seed_gives_the_same_splits(drawing):
+    groups, present_NC, seed = drawing
+    once = assign_splits(groups, present_NC, SHARES, seed=seed)
+    assert once == assign_splits(groups, present_NC, SHARES, seed=seed)
+
+
+@given(drawings())
+def test_the_rarest_class_reaches_every_split_where_it_has_the_groups(drawing):
+    groups, present_NC, seed = drawing
+    splits = np.array(assign_splits(groups, present_NC, SHARES, seed=seed))
+    groups_C = [len(set(np.array(groups)[present_N])) for present_N in present_NC.T]
+    possible = [(n, c) for c, n in enumerate(groups_C) if n > 0]
+    if possible and min(possible)[0] >= 3:
+        assert set(splits[present_NC[:, min(possible)[1]]]) == set(SHARES)
+
+
+def test_shares_are_kept():
+    present_NC = np.ones((200, 1), np.bool_)
+    splits = assign_splits([str(n) for n in range(200)], present_NC, SHARES, seed=0)
+    assert {s: splits.count(s) for s in SHARES} == {"train": 140, "val": 30, "test": 30}
+
+
+def test_three_groups_of_a_rare_class_go_to_three_splits():
+    present_NC = np.zeros((30, 2), np.bool_)
+    present_NC[:, 0] = True
+    present_NC[[4, 11, 25], 1] = True
+    splits = assign_splits([str(n) for n in range(30)], present_NC, SHARES, seed=3)
+    assert {splits[4], splits[11], splits[25]} == set(SHARES)
+
+
+@pytest.fixture
+def rare(write, pairs):
+    """Twenty images in flat folders, three of them with a rare class."""
+    files = pairs(20)
+    for number in (2, 9, 17):
+        files[f"masks/im{number:02d}.png"][0, 0] = 2
+    return write(files)
+
+
+def test_splits_are_saved_hashed_and_used(rare):
+    drawn = make_split(rare, seed=1)
+    document = json.loads((rare / "splits.json").read_text())
+    assert document["sha256"] == drawn.file.sha256
+    assert document["seed"] == 1
+    dataset = open_dataset(rare)
+    assert dataset.splits == {"test": 3, "train": 14, "val": 3}
+    for split, keys in document["splits"].items():
+        assert [e.key for e in dataset.subset(split).entries] == sorted(keys)
+    assert all(counts["class_2"] == 1 for counts in drawn.images_per_class.values())
+    assert drawn.missing == {"train": [], "val": [], "test": []}
+
+
+def test_the_file_is_written_the_same_byte_for_byte(rare):
+    make_split(rare)
+    first = (rare / "splits.json").read_bytes()
+    make_split(rare)
+    assert (rare / "splits.json").read_bytes() == first
+    make_split(rare, seed=5)
+    assert (rare / "splits.json").read_bytes() != first
+
+
+def test_groups_are_cut_out_of_keys(rare):
+    drawn = make_split(rare, group=r"^im(\d)\d", val=0.5, test=0)
+    assert drawn.num_groups == 2
+    assert drawn.file.splits["train"] == tuple(
+        f"im0{n}" for n in range(10)
+    ) or drawn.file.splits["val"] == tuple(f"im0{n}" for n in range(10))
+    assert {e.group for e in open_dataset(rare).entries} == {"0", "1"}
+
+
+def test_a_class_in_too_few_groups_is_named(write, pairs):
+    files = pairs(10)
+    files["masks/im03.png"][0, 0] = 2
+    drawn = make_split(write(files))
+    assert sorted(split for split, names in drawn.missing.items() if names == ["class_2"]) == [
+        "test",
+        "val",
+    ]
+
+
+def test_splits_take_precedence_over_folders(write, pairs):
+    root = write(pairs(10, split="train") | pairs(5, split="val", first=10))
+    make_split(root, val=0.2, test=0.2)
+    assert open_dataset(root).splits == {"test": 3, "train": 9, "val": 3}
+
+
+@pytest.mark.parametrize(
+    ("choices", "error", "message"),
+    [
+        ({"val": 0.6, "test": 0.4}, ConfigError, "val 0.6 and test 0.4 must be at least 0 and"),
+        ({"val": -0.1}, ConfigError, "must be at least 0"),
+        ({"group": "("}, ConfigError, r"group '\(' is no regular expression"),
+        (
+            {"group": "street"},
+            DataError,
+            "group 'street' matches nothing in 'im00' and 19 other",
+        ),
+        ({"group": "im"}, DataError, "20 images in 1 groups cannot fill 3 splits"),
+    ],
+)
+def test_a_draw_that_cannot_be_is_refused(rare, choices, error, message):
+    with pytest.raises(error, match=message):
+        make_split(rare, **choices)
+    assert not (rare / "splits.json").exists()
+
+
+def test_one_image_cannot_be_split(write, pairs):
+    root = write(pairs(1))
+    with pytest.raises(
+        DataError, match=r"1 images in 1 groups cannot fill 3 splits .* add images"
+    ):
+        make_split(root)
+
+
+def test_a_read_only_folder_is_refused(rare, read_only):
+    with pytest.raises(OutputError, match=r"splits\.json: the folder is read-only; copy"):
+        make_split(read_only(rare))
+
+
+def test_images_without_masks_cannot_be_split(write, pairs):
+    files = pairs(4, split="train")
+    files |= {
+        n: c for n, c in pairs(2, split="test", first=4).items() if n.startswith("images")
+    }
+    with pytest.raises(DataError, match=r"im04\.png and 1 other images have no mask; only"):
+        make_split(write(files))
+
+
+class TestStaleSplits:
+    @pytest.fixture
+    def drawn(self, rare):
+        make_split(rare)
+        return rare
+
+    def test_a_new_image_is_named(self, drawn, pairs, write):
+        write(pairs(1, first=50))
+        with pytest.raises(
+            DataError,
+            match=r"splits\.json: 'im50' is in no split; run `maskwright split` again",
+        ):
+            open_dataset(drawn)
+        make_split(drawn)
+        assert len(open_dataset(drawn)) == 21
+
+    def test_a_lost_image_is_named(self, drawn):
+        for kind in ("images", "masks"):
+            (drawn / kind / "im00.png").unlink()
+        with pytest.raises(DataError, match="'im00' has no image"):
+            open_dataset(drawn)
+
+    def test_a_moved_key_is_noticed(self, drawn):
+        document = json.loads((drawn / "splits.json").read_text())
+        document["splits"]["train"].append(document["splits"]["val"].pop())
+        (drawn / "splits.json").write_text(json.dumps(document))
+        with pytest.raises(DataError, match="keys changed since the splits were drawn; run"):
+            open_dataset(drawn)
+
+    def test_a_damaged_file_is_named(self, drawn):
+        (drawn / "splits.json").write_text("{}")
+        with pytest.raises(
+            DataError, match=r"splits\.json: not a splits file .* run `maskwright"
+        ):
+            open_dataset(drawn)
