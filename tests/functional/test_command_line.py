@@ -29,7 +29,7 @@ def test_help_lists_every_verb_in_less_than_half_a_second(run_maskwright):
 
 
 def _children_s():
-    """CPU time of finished child processes: the clock of a machine with other work is no judge."""
+    """CPU time of finished child processes: the clock is no judge on a busy machine."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

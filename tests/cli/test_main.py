@@ -1,0 +1,72 @@
+import subprocess
+import sys
+
+import pytest
+
+VERB = """
+import sys
+from maskwright.cli.main import app, main
+
+@app.command()
+def verb():
+    {body}
+
+sys.argv = ["maskwright", "verb"]
+main()
+"""
+
+
+@pytest.fixture
+def run_verb():
+    """Run a command with this body through `main`; exit code, stdout and stderr."""
+
+    def run(body):
+        done = subprocess.run(
+            [sys.executable, "-c", VERB.format(body=body)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def test_a_command_that_ends_well_exits_0(run_verb):
+    assert run_verb("print('done')") == (0, "done\n", "")
+
+
+def test_what_a_user_can_cause_is_printed_bare_and_exits_1(run_verb):
+    body = "from maskwright.core.errors import DataError; raise DataError('a.png: empty')"
+    assert run_verb(body) == (1, "", "a.png: empty\n")
+
+
+def test_an_interrupt_exits_130_with_one_line(run_verb):
+    assert run_verb("raise KeyboardInterrupt") == (130, "", "Interrupted.\n")
+
+
+def test_a_bug_shows_its_traceback(run_verb):
+    code, _, err = run_verb("raise ZeroDivisionError('oops')")
+    assert code == 1
+    assert "Traceback" in err
+    assert "ZeroDivisionError: oops" in err
+
+
+def test_a_missing_package_of_an_extra_gives_the_pip_command(run_verb):
+    body = "raise ModuleNotFoundError('No module', name='segmentation_models_pytorch.decoders')"
+    code, _, err = run_verb(body)
+    assert code == 1
+    assert err == (
+        "segmentation_models_pytorch is not installed; run: pip install 'maskwright[train]'\n"
+    )
+
+
+def test_any_other_missing_module_is_a_bug(run_verb):
+    code, _, err = run_verb("import maskwright.nowhere")
+    assert code == 1
+    assert "ModuleNotFoundError: No module named 'maskwright.nowhere'" in err
+
+
+def test_a_file_name_that_is_no_utf8_can_be_printed(run_verb):
+    code, out, err = run_verb("print('a\\udcff.png')")
+    assert (code, out, err) == (0, "a\\udcff.png\n", "")
