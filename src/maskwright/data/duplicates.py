@@ -3,13 +3,14 @@
 Sixteen bytes are kept of each image: a digest of its pixels, and a perceptual hash (the signs
 of the lowest 8 x 8 cosine coefficients of a 32 x 32 thumbnail, against their median; Zauner
 2010, section 3.2.1). Pairs with hashes at most `_MAX_BITS` apart are read again and compared
-as thumbnails: the difference, relative to the contrast, tells a copy in another encoding
-(under 0.1; measured 0.00 to 0.09, 0.22 at most) from a similar picture (under 0.25; frames
-of a video at 15 Hz: 0.07 to 0.3) from chance (above; other photographs of one object: 0.36
-and more).
+as thumbnails: the difference, relative to the contrast, tells a copy in another encoding (under
+0.06; JPEG at quality 50 of photographs: 0.00 to 0.05) from a similar picture (under 0.25;
+frames of a video at 15 Hz: 0.07 to 0.3) from chance (above; other photographs of one object:
+0.36 and more).
 """
 
 import hashlib
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +26,7 @@ from .images import read_image
 from .scan import Entry
 
 _MAX_BITS = 8
-_COPY = 0.1
+_COPY = 0.06
 _SIMILAR = 0.25
 _MAX_COMPARED = 400
 _BLOCK = 512
@@ -68,20 +69,18 @@ def find_duplicates(
     """Add what is there twice to `findings`; returns a note where not all was compared."""
     twins = _add_equal(entries, looks, findings)
     rows = np.flatnonzero(looks.seen_N & ~twins)
-    pairs = list(_candidates(looks.hash_N[rows], progress))
-    pairs = [(int(rows[a]), int(rows[b]), bits) for a, b, bits in pairs]
-    pairs.sort(key=lambda p: (entries[p[0]].split == entries[p[1]].split, p[2]))
-    compared = pairs[:_MAX_COMPARED]
+    candidates = _Candidates(rows, [entry.split for entry in entries])
+    compared = heapq.nsmallest(_MAX_COMPARED, candidates.of(looks.hash_N[rows], progress))
     thumbnail = lru_cache(2 * _MAX_COMPARED)(lambda path: _thumbnail(read_image(path)))
     told: set[int] = set()
-    for a, b, _ in progress(compared, total=len(compared), what="comparing look-alikes"):
+    for _, _, a, b in progress(compared, total=len(compared), what="comparing look-alikes"):
         if b in told:
             continue
         difference = _difference(thumbnail(entries[a].image), thumbnail(entries[b].image))
         if difference <= _SIMILAR:
             told.add(b)
             _add_similar(entries[a], entries[b], difference, findings)
-    left = len(pairs) - len(compared)
+    left = candidates.num_found - len(compared)
     return f"{left} more pairs of images with similar hashes were not compared" if left else ""
 
 
@@ -100,18 +99,29 @@ def _add_equal(entries: Sequence[Entry], looks: Looks, findings: Findings) -> ND
     return twins
 
 
-def _candidates(
-    hash_N: NDArray[np.uint64], progress: Progress
-) -> Iterator[tuple[int, int, int]]:
-    """Pairs a < b with hashes at most `_MAX_BITS` apart, and how many bits."""
-    starts = range(0, len(hash_N), _BLOCK)
-    for start in progress(starts, total=len(starts), what="comparing hashes"):
-        for other in range(start, len(hash_N), _BLOCK):
-            apart = hash_N[start : start + _BLOCK, None] ^ hash_N[None, other : other + _BLOCK]
-            bits = _NUM_BITS[apart.view(np.uint16)].reshape(*apart.shape, 4).sum(axis=2)
-            for a, b in np.argwhere(bits <= _MAX_BITS).tolist():
-                if start + a < other + b:
-                    yield start + a, other + b, int(bits[a, b])
+@dataclass(slots=True)
+class _Candidates:
+    """Pairs with hashes at most `_MAX_BITS` apart, one at a time: there may be very many."""
+
+    rows: NDArray[np.int64]
+    splits: list[str]
+    num_found: int = 0
+
+    def of(
+        self, hash_N: NDArray[np.uint64], progress: Progress
+    ) -> Iterator[tuple[bool, int, int, int]]:
+        """(same split, bits apart, row, later row): the smallest matter most."""
+        starts = range(0, len(hash_N), _BLOCK)
+        for start in progress(starts, total=len(starts), what="comparing hashes"):
+            for other in range(start, len(hash_N), _BLOCK):
+                mine, theirs = hash_N[start : start + _BLOCK], hash_N[other : other + _BLOCK]
+                apart = mine[:, None] ^ theirs[None]
+                bits = _NUM_BITS[apart.view(np.uint16)].reshape(*apart.shape, 4).sum(axis=2)
+                for a, b in np.argwhere(bits <= _MAX_BITS):
+                    if start + a < other + b:
+                        self.num_found += 1
+                        one, two = int(self.rows[start + a]), int(self.rows[other + b])
+                        yield self.splits[one] == self.splits[two], int(bits[a, b]), one, two
 
 
 def _add_similar(one: Entry, other: Entry, difference: float, findings: Findings) -> None:

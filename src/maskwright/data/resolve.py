@@ -6,6 +6,7 @@ that later steps read it; a read-only folder is inferred anew each time, with th
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,14 +112,17 @@ def survey_labels(found: Found, hints: Hints, progress: Progress) -> Survey:
 
 
 def _with_pixels(found: Found) -> DatasetFile:
-    """The document, with the kind of the first mask where it does not say one."""
+    """The document, with the kind of the first readable mask where it does not say one."""
     document = found.document
-    first = next((e.labels for e in found.scan.entries if e.labels is not None), None)
-    if document.codec.pixels is not None or first is None:
+    if document.codec.pixels is not None:
         return document
-    kind, _ = read_raw_as_stored(first)
-    codec = document.codec.model_copy(update={"pixels": kind})
-    return document.model_copy(update={"codec": codec})
+    for entry in found.scan.entries:
+        if entry.labels is not None:
+            with suppress(DataError):  # told when the mask is read for its labels
+                kind, _ = read_raw_as_stored(entry.labels)
+                codec = document.codec.model_copy(update={"pixels": kind})
+                return document.model_copy(update={"codec": codec})
+    return document
 
 
 def _drawn(
