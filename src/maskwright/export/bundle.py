@@ -31,8 +31,8 @@ def export_bundle(
 
     Args:
         checkpoint: A folder with card.json and weights.safetensors.
-        images: Real ones, image_HWC of the kind the model takes; the graph must agree with
-            the network on all of them.
+        images: A few real ones, image_HWC of the kind the model takes; the graph must agree
+            with the network on all of them.
         out: Replaced if it is a Bundle already.
         report: A report.json to carry along.
 
@@ -41,11 +41,12 @@ def export_bundle(
         ConfigError: The network cannot be exported, or there are no images.
     """
     card = read_card(checkpoint)
+    inputs_CHW = list(_inputs(images, card.input))
     with explained(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
             target = parts.load(TARGETS, "onnx")
-            parity = _write_graph(target, checkpoint, card, images, Path(scratch))
+            parity = _write_graph(target, checkpoint, card, inputs_CHW, Path(scratch))
             files = {
                 WEIGHTS: checkpoint / WEIGHTS,
                 target.FILE: Path(scratch) / target.FILE,
@@ -57,13 +58,13 @@ def _write_graph(
     target: ModuleType,
     checkpoint: Path,
     card: ModelCard,
-    images: Iterable[Image],
+    inputs_CHW: list[NDArray[np.float32]],
     folder: Path,
 ) -> Parity:
     network = load_model(card, checkpoint / WEIGHTS)
     target.write(network, card, folder / target.FILE)
     graph = parts.load(ENGINES, target.ENGINE).build(folder, card)
-    parity = compare(TorchEngine(network), graph, _inputs(images, card.input))
+    parity = compare(TorchEngine(network), graph, inputs_CHW)
     parity.require_agreement()
     return parity
 

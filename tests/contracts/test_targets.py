@@ -1,0 +1,58 @@
+"""Every file in export/targets writes what its engine runs, for every architecture and size."""
+
+import numpy as np
+import pytest
+import torch
+
+from maskwright.core import InputSpec, LabelSpec, parts
+from maskwright.core.card import ModelCard
+from maskwright.nn.build import build_model
+
+TARGETS = "maskwright.export.targets"
+ENGINES = "maskwright.inference.engines"
+SHAPES = [(1, 3, 1, 1), (3, 3, 31, 33), (1, 3, 64, 32), (2, 3, 30, 170), (1, 3, 97, 131)]
+
+
+def make(arch, channels=3):
+    card = ModelCard(
+        labels=LabelSpec.of_names(("a", "b", "c")),
+        input=InputSpec(channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels),
+        arch={"name": arch, "encoder": "test_resnet", "config": {}},
+    )
+    torch.manual_seed(0)
+    network = build_model(card)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return card, network
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", parts.names(TARGETS))
+@pytest.mark.parametrize("arch", parts.names("maskwright.nn.archs"))
+def test_the_graph_says_what_the_network_says_at_any_size(target, arch, tmp_path, capfd):
+    card, network = make(arch)
+    part = parts.load(TARGETS, target)
+    part.write(network, card, tmp_path / part.FILE)
+    engine = parts.load(ENGINES, part.ENGINE).build(tmp_path, card)
+    rng = np.random.default_rng(0)
+    for shape in SHAPES:
+        x_BCHW = rng.normal(size=shape).astype(np.float32)
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(x_BCHW)).numpy()
+        np.testing.assert_allclose(engine(x_BCHW), expected, atol=1e-4, err_msg=str(shape))
+    assert "torch.onnx" not in capfd.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", parts.names(TARGETS))
+def test_the_file_tells_nothing_of_the_machine_and_is_the_same_twice(target, tmp_path):
+    card, network = make("pspnet", channels=1)
+    part = parts.load(TARGETS, target)
+    for name in ("one", "two"):
+        part.write(network, card, tmp_path / name)
+    content = (tmp_path / "one").read_bytes()
+    assert content == (tmp_path / "two").read_bytes()
+    assert b"site-packages" not in content
+    assert str(tmp_path).encode() not in content

@@ -1,0 +1,74 @@
+"""The best and worst images are found in one pass, with a bounded memory."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from maskwright.core import IGNORE, LabelSpec
+from maskwright.core.sample import Sample
+from maskwright.evaluation.extremes import IGNORED_RGB, PANELS, WRONG_RGB, Extremes, picture
+
+PALETTE = LabelSpec.of_names(("a", "b")).palette
+
+
+def sample(key, height=2, width=3):
+    return Sample(
+        key=key,
+        group=key,
+        image_HWC=np.full((height, width, 3), 90, np.uint8),
+        labels_HW=np.zeros((height, width), np.uint8),
+    )
+
+
+def ranked(mious, num_kept=3):
+    extremes = Extremes(PALETTE, num_kept=num_kept)
+    for number, miou in enumerate(mious):
+        one = sample(str(number))
+        extremes.add(one, one.labels_HW, miou)
+        assert len(extremes._best) + len(extremes._worst) <= 2 * num_kept
+    return [(image["rank"], int(image["key"])) for image in extremes.ranked()]
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_ranks_are_those_of_sorting(mious):
+    worst = sorted(range(len(mious)), key=lambda i: (mious[i], i))[:3]
+    best = sorted(range(len(mious)), key=lambda i: (-mious[i], i))[:3]
+    expected = [("worst", i) for i in worst] + [("best", i) for i in best if i not in worst]
+    assert ranked(mious) == expected
+
+
+def test_an_image_without_a_score_is_no_candidate():
+    assert ranked([float("nan"), 0.5, float("nan")]) == [("worst", 1)]
+
+
+def opened(content):
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+
+
+def test_the_panels_show_truth_prediction_and_error():
+    truth = np.array([[0, 0, 1, IGNORE]], np.uint8).repeat(8, 0).repeat(8, 1)
+    predicted = np.array([[0, 1, 1, 1]], np.uint8).repeat(8, 0).repeat(8, 1)
+    one = Sample(
+        key="k", group="k", image_HWC=np.full((8, 32, 3), 90, np.uint8), labels_HW=truth
+    )
+    panels = picture(one, predicted, PALETTE)
+    assert tuple(panels) == PANELS
+    centres = slice(4, None, 8)
+    truth_shown = opened(panels["truth"])[4, centres].tolist()
+    assert truth_shown == [[0, 0, 0], [0, 0, 0], [128, 0, 0], list(IGNORED_RGB)]
+    errors = opened(panels["error"])[4, centres]
+    expected = [[155] * 3, WRONG_RGB, [155] * 3, IGNORED_RGB]
+    np.testing.assert_allclose(errors, expected, atol=12)  # JPEG
+
+
+@pytest.mark.parametrize("size_HW", [(1000, 10), (10, 2000), (1, 1)])
+def test_large_images_are_shown_small(size_HW):
+    one = sample("k", *size_HW)
+    panels = picture(one, one.labels_HW, PALETTE)
+    shapes = {opened(content).shape for content in panels.values()}
+    assert len(shapes) == 1
+    assert max(shapes.pop()) <= 480

@@ -1,0 +1,64 @@
+"""export_bundle: a Bundle that agrees with its checkpoint, or no Bundle."""
+
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from maskwright.core.bundle import open_bundle
+from maskwright.core.errors import BundleError, DataError
+from maskwright.export.bundle import export_bundle
+from maskwright.inference.predictor import read_card
+
+
+@pytest.fixture
+def checkpoint(untrained_checkpoint, tmp_path):
+    return shutil.copytree(untrained_checkpoint, tmp_path / "best")
+
+
+def test_a_bundle_holds_card_weights_graph_and_proof(untrained_bundle, untrained_checkpoint):
+    bundle = open_bundle(untrained_bundle.root)
+    assert bundle.card == read_card(untrained_checkpoint)
+    assert bundle.files == ("weights.safetensors", "model.onnx")
+    assert bundle.parity["num_images"] == 2
+    assert bundle.parity["largest_logit_difference"] < 1e-4
+    assert bundle.parity["equal_pixel_share"] > 0.999
+    assert list(bundle.root.parent.iterdir()) == [bundle.root]
+
+
+@pytest.mark.slow
+def test_the_same_checkpoint_gives_the_same_bundle_and_a_report_is_carried(
+    untrained_bundle, untrained_checkpoint, photographs, tmp_path
+):
+    report = tmp_path / "scores.json"
+    report.write_text("{}")
+    again = export_bundle(untrained_checkpoint, photographs, tmp_path / "b", report=report)
+    assert again.file("report.json").read_text() == "{}"
+    for name in untrained_bundle.files:
+        assert again.file(name).read_bytes() == untrained_bundle.file(name).read_bytes()
+
+
+@pytest.mark.slow
+def test_weights_that_give_no_numbers_are_refused_and_nothing_is_written(
+    checkpoint, photographs, tmp_path
+):
+    weights = load_file(checkpoint / "weights.safetensors")
+    name = next(n for n, w in weights.items() if w.ndim == 4)
+    weights[name] = np.full_like(weights[name], np.nan)
+    save_file(weights, checkpoint / "weights.safetensors")
+    with pytest.raises(BundleError, match=r"disagrees.*nothing was written"):
+        export_bundle(checkpoint, photographs, tmp_path / "bundle")
+    assert [p.name for p in tmp_path.iterdir()] == ["best"]
+
+
+def test_images_of_another_kind_are_refused(checkpoint, tmp_path):
+    grey = np.zeros((40, 40, 1), np.uint8)
+    with pytest.raises(DataError, match="image 0 for parity: image has 1 channels"):
+        export_bundle(checkpoint, [grey], tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_folder_that_is_no_checkpoint_is_refused(photographs, tmp_path):
+    with pytest.raises(BundleError, match=r"card\.json: the model card cannot be read"):
+        export_bundle(tmp_path, photographs, tmp_path / "bundle")
