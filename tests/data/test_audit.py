@@ -348,6 +348,7 @@ def test_memory_grows_by_names_only_not_by_images(tmp_path, write, pairs):
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["camvid", "magnetic_tile", "crackforest", "cwfid"])
 def test_the_real_sets_are_fit_for_training(real_data, name):
     found = audit(real_data / name)
