@@ -24,7 +24,7 @@ def _process(command, cwd, **environment):
         env=clean | environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 

@@ -15,7 +15,9 @@ from ..core.errors import OutputError
 from .console import AsJson, Console, Quiet
 
 SCENES = "scenes"
-"""The folder of generated scenes; where it is missing, a folder is not an earlier demo."""
+MADE = {SCENES, "recipe.yaml", "run", "report", "predictions"}
+DRAWN = "drawn by maskwright"
+"""In the `source` of the scenes' dataset.yaml."""
 
 
 def register(app: typer.Typer) -> None:
@@ -50,10 +52,10 @@ def demo(
 def _commands(out: Path) -> list[list[str]]:
     scenes, run, recipe = str(out / SCENES), str(out / "run"), str(out / "recipe.yaml")
     bundle, photos = f"{run}/bundle", f"{scenes}/images/test"
-    no_download = ["--set", "model.encoder_weights=none"]
+    quick = ["--set", "model.encoder_weights=none", "--set", "schedule.epochs=15"]
     return [
         ["check", scenes],
-        ["plan", scenes, "-o", recipe, "--budget", "80s", *no_download],
+        ["plan", scenes, "-o", recipe, *quick],
         ["train", scenes, "-o", run, "--recipe", recipe],
         ["evaluate", bundle, scenes, "--split", "test", "-o", str(out / "report")],
         ["predict", bundle, photos, "-o", str(out / "predictions")],
@@ -72,10 +74,14 @@ def _run(context: typer.Context, command: list[str], console: Console) -> None:
 
 
 def _clear(out: Path) -> None:
-    if out.exists() and any(out.iterdir()):
-        if not (out / SCENES).is_dir():
+    """Remove what an earlier demo left; refuse a folder that holds anything else."""
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if found:
+        source = out / SCENES / "dataset.yaml"
+        drawn = source.is_file() and DRAWN in source.read_text(encoding="utf-8")
+        if not drawn or found - MADE:
             raise OutputError(
-                f"{out}: holds files, and no earlier demo; choose another folder with -o"
+                f"{out}: holds files that no demo made; choose another folder with -o"
             )
         shutil.rmtree(out)
 

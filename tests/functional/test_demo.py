@@ -1,0 +1,43 @@
+import json
+import re
+import resource
+
+import pytest
+
+VERBS = ["check", "plan", "train", "evaluate", "predict"]
+CORES = 2
+
+
+def test_a_folder_with_other_files_is_refused_and_left_alone(run_maskwright, tmp_path):
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes/mine.txt").write_text("precious")
+    done = run_maskwright("demo", "-o", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{tmp_path}: holds files that no demo made; choose another folder with -o\n"
+    )
+    assert (tmp_path / "scenes/mine.txt").read_text() == "precious"
+
+
+def test_a_file_in_the_way_is_refused(run_maskwright, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run_maskwright("demo", "-o", tmp_path / "file")
+    assert done.returncode == 1
+    assert str(tmp_path / "file") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_reaches_60_percent_in_three_minutes_of_two_cores(run_maskwright, tmp_path):
+    out = tmp_path / "demo"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = run_maskwright("demo", "-o", out, "--json")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["miou"] > 0.6
+    assert after.ru_utime - before.ru_utime < 180 * CORES
+    assert re.findall(r"^\$ maskwright (\w+)", done.stderr, re.MULTILINE) == VERBS
+    assert (out / "report/report.html").is_file()
+    assert len(list((out / "predictions/overlay").rglob("*.png"))) == 24
+    assert all(result[key].startswith(str(out)) for key in ("report", "predictions", "bundle"))
