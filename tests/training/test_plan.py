@@ -48,7 +48,8 @@ def decided(settings=None, **changes):
 def test_every_value_is_explicit_and_reasons_are_given():
     plan = make_plan(situation(), SETTINGS)
     text = plan.to_yaml()
-    assert "scale_ratio: 1.0  # the median image is 360 x 480 px" in text
+    assert "scale_ratio: 2.0  # the median image is 360 x 480 px, objects of the" in text
+    assert "smallest class are 9 px across" in text
     assert "rare_share: 0.5  # 1 classes have under 2% of the pixels" in text
     assert "precision:" in text
     assert "measured here: a step takes" in text
@@ -64,9 +65,11 @@ def test_large_images_shrink_but_small_objects_stay_visible():
     assert decided(object_area_px_C=(1e6, 1e6, None), **big).recipe.input.scale_ratio == (
         pytest.approx(0.23, abs=0.005)
     )
-    # 60 px across must not fall under 24 px
+    # 60 px across must not fall under 28 px, and 7 px grow no more than twofold
     kept = decided(object_area_px_C=(1e6, 3600.0, None), **big).recipe.input.scale_ratio
-    assert kept == pytest.approx(0.4)
+    assert kept == pytest.approx(0.47)
+    tiny = decided(object_area_px_C=(1e6, 49.0, None)).recipe.input.scale_ratio
+    assert tiny == 2.0
 
 
 @pytest.mark.parametrize(("channels", "max_value"), [(1, 65535), (4, 255)])

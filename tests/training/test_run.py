@@ -16,7 +16,7 @@ from maskwright.data.dataset import open_dataset
 from maskwright.inference.predictor import open_model
 from maskwright.training.loop import Status
 from maskwright.training.run import Audience, Request, open_run, plan, train
-from maskwright.training.splits import choose_splits, take_splits
+from maskwright.training.splits import choose_splits, labelled
 
 
 @pytest.fixture(scope="session")
@@ -220,21 +220,20 @@ def test_a_misspelt_setting_fails_before_any_data_is_read(tmp_path):
         plan(tmp_path / "nowhere", settings={"model.encodr": "x"})
 
 
-def test_without_a_validation_split_a_part_of_train_is_held_out_never_test(street):
+def only(dataset, *splits):
+    return replace(dataset, entries=tuple(e for e in dataset.entries if e.split in splits))
+
+
+def test_a_test_split_never_validates(street):
+    dataset = only(open_dataset(street), "train", "test")
+    with pytest.raises(DataError, match=r"no split to take as data\.val_split; there are test, train"):
+        choose_splits(dataset, {})
+    assert choose_splits(dataset, {"data.val_split": "test"}) == ("train", "test")
+
+
+def test_an_image_without_a_mask_does_not_train(street):
     dataset = open_dataset(street)
-    kept = tuple(e for e in dataset.entries if e.split != "val")
-    dataset = replace(dataset, entries=kept)
-    names = choose_splits(dataset, {})
-    assert names == ("train", "none")
-    train_set, val_set = take_splits(dataset, names)
-    splits = {e.split for e in (*train_set.entries, *val_set.entries)}
-    assert splits == {"train"}
-    assert len(val_set) >= 1
-    assert not {e.key for e in train_set.entries} & {e.key for e in val_set.entries}
-
-
-def test_a_dataset_of_one_image_cannot_hold_any_out(street):
-    dataset = open_dataset(street).subset("train")
-    dataset = replace(dataset, entries=dataset.entries[:1])
-    with pytest.raises(DataError, match=r"has 1 image\(s\) of one group, so none can be held"):
-        take_splits(dataset, ("train", "none"))
+    bare = replace(dataset.entries[0], labels=None)
+    dataset = replace(dataset, entries=(bare, *dataset.entries[1:]))
+    with pytest.raises(DataError, match=rf"{bare.key}.*has no mask, but split 'train' is used"):
+        labelled(dataset, "train")

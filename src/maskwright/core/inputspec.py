@@ -15,7 +15,8 @@ class InputSpec:
 
     x = (value / max_value - mean) / std per channel, in the channel order of the file
     (RGB for colour images). `scale_ratio` is the factor by which images are resized before
-    the network; predictions always come back at source resolution.
+    the network (above 1 where objects are small); predictions always come back at source
+    resolution.
     """
 
     channels: int
@@ -32,8 +33,8 @@ class InputSpec:
             )
         if min(self.std) <= 0:
             raise ConfigError(f"input std must be positive, got {self.std}")
-        if not 0 < self.scale_ratio <= 1:
-            raise ConfigError(f"scale_ratio must be in (0, 1], got {self.scale_ratio}")
+        if not 0 < self.scale_ratio <= 4:
+            raise ConfigError(f"scale_ratio must be in (0, 4], got {self.scale_ratio}")
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:

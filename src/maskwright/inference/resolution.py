@@ -1,8 +1,8 @@
 """From source resolution to the network's, and from its logits back to a decision.
 
-Images are made smaller by area; logits are made larger bilinearly (pixel centres at half
-integers, as in torch with align_corners=False) and decided only then. Label maps are never
-resized. Where two classes score the same, the lower index wins.
+Images are made smaller by area and larger bilinearly; logits come back bilinearly (pixel
+centres at half integers, as in torch with align_corners=False) and are decided only then.
+Label maps are never resized. Where two classes score the same, the lower index wins.
 """
 
 from collections.abc import Iterator
@@ -23,8 +23,9 @@ def to_network(
     size_hw = spec.network_size(image_HWC.shape[:2])
     if size_hw == image_HWC.shape[:2]:
         return spec.normalize(image_HWC)
+    how = cv2.INTER_AREA if spec.scale_ratio < 1 else cv2.INTER_LINEAR
     planes = [
-        cv2.resize(image_HWC[..., c], size_hw[::-1], interpolation=cv2.INTER_AREA)
+        cv2.resize(image_HWC[..., c], size_hw[::-1], interpolation=how)
         for c in range(spec.channels)  # OpenCV resizes at most four at once
     ]
     small_hwC: NDArray[Any] = np.stack(planes, axis=-1)

@@ -109,8 +109,8 @@ def _through_jpeg(image: Tensor, *, quality: int) -> Tensor:
     """Encoded and decoded by OpenCV; torchvision's own codec is deprecated since 0.29."""
     pixels_HWC = (image * 255).round().byte().permute(1, 2, 0).numpy()
     _, encoded = cv2.imencode(".jpg", pixels_HWC, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED).reshape(pixels_HWC.shape)
-    return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
+    decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), np.uint8)
+    return torch.from_numpy(decoded.reshape(pixels_HWC.shape)).permute(2, 0, 1) / 255
 
 
 def _factor(spread: float, rng: np.random.Generator) -> float:

@@ -18,12 +18,14 @@ from .machine import Machine, look_seconds, step_seconds
 from .recipe import Recipe, overridden, to_yaml
 
 MULTIPLE = 32
-ENCODERS = {"cpu": ("mobilenet_v2",), "cuda": ("resnet50", "mobilenet_v2")}
+ENCODERS = {"cpu": "mobilenet_v2", "cuda": "resnet50"}
+KNOWN_ENCODERS = ("mobilenet_v2", "resnet18", "resnet34", "resnet50")
 CROP_PX = {"cpu": 352, "cuda": 512}
 BATCH = {"cpu": 4, "cuda": 16}
 SAMPLES = {"cpu": 8_000, "cuda": 60_000}
 LARGE_PX = {"cpu": 640_000, "cuda": 2_000_000}
-OBJECT_PX = 24.0
+OBJECT_PX = 28.0
+MAX_SCALE = 2.0
 RARE_RATIO = 0.02
 LOOKS = 10
 SPARE_RATIO = 0.92
@@ -132,23 +134,28 @@ def _input(plan: Plan, situation: Situation) -> None:
             plan.keep(key, "what the encoder learnt with")
         else:
             plan.decide(key, [round(v, 4) for v in values], "of the training images")
+    ratio, reason = _scale(facts, LARGE_PX[device])
+    plan.decide("input.scale_ratio", ratio, reason)
+
+
+def _scale(facts: Facts, large_px: int) -> tuple[float, str]:
+    """Large images shrink, images with small objects grow; 1 where neither matters much."""
     height, width = facts.median_size_HW
-    ratio = min(1.0, math.sqrt(LARGE_PX[device] / (height * width)))
     reason = f"the median image is {height} x {width} px"
+    to_fit = math.sqrt(large_px / (height * width))
     areas = [a for a in facts.object_area_px_C if a]
-    if ratio < 1 and areas:
-        ratio = min(1.0, max(ratio, OBJECT_PX / math.sqrt(min(areas))))
-        reason += f"; objects of the smallest class keep {OBJECT_PX:.0f} px across"
-    plan.decide("input.scale_ratio", 1.0 if ratio > 0.85 else round(ratio, 2), reason)
+    to_see = OBJECT_PX / math.sqrt(min(areas)) if areas else 0.0
+    if to_see > min(1.0, to_fit):
+        reason += f", objects of the smallest class are {OBJECT_PX / to_see:.0f} px across"
+    ratio = min(max(min(1.0, to_fit), to_see), MAX_SCALE)
+    return (1.0 if 0.85 < ratio < 1.15 else round(ratio, 2)), reason
 
 
 def _model(plan: Plan, situation: Situation) -> None:
     device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
-    encoder, reason = ENCODERS[device][0], f"the best found for training on a {device}"
+    encoder, reason = ENCODERS[device], f"the best found for training on a {device}"
     if weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
-        fitting = [
-            e for e in sorted({*ENCODERS["cpu"], *ENCODERS["cuda"]}) if fits_file(e, weights)
-        ]
+        fitting = [e for e in KNOWN_ENCODERS if fits_file(e, weights)]
         if not fitting:
             raise ConfigError(
                 f"encoder weights {weights}: of no encoder that the plan knows; name theirs "
@@ -157,11 +164,10 @@ def _model(plan: Plan, situation: Situation) -> None:
         encoder, reason = fitting[0], "the encoder that the weights file holds"
     plan.decide("model.encoder", encoder, reason)
     plan.keep("model.encoder_weights", "far fewer images are needed than from nothing")
-    plan.decide("model.arch", "segformer", "TBD")
-    if plan.get("model.arch") == "segformer" and device == "cpu":
-        plan.decide(
-            "model.config", {"decoder_channels": 128}, "half the usual width: faster on a CPU"
-        )
+    plan.decide("model.arch", "fpn", "thin and small things at little cost: see docs/models")
+    if plan.get("model.arch") == "fpn" and device == "cpu":
+        widths = {"pyramid_channels": 128, "decoder_channels": 64}
+        plan.decide("model.config", widths, "half the usual: a third faster on a CPU")
 
 
 def _crops(plan: Plan, situation: Situation) -> None:

@@ -37,7 +37,7 @@ class InputPart(_Strict):
     max_value: Literal[255, 65535] = 255
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    scale_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+    scale_ratio: Annotated[float, Field(gt=0, le=4)] = 1.0
 
 
 class DataPart(_Strict):

@@ -36,7 +36,7 @@ from .loop import Job, Watch, fit, make_accelerator
 from .machine import Machine
 from .plan import Plan, Situation, make_plan
 from .recipe import Recipe, overridden, read_recipe, to_yaml
-from .splits import choose_splits, take_splits
+from .splits import choose_splits, labelled
 
 RECIPE = "recipe.yaml"
 RUN = "run.json"
@@ -147,7 +147,7 @@ class _Data:
     def read(cls, data: Path | str, settings: Mapping[str, Any], progress: Progress) -> "_Data":
         dataset = open_dataset(data, progress=progress)
         names = choose_splits(dataset, settings)
-        train_set, val_set = take_splits(dataset, names, progress)
+        train_set, val_set = (labelled(dataset, name) for name in names)
         return cls(dataset, names, train_set, val_set, measure_facts(train_set, progress))
 
 

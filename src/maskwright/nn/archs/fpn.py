@@ -1,0 +1,33 @@
+"""Feature pyramid with a semantic head, Kirillov et al. 2019 (arXiv:1901.02446), figure 3."""
+
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from maskwright.nn.encoders import quiet_smp
+
+
+class Config(BaseModel):
+    """Widths of the pyramid and of the head that sums its levels, and spatial dropout."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pyramid_channels: int = 256
+    decoder_channels: int = 128
+    dropout: float = 0.1
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
+    smp = quiet_smp()
+    network = smp.FPN(
+        encoder,
+        encoder_weights=None,
+        decoder_pyramid_channels=config.pyramid_channels,
+        decoder_segmentation_channels=config.decoder_channels,
+        decoder_dropout=config.dropout,
+        in_channels=in_channels,
+        classes=num_classes,
+    )
+    return cast("nn.Module", network)
