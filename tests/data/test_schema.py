@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from maskwright.core import ClassDef, LabelCodec, LabelSpec
@@ -45,8 +45,11 @@ def codecs(draw):
     )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(codecs())
+@example(LabelCodec.identity(LabelSpec.of_names(("straße", "next\x85line", "a: {b} #c"))))
 def test_a_codec_comes_back_as_written(tmp_path, codec):
     path = tmp_path / "dataset.yaml"
     document = DatasetFile(format="voc", source="a: b # c", inferred=("7 is 'x', 3 %",))

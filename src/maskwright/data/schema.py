@@ -98,19 +98,15 @@ def read_dataset_file(path: Path) -> DatasetFile:
 def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> None:
     """Write `document` with every class and raw value of `codec` spelled out."""
     known = document.model_dump(exclude_none=True, exclude={"classes", "codec", "inferred"})
-    show = _shown(codec)
+    codec_entry = {"pixels": codec.pixels, "ignored": _shown(codec)(codec.ignored)}
     lines = [
-        yaml.safe_dump(known, sort_keys=False, allow_unicode=True).rstrip(),
+        _dumped(known),
         "classes:",
-        *(f"  - {_flow(entry)}" for entry in _class_entries(codec)),
-        f"codec: {_flow({'pixels': codec.pixels, 'ignored': show(codec.ignored)})}",
+        *(f"  - {_dumped(entry, flow=True)}" for entry in _class_entries(codec)),
+        f"codec: {_dumped(codec_entry, flow=True)}",
     ]
     if document.inferred:
-        lines.append(
-            yaml.safe_dump(
-                {"inferred": list(document.inferred)}, allow_unicode=True, width=1000
-            ).rstrip()
-        )
+        lines.append(_dumped({"inferred": list(document.inferred)}))
     write_text(path, "\n".join(lines) + "\n")
 
 
@@ -174,11 +170,21 @@ def _shown(codec: LabelCodec) -> Any:
     return sorted
 
 
-def _flow(value: dict[str, Any]) -> str:
-    text = yaml.safe_dump(
-        value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000
-    )
-    return str(text).strip()
+def _dumped(value: dict[str, Any], *, flow: bool = False) -> str:
+    """YAML in which what cannot be printed is escaped: PyYAML would read it back changed."""
+    texts = [
+        str(
+            yaml.safe_dump(
+                value,
+                default_flow_style=flow,
+                sort_keys=False,
+                allow_unicode=readable,
+                width=1 << 30,
+            )
+        ).strip()
+        for readable in (True, False)
+    ]
+    return texts[0] if texts[0].replace("\n", "").isprintable() else texts[1]
 
 
 def _first_problem(error: ValidationError) -> str:
