@@ -1,6 +1,7 @@
-"""Models that need no training, shared by the tests of everything that runs a model."""
+"""Models that need no training, and small disks: shared by the tests of several layers."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -116,3 +117,27 @@ def untrained_bundle(untrained_checkpoint, photographs, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("exported") / "bundle"
     return export_bundle(untrained_checkpoint, photographs, out)
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """A function: mount a tmpfs with the given options; skips where that is not permitted."""
+    points = []
+
+    def mount(options):
+        point = tmp_path / f"mounted{len(points)}"
+        point.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+        points.append(point)
+        return point
+
+    yield mount
+    for point in points:
+        subprocess.run(["umount", str(point)], check=True)

@@ -1,6 +1,5 @@
 """Files appear whole or not at all, and the system's refusals are explained."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,30 +13,6 @@ from maskwright.core.atomic import (
     write_text,
 )
 from maskwright.core.errors import OutputError
-
-
-@pytest.fixture
-def mounted(tmp_path):
-    """A function: mount a tmpfs with the given options; skips where that is not permitted."""
-    points = []
-
-    def mount(options):
-        point = tmp_path / f"mounted{len(points)}"
-        point.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
-        points.append(point)
-        return point
-
-    yield mount
-    for point in points:
-        subprocess.run(["umount", str(point)], check=True)
 
 
 def test_file_replaces_the_old_one_and_leaves_no_neighbour(tmp_path):

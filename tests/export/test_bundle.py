@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from maskwright.core.bundle import open_bundle
-from maskwright.core.errors import BundleError, DataError
+from maskwright.core.errors import BundleError, DataError, OutputError
 from maskwright.export.bundle import export_bundle
 from maskwright.inference.predictor import read_card
 
@@ -62,3 +62,11 @@ def test_images_of_another_kind_are_refused(checkpoint, tmp_path):
 def test_a_folder_that_is_no_checkpoint_is_refused(photographs, tmp_path):
     with pytest.raises(BundleError, match=r"card\.json: the model card cannot be read"):
         export_bundle(tmp_path, photographs, tmp_path / "bundle")
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_explained_and_left_empty(untrained_checkpoint, photographs, mounted):
+    disk = mounted("size=256k")  # the graph alone is larger
+    with pytest.raises(OutputError, match="bundle: cannot write: the disk is full"):
+        export_bundle(untrained_checkpoint, photographs, disk / "bundle")
+    assert list(disk.iterdir()) == []
