@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -69,6 +71,43 @@ def test_engines_agree(folder, untrained_bundle):
     )
     for other in others:
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from maskwright.core import parts
+from maskwright.inference.predictor import Predictor, open_model
+
+bundle = open_model(sys.argv[1])
+part = parts.load("maskwright.inference.engines", sys.argv[2])
+engine = part.build(Path(sys.argv[1]), bundle.card)
+model = Predictor(engine, bundle.card, bundle.model_id)
+model.predict(np.zeros((32, 32, 3), np.uint8), where="small.png")
+image = np.zeros((3000, 3000, 3), np.uint8)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 350_000_000,) * 2)
+try:
+    model.predict(image, where="large.png")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_too_large_for_the_memory_is_named(name, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, str(folder), name],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == (
+        "DataError large.png: 3000 x 3000 px (H, W) need more memory than there is; "
+        "cut the image into tiles or make it smaller\n"
+    )
 
 
 def test_another_network_than_the_card_says_is_refused(part, folder, untrained_bundle):

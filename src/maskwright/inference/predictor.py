@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core import parts
 from ..core.bundle import MANIFEST, is_bundle, open_bundle
 from ..core.card import ModelCard
-from ..core.errors import BundleError
+from ..core.errors import BundleError, DataError
 from ..core.prediction import Prediction
 from .engine import Engine
 from .resolution import decide, to_network
@@ -41,13 +41,21 @@ class Predictor:
             where: File name or key, for the error message.
 
         Raises:
-            DataError: Another number of channels or bits than the model takes.
+            DataError: Another number of channels or bits than the model takes, or more pixels
+                than the memory holds.
             BundleError: The model's scores are not finite.
         """
         spec = self.card.input
         spec.check(image_HWC, where=where)
-        logits_Khw = self.engine(to_network(image_HWC, spec)[None])[0]
-        labels_HW, confidence_HW = decide(logits_Khw, image_HWC.shape[:2])
+        try:
+            logits_Khw = self.engine(to_network(image_HWC, spec)[None])[0]
+            labels_HW, confidence_HW = decide(logits_Khw, image_HWC.shape[:2])
+        except MemoryError as error:
+            height, width = image_HWC.shape[:2]
+            raise DataError(
+                f"{where}: {height} x {width} px (H, W) need more memory than there is; "
+                f"cut the image into tiles or make it smaller"
+            ) from error
         if not np.isfinite(confidence_HW).all():
             raise BundleError(
                 f"{where}: model {self.model_id} gives scores that are no finite numbers; "

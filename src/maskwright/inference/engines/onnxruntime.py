@@ -14,6 +14,7 @@ from ...core.errors import BundleError
 FILE = GRAPH
 
 _FATAL_ONLY = 4
+_NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,15 @@ class OnnxEngine:
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """The contract of Engine."""
-        logits_BKHW: NDArray[np.float32] = self.session.run(
-            None, {self.input_name: image_BCHW}
-        )[0]
+        from onnxruntime.capi import onnxruntime_pybind11_state as refusals
+
+        try:
+            logits_BKHW: NDArray[np.float32]
+            logits_BKHW = self.session.run(None, {self.input_name: image_BCHW})[0]
+        except (refusals.Fail, refusals.RuntimeException) as error:
+            if any(text in str(error) for text in _NO_MEMORY):
+                raise MemoryError(str(error)) from error
+            raise
         return logits_BKHW
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FILE = WEIGHTS
 
+_NO_MEMORY = ("allocate memory", "not enough memory", "out of memory")
+
 
 @dataclass(frozen=True, slots=True)
 class TorchEngine:
@@ -28,9 +30,14 @@ class TorchEngine:
         import torch
 
         device = next(self.network.parameters()).device
-        with torch.inference_mode():
-            logits_BKHW = self.network(torch.from_numpy(image_BCHW).to(device))
-        return np.ascontiguousarray(logits_BKHW.float().cpu().numpy())
+        try:
+            with torch.inference_mode():
+                logits_BKHW = self.network(torch.from_numpy(image_BCHW).to(device))
+            return np.ascontiguousarray(logits_BKHW.float().cpu().numpy())
+        except RuntimeError as error:
+            if any(text in str(error) for text in _NO_MEMORY):
+                raise MemoryError(str(error)) from error
+            raise
 
 
 def build(folder: Path, card: ModelCard) -> TorchEngine:
