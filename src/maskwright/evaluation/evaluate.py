@@ -1,5 +1,6 @@
 """A model on a data set -> Report: one Confusion at source resolution, one image in memory."""
 
+import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -56,8 +57,6 @@ def write_report(report: Report, out: Path | str) -> None:
     Raises:
         OutputError: `out` cannot be written.
     """
-    import json
-
     document = report.to_json()
     page = render(report)
     with into_folder(Path(out)) as staging:
