@@ -34,7 +34,7 @@ def situation(**changes):
         facts=Facts(**(facts | changes)),
         num_classes=3,
         num_val=10,
-        read_s=0.001,
+        sample_seconds=lambda _recipe: 0.001,
         splits=("train", "val"),
         machine=CPU,
     )

@@ -6,7 +6,7 @@ a budget, a few steps are timed and the schedule is cut to end within it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,12 +34,16 @@ SPARE_RATIO = 0.92
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What a plan is for: `facts` of the training images; `read_s` to read one of them."""
+    """What a plan is for.
+
+    `facts` are of the training images; `sample_seconds` times the reading and augmenting of
+    one under a recipe.
+    """
 
     facts: Facts
     num_classes: int
     num_val: int
-    read_s: float
+    sample_seconds: Callable[[Recipe], float]
     splits: tuple[str, str]
     machine: Machine
 
@@ -212,7 +216,9 @@ def _precision(plan: Plan, situation: Situation) -> None:
     seconds = {}
     for precision in ("fp32", "bf16"):
         plan.decide("optim.precision", precision, "")
-        seconds[precision] = step_seconds(plan.recipe, situation.num_classes, situation.machine)
+        seconds[precision] = step_seconds(
+            plan.recipe, situation.num_classes, situation.machine, num_steps=5
+        )
     plan.decide(
         "optim.precision",
         "bf16" if seconds["fp32"] > 1.1 * seconds["bf16"] else "fp32",
@@ -235,9 +241,10 @@ def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
     samples = recipe.data.batch_size * recipe.optim.accumulate
     steps = math.ceil(situation.num_train / samples)
     step_s = step_seconds(recipe, situation.num_classes, machine, num_steps=6)
-    step_s = step_s * recipe.optim.accumulate + samples * situation.read_s
+    sample_s = situation.sample_seconds(recipe)
+    step_s = step_s * recipe.optim.accumulate + samples * sample_s
     size_HW = situation.facts.median_size_HW
-    look_s = look_seconds(recipe, size_HW, situation.num_classes, machine) + situation.read_s
+    look_s = look_seconds(recipe, size_HW, situation.num_classes, machine) + sample_s
     look_s *= situation.num_val
     epochs = int((budget_s * SPARE_RATIO - LOOKS * look_s) / (steps * step_s))
     if epochs < 1:

@@ -84,8 +84,8 @@ class LossPart(_Strict):
 class OptimPart(_Strict):
     """AdamW with warm-up and decay; EMA of the weights is what is kept."""
 
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    encoder_lr_ratio: Annotated[float, Field(gt=0)] = 1.0
+    lr: Annotated[float, Field(gt=0)] = 2e-3
+    encoder_lr_ratio: Annotated[float, Field(gt=0)] = 0.5
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     schedule: Literal["poly", "cosine"] = "poly"

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from maskwright.export.bundle import export_bundle
 from maskwright.inference.predictor import open_model
 from maskwright.nn.encoders import require_weights
 
+from .loader import Crops
 from .loop import Job, Watch, fit, make_accelerator
 from .machine import Machine
 from .plan import Plan, Situation, make_plan
@@ -199,20 +201,20 @@ def _plan(held: _Data, settings: Mapping[str, Any], budget_s: float | None) -> P
         facts=held.facts,
         num_classes=len(held.dataset.spec),
         num_val=len(held.val),
-        read_s=_read_seconds(held.train),
+        sample_seconds=partial(_sample_seconds, held),
         splits=held.names,
         machine=Machine.here(),
     )
     return make_plan(situation, settings, budget_s=budget_s)
 
 
-def _read_seconds(dataset: Dataset) -> float:
-    """Seconds to read one sample, of a few."""
+def _sample_seconds(held: _Data, recipe: Recipe) -> float:
+    """Seconds to read and augment one sample, of eight."""
+    crops = Crops(held.train.__getitem__, held.facts.counts_NC, recipe, num_samples=8)
     started_s = time.perf_counter()
-    places = range(0, len(dataset), max(1, len(dataset) // 8))
-    for i in places:
-        dataset[i]
-    return (time.perf_counter() - started_s) / len(places)
+    for n in range(len(crops)):
+        crops[n]
+    return (time.perf_counter() - started_s) / len(crops)
 
 
 def _left_s(budget_s: float | None, started_s: float, num_val: int) -> float | None:
