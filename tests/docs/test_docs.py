@@ -120,3 +120,15 @@ def test_yaml_in_the_docs_is_yaml():
     for page in PAGES:
         for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.M):
             assert yaml.safe_load(block), page
+
+
+def test_the_readme_shows_the_table_that_the_benchmark_wrote():
+    shown = re.search(
+        r"<!-- benchmark: begin -->\n(.*?)<!-- benchmark: end -->",
+        (ROOT / "README.md").read_text(),
+        re.DOTALL,
+    )
+    written = (ROOT / "benchmarks/real.md").read_text()
+    assert shown
+    assert shown[1].strip()
+    assert all(line in written.splitlines() for line in shown[1].strip().splitlines())

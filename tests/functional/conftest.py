@@ -17,6 +17,8 @@ QUICK = ("model.encoder_weights=none", "schedule.epochs=2", "data.crop_px=[64, 6
 
 
 def _process(command, cwd, **environment):
+    """One thread: on images this small, threads cost more than they bring."""
+    environment |= {"OMP_NUM_THREADS": "1"}
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     return subprocess.run(
         [sys.executable, *map(str, command)],
