@@ -5,9 +5,10 @@ import pytest
 from maskwright.data.synth import write_street_scenes
 
 QUICK = {
-    "model.arch": "segformer",
+    "model.arch": "fpn",
     "model.encoder_weights": "none",
-    "model.config": {"decoder_channels": 16},
+    "model.config": {"pyramid_channels": 16, "decoder_channels": 16, "dropout": 0.3},
+    "input.scale_ratio": 1.0,
     "data.crop_px": [64, 64],
     "data.batch_size": 2,
     "optim.precision": "fp32",

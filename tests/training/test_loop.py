@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from maskwright.training.loop import _is_memory, _less_memory
+from maskwright.core.errors import ConfigError
+from maskwright.training.loop import _is_memory, _less_memory, make_accelerator
 from maskwright.training.recipe import Recipe, overridden
 
 
@@ -20,3 +21,9 @@ def test_the_way_out_of_memory_keeps_what_is_learnt():
         "try --set data.batch_size=4 --set optim.accumulate=2, which learns the same, "
         "or smaller crops"
     )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_half_precision_that_the_device_lacks_is_refused():
+    with pytest.raises(ConfigError, match="'fp16' needs device 'cuda', got 'cpu'; use bf16"):
+        make_accelerator(overridden(Recipe(), {"optim.precision": "fp16"}))

@@ -225,7 +225,9 @@ def only(dataset, *splits):
 
 def test_a_test_split_never_validates(street):
     dataset = only(open_dataset(street), "train", "test")
-    with pytest.raises(DataError, match=r"no split to take as data\.val_split; there are test, train"):
+    with pytest.raises(
+        DataError, match=r"no split to take as data\.val_split; there are test, train"
+    ):
         choose_splits(dataset, {})
     assert choose_splits(dataset, {"data.val_split": "test"}) == ("train", "test")
 

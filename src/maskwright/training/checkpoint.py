@@ -11,9 +11,8 @@ to whole checkpoints. No pickle: tensors are safetensors, the rest is JSON.
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -34,7 +33,6 @@ class Progress:
     epoch: int = 0
     best_miou: float = -1.0
     best_epoch: int = -1
-    rng: dict[str, Any] = field(default_factory=dict)
 
 
 def save(
@@ -55,8 +53,7 @@ def save(
             save_file(_contiguous(average.state), staging / "weights.safetensors")
             tensors, table = _optimizer_tensors(optimizer)
             raw = {f"model.{k}": v for k, v in model.state_dict().items()}
-            rng = {"torch_rng": torch.get_rng_state()}
-            save_file(_contiguous(raw | tensors | rng), staging / "train.safetensors")
+            save_file(_contiguous(raw | tensors), staging / "train.safetensors")
             state = json.dumps(asdict(progress) | {"optimizer": table}, indent=1)
             (staging / "state.json").write_text(state, encoding="utf-8")
     _point(run / "last", folder)
@@ -86,7 +83,6 @@ def load(
         raise BundleError(
             f"{folder}: this checkpoint cannot be resumed ({error}); start a new run"
         ) from error
-    torch.set_rng_state(tensors["torch_rng"])
     return Progress(**state)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration
+from accelerate import Accelerator, DataLoaderConfiguration, PartialState
 from accelerate.utils import DistributedDataParallelKwargs
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from maskwright.core.atomic import write_json
 from maskwright.core.card import ModelCard
 from maskwright.core.confusion import Confusion
-from maskwright.core.errors import TrainingError
+from maskwright.core.errors import ConfigError, TrainingError
 from maskwright.core.scores import mean_iou
 from maskwright.data.dataset import Dataset
 from maskwright.inference.predictor import Predictor
@@ -87,7 +87,21 @@ Watch = Callable[[Status], None]
 
 
 def make_accelerator(recipe: Recipe) -> Accelerator:
-    """Accelerate as the recipe asks; `accelerate launch` adds processes and devices."""
+    """Accelerate as the recipe asks; `accelerate launch` adds processes and devices.
+
+    Raises:
+        ConfigError: float16 on a CPU, or a batch that the processes cannot share evenly.
+    """
+    if recipe.optim.precision == "fp16" and not torch.cuda.is_available():
+        raise ConfigError(
+            "optim.precision 'fp16' needs device 'cuda', got 'cpu'; use bf16 or fp32"
+        )
+    processes, batch = PartialState().num_processes, recipe.data.batch_size
+    if batch % processes:
+        raise ConfigError(
+            f"data.batch_size={batch} cannot be shared evenly by {processes} processes; use "
+            f"--set data.batch_size={math.ceil(batch / processes) * processes}"
+        )
     return Accelerator(
         mixed_precision={"fp32": "no"}.get(recipe.optim.precision, recipe.optim.precision),
         gradient_accumulation_steps=recipe.optim.accumulate,
@@ -147,7 +161,9 @@ class _Run:
         started_s = time.monotonic()
         first_step, saved_s = progress.step, started_s
         self.wrapped.train()
-        for batch in loader:
+        first_batch = progress.step * job.recipe.optim.accumulate
+        for number, batch in enumerate(loader, start=first_batch):
+            self._seed(number)
             set_lr(self.training[1], lr_ratio(progress.step, job.num_steps, job.recipe.optim))
             self._learn(batch, loss_function, normalize)
             if not self.accelerator.sync_gradients:
@@ -157,12 +173,24 @@ class _Run:
             self._tell(started_s, first_step)
             if progress.step % job.steps_per_epoch == 0 and self._end_epoch():
                 break
-            if interrupt.pressed:
+            if self._any(flag=interrupt.pressed):
                 self._save(best=False)
                 raise KeyboardInterrupt(f"saved at step {progress.step}")
-            if time.monotonic() - saved_s > SAVE_EVERY_S:
+            if self._any(flag=time.monotonic() - saved_s > SAVE_EVERY_S):
                 self._save(best=False)
                 saved_s = time.monotonic()
+
+    def _seed(self, number: int) -> None:
+        """Let dropout in batch `number` depend on that number alone, as its samples do."""
+        key = (self.job.recipe.seed, 2, number, self.accelerator.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+
+    def _any(self, *, flag: bool) -> bool:
+        """Whether `flag` is up in any process: all must act on it at the same step."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        raised = torch.tensor(float(flag), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(raised, "sum").item())
 
     def _on_device(self) -> tuple[Callable[[Tensor, Tensor], Tensor], Normalize]:
         recipe, device = self.job.recipe, self.accelerator.device
