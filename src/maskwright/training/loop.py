@@ -269,7 +269,8 @@ class _Run:
         if looked:
             self._save(best=better)
         waited = progress.epoch - progress.best_epoch
-        return bool(schedule.patience) and looked and waited >= schedule.patience
+        patience = schedule.patience * schedule.validate_every
+        return bool(patience) and looked and waited >= patience
 
     def _validate(self) -> Confusion:
         """Confusion of the averaged weights at source resolution, images shared out."""

@@ -105,7 +105,7 @@ class SchedulePart(_Strict):
 
 
 class Recipe(_Strict):
-    """The whole of it. `patience: 0` is no early stop; lists are (height, width) where px."""
+    """The whole of it. `patience` counts validations, 0 never stops early; px are (H, W)."""
 
     version: Literal[1] = 1
     seed: Annotated[int, Field(ge=0)] = 0
