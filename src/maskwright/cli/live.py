@@ -1,7 +1,6 @@
 """The live table of a training run on a terminal; a line an epoch anywhere else."""
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from .console import Console
 
@@ -25,17 +24,6 @@ class Live:
         self.running = False
         self.epoch = -1
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop()
-
     def show(self, status: "Status") -> None:
         """Refresh the table, or say a line when an epoch has ended."""
         if self.on_screen:
@@ -44,12 +32,13 @@ class Live:
                 self.running = True
             self.screen.update(_table(status))
             if status.step == status.num_steps:
-                self._stop()
+                self.stop()
         elif status.epoch != self.epoch:
             self.epoch = status.epoch
             self.console.say("  ".join(f"{k} {v}" for k, v in _cells(status).items()))
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Leave the last table standing."""
         if self.running:
             self.screen.stop()
             self.running = False

@@ -1,5 +1,6 @@
 """`plan` and `train`: argument parsing, and what a person sees while training."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -76,7 +77,8 @@ def _train(
 ) -> None:
     """Train a model on DATA; ends with a Bundle in OUT/bundle."""
     budget_s = _seconds(budget)
-    console = Console(as_json=as_json, quiet=quiet)
+    speaks = os.environ.get("RANK", "0") == "0"  # of the processes of accelerate launch
+    console = Console(as_json=as_json and speaks, quiet=quiet or not speaks)
     from ..training.recipe import parse_settings
     from ..training.run import Audience, Request, train
     from .live import Live
@@ -87,13 +89,16 @@ def _train(
         budget_s=budget_s,
         resume=resume,
     )
-    with Live(console) as live:
-        audience = Audience(say=console.say, progress=console.progress, watch=live.show)
-        try:
-            run = train(data, out, request, audience)
-        except KeyboardInterrupt as stop:
-            typer.echo(f"{stop or 'stopped'}; go on with: {_resume(data, out)}", err=True)
-            raise
+    live = Live(console)
+    audience = Audience(say=console.say, progress=console.progress, watch=live.show)
+    try:
+        run = train(data, out, request, audience)
+    except KeyboardInterrupt as stop:
+        live.stop()
+        typer.echo(f"{stop or 'stopped'}; go on with: {_resume(data, out)}", err=True)
+        raise
+    finally:
+        live.stop()
     console.say(f"best validation mIoU {run.report.miou:.2%}")
     console.say(f"report  {run.root / 'report' / 'report.html'}")
     console.say(f"bundle  {run.bundle.root}  ({run.bundle.id})")

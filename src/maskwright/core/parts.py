@@ -5,11 +5,13 @@ packages add parts by an entry point in the group named like the folder's packag
 `maskwright.nn.archs`.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
 from .errors import ConfigError, UnknownNameError
 
@@ -38,6 +40,21 @@ def load(package: str, name: str) -> ModuleType:
             module: ModuleType = entry.load()
             return module
     return import_module(f"{package}.{name}")
+
+
+def configure(part: ModuleType, settings: Mapping[str, Any], *, where: str) -> Any:
+    """The part's `Config` (a pydantic model) with `settings`.
+
+    Raises:
+        ConfigError: A setting is unknown or wrong; the message begins with `where`.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return part.Config(**settings)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{where}: {'; '.join(lines)}") from error
 
 
 def _foreign(package: str) -> tuple[EntryPoint, ...]:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from torch import nn
 
 from maskwright.core import parts
 from maskwright.core.card import ModelCard
-from maskwright.core.errors import BundleError, ConfigError
+from maskwright.core.errors import BundleError
 
 from .any_size import AnySize
 from .encoders import library_name, load_weights, widen_input
@@ -31,11 +30,8 @@ def new_model(
         ConfigError: An unknown name or a config key that the architecture does not have.
     """
     part = parts.load(ARCHS, arch["name"])
-    try:
-        config = part.Config(**arch.get("config", {}))
-    except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"model.config of {arch['name']}: {lines}") from error
+    where = f"model.config of {arch['name']}"
+    config = parts.configure(part, arch.get("config", {}), where=where)
     network = part.build(config, library_name(arch["encoder"]), 3, num_classes)
     load_weights(network.encoder, arch["encoder"], weights)
     widen_input(network.encoder, in_channels)

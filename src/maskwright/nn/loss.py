@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import ValidationError
 from torch import Tensor
 
 from maskwright.core import parts
@@ -68,10 +67,6 @@ def build_loss(
 
 def _build(name: str, config: dict[str, Any], class_weights_K: Tensor | None) -> LossFunction:
     part = parts.load(LOSSES, name)
-    try:
-        settings = part.Config(**config)
-    except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"loss.config.{name}: {lines}") from error
+    settings = parts.configure(part, config, where=f"loss.config.{name}")
     function: LossFunction = part.build(settings, class_weights_K)
     return function

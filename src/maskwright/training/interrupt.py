@@ -2,33 +2,39 @@
 
 import signal
 import threading
-from types import FrameType, TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
 
 
+@dataclass(slots=True)
 class Interrupt:
-    """While open, the first SIGINT or SIGTERM only sets `pressed`."""
+    """Whether somebody asked to stop."""
 
-    def __init__(self) -> None:
-        self.pressed = False
-        self._before: dict[int, Any] = {}
+    pressed: bool = False
 
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._press)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _press(self, _number: int, _frame: FrameType | None) -> None:
+    def press(self, _number: int, _frame: FrameType | None) -> None:
+        """Take note the first time, raise KeyboardInterrupt the second."""
         if self.pressed:
             raise KeyboardInterrupt
         self.pressed = True
+
+
+@contextmanager
+def caught_interrupt() -> Iterator[Interrupt]:
+    """While open, the first SIGINT or SIGTERM only sets `pressed`.
+
+    Only the main thread may handle signals; elsewhere nothing is caught.
+    """
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, interrupt.press) for number in numbers]
+    try:
+        yield interrupt
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

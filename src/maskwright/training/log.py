@@ -4,8 +4,6 @@ import csv
 import io
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 from maskwright.core.atomic import explained, write_text
 
@@ -15,40 +13,24 @@ COLUMNS = ("epoch", "step", "loss", "lr", "val_miou", "seconds")
 
 
 class RunLog:
-    """Written by the main process alone; a resumed run drops the rows after its checkpoint."""
+    """Kept by the main process alone; a resumed run drops the rows after its checkpoint."""
 
-    def __init__(self, run: Path, step: int, accelerator: Any) -> None:
+    def __init__(self, run: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
         self.path = run / "log.csv"
-        self.active = bool(accelerator.is_main_process)
         self.rows = _rows_until(self.path, step)
         self.earlier_s = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.started_s = time.monotonic()
-        self.step = step
-        self.board: Any = None
+        with explained(self.path):
+            self.board = SummaryWriter(str(run / "tensorboard"), purge_step=step)
 
-    def __enter__(self) -> Self:
-        if self.active:
-            from torch.utils.tensorboard import SummaryWriter
-
-            with explained(self.path):
-                self.board = SummaryWriter(
-                    str(self.path.parent / "tensorboard"), purge_step=self.step
-                )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.board is not None:
-            self.board.close()
+    def close(self) -> None:
+        """Let TensorBoard write what it holds back; log.csv is always complete."""
+        self.board.close()
 
     def epoch(self, progress: Progress, loss: float, lr: float, miou: float | None) -> None:
         """Add the row of an epoch that ended; `miou` is None where nobody looked."""
-        if not self.active:
-            return
         seconds = self.earlier_s + time.monotonic() - self.started_s
         row = {
             "epoch": str(progress.epoch),
@@ -63,6 +45,7 @@ class RunLog:
         for name in ("loss", "lr", "val_miou"):
             if row[name]:
                 self.board.add_scalar(name, float(row[name]), progress.step)
+        self.board.flush()
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:

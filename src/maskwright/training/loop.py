@@ -32,7 +32,7 @@ from maskwright.nn.loss import build_loss
 
 from . import checkpoint
 from .checkpoint import Progress
-from .interrupt import Interrupt
+from .interrupt import Interrupt, caught_interrupt
 from .loader import Crops, Normalize, make_loader
 from .log import RunLog
 from .optim import MovingAverage, lr_ratio, make_optimizer, set_lr
@@ -134,9 +134,12 @@ def fit(job: Job, accelerator: Accelerator, watch: Watch, *, resume: bool) -> Pr
     )
     loader = make_loader(crops, recipe, first=progress.step * job.samples_per_step)
     wrapped, stepper, loader = accelerator.prepare(model, optimizer, loader)
-    with Interrupt() as interrupt, RunLog(job.run, progress.step, accelerator) as log:
-        run = _Run(job, accelerator, training, wrapped, stepper, progress, log, watch)
+    log = RunLog(job.run, progress.step) if accelerator.is_main_process else None
+    run = _Run(job, accelerator, training, wrapped, stepper, progress, log, watch)
+    with caught_interrupt() as interrupt:
         run.go(loader, interrupt)
+    if log is not None:
+        log.close()
     return progress
 
 
@@ -150,7 +153,7 @@ class _Run:
     wrapped: nn.Module
     stepper: Any
     progress: Progress
-    log: RunLog
+    log: RunLog | None
     watch: Watch
     losses: list[float] = field(default_factory=list)
     miou: float | None = None
@@ -264,7 +267,9 @@ class _Run:
             if better:
                 progress.best_miou, progress.best_epoch = self.miou, progress.epoch
         lr = self.training[1].param_groups[-1]["lr"]
-        self.log.epoch(progress, float(np.mean(self.losses)), lr, self.miou if looked else None)
+        if self.log is not None:
+            loss = float(np.mean(self.losses))
+            self.log.epoch(progress, loss, lr, self.miou if looked else None)
         self.losses.clear()
         if looked:
             self._save(best=better)
