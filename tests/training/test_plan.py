@@ -101,3 +101,14 @@ def test_the_plan_reads_back_as_the_same_recipe():
 
     plan = decided()
     assert parse_recipe(yaml.safe_load(plan.to_yaml()), where="x") == plan.recipe
+
+
+@pytest.mark.slow
+def test_an_ample_budget_takes_the_usual_widths_and_a_tight_one_smaller_crops():
+    settings = {"model.encoder_weights": "none", "optim.precision": "fp32"}
+    settings |= {"data.batch_size": 1}
+    few = settings | {"input.scale_ratio": 0.25}
+    ample = make_plan(situation(), few, budget_s=1e6).recipe
+    assert (ample.model.config, ample.data.crop_px) == ({}, (96, 128))
+    tight = make_plan(situation(), settings, budget_s=200).recipe
+    assert (tight.data.crop_px, tight.model.config["pyramid_channels"]) == ((256, 256), 128)

@@ -176,6 +176,22 @@ def test_a_loss_that_is_no_number_stops_with_the_keys(street, tmp_path, quick):
 
 
 @pytest.mark.slow
+def test_a_disk_that_fills_up_is_named_and_leaves_no_half_checkpoint(street, mounted, quick):
+    disk = mounted("size=4m")
+    done = subprocess.run(
+        command(street, disk / "run", *quick_options(quick)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "cannot write: the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+    checkpoints = disk / "run" / "checkpoints"
+    assert not checkpoints.exists() or not list(checkpoints.iterdir())
+
+
+@pytest.mark.slow
 def test_patience_ends_a_run_that_no_longer_gains(street, tmp_path, quick):
     settings = quick | {"schedule.patience": 1, "schedule.epochs": 60, "optim.lr": 1e-9}
     train(street, tmp_path / "p", Request(settings=settings))

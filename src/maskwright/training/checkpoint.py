@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from maskwright.core.atomic import explained, new_folder
@@ -50,10 +51,10 @@ def save(
         with new_folder(folder) as staging:
             text = json.dumps(card.to_json(), indent=1)
             (staging / "card.json").write_text(text, encoding="utf-8")
-            save_file(_contiguous(average.state), staging / "weights.safetensors")
+            _write(staging / "weights.safetensors", average.state)
             tensors, table = _optimizer_tensors(optimizer)
             raw = {f"model.{k}": v for k, v in model.state_dict().items()}
-            save_file(_contiguous(raw | tensors), staging / "train.safetensors")
+            _write(staging / "train.safetensors", raw | tensors)
             state = json.dumps(asdict(progress) | {"optimizer": table}, indent=1)
             (staging / "state.json").write_text(state, encoding="utf-8")
     _point(run / "last", folder)
@@ -113,9 +114,10 @@ def _within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What safetensors takes: contiguous, on the CPU, no memory shared."""
-    return {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+    """One safetensors file; written by Python, whose error of a full disk can be explained."""
+    plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    path.write_bytes(serialize(plain))
 
 
 def _point(link: Path, folder: Path) -> None:

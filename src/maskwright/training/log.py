@@ -42,10 +42,11 @@ class RunLog:
         }
         self.rows.append(row)
         write_text(self.path, _as_csv(self.rows))
-        for name in ("loss", "lr", "val_miou"):
-            if row[name]:
-                self.board.add_scalar(name, float(row[name]), progress.step)
-        self.board.flush()
+        with explained(self.path):
+            for name in ("loss", "lr", "val_miou"):
+                if row[name]:
+                    self.board.add_scalar(name, float(row[name]), progress.step)
+            self.board.flush()
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:

@@ -27,6 +27,9 @@ LARGE_PX = {"cpu": 640_000, "cuda": 2_000_000}
 OBJECT_PX = 28.0
 MAX_SCALE = 2.0
 RARE_RATIO = 0.02
+SLIM = {"pyramid_channels": 128, "decoder_channels": 64}
+POOR_CROPS, RICH_CROPS = 3_000, 40_000
+SMALL_CROP_PX = 256
 LOOKS = 10
 SPARE_RATIO = 0.92
 """Share of a budget that is planned; the rest absorbs what the timing did not see."""
@@ -168,10 +171,9 @@ def _model(plan: Plan, situation: Situation) -> None:
         encoder, reason = fitting[0], "the encoder that the weights file holds"
     plan.decide("model.encoder", encoder, reason)
     plan.keep("model.encoder_weights", "far fewer images are needed than from nothing")
-    plan.decide("model.arch", "fpn", "thin and small things at little cost: see docs/models")
+    plan.decide("model.arch", "fpn", "best on thin and small things in the same time")
     if plan.get("model.arch") == "fpn" and device == "cpu":
-        widths = {"pyramid_channels": 128, "decoder_channels": 64}
-        plan.decide("model.config", widths, "half the usual: a third faster on a CPU")
+        plan.decide("model.config", SLIM, "half the usual widths: a third faster on a CPU")
 
 
 def _crops(plan: Plan, situation: Situation) -> None:
@@ -237,29 +239,54 @@ def _full_schedule(plan: Plan, situation: Situation) -> None:
 
 
 def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
-    recipe, machine = plan.recipe, situation.machine
-    samples = recipe.data.batch_size * recipe.optim.accumulate
-    steps = math.ceil(situation.num_train / samples)
-    step_s = step_seconds(recipe, situation.num_classes, machine, num_steps=6)
-    sample_s = situation.sample_seconds(recipe)
-    step_s = step_s * recipe.optim.accumulate + samples * sample_s
-    size_HW = situation.facts.median_size_HW
-    look_s = look_seconds(recipe, size_HW, situation.num_classes, machine) + sample_s
-    look_s *= situation.num_val
-    epochs = int((budget_s * SPARE_RATIO - LOOKS * look_s) / (steps * step_s))
+    """Time a few steps; a tight budget takes smaller crops, an ample one more model."""
+    pace = _Pace.of(plan, situation)
+    crops = pace.epochs_in(budget_s) * situation.num_train
+    if crops < POOR_CROPS:
+        small = [min(SMALL_CROP_PX, side) for side in plan.get("data.crop_px")]
+        plan.decide("data.crop_px", small, "the budget is tight: more crops, but smaller ones")
+        pace = _Pace.of(plan, situation)
+    elif crops > RICH_CROPS and plan.get("model.config") == SLIM:
+        plan.decide("model.config", {}, "the budget is ample: the usual widths")
+        pace = _Pace.of(plan, situation)
+    epochs = pace.epochs_in(budget_s)
     if epochs < 1:
         raise ConfigError(
             f"--budget leaves {budget_s / 60:.1f} min to train, too short: one epoch of "
-            f"{situation.num_train} images takes {steps * step_s / 60:.1f} min here and "
-            f"validation {LOOKS * look_s / 60:.1f} min in all; give more time"
+            f"{situation.num_train} images takes {pace.epoch_s / 60:.1f} min here and "
+            f"validation {LOOKS * pace.look_s / 60:.1f} min in all; give more time"
         )
     plan.decide(
         "schedule.epochs",
         epochs,
-        f"measured here: {step_s:.2f} s a step, {look_s:.1f} s a validation; "
+        f"measured here: {pace.epoch_s:.1f} s an epoch, {pace.look_s:.1f} s a validation; "
         f"{budget_s / 60:.1f} min to train",
     )
     _looks(plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """Seconds of an epoch and of a validation, measured on this machine."""
+
+    epoch_s: float
+    look_s: float
+
+    @classmethod
+    def of(cls, plan: Plan, situation: Situation) -> "_Pace":
+        recipe, machine = plan.recipe, situation.machine
+        samples = recipe.data.batch_size * recipe.optim.accumulate
+        step_s = step_seconds(recipe, situation.num_classes, machine, num_steps=6)
+        sample_s = situation.sample_seconds(recipe)
+        step_s = step_s * recipe.optim.accumulate + samples * sample_s
+        size_HW = situation.facts.median_size_HW
+        look_s = look_seconds(recipe, size_HW, situation.num_classes, machine) + sample_s
+        steps = math.ceil(situation.num_train / samples)
+        return cls(steps * step_s, look_s * situation.num_val)
+
+    def epochs_in(self, budget_s: float) -> int:
+        """Whole epochs that end in time, validations included."""
+        return max(0, int((budget_s * SPARE_RATIO - LOOKS * self.look_s) / self.epoch_s))
 
 
 def _looks(plan: Plan) -> None:
