@@ -52,10 +52,10 @@ def demo(
 def _commands(out: Path) -> list[list[str]]:
     scenes, run, recipe = str(out / SCENES), str(out / "run"), str(out / "recipe.yaml")
     bundle, photos = f"{run}/bundle", f"{scenes}/images/test"
-    quick = ["--set", "model.encoder_weights=none", "--set", "schedule.epochs=15"]
+    quick = ("model.encoder_weights=none", "input.scale_ratio=1", "schedule.epochs=15")
     return [
         ["check", scenes],
-        ["plan", scenes, "-o", recipe, *quick],
+        ["plan", scenes, "-o", recipe, *(word for q in quick for word in ("--set", q))],
         ["train", scenes, "-o", run, "--recipe", recipe],
         ["evaluate", bundle, scenes, "--split", "test", "-o", str(out / "report")],
         ["predict", bundle, photos, "-o", str(out / "predictions")],
