@@ -115,8 +115,7 @@ def make_plan(
             too short for one epoch.
     """
     plan = Plan(settings)
-    _learning(plan)
-    for step in (_splits, _input, _model, _crops, _augment, _precision):
+    for step in (_splits, _input, _model, _crops, _augment, _learning, _precision):
         step(plan, situation)
     if budget_s is None:
         _full_schedule(plan, situation)
@@ -202,13 +201,17 @@ def _augment(plan: Plan, situation: Situation) -> None:
         plan.decide("augment.jpeg", 0.0, "JPEG knows 8-bit images of 1 or 3 channels only")
 
 
-def _learning(plan: Plan) -> None:
+def _learning(plan: Plan, situation: Situation) -> None:
     plan.keep("loss.sum", "cross-entropy for every pixel, Dice so that each class counts")
     plan.keep("loss.class_weights", "rare classes are favoured by the crops instead")
     if plan.get("model.encoder_weights") == "none":
         plan.decide("optim.encoder_lr_ratio", 1.0, "it has learnt nothing yet")
     else:
         plan.keep("optim.encoder_lr_ratio", "the encoder knows much already")
+    if situation.machine.device == "cpu":
+        plan.keep("optim.lr", "the best found for small batches")
+    else:
+        plan.decide("optim.lr", 5e-4, "a usual value for large encoders; not tuned here")
 
 
 def _precision(plan: Plan, situation: Situation) -> None:
