@@ -1,5 +1,7 @@
 """Encoder weights: by download, by file, or none; each failure says what to do."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -72,3 +74,20 @@ def test_encoders_are_known_by_both_libraries_names():
     assert library_name("convnext_tiny") == "tu-convnext_tiny"
     with pytest.raises(UnknownNameError, match="no encoder named 'resnet19'; did you mean"):
         library_name("resnet19")
+
+
+REAL_WEIGHTS = (
+    Path(__file__).parents[3] / "shared/data/weights/mobilenet_v2_imagenet_from_tf2_ptq.pth"
+)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL_WEIGHTS.exists(), reason="the real weights are not here")
+def test_real_imagenet_weights_fit_the_encoder_they_are_of():
+    weights = str(REAL_WEIGHTS)
+    assert [e for e in ("resnet18", "mobilenet_v2") if fits_file(e, weights)] == [
+        "mobilenet_v2"
+    ]
+    model = new_model(ARCH | {"encoder": "mobilenet_v2"}, 3, 2, weights=weights)
+    first = model.network.encoder.features[0][0].weight
+    assert first.detach().abs().max() > 0.2
