@@ -248,6 +248,13 @@ def test_a_test_split_never_validates(street):
     assert choose_splits(dataset, {"data.val_split": "test"}) == ("train", "test")
 
 
+def test_a_dataset_of_one_image_cannot_train(street):
+    dataset = only(open_dataset(street), "train")
+    dataset = replace(dataset, entries=dataset.entries[:1])
+    with pytest.raises(DataError, match=r"data: 1 image\(s\) and no split .* or add images"):
+        choose_splits(dataset, {})
+
+
 def test_an_image_without_a_mask_does_not_train(street):
     dataset = open_dataset(street).subset("train")
     bare = replace(dataset.entries[0], labels=None)

@@ -23,9 +23,9 @@ def choose_splits(dataset: Dataset, settings: Mapping[str, Any]) -> tuple[str, s
     if train is None or val is None:
         missing = "data.train_split" if train is None else "data.val_split"
         raise DataError(
-            f"{dataset.root}: no split to take as {missing}; there are "
-            f"{', '.join(dataset.splits)}; name one with --set {missing}=NAME, or make splits "
-            f"with `maskwright split`"
+            f"{dataset.root}: {len(dataset)} image(s) and no split to take as {missing}; there "
+            f"are {', '.join(dataset.splits)}; name one with --set {missing}=NAME, or add "
+            f"images and make splits with `maskwright split`"
         )
     return train, val
 
