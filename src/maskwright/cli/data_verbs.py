@@ -8,7 +8,8 @@ import typer
 from .console import AsJson, Console, Quiet
 
 Data = Annotated[
-    Path, typer.Argument(help="A folder of images and masks, or its dataset.yaml.")
+    Path,
+    typer.Argument(metavar="DATA", help="A folder of images and masks, or its dataset.yaml."),
 ]
 
 
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(data: Data, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Look for everything in DATA that would harm training; exit status 1 if there is any."""
+    """Find what in DATA would harm training; exit status 1 if any."""
     from ..data.audit import audit
 
     console = Console(as_json=as_json, quiet=quiet)
@@ -44,7 +45,7 @@ def split(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw train, val and test by group, with rare classes in each; saved as splits.json."""
+    """Draw train, val and test by group, rare classes in each."""
     from ..data.splits import make_split
 
     console = Console(as_json=as_json, quiet=quiet)

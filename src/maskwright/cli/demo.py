@@ -33,7 +33,7 @@ def demo(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a small data set of street scenes, then check, plan, train, evaluate and predict."""
+    """Run the whole path on a small data set of street scenes."""
     from ..data.synth import write_street_scenes
 
     console = Console(as_json=as_json, quiet=quiet)

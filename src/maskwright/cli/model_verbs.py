@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from ..core.report import Report
 
 Model = Annotated[
-    Path, typer.Argument(help="A bundle (needs no torch), or a run folder (runs on torch).")
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="A bundle (needs no torch), or a run folder (runs on torch)."
+    ),
 ]
 
 
@@ -23,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     model: Model,
-    data: Annotated[Path, typer.Argument(help="A dataset folder, or its dataset.yaml.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A dataset folder, or its dataset.yaml.")
+    ],
     split: Annotated[str, typer.Option(help="The split to score on.")] = "test",
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path(
         "report"
@@ -31,7 +36,7 @@ def evaluate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score MODEL on one split of DATA; writes report.json and report.html."""
+    """Score MODEL on one split of DATA; report as JSON and HTML."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..data.dataset import open_dataset
@@ -51,14 +56,16 @@ def evaluate(
 
 def predict(
     model: Model,
-    inputs: Annotated[list[Path], typer.Argument(help="Images, and folders of images.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUTS", help="Images, and folders of images.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")] = Path(
         "predictions"
     ),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write class maps, overlays, confidence maps and coverage.csv for every image."""
+    """Write class map, overlay and confidence of every image."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model

@@ -11,7 +11,9 @@ from ..core.atomic import write_text
 from ..core.errors import ConfigError
 from .console import AsJson, Console, Quiet
 
-Data = Annotated[Path, typer.Argument(help="A dataset folder, or its dataset.yaml.")]
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A dataset folder, or its dataset.yaml.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One recipe value, say optim.lr=3e-4."),
@@ -37,7 +39,7 @@ def _plan(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read the facts of DATA and of this machine; write a recipe with reasons."""
+    """Write a recipe for DATA and this machine, with reasons."""
     budget_s = _seconds(budget)
     console = Console(as_json=as_json, quiet=quiet)
     from ..training.recipe import parse_settings
