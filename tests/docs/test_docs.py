@@ -61,6 +61,15 @@ def test_every_part_is_in_the_docs(folder):
     assert not [name for name in parts.names(folder) if f"`{name}`" not in text]
 
 
+def test_every_finding_of_check_is_explained_with_its_severity():
+    from maskwright.data.findings import KINDS
+
+    rows = (DOCS / "howto/bad-data.md").read_text().splitlines()
+    for code, kind in KINDS.items():
+        row = next((row for row in rows if f"`{code}`" in row), "")
+        assert kind.severity in row, code
+
+
 def test_every_public_name_is_in_the_python_reference():
     page = (DOCS / "reference/python.md").read_text()
     assert not [name for name in maskwright.__all__ if f"maskwright.{name}" not in page]
