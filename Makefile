@@ -6,7 +6,7 @@ BIN := .venv/bin
 PINNED := pyproject.toml constraints.txt
 INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 
-.PHONY: demo test check lint types layers docs bench constraints clean
+.PHONY: demo test check lint types layers docs bench picture constraints clean
 
 demo: .venv/installed-train
 	$(BIN)/maskwright demo
@@ -28,6 +28,13 @@ layers: .venv/installed-all
 
 docs: .venv/installed-all
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Tables and pictures that README and docs show; the data sets may not be shipped.
+bench: .venv/installed-all
+	$(BIN)/python benchmarks/real.py ../shared/data
+
+picture: demo
+	$(BIN)/python benchmarks/picture.py demo docs/images/result.png
 
 # Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.
 constraints: .venv/installed-all

@@ -1,6 +1,6 @@
 """The picture of the README: what the model of `maskwright demo` says of scenes it never saw.
 
-    maskwright demo && python benchmarks/picture.py demo docs/images/result.png
+    make picture
 
 A row a scene: image, truth, prediction, error. The scenes are those that the report calls its
 best and its worst, so that the picture flatters nobody.
@@ -15,7 +15,7 @@ from PIL import Image
 import maskwright
 from maskwright.core.atomic import write_bytes
 
-SCALE = 2
+SCALE = 3
 GAP_PX = 4
 COLUMNS = ("image", "truth", "prediction", "error")
 
