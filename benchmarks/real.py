@@ -36,9 +36,9 @@ CASES = {
     case.name: case
     for case in (
         Case("camvid", "40m", "val"),
-        Case("magnetic_tile", "12m", "val"),
-        Case("crackforest", "8m", "val"),
-        Case("cwfid", "8m", "test"),
+        Case("magnetic_tile", "6m", "val"),
+        Case("crackforest", "4m", "val"),
+        Case("cwfid", "4m", "test"),
     )
 }
 
