@@ -6,8 +6,9 @@ from maskwright.data.synth import write_street_scenes
 
 QUICK = {
     "model.arch": "fpn",
+    "model.encoder": "test_resnet",
     "model.encoder_weights": "none",
-    "model.config": {"pyramid_channels": 16, "decoder_channels": 16, "dropout": 0.3},
+    "model.config": {"pyramid_channels": 16, "decoder_channels": 32, "dropout": 0.3},
     "input.scale_ratio": 1.0,
     "data.crop_px": [64, 64],
     "data.batch_size": 2,

@@ -1,6 +1,7 @@
 """The whole of `train`, as a user meets it: files, messages, killing and going on."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -94,6 +95,10 @@ def test_resuming_on_other_data_is_refused(finished, tmp_path):
         train(other, run.root, Request(resume=True))
 
 
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+"""On images this small, threads cost more than they bring."""
+
+
 def command(street, out, *more):
     return [sys.executable, "-m", "maskwright", "train", str(street), "-o", str(out), *more]
 
@@ -112,6 +117,7 @@ def test_after_kill_9_it_goes_on_bit_for_bit(street, tmp_path, quick):
     whole = subprocess.run(
         command(street, tmp_path / "whole", *options),
         capture_output=True,
+        env=ONE_THREAD,
         text=True,
         check=False,
     )
@@ -119,7 +125,10 @@ def test_after_kill_9_it_goes_on_bit_for_bit(street, tmp_path, quick):
 
     out = tmp_path / "killed"
     process = subprocess.Popen(
-        command(street, out, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command(street, out, *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=ONE_THREAD,
     )
     while not (out / "last").exists():
         assert process.poll() is None, process.stdout.read().decode()
@@ -181,6 +190,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_no_half_checkpoint(street, mou
     done = subprocess.run(
         command(street, disk / "run", *quick_options(quick)),
         capture_output=True,
+        env=ONE_THREAD,
         text=True,
         check=False,
     )
@@ -214,6 +224,7 @@ def test_two_processes_score_as_one(street, tmp_path, quick):
     done = subprocess.run(
         launch + command(street, tmp_path / "two", *quick_options(settings))[3:],
         capture_output=True,
+        env=ONE_THREAD,
         text=True,
         check=False,
     )

@@ -7,7 +7,7 @@ from torch import nn
 
 from maskwright.core import parts
 from maskwright.core.card import ModelCard
-from maskwright.core.errors import BundleError
+from maskwright.core.errors import BundleError, ConfigError
 
 from .any_size import AnySize
 from .encoders import library_name, load_weights, widen_input
@@ -32,7 +32,13 @@ def new_model(
     part = parts.load(ARCHS, arch["name"])
     where = f"model.config of {arch['name']}"
     config = parts.configure(part, arch.get("config", {}), where=where)
-    network = part.build(config, library_name(arch["encoder"]), 3, num_classes)
+    try:
+        network = part.build(config, library_name(arch["encoder"]), 3, num_classes)
+    except (ValueError, NotImplementedError, KeyError, IndexError) as error:
+        raise ConfigError(
+            f"model.arch {arch['name']!r} cannot stand on encoder {arch['encoder']!r}: "
+            f"{error}; choose another encoder or architecture"
+        ) from error
     load_weights(network.encoder, arch["encoder"], weights)
     widen_input(network.encoder, in_channels)
     return AnySize(network)

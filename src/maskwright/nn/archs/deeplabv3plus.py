@@ -2,7 +2,7 @@
 
 from typing import Literal, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from maskwright.nn.encoders import quiet_smp
@@ -14,7 +14,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     output_stride: Literal[8, 16] = 16
-    decoder_channels: int = 256
+    decoder_channels: int = Field(256, gt=0)
     atrous_rates: tuple[int, int, int] = (12, 24, 36)
 
 

@@ -2,20 +2,23 @@
 
 from typing import cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from maskwright.nn.encoders import quiet_smp
 
 
 class Config(BaseModel):
-    """Widths of the pyramid and of the head that sums its levels, and spatial dropout."""
+    """Widths of the pyramid and of the head that sums its levels, and spatial dropout.
+
+    The head's width is a multiple of 32: it is normalised in 32 groups.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pyramid_channels: int = 256
-    decoder_channels: int = 128
-    dropout: float = 0.1
+    pyramid_channels: int = Field(256, gt=0)
+    decoder_channels: int = Field(128, gt=0, multiple_of=32)
+    dropout: float = Field(0.1, ge=0, lt=1)
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:

@@ -5,7 +5,7 @@ With the encoders mit_b0 ... mit_b5 it is the paper's network.
 
 from typing import cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from maskwright.nn.encoders import quiet_smp
@@ -16,7 +16,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    decoder_channels: int = 256
+    decoder_channels: int = Field(256, gt=0)
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
