@@ -39,7 +39,9 @@ def test_every_parameter_learns_in_one_group_and_only_weights_decay():
 
 def test_layer_decay_slows_the_blocks_near_the_image():
     network = model()
-    groups = make_optimizer(network, OptimPart(lr=1.0, layer_decay=0.5)).param_groups
+    groups = make_optimizer(
+        network, OptimPart(lr=1.0, encoder_lr_ratio=1.0, layer_decay=0.5)
+    ).param_groups
     lr_of = {id(p): g["lr"] for g in groups for p in g["params"]}
     first, last = (
         lr_of[id(network.get_parameter(f"network.encoder.{name}"))]

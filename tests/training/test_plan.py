@@ -10,7 +10,7 @@ from maskwright.training.recipe import parse_recipe
 CPU = Machine("cpu", "CPU", 2, 8 << 30)
 SETTINGS = {
     "model.encoder_weights": "none",
-    "model.config": {"decoder_channels": 8},
+    "model.config": {"pyramid_channels": 8, "decoder_channels": 32},
     "data.crop_px": [64, 64],
 }
 
