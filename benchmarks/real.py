@@ -1,4 +1,4 @@
-"""Real datasets with the planned recipe unchanged; writes the table benchmarks/real.md.
+"""Real datasets with the planned recipe unchanged; writes benchmarks/real.md and the README.
 
     python benchmarks/real.py ../shared/data camvid magnetic_tile cwfid
 
@@ -20,6 +20,7 @@ import yaml
 HERE = Path(__file__).parent
 TABLE = HERE / "real.md"
 RESULTS = HERE / "real.json"
+README = HERE.parent / "README.md"
 WEIGHTS = "weights/mobilenet_v2_imagenet_from_tf2_ptq.pth"
 
 
@@ -50,7 +51,16 @@ def main() -> None:
     for name in names:
         results[name] = run_case(CASES[name], data)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        TABLE.write_text(table(results))
+    publish(results)
+
+
+def publish(results: dict[str, dict]) -> None:
+    """Write the page, and its table into the README."""
+    TABLE.write_text(table(results))
+    rows = "\n".join(line for line in table(results).splitlines() if line.startswith("|"))
+    before, begin, rest = README.read_text().partition("<!-- benchmark: begin -->\n")
+    _, end, after = rest.partition("<!-- benchmark: end -->")
+    README.write_text(f"{before}{begin}{rows}\n{end}{after}")
     print(TABLE.read_text())
 
 

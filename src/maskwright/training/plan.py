@@ -30,7 +30,7 @@ RARE_RATIO = 0.02
 SLIM = {"pyramid_channels": 128, "decoder_channels": 64}
 POOR_CROPS, RICH_CROPS = 3_000, 40_000
 SMALL_CROP_PX = 256
-LOOKS = 10
+LOOKS, LOOK_RATIO = 10, 0.1
 SPARE_RATIO = 0.88
 """Share of a budget that is planned; the rest absorbs what the timing did not see."""
 
@@ -236,7 +236,7 @@ def _full_schedule(plan: Plan, situation: Situation) -> None:
     plan.decide(
         "schedule.epochs", epochs, f"about {samples} crops from {situation.num_train} images"
     )
-    _looks(plan)
+    _looks(plan, LOOKS)
 
 
 def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
@@ -255,7 +255,7 @@ def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
         raise ConfigError(
             f"--budget leaves {budget_s / 60:.1f} min to train, too short: one epoch of "
             f"{situation.num_train} images takes {pace.epoch_s / 60:.1f} min here and "
-            f"validation {LOOKS * pace.look_s / 60:.1f} min in all; give more time"
+            f"a validation {pace.look_s / 60:.1f} min; give more time"
         )
     plan.decide(
         "schedule.epochs",
@@ -263,7 +263,7 @@ def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
         f"measured here: {pace.epoch_s:.1f} s an epoch, {pace.look_s:.1f} s a validation; "
         f"{budget_s / 60:.1f} min to train",
     )
-    _looks(plan)
+    _looks(plan, pace.looks_in(budget_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,15 +285,20 @@ class _Pace:
         steps = math.ceil(situation.num_train / samples)
         return cls(steps * step_s, look_s * situation.num_val)
 
+    def looks_in(self, budget_s: float) -> int:
+        """Validations that take a tenth of the time at most, but two at least."""
+        return min(LOOKS, max(2, int(LOOK_RATIO * budget_s / self.look_s)))
+
     def epochs_in(self, budget_s: float) -> int:
         """Whole epochs that end in time, validations included."""
-        return max(0, int((budget_s * SPARE_RATIO - LOOKS * self.look_s) / self.epoch_s))
+        looks_s = self.looks_in(budget_s) * self.look_s
+        return max(0, int((budget_s * SPARE_RATIO - looks_s) / self.epoch_s))
 
 
-def _looks(plan: Plan) -> None:
-    every = max(1, math.ceil(int(plan.get("schedule.epochs")) / LOOKS))
+def _looks(plan: Plan, looks: int) -> None:
+    every = max(1, math.ceil(int(plan.get("schedule.epochs")) / looks))
     plan.decide(
-        "schedule.validate_every", every, f"about {LOOKS} looks at the validation images"
+        "schedule.validate_every", every, f"at most {looks} looks at the validation images"
     )
 
 
