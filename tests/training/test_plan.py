@@ -104,11 +104,14 @@ def test_the_plan_reads_back_as_the_same_recipe():
 
 
 @pytest.mark.slow
-def test_an_ample_budget_takes_the_usual_widths_and_a_tight_one_smaller_crops():
+def test_an_ample_budget_takes_the_usual_widths_and_a_tight_one_fewer_pixels():
     settings = {"model.encoder_weights": "none", "optim.precision": "fp32"}
     settings |= {"data.batch_size": 1}
     few = settings | {"input.scale_ratio": 0.25}
     ample = make_plan(situation(), few, budget_s=1e6).recipe
     assert (ample.model.config, ample.data.crop_px) == ({}, (96, 128))
-    tight = make_plan(situation(), settings, budget_s=200).recipe
+    enlarged = make_plan(situation(), settings, budget_s=200).recipe
+    assert (enlarged.input.scale_ratio, enlarged.data.crop_px) == (1.0, (352, 352))
+    same_size = settings | {"input.scale_ratio": 1.0}
+    tight = make_plan(situation(), same_size, budget_s=200).recipe
     assert (tight.data.crop_px, tight.model.config["pyramid_channels"]) == ((256, 256), 128)

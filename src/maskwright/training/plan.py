@@ -240,12 +240,11 @@ def _full_schedule(plan: Plan, situation: Situation) -> None:
 
 
 def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
-    """Time a few steps; a tight budget takes smaller crops, an ample one more model."""
+    """Time a few steps; a tight budget sees fewer pixels, an ample one takes more model."""
     pace = _Pace.of(plan, situation)
     crops = pace.epochs_in(budget_s) * situation.num_train
     if crops < POOR_CROPS:
-        small = [min(SMALL_CROP_PX, side) for side in plan.get("data.crop_px")]
-        plan.decide("data.crop_px", small, "the budget is tight: more crops, but smaller ones")
+        _save_time(plan, situation)
         pace = _Pace.of(plan, situation)
     elif crops > RICH_CROPS and plan.get("model.config") == SLIM:
         plan.decide("model.config", {}, "the budget is ample: the usual widths")
@@ -264,6 +263,16 @@ def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
         f"{budget_s / 60:.1f} min to train",
     )
     _looks(plan, pace.looks_in(budget_s))
+
+
+def _save_time(plan: Plan, situation: Situation) -> None:
+    """Images are no longer enlarged; where they were not, crops are smaller."""
+    if plan.get("input.scale_ratio") > 1:
+        plan.decide("input.scale_ratio", 1.0, "the budget is too tight for enlarging")
+        _crops(plan, situation)
+        return
+    small = [min(SMALL_CROP_PX, side) for side in plan.get("data.crop_px")]
+    plan.decide("data.crop_px", small, "the budget is tight: more crops, but smaller ones")
 
 
 @dataclass(frozen=True, slots=True)
