@@ -139,7 +139,11 @@ def test_after_kill_9_it_goes_on_bit_for_bit(street, tmp_path, quick):
     assert not (out / "bundle").exists()
 
     resumed = subprocess.run(
-        command(street, out, "--resume"), capture_output=True, text=True, check=False
+        command(street, out, "--resume"),
+        capture_output=True,
+        env=ONE_THREAD,
+        text=True,
+        check=False,
     )
     assert resumed.returncode == 0, resumed.stderr
     assert_same(weights(tmp_path / "whole", "last"), weights(out, "last"))
