@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from maskwright.core import parts
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import BundleError, ConfigError
@@ -67,8 +65,3 @@ def load_model(card: ModelCard, weights: Path) -> AnySize:
             f"({str(error).splitlines()[0]}); train or export it again"
         ) from error
     return model
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Learnable numbers."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)

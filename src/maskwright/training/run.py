@@ -118,6 +118,7 @@ def train(
             recipe_yaml = _plan(held, request.settings, left_s).to_yaml()
         else:
             recipe_yaml = to_yaml(recipe, {})
+        (out / RUN).unlink(missing_ok=True)  # of a start that left no checkpoint
         write_text(out / RECIPE, recipe_yaml)
     PartialState().wait_for_everyone()
     recipe = read_recipe(out / RECIPE)
