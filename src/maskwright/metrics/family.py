@@ -1,0 +1,55 @@
+"""What a family of scores is made of: additive Counts in, Scores out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = Mapping[str, NDArray[Any]]
+"""Additive arrays by name, int64 or float64. Names are unique over all families. An array of
+one image has the shape its family states, say (C,) or (C, S); sums have the same shape, and
+`scores` takes any axes before it."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curve:
+    """Scores along an axis: `axis` names it with its unit, `at` are its n positions.
+
+    `values` is (..., n), or (..., C, n) for one curve a class. A position is a number or the
+    name of a bin ("16-64 px").
+    """
+
+    axis: str
+    at: tuple[float | str, ...]
+    values: Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scores:
+    """What one family says: numbers for the set (...), per class (..., C), and curves.
+
+    NaN stands for a score that does not exist, such as that of an absent class.
+    """
+
+    overall: Mapping[str, Values] = field(default_factory=dict)
+    classes: Mapping[str, Values] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    class_curves: Mapping[str, Curve] = field(default_factory=dict)
+
+
+def ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
+    """Elementwise above / below, float64, with NaN where below is 0."""
+    above, below = np.broadcast_arrays(above, below)
+    found = np.full(above.shape, np.nan)
+    np.divide(above, below, out=found, where=below > 0)
+    return found
+
+
+def mean_present(values: Values) -> Values:
+    """Mean over the last axis of what is not NaN; NaN where all of it is."""
+    present = ~np.isnan(values)
+    return ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1))
