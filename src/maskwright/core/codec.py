@@ -49,6 +49,24 @@ class LabelCodec:
         """Raw value = class index and 255 = IGNORE: the native layout."""
         return cls(spec=spec, raw_to_index={i: i for i in range(len(spec))})
 
+    @classmethod
+    def of_colors(cls, spec: LabelSpec) -> "LabelCodec":
+        """Raw value = the display colour of a class; nothing is ignored.
+
+        Raises:
+            ConfigError: Two classes have one colour.
+        """
+        raw_to_index: dict[int, int] = {}
+        for index, entry in enumerate(spec):
+            red, green, blue = entry.color
+            other = raw_to_index.setdefault(red << 16 | green << 8 | blue, index)
+            if other != index:
+                raise ConfigError(
+                    f"classes {spec.names[other]!r} and {entry.name!r} have one colour, "
+                    f"{entry.color}; give them different ones in dataset.yaml"
+                )
+        return cls(spec=spec, raw_to_index=raw_to_index, ignored=frozenset(), pixels="rgb")
+
     def decode(self, raw_HW: NDArray[np.integer], *, where: str) -> LabelMap:
         """Class indices for one mask.
 

@@ -1,0 +1,165 @@
+"""Folders of class maps from anywhere: index, palette or coloured images under one LabelSpec.
+
+The classes are those of a dataset.yaml or classes.txt, given or found in the folder or the two
+above it; where there is none, they are inferred from the values of all maps, as for a data set.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.codec import LabelCodec
+from ..core.errors import DataError
+from ..core.labels import LabelMap, LabelSpec
+from ..core.progress import Progress, silent
+from .images import IMAGE_SUFFIXES
+from .infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
+from .rawmask import read_raw, read_raw_as_stored
+from .scan import image_files
+from .schema import FILE_NAME, ClassEntry, DatasetFile, codec_of, read_dataset_file
+from .survey import survey_masks
+
+_ENOUGH_MAPS = 256
+"""So many maps tell how listed classes are stored; the others are checked when read."""
+
+_LEVELS_ABOVE = 2
+"""`masks/val` lies two levels below its dataset.yaml."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassMaps:
+    """Class maps by key: the path below `root` without its suffix.
+
+    `raw` says what one channel holds: raw values that `codec` maps, as in the masks of a data
+    set, or class indices, as `maskwright predict` writes them. Colours are always mapped.
+    """
+
+    root: Path
+    files: Mapping[str, Path]
+    codec: LabelCodec
+    raw: bool = True
+
+    @property
+    def spec(self) -> LabelSpec:
+        """The classes."""
+        return self.codec.spec
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def read(self, key: str) -> LabelMap:
+        """The LabelMap of one file.
+
+        Raises:
+            DataError: It is unreadable, or holds a value that is no class and not ignored.
+        """
+        path = self.files[key]
+        if self.raw:
+            return self.codec.decode(read_raw(path, self.codec.pixels), where=str(path))
+        kind, raw_HW = read_raw_as_stored(path)
+        if kind == self.codec.pixels == "rgb":
+            codec = self.codec
+        elif kind == "rgb":
+            codec = LabelCodec.of_colors(self.spec)
+        else:
+            codec = LabelCodec.identity(self.spec)
+        return codec.decode(raw_HW, where=str(path))
+
+
+def open_class_maps(
+    path: Path | str,
+    *,
+    spec: Path | str | None = None,
+    progress: Progress = silent,
+) -> ClassMaps:
+    """Find the maps at `path`, one image file or a folder searched to the bottom.
+
+    Raises:
+        DataError: Nothing there, two files of one key, or values that say no classes.
+        ConfigError: The file with the classes is wrong.
+    """
+    path = Path(path)
+    files = find_maps(path)
+    root = path if path.is_dir() else path.parent
+    codec = read_codec(files.values(), spec or find_spec(root), progress=progress)
+    return ClassMaps(root=root, files=files, codec=codec)
+
+
+def find_maps(path: Path) -> dict[str, Path]:
+    """Image files by key, sorted; reads none of them.
+
+    Raises:
+        DataError: Nothing there, or two files of one key.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; give class maps or a folder of them")
+    if path.is_file():
+        return {path.stem: path}
+    files: dict[str, Path] = {}
+    for file in image_files(path):
+        key = file.relative_to(path).with_suffix("").as_posix()
+        if key in files:
+            raise DataError(f"{file}: {files[key].name} has the same name; remove one of them")
+        files[key] = file
+    if not files:
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise DataError(f"{path}: holds no class maps ({kinds}); give another folder")
+    return files
+
+
+def find_spec(root: Path) -> Path | None:
+    """The nearest dataset.yaml that lists classes, or classes.txt, in `root` or above it."""
+    resolved = root.resolve()
+    for folder in (resolved, *resolved.parents[:_LEVELS_ABOVE]):
+        described = folder / FILE_NAME
+        if described.is_file() and read_dataset_file(described).classes:
+            return described
+        if (folder / CLASSES_FILE).is_file():
+            return folder / CLASSES_FILE
+    return None
+
+
+def read_codec(
+    files: Iterable[Path], spec: Path | str | None, *, progress: Progress = silent
+) -> LabelCodec:
+    """The codec that `spec` describes for `files`; inferred from all of them where it is None.
+
+    Raises:
+        DataError: A file is unreadable, or the values can be understood in two ways.
+        ConfigError: `spec` is wrong.
+    """
+    files = list(files)
+    listed = None if spec is None else _listed(Path(spec))
+    if isinstance(listed, DatasetFile):
+        return codec_of(_with_pixels(listed, files), where=Path(str(spec)))
+    if listed is not None:
+        files = files[:: max(1, len(files) // _ENOUGH_MAPS)]
+    survey = survey_masks(files, total=len(files), progress=progress)
+    if survey.unreadable:
+        raise DataError(survey.unreadable[0])
+    hints = Hints(
+        root=files[0].parent, classes=listed, origin=str(spec) if listed is not None else ""
+    )
+    codec, _ = infer_codec(survey, hints)
+    return codec
+
+
+def _listed(spec: Path) -> DatasetFile | dict[int, ClassEntry]:
+    if not spec.is_file():
+        raise DataError(f"{spec}: no such file; give a {FILE_NAME} or a {CLASSES_FILE}")
+    if spec.suffix.lower() in {".yaml", ".yml"}:
+        document = read_dataset_file(spec)
+        if not document.classes:
+            raise DataError(f"{spec}: lists no classes; write 'classes: [{{name: road}}, ...]'")
+        return document
+    return {index: ClassEntry(name=name) for index, name in read_classes_file(spec).items()}
+
+
+def _with_pixels(document: DatasetFile, files: list[Path]) -> DatasetFile:
+    """The document, with the kind of the first file where it does not say one."""
+    if document.codec.pixels is not None:
+        return document
+    kind, _ = read_raw_as_stored(files[0])
+    return document.model_copy(
+        update={"codec": document.codec.model_copy(update={"pixels": kind})}
+    )
