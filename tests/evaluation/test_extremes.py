@@ -10,7 +10,15 @@ from PIL import Image
 
 from maskwright.core import IGNORE, LabelSpec
 from maskwright.core.sample import Sample
-from maskwright.evaluation.extremes import IGNORED_RGB, PANELS, WRONG_RGB, Extremes, picture
+from maskwright.evaluation.extremes import (
+    IGNORED_RGB,
+    OUTLINE_RGB,
+    PANELS,
+    WRONG_RGB,
+    Extremes,
+    marked,
+    picture,
+)
 
 PALETTE = LabelSpec.of_names(("a", "b")).palette
 
@@ -52,23 +60,51 @@ def opened(content):
 def test_the_panels_show_truth_prediction_and_error():
     truth = np.array([[0, 0, 1, IGNORE]], np.uint8).repeat(8, 0).repeat(8, 1)
     predicted = np.array([[0, 1, 1, 1]], np.uint8).repeat(8, 0).repeat(8, 1)
-    one = Sample(
-        key="k", group="k", image_HWC=np.full((8, 32, 3), 90, np.uint8), labels_HW=truth
-    )
-    panels = picture(one, predicted, PALETTE)
+    panels = picture(truth, predicted, PALETTE, np.full((8, 32, 3), 90, np.uint8))
     assert tuple(panels) == PANELS
     centres = slice(4, None, 8)
     truth_shown = opened(panels["truth"])[4, centres].tolist()
     assert truth_shown == [[0, 0, 0], [0, 0, 0], [128, 0, 0], list(IGNORED_RGB)]
     errors = opened(panels["error"])[4, centres]
-    expected = [[155] * 3, WRONG_RGB, [155] * 3, IGNORED_RGB]
-    np.testing.assert_allclose(errors, expected, atol=12)  # JPEG
+    expected = [[188] * 3, WRONG_RGB, [188] * 3, IGNORED_RGB]
+    np.testing.assert_allclose(errors, expected, atol=14)  # JPEG
+
+
+def test_without_a_photograph_the_errors_lie_on_the_shapes_of_truth():
+    truth = np.array([[0, 1, 1]], np.uint8).repeat(8, 0).repeat(8, 1)
+    predicted = np.array([[0, 1, 0]], np.uint8).repeat(8, 0).repeat(8, 1)
+    extremes = Extremes(PALETTE)
+    extremes.add_maps("k", truth, predicted, 0.5)
+    (kept,) = extremes.ranked()
+    assert tuple(kept["panels"]) == PANELS[1:]
+    shown = opened(kept["panels"]["error"])[4, 4::8]
+    assert shown[0].max() < shown[1].max()  # black and dark red, in pale grey
+    np.testing.assert_allclose(shown[2], WRONG_RGB, atol=14)
+
+
+def test_wrong_pixels_are_outlined_so_that_a_grey_print_shows_them():
+    wrong = np.zeros((20, 20), bool)
+    wrong[5:15, 5:15] = True
+    shown = marked(np.full((20, 20, 3), 255, np.uint8), {WRONG_RGB: wrong})
+    assert shown[10, 5].tolist() == list(OUTLINE_RGB)
+    assert shown[10, 10].tolist() == list(WRONG_RGB)
+    assert shown[0, 0].tolist() == [241] * 3
+    line = np.zeros((20, 20), bool)
+    line[5] = True
+    thin = marked(np.full((20, 20, 3), 255, np.uint8), {WRONG_RGB: line})
+    assert thin[5, 3].tolist() == list(WRONG_RGB)  # too thin for a rim
+
+
+def test_a_sample_without_labels_is_no_candidate():
+    bare = Sample(key="k", group="k", image_HWC=np.zeros((2, 3, 3), np.uint8))
+    with pytest.raises(ValueError, match="k has no labels"):
+        Extremes(PALETTE).add(bare, np.zeros((2, 3), np.uint8), 1.0)
 
 
 @pytest.mark.parametrize("size_HW", [(1000, 10), (10, 2000), (1, 1)])
 def test_large_images_are_shown_small(size_HW):
     one = sample("k", *size_HW)
-    panels = picture(one, one.labels_HW, PALETTE)
+    panels = picture(one.labels_HW, one.labels_HW, PALETTE, one.image_HWC)
     shapes = {opened(content).shape for content in panels.values()}
     assert len(shapes) == 1
-    assert max(shapes.pop()) <= 480
+    assert max(shapes.pop()) <= 960

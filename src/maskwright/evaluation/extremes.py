@@ -13,12 +13,18 @@ from ..core.labels import IGNORE, LabelMap
 from ..core.sample import Sample
 from ..inference.display import Rgb, indexed_png, jpeg, to_rgb
 
+Image = NDArray[np.uint8] | NDArray[np.uint16]
+
 PANELS = ("image", "truth", "prediction", "error")
 IGNORED_RGB = (232, 232, 236)
 WRONG_RGB = (213, 94, 0)
 """Vermillion of Okabe and Ito: apart from the grey of right pixels for every kind of sight."""
+OUTLINE_RGB = (70, 24, 0)
+"""Around wrong pixels: they stand out by lightness too, so on a grey print."""
 
-_LONGEST_PX = 480
+_LONGEST_PX = 960
+"""Enough to see single pixels of a street scene when a panel fills the screen."""
+_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
 @dataclass(slots=True)
@@ -33,6 +39,21 @@ class Extremes:
 
     def add(self, sample: Sample, predicted_HW: LabelMap, miou: float) -> None:
         """Consider one image; NaN (every pixel ignored) is no candidate."""
+        if sample.labels_HW is None:
+            raise ValueError(f"{sample.key} has no labels")
+        self._consider(
+            sample.key, miou, maps=(sample.labels_HW, predicted_HW), image_HWC=sample.image_HWC
+        )
+
+    def add_maps(
+        self, key: str, truth_HW: LabelMap, predicted_HW: LabelMap, miou: float
+    ) -> None:
+        """`add` where there is no photograph: the errors lie on the shapes of truth."""
+        self._consider(key, miou, maps=(truth_HW, predicted_HW), image_HWC=None)
+
+    def _consider(
+        self, key: str, miou: float, *, maps: tuple[LabelMap, LabelMap], image_HWC: Image | None
+    ) -> None:
         self._seen += 1
         if math.isnan(miou):
             return
@@ -40,8 +61,8 @@ class Extremes:
         sides = [s for s in sides if len(s[0]) < self.num_kept or s[1] > s[0][0][0]]
         if not sides:
             return
-        kept = {"key": sample.key, "miou": miou}
-        kept["panels"] = picture(sample, predicted_HW, self.palette)
+        kept = {"key": key, "miou": miou}
+        kept["panels"] = picture(*maps, self.palette, image_HWC)
         for heap, goodness in sides:
             push = heapq.heappush if len(heap) < self.num_kept else heapq.heappushpop
             push(heap, (goodness, -self._seen, kept))
@@ -58,46 +79,65 @@ class Extremes:
         )
 
 
-def picture(sample: Sample, predicted_HW: LabelMap, palette: Rgb) -> dict[str, bytes]:
-    """The four panels of one image as JPEG (photograph, error) and palette PNG files."""
-    if sample.labels_HW is None:
-        raise ValueError(f"{sample.key} has no labels")
-    size_hw = _shown_size(predicted_HW.shape)
-    image_hw3 = _resized(to_rgb(sample.image_HWC), size_hw, cv2.INTER_AREA)
-    truth_hw = _resized(sample.labels_HW, size_hw, cv2.INTER_NEAREST)
-    predicted_hw = _resized(predicted_HW, size_hw, cv2.INTER_NEAREST)
+def picture(
+    truth_HW: LabelMap, predicted_HW: LabelMap, palette: Rgb, image_HWC: Image | None = None
+) -> dict[str, bytes]:
+    """The panels of one image as JPEG (photograph, error) and palette PNG files.
+
+    At most 960 px a side. Without a photograph there is no panel `image`.
+    """
+    size_hw = shown_size(truth_HW.shape)
+    truth_hw = smaller(truth_HW, size_hw)
+    predicted_hw = smaller(predicted_HW, size_hw)
     colors = palette.copy()
     colors[IGNORE] = IGNORED_RGB
-    return {
-        "image": jpeg(image_hw3),
+    panels = {
         "truth": indexed_png(truth_hw, colors),
         "prediction": indexed_png(predicted_hw, colors),
-        "error": jpeg(_errors(image_hw3, truth_hw, predicted_hw)),
     }
+    if image_HWC is None:
+        ground_hw3 = colors[truth_hw]
+    else:
+        ground_hw3 = cv2.resize(to_rgb(image_HWC), size_hw[::-1], interpolation=cv2.INTER_AREA)
+        panels = {"image": jpeg(np.asarray(ground_hw3, np.uint8))} | panels
+    marks = {WRONG_RGB: truth_hw != predicted_hw, IGNORED_RGB: truth_hw == IGNORE}
+    return panels | {"error": jpeg(marked(np.asarray(ground_hw3, np.uint8), marks))}
 
 
-def _errors(image_hw3: Rgb, truth_hw: LabelMap, predicted_hw: LabelMap) -> Rgb:
-    """A pale grey photograph with wrong pixels in vermillion and ignored ones left blank."""
-    grey_hw = cv2.cvtColor(image_hw3, cv2.COLOR_RGB2GRAY)
-    shown_hw3 = np.repeat((110 + grey_hw * 0.5).astype(np.uint8)[..., None], 3, axis=2)
-    shown_hw3[truth_hw != predicted_hw] = WRONG_RGB
-    shown_hw3[truth_hw == IGNORE] = IGNORED_RGB
+def marked(
+    ground_hw3: Rgb, marks: dict[tuple[int, int, int], NDArray[np.bool_]]
+) -> NDArray[np.uint8]:
+    """A pale grey `ground` with each mask in its colour, outlined; the last mask wins."""
+    grey_hw = cv2.cvtColor(ground_hw3, cv2.COLOR_RGB2GRAY)
+    shown_hw3 = np.repeat((160 + grey_hw * 0.32).astype(np.uint8)[..., None], 3, axis=2)
+    for color, mask_hw in marks.items():
+        shown_hw3[mask_hw] = color
+        if color != IGNORED_RGB:
+            shown_hw3[_rim(mask_hw)] = OUTLINE_RGB
     return shown_hw3
 
 
-def _order(item: tuple[float, int, dict[str, Any]]) -> tuple[float, int]:
-    """Largest goodness first; of equals the image seen first."""
-    return -item[0], -item[1]
+def _rim(mask_hw: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The outermost pixels of what is thicker than its own outline."""
+    solid_hw = mask_hw.astype(np.uint8)
+    inner_hw = cv2.erode(solid_hw, _CROSS)
+    thick_hw = cv2.dilate(inner_hw, _CROSS)
+    return np.asarray((thick_hw & solid_hw) > inner_hw, np.bool_)
 
 
-def _shown_size(size_HW: tuple[int, ...]) -> tuple[int, int]:
+def shown_size(size_HW: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width, at most 960 px, in which an image of `size_HW` is shown."""
     scale = min(1.0, _LONGEST_PX / max(size_HW))
     height, width = (max(1, round(n * scale)) for n in size_HW)
     return height, width
 
 
-def _resized(
-    pixels: NDArray[np.uint8], size_hw: tuple[int, int], interpolation: int
-) -> NDArray[np.uint8]:
-    resized = cv2.resize(pixels, size_hw[::-1], interpolation=interpolation)
-    return np.asarray(resized, np.uint8)
+def smaller(labels_HW: LabelMap, size_hw: tuple[int, int]) -> LabelMap:
+    """Class indices at the nearest pixel."""
+    shown_hw = cv2.resize(labels_HW, size_hw[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(shown_hw, np.uint8)
+
+
+def _order(item: tuple[float, int, dict[str, Any]]) -> tuple[float, int]:
+    """Largest goodness first; of equals the image seen first."""
+    return -item[0], -item[1]
