@@ -98,10 +98,11 @@ def picture(
     if image_HWC is None:
         ground_hw3 = colors[truth_hw]
     else:
-        ground_hw3 = cv2.resize(to_rgb(image_HWC), size_hw[::-1], interpolation=cv2.INTER_AREA)
-        panels = {"image": jpeg(np.asarray(ground_hw3, np.uint8))} | panels
+        shrunk: Any = cv2.resize(to_rgb(image_HWC), size_hw[::-1], interpolation=cv2.INTER_AREA)
+        ground_hw3 = shrunk
+        panels = {"image": jpeg(ground_hw3)} | panels
     marks = {WRONG_RGB: truth_hw != predicted_hw, IGNORED_RGB: truth_hw == IGNORE}
-    return panels | {"error": jpeg(marked(np.asarray(ground_hw3, np.uint8), marks))}
+    return panels | {"error": jpeg(marked(ground_hw3, marks))}
 
 
 def marked(
@@ -119,10 +120,9 @@ def marked(
 
 def _rim(mask_hw: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The outermost pixels of what is thicker than its own outline."""
-    solid_hw = mask_hw.astype(np.uint8)
-    inner_hw = cv2.erode(solid_hw, _CROSS)
+    inner_hw = cv2.erode(mask_hw.astype(np.uint8), _CROSS)
     thick_hw = cv2.dilate(inner_hw, _CROSS)
-    return np.asarray((thick_hw & solid_hw) > inner_hw, np.bool_)
+    return mask_hw & (np.asarray(thick_hw) > np.asarray(inner_hw))
 
 
 def shown_size(size_HW: tuple[int, ...]) -> tuple[int, int]:
