@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .data.dataset import open_dataset as open_dataset
     from .data.splits import make_split as split
     from .evaluation.evaluate import evaluate as evaluate
-    from .evaluation.evaluate import write_report as write_report
+    from .evaluation.files import write_report as write_report
     from .inference.predict import predict as predict
     from .inference.predictor import open_model as open_model
     from .training.run import Request as Request
@@ -31,7 +31,7 @@ _HOME = {
     "predict": ("inference.predict", "predict"),
     "split": ("data.splits", "make_split"),
     "train": ("training.run", "train"),
-    "write_report": ("evaluation.evaluate", "write_report"),
+    "write_report": ("evaluation.files", "write_report"),
 }
 __all__ = [
     "Request",

@@ -1,9 +1,15 @@
-"""Scores as pure functions of a Confusion.
+"""Region scores as pure functions of pixel counts: a Confusion, or its Margins.
 
 A class absent from both truth and prediction scores NaN, not 0 and not 1,
 and is left out of every mean. Recall of a class absent from truth, and precision of a class
 never predicted, are NaN for the same reason. State this wherever a mean is shown.
+
+Every function takes Margins with any number of axes before the classes and keeps them: (C,) of
+one set, (B, C) of B bootstrap replicates.
 """
+
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,63 +21,119 @@ ABSENT_RULE = (
     "and is left out of every mean."
 )
 
-
-def iou(confusion: Confusion) -> NDArray[np.float64]:
-    """Intersection over union per class, shape (C,): TP / (TP + FP + FN)."""
-    hit_C, truth_C, predicted_C = _margins(confusion)
-    return _ratio(hit_C, truth_C + predicted_C - hit_C)
+Values = NDArray[np.float64]
 
 
-def dice(confusion: Confusion) -> NDArray[np.float64]:
-    """Dice (F1) per class, shape (C,). Always 2 IoU / (1 + IoU)."""
-    hit_C, truth_C, predicted_C = _margins(confusion)
-    return _ratio(2 * hit_C, truth_C + predicted_C)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Margins:
+    """Right pixels, pixels in truth and pixels predicted, per class, (..., C).
+
+    All region scores follow from these three; they need no whole matrix.
+    """
+
+    hit: NDArray[Any]
+    truth: NDArray[Any]
+    predicted: NDArray[Any]
+
+    @classmethod
+    def of(cls, confusion: Confusion) -> Self:
+        """The diagonal and the sums of rows and columns."""
+        counts_CC = confusion.counts_CC
+        return cls(
+            hit=np.diagonal(counts_CC),
+            truth=counts_CC.sum(axis=1),
+            predicted=counts_CC.sum(axis=0),
+        )
 
 
-def precision(confusion: Confusion) -> NDArray[np.float64]:
-    """TP / (TP + FP) per class, shape (C,); NaN where the class is never predicted."""
-    hit_C, _, predicted_C = _margins(confusion)
-    return _ratio(hit_C, predicted_C)
+PixelCounts = Confusion | Margins
 
 
-def recall(confusion: Confusion) -> NDArray[np.float64]:
-    """TP / (TP + FN) per class, shape (C,); NaN where the class is absent from truth."""
-    hit_C, truth_C, _ = _margins(confusion)
-    return _ratio(hit_C, truth_C)
+def iou(counts: PixelCounts) -> Values:
+    """Intersection over union per class, shape (..., C): TP / (TP + FP + FN)."""
+    m = _margins(counts)
+    return ratio(m.hit, m.truth + m.predicted - m.hit)
 
 
-def mean_iou(confusion: Confusion) -> float:
+def dice(counts: PixelCounts) -> Values:
+    """Dice (F1) per class, shape (..., C). Always 2 IoU / (1 + IoU)."""
+    m = _margins(counts)
+    return ratio(2 * m.hit, m.truth + m.predicted)
+
+
+def precision(counts: PixelCounts) -> Values:
+    """TP / (TP + FP) per class, shape (..., C); NaN where the class is never predicted."""
+    m = _margins(counts)
+    return ratio(m.hit, m.predicted)
+
+
+def recall(counts: PixelCounts) -> Values:
+    """TP / (TP + FN) per class, shape (..., C); NaN where the class is absent from truth."""
+    m = _margins(counts)
+    return ratio(m.hit, m.truth)
+
+
+def accuracy(counts: PixelCounts) -> Values:
+    """(TP + TN) / all per class against the rest, shape (..., C); NaN for an absent class.
+
+    Near 1 for every rare class, found or not: recall is what MMSegmentation and others call
+    class accuracy.
+    """
+    m = _margins(counts)
+    total = m.truth.sum(axis=-1, keepdims=True)
+    wrong = m.truth + m.predicted - 2 * m.hit
+    return np.where(m.truth + m.predicted > 0, ratio(total - wrong, total), np.nan)
+
+
+def mean_iou(counts: PixelCounts) -> Values:
     """Mean IoU over classes that occur in truth or prediction; NaN when nothing was counted."""
-    iou_C = iou(confusion)
-    present_C = ~np.isnan(iou_C)
-    return float(iou_C[present_C].mean()) if present_C.any() else float("nan")
+    return mean_present(iou(counts))
 
 
-def pixel_accuracy(confusion: Confusion) -> float:
+def micro_iou(counts: PixelCounts) -> Values:
+    """IoU of all classes pooled: sum of TP / sum of (TP + FP + FN)."""
+    m = _margins(counts)
+    hit = m.hit.sum(axis=-1)
+    return ratio(hit, m.truth.sum(axis=-1) + m.predicted.sum(axis=-1) - hit)
+
+
+def pixel_accuracy(counts: PixelCounts) -> Values:
     """Share of counted pixels whose class is right; NaN when nothing was counted."""
-    total = confusion.num_pixels
-    return float(np.trace(confusion.counts_CC)) / total if total else float("nan")
+    m = _margins(counts)
+    return ratio(m.hit.sum(axis=-1), m.truth.sum(axis=-1))
 
 
-def frequency_weighted_iou(confusion: Confusion) -> float:
+def frequency_weighted_iou(counts: PixelCounts) -> Values:
     """IoU per class weighted by the class's share of truth; Long et al. 2015, section 5."""
-    total = confusion.num_pixels
-    if not total:
-        return float("nan")
-    _, truth_C, _ = _margins(confusion)
-    return float(np.nansum(iou(confusion) * truth_C) / total)
+    m = _margins(counts)
+    return ratio(np.nansum(iou(m) * m.truth, axis=-1), m.truth.sum(axis=-1))
 
 
-def _margins(
-    confusion: Confusion,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Right pixels, pixels in truth, pixels predicted; per class."""
-    counts_CC = confusion.counts_CC
-    return np.diagonal(counts_CC), counts_CC.sum(axis=1), counts_CC.sum(axis=0)
+def cohens_kappa(counts: PixelCounts) -> Values:
+    """Agreement beyond chance, at most 1; Cohen 1960: (p_o - p_e) / (1 - p_e).
+
+    NaN when nothing was counted, or all truth and prediction are one class (p_e = 1).
+    """
+    m = _margins(counts)
+    total = m.truth.sum(axis=-1).astype(np.float64)
+    observed = ratio(m.hit.sum(axis=-1), total)
+    chance = ratio((m.truth.astype(np.float64) * m.predicted).sum(axis=-1), total**2)
+    return ratio(observed - chance, np.nan_to_num(1 - chance))
 
 
-def _ratio(above: NDArray[np.int64], below: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Elementwise above / below with NaN where below is 0."""
-    ratio = np.full(above.shape, np.nan)
-    np.divide(above, below, out=ratio, where=below > 0)
-    return ratio
+def _margins(counts: PixelCounts) -> Margins:
+    return counts if isinstance(counts, Margins) else Margins.of(counts)
+
+
+def ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
+    """Elementwise above / below, float64, with NaN where below is 0."""
+    above, below = np.broadcast_arrays(above, below)
+    found = np.full(above.shape, np.nan)
+    np.divide(above, below, out=found, where=below > 0)
+    return found
+
+
+def mean_present(values: Values) -> Values:
+    """Mean over the last axis of what is not NaN; NaN where all of it is."""
+    present = ~np.isnan(values)
+    return ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1))

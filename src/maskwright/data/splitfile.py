@@ -100,28 +100,30 @@ class SplitFile:
 
 
 def grouped(entries: Iterable[Entry], pattern: str | None) -> Sequence[Entry]:
-    """The entries with groups cut out of their keys: the pattern's first bracket, or all of it.
+    """The entries with groups cut out of their keys by `groups_of`; as they are without one."""
+    entries = tuple(entries)
+    if pattern is None:
+        return entries
+    groups = groups_of([entry.key for entry in entries], pattern)
+    return tuple(replace(e, group=group) for e, group in zip(entries, groups, strict=True))
+
+
+def groups_of(keys: Sequence[str], pattern: str) -> list[str]:
+    """What the pattern finds in each key: its first bracket, or all of it.
 
     Raises:
         ConfigError: Not a regular expression.
         DataError: A key does not match.
     """
-    entries = tuple(entries)
-    if pattern is None:
-        return entries
     try:
         expression = re.compile(pattern)
     except re.error as error:
         raise ConfigError(f"group {pattern!r} is no regular expression: {error}") from error
-    found = [expression.search(entry.key) for entry in entries]
-    missed = [e.key for e, match in zip(entries, found, strict=True) if match is None]
+    found = [(key, expression.search(key)) for key in keys]
+    missed = [key for key, match in found if match is None]
     if missed:
         raise DataError(
             f"group {pattern!r} matches nothing in {missed[0]!r} and {len(missed) - 1} other "
             f"keys; widen the expression"
         )
-    return tuple(
-        replace(e, group=m.group(1 if expression.groups else 0))
-        for e, m in zip(entries, found, strict=True)
-        if m is not None
-    )
+    return [match.group(1 if expression.groups else 0) for _, match in found if match]

@@ -1,13 +1,7 @@
 """A model on a data set -> Report: one Confusion at source resolution, one image in memory."""
 
-import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from ..core.atomic import into_folder
-from ..core.confusion import Confusion
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
@@ -15,8 +9,11 @@ from ..core.report import Report
 from ..core.scores import mean_iou
 from ..data.dataset import Dataset
 from ..inference.predictor import Predictor
+from .counting import Counted, Detail, count_pair
 from .extremes import Extremes
-from .render import render
+from .files import versions_of
+from .slices import brightness
+from .tally import Tally
 
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "onnxruntime", "torch")
 
@@ -30,39 +27,33 @@ def evaluate(model: Predictor, dataset: Dataset, *, progress: Progress = silent)
     labels = model.card.labels
     _require_same_classes(labels, dataset)
     _require_labels(dataset)
-    total = Confusion.zero(len(labels))
+    detail = Detail(full=True)
     extremes = Extremes(dataset.spec.palette)
+    tally = Tally(dataset.spec, detail.families)
     for number in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample = dataset[number]
         where = str(dataset.entries[number].image)
         predicted_HW = model.predict(sample.image_HWC, where=where).labels_HW
         if sample.labels_HW is None:
             raise DataError(f"{where}: has no mask")
-        confusion = Confusion.of(sample.labels_HW, predicted_HW, len(labels))
-        total += confusion
-        extremes.add(sample, predicted_HW, mean_iou(confusion))
+        confusion, counts = count_pair(sample.labels_HW, predicted_HW, len(labels), detail)
+        tally.add(
+            Counted(
+                key=sample.key,
+                group=sample.group,
+                confusion=confusion,
+                counts=counts,
+                attributes={"brightness": brightness(sample.image_HWC)},
+            )
+        )
+        extremes.add(sample, predicted_HW, float(mean_iou(confusion)))
     ranked = extremes.ranked()
-    return Report(
-        labels=dataset.spec,
-        confusion=total,
+    return tally.report(
         provenance=_provenance(model, dataset),
+        settings=detail.to_json(),
         images=tuple({k: v for k, v in i.items() if k != "panels"} for i in ranked),
         pictures={i["key"]: i["panels"] for i in ranked},
     )
-
-
-def write_report(report: Report, out: Path | str) -> None:
-    """Write report.json and report.html into `out`, both or neither.
-
-    Raises:
-        OutputError: `out` cannot be written.
-    """
-    document = report.to_json()
-    page = render(report)
-    with into_folder(Path(out)) as staging:
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-        (staging / "report.json").write_text(text, encoding="utf-8")
-        (staging / "report.html").write_text(page, encoding="utf-8")
 
 
 def _require_same_classes(labels: LabelSpec, dataset: Dataset) -> None:
@@ -114,15 +105,5 @@ def _provenance(model: Predictor, dataset: Dataset) -> dict[str, Any]:
             "labels_fingerprint": dataset.spec.fingerprint,
         },
         "seed": card.provenance.get("seed"),
-        "versions": {"python": platform.python_version()} | _installed(),
+        "versions": versions_of(_VERSIONS),
     }
-
-
-def _installed() -> dict[str, str]:
-    found = {}
-    for name in _VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue  # torch is not there on a machine that only serves
-    return found

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
+
+from ..core.scores import Values, mean_present, ratio
+
+__all__ = ["Counts", "Curve", "Scores", "Values", "mean_present", "ratio"]
 
 Counts = Mapping[str, NDArray[Any]]
 """Additive arrays by name, int64 or float64. Names are unique over all families. An array of
 one image has the shape its family states, say (C,) or (C, S); sums have the same shape, and
 `scores` takes any axes before it."""
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,17 +40,3 @@ class Scores:
     classes: Mapping[str, Values] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     class_curves: Mapping[str, Curve] = field(default_factory=dict)
-
-
-def ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
-    """Elementwise above / below, float64, with NaN where below is 0."""
-    above, below = np.broadcast_arrays(above, below)
-    found = np.full(above.shape, np.nan)
-    np.divide(above, below, out=found, where=below > 0)
-    return found
-
-
-def mean_present(values: Values) -> Values:
-    """Mean over the last axis of what is not NaN; NaN where all of it is."""
-    present = ~np.isnan(values)
-    return ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1))

@@ -262,7 +262,7 @@ class _Run:
         last = progress.step == self.job.num_steps
         better, looked = False, progress.epoch % schedule.validate_every == 0 or last
         if looked:
-            self.miou = mean_iou(self._validate())
+            self.miou = float(mean_iou(self._validate()))
             better = progress.best_epoch < 0 or self.miou > progress.best_miou
             if better:
                 progress.best_miou, progress.best_epoch = self.miou, progress.epoch

@@ -28,7 +28,8 @@ from maskwright.core.progress import Progress, silent
 from maskwright.core.report import Report
 from maskwright.data.dataset import Dataset, open_dataset
 from maskwright.data.facts import Facts, measure_facts
-from maskwright.evaluation.evaluate import evaluate, write_report
+from maskwright.evaluation.evaluate import evaluate
+from maskwright.evaluation.files import write_report
 from maskwright.export.bundle import export_bundle
 from maskwright.inference.predictor import open_model
 from maskwright.nn.encoders import require_weights

@@ -1,0 +1,204 @@
+"""Predictions of any framework against truth, both as class maps on disk -> Report.
+
+A file of one folder belongs to the file of the other that has the same path below its folder,
+suffixes aside. Files are read and counted on all cores; a few images are in memory at a time.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..core.errors import DataError
+from ..core.labels import LabelMap
+from ..core.progress import Progress, silent
+from ..core.report import Report
+from ..core.scores import mean_iou
+from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
+from ..data.scan import split_name
+from ..data.splitfile import groups_of
+from .counting import Counted, Detail, count_pair
+from .extremes import Extremes
+from .files import versions_of
+from .slices import GROUP_COLUMN, read_attributes
+from .tally import Tally
+
+_VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "pillow")
+_SPLITS = ("train", "val", "test")
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the files are understood and put together.
+
+    `spec` is a dataset.yaml or classes.txt; None looks for one beside the truth, then beside
+    the predictions, and else infers the classes from all values. `raw_predictions`: one-channel
+    predictions hold raw values that the codec of `spec` maps, as truth does, not class indices.
+    `group` is a regular expression that finds the group of a key, `attributes` a CSV file.
+    """
+
+    spec: Path | None = None
+    raw_predictions: bool = False
+    group: str | None = None
+    attributes: Path | None = None
+
+
+PLAIN = Reading()
+
+
+def score(
+    predictions: Path | str,
+    truth: Path | str,
+    *,
+    reading: Reading = PLAIN,
+    detail: Detail | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Score the class maps in `predictions` against those in `truth`.
+
+    Args:
+        predictions: A folder searched to the bottom, or one file.
+        truth: A folder with the same names, or one file.
+        reading: How files are understood; `Reading()` finds out.
+        detail: What is counted beside the regions; None is nothing.
+        progress: Told of every pair.
+
+    Raises:
+        DataError: A file is missing, extra, damaged or of another size, or holds a value that
+            is no class.
+        ConfigError: The file with the classes, or the expression of the group, is wrong.
+    """
+    detail = detail or Detail()
+    said, true = _open_both(Path(predictions), Path(truth), reading, progress)
+    keys = list(true.files)
+    attributes = _attributes(keys, reading)
+    extremes = Extremes(true.spec.palette)
+    tally = Tally(true.spec, detail.families)
+
+    def counted(key: str) -> tuple[Counted, LabelMap, LabelMap]:
+        truth_HW, predicted_HW = true.read(key), said.read(key)
+        try:
+            confusion, counts = count_pair(truth_HW, predicted_HW, len(true.spec), detail)
+        except DataError as error:
+            raise DataError(f"{said.files[key]} and {true.files[key]}: {error}") from error
+        group = attributes[key][GROUP_COLUMN]
+        slices = {by: value for by, value in attributes[key].items() if by != GROUP_COLUMN}
+        image = Counted(
+            key=key, group=group, confusion=confusion, counts=counts, attributes=slices
+        )
+        return image, truth_HW, predicted_HW
+
+    done = in_order(counted, keys)
+    for image, truth_HW, predicted_HW in progress(done, total=len(keys), what="scoring"):
+        tally.add(image)
+        miou = float(mean_iou(image.confusion))
+        extremes.add_maps(image.key, truth_HW, predicted_HW, miou)
+    ranked = extremes.ranked()
+    return tally.report(
+        provenance=_provenance(said, true, reading),
+        settings=detail.to_json(),
+        images=tuple({k: v for k, v in i.items() if k != "panels"} for i in ranked),
+        pictures={i["key"]: i["panels"] for i in ranked},
+    )
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`work` of each item in order, done by as many threads as there are cores.
+
+    At most two results a thread wait. The first failure is raised in its turn, and no further
+    item is begun.
+    """
+    num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(num_threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > 2 * num_threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _open_both(
+    predictions: Path, truth: Path, reading: Reading, progress: Progress
+) -> tuple[ClassMaps, ClassMaps]:
+    said, true = find_maps(predictions), find_maps(truth)
+    if predictions.is_file() and truth.is_file():
+        said = {truth.stem: predictions}
+    _require_same_keys(predictions, said, truth, true)
+    listed = reading.spec or find_spec(_folder(truth)) or find_spec(_folder(predictions))
+    files = list(true.values()) if listed else [*true.values(), *said.values()]
+    codec = read_codec(files, listed, progress=progress)
+    return (
+        ClassMaps(
+            root=predictions,
+            files=said,
+            codec=codec,
+            raw=reading.raw_predictions or listed is None,
+        ),
+        ClassMaps(root=truth, files=true, codec=codec),
+    )
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _require_same_keys(
+    predictions: Path, said: Mapping[str, Path], truth: Path, true: Mapping[str, Path]
+) -> None:
+    for lacking, there, what in (
+        (predictions, sorted(set(true) - set(said)), "has no prediction for"),
+        (truth, sorted(set(said) - set(true)), "has no truth for"),
+    ):
+        if there:
+            shown = ", ".join(there[:3]) + (", ..." if len(there) > 3 else "")
+            raise DataError(
+                f"{lacking}: {what} {len(there)} of {len(set(true) | set(said))} images: "
+                f"{shown}; names below the two folders must be the same, suffixes aside"
+            )
+
+
+def _attributes(keys: list[str], reading: Reading) -> Mapping[str, Mapping[str, str]]:
+    """Attributes by key, with a group in each."""
+    if reading.group is not None:
+        groups = dict(zip(keys, groups_of(keys, reading.group), strict=True))
+    else:
+        groups = {key: _group(key) for key in keys}
+    listed: Mapping[str, Mapping[str, str]] = {}
+    if reading.attributes is not None:
+        listed = read_attributes(reading.attributes, keys)
+    return {key: {GROUP_COLUMN: groups[key], **listed.get(key, {})} for key in keys}
+
+
+def _group(key: str) -> str:
+    """The folder of a key below that of its split, or the key itself where there is none."""
+    folders = key.split("/")[:-1]
+    if folders and split_name(folders[0]) in _SPLITS:
+        folders = folders[1:]
+    return "/".join(folders) or key
+
+
+def _provenance(said: ClassMaps, true: ClassMaps, reading: Reading) -> dict[str, Any]:
+    return {
+        "data": {
+            "name": f"{said.root.name} against {true.root.name}",
+            "splits": {"all": len(true)},
+            "labels_fingerprint": true.spec.fingerprint,
+        },
+        "predictions": {"root": str(said.root), "raw": said.raw},
+        "truth": {
+            "root": str(true.root),
+            "spec": None if reading.spec is None else str(reading.spec),
+        },
+        "versions": versions_of(_VERSIONS),
+    }

@@ -1,0 +1,179 @@
+"""Slices: the same scores on the parts of a set that an attribute makes, the worst first.
+
+Attributes come from a CSV file with one line an image (`key`, then any columns: weather,
+camera, site), and from the images themselves. A column of numbers with many values is cut at
+its quartiles. An image that the file does not list is refused, as is a column that would
+make a slice of nearly every image.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError
+from ..core.labels import LabelSpec
+from ..core.report import number
+from ..metrics import region
+from ..metrics.family import Counts
+from .bootstrap import MIN_GROUPS, Replicates, intervals
+
+KEY_COLUMNS = ("key", "image")
+GROUP_COLUMN = "group"
+MAX_VALUES = 30
+_BRIGHTNESS = ((64, "dark (< 64)"), (128, "dim (64-127)"), (192, "bright (128-191)"))
+_BRIGHTEST = "very bright (>= 192)"
+
+
+def brightness(image_HWC: NDArray[Any]) -> str:
+    """Name of the bin of the mean over pixels and channels, on a scale of 0 to 255."""
+    top = 255 if image_HWC.dtype == np.uint8 else max(1, int(image_HWC.max(initial=0)))
+    mean = float(image_HWC.mean()) * 255 / top
+    return next((name for limit, name in _BRIGHTNESS if mean < limit), _BRIGHTEST)
+
+
+def read_attributes(path: Path, keys: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Attributes by key, numbers with many values as quartiles; `group` may be among them.
+
+    Raises:
+        DataError: Unreadable, no key column, a key without a line or with two, or a column
+            with more than `MAX_VALUES` values that are no numbers.
+    """
+    lines = _lines(path)
+    missing = [key for key in keys if key not in lines]
+    if missing:
+        raise DataError(
+            f"{path}: {len(missing)} images have no line, the first is {missing[0]!r}; "
+            f"add a line for each (keys are file names without suffix)"
+        )
+    listed = {key: lines[key] for key in keys}
+    columns = list(next(iter(listed.values()), {}))
+    for column in columns:
+        if column != GROUP_COLUMN:
+            _name_values(path, column, listed)
+    return listed
+
+
+@dataclass(slots=True)
+class Slices:
+    """Region counts by attribute and value, with replicates of their own."""
+
+    labels: LabelSpec
+    _parts: dict[tuple[str, str], "_Part"] = field(default_factory=dict)
+
+    def add(
+        self,
+        attributes: Mapping[str, str],
+        counts: Counts,
+        group: str,
+        weights_B: NDArray[np.float64],
+    ) -> None:
+        """Add one image to the slice of each of its attributes."""
+        margins = {name: counts[name] for name in ("hit", "truth", "predicted")}
+        for by, value in attributes.items():
+            part = self._parts.setdefault((by, value), _Part())
+            part.add(margins, group, weights_B)
+
+    def ranked(self) -> list[dict[str, Any]]:
+        """One JSON object a slice, lowest mIoU first; none that is the whole set."""
+        several = {
+            by for by, _ in self._parts if sum(other == by for other, _ in self._parts) > 1
+        }
+        documents = [
+            part.to_json(by, value, self.labels)
+            for (by, value), part in self._parts.items()
+            if by in several
+        ]
+        return sorted(documents, key=_worst_first)
+
+
+@dataclass(slots=True)
+class _Part:
+    sums: dict[str, NDArray[Any]] = field(default_factory=dict)
+    replicates: Replicates = field(default_factory=Replicates)
+    groups: set[str] = field(default_factory=set)
+    num_images: int = 0
+
+    def add(self, margins: Counts, group: str, weights_B: NDArray[np.float64]) -> None:
+        self.sums = {n: self.sums[n] + a if self.sums else +a for n, a in margins.items()}
+        self.replicates.add(margins, weights_B)
+        self.groups.add(group)
+        self.num_images += 1
+
+    def to_json(self, by: str, value: str, labels: LabelSpec) -> dict[str, Any]:
+        found = region.scores(self.sums)
+        interval = None
+        if len(self.groups) >= MIN_GROUPS:
+            drawn = region.scores(self.replicates.sums()).overall["miou"]
+            low, high = intervals(drawn).tolist()
+            interval = None if np.isnan(low) else [low, high]
+        return {
+            "by": by,
+            "value": value,
+            "images": self.num_images,
+            "groups": len(self.groups),
+            "miou": number(float(found.overall["miou"])),
+            "interval": interval,
+            "classes": {
+                name: number(iou)
+                for name, iou in zip(labels.names, found.classes["iou"].tolist(), strict=True)
+            },
+        }
+
+
+def _worst_first(document: dict[str, Any]) -> tuple[float, str, str]:
+    miou = document["miou"]
+    return (np.inf if miou is None else miou, document["by"], document["value"])
+
+
+def _lines(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as CSV: {error}") from error
+    key_column = next((c for c in KEY_COLUMNS if rows and c in rows[0]), None)
+    if key_column is None:
+        raise DataError(
+            f"{path}: has no column 'key'; write 'key,weather,...' as its first line"
+        )
+    lines: dict[str, dict[str, str]] = {}
+    for place, row in enumerate(rows, start=2):
+        key = row.pop(key_column)
+        if None in row or None in row.values():
+            raise DataError(f"{path}: line {place} has not as many fields as the first line")
+        if key in lines:
+            raise DataError(f"{path}: line {place} lists {key!r} again; keep one line")
+        lines[key] = row
+    return lines
+
+
+def _name_values(path: Path, column: str, listed: dict[str, dict[str, str]]) -> None:
+    """Leave few values as they are; put the quartile in place of one of many numbers."""
+    values = [row[column] for row in listed.values()]
+    if len(set(values)) <= MAX_VALUES // 2 or not (numeric := _numbers(values)):
+        if len(set(values)) > MAX_VALUES:
+            raise DataError(
+                f"{path}: column {column!r} has {len(set(values))} different values, at most "
+                f"{MAX_VALUES} make slices; group them, or remove the column"
+            )
+        return
+    cuts = np.quantile(numeric, [0.25, 0.5, 0.75])
+    ends = [min(numeric), *cuts.tolist(), max(numeric)]
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(ends)]
+    for row, value in zip(listed.values(), numeric, strict=True):
+        row[column] = names[int(np.searchsorted(cuts, value, side="left"))]
+
+
+def _numbers(values: list[str]) -> list[float]:
+    """The values as finite numbers; empty where one of them is none."""
+    try:
+        numeric = [float(value) for value in values]
+    except ValueError:
+        return []
+    return numeric if np.isfinite(numeric).all() else []

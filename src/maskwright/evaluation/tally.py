@@ -1,0 +1,137 @@
+"""Tally: Counted images in, one after the other, a Report out; memory does not grow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.confusion import Confusion
+from ..core.labels import LabelSpec
+from ..core.report import CurveReport, Estimate, Report
+from ..core.scores import Values
+from ..metrics.family import Curve, Scores
+from .bootstrap import MIN_GROUPS, Replicates, description, intervals, weights
+from .counting import DERIVE, Counted
+from .imagetable import NAME, ImageTable
+from .slices import Slices
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over images of every family in `families`, with bootstrap replicates and slices."""
+
+    labels: LabelSpec
+    families: tuple[str, ...]
+    seed: int = 0
+    _confusion: Confusion = field(init=False)
+    _sums: dict[str, NDArray[Any]] = field(default_factory=dict)
+    _replicates: Replicates = field(default_factory=Replicates)
+    _groups: set[str] = field(default_factory=set)
+    _slices: Slices = field(init=False)
+    _table: ImageTable = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._confusion = Confusion.zero(len(self.labels))
+        self._slices = Slices(self.labels)
+        self._table = ImageTable(self.labels)
+
+    def add(self, image: Counted) -> None:
+        """Add one image; the order of images does not change any number but float rounding."""
+        weights_B = weights(image.group, seed=self.seed)
+        self._confusion += image.confusion
+        sums = self._sums
+        self._sums = {n: sums[n] + a if n in sums else +a for n, a in image.counts.items()}
+        self._replicates.add(image.counts, weights_B)
+        self._groups.add(image.group)
+        self._slices.add(image.attributes, image.counts, image.group, weights_B)
+        self._table.add(image.key, image.group, image.counts)
+
+    def report(
+        self,
+        *,
+        provenance: dict[str, Any],
+        settings: Mapping[str, Any],
+        images: tuple[dict[str, Any], ...] = (),
+        pictures: Mapping[str, Mapping[str, bytes]],
+    ) -> Report:
+        """The Report of all images added so far."""
+        found = [self._estimated(family) for family in self.families]
+        return Report(
+            labels=self.labels,
+            confusion=self._confusion,
+            provenance=provenance,
+            scores={name: e for scores in found for name, e in scores.overall.items()},
+            classes=tuple(
+                {name: e[index] for scores in found for name, e in scores.classes.items()}
+                for index in range(len(self.labels))
+            ),
+            curves={n: c for scores in found for n, c in scores.curves.items()},
+            class_curves={n: c for scores in found for n, c in scores.class_curves.items()},
+            slices=tuple(self._slices.ranked()),
+            settings=settings,
+            uncertainty=description(len(self._groups)),
+            images=images,
+            pictures=pictures,
+            attachments={NAME: self._table},
+        )
+
+    def _estimated(self, family: str) -> "_Estimated":
+        value = DERIVE[family](self._sums)
+        if len(self._groups) < MIN_GROUPS:
+            return _Estimated.of(value, None)
+        return _Estimated.of(value, DERIVE[family](self._replicates.sums()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Estimated:
+    """Scores with an interval each."""
+
+    overall: dict[str, Estimate]
+    classes: dict[str, list[Estimate]]
+    curves: dict[str, CurveReport]
+    class_curves: dict[str, tuple[CurveReport, ...]]
+
+    @classmethod
+    def of(cls, value: Scores, drawn: Scores | None) -> "_Estimated":
+        return cls(
+            overall={
+                n: _estimates(v, None if drawn is None else drawn.overall[n])[0]
+                for n, v in value.overall.items()
+            },
+            classes={
+                n: _estimates(v, None if drawn is None else drawn.classes[n])
+                for n, v in value.classes.items()
+            },
+            curves={
+                n: _curves(c, None if drawn is None else drawn.curves[n])[0]
+                for n, c in value.curves.items()
+            },
+            class_curves={
+                n: _curves(c, None if drawn is None else drawn.class_curves[n])
+                for n, c in value.class_curves.items()
+            },
+        )
+
+
+def _estimates(value: Values, drawn_B: Values | None) -> list[Estimate]:
+    """One Estimate a number of `value`, in flat order."""
+    flat = np.ravel(value)
+    ends = np.full((2, flat.size), np.nan)
+    if drawn_B is not None:
+        ends = intervals(drawn_B).reshape(2, -1)
+    return [
+        Estimate(v, low, high)
+        for v, low, high in zip(flat.tolist(), *ends.tolist(), strict=True)
+    ]
+
+
+def _curves(value: Curve, drawn: Curve | None) -> tuple[CurveReport, ...]:
+    """One curve a row of `value`: one for (n,), C for (C, n)."""
+    points = _estimates(value.values, None if drawn is None else drawn.values)
+    step = len(value.at)
+    return tuple(
+        CurveReport(axis=value.axis, at=value.at, points=tuple(points[start : start + step]))
+        for start in range(0, len(points), step)
+    )

@@ -1,0 +1,51 @@
+"""Scores of each image alone, averaged over images: every image weighs the same.
+
+Not the same number as over the set, where every pixel weighs the same. An image in which a
+score does not exist (the class is absent there) is left out of that score's average.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .family import Counts, Scores, ratio
+
+PREFIX = "image_mean_"
+_SUM, _NUM = "image_sum:", "image_num:"
+_CLASS = "class:"
+
+
+def count(found: Iterable[Scores]) -> dict[str, NDArray[Any]]:
+    """The scores of one image as a sum and a number of images, both additive."""
+    counts: dict[str, NDArray[Any]] = {}
+    for scores in found:
+        for name, value in scores.overall.items():
+            counts |= _pair(name, value)
+        for name, value in scores.classes.items():
+            counts |= _pair(_CLASS + name, value)
+    return counts
+
+
+def scores(counts: Counts) -> Scores:
+    """`image_mean_miou`, ... of the set, and `image_mean_iou`, ... per class (..., C)."""
+    means = {
+        name.removeprefix(_SUM): ratio(total, counts[_NUM + name.removeprefix(_SUM)])
+        for name, total in counts.items()
+        if name.startswith(_SUM)
+    }
+    return Scores(
+        overall={PREFIX + n: v for n, v in means.items() if not n.startswith(_CLASS)},
+        classes={
+            PREFIX + n.removeprefix(_CLASS): v for n, v in means.items() if n.startswith(_CLASS)
+        },
+    )
+
+
+def _pair(name: str, value: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    exists = ~np.isnan(value)
+    return {
+        _SUM + name: np.where(exists, value, 0.0),
+        _NUM + name: exists.astype(np.int64),
+    }
