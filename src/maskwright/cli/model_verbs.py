@@ -1,14 +1,12 @@
 """`maskwright evaluate` and `maskwright predict`: a model on labelled and on new images."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from .console import AsJson, Console, Quiet
-
-if TYPE_CHECKING:
-    from ..core.report import Report
+from .score_verbs import tell
 
 Model = Annotated[
     Path,
@@ -49,9 +47,7 @@ def evaluate(
     dataset = open_dataset(data, progress=console.progress).subset(split)
     report = score(predictor, dataset, progress=console.progress)
     write_report(report, out)
-    console.say(_score_table(report))
-    console.say(f"{out / 'report.html'} shows it with pictures; the numbers: report.json")
-    console.result(report.to_json())
+    tell(report, out, console)
 
 
 def predict(
@@ -79,30 +75,3 @@ def predict(
         f"coverage.csv in {out}"
     )
     console.result({"out": str(out)} | document)
-
-
-def _score_table(report: "Report") -> str:
-    document = report.to_json()
-    scores = document["scores"]
-    width = max(len(c["name"]) for c in document["classes"])
-    lines = [f"{'class':{width}}     IoU  precision  recall    Dice"]
-    for c in document["classes"]:
-        iou, precision, recall, dice = (
-            _percent(c[key]) for key in ("iou", "precision", "recall", "dice")
-        )
-        lines.append(
-            f"{c['name']:{width}}  {iou:>6}     {precision:>6}  {recall:>6}  {dice:>6}"
-        )
-    lines.append(
-        f"mIoU {_percent(scores['miou'])} %, pixel accuracy "
-        f"{_percent(scores['pixel_accuracy'])} %, frequency-weighted IoU "
-        f"{_percent(scores['frequency_weighted_iou'])} %"
-    )
-    absent = document["absent_classes"]
-    if absent:
-        lines.append(f"{document['absent_rule']} Absent here: {', '.join(absent)}.")
-    return "\n".join(lines)
-
-
-def _percent(value: Any) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,121 @@
+"""`maskwright score`: predictions of any framework against truth."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import AsJson, Console, Quiet
+
+if TYPE_CHECKING:
+    from ..core.report import Report
+
+
+def register(app: typer.Typer) -> None:
+    """Add `score`."""
+    app.command()(score)
+
+
+def score(
+    predictions: Annotated[
+        Path,
+        typer.Argument(metavar="PREDICTIONS", help="A folder of class maps, or one file."),
+    ],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="A folder with the same names, or one file.")
+    ],
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            help="dataset.yaml or classes.txt; else found beside TRUTH, else inferred."
+        ),
+    ] = None,
+    raw_predictions: Annotated[
+        bool,
+        typer.Option(
+            "--raw-predictions",
+            help="Predictions hold raw values as TRUTH does, not class indices.",
+        ),
+    ] = False,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Regular expression: what it finds in a key is one group."),
+    ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(help="CSV with 'key' and any columns: scores of each part of the set."),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Boundary, distance and object scores too; slower.")
+    ] = False,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path(
+        "report"
+    ),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score class maps in PREDICTIONS against TRUTH; report as JSON and HTML."""
+    console = Console(as_json=as_json, quiet=quiet)
+    from ..core.atomic import require_writable
+    from ..evaluation.counting import Detail
+    from ..evaluation.files import write_report
+    from ..evaluation.score import Reading
+    from ..evaluation.score import score as run
+
+    require_writable(out)
+    report = run(
+        predictions,
+        truth,
+        reading=Reading(
+            spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
+        ),
+        detail=Detail(full=full),
+        progress=console.progress,
+    )
+    write_report(report, out)
+    tell(report, out, console)
+
+
+def tell(report: "Report", out: Path, console: Console) -> None:
+    """The table of classes and the scores of the set, or the whole report with `--json`."""
+    console.say(_score_table(report))
+    console.say(f"{out / 'report.html'} shows it with pictures; the numbers: report.json")
+    console.result(report.to_json())
+
+
+def _score_table(report: "Report") -> str:
+    document = report.to_json()
+    scores, intervals = document["scores"], document["intervals"]
+    width = max(len(c["name"]) for c in document["classes"])
+    lines = [f"{'class':{width}}     IoU       95 %       precision  recall    Dice"]
+    for c in document["classes"]:
+        iou, precision, recall, dice = (
+            _percent(c[key]) for key in ("iou", "precision", "recall", "dice")
+        )
+        between = _between(c["intervals"]["iou"])
+        lines.append(
+            f"{c['name']:{width}}  {iou:>6}  {between:^13}     {precision:>6}  {recall:>6}  "
+            f"{dice:>6}"
+        )
+    lines.append(
+        f"mIoU {_percent(scores['miou'])} % {_between(intervals['miou'])}, pixel accuracy "
+        f"{_percent(scores['pixel_accuracy'])} %, frequency-weighted IoU "
+        f"{_percent(scores['frequency_weighted_iou'])} %; mean over images of their mIoU "
+        f"{_percent(scores['image_mean_miou'])} %"
+    )
+    absent = document["absent_classes"]
+    if absent:
+        lines.append(f"{document['absent_rule']} Absent here: {', '.join(absent)}.")
+    if not document["uncertainty"]["enough_groups"]:
+        lines.append(
+            f"No intervals: {document['uncertainty']['groups']} groups of images are too few."
+        )
+    return "\n".join(lines)
+
+
+def _between(interval: list[float] | None) -> str:
+    return "" if interval is None else f"({_percent(interval[0])}-{_percent(interval[1])})"
+
+
+def _percent(value: Any) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
