@@ -9,6 +9,7 @@ DataError that names it; the pixels of an image too large are never allocated.
 import logging
 import re
 import struct
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,10 +113,38 @@ def _photograph(image: Image.Image) -> NDArray[Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # large but allowed, or odd EXIF: both are fine here
-        with Image.open(path, formats=_FORMATS) as image:
-            yield image
+    with _unwarned, Image.open(path, formats=_FORMATS) as image:
+        yield image
+
+
+class _Unwarned:
+    """No warnings while any thread reads: large but allowed, or odd EXIF, both are fine here.
+
+    `warnings.catch_warnings` alone is not made for threads: of two that overlap, the last one
+    to leave would bring back the filters it found, which are those of the other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._num_inside:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+            self._num_inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._num_inside -= 1
+            if not self._num_inside:
+                self._filters.__exit__(None, None, None)
+
+
+_unwarned = _Unwarned()
 
 
 @contextmanager
