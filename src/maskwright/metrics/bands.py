@@ -16,6 +16,7 @@ Kohli, Ladicky and Torr, "Robust higher order potentials for enforcing label con
 Both maps must hold class indices wherever truth is labelled; `Confusion.of` refuses others.
 """
 
+from itertools import pairwise
 from math import isqrt
 
 import cv2
@@ -23,13 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
-from .family import Counts, Curve, Scores, Values, mean_present, ratio
+from ..core.scores import Values, mean_present, ratio
+from .family import Counts, Curve, Scores
 
 WIDTHS_PX = (1, 2, 4, 8, 16, 32)
 """Upper ends of the bands (0, 1], (1, 2], ... (16, 32]; the last band is (32, inf)."""
 
 BANDS = (
-    *(f"{a}-{b} px" for a, b in zip((0, *WIDTHS_PX), WIDTHS_PX, strict=False)),
+    *(f"{a}-{b} px" for a, b in pairwise((0, *WIDTHS_PX))),
     f"over {WIDTHS_PX[-1]} px",
 )
 
