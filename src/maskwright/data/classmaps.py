@@ -19,7 +19,7 @@ from .scan import image_files
 from .schema import FILE_NAME, ClassEntry, DatasetFile, codec_of, read_dataset_file
 from .survey import survey_masks
 
-_ENOUGH_MAPS = 256
+_ENOUGH_MAPS = 32
 """So many maps tell how listed classes are stored; the others are checked when read."""
 
 _LEVELS_ABOVE = 2
