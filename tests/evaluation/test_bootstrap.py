@@ -1,4 +1,4 @@
-"""Intervals from resampled groups: deterministic, of groups and not of pixels, and of the right width."""
+"""Intervals from resampled groups: deterministic, of groups not of pixels, as wide as due."""
 
 import numpy as np
 import pytest

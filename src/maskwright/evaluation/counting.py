@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
 from ..core.labels import LabelMap
-from ..metrics import bands, per_image, region
+from ..metrics import bands, objects, per_image, region
 from ..metrics.family import Counts, Scores
 
 DERIVE: Mapping[str, Callable[[Counts], Scores]] = MappingProxyType(
@@ -17,6 +17,7 @@ DERIVE: Mapping[str, Callable[[Counts], Scores]] = MappingProxyType(
         "region": region.scores,
         "per_image": per_image.scores,
         "bands": bands.scores,
+        "objects": objects.scores,
     }
 )
 """Family of scores -> how they follow from the summed counts."""
@@ -31,7 +32,7 @@ class Detail:
     @property
     def families(self) -> tuple[str, ...]:
         """Names in `DERIVE`."""
-        return ("region", "per_image", *(("bands",) if self.full else ()))
+        return ("region", "per_image", *(("bands", "objects") if self.full else ()))
 
     def to_json(self) -> dict[str, Any]:
         """For the settings of a report."""
@@ -62,4 +63,5 @@ def count_pair(
     alone = [region.scores(counts)]
     if detail.full:
         counts |= bands.count(truth_HW, predicted_HW, num_classes)
+        counts |= objects.count(truth_HW, predicted_HW, num_classes)
     return confusion, counts | per_image.count(alone)
