@@ -61,8 +61,7 @@ class Extremes:
         sides = [s for s in sides if len(s[0]) < self.num_kept or s[1] > s[0][0][0]]
         if not sides:
             return
-        kept = {"key": key, "miou": miou}
-        kept["panels"] = picture(*maps, self.palette, image_HWC)
+        kept = {"key": key, "miou": miou, "shown": _Shown.of(*maps, image_HWC)}
         for heap, goodness in sides:
             push = heapq.heappush if len(heap) < self.num_kept else heapq.heappushpop
             push(heap, (goodness, -self._seen, kept))
@@ -73,9 +72,15 @@ class Extremes:
         best = [kept for *_, kept in sorted(self._best, key=_order)]
         shown = {kept["key"] for kept in worst}
         best = [kept for kept in best if kept["key"] not in shown]
-        return (
-            *({"rank": "worst"} | kept for kept in worst),
-            *({"rank": "best"} | kept for kept in best),
+        ranked = [("worst", kept) for kept in worst] + [("best", kept) for kept in best]
+        return tuple(
+            {
+                "rank": rank,
+                "key": kept["key"],
+                "miou": kept["miou"],
+                "panels": kept["shown"].panels(self.palette),
+            }
+            for rank, kept in ranked
         )
 
 
@@ -86,23 +91,45 @@ def picture(
 
     At most 960 px a side. Without a photograph there is no panel `image`.
     """
-    size_hw = shown_size(truth_HW.shape)
-    truth_hw = smaller(truth_HW, size_hw)
-    predicted_hw = smaller(predicted_HW, size_hw)
-    colors = palette.copy()
-    colors[IGNORE] = IGNORED_RGB
-    panels = {
-        "truth": indexed_png(truth_hw, colors),
-        "prediction": indexed_png(predicted_hw, colors),
-    }
-    if image_HWC is None:
-        ground_hw3 = colors[truth_hw]
-    else:
-        shrunk: Any = cv2.resize(to_rgb(image_HWC), size_hw[::-1], interpolation=cv2.INTER_AREA)
-        ground_hw3 = shrunk
-        panels = {"image": jpeg(ground_hw3)} | panels
-    marks = {WRONG_RGB: truth_hw != predicted_hw, IGNORED_RGB: truth_hw == IGNORE}
-    return panels | {"error": jpeg(marked(ground_hw3, marks))}
+    return _Shown.of(truth_HW, predicted_HW, image_HWC).panels(palette)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """One image in the size of its panels; encoded only once it is sure to be shown."""
+
+    truth_hw: LabelMap
+    predicted_hw: LabelMap
+    image_hw3: Rgb | None
+
+    @classmethod
+    def of(
+        cls, truth_HW: LabelMap, predicted_HW: LabelMap, image_HWC: Image | None
+    ) -> "_Shown":
+        size_hw = shown_size(truth_HW.shape)
+        image_hw3 = None
+        if image_HWC is not None:
+            shrunk: Any = cv2.resize(
+                to_rgb(image_HWC), size_hw[::-1], interpolation=cv2.INTER_AREA
+            )
+            image_hw3 = shrunk
+        return cls(smaller(truth_HW, size_hw), smaller(predicted_HW, size_hw), image_hw3)
+
+    def panels(self, palette: Rgb) -> dict[str, bytes]:
+        colors = palette.copy()
+        colors[IGNORE] = IGNORED_RGB
+        panels = {
+            "truth": indexed_png(self.truth_hw, colors),
+            "prediction": indexed_png(self.predicted_hw, colors),
+        }
+        if self.image_hw3 is None:
+            ground_hw3 = colors[self.truth_hw]
+        else:
+            ground_hw3 = self.image_hw3
+            panels = {"image": jpeg(ground_hw3)} | panels
+        wrong_hw = self.truth_hw != self.predicted_hw
+        marks = {WRONG_RGB: wrong_hw, IGNORED_RGB: self.truth_hw == IGNORE}
+        return panels | {"error": jpeg(marked(ground_hw3, marks))}
 
 
 def marked(
