@@ -15,8 +15,11 @@ _GAMMA = 0.55
 
 _LONGEST_NAME = 22
 
-_CELLS = {46: 14, 32: 24, 14: 60}
-"""Cell size in px -> the most classes it is used for."""
+_CELLS_PX = {14: 46, 24: 32, 60: 14}
+"""Up to so many classes -> side of a cell."""
+_SMALLEST_CELL_PX = 9
+_MOST_SHRUNK = 60
+"""A matrix of more classes keeps its size and scrolls: shrunk, no name could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,16 @@ def confusion_svg(confusion: Confusion, labels: LabelSpec) -> str:
         f'fill="none" stroke="#b8c0cc"/>'
     )
     return (
-        f'<svg role="img" aria-label="Confusion matrix" width="{width_px}" '
+        f'<svg class="matrix{" wide" if num_classes > _MOST_SHRUNK else ""}" role="img" '
+        f'aria-label="Confusion matrix of {num_classes} classes" width="{width_px}" '
         f'height="{height_px}" viewBox="0 0 {width_px} {height_px}" '
         f'font-size="{layout.font_px}">{cells}{frame}{diagonal}{_names(names, layout)}</svg>'
     )
 
 
 def _layout(num_classes: int, longest: int) -> _Layout:
-    cell_px = (
-        46 if num_classes <= 14 else 32 if num_classes <= 24 else 14 if num_classes <= 60 else 8
-    )
+    fitting = (px for most, px in _CELLS_PX.items() if num_classes <= most)
+    cell_px = next(fitting, _SMALLEST_CELL_PX)
     font_px = min(13, cell_px)
     reach_px = int(longest * font_px * 0.62) + 12
     return _Layout(cell_px, font_px, reach_px, int(reach_px * 0.75) + 12, cell_px >= 32)

@@ -1,45 +1,82 @@
-"""Report -> one HTML page that needs nothing else: no script, no network, pictures inside."""
+"""Report -> one HTML page that needs nothing else: no script, no network, pictures inside.
 
-import base64
-from collections.abc import Iterator, Mapping
+Sections of what was not computed are left out.
+"""
+
+from collections.abc import Iterator
 from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Any
 
-from ..core.labels import LabelSpec
 from ..core.report import Report
+from .charts import Series, line_chart, reliability_chart, share_bars
 from .extremes import IGNORED_RGB, PANELS, WRONG_RGB
+from .gallery import Shot, gallery, legend
+from .markup import Section, body, contents, number, page, spread, terms
 from .matrix import confusion_svg
+from .tables import (
+    class_table,
+    confusion_table,
+    counts_table,
+    curve_table,
+    score_table,
+    slice_table,
+)
+from .wording import wording
 
-_SCORES = {
-    "miou": "mIoU",
-    "mean_dice": "Mean Dice",
-    "pixel_accuracy": "Pixel accuracy",
-    "frequency_weighted_iou": "Frequency-weighted IoU",
+Document = dict[str, Any]
+
+_TILES = {
+    "miou": "mean over classes, over the set",
+    "pixel_accuracy": "over the set",
+    "image_mean_miou": "per image, then averaged",
+    "mean_boundary_f1": "mean over classes, over the set",
+    "frequency_weighted_iou": "over the set",
 }
-_COLUMNS = {"iou": "IoU", "dice": "Dice", "precision": "Precision", "recall": "Recall"}
-_JPEG, _PNG = b"\xff\xd8", b"\x89P"
+_NUM_TILES = 4
+_NOTES = {
+    "Contours": "How well the borders of classes are drawn, over the set.",
+    "Objects": "An object is one connected region of a class. Over the set.",
+    "Surfaces": "How far the surfaces of truth and prediction lie apart.",
+    "Confidence": "Whether the model is as sure as it is right, over the set.",
+}
+_NUM_STANDING_OUT = 3
 
 
 def render(report: Report) -> str:
     """The page; all text from outside is escaped."""
     document = report.to_json()
-    page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     data = document["provenance"].get("data", {})
-    return Template(page).substitute(
-        title=f"Evaluation of {escape(str(data.get('name', 'a model')))}",
+    sections = [*_sections(document, report)]
+    return page(
+        "page.html",
+        title=f"Evaluation of {escape(str(data.get('name', 'predictions')))}",
         subtitle=_subtitle(document),
-        tiles="".join(_tile(document["scores"][key], name) for key, name in _SCORES.items()),
-        rule=_rule(document),
-        classes=_class_table(document["classes"]),
-        confusion=confusion_svg(report.confusion, report.labels),
-        images=_image_sections(report),
-        provenance="".join(_terms(document["provenance"])),
+        contents=contents(sections),
+        tiles="".join(_tiles(document)),
+        sections=body(sections),
     )
 
 
-def _subtitle(document: dict[str, Any]) -> str:
+def _sections(document: Document, report: Report) -> Iterator[Section]:
+    yield Section("What stands out", "", _facts(document))
+    classes = class_table(document, "Regions") + _of_images(document)
+    yield Section("Classes", _rule(document), classes)
+    yield Section("Slices, worst first", "", slice_table(document))
+    note = (
+        "A row is a class in truth, a column what was predicted there; each row adds up to "
+        "100 %. The outlined diagonal is recall, all else is error."
+    )
+    yield Section("Confusion", note, _confusion(document, report))
+    for family, about in _NOTES.items():
+        found = _curves(document, family) + class_table(document, family)
+        yield Section(family, about, found + _class_curves(document, family))
+    yield from _image_sections(report)
+    yield Section("All scores", _method(document), score_table(document))
+    made = dict(document["provenance"]) | {"settings": document.get("settings", {})}
+    yield Section("Provenance", "", f"<dl>{''.join(terms(made))}</dl>")
+
+
+def _subtitle(document: Document) -> str:
     data = document["provenance"].get("data", {})
     model = document["provenance"].get("model", {})
     splits = ", ".join(f"{name}: {num} images" for name, num in data.get("splits", {}).items())
@@ -49,98 +86,137 @@ def _subtitle(document: dict[str, Any]) -> str:
     return escape(" · ".join(piece for piece in pieces if piece))
 
 
-def _tile(value: float | None, name: str) -> str:
-    return f'<div class="tile">{name}<b>{_percent(value)}</b></div>'
+def _tiles(document: Document) -> Iterator[str]:
+    scores, intervals = document["scores"], document.get("intervals", {})
+    for key in [key for key in _TILES if key in scores][:_NUM_TILES]:
+        interval = intervals.get(key)
+        said = f"<small>95&nbsp;% interval {spread(interval)}</small>" if interval else ""
+        yield (
+            f'<div class="tile">{wording(key).name}<b>{number(scores[key])}</b>'
+            f"<small>{_TILES[key]}</small>{said}</div>"
+        )
 
 
-def _rule(document: dict[str, Any]) -> str:
+def _facts(document: Document) -> str:
+    """The lowest classes, the largest confusion and the worst slice, in words."""
+    scored = sorted((c["iou"], c["name"]) for c in document["classes"] if c["iou"] is not None)
+    facts = []
+    if len(scored) > _NUM_STANDING_OUT:
+        lowest = ", ".join(
+            f"{escape(name)} {number(iou)}" for iou, name in scored[:_NUM_STANDING_OUT]
+        )
+        facts.append(f"Lowest IoU: {lowest}.")
+    slices = document.get("slices", ())
+    if slices and slices[0]["miou"] is not None:
+        worst = slices[0]
+        facts.append(
+            f"Worst slice: {escape(str(worst['by']))} {escape(str(worst['value']))} with mIoU "
+            f"{number(worst['miou'])} on {worst['images']:,} images."
+        )
+    if document["absent_classes"]:
+        facts.append(f"Neither in truth nor predicted: {_names(document['absent_classes'])}.")
+    return f'<ul class="facts">{"".join(f"<li>{f}</li>" for f in facts)}</ul>' if facts else ""
+
+
+def _names(names: list[str]) -> str:
+    return escape(", ".join(names))
+
+
+def _rule(document: Document) -> str:
     absent = document["absent_classes"]
     ending = f" Absent here: {', '.join(absent)}." if absent else " No class is absent here."
-    return escape(
-        "Over all pixels of the split at source resolution, ignored ones left out. "
+    rule: str = (
+        "Over all pixels of the set at source resolution, ignored ones left out. "
         + document["absent_rule"]
         + " The same holds for the precision of a class that is never predicted."
         + ending
+        + " Small type and whiskers: 95 % interval."
     )
+    return rule
 
 
-def _class_table(classes: list[dict[str, Any]]) -> str:
-    total_px = max(1, sum(c["truth_px"] for c in classes))
-    heads = "".join(f"<th>{name}</th>" for name in _COLUMNS.values())
-    rows = "".join(_class_row(c, c["truth_px"] / total_px) for c in classes)
+def _of_images(document: Document) -> str:
+    table = class_table(document, "Regions", of_images=True)
     return (
-        f'<table><thead><tr><th>Class</th>{heads}<th class="number">Share of truth</th></tr>'
-        f"</thead><tbody>{rows}</tbody></table>"
+        f"<details><summary>Per image, then averaged</summary>{table}</details>"
+        if table
+        else ""
     )
 
 
-def _class_row(entry: dict[str, Any], share: float) -> str:
-    cells = "".join(f'<td class="{key}">{_bar(entry[key])}</td>' for key in _COLUMNS)
+def _method(document: Document) -> str:
+    made = document.get("uncertainty")
+    if not made:
+        return ""
     return (
-        f'<tr><td class="name">{_swatch(entry["color"])}{escape(entry["name"])}</td>{cells}'
-        f'<td class="number">{100 * share:.2f}&nbsp;%</td></tr>'
+        f"Small type: 95 % interval. {made['method']}: {made['groups']:,} groups, "
+        f"{made['replicates']:,} replicates."
     )
 
 
-def _bar(value: float | None) -> str:
-    width = 0 if value is None else 100 * value
-    return f'<span class="bar"><i style="width:{width:.1f}%"></i></span>{_percent(value)}'
+def _confusion(document: Document, report: Report) -> str:
+    largest = confusion_table(document)
+    listed = f'<div class="list"><h3>Largest confusions</h3>{largest}</div>' if largest else ""
+    return (
+        f'<div class="beside"><div class="scroll whole" role="region" tabindex="0" '
+        f'aria-label="Confusion matrix">{confusion_svg(report.confusion, report.labels)}</div>'
+        f"{listed}</div>"
+    )
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}&nbsp;%"
+def _curves(document: Document, family: str) -> str:
+    curves = document.get("curves", {})
+    own = {key: curve for key, curve in curves.items() if wording(key).family == family}
+    drawn = "".join(_chart(k, c) for k, c in own.items() if wording(k).unit == "%")
+    counted = {key: curve for key, curve in own.items() if wording(key).unit != "%"}
+    return (f'<div class="charts">{drawn}</div>' if drawn else "") + counts_table(counted)
 
 
-def _swatch(rgb: Any) -> str:
-    red, green, blue = (int(v) for v in rgb)
-    return f'<span class="swatch" style="background:rgb({red},{green},{blue})"></span>'
+def _chart(key: str, curve: Document) -> str:
+    words = wording(key)
+    series = Series(
+        title=words.name,
+        axis=curve["axis"],
+        at=curve["at"],
+        values=curve["values"],
+        intervals=curve.get("intervals") or [None] * len(curve["at"]),
+    )
+    if key == "reliability":
+        drawn = reliability_chart(series)
+    elif words.family == "Objects":
+        drawn = share_bars(series)
+    else:
+        drawn = line_chart(series)
+    return (
+        f"<figure><figcaption><b>{escape(words.name)}</b>{escape(words.says)}</figcaption>"
+        f"{drawn}</figure>"
+    )
 
 
-def _image_sections(report: Report) -> str:
-    legend = _legend(report.labels)
-    sections = []
+def _class_curves(document: Document, family: str) -> str:
+    return "".join(
+        f"<details><summary>{escape(wording(key).name)}, class by class</summary>"
+        f"{curve_table(key, curve, document['classes'])}</details>"
+        for key, curve in document.get("class_curves", {}).items()
+        if wording(key).family == family
+    )
+
+
+def _image_sections(report: Report) -> Iterator[Section]:
+    extra = {"wrong": WRONG_RGB, "ignored": IGNORED_RGB}
     for rank in ("worst", "best"):
-        images = [i for i in report.images if i.get("rank") == rank]
-        shown = "".join(_figure(i, report.pictures.get(i["key"], {})) for i in images)
-        if shown:
-            sections.append(
-                f"<section><h2>{rank.capitalize()} images</h2>"
-                f'<p class="soft">By the mIoU of each image alone.</p>{legend}{shown}</section>'
+        shots = [
+            Shot(
+                key=image["key"],
+                said=f"mIoU {number(image['miou'])}",
+                panels={n: files[n] for n in PANELS if n in files},
             )
-    return "".join(sections)
-
-
-def _legend(labels: LabelSpec) -> str:
-    entries = [(c.color, c.name) for c in labels]
-    entries += [(WRONG_RGB, "wrong"), (IGNORED_RGB, "ignored")]
-    items = "".join(f"<span>{_swatch(rgb)}{escape(name)}</span>" for rgb, name in entries)
-    return f'<div class="legend">{items}</div>'
-
-
-def _figure(image: dict[str, Any], panels: Mapping[str, bytes]) -> str:
-    key = escape(image["key"])
-    shown = "".join(
-        f'<div><img src="{_data_uri(panels[name])}" alt="{name} of {key}">{name}</div>'
-        for name in PANELS
-        if name in panels
-    )
-    return (
-        f"<figure><figcaption><code>{key}</code><b>mIoU {_percent(image['miou'])}</b>"
-        f'</figcaption><div class="panels">{shown}</div></figure>'
-    )
-
-
-def _data_uri(content: bytes) -> str:
-    kind = {_JPEG: "jpeg", _PNG: "png"}[content[:2]]
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _terms(document: Any, prefix: str = "") -> Iterator[str]:
-    """A flat list of terms for nested objects: `versions.torch`."""
-    for key, value in document.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _terms(value, f"{name}.")
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            yield f"<dt>{escape(name)}</dt><dd><code>{escape(text)}</code></dd>"
+            for image in report.images
+            if image.get("rank") == rank and (files := report.pictures.get(image["key"], {}))
+        ]
+        yield Section(
+            f"{rank.capitalize()} images",
+            "By the mIoU of each image alone. A click or Enter enlarges a picture, Escape"
+            " closes it. Numbers in the maps are those of the classes.",
+            legend(report.labels, shots, extra) + gallery(rank, shots) if shots else "",
+        )

@@ -1,0 +1,146 @@
+"""Pictures of images, panel beside panel; each panel opens to fill the window.
+
+Zooming needs no script: a panel is a popover (HTML Living Standard, section 6.12) that lies in
+the page while it is closed. Enter or a click opens and closes it, Escape closes it, and the
+buttons above it go to the other panels of the image. Classes carry their number in the maps
+and in the legend, so that colours need not be told apart.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..core.labels import IGNORE, LabelMap, LabelSpec
+from .markup import data_uri, swatch
+
+_TAGGED_PX = 240
+"""Maps are looked at this small to place numbers in their regions."""
+_ROOM_PX = 7
+"""From the number's middle to the nearest border of its region, at that size."""
+_MOST_TAGS = 4
+"""Of one class in one map."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """One image: its key, what is said about it (HTML), and encoded files by panel."""
+
+    key: str
+    said: str
+    panels: Mapping[str, bytes]
+
+
+def gallery(name: str, shots: Iterable[Shot]) -> str:
+    """The figures; `name` makes their ids unique on the page."""
+    return "".join(_figure(f"{name}-{i}", shot) for i, shot in enumerate(shots))
+
+
+def legend(
+    labels: LabelSpec, shots: Iterable[Shot], extra: Mapping[str, tuple[int, int, int]]
+) -> str:
+    """Number, colour and name of the classes that occur in the maps; `extra` colours after."""
+    present: set[int] = set()
+    for shot in shots:
+        for content in shot.panels.values():
+            present |= _classes_in(content)
+    items = [
+        f"<li>{swatch(labels.classes[i].color)}{i} {escape(labels.classes[i].name)}</li>"
+        for i in sorted(present)
+        if i < len(labels)
+    ]
+    items += [f"<li>{swatch(rgb)}{escape(name)}</li>" for name, rgb in extra.items()]
+    return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _figure(name: str, shot: Shot) -> str:
+    key = escape(shot.key)
+    panels = "".join(_panel(name, shot, i) for i in range(len(shot.panels)))
+    return (
+        f"<figure><figcaption><code>{key}</code><b>{shot.said}</b></figcaption>"
+        f'<div class="panels" style="--panels:{len(shot.panels)}">{panels}</div></figure>'
+    )
+
+
+def _panel(name: str, shot: Shot, index: int) -> str:
+    panel, content = list(shot.panels.items())[index]
+    key, own = escape(shot.key), f"{name}-{index}"
+    width, height = _size(content)
+    tags = "".join(
+        f'<span class="tag" aria-hidden="true" style="left:{x:.1%};top:{y:.1%}">{number}</span>'
+        for number, x, y in _tags(content)
+    )
+    return (
+        f'<div style="--ratio:{width / height:.4f}"><div class="slot">'
+        f'<div class="zoom" id="{own}" popover role="group" aria-label="{panel} of {key}">'
+        f'<p class="tools">{_tools(name, shot, index)}</p>'
+        f'<button type="button" class="pane" popovertarget="{own}" title="Enlarge, or close">'
+        f'<img src="{data_uri(content)}" alt="{panel} of {key}">{tags}</button>'
+        f"</div></div>{panel}</div>"
+    )
+
+
+def _tools(name: str, shot: Shot, index: int) -> str:
+    """Buttons to all panels of the image and to close; the next panel has the focus."""
+    following = (index + 1) % len(shot.panels)
+    buttons = "".join(
+        f'<button type="button" popovertarget="{name}-{i}" popovertargetaction="show"'
+        f"{' aria-current=true' if i == index else ''}{' autofocus' if i == following else ''}>"
+        f"{panel}</button>"
+        for i, panel in enumerate(shot.panels)
+    )
+    close = (
+        f'<button type="button" popovertarget="{name}-{index}" popovertargetaction="hide">'
+        f"Close (Esc)</button>"
+    )
+    return f"<span><code>{escape(shot.key)}</code></span>{buttons}{close}"
+
+
+def _size(content: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(content)) as image:
+        return image.size
+
+
+def _indices(content: bytes) -> LabelMap | None:
+    """Class indices of a palette PNG; None for photographs."""
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image) if image.mode == "P" else None
+
+
+def _classes_in(content: bytes) -> set[int]:
+    labels_hw = _indices(content)
+    return set() if labels_hw is None else set(np.unique(labels_hw).tolist()) - {IGNORE}
+
+
+def _tags(content: bytes) -> list[tuple[int, float, float]]:
+    """Class number and place (shares of width and height) of the roomiest regions."""
+    labels_hw = _indices(content)
+    if labels_hw is None:
+        return []
+    scale = min(1.0, _TAGGED_PX / max(labels_hw.shape))
+    height, width = (max(1, round(n * scale)) for n in labels_hw.shape)
+    resized = cv2.resize(labels_hw, (width, height), interpolation=cv2.INTER_NEAREST)
+    small_hw = np.asarray(resized, np.uint8)
+    return [
+        (index, (x + 0.5) / width, (y + 0.5) / height)
+        for index in sorted(set(np.unique(small_hw).tolist()) - {IGNORE})
+        for y, x in _roomiest(small_hw == index)
+    ]
+
+
+def _roomiest(mask_hw: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """The innermost pixel of each region that has room for a number, the roomiest first."""
+    framed = np.pad(mask_hw.astype(np.uint8), 1)
+    room_px = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3))[1:-1, 1:-1].copy()
+    _, region_hw = cv2.connectedComponents(mask_hw.astype(np.uint8), connectivity=4)
+    for _ in range(_MOST_TAGS):
+        y, x = (int(n) for n in np.unravel_index(int(room_px.argmax()), room_px.shape))
+        if room_px[y, x] < _ROOM_PX:
+            return
+        yield y, x
+        room_px[np.asarray(region_hw) == region_hw[y, x]] = 0
