@@ -1,7 +1,8 @@
-"""Models that need no training, and small disks: shared by the tests of several layers."""
+"""Models that need no training, real data, small disks: shared by tests of several layers."""
 
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,17 @@ from maskwright.core import InputSpec, LabelSpec
 from maskwright.core.card import ModelCard
 
 NAMES = ("sky", "road", "tree", "car")
+REAL = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def real_data():
+    """Where the real data sets lie; the test is skipped where there are none."""
+    if not REAL.is_dir():
+        pytest.skip(
+            f"the real data sets are not at {REAL}: their licences forbid shipping them"
+        )
+    return REAL
 
 
 @pytest.fixture(scope="session")

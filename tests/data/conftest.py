@@ -1,23 +1,10 @@
 """Small folders of data, written from a dictionary of paths."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-REAL = Path(__file__).parents[3] / "shared" / "data"
-
-
-@pytest.fixture
-def real_data():
-    """Where the real data sets lie; the test is skipped where there are none."""
-    if not REAL.is_dir():
-        pytest.skip(
-            f"the real data sets are not at {REAL}: their licences forbid shipping them"
-        )
-    return REAL
 
 
 @pytest.fixture

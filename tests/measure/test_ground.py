@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from maskwright.core.errors import ConfigError, DataError
+from maskwright.measure.ground import find_ground
+
+from .geotiffs import write_geotiff
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two georeferenced maps of half a metre and a metre a pixel."""
+    files = {key: tmp_path / f"{key}.tif" for key in "ab"}
+    for path, size in zip(files.values(), (0.5, 1.0), strict=True):
+        write_geotiff(path, np.zeros((4, 4)), scale=(size, size))
+    return files
+
+
+def test_each_map_has_its_own_scale_in_one_unit(two):
+    ground = find_ground(two, {}, None)
+    assert (ground.unit, ground.area_unit, ground.epsg) == ("m", "m2", 32616)
+    assert [ground.scale(key).pixel_area for key in two] == [0.25, 1.0]
+    assert ground.origin == "georeference, EPSG:32616"
+
+
+def test_what_is_told_counts_more_than_a_georeference(two):
+    ground = find_ground(two, {}, 0.05)
+    assert (ground.unit, ground.scale("a").pixel_HW) == ("mm", (0.05, 0.05))
+    assert ground.epsg is None
+
+
+def test_a_map_takes_the_georeference_of_its_photograph(two, tmp_path):
+    maps = {key: tmp_path / f"{key}.png" for key in two}
+    for path in maps.values():
+        path.write_bytes(b"\x89PNG")
+    assert find_ground(maps, two, None).scale("a").pixel_area == 0.25
+    assert find_ground(maps, {}, None).unit == "px"
+
+
+@pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf")])
+def test_a_pixel_size_that_is_none_is_refused(two, size):
+    with pytest.raises(ConfigError, match=r"--mm-per-px .*: give a number above 0"):
+        find_ground(two, {}, size)
+
+
+def test_a_series_in_part_without_a_georeference_is_refused(two, tmp_path):
+    (tmp_path / "c.png").write_bytes(b"\x89PNG")
+    with pytest.raises(DataError, match=r"c\.png: has no georeference, as 1 of 3 maps"):
+        find_ground(two | {"c": tmp_path / "c.png"}, {}, None)
+
+
+def test_a_series_in_two_systems_is_refused(two):
+    write_geotiff(two["b"], np.zeros((4, 4)), epsg=32617)
+    with pytest.raises(DataError, match=r"b\.tif: lies in EPSG:32617.*a\.tif in EPSG:32616"):
+        find_ground(two, {}, None)
