@@ -1,0 +1,127 @@
+"""Shapes whose area, perimeter, length and width are known, drawn on a grid of pixels.
+
+A pixel belongs to a shape where its centre does; nothing is smoothed or rounded. Positions and
+sizes are in the unit of the scale, so that pixels may have any size and need not be square.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.measure.scale import Scale
+
+Plane = NDArray[np.float64]
+Inside = Callable[[Plane, Plane], NDArray[np.bool_]]
+MARGIN_PX = 3
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A set of points around (0, 0), within `reach` of it, and what is true of it by name."""
+
+    name: str
+    inside: Inside
+    reach: float
+    true: dict[str, float] = field(default_factory=dict)
+
+    def draw(
+        self, scale: Scale, turn_deg: float, shift_px_XY: tuple[float, float]
+    ) -> NDArray[np.bool_]:
+        """The pixels whose centres are inside, turned counter-clockwise as one sees it."""
+        size_XY = np.ceil(2 * self.reach / np.array(scale.pixel_HW[::-1])).astype(int)
+        width_px, height_px = size_XY + 2 * MARGIN_PX
+        x = (np.arange(width_px) + 0.5 - width_px / 2 - shift_px_XY[0]) * scale.pixel_HW[1]
+        y = (np.arange(height_px) + 0.5 - height_px / 2 - shift_px_XY[1]) * scale.pixel_HW[0]
+        turn = math.radians(turn_deg)
+        x_HW, y_HW = np.meshgrid(x, -y)
+        along_HW = x_HW * math.cos(turn) + y_HW * math.sin(turn)
+        across_HW = y_HW * math.cos(turn) - x_HW * math.sin(turn)
+        return self.inside(along_HW, across_HW)
+
+
+def disc(radius: float) -> Shape:
+    """A full circle."""
+    return Shape(
+        f"disc r{radius:g}",
+        lambda x, y: np.hypot(x, y) <= radius,
+        radius,
+        {"area": math.pi * radius**2, "perimeter": 2 * math.pi * radius},
+    )
+
+
+def bar(length: float, width: float) -> Shape:
+    """A rectangle, the long side along x."""
+    return Shape(
+        f"bar {length:g}x{width:g}",
+        lambda x, y: (np.abs(x) <= length / 2) & (np.abs(y) <= width / 2),
+        math.hypot(length, width) / 2,
+        {
+            "area": length * width,
+            "perimeter": 2 * (length + width),
+            "length": length,
+            "width": width,
+            "elongation": length / width,
+            "long_side": length,
+            "short_side": width,
+        },
+    )
+
+
+def ring(outer: float, inner: float) -> Shape:
+    """What lies between two circles; its length is that of the middle circle."""
+    return Shape(
+        f"ring {outer:g}-{inner:g}",
+        lambda x, y: (np.hypot(x, y) <= outer) & (np.hypot(x, y) >= inner),
+        outer,
+        {
+            "area": math.pi * (outer**2 - inner**2),
+            "perimeter": 2 * math.pi * (outer + inner),
+            "length": math.pi * (outer + inner),
+            "width": outer - inner,
+            "holes_area": math.pi * inner**2,
+        },
+    )
+
+
+def arc(radius: float, span_deg: float, width: float) -> Shape:
+    """A stroke of `width` along a part of a circle, with straight cut ends."""
+    half = math.radians(span_deg) / 2
+    length = 2 * half * radius
+
+    def inside(x: Plane, y: Plane) -> NDArray[np.bool_]:
+        near = np.abs(np.hypot(x, y) - radius) <= width / 2
+        return near & (np.abs(np.arctan2(y, x)) <= half)
+
+    return Shape(
+        f"arc r{radius:g} {span_deg:g}deg w{width:g}",
+        inside,
+        radius + width / 2,
+        {
+            "area": length * width,
+            "perimeter": 2 * (length + width),
+            "length": length,
+            "width": width,
+        },
+    )
+
+
+def cross(length: float, width: float) -> Shape:
+    """Two bars of the same size over each other at right angles: one branching point."""
+    half, thick = length / 2, width / 2
+    return Shape(
+        f"cross {length:g}x{width:g}",
+        lambda x, y: (
+            ((np.abs(x) <= half) & (np.abs(y) <= thick))
+            | ((np.abs(y) <= half) & (np.abs(x) <= thick))
+        ),
+        math.hypot(half, thick),
+        {
+            "area": 2 * length * width - width**2,
+            "perimeter": 4 * length,
+            "length": 2 * length,
+            "width": width,
+        },
+    )
