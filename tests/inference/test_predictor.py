@@ -1,6 +1,7 @@
 """A model opens from a Bundle or a run, and predicts at the size of the image."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,34 @@ def test_a_run_runs_on_torch_and_says_what_its_bundle_says(
         one, other = (m.predict(image, where="a") for m in (run, bundle))
         assert (one.labels_HW == other.labels_HW).mean() > 0.999
         np.testing.assert_allclose(one.confidence_HW, other.confidence_HW, atol=1e-3)
+
+
+def test_a_temperature_changes_the_confidence_and_no_label(painted):
+    image, model = checkerboard(33, 50), painted(scale_ratio=0.37)
+    warm = replace(model, card=replace(model.card, temperature=2.0))
+    one, other = (m.predict(image, where="a") for m in (model, warm))
+    np.testing.assert_array_equal(one.labels_HW, other.labels_HW)
+    assert (other.confidence_HW < one.confidence_HW).all()
+    np.testing.assert_array_equal(*(m.logits(image, where="a") for m in (model, warm)))
+
+
+def test_a_prediction_is_the_decision_on_the_logits(painted):
+    image, model = checkerboard(33, 50), painted(scale_ratio=0.37)
+    logits_Khw = model.logits(image, where="a")
+    assert logits_Khw.shape == (4, *model.card.input.network_size((33, 50)))
+    decision = model.decide(logits_Khw, (33, 50), where="a")
+    prediction = model.predict(image, where="a")
+    np.testing.assert_array_equal(decision.labels_HW, prediction.labels_HW)
+    np.testing.assert_array_equal(decision.confidence_HW, prediction.confidence_HW)
+
+
+def test_too_little_memory_names_the_image_and_its_size(painted_card):
+    def hungry(image_BCHW):
+        raise MemoryError
+
+    model = Predictor(hungry, painted_card(), "0123456789abcdef")
+    with pytest.raises(DataError, match=r"b\.png: 4 x 6 px .* need more memory than there is"):
+        model.predict(checkerboard(4, 6), where="b.png")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskwright.core import InputSpec
-from maskwright.inference.resolution import decide, to_network
+from maskwright.inference.resolution import decide, planes, to_network
 
 
 def spec(channels=3, **choices):
     return InputSpec(
         channels=channels, mean=(0.5,) * channels, std=(0.25,) * channels, **choices
     )
+
+
+def decided(logits_Khw, size_HW):
+    decision = decide(logits_Khw, size_HW)
+    return decision.labels_HW, decision.confidence_HW
 
 
 def test_an_image_of_full_scale_is_only_normalised():
@@ -37,7 +42,7 @@ def test_16_bit_images_of_any_number_of_channels_are_resized(channels):
 
 @given(arrays(np.float32, (4, 3, 5), elements=st.floats(-50, 50, width=32)))
 def test_the_decision_is_argmax_and_softmax(logits_KHW):
-    labels_HW, confidence_HW = decide(logits_KHW, (3, 5))
+    labels_HW, confidence_HW = decided(logits_KHW, (3, 5))
     share_KHW = np.exp(logits_KHW.astype(np.float64))
     share_KHW /= share_KHW.sum(axis=0)
     np.testing.assert_array_equal(labels_HW, logits_KHW.argmax(axis=0))
@@ -49,7 +54,7 @@ def test_the_decision_is_argmax_and_softmax(logits_KHW):
 def test_enlarged_logits_are_those_of_torch(size_HW):
     torch = pytest.importorskip("torch")
     logits_Khw = np.random.default_rng(1).normal(size=(3, 6, 10)).astype(np.float32)
-    labels_HW, confidence_HW = decide(logits_Khw, size_HW)
+    labels_HW, confidence_HW = decided(logits_Khw, size_HW)
     larger_1KHW = torch.nn.functional.interpolate(
         torch.from_numpy(logits_Khw)[None], size=size_HW, mode="bilinear", align_corners=False
     )
@@ -61,12 +66,12 @@ def test_enlarged_logits_are_those_of_torch(size_HW):
 def test_logits_are_enlarged_and_not_the_decision():
     """A lead of 3 that falls to -1 ends at five of eight pixels, not in the middle."""
     lead_Khw = np.array([[[3, -1]], [[0, 0]]], np.float32)
-    labels_HW, _ = decide(lead_Khw, (1, 8))
+    labels_HW, _ = decided(lead_Khw, (1, 8))
     assert labels_HW.tolist() == [[0, 0, 0, 0, 0, 1, 1, 1]]
 
 
 def test_of_equal_scores_the_lower_index_wins():
-    labels_HW, confidence_HW = decide(np.zeros((4, 2, 2), np.float32), (2, 2))
+    labels_HW, confidence_HW = decided(np.zeros((4, 2, 2), np.float32), (2, 2))
     assert not labels_HW.any()
     np.testing.assert_allclose(confidence_HW, 0.25)
 
@@ -75,5 +80,36 @@ def test_of_equal_scores_the_lower_index_wins():
 def test_scores_that_are_no_numbers_have_no_confidence(bad):
     logits_KHW = np.zeros((2, 1, 2), np.float32)
     logits_KHW[1, 0, 1] = bad
-    _, confidence_HW = decide(logits_KHW, (1, 2))
+    _, confidence_HW = decided(logits_KHW, (1, 2))
     np.testing.assert_array_equal(np.isnan(confidence_HW), [[False, True]])
+
+
+@given(
+    arrays(np.float32, (4, 3, 5), elements=st.floats(-60, 60, width=32)),
+    st.floats(0.05, 20),
+)
+def test_a_temperature_divides_the_logits_and_leaves_the_labels(logits_KHW, temperature):
+    one, other = decide(logits_KHW, (3, 5)), decide(logits_KHW, (3, 5), temperature=temperature)
+    np.testing.assert_array_equal(one.labels_HW, other.labels_HW)
+    share_KHW = np.exp((logits_KHW - logits_KHW.max(axis=0)) / np.float64(temperature))
+    expected = 1 / share_KHW.sum(axis=0)
+    np.testing.assert_allclose(other.confidence_HW, expected, rtol=1e-4)
+
+
+def test_logits_that_division_would_make_equal_keep_their_order():
+    low = np.float32(1e-45)
+    logits_KHW = np.array([[[0]], [[low]]], np.float32)
+    assert np.float32(low / 20) == 0
+    assert decide(logits_KHW, (1, 1), temperature=20).labels_HW.tolist() == [[1]]
+
+
+@pytest.mark.parametrize("size_HW", [(6, 10), (11, 17)])
+def test_a_decision_gives_the_share_of_every_class(size_HW):
+    logits_Khw = np.random.default_rng(2).normal(0, 9, (5, 6, 10)).astype(np.float32)
+    decision = decide(logits_Khw, size_HW, temperature=2.5)
+    share_KHW = [
+        np.exp((plane_HW - decision.best_HW) / decision.temperature) * decision.confidence_HW
+        for plane_HW in planes(logits_Khw, size_HW)
+    ]
+    np.testing.assert_allclose(np.sum(share_KHW, axis=0), 1, rtol=1e-5)
+    np.testing.assert_array_equal(np.argmax(share_KHW, axis=0), decision.labels_HW)

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from ..core import parts
 from ..core.bundle import MANIFEST, is_bundle, open_bundle
 from ..core.card import ModelCard
+from ..core.decision import Decision
 from ..core.errors import BundleError, DataError
 from ..core.prediction import Prediction
 from .engine import Engine
@@ -18,6 +21,8 @@ from .resolution import decide, to_network
 
 ENGINES = "maskwright.inference.engines"
 CARD = "card.json"
+
+Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,7 @@ class Predictor:
     card: ModelCard
     model_id: str
 
-    def predict(
-        self, image_HWC: NDArray[np.uint8] | NDArray[np.uint16], *, where: str
-    ) -> Prediction:
+    def predict(self, image_HWC: Image, *, where: str) -> Prediction:
         """Class map and confidence at the image's own size.
 
         Args:
@@ -45,25 +48,38 @@ class Predictor:
                 than the memory holds.
             BundleError: The model's scores are not finite.
         """
+        logits_Khw = self.logits(image_HWC, where=where)
+        decision = self.decide(logits_Khw, image_HWC.shape[:2], where=where)
+        return Prediction(
+            labels_HW=decision.labels_HW,
+            confidence_HW=decision.confidence_HW,
+            bundle_id=self.model_id,
+        )
+
+    def logits(self, image_HWC: Image, *, where: str) -> NDArray[np.float32]:
+        """What the network says of one image, logits_Khw at the network's resolution.
+
+        Not divided by the card's temperature; `resolution.planes` brings them to the image's
+        size. Raises what `predict` raises, except that they may be no finite numbers.
+        """
         spec = self.card.input
         spec.check(image_HWC, where=where)
-        try:
-            logits_Khw = self.engine(to_network(image_HWC, spec)[None])[0]
-            labels_HW, confidence_HW = decide(logits_Khw, image_HWC.shape[:2])
-        except MemoryError as error:
-            height, width = image_HWC.shape[:2]
-            raise DataError(
-                f"{where}: {height} x {width} px (H, W) need more memory than there is; "
-                f"cut the image into tiles or make it smaller"
-            ) from error
-        if not np.isfinite(confidence_HW).all():
+        with _enough_memory(image_HWC.shape[:2], where):
+            logits_Khw: NDArray[np.float32] = self.engine(to_network(image_HWC, spec)[None])[0]
+        return logits_Khw
+
+    def decide(
+        self, logits_Khw: NDArray[np.float32], size_HW: tuple[int, int], *, where: str
+    ) -> Decision:
+        """The Decision that `predict` makes of these logits, at the card's temperature."""
+        with _enough_memory(size_HW, where):
+            decision = decide(logits_Khw, size_HW, temperature=self.card.temperature)
+        if not np.isfinite(decision.confidence_HW).all():
             raise BundleError(
                 f"{where}: model {self.model_id} gives scores that are no finite numbers; "
                 f"its weights are broken, train it again"
             )
-        return Prediction(
-            labels_HW=labels_HW, confidence_HW=confidence_HW, bundle_id=self.model_id
-        )
+        return decision
 
 
 def open_model(path: Path | str) -> Predictor:
@@ -99,6 +115,18 @@ def read_card(folder: Path) -> ModelCard:
             f"{path}: the model card cannot be read ({error}); train the model again"
         ) from error
     return ModelCard.from_json(document, where=str(path))
+
+
+@contextmanager
+def _enough_memory(size_HW: tuple[int, int], where: str) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        height, width = size_HW
+        raise DataError(
+            f"{where}: {height} x {width} px (H, W) need more memory than there is; "
+            f"cut the image into tiles or make it smaller"
+        ) from error
 
 
 def _open_checkpoint(folder: Path) -> Predictor:

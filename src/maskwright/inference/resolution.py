@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.decision import Decision
 from ..core.inputspec import InputSpec
-from ..core.labels import LabelMap
 
 
 def to_network(
@@ -33,28 +33,34 @@ def to_network(
 
 
 def decide(
-    logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
-) -> tuple[LabelMap, NDArray[np.float32]]:
-    """Class of the largest logit, and its softmax share in [0, 1], at `size_HW`.
+    logits_Khw: NDArray[np.float32], size_HW: tuple[int, int], *, temperature: float = 1.0
+) -> Decision:
+    """Class of the largest logit, and its softmax share at `temperature`, at `size_HW`.
 
     Works class by class, so that beyond the logits only a few planes of the source's size
     are held. Shares are NaN where a logit is NaN or infinite.
     """
     labels_HW = np.zeros(size_HW, np.uint8)
     best_HW = np.full(size_HW, -np.inf, np.float32)
-    for index, plane_HW in enumerate(_planes(logits_Khw, size_HW)):
+    for index, plane_HW in enumerate(planes(logits_Khw, size_HW)):
         labels_HW[plane_HW > best_HW] = index
         np.maximum(best_HW, plane_HW, out=best_HW)
     total_HW = np.zeros(size_HW, np.float32)
     with np.errstate(invalid="ignore"):
-        for plane_HW in _planes(logits_Khw, size_HW):
-            total_HW += np.exp(plane_HW - best_HW)
-        return labels_HW, np.reciprocal(total_HW)
+        for plane_HW in planes(logits_Khw, size_HW):
+            total_HW += np.exp((plane_HW - best_HW) * np.float32(1 / temperature))
+        return Decision(
+            labels_HW=labels_HW,
+            confidence_HW=np.reciprocal(total_HW),
+            best_HW=best_HW,
+            temperature=temperature,
+        )
 
 
-def _planes(
+def planes(
     logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
 ) -> Iterator[NDArray[np.float32]]:
+    """The logits of each class at `size_HW`, one plane in memory at a time."""
     for plane_hw in logits_Khw:
         if plane_hw.shape == size_HW:
             yield plane_hw

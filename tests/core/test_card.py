@@ -1,0 +1,37 @@
+"""A model card survives JSON, and what an old one lacks has its old meaning."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from maskwright.core.card import ModelCard
+from maskwright.core.errors import BundleError, ConfigError
+
+
+def test_a_card_survives_json(painted_card):
+    card = replace(painted_card(), temperature=1.75)
+    assert ModelCard.from_json(card.to_json(), where="a") == card
+    assert card.to_json()["temperature"] == 1.75
+
+
+def test_a_card_without_a_temperature_leaves_the_logits_as_they_are(painted_card):
+    document = painted_card().to_json()
+    del document["temperature"]
+    assert ModelCard.from_json(document, where="a").temperature == 1.0
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
+def test_a_temperature_that_cannot_divide_is_refused(painted_card, temperature):
+    with pytest.raises(ConfigError, match=r"temperature .*: .* must be a number above 0"):
+        replace(painted_card(), temperature=temperature)
+    document = painted_card().to_json() | {"temperature": temperature}
+    with pytest.raises(BundleError, match=r"a/card\.json: not a model card .*temperature"):
+        ModelCard.from_json(document, where="a/card.json")
+
+
+@pytest.mark.parametrize("temperature", ["hot", None, [1]])
+def test_a_temperature_that_is_no_number_is_refused(painted_card, temperature):
+    document = painted_card().to_json() | {"temperature": temperature}
+    with pytest.raises(BundleError, match="a: not a model card"):
+        ModelCard.from_json(document, where="a")
