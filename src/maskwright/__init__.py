@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .data.audit import audit as check
     from .data.dataset import open_dataset as open_dataset
     from .data.splits import make_split as split
+    from .evaluation.compare import compare as compare
+    from .evaluation.compare import write_comparison as write_comparison
     from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.files import write_report as write_report
     from .inference.predict import predict as predict
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Request": ("training.run", "Request"),
     "check": ("data.audit", "audit"),
+    "compare": ("evaluation.compare", "compare"),
     "evaluate": ("evaluation.evaluate", "evaluate"),
     "open_bundle": ("core.bundle", "open_bundle"),
     "open_dataset": ("data.dataset", "open_dataset"),
@@ -31,11 +34,13 @@ _HOME = {
     "predict": ("inference.predict", "predict"),
     "split": ("data.splits", "make_split"),
     "train": ("training.run", "train"),
+    "write_comparison": ("evaluation.compare", "write_comparison"),
     "write_report": ("evaluation.files", "write_report"),
 }
 __all__ = [
     "Request",
     "check",
+    "compare",
     "evaluate",
     "open_bundle",
     "open_dataset",
@@ -44,6 +49,7 @@ __all__ = [
     "predict",
     "split",
     "train",
+    "write_comparison",
     "write_report",
 ]
 

@@ -44,6 +44,29 @@ def interval_bar(value: float | None, interval: Interval) -> str:
     )
 
 
+def difference_bar(difference: float | None, interval: Interval, reach: float) -> str:
+    """A bar from the middle to either side with its interval; half its width is `reach`."""
+    middle = _BAR_WIDTH_PX / 2
+
+    def place(value: float) -> float:
+        return middle + max(-1.0, min(1.0, value / reach)) * middle if reach else middle
+
+    bar = whisker = ""
+    if difference is not None:
+        left, right = sorted((middle, place(difference)))
+        bar = _box(left, 3, right - left, 10, "lost" if difference < 0 else "fill")
+    if interval is not None:
+        low, high = (place(v) for v in interval)
+        path = f"M{low:.1f} 3.5v9M{high:.1f} 3.5v9M{low:.1f} 8H{high:.1f}"
+        whisker = f'<path class="whisker" d="{path}"/>'
+    return (
+        f'<svg class="bar" aria-hidden="true" viewBox="-2 0 {_BAR_WIDTH_PX + 4} '
+        f'{_BAR_HEIGHT_PX}" preserveAspectRatio="none">'
+        f"{_box(0, 3, _BAR_WIDTH_PX, 10, 'track')}{bar}"
+        f'<path class="zero" d="M{middle:g} 0V{_BAR_HEIGHT_PX}"/>{whisker}</svg>'
+    )
+
+
 def line_chart(series: Series) -> str:
     """Points joined by a line, at equal steps whatever their places say."""
     places = [_x(i, len(series.at)) for i in range(len(series.at))]
