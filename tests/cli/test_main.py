@@ -61,6 +61,12 @@ def test_a_missing_package_of_an_extra_gives_the_pip_command(run_verb):
     )
 
 
+def test_a_package_imported_by_another_name_gives_the_pip_command_too(run_verb):
+    code, _, err = run_verb("raise ModuleNotFoundError('No module', name='skimage.measure')")
+    assert code == 1
+    assert err == "skimage is not installed; run: pip install 'maskwright[measure]'\n"
+
+
 def test_any_other_missing_module_is_a_bug(run_verb):
     code, _, err = run_verb("import maskwright.nowhere")
     assert code == 1

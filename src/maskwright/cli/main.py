@@ -67,11 +67,12 @@ def _missing_extra(error: ModuleNotFoundError) -> MissingDependencyError:
     """The pip command for a package of one of our extras; any other missing one is a bug."""
     from importlib.metadata import requires
 
-    package = (error.name or "").partition(".")[0]
+    module = (error.name or "").partition(".")[0]
+    package = {"skimage": "scikit_image"}.get(module, module)
     for requirement in requires("maskwright") or ():
         found = re.match(r"([\w.-]+).*extra == ['\"](?!all)(\w+)", requirement)
         if found and found[1].replace("-", "_") == package:
-            return MissingDependencyError(package, found[2])
+            return MissingDependencyError(module, found[2])
     raise error
 
 
