@@ -43,7 +43,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pair:
-    """Two reports of the same data with the same names of counts."""
+    """Two reports of the same data: the same images, and the same names of counts."""
 
     a: Side
     b: Side
@@ -66,8 +66,8 @@ class Pair:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the counts that both have."""
-        return tuple(name for name in self.a.counts if name not in self.left_out)
+        """Names of the counts."""
+        return tuple(self.a.counts)
 
 
 def read_pair(a: Path, b: Path) -> Pair:
@@ -79,15 +79,15 @@ def read_pair(a: Path, b: Path) -> Pair:
     first, second = read_side(a), read_side(b)
     _require_same_classes(first, second)
     _require_same_images(first, second)
-    second = _reordered(second, first.keys)
+    both = [name for name in first.counts if name in second.counts]
+    left_out = set(first.counts) ^ set(second.counts)
+    first, second = (_narrowed(side, first.keys, both) for side in (first, second))
     _require_same_groups(first, second)
-    names = [name for name in first.counts if name in second.counts]
-    if "boundary_truth" in names:
+    if "boundary_truth" in both:
         _require_same_setting(first, second)
     for name in _OF_TRUTH:
-        if name in names:
+        if name in both:
             _require_same_truth(first, second, name)
-    left_out = set(first.counts) ^ set(second.counts)
     return Pair(a=first, b=second, left_out=tuple(sorted(left_out)))
 
 
@@ -189,7 +189,8 @@ def _require_same_images(a: Side, b: Side) -> None:
             )
 
 
-def _reordered(side: Side, keys: tuple[str, ...]) -> Side:
+def _narrowed(side: Side, keys: tuple[str, ...], names: list[str]) -> Side:
+    """The counts of `names` alone, with the images in the order of `keys`."""
     place = {key: i for i, key in enumerate(side.groups)}
     order = [place[key] for key in keys]
     return Side(
@@ -197,7 +198,7 @@ def _reordered(side: Side, keys: tuple[str, ...]) -> Side:
         document=side.document,
         labels=side.labels,
         groups={key: side.groups[key] for key in keys},
-        counts={name: counts[order] for name, counts in side.counts.items()},
+        counts={name: side.counts[name][order] for name in names},
     )
 
 
