@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from maskwright.core import Confusion, LabelSpec
-from maskwright.core.report import Estimate, Report
+from maskwright.core import IGNORE, Confusion, LabelSpec
+from maskwright.core.report import CurveReport, Estimate, Report
+from maskwright.evaluation.extremes import picture
 from maskwright.evaluation.imagetable import NAME, ImageTable
 from maskwright.metrics import region
 
@@ -54,3 +55,98 @@ def _report(labels, total_3C, settings, provenance):
         ),
         settings=settings,
     )
+
+
+SIZES = ("under 16 px", "16-63 px", "64-255 px", "256-1023 px", "1024-4095 px", "over 4095 px")
+SHARES = {
+    "set": "miou pixel_accuracy frequency_weighted_iou micro_iou mean_dice image_mean_miou "
+    "image_mean_pixel_accuracy mean_boundary_f1 object_recall object_precision ece sce",
+    "class": "iou dice precision recall accuracy image_mean_iou image_mean_dice boundary_f1 "
+    "boundary_iou object_recall object_precision",
+}
+
+
+@pytest.fixture(scope="session")
+def full_report():
+    """A function: a Report with every section, of classes with the given names."""
+
+    def make(names, *, photographs=True, num_images=4):
+        labels = LabelSpec.of_names(tuple(names))
+        rng = np.random.default_rng(0)
+        pictures = _pictures(labels, rng, num_images, photographs)
+        ranks = ["worst"] * (num_images // 2) + ["best"] * (num_images - num_images // 2)
+        return Report(
+            labels=labels,
+            confusion=Confusion(_confusion(rng, len(names))),
+            provenance={"data": {"name": "<i>made</i> by hand", "splits": {"test": 500}}},
+            scores=_shares(rng, "set")
+            | {"cohens_kappa": Estimate(0.75, 0.7, 0.8), "nll": Estimate(0.3)}
+            | {"objects_truth": Estimate(12034, 11800, 12100)},
+            classes=tuple(
+                _shares(rng, "class") | {"hd95_mm": Estimate(3.25, 2, 4)} for _ in names
+            ),
+            curves=_curves(rng),
+            class_curves={"object_recall_by_size": tuple(_curve(rng, SIZES) for _ in names)},
+            slices=_slices(rng, names),
+            settings={"families": ["region"], "boundary_tolerance": "3px"},
+            uncertainty={"method": "Poisson bootstrap", "replicates": 1000, "groups": 120},
+            images=tuple(
+                {"key": key, "rank": rank, "miou": 0.5}
+                for key, rank in zip(pictures, ranks, strict=True)
+            ),
+            pictures=pictures,
+        )
+
+    return make
+
+
+def _estimate(value):
+    return Estimate(float(value), max(0.0, float(value) - 0.03), min(1.0, float(value) + 0.03))
+
+
+def _shares(rng, kind):
+    return {name: _estimate(rng.random()) for name in SHARES[kind].split()}
+
+
+def _confusion(rng, num_classes):
+    counts_CC = rng.integers(0, 400, (num_classes, num_classes))
+    counts_CC[np.diag_indices(num_classes)] += rng.integers(500, 90_000, num_classes)
+    return counts_CC
+
+
+def _curve(rng, at, axis="object area"):
+    points = tuple(_estimate(value) for value in np.sort(rng.random(len(at))))
+    return CurveReport(axis=axis, at=tuple(at), points=points)
+
+
+def _curves(rng):
+    confidence = [(i + 0.5) / 15 for i in range(15)]
+    numbers = tuple(Estimate(float(n), n * 0.9, n * 1.1) for n in range(100, 700, 100))
+    return {
+        "trimap_miou": _curve(rng, (1, 2, 4, 8, 16, 32), "band half-width (px)"),
+        "object_recall_by_size": _curve(rng, SIZES),
+        "objects_truth_by_size": CurveReport(axis="object area", at=SIZES, points=numbers),
+        "reliability": CurveReport(
+            axis="confidence",
+            at=tuple(confidence),
+            points=tuple(_estimate(0.9 * c) for c in confidence),
+        ),
+    }
+
+
+def _slices(rng, names):
+    return tuple(
+        {"by": "weather", "value": value, "images": 12, "groups": 9, "miou": miou}
+        | {"interval": [miou - 0.1, miou + 0.1], "classes": {n: rng.random() for n in names}}
+        for value, miou in (("heavy rain & fog", 0.31), ("sun", 0.62))
+    )
+
+
+def _pictures(labels, rng, num_images, photographs):
+    blocks = rng.integers(0, len(labels), (4, 8))
+    truth_HW = np.kron(blocks, np.ones((60, 60))).astype(np.uint8)
+    truth_HW[:9] = IGNORE
+    predicted_HW = np.roll(truth_HW, 7, axis=1)
+    image_HWC = rng.integers(0, 255, (240, 480, 3)).astype(np.uint8) if photographs else None
+    panels = picture(truth_HW, predicted_HW, labels.palette, image_HWC)
+    return {f"test/a rather long folder/frame_{i:06d}": panels for i in range(num_images)}

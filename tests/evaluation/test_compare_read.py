@@ -94,12 +94,10 @@ def test_other_classes_are_refused(report_folder, names, said):
 def test_another_tolerance_is_refused(report_folder):
     more = {n: np.ones((3, 2), int) for n in ("boundary_truth", "boundary_truth_near")}
     a, b = (
-        report_folder(
-            f"at {px}", IMAGES, more=more, settings={"boundary": {"tolerance_px": px}}
-        )
-        for px in (3, 5)
+        report_folder(name, IMAGES, more=more, settings={"boundary_tolerance": text})
+        for name, text in (("a", "3px"), ("b", "0.75%"))
     )
-    assert "boundaries were scored with {'tolerance_px': 5}" in refusal(a, b)
+    assert "boundaries were scored with 0.75%, in" in refusal(a, b)
     assert "score both with the same tolerance" in refusal(a, b)
 
 

@@ -20,6 +20,7 @@ from ..core.report import Report
 from .imagetable import COLUMNS, NAME
 
 REPORT = "report.json"
+_TOLERANCE = "boundary_tolerance"
 _OF_TRUTH = ("truth", "boundary_truth")
 """Counts that predictions do not change."""
 _KEY_COLUMNS = ("key", "group", "class")
@@ -227,7 +228,7 @@ def _require_same_truth(a: Side, b: Side, name: str) -> None:
 
 
 def _require_same_setting(a: Side, b: Side) -> None:
-    there, here = (side.document["settings"].get("boundary") for side in (a, b))
+    there, here = (side.document["settings"].get(_TOLERANCE) for side in (a, b))
     if there != here:
         raise DataError(
             f"{b.folder}: boundaries were scored with {here}, in {a.folder} with {there}; "

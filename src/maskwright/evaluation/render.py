@@ -218,5 +218,5 @@ def _image_sections(report: Report) -> Iterator[Section]:
             f"{rank.capitalize()} images",
             "By the mIoU of each image alone. A click or Enter enlarges a picture, Escape"
             " closes it. Numbers in the maps are those of the classes.",
-            legend(report.labels, shots, extra) + gallery(rank, shots) if shots else "",
+            legend(report.labels, shots, extra) + gallery(f"{rank}-images", shots) if shots else "",
         )
