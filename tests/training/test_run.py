@@ -70,6 +70,16 @@ def test_the_log_the_report_and_the_bundle_tell_one_score(finished, street):
 
 
 @pytest.mark.slow
+def test_a_run_ends_with_a_temperature_that_its_bundle_and_report_know(finished):
+    run, _ = finished
+    found = run.bundle.card.provenance["calibration"]
+    assert found["nll_after"] <= found["nll_before"]
+    assert run.bundle.card.temperature == open_model(run.root).card.temperature
+    assert run.bundle.card.temperature == found["temperature"] != 1
+    assert run.report.provenance["model"]["training"]["calibration"] == found
+
+
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(finished, street, tmp_path, quick):
     run, _ = finished
     train(street, tmp_path / "b", Request(settings=quick))

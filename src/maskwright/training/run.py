@@ -34,6 +34,7 @@ from maskwright.export.bundle import export_bundle
 from maskwright.inference.predictor import open_model
 from maskwright.nn.encoders import require_weights
 
+from .calibrate import calibrate
 from .loader import Crops
 from .loop import Job, Watch, fit, make_accelerator
 from .machine import Machine
@@ -45,7 +46,7 @@ RECIPE = "recipe.yaml"
 RUN = "run.json"
 PARITY_IMAGES = 8
 FINISH_S_PER_IMAGE = 0.5
-FINISH_S = 45.0
+FINISH_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,9 +272,11 @@ def _require_same_data(job: Job) -> None:
 
 
 def _finish(job: Job, audience: Audience) -> Run:
-    """Report on val, then the Bundle with it."""
+    """Temperature of the best weights, their report on val, then the Bundle with both."""
     state = PartialState()
     if state.is_main_process:
+        found = calibrate(job.run, job.val, seed=job.recipe.seed, progress=audience.progress)
+        audience.say(str(found or "no validation pixel is labelled: the temperature stays 1"))
         audience.say("evaluating the best weights on the validation images")
         report = evaluate(open_model(job.run), job.val, progress=audience.progress)
         write_report(report, job.run / "report")
