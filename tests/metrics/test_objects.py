@@ -88,6 +88,7 @@ def scene():
 def test_a_missed_small_object_shows_beside_large_ones():
     found = scores(count(*scene(), 2))
     assert found.classes["objects_truth"].tolist() == [1, 3]
+    assert found.classes["objects_predicted"].tolist() == [1, 3]
     assert found.classes["objects_missed"].tolist() == [0, 1]
     assert found.classes["objects_invented"].tolist() == [0, 1]
     assert found.classes["object_recall"].tolist() == pytest.approx([1, 2 / 3])

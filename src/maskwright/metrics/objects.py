@@ -106,6 +106,7 @@ def _rates(numbers: Mapping[str, NDArray[np.int64]]) -> dict[str, Values]:
         "object_precision": ratio(real, predicted),
         "object_f1": _f1(truth, found, predicted, real),
         "objects_truth": truth.astype(np.float64),
+        "objects_predicted": predicted.astype(np.float64),
         "objects_missed": (truth - found).astype(np.float64),
         "objects_invented": (predicted - real).astype(np.float64),
     }
