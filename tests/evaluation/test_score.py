@@ -10,7 +10,7 @@ from PIL import Image
 from maskwright.core import IGNORE, Confusion
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.scores import iou, mean_iou
-from maskwright.evaluation.counting import Detail
+from maskwright.evaluation.evaluate import FULL
 from maskwright.evaluation.files import write_report
 from maskwright.evaluation.score import Reading, in_order, score
 
@@ -69,7 +69,7 @@ def test_set_scores_and_image_means_are_different_numbers_with_names_of_their_ow
 
 def test_every_score_has_an_interval_around_it(folders):
     predictions, truth = folders
-    report = score(predictions, truth, reading=Reading(group=r"\d+$"), detail=Detail(full=True))
+    report = score(predictions, truth, reading=Reading(group=r"\d+$"), detail=FULL)
     curves = [e for curve in report.curves.values() for e in curve.points]
     classes = [e for found in report.classes for e in found.values()]
     for e in [*report.scores.values(), *classes, *curves]:
@@ -175,7 +175,7 @@ def test_images_csv_adds_up_to_the_confusion(folders, tmp_path):
 
 def test_two_runs_are_equal_to_the_last_byte(folders, tmp_path):
     for name in ("one", "two"):
-        write_report(score(*folders, detail=Detail(full=True)), tmp_path / name)
+        write_report(score(*folders, detail=FULL), tmp_path / name)
     for name in ("report.json", "report.html", "images.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 

@@ -18,16 +18,25 @@ def _csv(tmp_path, header, rows):
 def test_columns_are_read_by_key_in_any_order(tmp_path):
     path = _csv(tmp_path, "key,camera", [f"{k},cam{n % 3}" for n, k in enumerate(KEYS)][::-1])
     found = read_attributes(path, KEYS)
-    assert found["i04"] == {"camera": "cam1"}
+    assert found.values["i04"] == {"camera": "cam1"}
+
+
+def test_a_column_named_group_is_no_slice_but_the_group(tmp_path):
+    path = _csv(
+        tmp_path, "key,group,camera", [f"{k},g{n // 8},cam" for n, k in enumerate(KEYS)]
+    )
+    found = read_attributes(path, KEYS)
+    assert found.groups["i09"] == "g1"
+    assert found.values["i09"] == {"camera": "cam"}
 
 
 def test_many_numbers_become_quartiles_and_few_stay(tmp_path):
     rows = [f"{k},{n / 2},{n % 4}" for n, k in enumerate(KEYS)]
     found = read_attributes(_csv(tmp_path, "image,speed,lane", rows), KEYS)
-    speeds = [found[k]["speed"] for k in KEYS]
+    speeds = [found.values[k]["speed"] for k in KEYS]
     assert [speeds.count(s) for s in dict.fromkeys(speeds)] == [10, 10, 10, 10]
     assert speeds[0] == "0 to 4.875"
-    assert {found[k]["lane"] for k in KEYS} == {"0", "1", "2", "3"}
+    assert {found.values[k]["lane"] for k in KEYS} == {"0", "1", "2", "3"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from .console import AsJson, Console, Quiet
-from .score_verbs import tell
+from .score_verbs import (
+    TOLERANCE,
+    Attributes,
+    Spacing,
+    Surface,
+    Tolerance,
+    detail_of,
+    tell,
+)
 
 Model = Annotated[
     Path,
@@ -31,6 +39,10 @@ def evaluate(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path(
         "report"
     ),
+    attributes: Attributes = None,
+    tolerance: Tolerance = TOLERANCE,
+    surface: Surface = None,
+    spacing: Spacing = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -45,7 +57,13 @@ def evaluate(
     require_writable(out)
     predictor = open_model(model)
     dataset = open_dataset(data, progress=console.progress).subset(split)
-    report = score(predictor, dataset, progress=console.progress)
+    report = score(
+        predictor,
+        dataset,
+        detail=detail_of(tolerance, surface, spacing),
+        attributes=attributes,
+        progress=console.progress,
+    )
     write_report(report, out)
     tell(report, out, console)
 

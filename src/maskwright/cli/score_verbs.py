@@ -9,6 +9,31 @@ from .console import AsJson, Console, Quiet
 
 if TYPE_CHECKING:
     from ..core.report import Report
+    from ..evaluation.counting import Detail
+
+
+TOLERANCE = "0.75%"
+
+Attributes = Annotated[
+    Path | None,
+    typer.Option(help="CSV with 'key' and any columns: scores of each part of the set."),
+]
+Tolerance = Annotated[
+    str, typer.Option(help="Of boundary scores: '3px', or a share of the diagonal.")
+]
+Surface = Annotated[
+    float | None,
+    typer.Option(
+        metavar="TOLERANCE",
+        help="Surface distances too; surface Dice at a tolerance in mm (px without spacing).",
+    ),
+]
+Spacing = Annotated[
+    str | None,
+    typer.Option(
+        help="Size of a pixel in mm for --surface: '0.5', or height x width '0.5x0.7'."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,13 +66,13 @@ def score(
         str | None,
         typer.Option(help="Regular expression: what it finds in a key is one group."),
     ] = None,
-    attributes: Annotated[
-        Path | None,
-        typer.Option(help="CSV with 'key' and any columns: scores of each part of the set."),
-    ] = None,
+    attributes: Attributes = None,
     full: Annotated[
         bool, typer.Option("--full", help="Boundary, distance and object scores too; slower.")
     ] = False,
+    tolerance: Tolerance = TOLERANCE,
+    surface: Surface = None,
+    spacing: Spacing = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path(
         "report"
     ),
@@ -57,7 +82,6 @@ def score(
     """Score class maps in PREDICTIONS against TRUTH; report as JSON and HTML."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
-    from ..evaluation.counting import Detail
     from ..evaluation.files import write_report
     from ..evaluation.score import Reading
     from ..evaluation.score import score as run
@@ -69,11 +93,30 @@ def score(
         reading=Reading(
             spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
         ),
-        detail=Detail(full=full),
+        detail=detail_of(tolerance if full else None, surface, spacing),
         progress=console.progress,
     )
     write_report(report, out)
     tell(report, out, console)
+
+
+def detail_of(tolerance: str | None, surface: float | None, spacing: str | None) -> "Detail":
+    """What the options ask to count beside the regions.
+
+    Raises:
+        ConfigError: A tolerance or spacing that is none, or a spacing without --surface.
+    """
+    from ..core.errors import ConfigError
+    from ..evaluation.counting import Detail
+    from ..metrics.boundary import Tolerance as BoundaryTolerance
+    from ..metrics.surface import Ruler
+
+    if surface is None and spacing is not None:
+        raise ConfigError(f"--spacing {spacing} is for --surface; add --surface 2, say")
+    return Detail(
+        tolerance=None if tolerance is None else BoundaryTolerance.parse(tolerance),
+        ruler=None if surface is None else Ruler.parse(surface, spacing),
+    )
 
 
 def tell(report: "Report", out: Path, console: Console) -> None:

@@ -2,41 +2,59 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
 from ..core.labels import LabelMap
-from ..metrics import bands, objects, per_image, region
+from ..metrics import bands, boundary, objects, per_image, region, surface
+from ..metrics.boundary import Tolerance
 from ..metrics.family import Counts, Scores
+from ..metrics.surface import Ruler
 
-DERIVE: Mapping[str, Callable[[Counts], Scores]] = MappingProxyType(
-    {
-        "region": region.scores,
-        "per_image": per_image.scores,
-        "bands": bands.scores,
-        "objects": objects.scores,
-    }
-)
-"""Family of scores -> how they follow from the summed counts."""
+Derive = Callable[[Counts], Scores]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
-    """What is counted beside the regions; all of it costs time."""
+    """What is counted beside the regions; all of it costs time.
 
-    full: bool = False
+    With a `tolerance` boundary, distance and object scores, with a `ruler` surface distances.
+    """
 
-    @property
-    def families(self) -> tuple[str, ...]:
-        """Names in `DERIVE`."""
-        return ("region", "per_image", *(("bands", "objects") if self.full else ()))
+    tolerance: Tolerance | None = None
+    ruler: Ruler | None = None
+
+    def derive(self) -> dict[str, Derive]:
+        """Family of scores -> how they follow from the summed counts."""
+        families: dict[str, Derive] = {"region": region.scores, "per_image": per_image.scores}
+        if self.tolerance is not None:
+            families |= {
+                "boundary": boundary.scores,
+                "bands": bands.scores,
+                "objects": objects.scores,
+            }
+        if self.ruler is not None:
+            families["surface"] = partial(surface.scores, ruler=self.ruler)
+        return families
 
     def to_json(self) -> dict[str, Any]:
-        """For the settings of a report."""
-        return {"families": list(self.families)}
+        """For the settings of a report: families, and tolerance and ruler where they count."""
+        settings: dict[str, Any] = {"families": list(self.derive())}
+        if self.tolerance is not None:
+            settings["boundary_tolerance"] = str(self.tolerance)
+        if self.ruler is not None:
+            settings["surface"] = {
+                "tolerance": self.ruler.tolerance,
+                "spacing_HW": list(self.ruler.spacing_HW),
+                "unit": self.ruler.unit,
+            }
+        return settings
+
+
+REGIONS_ONLY = Detail()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +79,11 @@ def count_pair(
     confusion = Confusion.of(truth_HW, predicted_HW, num_classes)
     counts = region.count(confusion)
     alone = [region.scores(counts)]
-    if detail.full:
-        counts |= bands.count(truth_HW, predicted_HW, num_classes)
-        counts |= objects.count(truth_HW, predicted_HW, num_classes)
+    maps = truth_HW, predicted_HW, num_classes
+    if detail.tolerance is not None:
+        outlines = boundary.count(*maps, tolerance=detail.tolerance)
+        alone.append(boundary.scores(outlines))
+        counts |= outlines | bands.count(*maps) | objects.count(*maps)
+    if detail.ruler is not None:
+        counts |= surface.count(*maps, detail.ruler)
     return confusion, counts | per_image.count(alone)

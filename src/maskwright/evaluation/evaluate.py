@@ -1,5 +1,6 @@
 """A model on a data set -> Report: one Confusion at source resolution, one image in memory."""
 
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError
@@ -9,17 +10,38 @@ from ..core.report import Report
 from ..core.scores import mean_iou
 from ..data.dataset import Dataset
 from ..inference.predictor import Predictor
+from ..inference.resolution import planes
+from ..metrics import calibration
+from ..metrics.boundary import Tolerance
 from .counting import Counted, Detail, count_pair
 from .extremes import Extremes
 from .files import versions_of
-from .slices import brightness
+from .slices import Attributes, brightness, read_attributes
 from .tally import Tally
 
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "onnxruntime", "torch")
 
 
-def evaluate(model: Predictor, dataset: Dataset, *, progress: Progress = silent) -> Report:
+FULL = Detail(tolerance=Tolerance())
+"""Running the model takes so long that the other scores are nearly free."""
+
+
+def evaluate(
+    model: Predictor,
+    dataset: Dataset,
+    *,
+    detail: Detail = FULL,
+    attributes: Path | None = None,
+    progress: Progress = silent,
+) -> Report:
     """Score `model` on every image of `dataset`; take one split with `dataset.subset`.
+
+    Args:
+        model: From `open_model`.
+        dataset: Images with masks, of the model's classes.
+        detail: What is counted beside the regions.
+        attributes: CSV with a column `key` and any others, each value of which makes a slice.
+        progress: Told of every image.
 
     Raises:
         DataError: An image has no labels, or the classes are not those of the model.
@@ -27,30 +49,38 @@ def evaluate(model: Predictor, dataset: Dataset, *, progress: Progress = silent)
     labels = model.card.labels
     _require_same_classes(labels, dataset)
     _require_labels(dataset)
-    detail = Detail(full=True)
+    keys = [entry.key for entry in dataset.entries]
+    listed = Attributes() if attributes is None else read_attributes(attributes, keys)
     extremes = Extremes(dataset.spec.palette)
-    tally = Tally(dataset.spec, detail.families)
+    tally = Tally(dataset.spec, detail.derive() | {"calibration": calibration.scores})
     for number in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample = dataset[number]
-        where = str(dataset.entries[number].image)
-        predicted_HW = model.predict(sample.image_HWC, where=where).labels_HW
         if sample.labels_HW is None:
-            raise DataError(f"{where}: has no mask")
-        confusion, counts = count_pair(sample.labels_HW, predicted_HW, len(labels), detail)
+            raise DataError(f"{dataset.entries[number].image}: has no mask")
+        where = str(dataset.entries[number].image)
+        logits_Khw = model.logits(sample.image_HWC, where=where)
+        decision = model.decide(logits_Khw, sample.labels_HW.shape, where=where)
+        truth_HW, predicted_HW = sample.labels_HW, decision.labels_HW
+        confusion, counts = count_pair(truth_HW, predicted_HW, len(labels), detail)
+        planes_HW = planes(logits_Khw, truth_HW.shape)
+        counts |= calibration.count(truth_HW, planes_HW, decision, len(labels))
         tally.add(
             Counted(
                 key=sample.key,
-                group=sample.group,
+                group=listed.groups.get(sample.key, sample.group),
                 confusion=confusion,
                 counts=counts,
-                attributes={"brightness": brightness(sample.image_HWC)},
+                attributes={
+                    "brightness": brightness(sample.image_HWC),
+                    **listed.values.get(sample.key, {}),
+                },
             )
         )
         extremes.add(sample, predicted_HW, float(mean_iou(confusion)))
     ranked = extremes.ranked()
     return tally.report(
         provenance=_provenance(model, dataset),
-        settings=detail.to_json(),
+        settings=detail.to_json() | {"temperature": model.card.temperature},
         images=tuple({k: v for k, v in i.items() if k != "panels"} for i in ranked),
         pictures={i["key"]: i["panels"] for i in ranked},
     )

@@ -20,10 +20,10 @@ from ..core.scores import mean_iou
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
 from ..data.scan import split_name
 from ..data.splitfile import groups_of
-from .counting import Counted, Detail, count_pair
+from .counting import REGIONS_ONLY, Counted, Detail, count_pair
 from .extremes import Extremes
 from .files import versions_of
-from .slices import GROUP_COLUMN, read_attributes
+from .slices import Attributes, read_attributes
 from .tally import Tally
 
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "pillow")
@@ -57,7 +57,7 @@ def score(
     truth: Path | str,
     *,
     reading: Reading = PLAIN,
-    detail: Detail | None = None,
+    detail: Detail = REGIONS_ONLY,
     progress: Progress = silent,
 ) -> Report:
     """Score the class maps in `predictions` against those in `truth`.
@@ -66,7 +66,7 @@ def score(
         predictions: A folder searched to the bottom, or one file.
         truth: A folder with the same names, or one file.
         reading: How files are understood; `Reading()` finds out.
-        detail: What is counted beside the regions; None is nothing.
+        detail: What is counted beside the regions.
         progress: Told of every pair.
 
     Raises:
@@ -74,12 +74,11 @@ def score(
             is no class.
         ConfigError: The file with the classes, or the expression of the group, is wrong.
     """
-    detail = detail or Detail()
     said, true = _open_both(Path(predictions), Path(truth), reading, progress)
     keys = list(true.files)
     attributes = _attributes(keys, reading)
     extremes = Extremes(true.spec.palette)
-    tally = Tally(true.spec, detail.families)
+    tally = Tally(true.spec, detail.derive())
 
     def counted(key: str) -> tuple[Counted, LabelMap, LabelMap]:
         truth_HW, predicted_HW = true.read(key), said.read(key)
@@ -87,10 +86,12 @@ def score(
             confusion, counts = count_pair(truth_HW, predicted_HW, len(true.spec), detail)
         except DataError as error:
             raise DataError(f"{said.files[key]} and {true.files[key]}: {error}") from error
-        group = attributes[key][GROUP_COLUMN]
-        slices = {by: value for by, value in attributes[key].items() if by != GROUP_COLUMN}
         image = Counted(
-            key=key, group=group, confusion=confusion, counts=counts, attributes=slices
+            key=key,
+            group=attributes.groups[key],
+            confusion=confusion,
+            counts=counts,
+            attributes=attributes.values.get(key, {}),
         )
         return image, truth_HW, predicted_HW
 
@@ -168,16 +169,15 @@ def _require_same_keys(
             )
 
 
-def _attributes(keys: list[str], reading: Reading) -> Mapping[str, Mapping[str, str]]:
-    """Attributes by key, with a group in each."""
-    if reading.group is not None:
-        groups = dict(zip(keys, groups_of(keys, reading.group), strict=True))
-    else:
-        groups = {key: _group(key) for key in keys}
-    listed: Mapping[str, Mapping[str, str]] = {}
+def _attributes(keys: list[str], reading: Reading) -> Attributes:
+    """The attributes that are listed, and a group for every key."""
+    listed = Attributes()
     if reading.attributes is not None:
         listed = read_attributes(reading.attributes, keys)
-    return {key: {GROUP_COLUMN: groups[key], **listed.get(key, {})} for key in keys}
+    groups = [_group(key) for key in keys]
+    if reading.group is not None:
+        groups = groups_of(keys, reading.group)
+    return Attributes(listed.values, dict(zip(keys, groups, strict=True)) | listed.groups)
 
 
 def _group(key: str) -> str:

@@ -37,14 +37,23 @@ def brightness(image_HWC: NDArray[Any]) -> str:
     return next((name for limit, name in _BRIGHTNESS if mean < limit), _BRIGHTEST)
 
 
-def read_attributes(path: Path, keys: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Attributes by key, numbers with many values as quartiles; `group` may be among them.
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Attributes by key, and the groups of those keys whose file has a column `group`."""
+
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_attributes(path: Path, keys: Iterable[str]) -> Attributes:
+    """Attributes of `keys` as CSV gives them, numbers with many values as quartiles.
 
     Raises:
         DataError: Unreadable, no key column, a key without a line or with two, or a column
             with more than `MAX_VALUES` values that are no numbers.
     """
     lines = _lines(path)
+    keys = list(keys)
     missing = [key for key in keys if key not in lines]
     if missing:
         raise DataError(
@@ -52,11 +61,10 @@ def read_attributes(path: Path, keys: Iterable[str]) -> dict[str, dict[str, str]
             f"add a line for each (keys are file names without suffix)"
         )
     listed = {key: lines[key] for key in keys}
-    columns = list(next(iter(listed.values()), {}))
-    for column in columns:
-        if column != GROUP_COLUMN:
-            _name_values(path, column, listed)
-    return listed
+    groups = {k: row.pop(GROUP_COLUMN) for k, row in listed.items() if GROUP_COLUMN in row}
+    for column in next(iter(listed.values()), {}):
+        _name_values(path, column, listed)
+    return Attributes(values=listed, groups=groups)
 
 
 @dataclass(slots=True)

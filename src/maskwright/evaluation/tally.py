@@ -13,17 +13,17 @@ from ..core.report import CurveReport, Estimate, Report
 from ..core.scores import Values
 from ..metrics.family import Curve, Scores
 from .bootstrap import MIN_GROUPS, Replicates, description, intervals, weights
-from .counting import DERIVE, Counted
+from .counting import Counted, Derive
 from .imagetable import NAME, ImageTable
 from .slices import Slices
 
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over images of every family in `families`, with bootstrap replicates and slices."""
+    """Sums over images, with bootstrap replicates and slices; `families` score the sums."""
 
     labels: LabelSpec
-    families: tuple[str, ...]
+    families: Mapping[str, Derive]
     seed: int = 0
     _confusion: Confusion = field(init=False)
     _sums: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Tally:
         pictures: Mapping[str, Mapping[str, bytes]],
     ) -> Report:
         """The Report of all images added so far."""
-        found = [self._estimated(family) for family in self.families]
+        found = [self._estimated(family) for family in self.families.values()]
         return Report(
             labels=self.labels,
             confusion=self._confusion,
@@ -77,11 +77,11 @@ class Tally:
             attachments={NAME: self._table},
         )
 
-    def _estimated(self, family: str) -> "_Estimated":
-        value = DERIVE[family](self._sums)
+    def _estimated(self, derive: Derive) -> "_Estimated":
+        value = derive(self._sums)
         if len(self._groups) < MIN_GROUPS:
             return _Estimated.of(value, None)
-        return _Estimated.of(value, DERIVE[family](self._replicates.sums()))
+        return _Estimated.of(value, derive(self._replicates.sums()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

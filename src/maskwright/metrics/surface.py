@@ -66,6 +66,25 @@ class Ruler:
                 f"surface Dice: tolerance {self.tolerance} {self.unit}; give 0 or more"
             )
 
+    @classmethod
+    def parse(cls, tolerance: float, spacing: str | None) -> "Ruler":
+        """From a spacing in mm, "0.5" or "0.5x0.7" (height x width); pixels where it is None.
+
+        Raises:
+            ConfigError: A spacing that is not one or two numbers above 0.
+        """
+        if spacing is None:
+            return cls(tolerance=tolerance)
+        try:
+            sides = [float(side) for side in spacing.lower().split("x")]
+            height, width = sides if len(sides) == 2 else (*sides, *sides)
+        except ValueError as error:
+            raise ConfigError(
+                f"spacing {spacing!r}; give the size of a pixel in mm: 0.5, or height x width "
+                f"as 0.5x0.7"
+            ) from error
+        return cls(tolerance=tolerance, spacing_HW=(height, width), unit="mm")
+
 
 def count(
     truth_HW: LabelMap,
