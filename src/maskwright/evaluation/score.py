@@ -177,7 +177,8 @@ def _attributes(keys: list[str], reading: Reading) -> Attributes:
     groups = [_group(key) for key in keys]
     if reading.group is not None:
         groups = groups_of(keys, reading.group)
-    return Attributes(listed.values, dict(zip(keys, groups, strict=True)) | listed.groups)
+    found = dict(zip(keys, groups, strict=True))
+    return Attributes(listed.values, {**found, **listed.groups})
 
 
 def _group(key: str) -> str:
