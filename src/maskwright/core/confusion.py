@@ -1,12 +1,13 @@
 """Pixel counts of truth against prediction. The only thing scores are computed from."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
+from .kernel import kernel
 from .labels import IGNORE, LabelMap
 
 
@@ -25,22 +26,20 @@ class Confusion:
     def of(cls, truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int) -> Self:
         """Count one image; pixels where truth is IGNORE are left out.
 
+        Exact for any number of pixels. Most of the time is spent without the interpreter lock,
+        so images may be shared out to threads.
+
         Raises:
             DataError: Sizes differ, or an index is not a class of the LabelSpec. A prediction
                 of IGNORE where truth is a class is such an index: a model must decide.
         """
-        if truth_HW.shape != predicted_HW.shape:
-            raise DataError(f"truth is {truth_HW.shape}, prediction is {predicted_HW.shape}")
-        valid_HW = truth_HW != IGNORE
-        truth, predicted = truth_HW[valid_HW], predicted_HW[valid_HW]
-        for name, index in (("truth", truth), ("prediction", predicted)):
-            if index.max(initial=0) >= num_classes:
-                raise DataError(
-                    f"{name} holds class index {index.max()} of {num_classes} classes"
-                )
-        pair = truth.astype(np.intp) * num_classes + predicted
-        counts = np.bincount(pair, minlength=num_classes**2)
-        return cls(counts.reshape(num_classes, num_classes).astype(np.int64))
+        truth_HW, predicted_HW = checked_maps(truth_HW, predicted_HW, num_classes)
+        pairs = kernel().pair_counts(truth_HW, predicted_HW)[:IGNORE]
+        counts_CC = pairs[:num_classes, :num_classes].copy()
+        if counts_CC.sum() != pairs.sum():
+            refuse_unknown("truth", pairs.sum(axis=1), num_classes)
+            refuse_unknown("prediction", pairs.sum(axis=0), num_classes)
+        return cls(counts_CC)
 
     def __add__(self, other: Self) -> Self:
         return type(self)(self.counts_CC + other.counts_CC)
@@ -49,3 +48,41 @@ class Confusion:
     def num_pixels(self) -> int:
         """Pixels counted."""
         return int(self.counts_CC.sum())
+
+
+def checked_maps(
+    truth_HW: NDArray[Any], predicted_HW: NDArray[Any], num_classes: int
+) -> tuple[LabelMap, LabelMap]:
+    """Both maps as uint8, of one size; integers of another type may hold 0..255 only.
+
+    What the prediction holds where truth is IGNORE is not looked at, and may change.
+
+    Raises:
+        DataError: Sizes differ, values are no integers, or do not fit into uint8.
+    """
+    if truth_HW.shape != predicted_HW.shape:
+        raise DataError(f"truth is {truth_HW.shape}, prediction is {predicted_HW.shape}")
+    if predicted_HW.dtype != np.uint8:
+        predicted_HW = np.where(truth_HW == IGNORE, 0, predicted_HW)
+    return (
+        _as_uint8("truth", truth_HW, num_classes),
+        _as_uint8("prediction", predicted_HW, num_classes),
+    )
+
+
+def refuse_unknown(name: str, num_px_by_index: NDArray[np.int64], num_classes: int) -> None:
+    """Raise a DataError that names the highest index counted, if it is not a class."""
+    found = np.flatnonzero(num_px_by_index)
+    if found.size and found[-1] >= num_classes:
+        raise DataError(f"{name} holds class index {found[-1]} of {num_classes} classes")
+
+
+def _as_uint8(name: str, index_HW: NDArray[Any], num_classes: int) -> LabelMap:
+    if index_HW.dtype == np.uint8:
+        return index_HW
+    if index_HW.dtype.kind not in "iub":
+        raise DataError(f"{name} must hold class indices as integers, got {index_HW.dtype}")
+    for extreme in (index_HW.max(initial=0), index_HW.min(initial=0)):
+        if not 0 <= extreme <= IGNORE:
+            raise DataError(f"{name} holds class index {extreme} of {num_classes} classes")
+    return index_HW.astype(np.uint8)

@@ -1,5 +1,5 @@
 """The innermost loops of counting, once a file: `numpy` always there, `numba` an extra.
 
-Each file offers the same functions with the same exact results; `core/kernel.py` takes the
-fastest that is installed.
+Each file offers the functions that `core/kernel.py` describes in its `Kernel`, with the same
+exact results; `kernel()` there takes the fastest that is installed.
 """

@@ -1,0 +1,47 @@
+"""The fastest installed counting loops: numba where the extra `fast` is there, else NumPy.
+
+Both give the same integers for every input; only the time differs.
+"""
+
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import parts
+from .labels import LabelMap
+
+KERNELS = "maskwright.core.kernels"
+
+
+class Kernel(Protocol):
+    """What each file in `core/kernels` offers. Any value 0..255 may stand in a map."""
+
+    def pair_counts(self, truth_HW: LabelMap, predicted_HW: LabelMap) -> NDArray[np.int64]:
+        """Pixels with each pair of values, (256, 256); row = truth. Exact for any size."""
+
+    def near_counts(
+        self, truth_HW: LabelMap, predicted_HW: LabelMap, *, num_classes: int, reach_px: int
+    ) -> NDArray[np.int64]:
+        """Boundary pixels by class, (4, C): truth, of it near; prediction, of it near.
+
+        A pixel is on the boundary of class c where it, its right, its lower and its lower
+        right neighbour do not agree on being c (for a neighbour outside the map stands the
+        nearest pixel inside). It is near where a boundary pixel of c of the other map is at
+        most `reach_px` away (Euclidean, centre to centre).
+        """
+
+    def outside_band(self, labels_HW: LabelMap, depth_px: int) -> NDArray[np.uint8]:
+        """255 where the square of 2 depth_px + 1 pixels around holds one value only, else 0.
+
+        What lies beyond the border of the map is another value.
+        """
+
+
+@lru_cache(maxsize=1)
+def kernel() -> Kernel:
+    """The kernel of this installation."""
+    name = "numba" if find_spec("numba") else "numpy"
+    return cast("Kernel", parts.load(KERNELS, name))

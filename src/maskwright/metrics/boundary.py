@@ -1,0 +1,162 @@
+"""Boundary F1 and boundary IoU of each class: is the outline where it should be?
+
+Boundary F1 follows DAVIS (Perazzi et al. 2016, section 4, and `db_eval_boundary` of
+davis2017-evaluation), which follows BSDS (Martin et al. 2004), class by class. A pixel is on
+the boundary of a class where it and its right, lower and lower right neighbours do not agree on
+being of the class (`seg2bmap`): a thin line between the pixels, drawn alike in both maps. The
+border of the image is no boundary. Precision is the share of predicted boundary pixels at most
+the tolerance (Euclidean, centre to centre) from a boundary pixel of the class in truth; recall
+is the same the other way round. DAVIS matches by distance alone, BSDS pairs pixels one to one.
+
+Boundary IoU is that of Cheng et al. 2021, eq. 2, and of the authors' `mask_to_boundary`: the
+IoU of the two bands of pixels of the class that are at most `depth` (Chebyshev) from a pixel
+that is not. Here the border of the image ends a class.
+
+Edge cases. Pixels where truth is IGNORE are of no class in either map, so that a class that
+touches them has the same boundary there twice. A class without a boundary in either map has no
+boundary F1 (NaN), one with a boundary in a single map has 0; a class in neither map has no
+boundary IoU (NaN). NaN is left out of means.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.confusion import checked_maps, refuse_unknown
+from ..core.errors import ConfigError
+from ..core.kernel import kernel
+from ..core.labels import IGNORE, LabelMap
+from .family import Counts, Scores, mean_present, ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """A distance in an image: whole pixels, or percent of the diagonal (0.75 % as in BSDS)."""
+
+    amount: float = 0.75
+    unit: Literal["px", "%"] = "%"
+
+    def __post_init__(self) -> None:
+        whole = self.unit == "px" and self.amount >= 1 and self.amount % 1 == 0
+        if not whole and not (self.unit == "%" and 0 < self.amount <= 100):
+            raise ConfigError(
+                f"tolerance is {self}; use whole pixels such as '3px', "
+                f"or a share of the image diagonal such as '0.75%'"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A tolerance written as "3px" or "0.75%".
+
+        Raises:
+            ConfigError: It is neither, or not above zero.
+        """
+        found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(px|%)", text.strip())
+        if not found:
+            raise ConfigError(f"tolerance is {text!r}; write it as '3px' or '0.75%'")
+        return cls(float(found[1]), "px" if found[2] == "px" else "%")
+
+    def px(self, size_HW: tuple[int, ...]) -> int:
+        """Whole pixels, rounded up as DAVIS does."""
+        return math.ceil(self._exact_px(size_HW))
+
+    def depth_px(self, size_HW: tuple[int, ...]) -> int:
+        """Whole pixels, rounded to the nearest and at least 1, as boundary IoU does."""
+        return max(round(self._exact_px(size_HW)), 1)
+
+    def _exact_px(self, size_HW: tuple[int, ...]) -> float:
+        if self.unit == "px":
+            return self.amount
+        return self.amount / 100 * float(np.linalg.norm(size_HW))
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}{self.unit}"
+
+
+TOLERANCE = Tolerance()
+"""Of boundary F1: 0.75 % of the diagonal, as in BSDS (DAVIS has 0.8 %)."""
+
+BAND = Tolerance(2.0)
+"""Depth of the bands of boundary IoU: 2 % of the diagonal (Cheng et al. 2021, section 5)."""
+
+
+def count(
+    truth_HW: LabelMap,
+    predicted_HW: LabelMap,
+    num_classes: int,
+    *,
+    tolerance: Tolerance = TOLERANCE,
+    band: Tolerance = BAND,
+) -> dict[str, NDArray[Any]]:
+    """Boundary and band pixels of one image by class, int64 (C,), exact.
+
+    `boundary_truth` pixels on the boundary in truth, `boundary_truth_near` those within
+    `tolerance` of one predicted; `boundary_predicted` and `_near` the other way round.
+    `band_intersection` and `band_union` of the bands `band` deep.
+
+    Raises:
+        DataError: Sizes differ, or an index is not a class.
+    """
+    maps = _of_classes(truth_HW, predicted_HW, num_classes)
+    size_HW = truth_HW.shape
+    near_4C = kernel().near_counts(
+        *maps, num_classes=num_classes, reach_px=tolerance.px(size_HW)
+    )
+    depth_px = band.depth_px(size_HW)
+    banded = [labels_HW | kernel().outside_band(labels_HW, depth_px) for labels_HW in maps]
+    pairs = kernel().pair_counts(*banded)
+    both_C = np.diagonal(pairs)[:num_classes].copy()
+    either_C = pairs[:num_classes].sum(axis=1) + pairs[:, :num_classes].sum(axis=0) - both_C
+    return {
+        "boundary_truth": near_4C[0],
+        "boundary_truth_near": near_4C[1],
+        "boundary_predicted": near_4C[2],
+        "boundary_predicted_near": near_4C[3],
+        "band_intersection": both_C,
+        "band_union": either_C,
+    }
+
+
+def scores(counts: Counts) -> Scores:
+    """Boundary precision, recall, F1 and IoU by class (..., C); means of the last two."""
+    precision = ratio(counts["boundary_predicted_near"], counts["boundary_predicted"])
+    recall = ratio(counts["boundary_truth_near"], counts["boundary_truth"])
+    f1 = _harmonic_mean(precision, recall)
+    iou = ratio(counts["band_intersection"], counts["band_union"])
+    return Scores(
+        overall={"mean_boundary_f1": mean_present(f1), "mean_boundary_iou": mean_present(iou)},
+        classes={
+            "boundary_precision": precision,
+            "boundary_recall": recall,
+            "boundary_f1": f1,
+            "boundary_iou": iou,
+        },
+    )
+
+
+def _harmonic_mean(
+    precision: NDArray[np.float64], recall: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """2 P R / (P + R); 0 where both are 0 or only one exists, NaN where neither does."""
+    p, r = np.nan_to_num(precision), np.nan_to_num(recall)
+    f1 = np.divide(2 * p * r, p + r, out=np.zeros_like(p), where=p + r > 0)
+    f1[np.isnan(precision) & np.isnan(recall)] = np.nan
+    return f1
+
+
+def _of_classes(
+    truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int
+) -> tuple[LabelMap, LabelMap]:
+    """Both maps with IGNORE wherever truth has it, and classes everywhere else."""
+    truth_HW, predicted_HW = checked_maps(truth_HW, predicted_HW, num_classes)
+    ignored_HW = truth_HW == IGNORE
+    predicted_HW = predicted_HW | (ignored_HW.view(np.uint8) * np.uint8(IGNORE))
+    num_ignored = np.count_nonzero(ignored_HW)
+    for name, labels_HW in (("truth", truth_HW), ("prediction", predicted_HW)):
+        if np.count_nonzero(labels_HW >= num_classes) != num_ignored:
+            refuse_unknown(name, np.bincount(labels_HW[~ignored_HW]), num_classes)
+    return truth_HW, predicted_HW

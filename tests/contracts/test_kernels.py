@@ -1,0 +1,157 @@
+"""Every file in core/kernels counts the same integers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from maskwright.core import parts
+from maskwright.core.kernel import KERNELS, kernel
+
+IGNORE = 255
+
+
+@pytest.fixture(params=parts.names(KERNELS))
+def part(request):
+    if request.param != "numpy":
+        pytest.importorskip(request.param)
+    return parts.load(KERNELS, request.param)
+
+
+def _all_parts():
+    for name in parts.names(KERNELS):
+        if name == "numpy":
+            yield parts.load(KERNELS, name)
+        else:
+            pytest.importorskip(name)
+            yield parts.load(KERNELS, name)
+
+
+@st.composite
+def map_pairs(draw):
+    """Two maps of blocks and single odd pixels, with IGNORE, of up to 255 classes."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    height, width = draw(st.integers(1, 70)), draw(st.integers(1, 150))
+    num_classes = draw(st.sampled_from((1, 2, 3, 7, 254, 255)))
+    block_px = draw(st.integers(1, 40))
+    maps = [_blocks(rng, (height, width), num_classes, block_px) for _ in range(2)]
+    layout = draw(st.sampled_from(("plain", "transposed", "cut", "stepped")))
+    return [_laid_out(labels_HW, layout) for labels_HW in maps], num_classes
+
+
+def _blocks(rng, size_HW, num_classes, block_px):
+    height, width = size_HW
+    small = rng.integers(0, num_classes, (height // block_px + 1, width // block_px + 1))
+    labels_HW = np.kron(small, np.ones((block_px, block_px), int))[:height, :width]
+    labels_HW[rng.random(size_HW) < 0.01] = rng.integers(0, num_classes)
+    labels_HW[rng.random(size_HW) < 0.01] = IGNORE
+    return labels_HW.astype(np.uint8)
+
+
+def _laid_out(labels_HW, layout):
+    if layout == "transposed":
+        return np.asfortranarray(labels_HW)
+    if layout == "cut":
+        return np.pad(labels_HW, 1)[1:-1, 1:-1]
+    return np.repeat(labels_HW, 2, axis=1)[:, ::2] if layout == "stepped" else labels_HW
+
+
+def _pair_counts(truth_HW, predicted_HW):
+    counts = np.zeros((256, 256), np.int64)
+    np.add.at(counts, (truth_HW.ravel(), predicted_HW.ravel()), 1)
+    return counts
+
+
+def _outline(inside_HW):
+    """Where a pixel and its right, lower and lower right neighbours do not all agree."""
+    padded = np.pad(inside_HW, ((0, 1), (0, 1)), mode="edge")
+    square = np.stack([padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]])
+    return square.any(axis=0) & ~square.all(axis=0)
+
+
+def _num_near(outline_HW, other_HW, reach_px):
+    if not other_HW.any():
+        return 0
+    distance_HW = ndimage.distance_transform_edt(~other_HW)
+    return (outline_HW & (distance_HW <= reach_px)).sum()
+
+
+@given(map_pairs())
+@settings(deadline=None)
+def test_pairs_are_counted_as_one_by_one(pair):
+    maps, _ = pair
+    for part in _all_parts():
+        np.testing.assert_array_equal(part.pair_counts(*maps), _pair_counts(*maps))
+
+
+@given(map_pairs(), st.sampled_from((1, 2, 3, 5, 18, 64, 130)))
+@settings(deadline=None, max_examples=60)
+def test_near_boundary_pixels_are_those_of_the_distance_transform(pair, reach_px):
+    maps, num_classes = pair
+    found = [
+        part.near_counts(*maps, num_classes=num_classes, reach_px=reach_px)
+        for part in _all_parts()
+    ]
+    for index in {0, num_classes - 1, *np.unique(maps).tolist()} - {IGNORE}:
+        truth, predicted = (_outline(labels_HW == index) for labels_HW in maps)
+        expected = [
+            *(truth.sum(), _num_near(truth, predicted, reach_px)),
+            *(predicted.sum(), _num_near(predicted, truth, reach_px)),
+        ]
+        for counts_4C in found:
+            np.testing.assert_array_equal(counts_4C[:, index], expected)
+
+
+@given(map_pairs(), st.integers(1, 80))
+@settings(deadline=None)
+def test_a_pixel_is_outside_the_band_where_its_square_is_uniform(pair, depth_px):
+    labels_HW = pair[0][0]
+    wide_HW = np.pad(labels_HW.astype(int), depth_px, constant_values=-1)
+    side = 2 * depth_px + 1
+    expected = ndimage.maximum_filter(wide_HW, side) == ndimage.minimum_filter(wide_HW, side)
+    inner = slice(depth_px, -depth_px), slice(depth_px, -depth_px)
+    for part in _all_parts():
+        np.testing.assert_array_equal(
+            part.outside_band(labels_HW, depth_px), np.where(expected[inner], 255, 0)
+        )
+
+
+def test_a_map_without_pixels_counts_nothing(part):
+    empty = np.zeros((0, 5), np.uint8)
+    assert not part.pair_counts(empty, empty).any()
+
+
+def test_a_long_street_and_noise_take_both_ways_of_counting(part):
+    rng = np.random.default_rng(0)
+    street = np.repeat(rng.integers(0, 5, (40, 6), dtype=np.uint8), 64, axis=1)
+    street = np.repeat(street, 8, axis=0)
+    noise = rng.integers(0, 256, street.shape, dtype=np.uint8)
+    for maps in ((street, np.roll(street, 3, axis=1)), (street, noise)):
+        np.testing.assert_array_equal(part.pair_counts(*maps), _pair_counts(*maps))
+
+
+def test_counts_stay_exact_where_float32_stops_counting(part):
+    """One more than 2^24 pixels of one pair: float32 has no such number."""
+    num_px = 2**24 + 1
+    assert int(np.float32(num_px)) == 2**24
+    truth, predicted = np.full((1, num_px), 3, np.uint8), np.full((1, num_px), 200, np.uint8)
+    assert part.pair_counts(truth, predicted)[3, 200] == num_px
+    tall = np.full((4099, 4096), 3, np.uint8)
+    assert part.pair_counts(tall, tall)[3, 3] == tall.size
+
+
+def test_a_diagonal_step_has_a_boundary_of_known_length(part):
+    truth = np.zeros((4, 4), np.uint8)
+    truth[2:, 2:] = 1
+    moved = np.zeros((4, 4), np.uint8)
+    moved[3:, 3:] = 1
+    counts_4C = part.near_counts(truth, moved, num_classes=2, reach_px=1)
+    # Pixels up and left of the square: (1,1) (1,2) (1,3) (2,1) (3,1), moved (2,2) (2,3) (3,2).
+    np.testing.assert_array_equal(counts_4C, [[5, 5], [4, 4], [3, 3], [3, 3]])
+
+
+def test_the_fastest_installed_is_taken():
+    pytest.importorskip("numba")
+    assert kernel() is parts.load(KERNELS, "numba")
