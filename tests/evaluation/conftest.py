@@ -131,6 +131,14 @@ def _curves(rng):
             at=tuple(confidence),
             points=tuple(_estimate(0.9 * c) for c in confidence),
         ),
+        "mean_confidence": CurveReport(
+            axis="confidence", at=tuple(confidence), points=tuple(map(_estimate, confidence))
+        ),
+        "confidence_share": CurveReport(
+            axis="confidence",
+            at=tuple(confidence),
+            points=tuple(Estimate(c**3 / 3.9) for c in confidence),
+        ),
     }
 
 

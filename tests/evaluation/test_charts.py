@@ -104,12 +104,13 @@ def test_no_difference_at_all_has_no_width():
 
 def test_reliability_is_drawn_against_the_diagonal():
     values = series([0.1, None, 0.9], at=(0.1, 0.5, 0.9))
-    svg = drawn(reliability_chart(values))
+    svg = drawn(reliability_chart(values, [0.2, 0, 0.8]))
     circles = [(float(c.get("cx")), float(c.get("cy"))) for c in svg.iter("circle")]
     (x0, y0), (x1, y1) = circles
     ideal = next(p.get("d") for p in svg.iter("path") if p.get("class") == "ideal")
     start, end = (tuple(map(float, p.split())) for p in ideal[1:].split("L"))
     slope = (end[1] - start[1]) / (end[0] - start[0])
     assert (y1 - y0) / (x1 - x0) == pytest.approx(slope)  # both points keep their promise
+    assert {"20", "80"} <= set(texts(svg))
     tips = [t.text for t in svg.iter("title")]
     assert tips == ["confidence 10.0%: 10.0% right", "confidence 90.0%: 90.0% right"]

@@ -13,7 +13,7 @@ from maskwright.evaluation.wording import FAMILIES, wording
         ("mean_boundary_f1", "Mean boundary F1", "%", "Contours"),
         ("objects_missed", "Objects missed", "n", "Objects"),
         ("object_recall", "Objects found", "%", "Objects"),
-        ("hd95_mm", "Hd95", "mm", "Surfaces"),
+        ("hd95_mm", "HD95", "mm", "Surfaces"),
         ("nll", "Negative log-likelihood", "", "Confidence"),
         ("a_new_score", "A new score", "%", "Regions"),
     ],

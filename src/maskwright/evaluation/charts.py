@@ -10,10 +10,11 @@ from html import escape
 
 Interval = Sequence[float] | None
 
-_WIDTH_PX, _HEIGHT_PX = 520, 290
-_LEFT_PX, _TOP_PX, _RIGHT_PX, _BOTTOM_PX = 44, 22, 12, 70
-_TILTED_PX = 20
+_WIDTH_PX, _HEIGHT_PX = 520, 296
+_LEFT_PX, _TOP_PX, _RIGHT_PX, _BOTTOM_PX = 44, 22, 12, 76
+_TILTED_PX = 26
 """What tilted names need below the axis."""
+_HISTOGRAM_PX = 50
 _TICKS = (0, 0.25, 0.5, 0.75, 1)
 _BAR_WIDTH_PX, _BAR_HEIGHT_PX = 150, 16
 
@@ -97,8 +98,11 @@ def share_bars(series: Series) -> str:
     return _chart(series, "".join(bars) + _whiskers(series))
 
 
-def reliability_chart(series: Series) -> str:
-    """Accuracy at each confidence, both in [0, 1], against the diagonal of perfect promises."""
+def reliability_chart(series: Series, shares: Sequence[float | None]) -> str:
+    """Accuracy at each confidence against the diagonal of perfect promises, all in [0, 1].
+
+    `shares` of all pixels stand below as bars, a bar a point.
+    """
     points = [
         (float(at), value)
         for at, value in zip(series.at, series.values, strict=True)
@@ -116,8 +120,31 @@ def reliability_chart(series: Series) -> str:
         for at, value in points
     )
     ticks = "".join(_text(_across(v), _y(0) + 18, f"{100 * v:.0f}", "middle") for v in _TICKS)
-    drawn = diagonal + gaps + (f'<path class="line" d="M{line}"/>' if line else "") + dots
-    return _frame(series, drawn + ticks, _HEIGHT_PX - _TILTED_PX)
+    whiskers = "".join(
+        _whisker(_across(float(at)), interval)
+        for at, interval in zip(series.at, series.intervals, strict=True)
+        if interval is not None
+    )
+    drawn = diagonal + gaps + (f'<path class="line" d="M{line}"/>' if line else "")
+    drawn += (f'<path class="whisker" d="{whiskers}"/>' if whiskers else "") + dots
+    return _frame(series, drawn + ticks + _histogram(shares), _HEIGHT_PX + _HISTOGRAM_PX)
+
+
+def _histogram(shares: Sequence[float | None]) -> str:
+    """Bars below the axis with their percentage, from left to right at equal steps."""
+    most = max((share or 0 for share in shares), default=0) or 1
+    step, floor = _step(len(shares)), _HEIGHT_PX + _HISTOGRAM_PX - 28
+    drawn = []
+    for i, share in enumerate(shares):
+        height = (share or 0) / most * (_HISTOGRAM_PX - 14)
+        drawn.append(
+            _box(_x(i, len(shares)) - 0.4 * step, floor - height, 0.8 * step, height, "fill")
+        )
+        if share and share >= 0.005:
+            drawn.append(
+                _text(_x(i, len(shares)), floor - height - 4, f"{100 * share:.0f}", "middle")
+            )
+    return "".join(drawn)
 
 
 def _chart(series: Series, drawn: str) -> str:
@@ -156,14 +183,18 @@ def _frame(series: Series, drawn: str, height_px: int = _HEIGHT_PX) -> str:
 
 
 def _whiskers(series: Series) -> str:
-    paths = []
-    for i, interval in enumerate(series.intervals):
-        if interval is not None:
-            x, low, high = _x(i, len(series.at)), _y(interval[0]), _y(interval[1])
-            ends = "".join(f"M{x - 5:.1f} {end:.1f}h10" for end in (low, high))
-            paths.append(f"M{x:.1f} {low:.1f}V{high:.1f}{ends}")
-    path = "".join(paths)
+    path = "".join(
+        _whisker(_x(i, len(series.at)), interval)
+        for i, interval in enumerate(series.intervals)
+        if interval is not None
+    )
     return f'<path class="whisker" d="{path}"/>' if path else ""
+
+
+def _whisker(x: float, interval: Sequence[float]) -> str:
+    low, high = (_y(end) for end in interval)
+    ends = "".join(f"M{x - 5:.1f} {end:.1f}h10" for end in (low, high))
+    return f"M{x:.1f} {low:.1f}V{high:.1f}{ends}"
 
 
 def _tick(x: float, text: str, *, tilted: bool) -> str:

@@ -13,6 +13,9 @@ _LIGHT, _DARK = (255, 255, 255), (8, 48, 107)
 _GAMMA = 0.55
 """Below 1 lifts small shares: an error of 3 % should be seen."""
 
+_WHITE_FROM = 0.47
+"""Share from which white numbers stand out more than black ones; 4.7 to 1 at the least."""
+
 _LONGEST_NAME = 22
 
 _CELLS_PX = {14: 46, 24: 32, 60: 14}
@@ -85,7 +88,7 @@ def _cell(
         return square
     x = layout.left_px + (column + 0.5) * layout.cell_px
     y = layout.top_px + (row + 0.5) * layout.cell_px + layout.font_px * 0.36
-    ink = "#fff" if share > 0.3 else "#1b2230"
+    ink = "#fff" if share > _WHITE_FROM else "#000"
     number = f"{100 * share:.0f}"
     return (
         f'{square}<text x="{x:g}" y="{y:g}" text-anchor="middle" pointer-events="none" '

@@ -18,6 +18,7 @@ from .tables import (
     confusion_table,
     counts_table,
     curve_table,
+    family_scores,
     score_table,
     slice_table,
 )
@@ -40,6 +41,9 @@ _NOTES = {
     "Confidence": "Whether the model is as sure as it is right, over the set.",
 }
 _NUM_STANDING_OUT = 3
+_PARTS_OF_RELIABILITY = ("mean_confidence", "confidence_share")
+_TWO_PARTS = ("recall_by_size", "precision_by_size")
+"""What these leave to 100 % was missed, or invented."""
 
 
 def render(report: Report) -> str:
@@ -59,7 +63,7 @@ def render(report: Report) -> str:
 
 def _sections(document: Document, report: Report) -> Iterator[Section]:
     yield Section("What stands out", "", _facts(document))
-    classes = class_table(document, "Regions") + _of_images(document)
+    classes = class_table(document, "Regions") + _of_images(document, "Regions")
     yield Section("Classes", _rule(document), classes)
     yield Section("Slices, worst first", "", slice_table(document))
     note = (
@@ -68,8 +72,10 @@ def _sections(document: Document, report: Report) -> Iterator[Section]:
     )
     yield Section("Confusion", note, _confusion(document, report))
     for family, about in _NOTES.items():
-        found = _curves(document, family) + class_table(document, family)
-        yield Section(family, about, found + _class_curves(document, family))
+        found = family_scores(document, family) + _curves(document, family)
+        found += class_table(document, family)
+        details = _of_images(document, family) + _class_curves(document, family)
+        yield Section(family, about, found + details)
     yield from _image_sections(report)
     yield Section("All scores", _method(document), score_table(document))
     made = dict(document["provenance"]) | {"settings": document.get("settings", {})}
@@ -135,8 +141,8 @@ def _rule(document: Document) -> str:
     return rule
 
 
-def _of_images(document: Document) -> str:
-    table = class_table(document, "Regions", of_images=True)
+def _of_images(document: Document, family: str) -> str:
+    table = class_table(document, family, of_images=True)
     return (
         f"<details><summary>Per image, then averaged</summary>{table}</details>"
         if table
@@ -167,26 +173,46 @@ def _confusion(document: Document, report: Report) -> str:
 def _curves(document: Document, family: str) -> str:
     curves = document.get("curves", {})
     own = {key: curve for key, curve in curves.items() if wording(key).family == family}
-    drawn = "".join(_chart(k, c) for k, c in own.items() if wording(k).unit == "%")
+    drawn = "".join(
+        _reliability(curves) if key == "reliability" else _chart(key, curve)
+        for key, curve in own.items()
+        if wording(key).unit == "%" and key not in _PARTS_OF_RELIABILITY
+    )
     counted = {key: curve for key, curve in own.items() if wording(key).unit != "%"}
     return (f'<div class="charts">{drawn}</div>' if drawn else "") + counts_table(counted)
 
 
 def _chart(key: str, curve: Document) -> str:
-    words = wording(key)
-    series = Series(
-        title=words.name,
+    series = _series(key, curve)
+    bars = wording(key).family == "Objects" and key.endswith(_TWO_PARTS)
+    return _figure(key, share_bars(series) if bars else line_chart(series))
+
+
+def _reliability(curves: Document) -> str:
+    """The diagram, each bin at its mean confidence where that is known, with its share."""
+    found = curves["reliability"]
+    at = curves.get("mean_confidence", {}).get("values", found["at"])
+    places = [
+        middle if mean is None else mean for mean, middle in zip(at, found["at"], strict=True)
+    ]
+    shares = curves.get("confidence_share", {}).get("values", [])
+    axis = found["axis"] + (" (%); bars: share of all pixels (%)" if shares else " (%)")
+    series = _series("reliability", found | {"at": places, "axis": axis})
+    return _figure("reliability", reliability_chart(series, shares))
+
+
+def _series(key: str, curve: Document) -> Series:
+    return Series(
+        title=wording(key).name,
         axis=curve["axis"],
         at=curve["at"],
         values=curve["values"],
         intervals=curve.get("intervals") or [None] * len(curve["at"]),
     )
-    if key == "reliability":
-        drawn = reliability_chart(series)
-    elif words.family == "Objects":
-        drawn = share_bars(series)
-    else:
-        drawn = line_chart(series)
+
+
+def _figure(key: str, drawn: str) -> str:
+    words = wording(key)
     return (
         f"<figure><figcaption><b>{escape(words.name)}</b>{escape(words.says)}</figcaption>"
         f"{drawn}</figure>"
@@ -218,5 +244,7 @@ def _image_sections(report: Report) -> Iterator[Section]:
             f"{rank.capitalize()} images",
             "By the mIoU of each image alone. A click or Enter enlarges a picture, Escape"
             " closes it. Numbers in the maps are those of the classes.",
-            legend(report.labels, shots, extra) + gallery(f"{rank}-images", shots) if shots else "",
+            legend(report.labels, shots, extra) + gallery(f"{rank}-images", shots)
+            if shots
+            else "",
         )

@@ -42,6 +42,18 @@ def score_table(document: Document) -> str:
     return table("All scores", heads, rows, numeric=(1, 2))
 
 
+def family_scores(document: Document, family: str) -> str:
+    """The scores of one family over the set, in one line."""
+    intervals = document.get("intervals", {})
+    items = [
+        f"<li>{escape(wording(key).name)} <b>{number(value, wording(key).unit)}</b>"
+        f"{spread(intervals.get(key), wording(key).unit)}</li>"
+        for key, value in document["scores"].items()
+        if not _is_of_images(key) and wording(key).family == family
+    ]
+    return f'<ul class="figures">{"".join(items)}</ul>' if items else ""
+
+
 def class_table(document: Document, family: str, *, of_images: bool = False) -> str:
     """One line a class with its scores of one family; empty where none was computed."""
     classes = document["classes"]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 IMAGE_PREFIX = "image_mean_"
 """Before the name of a score of single images that was averaged over them."""
 
-_NUMBERS = {"cohens_kappa", "brier", "nll", "temperature"}
+_NUMBERS = {"cohens_kappa", "brier", "nll"}
 
-_COUNTED = ("objects_", "mean_objects_")
-"""Numbers of objects; `object_recall` and its like are shares."""
+_COUNTED = ("objects_", "surface_")
+"""Numbers of objects and images; `object_recall` and its like are shares."""
 
 _KNOWN = {
     "miou": ("mIoU", "overlap of truth and prediction, every class alike"),
@@ -30,8 +30,21 @@ _KNOWN = {
     "object_precision": ("Objects real", "of the objects predicted"),
     "object_f1": ("Object F1", "harmonic mean of the two"),
     "objects_truth": ("Objects in truth", ""),
+    "objects_predicted": ("Objects predicted", ""),
     "objects_missed": ("Objects missed", "in truth, not found"),
     "objects_invented": ("Objects invented", "predicted, not real"),
+    "mean_hd": ("Mean Hausdorff distance", "largest distance of the surfaces"),
+    "mean_hd95": ("Mean HD95", "95th percentile of the distances of the surfaces"),
+    "mean_assd": ("Mean surface distance", "average, symmetric"),
+    "mean_nsd": ("Mean surface Dice", "surface within the tolerance"),
+    "hd": ("Hausdorff distance", ""),
+    "hd95": ("HD95", ""),
+    "assd": ("Mean surface distance", ""),
+    "nsd": ("Surface Dice", ""),
+    "surface_images": ("Images with both", "truth and prediction have the class"),
+    "surface_missed": ("Images missed", "only truth has the class"),
+    "surface_invented": ("Images invented", "only the prediction has the class"),
+    "calibration_error": ("Calibration error", ""),
     "ece": ("Expected calibration error", "mean gap of confidence and accuracy; 0 is best"),
     "sce": ("Static calibration error", "that gap for each class, averaged; 0 is best"),
     "brier": ("Brier score", "squared error of the probabilities; 0 is best"),
@@ -41,7 +54,12 @@ _KNOWN = {
     "boundary_iou": ("Boundary IoU", ""),
     "trimap_miou": ("mIoU near contours", "of the pixels at most so far from a class border"),
     "distance_miou": ("mIoU by distance", "of the pixels in each band along class borders"),
-    "reliability": ("Reliability", "on the dashed diagonal, confidence keeps its promise"),
+    "reliability": (
+        "Reliability",
+        "share that is right; on the dashed diagonal confidence keeps its promise",
+    ),
+    "object_f1_by_size": ("Object F1, by size", ""),
+    "objects_predicted_by_size": ("Predicted", ""),
     "object_recall_by_size": ("Objects found, by size", "filled: found; empty: missed"),
     "object_precision_by_size": ("Objects real, by size", "filled: real; empty: invented"),
     "objects_truth_by_size": ("In truth", ""),
@@ -53,7 +71,10 @@ _PREFIXES = {
     "Contours": ("boundary", "mean_boundary", "trimap", "distance"),
     "Objects": ("object", "mean_object"),
     "Surfaces": ("hd", "assd", "nsd", "surface", "mean_hd", "mean_assd", "mean_nsd"),
-    "Confidence": ("ece", "sce", "brier", "nll", "temperature", "confidence", "reliability"),
+    "Confidence": (
+        *("ece", "sce", "brier", "nll", "calibration", "reliability"),
+        *("confidence", "mean_confidence"),
+    ),
 }
 FAMILIES = ("Regions", *_PREFIXES)
 
@@ -71,7 +92,7 @@ class Wording:
 def wording(key: str) -> Wording:
     """The words for a score; the words of `miou` for `image_mean_miou` too."""
     bare = key.removeprefix(IMAGE_PREFIX)
-    name, says = _KNOWN.get(bare, ("", ""))
+    name, says = _KNOWN.get(bare.removesuffix("_px").removesuffix("_mm"), ("", ""))
     return Wording(name or _spelled(bare), says, _unit(bare), _family(bare))
 
 
