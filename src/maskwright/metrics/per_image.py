@@ -29,14 +29,21 @@ def count(found: Iterable[Scores]) -> dict[str, NDArray[Any]]:
 
 
 def scores(counts: Counts) -> Scores:
-    """`image_mean_miou`, ... of the set, and `image_mean_iou`, ... per class (..., C)."""
+    """`image_mean_miou`, `image_mean_dice`... of the set, `image_mean_iou`... per class.
+
+    What an image averages over its classes, `mean_dice`, becomes `image_mean_dice`.
+    """
     means = {
         name.removeprefix(_SUM): ratio(total, counts[_NUM + name.removeprefix(_SUM)])
         for name, total in counts.items()
         if name.startswith(_SUM)
     }
     return Scores(
-        overall={PREFIX + n: v for n, v in means.items() if not n.startswith(_CLASS)},
+        overall={
+            PREFIX + n.removeprefix("mean_"): v
+            for n, v in means.items()
+            if not n.startswith(_CLASS)
+        },
         classes={
             PREFIX + n.removeprefix(_CLASS): v for n, v in means.items() if n.startswith(_CLASS)
         },
