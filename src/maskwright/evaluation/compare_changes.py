@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import scores as region
-from ..core.scores import Margins, Values, mean_present, ratio
+from ..core.scores import Margins, Values, mean_present
+from ..metrics import boundary
 from ..metrics.family import Counts, Scores
 from .bootstrap import MIN_GROUPS, intervals, weights
 from .compare_read import Pair
@@ -64,8 +65,9 @@ def measured(counts: Counts) -> Scores:
         "pixel_accuracy": region.pixel_accuracy(margins),
     }
     if "boundary_truth" in counts:
-        classes["boundary_f1"] = _boundary_f1(counts)
-        overall["mean_boundary_f1"] = mean_present(classes["boundary_f1"])
+        outlines = boundary.scores(counts)
+        classes |= {name: outlines.classes[name] for name in ("boundary_f1", "boundary_iou")}
+        overall |= outlines.overall
     return Scores(overall=overall, classes=classes)
 
 
@@ -163,13 +165,6 @@ def _swaps(num_groups: int) -> Iterator[NDArray[np.float64]]:
     rng = np.random.default_rng(SEED)
     for _ in range(PERMUTATIONS // _CHUNK):
         yield rng.integers(0, 2, (_CHUNK, num_groups), np.uint8).astype(np.float64)
-
-
-def _boundary_f1(counts: Counts) -> Values:
-    """2 P R / (P + R) of contours; as `metrics.boundary` defines it."""
-    precision = ratio(counts["boundary_predicted_near"], counts["boundary_predicted"])
-    recall = ratio(counts["boundary_truth_near"], counts["boundary_truth"])
-    return ratio(2 * precision * recall, precision + recall)
 
 
 def _change(row: Values, p_holm: float) -> Change:
