@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from .data.splits import make_split as split
     from .evaluation.compare import compare as compare
     from .evaluation.compare import write_comparison as write_comparison
+    from .evaluation.counting import Detail as Detail
     from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.files import write_report as write_report
+    from .evaluation.score import Reading as Reading
+    from .evaluation.score import score as score
     from .inference.predict import predict as predict
     from .inference.predictor import open_model as open_model
     from .training.run import Request as Request
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from .training.run import train as train
 
 _HOME = {
+    "Detail": ("evaluation.counting", "Detail"),
+    "Reading": ("evaluation.score", "Reading"),
     "Request": ("training.run", "Request"),
     "check": ("data.audit", "audit"),
     "compare": ("evaluation.compare", "compare"),
@@ -32,12 +37,15 @@ _HOME = {
     "open_model": ("inference.predictor", "open_model"),
     "plan": ("training.run", "plan"),
     "predict": ("inference.predict", "predict"),
+    "score": ("evaluation.score", "score"),
     "split": ("data.splits", "make_split"),
     "train": ("training.run", "train"),
     "write_comparison": ("evaluation.compare", "write_comparison"),
     "write_report": ("evaluation.files", "write_report"),
 }
 __all__ = [
+    "Detail",
+    "Reading",
     "Request",
     "check",
     "compare",
@@ -47,6 +55,7 @@ __all__ = [
     "open_model",
     "plan",
     "predict",
+    "score",
     "split",
     "train",
     "write_comparison",

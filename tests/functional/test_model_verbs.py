@@ -50,7 +50,7 @@ def test_evaluate_prints_the_table_and_writes_the_report(maskwright, home):
     assert "mIoU 100.0 %" in done.stdout
     assert "deep/report/report.html" in done.stdout
     written = sorted(p.name for p in (home / "deep/report").iterdir())
-    assert written == ["report.html", "report.json"]
+    assert written == ["images.csv", "report.html", "report.json"]
 
 
 def test_evaluate_json_is_one_document_and_the_report(maskwright, home):
@@ -69,7 +69,7 @@ def test_predict_writes_maps_and_coverage(maskwright, home):
     assert document["num_images"] == 2
     assert document["classes"][3] == {"name": "car", "pixels": 10, "percent": 25.0}
     for kind in ("classes", "overlay", "confidence"):
-        assert {p.name for p in (home / "out" / kind).iterdir()} == {"a.png", "b.png"}
+        assert {p.name for p in (home / "out" / kind).glob("*.png")} == {"a.png", "b.png"}
     truth, said = (
         np.asarray(Image.open(home / folder / "a.png"))
         for folder in ("data/masks/test", "out/classes")

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError, OutputError
+from maskwright.data.classmaps import open_class_maps
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
 
@@ -43,12 +44,14 @@ def test_maps_have_the_size_and_orientation_a_viewer_shows(model, photos, tmp_pa
     predict(model, [photos], out)
     assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {
         "coverage.csv",
+        "classes/dataset.yaml",
         *(
             f"{kind}/{key}.png"
             for kind in ("classes", "overlay", "confidence")
             for key in ("plain", "street/turned")
         ),
     }
+    assert open_class_maps(out / "classes").spec.names == model.card.labels.names
     plain, turned = read(out / "classes/plain.png"), read(out / "classes/street/turned.png")
     assert plain[:, 0].tolist() == [0, 1, 2, 3]
     np.testing.assert_array_equal(turned, np.rot90(plain, -1))

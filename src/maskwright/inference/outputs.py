@@ -1,6 +1,7 @@
 """What predict writes, all of it of the image's own size and orientation.
 
 classes/<key>.png      palette PNG; a pixel is a class index
+classes/dataset.yaml   names and colours of the classes, for `score` and `measure`
 overlay/<key>.png      the image under the colours of its classes
 confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is unsure
 coverage.csv           image, class, pixels, percent: one line per image and class
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.codec import LabelCodec
 from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
+from ..data.schema import FILE_NAME, DatasetFile, write_dataset_file
 from .display import heat_palette, indexed_png, overlay, rgb_png, to_rgb
 
 COVERAGE = "coverage.csv"
@@ -60,6 +63,9 @@ class OutputWriter:
 @contextmanager
 def output_writer(folder: Path, labels: LabelSpec) -> Iterator[OutputWriter]:
     """A writer into `folder`; coverage.csv is complete when the block ends."""
+    write_dataset_file(
+        folder / "classes" / FILE_NAME, DatasetFile(), LabelCodec.identity(labels)
+    )
     with (folder / COVERAGE).open(
         "w", newline="", encoding="utf-8", errors="surrogateescape"
     ) as file:
