@@ -86,4 +86,6 @@ def _percent(value: float) -> str:
 
 
 def _points(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:+.1f}"
+    """In percentage points with a sign, which 0.0 has not."""
+    text = "–" if math.isnan(value) else f"{100 * value:+.1f}"
+    return "0.0" if text in {"+0.0", "-0.0"} else text

@@ -21,9 +21,10 @@ from .markup import data_uri, swatch
 
 _TAGGED_PX = 240
 """Maps are looked at this small to place numbers in their regions."""
-_ROOM_PX = 7
-"""From the number's middle to the nearest border of its region, at that size."""
-_MOST_TAGS = 4
+_ROOM_PX, _ROOM_ENLARGED_PX = 7, 2
+"""From the number's middle to the nearest border of its region, at that size: for a number that
+always shows, and for one that shows when the panel is enlarged."""
+_MOST_TAGS = 8
 """Of one class in one map."""
 
 
@@ -72,8 +73,9 @@ def _panel(name: str, shot: Shot, index: int) -> str:
     key, own = escape(shot.key), f"{name}-{index}"
     width, height = _size(content)
     tags = "".join(
-        f'<span class="tag" aria-hidden="true" style="left:{x:.1%};top:{y:.1%}">{number}</span>'
-        for number, x, y in _tags(content)
+        f'<span class="{kind}" aria-hidden="true" style="left:{x:.1%};top:{y:.1%}">'
+        f"{number}</span>"
+        for kind, number, x, y in _tags(content)
     )
     return (
         f'<div style="--ratio:{width / height:.4f}"><div class="slot">'
@@ -117,8 +119,8 @@ def _classes_in(content: bytes) -> set[int]:
     return set() if labels_hw is None else set(np.unique(labels_hw).tolist()) - {IGNORE}
 
 
-def _tags(content: bytes) -> list[tuple[int, float, float]]:
-    """Class number and place (shares of width and height) of the roomiest regions."""
+def _tags(content: bytes) -> list[tuple[str, int, float, float]]:
+    """Kind, class number and place (shares of width and height) of the roomiest regions."""
     labels_hw = _indices(content)
     if labels_hw is None:
         return []
@@ -127,20 +129,20 @@ def _tags(content: bytes) -> list[tuple[int, float, float]]:
     resized = cv2.resize(labels_hw, (width, height), interpolation=cv2.INTER_NEAREST)
     small_hw = np.asarray(resized, np.uint8)
     return [
-        (index, (x + 0.5) / width, (y + 0.5) / height)
+        (kind, index, (x + 0.5) / width, (y + 0.5) / height)
         for index in sorted(set(np.unique(small_hw).tolist()) - {IGNORE})
-        for y, x in _roomiest(small_hw == index)
+        for kind, y, x in _roomiest(small_hw == index)
     ]
 
 
-def _roomiest(mask_hw: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def _roomiest(mask_hw: NDArray[np.bool_]) -> Iterator[tuple[str, int, int]]:
     """The innermost pixel of each region that has room for a number, the roomiest first."""
     framed = np.pad(mask_hw.astype(np.uint8), 1)
     room_px = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3))[1:-1, 1:-1].copy()
     _, region_hw = cv2.connectedComponents(mask_hw.astype(np.uint8), connectivity=4)
     for _ in range(_MOST_TAGS):
         y, x = (int(n) for n in np.unravel_index(int(room_px.argmax()), room_px.shape))
-        if room_px[y, x] < _ROOM_PX:
+        if room_px[y, x] < _ROOM_ENLARGED_PX:
             return
-        yield y, x
+        yield "tag" if room_px[y, x] >= _ROOM_PX else "tag fine", y, x
         room_px[np.asarray(region_hw) == region_hw[y, x]] = 0

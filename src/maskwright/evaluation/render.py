@@ -19,6 +19,7 @@ from .tables import (
     counts_table,
     curve_table,
     family_scores,
+    largest_confusions,
     score_table,
     slice_table,
 )
@@ -112,6 +113,11 @@ def _facts(document: Document) -> str:
             f"{escape(name)} {number(iou)}" for iou, name in scored[:_NUM_STANDING_OUT]
         )
         facts.append(f"Lowest IoU: {lowest}.")
+    for truth, said, share, _ in largest_confusions(document)[:1]:
+        names = [escape(document["classes"][index]["name"]) for index in (truth, said)]
+        facts.append(
+            f"Largest confusion: {number(share)} of {names[0]} is predicted as {names[1]}."
+        )
     slices = document.get("slices", ())
     if slices and slices[0]["miou"] is not None:
         worst = slices[0]

@@ -13,8 +13,11 @@ from .wording import FAMILIES, IMAGE_PREFIX, wording
 Document = Mapping[str, Any]
 
 _NOT_SCORES = {"name", "color", "truth_px", "predicted_px", "intervals"}
+_BARRED = {"iou", "boundary_f1", "object_recall", "calibration_error"}
+"""The score of each family that comes first, as a bar."""
 _NUM_CONFUSIONS = 10
 _NUM_FALLEN = 3
+_BY_SIZE = ", by size"
 _LEAST_SHARE = 0.001
 """A confusion of less than a thousandth of its row is not worth a line."""
 
@@ -98,22 +101,29 @@ def slice_table(document: Document) -> str:
 
 def confusion_table(document: Document) -> str:
     """The largest confusions, by share of the pixels of a class."""
+    classes = document["classes"]
+    rows = [
+        f"<tr>{_class_head(classes[truth])}<td>{swatch(classes[said]['color'])}"
+        f"{escape(classes[said]['name'])}</td>"
+        f'<td class="number">{number(share)}</td><td class="number">{count:,}</td></tr>'
+        for truth, said, share, count in largest_confusions(document)
+    ]
+    heads = ("Class in truth", "Said instead", "Share of its pixels", "Pixels")
+    return table("Largest confusions", heads, rows, numeric=(2, 3)) if rows else ""
+
+
+def largest_confusions(document: Document) -> list[tuple[int, int, float, int]]:
+    """Index in truth, index predicted, share of the pixels of the first, and pixels."""
     counts_CC = np.array(document["confusion"], np.int64)
     share_CC = counts_CC / np.maximum(1, counts_CC.sum(axis=1, keepdims=True))
     np.fill_diagonal(share_CC, 0)
     order = np.argsort(-share_CC, axis=None, kind="stable")[:_NUM_CONFUSIONS]
     pairs = [divmod(int(place), len(counts_CC)) for place in order]
-    classes = document["classes"]
-    rows = [
-        f"<tr>{_class_head(classes[truth])}<td>{swatch(classes[said]['color'])}"
-        f"{escape(classes[said]['name'])}</td>"
-        f'<td class="number">{number(float(share_CC[truth, said]))}</td>'
-        f'<td class="number">{int(counts_CC[truth, said]):,}</td></tr>'
+    return [
+        (truth, said, float(share_CC[truth, said]), int(counts_CC[truth, said]))
         for truth, said in pairs
         if share_CC[truth, said] >= _LEAST_SHARE
     ]
-    heads = ("Class in truth", "Said instead", "Share of its pixels", "Pixels")
-    return table("Largest confusions", heads, rows, numeric=(2, 3)) if rows else ""
 
 
 def curve_table(title: str, curve: Document, classes: Sequence[Document]) -> str:
@@ -138,7 +148,8 @@ def counts_table(curves: Mapping[str, Document]) -> str:
         f'<tr><th scope="row">{escape(_place(at))}</th>{"".join(cells)}</tr>'
         for at, cells in zip(first["at"], zip(*columns, strict=True), strict=True)
     ]
-    heads = (first["axis"].capitalize(), *(escape(wording(key).name) for key in curves))
+    names = (wording(key).name.removesuffix(_BY_SIZE) for key in curves)
+    heads = (first["axis"].capitalize(), *map(escape, names))
     return table(f"Numbers by {first['axis']}", heads, rows, numeric=range(1, len(heads)))
 
 
@@ -152,7 +163,8 @@ def bar_cell(value: float | None, interval: Sequence[float] | None) -> str:
 
 def _class_keys(classes: Sequence[Document], family: str) -> list[str]:
     keys = dict.fromkeys(key for entry in classes for key in entry)
-    return [k for k in keys if k not in _NOT_SCORES and wording(k).family == family]
+    found = [k for k in keys if k not in _NOT_SCORES and wording(k).family == family]
+    return sorted(found, key=lambda key: key.removeprefix(IMAGE_PREFIX) not in _BARRED)
 
 
 def _is_of_images(key: str) -> bool:

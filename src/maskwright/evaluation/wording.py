@@ -59,12 +59,12 @@ _KNOWN = {
         "share that is right; on the dashed diagonal confidence keeps its promise",
     ),
     "object_f1_by_size": ("Object F1, by size", ""),
-    "objects_predicted_by_size": ("Predicted", ""),
+    "objects_predicted_by_size": ("Objects predicted, by size", ""),
     "object_recall_by_size": ("Objects found, by size", "filled: found; empty: missed"),
     "object_precision_by_size": ("Objects real, by size", "filled: real; empty: invented"),
-    "objects_truth_by_size": ("In truth", ""),
-    "objects_missed_by_size": ("Missed", ""),
-    "objects_invented_by_size": ("Invented", ""),
+    "objects_truth_by_size": ("Objects in truth, by size", ""),
+    "objects_missed_by_size": ("Objects missed, by size", ""),
+    "objects_invented_by_size": ("Objects invented, by size", ""),
 }
 
 _PREFIXES = {
