@@ -6,12 +6,12 @@ BIN := .venv/bin
 PINNED := pyproject.toml constraints.txt
 INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 
-.PHONY: demo test check lint types layers docs bench picture constraints clean
+.PHONY: demo test browser check lint types layers docs bench picture constraints clean
 
 demo: .venv/installed-train
 	$(BIN)/maskwright demo
 
-test: .venv/installed-all
+test: .venv/installed-all browser
 	$(BIN)/python -m pytest
 
 check: lint types layers docs test
@@ -28,6 +28,12 @@ layers: .venv/installed-all
 
 docs: .venv/installed-all
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Tests look at the report pages in a browser; where none can be had, they skip and say so.
+browser:
+	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || \
+	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install chromium; } \
+	  > /dev/null 2>&1 || true
 
 # Tables and pictures that README and docs show; the data sets may not be shipped.
 bench: .venv/installed-all
