@@ -13,6 +13,7 @@ from .extremes import IGNORED_RGB, PANELS, WRONG_RGB
 from .gallery import Shot, gallery, legend
 from .markup import Section, body, contents, number, page, spread, terms
 from .matrix import confusion_svg
+from .slices import DISTANCE
 from .tables import (
     class_table,
     confusion_table,
@@ -118,7 +119,7 @@ def _facts(document: Document) -> str:
         facts.append(
             f"Largest confusion: {number(share)} of {names[0]} is predicted as {names[1]}."
         )
-    slices = document.get("slices", ())
+    slices = [part for part in document.get("slices", ()) if part["by"] != DISTANCE]
     if slices and slices[0]["miou"] is not None:
         worst = slices[0]
         facts.append(

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
-from ..core.report import number
+from ..core.report import CurveReport, number
+from ..core.scores import ratio
 from ..metrics import region
 from ..metrics.family import Counts
 from .bootstrap import MIN_GROUPS, Replicates, intervals
 
 KEY_COLUMNS = ("key", "image")
 GROUP_COLUMN = "group"
+DISTANCE = "distance to a class border"
 MAX_VALUES = 30
 _BRIGHTNESS = ((64, "dark (< 64)"), (128, "dim (64-127)"), (192, "bright (128-191)"))
 _BRIGHTEST = "very bright (>= 192)"
@@ -87,17 +89,16 @@ class Slices:
             part = self._parts.setdefault((by, value), _Part())
             part.add(margins, group, weights_B)
 
-    def ranked(self) -> list[dict[str, Any]]:
-        """One JSON object a slice, lowest mIoU first; none that is the whole set."""
+    def documents(self) -> list[dict[str, Any]]:
+        """One JSON object a slice; none that is the whole set."""
         several = {
             by for by, _ in self._parts if sum(other == by for other, _ in self._parts) > 1
         }
-        documents = [
+        return [
             part.to_json(by, value, self.labels)
             for (by, value), part in self._parts.items()
             if by in several
         ]
-        return sorted(documents, key=_worst_first)
 
 
 @dataclass(slots=True)
@@ -124,7 +125,6 @@ class _Part:
             "by": by,
             "value": value,
             "images": self.num_images,
-            "groups": len(self.groups),
             "miou": number(float(found.overall["miou"])),
             "interval": interval,
             "classes": {
@@ -134,7 +134,38 @@ class _Part:
         }
 
 
-def _worst_first(document: dict[str, Any]) -> tuple[float, str, str]:
+def by_distance(
+    counts: Counts, labels: LabelSpec, curve: CurveReport, num_images: int
+) -> list[dict[str, Any]]:
+    """One JSON object a band of distance to the nearest class border, over all images.
+
+    Args:
+        counts: With the arrays of `metrics.bands`, (C, bands).
+        labels: The classes.
+        curve: `distance_miou` of the same counts.
+        num_images: How many images were counted.
+    """
+    hit, truth, predicted = (counts[f"band_{n}"] for n in ("hit", "truth", "predicted"))
+    iou_CB = ratio(hit, truth + predicted - hit)
+    return [
+        {
+            "by": DISTANCE,
+            "value": str(band),
+            "images": num_images,
+            "miou": number(point.value),
+            "interval": point.interval,
+            "classes": dict(zip(labels.names, map(number, iou_C.tolist()), strict=True)),
+        }
+        for band, point, iou_C in zip(curve.at, curve.points, iou_CB.T, strict=True)
+    ]
+
+
+def worst_first(documents: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Slices by their mIoU, lowest first; those without one last."""
+    return tuple(sorted(documents, key=_place))
+
+
+def _place(document: dict[str, Any]) -> tuple[float, str, str]:
     miou = document["miou"]
     return (np.inf if miou is None else miou, document["by"], document["value"])
 

@@ -15,7 +15,7 @@ from ..metrics.family import Curve, Scores
 from .bootstrap import MIN_GROUPS, Replicates, description, intervals, weights
 from .counting import Counted, Derive
 from .imagetable import NAME, ImageTable
-from .slices import Slices
+from .slices import Slices, by_distance, worst_first
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class Tally:
     _sums: dict[str, NDArray[Any]] = field(default_factory=dict)
     _replicates: Replicates = field(default_factory=Replicates)
     _groups: set[str] = field(default_factory=set)
+    _num_images: int = 0
     _slices: Slices = field(init=False)
     _table: ImageTable = field(init=False)
 
@@ -45,6 +46,7 @@ class Tally:
         self._sums = {n: sums[n] + a if n in sums else +a for n, a in image.counts.items()}
         self._replicates.add(image.counts, weights_B)
         self._groups.add(image.group)
+        self._num_images += 1
         self._slices.add(image.attributes, image.counts, image.group, weights_B)
         self._table.add(image.key, image.group, image.counts)
 
@@ -58,6 +60,7 @@ class Tally:
     ) -> Report:
         """The Report of all images added so far."""
         found = [self._estimated(family) for family in self.families.values()]
+        curves = {n: c for scores in found for n, c in scores.curves.items()}
         return Report(
             labels=self.labels,
             confusion=self._confusion,
@@ -67,15 +70,23 @@ class Tally:
                 {name: e[index] for scores in found for name, e in scores.classes.items()}
                 for index in range(len(self.labels))
             ),
-            curves={n: c for scores in found for n, c in scores.curves.items()},
+            curves=curves,
             class_curves={n: c for scores in found for n, c in scores.class_curves.items()},
-            slices=tuple(self._slices.ranked()),
+            slices=worst_first(self._all_slices(curves)),
             settings=settings,
             uncertainty=description(len(self._groups)),
             images=images,
             pictures=pictures,
             attachments={NAME: self._table},
         )
+
+    def _all_slices(self, curves: Mapping[str, CurveReport]) -> list[dict[str, Any]]:
+        """Of images by their attributes, and of pixels by their distance to a border."""
+        found = self._slices.documents()
+        if "distance_miou" in curves:
+            curve = curves["distance_miou"]
+            found += by_distance(self._sums, self.labels, curve, self._num_images)
+        return found
 
     def _estimated(self, derive: Derive) -> "_Estimated":
         value = derive(self._sums)
