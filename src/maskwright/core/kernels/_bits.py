@@ -34,18 +34,9 @@ def num_set(plane: Plane) -> int:
 
 
 def from_right(plane: Plane, step_px: int) -> Plane:
-    """Each pixel takes the bit `step_px` (0..63) to its right; zeros come in at the border."""
-    if not step_px:
-        return plane.copy()
+    """Each pixel takes the bit `step_px` (1..63) to its right; the next row follows a row."""
     moved = plane >> np.uint64(step_px)
-    moved[:, :-1] |= plane[:, 1:] << np.uint64(64 - step_px)
-    return moved
-
-
-def from_left(plane: Plane, step_px: int) -> Plane:
-    """Each pixel takes the bit `step_px` (1..63) to its left; zeros come in at the border."""
-    moved = plane << np.uint64(step_px)
-    moved[:, 1:] |= plane[:, :-1] >> np.uint64(64 - step_px)
+    moved.reshape(-1)[:-1] |= plane.reshape(-1)[1:] << np.uint64(64 - step_px)
     return moved
 
 
@@ -73,14 +64,32 @@ def widths_px(reach_px: int) -> list[int]:
 
 
 def dilated(plane: Plane, reach_px: int) -> Plane:
-    """1 where a bit is 1 at most `reach_px` away (Euclidean, centre to centre)."""
-    height, out, width = len(plane), plane.copy(), 0
+    """1 where a bit is 1 at most `reach_px` away (Euclidean, centre to centre).
+
+    Rows are laid in one line with a margin between them, where bits that leave a row get lost.
+    """
+    height, num_words = plane.shape
+    spaced = np.pad(plane, ((0, 0), (0, reach_px // 64 + 1)))
+    line = spaced.reshape(-1)
+    out, width = line.copy(), 0
     for row, needed in reversed(list(enumerate(widths_px(reach_px)))):
         while width < needed:
             step = min(needed - width, 2 * width + 1, 63)
-            plane = plane | from_left(plane, step) | from_right(plane, step)
+            line = _widened(line, step)
             width += step
+        shift = row * spaced.shape[1]
         if row < height:
-            out[row:] |= plane[: height - row]
-            out[: height - row] |= plane[row:]
-    return out
+            out[shift:] |= line[: line.size - shift]
+            out[: line.size - shift] |= line[shift:]
+    return out.reshape(spaced.shape)[:, :num_words]
+
+
+def _widened(line: Plane, step_px: int) -> Plane:
+    """Each bit, and those `step_px` (1..63) to either side."""
+    step, rest = np.uint64(step_px), np.uint64(64 - step_px)
+    wide = line << step
+    wide |= line >> step
+    wide |= line
+    wide[1:] |= line[:-1] >> rest
+    wide[:-1] |= line[1:] << rest
+    return wide

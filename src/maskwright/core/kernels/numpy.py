@@ -114,8 +114,9 @@ def _outline(labels_HW: LabelMap, index: int) -> Plane:
     """Boundary pixels of one class: those whose 2 x 2 square holds it and something else."""
     inside = packed(labels_HW == index)
     right = from_right(inside, 1)
-    last, bit = (labels_HW.shape[1] - 1) // 64, np.uint64(1 << (labels_HW.shape[1] - 1) % 64)
-    right[:, last] |= inside[:, last] & bit
+    last_px = labels_HW.shape[1] - 1
+    word, bit = last_px // 64, np.uint64(1 << last_px % 64)
+    right[:, word] = (right[:, word] & (bit - np.uint64(1))) | (inside[:, word] & bit)
     some, both = inside | right, inside & right
     some[:-1] |= some[1:]
     both[:-1] &= both[1:]
