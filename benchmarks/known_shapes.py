@@ -16,6 +16,9 @@ from maskwright.measure.scale import Scale
 Plane = NDArray[np.float64]
 Inside = Callable[[Plane, Plane], NDArray[np.bool_]]
 MARGIN_PX = 3
+TURNS_DEG = tuple(np.arange(0, 90.1, 7.5).tolist())
+SHIFTS_PX_XY = ((0.0, 0.0), (0.31, -0.17), (-0.44, 0.38))
+"""Whole, and off by parts of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,16 @@ class Shape:
     reach: float
     true: dict[str, float] = field(default_factory=dict)
 
+    def size_px(self, scale: Scale) -> tuple[int, int]:
+        """Width and height of the picture, with room to turn and shift."""
+        height_px, width_px = (math.ceil(2 * self.reach / side) for side in scale.pixel_HW)
+        return width_px + 2 * MARGIN_PX, height_px + 2 * MARGIN_PX
+
     def draw(
         self, scale: Scale, turn_deg: float, shift_px_XY: tuple[float, float]
     ) -> NDArray[np.bool_]:
         """The pixels whose centres are inside, turned counter-clockwise as one sees it."""
-        size_XY = np.ceil(2 * self.reach / np.array(scale.pixel_HW[::-1])).astype(int)
-        width_px, height_px = size_XY + 2 * MARGIN_PX
+        width_px, height_px = self.size_px(scale)
         x = (np.arange(width_px) + 0.5 - width_px / 2 - shift_px_XY[0]) * scale.pixel_HW[1]
         y = (np.arange(height_px) + 0.5 - height_px / 2 - shift_px_XY[1]) * scale.pixel_HW[0]
         turn = math.radians(turn_deg)
@@ -125,3 +132,15 @@ def cross(length: float, width: float) -> Shape:
             "width": width,
         },
     )
+
+
+def gap(distance: float) -> tuple[Shape, Shape]:
+    """Two blocks of 30 by 40 whose long sides face each other at `distance`."""
+    near, far = distance / 2, distance / 2 + 30
+    reach = math.hypot(far, 20)
+
+    def block(side: int) -> Inside:
+        return lambda x, y: (side * x >= near) & (side * x <= far) & (np.abs(y) <= 20)
+
+    name = f"gap {distance:g}"
+    return Shape(name, block(1), reach, {"gap": distance}), Shape(name, block(-1), reach)
