@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core.errors import DataError
@@ -25,6 +25,7 @@ def test_the_corner_and_the_scale_of_a_map_with_north_up():
     assert georeference(metres=0.3048).scale.pixel_HW == pytest.approx((0.0762, 0.1524))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 6.28), st.floats(0.01, 100), st.floats(0.01, 100))
 def test_pixels_come_back_from_the_ground_and_a_turned_grid_keeps_its_size(angle, wide, high):
     cosine, sine = np.cos(angle), np.sin(angle)

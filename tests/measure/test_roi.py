@@ -4,7 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core.errors import DataError
@@ -39,6 +39,7 @@ def test_a_square_with_a_hole_pixel_by_pixel(tmp_path):
     ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(-5, 25), st.floats(-5, 20)), min_size=3, max_size=8, unique=True

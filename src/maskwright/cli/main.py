@@ -12,7 +12,15 @@ from typing import Annotated
 import typer
 
 from ..core.errors import MaskwrightError, MissingDependencyError
-from . import compare_verbs, data_verbs, demo, model_verbs, score_verbs, train_verbs
+from . import (
+    compare_verbs,
+    data_verbs,
+    demo,
+    measure_verbs,
+    model_verbs,
+    score_verbs,
+    train_verbs,
+)
 
 INTERRUPTED = 130
 
@@ -24,7 +32,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verbs in (data_verbs, train_verbs, model_verbs, score_verbs, compare_verbs, demo):
+for verbs in (
+    data_verbs,
+    train_verbs,
+    model_verbs,
+    score_verbs,
+    compare_verbs,
+    measure_verbs,
+    demo,
+):
     verbs.register(app)
 
 

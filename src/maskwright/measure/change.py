@@ -47,7 +47,7 @@ class Change:
         pixels_CC = counts[:num_classes, :num_classes].astype(np.int64)
         return cls(
             pixels_CC,
-            pixels_CC * scale.pixel_area,
+            (pixels_CC * scale.pixel_area).astype(np.float64),
             int(counts[:num_classes, IGNORE].sum()),
             int(counts[IGNORE, :num_classes].sum()),
         )

@@ -1,8 +1,9 @@
 """A picture of change: where what became what, each of the largest changes in its colour.
 
-What stayed is pale grey, darker classes a little darker, so that the place can be recognised;
-what one date does not label is mid grey. A change has the same colour in all pictures of a
-series. The colours are those of Okabe and Ito, which the colour-blind can tell apart.
+What stayed is pale grey, darker classes a little darker with lines between them, so that the
+place can be recognised; what one date does not label is mid grey. A change has the same colour
+in all pictures of a series. The colours are those of Okabe and Ito, which the colour-blind can
+tell apart.
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..core.labels import IGNORE, LabelMap, LabelSpec
 from .change import Change
+from .coverage import plain
 
 Picture = NDArray[np.uint8]
 """H x W x 3, RGB."""
 
-COLORS = (
+Color = tuple[int, int, int]
+
+COLORS: tuple[Color, ...] = (
     (213, 94, 0),
     (0, 114, 178),
     (0, 158, 115),
@@ -31,6 +35,7 @@ COLORS = (
 )
 OTHER = (0, 0, 0)
 UNLABELLED = (128, 128, 128)
+BORDER = (172, 172, 172)
 
 _STAYED = (205, 245)
 """Grey of the darkest and of the lightest class where nothing changed."""
@@ -52,20 +57,24 @@ class Legend:
         """Colours for the largest changes of a series."""
         return cls(tuple(total.largest(len(COLORS))))
 
-    def entries(
-        self, change: Change, spec: LabelSpec
-    ) -> list[tuple[tuple[int, int, int], str, float]]:
-        """Colour, words and area of every kind of change that an image has."""
-        area_CC = change.area_CC
-        found = [
-            (color, f"{spec.names[a]} → {spec.names[b]}", float(area_CC[a, b]))
-            for color, (a, b) in zip(COLORS, self.pairs, strict=False)
-            if area_CC[a, b] > 0
-        ]
-        other = float(change.gained.sum()) - sum(area for _, _, area in found)
-        return (
-            [*found, (OTHER, "other changes", other)] if other > 1e-9 * change.total else found
-        )
+
+def change_lines(
+    change: Change, legend: Legend, spec: LabelSpec, area_unit: str
+) -> list[tuple[Color, str]]:
+    """Colour and words of every kind of change that an image has, with its area."""
+    area_CC = change.area_CC
+    found = [
+        (color, f"{spec.names[a]} to {spec.names[b]}", float(area_CC[a, b]))
+        for color, (a, b) in zip(COLORS, legend.pairs, strict=False)
+        if area_CC[a, b] > 0
+    ]
+    rest = float(change.gained.sum()) - sum(area for _, _, area in found)
+    if rest > 1e-9 * change.total:
+        found.append((OTHER, "other changes", rest))
+    return [
+        (color, f"{words}   {plain(area)} {area_unit}   {100 * area / change.total:.2f} %")
+        for color, words, area in found
+    ]
 
 
 def paint_change(
@@ -76,6 +85,7 @@ def paint_change(
     low, high = _STAYED
     pale_256 = (low + (high - low) * luma_256 / 255).astype(np.uint8)
     painted_HW3 = np.repeat(pale_256[after_HW][..., None], 3, axis=2)
+    painted_HW3[_borders(after_HW)] = BORDER
     painted_HW3[before_HW != after_HW] = OTHER
     for color, (a, b) in zip(COLORS, legend.pairs, strict=False):
         painted_HW3[(before_HW == a) & (after_HW == b)] = color
@@ -83,9 +93,7 @@ def paint_change(
     return np.ascontiguousarray(painted_HW3)
 
 
-def with_words(
-    painted_HW3: Picture, lines: Sequence[tuple[tuple[int, int, int], str]]
-) -> Picture:
+def with_words(painted_HW3: Picture, lines: Sequence[tuple[Color, str]]) -> Picture:
     """A picture over a line of words a colour; a small picture is enlarged to be seen."""
     height, width = painted_HW3.shape[:2]
     factor = max(1, -(-_LEAST_WIDTH_PX // width))
@@ -101,6 +109,14 @@ def with_words(
         pen.rectangle((10, top + 3, 30, top + 19), fill=color, outline=(90, 90, 90))
         pen.text((40, top + 2), words, fill=(27, 34, 48), font=_font())
     return np.asarray(page, np.uint8)
+
+
+def _borders(labels_HW: LabelMap) -> NDArray[np.bool_]:
+    """Where a class ends to the right or below."""
+    border_HW = np.zeros(labels_HW.shape, np.bool_)
+    border_HW[:, :-1] = labels_HW[:, 1:] != labels_HW[:, :-1]
+    border_HW[:-1] |= labels_HW[1:] != labels_HW[:-1]
+    return border_HW
 
 
 @cache

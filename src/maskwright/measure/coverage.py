@@ -36,7 +36,7 @@ class Coverage:
         counts_256 = np.bincount(labels_HW.ravel(), minlength=256)
         pixels_C = counts_256[:num_classes].astype(np.int64)
         ignored_px = int(counts_256[IGNORE])
-        area_C = pixels_C * scale.pixel_area
+        area_C = (pixels_C * scale.pixel_area).astype(np.float64)
         return cls(pixels_C, area_C, ignored_px, scale.area(ignored_px))
 
     def __add__(self, other: "Coverage") -> "Coverage":
@@ -116,6 +116,11 @@ def rows(
         coverage.ignored_area,
         "all",
     )
+
+
+def plain(value: float) -> str:
+    """A number for people: four digits, whole and with commas from a thousand on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _finite(value: float) -> float | None:

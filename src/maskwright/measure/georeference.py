@@ -69,6 +69,12 @@ class Georeference:
         """The reference system in words: "EPSG:32616"."""
         return f"EPSG:{self.epsg}" if self.epsg else f"the system of {self.origin.name}"
 
+    @property
+    def flips(self) -> bool:
+        """Whether a ring of positive area in pixels has a negative one on the ground."""
+        a, b, _, d, e, _ = self.affine
+        return a * e - b * d < 0
+
     def to_ground(self, points_px_XY: ArrayLike) -> Points:
         """Points (..., 2) from pixels (x, y) to (east, north)."""
         a, b, c, d, e, f = self.affine

@@ -144,13 +144,14 @@ def _name(feature: Any, place: int) -> str:
 
 
 def _polygons(feature: Any, path: Path, place: int) -> list[Polygon]:
-    geometry = feature.get("geometry", feature) if isinstance(feature, dict) else None
-    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    found = feature.get("geometry", feature) if isinstance(feature, dict) else None
+    geometry: dict[str, Any] = found if isinstance(found, dict) else {}
+    kind = geometry.get("type")
     if kind not in _KINDS:
         raise DataError(f"{path}: feature {place} is {kind!r}; only polygons have an area")
-    found = geometry.get("coordinates")
+    coordinates: Any = geometry.get("coordinates")
     try:
-        nested = [found] if kind == "Polygon" else list(found)
+        nested = [coordinates] if kind == "Polygon" else list(coordinates)
         return [tuple(_ring(ring) for ring in polygon) for polygon in nested]
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: feature {place}: bad coordinates ({error})") from error

@@ -10,6 +10,7 @@ out; a gap has two classes with a comma between them. UNIT is that of the measur
 labelled pixels), px2, mm2, cm2 or m2 for areas; px, mm, cm or m for lengths; none for a count.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,7 +90,9 @@ class Rule:
     roi: str | None = None
 
     def broken_by(self, value: float) -> bool:
-        """Whether a value, in `unit`, fails the rule."""
+        """Whether a value, in `unit`, fails the rule; equal but for rounding is equal."""
+        if math.isclose(value, self.limit, rel_tol=1e-9):
+            return "=" in self.comparison
         return {
             "<": value < self.limit,
             "<=": value <= self.limit,
@@ -134,7 +137,7 @@ def _read(path: Path) -> RulesFile:
     try:
         return RulesFile.model_validate({} if document is None else document)
     except ValidationError as error:
-        problem = error.errors()[0]
+        problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         place = ".".join(map(str, problem["loc"])) or "the document"
         if problem["type"] != "extra_forbidden":
             raise ConfigError(f"{path}: {place}: {problem['msg']}") from error

@@ -1,0 +1,85 @@
+"""`maskwright measure`: how much, how wide, how far, from class maps alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import AsJson, Console, Quiet
+
+
+def register(app: typer.Typer) -> None:
+    """Add `measure`."""
+    app.command()(measure)
+
+
+def measure(
+    maps: Annotated[
+        Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")
+    ],
+    spec: Annotated[
+        Path | None, typer.Option(help="dataset.yaml or classes.txt; else found by MAPS.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="The photographs, to draw over.")] = None,
+    mm_per_px: Annotated[
+        float | None, typer.Option(help="Side of a pixel; else a georeference, else px.")
+    ] = None,
+    roi: Annotated[Path | None, typer.Option(help="GeoJSON with regions of interest.")] = None,
+    regions: Annotated[
+        list[str] | None, typer.Option(metavar="CLASS", help="List its regions; or all.")
+    ] = None,
+    gap: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Least distance of two classes.")
+    ] = None,
+    thin: Annotated[
+        list[str] | None, typer.Option(metavar="CLASS", help="Measure length and width.")
+    ] = None,
+    min_area: Annotated[
+        float, typer.Option(help="Leave out smaller regions; in the unit of areas.")
+    ] = 0.0,
+    before: Annotated[
+        Path | None, typer.Option(help="The same maps at an earlier date.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="Limits; exit status 1 where one is broken.")
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")] = Path(
+        "measurements"
+    ),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure class maps: cover, change, gaps, regions, cracks."""
+    console = Console(as_json=as_json, quiet=quiet)
+    from ..core.atomic import require_writable
+    from ..measure.measure import measure as run
+    from ..measure.series import Wanted
+    from ..measure.text import failures, to_text
+
+    require_writable(out)
+    wanted = Wanted(
+        spec=spec,
+        images=images,
+        before=before,
+        mm_per_px=mm_per_px,
+        roi=roi,
+        rules=rules,
+        regions=tuple(regions or ()),
+        gaps=tuple(_pair(text) for text in gap or ()),
+        thin=tuple(thin or ()),
+        min_area=min_area,
+    )
+    found = run(maps, wanted, out=out, progress=console.progress)
+    console.say(to_text(found))
+    console.say(f"{out / 'report.html'} shows it; the tables are beside it")
+    console.result({"out": str(out)} | found.to_json())
+    if not found.passed:
+        typer.echo(failures(found), err=True)
+        raise typer.Exit(1)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    first, comma, second = text.partition(",")
+    if not comma or not first.strip() or not second.strip():
+        raise typer.BadParameter(f"{text!r}: give two classes, A,B", param_hint="--gap")
+    return first.strip(), second.strip()

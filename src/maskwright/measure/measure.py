@@ -1,0 +1,232 @@
+"""Class maps -> figures in real units, one map in memory at a time.
+
+What is written to the output folder:
+
+measurements.json   all figures of the series and of every image
+*.csv               see `tables`; regions.geojson
+overlay/<key>.png   what was measured, drawn
+change/<key>.png    what became what
+report.html         all of it to read and to print
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.atomic import into_folder, write_json, write_text
+from ..core.errors import DataError, OutputError
+from ..core.labels import LabelMap
+from ..core.progress import Progress, silent
+from .change import Change
+from .changemap import Legend, Picture, change_lines, paint_change, with_words
+from .coverage import WHOLE, Coverage, added
+from .figures import Figures, measure_map
+from .measurements import Measurements
+from .page import render
+from .pictures import Gallery, class_colors, draw_figures, png, small_jpeg
+from .roi import Mask
+from .series import Series, Wanted, open_series
+from .summary import image_summary
+from .tables import Tables, open_tables
+from .verdicts import Verdict, judge
+
+COVERAGE_ALONE = Wanted()
+MAX_PICTURES = 12
+"""So many images are shown in the report: those that fail a rule first."""
+
+
+def measure(
+    maps: Path | str,
+    wanted: Wanted = COVERAGE_ALONE,
+    *,
+    out: Path | str | None = None,
+    progress: Progress = silent,
+) -> Measurements:
+    """Measure class maps; with `out` also write the files that this module lists, all or none.
+
+    Args:
+        maps: One class map, or a folder of them, searched to the bottom.
+        wanted: What to measure besides coverage.
+        out: Files of the same name in it are replaced, others stay.
+        progress: Told of every map.
+
+    Raises:
+        DataError: A map, its partner or a polygon file is missing, damaged or does not fit.
+        ConfigError: A class, rule or number is wrong.
+        OutputError: `out` cannot be written, or lies among the maps.
+    """
+    maps = Path(maps)
+    if out is not None:
+        _require_apart(maps, Path(out))
+    series = open_series(maps, wanted, progress)
+    if out is None:
+        return _measured(series, None, progress)
+    with into_folder(Path(out)) as folder:
+        found = _measured(series, folder, progress)
+        write_json(folder / "measurements.json", found.to_json())
+        write_text(folder / "report.html", render(found))
+    return found
+
+
+def _require_apart(maps: Path, out: Path) -> None:
+    if maps.is_dir() and maps.resolve() in (out.resolve(), *out.resolve().parents):
+        raise OutputError(
+            f"{out}: lies among the maps of {maps}, and its pictures would be taken for maps "
+            f"next time; choose another folder with -o"
+        )
+
+
+def _measured(series: Series, folder: Path | None, progress: Progress) -> Measurements:
+    keys = tuple(series.maps.files)
+    images: list[dict[str, Any]] = []
+    verdicts: list[Verdict] = []
+    coverage: dict[str, Coverage] = {}
+    change: Change | None = None
+    gallery = Gallery(MAX_PICTURES)
+    with _tables(folder, series) as tables:
+        for key in progress(keys, total=len(keys), what="measuring"):
+            seen = _look(series, key)
+            figures = seen.figures
+            images.append(image_summary(key, figures, series.spec))
+            verdicts += seen.verdicts
+            coverage = added((coverage, figures.coverage))
+            if figures.change is not None:
+                change = figures.change if change is None else change + figures.change
+            if tables is not None and folder is not None:
+                tables.add(key, figures, seen.verdicts, series.ground.georeferences.get(key))
+                gallery.add(key, _overlay(series, seen, folder), passed=seen.passed)
+    _require_rois_met(series, coverage)
+    shown = (
+        {}
+        if folder is None or change is None
+        else _changes(series, folder, change, images, progress)
+    )
+    return Measurements(
+        labels=series.spec,
+        unit=series.ground.unit,
+        area_unit=series.ground.area_unit,
+        settings=_settings(series),
+        coverage=coverage,
+        change=change,
+        images=images,
+        rules=series.rules,
+        verdicts=verdicts,
+        pictures=gallery.shown,
+        change_pictures=shown,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Seen:
+    """One map and all that was found in it."""
+
+    key: str
+    labels_HW: LabelMap
+    masks: Mapping[str, Mask]
+    figures: Figures
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(verdict.passed for verdict in self.verdicts)
+
+
+def _look(series: Series, key: str) -> _Seen:
+    labels_HW = series.maps.read(key)
+    masks = series.masks(key, labels_HW.shape)
+    try:
+        figures = measure_map(
+            labels_HW,
+            series.task,
+            series.ground.scale(key),
+            rois=masks,
+            before_HW=series.read_before(key),
+        )
+    except DataError as error:
+        raise DataError(f"{series.maps.files[key]}: {error}") from error
+    return _Seen(
+        key=key,
+        labels_HW=labels_HW,
+        masks=masks,
+        figures=figures,
+        verdicts=tuple(judge(key, figures, series.rules, series.spec)),
+    )
+
+
+def _overlay(series: Series, seen: _Seen, folder: Path) -> Picture:
+    """The map with what was measured drawn on it; a file where something is to be drawn."""
+    photograph = series.photograph(seen.key, seen.labels_HW.shape)
+    colored_HW3 = class_colors(seen.labels_HW, series.spec, photograph)
+    drawn_HW3 = draw_figures(
+        colored_HW3, seen.figures, seen.masks, series.ground.scale(seen.key)
+    )
+    if series.task.draws or seen.masks:
+        _put(folder / "overlay" / f"{seen.key}.png", png(drawn_HW3))
+    return drawn_HW3
+
+
+def _changes(
+    series: Series,
+    folder: Path,
+    total: Change,
+    images: Sequence[dict[str, Any]],
+    progress: Progress,
+) -> dict[str, bytes]:
+    """Write all maps of change, in colours that the whole series decides; some to show."""
+    legend = Legend.of(total)
+    ranked = sorted(images, key=lambda i: -(i["change"]["changed_percent"] or 0.0))
+    shown = dict.fromkeys(image["key"] for image in ranked[:MAX_PICTURES])
+    pictures: dict[str, bytes] = {}
+    for image in progress(images, total=len(images), what="drawing changes"):
+        key = image["key"]
+        after_HW, before_HW = series.maps.read(key), series.read_before(key)
+        if before_HW is None:
+            continue
+        change = Change.of(before_HW, after_HW, len(series.spec), series.ground.scale(key))
+        painted_HW3 = paint_change(before_HW, after_HW, legend, series.spec)
+        lines = change_lines(change, legend, series.spec, series.ground.area_unit)
+        _put(folder / "change" / f"{key}.png", png(with_words(painted_HW3, lines)))
+        if key in shown:
+            pictures[key] = small_jpeg(painted_HW3)
+    return {key: pictures[key] for key in shown}
+
+
+def _require_rois_met(series: Series, coverage: Mapping[str, Coverage]) -> None:
+    """Refuse a region of interest that lies outside of every map."""
+    for name, found in coverage.items():
+        if name != WHOLE and not found.labelled_px + found.ignored_px:
+            frame = "the system of the maps" if series.ground.georeferences else "pixels"
+            raise DataError(
+                f"{series.rois and series.rois.path}: {name!r} covers no pixel of any map; its "
+                f"coordinates are read in {frame}"
+            )
+
+
+def _settings(series: Series) -> dict[str, Any]:
+    task, names = series.task, series.spec.names
+    return {
+        "scale": series.ground.origin,
+        "maps": str(series.maps.root),
+        "before": None if series.before is None else str(series.before.root),
+        "rois": list(series.rois.names) if series.rois else [],
+        "regions": [names[i] for i in task.regions],
+        "gaps": [[names[a], names[b]] for a, b in task.gaps],
+        "thin": [names[i] for i in task.thin],
+        "min_area": task.min_area,
+    }
+
+
+@contextmanager
+def _tables(folder: Path | None, series: Series) -> Iterator[Tables | None]:
+    if folder is None:
+        yield None
+        return
+    with open_tables(folder, series) as tables:
+        yield tables
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,222 @@
+"""From what is asked to what can be measured: maps, those before them, photographs, ground.
+
+Everything that can be refused without reading a pixel of the series is refused here: a class
+that does not exist, maps without a partner, a limit in mm where no scale is known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import ConfigError, DataError
+from ..core.labels import LabelMap, LabelSpec
+from ..core.progress import Progress
+from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
+from ..data.images import read_image
+from .figures import Pair, Task
+from .ground import Ground, find_ground
+from .roi import Mask, Rois, read_rois
+from .rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules
+
+ALL = "all"
+"""Stands for every class, unless a class is called so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to measure besides coverage, and with what.
+
+    Args:
+        spec: dataset.yaml or classes.txt with the classes; else found by the maps, or inferred.
+        images: The photographs, by the same keys: overlays lie over them, and a georeference
+            that the maps lack is taken from them.
+        before: Class maps of the same places at an earlier date, by the same keys.
+        mm_per_px: Side of a pixel; counts more than a georeference.
+        roi: A GeoJSON file with regions of interest.
+        rules: A rules.yaml.
+        regions: Classes whose connected regions are listed; "all" for every class.
+        gaps: Pairs of classes; a class paired with itself asks for the gap between its regions.
+        thin: Classes measured along their skeletons.
+        min_area: Smaller regions are left out of regions, gaps and thin; in the unit of areas.
+    """
+
+    spec: Path | None = None
+    images: Path | None = None
+    before: Path | None = None
+    mm_per_px: float | None = None
+    roi: Path | None = None
+    rules: Path | None = None
+    regions: tuple[str, ...] = ()
+    gaps: tuple[tuple[str, str], ...] = ()
+    thin: tuple[str, ...] = ()
+    min_area: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_area < float("inf"):
+            raise ConfigError(f"--min-area {self.min_area}: give 0 or an area above it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Maps in the order of their keys, and all that goes with them."""
+
+    maps: ClassMaps
+    before: ClassMaps | None
+    photographs: Mapping[str, Path]
+    ground: Ground
+    rois: Rois | None
+    rules: tuple[Rule, ...]
+    task: Task
+
+    @property
+    def spec(self) -> LabelSpec:
+        """The classes."""
+        return self.maps.spec
+
+    def read_before(self, key: str) -> LabelMap | None:
+        """The map of the earlier date, None where there is none."""
+        return None if self.before is None else self.before.read(key)
+
+    def masks(self, key: str, size_HW: tuple[int, int]) -> dict[str, Mask]:
+        """The regions of interest as masks of one map."""
+        placed = self.ground.georeferences.get(key)
+        regions = self.rois.regions if self.rois else ()
+        return {roi.name: roi.mask(size_HW, placed) for roi in regions}
+
+    def photograph(self, key: str, size_HW: tuple[int, int]) -> NDArray[np.uint8] | None:
+        """The photograph of a map as RGB, H x W x 3; None where none was given.
+
+        Raises:
+            DataError: Unreadable, or of another size than its map.
+        """
+        path = self.photographs.get(key)
+        if path is None:
+            return None
+        image_HWC = read_image(path)
+        if image_HWC.shape[:2] != size_HW:
+            raise DataError(
+                f"{path}: image is {image_HWC.shape[:2]} (H, W), its map is {size_HW}"
+            )
+        channels = [0, 1, 2] if image_HWC.shape[2] >= 3 else [0, 0, 0]
+        shown_HW3 = image_HWC[..., channels]
+        if shown_HW3.dtype == np.uint8:
+            return np.ascontiguousarray(shown_HW3)
+        brightest = max(1, int(shown_HW3.max(initial=0)))
+        return (shown_HW3 * np.float32(255 / brightest)).astype(np.uint8)
+
+
+def open_series(maps: Path, wanted: Wanted, progress: Progress) -> Series:
+    """Find everything that `wanted` names and check that it fits together.
+
+    Raises:
+        DataError: Something is missing, has no partner, or lies in another reference system.
+        ConfigError: A class, a rule or a number is wrong.
+    """
+    after, before = _open_maps(maps, wanted, progress)
+    photographs = {} if wanted.images is None else _photographs(after, wanted.images)
+    ground = find_ground(after.files, photographs, wanted.mm_per_px)
+    rois = None if wanted.roi is None else read_rois(wanted.roi)
+    if rois is not None:
+        rois.require_fit(ground.epsg)
+    rules = () if wanted.rules is None else read_rules(wanted.rules, after.spec, ground.unit)
+    _require_means(rules, wanted, rois)
+    return Series(
+        maps=after,
+        before=before,
+        photographs=photographs,
+        ground=ground,
+        rois=rois,
+        rules=rules,
+        task=_task(wanted, after.spec, rules),
+    )
+
+
+def _open_maps(
+    path: Path, wanted: Wanted, progress: Progress
+) -> tuple[ClassMaps, ClassMaps | None]:
+    """Both dates under one codec, so that a value means the same class in both."""
+    files = find_maps(path)
+    before = {} if wanted.before is None else find_maps(wanted.before)
+    if len(files) == len(before) == 1:
+        before = dict(zip(files, before.values(), strict=True))
+    root = path if path.is_dir() else path.parent
+    spec = wanted.spec or find_spec(root)
+    codec = read_codec([*files.values(), *before.values()], spec, progress=progress)
+    maps = ClassMaps(root=root, files=files, codec=codec)
+    if wanted.before is None:
+        return maps, None
+    _require_same_keys(path, files, wanted.before, before)
+    return maps, ClassMaps(root=wanted.before, files=before, codec=codec)
+
+
+def _require_same_keys(
+    after: Path, files: Mapping[str, Path], before: Path, earlier: Mapping[str, Path]
+) -> None:
+    for here, there, total, keys in (
+        (after, before, len(files), sorted(set(files) - set(earlier))),
+        (before, after, len(earlier), sorted(set(earlier) - set(files))),
+    ):
+        if keys:
+            raise DataError(
+                f"{here}: {len(keys)} of {total} maps have no partner in {there}: "
+                f"{', '.join(keys[:8])}{' ...' if len(keys) > 8 else ''}; both dates need the "
+                f"same file names"
+            )
+
+
+def _photographs(maps: ClassMaps, folder: Path) -> dict[str, Path]:
+    found = find_maps(folder)
+    if len(found) == len(maps) == 1:
+        return dict(zip(maps.files, found.values(), strict=True))
+    missing = [key for key in maps.files if key not in found]
+    if missing:
+        raise DataError(
+            f"{folder}: no photograph for {len(missing)} of {len(maps)} maps: "
+            f"{', '.join(missing[:8])}; they need the same names"
+        )
+    return {key: found[key] for key in maps.files}
+
+
+def _require_means(rules: tuple[Rule, ...], wanted: Wanted, rois: Rois | None) -> None:
+    """Refuse rules on what is not there to be measured."""
+    for rule in rules:
+        where = f"{wanted.rules}: rule {rule.name!r}"
+        if rule.measure in OF_CHANGE and wanted.before is None:
+            raise ConfigError(f"{where}: {rule.measure} needs the maps of --before")
+        if rule.roi is None:
+            continue
+        if rois is None:
+            raise ConfigError(f"{where}: roi {rule.roi!r} needs the polygons of --roi")
+        if rule.roi not in rois.names:
+            raise ConfigError(
+                f"{where}: no roi named {rule.roi!r} in {rois.path}. "
+                f"Known: {', '.join(rois.names)}."
+            )
+
+
+def _task(wanted: Wanted, spec: LabelSpec, rules: tuple[Rule, ...]) -> Task:
+    """What is asked by name, and what the rules need besides."""
+    pairs: list[Pair] = [(spec.index(a), spec.index(b)) for a, b in wanted.gaps]
+    pairs += [(r.classes[0], r.classes[1]) for r in rules if r.measure == "gap"]
+    regions = [*_indices(wanted.regions, spec), *_limited(rules, OF_REGIONS)]
+    thin = [*_indices(wanted.thin, spec), *_limited(rules, OF_THIN)]
+    return Task(
+        num_classes=len(spec),
+        regions=tuple(dict.fromkeys(regions)),
+        gaps=tuple(dict.fromkeys(pairs)),
+        thin=tuple(dict.fromkeys(thin)),
+        min_area=wanted.min_area,
+    )
+
+
+def _indices(names: tuple[str, ...], spec: LabelSpec) -> list[int]:
+    if ALL in names and ALL not in spec.names:
+        return list(range(len(spec)))
+    return [spec.index(name) for name in names]
+
+
+def _limited(rules: tuple[Rule, ...], measures: frozenset[str]) -> list[int]:
+    return [rule.classes[0] for rule in rules if rule.measure in measures]

@@ -1,0 +1,221 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskwright.core.errors import DataError, OutputError
+from maskwright.measure.measure import measure
+from maskwright.measure.series import Wanted
+
+from .geotiffs import write_geotiff
+
+EVERYTHING = {"regions": ("crop",), "gaps": (("crop", "weed"),), "thin": ("weed",)}
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def roi(path, **rings):
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": name},
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+        }
+        for name, ring in rings.items()
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+@pytest.fixture
+def season(write_maps, field):
+    return write_maps("season", {"may": field(10), "june": field(12), "july": field(14)})
+
+
+def test_every_table_of_a_series_in_mm(season, tmp_path, write_maps, field):
+    before = write_maps("before", {"may": field(10), "june": field(10), "july": field(10)})
+    wanted = Wanted(mm_per_px=0.5, before=before, **EVERYTHING)
+    found = measure(season, wanted, out=tmp_path / "out")
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {
+        *("change.csv", "coverage.csv", "from_to.csv", "gaps.csv", "regions.csv", "thin.csv"),
+        *("measurements.json", "regions.geojson", "report.html", "overlay", "change"),
+    }
+    assert [line["image"] for line in table(out / "gaps.csv")] == ["july", "june", "may"]
+    first = table(out / "coverage.csv")[1]
+    assert (first["image"], first["class"], first["pixels"]) == ("july", "crop", "196")
+    assert (float(first["area"]), first["area_unit"]) == (49.0, "mm2")
+    (region,) = [line for line in table(out / "regions.csv") if line["image"] == "may"]
+    assert (region["area"], region["width"], region["unit"]) == ("25", "5", "mm")
+    (gap,) = [line for line in table(out / "gaps.csv") if line["image"] == "may"]
+    assert (gap["distance"], gap["touches"], gap["unit"]) == ("9", "no", "mm")
+    (thin,) = [line for line in table(out / "thin.csv") if line["image"] == "may"]
+    assert float(thin["length"]) == pytest.approx(25, rel=0.03)
+    assert float(thin["mean_width"]) == pytest.approx(2, rel=0.03)
+    gained = {(c["image"], c["class"]): float(c["gained"]) for c in table(out / "change.csv")}
+    assert gained["july", "crop"] == (196 - 100) / 4
+    moves = [(m["before"], m["after"], m["pixels"]) for m in table(out / "from_to.csv")]
+    assert ("soil", "crop", "96") in moves
+    written = json.loads((out / "measurements.json").read_text())
+    assert written == json.loads(json.dumps(found.to_json()))
+
+
+def test_the_series_adds_up_its_images(season):
+    document = measure(season, Wanted(**EVERYTHING)).to_json()
+    assert (document["num_images"], document["unit"], document["area_unit"]) == (3, "px", "px2")
+    assert document["coverage"]["classes"]["crop"]["pixels"] == 100 + 144 + 196
+    assert document["regions"]["crop"] == {
+        "count": 3,
+        "area": 440.0,
+        "largest": 196.0,
+        "largest_in": "july",
+    }
+    (gap,) = document["gaps"]
+    assert (gap["smallest"], gap["smallest_in"], gap["num_touching"]) == (14.0, "july", 0)
+    assert document["thin"]["weed"]["length"] == pytest.approx(150, rel=0.03)
+    july = document["images"][0]
+    assert july["percent"]["crop"] == pytest.approx(100 * 196 / 2400)
+    assert july["regions"] == {"crop": {"count": 1, "area": 196.0, "largest": 196.0}}
+
+
+def test_without_a_folder_nothing_is_written(season, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    assert measure(season, Wanted(**EVERYTHING)).pictures == {}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_overlays_have_the_size_of_the_map_and_show_what_was_measured(season, tmp_path):
+    measure(season, Wanted(**EVERYTHING), out=tmp_path / "out")
+    drawn = np.asarray(Image.open(tmp_path / "out/overlay/may.png"))
+    plain = np.asarray(Image.open(season / "may.png"))
+    assert drawn.shape == (*plain.shape, 3)
+    colors = {tuple(c) for c in drawn.reshape(-1, 3).tolist()}
+    assert len(colors) > 3
+
+
+def test_coverage_alone_writes_no_overlays(season, tmp_path):
+    measure(season, out=tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        *("coverage.csv", "measurements.json", "report.html"),
+    ]
+
+
+def test_coverage_inside_regions_of_interest(season, tmp_path):
+    path = roi(
+        tmp_path / "roi.geojson",
+        bed=[[0, 0], [20, 0], [20, 20], [0, 20]],
+        aisle=[[0, 25], [60, 25], [60, 40], [0, 40]],
+    )
+    found = measure(season, Wanted(roi=path), out=tmp_path / "out")
+    assert found.to_json()["rois"]["bed"]["classes"]["crop"]["pixels"] == 440
+    assert found.to_json()["rois"]["aisle"]["classes"]["crop"]["pixels"] == 0
+    lines = [c for c in table(tmp_path / "out/coverage.csv") if c["roi"] == "bed"]
+    assert len(lines) == 3 * 4
+    assert (tmp_path / "out/overlay/may.png").exists()
+
+
+def test_a_region_of_interest_outside_of_every_map_is_refused_and_leaves_nothing(
+    season, tmp_path
+):
+    path = roi(tmp_path / "roi.geojson", far=[[100, 0], [120, 0], [120, 20]])
+    with pytest.raises(
+        DataError, match="'far' covers no pixel of any map; its coordinates are"
+    ):
+        measure(season, Wanted(roi=path), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_georeferenced_maps_are_measured_and_outlined_on_the_ground(tmp_path, field):
+    (tmp_path / "maps").mkdir()
+    write_geotiff(tmp_path / "maps/a.tif", field(), scale=(0.5, 0.5), tie=(1000.0, 2000.0))
+    (tmp_path / "maps/classes.txt").write_text("0 soil\n1 crop\n2 weed\n")
+    found = measure(tmp_path / "maps", Wanted(regions=("crop",)), out=tmp_path / "out")
+    assert (found.unit, found.to_json()["coverage"]["classes"]["crop"]["area"]) == ("m", 25)
+    outlines = json.loads((tmp_path / "out/regions.geojson").read_text())
+    assert outlines["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32616"
+    (feature,) = outlines["features"]
+    assert feature["properties"] == {"image": "a", "class": "crop", "region": 1, "area": 25.0}
+    ((ring,),) = feature["geometry"]["coordinates"]
+    assert {tuple(point) for point in ring} == {
+        *((1001.0, 1999.0), (1006.0, 1999.0), (1006.0, 1994.0), (1001.0, 1994.0)),
+    }
+    x, y = np.array(ring).T
+    assert (x[:-1] * y[1:] - x[1:] * y[:-1]).sum() > 0  # counter-clockwise, RFC 7946
+
+
+def test_outlines_read_back_as_regions_of_interest_cover_the_class_exactly(season, tmp_path):
+    measure(season / "may.png", Wanted(regions=("crop",)), out=tmp_path / "out")
+    again = measure(season / "may.png", Wanted(roi=tmp_path / "out/regions.geojson"))
+    (inside,) = again.to_json()["rois"].values()
+    assert inside["classes"]["crop"] == {"pixels": 100, "area": 100.0, "percent": 100.0}
+
+
+def test_rules_judge_every_image(season, tmp_path):
+    (tmp_path / "rules.yaml").write_text(
+        "rules: [{name: size, fail: crop area > 150 px2}, {fail: weed < 5 %}]"
+    )
+    found = measure(season, Wanted(rules=tmp_path / "rules.yaml"), out=tmp_path / "out")
+    assert not found.passed
+    assert found.failed_keys == ("july",)
+    lines = table(tmp_path / "out/rules.csv")
+    assert [(c["image"], c["passed"], c["value"]) for c in lines if c["rule"] == "size"] == [
+        *(("july", "no", "196"), ("june", "yes", "144"), ("may", "yes", "100")),
+    ]
+    assert found.to_json()["rules"][0] == {
+        "rule": "size",
+        "fails_if": "> 150 px2",
+        "num_judged": 3,
+        "num_failed": 1,
+        "failed": ["july"],
+    }
+    assert next(iter(found.pictures)) == "july"
+
+
+def test_a_failure_half_way_leaves_the_folder_as_it_was(season, tmp_path, write_maps, field):
+    before = write_maps("before", {"may": field(), "june": field(), "july": field()[:30]})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/coverage.csv").write_text("old")
+    with pytest.raises(DataError, match=r"july\.png: the map before is \(30, 60\)"):
+        measure(season, Wanted(before=before), out=tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").rglob("*")] == ["coverage.csv"]
+    assert (tmp_path / "out/coverage.csv").read_text() == "old"
+
+
+def test_results_may_not_lie_among_the_maps(season):
+    for out in (season, season / "out"):
+        with pytest.raises(OutputError, match=r"lies among the maps of .*; choose another"):
+            measure(season, out=out)
+
+
+def test_a_map_that_nobody_labelled_has_no_percent(write_maps, tmp_path):
+    maps = write_maps("maps", {"a": np.full((4, 4), 255)})
+    found = measure(maps, Wanted(**EVERYTHING), out=tmp_path / "out")
+    assert found.images[0]["percent"] == {"soil": None, "crop": None, "weed": None}
+    assert found.to_json()["gaps"][0]["smallest"] is None
+    assert found.to_json()["thin"]["weed"]["mean_width"] is None
+    lines = table(tmp_path / "out/coverage.csv")
+    assert [line["percent"] for line in lines] == ["", "", "", "100"]
+    assert "nan" not in (tmp_path / "out/report.html").read_text().lower().split("base64")[0]
+
+
+@pytest.mark.real
+def test_cracks_of_a_real_set_have_a_length_and_a_width(real_data):
+    maps = real_data / "crackforest/masks/val"
+    found = measure(maps, Wanted(thin=("crack",), min_area=20)).to_json()
+    share = np.mean([np.asarray(Image.open(path)) == 1 for path in maps.glob("*.png")])
+    assert found["coverage"]["classes"]["crack"]["percent"] == pytest.approx(100 * share)
+    assert found["thin"]["crack"]["length"] > 3000
+    assert 3 < found["thin"]["crack"]["mean_width"] < 12
+
+
+@pytest.mark.real
+def test_change_between_two_frames_of_a_real_video(real_data):
+    frames = real_data / "davis_car/masks/seq"
+    found = measure(frames / "00039.png", Wanted(before=frames / "00000.png"))
+    change = found.to_json()["change"]["classes"]["car"]
+    assert change == {"gained": 808.0, "lost": 30521.0, "net": -29713.0}
