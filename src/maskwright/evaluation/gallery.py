@@ -1,9 +1,9 @@
-"""Pictures of images, panel beside panel; each panel opens to fill the window.
+"""Pictures of images, panel beside panel; the panels of an image open to fill the window.
 
-Zooming needs no script: a panel is a popover (HTML Living Standard, section 6.12) that lies in
-the page while it is closed. Enter or a click opens and closes it, Escape closes it, and the
-buttons above it go to the other panels of the image. Classes carry their number in the maps
-and in the legend, so that colours need not be told apart.
+Zooming needs no script: the panels are a popover (HTML Living Standard, section 6.12) that lies
+in the page while it is closed. Enter or a click opens and closes it, Escape closes it, and the
+arrow keys choose all panels or a single one. Classes carry their number in the maps and in the
+legend, so that colours need not be told apart.
 """
 
 import io
@@ -61,46 +61,46 @@ def legend(
 
 def _figure(name: str, shot: Shot) -> str:
     key = escape(shot.key)
-    panels = "".join(_panel(name, shot, i) for i in range(len(shot.panels)))
+    width, height = _size(next(iter(shot.panels.values())))
+    panels = "".join(
+        _panel(shot, number, panel) for number, panel in enumerate(shot.panels, start=1)
+    )
     return (
         f"<figure><figcaption><code>{key}</code><b>{shot.said}</b></figcaption>"
-        f'<div class="panels" style="--panels:{len(shot.panels)}">{panels}</div></figure>'
+        f'<div class="slot" style="--panels:{len(shot.panels)};--ratio:{width / height:.4f}">'
+        f'<div class="zoom" id="{name}" popover role="group" aria-label="{key}">'
+        f"{_tools(name, shot)}"
+        f'<button type="button" class="pane" popovertarget="{name}" title="Enlarge, or close">'
+        f"{panels}</button></div></div></figure>"
     )
 
 
-def _panel(name: str, shot: Shot, index: int) -> str:
-    panel, content = list(shot.panels.items())[index]
-    key, own = escape(shot.key), f"{name}-{index}"
-    width, height = _size(content)
+def _panel(shot: Shot, number: int, panel: str) -> str:
+    content = shot.panels[panel]
     tags = "".join(
         f'<span class="{kind}" aria-hidden="true" style="left:{x:.1%};top:{y:.1%}">'
-        f"{number}</span>"
-        for kind, number, x, y in _tags(content)
+        f"{index}</span>"
+        for kind, index, x, y in _tags(content)
     )
     return (
-        f'<div style="--ratio:{width / height:.4f}"><div class="slot">'
-        f'<div class="zoom" id="{own}" popover role="group" aria-label="{panel} of {key}">'
-        f'<p class="tools">{_tools(name, shot, index)}</p>'
-        f'<button type="button" class="pane" popovertarget="{own}" title="Enlarge, or close">'
-        f'<img src="{data_uri(content)}" alt="{panel} of {key}">{tags}</button>'
-        f"</div></div>{panel}</div>"
+        f'<span class="panel panel{number}"><span class="frame"><img src="{data_uri(content)}" '
+        f'alt="{panel} of {escape(shot.key)}">{tags}</span>{panel}</span>'
     )
 
 
-def _tools(name: str, shot: Shot, index: int) -> str:
-    """Buttons to all panels of the image and to close; the next panel has the focus."""
-    following = (index + 1) % len(shot.panels)
-    buttons = "".join(
-        f'<button type="button" popovertarget="{name}-{i}" popovertargetaction="show"'
-        f"{' aria-current=true' if i == index else ''}{' autofocus' if i == following else ''}>"
-        f"{panel}</button>"
-        for i, panel in enumerate(shot.panels)
+def _tools(name: str, shot: Shot) -> str:
+    """Radio buttons, one has the focus when the popover opens, and a button that closes it."""
+    choices = "".join(
+        f'<label><input type="radio" name="{name}-shown" class="pick{number}"'
+        f"{' checked autofocus' if number == 0 else ''}>{panel}</label>"
+        for number, panel in enumerate(("all", *shot.panels))
     )
-    close = (
-        f'<button type="button" popovertarget="{name}-{index}" popovertargetaction="hide">'
-        f"Close (Esc)</button>"
+    return (
+        f'<div class="tools"><code>{escape(shot.key)}</code>'
+        f'<fieldset><legend class="unseen">Shown</legend>{choices}</fieldset>'
+        f'<button type="button" popovertarget="{name}" popovertargetaction="hide">'
+        f"Close (Esc)</button></div>"
     )
-    return f"<span><code>{escape(shot.key)}</code></span>{buttons}{close}"
 
 
 def _size(content: bytes) -> tuple[int, int]:
