@@ -107,8 +107,7 @@ class LabelCodec:
             raise self._unlisted(raw_HW, where)
         if (table[occurs] == np.flatnonzero(occurs)).all():
             return raw_HW
-        labels_HW: LabelMap = cv2.LUT(raw_HW, table).reshape(raw_HW.shape)
-        return labels_HW
+        return np.asarray(cv2.LUT(raw_HW, table), np.uint8).reshape(raw_HW.shape)
 
     def _tables(self, size: int) -> tuple[LabelMap, NDArray[np.bool_]]:
         table, known = np.full(size, IGNORE, np.uint8), np.zeros(size, np.bool_)

@@ -11,6 +11,8 @@ from .any_size import AnySize
 from .encoders import library_name, load_weights, widen_input
 
 ARCHS = "maskwright.nn.archs"
+OWN = "own"
+"""The encoder of an architecture that is a whole network of its own."""
 
 
 def new_model(
@@ -29,17 +31,43 @@ def new_model(
     """
     part = parts.load(ARCHS, arch["name"])
     where = f"model.config of {arch['name']}"
+    encoder = arch["encoder"]
+    _require_encoder(arch["name"], encoder, weights)
     config = parts.configure(part, arch.get("config", {}), where=where)
     try:
-        network = part.build(config, library_name(arch["encoder"]), 3, num_classes)
+        if encoder == OWN:
+            return AnySize(part.build(config, OWN, in_channels, num_classes))
+        network = part.build(config, library_name(encoder), 3, num_classes)
     except (ValueError, NotImplementedError, KeyError, IndexError) as error:
         raise ConfigError(
-            f"model.arch {arch['name']!r} cannot stand on encoder {arch['encoder']!r}: "
+            f"model.arch {arch['name']!r} cannot stand on encoder {encoder!r}: "
             f"{error}; choose another encoder or architecture"
         ) from error
-    load_weights(network.encoder, arch["encoder"], weights)
+    load_weights(network.encoder, encoder, weights)
     widen_input(network.encoder, in_channels)
     return AnySize(network)
+
+
+def encoders_of(name: str) -> tuple[str, ...] | None:
+    """The only encoders that an architecture stands on, its default first; None for any."""
+    found: tuple[str, ...] | None = getattr(parts.load(ARCHS, name), "ENCODERS", None)
+    return found
+
+
+def _require_encoder(name: str, encoder: str, weights: str) -> None:
+    known = encoders_of(name)
+    if (encoder == OWN) if known is None else (encoder not in known):
+        fitting = "mobilenet_v2" if known is None else known[0]
+        raise ConfigError(
+            f"model.arch {name!r} cannot stand on encoder {encoder!r}: it stands on "
+            f"{'any encoder' if known is None else ', '.join(known)}; use "
+            f"--set model.encoder={fitting}"
+        )
+    if encoder == OWN and weights != "none":
+        raise ConfigError(
+            f"model.arch {name!r} is a network of its own, encoder weights {weights!r} are not "
+            f"for it; use --set model.encoder_weights=none"
+        )
 
 
 def build_model(card: ModelCard) -> AnySize:

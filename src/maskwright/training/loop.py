@@ -27,6 +27,7 @@ from maskwright.core.errors import ConfigError, TrainingError
 from maskwright.core.scores import mean_iou
 from maskwright.data.dataset import Dataset
 from maskwright.inference.predictor import Predictor
+from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import build_model, new_model
 from maskwright.nn.loss import build_loss
 
@@ -149,7 +150,7 @@ class _Run:
 
     job: Job
     accelerator: Accelerator
-    training: tuple[nn.Module, torch.optim.Optimizer, MovingAverage]
+    training: tuple[AnySize, torch.optim.Optimizer, MovingAverage]
     wrapped: nn.Module
     stepper: Any
     progress: Progress
@@ -211,8 +212,8 @@ class _Run:
         try:
             with self.accelerator.accumulate(self.wrapped):
                 with self.accelerator.autocast():
-                    logits_BKHW = self.wrapped(normalize(batch["image"]))
-                loss = loss_function(logits_BKHW, batch["labels"])
+                    outputs = self.wrapped(normalize(batch["image"]))
+                loss = self.training[0].loss(outputs, batch["labels"], loss_function)
                 self._guard(loss, batch["key"])
                 self.accelerator.backward(loss)
                 if self.accelerator.sync_gradients:
@@ -315,7 +316,7 @@ class _InLoop:
         return logits
 
 
-def _fresh_model(job: Job, *, from_weights: bool) -> nn.Module:
+def _fresh_model(job: Job, *, from_weights: bool) -> AnySize:
     part = job.recipe.model
     model = new_model(
         job.card.arch,

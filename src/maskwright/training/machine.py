@@ -60,8 +60,8 @@ def step_seconds(
     for step in range(num_steps + 1):
         started_s = time.perf_counter()
         with _autocast(recipe, machine):
-            logits = model(normalize(image))
-        torch.autograd.backward(loss_function(logits, labels))
+            outputs = model(normalize(image))
+        torch.autograd.backward(model.loss(outputs, labels, loss_function))
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optim.clip_norm)
         optimizer.step()
         optimizer.zero_grad()

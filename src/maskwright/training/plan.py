@@ -12,6 +12,7 @@ from typing import Any
 
 from maskwright.core.errors import ConfigError
 from maskwright.data.facts import Facts
+from maskwright.nn.build import OWN, encoders_of
 from maskwright.nn.encoders import fits_file
 
 from .machine import Machine, look_seconds, step_seconds
@@ -115,7 +116,7 @@ def make_plan(
             too short for one epoch.
     """
     plan = Plan(settings)
-    for step in (_splits, _input, _model, _crops, _augment, _learning, _precision):
+    for step in (_splits, _model, _input, _crops, _augment, _learning, _precision):
         step(plan, situation)
     if budget_s is None:
         _full_schedule(plan, situation)
@@ -158,9 +159,17 @@ def _scale(facts: Facts, large_px: int) -> tuple[float, str]:
 
 
 def _model(plan: Plan, situation: Situation) -> None:
+    plan.decide("model.arch", "fpn", "best on thin and small things in the same time")
+    own = encoders_of(str(plan.get("model.arch")))
+    if own is not None and own[0] == OWN:
+        plan.decide("model.encoder", OWN, "the architecture is a network of its own")
+        plan.decide("model.encoder_weights", "none", "there are none for it")
+        return
     device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
     encoder, reason = ENCODERS[device], f"the best found for training on a {device}"
-    if weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
+    if own is not None:
+        encoder, reason = own[0], "what the architecture stands on"
+    elif weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
         fitting = [e for e in KNOWN_ENCODERS if fits_file(e, weights)]
         if not fitting:
             raise ConfigError(
@@ -170,7 +179,6 @@ def _model(plan: Plan, situation: Situation) -> None:
         encoder, reason = fitting[0], "the encoder that the weights file holds"
     plan.decide("model.encoder", encoder, reason)
     plan.keep("model.encoder_weights", "far fewer images are needed than from nothing")
-    plan.decide("model.arch", "fpn", "best on thin and small things in the same time")
     if plan.get("model.arch") == "fpn" and device == "cpu":
         plan.decide("model.config", SLIM, "half the usual widths: a third faster on a CPU")
 

@@ -32,6 +32,7 @@ from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.files import write_report
 from maskwright.export.bundle import export_bundle
 from maskwright.inference.predictor import open_model
+from maskwright.nn.build import OWN, encoders_of
 from maskwright.nn.encoders import require_weights
 
 from .calibrate import calibrate
@@ -179,7 +180,8 @@ def _asked_recipe(out: Path, request: Request) -> Recipe | None:
     if request.budget_s is not None:
         raise ConfigError("--budget makes a plan and --recipe is one; give one of them")
     recipe = overridden(read_recipe(request.recipe), settings)
-    require_weights(recipe.model.encoder, recipe.model.encoder_weights)
+    if recipe.model.encoder != OWN:
+        require_weights(recipe.model.encoder, recipe.model.encoder_weights)
     return recipe
 
 
@@ -193,10 +195,14 @@ def _split_settings(recipe: Recipe | None, request: Request) -> Mapping[str, Any
 
 
 def _require_encoder(settings: Mapping[str, Any]) -> None:
-    known = overridden(
-        Recipe(), {k: v for k, v in settings.items() if k.startswith("model.enc")}
-    )
-    require_weights(known.model.encoder, known.model.encoder_weights)
+    model = overridden(
+        Recipe(), {k: v for k, v in settings.items() if k.startswith("model.")}
+    ).model
+    only = encoders_of(model.arch)
+    if only is not None and "model.encoder" not in settings:
+        model = model.model_copy(update={"encoder": only[0]})
+    if model.encoder != OWN:
+        require_weights(model.encoder, model.encoder_weights)
 
 
 def _plan(held: _Data, settings: Mapping[str, Any], budget_s: float | None) -> Plan:
