@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -201,6 +202,20 @@ def test_a_map_that_nobody_labelled_has_no_percent(write_maps, tmp_path):
     lines = table(tmp_path / "out/coverage.csv")
     assert [line["percent"] for line in lines] == ["", "", "", "100"]
     assert "nan" not in (tmp_path / "out/report.html").read_text().lower().split("base64")[0]
+
+
+def test_a_file_name_that_is_no_utf_8_is_measured_and_shown_escaped(tmp_path, field):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    name = os.fsdecode(b"caf\xe9 <1>.png")
+    try:
+        Image.fromarray(field()).save(maps / name, format="PNG")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    measure(maps, Wanted(regions=("all",), before=maps), out=tmp_path / "out")
+    assert (tmp_path / "out/overlay" / name).exists()
+    page = (tmp_path / "out/report.html").read_text()
+    assert "caf\\udce9 &lt;1&gt;" in page
 
 
 @pytest.mark.real

@@ -49,6 +49,26 @@ def test_both_dates_are_read_under_one_codec(write_maps):
     assert series.read_before("a").tolist() == [[0, 2]]
 
 
+def test_dates_stored_in_two_ways_are_read_each_as_its_file_says(write_maps):
+    after = write_maps("after", {"a": [[0, 1]]}, classes="0 road\n1 crack\n")
+    before = write_maps("before", {"a": [[255, 0]]}, classes=None)
+    (before / "dataset.yaml").write_text(
+        "classes: [{name: road, raw: [0]}, {name: crack, raw: [255]}]\ncodec: {ignored: []}\n"
+    )
+    series = open_it(after, before=before)
+    assert series.maps.read("a").tolist() == [[0, 1]]
+    assert series.read_before("a").tolist() == [[1, 0]]
+
+
+def test_dates_of_other_classes_are_refused(write_maps):
+    after = write_maps("after", {"a": [[0, 1]]}, classes="0 road\n1 crack\n")
+    before = write_maps("before", {"a": [[0, 1]]}, classes="0 road\n1 hole\n")
+    with pytest.raises(
+        DataError, match=r"the classes before are road, hole, those of .*--spec"
+    ):
+        open_it(after, before=before)
+
+
 def test_one_file_is_compared_with_any_other(maps):
     series = open_it(maps / "a.png", before=maps / "b/c.png")
     assert (series.read_before("a") == 1).sum() == 144

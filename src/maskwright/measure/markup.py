@@ -29,7 +29,8 @@ def table(heads: Sequence[str], rows: Iterable[str], *, words: Iterable[int] = (
         for i, head in enumerate(heads)
     )
     return (
-        f'<div class="scroll"><table><thead><tr>{cells}</tr></thead>'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(heads[0])}">'
+        f"<table><thead><tr>{cells}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

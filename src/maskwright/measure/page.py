@@ -49,11 +49,12 @@ def render(found: Measurements) -> str:
         _thin(found, totals["thin"]),
         _pictures(found),
     )
-    return Template(page).substitute(
+    text = Template(page).substitute(
         title="Measurements",
         subtitle=escape(f"{images(len(found.images))} · {found.settings['scale']}"),
         sections="\n".join(part for part in sections if part),
     )
+    return text.encode("utf-8", "backslashreplace").decode()  # file names may be no UTF-8
 
 
 def _rules(found: Measurements) -> str:
@@ -72,8 +73,8 @@ def _rules(found: Measurements) -> str:
             else '<span class="passed">✓ pass</span>'
         )
         limit = escape(f"fails if {rule.text}").replace(rule.unit, symbol(rule.unit))
-        rows.append(row(escape(rule.name), (limit, str(len(judged)), verdict)))
-    body = table(("Rule", "Limit", "Images judged", "Result"), rows)
+        rows.append(row(escape(rule.name), (verdict, limit, str(len(judged)))))
+    body = table(("Rule", "Result", "Limit", "Images judged"), rows)
     if failed:
         body += "<h3>What failed</h3>" + table(
             ("Image", "Rule", "Value", "Note"),

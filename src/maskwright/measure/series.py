@@ -137,19 +137,30 @@ def open_series(maps: Path, wanted: Wanted, progress: Progress) -> Series:
 def _open_maps(
     path: Path, wanted: Wanted, progress: Progress
 ) -> tuple[ClassMaps, ClassMaps | None]:
-    """Both dates under one codec, so that a value means the same class in both."""
+    """Both dates under the same classes; each is stored as the file with its classes says."""
     files = find_maps(path)
     before = {} if wanted.before is None else find_maps(wanted.before)
     if len(files) == len(before) == 1:
         before = dict(zip(files, before.values(), strict=True))
-    root = path if path.is_dir() else path.parent
-    spec = wanted.spec or find_spec(root)
-    codec = read_codec([*files.values(), *before.values()], spec, progress=progress)
-    maps = ClassMaps(root=root, files=files, codec=codec)
+    specs = [wanted.spec or find_spec(_folder(p)) for p in (path, wanted.before) if p]
+    stored = [*files.values(), *before.values()]
+    codec = read_codec(stored, specs[0] or specs[-1], progress=progress)
+    maps = ClassMaps(root=_folder(path), files=files, codec=codec)
     if wanted.before is None:
         return maps, None
     _require_same_keys(path, files, wanted.before, before)
+    if specs[1] not in (None, specs[0]):
+        codec = read_codec(before.values(), specs[1], progress=progress)
+        if codec.spec.names != maps.spec.names:
+            raise DataError(
+                f"{specs[1]}: the classes before are {', '.join(codec.spec.names)}, those of "
+                f"{path} are {', '.join(maps.spec.names)}; give one file for both with --spec"
+            )
     return maps, ClassMaps(root=wanted.before, files=before, codec=codec)
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
 
 
 def _require_same_keys(
