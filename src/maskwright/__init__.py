@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .data.dataset import open_dataset as open_dataset
     from .data.splits import make_split as split
     from .evaluation.compare import compare as compare
-    from .evaluation.compare import write_comparison as write_comparison
+    from .evaluation.compare_files import write_comparison as write_comparison
     from .evaluation.counting import Detail as Detail
     from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.files import write_report as write_report
@@ -40,7 +40,7 @@ _HOME = {
     "score": ("evaluation.score", "score"),
     "split": ("data.splits", "make_split"),
     "train": ("training.run", "train"),
-    "write_comparison": ("evaluation.compare", "write_comparison"),
+    "write_comparison": ("evaluation.compare_files", "write_comparison"),
     "write_report": ("evaluation.files", "write_report"),
 }
 __all__ = [

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError, OutputError
-from maskwright.evaluation.compare import compare, require_power, write_comparison
+from maskwright.evaluation.compare import compare, require_power
+from maskwright.evaluation.compare_files import write_comparison
 
 NAMES = ("road", "car")
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.evaluation.compare import compare, write_comparison
+from maskwright.evaluation.compare import compare
+from maskwright.evaluation.compare_files import write_comparison
 from maskwright.evaluation.render import render
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

@@ -38,7 +38,8 @@ def compare(
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..evaluation.compare import compare as run
-    from ..evaluation.compare import require_power, write_comparison
+    from ..evaluation.compare import require_power
+    from ..evaluation.compare_files import write_comparison
 
     require_writable(out)
     comparison = run(a, b)

@@ -5,7 +5,6 @@ wholly below 0 and p is below 0.05 (of a class: corrected by Holm over the class
 that exists in only one of the two cannot say so.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.atomic import into_folder
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.report import number
@@ -29,6 +27,7 @@ from .compare_changes import (
     least_p,
     measured,
 )
+from .compare_pictures import pictures
 from .compare_read import Pair, read_pair
 
 SCHEMA_VERSION = 1
@@ -129,8 +128,6 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
         DataError: A file is missing or damaged, or the reports are not of the same images,
             groups, classes and truth.
     """
-    from .compare_pictures import pictures
-
     pair = read_pair(Path(a), Path(b))
     overall, classes = changes(pair)
     images = _images(pair)
@@ -165,21 +162,6 @@ def require_power(comparison: Comparison) -> None:
             f"could never be found worse; compare on at least 6 groups, or give smaller ones "
             f"to `maskwright score` with --group"
         )
-
-
-def write_comparison(comparison: Comparison, out: Path | str) -> None:
-    """Write compare.json and compare.html into `out`, both or neither.
-
-    Raises:
-        OutputError: `out` cannot be written.
-    """
-    from .compare_page import render_comparison
-
-    text = json.dumps(comparison.to_json(), indent=1, allow_nan=False) + "\n"
-    page = render_comparison(comparison)
-    with into_folder(Path(out)) as staging:
-        (staging / "compare.json").write_text(text, encoding="utf-8", errors="surrogateescape")
-        (staging / "compare.html").write_text(page, encoding="utf-8")
 
 
 def _fell(change: Change) -> bool:

@@ -65,11 +65,11 @@ def _subtitle(comparison: Comparison) -> str:
 
 def _tile(name: str, change: Change) -> str:
     interval = _interval(change)
-    said = "" if interval is None else f"95&nbsp;% interval {_ends(interval)}, "
+    said = "" if interval is None else f"<small>95&nbsp;% interval {_ends(interval)}</small>"
     return (
         f'<div class="tile">{wording(name).name}, B − A<b>{signed(change)}</b>'
         f"<small>{number(_real(change.a))} to {number(_real(change.b))}, over the set</small>"
-        f"<small>{said}p {p_value(change.p)}</small></div>"
+        f"{said}<small>p {p_value(change.p)}</small></div>"
     )
 
 

@@ -21,19 +21,20 @@ _LONGEST_NAME = 22
 _CELLS_PX = {14: 46, 24: 32, 60: 14}
 """Up to so many classes -> side of a cell."""
 _SMALLEST_CELL_PX = 9
+_ROOMY_PX = 32
 _MOST_SHRUNK = 60
 """A matrix of more classes keeps its size and scrolls: shrunk, no name could be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Sizes in px; numbers are written only where a cell has room for them."""
+    """Sizes in px; where cells are roomy, numbers are in them and names above are slanted."""
 
     cell_px: int
     font_px: int
     left_px: int
     top_px: int
-    numbers: bool
+    roomy: bool
 
 
 def confusion_svg(confusion: Confusion, labels: LabelSpec) -> str:
@@ -68,7 +69,9 @@ def _layout(num_classes: int, longest: int) -> _Layout:
     cell_px = next(fitting, _SMALLEST_CELL_PX)
     font_px = min(13, cell_px)
     reach_px = int(longest * font_px * 0.62) + 12
-    return _Layout(cell_px, font_px, reach_px, int(reach_px * 0.75) + 12, cell_px >= 32)
+    roomy = cell_px >= _ROOMY_PX
+    top_px = int(reach_px * 0.75) + 12 if roomy else reach_px
+    return _Layout(cell_px, font_px, reach_px, top_px, roomy)
 
 
 def _shares(counts_CC: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -84,7 +87,7 @@ def _cell(
     truth, said = escape(labels.names[row]), escape(labels.names[column])
     tip = f"truth {truth}, prediction {said}: {share:.2%} of the row, {count:,} px"
     square = _square(row, column, layout, f'fill="{_color(share)}"', f"<title>{tip}</title>")
-    if not layout.numbers or share < 0.005:
+    if not layout.roomy or share < 0.005:
         return square
     x = layout.left_px + (column + 0.5) * layout.cell_px
     y = layout.top_px + (row + 0.5) * layout.cell_px + layout.font_px * 0.36
@@ -114,8 +117,9 @@ def _names(names: list[str], layout: _Layout) -> str:
             f'<text x="{layout.left_px - 8}" y="{y:g}" text-anchor="end">{escape(name)}</text>'
         )
         x = layout.left_px + middle_px + layout.font_px * 0.3
+        angle_deg = -45 if layout.roomy else -90
         pieces.append(
-            f'<text transform="translate({x:g} {layout.top_px - 7}) rotate(-45)">'
+            f'<text transform="translate({x:g} {layout.top_px - 7}) rotate({angle_deg})">'
             f"{escape(name)}</text>"
         )
     return "".join(pieces)

@@ -249,8 +249,8 @@ def _image_sections(report: Report) -> Iterator[Section]:
         ]
         yield Section(
             f"{rank.capitalize()} images",
-            "By the mIoU of each image alone. A click or Enter enlarges the pictures, arrow keys"
-            " choose one, Escape closes. Numbers in the maps are those of the classes.",
+            "By the mIoU of each image alone. A click or Enter enlarges the pictures, arrow "
+            "keys choose one, Escape closes. Numbers in the maps are those of the classes.",
             legend(report.labels, shots, extra) + gallery(f"{rank}-images", shots)
             if shots
             else "",
