@@ -1,5 +1,7 @@
 """Numbers and pieces of pages: what people read, and nothing from outside unescaped."""
 
+import os
+
 import pytest
 
 from maskwright.evaluation.markup import (
@@ -8,6 +10,7 @@ from maskwright.evaluation.markup import (
     contents,
     data_uri,
     number,
+    page,
     spread,
     table,
     terms,
@@ -47,6 +50,13 @@ def test_sections_without_a_body_are_left_out():
     assert text.startswith('<section id="what-stands-out"><h2>What stands out</h2>')
     assert "a &lt; b" in text
     assert "Empty" not in text
+
+
+def test_a_file_name_that_is_no_text_is_shown_escaped():
+    names = ("title", "subtitle", "contents", "tiles", "sections")
+    text = page("page.html", **dict.fromkeys(names, os.fsdecode(b"gr\xfcn")))
+    assert r"<title>gr\udcfcn</title>" in text
+    text.encode("utf-8")
 
 
 def test_nested_terms_are_flat_and_escaped():

@@ -86,7 +86,7 @@ def test_all_sections_of_a_full_report_are_there(full_report):
         "Classes",
         "Slices, worst first",
         "Confusion",
-        "Contours",
+        "Boundaries",
         "Objects",
         "Surfaces",
         "Confidence",
@@ -118,7 +118,7 @@ def test_sections_of_what_was_not_computed_are_left_out(full_report):
     )
     page = render(bare)
     outline(page)
-    for title in ("Slices", "Contours", "Objects", "Confidence", "Worst images"):
+    for title in ("Slices", "Boundaries", "Objects", "Confidence", "Worst images"):
         assert f"<h2>{title}" not in page
     assert "Evaluation of predictions" in page
 

@@ -59,7 +59,7 @@ def test_a_class_has_its_bar_its_scores_and_its_share(document):
 
 
 def test_families_and_scores_of_images_have_tables_of_their_own(document):
-    assert "Boundary F1" in class_table(document, "Contours")
+    assert "Boundary F1" in class_table(document, "Boundaries")
     assert "3.25&nbsp;mm" in class_table(document, "Surfaces")
     assert class_table(document, "Confidence") == ""
     of_images = class_table(document, "Regions", of_images=True)

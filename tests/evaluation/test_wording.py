@@ -10,7 +10,7 @@ from maskwright.evaluation.wording import FAMILIES, wording
     [
         ("miou", "mIoU", "%", "Regions"),
         ("image_mean_miou", "mIoU", "%", "Regions"),
-        ("mean_boundary_f1", "Mean boundary F1", "%", "Contours"),
+        ("mean_boundary_f1", "Mean boundary F1", "%", "Boundaries"),
         ("objects_missed", "Objects missed", "n", "Objects"),
         ("object_recall", "Objects found", "%", "Objects"),
         ("hd95_mm", "HD95", "mm", "Surfaces"),

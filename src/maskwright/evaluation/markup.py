@@ -19,11 +19,15 @@ NONE = "–"
 
 
 def page(template: str, **parts: str) -> str:
-    """The HTML file `template` of this package with the shared style and `parts` in it."""
+    r"""The HTML file `template` of this package with the shared style and `parts` in it.
+
+    Names of files that are no UTF-8 are shown with their odd bytes as `\udcfc`.
+    """
     room = files(__package__)
     text = room.joinpath(template).read_text(encoding="utf-8")
     style = room.joinpath("page.css").read_text(encoding="utf-8")
-    return Template(text).substitute(parts, style=style)
+    filled = Template(text).substitute(parts, style=style)
+    return filled.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def number(value: float | None, unit: str = "%") -> str:

@@ -37,7 +37,7 @@ _TILES = {
 }
 _NUM_TILES = 4
 _NOTES = {
-    "Contours": "How well the borders of classes are drawn, over the set.",
+    "Boundaries": "How well the outlines of classes are drawn, over the set.",
     "Objects": "An object is one connected region of a class. Over the set.",
     "Surfaces": "How far the surfaces of truth and prediction lie apart.",
     "Confidence": "Whether the model is as sure as it is right, over the set.",

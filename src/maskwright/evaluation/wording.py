@@ -24,8 +24,8 @@ _KNOWN = {
     "micro_iou": ("Micro IoU", "IoU of the pixels of all classes pooled"),
     "frequency_weighted_iou": ("Frequency-weighted IoU", "IoU weighted by share of truth"),
     "cohens_kappa": ("Cohen's kappa", "agreement beyond chance: 0 is chance, 1 is perfect"),
-    "mean_boundary_f1": ("Mean boundary F1", "contours that lie within the tolerance"),
-    "mean_boundary_iou": ("Mean boundary IoU", "overlap of the bands along the contours"),
+    "mean_boundary_f1": ("Mean boundary F1", "outlines that lie within the tolerance"),
+    "mean_boundary_iou": ("Mean boundary IoU", "overlap of the bands along the outlines"),
     "object_recall": ("Objects found", "of the objects in truth"),
     "object_precision": ("Objects real", "of the objects predicted"),
     "object_f1": ("Object F1", "harmonic mean of the two"),
@@ -52,7 +52,7 @@ _KNOWN = {
     "iou": ("IoU", ""),
     "boundary_f1": ("Boundary F1", ""),
     "boundary_iou": ("Boundary IoU", ""),
-    "trimap_miou": ("mIoU near contours", "of the pixels at most so far from a class border"),
+    "trimap_miou": ("mIoU near borders", "of the pixels at most so far from a class border"),
     "distance_miou": ("mIoU by distance", "of the pixels in each band along class borders"),
     "reliability": (
         "Reliability",
@@ -68,7 +68,7 @@ _KNOWN = {
 }
 
 _PREFIXES = {
-    "Contours": ("boundary", "mean_boundary", "trimap", "distance"),
+    "Boundaries": ("boundary", "mean_boundary", "trimap", "distance"),
     "Objects": ("object", "mean_object"),
     "Surfaces": ("hd", "assd", "nsd", "surface", "mean_hd", "mean_assd", "mean_nsd"),
     "Confidence": (
