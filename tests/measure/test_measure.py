@@ -234,3 +234,22 @@ def test_change_between_two_frames_of_a_real_video(real_data):
     found = measure(frames / "00039.png", Wanted(before=frames / "00000.png"))
     change = found.to_json()["change"]["classes"]["car"]
     assert change == {"gained": 808.0, "lost": 30521.0, "net": -29713.0}
+
+
+@pytest.mark.real
+def test_real_footprints_lie_on_the_buildings_of_a_real_map_in_metres(real_data, tmp_path):
+    folder = real_data / "formats/geotiff"
+    (tmp_path / "dataset.yaml").write_text(
+        "classes: [{name: ground, raw: [0]}, {name: building, raw: [255]}]\n"
+        "codec: {ignored: []}\n"
+    )
+    wanted = Wanted(
+        spec=tmp_path / "dataset.yaml",
+        images=folder / "sample_geotiff.tif",
+        roi=folder / "geotiff_labels.geojson",
+    )
+    found = measure(folder / "sample_fp_mask_from_geojson.tif", wanted, out=tmp_path / "out")
+    assert found.to_json()["coverage"]["classes"]["building"]["area"] == 33818 * 0.25
+    shares = [roi["classes"]["building"]["percent"] for roi in found.to_json()["rois"].values()]
+    assert len(shares) > 20
+    assert min(shares) > 99

@@ -30,6 +30,7 @@ from .summary import finite, series_summary
 from .text import images
 
 _MOST_FAILED = 20
+_MOST_ROIS = 100
 _MOST_ROWS = 12
 _MOST_IN_MATRIX = 14
 
@@ -148,7 +149,9 @@ def _rois(found: Measurements) -> str:
     heads = ["Region of interest", "Area", *(c.name for c in classes), "Ignored"]
     rows = [row(escape(name), _roi_cells(c, present, found)) for name, c in rois.items()]
     note = "Share of the labelled pixels in each region, over all images that show it."
-    return section("Regions of interest", note, table(heads, rows))
+    if len(rois) > _MOST_ROIS:
+        note += f" The first {_MOST_ROIS} of {len(rois)}; coverage.csv has all."
+    return section("Regions of interest", note, table(heads, rows[:_MOST_ROIS]))
 
 
 def _roi_cells(

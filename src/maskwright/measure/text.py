@@ -7,6 +7,7 @@ from .coverage import plain
 from .measurements import Measurements
 
 _MOST_FAILED = 20
+_MOST_ROIS = 12
 _NONE = "–"
 
 
@@ -55,13 +56,15 @@ def _cover(document: Mapping[str, Any]) -> Iterator[str]:
     ignored = cover["ignored"]
     if ignored["pixels"]:
         yield f"{_percent(ignored['percent_of_all'])}  of all pixels is ignored"
-    for roi, part in document["rois"].items():
+    for roi, part in list(document["rois"].items())[:_MOST_ROIS]:
         shares = ", ".join(
             f"{name} {_percent(entry['percent']).strip()}"
             for name, entry in part["classes"].items()
             if entry["pixels"]
         )
         yield f"in {roi}: {shares or 'nothing is labelled'}"
+    if len(document["rois"]) > _MOST_ROIS:
+        yield f"and {len(document['rois']) - _MOST_ROIS} more regions; coverage.csv has all"
 
 
 def _change(document: Mapping[str, Any]) -> Iterator[str]:
