@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -65,6 +65,7 @@ def test_of_two_parallel_borders_the_middle_is_told():
     assert least_gap(a_HW, b_HW, PX).a_px == (3, 11)
 
 
+@settings(deadline=None)
 @given(MAPS, st.sampled_from([PX, TALL]))
 def test_the_distance_is_that_of_the_nearest_pair_of_squares(labels_HW, scale):
     a_HW, b_HW = labels_HW == 1, labels_HW == 2

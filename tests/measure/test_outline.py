@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from shapely import MultiPolygon, Polygon, box, union_all
 
@@ -37,6 +37,7 @@ def test_a_hole_that_touches_the_outside_at_a_corner_is_cut_off_as_a_ring():
     assert [signed_area(ring) for ring in rings] == [8, -1]
 
 
+@settings(deadline=None)
 @given(MASKS)
 def test_edges_are_all_sides_between_mask_and_background(mask_HW):
     padded = np.pad(mask_HW, 1)
@@ -46,6 +47,7 @@ def test_edges_are_all_sides_between_mask_and_background(mask_HW):
     assert len(np.unique(np.column_stack([edges.corner_XY, edges.direction]), axis=0)) == sides
 
 
+@settings(deadline=None)
 @given(MASKS)
 def test_polygons_are_valid_and_cover_exactly_the_pixels(mask_HW):
     found = multipolygon(mask_HW)
@@ -55,6 +57,7 @@ def test_polygons_are_valid_and_cover_exactly_the_pixels(mask_HW):
     assert found.symmetric_difference(squares).area == pytest.approx(0)
 
 
+@settings(deadline=None)
 @given(MASKS)
 def test_rings_turn_as_geojson_wants_and_have_no_needless_corner(mask_HW):
     for _, _, rings in polygons(mask_HW, trace(mask_HW)):

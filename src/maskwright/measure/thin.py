@@ -2,9 +2,10 @@
 
 The skeleton (Lee, Kashyap and Chu 1994) gives the middle line. It is smoothed, because a chain
 of pixels is up to 8 % longer than the line it stands for, and lengthened to the border at its
-free ends, where skeletons stop short by about half the width. Spurs are cut off: free branches
-that do not reach out of the disc that fits around their branching point. A piece whose skeleton
-is one point is as long as wide. An empty mask has length 0 and no width (NaN).
+free ends, where skeletons stop short by about half the width. Spurs are cut off: branches with
+a free end that are shorter than the structure is wide where they begin, so that they stick out
+by less than half of that. A piece whose skeleton is one point is as long as wide. An empty mask
+has length 0 and no width (NaN).
 """
 
 import math
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .outline import STEP_XY, trace
+from .outline import STEP_XY, Edges, trace
 from .scale import Scale
 from .skeleton import FREE, Graph, Path, Points, graph_of
 
@@ -28,9 +29,10 @@ class Thin:
     """What a mask is as a network of lines, lengths in the unit.
 
     `length`: of all middle lines. `mean_width`: area by length. `max_width`: diameter of the
-    largest disc that holds no middle of a border edge, `max_width_px` its middle as (x, y) in
-    pixels. `num_branch_points`: places where three lines or more meet, one where their discs
-    overlap. `num_pieces`: connected regions (8 neighbours). `skeleton_HW`: without spurs.
+    largest disc that holds no middle of a border edge and crosses no straight border,
+    `max_width_px` its middle as (x, y) in pixels. `num_branch_points`: places where three lines
+    or more meet, one where their discs overlap. `num_pieces`: connected regions (8 neighbours).
+    `skeleton_HW`: without spurs.
     """
 
     length: float
@@ -119,7 +121,7 @@ def _is_spur(path: Path, body: _Body) -> bool:
     if path.num_free != 1:
         return False
     knot_XY = body.graph.knots_XY[max(path.start, path.end)]
-    return _polyline_length(path.points_XY, body.scale) < body.half_width(knot_XY)
+    return _polyline_length(path.points_XY, body.scale) < 2 * body.half_width(knot_XY)
 
 
 def _own_points(path: Path) -> Points:
@@ -189,14 +191,40 @@ def _widest(body: _Body) -> tuple[float, tuple[float, float]]:
     from scipy.spatial import cKDTree
 
     edges = trace(body.mask_HW)
-    middle_XY = edges.corner_XY + STEP_XY[edges.direction] / 2
+    middle_XY = body.scale.points(edges.corner_XY + STEP_XY[edges.direction] / 2)
     deep_HW = body.depth_HW > body.depth_HW.max() - 1.5 * max(body.scale.pixel_HW)
     corner_XY = np.argwhere(deep_HW & body.mask_HW)[:, ::-1]
     halves = np.array([(0.5, 0.5), (0.5, 0), (0, 0.5), (0, 0)])
     tried_XY = (corner_XY[None] + halves[:, None]).reshape(-1, 2)
-    radius, _ = cKDTree(body.scale.points(middle_XY)).query(body.scale.points(tried_XY))
+    points_XY = body.scale.points(tried_XY)
+    _, nearest = cKDTree(middle_XY).query(points_XY)
+    to_lines = [
+        _to_segment(
+            points_XY, middle_XY[nearest], _straight_on(edges, middle_XY, nearest, side)
+        )
+        for side in (-1, 1)
+    ]
+    radius = np.minimum(*to_lines)
     at = int(np.argmax(radius))
     return 2 * float(radius[at]), (float(tried_XY[at, 0]), float(tried_XY[at, 1]))
+
+
+def _straight_on(
+    edges: Edges, middle_XY: Points, index: NDArray[np.int64], side: int
+) -> Points:
+    """The middles of the edges beside, or of the same edges where the border turns."""
+    beside = edges.neighbour(index, side)
+    turns = edges.direction[beside] != edges.direction[index]
+    return middle_XY[np.where(turns, index, beside)]
+
+
+def _to_segment(points_XY: Points, start_XY: Points, end_XY: Points) -> NDArray[np.float64]:
+    """The distance of each point to its own segment, which may be one point."""
+    along_XY, away_XY = end_XY - start_XY, points_XY - start_XY
+    squared = np.maximum((along_XY**2).sum(axis=1), np.finfo(np.float64).tiny)
+    share = (away_XY * along_XY).sum(axis=1) / squared
+    rest_XY = away_XY - np.clip(share, 0, 1)[:, None] * along_XY
+    return np.asarray(np.hypot(*rest_XY.T))
 
 
 def _num_branch_points(body: _Body) -> int:
