@@ -83,7 +83,10 @@ def test_lost_gained_and_wrong_in_both_have_their_colours():
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda home: shutil.rmtree(home / "b"), "No pictures: .*b: no such file or folder"),
+        (
+            lambda home: shutil.rmtree(home / "b"),
+            "No pictures: .*b is not there; run `compare` in the folder",
+        ),
         (lambda home: (home / "b/6.png").unlink(), "No pictures: .*b no longer holds '6'"),
         (
             lambda home: shutil.copy(home / "truth/0.png", home / "b/6.png"),

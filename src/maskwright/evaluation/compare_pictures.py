@@ -44,6 +44,11 @@ def _open(side: Side) -> tuple[ClassMaps, ClassMaps]:
     if "predictions" not in made or "truth" not in made:
         raise DataError(f"{side.folder} is no report of `maskwright score`")
     predictions, truth = Path(made["predictions"]["root"]), Path(made["truth"]["root"])
+    for root in (predictions, truth):
+        if not root.exists():
+            raise DataError(
+                f"{root} is not there; run `compare` in the folder where `score` ran"
+            )
     said, true = find_maps(predictions), find_maps(truth)
     listed = made["truth"].get("spec")
     spec = (
