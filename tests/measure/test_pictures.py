@@ -71,3 +71,4 @@ def test_a_png_keeps_every_pixel_and_a_jpeg_is_made_small():
     picture = np.random.default_rng(0).integers(0, 256, (30, 2000, 3), np.uint8)
     assert (np.asarray(Image.open(io.BytesIO(png(picture)))) == picture).all()
     assert Image.open(io.BytesIO(small_jpeg(picture))).size == (900, 14)
+    assert Image.open(io.BytesIO(small_jpeg(picture[:10, :50]))).size == (450, 90)

@@ -12,7 +12,7 @@ from .figures import Figures
 from .roi import Mask
 from .scale import Scale
 
-_LONGEST_SIDE_PX = 900
+_LEAST_SIDE_PX, _LONGEST_SIDE_PX = 480, 900
 _ROI_INK, _ROI_RIM = (255, 255, 255), (0, 0, 0)
 
 
@@ -56,7 +56,10 @@ def png(picture: Picture) -> bytes:
 
 
 def small_jpeg(picture: Picture) -> bytes:
-    """A JPEG file of at most `_LONGEST_SIDE_PX` a side, to look at in the report."""
+    """A JPEG file to look at in the report, of 400 to 900 px or so at its longer side."""
+    enlarged = _LEAST_SIDE_PX // max(picture.shape[:2])
+    if enlarged > 1:
+        picture = picture.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     factor = _LONGEST_SIDE_PX / max(picture.shape[:2])
     if factor < 1:
         picture = np.asarray(
