@@ -1,10 +1,11 @@
 """DeepLabv3+, Chen et al. 2018 (arXiv:1802.02611): atrous pyramid and a stride-4 skip."""
 
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from maskwright.nn.blocks.conv import with_own_norms
 from maskwright.nn.encoders import quiet_smp
 
 
@@ -30,4 +31,4 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
         in_channels=in_channels,
         classes=num_classes,
     )
-    return cast("nn.Module", network)
+    return with_own_norms(network)  # the pyramid normalises a single value in a batch of 1

@@ -6,6 +6,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from maskwright.nn.blocks.pooling import RegionMean
 from maskwright.nn.encoders import quiet_smp
 
 
@@ -53,29 +54,3 @@ class Level(nn.Module):
         return torch.nn.functional.interpolate(
             pooled_BCbb, size=x_BChw.shape[-2:], mode="bilinear", align_corners=True
         )
-
-
-class RegionMean(nn.Module):
-    """`AdaptiveAvgPool2d(bins)` as two matrix products: the same numbers, but exportable.
-
-    The library's layer exports to ONNX without an error and then holds the pooling windows of
-    the one size that was traced.
-    """
-
-    def __init__(self, bins: int) -> None:
-        super().__init__()
-        self.bins = bins
-
-    def forward(self, x_BChw: Tensor) -> Tensor:
-        """(B, C, bins, bins); bin i covers floor(i n / bins) to ceil((i + 1) n / bins) - 1."""
-        height, width = x_BChw.shape[-2:]
-        rows_bh, columns_bw = self._weights(height, x_BChw), self._weights(width, x_BChw)
-        return rows_bh @ x_BChw @ columns_bw.T
-
-    def _weights(self, length: int, like: Tensor) -> Tensor:
-        bin_b1 = torch.arange(self.bins, device=like.device)[:, None]
-        place_1n = torch.arange(length, device=like.device)[None]
-        first_b1 = bin_b1 * length // self.bins
-        end_b1 = ((bin_b1 + 1) * length + self.bins - 1) // self.bins
-        inside_bn = ((place_1n >= first_b1) & (place_1n < end_b1)).to(like.dtype)
-        return inside_bn / inside_bn.sum(1, keepdim=True)

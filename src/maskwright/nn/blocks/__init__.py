@@ -1,0 +1,1 @@
+"""Pieces that several architectures are made of; no architecture imports another."""

@@ -1,0 +1,87 @@
+"""Convolutions with batch normalisation, in the two orders that papers use."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Norm(nn.BatchNorm2d):
+    """BatchNorm2d that also trains on one value a channel, by its running statistics.
+
+    A globally pooled map of a batch of 1 has no spread to normalise by; torch's layer raises.
+    """
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W)."""
+        if self.training and x_BCHW.numel() == self.num_features:
+            return torch.nn.functional.batch_norm(
+                x_BCHW,
+                self.running_mean,
+                self.running_var,
+                self.weight,
+                self.bias,
+                eps=self.eps,
+            )
+        return super().forward(x_BCHW)
+
+
+def with_own_norms(network: nn.Module) -> nn.Module:
+    """A library's network, each BatchNorm2d turned into `Norm`, weights and all."""
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = Norm
+    return network
+
+
+def conv(
+    in_channels: int,
+    out_channels: int,
+    kernel: int | tuple[int, int] = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> nn.Conv2d:
+    """Without bias; padded so that stride 1 keeps the size."""
+    kernel_HW = (kernel, kernel) if isinstance(kernel, int) else kernel
+    padding_HW = (dilation * (kernel_HW[0] - 1) // 2, dilation * (kernel_HW[1] - 1) // 2)
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_HW,
+        stride,
+        padding_HW,
+        dilation=dilation,
+        groups=groups,
+        bias=False,
+    )
+
+
+def conv_norm(
+    in_channels: int, out_channels: int, kernel: int = 3, **choices: int
+) -> nn.Sequential:
+    """Convolution, normalisation; `choices` are those of `conv`."""
+    return nn.Sequential(conv(in_channels, out_channels, kernel, **choices), Norm(out_channels))
+
+
+def conv_norm_relu(
+    in_channels: int, out_channels: int, kernel: int = 3, **choices: int
+) -> nn.Sequential:
+    """Convolution, normalisation, ReLU; `choices` are those of `conv`."""
+    return conv_norm(in_channels, out_channels, kernel, **choices).append(nn.ReLU())
+
+
+def norm_relu_conv(
+    in_channels: int, out_channels: int, kernel: int = 3, **choices: int
+) -> nn.Sequential:
+    """Normalisation, ReLU, convolution; `choices` are those of `conv`."""
+    return nn.Sequential(
+        Norm(in_channels), nn.ReLU(), conv(in_channels, out_channels, kernel, **choices)
+    )
+
+
+def separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
+    """Depthwise 3 x 3, then 1 x 1, each normalised and rectified."""
+    return nn.Sequential(
+        conv_norm_relu(in_channels, in_channels, stride=stride, groups=in_channels),
+        conv_norm_relu(in_channels, out_channels, 1),
+    )
