@@ -114,7 +114,7 @@ class Comparison:
             "level": LEVEL,
             "p": "paired permutation by group, two-sided, "
             + (f"all {2**self.num_groups} swaps" if exact else f"{PERMUTATIONS} drawn swaps"),
-            "least_p": least_p(self.num_groups),
+            "least_p": round(least_p(self.num_groups), 6),
             "p_holm": "corrected over the classes (Holm 1979)",
             "worse": f"mIoU or IoU of a class: interval wholly below 0 and p_holm < {ALPHA}",
             "seed": SEED,
