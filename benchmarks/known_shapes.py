@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.measure.scale import Scale
+from maskwright.measurement.scale import Scale
 
 Plane = NDArray[np.float64]
 Inside = Callable[[Plane, Plane], NDArray[np.bool_]]
 MARGIN_PX = 3
 TURNS_DEG = tuple(np.arange(0, 90.1, 7.5).tolist())
-SHIFTS_PX_XY = ((0.0, 0.0), (0.31, -0.17), (-0.44, 0.38))
-"""Whole, and off by parts of a pixel."""
+SHIFTS_PX_XY = ((0.02, 0.03), (0.31, -0.17), (-0.44, 0.38))
+"""Never whole: an edge on pixel centres would take in the pixels of both sides."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskwright.core.atomic import write_text
-from maskwright.measure.measure import measure
-from maskwright.measure.series import Wanted
+from maskwright.measurement.measure import measure
+from maskwright.measurement.series import Wanted
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs/images"

@@ -1,4 +1,4 @@
-"""How far each figure of `maskwright.measure`, and what others offer for it, is from the truth.
+"""How far each figure of `measurement`, and what others offer for it, is from the truth.
 
 Every shape is drawn at every turn and shift of `known_shapes`; an error is the measured figure
 less the true one, in % of it, in pixels or in degrees.
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from skimage.measure import regionprops
 from skimage.morphology import medial_axis, skeletonize
 
-from maskwright.measure.gap import least_gap
-from maskwright.measure.regions import Region, find_regions
-from maskwright.measure.scale import Scale
-from maskwright.measure.thin import Thin, measure_thin
+from maskwright.measurement.gap import least_gap
+from maskwright.measurement.regions import Region, find_regions
+from maskwright.measurement.scale import Scale
+from maskwright.measurement.thin import Thin, measure_thin
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .evaluation.score import score as score
     from .inference.predict import predict as predict
     from .inference.predictor import open_model as open_model
+    from .measurement.measure import measure as measure
+    from .measurement.series import Wanted as Wanted
     from .training.run import Request as Request
     from .training.run import plan as plan
     from .training.run import train as train
@@ -29,9 +31,11 @@ _HOME = {
     "Detail": ("evaluation.counting", "Detail"),
     "Reading": ("evaluation.score", "Reading"),
     "Request": ("training.run", "Request"),
+    "Wanted": ("measurement.series", "Wanted"),
     "check": ("data.audit", "audit"),
     "compare": ("evaluation.compare", "compare"),
     "evaluate": ("evaluation.evaluate", "evaluate"),
+    "measure": ("measurement.measure", "measure"),
     "open_bundle": ("core.bundle", "open_bundle"),
     "open_dataset": ("data.dataset", "open_dataset"),
     "open_model": ("inference.predictor", "open_model"),
@@ -47,9 +51,11 @@ __all__ = [
     "Detail",
     "Reading",
     "Request",
+    "Wanted",
     "check",
     "compare",
     "evaluate",
+    "measure",
     "open_bundle",
     "open_dataset",
     "open_model",

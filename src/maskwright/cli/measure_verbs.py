@@ -52,9 +52,9 @@ def measure(
     """Measure class maps: cover, change, gaps, regions, cracks."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
-    from ..measure.measure import measure as run
-    from ..measure.series import Wanted
-    from ..measure.text import failures, to_text
+    from ..measurement.measure import measure as run
+    from ..measurement.series import Wanted
+    from ..measurement.text import failures, to_text
 
     require_writable(out)
     wanted = Wanted(

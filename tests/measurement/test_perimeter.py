@@ -6,9 +6,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from known_shapes import bar, disc
 from shape_errors import poses
 
-from maskwright.measure.outline import trace
-from maskwright.measure.perimeter import edge_lengths
-from maskwright.measure.scale import Scale
+from maskwright.measurement.outline import trace
+from maskwright.measurement.perimeter import edge_lengths
+from maskwright.measurement.scale import Scale
 
 PX = Scale.pixels()
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))

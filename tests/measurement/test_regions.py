@@ -8,8 +8,8 @@ from shape_errors import poses
 from shapely import MultiPoint
 from skimage.measure import euler_number, label, regionprops
 
-from maskwright.measure.regions import find_regions
-from maskwright.measure.scale import Scale
+from maskwright.measurement.regions import find_regions
+from maskwright.measurement.scale import Scale
 
 PX = Scale.pixels()
 TALL = Scale("mm", (2.0, 0.5))

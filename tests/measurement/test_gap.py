@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from maskwright.measure.gap import least_gap
-from maskwright.measure.scale import Scale
+from maskwright.measurement.gap import least_gap
+from maskwright.measurement.scale import Scale
 
 PX = Scale.pixels()
 TALL = Scale("mm", (0.5, 0.2))

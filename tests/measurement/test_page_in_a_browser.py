@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.measure.measure import measure
-from maskwright.measure.series import Wanted
+from maskwright.measurement.measure import measure
+from maskwright.measurement.series import Wanted
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = (

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError, OutputError
-from maskwright.measure.measure import measure
-from maskwright.measure.series import Wanted
+from maskwright.measurement.measure import measure
+from maskwright.measurement.series import Wanted
 
 from .geotiffs import write_geotiff
 

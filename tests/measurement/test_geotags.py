@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.measure.geotags import read_geotags
+from maskwright.measurement.geotags import read_geotags
 
 from .geotiffs import FOOT, US_FOOT, write_geotiff, write_transformed
 

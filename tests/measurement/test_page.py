@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from maskwright.measure.measure import MAX_PICTURES, measure
-from maskwright.measure.page import render
-from maskwright.measure.series import Wanted
+from maskwright.measurement.measure import MAX_PICTURES, measure
+from maskwright.measurement.page import render
+from maskwright.measurement.series import Wanted
 
 VOID = {"meta", "img", "br", "path", "line", "rect"}
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from maskwright.core.labels import LabelSpec
-from maskwright.measure.figures import Task, measure_map
-from maskwright.measure.scale import Scale
-from maskwright.measure.summary import finite, image_summary, series_summary
+from maskwright.measurement.figures import Task, measure_map
+from maskwright.measurement.scale import Scale
+from maskwright.measurement.summary import finite, image_summary, series_summary
 
 SPEC = LabelSpec.of_names(("soil", "crop", "weed"))
 TASK = Task(num_classes=3, regions=(1,), gaps=((1, 2),), thin=(2,))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from shapely import MultiPolygon, Polygon, box, union_all
 
-from maskwright.measure.outline import polygons, signed_area, trace
+from maskwright.measurement.outline import polygons, signed_area, trace
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError
-from maskwright.measure.scale import Scale
+from maskwright.measurement.scale import Scale
 
 SIDES = st.floats(1e-3, 1e3)
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError, UnknownNameError
 from maskwright.core.progress import silent
-from maskwright.measure.series import Wanted, open_series
+from maskwright.measurement.series import Wanted, open_series
 
 
 def open_it(maps, **wanted):

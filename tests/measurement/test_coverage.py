@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskwright.core.labels import IGNORE
-from maskwright.measure.coverage import WHOLE, Coverage, added, count_coverage, rows
-from maskwright.measure.scale import Scale
+from maskwright.measurement.coverage import WHOLE, Coverage, added, count_coverage, rows
+from maskwright.measurement.scale import Scale
 
 MAP = np.array([[0, 0, 1, IGNORE], [0, 2, 2, IGNORE]], np.uint8)
 MAPS = arrays(

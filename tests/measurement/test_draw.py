@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from known_shapes import bar
 
-from maskwright.measure.draw import SKY, draw_boxes, draw_gap, draw_skeleton
-from maskwright.measure.gap import least_gap
-from maskwright.measure.regions import find_regions
-from maskwright.measure.scale import Scale
-from maskwright.measure.thin import measure_thin
+from maskwright.measurement.draw import SKY, draw_boxes, draw_gap, draw_skeleton
+from maskwright.measurement.gap import least_gap
+from maskwright.measurement.regions import find_regions
+from maskwright.measurement.scale import Scale
+from maskwright.measurement.thin import measure_thin
 
 PX = Scale.pixels()
 SIZE_HW = (240, 320)

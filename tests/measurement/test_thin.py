@@ -6,8 +6,8 @@ from known_shapes import arc, bar, cross, ring
 from scipy import ndimage
 from shape_errors import poses
 
-from maskwright.measure.scale import Scale
-from maskwright.measure.thin import measure_thin
+from maskwright.measurement.scale import Scale
+from maskwright.measurement.thin import measure_thin
 
 PX = Scale.pixels()
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core.errors import DataError
-from maskwright.measure.georeference import Georeference
-from maskwright.measure.roi import fill_rings, read_rois
+from maskwright.measurement.georeference import Georeference
+from maskwright.measurement.roi import fill_rings, read_rois
 
 SQUARE = [[1, 1], [5, 1], [5, 4], [1, 4], [1, 1]]
 HOLE = [[2, 2], [3, 2], [3, 3], [2, 3], [2, 2]]

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from maskwright.measure.coverage import WHOLE
-from maskwright.measure.figures import Task, large_regions, least_gap_within, measure_map
-from maskwright.measure.gap import least_gap
-from maskwright.measure.regions import find_regions
-from maskwright.measure.scale import Scale
+from maskwright.measurement.coverage import WHOLE
+from maskwright.measurement.figures import Task, large_regions, least_gap_within, measure_map
+from maskwright.measurement.gap import least_gap
+from maskwright.measurement.regions import find_regions
+from maskwright.measurement.scale import Scale
 
 MASKS = arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14)))
 MAP = np.zeros((20, 30), np.uint8)

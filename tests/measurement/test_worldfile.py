@@ -1,7 +1,7 @@
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.measure.worldfile import read_world_file
+from maskwright.measurement.worldfile import read_world_file
 
 LINES = "0.5\n0\n0\n-0.5\n733601.25\n3725138.75\n"
 UTM = (

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core.errors import DataError
-from maskwright.measure.georeference import Georeference
+from maskwright.measurement.georeference import Georeference
 
 NORTH_UP = (0.5, 0.0, 733601.0, 0.0, -0.25, 3725139.0)
 

@@ -1,6 +1,6 @@
-from maskwright.measure.measure import measure
-from maskwright.measure.series import Wanted
-from maskwright.measure.text import failures, to_text
+from maskwright.measurement.measure import measure
+from maskwright.measurement.series import Wanted
+from maskwright.measurement.text import failures, to_text
 
 
 def test_the_figures_in_words(write_maps, field):

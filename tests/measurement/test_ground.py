@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import ConfigError, DataError
-from maskwright.measure.ground import find_ground
+from maskwright.measurement.ground import find_ground
 
 from .geotiffs import write_geotiff
 

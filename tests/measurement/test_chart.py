@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from maskwright.measure.chart import Line, series_chart
+from maskwright.measurement.chart import Line, series_chart
 
 
 def lines(num_images, *names):

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import LabelSpec
-from maskwright.measure.rules import MEASURES, Rule, read_rules
+from maskwright.measurement.rules import MEASURES, Rule, read_rules
 
 SPEC = LabelSpec.of_names(("scratch", "road", "kerb", "traffic sign", "a, b", "tar area"))
 

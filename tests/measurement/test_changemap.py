@@ -1,8 +1,8 @@
 import numpy as np
 
 from maskwright.core.labels import IGNORE, LabelSpec
-from maskwright.measure.change import Change
-from maskwright.measure.changemap import (
+from maskwright.measurement.change import Change
+from maskwright.measurement.changemap import (
     COLORS,
     OTHER,
     UNLABELLED,
@@ -11,7 +11,7 @@ from maskwright.measure.changemap import (
     paint_change,
     with_words,
 )
-from maskwright.measure.scale import Scale
+from maskwright.measurement.scale import Scale
 
 SPEC = LabelSpec.of_names(tuple("abcd"))
 

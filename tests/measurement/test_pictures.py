@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from maskwright.core.labels import LabelSpec
-from maskwright.measure.figures import Task, measure_map
-from maskwright.measure.pictures import (
+from maskwright.measurement.figures import Task, measure_map
+from maskwright.measurement.pictures import (
     Gallery,
     class_colors,
     draw_figures,
@@ -13,7 +13,7 @@ from maskwright.measure.pictures import (
     png,
     small_jpeg,
 )
-from maskwright.measure.scale import Scale
+from maskwright.measurement.scale import Scale
 
 SPEC = LabelSpec.of_names(("soil", "crop", "weed"))
 

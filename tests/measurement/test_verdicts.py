@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from maskwright.core.labels import IGNORE, LabelSpec
-from maskwright.measure.figures import Task, measure_map
-from maskwright.measure.rules import read_rules
-from maskwright.measure.scale import Scale
-from maskwright.measure.verdicts import judge
+from maskwright.measurement.figures import Task, measure_map
+from maskwright.measurement.rules import read_rules
+from maskwright.measurement.scale import Scale
+from maskwright.measurement.verdicts import judge
 
 SPEC = LabelSpec.of_names(("floor", "scratch", "kerb"))
 SCRATCHED = np.zeros((20, 20), np.uint8)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from skimage.morphology import skeletonize
 
-from maskwright.measure.skeleton import FREE, graph_of
+from maskwright.measurement.skeleton import FREE, graph_of
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12))
 

@@ -7,9 +7,9 @@ from sklearn.metrics import confusion_matrix
 
 from maskwright.core.errors import DataError
 from maskwright.core.labels import IGNORE
-from maskwright.measure.change import Change
-from maskwright.measure.coverage import Coverage
-from maskwright.measure.scale import Scale
+from maskwright.measurement.change import Change
+from maskwright.measurement.coverage import Coverage
+from maskwright.measurement.scale import Scale
 
 BEFORE = np.array([[0, 0, 1], [1, 2, IGNORE]], np.uint8)
 AFTER = np.array([[0, 1, 1], [0, IGNORE, 2]], np.uint8)
