@@ -6,7 +6,7 @@ BIN := .venv/bin
 PINNED := pyproject.toml constraints.txt
 INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 
-.PHONY: demo test browser check lint types layers docs bench picture constraints clean
+.PHONY: demo test browser check lint types layers docs bench bench-scores picture constraints clean
 
 demo: .venv/installed-train
 	$(BIN)/maskwright demo
@@ -38,6 +38,9 @@ browser:
 # Tables and pictures that README and docs show; the data sets may not be shipped.
 bench: .venv/installed-all
 	$(BIN)/python benchmarks/real.py ../shared/data
+
+bench-scores: .venv/installed-all
+	$(BIN)/python benchmarks/scores.py
 
 picture: demo
 	$(BIN)/python benchmarks/picture.py demo docs/images/result.png

@@ -126,9 +126,9 @@ def _near_in_strip(
     rows: tuple[int, int],
     widths: NDArray[np.int64],
     room: NDArray[np.uint64],
-) -> tuple[int, int]:
+) -> tuple[np.int64, np.int64]:
     """Bits set in the rows of `mine`, and those of them near one of `other`; tile by tile."""
-    margin, num, num_near = (widths.size - 1) // 64 + 1, 0, 0
+    margin, num, num_near = (widths.size - 1) // 64 + 1, np.int64(0), np.int64(0)
     for left in range(0, mine.shape[1] - 2 * margin, _TILE_WORDS):
         words = left, min(left + _TILE_WORDS, mine.shape[1] - 2 * margin)
         used = _used_rows(mine, rows, (words[0] + margin, words[1] + margin))
@@ -189,7 +189,7 @@ def _near_in_tile(
     tile: tuple[tuple[int, int], tuple[int, int]],
     widths: NDArray[np.int64],
     room: NDArray[np.uint64],
-) -> tuple[int, int]:
+) -> tuple[np.int64, np.int64]:
     """Bits set in a tile (rows, words) of `mine`, and those of them near one of `other`.
 
     What surrounds the tile as far as the reach is cut out and laid in one line, row after row.
@@ -213,7 +213,7 @@ def _near_in_tile(
             width += step
         above, below = (reach - row) * num_words, (reach + row) * num_words
         _merge(near, wide[above : above + near.size], wide[below : below + near.size])
-    num, num_near = 0, 0
+    num, num_near = np.int64(0), np.int64(0)
     for row in range(num_rows):
         line = mine[top + row, left + margin :]
         found = near[row * num_words + margin :]
@@ -240,7 +240,7 @@ def _widen(line: NDArray[np.uint64], step_px: int, out: NDArray[np.uint64]) -> N
 
 
 @_compiled
-def _popcount(word: np.uint64) -> int:
+def _popcount(word: np.uint64) -> np.int64:
     """Bits that are 1: sums of 2, 4, 8 bits side by side, then of the bytes."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     pairs = np.uint64(0x3333333333333333)
