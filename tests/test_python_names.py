@@ -33,3 +33,11 @@ def test_importing_the_package_imports_nothing_else():
     )
     assert "numpy" not in done.stdout
     assert "maskwright." not in done.stdout
+
+
+def test_no_public_name_is_that_of_a_package():
+    """Importing `maskwright.x` sets the attribute x, and so hides a lazy name x for good."""
+    from pathlib import Path
+
+    packages = {path.stem for path in Path(maskwright.__file__).parent.iterdir()}
+    assert not packages & set(maskwright.__all__)

@@ -8,44 +8,50 @@ import typer
 from .console import AsJson, Console, Quiet
 
 
+Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
+Spec = Annotated[
+    Path | None, typer.Option(help="dataset.yaml or classes.txt; else found by MAPS.")
+]
+Images = Annotated[Path | None, typer.Option(help="The photographs, to draw over.")]
+MmPerPx = Annotated[
+    float | None, typer.Option(help="Side of a pixel; else a georeference, else px.")
+]
+Roi = Annotated[Path | None, typer.Option(help="GeoJSON with regions of interest.")]
+Regions = Annotated[
+    list[str] | None, typer.Option(metavar="CLASS", help="List its regions; or all.")
+]
+Gaps = Annotated[
+    list[str] | None, typer.Option(metavar="A,B", help="Least distance of two classes.")
+]
+Thin = Annotated[
+    list[str] | None, typer.Option(metavar="CLASS", help="Measure length and width.")
+]
+MinArea = Annotated[
+    float, typer.Option(help="Leave out smaller regions; in the unit of areas.")
+]
+Before = Annotated[Path | None, typer.Option(help="The same maps at an earlier date.")]
+Rules = Annotated[Path | None, typer.Option(help="Limits; exit status 1 where one is broken.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add `measure`."""
     app.command()(measure)
 
 
 def measure(
-    maps: Annotated[
-        Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")
-    ],
-    spec: Annotated[
-        Path | None, typer.Option(help="dataset.yaml or classes.txt; else found by MAPS.")
-    ] = None,
-    images: Annotated[Path | None, typer.Option(help="The photographs, to draw over.")] = None,
-    mm_per_px: Annotated[
-        float | None, typer.Option(help="Side of a pixel; else a georeference, else px.")
-    ] = None,
-    roi: Annotated[Path | None, typer.Option(help="GeoJSON with regions of interest.")] = None,
-    regions: Annotated[
-        list[str] | None, typer.Option(metavar="CLASS", help="List its regions; or all.")
-    ] = None,
-    gap: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Least distance of two classes.")
-    ] = None,
-    thin: Annotated[
-        list[str] | None, typer.Option(metavar="CLASS", help="Measure length and width.")
-    ] = None,
-    min_area: Annotated[
-        float, typer.Option(help="Leave out smaller regions; in the unit of areas.")
-    ] = 0.0,
-    before: Annotated[
-        Path | None, typer.Option(help="The same maps at an earlier date.")
-    ] = None,
-    rules: Annotated[
-        Path | None, typer.Option(help="Limits; exit status 1 where one is broken.")
-    ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")] = Path(
-        "measurements"
-    ),
+    maps: Maps,
+    spec: Spec = None,
+    images: Images = None,
+    mm_per_px: MmPerPx = None,
+    roi: Roi = None,
+    regions: Regions = None,
+    gap: Gaps = None,
+    thin: Thin = None,
+    min_area: MinArea = 0.0,
+    before: Before = None,
+    rules: Rules = None,
+    out: Out = Path("measurements"),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
