@@ -7,7 +7,6 @@ import typer
 
 from .console import AsJson, Console, Quiet
 
-
 Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
 Spec = Annotated[
     Path | None, typer.Option(help="dataset.yaml or classes.txt; else found by MAPS.")
