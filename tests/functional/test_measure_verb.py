@@ -81,3 +81,16 @@ def test_what_cannot_be_measured_is_refused_bare(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (plates / "measurements").exists()
+
+
+def test_without_extras_all_but_gaps_and_thin_is_measured(run_plain_python, plates):
+    command = ("-m", "maskwright", "measure", "out/classes", "--mm-per-px", "0.5")
+    done = run_plain_python(
+        *command, "--regions", "scratch", "--before", "out/classes", cwd=plates
+    )
+    assert done.returncode == 0, done.stderr
+    assert "0.00 % of what both dates label has changed" in done.stdout
+    done = run_plain_python(*command, "--thin", "scratch", "-o", "other", cwd=plates)
+    assert done.returncode == 1
+    assert done.stderr.endswith("is not installed; run: pip install 'maskwright[measure]'\n")
+    assert not (plates / "other").exists()

@@ -80,13 +80,13 @@ def main() -> None:
 
 
 def _missing_extra(error: ModuleNotFoundError) -> MissingDependencyError:
-    """The pip command for a package of one of our extras; any other missing one is a bug."""
+    """The pip command for a package of an extra for users; any other missing one is a bug."""
     from importlib.metadata import requires
 
     module = (error.name or "").partition(".")[0]
     package = {"skimage": "scikit_image"}.get(module, module)
     for requirement in requires("maskwright") or ():
-        found = re.match(r"([\w.-]+).*extra == ['\"](?!all)(\w+)", requirement)
+        found = re.match(r"([\w.-]+).*extra == ['\"](?!all|dev)(\w+)", requirement)
         if found and found[1].replace("-", "_") == package:
             return MissingDependencyError(module, found[2])
     raise error
