@@ -190,41 +190,25 @@ def _widest(body: _Body) -> tuple[float, tuple[float, float]]:
     """Diameter and middle of the largest disc, its middle sought on a grid of half pixels."""
     from scipy.spatial import cKDTree
 
-    edges = trace(body.mask_HW)
-    middle_XY = body.scale.points(edges.corner_XY + STEP_XY[edges.direction] / 2)
     deep_HW = body.depth_HW > body.depth_HW.max() - 1.5 * max(body.scale.pixel_HW)
     corner_XY = np.argwhere(deep_HW & body.mask_HW)[:, ::-1]
     halves = np.array([(0.5, 0.5), (0.5, 0), (0, 0.5), (0, 0)])
     tried_XY = (corner_XY[None] + halves[:, None]).reshape(-1, 2)
-    points_XY = body.scale.points(tried_XY)
-    _, nearest = cKDTree(middle_XY).query(points_XY)
-    to_lines = [
-        _to_segment(
-            points_XY, middle_XY[nearest], _straight_on(edges, middle_XY, nearest, side)
-        )
-        for side in (-1, 1)
-    ]
-    radius = np.minimum(*to_lines)
+    border = cKDTree(body.scale.points(_border_points(trace(body.mask_HW))))
+    radius, _ = border.query(body.scale.points(tried_XY))
     at = int(np.argmax(radius))
     return 2 * float(radius[at]), (float(tried_XY[at, 0]), float(tried_XY[at, 1]))
 
 
-def _straight_on(
-    edges: Edges, middle_XY: Points, index: NDArray[np.int64], side: int
-) -> Points:
-    """The middles of the edges beside, or of the same edges where the border turns."""
-    beside = edges.neighbour(index, side)
-    turns = edges.direction[beside] != edges.direction[index]
-    return middle_XY[np.where(turns, index, beside)]
+def _border_points(edges: Edges) -> Points:
+    """The middles of all edges, and the corners where the border goes straight on.
 
-
-def _to_segment(points_XY: Points, start_XY: Points, end_XY: Points) -> NDArray[np.float64]:
-    """The distance of each point to its own segment, which may be one point."""
-    along_XY, away_XY = end_XY - start_XY, points_XY - start_XY
-    squared = np.maximum((along_XY**2).sum(axis=1), np.finfo(np.float64).tiny)
-    share = (away_XY * along_XY).sum(axis=1) / squared
-    rest_XY = away_XY - np.clip(share, 0, 1)[:, None] * along_XY
-    return np.asarray(np.hypot(*rest_XY.T))
+    To a straight border these are as near to any point on the grid of half pixels as all of it.
+    """
+    before = edges.neighbour(np.arange(len(edges.chain)), -1)
+    straight = edges.direction == edges.direction[before]
+    middle_XY = edges.corner_XY + STEP_XY[edges.direction] / 2
+    return np.concatenate([middle_XY, edges.corner_XY[straight]])
 
 
 def _num_branch_points(body: _Body) -> int:
