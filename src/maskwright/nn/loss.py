@@ -1,9 +1,16 @@
-"""Sums of losses, written as people write them: "ce+dice", "1*focal + 0.5*lovasz"."""
+"""Sums of losses, written as people write them: "ce+dice", "1*focal + 0.5*lovasz".
+
+A weight may move in a straight line while training goes on: "dice + 0..0.1*boundary" rises from
+0 to 0.1, "1..0*dice + 0..1*boundary" hands over, and "ce + 0..1@0.5..0.8*lovasz" rises between
+half and four fifths of the training, and stays.
+"""
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from maskwright.core import parts
@@ -14,33 +21,86 @@ SHORT = {"ce": "cross_entropy"}
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
+_NUMBER = r"(\d+(?:\.(?!\.)\d*)?|\.\d+)"
+_TERM = re.compile(
+    rf"(?:{_NUMBER}(?:\.\.{_NUMBER}(?:@{_NUMBER}\.\.{_NUMBER})?)?\*)?([a-z_]\w*)"
+)
 
-def parse_terms(text: str) -> dict[str, float]:
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A factor that goes from `first` to `last` while progress goes from `begin` to `end`."""
+
+    first: float
+    last: float
+    begin: float = 0.0
+    end: float = 1.0
+
+    def at(self, progress: float) -> float:
+        """The factor when this share, 0 to 1, of the training is done."""
+        passed = (progress - self.begin) / (self.end - self.begin)
+        return self.first + (self.last - self.first) * min(max(passed, 0.0), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A sum of losses; called without saying when, it has the weights of the end."""
+
+    terms: tuple[tuple[Weight, LossFunction], ...]
+
+    def __call__(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        """The sum at the end of training, in float32 (float64 stays)."""
+        return self.at(1.0)(logits_BKHW, labels_BHW)
+
+    def at(self, progress: float) -> LossFunction:
+        """The sum when this share, 0 to 1, of the training is done."""
+        weighted = [(weight.at(progress), loss) for weight, loss in self.terms]
+
+        def total(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+            if logits_BKHW.dtype != torch.float64:
+                logits_BKHW = logits_BKHW.float()
+            values = [weight * loss(logits_BKHW, labels_BHW) for weight, loss in weighted]
+            return sum(values[1:], start=values[0])
+
+        return total
+
+
+def parse_terms(text: str) -> dict[str, Weight]:
     """Loss names and their weights, in the order written.
 
     Raises:
-        ConfigError: Not a sum of `name` or `number*name`; a name twice; a weight <= 0.
+        ConfigError: Not a sum of `name`, `number*name` and so on (see the module); a name
+            twice; a weight that is 0 throughout; a part of training that is none.
         UnknownNameError: No such loss.
     """
-    terms: dict[str, float] = {}
+    terms: dict[str, Weight] = {}
     for piece in text.replace(" ", "").split("+"):
-        match = re.fullmatch(r"(?:(\d+\.?\d*|\.\d+)\*)?([a-z_]\w*)", piece)
+        match = _TERM.fullmatch(piece)
         if match is None:
             raise ConfigError(
-                f"loss {text!r}: cannot read {piece!r}; write a sum such as 'ce+dice' or "
-                f"'1*focal+0.5*lovasz'"
+                f"loss {text!r}: cannot read {piece!r}; write a sum such as 'ce+dice', "
+                f"'1*focal+0.5*lovasz' or, rising in training, 'dice+0..0.1*boundary'"
             )
-        name = SHORT.get(match[2], match[2])
+        name = SHORT.get(match[5], match[5])
         parts.load(LOSSES, name)
-        if name in terms or float(match[1] or 1) <= 0:
+        first = float(match[1] or 1)
+        weight = Weight(
+            first, float(match[2] or first), float(match[3] or 0), float(match[4] or 1)
+        )
+        if name in terms or max(weight.first, weight.last) <= 0:
             raise ConfigError(f"loss {text!r}: {piece!r} is repeated or not positive")
-        terms[name] = float(match[1] or 1)
+        if not 0 <= weight.begin < weight.end <= 1:
+            raise ConfigError(
+                f"loss {text!r}: {piece!r} moves from {weight.begin:g} to {weight.end:g} of "
+                f"the training; give two rising shares from 0 to 1"
+            )
+        terms[name] = weight
     return terms
 
 
 def build_loss(
     text: str, config: dict[str, dict[str, Any]], class_weights_K: Tensor | None
-) -> LossFunction:
+) -> Loss:
     """The weighted sum that `text` names.
 
     Args:
@@ -52,17 +112,12 @@ def build_loss(
     foreign = sorted(set(config) - set(terms))
     if foreign:
         raise ConfigError(f"loss.config has {foreign}, which loss {text!r} does not use")
-    losses = [
-        (weight, _build(name, config.get(name, {}), class_weights_K))
-        for name, weight in terms.items()
-    ]
-
-    def total(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
-        logits_BKHW = logits_BKHW.float()
-        values = [weight * loss(logits_BKHW, labels_BHW) for weight, loss in losses]
-        return sum(values[1:], start=values[0])
-
-    return total
+    return Loss(
+        tuple(
+            (weight, _build(name, config.get(name, {}), class_weights_K))
+            for name, weight in terms.items()
+        )
+    )
 
 
 def _build(name: str, config: dict[str, Any], class_weights_K: Tensor | None) -> LossFunction:

@@ -29,7 +29,7 @@ from maskwright.data.dataset import Dataset
 from maskwright.inference.predictor import Predictor
 from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import build_model, new_model
-from maskwright.nn.loss import build_loss
+from maskwright.nn.loss import Loss, LossFunction, build_loss
 
 from . import checkpoint
 from .checkpoint import Progress
@@ -161,7 +161,7 @@ class _Run:
 
     def go(self, loader: Any, interrupt: Interrupt) -> None:
         job, progress = self.job, self.progress
-        loss_function, normalize = self._on_device()
+        loss, normalize = self._on_device()
         started_s = time.monotonic()
         first_step, saved_s = progress.step, started_s
         self.wrapped.train()
@@ -169,7 +169,7 @@ class _Run:
         for number, batch in enumerate(loader, start=first_batch):
             self._seed(number)
             set_lr(self.training[1], lr_ratio(progress.step, job.num_steps, job.recipe.optim))
-            self._learn(batch, loss_function, normalize)
+            self._learn(batch, loss.at(progress.step / job.num_steps), normalize)
             if not self.accelerator.sync_gradients:
                 continue
             progress.step += 1
@@ -196,7 +196,7 @@ class _Run:
         raised = torch.tensor(float(flag), device=self.accelerator.device)
         return bool(self.accelerator.reduce(raised, "sum").item())
 
-    def _on_device(self) -> tuple[Callable[[Tensor, Tensor], Tensor], Normalize]:
+    def _on_device(self) -> tuple[Loss, Normalize]:
         recipe, device = self.job.recipe, self.accelerator.device
         weights_K = class_weights(recipe.loss.class_weights, self.job.counts_NC)
         loss = build_loss(recipe.loss.sum, recipe.loss.config, weights_K)
@@ -205,7 +205,7 @@ class _Run:
     def _learn(
         self,
         batch: dict[str, Any],
-        loss_function: Callable[[Tensor, Tensor], Tensor],
+        loss_function: LossFunction,
         normalize: Normalize,
     ) -> None:
         """Forward, backward and, when enough has gathered, an optimizer step."""

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from maskwright.core.labels import IGNORE
+from maskwright.nn.blocks.pixel_loss import pixel_weights
 
 
 class Config(BaseModel):
-    """Label smoothing in [0, 1): Szegedy et al. 2016, section 7."""
+    """Label smoothing in [0, 1): Szegedy et al. 2016 (arXiv:1512.00567), section 7."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,7 +22,11 @@ class Config(BaseModel):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`."""
+    """The contract of `nn.losses`.
+
+    Smoothed, a pixel's target is 1 - s of its class plus s / K of every class; each class's
+    part is weighted by that class.
+    """
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         weight_K = None if class_weights_K is None else class_weights_K.to(logits_BKHW)
@@ -33,10 +38,7 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
             label_smoothing=config.label_smoothing,
             reduction="sum",
         )
-        valid_BHW = labels_BHW != IGNORE
-        if weight_K is None:
-            return total / valid_BHW.sum().clamp(min=1)
-        weight_BHW = weight_K[labels_BHW.where(valid_BHW, 0)] * valid_BHW
+        weight_BHW = pixel_weights(labels_BHW, weight_K, logits_BKHW)
         return total / weight_BHW.sum().clamp(min=1e-9)
 
     return loss

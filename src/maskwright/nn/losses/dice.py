@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from maskwright.core.labels import IGNORE
+from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
 
 
 class Config(BaseModel):
@@ -24,23 +24,9 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
     """The contract of `nn.losses`: 1 - (weighted) mean Dice of classes present."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
-        num_classes = logits_BKHW.shape[1]
-        valid_BHW = labels_BHW != IGNORE
-        index_BHW = labels_BHW.where(valid_BHW, 0)
-        prob_BKHW = logits_BKHW.softmax(dim=1)
-        prob_of_truth = prob_BKHW.gather(1, index_BHW[:, None])[:, 0] * valid_BHW
-
-        zero_K = logits_BKHW.new_zeros(num_classes)
-        index = index_BHW.flatten()
-        hit_K = zero_K.scatter_add(0, index, prob_of_truth.flatten())
-        valid = valid_BHW.flatten().to(logits_BKHW.dtype)
-        truth_K = zero_K.scatter_add(0, index, valid)
-        predicted_K = (prob_BKHW * valid_BHW[:, None]).sum((0, 2, 3))
-
-        dice_K = (2 * hit_K + config.smooth) / (truth_K + predicted_K + config.smooth)
-        weight_K = (truth_K > 0).to(logits_BKHW.dtype)
-        if class_weights_K is not None:
-            weight_K = weight_K * class_weights_K.to(logits_BKHW)
-        return (weight_K * (1 - dice_K)).sum() / weight_K.sum().clamp(min=1e-9)
+        counts, smooth = soft_counts(logits_BKHW, labels_BHW), config.smooth
+        area_K = counts.truth_K + counts.predicted_K
+        dice_K = (2 * counts.hit_K + smooth) / (area_K + smooth)
+        return mean_of_present(1 - dice_K, counts.truth_K, class_weights_K)
 
     return loss

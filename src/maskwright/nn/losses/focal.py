@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
-from torch.nn import functional as F
 
-from maskwright.core.labels import IGNORE
+from maskwright.nn.blocks.pixel_loss import (
+    focused,
+    pixel_cross_entropy,
+    pixel_weights,
+    weighted_mean,
+)
 
 
 class Config(BaseModel):
@@ -21,15 +25,8 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
     """The contract of `nn.losses`: mean of (1 - p)^gamma * -w log p over valid pixels."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
-        valid_BHW = labels_BHW != IGNORE
-        index_BHW = labels_BHW.where(valid_BHW, 0)
-        log_p_BKHW = F.log_softmax(logits_BKHW, dim=1)
-        log_p_BHW = log_p_BKHW.gather(1, index_BHW[:, None])[:, 0]
-        focus_BHW = (1 - log_p_BHW.exp()).clamp(min=0) ** config.gamma
-        weight_BHW = valid_BHW.to(logits_BKHW.dtype)
-        if class_weights_K is not None:
-            weight_BHW = weight_BHW * class_weights_K.to(logits_BKHW)[index_BHW]
-        total = -(focus_BHW * log_p_BHW * weight_BHW).sum()
-        return total / weight_BHW.sum().clamp(min=1e-9)
+        entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)
+        weight_BHW = pixel_weights(labels_BHW, class_weights_K, logits_BKHW)
+        return weighted_mean(focused(entropy_BHW, config.gamma), weight_BHW)
 
     return loss

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
+from maskwright.nn.blocks.soft_counts import mean_of_present, one_hot
 
 
 class Config(BaseModel):
@@ -26,29 +27,27 @@ def build(
     """The contract of `nn.losses`."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
-        num_classes = logits_BKHW.shape[1]
-        valid = labels_BHW.flatten() != IGNORE
-        prob_KN = logits_BKHW.softmax(dim=1).movedim(1, 0).flatten(1)[:, valid]
-        truth = labels_BHW.flatten()[valid]
-        total, weight = logits_BKHW.sum() * 0, logits_BKHW.new_zeros(())
-        for index in range(num_classes):
-            is_class_N = (truth == index).to(prob_KN.dtype)
-            present = (is_class_N.sum() > 0).to(prob_KN.dtype)
-            if class_weights_K is not None:
-                present = present * class_weights_K[index].to(prob_KN)
-            total = total + present * _extension(prob_KN[index], is_class_N)
-            weight = weight + present
-        return total / weight.clamp(min=1e-9)
+        valid_N = (labels_BHW != IGNORE).flatten()
+        prob_KN = logits_BKHW.softmax(dim=1).movedim(1, 0).flatten(1)
+        truth_KN = one_hot(labels_BHW, logits_BKHW.shape[1]).movedim(1, 0).flatten(1)
+        error_KN = (truth_KN.to(prob_KN.dtype) - prob_KN).abs().where(valid_N, -1.0)
+        loss_K = _extension(error_KN, truth_KN, valid_N & ~truth_KN)
+        return mean_of_present(loss_K, truth_KN.sum(1), class_weights_K)
 
     return loss
 
 
-def _extension(prob_N: Tensor, is_class_N: Tensor) -> Tensor:
-    """Errors in falling order, each times the growth of the Jaccard loss it causes."""
-    errors_N, order_N = (is_class_N - prob_N).abs().sort(descending=True)
-    truth_N = is_class_N[order_N]
-    hit_N = truth_N.sum() - truth_N.cumsum(0)
-    union_N = truth_N.sum() + (1 - truth_N).cumsum(0)
-    jaccard_N = 1 - hit_N / union_N.clamp(min=1)
-    growth_N = torch.diff(jaccard_N, prepend=jaccard_N.new_zeros(1))
-    return torch.dot(errors_N, growth_N)
+def _extension(error_KN: Tensor, truth_KN: Tensor, other_KN: Tensor) -> Tensor:
+    """Errors in falling order, each times the growth of the Jaccard loss it causes.
+
+    Pixels of neither `truth_KN` nor `other_KN` come last and cause no growth.
+    """
+    falling_KN, order_KN = error_KN.sort(dim=1, descending=True)
+    missed_KN = truth_KN.gather(1, order_KN).cumsum(1)
+    wrong_KN = other_KN.gather(1, order_KN).cumsum(1)
+    area_K1 = missed_KN[:, -1:]
+    hit_KN = (area_K1 - missed_KN).to(error_KN.dtype)
+    union_KN = (area_K1 + wrong_KN).to(error_KN.dtype)
+    jaccard_KN = 1 - hit_KN / union_KN.clamp(min=1)
+    growth_KN = torch.diff(jaccard_KN, dim=1, prepend=torch.zeros_like(jaccard_KN[:, :1]))
+    return (falling_KN * growth_KN).sum(1)

@@ -1,0 +1,46 @@
+"""Class-balanced loss, Cui et al. 2019 (arXiv:1901.05555), eq. 4, counted in the batch.
+
+A class of n valid pixels in the batch weighs (1 - beta) / (1 - beta^n), the inverse of its
+effective number. The paper counts over the whole training set: `loss.class_weights: effective`
+does that, for every loss. Counted here, the weights need no statistics and follow the crops.
+"""
+
+import math
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from maskwright.nn.blocks.pixel_loss import (
+    focused,
+    pixel_cross_entropy,
+    pixel_weights,
+    weighted_mean,
+)
+from maskwright.nn.blocks.soft_counts import one_hot
+
+
+class Config(BaseModel):
+    """Beta of the effective number, and the exponent of the focal loss (0: cross-entropy)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    beta: float = Field(0.9999, gt=0, lt=1)
+    gamma: float = Field(0.0, ge=0)
+
+
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`: sum(w l) / sum(w) over valid pixels."""
+    log_beta = math.log(config.beta)
+
+    def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        truth_BKHW = one_hot(labels_BHW, logits_BKHW.shape[1])
+        count_K = truth_BKHW.sum((0, 2, 3)).clamp(min=1).to(logits_BKHW.dtype)
+        weight_K = (1 - config.beta) / -(count_K * log_beta).expm1()
+        if class_weights_K is not None:
+            weight_K = weight_K * class_weights_K.to(weight_K)
+        entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)
+        weight_BHW = pixel_weights(labels_BHW, weight_K, logits_BKHW)
+        return weighted_mean(focused(entropy_BHW, config.gamma), weight_BHW)
+
+    return loss

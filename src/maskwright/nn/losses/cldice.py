@@ -1,0 +1,84 @@
+"""clDice, Shit et al. 2021 (arXiv:2003.07311), algorithms 1 and 2: for thin, connected things.
+
+1 - harmonic mean of how much of the predicted centre line lies in truth, and of the true
+centre line in the prediction. Ignored pixels count as outside. A class without a truth pixel
+in the batch is left out of the mean. It says nothing of width: add it to Dice, as the paper
+does ("dice + cldice").
+"""
+
+from collections.abc import Callable
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from maskwright.core.errors import ConfigError
+from maskwright.core.labels import IGNORE
+from maskwright.nn.blocks.soft_counts import mean_of_present, one_hot
+
+
+class Config(BaseModel):
+    """Indices of the thin classes (none: all); half their greatest width; smoothing, pixels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classes: tuple[int, ...] = ()
+    iterations: int = Field(5, ge=1)
+    smooth: float = Field(1.0, gt=0)
+
+
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`."""
+
+    def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        num_classes, over, smooth = logits_BKHW.shape[1], (0, 2, 3), config.smooth
+        chosen = _chosen(config.classes, num_classes)
+        truth_BkHW = one_hot(labels_BHW, num_classes)[:, chosen].to(logits_BKHW.dtype)
+        prob_BkHW = logits_BKHW.softmax(dim=1)[:, chosen] * (labels_BHW != IGNORE)[:, None]
+        true_line = _soft_skeleton(truth_BkHW, config.iterations)
+        line = _soft_skeleton(prob_BkHW, config.iterations)
+        precision_k = _share(line, truth_BkHW, smooth)
+        recall_k = _share(true_line, prob_BkHW, smooth)
+        cldice_k = 2 * precision_k * recall_k / (precision_k + recall_k)
+        weight_k = None if class_weights_K is None else class_weights_K[chosen]
+        return mean_of_present(1 - cldice_k, truth_BkHW.sum(over), weight_k)
+
+    return loss
+
+
+def _chosen(classes: tuple[int, ...], num_classes: int) -> list[int]:
+    foreign = [index for index in classes if not 0 <= index < num_classes]
+    if foreign:
+        raise ConfigError(
+            f"loss.config.cldice.classes has {foreign}; there are {num_classes} classes, "
+            f"0 to {num_classes - 1}"
+        )
+    return list(classes) or list(range(num_classes))
+
+
+def _share(line_BkHW: Tensor, region_BkHW: Tensor, smooth: float) -> Tensor:
+    """How much of the line lies in the region, by class."""
+    over = (0, 2, 3)
+    return ((line_BkHW * region_BkHW).sum(over) + smooth) / (line_BkHW.sum(over) + smooth)
+
+
+def _soft_skeleton(x_BkHW: Tensor, iterations: int) -> Tensor:
+    """What erosion takes away and opening does not bring back, gathered over the erosions."""
+    skeleton = torch.relu(x_BkHW - _opened(x_BkHW))
+    for _ in range(iterations):
+        x_BkHW = _eroded(x_BkHW)
+        delta = torch.relu(x_BkHW - _opened(x_BkHW))
+        skeleton = skeleton + torch.relu(delta - skeleton * delta)
+    return skeleton
+
+
+def _opened(x_BkHW: Tensor) -> Tensor:
+    return F.max_pool2d(_eroded(x_BkHW), 3, stride=1, padding=1)
+
+
+def _eroded(x_BkHW: Tensor) -> Tensor:
+    """Least of each pixel and its four neighbours, as in the paper's code."""
+    down = -F.max_pool2d(-x_BkHW, (3, 1), stride=1, padding=(1, 0))
+    across = -F.max_pool2d(-x_BkHW, (1, 3), stride=1, padding=(0, 1))
+    return torch.minimum(down, across)

@@ -1,0 +1,39 @@
+"""Focal Tversky loss, Abraham and Khan 2018 (arXiv:1810.07842), eq. 4.
+
+(1 - Tversky index)^(1 / gamma) by class; a class without a truth pixel in the batch is left
+out of the mean.
+"""
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
+
+NEARLY_RIGHT = 1e-6
+"""1 - index is kept above it: its root has no slope at 0."""
+
+
+class Config(BaseModel):
+    """Weights of false positives and negatives, the focus, and smoothing in pixels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alpha: float = Field(0.3, ge=0)
+    beta: float = Field(0.7, ge=0)
+    gamma: float = Field(4 / 3, ge=1, le=3)
+    smooth: float = Field(1.0, gt=0)
+
+
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`: (weighted) mean over the classes present."""
+
+    def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        counts = soft_counts(logits_BKHW, labels_BHW)
+        hit_K = counts.hit_K + config.smooth
+        error_K = config.alpha * counts.wrong_K + config.beta * counts.missed_K
+        lack_K = (error_K / (hit_K + error_K)).clamp(min=NEARLY_RIGHT)
+        return mean_of_present(lack_K ** (1 / config.gamma), counts.truth_K, class_weights_K)
+
+    return loss

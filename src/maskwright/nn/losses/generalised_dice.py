@@ -1,0 +1,37 @@
+"""Generalised Dice loss, Sudre et al. 2017 (arXiv:1707.03237), section 2.1.
+
+One Dice over all classes, each weighing 1 / (its area in truth)^2. A class without a truth
+pixel in the batch, whose weight would be infinite, is left out.
+"""
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from maskwright.nn.blocks.soft_counts import soft_counts
+
+
+class Config(BaseModel):
+    """Nothing to choose."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def build(
+    config: Config,  # noqa: ARG001  the contract of nn.losses
+    class_weights_K: Tensor | None,
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`; class weights multiply those of the areas."""
+
+    def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        counts = soft_counts(logits_BKHW, labels_BHW)
+        share_K = counts.truth_K / counts.valid.clamp(min=1)
+        weight_K = (counts.truth_K > 0) / share_K.clamp(min=1e-9) ** 2
+        if class_weights_K is not None:
+            weight_K = weight_K * class_weights_K.to(weight_K)
+        error = (weight_K * (counts.missed_K + counts.wrong_K)).sum()
+        area = (weight_K * (counts.truth_K + counts.predicted_K)).sum()
+        return error / area.clamp(min=1e-9)
+
+    return loss

@@ -1,0 +1,32 @@
+"""Soft Jaccard loss (1 - IoU), Rahman and Wang 2016, eq. 3, over the valid pixels of a batch.
+
+"Optimizing intersection-over-union in deep neural networks for image segmentation", ISVC 2016.
+A class without a truth pixel in the batch is left out of the mean.
+"""
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
+
+
+class Config(BaseModel):
+    """Smoothing added above and below the fraction, in pixels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    smooth: float = Field(1.0, gt=0)
+
+
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`: 1 - (weighted) mean IoU of classes present."""
+
+    def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        counts = soft_counts(logits_BKHW, labels_BHW)
+        union_K = counts.truth_K + counts.wrong_K
+        iou_K = (counts.hit_K + config.smooth) / (union_K + config.smooth)
+        return mean_of_present(1 - iou_K, counts.truth_K, class_weights_K)
+
+    return loss

@@ -1,0 +1,39 @@
+"""Online hard example mining, Shrivastava et al. 2016 (arXiv:1604.03540), for pixels.
+
+As in PSPNet (arXiv:1612.01105) and BiSeNet (arXiv:1808.00897): cross-entropy over the pixels
+whose own class has a probability below `threshold`, and over the least probable `min_kept` of
+the valid pixels where those are more.
+"""
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from maskwright.core.labels import IGNORE
+from maskwright.nn.blocks.pixel_loss import pixel_cross_entropy, pixel_weights, weighted_mean
+
+
+class Config(BaseModel):
+    """Probability above which a pixel is easy; share of valid pixels always learnt from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float = Field(0.7, gt=0, le=1)
+    min_kept: float = Field(1 / 16, gt=0, le=1)
+
+
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`: (weighted) mean over the hard pixels of the batch."""
+
+    def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)
+        valid_BHW = labels_BHW != IGNORE
+        chance_BHW = (-entropy_BHW.detach()).exp().where(valid_BHW, 2.0)
+        rising_N = chance_BHW.flatten().sort().values
+        last = (valid_BHW.sum() * config.min_kept).ceil().long().clamp(min=1) - 1
+        limit = rising_N.gather(0, last[None]).clamp(min=config.threshold)
+        weight_BHW = pixel_weights(labels_BHW, class_weights_K, logits_BKHW)
+        return weighted_mean(entropy_BHW, weight_BHW * (chance_BHW <= limit))
+
+    return loss

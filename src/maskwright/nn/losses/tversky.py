@@ -1,0 +1,33 @@
+"""Tversky loss, Salehi et al. 2017 (arXiv:1706.05721), eq. 3: Dice that weighs its two errors.
+
+A class without a truth pixel in the batch is left out of the mean.
+"""
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
+
+
+class Config(BaseModel):
+    """Weights of false positives and of false negatives; smoothing in pixels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alpha: float = Field(0.3, ge=0)
+    beta: float = Field(0.7, ge=0)
+    smooth: float = Field(1.0, gt=0)
+
+
+def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`: 1 - (weighted) mean Tversky index of classes present."""
+
+    def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        counts = soft_counts(logits_BKHW, labels_BHW)
+        hit_K = counts.hit_K + config.smooth
+        error_K = config.alpha * counts.wrong_K + config.beta * counts.missed_K
+        return mean_of_present(1 - hit_K / (hit_K + error_K), counts.truth_K, class_weights_K)
+
+    return loss
