@@ -21,6 +21,9 @@ from maskwright.data.synth import draw_street
 SIZE_HW = (1024, 2048)
 C = 19
 
+ROUNDING_PX = 1e-3
+"""Roots of whole numbers below 500 px differ by more; OpenCV rounds to float32."""
+
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -137,7 +140,7 @@ def near_by_distance(
     for index in range(C):
         outlines = [outline(labels_HW == index) for labels_HW in pair]
         for side, (mine, other) in enumerate((outlines, outlines[::-1])):
-            near = (mine & (far(other) <= reach_px)).sum() if other.any() else 0
+            near = (mine & (far(other) < reach_px + ROUNDING_PX)).sum() if other.any() else 0
             counts_4C[2 * side : 2 * side + 2, index] = mine.sum(), near
     return counts_4C
 
@@ -149,8 +152,8 @@ def scipy_px(outline_HW: NDArray[np.bool_]) -> NDArray[np.floating]:
 
 def opencv_px(outline_HW: NDArray[np.bool_]) -> NDArray[np.floating]:
     """Exact Euclidean distance but for rounding to float32."""
-    away = np.where(outline_HW, 0, 1).astype(np.uint8)
-    return cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) - 1e-4
+    away = (~outline_HW).view(np.uint8)
+    return cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def outline(inside_HW: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -37,7 +37,7 @@ def map_pairs(draw):
     num_classes = draw(st.sampled_from((1, 2, 3, 7, 254, 255)))
     block_px = draw(st.integers(1, 40))
     maps = [_blocks(rng, (height, width), num_classes, block_px) for _ in range(2)]
-    layout = draw(st.sampled_from(("plain", "transposed", "cut", "stepped")))
+    layout = draw(st.sampled_from(("plain", "transposed", "cut", "stepped", "locked")))
     return [_laid_out(labels_HW, layout) for labels_HW in maps], num_classes
 
 
@@ -55,6 +55,8 @@ def _laid_out(labels_HW, layout):
         return np.asfortranarray(labels_HW)
     if layout == "cut":
         return np.pad(labels_HW, 1)[1:-1, 1:-1]
+    if layout == "locked":
+        labels_HW.setflags(write=False)
     return np.repeat(labels_HW, 2, axis=1)[:, ::2] if layout == "stepped" else labels_HW
 
 
@@ -155,3 +157,8 @@ def test_a_diagonal_step_has_a_boundary_of_known_length(part):
 def test_the_fastest_installed_is_taken():
     pytest.importorskip("numba")
     assert kernel() is parts.load(KERNELS, "numba")
+
+
+def test_numpy_is_taken_where_numba_is_not_installed(monkeypatch):
+    monkeypatch.setattr("maskwright.core.kernel.find_spec", lambda name: None)
+    assert kernel.__wrapped__() is parts.load(KERNELS, "numpy")

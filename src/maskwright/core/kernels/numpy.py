@@ -4,6 +4,8 @@ Maps with few borders are counted by what changes from one row to the next; busy
 noise, by OpenCV's histogram.
 """
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ from ._bits import Plane, any_in_window, dilated, from_right, num_set, packed, u
 
 _MAX_HISTOGRAM_PX = 2**24
 """cv2.calcHist answers in float32, which holds every integer up to this one."""
+
+_STRIP_ROWS = 32
 
 _BUSY_RATIO = 0.1
 """Share of words that change from row to row above which the histogram is faster."""
@@ -89,10 +93,9 @@ def near_counts(
     """See `core.kernel.Kernel`."""
     truth_HW, predicted_HW = np.ascontiguousarray(truth_HW), np.ascontiguousarray(predicted_HW)
     counts_4C = np.zeros((4, num_classes), np.int64)
-    present = np.flatnonzero(_present(truth_HW) | _present(predicted_HW))
-    for index in present[present < num_classes].tolist():
-        truth, predicted = _outline(truth_HW, index), _outline(predicted_HW, index)
-        truth, predicted = _cropped(truth, predicted)
+    for index, rows in _rows_of_classes((truth_HW, predicted_HW), num_classes):
+        outlines = _outline(truth_HW[rows], index), _outline(predicted_HW[rows], index)
+        truth, predicted = _cropped(*outlines)
         counts_4C[:, index] = (
             num_set(truth),
             num_set(truth & dilated(predicted, reach_px)),
@@ -102,12 +105,20 @@ def near_counts(
     return counts_4C
 
 
-def _present(labels_HW: LabelMap) -> NDArray[np.bool_]:
-    """Which of the 256 values occur."""
-    if not labels_HW.size:
-        return np.zeros(256, np.bool_)
-    found = cv2.calcHist([labels_HW], [0], None, [256], [0, 256]).ravel() > 0
-    return np.asarray(found, np.bool_)
+def _rows_of_classes(
+    maps: tuple[LabelMap, ...], num_classes: int
+) -> Iterator[tuple[int, slice]]:
+    """Each class found, with the rows that hold all of it and one row more on both sides."""
+    tops = range(0, maps[0].shape[0], _STRIP_ROWS)
+    found = np.zeros((len(tops), 256), np.bool_)
+    for strip, top in enumerate(tops):
+        for labels_HW in maps:
+            part = labels_HW[top : top + _STRIP_ROWS]
+            found[strip] |= cv2.calcHist([part], [0], None, [256], [0, 256]).ravel() > 0
+    for index in np.flatnonzero(found[:, :num_classes].any(axis=0)).tolist():
+        strips = np.flatnonzero(found[:, index])
+        first, last = _STRIP_ROWS * int(strips[0]), _STRIP_ROWS * int(strips[-1] + 1)
+        yield index, slice(max(first - 1, 0), last + 1)
 
 
 def _outline(labels_HW: LabelMap, index: int) -> Plane:
