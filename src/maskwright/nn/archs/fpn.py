@@ -7,6 +7,8 @@ from torch import nn
 
 from maskwright.nn.encoders import quiet_smp
 
+GOOD_FOR = "Thin and small things in a given time; what the plan takes."
+
 
 class Config(BaseModel):
     """Widths of the pyramid and of the head that sums its levels, and spatial dropout.

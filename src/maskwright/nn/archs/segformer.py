@@ -1,6 +1,6 @@
 """SegFormer's all-MLP decoder, Xie et al. 2021 (arXiv:2105.15203), on any encoder.
 
-With the encoders mit_b0 ... mit_b5 it is the paper's network.
+With the encoders mit_b0 ... mit_b5 it is the paper's network SegFormer-B0 ... B5.
 """
 
 from typing import cast
@@ -8,25 +8,32 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.encoders import quiet_smp
+
+WIDE = ("mit_b2", "mit_b3", "mit_b4", "mit_b5")
+
+GOOD_FOR = "Scenes of many scales, at few parameters."
 
 
 class Config(BaseModel):
-    """Width of the unified features: 256 in the paper for B0 and B1, 768 above."""
+    """Width of the unified features; left out, it is 768 for mit_b2 to mit_b5 and else 256."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    decoder_channels: int = Field(256, gt=0)
+    decoder_channels: int | None = Field(None, gt=0)
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+    """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
     smp = quiet_smp()
     network = smp.Segformer(
         encoder,
         encoder_weights=None,
-        decoder_segmentation_channels=config.decoder_channels,
+        decoder_segmentation_channels=config.decoder_channels
+        or (768 if encoder in WIDE else 256),
         in_channels=in_channels,
         classes=num_classes,
     )
+    bear_lone_values(network)
     return cast("nn.Module", network)

@@ -7,6 +7,8 @@ from torch import nn
 
 from maskwright.nn.encoders import quiet_smp
 
+GOOD_FOR = "Small objects and sharp borders, where there is time to learn them."
+
 
 class Config(BaseModel):
     """Widths of the five decoder stages, coarsest first."""

@@ -1,0 +1,126 @@
+"""DPT, Ranftl et al. 2021 (arXiv:2103.13413): tokens of a transformer, fused as a pyramid."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from maskwright.nn.blocks.conv import conv_norm_relu
+from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.vit import VisionTransformerStages
+from maskwright.nn.encoders import quiet_smp
+
+ENCODERS = (
+    "vit_small_patch16_224",
+    "vit_tiny_patch16_224",
+    "vit_base_patch16_224",
+    "vit_large_patch16_224",
+    "vit_small_patch16_384",
+    "vit_tiny_patch16_384",
+    "vit_base_patch16_384",
+    "vit_large_patch16_384",
+    "deit3_small_patch16_224",
+    "deit3_base_patch16_224",
+    "deit3_large_patch16_224",
+    "deit3_small_patch16_384",
+    "deit3_base_patch16_384",
+    "deit3_large_patch16_384",
+)
+"""The paper's are vit_base_patch16_384 and vit_large_patch16_384."""
+
+STAGES = 4
+
+GOOD_FOR = "Global context from a pretrained transformer; many images, a GPU."
+
+
+class Config(BaseModel):
+    """How the class token is read, widths of the maps and of their fusion, and training.
+
+    `readout`: the class token is projected with each token ("cat", the paper's), added to it,
+    or ignored. `aux_weight` is that of a head on the fusion's last stage but one, in training;
+    0 leaves it away. `checkpointing` saves memory in training and costs time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    readout: Literal["cat", "add", "ignore"] = "cat"
+    stage_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
+    fusion_channels: int = Field(256, gt=0)
+    aux_weight: float = Field(0.2, ge=0)
+    checkpointing: bool = False
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`; logits at stride 2, enlarged bilinearly."""
+    return DPT(
+        config,
+        VisionTransformerStages(
+            encoder.removeprefix("tu-"),
+            stages=STAGES,
+            in_channels=in_channels,
+            checkpointing=config.checkpointing,
+        ),
+        num_classes,
+    )
+
+
+class DPT(nn.Module):
+    """Encoder and the library's decoder and head, with an auxiliary head to train by."""
+
+    def __init__(
+        self, config: Config, encoder: VisionTransformerStages, num_classes: int
+    ) -> None:
+        super().__init__()
+        quiet_smp()
+        from segmentation_models_pytorch.base import initialization
+        from segmentation_models_pytorch.decoders.dpt import decoder as library
+
+        self.encoder = encoder
+        self.decoder = library.DPTDecoder(
+            encoder_out_channels=[encoder.channels] * STAGES,
+            encoder_output_strides=[encoder.stride] * STAGES,
+            encoder_has_prefix_tokens=True,
+            readout=config.readout,
+            intermediate_channels=config.stage_channels,
+            fusion_channels=config.fusion_channels,
+        )
+        self.head = library.DPTSegmentationHead(config.fusion_channels, num_classes)
+        initialization.initialize_decoder(self.decoder)
+        initialization.initialize_head(self.head)
+        bear_lone_values(self)
+        self.aux_weight = config.aux_weight
+        width = config.fusion_channels
+        self.aux_head = _aux_head(width, num_classes) if config.aux_weight else None
+
+    def forward(self, x_BCHW: Tensor) -> Any:
+        """Logits; in training, also those of the auxiliary head at their own size."""
+        fused = before = None
+        for block, stage in zip(
+            self.decoder.fusion_blocks, reversed(self._maps(x_BCHW)), strict=True
+        ):
+            before, fused = fused, block(stage, fused)
+        logits_BKHW: Tensor = self.head(fused)
+        if self.aux_head is None or not self.training:
+            return logits_BKHW
+        return [logits_BKHW, self.aux_head(before)]
+
+    def _maps(self, x_BCHW: Tensor) -> list[Tensor]:
+        """Of strides 4, 8, 16 and 32, each `fusion_channels` wide."""
+        steps = zip(self.decoder.projection_blocks, self.decoder.reassemble_blocks, strict=True)
+        return [
+            reassemble(project(map_BChw, class_B1C))
+            for (project, reassemble), (map_BChw, class_B1C) in zip(
+                steps, self.encoder(x_BCHW), strict=True
+            )
+        ]
+
+    def loss(self, outputs: list[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
+        """The recipe's loss, plus `aux_weight` times that of the auxiliary head."""
+        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
+
+
+def _aux_head(width: int, num_classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        conv_norm_relu(width, width), nn.Dropout(0.1), nn.Conv2d(width, num_classes, 1)
+    )

@@ -1,0 +1,39 @@
+"""MA-Net, Fan et al. 2020 (doi:10.1109/ACCESS.2020.3025372): attention to places and scales."""
+
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.encoders import quiet_smp
+
+GOOD_FOR = "Organs and other shapes whose parts explain each other; medical images."
+
+
+class Config(BaseModel):
+    """Widths of the five decoder stages, coarsest first, and of the attention over places.
+
+    That attention compares every two places of the coarsest features: its memory grows with
+    the square of the image's area, 0.3 MB an image of 512 x 512, 67 MB one of 2048 x 2048.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
+    attention_channels: int = Field(64, gt=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    smp = quiet_smp()
+    network = smp.MAnet(
+        encoder,
+        encoder_weights=None,
+        decoder_channels=config.decoder_channels,
+        decoder_pab_channels=config.attention_channels,
+        in_channels=in_channels,
+        classes=num_classes,
+    )
+    bear_lone_values(network)
+    return cast("nn.Module", network)

@@ -1,0 +1,36 @@
+"""UPerNet, Xiao et al. 2018 (arXiv:1807.10221): a pyramid of features over pooled context."""
+
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.pooling import RegionMean
+from maskwright.nn.encoders import quiet_smp
+
+GOOD_FOR = "Scenes of many classes; the usual decoder of large transformer encoders."
+
+
+class Config(BaseModel):
+    """Width of the pyramid and of the features fused from it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decoder_channels: int = Field(512, gt=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
+    smp = quiet_smp()
+    network = smp.UPerNet(
+        encoder,
+        encoder_weights=None,
+        decoder_channels=config.decoder_channels,
+        in_channels=in_channels,
+        classes=num_classes,
+    )
+    for block in network.decoder.psp.blocks:
+        block[0] = RegionMean(block[0].output_size)
+    bear_lone_values(network)
+    return cast("nn.Module", network)

@@ -1,0 +1,67 @@
+"""Plain vision transformers of timm as encoders, for images of any size."""
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from .recompute import maybe_recomputed
+
+
+class VisionTransformerStages(nn.Module):
+    """Tokens after some blocks of a vision transformer of timm.
+
+    Position embeddings are resized bilinearly to the image, as DPT's authors do (timm's own
+    way compares sizes, which an exported graph cannot).
+
+    Args:
+        name: A VisionTransformer of timm with a class token.
+        stages: Into how many equal runs the blocks are parted; tokens are those at their ends.
+        in_channels: Channels of the image.
+        checkpointing: Compute activations again in the backward pass.
+    """
+
+    def __init__(
+        self, name: str, *, stages: int, in_channels: int, checkpointing: bool = False
+    ) -> None:
+        super().__init__()
+        self.model = timm.create_model(
+            name, in_chans=in_channels, num_classes=0, dynamic_img_size=True
+        )
+        self.model.norm = nn.Identity()  # of the classifier; would be left without a gradient
+        depth = len(self.model.blocks)
+        self.ends = tuple(depth * stage // stages - 1 for stage in range(1, stages + 1))
+        self.channels: int = self.model.embed_dim
+        self.stride: int = self.model.patch_embed.patch_size[0]
+        self.checkpointing = checkpointing
+
+    def forward(self, x_BCHW: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """(B, C, h, w) and the class token (B, 1, C) at the end of each stage."""
+        patch_BhwC = self.model.patch_embed(x_BCHW)
+        batch, height, width, channels = patch_BhwC.shape
+        tokens_BNC = self._placed(patch_BhwC)
+        found = []
+        for index, block in enumerate(self.model.blocks):
+            tokens_BNC = maybe_recomputed(block, checkpointing=self.checkpointing)(tokens_BNC)
+            if index in self.ends:
+                map_BNC = tokens_BNC[:, self.model.num_prefix_tokens :]
+                map_BChw = map_BNC.transpose(1, 2).reshape(batch, channels, height, width)
+                found.append((map_BChw, tokens_BNC[:, :1]))
+        return found
+
+    def _placed(self, patch_BhwC: Tensor) -> Tensor:
+        """Class token and patches, each with the embedding of its place."""
+        model = self.model
+        height, width = patch_BhwC.shape[1:3]
+        prefix = 0 if model.no_embed_class else model.num_prefix_tokens
+        grid_HW = model.patch_embed.grid_size
+        places_1CHW = model.pos_embed[:, prefix:].unflatten(1, grid_HW).permute(0, 3, 1, 2)
+        places_1Chw = nn.functional.interpolate(
+            places_1CHW, (height, width), mode="bilinear", align_corners=False
+        )
+        patches_BNC = patch_BhwC.flatten(1, 2) + places_1Chw.flatten(2).transpose(1, 2)
+        class_11C = model.cls_token
+        if prefix:
+            class_11C = class_11C + model.pos_embed[:, :prefix]
+        class_B1C = class_11C.expand(patch_BhwC.shape[0], -1, -1)
+        tokens_BNC: Tensor = model.norm_pre(torch.cat([class_B1C, patches_BNC], 1))
+        return tokens_BNC

@@ -1,0 +1,98 @@
+"""Architectures that stand on segmentation-models-pytorch give its numbers where it has any."""
+
+import pytest
+import torch
+
+from maskwright.nn.archs import pan
+from maskwright.nn.build import new_model
+from maskwright.nn.encoders import quiet_smp
+
+K = 3
+
+
+def network(name, encoder="test_resnet", **config):
+    torch.manual_seed(0)
+    return new_model({"name": name, "encoder": encoder, "config": config}, 3, K).network
+
+
+def test_unetplusplus_is_the_library_s_with_more_heads():
+    ours = network("unetplusplus", aux_weight=0).eval()
+    library = quiet_smp().UnetPlusPlus("tu-test_resnet", encoder_weights=None, classes=K).eval()
+    library.load_state_dict(ours.state_dict())
+    x = torch.rand(1, 3, 64, 96)
+    torch.testing.assert_close(ours(x), library(x))
+
+
+def test_unetplusplus_loss_is_the_weighted_mean_over_its_unets():
+    model = network("unetplusplus", aux_weight=0.5)
+    outputs = [torch.full((1, K, 4, 4), float(value)) for value in (1, 2, 3, 4)]
+    loss = model.loss(outputs, torch.zeros(1, 4, 4), lambda logits, _: logits.mean())
+    assert loss.item() == pytest.approx((1 + 0.5 * (2 + 3 + 4)) / 2.5)
+
+
+@pytest.mark.parametrize("size_HW", [(8, 8), (16, 24)])
+def test_pan_attends_as_the_library_does_where_that_can(size_HW):
+    torch.manual_seed(0)
+    library = (
+        quiet_smp().PAN("tu-test_resnet", encoder_weights=None, decoder_channels=8).decoder.fpa
+    )
+    library.eval()
+    x = torch.rand(2, library.mid[0].conv.in_channels, *size_HW)
+    torch.testing.assert_close(pan.PyramidAttention(library)(x), library(x))
+
+
+@pytest.mark.parametrize("name", ["deeplabv3", "deeplabv3plus"])
+def test_deeplab_doubles_its_rates_at_half_the_stride(name):
+    rates = {}
+    for stride in (8, 16):
+        modules = network(name, output_stride=stride).decoder.modules()
+        found = {m.dilation[0] for m in modules if isinstance(m, torch.nn.Conv2d)}
+        rates[stride] = sorted(found - {1})
+    assert rates == {16: [6, 12, 18], 8: [12, 24, 36]}
+
+
+def test_pspnet_and_dpt_learn_from_an_auxiliary_head_and_answer_without():
+    for model in (network("pspnet"), network("dpt", "vit_tiny_patch16_224")):
+        x, labels = torch.rand(1, 3, 64, 64), torch.zeros(1, 64, 64)
+        outputs = model.train()(x)
+        assert [o.shape[0] for o in outputs] == [1, 1]
+        weight = model.aux_weight
+        values = [o.mean() for o in outputs]
+        loss = model.loss(outputs, labels, lambda logits, _: logits.mean())
+        torch.testing.assert_close(loss, values[0] + weight * values[1], atol=1e-2, rtol=0.1)
+        assert model.eval()(x).shape == (1, K, 64, 64)
+
+
+def test_an_encoder_that_cannot_be_dilated_stands_under_a_short_pspnet():
+    assert network("pspnet", "vgg11", encoder_depth=3).eval()(torch.rand(1, 3, 64, 64)).shape
+
+
+@pytest.mark.parametrize(("encoder", "width"), [("mit_b1", 256), ("mit_b2", 768)])
+def test_segformer_is_as_wide_as_in_the_paper(encoder, width):
+    assert network("segformer", encoder).segmentation_head[0].in_channels == width
+
+
+def test_vision_transformer_sees_a_224_px_image_as_timm_does():
+    encoder = network("dpt", "vit_tiny_patch16_224").eval().encoder
+    x = torch.rand(1, 3, 224, 224)
+    theirs = encoder.model.forward_intermediates(
+        x, indices=list(encoder.ends), intermediates_only=True, return_prefix_tokens=True
+    )
+    for (map_BChw, class_B1C), (expected_BChw, expected_B1C) in zip(
+        encoder(x), theirs, strict=True
+    ):
+        torch.testing.assert_close(map_BChw, expected_BChw)
+        torch.testing.assert_close(class_B1C, expected_B1C)
+
+
+def test_checkpointing_changes_memory_and_no_number():
+    x = torch.rand(1, 3, 64, 64)
+    gradients = []
+    for checkpointing in (False, True):
+        model = network(
+            "dpt", "vit_tiny_patch16_224", aux_weight=0, checkpointing=checkpointing
+        ).train()
+        torch.manual_seed(1)
+        model(x).sum().backward()
+        gradients.append(model.encoder.model.patch_embed.proj.weight.grad)
+    torch.testing.assert_close(*gradients)
