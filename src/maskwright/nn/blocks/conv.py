@@ -80,8 +80,8 @@ def norm_relu_conv(
 
 
 def separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
-    """Depthwise 3 x 3, then 1 x 1, each normalised and rectified."""
+    """Depthwise 3 x 3, then 1 x 1, each normalised; rectified at the end."""
     return nn.Sequential(
-        conv_norm_relu(in_channels, in_channels, stride=stride, groups=in_channels),
+        conv_norm(in_channels, in_channels, stride=stride, groups=in_channels),
         conv_norm_relu(in_channels, out_channels, 1),
     )

@@ -1,0 +1,166 @@
+"""ENet, Paszke et al. 2016 (arXiv:1606.02147): few wide maps, early down-sampling, bottlenecks.
+
+Widths are the paper's for 3 channels; the first map has 13 more channels than the image.
+"""
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d, pad
+
+from maskwright.nn.blocks.conv import Norm, conv
+from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
+
+ENCODERS = ("own",)
+FIRST_CONV = 13
+DILATIONS = (2, 4, 8, 16)
+
+
+class Config(BaseModel):
+    """Spatial dropout in the first stage and in those after it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first_dropout: float = Field(0.01, ge=0, lt=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    return ENet(config, in_channels, num_classes)
+
+
+class ENet(nn.Module):
+    """Table 1 of the paper."""
+
+    def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        first, dropout = FIRST_CONV + in_channels, config.dropout
+        self.initial = conv(in_channels, FIRST_CONV, 3, stride=2)
+        self.initial_act = nn.Sequential(Norm(first), nn.PReLU(first))
+        self.down1 = Down(first, 64, config.first_dropout)
+        self.stage1 = nn.Sequential(*(_regular(64, config.first_dropout) for _ in range(4)))
+        self.down2 = Down(64, 128, dropout)
+        self.stage2 = _context_stage(dropout)
+        self.stage3 = _context_stage(dropout)
+        self.up4 = Up(128, 64, dropout)
+        self.stage4 = nn.Sequential(*(_regular(64, dropout, nn.ReLU) for _ in range(2)))
+        self.up5 = Up(64, first, dropout)
+        self.stage5 = _regular(first, dropout, nn.ReLU)
+        self.classify = nn.ConvTranspose2d(first, num_classes, 2, stride=2)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Logits of shape (B, K, H, W)."""
+        half = torch.cat([self.initial(x_BCHW), max_pool2d(x_BCHW, 2)], 1)
+        quarter, places1 = self.down1(self.initial_act(half))
+        eighth, places2 = self.down2(self.stage1(quarter))
+        eighth = self.stage3(self.stage2(eighth))
+        quarter = self.stage4(self.up4(eighth, places2))
+        half = self.stage5(self.up5(quarter, places1))
+        logits_BKHW: Tensor = self.classify(half)
+        return logits_BKHW
+
+
+class Bottleneck(nn.Module):
+    """The map plus a narrow way through `middle`."""
+
+    def __init__(self, extension: nn.Module, act: nn.Module) -> None:
+        super().__init__()
+        self.extension = extension
+        self.act = act
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, C, h, w)."""
+        found: Tensor = self.act(x_BChw + self.extension(x_BChw))
+        return found
+
+
+class Down(nn.Module):
+    """Half the size: the maxima, their missing channels zero, plus a narrow way."""
+
+    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
+        super().__init__()
+        narrow = out_channels // 4
+        self.missing = out_channels - in_channels
+        self.extension = nn.Sequential(
+            nn.Conv2d(in_channels, narrow, 2, stride=2, bias=False),
+            *_normed(narrow, nn.PReLU),
+            conv(narrow, narrow),
+            *_normed(narrow, nn.PReLU),
+            *_widened(narrow, out_channels, dropout),
+        )
+        self.act = nn.PReLU(out_channels)
+
+    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """The map at half the size, and the places of the maxima of the input's channels."""
+        pooled, places = pooled_with_places(x_BCHW)
+        filled = pad(pooled, (0, 0, 0, 0, 0, self.missing))
+        return self.act(filled + self.extension(x_BCHW)), places
+
+
+class Up(nn.Module):
+    """Twice the size: values put where the maxima were, plus a narrow way."""
+
+    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
+        super().__init__()
+        narrow = out_channels // 4
+        self.main = nn.Sequential(conv(in_channels, out_channels, 1), Norm(out_channels))
+        self.extension = nn.Sequential(
+            conv(in_channels, narrow, 1),
+            *_normed(narrow, nn.ReLU),
+            nn.ConvTranspose2d(narrow, narrow, 3, 2, 1, output_padding=1, bias=False),
+            *_normed(narrow, nn.ReLU),
+            *_widened(narrow, out_channels, dropout),
+        )
+
+    def forward(self, x_BChw: Tensor, places_BChw: Tensor) -> Tensor:
+        """(B, C, 2 h, 2 w)."""
+        return torch.relu(unpooled(self.main(x_BChw), places_BChw) + self.extension(x_BChw))
+
+
+def _context_stage(dropout: float) -> nn.Sequential:
+    """Bottlenecks 2.1 to 2.8: plain and asymmetric ones between those of growing dilation."""
+    stage = nn.Sequential()
+    for i, dilation in enumerate(DILATIONS):
+        stage.append(_regular(128, dropout) if i % 2 == 0 else _asymmetric(128, dropout))
+        stage.append(_regular(128, dropout, dilation=dilation))
+    return stage
+
+
+def _regular(
+    channels: int, dropout: float, act: type[nn.Module] = nn.PReLU, *, dilation: int = 1
+) -> nn.Module:
+    narrow = channels // 4
+    return _bottleneck(channels, dropout, act, [conv(narrow, narrow, dilation=dilation)])
+
+
+def _asymmetric(channels: int, dropout: float) -> nn.Module:
+    narrow = channels // 4
+    pair = [conv(narrow, narrow, (5, 1)), conv(narrow, narrow, (1, 5))]
+    return _bottleneck(channels, dropout, nn.PReLU, pair)
+
+
+def _bottleneck(
+    channels: int, dropout: float, act: type[nn.Module], middle: list[nn.Conv2d]
+) -> nn.Module:
+    narrow = channels // 4
+    extension = nn.Sequential(
+        conv(channels, narrow, 1),
+        *_normed(narrow, act),
+        *middle,
+        *_normed(narrow, act),
+        *_widened(narrow, channels, dropout),
+    )
+    return Bottleneck(extension, _act(act, channels))
+
+
+def _normed(channels: int, act: type[nn.Module]) -> tuple[nn.Module, nn.Module]:
+    return Norm(channels), _act(act, channels)
+
+
+def _act(act: type[nn.Module], channels: int) -> nn.Module:
+    return act(channels) if act is nn.PReLU else act()
+
+
+def _widened(narrow: int, channels: int, dropout: float) -> tuple[nn.Module, ...]:
+    return conv(narrow, channels, 1), Norm(channels), nn.Dropout2d(dropout)

@@ -1,0 +1,135 @@
+"""Fast-SCNN, Poudel et al. 2019 (arXiv:1902.04502): two branches, one beginning."""
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, separable
+from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.pooling import RegionMean
+from maskwright.nn.blocks.resize import enlarged, to_size_of
+
+ENCODERS = ("own",)
+BINS = (1, 2, 3, 6)
+STAGES = ((64, 2), (96, 2), (128, 1))
+"""Width and stride of the three stages of bottlenecks."""
+
+
+class Config(BaseModel):
+    """Repeats and expansion of the bottlenecks, dropout before the scores, auxiliary losses.
+
+    In training two more heads, after learning to down-sample and after the global features,
+    add `aux_weight` times their loss each; with 0 they are not built.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    num_blocks: int = Field(3, gt=0)
+    expansion: int = Field(6, gt=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    aux_weight: float = Field(0.4, ge=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    return FastSCNN(config, in_channels, num_classes)
+
+
+class FastSCNN(nn.Module):
+    """Table 1 of the paper."""
+
+    def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.aux_weight = config.aux_weight
+        self.learn_to_shrink = nn.Sequential(
+            conv_norm_relu(in_channels, 32, stride=2),
+            separable(32, 48, stride=2),
+            separable(48, 64, stride=2),
+        )
+        self.global_features = nn.Sequential(*_stages(config), Pyramid(128))
+        self.fuse_low = nn.Sequential(
+            conv_norm_relu(128, 128, dilation=4, groups=128), conv_norm(128, 128, 1)
+        )
+        self.fuse_high = conv_norm(64, 128, 1)
+        self.head = nn.Sequential(
+            separable(128, 128),
+            separable(128, 128),
+            nn.Dropout(config.dropout),
+            nn.Conv2d(128, num_classes, 1),
+        )
+        if self.aux_weight:
+            self.aux_heads = nn.ModuleList(_aux_head(c, num_classes) for c in (64, 128))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Logits of shape (B, K, H, W); in training the auxiliary heads' too, smaller."""
+        high = self.learn_to_shrink(x_BCHW)
+        low = self.global_features(high)
+        fused = torch.relu(self.fuse_high(high) + self.fuse_low(to_size_of(low, high)))
+        logits_BKHW = enlarged(self.head(fused), 8)
+        if not (self.training and self.aux_weight):
+            return logits_BKHW
+        return logits_BKHW, self.aux_heads[0](high), self.aux_heads[1](low)
+
+    def loss(
+        self, outputs: Sequence[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss
+    ) -> Tensor:
+        """The contract of `nn.archs`."""
+        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
+
+
+class Bottleneck(nn.Module):
+    """Inverted residual of MobileNetV2: wide, depthwise, narrow."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, expansion: int
+    ) -> None:
+        super().__init__()
+        wide = in_channels * expansion
+        self.residual = stride == 1 and in_channels == out_channels
+        self.body = nn.Sequential(
+            conv_norm_relu(in_channels, wide, 1),
+            conv_norm_relu(wide, wide, stride=stride, groups=wide),
+            conv_norm(wide, out_channels, 1),
+        )
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, C, h / stride, w / stride)."""
+        found: Tensor = self.body(x_BChw)
+        return x_BChw + found if self.residual else found
+
+
+class Pyramid(nn.Module):
+    """Means over 1, 2, 3 and 6 bins a side beside the map itself, mixed to its width."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        narrow = channels // len(BINS)
+        self.levels = nn.ModuleList(
+            nn.Sequential(RegionMean(bins), conv_norm_relu(channels, narrow, 1))
+            for bins in BINS
+        )
+        self.mix = conv_norm_relu(2 * channels, channels, 1)
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, C, h, w)."""
+        levels = [to_size_of(level(x_BChw), x_BChw) for level in self.levels]
+        mixed: Tensor = self.mix(torch.cat([x_BChw, *levels], 1))
+        return mixed
+
+
+def _stages(config: Config) -> list[nn.Module]:
+    blocks: list[nn.Module] = []
+    channels = 64
+    for width, stride in STAGES:
+        for i in range(config.num_blocks):
+            blocks.append(
+                Bottleneck(channels, width, stride if i == 0 else 1, config.expansion)
+            )
+            channels = width
+    return blocks
+
+
+def _aux_head(channels: int, num_classes: int) -> nn.Sequential:
+    return conv_norm_relu(channels, 32).append(nn.Conv2d(32, num_classes, 1))

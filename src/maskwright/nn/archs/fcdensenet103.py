@@ -1,0 +1,108 @@
+"""FC-DenseNet (Tiramisu), Jégou et al. 2016 (arXiv:1611.09326): dense blocks down and up.
+
+FC-DenseNet56 is `down_layers` (4, 4, 4, 4, 4), `bottleneck_layers` 4 and `growth` 12;
+FC-DenseNet67 has 5 of each and growth 16.
+"""
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from maskwright.nn.blocks.conv import conv, norm_relu_conv
+from maskwright.nn.blocks.recompute import maybe_recomputed
+
+ENCODERS = ("own",)
+
+
+class Config(BaseModel):
+    """Layers of the dense blocks (the way up has those of the way down, in reverse) and widths.
+
+    `gradient_checkpointing` computes each dense layer again in the backward pass.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    down_layers: tuple[int, int, int, int, int] = (4, 5, 7, 10, 12)
+    bottleneck_layers: int = Field(15, gt=0)
+    growth: int = Field(16, gt=0)
+    first_channels: int = Field(48, gt=0)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    gradient_checkpointing: bool = False
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    return FCDenseNet(config, in_channels, num_classes)
+
+
+class FCDenseNet(nn.Module):
+    """Tables 1 and 2 of the paper."""
+
+    def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.first = conv(in_channels, config.first_channels)
+        self.down_blocks, self.shrink = nn.ModuleList(), nn.ModuleList()
+        self.enlarge, self.up_blocks = nn.ModuleList(), nn.ModuleList()
+        channels, skips = config.first_channels, []
+        for num_layers in config.down_layers:
+            self.down_blocks.append(Dense(channels, num_layers, config))
+            channels += num_layers * config.growth
+            skips.append(channels)
+            self.shrink.append(_shrunk(channels, config.dropout))
+        self.bottleneck = Dense(channels, config.bottleneck_layers, config)
+        new = config.bottleneck_layers * config.growth
+        for num_layers, skip in zip(reversed(config.down_layers), reversed(skips), strict=True):
+            self.enlarge.append(nn.ConvTranspose2d(new, new, 3, 2, 1, output_padding=1))
+            self.up_blocks.append(Dense(new + skip, num_layers, config))
+            channels, new = new + skip, num_layers * config.growth
+        self.classify = nn.Conv2d(channels + new, num_classes, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Logits of shape (B, K, H, W)."""
+        x, skips = self.first(x_BCHW), []
+        for block, shrink in zip(self.down_blocks, self.shrink, strict=True):
+            x = torch.cat([x, block(x)], 1)
+            skips.append(x)
+            x = shrink(x)
+        new = self.bottleneck(x)
+        for enlarge, block in zip(self.enlarge, self.up_blocks, strict=True):
+            x = torch.cat([enlarge(new), skips.pop()], 1)
+            new = block(x)
+        logits_BKHW: Tensor = self.classify(torch.cat([x, new], 1))
+        return logits_BKHW
+
+
+class Dense(nn.Module):
+    """Layers that each see the input and what all layers before them have added."""
+
+    def __init__(self, channels: int, num_layers: int, config: Config) -> None:
+        super().__init__()
+        self.checkpointing = config.gradient_checkpointing
+        growth = config.growth
+        self.layers = nn.ModuleList(
+            Layer(channels + i * growth, growth, config.dropout) for i in range(num_layers)
+        )
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, layers x growth, h, w): the added maps alone."""
+        maps = [x_BChw]
+        for layer in self.layers:
+            maps.append(maybe_recomputed(layer, checkpointing=self.checkpointing)(*maps))
+        return torch.cat(maps[1:], 1)
+
+
+class Layer(nn.Module):
+    """Normalisation, ReLU, 3 x 3, dropout, on the maps so far."""
+
+    def __init__(self, channels: int, growth: int, dropout: float) -> None:
+        super().__init__()
+        self.body = norm_relu_conv(channels, growth).append(nn.Dropout(dropout))
+
+    def forward(self, *maps_BChw: Tensor) -> Tensor:
+        """(B, growth, h, w)."""
+        added: Tensor = self.body(torch.cat(maps_BChw, 1))
+        return added
+
+
+def _shrunk(channels: int, dropout: float) -> nn.Sequential:
+    return norm_relu_conv(channels, channels, 1).extend([nn.Dropout(dropout), nn.MaxPool2d(2)])
