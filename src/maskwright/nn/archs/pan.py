@@ -1,0 +1,79 @@
+"""PAN, Li et al. 2018 (arXiv:1805.10180): pyramid attention over context guides the skips."""
+
+from typing import Any, Literal, cast
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, max_pool2d
+
+from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.encoders import quiet_smp
+
+GOOD_FOR = "Large and small objects in one image, with a light decoder."
+
+
+class Config(BaseModel):
+    """Stride of the coarsest features (the paper's is 16) and width of the decoder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    output_stride: Literal[16, 32] = 16
+    decoder_channels: int = Field(32, gt=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    smp = quiet_smp()
+    network = smp.PAN(
+        encoder,
+        encoder_weights=None,
+        encoder_output_stride=config.output_stride,
+        decoder_channels=config.decoder_channels,
+        in_channels=in_channels,
+        classes=num_classes,
+    )
+    network.decoder.fpa = PyramidAttention(network.decoder.fpa)
+    bear_lone_values(network)
+    return cast("nn.Module", network)
+
+
+class PyramidAttention(nn.Module):
+    """The library's block for maps of every size; its own pools those below 8 x 8 to nothing.
+
+    Maps of a multiple of 8 give the same numbers.
+    """
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.whole = block.branch1
+        self.mid = block.mid
+        self.down = nn.ModuleList([block.down1[1:], block.down2[1:], block.down3[1:]])
+        self.level1, self.level2 = block.conv1, block.conv2
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                # Zeros put around the map first: in bfloat16 on a CPU (torch 2.15) the gradient
+                # of a kernel's taps that only ever see padding is memory left unset.
+                module.padding_mode = "constant"  # type: ignore[assignment]
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, decoder_channels, h, w)."""
+        half = self.down[0](_halved(x_BChw))
+        quarter = self.down[1](_halved(half))
+        eighth = self.down[2](_halved(quarter))
+        context = self.level2(quarter) + _to_size_of(eighth, quarter)
+        context = self.level1(half) + _to_size_of(context, half)
+        attention = _to_size_of(context, x_BChw)
+        found: Tensor = attention * self.mid(x_BChw) + _to_size_of(self.whole(x_BChw), x_BChw)
+        return found
+
+
+def _halved(x_BChw: Tensor) -> Tensor:
+    """Maxima of 2 x 2 windows; those at an odd end are cut by the border."""
+    height, width = x_BChw.shape[-2:]
+    margin = (0, (width + 1) // 2 * 2 - width, 0, (height + 1) // 2 * 2 - height)
+    return max_pool2d(torch.nn.functional.pad(x_BChw, margin, mode="replicate"), 2)
+
+
+def _to_size_of(x_BChw: Tensor, like_BChw: Tensor) -> Tensor:
+    return interpolate(x_BChw, like_BChw.shape[-2:], mode="bilinear", align_corners=True)
