@@ -51,3 +51,14 @@ def test_series_at_the_edges_can_be_drawn(values):
     svg = series_chart(["a", "b"], [Line("soil", (255, 255, 255), np.array(values))])
     assert "nan" not in svg
     drawn(svg)
+
+
+def test_names_stay_inside_and_apart_where_many_lines_end_at_the_bottom():
+    low = [Line(f"low {i}", (0, 0, 0), np.array([1.0, 0.1 * i])) for i in range(7)]
+    high = Line("high", (9, 9, 9), np.array([90.0, 93.0]))
+    texts = list(drawn(series_chart(["a", "b"], [high, *low])).iter("text"))
+    at = sorted(float(t.get("y")) for t in texts if t.text.startswith(("low", "high")))
+    assert len(at) == 8
+    assert 0 < at[0] < 60
+    assert at[-1] < 300
+    assert min(np.diff(at)) >= 15.9

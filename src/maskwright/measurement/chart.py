@@ -57,7 +57,7 @@ def series_chart(keys: Sequence[str], lines: Sequence[Line]) -> str:
     top = _round_up(max((float(np.nanmax(x.percent_N)) for x in shown), default=1.0))
     frame = _Frame(min(len(keys), _MOST_POINTS), top, right_px)
     drawn = "".join(
-        _line(line, _DASHES[place % len(_DASHES)], frame) for place, line in enumerate(shown)
+        _line(line, _DASHES[lines.index(line) % len(_DASHES)], frame) for line in shown
     )
     title = f"Percent of the labelled pixels over {len(keys)} images"
     return (
@@ -107,15 +107,17 @@ def _names(lines: Sequence[Line], names: Sequence[str], frame: _Frame) -> str:
     """Names beside the ends of their lines, moved apart where they would overlap."""
     ends = [_last(line.percent_N) for line in lines]
     order = sorted(range(len(lines)), key=lambda i: -ends[i])
-    at, least = {}, float(_TOP_PX)
+    at, least, most = {}, float(_TOP_PX), float(_HEIGHT_PX - _BOTTOM_PX + 6)
     for i in order:
         at[i] = max(frame.y(ends[i]), least)
         least = at[i] + _LINE_PX
-    over = max(0.0, least - _LINE_PX - (_HEIGHT_PX - _BOTTOM_PX + 6))
+    for i in reversed(order):
+        at[i] = min(at[i], most)
+        most = at[i] - _LINE_PX
     return "".join(
-        f'<rect x="{frame.right_px + 8:g}" y="{at[i] - over - 4:.1f}" width="9" height="9" '
+        f'<rect x="{frame.right_px + 8:g}" y="{at[i] - 4:.1f}" width="9" height="9" '
         f'fill="{_ink(lines[i].color)}"/><text x="{frame.right_px + 22:g}" '
-        f'y="{at[i] - over + 5:.1f}">{escape(names[i])}</text>'
+        f'y="{at[i] + 5:.1f}">{escape(names[i])}</text>'
         for i in order
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.labels import IGNORE
 from .change import Change
 from .changemap import COLORS, OTHER, UNLABELLED, Legend
 from .chart import Line, series_chart
@@ -31,6 +32,7 @@ from .text import images
 
 _MOST_FAILED = 20
 _MOST_ROIS = 100
+_MOST_CHARTS = 6
 _MOST_ROWS = 12
 _MOST_IN_MATRIX = 14
 
@@ -124,19 +126,24 @@ def _coverage(found: Measurements) -> str:
 def _series(found: Measurements) -> str:
     if len(found.images) < 2:
         return ""
+    note = "Percent of the labelled pixels, images in the order of their names."
+    if len(found.labels) > 8:
+        note += " The eight classes that cover most; coverage.csv has all."
+    body = _chart(found, [image["percent"] for image in found.images])
+    return section("Over the images", note, body)
+
+
+def _chart(found: Measurements, percents: Sequence[Mapping[str, float | None]]) -> str:
+    """The series of one place; `percents` by class for every image."""
     lines = [
         Line(
             entry.name,
             entry.color,
-            np.array([_nan(i["percent"][entry.name]) for i in found.images], np.float64),
+            np.array([_nan(p.get(entry.name)) for p in percents], np.float64),
         )
         for entry in found.labels
     ]
-    keys = [image["key"] for image in found.images]
-    note = "Percent of the labelled pixels, images in the order of their names."
-    if len(lines) > 8:
-        note += " The eight classes that cover most; coverage.csv has all."
-    return section("Over the images", note, series_chart(keys, lines))
+    return series_chart([image["key"] for image in found.images], lines)
 
 
 def _rois(found: Measurements) -> str:
@@ -151,7 +158,11 @@ def _rois(found: Measurements) -> str:
     note = "Share of the labelled pixels in each region, over all images that show it."
     if len(rois) > _MOST_ROIS:
         note += f" The first {_MOST_ROIS} of {len(rois)}; coverage.csv has all."
-    return section("Regions of interest", note, table(heads, rows[:_MOST_ROIS]))
+    charts = ""
+    if len(found.images) > 1:
+        shares = {n: [i["rois"][n] for i in found.images] for n in list(rois)[:_MOST_CHARTS]}
+        charts = "".join(f"<h3>{escape(n)}</h3>{_chart(found, s)}" for n, s in shares.items())
+    return section("Regions of interest", note, table(heads, rows[:_MOST_ROIS]) + charts)
 
 
 def _roi_cells(
@@ -289,8 +300,10 @@ def _pictures(found: Measurements) -> str:
     total = len(found.images)
     note = "" if len(found.pictures) == total else f"{len(found.pictures)} of {total} images"
     note += ", those that fail a rule first." if note and found.failed_keys else ""
-    colors = legend((entry.color, entry.name) for entry in found.labels)
-    return section("Pictures", note, colors + _grid(found.pictures))
+    entries: list[tuple[Any, str]] = [(entry.color, entry.name) for entry in found.labels]
+    if found.coverage[WHOLE].ignored_px:
+        entries.append((found.labels.palette[IGNORE], "ignored"))
+    return section("Pictures", note, legend(entries) + _grid(found.pictures))
 
 
 def _grid(pictures: Mapping[str, bytes]) -> str:
