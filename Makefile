@@ -43,6 +43,7 @@ bench-scores: .venv/installed-all
 	$(BIN)/python benchmarks/scores.py
 
 picture: demo
+	$(BIN)/python benchmarks/report_picture.py docs/images/report.png
 	$(BIN)/python benchmarks/picture.py demo docs/images/result.png
 
 # Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.
