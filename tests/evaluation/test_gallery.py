@@ -5,8 +5,8 @@ import re
 import numpy as np
 
 from maskwright.core import IGNORE, LabelSpec
+from maskwright.core.display import indexed_png, jpeg
 from maskwright.evaluation.gallery import Shot, gallery, legend
-from maskwright.inference.display import indexed_png, jpeg
 
 LABELS = LabelSpec.of_names(("sky", "<road>", "car"))
 

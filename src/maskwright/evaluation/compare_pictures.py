@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
+from ..core.display import indexed_png, jpeg
 from ..core.errors import DataError, MaskwrightError
 from ..core.labels import IGNORE, LabelMap, LabelSpec
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
-from ..inference.display import indexed_png, jpeg
 from ..metrics import region
 from .compare_read import Pair, Side
 from .extremes import IGNORED_RGB, WRONG_RGB, marked, shown_size, smaller

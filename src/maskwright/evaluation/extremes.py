@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.display import Rgb, indexed_png, jpeg, to_rgb
 from ..core.labels import IGNORE, LabelMap
 from ..core.sample import Sample
-from ..inference.display import Rgb, indexed_png, jpeg, to_rgb
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
+from ..core.display import heat_palette, indexed_png, overlay, rgb_png, to_rgb
 from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
 from ..data.schema import FILE_NAME, DatasetFile, write_dataset_file
-from .display import heat_palette, indexed_png, overlay, rgb_png, to_rgb
 
 COVERAGE = "coverage.csv"
 COLUMNS = ("image", "class", "pixels", "percent")

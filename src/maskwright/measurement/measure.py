@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.atomic import into_folder, write_json, write_text
+from ..core.display import rgb_png
 from ..core.errors import DataError, OutputError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
@@ -25,7 +26,7 @@ from .coverage import WHOLE, Coverage, added
 from .figures import Figures, measure_map
 from .measurements import Measurements
 from .page import render
-from .pictures import Gallery, class_colors, draw_figures, png, small_jpeg
+from .pictures import Gallery, class_colors, draw_figures, small_jpeg
 from .roi import Mask
 from .series import Series, Wanted, open_series
 from .summary import image_summary
@@ -163,7 +164,7 @@ def _overlay(series: Series, seen: _Seen, folder: Path) -> Picture:
         colored_HW3, seen.figures, seen.masks, series.ground.scale(seen.key)
     )
     if series.task.draws or seen.masks:
-        _put(folder / "overlay" / f"{seen.key}.png", png(drawn_HW3))
+        _put(folder / "overlay" / f"{seen.key}.png", rgb_png(drawn_HW3))
     return drawn_HW3
 
 
@@ -187,7 +188,7 @@ def _changes(
         change = Change.of(before_HW, after_HW, len(series.spec), series.ground.scale(key))
         painted_HW3 = paint_change(before_HW, after_HW, legend, series.spec)
         lines = change_lines(change, legend, series.spec, series.ground.area_unit)
-        _put(folder / "change" / f"{key}.png", png(with_words(painted_HW3, lines)))
+        _put(folder / "change" / f"{key}.png", rgb_png(with_words(painted_HW3, lines)))
         if key in shown:
             pictures[key] = small_jpeg(painted_HW3)
     return {key: pictures[key] for key in shown}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from ..core.display import jpeg
 from ..core.labels import LabelMap, LabelSpec
 from .changemap import Picture
 from .draw import draw_boxes, draw_gap, draw_skeleton
@@ -50,11 +51,6 @@ def draw_rois(shown_HW3: Picture, rois: Mapping[str, Mask]) -> Picture:
     return drawn_HW3
 
 
-def png(picture: Picture) -> bytes:
-    """An RGB PNG file."""
-    return _encoded(".png", picture, [])
-
-
 def small_jpeg(picture: Picture) -> bytes:
     """A JPEG file to look at in the report, of 400 to 900 px or so at its longer side."""
     enlarged = _LEAST_SIDE_PX // max(picture.shape[:2])
@@ -66,14 +62,7 @@ def small_jpeg(picture: Picture) -> bytes:
             cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA),
             np.uint8,
         )
-    return _encoded(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
-
-
-def _encoded(suffix: str, picture: Picture, options: list[int]) -> bytes:
-    done, content = cv2.imencode(suffix, picture[..., ::-1], options)
-    if not done:
-        raise ValueError(f"OpenCV cannot write {picture.shape} as {suffix}")
-    return bytes(np.asarray(content, np.uint8).tobytes())
+    return jpeg(picture)
 
 
 class Gallery:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.display import to_rgb
 from ..core.errors import ConfigError, DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress
@@ -100,12 +101,7 @@ class Series:
             raise DataError(
                 f"{path}: image is {image_HWC.shape[:2]} (H, W), its map is {size_HW}"
             )
-        channels = [0, 1, 2] if image_HWC.shape[2] >= 3 else [0, 0, 0]
-        shown_HW3 = image_HWC[..., channels]
-        if shown_HW3.dtype == np.uint8:
-            return np.ascontiguousarray(shown_HW3)
-        brightest = max(1, int(shown_HW3.max(initial=0)))
-        return (shown_HW3 * np.float32(255 / brightest)).astype(np.uint8)
+        return to_rgb(image_HWC)
 
 
 def open_series(maps: Path, wanted: Wanted, progress: Progress) -> Series:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from maskwright.core import LabelSpec
-from maskwright.inference.display import heat_palette, indexed_png, overlay, rgb_png, to_rgb
+from maskwright.core.display import heat_palette, indexed_png, overlay, rgb_png, to_rgb
 
 
 def opened(content):

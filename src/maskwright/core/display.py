@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core.labels import LabelMap
+from .labels import LabelMap
 
 Rgb = NDArray[np.uint8]
 
