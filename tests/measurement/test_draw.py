@@ -81,7 +81,7 @@ def test_pixels_that_are_not_square_turn_the_disc_into_an_ellipse():
     assert np.ptp(lowest) == pytest.approx(2 * 40 * np.sqrt(1 - 0.5**2), abs=9)
 
 
-@pytest.mark.parametrize("size_HW", [(60, 80), SIZE_HW, (1200, 1600)])
+@pytest.mark.parametrize("size_HW", [(60, 80), SIZE_HW, (750, 1000)])
 def test_pictures_keep_their_size_and_the_one_given_is_left_alone(size_HW):
     mask_HW = np.zeros(size_HW, bool)
     mask_HW[:5, :9], mask_HW[-5:, -9:] = True, True
