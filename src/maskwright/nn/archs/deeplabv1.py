@@ -1,0 +1,58 @@
+"""DeepLab-LargeFOV, Chen et al. 2015 (arXiv:1412.7062): VGG16 at stride 8, with holes.
+
+The paper refines its scores by a dense CRF after training; that is no part of the network.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from maskwright.nn.blocks.dilated_vgg import dilate_vgg
+from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.resize import enlarged
+from maskwright.nn.encoders import quiet_smp
+
+STRIDE = 8
+ENCODERS = ("vgg16", "vgg16_bn")
+GOOD_FOR = "A known baseline of the field; newer parts give more in less time."
+
+
+class Config(BaseModel):
+    """Width and rate of the layer with the large field of view, and dropout after it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decoder_channels: int = Field(1024, gt=0)
+    rate: int = Field(12, gt=0)
+    dropout: float = Field(0.5, ge=0, lt=1)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`; logits at stride 8, enlarged bilinearly."""
+    network = quiet_smp().encoders.get_encoder(encoder, in_channels=in_channels)
+    dilate_vgg(network)
+    bear_lone_values(network)
+    return LargeFOV(config, network, num_classes)
+
+
+class LargeFOV(nn.Module):
+    """The fully connected layers of VGG16, of which the first sees widely with few weights."""
+
+    def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
+        super().__init__()
+        self.encoder: nn.Module = encoder
+        width, rate = config.decoder_channels, config.rate
+        self.head = nn.Sequential(
+            nn.Conv2d(encoder.out_channels[-1], width, 3, padding=rate, dilation=rate),
+            nn.ReLU(),
+            nn.Dropout2d(config.dropout),
+            nn.Conv2d(width, width, 1),
+            nn.ReLU(),
+            nn.Dropout2d(config.dropout),
+            nn.Conv2d(width, num_classes, 1),
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, K, H, W)."""
+        return enlarged(self.head(self.encoder(x_BCHW)[-1]), STRIDE)

@@ -1,0 +1,118 @@
+"""DeepLab v2, Chen et al. 2016 (arXiv:1606.00915): summed over rates, largest over scales.
+
+The paper refines its scores by a dense CRF after training; that is no part of the network.
+"""
+
+from functools import reduce
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.dilated_vgg import dilate_vgg
+from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.encoders import quiet_smp
+
+STRIDE = 8
+ENCODERS = ("resnet101", "resnet50", "resnet34", "resnet18", "vgg16", "vgg16_bn")
+RATES = {"small": (2, 4, 8, 12), "large": (6, 12, 18, 24)}
+"""ASPP-S and ASPP-L."""
+
+QUARTERS = (2, 3)
+"""Further sizes of the image, in quarters of its own."""
+
+GOOD_FOR = "A known baseline of the field; newer parts give more in less time."
+
+
+class Config(BaseModel):
+    """Field of view (ASPP-S or ASPP-L), width and dropout over a VGG, and several scales.
+
+    `multi_scale`: the image is scored at half, three quarters and all of its size, and the
+    largest score of each class counts; in training each size has a loss of its own too, of
+    weight `aux_weight`. It takes 1.8 times as long.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field_of_view: Literal["small", "large"] = "large"
+    decoder_channels: int = Field(1024, gt=0)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    multi_scale: bool = True
+    aux_weight: float = Field(1.0, ge=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`; logits at stride 8, enlarged bilinearly."""
+    is_vgg = encoder.startswith("vgg")
+    network = quiet_smp().encoders.get_encoder(
+        encoder, in_channels=in_channels, output_stride=32 if is_vgg else STRIDE
+    )
+    if is_vgg:
+        dilate_vgg(network)
+    bear_lone_values(network)
+    channels = network.out_channels[-1]
+    branch = _vgg_branch if is_vgg else _branch
+    pyramid = [
+        branch(config, channels, num_classes, rate) for rate in RATES[config.field_of_view]
+    ]
+    return DeepLabV2(config, network, pyramid)
+
+
+def _branch(config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:
+    return nn.Conv2d(in_channels, num_classes, 3, padding=rate, dilation=rate)
+
+
+def _vgg_branch(config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:
+    """The fully connected layers of VGG16, at one rate."""
+    width = config.decoder_channels
+    return nn.Sequential(
+        nn.Conv2d(in_channels, width, 3, padding=rate, dilation=rate),
+        nn.ReLU(),
+        nn.Dropout2d(config.dropout),
+        nn.Conv2d(width, width, 1),
+        nn.ReLU(),
+        nn.Dropout2d(config.dropout),
+        nn.Conv2d(width, num_classes, 1),
+    )
+
+
+class DeepLabV2(nn.Module):
+    """Encoder and pyramid, run on the image in each of its sizes."""
+
+    def __init__(self, config: Config, encoder: nn.Module, pyramid: list[nn.Module]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pyramid = nn.ModuleList(pyramid)
+        self.multi_scale = config.multi_scale
+        self.aux_weight = config.aux_weight
+
+    def forward(self, x_BCHW: Tensor) -> Any:
+        """Logits; in training with several scales also those of each scale."""
+        scores = [self._scores(x_BCHW)]
+        if self.multi_scale:
+            smaller = [self._scores(_reduced(x_BCHW, quarters)) for quarters in QUARTERS]
+            scores += [to_size_of(found, scores[0]) for found in smaller]
+        logits_BKHW = enlarged(reduce(torch.maximum, scores), STRIDE)
+        if self.training and self.multi_scale and self.aux_weight:
+            return [logits_BKHW, *scores]
+        return logits_BKHW
+
+    def _scores(self, x_BCHW: Tensor) -> Tensor:
+        features = self.encoder(x_BCHW)[-1]
+        first, *others = (branch(features) for branch in self.pyramid)
+        total: Tensor = sum(others, start=first)
+        return total
+
+    def loss(self, outputs: list[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
+        """The recipe's loss of the fused scores, plus `aux_weight` times that of each scale."""
+        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
+
+
+def _reduced(x_BCHW: Tensor, quarters: int) -> Tensor:
+    height, width = x_BCHW.shape[-2:]
+    size_HW = (height // 4 * quarters, width // 4 * quarters)
+    return interpolate(x_BCHW, size_HW, mode="bilinear", align_corners=False)

@@ -1,0 +1,131 @@
+"""FCN, Long et al. 2015 (arXiv:1411.4038): scores at stride 32, refined by skips to 8."""
+
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
+
+from maskwright.nn.blocks.aux_head import aux_head
+from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.resize import enlarged
+from maskwright.nn.encoders import quiet_smp
+
+FULLY_CONNECTED = 4096
+GOOD_FOR = "A known baseline of the field; with resnet50 and dilation that of torchvision."
+
+
+class Config(BaseModel):
+    """Stride of the finest scores (FCN-8s, 16s, 32s), how it is reached, and the head.
+
+    By skips from the encoder's earlier stages, as in the paper; or, with `dilated`, by an
+    encoder that keeps that stride (8 or 16), as torchvision's FCN does. `dropout` is that
+    between the layers of the head: the paper's over a VGG (0.5), else torchvision's (0.1),
+    where left out. `aux_weight` is that of a head on the last stage but one, in training,
+    which the paper lacks; torchvision's is 0.5.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stride: Literal[8, 16, 32] = 8
+    dilated: bool = False
+    dropout: float | None = Field(None, ge=0, lt=1)
+    aux_weight: float = Field(0.0, ge=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`; the paper's encoder is vgg16."""
+    network = quiet_smp().encoders.get_encoder(
+        encoder,
+        in_channels=in_channels,
+        output_stride=config.stride if config.dilated else 32,
+    )
+    if config.dilated:
+        _dilate_as_torchvision(network)
+    bear_lone_values(network)
+    return FCN(config, network, num_classes, is_vgg=encoder.startswith("vgg"))
+
+
+class FCN(nn.Module):
+    """Encoder, scores of its last stage, and scores of earlier stages that refine them."""
+
+    def __init__(self, config: Config, encoder: Any, num_classes: int, *, is_vgg: bool) -> None:
+        super().__init__()
+        self.encoder: nn.Module = encoder
+        self.is_vgg = is_vgg
+        *channels, last = encoder.out_channels
+        self.head = (_vgg_head if is_vgg else _head)(config, last, num_classes)
+        num_skips = 0 if config.dilated else {32: 0, 16: 1, 8: 2}[config.stride]
+        # a VGG's stages end before their pool, which halves them without a change of channels
+        nearest = channels[:-1] if is_vgg else channels
+        self.skips = nn.ModuleList(
+            _zero_conv(width, num_classes) for width in nearest[::-1][:num_skips]
+        )
+        self.doublings = nn.ModuleList(_doubling(num_classes) for _ in range(num_skips))
+        self.stride = config.stride
+        self.aux_weight = config.aux_weight
+        self.aux_head = aux_head(channels[-1], num_classes) if config.aux_weight else None
+
+    def forward(self, x_BCHW: Tensor) -> Any:
+        """Logits; in training, with `aux_weight`, also those of the auxiliary head."""
+        *stages, last = self.encoder(x_BCHW)
+        scores = self.head(last)
+        earlier = [max_pool2d(stage, 2) for stage in stages[:-1]] if self.is_vgg else stages
+        refinements = zip(self.doublings, self.skips, earlier[::-1], strict=False)
+        for doubling, skip, stage in refinements:
+            scores = doubling(scores) + skip(stage)
+        logits_BKHW = enlarged(scores, self.stride)
+        if self.aux_head is None or not self.training:
+            return logits_BKHW
+        return [logits_BKHW, self.aux_head(stages[-1])]
+
+    def loss(self, outputs: list[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
+        """The recipe's loss, plus `aux_weight` times that of the auxiliary head."""
+        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
+
+
+def _dilate_as_torchvision(encoder: nn.Module) -> None:
+    """Let the first block of a dilated ResNet stage look no wider than the stage before."""
+    for stage in (getattr(encoder, name, None) for name in ("layer3", "layer4")):
+        if isinstance(stage, nn.Sequential) and hasattr(stage[0], "conv3"):
+            rate = max(1, stage[-1].conv2.dilation[0] // 2)
+            stage[0].conv2.dilation = stage[0].conv2.padding = (rate, rate)
+
+
+def _vgg_head(config: Config, in_channels: int, num_classes: int) -> nn.Module:
+    """The fully connected layers of VGG16 as convolutions."""
+    dropout = 0.5 if config.dropout is None else config.dropout
+    return nn.Sequential(
+        nn.Conv2d(in_channels, FULLY_CONNECTED, 7, padding=3),
+        nn.ReLU(),
+        nn.Dropout2d(dropout),
+        nn.Conv2d(FULLY_CONNECTED, FULLY_CONNECTED, 1),
+        nn.ReLU(),
+        nn.Dropout2d(dropout),
+        nn.Conv2d(FULLY_CONNECTED, num_classes, 1),
+    )
+
+
+def _head(config: Config, in_channels: int, num_classes: int) -> nn.Module:
+    dropout = 0.1 if config.dropout is None else config.dropout
+    return aux_head(in_channels, num_classes, dropout=dropout)
+
+
+def _zero_conv(in_channels: int, num_classes: int) -> nn.Conv2d:
+    """Scores of a skip, which at first change nothing."""
+    conv = nn.Conv2d(in_channels, num_classes, 1)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
+
+
+def _doubling(num_classes: int) -> nn.ConvTranspose2d:
+    """Twice the size: bilinear at first, then learned."""
+    conv = nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, padding=1, bias=False)
+    side_4 = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    kernel_44 = side_4[:, None] * side_4
+    with torch.no_grad():
+        conv.weight.copy_(torch.eye(num_classes)[:, :, None, None] * kernel_44)
+    return conv

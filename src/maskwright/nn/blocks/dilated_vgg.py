@@ -1,0 +1,23 @@
+"""VGG16 at stride 8, as DeepLab v1 and v2 use it."""
+
+from typing import Any
+
+from torch import nn
+
+STRIDED_POOLS = 3
+RATE = 2
+
+
+def dilate_vgg(encoder: Any) -> None:
+    """Let pool4 and pool5 keep the size, and conv5 look as far as before by dilation.
+
+    All pools are 3 x 3, as in the authors' networks. Weights keep their names and shapes.
+    """
+    num_pools = 0
+    for index, module in enumerate(encoder.features):
+        if isinstance(module, nn.MaxPool2d):
+            num_pools += 1
+            stride = 2 if num_pools <= STRIDED_POOLS else 1
+            encoder.features[index] = nn.MaxPool2d(3, stride, padding=1)
+        elif isinstance(module, nn.Conv2d) and num_pools > STRIDED_POOLS:
+            module.dilation = module.padding = (RATE, RATE)
