@@ -1,0 +1,184 @@
+"""BiSeNet V2, Yu et al. 2020 (arXiv:2004.02147): a wide shallow branch, a deep narrow one."""
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, max_pool2d
+
+from maskwright.nn.blocks.conv import Norm, conv, conv_norm, conv_norm_relu, score_head
+from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.pooling import global_mean
+from maskwright.nn.blocks.resize import enlarged, to_size_of
+
+ENCODERS = ("own",)
+SEMANTIC_CHANNELS = (16, 32, 64, 128)
+"""After the stem (stride 4) and the stages 3 to 5 (strides 8, 16, 32)."""
+
+
+class Config(BaseModel):
+    """Expansion of the semantic branch and width of the head.
+
+    In training four more heads, on the semantic branch, add `aux_weight` times their loss each
+    (the paper's booster); with 0 they are not built.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    expansion: int = Field(6, gt=0)
+    head_channels: int = Field(1024, gt=0)
+    aux_channels: int = Field(128, gt=0)
+    aux_weight: float = Field(1.0, ge=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    return BiSeNetV2(config, in_channels, num_classes)
+
+
+class BiSeNetV2(nn.Module):
+    """Table 1 of the paper."""
+
+    def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.aux_weight = config.aux_weight
+        self.details = nn.Sequential(
+            conv_norm_relu(in_channels, 64, stride=2),
+            conv_norm_relu(64, 64),
+            conv_norm_relu(64, 64, stride=2),
+            *(conv_norm_relu(64, 64) for _ in range(2)),
+            conv_norm_relu(64, 128, stride=2),
+            *(conv_norm_relu(128, 128) for _ in range(2)),
+        )
+        self.semantics = nn.ModuleList([Stem(in_channels), *_stages(config.expansion)])
+        self.aggregate = Aggregation(128)
+        self.head = score_head(128, config.head_channels, num_classes)
+        if self.aux_weight:
+            self.aux_heads = nn.ModuleList(
+                score_head(channels, config.aux_channels, num_classes)
+                for channels in SEMANTIC_CHANNELS
+            )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Logits of shape (B, K, H, W); in training the auxiliary heads' too, smaller."""
+        levels = [x_BCHW]
+        for stage in self.semantics:
+            levels.append(stage(levels[-1]))
+        logits_BKHW = enlarged(self.head(self.aggregate(self.details(x_BCHW), levels[-1])), 8)
+        if not (self.training and self.aux_weight):
+            return logits_BKHW
+        heads = zip(self.aux_heads, levels[1:], strict=True)
+        return logits_BKHW, *(head(level) for head, level in heads)
+
+    def loss(
+        self, outputs: Sequence[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss
+    ) -> Tensor:
+        """The contract of `nn.archs`."""
+        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
+
+
+class Stem(nn.Module):
+    """To stride 4 by convolution and by maxima at once; figure 4a."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        width = SEMANTIC_CHANNELS[0]
+        self.first = conv_norm_relu(in_channels, width, stride=2)
+        self.shrink = nn.Sequential(
+            conv_norm_relu(width, width // 2, 1), conv_norm_relu(width // 2, width, stride=2)
+        )
+        self.mix = conv_norm_relu(2 * width, width)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, 16, H / 4, W / 4)."""
+        half = self.first(x_BCHW)
+        both = torch.cat([self.shrink(half), max_pool2d(half, 3, 2, 1)], 1)
+        mixed: Tensor = self.mix(both)
+        return mixed
+
+
+class GatherExpand(nn.Module):
+    """3 x 3, depthwise to `expansion` times the width, and narrow again; figure 5."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, expansion: int, stride: int = 1
+    ) -> None:
+        super().__init__()
+        wide = in_channels * expansion
+        self.body = nn.Sequential(
+            conv_norm_relu(in_channels, in_channels),
+            conv_norm(in_channels, wide, stride=stride, groups=in_channels),
+        )
+        self.shortcut = nn.Sequential()
+        if stride != 1:
+            self.body.append(conv_norm(wide, wide, groups=wide))
+            self.shortcut.extend(
+                [
+                    conv_norm(in_channels, in_channels, stride=stride, groups=in_channels),
+                    conv_norm(in_channels, out_channels, 1),
+                ]
+            )
+        self.body.append(conv_norm(wide, out_channels, 1))
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, out, h / stride, w / stride)."""
+        return torch.relu(self.body(x_BChw) + self.shortcut(x_BChw))
+
+
+class ContextEmbedding(nn.Module):
+    """The mean of the whole map, added to each place; figure 4b."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = Norm(channels)
+        self.embed = conv_norm_relu(channels, channels, 1)
+        self.mix = conv_norm_relu(channels, channels)
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, C, h, w)."""
+        mixed: Tensor = self.mix(x_BChw + self.embed(self.norm(global_mean(x_BChw))))
+        return mixed
+
+
+class Aggregation(nn.Module):
+    """Each branch gates the other at its own resolution; figure 6."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.details = _depthwise(channels)
+        self.details_small = conv_norm(channels, channels, stride=2)
+        self.semantics = _depthwise(channels)
+        self.semantics_large = conv_norm(channels, channels)
+        self.mix = conv_norm(channels, channels)
+
+    def forward(self, details: Tensor, semantics: Tensor) -> Tensor:
+        """Like `details`, which are four times the size of `semantics`."""
+        large = self.details(details) * enlarged(self.semantics_large(semantics), 4).sigmoid()
+        small = avg_pool2d(self.details_small(details), 3, 2, 1)
+        small = small * self.semantics(semantics).sigmoid()
+        mixed: Tensor = self.mix(large + to_size_of(small, large))
+        return mixed
+
+
+def _stages(expansion: int) -> list[nn.Module]:
+    first, third, fourth, fifth = SEMANTIC_CHANNELS
+    last = [GatherExpand(fifth, fifth, expansion) for _ in range(3)]
+    return [
+        _pair(first, third, expansion),
+        _pair(third, fourth, expansion),
+        nn.Sequential(
+            GatherExpand(fourth, fifth, expansion, 2), *last, ContextEmbedding(fifth)
+        ),
+    ]
+
+
+def _pair(in_channels: int, out_channels: int, expansion: int) -> nn.Sequential:
+    return nn.Sequential(
+        GatherExpand(in_channels, out_channels, expansion, 2),
+        GatherExpand(out_channels, out_channels, expansion),
+    )
+
+
+def _depthwise(channels: int) -> nn.Sequential:
+    return conv_norm(channels, channels, groups=channels).append(conv(channels, channels, 1))

@@ -1,0 +1,106 @@
+"""DDRNet-23-slim, Hong et al. 2021 (arXiv:2101.06085): two resolutions, fused twice.
+
+Table 1 of the paper; DDRNet-23 is `channels` 64 and `head_channels` 128.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, pre_normed_head
+from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.pooled_context import SerialContext
+from maskwright.nn.blocks.residual import basic, bottleneck, stage
+from maskwright.nn.blocks.resize import enlarged, to_size_of
+
+ENCODERS = ("own",)
+
+
+class Config(BaseModel):
+    """Width at stride 4, of the pooled context and of the head.
+
+    In training a second head, on the high resolution after the first fusion, adds `aux_weight`
+    times its loss; with 0 it is not built.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(32, gt=0)
+    context_channels: int = Field(128, gt=0)
+    head_channels: int = Field(64, gt=0)
+    aux_weight: float = Field(0.4, ge=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    return DDRNet(config, in_channels, num_classes)
+
+
+class DDRNet(nn.Module):
+    """`low` falls to stride 64, `high` stays at stride 8."""
+
+    def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        c = config.channels
+        self.aux_weight = config.aux_weight
+        self.stem = nn.Sequential(
+            conv_norm_relu(in_channels, c, stride=2),
+            conv_norm_relu(c, c, stride=2),
+            stage(basic, (c, c), 2),
+            nn.ReLU(),
+            stage(basic, (c, 2 * c), 2, stride=2),
+            nn.ReLU(),
+        )
+        self.fusion3 = Fusion(2 * c, 4 * c, high=2 * c)
+        self.fusion4 = Fusion(4 * c, 8 * c, high=2 * c)
+        self.high5 = stage(bottleneck, (2 * c, 4 * c), 1)
+        self.low5 = stage(bottleneck, (8 * c, 16 * c), 1, stride=2)
+        self.context = SerialContext(16 * c, config.context_channels, 4 * c)
+        self.head = pre_normed_head(4 * c, config.head_channels, num_classes)
+        if self.aux_weight:
+            self.aux_head = pre_normed_head(2 * c, config.head_channels, num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Logits of shape (B, K, H, W); in training the auxiliary head's too, at stride 8."""
+        x = self.stem(x_BCHW)
+        low, high3 = self.fusion3(x, x)
+        low, high = self.fusion4(relu(low), relu(high3))
+        high = self.high5(relu(high))
+        high = high + to_size_of(self.context(self.low5(relu(low))), high)
+        logits_BKHW = enlarged(self.head(high), 8)
+        if not (self.training and self.aux_weight):
+            return logits_BKHW
+        return logits_BKHW, self.aux_head(high3)
+
+    def loss(
+        self, outputs: Sequence[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss
+    ) -> Tensor:
+        """The contract of `nn.archs`."""
+        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
+
+
+class Fusion(nn.Module):
+    """A stage of both resolutions, then each given to the other; figure 3 of the paper."""
+
+    def __init__(self, in_channels: int, low: int, *, high: int) -> None:
+        super().__init__()
+        self.low = stage(basic, (in_channels, low), 2, stride=2)
+        self.high = stage(basic, (high, high), 2)
+        self.compress = conv_norm(low, high, 1)
+        self.shrink = nn.Sequential()
+        widths = (high, *range(2 * high, low + 1, 2 * high))
+        for given, made in pairwise(widths):
+            self.shrink.append(conv_norm(given, made, stride=2))
+            if made != low:
+                self.shrink.append(nn.ReLU())
+
+    def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Both maps, not rectified; `low` at half its size."""
+        low, high = self.low(low), self.high(high)
+        return (
+            low + self.shrink(relu(high)),
+            high + to_size_of(self.compress(relu(low)), high),
+        )

@@ -1,0 +1,194 @@
+"""STDC-Seg, Fan et al. 2021 (arXiv:2104.13188): short dense blocks; a head teaches details."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from maskwright.core.labels import IGNORE
+from maskwright.nn.blocks.borders import border_overlap_loss, borders
+from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, score_head
+from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.pooling import global_mean
+from maskwright.nn.blocks.resize import enlarged, to_size_of
+
+ENCODERS = ("own",)
+NUM_BLOCKS = {"stdc1": (2, 2, 2), "stdc2": (4, 5, 3)}
+STAGE_CHANNELS = (256, 512, 1024)
+CONTEXT = 128
+DETAIL_SHARES = ((1, 0.6), (2, 0.3), (4, 0.1))
+"""Stride of a border map, and its share in the truth of the detail head (section 3.3)."""
+
+
+class Config(BaseModel):
+    """Which of the paper's two backbones, and the weights of what is learned beside the scores.
+
+    In training there are two auxiliary heads at strides 8 and 16 and a head of details.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: Literal["stdc1", "stdc2"] = "stdc1"
+    head_channels: int = Field(256, gt=0)
+    aux_weight: float = Field(1.0, ge=0)
+    detail_weight: float = Field(1.0, ge=0)
+
+
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """The contract of `nn.archs`."""
+    return STDC(config, in_channels, num_classes)
+
+
+class Outputs(NamedTuple):
+    """What the heads say in training; all but the first at stride 8 or 16."""
+
+    logits_BKHW: Tensor
+    aux_BKhw: tuple[Tensor, Tensor]
+    detail_B1hw: Tensor
+
+
+class STDC(nn.Module):
+    """Figure 4 of the paper."""
+
+    def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = nn.Sequential(
+            conv_norm_relu(in_channels, 32, stride=2), conv_norm_relu(32, 64, stride=2)
+        )
+        widths = zip((64, *STAGE_CHANNELS), STAGE_CHANNELS, strict=False)
+        depths = NUM_BLOCKS[config.backbone]
+        self.stages = nn.ModuleList(
+            _stage(given, made, depth)
+            for (given, made), depth in zip(widths, depths, strict=True)
+        )
+        self.context = Context()
+        self.fuse = Fusion(STAGE_CHANNELS[0] + CONTEXT, 256)
+        self.head = score_head(256, config.head_channels, num_classes)
+        self.aux_heads = nn.ModuleList(score_head(CONTEXT, 64, num_classes) for _ in range(2))
+        self.detail_head = score_head(STAGE_CHANNELS[0], 64, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor | Outputs:
+        """Logits of shape (B, K, H, W); in training what `loss` reads."""
+        eighth = self.stages[0](self.stem(x_BCHW))
+        sixteenth = self.stages[1](eighth)
+        context8, context16 = self.context(eighth, sixteenth, self.stages[2](sixteenth))
+        logits_BKHW = enlarged(self.head(self.fuse(torch.cat([eighth, context8], 1))), 8)
+        if not self.training:
+            return logits_BKHW
+        aux = (self.aux_heads[0](context8), self.aux_heads[1](context16))
+        return Outputs(logits_BKHW, aux, self.detail_head(eighth))
+
+    def loss(self, outputs: Outputs, labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
+        """The recipe's loss of all scores, plus cross-entropy and Dice of the details."""
+        scores = (outputs.logits_BKHW, *outputs.aux_BKhw)
+        detail_BHW = to_size_of(outputs.detail_B1hw, labels_BHW[:, None])[:, 0]
+        detail_loss = border_overlap_loss(detail_BHW, details(labels_BHW), labels_BHW != IGNORE)
+        return (
+            summed_loss(scores, labels_BHW, pixel_loss, self.config.aux_weight)
+            + self.config.detail_weight * detail_loss
+        )
+
+
+def details(labels_BHW: Tensor) -> Tensor:
+    """1.0 where the weighted borders of strides 1, 2 and 4 exceed a tenth, float32.
+
+    The paper finds borders by a Laplacian of class numbers, which depends on their order; here
+    a border is where classes differ.
+    """
+    border_B1HW = borders(labels_BHW, 1)[:, None]
+    size_HW = labels_BHW.shape[-2:]
+    total_B1HW = torch.zeros_like(border_B1HW)
+    for stride, share in DETAIL_SHARES:
+        total_B1HW += share * interpolate(border_B1HW[..., ::stride, ::stride], size_HW)
+    return (total_B1HW > 0.15)[:, 0].float()  # a tenth, and room for rounding
+
+
+class ShortDense(nn.Module):
+    """Four convolutions of falling width, concatenated; figure 3."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        half, quarter, eighth = (out_channels // n for n in (2, 4, 8))
+        self.stride = stride
+        self.first = conv_norm_relu(in_channels, half, 1)
+        self.shrink = conv_norm(half, half, stride=2, groups=half) if stride == 2 else None
+        self.rest = nn.ModuleList(
+            [
+                conv_norm_relu(half, quarter),
+                conv_norm_relu(quarter, eighth),
+                conv_norm_relu(eighth, eighth),
+            ]
+        )
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, out, h / stride, w / stride)."""
+        first = self.first(x_BChw)
+        x, maps = first, [first]
+        if self.shrink is not None:
+            x, maps = self.shrink(first), [avg_pool2d(first, 3, 2, 1)]
+        for layer in self.rest:
+            x = layer(x)
+            maps.append(x)
+        return torch.cat(maps, 1)
+
+
+class Context(nn.Module):
+    """From stride 32 up to 8, each level gated by its mean: the context path of BiSeNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _, c16, c32 = STAGE_CHANNELS
+        self.mean = conv_norm_relu(c32, CONTEXT, 1)
+        self.refine16, self.refine32 = Refinement(c16), Refinement(c32)
+        self.smooth16, self.smooth32 = (conv_norm_relu(CONTEXT, CONTEXT) for _ in range(2))
+
+    def forward(self, eighth: Tensor, sixteenth: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps of 128 channels at strides 8 and 16."""
+        x = self.refine32(last) + self.mean(global_mean(last))
+        context16 = self.smooth32(interpolate(x, sixteenth.shape[-2:]))
+        x = self.refine16(sixteenth) + context16
+        return self.smooth16(interpolate(x, eighth.shape[-2:])), context16
+
+
+class Refinement(nn.Module):
+    """A convolution whose channels are gated by their means."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.body = conv_norm_relu(in_channels, CONTEXT)
+        self.gate = conv_norm(CONTEXT, CONTEXT, 1)
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, 128, h, w)."""
+        x = self.body(x_BChw)
+        refined: Tensor = x * self.gate(global_mean(x)).sigmoid()
+        return refined
+
+
+class Fusion(nn.Module):
+    """Details and context mixed, then gated by their means, and added to themselves."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        narrow = out_channels // 4
+        self.mix = conv_norm_relu(in_channels, out_channels, 1)
+        self.gate = nn.Sequential(
+            nn.Conv2d(out_channels, narrow, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(narrow, out_channels, 1, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x_BChw: Tensor) -> Tensor:
+        """(B, out, h, w)."""
+        x = self.mix(x_BChw)
+        fused: Tensor = x + x * self.gate(global_mean(x))
+        return fused
+
+
+def _stage(in_channels: int, out_channels: int, num_blocks: int) -> nn.Sequential:
+    blocks = (ShortDense(out_channels, out_channels, 1) for _ in range(num_blocks - 1))
+    return nn.Sequential(ShortDense(in_channels, out_channels, 2), *blocks)
