@@ -5,7 +5,6 @@ import torch
 from torch import nn
 from torchvision.models.segmentation import fcn_resnet50
 
-from maskwright.nn.archs import deeplabv2
 from maskwright.nn.build import new_model
 
 K = 3
@@ -97,4 +96,3 @@ def test_deeplabv2_takes_the_largest_score_over_three_scales():
 def test_deeplabv2_has_the_fully_connected_layers_of_a_vgg_only_over_one():
     assert isinstance(network("deeplabv2", "resnet18").pyramid[0], nn.Conv2d)
     assert len(network("deeplabv2", "vgg16").pyramid[0]) == 7
-    assert deeplabv2.ENCODERS[0] == "resnet101"

@@ -18,7 +18,9 @@ from maskwright.nn.blocks.resize import enlarged, to_size_of
 from maskwright.nn.encoders import quiet_smp
 
 STRIDE = 8
-ENCODERS = ("resnet101", "resnet50", "resnet34", "resnet18", "vgg16", "vgg16_bn")
+ENCODERS = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "vgg16_bn")
+"""The paper's are resnet101 and vgg16."""
+
 RATES = {"small": (2, 4, 8, 12), "large": (6, 12, 18, 24)}
 """ASPP-S and ASPP-L."""
 
