@@ -21,7 +21,7 @@ _ONES = np.uint64(0x0101010101010101)
 _BYTE = np.uint64(255)
 _EIGHT = np.uint64(8)
 _STRIP_ROWS = 128
-_TILE_WORDS = 8
+_TILE_WORDS = 4
 
 
 def _compiled(function: _F) -> _F:
