@@ -309,6 +309,14 @@ def test_distances_are_those_of_scipy_and_the_two_ways_agree():
     torch.testing.assert_close(swept_distance_to(target), found)
 
 
+def test_distances_are_the_same_to_the_last_bit_wherever_they_lie_in_memory():
+    target = torch.rand(4, 64, 64) < 0.05
+    first, kept = distance_to(target), []
+    for size in range(1000, 2000, 37):
+        kept.append(np.empty(size))
+        assert torch.equal(distance_to(target), first)
+
+
 def test_a_region_without_a_border_is_at_no_distance():
     inside = torch.stack([torch.ones(4, 4), torch.zeros(4, 4)])[None].bool()
     assert not border_distance(inside, torch.ones(1, 1, 4, 4).bool()).any()

@@ -47,7 +47,7 @@ def test_labels_follow_the_image_through_scaling_turning_and_flipping(seed):
     inside = (moved[0] != IGNORE).numpy()
     far = np.abs(out[0].numpy() * 255 - 40.0 * moved[0].numpy()) > 20
     # Only where two classes meet may a blended image pixel be far from its own class.
-    assert far[inside].mean() < 0.25
+    assert far[inside].mean() < 0.3
     assert set(np.unique(moved)) <= {0, 1, 2, 3, 4, IGNORE}
 
 

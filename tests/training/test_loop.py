@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from maskwright.core.errors import ConfigError
-from maskwright.training.loop import _is_memory, _less_memory, make_accelerator
+from maskwright.nn.build import new_model
+from maskwright.training.loop import (
+    _is_memory,
+    _less_memory,
+    _synchronised,
+    make_accelerator,
+)
 from maskwright.training.recipe import Recipe, overridden
 
 
@@ -27,3 +33,18 @@ def test_the_way_out_of_memory_keeps_what_is_learnt():
 def test_half_precision_that_the_device_lacks_is_refused():
     with pytest.raises(ConfigError, match="'fp16' needs device 'cuda', got 'cpu'; use bf16"):
         make_accelerator(overridden(Recipe(), {"optim.precision": "fp16"}))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_statistics_over_gpus_are_refused_where_there_is_none():
+    with pytest.raises(ConfigError, match="'sync' needs device 'cuda', got 'cpu'; use batch"):
+        make_accelerator(overridden(Recipe(), {"model.norm": "sync"}))
+
+
+def test_statistics_over_gpus_keep_activations_and_names():
+    model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, 2)
+    names = list(model.state_dict())
+    found = _synchronised(model)
+    kinds = {type(m).__name__ for m in found.modules() if "BatchNorm" in type(m).__name__}
+    assert kinds <= {"SyncBatchNorm", "SyncBatchNormAct"}
+    assert list(found.state_dict()) == names

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from maskwright.core import parts
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import BundleError, ConfigError
 
 from .any_size import AnySize
 from .encoders import library_name, load_weights, widen_input
+from .norm import with_group_norm
 
 ARCHS = "maskwright.nn.archs"
 OWN = "own"
@@ -21,7 +24,7 @@ def new_model(
     """A network to train.
 
     Args:
-        arch: `name` (a part of `nn.archs`), `encoder` and `config`.
+        arch: `name` (a part of `nn.archs`), `encoder`, `config`, and `norm` ("batch", "group").
         in_channels: Channels of the images.
         num_classes: K.
         weights: Encoder weights: "imagenet", a file, or "none".
@@ -36,7 +39,8 @@ def new_model(
     config = parts.configure(part, arch.get("config", {}), where=where)
     try:
         if encoder == OWN:
-            return AnySize(part.build(config, OWN, in_channels, num_classes))
+            network = part.build(config, OWN, in_channels, num_classes)
+            return AnySize(_normalised(network, arch))
         network = part.build(config, library_name(encoder), 3, num_classes)
     except (ValueError, NotImplementedError, KeyError, IndexError) as error:
         raise ConfigError(
@@ -45,7 +49,15 @@ def new_model(
         ) from error
     load_weights(network.encoder, encoder, weights)
     widen_input(network.encoder, in_channels)
-    return AnySize(network)
+    return AnySize(_normalised(network, arch))
+
+
+def _normalised(network: nn.Module, arch: dict[str, Any]) -> nn.Module:
+    """With the normalisation of `arch`; "batch", or what a network has, where it says none."""
+    norm = arch.get("norm", "batch")
+    if norm not in {"batch", "group"}:
+        raise ConfigError(f"model.norm {norm!r} is no kind of graph; it is batch or group")
+    return with_group_norm(network) if norm == "group" else network
 
 
 def encoders_of(name: str) -> tuple[str, ...] | None:

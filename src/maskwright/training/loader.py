@@ -3,7 +3,8 @@
 Because nothing else enters, a run can go on at any sample, and the number of worker processes
 changes nothing. Each epoch shows every image once, in an order drawn from (seed, epoch);
 a `rare_share` of the crops is moved, and where need be to another image, so that they hold a
-class that is drawn with probability proportional to 1 / sqrt(its share of pixels).
+class that is drawn with probability proportional to 1 / sqrt(its share of pixels). Then, where
+the recipe asks, pixels of another crop are put in (`mix`), and weather comes over the result.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,9 @@ from torch.utils.data import DataLoader, Dataset
 from maskwright.core.labels import LabelMap
 from maskwright.core.sample import Sample
 
-from .augment import Augmentation
+from .augment import Augmentation, Tensors
+from .augment_weather import Weather
+from .mix import half_of_classes, paste
 from .recipe import Recipe
 
 MIN_RARE_PX = 16
@@ -69,7 +72,8 @@ class Crops(Dataset[dict[str, Any]]):
         self.num_images = len(counts_NC)
         self.num_samples = num_samples
         self.seed = recipe.seed
-        self.rare_share = recipe.data.rare_share
+        self.data = recipe.data
+        self.weather = Weather(recipe.weather)
         self.rare = RareClasses.of(counts_NC)
         spec = recipe.input
         self.augment = Augmentation(
@@ -86,13 +90,32 @@ class Crops(Dataset[dict[str, Any]]):
     def __getitem__(self, n: int) -> dict[str, Any]:
         """Sample number n of the run; keys image (C, H, W), labels (H, W) int64, key."""
         rng = np.random.default_rng((self.seed, 1, n))
-        wanted = self.rare.draw(rng) if rng.random() < self.rare_share else None
-        sample = self.read(wanted[1] if wanted else self._image_number(n))
+        wanted = self.rare.draw(rng) if rng.random() < self.data.rare_share else None
+        key, crop = self._crop(wanted[1] if wanted else self._image_number(n), wanted, rng)
+        rng = np.random.default_rng((self.seed, 3, n))
+        image, labels = self._mixed(crop, rng)
+        image = self.weather(image, rng)
+        return {"image": image, "labels": labels[0].long(), "key": key}
+
+    def _crop(
+        self, number: int, wanted: tuple[int, int] | None, rng: np.random.Generator
+    ) -> tuple[str, Tensors]:
+        """Key and augmented crop of an image, around the class that is wanted of it."""
+        sample = self.read(number)
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
         focus = _pixel_of(sample.labels_HW, wanted[0], rng) if wanted else None
-        image, labels = self.augment(sample.image_HWC, sample.labels_HW, rng, focus)
-        return {"image": image, "labels": labels[0].long(), "key": sample.key}
+        return sample.key, self.augment(sample.image_HWC, sample.labels_HW, rng, focus)
+
+    def _mixed(self, crop: Tensors, rng: np.random.Generator) -> Tensors:
+        """The crop, with pixels of another one where the recipe's shares say so."""
+        if rng.random() < self.data.class_mix:
+            _, other = self._crop(int(rng.integers(self.num_images)), None, rng)
+            crop = paste(crop, other, half_of_classes(other, rng))
+        if rng.random() < self.data.copy_paste and (wanted := self.rare.draw(rng)):
+            _, other = self._crop(wanted[1], wanted, rng)
+            crop = paste(crop, other, [wanted[0]])
+        return crop
 
     def _image_number(self, n: int) -> int:
         epoch, place = divmod(n, self.num_images)

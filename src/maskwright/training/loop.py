@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ from .loader import Crops, Normalize, make_loader
 from .log import RunLog
 from .optim import MovingAverage, lr_ratio, make_optimizer, set_lr
 from .recipe import Recipe
+from .still import Still
 from .weights import class_weights
 
 SAVE_EVERY_S = 120.0
@@ -91,11 +92,16 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
     """Accelerate as the recipe asks; `accelerate launch` adds processes and devices.
 
     Raises:
-        ConfigError: float16 on a CPU, or a batch that the processes cannot share evenly.
+        ConfigError: float16 or norm "sync" on a CPU, or a batch that the processes cannot
+            share evenly.
     """
     if recipe.optim.precision == "fp16" and not torch.cuda.is_available():
         raise ConfigError(
             "optim.precision 'fp16' needs device 'cuda', got 'cpu'; use bf16 or fp32"
+        )
+    if recipe.model.norm == "sync" and not torch.cuda.is_available():
+        raise ConfigError(
+            "model.norm 'sync' needs device 'cuda', got 'cpu'; use batch or group"
         )
     processes, batch = PartialState().num_processes, recipe.data.batch_size
     if batch % processes:
@@ -164,7 +170,8 @@ class _Run:
         loss, normalize = self._on_device()
         started_s = time.monotonic()
         first_step, saved_s = progress.step, started_s
-        self.wrapped.train()
+        still = Still.of(self.training[0], job.recipe)
+        still.enter(progress.epoch)
         first_batch = progress.step * job.recipe.optim.accumulate
         for number, batch in enumerate(loader, start=first_batch):
             self._seed(number)
@@ -175,8 +182,10 @@ class _Run:
             progress.step += 1
             self.training[2].update(self.training[0], progress.step)
             self._tell(started_s, first_step)
-            if progress.step % job.steps_per_epoch == 0 and self._end_epoch():
-                break
+            if progress.step % job.steps_per_epoch == 0:
+                if self._end_epoch():
+                    break
+                still.enter(progress.epoch)
             if self._any(flag=interrupt.pressed):
                 self._save(best=False)
                 raise KeyboardInterrupt(f"saved at step {progress.step}")
@@ -324,7 +333,17 @@ def _fresh_model(job: Job, *, from_weights: bool) -> AnySize:
         len(job.card.labels),
         weights=part.encoder_weights if from_weights else "none",
     )
+    if part.norm == "sync":
+        model = _synchronised(model)
     return model.to(memory_format=torch.channels_last)
+
+
+def _synchronised(model: AnySize) -> AnySize:
+    """By timm's function: torch's own loses the activation inside timm's normalisations."""
+    from timm.layers.norm_act import convert_sync_batchnorm
+
+    convert: Callable[[nn.Module], Any] = convert_sync_batchnorm
+    return cast("AnySize", convert(model))
 
 
 def _is_memory(error: Exception) -> bool:

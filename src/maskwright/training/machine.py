@@ -4,7 +4,6 @@ import os
 import time
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 import torch
 
@@ -47,7 +46,7 @@ def step_seconds(
         torch.OutOfMemoryError: The step does not fit.
     """
     torch.manual_seed(0)
-    model = new_model(_arch(recipe), recipe.input.channels, num_classes)
+    model = new_model(recipe.model.graph, recipe.input.channels, num_classes)
     model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, recipe.optim)
     loss_function = build_loss(recipe.loss.sum, recipe.loss.config, None)
@@ -76,7 +75,7 @@ def look_seconds(
     recipe: Recipe, size_HW: tuple[int, int], num_classes: int, machine: Machine
 ) -> float:
     """Seconds to predict one image of `size_HW` (H, W), as a validation does."""
-    model = new_model(_arch(recipe), recipe.input.channels, num_classes)
+    model = new_model(recipe.model.graph, recipe.input.channels, num_classes)
     model = model.eval().to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     scaled = [max(1, round(n * recipe.input.scale_ratio)) for n in size_HW]
     image = torch.rand(1, recipe.input.channels, *scaled, device=machine.device)
@@ -93,8 +92,3 @@ def look_seconds(
 def _autocast(recipe: Recipe, machine: Machine) -> torch.autocast:
     kind = torch.float16 if recipe.optim.precision == "fp16" else torch.bfloat16
     return torch.autocast(machine.device, kind, enabled=recipe.optim.precision != "fp32")
-
-
-def _arch(recipe: Recipe) -> dict[str, Any]:
-    part = recipe.model
-    return {"name": part.arch, "encoder": part.encoder, "config": part.config}

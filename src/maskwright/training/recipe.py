@@ -22,12 +22,32 @@ class _Strict(BaseModel):
 
 
 class ModelPart(_Strict):
-    """Which network, and the weights its encoder starts from."""
+    """Which network, the weights its encoder starts from, and what normalises it.
+
+    `norm`: "batch"; "sync", batch statistics over all GPUs; "frozen", those that the encoder
+    came with; "group", which needs no batch and changes the graph.
+    """
 
     arch: str = "unet"
     encoder: str = "mobilenet_v2"
     encoder_weights: str = "imagenet"
+    norm: Literal["batch", "sync", "frozen", "group"] = "batch"
     config: dict[str, Any] = {}
+
+    @property
+    def graph(self) -> dict[str, Any]:
+        """What a ModelCard keeps of it: all that makes the same graph again."""
+        norm = {"norm": self.norm} if self.norm == "group" else {}
+        return {"name": self.arch, "encoder": self.encoder, "config": self.config} | norm
+
+    @model_validator(mode="after")
+    def _has_statistics(self) -> Self:
+        if self.norm == "frozen" and self.encoder_weights == "none":
+            raise ValueError(
+                "norm 'frozen' keeps statistics that the encoder came with, but it comes with "
+                "none; give encoder_weights or use norm 'batch'"
+            )
+        return self
 
 
 class InputPart(_Strict):
@@ -48,6 +68,8 @@ class DataPart(_Strict):
     crop_px: tuple[Positive, Positive] = (352, 352)
     batch_size: Positive = 8
     rare_share: Share = 0.5
+    copy_paste: Share = 0.0
+    class_mix: Share = 0.0
     workers: Annotated[int, Field(ge=0)] = 0
 
 
@@ -73,6 +95,18 @@ class AugmentPart(_Strict):
         return self
 
 
+class WeatherPart(_Strict):
+    """`share` of the crops get one of the others, each up to this strength; 0 is never."""
+
+    share: Share = 0.0
+    rain: Share = 0.7
+    fog: Share = 0.7
+    snow: Share = 0.7
+    glare: Share = 0.7
+    night: Share = 0.7
+    motion_blur: Share = 0.7
+
+
 class LossPart(_Strict):
     """A sum such as ce+dice, and how classes are weighted in it."""
 
@@ -87,6 +121,7 @@ class OptimPart(_Strict):
     lr: Annotated[float, Field(gt=0)] = 2e-3
     encoder_lr_ratio: Annotated[float, Field(gt=0)] = 0.5
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    freeze_epochs: Annotated[int, Field(ge=0)] = 0
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     schedule: Literal["poly", "cosine"] = "poly"
     warmup_ratio: Share = 0.05
@@ -113,6 +148,7 @@ class Recipe(_Strict):
     input: InputPart = InputPart()
     data: DataPart = DataPart()
     augment: AugmentPart = AugmentPart()
+    weather: WeatherPart = WeatherPart()
     loss: LossPart = LossPart()
     optim: OptimPart = OptimPart()
     schedule: SchedulePart = SchedulePart()
@@ -127,6 +163,11 @@ class Recipe(_Strict):
             )
         if len(self.input.mean) != channels or len(self.input.std) != channels:
             raise ValueError(f"input.mean and input.std need {channels} numbers each")
+        if self.optim.freeze_epochs and self.model.encoder_weights == "none":
+            raise ValueError(
+                "optim.freeze_epochs holds an encoder that has learnt nothing; give "
+                "model.encoder_weights or set it to 0"
+            )
         return self
 
 

@@ -245,11 +245,7 @@ def _card(recipe: Recipe, held: _Data) -> ModelCard:
             max_value=part.max_value,
             scale_ratio=part.scale_ratio,
         ),
-        arch={
-            "name": recipe.model.arch,
-            "encoder": recipe.model.encoder,
-            "config": recipe.model.config,
-        },
+        arch=recipe.model.graph,
         provenance={
             "dataset": held.dataset.fingerprint,
             "train": {"fingerprint": held.train.fingerprint, "images": len(held.train)},

@@ -1,0 +1,88 @@
+"""Choices of a recipe that the loop must carry out, in one run with all of them."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from maskwright.nn.build import load_model, new_model
+from maskwright.training.loop import Job, fit, make_accelerator
+from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.run import _card, _Data
+
+
+@pytest.fixture(scope="module")
+def encoder_file(tmp_path_factory):
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, 2)
+    path = tmp_path_factory.mktemp("weights") / "encoder.safetensors"
+    save_file(model.network.encoder.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def job(street, quick, encoder_file, tmp_path):
+    choices = {
+        "model.encoder_weights": str(encoder_file),
+        "optim.freeze_epochs": 1,
+        "data.copy_paste": 0.5,
+        "data.class_mix": 0.5,
+        "weather.share": 0.5,
+        "loss.sum": "ce + 0..0.1*boundary",
+    }
+
+    def make(name, **more):
+        recipe = overridden(Recipe(), quick | choices | more)
+        held = _Data.read(street, {}, lambda items, **_: items)
+        run = tmp_path / name
+        run.mkdir()
+        return Job(
+            run=run,
+            recipe=recipe,
+            card=_card(recipe, held),
+            train=held.train,
+            val=held.val,
+            counts_NC=held.facts.counts_NC,
+        )
+
+    return make
+
+
+def stopping_after(step):
+    def watch(status):
+        if status.step == step:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def go(job, watch=lambda _status: None, *, resume=False):
+    fit(job, make_accelerator(job.recipe), watch, resume=resume)
+    return load_file(job.run / "last" / "weights.safetensors")
+
+
+@pytest.mark.slow
+def test_the_encoder_waits_an_epoch_and_a_killed_run_goes_on_the_same(job, encoder_file):
+    whole, broken = job("whole"), job("broken")
+    with pytest.raises(KeyboardInterrupt):
+        go(broken, stopping_after(broken.steps_per_epoch + 1))
+    waited = load_file(broken.run / "last" / "train.safetensors")
+    for key, value in load_file(encoder_file).items():
+        assert torch.equal(waited[f"model.network.encoder.{key}"], value), key
+    first, second = go(whole), go(broken, resume=True)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    moved = [
+        not torch.equal(first[f"network.encoder.{key}"], value)
+        for key, value in load_file(encoder_file).items()
+        if value.ndim == 4
+    ]
+    assert all(moved)
+
+
+@pytest.mark.slow
+def test_a_network_of_group_norms_is_made_again_from_its_card(job):
+    grouped = job("grouped", **{"model.norm": "group"})
+    go(grouped)
+    assert grouped.card.arch["norm"] == "group"
+    model = load_model(grouped.card, grouped.run / "best" / "weights.safetensors")
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())

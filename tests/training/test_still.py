@@ -1,0 +1,70 @@
+import pytest
+import torch
+from torch import nn
+
+from maskwright.core.errors import ConfigError
+from maskwright.nn.build import new_model
+from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.still import Still
+
+
+def still(arch="fpn", encoder="test_resnet", **settings):
+    model = new_model({"name": arch, "encoder": encoder, "config": {}}, 3, 2)
+    return model, Still.of(model, overridden(Recipe(), settings))
+
+
+def modes(model):
+    encoder = model.network.encoder
+    return (
+        {p.requires_grad for p in encoder.parameters()},
+        {m.training for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)},
+    )
+
+
+def test_the_encoder_waits_for_its_epoch_and_the_decoder_does_not():
+    model, mode = still(**{"optim.freeze_epochs": 2})
+    for epoch, learns in ((0, False), (1, False), (2, True), (3, True)):
+        mode.enter(epoch)
+        assert modes(model) == ({learns}, {learns})
+        decoder = model.network.decoder
+        assert decoder.training
+        assert all(p.requires_grad for p in decoder.parameters())
+
+
+def test_a_frozen_encoder_gets_no_gradient_and_keeps_its_statistics():
+    model, mode = still(**{"optim.freeze_epochs": 1})
+    mode.enter(0)
+    before = {k: v.clone() for k, v in model.network.encoder.state_dict().items()}
+    model(torch.randn(2, 3, 64, 64)).sum().backward()
+    assert all(p.grad is None for p in model.network.encoder.parameters())
+    assert any(p.grad is not None for p in model.network.decoder.parameters())
+    after = model.network.encoder.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_frozen_statistics_stay_while_weights_learn():
+    model, mode = still(**{"model.norm": "frozen"})
+    mode.enter(0)
+    assert modes(model) == ({True}, {False})
+
+
+def test_a_parameter_that_never_learns_is_not_woken():
+    model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, 2)
+    first = next(model.network.encoder.parameters())
+    first.requires_grad_(False)
+    mode = Still.of(model, overridden(Recipe(), {"optim.freeze_epochs": 1}))
+    mode.enter(0)
+    mode.enter(1)
+    assert not first.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optim.freeze_epochs": 1}, r"freeze_epochs holds an encoder that has learnt nothing"),
+        ({"model.norm": "frozen"}, r"'frozen' keeps statistics that the encoder came with"),
+    ],
+)
+def test_holding_what_has_learnt_nothing_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        overridden(Recipe(), {"model.encoder_weights": "none"} | settings)
