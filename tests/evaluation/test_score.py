@@ -12,7 +12,7 @@ from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.scores import iou, mean_iou
 from maskwright.evaluation.evaluate import FULL
 from maskwright.evaluation.files import write_report
-from maskwright.evaluation.score import Reading, in_order, score
+from maskwright.evaluation.score import Reading, score
 
 NAMES = ("sky", "road", "car")
 COLORS = ((70, 130, 180), (128, 64, 128), (0, 0, 142))
@@ -190,19 +190,3 @@ def test_slices_are_the_scores_of_their_images_worst_first(folders, tmp_path):
     assert (fog["by"], fog["value"], fog["images"]) == ("weather", "fog", 4)
     assert fog["miou"] == mean_iou(sum(late, start=Confusion.zero(3)))
     assert fog["miou"] < sun["miou"]
-
-
-def test_work_in_order_stops_at_the_first_failure():
-    begun = []
-
-    def work(number):
-        begun.append(number)
-        if number == 5:
-            raise ValueError("five")
-        return number
-
-    found = in_order(work, range(1000))
-    assert [next(found) for _ in range(5)] == [0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match="five"):
-        list(found)
-    assert len(begun) < 100

@@ -102,10 +102,9 @@ class LabelCodec:
     def _decode_bytes(self, raw_HW: NDArray[np.uint8], where: str) -> LabelMap:
         """As `decode`, in a sixth of the time of indexing; may give back `raw_HW`."""
         table, known = self._tables(256)
-        occurs = cv2.calcHist([raw_HW], [0], None, [256], [0, 256]).ravel() > 0
-        if not known[occurs].all():
+        if cv2.countNonZero(cv2.LUT(raw_HW, (~known).view(np.uint8))):
             raise self._unlisted(raw_HW, where)
-        if (table[occurs] == np.flatnonzero(occurs)).all():
+        if (table[known] == np.flatnonzero(known)).all():
             return raw_HW
         return np.asarray(cv2.LUT(raw_HW, table), np.uint8).reshape(raw_HW.shape)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..core.display import Rgb, indexed_png, jpeg, to_rgb
 from ..core.labels import IGNORE, LabelMap
 from ..core.sample import Sample
+from ..core.threads import in_order
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -73,14 +74,10 @@ class Extremes:
         shown = {kept["key"] for kept in worst}
         best = [kept for kept in best if kept["key"] not in shown]
         ranked = [("worst", kept) for kept in worst] + [("best", kept) for kept in best]
+        panels = in_order(lambda item: item[1]["shown"].panels(self.palette), ranked)
         return tuple(
-            {
-                "rank": rank,
-                "key": kept["key"],
-                "miou": kept["miou"],
-                "panels": kept["shown"].panels(self.palette),
-            }
-            for rank, kept in ranked
+            {"rank": rank, "key": kept["key"], "miou": kept["miou"], "panels": shown}
+            for (rank, kept), shown in zip(ranked, panels, strict=True)
         )
 
 

@@ -4,19 +4,17 @@ A file of one folder belongs to the file of the other that has the same path bel
 suffixes aside. Files are read and counted on all cores; a few images are in memory at a time.
 """
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..core.errors import DataError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from ..core.report import Report
 from ..core.scores import mean_iou
+from ..core.threads import in_order
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
 from ..data.scan import split_name
 from ..data.splitfile import groups_of
@@ -28,9 +26,6 @@ from .tally import Tally
 
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "pillow")
 _SPLITS = ("train", "val", "test")
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,26 +102,6 @@ def score(
         images=tuple({k: v for k, v in i.items() if k != "panels"} for i in ranked),
         pictures={i["key"]: i["panels"] for i in ranked},
     )
-
-
-def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`work` of each item in order, done by as many threads as there are cores.
-
-    At most two results a thread wait. The first failure is raised in its turn, and no further
-    item is begun.
-    """
-    num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(num_threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > 2 * num_threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _open_both(
