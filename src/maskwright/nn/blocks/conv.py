@@ -24,14 +24,6 @@ class Norm(nn.BatchNorm2d):
         return super().forward(x_BCHW)
 
 
-def with_own_norms(network: nn.Module) -> nn.Module:
-    """A library's network, each BatchNorm2d turned into `Norm`, weights and all."""
-    for module in network.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = Norm
-    return network
-
-
 def conv(
     in_channels: int,
     out_channels: int,
