@@ -204,6 +204,28 @@ ROWS = [
         params_m=39.638869,
         tolerance_ratio=1e-6,
     ),
+    # the product that makes scores of masks (11 here) is counted too
+    Published(
+        arch="eomt",
+        source="Kerssies et al. 2025 (arXiv:2503.19108), table 1, COCO panoptic",
+        encoder="vit_large_patch14_reg4_dinov2",
+        config={"num_queries": 200, "query_blocks": 4},
+        params_m=316,
+        gmac=669,
+        size_HW=(640, 640),
+        num_classes=133,
+        tolerance_ratio=0.02,
+    ),
+    # of the encoder alone; the linear head adds a few thousand
+    *(
+        Published(
+            arch="dinov2",
+            source="timm's card of the model",
+            encoder=f"vit_{size}_patch14_dinov2",
+            params_m=params_m,
+        )
+        for size, params_m in (("small", 22.1), ("base", 86.6), ("large", 304.4))
+    ),
 ]
 
 

@@ -21,6 +21,8 @@ from maskwright.nn.blocks.resize import to_size_of
 from maskwright.nn.blocks.set_loss import Queries, SetLoss
 from maskwright.nn.blocks.sine_position import sine_position
 
+GOOD_FOR = "The most accurate masks, where there is a GPU and time to train."
+
 NUM_LEVELS = 3
 """Of strides 32, 16 and 8, which decoder layers attend to in turn; stride 4 makes the masks."""
 NUM_GROUPS = 32

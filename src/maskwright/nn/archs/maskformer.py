@@ -18,6 +18,8 @@ from maskwright.nn.blocks.query_scores import class_logits
 from maskwright.nn.blocks.set_loss import Queries, SetLoss
 from maskwright.nn.blocks.sine_position import sine_position
 
+GOOD_FOR = "Many classes; lighter than mask2former, and less accurate."
+
 NUM_GROUPS = 32
 NUM_HEADS = 8
 
