@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .inference.predictor import open_model as open_model
     from .measurement.measure import measure as measure
     from .measurement.series import Wanted as Wanted
+    from .nn.catalogue import models as models
     from .training.run import Request as Request
     from .training.run import plan as plan
     from .training.run import train as train
@@ -36,6 +37,7 @@ _HOME = {
     "compare": ("evaluation.compare", "compare"),
     "evaluate": ("evaluation.evaluate", "evaluate"),
     "measure": ("measurement.measure", "measure"),
+    "models": ("nn.catalogue", "models"),
     "open_bundle": ("core.bundle", "open_bundle"),
     "open_dataset": ("data.dataset", "open_dataset"),
     "open_model": ("inference.predictor", "open_model"),
@@ -55,6 +57,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "models",
     "measure",
     "open_bundle",
     "open_dataset",

@@ -18,6 +18,7 @@ from . import (
     demo,
     measure_verbs,
     model_verbs,
+    models_verbs,
     score_verbs,
     train_verbs,
 )
@@ -39,6 +40,7 @@ for verbs in (
     score_verbs,
     compare_verbs,
     measure_verbs,
+    models_verbs,
     demo,
 ):
     verbs.register(app)

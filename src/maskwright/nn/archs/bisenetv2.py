@@ -16,6 +16,8 @@ ENCODERS = ("own",)
 SEMANTIC_CHANNELS = (16, 32, 64, 128)
 """After the stem (stride 4) and the stages 3 to 5 (strides 8, 16, 32)."""
 
+GOOD_FOR = "Real time on a GPU, at high resolution."
+
 
 class Config(BaseModel):
     """Expansion of the semantic branch and width of the head.

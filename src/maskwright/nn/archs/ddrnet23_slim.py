@@ -18,6 +18,8 @@ from maskwright.nn.blocks.resize import enlarged, to_size_of
 
 ENCODERS = ("own",)
 
+GOOD_FOR = "Real time at high resolution, with more accuracy than most of its speed."
+
 
 class Config(BaseModel):
     """Width at stride 4, of the pooled context and of the head.

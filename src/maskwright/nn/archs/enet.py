@@ -15,6 +15,8 @@ ENCODERS = ("own",)
 FIRST_CONV = 13
 DILATIONS = (2, 4, 8, 16)
 
+GOOD_FOR = "The smallest machines: a third of a million parameters."
+
 
 class Config(BaseModel):
     """Spatial dropout in the first stage and in those after it."""

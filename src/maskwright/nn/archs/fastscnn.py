@@ -16,6 +16,8 @@ BINS = (1, 2, 3, 6)
 STAGES = ((64, 2), (96, 2), (128, 1))
 """Width and stride of the three stages of bottlenecks."""
 
+GOOD_FOR = "Real time on small machines, at high resolution."
+
 
 class Config(BaseModel):
     """Repeats and expansion of the bottlenecks, dropout before the scores, auxiliary losses.

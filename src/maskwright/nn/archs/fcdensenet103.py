@@ -13,6 +13,8 @@ from maskwright.nn.blocks.recompute import maybe_recomputed
 
 ENCODERS = ("own",)
 
+GOOD_FOR = "Few images and no pretrained weights; much memory."
+
 
 class Config(BaseModel):
     """Layers of the dense blocks (the way up has those of the way down, in reverse) and widths.

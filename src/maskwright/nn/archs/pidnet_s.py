@@ -20,6 +20,8 @@ from maskwright.nn.blocks.resize import enlarged, to_size_of
 
 ENCODERS = ("own",)
 
+GOOD_FOR = "Real time, with sharp borders: one branch of three looks for them."
+
 
 class Config(BaseModel):
     """Widths, and the weights of equation 5: lambda 0 to 3 and the threshold t.

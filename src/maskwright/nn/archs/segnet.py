@@ -17,6 +17,8 @@ from maskwright.nn.encoders import quiet_smp
 
 ENCODERS = ("vgg16_bn", "vgg11_bn", "vgg13_bn", "vgg19_bn")
 
+GOOD_FOR = "A known baseline of the field; sharp borders without skips."
+
 
 class Config(BaseModel):
     """`gradient_checkpointing` trains in a third of the memory, a third slower."""

@@ -14,6 +14,8 @@ from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
 
 ENCODERS = ("own",)
 
+GOOD_FOR = "A small known baseline without pretrained weights."
+
 
 class Config(BaseModel):
     """Width of all stages, their number, and the size of their kernels."""

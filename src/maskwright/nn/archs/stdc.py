@@ -21,6 +21,8 @@ CONTEXT = 128
 DETAIL_SHARES = ((1, 0.6), (2, 0.3), (4, 0.1))
 """Stride of a border map, and its share in the truth of the detail head (section 3.3)."""
 
+GOOD_FOR = "Real time, where a boundary loss in training is cheaper than a branch."
+
 
 class Config(BaseModel):
     """Which of the paper's two backbones, and the weights of what is learned beside the scores.

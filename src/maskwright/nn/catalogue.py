@@ -1,0 +1,141 @@
+"""What architectures there are, how large each is, and how fast it is on this machine.
+
+All figures are of one RGB image of 512 x 512 and 19 classes, in evaluation mode, each
+architecture on its default encoder with its default settings, from random weights.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from maskwright.core import parts
+from maskwright.core.progress import Progress, silent
+
+from .any_size import AnySize
+from .build import ARCHS, encoders_of, new_model
+from .licences import weights_licence
+
+SIZE_HW = (512, 512)
+NUM_CLASSES = 19
+ENCODER = "mobilenet_v2"
+"""Where an architecture takes any."""
+
+RUNS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Median time of one image, and what memory it took at most, weights included."""
+
+    device: str
+    latency_ms: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One architecture. `flops` counts two for each multiply-add of the matrix products."""
+
+    name: str
+    encoder: str
+    num_parameters: int
+    flops: int
+    weights_licence: str
+    good_for: str
+    measured: Measured | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return asdict(self)
+
+
+def models(*, bench: bool = False, progress: Progress = silent) -> tuple[Listed, ...]:
+    """Every architecture that `model.arch` can name, by name.
+
+    Args:
+        bench: Also measure time and memory here; each part in a process of its own.
+        progress: Told of each part.
+    """
+    names = parts.names(ARCHS)
+    return tuple(progress(_listed(names, bench=bench), total=len(names), what="models"))
+
+
+def _listed(names: tuple[str, ...], *, bench: bool) -> Iterator[Listed]:
+    for name in names:
+        encoder = (encoders_of(name) or (ENCODER,))[0]
+        network = _shapes_only(name, encoder)
+        yield Listed(
+            name=name,
+            encoder=encoder,
+            num_parameters=sum(p.numel() for p in network.parameters()),
+            flops=_flops(network),
+            weights_licence=weights_licence(encoder),
+            good_for=str(getattr(parts.load(ARCHS, name), "GOOD_FOR", "")),
+            measured=_measured_alone(name, encoder) if bench else None,
+        )
+
+
+def _network(name: str, encoder: str) -> AnySize:
+    arch = {"name": name, "encoder": encoder, "config": {}}
+    return new_model(arch, 3, NUM_CLASSES).eval().requires_grad_(False)
+
+
+def _shapes_only(name: str, encoder: str) -> AnySize:
+    """On the meta device, where nothing is computed."""
+    try:
+        with torch.device("meta"):
+            return _network(name, encoder)
+    except (RuntimeError, NotImplementedError):
+        return _network(name, encoder).to("meta")  # a library computes while it builds
+
+
+def _flops(network: AnySize) -> int:
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, 3, *SIZE_HW, device="meta"))
+    return counter.get_total_flops()
+
+
+def _measured_alone(name: str, encoder: str) -> Measured:
+    """In a fresh process, whose memory no earlier network has raised."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_measure, name, encoder).result()
+
+
+def _measure(name: str, encoder: str) -> Measured:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    before = _peak_bytes(device)
+    network = _network(name, encoder).to(device)
+    x_BCHW = torch.rand(1, 3, *SIZE_HW, device=device)
+    with torch.inference_mode():
+        seconds = [_seconds(network, x_BCHW) for _ in range(RUNS + 1)]
+    return Measured(
+        device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        latency_ms=round(1000 * median(seconds[1:]), 2),
+        peak_memory_mb=round((_peak_bytes(device) - before) / 1e6, 1),
+    )
+
+
+def _seconds(network: AnySize, x_BCHW: Tensor) -> float:
+    started_s = time.perf_counter()
+    network(x_BCHW)
+    if x_BCHW.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - started_s
+
+
+def _peak_bytes(device: str) -> int:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,66 @@
+"""The list of architectures says what is so."""
+
+import pytest
+
+from maskwright.cli.models_verbs import _table
+from maskwright.core import parts
+from maskwright.nn import catalogue
+from maskwright.nn.build import ARCHS
+from maskwright.nn.licences import weights_licence
+
+
+@pytest.mark.parametrize(
+    ("encoder", "licence"),
+    [
+        ("mobilenet_v2", "BSD-3-Clause"),
+        ("mit_b2", "NVIDIA, non-commercial only"),
+        ("xception", "not stated; ask its publisher"),
+        ("convnext_tiny", "apache-2.0"),
+        ("convnextv2_tiny", "cc-by-nc-4.0"),
+        ("test_resnet", "apache-2.0"),
+        ("vit_wee_patch16_reg1_gap_256", "apache-2.0"),
+        ("own", "none to download"),
+    ],
+)
+def test_licence_of_weights_is_that_of_their_publisher(encoder, licence):
+    assert weights_licence(encoder) == licence
+
+
+def test_time_and_memory_are_those_of_one_architecture_alone():
+    measured = catalogue._measured_alone("enet", "own")
+    assert 1 < measured.latency_ms < 60_000
+    assert 10 < measured.peak_memory_mb < 10_000
+
+
+def test_table_has_a_column_more_for_each_figure_that_was_measured():
+    entry = {
+        "name": "tiny",
+        "encoder": "own",
+        "num_parameters": 1_234_567,
+        "flops": 9_870_000_000,
+        "weights_licence": "none to download",
+        "good_for": "Tests.",
+    }
+    plain = _table((catalogue.Listed(**entry),))
+    assert plain[1].split()[:4] == ["tiny", "own", "1.23", "9.9"]
+    assert plain[1].endswith("none to download        Tests.")
+        "tiny",
+        "own",
+        "1.23",
+        "9.9",
+        "none",
+        "to",
+        "download",
+        "Tests.",
+    ]
+    measured = catalogue.Measured(device="cpu", latency_ms=12.4, peak_memory_mb=345.6)
+    timed = _table((catalogue.Listed(**entry, measured=measured),))
+    assert timed[1].split()[:6] == ["tiny", "own", "1.23", "9.9", "12", "346"]
+    assert timed[0].split()[4:6] == ["ms", "MB"]
+
+
+@pytest.mark.parametrize("name", parts.names(ARCHS))
+def test_every_architecture_says_in_a_line_what_it_is_good_for(name):
+    text = parts.load(ARCHS, name).GOOD_FOR
+    assert 10 < len(text) < 90
+    assert text.endswith(".")
