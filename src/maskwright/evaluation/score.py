@@ -132,6 +132,8 @@ def _folder(path: Path) -> Path:
 def _require_same_keys(
     predictions: Path, said: Mapping[str, Path], truth: Path, true: Mapping[str, Path]
 ) -> None:
+    masks = truth / "masks"
+    hint = f". {truth} is a data set: give {masks} or a folder in it" if masks.is_dir() else ""
     for lacking, there, what in (
         (predictions, sorted(set(true) - set(said)), "has no prediction for"),
         (truth, sorted(set(said) - set(true)), "has no truth for"),
@@ -140,7 +142,7 @@ def _require_same_keys(
             shown = ", ".join(there[:3]) + (", ..." if len(there) > 3 else "")
             raise DataError(
                 f"{lacking}: {what} {len(there)} of {len(set(true) | set(said))} images: "
-                f"{shown}; names below the two folders must be the same, suffixes aside"
+                f"{shown}; names below the two folders must be the same, suffixes aside{hint}"
             )
 
 
