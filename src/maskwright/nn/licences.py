@@ -24,7 +24,7 @@ OWN = "own"
 
 
 def weights_licence(encoder: str) -> str:
-    """The licence of the weights of `encoder` (a name of `nn.encoders`), or why there is none."""
+    """The licence of the weights of `encoder`, or why there is none."""
     from .encoders import library_name
 
     if encoder == OWN:
