@@ -19,6 +19,9 @@ from maskwright.core.errors import ConfigError, UnknownNameError
 PREFIXES = ("encoder.", "module.", "backbone.", "model.")
 """Put before encoder keys by checkpoints of whole models; stripped when loading."""
 
+PLAIN_TRANSFORMERS = ("tu-vit_", "tu-deit3_")
+"""Of one stride throughout: no encoders of segmentation-models-pytorch, but of timm alone."""
+
 
 def quiet_smp() -> ModuleType:
     """segmentation_models_pytorch, imported without its dependencies' deprecation notes."""
@@ -48,13 +51,17 @@ def library_name(encoder: str) -> str:
 def load_weights(encoder: nn.Module, name: str, weights: str) -> None:
     """Fill `encoder` (made for 3 channels) from `weights`: "imagenet", a file, or "none".
 
+    An encoder whose shapes differ from the published ones (patches of another size) brings
+    them to its own by a method `adapted(state) -> state`.
+
     Raises:
         ConfigError: The download failed, or the file does not hold this encoder.
     """
     if weights == "none":
         return
     state = _download(name) if weights == "imagenet" else _read(Path(weights))
-    _fill(encoder, state, f"{weights} for encoder {name}")
+    adapted = getattr(encoder, "adapted", None)
+    _fill(encoder, adapted(state) if adapted else state, f"{weights} for encoder {name}")
 
 
 def require_weights(name: str, weights: str) -> None:
@@ -114,12 +121,21 @@ def _download(name: str) -> dict[str, Tensor]:
     if not _cached(library) and not _hub_answers():
         raise _unavailable(name)
     try:
-        encoder = quiet_smp().encoders.get_encoder(
-            library, weights=True if library.startswith("tu-") else "imagenet"
-        )
+        encoder = _pretrained(library)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise _unavailable(name) from error
     return dict(encoder.state_dict())
+
+
+def _pretrained(library: str) -> nn.Module:
+    if library.startswith(PLAIN_TRANSFORMERS):
+        import timm
+
+        return timm.create_model(library.removeprefix("tu-"), pretrained=True)
+    encoder = quiet_smp().encoders.get_encoder(
+        library, weights=True if library.startswith("tu-") else "imagenet"
+    )
+    return cast("nn.Module", encoder)
 
 
 def _cached(library: str) -> bool:

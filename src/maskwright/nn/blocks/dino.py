@@ -1,5 +1,7 @@
 """DINOv2's vision transformers (arXiv:2304.07193) out of timm, for images of any size."""
 
+from typing import Any, cast
+
 import timm
 import torch
 from torch import Tensor, nn
@@ -30,9 +32,14 @@ class DinoEncoder(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        other = {} if patch_px is None else {"patch_size": patch_px, "img_size": 32 * patch_px}
-        self.model = timm.create_model(
-            name, in_chans=in_channels, num_classes=0, dynamic_img_size=True, **other
+        other: dict[str, Any] = {}
+        if patch_px is not None:
+            other = {"patch_size": patch_px, "img_size": 32 * patch_px}
+        self.model: Any = cast(
+            "Any",
+            timm.create_model(
+                name, in_chans=in_channels, num_classes=0, dynamic_img_size=True, **other
+            ),
         )
         self.width: int = self.model.embed_dim
         self.patch_px: int = self.model.patch_embed.patch_size[0]
@@ -84,7 +91,10 @@ class DinoEncoder(nn.Module):
         bare = {
             key.removeprefix("encoder.").removeprefix("model."): v for key, v in state.items()
         }
-        fitted: dict[str, Tensor] = checkpoint_filter_fn(bare, self.model)
+        try:
+            fitted: dict[str, Tensor] = checkpoint_filter_fn(bare, self.model)
+        except (AssertionError, KeyError, RuntimeError, ValueError):
+            return state  # of another network: whoever fills this one will say so
         return fitted
 
     def _places(self, height: int, width: int) -> Tensor:

@@ -1,0 +1,168 @@
+"""Networks on DINOv2's transformers say what the library's networks say."""
+
+import re
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from maskwright.core.errors import ConfigError
+from maskwright.nn.build import new_model
+
+from .peers import randomised, renamed, scores_of
+
+K, Q = 5, 7
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def timm_blocks(state, theirs, ours):
+    """A vision transformer of transformers in timm's names, projections packed."""
+    found = {}
+    names = {
+        "layer_scale1.lambda1": "ls1.gamma",
+        "layer_scale2.lambda1": "ls2.gamma",
+        "attention.out_proj": "attn.proj",
+        "attention.o_proj": "attn.proj",
+    }
+    for key, value in state.items():
+        rest = key.removeprefix(theirs)
+        if rest == key or "q_proj" in key:
+            continue
+        if packed := re.fullmatch(r"(.*)attention\.k_proj\.(\w+)", rest):
+            q, v = (state[key.replace("k_proj", f"{n}_proj")] for n in "qv")
+            found[f"{ours}{packed[1]}attn.qkv.{packed[2]}"] = torch.cat([q, value, v])
+        elif "v_proj" not in rest:
+            for old, new in names.items():
+                rest = rest.replace(old, new)
+            found[ours + rest] = value
+    return found
+
+
+def test_eomt_says_what_transformers_network_says_with_the_same_weights():
+    from transformers import EomtConfig, EomtForUniversalSegmentation
+
+    config = EomtConfig(
+        hidden_size=384,
+        num_hidden_layers=12,
+        num_attention_heads=6,
+        image_size=96,
+        num_queries=Q,
+        num_blocks=3,
+        num_labels=K,
+    )
+    peer = randomised(EomtForUniversalSegmentation(config))
+    peer.attn_mask_probs.zero_()
+    arch = {
+        "name": "eomt",
+        "encoder": "vit_small_patch14_reg4_dinov2",
+        "config": {"num_queries": Q},
+    }
+    model = new_model(arch, 3, K).eval()
+    theirs = peer.state_dict()
+    state = timm_blocks(theirs, "layers.", "encoder.model.blocks.") | renamed(
+        {k: v for k, v in theirs.items() if "position" not in k},
+        {
+            "embeddings.cls_token": "encoder.model.cls_token",
+            "embeddings.register_tokens": "encoder.model.reg_token",
+            "embeddings.patch_embeddings.projection.": "encoder.model.patch_embed.proj.",
+            "layernorm.": "encoder.model.norm.",
+            "query.": "query.",
+            "upscale_block.block.": "upscale.",
+            "mask_head.fc1.": "mask_head.0.",
+            "mask_head.fc2.": "mask_head.2.",
+            "mask_head.fc3.": "mask_head.4.",
+            "class_predictor.": "class_predictor.",
+        },
+    )
+    places = theirs["embeddings.position_embeddings.weight"][None]
+    state["encoder.model.pos_embed"] = places
+    model.network.encoder.model.pos_embed = nn.Parameter(places.clone())
+    model.network.encoder.model.patch_embed.grid_size = (6, 6)
+    missing, unknown = model.network.load_state_dict(state, strict=False)
+    assert missing == ["steps"]
+    assert unknown == []
+    image = torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        said = peer(image)
+        expected = scores_of(said.class_queries_logits, said.masks_queries_logits)
+        torch.testing.assert_close(model(image).exp(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_masks_are_given_up_block_after_block():
+    settings = {"annealing_steps": 50, "num_queries": 4, "num_points": 50}
+    arch = {"name": "eomt", "encoder": "vit_small_patch14_reg4_dinov2", "config": settings}
+    network = new_model(arch, 3, K).network
+    shares = []
+    for step in (0, 15, 35, 45):
+        network.steps.fill_(step)
+        shares.append([round(network.masked_share(block), 3) for block in range(3)])
+    half = round(0.5**0.9, 3)
+    assert shares == [[1, 1, 1], [half, 1, 1], [0, 0, half], [0, 0, 0]]
+    network.steps.zero_()
+    image, labels = torch.rand(1, 3, 32, 32), torch.randint(0, K, (1, 32, 32))
+    outputs = network.train()(image)
+    assert len(outputs) == 4
+    assert network.steps == 1
+    network.loss(outputs, labels, None).backward()
+    assert torch.isfinite(network.query.weight.grad).all()
+
+
+@pytest.mark.parametrize("size_HW", [(56, 84), (518, 70)])
+def test_dinov2_tokens_are_those_of_transformers_with_the_same_weights(size_HW):
+    from transformers import Dinov2Backbone, Dinov2Config
+
+    config = Dinov2Config(
+        hidden_size=384,
+        num_attention_heads=6,
+        image_size=518,
+        patch_size=14,
+        out_features=["stage11", "stage12"],
+        reshape_hidden_states=True,
+    )
+    peer = randomised(Dinov2Backbone(config))
+    arch = {"name": "dinov2", "encoder": "vit_small_patch14_dinov2", "config": {}}
+    encoder = new_model(arch, 3, K).eval().network.encoder
+    theirs = peer.state_dict()
+    state = timm_blocks(theirs, "encoder.layer.", "model.blocks.") | renamed(
+        theirs,
+        {
+            "embeddings.cls_token": "model.cls_token",
+            "embeddings.position_embeddings": "model.pos_embed",
+            "embeddings.patch_embeddings.projection.": "model.patch_embed.proj.",
+            "layernorm.": "model.norm.",
+        },
+    )
+    encoder.load_state_dict(state)
+    image = torch.rand(1, 3, *size_HW)
+    with torch.inference_mode():
+        expected = peer(image).feature_maps
+        found = encoder(image, (10, 11))
+    for (map_BChw, _), expected_BChw in zip(found, expected, strict=True):
+        torch.testing.assert_close(map_BChw, expected_BChw, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("arch", ["dinov2", "eomt"])
+def test_the_authors_file_of_weights_fills_the_encoder_whatever_its_patches(arch, tmp_path):
+    name = "vit_small_patch14_reg4_dinov2"
+    theirs = timm.create_model(name, num_classes=0).state_dict()
+    # as the authors store it: registers by another name, a place for the class token
+    theirs["register_tokens"] = torch.randn_like(theirs.pop("reg_token"))
+    theirs["mask_token"] = torch.zeros(1, 384)
+    theirs["pos_embed"] = torch.randn(1, 1 + 37 * 37, 384)
+    torch.save(theirs, tmp_path / "weights.pth")
+    card = {"name": arch, "encoder": name, "config": {}}
+    model = new_model(card, 3, K, weights=str(tmp_path / "weights.pth")).network.encoder.model
+    assert torch.equal(model.reg_token, theirs["register_tokens"])
+    assert torch.equal(model.blocks[3].mlp.fc1.weight, theirs["blocks.3.mlp.fc1.weight"])
+    assert torch.equal(model.cls_token, theirs["cls_token"] + theirs["pos_embed"][:, :1])
+    if arch == "dinov2":
+        assert torch.equal(model.pos_embed, theirs["pos_embed"][:, 1:])
+    other = timm.create_model("resnet18").state_dict()
+    torch.save(other, tmp_path / "other.pth")
+    with pytest.raises(ConfigError, match="belongs to another encoder"):
+        new_model(card, 3, K, weights=str(tmp_path / "other.pth"))
