@@ -76,6 +76,12 @@ def test_copy_paste_brings_rare_classes_with_their_own_pixels():
     assert all(agree(pasted[n]) for n in range(20))
 
 
+def test_a_class_with_more_than_its_share_of_the_pixels_is_not_pasted():
+    rare = crops(**{"data.copy_paste": 1.0}).pasted
+    assert rare.probability_C[0] == 0
+    assert all(rare.probability_C[1:] > 0)
+
+
 def test_class_mix_keeps_every_pixel_with_its_own_label():
     mixed = crops(**{"data.class_mix": 1.0})
     assert all(agree(mixed[n]) for n in range(20))

@@ -37,13 +37,13 @@ class RareClasses:
     probability_C: NDArray[np.float64]
 
     @classmethod
-    def of(cls, counts_NC: NDArray[np.int64]) -> "RareClasses":
-        """From pixel counts per image and class."""
+    def of(cls, counts_NC: NDArray[np.int64], *, max_share: float = 1.0) -> "RareClasses":
+        """From pixel counts per image and class; classes of a larger share are never drawn."""
         images = tuple(np.flatnonzero(column >= MIN_RARE_PX) for column in counts_NC.T)
         share_C = counts_NC.sum(axis=0) / max(1, counts_NC.sum())
         wanted_C = np.array(
             [
-                1 / np.sqrt(s) if s and len(i) else 0.0
+                1 / np.sqrt(s) if 0 < s <= max_share and len(i) else 0.0
                 for s, i in zip(share_C, images, strict=True)
             ]
         )
@@ -75,6 +75,7 @@ class Crops(Dataset[dict[str, Any]]):
         self.data = recipe.data
         self.weather = Weather(recipe.weather)
         self.rare = RareClasses.of(counts_NC)
+        self.pasted = RareClasses.of(counts_NC, max_share=1 / counts_NC.shape[1])
         spec = recipe.input
         self.augment = Augmentation(
             part=recipe.augment,
@@ -112,7 +113,7 @@ class Crops(Dataset[dict[str, Any]]):
         if rng.random() < self.data.class_mix:
             _, other = self._crop(int(rng.integers(self.num_images)), None, rng)
             crop = paste(crop, other, half_of_classes(other, rng))
-        if rng.random() < self.data.copy_paste and (wanted := self.rare.draw(rng)):
+        if rng.random() < self.data.copy_paste and (wanted := self.pasted.draw(rng)):
             _, other = self._crop(wanted[1], wanted, rng)
             crop = paste(crop, other, [wanted[0]])
         return crop

@@ -1,0 +1,276 @@
+"""Remedies for class imbalance, one at a time against plain cross-entropy.
+
+    python benchmarks/imbalance.py ../shared/data
+
+Two sets: magnetic_tile (defects down to 0.02 % of the pixels; it may not be shipped, SOURCE.txt
+in it says where it comes from) and drawn streets with 0.1 % traffic sign. Every run has the
+same model, steps, crops and augmentation; the last weights are scored on val, so nothing is
+chosen by what is scored. Each finished run goes into benchmarks/imbalance.json at once and is
+not run again: stop it at any time, or do a piece of it (`--sets`, `--remedies`, `--seeds`,
+`--minutes`). The page benchmarks/imbalance.md shows what there is.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.core.atomic import write_json, write_text
+from maskwright.core.card import ModelCard
+from maskwright.core.codec import LabelCodec
+from maskwright.core.confusion import Confusion
+from maskwright.core.inputspec import InputSpec
+from maskwright.core.progress import silent
+from maskwright.core.scores import iou, mean_iou, precision, recall
+from maskwright.data.dataset import Dataset, open_dataset
+from maskwright.data.facts import measure_facts
+from maskwright.data.schema import FILE_NAME, DatasetFile, write_dataset_file
+from maskwright.data.streetscene import STREET
+from maskwright.data.synth import draw_street
+from maskwright.inference.predictor import open_model
+from maskwright.training.loop import Job, fit, make_accelerator
+from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.splits import labelled
+
+HERE = Path(__file__).parent
+WEIGHTS = "weights/mobilenet_v2_imagenet_from_tf2_ptq.pth"
+RARE_SHARE = 0.002
+STREETS = {"train": 120, "val": 120}
+STREET_HW = (96, 128)
+CROP_PX = {"magnetic_tile": (224, 224), "streets": STREET_HW}
+
+FIXED: dict[str, Any] = {
+    "model.arch": "fpn",
+    "model.encoder": "mobilenet_v2",
+    "model.config": {"pyramid_channels": 128, "decoder_channels": 64},
+    "data.batch_size": 8,
+    "data.rare_share": 0.0,
+    "loss.sum": "ce",
+}
+
+REMEDIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "plain": ("cross-entropy alone", {}),
+    "weights": ("weights 1 / pixel share", {"loss.class_weights": "inverse"}),
+    "effective": ("weights by effective number", {"loss.class_weights": "effective"}),
+    "focal": ("focal instead of cross-entropy", {"loss.sum": "focal"}),
+    "dice": ("Dice added", {"loss.sum": "ce+dice"}),
+    "lovasz": ("Lovász added", {"loss.sum": "ce+lovasz"}),
+    "rare_crops": ("half of the crops hold a rare class", {"data.rare_share": 0.5}),
+    "copy_paste": ("rare objects put into half of the crops", {"data.copy_paste": 0.5}),
+    "dice_rare_crops": (
+        "Dice and rare crops: what `plan` takes",
+        {"loss.sum": "ce+dice", "data.rare_share": 0.5},
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One run: which set, which remedy, which seed."""
+
+    name: str
+    remedy: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Name in the results."""
+        return f"{self.name}/{self.remedy}/{self.seed}"
+
+
+def main() -> None:
+    """Run what is asked for and not yet done; write results and page after each run."""
+    asked = _arguments()
+    out = asked.out / "imbalance.json"
+    results = (
+        json.loads(out.read_text()) if out.exists() else {"steps": asked.steps, "runs": {}}
+    )
+    if results["steps"] != asked.steps:
+        raise SystemExit(f"{out} holds runs of {results['steps']} steps; use --steps or --out")
+    started_s = time.monotonic()
+    with TemporaryDirectory() as folder:
+        for piece in _pieces(asked):
+            if piece.key in results["runs"]:
+                continue
+            if time.monotonic() - started_s > asked.minutes * 60:
+                break
+            root = (
+                _streets(Path(folder)) if piece.name == "streets" else asked.data / piece.name
+            )
+            found = run_piece(piece, open_dataset(root), asked, Path(folder) / piece.key)
+            results["runs"][piece.key] = found
+            write_json(out, results)
+            write_text(asked.out / "imbalance.md", page(results))
+            rare = Confusion(np.array(found["confusion"]))
+            print(
+                f"{piece.key}: mIoU {mean_iou(rare):.1%}, {found['seconds']:.0f} s", flush=True
+            )
+    print(page(results))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder of magnetic_tile and weights")
+    parser.add_argument("--sets", nargs="+", choices=CROP_PX, default=list(CROP_PX))
+    parser.add_argument("--remedies", nargs="+", choices=REMEDIES, default=list(REMEDIES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--minutes", type=float, default=1e9, help="start no run after these")
+    parser.add_argument("--out", type=Path, default=HERE)
+    return parser.parse_args()
+
+
+def _pieces(asked: argparse.Namespace) -> Iterator[Piece]:
+    """Seed by seed, so that a stopped benchmark compares all remedies."""
+    for seed in asked.seeds:
+        for name in asked.sets:
+            for remedy in asked.remedies:
+                yield Piece(name=name, remedy=remedy, seed=seed)
+
+
+def run_piece(
+    piece: Piece, dataset: Dataset, asked: argparse.Namespace, run: Path
+) -> dict[str, Any]:
+    """Train, and count the confusion of the last weights on val at source resolution."""
+    started_s = time.monotonic()
+    job = _job(piece, dataset, asked, run)
+    run.mkdir(parents=True)
+    fit(job, make_accelerator(job.recipe), lambda _status: None, resume=False)
+    model, total = open_model(run), Confusion.zero(len(dataset.spec))
+    for i in range(len(job.val)):
+        found = model.predict(job.val.image(i), where=job.val.entries[i].key).labels_HW
+        total += Confusion.of(job.val.labels(i), found, len(dataset.spec))
+    share_C = job.counts_NC.sum(axis=0) / job.counts_NC.sum()
+    return {
+        "classes": [c.name for c in dataset.spec.classes],
+        "train_share": [float(s) for s in share_C],
+        "confusion": total.counts_CC.tolist(),
+        "seconds": round(time.monotonic() - started_s, 1),
+    }
+
+
+def _job(piece: Piece, dataset: Dataset, asked: argparse.Namespace, run: Path) -> Job:
+    train, val = labelled(dataset, "train"), labelled(dataset, "val")
+    facts = measure_facts(train, silent)
+    epochs = max(1, round(asked.steps * FIXED["data.batch_size"] / len(train)))
+    learnt = facts.channels == 3
+    recipe = overridden(
+        Recipe(),
+        FIXED
+        | {
+            "seed": piece.seed,
+            "model.encoder_weights": str(asked.data / WEIGHTS),
+            "input.channels": facts.channels,
+            "input.mean": Recipe().input.mean if learnt else facts.mean,
+            "input.std": Recipe().input.std if learnt else facts.std,
+            "data.crop_px": CROP_PX[piece.name],
+            "schedule.epochs": epochs,
+            "schedule.validate_every": epochs,
+        }
+        | REMEDIES[piece.remedy][1],
+    )
+    spec = recipe.input
+    card = ModelCard(
+        labels=dataset.spec,
+        input=InputSpec(channels=spec.channels, mean=spec.mean, std=spec.std),
+        arch=recipe.model.graph,
+    )
+    return Job(
+        run=run, recipe=recipe, card=card, train=train, val=val, counts_NC=facts.counts_NC
+    )
+
+
+def _streets(folder: Path) -> Path:
+    """Drawn streets of which every sixth has traffic signs; written once."""
+    root = folder / "streets"
+    if root.exists():
+        return root
+    number = 0
+    for split, count in STREETS.items():
+        for kind in ("images", "masks"):
+            (root / kind / split).mkdir(parents=True)
+        for _ in range(count):
+            drawn = 3 * number if number % 6 == 0 else 3 * number + 1 + number % 2
+            image_HW3, labels_HW = draw_street(STREET_HW, seed=7, number=drawn)
+            name = f"{split}/street_{number:04d}.png"
+            cv2.imwrite(str(root / "images" / name), image_HW3[..., ::-1])
+            cv2.imwrite(str(root / "masks" / name), labels_HW)
+            number += 1
+    document = DatasetFile(format="mask_folder", source="drawn by benchmarks/imbalance.py")
+    write_dataset_file(root / FILE_NAME, document, LabelCodec.identity(STREET))
+    return root
+
+
+def page(results: dict[str, Any]) -> str:
+    """Markdown: for each set the rare classes first, then the IoU of every class."""
+    setting = (
+        f"From `benchmarks/imbalance.py`: {results['steps']} steps of "
+        f"{FIXED['data.batch_size']} crops, {FIXED['model.arch']} on {FIXED['model.encoder']}, "
+        f"scored on val. Mean over the seeds, in brackets the least and the greatest; %. Rare "
+        f"is a class with under {RARE_SHARE:.1%} of the training pixels; of several, the mean."
+    )
+    lines = ["# Class imbalance: each remedy against plain cross-entropy", "", setting]
+    for name in CROP_PX:
+        runs = {k: v for k, v in results["runs"].items() if k.startswith(f"{name}/")}
+        if runs:
+            lines += _set_lines(name, runs)
+    return "\n".join(lines) + "\n"
+
+
+def _set_lines(name: str, runs: dict[str, Any]) -> list[str]:
+    first = next(iter(runs.values()))
+    classes, share_C = first["classes"], np.array(first["train_share"])
+    rare_C = (share_C > 0) & (share_C < RARE_SHARE)
+    named = (
+        f"{c} {s:.2%}" for c, s, rare in zip(classes, share_C, rare_C, strict=True) if rare
+    )
+    lines = [
+        *("", f"## {name}", "", f"Rare: {', '.join(named)}.", ""),
+        "| remedy | seeds | rare: recall | rare: precision | rare: IoU | mIoU |",
+        "|---|---|---|---|---|---|",
+    ]
+    each = [
+        "",
+        "| remedy, IoU | " + " | ".join(classes) + " |",
+        "|---" * (len(classes) + 1) + "|",
+    ]
+    for remedy, (what, _) in REMEDIES.items():
+        found = [
+            Confusion(np.array(run["confusion"]))
+            for key, run in runs.items()
+            if key.split("/")[1] == remedy
+        ]
+        if not found:
+            continue
+        scores = [[f(c)[rare_C] for c in found] for f in (recall, precision, iou)]
+        cells = [_spread([_mean(one) for one in score]) for score in scores]
+        cells.append(_spread([float(mean_iou(c)) for c in found]))
+        lines.append(f"| {what} | {len(found)} | " + " | ".join(cells) + " |")
+        by_class = np.array([iou(c) for c in found])
+        each.append(f"| {what} | " + " | ".join(_spread(list(v)) for v in by_class.T) + " |")
+    return lines + each
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """A class that is never predicted has no precision: it counts as 0 here."""
+    return float(np.nan_to_num(values).mean())
+
+
+def _spread(values: list[float]) -> str:
+    """Mean (least to greatest) in percent; the mean alone of one value."""
+    percent = [100 * value for value in values]
+    if len(percent) == 1:
+        return f"{percent[0]:.1f}"
+    return f"{np.mean(percent):.1f} ({min(percent):.1f} to {max(percent):.1f})"
+
+
+if __name__ == "__main__":
+    main()
