@@ -12,7 +12,7 @@ demo: .venv/installed-train
 	$(BIN)/maskwright demo
 
 test: .venv/installed-all browser
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical
 
 check: lint types layers docs test
 

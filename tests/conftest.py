@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from maskwright.core import InputSpec, LabelSpec
 from maskwright.core.card import ModelCard
+
+settings.register_profile("untimed", deadline=None)  # the first call of a kernel compiles it
+settings.load_profile("untimed")
 
 NAMES = ("sky", "road", "tree", "car")
 REAL = Path(__file__).parents[2] / "shared" / "data"
