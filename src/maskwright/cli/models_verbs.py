@@ -67,5 +67,7 @@ def _cells(entry: "Listed") -> list[str]:
         f"{entry.flops / 1e9:.1f}",
     ]
     if entry.measured:
-        cells += [f"{entry.measured.latency_ms:.0f}", f"{entry.measured.peak_memory_mb:.0f}"]
+        memory_mb = entry.measured.peak_memory_mb
+        cells += [f"{entry.measured.latency_ms:.0f}"]
+        cells += ["-" if memory_mb is None else f"{memory_mb:.0f}"]
     return [*cells, entry.weights_licence, entry.good_for]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..core import parts
 from ..core.bundle import MANIFEST, is_bundle, open_bundle
 from ..core.card import ModelCard
+from ..core.codefile import CodeFile
 from ..core.decision import Decision
 from ..core.errors import BundleError, DataError
 from ..core.prediction import Prediction
@@ -90,6 +91,8 @@ def open_model(path: Path | str) -> Predictor:
         MissingDependencyError: A run needs torch, which is not installed.
     """
     path = Path(path)
+    if _is_run_of_own_code(path):
+        path /= "bundle"  # whose graph runs without the code
     if is_bundle(path):
         bundle = open_bundle(path)
         engine = parts.load(ENGINES, "onnxruntime")
@@ -135,6 +138,13 @@ def _open_checkpoint(folder: Path) -> Predictor:
     if not (folder / engine.FILE).is_file():
         raise BundleError(f"{folder / engine.FILE}: missing; train the model again")
     return Predictor(engine.build(folder, card), card, _identity(folder, engine.FILE))
+
+
+def _is_run_of_own_code(path: Path) -> bool:
+    """Whether this is a finished run of a network that came from a user's file."""
+    if not (is_bundle(path / "bundle") and (path / "best" / CARD).is_file()):
+        return False
+    return CodeFile.parse(str(read_card(path / "best").arch.get("name"))) is not None
 
 
 def _identity(folder: Path, weights: str) -> str:

@@ -7,11 +7,13 @@ from torch import nn
 
 from maskwright.core import parts
 from maskwright.core.card import ModelCard
+from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import BundleError, ConfigError
 
 from .any_size import AnySize
 from .encoders import library_name, load_weights, widen_input
 from .norm import with_group_norm
+from .own_model import admitted
 
 ARCHS = "maskwright.nn.archs"
 OWN = "own"
@@ -32,7 +34,7 @@ def new_model(
     Raises:
         ConfigError: An unknown name or a config key that the architecture does not have.
     """
-    part = parts.load(ARCHS, arch["name"])
+    part = _part(arch["name"])
     where = f"model.config of {arch['name']}"
     encoder = arch["encoder"]
     _require_encoder(arch["name"], encoder, weights)
@@ -62,8 +64,14 @@ def _normalised(network: nn.Module, arch: dict[str, Any]) -> nn.Module:
 
 def encoders_of(name: str) -> tuple[str, ...] | None:
     """The only encoders that an architecture stands on, its default first; None for any."""
-    found: tuple[str, ...] | None = getattr(parts.load(ARCHS, name), "ENCODERS", None)
+    found: tuple[str, ...] | None = getattr(_part(name), "ENCODERS", None)
     return found
+
+
+def _part(name: str) -> Any:
+    """A file of `nn.archs`, or a user's own that training has admitted."""
+    code = CodeFile.parse(name)
+    return parts.load(ARCHS, name) if code is None else admitted(code)
 
 
 def _require_encoder(name: str, encoder: str, weights: str) -> None:

@@ -4,12 +4,12 @@ All figures are of one RGB image of 512 x 512 and 19 classes, in evaluation mode
 architecture on its default encoder with its default settings, from random weights.
 """
 
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -30,15 +30,19 @@ ENCODER = "mobilenet_v2"
 """Where an architecture takes any."""
 
 RUNS = 5
+PROCESS = Path("/proc/self")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Median time of one image, and what memory it took at most, weights included."""
+    """Median time of one image, and what memory it took at most, weights included.
+
+    The memory is None where it cannot be counted: without a GPU, off Linux.
+    """
 
     device: str
     latency_ms: float
-    peak_memory_mb: float
+    peak_memory_mb: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,15 +116,16 @@ def _measured_alone(name: str, encoder: str) -> Measured:
 
 def _measure(name: str, encoder: str) -> Measured:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    before = _peak_bytes(device)
+    before = _start_counting(device)
     network = _network(name, encoder).to(device)
     x_BCHW = torch.rand(1, 3, *SIZE_HW, device=device)
     with torch.inference_mode():
         seconds = [_seconds(network, x_BCHW) for _ in range(RUNS + 1)]
+    peak = torch.cuda.max_memory_allocated() if device == "cuda" else _process_bytes("VmHWM")
     return Measured(
         device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
         latency_ms=round(1000 * median(seconds[1:]), 2),
-        peak_memory_mb=round((_peak_bytes(device) - before) / 1e6, 1),
+        peak_memory_mb=None if peak is None or before is None else (peak - before) / 1e6,
     )
 
 
@@ -132,10 +137,20 @@ def _seconds(network: AnySize, x_BCHW: Tensor) -> float:
     return time.perf_counter() - started_s
 
 
-def _peak_bytes(device: str) -> int:
+def _start_counting(device: str) -> int | None:
+    """Bytes in use now; from here on the peak is counted anew."""
     if device == "cuda":
-        return torch.cuda.max_memory_allocated()
-    import resource
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    if PROCESS.is_dir():
+        (PROCESS / "clear_refs").write_text("5", encoding="ascii")
+    return _process_bytes("VmRSS")
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+def _process_bytes(what: str) -> int | None:
+    """Of this process, as Linux counts it; None elsewhere."""
+    if not PROCESS.is_dir():
+        return None
+    lines = (PROCESS / "status").read_text(encoding="ascii").splitlines()
+    kilobytes = next(line.split()[1] for line in lines if line.startswith(what))
+    return 1024 * int(kilobytes)

@@ -9,7 +9,7 @@ The folder is disposable once its bundle is taken out.
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +35,7 @@ from maskwright.inference.predictor import open_model
 from maskwright.nn.build import OWN, encoders_of
 from maskwright.nn.encoders import require_weights
 
+from . import own_code
 from .calibrate import calibrate
 from .loader import Crops
 from .loop import Job, Watch, fit, make_accelerator
@@ -91,7 +92,7 @@ def plan(
         ConfigError: A setting is wrong, encoder weights cannot be had, the budget is too short.
         DataError: The dataset is not fit for training.
     """
-    settings = dict(settings or {})
+    settings = own_code.admitted_settings(settings or {})
     _require_encoder(settings)
     return _plan(_Data.read(data, settings, progress), settings, budget_s)
 
@@ -111,6 +112,8 @@ def train(
     """
     started_s = time.monotonic()
     out, request, audience = Path(out), request or Request(), audience or Audience()
+    code, settings = own_code.admitted_request(request.recipe, request.settings)
+    request = replace(request, settings=settings)
     recipe = _asked_recipe(out, request)
     held = _Data.read(data, _split_settings(recipe, request), audience.progress)
     for note in held.dataset.notes:
@@ -122,9 +125,11 @@ def train(
         else:
             recipe_yaml = to_yaml(recipe, {})
         (out / RUN).unlink(missing_ok=True)  # of a start that left no checkpoint
+        own_code.keep_copy(code, out)
         write_text(out / RECIPE, recipe_yaml)
     PartialState().wait_for_everyone()
     recipe = read_recipe(out / RECIPE)
+    own_code.require_fit(recipe, out, len(held.dataset.spec))
     audience.say(f"recipe: {out / RECIPE}")
     job = Job(
         run=out,
@@ -252,7 +257,8 @@ def _card(recipe: Recipe, held: _Data) -> ModelCard:
             "val": {"fingerprint": held.val.fingerprint, "images": len(held.val)},
             "seed": recipe.seed,
             "versions": {name: version(name) for name in ("maskwright", "torch", "numpy")},
-        },
+        }
+        | own_code.provenance(recipe),
     )
 
 
