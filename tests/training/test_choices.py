@@ -86,3 +86,12 @@ def test_a_network_of_group_norms_is_made_again_from_its_card(job):
     assert grouped.card.arch["norm"] == "group"
     model = load_model(grouped.card, grouped.run / "best" / "weights.safetensors")
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
+
+
+@pytest.mark.slow
+def test_weights_of_the_loss_move_with_the_steps(job):
+    late = job("late", **{"loss.sum": "0..1@0.5..0.9*ce"})
+    go(late)
+    rows = (late.run / "log.csv").read_text().splitlines()[1:]
+    first, second = (float(row.split(",")[2]) for row in rows)
+    assert first == 0 < second
