@@ -344,7 +344,7 @@ def test_memory_grows_by_names_only_not_by_images(tmp_path, write, pairs):
         del files
         audit(root / str(count))  # once for what Python loads on first use
         sizes[count] = peak_bytes(root / str(count))
-    assert (sizes[80] - sizes[20]) / 60 < 2000
+    assert (sizes[80] - sizes[20]) / 60 < 4000  # an image alone is 10,000 and more
 
 
 @pytest.mark.real
