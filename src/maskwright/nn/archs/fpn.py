@@ -5,6 +5,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.encoders import quiet_smp
 
 GOOD_FOR = "Thin and small things in a given time; what the plan takes."
@@ -35,4 +36,5 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
         in_channels=in_channels,
         classes=num_classes,
     )
+    bear_lone_values(network)
     return cast("nn.Module", network)

@@ -5,6 +5,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.encoders import quiet_smp
 
 GOOD_FOR = "Small objects and sharp borders, where there is time to learn them."
@@ -28,4 +29,5 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
         in_channels=in_channels,
         classes=num_classes,
     )
+    bear_lone_values(network)
     return cast("nn.Module", network)
