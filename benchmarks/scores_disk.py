@@ -3,7 +3,7 @@
     python benchmarks/scores_disk.py
 
 Time: 500 pairs of 1024 x 2048 PNG files, drawn here, 11 classes. The peer is the least that any
-scorer must do: decoding the 1,000 files into arrays on as many threads, by Pillow and by OpenCV.
+scorer must do: decoding the 1,000 files into arrays, on as many threads, by Pillow and OpenCV.
 All alternate in one run; the table has the fastest of each. Memory: peak resident size of a
 fresh process each, with intervals and slices, in which only the number of images differs.
 """
