@@ -138,9 +138,7 @@ def test_missing_and_extra_files_are_named_and_counted(folders):
 
 def test_a_data_set_in_place_of_its_masks_is_told_so(folders, tmp_path):
     _write(tmp_path / "data/masks/val/a.png", np.zeros((4, 4), np.uint8))
-    with pytest.raises(
-        DataError, match=r"data is a data set: give .*data/masks or"
-    ):
+    with pytest.raises(DataError, match=r"data is a data set: give .*data/masks or"):
         score(folders[0], tmp_path / "data")
 
 
