@@ -146,7 +146,7 @@ def _all_known(raw_HW: NDArray[np.uint8], known: NDArray[np.bool_]) -> bool:
     if num_low and not known[num_low:IGNORE].any():
         num_high = np.count_nonzero(raw_HW >= num_low)
         allowed = np.count_nonzero(raw_HW == IGNORE) if num_high and known[IGNORE] else 0
-        return num_high == allowed
+        return bool(num_high == allowed)
     return not cv2.countNonZero(cv2.LUT(raw_HW, (~known).view(np.uint8)))
 
 

@@ -75,7 +75,7 @@ def _quick(image: Image.Image) -> NDArray[np.uint8] | None:
     """
     if not isinstance(image, PngImageFile) or "transparency" in image.info:
         return None
-    content = np.frombuffer(Path(image.filename).read_bytes(), np.uint8)
+    content = np.fromfile(image.filename, np.uint8)
     found: Any = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     sound = found is not None and found.dtype == np.uint8 and found.shape == image.size[::-1]
     return found if sound else None
