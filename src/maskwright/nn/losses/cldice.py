@@ -65,16 +65,14 @@ def _share(line_BkHW: Tensor, region_BkHW: Tensor, smooth: float) -> Tensor:
 
 def _soft_skeleton(x_BkHW: Tensor, iterations: int) -> Tensor:
     """What erosion takes away and opening does not bring back, gathered over the erosions."""
-    skeleton = torch.relu(x_BkHW - _opened(x_BkHW))
-    for _ in range(iterations):
-        x_BkHW = _eroded(x_BkHW)
-        delta = torch.relu(x_BkHW - _opened(x_BkHW))
+    skeleton = torch.zeros_like(x_BkHW)
+    for _ in range(iterations + 1):
+        eroded_BkHW = _eroded(x_BkHW)
+        opened_BkHW = F.max_pool2d(eroded_BkHW, 3, stride=1, padding=1)
+        delta = torch.relu(x_BkHW - opened_BkHW)
         skeleton = skeleton + torch.relu(delta - skeleton * delta)
+        x_BkHW = eroded_BkHW
     return skeleton
-
-
-def _opened(x_BkHW: Tensor) -> Tensor:
-    return F.max_pool2d(_eroded(x_BkHW), 3, stride=1, padding=1)
 
 
 def _eroded(x_BkHW: Tensor) -> Tensor:
