@@ -105,7 +105,7 @@ def _shapes_only(name: str, encoder: str) -> AnySize:
 def _flops(network: AnySize) -> int:
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.zeros(1, 3, *SIZE_HW, device="meta"))
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def _measured_alone(name: str, encoder: str) -> Measured:

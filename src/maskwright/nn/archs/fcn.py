@@ -88,8 +88,9 @@ class FCN(nn.Module):
 
 def _dilate_as_torchvision(encoder: nn.Module) -> None:
     """Let the first block of a dilated ResNet stage look no wider than the stage before."""
-    for stage in (getattr(encoder, name, None) for name in ("layer3", "layer4")):
-        if isinstance(stage, nn.Sequential) and hasattr(stage[0], "conv3"):
+    stages: list[Any] = [getattr(encoder, name, None) for name in ("layer3", "layer4")]
+    for stage in stages:
+        if stage is not None and hasattr(stage[0], "conv3"):
             rate = max(1, stage[-1].conv2.dilation[0] // 2)
             stage[0].conv2.dilation = stage[0].conv2.padding = (rate, rate)
 

@@ -1,5 +1,7 @@
 """Plain vision transformers of timm as encoders, for images of any size."""
 
+from typing import Any
+
 import timm
 import torch
 from torch import Tensor, nn
@@ -24,33 +26,35 @@ class VisionTransformerStages(nn.Module):
         self, name: str, *, stages: int, in_channels: int, checkpointing: bool = False
     ) -> None:
         super().__init__()
-        self.model = timm.create_model(
+        model: Any = timm.create_model(
             name, in_chans=in_channels, num_classes=0, dynamic_img_size=True
         )
-        self.model.norm = nn.Identity()  # of the classifier; would be left without a gradient
-        depth = len(self.model.blocks)
+        model.norm = nn.Identity()  # of the classifier; would be left without a gradient
+        self.model = model
+        depth = len(model.blocks)
         self.ends = tuple(depth * stage // stages - 1 for stage in range(1, stages + 1))
-        self.channels: int = self.model.embed_dim
-        self.stride: int = self.model.patch_embed.patch_size[0]
+        self.channels: int = model.embed_dim
+        self.stride: int = model.patch_embed.patch_size[0]
         self.checkpointing = checkpointing
 
     def forward(self, x_BCHW: Tensor) -> list[tuple[Tensor, Tensor]]:
         """(B, C, h, w) and the class token (B, 1, C) at the end of each stage."""
-        patch_BhwC = self.model.patch_embed(x_BCHW)
+        model: Any = self.model
+        patch_BhwC = model.patch_embed(x_BCHW)
         batch, height, width, channels = patch_BhwC.shape
         tokens_BNC = self._placed(patch_BhwC)
         found = []
-        for index, block in enumerate(self.model.blocks):
+        for index, block in enumerate(model.blocks):
             tokens_BNC = maybe_recomputed(block, checkpointing=self.checkpointing)(tokens_BNC)
             if index in self.ends:
-                map_BNC = tokens_BNC[:, self.model.num_prefix_tokens :]
+                map_BNC = tokens_BNC[:, model.num_prefix_tokens :]
                 map_BChw = map_BNC.transpose(1, 2).reshape(batch, channels, height, width)
                 found.append((map_BChw, tokens_BNC[:, :1]))
         return found
 
     def _placed(self, patch_BhwC: Tensor) -> Tensor:
         """Class token and patches, each with the embedding of its place."""
-        model = self.model
+        model: Any = self.model
         height, width = patch_BhwC.shape[1:3]
         prefix = 0 if model.no_embed_class else model.num_prefix_tokens
         grid_HW = model.patch_embed.grid_size
