@@ -51,8 +51,8 @@ class SegNet(nn.Module):
         for stage in self._stages():
             x_BCHW, place = pooled_with_places(self._run(stage, x_BCHW))
             places.append(place)
-        for stage, place in zip(self.decoder, reversed(places), strict=True):
-            x_BCHW = self._run(stage, unpooled(x_BCHW, place))
+        for mirrored, place in zip(self.decoder, reversed(places), strict=True):
+            x_BCHW = self._run(mirrored, unpooled(x_BCHW, place))
         return x_BCHW
 
     def _run(self, stage: nn.Module, x_BCHW: Tensor) -> Tensor:
