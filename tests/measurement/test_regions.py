@@ -176,7 +176,9 @@ def _poses(shape, scale):
 
 
 @pytest.mark.parametrize(
-    ("shape", "mean_percent"), [(disc(5), 2), (disc(20), 0.4), (ring(50, 40), 0.4)], ids=str
+    ("shape", "mean_percent"),
+    [(disc(5), 2), (disc(20), 0.4), (ring(50, 40), 0.4)],
+    ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_mean_errors_of_round_areas_are_as_stated(shape, mean_percent):
     found = [find_regions(d.mask_HW, PX)[0] for d in poses(shape, PX)]
