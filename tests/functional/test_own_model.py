@@ -35,7 +35,6 @@ def home(run_maskwright, tmp_path_factory):
     command = f"train made -o run --set model.arch=code/mynet.py:build {SETTINGS}"
     done = run_maskwright(*shlex.split(command), cwd=home)
     assert done.returncode == 0, done.stdout + done.stderr
-    (home / "run/mynet.ran").unlink()
     (home / "code").rename(home / "moved")
     return home
 
@@ -51,12 +50,14 @@ def test_the_run_keeps_the_file_and_the_bundle_its_hash_and_no_code(home):
 
 
 def test_the_run_is_evaluated_without_running_the_code(run_maskwright, home):
+    (home / "run/mynet.ran").unlink(missing_ok=True)
     done = run_maskwright("evaluate", "run", "made", "--split", "test", "-o", "rep", cwd=home)
     assert done.returncode == 0, done.stderr
     assert not (home / "run/mynet.ran").exists()
 
 
 def test_resuming_runs_the_copy_and_refuses_one_that_changed(run_maskwright, home):
+    (home / "run/mynet.ran").unlink(missing_ok=True)
     done = run_maskwright("train", "made", "-o", "run", "--resume", cwd=home)
     assert done.returncode == 0, done.stderr
     assert (home / "run/mynet.ran").exists()
