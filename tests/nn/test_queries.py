@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.query_scores import class_logits
 from maskwright.nn.blocks.set_loss import Queries, SetLoss
@@ -248,3 +249,10 @@ def test_maskformer_says_what_transformers_network_says_with_the_same_weights():
         theirs = peer(image)
         expected = scores_of(theirs.class_queries_logits, theirs.masks_queries_logits)
         torch.testing.assert_close(model(image).exp(), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mask2former", "maskformer"])
+def test_an_encoder_whose_graph_would_fix_the_image_size_is_refused_before_training(name):
+    arch = {"name": name, "encoder": "swin_tiny_patch4_window7_224", "config": {}}
+    with pytest.raises(ConfigError, match=r"exported for images of any size.*resnet50 can"):
+        new_model(arch, 3, K)

@@ -14,7 +14,7 @@ from maskwright.nn.blocks.attention import Attention, perceptron, xavier
 from maskwright.nn.blocks.deep_supervision import PixelLoss
 from maskwright.nn.blocks.deformable import DeformableLayer
 from maskwright.nn.blocks.lone_norm import bear_lone_values
-from maskwright.nn.blocks.pyramid import PyramidMaps, pyramid_encoder
+from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.blocks.query_scores import class_logits
 from maskwright.nn.blocks.recompute import maybe_recomputed
 from maskwright.nn.blocks.resize import to_size_of
@@ -52,7 +52,7 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; masks of stride 4."""
-    network = Mask2Former(config, pyramid_encoder(encoder, in_channels), num_classes, encoder)
+    network = Mask2Former(config, pyramid_encoder(encoder, in_channels), num_classes)
     bear_lone_values(network)
     return network
 
@@ -60,13 +60,11 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 class Mask2Former(nn.Module):
     """Encoder, pixel decoder, query decoder."""
 
-    def __init__(
-        self, config: Config, encoder: nn.Module, num_classes: int, encoder_name: str
-    ) -> None:
+    def __init__(self, config: Config, encoder: nn.Module, num_classes: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.maps = PyramidMaps(encoder_name, encoder)
-        self.pixel_decoder = PixelDecoder(config, self.maps.widths)
+        widths = pyramid_widths(encoder)
+        self.pixel_decoder = PixelDecoder(config, widths)
         self.query_decoder = QueryDecoder(config, num_classes)
         self.set_loss = SetLoss(
             class_weight=config.class_weight,
@@ -78,7 +76,7 @@ class Mask2Former(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits of the classes; in training the queries of all layers, the last first."""
-        levels, masks_BChw = self.pixel_decoder(self.maps(self.encoder(x_BCHW)))
+        levels, masks_BChw = self.pixel_decoder(pyramid_maps(self.encoder(x_BCHW)))
         layers = self.query_decoder(levels, masks_BChw)
         return layers[::-1] if self.training else class_logits(layers[-1], 4)
 

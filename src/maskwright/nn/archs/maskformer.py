@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from maskwright.nn.blocks.attention import Attention, perceptron, xavier
 from maskwright.nn.blocks.deep_supervision import PixelLoss
 from maskwright.nn.blocks.lone_norm import bear_lone_values
-from maskwright.nn.blocks.pyramid import PyramidMaps, pyramid_encoder
+from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.blocks.query_scores import class_logits
 from maskwright.nn.blocks.set_loss import Queries, SetLoss
 from maskwright.nn.blocks.sine_position import sine_position
@@ -44,7 +44,7 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; masks of stride 4."""
-    network = MaskFormer(config, pyramid_encoder(encoder, in_channels), num_classes, encoder)
+    network = MaskFormer(config, pyramid_encoder(encoder, in_channels), num_classes)
     bear_lone_values(network)
     return network
 
@@ -52,14 +52,12 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 class MaskFormer(nn.Module):
     """Encoder, a pyramid of features for the masks, queries that read the coarsest map."""
 
-    def __init__(
-        self, config: Config, encoder: nn.Module, num_classes: int, encoder_name: str
-    ) -> None:
+    def __init__(self, config: Config, encoder: nn.Module, num_classes: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.maps = PyramidMaps(encoder_name, encoder)
-        self.pixel_decoder = PixelDecoder(self.maps.widths, config.decoder_channels)
-        self.query_decoder = QueryDecoder(config, self.maps.widths[-1], num_classes)
+        widths = pyramid_widths(encoder)
+        self.pixel_decoder = PixelDecoder(widths, config.decoder_channels)
+        self.query_decoder = QueryDecoder(config, widths[-1], num_classes)
         self.set_loss = SetLoss(
             class_weight=config.class_weight,
             mask_weight=config.mask_weight,
@@ -70,7 +68,7 @@ class MaskFormer(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits of the classes; in training the queries of all layers, the last first."""
-        features = self.maps(self.encoder(x_BCHW))
+        features = pyramid_maps(self.encoder(x_BCHW))
         layers = self.query_decoder(features[-1], self.pixel_decoder(features))
         return layers[::-1] if self.training else class_logits(layers[-1], 4)
 
