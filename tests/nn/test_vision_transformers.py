@@ -166,3 +166,14 @@ def test_the_authors_file_of_weights_fills_the_encoder_whatever_its_patches(arch
     torch.save(other, tmp_path / "other.pth")
     with pytest.raises(ConfigError, match="belongs to another encoder"):
         new_model(card, 3, K, weights=str(tmp_path / "other.pth"))
+
+
+def test_dinov2_with_dpts_head_takes_any_size_and_learns_from_one_image():
+    config = {"head": "dpt", "stage_channels": (8, 16, 16, 16), "fusion_channels": 16}
+    arch = {"name": "dinov2", "encoder": "vit_small_patch14_dinov2", "config": config}
+    model = new_model(arch, 2, K)
+    logits = model(torch.rand(1, 2, 33, 47))
+    assert logits.shape == (1, K, 33, 47)
+    logits.square().mean().backward()
+    assert [n for n, p in model.network.head.named_parameters() if p.grad is None] == []
+    assert model.eval()(torch.rand(2, 2, 1, 1)).shape == (2, K, 1, 1)
