@@ -11,7 +11,10 @@ from maskwright.nn.build import build_model, encoders_of
 TARGETS = "maskwright.export.targets"
 ENGINES = "maskwright.inference.engines"
 SHAPES = [(1, 3, 1, 1), (3, 3, 31, 33), (1, 3, 64, 32), (2, 3, 30, 170), (1, 3, 97, 131)]
-FEWER_LAYERS = {"fcdensenet103": {"down_layers": (2,) * 5, "bottleneck_layers": 2}}
+FEWER_LAYERS = {
+    "fcdensenet103": {"down_layers": (2,) * 5, "bottleneck_layers": 2},
+    "mask2former": {"pixel_layers": 2, "query_layers": 4},
+}
 """Of the same kinds: tracing takes time by the layer."""
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, pre_normed_head
+from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, pre_normed_head, zeros_first
 from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
 from maskwright.nn.blocks.pooled_context import SerialContext
 from maskwright.nn.blocks.residual import basic, bottleneck, stage
@@ -61,6 +61,8 @@ class DDRNet(nn.Module):
         self.high5 = stage(bottleneck, (2 * c, 4 * c), 1)
         self.low5 = stage(bottleneck, (8 * c, 16 * c), 1, stride=2)
         self.context = SerialContext(16 * c, config.context_channels, 4 * c)
+        zeros_first(self.low5)
+        zeros_first(self.context)
         self.head = pre_normed_head(4 * c, config.head_channels, num_classes)
         if self.aux_weight:
             self.aux_head = pre_normed_head(2 * c, config.head_channels, num_classes)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
+from maskwright.nn.blocks.conv import zeros_first
 from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.encoders import quiet_smp
 
@@ -50,11 +51,7 @@ class PyramidAttention(nn.Module):
         self.mid = block.mid
         self.down = nn.ModuleList([block.down1[1:], block.down2[1:], block.down3[1:]])
         self.level1, self.level2 = block.conv1, block.conv2
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                # Zeros put around the map first: in bfloat16 on a CPU (torch 2.15) the gradient
-                # of a kernel's taps that only ever see padding is memory left unset.
-                module.padding_mode = "constant"  # type: ignore[assignment]
+        zeros_first(self)
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """(B, decoder_channels, h, w)."""

@@ -12,7 +12,7 @@ from torch.nn.functional import relu
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import balanced_border_loss, borders
-from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, pre_normed_head
+from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, pre_normed_head, zeros_first
 from maskwright.nn.blocks.deep_supervision import PixelLoss
 from maskwright.nn.blocks.pooled_context import ParallelContext
 from maskwright.nn.blocks.residual import basic, bottleneck, stage
@@ -82,6 +82,8 @@ class PIDNet(nn.Module):
         self.pick3, self.pick4 = Pick(4 * c, 2 * c), Pick(8 * c, 2 * c)
         self.difference3, self.difference4 = conv_norm(4 * c, c), conv_norm(8 * c, 2 * c)
         self.context = ParallelContext(16 * c, config.context_channels, 4 * c)
+        zeros_first(self.i5)
+        zeros_first(self.context)
         self.mix = Mix(4 * c)
         self.head = pre_normed_head(4 * c, config.head_channels, num_classes)
         self.aux_head = pre_normed_head(2 * c, config.head_channels, num_classes)
