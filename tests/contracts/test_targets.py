@@ -1,11 +1,15 @@
 """Every file in export/targets writes what its engine runs, for every architecture and size."""
 
 import numpy as np
+import onnx
+import onnx_ir
 import pytest
 import torch
 
 from maskwright.core import InputSpec, LabelSpec, parts
 from maskwright.core.card import ModelCard
+from maskwright.core.errors import ConfigError
+from maskwright.export.targets import onnx as onnx_target
 from maskwright.nn.build import build_model, encoders_of
 
 TARGETS = "maskwright.export.targets"
@@ -66,3 +70,22 @@ def test_the_file_tells_nothing_of_the_machine_and_is_the_same_twice(target, tmp
     assert content == (tmp_path / "two").read_bytes()
     assert b"site-packages" not in content
     assert str(tmp_path).encode() not in content
+
+
+def test_a_graph_tied_to_the_traced_size_is_refused():
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["image"], ["logits"])],
+        "tied",
+        *(
+            [
+                onnx.helper.make_tensor_value_info(
+                    name, onnx.TensorProto.FLOAT, ["B", 3, 72, 104]
+                )
+            ]
+            for name in ("image", "logits")
+        ),
+    )
+    model = onnx_ir.serde.deserialize_model(onnx.helper.make_model(graph))
+    card, _ = make("enet")
+    with pytest.raises(ConfigError, match="would hold for one height, width only; choose"):
+        onnx_target._require_free_sizes(model, card)

@@ -232,19 +232,28 @@ def test_two_processes_score_as_one(street, tmp_path, quick):
         "optim.ema_decay": 0.9,
     }
     one = train(street, tmp_path / "one", Request(settings=settings)).report.miou
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu"]
-    launch += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-    launch += ["--dynamo_backend", "no", "-m", "maskwright"]
-    done = subprocess.run(
-        launch + command(street, tmp_path / "two", *quick_options(settings))[3:],
-        capture_output=True,
-        env=ONE_THREAD,
-        text=True,
-        check=False,
-    )
+    done = _by_two(street, tmp_path / "two", settings)
     assert done.returncode == 0, done.stderr
     two = open_run(tmp_path / "two").report.miou
     assert two == pytest.approx(one, abs=0.06)
+
+
+@pytest.mark.slow
+def test_a_batch_that_two_processes_cannot_share_is_refused(street, tmp_path, quick):
+    done = _by_two(street, tmp_path / "odd", quick | {"data.batch_size": 3})
+    assert "data.batch_size=3 cannot be shared evenly by 2 processes" in done.stderr
+
+
+def _by_two(street, out, settings):
+    """Train in two processes on the CPU: `accelerate launch --cpu` would start one."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    return subprocess.run(
+        [*launch, "-m", "maskwright", *command(street, out, *quick_options(settings))[3:]],
+        capture_output=True,
+        env=ONE_THREAD | {"ACCELERATE_USE_CPU": "true"},
+        text=True,
+        check=False,
+    )
 
 
 def test_weights_that_cannot_be_had_fail_before_any_data_is_read(tmp_path):

@@ -45,8 +45,25 @@ def write(network: nn.Module, card: ModelCard, path: Path) -> None:
             ) from error
     if program is None:
         raise TypeError("torch.onnx.export returned nothing")
+    _require_free_sizes(program.model, card)
     _forget_the_machine(program.model)
     program.save(path)
+
+
+def _require_free_sizes(model: Any, card: ModelCard) -> None:
+    """Refuse a graph that the exporter has, without an error, tied to the traced size."""
+    shape = model.graph.inputs[0].shape
+    fixed = [
+        n
+        for n, axis in (("batch", 0), ("height", 2), ("width", 3))
+        if isinstance(shape[axis], int)
+    ]
+    if fixed:
+        raise ConfigError(
+            f"model {card.arch.get('name')!r} with encoder {card.arch.get('encoder')!r} cannot "
+            f"be written as ONNX: the graph would hold for one {', '.join(fixed)} only; choose "
+            f"another encoder, or use the run itself, on torch"
+        )
 
 
 def _forget_the_machine(model: Any) -> None:
