@@ -73,18 +73,12 @@ def test_the_file_tells_nothing_of_the_machine_and_is_the_same_twice(target, tmp
 
 
 def test_a_graph_tied_to_the_traced_size_is_refused():
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", ["image"], ["logits"])],
-        "tied",
-        *(
-            [
-                onnx.helper.make_tensor_value_info(
-                    name, onnx.TensorProto.FLOAT, ["B", 3, 72, 104]
-                )
-            ]
-            for name in ("image", "logits")
-        ),
+    image, logits = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["B", 3, 72, 104])
+        for name in ("image", "logits")
     )
+    node = onnx.helper.make_node("Identity", ["image"], ["logits"])
+    graph = onnx.helper.make_graph([node], "tied", [image], [logits])
     model = onnx_ir.serde.deserialize_model(onnx.helper.make_model(graph))
     card, _ = make("enet")
     with pytest.raises(ConfigError, match="would hold for one height, width only; choose"):
