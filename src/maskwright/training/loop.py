@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration, PartialState
+from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.utils import DistributedDataParallelKwargs
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -36,6 +36,7 @@ from .checkpoint import Progress
 from .interrupt import Interrupt, caught_interrupt
 from .loader import Crops, Normalize, make_loader
 from .log import RunLog
+from .machine import processes
 from .optim import MovingAverage, lr_ratio, make_optimizer, set_lr
 from .recipe import Recipe
 from .still import Still
@@ -103,11 +104,11 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
         raise ConfigError(
             "model.norm 'sync' needs device 'cuda', got 'cpu'; use batch or group"
         )
-    processes, batch = PartialState().num_processes, recipe.data.batch_size
-    if batch % processes:
+    num_processes, batch = processes().num_processes, recipe.data.batch_size
+    if batch % num_processes:
         raise ConfigError(
-            f"data.batch_size={batch} cannot be shared evenly by {processes} processes; use "
-            f"--set data.batch_size={math.ceil(batch / processes) * processes}"
+            f"data.batch_size={batch} cannot be shared evenly by {num_processes} processes; "
+            f"use --set data.batch_size={math.ceil(batch / num_processes) * num_processes}"
         )
     return Accelerator(
         mixed_precision={"fp32": "no"}.get(recipe.optim.precision, recipe.optim.precision),

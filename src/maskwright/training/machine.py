@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
@@ -33,6 +35,15 @@ class Machine:
             return cls("cuda", found.name, cores, found.total_memory)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return cls("cpu", "CPU", cores, memory)
+
+
+def processes() -> PartialState:
+    """The processes that train together, also several on a CPU.
+
+    Accelerate itself heeds ACCELERATE_USE_CPU only when its Accelerator is made, and by then
+    has decided that each process is alone.
+    """
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 def step_seconds(

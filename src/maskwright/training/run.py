@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate import PartialState
 from numpy.typing import NDArray
 
 from maskwright.core.atomic import explained, write_json, write_text
@@ -39,7 +38,7 @@ from . import own_code
 from .calibrate import calibrate
 from .loader import Crops
 from .loop import Job, Watch, fit, make_accelerator
-from .machine import Machine
+from .machine import Machine, processes
 from .plan import Plan, Situation, make_plan
 from .recipe import Recipe, overridden, read_recipe, to_yaml
 from .splits import choose_splits, labelled
@@ -118,7 +117,7 @@ def train(
     held = _Data.read(data, _split_settings(recipe, request), audience.progress)
     for note in held.dataset.notes:
         audience.say(note)
-    if PartialState().is_main_process and not request.resume:
+    if processes().is_main_process and not request.resume:
         if recipe is None:
             left_s = _left_s(request.budget_s, started_s, len(held.val))
             recipe_yaml = _plan(held, request.settings, left_s).to_yaml()
@@ -127,7 +126,7 @@ def train(
         (out / RUN).unlink(missing_ok=True)  # of a start that left no checkpoint
         own_code.keep_copy(code, out)
         write_text(out / RECIPE, recipe_yaml)
-    PartialState().wait_for_everyone()
+    processes().wait_for_everyone()
     recipe = read_recipe(out / RECIPE)
     own_code.require_fit(recipe, out, len(held.dataset.spec))
     audience.say(f"recipe: {out / RECIPE}")
@@ -267,7 +266,7 @@ def _require_same_data(job: Job) -> None:
     mine = {k: job.card.provenance[k] for k in ("train", "val")}
     path = job.run / RUN
     if not path.exists():
-        if PartialState().is_main_process:
+        if processes().is_main_process:
             write_json(path, mine)
         return
     begun = json.loads(path.read_text(encoding="utf-8"))
@@ -281,7 +280,7 @@ def _require_same_data(job: Job) -> None:
 
 def _finish(job: Job, audience: Audience) -> Run:
     """Temperature of the best weights, their report on val, then the Bundle with both."""
-    state = PartialState()
+    state = processes()
     if state.is_main_process:
         found = calibrate(job.run, job.val, seed=job.recipe.seed, progress=audience.progress)
         audience.say(str(found or "no validation pixel is labelled: the temperature stays 1"))
