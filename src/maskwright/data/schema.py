@@ -19,8 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..core.atomic import write_text
 from ..core.codec import LabelCodec
-from ..core.errors import ConfigError, DataError, nearest
+from ..core.errors import ConfigError, nearest
 from ..core.labels import ClassDef, LabelSpec, voc_palette
+from ..core.yamlfile import read_yaml
 
 FILE_NAME = "dataset.yaml"
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
@@ -83,14 +84,9 @@ def read_dataset_file(path: Path) -> DatasetFile:
     Raises:
         ConfigError: Not YAML, an unknown key (the nearest is named) or a wrong value.
     """
+    document = read_yaml(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        return DatasetFile.model_validate({} if document is None else document)
+        return DatasetFile.model_validate(document)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first_problem(error)}") from error
 

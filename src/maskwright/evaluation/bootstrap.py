@@ -20,6 +20,7 @@ from ..metrics.family import Counts
 
 REPLICATES = 1000
 LEVEL = 0.95
+SEED = 0
 MIN_GROUPS = 5
 """The 2.5 % quantile of fewer than five draws says nothing."""
 

@@ -17,11 +17,10 @@ from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.report import number
 from ..core.scores import Values
-from .bootstrap import LEVEL, MIN_GROUPS, REPLICATES
+from .bootstrap import LEVEL, MIN_GROUPS, REPLICATES, SEED
 from .compare_changes import (
     MOST_EXACT_GROUPS,
     PERMUTATIONS,
-    SEED,
     Change,
     changes,
     least_p,

@@ -25,12 +25,11 @@ from ..core import scores as region
 from ..core.scores import Margins, Values, mean_present
 from ..metrics import boundary
 from ..metrics.family import Counts, Scores
-from .bootstrap import MIN_GROUPS, intervals, weights
+from .bootstrap import MIN_GROUPS, SEED, intervals, weights
 from .compare_read import Pair
 
 PERMUTATIONS = 10_000
 MOST_EXACT_GROUPS = 13
-SEED = 0
 _CHUNK = 500
 _ROUNDING = 1e-12
 """Differences that differ by less are equal."""

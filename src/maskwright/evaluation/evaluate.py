@@ -77,12 +77,10 @@ def evaluate(
             )
         )
         extremes.add(sample, predicted_HW, float(mean_iou(confusion)))
-    ranked = extremes.ranked()
     return tally.report(
         provenance=_provenance(model, dataset),
         settings=detail.to_json() | {"temperature": model.card.temperature},
-        images=tuple({k: v for k, v in i.items() if k != "panels"} for i in ranked),
-        pictures={i["key"]: i["panels"] for i in ranked},
+        ranked=extremes.ranked(),
     )
 
 

@@ -95,12 +95,10 @@ def score(
         tally.add(image)
         miou = float(mean_iou(image.confusion))
         extremes.add_maps(image.key, truth_HW, predicted_HW, miou)
-    ranked = extremes.ranked()
     return tally.report(
         provenance=_provenance(said, true, reading),
         settings=detail.to_json(),
-        images=tuple({k: v for k, v in i.items() if k != "panels"} for i in ranked),
-        pictures={i["key"]: i["panels"] for i in ranked},
+        ranked=extremes.ranked(),
     )
 
 

@@ -1,6 +1,6 @@
 """Tally: Counted images in, one after the other, a Report out; memory does not grow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..core.labels import LabelSpec
 from ..core.report import CurveReport, Estimate, Report
 from ..core.scores import Values
 from ..metrics.family import Curve, Scores
-from .bootstrap import MIN_GROUPS, Replicates, description, intervals, weights
+from .bootstrap import MIN_GROUPS, SEED, Replicates, description, intervals, weights
 from .counting import Counted, Derive
 from .imagetable import NAME, ImageTable
 from .slices import Slices, by_distance, worst_first
@@ -24,7 +24,6 @@ class Tally:
 
     labels: LabelSpec
     families: Mapping[str, Derive]
-    seed: int = 0
     _confusion: Confusion = field(init=False)
     _sums: dict[str, NDArray[Any]] = field(default_factory=dict)
     _replicates: Replicates = field(default_factory=Replicates)
@@ -40,7 +39,7 @@ class Tally:
 
     def add(self, image: Counted) -> None:
         """Add one image; the order of images does not change any number but float rounding."""
-        weights_B = weights(image.group, seed=self.seed)
+        weights_B = weights(image.group, seed=SEED)
         self._confusion += image.confusion
         sums = self._sums
         self._sums = {n: sums[n] + a if n in sums else +a for n, a in image.counts.items()}
@@ -55,10 +54,9 @@ class Tally:
         *,
         provenance: dict[str, Any],
         settings: Mapping[str, Any],
-        images: tuple[dict[str, Any], ...] = (),
-        pictures: Mapping[str, Mapping[str, bytes]],
+        ranked: Sequence[Mapping[str, Any]],
     ) -> Report:
-        """The Report of all images added so far."""
+        """The Report of all images added so far; `ranked` is what `Extremes.ranked` gives."""
         found = [self._estimated(family) for family in self.families.values()]
         curves = {n: c for scores in found for n, c in scores.curves.items()}
         return Report(
@@ -75,8 +73,8 @@ class Tally:
             slices=worst_first(self._all_slices(curves)),
             settings=settings,
             uncertainty=description(len(self._groups)),
-            images=images,
-            pictures=pictures,
+            images=tuple({k: v for k, v in i.items() if k != "panels"} for i in ranked),
+            pictures={i["key"]: i["panels"] for i in ranked},
             attachments={NAME: self._table},
         )
 

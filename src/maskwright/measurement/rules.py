@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..core.errors import ConfigError, DataError, nearest
+from ..core.errors import ConfigError, nearest
 from ..core.labels import LabelSpec
+from ..core.yamlfile import read_yaml
 
 Kind = Literal["area", "length", "count"]
 
@@ -128,14 +128,9 @@ def read_rules(path: Path, spec: LabelSpec, map_unit: str) -> tuple[Rule, ...]:
 
 
 def _read(path: Path) -> RulesFile:
+    document = read_yaml(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        return RulesFile.model_validate({} if document is None else document)
+        return RulesFile.model_validate(document)
     except ValidationError as error:
         problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         place = ".".join(map(str, problem["loc"])) or "the document"

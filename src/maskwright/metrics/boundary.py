@@ -30,7 +30,8 @@ from ..core.confusion import checked_maps, refuse_unknown
 from ..core.errors import ConfigError
 from ..core.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
-from .family import Counts, Scores, mean_present, ratio
+from ..core.scores import mean_present, ratio
+from .family import Counts, Scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..core.scores import Values, mean_present, ratio
-
-__all__ = ["Counts", "Curve", "Scores", "Values", "mean_present", "ratio"]
+from ..core.scores import Values
 
 Counts = Mapping[str, NDArray[Any]]
 """Additive arrays by name, int64 or float64. Names are unique over all families. An array of

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .family import Counts, Scores, ratio
+from ..core.scores import ratio
+from .family import Counts, Scores
 
 PREFIX = "image_mean_"
 _SUM, _NUM = "image_sum:", "image_num:"
