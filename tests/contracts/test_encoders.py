@@ -55,6 +55,12 @@ def test_weights_of_another_encoder_are_named(tmp_path):
         new_model(ARCH | {"encoder": "mobilenet_v2"}, 3, 2, weights=str(path))
 
 
+@pytest.mark.parametrize("encoder", ["resnext101_32x4d", "botnet50ts_256"])
+def test_an_encoder_that_nobody_published_weights_of_is_named(encoder):
+    with pytest.raises(ConfigError, match=f"no ImageNet weights of encoder '{encoder}'"):
+        require_weights(encoder, "imagenet")
+
+
 def test_a_file_that_is_no_tensors_or_missing_is_named(tmp_path):
     (tmp_path / "w.pth").write_bytes(b"no tensors")
     with pytest.raises(ConfigError, match=r"w\.pth: not a file of tensors .*torch\.save"):

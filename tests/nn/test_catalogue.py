@@ -14,12 +14,19 @@ from maskwright.nn.licences import weights_licence
     [
         ("mobilenet_v2", "BSD-3-Clause"),
         ("mit_b2", "NVIDIA, non-commercial only"),
-        ("xception", "not stated; ask its publisher"),
+        ("efficientnet-b0", "Apache-2.0"),
+        ("resnext101_32x8d", "BSD-3-Clause"),
+        ("mobileone_s0", "Apple's own (mobileone-license)"),
+        ("xception", "unknown; ask its publisher"),
+        ("res2net50_26w_4s", "unknown; ask its publisher"),
         ("convnext_tiny", "apache-2.0"),
         ("convnextv2_tiny", "cc-by-nc-4.0"),
         ("test_resnet", "apache-2.0"),
         ("vit_wee_patch16_reg1_gap_256", "apache-2.0"),
         ("own", "none to download"),
+        ("resnext101_32x4d", "none to download"),
+        ("dpn92", "none to download"),
+        ("botnet50ts_256", "none to download"),
     ],
 )
 def test_licence_of_weights_is_that_of_their_publisher(encoder, licence):

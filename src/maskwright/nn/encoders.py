@@ -115,9 +115,25 @@ def widen_input(encoder: nn.Module, in_channels: int) -> None:
     setattr(encoder.get_submodule(parent), leaf, conv)
 
 
+def has_download(library: str) -> bool:
+    """Whether there are ImageNet weights of the encoder `library` (a `library_name`)."""
+    if library.startswith("tu-"):
+        import timm
+
+        config = timm.get_pretrained_cfg(library.removeprefix("tu-"))
+        return config is not None and bool(config.has_weights)
+    return "imagenet" in quiet_smp().encoders.encoders[library]["pretrained_settings"]
+
+
 def _download(name: str) -> dict[str, Tensor]:
     """ImageNet weights from the library's own download, or its cache."""
     library = library_name(name)
+    if not has_download(library):
+        raise ConfigError(
+            f"there are no ImageNet weights of encoder {name!r} to download; choose another "
+            f"encoder, give a file with --set model.encoder_weights=PATH, or train from random "
+            f"weights with --set model.encoder_weights=none"
+        )
     if not _cached(library) and not _hub_answers():
         raise _unavailable(name)
     try:
