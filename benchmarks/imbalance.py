@@ -1,20 +1,23 @@
 """Remedies for class imbalance, one at a time against plain cross-entropy.
 
-    python benchmarks/imbalance.py ../shared/data
+    python benchmarks/imbalance.py ../shared/data                  hours
+    python benchmarks/imbalance.py ../shared/data --size reduced   an hour on one core
 
 Two sets: magnetic_tile (defects down to 0.02 % of the pixels; it may not be shipped, SOURCE.txt
 in it says where it comes from) and drawn streets with 0.1 % traffic sign. Every run has the
 same model, steps, crops and augmentation; the last weights are scored on val, so nothing is
-chosen by what is scored. Each finished run goes into benchmarks/imbalance.json at once and is
-not run again: stop it at any time, or do a piece of it (`--sets`, `--remedies`, `--seeds`,
-`--minutes`). The page benchmarks/imbalance.md shows what there is.
+chosen by what is scored. Steps are counted, not timed: what else the machine does changes no
+number. Each finished run goes into benchmarks/imbalance.json at once and is not run again: stop
+it at any time, or do a piece of it (`--sets`, `--remedies`, `--seeds`, `--minutes`). The page
+benchmarks/imbalance.md shows what there is.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,7 +34,7 @@ from maskwright.core.inputspec import InputSpec
 from maskwright.core.progress import silent
 from maskwright.core.scores import iou, mean_iou, precision, recall
 from maskwright.data.dataset import Dataset, open_dataset
-from maskwright.data.facts import measure_facts
+from maskwright.data.facts import Facts, measure_facts
 from maskwright.data.schema import FILE_NAME, DatasetFile, write_dataset_file
 from maskwright.data.streetscene import STREET
 from maskwright.data.synth import draw_street
@@ -45,7 +48,17 @@ WEIGHTS = "weights/mobilenet_v2_imagenet_from_tf2_ptq.pth"
 RARE_SHARE = 0.002
 STREETS = {"train": 120, "val": 120}
 STREET_HW = (96, 128)
-CROP_PX = {"magnetic_tile": (224, 224), "streets": STREET_HW}
+SETS = ("magnetic_tile", "streets")
+SIZES: dict[str, dict[str, Any]] = {
+    "full": {
+        "steps": {"magnetic_tile": 600, "streets": 600},
+        "crop_px": {"magnetic_tile": (224, 224), "streets": STREET_HW},
+    },
+    "reduced": {
+        "steps": {"magnetic_tile": 180, "streets": 150},
+        "crop_px": {"magnetic_tile": (128, 128), "streets": STREET_HW},
+    },
+}
 
 FIXED: dict[str, Any] = {
     "model.arch": "fpn",
@@ -66,7 +79,7 @@ REMEDIES: dict[str, tuple[str, dict[str, Any]]] = {
     "rare_crops": ("half of the crops hold a rare class", {"data.rare_share": 0.5}),
     "copy_paste": ("rare objects put into half of the crops", {"data.copy_paste": 0.5}),
     "dice_rare_crops": (
-        "Dice and rare crops: what `plan` takes",
+        "Dice and rare crops",
         {"loss.sum": "ce+dice", "data.rare_share": 0.5},
     ),
 }
@@ -90,11 +103,9 @@ def main() -> None:
     """Run what is asked for and not yet done; write results and page after each run."""
     asked = _arguments()
     out = asked.out / "imbalance.json"
-    results = (
-        json.loads(out.read_text()) if out.exists() else {"steps": asked.steps, "runs": {}}
-    )
-    if results["steps"] != asked.steps:
-        raise SystemExit(f"{out} holds runs of {results['steps']} steps; use --steps or --out")
+    results = json.loads(out.read_text()) if out.exists() else {"size": asked.size, "runs": {}}
+    if results["size"] != asked.size:
+        raise SystemExit(f"{out} holds runs of size {results['size']}; use --size or --out")
     started_s = time.monotonic()
     with TemporaryDirectory() as folder:
         for piece in _pieces(asked):
@@ -102,27 +113,21 @@ def main() -> None:
                 continue
             if time.monotonic() - started_s > asked.minutes * 60:
                 break
-            root = (
-                _streets(Path(folder)) if piece.name == "streets" else asked.data / piece.name
-            )
-            found = run_piece(piece, open_dataset(root), asked, Path(folder) / piece.key)
-            results["runs"][piece.key] = found
+            results["runs"][piece.key] = found = run_piece(piece, asked, Path(folder))
             write_json(out, results)
             write_text(asked.out / "imbalance.md", page(results))
-            rare = Confusion(np.array(found["confusion"]))
-            print(
-                f"{piece.key}: mIoU {mean_iou(rare):.1%}, {found['seconds']:.0f} s", flush=True
-            )
+            miou = mean_iou(Confusion(np.array(found["confusion"])))
+            print(f"{piece.key}: mIoU {miou:.1%}, {found['seconds']:.0f} s", flush=True)
     print(page(results))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of magnetic_tile and weights")
-    parser.add_argument("--sets", nargs="+", choices=CROP_PX, default=list(CROP_PX))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--remedies", nargs="+", choices=REMEDIES, default=list(REMEDIES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--size", choices=SIZES, default="full")
     parser.add_argument("--minutes", type=float, default=1e9, help="start no run after these")
     parser.add_argument("--out", type=Path, default=HERE)
     return parser.parse_args()
@@ -136,55 +141,66 @@ def _pieces(asked: argparse.Namespace) -> Iterator[Piece]:
                 yield Piece(name=name, remedy=remedy, seed=seed)
 
 
-def run_piece(
-    piece: Piece, dataset: Dataset, asked: argparse.Namespace, run: Path
-) -> dict[str, Any]:
+def run_piece(piece: Piece, asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Train, and count the confusion of the last weights on val at source resolution."""
     started_s = time.monotonic()
-    job = _job(piece, dataset, asked, run)
-    run.mkdir(parents=True)
+    root = _streets(folder) if piece.name == "streets" else asked.data / piece.name
+    train, val, facts = read_set(root)
+    job = _job(piece, asked, root, folder / piece.key)
+    job.run.mkdir(parents=True)
     fit(job, make_accelerator(job.recipe), lambda _status: None, resume=False)
-    model, total = open_model(run), Confusion.zero(len(dataset.spec))
-    for i in range(len(job.val)):
-        found = model.predict(job.val.image(i), where=job.val.entries[i].key).labels_HW
-        total += Confusion.of(job.val.labels(i), found, len(dataset.spec))
-    share_C = job.counts_NC.sum(axis=0) / job.counts_NC.sum()
+    model, total = open_model(job.run), Confusion.zero(len(val.spec))
+    for i in range(len(val)):
+        found = model.predict(val.image(i), where=val.entries[i].key).labels_HW
+        total += Confusion.of(val.labels(i), found, len(val.spec))
     return {
-        "classes": [c.name for c in dataset.spec.classes],
-        "train_share": [float(s) for s in share_C],
+        "classes": [c.name for c in val.spec.classes],
+        "images": [len(train), len(val)],
+        "train_share": list(facts.class_share_C),
+        "steps": job.num_steps,
         "confusion": total.counts_CC.tolist(),
         "seconds": round(time.monotonic() - started_s, 1),
     }
 
 
-def _job(piece: Piece, dataset: Dataset, asked: argparse.Namespace, run: Path) -> Job:
+@cache
+def read_set(root: Path) -> tuple[Dataset, Dataset, Facts]:
+    """Training and validation images, and the facts of the former."""
+    dataset = open_dataset(root)
     train, val = labelled(dataset, "train"), labelled(dataset, "val")
-    facts = measure_facts(train, silent)
-    epochs = max(1, round(asked.steps * FIXED["data.batch_size"] / len(train)))
+    return train, val, measure_facts(train, silent)
+
+
+def _job(piece: Piece, asked: argparse.Namespace, root: Path, run: Path) -> Job:
+    """Its `val` is one image: what the loop scores at its end decides nothing here."""
+    train, val, facts = read_set(root)
+    size = SIZES[asked.size]
+    epochs = round(size["steps"][piece.name] * FIXED["data.batch_size"] / len(train))
     learnt = facts.channels == 3
-    recipe = overridden(
-        Recipe(),
-        FIXED
-        | {
-            "seed": piece.seed,
-            "model.encoder_weights": str(asked.data / WEIGHTS),
-            "input.channels": facts.channels,
-            "input.mean": Recipe().input.mean if learnt else facts.mean,
-            "input.std": Recipe().input.std if learnt else facts.std,
-            "data.crop_px": CROP_PX[piece.name],
-            "schedule.epochs": epochs,
-            "schedule.validate_every": epochs,
-        }
-        | REMEDIES[piece.remedy][1],
-    )
+    settings = {
+        "seed": piece.seed,
+        "model.encoder_weights": str(asked.data / WEIGHTS),
+        "input.channels": facts.channels,
+        "input.mean": Recipe().input.mean if learnt else facts.mean,
+        "input.std": Recipe().input.std if learnt else facts.std,
+        "data.crop_px": size["crop_px"][piece.name],
+        "schedule.epochs": epochs,
+        "schedule.validate_every": epochs,
+    }
+    recipe = overridden(Recipe(), FIXED | settings | REMEDIES[piece.remedy][1])
     spec = recipe.input
     card = ModelCard(
-        labels=dataset.spec,
+        labels=train.spec,
         input=InputSpec(channels=spec.channels, mean=spec.mean, std=spec.std),
         arch=recipe.model.graph,
     )
     return Job(
-        run=run, recipe=recipe, card=card, train=train, val=val, counts_NC=facts.counts_NC
+        run=run,
+        recipe=recipe,
+        card=card,
+        train=train,
+        val=replace(val, entries=val.entries[:1]),
+        counts_NC=facts.counts_NC,
     )
 
 
@@ -212,51 +228,77 @@ def _streets(folder: Path) -> Path:
 def page(results: dict[str, Any]) -> str:
     """Markdown: for each set the rare classes first, then the IoU of every class."""
     setting = (
-        f"From `benchmarks/imbalance.py`: {results['steps']} steps of "
-        f"{FIXED['data.batch_size']} crops, {FIXED['model.arch']} on {FIXED['model.encoder']}, "
-        f"scored on val. Mean over the seeds, in brackets the least and the greatest; %. Rare "
-        f"is a class with under {RARE_SHARE:.1%} of the training pixels; of several, the mean."
+        f"From `benchmarks/imbalance.py --size {results['size']}`: batches of "
+        f"{FIXED['data.batch_size']} crops, {FIXED['model.arch']} on {FIXED['model.encoder']} "
+        f"with ImageNet weights, scored on val at source resolution. Mean over the seeds, in "
+        f"brackets the least and the greatest; %. Rare is a class with under {RARE_SHARE:.1%} "
+        f"of the training pixels; of several, the mean. The last column is the difference to "
+        f"plain cross-entropy under the same seed, in points of rare IoU."
     )
     lines = ["# Class imbalance: each remedy against plain cross-entropy", "", setting]
-    for name in CROP_PX:
+    if results["size"] != "full":
+        lines += ["", "**A reduced size, for a CPU: short training of small crops.**"]
+    for name in SETS:
         runs = {k: v for k, v in results["runs"].items() if k.startswith(f"{name}/")}
         if runs:
-            lines += _set_lines(name, runs)
+            lines += _set_lines(name, runs, SIZES[results["size"]]["crop_px"][name])
     return "\n".join(lines) + "\n"
 
 
-def _set_lines(name: str, runs: dict[str, Any]) -> list[str]:
+def _set_lines(name: str, runs: dict[str, Any], crop_px: tuple[int, int]) -> list[str]:
     first = next(iter(runs.values()))
     classes, share_C = first["classes"], np.array(first["train_share"])
     rare_C = (share_C > 0) & (share_C < RARE_SHARE)
     named = (
         f"{c} {s:.2%}" for c, s, rare in zip(classes, share_C, rare_C, strict=True) if rare
     )
-    lines = [
-        *("", f"## {name}", "", f"Rare: {', '.join(named)}.", ""),
-        "| remedy | seeds | rare: recall | rare: precision | rare: IoU | mIoU |",
-        "|---|---|---|---|---|---|",
-    ]
-    each = [
-        "",
-        "| remedy, IoU | " + " | ".join(classes) + " |",
-        "|---" * (len(classes) + 1) + "|",
-    ]
+    setting = (
+        f"{first['steps']} steps, crops of {crop_px[0]} x {crop_px[1]} px; "
+        f"{first['images'][0]} training images, {first['images'][1]} scored. "
+        f"Rare: {', '.join(named)}."
+    )
+    lines = ["", f"## {name}", "", setting, "", *_head()]
+    each = ["", "| remedy, IoU | " + " | ".join(classes) + " |"]
+    each.append("|---" * (len(classes) + 1) + "|")
+    plain = _confusions(runs, "plain")
     for remedy, (what, _) in REMEDIES.items():
-        found = [
-            Confusion(np.array(run["confusion"]))
-            for key, run in runs.items()
-            if key.split("/")[1] == remedy
-        ]
-        if not found:
-            continue
-        scores = [[f(c)[rare_C] for c in found] for f in (recall, precision, iou)]
-        cells = [_spread([_mean(one) for one in score]) for score in scores]
-        cells.append(_spread([float(mean_iou(c)) for c in found]))
-        lines.append(f"| {what} | {len(found)} | " + " | ".join(cells) + " |")
-        by_class = np.array([iou(c) for c in found])
-        each.append(f"| {what} | " + " | ".join(_spread(list(v)) for v in by_class.T) + " |")
+        found = _confusions(runs, remedy)
+        if found:
+            base = {} if remedy == "plain" else plain
+            lines.append(f"| {what} | " + " | ".join(_cells(found, base, rare_C)) + " |")
+            by_class = np.array([iou(c) for c in found.values()])
+            cells = (_spread(list(v)) for v in by_class.T)
+            each.append(f"| {what} | " + " | ".join(cells) + " |")
     return lines + each
+
+
+def _head() -> list[str]:
+    names = ("recall", "precision", "IoU")
+    cells = ["remedy", "seeds", *(f"rare: {n}" for n in names), "mIoU", "rare IoU - plain"]
+    return [f"| {' | '.join(cells)} |", "|---" * len(cells) + "|"]
+
+
+def _confusions(runs: dict[str, Any], remedy: str) -> dict[int, Confusion]:
+    """Of one remedy, by seed."""
+    return {
+        int(key.split("/")[2]): Confusion(np.array(run["confusion"]))
+        for key, run in runs.items()
+        if key.split("/")[1] == remedy
+    }
+
+
+def _cells(
+    found: dict[int, Confusion], plain: dict[int, Confusion], rare_C: NDArray[np.bool_]
+) -> list[str]:
+    """One line of the first table: over the seeds, the means of the rare classes."""
+    rare = {
+        score: {seed: _mean(score(c)[rare_C]) for seed, c in found.items()}
+        for score in (recall, precision, iou)
+    }
+    gained = [rare[iou][s] - _mean(iou(plain[s])[rare_C]) for s in found if s in plain]
+    cells = [str(len(found)), *(_spread(list(one.values())) for one in rare.values())]
+    cells.append(_spread([float(mean_iou(c)) for c in found.values()]))
+    return [*cells, _spread(gained, sign="+") if gained else "-"]
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -264,12 +306,10 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(np.nan_to_num(values).mean())
 
 
-def _spread(values: list[float]) -> str:
+def _spread(values: list[float], sign: str = "-") -> str:
     """Mean (least to greatest) in percent; the mean alone of one value."""
-    percent = [100 * value for value in values]
-    if len(percent) == 1:
-        return f"{percent[0]:.1f}"
-    return f"{np.mean(percent):.1f} ({min(percent):.1f} to {max(percent):.1f})"
+    shown = [f"{100 * v:{sign}.1f}" for v in (float(np.mean(values)), min(values), max(values))]
+    return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
 if __name__ == "__main__":
