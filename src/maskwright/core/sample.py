@@ -15,12 +15,16 @@ class Sample:
 
     The image is H x W x C, uint8 or uint16, oriented as a viewer shows it (EXIF applied),
     with no resizing and no change of values.
+
+    `votes_AHW` are the LabelMaps of A >= 2 annotators, IGNORE throughout where one drew none;
+    `labels_HW` is then what most of them say.
     """
 
     key: str
     group: str
     image_HWC: NDArray[np.uint8] | NDArray[np.uint16]
     labels_HW: LabelMap | None = None
+    votes_AHW: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.image_HWC.ndim != 3:
@@ -29,4 +33,15 @@ class Sample:
             raise DataError(
                 f"{self.key}: image is {self.image_HWC.shape[:2]} (H, W), "
                 f"labels are {self.labels_HW.shape}"
+            )
+        if self.votes_AHW is not None:
+            self._check_votes(self.votes_AHW)
+
+    def _check_votes(self, votes_AHW: NDArray[np.uint8]) -> None:
+        if self.labels_HW is None:
+            raise DataError(f"{self.key}: votes need labels, what most annotators say")
+        if votes_AHW.shape[1:] != self.labels_HW.shape or len(votes_AHW) < 2:
+            raise DataError(
+                f"{self.key}: labels are {self.labels_HW.shape} (H, W), votes are "
+                f"{votes_AHW.shape}, expected (A, H, W) of A >= 2 annotators"
             )

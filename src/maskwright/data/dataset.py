@@ -20,10 +20,10 @@ from ..core.progress import Progress, silent
 from ..core.sample import Sample
 from .images import read_image
 from .locate import locate
-from .rawmask import read_raw
 from .refuse import refuse_gaps
 from .resolve import resolve_codec, resolve_splits
 from .scan import Entry
+from .votes import majority, read_votes
 
 __all__ = ["Dataset", "Entry", "open_dataset"]
 
@@ -43,11 +43,13 @@ class Dataset:
     def __getitem__(self, index: int) -> Sample:
         """Read one Sample; it checks that image and labels have one size."""
         entry = self.entries[index]
+        votes_AHW = None if entry.labels is None else read_votes(entry, self.codec)
         return Sample(
             key=entry.key,
             group=entry.group,
             image_HWC=self.image(index),
-            labels_HW=None if entry.labels is None else self.labels(index),
+            labels_HW=None if votes_AHW is None else majority(votes_AHW),
+            votes_AHW=None if votes_AHW is None or len(votes_AHW) < 2 else votes_AHW,
         )
 
     @property
@@ -65,7 +67,7 @@ class Dataset:
         """Sixteen hex digits over the classes, keys, splits and sizes of files."""
         digest = hashlib.sha256(self.spec.fingerprint.encode())
         for entry in self.entries:
-            sizes = [p.stat().st_size for p in (entry.image, entry.labels) if p is not None]
+            sizes = [p.stat().st_size for p in (entry.image, *entry.masks)]
             digest.update(repr((entry.key, entry.split, sizes)).encode())
         return digest.hexdigest()[:16]
 
@@ -74,16 +76,13 @@ class Dataset:
         return read_image(self.entries[index].image)
 
     def labels(self, index: int) -> LabelMap:
-        """The LabelMap of one image.
+        """The LabelMap of one image: of several annotators, what most say.
 
         Raises:
-            DataError: There is none, it is unreadable, or a value is not in the codec.
+            DataError: There is none, it is unreadable, a value is not in the codec, or the
+                masks of two annotators differ in size.
         """
-        entry = self.entries[index]
-        if entry.labels is None:
-            raise DataError(f"{entry.image}: has no mask")
-        raw_HW = read_raw(entry.labels, self.codec.pixels)
-        return self.codec.decode(raw_HW, where=str(entry.labels))
+        return majority(read_votes(self.entries[index], self.codec))
 
     def subset(self, split: str) -> "Dataset":
         """The images of one split.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import parts
-from ..core.errors import DataError
+from ..core.errors import ConfigError, DataError
 from .scan import Scan
 from .schema import FILE_NAME, DatasetFile, read_dataset_file
 
@@ -44,8 +44,19 @@ def locate(path: Path) -> Found:
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
     name = document.format or _recognised(root)
     scan: Scan = parts.load(_FORMATS, name).scan(root, document)
+    _refuse_unread_annotators(file, document, scan, name)
     document = document.model_copy(update={"format": name})
     return Found(root=root, file=file, document=document, scan=scan)
+
+
+def _refuse_unread_annotators(file: Path, document: DatasetFile, scan: Scan, name: str) -> None:
+    """Refuse several annotators in a format that reads one mask an image."""
+    num_annotators = len(document.annotators or ())
+    if num_annotators > 1 and any(len(e.votes) != num_annotators for e in scan.entries):
+        raise ConfigError(
+            f"{file}: the format {name} reads one mask an image and no 'annotators'; write "
+            f"'format: {_FALLBACK}' and the folder of 'images'"
+        )
 
 
 def _recognised(root: Path) -> str:

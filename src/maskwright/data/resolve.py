@@ -105,7 +105,7 @@ def hints_of(found: Found) -> Hints:
 
 def survey_labels(found: Found, hints: Hints, progress: Progress) -> Survey:
     """Count the raw values: of all masks, or of enough where the classes are listed."""
-    paths = [e.labels for e in found.scan.entries if e.labels is not None]
+    paths = [path for entry in found.scan.entries for path in entry.masks]
     if hints.classes is not None:
         paths = paths[:: max(1, len(paths) // _ENOUGH_MASKS)]
     return survey_masks(paths, total=len(paths), progress=progress)
@@ -117,9 +117,9 @@ def _with_pixels(found: Found) -> DatasetFile:
     if document.codec.pixels is not None:
         return document
     for entry in found.scan.entries:
-        if entry.labels is not None:
+        for path in entry.masks:
             with suppress(DataError):  # told when the mask is read for its labels
-                kind, _ = read_raw_as_stored(entry.labels)
+                kind, _ = read_raw_as_stored(path)
                 codec = document.codec.model_copy(update={"pixels": kind})
                 return document.model_copy(update={"codec": codec})
     return document

@@ -22,13 +22,23 @@ _SPLIT_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Where one Sample lies. `labels` is its mask file, None where it has none."""
+    """Where one Sample lies. `labels` is its mask file, None where it has none.
+
+    Where a data set has several annotators, `votes` holds the mask file of each, None where
+    one drew none, and `labels` is the first there is.
+    """
 
     key: str
     split: str
     image: Path
     labels: Path | None
     group: str
+    votes: tuple[Path | None, ...] = ()
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        """All its mask files."""
+        return tuple(path for path in self.votes or (self.labels,) if path is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

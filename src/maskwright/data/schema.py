@@ -11,11 +11,19 @@ A raw value is a stored integer or, in colour masks, a string '#rrggbb'.
 """
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from ..core.atomic import write_text
 from ..core.codec import LabelCodec
@@ -65,17 +73,31 @@ NOT_SAID = CodecEntry()
 
 
 class DatasetFile(_Strict):
-    """A whole dataset.yaml."""
+    """A whole dataset.yaml; `annotators` are folders of masks by one person each."""
 
     version: Literal[1] = 1
     format: str | None = None
     root: str | None = None
     images: str | None = None
     masks: str | None = None
+    annotators: tuple[str, ...] | None = None
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = NOT_SAID
     source: str | None = None
     inferred: tuple[str, ...] = ()
+
+    @field_validator("annotators")
+    @classmethod
+    def _of_one_person_each(
+        cls, folders: tuple[str, ...] | None, info: ValidationInfo
+    ) -> tuple[str, ...] | None:
+        if folders is None:
+            return None
+        if info.data.get("masks") is not None:
+            raise ValueError("'masks' is given too; list all folders of masks here")
+        if not 0 < len(folders) == len({PurePosixPath(name) for name in folders}):
+            raise ValueError("list the folder of each annotator once")
+        return folders
 
 
 def read_dataset_file(path: Path) -> DatasetFile:
@@ -93,7 +115,9 @@ def read_dataset_file(path: Path) -> DatasetFile:
 
 def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> None:
     """Write `document` with every class and raw value of `codec` spelled out."""
-    known = document.model_dump(exclude_none=True, exclude={"classes", "codec", "inferred"})
+    known = document.model_dump(
+        mode="json", exclude_none=True, exclude={"classes", "codec", "inferred"}
+    )
     codec_entry = {"pixels": codec.pixels, "ignored": _shown(codec)(codec.ignored)}
     lines = [
         _dumped(known),

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..core.codec import LabelCodec
 from ..core.labels import IGNORE
 from ..core.progress import Progress
-from .rawmask import read_raw
 from .scan import Entry
+from .votes import majority, read_votes
 
 
 def count_classes(
@@ -25,8 +25,7 @@ def count_classes(
     items: Iterable[tuple[int, Entry]] = enumerate(entries)
     for row, entry in progress(items, total=len(entries), what="counting classes"):
         if entry.labels is not None:
-            raw_HW = read_raw(entry.labels, codec.pixels)
-            labels_HW = codec.decode(raw_HW, where=str(entry.labels))
+            labels_HW = majority(read_votes(entry, codec))
             counts_NC[row] = count_pixels(labels_HW, len(codec.spec))
     return counts_NC
 

@@ -7,7 +7,8 @@
 Both folders go by several names (`IMAGE_FOLDERS`, `MASK_FOLDERS`). Folders below them that
 are named like no split are groups: `street1/0001.png` has the key `street1__0001` and the
 group `street1`. Where no mask has the name of an image, one ending that all masks share is
-passed over (`0001_mask.png`).
+passed over (`0001_mask.png`). With `annotators` in dataset.yaml there is a folder of masks for
+each of them in the place of `masks`; an image needs a mask in one of these.
 """
 
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ _SPLITS = frozenset({"train", "val", "test"})
 _Place = tuple[str, str]
 """Split and the path below it, without its ending."""
 
+_Files = dict[_Place, Path]
+
 
 def recognises(root: Path) -> bool:
     """Whether `root`, or every folder of splits in it, holds images beside masks."""
@@ -43,31 +46,43 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     """Pair the files; a file that pairs with nothing is kept, with `labels` None or alone.
 
     Raises:
-        DataError: No such folders, several that could be meant, or two files for one place.
+        DataError: No such folders, several that could be meant, two files for one place, or
+            an annotator without a mask of any image.
     """
-    images: dict[_Place, Path] = {}
-    masks: dict[_Place, Path] = {}
-    for split, image_folder, mask_folder in _folder_pairs(root, document):
+    asked = document.annotators or (document.masks,)
+    images: _Files = {}
+    masks: list[_Files] = [{} for _ in asked]
+    for split, image_folder, mask_folders in _folders_by_split(root, document.images, asked):
         _collect(image_folder, split, images)
-        _collect(mask_folder, split, masks)
+        for folder, found in zip(mask_folders, masks, strict=True):
+            if folder is not None:
+                _collect(folder, split, found)
     if not images:
         raise DataError(f"{root}: holds no images; put them into {root / 'images'}")
-    if not masks:
-        raise DataError(f"{root}: holds no masks; put them into {root / 'masks'}")
-    notes = []
-    ending = _shared_ending(images, masks)
-    if ending:
-        notes.append(f"masks are named like their images, with {ending!r} at the end")
-        masks = {(s, name.removesuffix(ending)): path for (s, name), path in masks.items()}
-    return _paired(images, masks, tuple(notes))
+    if not any(masks):
+        raise DataError(f"{root}: holds no masks; put them into {root / (asked[0] or 'masks')}")
+    endings = [_shared_ending(images, found) for found in masks]
+    masks = [
+        {(s, name.removesuffix(ending)): path for (s, name), path in found.items()}
+        for found, ending in zip(masks, endings, strict=True)
+    ]
+    notes = [
+        f"masks are named like their images, with {ending!r} at the end"
+        for ending in dict.fromkeys(endings)
+        if ending
+    ]
+    scan = _paired(images, masks, tuple(notes))
+    _refuse_idle(root, document.annotators or (), scan)
+    return scan
 
 
-def _paired(
-    images: dict[_Place, Path], masks: dict[_Place, Path], notes: tuple[str, ...]
-) -> Scan:
+def _paired(images: _Files, masks: list[_Files], notes: tuple[str, ...]) -> Scan:
     entries = []
     for (split, name), image in sorted(images.items()):
-        place = (split, name) if (split, name) in masks else (UNSPLIT, name)
+        votes = tuple(
+            found.pop((split, name) if (split, name) in found else (UNSPLIT, name), None)
+            for found in masks
+        )
         group, _, _ = name.rpartition("/")
         key = name.replace("/", "__")
         entries.append(
@@ -75,22 +90,37 @@ def _paired(
                 key=key,
                 split=split,
                 image=image,
-                labels=masks.pop(place, None),
+                labels=next((path for path in votes if path is not None), None),
                 group=group.replace("/", "__") or key,
+                votes=votes if len(votes) > 1 else (),
             )
         )
-    return Scan(entries=tuple(entries), lone_masks=tuple(masks.values()), notes=notes)
+    lone_masks = tuple(path for found in masks for path in found.values())
+    return Scan(entries=tuple(entries), lone_masks=lone_masks, notes=notes)
 
 
-def _folder_pairs(root: Path, document: DatasetFile) -> list[tuple[str, Path, Path]]:
-    """(split, image folder, mask folder) of the layout that `root` has."""
-    pair = _pair(root, document)
-    if pair is not None:
-        return [(UNSPLIT, *pair)]
+def _refuse_idle(root: Path, annotators: tuple[str, ...], scan: Scan) -> None:
+    """Refuse an annotator who drew no image: the folder, or the names in it, must be wrong."""
+    for place, name in enumerate(annotators):
+        if not any((entry.votes or (entry.labels,))[place] for entry in scan.entries):
+            raise DataError(
+                f"{root}: no image has a mask of the annotator {name!r}; under 'annotators', "
+                f"list folders whose masks are named like the images "
+                f"(there are: {', '.join(folders(root))})"
+            )
+
+
+def _folders_by_split(
+    root: Path, images: str | None, masks: tuple[str | None, ...]
+) -> list[tuple[str, Path, list[Path | None]]]:
+    """(split, image folder, mask folder of each annotator) of the layout that `root` has."""
+    whole = _folders(root, images, masks)
+    if whole is not None:
+        return [(UNSPLIT, *whole)]
     found = [
         (split_name(name), *inner)
         for name in folders(root)
-        if (inner := _pair(root / name, document)) is not None
+        if (inner := _folders(root / name, images, masks)) is not None
     ]
     if not found:
         there = ", ".join(folders(root)) or "no folders"
@@ -102,18 +132,24 @@ def _folder_pairs(root: Path, document: DatasetFile) -> list[tuple[str, Path, Pa
     return found
 
 
-def _pair(folder: Path, document: DatasetFile) -> tuple[Path, Path] | None:
-    image_names = _named(folder, IMAGE_FOLDERS, document.images)
-    mask_names = _named(folder, MASK_FOLDERS, document.masks)
-    if not image_names or not mask_names:
+def _folders(
+    folder: Path, images: str | None, masks: tuple[str | None, ...]
+) -> tuple[Path, list[Path | None]] | None:
+    image_names = _named(folder, IMAGE_FOLDERS, images)
+    mask_names = [_named(folder, MASK_FOLDERS, asked) for asked in masks]
+    if not image_names or not any(mask_names):
         return None
-    for names, what in ((image_names, "images"), (mask_names, "masks")):
-        if len(names) > 1:
-            raise DataError(
-                f"{folder}: {' and '.join(map(repr, names))} could both hold the {what}; "
-                f"name one in dataset.yaml: '{what}: {names[0]}'"
-            )
-    return folder / image_names[0], folder / mask_names[0]
+    mask_folders = [_the_one(folder, names, "masks") if names else None for names in mask_names]
+    return _the_one(folder, image_names, "images"), mask_folders
+
+
+def _the_one(folder: Path, names: list[str], what: str) -> Path:
+    if len(names) > 1:
+        raise DataError(
+            f"{folder}: {' and '.join(map(repr, names))} could both hold the {what}; "
+            f"name one in dataset.yaml: '{what}: {names[0]}'"
+        )
+    return folder / names[0]
 
 
 def _named(folder: Path, known: Iterable[str], asked: str | None) -> list[str]:
@@ -122,7 +158,7 @@ def _named(folder: Path, known: Iterable[str], asked: str | None) -> list[str]:
     return [name for name in folders(folder) if name.lower() in known]
 
 
-def _collect(folder: Path, split: str, found: dict[_Place, Path]) -> None:
+def _collect(folder: Path, split: str, found: _Files) -> None:
     """Add the files below `folder`; its own folders are splits where one is named like one."""
     subfolders = folders(folder) if split == UNSPLIT else ()
     by_split = len(subfolders) == 1 or any(split_name(n) in _SPLITS for n in subfolders)
@@ -146,11 +182,11 @@ def _collect(folder: Path, split: str, found: dict[_Place, Path]) -> None:
         found[place] = path
 
 
-def _shared_ending(images: dict[_Place, Path], masks: dict[_Place, Path]) -> str:
+def _shared_ending(images: _Files, masks: _Files) -> str:
     """What all mask names end with beyond the image's name, where no name is the same."""
     image_names = {name for _, name in images}
     mask_names = [name for _, name in masks]
-    if any(name in image_names for name in mask_names):
+    if not mask_names or any(name in image_names for name in mask_names):
         return ""
     first = mask_names[0]
     stems = [first[:n] for n in range(len(first), 0, -1) if first[:n] in image_names]
