@@ -4,13 +4,15 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 
+from ..pages.markup import NONE, swatch, table
+from ..pages.page import Section, page
 from .charts import difference_bar
 from .compare import ALPHA, Comparison, ImageChange
 from .compare_changes import Change
 from .compare_pictures import BOTH_WRONG_RGB, GAINED_RGB, LOST_RGB
 from .extremes import IGNORED_RGB
 from .gallery import Shot, gallery, legend
-from .markup import NONE, Section, body, contents, number, page, swatch, table, terms
+from .markup import number, opening, terms
 from .wording import wording
 
 _POINTS = "Differences are B − A in percentage points; small type and whiskers: 95 % interval."
@@ -19,14 +21,9 @@ _POINTS = "Differences are B − A in percentage points; small type and whiskers
 def render_comparison(comparison: Comparison) -> str:
     """The page; all text from outside is escaped."""
     sections = [*_sections(comparison)]
-    return page(
-        "page.html",
-        title=f"{escape(_name(comparison, 'b'))} against {escape(_name(comparison, 'a'))}",
-        subtitle=_subtitle(comparison),
-        contents=contents(sections),
-        tiles="".join(_tile(name, change) for name, change in comparison.scores.items()),
-        sections=body(sections),
-    )
+    title = f"{_name(comparison, 'b')} against {_name(comparison, 'a')}"
+    tiles = (_tile(name, change) for name, change in comparison.scores.items())
+    return page(title, _subtitle(comparison), sections, opening=opening(sections, tiles))
 
 
 def signed(change: Change) -> str:
@@ -57,7 +54,7 @@ def _name(comparison: Comparison, side: str) -> str:
 
 
 def _subtitle(comparison: Comparison) -> str:
-    return escape(
+    return (
         f"A is {comparison.a}, B is {comparison.b}. {comparison.num_images:,} images in "
         f"{comparison.num_groups:,} groups, {len(comparison.labels)} classes."
     )
@@ -139,7 +136,7 @@ def _class_table(comparison: Comparison, measure: str) -> str:
         for entry, change in zip(comparison.labels, found, strict=True)
     ]
     heads = ("Class", "A", "B", "B − A", "p", "p corrected", "B is")
-    return table(f"{wording(measure).name} of the classes", heads, rows, numeric=(1, 2, 4, 5))
+    return table(f"{wording(measure).name} of the classes", heads, rows, words=(0, 3, 6))
 
 
 def _bar(change: Change, reach: float) -> str:
@@ -167,7 +164,7 @@ def _image_table(title: str, images: list[ImageChange]) -> str:
         for image in images
     ]
     heads = ("Image", "mIoU A", "mIoU B", "B − A", "IoU of the classes that changed most")
-    return table(title, heads, rows, numeric=(1, 2, 3)) if rows else ""
+    return table(title, heads, rows, words=(0, 4)) if rows else ""
 
 
 def _responsible(image: ImageChange) -> str:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.labels import IGNORE, LabelMap, LabelSpec
-from .markup import data_uri, swatch
+from ..pages import markup
+from ..pages.markup import data_uri
 
 _TAGGED_PX = 240
 """Maps are looked at this small to place numbers in their regions."""
@@ -50,13 +51,9 @@ def legend(
     for shot in shots:
         for content in shot.panels.values():
             present |= _classes_in(content)
-    items = [
-        f"<li>{swatch(labels.classes[i].color)}{i} {escape(labels.classes[i].name)}</li>"
-        for i in sorted(present)
-        if i < len(labels)
-    ]
-    items += [f"<li>{swatch(rgb)}{escape(name)}</li>" for name, rgb in extra.items()]
-    return f'<ul class="legend">{"".join(items)}</ul>'
+    classes = [(i, labels.classes[i]) for i in sorted(present) if i < len(labels)]
+    entries = [(entry.color, f"{i} {entry.name}") for i, entry in classes]
+    return markup.legend([*entries, *((rgb, name) for name, rgb in extra.items())])
 
 
 def _figure(name: str, shot: Shot) -> str:

@@ -8,10 +8,11 @@ from html import escape
 from typing import Any
 
 from ..core.report import Report
+from ..pages.page import Section, page
 from .charts import Series, line_chart, reliability_chart, share_bars
 from .extremes import IGNORED_RGB, PANELS, WRONG_RGB
 from .gallery import Shot, gallery, legend
-from .markup import Section, body, contents, number, page, spread, terms
+from .markup import number, opening, spread, terms
 from .matrix import confusion_svg
 from .slices import DISTANCE
 from .tables import (
@@ -53,14 +54,9 @@ def render(report: Report) -> str:
     document = report.to_json()
     data = document["provenance"].get("data", {})
     sections = [*_sections(document, report)]
-    return page(
-        "page.html",
-        title=f"Evaluation of {escape(str(data.get('name', 'predictions')))}",
-        subtitle=_subtitle(document),
-        contents=contents(sections),
-        tiles="".join(_tiles(document)),
-        sections=body(sections),
-    )
+    title = f"Evaluation of {data.get('name', 'predictions')}"
+    above = opening(sections, _tiles(document))
+    return page(title, _subtitle(document), sections, opening=above)
 
 
 def _sections(document: Document, report: Report) -> Iterator[Section]:
@@ -91,7 +87,7 @@ def _subtitle(document: Document) -> str:
     arch = model.get("arch", {})
     network = " on ".join(str(arch[k]) for k in ("name", "encoder") if k in arch)
     pieces = splits, network, f"model {model['id']}" if "id" in model else ""
-    return escape(" · ".join(piece for piece in pieces if piece))
+    return " · ".join(piece for piece in pieces if piece)
 
 
 def _tiles(document: Document) -> Iterator[str]:

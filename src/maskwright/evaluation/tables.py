@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..pages.markup import NONE, swatch, table
 from .charts import interval_bar
-from .markup import NONE, number, spread, swatch, table
+from .markup import number, spread
 from .wording import FAMILIES, IMAGE_PREFIX, wording
 
 Document = Mapping[str, Any]
@@ -42,7 +43,7 @@ def score_table(document: Document) -> str:
             )
             rows.append(f'<tr><th scope="row">{escape(words.name)}{says}</th>{cells}</tr>')
     heads = ("Score", "Over the set", "Per image, then averaged")
-    return table("All scores", heads, rows, numeric=(1, 2))
+    return table("All scores", heads, rows)
 
 
 def family_scores(document: Document, family: str) -> str:
@@ -67,7 +68,7 @@ def class_table(document: Document, family: str, *, of_images: bool = False) -> 
     shares = family == "Regions" and not of_images
     first, *others = keys
     barred = wording(first).unit == "%"
-    heads = ["Class", *(escape(wording(key).name) for key in keys)]
+    heads = ["Class", *(wording(key).name for key in keys)]
     heads += ["Share of truth"] if shares else []
     rows = []
     for entry in classes:
@@ -77,7 +78,7 @@ def class_table(document: Document, family: str, *, of_images: bool = False) -> 
             cells += f'<td class="number">{100 * entry["truth_px"] / total_px:.2f}&nbsp;%</td>'
         rows.append(f"<tr>{_class_head(entry)}{cells}</tr>")
     caption = f"{family}, by class" + (", per image and then averaged" if of_images else "")
-    return table(caption, heads, rows, numeric=range(1 + barred, len(heads)))
+    return table(caption, heads, rows, words=range(1 + barred))
 
 
 def slice_table(document: Document) -> str:
@@ -96,7 +97,7 @@ def slice_table(document: Document) -> str:
         "Images",
         "IoU furthest below the whole set",
     )
-    return table("Slices, worst first", heads, rows, numeric=(2,)) if rows else ""
+    return table("Slices, worst first", heads, rows, words=(0, 1, 3)) if rows else ""
 
 
 def confusion_table(document: Document) -> str:
@@ -109,7 +110,7 @@ def confusion_table(document: Document) -> str:
         for truth, said, share, count in largest_confusions(document)
     ]
     heads = ("Class in truth", "Said instead", "Share of its pixels", "Pixels")
-    return table("Largest confusions", heads, rows, numeric=(2, 3)) if rows else ""
+    return table("Largest confusions", heads, rows, words=(0, 1)) if rows else ""
 
 
 def largest_confusions(document: Document) -> list[tuple[int, int, float, int]]:
@@ -133,9 +134,9 @@ def curve_table(title: str, curve: Document, classes: Sequence[Document]) -> str
     for entry in classes:
         cells = _curve_cells(curve["classes"][entry["name"]], unit)
         rows.append(f"<tr>{_class_head(entry)}{''.join(cells)}</tr>")
-    heads = ["Class", *(escape(_place(at)) for at in curve["at"])]
+    heads = ["Class", *(_place(at) for at in curve["at"])]
     caption = f"{wording(title).name}, by {curve['axis']}"
-    return table(caption, heads, rows, numeric=range(1, len(heads)))
+    return table(caption, heads, rows)
 
 
 def counts_table(curves: Mapping[str, Document]) -> str:
@@ -149,8 +150,8 @@ def counts_table(curves: Mapping[str, Document]) -> str:
         for at, cells in zip(first["at"], zip(*columns, strict=True), strict=True)
     ]
     names = (wording(key).name.removesuffix(_BY_SIZE) for key in curves)
-    heads = (first["axis"].capitalize(), *map(escape, names))
-    return table(f"Numbers by {first['axis']}", heads, rows, numeric=range(1, len(heads)))
+    heads = (first["axis"].capitalize(), *names)
+    return table(f"Numbers by {first['axis']}", heads, rows)
 
 
 def bar_cell(value: float | None, interval: Sequence[float] | None) -> str:

@@ -61,7 +61,7 @@ def series_chart(keys: Sequence[str], lines: Sequence[Line]) -> str:
     )
     title = f"Percent of the labelled pixels over {len(keys)} images"
     return (
-        f'<svg class="chart" role="img" aria-label="{title}" '
+        f'<svg class="chart series" role="img" aria-label="{title}" '
         f'viewBox="0 0 {_WIDTH_PX} {_HEIGHT_PX}">'
         f"{_axes(keys, frame)}{drawn}{_names(shown, names, frame)}</svg>"
     )

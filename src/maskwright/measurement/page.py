@@ -2,33 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Any
 
 import numpy as np
 
 from ..core.labels import IGNORE
+from ..pages.markup import NONE, legend, swatch, table
+from ..pages.page import Section, page
 from .change import Change
 from .changemap import COLORS, OTHER, UNLABELLED, Legend
 from .chart import Line, series_chart
 from .coverage import WHOLE, Coverage
-from .markup import (
-    NONE,
-    amount,
-    bar,
-    figure,
-    legend,
-    percent,
-    row,
-    section,
-    swatch,
-    symbol,
-    table,
-)
+from .markup import amount, bar, figure, percent, row, symbol
 from .measurements import Measurements
 from .summary import finite, series_summary
 from .text import images
+from .verdicts import Verdict
 
 _MOST_FAILED = 20
 _MOST_ROIS = 100
@@ -39,33 +28,31 @@ _MOST_IN_MATRIX = 14
 
 def render(found: Measurements) -> str:
     """The page; all text from outside is escaped."""
-    page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    subtitle = f"{images(len(found.images))} · {found.settings['scale']}"
+    return page("Measurements", subtitle, _sections(found))
+
+
+def _sections(found: Measurements) -> Iterator[Section]:
     totals = series_summary(found.images)
-    sections = (
-        _rules(found),
-        _coverage(found),
-        _series(found),
-        _rois(found),
-        _change(found),
-        _regions(found, totals["regions"]),
-        _gaps(found, totals["gaps"]),
-        _thin(found, totals["thin"]),
-        _pictures(found),
-    )
-    text = Template(page).substitute(
-        title="Measurements",
-        subtitle=escape(f"{images(len(found.images))} · {found.settings['scale']}"),
-        sections="\n".join(part for part in sections if part),
-    )
-    return text.encode("utf-8", "backslashreplace").decode()  # file names may be no UTF-8
+    if found.rules:
+        yield _rules(found)
+    yield _coverage(found)
+    if len(found.images) > 1:
+        yield _series(found)
+    rois = {name: c for name, c in found.coverage.items() if name != WHOLE}
+    if rois:
+        yield _rois(found, rois)
+    if found.change is not None:
+        yield Section("Change", _changed(found.change), _change(found, found.change))
+    yield Section("Regions", _kept(found), _regions(found, totals["regions"]))
+    yield Section("Gaps", _kept(found), _gaps(found, totals["gaps"]))
+    yield Section("Thin structures", _kept(found), _thin(found, totals["thin"]))
+    if found.pictures:
+        yield _pictures(found)
 
 
-def _rules(found: Measurements) -> str:
-    if not found.rules:
-        return ""
+def _rules(found: Measurements) -> Section:
     failed = [v for v in found.verdicts if not v.passed]
-    num_keys = len(found.failed_keys)
-    head = f"Fails: {num_keys} of {len(found.images)} images break a rule"
     rows = []
     for rule in found.rules:
         judged = [v for v in found.verdicts if v.rule == rule]
@@ -77,33 +64,31 @@ def _rules(found: Measurements) -> str:
         )
         limit = escape(f"fails if {rule.text}").replace(rule.unit, symbol(rule.unit))
         rows.append(row(escape(rule.name), (verdict, limit, str(len(judged)))))
-    body = table(("Rule", "Result", "Limit", "Images judged"), rows)
-    if failed:
-        body += "<h3>What failed</h3>" + table(
-            ("Image", "Rule", "Value", "Note"),
-            [
-                f'<tr><th scope="row"><code>{escape(v.key)}</code></th>'
-                f'<td class="wrap">{escape(v.rule.name)}</td>'
-                f'<td class="number">{amount(v.value, v.rule.unit)}</td>'
-                f'<td class="wrap">{escape(v.note)}</td></tr>'
-                for v in failed[:_MOST_FAILED]
-            ],
-            words=(0, 1, 3),
-        )
-    note = (
-        f"The first {_MOST_FAILED} of {len(failed)} are shown; rules.csv has all."
-        if len(failed) > _MOST_FAILED
-        else ""
-    )
-    return section(
-        head if failed else "Passes: no image breaks a rule",
-        note,
-        body,
-        "verdict fails" if failed else "verdict",
+    body = table("Rules", ("Rule", "Result", "Limit", "Images judged"), rows)
+    if not failed:
+        return Section("Passes: no image breaks a rule", "", body, "verdict")
+    title = f"Fails: {len(found.failed_keys)} of {len(found.images)} images break a rule"
+    note = f"The first {_MOST_FAILED} of {len(failed)} are shown; rules.csv has all."
+    return Section(
+        title,
+        note if len(failed) > _MOST_FAILED else "",
+        f"{body}<h3>What failed</h3>{_failed(failed[:_MOST_FAILED])}",
+        "verdict fails",
     )
 
 
-def _coverage(found: Measurements) -> str:
+def _failed(verdicts: Sequence[Verdict]) -> str:
+    rows = [
+        f'<tr><th scope="row"><code>{escape(v.key)}</code></th>'
+        f'<td class="wrap">{escape(v.rule.name)}</td>'
+        f'<td class="number">{amount(v.value, v.rule.unit)}</td>'
+        f'<td class="wrap">{escape(v.note)}</td></tr>'
+        for v in verdicts
+    ]
+    return table("What failed", ("Image", "Rule", "Value", "Note"), rows, words=(0, 1, 3))
+
+
+def _coverage(found: Measurements) -> Section:
     whole, unit = found.coverage[WHOLE], found.area_unit
     several = len(found.images) > 1
     heads = ["Class", "Share", "Area", *(("Least", "Most") if several else ())]
@@ -120,17 +105,15 @@ def _coverage(found: Measurements) -> str:
     rows.append(row("ignored, of all pixels", [*ignored, *(("", "") if several else ())]))
     note = "Share of the labelled pixels of all images together"
     note += "; least and most are those of single images." if several else "."
-    return section("Coverage", note, table(heads, rows))
+    return Section("Coverage", note, table("Coverage", heads, rows))
 
 
-def _series(found: Measurements) -> str:
-    if len(found.images) < 2:
-        return ""
+def _series(found: Measurements) -> Section:
     note = "Percent of the labelled pixels, images in the order of their names."
     if len(found.labels) > 8:
         note += " The eight classes that cover most; coverage.csv has all."
     body = _chart(found, [image["percent"] for image in found.images])
-    return section("Over the images", note, body)
+    return Section("Over the images", note, body)
 
 
 def _chart(found: Measurements, percents: Sequence[Mapping[str, float | None]]) -> str:
@@ -146,10 +129,7 @@ def _chart(found: Measurements, percents: Sequence[Mapping[str, float | None]]) 
     return series_chart([image["key"] for image in found.images], lines)
 
 
-def _rois(found: Measurements) -> str:
-    rois = {name: c for name, c in found.coverage.items() if name != WHOLE}
-    if not rois:
-        return ""
+def _rois(found: Measurements, rois: Mapping[str, Coverage]) -> Section:
     pixels_C = np.sum([c.pixels_C for c in rois.values()], axis=0)
     present = np.flatnonzero(pixels_C).tolist()
     classes = [found.labels.classes[i] for i in present]
@@ -162,7 +142,8 @@ def _rois(found: Measurements) -> str:
     if len(found.images) > 1:
         shares = {n: [i["rois"][n] for i in found.images] for n in list(rois)[:_MOST_CHARTS]}
         charts = "".join(f"<h3>{escape(n)}</h3>{_chart(found, s)}" for n, s in shares.items())
-    return section("Regions of interest", note, table(heads, rows[:_MOST_ROIS]) + charts)
+    shown = table("Regions of interest", heads, rows[:_MOST_ROIS])
+    return Section("Regions of interest", note, shown + charts)
 
 
 def _roi_cells(
@@ -174,10 +155,16 @@ def _roi_cells(
     yield percent(finite(coverage.ignored_percent))
 
 
-def _change(found: Measurements) -> str:
-    if found.change is None:
-        return ""
-    change, unit, names = found.change, found.area_unit, found.labels.names
+def _changed(change: Change) -> str:
+    return (
+        f"{percent(finite(change.changed_percent))} of what both dates label changed its "
+        f"class; {change.only_before_px:,} px are labelled before only, "
+        f"{change.only_after_px:,} px after only."
+    ).replace("&nbsp;", "\u00a0")
+
+
+def _change(found: Measurements, change: Change) -> str:
+    unit, names = found.area_unit, found.labels.names
     moved = zip(found.labels, change.gained, change.lost, change.net, strict=True)
     rows = [
         row(
@@ -187,14 +174,9 @@ def _change(found: Measurements) -> str:
         for entry, gained, lost, net in moved
         if gained or lost
     ]
-    note = (
-        f"{percent(finite(change.changed_percent))} of what both dates label changed its "
-        f"class; {change.only_before_px:,} px are labelled before only, "
-        f"{change.only_after_px:,} px after only."
-    ).replace("&nbsp;", "\u00a0")
     if not rows:
-        return section("Change", note, "<p>No pixel changed its class.</p>")
-    body = table(("Class", "Gained", "Lost", "Net"), rows)
+        return "<p>No pixel changed its class.</p>"
+    body = table("Change", ("Class", "Gained", "Lost", "Net"), rows)
     if found.change_pictures:
         colors = zip(COLORS, Legend.of(change).pairs, strict=False)
         entries: list[tuple[Any, str]] = [
@@ -202,9 +184,7 @@ def _change(found: Measurements) -> str:
         ]
         entries += [(OTHER, "other changes"), (UNLABELLED, "not labelled at both dates")]
         body += f"<h3>Where</h3>{legend(entries)}{_grid(found.change_pictures)}"
-    return section(
-        "Change", note, body + _largest_changes(found, change) + _matrix(found, change)
-    )
+    return body + _largest_changes(found, change) + _matrix(found, change)
 
 
 def _largest_changes(found: Measurements, change: Change) -> str:
@@ -216,7 +196,7 @@ def _largest_changes(found: Measurements, change: Change) -> str:
         for a, b in change.largest(_MOST_ROWS)
     ]
     heads = ("Before", "After", "Area", "Of all")
-    return "<h3>Largest changes</h3>" + table(heads, rows, words=(0, 1))
+    return "<h3>Largest changes</h3>" + table("Largest changes", heads, rows, words=(0, 1))
 
 
 def _matrix(found: Measurements, change: Change) -> str:
@@ -236,7 +216,8 @@ def _matrix(found: Measurements, change: Change) -> str:
             cells.append(f'<td class="{kind}"{shade}>{amount(area) if area else "·"}</td>')
         rows.append(f'<tr><th scope="row">{_named(found, a)}</th>{"".join(cells)}</tr>')
     heads = [f"from / to, {symbol(found.area_unit)}", *(found.labels.names[b] for b in present)]
-    return f'<h3>From and to</h3><div class="matrix">{table(heads, rows)}</div>'
+    shown = table("From and to", heads, rows)
+    return f'<h3>From and to</h3><div class="from-to">{shown}</div>'
 
 
 def _regions(found: Measurements, totals: Mapping[str, Any]) -> str:
@@ -255,7 +236,7 @@ def _regions(found: Measurements, totals: Mapping[str, Any]) -> str:
         for name, total in totals.items()
     ]
     heads = ("Class", "Regions", "Area", "Mean area", "Largest", "In image")
-    return section("Regions", _kept(found), table(heads, rows) if rows else "")
+    return table("Regions", heads, rows) if rows else ""
 
 
 def _gaps(found: Measurements, totals: Sequence[Mapping[str, Any]]) -> str:
@@ -272,7 +253,7 @@ def _gaps(found: Measurements, totals: Sequence[Mapping[str, Any]]) -> str:
         for total in totals
     ]
     heads = ("Between", "Smallest gap", "In image", "Images where they touch", "Both there")
-    return section("Gaps", _kept(found), table(heads, rows) if rows else "")
+    return table("Gaps", heads, rows) if rows else ""
 
 
 def _thin(found: Measurements, totals: Mapping[str, Any]) -> str:
@@ -291,19 +272,17 @@ def _thin(found: Measurements, totals: Mapping[str, Any]) -> str:
         for name, total in totals.items()
     ]
     heads = ("Class", "Length", "Mean width", "Largest width", "In image", "Branch points")
-    return section("Thin structures", _kept(found), table(heads, rows) if rows else "")
+    return table("Thin structures", heads, rows) if rows else ""
 
 
-def _pictures(found: Measurements) -> str:
-    if not found.pictures:
-        return ""
+def _pictures(found: Measurements) -> Section:
     total = len(found.images)
     note = "" if len(found.pictures) == total else f"{len(found.pictures)} of {total} images"
     note += ", those that fail a rule first." if note and found.failed_keys else ""
     entries: list[tuple[Any, str]] = [(entry.color, entry.name) for entry in found.labels]
     if found.coverage[WHOLE].ignored_px:
         entries.append((found.labels.palette[IGNORE], "ignored"))
-    return section("Pictures", note, legend(entries) + _grid(found.pictures))
+    return Section("Pictures", note, legend(entries) + _grid(found.pictures))
 
 
 def _grid(pictures: Mapping[str, bytes]) -> str:
