@@ -316,6 +316,26 @@ ROWS = [
             ("large_patch14", 304.4, NOT_CHECKED),
         )
     ),
+    # of the encoder alone, without biases that are zero in the published weights; the linear
+    # head adds a few thousand. The authors round
+    *(
+        Published(
+            arch="dinov3",
+            source="the authors' list of ViT models",
+            read_in="README of facebookresearch/dinov3",
+            encoder=f"vit_{size}_patch16_dinov3",
+            params_m=params_m,
+            tolerance_ratio=tolerance_ratio,
+        )
+        for size, params_m, tolerance_ratio in (
+            ("small", 21, 0.03),
+            ("small_plus", 29, 0.015),
+            ("base", 86, 0.01),
+            ("large", 300, 0.015),
+            ("huge_plus", 840, 0.001),
+            ("7b", 6716, 0.001),
+        )
+    ),
 ]
 
 

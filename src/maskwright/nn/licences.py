@@ -29,6 +29,9 @@ Hub); of timm- and mobileone_ what timm states of the same weights; of mit_ the 
 NVlabs/SegFormer. Of the others (dpn, senet, inception, xception) no source was found.
 """
 
+IN_WORDS = {"dinov3-license": "DINOv3 License: Meta's own, gated, not open source"}
+"""Licences whose name in timm says too little."""
+
 UNKNOWN = "unknown; ask its publisher"
 NO_WEIGHTS = "none to download"
 OWN = "own"
@@ -48,4 +51,4 @@ def weights_licence(encoder: str) -> str:
 
     config = timm.get_pretrained_cfg(encoder)
     stated = config and config.license
-    return UNKNOWN if stated in {None, "unknown"} else str(stated)
+    return UNKNOWN if stated in {None, "unknown"} else IN_WORDS.get(str(stated), str(stated))

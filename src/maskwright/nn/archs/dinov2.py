@@ -1,15 +1,10 @@
 """DINOv2, Oquab et al. 2023 (arXiv:2304.07193): its encoder under a linear or a DPT head."""
 
-from typing import Literal
+from torch import nn
 
-import torch
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
-
-from maskwright.nn.blocks.conv import Norm
-from maskwright.nn.blocks.dino import DinoEncoder, padded_to
-from maskwright.nn.blocks.lone_norm import bear_lone_values
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.blocks.dino import DinoEncoder
+from maskwright.nn.blocks.dino_heads import HeadConfig as Config
+from maskwright.nn.blocks.dino_heads import on_tokens
 
 ENCODERS = (
     "vit_small_patch14_dinov2",
@@ -24,105 +19,10 @@ ENCODERS = (
 
 GOOD_FOR = "Few labelled images: its encoder's weights, learned without labels, already fit."
 
-STAGES = 4
-DPT_STRIDE = 16
-"""What DPT takes a patch for, so that its grids are 4, 2, 1 and 1/2 times the tokens'."""
-
-
-class Config(BaseModel):
-    """The head, and what it reads.
-
-    `head`: "linear" normalises the last tokens and maps each to its classes (section 7.4 of
-    the paper); "dpt" is the decoder of arXiv:2103.13413. `linear_layers`: how many of the last
-    layers the linear head reads; 4 in the paper's "+ms". `fusion_channels` and
-    `stage_channels` are widths of the DPT head. `checkpointing` saves memory in training and
-    costs time.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    head: Literal["linear", "dpt"] = "linear"
-    linear_layers: int = Field(1, ge=1, le=12)
-    fusion_channels: int = Field(256, gt=0)
-    stage_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
-    checkpointing: bool = False
-
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; logits of the tokens or, with DPT, of 8 times as many."""
     dino = DinoEncoder(
         encoder.removeprefix("tu-"), in_channels, checkpointing=config.checkpointing
     )
-    head = LinearHead if config.head == "linear" else DPTHead
-    return DinoSegmenter(dino, head(config, dino, num_classes))
-
-
-class DinoSegmenter(nn.Module):
-    """Encoder and head; pads to whole patches, and cuts off what it added."""
-
-    def __init__(self, encoder: DinoEncoder, head: "LinearHead | DPTHead") -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = head
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, K, H, W)."""
-        height, width = x_BCHW.shape[-2:]
-        padded_BCHW = padded_to(x_BCHW, self.head.patches * self.encoder.patch_px)
-        logits_BKhw = self.head(self.encoder(padded_BCHW, self.head.stages))
-        logits_BKHW = nn.functional.interpolate(
-            logits_BKhw, padded_BCHW.shape[-2:], mode="bilinear", align_corners=False
-        )
-        return logits_BKHW[:, :, :height, :width]
-
-
-class LinearHead(nn.Module):
-    """Batch normalisation and a linear layer on tokens."""
-
-    patches = 1
-
-    def __init__(self, config: Config, encoder: DinoEncoder, num_classes: int) -> None:
-        super().__init__()
-        self.stages = tuple(
-            range(encoder.num_blocks - config.linear_layers, encoder.num_blocks)
-        )
-        width = config.linear_layers * encoder.width
-        self.bn = Norm(width)
-        self.conv_seg = nn.Conv2d(width, num_classes, 1)
-
-    def forward(self, stages: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """(B, K, h, w), a value a token."""
-        x_BChw = torch.cat([map_BChw for map_BChw, _ in stages], dim=1)
-        logits_BKhw: Tensor = self.conv_seg(self.bn(x_BChw))
-        return logits_BKhw
-
-
-class DPTHead(nn.Module):
-    """The library's DPT decoder on four stages; an even grid, since it halves one."""
-
-    patches = 2
-
-    def __init__(self, config: Config, encoder: DinoEncoder, num_classes: int) -> None:
-        super().__init__()
-        quiet_smp()
-        from segmentation_models_pytorch.base import initialization
-        from segmentation_models_pytorch.decoders.dpt import decoder as library
-
-        depth = encoder.num_blocks
-        self.stages = tuple(depth * stage // STAGES - 1 for stage in range(1, STAGES + 1))
-        self.decoder = library.DPTDecoder(
-            encoder_out_channels=[encoder.width] * STAGES,
-            encoder_output_strides=[DPT_STRIDE] * STAGES,
-            intermediate_channels=config.stage_channels,
-            fusion_channels=config.fusion_channels,
-        )
-        self.head = library.DPTSegmentationHead(config.fusion_channels, num_classes).head
-        initialization.initialize_decoder(self.decoder)
-        initialization.initialize_head(self.head)
-        bear_lone_values(self)
-
-    def forward(self, stages: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """(B, K, 8 h, 8 w)."""
-        maps, class_tokens = zip(*stages, strict=True)
-        logits_BKhw: Tensor = self.head(self.decoder(list(maps), list(class_tokens)))
-        return logits_BKhw
+    return on_tokens(dino, config, num_classes)
