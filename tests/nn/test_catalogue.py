@@ -1,9 +1,12 @@
 """The list of architectures says what is so."""
 
+from concurrent.futures.process import BrokenProcessPool
+
 import pytest
 
 from maskwright.cli.models_verbs import _table
 from maskwright.core import parts
+from maskwright.core.errors import UnknownNameError
 from maskwright.nn import catalogue
 from maskwright.nn.build import ARCHS
 from maskwright.nn.licences import weights_licence
@@ -37,6 +40,44 @@ def test_time_and_memory_are_those_of_one_architecture_alone():
     measured = catalogue._measured_alone("enet", "own")
     assert 1 < measured.latency_ms < 60_000
     assert 10 < measured.peak_memory_mb < 10_000
+
+
+def fails_alone(name, encoder):
+    if name == "enet":
+        raise MemoryError("cannot allocate 3 GB\nin some layer")
+    if name == "segnet_basic":
+        raise BrokenProcessPool("terminated abruptly")
+    return catalogue.Measured(device="cpu", latency_ms=1.0, peak_memory_mb=None)
+
+
+def test_one_that_fails_is_named_and_the_others_keep_their_figures(monkeypatch):
+    monkeypatch.setattr(catalogue, "_measured_alone", fails_alone)
+    found = catalogue.models(("enet", "fastscnn", "segnet_basic"), bench=True)
+    assert [entry.error for entry in found] == [
+        "MemoryError: cannot allocate 3 GB",
+        None,
+        "its process was killed; is there too little memory?",
+    ]
+    assert [bool(entry.measured) for entry in found] == [False, True, False]
+    assert [entry.num_parameters > 100_000 for entry in found] == [True] * 3
+    table = _table(found)
+    assert table[1].split()[2:6] == ["0.36", "3.9", "-", "-"]
+    assert table[2].split()[4:6] == ["1", "-"]
+
+
+def test_one_that_cannot_be_built_is_named(monkeypatch):
+    def refuses(name, encoder):
+        raise ValueError
+
+    monkeypatch.setattr(catalogue, "_shapes_only", refuses)
+    (entry,) = catalogue.models(("enet",))
+    assert (entry.error, entry.num_parameters) == ("ValueError", None)
+    assert _table((entry,))[1].split() == ["enet", "-", "-"]
+
+
+def test_a_name_that_is_none_of_them_is_refused():
+    with pytest.raises(UnknownNameError, match=r"'unett'.*unet"):
+        catalogue.models(("unet", "unett"))
 
 
 def test_table_has_a_column_more_for_each_figure_that_was_measured():

@@ -16,6 +16,10 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Architectures; without, all.", show_default=False),
+    ] = None,
     bench: Annotated[
         bool, typer.Option("--bench", help="Also measure time and memory on this machine.")
     ] = False,
@@ -27,7 +31,7 @@ def models(
     from ..nn.catalogue import NUM_CLASSES, SIZE_HW
     from ..nn.catalogue import models as run
 
-    found = run(bench=bench, progress=console.progress)
+    found = run(tuple(names or ()), bench=bench, progress=console.progress)
     for line in _table(found):
         console.say(line)
     console.say("")
@@ -42,12 +46,20 @@ def models(
             "models": [entry.to_json() for entry in found],
         }
     )
+    failed = [f"{entry.name}: {entry.error}" for entry in found if entry.error]
+    for line in failed:
+        typer.echo(line, err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _table(found: "tuple[Listed, ...]") -> list[str]:
-    head = ["name", "encoder", "Mparam", "GFLOPs"]
-    head += ["ms", "MB"] if any(entry.measured for entry in found) else []
-    rows = [[*head, "licence of the weights", "good for"], *map(_cells, found)]
+    measured = any(entry.measured for entry in found)
+    head = ["name", "encoder", "Mparam", "GFLOPs", *(["ms", "MB"] if measured else [])]
+    rows = [
+        [*head, "licence of the weights", "good for"],
+        *(_cells(entry, measured=measured) for entry in found),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     numbers = range(2, len(head))
     return [
@@ -59,15 +71,19 @@ def _table(found: "tuple[Listed, ...]") -> list[str]:
     ]
 
 
-def _cells(entry: "Listed") -> list[str]:
+def _cells(entry: "Listed", *, measured: bool) -> list[str]:
     cells = [
         entry.name,
         entry.encoder,
-        f"{entry.num_parameters / 1e6:.2f}",
-        f"{entry.flops / 1e9:.1f}",
+        _number(entry.num_parameters, 1e6, digits=2),
+        _number(entry.flops, 1e9, digits=1),
     ]
-    if entry.measured:
-        memory_mb = entry.measured.peak_memory_mb
-        cells += [f"{entry.measured.latency_ms:.0f}"]
-        cells += ["-" if memory_mb is None else f"{memory_mb:.0f}"]
+    if measured:
+        found = entry.measured
+        cells += [_number(found.latency_ms if found else None)]
+        cells += [_number(found.peak_memory_mb if found else None)]
     return [*cells, entry.weights_licence, entry.good_for]
+
+
+def _number(value: float | None, unit: float = 1, *, digits: int = 0) -> str:
+    return "-" if value is None else f"{value / unit:.{digits}f}"

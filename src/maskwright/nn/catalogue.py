@@ -1,13 +1,14 @@
 """What architectures there are, how large each is, and how fast it is on this machine.
 
 All figures are of one RGB image of 512 x 512 and 19 classes, in evaluation mode, each
-architecture on its default encoder with its default settings, from random weights.
+architecture on its default encoder with its default settings, from random weights. One that
+fails is listed with what it failed by, and takes no other's figures with it.
 """
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from maskwright.core import parts
+from maskwright.core.errors import UnknownNameError
 from maskwright.core.progress import Progress, silent
 
 from .any_size import AnySize
@@ -47,45 +49,79 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One architecture. `flops` counts two for each multiply-add of the matrix products."""
+    """One architecture. `flops` counts two for each multiply-add of the matrix products.
+
+    `error` says by what it failed: where it cannot be built there are no figures at all, where
+    it could not be measured there is no `measured`.
+    """
 
     name: str
-    encoder: str
-    num_parameters: int
-    flops: int
-    weights_licence: str
-    good_for: str
+    encoder: str = ""
+    num_parameters: int | None = None
+    flops: int | None = None
+    weights_licence: str = ""
+    good_for: str = ""
     measured: Measured | None = None
+    error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
         return asdict(self)
 
 
-def models(*, bench: bool = False, progress: Progress = silent) -> tuple[Listed, ...]:
-    """Every architecture that `model.arch` can name, by name.
+def models(
+    names: tuple[str, ...] = (), *, bench: bool = False, progress: Progress = silent
+) -> tuple[Listed, ...]:
+    """Every architecture that `model.arch` can name, by name, or those of `names`.
 
     Args:
+        names: Parts of `nn.archs`; all where there are none.
         bench: Also measure time and memory here; each part in a process of its own.
         progress: Told of each part.
+
+    Raises:
+        UnknownNameError: One of `names` is no architecture.
     """
-    names = parts.names(ARCHS)
-    return tuple(progress(_listed(names, bench=bench), total=len(names), what="models"))
-
-
-def _listed(names: tuple[str, ...], *, bench: bool) -> Iterator[Listed]:
+    known = parts.names(ARCHS)
     for name in names:
-        encoder = (encoders_of(name) or (ENCODER,))[0]
-        network = _shapes_only(name, encoder)
-        yield Listed(
-            name=name,
-            encoder=encoder,
-            num_parameters=sum(p.numel() for p in network.parameters()),
-            flops=_flops(network),
-            weights_licence=weights_licence(encoder),
-            good_for=str(getattr(parts.load(ARCHS, name), "GOOD_FOR", "")),
-            measured=_measured_alone(name, encoder) if bench else None,
-        )
+        if name not in known:
+            raise UnknownNameError("model.arch", name, known)
+    wanted = names or known
+    entries = (_listed(name, bench=bench) for name in wanted)
+    return tuple(progress(entries, total=len(wanted), what="models"))
+
+
+def _listed(name: str, *, bench: bool) -> Listed:
+    try:
+        entry = _counted(name)
+    except Exception as error:  # noqa: BLE001  another package's part may raise anything
+        return Listed(name=name, error=_said(error))
+    if not bench:
+        return entry
+    try:
+        return replace(entry, measured=_measured_alone(name, entry.encoder))
+    except BrokenProcessPool:
+        return replace(entry, error="its process was killed; is there too little memory?")
+    except Exception as error:  # noqa: BLE001  what a process raised comes back as it was
+        return replace(entry, error=_said(error))
+
+
+def _counted(name: str) -> Listed:
+    encoder = (encoders_of(name) or (ENCODER,))[0]
+    network = _shapes_only(name, encoder)
+    return Listed(
+        name=name,
+        encoder=encoder,
+        num_parameters=sum(p.numel() for p in network.parameters()),
+        flops=_flops(network),
+        weights_licence=weights_licence(encoder),
+        good_for=str(getattr(parts.load(ARCHS, name), "GOOD_FOR", "")),
+    )
+
+
+def _said(error: Exception) -> str:
+    """Its kind and the first line of its message."""
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
 def _network(name: str, encoder: str) -> AnySize:
@@ -142,8 +178,12 @@ def _start_counting(device: str) -> int | None:
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    if PROCESS.is_dir():
+    if not PROCESS.is_dir():
+        return None
+    try:
         (PROCESS / "clear_refs").write_text("5", encoding="ascii")
+    except OSError:  # a sandbox may forbid it; then the peak is not this network's
+        return None
     return _process_bytes("VmRSS")
 
 
