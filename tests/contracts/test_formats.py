@@ -1,36 +1,65 @@
-"""Every file in data/formats keeps the same promises."""
+"""Every file in data/formats keeps the same promises.
 
+What a format that can be written must read is what it wrote; for the others, and where the
+tool's own layout is another, `contracts/formats/<name>.py` has `make(root, keys, labels)`.
+"""
+
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from maskwright.core import parts
+from maskwright.core.codec import LabelCodec
 from maskwright.core.errors import MaskwrightError
-from maskwright.data.dataset import open_dataset
-from maskwright.data.schema import DatasetFile
+from maskwright.core.labels import IGNORE, ClassDef, LabelSpec, voc_palette
+from maskwright.data.annotation import Annotation
+from maskwright.data.convert import FORMATS, convert
+from maskwright.data.dataset import open_as_is, open_dataset
+from maskwright.data.picture import Picture
+from maskwright.data.schema import DatasetFile, write_dataset_file
 
-FORMATS = "maskwright.data.formats"
+MAKERS = Path(__file__).parent / "formats"
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
 )
 """A mask with a hole and two components."""
 
-LAYOUTS = {
-    "mask_folder": ("images/{split}/{key}.png", "masks/{split}/{key}.png", None),
-    "voc": (
-        "JPEGImages/{key}.png",
-        "SegmentationClass/{key}.png",
-        "ImageSets/Segmentation/{split}.txt",
-    ),
-}
-"""Where each format keeps an image, its mask and the list of a split."""
-
 KEYS = {"train": ("a", "b", "c.d"), "val": ("e",)}
+NAMES = parts.names(FORMATS)
+WRITTEN = [name for name in NAMES if hasattr(parts.load(FORMATS, name), "write")]
+HELD = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 
 
-@pytest.fixture(params=parts.names(FORMATS))
+def native(root, keys, labels_HW, classes):
+    """A data set in the native layout."""
+    maker("mask_folder")(root, keys, labels_HW)
+    codec = LabelCodec.identity(LabelSpec(classes))
+    write_dataset_file(root / "dataset.yaml", DatasetFile(format="mask_folder"), codec)
+    return root
+
+
+def maker(name):
+    """The function `make` of a format, None where it is read back from what it writes."""
+    path = MAKERS / f"{name}.py"
+    if not path.exists():
+        return None
+    spec = spec_from_file_location(f"format_{name}", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.make
+
+
+def classes_of(*names):
+    colors = voc_palette()
+    return tuple(
+        ClassDef(name=n, color=colors[i], kind="thing" if i % 2 else "stuff")
+        for i, n in enumerate(names)
+    )
+
+
+@pytest.fixture(params=NAMES)
 def name(request):
     return request.param
 
@@ -42,36 +71,43 @@ def part(name):
 
 @pytest.fixture
 def root(name, tmp_path):
-    image, mask, listed = LAYOUTS[name]
-    for split, keys in KEYS.items():
-        for key in keys:
-            for layout, pixels in ((image, np.zeros((*M.shape, 3), np.uint8)), (mask, M)):
-                path = tmp_path / layout.format(split=split, key=key)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(pixels).save(path)
-        if listed:
-            path = tmp_path / listed.format(split=split)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("\n".join(keys) + "\n")
-    return tmp_path
+    """A data set of M in every image."""
+    folder = tmp_path / "made"
+    if make := maker(name):
+        folder.mkdir()
+        make(folder, KEYS, M)
+    else:
+        source = native(tmp_path / "native", KEYS, M, classes_of("background", "car"))
+        convert(source, folder, to=name)
+        (folder / "dataset.yaml").unlink()
+    return folder
 
 
-def test_recognises_its_own_layout_and_no_empty_folder(part, root, tmp_path_factory):
+def test_every_format_can_be_made_here(name):
+    assert maker(name) or name in WRITTEN, (
+        f"write tests/contracts/formats/{name}.py with make(root, keys, labels_HW)"
+    )
+
+
+def test_recognises_its_own_layout_and_no_other(name, part, root, tmp_path_factory):
     assert part.recognises(root)
     assert not part.recognises(tmp_path_factory.mktemp("empty"))
+    others = [n for n in NAMES if n not in {name, "mask_folder"}]
+    assert [n for n in others if parts.load(FORMATS, n).recognises(root)] == []
 
 
-def test_scan_finds_every_pair_in_its_split_without_reading_pixels(part, root):
-    for path in root.rglob("*.png"):
+def test_scan_finds_every_image_without_reading_pixels(part, root):
+    images = {entry.image for entry in part.scan(root, DatasetFile()).entries}
+    for path in images:
         path.write_bytes(b"not read")
     scan = part.scan(root, DatasetFile())
-    found = {split: [] for split in KEYS}
+    assert sorted(e.key for e in scan.entries) == sorted(
+        k for keys in KEYS.values() for k in keys
+    )
     for entry in scan.entries:
-        found[entry.split].append(entry.key)
         assert entry.image != entry.labels
-        assert Path(entry.image).is_file()
-        assert Path(entry.labels).is_file()
-    assert {split: tuple(keys) for split, keys in found.items()} == KEYS
+        assert entry.image.is_file()
+        assert isinstance(entry.labels, Path | Annotation)
     assert scan.lone_masks == ()
 
 
@@ -83,27 +119,105 @@ def test_scan_is_in_the_same_order_each_time(part, root):
     )
 
 
-def test_an_image_without_a_mask_is_kept_and_a_mask_without_an_image_told(part, root):
-    scan = part.scan(root, DatasetFile())
-    scan.entries[0].labels.unlink()
-    assert [e.labels is None for e in part.scan(root, DatasetFile()).entries] == [
-        True,
-        False,
-        False,
-        False,
-    ]
-
-
 def test_labels_come_back_as_painted(part, root):
-    dataset = open_dataset(root)
+    dataset = open_as_is(root)
     assert dataset.splits == {"train": 3, "val": 1}
     for index in range(len(dataset)):
-        np.testing.assert_array_equal(dataset.labels(index), M)
-    assert open_dataset(root).entries == dataset.entries
-    assert open_dataset(root / "dataset.yaml").codec == dataset.codec
+        np.testing.assert_array_equal(dataset.labels(index) != 0, M != 0)
+        assert set(np.unique(dataset.labels(index)).tolist()) == {0, 1}
+    opened = open_dataset(root)
+    assert open_dataset(root).entries == opened.entries
+    assert open_dataset(root / "dataset.yaml").codec == opened.codec
 
 
 def test_an_empty_folder_is_refused(part, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(MaskwrightError, match=str(empty)):
         part.scan(empty, DatasetFile())
+
+
+@pytest.mark.parametrize("target", WRITTEN)
+def test_what_can_be_written_says_what_it_holds(target):
+    part = parts.load(FORMATS, target)
+    assert part.HOLDS <= HELD
+    assert callable(part.finish)
+    assert callable(part.codec_for)
+
+
+def hard_case():
+    """A hole, a one-pixel line, pixels that touch at a corner, nested classes, a class of index
+    130, a void border and a class that fills the picture's edge.
+    """
+    labels_HW = np.zeros((26, 34), np.uint8)
+    labels_HW[3:12, 3:14] = 1
+    labels_HW[5:9, 6:10] = 0
+    labels_HW[6:8, 7:9] = 2
+    labels_HW[14, 2:30] = 3
+    labels_HW[np.arange(16, 24), np.arange(4, 12)] = 4
+    labels_HW[15:24, 16:28] = 130
+    labels_HW[14:15, 16:28] = IGNORE
+    labels_HW[24:26, 16:28] = IGNORE
+    labels_HW[:, 33] = 5
+    return labels_HW
+
+
+@pytest.mark.parametrize("background", [True, False])
+@pytest.mark.parametrize("target", WRITTEN)
+def test_hard_cases_come_back_or_are_in_the_account(target, background, tmp_path):
+    first = "background" if background else "lawn"
+    classes = classes_of(first, *(f"class {n}" for n in range(1, 131)))
+    source = native(tmp_path / "native", {"train": ("a",), "val": ("b",)}, hard_case(), classes)
+    account = convert(source, tmp_path / "out", to=target, verify=True)
+    assert account.num_images == 2
+    if account.agreement.differing:
+        assert account.losses, account.to_text()
+    else:
+        written = open_as_is(tmp_path / "out")
+        assert written.spec == open_as_is(source).spec
+        assert written.splits == {"train": 1, "val": 1}
+
+
+@pytest.mark.parametrize("target", WRITTEN)
+def test_images_are_copied_byte_by_byte(target, tmp_path):
+    source = native(tmp_path / "native", KEYS, M, classes_of("background", "car"))
+    convert(source, tmp_path / "out", to=target)
+    before, after = open_as_is(source), open_as_is(tmp_path / "out")
+    content = {e.key: e.image.read_bytes() for e in before.entries}
+    assert {e.key: e.image.read_bytes() for e in after.entries} == content
+
+
+@pytest.mark.parametrize("target", WRITTEN)
+def test_what_was_broken_off_goes_on_and_ends_the_same(target, tmp_path, monkeypatch):
+    source = native(tmp_path / "native", KEYS, M, classes_of("background", "car"))
+    part, seen = parts.load(FORMATS, target), []
+    write = part.write
+
+    def failing(folder: Path, picture: Picture):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(picture.entry.key)
+        return write(folder, picture)
+
+    monkeypatch.setattr(part, "write", failing)
+    with pytest.raises(KeyboardInterrupt):
+        convert(source, tmp_path / "out", to=target)
+    assert not (tmp_path / "out").exists()
+    again = []
+    monkeypatch.setattr(part, "write", lambda f, p: (again.append(p.entry.key), write(f, p))[1])
+    convert(source, tmp_path / "out", to=target)
+    assert sorted(seen + again) == sorted(k for keys in KEYS.values() for k in keys)
+    convert(source, tmp_path / "whole", to=target)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def files(folder):
+    """Content by name, but for what says when and where."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "conversion.json"
+    }
+
+
+def test_nothing_else_lies_in_the_makers():
+    assert {path.stem for path in MAKERS.glob("*.py")} <= set(NAMES)

@@ -1,6 +1,7 @@
 """Raw file values <-> class indices, with no value left unexplained.
 
-An RGB colour is the packed int 0xRRGGBB (`pack_rgb`). 16-bit values are plain ints.
+An RGB colour is the packed int 0xRRGGBB (`pack_rgb`). 16-bit values are plain ints. A label of
+drawn shapes is its place in `LabelCodec.names`.
 """
 
 from collections.abc import Mapping
@@ -10,8 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, nearest
 from .labels import IGNORE, LabelMap, LabelSpec
+
+UNDRAWN = "(undrawn)"
+"""The label of pixels that no shape covers."""
 
 _MAX_TABLE = 1 << 16
 
@@ -22,13 +26,14 @@ class LabelCodec:
 
     Every value that occurs must be listed: either under a class or under `ignored`.
     A value in neither is an error, never a silent IGNORE. `pixels` says what a raw value is:
-    one stored integer ("index") or a packed colour ("rgb").
+    one stored integer ("index"), a packed colour ("rgb") or the label of a shape ("name").
     """
 
     spec: LabelSpec
     raw_to_index: Mapping[int, int]
     ignored: frozenset[int] = frozenset({IGNORE})
-    pixels: Literal["index", "rgb"] = "index"
+    pixels: Literal["index", "rgb", "name"] = "index"
+    names: tuple[str, ...] = ()
     _raw: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _index: NDArray[np.uint8] = field(init=False, repr=False, compare=False)
 
@@ -66,6 +71,26 @@ class LabelCodec:
                     f"{entry.color}; give them different ones in dataset.yaml"
                 )
         return cls(spec=spec, raw_to_index=raw_to_index, ignored=frozenset(), pixels="rgb")
+
+    def number(self, name: str) -> int:
+        """The raw value of a label; that of no label at all where it is not listed."""
+        return self.names.index(name) if name in self.names else len(self.names)
+
+    def refuse_unlisted(self, counts: Mapping[str, int], *, where: str) -> None:
+        """Refuse labels that are not listed; `counts` has the number of shapes of each.
+
+        Raises:
+            DataError: Naming the labels, their shapes, and the nearest label that is known.
+        """
+        unknown = [name for name in counts if name not in self.names]
+        if unknown:
+            listed = ", ".join(f"{n!r} ({counts[n]} shapes)" for n in unknown[:8])
+            more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
+            raise DataError(
+                f"{where}: labels {listed}{more} are not in the label codec"
+                f"{nearest(unknown[0], self.names)}; in dataset.yaml, list them as 'raw' of a "
+                f"class or add them to 'ignored'"
+            )
 
     def decode(self, raw_HW: NDArray[np.integer], *, where: str) -> LabelMap:
         """Class indices for one mask.
@@ -137,7 +162,9 @@ class LabelCodec:
         )
 
     def show(self, raw: int) -> str:
-        """A raw value as dataset.yaml writes it: 7, or '#804080' where masks hold colours."""
+        """A raw value as dataset.yaml writes it: 7, '#804080' where masks hold colours, car."""
+        if self.pixels == "name":
+            return self.names[raw] if raw < len(self.names) else UNDRAWN
         return f"#{raw:06x}" if self.pixels == "rgb" else str(raw)
 
 

@@ -134,7 +134,7 @@ def _codec(
     found: Found, findings: Findings, progress: Progress
 ) -> tuple[LabelCodec | None, tuple[str, ...]]:
     """The codec, inferred from the masks that can be read; None, and a finding, if unclear."""
-    if found.document.classes:
+    if found.document.classes or found.scan.states_labels:
         return resolve_codec(found, progress)
     hints = hints_of(found)
     survey = survey_labels(found, hints, progress)

@@ -54,7 +54,7 @@ class ClassMaps:
             DataError: It is unreadable, or holds a value that is no class and not ignored.
         """
         path = self.files[key]
-        if self.raw:
+        if self.raw and self.codec.pixels != "name":
             return self.codec.decode(read_raw(path, self.codec.pixels), where=str(path))
         kind, raw_HW = read_raw_as_stored(path)
         if kind == self.codec.pixels == "rgb":

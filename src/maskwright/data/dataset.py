@@ -18,11 +18,14 @@ from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
+from . import splitfile
+from .annotation import file_of
 from .images import read_image
 from .locate import locate
 from .refuse import refuse_gaps
 from .resolve import resolve_codec, resolve_splits
 from .scan import Entry
+from .splitfile import SplitFile
 from .votes import majority, read_votes
 
 __all__ = ["Dataset", "Entry", "open_dataset"]
@@ -35,6 +38,7 @@ class Dataset:
     root: Path
     codec: LabelCodec
     entries: tuple[Entry, ...]
+    format: str
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -67,7 +71,7 @@ class Dataset:
         """Sixteen hex digits over the classes, keys, splits and sizes of files."""
         digest = hashlib.sha256(self.spec.fingerprint.encode())
         for entry in self.entries:
-            sizes = [p.stat().st_size for p in (entry.image, *entry.masks)]
+            sizes = [p.stat().st_size for p in (entry.image, *map(file_of, entry.masks))]
             digest.update(repr((entry.key, entry.split, sizes)).encode())
         return digest.hexdigest()[:16]
 
@@ -114,5 +118,27 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> Dataset:
         root=found.root,
         codec=codec,
         entries=entries,
+        format=str(found.document.format),
         notes=(*found.scan.notes, *label_notes, *split_notes),
+    )
+
+
+def open_as_is(
+    path: str | Path, *, form: str | None = None, progress: Progress = silent
+) -> Dataset:
+    """As `open_dataset`, but draws no splits and writes nothing beside the data.
+
+    `form` is the format, None to find it by looking.
+    """
+    found = locate(Path(path), form=form)
+    refuse_gaps(found)
+    codec, notes = resolve_codec(found, progress, save=False)
+    file = found.beside(splitfile.FILE_NAME)
+    entries = found.scan.entries
+    return Dataset(
+        root=found.root,
+        codec=codec,
+        entries=SplitFile.read(file).apply(entries, where=file) if file.exists() else entries,
+        format=str(found.document.format),
+        notes=(*found.scan.notes, *notes),
     )

@@ -108,11 +108,13 @@ def _kind(survey: Survey, hints: Hints) -> Pixels:
             f"{survey.kinds['rgb']} a colour; save all masks alike"
         )
     kind: Pixels = next(iter(survey.kinds))
+    if hints.codec.pixels == "name":
+        raise DataError(f"{hints.root}: holds masks, {FILE_NAME} says 'pixels: name' (shapes)")
     return hints.codec.pixels or kind
 
 
 def _refuse_excess(survey: Survey, hints: Hints, pixels: Pixels) -> None:
-    ignored = set(hints.codec.ignored or ())
+    ignored = set(hints.codec.ignored_values or ())
     num_values = len(set(survey.tallies) - ignored)
     if not survey.excess and num_values <= MAX_CLASSES + (255 in survey.tallies):
         return
@@ -129,7 +131,7 @@ def _refuse_excess(survey: Survey, hints: Hints, pixels: Pixels) -> None:
 def _read_numbers(survey: Survey, hints: Hints, *, scale: int) -> _Reading:
     """Masks that store integers, or the grey colours of integers (`scale` 0x010101)."""
     values = {v // scale for v in survey.tallies}
-    asked = hints.codec.ignored
+    asked = hints.codec.ignored_values
     ignored = None if asked is None else frozenset(v // scale for v in asked)
     listed = None
     if hints.classes is not None:
@@ -240,7 +242,7 @@ def _numbers_below(top: int, values: set[int], hints: Hints) -> _Reading:
 def _read_colors(survey: Survey, hints: Hints) -> _Reading:
     colors = set(survey.tallies)
     palette = {_packed(color): index for index, color in enumerate(voc_palette())}
-    asked = hints.codec.ignored
+    asked = hints.codec.ignored_values
     if colors <= set(palette) and (hints.classes is None or not _have_colors(hints)):
         return _read_voc_colors(survey, hints, {c: palette[c] for c in colors})
     if hints.classes is not None:
@@ -262,7 +264,7 @@ def _of_black(survey: Survey, asked: Iterable[int] | None) -> tuple[str, ...]:
 
 
 def _read_voc_colors(survey: Survey, hints: Hints, index_of: Mapping[int, int]) -> _Reading:
-    asked = hints.codec.ignored
+    asked = hints.codec.ignored_values
     ignored = frozenset({_VOID} if asked is None else asked)
     why = "colours are those of the Pascal VOC palette, so each stands for its index there"
     in_order = sorted(index_of.items(), key=lambda ci: ci[1])
@@ -292,7 +294,7 @@ def _listed_colors(survey: Survey, hints: Hints) -> _Reading:
             "with the colour of each class",
         )
     names = {_packed(e.color): e.name for e in classes.values() if e.color is not None}
-    asked = hints.codec.ignored
+    asked = hints.codec.ignored_values
     ignored = frozenset({_VOID} - set(names) if asked is None else asked)
     unlisted = sorted(set(survey.tallies) - set(names) - ignored)
     if unlisted:

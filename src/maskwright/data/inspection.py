@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
+from .annotation import Annotation, Labels, file_of, read_labels
 from .duplicates import Looks
 from .findings import Findings
 from .images import orientation, read_image
-from .rawmask import is_lossy, read_raw, read_raw_as_stored
+from .rawmask import is_lossy, read_raw_as_stored
 from .scan import Entry
 from .survey import count_values
 
@@ -50,9 +51,7 @@ class Inspection:
         self._look_at_image(row, entry)
         if entry.labels is None:
             return
-        if is_lossy(entry.labels):
-            self.findings.add("lossy-mask", entry.labels)
-        raw_HW = self._read_mask(entry.labels)
+        raw_HW = self._read_labels(entry, entry.labels)
         if raw_HW is None:
             return
         size = self.sizes_N2[row]
@@ -73,23 +72,32 @@ class Inspection:
         if len(self.kinds[kind]) < 10:
             self.kinds[kind].append(entry.image)
 
-    def _read_mask(self, path: Path) -> NDArray[np.integer] | None:
+    def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
+        """Raw values; None, and a finding, where they cannot be read."""
+        shown = _shown(entry, labels)
+        if isinstance(labels, Path) and is_lossy(labels):
+            self.findings.add("lossy-mask", labels)
         try:
-            if self.codec is None:
-                return read_raw_as_stored(path)[1]
-            return read_raw(path, self.codec.pixels)
+            if self.codec is not None:
+                return read_labels(labels, self.codec)
+            return read_raw_as_stored(file_of(labels))[1]
         except DataError as error:
-            self.findings.add("unreadable-mask", path, _reason(error, path))
+            self.findings.add("unreadable-mask", shown, str(error).removeprefix(f"{labels}: "))
             return None
 
     def _add_mismatch(self, entry: Entry, mask: tuple[int, ...], image: list[int]) -> None:
         detail = f"mask is {mask[0]} x {mask[1]}, image is {image[0]} x {image[1]} (H x W)"
         if list(mask) == image[::-1] and orientation(entry.image) >= 5:
             detail += "; it fits the image as stored, which EXIF turns by a quarter"
-        self.findings.add("size-mismatch", entry.labels or entry.image, detail)
+        shown = entry.image if entry.labels is None else _shown(entry, entry.labels)
+        self.findings.add("size-mismatch", shown, detail)
 
-    def _look_at_values(self, entry: Entry, path: Path, raw_HW: NDArray[np.integer]) -> None:
-        if not is_lossy(path) and blurred_ratio(raw_HW) > _BLURRED_RATIO:
+    def _look_at_values(
+        self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
+    ) -> None:
+        path = _shown(entry, labels)
+        stored = isinstance(labels, Path) and not is_lossy(labels)
+        if stored and blurred_ratio(raw_HW) > _BLURRED_RATIO:
             self.findings.add("antialiased-mask", path)
         if self.codec is None:
             return
@@ -142,6 +150,13 @@ def blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
         through + hard / 2
     )  # a hard border is met twice: with it after and before the middle
     return through / total if total >= _MIN_BORDERS else 0.0
+
+
+def _shown(entry: Entry, labels: Labels) -> Path:
+    """The file to name: the image, where one file holds the labels of many."""
+    if isinstance(labels, Annotation):
+        return entry.image if labels.place else labels.file
+    return labels
 
 
 def _reason(error: DataError, path: Path) -> str:

@@ -26,8 +26,10 @@ class Found:
         return self.file.parent / name
 
 
-def locate(path: Path) -> Found:
+def locate(path: Path, *, form: str | None = None) -> Found:
     """Find and scan the data at `path`, a folder or its dataset.yaml; reads no pixels.
+
+    `form` is the format where the caller knows it.
 
     Raises:
         DataError: Nothing there, or nothing that a format recognises.
@@ -42,7 +44,7 @@ def locate(path: Path) -> Found:
     root = file.parent / document.root if document.root else file.parent
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
-    name = document.format or _recognised(root)
+    name = form or document.format or _recognised(root)
     scan: Scan = parts.load(_FORMATS, name).scan(root, document)
     _refuse_unread_annotators(file, document, scan, name)
     document = document.model_copy(update={"format": name})
@@ -62,4 +64,9 @@ def _refuse_unread_annotators(file: Path, document: DatasetFile, scan: Scan, nam
 def _recognised(root: Path) -> str:
     names = parts.names(_FORMATS)
     others = [n for n in names if n != _FALLBACK and parts.load(_FORMATS, n).recognises(root)]
+    if len(others) > 1:
+        raise DataError(
+            f"{root}: could be {' or '.join(others)}; say which, with 'format: {others[0]}' in "
+            f"{FILE_NAME} or `--from {others[0]}`"
+        )
     return others[0] if others else _FALLBACK

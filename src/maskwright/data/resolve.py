@@ -14,6 +14,7 @@ from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.progress import Progress
 from . import splitfile
+from .annotation import Annotation
 from .infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from .locate import Found
 from .rawmask import read_raw_as_stored
@@ -30,21 +31,33 @@ _ENOUGH_MASKS = 256
 """So many masks tell how listed classes are stored; the others are checked when read."""
 
 
-def resolve_codec(found: Found, progress: Progress) -> tuple[LabelCodec, tuple[str, ...]]:
-    """The codec, and notes on what was inferred.
+def resolve_codec(
+    found: Found, progress: Progress, *, save: bool = True
+) -> tuple[LabelCodec, tuple[str, ...]]:
+    """The codec, and notes on what was inferred; `save` writes it to dataset.yaml.
 
     Raises:
         DataError: A mask is unreadable, or the values can be understood in two ways.
     """
     if found.document.classes:
         return codec_of(_with_pixels(found), where=found.file), found.document.inferred
+    if found.scan.states_labels:
+        codec, notes = _stated_codec(found)
+        return codec, (*notes, write_inferred(found, codec, notes)) if save else notes
     hints = hints_of(found)
     survey = survey_labels(found, hints, progress)
     if survey.num_unreadable:
         more = f"\n({survey.num_unreadable} masks are unreadable)"
         raise DataError(survey.unreadable[0] + (more if survey.num_unreadable > 1 else ""))
     codec, notes = infer_codec(survey, hints)
-    return codec, (*notes, write_inferred(found, codec, notes))
+    return codec, (*notes, write_inferred(found, codec, notes)) if save else notes
+
+
+def _stated_codec(found: Found) -> tuple[LabelCodec, tuple[str, ...]]:
+    """The codec that the layout or the annotation files themselves spell out."""
+    stated = {"classes": found.scan.classes, "codec": found.scan.codec}
+    codec = codec_of(found.document.model_copy(update=stated), where=found.file)
+    return codec, (f"{len(codec.spec)} classes as the {found.document.format} files name them",)
 
 
 def write_inferred(found: Found, codec: LabelCodec, notes: tuple[str, ...]) -> str:
@@ -52,7 +65,8 @@ def write_inferred(found: Found, codec: LabelCodec, notes: tuple[str, ...]) -> s
     folder = found.file.parent
     if not writable(folder):
         return f"{folder} is read-only: {FILE_NAME} is not written, all is inferred anew"
-    document = found.document.model_copy(update={"inferred": notes})
+    overlap = found.document.overlap or found.scan.overlap
+    document = found.document.model_copy(update={"inferred": notes, "overlap": overlap})
     write_dataset_file(found.file, document, codec)
     return f"written to {found.file}"
 
@@ -105,7 +119,8 @@ def hints_of(found: Found) -> Hints:
 
 def survey_labels(found: Found, hints: Hints, progress: Progress) -> Survey:
     """Count the raw values: of all masks, or of enough where the classes are listed."""
-    paths = [path for entry in found.scan.entries for path in entry.masks]
+    masks = (mask for entry in found.scan.entries for mask in entry.masks)
+    paths = [mask for mask in masks if isinstance(mask, Path)]
     if hints.classes is not None:
         paths = paths[:: max(1, len(paths) // _ENOUGH_MASKS)]
     return survey_masks(paths, total=len(paths), progress=progress)
@@ -119,7 +134,7 @@ def _with_pixels(found: Found) -> DatasetFile:
     for entry in found.scan.entries:
         for path in entry.masks:
             with suppress(DataError):  # told when the mask is read for its labels
-                kind, _ = read_raw_as_stored(path)
+                kind = "name" if isinstance(path, Annotation) else read_raw_as_stored(path)[0]
                 codec = document.codec.model_copy(update={"pixels": kind})
                 return document.model_copy(update={"codec": codec})
     return document

@@ -1,17 +1,23 @@
 """Scan: which files of a folder belong together, before any pixel is read."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..core.errors import DataError
+from .annotation import Labels
 from .images import IMAGE_SUFFIXES
 from .schema import NOT_SAID, ClassEntry, CodecEntry
+from .shapes.drawing import Overlap
 
 UNSPLIT = ""
 """The split of an entry whose folder does not say one."""
 
+SPLITS = frozenset({"train", "val", "test"})
+IMAGE_FOLDERS = frozenset(
+    {"image", "images", "img", "imgs", "input", "inputs", "jpegimages", "photos"}
+)
 _SPLIT_NAMES = {
     "training": "train",
     "valid": "val",
@@ -31,12 +37,12 @@ class Entry:
     key: str
     split: str
     image: Path
-    labels: Path | None
+    labels: Labels | None
     group: str
-    votes: tuple[Path | None, ...] = ()
+    votes: tuple[Labels | None, ...] = ()
 
     @property
-    def masks(self) -> tuple[Path, ...]:
+    def masks(self) -> tuple[Labels, ...]:
         """All its mask files."""
         return tuple(path for path in self.votes or (self.labels,) if path is not None)
 
@@ -46,14 +52,21 @@ class Scan:
     """Everything found in a folder; `entries` are sorted by split and key.
 
     `lone_masks` are mask files without an image. `classes` and `codec` are what the layout
-    itself says of the labels, None where it says nothing.
+    itself says of the labels, None where it says nothing; where `codec.pixels` is said, both
+    are complete and no mask is looked at. `overlap` is the rule where shapes are drawn.
     """
 
     entries: tuple[Entry, ...]
     lone_masks: tuple[Path, ...] = ()
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = NOT_SAID
+    overlap: Overlap | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def states_labels(self) -> bool:
+        """Whether what raw values mean is said, not to be inferred."""
+        return self.classes is not None and self.codec.pixels is not None
 
 
 def split_name(folder: str) -> str:
@@ -63,15 +76,36 @@ def split_name(folder: str) -> str:
 
 def image_files(folder: Path) -> Iterator[Path]:
     """All image files under `folder`, sorted; hidden files and folders are passed over."""
+    return files_below(folder, IMAGE_SUFFIXES)
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """All files of these suffixes (lower case) under `folder`, as `image_files`."""
     with os.scandir(folder) as found:
         items = sorted(found, key=lambda item: item.name)
     for item in items:
         if item.name.startswith("."):
             continue
         if item.is_dir():
-            yield from image_files(Path(item.path))
-        elif Path(item.name).suffix.lower() in IMAGE_SUFFIXES:
+            yield from files_below(Path(item.path), suffixes)
+        elif Path(item.name).suffix.lower() in suffixes:
             yield Path(item.path)
+
+
+def place_of(relative: PurePath) -> tuple[str, str, str]:
+    """Split, key and group of an image, from its path below the folder of the data.
+
+    A folder named like a split is the split; one that only says that images are in it is
+    passed over; the others are the group, and the key holds them, joined by `__`.
+    """
+    named = [split_name(folder) for folder in relative.parts[:-1]]
+    split = next((name for name in named if name in SPLITS), UNSPLIT)
+    if split:
+        named.remove(split)
+    group = "__".join(name for name in named if name.lower() not in IMAGE_FOLDERS)
+    stem = relative.stem
+    key = f"{group}__{stem}" if group else stem
+    return split, key, group or key
 
 
 def folders(root: Path) -> tuple[str, ...]:

@@ -7,10 +7,12 @@
     codec: {pixels: index, ignored: [255]}
 
 Only the names of the classes are needed, and even they are inferred where there are none.
-A raw value is a stored integer or, in colour masks, a string '#rrggbb'.
+A raw value is a stored integer, in colour masks a string '#rrggbb', and for the shapes of an
+annotation tool their label; '(undrawn)' is the label of pixels that no shape covers.
 """
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -30,22 +32,25 @@ from ..core.codec import LabelCodec
 from ..core.errors import ConfigError, nearest
 from ..core.labels import ClassDef, LabelSpec, voc_palette
 from ..core.yamlfile import read_yaml
+from .shapes.drawing import Overlap
 
 FILE_NAME = "dataset.yaml"
+Pixels = Literal["index", "rgb", "name"]
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def _raw_value(value: object) -> object:
     if isinstance(value, str) and _HEX.fullmatch(value):
         return int(value[1:], 16)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(  # noqa: TRY004 - pydantic turns ValueError into its own
-            "a raw value is an integer or a colour in quotes, '#rrggbb'"
+            "a raw value is an integer, a colour in quotes, '#rrggbb', or a label in quotes"
         )
     return value
 
 
-Raw = Annotated[int, BeforeValidator(_raw_value), Field(ge=0, lt=1 << 32)]
+_Number = Annotated[int, Field(strict=True, ge=0, lt=1 << 32)]
+Raw = Annotated[_Number | str, BeforeValidator(_raw_value)]
 Channel = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -65,8 +70,15 @@ class ClassEntry(_Strict):
 class CodecEntry(_Strict):
     """What a stored pixel is, and which values nobody learns from."""
 
-    pixels: Literal["index", "rgb"] | None = None
+    pixels: Pixels | None = None
     ignored: tuple[Raw, ...] | None = None
+
+    @property
+    def ignored_values(self) -> tuple[int, ...] | None:
+        """Those that a mask file can store: labels are of shapes."""
+        if self.ignored is None:
+            return None
+        return tuple(raw for raw in self.ignored if isinstance(raw, int))
 
 
 NOT_SAID = CodecEntry()
@@ -83,6 +95,7 @@ class DatasetFile(_Strict):
     annotators: tuple[str, ...] | None = None
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = NOT_SAID
+    overlap: Overlap | None = None
     source: str | None = None
     inferred: tuple[str, ...] = ()
 
@@ -131,33 +144,69 @@ def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> 
 
 
 def codec_of(document: DatasetFile, *, where: Path) -> LabelCodec:
-    """The codec a dataset.yaml with classes describes."""
+    """The codec a dataset.yaml with classes describes.
+
+    Raises:
+        ConfigError: A raw value is of the wrong kind, or under two classes.
+    """
     entries = document.classes or ()
-    pixels = document.codec.pixels or "index"
     palette = voc_palette()
+    numbers = _Numbers(document.codec.pixels or "index", where)
     raw_to_index: dict[int, int] = {}
     classes: list[ClassDef] = []
     for index, entry in enumerate(entries[:256]):
         color = entry.color or palette[index]
         classes.append(ClassDef(name=entry.name, color=color, kind=entry.kind))
-        for raw in entry.raw or (_default_raw(entry, index, pixels, where),):
-            if raw_to_index.setdefault(raw, index) != index:
+        for raw in entry.raw or (numbers.default(entry, index),):
+            if raw_to_index.setdefault(numbers.of(raw), index) != index:
                 raise ConfigError(
-                    f"{where}: raw value {raw} is under {entries[raw_to_index[raw]].name!r} "
+                    f"{where}: raw value {raw} is under "
+                    f"{entries[raw_to_index[numbers.of(raw)]].name!r} "
                     f"and {entry.name!r}; keep one"
                 )
     ignored = document.codec.ignored
     if ignored is None:
-        ignored = (255,) if pixels == "index" and 255 not in raw_to_index else ()
+        ignored = (255,) if numbers.pixels == "index" and 255 not in raw_to_index else ()
     try:
         return LabelCodec(
             spec=LabelSpec(tuple(classes)),
             raw_to_index=raw_to_index,
-            ignored=frozenset(ignored),
-            pixels=pixels,
+            ignored=frozenset(numbers.of(raw) for raw in ignored),
+            pixels=numbers.pixels,
+            names=tuple(numbers.names),
         )
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+@dataclass(slots=True)
+class _Numbers:
+    """Raw values of a dataset.yaml as integers; labels are counted as they come."""
+
+    pixels: Pixels
+    where: Path
+    names: list[str] = field(default_factory=list)
+
+    def of(self, raw: int | str) -> int:
+        """The integer that stands for `raw`."""
+        if isinstance(raw, str) != (self.pixels == "name"):
+            kind = "a label in quotes"
+            if self.pixels != "name":
+                kind = "an integer or a colour in quotes, '#rrggbb'"
+            raise ConfigError(
+                f"{self.where}: with 'pixels: {self.pixels}' a raw value is {kind}, got {raw!r}"
+            )
+        if isinstance(raw, int):
+            return raw
+        if raw not in self.names:
+            self.names.append(raw)
+        return self.names.index(raw)
+
+    def default(self, entry: ClassEntry, index: int) -> int | str:
+        """The raw value of a class that lists none."""
+        if self.pixels == "name":
+            return entry.name
+        return _default_raw(entry, index, self.pixels, self.where)
 
 
 def _default_raw(entry: ClassEntry, index: int, pixels: str, where: Path) -> int:
@@ -185,7 +234,7 @@ def _class_entries(codec: LabelCodec) -> list[dict[str, Any]]:
 
 
 def _shown(codec: LabelCodec) -> Any:
-    if codec.pixels == "rgb":
+    if codec.pixels != "index":
         return lambda raws: [codec.show(raw) for raw in sorted(raws)]
     return sorted
 

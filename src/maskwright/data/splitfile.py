@@ -99,6 +99,17 @@ class SplitFile:
         return tuple(replace(e, split=split_of[e.key]) for e in entries)
 
 
+def split_file_of(entries: Iterable[Entry]) -> SplitFile:
+    """The splits that entries have, as they are; nothing is drawn."""
+    splits: dict[str, list[str]] = {}
+    for entry in entries:
+        splits.setdefault(entry.split, []).append(entry.key)
+    total = sum(map(len, splits.values()))
+    val, test = (len(splits.get(name, ())) / total for name in ("val", "test"))
+    keys = {split: tuple(found) for split, found in splits.items()}
+    return SplitFile(splits=keys, val=val, test=test, seed=0)
+
+
 def grouped(entries: Iterable[Entry], pattern: str | None) -> Sequence[Entry]:
     """The entries with groups cut out of their keys by `groups_of`; as they are without one."""
     entries = tuple(entries)

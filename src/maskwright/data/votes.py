@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.labels import IGNORE, LabelMap
-from .rawmask import read_raw
+from .annotation import read_labels
 from .scan import Entry
 
 
@@ -25,8 +25,7 @@ def read_votes(entry: Entry, codec: LabelCodec) -> NDArray[np.uint8]:
     if not entry.masks:
         raise DataError(f"{entry.image}: has no mask")
     maps = {
-        path: codec.decode(read_raw(path, codec.pixels), where=str(path))
-        for path in entry.masks
+        path: codec.decode(read_labels(path, codec), where=str(path)) for path in entry.masks
     }
     (first, first_HW), *others = maps.items()
     for path, labels_HW in others:

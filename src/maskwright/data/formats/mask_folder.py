@@ -14,19 +14,19 @@ each of them in the place of `masks`; an image needs a mask in one of these.
 from collections.abc import Iterable
 from pathlib import Path
 
+from ...core.codec import LabelCodec
 from ...core.errors import DataError
-from ..scan import UNSPLIT, Entry, Scan, folders, image_files, split_name
+from ...core.labels import LabelSpec
+from ..picture import Picture, Record, Written, copy_image, write_mask
+from ..scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, Scan, folders, image_files, split_name
 from ..schema import DatasetFile
 
-IMAGE_FOLDERS = frozenset(
-    {"image", "images", "img", "imgs", "input", "inputs", "jpegimages", "photos"}
-)
 MASK_FOLDERS = frozenset(
     {"annot", "annotation", "annotations", "annots", "ground_truth", "groundtruth", "gt"}
     | {"label", "labels", "mask", "masks", "segmentation", "segmentationclass"}
     | {"segmentations", "target", "targets"}
 )
-_SPLITS = frozenset({"train", "val", "test"})
+HOLDS = frozenset({"ignored", "splits"})
 
 _Place = tuple[str, str]
 """Split and the path below it, without its ending."""
@@ -36,7 +36,7 @@ _Files = dict[_Place, Path]
 
 def recognises(root: Path) -> bool:
     """Whether `root`, or every folder of splits in it, holds images beside masks."""
-    tops = [root, *(root / name for name in folders(root) if split_name(name) in _SPLITS)]
+    tops = [root, *(root / name for name in folders(root) if split_name(name) in SPLITS)]
     return any(
         _named(top, IMAGE_FOLDERS, None) and _named(top, MASK_FOLDERS, None) for top in tops
     )
@@ -161,7 +161,7 @@ def _named(folder: Path, known: Iterable[str], asked: str | None) -> list[str]:
 def _collect(folder: Path, split: str, found: _Files) -> None:
     """Add the files below `folder`; its own folders are splits where one is named like one."""
     subfolders = folders(folder) if split == UNSPLIT else ()
-    by_split = len(subfolders) == 1 or any(split_name(n) in _SPLITS for n in subfolders)
+    by_split = len(subfolders) == 1 or any(split_name(n) in SPLITS for n in subfolders)
     for path in image_files(folder):
         parts = path.relative_to(folder).with_suffix("").parts
         if by_split and len(parts) == 1:
@@ -193,3 +193,20 @@ def _shared_ending(images: _Files, masks: _Files) -> str:
     ending = first[len(stems[0]) :] if stems else ""
     same = all(n.endswith(ending) and n.removesuffix(ending) in image_names for n in mask_names)
     return ending if same else ""
+
+
+def write(folder: Path, picture: Picture) -> Written:
+    """Image and mask of one picture, in the native layout."""
+    split = picture.entry.split
+    copy_image(picture, folder / "images" / split / picture.name)
+    write_mask(folder / "masks" / split / f"{picture.entry.key}.png", picture.labels_HW)
+    return Written()
+
+
+def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
+    """Nothing: dataset.yaml says all."""
+
+
+def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:  # noqa: ARG001 - contract
+    """Raw value = class index, 255 = IGNORE."""
+    return LabelCodec.identity(spec)

@@ -1,0 +1,113 @@
+"""The account of a conversion: what the target could not hold, counted, with files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_FILES = 10
+
+
+@dataclass(slots=True)
+class Loss:
+    """One thing that was lost: how often, in how many images, and the first of these."""
+
+    count: int = 0
+    num_images: int = 0
+    keys: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Agreement:
+    """Pixels compared after reading the result back, and those that differ."""
+
+    pixels: int = 0
+    differing: int = 0
+    images: dict[str, int] = field(default_factory=dict)
+    """Differing pixels of the images that differ most."""
+
+    def add(self, key: str, pixels: int, differing: int) -> None:
+        """Count one image."""
+        self.pixels += pixels
+        self.differing += differing
+        if differing:
+            worst = sorted({**self.images, key: differing}.items(), key=lambda item: -item[1])
+            self.images = dict(worst[:MAX_FILES])
+
+    @property
+    def ratio(self) -> float:
+        """Share of pixels with the same class, 0..1."""
+        return 1 - self.differing / self.pixels if self.pixels else 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """What a conversion did."""
+
+    source: Path
+    target: Path
+    source_format: str
+    target_format: str
+    overlap: Any = None
+    num_images: int = 0
+    losses: dict[str, Loss] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    notes: tuple[str, ...] = ()
+
+    def add(self, key: str, lost: Mapping[str, int]) -> None:
+        """Count one image that was written."""
+        self.num_images += 1
+        for what, count in lost.items():
+            if count:
+                loss = self.losses.setdefault(what, Loss())
+                loss.count += count
+                loss.num_images += 1
+                loss.keys = [*loss.keys, key][:MAX_FILES]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object."""
+        found = self.agreement
+        return {
+            "source": str(self.source),
+            "target": str(self.target),
+            "from": self.source_format,
+            "to": self.target_format,
+            "overlap": self.overlap,
+            "images": self.num_images,
+            "lost": {
+                what: {"count": loss.count, "images": loss.num_images, "examples": loss.keys}
+                for what, loss in self.losses.items()
+            },
+            "agreement": None
+            if found is None
+            else {
+                "pixels": found.pixels,
+                "differing": found.differing,
+                "ratio": found.ratio,
+                "worst": found.images,
+            },
+            "notes": list(self.notes),
+        }
+
+    def to_text(self) -> str:
+        """A few lines for people."""
+        formats = f"from {self.source_format} to {self.target_format}"
+        lines = [f"{self.num_images:,} images {formats}: {self.target}"]
+        for what, loss in sorted(self.losses.items()):
+            more = ", ..." if loss.num_images > 3 else ""
+            lines.append(
+                f"  lost: {what}: {loss.count:,} in {loss.num_images:,} images "
+                f"({', '.join(loss.keys[:3])}{more})"
+            )
+        if not self.losses:
+            lines.append("  lost: nothing")
+        if self.agreement is not None:
+            lines.append(
+                f"  read back: {100 * self.agreement.ratio:.6g} % of {self.agreement.pixels:,} "
+                f"pixels agree, {self.agreement.differing:,} differ"
+            )
+            lines += [
+                f"    {key}: {count:,} px differ"
+                for key, count in list(self.agreement.images.items())[:3]
+            ]
+        return "\n".join(lines)

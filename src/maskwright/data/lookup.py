@@ -1,0 +1,63 @@
+"""Finding the image that an annotation file names, among those that are there."""
+
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+
+from ..core.errors import DataError
+from .scan import image_files
+
+
+class Images:
+    """All image files below a folder, by their path in it and by their name alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._by_path: dict[str, Path] = {}
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        for path in image_files(root):
+            self._by_path[path.relative_to(root).as_posix()] = path
+            self._by_name[path.name].append(path)
+
+    def __len__(self) -> int:
+        return len(self._by_path)
+
+    def find(self, named: str, *, near: Path | None = None, where: str) -> Path | None:
+        """The image that `named` means, None where it is not there.
+
+        That is the path below `near` or the folder, else the only file of that name. What lies
+        outside the folder is never found.
+
+        Raises:
+            DataError: Several files have that name, and no path says which.
+        """
+        wanted = PurePosixPath(named.replace("\\", "/"))
+        for folder in (near, self.root):
+            if folder is not None and not wanted.is_absolute():
+                place = _joined(folder, wanted).removeprefix(f"{self.root.as_posix()}/")
+                if place in self._by_path:
+                    return self._by_path[place]
+        ending = [p for p in self._by_name[wanted.name] if _ends_with(p, wanted)]
+        found = ending or self._by_name[wanted.name]
+        if len(found) > 1:
+            raise DataError(
+                f"{where}: names the image {named!r}, and {len(found)} files have that name, "
+                f"{found[0]} and {found[1]} among them; keep one or put the path into the file"
+            )
+        return found[0] if found else None
+
+
+def _joined(folder: Path, wanted: PurePosixPath) -> str:
+    """`folder / wanted` with `..` resolved by name alone: no link is followed."""
+    parts = list(folder.as_posix().split("/"))
+    for part in wanted.parts:
+        if part == "..":
+            parts = parts[:-1]
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _ends_with(path: Path, wanted: PurePosixPath) -> bool:
+    """Whether the last folders are those that `wanted` names."""
+    parts = [part for part in wanted.parts if part not in {"..", ".", "/"}]
+    return list(path.parts[-len(parts) :]) == parts

@@ -1,0 +1,194 @@
+"""Picture: one labelled image on its way into another format, as class map and as shapes."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..core.codec import UNDRAWN, LabelCodec
+from ..core.errors import DataError
+from ..core.labels import IGNORE, LabelMap, LabelSpec
+from .annotation import BACKGROUND_NAMES, IGNORED, Annotation
+from .dataset import Dataset
+from .images import image_size
+from .scan import Entry
+from .shapes.drawing import Drawing, Shape, order
+from .shapes.raster import Crop, Raster, crop_of, fill
+
+Record = Mapping[str, Any]
+"""What `finish` must know of one image, as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a format's `write` did.
+
+    `record` is what its `finish` must know of the image; `lost` is how often something of the
+    image could not be held, by what it was.
+    """
+
+    record: Record = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Picture:
+    """One image of a data set.
+
+    `background` is the class that is left undrawn in formats of shapes, None where all that
+    is undrawn is IGNORE.
+    """
+
+    entry: Entry
+    codec: LabelCodec
+    labels_HW: LabelMap
+    background: int | None
+
+    @property
+    def spec(self) -> LabelSpec:
+        """The classes."""
+        return self.codec.spec
+
+    @property
+    def size_HW(self) -> tuple[int, int]:  # noqa: N802 - names carry shape
+        """Rows and columns, oriented by EXIF."""
+        height, width = self.labels_HW.shape
+        return height, width
+
+    @property
+    def name(self) -> str:
+        """A file name for the image: its key with the suffix that it has."""
+        return f"{self.entry.key}{self.entry.image.suffix.lower()}"
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """Its shapes from the lowest to the one on top, labelled by the names of classes.
+
+        What nobody learns from is labelled `IGNORED`. The shapes are those that were drawn; of
+        a mask they are the connected regions of things, and all of a class of stuff as one.
+        """
+        if isinstance(self.entry.labels, Annotation):
+            return self._redrawn(self.entry.labels)
+        return Drawing(size_HW=self.size_HW, shapes=tuple(self._regions()))
+
+    def _redrawn(self, labels: Annotation) -> Drawing:
+        drawing = labels.read()
+        places = order(drawing.shapes, drawing.crops(), labels.overlap)
+        shapes = tuple(
+            replace(drawing.shapes[place], label=self._class_of(drawing.shapes[place].label))
+            for place in places
+        )
+        return replace(drawing, shapes=shapes)
+
+    def _class_of(self, label: str) -> str:
+        raw = self.codec.number(label)
+        if raw in self.codec.ignored:
+            return IGNORED
+        return self.spec.names[self.codec.raw_to_index[raw]]
+
+    def _regions(self) -> Iterator[Shape]:
+        for value in np.unique(self.labels_HW).tolist():
+            if value == self.background or (value == IGNORE and self.background is None):
+                continue
+            inside_HW = self.labels_HW == value
+            if value == IGNORE:
+                yield Shape(label=IGNORED, masks=(crop_of(inside_HW),))
+            elif self.spec.classes[value].kind == "thing":
+                yield from _things(inside_HW, self.spec.names[value])
+            else:
+                yield Shape(label=self.spec.names[value], masks=(crop_of(inside_HW),))
+
+
+def open_picture(dataset: Dataset, index: int) -> Picture:
+    """The image at one place of a data set.
+
+    Raises:
+        DataError: It has no labels, or they are of another size.
+    """
+    entry = dataset.entries[index]
+    labels_HW = dataset.labels(index)
+    if image_size(entry.image) != labels_HW.shape:
+        raise DataError(
+            f"{entry.image}: image is {image_size(entry.image)} (H, W), labels are "
+            f"{labels_HW.shape}; `maskwright check` lists all such"
+        )
+    return Picture(
+        entry=entry,
+        codec=dataset.codec,
+        labels_HW=labels_HW,
+        background=background_of(dataset.codec),
+    )
+
+
+def background_of(codec: LabelCodec) -> int | None:
+    """The class of pixels that nobody draws; None where those are IGNORE."""
+    if codec.pixels == "name":
+        raw = codec.number(UNDRAWN)
+        return codec.raw_to_index.get(raw)
+    names = [name.lower() for name in codec.spec.names]
+    return next((i for i, name in enumerate(names) if name in BACKGROUND_NAMES), None)
+
+
+def codec_of_shapes(spec: LabelSpec, background: int | None) -> LabelCodec:
+    """Labels are the names of classes: what the formats of shapes are written with."""
+    names = (*spec.names, UNDRAWN, IGNORED)
+    undrawn, ignored = len(spec), len(spec) + 1
+    raw_to_index = {index: index for index in range(len(spec))}
+    if background is not None:
+        raw_to_index[undrawn] = background
+    return LabelCodec(
+        spec=spec,
+        raw_to_index=raw_to_index,
+        ignored=frozenset({ignored} if background is not None else {undrawn, ignored}),
+        pixels="name",
+        names=names,
+    )
+
+
+def num_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
+    """Pixels that a polygon gains or loses where another tool fills it by its own rule."""
+    if raster == drawing.raster or not shape.rings:
+        return 0
+    before = fill(shape.rings, drawing.size_HW, drawing.raster).whole(drawing.size_HW)
+    after = fill(shape.rings, drawing.size_HW, raster).whole(drawing.size_HW)
+    return int(np.count_nonzero(before != after))
+
+
+MOVED = "pixels at the borders of polygons, which the tool fills by another rule"
+"""What `num_moved` counts, in an account."""
+
+
+def copy_image(picture: Picture, path: Path) -> None:
+    """The image byte by byte, as the file `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(picture.entry.image, path)
+
+
+def write_mask(
+    path: Path, raw_HW: NDArray[np.unsignedinteger], palette: NDArray[np.uint8] | None = None
+) -> None:
+    """A PNG of raw values, 8 or 16 bits; with a palette (256 x 3) a viewer shows colours."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(raw_HW)
+    if palette is not None:
+        image.putpalette(palette.tobytes())
+    image.save(path, "PNG")
+
+
+def _things(inside_HW: Any, label: str) -> Iterator[Shape]:
+    """The 8-connected regions, one a shape."""
+    crop = crop_of(inside_HW)
+    _, regions, stats, _ = cv2.connectedComponentsWithStats(
+        crop.inside_hw.astype(np.uint8), connectivity=8
+    )
+    for number, (left, top, width, height, _) in enumerate(stats.tolist()[1:], start=1):
+        inside = regions[top : top + height, left : left + width] == number
+        mask = Crop(crop.top + top, crop.left + left, inside)
+        yield Shape(label=label, masks=(mask,), instance=f"{label}-{number}")

@@ -1,0 +1,1 @@
+"""What annotation tools draw: shapes, how they become pixels, and run lengths of masks."""
