@@ -1,12 +1,14 @@
 """Any image size for networks that need multiples of a stride: pad inside, crop the logits."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from maskwright.core.labels import IGNORE
+
+from .blocks.deep_supervision import PixelLoss
+from .loss import LossFunction
 
 STRIDE = 32
 
@@ -36,17 +38,41 @@ class AnySize(nn.Module):
         self,
         outputs: Any,
         labels_BHW: Tensor,
-        pixel_loss: Callable[[Tensor, Tensor], Tensor],
+        pixel_loss: LossFunction,
+        votes_BAHW: Tensor | None = None,
     ) -> Tensor:
         """Scalar to minimise: the recipe's `pixel_loss`, or what the network makes of it.
 
         Outputs that are not logits have the padded size; their margin is IGNORE.
         """
         if isinstance(outputs, Tensor):
-            return pixel_loss(outputs, labels_BHW)
-        padded_BHW = torch.nn.functional.pad(labels_BHW, _margin(labels_BHW), value=IGNORE)
-        found: Tensor = self.network.loss(outputs, padded_BHW, pixel_loss)  # type: ignore[operator]
+            return _with_votes(pixel_loss, labels_BHW, votes_BAHW)(outputs, labels_BHW)
+        margin, pad = _margin(labels_BHW), torch.nn.functional.pad
+        padded_BHW = pad(labels_BHW, margin, value=IGNORE)
+        votes_BAHW = None if votes_BAHW is None else pad(votes_BAHW, margin, value=IGNORE)
+        bound = _with_votes(pixel_loss, padded_BHW, votes_BAHW)
+        found: Tensor = self.network.loss(outputs, padded_BHW, bound)  # type: ignore[operator]
         return found
+
+
+def _with_votes(
+    pixel_loss: LossFunction, labels_BHW: Tensor, votes_BAHW: Tensor | None
+) -> PixelLoss:
+    """`pixel_loss` of the votes, wherever the network leaves these labels as they are.
+
+    Where it makes a pixel IGNORE, its votes do not count; a loss at another size learns from
+    the labels alone.
+    """
+    if votes_BAHW is None:
+        return pixel_loss
+
+    def loss(logits_BKHW: Tensor, own_BHW: Tensor) -> Tensor:
+        if own_BHW.shape != labels_BHW.shape:
+            return pixel_loss(logits_BKHW, own_BHW)
+        kept_B1HW = (own_BHW == labels_BHW)[:, None]
+        return pixel_loss(logits_BKHW, own_BHW, votes_BAHW.where(kept_B1HW, IGNORE))
+
+    return loss
 
 
 def _margin(x: Tensor) -> tuple[int, int, int, int]:

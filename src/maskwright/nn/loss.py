@@ -3,12 +3,15 @@
 A weight may move in a straight line while training goes on: "dice + 0..0.1*boundary" rises from
 0 to 0.1, "1..0*dice + 0..1*boundary" hands over, and "ce + 0..1@0.5..0.8*lovasz" rises between
 half and four fifths of the training, and stays.
+
+Where several annotators drew, a term that can learns from all their votes, the others from what
+most say: which data are there decides, nothing is switched.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,12 +22,22 @@ from maskwright.core.errors import ConfigError
 LOSSES = "maskwright.nn.losses"
 SHORT = {"ce": "cross_entropy"}
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]
+Term = Callable[[Tensor, Tensor], Tensor]
+"""logits_BKHW and labels_BHW, or votes_BAHW, to a scalar: what a part builds."""
 
 _NUMBER = r"(\d+(?:\.(?!\.)\d*)?|\.\d+)"
 _TERM = re.compile(
     rf"(?:{_NUMBER}(?:\.\.{_NUMBER}(?:@{_NUMBER}\.\.{_NUMBER})?)?\*)?([a-z_]\w*)"
 )
+
+
+class LossFunction(Protocol):
+    """Logits, labels and, where several annotators drew, their votes to a scalar."""
+
+    def __call__(
+        self, logits_BKHW: Tensor, labels_BHW: Tensor, votes_BAHW: Tensor | None = None, /
+    ) -> Tensor:
+        """Float32, or float64 where the logits are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +57,34 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A sum of losses; called without saying when, it has the weights of the end."""
+    """A sum of losses; called without saying when, it has the weights of the end.
 
-    terms: tuple[tuple[Weight, LossFunction], ...]
+    A term is its weight, its loss of labels, and its loss of votes if it has one.
+    """
 
-    def __call__(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+    terms: tuple[tuple[Weight, Term, Term | None], ...]
+
+    def __call__(
+        self, logits_BKHW: Tensor, labels_BHW: Tensor, votes_BAHW: Tensor | None = None
+    ) -> Tensor:
         """The sum at the end of training, in float32 (float64 stays)."""
-        return self.at(1.0)(logits_BKHW, labels_BHW)
+        return self.at(1.0)(logits_BKHW, labels_BHW, votes_BAHW)
 
     def at(self, progress: float) -> LossFunction:
         """The sum when this share, 0 to 1, of the training is done."""
-        weighted = [(weight.at(progress), loss) for weight, loss in self.terms]
+        weighted = [(w.at(progress), labels, votes) for w, labels, votes in self.terms]
 
-        def total(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        def total(
+            logits_BKHW: Tensor, labels_BHW: Tensor, votes_BAHW: Tensor | None = None
+        ) -> Tensor:
             if logits_BKHW.dtype != torch.float64:
                 logits_BKHW = logits_BKHW.float()
-            values = [weight * loss(logits_BKHW, labels_BHW) for weight, loss in weighted]
+            values = [
+                weight * of_labels(logits_BKHW, labels_BHW)
+                if of_votes is None or votes_BAHW is None
+                else weight * of_votes(logits_BKHW, votes_BAHW)
+                for weight, of_labels, of_votes in weighted
+            ]
             return sum(values[1:], start=values[0])
 
         return total
@@ -114,14 +139,17 @@ def build_loss(
         raise ConfigError(f"loss.config has {foreign}, which loss {text!r} does not use")
     return Loss(
         tuple(
-            (weight, _build(name, config.get(name, {}), class_weights_K))
+            (weight, *_build(name, config.get(name, {}), class_weights_K))
             for name, weight in terms.items()
         )
     )
 
 
-def _build(name: str, config: dict[str, Any], class_weights_K: Tensor | None) -> LossFunction:
+def _build(
+    name: str, config: dict[str, Any], class_weights_K: Tensor | None
+) -> tuple[Term, Term | None]:
     part = parts.load(LOSSES, name)
     settings = parts.configure(part, config, where=f"loss.config.{name}")
-    function: LossFunction = part.build(settings, class_weights_K)
-    return function
+    for_votes = getattr(part, "build_for_votes", None)
+    of_votes = None if for_votes is None else for_votes(settings, class_weights_K)
+    return part.build(settings, class_weights_K), of_votes

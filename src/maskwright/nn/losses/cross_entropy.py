@@ -1,10 +1,14 @@
 """Cross-entropy over valid pixels, plain or weighted by class (Long et al. 2015).
 
 The mean is over pixels; with class weights it is the weighted mean, sum(w l) / sum(w).
+
+With several annotators a pixel's target is the share of each class among those who did not say
+IGNORE (Peterson et al. 2019, arXiv:1908.07086): the mean of the cross-entropies with each vote.
 """
 
 from collections.abc import Callable
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
@@ -40,5 +44,32 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
         )
         weight_BHW = pixel_weights(labels_BHW, weight_K, logits_BKHW)
         return total / weight_BHW.sum().clamp(min=1e-9)
+
+    return loss
+
+
+def build_for_votes(
+    config: Config, class_weights_K: Tensor | None
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The contract of `nn.losses`; no share of a class is laid out as a map."""
+    smoothing = config.label_smoothing
+
+    def loss(logits_BKHW: Tensor, votes_BAHW: Tensor) -> Tensor:
+        votes_BAHW = votes_BAHW.long()
+        valid_BAHW = (votes_BAHW != IGNORE).to(logits_BKHW)
+        share_BAHW = valid_BAHW / valid_BAHW.sum(dim=1, keepdim=True).clamp(min=1)
+        weight_BAHW = pixel_weights(votes_BAHW, class_weights_K, logits_BKHW) * share_BAHW
+        log_BKHW = logits_BKHW.log_softmax(dim=1)
+        entropies = [
+            F.nll_loss(log_BKHW, vote_BHW, ignore_index=IGNORE, reduction="none")
+            for vote_BHW in votes_BAHW.unbind(dim=1)
+        ]
+        total = (torch.stack(entropies, dim=1) * weight_BAHW).sum()
+        if smoothing:
+            weight_K = 1.0 if class_weights_K is None else class_weights_K.to(logits_BKHW)
+            even_BHW = -(log_BKHW.movedim(1, -1) * weight_K).mean(dim=-1)
+            even = (even_BHW * valid_BAHW.amax(dim=1)).sum()
+            total = (1 - smoothing) * total + smoothing * even
+        return total / weight_BAHW.sum().clamp(min=1e-9)
 
     return loss
