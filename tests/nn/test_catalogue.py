@@ -39,6 +39,7 @@ def test_licence_of_weights_is_that_of_their_publisher(encoder, licence):
 def test_time_and_memory_are_those_of_one_architecture_alone():
     measured = catalogue._measured_alone("enet", "own")
     assert 1 < measured.latency_ms < 60_000
+    assert 1 < measured.cpu_ms < 60_000
     assert 10 < measured.peak_memory_mb < 10_000
 
 
@@ -47,7 +48,7 @@ def fails_alone(name, encoder):
         raise MemoryError("cannot allocate 3 GB\nin some layer")
     if name == "segnet_basic":
         raise BrokenProcessPool("terminated abruptly")
-    return catalogue.Measured(device="cpu", latency_ms=1.0, peak_memory_mb=None)
+    return catalogue.Measured(device="cpu", latency_ms=1.0, cpu_ms=1.0, peak_memory_mb=None)
 
 
 def test_one_that_fails_is_named_and_the_others_keep_their_figures(monkeypatch):
@@ -92,7 +93,9 @@ def test_table_has_a_column_more_for_each_figure_that_was_measured():
     plain = _table((catalogue.Listed(**entry),))
     assert plain[1].split()[:4] == ["tiny", "own", "1.23", "9.9"]
     assert plain[1].endswith("none to download        Tests.")
-    measured = catalogue.Measured(device="cpu", latency_ms=12.4, peak_memory_mb=345.6)
+    measured = catalogue.Measured(
+        device="cpu", latency_ms=12.4, cpu_ms=20.0, peak_memory_mb=345.6
+    )
     timed = _table((catalogue.Listed(**entry, measured=measured),))
     assert timed[1].split()[:6] == ["tiny", "own", "1.23", "9.9", "12", "346"]
     assert timed[0].split()[4:6] == ["ms", "MB"]

@@ -39,11 +39,14 @@ PROCESS = Path("/proc/self")
 class Measured:
     """Median time of one image, and what memory it took at most, weights included.
 
-    The memory is None where it cannot be counted: without a GPU, off Linux.
+    `cpu_ms` is the time that the process had of all its cores: with one thread that of a quiet
+    machine, however many programs run beside it. The memory is None where it cannot be
+    counted: without a GPU, off Linux.
     """
 
     device: str
     latency_ms: float
+    cpu_ms: float
     peak_memory_mb: float | None
 
 
@@ -156,21 +159,24 @@ def _measure(name: str, encoder: str) -> Measured:
     network = _network(name, encoder).to(device)
     x_BCHW = torch.rand(1, 3, *SIZE_HW, device=device)
     with torch.inference_mode():
-        seconds = [_seconds(network, x_BCHW) for _ in range(RUNS + 1)]
+        runs = [_timed_ms(network, x_BCHW) for _ in range(RUNS + 1)]
+    latency_ms, cpu_ms = (round(median(times), 2) for times in zip(*runs[1:], strict=True))
     peak = torch.cuda.max_memory_allocated() if device == "cuda" else _process_bytes("VmHWM")
     return Measured(
         device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        latency_ms=round(1000 * median(seconds[1:]), 2),
+        latency_ms=latency_ms,
+        cpu_ms=cpu_ms,
         peak_memory_mb=None if peak is None or before is None else (peak - before) / 1e6,
     )
 
 
-def _seconds(network: AnySize, x_BCHW: Tensor) -> float:
-    started_s = time.perf_counter()
+def _timed_ms(network: AnySize, x_BCHW: Tensor) -> tuple[float, float]:
+    """By the clock, and of all cores."""
+    started_s, cpu_s = time.perf_counter(), time.process_time()
     network(x_BCHW)
     if x_BCHW.is_cuda:
         torch.cuda.synchronize()
-    return time.perf_counter() - started_s
+    return 1000 * (time.perf_counter() - started_s), 1000 * (time.process_time() - cpu_s)
 
 
 def _start_counting(device: str) -> int | None:
