@@ -1,10 +1,11 @@
 """Label-safe joint augmentation of one image and its labels.
 
 Geometry is drawn once and applied to both: the image bilinearly (antialiased where it
-shrinks), the labels by the nearest pixel, so that no class is ever blended into another. Where
-the crop reaches beyond the image, labels are IGNORE and the image has the input mean. Colour,
-blur, noise and JPEG touch the image alone. Built on torchvision.transforms.v2; all randomness
-comes from the `rng` handed in.
+shrinks), the labels by the nearest pixel, so that no class is ever blended into another; votes
+of annotators are taken from the same pixels as the labels. Where the crop reaches beyond the
+image, labels are IGNORE and the image has the input mean. Colour, blur, noise and JPEG touch
+the image alone. Built on torchvision.transforms.v2; all randomness comes from the `rng` handed
+in.
 """
 
 import math
@@ -24,7 +25,7 @@ from maskwright.core.labels import IGNORE, LabelMap
 from .recipe import AugmentPart
 
 Tensors = tuple[Tensor, Tensor]
-"""Image (C, H, W) and labels (1, H, W)."""
+"""Image (C, H, W) and labels (1 + A, H, W): the LabelMap, then votes if there are any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +47,13 @@ class Augmentation:
         labels_HW: LabelMap,
         rng: np.random.Generator,
         focus_yx: tuple[int, int] | None = None,
+        votes_AHW: NDArray[np.uint8] | None = None,
     ) -> Tensors:
         """Augmented image (float32, 0..1) and labels (uint8); `focus_yx` stays in the crop."""
         image = torch.from_numpy(np.ascontiguousarray(image_HWC.transpose(2, 0, 1)))
-        pair = tv_tensors.Image(image), tv_tensors.Mask(torch.from_numpy(labels_HW)[None])
+        votes = () if votes_AHW is None else votes_AHW
+        labels = torch.from_numpy(np.stack([labels_HW, *votes]))
+        pair = tv_tensors.Image(image), tv_tensors.Mask(labels)
         image, labels = self._geometry(pair, rng, focus_yx)
         return self._appearance(image.float() / self.max_value, rng), labels
 

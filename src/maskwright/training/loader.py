@@ -58,7 +58,7 @@ class RareClasses:
 
 
 class Crops(Dataset[dict[str, Any]]):
-    """Endless crops of a training set; item n is (image 0..1, labels, key, n)."""
+    """Endless crops of a training set, by the number of the sample."""
 
     def __init__(
         self,
@@ -89,14 +89,19 @@ class Crops(Dataset[dict[str, Any]]):
         return self.num_samples
 
     def __getitem__(self, n: int) -> dict[str, Any]:
-        """Sample number n of the run; keys image (C, H, W), labels (H, W) int64, key."""
+        """Sample number n of the run.
+
+        Keys: image (C, H, W) 0..1, labels (H, W) int64, key; and, where several annotators
+        drew, votes (A, H, W) uint8.
+        """
         rng = np.random.default_rng((self.seed, 1, n))
         wanted = self.rare.draw(rng) if rng.random() < self.data.rare_share else None
         key, crop = self._crop(wanted[1] if wanted else self._image_number(n), wanted, rng)
         rng = np.random.default_rng((self.seed, 3, n))
         image, labels = self._mixed(crop, rng)
         image = self.weather(image, rng)
-        return {"image": image, "labels": labels[0].long(), "key": key}
+        votes = {"votes": labels[1:]} if len(labels) > 1 else {}
+        return {"image": image, "labels": labels[0].long(), "key": key} | votes
 
     def _crop(
         self, number: int, wanted: tuple[int, int] | None, rng: np.random.Generator
@@ -106,7 +111,8 @@ class Crops(Dataset[dict[str, Any]]):
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
         focus = _pixel_of(sample.labels_HW, wanted[0], rng) if wanted else None
-        return sample.key, self.augment(sample.image_HWC, sample.labels_HW, rng, focus)
+        crop = self.augment(sample.image_HWC, sample.labels_HW, rng, focus, sample.votes_AHW)
+        return sample.key, crop
 
     def _mixed(self, crop: Tensors, rng: np.random.Generator) -> Tensors:
         """The crop, with pixels of another one where the recipe's shares say so."""

@@ -223,7 +223,9 @@ class _Run:
             with self.accelerator.accumulate(self.wrapped):
                 with self.accelerator.autocast():
                     outputs = self.wrapped(normalize(batch["image"]))
-                loss = self.training[0].loss(outputs, batch["labels"], loss_function)
+                loss = self.training[0].loss(
+                    outputs, batch["labels"], loss_function, batch.get("votes")
+                )
                 self._guard(loss, batch["key"])
                 self.accelerator.backward(loss)
                 if self.accelerator.sync_gradients:
