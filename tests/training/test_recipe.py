@@ -11,6 +11,9 @@ from maskwright.training.recipe import (
     to_yaml,
 )
 
+UNREADABLE = ["a: [", "[e", "[" * 3000, "2020-13-45"]
+"""Not closed; the same with a letter of numbers; deeper than Python goes; no such date."""
+
 
 def test_yaml_round_trips_with_every_value_explicit(tmp_path):
     recipe = overridden(Recipe(), {"optim.lr": 3e-4, "data.crop_px": [64, 96]})
@@ -68,6 +71,13 @@ def test_a_setting_below_a_value_is_refused():
 def test_a_recipe_that_is_missing_or_no_yaml_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the recipe"):
         read_recipe(tmp_path / "none.yaml")
-    (tmp_path / "bad.yaml").write_text("a: [")
-    with pytest.raises(ConfigError, match=r"bad\.yaml: not YAML"):
-        read_recipe(tmp_path / "bad.yaml")
+    for text in UNREADABLE:
+        (tmp_path / "bad.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=r"bad\.yaml: not YAML"):
+            read_recipe(tmp_path / "bad.yaml")
+
+
+@pytest.mark.parametrize("text", UNREADABLE, ids=["open", "open_e", "deep", "date"])
+def test_a_setting_that_is_no_yaml_is_named(text):
+    with pytest.raises(ConfigError, match=r"--set: cannot read the value '.{2,60}'$"):
+        parse_settings([f"seed={text}"])

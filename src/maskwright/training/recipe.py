@@ -5,6 +5,7 @@ reasons; they are for people and are not read back.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -191,7 +192,7 @@ def read_recipe(path: Path) -> Recipe:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the recipe: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no such date
         raise ConfigError(f"{path}: not YAML: {error}") from error
     return parse_recipe(document, where=str(path))
 
@@ -250,12 +251,13 @@ def _line(indent: str, key: str, value: Any, reason: str | None) -> str:
 
 def _scalar(text: str) -> Any:
     """YAML, but 3e-4 is a number too (YAML 1.1 wants 3.0e-4)."""
+    if "e" in text.lower():
+        with suppress(ValueError):
+            return float(text)
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set: cannot read the value {text!r}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--set: cannot read the value {text[:60]!r}") from error
 
 
 def _explain(error: Any) -> str:
