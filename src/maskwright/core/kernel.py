@@ -1,6 +1,6 @@
-"""The fastest installed counting loops: numba where the extra `fast` is there, else NumPy.
+"""The fastest installed inner loops: numba where the extra `fast` is there, else NumPy.
 
-Both give the same integers for every input; only the time differs.
+Both give the same numbers to the last bit for every input; only the time differs.
 """
 
 from functools import lru_cache
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import parts
 from .labels import LabelMap
+from .lattice import Lattice
 
 KERNELS = "maskwright.core.kernels"
 
@@ -37,6 +38,14 @@ class Kernel(Protocol):
         """255 where the square of 2 depth_px + 1 pixels around holds one value only, else 0.
 
         What lies beyond the border of the map is another value.
+        """
+
+    def blurred(self, planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
+        """Replace each plane by its sums under the lattice's Gaussian, up to one factor.
+
+        Adams et al. 2010, sections 3.2 to 3.4: splat, blur by (1/2, 1, 1/2) in each direction,
+        slice. Rounds to float32 at every step, in the order of points, directions and vertices
+        of a simplex. Holds at most eight values a vertex beside the planes.
         """
 
 

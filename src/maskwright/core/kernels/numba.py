@@ -1,4 +1,4 @@
-"""Counting compiled by numba: eight pixels or 64 bits a step, without the interpreter lock.
+"""Inner loops compiled by numba: eight pixels or 64 bits a step, without the interpreter lock.
 
 One thread works on one image; callers share images out. Compiled code is kept on disk where
 there is a folder to keep it in, so that only the first run of an installation compiles.
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels import LabelMap
+from ..lattice import Lattice
 from . import numpy as in_numpy
 from ._bits import widths_px
 
@@ -22,6 +23,11 @@ _BYTE = np.uint64(255)
 _EIGHT = np.uint64(8)
 _STRIP_ROWS = 128
 _TILE_WORDS = 4
+_LANES = 4
+"""Numbers in a register, known when compiling: a loop of unknown length takes twice as long."""
+
+_BLOCK_POINTS = 1024
+_HALF = np.float32(0.5)
 
 
 def _compiled(function: _F) -> _F:
@@ -247,3 +253,75 @@ def _popcount(word: np.uint64) -> np.int64:
     word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return np.int64((word * _ONES) >> np.uint64(56))
+
+
+def blurred(planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
+    """See `core.kernel.Kernel`; `_LANES` planes go through the lattice side by side."""
+    for first in range(0, len(planes_KN), _LANES):
+        _blur(planes_KN[first : first + _LANES], lattice)
+
+
+@_compiled
+def _blur(planes_LN: NDArray[np.float32], lattice: Lattice) -> None:
+    """Points in blocks, whose values are turned so that those of one point lie together."""
+    here_ML = np.zeros((lattice.before_AM.shape[1], _LANES), np.float32)
+    there_ML = np.zeros_like(here_ML)
+    values_BL = np.zeros((_BLOCK_POINTS, _LANES), np.float32)
+    num_points = planes_LN.shape[1]
+    for start in range(0, num_points, _BLOCK_POINTS):
+        stop = min(start + _BLOCK_POINTS, num_points)
+        for lane in range(planes_LN.shape[0]):
+            values_BL[: stop - start, lane] = planes_LN[lane, start:stop]
+        _splat(values_BL, lattice, (start, stop), here_ML)
+    for direction in range(lattice.before_AM.shape[0]):
+        sides = lattice.before_AM[direction], lattice.after_AM[direction]
+        _spread(here_ML, sides, there_ML)
+        here_ML, there_ML = there_ML, here_ML
+    for start in range(0, num_points, _BLOCK_POINTS):
+        stop = min(start + _BLOCK_POINTS, num_points)
+        _slice(here_ML, lattice, (start, stop), values_BL)
+        for lane in range(planes_LN.shape[0]):
+            planes_LN[lane, start:stop] = values_BL[: stop - start, lane]
+
+
+@_compiled
+def _splat(
+    values_BL: NDArray[np.float32],
+    lattice: Lattice,
+    points: tuple[int, int],
+    sums_ML: NDArray[np.float32],
+) -> None:
+    for n in range(points[0], points[1]):
+        for a in range(lattice.vertex_AN.shape[0]):
+            m, weight = np.uint64(lattice.vertex_AN[a, n]), lattice.weight_AN[a, n]
+            for lane in range(_LANES):
+                sums_ML[m, lane] += weight * values_BL[n - points[0], lane]
+
+
+@_compiled
+def _spread(
+    here_ML: NDArray[np.float32],
+    sides: tuple[NDArray[np.int32], NDArray[np.int32]],
+    there_ML: NDArray[np.float32],
+) -> None:
+    for m in range(here_ML.shape[0] - 1):
+        before, after = np.uint64(sides[0][m]), np.uint64(sides[1][m])
+        for lane in range(_LANES):
+            both = (here_ML[before, lane] + here_ML[after, lane]) * _HALF
+            there_ML[m, lane] = here_ML[m, lane] + both
+
+
+@_compiled
+def _slice(
+    sums_ML: NDArray[np.float32],
+    lattice: Lattice,
+    points: tuple[int, int],
+    values_BL: NDArray[np.float32],
+) -> None:
+    for n in range(points[0], points[1]):
+        row = n - points[0]
+        values_BL[row] = 0
+        for a in range(lattice.vertex_AN.shape[0]):
+            m, weight = np.uint64(lattice.vertex_AN[a, n]), lattice.weight_AN[a, n]
+            for lane in range(_LANES):
+                values_BL[row, lane] += weight * sums_ML[m, lane]

@@ -1,4 +1,4 @@
-"""Counting with NumPy and OpenCV alone: whole-array passes over words of eight pixels or bits.
+"""Inner loops with NumPy and OpenCV alone: whole arrays, words of eight pixels or of 64 bits.
 
 Maps with few borders are counted by what changes from one row to the next; busy ones, such as
 noise, by OpenCV's histogram.
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels import LabelMap
+from ..lattice import Lattice
 from ._bits import Plane, any_in_window, dilated, from_right, num_set, packed, unpacked
 
 _MAX_HISTOGRAM_PX = 2**24
@@ -160,3 +161,21 @@ def outside_band(labels_HW: LabelMap, depth_px: int) -> NDArray[np.uint8]:
     inner = slice(depth_px, -depth_px), slice(depth_px, -depth_px)
     np.subtract(found, 1, out=outside_HW[inner])
     return outside_HW
+
+
+def blurred(planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
+    """See `core.kernel.Kernel`."""
+    here_M = np.zeros(lattice.before_AM.shape[1], np.float32)
+    for plane, plane_N in enumerate(planes_KN):
+        here_M[:] = 0
+        for vertex_N, weight_N in zip(lattice.vertex_AN, lattice.weight_AN, strict=True):
+            np.add.at(here_M, vertex_N, weight_N * plane_N)
+        for before_M, after_M in zip(lattice.before_AM, lattice.after_AM, strict=True):
+            sides_M = here_M[before_M]
+            sides_M += here_M[after_M]
+            sides_M *= np.float32(0.5)
+            here_M += sides_M
+            here_M[-1] = 0
+        planes_KN[plane] = 0
+        for vertex_N, weight_N in zip(lattice.vertex_AN, lattice.weight_AN, strict=True):
+            planes_KN[plane] += weight_N * here_M[vertex_N]
