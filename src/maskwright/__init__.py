@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core.bundle import open_bundle as open_bundle
     from .data.audit import audit as check
+    from .data.convert import convert as convert
     from .data.dataset import open_dataset as open_dataset
     from .data.splits import make_split as split
     from .evaluation.compare import compare as compare
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .evaluation.files import write_report as write_report
     from .evaluation.score import Reading as Reading
     from .evaluation.score import score as score
+    from .inference.dense_crf import DenseCRF as DenseCRF
     from .inference.predict import predict as predict
     from .inference.predictor import open_model as open_model
     from .measurement.measure import measure as measure
@@ -29,11 +31,13 @@ if TYPE_CHECKING:
     from .training.run import train as train
 
 _HOME = {
+    "DenseCRF": ("inference.dense_crf", "DenseCRF"),
     "Detail": ("evaluation.counting", "Detail"),
     "Reading": ("evaluation.score", "Reading"),
     "Request": ("training.run", "Request"),
     "Wanted": ("measurement.series", "Wanted"),
     "check": ("data.audit", "audit"),
+    "convert": ("data.convert", "convert"),
     "compare": ("evaluation.compare", "compare"),
     "evaluate": ("evaluation.evaluate", "evaluate"),
     "measure": ("measurement.measure", "measure"),
@@ -50,12 +54,14 @@ _HOME = {
     "write_report": ("evaluation.files", "write_report"),
 }
 __all__ = [
+    "DenseCRF",
     "Detail",
     "Reading",
     "Request",
     "Wanted",
     "check",
     "compare",
+    "convert",
     "evaluate",
     "measure",
     "models",

@@ -14,6 +14,7 @@ import typer
 from ..core.errors import MaskwrightError, MissingDependencyError
 from . import (
     compare_verbs,
+    convert_verbs,
     data_verbs,
     demo,
     measure_verbs,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for verbs in (
     data_verbs,
+    convert_verbs,
     train_verbs,
     model_verbs,
     score_verbs,

@@ -1,5 +1,6 @@
 """The account of a conversion: what the target could not hold, counted, with files."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ class Agreement:
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """What a conversion did."""
+    """What a conversion did; `before` and `after` are pixels by class."""
 
     source: Path
     target: Path
@@ -51,6 +52,8 @@ class Account:
     overlap: Any = None
     num_images: int = 0
     losses: dict[str, Loss] = field(default_factory=dict)
+    before: Counter[str] = field(default_factory=Counter)
+    after: Counter[str] = field(default_factory=Counter)
     agreement: Agreement | None = None
     notes: tuple[str, ...] = ()
 
@@ -78,6 +81,7 @@ class Account:
                 what: {"count": loss.count, "images": loss.num_images, "examples": loss.keys}
                 for what, loss in self.losses.items()
             },
+            "pixels": {"before": dict(self.before), "after": dict(self.after)},
             "agreement": None
             if found is None
             else {
@@ -101,6 +105,10 @@ class Account:
             )
         if not self.losses:
             lines.append("  lost: nothing")
+        if self.before != self.after:
+            for when, pixels in (("before", self.before), ("after", self.after)):
+                listed = ", ".join(f"{name} {count:,}" for name, count in pixels.most_common())
+                lines.append(f"  pixels {when}: {listed}")
         if self.agreement is not None:
             lines.append(
                 f"  read back: {100 * self.agreement.ratio:.6g} % of {self.agreement.pixels:,} "
@@ -110,4 +118,4 @@ class Account:
                 f"    {key}: {count:,} px differ"
                 for key, count in list(self.agreement.images.items())[:3]
             ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])

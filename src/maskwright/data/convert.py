@@ -1,16 +1,15 @@
 """`convert`: a data set of one format written in another, one image in memory at a time.
 
-It is written into a folder beside the target, with a journal: a line for each image that is
-done. What was broken off goes on where it stopped; at the end one rename puts the folder in
-its place. Images are copied byte by byte.
+It is written into a folder beside the target, with a journal. What was broken off goes on
+where it stopped; at the end one rename puts the folder in its place. Images are copied byte by
+byte.
 """
 
-import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -18,12 +17,14 @@ from ..core import parts
 from ..core.atomic import explained, write_json
 from ..core.codec import LabelCodec
 from ..core.errors import ConfigError, DataError, OutputError
-from ..core.labels import IGNORE
+from ..core.labels import IGNORE, LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from . import splitfile
 from .account import Account, Agreement
 from .annotation import Annotation
 from .dataset import Dataset, open_as_is
+from .journal import Journal
+from .mapping import Mapping, read_mapping
 from .picture import Picture, background_of, open_picture
 from .scan import UNSPLIT
 from .schema import FILE_NAME, DatasetFile, write_dataset_file
@@ -32,7 +33,6 @@ from .splitfile import split_file_of
 
 FORMATS = "maskwright.data.formats"
 ACCOUNT = "conversion.json"
-_JOURNAL = ".journal.jsonl"
 
 
 def writers() -> tuple[str, ...]:
@@ -41,45 +41,42 @@ def writers() -> tuple[str, ...]:
 
 
 def convert(
-    source: Path | str,
+    source: Dataset | Path | str,
     target: Path | str,
     *,
     to: str,
-    form: str | None = None,
+    classes: Path | None = None,
     verify: bool = False,
     progress: Progress = silent,
 ) -> Account:
-    """Write the data set at `source` (a folder or its dataset.yaml) to `target` as `to`.
+    """Write the data set `source` (a folder, its dataset.yaml, or opened) to `target` as `to`.
 
-    `form` is the format of the source, None to find it by looking.
+    `classes` is a mapping file (`data/mapping.py`). `verify` reads the result back and counts
+    the pixels that differ.
 
     Raises:
         DataError: The source is not a data set, or an image of it is bad.
-        ConfigError: There is no such format, or it cannot be written.
+        ConfigError: There is no such format, it cannot be written, or the mapping is wrong.
         OutputError: `target` exists, or cannot be written.
     """
-    dataset, target = open_as_is(source, form=form, progress=progress), Path(target)
-    part = _writer(to)
+    target, part = Path(target), _writer(to)
     if target.exists():
         raise OutputError(f"{target}: exists already; give a new folder or remove it")
+    dataset = source
+    if not isinstance(dataset, Dataset):
+        dataset = open_as_is(dataset, progress=progress)
+    mapping = None if classes is None else read_mapping(classes, dataset.spec)
+    work = _Conversion(dataset, part, mapping)
     staging = target.with_name(f".{target.name}.partial")
-    shapes = (e.labels for e in dataset.entries if isinstance(e.labels, Annotation))
-    account = Account(
-        source=dataset.root,
-        target=target,
-        source_format=dataset.format,
-        target_format=to,
-        overlap=next((labels.overlap for labels in shapes), None),
-    )
-    target.parent.mkdir(parents=True, exist_ok=True)
     with explained(target):
-        journal = _Journal(staging, head={"source": dataset.fingerprint, "to": to})
-        _write_all(dataset, part, journal, account, progress)
-        _finish(dataset, part, journal)
+        journal = Journal(staging, work.head)
+        work.write(journal, progress)
+        account = work.account(target, journal)
+        work.finish(journal)
         if verify:
-            account.agreement = _agreement(dataset, staging, progress)
+            account.agreement = work.compare(staging, progress)
         write_json(staging / ACCOUNT, account.to_json())
-        journal.path.unlink()
+        journal.end()
         staging.rename(target)
     return account
 
@@ -93,68 +90,103 @@ def _writer(to: str) -> ModuleType:
     return part
 
 
-class _Journal:
-    """The images that are done, a JSON object a line; a line broken off is forgotten."""
+@dataclass(frozen=True)
+class _Conversion:
+    dataset: Dataset
+    part: ModuleType
+    mapping: Mapping | None
 
-    def __init__(self, folder: Path, head: Mapping[str, Any]) -> None:
-        self.folder, self.path = folder, folder / _JOURNAL
-        self.done: set[str] = set()
-        if self.path.exists() and next(self._lines(), None) == head:
-            self._cut_broken_line()
-            self.done = {line["key"] for line in self.lines()}
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        self._append(head)
+    @cached_property
+    def codec(self) -> LabelCodec:
+        """Of the source, for the classes that are written."""
+        codec = self.dataset.codec
+        return codec if self.mapping is None else self.mapping.codec(codec)
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """What was recorded of each image, in the order of writing."""
-        lines = self._lines()
-        next(lines)
-        yield from lines
+    @cached_property
+    def labelled(self) -> list[int]:
+        """Places of the images that are written."""
+        entries = self.dataset.entries
+        return [place for place, entry in enumerate(entries) if entry.labels is not None]
 
-    def add(self, key: str, record: Mapping[str, Any], lost: Mapping[str, int]) -> None:
-        """Record one image as done."""
-        self._append({"key": key, "record": record, "lost": lost})
-        self.done.add(key)
+    @property
+    def name(self) -> str:
+        """The format that is written."""
+        return self.part.__name__.rpartition(".")[2]
 
-    def _append(self, line: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+    @property
+    def head(self) -> dict[str, object]:
+        """What tells this work from another."""
+        classes = self.codec.spec.to_json()
+        return {"source": self.dataset.fingerprint, "to": self.name, "classes": classes}
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        with self.path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.endswith("\n"):
-                    yield json.loads(line)
+    def write(self, journal: Journal, progress: Progress) -> None:
+        """The files of every image that is not done yet."""
+        for place in progress(self.labelled, total=len(self.labelled), what="converting"):
+            key = self.dataset.entries[place].key
+            if key in journal.done:
+                continue
+            picture = open_picture(self.dataset, place, self.mapping)
+            written = self.part.write(journal.folder, picture)
+            journal.add(
+                key,
+                record=written.record,
+                lost={**_not_held(picture, self.part.HOLDS), **written.lost},
+                before=_pixels(picture.before_HW, self.dataset.spec),
+                after=_pixels(picture.labels_HW, picture.spec),
+            )
 
-    def _cut_broken_line(self) -> None:
-        with self.path.open("rb+") as file:
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
+    def account(self, target: Path, journal: Journal) -> Account:
+        """What was done and what was lost, from the journal."""
+        entries = self.dataset.entries
+        shapes = (e.labels for e in entries if isinstance(e.labels, Annotation))
+        left_out = len(entries) - len(self.labelled)
+        account = Account(
+            source=self.dataset.root,
+            target=target,
+            source_format=self.dataset.format,
+            target_format=self.name,
+            overlap=next((labels.overlap for labels in shapes), None),
+            notes=(f"{left_out} images without labels are left out",) if left_out else (),
+        )
+        for line in journal.lines():
+            account.add(line["key"], line["lost"])
+            account.before += Counter(line["before"])
+            account.after += Counter(line["after"])
+        return account
+
+    def finish(self, journal: Journal) -> None:
+        """What is written once: lists, one file for all, dataset.yaml."""
+        spec = self.codec.spec
+        self.part.finish(journal.folder, spec, (line["record"] for line in journal.lines()))
+        codec: LabelCodec = self.part.codec_for(spec, background_of(self.codec))
+        document = DatasetFile(
+            format=self.name,
+            overlap="file" if codec.pixels == "name" else None,
+            source=str(self.dataset.root),
+        )
+        write_dataset_file(journal.folder / FILE_NAME, document, codec)
+        done = [self.dataset.entries[place] for place in self.labelled]
+        if "splits" not in self.part.HOLDS and {entry.split for entry in done} != {UNSPLIT}:
+            split_file_of(done).write(journal.folder / splitfile.FILE_NAME)
+
+    def compare(self, folder: Path, progress: Progress) -> Agreement:
+        """Read all back and count the pixels whose class is another."""
+        written = open_as_is(folder)
+        place_of = {entry.key: place for place, entry in enumerate(written.entries)}
+        agreement = Agreement()
+        for place in progress(self.labelled, total=len(self.labelled), what="reading back"):
+            key = self.dataset.entries[place].key
+            if key not in place_of:
+                raise DataError(f"{folder}: {key!r} was written and is not found again")
+            before_HW = open_picture(self.dataset, place, self.mapping).labels_HW
+            after_HW = written.labels(place_of[key])
+            agreement.add(key, before_HW.size, int(np.count_nonzero(before_HW != after_HW)))
+        return agreement
 
 
-def _write_all(
-    dataset: Dataset, part: ModuleType, journal: _Journal, account: Account, progress: Progress
-) -> None:
-    places = [i for i, entry in enumerate(dataset.entries) if entry.labels is not None]
-    left_out = len(dataset) - len(places)
-    if left_out:
-        account.notes = (f"{left_out} images without labels are left out",)
-    for place in progress(places, total=len(places), what="converting"):
-        entry = dataset.entries[place]
-        if entry.key not in journal.done:
-            picture = open_picture(dataset, place)
-            written = part.write(journal.folder, picture)
-            journal.add(entry.key, written.record, {**_not_held(picture, part), **written.lost})
-    for line in journal.lines():
-        account.add(line["key"], line["lost"])
-
-
-def _not_held(picture: Picture, part: ModuleType) -> dict[str, int]:
+def _not_held(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
     """What the source has and the format has no place for."""
     lost: dict[str, int] = {}
-    holds: frozenset[str] = part.HOLDS
     if isinstance(picture.entry.labels, Annotation):
         drawing = picture.drawing
         if "overlaps" not in holds:
@@ -163,39 +195,14 @@ def _not_held(picture: Picture, part: ModuleType) -> dict[str, int]:
             lost["attributes of shapes"] = sum(len(s.attributes) for s in drawing.shapes)
         if "instances" not in holds:
             lost["ids of instances"] = sum(s.instance is not None for s in drawing.shapes)
-        lost |= {f"{what} (no regions)": count for what, count in drawing.skipped.items()}
+        lost |= {f"{what}, which are no regions": n for what, n in drawing.skipped.items()}
     if "ignored" not in holds:
         lost["ignored pixels"] = int(np.count_nonzero(picture.labels_HW == IGNORE))
     return lost
 
 
-def _finish(dataset: Dataset, part: ModuleType, journal: _Journal) -> None:
-    """What is written once: lists, tables of classes, one file for all, dataset.yaml."""
-    background = background_of(dataset.codec)
-    part.finish(journal.folder, dataset.spec, (line["record"] for line in journal.lines()))
-    codec: LabelCodec = part.codec_for(dataset.spec, background)
-    document = DatasetFile(
-        format=part.__name__.rpartition(".")[2],
-        overlap="file" if codec.pixels == "name" else None,
-        source=str(dataset.root),
-    )
-    write_dataset_file(journal.folder / FILE_NAME, document, codec)
-    done = [entry for entry in dataset.entries if entry.key in journal.done]
-    if "splits" not in part.HOLDS and {entry.split for entry in done} != {UNSPLIT}:
-        split_file_of(done).write(journal.folder / splitfile.FILE_NAME)
-
-
-def _agreement(dataset: Dataset, folder: Path, progress: Progress) -> Agreement:
-    """Read all back and count the pixels whose class is another."""
-    written = open_as_is(folder)
-    place_of = {entry.key: place for place, entry in enumerate(written.entries)}
-    agreement = Agreement()
-    places = [i for i, entry in enumerate(dataset.entries) if entry.labels is not None]
-    for place in progress(places, total=len(places), what="reading back"):
-        key = dataset.entries[place].key
-        if key not in place_of:
-            raise DataError(f"{folder}: {key} was written and is not found again")
-        before_HW, after_HW = dataset.labels(place), written.labels(place_of[key])
-        differing = int(np.count_nonzero(before_HW != after_HW))
-        agreement.add(key, before_HW.size, differing)
-    return agreement
+def _pixels(labels_HW: LabelMap, spec: LabelSpec) -> dict[str, int]:
+    """Pixels of each class that occurs, and of IGNORE as "(ignored)"."""
+    counts = np.bincount(labels_HW.ravel(), minlength=256).tolist()
+    found = {name: counts[index] for index, name in enumerate(spec.names)}
+    return {n: c for n, c in {**found, "(ignored)": counts[IGNORE]}.items() if c}

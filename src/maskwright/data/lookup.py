@@ -24,8 +24,8 @@ class Images:
     def find(self, named: str, *, near: Path | None = None, where: str) -> Path | None:
         """The image that `named` means, None where it is not there.
 
-        That is the path below `near` or the folder, else the only file of that name. What lies
-        outside the folder is never found.
+        That is the path below `near` or the folder, else the file of that name whose folders
+        agree the furthest. What lies outside the folder is never found.
 
         Raises:
             DataError: Several files have that name, and no path says which.
@@ -36,8 +36,9 @@ class Images:
                 place = _joined(folder, wanted).removeprefix(f"{self.root.as_posix()}/")
                 if place in self._by_path:
                     return self._by_path[place]
-        ending = [p for p in self._by_name[wanted.name] if _ends_with(p, wanted)]
-        found = ending or self._by_name[wanted.name]
+        named_so = self._by_name.get(wanted.name, [])
+        most = max((_num_shared(path, wanted) for path in named_so), default=0)
+        found = [path for path in named_so if _num_shared(path, wanted) == most]
         if len(found) > 1:
             raise DataError(
                 f"{where}: names the image {named!r}, and {len(found)} files have that name, "
@@ -57,7 +58,7 @@ def _joined(folder: Path, wanted: PurePosixPath) -> str:
     return "/".join(parts)
 
 
-def _ends_with(path: Path, wanted: PurePosixPath) -> bool:
-    """Whether the last folders are those that `wanted` names."""
-    parts = [part for part in wanted.parts if part not in {"..", ".", "/"}]
-    return list(path.parts[-len(parts) :]) == parts
+def _num_shared(path: Path, wanted: PurePosixPath) -> int:
+    """How many names, from the last on, the two paths share."""
+    pairs = zip(reversed(path.parts), reversed(wanted.parts), strict=False)
+    return next((n for n, (one, other) in enumerate(pairs) if one != other), len(wanted.parts))

@@ -1,7 +1,8 @@
 """Picture: one labelled image on its way into another format, as class map and as shapes."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +19,12 @@ from ..core.labels import IGNORE, LabelMap, LabelSpec
 from .annotation import BACKGROUND_NAMES, IGNORED, Annotation
 from .dataset import Dataset
 from .images import image_size
+from .mapping import Mapping
 from .scan import Entry
 from .shapes.drawing import Drawing, Shape, order
 from .shapes.raster import Crop, Raster, crop_of, fill
 
-Record = Mapping[str, Any]
+Record = AnyMapping[str, Any]
 """What `finish` must know of one image, as JSON."""
 
 
@@ -35,7 +37,7 @@ class Written:
     """
 
     record: Record = field(default_factory=dict)
-    lost: Mapping[str, int] = field(default_factory=dict)
+    lost: AnyMapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,11 +45,12 @@ class Picture:
     """One image of a data set.
 
     `background` is the class that is left undrawn in formats of shapes, None where all that
-    is undrawn is IGNORE.
+    is undrawn is IGNORE. `before_HW` are the labels before a mapping of classes.
     """
 
     entry: Entry
     codec: LabelCodec
+    before_HW: LabelMap
     labels_HW: LabelMap
     background: int | None
 
@@ -106,8 +109,8 @@ class Picture:
                 yield Shape(label=self.spec.names[value], masks=(crop_of(inside_HW),))
 
 
-def open_picture(dataset: Dataset, index: int) -> Picture:
-    """The image at one place of a data set.
+def open_picture(dataset: Dataset, index: int, mapping: Mapping | None = None) -> Picture:
+    """The image at one place of a data set, in the classes of `mapping`.
 
     Raises:
         DataError: It has no labels, or they are of another size.
@@ -119,11 +122,13 @@ def open_picture(dataset: Dataset, index: int) -> Picture:
             f"{entry.image}: image is {image_size(entry.image)} (H, W), labels are "
             f"{labels_HW.shape}; `maskwright check` lists all such"
         )
+    codec = dataset.codec if mapping is None else mapping.codec(dataset.codec)
     return Picture(
         entry=entry,
-        codec=dataset.codec,
-        labels_HW=labels_HW,
-        background=background_of(dataset.codec),
+        codec=codec,
+        before_HW=labels_HW,
+        labels_HW=labels_HW if mapping is None else mapping.table[labels_HW],
+        background=background_of(codec),
     )
 
 

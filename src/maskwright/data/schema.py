@@ -54,11 +54,13 @@ Raw = Annotated[_Number | str, BeforeValidator(_raw_value)]
 Channel = Annotated[int, Field(ge=0, le=255)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A piece of a file of ours: an unknown key is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ClassEntry(_Strict):
+class ClassEntry(Strict):
     """One class; `raw` is its index where left out, `color` the Pascal VOC colour."""
 
     name: str
@@ -67,7 +69,7 @@ class ClassEntry(_Strict):
     raw: tuple[Raw, ...] | None = None
 
 
-class CodecEntry(_Strict):
+class CodecEntry(Strict):
     """What a stored pixel is, and which values nobody learns from."""
 
     pixels: Pixels | None = None
@@ -84,7 +86,7 @@ class CodecEntry(_Strict):
 NOT_SAID = CodecEntry()
 
 
-class DatasetFile(_Strict):
+class DatasetFile(Strict):
     """A whole dataset.yaml; `annotators` are folders of masks by one person each."""
 
     version: Literal[1] = 1

@@ -1,0 +1,115 @@
+"""Polygons become the pixels that each tool gives them."""
+
+import numpy as np
+import pycocotools.mask as peer
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, ImageDraw
+
+from maskwright.data.shapes.raster import Crop, clipped, crop_of, fill, united
+
+RASTERS = ("center", "coco", "pillow")
+SQUARE = np.array([[2, 2], [8, 2], [8, 8], [2, 8]], np.float64)
+BOW_TIE = np.array([[0, 0], [10, 10], [10, 0], [0, 10]], np.float64)
+
+sides = st.integers(1, 40)
+rings = st.integers(3, 9).flatmap(
+    lambda n: arrays(
+        np.float64, (n, 2), elements=st.floats(-20, 60, width=32) | st.integers(-20, 60)
+    )
+)
+
+
+@pytest.mark.parametrize(("raster", "area"), [("center", 36), ("coco", 36), ("pillow", 49)])
+def test_a_square_has_the_pixels_that_the_tool_gives_it(raster, area):
+    crop = fill([SQUARE], (12, 12), raster)
+    assert (crop.top, crop.left, crop.area_px) == (2, 2, area)
+    assert crop.inside_hw.all()
+
+
+@pytest.mark.parametrize(("raster", "area"), [("center", 50), ("coco", 50), ("pillow", 71)])
+def test_a_bow_tie_has_two_wings(raster, area):
+    assert fill([BOW_TIE], (12, 12), raster).area_px == area
+
+
+def test_a_ring_inside_another_is_a_hole_by_centres_and_filled_by_the_others():
+    hole = np.array([[4, 4], [6, 4], [6, 6], [4, 6]], np.float64)
+    areas = [fill([SQUARE, hole], (12, 12), raster).area_px for raster in RASTERS]
+    assert areas == [32, 36, 49]
+
+
+@given(ring=rings, height=sides, width=sides)
+def test_coco_is_pycocotools(ring, height, width):
+    ours_HW = fill([ring], (height, width), "coco").whole((height, width))
+    (theirs,) = peer.frPyObjects([ring.ravel().tolist()], height, width)
+    np.testing.assert_array_equal(ours_HW, peer.decode(theirs).astype(bool))
+
+
+@given(ring=rings, height=sides, width=sides)
+def test_pillow_is_image_draw(ring, height, width):
+    canvas = Image.new("L", (width, height))
+    corners = [(x, y) for x, y in ring.tolist()]
+    ImageDraw.Draw(canvas).polygon(corners, outline=1, fill=1)
+    ours_HW = fill([ring], (height, width), "pillow").whole((height, width))
+    np.testing.assert_array_equal(ours_HW, np.array(canvas, bool))
+
+
+@settings(max_examples=40)
+@given(polygon=st.lists(rings, min_size=1, max_size=2), height=sides, width=sides)
+def test_center_is_the_even_odd_rule_at_every_centre(polygon, height, width):
+    wanted_HW = np.zeros((height, width), bool)
+    for row in range(height):
+        for column in range(width):
+            wanted_HW[row, column] = inside(polygon, column + 0.5, row + 0.5)
+    ours_HW = fill(polygon, (height, width), "center").whole((height, width))
+    np.testing.assert_array_equal(ours_HW, wanted_HW)
+
+
+def inside(polygon, x, y):
+    """Whether a ray to the left meets the rings an odd number of times."""
+    odd = False
+    for ring in polygon:
+        for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+            if (y0 <= y) != (y1 <= y):
+                odd ^= np.ceil(x0 + (y - y0) * ((x1 - x0) / (y1 - y0)) - 0.5) <= x - 0.5
+    return odd
+
+
+@pytest.mark.parametrize("raster", RASTERS)
+def test_what_lies_beside_the_image_is_cut(raster):
+    for shift in (-100, 100, -6.5, 9.5):
+        whole = fill([SQUARE + 200 + shift], (500, 500), raster).whole((500, 500))
+        cut = fill([SQUARE + shift], (12, 12), raster).whole((12, 12))
+        np.testing.assert_array_equal(cut, whole[200:212, 200:212])
+
+
+@pytest.mark.parametrize("raster", RASTERS)
+@pytest.mark.parametrize("corners", [[], [[3, 3]], [[3, 3], [3, 3], [3, 3]]])
+def test_no_area_is_no_error(raster, corners):
+    ring = np.array(corners, np.float64).reshape(-1, 2)
+    assert fill([ring], (8, 8), raster).area_px <= 1
+    assert fill([], (8, 8), raster).area_px == 0
+
+
+def test_a_one_pixel_line_is_kept_by_pillow_alone():
+    line = np.array([[1, 3], [6, 3], [6, 3]], np.float64)
+    assert [fill([line], (8, 8), raster).area_px for raster in RASTERS] == [0, 0, 6]
+
+
+@given(arrays(np.bool_, st.tuples(sides, sides)))
+def test_a_crop_is_the_mask(inside_HW):
+    crop = crop_of(inside_HW)
+    np.testing.assert_array_equal(crop.whole(inside_HW.shape), inside_HW)
+    assert crop.area_px == inside_HW.sum()
+
+
+def test_pieces_are_united_and_cut_at_the_border():
+    one = Crop(1, 1, np.ones((2, 2), bool))
+    other = Crop(2, 2, np.ones((3, 1), bool))
+    both = united([one, other])
+    assert (both.top, both.left, both.area_px) == (1, 1, 6)
+    cut = clipped(Crop(-1, 4, np.ones((3, 3), bool)), (6, 6))
+    assert (cut.top, cut.left, cut.inside_hw.shape) == (0, 4, (2, 2))
+    assert clipped(Crop(9, 9, np.ones((3, 3), bool)), (6, 6)).area_px == 0

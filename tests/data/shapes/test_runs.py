@@ -1,0 +1,65 @@
+"""Run lengths are COCO's, and wrong ones are refused before a pixel is made."""
+
+import numpy as np
+import pycocotools.mask as peer
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from maskwright.core.errors import DataError
+from maskwright.data.shapes.runs import from_text, mask_of, runs_of, to_text
+
+M = np.array([[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]])
+COUNTS = [5, 3, 1, 1, 1, 1, 1, 3, 6, 2]
+masks = arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
+
+
+def test_the_golden_vector():
+    counts = runs_of(M.T.astype(bool).ravel())
+    assert counts.tolist() == COUNTS
+    assert to_text(counts) == "531N00025O"
+    assert from_text("531N00025O", where="a").tolist() == COUNTS
+    np.testing.assert_array_equal(mask_of(counts, (6, 4), where="a").T, M)
+
+
+@given(masks)
+def test_the_text_is_that_of_pycocotools(mask_HW):
+    counts = runs_of(mask_HW.T.ravel())
+    text = peer.encode(np.asfortranarray(mask_HW.astype(np.uint8)))["counts"]
+    assert to_text(counts) == text.decode()
+    assert from_text(text, where="a").tolist() == counts.tolist()
+    np.testing.assert_array_equal(mask_of(counts, mask_HW.T.shape, where="a").T, mask_HW)
+
+
+@given(st.lists(st.integers(0, 1 << 31), max_size=12))
+def test_any_counts_survive_the_text(counts):
+    assert from_text(to_text(np.array(counts, np.int64)), where="a").tolist() == counts
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([5, 3], r"a\.json: run lengths add up to 8, the mask has 4 x 6 = 24 pixels"),
+        ([-1, 25], r"a\.json: a run length is outside 0\.\.24"),
+        ([10**9, 1], r"a\.json: a run length is outside 0\.\.24"),
+        ([], r"a\.json: run lengths add up to 0"),
+    ],
+)
+def test_counts_that_do_not_fit_are_refused(counts, message):
+    with pytest.raises(DataError, match=message):
+        mask_of(np.array(counts, np.int64), (4, 6), where="a.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("53\n", "no COCO string"),
+        ("53\u00e9", "no COCO string"),
+        ("53o", "break off"),
+        ("o" * 9 + "0", "more than 35 bits"),
+    ],
+)
+def test_text_that_is_none_is_refused(text, message):
+    with pytest.raises(DataError, match=f"a.json.*{message}"):
+        from_text(text, where="a.json")
