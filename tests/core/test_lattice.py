@@ -1,5 +1,7 @@
 """The lattice holds each point between its vertices, and its blur is nearly a Gaussian."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from maskwright.core.lattice import lattice_of
 
 
 @pytest.fixture(params=(1, 2, 3, 5))
-def features_DN(request):
+def cloud(request):
     rng = np.random.default_rng(request.param)
     return (rng.random((request.param, 700)) * 6).astype(np.float32)
 
@@ -27,9 +29,9 @@ def _share_under_gaussian(features_DN, values_N):
     return weight_NN @ values_N / weight_NN.sum(axis=1)
 
 
-def test_weights_are_barycentric(features_DN):
-    lattice = lattice_of(features_DN)
-    assert lattice.weight_AN.shape == (len(features_DN) + 1, features_DN.shape[1])
+def test_weights_are_barycentric(cloud):
+    lattice = lattice_of(cloud)
+    assert lattice.weight_AN.shape == (len(cloud) + 1, cloud.shape[1])
     assert lattice.weight_AN.min() >= -1e-6
     np.testing.assert_allclose(lattice.weight_AN.sum(axis=0), 1, atol=1e-6)
 
@@ -42,8 +44,8 @@ def test_points_of_one_place_share_their_vertices_and_others_their_own_order():
     assert not set(vertex_AN[:, 0]) & set(vertex_AN[:, 2])
 
 
-def test_after_undoes_before(features_DN):
-    lattice = lattice_of(features_DN)
+def test_after_undoes_before(cloud):
+    lattice = lattice_of(cloud)
     num_vertices = lattice.before_AM.shape[1] - 1
     for before_M, after_M in zip(lattice.before_AM, lattice.after_AM, strict=True):
         known = np.flatnonzero(after_M[:-1] < num_vertices)
@@ -61,16 +63,16 @@ def test_a_vertex_and_its_neighbour_are_one_step_apart():
         for m in range(lattice.before_AM.shape[1] - 1)
     ]
     order = np.argsort(mean)
-    for here, there in zip(order[:-1], order[1:], strict=True):
+    for here, there in pairwise(order):
         neighbours = {*lattice.before_AM[:, here], *lattice.after_AM[:, here]}
         assert there in neighbours
 
 
-def test_both_kernels_give_the_same_numbers(features_DN):
+def test_both_kernels_give_the_same_numbers(cloud):
     rng = np.random.default_rng(0)
-    lattice = lattice_of(features_DN)
+    lattice = lattice_of(cloud)
     for num_planes in (1, 3, 4, 9):
-        planes_KN = rng.random((num_planes, features_DN.shape[1])).astype(np.float32)
+        planes_KN = rng.random((num_planes, cloud.shape[1])).astype(np.float32)
         found = []
         for one in _all_kernels():
             found.append(planes_KN.copy())
@@ -99,5 +101,5 @@ def test_a_dense_cloud_is_averaged_nearly_as_under_the_gaussian():
 
 
 def test_points_too_far_apart_to_be_numbered_are_refused():
-    with pytest.raises(ConfigError, match="too narrow for this image.*use wider ones"):
+    with pytest.raises(ConfigError, match=r"too narrow for this image.*use wider ones"):
         lattice_of(np.full((5, 3), 1e6, np.float32))
