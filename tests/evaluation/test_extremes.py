@@ -16,8 +16,8 @@ from maskwright.evaluation.extremes import (
     PANELS,
     WRONG_RGB,
     Extremes,
+    Shown,
     marked,
-    picture,
 )
 
 PALETTE = LabelSpec.of_names(("a", "b")).palette
@@ -60,7 +60,8 @@ def opened(content):
 def test_the_panels_show_truth_prediction_and_error():
     truth = np.array([[0, 0, 1, IGNORE]], np.uint8).repeat(8, 0).repeat(8, 1)
     predicted = np.array([[0, 1, 1, 1]], np.uint8).repeat(8, 0).repeat(8, 1)
-    panels = picture(truth, predicted, PALETTE, np.full((8, 32, 3), 90, np.uint8))
+    photograph = np.full((8, 32, 3), 90, np.uint8)
+    panels = Shown.of(truth, predicted, photograph).panels(PALETTE)
     assert tuple(panels) == PANELS
     centres = slice(4, None, 8)
     truth_shown = opened(panels["truth"])[4, centres].tolist()
@@ -104,7 +105,7 @@ def test_a_sample_without_labels_is_no_candidate():
 @pytest.mark.parametrize("size_HW", [(1000, 10), (10, 2000), (1, 1)])
 def test_large_images_are_shown_small(size_HW):
     one = sample("k", *size_HW)
-    panels = picture(one.labels_HW, one.labels_HW, PALETTE, one.image_HWC)
+    panels = Shown.of(one.labels_HW, one.labels_HW, one.image_HWC).panels(PALETTE)
     shapes = {opened(content).shape for content in panels.values()}
     assert len(shapes) == 1
     assert max(shapes.pop()) <= 960

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ..core.confusion import Confusion
 from ..core.display import indexed_png, jpeg
 from ..core.errors import DataError, MaskwrightError
-from ..core.labels import IGNORE, LabelMap, LabelSpec
+from ..core.labels import IGNORE, LabelMap
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
 from ..metrics import region
 from .compare_read import Pair, Side
-from .extremes import IGNORED_RGB, WRONG_RGB, marked, shown_size, smaller
+from .extremes import IGNORED_RGB, WRONG_RGB, marked, panel_colors, shown_size, smaller
 
 LOST_RGB = WRONG_RGB
 GAINED_RGB = (0, 114, 178)
@@ -80,7 +80,7 @@ def _panels(
     truth_HW = maps[0][1]
     size_hw = shown_size(truth_HW.shape)
     a_hw, b_hw, truth_hw = (smaller(m, size_hw) for m in (maps[0][0], maps[1][0], truth_HW))
-    colors = _palette(pair.a.labels)
+    colors = panel_colors(pair.a.labels.palette)
     return {
         "truth": indexed_png(truth_hw, colors),
         "A": indexed_png(a_hw, colors),
@@ -102,12 +102,6 @@ def _read_as_counted(
     if any((counts[n] != side.counts[n][place]).any() for n in ("truth", "predicted", "hit")):
         raise DataError(f"{key!r} has changed since {side.folder} was written")
     return predicted_HW, truth_HW
-
-
-def _palette(labels: LabelSpec) -> NDArray[np.uint8]:
-    colors = labels.palette
-    colors[IGNORE] = IGNORED_RGB
-    return colors
 
 
 def _changed(

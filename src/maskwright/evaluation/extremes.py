@@ -39,22 +39,23 @@ class Extremes:
     _seen: int = 0
 
     def add(self, sample: Sample, predicted_HW: LabelMap, miou: float) -> None:
-        """Consider one image; NaN (every pixel ignored) is no candidate."""
+        """`add_maps` of a sample and its photograph."""
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
-        self._consider(
-            sample.key, miou, maps=(sample.labels_HW, predicted_HW), image_HWC=sample.image_HWC
+        self.add_maps(
+            sample.key, sample.labels_HW, predicted_HW, miou, image_HWC=sample.image_HWC
         )
 
     def add_maps(
-        self, key: str, truth_HW: LabelMap, predicted_HW: LabelMap, miou: float
+        self,
+        key: str,
+        truth_HW: LabelMap,
+        predicted_HW: LabelMap,
+        miou: float,
+        *,
+        image_HWC: Image | None = None,
     ) -> None:
-        """`add` where there is no photograph: the errors lie on the shapes of truth."""
-        self._consider(key, miou, maps=(truth_HW, predicted_HW), image_HWC=None)
-
-    def _consider(
-        self, key: str, miou: float, *, maps: tuple[LabelMap, LabelMap], image_HWC: Image | None
-    ) -> None:
+        """Consider one image; NaN (every pixel ignored) is no candidate."""
         self._seen += 1
         if math.isnan(miou):
             return
@@ -62,7 +63,7 @@ class Extremes:
         sides = [s for s in sides if len(s[0]) < self.num_kept or s[1] > s[0][0][0]]
         if not sides:
             return
-        kept = {"key": key, "miou": miou, "shown": _Shown.of(*maps, image_HWC)}
+        kept = {"key": key, "miou": miou, "shown": Shown.of(truth_HW, predicted_HW, image_HWC)}
         for heap, goodness in sides:
             push = heapq.heappush if len(heap) < self.num_kept else heapq.heappushpop
             push(heap, (goodness, -self._seen, kept))
@@ -81,19 +82,9 @@ class Extremes:
         )
 
 
-def picture(
-    truth_HW: LabelMap, predicted_HW: LabelMap, palette: Rgb, image_HWC: Image | None = None
-) -> dict[str, bytes]:
-    """The panels of one image as JPEG (photograph, error) and palette PNG files.
-
-    At most 960 px a side. Without a photograph there is no panel `image`.
-    """
-    return _Shown.of(truth_HW, predicted_HW, image_HWC).panels(palette)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class _Shown:
-    """One image in the size of its panels; encoded only once it is sure to be shown."""
+class Shown:
+    """One image at most 960 px a side; encoded only once it is sure to be shown."""
 
     truth_hw: LabelMap
     predicted_hw: LabelMap
@@ -101,8 +92,9 @@ class _Shown:
 
     @classmethod
     def of(
-        cls, truth_HW: LabelMap, predicted_HW: LabelMap, image_HWC: Image | None
-    ) -> "_Shown":
+        cls, truth_HW: LabelMap, predicted_HW: LabelMap, image_HWC: Image | None = None
+    ) -> "Shown":
+        """From maps, and the photograph if there is one, of any size."""
         size_hw = shown_size(truth_HW.shape)
         image_hw3 = None
         if image_HWC is not None:
@@ -113,8 +105,11 @@ class _Shown:
         return cls(smaller(truth_HW, size_hw), smaller(predicted_HW, size_hw), image_hw3)
 
     def panels(self, palette: Rgb) -> dict[str, bytes]:
-        colors = palette.copy()
-        colors[IGNORE] = IGNORED_RGB
+        """JPEG (photograph, error) and palette PNG files.
+
+        Without a photograph there is no panel `image`, and errors lie on the shapes of truth.
+        """
+        colors = panel_colors(palette)
         panels = {
             "truth": indexed_png(self.truth_hw, colors),
             "prediction": indexed_png(self.predicted_hw, colors),
@@ -127,6 +122,13 @@ class _Shown:
         wrong_hw = self.truth_hw != self.predicted_hw
         marks = {WRONG_RGB: wrong_hw, IGNORED_RGB: self.truth_hw == IGNORE}
         return panels | {"error": jpeg(marked(ground_hw3, marks))}
+
+
+def panel_colors(palette: Rgb) -> Rgb:
+    """`palette` with the colour that ignored pixels have on pages."""
+    colors = palette.copy()
+    colors[IGNORE] = IGNORED_RGB
+    return colors
 
 
 def marked(
