@@ -16,7 +16,9 @@ def register(app: typer.Typer) -> None:
 def convert(
     source: Annotated[
         Path,
-        typer.Argument(metavar="SRC", help="A folder of any format, or its dataset.yaml."),
+        typer.Argument(
+            metavar="SRC", help="A folder of any format, its dataset.yaml, a ZIP or a TAR."
+        ),
     ],
     target: Annotated[Path, typer.Argument(metavar="DST", help="A new folder.")],
     *,
@@ -36,12 +38,12 @@ def convert(
 ) -> None:
     """Write the data set SRC in another format; ends with an account of what was lost."""
     from ..data.convert import convert as run
-    from ..data.dataset import open_as_is
+    from ..data.dataset import opened_as_is
 
     console = Console(as_json=as_json, quiet=quiet)
-    dataset = open_as_is(source, form=form, progress=console.progress)
-    account = run(
-        dataset, target, to=to, classes=classes, verify=verify, progress=console.progress
-    )
+    with opened_as_is(source, form=form, progress=console.progress) as dataset:
+        account = run(
+            dataset, target, to=to, classes=classes, verify=verify, progress=console.progress
+        )
     console.result(account.to_json())
     console.say(account.to_text())

@@ -4,7 +4,7 @@ It streams: what is kept of an image is its name, its size and sixteen bytes of 
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from . import splitfile
+from .archive import unpacked
 from .audit_text import render
 from .duplicates import Looks, find_duplicates
 from .findings import Finding, Findings
@@ -97,13 +98,19 @@ class Audit:
 
 
 def audit(path: str | Path, progress: Progress = silent) -> Audit:
-    """Look at every file of the data at `path`, a folder or its dataset.yaml.
+    """Look at every file of the data at `path`, a folder, its dataset.yaml or an archive.
 
     Raises:
         DataError: There is nothing to look at: no such folder, no images, no masks.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
-    found = locate(Path(path))
+    with unpacked(Path(path)) as folder:
+        found = _audit(folder, progress)
+        return found if folder == Path(path) else replace(found, root=Path(path))
+
+
+def _audit(path: Path, progress: Progress) -> Audit:
+    found = locate(path)
     findings = Findings(found.root)
     codec, label_notes = _codec(found, findings, progress)
     entries, split_notes = _entries(found, codec, findings, progress)

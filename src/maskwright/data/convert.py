@@ -22,7 +22,7 @@ from ..core.progress import Progress, silent
 from . import splitfile
 from .account import Account, Agreement
 from .annotation import Annotation
-from .dataset import Dataset, open_as_is
+from .dataset import Dataset, open_as_is, opened_as_is
 from .journal import Journal
 from .mapping import Mapping, read_mapping
 from .picture import Picture, background_of, open_picture
@@ -49,7 +49,7 @@ def convert(
     verify: bool = False,
     progress: Progress = silent,
 ) -> Account:
-    """Write the data set `source` (a folder, its dataset.yaml, or opened) to `target` as `to`.
+    """Write the data set `source` (a folder, an archive of one, or opened) to `target` as `to`.
 
     `classes` is a mapping file (`data/mapping.py`). `verify` reads the result back and counts
     the pixels that differ.
@@ -59,12 +59,14 @@ def convert(
         ConfigError: There is no such format, it cannot be written, or the mapping is wrong.
         OutputError: `target` exists, or cannot be written.
     """
-    target, part = Path(target), _writer(to)
+    if not isinstance(source, Dataset):
+        with opened_as_is(source, progress=progress) as dataset:
+            return convert(
+                dataset, target, to=to, classes=classes, verify=verify, progress=progress
+            )
+    target, part, dataset = Path(target), _writer(to), source
     if target.exists():
         raise OutputError(f"{target}: exists already; give a new folder or remove it")
-    dataset = source
-    if not isinstance(dataset, Dataset):
-        dataset = open_as_is(dataset, progress=progress)
     mapping = None if classes is None else read_mapping(classes, dataset.spec)
     work = _Conversion(dataset, part, mapping)
     staging = target.with_name(f".{target.name}.partial")

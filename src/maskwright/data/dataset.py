@@ -6,6 +6,8 @@ fix. What it had to infer it says in `Dataset.notes` and writes to dataset.yaml 
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +22,7 @@ from ..core.progress import Progress, silent
 from ..core.sample import Sample
 from . import splitfile
 from .annotation import file_of
+from .archive import unpacked
 from .images import read_image
 from .locate import locate
 from .refuse import refuse_gaps
@@ -121,6 +124,16 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> Dataset:
         format=str(found.document.format),
         notes=(*found.scan.notes, *label_notes, *split_notes),
     )
+
+
+@contextmanager
+def opened_as_is(
+    path: str | Path, *, form: str | None = None, progress: Progress = silent
+) -> Iterator[Dataset]:
+    """As `open_as_is`, of an archive too, which is unpacked as long as the block lasts."""
+    with unpacked(Path(path)) as folder:
+        dataset = open_as_is(folder, form=form, progress=progress)
+        yield dataset if folder == Path(path) else replace(dataset, root=Path(path))
 
 
 def open_as_is(
