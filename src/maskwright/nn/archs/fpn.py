@@ -1,11 +1,9 @@
 """Feature pyramid with a semantic head, Kirillov et al. 2019 (arXiv:1901.02446), figure 3."""
 
-from typing import cast
-
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
 
 GOOD_FOR = "Thin and small things in a given time; what the plan takes."
@@ -26,15 +24,12 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
-    smp = quiet_smp()
-    network = smp.FPN(
+    return library_network(
+        quiet_smp().FPN,
         encoder,
-        encoder_weights=None,
+        in_channels,
+        num_classes,
         decoder_pyramid_channels=config.pyramid_channels,
         decoder_segmentation_channels=config.decoder_channels,
         decoder_dropout=config.dropout,
-        in_channels=in_channels,
-        classes=num_classes,
     )
-    bear_lone_values(network)
-    return cast("nn.Module", network)

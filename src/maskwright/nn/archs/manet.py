@@ -1,11 +1,9 @@
 """MA-Net, Fan et al. 2020 (doi:10.1109/ACCESS.2020.3025372): attention to places and scales."""
 
-from typing import cast
-
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
 
 GOOD_FOR = "Organs and other shapes whose parts explain each other; medical images."
@@ -26,14 +24,11 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`."""
-    smp = quiet_smp()
-    network = smp.MAnet(
+    return library_network(
+        quiet_smp().MAnet,
         encoder,
-        encoder_weights=None,
+        in_channels,
+        num_classes,
         decoder_channels=config.decoder_channels,
         decoder_pab_channels=config.attention_channels,
-        in_channels=in_channels,
-        classes=num_classes,
     )
-    bear_lone_values(network)
-    return cast("nn.Module", network)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from maskwright.nn.blocks.conv import zeros_first
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
 
 GOOD_FOR = "Large and small objects in one image, with a light decoder."
@@ -25,17 +25,15 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`."""
-    smp = quiet_smp()
-    network = smp.PAN(
+    network: Any = library_network(
+        quiet_smp().PAN,
         encoder,
-        encoder_weights=None,
+        in_channels,
+        num_classes,
         encoder_output_stride=config.output_stride,
         decoder_channels=config.decoder_channels,
-        in_channels=in_channels,
-        classes=num_classes,
     )
     network.decoder.fpa = PyramidAttention(network.decoder.fpa)
-    bear_lone_values(network)
     return cast("nn.Module", network)
 
 

@@ -3,12 +3,10 @@
 With the encoders mit_b0 ... mit_b5 it is the paper's network SegFormer-B0 ... B5.
 """
 
-from typing import cast
-
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
 
 WIDE = ("mit_b2", "mit_b3", "mit_b4", "mit_b5")
@@ -26,14 +24,11 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
-    smp = quiet_smp()
-    network = smp.Segformer(
+    return library_network(
+        quiet_smp().Segformer,
         encoder,
-        encoder_weights=None,
+        in_channels,
+        num_classes,
         decoder_segmentation_channels=config.decoder_channels
         or (768 if encoder in WIDE else 256),
-        in_channels=in_channels,
-        classes=num_classes,
     )
-    bear_lone_values(network)
-    return cast("nn.Module", network)

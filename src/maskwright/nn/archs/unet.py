@@ -1,11 +1,9 @@
 """U-Net, Ronneberger et al. 2015 (arXiv:1505.04597), on any encoder of five stages."""
 
-from typing import cast
-
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
 
 GOOD_FOR = "Small objects and sharp borders, where there is time to learn them."
@@ -21,13 +19,10 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`."""
-    smp = quiet_smp()
-    network = smp.Unet(
+    return library_network(
+        quiet_smp().Unet,
         encoder,
-        encoder_weights=None,
+        in_channels,
+        num_classes,
         decoder_channels=config.decoder_channels,
-        in_channels=in_channels,
-        classes=num_classes,
     )
-    bear_lone_values(network)
-    return cast("nn.Module", network)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.library import library_network
 from maskwright.nn.blocks.resize import enlarged
 from maskwright.nn.encoders import quiet_smp
 
@@ -29,15 +29,13 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`."""
-    smp = quiet_smp()
-    network = smp.UnetPlusPlus(
+    network = library_network(
+        quiet_smp().UnetPlusPlus,
         encoder,
-        encoder_weights=None,
+        in_channels,
+        num_classes,
         decoder_channels=config.decoder_channels,
-        in_channels=in_channels,
-        classes=num_classes,
     )
-    bear_lone_values(network)
     return Nested(network, num_classes, aux_weight=config.aux_weight)
 
 

@@ -1,11 +1,11 @@
 """UPerNet, Xiao et al. 2018 (arXiv:1807.10221): a pyramid of features over pooled context."""
 
-from typing import cast
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.library import library_network
 from maskwright.nn.blocks.pooling import RegionMean
 from maskwright.nn.encoders import quiet_smp
 
@@ -22,15 +22,13 @@ class Config(BaseModel):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
-    smp = quiet_smp()
-    network = smp.UPerNet(
+    network: Any = library_network(
+        quiet_smp().UPerNet,
         encoder,
-        encoder_weights=None,
+        in_channels,
+        num_classes,
         decoder_channels=config.decoder_channels,
-        in_channels=in_channels,
-        classes=num_classes,
     )
     for block in network.decoder.psp.blocks:
         block[0] = RegionMean(block[0].output_size)
-    bear_lone_values(network)
     return cast("nn.Module", network)
