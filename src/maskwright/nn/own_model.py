@@ -16,20 +16,15 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import nn
 
 from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import ConfigError
+from maskwright.nn.blocks.no_choices import NoChoices
 
 DIGEST_LENGTH = 12
 _ADMITTED: dict[tuple[str, str], "OwnPart"] = {}
-
-
-class NoChoices(BaseModel):
-    """The settings of a network that has none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True)

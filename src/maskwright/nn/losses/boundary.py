@@ -9,18 +9,12 @@ regional loss, as the paper does, from a weight of 0 or 0.01 upwards ("dice + 0.
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.border_distance import border_distance
+from maskwright.nn.blocks.no_choices import NoChoices as Config
 from maskwright.nn.blocks.soft_counts import mean_of_all, one_hot
-
-
-class Config(BaseModel):
-    """Nothing to choose."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def build(

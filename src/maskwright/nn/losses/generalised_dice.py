@@ -6,16 +6,10 @@ pixel in the batch, whose weight would be infinite, is left out.
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from maskwright.nn.blocks.no_choices import NoChoices as Config
 from maskwright.nn.blocks.soft_counts import soft_counts
-
-
-class Config(BaseModel):
-    """Nothing to choose."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def build(

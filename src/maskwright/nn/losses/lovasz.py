@@ -7,17 +7,11 @@ classes present in truth.
 from collections.abc import Callable
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
+from maskwright.nn.blocks.no_choices import NoChoices as Config
 from maskwright.nn.blocks.soft_counts import mean_of_present, one_hot
-
-
-class Config(BaseModel):
-    """Nothing to choose."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def build(

@@ -6,19 +6,13 @@ A class that fills all valid pixels has no coefficient (0 / 0): it counts as 0, 
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from maskwright.nn.blocks.no_choices import NoChoices as Config
 from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
 
 LEAST_SPREAD = 1e-12
 """Of a product of four shares of the pixels, below which a coefficient counts as 0 / 0."""
-
-
-class Config(BaseModel):
-    """Nothing to choose."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def build(
