@@ -55,7 +55,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "crop_px": {"magnetic_tile": (224, 224), "streets": STREET_HW},
     },
     "reduced": {
-        "steps": {"magnetic_tile": 180, "streets": 150},
+        "steps": {"magnetic_tile": 120, "streets": 75},
         "crop_px": {"magnetic_tile": (128, 128), "streets": STREET_HW},
     },
 }
