@@ -1,14 +1,13 @@
 """BiSeNet V2, Yu et al. 2020 (arXiv:2004.02147): a wide shallow branch, a deep narrow one."""
 
-from collections.abc import Sequence
-
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from maskwright.nn.blocks.conv import Norm, conv, conv_norm, conv_norm_relu, score_head
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.conv import Norm, conv, conv_norm, conv_norm_relu
+from maskwright.nn.blocks.deep_supervision import DeeplySupervised
+from maskwright.nn.blocks.heads import score_head
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 
@@ -39,12 +38,11 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return BiSeNetV2(config, in_channels, num_classes)
 
 
-class BiSeNetV2(nn.Module):
+class BiSeNetV2(DeeplySupervised):
     """Table 1 of the paper."""
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.aux_weight = config.aux_weight
+        super().__init__(config.aux_weight)
         self.details = nn.Sequential(
             conv_norm_relu(in_channels, 64, stride=2),
             conv_norm_relu(64, 64),
@@ -72,12 +70,6 @@ class BiSeNetV2(nn.Module):
             return logits_BKHW
         heads = zip(self.aux_heads, levels[1:], strict=True)
         return logits_BKHW, *(head(level) for head, level in heads)
-
-    def loss(
-        self, outputs: Sequence[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss
-    ) -> Tensor:
-        """The contract of `nn.archs`."""
-        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
 
 
 class Stem(nn.Module):

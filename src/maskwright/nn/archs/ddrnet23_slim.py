@@ -3,17 +3,17 @@
 Table 1 of the paper; DDRNet-23 is `channels` 64 and `head_channels` 128.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, pre_normed_head, zeros_first
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.conv import conv_norm, zeros_first
+from maskwright.nn.blocks.deep_supervision import DeeplySupervised
+from maskwright.nn.blocks.heads import pre_normed_head
 from maskwright.nn.blocks.pooled_context import SerialContext
-from maskwright.nn.blocks.residual import basic, bottleneck, stage
+from maskwright.nn.blocks.residual import basic, bottleneck, stage, stem
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 
 ENCODERS = ("own",)
@@ -41,21 +41,13 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return DDRNet(config, in_channels, num_classes)
 
 
-class DDRNet(nn.Module):
+class DDRNet(DeeplySupervised):
     """`low` falls to stride 64, `high` stays at stride 8."""
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
-        super().__init__()
+        super().__init__(config.aux_weight)
         c = config.channels
-        self.aux_weight = config.aux_weight
-        self.stem = nn.Sequential(
-            conv_norm_relu(in_channels, c, stride=2),
-            conv_norm_relu(c, c, stride=2),
-            stage(basic, (c, c), 2),
-            nn.ReLU(),
-            stage(basic, (c, 2 * c), 2, stride=2),
-            nn.ReLU(),
-        )
+        self.stem = stem(in_channels, c)
         self.fusion3 = Fusion(2 * c, 4 * c, high=2 * c)
         self.fusion4 = Fusion(4 * c, 8 * c, high=2 * c)
         self.high5 = stage(bottleneck, (2 * c, 4 * c), 1)
@@ -78,12 +70,6 @@ class DDRNet(nn.Module):
         if not (self.training and self.aux_weight):
             return logits_BKHW
         return logits_BKHW, self.aux_head(high3)
-
-    def loss(
-        self, outputs: Sequence[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss
-    ) -> Tensor:
-        """The contract of `nn.archs`."""
-        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
 
 
 class Fusion(nn.Module):

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.dilated_vgg import dilate_vgg
 from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.blocks.resize import enlarged
+from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected
 from maskwright.nn.encoders import quiet_smp
 
 STRIDE = 8
@@ -43,15 +43,8 @@ class LargeFOV(nn.Module):
         super().__init__()
         self.encoder: nn.Module = encoder
         width, rate = config.decoder_channels, config.rate
-        self.head = nn.Sequential(
-            nn.Conv2d(encoder.out_channels[-1], width, 3, padding=rate, dilation=rate),
-            nn.ReLU(),
-            nn.Dropout2d(config.dropout),
-            nn.Conv2d(width, width, 1),
-            nn.ReLU(),
-            nn.Dropout2d(config.dropout),
-            nn.Conv2d(width, num_classes, 1),
-        )
+        wide = nn.Conv2d(encoder.out_channels[-1], width, 3, padding=rate, dilation=rate)
+        self.head = fully_connected(wide, num_classes, config.dropout)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, K, H, W)."""

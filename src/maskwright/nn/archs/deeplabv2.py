@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
-from maskwright.nn.blocks.dilated_vgg import dilate_vgg
+from maskwright.nn.blocks.deep_supervision import DeeplySupervised
 from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected
 from maskwright.nn.encoders import quiet_smp
 
 STRIDE = 8
@@ -70,27 +70,18 @@ def _branch(config: Config, in_channels: int, num_classes: int, rate: int) -> nn
 
 def _vgg_branch(config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:
     """The fully connected layers of VGG16, at one rate."""
-    width = config.decoder_channels
-    return nn.Sequential(
-        nn.Conv2d(in_channels, width, 3, padding=rate, dilation=rate),
-        nn.ReLU(),
-        nn.Dropout2d(config.dropout),
-        nn.Conv2d(width, width, 1),
-        nn.ReLU(),
-        nn.Dropout2d(config.dropout),
-        nn.Conv2d(width, num_classes, 1),
-    )
+    first = nn.Conv2d(in_channels, config.decoder_channels, 3, padding=rate, dilation=rate)
+    return fully_connected(first, num_classes, config.dropout)
 
 
-class DeepLabV2(nn.Module):
+class DeepLabV2(DeeplySupervised):
     """Encoder and pyramid, run on the image in each of its sizes."""
 
     def __init__(self, config: Config, encoder: nn.Module, pyramid: list[nn.Module]) -> None:
-        super().__init__()
+        super().__init__(config.aux_weight)
         self.encoder = encoder
         self.pyramid = nn.ModuleList(pyramid)
         self.multi_scale = config.multi_scale
-        self.aux_weight = config.aux_weight
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training with several scales also those of each scale."""
@@ -108,10 +99,6 @@ class DeepLabV2(nn.Module):
         first, *others = (branch(features) for branch in self.pyramid)
         total: Tensor = sum(others, start=first)
         return total
-
-    def loss(self, outputs: list[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
-        """The recipe's loss of the fused scores, plus `aux_weight` times that of each scale."""
-        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
 
 
 def _reduced(x_BCHW: Tensor, quarters: int) -> Tensor:

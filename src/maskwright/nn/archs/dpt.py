@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.conv import conv_norm_relu
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.deep_supervision import DeeplySupervised
+from maskwright.nn.blocks.heads import dropout_head
 from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.blocks.vit import VisionTransformerStages
 from maskwright.nn.encoders import quiet_smp
@@ -65,13 +65,13 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     )
 
 
-class DPT(nn.Module):
+class DPT(DeeplySupervised):
     """Encoder and the library's decoder and head, with an auxiliary head to train by."""
 
     def __init__(
         self, config: Config, encoder: VisionTransformerStages, num_classes: int
     ) -> None:
-        super().__init__()
+        super().__init__(config.aux_weight)
         quiet_smp()
         from segmentation_models_pytorch.base import initialization
         from segmentation_models_pytorch.decoders.dpt import decoder as library
@@ -89,9 +89,10 @@ class DPT(nn.Module):
         initialization.initialize_decoder(self.decoder)
         initialization.initialize_head(self.head)
         bear_lone_values(self)
-        self.aux_weight = config.aux_weight
         width = config.fusion_channels
-        self.aux_head = _aux_head(width, num_classes) if config.aux_weight else None
+        self.aux_head: nn.Module | None = None
+        if config.aux_weight:
+            self.aux_head = dropout_head(width, width, num_classes, nn.Dropout(0.1))
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, also those of the auxiliary head at their own size."""
@@ -114,13 +115,3 @@ class DPT(nn.Module):
                 steps, self.encoder(x_BCHW), strict=True
             )
         ]
-
-    def loss(self, outputs: list[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
-        """The recipe's loss, plus `aux_weight` times that of the auxiliary head."""
-        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
-
-
-def _aux_head(width: int, num_classes: int) -> nn.Sequential:
-    return nn.Sequential(
-        conv_norm_relu(width, width), nn.Dropout(0.1), nn.Conv2d(width, num_classes, 1)
-    )

@@ -1,18 +1,16 @@
 """Fast-SCNN, Poudel et al. 2019 (arXiv:1902.04502): two branches, one beginning."""
 
-from collections.abc import Sequence
-
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, separable
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
-from maskwright.nn.blocks.pooling import RegionMean
+from maskwright.nn.blocks.deep_supervision import DeeplySupervised
+from maskwright.nn.blocks.heads import score_head
+from maskwright.nn.blocks.pooling import BINS, beside_levels, bin_levels
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 
 ENCODERS = ("own",)
-BINS = (1, 2, 3, 6)
 STAGES = ((64, 2), (96, 2), (128, 1))
 """Width and stride of the three stages of bottlenecks."""
 
@@ -39,12 +37,11 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return FastSCNN(config, in_channels, num_classes)
 
 
-class FastSCNN(nn.Module):
+class FastSCNN(DeeplySupervised):
     """Table 1 of the paper."""
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.aux_weight = config.aux_weight
+        super().__init__(config.aux_weight)
         self.learn_to_shrink = nn.Sequential(
             conv_norm_relu(in_channels, 32, stride=2),
             separable(32, 48, stride=2),
@@ -62,7 +59,7 @@ class FastSCNN(nn.Module):
             nn.Conv2d(128, num_classes, 1),
         )
         if self.aux_weight:
-            self.aux_heads = nn.ModuleList(_aux_head(c, num_classes) for c in (64, 128))
+            self.aux_heads = nn.ModuleList(score_head(c, 32, num_classes) for c in (64, 128))
 
     def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Logits of shape (B, K, H, W); in training the auxiliary heads' too, smaller."""
@@ -73,12 +70,6 @@ class FastSCNN(nn.Module):
         if not (self.training and self.aux_weight):
             return logits_BKHW
         return logits_BKHW, self.aux_heads[0](high), self.aux_heads[1](low)
-
-    def loss(
-        self, outputs: Sequence[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss
-    ) -> Tensor:
-        """The contract of `nn.archs`."""
-        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
 
 
 class Bottleneck(nn.Module):
@@ -107,17 +98,12 @@ class Pyramid(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        narrow = channels // len(BINS)
-        self.levels = nn.ModuleList(
-            nn.Sequential(RegionMean(bins), conv_norm_relu(channels, narrow, 1))
-            for bins in BINS
-        )
+        self.levels = bin_levels(channels, channels // len(BINS))
         self.mix = conv_norm_relu(2 * channels, channels, 1)
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """(B, C, h, w)."""
-        levels = [to_size_of(level(x_BChw), x_BChw) for level in self.levels]
-        mixed: Tensor = self.mix(torch.cat([x_BChw, *levels], 1))
+        mixed: Tensor = self.mix(beside_levels(self.levels, x_BChw))
         return mixed
 
 
@@ -131,7 +117,3 @@ def _stages(config: Config) -> list[nn.Module]:
             )
             channels = width
     return blocks
-
-
-def _aux_head(channels: int, num_classes: int) -> nn.Sequential:
-    return conv_norm_relu(channels, 32).append(nn.Conv2d(32, num_classes, 1))

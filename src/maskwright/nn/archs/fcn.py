@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from maskwright.nn.blocks.aux_head import aux_head
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.deep_supervision import DeeplySupervised
+from maskwright.nn.blocks.heads import aux_head
 from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.blocks.resize import enlarged
+from maskwright.nn.blocks.vgg import fully_connected
 from maskwright.nn.encoders import quiet_smp
 
 FULLY_CONNECTED = 4096
@@ -48,11 +49,11 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return FCN(config, network, num_classes, is_vgg=encoder.startswith("vgg"))
 
 
-class FCN(nn.Module):
+class FCN(DeeplySupervised):
     """Encoder, scores of its last stage, and scores of earlier stages that refine them."""
 
     def __init__(self, config: Config, encoder: Any, num_classes: int, *, is_vgg: bool) -> None:
-        super().__init__()
+        super().__init__(config.aux_weight)
         self.encoder: nn.Module = encoder
         self.is_vgg = is_vgg
         *channels, last = encoder.out_channels
@@ -65,7 +66,6 @@ class FCN(nn.Module):
         )
         self.doublings = nn.ModuleList(_doubling(num_classes) for _ in range(num_skips))
         self.stride = config.stride
-        self.aux_weight = config.aux_weight
         self.aux_head = aux_head(channels[-1], num_classes) if config.aux_weight else None
 
     def forward(self, x_BCHW: Tensor) -> Any:
@@ -81,10 +81,6 @@ class FCN(nn.Module):
             return logits_BKHW
         return [logits_BKHW, self.aux_head(stages[-1])]
 
-    def loss(self, outputs: list[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
-        """The recipe's loss, plus `aux_weight` times that of the auxiliary head."""
-        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
-
 
 def _dilate_as_torchvision(encoder: nn.Module) -> None:
     """Let the first block of a dilated ResNet stage look no wider than the stage before."""
@@ -96,17 +92,10 @@ def _dilate_as_torchvision(encoder: nn.Module) -> None:
 
 
 def _vgg_head(config: Config, in_channels: int, num_classes: int) -> nn.Module:
-    """The fully connected layers of VGG16 as convolutions."""
+    """The fully connected layers of VGG16, the first 7 x 7."""
     dropout = 0.5 if config.dropout is None else config.dropout
-    return nn.Sequential(
-        nn.Conv2d(in_channels, FULLY_CONNECTED, 7, padding=3),
-        nn.ReLU(),
-        nn.Dropout2d(dropout),
-        nn.Conv2d(FULLY_CONNECTED, FULLY_CONNECTED, 1),
-        nn.ReLU(),
-        nn.Dropout2d(dropout),
-        nn.Conv2d(FULLY_CONNECTED, num_classes, 1),
-    )
+    first = nn.Conv2d(in_channels, FULLY_CONNECTED, 7, padding=3)
+    return fully_connected(first, num_classes, dropout)
 
 
 def _head(config: Config, in_channels: int, num_classes: int) -> nn.Module:

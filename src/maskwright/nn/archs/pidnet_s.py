@@ -12,10 +12,11 @@ from torch.nn.functional import relu
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import balanced_border_loss, borders
-from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, pre_normed_head, zeros_first
+from maskwright.nn.blocks.conv import conv_norm, zeros_first
 from maskwright.nn.blocks.deep_supervision import PixelLoss
+from maskwright.nn.blocks.heads import pre_normed_head
 from maskwright.nn.blocks.pooled_context import ParallelContext
-from maskwright.nn.blocks.residual import basic, bottleneck, stage
+from maskwright.nn.blocks.residual import basic, bottleneck, stage, stem
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 
 ENCODERS = ("own",)
@@ -63,14 +64,7 @@ class PIDNet(nn.Module):
         super().__init__()
         self.config = config
         c = config.channels
-        self.stem = nn.Sequential(
-            conv_norm_relu(in_channels, c, stride=2),
-            conv_norm_relu(c, c, stride=2),
-            stage(basic, (c, c), 2),
-            nn.ReLU(),
-            stage(basic, (c, 2 * c), 2, stride=2),
-            nn.ReLU(),
-        )
+        self.stem = stem(in_channels, c)
         self.i3 = stage(basic, (2 * c, 4 * c), 3, stride=2)
         self.i4 = stage(basic, (4 * c, 8 * c), 3, stride=2)
         self.i5 = stage(bottleneck, (8 * c, 16 * c), 2, stride=2)

@@ -2,20 +2,17 @@
 
 from typing import Any, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.aux_head import aux_head
-from maskwright.nn.blocks.conv import conv_norm_relu
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.deep_supervision import DeeplySupervised
+from maskwright.nn.blocks.heads import aux_head, dropout_head
 from maskwright.nn.blocks.lone_norm import bear_lone_values
-from maskwright.nn.blocks.pooling import RegionMean
-from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.blocks.pooling import BINS, beside_levels, bin_levels
+from maskwright.nn.blocks.resize import enlarged
 from maskwright.nn.encoders import quiet_smp
 
 STRIDE = 8
-BINS = (1, 2, 3, 6)
 
 GOOD_FOR = "Scenes with large regions; thin things get lost at stride 8."
 
@@ -48,34 +45,27 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return PSPNet(config, network, num_classes)
 
 
-class PSPNet(nn.Module):
+class PSPNet(DeeplySupervised):
     """Encoder, pyramid, scores; and scores of the last stage but one, to train by."""
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
-        super().__init__()
+        super().__init__(config.aux_weight)
         self.encoder: nn.Module = encoder
         *_, before, last = encoder.out_channels
         width = max(1, last // len(BINS))
-        self.levels = nn.ModuleList(
-            nn.Sequential(RegionMean(bins), conv_norm_relu(last, width, 1)) for bins in BINS
-        )
-        self.head = nn.Sequential(
-            conv_norm_relu(last + width * len(BINS), config.decoder_channels),
+        self.levels = bin_levels(last, width)
+        self.head = dropout_head(
+            last + width * len(BINS),
+            config.decoder_channels,
+            num_classes,
             nn.Dropout2d(config.dropout),
-            nn.Conv2d(config.decoder_channels, num_classes, 1),
         )
-        self.aux_weight = config.aux_weight
         self.aux_head = aux_head(before, num_classes) if config.aux_weight else None
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, also those of the auxiliary head at their own size."""
         *_, before, last = self.encoder(x_BCHW)
-        pooled = [to_size_of(level(last), last) for level in self.levels]
-        logits_BKHW = enlarged(self.head(torch.cat([last, *pooled], 1)), STRIDE)
+        logits_BKHW = enlarged(self.head(beside_levels(self.levels, last)), STRIDE)
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(before)]
-
-    def loss(self, outputs: list[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
-        """The recipe's loss, plus `aux_weight` times that of the auxiliary head."""
-        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)

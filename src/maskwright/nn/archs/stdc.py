@@ -9,8 +9,9 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import border_overlap_loss, borders
-from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, score_head
+from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
 from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.heads import score_head
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 

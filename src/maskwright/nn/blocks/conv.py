@@ -88,15 +88,3 @@ def separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Seq
         conv_norm(in_channels, in_channels, stride=stride, groups=in_channels),
         conv_norm_relu(in_channels, out_channels, 1),
     )
-
-
-def score_head(in_channels: int, middle: int, num_classes: int) -> nn.Sequential:
-    """Convolution, normalisation, ReLU, and 1 x 1 to the scores."""
-    return conv_norm_relu(in_channels, middle).append(nn.Conv2d(middle, num_classes, 1))
-
-
-def pre_normed_head(in_channels: int, middle: int, num_classes: int) -> nn.Sequential:
-    """Normalisation, ReLU, convolution, twice; the last one is 1 x 1 to the scores."""
-    return norm_relu_conv(in_channels, middle).extend(
-        [Norm(middle), nn.ReLU(), nn.Conv2d(middle, num_classes, 1)]
-    )

@@ -3,6 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from .conv import conv_norm_relu
+from .resize import to_size_of
+
+BINS = (1, 2, 3, 6)
+"""Of PSPNet's pyramid, a side."""
+
 
 class RegionMean(nn.Module):
     """`AdaptiveAvgPool2d(bins)` as two matrix products: the same numbers, but exportable.
@@ -28,6 +34,19 @@ class RegionMean(nn.Module):
         end_b1 = ((bin_b1 + 1) * length + self.bins - 1) // self.bins
         inside_bn = ((place_1n >= first_b1) & (place_1n < end_b1)).to(like.dtype)
         return inside_bn / inside_bn.sum(1, keepdim=True)
+
+
+def bin_levels(in_channels: int, out_channels: int) -> nn.ModuleList:
+    """PSPNet's pyramid (arXiv:1612.01105): means over bins, each narrowed to `out_channels`."""
+    return nn.ModuleList(
+        nn.Sequential(RegionMean(bins), conv_norm_relu(in_channels, out_channels, 1))
+        for bins in BINS
+    )
+
+
+def beside_levels(levels: nn.ModuleList, x_BChw: Tensor) -> Tensor:
+    """The map and, at its size, each of `bin_levels` of it: channels one after the other."""
+    return torch.cat([x_BChw, *(to_size_of(level(x_BChw), x_BChw) for level in levels)], 1)
 
 
 def global_mean(x_BCHW: Tensor) -> Tensor:

@@ -55,6 +55,18 @@ def stage(
     return layers
 
 
+def stem(in_channels: int, channels: int) -> nn.Sequential:
+    """What the two-resolution networks begin with: to stride 8 and twice `channels`."""
+    return nn.Sequential(
+        conv_norm_relu(in_channels, channels, stride=2),
+        conv_norm_relu(channels, channels, stride=2),
+        stage(basic, (channels, channels), 2),
+        nn.ReLU(),
+        stage(basic, (channels, 2 * channels), 2, stride=2),
+        nn.ReLU(),
+    )
+
+
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
     if stride == 1 and in_channels == out_channels:
         return nn.Identity()

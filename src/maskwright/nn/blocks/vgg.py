@@ -1,4 +1,4 @@
-"""VGG16 at stride 8, as DeepLab v1 and v2 use it."""
+"""VGG16 for segmentation: at stride 8, and its fully connected layers as convolutions."""
 
 from typing import Any
 
@@ -21,3 +21,17 @@ def dilate_vgg(encoder: Any) -> None:
             encoder.features[index] = nn.MaxPool2d(3, stride, padding=1)
         elif isinstance(module, nn.Conv2d) and num_pools > STRIDED_POOLS:
             module.dilation = module.padding = (RATE, RATE)
+
+
+def fully_connected(first: nn.Conv2d, num_classes: int, dropout: float) -> nn.Sequential:
+    """The layers after VGG16's last pool as convolutions; `first` says how far they look."""
+    width = first.out_channels
+    return nn.Sequential(
+        first,
+        nn.ReLU(),
+        nn.Dropout2d(dropout),
+        nn.Conv2d(width, width, 1),
+        nn.ReLU(),
+        nn.Dropout2d(dropout),
+        nn.Conv2d(width, num_classes, 1),
+    )
