@@ -7,13 +7,13 @@ import math
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.nn.blocks.attention import perceptron
-from maskwright.nn.blocks.deep_supervision import PixelLoss
 from maskwright.nn.blocks.dino import DinoEncoder
+from maskwright.nn.blocks.query_network import PointLossConfig, QueryNetwork
 from maskwright.nn.blocks.query_scores import class_logits
 from maskwright.nn.blocks.set_loss import Queries, SetLoss
 
@@ -31,7 +31,7 @@ PATCH_PX = 16
 MASK_STRIDE = 4
 
 
-class Config(BaseModel):
+class Config(PointLossConfig):
     """Queries, the encoder's last blocks that see them, and weights and points of the set loss.
 
     `query_blocks` is 3 in the paper for the small and base encoder, 4 for large, 5 for giant.
@@ -40,16 +40,9 @@ class Config(BaseModel):
     query is held to its mask. Set it to the number of steps of the run.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     num_queries: int = Field(100, gt=0)
     query_blocks: int = Field(3, gt=0, le=12)
     annealing_steps: int = Field(0, ge=0)
-    class_weight: float = Field(2.0, ge=0)
-    mask_weight: float = Field(5.0, ge=0)
-    dice_weight: float = Field(5.0, ge=0)
-    no_object_weight: float = Field(0.1, ge=0)
-    num_points: int = Field(12544, gt=0)
     checkpointing: bool = False
 
 
@@ -64,13 +57,13 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return EoMT(config, dino, num_classes)
 
 
-class EoMT(nn.Module):
+class EoMT(QueryNetwork):
     """The encoder, with queries among its tokens from one block on."""
 
     steps: Tensor
 
     def __init__(self, config: Config, encoder: DinoEncoder, num_classes: int) -> None:
-        super().__init__()
+        super().__init__(SetLoss.of(config))
         width = encoder.width
         self.encoder = encoder
         self.query = nn.Embedding(config.num_queries, width)
@@ -82,13 +75,6 @@ class EoMT(nn.Module):
         self.query_blocks = config.query_blocks
         self.annealing_steps = config.annealing_steps
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-        self.set_loss = SetLoss(
-            class_weight=config.class_weight,
-            mask_weight=config.mask_weight,
-            dice_weight=config.dice_weight,
-            no_object_weight=config.no_object_weight,
-            num_points=config.num_points,
-        )
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits of the classes; in training the queries before each last block, last first."""
@@ -109,15 +95,6 @@ class EoMT(nn.Module):
             x_BNC = self.encoder.block(first + number, x_BNC, allowed_B1NN)
         self.steps += 1
         return [self._predicted(x_BNC, grid_hw), *said[::-1]]
-
-    def loss(
-        self,
-        outputs: list[Queries],
-        labels_BHW: Tensor,
-        pixel_loss: PixelLoss,  # noqa: ARG002  the paper's loss is of masks
-    ) -> Tensor:
-        """The set loss of every prediction, summed."""
-        return self.set_loss(outputs, labels_BHW)
 
     def masked_share(self, number: int) -> float:
         """How many of the queries block `number` of the last holds to their masks: 1 to 0."""

@@ -6,15 +6,15 @@ Trained for classes by its own set loss, which takes the place of the recipe's p
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.nn.blocks.attention import Attention, perceptron, xavier
-from maskwright.nn.blocks.deep_supervision import PixelLoss
 from maskwright.nn.blocks.deformable import DeformableLayer
 from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
+from maskwright.nn.blocks.query_network import PointLossConfig, QueryNetwork
 from maskwright.nn.blocks.query_scores import class_logits
 from maskwright.nn.blocks.recompute import maybe_recomputed
 from maskwright.nn.blocks.resize import to_size_of
@@ -29,24 +29,17 @@ NUM_GROUPS = 32
 NUM_HEADS = 8
 
 
-class Config(BaseModel):
+class Config(PointLossConfig):
     """Sizes of the two decoders, and the weights and points of the set loss.
 
     `decoder_channels` is a multiple of 32. With `checkpointing`, training computes the pixel
     decoder's activations twice, and keeps them never.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     num_queries: int = Field(100, gt=0)
     pixel_layers: int = Field(6, gt=0)
     query_layers: int = Field(9, gt=0)
     decoder_channels: int = Field(256, gt=0, multiple_of=32)
-    class_weight: float = Field(2.0, ge=0)
-    mask_weight: float = Field(5.0, ge=0)
-    dice_weight: float = Field(5.0, ge=0)
-    no_object_weight: float = Field(0.1, ge=0)
-    num_points: int = Field(12544, gt=0)
     checkpointing: bool = False
 
 
@@ -57,37 +50,21 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return network
 
 
-class Mask2Former(nn.Module):
+class Mask2Former(QueryNetwork):
     """Encoder, pixel decoder, query decoder."""
 
     def __init__(self, config: Config, encoder: nn.Module, num_classes: int) -> None:
-        super().__init__()
+        super().__init__(SetLoss.of(config))
         self.encoder = encoder
         widths = pyramid_widths(encoder)
         self.pixel_decoder = PixelDecoder(config, widths)
         self.query_decoder = QueryDecoder(config, num_classes)
-        self.set_loss = SetLoss(
-            class_weight=config.class_weight,
-            mask_weight=config.mask_weight,
-            dice_weight=config.dice_weight,
-            no_object_weight=config.no_object_weight,
-            num_points=config.num_points,
-        )
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits of the classes; in training the queries of all layers, the last first."""
         levels, masks_BChw = self.pixel_decoder(pyramid_maps(self.encoder(x_BCHW)))
         layers = self.query_decoder(levels, masks_BChw)
         return layers[::-1] if self.training else class_logits(layers[-1], 4)
-
-    def loss(
-        self,
-        outputs: list[Queries],
-        labels_BHW: Tensor,
-        pixel_loss: PixelLoss,  # noqa: ARG002  the paper's loss is of masks
-    ) -> Tensor:
-        """The set loss of every layer, summed."""
-        return self.set_loss(outputs, labels_BHW)
 
 
 class PixelDecoder(nn.Module):

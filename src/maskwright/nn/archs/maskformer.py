@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.nn.blocks.attention import Attention, perceptron, xavier
-from maskwright.nn.blocks.deep_supervision import PixelLoss
 from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
+from maskwright.nn.blocks.query_network import QueryNetwork
 from maskwright.nn.blocks.query_scores import class_logits
 from maskwright.nn.blocks.set_loss import Queries, SetLoss
 from maskwright.nn.blocks.sine_position import sine_position
@@ -49,37 +49,21 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return network
 
 
-class MaskFormer(nn.Module):
+class MaskFormer(QueryNetwork):
     """Encoder, a pyramid of features for the masks, queries that read the coarsest map."""
 
     def __init__(self, config: Config, encoder: nn.Module, num_classes: int) -> None:
-        super().__init__()
+        super().__init__(SetLoss.of(config, focal=True))
         self.encoder = encoder
         widths = pyramid_widths(encoder)
         self.pixel_decoder = PixelDecoder(widths, config.decoder_channels)
         self.query_decoder = QueryDecoder(config, widths[-1], num_classes)
-        self.set_loss = SetLoss(
-            class_weight=config.class_weight,
-            mask_weight=config.mask_weight,
-            dice_weight=config.dice_weight,
-            no_object_weight=config.no_object_weight,
-            focal=True,
-        )
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits of the classes; in training the queries of all layers, the last first."""
         features = pyramid_maps(self.encoder(x_BCHW))
         layers = self.query_decoder(features[-1], self.pixel_decoder(features))
         return layers[::-1] if self.training else class_logits(layers[-1], 4)
-
-    def loss(
-        self,
-        outputs: list[Queries],
-        labels_BHW: Tensor,
-        pixel_loss: PixelLoss,  # noqa: ARG002  the paper's loss is of masks
-    ) -> Tensor:
-        """The set loss of every layer, summed."""
-        return self.set_loss(outputs, labels_BHW)
 
 
 class PixelDecoder(nn.Module):

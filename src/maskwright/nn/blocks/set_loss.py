@@ -8,10 +8,11 @@ says nothing: none of its queries learns, not even that there is no object.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -68,6 +69,12 @@ class SetLoss:
     num_points: int = 0
     oversample_ratio: float = 3.0
     importance_ratio: float = 0.75
+
+    @classmethod
+    def of(cls, config: BaseModel, *, focal: bool = False) -> "SetLoss":
+        """With the weights, and the points if any, among the choices of an architecture."""
+        names = {field.name for field in fields(cls)}
+        return cls(**config.model_dump(include=names), focal=focal)
 
     def __call__(self, outputs: Sequence[Queries], labels_BHW: Tensor) -> Tensor:
         """Sum over the layers, each matched for itself; 0 where every label is IGNORE."""
