@@ -271,11 +271,11 @@ def _speed_setting(speed: dict[str, Any]) -> str:
     machines = ", ".join(sorted({found["machine"] for found in speed.values()}))
     return (
         f"Speed and memory by `--speed`, a pass of its own: one thread on {machines}, in "
-        f"processor time, so that other load counts little, though shared caches feel it; a "
-        f"training step on random pixels without reading and augmenting, a prediction of one image at "
-        f"half size without reading; medians. Memory is the most that a fresh process held, "
-        f"libraries included. The load of the machine was {min(loads)} to {max(loads)} before "
-        f"each measurement (1 is one busy core)."
+        f"processor time, so that other load counts little, though shared caches feel it. A "
+        f"training step is on random pixels, without reading and augmenting; a prediction is "
+        f"of one image at half size, without reading; both are medians. Memory is what a "
+        f"fresh process held at most, libraries included. The load of the machine was "
+        f"{min(loads)} to {max(loads)} before each measurement (1 is one busy core)."
     )
 
 
