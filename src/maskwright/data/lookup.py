@@ -14,12 +14,33 @@ class Images:
         self.root = root
         self._by_path: dict[str, Path] = {}
         self._by_name: dict[str, list[Path]] = defaultdict(list)
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in image_files(root):
-            self._by_path[path.relative_to(root).as_posix()] = path
+            place = path.relative_to(root)
+            self._by_path[place.as_posix()] = path
+            self._by_stem[place.with_suffix("").as_posix()].append(path)
             self._by_name[path.name].append(path)
 
     def __len__(self) -> int:
         return len(self._by_path)
+
+    def at(self, folder: Path, named: str) -> Path | None:
+        """The image at the path `named` below a folder; None where none is, or outside."""
+        wanted = PurePosixPath(named.replace("\\", "/"))
+        if wanted.is_absolute():
+            return None
+        place = _joined(folder, wanted).removeprefix(f"{self.root.as_posix()}/")
+        return self._by_path.get(place)
+
+    def without_suffix(self, folder: Path, named: str) -> Path | None:
+        """As `at`, of a name that leaves the suffix out; None where several images fit."""
+        place = _joined(folder, PurePosixPath(named)).removeprefix(f"{self.root.as_posix()}/")
+        found = self._by_stem.get(place, [])
+        return found[0] if len(found) == 1 else None
+
+    def inside(self, folder: Path) -> list[Path]:
+        """The images in one folder, sorted; not those in its folders."""
+        return [path for path in self._by_path.values() if path.parent == folder]
 
     def find(self, named: str, *, near: Path | None = None, where: str) -> Path | None:
         """The image that `named` means, None where it is not there.
@@ -30,12 +51,10 @@ class Images:
         Raises:
             DataError: Several files have that name, and no path says which.
         """
-        wanted = PurePosixPath(named.replace("\\", "/"))
         for folder in (near, self.root):
-            if folder is not None and not wanted.is_absolute():
-                place = _joined(folder, wanted).removeprefix(f"{self.root.as_posix()}/")
-                if place in self._by_path:
-                    return self._by_path[place]
+            if folder is not None and (there := self.at(folder, named)):
+                return there
+        wanted = PurePosixPath(named.replace("\\", "/"))
         named_so = self._by_name.get(wanted.name, [])
         most = max((_num_shared(path, wanted) for path in named_so), default=0)
         found = [path for path in named_so if _num_shared(path, wanted) == most]

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskwright.core.errors import DataError
-from maskwright.data.shapes.runs import from_text, mask_of, runs_of, to_text
+from maskwright.data.shapes.raster import Crop, crop_of
+from maskwright.data.shapes.runs import (
+    columns_of_crop,
+    crop_of_columns,
+    from_text,
+    mask_of,
+    runs_of,
+    to_text,
+)
 
 M = np.array([[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]])
 COUNTS = [5, 3, 1, 1, 1, 1, 1, 3, 6, 2]
@@ -32,6 +40,24 @@ def test_the_text_is_that_of_pycocotools(mask_HW):
     np.testing.assert_array_equal(mask_of(counts, mask_HW.T.shape, where="a").T, mask_HW)
 
 
+@given(masks, st.tuples(*[st.integers(0, 5)] * 4))
+def test_a_crop_is_counted_down_the_columns_of_the_whole_image(mask_hw, border):
+    above, below, left, right = border
+    mask_HW = np.pad(mask_hw, ((above, below), (left, right)))
+    counts = runs_of(mask_HW.T.ravel())
+    for crop in (Crop(above, left, mask_hw), crop_of(mask_HW)):
+        assert columns_of_crop(crop, mask_HW.shape).tolist() == counts.tolist()
+    back = crop_of_columns(counts, mask_HW.shape, where="a")
+    np.testing.assert_array_equal(back.whole(mask_HW.shape), mask_HW)
+    assert back.inside_hw.shape == crop_of(mask_HW).inside_hw.shape
+
+
+def test_the_golden_vector_as_a_crop():
+    crop = crop_of_columns(np.array(COUNTS), (4, 6), where="a")
+    assert (crop.top, crop.left, crop.area_px) == (1, 1, 10)
+    assert columns_of_crop(crop, (4, 6)).tolist() == COUNTS
+
+
 @given(st.lists(st.integers(0, 1 << 31), max_size=12))
 def test_any_counts_survive_the_text(counts):
     assert from_text(to_text(np.array(counts, np.int64)), where="a").tolist() == counts
@@ -47,8 +73,9 @@ def test_any_counts_survive_the_text(counts):
     ],
 )
 def test_counts_that_do_not_fit_are_refused(counts, message):
-    with pytest.raises(DataError, match=message):
-        mask_of(np.array(counts, np.int64), (4, 6), where="a.json")
+    for read in (mask_of, crop_of_columns):
+        with pytest.raises(DataError, match=message):
+            read(np.array(counts, np.int64), (4, 6), where="a.json")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from .raster import Crop
 
 _CONTINUED, _SIGN, _BITS = 0x20, 0x10, 5
 
@@ -28,6 +29,12 @@ def mask_of(counts: NDArray[np.int64], shape: tuple[int, int], *, where: str) ->
     Raises:
         DataError: A count is negative, or they do not add up to the size.
     """
+    _refuse_wrong(counts, shape, where=where)
+    ones = np.arange(len(counts)) % 2 == 1
+    return np.repeat(ones, counts).reshape(shape)
+
+
+def _refuse_wrong(counts: NDArray[np.int64], shape: tuple[int, int], *, where: str) -> None:
     total = shape[0] * shape[1]
     if counts.size and (counts.min() < 0 or counts.max() > total):
         raise DataError(f"{where}: a run length is outside 0..{total}; export the mask again")
@@ -36,8 +43,6 @@ def mask_of(counts: NDArray[np.int64], shape: tuple[int, int], *, where: str) ->
             f"{where}: run lengths add up to {counts.sum()}, the mask has {shape[0]} x "
             f"{shape[1]} = {total} pixels; export the mask again"
         )
-    ones = np.arange(len(counts)) % 2 == 1
-    return np.repeat(ones, counts).reshape(shape)
 
 
 def from_text(text: str | bytes, *, where: str) -> NDArray[np.int64]:
@@ -78,11 +83,50 @@ def to_text(counts: NDArray[np.int64]) -> str:
     """COCO's compressed string of counts; undoes `from_text`."""
     deltas = counts.astype(np.int64)
     deltas[3:] = counts[3:] - counts[1:-2]
-    codes = []
-    for number in deltas.tolist():
-        rest, more = number, True
-        while more:
-            code, rest = rest & 31, rest >> _BITS
-            more = rest != (-1 if code & _SIGN else 0)
-            codes.append(48 + (code | _CONTINUED if more else code))
-    return bytes(codes).decode("ascii")
+    size = np.where(deltas < 0, ~deltas, deltas)
+    shifts = _BITS * np.arange(1, 7)[:, None] - 1
+    length = 1 + np.count_nonzero(size >> shifts, axis=0)
+    number = np.repeat(np.arange(len(deltas)), length)
+    place = np.arange(len(number)) - np.repeat(np.cumsum(length) - length, length)
+    codes = (deltas[number] >> (_BITS * place)) & 31
+    codes[place < length[number] - 1] |= _CONTINUED
+    return bytes((codes + 48).astype(np.uint8)).decode("ascii")
+
+
+def crop_of_columns(counts: NDArray[np.int64], size_HW: tuple[int, int], *, where: str) -> Crop:
+    """The mask that counts down the columns describe (COCO), only where it is not empty.
+
+    Raises:
+        DataError: As `mask_of`.
+    """
+    height = size_HW[0]
+    _refuse_wrong(counts, size_HW, where=where)
+    ends = np.cumsum(counts)
+    inside = np.flatnonzero(counts[1::2]) * 2 + 1
+    if not inside.size:
+        return Crop(0, 0, np.zeros((0, 0), np.bool_))
+    left = int(ends[inside[0] - 1]) // height
+    right = (int(ends[inside[-1]]) - 1) // height + 1
+    ends = np.clip(ends, left * height, right * height)
+    cut = ends - np.concatenate(([left * height], ends[:-1]))
+    columns = np.repeat(np.arange(len(cut)) % 2 == 1, cut).reshape(right - left, height)
+    rows = np.flatnonzero(columns.any(axis=0))
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    return Crop(top, left, np.ascontiguousarray(columns[:, top:bottom].T))
+
+
+def columns_of_crop(crop: Crop, size_HW: tuple[int, int]) -> NDArray[np.int64]:
+    """Counts down the columns of the whole image; undoes `crop_of_columns`."""
+    height, width = size_HW
+    padded = np.zeros((crop.inside_hw.shape[1], crop.inside_hw.shape[0] + 2), np.int8)
+    padded[:, 1:-1] = crop.inside_hw.T
+    turn = np.diff(padded, axis=1)
+    starts, ends = (
+        (column + crop.left) * height + row + crop.top
+        for column, row in (np.nonzero(turn == 1), np.nonzero(turn == -1))
+    )
+    apart = starts[1:] != ends[:-1]
+    starts = starts[np.r_[True, apart][: len(starts)]]
+    turns = np.column_stack((starts, ends[np.r_[apart, True][: len(ends)]])).ravel()
+    last = [height * width] if not turns.size or turns[-1] < height * width else []
+    return np.diff(np.concatenate(([0], turns, last))).astype(np.int64)
