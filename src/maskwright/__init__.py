@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .evaluation.compare import compare as compare
     from .evaluation.compare_files import write_comparison as write_comparison
     from .evaluation.counting import Detail as Detail
+    from .evaluation.diff import diff as diff
     from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.files import write_report as write_report
     from .evaluation.score import Reading as Reading
@@ -39,6 +40,7 @@ _HOME = {
     "check": ("data.audit", "audit"),
     "convert": ("data.convert", "convert"),
     "compare": ("evaluation.compare", "compare"),
+    "diff": ("evaluation.diff", "diff"),
     "evaluate": ("evaluation.evaluate", "evaluate"),
     "measure": ("measurement.measure", "measure"),
     "models": ("nn.catalogue", "models"),
@@ -62,6 +64,7 @@ __all__ = [
     "check",
     "compare",
     "convert",
+    "diff",
     "evaluate",
     "measure",
     "models",

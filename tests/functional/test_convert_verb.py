@@ -73,3 +73,20 @@ def test_what_cannot_be_is_refused(run_maskwright, streets, tmp_path, to, messag
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_diff_says_what_a_mapping_changed(run_maskwright, streets, tmp_path):
+    names = open_as_is(streets).spec.names
+    (tmp_path / "map.yaml").write_text(
+        f"classes: [{{name: {names[0]}}}, {{name: other, from: [{', '.join(names[1:])}]}}]\n"
+    )
+    new = tmp_path / "new"
+    mapped = ("convert", streets, new, "--to", "mask_folder", "--classes")
+    run_maskwright(*mapped, tmp_path / "map.yaml")
+    done = run_maskwright("diff", streets, new, "-o", tmp_path / "diff")
+    assert done.returncode == 0, done.stderr
+    assert "classes added: 1 (other)" in done.stdout
+    assert f"{names[1]} -> other: " in done.stdout
+    assert (tmp_path / "diff/diff.html").is_file()
+    same = run_maskwright("diff", streets, streets, "-o", tmp_path / "same", "--json")
+    assert json.loads(same.stdout)["same"] is True

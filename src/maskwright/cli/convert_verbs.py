@@ -1,4 +1,4 @@
-"""`maskwright convert`: a data set of one format written in another."""
+"""`maskwright convert` and `maskwright diff`: data sets written anew, and their versions."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +9,9 @@ from .console import AsJson, Console, Quiet
 
 
 def register(app: typer.Typer) -> None:
-    """Add `convert`."""
+    """Add `convert` and `diff`."""
     app.command()(convert)
+    app.command()(diff)
 
 
 def convert(
@@ -47,3 +48,28 @@ def convert(
         )
     console.result(account.to_json())
     console.say(account.to_text())
+
+
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The old version of a data set.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The new version.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the page.")] = Path(
+        "diff"
+    ),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what changed between two versions of a data set: classes, images, pixels."""
+    from ..core.atomic import require_writable
+    from ..data.dataset import opened_as_is
+    from ..evaluation.diff import diff as run
+    from ..evaluation.diff_page import summary, write_difference
+
+    console = Console(as_json=as_json, quiet=quiet)
+    require_writable(out)
+    with opened_as_is(a) as old, opened_as_is(b) as new:
+        found = run(old, new, console.progress)
+    write_difference(found, out)
+    console.say(summary(found))
+    console.say(f"{out / 'diff.html'} shows it; the numbers: diff.json")
+    console.result(found.to_json())
