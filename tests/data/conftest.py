@@ -47,6 +47,25 @@ def pairs():
     return make
 
 
+TEAM = "classes: [{name: back}, {name: leaf}]\nannotators: [anna, ben]\n"
+
+
+@pytest.fixture
+def team(write, pairs):
+    """A function: six images, all drawn by anna, all but the first by ben; changed so."""
+
+    def make(changes=None, *, yaml=TEAM):
+        files = {"dataset.yaml": yaml}
+        good = pairs(4, split="train") | pairs(2, split="val", first=4)
+        for name, content in good.items():
+            files[name.replace("masks/", "anna/")] = content
+            if name.startswith("masks/") and "im00" not in name:
+                files[name.replace("masks/", "ben/")] = content
+        return write(files | (changes or {}))
+
+    return make
+
+
 @pytest.fixture
 def read_only():
     """A function: take the write bits off a folder until the test ends."""

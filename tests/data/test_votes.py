@@ -14,22 +14,7 @@ from maskwright.data.dataset import open_dataset
 from maskwright.data.facts import measure_facts
 from maskwright.data.votes import majority
 
-YAML = "classes: [{name: back}, {name: leaf}]\nannotators: [anna, ben]\n"
-
-
-@pytest.fixture
-def team(write, pairs):
-    """A function: six images, all drawn by anna, all but the first by ben; changed so."""
-
-    def make(changes=None, *, yaml=YAML):
-        files = {"dataset.yaml": yaml}
-        for name, content in (pairs(4, split="train") | pairs(2, split="val", first=4)).items():
-            files[name.replace("masks/", "anna/")] = content
-            if name.startswith("masks/") and "im00" not in name:
-                files[name.replace("masks/", "ben/")] = content
-        return write(files | (changes or {}))
-
-    return make
+from .conftest import TEAM
 
 
 def drawn(*rows):
@@ -74,8 +59,8 @@ def test_a_sample_holds_every_vote_and_their_majority(team):
 
 
 def test_one_annotator_is_the_same_as_one_folder_of_masks(team):
-    one = open_dataset(team(yaml=YAML.replace(", ben", "")))
-    masks = open_dataset(team(yaml=YAML.replace("annotators: [anna, ben]", "masks: anna")))
+    one = open_dataset(team(yaml=TEAM.replace(", ben", "")))
+    masks = open_dataset(team(yaml=TEAM.replace("annotators: [anna, ben]", "masks: anna")))
     assert one.entries == masks.entries
     assert one[1].votes_AHW is None
     np.testing.assert_array_equal(one[1].labels_HW, masks[1].labels_HW)
@@ -97,7 +82,7 @@ def test_the_codec_is_inferred_from_the_masks_of_all(team):
 
 
 def test_endings_may_differ_between_annotators_and_splits_lie_inside_or_outside(write, pairs):
-    files = {"dataset.yaml": YAML}
+    files = {"dataset.yaml": TEAM}
     for name, content in pairs(4).items():
         stem = name.removesuffix(".png").removeprefix("masks/")
         for split in ("train", "val") if "masks" not in name else ():
@@ -144,7 +129,7 @@ class TestBadInput:
             r"no image has a mask of the annotator 'cleo'; under 'annotators', list folders "
             r"whose masks are named like the images \(there are: anna, ben, images\)"
         )
-        root = team(yaml=YAML.replace("ben", "cleo"))
+        root = team(yaml=TEAM.replace("ben", "cleo"))
         with pytest.raises(DataError, match=message):
             open_dataset(root)
 
@@ -168,7 +153,7 @@ class TestBadInput:
             dataset.subset("val")[0]
 
     def test_a_format_that_reads_one_mask_an_image(self, team, write):
-        root = team(yaml="format: voc\n" + YAML)
+        root = team(yaml="format: voc\n" + TEAM)
         image = np.zeros((12, 16, 3), np.uint8)
         write({"JPEGImages/a.png": image, "SegmentationClass/a.png": image[..., 0]})
         message = (

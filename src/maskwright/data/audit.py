@@ -1,6 +1,7 @@
 """`check`: everything in a folder of data that would harm training, found in one pass.
 
-It streams: what is kept of an image is its name, its size and sixteen bytes of its looks.
+It streams: what is kept of an image is its name, its size, sixteen bytes of its looks and the
+share of its pixels on which annotators disagree.
 """
 
 from collections import Counter
@@ -16,6 +17,7 @@ from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from . import splitfile
+from .agreement import Agreement
 from .archive import unpacked
 from .audit_text import render
 from .duplicates import Looks, find_duplicates
@@ -35,7 +37,8 @@ class Audit:
     """What was found. `counts` holds pixels and images of each class by split.
 
     `sizes_HW` are the smallest, the median and the largest image by area; None where none
-    could be read. `spec` is None where mask values could not be understood.
+    could be read. `spec` is None where mask values could not be understood, `agreement` where
+    there are no several annotators.
     """
 
     root: Path
@@ -45,6 +48,7 @@ class Audit:
     sizes_HW: tuple[tuple[int, int], ...] | None
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    agreement: Agreement | None = None
 
     @property
     def num_images(self) -> int:
@@ -90,6 +94,7 @@ class Audit:
             "ignored_pixels": sum(c.ignored for c in self.counts.values()),
             "findings": [finding.to_json() for finding in self.findings],
             "notes": list(self.notes),
+            "agreement": None if self.agreement is None else self.agreement.to_json(),
         }
 
     def to_text(self) -> str:
@@ -115,13 +120,7 @@ def _audit(path: Path, progress: Progress) -> Audit:
     codec, label_notes = _codec(found, findings, progress)
     entries, split_notes = _entries(found, codec, findings, progress)
     _check_pairs(found, entries, findings)
-    inspection = Inspection(
-        codec, findings, Looks.of(len(entries)), np.zeros((len(entries), 2), np.int32)
-    )
-    for row, entry in progress(
-        enumerate(entries), total=len(entries), what="checking images and masks"
-    ):
-        inspection.look(row, entry)
+    inspection = _inspected(found, entries, codec, findings, progress)
     _check_images(inspection, entries, findings)
     _check_classes(inspection, {e.split for e in entries}, findings)
     skipped = find_duplicates(entries, inspection.looks, findings, progress)
@@ -134,7 +133,32 @@ def _audit(path: Path, progress: Progress) -> Audit:
         sizes_HW=_sizes(inspection.sizes_N2),
         findings=findings.ordered(),
         notes=notes,
+        agreement=inspection.agreement,
     )
+
+
+def _inspected(
+    found: Found,
+    entries: tuple[Entry, ...],
+    codec: LabelCodec | None,
+    findings: Findings,
+    progress: Progress,
+) -> Inspection:
+    inspection = Inspection(
+        codec, findings, Looks.of(len(entries)), np.zeros((len(entries), 2), np.int32)
+    )
+    names = found.document.annotators or ()
+    if codec is not None and len(names) > 1:
+        inspection.agreement = Agreement(
+            names=names, classes=codec.spec.names, disputed_N=np.zeros(len(entries))
+        )
+    for row, entry in progress(
+        enumerate(entries), total=len(entries), what="checking images and masks"
+    ):
+        inspection.look(row, entry)
+    if inspection.agreement is not None:
+        inspection.agreement.tell(entries, findings)
+    return inspection
 
 
 def _codec(

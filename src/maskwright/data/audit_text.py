@@ -1,15 +1,22 @@
-"""An audit in words: head, what was inferred, a table of classes, findings with fixes."""
+"""An audit in words: head, what was inferred, tables of classes and annotators, findings."""
 
 from typing import Any
 
 _SHOWN_CLASSES = 40
 _SHOWN_FILES = 5
+_SHOWN_PAIRS = 10
 
 
 def render(document: dict[str, Any]) -> str:
     """Plain text of an audit's JSON."""
     return "\n".join(
-        [*_head(document), *_table(document), *_findings(document), _verdict(document)]
+        [
+            *_head(document),
+            *_table(document),
+            *_agreement(document),
+            *_findings(document),
+            _verdict(document),
+        ]
     )
 
 
@@ -43,6 +50,34 @@ def _table(document: dict[str, Any]) -> list[str]:
     total = document["ignored_pixels"] + sum(c["pixels"] for c in classes)
     ignored = 100 * document["ignored_pixels"] / max(total, 1)
     return ["", *rows, f"Ignored: {ignored:.3f}% of all pixels; shares are of the rest.", ""]
+
+
+def _agreement(document: dict[str, Any]) -> list[str]:
+    found = document["agreement"]
+    if found is None:
+        return []
+    masks = ", ".join(f"{name} {count}" for name, count in found["masks"].items())
+    disputed = 100 * found["disputed_pixels"] / max(found["shared_pixels"], 1)
+    share = f"{disputed:.3f}% of the pixels that two or more labelled are in dispute"
+    width = max(len("class"), *(len(name) for name in found["dice"]))
+    rows = [
+        f"{name:{width}}  {_score(value)}"
+        for name, value in list(found["dice"].items())[:_SHOWN_CLASSES]
+    ]
+    worst_first = sorted(found["pairs"], key=lambda p: 2 if p["kappa"] is None else p["kappa"])
+    pairs = [
+        f"{' and '.join(pair['annotators'])}: kappa {_score(pair['kappa'])}, "
+        f"{pair['images']} images"
+        for pair in worst_first[:_SHOWN_PAIRS]
+    ]
+    if len(worst_first) > _SHOWN_PAIRS:
+        pairs.append(f"and {len(worst_first) - _SHOWN_PAIRS} more pairs (--json lists all)")
+    head = f"{'class':{width}}  Dice of two annotators"
+    return [head, *rows, f"Masks by annotator: {masks}. {share}.", *pairs, ""]
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _findings(document: dict[str, Any]) -> list[str]:

@@ -89,6 +89,16 @@ KINDS: dict[str, Kind] = {
     "one-class-mask": Kind(
         "note", "masks that hold one class only", "nothing to do if that is what they show"
     ),
+    "low-agreement": Kind(
+        "warning",
+        "pairs of annotators who agree no more than moderately (Cohen's kappa below 0.6)",
+        "look at the images in dispute, and write down for both what belongs to which class",
+    ),
+    "disputed-image": Kind(
+        "note",
+        "images on which annotators disagree, worst first",
+        "nothing to do at borders; where whole objects differ, settle what they are",
+    ),
     "one-class": Kind(
         "error",
         "only one class is labelled, so there is nothing to tell apart",

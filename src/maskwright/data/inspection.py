@@ -1,10 +1,12 @@
 """Looking at every image and mask of a folder once, one at a time.
 
-Kept of an image: sixteen bytes of its looks and eight of its size. Masks are counted by class
-and split, then forgotten.
+Kept of an image: sixteen bytes of its looks, eight of its size and eight of how far annotators
+agree on it. Masks are counted by class and split, then forgotten; of several annotators, what
+most say is counted.
 """
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
+from ..core.labels import IGNORE
+from .agreement import Agreement
 from .annotation import Annotation, Labels, file_of, read_labels
 from .duplicates import Looks
 from .findings import Findings
@@ -20,6 +24,7 @@ from .images import orientation, read_image
 from .rawmask import is_lossy, read_raw_as_stored
 from .scan import Entry
 from .survey import count_values
+from .votes import majority
 
 _BLURRED_RATIO = 0.25
 _MIN_BORDERS = 16
@@ -36,28 +41,51 @@ class Counts:
 
 @dataclass(slots=True)
 class Inspection:
-    """Looks at entries; `codec` is None where mask values could not be understood."""
+    """Looks at entries; `codec` is None where mask values could not be understood.
+
+    `agreement` is None where there are no several annotators, or no codec.
+    """
 
     codec: LabelCodec | None
     findings: Findings
     looks: Looks
     sizes_N2: NDArray[np.int32]
+    agreement: Agreement | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
     kinds: dict[tuple[int, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
     num_of_kind: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def look(self, row: int, entry: Entry) -> None:
-        """Read one image and its mask, and add what is wrong with them."""
+        """Read one image and its masks, and add what is wrong with them."""
         self._look_at_image(row, entry)
-        if entry.labels is None:
-            return
-        raw_HW = self._read_labels(entry, entry.labels)
-        if raw_HW is None:
-            return
-        size = self.sizes_N2[row]
-        if size.any() and raw_HW.shape != tuple(size.tolist()):
-            self._add_mismatch(entry, raw_HW.shape, size.tolist())
-        self._look_at_values(entry, entry.labels, raw_HW)
+        size = tuple(self.sizes_N2[row].tolist())
+        raw: dict[Labels, NDArray[np.integer]] = {}
+        pixels: dict[int, int] | None = None
+        for labels in entry.masks:
+            raw_HW = self._read_labels(entry, labels)
+            if raw_HW is not None:
+                raw[labels] = raw_HW
+                if any(size) and raw_HW.shape != size:
+                    self._add_mismatch(entry, labels, raw_HW.shape, size)
+                pixels = self._look_at_values(entry, labels, raw_HW)
+        if self.agreement is not None and any(size):
+            votes_AHW = self._votes(entry, raw, size)
+            self.agreement.add(row, votes_AHW)
+            pixels = dict(zip(*count_values(majority(votes_AHW)), strict=True))
+        if pixels is not None:
+            self._count(entry.split, pixels)
+
+    def _votes(
+        self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]
+    ) -> NDArray[np.uint8]:
+        """Of masks without a fault; the others, and those not drawn, are IGNORE."""
+        votes_AHW = np.full((len(entry.votes), *size), IGNORE, np.uint8)
+        for vote_HW, labels in zip(votes_AHW, entry.votes, strict=True):
+            raw_HW = None if labels is None else raw.get(labels)
+            if raw_HW is not None and raw_HW.shape == size and self.codec is not None:
+                with suppress(DataError):  # told as unlisted values
+                    vote_HW[:] = self.codec.decode(raw_HW, where=str(labels))
+        return votes_AHW
 
     def _look_at_image(self, row: int, entry: Entry) -> None:
         try:
@@ -85,49 +113,55 @@ class Inspection:
             self.findings.add("unreadable-mask", shown, str(error).removeprefix(f"{labels}: "))
             return None
 
-    def _add_mismatch(self, entry: Entry, mask: tuple[int, ...], image: list[int]) -> None:
+    def _add_mismatch(
+        self, entry: Entry, labels: Labels, mask: tuple[int, ...], image: tuple[int, ...]
+    ) -> None:
         detail = f"mask is {mask[0]} x {mask[1]}, image is {image[0]} x {image[1]} (H x W)"
-        if list(mask) == image[::-1] and orientation(entry.image) >= 5:
+        if mask == image[::-1] and orientation(entry.image) >= 5:
             detail += "; it fits the image as stored, which EXIF turns by a quarter"
-        shown = entry.image if entry.labels is None else _shown(entry, entry.labels)
-        self.findings.add("size-mismatch", shown, detail)
+        self.findings.add("size-mismatch", _shown(entry, labels), detail)
 
     def _look_at_values(
         self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
-    ) -> None:
+    ) -> dict[int, int]:
+        """Pixels of each class index, and of IGNORE; unlisted values are in none."""
         path = _shown(entry, labels)
         stored = isinstance(labels, Path) and not is_lossy(labels)
         if stored and blurred_ratio(raw_HW) > _BLURRED_RATIO:
             self.findings.add("antialiased-mask", path)
         if self.codec is None:
-            return
-        values, numbers = count_values(raw_HW)
-        known = self.codec.raw_to_index.keys() | self.codec.ignored
-        strange = [(v, n) for v, n in zip(values, numbers, strict=True) if v not in known]
+            return {}
+        table = dict(self.codec.raw_to_index) | dict.fromkeys(self.codec.ignored, IGNORE)
+        pixels: dict[int, int] = defaultdict(int)
+        strange = []
+        for value, number in zip(*count_values(raw_HW), strict=True):
+            if value in table:
+                pixels[table[value]] += number
+            else:
+                strange.append(f"{self.codec.show(value)} ({number} px)")
         if strange:
-            shown = ", ".join(f"{self.codec.show(v)} ({n} px)" for v, n in strange[:8])
             more = f" and {len(strange) - 8} more values" if len(strange) > 8 else ""
-            self.findings.add("unlisted-values", path, shown + more)
-        self._count(entry, path, dict(zip(values, numbers, strict=True)))
+            self.findings.add("unlisted-values", path, ", ".join(strange[:8]) + more)
+        classes = pixels.keys() - {IGNORE}
+        if not classes and not strange:
+            self.findings.add("empty-mask", path)
+        elif len(classes) == 1:
+            self.findings.add("one-class-mask", path, self.codec.spec.names[max(classes)])
+        return pixels
 
-    def _count(self, entry: Entry, path: Path, numbers: dict[int, int]) -> None:
-        codec = self.codec
-        if codec is None:
+    def _count(self, split: str, pixels: dict[int, int]) -> None:
+        if self.codec is None:
             return
-        pixels_C = np.zeros(len(codec.spec), np.int64)
-        for value, number in numbers.items():
-            if value in codec.raw_to_index:
-                pixels_C[codec.raw_to_index[value]] += number
+        pixels_C = np.zeros(len(self.codec.spec), np.int64)
+        for index, number in pixels.items():
+            if index != IGNORE:
+                pixels_C[index] = number
         counts = self.counts.setdefault(
-            entry.split, Counts(np.zeros_like(pixels_C), np.zeros_like(pixels_C))
+            split, Counts(np.zeros_like(pixels_C), np.zeros_like(pixels_C))
         )
         counts.pixels_C += pixels_C
         counts.images_C += pixels_C > 0
-        counts.ignored += sum(n for v, n in numbers.items() if v in codec.ignored)
-        if set(numbers) <= codec.ignored:
-            self.findings.add("empty-mask", path)
-        elif np.count_nonzero(pixels_C) == 1:
-            self.findings.add("one-class-mask", path, codec.spec.names[int(pixels_C.argmax())])
+        counts.ignored += pixels.get(IGNORE, 0)
 
 
 def blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
