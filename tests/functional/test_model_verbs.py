@@ -77,6 +77,25 @@ def test_predict_writes_maps_and_coverage(maskwright, home):
     np.testing.assert_array_equal(said, truth)
 
 
+def test_refining_is_asked_for_and_written_down(maskwright, home):
+    done = maskwright(
+        "predict", "bundle", "photos", "--refine", "crf:w1=1", "-o", "out", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["refine"]["w1"] == 1
+    said = np.asarray(Image.open(home / "out/classes/a.png"))
+    assert said.shape == (4, 5)
+    assert said.max() < 4
+    assert (
+        "refined by crf:w1=1,theta_alpha=67" in (home / "out/classes/dataset.yaml").read_text()
+    )
+    done = maskwright("evaluate", "bundle", "data", "--refine", "crf", "-o", "report", "--json")
+    assert json.loads(done.stdout)["settings"]["refine"]["theta_alpha"] == 67
+    done = maskwright("predict", "bundle", "photos", "--refine", "cfr", "-o", "none")
+    require_refused(done, "no refinement named 'cfr'; did you mean 'crf'?")
+    assert not (home / "none").exists()
+
+
 def test_quiet_says_nothing(maskwright):
     for verb in (
         ("evaluate", "bundle", "data", "-o", "report"),

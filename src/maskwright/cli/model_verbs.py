@@ -1,7 +1,7 @@
 """`maskwright evaluate` and `maskwright predict`: a model on labelled and on new images."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,21 @@ from .score_verbs import (
     tell,
 )
 
+if TYPE_CHECKING:
+    from ..inference.dense_crf import DenseCRF
+
 Model = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL", help="A bundle (needs no torch), or a run folder (runs on torch)."
+    ),
+]
+
+Refine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="crf",
+        help="'crf': a fully connected CRF on each image; or with values, 'crf:w1=5,w2=1'.",
     ),
 ]
 
@@ -43,6 +54,7 @@ def evaluate(
     tolerance: Tolerance = TOLERANCE,
     surface: Surface = None,
     spacing: Spacing = None,
+    refine: Refine = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -55,7 +67,7 @@ def evaluate(
     from ..inference.predictor import open_model
 
     require_writable(out)
-    predictor = open_model(model)
+    predictor = open_model(model, refine=_refinement(refine))
     dataset = open_dataset(data, progress=console.progress).subset(split)
     report = score(
         predictor,
@@ -76,6 +88,7 @@ def predict(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")] = Path(
         "predictions"
     ),
+    refine: Refine = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -84,7 +97,8 @@ def predict(
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
 
-    coverage = run(open_model(model), inputs, out, progress=console.progress)
+    predictor = open_model(model, refine=_refinement(refine))
+    coverage = run(predictor, inputs, out, progress=console.progress)
     document = coverage.to_json()
     for entry in document["classes"]:
         console.say(f"{entry['percent']:6.2f} %  {entry['name']}")
@@ -93,3 +107,9 @@ def predict(
         f"coverage.csv in {out}"
     )
     console.result({"out": str(out)} | document)
+
+
+def _refinement(text: str | None) -> "DenseCRF | None":
+    from ..inference.dense_crf import DenseCRF
+
+    return None if text is None else DenseCRF.parse(text)

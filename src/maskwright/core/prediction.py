@@ -13,7 +13,8 @@ from .labels import LabelMap
 class Prediction:
     """Class map and confidence of one image, same size and orientation as the source.
 
-    `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class.
+    `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or where
+    the scores were refined its marginal.
     """
 
     labels_HW: LabelMap

@@ -79,7 +79,9 @@ def evaluate(
         extremes.add(sample, predicted_HW, float(mean_iou(confusion)))
     return tally.report(
         provenance=_provenance(model, dataset),
-        settings=detail.to_json() | {"temperature": model.card.temperature},
+        settings=detail.to_json()
+        | {"temperature": model.card.temperature}
+        | ({} if model.refine is None else {"refine": model.refine.to_json()}),
         ranked=extremes.ranked(),
     )
 

@@ -1,7 +1,8 @@
 """What predict writes, all of it of the image's own size and orientation.
 
 classes/<key>.png      palette PNG; a pixel is a class index
-classes/dataset.yaml   names and colours of the classes, for `score` and `measure`
+classes/dataset.yaml   names and colours of the classes, for `score` and `measure`; of refined
+                       maps also the model and how they were refined, as `source`
 overlay/<key>.png      the image under the colours of its classes
 confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is unsure
 coverage.csv           image, class, pixels, percent: one line per image and class
@@ -61,11 +62,12 @@ class OutputWriter:
 
 
 @contextmanager
-def output_writer(folder: Path, labels: LabelSpec) -> Iterator[OutputWriter]:
+def output_writer(
+    folder: Path, labels: LabelSpec, source: str | None = None
+) -> Iterator[OutputWriter]:
     """A writer into `folder`; coverage.csv is complete when the block ends."""
-    write_dataset_file(
-        folder / "classes" / FILE_NAME, DatasetFile(), LabelCodec.identity(labels)
-    )
+    document = DatasetFile(source=source)
+    write_dataset_file(folder / "classes" / FILE_NAME, document, LabelCodec.identity(labels))
     with (folder / COVERAGE).open(
         "w", newline="", encoding="utf-8", errors="surrogateescape"
     ) as file:

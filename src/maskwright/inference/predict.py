@@ -12,6 +12,7 @@ from ..core.atomic import into_folder
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..data.images import read_image
+from .dense_crf import DenseCRF
 from .inputs import find_images
 from .outputs import output_writer
 from .predictor import Predictor
@@ -24,9 +25,13 @@ class Coverage:
     labels: LabelSpec
     num_images: int
     pixels_C: NDArray[np.int64]
+    refine: DenseCRF | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The number of images, and one object a class with `pixels` and `percent`."""
+        """The number of images, and one object a class with `pixels` and `percent`.
+
+        With what refined the predictions, if anything did.
+        """
         total = max(1, int(self.pixels_C.sum()))
         return {
             "num_images": self.num_images,
@@ -34,7 +39,7 @@ class Coverage:
                 {"name": name, "pixels": count, "percent": 100 * count / total}
                 for name, count in zip(self.labels.names, self.pixels_C.tolist(), strict=True)
             ],
-        }
+        } | ({} if self.refine is None else {"refine": self.refine.to_json()})
 
 
 def predict(
@@ -59,9 +64,19 @@ def predict(
     labels = model.card.labels
     images = find_images(inputs, outside=Path(out))
     pixels_C = np.zeros(len(labels), np.int64)
-    with into_folder(Path(out)) as staging, output_writer(staging, labels) as writer:
+    source = _source(model)
+    with into_folder(Path(out)) as staging, output_writer(staging, labels, source) as writer:
         for key, path in progress(images.items(), total=len(images), what="predicting"):
             image_HWC = read_image(path)
             prediction = model.predict(image_HWC, where=str(path))
             pixels_C += writer.write(key, image_HWC, prediction)
-    return Coverage(labels=labels, num_images=len(images), pixels_C=pixels_C)
+    return Coverage(
+        labels=labels, num_images=len(images), pixels_C=pixels_C, refine=model.refine
+    )
+
+
+def _source(model: Predictor) -> str | None:
+    """What dataset.yaml says of refined maps; of others nothing."""
+    if model.refine is None:
+        return None
+    return f"predicted by model {model.model_id}, refined by {model.refine}"

@@ -17,6 +17,7 @@ from ..core.codefile import CodeFile
 from ..core.decision import Decision
 from ..core.errors import BundleError, DataError
 from ..core.prediction import Prediction
+from .dense_crf import DenseCRF, refined
 from .engine import Engine
 from .resolution import decide, to_network
 
@@ -31,11 +32,13 @@ class Predictor:
     """A model ready to be shown images.
 
     `model_id` is the Bundle's id, or of a checkpoint the hash of its card and weights.
+    `refine`, where there is one, refines the scores of every image at its own size.
     """
 
     engine: Engine
     card: ModelCard
     model_id: str
+    refine: DenseCRF | None = None
 
     def predict(self, image_HWC: Image, *, where: str) -> Prediction:
         """Class map and confidence at the image's own size.
@@ -46,7 +49,7 @@ class Predictor:
 
         Raises:
             DataError: Another number of channels or bits than the model takes, or more pixels
-                than the memory holds.
+                than the memory holds; with `refine`, an image neither grey nor RGB.
             BundleError: The model's scores are not finite.
         """
         logits_Khw = self.logits(image_HWC, where=where)
@@ -61,20 +64,31 @@ class Predictor:
         """What the network says of one image, logits_Khw at the network's resolution.
 
         Not divided by the card's temperature; `resolution.planes` brings them to the image's
-        size. Raises what `predict` raises, except that they may be no finite numbers.
+        size. With `refine` they are the logarithms of its marginals at the image's size, to
+        whose making the temperature belongs. Raises what `predict` raises, except that they
+        may be no finite numbers.
         """
         spec = self.card.input
         spec.check(image_HWC, where=where)
         with _enough_memory(image_HWC.shape[:2], where):
             logits_Khw: NDArray[np.float32] = self.engine(to_network(image_HWC, spec)[None])[0]
-        return logits_Khw
+            if self.refine is None:
+                return logits_Khw
+            temperature = self.card.temperature
+            return refined(
+                logits_Khw, image_HWC, self.refine, temperature=temperature, where=where
+            )
 
     def decide(
         self, logits_Khw: NDArray[np.float32], size_HW: tuple[int, int], *, where: str
     ) -> Decision:
-        """The Decision that `predict` makes of these logits, at the card's temperature."""
+        """The Decision that `predict` makes of what `logits` gives.
+
+        At the card's temperature; with `refine` at 1, since marginals have had it.
+        """
+        temperature = self.card.temperature if self.refine is None else 1.0
         with _enough_memory(size_HW, where):
-            decision = decide(logits_Khw, size_HW, temperature=self.card.temperature)
+            decision = decide(logits_Khw, size_HW, temperature=temperature)
         if not np.isfinite(decision.confidence_HW).all():
             raise BundleError(
                 f"{where}: model {self.model_id} gives scores that are no finite numbers; "
@@ -83,8 +97,12 @@ class Predictor:
         return decision
 
 
-def open_model(path: Path | str) -> Predictor:
+def open_model(path: Path | str, *, refine: DenseCRF | None = None) -> Predictor:
     """Open a Bundle (runs on ONNX Runtime) or a run folder or checkpoint (runs on torch).
+
+    Args:
+        path: Of the folder.
+        refine: What refines every prediction; nothing unless asked for.
 
     Raises:
         BundleError: Not a model, or a damaged one.
@@ -97,10 +115,10 @@ def open_model(path: Path | str) -> Predictor:
         bundle = open_bundle(path)
         engine = parts.load(ENGINES, "onnxruntime")
         folder = bundle.file(engine.FILE).parent
-        return Predictor(engine.build(folder, bundle.card), bundle.card, bundle.id)
+        return Predictor(engine.build(folder, bundle.card), bundle.card, bundle.id, refine)
     for folder in (path / "best", path):
         if (folder / CARD).is_file():
-            return _open_checkpoint(folder)
+            return _open_checkpoint(folder, refine)
     raise BundleError(f"{path}: {_what_it_is(path)}")
 
 
@@ -132,12 +150,13 @@ def _enough_memory(size_HW: tuple[int, int], where: str) -> Iterator[None]:
         ) from error
 
 
-def _open_checkpoint(folder: Path) -> Predictor:
+def _open_checkpoint(folder: Path, refine: DenseCRF | None) -> Predictor:
     card = read_card(folder)
     engine = parts.load(ENGINES, "torch")
     if not (folder / engine.FILE).is_file():
         raise BundleError(f"{folder / engine.FILE}: missing; train the model again")
-    return Predictor(engine.build(folder, card), card, _identity(folder, engine.FILE))
+    model_id = _identity(folder, engine.FILE)
+    return Predictor(engine.build(folder, card), card, model_id, refine)
 
 
 def _is_run_of_own_code(path: Path) -> bool:
