@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
-from ..core.labels import LabelSpec
+from ..core.labels import IGNORE, LabelSpec
 from ..core.progress import Progress, silent
 from . import splitfile
 from .agreement import Agreement
@@ -24,6 +24,7 @@ from .duplicates import Looks, find_duplicates
 from .findings import Finding, Findings
 from .infer import infer_codec
 from .inspection import Counts, Inspection
+from .leftovers import alike, gaps
 from .locate import Found, locate
 from .resolve import hints_of, resolve_codec, resolve_splits, survey_labels, write_inferred
 from .scan import UNSPLIT, Entry
@@ -123,6 +124,8 @@ def _audit(path: Path, progress: Progress) -> Audit:
     inspection = _inspected(found, entries, codec, findings, progress)
     _check_images(inspection, entries, findings)
     _check_classes(inspection, {e.split for e in entries}, findings)
+    if codec is not None:
+        _check_names(codec, findings, stated=found.scan.states_labels)
     skipped = find_duplicates(entries, inspection.looks, findings, progress)
     notes = (*found.scan.notes, *label_notes, *split_notes, *([skipped] if skipped else []))
     return Audit(
@@ -239,6 +242,20 @@ def _check_images(
         for row in read[areas_N[read] > _SPREAD * smallest].tolist():
             height, width = inspection.sizes_N2[row].tolist()
             findings.add("resolution-spread", entries[row].image, f"{height} x {width} (H x W)")
+
+
+def _check_names(codec: LabelCodec, findings: Findings, *, stated: bool) -> None:
+    """Names of classes, or labels of different classes, that are alike; values left out."""
+    class_of = {name: name for name in codec.spec.names}
+    for raw, index in codec.raw_to_index.items() if codec.pixels == "name" else ():
+        class_of.setdefault(codec.show(raw), codec.spec.names[index])
+    for names in alike(class_of):
+        if len({class_of[name] for name in names}) > 1:
+            findings.add("alike-names", names[0], f"like {', '.join(map(repr, names[1:]))}")
+    missing = gaps(raw for raw in {*codec.raw_to_index, *codec.ignored} if raw < IGNORE)
+    if codec.pixels == "index" and not stated and missing:
+        listed = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+        findings.add("value-gaps", "masks", listed)
 
 
 def _check_classes(inspection: Inspection, splits: set[str], findings: Findings) -> None:

@@ -89,6 +89,36 @@ KINDS: dict[str, Kind] = {
     "one-class-mask": Kind(
         "note", "masks that hold one class only", "nothing to do if that is what they show"
     ),
+    "mostly-ignored": Kind(
+        "note",
+        "masks with more than half of their pixels ignored",
+        "nothing to do if that is meant; else look at 'ignored' in dataset.yaml",
+    ),
+    "outside-image": Kind(
+        "warning",
+        "annotations with shapes that reach past the image",
+        "pull the corners back; what lies outside is cut off",
+    ),
+    "no-region": Kind(
+        "note",
+        "annotations with things that are no regions, which are passed over",
+        "nothing to do, or draw them as polygons or masks",
+    ),
+    "specks": Kind(
+        "note",
+        "masks with specks of at most four pixels",
+        "nothing to do if things are that small; else remove what a brush left behind",
+    ),
+    "pin-holes": Kind(
+        "note",
+        "masks with holes of at most four pixels in one class",
+        "fill them in the annotation tool",
+    ),
+    "gaps": Kind(
+        "note",
+        "masks with strips one pixel wide of a class that is broad elsewhere",
+        "let shapes that touch share their border; nothing to do if such things are thin",
+    ),
     "low-agreement": Kind(
         "warning",
         "pairs of annotators who agree no more than moderately (Cohen's kappa below 0.6)",
@@ -103,6 +133,16 @@ KINDS: dict[str, Kind] = {
         "error",
         "only one class is labelled, so there is nothing to tell apart",
         "label at least two classes; check 'raw' and 'ignored' in dataset.yaml",
+    ),
+    "alike-names": Kind(
+        "warning",
+        "class names that differ only in case, spacing or signs",
+        "make them one class: list both under 'raw', or map them with `convert --classes`",
+    ),
+    "value-gaps": Kind(
+        "note",
+        "values between 0 and the largest that no class has",
+        "nothing to do if they were left out on purpose; else name their classes",
     ),
     "absent-class": Kind(
         "warning",

@@ -21,6 +21,7 @@ from .annotation import Annotation, Labels, file_of, read_labels
 from .duplicates import Looks
 from .findings import Findings
 from .images import orientation, read_image
+from .leftovers import find_leftovers, num_outside
 from .rawmask import is_lossy, read_raw_as_stored
 from .scan import Entry
 from .survey import count_values
@@ -68,6 +69,7 @@ class Inspection:
                 if any(size) and raw_HW.shape != size:
                     self._add_mismatch(entry, labels, raw_HW.shape, size)
                 pixels = self._look_at_values(entry, labels, raw_HW)
+                self._look_at_leftovers(entry, labels, raw_HW)
         if self.agreement is not None and any(size):
             votes_AHW = self._votes(entry, raw, size)
             self.agreement.add(row, votes_AHW)
@@ -148,6 +150,31 @@ class Inspection:
         elif len(classes) == 1:
             self.findings.add("one-class-mask", path, self.codec.spec.names[max(classes)])
         return pixels
+
+    def _look_at_leftovers(
+        self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
+    ) -> None:
+        path = _shown(entry, labels)
+        if isinstance(labels, Annotation):
+            drawing = labels.read()
+            number, reach_px = num_outside(drawing)
+            if number:
+                detail = f"{number} shapes, up to {reach_px:.4g} px"
+                self.findings.add("outside-image", path, detail)
+            skipped = ", ".join(f"{n} {what}" for what, n in drawing.skipped.items() if n)
+            if skipped:
+                self.findings.add("no-region", path, skipped)
+        if self.codec is None:
+            return
+        with suppress(DataError):  # told as unlisted values
+            labels_HW = self.codec.decode(raw_HW, where=str(labels))
+            ignored = float(np.mean(labels_HW == IGNORE))
+            if 0.5 < ignored < 1:
+                self.findings.add("mostly-ignored", path, f"{100 * ignored:.3g} %")
+            names = dict(enumerate(self.codec.spec.names)) | {IGNORE: "(ignored)"}
+            for code, counts in find_leftovers(labels_HW).by_code():
+                listed = [f"{names[i]} {number}" for i, number in counts.most_common(4)]
+                self.findings.add(code, path, ", ".join(listed))
 
     def _count(self, split: str, pixels: dict[int, int]) -> None:
         if self.codec is None:
