@@ -181,7 +181,7 @@ def _named(file: BinaryIO, marks: _Marks, path: Path) -> dict[str, Spans]:
     for begin, close in zip(*(v.tolist() for v in values), strict=True):
         low, high = np.searchsorted(elements[:, 0], (begin, close))
         key = _KEY.search(_read(file, max(begin - _LONGEST_KEY, 0), begin + 1))
-        if low == high or key is None:
+        if key is None:
             continue
         name = key[1].decode("utf-8", errors="replace")
         if name in spans:
@@ -193,6 +193,7 @@ def _named(file: BinaryIO, marks: _Marks, path: Path) -> dict[str, Spans]:
 
 def _skeleton(file: BinaryIO, cut: list[Spans], path: Path) -> bytes:
     """The file without the elements that can be asked for."""
+    cut = [spans for spans in cut if len(spans)]
     ends = [0, *(int(spans[-1, 1]) for spans in cut)]
     starts = [*(int(spans[0, 0]) for spans in cut), path.stat().st_size]
     pieces = [_read(file, end, start) for end, start in zip(ends, starts, strict=True)]
