@@ -5,7 +5,7 @@ from maskwright.core.errors import ConfigError
 from maskwright.data.facts import Facts
 from maskwright.training.machine import Machine
 from maskwright.training.plan import Situation, make_plan
-from maskwright.training.recipe import parse_recipe
+from maskwright.training.recipe import Recipe, parse_recipe
 
 CPU = Machine("cpu", "CPU", 2, 8 << 30)
 SETTINGS = {
@@ -13,9 +13,11 @@ SETTINGS = {
     "model.config": {"pyramid_channels": 8, "decoder_channels": 32},
     "data.crop_px": [64, 64],
 }
+FREE = {"model.encoder_weights": "none", "optim.precision": "fp32"}
+"""Nothing is measured, and the rest is for the plan to decide."""
 
 
-def situation(**changes):
+def situation(machine=CPU, **changes):
     facts = {
         "num_images": {"train": 50},
         "channels": 3,
@@ -36,7 +38,7 @@ def situation(**changes):
         num_val=10,
         sample_seconds=lambda _recipe: 0.001,
         splits=("train", "val"),
-        machine=CPU,
+        machine=machine,
     )
 
 
@@ -96,6 +98,47 @@ def test_a_budget_too_short_for_an_epoch_says_what_one_takes():
         make_plan(situation(), SETTINGS | {"optim.precision": "fp32"}, budget_s=0.01)
 
 
+def test_few_images_are_seen_more_often_augmented_more_and_taught_to_a_smaller_network():
+    plan = make_plan(situation(), FREE)
+    recipe, reasons = plan.recipe, plan.reasons
+    assert recipe.schedule.epochs == 160
+    assert reasons["schedule.epochs"] == "8000 crops from 50 images, few, so each is seen often"
+    assert recipe.augment.scale == (0.5, 2.0)
+    assert reasons["augment.scale"].startswith("50 images, each seen 160 times: stronger")
+    assert recipe.model.config == {"pyramid_channels": 128, "decoder_channels": 64}
+    assert "50 images are few (under 100), a smaller model" in reasons["model.config"]
+
+
+def test_many_images_keep_the_usual_augmentation_and_at_least_ten_passes():
+    plan = make_plan(situation(counts_NC=np.ones((3000, 3), np.int64)), FREE)
+    assert plan.recipe.augment == Recipe().augment
+    assert plan.recipe.schedule.epochs == 10
+    assert plan.reasons["schedule.epochs"] == "30000 crops from 3000 images"
+    assert "few" not in plan.reasons["model.config"]
+
+
+def test_few_images_that_are_seen_rarely_keep_the_usual_augmentation():
+    plan = make_plan(situation(), FREE | {"schedule.epochs": 20})
+    assert plan.recipe.augment == Recipe().augment
+
+
+def test_on_a_gpu_few_images_take_a_smaller_encoder():
+    gpu = Machine("cuda", "GPU", 8, 8 << 30)
+    few, many = (
+        make_plan(situation(machine=gpu, counts_NC=np.ones((n, 3), np.int64)), FREE)
+        for n in (50, 200)
+    )
+    assert (few.recipe.model.encoder, many.recipe.model.encoder) == ("resnet18", "resnet50")
+    assert few.recipe.model.config["pyramid_channels"] == 128
+    assert many.recipe.model.config == {}
+    assert "smaller than resnet50" in few.reasons["model.encoder"]
+
+
+def test_what_the_user_sets_holds_against_few_images():
+    recipe = make_plan(situation(), FREE | {"augment.scale": [0.9, 1.1]}).recipe
+    assert recipe.augment.scale == (0.9, 1.1)
+
+
 def test_the_plan_reads_back_as_the_same_recipe():
     import yaml
 
@@ -107,9 +150,11 @@ def test_the_plan_reads_back_as_the_same_recipe():
 def test_an_ample_budget_takes_the_usual_widths_and_a_tight_one_fewer_pixels():
     settings = {"model.encoder_weights": "none", "optim.precision": "fp32"}
     settings |= {"data.batch_size": 1}
-    few = settings | {"input.scale_ratio": 0.25}
-    ample = make_plan(situation(), few, budget_s=1e6).recipe
+    small = settings | {"input.scale_ratio": 0.25}
+    many = situation(counts_NC=np.ones((200, 3), np.int64))
+    ample = make_plan(many, small, budget_s=1e6).recipe
     assert (ample.model.config, ample.data.crop_px) == ({}, (96, 128))
+    assert make_plan(situation(), small, budget_s=1e6).recipe.model.config != {}  # few images
     enlarged = make_plan(situation(), settings, budget_s=200).recipe
     assert (enlarged.input.scale_ratio, enlarged.data.crop_px) == (1.0, (352, 352))
     same_size = settings | {"input.scale_ratio": 1.0}

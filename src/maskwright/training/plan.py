@@ -15,6 +15,7 @@ from maskwright.data.facts import Facts
 from maskwright.nn.build import OWN, encoders_of
 from maskwright.nn.encoders import fits_file
 
+from . import plan_small
 from .machine import Machine, look_seconds, step_seconds
 from .recipe import Recipe, overridden, to_yaml
 
@@ -24,6 +25,7 @@ KNOWN_ENCODERS = ("mobilenet_v2", "resnet18", "resnet34", "resnet50")
 CROP_PX = {"cpu": 352, "cuda": 512}
 BATCH = {"cpu": 4, "cuda": 16}
 SAMPLES = {"cpu": 8_000, "cuda": 60_000}
+LEAST_EPOCHS, MOST_EPOCHS = 10, 500
 LARGE_PX = {"cpu": 640_000, "cuda": 2_000_000}
 OBJECT_PX = 28.0
 MAX_SCALE = 2.0
@@ -55,6 +57,11 @@ class Situation:
     def num_train(self) -> int:
         """Training images."""
         return len(self.facts.counts_NC)
+
+    @property
+    def has_few(self) -> bool:
+        """Whether these are so few that a smaller model and more augmentation are wise."""
+        return plan_small.is_few(self.num_train)
 
 
 @dataclass(slots=True)
@@ -122,6 +129,10 @@ def make_plan(
         _full_schedule(plan, situation)
     else:
         _timed_schedule(plan, situation, budget_s)
+    epochs = int(plan.get("schedule.epochs"))
+    stronger = plan_small.stronger_augmentation(situation.num_train, epochs)
+    for key, (value, reason) in stronger.items():
+        plan.decide(key, value, reason)
     return plan
 
 
@@ -166,7 +177,7 @@ def _model(plan: Plan, situation: Situation) -> None:
         plan.decide("model.encoder_weights", "none", "there are none for it")
         return
     device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
-    encoder, reason = ENCODERS[device], f"the best found for training on a {device}"
+    encoder, reason = _encoder(situation)
     if own is not None:
         encoder, reason = own[0], "what the architecture stands on"
     elif weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
@@ -179,8 +190,25 @@ def _model(plan: Plan, situation: Situation) -> None:
         encoder, reason = fitting[0], "the encoder that the weights file holds"
     plan.decide("model.encoder", encoder, reason)
     plan.keep("model.encoder_weights", "far fewer images are needed than from nothing")
-    if plan.get("model.arch") == "fpn" and device == "cpu":
-        plan.decide("model.config", SLIM, "half the usual widths: a third faster on a CPU")
+    if plan.get("model.arch") == "fpn" and (device == "cpu" or situation.has_few):
+        plan.decide("model.config", SLIM, _why_slim(situation))
+
+
+def _encoder(situation: Situation) -> tuple[str, str]:
+    device = situation.machine.device
+    if device == "cuda" and situation.has_few:
+        few, usual = plan_small.why(situation.num_train), ENCODERS[device]
+        return plan_small.SMALLER_ENCODER, f"{few}: smaller than {usual}, not measured here"
+    return ENCODERS[device], f"the best found for training on a {device}"
+
+
+def _why_slim(situation: Situation) -> str:
+    reasons = []
+    if situation.machine.device == "cpu":
+        reasons.append("a third faster on a CPU")
+    if situation.has_few:
+        reasons.append(f"{plan_small.why(situation.num_train)}, a smaller model fits them less")
+    return f"half the usual widths: {'; '.join(reasons)}"
 
 
 def _crops(plan: Plan, situation: Situation) -> None:
@@ -239,11 +267,10 @@ def _precision(plan: Plan, situation: Situation) -> None:
 
 
 def _full_schedule(plan: Plan, situation: Situation) -> None:
-    samples = SAMPLES[situation.machine.device]
-    epochs = min(500, max(10, math.ceil(samples / situation.num_train)))
-    plan.decide(
-        "schedule.epochs", epochs, f"about {samples} crops from {situation.num_train} images"
-    )
+    samples, num = SAMPLES[situation.machine.device], situation.num_train
+    epochs = min(MOST_EPOCHS, max(LEAST_EPOCHS, math.ceil(samples / num)))
+    few = ", few, so each is seen often" if situation.has_few else ""
+    plan.decide("schedule.epochs", epochs, f"{epochs * num} crops from {num} images{few}")
     _looks(plan, LOOKS)
 
 
@@ -254,7 +281,7 @@ def _timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
     if crops < POOR_CROPS:
         _save_time(plan, situation)
         pace = _Pace.of(plan, situation)
-    elif crops > RICH_CROPS and plan.get("model.config") == SLIM:
+    elif crops > RICH_CROPS and plan.get("model.config") == SLIM and not situation.has_few:
         plan.decide("model.config", {}, "the budget is ample: the usual widths")
         pace = _Pace.of(plan, situation)
     epochs = pace.epochs_in(budget_s)
