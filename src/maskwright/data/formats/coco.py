@@ -59,7 +59,10 @@ _Count = Annotated[int, Field(ge=0, le=MAX_PIXELS)]
 
 class _Runs(Document):
     size: tuple[int, int]
-    counts: str | tuple[_Count, ...]
+    counts: Annotated[
+        Annotated[tuple[_Count, ...], Tag("plain")] | Annotated[str, Tag("packed")],
+        Discriminator(lambda value: "plain" if isinstance(value, list) else "packed"),
+    ]
 
 
 def _kind(value: Any) -> str:
