@@ -12,8 +12,8 @@ from maskwright.core import InputSpec, LabelSpec
 from maskwright.core.card import ModelCard
 
 # No deadline: the first call of a kernel compiles it. The default draws the same examples on
-# every run, so that a change is judged by itself; `pytest --hypothesis-profile=search` draws new
-# ones, and `fuzz` 10,000 for each test.
+# every run, so that a change is judged by itself; `pytest --hypothesis-profile=search` draws
+# new ones, and `fuzz` 10,000 for each test.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=10_000)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ class Annotation:
     overlap: Overlap
     read: Callable[[], Drawing] = field(compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "read", partial(_told, self.read, self.file, str(self)))
+
     def __str__(self) -> str:
         return f"{self.file}: {self.place}" if self.place else str(self.file)
 
@@ -42,6 +46,16 @@ class Annotation:
             counts[shape.label] = counts.get(shape.label, 0) + 1
         codec.refuse_unlisted(counts, where=str(self))
         return paint(drawing, codec.number, self.overlap)
+
+
+def _told(read: Callable[[], Drawing], file: Path, where: str) -> Drawing:
+    """`read`, with the file named where a shape itself is wrong and does not know its file."""
+    try:
+        return read()
+    except DataError as error:
+        if str(file) in str(error):
+            raise
+        raise DataError(f"{where}: {error}") from error
 
 
 IGNORED = "__ignore__"

@@ -44,6 +44,14 @@ def read_json(path: Path, model: type[Model], *, encoding: str = "utf-8") -> Mod
     return parse_json(_content(path, encoding), model, where=str(path))
 
 
+def checked(values: object, model: type[Model], *, where: str) -> Model:
+    """What was read already (attributes of XML, say), as `model` describes it."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise DataError(f"{where}: {_problem(error)}") from error
+
+
 def parse_json(content: bytes, model: type[Model], *, where: str) -> Model:
     """A piece of JSON as `model` describes it; see `read_json`."""
     try:
