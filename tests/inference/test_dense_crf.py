@@ -1,6 +1,7 @@
 """The CRF says what its equations say, pixel against pixel; with and without numba."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -182,6 +183,19 @@ def test_sixteen_bits_count_as_their_share_of_white():
     wide = image.astype(np.uint16) * 257
     found = [marginals(logits, one, DenseCRF(theta_beta=9.0)) for one in (image, wide)]
     assert np.abs(found[0] - found[1]).mean() < 1e-3
+
+
+def test_memory_is_bounded_even_where_no_two_pixels_are_alike(monkeypatch):
+    monkeypatch.setattr(dense_crf, "kernel", lambda: parts.load(KERNELS, "numpy"))
+    rng = np.random.default_rng(0)
+    num_classes, height, width = 7, 300, 400
+    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    logits = rng.random((num_classes, height, width), np.float32)
+    tracemalloc.start()
+    refined(logits, image, DenseCRF(iterations=1), where="a.png")
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < (8 * num_classes + 200 + 80 * 6) * height * width + 20e6
 
 
 @pytest.mark.parametrize("channels", [2, 4])

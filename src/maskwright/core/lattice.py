@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from .errors import ConfigError
 
-_STRIP_PX = 1 << 17
-"""Points worked on at a time, which bounds the memory of what is soon thrown away."""
+_STRIP_POINTS = 1 << 15
+"""Worked on at a time, which bounds the memory of what is soon thrown away: 20 MB."""
 
 _MAX_KEY = 1 << 61
 
@@ -44,23 +44,39 @@ def lattice_of(features_DN: NDArray[np.float32]) -> Lattice:
     Raises:
         ConfigError: Points lie so far apart that vertices cannot be numbered in 61 bits.
     """
-    num_directions, num_points = len(features_DN) + 1, features_DN.shape[1]
     stride_A = _strides(features_DN.max(axis=1).astype(np.float64))
-    keys_AN = np.empty((num_directions, num_points), np.int64)
-    weight_AN = np.empty((num_directions, num_points), np.float32)
-    for start in range(0, num_points, _STRIP_PX):
-        part = slice(start, start + _STRIP_PX)
+    keys_AN, weight_AN = _surrounded(features_DN, stride_A)
+    vertex_AN, keys_by_rest = _numbered(keys_AN)
+    del keys_AN
+    return Lattice(vertex_AN, weight_AN, *_neighbours(keys_by_rest, stride_A))
+
+
+def _surrounded(
+    features_DN: NDArray[np.float32], stride_A: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Keys and weights of the vertices around each point, strip by strip."""
+    shape_AN = len(features_DN) + 1, features_DN.shape[1]
+    keys_AN, weight_AN = np.empty(shape_AN, np.int64), np.empty(shape_AN, np.float32)
+    for start in range(0, shape_AN[1], _STRIP_POINTS):
+        part = slice(start, start + _STRIP_POINTS)
         keys_AN[:, part], weight_AN[:, part] = _simplices(features_DN[:, part], stride_A)
-    vertex_AN = np.empty((num_directions, num_points), np.int32)
+    return keys_AN, weight_AN
+
+
+def _numbered(
+    keys_AN: NDArray[np.int64],
+) -> tuple[NDArray[np.int32], list[NDArray[np.int64]]]:
+    """Numbers in place of keys, and the sorted keys of each rest; a row is a rest."""
+    vertex_AN = np.empty(keys_AN.shape, np.int32)
     keys_by_rest: list[NDArray[np.int64]] = []
     first = 0
     for rest, keys_N in enumerate(keys_AN):
         keys, number_N = np.unique(keys_N, return_inverse=True)
-        vertex_AN[rest] = number_N.reshape(-1) + first
+        vertex_AN[rest] = number_N.reshape(-1)
+        vertex_AN[rest] += first
         keys_by_rest.append(keys)
         first += keys.size
-    del keys_AN
-    return Lattice(vertex_AN, weight_AN, *_neighbours(keys_by_rest, stride_A))
+    return vertex_AN, keys_by_rest
 
 
 def _scaled(features_DN: NDArray[np.float64]) -> NDArray[np.float64]:
