@@ -25,7 +25,10 @@ def test_the_way_out_of_memory_keeps_what_is_learnt():
     assert _less_memory(recipe) == (
         "out of memory with data.batch_size=8 and data.crop_px=[64, 96]; "
         "try --set data.batch_size=4 --set optim.accumulate=2, which learns the same, "
-        "or smaller crops"
+        "or --set model.checkpointing=true, or smaller crops"
+    )
+    assert _less_memory(overridden(recipe, {"model.checkpointing": True})).endswith(
+        "which learns the same, or smaller crops"
     )
 
 

@@ -11,7 +11,7 @@ from maskwright.training.recipe import (
     to_yaml,
 )
 
-UNREADABLE = ["a: [", "[e", "[" * 3000, "2020-13-45"]
+UNREADABLE = ["a: [", "[e", "[" * 1000, "2020-13-45"]
 """Not closed; the same with a letter of numbers; deeper than Python goes; no such date."""
 
 

@@ -11,6 +11,7 @@ from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import BundleError, ConfigError
 
 from .any_size import AnySize
+from .blocks.recompute import recompute_blocks
 from .encoders import library_name, load_weights, widen_input
 from .norm import with_group_norm
 from .own_model import admitted
@@ -21,7 +22,12 @@ OWN = "own"
 
 
 def new_model(
-    arch: dict[str, Any], in_channels: int, num_classes: int, *, weights: str = "none"
+    arch: dict[str, Any],
+    in_channels: int,
+    num_classes: int,
+    *,
+    weights: str = "none",
+    checkpointing: bool = False,
 ) -> AnySize:
     """A network to train.
 
@@ -30,28 +36,37 @@ def new_model(
         in_channels: Channels of the images.
         num_classes: K.
         weights: Encoder weights: "imagenet", a file, or "none".
+        checkpointing: In training, compute activations again in the backward pass.
 
     Raises:
         ConfigError: An unknown name or a config key that the architecture does not have.
     """
-    part = _part(arch["name"])
-    where = f"model.config of {arch['name']}"
     encoder = arch["encoder"]
     _require_encoder(arch["name"], encoder, weights)
+    network = _built(arch, in_channels, num_classes)
+    if encoder != OWN:
+        load_weights(network.encoder, encoder, weights)
+        widen_input(network.encoder, in_channels)
+    network = _normalised(network, arch)
+    if checkpointing:
+        recompute_blocks(network)
+    return AnySize(network)
+
+
+def _built(arch: dict[str, Any], in_channels: int, num_classes: int) -> Any:
+    """The part's network; on an encoder, which is made for 3 channels, or of its own."""
+    part, encoder = _part(arch["name"]), arch["encoder"]
+    where = f"model.config of {arch['name']}"
     config = parts.configure(part, arch.get("config", {}), where=where)
     try:
         if encoder == OWN:
-            network = part.build(config, OWN, in_channels, num_classes)
-            return AnySize(_normalised(network, arch))
-        network = part.build(config, library_name(encoder), 3, num_classes)
+            return part.build(config, OWN, in_channels, num_classes)
+        return part.build(config, library_name(encoder), 3, num_classes)
     except (ValueError, NotImplementedError, KeyError, IndexError) as error:
         raise ConfigError(
             f"model.arch {arch['name']!r} cannot stand on encoder {encoder!r}: "
             f"{error}; choose another encoder or architecture"
         ) from error
-    load_weights(network.encoder, encoder, weights)
-    widen_input(network.encoder, in_channels)
-    return AnySize(_normalised(network, arch))
 
 
 def _normalised(network: nn.Module, arch: dict[str, Any]) -> nn.Module:

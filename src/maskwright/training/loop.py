@@ -335,6 +335,7 @@ def _fresh_model(job: Job, *, from_weights: bool) -> AnySize:
         job.recipe.input.channels,
         len(job.card.labels),
         weights=part.encoder_weights if from_weights else "none",
+        checkpointing=part.checkpointing,
     )
     if part.norm == "sync":
         model = _synchronised(model)
@@ -358,9 +359,10 @@ def _is_memory(error: Exception) -> bool:
 
 def _less_memory(recipe: Recipe) -> str:
     batch, (height, width) = recipe.data.batch_size, recipe.data.crop_px
+    slower = "" if recipe.model.checkpointing else "--set model.checkpointing=true, or "
     return (
         f"out of memory with data.batch_size={batch} and data.crop_px=[{height}, {width}]; "
         f"try --set data.batch_size={max(1, batch // 2)} "
         f"--set optim.accumulate={recipe.optim.accumulate * 2}, which learns the same, or "
-        f"smaller crops"
+        f"{slower}smaller crops"
     )

@@ -57,7 +57,12 @@ def step_seconds(
         torch.OutOfMemoryError: The step does not fit.
     """
     torch.manual_seed(0)
-    model = new_model(recipe.model.graph, recipe.input.channels, num_classes)
+    model = new_model(
+        recipe.model.graph,
+        recipe.input.channels,
+        num_classes,
+        checkpointing=recipe.model.checkpointing,
+    )
     model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, recipe.optim)
     loss_function = build_loss(recipe.loss.sum, recipe.loss.config, None)

@@ -26,13 +26,15 @@ class ModelPart(_Strict):
     """Which network, the weights its encoder starts from, and what normalises it.
 
     `norm`: "batch"; "sync", batch statistics over all GPUs; "frozen", those that the encoder
-    came with; "group", which needs no batch and changes the graph.
+    came with; "group", which needs no batch and changes the graph. `checkpointing`: compute
+    activations again in the backward pass, in less memory and more time; the same numbers.
     """
 
     arch: str = "unet"
     encoder: str = "mobilenet_v2"
     encoder_weights: str = "imagenet"
     norm: Literal["batch", "sync", "frozen", "group"] = "batch"
+    checkpointing: bool = False
     config: dict[str, Any] = {}
 
     @property

@@ -22,7 +22,5 @@ GOOD_FOR = (
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; logits of the tokens or, with DPT, of 8 times as many."""
-    dino = Dino3Encoder(
-        encoder.removeprefix("tu-"), in_channels, checkpointing=config.checkpointing
-    )
+    dino = Dino3Encoder(encoder.removeprefix("tu-"), in_channels)
     return on_tokens(dino, config, num_classes)

@@ -39,7 +39,7 @@ class Config(BaseModel):
 
     `readout`: the class token is projected with each token ("cat", the paper's), added to it,
     or ignored. `aux_weight` is that of a head on the fusion's last stage but one, in training;
-    0 leaves it away. `checkpointing` saves memory in training and costs time.
+    0 leaves it away.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,21 +48,14 @@ class Config(BaseModel):
     stage_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
     fusion_channels: int = Field(256, gt=0)
     aux_weight: float = Field(0.2, ge=0)
-    checkpointing: bool = False
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; logits at stride 2, enlarged bilinearly."""
-    return DPT(
-        config,
-        VisionTransformerStages(
-            encoder.removeprefix("tu-"),
-            stages=STAGES,
-            in_channels=in_channels,
-            checkpointing=config.checkpointing,
-        ),
-        num_classes,
+    tokens = VisionTransformerStages(
+        encoder.removeprefix("tu-"), stages=STAGES, in_channels=in_channels
     )
+    return DPT(config, tokens, num_classes)
 
 
 class DPT(DeeplySupervised):

@@ -43,17 +43,11 @@ class Config(PointLossConfig):
     num_queries: int = Field(100, gt=0)
     query_blocks: int = Field(3, gt=0, le=12)
     annealing_steps: int = Field(0, ge=0)
-    checkpointing: bool = False
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; masks of stride 4."""
-    dino = DinoEncoder(
-        encoder.removeprefix("tu-"),
-        in_channels,
-        patch_px=PATCH_PX,
-        checkpointing=config.checkpointing,
-    )
+    dino = DinoEncoder(encoder.removeprefix("tu-"), in_channels, patch_px=PATCH_PX)
     return EoMT(config, dino, num_classes)
 
 

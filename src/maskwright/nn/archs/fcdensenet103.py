@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv, norm_relu_conv
-from maskwright.nn.blocks.recompute import maybe_recomputed
 
 ENCODERS = ("own",)
 
@@ -17,10 +16,7 @@ GOOD_FOR = "Few images and no pretrained weights; much memory."
 
 
 class Config(BaseModel):
-    """Layers of the dense blocks (the way up has those of the way down, in reverse) and widths.
-
-    `gradient_checkpointing` computes each dense layer again in the backward pass.
-    """
+    """Layers of the dense blocks (the way up has those of the way down, reversed), widths."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +25,6 @@ class Config(BaseModel):
     growth: int = Field(16, gt=0)
     first_channels: int = Field(48, gt=0)
     dropout: float = Field(0.2, ge=0, lt=1)
-    gradient_checkpointing: bool = False
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
@@ -79,7 +74,6 @@ class Dense(nn.Module):
 
     def __init__(self, channels: int, num_layers: int, config: Config) -> None:
         super().__init__()
-        self.checkpointing = config.gradient_checkpointing
         growth = config.growth
         self.layers = nn.ModuleList(
             Layer(channels + i * growth, growth, config.dropout) for i in range(num_layers)
@@ -89,7 +83,7 @@ class Dense(nn.Module):
         """(B, layers x growth, h, w): the added maps alone."""
         maps = [x_BChw]
         for layer in self.layers:
-            maps.append(maybe_recomputed(layer, checkpointing=self.checkpointing)(*maps))
+            maps.append(layer(*maps))
         return torch.cat(maps[1:], 1)
 
 

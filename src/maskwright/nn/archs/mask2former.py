@@ -16,7 +16,6 @@ from maskwright.nn.blocks.lone_norm import bear_lone_values
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.blocks.query_network import PointLossConfig, QueryNetwork
 from maskwright.nn.blocks.query_scores import class_logits
-from maskwright.nn.blocks.recompute import maybe_recomputed
 from maskwright.nn.blocks.resize import to_size_of
 from maskwright.nn.blocks.set_loss import Queries, SetLoss
 from maskwright.nn.blocks.sine_position import sine_position
@@ -32,15 +31,13 @@ NUM_HEADS = 8
 class Config(PointLossConfig):
     """Sizes of the two decoders, and the weights and points of the set loss.
 
-    `decoder_channels` is a multiple of 32. With `checkpointing`, training computes the pixel
-    decoder's activations twice, and keeps them never.
+    `decoder_channels` is a multiple of 32.
     """
 
     num_queries: int = Field(100, gt=0)
     pixel_layers: int = Field(6, gt=0)
     query_layers: int = Field(9, gt=0)
     decoder_channels: int = Field(256, gt=0, multiple_of=32)
-    checkpointing: bool = False
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
@@ -73,7 +70,6 @@ class PixelDecoder(nn.Module):
     def __init__(self, config: Config, widths: list[int]) -> None:
         super().__init__()
         width = config.decoder_channels
-        self.checkpointing = config.checkpointing
         self.level_embed = nn.Parameter(torch.randn(NUM_LEVELS, width))
         self.input_projections = nn.ModuleList(
             _projected(channels, width, bias=True) for channels in widths[:0:-1]
@@ -99,8 +95,7 @@ class PixelDecoder(nn.Module):
         embedded = zip(maps, self.level_embed, strict=True)
         position_NC = torch.cat([sine_position(x, len(e)).to(e) + e for x, e in embedded])
         for layer in self.layers:
-            run = maybe_recomputed(layer, checkpointing=self.checkpointing)
-            x_BNC = run(x_BNC, position_NC, sizes)
+            x_BNC = layer(x_BNC, position_NC, sizes)
         levels, start = [], 0
         for height, width in sizes:
             level_BnC = x_BNC[:, start : start + height * width]

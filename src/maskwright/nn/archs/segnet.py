@@ -21,26 +21,25 @@ GOOD_FOR = "A known baseline of the field; sharp borders without skips."
 
 
 class Config(BaseModel):
-    """`gradient_checkpointing` trains in a third of the memory, a third slower."""
+    """There is nothing to choose: the widths are the encoder's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    gradient_checkpointing: bool = False
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`."""
-    vgg = _vgg(encoder, in_channels)
-    return SegNet(vgg, num_classes, checkpointing=config.gradient_checkpointing)
+    return SegNet(_vgg(encoder, in_channels), num_classes)
 
 
 class SegNet(nn.Module):
     """A VGG encoder with batch normalisation, and a decoder with its layers in reverse."""
 
-    def __init__(self, encoder: Any, num_classes: int, *, checkpointing: bool) -> None:
+    checkpointing = False
+    """Of `blocks.recompute`: what stands between two poolings is computed again."""
+
+    def __init__(self, encoder: Any, num_classes: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.checkpointing = checkpointing
         self.decoder = nn.ModuleList(_mirrored(stage) for stage in reversed(self._stages()))
         last = cast("nn.Sequential", self.decoder[-1])
         last[-1] = nn.Conv2d(64, num_classes, 3, padding=1)

@@ -6,8 +6,6 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from .recompute import maybe_recomputed
-
 
 class DinoEncoder(nn.Module):
     """Class token, registers if it has them, and patches; block by block.
@@ -20,17 +18,9 @@ class DinoEncoder(nn.Module):
         in_channels: Channels of the image.
         patch_px: Side of a patch; None is that of the pretrained model. `adapted` resizes
             the weights of patches and places to it.
-        checkpointing: Compute activations again in the backward pass.
     """
 
-    def __init__(
-        self,
-        name: str,
-        in_channels: int,
-        *,
-        patch_px: int | None = None,
-        checkpointing: bool = False,
-    ) -> None:
+    def __init__(self, name: str, in_channels: int, *, patch_px: int | None = None) -> None:
         super().__init__()
         other: dict[str, Any] = {}
         if patch_px is not None:
@@ -45,7 +35,6 @@ class DinoEncoder(nn.Module):
         self.patch_px: int = self.model.patch_embed.patch_size[0]
         self.num_prefix: int = self.model.num_prefix_tokens
         self.num_blocks = len(self.model.blocks)
-        self.checkpointing = checkpointing
 
     def tokens(self, x_BCHW: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """What the first block gets (B, N, C), and the grid of patches (h, w)."""
@@ -61,10 +50,7 @@ class DinoEncoder(nn.Module):
 
     def block(self, number: int, x_BNC: Tensor, allowed_B1NN: Tensor | None = None) -> Tensor:
         """(B, N, C); a token sees those that `allowed_B1NN` has True, or all."""
-        module = self.model.blocks[number]
-        found_BNC: Tensor = maybe_recomputed(module, checkpointing=self.checkpointing)(
-            x_BNC, allowed_B1NN
-        )
+        found_BNC: Tensor = self.model.blocks[number](x_BNC, allowed_B1NN)
         return found_BNC
 
     def normed(self, x_BNC: Tensor) -> Tensor:

@@ -7,8 +7,6 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from .recompute import maybe_recomputed
-
 UNUSED = ("qkv.bias", "qkv.bias_mask")
 """Of the authors' files: all zero. timm's networks have none, and it prints a line for each."""
 
@@ -21,10 +19,9 @@ class Dino3Encoder(nn.Module):
     Args:
         name: A model of timm (1.0.20 or later) with dinov3 in its name.
         in_channels: Channels of the image.
-        checkpointing: Compute activations again in the backward pass.
     """
 
-    def __init__(self, name: str, in_channels: int, *, checkpointing: bool = False) -> None:
+    def __init__(self, name: str, in_channels: int) -> None:
         super().__init__()
         self.model: Any = cast(
             "Any",
@@ -34,7 +31,6 @@ class Dino3Encoder(nn.Module):
         self.patch_px: int = self.model.patch_embed.patch_size[0]
         self.num_prefix: int = self.model.num_prefix_tokens
         self.num_blocks = len(self.model.blocks)
-        self.checkpointing = checkpointing
 
     def forward(self, x_BCHW: Tensor, stages: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
         """Normalised maps (B, C, h, w) and class tokens (B, 1, C) after some blocks."""
@@ -48,8 +44,7 @@ class Dino3Encoder(nn.Module):
         turns_NC = self._turns(*grid_hw)
         found = []
         for number, block in enumerate(self.model.blocks):
-            run = maybe_recomputed(block, checkpointing=self.checkpointing)
-            x_BNC = run(x_BNC, turns_NC)
+            x_BNC = block(x_BNC, turns_NC)
             if number in stages:
                 normed_BNC = self.model.norm(x_BNC)
                 map_BCN = normed_BNC[:, self.num_prefix :].transpose(1, 2)

@@ -24,8 +24,7 @@ class HeadConfig(BaseModel):
     `head`: "linear" normalises the last tokens and maps each to its classes (section 7.4 of
     arXiv:2304.07193); "dpt" is the decoder of arXiv:2103.13413. `linear_layers`: how many of
     the last layers the linear head reads; 4 in the former paper's "+ms". `fusion_channels`
-    and `stage_channels` are widths of the DPT head. `checkpointing` saves memory in training
-    and costs time.
+    and `stage_channels` are widths of the DPT head.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,7 +33,6 @@ class HeadConfig(BaseModel):
     linear_layers: int = Field(1, ge=1, le=12)
     fusion_channels: int = Field(256, gt=0)
     stage_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
-    checkpointing: bool = False
 
 
 TokenEncoder = DinoEncoder | Dino3Encoder

@@ -6,8 +6,6 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from .recompute import maybe_recomputed
-
 
 class VisionTransformerStages(nn.Module):
     """Tokens after some blocks of a vision transformer of timm.
@@ -19,12 +17,9 @@ class VisionTransformerStages(nn.Module):
         name: A VisionTransformer of timm with a class token.
         stages: Into how many equal runs the blocks are parted; tokens are those at their ends.
         in_channels: Channels of the image.
-        checkpointing: Compute activations again in the backward pass.
     """
 
-    def __init__(
-        self, name: str, *, stages: int, in_channels: int, checkpointing: bool = False
-    ) -> None:
+    def __init__(self, name: str, *, stages: int, in_channels: int) -> None:
         super().__init__()
         model: Any = timm.create_model(
             name, in_chans=in_channels, num_classes=0, dynamic_img_size=True
@@ -35,7 +30,6 @@ class VisionTransformerStages(nn.Module):
         self.ends = tuple(depth * stage // stages - 1 for stage in range(1, stages + 1))
         self.channels: int = model.embed_dim
         self.stride: int = model.patch_embed.patch_size[0]
-        self.checkpointing = checkpointing
 
     def forward(self, x_BCHW: Tensor) -> list[tuple[Tensor, Tensor]]:
         """(B, C, h, w) and the class token (B, 1, C) at the end of each stage."""
@@ -45,7 +39,7 @@ class VisionTransformerStages(nn.Module):
         tokens_BNC = self._placed(patch_BhwC)
         found = []
         for index, block in enumerate(model.blocks):
-            tokens_BNC = maybe_recomputed(block, checkpointing=self.checkpointing)(tokens_BNC)
+            tokens_BNC = block(tokens_BNC)
             if index in self.ends:
                 map_BNC = tokens_BNC[:, model.num_prefix_tokens :]
                 map_BChw = map_BNC.transpose(1, 2).reshape(batch, channels, height, width)
