@@ -8,7 +8,7 @@ ids differ between files and have gaps. The split is in the name of the file
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -219,8 +219,12 @@ def list_entries(
     files: Sequence[CocoFile],
     images: Images,
     labels: Callable[[CocoFile, int, ImageEntry, Path], Annotation | None],
+    *,
+    avoid: Collection[Path] = (),
 ) -> Listing:
     """An Entry for each image that is there; `labels` says where those of one lie.
+
+    The files to `avoid` are no images.
 
     Raises:
         DataError: None is there, or two files label one image.
@@ -232,7 +236,7 @@ def list_entries(
         folders = _image_folders(root, file.path, stated)
         for number, named in enumerate(file.images()):
             image = _find(images, named.file_name, folders, f"{file.path}: images.{number}")
-            if image is None:
+            if image is None or image in avoid:
                 missing.append(named.file_name)
                 continue
             if image in entries:
@@ -249,9 +253,10 @@ def list_entries(
             f"{root}: no COCO file names an image that is here too"
             + (f"; {missing[0]!r} and {len(missing) - 1} others are not" if missing else "")
         )
+    num_bare = len(images) - len(entries) - len(avoid)
     return Listing(
         entries=tuple(sorted((e for e, _ in entries.values()), key=lambda e: (e.split, e.key))),
-        notes=_notes(files, missing, len(images) - len(entries)),
+        notes=_notes(files, missing, num_bare),
     )
 
 

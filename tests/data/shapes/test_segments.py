@@ -1,0 +1,27 @@
+"""Each id of a picture has its smallest piece."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from maskwright.data.shapes.raster import crop_of
+from maskwright.data.shapes.segments import crops_of
+
+
+def test_three_ids_by_hand():
+    crops = crops_of(np.array([[5, 5, 0], [5, 9, 0]]))
+    assert {k: (c.top, c.left, c.inside_hw.tolist()) for k, c in crops.items()} == {
+        0: (0, 2, [[True], [True]]),
+        5: (0, 0, [[True, True], [True, False]]),
+        9: (1, 1, [[True]]),
+    }
+
+
+@given(arrays(np.uint32, st.tuples(*[st.integers(1, 12)] * 2), elements=st.integers(0, 4)))
+def test_every_piece_is_that_of_its_mask(ids_HW):
+    crops = crops_of(ids_HW)
+    assert list(crops) == np.unique(ids_HW).tolist()
+    for value, crop in crops.items():
+        np.testing.assert_array_equal(crop.whole(ids_HW.shape), ids_HW == value)
+        assert crop.inside_hw.shape == crop_of(ids_HW == value).inside_hw.shape
