@@ -56,7 +56,7 @@ _NUM_THINGS = 91
 
 
 def recognises(root: Path) -> bool:
-    """Whether masks lie in a folder called stuffthingmaps..., or as the authors' README says."""
+    """Whether masks lie in a folder called stuffthingmaps..., or as the authors' page says."""
     if not root.is_dir():
         return False
     tops = folders(root)
