@@ -1,7 +1,6 @@
 """COCO instances: read as pycocotools reads them, and written so that it reads the same."""
 
 import json
-import shutil
 
 import numpy as np
 import pycocotools.mask as peer
@@ -366,76 +365,3 @@ def test_other_rules_move_pixels_and_are_counted(write, tmp_path_factory):
         (3, 1),
     ]
     assert document["categories"][-1]["name"] == "__ignore__"
-
-
-REAL = {
-    "labelbox20/instances.json": ("labelbox20/images", 62),
-    "labelbox20/rle.json": ("labelbox20/images", 231),
-    "labelme2coco/annotations.json": ("labelme2coco/JPEGImages", 12),
-    "panopticapi/panoptic_coco_detection_format.json": ("panopticapi/input_images", 50),
-    "solaris/_2.json": ("../geotiff", 43),
-}
-
-
-def nested(document):
-    """With polygons in lists, where solaris has none around them: pycocotools needs them."""
-    for annotation in document["annotations"]:
-        region = annotation["segmentation"]
-        if isinstance(region, list) and isinstance(region[0], float):
-            annotation["segmentation"] = [region]
-    return document
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("name", REAL)
-def test_every_real_annotation_is_what_pycocotools_reads(name, real_data, tmp_path):
-    folder, count = real_data / "formats/coco", 0
-    for image in (folder / REAL[name][0]).glob("*.*"):
-        if image.suffix in {".jpg", ".tif"}:
-            shutil.copy(image, tmp_path)
-    shutil.copy(folder / name, tmp_path / "annotations.json")
-    coco = peer_of(nested(json.loads((folder / name).read_text())))
-    id_of = {i["file_name"].split("/")[-1]: i["id"] for i in coco.dataset["images"]}
-    for entry in open_as_is(tmp_path).entries:
-        drawing = entry.labels.read()
-        annotations = coco.imgToAnns[id_of[entry.image.name]]
-        assert len(drawing.shapes) == len(annotations)
-        for shape, annotation in zip(drawing.shapes, annotations, strict=True):
-            count += 1
-            mask_HW = shape.crop(drawing.size_HW, "coco").whole(drawing.size_HW)
-            np.testing.assert_array_equal(mask_HW, coco.annToMask(annotation))
-            named = coco.cats[annotation["category_id"]]["name"]
-            assert shape.label == (named if isinstance(named, str) else f"{named:g}")
-    assert count == REAL[name][1]
-
-
-@pytest.mark.real
-def test_real_compressed_masks_decode_as_pycocotools_decodes_them(real_data):
-    from maskwright.data.shapes.runs import columns_of_crop, crop_of_columns, from_text, to_text
-
-    path = real_data / "formats/coco/results/instances_val2014_fakesegm100_results.json"
-    results = json.loads(path.read_text())
-    assert len(results) == 734
-    for result in results:
-        size_HW = tuple(result["segmentation"]["size"])
-        counts = from_text(result["segmentation"]["counts"], where="real")
-        crop = crop_of_columns(counts, size_HW, where="real")
-        expected = peer.decode(result["segmentation"])
-        np.testing.assert_array_equal(crop.whole(size_HW), expected)
-        again = to_text(columns_of_crop(crop, size_HW))
-        assert again == result["segmentation"]["counts"]
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("name", ["labelbox20/rle.json", "labelme2coco/annotations.json"])
-def test_damaged_real_files_are_read_or_refused_soon(name, fuzz, real_data, tmp_path):
-    folder = real_data / "formats/coco"
-    for image in (folder / REAL[name][0]).glob("*.jpg"):
-        shutil.copy(image, tmp_path)
-
-    def read(damaged):
-        (tmp_path / "annotations.json").write_bytes(damaged)
-        for entry in scan(tmp_path, NOTHING).entries:
-            entry.labels.read().crops()
-
-    fuzz((folder / name).read_bytes(), read)
