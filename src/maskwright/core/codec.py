@@ -27,6 +27,8 @@ class LabelCodec:
     Every value that occurs must be listed: either under a class or under `ignored`.
     A value in neither is an error, never a silent IGNORE. `pixels` says what a raw value is:
     one stored integer ("index"), a packed colour ("rgb") or the label of a shape ("name").
+    `listing` is how the files themselves list a raw value, with `{rgb}` for a colour, where
+    they do; the error says it.
     """
 
     spec: LabelSpec
@@ -34,6 +36,7 @@ class LabelCodec:
     ignored: frozenset[int] = frozenset({IGNORE})
     pixels: Literal["index", "rgb", "name"] = "index"
     names: tuple[str, ...] = ()
+    listing: str = field(default="", compare=False)
     _raw: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _index: NDArray[np.uint8] = field(init=False, repr=False, compare=False)
 
@@ -158,8 +161,15 @@ class LabelCodec:
         more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
         return DataError(
             f"{where}: mask values {', '.join(unknown[:8])}{more} are not in the label codec; "
-            f"in dataset.yaml, list them as 'raw' of a class or add them to 'ignored'"
+            f"{self._how_to_list(unknown[0])}in dataset.yaml, list them as 'raw' of a class or "
+            f"add them to 'ignored'"
         )
+
+    def _how_to_list(self, shown: str) -> str:
+        if not self.listing:
+            return ""
+        rgb = ",".join(map(str, bytes.fromhex(shown[1:7]))) if self.pixels == "rgb" else ""
+        return f"{self.listing.format(rgb=rgb)}, or "
 
     def show(self, raw: int) -> str:
         """A raw value as dataset.yaml writes it: 7, '#804080' where masks hold colours, car."""

@@ -57,6 +57,7 @@ def _stated_codec(found: Found) -> tuple[LabelCodec, tuple[str, ...]]:
     """The codec that the layout or the annotation files themselves spell out."""
     stated = {"classes": found.scan.classes, "codec": found.scan.codec}
     codec = codec_of(found.document.model_copy(update=stated), where=found.file)
+    codec = replace(codec, listing=found.scan.listing)
     return codec, (f"{len(codec.spec)} classes as the {found.document.format} files name them",)
 
 

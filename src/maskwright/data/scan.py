@@ -54,6 +54,7 @@ class Scan:
     `lone_masks` are mask files without an image. `classes` and `codec` are what the layout
     itself says of the labels, None where it says nothing; where `codec.pixels` is said, both
     are complete and no mask is looked at. `overlap` is the rule where shapes are drawn.
+    `listing` says how to list a raw value in the layout's own table (`LabelCodec.listing`).
     """
 
     entries: tuple[Entry, ...]
@@ -61,6 +62,7 @@ class Scan:
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = NOT_SAID
     overlap: Overlap | None = None
+    listing: str = ""
     notes: tuple[str, ...] = ()
 
     @property
