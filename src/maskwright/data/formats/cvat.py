@@ -25,7 +25,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
-from ...core.labels import LabelSpec, Rgb, voc_palette
+from ...core.labels import IGNORE, LabelSpec, Rgb, voc_palette
 from ..annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation, shape_classes
 from ..cvat_file import CvatFile, Span, Track, indexed, refuse_gaps
 from ..cvat_xml import SKIPPED, shape_of, text_of
@@ -109,28 +109,29 @@ def write(folder: Path, picture: Picture) -> Written:
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """One file for all, in the form of a project: its labels are in no task."""
+    """One file for all, in the form of a project with a task for each split."""
     attributes: dict[str, set[str]] = defaultdict(set)
-    subsets: set[str] = set()
+    sizes: dict[str, int] = {}
     body = folder / f".{FILE}.body"
     with body.open("w", encoding="utf-8") as file:
         for number, record in enumerate(records):
-            subsets.add(record["subset"])
+            sizes[record["subset"]] = sizes.get(record["subset"], 0) + 1
             for label, names in record["attributes"].items():
                 attributes[label] |= set(names)
-            file.write(
-                f'  <image id="{number}" {record["head"]}>\n{record["shapes"]}  </image>\n'
-            )
+            task = 1 + list(sizes).index(record["subset"])
+            head = f'<image id="{number}" task_id="{task}" {record["head"]}>'
+            file.write(f"  {head}\n{record['shapes']}  </image>\n")
     colors = {c.name: c.color for c in spec}
     if IGNORED in attributes:
-        colors[IGNORED] = voc_palette()[255]
+        colors[IGNORED] = voc_palette()[IGNORE]
     labels = "".join(_label(name, color, attributes[name]) for name, color in colors.items())
     with (folder / FILE).open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
-        file.write("  <version>1.1</version>\n  <meta>\n    <project>\n")
-        listed = escape("\n".join(sorted(subsets)))
-        file.write(f"      <subsets>{listed}</subsets>\n      <labels>\n{labels}")
-        file.write("      </labels>\n    </project>\n  </meta>\n")
+        file.write("  <version>1.1</version>\n  <meta>\n    <project>\n      <tasks>\n")
+        file.writelines(_task(n, *size) for n, size in enumerate(sizes.items(), start=1))
+        subsets = escape("\n".join(sizes))
+        file.write(f"      </tasks>\n      <subsets>{subsets}</subsets>\n      <labels>\n")
+        file.write(f"{labels}      </labels>\n    </project>\n  </meta>\n")
         with body.open(encoding="utf-8") as rest:
             shutil.copyfileobj(rest, file)
         file.write("</annotations>\n")
@@ -140,6 +141,13 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
 def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
     """Labels are names of classes."""
     return codec_of_shapes(spec, background)
+
+
+def _task(number: int, subset: str, num_images: int) -> str:
+    return (
+        f"        <task><id>{number}</id><name>{escape(subset)}</name><size>{num_images}</size>"
+        f"<mode>annotation</mode><subset>{escape(subset)}</subset></task>\n"
+    )
 
 
 def _label(name: str, color: Rgb, attributes: Iterable[str]) -> str:
