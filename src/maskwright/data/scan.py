@@ -1,8 +1,8 @@
 """Scan: which files of a folder belong together, before any pixel is read."""
 
 import os
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from ..core.errors import DataError
@@ -108,6 +108,25 @@ def place_of(relative: PurePath) -> tuple[str, str, str]:
     stem = relative.stem
     key = f"{group}__{stem}" if group else stem
     return split, key, group or key
+
+
+def with_unlike_keys(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Sorted by split and key, and with the split before every key where two splits share one.
+
+    For layouts in which two images of one name are two images, by their folders.
+    """
+    entries = list(entries)
+    splits: dict[str, set[str]] = {}
+    for entry in entries:
+        splits.setdefault(entry.key, set()).add(entry.split)
+    if any(len(found) > 1 for found in splits.values()):
+        entries = [_with_split(entry) if entry.split else entry for entry in entries]
+    return tuple(sorted(entries, key=lambda entry: (entry.split, entry.key)))
+
+
+def _with_split(entry: Entry) -> Entry:
+    key = f"{entry.split}__{entry.key}"
+    return replace(entry, key=key, group=key if entry.group == entry.key else entry.group)
 
 
 def folders(root: Path) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from ..documents import annotation_files, first_glimpse
 from ..images import IMAGE_SUFFIXES, image_size
 from ..lookup import Images
 from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image, num_moved
-from ..scan import SPLITS, UNSPLIT, Entry, Scan, place_of, split_name
+from ..scan import SPLITS, UNSPLIT, Entry, Scan, place_of, split_name, with_unlike_keys
 from ..schema import ClassEntry, DatasetFile
 from ..shapes.drawing import Drawing, Overlap
 from ..xml_pieces import read_piece
@@ -81,7 +81,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     _refuse_twins(items)
     return Scan(
-        entries=tuple(sorted(_entries(items), key=lambda e: (e.split, e.key))),
+        entries=with_unlike_keys(map(_entry, items)),
         classes=_classes(files, document),
         codec=NAMED,
         overlap=overlap,
@@ -292,20 +292,10 @@ def _refuse_twins(items: list[_Item]) -> None:
             )
 
 
-def _entries(items: list[_Item]) -> Iterator[Entry]:
-    """With the split before the key where images of two splits have one name."""
-    found = []
-    for item in items:
-        split, key, group = place_of(item.place)
-        found.append((item, split if item.subset is None else _split(item), key, group))
-    splits: dict[str, set[str]] = defaultdict(set)
-    for _, split, key, _ in found:
-        splits[key].add(split)
-    apart = any(len(named) > 1 for named in splits.values())
-    for item, split, name, group in found:
-        key = f"{split}__{name}" if apart and split else name
-        own = key if group == name else group
-        yield Entry(key=key, split=split, image=item.image, labels=item.labels, group=own)
+def _entry(item: _Item) -> Entry:
+    named, key, group = place_of(item.place)
+    split = named if item.subset is None else _split(item)
+    return Entry(key=key, split=split, image=item.image, labels=item.labels, group=group)
 
 
 def _split(item: _Item) -> str:

@@ -1,0 +1,75 @@
+"""KITTI's semantic segmentation: the label ids of Cityscapes, 19 classes of them.
+
+    training/image_2/<name>.png    training/semantic/<name>.png    testing/image_2/<name>.png
+
+`semantic_rgb` and `instance` are not read: the colours are not unique, and an instance is
+256 * id + number. Names are the same in `training` and `testing`, so that keys begin with the
+split. A label_colors.txt beside the folders, as datumaro and CVAT write it, replaces the table:
+the raw value is its line, from 0.
+Source: the KITTI devkit for semantics (data_semantics.zip), readme.txt; cityscapesScripts.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...core.errors import DataError
+from ..cityscapes_labels import ID_CODEC, id_classes
+from ..label_colors import FILE, read_label_colors
+from ..scan import Entry, Scan, folders, image_files, split_name, with_unlike_keys
+from ..schema import ClassEntry, CodecEntry, DatasetFile
+
+IMAGES, MASKS, INSTANCES = "image_2", "semantic", "instance"
+
+
+def recognises(root: Path) -> bool:
+    """Whether a folder in `root` has KITTI's folders of images and masks."""
+    return any(
+        (root / name / IMAGES).is_dir()
+        and ((root / name / MASKS).is_dir() or (root / name / INSTANCES).is_dir())
+        for name in folders(root)
+    )
+
+
+def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contract of formats
+    """Pair images and masks by name; images of a split without masks have none.
+
+    Raises:
+        DataError: No such folders, or only maps of instances.
+        ConfigError: label_colors.txt is not of its form.
+    """
+    splits = [name for name in folders(root) if (root / name / IMAGES).is_dir()]
+    masks = {name: _by_name(root / name / MASKS) for name in splits}
+    if not any(masks.values()):
+        raise DataError(
+            f"{root}: has no masks training/{MASKS}/*.png beside training/{IMAGES}; get "
+            f"data_semantics.zip of KITTI (maps of instances alone are not read)"
+        )
+    entries, lone = list[Entry](), list[Path]()
+    for name in splits:
+        images = _by_name(root / name / IMAGES)
+        entries += _paired(images, masks[name], split_name(name))
+        lone += [path for key, path in masks[name].items() if key not in images]
+    classes, codec = id_classes(), ID_CODEC
+    if (root / FILE).is_file():
+        classes, codec = _own_classes(root / FILE)
+    return Scan(
+        entries=with_unlike_keys(entries), lone_masks=tuple(lone), classes=classes, codec=codec
+    )
+
+
+def _paired(images: dict[str, Path], masks: dict[str, Path], split: str) -> Iterator[Entry]:
+    for key, image in images.items():
+        yield Entry(key=key, split=split, image=image, labels=masks.get(key), group=key)
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in image_files(folder)} if folder.is_dir() else {}
+
+
+def _own_classes(path: Path) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
+    colors = read_label_colors(path)
+    classes = tuple(
+        ClassEntry(name=name, color=color, raw=(line,))
+        for line, (name, color) in enumerate(colors.items())
+    )
+    return classes, CodecEntry(pixels="index", ignored=())
