@@ -5,14 +5,16 @@ Both give the same numbers to the last bit for every input; only the time differ
 
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import parts
 from .labels import LabelMap
-from .lattice import Lattice
+
+if TYPE_CHECKING:
+    from .lattice import Lattice
 
 KERNELS = "maskwright.core.kernels"
 
@@ -40,7 +42,7 @@ class Kernel(Protocol):
         What lies beyond the border of the map is another value.
         """
 
-    def blurred(self, planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
+    def blurred(self, planes_KN: NDArray[np.float32], lattice: "Lattice") -> None:
         """Replace each plane by its sums under the lattice's Gaussian, up to one factor.
 
         Adams et al. 2010, sections 3.2 to 3.4: splat, blur by (1/2, 1, 1/2) in each direction,
