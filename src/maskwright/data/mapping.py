@@ -56,12 +56,20 @@ class Mapping:
         )
 
 
+SHIPPED = Path(__file__).parent / "mappings"
+"""Mappings that come with maskwright: the conventions of well-known data sets."""
+
+
 def read_mapping(path: Path, spec: LabelSpec) -> Mapping:
     """Read a mapping file for a data set of the classes `spec`.
+
+    `path` may be the name alone of a mapping that comes with maskwright (`SHIPPED`).
 
     Raises:
         ConfigError: Not of this form, a class that there is not, or one forgotten or twice.
     """
+    if not path.suffix and not path.exists():
+        path = _shipped(path.name)
     try:
         found = _File.model_validate(read_yaml(path))
     except ValidationError as error:
@@ -84,6 +92,13 @@ def read_mapping(path: Path, spec: LabelSpec) -> Mapping:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return Mapping(spec, after, table)
+
+
+def _shipped(name: str) -> Path:
+    known = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+    if name not in known:
+        raise UnknownNameError("mapping", name, known)
+    return SHIPPED / f"{name}.yaml"
 
 
 def _refuse_gaps(named: Counter[str], spec: LabelSpec, path: Path) -> None:

@@ -17,6 +17,7 @@ from . import splitfile
 from .annotation import Annotation
 from .infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from .locate import Found
+from .mapping import read_mapping
 from .rawmask import read_raw_as_stored
 from .scan import UNSPLIT, Entry
 from .schema import FILE_NAME, ClassEntry, DatasetFile, codec_of, write_dataset_file
@@ -40,17 +41,35 @@ def resolve_codec(
         DataError: A mask is unreadable, or the values can be understood in two ways.
     """
     if found.document.classes:
-        return codec_of(_with_pixels(found), where=found.file), found.document.inferred
+        codec = codec_of(_with_pixels(found), where=found.file)
+        return _mapped(found, codec), found.document.inferred
     if found.scan.states_labels:
         codec, notes = _stated_codec(found)
-        return codec, (*notes, write_inferred(found, codec, notes)) if save else notes
+    else:
+        codec, notes = _inferred_codec(found, progress)
+    if found.document.mapping:
+        codec = _mapped(found, codec)
+        notes = (*notes, f"of these, {len(codec.spec)} by the mapping {found.document.mapping}")
+    return codec, (*notes, write_inferred(found, codec, notes)) if save else notes
+
+
+def _mapped(found: Found, codec: LabelCodec) -> LabelCodec:
+    """The codec of the classes that the mapping of dataset.yaml makes of these."""
+    name = found.document.mapping
+    if name is None:
+        return codec
+    path = found.beside(name) if Path(name).suffix else Path(name)
+    return read_mapping(path, codec.spec).codec(codec)
+
+
+def _inferred_codec(found: Found, progress: Progress) -> tuple[LabelCodec, tuple[str, ...]]:
+    """The codec that the values of the masks themselves suggest."""
     hints = hints_of(found)
     survey = survey_labels(found, hints, progress)
     if survey.num_unreadable:
         more = f"\n({survey.num_unreadable} masks are unreadable)"
         raise DataError(survey.unreadable[0] + (more if survey.num_unreadable > 1 else ""))
-    codec, notes = infer_codec(survey, hints)
-    return codec, (*notes, write_inferred(found, codec, notes)) if save else notes
+    return infer_codec(survey, hints)
 
 
 def _stated_codec(found: Found) -> tuple[LabelCodec, tuple[str, ...]]:
@@ -67,7 +86,9 @@ def write_inferred(found: Found, codec: LabelCodec, notes: tuple[str, ...]) -> s
     if not writable(folder):
         return f"{folder} is read-only: {FILE_NAME} is not written, all is inferred anew"
     overlap = found.document.overlap or found.scan.overlap
-    document = found.document.model_copy(update={"inferred": notes, "overlap": overlap})
+    document = found.document.model_copy(
+        update={"inferred": notes, "overlap": overlap, "mapping": None}
+    )
     write_dataset_file(found.file, document, codec)
     return f"written to {found.file}"
 

@@ -87,7 +87,11 @@ NOT_SAID = CodecEntry()
 
 
 class DatasetFile(Strict):
-    """A whole dataset.yaml; `annotators` are folders of masks by one person each."""
+    """A whole dataset.yaml; `annotators` are folders of masks by one person each.
+
+    `mapping` is a mapping file (`data/mapping.py`) beside it, or the name of one that comes
+    with maskwright; it changes the classes that the format or `classes` say.
+    """
 
     version: Literal[1] = 1
     format: str | None = None
@@ -97,6 +101,7 @@ class DatasetFile(Strict):
     annotators: tuple[str, ...] | None = None
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = NOT_SAID
+    mapping: str | None = None
     overlap: Overlap | None = None
     source: str | None = None
     inferred: tuple[str, ...] = ()

@@ -15,11 +15,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..core.errors import DataError
 from ..core.labels import voc_palette
-from .images import read_pixels
 from .picture import Picture, Record, copy_image
 from .scan import UNSPLIT, Entry, Scan, image_files, split_name
 
@@ -62,17 +60,6 @@ def paired(root: Path) -> Scan:
     )
 
 
-def first_mode(scan: Scan) -> tuple[str, Path, NDArray[np.uint8]] | None:
-    """Pillow's mode of the first mask that opens, the mask, and its palette, N x 3."""
-    for entry in scan.entries:
-        for path in entry.masks:
-            try:
-                return _mode(Path(str(path)))
-            except DataError:
-                continue
-    return None
-
-
 def write_image(folder: Path, picture: Picture) -> Path:
     """Copy the image; gives back where its mask goes."""
     copy_image(picture, folder / IMAGES / picture.name)
@@ -99,20 +86,6 @@ def write_lists(folder: Path, records: Iterable[Record]) -> None:
 
 PALETTE: NDArray[np.uint8] = np.array(voc_palette(), np.uint8)
 """256 x 3."""
-
-
-def _mode(path: Path) -> tuple[str, Path, NDArray[np.uint8]]:
-    found: list[tuple[str, Path, NDArray[np.uint8]]] = []
-
-    def look(image: Image.Image) -> NDArray[Any]:
-        colors = (image.getpalette("RGB") or []) if image.mode == "P" else []
-        found.append((image.mode, path, np.array(colors, np.uint8).reshape(-1, 3)))
-        return np.zeros((1, 1), np.uint8)
-
-    read_pixels(path, look)
-    if not found:
-        raise DataError(f"{path}: of a kind that has no palette")
-    return found[0]
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

