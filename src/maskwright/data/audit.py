@@ -17,7 +17,7 @@ from ..core.errors import DataError
 from ..core.labels import IGNORE, LabelSpec
 from ..core.progress import Progress, silent
 from . import splitfile
-from .agreement import Agreement
+from .annotators import Annotators
 from .archive import unpacked
 from .audit_text import render
 from .duplicates import Looks, find_duplicates
@@ -38,8 +38,8 @@ class Audit:
     """What was found. `counts` holds pixels and images of each class by split.
 
     `sizes_HW` are the smallest, the median and the largest image by area; None where none
-    could be read. `spec` is None where mask values could not be understood, `agreement` where
-    there are no several annotators.
+    could be read. `spec` is None where mask values could not be understood, `annotators` where
+    there are no several ones.
     """
 
     root: Path
@@ -49,7 +49,7 @@ class Audit:
     sizes_HW: tuple[tuple[int, int], ...] | None
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
-    agreement: Agreement | None = None
+    annotators: Annotators | None = None
 
     @property
     def num_images(self) -> int:
@@ -95,7 +95,7 @@ class Audit:
             "ignored_pixels": sum(c.ignored for c in self.counts.values()),
             "findings": [finding.to_json() for finding in self.findings],
             "notes": list(self.notes),
-            "agreement": None if self.agreement is None else self.agreement.to_json(),
+            "annotators": None if self.annotators is None else self.annotators.to_json(),
         }
 
     def to_text(self) -> str:
@@ -136,7 +136,7 @@ def _audit(path: Path, progress: Progress) -> Audit:
         sizes_HW=_sizes(inspection.sizes_N2),
         findings=findings.ordered(),
         notes=notes,
-        agreement=inspection.agreement,
+        annotators=inspection.annotators,
     )
 
 
@@ -152,15 +152,15 @@ def _inspected(
     )
     names = found.document.annotators or ()
     if codec is not None and len(names) > 1:
-        inspection.agreement = Agreement(
+        inspection.annotators = Annotators(
             names=names, classes=codec.spec.names, disputed_N=np.zeros(len(entries))
         )
     for row, entry in progress(
         enumerate(entries), total=len(entries), what="checking images and masks"
     ):
         inspection.look(row, entry)
-    if inspection.agreement is not None:
-        inspection.agreement.tell(entries, findings)
+    if inspection.annotators is not None:
+        inspection.annotators.tell(entries, findings)
     return inspection
 
 

@@ -13,7 +13,7 @@ def render(document: dict[str, Any]) -> str:
         [
             *_head(document),
             *_table(document),
-            *_agreement(document),
+            *_annotators(document),
             *_findings(document),
             _verdict(document),
         ]
@@ -52,8 +52,8 @@ def _table(document: dict[str, Any]) -> list[str]:
     return ["", *rows, f"Ignored: {ignored:.3f}% of all pixels; shares are of the rest.", ""]
 
 
-def _agreement(document: dict[str, Any]) -> list[str]:
-    found = document["agreement"]
+def _annotators(document: dict[str, Any]) -> list[str]:
+    found = document["annotators"]
     if found is None:
         return []
     masks = ", ".join(f"{name} {count}" for name, count in found["masks"].items())

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.labels import IGNORE
-from .agreement import Agreement
 from .annotation import Annotation, Labels, file_of, read_labels
+from .annotators import Annotators
 from .duplicates import Looks
 from .findings import Findings
 from .images import orientation, read_image
@@ -44,14 +44,14 @@ class Counts:
 class Inspection:
     """Looks at entries; `codec` is None where mask values could not be understood.
 
-    `agreement` is None where there are no several annotators, or no codec.
+    `annotators` is None where there are no several ones, or no codec.
     """
 
     codec: LabelCodec | None
     findings: Findings
     looks: Looks
     sizes_N2: NDArray[np.int32]
-    agreement: Agreement | None = None
+    annotators: Annotators | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
     kinds: dict[tuple[int, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
     num_of_kind: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
@@ -70,9 +70,9 @@ class Inspection:
                     self._add_mismatch(entry, labels, raw_HW.shape, size)
                 pixels = self._look_at_values(entry, labels, raw_HW)
                 self._look_at_leftovers(entry, labels, raw_HW)
-        if self.agreement is not None and any(size):
+        if self.annotators is not None and any(size):
             votes_AHW = self._votes(entry, raw, size)
-            self.agreement.add(row, votes_AHW)
+            self.annotators.add(row, votes_AHW)
             pixels = dict(zip(*count_values(majority(votes_AHW)), strict=True))
         if pixels is not None:
             self._count(entry.split, pixels)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from maskwright.core import IGNORE
-from maskwright.data.agreement import Agreement
+from maskwright.data.annotators import Annotators
 from maskwright.data.audit import audit
 
 from .conftest import TEAM
@@ -15,8 +15,8 @@ from .test_audit import codes, the
 from .test_votes import drawn
 
 
-def agreement(*images, names=("anna", "ben", "cleo"), classes=("a", "b", "c")):
-    found = Agreement(
+def counted(*images, names=("anna", "ben", "cleo"), classes=("a", "b", "c")):
+    found = Annotators(
         names=names[: len(images[0])], classes=classes, disputed_N=np.zeros(len(images))
     )
     for row, votes in enumerate(images):
@@ -25,7 +25,7 @@ def agreement(*images, names=("anna", "ben", "cleo"), classes=("a", "b", "c")):
 
 
 def test_of_one_hand_counted_image():
-    found = agreement([[[0, 0, 0, 1, IGNORE]], [[0, 0, 1, 1, 1]]]).to_json()
+    found = counted([[[0, 0, 0, 1, IGNORE]], [[0, 0, 1, 1, 1]]]).to_json()
     assert (found["shared_pixels"], found["disputed_pixels"]) == (4, 1)
     assert found["dice"] == {"a": 4 / 5, "b": 2 / 3, "c": None}
     (pair,) = found["pairs"]
@@ -42,7 +42,7 @@ def test_kappa_is_that_of_scikit_learn_over_all_images_of_a_pair():
     rng = np.random.default_rng(0)
     images = rng.choice([0, 1, 2, IGNORE], (4, 3, 20, 30), p=[0.5, 0.2, 0.1, 0.2])
     images[:, 1] = np.where(rng.random((4, 20, 30)) < 0.6, images[:, 0], images[:, 1])
-    for pair in agreement(*images).to_json()["pairs"]:
+    for pair in counted(*images).to_json()["pairs"]:
         one, other = ("anna", "ben", "cleo").index(pair["annotators"][0]), 0
         other = ("anna", "ben", "cleo").index(pair["annotators"][1])
         a, b = images[:, one].ravel(), images[:, other].ravel()
@@ -53,7 +53,7 @@ def test_kappa_is_that_of_scikit_learn_over_all_images_of_a_pair():
 
 def test_a_pixel_that_one_alone_labelled_is_in_no_dispute():
     nobody = [[[IGNORE, IGNORE]], [[0, 1]], [[IGNORE, IGNORE]]]
-    found = agreement(nobody).to_json()
+    found = counted(nobody).to_json()
     assert (found["shared_pixels"], found["disputed_pixels"], found["pairs"]) == (0, 0, [])
     assert found["masks"] == {"anna": 0, "ben": 1, "cleo": 0}
 
@@ -61,7 +61,7 @@ def test_a_pixel_that_one_alone_labelled_is_in_no_dispute():
 def test_annotators_who_agree_give_numbers_and_no_finding(team):
     found = audit(team())
     assert codes(found) == set()
-    document = json.loads(json.dumps(found.to_json()))["agreement"]
+    document = json.loads(json.dumps(found.to_json()))["annotators"]
     assert document["masks"] == {"anna": 6, "ben": 5}
     assert (document["shared_pixels"], document["disputed_pixels"]) == (5 * 12 * 16, 0)
     assert document["pairs"][0]["kappa"] == 1
@@ -119,7 +119,7 @@ def test_faults_are_told_by_the_mask_that_has_them(team):
     assert the(found, "unlisted-values").examples == [("ben/train/im02.png", "9 (2 px)")]
     assert the(found, "unreadable-mask").examples[0][0] == "ben/train/im03.png"
     assert the(found, "missing-image").examples == [("ben/val/im99.png", "")]
-    assert found.to_json()["agreement"]["pairs"][0]["images"] == 2
+    assert found.to_json()["annotators"]["pairs"][0]["images"] == 2
 
 
 def test_an_image_needs_a_mask_of_one_annotator(team, pairs):
@@ -130,5 +130,5 @@ def test_an_image_needs_a_mask_of_one_annotator(team, pairs):
 
 def test_one_annotator_has_nobody_to_agree_with(team):
     found = audit(team(yaml=TEAM.replace(", ben", "")))
-    assert found.to_json()["agreement"] is None
+    assert found.to_json()["annotators"] is None
     assert "Masks by annotator" not in found.to_text()

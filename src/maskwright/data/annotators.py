@@ -24,8 +24,11 @@ LOW_KAPPA = 0.6
 
 
 @dataclass(slots=True, kw_only=True)
-class Agreement:
-    """Counts over all images; `disputed_N` is the share of each image's pixels in dispute."""
+class Annotators:
+    """What each drew and how far they agree, counted over all images.
+
+    `disputed_N` is the share of each image's pixels in dispute.
+    """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
