@@ -34,18 +34,18 @@ SKIPPED = {
 _CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class _Common(Document):
+class _Drawn(Document):
     label: str
     z_order: int = 0
     group_id: int = 0
     occluded: str = "0"
 
 
-class _Polygon(_Common):
+class _Polygon(_Drawn):
     points: str
 
 
-class _Box(_Common):
+class _Box(_Drawn):
     xtl: Finite
     ytl: Finite
     xbr: Finite
@@ -53,7 +53,7 @@ class _Box(_Common):
     rotation: Finite = 0.0
 
 
-class _Ellipse(_Common):
+class _Ellipse(_Drawn):
     cx: Finite
     cy: Finite
     rx: Annotated[Finite, Field(ge=0)]
@@ -61,7 +61,7 @@ class _Ellipse(_Common):
     rotation: Finite = 0.0
 
 
-class _Mask(_Common):
+class _Mask(_Drawn):
     rle: str
     left: Annotated[int, Field(ge=0)]
     top: Annotated[int, Field(ge=0)]
@@ -69,7 +69,7 @@ class _Mask(_Common):
     height: Side
 
 
-_MODELS: dict[str, type[_Common]] = {
+_MODELS: dict[str, type[_Drawn]] = {
     "polygon": _Polygon,
     "box": _Box,
     "ellipse": _Ellipse,
@@ -111,7 +111,7 @@ def shape_of(
 
 
 def _region(
-    found: _Common, size_HW: tuple[int, int], where: str
+    found: _Drawn, size_HW: tuple[int, int], where: str
 ) -> tuple[tuple[Ring, ...], tuple[Crop, ...]]:
     if isinstance(found, _Polygon):
         return (_ring(found.points, where),), ()

@@ -174,14 +174,14 @@ class _Work:
             self.images[what].append(one.key)
         if one.labels is None or other.labels is None:
             return
-        a_HW = self._in_common(self.a, place_a)
-        b_HW = self._in_common(self.b, place_b)
+        a_HW = self._joint(self.a, place_a)
+        b_HW = self._joint(self.b, place_b)
         if a_HW.shape != b_HW.shape:
             self.images["with labels of another size"].append(one.key)
             return
         self._count(one.key, a_HW, b_HW)
 
-    def _in_common(self, dataset: Dataset, place: int) -> LabelMap:
+    def _joint(self, dataset: Dataset, place: int) -> LabelMap:
         table = np.full(256, IGNORE, np.uint8)
         table[: len(dataset.spec)] = [self.labels.index(name) for name in dataset.spec.names]
         labels_HW: LabelMap = table[dataset.labels(place)]
