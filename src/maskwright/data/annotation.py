@@ -34,7 +34,7 @@ class Annotation:
     def __str__(self) -> str:
         return f"{self.file}: {self.place}" if self.place else str(self.file)
 
-    def paint(self, codec: LabelCodec) -> NDArray[np.int32]:
+    def paint(self, codec: LabelCodec) -> NDArray[np.unsignedinteger]:
         """H x W raw values: the numbers that `codec` gives to labels.
 
         Raises:

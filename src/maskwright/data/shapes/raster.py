@@ -125,12 +125,15 @@ def _fill_center(rings: Sequence[Ring], size_HW: tuple[int, int]) -> Crop:
 
 
 def _turned(line: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Lines x places: True between an odd and the next even turn of each line."""
+    """Lines x places: True between an odd and the next even turn of each line.
+
+    Outlines are closed, so that each line has an even number of turns.
+    """
     shape = int(line.max()) + 1, int(place.max()) + 1
-    turns = np.bincount(line * shape[1] + place, minlength=shape[0] * shape[1])
-    odd = (turns & 1).astype(np.uint8).reshape(shape)
-    inside: NDArray[np.bool_] = np.bitwise_xor.accumulate(odd, axis=1)[:, :-1].view(np.bool_)
-    return inside
+    turns = np.sort(line * shape[1] + place)
+    lengths = np.diff(turns, prepend=0, append=shape[0] * shape[1]).astype(np.int64)
+    inside: NDArray[np.bool_] = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return inside.reshape(shape)[:, :-1]
 
 
 def _spread(
