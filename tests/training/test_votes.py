@@ -1,14 +1,20 @@
 """Votes of several annotators from the Sample to the batch: always those of the same pixels."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from maskwright.core import IGNORE
 from maskwright.core.sample import Sample
+from maskwright.data.dataset import open_dataset
 from maskwright.data.votes import majority
+from maskwright.nn.build import new_model
+from maskwright.nn.loss import build_loss
 from maskwright.training.loader import Crops, make_loader
 from maskwright.training.recipe import Recipe, overridden
 
@@ -102,3 +108,55 @@ def test_batches_hold_the_votes_of_their_samples(workers):
     batches = list(make_loader(dataset, recipe, first=4))
     assert [batch["votes"].shape for batch in batches] == [(2, 3, 32, 40)] * 4
     assert torch.equal(batches[1]["votes"][1], dataset[7]["votes"])
+
+
+@pytest.fixture
+def street_of_two(street, tmp_path):
+    """A function: the street with this line in dataset.yaml; `ben` saw it two pixels lower."""
+    root = tmp_path / "two"
+    shutil.copytree(street, root)
+    shutil.copytree(root / "masks", root / "ben")
+    for path in sorted((root / "ben").rglob("*.png")):
+        with Image.open(path) as mask:
+            lower = np.roll(np.asarray(mask), 2, axis=0)
+        Image.fromarray(lower).save(path)
+    plain = (root / "dataset.yaml").read_text()
+
+    def opened(line):
+        (root / "dataset.yaml").write_text(plain + line)
+        return open_dataset(root).subset("train")
+
+    return opened
+
+
+def after_two_steps(dataset):
+    """Losses of two steps on batches of the loader, and the weights they leave."""
+    torch.manual_seed(0)
+    num_classes = len(dataset.spec)
+    model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, num_classes)
+    recipe = overridden(Recipe(), MOVING)
+    counts = np.ones((len(dataset), num_classes), np.int64) * 20
+    crops = Crops(dataset.__getitem__, counts, recipe, num_samples=4)
+    loss, losses = build_loss("ce + dice", {}, None), []
+    steps = torch.optim.SGD(model.train().parameters(), lr=0.1)
+    for batch in make_loader(crops, recipe, first=0):
+        steps.zero_grad()
+        value = model.loss(model(batch["image"]), batch["labels"], loss, batch.get("votes"))
+        value.backward()
+        steps.step()
+        losses.append(value.item())
+    return losses, torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_one_annotator_teaches_bit_for_bit_what_masks_do_and_a_second_something_else(
+    street_of_two,
+):
+    plain, weights = after_two_steps(street_of_two(""))
+    one, same = after_two_steps(street_of_two("annotators: [masks]\n"))
+    two, other = after_two_steps(street_of_two("annotators: [masks, ben]\n"))
+    assert one == plain
+    assert torch.equal(same, weights)
+    assert len(two) == 2
+    assert np.isfinite(two).all()
+    assert torch.isfinite(other).all()
+    assert not torch.equal(other, weights)
