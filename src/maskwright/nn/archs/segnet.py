@@ -7,10 +7,10 @@ at little memory.
 from typing import Any, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm_relu
+from maskwright.nn.blocks.no_choices import NoChoices as Config
 from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
 from maskwright.nn.blocks.recompute import maybe_recomputed
 from maskwright.nn.encoders import quiet_smp
@@ -20,14 +20,8 @@ ENCODERS = ("vgg16_bn", "vgg11_bn", "vgg13_bn", "vgg19_bn")
 GOOD_FOR = "A known baseline of the field; sharp borders without skips."
 
 
-class Config(BaseModel):
-    """There is nothing to choose: the widths are the encoder's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+    """The contract of `nn.archs`; the widths are the encoder's."""
     return SegNet(_vgg(encoder, in_channels), num_classes)
 
 
