@@ -1,12 +1,16 @@
+import resource
 import struct
 import zlib
+from contextlib import suppress
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from maskwright.core.errors import DataError
+from maskwright.data.images import read_image
 from maskwright.data.rawmask import is_lossy, read_raw, read_raw_as_stored
 
 
@@ -97,3 +101,28 @@ def test_jpeg_is_lossy_and_webp_only_where_it_is(tmp_path):
     exact = {name: is_lossy(tmp_path / name) for name in ("exact.webp", "m.png")}
     assert all(lossy.values())
     assert not any(exact.values())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_chunk_of_gigabytes_in_a_small_file_is_never_allocated(dtype, tmp_path):
+    if dtype == np.uint8:
+        Image.fromarray(np.array([[0, 9]], dtype)).save(tmp_path / "m.png")
+    else:
+        cv2.imwrite(str(tmp_path / "m.png"), np.full((1, 2, 3), 300, dtype))
+    content = bytearray((tmp_path / "m.png").read_bytes())
+    place = content.index(b"IDAT")
+    content[place - 4] = 0x9A
+    (tmp_path / "m.png").write_bytes(content)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with suppress(DataError):
+        read_raw(tmp_path / "m.png", "index" if dtype == np.uint8 else "rgb")
+    with suppress(DataError):
+        read_image(tmp_path / "m.png")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
+
+
+def test_what_lies_behind_the_end_of_a_png_is_passed_over(tmp_path):
+    cv2.imwrite(str(tmp_path / "m.png"), np.full((1, 2, 3), 300, np.uint16))
+    with (tmp_path / "m.png").open("ab") as file:
+        file.write(b"more than the image")
+    assert (read_image(tmp_path / "m.png") == 300).all()

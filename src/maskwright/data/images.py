@@ -197,8 +197,21 @@ def _unturned(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
 
+def is_whole_png(content: NDArray[np.uint8]) -> bool:
+    """Whether every chunk that a PNG declares lies inside the file.
+
+    OpenCV fills as much memory as a chunk declares, 4 GiB at most, before it looks.
+    """
+    place, kind = 8, b""
+    while place < len(content) and kind != b"IEND":
+        head = content[place : place + 8].tobytes()
+        place, kind = place + 12 + int.from_bytes(head[:4], "big"), head[4:]
+    return place <= len(content)
+
+
 def _read_wide_png(path: Path) -> NDArray[np.uint16]:
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    content = np.fromfile(path, np.uint8)
+    pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if is_whole_png(content) else None
     if pixels is None or pixels.dtype != np.uint16:
         raise DataError(
             f"{path}: the image is cut short or damaged; copy it again or remove it"

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from ..core.codec import pack_rgb
 from ..core.errors import DataError
-from .images import raw_mode, read_pixels
+from .images import is_whole_png, raw_mode, read_pixels
 
 Pixels = Literal["index", "rgb"]
 
@@ -76,6 +76,8 @@ def _quick(image: Image.Image) -> NDArray[np.uint8] | None:
     if not isinstance(image, PngImageFile) or "transparency" in image.info:
         return None
     content = np.fromfile(image.filename, np.uint8)
+    if not is_whole_png(content):
+        return None
     found: Any = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     sound = found is not None and found.dtype == np.uint8 and found.shape == image.size[::-1]
     return found if sound else None
