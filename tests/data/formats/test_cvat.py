@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import pickle
 
 import cv2
 import numpy as np
@@ -197,6 +198,25 @@ def test_several_tasks_in_folders_of_their_own(write):
     assert names_of(scan(root, DatasetFile())) == [("", "x"), ("", "y")]
 
 
+def test_a_job_has_a_subset_too_and_labels_need_no_declaration(write):
+    text = document(image(mask(label="dog") + mask(label="cat"))).replace(LABELS, "")
+    text = text.replace("<task>", "<job><subset>val</subset>").replace("</task>", "</job>")
+    dataset = open_as_is(write({"annotations.xml": text, "images/a.png": BLACK}))
+    assert dataset.splits == {"val": 1}
+    assert dataset.spec.names == ("background", "cat", "dog")
+    np.testing.assert_array_equal(dataset.labels(0), M)
+
+
+def test_a_byte_order_mark_is_passed_over(write):
+    root = write({"annotations.xml": "\ufeff" + document(image(mask())), "images/a.png": BLACK})
+    np.testing.assert_array_equal(open_as_is(root).labels(0), M)
+
+
+def test_a_data_set_goes_to_other_processes(write):
+    dataset = pickle.loads(pickle.dumps(one(write, mask())))
+    np.testing.assert_array_equal(dataset.labels(0), M)
+
+
 def test_images_that_are_missing_or_not_named_are_told(write):
     body = image(mask()) + image("", name="b.png") + image(mask(), name="gone.png")
     root = write(
@@ -255,6 +275,23 @@ def test_each_frame_of_a_video_has_what_its_tracks_state(write):
 def test_a_shape_on_the_last_frame_but_one_may_lack_its_end(write):
     dataset = open_as_is(of_video(write, video(stated(1)), (0, 1, 2)))
     assert [int(dataset.labels(n).sum()) for n in range(3)] == [0, 10, 0]
+
+
+def test_the_same_frames_cannot_be_of_two_subsets(write):
+    tracks = video(stated(0) + stated(1, outside=1))
+    tracks = tracks.replace('label="car"', 'label="car" subset="Train"', 1)
+    root = of_video(write, tracks, (0, 1))
+    text = (root / "annotations.xml").read_text().replace("task>", "project>")
+    subsets = "<project><subsets>Train\nTest</subsets>"
+    (root / "annotations.xml").write_text(text.replace("<project>", subsets))
+    with pytest.raises(DataError, match=r"both mean .*frame_000000"):
+        scan(root, DatasetFile())
+    for name in ("Train", "Test"):
+        (root / "images" / name).mkdir()
+        Image.fromarray(BLACK).save(root / "images" / name / "frame_000000.PNG")
+    dataset = open_as_is(root)
+    assert dataset.splits == {"test": 1, "train": 1}
+    assert [int(dataset.labels(n).sum()) for n in range(2)] == [0, 10]
 
 
 @pytest.mark.parametrize(
@@ -337,7 +374,8 @@ DOCTYPE = '<!DOCTYPE a [<!ENTITY b "b">]>'
             document(image(mask(), name="b.png")),
             "names the image 'b.png' and 0 others, and none",
         ),
-        (document(image(mask()) * 2 + image(mask(), name="images/a.png")), "both mean .*a.png"),
+        (document(image(mask()) * 2), "both mean .*a.png; keep one"),
+        (document(image(mask()) + image("", name="images/a.png")), "both mean .*a.png"),
         (document(""), "no XML file here holds images or tracks"),
         (document(image(mask()))[:-30], "not valid XML: no element found"),
         (document("<x>" * 120), "nested more than 100 deep"),
@@ -404,7 +442,9 @@ def turned(box):
     return np.around(points, 2).tolist()
 
 
-def test_pieces_end_where_the_next_begin(write):
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_pieces_end_where_the_next_begin(write, monkeypatch, chunk):
+    monkeypatch.setattr("maskwright.data.xml_pieces._CHUNK", chunk)
     text = "<a><!-- x --><b n='1'><c/><c>t</c></b>\n<b/>  <d><e><f/></e></d></a>"
     root = write({"a.xml": text})
     found = [(p.tag, text[p.start : p.end]) for p in pieces(root / "a.xml", depth=3)]

@@ -282,10 +282,10 @@ def _read(
 
 
 def _refuse_twins(items: list[_Item]) -> None:
-    places: dict[Path, str] = {}
+    places: dict[Path, Annotation] = {}
     for item in items:
-        other = places.setdefault(item.image, str(item.labels))
-        if other != str(item.labels):
+        other = places.setdefault(item.image, item.labels)
+        if other is not item.labels:
             raise DataError(
                 f"{item.labels} and {other} both mean {item.image}; keep one, or put the "
                 f"images into folders as CVAT exports them"
