@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from maskwright.core import IGNORE
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.sample import Sample
+from maskwright.data.convert import convert
 from maskwright.data.dataset import open_dataset
 from maskwright.data.facts import measure_facts
 from maskwright.data.votes import majority
@@ -107,6 +108,15 @@ def test_votes_travel_to_worker_processes(team):
     dataset = open_dataset(team())
     again = pickle.loads(pickle.dumps(dataset))
     np.testing.assert_array_equal(again[1].votes_AHW, dataset[1].votes_AHW)
+
+
+def test_convert_writes_what_most_say_and_counts_the_single_masks_as_lost(team):
+    root = team({"ben/train/im01.png": drawn([1])})
+    account = convert(root, root.with_name("out"), to="mask_folder", verify=True)
+    (loss,) = (loss for what, loss in account.losses.items() if "single annotators" in what)
+    assert (loss.count, loss.num_images) == (11, 6)
+    assert account.agreement.differing == 0
+    assert open_dataset(root.with_name("out")).labels(1)[0, 0] == IGNORE
 
 
 class TestBadInput:
