@@ -18,8 +18,9 @@ SHAPES = [(1, 3, 1, 1), (3, 3, 31, 33), (1, 3, 64, 32), (2, 3, 30, 170), (1, 3, 
 FEWER_LAYERS = {
     "fcdensenet103": {"down_layers": (2,) * 5, "bottleneck_layers": 2},
     "mask2former": {"pixel_layers": 2, "query_layers": 4},
+    "mask_rcnn": {"num_proposals": 64, "num_detections": 20, "mask_channels": 64},
 }
-"""Of the same kinds: tracing takes time by the layer."""
+"""Of the same kinds: tracing takes time by the layer, a mask in a box takes it to run."""
 
 
 def make(arch, channels=3):

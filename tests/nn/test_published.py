@@ -316,6 +316,17 @@ ROWS = [
             ("large_patch14", 304.4, NOT_CHECKED),
         )
     ),
+    # 91 there with background; 53,120 scales and shifts of batch norms are frozen there, and
+    # not counted
+    Published(
+        arch="mask_rcnn",
+        source="torchvision, MaskRCNN_ResNet50_FPN_Weights",
+        read_in="torchvision 0.29, where it is num_params",
+        encoder="resnet50",
+        num_classes=90,
+        params_m=(44_401_393 + 53_120) / 1e6,
+        tolerance_ratio=1e-7,
+    ),
     # of the encoder alone, without biases that are zero in the published weights; the linear
     # head adds a few thousand. The authors round
     *(
