@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .dataset import Dataset
 from .images import image_size
 from .mapping import Mapping
 from .scan import Entry
-from .shapes.drawing import Drawing, Shape, order
+from .shapes.drawing import Drawing, Shape
 from .shapes.raster import Crop, Raster, crop_of, fill
 
 Record = AnyMapping[str, Any]
@@ -78,17 +78,9 @@ class Picture:
         a mask they are the connected regions of things, and all of a class of stuff as one.
         """
         if isinstance(self.entry.labels, Annotation):
-            return self._redrawn(self.entry.labels)
+            labels = self.entry.labels
+            return labels.read().lowest_first(labels.overlap, self._class_of)
         return Drawing(size_HW=self.size_HW, shapes=tuple(self._regions()))
-
-    def _redrawn(self, labels: Annotation) -> Drawing:
-        drawing = labels.read()
-        places = order(drawing.shapes, drawing.crops(), labels.overlap)
-        shapes = tuple(
-            replace(drawing.shapes[place], label=self._class_of(drawing.shapes[place].label))
-            for place in places
-        )
-        return replace(drawing, shapes=shapes)
 
     def _class_of(self, label: str) -> str:
         raw = self.codec.number(label)

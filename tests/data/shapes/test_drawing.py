@@ -63,3 +63,15 @@ def test_a_nested_class_survives_by_size_whatever_the_order():
 def test_absurd_numbers_are_refused(make, message):
     with pytest.raises(DataError, match=message):
         make()
+
+
+@pytest.mark.parametrize("overlap", ["file", "z", "smaller_on_top", ("car", "pole")])
+def test_lowest_first_paints_the_same_in_the_order_of_the_file(overlap):
+    drawing = drawn(box("pole", 1, 1, 3, 3, z=5), box("car", 0, 0, 6, 4, z=1))
+    ordered = drawing.lowest_first(overlap, {"pole": "car", "car": "pole"}.__getitem__)
+    swapped = {UNDRAWN: 0, "car": 2, "pole": 1}.__getitem__
+    np.testing.assert_array_equal(
+        paint(ordered, swapped, "file"), paint(drawing, NUMBERS, overlap)
+    )
+    areas = [shape.crop((4, 6), "center").area_px for shape in ordered.shapes]
+    assert [crop.area_px for crop in ordered.crops()] == areas

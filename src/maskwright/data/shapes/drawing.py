@@ -5,7 +5,8 @@ A reader gives shapes in the order of its file. Which of two that overlap is see
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -51,7 +52,7 @@ class Shape:
         return united([*pieces, fill(self.rings, size_HW, raster)] if self.rings else pieces)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Drawing:
     """All shapes on one image.
 
@@ -80,8 +81,24 @@ class Drawing:
                 )
 
     def crops(self) -> list[Crop]:
-        """The pixels of each shape."""
+        """The pixels of each shape; they are filled once."""
+        return self._crops
+
+    @cached_property
+    def _crops(self) -> list[Crop]:
         return [shape.crop(self.size_HW, self.raster) for shape in self.shapes]
+
+    def lowest_first(self, overlap: Overlap, label_of: Callable[[str], str]) -> "Drawing":
+        """Its shapes from the lowest to the one on top, under other labels."""
+        crops = self.crops() if overlap == "smaller_on_top" else ()
+        places = order(self.shapes, crops, overlap)
+        shapes = (self.shapes[place] for place in places)
+        drawing = replace(
+            self, shapes=tuple(replace(s, label=label_of(s.label)) for s in shapes)
+        )
+        if crops:
+            drawing.__dict__["_crops"] = [crops[place] for place in places]
+        return drawing
 
 
 def paint(
