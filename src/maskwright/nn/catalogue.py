@@ -112,11 +112,15 @@ def _listed(name: str, *, bench: bool) -> Listed:
 def _counted(name: str) -> Listed:
     encoder = (encoders_of(name) or (ENCODER,))[0]
     network = _shapes_only(name, encoder)
+    try:
+        flops = _flops(network)
+    except (RuntimeError, NotImplementedError):  # autocast, for one, knows no device of shapes
+        flops = _flops(_network(name, encoder))
     return Listed(
         name=name,
         encoder=encoder,
         num_parameters=sum(p.numel() for p in network.parameters()),
-        flops=_flops(network),
+        flops=flops,
         weights_licence=weights_licence(encoder),
         good_for=str(getattr(parts.load(ARCHS, name), "GOOD_FOR", "")),
     )
@@ -142,8 +146,9 @@ def _shapes_only(name: str, encoder: str) -> AnySize:
 
 
 def _flops(network: AnySize) -> int:
+    device = next(network.parameters()).device
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.zeros(1, 3, *SIZE_HW, device="meta"))
+        network(torch.zeros(1, 3, *SIZE_HW, device=device))
     return int(counter.get_total_flops())
 
 
