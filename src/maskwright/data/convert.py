@@ -198,7 +198,7 @@ def _not_held(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
         if "instances" not in holds:
             lost["ids of instances"] = sum(s.instance is not None for s in drawing.shapes)
         lost |= {f"{what}, which are no regions": n for what, n in drawing.skipped.items()}
-    if picture.entry.votes:
+    if len(picture.entry.votes) > 1:
         lost["masks of single annotators (what most say is written)"] = len(picture.entry.masks)
     if "ignored" not in holds:
         lost["ignored pixels"] = int(np.count_nonzero(picture.labels_HW == IGNORE))

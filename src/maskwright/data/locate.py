@@ -52,9 +52,9 @@ def locate(path: Path, *, form: str | None = None) -> Found:
 
 
 def _refuse_unread_annotators(file: Path, document: DatasetFile, scan: Scan, name: str) -> None:
-    """Refuse several annotators in a format that reads one mask an image."""
+    """Refuse annotators in a format that knows of none."""
     num_annotators = len(document.annotators or ())
-    if num_annotators > 1 and any(len(e.votes) != num_annotators for e in scan.entries):
+    if any(len(entry.votes) != num_annotators for entry in scan.entries):
         raise ConfigError(
             f"{file}: the format {name} reads one mask an image and no 'annotators'; write "
             f"'format: {_FALLBACK}' and the folder of 'images'"

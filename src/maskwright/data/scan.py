@@ -30,7 +30,7 @@ _SPLIT_NAMES = {
 class Entry:
     """Where one Sample lies. `labels` is its mask file, None where it has none.
 
-    Where a data set has several annotators, `votes` holds the mask file of each, None where
+    Where a data set lists annotators, `votes` holds the mask file of each, None where
     one drew none, and `labels` is the first there is.
     """
 

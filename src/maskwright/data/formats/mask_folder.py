@@ -71,12 +71,14 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         for ending in dict.fromkeys(endings)
         if ending
     ]
-    scan = _paired(images, masks, tuple(notes))
+    scan = _paired(images, masks, tuple(notes), voted=document.annotators is not None)
     _refuse_idle(root, document.annotators or (), scan)
     return scan
 
 
-def _paired(images: _Files, masks: list[_Files], notes: tuple[str, ...]) -> Scan:
+def _paired(
+    images: _Files, masks: list[_Files], notes: tuple[str, ...], *, voted: bool
+) -> Scan:
     entries = []
     for (split, name), image in sorted(images.items()):
         votes = tuple(
@@ -92,7 +94,7 @@ def _paired(images: _Files, masks: list[_Files], notes: tuple[str, ...]) -> Scan
                 image=image,
                 labels=next((path for path in votes if path is not None), None),
                 group=group.replace("/", "__") or key,
-                votes=votes if len(votes) > 1 else (),
+                votes=votes if voted else (),
             )
         )
     lone_masks = tuple(path for found in masks for path in found.values())
@@ -102,7 +104,7 @@ def _paired(images: _Files, masks: list[_Files], notes: tuple[str, ...]) -> Scan
 def _refuse_idle(root: Path, annotators: tuple[str, ...], scan: Scan) -> None:
     """Refuse an annotator who drew no image: the folder, or the names in it, must be wrong."""
     for place, name in enumerate(annotators):
-        if not any((entry.votes or (entry.labels,))[place] for entry in scan.entries):
+        if not any(entry.votes[place] for entry in scan.entries):
             raise DataError(
                 f"{root}: no image has a mask of the annotator {name!r}; under 'annotators', "
                 f"list folders whose masks are named like the images "
