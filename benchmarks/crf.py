@@ -7,8 +7,7 @@ The data set is CamVid; the model is its truth, averaged over 8 x 8 px: what a n
 8 could say at best. Times are of one thread in processor time, for other work does not enter.
 pydensecrf, the wrapper of the authors' code, is measured beside where it can be imported. pip
 cannot build its release 1.0rc3 for Python 3.11, whose headers its generated C++ does not know;
-with Cython 0.29 and without `eigen.cpp` and `densecrf.cpp` its source builds. Trained models
-are those that `benchmarks/real.py` leaves in runs/.
+with Cython 0.29 and without `eigen.cpp` and `densecrf.cpp` its source builds.
 """
 
 import json
@@ -30,11 +29,8 @@ from numpy.typing import NDArray
 from maskwright.core import Confusion, parts
 from maskwright.core.kernel import KERNELS
 from maskwright.core.scores import iou
-from maskwright.data.dataset import open_dataset
 from maskwright.data.images import read_image
-from maskwright.evaluation.evaluate import evaluate
 from maskwright.inference.dense_crf import DenseCRF, refined
-from maskwright.inference.predictor import open_model
 from maskwright.inference.resolution import planes
 
 HERE = Path(__file__).parent
@@ -48,17 +44,14 @@ CHOICES = (
 )
 """DeepLab v2's defaults, its first version's, and a wide one."""
 
-GENTLE = DenseCRF(w1=1, theta_alpha=10, theta_beta=10, w2=0)
 SEARCHED = (
     DenseCRF(),
     DenseCRF(theta_alpha=20, theta_beta=5),
     DenseCRF(theta_alpha=20, theta_beta=10),
     DenseCRF(w1=2, theta_alpha=10, theta_beta=5, w2=1),
-    GENTLE,
+    DenseCRF(w1=1, theta_alpha=10, theta_beta=10, w2=0),
     DenseCRF(w1=0.5, theta_alpha=10, theta_beta=5, w2=0),
 )
-TRAINED = (("cwfid", "test"),)
-SCORES = ("miou", "mean_boundary_f1", "ece", "nll")
 NUM_SEARCHED, NUM_SCORED, NUM_CROPS = 4, 12, 4
 SIZES = {"480 x 360, 11 classes": (360, 480, 11), "2048 x 1024, 19 classes": (1024, 2048, 19)}
 
@@ -266,19 +259,6 @@ def _scores(data: Path, split: str, num: int, crf: DenseCRF | None) -> list[floa
     return [float(value) for value in iou(total)]
 
 
-def trained(data: Path) -> list[dict[str, Any]]:
-    """The models of `benchmarks/real.py`, where it has run here: their bundles are in runs/."""
-    rows: list[dict[str, Any]] = []
-    for name, split in TRAINED:
-        bundle = HERE.parent / "runs" / name / "bundle"
-        dataset = open_dataset(data / name).subset(split)
-        for crf in (None, DenseCRF(), GENTLE):
-            report = evaluate(open_model(bundle, refine=crf), dataset)
-            chosen = {key: report.scores[key].value for key in SCORES}
-            rows.append({"data": f"{name}, {split}", "values": str(crf or "without")} | chosen)
-    return rows
-
-
 # ---- the page ----
 
 
@@ -291,8 +271,6 @@ def page(found: dict[str, Any]) -> str:
         lines += _speed_lines(found["speed"])
     if "effect" in found:
         lines += _effect_lines(found["effect"])
-    if "trained" in found:
-        lines += _trained_lines(found["trained"])
     return "\n".join(lines).strip() + "\n"
 
 
@@ -348,27 +326,10 @@ def _effect_lines(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _trained_lines(rows: list[dict[str, Any]]) -> list[str]:
-    return [
-        "Trained models of [benchmarks/real.md](real.md); in %, but for the last.",
-        "",
-        "| data | values | mIoU | boundary F1 | calibration error | log-likelihood, negative |",
-        "|---|---|---|---|---|---|",
-        *(
-            f"| {row['data']} | `{row['values']}` | "
-            + " | ".join(f"{100 * row[key]:.1f}" for key in SCORES[:-1])
-            + f" | {row[SCORES[-1]]:.4f} |"
-            for row in rows
-        ),
-        "",
-    ]
-
-
 SECTIONS: dict[str, Callable[[Path], Any]] = {
     "error": error,
     "speed": speed,
     "effect": effect,
-    "trained": trained,
 }
 
 
