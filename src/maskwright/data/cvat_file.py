@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ..core.errors import DataError
 from .cvat_xml import SKIPPED
@@ -24,13 +24,22 @@ _NO_REGIONS = frozenset({"tag", "points", "polyline", "skeleton", "cuboid"})
 _Frame = Annotated[int, Field(ge=0)]
 
 
+def _plain(name: str) -> str:
+    if name in {".", ".."} or "/" in name or "\\" in name:
+        raise ValueError(f"{name!r} is no name of a folder, rename the subset")
+    return name
+
+
+_Subset = Annotated[str, AfterValidator(_plain)] | None
+
+
 class ImageTag(Document):
     """Attributes of `<image>`."""
 
     name: str
     width: Side
     height: Side
-    subset: str | None = None
+    subset: _Subset = None
 
 
 class TrackTag(Document):
@@ -38,7 +47,12 @@ class TrackTag(Document):
 
     id: str
     label: str
-    subset: str | None = None
+    subset: _Subset = None
+
+
+class _Meta(Document):
+    subset: _Subset = None
+    subsets: tuple[_Subset, ...] = ()
 
 
 class _Stated(Document):
@@ -66,9 +80,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A track: what it states, by frame."""
+    """A track: what it states, by frame; `regions` is whether any of it is painted."""
 
     tag: TrackTag
+    regions: bool
     shapes: tuple[tuple[_Stated, Span], ...]
 
 
@@ -117,15 +132,19 @@ def _add_track(file: CvatFile, piece: Piece, inside: list[Piece]) -> None:
         )
         for p in inside
     ]
-    file.labels |= {tag.label} if any(p.tag not in SKIPPED for p in inside) else set()
-    file.tracks.append(Track(tag, tuple(sorted(shapes, key=lambda s: s[0].frame))))
+    regions = any(p.tag not in SKIPPED for p in inside)
+    file.labels |= {tag.label} if regions else set()
+    file.tracks.append(Track(tag, regions, tuple(sorted(shapes, key=lambda s: s[0].frame))))
 
 
 def _read_meta(file: CvatFile, span: Span) -> None:
     meta = read_piece(file.path, span.start, span.end, where=f"{file.path}: meta")
-    file.subset = meta.findtext("task/subset") or meta.findtext("job/subset")
-    file.subsets = tuple((meta.findtext("project/subsets") or "").split("\n"))
-    for label in (found for labels in meta.iter("labels") for found in labels.iter("label")):
+    subset = meta.findtext("task/subset") or meta.findtext("job/subset")
+    subsets = (meta.findtext("project/subsets") or "").split("\n")
+    found = checked({"subset": subset, "subsets": subsets}, _Meta, where=f"{file.path}: meta")
+    file.subset = found.subset
+    file.subsets = tuple(name for name in found.subsets if name)
+    for label in (one for labels in meta.iter("labels") for one in labels.iter("label")):
         name, color = label.findtext("name") or "", label.findtext("color") or ""
         if label.find("parent") is not None or label.findtext("type") in _NO_REGIONS:
             continue
@@ -145,7 +164,7 @@ def refuse_gaps(track: Track, frames: list[int], path: Path) -> None:
     The last shape of an object may lack the frame that ends it: CVAT leaves that out where it
     would be the last of the video.
     """
-    for place, (stated, _) in enumerate(track.shapes):
+    for place, (stated, _) in enumerate(track.shapes if track.regions else ()):
         if stated.outside == "1":
             continue
         last = place + 1 == len(track.shapes)

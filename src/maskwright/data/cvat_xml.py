@@ -190,8 +190,13 @@ def text_of(drawing: Drawing) -> Iterator[str]:
             yield f"    <{tag} {head} {place}{tail}>{inside}</{tag}>\n"
 
 
+def is_polygon(shape: Shape) -> bool:
+    """Whether it is written as a polygon, of which CVAT has only those of one ring."""
+    return len(shape.rings) == 1 and not shape.masks and len(shape.rings[0]) >= 3
+
+
 def _place(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
-    if len(shape.rings) == 1 and not shape.masks and len(shape.rings[0]) >= 3:
+    if is_polygon(shape):
         points = ";".join(f"{x!r},{y!r}" for x, y in shape.rings[0].tolist())
         return "polygon", f'points="{points}"'
     crop = shape.crop(drawing.size_HW, drawing.raster)

@@ -1,6 +1,7 @@
 """CVAT's XML 1.1, for images and for video."""
 
 import hashlib
+import json
 import math
 import pickle
 
@@ -312,6 +313,23 @@ def test_frames_between_keyframes_are_not_invented(write, shapes, count, after):
         scan(root, DatasetFile())
 
 
+def test_gaps_in_what_is_no_region_do_not_matter(write):
+    line = 'points="1.00,1.00;2.00,2.00"'
+    tracks = video(stated(0, "polyline", line) + stated(4, "polyline", line), stated(5))
+    dataset = open_as_is(of_video(write, tracks, range(6)))
+    assert dataset.entries[4].labels.read().skipped == {"lines": 1}
+
+
+def test_only_polygons_that_stay_polygons_move(write, tmp_path):
+    """Labelme's polygons are filled by Pillow; what has a hole is written as a mask."""
+    shape = {"label": "car", "points": [[0, 0], [5, 0], [5, 3]], "shape_type": "polygon"}
+    labelme = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 4, "imageWidth": 6}
+    root = write({"src/a.png": BLACK, "src/a.json": json.dumps(labelme)})
+    account = convert(root / "src", tmp_path / "out", to="cvat", verify=True)
+    (loss,) = account.losses.values()
+    assert loss.count == account.agreement.differing > 0
+
+
 def test_a_video_task_exported_for_images_names_frames_without_a_suffix(write):
     root = of_video(write, image(mask(), name="frame_000007"), (7,))
     assert names_of(scan(root, DatasetFile())) == [("", "frame_000007")]
@@ -368,7 +386,14 @@ DOCTYPE = '<!DOCTYPE a [<!ENTITY b "b">]>'
     [
         (document(image(mask(), name="../a.png")), r"'\.\./a\.png' leads out of the folder"),
         (document(image(mask(), name="/etc/a.png")), r"'/etc/a\.png' leads out of the folder"),
-        (document(image(mask(), more='subset="../x"')), r"the subset '\.\./x' is no name"),
+        (
+            document(image(mask(), more='subset="../x"')),
+            r"image: subset: .*'\.\./x' is no name of a folder",
+        ),
+        (
+            document(image(mask()), task="<subset>..</subset>"),
+            r"meta: subset: .*'\.\.' is no n",
+        ),
         (document(image(mask(), size=(4, 0))), "image: width: Input should be greater"),
         (
             document(image(mask(), name="b.png")),

@@ -28,7 +28,7 @@ from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec, Rgb, voc_palette
 from ..annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation, shape_classes
 from ..cvat_file import CvatFile, Span, Track, indexed, refuse_gaps
-from ..cvat_xml import SKIPPED, shape_of, text_of
+from ..cvat_xml import SKIPPED, is_polygon, shape_of, text_of
 from ..documents import annotation_files, first_glimpse
 from ..images import IMAGE_SUFFIXES, image_size
 from ..lookup import Images
@@ -104,7 +104,8 @@ def write(folder: Path, picture: Picture) -> Written:
         "shapes": "".join(text_of(drawing)),
         "attributes": {label: sorted(set(names)) for label, names in attributes.items()},
     }
-    moved = sum(num_moved(drawing, shape, "coco") for shape in drawing.shapes)
+    polygons = filter(is_polygon, drawing.shapes)
+    moved = sum(num_moved(drawing, shape, "coco") for shape in polygons)
     return Written(record=record, lost={MOVED: moved})
 
 
@@ -222,7 +223,7 @@ def _folders(file: Path, subset: str | None) -> tuple[Path, ...]:
 def _frames(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]:
     """The frames of each subset that are here, with what its tracks state for them."""
     by_subset: dict[str | None, list[Track]] = defaultdict(list)
-    for subset in file.subsets if any(file.subsets) else (file.subset,):
+    for subset in file.subsets or (file.subset,):
         by_subset[subset] = []
     for track in file.tracks:
         by_subset[track.tag.subset or file.subset].append(track)
@@ -302,10 +303,6 @@ def _split(item: _Item) -> str:
     subset = item.subset or DEFAULT
     if subset == DEFAULT:
         return UNSPLIT
-    if PurePosixPath(subset).name != subset or "\\" in subset:
-        raise DataError(
-            f"{item.labels}: the subset {subset!r} is no name of a folder; rename it"
-        )
     known = split_name(subset.lower())
     return known if known in SPLITS else subset
 
