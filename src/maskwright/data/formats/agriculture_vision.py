@@ -1,0 +1,183 @@
+"""Agriculture-Vision: aerial images of fields, a mask for each class, which overlap.
+
+    <split>/images/rgb/<field>_<x1>-<y1>-<x2>-<y2>.jpg    <split>/labels/<class>/<same>.png
+    <split>/boundaries/<same>.png    <split>/masks/<same>.png
+
+Masks hold 0 and 255. Classes are the folders of labels, by name, behind `background`, which is
+where none is set: six in 2020, nine in 2021. Outside the boundary of the field or its mask of
+valid pixels all is IGNORE. A class map holds one class a pixel, while the published score takes
+any of those that are set for right: here the smaller region is seen, or what a list of labels
+as `overlap` in dataset.yaml names first; `convert` counts what is hidden. The images of a field
+are a group. Only RGB is read, near infrared (`images/nir`) is not.
+Source: Chiu et al. 2020; github.com/SHI-Labs/Agriculture-Vision, README.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.codec import UNDRAWN
+from ...core.errors import DataError
+from ..annotation import IGNORED, Annotation
+from ..rawmask import read_raw
+from ..scan import Entry, Scan, folders, image_files, split_name
+from ..schema import ClassEntry, CodecEntry, DatasetFile
+from ..shapes.drawing import Drawing, Overlap, Shape
+from ..shapes.raster import crop_of
+
+OVERLAP: Overlap = "smaller_on_top"
+BACKGROUND = "background"
+RGB, NIR, LABELS = "images/rgb", "images/nir", "labels"
+_VALID = ("boundaries", "masks")
+_SET = 255
+
+
+@dataclass(frozen=True, slots=True)
+class _Masks:
+    """The files of one image: a mask of each class, and those of valid pixels."""
+
+    labels: tuple[tuple[str, Path], ...]
+    valid: tuple[Path, ...]
+
+
+def recognises(root: Path) -> bool:
+    """Whether a folder in `root` has images/rgb, and labels, or boundaries and masks."""
+    return any(
+        (root / name / RGB).is_dir()
+        and any((root / name / folder).is_dir() for folder in (LABELS, *_VALID))
+        for name in folders(root)
+    )
+
+
+def scan(root: Path, document: DatasetFile) -> Scan:
+    """Every image with the masks of its name.
+
+    Raises:
+        DataError: No such folders, or an image has masks of some classes only.
+    """
+    splits = [name for name in folders(root) if (root / name / RGB).is_dir()]
+    labels = sorted({label for name in splits for label in _labels(root / name)})
+    if not labels:
+        raise DataError(
+            f"{root}: has no folder like train with {RGB} and {LABELS}/<class>; unpack "
+            f"Agriculture-Vision here"
+        )
+    overlap = document.overlap or OVERLAP
+    entries, lone = list[Entry](), list[Path]()
+    for name in splits:
+        images = _by_name(root / name / RGB)
+        entries += _entries(root / name, images, labels, overlap)
+        masks = image_files(root / name / LABELS) if _labels(root / name) else iter(())
+        lone += (path for path in masks if path.stem not in images)
+    return Scan(
+        entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
+        lone_masks=tuple(lone),
+        classes=document.classes or _classes(labels),
+        codec=CodecEntry(pixels="name", ignored=(IGNORED,)),
+        overlap=overlap,
+        notes=tuple(_notes([root / name for name in splits], overlap)),
+    )
+
+
+def _labels(folder: Path) -> tuple[str, ...]:
+    """The classes that a split has folders of."""
+    return folders(folder / LABELS) if (folder / LABELS).is_dir() else ()
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in image_files(folder)} if folder.is_dir() else {}
+
+
+def _entries(
+    folder: Path, images: dict[str, Path], labels: list[str], overlap: Overlap
+) -> Iterator[Entry]:
+    by_label = {label: _by_name(folder / LABELS / label) for label in labels}
+    valid = {name: _by_name(folder / name) for name in _VALID if (folder / name).is_dir()}
+    for name, image in images.items():
+        masks = {label: found[name] for label, found in by_label.items() if name in found}
+        if masks:
+            _refuse_gaps(image, masks, by_label, "labels/")
+            shown = {kind: found[name] for kind, found in valid.items() if name in found}
+            _refuse_gaps(image, shown, valid, "")
+        yield Entry(
+            key=name,
+            split=split_name(folder.name),
+            image=image,
+            labels=_annotation(masks, tuple(shown.values()), overlap) if masks else None,
+            group=name.rpartition("_")[0] or name,
+        )
+
+
+def _refuse_gaps(
+    image: Path, found: dict[str, Path], expected: dict[str, dict[str, Path]], below: str
+) -> None:
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise DataError(
+            f"{image}: has no mask in {below}{missing[0]} ({len(missing)} of {len(expected)} "
+            f"folders have none); add it, all 0 where nothing is set, or remove the folder"
+        )
+
+
+def _annotation(
+    masks: dict[str, Path], valid: tuple[Path, ...], overlap: Overlap
+) -> Annotation:
+    files = _Masks(tuple(masks.items()), valid)
+    first = next(iter(masks.values()))
+    return Annotation(file=first, overlap=overlap, read=partial(_read, files))
+
+
+def _classes(labels: list[str]) -> tuple[ClassEntry, ...]:
+    background = ClassEntry(name=BACKGROUND, raw=(UNDRAWN,))
+    return (background, *(ClassEntry(name=label, raw=(label,)) for label in labels))
+
+
+def _notes(splits: list[Path], overlap: Overlap) -> Iterator[str]:
+    shown = overlap if isinstance(overlap, str) else ", ".join(overlap)
+    yield f"labels overlap, one a pixel is kept: {shown} ('overlap' in dataset.yaml)"
+    if any((split / NIR).is_dir() for split in splits):
+        yield f"near infrared ({NIR}) is not read, images have three channels"
+    bare = [split.name for split in splits if not any((split / n).is_dir() for n in _VALID)]
+    if bare:
+        yield f"no boundaries and masks in {', '.join(bare)}: every pixel counts there"
+
+
+def _read(files: _Masks) -> Drawing:
+    """A shape a class, cut to the valid pixels, and one of all that is not valid."""
+    (_, first), *_ = files.labels
+    size_HW = _mask(first).shape
+    valid_HW = np.ones(size_HW, np.bool_)
+    for path in files.valid:
+        valid_HW &= _mask(path, first, size_HW)
+    regions = {
+        label: crop_of(_mask(path, first, size_HW) & valid_HW) for label, path in files.labels
+    }
+    regions[IGNORED] = crop_of(~valid_HW)
+    shapes = (Shape(label=label, masks=(crop,)) for label, crop in regions.items())
+    return Drawing(
+        size_HW=(size_HW[0], size_HW[1]),
+        shapes=tuple(shape for shape in shapes if shape.masks[0].area_px),
+    )
+
+
+def _mask(
+    path: Path, first: Path | None = None, size_HW: tuple[int, ...] | None = None
+) -> NDArray[np.bool_]:
+    """H x W, True where a mask is set."""
+    raw_HW = read_raw(path, "index")
+    if size_HW is not None and raw_HW.shape != size_HW:
+        raise DataError(
+            f"{path}: is {raw_HW.shape} (H, W), and {first} is {size_HW}; save them alike"
+        )
+    set_HW: NDArray[np.bool_] = raw_HW == _SET
+    if strange := int(np.count_nonzero(~set_HW & (raw_HW != 0))):
+        value = int(raw_HW[~set_HW & (raw_HW != 0)][0])
+        raise DataError(
+            f"{path}: holds {value} and other values ({strange} px), expected 0 and {_SET}; "
+            f"save it without smoothing"
+        )
+    return set_HW
