@@ -138,6 +138,9 @@ def test_a_pixel_has_the_logarithm_of_the_best_score_times_mask():
     logits = flattened(mask, score, classes, K)[0, :, 0, 0]
     torch.testing.assert_close(logits[1].exp().item(), 0.4, atol=0.01, rtol=0)
     torch.testing.assert_close(logits[[0, 2]].exp(), torch.full((2,), FLOOR))
+    with torch.autocast("cpu", torch.float16):
+        again = flattened(mask.half(), score / 10, classes, K)[0, :, 0, 0]
+    torch.testing.assert_close(again[1].exp().item(), 0.04, atol=0.001, rtol=0)
 
 
 def test_an_image_is_scored_as_torchvisions_parts_score_it():

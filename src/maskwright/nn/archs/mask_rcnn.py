@@ -250,7 +250,9 @@ def flattened(
     """
     class_BKD = class_BD[:, None] == torch.arange(num_classes, device=class_BD.device)[:, None]
     powers_BDHW = (mask_BDHW * score_BD[..., None, None]) ** POWER
-    with torch.autocast(mask_BDHW.device.type, enabled=False):
+    # float16 has no room for eighth powers; a shape without numbers knows no autocast
+    device = "cpu" if mask_BDHW.is_meta else mask_BDHW.device.type
+    with torch.autocast(device, enabled=False):
         sums_BKHW = torch.einsum("bkd,bdhw->bkhw", class_BKD.float(), powers_BDHW.float())
     return (sums_BKHW ** (1 / POWER) + FLOOR).log()
 
