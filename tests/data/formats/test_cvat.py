@@ -573,3 +573,14 @@ def test_a_damaged_video_is_refused_once_and_soon(write, fuzz):
             dataset.labels(index)
 
     fuzz((root / "annotations.xml").read_bytes(), read)
+
+
+@pytest.mark.real
+def test_what_darwin_wrote_for_cvat_is_as_datumaro_paints_it(real_data, write):
+    """Two boxes with all their digits and no z_order; the hash is by the same steps."""
+    text = (real_data / "formats/darwin/convert_pairs/cvat/to/output.xml").read_text()
+    image_HW = np.zeros((427, 640), np.uint8)
+    dataset = open_as_is(write({"output.xml": text, "000000021295.jpg": image_HW}))
+    labels_HW = dataset.labels(0)
+    assert int((labels_HW == 1).sum()) == 4980
+    assert hashlib.sha256(labels_HW.tobytes()).hexdigest()[:16] == "29e3309d43087e5e"
