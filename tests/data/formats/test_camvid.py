@@ -91,9 +91,10 @@ def test_the_conventions_differ_only_in_what_is_ignored(write):
 
 def test_the_numbers_of_segnet_are_its_11_classes(write):
     mask = np.array([[0, 1, 2, 4, 10, 11]], np.uint8)
-    files = {f"{split}/{split}.png": IMAGE for split in ("train", "val")}
-    masks = {f"{split}annot/{split}.png": mask for split in ("train", "val")}
-    root = write(files | masks | {"train.txt": "/SegNet/CamVid/train/train.png ...\n"})
+    names = ("train{}/0001TP_006690.png", "val{}/0016E5_07959.png")
+    files = {name.format(""): IMAGE for name in names}
+    masks = {name.format("annot"): mask for name in names}
+    root = write(files | masks | {"train.txt": "/SegNet/CamVid/train/0001TP_006690.png ..\n"})
     assert recognises(root)
     assert read(root) == ["Sky", "Building", "Pole", "Pavement", "Bicyclist", None]
     assert open_as_is(root).spec.classes[2].color == COLORS["Column_Pole"]
@@ -101,8 +102,9 @@ def test_the_numbers_of_segnet_are_its_11_classes(write):
 
 
 def test_a_number_beyond_11_is_refused(write):
-    root = write({"train/a.png": IMAGE, "trainannot/a.png": np.full((1, 6), 12, np.uint8)})
-    with pytest.raises(DataError, match=r"a\.png: mask values 12 \(6 px\) are not in"):
+    name = "train{}/0001TP_006690.png"
+    root = write({name.format(""): IMAGE, name.format("annot"): np.full((1, 6), 12, np.uint8)})
+    with pytest.raises(DataError, match=r"6690\.png: mask values 12 \(6 px\) are not in"):
         read(root)
 
 
@@ -154,8 +156,16 @@ def test_frames_of_one_drive_are_one_group(write):
 
 
 def test_train_labels_need_the_ending_of_camvid(write):
-    assert not recognises(write({"train/a.png": IMAGE, "train_labels/a.png": MASK}))
-    assert recognises(write({"train_labels/a_L.png": MASK, "train_labels/a.png": b""})) is False
+    assert not recognises(write({"x/train/a.png": IMAGE, "x/train_labels/a.png": MASK}) / "x")
+    assert recognises(write({"y/train/a.png": IMAGE, "y/train_labels/a_L.png": MASK}) / "y")
+
+
+def test_a_folder_that_only_copies_the_layout_of_segnet_is_not_camvid(write):
+    """Its 0 would be called the sky."""
+    root = write({"train/a.png": IMAGE, "trainannot/a.png": np.zeros((1, 6), np.uint8)})
+    assert not recognises(root)
+    (root / "label_colors.txt").write_text("0 0 0 road\n")
+    assert recognises(root)
 
 
 def test_gaps_are_kept(write):

@@ -87,8 +87,8 @@ class _Pair:
 
 
 def recognises(root: Path) -> bool:
-    """Whether folders in `root` are named like those of CamVid and its copies."""
-    return any(_is_camvid(pair) for pair in _pairs(root))
+    """Whether folders in `root` are those of CamVid or a copy of it."""
+    return any(_is_camvid(root, pair) for pair in _pairs(root))
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
@@ -133,12 +133,15 @@ def _pairs(root: Path) -> Iterator[_Pair]:
                 yield _Pair(split_name(name), root / name, root / (name + ending))
 
 
-def _is_camvid(pair: _Pair) -> bool:
-    """`train` beside `train_labels` is common; `_L` behind the names of masks is CamVid's."""
-    if not pair.masks.name.endswith("_labels"):
+def _is_camvid(root: Path, pair: _Pair) -> bool:
+    """Others copied these layouts: names of frames, `_L` or the table tell CamVid apart."""
+    if pair.masks.name in _PUBLISHED or (root / FILE).is_file():
         return True
     first = next(image_files(pair.masks), None)
-    return first is not None and first.stem.endswith(_LABEL)
+    if first is None:
+        return False
+    named_so = _FRAME.fullmatch(first.stem) is not None
+    return named_so if pair.masks.name.endswith(_ENDINGS[0]) else first.stem.endswith(_LABEL)
 
 
 def _entry(image: Path, split: str, mask: Path | None) -> Entry:
