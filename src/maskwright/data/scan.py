@@ -81,6 +81,24 @@ def image_files(folder: Path) -> Iterator[Path]:
     return files_below(folder, IMAGE_SUFFIXES)
 
 
+def images_by_name(folder: Path) -> dict[str, Path]:
+    """Image files by their path below the folder, without the suffix; sorted.
+
+    Raises:
+        DataError: Two files differ in the suffix alone.
+    """
+    found: dict[str, Path] = {}
+    for path in image_files(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise DataError(
+                f"{path}: {found[name].name} beside it has the same name but for its ending; "
+                f"keep one"
+            )
+        found[name] = path
+    return found
+
+
 def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     """All files of these suffixes (lower case) under `folder`, as `image_files`."""
     with os.scandir(folder) as found:

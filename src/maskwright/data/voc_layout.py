@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.labels import voc_palette
 from .picture import Picture, Record, copy_image
-from .scan import UNSPLIT, Entry, Scan, image_files, split_name
+from .scan import UNSPLIT, Entry, Scan, images_by_name, split_name
 
 IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
 _UNSPLIT_LISTS = ("default", "trainval")
@@ -41,7 +41,7 @@ def paired(root: Path) -> Scan:
             raise DataError(
                 f"{root}: has no folder {folder}; add it (CVAT: export with 'Save images')"
             )
-    images, masks = _by_name(root / IMAGES), _by_name(root / MASKS)
+    images, masks = images_by_name(root / IMAGES), images_by_name(root / MASKS)
     lists = _lists(root / LISTS, images) or {
         UNSPLIT: [name for name in images if name in masks]
     }
@@ -86,20 +86,6 @@ def write_lists(folder: Path, records: Iterable[Record]) -> None:
 
 PALETTE: NDArray[np.uint8] = np.array(voc_palette(), np.uint8)
 """256 x 3."""
-
-
-def _by_name(folder: Path) -> dict[str, Path]:
-    """Files by their path in the folder, without the suffix."""
-    found: dict[str, Path] = {}
-    for path in image_files(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise DataError(
-                f"{path}: {found[name].name} beside it has the same name but for its ending; "
-                f"keep one"
-            )
-        found[name] = path
-    return found
 
 
 def _entry(name: str, split: str, image: Path, mask: Path | None) -> Entry:

@@ -168,6 +168,16 @@ def test_a_folder_that_only_copies_the_layout_of_segnet_is_not_camvid(write):
     assert recognises(root)
 
 
+def test_folders_below_are_part_of_the_name(write):
+    """CVAT writes the folders of its task's images."""
+    files = {f"default{e}/{n}/a.png": IMAGE for e in ("", "annot") for n in "xy"}
+    found = scan(write(files | {"label_colors.txt": "0 0 0 road\n"}), DatasetFile())
+    assert [(e.key, e.labels.parent.name) for e in found.entries] == [
+        ("x__a", "x"),
+        ("y__a", "y"),
+    ]
+
+
 def test_gaps_are_kept(write):
     root = write(published("a") | {f"{STILLS}/b.png": IMAGE, f"{LABELED}/c_L.png": MASK})
     found = scan(root, DatasetFile())

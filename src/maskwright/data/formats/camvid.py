@@ -15,14 +15,14 @@ datumaro, plugins/data_formats/camvid.py.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core.errors import DataError
 from ...core.labels import Rgb
 from ..first_mask import first_mask
 from ..label_colors import FILE, read_label_colors
-from ..scan import UNSPLIT, Entry, Scan, folders, image_files, split_name
+from ..scan import UNSPLIT, Entry, Scan, folders, image_files, images_by_name, split_name
 from ..schema import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
 
 VOID = "void"
@@ -100,23 +100,25 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     """
     entries, lone = list[Entry](), list[Path]()
     for pair in _pairs(root):
-        masks = {p.stem.removesuffix(_LABEL): p for p in image_files(pair.masks)}
-        for image in image_files(pair.images):
-            entries.append(_entry(image, pair.split, masks.pop(image.stem, None)))
+        found = images_by_name(pair.masks)
+        masks = {name.removesuffix(_LABEL): path for name, path in found.items()}
+        entries += [
+            _entry(name, image, pair.split, masks.pop(name, None))
+            for name, image in images_by_name(pair.images).items()
+        ]
         lone += masks.values()
     if not any(entry.labels for entry in entries):
         raise DataError(
             f"{root}: has no images beside masks of CamVid; expected folders like "
             f"{' and '.join(_PUBLISHED)}, or train and trainannot"
         )
-    found = Scan(
+    paired = Scan(
         entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
         lone_masks=tuple(lone),
     )
-    classes, codec = _classes(root, found, document)
-    return Scan(
-        entries=found.entries,
-        lone_masks=found.lone_masks,
+    classes, codec = _classes(root, paired, document)
+    return replace(
+        paired,
         classes=classes,
         codec=codec,
         listing=f"add a line 'red green blue name' with {{rgb}} to {FILE}",
@@ -144,10 +146,10 @@ def _is_camvid(root: Path, pair: _Pair) -> bool:
     return named_so if pair.masks.name.endswith(_ENDINGS[0]) else first.stem.endswith(_LABEL)
 
 
-def _entry(image: Path, split: str, mask: Path | None) -> Entry:
-    drive = _FRAME.fullmatch(image.stem)
-    group = drive["drive"] if drive else image.stem
-    return Entry(key=image.stem, split=split, image=image, labels=mask, group=group)
+def _entry(name: str, image: Path, split: str, mask: Path | None) -> Entry:
+    drive, key = _FRAME.fullmatch(image.stem), name.replace("/", "__")
+    group = drive["drive"] if drive else key
+    return Entry(key=key, split=split, image=image, labels=mask, group=group)
 
 
 def _classes(

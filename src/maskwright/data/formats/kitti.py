@@ -15,7 +15,7 @@ from pathlib import Path
 from ...core.errors import DataError
 from ..cityscapes_labels import ID_CODEC, id_classes
 from ..label_colors import FILE, read_label_colors
-from ..scan import Entry, Scan, folders, image_files, split_name, with_unlike_keys
+from ..scan import Entry, Scan, folders, images_by_name, split_name, with_unlike_keys
 from ..schema import ClassEntry, CodecEntry, DatasetFile
 
 IMAGES, MASKS, INSTANCES = "image_2", "semantic", "instance"
@@ -38,7 +38,11 @@ def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contr
         ConfigError: label_colors.txt is not of its form.
     """
     splits = [name for name in folders(root) if (root / name / IMAGES).is_dir()]
-    masks = {name: _by_name(root / name / MASKS) for name in splits}
+    masks = {
+        name: images_by_name(root / name / MASKS)
+        for name in splits
+        if (root / name / MASKS).is_dir()
+    }
     if not any(masks.values()):
         raise DataError(
             f"{root}: has no masks training/{MASKS}/*.png beside training/{IMAGES}; get "
@@ -46,9 +50,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contr
         )
     entries, lone = list[Entry](), list[Path]()
     for name in splits:
-        images = _by_name(root / name / IMAGES)
-        entries += _paired(images, masks[name], split_name(name))
-        lone += [path for key, path in masks[name].items() if key not in images]
+        images, found = images_by_name(root / name / IMAGES), masks.get(name, {})
+        entries += _paired(images, found, split_name(name))
+        lone += [path for key, path in found.items() if key not in images]
     classes, codec = id_classes(), ID_CODEC
     if (root / FILE).is_file():
         classes, codec = _own_classes(root / FILE)
@@ -58,12 +62,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contr
 
 
 def _paired(images: dict[str, Path], masks: dict[str, Path], split: str) -> Iterator[Entry]:
-    for key, image in images.items():
-        yield Entry(key=key, split=split, image=image, labels=masks.get(key), group=key)
-
-
-def _by_name(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in image_files(folder)} if folder.is_dir() else {}
+    for name, image in images.items():
+        key = name.replace("/", "__")
+        yield Entry(key=key, split=split, image=image, labels=masks.get(name), group=key)
 
 
 def _own_classes(path: Path) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
