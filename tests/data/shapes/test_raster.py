@@ -1,13 +1,16 @@
 """Polygons become the pixels that each tool gives them."""
 
+import resource
+
 import numpy as np
 import pycocotools.mask as peer
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
+from maskwright.data.shapes import raster
 from maskwright.data.shapes.raster import Crop, clipped, crop_of, fill, united
 
 RASTERS = ("center", "coco", "pillow")
@@ -45,6 +48,22 @@ def test_coco_is_pycocotools(ring, height, width):
     ours_HW = fill([ring], (height, width), "coco").whole((height, width))
     (theirs,) = peer.frPyObjects([ring.ravel().tolist()], height, width)
     np.testing.assert_array_equal(ours_HW, peer.decode(theirs).astype(bool))
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ring=rings, height=sides, width=sides, piece=st.integers(1, 200))
+def test_coco_is_pycocotools_in_pieces_too(ring, height, width, piece, monkeypatch):
+    monkeypatch.setattr(raster, "_PIECE", piece)
+    ours_HW = fill([ring], (height, width), "coco").whole((height, width))
+    (theirs,) = peer.frPyObjects([ring.ravel().tolist()], height, width)
+    np.testing.assert_array_equal(ours_HW, peer.decode(theirs).astype(bool))
+
+
+def test_an_outline_that_runs_far_to_and_fro_takes_little_memory():
+    ring = np.array([[-14000 + 28000 * (n % 2), n * 37 % 40] for n in range(399)], np.float64)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert fill([ring], (40, 60), "coco").area_px > 0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
 
 
 @given(ring=rings, height=sides, width=sides)

@@ -12,7 +12,7 @@ square with corners at 2 and 8 has 36 pixels here and for COCO, 49 for Pillow.
   corners are cut to whole pixels. Union of the rings.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Literal
@@ -26,6 +26,9 @@ Ring = NDArray[np.float64]
 """N x 2: x, y."""
 
 _FIFTHS = 5
+_PIECE = 1 << 18
+"""Steps of an outline that are in memory at once."""
+
 _FAR = float(1 << 30)
 """Corners are pulled to this distance: beyond it whole numbers would overflow."""
 
@@ -148,24 +151,53 @@ def _spread(
 
 def _fill_coco(ring: Ring, size_HW: tuple[int, int]) -> Crop:
     """rleFrPoly: where the outline, on a grid of fifths, passes the middle of a column."""
-    height, width = size_HW
-    u, v = _walked(np.trunc(_FIFTHS * ring + 0.5).astype(np.int64))
-    moved = u[1:] != u[:-1]
-    column = np.minimum(u[1:], u[:-1])[moved]
-    row = np.minimum(v[1:], v[:-1])[moved]
-    x = (column + 0.5) / _FIFTHS - 0.5
-    middle = (np.floor(x) == x) & (x >= 0) & (x <= width - 1)
-    x = x[middle].astype(np.int64)
-    y = np.ceil(((row[middle] + 0.5) / _FIFTHS - 0.5).clip(0, height)).astype(np.int64)
+    passed = [_passed(u, v, size_HW) for u, v in _walked(ring)]
+    x, y = (np.concatenate(values) for values in zip(*passed, strict=True))
     if not x.size:
         return Crop(0, 0, np.zeros((0, 0), np.bool_))
     left, top = int(x.min()), int(y.min())
     return Crop(top, left, _turned(x - left, y - top).T)
 
 
-def _walked(corner: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Points of the outline, one a step of its longer axis, both ends of each edge included."""
-    start, end = corner, np.roll(corner, -1, axis=0)
+def _passed(
+    u: NDArray[np.int64], v: NDArray[np.int64], size_HW: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Columns whose middle a piece of outline passes, and in which row."""
+    height, width = size_HW
+    moved = u[1:] != u[:-1]
+    column = np.minimum(u[1:], u[:-1])[moved]
+    row = np.minimum(v[1:], v[:-1])[moved]
+    x = (column + 0.5) / _FIFTHS - 0.5
+    middle = (np.floor(x) == x) & (x >= 0) & (x <= width - 1)
+    y = np.ceil(((row[middle] + 0.5) / _FIFTHS - 0.5).clip(0, height))
+    return x[middle].astype(np.int64), y.astype(np.int64)
+
+
+def _walked(ring: Ring) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Points of the outline, in pieces of which each begins where the last one ended.
+
+    One a step of an edge's longer axis, both ends included; a piece is some megabytes.
+    """
+    start = np.trunc(_FIFTHS * ring + 0.5).astype(np.int64)
+    end = np.concatenate((start[1:], start[:1]))
+    done = np.cumsum(np.abs(end - start).max(axis=1))
+    first, num, tail = 0, len(start), (start[:0, 0], start[:0, 1])
+    while first < num:
+        last = num
+        if done[-1] > _PIECE:
+            before = done[first - 1] if first else 0
+            last = max(first + 1, int(np.searchsorted(done, before + _PIECE)))
+        u, v = _stepped(start[first:last], end[first:last])
+        if first:
+            u, v = np.concatenate((tail[0], u)), np.concatenate((tail[1], v))
+        yield u, v
+        first, tail = last, (u[-1:], v[-1:])
+
+
+def _stepped(
+    start: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each step along edges, u and v."""
     size = np.abs(end - start)
     flat = size[:, 0] >= size[:, 1]
     length = np.where(flat, size[:, 0], size[:, 1])
