@@ -100,7 +100,7 @@ def test_the_most_changed_images_are_kept_and_shown(version, tmp_path):
     assert document == found.to_json()
     page = (tmp_path / "out/diff.html").read_text()
     assert page.count("<figure>") == 8
-    assert "src=\"http" not in page
+    assert 'src="http' not in page
 
 
 def test_names_from_outside_are_escaped(version, tmp_path):
