@@ -2,44 +2,17 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import ConfigError
-from maskwright.data.facts import Facts
 from maskwright.training.machine import Machine
-from maskwright.training.plan import Situation, make_plan
+from maskwright.training.plan import make_plan
 from maskwright.training.recipe import Recipe, parse_recipe
 
-CPU = Machine("cpu", "CPU", 2, 8 << 30)
+from .situations import FREE, situation
+
 SETTINGS = {
     "model.encoder_weights": "none",
     "model.config": {"pyramid_channels": 8, "decoder_channels": 32},
     "data.crop_px": [64, 64],
 }
-FREE = {"model.encoder_weights": "none", "optim.precision": "fp32"}
-"""Nothing is measured, and the rest is for the plan to decide."""
-
-
-def situation(machine=CPU, **changes):
-    facts = {
-        "num_images": {"train": 50},
-        "channels": 3,
-        "max_value": 255,
-        "min_size_HW": (360, 480),
-        "median_size_HW": (360, 480),
-        "max_size_HW": (360, 480),
-        "class_share_C": (0.9, 0.099, 0.001),
-        "images_per_class_C": (50, 50, 5),
-        "object_area_px_C": (9000.0, 400.0, 90.0),
-        "mean": (0.4, 0.4, 0.4),
-        "std": (0.2, 0.2, 0.2),
-        "counts_NC": np.ones((50, 3), np.int64),
-    }
-    return Situation(
-        facts=Facts(**(facts | changes)),
-        num_classes=3,
-        num_val=10,
-        sample_seconds=lambda _recipe: 0.001,
-        splits=("train", "val"),
-        machine=machine,
-    )
 
 
 def decided(settings=None, **changes):

@@ -17,6 +17,7 @@ from maskwright.nn.encoders import fits_file
 
 from . import plan_small
 from .machine import Machine, look_seconds, step_seconds
+from .plan_rare import rare_remedy
 from .recipe import Recipe, overridden, to_yaml
 
 MULTIPLE = 32
@@ -29,7 +30,6 @@ LEAST_EPOCHS, MOST_EPOCHS = 10, 500
 LARGE_PX = {"cpu": 640_000, "cuda": 2_000_000}
 OBJECT_PX = 28.0
 MAX_SCALE = 2.0
-RARE_RATIO = 0.02
 SLIM = {"pyramid_channels": 128, "decoder_channels": 64}
 POOR_CROPS, RICH_CROPS = 3_000, 40_000
 SMALL_CROP_PX = 256
@@ -123,7 +123,7 @@ def make_plan(
             too short for one epoch.
     """
     plan = Plan(settings)
-    for step in (_splits, _model, _input, _crops, _augment, _learning, _precision):
+    for step in (_splits, _model, _input, _crops, _rare, _augment, _learning, _precision):
         step(plan, situation)
     if budget_s is None:
         _full_schedule(plan, situation)
@@ -223,12 +223,11 @@ def _crops(plan: Plan, situation: Situation) -> None:
     else:
         cores = situation.machine.cores
         plan.decide("data.workers", min(8, max(1, cores - 1)), f"of {cores} cores")
-    rare = [s for s in situation.facts.class_share_C if 0 < s < RARE_RATIO]
-    plan.decide(
-        "data.rare_share",
-        0.5 if rare else 0.25,
-        f"{len(rare)} classes have under {RARE_RATIO:.0%} of the pixels",
-    )
+
+
+def _rare(plan: Plan, situation: Situation) -> None:
+    for key, (value, reason) in rare_remedy(situation.facts).items():
+        plan.decide(key, value, reason)
 
 
 def _augment(plan: Plan, situation: Situation) -> None:
@@ -238,8 +237,6 @@ def _augment(plan: Plan, situation: Situation) -> None:
 
 
 def _learning(plan: Plan, situation: Situation) -> None:
-    plan.keep("loss.sum", "cross-entropy for every pixel, Dice so that each class counts")
-    plan.keep("loss.class_weights", "rare classes are favoured by the crops instead")
     if plan.get("model.encoder_weights") == "none":
         plan.decide("optim.encoder_lr_ratio", 1.0, "it has learnt nothing yet")
     else:
