@@ -46,7 +46,7 @@ def _taken(found: str, loss: str) -> Iterator[tuple[str, tuple[Any, str]]]:
     sets = " and ".join(SETS)
     crops = f"crops and Dice {both}, crops alone {_shown('rare_crops')}, neither {plain}"
     yield "data.rare_share", (0.5, f"{found}; IoU of rare ones on {sets}: {crops}")
-    paste = f"alone {_shown('copy_paste')}; with crops and Dice, {both}, not measured"
+    paste = f"alone {_shown('copy_paste')}, crops and Dice {both}; all three not measured"
     yield "data.copy_paste", (0.0, paste)
     alone = f"alone {_shown('dice')} (Lovász {_shown('lovasz')})"
     yield "loss.sum", ("ce+dice", f"{loss}: {alone}, with rare crops {both}")
