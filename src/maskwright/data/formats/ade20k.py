@@ -13,12 +13,11 @@ Source: github.com/CSAILVision/sceneparsing and /ADE20K (README, utils/utils_ade
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.codec import UNDRAWN
 from ...core.errors import ConfigError, DataError
@@ -215,53 +214,54 @@ def _names(text: Path) -> set[str]:
 
 
 def _read(png: Path, text: Path, known: frozenset[str] | None) -> Drawing:
+    """One shape for each class and instance; class 0 is none, unless `_atr.txt` names it."""
     packed_HW = read_raw(png, "rgb").astype(np.int64)
-    code_HW = (packed_HW >> 16) // 10 * 256 + (packed_HW >> 8 & 255)
-    blue_HW = packed_HW & 255
-    name_of = _by_number(text) if text.suffix == ".json" else _by_rank(text, code_HW, blue_HW)
+    class_HW = (packed_HW >> 16) // 10 * 256 + (packed_HW >> 8 & 255)
+    crops = crops_of(class_HW * 256 + (packed_HW & 255))
+    ranked = text.suffix != ".json"
+    names = _by_blue(text, png, crops) if ranked else _by_class(text)
     shapes = []
-    for value, crop in crops_of(code_HW * 256 + blue_HW).items():
-        code, blue = divmod(value, 256)
-        if code:
-            name = name_of(code, f"{png}: class {code} ({crop.area_px} px)")
-            label = name if known is None or name in known else OTHER
-            shapes.append(Shape(label=label, masks=(crop,), instance=str(blue)))
+    for value, crop in crops.items():
+        number = value % 256 if ranked else value // 256
+        if not value or not (ranked or number):
+            continue
+        if number not in names:
+            raise DataError(
+                f"{png}: class {number} ({crop.area_px} px) has no name in {text.name}; get "
+                f"both files again"
+            )
+        name = names[number]
+        label = name if known is None or name in known else OTHER
+        shapes.append(Shape(label=label, masks=(crop,), instance=str(value % 256)))
     height, width = packed_HW.shape
     return Drawing(size_HW=(height, width), shapes=tuple(shapes))
 
 
-NameOf = Callable[[int, str], str]
-
-
-def _by_number(text: Path) -> NameOf:
-    """Names by the number of the class that the objects in the JSON file say."""
+def _by_class(text: Path) -> dict[int, str]:
+    """Names by the number of the class, which the objects in the JSON file say."""
     names: dict[int, str] = {}
     for drawn in read_json(text, _File, encoding="latin-1").annotation.object:
         if drawn.parts.part_level == 0:
             _add(names, drawn.name_ndx, drawn.name, text)
-    return partial(_found, names, text)
+    return names
 
 
-def _by_rank(text: Path, code_HW: NDArray[np.int64], blue_HW: NDArray[np.int64]) -> NameOf:
-    """Names of `_atr.txt`, whose nth object has the nth value of blue."""
-    instances, names = _instances(text), dict[int, str]()
-    pairs = np.unique((blue_HW * (1 << 16) + code_HW)[code_HW > 0]).tolist()
-    blues = sorted({pair >> 16 for pair in pairs})
+def _by_blue(text: Path, png: Path, values: Iterable[int]) -> dict[int, str]:
+    """Names by the value of blue: the nth value is the nth object of `_atr.txt`."""
+    instances = _instances(text)
+    values = [value for value in values if value]
+    blues = sorted({value % 256 for value in values})
     if len(blues) != len(instances):
         raise DataError(
-            f"{text}: lists {len(instances)} objects, and its {_SEG} shows {len(blues)}, so "
-            f"which is which cannot be told; get both again"
+            f"{png}: shows {len(blues)} objects, and {text.name} lists {len(instances)}, so "
+            f"which is which cannot be told; get both files again"
         )
-    in_order = [instances[number] for number in sorted(instances)]
-    for pair in pairs:
-        _add(names, pair & 0xFFFF, in_order[blues.index(pair >> 16)], text)
-    return partial(_found, names, text)
-
-
-def _found(names: dict[int, str], text: Path, code: int, where: str) -> str:
-    if code not in names:
-        raise DataError(f"{where} has no name in {text.name}; get both files again")
-    return names[code]
+    in_order = (instances[number] for number in sorted(instances))
+    names, of_class = dict(zip(blues, in_order, strict=True)), dict[int, str]()
+    for value in values:
+        if value // 256:
+            _add(of_class, value // 256, names[value % 256], text)
+    return names
 
 
 def _add(names: dict[int, str], code: int, name: str, text: Path) -> None:
