@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict
+from pydantic import BeforeValidator, ConfigDict
 
 from ..core.codec import UNDRAWN
 from ..core.errors import DataError
@@ -63,7 +63,10 @@ class ImageEntry(Document):
 
 
 class _OfImage(Document):
+    """What the first pass asks of an annotation; `segmentation` is whether it has a mask."""
+
     image_id: int | str
+    segmentation: Annotated[bool, BeforeValidator(bool)] = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +74,7 @@ class CocoFile:
     """An indexed file.
 
     `order` has the places of the annotations sorted by image, `starts` where each image's
-    begin in it; `num_dangling` are of no image that is listed.
+    begin in it; `num_dangling` are of no image that is listed, `num_masks` have a mask.
     """
 
     index: JsonIndex
@@ -79,6 +82,7 @@ class CocoFile:
     order: NDArray[np.int64]
     starts: NDArray[np.int64]
     num_dangling: int
+    num_masks: int
 
     @property
     def path(self) -> Path:
@@ -157,9 +161,9 @@ def open_coco(path: Path) -> CocoFile:
     for number, image in enumerate(index.all("images", ImageEntry)):
         if number_of.setdefault(image.id, number) != number:
             raise DataError(f"{path}: two images have the id {image.id!r}; give each its own")
-    of_image = np.fromiter(
-        (number_of.get(a.image_id, -1) for a in index.all("annotations", _OfImage)), np.int64
-    )
+    first_pass = ((a.image_id, a.segmentation) for a in index.all("annotations", _OfImage))
+    found = np.fromiter(((number_of.get(i, -1), m) for i, m in first_pass), np.dtype("2i8"))
+    of_image = found[:, 0]
     order = np.argsort(of_image, kind="stable")
     return CocoFile(
         index=index,
@@ -167,6 +171,7 @@ def open_coco(path: Path) -> CocoFile:
         order=order,
         starts=np.searchsorted(of_image[order], np.arange(len(number_of) + 1)),
         num_dangling=int(np.count_nonzero(of_image < 0)),
+        num_masks=int(found[:, 1].sum()),
     )
 
 
@@ -235,7 +240,10 @@ def list_entries(
         stated = _split_of(file.path, root)
         folders = _image_folders(root, file.path, stated)
         for number, named in enumerate(file.images()):
-            image = _find(images, named.file_name, folders, f"{file.path}: images.{number}")
+            image = next((i for f in folders if (i := images.at(f, named.file_name))), None)
+            if image is None:
+                where = f"{file.path}: images.{number}"
+                image = _elsewhere(images, named.file_name, stated[0], where)
             if image is None or image in avoid:
                 missing.append(named.file_name)
                 continue
@@ -318,11 +326,13 @@ def _image_folders(root: Path, path: Path, stated: tuple[str, str]) -> list[Path
     return [path.parent, *beside, *inside, root, root / "images"]
 
 
-def _find(images: Images, name: str, folders: Iterable[Path], where: str) -> Path | None:
-    for folder in folders:
-        if image := images.at(folder, name):
-            return image
-    return images.find(name, where=where)
+def _elsewhere(images: Images, name: str, split: str, where: str) -> Path | None:
+    """The only image of that name, but not one in the folder of another split."""
+    image = images.find(name, where=where)
+    if image is None or split not in SPLITS:
+        return image
+    named = {split_of_name(f) for f in image.relative_to(images.root).parts[:-1]} & SPLITS
+    return image if not named or split in named else None
 
 
 def _place_of(relative: Path, stated: tuple[str, str]) -> tuple[str, str, str]:

@@ -203,6 +203,7 @@ def test_what_is_no_region_is_counted(write):
     document = drawn(PACKED, [], None, [[1.0, 1, 3, 3]], [[0.0, 0, 2, 0], SQUARE[0]])
     del document["annotations"][2]["segmentation"]
     dataset = opened(write, document)
+    assert dataset.notes[0] == "2 of 5 annotations are boxes without a mask"
     drawing = dataset.entries[0].labels.read()
     assert len(drawing.shapes) == 2
     assert drawing.skipped == {
@@ -249,6 +250,15 @@ def test_images_that_are_not_here_and_those_not_listed_are_said(write):
         "1 images that are listed are not here, 'gone.jpg' first",
         "1 image files that no COCO file lists are passed over",
     )
+
+
+def test_an_image_of_another_split_is_not_taken_for_one_that_is_missing(write):
+    listed = json.dumps(drawn(PACKED))
+    root = write({"train/a.png": BLACK, "annotations/instances_val.json": listed})
+    with pytest.raises(DataError, match="no COCO file names an image that is here"):
+        scan(root, NOTHING)
+    root = write({"annotations/instances_train.json": listed, "more/val/c.png": BLACK})
+    assert [entry.split for entry in scan(root, NOTHING).entries] == ["train"]
 
 
 def test_an_image_without_annotations_is_background(write):
@@ -305,6 +315,10 @@ WRONG = {
     "two categories of one name": (
         drawn(categories=[CAR, CAR | {"id": 4}]),
         "categories 3 and 4 are both called 'car'",
+    ),
+    "boxes alone": (
+        drawn([], None),
+        "none of 2 annotations has a 'segmentation': these are boxes, and all would be backgr",
     ),
     "no image is here": (
         drawn(images=[{"id": 1, "file_name": "../../etc/b.png"}]),

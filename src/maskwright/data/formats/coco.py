@@ -48,7 +48,7 @@ from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_ima
 from ..scan import Scan
 from ..schema import DatasetFile
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import Crop, Raster, crop_of, fill, united
+from ..shapes.raster import UNITED, Crop, Raster, crop_of, fill, united
 from ..shapes.runs import columns_of_crop, crop_of_columns, from_text, to_text
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
@@ -120,14 +120,27 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         read = partial(_read, file, number, image)
         return Annotation(file=file.path, place=named.file_name, overlap=overlap, read=read)
 
+    notes = (*_boxes(root, files), *passed)
     listing = list_entries(root, files, Images(root), labels)
     return Scan(
         entries=listing.entries,
         classes=category_classes(files, document, undrawn=True),
         codec=NAMED,
         overlap=overlap,
-        notes=(*listing.notes, *passed),
+        notes=(*listing.notes, *notes),
     )
+
+
+def _boxes(root: Path, files: Sequence[CocoFile]) -> tuple[str, ...]:
+    """What is to be said of annotations without a mask; refuses files of nothing else."""
+    num = sum(len(file.order) for file in files)
+    boxes = num - sum(file.num_masks for file in files)
+    if num and boxes == num:
+        raise DataError(
+            f"{root}: none of {num:,} annotations has a 'segmentation': these are boxes, and "
+            f"all would be background; draw or export masks"
+        )
+    return (f"{boxes:,} of {num:,} annotations are boxes without a mask",) if boxes else ()
 
 
 def _read(file: CocoFile, number: int, image: Path) -> Drawing:
@@ -235,7 +248,7 @@ def _object_of(shape: Shape) -> tuple[str, str]:
 
 def _is_polygon(shape: Shape, raster: Raster) -> bool:
     """Whether COCO's polygons, which are united, can be what was drawn."""
-    united = len(shape.rings) == 1 or raster != "center"
+    united = len(shape.rings) == 1 or raster in UNITED
     return bool(
         shape.rings and not shape.masks and united and all(len(r) > 2 for r in shape.rings)
     )
