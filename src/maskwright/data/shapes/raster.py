@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 Raster = Literal["center", "coco", "pillow"]
+UNITED: frozenset[Raster] = frozenset({"coco", "pillow"})
+"""Rules by which a ring inside another is no hole."""
+
 Ring = NDArray[np.float64]
 """N x 2: x, y."""
 
