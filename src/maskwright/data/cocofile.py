@@ -238,12 +238,7 @@ def list_entries(
     missing: list[str] = []
     for file in files:
         stated = _split_of(file.path, root)
-        folders = _image_folders(root, file.path, stated)
-        for number, named in enumerate(file.images()):
-            image = next((i for f in folders if (i := images.at(f, named.file_name))), None)
-            if image is None:
-                where = f"{file.path}: images.{number}"
-                image = _elsewhere(images, named.file_name, stated[0], where)
+        for number, (named, image) in enumerate(_found(root, file, stated, images)):
             if image is None or image in avoid:
                 missing.append(named.file_name)
                 continue
@@ -324,6 +319,19 @@ def _image_folders(root: Path, path: Path, stated: tuple[str, str]) -> list[Path
     beside = [place for n in names for place in (root / n, root / "images" / n)]
     inside = [root / name / "images" for name in names]
     return [path.parent, *beside, *inside, root, root / "images"]
+
+
+def _found(
+    root: Path, file: CocoFile, stated: tuple[str, str], images: Images
+) -> Iterator[tuple[ImageEntry, Path | None]]:
+    """Each image of a file, and where it is."""
+    folders = _image_folders(root, file.path, stated)
+    for number, named in enumerate(file.images()):
+        image = next((i for f in folders if (i := images.at(f, named.file_name))), None)
+        if image is None:
+            where = f"{file.path}: images.{number}"
+            image = _elsewhere(images, named.file_name, stated[0], where)
+        yield named, image
 
 
 def _elsewhere(images: Images, name: str, split: str, where: str) -> Path | None:
