@@ -10,6 +10,7 @@ square with corners at 2 and 8 has 36 pixels here and for COCO, 49 for Pillow.
   edges walked on that grid. Each ring is filled by itself; the result is their union.
 * `pillow`: as `PIL.ImageDraw.polygon`, outline included, which labelme and Cityscapes use:
   corners are cut to whole pixels. Union of the rings.
+* `darwin`: as V7's exporter (`scanline.py`): corners rounded, outline included, even-odd.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-Raster = Literal["center", "coco", "pillow"]
+from .scanline import fill_scanline
+
+Raster = Literal["center", "coco", "pillow", "darwin"]
 UNITED: frozenset[Raster] = frozenset({"coco", "pillow"})
 """Rules by which a ring inside another is no hole."""
 
@@ -87,8 +90,10 @@ def clipped(crop: Crop, size_HW: tuple[int, int]) -> Crop:
 def fill(rings: Sequence[Ring], size_HW: tuple[int, int], raster: Raster) -> Crop:
     """The pixels of one polygon, cut at the image's border."""
     rings = [np.clip(ring, -_FAR, _FAR) for ring in rings if len(ring)]
-    if raster == "center":
+    if raster == "center" or not rings:
         return _fill_center(rings, size_HW)
+    if raster == "darwin":
+        return Crop(*fill_scanline(rings, size_HW))
     one: Callable[[Ring, tuple[int, int]], Crop]
     one = _fill_coco if raster == "coco" else _fill_pillow
     return united([one(ring, size_HW) for ring in rings])
