@@ -1,6 +1,7 @@
 """COCO instances: read as pycocotools reads them, and written so that it reads the same."""
 
 import json
+import pickle
 
 import numpy as np
 import pycocotools.mask as peer
@@ -259,6 +260,11 @@ def test_an_image_of_another_split_is_not_taken_for_one_that_is_missing(write):
         scan(root, NOTHING)
     root = write({"annotations/instances_train.json": listed, "more/val/c.png": BLACK})
     assert [entry.split for entry in scan(root, NOTHING).entries] == ["train"]
+
+
+def test_a_data_set_goes_to_another_process_and_back(write):
+    sent = pickle.loads(pickle.dumps(opened(write, drawn(PACKED))))
+    np.testing.assert_array_equal(sent.labels(0), M)
 
 
 def test_an_image_without_annotations_is_background(write):

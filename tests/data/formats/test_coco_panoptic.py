@@ -1,6 +1,7 @@
 """COCO panoptic: ids of colours become classes, void IGNORE, and a PNG of others is named."""
 
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -191,6 +192,24 @@ def test_an_image_without_an_annotation_is_refused_with_its_name(write):
     root = write(files(document, rgb(M_IDS)) | {"val2017/b.jpg": BLACK})
     with pytest.raises(DataError, match=r"b\.jpg has no mask"):
         open_as_is(root)
+
+
+def test_where_both_files_of_coco_lie_the_format_must_be_said(write):
+    boxes = {"images": listed()["images"], "categories": [{"id": 3, "name": "car"}]}
+    runs = {"size": [4, 6], "counts": [5, 3, 16]}
+    boxes["annotations"] = [{"image_id": "a_000", "category_id": 3, "segmentation": runs}]
+    found = files(listed(*BOTH), rgb(M_IDS))
+    root = write(found | {"annotations/instances_val2017.json": json.dumps(boxes)})
+    with pytest.raises(DataError, match="could be coco or coco_panoptic; say which"):
+        open_as_is(root)
+    assert open_as_is(root, form="coco").labels(0).sum() == 3
+    assert open_as_is(root, form="coco_panoptic").spec.names == ("car", "road")
+
+
+def test_a_data_set_goes_to_another_process_and_back(write):
+    dataset = open_as_is(write(files(listed(*BOTH), rgb(M_IDS))))
+    sent = pickle.loads(pickle.dumps(dataset))
+    np.testing.assert_array_equal(sent.labels(0), dataset.labels(0))
 
 
 def test_a_mask_is_never_taken_for_its_image(write):
