@@ -128,6 +128,10 @@ WRONG = {
         files(nested()) | {"train/images/rgb/B_0-0-5-5.jpg": IMAGE},
         r"B_0-0-5-5\.jpg has no mask",
     ),
+    "two masks": (
+        files(nested()) | {f"train/labels/waterway/{KEY}.bmp": NONE},
+        r"waterway/.*\.png: .*\.bmp beside it has the same name but for its ending; keep one",
+    ),
     "no labels": (
         files({}),
         r"has no folder like train with images/rgb and labels/<class>",
@@ -146,6 +150,18 @@ def test_what_is_wrong_is_named(case, write):
 def test_masks_without_an_image_are_told(write):
     root = write(files(nested()) | {"train/labels/waterway/B_0-0-5-5.png": NONE})
     assert [p.name for p in scan(root, DatasetFile()).lone_masks] == ["B_0-0-5-5.png"]
+
+
+def test_folders_below_are_part_of_the_name(write):
+    found = files(nested(), key="x/A_0-0-5-5") | files(
+        {**nested(), "waterway": NONE}, key="y/A_0-0-5-5"
+    )
+    dataset = open_as_is(write(found))
+    assert [(e.key, e.group) for e in dataset.entries] == [
+        ("x__A_0-0-5-5", "x__A"),
+        ("y__A_0-0-5-5", "y__A"),
+    ]
+    assert [int((dataset.labels(place) == 1).sum()) for place in (0, 1)] == [4, 0]
 
 
 @pytest.mark.parametrize("folder", ["labels/waterway", "boundaries"])

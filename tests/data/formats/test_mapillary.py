@@ -111,6 +111,13 @@ def test_labels_beside_the_images_have_the_only_config_file(write):
     np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
+def test_folders_below_are_part_of_the_name(write):
+    found = files(M, key="a/x") | files(M * 0, key="b/x")
+    dataset = open_as_is(write(found | {"config_v2.0.json": config(3)}))
+    assert [entry.key for entry in dataset.entries] == ["a__x", "b__x"]
+    assert [int(dataset.labels(place).sum()) for place in (0, 1)] == [10, 0]
+
+
 def test_testing_has_no_labels(write):
     more = {"testing/images/y.jpg": IMAGE, "config_v2.0.json": config(3)}
     root = write(files(M) | files(M, split="validation", key="z") | more)

@@ -1,10 +1,12 @@
 """Each id of a picture has its smallest piece."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from maskwright.core.errors import DataError
 from maskwright.data.shapes.raster import crop_of
 from maskwright.data.shapes.segments import crops_of
 
@@ -25,3 +27,14 @@ def test_every_piece_is_that_of_its_mask(ids_HW):
     for value, crop in crops.items():
         np.testing.assert_array_equal(crop.whole(ids_HW.shape), ids_HW == value)
         assert crop.inside_hw.shape == crop_of(ids_HW == value).inside_hw.shape
+
+
+def test_noise_is_refused_before_it_fills_the_memory():
+    rng = np.random.default_rng(0)
+    scattered = rng.integers(0, 1 << 12, (600, 600))
+    with pytest.raises(
+        DataError, match=r"4,096 ids lie in boxes of 1,\d+,\d+,\d+ pixels, and th"
+    ):
+        crops_of(scattered)
+    with pytest.raises(DataError, match=r"90,000 ids .* it is noise, not objects"):
+        crops_of(np.arange(90_000).reshape(300, 300))

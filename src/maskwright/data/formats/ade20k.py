@@ -215,7 +215,7 @@ def _names(text: Path) -> set[str]:
 
 def _read(png: Path, text: Path, known: frozenset[str] | None) -> Drawing:
     """One shape for each class and instance; class 0 is none, unless `_atr.txt` names it."""
-    packed_HW = read_raw(png, "rgb").astype(np.int64)
+    packed_HW = read_raw(png, "rgb").astype(np.int32)
     class_HW = (packed_HW >> 16) // 10 * 256 + (packed_HW >> 8 & 255)
     crops = crops_of(class_HW * 256 + (packed_HW & 255))
     ranked = text.suffix != ".json"

@@ -24,7 +24,7 @@ from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ..annotation import IGNORED, Annotation
 from ..rawmask import read_raw
-from ..scan import Entry, Scan, folders, image_files, split_name
+from ..scan import Entry, Scan, folders, images_by_name, split_name
 from ..schema import ClassEntry, CodecEntry, DatasetFile
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import crop_of
@@ -69,10 +69,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     overlap = document.overlap or OVERLAP
     entries, lone = list[Entry](), list[Path]()
     for name in splits:
-        images = _by_name(root / name / RGB)
-        entries += _entries(root / name, images, labels, overlap)
-        masks = image_files(root / name / LABELS) if _labels(root / name) else iter(())
-        lone += (path for path in masks if path.stem not in images)
+        images = images_by_name(root / name / RGB)
+        masks = {label: _masks(root / name / LABELS / label) for label in labels}
+        entries += _entries(root / name, images, masks, overlap)
+        lone += (path for m in masks.values() for key, path in m.items() if key not in images)
     return Scan(
         entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
         lone_masks=tuple(lone),
@@ -88,27 +88,30 @@ def _labels(folder: Path) -> tuple[str, ...]:
     return folders(folder / LABELS) if (folder / LABELS).is_dir() else ()
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in image_files(folder)} if folder.is_dir() else {}
+def _masks(folder: Path) -> dict[str, Path]:
+    return images_by_name(folder) if folder.is_dir() else {}
 
 
 def _entries(
-    folder: Path, images: dict[str, Path], labels: list[str], overlap: Overlap
+    folder: Path,
+    images: dict[str, Path],
+    by_label: dict[str, dict[str, Path]],
+    overlap: Overlap,
 ) -> Iterator[Entry]:
-    by_label = {label: _by_name(folder / LABELS / label) for label in labels}
-    valid = {name: _by_name(folder / name) for name in _VALID if (folder / name).is_dir()}
+    valid = {name: _masks(folder / name) for name in _VALID if (folder / name).is_dir()}
     for name, image in images.items():
         masks = {label: found[name] for label, found in by_label.items() if name in found}
+        shown = {kind: found[name] for kind, found in valid.items() if name in found}
         if masks:
             _refuse_gaps(image, masks, by_label, "labels/")
-            shown = {kind: found[name] for kind, found in valid.items() if name in found}
             _refuse_gaps(image, shown, valid, "")
+        key = name.replace("/", "__")
         yield Entry(
-            key=name,
+            key=key,
             split=split_name(folder.name),
             image=image,
             labels=_annotation(masks, tuple(shown.values()), overlap) if masks else None,
-            group=name.rpartition("_")[0] or name,
+            group=key.rpartition("_")[0] or key,
         )
 
 

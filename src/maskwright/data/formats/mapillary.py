@@ -25,7 +25,7 @@ from ..alternatives import Forms, form_of_all
 from ..annotation import Annotation
 from ..documents import Document, read_json
 from ..rawmask import read_raw
-from ..scan import Entry, Scan, folders, image_files, split_name
+from ..scan import Entry, Scan, folders, images_by_name, split_name
 from ..schema import Channel, ClassEntry, CodecEntry, DatasetFile
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.segments import crops_of
@@ -63,15 +63,15 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     splits = [name for name in folders(root) if (root / name / IMAGES).is_dir()]
     version = _chosen(root, splits, document)
     config = _config(root, version)
-    found = [(name, files) for name in splits for files in _files(root / name, version)]
-    lone = [f for _, files in found if IMAGES not in files for f in files.values()]
-    pairs = [(name, files) for name, files in found if IMAGES in files]
-    labelled = [files for _, files in pairs if len(files) > 1]
+    found = [(s, *item) for s in splits for item in _files(root / s, version).items()]
+    lone = [f for _, _, files in found if IMAGES not in files for f in files.values()]
+    pairs = [item for item in found if IMAGES in item[2]]
+    labelled = [files for _, _, files in pairs if len(files) > 1]
     if not labelled:
         raise DataError(f"{root}: no image has its {LABELS} or {INSTANCES}; add them")
     form = form_of_all(labelled, _order(document))
     overlap = document.overlap or OVERLAP
-    entries = [_entry(split, files, (form, config, overlap)) for split, files in pairs]
+    entries = [_entry(*item, (form, config, overlap)) for item in pairs]
     classes, codec = _classes(config, form)
     return Scan(
         entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
@@ -127,18 +127,14 @@ def _config(root: Path, version: str) -> Path:
     return path
 
 
-def _files(folder: Path, version: str) -> list[Forms]:
-    """Image and labels of one name each, in the order of names."""
+def _files(folder: Path, version: str) -> dict[str, Forms]:
+    """Image and labels by their name, which is the path below their folders."""
     found: dict[str, Forms] = defaultdict(dict)
     places = {IMAGES: folder / IMAGES} | {form: folder / version / form for form in _FORMS}
     for form, place in places.items():
-        for path in image_files(place) if place.is_dir() else ():
-            twin = found[path.stem].setdefault(form, path)
-            if twin is not path:
-                raise DataError(
-                    f"{path}: {twin} has the same name but for its ending; keep one"
-                )
-    return [found[name] for name in sorted(found)]
+        for name, path in images_by_name(place).items() if place.is_dir() else ():
+            found[name][form] = path
+    return found
 
 
 def _order(document: DatasetFile) -> tuple[str, ...]:
@@ -147,19 +143,14 @@ def _order(document: DatasetFile) -> tuple[str, ...]:
     return _FORMS if pixels is None else (INSTANCES if pixels == "name" else LABELS,)
 
 
-def _entry(split: str, files: Forms, how: tuple[str, Path, Overlap]) -> Entry:
+def _entry(split: str, name: str, files: Forms, how: tuple[str, Path, Overlap]) -> Entry:
     form, config, overlap = how
     image, path = files[IMAGES], files.get(form)
     labels: Path | Annotation | None = path
     if path is not None and form == INSTANCES:
         labels = Annotation(file=path, overlap=overlap, read=partial(_read, path, config))
-    return Entry(
-        key=image.stem,
-        split=split_name(split),
-        image=image,
-        labels=labels,
-        group=image.stem,
-    )
+    key = name.replace("/", "__")
+    return Entry(key=key, split=split_name(split), image=image, labels=labels, group=key)
 
 
 def _classes(config: Path, form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:

@@ -3,11 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.errors import DataError
 from .raster import Crop
+
+_MAX_IDS = 1 << 16
+_MAX_RATIO, _MAX_PIXELS = 32, 1 << 28
+"""Pieces of one picture may have so many times its pixels, or so many, if that is more."""
 
 
 def crops_of(ids_HW: NDArray[np.integer]) -> dict[int, Crop]:
-    """Each id that occurs, ascending, with its smallest piece."""
+    """Each id that occurs, ascending, with its smallest piece.
+
+    Raises:
+        DataError: The ids are scattered so far, as in noise, that memory would not hold them.
+    """
     width = ids_HW.shape[1]
     starts = np.ones(ids_HW.shape, np.bool_)
     starts[:, 1:] = ids_HW[:, 1:] != ids_HW[:, :-1]
@@ -20,6 +29,12 @@ def crops_of(ids_HW: NDArray[np.integer]) -> dict[int, Crop]:
     for axis, (lowest, highest) in enumerate(((row, row + 1), (left, right))):
         np.minimum.at(low[axis], which, lowest)
         np.maximum.at(high[axis], which, highest)
+    num_pixels = int((high - low).prod(axis=0).sum())
+    if len(ids) > _MAX_IDS or num_pixels > max(_MAX_RATIO * ids_HW.size, _MAX_PIXELS):
+        raise DataError(
+            f"{len(ids):,} ids lie in boxes of {num_pixels:,} pixels, and the picture has "
+            f"{ids_HW.size:,}: it is noise, not objects; save it again without loss"
+        )
     return {
         value: Crop(top, x, ids_HW[top:y_end, x:x_end] == value)
         for value, (top, x), (y_end, x_end) in zip(
