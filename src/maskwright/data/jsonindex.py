@@ -14,7 +14,7 @@ from typing import BinaryIO, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from ..core.errors import DataError
 from .documents import parse_json
@@ -40,6 +40,10 @@ class _Batch(BaseModel, Generic[_Model]):
 
 class _Object(BaseModel):
     """Any object: what it holds is of no interest, that it is JSON is."""
+
+
+class _Array(RootModel[tuple[()]]):
+    """An array whose elements were taken out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +101,26 @@ def index_json(path: Path) -> JsonIndex:
                 )
             marks = _structure(file, path)
             return JsonIndex(path, _named(file, marks, path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def index_json_list(path: Path, key: str) -> JsonIndex:
+    """As `index_json`, of a file that is an array of objects; `key` is what they are called.
+
+    Raises:
+        DataError: Unreadable, no JSON array, or broken off.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"[":
+                raise DataError(f"{path}: no JSON array, expected one of {key}: [{{...}}, ...]")
+            marks = _structure(file, path)
+            spans = np.column_stack(
+                (np.concatenate(marks.value_starts), np.concatenate(marks.value_ends))
+            )
+            parse_json(_skeleton(file, [spans], path), _Array, where=str(path))
+            return JsonIndex(path, {key: spans})
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
