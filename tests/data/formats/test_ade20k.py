@@ -36,6 +36,14 @@ def test_values_are_the_150_classes_and_0_is_ignored(write):
     expected = np.where(M == 1, 149, 0)
     expected[0, 0] = IGNORE
     np.testing.assert_array_equal(dataset.labels(0), expected)
+    assert any(
+        "where 0 is a class here, write 'format: mask_folder'" in n for n in dataset.notes
+    )
+
+
+def test_a_copy_that_counts_from_0_is_read_as_masks(write):
+    root = write(scenes(M) | {"dataset.yaml": "format: mask_folder\n"})
+    np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
 def test_255_and_151_are_no_classes(write):

@@ -248,6 +248,15 @@ def test_the_golden_vector_is_written_as_ids(write, tmp_path_factory):
     assert again.labels(0)[0, 0] == IGNORE
 
 
+def test_train_ids_become_ids(write, tmp_path_factory):
+    stored = np.where(M == 1, 18, IGNORE).astype(np.uint8)
+    root = write(files({"labelTrainIds.png": stored}, split="test"))
+    target = tmp_path_factory.mktemp("out") / "submission"
+    assert convert(root, target, to="cityscapes", verify=True).agreement.differing == 0
+    path = target / f"gtFine/test/ulm/{KEY}_gtFine_labelIds.png"
+    np.testing.assert_array_equal(np.array(Image.open(path)), np.where(M == 1, 33, 0))
+
+
 def test_names_of_another_pattern_are_kept_and_counted(write, tmp_path_factory):
     source = native(write, ("road", "car"), {"one": M, "two": M})
     target = tmp_path_factory.mktemp("out") / "cityscapes"

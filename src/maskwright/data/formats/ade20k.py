@@ -39,7 +39,8 @@ TABLE, IMAGES, MASKS = "objectInfo150.txt", "images", "annotations"
 _SEG, _ATTRIBUTES = "_seg.png", "_atr.txt"
 _PHOTO = frozenset({".jpg", ".jpeg"})
 _LINE = re.compile(r"\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*\d*\s*#\s*([^#]*[^#\s])\s*#.*")
-_PLACES = "parts of objects (_parts_) are passed over"
+_NO_PARTS = "parts of objects (_parts_) are passed over"
+_ZERO = "0 is ignored: ADE20K's 'other'; where 0 is a class here, write 'format: mask_folder'"
 
 
 class _Parts(Document):
@@ -98,7 +99,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=classes,
         codec=codec,
         overlap=None if scene else document.overlap or OVERLAP,
-        notes=() if scene else (_PLACES,),
+        notes=(_ZERO if scene else _NO_PARTS,),
     )
 
 
