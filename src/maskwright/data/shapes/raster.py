@@ -11,6 +11,8 @@ square with corners at 2 and 8 has 36 pixels here and for COCO, 49 for Pillow.
 * `pillow`: as `PIL.ImageDraw.polygon`, outline included, which labelme and Cityscapes use:
   corners are cut to whole pixels. Union of the rings.
 * `darwin`: as V7's exporter (`scanline.py`): corners rounded, outline included, even-odd.
+* `opencv`: as `cv2.fillPoly`, outline included, which Supervisely uses: corners are cut to
+  whole pixels; the first ring is filled, the others are holes and take their outline from it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,13 +20,14 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .scanline import fill_scanline
 
-Raster = Literal["center", "coco", "pillow", "darwin"]
+Raster = Literal["center", "coco", "pillow", "darwin", "opencv"]
 UNITED: frozenset[Raster] = frozenset({"coco", "pillow"})
 """Rules by which a ring inside another is no hole."""
 
@@ -94,6 +97,8 @@ def fill(rings: Sequence[Ring], size_HW: tuple[int, int], raster: Raster) -> Cro
         return _fill_center(rings, size_HW)
     if raster == "darwin":
         return Crop(*fill_scanline(rings, size_HW))
+    if raster == "opencv":
+        return _fill_opencv(rings, size_HW)
     one: Callable[[Ring, tuple[int, int]], Crop]
     one = _fill_coco if raster == "coco" else _fill_pillow
     return united([one(ring, size_HW) for ring in rings])
@@ -219,6 +224,20 @@ def _stepped(
     across = np.trunc(base + slope[edge] * step + 0.5).astype(np.int64)
     along = np.where(flat, low[:, 0], low[:, 1])[edge] + step
     return np.where(flat[edge], along, across), np.where(flat[edge], across, along)
+
+
+def _fill_opencv(rings: Sequence[Ring], size_HW: tuple[int, int]) -> Crop:
+    cut = [np.trunc(ring).astype(np.int32) for ring in rings]
+    every = np.concatenate(cut)
+    low = np.maximum(every.min(axis=0), 0)
+    high = np.minimum(every.max(axis=0) + 1, size_HW[::-1])
+    if (high <= low).any():
+        return Crop(0, 0, np.zeros((0, 0), np.bool_))
+    canvas = np.zeros((high - low)[::-1].tolist(), np.uint8)
+    cv2.fillPoly(canvas, [cut[0] - low.astype(np.int32)], 1)
+    if cut[1:]:
+        cv2.fillPoly(canvas, [ring - low.astype(np.int32) for ring in cut[1:]], 0)
+    return Crop(int(low[1]), int(low[0]), canvas.view(np.bool_))
 
 
 def _fill_pillow(ring: Ring, size_HW: tuple[int, int]) -> Crop:

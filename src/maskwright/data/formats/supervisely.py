@@ -1,0 +1,352 @@
+"""Supervisely: a project with its classes, and a JSON file for each image of its datasets.
+
+    meta.json     <dataset>/img/<name.ext>     <dataset>/ann/<name.ext>.json
+
+Datasets named like a split are splits. A bitmap is a PNG, compressed again and in base64, whose
+opaque pixels are inside; it lies with its corner at `origin`. Polygons have holes and are
+filled as Supervisely's own library does it: by OpenCV, outline included, a hole with its own.
+Objects are painted as they lie in the file. All that is no bitmap or polygon is
+skipped and counted.
+
+Bitmaps are written as bitmaps, so are shapes of several rings; polygons as polygons. Attributes
+are tags. IGNORE is a class `__ignore__`. Images that are in no split are in a dataset `images`.
+Source: docs.supervisely.com, "Annotation JSON format"; supervisely 6, geometry/bitmap.py,
+geometry/polygon.py and annotation/label.py.
+"""
+
+import base64
+import io
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field
+
+from ...core.atomic import write_json
+from ...core.codec import LabelCodec
+from ...core.errors import DataError
+from ...core.labels import IGNORE, LabelSpec, voc_palette
+from ..annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation, shape_classes
+from ..documents import Document, Finite, Side, annotation_files, glimpse, read_json
+from ..images import image_size
+from ..lookup import Images
+from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image, num_moved
+from ..pngmask import from_base64, inflated, open_png
+from ..scan import Entry, Scan, place_of, with_unlike_keys
+from ..schema import ClassEntry, DatasetFile
+from ..shapes.drawing import Drawing, Overlap, Shape
+from ..shapes.raster import Crop, crop_of
+
+HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
+OVERLAP: Overlap = "file"
+META, IMAGES, ANNOTATIONS, UNNAMED = "meta.json", "img", "ann", "images"
+_REGIONS = frozenset({"bitmap", "polygon", "any"})
+_PLURAL = {
+    "rectangle": "boxes",
+    "line": "lines",
+    "point": "points",
+    "graph": "skeletons",
+    "cuboid": "cuboids",
+    "alpha_mask": "masks of transparency",
+}
+_OTHER = "objects of another kind"
+_SLACK = 1 << 20
+"""Bytes of a PNG beside its pixels."""
+
+
+class _Class(Document):
+    title: str
+    shape: str = "any"
+    color: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] | None = None
+
+
+class _Meta(Document):
+    classes: tuple[_Class, ...]
+
+
+class _Size(Document):
+    height: Side
+    width: Side
+
+
+class _Bitmap(Document):
+    data: str
+    origin: tuple[int, int]
+
+
+_Ring = Annotated[tuple[tuple[Finite, Finite], ...], Field(min_length=1)]
+
+
+class _Points(Document):
+    exterior: tuple[tuple[Finite, Finite], ...] = ()
+    interior: tuple[_Ring, ...] = ()
+
+
+class _Tag(Document):
+    name: str
+    value: Any = None
+
+
+class _Object(Document):
+    classTitle: str
+    id: int | str | None = None
+    geometryType: str | None = None
+    shape: str | None = None
+    bitmap: _Bitmap | None = None
+    points: _Points | None = None
+    tags: tuple[_Tag, ...] = ()
+
+
+class _File(Document):
+    size: _Size
+    objects: tuple[_Object, ...]
+
+
+def recognises(root: Path) -> bool:
+    """Whether a meta.json lists classes, and annotations lie beside images."""
+    metas = [p for p in (root / META, *sorted(root.glob(f"*/{META}"))) if p.is_file()]
+    return any('"classes"' in glimpse(path) and _has_dataset(path.parent) for path in metas)
+
+
+def scan(root: Path, document: DatasetFile) -> Scan:
+    """Every image that has a JSON file.
+
+    Raises:
+        DataError: There is no project, or none of its images is here.
+    """
+    images, overlap = Images(root), document.overlap or OVERLAP
+    metas = {
+        path.parent: read_json(path, _Meta)
+        for path in annotation_files(root, ".json")
+        if path.name == META and path.parent.name not in {IMAGES, ANNOTATIONS}
+    }
+    if not metas:
+        raise DataError(f"{root}: has no {META} of Supervisely, which lists the classes")
+    entries, lone = list[Entry](), list[Path]()
+    for path in annotation_files(root, ".json"):
+        if path.parent.name != ANNOTATIONS:
+            continue
+        image = _image(path, images)
+        if image is None:
+            lone.append(path)
+        else:
+            meta = next((metas[p] for p in path.parents if p in metas), _Meta(classes=()))
+            kinds = {c.title: c.shape for c in meta.classes}
+            read = partial(_read, path, image, kinds)
+            shapes = Annotation(file=path, overlap=overlap, read=read)
+            entries.append(_entry(root, image, shapes))
+    if not entries:
+        raise DataError(
+            f"{root}: no file <dataset>/{ANNOTATIONS}/<name>.json has its image in "
+            f"<dataset>/{IMAGES}; export the project with its images"
+        )
+    bare = len(images) - len(entries)
+    return Scan(
+        entries=with_unlike_keys(entries),
+        lone_masks=tuple(lone),
+        classes=_classes(metas.values(), document),
+        codec=NAMED,
+        overlap=overlap,
+        notes=(f"{bare} images without a JSON file are passed over",) if bare else (),
+    )
+
+
+def write(folder: Path, picture: Picture) -> Written:
+    """The image and its JSON file, in the dataset of its split."""
+    place, drawing = folder / (picture.entry.split or UNNAMED), picture.drawing
+    copy_image(picture, place / IMAGES / picture.name)
+    height, width = picture.size_HW
+    numbers: dict[str, int] = {}
+    objects = []
+    for shape in drawing.shapes:
+        region = _region(shape, drawing)
+        if not region:
+            continue
+        known = {} if shape.instance is None else {"id": _number(numbers, shape.instance)}
+        tags = [{"name": name, "value": value} for name, value in shape.attributes.items()]
+        objects.append({**known, "classTitle": shape.label, "tags": tags, **region})
+    path = place / ANNOTATIONS / f"{picture.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = {"height": height, "width": width}
+    write_json(path, {"description": "", "tags": [], "size": size, "objects": objects})
+    polygons = (shape for shape in drawing.shapes if _is_polygon(shape, drawing))
+    record = {
+        "tags": sorted({name for shape in drawing.shapes for name in shape.attributes}),
+        "ignored": any(shape.label == IGNORED for shape in drawing.shapes),
+    }
+    moved = sum(num_moved(drawing, shape, "opencv") for shape in polygons)
+    return Written(record=record, lost={MOVED: moved})
+
+
+def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
+    """meta.json: classes with their colours, and tags."""
+    tags, ignored = set[str](), False
+    for record in records:
+        tags |= set(record["tags"])
+        ignored |= record["ignored"]
+    colors = {c.name: c.color for c in spec}
+    if ignored:
+        colors[IGNORED] = voc_palette()[IGNORE]
+    classes = [
+        {"title": name, "shape": "any", "color": "#{:02X}{:02X}{:02X}".format(*color)}
+        for name, color in colors.items()
+    ]
+    listed = [
+        {"name": name, "value_type": "any_string", "color": "#808080"} for name in sorted(tags)
+    ]
+    write_json(folder / META, {"classes": classes, "tags": listed, "projectType": "images"})
+
+
+def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
+    """Labels are names of classes."""
+    return codec_of_shapes(spec, background)
+
+
+def _has_dataset(project: Path) -> bool:
+    return any(
+        (path.parent / IMAGES).is_dir()
+        for pattern in (ANNOTATIONS, f"*/{ANNOTATIONS}", f"*/*/*/{ANNOTATIONS}")
+        for path in project.glob(pattern)
+    )
+
+
+def _entry(root: Path, image: Path, shapes: Annotation) -> Entry:
+    split, key, group = place_of(image.relative_to(root))
+    return Entry(key=key, split=split, image=image, labels=shapes, group=group)
+
+
+def _image(path: Path, images: Images) -> Path | None:
+    """`ann/a.png.json` is of `img/a.png`; old projects leave the suffix out."""
+    folder = path.parent.parent / IMAGES
+    return images.at(folder, path.stem) or images.without_suffix(folder, path.stem)
+
+
+def _classes(metas: Iterable[_Meta], document: DatasetFile) -> tuple[ClassEntry, ...]:
+    """As meta.json lists them, with their colours, but those of points, boxes and so on."""
+    listed: dict[str, _Class] = {}
+    for meta in metas:
+        for found in meta.classes:
+            if found.shape in _REGIONS:
+                listed.setdefault(found.title, found)
+    entries = shape_classes(listed, document)
+    if document.classes is not None:
+        return entries
+    colors = {
+        title: tuple(bytes.fromhex(found.color[1:]))
+        for title, found in listed.items()
+        if found.color is not None
+    }
+    drawn = [n for n in listed if n != IGNORED and n.lower() not in BACKGROUND_NAMES]
+    by_name = {entry.name: entry for entry in entries}
+    ordered = (entries[0], *(by_name[name] for name in drawn))
+    return tuple(e.model_copy(update={"color": colors.get(e.name)}) for e in ordered)
+
+
+def _read(path: Path, image: Path, kinds: Mapping[str, str]) -> Drawing:
+    found = read_json(path, _File)
+    size_HW = found.size.height, found.size.width
+    if image_size(image) != size_HW:
+        raise DataError(
+            f"{path}: is of {size_HW} (H, W), {image} is {image_size(image)}; put the image "
+            f"there that was annotated"
+        )
+    shapes, skipped = [], Counter[str]()
+    for number, drawn in enumerate(found.objects):
+        where = f"{path}: objects.{number}"
+        if drawn.classTitle not in kinds:
+            raise DataError(
+                f"{where}: class {drawn.classTitle!r} is not in {META}; export the "
+                f"project again"
+            )
+        kind = drawn.geometryType or drawn.shape or kinds[drawn.classTitle]
+        if kind == "bitmap" or (kind == "any" and drawn.bitmap is not None):
+            shapes.append(_shape(drawn, masks=(_crop(drawn.bitmap, size_HW, where),)))
+        elif kind == "polygon":
+            shapes.append(_shape(drawn, rings=_rings(drawn.points, where)))
+        else:
+            skipped[_PLURAL.get(kind, _OTHER)] += 1
+    return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="opencv", skipped=skipped)
+
+
+def _shape(drawn: _Object, **region: Any) -> Shape:
+    return Shape(
+        label=drawn.classTitle,
+        instance=None if drawn.id is None else str(drawn.id),
+        attributes={t.name: "" if t.value is None else str(t.value) for t in drawn.tags},
+        **region,
+    )
+
+
+def _rings(points: _Points | None, where: str) -> tuple[Any, ...]:
+    if points is None or not points.exterior:
+        raise DataError(f"{where}: a polygon without a corner; remove it")
+    return tuple(np.array(ring, np.float64) for ring in (points.exterior, *points.interior))
+
+
+def _crop(bitmap: _Bitmap | None, size_HW: tuple[int, int], where: str) -> Crop:
+    """The opaque pixels of a bitmap; those that are not zero where it is not packed again."""
+    if bitmap is None:
+        raise DataError(f"{where}: a bitmap without its pixels; export it again")
+    content = from_base64(bitmap.data, where=where)
+    plain = content.startswith(b"\x89PNG")
+    if not plain:
+        most_bytes = size_HW[0] * (4 * size_HW[1] + 1) + _SLACK
+        content = inflated(content, most_bytes, where=where)
+    inside_hw: NDArray[Any]
+    with open_png(content, size_HW, where=where) as image:
+        if image.mode == "P" and "transparency" in image.info:
+            inside_hw = np.array(image.convert("RGBA"))[:, :, 3] > 0
+        elif image.mode in {"1", "L", "I", "I;16"}:
+            inside_hw = np.array(image).astype(np.bool_)
+        elif image.mode in {"RGBA", "LA"}:
+            pixels: Any = np.array(image).astype(np.bool_)
+            inside_hw = pixels.any(axis=2) if plain else pixels[:, :, -1]
+        else:
+            raise DataError(
+                f"{where}: its mask is a PNG of mode {image.mode!r} without transparency; "
+                f"that does not say what is inside; export it again"
+            )
+    far = 16 * max(size_HW) + 4096
+    if max(map(abs, bitmap.origin)) > far:
+        raise DataError(f"{where}: its origin is {list(bitmap.origin)}; correct or remove it")
+    left, top = bitmap.origin
+    return Crop(top, left, inside_hw)
+
+
+def _is_polygon(shape: Shape, drawing: Drawing) -> bool:
+    """Whether a ring with holes is what was drawn."""
+    alone = len(shape.rings) == 1 or drawing.raster == "opencv"
+    return bool(shape.rings) and not shape.masks and alone and all(map(len, shape.rings))
+
+
+def _region(shape: Shape, drawing: Drawing) -> dict[str, Any]:
+    """A polygon as it is, all else as a bitmap; nothing where no pixel is inside."""
+    if _is_polygon(shape, drawing):
+        exterior, *interior = (ring.tolist() for ring in shape.rings)
+        points = {"exterior": exterior, "interior": interior}
+        return {"geometryType": "polygon", "shape": "polygon", "points": points}
+    loose = shape.crop(drawing.size_HW, drawing.raster)
+    crop = crop_of(loose.inside_hw)
+    if not crop.area_px:
+        return {}
+    origin = [loose.left + crop.left, loose.top + crop.top]
+    bitmap = {"origin": origin, "data": _packed(crop.inside_hw)}
+    return {"geometryType": "bitmap", "shape": "bitmap", "bitmap": bitmap}
+
+
+def _packed(inside_hw: NDArray[np.bool_]) -> str:
+    image, buffer = Image.fromarray(inside_hw.astype(np.uint8)), io.BytesIO()
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    image.save(buffer, "PNG", transparency=0, optimize=False)
+    return base64.b64encode(zlib.compress(buffer.getvalue())).decode("ascii")
+
+
+def _number(numbers: dict[str, int], instance: str) -> int:
+    """Of an instance, from 1 on."""
+    return numbers.setdefault(instance, len(numbers) + 1)
