@@ -15,7 +15,7 @@ _SIZE = slice(16, 24)
 """Width and height in a PNG: its first chunk is always the header."""
 
 
-def from_base64(text: str, *, where: str) -> bytes:
+def from_text(text: str, *, where: str) -> bytes:
     """The bytes.
 
     Raises:

@@ -37,7 +37,7 @@ from ..documents import Document, Finite, Side, annotation_files, glimpse, read_
 from ..images import image_size
 from ..lookup import Images
 from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image, num_moved
-from ..pngmask import from_base64, inflated, open_png
+from ..pngmask import from_text, inflated, open_png
 from ..scan import Entry, Scan, place_of, with_unlike_keys
 from ..schema import ClassEntry, DatasetFile
 from ..shapes.drawing import Drawing, Overlap, Shape
@@ -293,7 +293,7 @@ def _crop(bitmap: _Bitmap | None, size_HW: tuple[int, int], where: str) -> Crop:
     """The opaque pixels of a bitmap; those that are not zero where it is not packed again."""
     if bitmap is None:
         raise DataError(f"{where}: a bitmap without its pixels; export it again")
-    content = from_base64(bitmap.data, where=where)
+    content = from_text(bitmap.data, where=where)
     plain = content.startswith(b"\x89PNG")
     if not plain:
         most_bytes = size_HW[0] * (4 * size_HW[1] + 1) + _SLACK
