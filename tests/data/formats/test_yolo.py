@@ -1,0 +1,279 @@
+"""YOLO segmentation: polygons as Ultralytics fills them, and what a line cannot hold."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from maskwright.core.errors import MaskwrightError
+from maskwright.data.convert import convert
+from maskwright.data.dataset import open_as_is
+from maskwright.data.formats.yolo import recognises, scan
+from maskwright.data.schema import DatasetFile
+
+M = np.array(
+    [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
+)
+BLACK = np.zeros((4, 6, 3), np.uint8)
+NAMES = "names: [car, tree]\n"
+NOTHING = DatasetFile()
+
+
+def line(number, *corners, size_HW=(4, 6), more=""):
+    height, width = size_HW
+    return (
+        f"{number} " + " ".join(f"{x / width} {y / height}" for x, y in corners) + more + "\n"
+    )
+
+
+def opened(write, text, *, image=BLACK, names=NAMES):
+    files = {"images/train/a.png": image, "labels/train/a.txt": text, "data.yaml": names}
+    return open_as_is(write(files))
+
+
+def peer(ring, size_HW):
+    """Ultralytics' polygon2mask: corners of float32 cut to int32, filled by OpenCV."""
+    corners = np.array(ring, np.float32) * np.array(size_HW[::-1], np.float32)
+    return cv2.fillPoly(np.zeros(size_HW, np.uint8), [corners.astype(np.int32)], 1)
+
+
+def test_a_line_is_a_polygon_of_the_class_of_its_number(write):
+    dataset = opened(write, line(1, (1.5, 1.5), (3.5, 1.5), (3.5, 3.5), (1.5, 3.5)))
+    assert dataset.spec.names == ("background", "car", "tree")
+    expected = np.zeros((4, 6), np.uint8)
+    expected[1:4, 1:4] = 2
+    np.testing.assert_array_equal(dataset.labels(0), expected)
+
+
+def test_the_hole_of_the_golden_vector_is_filled_and_counted(write, tmp_path_factory):
+    source = write({"images/train/a.png": BLACK, "masks/train/a.png": M})
+    (source / "dataset.yaml").write_text("classes: [{name: background}, {name: car}]\n")
+    target = tmp_path_factory.mktemp("out") / "yolo"
+    account = convert(source, target, to="yolo", verify=True)
+    assert {what: loss.count for what, loss in account.losses.items()} == {
+        "holes in regions, which are filled": 1,
+        "pixels of holes that are filled": 1,
+    }
+    assert account.agreement.differing == 1
+    lines = (target / "labels/train/a.txt").read_text().splitlines()
+    assert lines == [
+        "0 0.25 0.375 0.25 0.875 0.583333333 0.875 0.583333333 0.375",
+        "0 0.916666667 0.625 0.916666667 0.875 0.916666667 0.875",
+    ]
+    assert yaml.safe_load((target / "data.yaml").read_text()) == {
+        "path": ".",
+        "train": "images/train",
+        "names": {0: "car", 1: "background"},
+    }
+
+
+def test_polygons_are_filled_as_ultralytics_does(write):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        size_HW = tuple(rng.integers(5, 90, 2).tolist())
+        ring = rng.random((rng.integers(3, 9), 2)).round(6)
+        text = "0 " + " ".join(map(str, ring.ravel().tolist()))
+        dataset = opened(write, text, image=np.zeros((*size_HW, 3), np.uint8))
+        np.testing.assert_array_equal(dataset.labels(0), peer(ring, size_HW))
+
+
+def test_regions_without_holes_come_back_to_the_pixel(write, tmp_path_factory):
+    rng = np.random.default_rng(1)
+    noise = cv2.GaussianBlur(rng.random((97, 131)), (0, 0), 4)
+    labels_HW = np.digitize(noise, np.quantile(noise, [0.5, 0.8])).astype(np.uint8)
+    image = np.zeros((97, 131, 3), np.uint8)
+    source = write({"images/train/a.png": image, "masks/train/a.png": labels_HW})
+    (source / "dataset.yaml").write_text(
+        "classes: [{name: background}, {name: a, kind: thing}, {name: b}]\n"
+    )
+    account = convert(source, tmp_path_factory.mktemp("o") / "yolo", to="yolo", verify=True)
+    filled = account.losses.get("pixels of holes that are filled")
+    assert account.agreement.differing <= (filled.count if filled else 0)
+
+
+def test_what_lies_in_a_hole_is_seen(write, tmp_path_factory):
+    labels_HW = np.full((9, 9), 2, np.uint8)
+    labels_HW[2:7, 2:7] = 1
+    labels_HW[4, 4] = 3
+    source = write({"images/a.png": labels_HW * 9, "masks/a.png": labels_HW})
+    (source / "dataset.yaml").write_text(
+        "classes: [{name: background}, {name: a}, {name: b}, {name: c}]\n"
+    )
+    target = tmp_path_factory.mktemp("o") / "yolo"
+    account = convert(source, target, to="yolo", verify=True)
+    assert account.agreement.differing == 0
+    assert account.losses["holes in regions, which are filled"].count == 2
+
+
+def test_of_two_polygons_the_smaller_is_seen_unless_the_file_says_so(write):
+    small = line(0, (1, 1), (2, 1), (2, 2), (1, 2))
+    large = line(1, (0, 0), (5, 0), (5, 3), (0, 3))
+    assert opened(write, small + large).labels(0)[1].tolist() == [2, 1, 1, 2, 2, 2]
+    write({"dataset.yaml": "overlap: file\n"})
+    assert opened(write, small + large).labels(0)[1].tolist() == [2] * 6
+
+
+def test_boxes_are_counted_and_ids_are_kept(write):
+    text = "0 0.5 0.5 0.2 0.2\n\n0 0.5 0.5 0.2 0.2 7\n" + line(
+        1, (0, 0), (2, 0), (2, 2), more=" 9"
+    )
+    drawing = opened(write, text).entries[0].labels.read()
+    assert drawing.skipped == {"boxes without a polygon": 2}
+    assert [(s.label, s.instance, len(s.rings[0])) for s in drawing.shapes] == [
+        ("tree", "9", 3)
+    ]
+
+
+def test_an_empty_file_is_background_and_no_file_is_said(write):
+    files = {f"train/images/{name}.jpg": BLACK for name in "abc"}
+    files |= {"train/labels/a.txt": line(0, (0, 0), (2, 0), (2, 2)), "train/labels/b.txt": ""}
+    files |= {"train/labels/gone.txt": "", "data.yaml": "names: {1: tree, 0: car}\n"}
+    root = write(files)
+    found = scan(root, NOTHING)
+    assert [(e.split, e.key) for e in found.entries] == [("train", "a"), ("train", "b")]
+    assert [path.name for path in found.lone_masks] == ["gone.txt"]
+    assert found.notes == (
+        (
+            "1 images without a text file are passed over; an empty file says that nothing is "
+            "on the image"
+        ),
+    )
+    assert not open_as_is(root).labels(1).any()
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        ("names:\n  0: car\n  1: tree\n", ("background", "car", "tree")),
+        ("names: [car, Background]\n", ("Background", "car")),
+        (
+            "path: ../x\ntrain: images\nnc: 2\nnames: ['car', \"tree\"]",
+            ("background", "car", "tree"),
+        ),
+    ],
+)
+def test_names_are_a_list_or_by_number(names, classes, write):
+    assert opened(write, "", names=names).spec.names == classes
+
+
+def test_names_may_lie_in_classes_txt(write):
+    write({"images/a.png": BLACK, "labels/a.txt": "", "classes.txt": "car\ntree\n"})
+    root = write({})
+    assert recognises(root)
+    assert [c.name for c in scan(root, NOTHING).classes] == ["background", "car", "tree"]
+
+
+WRONG = {
+    "no number": ("0 0.1 x 0.3 0.1 0.2 0.2", NAMES, r"a\.txt: line 1: 'x' is no number"),
+    "not finite": (
+        "0 0.1 nan 0.3 0.1 0.2 0.2",
+        NAMES,
+        "line 1: nan is outside 0..1, as are 1",
+    ),
+    "pixels": (
+        "\n1 10 20 30 40 0.5 0.5",
+        NAMES,
+        "line 2: 10 is outside 0..1, as are 4 of its 6 coordinates; divide them by the image's",
+    ),
+    "negative": ("0 -0.1 0 0.3 0.1 0.2 0.2", NAMES, "-0.1 is outside 0..1"),
+    "odd": (
+        "0 0.1 0.2 0.3 0.1 0.2 0.2 0.5",
+        NAMES,
+        "7 numbers behind the class, expected x",
+    ),
+    "too few": ("0 0.1 0.2", NAMES, "2 numbers behind the class"),
+    "class alone": ("0", NAMES, "0 numbers behind the class"),
+    "class without a name": (
+        "2 0 0 1 0 1 1",
+        NAMES,
+        r"class 2, .*data.yaml names 2 \(0 to",
+    ),
+    "class of a fraction": ("0.5 0 0 1 0 1 1", NAMES, "class 0.5 is no whole number"),
+    "class negative": ("-1 0 0 1 0 1 1", NAMES, "class -1 is no whole number"),
+    "class huge": ("1e300 0 0 1 0 1 1", NAMES, "class 1"),
+    "two alike": ("", "names: [car, car]", r"data\.yaml: the name 'car' comes twice"),
+    "no names": ("", "names: []", "there are no names"),
+    "a gap": ("", "names: {0: car, 2: tree}", "names has 2 entries and none for 1"),
+    "no list": ("", "names: 7", r"data\.yaml: names"),
+    "references": ("", "a: &a [x, x]\nnames: [*a, *a]", "has references"),
+    "no YAML": ("", "names: [", "not valid YAML"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_named(case, write):
+    text, names, message = WRONG[case]
+    with pytest.raises(MaskwrightError, match=message):
+        opened(write, text, names=names).labels(0)
+
+
+def test_other_layouts_are_refused(write):
+    root = write({"a.png": BLACK, "labels/a.txt": "", "data.yaml": NAMES})
+    with pytest.raises(MaskwrightError, match="no image in a folder 'images'"):
+        scan(root, NOTHING)
+    with pytest.raises(MaskwrightError, match=r"no data\.yaml with 'names'"):
+        scan(root / "labels", NOTHING)
+
+
+def test_damaged_files_are_read_or_refused_soon(fuzz, write):
+    text = line(0, (1.5, 1.5), (3.25, 1.5), (3, 3.5)) + line(
+        1, (0, 0), (2, 0), (2, 2), more=" 9"
+    )
+    root = write({"images/a.png": BLACK, "labels/a.txt": text, "data.yaml": NAMES})
+
+    def read(damaged):
+        (root / "labels/a.txt").write_bytes(damaged)
+        scan(root, NOTHING).entries[0].labels.read().crops()
+
+    fuzz(text.encode(), read)
+
+
+def test_damaged_names_are_read_or_refused_soon(fuzz, write):
+    text = "path: .\ntrain: images\nnames:\n  0: car\n  1: 'tree'\n"
+    root = write({"images/a.png": BLACK, "labels/a.txt": "0 0 0 1 0 1 1"})
+
+    def read(damaged):
+        (root / "data.yaml").write_bytes(damaged)
+        scan(root, NOTHING).entries[0].labels.read().crops()
+
+    fuzz(text.encode(), read)
+
+
+def test_many_polygons_take_a_moment(write, tmp_path_factory):
+    angle = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    rng = np.random.default_rng(0)
+    rings = (
+        0.5
+        + 0.4 * rng.random((500, 1, 2))
+        + 0.05 * np.stack((np.cos(angle), np.sin(angle)), axis=-1)
+    )
+    text = "".join(
+        "0 " + " ".join(f"{n:.6f}" for n in r.clip(0, 1).ravel()) + "\n" for r in rings
+    )
+    root = write({"images/a.png": np.zeros((2000, 2000, 3), np.uint8), "labels/a.txt": text})
+    write({"data.yaml": NAMES})
+    assert open_as_is(root).labels(0).any()
+    assert convert(root, tmp_path_factory.mktemp("o") / "y", to="yolo").num_images == 1
+
+
+@pytest.mark.real
+def test_roboflow_and_x_anylabeling_are_read(real_data, tmp_path):
+    """Both are of boxes alone; the first also holds a polygon of four corners."""
+    folder = real_data / "formats/datumaro_toy/roboflow/yolo"
+    found = scan(folder, NOTHING)
+    assert [(e.split, e.key) for e in found.entries] == [
+        ("train", "train_001"),
+        ("train", "train_002"),
+        ("val", "val_001"),
+    ]
+    assert sum(len(entry.labels.read().shapes) for entry in found.entries) == 0
+    source = real_data / "formats/x_anylabeling"
+    for name, target in (("demo.jpg", "images"), ("labels/demo.txt", "labels")):
+        (tmp_path / target).mkdir()
+        shutil.copy(source / name, tmp_path / target)
+    shutil.copy(source / "classes.txt", tmp_path)
+    drawing = scan(tmp_path, NOTHING).entries[0].labels.read()
+    num_lines = len((source / "labels/demo.txt").read_text().splitlines())
+    assert drawing.skipped == {"boxes without a polygon": num_lines}
