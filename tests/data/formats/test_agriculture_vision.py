@@ -171,6 +171,6 @@ def test_damaged_masks_are_read_or_refused_soon(folder, write, fuzz):
 
     def read(damaged):
         path.write_bytes(damaged)
-        open_as_is(root).labels(0)
+        open_as_is(root, form="agriculture_vision").labels(0)
 
     fuzz(path.read_bytes(), read)

@@ -309,7 +309,7 @@ def reader(root, path):
 
     def read(damaged):
         path.write_bytes(damaged)
-        dataset = open_as_is(root)
+        dataset = open_as_is(root, form="cityscapes")
         for place in range(len(dataset)):
             dataset.labels(place)
 
