@@ -202,6 +202,7 @@ WRONG = {
         full(M_SEG, [CARS[0] | {"name_ndx": "x"}]),
         r"\.json: annotation\.object\.0\.name_ndx: .*integer",
     ),
+    "no images": ({"annotations/training/a.png": M}, r"has neither images and annotations of"),
     "nothing": ({"images/training/a.jpg": IMAGE}, r"has neither images and annotations of"),
 }
 

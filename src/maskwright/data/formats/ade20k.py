@@ -85,7 +85,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: No image has a mask, or there are more names than classes can be.
         ConfigError: objectInfo150.txt is not of its form.
     """
-    scene = (root / MASKS).is_dir()
+    scene = (root / MASKS).is_dir() and (root / IMAGES).is_dir()
     entries = tuple(_scenes(root) if scene else _full(root, document))
     if not any(entry.labels for entry in entries):
         raise DataError(
