@@ -1,6 +1,7 @@
 """Finding the image that an annotation file names, among those that are there."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import DataError
@@ -8,21 +9,29 @@ from .scan import image_files
 
 
 class Images:
-    """All image files below a folder, by their path in it and by their name alone."""
+    """All image files below a folder, by their path in it and by their name alone.
 
-    def __init__(self, root: Path) -> None:
+    Those in folders called as one of `without` are no images.
+    """
+
+    def __init__(self, root: Path, *, without: Collection[str] = ()) -> None:
         self.root = root
         self._by_path: dict[str, Path] = {}
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in image_files(root):
             place = path.relative_to(root)
+            if path.parent.name in without:
+                continue
             self._by_path[place.as_posix()] = path
             self._by_stem[place.with_suffix("").as_posix()].append(path)
             self._by_name[path.name].append(path)
 
     def __len__(self) -> int:
         return len(self._by_path)
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self._by_path.values())
 
     def at(self, folder: Path, named: str) -> Path | None:
         """The image at the path `named` below a folder; None where none is, or outside."""
