@@ -2,6 +2,7 @@
 
 import resource
 
+import cv2
 import numpy as np
 import pycocotools.mask as peer
 import pytest
@@ -25,7 +26,10 @@ rings = st.integers(3, 9).flatmap(
 )
 
 
-@pytest.mark.parametrize(("raster", "area"), [("center", 36), ("coco", 36), ("pillow", 49)])
+@pytest.mark.parametrize(
+    ("raster", "area"),
+    [("center", 36), ("coco", 36), ("pillow", 49), ("darwin", 49), ("opencv", 49)],
+)
 def test_a_square_has_the_pixels_that_the_tool_gives_it(raster, area):
     crop = fill([SQUARE], (12, 12), raster)
     assert (crop.top, crop.left, crop.area_px) == (2, 2, area)
@@ -41,6 +45,15 @@ def test_a_ring_inside_another_is_a_hole_by_centres_and_filled_by_the_others():
     hole = np.array([[4, 4], [6, 4], [6, 6], [4, 6]], np.float64)
     areas = [fill([SQUARE, hole], (12, 12), raster).area_px for raster in RASTERS]
     assert areas == [32, 36, 49]
+
+
+@given(several=st.lists(rings, min_size=1, max_size=3), height=sides, width=sides)
+def test_opencv_is_fill_poly_of_the_first_ring_less_the_others(several, height, width):
+    ours_HW = fill(several, (height, width), "opencv").whole((height, width))
+    outer, *inner = (np.trunc(ring).astype(np.int32) for ring in several)
+    theirs_HW = cv2.fillPoly(np.zeros((height, width), np.uint8), [outer], 1)
+    theirs_HW = cv2.fillPoly(theirs_HW, inner, 0)
+    np.testing.assert_array_equal(ours_HW, theirs_HW.astype(bool))
 
 
 @given(ring=rings, height=sides, width=sides)
