@@ -1,5 +1,6 @@
 """Cityscapes: ids, polygons and train ids give one class map; ids are written."""
 
+import hashlib
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from maskwright.core.codec import UNDRAWN
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
 from maskwright.data.cityscapes_labels import LABELS
@@ -14,6 +16,7 @@ from maskwright.data.convert import convert
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.formats.cityscapes import recognises, scan
 from maskwright.data.schema import DatasetFile
+from maskwright.data.shapes.drawing import paint
 
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
@@ -126,6 +129,21 @@ def test_polygons_give_the_class_map_of_the_ids_that_are_made_of_them(seed, writ
     assert by_polygons.codec.pixels == "name"
     assert by_ids.codec.pixels == "index"
     np.testing.assert_array_equal(by_polygons.labels(0), by_ids.labels(0))
+
+
+# SHA-256 of the bytes of createLabelImage(annotation, "ids") in cityscapesScripts 2.3.0,
+# preparation/json2labelImg.py, of scene(rng of the seed, 60, (200, 300)) as polygons.json.
+OFFICIAL = ("0b3e354d924fe82e", "672d1ec160c6a65b", "35468894e2ca0aae")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_polygons_are_painted_as_by_the_tool_of_cityscapes(seed, write):
+    objects, _ = scene(np.random.default_rng(seed), 60, (200, 300))
+    root = write(polygons(*objects, size_HW=(200, 300)))
+    ids = {label.name: label.id for label in LABELS} | {UNDRAWN: 0}
+    drawing = scan(root, DatasetFile()).entries[0].labels.read()
+    ids_HW = paint(drawing, lambda name: ids[name], "file").astype(np.uint8)
+    assert hashlib.sha256(ids_HW.tobytes()).hexdigest()[:16] == OFFICIAL[seed]
 
 
 def test_the_form_that_all_have_is_read_and_a_mix_is_refused(write):

@@ -88,6 +88,18 @@ def test_pillow_is_image_draw(ring, height, width):
     np.testing.assert_array_equal(ours_HW, np.array(canvas, bool))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_pillow_is_image_draw_far_from_the_corner_too(seed):
+    rng = np.random.default_rng(seed)
+    known = np.array([[130, 52], [13, 108], [84, 42]])
+    for ring in [known, *(rng.integers(-30, 330, (rng.integers(1, 9), 2)) for _ in range(300))]:
+        canvas = Image.new("L", (300, 200))
+        corners = [(x, y) for x, y in [*ring.tolist(), ring[0].tolist()]]
+        ImageDraw.Draw(canvas).polygon(corners, fill=1)
+        ours_HW = fill([ring.astype(np.float64)], (200, 300), "pillow").whole((200, 300))
+        np.testing.assert_array_equal(ours_HW, np.array(canvas, bool))
+
+
 @settings(max_examples=40)
 @given(polygon=st.lists(rings, min_size=1, max_size=2), height=sides, width=sides)
 def test_center_is_the_even_odd_rule_at_every_centre(polygon, height, width):

@@ -241,13 +241,14 @@ def _fill_opencv(rings: Sequence[Ring], size_HW: tuple[int, int]) -> Crop:
 
 
 def _fill_pillow(ring: Ring, size_HW: tuple[int, int]) -> Crop:
+    """Moved up to the first row, never to the left: Pillow's floats would round otherwise."""
     cut = np.trunc(ring)
     low = np.maximum(cut.min(axis=0), 0)
     high = np.minimum(cut.max(axis=0), np.array(size_HW[::-1]) - 1)
     if (high < low).any():
         return Crop(0, 0, np.zeros((0, 0), np.bool_))
-    width, height = (high - low + 1).astype(int).tolist()
-    canvas = Image.new("L", (width, height))
-    corners = [(x, y) for x, y in (cut - low).tolist()]
+    (left, top), (right, bottom) = low.astype(int).tolist(), high.astype(int).tolist()
+    canvas = Image.new("L", (right + 1, bottom - top + 1))
+    corners = [(x, y - top) for x, y in cut.tolist()]
     ImageDraw.Draw(canvas).polygon([*corners, *corners[:1]], outline=1, fill=1)
-    return Crop(int(low[1]), int(low[0]), np.array(canvas, np.bool_))
+    return Crop(top, left, np.array(canvas, np.bool_)[:, left:])
