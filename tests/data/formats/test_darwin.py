@@ -308,6 +308,34 @@ def test_a_real_file_of_both_kinds_is_read(real_data, tmp_path, number, mask_px,
 
 
 @pytest.mark.real
+def test_a_real_raster_layer_of_six_masks_is_read(real_data, write):
+    """142,749 runs; of the file only the layer is known, the size is one of its area."""
+    place = real_data / "formats/darwin/annotation_raster_layer_data.json"
+    stored = json.loads(place.read_text())
+    names = stored["mask_annotation_ids_mapping"]
+    size_HW = (2616, 1964)
+    root = write(
+        {
+            "a.png": np.zeros(size_HW, np.uint8),
+            "a.json": item(
+                *(
+                    {"id": mask, "name": f"c{value}", "mask": {}}
+                    for mask, value in names.items()
+                ),
+                {"id": "l", "name": "__raster_layer__", "raster_layer": stored},
+                slots=[{"type": "image", "height": size_HW[0], "width": size_HW[1]}],
+            ),
+        }
+    )
+    expected = []
+    for value, length in zip(stored["dense_rle"][::2], stored["dense_rle"][1::2], strict=True):
+        expected += [value] * length
+    dataset = open_as_is(root)
+    assert dataset.spec.names[1:] == tuple(f"c{value}" for value in names.values())
+    np.testing.assert_array_equal(dataset.labels(0).ravel(), expected)
+
+
+@pytest.mark.real
 def test_a_volume_is_refused(real_data, tmp_path):
     place = "formats/darwin/nifti/legacy/sample_nifti.nii.json"
     (tmp_path / "a.json").write_text((real_data / place).read_text())
