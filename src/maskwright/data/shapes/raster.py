@@ -251,4 +251,5 @@ def _fill_pillow(ring: Ring, size_HW: tuple[int, int]) -> Crop:
     canvas = Image.new("L", (right + 1, bottom - top + 1))
     corners = [(x, y - top) for x, y in cut.tolist()]
     ImageDraw.Draw(canvas).polygon([*corners, *corners[:1]], outline=1, fill=1)
-    return Crop(top, left, np.array(canvas, np.bool_)[:, left:])
+    inside = canvas.crop((left, 0, right + 1, bottom - top + 1))
+    return Crop(top, left, np.array(inside, np.bool_))
