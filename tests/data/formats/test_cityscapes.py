@@ -348,6 +348,14 @@ def test_damaged_ids_are_read_or_refused_soon(write, fuzz):
 
 
 @pytest.mark.real
+def test_damaged_toys_are_read_or_refused_soon(real_data, tmp_path, fuzz):
+    folder = real_data / "formats/datumaro_toy/cityscapes/train_dataset"
+    root = shutil.copytree(folder, tmp_path / "toy")
+    path = next(root.rglob("*000019_gtFine_labelTrainIds.png"))
+    fuzz(path.read_bytes(), reader(root, path))
+
+
+@pytest.mark.real
 def test_the_toys_of_datumaro_have_instances_alone_or_a_class_19(real_data, tmp_path):
     folder = real_data / "formats/datumaro_toy/cityscapes"
     with pytest.raises(DataError, match="instanceIds and colours are not read"):

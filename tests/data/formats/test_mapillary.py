@@ -1,10 +1,12 @@
 """Mapillary Vistas: two versions that are never mixed, void by 'evaluate', 16-bit instances."""
 
+import io
 import json
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
@@ -56,6 +58,14 @@ def test_numbers_are_places_in_the_config_file_and_void_is_not_evaluated(write):
     expected[0, 0] = IGNORE
     np.testing.assert_array_equal(dataset.labels(0), expected)
     assert [(e.key, e.split) for e in dataset.entries] == [("x", "train")]
+
+
+def test_of_a_palette_the_numbers_are_read_not_the_colours(write):
+    picture, content = Image.fromarray(M), io.BytesIO()
+    picture.putpalette([165, 42, 42, 0, 192, 0])
+    picture.save(content, "PNG")
+    root = write(files(content.getvalue()) | {"config_v2.0.json": config(3)})
+    np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
 def test_a_label_in_the_middle_that_is_not_evaluated_moves_the_others_only(write):
@@ -186,7 +196,9 @@ def reader(root, path):
 
     def read(damaged):
         path.write_bytes(damaged)
-        open_as_is(root, form="mapillary").labels(0)
+        dataset = open_as_is(root, form="mapillary")
+        for place in range(len(dataset)):
+            dataset.labels(place)
 
     return read
 
@@ -197,6 +209,16 @@ def test_damaged_files_are_read_or_refused_soon(name, write, fuzz):
     root = write(files(values_HW, form="instances") | {"config_v2.0.json": config(3)})
     path = root / name
     fuzz(path.read_bytes(), reader(root, path))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["config_v1.2.json", "val/v1.2/labels/1.png"])
+def test_damaged_toys_are_read_or_refused_soon(name, real_data, tmp_path, fuzz):
+    folder = real_data / "formats/datumaro_toy/mapillary_vistas"
+    root = shutil.copytree(folder, tmp_path / "toy")
+    for split in ("train", "val"):
+        shutil.rmtree(root / split / "v2.0")
+    fuzz((root / name).read_bytes(), reader(root, root / name))
 
 
 # What datumaro 1.12 reads of its own toy set, Dataset.import_from(folder, "mapillary_vistas",
