@@ -90,7 +90,8 @@ class DatasetFile(Strict):
     """A whole dataset.yaml; `annotators` are folders of masks by one person each.
 
     `mapping` is a mapping file (`data/mapping.py`) beside it, or the name of one that comes
-    with maskwright; it changes the classes that the format or `classes` say.
+    with maskwright; it changes the classes that the format or `classes` say. `label_key` is the
+    property of a GeoJSON feature, or the column of a table, that says its class.
     """
 
     version: Literal[1] = 1
@@ -103,6 +104,7 @@ class DatasetFile(Strict):
     codec: CodecEntry = NOT_SAID
     mapping: str | None = None
     overlap: Overlap | None = None
+    label_key: str | None = None
     source: str | None = None
     inferred: tuple[str, ...] = ()
 
