@@ -67,3 +67,10 @@ def test_many_long_edges_need_little_memory():
     assert time.process_time() - began_s < 10
     assert tracemalloc.get_traced_memory()[1] < 400e6
     tracemalloc.stop()
+
+
+def test_what_lies_far_outside_takes_no_time():
+    ring = np.array([[-60000, 0], [60000, 30]] * 5000, np.float64)
+    began_s = time.process_time()
+    assert fill([ring], (40, 60), "darwin").area_px > 0
+    assert time.process_time() - began_s < 2

@@ -91,16 +91,28 @@ def _lines(start: Whole, end: Whole, shape: tuple[int, ...]) -> Iterator[tuple[W
     straight = (size == 0).any(axis=1)
     major, minor = np.where(steep, size.T[::-1], size.T)
     sign = np.where(end[:, 1] < start[:, 1], -1, 1)
-    counts = major + straight
+    first, last = _visible(start, sign, steep, shape)
+    counts = np.maximum(np.minimum(last, major + straight) - first, 0)
     num = max(1, _PIECE // max(int(counts.max()), 1))
     for low in range(0, len(start), num):
         part = slice(low, low + num)
         edge = np.repeat(np.arange(len(start))[part], counts[part])
         begins = np.cumsum(counts[part]) - counts[part]
-        step = np.arange(len(edge)) - np.repeat(begins, counts[part])
+        step = np.arange(len(edge)) - np.repeat(begins, counts[part]) + first[edge]
         twice = 2 * np.maximum(major[edge], 1)
         across = np.maximum(-((major[edge] - 2 * minor[edge] * step) // twice), 0)
         x = start[edge, 0] + np.where(steep[edge], across, step)
         y = start[edge, 1] + sign[edge] * np.where(steep[edge], step, across)
         inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])
         yield x[inside], y[inside]
+
+
+def _visible(
+    start: Whole, sign: Whole, steep: NDArray[np.bool_], shape: tuple[int, ...]
+) -> tuple[Whole, Whole]:
+    """Steps along each line from which on it can be inside, and from which on no more."""
+    x, y = start.T
+    down = steep & (sign > 0)
+    first = np.where(down, -y, np.where(steep, y - shape[0] + 1, -x))
+    last = np.where(down, shape[0] - y, np.where(steep, y + 1, shape[1] - x))
+    return np.maximum(first, 0), last
