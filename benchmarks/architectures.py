@@ -9,10 +9,12 @@ SOURCE.txt in it says where it comes from. Steps are counted, not timed, and the
 are scored on val, at source resolution with void ignored. Each finished run goes into
 benchmarks/architectures.json at once and is not run again. `--speed` is a pass of its own for
 a machine that does nothing else: each architecture in two fresh processes on one core, one that
-trains and one that predicts. The page is benchmarks/architectures.md.
+trains and one that predicts. The page is benchmarks/architectures.md; its table also stands in
+docs/howto/models-and-losses.md.
 """
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -43,13 +45,15 @@ from maskwright.training.machine import Machine, look_seconds, step_seconds
 from maskwright.training.recipe import Recipe, overridden
 
 HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs/howto/models-and-losses.md"
+BEGIN, END = "<!-- architectures: begin -->", "<!-- architectures: end -->"
 PROCESS = Path("/proc/self")
 IMAGE_HW = (360, 480)
 NUM_CLASSES = 11
 PRETRAINED = "mobilenet_v2"
 RECIPE: dict[str, Any] = {
     "input.scale_ratio": 0.5,
-    "data.crop_px": (128, 160),
+    "data.crop_px": (96, 128),
     "data.batch_size": 8,
     "schedule.epochs": 3,
     "schedule.validate_every": 3,
@@ -111,9 +115,25 @@ def main() -> None:
             continue
         found[key] = measure(CASES[key]) if asked.speed else train(CASES[key], asked.data)
         write_json(out, results)
-        write_text(asked.out / "architectures.md", page(results))
         print(f"{key}: {found[key]}", flush=True)
-    print(page(results))
+    publish(results, asked.out)
+
+
+def publish(results: dict[str, Any], out: Path) -> None:
+    """Write the page; beside this script, also its first table into the docs."""
+    text = page(results)
+    write_text(out / "architectures.md", text)
+    if out == HERE:
+        before, begin, rest = DOCS.read_text().partition(f"{BEGIN}\n")
+        _, end, after = rest.partition(END)
+        write_text(DOCS, f"{before}{begin}\n{first_table(text)}\n\n{end}{after}")
+    print(text)
+
+
+def first_table(text: str) -> str:
+    """The lines of the first table of a page."""
+    lines = itertools.dropwhile(lambda line: not line.startswith("|"), text.splitlines())
+    return "\n".join(itertools.takewhile(lambda line: line.startswith("|"), lines))
 
 
 def _arguments() -> argparse.Namespace:
