@@ -24,8 +24,9 @@ def test_the_first_channels_are_shown(channels, shown):
     np.testing.assert_array_equal(to_rgb(image), image[..., shown])
 
 
-def test_16_bits_are_stretched_to_the_brightest_pixel():
-    image = np.array([[[0], [1000], [4000]]], np.uint16)
+@pytest.mark.parametrize("darkest", [0, 31_768])
+def test_16_bits_are_stretched_from_the_darkest_to_the_brightest_pixel(darkest):
+    image = np.array([[[0], [1000], [4000]]], np.uint16) + np.uint16(darkest)
     assert to_rgb(image)[0, :, 0].tolist() == [0, 63, 255]
     assert not to_rgb(np.zeros((2, 2, 1), np.uint16)).any()
 

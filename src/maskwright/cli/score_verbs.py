@@ -31,7 +31,8 @@ Surface = Annotated[
 Spacing = Annotated[
     str | None,
     typer.Option(
-        help="Size of a pixel in mm for --surface: '0.5', or height x width '0.5x0.7'."
+        help="Size of a pixel in mm for --surface: '0.5', or height x width '0.5x0.7'. "
+        "Default: what medical headers say."
     ),
 ]
 

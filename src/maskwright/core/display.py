@@ -17,13 +17,14 @@ _VIRIDIS = cv2.COLORMAP_VIRIDIS
 
 
 def to_rgb(image_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> Rgb:
-    """The first three channels, or the first as grey; 16 bits stretched to the full range."""
+    """The first three channels, or the first as grey; 16 bits stretched from the darkest."""
     channels = [0, 1, 2] if image_HWC.shape[2] >= 3 else [0, 0, 0]
     shown_HW3 = image_HWC[..., channels]
     if shown_HW3.dtype == np.uint8:
         return np.ascontiguousarray(shown_HW3)
-    brightest = max(1, int(shown_HW3.max(initial=0)))
-    return (shown_HW3 * np.float32(255 / brightest)).astype(np.uint8)
+    darkest, brightest = int(shown_HW3.min(initial=65_535)), int(shown_HW3.max(initial=0))
+    scale = np.float32(255 / max(1, brightest - darkest))
+    return ((shown_HW3 - np.uint16(min(darkest, brightest))) * scale).astype(np.uint8)
 
 
 def overlay(rgb_HW3: Rgb, labels_HW: LabelMap, palette: Rgb) -> Rgb:

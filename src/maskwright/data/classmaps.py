@@ -15,7 +15,7 @@ from ..core.progress import Progress, silent
 from .images import IMAGE_SUFFIXES
 from .infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from .rawmask import read_raw, read_raw_as_stored
-from .scan import image_files
+from .scan import image_files, images_in, key_of
 from .schema import FILE_NAME, ClassEntry, DatasetFile, codec_of, read_dataset_file
 from .survey import survey_masks
 
@@ -94,7 +94,7 @@ def find_maps(path: Path) -> dict[str, Path]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; give class maps or a folder of them")
     if path.is_file():
-        return {path.stem: path}
+        return {key_of(image, path): image for image in images_in(path)}
     files: dict[str, Path] = {}
     for file in image_files(path):
         key = file.relative_to(path).with_suffix("").as_posix()

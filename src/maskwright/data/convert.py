@@ -2,10 +2,11 @@
 
 It is written into a folder beside the target, with a journal. What was broken off goes on
 where it stopped; at the end one rename puts the folder in its place. Images are copied byte by
-byte.
+byte; a page of a file that holds several becomes a TIFF file of its own.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +24,10 @@ from . import splitfile
 from .account import Account, Agreement
 from .annotation import Annotation
 from .dataset import Dataset, open_as_is, opened_as_is
+from .images import SIGNED_OFFSET
 from .journal import Journal
 from .mapping import Mapping, read_mapping
+from .pages import is_page
 from .picture import Picture, background_of, open_picture
 from .scan import UNSPLIT
 from .schema import FILE_NAME, DatasetFile, write_dataset_file
@@ -141,20 +144,31 @@ class _Conversion:
         """What was done and what was lost, from the journal."""
         entries = self.dataset.entries
         shapes = (e.labels for e in entries if isinstance(e.labels, Annotation))
-        left_out = len(entries) - len(self.labelled)
         account = Account(
             source=self.dataset.root,
             target=target,
             source_format=self.dataset.format,
             target_format=self.name,
             overlap=next((labels.overlap for labels in shapes), None),
-            notes=(f"{left_out} images without labels are left out",) if left_out else (),
+            notes=tuple(self._notes()),
         )
         for line in journal.lines():
             account.add(line["key"], line["lost"])
             account.before += Counter(line["before"])
             account.after += Counter(line["after"])
         return account
+
+    def _notes(self) -> Iterator[str]:
+        entries = self.dataset.entries
+        left_out = len(entries) - len(self.labelled)
+        if left_out:
+            yield f"{left_out} images without labels are left out"
+        pages = sum(is_page(entries[place].image) for place in self.labelled)
+        if pages:
+            yield (
+                f"{pages} pages of volumes are written as TIFF files of their own, as they are "
+                f"read: medical values that may be below 0 with {SIGNED_OFFSET:,} added"
+            )
 
     def finish(self, journal: Journal) -> None:
         """What is written once: lists, one file for all, dataset.yaml."""

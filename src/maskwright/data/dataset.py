@@ -25,6 +25,7 @@ from .annotation import file_of
 from .archive import unpacked
 from .images import read_image
 from .locate import locate
+from .pages import stored_file
 from .refuse import refuse_gaps
 from .resolve import resolve_codec, resolve_splits
 from .scan import Entry
@@ -74,7 +75,8 @@ class Dataset:
         """Sixteen hex digits over the classes, keys, splits and sizes of files."""
         digest = hashlib.sha256(self.spec.fingerprint.encode())
         for entry in self.entries:
-            sizes = [p.stat().st_size for p in (entry.image, *map(file_of, entry.masks))]
+            paths = (entry.image, *map(file_of, entry.masks))
+            sizes = [stored_file(path).stat().st_size for path in paths]
             digest.update(repr((entry.key, entry.split, sizes)).encode())
         return digest.hexdigest()[:16]
 

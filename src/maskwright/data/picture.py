@@ -18,11 +18,15 @@ from ..core.errors import DataError
 from ..core.labels import IGNORE, LabelMap, LabelSpec
 from .annotation import BACKGROUND_NAMES, IGNORED, Annotation
 from .dataset import Dataset
-from .images import image_size
+from .images import image_size, read_image
 from .mapping import Mapping
+from .pages import is_page
 from .scan import Entry
 from .shapes.drawing import Drawing, Shape
 from .shapes.raster import Crop, Raster, crop_of, fill
+
+PAGE_SUFFIX = ".tif"
+"""Of the file that a page of a volume becomes."""
 
 Record = AnyMapping[str, Any]
 """What `finish` must know of one image, as JSON."""
@@ -67,8 +71,9 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """A file name for the image: its key with the suffix that it has."""
-        return f"{self.entry.key}{self.entry.image.suffix.lower()}"
+        """A file name for the image: its key with the suffix that it has; a page's is .tif."""
+        suffix = PAGE_SUFFIX if is_page(self.entry.image) else self.entry.image.suffix.lower()
+        return f"{self.entry.key}{suffix}"
 
     @cached_property
     def drawing(self) -> Drawing:
@@ -163,9 +168,29 @@ MOVED = "pixels at the borders of polygons, which the tool fills by another rule
 
 
 def copy_image(picture: Picture, path: Path) -> None:
-    """The image byte by byte, as the file `path`."""
+    """The image byte by byte, as the file `path`; a page as a TIFF file of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(picture.entry.image, path)
+    if is_page(picture.entry.image):
+        _write_page(picture.entry.image, path)
+    else:
+        shutil.copyfile(picture.entry.image, path)
+
+
+def _write_page(page: Path, path: Path) -> None:
+    """The pixels of one page, not packed, so that any reader of TIFF takes them."""
+    import tifffile
+
+    if path.suffix.lower() != PAGE_SUFFIX:
+        path = path.with_name(path.name + PAGE_SUFFIX)
+    image_HWC = read_image(page)
+    colored = image_HWC.shape[2] in (3, 4)
+    tifffile.imwrite(
+        path,
+        image_HWC if image_HWC.shape[2] > 1 else image_HWC[..., 0],
+        photometric="rgb" if colored else "minisblack",
+        planarconfig="contig" if image_HWC.shape[2] > 1 else None,
+        extrasamples=["unassalpha"] if image_HWC.shape[2] == 4 else None,
+    )
 
 
 def write_mask(

@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 from ..core.codec import pack_rgb
 from ..core.errors import DataError
 from .images import is_whole_png, raw_mode, read_pixels
+from .pages import stored_file
 
 Pixels = Literal["index", "rgb"]
 
@@ -47,7 +48,7 @@ def read_raw_as_stored(path: Path) -> tuple[Pixels, NDArray[np.integer]]:
 
 def is_lossy(path: Path) -> bool:
     """Whether the compression changes pixel values: JPEG, or WebP that is not lossless."""
-    with path.open("rb") as file:
+    with stored_file(path).open("rb") as file:
         start = file.read(64)
     return start.startswith(b"\xff\xd8\xff") or (
         start[8:12] == b"WEBP" and b"VP8L" not in start

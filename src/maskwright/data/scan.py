@@ -7,7 +7,8 @@ from pathlib import Path, PurePath
 
 from ..core.errors import DataError
 from .annotation import Labels
-from .images import IMAGE_SUFFIXES
+from .images import IMAGE_SUFFIXES, num_pages
+from .pages import page_path
 from .schema import NOT_SAID, ClassEntry, CodecEntry
 from .shapes.drawing import Overlap
 
@@ -77,8 +78,26 @@ def split_name(folder: str) -> str:
 
 
 def image_files(folder: Path) -> Iterator[Path]:
-    """All image files under `folder`, sorted; hidden files and folders are passed over."""
-    return files_below(folder, IMAGE_SUFFIXES)
+    """All image files under `folder`, sorted; hidden files and folders are passed over.
+
+    Of a file that holds several images, the path of each (`pages`).
+    """
+    for file in files_below(folder, IMAGE_SUFFIXES):
+        yield from images_in(file)
+
+
+def images_in(file: Path) -> Iterator[Path]:
+    """The path of each image in a file: the file itself where it holds one."""
+    number = num_pages(file)
+    if number is None:
+        yield file
+    else:
+        yield from (page_path(file, page) for page in range(number))
+
+
+def key_of(image: Path, file: Path) -> str:
+    """The key of an image in a file that was named: its stem, or `volume.nii/0012`."""
+    return file.stem if image == file else image.relative_to(file.parent).as_posix()
 
 
 def images_by_name(folder: Path) -> dict[str, Path]:
@@ -101,6 +120,7 @@ def images_by_name(folder: Path) -> dict[str, Path]:
 
 def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     """All files of these suffixes (lower case) under `folder`, as `image_files`."""
+    endings = tuple(suffixes)
     with os.scandir(folder) as found:
         items = sorted(found, key=lambda item: item.name)
     for item in items:
@@ -108,7 +128,7 @@ def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
             continue
         if item.is_dir():
             yield from files_below(Path(item.path), suffixes)
-        elif Path(item.name).suffix.lower() in suffixes:
+        elif item.name.lower().endswith(endings):
             yield Path(item.path)
 
 

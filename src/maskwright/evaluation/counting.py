@@ -1,14 +1,16 @@
 """From one pair of label maps to all its Counts: what `evaluate` and `score` share."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
 from ..core.labels import LabelMap
+from ..data.images import spacing_mm
 from ..metrics import bands, boundary, objects, per_image, region, surface
 from ..metrics.boundary import Tolerance
 from ..metrics.family import Counts, Scores
@@ -22,10 +24,30 @@ class Detail:
     """What is counted beside the regions; all of it costs time.
 
     With a `tolerance` boundary, distance and object scores, with a `ruler` surface distances.
+    `spacings` are the height and width of a pixel in mm by key, where the images say them.
     """
 
     tolerance: Tolerance | None = None
     ruler: Ruler | None = None
+    spacings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def by_headers(self, images: Mapping[str, Sequence[Path]]) -> "Detail":
+        """In mm where the ruler is in pixels and a file of every image says its spacing."""
+        if self.ruler is None or self.ruler.unit != "px" or not images:
+            return self
+        said = {key: next(filter(None, map(spacing_mm, images[key])), None) for key in images}
+        spacings = {key: sides for key, sides in said.items() if sides is not None}
+        if len(spacings) < len(images):
+            return self
+        first = next(iter(spacings.values()))
+        ruler = replace(self.ruler, spacing_HW=first, unit="mm")
+        return replace(self, ruler=ruler, spacings=spacings)
+
+    def of(self, key: str) -> "Detail":
+        """With the ruler of one image."""
+        if self.ruler is None or key not in self.spacings:
+            return self
+        return replace(self, ruler=replace(self.ruler, spacing_HW=self.spacings[key]))
 
     def derive(self) -> dict[str, Derive]:
         """Family of scores -> how they follow from the summed counts."""
@@ -46,11 +68,14 @@ class Detail:
         if self.tolerance is not None:
             settings["boundary_tolerance"] = str(self.tolerance)
         if self.ruler is not None:
+            differ = len(set(self.spacings.values())) > 1
             settings["surface"] = {
                 "tolerance": self.ruler.tolerance,
-                "spacing_HW": list(self.ruler.spacing_HW),
+                "spacing_HW": None if differ else list(self.ruler.spacing_HW),
                 "unit": self.ruler.unit,
             }
+            if self.spacings:
+                settings["surface"]["spacing_of"] = "the headers of the images"
         return settings
 
 

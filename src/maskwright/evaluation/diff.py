@@ -18,6 +18,8 @@ from ..core.errors import ConfigError
 from ..core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..data.dataset import Dataset
+from ..data.images import read_image
+from ..data.pages import is_page
 from ..data.scan import Entry
 from .extremes import shown_size, smaller
 
@@ -217,6 +219,8 @@ def _seen_without_labels(one: Entry, other: Entry) -> Iterator[str]:
 
 
 def _content(path: Path) -> bytes:
+    if is_page(path):
+        return hashlib.blake2b(np.ascontiguousarray(read_image(path)).data).digest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").digest()
 

@@ -52,6 +52,7 @@ def evaluate(
     keys = [entry.key for entry in dataset.entries]
     listed = Attributes() if attributes is None else read_attributes(attributes, keys)
     extremes = Extremes(dataset.spec.palette)
+    detail = detail.by_headers({entry.key: (entry.image,) for entry in dataset.entries})
     tally = Tally(dataset.spec, detail.derive() | {"calibration": calibration.scores})
     for number in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample = dataset[number]
@@ -61,7 +62,8 @@ def evaluate(
         logits_Khw = model.logits(sample.image_HWC, where=where)
         decision = model.decide(logits_Khw, sample.labels_HW.shape, where=where)
         truth_HW, predicted_HW = sample.labels_HW, decision.labels_HW
-        confusion, counts = count_pair(truth_HW, predicted_HW, len(labels), detail)
+        asked = detail.of(sample.key)
+        confusion, counts = count_pair(truth_HW, predicted_HW, len(labels), asked)
         planes_HW = planes(logits_Khw, truth_HW.shape)
         counts |= calibration.count(truth_HW, planes_HW, decision, len(labels))
         tally.add(

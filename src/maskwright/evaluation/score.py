@@ -73,12 +73,15 @@ def score(
     keys = list(true.files)
     attributes = _attributes(keys, reading)
     extremes = Extremes(true.spec.palette)
+    detail = detail.by_headers({key: (true.files[key], said.files[key]) for key in keys})
     tally = Tally(true.spec, detail.derive())
 
     def counted(key: str) -> tuple[Counted, LabelMap, LabelMap]:
         truth_HW, predicted_HW = true.read(key), said.read(key)
         try:
-            confusion, counts = count_pair(truth_HW, predicted_HW, len(true.spec), detail)
+            confusion, counts = count_pair(
+                truth_HW, predicted_HW, len(true.spec), detail.of(key)
+            )
         except DataError as error:
             raise DataError(f"{said.files[key]} and {true.files[key]}: {error}") from error
         image = Counted(
@@ -106,8 +109,8 @@ def _open_both(
     predictions: Path, truth: Path, reading: Reading, progress: Progress
 ) -> tuple[ClassMaps, ClassMaps]:
     said, true = find_maps(predictions), find_maps(truth)
-    if predictions.is_file() and truth.is_file():
-        said = {truth.stem: predictions}
+    if predictions.is_file() and truth.is_file() and len(said) == len(true):
+        said = dict(zip(true, said.values(), strict=True))
     _require_same_keys(predictions, said, truth, true)
     listed = reading.spec or find_spec(_folder(truth)) or find_spec(_folder(predictions))
     files = list(true.values()) if listed else [*true.values(), *said.values()]

@@ -1,6 +1,7 @@
 """Images named on a command line: files and folders -> keys, which name the outputs.
 
 The key of a file is its stem; of a file found in a folder, its path from there without suffix.
+Of a file that holds several images, each page has the file's whole name before it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from ..core.errors import DataError
 from ..data.images import IMAGE_SUFFIXES
+from ..data.scan import images_in, key_of
 
 
 def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, Path]:
@@ -36,17 +38,18 @@ def _images_of(root: Path, outside: Path) -> Iterator[tuple[str, Path]]:
     if not root.exists():
         raise DataError(f"{root}: no such file or folder")
     if not root.is_dir():
-        yield root.stem, root
+        for path in images_in(root):
+            yield key_of(path, root), path
         return
     files = [p for p in sorted(root.rglob("*")) if p.is_file() and not _hidden(p, root)]
-    images = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
+    images = [p for p in files if p.name.lower().endswith(tuple(IMAGE_SUFFIXES))]
     images = [p for p in images if outside not in p.resolve().parents]
     if not images:
         raise DataError(
             f"{root}: no image in this folder, {len(files)} other files; images end in "
             f"{', '.join(sorted(IMAGE_SUFFIXES))}"
         )
-    for path in images:
+    for path in (page for file in images for page in images_in(file)):
         yield path.relative_to(root).with_suffix("").as_posix(), path
 
 

@@ -1,5 +1,7 @@
 """The size of a pixel of every map: as told, from the georeference of the files, or 1 px.
 
+Without a georeference it is the spacing in the headers of medical images, where all say one.
+
 A series is measured in one unit: some maps with a georeference and some without, or maps in
 two reference systems, are refused. A map without a georeference of its own takes that of the
 photograph of the same key.
@@ -11,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import ConfigError, DataError
+from ..data.images import spacing_mm
+from ..data.pages import is_page
 from .georeference import Georeference
 from .geotags import read_geotags
 from .scale import Scale
@@ -23,17 +27,20 @@ class Ground:
 
     flat: Scale
     georeferences: Mapping[str, Georeference] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
     origin: str
 
     def scale(self, key: str) -> Scale:
         """The size of a pixel of one map."""
         found = self.georeferences.get(key)
-        return self.flat if found is None else found.scale
+        return self.scales.get(key, self.flat) if found is None else found.scale
 
     @property
     def unit(self) -> str:
         """Of all lengths: px, mm or m."""
-        return "m" if self.georeferences else self.flat.unit
+        if self.georeferences:
+            return "m"
+        return next(iter(self.scales.values()), self.flat).unit
 
     @property
     def area_unit(self) -> str:
@@ -62,9 +69,7 @@ def find_ground(
         return Ground(flat=told, origin=f"as told, {mm_per_px:g} mm a pixel")
     found = dict(_georeferences(files, photographs))
     if not found:
-        return Ground(
-            flat=Scale.pixels(), origin="no georeference: lengths and areas in pixels"
-        )
+        return _of_headers(files, photographs)
     _require_all(files, found)
     _require_one_system(found)
     first = next(iter(found.values()))
@@ -73,13 +78,33 @@ def find_ground(
     )
 
 
+def _of_headers(files: Mapping[str, Path], photographs: Mapping[str, Path]) -> Ground:
+    """From the spacing in medical headers, where that of every map is said."""
+    scales: dict[str, Scale] = {}
+    for key, path in files.items():
+        sides = spacing_mm(path)
+        if sides is None and key in photographs:
+            sides = spacing_mm(photographs[key])
+        if sides is not None:
+            scales[key] = Scale("mm", sides)
+    if len(scales) == len(files):
+        said = "spacing in the headers of the images, in mm"
+        return Ground(flat=Scale.pixels(), scales=scales, origin=said)
+    origin = "no georeference: lengths and areas in pixels"
+    if scales:
+        origin = f"{len(scales)} of {len(files)} headers say a spacing: all is in pixels"
+    return Ground(flat=Scale.pixels(), origin=origin)
+
+
 def find_georeference(path: Path) -> Georeference | None:
     """From the tags of a GeoTIFF, else from a world file beside it; None where neither is.
+
+    A page of a file of several has none.
 
     Raises:
         DataError: It is damaged, in degrees or Web Mercator, or in a unit that it hides.
     """
-    return read_geotags(path) or read_world_file(path)
+    return None if is_page(path) else read_geotags(path) or read_world_file(path)
 
 
 def _georeferences(

@@ -1,0 +1,61 @@
+"""Surface distances in the millimetres that medical headers state."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskwright.core import Report
+from maskwright.evaluation.counting import Detail
+from maskwright.evaluation.score import Reading, score
+from maskwright.metrics.surface import Ruler
+
+TRUTH = np.zeros((20, 30, 2), np.uint8)
+TRUTH[5:15, 5:15] = 1
+SAID = np.roll(TRUTH, 4, axis=1)
+
+
+@pytest.fixture
+def both(tmp_path):
+    (tmp_path / "truth").mkdir()
+    for case, width in (("a", 0.5), ("b", 0.5)):
+        image = nib.Nifti1Image(TRUTH, np.diag([2.0, width, 5.0, 1.0]))
+        image.header.set_xyzt_units("mm")
+        nib.save(image, tmp_path / f"truth/{case}.nii.gz")
+        folder = tmp_path / f"said/{case}.nii.gz"
+        folder.mkdir(parents=True)
+        for number in range(2):
+            Image.fromarray(SAID[..., number]).save(folder / f"{number:04}.png")
+    (tmp_path / "classes.txt").write_text("0 background\n1 organ\n")
+    return tmp_path
+
+
+def scored(root, ruler) -> Report:
+    reading = Reading(spec=root / "classes.txt")
+    return score(root / "said", root / "truth", reading=reading, detail=Detail(ruler=ruler))
+
+
+def test_distances_are_in_mm_where_all_headers_say_a_spacing(both):
+    report = scored(both, Ruler(tolerance=1.0)).to_json()
+    organ = next(c for c in report["classes"] if c["name"] == "organ")
+    assert organ["hd_mm"] == pytest.approx(2.0)  # four columns of 0.5 mm
+    assert report["settings"]["surface"] == {
+        "tolerance": 1.0,
+        "spacing_HW": [2.0, 0.5],
+        "unit": "mm",
+        "spacing_of": "the headers of the images",
+    }
+
+
+def test_a_spacing_that_is_told_counts_more(both):
+    report = scored(both, Ruler.parse(1.0, "3")).to_json()
+    organ = next(c for c in report["classes"] if c["name"] == "organ")
+    assert organ["hd_mm"] == pytest.approx(12.0)
+
+
+def test_one_header_without_a_unit_leaves_all_in_pixels(both):
+    image = nib.Nifti1Image(TRUTH, np.diag([2.0, 0.5, 5.0, 1.0]))
+    image.header.set_xyzt_units("unknown")
+    nib.save(image, both / "truth/b.nii.gz")
+    organ = scored(both, Ruler(tolerance=1.0)).to_json()["classes"][1]
+    assert organ["hd_px"] == pytest.approx(4.0)
