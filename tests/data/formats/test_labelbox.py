@@ -220,10 +220,13 @@ def test_images_are_found_by_every_name_that_they_have(write):
     )
 
 
-@pytest.mark.parametrize("value", ["valid", [{"schema_id": "x", "name": "valid"}]])
-def test_the_metadata_say_the_split_where_no_folder_does(write, value):
+@pytest.mark.parametrize(
+    ("value", "split"),
+    [("valid", "val"), ([{"schema_id": "x", "name": "Test"}], "test"), ("../up", ""), (1, "")],
+)
+def test_the_metadata_say_the_split_where_no_folder_does(write, value, split):
     fields = [{"name": "other", "value": 3}, {"name": "split", "value": value}]
-    assert one(write, composite(), metadata_fields=fields).splits == {"val": 1}
+    assert one(write, composite(), metadata_fields=fields).splits == {split: 1}
 
 
 def test_rows_of_an_import_are_read(write):

@@ -45,7 +45,7 @@ from ..labelbox_file import (
 )
 from ..lookup import Images
 from ..pngmask import from_text, open_png
-from ..scan import UNSPLIT, Entry, Scan, place_of, split_name, with_unlike_keys
+from ..scan import SPLITS, UNSPLIT, Entry, Scan, place_of, split_name, with_unlike_keys
 from ..schema import DatasetFile
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, crop_of
@@ -234,7 +234,8 @@ def _entries(root: Path, found: _Found, overlap: Overlap) -> Iterator[Entry]:
         )
         path = item.index.path
         drawn = Annotation(file=path, place=image.name, overlap=overlap, read=read)
-        said = split or (split_name(item.split) if item.split else UNSPLIT)
+        named = split_name(item.split.lower())
+        said = split or (named if named in SPLITS else UNSPLIT)
         yield Entry(key=key, split=said, image=image, labels=drawn, group=group)
 
 
