@@ -95,21 +95,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: A file is an export v1, a row is of a video or has several labels, or masks
             are not there.
     """
-    images, overlap, found = (
-        Images(root, without={MASKS}),
-        document.overlap or OVERLAP,
-        _Found(),
-    )
-    by_id: dict[str, list[Path]] = defaultdict(list)
-    for image in images:
-        by_id[image.stem].append(image)
-    paths = chain.from_iterable(annotation_files(root, suffix) for suffix in _SUFFIXES)
-    for path in filter(looks_labelbox, paths):
-        index = index_rows(path)
-        found.files[path] = _mask_files(path)
-        for number in range(len(index.spans[ROWS])):
-            row = index.some(ROWS, np.array([number]), Row)[0]
-            _add(found, row, (index, number), images, by_id)
+    images, overlap = Images(root, without={MASKS}), document.overlap or OVERLAP
+    found = _gathered(root, images)
     if found.missing:
         raise _missing(*found.missing[0], others=len(found.missing) - 1)
     if not found.items:
@@ -128,6 +115,21 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             *((f"{bare} images that no row names are passed over",) if bare else ()),
         ),
     )
+
+
+def _gathered(root: Path, images: Images) -> _Found:
+    """What all rows of all files say."""
+    found, by_id = _Found(), defaultdict[str, list[Path]](list)
+    for image in images:
+        by_id[image.stem].append(image)
+    paths = chain.from_iterable(annotation_files(root, suffix) for suffix in _SUFFIXES)
+    for path in filter(looks_labelbox, paths):
+        index = index_rows(path)
+        found.files[path] = _mask_files(path)
+        for number in range(len(index.spans[ROWS])):
+            row = index.some(ROWS, np.array([number]), Row)[0]
+            _add(found, row, (index, number), images, by_id)
+    return found
 
 
 def _add(

@@ -121,13 +121,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: There is no project, or none of its images is here.
     """
     images, overlap = Images(root), document.overlap or OVERLAP
-    metas = {
-        path.parent: read_json(path, _Meta)
-        for path in annotation_files(root, ".json")
-        if path.name == META and path.parent.name not in {IMAGES, ANNOTATIONS}
-    }
-    if not metas:
-        raise DataError(f"{root}: has no {META} of Supervisely, which lists the classes")
+    metas = _metas(root)
     entries, lone = list[Entry](), list[Path]()
     for path in annotation_files(root, ".json"):
         if path.parent.name != ANNOTATIONS:
@@ -214,6 +208,18 @@ def _has_dataset(project: Path) -> bool:
         for pattern in (ANNOTATIONS, f"*/{ANNOTATIONS}", f"*/*/*/{ANNOTATIONS}")
         for path in project.glob(pattern)
     )
+
+
+def _metas(root: Path) -> dict[Path, _Meta]:
+    """The classes of each project, by its folder."""
+    metas = {
+        path.parent: read_json(path, _Meta)
+        for path in annotation_files(root, ".json")
+        if path.name == META and path.parent.name not in {IMAGES, ANNOTATIONS}
+    }
+    if not metas:
+        raise DataError(f"{root}: has no {META} of Supervisely, which lists the classes")
+    return metas
 
 
 def _entry(root: Path, image: Path, shapes: Annotation) -> Entry:
