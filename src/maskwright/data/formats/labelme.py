@@ -60,7 +60,14 @@ _Kind = Literal[
     "points",
     "mask",
 ]
-_NUM_POINTS = {"rectangle": 2, "circle": 2, "line": 2, "point": 1, "mask": 2}
+_NUM_POINTS = {
+    "rectangle": (2, 4),
+    "circle": (2,),
+    "line": (2,),
+    "point": (1,),
+    "mask": (2,),
+}
+"""X-AnyLabeling gives a rectangle its four corners."""
 
 
 class _Shape(Document):
@@ -175,10 +182,11 @@ def _read(path: Path, image: Path) -> Drawing:
 
 def _shape(shape: _Shape, size_HW: tuple[int, int], where: str) -> Shape:
     kind, points = shape.shape_type, np.array(shape.points, np.float64).reshape(-1, 2)
-    least = _NUM_POINTS.get(kind, 2 if kind == "linestrip" else 3)
-    if len(points) < least or (kind in _NUM_POINTS and len(points) > least):
+    least = 2 if kind == "linestrip" else 3
+    if len(points) not in _NUM_POINTS.get(kind, (max(least, len(points)),)):
+        wanted = _NUM_POINTS.get(kind, (least,))[0]
         raise DataError(
-            f"{where}: a {kind} of {len(points)} points, Labelme draws it of {least}; "
+            f"{where}: a {kind} of {len(points)} points, Labelme draws it of {wanted}; "
             f"draw it again or remove it"
         )
     instance = None if shape.group_id is None else str(shape.group_id)
