@@ -91,7 +91,8 @@ class DatasetFile(Strict):
 
     `mapping` is a mapping file (`data/mapping.py`) beside it, or the name of one that comes
     with maskwright; it changes the classes that the format or `classes` say. `label_key` is the
-    property of a GeoJSON feature, or the column of a table, that says its class.
+    property of a GeoJSON feature, or the column of a table, that says its class. `runs` says
+    how a table of run lengths counts pixels: down the columns (as on Kaggle) or along the rows.
     """
 
     version: Literal[1] = 1
@@ -105,6 +106,7 @@ class DatasetFile(Strict):
     mapping: str | None = None
     overlap: Overlap | None = None
     label_key: str | None = None
+    runs: Literal["columns", "rows"] | None = None
     source: str | None = None
     inferred: tuple[str, ...] = ()
 
