@@ -32,6 +32,12 @@ _DAMAGED_TIFF = (LookupError, TypeError, AttributeError, ArithmeticError, Runtim
 """What tifffile raises besides, found by damaging files at random."""
 
 _MAX_TIFF_BYTES = 1 << 32
+_GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
+"""Scale, tie points, matrix and keys of a GeoTIFF; OGC 19-008r4, section 7.1."""
+
+Tag = tuple[int, int, int, Any, bool]
+"""As tifffile writes it: code, type, count, value, once."""
+
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its words are in our errors
 
 
@@ -84,6 +90,22 @@ def num_tiff_pages(path: Path) -> int:
             for n, one in enumerate(series)
         )
         return len(series) if alone else 1
+
+
+def geo_tags(path: Path) -> list[Tag]:
+    """The tags that place a GeoTIFF on the ground, for another file of the same grid.
+
+    None of a page of several, and none where the orientation turns the pixels: they would
+    place them wrongly.
+    """
+    if page_number(path) is not None or not is_tiff(path):
+        return []
+    with _file(path) as file:
+        page = file.pages[0]
+        if _tiff_orientation(page) != 1:
+            return []
+        found = [page.tags.get(code) for code in _GEO_TAGS]
+        return [(t.code, int(t.dtype), t.count, t.value, True) for t in found if t is not None]
 
 
 def read_tiff_page(path: Path, decode: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:

@@ -1,6 +1,8 @@
 """What predict writes, all of it of the image's own size and orientation.
 
 classes/<key>.png      palette PNG; a pixel is a class index
+classes/<key>.tif      in its place for a GeoTIFF image: a palette TIFF with those of its tags
+                       that place it on the ground
 classes/dataset.yaml   names and colours of the classes, for `score` and `measure`; of refined
                        maps also the model and how they were refined, as `source`
 overlay/<key>.png      the image under the colours of its classes
@@ -9,7 +11,9 @@ coverage.csv           image, class, pixels, percent: one line per image and cla
 """
 
 import csv
-from collections.abc import Iterator
+import io
+import struct
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,9 +23,11 @@ from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
 from ..core.display import heat_palette, indexed_png, overlay, rgb_png, to_rgb
+from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
 from ..data.schema import FILE_NAME, DatasetFile, write_dataset_file
+from ..data.tiff import Tag
 
 COVERAGE = "coverage.csv"
 COLUMNS = ("image", "class", "pixels", "percent")
@@ -42,23 +48,54 @@ class OutputWriter:
         key: str,
         image_HWC: NDArray[np.uint8] | NDArray[np.uint16],
         prediction: Prediction,
+        tags: Sequence[Tag] = (),
     ) -> NDArray[np.int64]:
-        """Write the outputs of one image; gives back its pixels per class, shape (C,)."""
+        """Write the outputs of one image; gives back its pixels per class, shape (C,).
+
+        `tags` place the image on the ground.
+        """
         labels_HW = prediction.labels_HW
         sureness_HW = np.rint(prediction.confidence_HW * 255).astype(np.uint8)
         shown_HW3 = overlay(to_rgb(image_HWC), labels_HW, self._palette)
-        self._put("classes", key, indexed_png(labels_HW, self._palette))
-        self._put("overlay", key, rgb_png(shown_HW3))
-        self._put("confidence", key, indexed_png(sureness_HW, self._heat))
+        if tags:
+            content = _indexed_tiff(labels_HW, self._palette, tags, where=key)
+            self._put("classes", f"{key}.tif", content)
+        else:
+            self._put("classes", f"{key}.png", indexed_png(labels_HW, self._palette))
+        self._put("overlay", f"{key}.png", rgb_png(shown_HW3))
+        self._put("confidence", f"{key}.png", indexed_png(sureness_HW, self._heat))
         counts_C = np.bincount(labels_HW.ravel(), minlength=len(self._labels))
         for name, count in zip(self._labels.names, counts_C.tolist(), strict=True):
             self._table.writerow((key, name, count, f"{100 * count / labels_HW.size:.4f}"))
         return counts_C
 
-    def _put(self, kind: str, key: str, content: bytes) -> None:
-        path = self._folder / kind / f"{key}.png"
+    def _put(self, kind: str, name: str, content: bytes) -> None:
+        path = self._folder / kind / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _indexed_tiff(
+    index_HW: NDArray[np.uint8], palette: NDArray[np.uint8], tags: Sequence[Tag], *, where: str
+) -> bytes:
+    """A palette TIFF file with these tags; the same bytes each time."""
+    import tifffile
+
+    file = io.BytesIO()
+    try:
+        tifffile.imwrite(
+            file,
+            index_HW,
+            photometric="palette",
+            colormap=palette.T.astype(np.uint16) * 257,
+            compression="zlib",
+            metadata=None,
+            software=False,
+            extratags=tags,
+        )
+    except (ValueError, TypeError, struct.error) as error:
+        raise DataError(f"{where}: the georeference is damaged ({error})") from error
+    return file.getvalue()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from ..core.atomic import into_folder
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..data.images import read_image
+from ..data.tiff import geo_tags
 from .dense_crf import DenseCRF
 from .inputs import find_images
 from .outputs import output_writer
@@ -69,7 +70,7 @@ def predict(
         for key, path in progress(images.items(), total=len(images), what="predicting"):
             image_HWC = read_image(path)
             prediction = model.predict(image_HWC, where=str(path))
-            pixels_C += writer.write(key, image_HWC, prediction)
+            pixels_C += writer.write(key, image_HWC, prediction, geo_tags(path))
     return Coverage(
         labels=labels, num_images=len(images), pixels_C=pixels_C, refine=model.refine
     )
