@@ -45,10 +45,21 @@ def locate(path: Path, *, form: str | None = None) -> Found:
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
     name = form or document.format or _recognised(root)
-    scan: Scan = parts.load(_FORMATS, name).scan(root, document)
+    part = parts.load(_FORMATS, name)
+    _refuse_unread_keys(file, document, getattr(part, "READS", frozenset()), name)
+    scan: Scan = part.scan(root, document)
     _refuse_unread_annotators(file, document, scan, name)
     document = document.model_copy(update={"format": name})
     return Found(root=root, file=file, document=document, scan=scan)
+
+
+def _refuse_unread_keys(
+    file: Path, document: DatasetFile, read: frozenset[str], name: str
+) -> None:
+    """Refuse what dataset.yaml says to other formats than the one that it is read as."""
+    for key in ("label_key", "runs"):
+        if getattr(document, key) is not None and key not in read:
+            raise ConfigError(f"{file}: the format {name} does not read {key!r}; remove it")
 
 
 def _refuse_unread_annotators(file: Path, document: DatasetFile, scan: Scan, name: str) -> None:

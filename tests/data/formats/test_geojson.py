@@ -10,7 +10,7 @@ import tifffile
 from maskwright.core.errors import DataError
 from maskwright.data.convert import convert
 from maskwright.data.dataset import open_as_is
-from maskwright.data.formats.geojson import scan
+from maskwright.data.formats.geojson import recognises, scan
 from maskwright.data.placement import read_placement
 from maskwright.data.schema import DatasetFile
 
@@ -168,6 +168,12 @@ def test_labels_may_lie_in_a_folder_of_their_own(write):
     assert found.notes == ("1 images without a GeoJSON file are passed over",)
 
 
+def test_a_file_of_regions_of_interest_alone_is_no_labels(write):
+    root = write({"images/a.png": BLACK, "masks/a.png": M, "rois.geojson": collection()})
+    assert not recognises(root)
+    assert recognises(write({"images/a.geojson": collection()}))
+
+
 def test_what_is_no_area_or_lies_outside_is_counted_and_ids_are_kept(write):
     far = feature([[[9, 9], [12, 9], [12, 12], [9, 9]]], label="car")
     line = feature([[0, 0], [1, 1]], "LineString", label="road")
@@ -300,3 +306,38 @@ def test_real_footprints_in_degrees_over_metres_are_refused(real_data, tmp_path)
     shutil.copy(folder / "gt_epsg4326.json", tmp_path / "a.geojson")
     with pytest.raises(DataError, match=r"is in EPSG:4326, and .*a\.tif is in EPSG:32616"):
         scan(tmp_path, NOTHING).entries[0].labels.read()
+
+
+@pytest.mark.real
+def test_damaged_real_footprints_are_read_or_refused_soon(fuzz, real_data, tmp_path):
+    folder = real_data / "formats/geotiff"
+    shutil.copy(folder / "sample_geotiff.tif", tmp_path / "a.tif")
+
+    def read(damaged):
+        (tmp_path / "a.geojson").write_bytes(damaged)
+        for entry in scan(tmp_path, NOTHING).entries:
+            entry.labels.read().crops()
+
+    fuzz((folder / "geotiff_labels.geojson").read_bytes(), read)
+
+
+@pytest.mark.real
+def test_damaged_geotiffs_are_placed_or_refused_soon(fuzz, real_data, tmp_path):
+    with tifffile.TiffFile(real_data / "formats/geotiff/sample_geotiff.tif") as file:
+        tags = [
+            (code, "d", len(tag.value), tag.value, False)
+            for code in (33550, 33922)
+            for tag in (file.pages[0].tags[code],)
+        ]
+        keys = file.pages[0].tags[34735].value
+    tags.append((34735, "H", len(keys), keys, False))
+    tifffile.imwrite(
+        tmp_path / "a.tif", BLACK, extratags=tags, metadata=None, photometric="rgb"
+    )
+
+    def read(damaged):
+        (tmp_path / "b.tif").write_bytes(damaged)
+        if (placed := read_placement(tmp_path / "b.tif")) is not None:
+            placed.to_pixels(np.zeros((1, 2)))
+
+    fuzz((tmp_path / "a.tif").read_bytes(), read)

@@ -403,3 +403,17 @@ def test_real_exports_are_read_as_the_sdk_converts_them(
         ring = (np.array(value["points"]) / 100 * size_HW[::-1]).ravel().tolist()
         mask_HW = peer.decode(peer.frPyObjects([ring], *size_HW))[..., 0]
         np.testing.assert_array_equal(shape.crop(size_HW, "coco").whole(size_HW), mask_HW)
+
+
+@pytest.mark.real
+def test_damaged_real_exports_are_read_or_refused_soon(fuzz, real_data, tmp_path):
+    folder = real_data / "formats/label_studio/brush_peer_encoded"
+    shutil.copy(folder / "0028.jpg", tmp_path)
+    tasks = json.loads((folder / "export.json").read_text())[1:2]
+
+    def read(damaged):
+        (tmp_path / "export.json").write_bytes(damaged)
+        for entry in scan(tmp_path, NOTHING).entries:
+            entry.labels.read().crops()
+
+    fuzz(json.dumps(tasks).encode(), read)

@@ -190,3 +190,10 @@ def test_a_row_may_be_long(write):
     for quote in ("", '"'):
         root = write({"a.png": big, "a.csv": f"id,rle\na,{quote}{text}{quote}\n"})
         np.testing.assert_array_equal(open_as_is(root).labels(0), big)
+
+
+def test_what_other_formats_do_not_read_is_refused(write):
+    root = write({"a.png": BLACK, "a.geojson": '{"type": "FeatureCollection", "features": []}'})
+    write({"dataset.yaml": "runs: rows\n"})
+    with pytest.raises(MaskwrightError, match="format geojson does not read 'runs'; remove"):
+        open_as_is(root)

@@ -13,6 +13,9 @@ Where labels are shapes, an entry's `labels` are an `Annotation` whose `read` gi
 of one image, `codec.pixels` is "name", and `Scan.classes` lists the labels that occur, sorted,
 unless dataset.yaml lists classes (`shape_classes` in `data/annotation.py` does both).
 
+A format that reads `label_key` or `runs` of dataset.yaml names them in `READS: frozenset[str]`;
+where it does not, they are refused.
+
 A format that can be written too has
 
 * `HOLDS: frozenset[str]`: what it has a place for, of "overlaps", "attributes", "instances",

@@ -46,6 +46,7 @@ from ..shapes.outline import outlines
 from ..shapes.raster import Crop, Ring
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
+READS = frozenset({"label_key"})
 OVERLAP: Overlap = "file"
 _SUFFIX, _CLASS, _UNNAMED = ".geojson", "class", "polygon"
 _KEYS = (_CLASS, "class_name", "classification", "category", "label", "type")
@@ -86,8 +87,10 @@ class _Collection(Document):
 
 
 def recognises(root: Path) -> bool:
-    """Whether a GeoJSON file lies here."""
-    return root.is_dir() and any(files_below(root, {_SUFFIX}))
+    """Whether an image has a GeoJSON file: one of regions of interest alone is no labels."""
+    if not root.is_dir() or not any(files_below(root, {_SUFFIX})):
+        return False
+    return any(_pairs(root))
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
@@ -96,13 +99,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     Raises:
         DataError: There is none, or a file is no FeatureCollection.
     """
-    files = {_name_of(path, root): path for path in files_below(root, {_SUFFIX})}
-    found, bare = [], 0
-    for image in image_files(root):
-        path = image.with_suffix(_SUFFIX)
-        path = path if path.is_file() else files.get(_name_of(image, root), path)
-        bare += not path.is_file()
-        found += [(image, path)] if path.is_file() else []
+    found = list(_pairs(root))
+    bare = sum(1 for _ in image_files(root)) - len(found)
     if not found:
         raise DataError(
             f"{root}: no image here has a GeoJSON file of its name; call that of a.tif "
@@ -124,12 +122,22 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     return Scan(
         entries=with_unlike_keys(entries),
-        lone_masks=tuple(sorted(set(files.values()) - used)),
+        lone_masks=tuple(sorted(set(files_below(root, {_SUFFIX})) - used)),
         classes=shape_classes(labels, document),
         codec=NAMED,
         overlap=overlap,
         notes=tuple(notes),
     )
+
+
+def _pairs(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Images with their GeoJSON file, beside or by split and name."""
+    files = {_name_of(path, root): path for path in files_below(root, {_SUFFIX})}
+    for image in image_files(root):
+        beside = image.with_suffix(_SUFFIX)
+        path = beside if beside.is_file() else files.get(_name_of(image, root))
+        if path is not None:
+            yield image, path
 
 
 def _name_of(path: Path, root: Path) -> tuple[str, str, str]:

@@ -49,6 +49,7 @@ from ..shapes.raster import Crop
 from ..shapes.runs import columns_of_crop, crop_of_columns
 
 HOLDS = frozenset({"overlaps", "ignored", "splits"})
+READS = frozenset({"label_key", "runs"})
 OVERLAP: Overlap = "file"
 _TABLE, _HEAD, _UNNAMED = "masks.csv", ("ImageId", "ClassId", "EncodedPixels"), "object"
 _PIXELS = ("encodedpixels", "encoded_pixels", "rle", "rle_mask", "segmentation", "annotation")
