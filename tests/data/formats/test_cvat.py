@@ -1,6 +1,5 @@
-"""CVAT's XML 1.1, for images and for video."""
+"""CVAT's XML 1.1 for images."""
 
-import hashlib
 import json
 import math
 import pickle
@@ -9,7 +8,6 @@ import cv2
 import numpy as np
 import pycocotools.mask as coco
 import pytest
-from PIL import Image
 
 from maskwright.core.errors import DataError
 from maskwright.data.convert import convert
@@ -19,42 +17,18 @@ from maskwright.data.formats.cvat import recognises, scan
 from maskwright.data.schema import DatasetFile
 from maskwright.data.xml_pieces import pieces
 
-M = np.array(
-    [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
+from .cvat_documents import (
+    BLACK,
+    LABELS,
+    MASK_OF_M,
+    M,
+    document,
+    image,
+    mask,
+    names_of,
+    one,
+    polygon,
 )
-MASK_OF_M = 'rle="0, 3, 2, 1, 1, 1, 1, 4, 1, 1" left="1" top="1" width="5" height="3"'
-LABELS = "<label><name>car</name><color>#0a141e</color><type>any</type></label>"
-BLACK = np.zeros((4, 6, 3), np.uint8)
-
-
-def document(inside, *, labels=LABELS, task=""):
-    return (
-        f'<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version><meta>'
-        f"<task>{task}<labels>{labels}</labels></task></meta>\n{inside}</annotations>\n"
-    )
-
-
-def image(shapes, *, name="a.png", more="", size=(4, 6)):
-    head = f'<image id="0" name="{name}" {more} width="{size[1]}" height="{size[0]}">'
-    return f"{head}{shapes}</image>"
-
-
-def mask(rest=MASK_OF_M, *, label="car", z=0):
-    return f'<mask label="{label}" source="manual" occluded="0" {rest} z_order="{z}"></mask>'
-
-
-def polygon(points, *, label="car", z=0):
-    return f'<polygon label="{label}" occluded="0" points="{points}" z_order="{z}"/>'
-
-
-def one(write, shapes, **options):
-    """The data set of one image of 4 x 6 with these shapes."""
-    files = {"annotations.xml": document(image(shapes), **options), "images/a.png": BLACK}
-    return open_as_is(write(files))
-
-
-def names_of(scan):
-    return [(e.split, e.key) for e in scan.entries]
 
 
 def test_the_golden_mask_is_read(write):
@@ -233,93 +207,6 @@ def test_images_that_are_missing_or_not_named_are_told(write):
     )
 
 
-def video(*tracks):
-    return "".join(
-        f'<track id="{number}" label="car" source="manual">{shapes}</track>'
-        for number, shapes in enumerate(tracks)
-    )
-
-
-def stated(frame, tag="mask", rest=MASK_OF_M, *, outside=0, key=1):
-    head = f'<{tag} frame="{frame}" keyframe="{key}" outside="{outside}" occluded="0"'
-    return f'{head} {rest} z_order="0"></{tag}>'
-
-
-def of_video(write, tracks, numbers):
-    for number in numbers:
-        path = write({"images/.keep": ""}) / f"images/frame_{number:06d}.PNG"
-        Image.fromarray(BLACK).save(path)
-    return write({"annotations.xml": document(tracks, task="<mode>interpolation</mode>")})
-
-
-BOX = 'xtl="1.00" ytl="1.00" xbr="3.00" ybr="3.00"'
-
-
-def test_each_frame_of_a_video_has_what_its_tracks_state(write):
-    tracks = video(
-        stated(10) + stated(13, outside=1),
-        stated(10, "box", BOX) + stated(13, "box", BOX, key=0) + stated(16, "box", BOX),
-    )
-    dataset = open_as_is(of_video(write, tracks, (10, 13, 16)))
-    assert [e.key for e in dataset.entries] == ["frame_000010", "frame_000013", "frame_000016"]
-    box = np.zeros((4, 6), np.uint8)
-    box[1:3, 1:3] = 1
-    np.testing.assert_array_equal(dataset.labels(0), M | box)
-    np.testing.assert_array_equal(dataset.labels(1), box)
-    np.testing.assert_array_equal(dataset.labels(2), box)
-    assert [s.instance for s in dataset.entries[0].labels.read().shapes] == [
-        "track 0",
-        "track 1",
-    ]
-
-
-def test_a_shape_on_the_last_frame_but_one_may_lack_its_end(write):
-    dataset = open_as_is(of_video(write, video(stated(1)), (0, 1, 2)))
-    assert [int(dataset.labels(n).sum()) for n in range(3)] == [0, 10, 0]
-
-
-def test_the_same_frames_cannot_be_of_two_subsets(write):
-    tracks = video(stated(0) + stated(1, outside=1))
-    tracks = tracks.replace('label="car"', 'label="car" subset="Train"', 1)
-    root = of_video(write, tracks, (0, 1))
-    text = (root / "annotations.xml").read_text().replace("task>", "project>")
-    subsets = "<project><subsets>Train\nTest</subsets>"
-    (root / "annotations.xml").write_text(text.replace("<project>", subsets))
-    with pytest.raises(DataError, match=r"both mean .*frame_000000"):
-        scan(root, DatasetFile())
-    for name in ("Train", "Test"):
-        (root / "images" / name).mkdir()
-        Image.fromarray(BLACK).save(root / "images" / name / "frame_000000.PNG")
-    dataset = open_as_is(root)
-    assert dataset.splits == {"test": 1, "train": 1}
-    assert [int(dataset.labels(n).sum()) for n in range(2)] == [0, 10]
-
-
-@pytest.mark.parametrize(
-    ("shapes", "count", "after"),
-    [
-        (stated(0) + stated(3), 2, 0),
-        (stated(0) + stated(1, outside=1) + stated(2) + stated(4), 1, 2),
-        (stated(1), 4, 1),
-    ],
-)
-def test_frames_between_keyframes_are_not_invented(write, shapes, count, after):
-    root = of_video(write, video(shapes), range(6))
-    with pytest.raises(
-        DataError,
-        match=rf"track 0 \('car'\) does not say what it is on {count} frames after {after}, "
-        r"where CVAT would interpolate; .* 'CVAT for images 1\.1'",
-    ):
-        scan(root, DatasetFile())
-
-
-def test_gaps_in_what_is_no_region_do_not_matter(write):
-    line = 'points="1.00,1.00;2.00,2.00"'
-    tracks = video(stated(0, "polyline", line) + stated(4, "polyline", line), stated(5))
-    dataset = open_as_is(of_video(write, tracks, range(6)))
-    assert dataset.entries[4].labels.read().skipped == {"lines": 1}
-
-
 def test_only_polygons_that_stay_polygons_move(write, tmp_path):
     """Labelme's polygons are filled by Pillow; what has a hole is written as a mask."""
     shape = {"label": "car", "points": [[0, 0], [5, 0], [5, 3]], "shape_type": "polygon"}
@@ -328,12 +215,6 @@ def test_only_polygons_that_stay_polygons_move(write, tmp_path):
     account = convert(root / "src", tmp_path / "out", to="cvat", verify=True)
     (loss,) = account.losses.values()
     assert loss.count == account.agreement.differing > 0
-
-
-def test_a_video_task_exported_for_images_names_frames_without_a_suffix(write):
-    root = of_video(write, image(mask(), name="frame_000007"), (7,))
-    assert names_of(scan(root, DatasetFile())) == [("", "frame_000007")]
-    np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
 @pytest.mark.parametrize(
@@ -498,89 +379,3 @@ def test_a_large_file_is_indexed_once_and_read_by_piece(write, monkeypatch):
     for index in range(50):
         np.testing.assert_array_equal(dataset.labels(index), M)
     assert passes == [1]
-
-
-@pytest.fixture
-def docs_example(real_data, tmp_path):
-    """The example of CVAT's documentation, with a black image."""
-    content = (real_data / "formats/cvat_xml/docs_example/annotations.xml").read_bytes()
-    (tmp_path / "filename000.jpg").write_bytes(b"")
-    Image.new("L", (1600, 1200)).save(tmp_path / "filename000.jpg", "PNG")
-    (tmp_path / "annotations.xml").write_bytes(content)
-    return tmp_path
-
-
-@pytest.mark.real
-def test_the_example_of_the_documentation_is_as_datumaro_paints_it(docs_example):
-    """Dataset.import_from(.., "cvat"), polygons_to_masks, boxes_to_masks, CompiledMask.
-
-    Datumaro 1.13, without the tag (its label is not declared there) and with coordinates in
-    doubles as CVAT's own copy of datumaro has them; in single precision 12 pixels differ.
-    """
-    dataset = open_as_is(docs_example)
-    labels_HW = dataset.labels(0)
-    counts = np.bincount(labels_HW.ravel(), minlength=5).tolist()
-    assert dict(zip(dataset.spec.names, counts, strict=True)) == {
-        "background": 1507434,
-        "car": 402764,
-        "traffic_line": 0,
-        "wheel": 0,
-        "plate": 9802,
-    }
-    assert hashlib.sha256(labels_HW.tobytes()).hexdigest()[:16] == "3967a29d80cfb1ad"
-    skipped = dataset.entries[0].labels.read().skipped
-    assert skipped == {"lines": 1, "points": 1, "tags": 1}
-
-
-@pytest.mark.real
-def test_a_project_of_three_subsets_is_as_datumaro_paints_it(real_data):
-    """By the same steps; hashes of the class maps of img0 and img1, alike in all subsets."""
-    dataset = open_as_is(real_data / "formats/cvat_xml/datumaro/for_images/export_project")
-    hashes = [
-        hashlib.sha256(dataset.labels(index).tobytes()).hexdigest()[:16] for index in range(6)
-    ]
-    assert hashes == ["6d38d86567372e68", "780074c0803309d2"] * 3
-    assert dataset.splits == {"test": 2, "train": 2, "val": 2}
-
-
-@pytest.mark.real
-def test_a_video_is_read(real_data):
-    dataset = open_as_is(real_data / "formats/cvat_xml/datumaro/for_video")
-    assert [int((dataset.labels(n) > 0).sum()) for n in range(3)] == [7, 0, 0]
-
-
-@pytest.mark.real
-def test_a_damaged_file_is_refused_once_and_soon(docs_example, fuzz):
-    path = docs_example / "annotations.xml"
-
-    def read(content):
-        path.write_bytes(content)
-        dataset = open_as_is(docs_example, form="cvat")
-        for index in range(len(dataset)):
-            dataset.labels(index)
-
-    fuzz(path.read_bytes(), read)
-
-
-def test_a_damaged_video_is_refused_once_and_soon(write, fuzz):
-    tracks = video(stated(0) + stated(1, "box", BOX) + stated(2, "box", BOX, outside=1))
-    root = of_video(write, tracks, range(3))
-
-    def read(content):
-        (root / "annotations.xml").write_bytes(content)
-        dataset = open_as_is(root, form="cvat")
-        for index in range(len(dataset)):
-            dataset.labels(index)
-
-    fuzz((root / "annotations.xml").read_bytes(), read)
-
-
-@pytest.mark.real
-def test_what_darwin_wrote_for_cvat_is_as_datumaro_paints_it(real_data, write):
-    """Two boxes with all their digits and no z_order; the hash is by the same steps."""
-    text = (real_data / "formats/darwin/convert_pairs/cvat/to/output.xml").read_text()
-    image_HW = np.zeros((427, 640), np.uint8)
-    dataset = open_as_is(write({"output.xml": text, "000000021295.jpg": image_HW}))
-    labels_HW = dataset.labels(0)
-    assert int((labels_HW == 1).sum()) == 4980
-    assert hashlib.sha256(labels_HW.tobytes()).hexdigest()[:16] == "29e3309d43087e5e"
