@@ -23,7 +23,7 @@ from .mapping import Mapping
 from .pages import is_page
 from .scan import Entry
 from .shapes.drawing import Drawing, Shape
-from .shapes.raster import Crop, Raster, crop_of, fill
+from .shapes.raster import Crop, Raster, crop_of, fill, num_different
 
 PAGE_SUFFIX = ".tif"
 """Of the file that a page of a volume becomes."""
@@ -158,9 +158,8 @@ def num_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
     """Pixels that a polygon gains or loses where another tool fills it by its own rule."""
     if raster == drawing.raster or not shape.rings:
         return 0
-    before = fill(shape.rings, drawing.size_HW, drawing.raster).whole(drawing.size_HW)
-    after = fill(shape.rings, drawing.size_HW, raster).whole(drawing.size_HW)
-    return int(np.count_nonzero(before != after))
+    before, after = (fill(shape.rings, drawing.size_HW, r) for r in (drawing.raster, raster))
+    return num_different(before, after)
 
 
 MOVED = "pixels at the borders of polygons, which the tool fills by another rule"

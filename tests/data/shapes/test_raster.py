@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
 from maskwright.data.shapes import raster
-from maskwright.data.shapes.raster import Crop, clipped, crop_of, fill, united
+from maskwright.data.shapes.raster import Crop, clipped, crop_of, fill, num_different, united
 
 RASTERS = ("center", "coco", "pillow")
 SQUARE = np.array([[2, 2], [8, 2], [8, 8], [2, 8]], np.float64)
@@ -157,3 +157,8 @@ def test_pieces_are_united_and_cut_at_the_border():
     cut = clipped(Crop(-1, 4, np.ones((3, 3), bool)), (6, 6))
     assert (cut.top, cut.left, cut.inside_hw.shape) == (0, 4, (2, 2))
     assert clipped(Crop(9, 9, np.ones((3, 3), bool)), (6, 6)).area_px == 0
+
+
+@given(one=arrays(np.bool_, (6, 5)), other=arrays(np.bool_, (6, 5)))
+def test_pixels_in_one_piece_alone_are_those_that_differ(one, other):
+    assert num_different(crop_of(one), crop_of(other)) == np.count_nonzero(one != other)

@@ -43,7 +43,7 @@ from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_ima
 from ..scan import Entry, Scan, files_below, folders, image_files, place_of, with_unlike_keys
 from ..schema import FILE_NAME, ClassEntry, DatasetFile
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import Crop, Ring, clipped, fill, united
+from ..shapes.raster import Crop, Ring, fill, num_different, united
 
 HOLDS = frozenset({"overlaps", "splits"})
 OVERLAP: Overlap = "smaller_on_top"
@@ -332,12 +332,7 @@ def _filled(text: str, size_HW: tuple[int, int]) -> Crop:
 
 def _changed(shape: Shape, before: Crop, after: Crop) -> dict[str, int]:
     """How what will be read differs from what was drawn."""
-    both = clipped(
-        Crop(before.top - after.top, before.left - after.left, before.inside_hw),
-        after.inside_hw.shape,
-    )
-    moved = before.area_px + after.area_px
-    moved -= 2 * int(np.count_nonzero(after.inside_hw[both.place] & both.inside_hw))
+    moved = num_different(before, after)
     if not moved or (len(shape.rings) == 1 and not shape.masks):
         return {MOVED: moved}
     return {_HOLES: _num_holes(before), _HOLE_PIXELS: moved}

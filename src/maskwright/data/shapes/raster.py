@@ -121,6 +121,14 @@ def united(crops: Sequence[Crop]) -> Crop:
     return Crop(top, left, inside_hw)
 
 
+def num_different(one: Crop, other: Crop) -> int:
+    """Pixels that are in one of the pieces alone."""
+    shifted = Crop(one.top - other.top, one.left - other.left, one.inside_hw)
+    shared = clipped(shifted, (other.inside_hw.shape[0], other.inside_hw.shape[1]))
+    both = int(np.count_nonzero(other.inside_hw[shared.place] & shared.inside_hw))
+    return one.area_px + other.area_px - 2 * both
+
+
 def _fill_center(rings: Sequence[Ring], size_HW: tuple[int, int]) -> Crop:
     """Even-odd: each edge turns over all pixels to the right of it in the rows it crosses."""
     if not rings:
