@@ -135,22 +135,26 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: no CSV file with columns as {', '.join(_HEAD)} names an image that is "
             f"here; {len(missing)} others are named"
         )
-    overlap, down = document.overlap or OVERLAP, document.runs != "rows"
-    entries = []
-    for image, rows in found.items():
-        read = partial(_read, rows, image, down=down)
-        drawn = Annotation(file=rows.table.path, place=image.name, overlap=overlap, read=read)
-        split, key, group = place_of(image.relative_to(root))
-        split = split or _split_of(rows.table.path)
-        entries.append(Entry(key=key, split=split, image=image, labels=drawn, group=group))
     bare = len(set(images.values())) - len(found)
     return Scan(
-        entries=with_unlike_keys(entries),
+        entries=with_unlike_keys(_entry(root, *item, document) for item in found.items()),
         classes=shape_classes(labels, document),
         codec=NAMED,
-        overlap=overlap,
+        overlap=document.overlap or OVERLAP,
         notes=tuple(_notes(found, missing, bare)),
     )
+
+
+def _entry(root: Path, image: Path, rows: _Rows, document: DatasetFile) -> Entry:
+    split, key, group = place_of(image.relative_to(root))
+    drawn = Annotation(
+        file=rows.table.path,
+        place=image.name,
+        overlap=document.overlap or OVERLAP,
+        read=partial(_read, rows, image, down=document.runs != "rows"),
+    )
+    split = split or _split_of(rows.table.path)
+    return Entry(key=key, split=split, image=image, labels=drawn, group=group)
 
 
 def _notes(found: dict[Path, _Rows], missing: set[str], bare: int) -> Iterator[str]:
