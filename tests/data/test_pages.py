@@ -3,10 +3,14 @@
 import json
 import struct
 import time
+from contextlib import suppress
+from itertools import islice
 
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from maskwright import convert, open_dataset
@@ -169,3 +173,31 @@ def test_pages_are_converted_to_files_of_their_own(folder, tmp_path):
     np.testing.assert_array_equal(read_image(written[3])[..., 0], STACK[3])
     notes = json.loads((tmp_path / "out/conversion.json").read_text())["notes"]
     assert any("40 pages of volumes are written as TIFF" in note for note in notes)
+
+
+def test_pages_with_channels_in_planes_are_read_as_rows_columns_channels(tmp_path):
+    path = tmp_path / "a.tif"
+    pages = RNG.integers(0, 1 << 16, (2, 5, 7, 4), np.uint16)
+    with tifffile.TiffWriter(path) as file:
+        for page in pages:
+            planes = np.moveaxis(page, -1, 0)
+            file.write(
+                planes, photometric="minisblack", planarconfig="separate", contiguous=False
+            )
+    for number, page in enumerate(pages):
+        np.testing.assert_array_equal(read_image(page_path(path, number)), page)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_damaged_stack_gives_pixels_or_one_clear_error(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damaged")
+    tifffile.imwrite(folder / "a.tif", STACK[:18], photometric="minisblack")
+    content = bytearray((folder / "a.tif").read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, 399))] = data.draw(st.integers(0, 255))
+    (folder / "a.tif").write_bytes(content[: data.draw(st.integers(8, len(content)))])
+    for image in islice(image_files(folder), 2):
+        for read in (read_image, image_size, lambda path: read_raw(path, "index")):
+            with suppress(DataError):
+                read(image)

@@ -17,6 +17,7 @@ from .imagefile import (
     ORIENTATION,
     TURNS,
     diagnosis,
+    explained,
     opened,
     too_large,
     unturned,
@@ -28,7 +29,10 @@ _MAX_CHANNELS = 16
 """More pages without a meaning than this are images, fewer the channels of one."""
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_DAMAGED_TIFF = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
+_DAMAGED_TIFF = (
+    *(LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError),
+    AssertionError,
+)
 """What tifffile raises besides, found by damaging files at random."""
 
 _MAX_TIFF_BYTES = 1 << 32
@@ -38,7 +42,8 @@ _GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
 Tag = tuple[int, int, int, Any, bool]
 """As tifffile writes it: code, type, count, value, once."""
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its words are in our errors
+for _reader in ("tifffile", "PIL.TiffImagePlugin"):
+    logging.getLogger(_reader).addHandler(logging.NullHandler())  # its words are in our errors
 
 
 def is_tiff(path: Path) -> bool:
@@ -100,7 +105,7 @@ def geo_tags(path: Path) -> list[Tag]:
     """
     if page_number(path) is not None or not is_tiff(path):
         return []
-    with _file(path) as file:
+    with explained(path), _file(path) as file:
         page = file.pages[0]
         if _tiff_orientation(page) != 1:
             return []
@@ -112,12 +117,17 @@ def read_tiff_page(path: Path, decode: Callable[[Image.Image], NDArray[Any]]) ->
     """One page, oriented: by Pillow and `decode` where it loses nothing, else by tifffile."""
     number = page_number(path) or 0
     with _page(path) as (page, read):
-        if page.index != number or not _loses_nothing(page):
-            turn = TURNS.get(_tiff_orientation(page), unturned)
-            return np.ascontiguousarray(turn(_unpacked(path, page, read)))
-    with opened(stored_file(path)) as image:
-        image.seek(number)
-        return np.ascontiguousarray(decode(image))
+        if page.index == number and _loses_nothing(page):
+            with opened(stored_file(path)) as image:
+                image.seek(number)
+                return np.ascontiguousarray(decode(image))
+        pixels = _unpacked(path, page, read)
+        if page.axes == "SYX":
+            pixels = np.moveaxis(pixels, 0, -1)
+        if pixels.shape[:2] != (page.imagelength, page.imagewidth):
+            raise ValueError(f"its pixels are {pixels.shape}")
+        turn = TURNS.get(_tiff_orientation(page), unturned)
+        return np.ascontiguousarray(turn(pixels))
 
 
 @contextmanager
@@ -134,6 +144,11 @@ def _page(path: Path) -> Iterator[tuple[Any, Callable[[], NDArray[Any]]]]:
                 raise DataError(f"{stored_file(path)}: has no page {number}") from None
             page, read = series.keyframe, partial(_read_stacked, file, series, number)
         declared = page.imagelength * page.imagewidth
+        if page.axes not in ("YX", "YXS", "SYX"):
+            raise DataError(
+                f"{path}: a page with axes {page.axes!r}, expected rows, columns and channels; "
+                f"save it as an image of its own"
+            )
         if declared > MAX_PIXELS or page.nbytes > _MAX_TIFF_BYTES:
             raise too_large(path, declared)
         yield page, read
