@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
+from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.mask_folder import recognises, scan
 from maskwright.data.schema import DatasetFile
 
@@ -149,3 +150,16 @@ def test_a_folder_that_does_not_pair_is_refused(write, names, message):
 def test_pixels_may_be_anything_at_this_stage(write):
     root = write({"images/a.png": np.zeros((2, 2), np.uint8), "masks/a.png": b"broken"})
     assert keys(scan(root, NOTHING)) == [("", "a", True)]
+
+
+def test_damaged_masks_are_read_or_refused_soon(write, fuzz):
+    labels_HW = (np.arange(600).reshape(20, 30) // 40 % 3).astype(np.uint8)
+    root = write({"images/a.png": np.zeros((20, 30, 3), np.uint8), "masks/a.png": labels_HW})
+    (root / "dataset.yaml").write_text("classes: [{name: a}, {name: b}, {name: c}]\n")
+    mask = root / "masks/a.png"
+
+    def read(content):
+        mask.write_bytes(content)
+        open_as_is(root, form="mask_folder").labels(0)
+
+    fuzz(mask.read_bytes(), read)
