@@ -111,13 +111,16 @@ def test_votes_travel_to_worker_processes(team):
     np.testing.assert_array_equal(again[1].votes_AHW, dataset[1].votes_AHW)
 
 
-def test_convert_writes_what_most_say_and_counts_the_single_masks_as_lost(team):
+def test_convert_writes_what_most_say_and_counts_the_single_masks_as_lost(
+    team, tmp_path_factory
+):
     root = team({"ben/train/im01.png": drawn([1])})
-    account = convert(root, root.with_name("out"), to="mask_folder", verify=True)
+    target = tmp_path_factory.mktemp("out") / "majority"
+    account = convert(root, target, to="mask_folder", verify=True)
     (loss,) = (loss for what, loss in account.losses.items() if "single annotators" in what)
     assert (loss.count, loss.num_images) == (11, 6)
     assert account.agreement.differing == 0
-    assert open_dataset(root.with_name("out")).labels(1)[0, 0] == IGNORE
+    assert open_dataset(target).labels(1)[0, 0] == IGNORE
 
 
 class TestBadInput:
