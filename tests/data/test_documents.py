@@ -3,7 +3,7 @@
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.data.documents import Coordinates, Document, Finite, Side, read_json, read_xml
+from maskwright.data.documents import Coordinates, Document, Finite, Side, read_json
 
 
 class Part(Document):
@@ -49,31 +49,6 @@ def test_json_that_is_wrong_is_named_with_its_place(tmp_path, content, message):
     assert len(str(refusal.value)) < 400
 
 
-def test_xml_is_read_an_element_at_a_time(tmp_path):
-    (tmp_path / "a.xml").write_text("<r><i n='1'><p/></i><x/><i n='2'/></r>")
-    assert [e.get("n") for e in read_xml(tmp_path / "a.xml", "i")] == ["1", "2"]
-
-
-BOMB = """<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><r><i>&b;</i></r>"""
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (BOMB, "declares a document type"),
-        ('<!DOCTYPE r SYSTEM "file:///etc/passwd"><r/>', "declares a document type"),
-        ("<r><i></r>", "not valid XML"),
-        ("", "not valid XML"),
-        ("<r>" * 200, "nested more than 100 deep"),
-    ],
-)
-def test_xml_that_is_wrong_or_hostile_is_refused(tmp_path, content, message):
-    (tmp_path / "a.xml").write_text(content)
-    with pytest.raises(DataError, match=rf"a\.xml: .*{message}"):
-        list(read_xml(tmp_path / "a.xml", "i"))
-
-
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    for read in (lambda p: read_json(p, Whole), lambda p: list(read_xml(p, "i"))):
-        with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
-            read(tmp_path / "none")
+    with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
+        read_json(tmp_path / "none", Whole)

@@ -34,13 +34,12 @@ class Annotation:
     def __str__(self) -> str:
         return f"{self.file}: {self.place}" if self.place else str(self.file)
 
-    def paint(self, codec: LabelCodec) -> NDArray[np.unsignedinteger]:
-        """H x W raw values: the numbers that `codec` gives to labels.
+    def paint(self, drawing: Drawing, codec: LabelCodec) -> NDArray[np.unsignedinteger]:
+        """H x W raw values of what was read: the numbers that `codec` gives to labels.
 
         Raises:
-            DataError: The file is wrong, or a label is not in the codec.
+            DataError: A label is not in the codec.
         """
-        drawing = self.read()
         counts: dict[str, int] = {}
         for shape in drawing.shapes:
             counts[shape.label] = counts.get(shape.label, 0) + 1
@@ -74,7 +73,7 @@ def read_labels(labels: Labels, codec: LabelCodec) -> NDArray[np.integer]:
         DataError: Unreadable, of another kind than the codec, or with unlisted labels.
     """
     if isinstance(labels, Annotation):
-        return labels.paint(codec)
+        return labels.paint(labels.read(), codec)
     if codec.pixels == "name":
         raise DataError(f"{labels}: a mask, where dataset.yaml says 'pixels: name' (shapes)")
     return read_raw(labels, codec.pixels)

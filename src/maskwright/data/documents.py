@@ -1,4 +1,4 @@
-"""JSON and XML of annotation tools, read as data alone: checked by type, bounded, no entities.
+"""JSON of annotation tools, read as data alone: checked by type, bounded.
 
 A document is described by a pydantic model; what it does not name is passed over, and what is
 missing or of another type is an error that names the file and the place in it.
@@ -7,10 +7,7 @@ missing or of another type is an error that names the file and the place in it.
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
-from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import DataError
@@ -80,38 +77,6 @@ def first_glimpse(root: Path, suffix: str) -> str:
 def annotation_files(root: Path, suffix: str) -> Iterator[Path]:
     """All files of a suffix below `root`, sorted, but those that maskwright itself wrote."""
     return (path for path in files_below(root, {suffix}) if path.name not in _OWN)
-
-
-def read_xml(path: Path, tag: str) -> Iterator[Element]:
-    """Every `tag` below the root, one at a time: what is behind is forgotten.
-
-    Raises:
-        DataError: Unreadable, no XML, or it declares entities or a document type.
-    """
-    try:
-        with path.open("rb") as file:
-            depth, root = 0, None
-            for event, element in iterparse(file, ("start", "end"), forbid_dtd=True):
-                depth += 1 if event == "start" else -1
-                root = element if root is None else root
-                _refuse_depth(depth, path)
-                if event == "end" and element.tag == tag:
-                    yield element
-                    root.clear()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except DefusedXmlException as error:
-        raise DataError(
-            f"{path}: declares a document type or entities, which no annotation file needs; "
-            f"export it again"
-        ) from error
-    except (ParseError, UnicodeError, LookupError, ValueError) as error:
-        raise DataError(f"{path}: not valid XML: {error}") from error
-
-
-def _refuse_depth(depth: int, path: Path) -> None:
-    if depth > 100:
-        raise DataError(f"{path}: its XML is nested more than 100 deep; export it again")
 
 
 def _content(path: Path, encoding: str) -> bytes:

@@ -24,6 +24,7 @@ from .images import orientation, read_image
 from .leftovers import find_leftovers, num_outside
 from .rawmask import is_lossy, read_raw_as_stored
 from .scan import Entry
+from .shapes.drawing import Drawing
 from .survey import count_values
 from .votes import majority
 
@@ -108,6 +109,11 @@ class Inspection:
         if isinstance(labels, Path) and is_lossy(labels):
             self.findings.add("lossy-mask", labels)
         try:
+            if isinstance(labels, Annotation) and self.codec is not None:
+                drawing = labels.read()
+                painted_HW = labels.paint(drawing, self.codec)
+                self._look_at_drawing(shown, drawing)
+                return painted_HW
             if self.codec is not None:
                 return read_labels(labels, self.codec)
             return read_raw_as_stored(file_of(labels))[1]
@@ -151,21 +157,22 @@ class Inspection:
             self.findings.add("one-class-mask", path, self.codec.spec.names[max(classes)])
         return pixels
 
+    def _look_at_drawing(self, path: Path, drawing: Drawing) -> None:
+        number, reach_px = num_outside(drawing)
+        if number:
+            self.findings.add(
+                "outside-image", path, f"{number} shapes, up to {reach_px:.4g} px"
+            )
+        skipped = ", ".join(f"{n} {what}" for what, n in drawing.skipped.items() if n)
+        if skipped:
+            self.findings.add("no-region", path, skipped)
+
     def _look_at_leftovers(
         self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
     ) -> None:
-        path = _shown(entry, labels)
-        if isinstance(labels, Annotation):
-            drawing = labels.read()
-            number, reach_px = num_outside(drawing)
-            if number:
-                detail = f"{number} shapes, up to {reach_px:.4g} px"
-                self.findings.add("outside-image", path, detail)
-            skipped = ", ".join(f"{n} {what}" for what, n in drawing.skipped.items() if n)
-            if skipped:
-                self.findings.add("no-region", path, skipped)
         if self.codec is None:
             return
+        path = _shown(entry, labels)
         with suppress(DataError):  # told as unlisted values
             labels_HW = self.codec.decode(raw_HW, where=str(labels))
             ignored = float(np.mean(labels_HW == IGNORE))
