@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from maskwright.data.synth import draw_street
-from maskwright.training.augment_weather import KINDS, under
+from maskwright.data.synth.streets import draw_street
+from maskwright.training.samples.weather import KINDS, under
 
 SIZE_HW = (144, 192)
 STRENGTHS = (1 / 3, 2 / 3, 1.0)

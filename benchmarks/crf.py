@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.core import Confusion, parts
-from maskwright.core.kernel import KERNELS
+from maskwright.core.kernels.kernel import KERNELS
 from maskwright.core.scores import iou
-from maskwright.data.images import read_image
+from maskwright.data.pixels.images import read_image
 from maskwright.inference.dense_crf import DenseCRF, refined
 from maskwright.inference.resolution import planes
 

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskwright.data.convert import convert
+from maskwright.data.conversion.convert import convert
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "formats.json"

@@ -33,11 +33,11 @@ from maskwright.core.confusion import Confusion
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.progress import silent
 from maskwright.core.scores import iou, mean_iou, precision, recall
+from maskwright.data.classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
 from maskwright.data.dataset import Dataset, open_dataset
 from maskwright.data.facts import Facts, measure_facts
-from maskwright.data.schema import FILE_NAME, DatasetFile, write_dataset_file
-from maskwright.data.streetscene import STREET
-from maskwright.data.synth import draw_street
+from maskwright.data.synth.scene import STREET
+from maskwright.data.synth.streets import draw_street
 from maskwright.inference.predictor import open_model
 from maskwright.training.loop import Job, fit, make_accelerator
 from maskwright.training.recipe import Recipe, overridden

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.measurement.scale import Scale
+from maskwright.measurement.ground.scale import Scale
 
 Plane = NDArray[np.float64]
 Inside = Callable[[Plane, Plane], NDArray[np.bool_]]

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskwright.data.synth import write_street_scenes
+from maskwright.data.synth.streets import write_street_scenes
 from maskwright.evaluation.evaluate import FULL
-from maskwright.evaluation.files import write_report
+from maskwright.evaluation.report.page import write_report
 from maskwright.evaluation.score import Reading, score
 
 SIZE_HW = (192, 256)

@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from maskwright.core import IGNORE
-from maskwright.data.synth import draw_street
+from maskwright.data.synth.streets import draw_street
 
 SIZE_HW = (1024, 2048)
 C = 19

@@ -46,7 +46,7 @@ from score_peers import (
 )
 
 from maskwright.core import IGNORE, Confusion, parts
-from maskwright.core.kernel import KERNELS, kernel
+from maskwright.core.kernels.kernel import KERNELS, kernel
 from maskwright.metrics.boundary import Tolerance
 
 HERE = Path(__file__).parent

@@ -31,7 +31,7 @@ from maskwright.core.card import ModelCard
 from maskwright.data.dataset import open_dataset
 from maskwright.evaluation.counting import REGIONS_ONLY
 from maskwright.evaluation.evaluate import FULL, evaluate
-from maskwright.evaluation.files import write_report
+from maskwright.evaluation.report.page import write_report
 from maskwright.evaluation.score import Reading, score
 from maskwright.inference.predictor import open_model
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from skimage.measure import regionprops
 from skimage.morphology import medial_axis, skeletonize
 
-from maskwright.measurement.gap import least_gap
-from maskwright.measurement.regions import Region, find_regions
-from maskwright.measurement.scale import Scale
-from maskwright.measurement.thin import Thin, measure_thin
+from maskwright.measurement.figures.gap import least_gap
+from maskwright.measurement.figures.regions import Region, find_regions
+from maskwright.measurement.figures.thin import Thin, measure_thin
+from maskwright.measurement.ground.scale import Scale
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ from skimage.measure import label, regionprops_table
 from skimage.morphology import medial_axis, skeletonize
 
 from maskwright.core.atomic import write_bytes
-from maskwright.measurement.gap import least_gap
-from maskwright.measurement.regions import find_regions
-from maskwright.measurement.scale import Scale
-from maskwright.measurement.thin import measure_thin
+from maskwright.measurement.figures.gap import least_gap
+from maskwright.measurement.figures.regions import find_regions
+from maskwright.measurement.figures.thin import measure_thin
+from maskwright.measurement.ground.scale import Scale
 
 HERE = Path(__file__).parent
 SQUARE, OBLONG = Scale.pixels(), Scale("px", (1.0, 0.6))

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .core.bundle import open_bundle as open_bundle
-    from .data.audit import audit as check
-    from .data.convert import convert as convert
+    from .data.check.audit import audit as check
+    from .data.conversion.convert import convert as convert
     from .data.dataset import open_dataset as open_dataset
     from .data.splits import make_split as split
-    from .evaluation.compare import compare as compare
-    from .evaluation.compare_files import write_comparison as write_comparison
+    from .evaluation.compare.compare import compare as compare
+    from .evaluation.compare.page import write_comparison as write_comparison
     from .evaluation.counting import Detail as Detail
-    from .evaluation.diff import diff as diff
+    from .evaluation.diff.diff import diff as diff
     from .evaluation.evaluate import evaluate as evaluate
-    from .evaluation.files import write_report as write_report
+    from .evaluation.report.page import write_report as write_report
     from .evaluation.score import Reading as Reading
     from .evaluation.score import score as score
     from .inference.dense_crf import DenseCRF as DenseCRF
@@ -37,10 +37,10 @@ _HOME = {
     "Reading": ("evaluation.score", "Reading"),
     "Request": ("training.run", "Request"),
     "Wanted": ("measurement.series", "Wanted"),
-    "check": ("data.audit", "audit"),
-    "convert": ("data.convert", "convert"),
-    "compare": ("evaluation.compare", "compare"),
-    "diff": ("evaluation.diff", "diff"),
+    "check": ("data.check.audit", "audit"),
+    "convert": ("data.conversion.convert", "convert"),
+    "compare": ("evaluation.compare.compare", "compare"),
+    "diff": ("evaluation.diff.diff", "diff"),
     "evaluate": ("evaluation.evaluate", "evaluate"),
     "measure": ("measurement.measure", "measure"),
     "models": ("nn.catalogue", "models"),
@@ -52,8 +52,8 @@ _HOME = {
     "score": ("evaluation.score", "score"),
     "split": ("data.splits", "make_split"),
     "train": ("training.run", "train"),
-    "write_comparison": ("evaluation.compare_files", "write_comparison"),
-    "write_report": ("evaluation.files", "write_report"),
+    "write_comparison": ("evaluation.compare.page", "write_comparison"),
+    "write_report": ("evaluation.report.page", "write_report"),
 }
 __all__ = [
     "DenseCRF",

@@ -14,11 +14,11 @@ from maskwright.core import parts
 from maskwright.core.codec import LabelCodec
 from maskwright.core.errors import MaskwrightError
 from maskwright.core.labels import IGNORE, ClassDef, LabelSpec, voc_palette
-from maskwright.data.annotation import Annotation
-from maskwright.data.convert import FORMATS, convert
+from maskwright.data.classes.dataset_yaml import DatasetFile, write_dataset_file
+from maskwright.data.conversion.convert import FORMATS, convert
 from maskwright.data.dataset import open_as_is, open_dataset
-from maskwright.data.picture import Picture
-from maskwright.data.schema import DatasetFile, write_dataset_file
+from maskwright.data.entries.annotation import Annotation
+from maskwright.data.entries.picture import Picture
 
 MAKERS = Path(__file__).parent / "formats"
 M = np.array(

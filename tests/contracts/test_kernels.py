@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from maskwright.core import parts
-from maskwright.core.kernel import KERNELS, kernel
+from maskwright.core.kernels.kernel import KERNELS, kernel
 
 IGNORE = 255
 
@@ -160,5 +160,5 @@ def test_the_fastest_installed_is_taken():
 
 
 def test_numpy_is_taken_where_numba_is_not_installed(monkeypatch):
-    monkeypatch.setattr("maskwright.core.kernel.find_spec", lambda name: None)
+    monkeypatch.setattr("maskwright.core.kernels.kernel.find_spec", lambda name: None)
     assert kernel.__wrapped__() is parts.load(KERNELS, "numpy")

@@ -8,7 +8,7 @@ from maskwright.core import IGNORE
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.data.dataset import open_dataset
 
-from .test_images import huge_png
+from .pixels.test_images import huge_png
 
 NATIVE = "classes: [{name: back}, {name: leaf}]\n"
 

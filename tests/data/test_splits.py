@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError, DataError, OutputError
 from maskwright.data.dataset import open_dataset
+from maskwright.data.opening.stratify import assign_splits
 from maskwright.data.splits import make_split
-from maskwright.data.stratify import assign_splits
 
 SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 

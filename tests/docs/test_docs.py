@@ -62,7 +62,7 @@ def test_every_part_is_in_the_docs(folder):
 
 
 def test_every_finding_of_check_is_explained_with_its_severity():
-    from maskwright.data.findings import KINDS
+    from maskwright.data.check.findings import KINDS
 
     rows = (DOCS / "howto/bad-data.md").read_text().splitlines()
     for code, kind in KINDS.items():

@@ -14,7 +14,7 @@ from maskwright.core.errors import DataError, OutputError
 from maskwright.core.scores import ABSENT_RULE
 from maskwright.data.dataset import open_dataset
 from maskwright.evaluation.evaluate import evaluate
-from maskwright.evaluation.files import write_report
+from maskwright.evaluation.report.page import write_report
 from maskwright.inference.predictor import Predictor, open_model
 
 NAMES = ("sky", "road", "<b>tree</b>", "car & van")

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.evaluation.compare import compare
-from maskwright.evaluation.compare_files import write_comparison
-from maskwright.evaluation.render import render
+from maskwright.evaluation.compare.compare import compare
+from maskwright.evaluation.compare.page import write_comparison
+from maskwright.evaluation.report.page import render
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CLASSES = {

@@ -11,7 +11,7 @@ from maskwright.core import IGNORE, Confusion
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.scores import iou, mean_iou
 from maskwright.evaluation.evaluate import FULL
-from maskwright.evaluation.files import write_report
+from maskwright.evaluation.report.page import write_report
 from maskwright.evaluation.score import Reading, score
 
 NAMES = ("sky", "road", "car")

@@ -93,7 +93,7 @@ def _link(name, site):
 @pytest.fixture(scope="session")
 def walked(run_maskwright, tmp_path_factory):
     """The README's five lines, run on a tiny data set with a short training; the folder."""
-    from maskwright.data.synth import write_street_scenes
+    from maskwright.data.synth.streets import write_street_scenes
 
     home = tmp_path_factory.mktemp("readme")
     write_street_scenes(home / "made", num_images=16, size_HW=(64, 96), seed=0)

@@ -20,7 +20,7 @@ TWO_STEPS = (
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Street scenes with masks, and with those of ben, who saw all but one a little lower."""
-    from maskwright.data.synth import write_street_scenes
+    from maskwright.data.synth.streets import write_street_scenes
 
     home = tmp_path_factory.mktemp("annotators")
     write_street_scenes(home / "made", num_images=8, size_HW=(64, 96), seed=0)

@@ -86,7 +86,7 @@ def test_the_version_is_one_line(run_maskwright):
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
-    from maskwright.data.synth import write_street_scenes
+    from maskwright.data.synth.streets import write_street_scenes
 
     root = tmp_path_factory.mktemp("street") / "street"
     write_street_scenes(root, num_images=12, size_HW=(48, 64), seed=0)

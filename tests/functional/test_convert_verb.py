@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskwright.data.dataset import open_as_is
-from maskwright.data.synth import write_street_scenes
+from maskwright.data.synth.streets import write_street_scenes
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.data.synth import write_street_scenes
+from maskwright.data.synth.streets import write_street_scenes
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def build(in_channels, num_classes):
 @pytest.fixture(scope="module")
 def home(run_maskwright, tmp_path_factory):
     """Folder with `code/mynet.py`, `made` (data), and `run`, trained from that file."""
-    from maskwright.data.synth import write_street_scenes
+    from maskwright.data.synth.streets import write_street_scenes
 
     home = tmp_path_factory.mktemp("own")
     write_street_scenes(home / "made", num_images=8, size_HW=(64, 96), seed=0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from maskwright.core import parts
 from maskwright.core.errors import BundleError, ConfigError, DataError, UnknownNameError
-from maskwright.core.kernel import KERNELS
+from maskwright.core.kernels.kernel import KERNELS
 from maskwright.data.dataset import open_dataset
 from maskwright.inference import dense_crf
 from maskwright.inference.dense_crf import DenseCRF, refined

@@ -11,11 +11,11 @@ from maskwright.core import LabelSpec
 from maskwright.core.errors import DataError
 from maskwright.core.prediction import Prediction
 from maskwright.data.classmaps import find_maps, open_class_maps
-from maskwright.data.tiff import geo_tags
+from maskwright.data.pixels.tiff import geo_tags
 from maskwright.inference.outputs import output_writer
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
-from maskwright.measurement.ground import find_ground
+from maskwright.measurement.ground.ground import find_ground
 
 PHOTO = np.repeat(np.arange(4, dtype=np.uint8).repeat(3).reshape(4, 3)[..., None], 3, 2)
 KEYS = (1, 1, 0, 4, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32616, 1026, 34737, 9, 0)

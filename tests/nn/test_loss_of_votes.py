@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from maskwright.core import IGNORE
-from maskwright.data.votes import majority
+from maskwright.data.entries.votes import majority
 from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskwright.data.synth import write_street_scenes
+from maskwright.data.synth.streets import write_street_scenes
 
 QUICK = {
     "model.arch": "fpn",

@@ -98,7 +98,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(finished, street, quick):
 
 @pytest.mark.slow
 def test_resuming_on_other_data_is_refused(finished, tmp_path):
-    from maskwright.data.synth import write_street_scenes
+    from maskwright.data.synth.streets import write_street_scenes
 
     run, _ = finished
     other = write_street_scenes(tmp_path / "other", num_images=10, size_HW=(64, 64), seed=9)

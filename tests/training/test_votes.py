@@ -12,11 +12,11 @@ from PIL import Image
 from maskwright.core import IGNORE
 from maskwright.core.sample import Sample
 from maskwright.data.dataset import open_dataset
-from maskwright.data.votes import majority
+from maskwright.data.entries.votes import majority
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
-from maskwright.training.loader import Crops, make_loader
 from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.samples.loader import Crops, make_loader
 
 MOVING = {
     "augment.scale": [0.6, 1.8],

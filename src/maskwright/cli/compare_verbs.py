@@ -9,8 +9,8 @@ import typer
 from .console import AsJson, Console, Quiet
 
 if TYPE_CHECKING:
-    from ..evaluation.compare import Comparison
-    from ..evaluation.compare_changes import Change
+    from ..evaluation.compare.changes import Change
+    from ..evaluation.compare.compare import Comparison
 
 
 def register(app: typer.Typer) -> None:
@@ -37,9 +37,9 @@ def compare(
     """Compare two reports of the same data: differences, intervals, p-values."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
-    from ..evaluation.compare import compare as run
-    from ..evaluation.compare import require_power
-    from ..evaluation.compare_files import write_comparison
+    from ..evaluation.compare.compare import compare as run
+    from ..evaluation.compare.compare import require_power
+    from ..evaluation.compare.page import write_comparison
 
     require_writable(out)
     comparison = run(a, b)
@@ -55,7 +55,7 @@ def compare(
 
 
 def _text(comparison: "Comparison") -> str:
-    from ..evaluation.wording import wording
+    from ..evaluation.drawing.wording import wording
 
     names = [*comparison.labels.names, *(wording(name).name for name in comparison.scores)]
     width = max(map(len, names))

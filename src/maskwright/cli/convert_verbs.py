@@ -38,7 +38,7 @@ def convert(
     quiet: Quiet = False,
 ) -> None:
     """Write the data set SRC in another format; ends with an account of what was lost."""
-    from ..data.convert import convert as run
+    from ..data.conversion.convert import convert as run
     from ..data.dataset import opened_as_is
 
     console = Console(as_json=as_json, quiet=quiet)
@@ -62,8 +62,8 @@ def diff(
     """Say what changed between two versions of a data set: classes, images, pixels."""
     from ..core.atomic import require_writable
     from ..data.dataset import opened_as_is
-    from ..evaluation.diff import diff as run
-    from ..evaluation.diff_page import summary, write_difference
+    from ..evaluation.diff.diff import diff as run
+    from ..evaluation.diff.page import summary, write_difference
 
     console = Console(as_json=as_json, quiet=quiet)
     require_writable(out)

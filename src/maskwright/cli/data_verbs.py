@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def check(data: Data, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Find what in DATA would harm training; exit status 1 if any."""
-    from ..data.audit import audit
+    from ..data.check.audit import audit
 
     console = Console(as_json=as_json, quiet=quiet)
     found = audit(data, console.progress)

@@ -34,7 +34,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Run the whole path on a small data set of street scenes."""
-    from ..data.synth import write_street_scenes
+    from ..data.synth.streets import write_street_scenes
 
     console = Console(as_json=as_json, quiet=quiet)
     started_s = time.monotonic()

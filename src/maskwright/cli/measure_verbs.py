@@ -58,8 +58,8 @@ def measure(
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..measurement.measure import measure as run
+    from ..measurement.output.text import failures, to_text
     from ..measurement.series import Wanted
-    from ..measurement.text import failures, to_text
 
     require_writable(out)
     wanted = Wanted(

@@ -63,7 +63,7 @@ def evaluate(
     from ..core.atomic import require_writable
     from ..data.dataset import open_dataset
     from ..evaluation.evaluate import evaluate as score
-    from ..evaluation.files import write_report
+    from ..evaluation.report.page import write_report
     from ..inference.predictor import open_model
 
     require_writable(out)

@@ -83,7 +83,7 @@ def score(
     """Score class maps in PREDICTIONS against TRUTH; report as JSON and HTML."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
-    from ..evaluation.files import write_report
+    from ..evaluation.report.page import write_report
     from ..evaluation.score import Reading
     from ..evaluation.score import score as run
 

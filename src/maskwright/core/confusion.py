@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .kernel import kernel
+from .kernels.kernel import kernel
 from .labels import IGNORE, LabelMap
 
 

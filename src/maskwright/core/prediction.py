@@ -26,3 +26,17 @@ class Prediction:
             raise DataError(
                 f"labels are {self.labels_HW.shape}, confidence is {self.confidence_HW.shape}"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decision:
+    """The winning class, its share and its logit: enough to get every other class's share.
+
+    The share of class k is `exp((logit_k - best_HW) / temperature) * confidence_HW`: softmax of
+    the logits divided by the temperature. Labels do not depend on the temperature.
+    """
+
+    labels_HW: LabelMap
+    confidence_HW: NDArray[np.float32]
+    best_HW: NDArray[np.float32]
+    temperature: float

@@ -12,12 +12,18 @@ from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
-from .images import IMAGE_SUFFIXES
-from .infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
-from .rawmask import read_raw, read_raw_as_stored
-from .scan import image_files, images_in, key_of
-from .schema import FILE_NAME, ClassEntry, DatasetFile, codec_of, read_dataset_file
-from .survey import survey_masks
+from .classes.dataset_yaml import (
+    FILE_NAME,
+    ClassEntry,
+    DatasetFile,
+    codec_of,
+    read_dataset_file,
+)
+from .classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
+from .classes.survey import survey_masks
+from .entries.walk import image_files, images_in, key_of
+from .pixels.images import IMAGE_SUFFIXES
+from .pixels.rawmask import read_raw, read_raw_as_stored
 
 _ENOUGH_MAPS = 32
 """So many maps tell how listed classes are stored; the others are checked when read."""

@@ -20,17 +20,16 @@ from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
-from . import splitfile
-from .annotation import file_of
-from .archive import unpacked
-from .images import read_image
-from .locate import locate
-from .pages import stored_file
-from .refuse import refuse_gaps
-from .resolve import resolve_codec, resolve_splits
-from .scan import Entry
-from .splitfile import SplitFile
-from .votes import majority, read_votes
+from .entries.annotation import file_of
+from .entries.scan import Entry
+from .entries.votes import majority, read_votes
+from .opening import splitfile
+from .opening.locate import locate, refuse_gaps
+from .opening.resolve import resolve_codec, resolve_splits
+from .opening.splitfile import SplitFile
+from .pixels.images import read_image
+from .pixels.pages import stored_file
+from .reading.archive import unpacked
 
 __all__ = ["Dataset", "Entry", "open_dataset"]
 

@@ -16,8 +16,8 @@ from ..core.errors import DataError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from .dataset import Dataset
-from .images import image_size
-from .stratify import count_classes
+from .opening.stratify import count_classes
+from .pixels.images import image_size
 
 _SAMPLE = 100
 

@@ -8,12 +8,11 @@ import numpy as np
 
 from ..core.errors import ConfigError, DataError, OutputError
 from ..core.progress import Progress, silent
-from .locate import Found, locate
-from .refuse import refuse_gaps
-from .resolve import resolve_codec, writable
-from .scan import Entry
-from .splitfile import FILE_NAME, SplitFile, grouped
-from .stratify import assign_splits, count_classes
+from .entries.scan import Entry
+from .opening.locate import Found, locate, refuse_gaps
+from .opening.resolve import resolve_codec, writable
+from .opening.splitfile import FILE_NAME, SplitFile, grouped
+from .opening.stratify import assign_splits, count_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

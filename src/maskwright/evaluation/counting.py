@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
 from ..core.labels import LabelMap
-from ..data.images import spacing_mm
+from ..data.pixels.images import spacing_mm
 from ..metrics import bands, boundary, objects, per_image, region, surface
 from ..metrics.boundary import Tolerance
 from ..metrics.family import Counts, Scores

@@ -8,6 +8,7 @@ from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..core.report import Report
 from ..core.scores import mean_iou
+from ..core.versions import versions_of
 from ..data.dataset import Dataset
 from ..inference.predictor import Predictor
 from ..inference.resolution import planes
@@ -15,7 +16,6 @@ from ..metrics import calibration
 from ..metrics.boundary import Tolerance
 from .counting import Counted, Detail, count_pair
 from .extremes import Extremes
-from .files import versions_of
 from .slices import Attributes, brightness, read_attributes
 from .tally import Tally
 

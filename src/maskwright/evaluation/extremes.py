@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.display import Rgb, indexed_png, jpeg, to_rgb
 from ..core.labels import IGNORE, LabelMap
 from ..core.sample import Sample
 from ..core.threads import in_order
+from ..pages.pictures import Rgb, indexed_png, jpeg, to_rgb
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 

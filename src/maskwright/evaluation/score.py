@@ -15,12 +15,12 @@ from ..core.progress import Progress, silent
 from ..core.report import Report
 from ..core.scores import mean_iou
 from ..core.threads import in_order
+from ..core.versions import versions_of
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
-from ..data.scan import split_name
-from ..data.splitfile import groups_of
+from ..data.entries.scan import split_name
+from ..data.opening.splitfile import groups_of
 from .counting import REGIONS_ONLY, Counted, Detail, count_pair
 from .extremes import Extremes
-from .files import versions_of
 from .slices import Attributes, read_attributes
 from .tally import Tally
 

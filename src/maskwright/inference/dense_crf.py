@@ -6,7 +6,7 @@ their colours are (eq. 3, Potts model); the shares that follow are found by mean
 the published weights are: each Gaussian is divided by its sum over the image, so that a message
 is `w` times a weighted mean of shares, and a pixel is among its own neighbours.
 
-The Gaussian of place and colour goes through a permutohedral lattice (`core.lattice`), that of
+The Gaussian of place and colour goes through a permutohedral lattice (`core/kernels`), that of
 place alone is summed as it is, to 5 widths.
 
 Memory grows with pixels times classes and with the vertices of the lattice: 8 bytes a pixel and
@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ConfigError, DataError, UnknownNameError
-from ..core.kernel import kernel
-from ..core.lattice import lattice_of
+from ..core.kernels.kernel import kernel
+from ..core.kernels.lattice import lattice_of
 from .resolution import planes
 
 NAME = "crf"
@@ -113,7 +113,7 @@ def refined(
     Args:
         logits_Khw: At the network's resolution; enlarged bilinearly, then divided by
             `temperature`, they are the paper's unary potentials with the sign turned.
-        image_HWC: Grey or RGB, as `data.images.read_image` gives it.
+        image_HWC: Grey or RGB, as `data.pixels.images.read_image` gives it.
         crf: Weights and widths.
         temperature: Of the model's card.
         where: File name or key, for the error message.

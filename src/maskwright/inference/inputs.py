@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..core.errors import DataError
-from ..data.images import IMAGE_SUFFIXES
-from ..data.scan import images_in, key_of
+from ..data.entries.walk import images_in, key_of
+from ..data.pixels.images import IMAGE_SUFFIXES
 
 
 def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, Path]:

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
-from ..core.display import heat_palette, indexed_png, overlay, rgb_png, to_rgb
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
-from ..data.schema import FILE_NAME, DatasetFile, write_dataset_file
-from ..data.tiff import Tag
+from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
+from ..data.pixels.tiff import Tag
+from ..pages.pictures import heat_palette, indexed_png, overlay, rgb_png, to_rgb
 
 COVERAGE = "coverage.csv"
 COLUMNS = ("image", "class", "pixels", "percent")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..core.atomic import into_folder
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
-from ..data.images import read_image
-from ..data.tiff import geo_tags
+from ..data.pixels.images import read_image
+from ..data.pixels.tiff import geo_tags
 from .dense_crf import DenseCRF
 from .inputs import find_images
 from .outputs import output_writer

@@ -14,9 +14,8 @@ from ..core import parts
 from ..core.bundle import MANIFEST, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.codefile import CodeFile
-from ..core.decision import Decision
 from ..core.errors import BundleError, DataError
-from ..core.prediction import Prediction
+from ..core.prediction import Decision, Prediction
 from .dense_crf import DenseCRF, refined
 from .engine import Engine
 from .resolution import decide, to_network
@@ -44,7 +43,7 @@ class Predictor:
         """Class map and confidence at the image's own size.
 
         Args:
-            image_HWC: As `data.images.read_image` gives it.
+            image_HWC: As `data.pixels.images.read_image` gives it.
             where: File name or key, for the error message.
 
         Raises:

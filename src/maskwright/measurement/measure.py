@@ -16,22 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from ..core.atomic import into_folder, write_json, write_text
-from ..core.display import rgb_png
 from ..core.errors import DataError, OutputError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
-from .change import Change
-from .changemap import Legend, Picture, change_lines, paint_change, with_words
-from .coverage import WHOLE, Coverage, added
-from .figures import Figures, measure_map
-from .measurements import Measurements
-from .page import render
-from .pictures import Gallery, class_colors, draw_figures, small_jpeg
-from .roi import Mask
+from ..pages.pictures import rgb_png
+from .figures.change import Change
+from .figures.coverage import WHOLE, Coverage, added
+from .figures.figures import Figures, measure_map
+from .ground.roi import Mask
+from .output.changemap import Legend, Picture, change_lines, paint_change, with_words
+from .output.measurements import Measurements
+from .output.page import render
+from .output.pictures import Gallery, class_colors, draw_figures, small_jpeg
+from .output.summary import image_summary
+from .output.tables import Tables, open_tables
+from .rules.verdicts import Verdict, judge
 from .series import Series, Wanted, open_series
-from .summary import image_summary
-from .tables import Tables, open_tables
-from .verdicts import Verdict, judge
 
 COVERAGE_ALONE = Wanted()
 MAX_PICTURES = 12

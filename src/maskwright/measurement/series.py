@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.display import to_rgb
 from ..core.errors import ConfigError, DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
-from ..data.images import read_image
-from .figures import Pair, Task
-from .ground import Ground, find_ground
-from .roi import Mask, Rois, read_rois
-from .rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules
+from ..data.pixels.images import read_image
+from ..pages.pictures import to_rgb
+from .figures.figures import Pair, Task
+from .ground.ground import Ground, find_ground
+from .ground.roi import Mask, Rois, read_rois
+from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules
 
 ALL = "all"
 """Stands for every class, unless a class is called so."""

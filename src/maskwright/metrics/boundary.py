@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ..core.confusion import checked_maps, refuse_unknown
 from ..core.errors import ConfigError
-from ..core.kernel import kernel
+from ..core.kernels.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
 from ..core.scores import mean_present, ratio
 from .family import Counts, Scores

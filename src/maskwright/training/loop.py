@@ -34,11 +34,11 @@ from maskwright.nn.loss import Loss, LossFunction, build_loss
 from . import checkpoint
 from .checkpoint import Progress
 from .interrupt import Interrupt, caught_interrupt
-from .loader import Crops, Normalize, make_loader
 from .log import RunLog
 from .machine import processes
 from .optim import MovingAverage, lr_ratio, make_optimizer, set_lr
 from .recipe import Recipe
+from .samples.loader import Crops, Normalize, make_loader
 from .still import Still
 from .weights import class_weights
 

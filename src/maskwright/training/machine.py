@@ -12,9 +12,9 @@ from accelerate.utils import parse_flag_from_env
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
 
-from .loader import Normalize
 from .optim import MovingAverage, make_optimizer
 from .recipe import Recipe
+from .samples.loader import Normalize
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from maskwright.core.report import Report
 from maskwright.data.dataset import Dataset, open_dataset
 from maskwright.data.facts import Facts, measure_facts
 from maskwright.evaluation.evaluate import evaluate
-from maskwright.evaluation.files import write_report
+from maskwright.evaluation.report.page import write_report
 from maskwright.export.bundle import export_bundle
 from maskwright.inference.predictor import open_model
 from maskwright.nn.build import OWN, encoders_of
@@ -36,11 +36,11 @@ from maskwright.nn.encoders import require_weights
 
 from . import own_code
 from .calibrate import calibrate
-from .loader import Crops
 from .loop import Job, Watch, fit, make_accelerator
 from .machine import Machine, processes
-from .plan import Plan, Situation, make_plan
+from .planning.plan import Plan, Situation, make_plan
 from .recipe import Recipe, overridden, read_recipe, to_yaml
+from .samples.loader import Crops
 from .splits import choose_splits, labelled
 
 RECIPE = "recipe.yaml"

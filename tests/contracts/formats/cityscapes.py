@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from maskwright.data.cityscapes_labels import LABELS
+from maskwright.data.layouts.cityscapes import LABELS
 
 NAMES = tuple(label.name for label in LABELS if label.id not in {-1, 1})
 """Classes that it can be written with; the first is the background, id 1 is left for IGNORE."""

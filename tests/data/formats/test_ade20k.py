@@ -8,10 +8,10 @@ import pytest
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
-from maskwright.data.ade20k_names import SCENE_NAMES, shortened
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is, open_dataset
-from maskwright.data.formats.ade20k import recognises, scan
-from maskwright.data.schema import DatasetFile
+from maskwright.data.formats.ade20k.names import SCENE_NAMES, shortened
+from maskwright.data.formats.ade20k.part import recognises, scan
 
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8

@@ -5,10 +5,10 @@ import pytest
 
 from maskwright.core.errors import DataError
 from maskwright.core.labels import IGNORE
-from maskwright.data.convert import convert
+from maskwright.data.classes.dataset_yaml import DatasetFile
+from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.formats.agriculture_vision import recognises, scan
-from maskwright.data.schema import DatasetFile
 
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8

@@ -6,10 +6,10 @@ from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError, UnknownNameError
 from maskwright.core.labels import IGNORE
-from maskwright.data.convert import convert
+from maskwright.data.classes.dataset_yaml import DatasetFile
+from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.formats.camvid import COLORS, recognises, scan
-from maskwright.data.schema import DatasetFile
 
 NAMES = ("Sky", "Wall", "Void", "Column_Pole", "TrafficCone", "Animal")
 MASK = np.array([[COLORS[name] for name in NAMES]], np.uint8)

@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw
 from maskwright.core.codec import UNDRAWN
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
-from maskwright.data.cityscapes_labels import LABELS
-from maskwright.data.convert import convert
+from maskwright.data.classes.dataset_yaml import DatasetFile
+from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.formats.cityscapes import recognises, scan
-from maskwright.data.schema import DatasetFile
+from maskwright.data.layouts.cityscapes import LABELS
 from maskwright.data.shapes.drawing import paint
 
 M = np.array(

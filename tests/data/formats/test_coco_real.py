@@ -8,9 +8,9 @@ import pycocotools.mask as peer
 import pytest
 from pycocotools.coco import COCO
 
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.coco import scan
-from maskwright.data.schema import DatasetFile
 from maskwright.data.shapes.runs import columns_of_crop, crop_of_columns, from_text, to_text
 
 NOTHING = DatasetFile()

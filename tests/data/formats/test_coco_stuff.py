@@ -5,9 +5,9 @@ import pytest
 
 from maskwright.core.errors import DataError
 from maskwright.core.labels import IGNORE
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.coco_stuff import NAMES, UNUSED, recognises, scan
-from maskwright.data.schema import DatasetFile
 
 PHOTO = np.zeros((2, 3, 3), np.uint8)
 VALUES = np.array([[0, 89, 91], [181, 255, 12]], np.uint8)

@@ -10,12 +10,12 @@ import pycocotools.mask as coco
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.data.convert import convert
-from maskwright.data.cvat_xml import shape_of
+from maskwright.data.classes.dataset_yaml import DatasetFile
+from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
-from maskwright.data.formats.cvat import recognises, scan
-from maskwright.data.schema import DatasetFile
-from maskwright.data.xml_pieces import pieces
+from maskwright.data.formats.cvat.elements import shape_of
+from maskwright.data.formats.cvat.part import recognises, scan
+from maskwright.data.reading.xml_pieces import pieces
 
 from .cvat_documents import (
     BLACK,
@@ -350,7 +350,7 @@ def turned(box):
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_pieces_end_where_the_next_begin(write, monkeypatch, chunk):
-    monkeypatch.setattr("maskwright.data.xml_pieces._CHUNK", chunk)
+    monkeypatch.setattr("maskwright.data.reading.xml_pieces._CHUNK", chunk)
     text = "<a><!-- x --><b n='1'><c/><c>t</c></b>\n<b/>  <d><e><f/></e></d></a>"
     root = write({"a.xml": text})
     found = [(p.tag, text[p.start : p.end]) for p in pieces(root / "a.xml", depth=3)]
@@ -368,12 +368,12 @@ def test_a_large_file_is_indexed_once_and_read_by_piece(write, monkeypatch):
     names = [f"{n}.png" for n in range(50)]
     body = "".join(image(mask(), name=name) for name in names)
     root = write({"annotations.xml": document(body), **{f"images/{n}": BLACK for n in names}})
-    from maskwright.data import cvat_file
+    from maskwright.data.formats.cvat import index as cvat_index
 
     passes = []
-    whole = cvat_file.pieces
+    whole = cvat_index.pieces
     monkeypatch.setattr(
-        cvat_file, "pieces", lambda *a, **k: (passes.append(1), whole(*a, **k))[1]
+        cvat_index, "pieces", lambda *a, **k: (passes.append(1), whole(*a, **k))[1]
     )
     dataset = open_as_is(root)
     for index in range(50):

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
-from maskwright.data.formats.cvat import scan
-from maskwright.data.schema import DatasetFile
+from maskwright.data.formats.cvat.part import scan
 
 from .cvat_documents import BLACK, MASK_OF_M, M, document, image, mask, names_of
 

@@ -8,11 +8,11 @@ import pytest
 import tifffile
 
 from maskwright.core.errors import DataError
-from maskwright.data.convert import convert
+from maskwright.data.classes.dataset_yaml import DatasetFile
+from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.geojson import recognises, scan
-from maskwright.data.placement import read_placement
-from maskwright.data.schema import DatasetFile
+from maskwright.data.georef.placement import read_placement
 
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
@@ -274,7 +274,7 @@ def test_damaged_files_are_read_or_refused_soon(fuzz, write):
 )
 def test_real_footprints_are_filled_where_they_lie(image, labels, count, real_data, tmp_path):
     """Against the rule of regions of interest, which is written apart from this one."""
-    from maskwright.measurement.roi import fill_rings
+    from maskwright.measurement.ground.roi import fill_rings
 
     folder = real_data / "formats/geotiff"
     shutil.copy(folder / image, tmp_path / "a.tif")

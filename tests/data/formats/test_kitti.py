@@ -5,9 +5,9 @@ import pytest
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.formats.kitti import recognises, scan
-from maskwright.data.schema import DatasetFile
 
 IDS = np.array([[7, 8, 11, 33, 26], [0, 4, 6, 18, 30]], np.uint8)
 IMAGE = np.zeros((2, 5, 3), np.uint8)

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError
-from maskwright.data.convert import convert
+from maskwright.data.classes.dataset_yaml import DatasetFile
+from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
-from maskwright.data.formats.label_studio import scan
-from maskwright.data.schema import DatasetFile
+from maskwright.data.formats.label_studio.part import scan
 
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8

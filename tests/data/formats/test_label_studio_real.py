@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
-from maskwright.data.formats.label_studio import recognises, scan
-from maskwright.data.schema import DatasetFile
+from maskwright.data.formats.label_studio.part import recognises, scan
 
 NOTHING = DatasetFile()
 

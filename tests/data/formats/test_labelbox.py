@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
-from maskwright.data.formats.labelbox import recognises, scan
-from maskwright.data.schema import DatasetFile
+from maskwright.data.formats.labelbox.part import recognises, scan
 
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
-from maskwright.data.formats.labelbox import recognises, scan
-from maskwright.data.schema import DatasetFile
+from maskwright.data.formats.labelbox.part import recognises, scan
 
 
 @pytest.mark.real

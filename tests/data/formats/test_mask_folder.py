@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.mask_folder import recognises, scan
-from maskwright.data.schema import DatasetFile
 
 NOTHING = DatasetFile()
 

@@ -6,10 +6,10 @@ from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import voc_palette
-from maskwright.data.convert import convert
+from maskwright.data.classes.dataset_yaml import DatasetFile
+from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.voc import recognises, scan
-from maskwright.data.schema import DatasetFile
 
 NOTHING = DatasetFile()
 LISTS = "ImageSets/Segmentation"

@@ -11,7 +11,7 @@ To add one, write `data/formats/<name>.py` with
 
 Where labels are shapes, an entry's `labels` are an `Annotation` whose `read` gives the Drawing
 of one image, `codec.pixels` is "name", and `Scan.classes` lists the labels that occur, sorted,
-unless dataset.yaml lists classes (`shape_classes` in `data/annotation.py` does both).
+unless dataset.yaml lists classes (`shape_classes` in `data/entries/annotation.py` does both).
 
 A format that reads `label_key` or `runs` of dataset.yaml names them in `READS: frozenset[str]`;
 where it does not, they are refused.

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError
-from ..annotation import IGNORED, Annotation
-from ..rawmask import read_raw
-from ..scan import Entry, Scan, folders, images_by_name, split_name
-from ..schema import ClassEntry, CodecEntry, DatasetFile
+from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
+from ..entries.annotation import IGNORED, Annotation
+from ..entries.scan import Entry, Scan, split_name
+from ..entries.walk import folders, images_by_name
+from ..pixels.rawmask import read_raw
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import crop_of
 

@@ -20,10 +20,11 @@ from pathlib import Path
 
 from ...core.errors import DataError
 from ...core.labels import Rgb
-from ..first_mask import first_mask
-from ..label_colors import FILE, read_label_colors
-from ..scan import UNSPLIT, Entry, Scan, folders, image_files, images_by_name, split_name
-from ..schema import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
+from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
+from ..entries.scan import UNSPLIT, Entry, Scan, split_name
+from ..entries.walk import folders, image_files, images_by_name
+from ..reading.first_mask import first_mask
+from ..reading.label_colors import FILE, read_label_colors
 
 VOID = "void"
 _BLACK: Rgb = (0, 0, 0)

@@ -25,13 +25,14 @@ import numpy as np
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.errors import ConfigError, DataError, nearest
 from ...core.labels import IGNORE, LabelSpec
-from ..alternatives import Forms, form_of_all
-from ..annotation import Annotation
-from ..cityscapes_labels import ID_CODEC, LABELS, TRAINED, id_classes
-from ..documents import Document, Finite, Side, read_json
-from ..picture import Picture, Record, Written, copy_image, write_mask
-from ..scan import SPLITS, UNSPLIT, Entry, Scan, files_below, folders, image_files, split_name
-from ..schema import ClassEntry, CodecEntry, DatasetFile
+from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
+from ..entries.annotation import Annotation
+from ..entries.picture import Picture, Record, Written, copy_image, write_mask
+from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, split_name
+from ..entries.walk import files_below, folders, image_files
+from ..layouts.cityscapes import ID_CODEC, LABELS, TRAINED, id_classes
+from ..reading.alternatives import Forms, form_of_all
+from ..reading.documents import Document, Finite, Side, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
 
 HOLDS = frozenset({"ignored", "splits"})

@@ -30,8 +30,19 @@ from pydantic import Discriminator, Field, Tag
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
-from ..annotation import IGNORED, NAMED, Annotation
-from ..cocofile import (
+from ..classes.dataset_yaml import DatasetFile
+from ..entries.annotation import IGNORED, NAMED, Annotation
+from ..entries.picture import (
+    MOVED,
+    Picture,
+    Record,
+    Written,
+    codec_of_shapes,
+    copy_image,
+    num_moved,
+)
+from ..entries.scan import Scan
+from ..layouts.coco import (
     CocoFile,
     ImageEntry,
     category_classes,
@@ -40,13 +51,10 @@ from ..cocofile import (
     looks_coco,
     open_all,
 )
-from ..cocowrite import category_id, image_path, record_of, write_files
-from ..documents import Coordinates, Document, annotation_files
-from ..images import MAX_PIXELS
-from ..lookup import Images
-from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image, num_moved
-from ..scan import Scan
-from ..schema import DatasetFile
+from ..layouts.coco_write import category_id, image_path, record_of, write_files
+from ..pixels.images import MAX_PIXELS
+from ..reading.documents import Coordinates, Document, annotation_files
+from ..reading.lookup import Images
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import UNITED, Crop, Raster, crop_of, fill, united
 from ..shapes.runs import columns_of_crop, crop_of_columns, from_text, to_text

@@ -27,8 +27,11 @@ from pydantic import Field
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec
-from ..annotation import Annotation
-from ..cocofile import (
+from ..classes.dataset_yaml import CodecEntry, DatasetFile
+from ..entries.annotation import Annotation
+from ..entries.picture import Picture, Record, Written, copy_image, write_mask
+from ..entries.scan import Scan
+from ..layouts.coco import (
     CocoFile,
     ImageEntry,
     category_classes,
@@ -37,14 +40,11 @@ from ..cocofile import (
     looks_coco,
     open_all,
 )
-from ..cocowrite import ANNOTATIONS, category_id, image_path, record_of, write_files
-from ..documents import Document, annotation_files
-from ..images import image_size
-from ..lookup import Images
-from ..picture import Picture, Record, Written, copy_image, write_mask
-from ..rawmask import read_raw
-from ..scan import Scan
-from ..schema import CodecEntry, DatasetFile
+from ..layouts.coco_write import ANNOTATIONS, category_id, image_path, record_of, write_files
+from ..pixels.images import image_size
+from ..pixels.rawmask import read_raw
+from ..reading.documents import Document, annotation_files
+from ..reading.lookup import Images
 from ..shapes.drawing import Drawing, Shape
 from ..shapes.raster import Crop
 from ..shapes.segments import crops_of

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.errors import DataError
-from ..lookup import Images
-from ..scan import Entry, Scan, folders, image_files, split_name
-from ..schema import ClassEntry, CodecEntry, DatasetFile
+from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
+from ..entries.scan import Entry, Scan, split_name
+from ..entries.walk import folders, image_files
+from ..reading.lookup import Images
 
 _MAPS = "stuffthingmaps"
 _FOLDER = re.compile(r"(train|val|test)(2014|2017)")

@@ -6,7 +6,7 @@
 In masks of three channels the colour is the class, in masks of one the line of the table, from
 0 and without comments; a palette mask counts as one channel, and is refused where its colours
 say otherwise, as CVAT would go by these. The void of VOC (224,224,192; 255) is IGNORE, also as
-a line of the table. The lists and images lie as in VOC (`data/voc_layout.py`).
+a line of the table. The lists and images lie as in VOC (`data/layouts/voc.py`).
 Source: cvat 2.x, formats/mask.py; datumaro, plugins/data_formats/voc/format.py.
 """
 
@@ -22,18 +22,11 @@ from PIL import Image
 from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, DataError
 from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelSpec, Rgb
-from ..first_mask import FirstMask, first_mask
-from ..picture import Picture, Record, Written
-from ..scan import Scan
-from ..schema import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
-from ..voc_layout import (
-    PALETTE,
-    has_layout,
-    paired,
-    record_of,
-    write_image,
-    write_lists,
-)
+from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
+from ..entries.picture import Picture, Record, Written
+from ..entries.scan import Scan
+from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
+from ..reading.first_mask import FirstMask, first_mask
 
 HOLDS = frozenset({"ignored", "splits"})
 LABEL_MAP = "labelmap.txt"

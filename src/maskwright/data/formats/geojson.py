@@ -34,13 +34,22 @@ from ...core.atomic import write_json
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
-from ..annotation import NAMED, Annotation, shape_classes
-from ..documents import Document, Finite, checked, read_json
-from ..images import image_size
-from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image, num_moved
-from ..placement import Placement, read_placement, sidecars
-from ..scan import Entry, Scan, files_below, image_files, place_of, with_unlike_keys
-from ..schema import DatasetFile
+from ..classes.dataset_yaml import DatasetFile
+from ..entries.annotation import NAMED, Annotation, shape_classes
+from ..entries.picture import (
+    MOVED,
+    Picture,
+    Record,
+    Written,
+    codec_of_shapes,
+    copy_image,
+    num_moved,
+)
+from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ..entries.walk import files_below, image_files
+from ..georef.placement import Placement, read_placement, sidecars
+from ..pixels.images import image_size
+from ..reading.documents import Document, Finite, checked, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.outline import outlines
 from ..shapes.raster import Crop, Ring

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.errors import DataError
-from ..cityscapes_labels import ID_CODEC, id_classes
-from ..label_colors import FILE, read_label_colors
-from ..scan import Entry, Scan, folders, images_by_name, split_name, with_unlike_keys
-from ..schema import ClassEntry, CodecEntry, DatasetFile
+from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
+from ..entries.scan import Entry, Scan, split_name, with_unlike_keys
+from ..entries.walk import folders, images_by_name
+from ..layouts.cityscapes import ID_CODEC, id_classes
+from ..reading.label_colors import FILE, read_label_colors
 
 IMAGES, MASKS, INSTANCES = "image_2", "semantic", "instance"
 

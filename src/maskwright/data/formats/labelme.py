@@ -27,11 +27,9 @@ from ...core.atomic import write_json
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
-from ..annotation import NAMED, Annotation, shape_classes
-from ..documents import Document, Finite, Side, annotation_files, first_glimpse, read_json
-from ..images import image_size
-from ..lookup import Images
-from ..picture import (
+from ..classes.dataset_yaml import DatasetFile
+from ..entries.annotation import NAMED, Annotation, shape_classes
+from ..entries.picture import (
     MOVED,
     Picture,
     Record,
@@ -40,8 +38,17 @@ from ..picture import (
     copy_image,
     num_moved,
 )
-from ..scan import Entry, Scan, place_of
-from ..schema import DatasetFile
+from ..entries.scan import Entry, Scan, place_of
+from ..pixels.images import image_size
+from ..reading.documents import (
+    Document,
+    Finite,
+    Side,
+    annotation_files,
+    first_glimpse,
+    read_json,
+)
+from ..reading.lookup import Images
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, crop_of
 

@@ -21,12 +21,13 @@ from pydantic import Field
 
 from ...core.codec import UNDRAWN
 from ...core.errors import ConfigError, DataError
-from ..alternatives import Forms, form_of_all
-from ..annotation import Annotation
-from ..documents import Document, read_json
-from ..rawmask import read_raw
-from ..scan import Entry, Scan, folders, images_by_name, split_name
-from ..schema import Channel, ClassEntry, CodecEntry, DatasetFile
+from ..classes.dataset_yaml import Channel, ClassEntry, CodecEntry, DatasetFile
+from ..entries.annotation import Annotation
+from ..entries.scan import Entry, Scan, split_name
+from ..entries.walk import folders, images_by_name
+from ..pixels.rawmask import read_raw
+from ..reading.alternatives import Forms, form_of_all
+from ..reading.documents import Document, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.segments import crops_of
 

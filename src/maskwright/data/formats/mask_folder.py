@@ -17,9 +17,10 @@ from pathlib import Path
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
-from ..picture import Picture, Record, Written, copy_image, write_mask
-from ..scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, Scan, folders, image_files, split_name
-from ..schema import DatasetFile
+from ..classes.dataset_yaml import DatasetFile
+from ..entries.picture import Picture, Record, Written, copy_image, write_mask
+from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, Scan, split_name
+from ..entries.walk import folders, image_files
 
 MASK_FOLDERS = frozenset(
     {"annot", "annotation", "annotations", "annots", "ground_truth", "groundtruth", "gt"}

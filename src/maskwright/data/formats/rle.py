@@ -29,21 +29,13 @@ from numpy.typing import NDArray
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
-from ..annotation import NAMED, Annotation, shape_classes
-from ..documents import annotation_files
-from ..images import image_size
-from ..picture import Picture, Record, Written, codec_of_shapes, copy_image
-from ..scan import (
-    SPLITS,
-    UNSPLIT,
-    Entry,
-    Scan,
-    image_files,
-    place_of,
-    split_name,
-    with_unlike_keys,
-)
-from ..schema import DatasetFile
+from ..classes.dataset_yaml import DatasetFile
+from ..entries.annotation import NAMED, Annotation, shape_classes
+from ..entries.picture import Picture, Record, Written, codec_of_shapes, copy_image
+from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, place_of, split_name, with_unlike_keys
+from ..entries.walk import image_files
+from ..pixels.images import image_size
+from ..reading.documents import annotation_files
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop
 from ..shapes.runs import columns_of_crop, crop_of_columns

@@ -32,14 +32,22 @@ from ...core.atomic import write_json
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec, voc_palette
-from ..annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation, shape_classes
-from ..documents import Document, Finite, Side, annotation_files, glimpse, read_json
-from ..images import image_size
-from ..lookup import Images
-from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image, num_moved
-from ..pngmask import from_text, inflated, open_png
-from ..scan import Entry, Scan, place_of, with_unlike_keys
-from ..schema import ClassEntry, DatasetFile
+from ..classes.dataset_yaml import ClassEntry, DatasetFile
+from ..entries.annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation, shape_classes
+from ..entries.picture import (
+    MOVED,
+    Picture,
+    Record,
+    Written,
+    codec_of_shapes,
+    copy_image,
+    num_moved,
+)
+from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ..pixels.images import image_size
+from ..reading.documents import Document, Finite, Side, annotation_files, glimpse, read_json
+from ..reading.lookup import Images
+from ..reading.pngmask import from_text, inflated, open_png
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, crop_of
 

@@ -1,4 +1,4 @@
-"""Pascal VOC's segmentation: palette masks, 255 the void border (`data/voc_layout.py`).
+"""Pascal VOC's segmentation: palette masks, 255 the void border (`data/layouts/voc.py`).
 
 The raw value is the index, or VOC's colour of it where masks have three channels. A folder
 called VOC and a year has the 21 classes of Pascal VOC; class_names.txt, a name a line, is the
@@ -14,18 +14,11 @@ from pathlib import Path
 from ...core.codec import LabelCodec
 from ...core.errors import ConfigError
 from ...core.labels import IGNORE, MAX_CLASSES, LabelSpec, voc_palette
-from ..first_mask import first_mask
-from ..picture import Picture, Record, Written, write_mask
-from ..scan import Scan
-from ..schema import ClassEntry, CodecEntry, DatasetFile
-from ..voc_layout import (
-    PALETTE,
-    has_layout,
-    paired,
-    record_of,
-    write_image,
-    write_lists,
-)
+from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
+from ..entries.picture import Picture, Record, Written, write_mask
+from ..entries.scan import Scan
+from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
+from ..reading.first_mask import first_mask
 
 HOLDS = frozenset({"ignored", "splits"})
 CLASS_NAMES = "class_names.txt"

@@ -36,12 +36,13 @@ from ...core.codec import UNDRAWN, LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ...core.yamlfile import read_yaml
-from ..annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation
-from ..documents import MAX_BYTES, Document, checked
-from ..images import image_size
-from ..picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image
-from ..scan import Entry, Scan, files_below, folders, image_files, place_of, with_unlike_keys
-from ..schema import FILE_NAME, ClassEntry, DatasetFile
+from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
+from ..entries.annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation
+from ..entries.picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image
+from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ..entries.walk import files_below, folders, image_files
+from ..pixels.images import image_size
+from ..reading.documents import MAX_BYTES, Document, checked
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, Ring, fill, num_different, united
 

@@ -261,3 +261,27 @@ def _fill_pillow(ring: Ring, size_HW: tuple[int, int]) -> Crop:
     ImageDraw.Draw(canvas).polygon([*corners, *corners[:1]], outline=1, fill=1)
     inside = canvas.crop((left, 0, right + 1, bottom - top + 1))
     return Crop(top, left, np.array(inside, np.bool_))
+
+
+def fill_ellipse(
+    center: tuple[float, float],
+    axes: tuple[float, float],
+    turn_deg: float,
+    size_HW: tuple[int, int],
+) -> Crop:
+    """The pixels of an ellipse, cut at the image's border.
+
+    `center` and `axes` are (x, y), the axes half the ellipse; it is turned clockwise.
+    Source: CVAT, formats/transformations.py, EllipsesToMasks.
+    """
+    middle, half = [round(value) for value in center], [round(value) for value in axes]
+    reach = max(half) + 2
+    left, top = (max(middle[axis] - reach, 0) for axis in (0, 1))
+    right, bottom = (min(middle[axis] + reach + 1, size_HW[1 - axis]) for axis in (0, 1))
+    if right <= left or bottom <= top:
+        return Crop(0, 0, np.zeros((0, 0), np.bool_))
+    canvas = np.zeros((bottom - top, right - left), np.uint8)
+    shifted = (middle[0] - left, middle[1] - top)
+    cv2.ellipse(canvas, shifted, (half[0], half[1]), turn_deg, 0, 360, 1, thickness=-1)
+    crop = crop_of(canvas.view(np.bool_))
+    return Crop(crop.top + top, crop.left + left, crop.inside_hw)

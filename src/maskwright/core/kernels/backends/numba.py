@@ -1,0 +1,327 @@
+"""Inner loops compiled by numba: eight pixels or 64 bits a step, without the interpreter lock.
+
+One thread works on one image; callers share images out. Compiled code is kept on disk where
+there is a folder to keep it in, so that only the first run of an installation compiles.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba  # noqa: TID253  this file is only imported where numba is installed
+import numpy as np
+from numpy.typing import NDArray
+
+from ...labels import LabelMap
+from ..lattice import Lattice
+from . import numpy as in_numpy
+from ._bits import widths_px
+
+outside_band = in_numpy.outside_band  # nothing to gain: whole words already
+_F = TypeVar("_F", bound=Callable[..., Any])
+_ONES = np.uint64(0x0101010101010101)
+_BYTE = np.uint64(255)
+_EIGHT = np.uint64(8)
+_STRIP_ROWS = 128
+_TILE_WORDS = 4
+_LANES = 4
+"""Numbers in a register, known when compiling: a loop of unknown length takes twice as long."""
+
+_BLOCK_POINTS = 1024
+_HALF = np.float32(0.5)
+
+
+def _compiled(function: _F) -> _F:
+    try:
+        return cast("_F", numba.njit(nogil=True, cache=True)(function))
+    except RuntimeError:  # nowhere to keep it: a read-only installation without a home folder
+        return cast("_F", numba.njit(nogil=True)(function))
+
+
+def pair_counts(truth_HW: LabelMap, predicted_HW: LabelMap) -> NDArray[np.int64]:
+    """See `core.kernels.kernel.Kernel`."""
+    truth = np.ascontiguousarray(truth_HW).reshape(-1)
+    predicted = np.ascontiguousarray(predicted_HW).reshape(-1)
+    num_words = truth.size // 8
+    counts = np.zeros((256, 256), np.int64)
+    _count_words(_words(truth, num_words), _words(predicted, num_words), counts)
+    _count_pixels(truth[8 * num_words :], predicted[8 * num_words :], counts)
+    return counts
+
+
+def _words(pixels: LabelMap, num_words: int) -> NDArray[np.uint64]:
+    words = pixels[: 8 * num_words].view(np.uint64)
+    return words if words.flags.aligned else words.copy()
+
+
+@_compiled
+def _count_words(
+    truth: NDArray[np.uint64], predicted: NDArray[np.uint64], counts: NDArray[np.int64]
+) -> None:
+    """Add eight pixels a word, and a run of equal words at once."""
+    run = 0
+    for i in range(truth.size):
+        run += 1
+        a, b = truth[i], predicted[i]
+        if i + 1 < truth.size and truth[i + 1] == a and predicted[i + 1] == b:
+            continue
+        if a == (a & _BYTE) * _ONES and b == (b & _BYTE) * _ONES:
+            counts[a & _BYTE, b & _BYTE] += 8 * run
+        else:
+            for _ in range(8):
+                counts[a & _BYTE, b & _BYTE] += run
+                a >>= _EIGHT
+                b >>= _EIGHT
+        run = 0
+
+
+@_compiled
+def _count_pixels(truth: LabelMap, predicted: LabelMap, counts: NDArray[np.int64]) -> None:
+    for i in range(truth.size):
+        counts[truth[i], predicted[i]] += 1
+
+
+def near_counts(
+    truth_HW: LabelMap, predicted_HW: LabelMap, *, num_classes: int, reach_px: int
+) -> NDArray[np.int64]:
+    """See `core.kernels.kernel.Kernel`."""
+    maps = np.stack((truth_HW, predicted_HW))
+    counts_4C = np.zeros((4, num_classes), np.int64)
+    if maps.size:
+        _count_near(maps, np.array(widths_px(reach_px)), counts_4C)
+    return counts_4C
+
+
+@_compiled
+def _count_near(
+    maps_2HW: NDArray[np.uint8], widths: NDArray[np.int64], counts_4C: NDArray[np.int64]
+) -> None:
+    """Strip by strip, so that the planes of all classes stay small and in the cache."""
+    height, width = maps_2HW.shape[1:]
+    num_classes, reach = counts_4C.shape[1], widths.size - 1
+    strip = max(_STRIP_ROWS, 4 * reach)
+    margin = reach // 64 + 1
+    num_words = (width + 63) // 64 + 2 * margin
+    num_rows = min(strip, height) + 2 * reach
+    planes = np.zeros((2, num_classes, num_rows, num_words), np.uint64)
+    seen = np.zeros((2, num_classes), np.bool_)
+    room = np.zeros((3, num_rows * (_TILE_WORDS + 2 * margin)), np.uint64)
+    for top in range(0, height, strip):
+        bottom = min(top + strip, height)
+        for side in range(2):
+            for y in range(max(top - reach, 0), min(bottom + reach, height)):
+                lines = planes[side, :, y - top + reach, margin:]
+                _draw_row(maps_2HW[side], y, lines, seen[side])
+        rows = reach, reach + bottom - top
+        for index in range(num_classes):
+            for side in range(2):
+                mine, other = planes[side, index], planes[1 - side, index]
+                if seen[side, index]:
+                    num, num_near = _near_in_strip(mine, other, rows, widths, room)
+                    counts_4C[2 * side, index] += num
+                    counts_4C[2 * side + 1, index] += num_near
+            for side in range(2):
+                if seen[side, index]:
+                    planes[side, index] = 0
+                    seen[side, index] = False
+
+
+@_compiled
+def _near_in_strip(
+    mine: NDArray[np.uint64],
+    other: NDArray[np.uint64],
+    rows: tuple[int, int],
+    widths: NDArray[np.int64],
+    room: NDArray[np.uint64],
+) -> tuple[np.int64, np.int64]:
+    """Bits set in the rows of `mine`, and those of them near one of `other`; tile by tile."""
+    margin, num, num_near = (widths.size - 1) // 64 + 1, np.int64(0), np.int64(0)
+    for left in range(0, mine.shape[1] - 2 * margin, _TILE_WORDS):
+        words = left, min(left + _TILE_WORDS, mine.shape[1] - 2 * margin)
+        used = _used_rows(mine, rows, (words[0] + margin, words[1] + margin))
+        if used[0] < used[1]:
+            found = _near_in_tile(mine, other, (used, words), widths, room)
+            num, num_near = num + found[0], num_near + found[1]
+    return num, num_near
+
+
+@_compiled
+def _used_rows(
+    plane: NDArray[np.uint64], rows: tuple[int, int], words: tuple[int, int]
+) -> tuple[int, int]:
+    """First row and last (excluded) with a bit set, of the given rows and words."""
+    first, last = rows[1], rows[0]
+    for row in range(rows[0], rows[1]):
+        some = np.uint64(0)
+        for word in range(words[0], words[1]):
+            some |= plane[row, word]
+        if some:
+            first, last = min(first, row), row + 1
+    return first, last
+
+
+@_compiled
+def _draw_row(
+    labels_HW: NDArray[np.uint8],
+    y: int,
+    lines: NDArray[np.uint64],
+    seen: NDArray[np.bool_],
+) -> None:
+    """Set the bits of the boundary pixels of row `y` in the lines of the classes they bound."""
+    height, width = labels_HW.shape
+    here, below = labels_HW[y], labels_HW[min(y + 1, height - 1)]
+    mixed = np.zeros((width + 7) // 8 * 8, np.uint8)
+    groups = mixed.view(np.uint64)
+    for x in range(width - 1):
+        mixed[x] = (here[x] != here[x + 1]) | (here[x] != below[x]) | (here[x] != below[x + 1])
+    mixed[width - 1] = here[width - 1] != below[width - 1]
+    for group in range(groups.size):
+        if groups[group] == 0:
+            continue
+        word = group // 8
+        for x in range(8 * group, 8 * group + 8):
+            if mixed[x]:
+                right = min(x + 1, width - 1)
+                bit = np.uint64(1) << np.uint64(x % 64)
+                for index in (here[x], here[right], below[x], below[right]):
+                    if index < lines.shape[0]:
+                        lines[index, word] |= bit
+                        seen[index] = True
+
+
+@_compiled
+def _near_in_tile(
+    mine: NDArray[np.uint64],
+    other: NDArray[np.uint64],
+    tile: tuple[tuple[int, int], tuple[int, int]],
+    widths: NDArray[np.int64],
+    room: NDArray[np.uint64],
+) -> tuple[np.int64, np.int64]:
+    """Bits set in a tile (rows, words) of `mine`, and those of them near one of `other`.
+
+    What surrounds the tile as far as the reach is cut out and laid in one line, row after row.
+    A bit that moves past the end of a row stays in the margin, as wide as the reach.
+    """
+    (top, bottom), (left, right) = tile
+    reach, margin = widths.size - 1, (widths.size - 1) // 64 + 1
+    num_rows, num_words = bottom - top, right - left + 2 * margin
+    wide, wider = room[:2, : (num_rows + 2 * reach) * num_words]
+    for row in range(num_rows + 2 * reach):
+        source = other[top - reach + row, left : left + num_words]
+        wide[row * num_words : (row + 1) * num_words] = source
+    near = room[2, : num_rows * num_words]
+    near[:] = 0
+    width = 0
+    for row in range(reach, -1, -1):
+        while width < widths[row]:
+            step = min(widths[row] - width, 2 * width + 1, 63)
+            _widen(wide, step, wider)
+            wide, wider = wider, wide
+            width += step
+        above, below = (reach - row) * num_words, (reach + row) * num_words
+        _merge(near, wide[above : above + near.size], wide[below : below + near.size])
+    num, num_near = np.int64(0), np.int64(0)
+    for row in range(num_rows):
+        line = mine[top + row, left + margin :]
+        found = near[row * num_words + margin :]
+        for i in range(num_words - 2 * margin):
+            num += _popcount(line[i])
+            num_near += _popcount(line[i] & found[i])
+    return num, num_near
+
+
+@_compiled
+def _merge(into: NDArray[np.uint64], one: NDArray[np.uint64], two: NDArray[np.uint64]) -> None:
+    for i in range(into.size):
+        into[i] |= one[i] | two[i]
+
+
+@_compiled
+def _widen(line: NDArray[np.uint64], step_px: int, out: NDArray[np.uint64]) -> None:
+    """Each bit, and those `step_px` (1..63) to either side; the first and last word stay."""
+    step, rest = np.uint64(step_px), np.uint64(64 - step_px)
+    out[0], out[-1] = line[0], line[-1]
+    for i in range(1, line.size - 1):
+        moved = (line[i] << step) | (line[i] >> step)
+        out[i] = line[i] | moved | (line[i - 1] >> rest) | (line[i + 1] << rest)
+
+
+@_compiled
+def _popcount(word: np.uint64) -> np.int64:
+    """Bits that are 1: sums of 2, 4, 8 bits side by side, then of the bytes."""
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    pairs = np.uint64(0x3333333333333333)
+    word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * _ONES) >> np.uint64(56))
+
+
+def blurred(planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
+    """See `core.kernels.kernel.Kernel`; `_LANES` planes go through the lattice side by side."""
+    for first in range(0, len(planes_KN), _LANES):
+        _blur(planes_KN[first : first + _LANES], lattice)
+
+
+@_compiled
+def _blur(planes_LN: NDArray[np.float32], lattice: Lattice) -> None:
+    """Points in blocks, whose values are turned so that those of one point lie together."""
+    here_ML = np.zeros((lattice.before_AM.shape[1], _LANES), np.float32)
+    there_ML = np.zeros_like(here_ML)
+    values_BL = np.zeros((_BLOCK_POINTS, _LANES), np.float32)
+    num_points = planes_LN.shape[1]
+    for start in range(0, num_points, _BLOCK_POINTS):
+        stop = min(start + _BLOCK_POINTS, num_points)
+        for lane in range(planes_LN.shape[0]):
+            values_BL[: stop - start, lane] = planes_LN[lane, start:stop]
+        _splat(values_BL, lattice, (start, stop), here_ML)
+    for direction in range(lattice.before_AM.shape[0]):
+        sides = lattice.before_AM[direction], lattice.after_AM[direction]
+        _spread(here_ML, sides, there_ML)
+        here_ML, there_ML = there_ML, here_ML
+    for start in range(0, num_points, _BLOCK_POINTS):
+        stop = min(start + _BLOCK_POINTS, num_points)
+        _slice(here_ML, lattice, (start, stop), values_BL)
+        for lane in range(planes_LN.shape[0]):
+            planes_LN[lane, start:stop] = values_BL[: stop - start, lane]
+
+
+@_compiled
+def _splat(
+    values_BL: NDArray[np.float32],
+    lattice: Lattice,
+    points: tuple[int, int],
+    sums_ML: NDArray[np.float32],
+) -> None:
+    for n in range(points[0], points[1]):
+        for a in range(lattice.vertex_AN.shape[0]):
+            m, weight = np.uint64(lattice.vertex_AN[a, n]), lattice.weight_AN[a, n]
+            for lane in range(_LANES):
+                sums_ML[m, lane] += weight * values_BL[n - points[0], lane]
+
+
+@_compiled
+def _spread(
+    here_ML: NDArray[np.float32],
+    sides: tuple[NDArray[np.int32], NDArray[np.int32]],
+    there_ML: NDArray[np.float32],
+) -> None:
+    for m in range(here_ML.shape[0] - 1):
+        before, after = np.uint64(sides[0][m]), np.uint64(sides[1][m])
+        for lane in range(_LANES):
+            both = (here_ML[before, lane] + here_ML[after, lane]) * _HALF
+            there_ML[m, lane] = here_ML[m, lane] + both
+
+
+@_compiled
+def _slice(
+    sums_ML: NDArray[np.float32],
+    lattice: Lattice,
+    points: tuple[int, int],
+    values_BL: NDArray[np.float32],
+) -> None:
+    for n in range(points[0], points[1]):
+        row = n - points[0]
+        values_BL[row] = 0
+        for a in range(lattice.vertex_AN.shape[0]):
+            m, weight = np.uint64(lattice.vertex_AN[a, n]), lattice.weight_AN[a, n]
+            for lane in range(_LANES):
+                values_BL[row, lane] += weight * sums_ML[m, lane]

@@ -1,0 +1,1 @@
+"""Check a dataset: find what spoils training, with files, counts and fix."""

@@ -1,0 +1,97 @@
+"""How far annotators agree: pixels in dispute, and of each two of them Cohen's kappa and Dice.
+
+A pixel counts where at least two annotators gave it a class, for two of them where both did.
+It is in dispute where they are not all of one mind. A class that neither of two ever said has
+no Dice, and two who both said one class only have no kappa: NaN here, null in JSON.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.confusion import Confusion
+from ...core.labels import IGNORE
+from ...core.scores import cohens_kappa, dice
+from ..entries.scan import Entry
+from .findings import Findings
+
+LOW_KAPPA = 0.6
+"""Landis and Koch 1977: up to here agreement is moderate or less."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Annotators:
+    """What each drew and how far they agree, counted over all images.
+
+    `disputed_N` is the share of each image's pixels in dispute.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    disputed_N: NDArray[np.float64]
+    masks: Counter[str] = field(default_factory=Counter)
+    images: Counter[tuple[str, str]] = field(default_factory=Counter)
+    pairs: dict[tuple[str, str], Confusion] = field(default_factory=dict)
+    shared_px: int = 0
+    disputed_px: int = 0
+
+    def add(self, row: int, votes_AHW: NDArray[np.uint8]) -> None:
+        """Count one image."""
+        valid_AHW = votes_AHW != IGNORE
+        highest_HW = np.where(valid_AHW, votes_AHW, 0).max(axis=0)
+        shared_HW = valid_AHW.sum(axis=0) > 1
+        shared = int(shared_HW.sum())
+        disputed = int((shared_HW & (votes_AHW.min(axis=0) != highest_HW)).sum())
+        self.shared_px += shared
+        self.disputed_px += disputed
+        self.disputed_N[row] = disputed / max(shared, 1)
+        votes = dict(zip(self.names, votes_AHW, strict=True))
+        self.masks.update(name for name in votes if (votes[name] != IGNORE).any())
+        for one, other in combinations(self.names, 2):
+            both_HW = np.where(votes[other] == IGNORE, np.uint8(IGNORE), votes[one])
+            found = Confusion.of(both_HW, votes[other], len(self.classes))
+            if found.num_pixels:
+                so_far = self.pairs.get((one, other), Confusion.zero(len(self.classes)))
+                self.pairs[one, other] = so_far + found
+                self.images[one, other] += 1
+
+    def tell(self, entries: tuple[Entry, ...], findings: Findings) -> None:
+        """Add the images in dispute, worst first, and annotators who see different things."""
+        order = np.argsort(-self.disputed_N, kind="stable")
+        for row in order[self.disputed_N[order] > 0].tolist():
+            share = f"{100 * self.disputed_N[row]:.3g} % of the pixels"
+            findings.add("disputed-image", entries[row].image, share)
+        for pair, confusion in self.pairs.items():
+            kappa = float(cohens_kappa(confusion))
+            if kappa < LOW_KAPPA:
+                findings.add("low-agreement", " and ".join(pair), f"kappa {kappa:.3f}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Shares, and a list with one object for each two annotators with a pixel in common."""
+        total = sum(self.pairs.values(), start=Confusion.zero(len(self.classes)))
+        return {
+            "masks": {name: self.masks[name] for name in self.names},
+            "shared_pixels": self.shared_px,
+            "disputed_pixels": self.disputed_px,
+            "dice": self._dice(total),
+            "pairs": [
+                {
+                    "annotators": list(pair),
+                    "images": self.images[pair],
+                    "kappa": _number(cohens_kappa(confusion)),
+                    "dice": self._dice(confusion),
+                }
+                for pair, confusion in self.pairs.items()
+            ],
+        }
+
+    def _dice(self, confusion: Confusion) -> dict[str, float | None]:
+        return dict(zip(self.classes, map(_number, dice(confusion)), strict=True))
+
+
+def _number(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,293 @@
+"""`check`: everything in a folder of data that would harm training, found in one pass.
+
+It streams: what is kept of an image is its name, its size, sixteen bytes of its looks and the
+share of its pixels on which annotators disagree.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.codec import LabelCodec
+from ...core.errors import DataError
+from ...core.labels import IGNORE, LabelSpec
+from ...core.progress import Progress, silent
+from ..classes.infer import infer_codec
+from ..entries.scan import UNSPLIT, Entry
+from ..opening import splitfile
+from ..opening.locate import Found, locate
+from ..opening.resolve import (
+    hints_of,
+    resolve_codec,
+    resolve_splits,
+    survey_labels,
+    write_inferred,
+)
+from ..reading.archive import unpacked
+from .annotators import Annotators
+from .duplicates import Looks, find_duplicates
+from .findings import Finding, Findings
+from .inspection import Counts, Inspection
+from .leftovers import alike, gaps
+from .text import render
+
+SCHEMA_VERSION = 1
+_SPREAD = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What was found. `counts` holds pixels and images of each class by split.
+
+    `sizes_HW` are the smallest, the median and the largest image by area; None where none
+    could be read. `spec` is None where mask values could not be understood, `annotators` where
+    there are no several ones.
+    """
+
+    root: Path
+    splits: dict[str, int]
+    spec: LabelSpec | None
+    counts: dict[str, Counts]
+    sizes_HW: tuple[tuple[int, int], ...] | None
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    annotators: Annotators | None = None
+
+    @property
+    def num_images(self) -> int:
+        """Images, labelled or not."""
+        return sum(self.splits.values())
+
+    @property
+    def harmful(self) -> bool:
+        """Whether a finding would harm training."""
+        return any(finding.kind.severity == "error" for finding in self.findings)
+
+    def classes(self) -> list[dict[str, Any]]:
+        """One object a class: name, color, pixel share of all that is labelled, images."""
+        if self.spec is None:
+            return []
+        zero = np.zeros(len(self.spec), np.int64)
+        pixels_C = sum((c.pixels_C for c in self.counts.values()), start=zero)
+        images_C = sum((c.images_C for c in self.counts.values()), start=zero)
+        labelled = max(int(pixels_C.sum()), 1)
+        return [
+            {
+                "name": c.name,
+                "color": list(c.color),
+                "pixels": int(pixels_C[i]),
+                "share": float(pixels_C[i] / labelled),
+                "images": int(images_C[i]),
+                "images_by_split": {s: int(n.images_C[i]) for s, n in self.counts.items()},
+            }
+            for i, c in enumerate(self.spec)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The audit as one JSON object."""
+        names = ("min", "median", "max")
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "dataset": str(self.root),
+            "harmful": self.harmful,
+            "images": self.num_images,
+            "splits": self.splits,
+            "sizes_HW": dict(zip(names, map(list, self.sizes_HW or ()), strict=False)),
+            "classes": self.classes(),
+            "ignored_pixels": sum(c.ignored for c in self.counts.values()),
+            "findings": [finding.to_json() for finding in self.findings],
+            "notes": list(self.notes),
+            "annotators": None if self.annotators is None else self.annotators.to_json(),
+        }
+
+    def to_text(self) -> str:
+        """The audit for people: a head, a table of classes, and the findings with fixes."""
+        return render(self.to_json())
+
+
+def audit(path: str | Path, progress: Progress = silent) -> Audit:
+    """Look at every file of the data at `path`, a folder, its dataset.yaml or an archive.
+
+    Raises:
+        DataError: There is nothing to look at: no such folder, no images, no masks.
+        ConfigError: dataset.yaml or classes.txt is wrong.
+    """
+    with unpacked(Path(path)) as folder:
+        found = _audit(folder, progress)
+        return found if folder == Path(path) else replace(found, root=Path(path))
+
+
+def _audit(path: Path, progress: Progress) -> Audit:
+    found = locate(path)
+    findings = Findings(found.root)
+    codec, label_notes = _codec(found, findings, progress)
+    entries, split_notes = _entries(found, codec, findings, progress)
+    _check_pairs(found, entries, findings)
+    inspection = _inspected(found, entries, codec, findings, progress)
+    _check_images(inspection, entries, findings)
+    _check_classes(inspection, {e.split for e in entries}, findings)
+    if codec is not None:
+        _check_names(codec, findings, stated=found.scan.states_labels)
+    skipped = find_duplicates(entries, inspection.looks, findings, progress)
+    notes = (*found.scan.notes, *label_notes, *split_notes, *([skipped] if skipped else []))
+    return Audit(
+        root=found.root,
+        splits=dict(Counter(e.split for e in entries)),
+        spec=None if codec is None else codec.spec,
+        counts=inspection.counts,
+        sizes_HW=_sizes(inspection.sizes_N2),
+        findings=findings.ordered(),
+        notes=notes,
+        annotators=inspection.annotators,
+    )
+
+
+def _inspected(
+    found: Found,
+    entries: tuple[Entry, ...],
+    codec: LabelCodec | None,
+    findings: Findings,
+    progress: Progress,
+) -> Inspection:
+    inspection = Inspection(
+        codec, findings, Looks.of(len(entries)), np.zeros((len(entries), 2), np.int32)
+    )
+    names = found.document.annotators or ()
+    if codec is not None and len(names) > 1:
+        inspection.annotators = Annotators(
+            names=names, classes=codec.spec.names, disputed_N=np.zeros(len(entries))
+        )
+    for row, entry in progress(
+        enumerate(entries), total=len(entries), what="checking images and masks"
+    ):
+        inspection.look(row, entry)
+    if inspection.annotators is not None:
+        inspection.annotators.tell(entries, findings)
+    return inspection
+
+
+def _codec(
+    found: Found, findings: Findings, progress: Progress
+) -> tuple[LabelCodec | None, tuple[str, ...]]:
+    """The codec, inferred from the masks that can be read; None, and a finding, if unclear."""
+    if found.document.classes or found.scan.states_labels:
+        return resolve_codec(found, progress)
+    hints = hints_of(found)
+    survey = survey_labels(found, hints, progress)
+    try:
+        codec, notes = infer_codec(survey, hints)
+    except DataError as error:
+        findings.add("unclear-labels", found.root, str(error).removeprefix(f"{found.root}: "))
+        return None, ()
+    if survey.num_unreadable:
+        return codec, notes
+    return codec, (*notes, write_inferred(found, codec, notes))
+
+
+def _entries(
+    found: Found, codec: LabelCodec | None, findings: Findings, progress: Progress
+) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """The entries in their splits; without splits where those cannot be made."""
+    file = found.beside(splitfile.FILE_NAME)
+    if codec is None:
+        return found.scan.entries, ()
+    try:
+        return resolve_splits(found, codec, progress, save=False)
+    except DataError as error:
+        if file.exists():
+            findings.add("stale-splits", file, str(error).removeprefix(f"{file}: "))
+        return found.scan.entries, ()
+
+
+def _check_pairs(found: Found, entries: tuple[Entry, ...], findings: Findings) -> None:
+    labelled = {e.split for e in found.scan.entries if e.labels is not None}
+    for split in sorted({e.split for e in found.scan.entries} - labelled):
+        findings.add("unlabelled-split", split)
+    for entry in found.scan.entries:
+        if entry.labels is None and entry.split in labelled:
+            findings.add("missing-mask", entry.image)
+    for path in found.scan.lone_masks:
+        findings.add("missing-image", path)
+    first: dict[str, Entry] = {}
+    splits_of_group: dict[str, str] = {}
+    told: set[str] = set()
+    for entry in entries:
+        twin = first.setdefault(entry.key, entry)
+        if twin is not entry:
+            findings.add(
+                "same-key", entry.image, f"{entry.key!r} is {findings.short(twin.image)}"
+            )
+        split = splits_of_group.setdefault(entry.group, entry.split)
+        if split != entry.split and twin is entry and entry.group not in told:
+            told.add(entry.group)
+            findings.add("group-across-splits", entry.group, f"{split} and {entry.split}")
+    if len(entries) < 2:
+        findings.add("too-few-images", entries[0].image)
+    if UNSPLIT not in {e.split for e in entries} and "train" not in {e.split for e in entries}:
+        findings.add("no-train", "train")
+
+
+def _check_images(
+    inspection: Inspection, entries: tuple[Entry, ...], findings: Findings
+) -> None:
+    kinds = inspection.num_of_kind
+    if len(kinds) > 1:
+        most = max(kinds, key=lambda kind: kinds[kind])
+        for kind in kinds:
+            for path in inspection.kinds[kind] if kind != most else ():
+                detail = f"{kind[0]} channels of {kind[1]}, most have {most[0]} of {most[1]}"
+                findings.add("mixed-images", path, detail)
+    areas_N = inspection.sizes_N2.astype(np.int64).prod(axis=1)
+    read = np.flatnonzero(areas_N)
+    if read.size:
+        smallest = areas_N[read].min()
+        for row in read[areas_N[read] > _SPREAD * smallest].tolist():
+            height, width = inspection.sizes_N2[row].tolist()
+            findings.add("resolution-spread", entries[row].image, f"{height} x {width} (H x W)")
+
+
+def _check_names(codec: LabelCodec, findings: Findings, *, stated: bool) -> None:
+    """Names of classes, or labels of different classes, that are alike; values left out."""
+    class_of = {name: name for name in codec.spec.names}
+    for raw, index in codec.raw_to_index.items() if codec.pixels == "name" else ():
+        class_of.setdefault(codec.show(raw), codec.spec.names[index])
+    for names in alike(class_of):
+        if len({class_of[name] for name in names}) > 1:
+            findings.add("alike-names", names[0], f"like {', '.join(map(repr, names[1:]))}")
+    missing = gaps(raw for raw in {*codec.raw_to_index, *codec.ignored} if raw < IGNORE)
+    if codec.pixels == "index" and not stated and missing:
+        listed = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+        findings.add("value-gaps", "masks", listed)
+
+
+def _check_classes(inspection: Inspection, splits: set[str], findings: Findings) -> None:
+    codec, counts = inspection.codec, inspection.counts
+    if codec is None or not counts:
+        return
+    present_SC = {split: c.images_C > 0 for split, c in counts.items()}
+    present_C = np.any(list(present_SC.values()), axis=0)
+    if present_C.sum() == 1:
+        findings.add("one-class", codec.spec.names[int(present_C.argmax())])
+    nowhere = np.zeros_like(present_C)
+    train_C = present_SC.get("train", nowhere if "train" in splits else ~nowhere)
+    val_C = present_SC.get("val", nowhere if "val" in splits else ~nowhere)
+    for index, name in enumerate(codec.spec.names):
+        if not present_C[index]:
+            findings.add("absent-class", name)
+        elif not train_C[index]:
+            findings.add("class-not-in-train", name)
+        elif not val_C[index]:
+            findings.add("class-not-in-val", name)
+
+
+def _sizes(sizes_N2: NDArray[np.int32]) -> tuple[tuple[int, int], ...] | None:
+    read_N2 = sizes_N2[sizes_N2.any(axis=1)]
+    if not len(read_N2):
+        return None
+    order = np.argsort(read_N2.astype(np.int64).prod(axis=1), kind="stable")
+    rows = read_N2[order[[0, len(order) // 2, -1]]].tolist()
+    return tuple((height, width) for height, width in rows)

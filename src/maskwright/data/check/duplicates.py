@@ -1,0 +1,146 @@
+"""The same picture twice: by equal pixels, or by a hash of what it looks like.
+
+Sixteen bytes are kept of each image: a digest of its pixels, and a perceptual hash (the signs
+of the lowest 8 x 8 cosine coefficients of a 32 x 32 thumbnail, against their median; Zauner
+2010, section 3.2.1). Pairs with hashes at most `_MAX_BITS` apart are read again and compared
+as thumbnails: the difference, relative to the contrast, tells a copy in another encoding (under
+0.06; JPEG at quality 50 of photographs: 0.00 to 0.05) from a similar picture (under 0.25;
+frames of a video at 15 Hz: 0.07 to 0.3) from chance (above; other photographs of one object:
+0.36 and more).
+"""
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.progress import Progress
+from ..entries.scan import Entry
+from ..pixels.images import read_image
+from .findings import Findings
+
+_MAX_BITS = 8
+_COPY = 0.06
+_SIMILAR = 0.25
+_MAX_COMPARED = 400
+_BLOCK = 512
+_NUM_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
+
+
+@dataclass(slots=True)
+class Looks:
+    """What is kept of N images; `seen_N` is False where one could not be read."""
+
+    digest_N: NDArray[np.uint64]
+    hash_N: NDArray[np.uint64]
+    seen_N: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, num_images: int) -> "Looks":
+        """Room for `num_images`."""
+        numbers = np.zeros(num_images, np.uint64)
+        return cls(numbers, numbers.copy(), np.zeros(num_images, np.bool_))
+
+    def add(self, row: int, image_HWC: NDArray[Any]) -> None:
+        """Keep sixteen bytes of one image."""
+        pixels = hashlib.blake2b(np.ascontiguousarray(image_HWC).data, digest_size=8)
+        pixels.update(repr(image_HWC.shape).encode())
+        self.digest_N[row] = int.from_bytes(pixels.digest(), "big")
+        self.hash_N[row] = perceptual_hash(image_HWC)
+        self.seen_N[row] = True
+
+
+def perceptual_hash(image_HWC: NDArray[Any]) -> int:
+    """64 bits that differ little between pictures that look alike."""
+    waves = cv2.dct(_thumbnail(image_HWC))[:8, :8].ravel()
+    bits = waves > np.median(waves[1:])
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def find_duplicates(
+    entries: Sequence[Entry], looks: Looks, findings: Findings, progress: Progress
+) -> str:
+    """Add what is there twice to `findings`; returns a note where not all was compared."""
+    twins = _add_equal(entries, looks, findings)
+    rows = np.flatnonzero(looks.seen_N & ~twins)
+    candidates = _Candidates(rows, [entry.split for entry in entries])
+    compared = heapq.nsmallest(_MAX_COMPARED, candidates.of(looks.hash_N[rows], progress))
+    thumbnail = lru_cache(2 * _MAX_COMPARED)(lambda path: _thumbnail(read_image(path)))
+    told: set[int] = set()
+    for _, _, a, b in progress(compared, total=len(compared), what="comparing look-alikes"):
+        if b in told:
+            continue
+        difference = _difference(thumbnail(entries[a].image), thumbnail(entries[b].image))
+        if difference <= _SIMILAR:
+            told.add(b)
+            _add_similar(entries[a], entries[b], difference, findings)
+    left = candidates.num_found - len(compared)
+    return f"{left} more pairs of images with similar hashes were not compared" if left else ""
+
+
+def _add_equal(entries: Sequence[Entry], looks: Looks, findings: Findings) -> NDArray[np.bool_]:
+    """Report equal images; marks all but the first of each set."""
+    twins = np.zeros(len(entries), np.bool_)
+    rows_of: dict[int, int] = {}
+    for row in np.flatnonzero(looks.seen_N).tolist():
+        first = rows_of.setdefault(int(looks.digest_N[row]), row)
+        if first == row:
+            continue
+        twins[row] = True
+        one, other = entries[first], entries[row]
+        code = "duplicate" if one.split == other.split else "duplicate-across-splits"
+        findings.add(code, other.image, f"equal to {findings.short(one.image)}")
+    return twins
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """Pairs with hashes at most `_MAX_BITS` apart, one at a time: there may be very many."""
+
+    rows: NDArray[np.int64]
+    splits: list[str]
+    num_found: int = 0
+
+    def of(
+        self, hash_N: NDArray[np.uint64], progress: Progress
+    ) -> Iterator[tuple[bool, int, int, int]]:
+        """(same split, bits apart, row, later row): the smallest matter most."""
+        starts = range(0, len(hash_N), _BLOCK)
+        for start in progress(starts, total=len(starts), what="comparing hashes"):
+            for other in range(start, len(hash_N), _BLOCK):
+                mine, theirs = hash_N[start : start + _BLOCK], hash_N[other : other + _BLOCK]
+                apart = mine[:, None] ^ theirs[None]
+                bits = _NUM_BITS[apart.view(np.uint16)].reshape(*apart.shape, 4).sum(axis=2)
+                for a, b in np.argwhere(bits <= _MAX_BITS):
+                    if start + a < other + b:
+                        self.num_found += 1
+                        one, two = int(self.rows[start + a]), int(self.rows[other + b])
+                        yield self.splits[one] == self.splits[two], int(bits[a, b]), one, two
+
+
+def _add_similar(one: Entry, other: Entry, difference: float, findings: Findings) -> None:
+    code = "near-duplicate"
+    if one.split != other.split:
+        code = "copy-across-splits" if difference <= _COPY else "similar-across-splits"
+    detail = f"like {findings.short(one.image)} (difference {difference:.2f} of the contrast)"
+    findings.add(code, other.image, detail)
+
+
+def _difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Root mean square difference of two thumbnails over the contrast of the first."""
+    return float(np.sqrt(np.square(first - second).mean()) / (first.std() + 1))
+
+
+def _thumbnail(image_HWC: NDArray[Any]) -> NDArray[np.float32]:
+    """32 x 32 mean of the channels."""
+    small = cv2.resize(image_HWC, (32, 32), interpolation=cv2.INTER_AREA)
+    grey: NDArray[np.float32] = small.reshape(32, 32, -1)[..., :3].mean(
+        axis=2, dtype=np.float32
+    )
+    return grey

@@ -1,0 +1,231 @@
+"""Looking at every image and mask of a folder once, one at a time.
+
+Kept of an image: sixteen bytes of its looks, eight of its size and eight of how far annotators
+agree on it. Masks are counted by class and split, then forgotten; of several annotators, what
+most say is counted.
+"""
+
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.codec import LabelCodec
+from ...core.errors import DataError
+from ...core.labels import IGNORE
+from ..classes.survey import count_values
+from ..entries.annotation import Annotation, Labels, file_of, read_labels
+from ..entries.scan import Entry
+from ..entries.votes import majority
+from ..pixels.images import orientation, read_image
+from ..pixels.rawmask import is_lossy, read_raw_as_stored
+from ..shapes.drawing import Drawing
+from .annotators import Annotators
+from .duplicates import Looks
+from .findings import Findings
+from .leftovers import find_leftovers, num_outside
+
+_BLURRED_RATIO = 0.25
+_MIN_BORDERS = 16
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of one split: pixels and images of each class, and ignored pixels."""
+
+    pixels_C: NDArray[np.int64]
+    images_C: NDArray[np.int64]
+    ignored: int = 0
+
+
+@dataclass(slots=True)
+class Inspection:
+    """Looks at entries; `codec` is None where mask values could not be understood.
+
+    `annotators` is None where there are no several ones, or no codec.
+    """
+
+    codec: LabelCodec | None
+    findings: Findings
+    looks: Looks
+    sizes_N2: NDArray[np.int32]
+    annotators: Annotators | None = None
+    counts: dict[str, Counts] = field(default_factory=dict)
+    kinds: dict[tuple[int, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
+    num_of_kind: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+
+    def look(self, row: int, entry: Entry) -> None:
+        """Read one image and its masks, and add what is wrong with them."""
+        self._look_at_image(row, entry)
+        size = tuple(self.sizes_N2[row].tolist())
+        raw: dict[Labels, NDArray[np.integer]] = {}
+        pixels: dict[int, int] | None = None
+        for labels in entry.masks:
+            raw_HW = self._read_labels(entry, labels)
+            if raw_HW is not None:
+                raw[labels] = raw_HW
+                if any(size) and raw_HW.shape != size:
+                    self._add_mismatch(entry, labels, raw_HW.shape, size)
+                pixels = self._look_at_values(entry, labels, raw_HW)
+                self._look_at_leftovers(entry, labels, raw_HW)
+        if self.annotators is not None and any(size):
+            votes_AHW = self._votes(entry, raw, size)
+            self.annotators.add(row, votes_AHW)
+            pixels = dict(zip(*count_values(majority(votes_AHW)), strict=True))
+        if pixels is not None:
+            self._count(entry.split, pixels)
+
+    def _votes(
+        self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]
+    ) -> NDArray[np.uint8]:
+        """Of masks without a fault; the others, and those not drawn, are IGNORE."""
+        votes_AHW = np.full((len(entry.votes), *size), IGNORE, np.uint8)
+        for vote_HW, labels in zip(votes_AHW, entry.votes, strict=True):
+            raw_HW = None if labels is None else raw.get(labels)
+            if raw_HW is not None and raw_HW.shape == size and self.codec is not None:
+                with suppress(DataError):  # told as unlisted values
+                    vote_HW[:] = self.codec.decode(raw_HW, where=str(labels))
+        return votes_AHW
+
+    def _look_at_image(self, row: int, entry: Entry) -> None:
+        try:
+            image_HWC = read_image(entry.image)
+        except DataError as error:
+            self.findings.add("unreadable-image", entry.image, _reason(error, entry.image))
+            return
+        self.looks.add(row, image_HWC)
+        self.sizes_N2[row] = image_HWC.shape[:2]
+        kind = image_HWC.shape[2], str(image_HWC.dtype)
+        self.num_of_kind[kind] += 1
+        if len(self.kinds[kind]) < 10:
+            self.kinds[kind].append(entry.image)
+
+    def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
+        """Raw values; None, and a finding, where they cannot be read."""
+        shown = _shown(entry, labels)
+        if isinstance(labels, Path) and is_lossy(labels):
+            self.findings.add("lossy-mask", labels)
+        try:
+            if isinstance(labels, Annotation) and self.codec is not None:
+                drawing = labels.read()
+                painted_HW = labels.paint(drawing, self.codec)
+                self._look_at_drawing(shown, drawing)
+                return painted_HW
+            if self.codec is not None:
+                return read_labels(labels, self.codec)
+            return read_raw_as_stored(file_of(labels))[1]
+        except DataError as error:
+            self.findings.add("unreadable-mask", shown, str(error).removeprefix(f"{labels}: "))
+            return None
+
+    def _add_mismatch(
+        self, entry: Entry, labels: Labels, mask: tuple[int, ...], image: tuple[int, ...]
+    ) -> None:
+        detail = f"mask is {mask[0]} x {mask[1]}, image is {image[0]} x {image[1]} (H x W)"
+        if mask == image[::-1] and orientation(entry.image) >= 5:
+            detail += "; it fits the image as stored, which EXIF turns by a quarter"
+        self.findings.add("size-mismatch", _shown(entry, labels), detail)
+
+    def _look_at_values(
+        self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
+    ) -> dict[int, int]:
+        """Pixels of each class index, and of IGNORE; unlisted values are in none."""
+        path = _shown(entry, labels)
+        stored = isinstance(labels, Path) and not is_lossy(labels)
+        if stored and blurred_ratio(raw_HW) > _BLURRED_RATIO:
+            self.findings.add("antialiased-mask", path)
+        if self.codec is None:
+            return {}
+        table = dict(self.codec.raw_to_index) | dict.fromkeys(self.codec.ignored, IGNORE)
+        pixels: dict[int, int] = defaultdict(int)
+        strange = []
+        for value, number in zip(*count_values(raw_HW), strict=True):
+            if value in table:
+                pixels[table[value]] += number
+            else:
+                strange.append(f"{self.codec.show(value)} ({number} px)")
+        if strange:
+            more = f" and {len(strange) - 8} more values" if len(strange) > 8 else ""
+            self.findings.add("unlisted-values", path, ", ".join(strange[:8]) + more)
+        classes = pixels.keys() - {IGNORE}
+        if not classes and not strange:
+            self.findings.add("empty-mask", path)
+        elif len(classes) == 1:
+            self.findings.add("one-class-mask", path, self.codec.spec.names[max(classes)])
+        return pixels
+
+    def _look_at_drawing(self, path: Path, drawing: Drawing) -> None:
+        number, reach_px = num_outside(drawing)
+        if number:
+            self.findings.add(
+                "outside-image", path, f"{number} shapes, up to {reach_px:.4g} px"
+            )
+        skipped = ", ".join(f"{n} {what}" for what, n in drawing.skipped.items() if n)
+        if skipped:
+            self.findings.add("no-region", path, skipped)
+
+    def _look_at_leftovers(
+        self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
+    ) -> None:
+        if self.codec is None:
+            return
+        path = _shown(entry, labels)
+        with suppress(DataError):  # told as unlisted values
+            labels_HW = self.codec.decode(raw_HW, where=str(labels))
+            ignored = float(np.mean(labels_HW == IGNORE))
+            if 0.5 < ignored < 1:
+                self.findings.add("mostly-ignored", path, f"{100 * ignored:.3g} %")
+            names = dict(enumerate(self.codec.spec.names)) | {IGNORE: "(ignored)"}
+            for code, counts in find_leftovers(labels_HW).by_code():
+                listed = [f"{names[i]} {number}" for i, number in counts.most_common(4)]
+                self.findings.add(code, path, ", ".join(listed))
+
+    def _count(self, split: str, pixels: dict[int, int]) -> None:
+        if self.codec is None:
+            return
+        pixels_C = np.zeros(len(self.codec.spec), np.int64)
+        for index, number in pixels.items():
+            if index != IGNORE:
+                pixels_C[index] = number
+        counts = self.counts.setdefault(
+            split, Counts(np.zeros_like(pixels_C), np.zeros_like(pixels_C))
+        )
+        counts.pixels_C += pixels_C
+        counts.images_C += pixels_C > 0
+        counts.ignored += pixels.get(IGNORE, 0)
+
+
+def blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
+    """Share of borders, 0..1, that pass through a value between those of their two sides.
+
+    A blend of two packed colours lies between them too: its first channel that differs does.
+    Across a hard border between raw values at least 2 apart no pixel lies between; a smoothed
+    one has one or more. A class drawn one pixel wide looks the same, but is rare.
+    """
+    through = hard = 0
+    for lines in (raw_HW, raw_HW.T):
+        wide = lines.astype(np.int32)
+        before, middle, after = wide[:, :-2], wide[:, 1:-1], wide[:, 2:]
+        far = np.abs(after - before) >= 2
+        inside = (middle != before) & (middle != after)
+        between = inside & ((before < middle) == (middle < after))
+        through += int((far & between).sum())
+        hard += int((far & ~inside).sum())
+    total = (
+        through + hard / 2
+    )  # a hard border is met twice: with it after and before the middle
+    return through / total if total >= _MIN_BORDERS else 0.0
+
+
+def _shown(entry: Entry, labels: Labels) -> Path:
+    """The file to name: the image, where one file holds the labels of many."""
+    if isinstance(labels, Annotation):
+        return entry.image if labels.place else labels.file
+    return labels
+
+
+def _reason(error: DataError, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,109 @@
+"""What annotators leave behind: specks, pin holes, gaps between shapes, names written twice.
+
+A region is all pixels of one class that hang together, corners counted. Up to `SPECK_PX` pixels
+it is a speck, or a pin hole where one class lies all around it. A strip nowhere wider than one
+pixel, of a class (or IGNORE) that is broad elsewhere in the image, is a gap between shapes that
+were meant to touch.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.labels import LabelMap
+from ..shapes.drawing import Drawing
+
+SPECK_PX = 4
+_MOST_LOOKED_AT = 1000
+"""Tiny regions of a class whose surroundings are looked at; of more, all others are specks."""
+
+_TWO, _THREE = np.ones((2, 2), np.uint8), np.ones((3, 3), np.uint8)
+
+
+@dataclass(slots=True)
+class Leftovers:
+    """Of one class map: specks and pin holes (regions) and gaps (pixels), by class index."""
+
+    specks: Counter[int] = field(default_factory=Counter)
+    pin_holes: Counter[int] = field(default_factory=Counter)
+    gap_px: Counter[int] = field(default_factory=Counter)
+
+    def by_code(self) -> Iterator[tuple[str, Counter[int]]]:
+        """The codes of findings with what there is under each."""
+        for code, counts in (
+            ("specks", self.specks),
+            ("pin-holes", self.pin_holes),
+            ("gaps", self.gap_px),
+        ):
+            if counts:
+                yield code, counts
+
+
+def find_leftovers(labels_HW: LabelMap) -> Leftovers:
+    """Look at every region of a class map."""
+    found = Leftovers()
+    for index in np.unique(labels_HW).tolist():
+        _look(labels_HW, index, found)
+    return found
+
+
+def _look(labels_HW: LabelMap, index: int, found: Leftovers) -> None:
+    inside_HW = (labels_HW == index).view(np.uint8)
+    _, region_HW, stats, _ = cv2.connectedComponentsWithStats(inside_HW, connectivity=8)
+    area_R = stats[:, cv2.CC_STAT_AREA]
+    tiny = np.flatnonzero(area_R[1:] <= SPECK_PX) + 1
+    holes = sum(_in_one_class(labels_HW, stats[r], index) for r in tiny[:_MOST_LOOKED_AT])
+    found.pin_holes += Counter({index: holes})
+    found.specks += Counter({index: len(tiny) - holes})
+    if cv2.erode(inside_HW, _THREE, borderValue=0).any():
+        thick_HW = cv2.erode(inside_HW, _TWO, borderValue=0) > 0
+        thick = np.zeros(len(stats), np.bool_)
+        thick[region_HW[thick_HW]] = True
+        thin = ~thick & (area_R > SPECK_PX)
+        found.gap_px += Counter({index: int(area_R[1:][thin[1:]].sum())})
+
+
+def _in_one_class(labels_HW: LabelMap, stat: NDArray[np.int32], index: int) -> bool:
+    """Whether all pixels around the box of a region, none at the border, are of one class."""
+    left, top, width, height = stat[:4].tolist()
+    bottom, right = top + height, left + width
+    if not (top and left and bottom < labels_HW.shape[0] and right < labels_HW.shape[1]):
+        return False
+    around = labels_HW[top - 1 : bottom + 1, left - 1 : right + 1]
+    others = np.unique(around[around != index])
+    return len(others) == 1 and bool((around != index)[[0, -1]].all())
+
+
+def num_outside(drawing: Drawing) -> tuple[int, float]:
+    """Shapes that reach more than a pixel past the image, and how far the farthest does."""
+    height, width = drawing.size_HW
+    reaches = [
+        max((_past(ring, width, height) for ring in shape.rings if len(ring)), default=0)
+        for shape in drawing.shapes
+    ]
+    return sum(reach > 1 for reach in reaches), max(reaches, default=0.0)
+
+
+def _past(ring: NDArray[np.float64], width: int, height: int) -> float:
+    low, high = ring.min(axis=0), ring.max(axis=0)
+    return float(max(-low[0], -low[1], high[0] - width, high[1] - height, 0.0))
+
+
+def alike(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Names that differ only in case, spacing or signs: `traffic light`, `Traffic_Light`."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        bare = re.sub(r"[\W_]+", "", name.casefold())
+        groups.setdefault(bare, []).append(name)
+    return (tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def gaps(values: Iterable[int]) -> list[int]:
+    """Whole numbers from 0 to the largest of `values` that are not among them."""
+    there = set(values)
+    return [value for value in range(max(there, default=0)) if value not in there]

@@ -1,0 +1,1 @@
+"""Classes of a dataset: dataset.yaml, class lists, mappings, and how classes are inferred."""

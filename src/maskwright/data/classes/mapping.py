@@ -1,0 +1,123 @@
+"""Other classes for a data set: merged, renamed, reordered or ignored, by a mapping file.
+
+    classes:
+      - {name: vehicle, from: [car, truck], color: [0, 0, 142], kind: thing}
+      - {name: road}                      # from: [road]
+    ignored: [void]
+
+The classes are those listed, in that order. Every class there was must be named once, under
+`from` or `ignored`: what a mapping forgets is refused, not ignored.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from ...core.codec import LabelCodec
+from ...core.errors import ConfigError, UnknownNameError
+from ...core.labels import IGNORE, ClassDef, LabelMap, LabelSpec
+from ...core.yamlfile import read_yaml
+from .dataset_yaml import Channel, Strict
+
+
+class _Class(Strict):
+    name: str
+    of: tuple[str, ...] | None = Field(default=None, alias="from", min_length=1)
+    color: tuple[Channel, Channel, Channel] | None = None
+    kind: Literal["stuff", "thing"] | None = None
+
+
+class _File(Strict):
+    classes: tuple[_Class, ...] = Field(min_length=1)
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapping:
+    """`table` has the new class index of each old one, IGNORE elsewhere: 256 values."""
+
+    before: LabelSpec
+    after: LabelSpec
+    table: LabelMap
+
+    def codec(self, codec: LabelCodec) -> LabelCodec:
+        """The codec of the same files for the new classes."""
+        moved = {raw: int(self.table[old]) for raw, old in codec.raw_to_index.items()}
+        dropped = frozenset(raw for raw, new in moved.items() if new == IGNORE)
+        return replace(
+            codec,
+            spec=self.after,
+            raw_to_index={raw: new for raw, new in moved.items() if new != IGNORE},
+            ignored=codec.ignored | dropped,
+        )
+
+
+SHIPPED = Path(__file__).parent / "mappings"
+"""Mappings that come with maskwright: the conventions of well-known data sets."""
+
+
+def read_mapping(path: Path, spec: LabelSpec) -> Mapping:
+    """Read a mapping file for a data set of the classes `spec`.
+
+    `path` may be the name alone of a mapping that comes with maskwright (`SHIPPED`).
+
+    Raises:
+        ConfigError: Not of this form, a class that there is not, or one forgotten or twice.
+    """
+    if not path.suffix and not path.exists():
+        path = _shipped(path.name)
+    try:
+        found = _File.model_validate(read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the document"
+        raise ConfigError(f"{path}: {place}: {first['msg']}, got {first['input']!r}") from error
+    sources = [entry.of or (entry.name,) for entry in found.classes]
+    named = Counter([*found.ignored, *(name for names in sources for name in names)])
+    _refuse_gaps(named, spec, path)
+    table = np.full(256, IGNORE, np.uint8)
+    for index, names in enumerate(sources):
+        table[[spec.index(name) for name in names]] = index
+    try:
+        after = LabelSpec(
+            tuple(
+                _class(entry, spec.classes[spec.index(names[0])])
+                for entry, names in zip(found.classes, sources, strict=True)
+            )
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return Mapping(spec, after, table)
+
+
+def _shipped(name: str) -> Path:
+    known = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+    if name not in known:
+        raise UnknownNameError("mapping", name, known)
+    return SHIPPED / f"{name}.yaml"
+
+
+def _refuse_gaps(named: Counter[str], spec: LabelSpec, path: Path) -> None:
+    for name in named:
+        if name not in spec.names:
+            raise ConfigError(f"{path}: {UnknownNameError('class', name, spec.names)}")
+    twice = [name for name, count in named.items() if count > 1]
+    forgotten = [name for name in spec.names if name not in named]
+    if twice:
+        raise ConfigError(f"{path}: names {twice[0]!r} twice; a class goes to one place")
+    if forgotten:
+        raise ConfigError(
+            f"{path}: does not say what becomes of {', '.join(map(repr, forgotten))}; put each "
+            f"under 'from' of a class or under 'ignored'"
+        )
+
+
+def _class(entry: _Class, old: ClassDef) -> ClassDef:
+    """Colour and kind are those of the first class it is made from, where it says none."""
+    return ClassDef(
+        name=entry.name, color=entry.color or old.color, kind=entry.kind or old.kind
+    )

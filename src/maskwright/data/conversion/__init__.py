@@ -1,0 +1,1 @@
+"""Convert a dataset into another format, with an account of what was lost."""

@@ -1,0 +1,227 @@
+"""`convert`: a data set of one format written in another, one image in memory at a time.
+
+It is written into a folder beside the target, with a journal. What was broken off goes on
+where it stopped; at the end one rename puts the folder in its place. Images are copied byte by
+byte; a page of a file that holds several becomes a TIFF file of its own.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from ...core import parts
+from ...core.atomic import explained, write_json
+from ...core.codec import LabelCodec
+from ...core.errors import ConfigError, DataError, OutputError
+from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ...core.progress import Progress, silent
+from ..classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
+from ..classes.mapping import Mapping, read_mapping
+from ..dataset import Dataset, open_as_is, opened_as_is
+from ..entries.annotation import Annotation
+from ..entries.picture import Picture, background_of
+from ..entries.scan import UNSPLIT
+from ..opening import splitfile
+from ..opening.splitfile import split_file_of
+from ..pixels.images import SIGNED_OFFSET
+from ..pixels.pages import is_page
+from ..shapes.drawing import num_hidden
+from .account import Account, Agreement
+from .journal import Journal
+from .open_picture import open_picture
+
+FORMATS = "maskwright.data.formats"
+ACCOUNT = "conversion.json"
+
+
+def writers() -> tuple[str, ...]:
+    """Names of the formats that can be written."""
+    return tuple(n for n in parts.names(FORMATS) if hasattr(parts.load(FORMATS, n), "write"))
+
+
+def convert(
+    source: Dataset | Path | str,
+    target: Path | str,
+    *,
+    to: str,
+    classes: Path | None = None,
+    verify: bool = False,
+    progress: Progress = silent,
+) -> Account:
+    """Write the data set `source` (a folder, an archive of one, or opened) to `target` as `to`.
+
+    `classes` is a mapping file. `verify` reads the result back and counts
+    the pixels that differ.
+
+    Raises:
+        DataError: The source is not a data set, or an image of it is bad.
+        ConfigError: There is no such format, it cannot be written, or the mapping is wrong.
+        OutputError: `target` exists, or cannot be written.
+    """
+    if not isinstance(source, Dataset):
+        with opened_as_is(source, progress=progress) as dataset:
+            return convert(
+                dataset, target, to=to, classes=classes, verify=verify, progress=progress
+            )
+    target, part, dataset = Path(target), _writer(to), source
+    if target.exists():
+        raise OutputError(f"{target}: exists already; give a new folder or remove it")
+    mapping = None if classes is None else read_mapping(classes, dataset.spec)
+    work = _Conversion(dataset, part, mapping)
+    staging = target.with_name(f".{target.name}.partial")
+    with explained(target):
+        journal = Journal(staging, work.head)
+        work.write(journal, progress)
+        account = work.account(target, journal)
+        work.finish(journal)
+        if verify:
+            account.agreement = work.compare(staging, progress)
+        write_json(staging / ACCOUNT, account.to_json())
+        journal.end()
+        staging.rename(target)
+    return account
+
+
+def _writer(to: str) -> ModuleType:
+    part = parts.load(FORMATS, to)
+    if not hasattr(part, "write"):
+        raise ConfigError(
+            f"the format {to!r} can only be read; written can be {', '.join(writers())}"
+        )
+    return part
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    dataset: Dataset
+    part: ModuleType
+    mapping: Mapping | None
+
+    @cached_property
+    def codec(self) -> LabelCodec:
+        """Of the source, for the classes that are written."""
+        codec = self.dataset.codec
+        return codec if self.mapping is None else self.mapping.codec(codec)
+
+    @cached_property
+    def labelled(self) -> list[int]:
+        """Places of the images that are written."""
+        entries = self.dataset.entries
+        return [place for place, entry in enumerate(entries) if entry.labels is not None]
+
+    @property
+    def name(self) -> str:
+        """The format that is written."""
+        return self.part.__name__.rpartition(".")[2]
+
+    @property
+    def head(self) -> dict[str, object]:
+        """What tells this work from another."""
+        classes = self.codec.spec.to_json()
+        return {"source": self.dataset.fingerprint, "to": self.name, "classes": classes}
+
+    def write(self, journal: Journal, progress: Progress) -> None:
+        """The files of every image that is not done yet."""
+        for place in progress(self.labelled, total=len(self.labelled), what="converting"):
+            key = self.dataset.entries[place].key
+            if key in journal.done:
+                continue
+            picture = open_picture(self.dataset, place, self.mapping)
+            written = self.part.write(journal.folder, picture)
+            journal.add(
+                key,
+                record=written.record,
+                lost={**_not_held(picture, self.part.HOLDS), **written.lost},
+                before=_pixels(picture.before_HW, self.dataset.spec),
+                after=_pixels(picture.labels_HW, picture.spec),
+            )
+
+    def account(self, target: Path, journal: Journal) -> Account:
+        """What was done and what was lost, from the journal."""
+        entries = self.dataset.entries
+        shapes = (e.labels for e in entries if isinstance(e.labels, Annotation))
+        account = Account(
+            source=self.dataset.root,
+            target=target,
+            source_format=self.dataset.format,
+            target_format=self.name,
+            overlap=next((labels.overlap for labels in shapes), None),
+            notes=tuple(self._notes()),
+        )
+        for line in journal.lines():
+            account.add(line["key"], line["lost"])
+            account.before += Counter(line["before"])
+            account.after += Counter(line["after"])
+        return account
+
+    def _notes(self) -> Iterator[str]:
+        entries = self.dataset.entries
+        left_out = len(entries) - len(self.labelled)
+        if left_out:
+            yield f"{left_out} images without labels are left out"
+        pages = sum(is_page(entries[place].image) for place in self.labelled)
+        if pages:
+            yield (
+                f"{pages} pages of volumes are written as TIFF files of their own, as they are "
+                f"read: medical values that may be below 0 with {SIGNED_OFFSET:,} added"
+            )
+
+    def finish(self, journal: Journal) -> None:
+        """What is written once: lists, one file for all, dataset.yaml."""
+        spec = self.codec.spec
+        self.part.finish(journal.folder, spec, (line["record"] for line in journal.lines()))
+        codec: LabelCodec = self.part.codec_for(spec, background_of(self.codec))
+        document = DatasetFile(
+            format=self.name,
+            overlap="file" if codec.pixels == "name" else None,
+            source=str(self.dataset.root),
+        )
+        write_dataset_file(journal.folder / FILE_NAME, document, codec)
+        done = [self.dataset.entries[place] for place in self.labelled]
+        if "splits" not in self.part.HOLDS and {entry.split for entry in done} != {UNSPLIT}:
+            split_file_of(done).write(journal.folder / splitfile.FILE_NAME)
+
+    def compare(self, folder: Path, progress: Progress) -> Agreement:
+        """Read all back and count the pixels whose class is another."""
+        written = open_as_is(folder)
+        place_of = {entry.key: place for place, entry in enumerate(written.entries)}
+        agreement = Agreement()
+        for place in progress(self.labelled, total=len(self.labelled), what="reading back"):
+            key = self.dataset.entries[place].key
+            if key not in place_of:
+                raise DataError(f"{folder}: {key!r} was written and is not found again")
+            before_HW = open_picture(self.dataset, place, self.mapping).labels_HW
+            after_HW = written.labels(place_of[key])
+            agreement.add(key, before_HW.size, int(np.count_nonzero(before_HW != after_HW)))
+        return agreement
+
+
+def _not_held(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
+    """What the source has and the format has no place for."""
+    lost: dict[str, int] = {}
+    if isinstance(picture.entry.labels, Annotation):
+        drawing = picture.drawing
+        if "overlaps" not in holds:
+            lost["pixels of shapes below others"] = num_hidden(drawing, "file")
+        if "attributes" not in holds:
+            lost["attributes of shapes"] = sum(len(s.attributes) for s in drawing.shapes)
+        if "instances" not in holds:
+            lost["ids of instances"] = sum(s.instance is not None for s in drawing.shapes)
+        lost |= {f"{what}, which are no regions": n for what, n in drawing.skipped.items()}
+    if len(picture.entry.votes) > 1:
+        lost["masks of single annotators (what most say is written)"] = len(picture.entry.masks)
+    if "ignored" not in holds:
+        lost["ignored pixels"] = int(np.count_nonzero(picture.labels_HW == IGNORE))
+    return lost
+
+
+def _pixels(labels_HW: LabelMap, spec: LabelSpec) -> dict[str, int]:
+    """Pixels of each class that occurs, and of IGNORE as "(ignored)"."""
+    counts = np.bincount(labels_HW.ravel(), minlength=256).tolist()
+    found = {name: counts[index] for index, name in enumerate(spec.names)}
+    return {n: c for n, c in {**found, "(ignored)": counts[IGNORE]}.items() if c}

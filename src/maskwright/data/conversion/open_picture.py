@@ -1,0 +1,30 @@
+"""Open one labelled image of a dataset, to be written in another format."""
+
+from ...core.errors import DataError
+from ..classes.mapping import Mapping
+from ..dataset import Dataset
+from ..entries.picture import Picture, background_of
+from ..pixels.images import image_size
+
+
+def open_picture(dataset: Dataset, index: int, mapping: Mapping | None = None) -> Picture:
+    """The image at one place of a data set, in the classes of `mapping`.
+
+    Raises:
+        DataError: It has no labels, or they are of another size.
+    """
+    entry = dataset.entries[index]
+    labels_HW = dataset.labels(index)
+    if image_size(entry.image) != labels_HW.shape:
+        raise DataError(
+            f"{entry.image}: image is {image_size(entry.image)} (H, W), labels are "
+            f"{labels_HW.shape}; `maskwright check` lists all such"
+        )
+    codec = dataset.codec if mapping is None else mapping.codec(dataset.codec)
+    return Picture(
+        entry=entry,
+        codec=codec,
+        before_HW=labels_HW,
+        labels_HW=labels_HW if mapping is None else mapping.table[labels_HW],
+        background=background_of(codec),
+    )

@@ -1,0 +1,1 @@
+"""The images of a dataset and what belongs to each: labels, votes, shapes."""

@@ -1,0 +1,103 @@
+"""Annotation: the labels of one image as shapes in a tool's own file, where a mask would be."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.codec import UNDRAWN, LabelCodec
+from ...core.errors import DataError
+from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
+from ..pixels.rawmask import read_raw
+from ..shapes.drawing import Drawing, Overlap, paint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """Where the shapes of one image lie, and how they are read and laid over each other.
+
+    `place` names the image inside a file that holds many, "" in a file of its own. `read`
+    gives the Drawing anew on each call, so that only one is in memory.
+    """
+
+    file: Path
+    place: str = ""
+    overlap: Overlap
+    read: Callable[[], Drawing] = field(compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "read", partial(_told, self.read, self.file, str(self)))
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.place}" if self.place else str(self.file)
+
+    def paint(self, drawing: Drawing, codec: LabelCodec) -> NDArray[np.unsignedinteger]:
+        """H x W raw values of what was read: the numbers that `codec` gives to labels.
+
+        Raises:
+            DataError: A label is not in the codec.
+        """
+        counts: dict[str, int] = {}
+        for shape in drawing.shapes:
+            counts[shape.label] = counts.get(shape.label, 0) + 1
+        codec.refuse_unlisted(counts, where=str(self))
+        return paint(drawing, codec.number, self.overlap)
+
+
+def _told(read: Callable[[], Drawing], file: Path, where: str) -> Drawing:
+    """`read`, with the file named where a shape itself is wrong and does not know its file."""
+    try:
+        return read()
+    except DataError as error:
+        if str(file) in str(error):
+            raise
+        raise DataError(f"{where}: {error}") from error
+
+
+IGNORED = "__ignore__"
+"""The label of shapes that nobody learns from; Labelme's word."""
+
+BACKGROUND_NAMES = frozenset({"background", "_background_", "bg", "unlabeled", "unlabelled"})
+
+Labels = Path | Annotation
+"""Where the labels of one image lie: a mask file, or shapes."""
+
+
+def read_labels(labels: Labels, codec: LabelCodec) -> NDArray[np.integer]:
+    """H x W raw values, which `codec` decodes.
+
+    Raises:
+        DataError: Unreadable, of another kind than the codec, or with unlisted labels.
+    """
+    if isinstance(labels, Annotation):
+        return labels.paint(labels.read(), codec)
+    if codec.pixels == "name":
+        raise DataError(f"{labels}: a mask, where dataset.yaml says 'pixels: name' (shapes)")
+    return read_raw(labels, codec.pixels)
+
+
+def shape_classes(labels: Iterable[str], document: DatasetFile) -> tuple[ClassEntry, ...]:
+    """Classes of the labels that occur, by name; first what is undrawn, as the background.
+
+    `labels` is consumed only where dataset.yaml lists no classes: it costs a pass over all
+    annotation files.
+    """
+    if document.classes is not None:
+        return document.classes
+    names = sorted(set(labels) - {IGNORED})
+    known = [name for name in names if name.lower() in BACKGROUND_NAMES]
+    background = ClassEntry(name=known[0] if known else "background", raw=(UNDRAWN, *known))
+    rest = (ClassEntry(name=n, kind="thing", raw=(n,)) for n in names if n not in known)
+    return (background, *rest)
+
+
+NAMED = CodecEntry(pixels="name", ignored=(IGNORED,))
+"""The codec of shapes, where the files say no more."""
+
+
+def file_of(labels: Labels) -> Path:
+    """The file that holds them."""
+    return labels.file if isinstance(labels, Annotation) else labels

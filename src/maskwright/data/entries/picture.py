@@ -1,0 +1,189 @@
+"""Picture: one labelled image on its way into another format, as class map and as shapes."""
+
+import shutil
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...core.codec import UNDRAWN, LabelCodec
+from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ..pixels.images import read_image
+from ..pixels.pages import is_page
+from ..shapes.drawing import Drawing, Shape
+from ..shapes.raster import Crop, Raster, crop_of, fill, num_different
+from .annotation import BACKGROUND_NAMES, IGNORED, Annotation
+from .scan import Entry
+
+PAGE_SUFFIX = ".tif"
+"""Of the file that a page of a volume becomes."""
+
+Record = AnyMapping[str, Any]
+"""What `finish` must know of one image, as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a format's `write` did.
+
+    `record` is what its `finish` must know of the image; `lost` is how often something of the
+    image could not be held, by what it was.
+    """
+
+    record: Record = field(default_factory=dict)
+    lost: AnyMapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Picture:
+    """One image of a data set.
+
+    `background` is the class that is left undrawn in formats of shapes, None where all that
+    is undrawn is IGNORE. `before_HW` are the labels before a mapping of classes.
+    """
+
+    entry: Entry
+    codec: LabelCodec
+    before_HW: LabelMap
+    labels_HW: LabelMap
+    background: int | None
+
+    @property
+    def spec(self) -> LabelSpec:
+        """The classes."""
+        return self.codec.spec
+
+    @property
+    def size_HW(self) -> tuple[int, int]:  # noqa: N802 - names carry shape
+        """Rows and columns, oriented by EXIF."""
+        height, width = self.labels_HW.shape
+        return height, width
+
+    @property
+    def name(self) -> str:
+        """A file name for the image: its key with the suffix that it has; a page's is .tif."""
+        suffix = PAGE_SUFFIX if is_page(self.entry.image) else self.entry.image.suffix.lower()
+        return f"{self.entry.key}{suffix}"
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """Its shapes from the lowest to the one on top, labelled by the names of classes.
+
+        What nobody learns from is labelled `IGNORED`. The shapes are those that were drawn; of
+        a mask they are the connected regions of things, and all of a class of stuff as one.
+        """
+        if isinstance(self.entry.labels, Annotation):
+            labels = self.entry.labels
+            return labels.read().lowest_first(labels.overlap, self._class_of)
+        return Drawing(size_HW=self.size_HW, shapes=tuple(self._regions()))
+
+    def _class_of(self, label: str) -> str:
+        raw = self.codec.number(label)
+        if raw in self.codec.ignored:
+            return IGNORED
+        return self.spec.names[self.codec.raw_to_index[raw]]
+
+    def _regions(self) -> Iterator[Shape]:
+        for value in np.unique(self.labels_HW).tolist():
+            if value == self.background or (value == IGNORE and self.background is None):
+                continue
+            inside_HW = self.labels_HW == value
+            if value == IGNORE:
+                yield Shape(label=IGNORED, masks=(crop_of(inside_HW),))
+            elif self.spec.classes[value].kind == "thing":
+                yield from _things(inside_HW, self.spec.names[value])
+            else:
+                yield Shape(label=self.spec.names[value], masks=(crop_of(inside_HW),))
+
+
+def background_of(codec: LabelCodec) -> int | None:
+    """The class of pixels that nobody draws; None where those are IGNORE."""
+    if codec.pixels == "name":
+        raw = codec.number(UNDRAWN)
+        return codec.raw_to_index.get(raw)
+    names = [name.lower() for name in codec.spec.names]
+    return next((i for i, name in enumerate(names) if name in BACKGROUND_NAMES), None)
+
+
+def codec_of_shapes(spec: LabelSpec, background: int | None) -> LabelCodec:
+    """Labels are the names of classes: what the formats of shapes are written with."""
+    names = (*spec.names, UNDRAWN, IGNORED)
+    undrawn, ignored = len(spec), len(spec) + 1
+    raw_to_index = {index: index for index in range(len(spec))}
+    if background is not None:
+        raw_to_index[undrawn] = background
+    return LabelCodec(
+        spec=spec,
+        raw_to_index=raw_to_index,
+        ignored=frozenset({ignored} if background is not None else {undrawn, ignored}),
+        pixels="name",
+        names=names,
+    )
+
+
+def num_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
+    """Pixels that a polygon gains or loses where another tool fills it by its own rule."""
+    if raster == drawing.raster or not shape.rings:
+        return 0
+    before, after = (fill(shape.rings, drawing.size_HW, r) for r in (drawing.raster, raster))
+    return num_different(before, after)
+
+
+MOVED = "pixels at the borders of polygons, which the tool fills by another rule"
+"""What `num_moved` counts, in an account."""
+
+
+def copy_image(picture: Picture, path: Path) -> None:
+    """The image byte by byte, as the file `path`; a page as a TIFF file of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if is_page(picture.entry.image):
+        _write_page(picture.entry.image, path)
+    else:
+        shutil.copyfile(picture.entry.image, path)
+
+
+def _write_page(page: Path, path: Path) -> None:
+    """The pixels of one page, not packed, so that any reader of TIFF takes them."""
+    import tifffile
+
+    if path.suffix.lower() != PAGE_SUFFIX:
+        path = path.with_name(path.name + PAGE_SUFFIX)
+    image_HWC = read_image(page)
+    colored = image_HWC.shape[2] in (3, 4)
+    tifffile.imwrite(
+        path,
+        image_HWC if image_HWC.shape[2] > 1 else image_HWC[..., 0],
+        photometric="rgb" if colored else "minisblack",
+        planarconfig="contig" if image_HWC.shape[2] > 1 else None,
+        extrasamples=["unassalpha"] if image_HWC.shape[2] == 4 else None,
+    )
+
+
+def write_mask(
+    path: Path, raw_HW: NDArray[np.unsignedinteger], palette: NDArray[np.uint8] | None = None
+) -> None:
+    """A PNG of raw values, 8 or 16 bits; with a palette (256 x 3) a viewer shows colours."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(raw_HW)
+    if palette is not None:
+        image.putpalette(palette.tobytes())
+    image.save(path, "PNG")
+
+
+def _things(inside_HW: Any, label: str) -> Iterator[Shape]:
+    """The 8-connected regions, one a shape."""
+    crop = crop_of(inside_HW)
+    _, regions, stats, _ = cv2.connectedComponentsWithStats(
+        crop.inside_hw.astype(np.uint8), connectivity=8
+    )
+    for number, (left, top, width, height, _) in enumerate(stats.tolist()[1:], start=1):
+        inside = regions[top : top + height, left : left + width] == number
+        mask = Crop(crop.top + top, crop.left + left, inside)
+        yield Shape(label=label, masks=(mask,), instance=f"{label}-{number}")

@@ -1,0 +1,108 @@
+"""Scan: which files of a folder belong together, before any pixel is read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry
+from ..shapes.drawing import Overlap
+from .annotation import Labels
+
+UNSPLIT = ""
+"""The split of an entry whose folder does not say one."""
+
+SPLITS = frozenset({"train", "val", "test"})
+IMAGE_FOLDERS = frozenset(
+    {"image", "images", "img", "imgs", "input", "inputs", "jpegimages", "photos"}
+)
+_SPLIT_NAMES = {
+    "training": "train",
+    "valid": "val",
+    "validation": "val",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Where one Sample lies. `labels` is its mask file, None where it has none.
+
+    Where a data set lists annotators, `votes` holds the mask file of each, None where
+    one drew none, and `labels` is the first there is.
+    """
+
+    key: str
+    split: str
+    image: Path
+    labels: Labels | None
+    group: str
+    votes: tuple[Labels | None, ...] = ()
+
+    @property
+    def masks(self) -> tuple[Labels, ...]:
+        """All its mask files."""
+        return tuple(path for path in self.votes or (self.labels,) if path is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """Everything found in a folder; `entries` are sorted by split and key.
+
+    `lone_masks` are mask files without an image. `classes` and `codec` are what the layout
+    itself says of the labels, None where it says nothing; where `codec.pixels` is said, both
+    are complete and no mask is looked at. `overlap` is the rule where shapes are drawn.
+    `listing` says how to list a raw value in the layout's own table (`LabelCodec.listing`).
+    """
+
+    entries: tuple[Entry, ...]
+    lone_masks: tuple[Path, ...] = ()
+    classes: tuple[ClassEntry, ...] | None = None
+    codec: CodecEntry = NOT_SAID
+    overlap: Overlap | None = None
+    listing: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def states_labels(self) -> bool:
+        """Whether what raw values mean is said, not to be inferred."""
+        return self.classes is not None and self.codec.pixels is not None
+
+
+def split_name(folder: str) -> str:
+    """`validation` -> `val` and so on; other names stay as they are."""
+    return _SPLIT_NAMES.get(folder.lower(), folder)
+
+
+def place_of(relative: PurePath) -> tuple[str, str, str]:
+    """Split, key and group of an image, from its path below the folder of the data.
+
+    A folder named like a split is the split; one that only says that images are in it is
+    passed over; the others are the group, and the key holds them, joined by `__`.
+    """
+    named = [split_name(folder) for folder in relative.parts[:-1]]
+    split = next((name for name in named if name in SPLITS), UNSPLIT)
+    if split:
+        named.remove(split)
+    group = "__".join(name for name in named if name.lower() not in IMAGE_FOLDERS)
+    stem = relative.stem
+    key = f"{group}__{stem}" if group else stem
+    return split, key, group or key
+
+
+def with_unlike_keys(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Sorted by split and key, and with the split before every key where two splits share one.
+
+    For layouts in which two images of one name are two images, by their folders.
+    """
+    entries = list(entries)
+    splits: dict[str, set[str]] = {}
+    for entry in entries:
+        splits.setdefault(entry.key, set()).add(entry.split)
+    if any(len(found) > 1 for found in splits.values()):
+        entries = [_with_split(entry) if entry.split else entry for entry in entries]
+    return tuple(sorted(entries, key=lambda entry: (entry.split, entry.key)))
+
+
+def _with_split(entry: Entry) -> Entry:
+    key = f"{entry.split}__{entry.key}"
+    return replace(entry, key=key, group=key if entry.group == entry.key else entry.group)

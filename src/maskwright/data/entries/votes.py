@@ -1,0 +1,55 @@
+"""Masks of one image by several annotators: a vote of each for every pixel, and the majority.
+
+The majority is the class that most annotators say, of those who do not say IGNORE. A tie is
+IGNORE: those who know best do not agree there, so a score would reward a coin toss. Votes keep
+what a tie was between, and a loss may learn from that.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.codec import LabelCodec
+from ...core.errors import DataError
+from ...core.labels import IGNORE, LabelMap
+from .annotation import read_labels
+from .scan import Entry
+
+
+def read_votes(entry: Entry, codec: LabelCodec) -> NDArray[np.uint8]:
+    """LabelMaps (A, H, W) of all annotators of the data set; IGNORE where one drew none.
+
+    Raises:
+        DataError: No mask, one that is unreadable or has a value that is not in the codec, or
+            masks of different sizes.
+    """
+    if not entry.masks:
+        raise DataError(f"{entry.image}: has no mask")
+    maps = {
+        path: codec.decode(read_labels(path, codec), where=str(path)) for path in entry.masks
+    }
+    (first, first_HW), *others = maps.items()
+    for path, labels_HW in others:
+        if labels_HW.shape != first_HW.shape:
+            raise DataError(
+                f"{path}: mask is {labels_HW.shape} (H, W), {first} of the same image is "
+                f"{first_HW.shape}; save both at the size of the image"
+            )
+    nothing_HW = np.full_like(first_HW, IGNORE)
+    return np.stack(
+        [nothing_HW if path is None else maps[path] for path in entry.votes or (first,)]
+    )
+
+
+def majority(votes_AHW: NDArray[np.uint8]) -> LabelMap:
+    """What most annotators say; IGNORE where nobody says a class, or two classes lead."""
+    if len(votes_AHW) == 1:
+        only_HW: LabelMap = votes_AHW[0]
+        return only_HW
+    valid_AHW = votes_AHW != IGNORE
+    alike = [(votes_AHW == vote_HW).sum(axis=0, dtype=np.uint16) for vote_HW in votes_AHW]
+    backers_AHW = np.stack(alike) * valid_AHW
+    leading_AHW = valid_AHW & (backers_AHW == backers_AHW.max(axis=0))
+    lowest_HW = np.where(leading_AHW, votes_AHW, IGNORE).min(axis=0)
+    highest_HW = np.where(leading_AHW, votes_AHW, 0).max(axis=0)
+    labels_HW: LabelMap = np.where(lowest_HW == highest_HW, lowest_HW, np.uint8(IGNORE))
+    return labels_HW

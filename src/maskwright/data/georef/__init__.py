@@ -1,0 +1,1 @@
+"""Read where an image lies on the ground: GeoTIFF tags and world files."""

@@ -1,0 +1,63 @@
+"""World files: six lines (A, D, B, E, C, F) beside an image, with the system in a .prj file.
+
+C and F are the centre of the top left pixel. The .prj file is well-known text.
+"""
+
+import re
+from pathlib import Path
+
+from ...core.errors import DataError
+from .geotags import Affine
+
+_EPSG = re.compile(r'(?:AUTHORITY|ID)\s*\[\s*"EPSG"\s*,\s*"?(\d+)"?\s*\]\s*\]\s*$')
+"""The code at the end of well-known text: that of the whole system."""
+
+
+def epsg_of(text: str) -> int | None:
+    """The code of the system that well-known text describes, where it says it."""
+    found = _EPSG.search(text)
+    return int(found[1]) if found else None
+
+
+def world_file_of(path: Path) -> Path | None:
+    """The world file beside an image, say `a.pgw` or `a.wld` for `a.png`; None without."""
+    suffix = path.suffix
+    names = {f".{suffix[1]}{suffix[-1]}w", f"{suffix}w", ".wld"}
+    found = [path.with_suffix(name) for name in sorted(names)]
+    found = [p for near in found for p in (near, near.with_suffix(near.suffix.upper()))]
+    return next((p for p in found if p.is_file()), None)
+
+
+def read_affine(file: Path) -> Affine:
+    """From the outer corner of the top left pixel on; the file says its centre.
+
+    Raises:
+        DataError: It does not hold six numbers.
+    """
+    words = read_text(file).split()
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError as error:
+        raise DataError(f"{file}: a world file has six numbers; {error}") from error
+    if len(numbers) != 6:
+        raise DataError(f"{file}: a world file has six numbers, got {len(numbers)}")
+    a, d, b, e, c, f = numbers
+    return a, b, c - (a + b) / 2, d, e, f - (d + e) / 2
+
+
+def read_well_known_text(path: Path) -> str:
+    """The .prj file beside an image; "" without."""
+    file = path.with_suffix(".prj")
+    return read_text(file) if file.is_file() else ""
+
+
+def read_text(file: Path) -> str:
+    """A small text file.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read ({error})") from error

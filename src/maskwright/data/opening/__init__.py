@@ -1,0 +1,1 @@
+"""Open a folder: find its format, classes and splits."""

@@ -1,0 +1,109 @@
+"""From a path to a Scan: which folder, which dataset.yaml, which format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core import parts
+from ...core.errors import ConfigError, DataError
+from ..classes.dataset_yaml import FILE_NAME, DatasetFile, read_dataset_file
+from ..entries.scan import Entry, Scan
+
+_FORMATS = "maskwright.data.formats"
+_FALLBACK = "mask_folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A folder of data: its dataset.yaml (`file`, which need not exist) and what it holds."""
+
+    root: Path
+    file: Path
+    document: DatasetFile
+    scan: Scan
+
+    def beside(self, name: str) -> Path:
+        """A file beside dataset.yaml."""
+        return self.file.parent / name
+
+
+def locate(path: Path, *, form: str | None = None) -> Found:
+    """Find and scan the data at `path`, a folder or its dataset.yaml; reads no pixels.
+
+    `form` is the format where the caller knows it.
+
+    Raises:
+        DataError: Nothing there, or nothing that a format recognises.
+        ConfigError: dataset.yaml is wrong or names an unknown format.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; give a folder or its {FILE_NAME}")
+    file = path / FILE_NAME if path.is_dir() else path
+    if file.suffix not in {".yaml", ".yml"}:
+        raise DataError(f"{path}: neither a folder nor a {FILE_NAME}")
+    document = read_dataset_file(file) if file.exists() else DatasetFile()
+    root = file.parent / document.root if document.root else file.parent
+    if not any(root.iterdir() if root.is_dir() else ()):
+        raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
+    name = form or document.format or _recognised(root)
+    part = parts.load(_FORMATS, name)
+    _refuse_unread_keys(file, document, getattr(part, "READS", frozenset()), name)
+    scan: Scan = part.scan(root, document)
+    _refuse_unread_annotators(file, document, scan, name)
+    document = document.model_copy(update={"format": name})
+    return Found(root=root, file=file, document=document, scan=scan)
+
+
+def _refuse_unread_keys(
+    file: Path, document: DatasetFile, read: frozenset[str], name: str
+) -> None:
+    """Refuse what dataset.yaml says to other formats than the one that it is read as."""
+    for key in ("label_key", "runs"):
+        if getattr(document, key) is not None and key not in read:
+            raise ConfigError(f"{file}: the format {name} does not read {key!r}; remove it")
+
+
+def _refuse_unread_annotators(file: Path, document: DatasetFile, scan: Scan, name: str) -> None:
+    """Refuse annotators in a format that knows of none."""
+    num_annotators = len(document.annotators or ())
+    if any(len(entry.votes) != num_annotators for entry in scan.entries):
+        raise ConfigError(
+            f"{file}: the format {name} reads one mask an image and no 'annotators'; write "
+            f"'format: {_FALLBACK}' and the folder of 'images'"
+        )
+
+
+def _recognised(root: Path) -> str:
+    names = parts.names(_FORMATS)
+    others = [n for n in names if n != _FALLBACK and parts.load(_FORMATS, n).recognises(root)]
+    if len(others) > 1:
+        raise DataError(
+            f"{root}: could be {' or '.join(others)}; say which, with 'format: {others[0]}' in "
+            f"{FILE_NAME} or `--from {others[0]}`"
+        )
+    return others[0] if others else _FALLBACK
+
+
+def refuse_gaps(found: Found) -> None:
+    """Refuse images without masks, where others of their split have some, and doubled keys.
+
+    Raises:
+        DataError: Naming the first file, how many there are, and the fix.
+    """
+    entries = found.scan.entries
+    labelled = {entry.split for entry in entries if entry.labels is not None}
+    gaps = [e for e in entries if e.labels is None and e.split in labelled]
+    if gaps or not labelled:
+        gaps = gaps or list(entries)
+        more = f" and {len(gaps) - 1} other images have" if len(gaps) > 1 else " has"
+        raise DataError(
+            f"{gaps[0].image}{more} no mask; add the masks under the same names, "
+            f"or move the images out of {found.root}"
+        )
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        twin = first.setdefault(entry.key, entry)
+        if twin is not entry:
+            raise DataError(
+                f"{entry.image}: the key {entry.key!r} is also that of {twin.image}; keys are "
+                f"unique over all splits: rename one, or remove it if it is the same image"
+            )

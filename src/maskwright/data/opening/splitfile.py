@@ -1,0 +1,140 @@
+"""splits.json: which key is in which split, saved and hashed.
+
+It lies beside dataset.yaml and takes precedence over the names of folders.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from ...core.atomic import write_json
+from ...core.errors import ConfigError, DataError
+from ..entries.scan import Entry
+
+FILE_NAME = "splits.json"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitFile:
+    """Keys by split, and how they were drawn; `group` is a regular expression or None."""
+
+    splits: dict[str, tuple[str, ...]]
+    val: float
+    test: float
+    seed: int
+    group: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Of the keys in every split; changes whenever one image changes sides."""
+        text = json.dumps({s: sorted(k) for s, k in self.splits.items()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """What splits.json holds."""
+        return {
+            "version": _VERSION,
+            "val": self.val,
+            "test": self.test,
+            "group": self.group,
+            "seed": self.seed,
+            "splits": {split: list(keys) for split, keys in self.splits.items()},
+            "sha256": self.sha256,
+        }
+
+    def write(self, path: Path) -> None:
+        """Write splits.json whole or not at all."""
+        write_json(path, self.to_json())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read splits.json.
+
+        Raises:
+            DataError: Not of this layout, or changed since it was written.
+        """
+        try:
+            document = json.loads(path.read_bytes())
+            found = cls(
+                splits={s: tuple(map(str, k)) for s, k in document["splits"].items()},
+                val=float(document["val"]),
+                test=float(document["test"]),
+                seed=int(document["seed"]),
+                group=document["group"],
+            )
+            claimed = document["sha256"]
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise DataError(
+                f"{path}: not a splits file ({error!r}); run `maskwright split` again"
+            ) from error
+        if claimed != found.sha256:
+            raise DataError(
+                f"{path}: keys changed since the splits were drawn; "
+                f"run `maskwright split` again"
+            )
+        return found
+
+    def apply(self, entries: Iterable[Entry], *, where: Path) -> tuple[Entry, ...]:
+        """The entries with the splits and groups of this file.
+
+        Raises:
+            DataError: An image is in no split, or a key has no image.
+        """
+        split_of = {key: split for split, keys in self.splits.items() for key in keys}
+        entries = grouped(entries, self.group)
+        strange = [e.key for e in entries if e.key not in split_of]
+        lost = sorted(set(split_of) - {e.key for e in entries})
+        for keys, problem in ((strange, "is in no split"), (lost, "has no image")):
+            if keys:
+                more = f" (nor do {len(keys) - 1} more)" if len(keys) > 1 else ""
+                raise DataError(
+                    f"{where}: {keys[0]!r} {problem}{more}; run `maskwright split` again "
+                    f"or remove {where.name}"
+                )
+        return tuple(replace(e, split=split_of[e.key]) for e in entries)
+
+
+def split_file_of(entries: Iterable[Entry]) -> SplitFile:
+    """The splits that entries have, as they are; nothing is drawn."""
+    splits: dict[str, list[str]] = {}
+    for entry in entries:
+        splits.setdefault(entry.split, []).append(entry.key)
+    total = sum(map(len, splits.values()))
+    val, test = (len(splits.get(name, ())) / total for name in ("val", "test"))
+    keys = {split: tuple(found) for split, found in splits.items()}
+    return SplitFile(splits=keys, val=val, test=test, seed=0)
+
+
+def grouped(entries: Iterable[Entry], pattern: str | None) -> Sequence[Entry]:
+    """The entries with groups cut out of their keys by `groups_of`; as they are without one."""
+    entries = tuple(entries)
+    if pattern is None:
+        return entries
+    groups = groups_of([entry.key for entry in entries], pattern)
+    return tuple(replace(e, group=group) for e, group in zip(entries, groups, strict=True))
+
+
+def groups_of(keys: Sequence[str], pattern: str) -> list[str]:
+    """What the pattern finds in each key: its first bracket, or all of it.
+
+    Raises:
+        ConfigError: Not a regular expression.
+        DataError: A key does not match.
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"group {pattern!r} is no regular expression: {error}") from error
+    found = [(key, expression.search(key)) for key in keys]
+    missed = [key for key, match in found if match is None]
+    if missed:
+        raise DataError(
+            f"group {pattern!r} matches nothing in {missed[0]!r} and {len(missed) - 1} other "
+            f"keys; widen the expression"
+        )
+    return [match.group(1 if expression.groups else 0) for _, match in found if match]

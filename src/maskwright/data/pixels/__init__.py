@@ -1,0 +1,1 @@
+"""Read image and mask files: pixels, sizes, pages and spacing."""

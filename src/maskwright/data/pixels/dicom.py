@@ -1,0 +1,240 @@
+"""Frames of DICOM images, one in memory at a time; DICOM PS3.3, section C.7.6.
+
+* Values are those of the modality: stored values by rescale slope and intercept. Windows are
+  a matter of display and not applied; fractions are refused.
+* MONOCHROME1, where low values are white, is inverted within the range of its bits, so that an
+  image is what a viewer shows. A mask keeps its stored values (`inverted=False`).
+* Colours are read as RGB, from YBR too; PALETTE COLOR is refused.
+* Spacing is PixelSpacing. That of the detector (ImagerPixelSpacing) is larger than the body's
+  and not taken.
+"""
+
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import DataError, MissingDependencyError
+
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_RLE = "1.2.840.10008.1.2.5"
+_RLE_RATIO = 64
+"""PackBits, PS3.5 annex G: two bytes give 128 at most."""
+
+_KINDS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_TAGS = (
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing"),
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, zlib.error),
+    *(AttributeError, RuntimeError, AssertionError, struct.error),
+)
+
+logging.getLogger("pydicom").addHandler(logging.NullHandler())  # its words are in our errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """What the header of a DICOM image says, checked against the size of the file."""
+
+    path: Path
+    size_HW: tuple[int, int]
+    num_pages: int
+    samples: int
+    kind: str
+    bits: int
+    stores_signed: bool
+    slope: float
+    intercept: float
+    spacing_mm_HW: tuple[float, float] | None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value that the bits can say, rescaled."""
+        low = -(2.0 ** (self.bits - 1)) if self.stores_signed else 0.0
+        ends = [self.slope * v + self.intercept for v in (low, low + 2.0**self.bits - 1)]
+        return min(ends), max(ends)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether values below 0 can be said: by the header alone, alike for all frames."""
+        return self.range[0] < 0
+
+    def read(self, number: int, *, inverted: bool) -> NDArray[np.integer]:
+        """H x W, or H x W x 3, values of one frame; int64 where they may be below 0.
+
+        Raises:
+            DataError: Damaged, no such frame, or packed in a way that needs a package.
+        """
+        from pydicom.pixels.utils import pixel_array
+
+        if not 0 <= number < self.num_pages:
+            raise DataError(f"{self.path}: has {self.num_pages} frames, no frame {number}")
+        with _explained(self.path):
+            stored: NDArray[Any] = pixel_array(self.path, index=number)
+        if stored.shape[:2] != self.size_HW or stored.dtype.kind not in "iu":
+            raise DataError(f"{self.path}: frame {number} is {stored.shape} {stored.dtype}")
+        values = stored
+        if (self.slope, self.intercept) != (1, 0):
+            values = stored.astype(np.int64) * int(self.slope) + int(self.intercept)
+        if inverted and self.kind == "MONOCHROME1":
+            values = int(sum(self.range)) - values.astype(np.int64)
+        if self.is_signed:
+            return values.astype(np.int64)
+        lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
+        if lowest < 0 or highest > 65_535:
+            raise DataError(f"{self.path}: values {lowest} to {highest}, expected 16 bits")
+        return values.astype(np.uint8 if self.range[1] <= 255 else np.uint16)
+
+
+def open_frames(path: Path) -> Frames:
+    """The header of a DICOM file.
+
+    Raises:
+        DataError: Damaged, no image, or of a kind that is not read.
+        MissingDependencyError: pydicom is not installed.
+    """
+    with _explained(path):
+        syntax, head = _read_head(path)
+        frames = Frames(
+            path=path,
+            size_HW=(int(head.Rows), int(head.Columns)),
+            num_pages=int(head.get("NumberOfFrames") or 1),
+            samples=int(head.get("SamplesPerPixel", 1)),
+            kind=str(head.PhotometricInterpretation),
+            bits=int(head.get("BitsStored") or head.BitsAllocated),
+            stores_signed=bool(head.get("PixelRepresentation", 0)),
+            slope=_rescale(path, head, "RescaleSlope", 1.0),
+            intercept=_rescale(path, head, "RescaleIntercept", 0.0),
+            spacing_mm_HW=_spacing(head),
+        )
+        _require_read(frames, head)
+        _require_whole(frames, head, syntax)
+    return frames
+
+
+def _read_head(path: Path) -> tuple[Any, Any]:
+    """Transfer syntax and data set up to the pixels; nothing deflated is unpacked."""
+    try:
+        import pydicom
+        from pydicom.filereader import read_file_meta_info
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("pydicom", "medical") from error
+    syntax: Any = read_file_meta_info(path).get("TransferSyntaxUID")
+    if syntax is None or syntax == _DEFLATED:
+        said = "no transfer syntax" if syntax is None else "a deflated data set"
+        raise DataError(f"{path}: has {said}; save it as Explicit VR Little Endian")
+    head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+    if "Rows" not in head or "PhotometricInterpretation" not in head:
+        raise DataError(f"{path}: a DICOM file without an image; remove it from the images")
+    return syntax, head
+
+
+def _said(head: Any, sequence: str, name: str) -> list[Any]:
+    """The different values that the functional groups of an enhanced image give."""
+    values: list[Any] = []
+    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in head.get(groups) or ():
+            for item in group.get(sequence) or ():
+                value = item.get(name)
+                if value is not None and value not in values:
+                    values.append(value)
+    return values
+
+
+def _rescale(path: Path, head: Any, name: str, default: float) -> float:
+    said = _said(head, "PixelValueTransformationSequence", name)
+    if len(said) > 1:
+        raise DataError(
+            f"{path}: its frames are rescaled in {len(said)} ways ({name}); "
+            f"save each frame as a file of its own"
+        )
+    value = said[0] if said else head.get(name)
+    return default if value is None else float(value)
+
+
+def _spacing(head: Any) -> tuple[float, float] | None:
+    said = _said(head, "PixelMeasuresSequence", "PixelSpacing")
+    sides = said[0] if len(said) == 1 else None if said else head.get("PixelSpacing")
+    if not sides or len(sides) != 2:
+        return None
+    height, width = (float(side) for side in sides)
+    return (height, width) if 0 < height < 1e6 and 0 < width < 1e6 else None
+
+
+def _require_read(frames: Frames, head: Any) -> None:
+    path = frames.path
+    if frames.kind not in _KINDS or frames.samples not in (1, 3):
+        raise DataError(
+            f"{path}: {frames.kind} of {frames.samples} samples a pixel is not read; "
+            f"save it as MONOCHROME2 or RGB"
+        )
+    allocated = int(head.BitsAllocated)
+    if allocated not in (1, 8, 16) or not 1 <= frames.bits <= allocated:
+        raise DataError(
+            f"{path}: {frames.bits} of {allocated} bits a value, expected 1, 8 or 16; "
+            f"save it with 16 bits"
+        )
+    whole = frames.slope.is_integer() and frames.intercept.is_integer() and frames.slope != 0
+    if not whole or abs(frames.intercept) > 1 << 31 or head.get("ModalityLUTSequence"):
+        raise DataError(
+            f"{path}: rescale slope {frames.slope:g}, intercept {frames.intercept:g}, or a "
+            f"look-up table, give fractions; save the rescaled values as 16-bit integers"
+        )
+
+
+def _require_whole(frames: Frames, head: Any, syntax: Any) -> None:
+    """Refuse what cannot be decoded, or declares more than its file can hold."""
+    from pydicom.pixels.decoders.base import get_decoder
+
+    path, size = frames.path, frames.path.stat().st_size
+    height, width = frames.size_HW
+    samples = 2 if frames.kind == "YBR_FULL_422" else frames.samples  # of four, two are shared
+    values = height * width * samples * frames.num_pages
+    declared = values * int(head.BitsAllocated) // 8
+    most = size * _RLE_RATIO if syntax == _RLE else size
+    bounded = syntax == _RLE or not syntax.is_compressed
+    if min(height, width, frames.num_pages) < 1 or (bounded and declared > most):
+        raise DataError(
+            f"{path}: declares {frames.num_pages} frames of {height} x {width}, "
+            f"{declared:,} bytes, in a file of {size:,}; it is cut short or damaged; "
+            f"copy it again or remove it"
+        )
+    if not get_decoder(syntax).is_available:
+        raise DataError(
+            f"{path}: packed as {syntax.name}, which needs another package; run: pip install "
+            f"pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or save it uncompressed"
+        )
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What pydicom raises on bad files, as one DataError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except _damaged() as error:
+        first = (str(error).splitlines() or [""])[0]
+        raise DataError(
+            f"{path}: the DICOM file is cut short, damaged or of a kind that is not read "
+            f"({first}); copy it again or remove it"
+        ) from error
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    try:
+        from pydicom.errors import BytesLengthException, InvalidDicomError
+    except ModuleNotFoundError:
+        return _DAMAGED
+    return (*_DAMAGED, BytesLengthException, InvalidDicomError)

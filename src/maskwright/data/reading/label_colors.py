@@ -1,0 +1,43 @@
+"""label_colors.txt: `red green blue name` a line, as in CamVid and in KITTI as tools write it.
+
+Names may have blanks; tabs and blanks part the columns, and lines may end in CRLF.
+"""
+
+import re
+from pathlib import Path
+
+from ...core.errors import ConfigError
+from ...core.labels import MAX_CLASSES, Rgb
+
+FILE = "label_colors.txt"
+_LINE = re.compile(r"(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})\s+(\S.*)", re.ASCII)
+
+
+def read_label_colors(path: Path) -> dict[str, Rgb]:
+    """Colours by name, in the order of the file.
+
+    Raises:
+        ConfigError: A line of another form, a name twice, or no lines.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    colors: dict[str, Rgb] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.strip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        red, green, blue = map(int, match.groups()[:3]) if match else (256, 256, 256)
+        if match is None or max(red, green, blue) > 255:
+            raise ConfigError(
+                f"{path}: line {number} is {line!r}, expected 'red green blue name' of 0..255"
+            )
+        if match[4] in colors:
+            raise ConfigError(f"{path}: line {number} names {match[4]!r} again; keep one")
+        colors[match[4]] = (red, green, blue)
+    if not 0 < len(colors) <= MAX_CLASSES + 1:
+        raise ConfigError(
+            f"{path}: lists {len(colors)} labels, expected 1 to {MAX_CLASSES + 1}"
+        )
+    return colors

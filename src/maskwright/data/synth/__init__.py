@@ -1,0 +1,1 @@
+"""Draw a dataset of street scenes, for the demo and the tests."""

@@ -1,0 +1,1 @@
+"""Compare two reports: differences, their intervals, and the page that shows them."""

@@ -1,0 +1,1 @@
+"""Compare two versions of a dataset: classes, images and pixels that changed."""

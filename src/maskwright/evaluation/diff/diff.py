@@ -1,0 +1,253 @@
+"""`diff`: what changed between two versions of a data set, from classes down to pixels.
+
+Classes are matched by name and images by key. Pixels are compared where both versions have
+labels of one size; a pixel that became IGNORE, or ceased to be, has changed too.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import ConfigError
+from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelMap, LabelSpec
+from ...core.progress import Progress, silent
+from ...data.dataset import Dataset
+from ...data.entries.scan import Entry
+from ...data.pixels.images import read_image
+from ...data.pixels.pages import is_page
+from ..extremes import shown_size, smaller
+
+IGNORED = "(ignored)"
+_MOST_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """One image whose labels changed: pixels of all it has, and both maps to be shown."""
+
+    key: str
+    pixels: int
+    changed: int
+    a_hw: LabelMap
+    b_hw: LabelMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Difference:
+    """What B has that A has not, and the other way round.
+
+    `labels` are the classes of A, then those that only B has; `moved_CC` holds pixels of the
+    images in both, rows are A's class and columns B's, the last of each is IGNORE. `images` has
+    keys by what happened to them; `worst` those images of which most pixels changed.
+    """
+
+    a: Path
+    b: Path
+    labels: LabelSpec
+    classes: Mapping[str, tuple[str, ...]]
+    images: Mapping[str, tuple[str, ...]]
+    num_both: int
+    moved_CC: NDArray[np.int64]
+    worst: tuple[Changed, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the rows and columns of `moved_CC`."""
+        return (*self.labels.names, IGNORED)
+
+    @property
+    def changed_px(self) -> int:
+        """Pixels whose class is another."""
+        return int(self.moved_CC.sum() - self.moved_CC.trace())
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing at all changed."""
+        return not any((*self.classes.values(), *self.images.values()))
+
+    def by_class(self) -> list[dict[str, Any]]:
+        """Pixels of each class in A and B, gained and lost; only classes that occur."""
+        before_C, after_C = self.moved_CC.sum(axis=1), self.moved_CC.sum(axis=0)
+        kept_C = self.moved_CC.diagonal()
+        return [
+            {
+                "name": name,
+                "a": int(before_C[i]),
+                "b": int(after_C[i]),
+                "gained": int(after_C[i] - kept_C[i]),
+                "lost": int(before_C[i] - kept_C[i]),
+            }
+            for i, name in enumerate(self.names)
+            if before_C[i] or after_C[i]
+        ]
+
+    def moves(self) -> list[dict[str, Any]]:
+        """From which class to which, the most pixels first."""
+        found = [
+            {"from": self.names[a], "to": self.names[b], "pixels": int(self.moved_CC[a, b])}
+            for a, b in np.argwhere(self.moved_CC).tolist()
+            if a != b
+        ]
+        return sorted(found, key=lambda move: -move["pixels"])
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object."""
+        return {
+            "schema_version": 1,
+            "a": str(self.a),
+            "b": str(self.b),
+            "same": self.same,
+            "classes": {what: list(names) for what, names in self.classes.items()},
+            "images": {what: list(keys) for what, keys in self.images.items()},
+            "images_in_both": self.num_both,
+            "pixels": int(self.moved_CC.sum()),
+            "changed_pixels": self.changed_px,
+            "by_class": self.by_class(),
+            "moves": self.moves(),
+            "worst": [
+                {"key": image.key, "changed": image.changed, "pixels": image.pixels}
+                for image in self.worst
+            ],
+        }
+
+
+def diff(a: Dataset, b: Dataset, progress: Progress = silent) -> Difference:
+    """Compare two versions of a data set, one image of each in memory.
+
+    Raises:
+        DataError: An image or its labels cannot be read.
+        ConfigError: Together they have more classes than a class map can hold.
+    """
+    labels = _united(a.spec, b.spec)
+    work = _Work(a, b, labels)
+    place_of = {entry.key: place for place, entry in enumerate(b.entries)}
+    both = [(i, place_of[e.key]) for i, e in enumerate(a.entries) if e.key in place_of]
+    for pair in progress(both, total=len(both), what="comparing labels"):
+        work.look(*pair)
+    known = {entry.key for entry in a.entries}
+    return Difference(
+        a=a.root,
+        b=b.root,
+        labels=labels,
+        classes=_classes(a.spec, b.spec),
+        images={
+            "added": tuple(entry.key for entry in b.entries if entry.key not in known),
+            "removed": tuple(entry.key for entry in a.entries if entry.key not in place_of),
+            **{what: tuple(keys) for what, keys in work.images.items()},
+        },
+        num_both=len(both),
+        moved_CC=work.moved_CC,
+        worst=work.worst(),
+    )
+
+
+@dataclass(slots=True)
+class _Work:
+    a: Dataset
+    b: Dataset
+    labels: LabelSpec
+    images: dict[str, list[str]] = field(
+        default_factory=lambda: {
+            "with other pixels": [],
+            "in another split": [],
+            "with labels now": [],
+            "without labels now": [],
+            "with labels of another size": [],
+            "with other labels": [],
+        }
+    )
+    moved_CC: NDArray[np.int64] = field(init=False)
+    _worst: list[tuple[int, int, Changed]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        size = len(self.labels) + 1
+        self.moved_CC = np.zeros((size, size), np.int64)
+
+    def look(self, place_a: int, place_b: int) -> None:
+        """Compare one image that is in both."""
+        one, other = self.a.entries[place_a], self.b.entries[place_b]
+        for what in _seen_without_labels(one, other):
+            self.images[what].append(one.key)
+        if one.labels is None or other.labels is None:
+            return
+        a_HW = self._joint(self.a, place_a)
+        b_HW = self._joint(self.b, place_b)
+        if a_HW.shape != b_HW.shape:
+            self.images["with labels of another size"].append(one.key)
+            return
+        self._count(one.key, a_HW, b_HW)
+
+    def _joint(self, dataset: Dataset, place: int) -> LabelMap:
+        table = np.full(256, IGNORE, np.uint8)
+        table[: len(dataset.spec)] = [self.labels.index(name) for name in dataset.spec.names]
+        labels_HW: LabelMap = table[dataset.labels(place)]
+        return labels_HW
+
+    def _count(self, key: str, a_HW: LabelMap, b_HW: LabelMap) -> None:
+        size = len(self.labels) + 1
+        pairs = np.minimum(a_HW, size - 1).astype(np.int32) * size + np.minimum(b_HW, size - 1)
+        self.moved_CC += np.bincount(pairs.ravel(), minlength=size**2).reshape(size, size)
+        changed = int(np.count_nonzero(a_HW != b_HW))
+        if not changed:
+            return
+        self.images["with other labels"].append(key)
+        if len(self._worst) < _MOST_SHOWN or changed > self._worst[0][0]:
+            shown_hw = shown_size(a_HW.shape)
+            a_hw, b_hw = smaller(a_HW, shown_hw), smaller(b_HW, shown_hw)
+            image = Changed(key=key, pixels=a_HW.size, changed=changed, a_hw=a_hw, b_hw=b_hw)
+            push = heapq.heappush if len(self._worst) < _MOST_SHOWN else heapq.heappushpop
+            push(self._worst, (changed, -len(self.images["with other labels"]), image))
+
+    def worst(self) -> tuple[Changed, ...]:
+        """The most changed first."""
+        return tuple(image for *_, image in sorted(self._worst, reverse=True))
+
+
+def _seen_without_labels(one: Entry, other: Entry) -> Iterator[str]:
+    if _content(one.image) != _content(other.image):
+        yield "with other pixels"
+    if one.split != other.split:
+        yield "in another split"
+    if (one.labels is None) != (other.labels is None):
+        yield "with labels now" if one.labels is None else "without labels now"
+
+
+def _content(path: Path) -> bytes:
+    if is_page(path):
+        return hashlib.blake2b(np.ascontiguousarray(read_image(path)).data).digest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()
+
+
+def _united(a: LabelSpec, b: LabelSpec) -> LabelSpec:
+    """The classes of A, then those that only B has."""
+    new = tuple(entry for entry in b if entry.name not in a.names)
+    if len(a) + len(new) > MAX_CLASSES - 1:
+        raise ConfigError(
+            f"together the two versions have {len(a) + len(new)} classes, at most "
+            f"{MAX_CLASSES - 1} can be compared; map them to fewer with `maskwright convert "
+            f"--classes`"
+        )
+    return LabelSpec((*a.classes, *new))
+
+
+def _classes(a: LabelSpec, b: LabelSpec) -> dict[str, tuple[str, ...]]:
+    old: dict[str, ClassDef] = {entry.name: entry for entry in a}
+    common = [name for name in b.names if name in old]
+    return {
+        "added": tuple(name for name in b.names if name not in old),
+        "removed": tuple(name for name in a.names if name not in b.names),
+        "at another index": tuple(n for n in common if a.index(n) != b.index(n)),
+        "of another colour": tuple(
+            e.name for e in b if e.name in old and e.color != old[e.name].color
+        ),
+        "of another kind": tuple(
+            e.name for e in b if e.name in old and e.kind != old[e.name].kind
+        ),
+    }

@@ -1,0 +1,1 @@
+"""Charts, galleries and wording that several pages share."""

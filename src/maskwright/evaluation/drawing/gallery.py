@@ -1,0 +1,145 @@
+"""Pictures of images, panel beside panel; the panels of an image open to fill the window.
+
+Zooming needs no script: the panels are a popover (HTML Living Standard, section 6.12) that lies
+in the page while it is closed. Enter or a click opens and closes it, Escape closes it, and the
+arrow keys choose all panels or a single one. Classes carry their number in the maps and in the
+legend, so that colours need not be told apart.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ...pages import markup
+from ...pages.markup import data_uri
+
+_TAGGED_PX = 240
+"""Maps are looked at this small to place numbers in their regions."""
+_ROOM_PX, _ROOM_ENLARGED_PX = 7, 2
+"""From the number's middle to the nearest border of its region, at that size: for a number that
+always shows, and for one that shows when the panel is enlarged."""
+_MOST_TAGS = 8
+"""Of one class in one map."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """One image: its key, what is said about it (HTML), and encoded files by panel."""
+
+    key: str
+    said: str
+    panels: Mapping[str, bytes]
+
+
+def gallery(name: str, shots: Iterable[Shot]) -> str:
+    """The figures; `name` makes their ids unique on the page."""
+    return "".join(_figure(f"{name}-{i}", shot) for i, shot in enumerate(shots))
+
+
+def legend(
+    labels: LabelSpec, shots: Iterable[Shot], extra: Mapping[str, tuple[int, int, int]]
+) -> str:
+    """Number, colour and name of the classes that occur in the maps; `extra` colours after."""
+    present: set[int] = set()
+    for shot in shots:
+        for content in shot.panels.values():
+            present |= _classes_in(content)
+    classes = [(i, labels.classes[i]) for i in sorted(present) if i < len(labels)]
+    entries = [(entry.color, f"{i} {entry.name}") for i, entry in classes]
+    return markup.legend([*entries, *((rgb, name) for name, rgb in extra.items())])
+
+
+def _figure(name: str, shot: Shot) -> str:
+    key = escape(shot.key)
+    width, height = _size(next(iter(shot.panels.values())))
+    panels = "".join(
+        _panel(shot, number, panel) for number, panel in enumerate(shot.panels, start=1)
+    )
+    return (
+        f"<figure><figcaption><code>{key}</code><b>{shot.said}</b></figcaption>"
+        f'<div class="slot" style="--panels:{len(shot.panels)};--ratio:{width / height:.4f}">'
+        f'<div class="zoom" id="{name}" popover role="group" aria-label="{key}">'
+        f"{_tools(name, shot)}"
+        f'<button type="button" class="pane" popovertarget="{name}" title="Enlarge, or close">'
+        f"{panels}</button></div></div></figure>"
+    )
+
+
+def _panel(shot: Shot, number: int, panel: str) -> str:
+    content = shot.panels[panel]
+    tags = "".join(
+        f'<span class="{kind}" aria-hidden="true" style="left:{x:.1%};top:{y:.1%}">'
+        f"{index}</span>"
+        for kind, index, x, y in _tags(content)
+    )
+    return (
+        f'<span class="panel panel{number}"><span class="frame"><img src="{data_uri(content)}" '
+        f'alt="{panel} of {escape(shot.key)}">{tags}</span>{panel}</span>'
+    )
+
+
+def _tools(name: str, shot: Shot) -> str:
+    """Radio buttons, one has the focus when the popover opens, and a button that closes it."""
+    choices = "".join(
+        f'<label><input type="radio" name="{name}-shown" class="pick{number}"'
+        f"{' checked autofocus' if number == 0 else ''}>{panel}</label>"
+        for number, panel in enumerate(("all", *shot.panels))
+    )
+    return (
+        f'<div class="tools"><code>{escape(shot.key)}</code>'
+        f'<fieldset><legend class="unseen">Shown</legend>{choices}</fieldset>'
+        f'<button type="button" popovertarget="{name}" popovertargetaction="hide">'
+        f"Close (Esc)</button></div>"
+    )
+
+
+def _size(content: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(content)) as image:
+        return image.size
+
+
+def _indices(content: bytes) -> LabelMap | None:
+    """Class indices of a palette PNG; None for photographs."""
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image) if image.mode == "P" else None
+
+
+def _classes_in(content: bytes) -> set[int]:
+    labels_hw = _indices(content)
+    return set() if labels_hw is None else set(np.unique(labels_hw).tolist()) - {IGNORE}
+
+
+def _tags(content: bytes) -> list[tuple[str, int, float, float]]:
+    """Kind, class number and place (shares of width and height) of the roomiest regions."""
+    labels_hw = _indices(content)
+    if labels_hw is None:
+        return []
+    scale = min(1.0, _TAGGED_PX / max(labels_hw.shape))
+    height, width = (max(1, round(n * scale)) for n in labels_hw.shape)
+    resized = cv2.resize(labels_hw, (width, height), interpolation=cv2.INTER_NEAREST)
+    small_hw = np.asarray(resized, np.uint8)
+    return [
+        (kind, index, (x + 0.5) / width, (y + 0.5) / height)
+        for index in sorted(set(np.unique(small_hw).tolist()) - {IGNORE})
+        for kind, y, x in _roomiest(small_hw == index)
+    ]
+
+
+def _roomiest(mask_hw: NDArray[np.bool_]) -> Iterator[tuple[str, int, int]]:
+    """The innermost pixel of each region that has room for a number, the roomiest first."""
+    framed = np.pad(mask_hw.astype(np.uint8), 1)
+    room_px = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3))[1:-1, 1:-1].copy()
+    _, region_hw = cv2.connectedComponents(mask_hw.astype(np.uint8), connectivity=4)
+    for _ in range(_MOST_TAGS):
+        y, x = (int(n) for n in np.unravel_index(int(room_px.argmax()), room_px.shape))
+        if room_px[y, x] < _ROOM_ENLARGED_PX:
+            return
+        yield "tag" if room_px[y, x] >= _ROOM_PX else "tag fine", y, x
+        room_px[np.asarray(region_hw) == region_hw[y, x]] = 0

@@ -1,0 +1,135 @@
+"""A confusion matrix as an SVG picture: rows are truth, shares of the row, dark is much."""
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.confusion import Confusion
+from ...core.labels import LabelSpec
+
+_LIGHT, _DARK = (255, 255, 255), (8, 48, 107)
+_GAMMA = 0.55
+"""Below 1 lifts small shares: an error of 3 % should be seen."""
+
+_WHITE_FROM = 0.47
+"""Share from which white numbers stand out more than black ones; 4.7 to 1 at the least."""
+
+_LONGEST_NAME = 22
+
+_CELLS_PX = {14: 46, 24: 32, 60: 14}
+"""Up to so many classes -> side of a cell."""
+_SMALLEST_CELL_PX = 9
+_ROOMY_PX = 32
+_MOST_SHRUNK = 60
+"""A matrix of more classes keeps its size and scrolls: shrunk, no name could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Sizes in px; where cells are roomy, numbers are in them and names above are slanted."""
+
+    cell_px: int
+    font_px: int
+    left_px: int
+    top_px: int
+    roomy: bool
+
+
+def confusion_svg(confusion: Confusion, labels: LabelSpec) -> str:
+    """An SVG element with one square a pair of classes that occurs, and a tooltip on each."""
+    num_classes = len(labels)
+    names = [_short(name) for name in labels.names]
+    layout = _layout(num_classes, max(map(len, names)))
+    share_CC = _shares(confusion.counts_CC)
+    side_px = layout.cell_px * num_classes
+    width_px, height_px = layout.left_px + side_px + layout.top_px, layout.top_px + side_px + 4
+    cells = "".join(
+        _cell(i, j, share_CC[i, j], int(confusion.counts_CC[i, j]), (labels, layout))
+        for i, j in np.argwhere(confusion.counts_CC > 0).tolist()
+    )
+    diagonal = "".join(
+        _square(i, i, layout, 'fill="none" stroke="#555"') for i in range(num_classes)
+    )
+    frame = (
+        f'<rect x="{layout.left_px}" y="{layout.top_px}" width="{side_px}" height="{side_px}" '
+        f'fill="none" stroke="#b8c0cc"/>'
+    )
+    return (
+        f'<svg class="matrix{" wide" if num_classes > _MOST_SHRUNK else ""}" role="img" '
+        f'aria-label="Confusion matrix of {num_classes} classes" width="{width_px}" '
+        f'height="{height_px}" viewBox="0 0 {width_px} {height_px}" '
+        f'font-size="{layout.font_px}">{cells}{frame}{diagonal}{_names(names, layout)}</svg>'
+    )
+
+
+def _layout(num_classes: int, longest: int) -> _Layout:
+    fitting = (px for most, px in _CELLS_PX.items() if num_classes <= most)
+    cell_px = next(fitting, _SMALLEST_CELL_PX)
+    font_px = min(13, cell_px)
+    reach_px = int(longest * font_px * 0.62) + 12
+    roomy = cell_px >= _ROOMY_PX
+    top_px = int(reach_px * 0.75) + 12 if roomy else reach_px
+    return _Layout(cell_px, font_px, reach_px, top_px, roomy)
+
+
+def _shares(counts_CC: NDArray[np.int64]) -> NDArray[np.float64]:
+    truth_C1 = np.maximum(1, counts_CC.sum(axis=1, keepdims=True))
+    share_CC: NDArray[np.float64] = counts_CC / truth_C1
+    return share_CC
+
+
+def _cell(
+    row: int, column: int, share: float, count: int, context: tuple[LabelSpec, _Layout]
+) -> str:
+    labels, layout = context
+    truth, said = escape(labels.names[row]), escape(labels.names[column])
+    tip = f"truth {truth}, prediction {said}: {share:.2%} of the row, {count:,} px"
+    square = _square(row, column, layout, f'fill="{_color(share)}"', f"<title>{tip}</title>")
+    if not layout.roomy or share < 0.005:
+        return square
+    x = layout.left_px + (column + 0.5) * layout.cell_px
+    y = layout.top_px + (row + 0.5) * layout.cell_px + layout.font_px * 0.36
+    ink = "#fff" if share > _WHITE_FROM else "#000"
+    number = f"{100 * share:.0f}"
+    return (
+        f'{square}<text x="{x:g}" y="{y:g}" text-anchor="middle" pointer-events="none" '
+        f'style="fill:{ink}">{number}</text>'
+    )
+
+
+def _square(row: int, column: int, layout: _Layout, paint: str, inside: str = "") -> str:
+    x = layout.left_px + column * layout.cell_px
+    y = layout.top_px + row * layout.cell_px
+    return (
+        f'<rect x="{x}" y="{y}" width="{layout.cell_px}" height="{layout.cell_px}" {paint}>'
+        f"{inside}</rect>"
+    )
+
+
+def _names(names: list[str], layout: _Layout) -> str:
+    pieces = []
+    for i, name in enumerate(names):
+        middle_px = (i + 0.5) * layout.cell_px
+        y = layout.top_px + middle_px + layout.font_px * 0.36
+        pieces.append(
+            f'<text x="{layout.left_px - 8}" y="{y:g}" text-anchor="end">{escape(name)}</text>'
+        )
+        x = layout.left_px + middle_px + layout.font_px * 0.3
+        angle_deg = -45 if layout.roomy else -90
+        pieces.append(
+            f'<text transform="translate({x:g} {layout.top_px - 7}) rotate({angle_deg})">'
+            f"{escape(name)}</text>"
+        )
+    return "".join(pieces)
+
+
+def _color(share: float) -> str:
+    weight = share**_GAMMA
+    channels = (round(a + (b - a) * weight) for a, b in zip(_LIGHT, _DARK, strict=True))
+    return "#" + "".join(f"{c:02x}" for c in channels)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

@@ -1,0 +1,1 @@
+"""Figures of one class map: areas, regions, gaps, lengths and widths, change."""

@@ -1,0 +1,127 @@
+"""How much of an image each class covers: count pixels, then derive percent and area.
+
+The percent of a class is of the labelled pixels: those of the image, or of the region of
+interest, that are not IGNORE. The percent of what is ignored is of all pixels. Where no pixel
+is labelled, the percent of every class is NaN.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.labels import IGNORE, LabelMap
+from ..ground.roi import Mask
+from ..ground.scale import Scale
+
+WHOLE = ""
+"""Stands for the whole image where a region of interest has its name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coverage:
+    """Pixels and area per class (C,) and of what is ignored; adds up over images."""
+
+    pixels_C: NDArray[np.int64]
+    area_C: NDArray[np.float64]
+    ignored_px: int
+    ignored_area: float
+
+    @classmethod
+    def of(cls, labels_HW: LabelMap, num_classes: int, scale: Scale) -> "Coverage":
+        """Count one map, or the pixels of one that lie in a region of interest."""
+        counts_256 = np.bincount(labels_HW.ravel(), minlength=256)
+        pixels_C = counts_256[:num_classes].astype(np.int64)
+        ignored_px = int(counts_256[IGNORE])
+        area_C = (pixels_C * scale.pixel_area).astype(np.float64)
+        return cls(pixels_C, area_C, ignored_px, scale.area(ignored_px))
+
+    def __add__(self, other: "Coverage") -> "Coverage":
+        return Coverage(
+            self.pixels_C + other.pixels_C,
+            self.area_C + other.area_C,
+            self.ignored_px + other.ignored_px,
+            self.ignored_area + other.ignored_area,
+        )
+
+    @property
+    def labelled_px(self) -> int:
+        """Pixels that are of some class."""
+        return int(self.pixels_C.sum())
+
+    @property
+    def percent(self) -> NDArray[np.float64]:
+        """Percent of the labelled pixels per class, (C,); NaN where there are none.
+
+        By area, which is the same within an image and right over images of several scales.
+        """
+        total = self.area_C.sum()
+        return 100 * self.area_C / total if total else np.full(len(self.area_C), np.nan)
+
+    @property
+    def ignored_percent(self) -> float:
+        """Percent of all pixels that are ignored; NaN of an empty region of interest."""
+        total = float(self.area_C.sum()) + self.ignored_area
+        return 100 * self.ignored_area / total if total else float("nan")
+
+    def to_json(self, names: Iterable[str]) -> dict[str, Any]:
+        """Pixels, area and percent by class name, and of what is ignored."""
+        rows = zip(names, self.pixels_C, self.area_C, self.percent, strict=True)
+        return {
+            "labelled_px": self.labelled_px,
+            "classes": {
+                name: {"pixels": int(px), "area": float(area), "percent": _finite(percent)}
+                for name, px, area, percent in rows
+            },
+            "ignored": {
+                "pixels": self.ignored_px,
+                "area": self.ignored_area,
+                "percent_of_all": _finite(self.ignored_percent),
+            },
+        }
+
+
+def count_coverage(
+    labels_HW: LabelMap, num_classes: int, scale: Scale, rois: Mapping[str, Mask]
+) -> dict[str, Coverage]:
+    """The Coverage of the whole map (under `WHOLE`) and of every region of interest."""
+    whole = Coverage.of(labels_HW, num_classes, scale)
+    inside = {name: Coverage.of(labels_HW[m], num_classes, scale) for name, m in rois.items()}
+    return {WHOLE: whole, **inside}
+
+
+def added(coverages: Iterable[Mapping[str, Coverage]]) -> dict[str, Coverage]:
+    """The Coverages of several images, added up by region of interest."""
+
+    def add(total: dict[str, Coverage], more: Mapping[str, Coverage]) -> dict[str, Coverage]:
+        return total | {n: total[n] + c if n in total else c for n, c in more.items()}
+
+    return reduce(add, coverages, {})
+
+
+def rows(
+    coverage: Coverage, names: Iterable[str]
+) -> Iterator[tuple[str, int, float, float, str]]:
+    """A line a class and one of what is ignored: name, pixels, percent, area, of what."""
+    found = zip(names, coverage.pixels_C, coverage.percent, coverage.area_C, strict=True)
+    for name, pixels, percent, area in found:
+        yield name, int(pixels), float(percent), float(area), "labelled"
+    yield (
+        "(ignored)",
+        coverage.ignored_px,
+        coverage.ignored_percent,
+        coverage.ignored_area,
+        "all",
+    )
+
+
+def plain(value: float) -> str:
+    """A number for people: four digits, whole and with commas from a thousand on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

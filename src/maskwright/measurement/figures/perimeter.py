@@ -1,0 +1,75 @@
+"""The length of borders, free of the staircase that pixels make of them.
+
+Each pixel edge counts as its projection on the direction of the border there. The direction is
+that of the longest stretch of border centred on the edge that is still a digital straight line
+(symmetric tangents: Lachaud and Vialard 2003; length by tangents: Coeurjolly and Klette 2004,
+"A comparative evaluation of length estimators of digital curves"). On an unending straight line
+this is exact up to the direction; pixels that are not square only change the projection.
+
+A stretch never reaches over a sharp corner: one between two straight runs of at least 2 and 3
+edges, which no digital straight line holds. So an upright rectangle has its exact perimeter.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ground.scale import Scale
+from .outline import STEP_XY, Edges
+
+MAX_HALF_STRETCH = 12
+"""Edges to either side that are looked at: longer changed no shape by more than 0.2 %."""
+
+
+def edge_lengths(edges: Edges, scale: Scale) -> NDArray[np.float64]:
+    """Length of border that each of the N edges stands for, in the unit of `scale`."""
+    tangent_XY = scale.points(_tangents(edges))
+    step_XY = scale.points(STEP_XY[edges.direction])
+    return np.asarray((step_XY * tangent_XY).sum(axis=1) / np.hypot(*tangent_XY.T))
+
+
+def _tangents(edges: Edges) -> NDArray[np.int32]:
+    """(N, 2) directions, not of unit length; its own for an edge at a sharp corner."""
+    middle_XY = 2 * edges.corner_XY + STEP_XY[edges.direction]
+    tangent_XY = STEP_XY[edges.direction]
+    chain_length = np.diff(edges.start)[edges.chain]
+    sharp = _starts_at_sharp_corner(edges)
+    alive = np.arange(len(edges.chain))
+    for half in range(1, MAX_HALF_STRETCH + 1):
+        alive = alive[chain_length[alive] > 2 * half]
+        alive = alive[~sharp[edges.neighbour(alive, 1 - half)]]
+        alive = alive[~sharp[edges.neighbour(alive, half)]]
+        chord_XY, straight = _stretches(edges, middle_XY, alive, half)
+        alive = alive[straight]
+        tangent_XY[alive] = chord_XY[straight]
+    return tangent_XY
+
+
+def _starts_at_sharp_corner(edges: Edges) -> NDArray[np.bool_]:
+    """(N,) whether a run of 2 edges and one of 3 meet where the edge starts."""
+    every = np.arange(len(edges.chain))
+    back_3, back_2, back_1, on_1, on_2 = (
+        edges.direction[edges.neighbour(every, offset)] for offset in (-3, -2, -1, 1, 2)
+    )
+    two_before, two_after = back_1 == back_2, edges.direction == on_1
+    three = (back_2 == back_3) | (on_1 == on_2)
+    return np.asarray((edges.direction != back_1) & two_before & two_after & three)
+
+
+def _stretches(
+    edges: Edges, middle_XY: NDArray[np.int32], index: NDArray[np.int64], half: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """The chord of each stretch, and whether its edges' middles keep within 1 px of one line.
+
+    Within 1 px as digital straight lines do: the distance is along y where the chord runs
+    along x, and the other way round. All is in half pixels, so exact.
+    """
+    first_XY = middle_XY[edges.neighbour(index, -half)]
+    chord_XY = middle_XY[edges.neighbour(index, half)] - first_XY
+    lowest = np.zeros(len(index), np.int32)
+    highest = np.zeros(len(index), np.int32)
+    for offset in range(-half + 1, half):
+        x, y = (middle_XY[edges.neighbour(index, offset)] - first_XY).T
+        side = x * chord_XY[:, 1] - y * chord_XY[:, 0]
+        np.minimum(lowest, side, out=lowest)
+        np.maximum(highest, side, out=highest)
+    return chord_XY, highest - lowest <= 2 * np.abs(chord_XY).max(axis=1, initial=0)

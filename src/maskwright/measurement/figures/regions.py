@@ -1,0 +1,209 @@
+"""Every connected region of a mask: how large, how long its border, where, which way, how full.
+
+Pixels that touch, also at a corner only (8 neighbours), are one region. Background that the
+region encloses and that reaches the outside only over corners (4 neighbours) is a hole; other
+regions inside it do not count as hole. Everything is of the pixel squares, not their centres,
+in the frame of `outline`. Orientation is NaN where no direction is longer than another. Needs
+OpenCV only.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ground.scale import Scale
+from .outline import Edges, Polygon, polygons, trace
+from .perimeter import edge_lengths
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RotatedBox:
+    """The rectangle of least area that holds every pixel square of a region.
+
+    Sides in the unit; `corners_px` (4, 2) as (x, y) in pixels, going round. Where pixels are
+    not square it is a rectangle in the unit, so a parallelogram in pixels.
+    """
+
+    long_side: float
+    short_side: float
+    corners_px: Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Region:
+    """One region. Lengths and areas in the unit of the scale, what ends in `_px` in pixels.
+
+    `area`: pixels times the area of a pixel. `perimeter`: of all borders, those of holes too;
+    the image border counts. `bounds_px`: x0, y0, x1, y1; `width` and `height` the same in the
+    unit. `centroid_px`: x, y. `orientation_deg`: of the longest extent (axis of least second
+    moment), in [0, 180), 0 along the rows, counter-clockwise as seen on the picture.
+    `elongation`: ratio of the extents along and across it (roots of the second moments): 1 for
+    a disc, length by width for a straight bar. `outline`: polygons, outer ring first.
+    """
+
+    num_px: int
+    area: float
+    perimeter: float
+    bounds_px: tuple[int, int, int, int]
+    width: float
+    height: float
+    box: RotatedBox
+    centroid_px: tuple[float, float]
+    orientation_deg: float
+    elongation: float
+    num_holes: int
+    holes_area: float
+    outline: tuple[Polygon, ...]
+
+
+def find_regions(
+    mask_HW: NDArray[np.bool_], scale: Scale, *, min_area_px: int = 0
+) -> list[Region]:
+    """All regions of at least `min_area_px` pixels, largest first, then from the top left."""
+    # Only where there is something: twenty times faster for a small region in a large image.
+    x0, y0, width, height = cv2.boundingRect(np.ascontiguousarray(mask_HW).view(np.uint8))
+    if not width:
+        return []
+    found_HW = np.ascontiguousarray(mask_HW[y0 : y0 + height, x0 : x0 + width])
+    _, all_HW, stats, _ = cv2.connectedComponentsWithStats(
+        found_HW.view(np.uint8), connectivity=8
+    )
+    sizes = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
+    kept = sizes >= min_area_px
+    kept[0] = False
+    if not kept.any():
+        return []
+    labels_HW = np.where(kept, np.cumsum(kept), 0).astype(np.int32)[all_HW]
+    edges = trace(labels_HW > 0)
+    columns = _Columns(
+        num_px=sizes[kept],
+        perimeter=_perimeters(labels_HW, edges, scale),
+        moments=_moments(labels_HW, scale),
+        holes=_holes(all_HW, len(sizes))[kept],
+        outlines=_outlines(labels_HW, edges),
+        origin_XY=np.array([x0, y0], np.int32),
+    )
+    regions = [_region(columns, index, scale) for index in range(int(kept.sum()))]
+    return sorted(regions, key=lambda r: (-r.num_px, r.bounds_px[1], r.bounds_px[0]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Columns:
+    """What is counted for all R regions at once."""
+
+    num_px: NDArray[np.int64]
+    perimeter: Values
+    moments: Values
+    holes: NDArray[np.int64]
+    outlines: list[tuple[Polygon, ...]]
+    origin_XY: NDArray[np.int32]
+
+
+def _perimeters(labels_HW: NDArray[np.int32], edges: Edges, scale: Scale) -> Values:
+    label_of_chain = labels_HW[edges.pixel_XY[:, 1], edges.pixel_XY[:, 0]]
+    lengths = edge_lengths(edges, scale)
+    return np.bincount(label_of_chain[edges.chain], weights=lengths)[1:].astype(np.float64)
+
+
+def _moments(labels_HW: NDArray[np.int32], scale: Scale) -> Values:
+    """(R, 5): centroid x, y in pixels; second moments xx, yy, xy per pixel in the unit squared.
+
+    Sums over runs of equal label in a row, in closed form, of squares and not of points.
+    """
+    padded_HW = np.pad(labels_HW, ((0, 0), (1, 1)))
+    row, first = np.nonzero(padded_HW[:, 1:-1] * (padded_HW[:, 1:-1] != padded_HW[:, :-2]))
+    _, last = np.nonzero(padded_HW[:, 1:-1] * (padded_HW[:, 1:-1] != padded_HW[:, 2:]))
+    index = labels_HW[row, first] - 1
+    num_px = last + 1 - first
+
+    def per_pixel(values: Values) -> Values:
+        sums = np.bincount(index, weights=values) / np.bincount(index, weights=num_px)
+        return sums.astype(np.float64)
+
+    x0, x1, y = first.astype(np.float64), last + 1.0, row + 0.5
+    centroid_x, centroid_y = per_pixel(num_px * (x0 + x1) / 2), per_pixel(num_px * y)
+    x0, x1, y = x0 - centroid_x[index], x1 - centroid_x[index], y - centroid_y[index]
+    height, width = scale.pixel_HW
+    xx = per_pixel((x1**3 - x0**3) / 3) * width**2
+    yy = per_pixel(num_px * (y**2 + 1 / 12)) * height**2
+    xy = per_pixel(num_px * y * (x0 + x1) / 2) * height * width
+    return np.stack([centroid_x, centroid_y, xx, yy, xy], axis=-1)
+
+
+def _holes(labels_HW: NDArray[Any], num_labels: int) -> NDArray[np.int64]:
+    """(num_labels, 2) by label: number of holes and their pixels."""
+    background_HW = np.pad(labels_HW == 0, 1, constant_values=True).view(np.uint8)
+    _, hole_HW, stats, _ = cv2.connectedComponentsWithStats(background_HW, connectivity=4)
+    holes = np.zeros((num_labels, 2), np.int64)
+    for hole, (x0, y0, width, _, num_px) in enumerate(stats.tolist()):
+        if hole in (0, hole_HW[0, 0]):
+            continue
+        # What lies over the highest pixel of a hole is the region around it.
+        x = x0 + int(np.argmax(hole_HW[y0, x0 : x0 + width] == hole))
+        holes[labels_HW[y0 - 2, x - 1]] += (1, num_px)
+    return holes
+
+
+def _outlines(labels_HW: NDArray[np.int32], edges: Edges) -> list[tuple[Polygon, ...]]:
+    found: defaultdict[int, list[Polygon]] = defaultdict(list)
+    for x, y, polygon in polygons(labels_HW > 0, edges):
+        found[int(labels_HW[y, x])].append(polygon)
+    return [tuple(found[label]) for label in sorted(found)]
+
+
+def _region(columns: _Columns, index: int, scale: Scale) -> Region:
+    outline = tuple(
+        tuple(ring + columns.origin_XY for ring in polygon)
+        for polygon in columns.outlines[index]
+    )
+    outer_XY = np.concatenate([polygon[0] for polygon in outline])
+    (x0, y0), (x1, y1) = outer_XY.min(axis=0).tolist(), outer_XY.max(axis=0).tolist()
+    *centroid_XY, xx, yy, xy = columns.moments[index].tolist()
+    x, y = centroid_XY + columns.origin_XY
+    orientation_deg, elongation = _axes(xx, yy, xy)
+    num_px = int(columns.num_px[index])
+    return Region(
+        num_px=num_px,
+        area=scale.area(num_px),
+        perimeter=float(columns.perimeter[index]),
+        bounds_px=(x0, y0, x1, y1),
+        width=(x1 - x0) * scale.pixel_HW[1],
+        height=(y1 - y0) * scale.pixel_HW[0],
+        box=_rotated_box(outer_XY, scale),
+        centroid_px=(float(x), float(y)),
+        orientation_deg=orientation_deg,
+        elongation=elongation,
+        num_holes=int(columns.holes[index, 0]),
+        holes_area=scale.area(int(columns.holes[index, 1])),
+        outline=outline,
+    )
+
+
+def _axes(xx: float, yy: float, xy: float) -> tuple[float, float]:
+    """Orientation in degrees and elongation from second moments, y down."""
+    half_trace, spread = (xx + yy) / 2, float(np.hypot((xx - yy) / 2, xy))
+    elongation = float(np.sqrt((half_trace + spread) / (half_trace - spread)))
+    if spread <= 1e-9 * half_trace:
+        return float("nan"), 1.0
+    degrees = float(np.degrees(np.arctan2(-2 * xy, xx - yy) / 2))
+    # The second remainder is for -1e-17, whose first is 180.
+    return degrees % 180 % 180, elongation
+
+
+def _rotated_box(outer_XY: NDArray[np.int32], scale: Scale) -> RotatedBox:
+    origin_XY = outer_XY[0]
+    points: Any = scale.points(outer_XY - origin_XY).astype(np.float32)
+    found = cv2.minAreaRect(points)
+    corners = np.asarray(cv2.boxPoints(found), np.float64)
+    short_side, long_side = sorted(found[1])
+    return RotatedBox(
+        long_side=float(long_side),
+        short_side=float(short_side),
+        corners_px=corners / scale.pixel_HW[::-1] + origin_XY,
+    )

@@ -1,0 +1,172 @@
+"""Regions of interest: named polygons with holes, read from GeoJSON (RFC 7946).
+
+A pixel belongs to a region when its centre lies inside, by the even-odd rule; what lies exactly
+on a border belongs to one side only, so regions that share a border never share a pixel.
+
+Coordinates are pixels, (0, 0) at the outer corner of the top left one, y down; for maps with a
+georeference they are those of the maps' reference system. RFC 7946 knows degrees only; the
+older `crs` member may name the system, and one that is not that of the maps is refused.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import DataError
+from .georeference import Georeference, Points
+
+Mask = NDArray[np.bool_]
+Polygon = tuple[Points, ...]
+"""Rings, each N x 2: the outline, then its holes."""
+
+_MAX_BYTES = 64 << 20
+_NAMES = ("name", "Name", "NAME", "label", "id")
+_KINDS = {"Polygon", "MultiPolygon"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Roi:
+    """A region of interest by name; its polygons are in pixels or on the ground."""
+
+    name: str
+    polygons: tuple[Polygon, ...]
+
+    def mask(self, size_HW: tuple[int, int], georeference: Georeference | None) -> Mask:
+        """Which pixels of a map belong to it, H x W."""
+        inside_HW = np.zeros(size_HW, np.bool_)
+        for polygon in self.polygons:
+            rings = [r if georeference is None else georeference.to_pixels(r) for r in polygon]
+            inside_HW |= fill_rings(rings, size_HW)
+        return inside_HW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rois:
+    """All regions of interest of a file; `epsg` where the file names its system."""
+
+    path: Path
+    regions: tuple[Roi, ...]
+    epsg: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in the order of the file."""
+        return tuple(r.name for r in self.regions)
+
+    def require_fit(self, epsg: int | None) -> None:
+        """Refuse coordinates in another reference system than `epsg`, that of the maps.
+
+        Raises:
+            DataError: Another reference system than that of the maps, or degrees.
+        """
+        if epsg is None:
+            return
+        corners = np.concatenate([r for roi in self.regions for p in roi.polygons for r in p])
+        degrees = self.epsg is None and bool((np.abs(corners) <= (360, 90)).all())
+        if degrees or self.epsg not in (None, epsg):
+            found = "what look like degrees" if degrees else f"EPSG:{self.epsg}"
+            raise DataError(
+                f"{self.path}: is in {found}, the maps are in EPSG:{epsg}; "
+                f"export the polygons in EPSG:{epsg}"
+            )
+
+
+def read_rois(path: Path) -> Rois:
+    """Polygons and multi-polygons of a GeoJSON file, each named by its property `name`.
+
+    A region without `name` (`label`, `id`) is called region_1, region_2... by its place; those
+    with one name are one region.
+
+    Raises:
+        DataError: No GeoJSON, another geometry, or no polygon in it.
+    """
+    document = _read_json(path)
+    kind = document.get("type") if isinstance(document, dict) else None
+    features = document.get("features") if kind == "FeatureCollection" else [document]
+    if kind not in {"FeatureCollection", "Feature", *_KINDS} or not isinstance(features, list):
+        raise DataError(
+            f"{path}: no GeoJSON with polygons; its 'type' is {kind!r}, expected "
+            f"'FeatureCollection'"
+        )
+    polygons: dict[str, list[Polygon]] = {}
+    for place, feature in enumerate(features, start=1):
+        polygons.setdefault(_name(feature, place), []).extend(_polygons(feature, path, place))
+    if not polygons:
+        raise DataError(f"{path}: holds no polygon; draw at least one region of interest")
+    regions = tuple(Roi(name=n, polygons=tuple(found)) for n, found in polygons.items())
+    return Rois(path=path, regions=regions, epsg=_epsg(document))
+
+
+def fill_rings(rings: Sequence[Points], size_HW: tuple[int, int]) -> Mask:
+    """Pixels whose centre lies inside an odd number of `rings` (pixels), H x W.
+
+    Each edge flips all pixels to its right on the rows whose centre line it crosses.
+    """
+    height, width = size_HW
+    flips_HW = np.zeros((height, width + 1), np.bool_)
+    for ring in rings:
+        for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+            low, high = sorted((y0, y1))
+            first = int(np.clip(np.ceil(low - 0.5), 0, height))
+            last = int(np.clip(np.ceil(high - 0.5), 0, height))
+            if first >= last:
+                continue
+            row = np.arange(first, last)
+            x = x0 + (row + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+            flips_HW[row, np.clip(np.ceil(x - 0.5), 0, width).astype(np.intp)] ^= True
+    return np.logical_xor.accumulate(flips_HW[:, :width], axis=1)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError(
+                f"{path}: larger than {_MAX_BYTES >> 20} MB; keep the polygons only"
+            )
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON: {error}") from error
+
+
+def _name(feature: Any, place: int) -> str:
+    properties = feature.get("properties") if isinstance(feature, dict) else None
+    found = properties if isinstance(properties, dict) else {}
+    values = (found.get(key) for key in _NAMES)
+    return next((str(v) for v in values if v not in (None, "")), f"region_{place}")
+
+
+def _polygons(feature: Any, path: Path, place: int) -> list[Polygon]:
+    found = feature.get("geometry", feature) if isinstance(feature, dict) else None
+    geometry: dict[str, Any] = found if isinstance(found, dict) else {}
+    kind = geometry.get("type")
+    if kind not in _KINDS:
+        raise DataError(f"{path}: feature {place} is {kind!r}; only polygons have an area")
+    coordinates: Any = geometry.get("coordinates")
+    try:
+        nested = [coordinates] if kind == "Polygon" else list(coordinates)
+        return [tuple(_ring(ring) for ring in polygon) for polygon in nested]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: feature {place}: bad coordinates ({error})") from error
+
+
+def _ring(ring: Any) -> Points:
+    points = np.array([point[:2] for point in ring], np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
+        raise ValueError(f"a ring of {len(ring)} points, expected at least three (x, y)")
+    if not np.isfinite(points).all():
+        raise ValueError("a coordinate is no finite number")
+    return points
+
+
+def _epsg(document: Any) -> int | None:
+    """The code in {"crs": {"properties": {"name": "urn:ogc:def:crs:EPSG::32616"}}}."""
+    found = re.search(r"EPSG:+(?:[\d.]*:)?(\d+)\b", json.dumps(document.get("crs")))
+    return int(found[1]) if found else None

@@ -1,0 +1,75 @@
+"""How large one pixel is, so that lengths and areas come out in real units.
+
+Lengths carry `unit`, areas `area_unit`: px and px2, mm and mm2, m and m2, in ASCII so that
+rules and column names can be typed. Pixels may be higher than wide: everything measured is
+right then too.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...core.errors import ConfigError
+
+Unit = Literal["px", "mm", "m"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The height and the width of one pixel in `unit`.
+
+    Raises ConfigError for another unit, and for a size that is not a number above 0.
+    """
+
+    unit: Unit
+    pixel_HW: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if self.unit not in get_args(Unit):
+            units = ", ".join(get_args(Unit))
+            raise ConfigError(f"scale: unit {self.unit!r} is not one of {units}")
+        if not all(math.isfinite(side) and side > 0 for side in self.pixel_HW):
+            raise ConfigError(
+                f"scale: one pixel is {self.pixel_HW} {self.unit} (height, width); "
+                "give two numbers above 0"
+            )
+
+    @classmethod
+    def pixels(cls) -> Self:
+        """No real unit is known: one pixel is 1 px by 1 px."""
+        return cls("px", (1.0, 1.0))
+
+    @classmethod
+    def square(cls, unit: Unit, side: float) -> Self:
+        """Square pixels, `side` units long."""
+        return cls(unit, (side, side))
+
+    @property
+    def area_unit(self) -> str:
+        """The unit of areas, in ASCII: px2, mm2 or m2."""
+        return f"{self.unit}2"
+
+    @property
+    def is_square(self) -> bool:
+        """Whether a pixel is as high as wide, to one part in a million."""
+        return math.isclose(*self.pixel_HW, rel_tol=1e-6)
+
+    @property
+    def pixel_area(self) -> float:
+        """Area of one pixel in `area_unit`."""
+        return self.pixel_HW[0] * self.pixel_HW[1]
+
+    def area(self, num_px: float) -> float:
+        """Area of so many pixels in `area_unit`."""
+        return num_px * self.pixel_area
+
+    def points(self, points_px_XY: ArrayLike) -> NDArray[np.float64]:
+        """Points or vectors (..., 2) as (x, y): from pixels to the unit."""
+        return np.asarray(points_px_XY, dtype=np.float64) * self.pixel_HW[::-1]
+
+    def length(self, vector_px_XY: ArrayLike) -> float:
+        """Length in the unit of one vector, (x, y) in pixels."""
+        return math.hypot(*self.points(vector_px_XY))

@@ -1,0 +1,1 @@
+"""What a measurement writes: tables, pictures, page and JSON."""

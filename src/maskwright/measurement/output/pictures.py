@@ -1,0 +1,85 @@
+"""Overlays: what was measured, drawn over the photograph or over the colours of the classes."""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+from ...core.labels import LabelMap, LabelSpec
+from ...pages.pictures import jpeg
+from ..figures.figures import Figures
+from ..ground.roi import Mask
+from ..ground.scale import Scale
+from .changemap import Picture
+from .draw import draw_boxes, draw_gap, draw_skeleton
+
+_LEAST_SIDE_PX, _LONGEST_SIDE_PX = 480, 900
+_ROI_INK, _ROI_RIM = (255, 255, 255), (0, 0, 0)
+
+
+def class_colors(labels_HW: LabelMap, spec: LabelSpec, photograph: Picture | None) -> Picture:
+    """The colours of the classes, H x W x 3, half over the photograph where there is one."""
+    colored_HW3 = spec.palette[labels_HW]
+    if photograph is None:
+        return colored_HW3
+    return np.asarray(cv2.addWeighted(photograph, 0.5, colored_HW3, 0.5, 0), np.uint8)
+
+
+def draw_figures(
+    shown_HW3: Picture, figures: Figures, rois: Mapping[str, Mask], scale: Scale
+) -> Picture:
+    """Boxes, then skeletons, then gap lines, then the borders of regions of interest."""
+    for regions in figures.regions.values():
+        shown_HW3 = draw_boxes(shown_HW3, regions, scale)
+    for thin in figures.thin.values():
+        shown_HW3 = draw_skeleton(shown_HW3, thin, scale)
+    for gap in figures.gaps.values():
+        if gap is not None:
+            shown_HW3 = draw_gap(shown_HW3, gap, scale)
+    return draw_rois(shown_HW3, rois) if rois else shown_HW3
+
+
+def draw_rois(shown_HW3: Picture, rois: Mapping[str, Mask]) -> Picture:
+    """The borders of regions of interest, white within black."""
+    drawn_HW3 = np.ascontiguousarray(shown_HW3).copy()
+    for mask_HW in rois.values():
+        outlines, _ = cv2.findContours(
+            mask_HW.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+        )
+        for ink, width in ((_ROI_RIM, 3), (_ROI_INK, 1)):
+            cv2.drawContours(drawn_HW3, outlines, -1, ink, width)
+    return drawn_HW3
+
+
+def small_jpeg(picture: Picture) -> bytes:
+    """A JPEG file to look at in the report, of 400 to 900 px or so at its longer side."""
+    enlarged = _LEAST_SIDE_PX // max(picture.shape[:2])
+    if enlarged > 1:
+        picture = picture.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+    factor = _LONGEST_SIDE_PX / max(picture.shape[:2])
+    if factor < 1:
+        picture = np.asarray(
+            cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA),
+            np.uint8,
+        )
+    return jpeg(picture)
+
+
+class Gallery:
+    """At most so many pictures to show: of images that fail a rule, then of the first ones."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._failed: dict[str, bytes] = {}
+        self._passed: dict[str, bytes] = {}
+
+    def add(self, key: str, picture: Picture, *, passed: bool) -> None:
+        """Keep the picture where there is room for its kind."""
+        kind = self._passed if passed else self._failed
+        if len(kind) < self._most:
+            kind[key] = small_jpeg(picture)
+
+    @property
+    def shown(self) -> dict[str, bytes]:
+        """JPEG files by key."""
+        return dict(list((self._failed | self._passed).items())[: self._most])

@@ -1,0 +1,1 @@
+"""Limits set by the user, and the verdict on each."""

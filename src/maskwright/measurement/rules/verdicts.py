@@ -1,0 +1,116 @@
+"""Pass or fail of one image under one rule. What is not known to be good does not pass.
+
+- An absent class has area 0, no regions, length 0 and width 0: "road < 20 %" fails without a
+  road, "scratch area > 2 mm2" passes without a scratch.
+- A gap to an absent class is endless: "< 0.3 m" passes, "> 2 m" fails. The note names the
+  absent class. Who needs it to be there adds a rule that says so, "kerb < 0.1 %".
+- An image without a labelled pixel (or a region of interest without one) fails every rule on
+  it: nobody looked. A region of interest that lies outside of an image is not judged there.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...core.labels import LabelSpec
+from ..figures.change import Change
+from ..figures.coverage import WHOLE, Coverage
+from ..figures.figures import Figures
+from .rules import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one rule says of one image; `value` is in the unit of the rule, None if unknown."""
+
+    key: str
+    rule: Rule
+    value: float | None
+    passed: bool
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict with its limit; an endless gap has the value null."""
+        return {
+            "key": self.key,
+            "rule": self.rule.name,
+            "value": self.value,
+            "limit": self.rule.limit,
+            "fails_if": self.rule.text,
+            "unit": self.rule.unit,
+            "passed": self.passed,
+            "note": self.note,
+        }
+
+
+def judge(
+    key: str, figures: Figures, rules: Sequence[Rule], spec: LabelSpec
+) -> Iterator[Verdict]:
+    """The verdict of every rule that applies to an image."""
+    for rule in rules:
+        coverage = figures.coverage.get(rule.roi or WHOLE)
+        if coverage is None or (rule.roi and coverage.labelled_px + coverage.ignored_px == 0):
+            continue
+        value, note = _value(rule, figures, coverage, spec)
+        yield Verdict(
+            key=key,
+            rule=rule,
+            value=value if value is not None and math.isfinite(value) else None,
+            passed=value is not None and not rule.broken_by(value),
+            note=note,
+        )
+
+
+def _value(
+    rule: Rule, figures: Figures, coverage: Coverage, spec: LabelSpec
+) -> tuple[float | None, str]:
+    """The figure in the unit of the rule, None where nothing is known, and a note."""
+    if coverage.labelled_px == 0:
+        return None, "nothing is labelled here"
+    if rule.measure == "gap":
+        return _gap(rule, figures, spec)
+    if rule.measure in ("gained", "lost"):
+        return _moved(rule, figures.change)
+    absent = coverage.pixels_C[rule.classes[0]] == 0
+    note = f"{spec.names[rule.classes[0]]} is absent" if absent else ""
+    if rule.is_share:
+        return float(coverage.percent[rule.classes[0]]), note
+    return rule.factor * _size(rule, figures, coverage), note
+
+
+def _size(rule: Rule, figures: Figures, coverage: Coverage) -> float:
+    index = rule.classes[0]
+    if rule.measure == "area":
+        return float(coverage.area_C[index])
+    if rule.measure == "regions":
+        return len(figures.regions[index])
+    if rule.measure == "largest region":
+        return max((region.area for region in figures.regions[index]), default=0.0)
+    thin = figures.thin[index]
+    sizes = {
+        "length": thin.length,
+        "mean width": thin.mean_width,
+        "max width": thin.max_width,
+    }
+    return sizes[rule.measure] if thin.length else 0.0
+
+
+def _gap(rule: Rule, figures: Figures, spec: LabelSpec) -> tuple[float, str]:
+    first, second = rule.classes
+    gap = figures.gaps[first, second]
+    if gap is not None:
+        return rule.factor * gap.distance, "they touch" if gap.touches else ""
+    if first == second:
+        return math.inf, f"no gap: there are no two regions of {spec.names[first]}"
+    pixels_C = figures.coverage[WHOLE].pixels_C
+    absent = [f"no {spec.names[i]}" for i in (first, second) if not pixels_C[i]]
+    return math.inf, f"no gap: there is {', '.join(absent) or 'no region large enough'}"
+
+
+def _moved(rule: Rule, change: Change | None) -> tuple[float | None, str]:
+    if change is None or not change.total:
+        return None, "nothing is labelled at both dates"
+    area_C = change.gained if rule.measure == "gained" else change.lost
+    area = float(area_C[rule.classes[0]])
+    return (100 * area / change.total if rule.is_share else rule.factor * area), ""

@@ -1,0 +1,70 @@
+"""Pictures for people: images as 8-bit RGB, class maps in the colours of their LabelSpec."""
+
+import io
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..core.labels import LabelMap
+
+Rgb = NDArray[np.uint8]
+
+_VIRIDIS = cv2.COLORMAP_VIRIDIS
+"""Even steps of lightness, readable by the colour-blind and in grey print."""
+
+
+def to_rgb(image_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> Rgb:
+    """The first three channels, or the first as grey; 16 bits stretched from the darkest."""
+    channels = [0, 1, 2] if image_HWC.shape[2] >= 3 else [0, 0, 0]
+    shown_HW3 = image_HWC[..., channels]
+    if shown_HW3.dtype == np.uint8:
+        return np.ascontiguousarray(shown_HW3)
+    darkest, brightest = int(shown_HW3.min(initial=65_535)), int(shown_HW3.max(initial=0))
+    scale = np.float32(255 / max(1, brightest - darkest))
+    return ((shown_HW3 - np.uint16(min(darkest, brightest))) * scale).astype(np.uint8)
+
+
+def overlay(rgb_HW3: Rgb, labels_HW: LabelMap, palette: Rgb) -> Rgb:
+    """Half image, half class colour, with the borders between classes in white."""
+    mixed_HW3 = cv2.addWeighted(rgb_HW3, 0.5, palette[labels_HW], 0.5, 0)
+    border_HW = np.zeros(labels_HW.shape, np.bool_)
+    border_HW[:, 1:] = labels_HW[:, 1:] != labels_HW[:, :-1]
+    border_HW[1:] |= labels_HW[1:] != labels_HW[:-1]
+    mixed_HW3[border_HW] = 255
+    return np.asarray(mixed_HW3, np.uint8)
+
+
+def heat_palette() -> Rgb:
+    """256 x 3 colours from low (dark blue) to high (yellow)."""
+    ramp_BGR = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], _VIRIDIS)
+    return np.ascontiguousarray(np.asarray(ramp_BGR, np.uint8)[:, 0, ::-1])
+
+
+def rgb_png(rgb_HW3: Rgb) -> bytes:
+    """An RGB PNG file."""
+    return _encoded(".png", rgb_HW3, [])
+
+
+def jpeg(rgb_HW3: Rgb) -> bytes:
+    """A JPEG file, good enough to look at."""
+    return _encoded(".jpg", rgb_HW3, [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def indexed_png(index_HW: NDArray[np.uint8], palette: Rgb) -> bytes:
+    """A palette PNG file: its pixels are the indices, its colours are for people."""
+    image = Image.fromarray(index_HW)
+    image.putpalette(palette.tobytes())
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return file.getvalue()
+
+
+def _encoded(suffix: str, rgb_HW3: Rgb, options: list[int]) -> bytes:
+    done, content = cv2.imencode(suffix, rgb_HW3[..., ::-1], options)
+    if not done:
+        raise ValueError(f"OpenCV cannot write {rgb_HW3.shape} as {suffix}")
+    data: Any = content
+    return bytes(data.tobytes())

@@ -1,0 +1,1 @@
+"""Choose a recipe from facts of the data and of the machine."""

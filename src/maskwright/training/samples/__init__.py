@@ -1,0 +1,1 @@
+"""From Samples to batches: augmentation, mixing and loading."""

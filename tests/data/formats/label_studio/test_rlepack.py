@@ -1,0 +1,106 @@
+"""Brush strokes: bits that two implementations, one slow and one fast, read and write alike."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from maskwright.core.errors import DataError
+from maskwright.data.formats.label_studio.rlepack import packed_runs, unpacked
+
+M = np.array(
+    [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.bool_
+)
+PACKED = [0, 0, 0, 96, 57, 27, 254, 27, 0, 183, 255, 108, 2, 63, 248, 192, 35, 255, 140, 2]
+PACKED += [63, 248, 192, 45, 255, 198, 1, 31, 248]
+masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=40))
+
+
+def read(numbers, size_HW):
+    return unpacked(np.array(numbers, np.uint8), size_HW, where="a.json: brush 'x'")
+
+
+def slow(values, blocks, sizes):
+    """Bits of blocks [(is a run, length)] of `values`, written one number at a time."""
+    bits = f"{len(values):032b}00111" + "".join(f"{size - 1:04b}" for size in sizes)
+    place = 0
+    for is_run, length in blocks:
+        which = next(n for n, size in enumerate(sizes) if length <= 2**size)
+        bits += f"{is_run:d}{which:02b}{length - 1:0{sizes[which]}b}"
+        bits += "".join(f"{v:08b}" for v in values[place : place + (1 if is_run else length)])
+        place += length
+    bits += "0" * (-len(bits) % 8)
+    return [int(bits[n : n + 8], 2) for n in range(0, len(bits), 8)]
+
+
+def test_the_golden_vector_is_read_and_written():
+    np.testing.assert_array_equal(read(PACKED, (4, 6)), M)
+    assert packed_runs(M) == PACKED
+
+
+@given(masks)
+def test_what_is_written_is_read(inside_HW):
+    np.testing.assert_array_equal(read(packed_runs(inside_HW), inside_HW.shape), inside_HW)
+
+
+@given(st.data(), st.sampled_from([(3, 4, 8, 16), (1, 2, 7, 9), (4, 4, 4, 13)]))
+def test_blocks_of_all_kinds_and_any_alpha_are_read(data, sizes):
+    values, blocks = [], []
+    for _ in range(data.draw(st.integers(1, 8))):
+        length = data.draw(st.integers(1, 2 ** min(max(sizes), 9)))
+        is_run = data.draw(st.booleans())
+        one = data.draw(st.integers(0, 255))
+        rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+        values += [one] * length if is_run else rng.integers(0, 3, length).tolist()
+        blocks.append((is_run, length))
+    if odd := -len(values) % 4:
+        values += [7] * odd
+        blocks.append((True, odd))
+    inside = np.array(values).reshape(-1, 4)[:, 3] > 0
+    found = read(slow(values, blocks, sizes), (1, len(inside)))
+    np.testing.assert_array_equal(found[0], inside)
+
+
+def test_a_run_longer_than_a_block_is_cut():
+    inside_HW = np.ones((256, 256), np.bool_)
+    numbers = packed_runs(inside_HW)
+    assert (
+        numbers[6:10] == [0b11111111, 0b11111111, 0b11111111, 0b11111111][: len(numbers[6:10])]
+    )
+    np.testing.assert_array_equal(read(numbers, (256, 256)), inside_HW)
+
+
+def test_zeros_behind_are_no_part_of_it():
+    np.testing.assert_array_equal(read([*PACKED, 0, 0, 0, 0], (4, 6)), M)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        (PACKED[:5], "5 bytes of run lengths break off"),
+        (PACKED[:-4], r"break off within a block; export it again|after \d+ of 96 values"),
+        (
+            [0, 0, 0, 24, *PACKED[4:]],
+            "of 24 values, the image of 4 x 6 .* has 24 pixels",
+        ),
+        ([*PACKED, 0, 1], "go on behind the 96 values"),
+        ([*PACKED[:4], 121, *PACKED[5:]], "values of 16 bits, expected 8"),
+        ([0, 0, 0, 96, 57, 27, 255, *PACKED[7:]], "go on behind|not the 96 stated|break off"),
+    ],
+)
+def test_what_is_wrong_is_named(numbers, message):
+    with pytest.raises(DataError, match=rf"a\.json: brush 'x': .*({message})"):
+        read(numbers, (4, 6))
+
+
+def test_twelve_megapixels_take_a_moment():
+    y, x = np.ogrid[:3000, :4000]
+    disc_HW = (y - 1500) ** 2 + (x - 2000) ** 2 < 1300**2
+    noise_HW = np.random.default_rng(0).random((1000, 1000)) < 0.5
+    for inside_HW in (disc_HW, noise_HW):
+        began_s = time.process_time()
+        np.testing.assert_array_equal(read(packed_runs(inside_HW), inside_HW.shape), inside_HW)
+        assert time.process_time() - began_s < 2

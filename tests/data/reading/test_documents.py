@@ -1,0 +1,54 @@
+"""Annotation files are data: what is missing, of another type, deep or hostile is named."""
+
+import pytest
+
+from maskwright.core.errors import DataError
+from maskwright.data.reading.documents import Coordinates, Document, Finite, Side, read_json
+
+
+class Part(Document):
+    points: Coordinates
+    size: Side = 1
+
+
+class Whole(Document):
+    name: str
+    parts: tuple[Part, ...] = ()
+    scale: Finite = 1
+
+
+def test_what_is_not_named_is_passed_over(tmp_path):
+    (tmp_path / "a.json").write_text('{"name": "x", "parts": [{"points": [1, 2.5]}], "y": 0}')
+    found = read_json(tmp_path / "a.json", Whole)
+    assert found == Whole(name="x", parts=(Part(points=(1, 2.5)),))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not valid JSON"),
+        (b'{"name": "x"', "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"nam": "x"}', "name: Field required"),
+        (
+            b'{"name": "x", "parts": [{"points": [1, 2, 3]}]}',
+            r"parts.*3 coordinates",
+        ),
+        (b'{"name": "x", "parts": [{"points": [1, "a"]}]}', r"parts\.0\.points\.1: Input"),
+        (b'{"name": "x", "parts": [{"points": [], "size": -4}]}', r"parts\.0\.size"),
+        (b'{"name": "x", "parts": [{"points": [], "size": 1e12}]}', r"parts\.0\.size"),
+        (b'{"name": "x", "scale": NaN}', "scale: .*finite"),
+        (b'{"name": "x", "scale": 1e999}', "scale: .*finite"),
+        (b"\xff\xfe\x00", "not valid JSON"),
+    ],
+)
+def test_json_that_is_wrong_is_named_with_its_place(tmp_path, content, message):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(DataError, match=rf"a\.json: {message}") as refusal:
+        read_json(tmp_path / "a.json", Whole)
+    assert len(str(refusal.value)) < 400
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
+        read_json(tmp_path / "none", Whole)

@@ -1,0 +1,38 @@
+"""XML of annotation tools: an element at a time; what is wrong or hostile is refused."""
+
+import pytest
+
+from maskwright.core.errors import DataError
+from maskwright.data.reading.xml_pieces import pieces
+
+
+def test_xml_is_read_an_element_at_a_time(tmp_path):
+    (tmp_path / "a.xml").write_text("<r><i n='1'><p/></i><x/><i n='2'/></r>")
+    assert [p.attributes["n"] for p in pieces(tmp_path / "a.xml", 2) if p.tag == "i"] == [
+        "1",
+        "2",
+    ]
+
+
+BOMB = """<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><r><i>&b;</i></r>"""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (BOMB, "declares a document type"),
+        ('<!DOCTYPE r SYSTEM "file:///etc/passwd"><r/>', "declares a document type"),
+        ("<r><i></r>", "not valid XML"),
+        ("", "not valid XML"),
+        ("<r>" * 200, "nested more than 100 deep"),
+    ],
+)
+def test_xml_that_is_wrong_or_hostile_is_refused(tmp_path, content, message):
+    (tmp_path / "a.xml").write_text(content)
+    with pytest.raises(DataError, match=rf"a\.xml: .*{message}"):
+        list(pieces(tmp_path / "a.xml", 2))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
+        list(pieces(tmp_path / "none", 2))

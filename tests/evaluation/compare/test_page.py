@@ -1,0 +1,79 @@
+"""The page of a comparison: what is better and worse in words, escaped, nothing fetched."""
+
+import math
+import re
+
+import pytest
+
+from maskwright.evaluation.compare.changes import Change
+from maskwright.evaluation.compare.compare import compare
+from maskwright.evaluation.compare.page import p_value, points, render_comparison, signed
+
+NAMES = ("<b>road</b>", "car")
+
+
+def images(hits_N):
+    return {
+        f"street/<i>{i}": (f"{i}", {0: (100, 200 - hit, 100), 1: (100, hit, hit)})
+        for i, hit in enumerate(hits_N)
+    }
+
+
+@pytest.fixture
+def page(report_folder):
+    a = report_folder("a", images(range(80, 90)), NAMES)
+    b = report_folder("b", images(range(70, 80)), NAMES)
+    return render_comparison(compare(a, b))
+
+
+def test_the_verdict_is_in_words(page):
+    assert "B is worse in mIoU, &lt;b&gt;road&lt;/b&gt;, car." in page
+    assert page.count("<td>worse</td>") == 2
+    assert "below 0.05" in page
+
+
+def test_nothing_is_said_of_what_may_be_chance(report_folder):
+    a = report_folder("a", images(range(80, 90)), NAMES)
+    text = render_comparison(compare(a, a))
+    assert "B is not shown to be worse." in text
+    assert "<td>worse</td>" not in text
+    assert "<td>better</td>" not in text
+    assert "Images that lost" not in text
+
+
+def test_names_and_keys_are_escaped_and_nothing_is_fetched(page):
+    assert "<b>road" not in page
+    assert "street/<i>" not in page
+    assert not re.findall(r"https?:|<script|@import|url\(", page)
+    assert set(re.findall(r'href="(.)', page)) == {"#"}
+
+
+def test_sections(page):
+    assert re.findall(r"<h2>([^<]+)</h2>", page) == [
+        "Verdict",
+        "IoU of the classes",
+        "Images that lost most",
+        "Method",
+    ]
+
+
+def test_the_same_page_the_other_way_round_says_better(report_folder):
+    a = report_folder("a", images(range(80, 90)), NAMES)
+    b = report_folder("b", images(range(70, 80)), NAMES)
+    page = render_comparison(compare(b, a))
+    assert page.count("<td>better</td>") == 2
+    assert "B is better in mIoU, &lt;b&gt;road" in page
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0123, "+1.2"), (-0.05, "−5.0"), (0.0, "0.0"), (-0.0004, "0.0")]
+)
+def test_points_have_a_sign(share, text):
+    assert points(share) == text
+
+
+def test_what_does_not_exist_is_a_dash():
+    nothing = Change(a=0.5, b=math.nan, low=math.nan, high=math.nan, p=math.nan, p_holm=1.0)
+    assert signed(nothing) == "–"
+    assert p_value(nothing.p) == "–"
+    assert p_value(1 / 10_001) == "0.0001"

@@ -1,0 +1,57 @@
+import pytest
+
+from maskwright.core.errors import DataError
+from maskwright.measurement.ground.worldfile import read_world_file
+
+LINES = "0.5\n0\n0\n-0.5\n733601.25\n3725138.75\n"
+UTM = (
+    'PROJCS["WGS_1984_UTM_Zone_16N",GEOGCS["GCS_WGS_1984",UNIT["Degree",0.0174532925199433]],'
+    'PARAMETER["scale_factor",0.9996],UNIT["{unit}",{size}]{end}]'
+)
+
+
+@pytest.mark.parametrize("name", ["a.pgw", "a.pngw", "a.wld", "a.PGW"])
+def test_a_world_file_gives_the_middle_of_the_first_pixel(tmp_path, name):
+    (tmp_path / name).write_text(LINES)
+    found = read_world_file(tmp_path / "a.png")
+    assert found.affine == (0.5, 0.0, 733601.0, 0.0, -0.5, 3725139.0)
+    assert (found.scale.unit, found.scale.pixel_HW, found.epsg) == ("m", (0.5, 0.5), None)
+    assert found.system == f"the system of {name}"
+
+
+@pytest.mark.parametrize(
+    ("unit", "size", "end", "metres", "epsg"),
+    [
+        ("Meter", "1.0", "", 1.0, None),
+        ("Foot_US", "0.3048006096012192", "", 1200 / 3937, None),
+        ("metre", "1", ',AUTHORITY["EPSG","32616"]', 1.0, 32616),
+    ],
+)
+def test_the_prj_file_says_the_unit_and_the_system(tmp_path, unit, size, end, metres, epsg):
+    (tmp_path / "a.tfw").write_text(LINES)
+    (tmp_path / "a.prj").write_text(UTM.format(unit=unit, size=size, end=end))
+    found = read_world_file(tmp_path / "a.tif")
+    assert found.metres == pytest.approx(metres)
+    assert found.epsg == epsg
+
+
+def test_without_a_world_file_there_is_no_georeference(tmp_path):
+    assert read_world_file(tmp_path / "a.png") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "prj", "message"),
+    [
+        ("2.7e-6\n0\n0\n-2.7e-6\n-115.2\n36.1\n", None, r"a\.pgw: lies in degrees"),
+        (LINES, 'GEOGCS["GCS_WGS_1984",UNIT["Degree",0.0174532925199433]]', "degrees"),
+        (LINES, 'PROJCS["WGS_1984_Web_Mercator_Auxiliary_Sphere",UNIT["Meter",1]]', "Mercator"),
+        ("1\n2\n3\n", None, r"a\.pgw: a world file has six numbers, got 3"),
+        ("1\n0\n0\nx\n1\n1\n", None, "six numbers; could not convert string to float: 'x'"),
+    ],
+)
+def test_what_has_no_size_in_metres_is_refused(tmp_path, lines, prj, message):
+    (tmp_path / "a.pgw").write_text(lines)
+    if prj:
+        (tmp_path / "a.prj").write_text(prj)
+    with pytest.raises(DataError, match=message):
+        read_world_file(tmp_path / "a.png")

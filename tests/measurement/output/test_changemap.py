@@ -1,0 +1,61 @@
+import numpy as np
+
+from maskwright.core.labels import IGNORE, LabelSpec
+from maskwright.measurement.figures.change import Change
+from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.output.changemap import (
+    COLORS,
+    OTHER,
+    UNLABELLED,
+    Legend,
+    change_lines,
+    paint_change,
+    with_words,
+)
+
+SPEC = LabelSpec.of_names(tuple("abcd"))
+
+
+def _maps():
+    before_HW = np.zeros((4, 10), np.uint8)
+    after_HW = before_HW.copy()
+    after_HW[0, :6] = 1
+    after_HW[1, :3] = 2
+    before_HW[2, 0] = IGNORE
+    return before_HW, after_HW
+
+
+def test_the_largest_change_has_the_first_colour_and_the_rest_is_black():
+    before_HW, after_HW = _maps()
+    change = Change.of(before_HW, after_HW, 4, Scale.square("m", 0.5))
+    legend = Legend.of(change)
+    assert legend.pairs == ((0, 1), (0, 2))
+    painted = paint_change(before_HW, after_HW, Legend(legend.pairs[:1]), SPEC)
+    assert painted[0, 0].tolist() == list(COLORS[0])
+    assert painted[1, 0].tolist() == list(OTHER)
+    assert painted[2, 0].tolist() == list(UNLABELLED)
+    red, green, blue = painted[3, 3].tolist()
+    assert red == green == blue > 200
+
+
+def test_every_colour_of_a_picture_is_explained_with_its_area():
+    before_HW, after_HW = _maps()
+    change = Change.of(before_HW, after_HW, 4, Scale.square("m", 0.5))
+    assert change_lines(change, Legend.of(change), SPEC, "m2") == [
+        (COLORS[0], "a to b   1.5 m2   15.38 %"),
+        (COLORS[1], "a to c   0.75 m2   7.69 %"),
+    ]
+    assert change_lines(change, Legend(()), SPEC, "m2") == [
+        (OTHER, "other changes   2.25 m2   23.08 %")
+    ]
+    still = Change.of(before_HW, before_HW, 4, Scale.pixels())
+    assert change_lines(still, Legend.of(still), SPEC, "px2") == []
+
+
+def test_a_small_picture_is_enlarged_over_its_words():
+    painted = paint_change(*_maps(), Legend(((0, 1),)), SPEC)
+    page = with_words(painted, [(COLORS[0], "a to b   6 px2"), (OTHER, "other changes")])
+    assert page.shape == (4 * 48 + 12 + 2 * 26, 480, 3)
+    assert (page[0, 0] == COLORS[0]).all()
+    words = page[4 * 48 :, 40:]
+    assert 0.005 < (words < 128).all(axis=-1).mean() < 0.2

@@ -1,0 +1,58 @@
+"""Pictures keep what they show."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskwright.core import LabelSpec
+from maskwright.pages.pictures import heat_palette, indexed_png, overlay, rgb_png, to_rgb
+
+
+def opened(content):
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        return image
+
+
+@pytest.mark.parametrize(
+    ("channels", "shown"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (5, [0, 1, 2])]
+)
+def test_the_first_channels_are_shown(channels, shown):
+    image = np.random.default_rng(0).integers(0, 256, (3, 4, channels)).astype(np.uint8)
+    np.testing.assert_array_equal(to_rgb(image), image[..., shown])
+
+
+@pytest.mark.parametrize("darkest", [0, 31_768])
+def test_16_bits_are_stretched_from_the_darkest_to_the_brightest_pixel(darkest):
+    image = np.array([[[0], [1000], [4000]]], np.uint16) + np.uint16(darkest)
+    assert to_rgb(image)[0, :, 0].tolist() == [0, 63, 255]
+    assert not to_rgb(np.zeros((2, 2, 1), np.uint16)).any()
+
+
+def test_an_overlay_mixes_in_the_class_colour_and_draws_borders():
+    labels = np.array([[0, 0, 1, 1]], np.uint8)
+    palette = LabelSpec.of_names(("a", "b")).palette
+    mixed = overlay(np.full((1, 4, 3), 100, np.uint8), labels, palette)
+    assert mixed[0].tolist() == [[50, 50, 50]] * 2 + [[255, 255, 255]] + [[114, 50, 50]]
+
+
+def test_an_indexed_file_holds_the_indices_and_shows_the_colours():
+    index = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    palette = LabelSpec.of_names(tuple("abcdefghijkl")).palette
+    image = opened(indexed_png(index, palette))
+    assert image.mode == "P"
+    np.testing.assert_array_equal(np.asarray(image), index)
+    np.testing.assert_array_equal(np.asarray(image.convert("RGB")), palette[index])
+
+
+def test_an_rgb_file_is_lossless_and_in_that_order():
+    rgb = np.random.default_rng(0).integers(0, 256, (5, 6, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(opened(rgb_png(rgb))), rgb)
+
+
+def test_heat_grows_lighter_all_the_way():
+    luminance = heat_palette() @ [0.299, 0.587, 0.114]
+    assert (np.diff(luminance) > -0.5).all()
+    assert luminance[-1] - luminance[0] > 150

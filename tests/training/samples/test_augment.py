@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskwright.core import IGNORE
+from maskwright.training.recipe import AugmentPart
+from maskwright.training.samples.augment import Augmentation
+
+STILL = {
+    "scale": (1.0, 1.0),
+    "flip": 0.0,
+    "rotate_deg": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "saturation": 0.0,
+    "hue": 0.0,
+    "blur": 0.0,
+    "noise": 0.0,
+    "jpeg": 0.0,
+}
+COLOURLESS = {k: v for k, v in STILL.items() if k not in {"scale", "flip", "rotate_deg"}}
+
+
+def augmentation(crop_HW=(32, 32), **part):
+    return Augmentation(
+        part=AugmentPart(**part), crop_HW=crop_HW, fill_C=(7.0, 7.0, 7.0), max_value=255
+    )
+
+
+def painted(size_HW=(40, 50), num_classes=5, block=8):
+    """An image whose grey value is 40 times the class of the pixel."""
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, num_classes, [-(-n // block) for n in size_HW])
+    labels = np.kron(small, np.ones((block, block), int))[: size_HW[0], : size_HW[1]]
+    labels = labels.astype(np.uint8)
+    return np.repeat((40 * labels)[..., None], 3, axis=2), labels
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=60)
+def test_labels_follow_the_image_through_scaling_turning_and_flipping(seed):
+    image, labels = painted()
+    move = augmentation(scale=(0.6, 2.0), rotate_deg=30.0, flip_vertical=0.5, **COLOURLESS)
+    out, moved = move(image, labels, np.random.default_rng(seed))
+    inside = (moved[0] != IGNORE).numpy()
+    far = np.abs(out[0].numpy() * 255 - 40.0 * moved[0].numpy()) > 20
+    # Only where two classes meet may a blended image pixel be far from its own class.
+    assert far[inside].mean() < 0.3
+    assert set(np.unique(moved)) <= {0, 1, 2, 3, 4, IGNORE}
+
+
+def test_no_augmentation_cuts_the_pixels_out_unchanged():
+    image, labels = painted((32, 32))
+    out, moved = augmentation(**STILL)(image, labels, np.random.default_rng(0))
+    np.testing.assert_array_equal(moved[0], labels)
+    np.testing.assert_allclose(out.numpy() * 255, image.transpose(2, 0, 1), atol=1e-3)
+
+
+def test_beyond_the_image_labels_are_ignore_and_the_image_has_the_fill():
+    image, labels = painted((16, 16))
+    out, moved = augmentation(**STILL)(image, labels, np.random.default_rng(1))
+    outside = moved[0] == IGNORE
+    assert int(outside.sum()) == 32 * 32 - 16 * 16
+    assert torch.allclose(out[:, outside] * 255, torch.tensor(7.0))
+
+
+def test_halving_takes_the_nearest_label_without_a_shift():
+    labels = np.repeat(np.repeat(np.arange(4, dtype=np.uint8)[None], 4, 0), 2, 1)
+    image = np.repeat((60 * labels)[..., None], 3, axis=2)
+    half = augmentation((2, 4), **(STILL | {"scale": (0.5, 0.5)}))
+    _, moved = half(image, labels, np.random.default_rng(0))
+    assert moved[0].tolist() == [[0, 1, 2, 3]] * 2
+
+
+def test_same_seed_same_pixels_and_another_seed_others():
+    image, labels = painted()
+    view = augmentation(blur=0.5, noise=0.5, jpeg=0.5)
+    first, again, other = (
+        view(image, labels, np.random.default_rng(seed))[0] for seed in (3, 3, 4)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 7])
+def test_any_number_of_channels_and_16_bits(channels):
+    image = np.random.default_rng(0).integers(0, 60_000, (20, 20, channels), dtype=np.uint16)
+    view = Augmentation(
+        part=AugmentPart(jpeg=0.0, blur=1.0, noise=1.0),
+        crop_HW=(32, 32),
+        fill_C=(0.0,) * channels,
+        max_value=65535,
+    )
+    out, labels = view(image, np.zeros((20, 20), np.uint8), np.random.default_rng(0))
+    assert out.shape == (channels, 32, 32)
+    assert labels.shape == (1, 32, 32)
+    assert 0 <= out.min() <= out.max() <= 1
+
+
+def test_the_focus_stays_in_the_crop():
+    labels = np.zeros((200, 300), np.uint8)
+    labels[150, 250] = 1
+    image = np.zeros((200, 300, 3), np.uint8)
+    view = augmentation((48, 48), **(STILL | {"scale": (1.0, 1.5)}))
+    for seed in range(20):
+        _, moved = view(image, labels, np.random.default_rng(seed), (150, 250))
+        assert (moved == 1).any()
