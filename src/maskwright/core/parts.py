@@ -1,20 +1,26 @@
-"""The folder is the registry: a part is one file, and its name is the file's name.
+"""The folder is the registry: a part is a file or a folder, and its name is the name of that.
 
 Listing never imports; loading imports exactly one module. Nothing registers itself. Other
 packages add parts by an entry point in the group named like the folder's package, say
 `maskwright.nn.archs`.
+
+What a part must offer is a Protocol: attributes without a value and abstract methods are
+required, all else has the Protocol's own value as its default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from inspect import Parameter, isfunction, signature
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, TypeVar, overload
 
 from .errors import ConfigError, UnknownNameError
+
+P = TypeVar("P")
 
 
 def names(package: str) -> tuple[str, ...]:
@@ -22,28 +28,54 @@ def names(package: str) -> tuple[str, ...]:
     spec = find_spec(package)
     if spec is None or spec.submodule_search_locations is None:
         raise ConfigError(f"{package} is not a package of parts")
-    found = {m.name for m in iter_modules(spec.submodule_search_locations)}
-    found |= {e.name for e in _foreign(package)}
-    return tuple(sorted(n for n in found if not n.startswith("_")))
+    known = {m.name for m in iter_modules(spec.submodule_search_locations)}
+    known |= {e.name for e in _foreign(package)}
+    return tuple(sorted(n for n in known if not n.startswith("_")))
 
 
-def load(package: str, name: str) -> ModuleType:
-    """Import the part called `name`.
+@overload
+def load(package: str, name: str) -> ModuleType: ...
+@overload
+def load(package: str, name: str, *, like: type[P]) -> P: ...
+def load(package: str, name: str, *, like: type[Any] | None = None) -> Any:
+    """Import the part called `name` and check that it offers what the Protocol `like` asks for.
 
     Raises:
         UnknownNameError: There is no such file; the message lists what there is.
+        ConfigError: The part lacks a name, or a function takes other arguments.
     """
     known = names(package)
     if name not in known:
         raise UnknownNameError(f"{package.rpartition('.')[2]} part", name, known)
-    for entry in _foreign(package):
-        if entry.name == name:
-            module: ModuleType = entry.load()
-            return module
-    return import_module(f"{package}.{name}")
+    foreign = {entry.name: entry for entry in _foreign(package)}
+    module: ModuleType
+    module = foreign[name].load() if name in foreign else import_module(f"{package}.{name}")
+    return module if like is None else typed(module, like)
 
 
-def configure(part: ModuleType, settings: Mapping[str, Any], *, where: str) -> Any:
+def typed(module: ModuleType, like: type[P]) -> P:
+    """The names of `module` that `like`, a Protocol, asks for, with its defaults for the rest.
+
+    Raises:
+        ConfigError: A required name is missing, or a function takes other arguments.
+    """
+    asked = _interface(like)
+    offered = {name: getattr(module, name) for name in asked if hasattr(module, name)}
+    missing = sorted(name for name in asked if name not in offered and asked[name])
+    if missing:
+        raise ConfigError(
+            f"{module.__name__}: a {like.__name__} part offers {', '.join(missing)}, which are "
+            f"missing here; see {like.__module__}.{like.__name__}"
+        )
+    for name, value in offered.items():
+        if isfunction(getattr(like, name, None)):
+            _require_arguments(module, name, value, like)
+    members = {n: staticmethod(v) if isfunction(v) else v for n, v in offered.items()}
+    part: P = type(module.__name__.rpartition(".")[2], (like,), members)()
+    return part
+
+
+def configure(part: Any, settings: Mapping[str, Any], *, where: str) -> Any:
     """The part's `Config` (a pydantic model) with `settings`.
 
     Raises:
@@ -62,3 +94,30 @@ def configure(part: ModuleType, settings: Mapping[str, Any], *, where: str) -> A
 def _foreign(package: str) -> tuple[EntryPoint, ...]:
     """Read once: going through all installed packages takes 20 ms."""
     return tuple(entry_points(group=package))
+
+
+def _interface(like: type) -> dict[str, bool]:
+    """The public names of a Protocol, and whether a part must offer each."""
+    asked: dict[str, bool] = {}
+    for cls in reversed(like.__mro__):
+        if cls is object or cls is Protocol:
+            continue
+        asked |= dict.fromkeys(cls.__annotations__, True)
+        for name, value in vars(cls).items():
+            asked[name] = getattr(value, "__isabstractmethod__", False)
+    return {name: required for name, required in asked.items() if not name.startswith("_")}
+
+
+def _require_arguments(
+    module: ModuleType, name: str, function: Callable[..., Any], like: type
+) -> None:
+    expected = list(signature(getattr(like, name)).parameters.values())[1:]  # without self
+    keywords = {p.name: p for p in expected if p.kind is Parameter.KEYWORD_ONLY}
+    positional = [p for p in expected if p.kind is not Parameter.KEYWORD_ONLY]
+    try:
+        signature(function).bind(*positional, **keywords)
+    except TypeError as error:
+        raise ConfigError(
+            f"{module.__name__}.{name}: takes other arguments than a {like.__name__} part "
+            f"({error}); expected {name}({', '.join(map(str, expected))})"
+        ) from error
