@@ -41,8 +41,12 @@ from maskwright.core.scores import iou, mean_iou
 from maskwright.inference.predictor import open_model
 from maskwright.nn.build import OWN, encoders_of
 from maskwright.training.loop import Job, fit, make_accelerator
-from maskwright.training.machine import Machine, look_seconds, step_seconds
-from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.machine import (
+    Machine,
+    measure_step_seconds,
+    measure_validation_seconds,
+)
+from maskwright.training.recipe import Recipe, override
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs/howto/models-and-losses.md"
@@ -86,7 +90,7 @@ class Case:
         model = {"model.arch": self.arch, "model.encoder": self.encoder}
         model["model.encoder_weights"] = weights if self.is_pretrained else "none"
         rate = {} if self.is_pretrained else {"optim.encoder_lr_ratio": 1.0}
-        return overridden(Recipe(), RECIPE | model | rate)
+        return override(Recipe(), RECIPE | model | rate)
 
 
 def _case(arch: str, encoder: str = PRETRAINED) -> Case:
@@ -220,11 +224,11 @@ def _measured(seconds_of: Callable[[Recipe, Machine], float], case: Case) -> tup
 
 
 def _train_step(recipe: Recipe, machine: Machine) -> float:
-    return step_seconds(recipe, NUM_CLASSES, machine)
+    return measure_step_seconds(recipe, NUM_CLASSES, machine)
 
 
 def _prediction(recipe: Recipe, machine: Machine) -> float:
-    return look_seconds(recipe, IMAGE_HW, NUM_CLASSES, machine)
+    return measure_validation_seconds(recipe, IMAGE_HW, NUM_CLASSES, machine)
 
 
 def page(results: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ from maskwright.data.synth.scene import STREET
 from maskwright.data.synth.streets import draw_street
 from maskwright.inference.predictor import open_model
 from maskwright.training.loop import Job, fit, make_accelerator
-from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.recipe import Recipe, override
 from maskwright.training.splits import labelled
 
 HERE = Path(__file__).parent
@@ -187,7 +187,7 @@ def _job(piece: Piece, asked: argparse.Namespace, root: Path, run: Path) -> Job:
         "schedule.epochs": epochs,
         "schedule.validate_every": epochs,
     }
-    recipe = overridden(Recipe(), FIXED | settings | REMEDIES[piece.remedy][1])
+    recipe = override(Recipe(), FIXED | settings | REMEDIES[piece.remedy][1])
     spec = recipe.input
     card = ModelCard(
         labels=train.spec,

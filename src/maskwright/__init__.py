@@ -27,15 +27,17 @@ if TYPE_CHECKING:
     from .measurement.measure import measure as measure
     from .measurement.series import Wanted as Wanted
     from .nn.catalogue import models as models
-    from .training.run import Request as Request
+    from .training.options import Callbacks as Callbacks
+    from .training.options import TrainOptions as TrainOptions
     from .training.run import plan as plan
     from .training.run import train as train
 
 _HOME = {
+    "Callbacks": ("training.options", "Callbacks"),
     "DenseCRF": ("inference.dense_crf", "DenseCRF"),
     "Detail": ("evaluation.counting", "Detail"),
     "Reading": ("evaluation.score", "Reading"),
-    "Request": ("training.run", "Request"),
+    "TrainOptions": ("training.options", "TrainOptions"),
     "Wanted": ("measurement.series", "Wanted"),
     "check": ("data.check.audit", "audit"),
     "convert": ("data.conversion.convert", "convert"),
@@ -56,10 +58,11 @@ _HOME = {
     "write_report": ("evaluation.report.page", "write_report"),
 }
 __all__ = [
+    "Callbacks",
     "DenseCRF",
     "Detail",
     "Reading",
-    "Request",
+    "TrainOptions",
     "Wanted",
     "check",
     "compare",

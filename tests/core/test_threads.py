@@ -2,11 +2,13 @@
 
 import pytest
 
-from maskwright.core.threads import in_order
+from maskwright.core.threads import map_in_order
 
 
 def test_results_come_in_the_order_of_the_items():
-    assert list(in_order(lambda number: number**2, range(100))) == [n**2 for n in range(100)]
+    assert list(map_in_order(lambda number: number**2, range(100))) == [
+        n**2 for n in range(100)
+    ]
 
 
 def test_work_in_order_stops_at_the_first_failure():
@@ -18,7 +20,7 @@ def test_work_in_order_stops_at_the_first_failure():
             raise ValueError("five")
         return number
 
-    found = in_order(work, range(1000))
+    found = map_in_order(work, range(1000))
     assert [next(found) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(ValueError, match="five"):
         list(found)

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from maskwright.nn.build import load_model, new_model
 from maskwright.training.loop import Job, fit, make_accelerator
-from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.recipe import Recipe, override
 from maskwright.training.run import _card, _Data
 
 
@@ -32,7 +32,7 @@ def job(street, quick, encoder_file, tmp_path):
     }
 
     def make(name, **more):
-        recipe = overridden(Recipe(), quick | choices | more)
+        recipe = override(Recipe(), quick | choices | more)
         held = _Data.read(street, {}, lambda items, **_: items)
         run = tmp_path / name
         run.mkdir()

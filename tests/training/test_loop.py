@@ -9,7 +9,7 @@ from maskwright.training.loop import (
     _synchronised,
     make_accelerator,
 )
-from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.recipe import Recipe, override
 
 
 def test_running_out_of_memory_is_recognised_from_a_real_failure():
@@ -21,13 +21,13 @@ def test_running_out_of_memory_is_recognised_from_a_real_failure():
 
 
 def test_the_way_out_of_memory_keeps_what_is_learnt():
-    recipe = overridden(Recipe(), {"data.batch_size": 8, "data.crop_px": [64, 96]})
+    recipe = override(Recipe(), {"data.batch_size": 8, "data.crop_px": [64, 96]})
     assert _less_memory(recipe) == (
         "out of memory with data.batch_size=8 and data.crop_px=[64, 96]; "
         "try --set data.batch_size=4 --set optim.accumulate=2, which learns the same, "
         "or --set model.checkpointing=true, or smaller crops"
     )
-    assert _less_memory(overridden(recipe, {"model.checkpointing": True})).endswith(
+    assert _less_memory(override(recipe, {"model.checkpointing": True})).endswith(
         "which learns the same, or smaller crops"
     )
 
@@ -35,13 +35,13 @@ def test_the_way_out_of_memory_keeps_what_is_learnt():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_half_precision_that_the_device_lacks_is_refused():
     with pytest.raises(ConfigError, match="'fp16' needs device 'cuda', got 'cpu'; use bf16"):
-        make_accelerator(overridden(Recipe(), {"optim.precision": "fp16"}))
+        make_accelerator(override(Recipe(), {"optim.precision": "fp16"}))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_statistics_over_gpus_are_refused_where_there_is_none():
     with pytest.raises(ConfigError, match="'sync' needs device 'cuda', got 'cpu'; use batch"):
-        make_accelerator(overridden(Recipe(), {"model.norm": "sync"}))
+        make_accelerator(override(Recipe(), {"model.norm": "sync"}))
 
 
 def test_statistics_over_gpus_keep_activations_and_names():

@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from maskwright.nn.build import new_model
-from maskwright.training.optim import MovingAverage, lr_ratio, make_optimizer, set_lr
-from maskwright.training.recipe import OptimPart
+from maskwright.training.optim import MovingAverage, compute_lr_ratio, make_optimizer, set_lr
+from maskwright.training.recipe import OptimOptions
 
 
 @pytest.mark.parametrize("schedule", ["poly", "cosine"])
 def test_the_curve_warms_up_to_one_and_falls_to_nothing(schedule):
-    part = OptimPart(schedule=schedule, warmup_ratio=0.1)
-    curve = [lr_ratio(step, 100, part) for step in range(100)]
+    part = OptimOptions(schedule=schedule, warmup_ratio=0.1)
+    curve = [compute_lr_ratio(step, 100, part) for step in range(100)]
     assert curve[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
     assert max(curve) == curve[10] == 1.0
     assert all(a > b for a, b in pairwise(curve[10:]))
@@ -20,7 +20,7 @@ def test_the_curve_warms_up_to_one_and_falls_to_nothing(schedule):
 
 
 def test_halfway_poly_is_half_to_the_power_of_nine_tenths():
-    assert lr_ratio(55, 100, OptimPart(warmup_ratio=0.1)) == pytest.approx(0.5**0.9)
+    assert compute_lr_ratio(55, 100, OptimOptions(warmup_ratio=0.1)) == pytest.approx(0.5**0.9)
 
 
 def model():
@@ -29,7 +29,7 @@ def model():
 
 def test_every_parameter_learns_in_one_group_and_only_weights_decay():
     network = model()
-    part = OptimPart(lr=1e-3, encoder_lr_ratio=0.1, weight_decay=0.05)
+    part = OptimOptions(lr=1e-3, encoder_lr_ratio=0.1, weight_decay=0.05)
     groups = make_optimizer(network, part).param_groups
     assert sum(len(g["params"]) for g in groups) == len(list(network.parameters()))
     for group in groups:
@@ -40,7 +40,7 @@ def test_every_parameter_learns_in_one_group_and_only_weights_decay():
 def test_layer_decay_slows_the_blocks_near_the_image():
     network = model()
     groups = make_optimizer(
-        network, OptimPart(lr=1.0, encoder_lr_ratio=1.0, layer_decay=0.5)
+        network, OptimOptions(lr=1.0, encoder_lr_ratio=1.0, layer_decay=0.5)
     ).param_groups
     lr_of = {id(p): g["lr"] for g in groups for p in g["params"]}
     first, last = (
@@ -52,7 +52,7 @@ def test_layer_decay_slows_the_blocks_near_the_image():
 
 
 def test_the_ratio_scales_every_group_from_its_peak():
-    optimizer = make_optimizer(model(), OptimPart(lr=1e-3, encoder_lr_ratio=0.1))
+    optimizer = make_optimizer(model(), OptimOptions(lr=1e-3, encoder_lr_ratio=0.1))
     for ratio in (0.5, 0.25):
         set_lr(optimizer, ratio)
     assert {round(g["lr"], 9) for g in optimizer.param_groups} == {2.5e-4, 2.5e-5}

@@ -4,7 +4,7 @@ import yaml
 from maskwright.core.errors import ConfigError
 from maskwright.training.recipe import (
     Recipe,
-    overridden,
+    override,
     parse_recipe,
     parse_settings,
     read_recipe,
@@ -16,7 +16,7 @@ UNREADABLE = ["a: [", "[e", "[" * 1000, "2020-13-45"]
 
 
 def test_yaml_round_trips_with_every_value_explicit(tmp_path):
-    recipe = overridden(Recipe(), {"optim.lr": 3e-4, "data.crop_px": [64, 96]})
+    recipe = override(Recipe(), {"optim.lr": 3e-4, "data.crop_px": [64, 96]})
     text = to_yaml(recipe, {"optim.lr": "because: it is #1"})
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
@@ -65,7 +65,7 @@ def test_a_setting_without_a_value_is_refused(pair):
 
 def test_a_setting_below_a_value_is_refused():
     with pytest.raises(ConfigError, match=r"--set seed\.x: seed holds a value, not keys"):
-        overridden(Recipe(), {"seed.x": 1})
+        override(Recipe(), {"seed.x": 1})
 
 
 def test_a_recipe_that_is_missing_or_no_yaml_is_named(tmp_path):

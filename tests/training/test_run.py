@@ -17,8 +17,9 @@ from maskwright.core.errors import ConfigError, DataError, TrainingError
 from maskwright.data.dataset import open_dataset
 from maskwright.inference.predictor import open_model
 from maskwright.training.loop import Status
-from maskwright.training.run import Audience, Request, open_run, plan, train
-from maskwright.training.splits import choose_splits, labelled
+from maskwright.training.options import Callbacks, TrainOptions
+from maskwright.training.run import open_run, plan, train
+from maskwright.training.splits import choose_splits, select_labelled
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,7 @@ def finished(street, tmp_path_factory):
 
     seen: list[Status] = []
     out = tmp_path_factory.mktemp("runs") / "a"
-    run = train(street, out, Request(settings=QUICK), Audience(watch=seen.append))
+    run = train(street, out, TrainOptions(settings=QUICK), Callbacks(on_step=seen.append))
     return run, seen
 
 
@@ -83,7 +84,7 @@ def test_a_run_ends_with_a_temperature_that_its_bundle_and_report_know(finished)
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(finished, street, tmp_path, quick):
     run, _ = finished
-    train(street, tmp_path / "b", Request(settings=quick))
+    train(street, tmp_path / "b", TrainOptions(settings=quick))
     assert_same(weights(run.root), weights(tmp_path / "b"))
 
 
@@ -91,9 +92,9 @@ def test_the_same_seed_gives_the_same_weights(finished, street, tmp_path, quick)
 def test_a_folder_that_holds_a_run_is_not_overwritten(finished, street, quick):
     run, _ = finished
     with pytest.raises(ConfigError, match=r"holds a run already; go on with --resume or"):
-        train(street, run.root, Request(settings=quick))
+        train(street, run.root, TrainOptions(settings=quick))
     with pytest.raises(ConfigError, match="--resume goes on with the run's own recipe"):
-        train(street, run.root, Request(settings=quick, resume=True))
+        train(street, run.root, TrainOptions(settings=quick, resume=True))
 
 
 @pytest.mark.slow
@@ -103,7 +104,7 @@ def test_resuming_on_other_data_is_refused(finished, tmp_path):
     run, _ = finished
     other = write_street_scenes(tmp_path / "other", num_images=10, size_HW=(64, 64), seed=9)
     with pytest.raises(DataError, match=r"began with 10 training images .* now there are 6"):
-        train(other, run.root, Request(resume=True))
+        train(other, run.root, TrainOptions(resume=True))
 
 
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -193,7 +194,7 @@ def test_a_loss_that_is_no_number_stops_with_the_keys(street, tmp_path, quick):
     with pytest.raises(
         TrainingError, match=r"the loss is (nan|inf).*nan_batch\.json.*optim\.lr="
     ):
-        train(street, out, Request(settings=quick | {"optim.lr": 1e30}))
+        train(street, out, TrainOptions(settings=quick | {"optim.lr": 1e30}))
     kept = json.loads((out / "nan_batch.json").read_text())
     assert len(kept["keys"]) == 2
     assert set(kept["keys"]) <= {e.key for e in open_dataset(street).subset("train").entries}
@@ -220,7 +221,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_no_half_checkpoint(street, mou
 def test_patience_ends_a_run_that_no_longer_gains(street, tmp_path, quick):
     settings = quick | {"schedule.patience": 1, "schedule.epochs": 60, "optim.lr": 1e-9}
     settings["schedule.validate_every"] = 1
-    train(street, tmp_path / "p", Request(settings=settings))
+    train(street, tmp_path / "p", TrainOptions(settings=settings))
     with (tmp_path / "p" / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     scores = [float(row["val_miou"]) for row in rows if row["val_miou"]]
@@ -237,7 +238,7 @@ def test_two_processes_score_as_one(street, tmp_path, quick):
         "optim.lr": 3e-3,
         "optim.ema_decay": 0.9,
     }
-    one = train(street, tmp_path / "one", Request(settings=settings)).report.miou
+    one = train(street, tmp_path / "one", TrainOptions(settings=settings)).report.miou
     done = _by_two(street, tmp_path / "two", settings)
     assert done.returncode == 0, done.stderr
     two = open_run(tmp_path / "two").report.miou
@@ -265,7 +266,9 @@ def _by_two(street, out, settings):
 def test_weights_that_cannot_be_had_fail_before_any_data_is_read(tmp_path):
     nowhere = tmp_path / "no-data-here"
     with pytest.raises(ConfigError, match=r"encoder weights '.*x\.pth': no such file"):
-        train(nowhere, tmp_path / "r", Request(settings={"model.encoder_weights": "x.pth"}))
+        train(
+            nowhere, tmp_path / "r", TrainOptions(settings={"model.encoder_weights": "x.pth"})
+        )
 
 
 def test_a_misspelt_setting_fails_before_any_data_is_read(tmp_path):
@@ -300,4 +303,4 @@ def test_an_image_without_a_mask_does_not_train(street):
     bare = replace(dataset.entries[0], labels=None)
     dataset = replace(dataset, entries=(bare, *dataset.entries[1:]))
     with pytest.raises(DataError, match=rf"{bare.key}.*has no mask, but split 'train' is used"):
-        labelled(dataset, "train")
+        select_labelled(dataset, "train")

@@ -15,7 +15,7 @@ from maskwright.data.dataset import open_dataset
 from maskwright.data.entries.votes import majority
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
-from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.recipe import Recipe, override
 from maskwright.training.samples.loader import Crops, make_loader
 
 MOVING = {
@@ -55,7 +55,7 @@ def counts():
 
 
 def crops(read=read, **changes):
-    recipe = overridden(Recipe(), MOVING | changes)
+    recipe = override(Recipe(), MOVING | changes)
     return recipe, Crops(read, counts(), recipe, num_samples=12)
 
 
@@ -134,7 +134,7 @@ def after_two_steps(dataset):
     torch.manual_seed(0)
     num_classes = len(dataset.spec)
     model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, num_classes)
-    recipe = overridden(Recipe(), MOVING)
+    recipe = override(Recipe(), MOVING)
     counts = np.ones((len(dataset), num_classes), np.int64) * 20
     crops = Crops(dataset.__getitem__, counts, recipe, num_samples=4)
     loss, losses = build_loss("ce + dice", {}, None), []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Live:
-    """Shows the state after each step: `show` is the loop's Watch."""
+    """Show the status after each step: `show` is the run's `on_step` callback."""
 
     def __init__(self, console: Console) -> None:
         from rich.console import Console as Terminal

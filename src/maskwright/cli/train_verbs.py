@@ -81,20 +81,21 @@ def _train(
     budget_s = _seconds(budget)
     speaks = os.environ.get("RANK", "0") == "0"  # of the processes of accelerate launch
     console = Console(as_json=as_json and speaks, quiet=quiet or not speaks)
+    from ..training.options import Callbacks, TrainOptions
     from ..training.recipe import parse_settings
-    from ..training.run import Audience, Request, train
+    from ..training.run import train
     from .live import Live
 
-    request = Request(
+    options = TrainOptions(
         recipe=recipe,
         settings=parse_settings(settings or []),
         budget_s=budget_s,
         resume=resume,
     )
     live = Live(console)
-    audience = Audience(say=console.say, progress=console.progress, watch=live.show)
+    callbacks = Callbacks(log=console.say, progress=console.progress, on_step=live.show)
     try:
-        run = train(data, out, request, audience)
+        run = train(data, out, options, callbacks)
     except KeyboardInterrupt as stop:
         live.stop()
         typer.echo(f"{stop or 'stopped'}; go on with: {_resume(data, out)}", err=True)

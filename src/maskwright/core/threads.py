@@ -10,7 +10,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def map_in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """`work` of each item in order, done by as many threads as there are cores.
 
     At most two results a thread wait. The first failure is raised in its turn, and no further

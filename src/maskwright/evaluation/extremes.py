@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
 from ..core.sample import Sample
-from ..core.threads import in_order
+from ..core.threads import map_in_order
 from ..pages.pictures import Rgb, indexed_png, jpeg, to_rgb
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
@@ -75,7 +75,7 @@ class Extremes:
         shown = {kept["key"] for kept in worst}
         best = [kept for kept in best if kept["key"] not in shown]
         ranked = [("worst", kept) for kept in worst] + [("best", kept) for kept in best]
-        panels = in_order(lambda item: item[1]["shown"].panels(self.palette), ranked)
+        panels = map_in_order(lambda item: item[1]["shown"].panels(self.palette), ranked)
         return tuple(
             {"rank": rank, "key": kept["key"], "miou": kept["miou"], "panels": shown}
             for (rank, kept), shown in zip(ranked, panels, strict=True)

@@ -14,7 +14,7 @@ from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from ..core.report import Report
 from ..core.scores import mean_iou
-from ..core.threads import in_order
+from ..core.threads import map_in_order
 from ..core.versions import versions_of
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
 from ..data.entries.scan import split_name
@@ -93,7 +93,7 @@ def score(
         )
         return image, truth_HW, predicted_HW
 
-    done = in_order(counted, keys)
+    done = map_in_order(counted, keys)
     for image, truth_HW, predicted_HW in progress(done, total=len(keys), what="scoring"):
         tally.add(image)
         miou = float(mean_iou(image.confusion))

@@ -27,7 +27,7 @@ MAX_LOGITS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibrated:
+class Calibration:
     """A fitted temperature, and the scores before and after of the pixels it was fitted on."""
 
     temperature: float
@@ -49,7 +49,7 @@ class Calibrated:
 
 def calibrate(
     run: Path, val: Dataset, *, seed: int, progress: Progress = silent
-) -> Calibrated | None:
+) -> Calibration | None:
     """Fit the temperature of the best weights and write it to their card.
 
     None, and no temperature, where no pixel of the images is labelled.
@@ -88,20 +88,20 @@ def _sample(
 
 def _chosen(labels_HW: LabelMap, num_pixels: int, rng: np.random.Generator) -> NDArray[np.intp]:
     """Flat places of labelled pixels: all, or `num_pixels` of them."""
-    labelled = np.flatnonzero(labels_HW != IGNORE)
-    if len(labelled) <= num_pixels:
-        return labelled
-    return rng.choice(labelled, num_pixels, replace=False)
+    select_labelled = np.flatnonzero(labels_HW != IGNORE)
+    if len(select_labelled) <= num_pixels:
+        return select_labelled
+    return rng.choice(select_labelled, num_pixels, replace=False)
 
 
 def _fitted(
     logits_PK: NDArray[np.float32], truth_P: NDArray[np.uint8], *, num_images: int
-) -> Calibrated:
+) -> Calibration:
     temperature = fit_temperature(logits_PK, truth_P)
     (nll_before, ece_before), (nll_after, ece_after) = (
         _scores(logits_PK, truth_P, t) for t in (1.0, temperature)
     )
-    return Calibrated(
+    return Calibration(
         temperature=temperature,
         num_images=num_images,
         num_pixels=len(truth_P),
@@ -125,7 +125,7 @@ def _scores(
     return float(overall["nll"]), float(overall["ece"])
 
 
-def _write(checkpoint: Path, found: Calibrated) -> None:
+def _write(checkpoint: Path, found: Calibration) -> None:
     card = read_card(checkpoint)
     changed = replace(
         card,

@@ -22,7 +22,7 @@ class Interrupt:
 
 
 @contextmanager
-def caught_interrupt() -> Iterator[Interrupt]:
+def catch_interrupt() -> Iterator[Interrupt]:
     """While open, the first SIGINT or SIGTERM only sets `pressed`.
 
     Only the main thread may handle signals; elsewhere nothing is caught.

@@ -33,13 +33,13 @@ from maskwright.nn.loss import Loss, LossFunction, build_loss
 
 from . import checkpoint
 from .checkpoint import Progress
-from .interrupt import Interrupt, caught_interrupt
+from .freezing import EncoderFreezing
+from .interrupt import Interrupt, catch_interrupt
 from .log import RunLog
 from .machine import processes
-from .optim import MovingAverage, lr_ratio, make_optimizer, set_lr
+from .optim import MovingAverage, compute_lr_ratio, make_optimizer, set_lr
 from .recipe import Recipe
 from .samples.loader import Crops, Normalize, make_loader
-from .still import Still
 from .weights import class_weights
 
 SAVE_EVERY_S = 120.0
@@ -86,7 +86,7 @@ class Status:
     left_s: float
 
 
-Watch = Callable[[Status], None]
+OnStep = Callable[[Status], None]
 
 
 def make_accelerator(recipe: Recipe) -> Accelerator:
@@ -119,7 +119,7 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
     )
 
 
-def fit(job: Job, accelerator: Accelerator, watch: Watch, *, resume: bool) -> Progress:
+def fit(job: Job, accelerator: Accelerator, on_step: OnStep, *, resume: bool) -> Progress:
     """Train until the schedule ends, patience runs out or Ctrl-C; leaves `best` and `last`.
 
     Raises:
@@ -143,8 +143,8 @@ def fit(job: Job, accelerator: Accelerator, watch: Watch, *, resume: bool) -> Pr
     loader = make_loader(crops, recipe, first=progress.step * job.samples_per_step)
     wrapped, stepper, loader = accelerator.prepare(model, optimizer, loader)
     log = RunLog(job.run, progress.step) if accelerator.is_main_process else None
-    run = _Run(job, accelerator, training, wrapped, stepper, progress, log, watch)
-    with caught_interrupt() as interrupt:
+    run = _Run(job, accelerator, training, wrapped, stepper, progress, log, on_step)
+    with catch_interrupt() as interrupt:
         run.go(loader, interrupt)
     if log is not None:
         log.close()
@@ -162,7 +162,7 @@ class _Run:
     stepper: Any
     progress: Progress
     log: RunLog | None
-    watch: Watch
+    on_step: OnStep
     losses: list[float] = field(default_factory=list)
     miou: float | None = None
 
@@ -171,12 +171,15 @@ class _Run:
         loss, normalize = self._on_device()
         started_s = time.monotonic()
         first_step, saved_s = progress.step, started_s
-        still = Still.of(self.training[0], job.recipe)
+        still = EncoderFreezing.of(self.training[0], job.recipe)
         still.enter(progress.epoch)
         first_batch = progress.step * job.recipe.optim.accumulate
         for number, batch in enumerate(loader, start=first_batch):
             self._seed(number)
-            set_lr(self.training[1], lr_ratio(progress.step, job.num_steps, job.recipe.optim))
+            set_lr(
+                self.training[1],
+                compute_lr_ratio(progress.step, job.num_steps, job.recipe.optim),
+            )
             self._learn(batch, loss.at(progress.step / job.num_steps), normalize)
             if not self.accelerator.sync_gradients:
                 continue
@@ -255,7 +258,7 @@ class _Run:
     def _tell(self, started_s: float, first_step: int) -> None:
         done, progress, job = self.progress.step - first_step, self.progress, self.job
         pace_s = (time.monotonic() - started_s) / done
-        self.watch(
+        self.on_step(
             Status(
                 step=progress.step,
                 num_steps=job.num_steps,

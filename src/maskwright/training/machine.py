@@ -46,7 +46,7 @@ def processes() -> PartialState:
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
-def step_seconds(
+def measure_step_seconds(
     recipe: Recipe, num_classes: int, machine: Machine, *, num_steps: int = 5
 ) -> float:
     """Seconds of one optimizer step of `recipe` on random pixels, the first one left out.
@@ -87,7 +87,7 @@ def step_seconds(
     return median(seconds[1:])
 
 
-def look_seconds(
+def measure_validation_seconds(
     recipe: Recipe, size_HW: tuple[int, int], num_classes: int, machine: Machine
 ) -> float:
     """Seconds to predict one image of `size_HW` (H, W), as a validation does."""

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .recipe import OptimPart
+from .recipe import OptimOptions
 
 
-def make_optimizer(model: nn.Module, part: OptimPart) -> torch.optim.AdamW:
+def make_optimizer(model: nn.Module, part: OptimOptions) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter 2019) with no decay on biases and norms.
 
     Encoder parameters learn at `lr * encoder_lr_ratio * layer_decay ** depth`, where depth
@@ -30,7 +30,7 @@ def make_optimizer(model: nn.Module, part: OptimPart) -> torch.optim.AdamW:
     return torch.optim.AdamW(settings, lr=part.lr, foreach=True)
 
 
-def lr_ratio(step: int, num_steps: int, part: OptimPart) -> float:
+def compute_lr_ratio(step: int, num_steps: int, part: OptimOptions) -> float:
     """Share of the peak learning rate at `step`: linear warm-up, then down to 0.
 
     "poly" is (1 - t)^0.9 (Liu et al. 2015), "cosine" half a cosine (Loshchilov and Hutter

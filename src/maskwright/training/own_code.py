@@ -14,13 +14,13 @@ from .recipe import Recipe, read_recipe
 ARCH = "model.arch"
 
 
-def admitted_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+def admit_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """`settings`, a file in `model.arch` run and named by its full path and digest."""
     code = CodeFile.parse(str(settings.get(ARCH)))
     return dict(settings) | ({ARCH: str(admit(code, Path.cwd()))} if code else {})
 
 
-def admitted_request(
+def admit_options(
     recipe: Path | None, settings: Mapping[str, Any]
 ) -> tuple[CodeFile | None, dict[str, Any]]:
     """The user's file, run, and the settings that name the copy of it in the run's folder.

@@ -22,7 +22,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ModelPart(_Strict):
+class ModelOptions(_Strict):
     """Which network, the weights its encoder starts from, and what normalises it.
 
     `norm`: "batch"; "sync", batch statistics over all GPUs; "frozen", those that the encoder
@@ -53,7 +53,7 @@ class ModelPart(_Strict):
         return self
 
 
-class InputPart(_Strict):
+class InputOptions(_Strict):
     """What the network sees; becomes the InputSpec of the Bundle."""
 
     channels: Positive = 3
@@ -63,7 +63,7 @@ class InputPart(_Strict):
     scale_ratio: Annotated[float, Field(gt=0, le=4)] = 1.0
 
 
-class DataPart(_Strict):
+class DataOptions(_Strict):
     """Splits, crops and how they are drawn."""
 
     train_split: str = "train"
@@ -76,7 +76,7 @@ class DataPart(_Strict):
     workers: Annotated[int, Field(ge=0)] = 0
 
 
-class AugmentPart(_Strict):
+class AugmentOptions(_Strict):
     """Geometry moves image and labels together; colour moves the image alone."""
 
     scale: tuple[float, float] = (0.75, 1.5)
@@ -98,7 +98,7 @@ class AugmentPart(_Strict):
         return self
 
 
-class WeatherPart(_Strict):
+class WeatherOptions(_Strict):
     """`share` of the crops get one of the others, each up to this strength; 0 is never."""
 
     share: Share = 0.0
@@ -110,7 +110,7 @@ class WeatherPart(_Strict):
     motion_blur: Share = 0.7
 
 
-class LossPart(_Strict):
+class LossOptions(_Strict):
     """A sum such as ce+dice, and how classes are weighted in it."""
 
     sum: str = "ce+dice"
@@ -118,7 +118,7 @@ class LossPart(_Strict):
     config: dict[str, dict[str, Any]] = {}
 
 
-class OptimPart(_Strict):
+class OptimOptions(_Strict):
     """AdamW with warm-up and decay; EMA of the weights is what is kept."""
 
     lr: Annotated[float, Field(gt=0)] = 2e-3
@@ -134,7 +134,7 @@ class OptimPart(_Strict):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
 
 
-class SchedulePart(_Strict):
+class ScheduleOptions(_Strict):
     """How long, and how often to look."""
 
     epochs: Positive = 50
@@ -147,14 +147,14 @@ class Recipe(_Strict):
 
     version: Literal[1] = 1
     seed: Annotated[int, Field(ge=0)] = 0
-    model: ModelPart = ModelPart()
-    input: InputPart = InputPart()
-    data: DataPart = DataPart()
-    augment: AugmentPart = AugmentPart()
-    weather: WeatherPart = WeatherPart()
-    loss: LossPart = LossPart()
-    optim: OptimPart = OptimPart()
-    schedule: SchedulePart = SchedulePart()
+    model: ModelOptions = ModelOptions()
+    input: InputOptions = InputOptions()
+    data: DataOptions = DataOptions()
+    augment: AugmentOptions = AugmentOptions()
+    weather: WeatherOptions = WeatherOptions()
+    loss: LossOptions = LossOptions()
+    optim: OptimOptions = OptimOptions()
+    schedule: ScheduleOptions = ScheduleOptions()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -199,7 +199,7 @@ def read_recipe(path: Path) -> Recipe:
     return parse_recipe(document, where=str(path))
 
 
-def overridden(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+def override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """`recipe` with dotted keys replaced, as `--set optim.lr=3e-4` does."""
     document = recipe.model_dump(mode="json")
     for key, value in settings.items():

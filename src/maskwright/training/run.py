@@ -8,8 +8,8 @@ The folder is disposable once its bundle is taken out.
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -36,12 +36,13 @@ from maskwright.nn.encoders import require_weights
 
 from . import own_code
 from .calibrate import calibrate
-from .loop import Job, Watch, fit, make_accelerator
+from .loop import Job, fit, make_accelerator
 from .machine import Machine, processes
+from .options import Callbacks, TrainOptions
 from .planning.plan import Plan, Situation, make_plan
-from .recipe import Recipe, overridden, read_recipe, to_yaml
+from .recipe import Recipe, override, read_recipe, to_yaml
 from .samples.loader import Crops
-from .splits import choose_splits, labelled
+from .splits import choose_splits, select_labelled
 
 RECIPE = "recipe.yaml"
 RUN = "run.json"
@@ -59,25 +60,6 @@ class Run:
     report: Report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the user asked for: a recipe or none, single settings over it, and a time limit."""
-
-    recipe: Path | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    budget_s: float | None = None
-    resume: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audience:
-    """Who is told what: lines of text, progress bars, and the state after each step."""
-
-    say: Callable[[str], None] = lambda _text: None
-    progress: Progress = silent
-    watch: Watch = lambda _status: None
-
-
 def plan(
     data: Path | str,
     *,
@@ -91,7 +73,7 @@ def plan(
         ConfigError: A setting is wrong, encoder weights cannot be had, the budget is too short.
         DataError: The dataset is not fit for training.
     """
-    settings = own_code.admitted_settings(settings or {})
+    settings = own_code.admit_settings(settings or {})
     _require_encoder(settings)
     return _plan(_Data.read(data, settings, progress), settings, budget_s)
 
@@ -99,8 +81,8 @@ def plan(
 def train(
     data: Path | str,
     out: Path | str,
-    request: Request | None = None,
-    audience: Audience | None = None,
+    options: TrainOptions | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Run:
     """Train a model on `data` and leave a run with a Bundle in `out`.
 
@@ -110,17 +92,17 @@ def train(
         TrainingError: Training had to stop.
     """
     started_s = time.monotonic()
-    out, request, audience = Path(out), request or Request(), audience or Audience()
-    code, settings = own_code.admitted_request(request.recipe, request.settings)
-    request = replace(request, settings=settings)
-    recipe = _asked_recipe(out, request)
-    held = _Data.read(data, _split_settings(recipe, request), audience.progress)
+    out, options, callbacks = Path(out), options or TrainOptions(), callbacks or Callbacks()
+    code, settings = own_code.admit_options(options.recipe, options.settings)
+    options = replace(options, settings=settings)
+    recipe = _asked_recipe(out, options)
+    held = _Data.read(data, _split_settings(recipe, options), callbacks.progress)
     for note in held.dataset.notes:
-        audience.say(note)
-    if processes().is_main_process and not request.resume:
+        callbacks.log(note)
+    if processes().is_main_process and not options.resume:
         if recipe is None:
-            left_s = _left_s(request.budget_s, started_s, len(held.val))
-            recipe_yaml = _plan(held, request.settings, left_s).to_yaml()
+            left_s = _left_s(options.budget_s, started_s, len(held.val))
+            recipe_yaml = _plan(held, options.settings, left_s).to_yaml()
         else:
             recipe_yaml = to_yaml(recipe, {})
         (out / RUN).unlink(missing_ok=True)  # of a start that left no checkpoint
@@ -129,7 +111,7 @@ def train(
     processes().wait_for_everyone()
     recipe = read_recipe(out / RECIPE)
     own_code.require_fit(recipe, out, len(held.dataset.spec))
-    audience.say(f"recipe: {out / RECIPE}")
+    callbacks.log(f"recipe: {out / RECIPE}")
     job = Job(
         run=out,
         recipe=recipe,
@@ -139,8 +121,8 @@ def train(
         counts_NC=held.facts.counts_NC,
     )
     _require_same_data(job)
-    fit(job, make_accelerator(recipe), audience.watch, resume=request.resume)
-    return _finish(job, audience)
+    fit(job, make_accelerator(recipe), callbacks.on_step, resume=options.resume)
+    return _finish(job, callbacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +139,15 @@ class _Data:
     def read(cls, data: Path | str, settings: Mapping[str, Any], progress: Progress) -> "_Data":
         dataset = open_dataset(data, progress=progress)
         names = choose_splits(dataset, settings)
-        train_set, val_set = (labelled(dataset, name) for name in names)
+        train_set, val_set = (select_labelled(dataset, name) for name in names)
         return cls(dataset, names, train_set, val_set, measure_facts(train_set, progress))
 
 
-def _asked_recipe(out: Path, request: Request) -> Recipe | None:
-    """The recipe that the request names, settings applied; None when one is to be planned."""
-    settings = request.settings
-    if request.resume:
-        if settings or request.recipe or request.budget_s is not None:
+def _asked_recipe(out: Path, options: TrainOptions) -> Recipe | None:
+    """The recipe that the options names, settings applied; None when one is to be planned."""
+    settings = options.settings
+    if options.resume:
+        if settings or options.recipe or options.budget_s is not None:
             raise ConfigError(
                 "--resume goes on with the run's own recipe; drop the other options"
             )
@@ -178,20 +160,20 @@ def _asked_recipe(out: Path, request: Request) -> Recipe | None:
         )
     with explained(out):
         out.mkdir(parents=True, exist_ok=True)
-    if request.recipe is None:
+    if options.recipe is None:
         _require_encoder(settings)
         return None
-    if request.budget_s is not None:
+    if options.budget_s is not None:
         raise ConfigError("--budget makes a plan and --recipe is one; give one of them")
-    recipe = overridden(read_recipe(request.recipe), settings)
+    recipe = override(read_recipe(options.recipe), settings)
     if recipe.model.encoder != OWN:
         require_weights(recipe.model.encoder, recipe.model.encoder_weights)
     return recipe
 
 
-def _split_settings(recipe: Recipe | None, request: Request) -> Mapping[str, Any]:
+def _split_settings(recipe: Recipe | None, options: TrainOptions) -> Mapping[str, Any]:
     if recipe is None:
-        return request.settings
+        return options.settings
     return {
         "data.train_split": recipe.data.train_split,
         "data.val_split": recipe.data.val_split,
@@ -199,7 +181,7 @@ def _split_settings(recipe: Recipe | None, request: Request) -> Mapping[str, Any
 
 
 def _require_encoder(settings: Mapping[str, Any]) -> None:
-    model = overridden(
+    model = override(
         Recipe(), {k: v for k, v in settings.items() if k.startswith("model.")}
     ).model
     only = encoders_of(model.arch)
@@ -278,16 +260,16 @@ def _require_same_data(job: Job) -> None:
         )
 
 
-def _finish(job: Job, audience: Audience) -> Run:
+def _finish(job: Job, callbacks: Callbacks) -> Run:
     """Temperature of the best weights, their report on val, then the Bundle with both."""
     state = processes()
     if state.is_main_process:
-        found = calibrate(job.run, job.val, seed=job.recipe.seed, progress=audience.progress)
-        audience.say(str(found or "no validation pixel is labelled: the temperature stays 1"))
-        audience.say("evaluating the best weights on the validation images")
-        report = evaluate(open_model(job.run), job.val, progress=audience.progress)
+        found = calibrate(job.run, job.val, seed=job.recipe.seed, progress=callbacks.progress)
+        callbacks.log(str(found or "no validation pixel is labelled: the temperature stays 1"))
+        callbacks.log("evaluating the best weights on the validation images")
+        report = evaluate(open_model(job.run), job.val, progress=callbacks.progress)
         write_report(report, job.run / "report")
-        audience.say("exporting to ONNX and comparing with torch")
+        callbacks.log("exporting to ONNX and comparing with torch")
         export_bundle(
             job.run / "best",
             _some_images(job.val),

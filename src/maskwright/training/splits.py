@@ -30,7 +30,7 @@ def choose_splits(dataset: Dataset, settings: Mapping[str, Any]) -> tuple[str, s
     return train, val
 
 
-def labelled(dataset: Dataset, split: str) -> Dataset:
+def select_labelled(dataset: Dataset, split: str) -> Dataset:
     """The images of `split`, all with masks.
 
     Raises:

@@ -14,7 +14,7 @@ from maskwright.training.planning.rare_classes import (
     SETS,
     WEIGHTS_PRECISION,
     WEIGHTS_RECALL,
-    rare_remedy,
+    decide_rare_classes,
 )
 
 from ..situations import FREE, situation
@@ -76,8 +76,8 @@ def test_rare_classes_bring_rare_crops_and_dice_and_the_reasons_name_figures_and
 
 def test_without_rare_classes_no_evidence_on_them_is_cited():
     even = replace(situation().facts, class_share_C=(0.5, 0.3, 0.2))
-    assert "data.copy_paste" not in rare_remedy(even)
-    assert rare_remedy(even)["data.rare_share"] == (
+    assert "data.copy_paste" not in decide_rare_classes(even)
+    assert decide_rare_classes(even)["data.rare_share"] == (
         0.25,
         "0 classes have under 2% of the pixels",
     )

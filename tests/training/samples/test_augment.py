@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core import IGNORE
-from maskwright.training.recipe import AugmentPart
+from maskwright.training.recipe import AugmentOptions
 from maskwright.training.samples.augment import Augmentation
 
 STILL = {
@@ -25,7 +25,7 @@ COLOURLESS = {k: v for k, v in STILL.items() if k not in {"scale", "flip", "rota
 
 def augmentation(crop_HW=(32, 32), **part):
     return Augmentation(
-        part=AugmentPart(**part), crop_HW=crop_HW, fill_C=(7.0, 7.0, 7.0), max_value=255
+        part=AugmentOptions(**part), crop_HW=crop_HW, fill_C=(7.0, 7.0, 7.0), max_value=255
     )
 
 
@@ -88,7 +88,7 @@ def test_same_seed_same_pixels_and_another_seed_others():
 def test_any_number_of_channels_and_16_bits(channels):
     image = np.random.default_rng(0).integers(0, 60_000, (20, 20, channels), dtype=np.uint16)
     view = Augmentation(
-        part=AugmentPart(jpeg=0.0, blur=1.0, noise=1.0),
+        part=AugmentOptions(jpeg=0.0, blur=1.0, noise=1.0),
         crop_HW=(32, 32),
         fill_C=(0.0,) * channels,
         max_value=65535,

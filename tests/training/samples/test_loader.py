@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from maskwright.core.sample import Sample
-from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.recipe import Recipe, override
 from maskwright.training.samples.loader import Crops, RareClasses, make_loader
 
 COUNTS = np.array([[900, 100, 0], [1000, 0, 0], [990, 0, 10], [995, 0, 20]], np.int64)
@@ -20,7 +20,7 @@ def read(number):
 
 
 def crops(**settings):
-    recipe = overridden(Recipe(), {"data.crop_px": [32, 32], "data.batch_size": 4} | settings)
+    recipe = override(Recipe(), {"data.crop_px": [32, 32], "data.batch_size": 4} | settings)
     return recipe, Crops(read, COUNTS, recipe, num_samples=24)
 
 

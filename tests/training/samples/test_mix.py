@@ -3,9 +3,9 @@ import torch
 
 from maskwright.core import IGNORE
 from maskwright.core.sample import Sample
-from maskwright.training.recipe import Recipe, overridden
+from maskwright.training.recipe import Recipe, override
 from maskwright.training.samples.loader import Crops
-from maskwright.training.samples.mix import half_of_classes, paste
+from maskwright.training.samples.mix import draw_half_of_classes, paste
 
 COUNTS = np.array([[1500, 100, 0], [1600, 0, 0], [1400, 0, 200], [1300, 0, 300]])
 
@@ -38,16 +38,16 @@ def test_pixels_and_labels_of_the_classes_come_along_and_nothing_else():
 
 def test_half_of_the_classes_is_rounded_up_and_never_ignore():
     shown = crop([[0, 1, 4], [IGNORE, 4, 4]])
-    chosen = [half_of_classes(shown, np.random.default_rng(s)) for s in range(20)]
+    chosen = [draw_half_of_classes(shown, np.random.default_rng(s)) for s in range(20)]
     assert all(len(c) == 2 and set(c) < {0, 1, 4} for c in chosen)
     assert {index for c in chosen for index in c} == {0, 1, 4}
-    assert half_of_classes(crop([[IGNORE]]), np.random.default_rng(0)) == []
+    assert draw_half_of_classes(crop([[IGNORE]]), np.random.default_rng(0)) == []
 
 
 def crops(**settings):
     colour = dict.fromkeys(("brightness", "contrast", "saturation", "hue", "blur"), 0.0)
     still = colour | {"noise": 0.0, "jpeg": 0.0, "rotate_deg": 0.0, "scale": [1.0, 1.0]}
-    recipe = overridden(
+    recipe = override(
         Recipe(),
         {"data.crop_px": [32, 32], "data.rare_share": 0.0}
         | {f"augment.{key}": value for key, value in still.items()}

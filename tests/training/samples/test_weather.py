@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from maskwright.data.synth.streets import draw_street
-from maskwright.training.recipe import WeatherPart
+from maskwright.training.recipe import WeatherOptions
 from maskwright.training.samples.weather import KINDS, Weather, under
 
 
@@ -66,15 +66,17 @@ def test_darkness_darkens_and_fog_takes_contrast(street):
 
 
 def test_off_by_default_and_on_for_a_share_of_the_crops(street):
-    assert Weather(WeatherPart())(street, np.random.default_rng(0)) is street
-    weather = Weather(WeatherPart(share=0.5))
+    assert Weather(WeatherOptions())(street, np.random.default_rng(0)) is street
+    weather = Weather(WeatherOptions(share=0.5))
     same = [weather(street, np.random.default_rng(s)) is street for s in range(60)]
     assert 15 < sum(same) < 45
 
 
 def test_a_kind_of_no_strength_never_comes(street):
-    part = WeatherPart(share=1.0, rain=0, fog=0, snow=0, glare=0, night=1.0, motion_blur=0)
+    part = WeatherOptions(share=1.0, rain=0, fog=0, snow=0, glare=0, night=1.0, motion_blur=0)
     for seed in range(5):
         assert Weather(part)(street, np.random.default_rng(seed)).mean() < street.mean()
     none = dict.fromkeys(KINDS, 0.0)
-    assert Weather(WeatherPart(share=1.0, **none))(street, np.random.default_rng(0)) is street
+    assert (
+        Weather(WeatherOptions(share=1.0, **none))(street, np.random.default_rng(0)) is street
+    )

@@ -15,10 +15,10 @@ from maskwright.data.facts import Facts
 from maskwright.nn.build import OWN, encoders_of
 from maskwright.nn.encoders import fits_file
 
-from ..machine import Machine, look_seconds, step_seconds
-from ..recipe import Recipe, overridden, to_yaml
+from ..machine import Machine, measure_step_seconds, measure_validation_seconds
+from ..recipe import Recipe, override, to_yaml
 from . import few_images
-from .rare_classes import rare_remedy
+from .rare_classes import decide_rare_classes
 
 MULTIPLE = 32
 ENCODERS = {"cpu": "mobilenet_v2", "cuda": "resnet50"}
@@ -78,7 +78,7 @@ class Plan:
     def __post_init__(self) -> None:
         for key, value in self.settings.items():
             self.values[key], self.reasons[key] = value, "given"
-        overridden(Recipe(), {k: v for k, v in self.settings.items() if k not in _SHAPES})
+        override(Recipe(), {k: v for k, v in self.settings.items() if k not in _SHAPES})
 
     def decide(self, key: str, value: Any, reason: str) -> None:
         """Set one value and say why."""
@@ -97,7 +97,7 @@ class Plan:
     @property
     def recipe(self) -> Recipe:
         """What has been decided so far, over the defaults."""
-        return overridden(Recipe(), self.values)
+        return override(Recipe(), self.values)
 
     def to_yaml(self) -> str:
         """recipe.yaml."""
@@ -226,7 +226,7 @@ def _crops(plan: Plan, situation: Situation) -> None:
 
 
 def _rare(plan: Plan, situation: Situation) -> None:
-    for key, (value, reason) in rare_remedy(situation.facts).items():
+    for key, (value, reason) in decide_rare_classes(situation.facts).items():
         plan.decide(key, value, reason)
 
 
@@ -254,7 +254,9 @@ def _precision(plan: Plan, situation: Situation) -> None:
     seconds = {}
     for precision in ("fp32", "bf16"):
         plan.decide("optim.precision", precision, "")
-        seconds[precision] = step_seconds(plan.recipe, situation.num_classes, situation.machine)
+        seconds[precision] = measure_step_seconds(
+            plan.recipe, situation.num_classes, situation.machine
+        )
     plan.decide(
         "optim.precision",
         "bf16" if seconds["fp32"] > 1.1 * seconds["bf16"] else "fp32",
@@ -318,11 +320,14 @@ class _Pace:
     def of(cls, plan: Plan, situation: Situation) -> "_Pace":
         recipe, machine = plan.recipe, situation.machine
         samples = recipe.data.batch_size * recipe.optim.accumulate
-        step_s = step_seconds(recipe, situation.num_classes, machine, num_steps=10)
+        step_s = measure_step_seconds(recipe, situation.num_classes, machine, num_steps=10)
         sample_s = situation.sample_seconds(recipe)
         step_s = step_s * recipe.optim.accumulate + samples * sample_s
         size_HW = situation.facts.median_size_HW
-        look_s = look_seconds(recipe, size_HW, situation.num_classes, machine) + sample_s
+        look_s = (
+            measure_validation_seconds(recipe, size_HW, situation.num_classes, machine)
+            + sample_s
+        )
         steps = math.ceil(situation.num_train / samples)
         return cls(steps * step_s, look_s * situation.num_val)
 

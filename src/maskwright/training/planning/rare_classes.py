@@ -27,7 +27,7 @@ WEIGHTS_RECALL, WEIGHTS_PRECISION = 84, 9
 """Of the rare classes, in % on the first set, under weights 1 / pixel share."""
 
 
-def rare_remedy(facts: Facts) -> dict[str, tuple[Any, str]]:
+def decide_rare_classes(facts: Facts) -> dict[str, tuple[Any, str]]:
     """Values for rare classes, each with its reason; without such classes, milder ones."""
     num_rare = sum(0 < share < RARE_RATIO for share in facts.class_share_C)
     found = f"{num_rare} classes have under {RARE_RATIO:.0%} of the pixels"

@@ -22,7 +22,7 @@ from torchvision.transforms.v2 import functional as F
 
 from maskwright.core.labels import IGNORE, LabelMap
 
-from ..recipe import AugmentPart
+from ..recipe import AugmentOptions
 
 Tensors = tuple[Tensor, Tensor]
 """Image (C, H, W) and labels (1 + A, H, W): the LabelMap, then votes if there are any."""
@@ -35,7 +35,7 @@ class Augmentation:
     `fill_C` is what lies outside the image, in its own units (0..max_value).
     """
 
-    part: AugmentPart
+    part: AugmentOptions
     crop_HW: tuple[int, int]
     fill_C: tuple[float, ...]
     max_value: int

@@ -22,7 +22,7 @@ from maskwright.core.sample import Sample
 
 from ..recipe import Recipe
 from .augment import Augmentation, Tensors
-from .mix import half_of_classes, paste
+from .mix import draw_half_of_classes, paste
 from .weather import Weather
 
 MIN_RARE_PX = 16
@@ -118,7 +118,7 @@ class Crops(Dataset[dict[str, Any]]):
         """The crop, with pixels of another one where the recipe's shares say so."""
         if rng.random() < self.data.class_mix:
             _, other = self._crop(int(rng.integers(self.num_images)), None, rng)
-            crop = paste(crop, other, half_of_classes(other, rng))
+            crop = paste(crop, other, draw_half_of_classes(other, rng))
         if rng.random() < self.data.copy_paste and (wanted := self.pasted.draw(rng)):
             _, other = self._crop(wanted[1], wanted, rng)
             crop = paste(crop, other, [wanted[0]])

@@ -19,7 +19,7 @@ def paste(onto: Tensors, source: Tensors, classes: list[int]) -> Tensors:
     return image, source[1].where(chosen_1HW, onto[1])
 
 
-def half_of_classes(crop: Tensors, rng: np.random.Generator) -> list[int]:
+def draw_half_of_classes(crop: Tensors, rng: np.random.Generator) -> list[int]:
     """Half (rounded up) of the classes that a crop shows, at random; never IGNORE."""
     shown = [int(index) for index in np.unique(crop[1][0].numpy()) if index != IGNORE]
     return [int(index) for index in rng.permutation(shown)[: (len(shown) + 1) // 2]]

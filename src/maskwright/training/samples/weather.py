@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..recipe import WeatherPart
+from ..recipe import WeatherOptions
 
 Image = NDArray[np.float32]
 """(H, W, C), 0..1."""
@@ -28,7 +28,7 @@ MILDEST = 0.3
 class Weather:
     """One kind of weather for a share of the crops, each kind as likely as the others."""
 
-    part: WeatherPart
+    part: WeatherOptions
 
     def __call__(self, image: Tensor, rng: np.random.Generator) -> Tensor:
         """Image (C, H, W) in 0..1, under weather or as it was."""

@@ -4,13 +4,13 @@ from torch import nn
 
 from maskwright.core.errors import ConfigError
 from maskwright.nn.build import new_model
-from maskwright.training.recipe import Recipe, overridden
-from maskwright.training.still import Still
+from maskwright.training.freezing import EncoderFreezing
+from maskwright.training.recipe import Recipe, override
 
 
 def still(arch="fpn", encoder="test_resnet", **settings):
     model = new_model({"name": arch, "encoder": encoder, "config": {}}, 3, 2)
-    return model, Still.of(model, overridden(Recipe(), settings))
+    return model, EncoderFreezing.of(model, override(Recipe(), settings))
 
 
 def modes(model):
@@ -52,7 +52,7 @@ def test_a_parameter_that_never_learns_is_not_woken():
     model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, 2)
     first = next(model.network.encoder.parameters())
     first.requires_grad_(False)
-    mode = Still.of(model, overridden(Recipe(), {"optim.freeze_epochs": 1}))
+    mode = EncoderFreezing.of(model, override(Recipe(), {"optim.freeze_epochs": 1}))
     mode.enter(0)
     mode.enter(1)
     assert not first.requires_grad
@@ -67,4 +67,4 @@ def test_a_parameter_that_never_learns_is_not_woken():
 )
 def test_holding_what_has_learnt_nothing_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
-        overridden(Recipe(), {"model.encoder_weights": "none"} | settings)
+        override(Recipe(), {"model.encoder_weights": "none"} | settings)

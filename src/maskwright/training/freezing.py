@@ -16,7 +16,7 @@ from .recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
+class EncoderFreezing:
     """A network, its encoder, and those of the encoder's parameters that learn at all."""
 
     model: AnySize

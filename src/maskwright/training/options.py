@@ -1,0 +1,39 @@
+"""What the caller of `train` may ask for, and how the run calls back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maskwright.core.progress import Progress, silent
+
+from .loop import OnStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """Options of `train`.
+
+    `recipe` is the file to train by; None plans one. `settings` are recipe values by dotted
+    key and replace those of the recipe or of the plan. `budget_s` limits the time of the whole
+    run, its final report and export included. `resume` continues the run in the output folder
+    from its last checkpoint and excludes the other options.
+    """
+
+    recipe: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    budget_s: float | None = None
+    resume: bool = False
+
+
+def _ignore(_argument: object) -> None:
+    """The default callback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callbacks:
+    """Callbacks of a run: log lines, progress bars, status after each step."""
+
+    log: Callable[[str], None] = _ignore
+    progress: Progress = silent
+    on_step: OnStep = _ignore
