@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from maskwright.nn.blocks.conv import Norm
-from maskwright.nn.blocks.deep_supervision import summed_loss
+from maskwright.nn.blocks.heads import summed_loss
+from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import RegionMean, pooled_with_places, unpooled
 from maskwright.nn.blocks.recompute import maybe_recomputed
 

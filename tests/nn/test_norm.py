@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from maskwright.core.errors import ConfigError
+from maskwright.nn.blocks.norm import replace_by_group_norm
 from maskwright.nn.build import new_model
-from maskwright.nn.norm import with_group_norm
 
 
 def arch(encoder, norm="group"):
@@ -29,7 +29,7 @@ def test_scale_shift_and_activation_are_kept():
     norm = BatchNormAct2d(8)
     nn.init.constant_(norm.weight, 2.0)
     nn.init.constant_(norm.bias, 1.0)
-    found = with_group_norm(nn.Sequential(norm))
+    found = replace_by_group_norm(nn.Sequential(norm))
     x = torch.randn(2, 8, 5, 5)
     expected = 2 * nn.functional.group_norm(x, 4) + 1
     torch.testing.assert_close(found(x), expected.relu(), atol=1e-4, rtol=1e-4)
@@ -39,7 +39,7 @@ def test_scale_shift_and_activation_are_kept():
     ("channels", "groups"), [(64, 32), (48, 16), (16, 8), (32, 16), (7, 1)]
 )
 def test_groups_are_at_most_32_and_of_two_channels_at_least(channels, groups):
-    found = with_group_norm(nn.Sequential(nn.BatchNorm2d(channels)))
+    found = replace_by_group_norm(nn.Sequential(nn.BatchNorm2d(channels)))
     assert found[0].num_groups == groups
     found(torch.randn(1, channels, 1, 1))
 

@@ -5,8 +5,7 @@ import torch
 
 from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
-from maskwright.nn.blocks.query_scores import class_logits
-from maskwright.nn.blocks.set_loss import Queries, SetLoss
+from maskwright.nn.blocks.set_loss import Queries, SetLoss, class_logits
 from maskwright.nn.build import new_model
 
 from .peers import randomised, renamed, scores_of

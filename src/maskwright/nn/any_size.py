@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from maskwright.core.labels import IGNORE
 
-from .blocks.deep_supervision import PixelLoss
+from .blocks.heads import PixelLoss
 from .loss import LossFunction
 
 STRIDE = 32

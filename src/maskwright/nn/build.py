@@ -11,9 +11,9 @@ from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import BundleError, ConfigError
 
 from .any_size import AnySize
+from .blocks.norm import replace_by_group_norm
 from .blocks.recompute import recompute_blocks
 from .encoders import library_name, load_weights, widen_input
-from .norm import with_group_norm
 from .own_model import admitted
 
 ARCHS = "maskwright.nn.archs"
@@ -74,7 +74,7 @@ def _normalised(network: nn.Module, arch: dict[str, Any]) -> nn.Module:
     norm = arch.get("norm", "batch")
     if norm not in {"batch", "group"}:
         raise ConfigError(f"model.norm {norm!r} is no kind of graph; it is batch or group")
-    return with_group_norm(network) if norm == "group" else network
+    return replace_by_group_norm(network) if norm == "group" else network
 
 
 def encoders_of(name: str) -> tuple[str, ...] | None:

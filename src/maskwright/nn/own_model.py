@@ -21,7 +21,7 @@ from torch import nn
 
 from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import ConfigError
-from maskwright.nn.blocks.no_choices import NoChoices
+from maskwright.nn.part_config import NoChoices
 
 DIGEST_LENGTH = 12
 _ADMITTED: dict[tuple[str, str], "OwnPart"] = {}

@@ -1,15 +1,16 @@
 """BiSeNet V2, Yu et al. 2020 (arXiv:2004.02147): a wide shallow branch, a deep narrow one."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from maskwright.nn.blocks.conv import Norm, conv, conv_norm, conv_norm_relu
-from maskwright.nn.blocks.deep_supervision import DeeplySupervised
-from maskwright.nn.blocks.heads import score_head
+from maskwright.nn.blocks.conv import conv, conv_norm, conv_norm_relu
+from maskwright.nn.blocks.heads import DeeplySupervised, score_head
+from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 SEMANTIC_CHANNELS = (16, 32, 64, 128)
@@ -18,14 +19,12 @@ SEMANTIC_CHANNELS = (16, 32, 64, 128)
 GOOD_FOR = "Real time on a GPU, at high resolution."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Expansion of the semantic branch and width of the head.
 
     In training four more heads, on the semantic branch, add `aux_weight` times their loss each
     (the paper's booster); with 0 they are not built.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     expansion: int = Field(6, gt=0)
     head_channels: int = Field(1024, gt=0)

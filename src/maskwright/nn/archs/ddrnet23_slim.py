@@ -5,30 +5,28 @@ Table 1 of the paper; DDRNet-23 is `channels` 64 and `head_channels` 128.
 
 from itertools import pairwise
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from maskwright.nn.blocks.conv import conv_norm, zeros_first
-from maskwright.nn.blocks.deep_supervision import DeeplySupervised
-from maskwright.nn.blocks.heads import pre_normed_head
+from maskwright.nn.blocks.heads import DeeplySupervised, pre_normed_head
 from maskwright.nn.blocks.pooled_context import SerialContext
 from maskwright.nn.blocks.residual import basic, bottleneck, stage, stem
 from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 
 GOOD_FOR = "Real time at high resolution, with more accuracy than most of its speed."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Width at stride 4, of the pooled context and of the head.
 
     In training a second head, on the high resolution after the first fusion, adds `aux_weight`
     times its loss; with 0 it is not built.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(32, gt=0)
     context_channels: int = Field(128, gt=0)

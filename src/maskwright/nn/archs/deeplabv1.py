@@ -6,23 +6,22 @@ The paper refines its scores by a dense CRF after training; that is no part of t
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import enlarged
 from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
 ENCODERS = ("vgg16", "vgg16_bn")
 GOOD_FOR = "A known baseline of the field; newer parts give more in less time."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Width and rate of the layer with the large field of view, and dropout after it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     decoder_channels: int = Field(1024, gt=0)
     rate: int = Field(12, gt=0)
@@ -33,7 +32,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     """The contract of `nn.archs`; logits at stride 8, enlarged bilinearly."""
     network = quiet_smp().encoders.get_encoder(encoder, in_channels=in_channels)
     dilate_vgg(network)
-    bear_lone_values(network)
+    replace_batch_norm(network)
     return LargeFOV(config, network, num_classes)
 
 

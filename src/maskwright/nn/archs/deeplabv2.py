@@ -8,15 +8,16 @@ from functools import reduce
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from maskwright.nn.blocks.deep_supervision import DeeplySupervised
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.heads import DeeplySupervised
+from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
 ENCODERS = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "vgg16_bn")
@@ -31,15 +32,13 @@ QUARTERS = (2, 3)
 GOOD_FOR = "A known baseline of the field; newer parts give more in less time."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Field of view (ASPP-S or ASPP-L), width and dropout over a VGG, and several scales.
 
     `multi_scale`: the image is scored at half, three quarters and all of its size, and the
     largest score of each class counts; in training each size has a loss of its own too, of
     weight `aux_weight`. It takes 1.8 times as long.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     field_of_view: Literal["small", "large"] = "large"
     decoder_channels: int = Field(1024, gt=0)
@@ -56,7 +55,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     )
     if is_vgg:
         dilate_vgg(network)
-    bear_lone_values(network)
+    replace_batch_norm(network)
     channels = network.out_channels[-1]
     branch = _vgg_branch if is_vgg else _branch
     pyramid = [

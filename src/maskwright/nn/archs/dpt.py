@@ -2,14 +2,14 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.deep_supervision import DeeplySupervised
-from maskwright.nn.blocks.heads import dropout_head
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.heads import DeeplySupervised, dropout_head
+from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.vit import VisionTransformerStages
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = (
     "vit_small_patch16_224",
@@ -34,15 +34,13 @@ STAGES = 4
 GOOD_FOR = "Global context from a pretrained transformer; many images, a GPU."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """How the class token is read, widths of the maps and of their fusion, and training.
 
     `readout`: the class token is projected with each token ("cat", the paper's), added to it,
     or ignored. `aux_weight` is that of a head on the fusion's last stage but one, in training;
     0 leaves it away.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     readout: Literal["cat", "add", "ignore"] = "cat"
     stage_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
@@ -81,7 +79,7 @@ class DPT(DeeplySupervised):
         self.head = library.DPTSegmentationHead(config.fusion_channels, num_classes)
         initialization.initialize_decoder(self.decoder)
         initialization.initialize_head(self.head)
-        bear_lone_values(self)
+        replace_batch_norm(self)
         width = config.fusion_channels
         self.aux_head: nn.Module | None = None
         if config.aux_weight:

@@ -4,12 +4,14 @@ Widths are the paper's for 3 channels; the first map has 13 more channels than t
 """
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, pad
 
-from maskwright.nn.blocks.conv import Norm, conv
+from maskwright.nn.blocks.conv import conv
+from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 FIRST_CONV = 13
@@ -18,10 +20,8 @@ DILATIONS = (2, 4, 8, 16)
 GOOD_FOR = "The smallest machines: a third of a million parameters."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Spatial dropout in the first stage and in those after it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     first_dropout: float = Field(0.01, ge=0, lt=1)
     dropout: float = Field(0.1, ge=0, lt=1)

@@ -13,9 +13,13 @@ from torch.nn import functional as F
 
 from maskwright.nn.blocks.attention import perceptron
 from maskwright.nn.blocks.dino import DinoEncoder
-from maskwright.nn.blocks.query_network import PointLossConfig, QueryNetwork
-from maskwright.nn.blocks.query_scores import class_logits
-from maskwright.nn.blocks.set_loss import Queries, SetLoss
+from maskwright.nn.blocks.set_loss import (
+    PointLossConfig,
+    Queries,
+    QueryNetwork,
+    SetLoss,
+    class_logits,
+)
 
 ENCODERS = (
     "vit_small_patch14_reg4_dinov2",

@@ -1,14 +1,14 @@
 """Fast-SCNN, Poudel et al. 2019 (arXiv:1902.04502): two branches, one beginning."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, separable
-from maskwright.nn.blocks.deep_supervision import DeeplySupervised
-from maskwright.nn.blocks.heads import score_head
+from maskwright.nn.blocks.heads import DeeplySupervised, score_head
 from maskwright.nn.blocks.pooling import BINS, beside_levels, bin_levels
 from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 STAGES = ((64, 2), (96, 2), (128, 1))
@@ -17,14 +17,12 @@ STAGES = ((64, 2), (96, 2), (128, 1))
 GOOD_FOR = "Real time on small machines, at high resolution."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Repeats and expansion of the bottlenecks, dropout before the scores, auxiliary losses.
 
     In training two more heads, after learning to down-sample and after the global features,
     add `aux_weight` times their loss each; with 0 they are not built.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_blocks: int = Field(3, gt=0)
     expansion: int = Field(6, gt=0)

@@ -5,20 +5,19 @@ FC-DenseNet67 has 5 of each and growth 16.
 """
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv, norm_relu_conv
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 
 GOOD_FOR = "Few images and no pretrained weights; much memory."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Layers of the dense blocks (the way up has those of the way down, reversed), widths."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     down_layers: tuple[int, int, int, int, int] = (4, 5, 7, 10, 12)
     bottleneck_layers: int = Field(15, gt=0)

@@ -3,22 +3,22 @@
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from maskwright.nn.blocks.deep_supervision import DeeplySupervised
-from maskwright.nn.blocks.heads import aux_head
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.heads import DeeplySupervised, aux_head
+from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import enlarged
 from maskwright.nn.blocks.vgg import fully_connected
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 FULLY_CONNECTED = 4096
 GOOD_FOR = "A known baseline of the field; with resnet50 and dilation that of torchvision."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Stride of the finest scores (FCN-8s, 16s, 32s), how it is reached, and the head.
 
     By skips from the encoder's earlier stages, as in the paper; or, with `dilated`, by an
@@ -27,8 +27,6 @@ class Config(BaseModel):
     where left out. `aux_weight` is that of a head on the last stage but one, in training,
     which the paper lacks; torchvision's is 0.5.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     stride: Literal[8, 16, 32] = 8
     dilated: bool = False
@@ -45,7 +43,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     )
     if config.dilated:
         _dilate_as_torchvision(network)
-    bear_lone_values(network)
+    replace_batch_norm(network)
     return FCN(config, network, num_classes, is_vgg=encoder.startswith("vgg"))
 
 

@@ -1,21 +1,20 @@
 """Feature pyramid with a semantic head, Kirillov et al. 2019 (arXiv:1901.02446), figure 3."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Thin and small things in a given time; what the plan takes."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Widths of the pyramid and of the head that sums its levels, and spatial dropout.
 
     The head's width is a multiple of 32: it is normalised in 32 groups.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pyramid_channels: int = Field(256, gt=0)
     decoder_channels: int = Field(128, gt=0, multiple_of=32)

@@ -3,8 +3,8 @@
 from torch import nn
 
 from maskwright.nn.blocks.library import library_network
-from maskwright.nn.blocks.no_choices import NoChoices as Config
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import NoChoices as Config
 
 GOOD_FOR = "Speed on a small machine, with borders better than its size suggests."
 

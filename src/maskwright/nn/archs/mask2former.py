@@ -10,15 +10,18 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.nn.blocks.attention import Attention, perceptron, xavier
+from maskwright.nn.blocks.attention import Attention, perceptron, sine_position, xavier
 from maskwright.nn.blocks.deformable import DeformableLayer
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
-from maskwright.nn.blocks.query_network import PointLossConfig, QueryNetwork
-from maskwright.nn.blocks.query_scores import class_logits
 from maskwright.nn.blocks.resize import to_size_of
-from maskwright.nn.blocks.set_loss import Queries, SetLoss
-from maskwright.nn.blocks.sine_position import sine_position
+from maskwright.nn.blocks.set_loss import (
+    PointLossConfig,
+    Queries,
+    QueryNetwork,
+    SetLoss,
+    class_logits,
+)
 
 GOOD_FOR = "The most accurate masks, where there is a GPU and time to train."
 
@@ -43,7 +46,7 @@ class Config(PointLossConfig):
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; masks of stride 4."""
     network = Mask2Former(config, pyramid_encoder(encoder, in_channels), num_classes)
-    bear_lone_values(network)
+    replace_batch_norm(network)
     return network
 
 

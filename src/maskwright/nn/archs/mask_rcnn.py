@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks import instance_loss as losses
@@ -25,10 +25,11 @@ from maskwright.nn.blocks.boxes import (
     pasted,
     taken,
 )
-from maskwright.nn.blocks.deep_supervision import PixelLoss
+from maskwright.nn.blocks.heads import PixelLoss
 from maskwright.nn.blocks.instances import Instances, instances
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
+from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Things that can be counted, each with a box and a mask; regions come out coarse."
 
@@ -40,7 +41,7 @@ FLOOR = 1e-4
 """Added to scores before the logarithm: where no instance claims a pixel, all are equal."""
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Sizes of the parts; how many boxes each hands on; what counts as an instance.
 
     `anchor_px`: side of the boxes that the finest map starts from, each coarser map's being
@@ -49,8 +50,6 @@ class Config(BaseModel):
     from, a quarter of them on instances. `max_instances` of an image, the largest, of at least
     `min_instance_px` pixels, are learned.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     anchor_px: float = Field(32.0, gt=0)
     num_proposals: int = Field(256, gt=0)
@@ -66,7 +65,7 @@ class Config(BaseModel):
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; masks of 28 x 28 cells a box."""
     network = MaskRCNN(config, pyramid_encoder(encoder, in_channels), num_classes)
-    bear_lone_values(network)
+    replace_batch_norm(network)
     return network
 
 

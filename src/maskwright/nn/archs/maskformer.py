@@ -6,17 +6,15 @@ Trained for classes by its own set loss, which takes the place of the recipe's p
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.nn.blocks.attention import Attention, perceptron, xavier
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.attention import Attention, perceptron, sine_position, xavier
+from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
-from maskwright.nn.blocks.query_network import QueryNetwork
-from maskwright.nn.blocks.query_scores import class_logits
-from maskwright.nn.blocks.set_loss import Queries, SetLoss
-from maskwright.nn.blocks.sine_position import sine_position
+from maskwright.nn.blocks.set_loss import Queries, QueryNetwork, SetLoss, class_logits
+from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Many classes; lighter than mask2former, and less accurate."
 
@@ -24,13 +22,11 @@ NUM_GROUPS = 32
 NUM_HEADS = 8
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Sizes of the two decoders, and the weights of the set loss.
 
     `decoder_channels` is a multiple of 32. The loss of masks is the focal one, at every pixel.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_queries: int = Field(100, gt=0)
     query_layers: int = Field(6, gt=0)
@@ -45,7 +41,7 @@ class Config(BaseModel):
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """The contract of `nn.archs`; masks of stride 4."""
     network = MaskFormer(config, pyramid_encoder(encoder, in_channels), num_classes)
-    bear_lone_values(network)
+    replace_batch_norm(network)
     return network
 
 

@@ -3,21 +3,20 @@
 from typing import Any, Literal, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from maskwright.nn.blocks.conv import zeros_first
 from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Large and small objects in one image, with a light decoder."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Stride of the coarsest features (the paper's is 16) and width of the decoder."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     output_stride: Literal[16, 32] = 16
     decoder_channels: int = Field(32, gt=0)

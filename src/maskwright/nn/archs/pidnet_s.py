@@ -6,33 +6,31 @@ PIDNet-M is `channels` 64.
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import balanced_border_loss, borders
 from maskwright.nn.blocks.conv import conv_norm, zeros_first
-from maskwright.nn.blocks.deep_supervision import PixelLoss
-from maskwright.nn.blocks.heads import pre_normed_head
+from maskwright.nn.blocks.heads import PixelLoss, pre_normed_head
 from maskwright.nn.blocks.pooled_context import ParallelContext
 from maskwright.nn.blocks.residual import basic, bottleneck, stage, stem
 from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 
 GOOD_FOR = "Real time, with sharp borders: one branch of three looks for them."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Widths, and the weights of equation 5: lambda 0 to 3 and the threshold t.
 
     `aux_weight` is of the head on the details, `border_weight` of the borders' own loss,
     `near_border_weight` of the loss where the border is surer than `border_threshold`.
     `border_radius_px` is how far from another class a pixel is border.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(32, gt=0)
     context_channels: int = Field(96, gt=0)

@@ -2,30 +2,28 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.deep_supervision import DeeplySupervised
-from maskwright.nn.blocks.heads import aux_head, dropout_head
-from maskwright.nn.blocks.lone_norm import bear_lone_values
+from maskwright.nn.blocks.heads import DeeplySupervised, aux_head, dropout_head
+from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pooling import BINS, beside_levels, bin_levels
 from maskwright.nn.blocks.resize import enlarged
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
 
 GOOD_FOR = "Scenes with large regions; thin things get lost at stride 8."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Stages of the encoder, width after the pyramid, its dropout, and the auxiliary loss.
 
     With `encoder_depth` 5 the last stages are dilated and keep stride 8, as in the paper; 3
     ends the encoder there, which is light, and works for encoders that cannot be dilated.
     `aux_weight` is that of a head on the last stage but one, in training; 0 leaves it away.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     encoder_depth: Literal[3, 5] = 5
     decoder_channels: int = Field(512, gt=0)
@@ -41,7 +39,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
         depth=config.encoder_depth,
         output_stride=STRIDE if config.encoder_depth > 3 else 32,
     )
-    bear_lone_values(network)
+    replace_batch_norm(network)
     return PSPNet(config, network, num_classes)
 
 

@@ -3,21 +3,20 @@
 With the encoders mit_b0 ... mit_b5 it is the paper's network SegFormer-B0 ... B5.
 """
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 WIDE = ("mit_b2", "mit_b3", "mit_b4", "mit_b5")
 
 GOOD_FOR = "Scenes of many scales, at few parameters."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Width of the unified features; left out, it is 768 for mit_b2 to mit_b5 and else 256."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     decoder_channels: int | None = Field(None, gt=0)
 

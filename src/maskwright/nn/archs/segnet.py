@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm_relu
-from maskwright.nn.blocks.no_choices import NoChoices as Config
 from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
 from maskwright.nn.blocks.recompute import maybe_recomputed
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import NoChoices as Config
 
 ENCODERS = ("vgg16_bn", "vgg11_bn", "vgg13_bn", "vgg19_bn")
 

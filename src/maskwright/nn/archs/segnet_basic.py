@@ -6,21 +6,20 @@ normalisation of the input is left out: the InputSpec normalises it.
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
 from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 
 GOOD_FOR = "A small known baseline without pretrained weights."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Width of all stages, their number, and the size of their kernels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(64, gt=0)
     num_stages: int = Field(4, gt=0, le=5)

@@ -3,17 +3,17 @@
 from typing import Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import border_overlap_loss, borders
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
-from maskwright.nn.blocks.heads import score_head
+from maskwright.nn.blocks.heads import PixelLoss, score_head, summed_loss
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 NUM_BLOCKS = {"stdc1": (2, 2, 2), "stdc2": (4, 5, 3)}
@@ -25,13 +25,11 @@ DETAIL_SHARES = ((1, 0.6), (2, 0.3), (4, 0.1))
 GOOD_FOR = "Real time, where a boundary loss in training is cheaper than a branch."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Which of the paper's two backbones, and the weights of what is learned beside the scores.
 
     In training there are two auxiliary heads at strides 8 and 16 and a head of details.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     backbone: Literal["stdc1", "stdc2"] = "stdc1"
     head_channels: int = Field(256, gt=0)

@@ -1,18 +1,16 @@
 """U-Net, Ronneberger et al. 2015 (arXiv:1505.04597), on any encoder of five stages."""
 
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from maskwright.nn.blocks.library import library_network
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Small objects and sharp borders, where there is time to learn them."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Widths of the five decoder stages, coarsest first."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
 

@@ -3,25 +3,24 @@
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.deep_supervision import PixelLoss, summed_loss
+from maskwright.nn.blocks.heads import PixelLoss, summed_loss
 from maskwright.nn.blocks.library import library_network
 from maskwright.nn.blocks.resize import enlarged
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Small objects and sharp borders, at more memory and time than unet."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Widths of the five decoder stages, coarsest first, and the shallower U-Nets' share.
 
     The loss is the mean over the U-Nets, the deepest (the output) counting 1 and each
     shallower one `aux_weight`: 1 in the paper, 0 leaves their heads away.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
     aux_weight: float = Field(1.0, ge=0)

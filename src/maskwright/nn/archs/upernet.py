@@ -2,20 +2,19 @@
 
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from maskwright.nn.blocks.library import library_network
 from maskwright.nn.blocks.pooling import RegionMean
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Scenes of many classes; the usual decoder of large transformer encoders."
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Width of the pyramid and of the features fused from it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     decoder_channels: int = Field(512, gt=0)
 

@@ -2,19 +2,19 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from maskwright.nn.part_config import PartConfig
 
 RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
 """Of the papers, by output stride."""
 
 
-class AtrousConfig(BaseModel):
+class AtrousConfig(PartConfig):
     """Stride of the coarsest features, width of the decoder, rates and dropout of the pyramid.
 
     Rates left out are those of the paper for the stride: 6, 12, 18 at 16, twice these at 8.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     output_stride: Literal[8, 16] = 16
     decoder_channels: int = Field(256, gt=0)

@@ -1,27 +1,8 @@
 """Convolutions with batch normalisation, in the two orders that papers use."""
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-
-class Norm(nn.BatchNorm2d):
-    """BatchNorm2d that also trains on one value a channel, by its running statistics.
-
-    A globally pooled map of a batch of 1 has no spread to normalise by; torch's layer raises.
-    """
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, C, H, W)."""
-        if self.training and x_BCHW.numel() == self.num_features:
-            return torch.nn.functional.batch_norm(
-                x_BCHW,
-                self.running_mean,
-                self.running_var,
-                self.weight,
-                self.bias,
-                eps=self.eps,
-            )
-        return super().forward(x_BCHW)
+from .norm import Norm
 
 
 def conv(

@@ -3,22 +3,22 @@
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.part_config import PartConfig
 
-from .conv import Norm
 from .dino import DinoEncoder, padded_to
 from .dino3 import Dino3Encoder
-from .lone_norm import bear_lone_values
+from .norm import Norm, replace_batch_norm
 
 STAGES = 4
 DPT_STRIDE = 16
 """What DPT takes a patch for, so that its grids are 4, 2, 1 and 1/2 times the tokens'."""
 
 
-class HeadConfig(BaseModel):
+class HeadConfig(PartConfig):
     """The head, and what it reads.
 
     `head`: "linear" normalises the last tokens and maps each to its classes (section 7.4 of
@@ -26,8 +26,6 @@ class HeadConfig(BaseModel):
     the last layers the linear head reads; 4 in the former paper's "+ms". `fusion_channels`
     and `stage_channels` are widths of the DPT head.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     head: Literal["linear", "dpt"] = "linear"
     linear_layers: int = Field(1, ge=1, le=12)
@@ -107,7 +105,7 @@ class DPTHead(nn.Module):
         self.head = library.DPTSegmentationHead(config.fusion_channels, num_classes).head
         initialization.initialize_decoder(self.decoder)
         initialization.initialize_head(self.head)
-        bear_lone_values(self)
+        replace_batch_norm(self)
 
     def forward(self, stages: list[tuple[Tensor, Tensor]]) -> Tensor:
         """(B, K, 8 h, 8 w)."""

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from .lone_norm import bear_lone_values
+from .norm import replace_batch_norm
 
 
 def library_network(
@@ -15,5 +15,5 @@ def library_network(
     network = make(
         encoder, encoder_weights=None, in_channels=in_channels, classes=num_classes, **choices
     )
-    bear_lone_values(network)
+    replace_batch_norm(network)
     return cast("nn.Module", network)

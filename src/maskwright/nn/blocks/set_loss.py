@@ -12,11 +12,15 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel
-from torch import Tensor
+from pydantic import BaseModel, Field
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.core.labels import IGNORE
+from maskwright.nn.part_config import PartConfig
+
+from .heads import PixelLoss
+from .resize import enlarged
 
 LEFT_OUT = -100
 FOCAL_ALPHA = 0.25
@@ -245,3 +249,47 @@ def _entropies(logits: Tensor, *, focal: bool) -> tuple[Tensor, Tensor]:
         FOCAL_ALPHA * (1 - prob) ** 2 * positive,
         (1 - FOCAL_ALPHA) * prob**2 * negative,
     )
+
+
+FLOOR = 1e-6
+"""Added to scores before the logarithm: no query need claim a pixel."""
+
+
+def class_logits(queries: Queries, factor: int) -> Tensor:
+    """Logits (B, K, H, W) at `factor` times the size of the masks.
+
+    A class scores the sum over queries of its probability times that of the mask. Their
+    logarithm is what is returned: the largest is the paper's choice, and its softmax is the
+    class's share of the scores, which a temperature sharpens or softens as any other.
+    """
+    prob_BQK = queries.class_BQk.float().softmax(-1)[..., :-1]
+    mask_BQHW = enlarged(queries.mask_BQhw.float(), factor).sigmoid()
+    score_BKHW = torch.einsum("bqk,bqhw->bkhw", prob_BQK, mask_BQHW)
+    return (score_BKHW + FLOOR).log().to(queries.mask_BQhw.dtype)
+
+
+class PointLossConfig(PartConfig):
+    """Weights of the set loss and its points: Mask2Former's."""
+
+    class_weight: float = Field(2.0, ge=0)
+    mask_weight: float = Field(5.0, ge=0)
+    dice_weight: float = Field(5.0, ge=0)
+    no_object_weight: float = Field(0.1, ge=0)
+    num_points: int = Field(12544, gt=0)
+
+
+class QueryNetwork(nn.Module):
+    """In training its forward gives the queries of several layers, the last first."""
+
+    def __init__(self, set_loss: SetLoss) -> None:
+        super().__init__()
+        self.set_loss = set_loss
+
+    def loss(
+        self,
+        outputs: list[Queries],
+        labels_BHW: Tensor,
+        pixel_loss: PixelLoss,  # noqa: ARG002  the papers' loss is of masks
+    ) -> Tensor:
+        """The set loss of every layer, summed."""
+        return self.set_loss(outputs, labels_BHW)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.border_distance import border_distance
-from maskwright.nn.blocks.no_choices import NoChoices as Config
-from maskwright.nn.blocks.soft_counts import mean_of_all, one_hot
+from maskwright.nn.blocks.loss_terms import mean_over_classes, one_hot
+from maskwright.nn.part_config import NoChoices as Config
 
 
 def build(
@@ -29,6 +29,6 @@ def build(
         distance_BKHW = border_distance(truth_BKHW, valid_B1HW).to(logits_BKHW.dtype)
         error_BKHW = (logits_BKHW.softmax(dim=1) - truth_BKHW.to(logits_BKHW.dtype)).abs()
         cost_K = (distance_BKHW * error_BKHW).sum((0, 2, 3)) / valid_B1HW.sum().clamp(min=1)
-        return mean_of_all(cost_K, class_weights_K)
+        return mean_over_classes(cost_K, class_weights_K)
 
     return loss

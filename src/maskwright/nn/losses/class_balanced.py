@@ -8,22 +8,21 @@ does that, for every loss. Counted here, the weights need no statistics and foll
 import math
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from maskwright.nn.blocks.pixel_loss import (
-    focused,
+from maskwright.nn.blocks.loss_terms import (
+    apply_focus,
+    one_hot,
     pixel_cross_entropy,
     pixel_weights,
     weighted_mean,
 )
-from maskwright.nn.blocks.soft_counts import one_hot
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Beta of the effective number, and the exponent of the focal loss (0: cross-entropy)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     beta: float = Field(0.9999, gt=0, lt=1)
     gamma: float = Field(0.0, ge=0)
@@ -41,6 +40,6 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
             weight_K = weight_K * class_weights_K.to(weight_K)
         entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)
         weight_BHW = pixel_weights(labels_BHW, weight_K, logits_BKHW)
-        return weighted_mean(focused(entropy_BHW, config.gamma), weight_BHW)
+        return weighted_mean(apply_focus(entropy_BHW, config.gamma), weight_BHW)
 
     return loss

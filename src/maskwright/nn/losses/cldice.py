@@ -9,19 +9,18 @@ does ("dice + cldice").
 from collections.abc import Callable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
-from maskwright.nn.blocks.soft_counts import mean_of_present, one_hot
+from maskwright.nn.blocks.loss_terms import mean_over_present, one_hot
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Indices of the thin classes (none: all); half their greatest width; smoothing, pixels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     classes: tuple[int, ...] = ()
     iterations: int = Field(5, ge=1)
@@ -42,7 +41,7 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
         recall_k = _share(true_line, prob_BkHW, smooth)
         cldice_k = 2 * precision_k * recall_k / (precision_k + recall_k)
         weight_k = None if class_weights_K is None else class_weights_K[chosen]
-        return mean_of_present(1 - cldice_k, truth_BkHW.sum(over), weight_k)
+        return mean_over_present(1 - cldice_k, truth_BkHW.sum(over), weight_k)
 
     return loss
 

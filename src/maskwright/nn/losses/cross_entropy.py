@@ -9,18 +9,17 @@ IGNORE (Peterson et al. 2019, arXiv:1908.07086): the mean of the cross-entropies
 from collections.abc import Callable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from maskwright.core.labels import IGNORE
-from maskwright.nn.blocks.pixel_loss import pixel_weights
+from maskwright.nn.blocks.loss_terms import pixel_weights
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Label smoothing in [0, 1): Szegedy et al. 2016 (arXiv:1512.00567), section 7."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     label_smoothing: float = Field(0.0, ge=0, lt=1)
 

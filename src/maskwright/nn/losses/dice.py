@@ -6,16 +6,15 @@ whatever the network does.
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
+from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Smoothing added above and below the fraction, in pixels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     smooth: float = Field(1.0, gt=0)
 
@@ -27,6 +26,6 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
         counts, smooth = soft_counts(logits_BKHW, labels_BHW), config.smooth
         area_K = counts.truth_K + counts.predicted_K
         dice_K = (2 * counts.hit_K + smooth) / (area_K + smooth)
-        return mean_of_present(1 - dice_K, counts.truth_K, class_weights_K)
+        return mean_over_present(1 - dice_K, counts.truth_K, class_weights_K)
 
     return loss

@@ -2,21 +2,20 @@
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from maskwright.nn.blocks.pixel_loss import (
-    focused,
+from maskwright.nn.blocks.loss_terms import (
+    apply_focus,
     pixel_cross_entropy,
     pixel_weights,
     weighted_mean,
 )
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Focusing exponent; 0 gives cross-entropy, 2 is the paper's choice."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     gamma: float = Field(2.0, ge=0)
 
@@ -27,6 +26,6 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)
         weight_BHW = pixel_weights(labels_BHW, class_weights_K, logits_BKHW)
-        return weighted_mean(focused(entropy_BHW, config.gamma), weight_BHW)
+        return weighted_mean(apply_focus(entropy_BHW, config.gamma), weight_BHW)
 
     return loss

@@ -6,19 +6,18 @@ out of the mean.
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
+from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
+from maskwright.nn.part_config import PartConfig
 
 NEARLY_RIGHT = 1e-6
 """1 - index is kept above it: its root has no slope at 0."""
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Weights of false positives and negatives, the focus, and smoothing in pixels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     alpha: float = Field(0.3, ge=0)
     beta: float = Field(0.7, ge=0)
@@ -34,6 +33,6 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
         hit_K = counts.hit_K + config.smooth
         error_K = config.alpha * counts.wrong_K + config.beta * counts.missed_K
         lack_K = (error_K / (hit_K + error_K)).clamp(min=NEARLY_RIGHT)
-        return mean_of_present(lack_K ** (1 / config.gamma), counts.truth_K, class_weights_K)
+        return mean_over_present(lack_K ** (1 / config.gamma), counts.truth_K, class_weights_K)
 
     return loss

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from maskwright.nn.blocks.no_choices import NoChoices as Config
-from maskwright.nn.blocks.soft_counts import soft_counts
+from maskwright.nn.blocks.loss_terms import soft_counts
+from maskwright.nn.part_config import NoChoices as Config
 
 
 def build(

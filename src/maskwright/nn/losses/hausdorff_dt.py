@@ -9,18 +9,17 @@ power of alpha the values are large: add this to another loss with a small weigh
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.border_distance import border_distance
-from maskwright.nn.blocks.soft_counts import mean_of_all, one_hot
+from maskwright.nn.blocks.loss_terms import mean_over_classes, one_hot
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Exponent of the distance; the paper found 1 to 3 to work and takes 2."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     alpha: float = Field(2.0, gt=0)
 
@@ -38,6 +37,6 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
         )
         error_BKHW = (prob_BKHW - truth_BKHW.to(prob_BKHW.dtype)) ** 2
         cost_K = (far_BKHW * error_BKHW).sum((0, 2, 3)) / valid_B1HW.sum().clamp(min=1)
-        return mean_of_all(cost_K, class_weights_K)
+        return mean_over_classes(cost_K, class_weights_K)
 
     return loss

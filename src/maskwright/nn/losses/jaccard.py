@@ -6,16 +6,15 @@ A class without a truth pixel in the batch is left out of the mean.
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
+from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Smoothing added above and below the fraction, in pixels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     smooth: float = Field(1.0, gt=0)
 
@@ -27,6 +26,6 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
         counts = soft_counts(logits_BKHW, labels_BHW)
         union_K = counts.truth_K + counts.wrong_K
         iou_K = (counts.hit_K + config.smooth) / (union_K + config.smooth)
-        return mean_of_present(1 - iou_K, counts.truth_K, class_weights_K)
+        return mean_over_present(1 - iou_K, counts.truth_K, class_weights_K)
 
     return loss

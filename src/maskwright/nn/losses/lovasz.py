@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
-from maskwright.nn.blocks.no_choices import NoChoices as Config
-from maskwright.nn.blocks.soft_counts import mean_of_present, one_hot
+from maskwright.nn.blocks.loss_terms import mean_over_present, one_hot
+from maskwright.nn.part_config import NoChoices as Config
 
 
 def build(
@@ -26,7 +26,7 @@ def build(
         truth_KN = one_hot(labels_BHW, logits_BKHW.shape[1]).movedim(1, 0).flatten(1)
         error_KN = (truth_KN.to(prob_KN.dtype) - prob_KN).abs().where(valid_N, -1.0)
         loss_K = _extension(error_KN, truth_KN, valid_N & ~truth_KN)
-        return mean_of_present(loss_K, truth_KN.sum(1), class_weights_K)
+        return mean_over_present(loss_K, truth_KN.sum(1), class_weights_K)
 
     return loss
 

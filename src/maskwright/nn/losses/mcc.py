@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from maskwright.nn.blocks.no_choices import NoChoices as Config
-from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
+from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
+from maskwright.nn.part_config import NoChoices as Config
 
 LEAST_SPREAD = 1e-12
 """Of a product of four shares of the pixels, below which a coefficient counts as 0 / 0."""
@@ -28,6 +28,6 @@ def build(
         covariance_K = counts.hit_K / valid - truth_K * predicted_K
         spread_K = truth_K * (1 - truth_K) * predicted_K * (1 - predicted_K)
         mcc_K = covariance_K / spread_K.clamp(min=LEAST_SPREAD).sqrt()
-        return mean_of_present(1 - mcc_K, counts.truth_K, class_weights_K)
+        return mean_over_present(1 - mcc_K, counts.truth_K, class_weights_K)
 
     return loss

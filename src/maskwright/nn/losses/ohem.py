@@ -7,17 +7,16 @@ the valid pixels where those are more.
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
-from maskwright.nn.blocks.pixel_loss import pixel_cross_entropy, pixel_weights, weighted_mean
+from maskwright.nn.blocks.loss_terms import pixel_cross_entropy, pixel_weights, weighted_mean
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Probability above which a pixel is easy; share of valid pixels always learnt from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float = Field(0.7, gt=0, le=1)
     min_kept: float = Field(1 / 16, gt=0, le=1)

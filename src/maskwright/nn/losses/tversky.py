@@ -5,16 +5,15 @@ A class without a truth pixel in the batch is left out of the mean.
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from maskwright.nn.blocks.soft_counts import mean_of_present, soft_counts
+from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
+from maskwright.nn.part_config import PartConfig
 
 
-class Config(BaseModel):
+class Config(PartConfig):
     """Weights of false positives and of false negatives; smoothing in pixels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     alpha: float = Field(0.3, ge=0)
     beta: float = Field(0.7, ge=0)
@@ -28,6 +27,6 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
         counts = soft_counts(logits_BKHW, labels_BHW)
         hit_K = counts.hit_K + config.smooth
         error_K = config.alpha * counts.wrong_K + config.beta * counts.missed_K
-        return mean_of_present(1 - hit_K / (hit_K + error_K), counts.truth_K, class_weights_K)
+        return mean_over_present(1 - hit_K / (hit_K + error_K), counts.truth_K, class_weights_K)
 
     return loss
