@@ -19,7 +19,7 @@ from PIL import Image
 from maskwright.data.synth.streets import write_street_scenes
 from maskwright.evaluation.evaluate import FULL
 from maskwright.evaluation.report.page import write_report
-from maskwright.evaluation.score import Reading, score
+from maskwright.evaluation.score import ScoreOptions, score
 
 SIZE_HW = (192, 256)
 NUM_SCENES = 60
@@ -39,9 +39,9 @@ def main(out: Path) -> None:
             said = root / "predictions" / path.relative_to(root / "scenes/masks")
             said.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(blurred(np.asarray(Image.open(path)))).save(said)
-        reading = Reading(spec=root / "scenes/dataset.yaml")
+        options = ScoreOptions(spec=root / "scenes/dataset.yaml")
         report = score(
-            root / "predictions", root / "scenes/masks", reading=reading, detail=FULL
+            root / "predictions", root / "scenes/masks", options=options, detail=FULL
         )
         write_report(report, root / "report")
         photograph(browser, root / "report/report.html", out)

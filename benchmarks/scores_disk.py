@@ -32,7 +32,7 @@ from maskwright.data.dataset import open_dataset
 from maskwright.evaluation.counting import REGIONS_ONLY
 from maskwright.evaluation.evaluate import FULL, evaluate
 from maskwright.evaluation.report.page import write_report
-from maskwright.evaluation.score import Reading, score
+from maskwright.evaluation.score import ScoreOptions, score
 from maskwright.inference.predictor import open_model
 
 HERE = Path(__file__).parent
@@ -63,14 +63,14 @@ def times(root: Path) -> dict[str, float]:
     paint_pairs(root, NUM_PAIRS, SIZE_HW)
     files = [*sorted((root / "truth").glob("*.png")), *sorted((root / "said").glob("*.png"))]
     folders = root / "said", root / "truth"
-    reading = Reading(spec=root / "dataset.yaml")
+    options = ScoreOptions(spec=root / "dataset.yaml")
     work = {
         "decoding alone, Pillow": lambda: decode_all(
             files, lambda f: np.asarray(Image.open(f))
         ),
         "decoding alone, OpenCV": lambda: decode_all(files, opencv),
-        "score": lambda: score(*folders, reading=reading, detail=REGIONS_ONLY),
-        "score --full": lambda: score(*folders, reading=reading, detail=FULL),
+        "score": lambda: score(*folders, options=options, detail=REGIONS_ONLY),
+        "score --full": lambda: score(*folders, options=options, detail=FULL),
     }
     seconds = {name: float("inf") for name in work}
     for _ in range(ROUNDS):
@@ -115,9 +115,9 @@ def memory(root: Path) -> dict[str, dict[str, int]]:
 
 def score_some(root: Path) -> None:
     """Score with every family, intervals and slices, and write the report."""
-    reading = Reading(spec=root / "dataset.yaml", attributes=root / "attributes.csv")
+    options = ScoreOptions(spec=root / "dataset.yaml", attributes=root / "attributes.csv")
     write_report(
-        score(root / "said", root / "truth", reading=reading, detail=FULL), root / "out"
+        score(root / "said", root / "truth", options=options, detail=FULL), root / "out"
     )
 
 

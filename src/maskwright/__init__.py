@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from .data.splits import make_split as split
     from .evaluation.compare.compare import compare as compare
     from .evaluation.compare.page import write_comparison as write_comparison
-    from .evaluation.counting import Detail as Detail
+    from .evaluation.counting import ScoreDetail as ScoreDetail
     from .evaluation.diff.diff import diff as diff
     from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.report.page import write_report as write_report
-    from .evaluation.score import Reading as Reading
+    from .evaluation.score import ScoreOptions as ScoreOptions
     from .evaluation.score import score as score
     from .inference.dense_crf import DenseCRF as DenseCRF
     from .inference.predict import predict as predict
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _HOME = {
     "Callbacks": ("training.options", "Callbacks"),
     "DenseCRF": ("inference.dense_crf", "DenseCRF"),
-    "Detail": ("evaluation.counting", "Detail"),
-    "Reading": ("evaluation.score", "Reading"),
+    "ScoreDetail": ("evaluation.counting", "ScoreDetail"),
+    "ScoreOptions": ("evaluation.score", "ScoreOptions"),
     "TrainOptions": ("training.options", "TrainOptions"),
     "Wanted": ("measurement.series", "Wanted"),
     "check": ("data.check.audit", "audit"),
@@ -60,8 +60,8 @@ _HOME = {
 __all__ = [
     "Callbacks",
     "DenseCRF",
-    "Detail",
-    "Reading",
+    "ScoreDetail",
+    "ScoreOptions",
     "TrainOptions",
     "Wanted",
     "check",

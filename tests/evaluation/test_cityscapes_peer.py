@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.evaluation.score import Reading, score
+from maskwright.evaluation.score import ScoreOptions, score
 
 IDS = {
     "road": 7, "sidewalk": 8, "building": 11, "wall": 12, "fence": 13, "pole": 17,
@@ -52,8 +52,8 @@ def test_class_iou_and_its_mean_are_those_of_the_cityscapes_evaluation(tmp_path)
     listed = ", ".join(f"{{name: {name}, raw: [{raw}]}}" for name, raw in IDS.items())
     spec = tmp_path / "dataset.yaml"
     spec.write_text(f"classes: [{listed}]\ncodec: {{pixels: index, ignored: {IGNORED}}}\n")
-    reading = Reading(spec=spec, raw_predictions=True)
-    report = score(tmp_path / "said", tmp_path / "truth", reading=reading)
+    options = ScoreOptions(spec=spec, raw_predictions=True)
+    report = score(tmp_path / "said", tmp_path / "truth", options=options)
     ours = {n: c["iou"].value for n, c in zip(report.labels.names, report.classes, strict=True)}
     assert np.isnan(ours.pop("bicycle"))
     assert ours == pytest.approx(THEIR_IOU, abs=1e-12)

@@ -12,7 +12,7 @@ from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.scores import iou, mean_iou
 from maskwright.evaluation.evaluate import FULL
 from maskwright.evaluation.report.page import write_report
-from maskwright.evaluation.score import Reading, score
+from maskwright.evaluation.score import ScoreOptions, score
 
 NAMES = ("sky", "road", "car")
 COLORS = ((70, 130, 180), (128, 64, 128), (0, 0, 142))
@@ -69,7 +69,7 @@ def test_set_scores_and_image_means_are_different_numbers_with_names_of_their_ow
 
 def test_every_score_has_an_interval_around_it(folders):
     predictions, truth = folders
-    report = score(predictions, truth, reading=Reading(group=r"\d+$"), detail=FULL)
+    report = score(predictions, truth, options=ScoreOptions(group=r"\d+$"), detail=FULL)
     curves = [e for curve in report.curves.values() for e in curve.points]
     classes = [e for found in report.classes for e in found.values()]
     for e in [*report.scores.values(), *classes, *curves]:
@@ -95,7 +95,7 @@ def test_palette_and_coloured_files_give_the_same_report(folders, tmp_path):
         _write(tmp_path / "palette" / f"{key}.png", said, palette=COLORS)
         _write(tmp_path / "colour" / f"{key}.png", np.array(COLORS, np.uint8)[said])
     for kind in ("palette", "colour"):
-        report = score(tmp_path / kind, truth, reading=Reading(spec=spec))
+        report = score(tmp_path / kind, truth, options=ScoreOptions(spec=spec))
         np.testing.assert_array_equal(report.confusion.counts_CC, _expected().counts_CC)
 
 
@@ -108,14 +108,14 @@ def test_predictions_hold_class_indices_unless_they_are_said_to_be_raw(tmp_path)
     _write(tmp_path / "t/a.png", truth)
     _write(tmp_path / "index/a.png", np.array([[0, 0, 1], [0, 0, 0]], np.uint8))
     _write(tmp_path / "raw/a.png", np.array([[7, 7, 24], [7, 7, 7]], np.uint8))
-    by_index = score(tmp_path / "index", tmp_path / "t", reading=Reading(spec=spec))
+    by_index = score(tmp_path / "index", tmp_path / "t", options=ScoreOptions(spec=spec))
     by_raw = score(
-        tmp_path / "raw", tmp_path / "t", reading=Reading(spec=spec, raw_predictions=True)
+        tmp_path / "raw", tmp_path / "t", options=ScoreOptions(spec=spec, raw_predictions=True)
     )
     assert by_index.confusion.counts_CC.tolist() == [[3, 0], [1, 1]]
     assert by_raw.confusion.counts_CC.tolist() == [[3, 0], [1, 1]]
     with pytest.raises(DataError, match=r"raw/a\.png: mask values 7 \(5 px\), 24 \(1 px\)"):
-        score(tmp_path / "raw", tmp_path / "t", reading=Reading(spec=spec))
+        score(tmp_path / "raw", tmp_path / "t", options=ScoreOptions(spec=spec))
 
 
 def test_without_a_list_the_classes_are_the_values_of_both_folders(tmp_path):
@@ -162,7 +162,7 @@ def test_a_missing_folder_and_a_wrong_expression_are_refused(folders, tmp_path):
     with pytest.raises(DataError, match="nowhere: no such file or folder"):
         score(tmp_path / "nowhere", folders[1])
     with pytest.raises(ConfigError, match=r"group '\(' is no regular expression"):
-        score(*folders, reading=Reading(group="("))
+        score(*folders, options=ScoreOptions(group="("))
 
 
 def test_images_csv_adds_up_to_the_confusion(folders, tmp_path):
@@ -190,7 +190,7 @@ def test_slices_are_the_scores_of_their_images_worst_first(folders, tmp_path):
     attributes = tmp_path / "weather.csv"
     lines = [f"{key},{'fog' if i > 3 else 'sun'}" for i, (key, _, _) in enumerate(_pairs())]
     attributes.write_text("key,weather\n" + "\n".join(lines))
-    report = score(*folders, reading=Reading(attributes=attributes))
+    report = score(*folders, options=ScoreOptions(attributes=attributes))
     fog, sun = report.slices
     late = [Confusion.of(t, s, 3) for _, t, s in list(_pairs())[4:]]
     assert (fog["by"], fog["value"], fog["images"]) == ("weather", "fog", 4)

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from maskwright.core import Report
-from maskwright.evaluation.counting import Detail
-from maskwright.evaluation.score import Reading, score
+from maskwright.evaluation.counting import ScoreDetail
+from maskwright.evaluation.score import ScoreOptions, score
 from maskwright.metrics.surface import Ruler
 
 TRUTH = np.zeros((20, 30, 2), np.uint8)
@@ -31,8 +31,10 @@ def both(tmp_path):
 
 
 def scored(root, ruler) -> Report:
-    reading = Reading(spec=root / "classes.txt")
-    return score(root / "said", root / "truth", reading=reading, detail=Detail(ruler=ruler))
+    options = ScoreOptions(spec=root / "classes.txt")
+    return score(
+        root / "said", root / "truth", options=options, detail=ScoreDetail(ruler=ruler)
+    )
 
 
 def test_distances_are_in_mm_where_all_headers_say_a_spacing(both):

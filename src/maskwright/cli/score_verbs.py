@@ -9,7 +9,7 @@ from .console import AsJson, Console, Quiet
 
 if TYPE_CHECKING:
     from ..core.report import Report
-    from ..evaluation.counting import Detail
+    from ..evaluation.counting import ScoreDetail
 
 
 TOLERANCE = "0.75%"
@@ -84,14 +84,14 @@ def score(
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..evaluation.report.page import write_report
-    from ..evaluation.score import Reading
+    from ..evaluation.score import ScoreOptions
     from ..evaluation.score import score as run
 
     require_writable(out)
     report = run(
         predictions,
         truth,
-        reading=Reading(
+        options=ScoreOptions(
             spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
         ),
         detail=detail_of(tolerance if full else None, surface, spacing),
@@ -101,20 +101,22 @@ def score(
     tell(report, out, console)
 
 
-def detail_of(tolerance: str | None, surface: float | None, spacing: str | None) -> "Detail":
+def detail_of(
+    tolerance: str | None, surface: float | None, spacing: str | None
+) -> "ScoreDetail":
     """What the options ask to count beside the regions.
 
     Raises:
         ConfigError: A tolerance or spacing that is none, or a spacing without --surface.
     """
     from ..core.errors import ConfigError
-    from ..evaluation.counting import Detail
+    from ..evaluation.counting import ScoreDetail
     from ..metrics.boundary import Tolerance as BoundaryTolerance
     from ..metrics.surface import Ruler
 
     if surface is None and spacing is not None:
         raise ConfigError(f"--spacing {spacing} is for --surface; add --surface 2, say")
-    return Detail(
+    return ScoreDetail(
         tolerance=None if tolerance is None else BoundaryTolerance.parse(tolerance),
         ruler=None if surface is None else Ruler.parse(surface, spacing),
     )

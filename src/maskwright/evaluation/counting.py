@@ -20,7 +20,7 @@ Derive = Callable[[Counts], Scores]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detail:
+class ScoreDetail:
     """What is counted beside the regions; all of it costs time.
 
     With a `tolerance` boundary, distance and object scores, with a `ruler` surface distances.
@@ -31,7 +31,7 @@ class Detail:
     ruler: Ruler | None = None
     spacings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def by_headers(self, images: Mapping[str, Sequence[Path]]) -> "Detail":
+    def by_headers(self, images: Mapping[str, Sequence[Path]]) -> "ScoreDetail":
         """In mm where the ruler is in pixels and a file of every image says its spacing."""
         if self.ruler is None or self.ruler.unit != "px" or not images:
             return self
@@ -43,7 +43,7 @@ class Detail:
         ruler = replace(self.ruler, spacing_HW=first, unit="mm")
         return replace(self, ruler=ruler, spacings=spacings)
 
-    def of(self, key: str) -> "Detail":
+    def of(self, key: str) -> "ScoreDetail":
         """With the ruler of one image."""
         if self.ruler is None or key not in self.spacings:
             return self
@@ -79,7 +79,7 @@ class Detail:
         return settings
 
 
-REGIONS_ONLY = Detail()
+REGIONS_ONLY = ScoreDetail()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,7 +94,7 @@ class Counted:
 
 
 def count_pair(
-    truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int, detail: Detail
+    truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int, detail: ScoreDetail
 ) -> tuple[Confusion, dict[str, NDArray[Any]]]:
     """The confusion and all counts of one image that `detail` asks for.
 

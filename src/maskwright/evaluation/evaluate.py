@@ -14,7 +14,7 @@ from ..inference.predictor import Predictor
 from ..inference.resolution import planes
 from ..metrics import calibration
 from ..metrics.boundary import Tolerance
-from .counting import Counted, Detail, count_pair
+from .counting import Counted, ScoreDetail, count_pair
 from .extremes import Extremes
 from .slices import Attributes, brightness, read_attributes
 from .tally import Tally
@@ -22,7 +22,7 @@ from .tally import Tally
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "onnxruntime", "torch")
 
 
-FULL = Detail(tolerance=Tolerance())
+FULL = ScoreDetail(tolerance=Tolerance())
 """Running the model takes so long that the other scores are nearly free."""
 
 
@@ -30,7 +30,7 @@ def evaluate(
     model: Predictor,
     dataset: Dataset,
     *,
-    detail: Detail = FULL,
+    detail: ScoreDetail = FULL,
     attributes: Path | None = None,
     progress: Progress = silent,
 ) -> Report:

@@ -19,7 +19,7 @@ from ..core.versions import versions_of
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
 from ..data.entries.scan import split_name
 from ..data.opening.splitfile import groups_of
-from .counting import REGIONS_ONLY, Counted, Detail, count_pair
+from .counting import REGIONS_ONLY, Counted, ScoreDetail, count_pair
 from .extremes import Extremes
 from .slices import Attributes, read_attributes
 from .tally import Tally
@@ -29,8 +29,8 @@ _SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How the files are understood and put together.
+class ScoreOptions:
+    """How the files of predictions and truth are read and matched.
 
     `spec` is a dataset.yaml or classes.txt; None looks for one beside the truth, then beside
     the predictions, and else infers the classes from all values. `raw_predictions`: one-channel
@@ -44,15 +44,15 @@ class Reading:
     attributes: Path | None = None
 
 
-PLAIN = Reading()
+PLAIN = ScoreOptions()
 
 
 def score(
     predictions: Path | str,
     truth: Path | str,
     *,
-    reading: Reading = PLAIN,
-    detail: Detail = REGIONS_ONLY,
+    options: ScoreOptions = PLAIN,
+    detail: ScoreDetail = REGIONS_ONLY,
     progress: Progress = silent,
 ) -> Report:
     """Score the class maps in `predictions` against those in `truth`.
@@ -60,7 +60,7 @@ def score(
     Args:
         predictions: A folder searched to the bottom, or one file.
         truth: A folder with the same names, or one file.
-        reading: How files are understood; `Reading()` finds out.
+        options: How the files are read; detected by default.
         detail: What is counted beside the regions.
         progress: Told of every pair.
 
@@ -69,9 +69,9 @@ def score(
             is no class.
         ConfigError: The file with the classes, or the expression of the group, is wrong.
     """
-    said, true = _open_both(Path(predictions), Path(truth), reading, progress)
+    said, true = _open_both(Path(predictions), Path(truth), options, progress)
     keys = list(true.files)
-    attributes = _attributes(keys, reading)
+    attributes = _attributes(keys, options)
     extremes = Extremes(true.spec.palette)
     detail = detail.by_headers({key: (true.files[key], said.files[key]) for key in keys})
     tally = Tally(true.spec, detail.derive())
@@ -99,20 +99,20 @@ def score(
         miou = float(mean_iou(image.confusion))
         extremes.add_maps(image.key, truth_HW, predicted_HW, miou)
     return tally.report(
-        provenance=_provenance(said, true, reading),
+        provenance=_provenance(said, true, options),
         settings=detail.to_json(),
         ranked=extremes.ranked(),
     )
 
 
 def _open_both(
-    predictions: Path, truth: Path, reading: Reading, progress: Progress
+    predictions: Path, truth: Path, options: ScoreOptions, progress: Progress
 ) -> tuple[ClassMaps, ClassMaps]:
     said, true = find_maps(predictions), find_maps(truth)
     if predictions.is_file() and truth.is_file() and len(said) == len(true):
         said = dict(zip(true, said.values(), strict=True))
     _require_same_keys(predictions, said, truth, true)
-    listed = reading.spec or find_spec(_folder(truth)) or find_spec(_folder(predictions))
+    listed = options.spec or find_spec(_folder(truth)) or find_spec(_folder(predictions))
     files = list(true.values()) if listed else [*true.values(), *said.values()]
     codec = read_codec(files, listed, progress=progress)
     return (
@@ -120,7 +120,7 @@ def _open_both(
             root=predictions,
             files=said,
             codec=codec,
-            raw=reading.raw_predictions or listed is None,
+            raw=options.raw_predictions or listed is None,
         ),
         ClassMaps(root=truth, files=true, codec=codec),
     )
@@ -147,14 +147,14 @@ def _require_same_keys(
             )
 
 
-def _attributes(keys: list[str], reading: Reading) -> Attributes:
+def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:
     """The attributes that are listed, and a group for every key."""
     listed = Attributes()
-    if reading.attributes is not None:
-        listed = read_attributes(reading.attributes, keys)
+    if options.attributes is not None:
+        listed = read_attributes(options.attributes, keys)
     groups = [_group(key) for key in keys]
-    if reading.group is not None:
-        groups = groups_of(keys, reading.group)
+    if options.group is not None:
+        groups = groups_of(keys, options.group)
     found = dict(zip(keys, groups, strict=True))
     return Attributes(listed.values, {**found, **listed.groups})
 
@@ -167,7 +167,7 @@ def _group(key: str) -> str:
     return "/".join(folders) or key
 
 
-def _provenance(said: ClassMaps, true: ClassMaps, reading: Reading) -> dict[str, Any]:
+def _provenance(said: ClassMaps, true: ClassMaps, options: ScoreOptions) -> dict[str, Any]:
     return {
         "data": {
             "name": f"{said.root.name} against {true.root.name}",
@@ -177,7 +177,7 @@ def _provenance(said: ClassMaps, true: ClassMaps, reading: Reading) -> dict[str,
         "predictions": {"root": str(said.root), "raw": said.raw},
         "truth": {
             "root": str(true.root),
-            "spec": None if reading.spec is None else str(reading.spec),
+            "spec": None if options.spec is None else str(options.spec),
         },
         "versions": versions_of(_VERSIONS),
     }
