@@ -19,14 +19,14 @@ def test_opens_as_it_was_written(bundle, painted_card):
     again = open_bundle(bundle.root)
     assert again == bundle
     assert again.card == painted_card()
-    assert len(again.id) == 16
+    assert len(again.model_id) == 16
 
 
 def test_same_content_has_the_same_id_and_other_content_another(
     painted_bundle, bundle, tmp_path
 ):
-    assert painted_bundle(tmp_path / "twin").id == bundle.id
-    assert painted_bundle(tmp_path / "other", names=("a", "b")).id != bundle.id
+    assert painted_bundle(tmp_path / "twin").model_id == bundle.model_id
+    assert painted_bundle(tmp_path / "other", names=("a", "b")).model_id != bundle.model_id
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -77,7 +77,7 @@ def test_file_that_is_not_there_is_answered_with_those_that_are(bundle):
 
 def test_replaces_a_bundle_but_nothing_else(painted_bundle, bundle, tmp_path):
     other = painted_bundle(bundle.root, names=("a", "b"))
-    assert open_bundle(bundle.root).id == other.id
+    assert open_bundle(bundle.root).model_id == other.model_id
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").touch()
     with pytest.raises(OutputError, match="holds other files and would be replaced"):

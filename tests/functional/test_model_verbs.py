@@ -194,7 +194,7 @@ def test_a_fresh_environment_with_the_wheel_alone_predicts_and_evaluates(
     done = _run(command, "predict", bundle, home / "photos", "-o", home / "out", "--json")
     assert json.loads(done.stdout)["num_images"] == 4
     done = _run(command, "evaluate", bundle, home / "data", "-o", home / "report", "--json")
-    assert json.loads(done.stdout)["provenance"]["model"]["id"] == untrained_bundle.id
+    assert json.loads(done.stdout)["provenance"]["model"]["id"] == untrained_bundle.model_id
 
 
 def _install(wheel, environment):

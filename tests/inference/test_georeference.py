@@ -86,7 +86,7 @@ def test_a_turned_image_gives_no_tags_that_would_place_it_wrongly(tmp_path):
 def test_a_damaged_georeference_is_an_error_of_the_data(tmp_path):
     labels = LabelSpec.of_names(("a", "b"))
     flat = np.zeros((4, 3), np.uint8)
-    said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), bundle_id="m")
+    said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), model_id="m")
     with (
         pytest.raises(DataError, match="photo: the georeference is damaged"),
         output_writer(tmp_path, labels) as writer,
@@ -101,7 +101,7 @@ def test_the_tags_of_real_files_come_back(tmp_path, name):
         pytest.skip("the real files are not here")
     labels = LabelSpec.of_names(("a", "b"))
     flat = np.zeros((4, 3), np.uint8)
-    said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), bundle_id="m")
+    said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), model_id="m")
     with output_writer(tmp_path, labels) as writer:
         writer.write("a", PHOTO, said, geo_tags(REAL / name))
     assert tags_of(tmp_path / "classes/a.tif") == tags_of(REAL / name)

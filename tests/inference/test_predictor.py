@@ -31,7 +31,7 @@ def test_a_bundle_runs_on_onnx_runtime(painted):
     image = checkerboard(33, 50)
     prediction = model.predict(image, where="a")
     np.testing.assert_array_equal(prediction.labels_HW, image[..., 0])
-    assert prediction.bundle_id == model.model_id
+    assert prediction.model_id == model.model_id
     assert (prediction.confidence_HW > 0.5).all()
 
 

@@ -68,7 +68,7 @@ def test_the_log_the_report_and_the_bundle_tell_one_score(finished, street):
     for model in (run.root, run.bundle.root):
         predicted = open_model(model).predict(val.image(0), where="x").labels_HW
         assert predicted.shape == val.labels(0).shape
-    assert open_run(run.root).bundle.id == run.bundle.id
+    assert open_run(run.root).bundle.model_id == run.bundle.model_id
 
 
 @pytest.mark.slow

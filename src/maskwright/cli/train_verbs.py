@@ -104,12 +104,12 @@ def _train(
         live.stop()
     console.say(f"best validation mIoU {run.report.miou:.2%}")
     console.say(f"report  {run.root / 'report' / 'report.html'}")
-    console.say(f"bundle  {run.bundle.root}  ({run.bundle.id})")
+    console.say(f"bundle  {run.bundle.root}  ({run.bundle.model_id})")
     console.result(
         {
             "run": str(run.root),
             "bundle": str(run.bundle.root),
-            "bundle_id": run.bundle.id,
+            "model_id": run.bundle.model_id,
             "parity": run.bundle.parity,
             "scores": run.report.to_json()["scores"],
         }

@@ -27,10 +27,10 @@ REPORT = "report.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """An opened, verified Bundle. `id` is 16 hex digits; `files` lists what it holds."""
+    """An opened, verified Bundle. `model_id` is 16 hex digits; `files` lists what it holds."""
 
     root: Path
-    id: str
+    model_id: str
     card: ModelCard
     parity: dict[str, Any]
     files: tuple[str, ...]
@@ -67,7 +67,7 @@ def open_bundle(path: Path) -> Bundle:
         _verify(path, name, entry)
     return Bundle(
         root=path,
-        id=manifest["id"],
+        model_id=manifest["id"],
         card=ModelCard.from_json(manifest["card"], where=str(path / MANIFEST)),
         parity=dict(manifest["parity"]),
         files=tuple(manifest["files"]),

@@ -19,7 +19,7 @@ class Prediction:
 
     labels_HW: LabelMap
     confidence_HW: NDArray[np.float32]
-    bundle_id: str
+    model_id: str
 
     def __post_init__(self) -> None:
         if self.labels_HW.shape != self.confidence_HW.shape:

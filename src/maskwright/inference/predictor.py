@@ -56,7 +56,7 @@ class Predictor:
         return Prediction(
             labels_HW=decision.labels_HW,
             confidence_HW=decision.confidence_HW,
-            bundle_id=self.model_id,
+            model_id=self.model_id,
         )
 
     def logits(self, image_HWC: Image, *, where: str) -> NDArray[np.float32]:
@@ -114,7 +114,7 @@ def open_model(path: Path | str, *, refine: DenseCRF | None = None) -> Predictor
         bundle = open_bundle(path)
         engine = parts.load(ENGINES, "onnxruntime")
         folder = bundle.file(engine.FILE).parent
-        return Predictor(engine.build(folder, bundle.card), bundle.card, bundle.id, refine)
+        return Predictor(engine.build(folder, bundle.card), bundle.card, bundle.model_id, refine)
     for folder in (path / "best", path):
         if (folder / CARD).is_file():
             return _open_checkpoint(folder, refine)
