@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.core import Confusion, parts
-from maskwright.core.kernels.kernel import KERNELS
+from maskwright.core.kernels.kernel import KERNELS, Kernel
 from maskwright.core.scores import iou
 from maskwright.data.pixels.images import read_image
 from maskwright.inference.dense_crf import DenseCRF, refined
@@ -216,7 +216,7 @@ def one(data: Path, size: str, way: str) -> dict[str, float]:
         noise = np.random.default_rng(0).normal(0, 2, (height, width, 3))
         image = (cv2.resize(image, (width, height)) + noise).clip(0, 255).astype(np.uint8)
     run = PEERS.get(way, ours)
-    part = parts.load(KERNELS, way.rpartition(" ")[2]) if run is ours else None
+    part = parts.load(KERNELS, way.rpartition(" ")[2], like=Kernel) if run is ours else None
     with patch("maskwright.inference.dense_crf.kernel", lambda: part):
         logits = at_stride(truth_HW, num_classes)
         run(logits[:, :4, :4], np.ascontiguousarray(image[:32, :32]), DenseCRF())

@@ -46,7 +46,7 @@ from score_peers import (
 )
 
 from maskwright.core import IGNORE, Confusion, parts
-from maskwright.core.kernels.kernel import KERNELS, kernel
+from maskwright.core.kernels.kernel import KERNELS, Kernel, kernel
 from maskwright.metrics.boundary import Tolerance
 
 HERE = Path(__file__).parent
@@ -56,7 +56,10 @@ NUM_ROUNDS = 4
 ROUND_S = 1.0
 """All ways in turn, so often; each for so long, and at least twice."""
 
-OURS = {f"maskwright, {name}": parts.load(KERNELS, name) for name in parts.names(KERNELS)}
+OURS = {
+    f"maskwright, {name}": parts.load(KERNELS, name, like=Kernel)
+    for name in parts.names(KERNELS)
+}
 
 Work = Callable[[Pair], NDArray[np.int64]]
 
@@ -191,13 +194,13 @@ def _torchmetrics(ignored: tuple[int | None, ...]) -> dict[str, Work]:
 
 def near_by_kernel(pair: Pair, reach_px: int) -> NDArray[np.int64]:
     """As `boundary.count` does it."""
-    return kernel().near_counts(*pair, num_classes=C, reach_px=reach_px)
+    return kernel().count_near(*pair, num_classes=C, reach_px=reach_px)
 
 
 def bands_by_kernel(pair: Pair, depth_px: int) -> NDArray[np.int64]:
     """As `boundary.count` does it."""
-    banded = [labels_HW | kernel().outside_band(labels_HW, depth_px) for labels_HW in pair]
-    pairs = kernel().pair_counts(*banded)
+    banded = [labels_HW | kernel().mark_outside_band(labels_HW, depth_px) for labels_HW in pair]
+    pairs = kernel().count_pairs(*banded)
     both_C = np.diagonal(pairs)[:C]
     either_C = pairs[:C].sum(axis=1) + pairs[:, :C].sum(axis=0) - both_C
     return np.stack([both_C, either_C])

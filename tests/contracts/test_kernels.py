@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from maskwright.core import parts
-from maskwright.core.kernels.kernel import KERNELS, kernel
+from maskwright.core.kernels.kernel import KERNELS, Kernel, kernel
 
 IGNORE = 255
 
@@ -16,16 +16,16 @@ IGNORE = 255
 def part(request):
     if request.param != "numpy":
         pytest.importorskip(request.param)
-    return parts.load(KERNELS, request.param)
+    return parts.load(KERNELS, request.param, like=Kernel)
 
 
 def _all_parts():
     for name in parts.names(KERNELS):
         if name == "numpy":
-            yield parts.load(KERNELS, name)
+            yield parts.load(KERNELS, name, like=Kernel)
         else:
             pytest.importorskip(name)
-            yield parts.load(KERNELS, name)
+            yield parts.load(KERNELS, name, like=Kernel)
 
 
 @st.composite
@@ -85,7 +85,7 @@ def _num_near(outline_HW, other_HW, reach_px):
 def test_pairs_are_counted_as_one_by_one(pair):
     maps, _ = pair
     for part in _all_parts():
-        np.testing.assert_array_equal(part.pair_counts(*maps), _pair_counts(*maps))
+        np.testing.assert_array_equal(part.count_pairs(*maps), _pair_counts(*maps))
 
 
 @given(map_pairs(), st.sampled_from((1, 2, 3, 5, 18, 64, 130)))
@@ -93,7 +93,7 @@ def test_pairs_are_counted_as_one_by_one(pair):
 def test_near_boundary_pixels_are_those_of_the_distance_transform(pair, reach_px):
     maps, num_classes = pair
     found = [
-        part.near_counts(*maps, num_classes=num_classes, reach_px=reach_px)
+        part.count_near(*maps, num_classes=num_classes, reach_px=reach_px)
         for part in _all_parts()
     ]
     for index in {0, num_classes - 1, *np.unique(maps).tolist()} - {IGNORE}:
@@ -116,13 +116,13 @@ def test_a_pixel_is_outside_the_band_where_its_square_is_uniform(pair, depth_px)
     inner = slice(depth_px, -depth_px), slice(depth_px, -depth_px)
     for part in _all_parts():
         np.testing.assert_array_equal(
-            part.outside_band(labels_HW, depth_px), np.where(expected[inner], 255, 0)
+            part.mark_outside_band(labels_HW, depth_px), np.where(expected[inner], 255, 0)
         )
 
 
 def test_a_map_without_pixels_counts_nothing(part):
     empty = np.zeros((0, 5), np.uint8)
-    assert not part.pair_counts(empty, empty).any()
+    assert not part.count_pairs(empty, empty).any()
 
 
 def test_a_long_street_and_noise_take_both_ways_of_counting(part):
@@ -131,7 +131,7 @@ def test_a_long_street_and_noise_take_both_ways_of_counting(part):
     street = np.repeat(street, 8, axis=0)
     noise = rng.integers(0, 256, street.shape, dtype=np.uint8)
     for maps in ((street, np.roll(street, 3, axis=1)), (street, noise)):
-        np.testing.assert_array_equal(part.pair_counts(*maps), _pair_counts(*maps))
+        np.testing.assert_array_equal(part.count_pairs(*maps), _pair_counts(*maps))
 
 
 def test_counts_stay_exact_where_float32_stops_counting(part):
@@ -139,9 +139,9 @@ def test_counts_stay_exact_where_float32_stops_counting(part):
     num_px = 2**24 + 1
     assert int(np.float32(num_px)) == 2**24
     truth, predicted = np.full((1, num_px), 3, np.uint8), np.full((1, num_px), 200, np.uint8)
-    assert part.pair_counts(truth, predicted)[3, 200] == num_px
+    assert part.count_pairs(truth, predicted)[3, 200] == num_px
     tall = np.full((4099, 4096), 3, np.uint8)
-    assert part.pair_counts(tall, tall)[3, 3] == tall.size
+    assert part.count_pairs(tall, tall)[3, 3] == tall.size
 
 
 def test_a_diagonal_step_has_a_boundary_of_known_length(part):
@@ -149,16 +149,16 @@ def test_a_diagonal_step_has_a_boundary_of_known_length(part):
     truth[2:, 2:] = 1
     moved = np.zeros((4, 4), np.uint8)
     moved[3:, 3:] = 1
-    counts_4C = part.near_counts(truth, moved, num_classes=2, reach_px=1)
+    counts_4C = part.count_near(truth, moved, num_classes=2, reach_px=1)
     # Pixels up and left of the square: (1,1) (1,2) (1,3) (2,1) (3,1), moved (2,2) (2,3) (3,2).
     np.testing.assert_array_equal(counts_4C, [[5, 5], [4, 4], [3, 3], [3, 3]])
 
 
 def test_the_fastest_installed_is_taken():
     pytest.importorskip("numba")
-    assert kernel() is parts.load(KERNELS, "numba")
+    assert kernel.__wrapped__().blur is parts.load(KERNELS, "numba").blur
 
 
 def test_numpy_is_taken_where_numba_is_not_installed(monkeypatch):
     monkeypatch.setattr("maskwright.core.kernels.kernel.find_spec", lambda name: None)
-    assert kernel.__wrapped__() is parts.load(KERNELS, "numpy")
+    assert kernel.__wrapped__().blur is parts.load(KERNELS, "numpy").blur

@@ -34,7 +34,7 @@ class Confusion:
                 of IGNORE where truth is a class is such an index: a model must decide.
         """
         truth_HW, predicted_HW = checked_maps(truth_HW, predicted_HW, num_classes)
-        pairs = kernel().pair_counts(truth_HW, predicted_HW)[:IGNORE]
+        pairs = kernel().count_pairs(truth_HW, predicted_HW)[:IGNORE]
         counts_CC = pairs[:num_classes, :num_classes].copy()
         if counts_CC.sum() != pairs.sum():
             refuse_unknown("truth", pairs.sum(axis=1), num_classes)

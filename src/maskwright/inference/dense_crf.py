@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import ConfigError, DataError, UnknownNameError
 from ..core.kernels.kernel import kernel
-from ..core.kernels.lattice import lattice_of
+from ..core.kernels.lattice import build_lattice
 from .resolution import planes
 
 NAME = "crf"
@@ -145,9 +145,9 @@ class _Messages:
         self, image_HWC: NDArray[np.uint8] | NDArray[np.uint16], crf: DenseCRF
     ) -> None:
         self._theta_gamma = crf.theta_gamma
-        self._lattice = lattice_of(_features(image_HWC, crf))
+        self._lattice = build_lattice(_features(image_HWC, crf))
         sums_1HW = np.ones((1, *image_HWC.shape[:2]), np.float32)
-        kernel().blurred(sums_1HW.reshape(1, -1), self._lattice)
+        kernel().blur(sums_1HW.reshape(1, -1), self._lattice)
         self._w1_HW = np.float32(crf.w1) / sums_1HW[0]
         sums_HW = self._near(np.ones(image_HWC.shape[:2], np.float32))
         self._w2_HW = np.float32(crf.w2) / sums_HW
@@ -157,7 +157,7 @@ class _Messages:
         near_PHW = np.empty_like(shares_PHW)
         for near_HW, shares_HW in zip(near_PHW, shares_PHW, strict=True):
             np.multiply(self._near(shares_HW), self._w2_HW, out=near_HW)
-        kernel().blurred(shares_PHW.reshape(len(shares_PHW), -1), self._lattice)
+        kernel().blur(shares_PHW.reshape(len(shares_PHW), -1), self._lattice)
         shares_PHW *= self._w1_HW
         shares_PHW += near_PHW
 

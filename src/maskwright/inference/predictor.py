@@ -114,7 +114,9 @@ def open_model(path: Path | str, *, refine: DenseCRF | None = None) -> Predictor
         bundle = open_bundle(path)
         engine = parts.load(ENGINES, "onnxruntime")
         folder = bundle.file(engine.FILE).parent
-        return Predictor(engine.build(folder, bundle.card), bundle.card, bundle.model_id, refine)
+        return Predictor(
+            engine.build(folder, bundle.card), bundle.card, bundle.model_id, refine
+        )
     for folder in (path / "best", path):
         if (folder / CARD).is_file():
             return _open_checkpoint(folder, refine)

@@ -104,12 +104,12 @@ def count(
     """
     maps = _of_classes(truth_HW, predicted_HW, num_classes)
     size_HW = truth_HW.shape
-    near_4C = kernel().near_counts(
+    near_4C = kernel().count_near(
         *maps, num_classes=num_classes, reach_px=tolerance.px(size_HW)
     )
     depth_px = band.depth_px(size_HW)
-    banded = [labels_HW | kernel().outside_band(labels_HW, depth_px) for labels_HW in maps]
-    pairs = kernel().pair_counts(*banded)
+    banded = [labels_HW | kernel().mark_outside_band(labels_HW, depth_px) for labels_HW in maps]
+    pairs = kernel().count_pairs(*banded)
     both_C = np.diagonal(pairs)[:num_classes].copy()
     either_C = pairs[:num_classes].sum(axis=1) + pairs[:, :num_classes].sum(axis=0) - both_C
     return {

@@ -1,15 +1,15 @@
-"""Permutohedral lattice, Adams et al. 2010: each point among the vertices that surround it.
+"""Permutohedral lattice, Adams et al. 2010: every point lies among the vertices around it.
 
-Points in D dimensions, in units of the standard deviation of the wanted Gaussian, are turned
-into the hyperplane of A = D + 1 coordinates whose sum is 0 (section 3.1). The lattice there
-cuts it into simplices; a point belongs to the A vertices of its own, by its barycentric
-weights. All coordinates of a vertex leave the same rest when divided by A, and a simplex has
-one vertex of each rest, so vertices are found, numbered and joined rest by rest.
-`Kernel.blurred` then spreads values over the vertices, along each of the A directions in turn,
-and back to the points.
+Points in D dimensions, in units of the standard deviation of the wanted Gaussian, are mapped
+into the hyperplane of A = D + 1 coordinates whose sum is 0 (section 3.1). The lattice divides
+the hyperplane into simplices; a point has barycentric weights at the A vertices of its simplex.
+All coordinates of a vertex have the same remainder when divided by A, and a simplex has one
+vertex of each remainder. Vertices are therefore found, indexed and joined remainder by
+remainder. `Kernel.blur` then spreads values from the points over the vertices, along each of
+the A directions in turn, and back to the points.
 
-Only vertices of a simplex with a point in it exist; what others would carry on is lost. Vertex
-M, one after the last, stands for all that are missing.
+Only vertices of a simplex with a point in it exist; values that would move to another vertex
+are lost. Vertex M, one after the last, stands for all missing vertices.
 """
 
 from typing import NamedTuple
@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 
 _STRIP_POINTS = 1 << 15
-"""Worked on at a time, which bounds the memory of what is soon thrown away: 20 MB."""
+"""Points processed at once, which bounds the memory of intermediate arrays to 20 MB."""
 
 _MAX_KEY = 1 << 61
 
 
 class Lattice(NamedTuple):
-    """N points among M vertices; a tuple, so that compiled code takes it.
+    """N points among M vertices; a tuple, so that compiled code accepts it.
 
+    `vertex_AN` and `weight_AN`: the vertices around each point and the point's weights there.
     `before_AM` and `after_AM`: the neighbours of each of the M + 1 vertices in each direction,
     M where there is none.
     """
@@ -38,20 +39,22 @@ class Lattice(NamedTuple):
     after_AM: NDArray[np.int32]
 
 
-def lattice_of(features_DN: NDArray[np.float32]) -> Lattice:
-    """The lattice of N points, D features each, finite and at least 0.
+def build_lattice(features_DN: NDArray[np.float32]) -> Lattice:
+    """Build the lattice of N points with D features each, finite and at least 0.
 
     Raises:
-        ConfigError: Points lie so far apart that vertices cannot be numbered in 61 bits.
+        ConfigError: Points lie so far apart that 61 bits cannot hold the keys of all vertices.
     """
+    # 1. Give every place that a vertex may have a key; 2. find the vertices around each point;
+    # 3. index those that exist; 4. join each to its neighbours.
     stride_A = _strides(features_DN.max(axis=1).astype(np.float64))
-    keys_AN, weight_AN = _surrounded(features_DN, stride_A)
-    vertex_AN, keys_by_rest = _numbered(keys_AN)
-    del keys_AN
-    return Lattice(vertex_AN, weight_AN, *_neighbours(keys_by_rest, stride_A))
+    keys_AN, weight_AN = _find_vertices(features_DN, stride_A)
+    vertex_AN, keys_by_remainder = _index_vertices(keys_AN)
+    del keys_AN  # 8 bytes per point and vertex, no longer needed while neighbours are joined
+    return Lattice(vertex_AN, weight_AN, *_join_neighbours(keys_by_remainder, stride_A))
 
 
-def _surrounded(
+def _find_vertices(
     features_DN: NDArray[np.float32], stride_A: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Keys and weights of the vertices around each point, strip by strip."""
@@ -63,24 +66,27 @@ def _surrounded(
     return keys_AN, weight_AN
 
 
-def _numbered(
+def _index_vertices(
     keys_AN: NDArray[np.int64],
 ) -> tuple[NDArray[np.int32], list[NDArray[np.int64]]]:
-    """Numbers in place of keys, and the sorted keys of each rest; a row is a rest."""
+    """Indices in place of keys, and the sorted keys of each remainder; a row is a remainder.
+
+    The vertices of one remainder have consecutive indices, in the order of their keys.
+    """
     vertex_AN = np.empty(keys_AN.shape, np.int32)
-    keys_by_rest: list[NDArray[np.int64]] = []
+    keys_by_remainder: list[NDArray[np.int64]] = []
     first = 0
-    for rest, keys_N in enumerate(keys_AN):
-        keys, number_N = np.unique(keys_N, return_inverse=True)
-        vertex_AN[rest] = number_N.reshape(-1)
-        vertex_AN[rest] += first
-        keys_by_rest.append(keys)
+    for remainder, keys_N in enumerate(keys_AN):
+        keys, index_N = np.unique(keys_N, return_inverse=True)
+        vertex_AN[remainder] = index_N.reshape(-1)
+        vertex_AN[remainder] += first
+        keys_by_remainder.append(keys)
         first += keys.size
-    return vertex_AN, keys_by_rest
+    return vertex_AN, keys_by_remainder
 
 
-def _scaled(features_DN: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Units in which splat, blur and slice together have variance 1 along each axis."""
+def _scale(features_DN: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale features so that splat, blur and slice together have variance 1 along each axis."""
     num_features = len(features_DN)
     axis_D = np.arange(num_features)
     unit_D = (num_features + 1) * np.sqrt(2 / 3 / (axis_D + 1) / (axis_D + 2))
@@ -88,9 +94,13 @@ def _scaled(features_DN: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled_DN
 
 
-def _elevated(features_DN: NDArray[np.float64]) -> NDArray[np.float64]:
-    """In the hyperplane: coordinate j is the sum of the features from j on, less j of j - 1."""
-    scaled_DN = _scaled(features_DN)
+def _elevate(features_DN: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map points into the hyperplane, (D, N) -> (A, N).
+
+    Coordinate j is the sum of the features from j on, minus j times feature j - 1; this is the
+    triangular basis of section 3.1, which takes D steps per point in place of D^2.
+    """
+    scaled_DN = _scale(features_DN)
     elevated_AN = np.zeros((len(scaled_DN) + 1, scaled_DN.shape[1]))
     elevated_AN[:-1] = np.cumsum(scaled_DN[::-1], axis=0)[::-1]
     elevated_AN[1:] -= np.arange(1, len(scaled_DN) + 1)[:, None] * scaled_DN
@@ -98,12 +108,13 @@ def _elevated(features_DN: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _strides(largest_D: NDArray[np.float64]) -> NDArray[np.int64]:
-    """By what to multiply each coordinate to number a vertex; the last follows from the others.
+    """Factors of the coordinates in the key of a vertex, as strides of an array of D axes.
 
-    A coordinate spans what features from 0 to the largest make of it, and three simplices on
-    either side for the vertices around and their neighbours.
+    The last coordinate follows from the others (their sum is 0), so its factor is 0. An axis is
+    as long as the features from 0 to the largest make it, and three simplices more on either
+    side for the vertices around the points and their neighbours: no two vertices share a key.
     """
-    scaled_D = _scaled(largest_D[:, None])[:, 0]
+    scaled_D = _scale(largest_D[:, None])[:, 0]
     num_directions = len(scaled_D) + 1
     spans_D = np.cumsum(scaled_D[::-1])[::-1] + 6 * num_directions
     spans_D[1:] += np.arange(1, len(scaled_D)) * scaled_D[:-1]
@@ -114,7 +125,7 @@ def _strides(largest_D: NDArray[np.float64]) -> NDArray[np.int64]:
         if stride > _MAX_KEY:
             raise ConfigError(
                 "the Gaussians are too narrow for this image: its pixels lie so many widths "
-                "apart that the lattice cannot number them; use wider ones"
+                "apart that the keys of the lattice exceed 61 bits; use wider Gaussians"
             )
     return stride_A
 
@@ -122,9 +133,12 @@ def _strides(largest_D: NDArray[np.float64]) -> NDArray[np.int64]:
 def _simplices(
     features_DN: NDArray[np.float32], stride_A: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Keys and weights, each (A, N), of the vertices around each point, in order of rest."""
-    elevated_AN = _elevated(features_DN.astype(np.float64))
+    """Keys and weights, each (A, N), of the vertices around each point, by remainder."""
+    elevated_AN = _elevate(features_DN.astype(np.float64))
     num_directions = len(elevated_AN)
+    # The nearest vertex of remainder 0, in multiples of A: round each coordinate, then repair
+    # the sum. It must be 0; where it is s, the |s| coordinates that rounding moved most go
+    # back by one. Their rank, shifted by s, leaves the range 0..A-1 and says which they are.
     multiple_AN = np.rint(elevated_AN / num_directions).astype(np.int64)
     offset_AN = elevated_AN / num_directions - multiple_AN
     rank_AN = _ranks(offset_AN) + multiple_AN.sum(axis=0)
@@ -135,9 +149,12 @@ def _simplices(
     sorted_AN, stride_by_rank_AN = np.empty_like(offset_AN), np.empty_like(multiple_AN)
     np.put_along_axis(sorted_AN, rank_AN, offset_AN, axis=0)
     np.put_along_axis(stride_by_rank_AN, rank_AN, stride_A[:, None], axis=0)
+    # Barycentric weights are the differences of neighbours in the sorted offsets.
     weight_AN = np.empty_like(offset_AN)
     weight_AN[0] = 1 - (sorted_AN[0] - sorted_AN[-1])
     weight_AN[1:] = (sorted_AN[:-1] - sorted_AN[1:])[::-1]
+    # From the vertex of one remainder to the next, all coordinates grow by 1 and the one of the
+    # last rank not yet used falls by A: keys are sums of such steps.
     keys_AN = np.empty_like(multiple_AN)
     keys_AN[0] = num_directions * (multiple_AN * stride_A[:, None]).sum(axis=0)
     keys_AN[1:] = stride_A.sum() - num_directions * stride_by_rank_AN[:0:-1]
@@ -145,7 +162,10 @@ def _simplices(
 
 
 def _ranks(values_AN: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Place of each value in its column, the largest first; of equals, the first wins."""
+    """Rank of each value in its column, 0 for the largest; among equals, the first is lower.
+
+    Each pair is compared once: a colour image has 6 rows.
+    """
     rank_AN = np.zeros(values_AN.shape, np.int64)
     for axis in range(len(values_AN)):
         is_less_AN = values_AN[axis] < values_AN[axis + 1 :]
@@ -154,21 +174,23 @@ def _ranks(values_AN: NDArray[np.float64]) -> NDArray[np.int64]:
     return rank_AN
 
 
-def _neighbours(
-    keys_by_rest: list[NDArray[np.int64]], stride_A: NDArray[np.int64]
+def _join_neighbours(
+    keys_by_remainder: list[NDArray[np.int64]], stride_A: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """`before_AM` and `after_AM`: a step adds 1 to all coordinates and takes A from one."""
     num_directions = len(stride_A)
-    firsts = np.cumsum([0, *(keys.size for keys in keys_by_rest)])
+    firsts = np.cumsum([0, *(keys.size for keys in keys_by_remainder)])
     before_AM = np.full((num_directions, firsts[-1] + 1), firsts[-1], np.int32)
     after_AM = before_AM.copy()
     for direction, step in enumerate(stride_A.sum() - num_directions * stride_A):
-        for rest, keys in enumerate(keys_by_rest):
-            following = (rest + 1) % num_directions
-            wanted, known = keys + step, keys_by_rest[following]
-            place = np.minimum(np.searchsorted(known, wanted), known.size - 1)
-            found = np.flatnonzero(known[place] == wanted)
-            here, there = found + firsts[rest], place[found] + firsts[following]
+        for remainder, keys in enumerate(keys_by_remainder):
+            # A step adds 1 to all coordinates, hence to the remainder: the neighbour can only
+            # be among the sorted keys of the following one.
+            following = (remainder + 1) % num_directions
+            wanted, known = keys + step, keys_by_remainder[following]
+            position = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+            exists = np.flatnonzero(known[position] == wanted)
+            here, there = exists + firsts[remainder], position[exists] + firsts[following]
             after_AM[direction, here] = there
             before_AM[direction, there] = here
     return before_AM, after_AM

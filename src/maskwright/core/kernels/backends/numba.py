@@ -1,7 +1,7 @@
-"""Inner loops compiled by numba: eight pixels or 64 bits a step, without the interpreter lock.
+"""Inner loops compiled by numba: eight pixels or 64 bits per step, without the GIL.
 
-One thread works on one image; callers share images out. Compiled code is kept on disk where
-there is a folder to keep it in, so that only the first run of an installation compiles.
+One thread works on one image; callers distribute the images. Compiled code is cached on disk
+where a folder can be written, so that only the first run of an installation compiles.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ...labels import LabelMap
 from ..lattice import Lattice
 from . import numpy as in_numpy
-from ._bits import widths_px
+from ._bits import disc_half_widths_px
 
-outside_band = in_numpy.outside_band  # nothing to gain: whole words already
+mark_outside_band = in_numpy.mark_outside_band  # nothing to gain: whole words already
 _F = TypeVar("_F", bound=Callable[..., Any])
 _ONES = np.uint64(0x0101010101010101)
 _BYTE = np.uint64(255)
@@ -24,40 +24,40 @@ _EIGHT = np.uint64(8)
 _STRIP_ROWS = 128
 _TILE_WORDS = 4
 _LANES = 4
-"""Numbers in a register, known when compiling: a loop of unknown length takes twice as long."""
+"""Numbers per register; a constant, as a loop of unknown length takes twice as long."""
 
 _BLOCK_POINTS = 1024
 _HALF = np.float32(0.5)
 
 
-def _compiled(function: _F) -> _F:
+def _compile(function: _F) -> _F:
     try:
         return cast("_F", numba.njit(nogil=True, cache=True)(function))
-    except RuntimeError:  # nowhere to keep it: a read-only installation without a home folder
+    except RuntimeError:  # no folder for the cache: read-only installation without a home
         return cast("_F", numba.njit(nogil=True)(function))
 
 
-def pair_counts(truth_HW: LabelMap, predicted_HW: LabelMap) -> NDArray[np.int64]:
+def count_pairs(truth_HW: LabelMap, predicted_HW: LabelMap) -> NDArray[np.int64]:
     """See `core.kernels.kernel.Kernel`."""
     truth = np.ascontiguousarray(truth_HW).reshape(-1)
     predicted = np.ascontiguousarray(predicted_HW).reshape(-1)
     num_words = truth.size // 8
     counts = np.zeros((256, 256), np.int64)
-    _count_words(_words(truth, num_words), _words(predicted, num_words), counts)
+    _count_words(_as_words(truth, num_words), _as_words(predicted, num_words), counts)
     _count_pixels(truth[8 * num_words :], predicted[8 * num_words :], counts)
     return counts
 
 
-def _words(pixels: LabelMap, num_words: int) -> NDArray[np.uint64]:
+def _as_words(pixels: LabelMap, num_words: int) -> NDArray[np.uint64]:
     words = pixels[: 8 * num_words].view(np.uint64)
     return words if words.flags.aligned else words.copy()
 
 
-@_compiled
+@_compile
 def _count_words(
     truth: NDArray[np.uint64], predicted: NDArray[np.uint64], counts: NDArray[np.int64]
 ) -> None:
-    """Add eight pixels a word, and a run of equal words at once."""
+    """Count eight pixels per word, and a run of equal words at once."""
     run = 0
     for i in range(truth.size):
         run += 1
@@ -74,28 +74,28 @@ def _count_words(
         run = 0
 
 
-@_compiled
+@_compile
 def _count_pixels(truth: LabelMap, predicted: LabelMap, counts: NDArray[np.int64]) -> None:
     for i in range(truth.size):
         counts[truth[i], predicted[i]] += 1
 
 
-def near_counts(
+def count_near(
     truth_HW: LabelMap, predicted_HW: LabelMap, *, num_classes: int, reach_px: int
 ) -> NDArray[np.int64]:
     """See `core.kernels.kernel.Kernel`."""
     maps = np.stack((truth_HW, predicted_HW))
     counts_4C = np.zeros((4, num_classes), np.int64)
     if maps.size:
-        _count_near(maps, np.array(widths_px(reach_px)), counts_4C)
+        _count_near_by_strips(maps, np.array(disc_half_widths_px(reach_px)), counts_4C)
     return counts_4C
 
 
-@_compiled
-def _count_near(
+@_compile
+def _count_near_by_strips(
     maps_2HW: NDArray[np.uint8], widths: NDArray[np.int64], counts_4C: NDArray[np.int64]
 ) -> None:
-    """Strip by strip, so that the planes of all classes stay small and in the cache."""
+    """Count strip by strip, so that the planes of all classes stay in the processor's cache."""
     height, width = maps_2HW.shape[1:]
     num_classes, reach = counts_4C.shape[1], widths.size - 1
     strip = max(_STRIP_ROWS, 4 * reach)
@@ -116,7 +116,7 @@ def _count_near(
             for side in range(2):
                 mine, other = planes[side, index], planes[1 - side, index]
                 if seen[side, index]:
-                    num, num_near = _near_in_strip(mine, other, rows, widths, room)
+                    num, num_near = _count_near_in_strip(mine, other, rows, widths, room)
                     counts_4C[2 * side, index] += num
                     counts_4C[2 * side + 1, index] += num_near
             for side in range(2):
@@ -125,30 +125,30 @@ def _count_near(
                     seen[side, index] = False
 
 
-@_compiled
-def _near_in_strip(
+@_compile
+def _count_near_in_strip(
     mine: NDArray[np.uint64],
     other: NDArray[np.uint64],
     rows: tuple[int, int],
     widths: NDArray[np.int64],
     room: NDArray[np.uint64],
 ) -> tuple[np.int64, np.int64]:
-    """Bits set in the rows of `mine`, and those of them near one of `other`; tile by tile."""
+    """Count the bits in the rows of `mine`, and those near a bit of `other`, tile by tile."""
     margin, num, num_near = (widths.size - 1) // 64 + 1, np.int64(0), np.int64(0)
     for left in range(0, mine.shape[1] - 2 * margin, _TILE_WORDS):
         words = left, min(left + _TILE_WORDS, mine.shape[1] - 2 * margin)
-        used = _used_rows(mine, rows, (words[0] + margin, words[1] + margin))
+        used = _find_used_rows(mine, rows, (words[0] + margin, words[1] + margin))
         if used[0] < used[1]:
-            found = _near_in_tile(mine, other, (used, words), widths, room)
-            num, num_near = num + found[0], num_near + found[1]
+            counts = _count_near_in_tile(mine, other, (used, words), widths, room)
+            num, num_near = num + counts[0], num_near + counts[1]
     return num, num_near
 
 
-@_compiled
-def _used_rows(
+@_compile
+def _find_used_rows(
     plane: NDArray[np.uint64], rows: tuple[int, int], words: tuple[int, int]
 ) -> tuple[int, int]:
-    """First row and last (excluded) with a bit set, of the given rows and words."""
+    """Find the first and the last (excluded) of `rows` that has a bit set in `words`."""
     first, last = rows[1], rows[0]
     for row in range(rows[0], rows[1]):
         some = np.uint64(0)
@@ -159,7 +159,7 @@ def _used_rows(
     return first, last
 
 
-@_compiled
+@_compile
 def _draw_row(
     labels_HW: NDArray[np.uint8],
     y: int,
@@ -188,18 +188,18 @@ def _draw_row(
                         seen[index] = True
 
 
-@_compiled
-def _near_in_tile(
+@_compile
+def _count_near_in_tile(
     mine: NDArray[np.uint64],
     other: NDArray[np.uint64],
     tile: tuple[tuple[int, int], tuple[int, int]],
     widths: NDArray[np.int64],
     room: NDArray[np.uint64],
 ) -> tuple[np.int64, np.int64]:
-    """Bits set in a tile (rows, words) of `mine`, and those of them near one of `other`.
+    """Count the bits in a tile (rows, words) of `mine`, and those near a bit of `other`.
 
-    What surrounds the tile as far as the reach is cut out and laid in one line, row after row.
-    A bit that moves past the end of a row stays in the margin, as wide as the reach.
+    The tile and its surroundings within the reach are copied into one line, row after row. A
+    bit that moves past the end of a row stays in the margin, which is as wide as the reach.
     """
     (top, bottom), (left, right) = tile
     reach, margin = widths.size - 1, (widths.size - 1) // 64 + 1
@@ -222,32 +222,32 @@ def _near_in_tile(
     num, num_near = np.int64(0), np.int64(0)
     for row in range(num_rows):
         line = mine[top + row, left + margin :]
-        found = near[row * num_words + margin :]
+        near_line = near[row * num_words + margin :]
         for i in range(num_words - 2 * margin):
             num += _popcount(line[i])
-            num_near += _popcount(line[i] & found[i])
+            num_near += _popcount(line[i] & near_line[i])
     return num, num_near
 
 
-@_compiled
+@_compile
 def _merge(into: NDArray[np.uint64], one: NDArray[np.uint64], two: NDArray[np.uint64]) -> None:
     for i in range(into.size):
         into[i] |= one[i] | two[i]
 
 
-@_compiled
+@_compile
 def _widen(line: NDArray[np.uint64], step_px: int, out: NDArray[np.uint64]) -> None:
-    """Each bit, and those `step_px` (1..63) to either side; the first and last word stay."""
+    """Set each bit and those `step_px` (1..63) to its left and right; copy the end words."""
     step, rest = np.uint64(step_px), np.uint64(64 - step_px)
     out[0], out[-1] = line[0], line[-1]
     for i in range(1, line.size - 1):
-        moved = (line[i] << step) | (line[i] >> step)
-        out[i] = line[i] | moved | (line[i - 1] >> rest) | (line[i + 1] << rest)
+        shifted = (line[i] << step) | (line[i] >> step)
+        out[i] = line[i] | shifted | (line[i - 1] >> rest) | (line[i + 1] << rest)
 
 
-@_compiled
+@_compile
 def _popcount(word: np.uint64) -> np.int64:
-    """Bits that are 1: sums of 2, 4, 8 bits side by side, then of the bytes."""
+    """Count the bits that are 1: sums of 2, 4, 8 adjacent bits, then the sum of the bytes."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     pairs = np.uint64(0x3333333333333333)
     word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
@@ -255,15 +255,15 @@ def _popcount(word: np.uint64) -> np.int64:
     return np.int64((word * _ONES) >> np.uint64(56))
 
 
-def blurred(planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
-    """See `core.kernels.kernel.Kernel`; `_LANES` planes go through the lattice side by side."""
+def blur(planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
+    """See `core.kernels.kernel.Kernel`; `_LANES` planes go through the lattice together."""
     for first in range(0, len(planes_KN), _LANES):
-        _blur(planes_KN[first : first + _LANES], lattice)
+        _blur_lanes(planes_KN[first : first + _LANES], lattice)
 
 
-@_compiled
-def _blur(planes_LN: NDArray[np.float32], lattice: Lattice) -> None:
-    """Points in blocks, whose values are turned so that those of one point lie together."""
+@_compile
+def _blur_lanes(planes_LN: NDArray[np.float32], lattice: Lattice) -> None:
+    """Blur up to `_LANES` planes, whose values of one point are stored together, in blocks."""
     here_ML = np.zeros((lattice.before_AM.shape[1], _LANES), np.float32)
     there_ML = np.zeros_like(here_ML)
     values_BL = np.zeros((_BLOCK_POINTS, _LANES), np.float32)
@@ -284,7 +284,7 @@ def _blur(planes_LN: NDArray[np.float32], lattice: Lattice) -> None:
             planes_LN[lane, start:stop] = values_BL[: stop - start, lane]
 
 
-@_compiled
+@_compile
 def _splat(
     values_BL: NDArray[np.float32],
     lattice: Lattice,
@@ -298,7 +298,7 @@ def _splat(
                 sums_ML[m, lane] += weight * values_BL[n - points[0], lane]
 
 
-@_compiled
+@_compile
 def _spread(
     here_ML: NDArray[np.float32],
     sides: tuple[NDArray[np.int32], NDArray[np.int32]],
@@ -311,7 +311,7 @@ def _spread(
             there_ML[m, lane] = here_ML[m, lane] + both
 
 
-@_compiled
+@_compile
 def _slice(
     sums_ML: NDArray[np.float32],
     lattice: Lattice,
