@@ -39,7 +39,7 @@ def report_of(folder):
 
 def test_a_bundle_opens_under_its_old_id():
     bundle = maskwright.open_bundle(OLD / "run/bundle")
-    assert bundle.id == "79d2d2f303e4a93d"
+    assert bundle.model_id == "79d2d2f303e4a93d"
     assert bundle.files == ("weights.safetensors", "model.onnx", "report.json")
     assert bundle.card.labels.names == CLASSES
     assert bundle.card.temperature == pytest.approx(0.29989326)
