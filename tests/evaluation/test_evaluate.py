@@ -17,6 +17,8 @@ from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.report.page import write_report
 from maskwright.inference.predictor import Predictor, open_model
 
+from ..painted import painted
+
 NAMES = ("sky", "road", "<b>tree</b>", "car & van")
 """car & van never occurs."""
 
@@ -190,3 +192,20 @@ def test_memory_does_not_grow_with_the_number_of_images(painted_bundle, tmp_path
         check=True,
     )
     assert int(done.stdout) < 4096  # KiB
+
+
+def test_a_dataset_without_files_is_scored_too(model, tmp_path):
+    truth = np.array([[0, 1, 2, IGNORE], [0, 1, 2, 2]], np.uint8)
+    said = np.where(truth == IGNORE, 0, truth)
+    dataset = painted({"test/one": truth, "test/two": said}, names=NAMES)
+    report = evaluate(model, dataset)
+    assert report.confusion.counts_CC.diagonal().tolist() == [5, 4, 6, 0]
+    assert report.confusion.num_pixels == 15
+    assert report.provenance["data"]["name"] == "painted"
+    assert report.provenance["data"]["splits"] == {"test": 2}
+
+
+def test_an_image_without_labels_is_named_as_its_dataset_describes_it(model):
+    dataset = painted({"test/bare": None}, names=NAMES)
+    with pytest.raises(DataError, match=r"^painted: bare: 1 of 1 images have no mask"):
+        evaluate(model, dataset)

@@ -18,6 +18,8 @@ from maskwright.inference.resolution import planes
 from maskwright.training import calibrate as module
 from maskwright.training.calibrate import calibrate
 
+from ..painted import PaintedDataset, PaintedImage
+
 NAMES = ("sky", "road", "tree", "car")
 
 
@@ -123,3 +125,11 @@ def test_scores_that_are_no_numbers_are_refused(run, val):
     save_file({k: v * np.nan if v.dtype == np.float32 else v for k, v in weights.items()}, path)
     with pytest.raises(TrainingError, match=r"run: the network's scores are no finite numbers"):
         calibrate(run, val, seed=0)
+
+
+def test_a_dataset_without_files_calibrates_as_the_same_one_on_disk(run, val):
+    images = tuple(
+        PaintedImage(val.keys[i], "val", val.image(i), val.labels(i)) for i in range(len(val))
+    )
+    on_disk = calibrate(run, val, seed=0)
+    assert calibrate(run, PaintedDataset(val.spec, images), seed=0) == on_disk

@@ -22,7 +22,7 @@ from .classes.dataset_yaml import (
 from .classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from .classes.survey import survey_masks
 from .entries.walk import image_files, images_in, key_of
-from .pixels.images import IMAGE_SUFFIXES
+from .pixels.images import IMAGE_SUFFIXES, spacing_mm
 from .pixels.rawmask import read_raw, read_raw_as_stored
 
 _ENOUGH_MAPS = 32
@@ -52,6 +52,10 @@ class ClassMaps:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def spacing_mm(self, key: str) -> tuple[float, float] | None:
+        """Height and width of a pixel in mm, None where the file does not say them."""
+        return spacing_mm(self.files[key])
 
     def read(self, key: str) -> LabelMap:
         """The LabelMap of one file.

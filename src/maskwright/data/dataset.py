@@ -1,16 +1,20 @@
 """Dataset: finite, ordered, random access to Samples under one LabelSpec; transforms nothing.
 
-`open_dataset` is strict: a folder with gaps is refused with the first file, the count and the
-fix. What it had to infer it says in `Dataset.notes` and writes to dataset.yaml where it can.
+`Dataset` is what training, evaluation and comparison ask for. `FolderDataset` is one on disk;
+`open_dataset` opens it and is strict: a folder with gaps is refused with the first file, the
+count and the fix. What had to be inferred is in `notes` and is written to dataset.yaml where
+the folder is writable.
 """
 
 import hashlib
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +31,119 @@ from .opening import splitfile
 from .opening.locate import locate, refuse_gaps
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
-from .pixels.images import read_image
-from .pixels.pages import stored_file
+from .pixels.images import image_size, read_image, spacing_mm
+from .pixels.pages import is_page, stored_file
 from .reading.archive import unpacked
 
-__all__ = ["Dataset", "Entry", "open_dataset"]
+__all__ = ["Dataset", "Entry", "FolderDataset", "open_dataset"]
+
+
+class Dataset(Protocol):
+    """Images with class maps, by index from 0 to `len(dataset) - 1`, sorted by split and key.
+
+    A method that reads a file raises DataError where that file is missing or damaged.
+    """
+
+    notes: tuple[str, ...] = ()
+    """Sentences on what was inferred, and why."""
+
+    @property
+    @abstractmethod
+    def spec(self) -> LabelSpec:
+        """The classes."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """Where the dataset lies, for messages and reports."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with the classes, keys, splits or contents."""
+
+    @property
+    @abstractmethod
+    def keys(self) -> tuple[str, ...]:
+        """The unique name of each image."""
+
+    @property
+    @abstractmethod
+    def groups(self) -> tuple[str, ...]:
+        """The group of each image: a patient, a street, a video; never split apart."""
+
+    @abstractmethod
+    def split_of(self, index: int) -> str:
+        """The split of one image, "" where the dataset has none."""
+
+    @abstractmethod
+    def describe(self, index: int) -> str:
+        """Where one image lies, for messages."""
+
+    @abstractmethod
+    def has_labels(self, index: int) -> bool:
+        """Whether one image has a class map; reads no pixels."""
+
+    @abstractmethod
+    def image(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """One image, H x W x C, oriented by EXIF; its class map is not read."""
+
+    @abstractmethod
+    def labels(self, index: int) -> LabelMap:
+        """The class map of one image, H x W: with several annotators, the majority.
+
+        Raises:
+            DataError: The image has no class map, or a value in it is not in the codec.
+        """
+
+    @abstractmethod
+    def subset(self, split: str) -> Self:
+        """The images of one split.
+
+        Raises:
+            DataError: There is no such split; the message lists those there are.
+        """
+
+    @property
+    def name(self) -> str:
+        """A short name, for titles and reports."""
+        return Path(self.source).resolve().name
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of images in each split."""
+        return dict(Counter(map(self.split_of, range(len(self)))))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One Sample; its constructor checks that image and class map have one size."""
+        return Sample(
+            key=self.keys[index],
+            group=self.groups[index],
+            image_HWC=self.image(index),
+            labels_HW=self.labels(index) if self.has_labels(index) else None,
+        )
+
+    def size_HW(self, index: int) -> tuple[int, int]:  # noqa: N802 - names carry shape
+        """Rows and columns of one image."""
+        height, width = self.image(index).shape[:2]
+        return height, width
+
+    def spacing_mm(self, index: int) -> tuple[float, float] | None:  # noqa: ARG002 - a default
+        """Height and width of a pixel in mm, None where the image does not say them."""
+        return None
+
+    def image_digest(self, index: int) -> bytes:
+        """A hash that two images share only where they are equal."""
+        pixels_HWC = np.ascontiguousarray(self.image(index))
+        return hashlib.blake2b(pixels_HWC.data).digest()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """Images with their label maps. `notes` say in words what was inferred, and why."""
+class FolderDataset(Dataset):
+    """Images and masks in a folder; `entries` say where the files of each image lie."""
 
     root: Path
     codec: LabelCodec
@@ -44,11 +151,8 @@ class Dataset:
     format: str
     notes: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.entries)
-
     def __getitem__(self, index: int) -> Sample:
-        """Read one Sample; it checks that image and labels have one size."""
+        """One Sample, with the votes of its annotators where there are two or more."""
         entry = self.entries[index]
         votes_AHW = None if entry.labels is None else read_votes(entry, self.codec)
         return Sample(
@@ -65,9 +169,19 @@ class Dataset:
         return self.codec.spec
 
     @property
-    def splits(self) -> dict[str, int]:
-        """Number of images in each split."""
-        return dict(Counter(entry.split for entry in self.entries))
+    def source(self) -> str:
+        """The folder or archive."""
+        return str(self.root)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The unique name of each image."""
+        return tuple(entry.key for entry in self.entries)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each image."""
+        return tuple(entry.group for entry in self.entries)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -79,12 +193,40 @@ class Dataset:
             digest.update(repr((entry.key, entry.split, sizes)).encode())
         return digest.hexdigest()[:16]
 
+    def split_of(self, index: int) -> str:
+        """The split of one image, "" where the folder has none."""
+        return self.entries[index].split
+
+    def describe(self, index: int) -> str:
+        """The path of one image."""
+        return str(self.entries[index].image)
+
+    def has_labels(self, index: int) -> bool:
+        """Whether one image has a mask or shapes."""
+        return self.entries[index].labels is not None
+
     def image(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """H x W x C, oriented by EXIF; the labels are not read."""
+        """One image, H x W x C, oriented by EXIF; its mask is not read."""
         return read_image(self.entries[index].image)
 
+    def size_HW(self, index: int) -> tuple[int, int]:  # noqa: N802 - names carry shape
+        """Rows and columns of one image, from its header."""
+        return image_size(self.entries[index].image)
+
+    def spacing_mm(self, index: int) -> tuple[float, float] | None:
+        """Height and width of a pixel in mm, from the header of one image."""
+        return spacing_mm(self.entries[index].image)
+
+    def image_digest(self, index: int) -> bytes:
+        """A hash of the image file; of its pixels where the file holds several images."""
+        path = self.entries[index].image
+        if is_page(path):
+            return super().image_digest(index)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+
     def labels(self, index: int) -> LabelMap:
-        """The LabelMap of one image: of several annotators, what most say.
+        """The class map of one image: with several annotators, the majority.
 
         Raises:
             DataError: There is none, it is unreadable, a value is not in the codec, or the
@@ -92,7 +234,7 @@ class Dataset:
         """
         return majority(read_votes(self.entries[index], self.codec))
 
-    def subset(self, split: str) -> "Dataset":
+    def subset(self, split: str) -> Self:
         """The images of one split.
 
         Raises:
@@ -107,7 +249,7 @@ class Dataset:
         return replace(self, entries=tuple(e for e in self.entries if e.split == split))
 
 
-def open_dataset(path: str | Path, *, progress: Progress = silent) -> Dataset:
+def open_dataset(path: str | Path, *, progress: Progress = silent) -> FolderDataset:
     """Open a folder, or its dataset.yaml.
 
     Raises:
@@ -118,7 +260,7 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> Dataset:
     refuse_gaps(found)
     codec, label_notes = resolve_codec(found, progress)
     entries, split_notes = resolve_splits(found, codec, progress)
-    return Dataset(
+    return FolderDataset(
         root=found.root,
         codec=codec,
         entries=entries,
@@ -130,7 +272,7 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> Dataset:
 @contextmanager
 def opened_as_is(
     path: str | Path, *, form: str | None = None, progress: Progress = silent
-) -> Iterator[Dataset]:
+) -> Iterator[FolderDataset]:
     """As `open_as_is`, of an archive too, which is unpacked as long as the block lasts."""
     with unpacked(Path(path)) as folder:
         dataset = open_as_is(folder, form=form, progress=progress)
@@ -139,7 +281,7 @@ def opened_as_is(
 
 def open_as_is(
     path: str | Path, *, form: str | None = None, progress: Progress = silent
-) -> Dataset:
+) -> FolderDataset:
     """As `open_dataset`, but draws no splits and writes nothing beside the data.
 
     `form` is the format, None to find it by looking.
@@ -149,7 +291,7 @@ def open_as_is(
     codec, notes = resolve_codec(found, progress, save=False)
     file = found.beside(splitfile.FILE_NAME)
     entries = found.scan.entries
-    return Dataset(
+    return FolderDataset(
         root=found.root,
         codec=codec,
         entries=SplitFile.read(file).apply(entries, where=file) if file.exists() else entries,

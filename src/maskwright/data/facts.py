@@ -16,8 +16,7 @@ from ..core.errors import DataError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from .dataset import Dataset
-from .opening.stratify import count_classes
-from .pixels.images import image_size
+from .opening.stratify import count_pixels
 
 _SAMPLE = 100
 
@@ -30,30 +29,18 @@ class Facts:
     class lie in connected regions of at least `object_area_px_C` (a median over pixels: over
     regions it would be the size of specks); None for a class that the sample lacks. `mean`
     and `std` are per channel, of values divided by `max_value`. `counts_NC` holds the pixels
-    of each class in each image, rows as in `Dataset.entries`; it is left out of the JSON.
+    of each class in each image of the dataset.
     """
 
     num_images: dict[str, int]
     channels: int
     max_value: int
-    min_size_HW: tuple[int, int]
     median_size_HW: tuple[int, int]
-    max_size_HW: tuple[int, int]
     class_share_C: tuple[float, ...]
-    images_per_class_C: tuple[int, ...]
     object_area_px_C: tuple[float | None, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     counts_NC: NDArray[np.int64]
-
-    def to_json(self) -> dict[str, Any]:
-        """A flat object."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name in self.__slots__
-            if name != "counts_NC"
-            for value in (getattr(self, name),)
-        }
 
 
 def measure_facts(dataset: Dataset, progress: Progress = silent) -> Facts:
@@ -62,27 +49,34 @@ def measure_facts(dataset: Dataset, progress: Progress = silent) -> Facts:
     Raises:
         DataError: Nothing is labelled, images differ in channels or bits, or a file is bad.
     """
-    counts_NC = count_classes(dataset.entries, dataset.codec, progress)
+    counts_NC = _count_classes(dataset, progress)
     pixels_C = counts_NC.sum(axis=0)
     if not pixels_C.any():
-        raise DataError(f"{dataset.root}: no labelled pixel in {len(dataset)} images")
-    sizes_N2 = np.array([image_size(entry.image) for entry in dataset.entries])
+        raise DataError(f"{dataset.source}: no labelled pixel in {len(dataset)} images")
+    sizes_N2 = np.array([dataset.size_HW(index) for index in range(len(dataset))])
     sample = range(0, len(dataset), -(-len(dataset) // _SAMPLE))
     channels, max_value, mean, std = _colors(dataset, sample, progress)
     return Facts(
         num_images=dataset.splits,
         channels=channels,
         max_value=max_value,
-        min_size_HW=_size(sizes_N2.min(axis=0)),
         median_size_HW=_size(np.median(sizes_N2, axis=0)),
-        max_size_HW=_size(sizes_N2.max(axis=0)),
         class_share_C=tuple((pixels_C / pixels_C.sum()).tolist()),
-        images_per_class_C=tuple((counts_NC > 0).sum(axis=0).tolist()),
         object_area_px_C=_object_areas(dataset, sample, progress),
         mean=mean,
         std=std,
         counts_NC=counts_NC,
     )
+
+
+def _count_classes(dataset: Dataset, progress: Progress) -> NDArray[np.int64]:
+    """N x C pixels of each class in each image; zeros where an image has no labels."""
+    num_classes = len(dataset.spec)
+    counts_NC = np.zeros((len(dataset), num_classes), np.int64)
+    for index in progress(range(len(dataset)), total=len(dataset), what="counting classes"):
+        if dataset.has_labels(index):
+            counts_NC[index] = count_pixels(dataset.labels(index), num_classes)
+    return counts_NC
 
 
 def _colors(
@@ -94,7 +88,7 @@ def _colors(
     for index in progress(sample, total=len(sample), what="measuring colours"):
         image_HWC = dataset.image(index)
         kind = image_HWC.shape[2], int(np.iinfo(image_HWC.dtype).max)
-        kinds.setdefault(kind, str(dataset.entries[index].image))
+        kinds.setdefault(kind, dataset.describe(index))
         _refuse_mixture(kinds)
         moments.append(_moments(image_HWC / np.float32(kind[1])))
     ((channels, max_value),) = kinds
@@ -123,7 +117,7 @@ def _object_areas(
     dataset: Dataset, sample: range, progress: Progress
 ) -> tuple[float | None, ...]:
     areas: list[list[int]] = [[] for _ in dataset.spec]
-    labelled = [i for i in sample if dataset.entries[i].labels is not None]
+    labelled = [index for index in sample if dataset.has_labels(index)]
     for index in progress(labelled, total=len(labelled), what="measuring objects"):
         for place, found in _regions(dataset.labels(index), range(len(dataset.spec))):
             areas[place] += found

@@ -1,16 +1,14 @@
 """From one pair of label maps to all its Counts: what `evaluate` and `score` share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
 from ..core.labels import LabelMap
-from ..data.pixels.images import spacing_mm
 from ..metrics import bands, boundary, objects, per_image, region, surface
 from ..metrics.boundary import Tolerance
 from ..metrics.family import Counts, Scores
@@ -31,13 +29,22 @@ class ScoreDetail:
     ruler: Ruler | None = None
     spacings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def by_headers(self, images: Mapping[str, Sequence[Path]]) -> "ScoreDetail":
-        """In mm where the ruler is in pixels and a file of every image says its spacing."""
-        if self.ruler is None or self.ruler.unit != "px" or not images:
+    def by_headers(
+        self, spacings_mm: Iterable[tuple[str, tuple[float, float] | None]]
+    ) -> "ScoreDetail":
+        """In mm where the ruler is in pixels and every image says its spacing.
+
+        `spacings_mm` are keys with the height and width of a pixel; it is only read where the
+        ruler is in pixels.
+        """
+        if self.ruler is None or self.ruler.unit != "px":
             return self
-        said = {key: next(filter(None, map(spacing_mm, images[key])), None) for key in images}
-        spacings = {key: sides for key, sides in said.items() if sides is not None}
-        if len(spacings) < len(images):
+        spacings = {}
+        for key, sides_mm in spacings_mm:
+            if sides_mm is None:
+                return self
+            spacings[key] = sides_mm
+        if not spacings:
             return self
         first = next(iter(spacings.values()))
         ruler = replace(self.ruler, spacing_HW=first, unit="mm")

@@ -49,16 +49,18 @@ def evaluate(
     labels = model.card.labels
     _require_same_classes(labels, dataset)
     _require_labels(dataset)
-    keys = [entry.key for entry in dataset.entries]
-    listed = Attributes() if attributes is None else read_attributes(attributes, keys)
+    listed = Attributes()
+    if attributes is not None:
+        listed = read_attributes(attributes, list(dataset.keys))
     extremes = Extremes(dataset.spec.palette)
-    detail = detail.by_headers({entry.key: (entry.image,) for entry in dataset.entries})
+    detail = detail.by_headers(
+        (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
+    )
     tally = Tally(dataset.spec, detail.derive() | {"calibration": calibration.scores})
-    for number in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
-        sample = dataset[number]
+    for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
+        sample, where = dataset[index], dataset.describe(index)
         if sample.labels_HW is None:
-            raise DataError(f"{dataset.entries[number].image}: has no mask")
-        where = str(dataset.entries[number].image)
+            raise DataError(f"{where}: has no mask")
         logits_Khw = model.logits(sample.image_HWC, where=where)
         decision = model.decide(logits_Khw, sample.labels_HW.shape, where=where)
         truth_HW, predicted_HW = sample.labels_HW, decision.labels_HW
@@ -103,21 +105,21 @@ def _require_same_classes(labels: LabelSpec, dataset: Dataset) -> None:
         )
     )
     raise DataError(
-        f"{dataset.root}: {len(dataset.spec)} classes, the model has {len(labels)}{first}; "
+        f"{dataset.source}: {len(dataset.spec)} classes, the model has {len(labels)}{first}; "
         f"evaluate on data with the model's classes ({', '.join(labels.names)}), "
         f"or map the values in dataset.yaml"
     )
 
 
 def _require_labels(dataset: Dataset) -> None:
-    bare = [entry.image for entry in dataset.entries if entry.labels is None]
+    bare = [index for index in range(len(dataset)) if not dataset.has_labels(index)]
     if bare:
         raise DataError(
-            f"{bare[0]}: {len(bare)} of {len(dataset)} images have no mask, so nothing can be "
-            f"scored there; add the masks, or use `maskwright predict`"
+            f"{dataset.describe(bare[0])}: {len(bare)} of {len(dataset)} images have no mask, "
+            f"so nothing can be scored there; add the masks, or use `maskwright predict`"
         )
     if not len(dataset):
-        raise DataError(f"{dataset.root}: no images to evaluate on")
+        raise DataError(f"{dataset.source}: no images to evaluate on")
 
 
 def _provenance(model: Predictor, dataset: Dataset) -> dict[str, Any]:
@@ -131,7 +133,7 @@ def _provenance(model: Predictor, dataset: Dataset) -> dict[str, Any]:
             "training": card.provenance,
         },
         "data": {
-            "name": dataset.root.resolve().name,
+            "name": dataset.name,
             "splits": dataset.splits,
             "fingerprint": dataset.fingerprint,
             "labels_fingerprint": dataset.spec.fingerprint,

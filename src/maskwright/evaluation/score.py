@@ -73,7 +73,9 @@ def score(
     keys = list(true.files)
     attributes = _attributes(keys, options)
     extremes = Extremes(true.spec.palette)
-    detail = detail.by_headers({key: (true.files[key], said.files[key]) for key in keys})
+    detail = detail.by_headers(
+        (key, true.spacing_mm(key) or said.spacing_mm(key)) for key in keys
+    )
     tally = Tally(true.spec, detail.derive())
 
     def counted(key: str) -> tuple[Counted, LabelMap, LabelMap]:

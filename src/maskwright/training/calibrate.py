@@ -80,7 +80,7 @@ def _sample(
     num_pixels = max(1, MAX_LOGITS // len(model.card.labels) // len(numbers))
     for number in progress(numbers, total=len(numbers), what="calibrating"):
         image_HWC, labels_HW = val.image(number), val.labels(number)
-        logits_Khw = model.logits(image_HWC, where=str(val.entries[number].image))
+        logits_Khw = model.logits(image_HWC, where=val.describe(number))
         chosen_p = _chosen(labels_HW, num_pixels, np.random.default_rng([seed, number]))
         found = [p.ravel()[chosen_p] for p in planes(logits_Khw, labels_HW.shape)]
         yield labels_HW.ravel()[chosen_p], np.stack(found, axis=1)

@@ -1,4 +1,4 @@
-"""Which images teach and which ones judge."""
+"""Choose the training and the validation split."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +23,9 @@ def choose_splits(dataset: Dataset, settings: Mapping[str, Any]) -> tuple[str, s
     if train is None or val is None:
         missing = "data.train_split" if train is None else "data.val_split"
         raise DataError(
-            f"{dataset.root}: {len(dataset)} image(s) and no split to take as {missing}; there "
-            f"are {', '.join(dataset.splits)}; name one with --set {missing}=NAME, or add "
-            f"images and make splits with `maskwright split`"
+            f"{dataset.source}: {len(dataset)} image(s) and no split to take as {missing}; "
+            f"there are {', '.join(dataset.splits)}; name one with --set {missing}=NAME, or "
+            f"add images and make splits with `maskwright split`"
         )
     return train, val
 
@@ -36,13 +36,14 @@ def select_labelled(dataset: Dataset, split: str) -> Dataset:
     Raises:
         DataError: There is no such split, or an image of it has no mask.
     """
-    found = dataset.subset(split)
-    for entry in found.entries:
-        if entry.labels is None:
+    images = dataset.subset(split)
+    for index in range(len(images)):
+        if not images.has_labels(index):
             raise DataError(
-                f"{entry.image}: has no mask, but split {split!r} is used in training"
+                f"{images.describe(index)}: has no mask, but split {split!r} is used in "
+                f"training"
             )
-    return found
+    return images
 
 
 def _first(names: tuple[str, ...], dataset: Dataset) -> str | None:

@@ -14,6 +14,8 @@ from maskwright.data.dataset import open_as_is
 from maskwright.evaluation.diff.diff import diff
 from maskwright.evaluation.diff.page import summary, write_difference
 
+from ...painted import painted
+
 OLD = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, IGNORE, IGNORE]], np.uint8)
 
 
@@ -117,3 +119,17 @@ def test_too_many_classes_together_are_refused(version):
     other = version("b", {"train/x": OLD}, tuple(f"b{n}" for n in range(150)))
     with pytest.raises(ConfigError, match="together the two versions have 300 classes"):
         diff(one, other)
+
+
+def test_datasets_without_files_are_compared_too():
+    new = OLD.copy()
+    new[0, 0] = 1
+    names = ("road", "car", "pole")
+    a = painted({"train/x": OLD, "train/y": None, "val/z": OLD}, names=names, place="a")
+    b = painted({"train/x": new, "train/y": OLD, "train/z": OLD}, names=names, place="b")
+    found = diff(a, b)
+    assert (found.a, found.b, found.num_both, found.changed_px) == ("a", "b", 3, 1)
+    assert found.images["with other labels"] == ("x",)
+    assert found.images["with labels now"] == ("y",)
+    assert found.images["with other pixels"] == ("x", "y")
+    assert found.images["in another split"] == ("z",)

@@ -22,7 +22,7 @@ from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
 from ..classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
 from ..classes.mapping import Mapping, read_mapping
-from ..dataset import Dataset, open_as_is, opened_as_is
+from ..dataset import FolderDataset, open_as_is, opened_as_is
 from ..entries.annotation import Annotation
 from ..entries.picture import Picture, background_of
 from ..entries.scan import UNSPLIT
@@ -45,7 +45,7 @@ def writers() -> tuple[str, ...]:
 
 
 def convert(
-    source: Dataset | Path | str,
+    source: FolderDataset | Path | str,
     target: Path | str,
     *,
     to: str,
@@ -63,7 +63,7 @@ def convert(
         ConfigError: There is no such format, it cannot be written, or the mapping is wrong.
         OutputError: `target` exists, or cannot be written.
     """
-    if not isinstance(source, Dataset):
+    if not isinstance(source, FolderDataset):
         with opened_as_is(source, progress=progress) as dataset:
             return convert(
                 dataset, target, to=to, classes=classes, verify=verify, progress=progress
@@ -98,7 +98,7 @@ def _writer(to: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class _Conversion:
-    dataset: Dataset
+    dataset: FolderDataset
     part: ModuleType
     mapping: Mapping | None
 

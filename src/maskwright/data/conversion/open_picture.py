@@ -2,12 +2,12 @@
 
 from ...core.errors import DataError
 from ..classes.mapping import Mapping
-from ..dataset import Dataset
+from ..dataset import FolderDataset
 from ..entries.picture import Picture, background_of
 from ..pixels.images import image_size
 
 
-def open_picture(dataset: Dataset, index: int, mapping: Mapping | None = None) -> Picture:
+def open_picture(dataset: FolderDataset, index: int, mapping: Mapping | None = None) -> Picture:
     """The image at one place of a data set, in the classes of `mapping`.
 
     Raises:

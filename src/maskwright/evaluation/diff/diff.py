@@ -4,11 +4,9 @@ Classes are matched by name and images by key. Pixels are compared where both ve
 labels of one size; a pixel that became IGNORE, or ceased to be, has changed too.
 """
 
-import hashlib
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,6 @@ from ...core.errors import ConfigError
 from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
 from ...data.dataset import Dataset
-from ...data.entries.scan import Entry
-from ...data.pixels.images import read_image
-from ...data.pixels.pages import is_page
 from ..extremes import shown_size, smaller
 
 IGNORED = "(ignored)"
@@ -47,8 +42,8 @@ class Difference:
     keys by what happened to them; `worst` those images of which most pixels changed.
     """
 
-    a: Path
-    b: Path
+    a: str
+    b: str
     labels: LabelSpec
     classes: Mapping[str, tuple[str, ...]]
     images: Mapping[str, tuple[str, ...]]
@@ -100,8 +95,8 @@ class Difference:
         """One JSON object."""
         return {
             "schema_version": 1,
-            "a": str(self.a),
-            "b": str(self.b),
+            "a": self.a,
+            "b": self.b,
             "same": self.same,
             "classes": {what: list(names) for what, names in self.classes.items()},
             "images": {what: list(keys) for what, keys in self.images.items()},
@@ -126,19 +121,19 @@ def diff(a: Dataset, b: Dataset, progress: Progress = silent) -> Difference:
     """
     labels = _united(a.spec, b.spec)
     work = _Work(a, b, labels)
-    place_of = {entry.key: place for place, entry in enumerate(b.entries)}
-    both = [(i, place_of[e.key]) for i, e in enumerate(a.entries) if e.key in place_of]
+    index_of = {key: index for index, key in enumerate(b.keys)}
+    both = [(i, index_of[key]) for i, key in enumerate(a.keys) if key in index_of]
     for pair in progress(both, total=len(both), what="comparing labels"):
-        work.look(*pair)
-    known = {entry.key for entry in a.entries}
+        work.compare(*pair)
+    known = set(a.keys)
     return Difference(
-        a=a.root,
-        b=b.root,
+        a=a.source,
+        b=b.source,
         labels=labels,
         classes=_classes(a.spec, b.spec),
         images={
-            "added": tuple(entry.key for entry in b.entries if entry.key not in known),
-            "removed": tuple(entry.key for entry in a.entries if entry.key not in place_of),
+            "added": tuple(key for key in b.keys if key not in known),
+            "removed": tuple(key for key in a.keys if key not in index_of),
             **{what: tuple(keys) for what, keys in work.images.items()},
         },
         num_both=len(both),
@@ -169,24 +164,30 @@ class _Work:
         size = len(self.labels) + 1
         self.moved_CC = np.zeros((size, size), np.int64)
 
-    def look(self, place_a: int, place_b: int) -> None:
-        """Compare one image that is in both."""
-        one, other = self.a.entries[place_a], self.b.entries[place_b]
-        for what in _seen_without_labels(one, other):
-            self.images[what].append(one.key)
-        if one.labels is None or other.labels is None:
+    def compare(self, in_a: int, in_b: int) -> None:
+        """Compare one image, given its index in A and in B."""
+        key = self.a.keys[in_a]
+        if self.a.image_digest(in_a) != self.b.image_digest(in_b):
+            self.images["with other pixels"].append(key)
+        if self.a.split_of(in_a) != self.b.split_of(in_b):
+            self.images["in another split"].append(key)
+        labelled_a, labelled_b = self.a.has_labels(in_a), self.b.has_labels(in_b)
+        if labelled_a != labelled_b:
+            what = "with labels now" if labelled_b else "without labels now"
+            self.images[what].append(key)
+        if not (labelled_a and labelled_b):
             return
-        a_HW = self._joint(self.a, place_a)
-        b_HW = self._joint(self.b, place_b)
+        a_HW, b_HW = self._read_united(self.a, in_a), self._read_united(self.b, in_b)
         if a_HW.shape != b_HW.shape:
-            self.images["with labels of another size"].append(one.key)
+            self.images["with labels of another size"].append(key)
             return
-        self._count(one.key, a_HW, b_HW)
+        self._count(key, a_HW, b_HW)
 
-    def _joint(self, dataset: Dataset, place: int) -> LabelMap:
+    def _read_united(self, dataset: Dataset, index: int) -> LabelMap:
+        """The class map of one image, in the classes of both versions."""
         table = np.full(256, IGNORE, np.uint8)
         table[: len(dataset.spec)] = [self.labels.index(name) for name in dataset.spec.names]
-        labels_HW: LabelMap = table[dataset.labels(place)]
+        labels_HW: LabelMap = table[dataset.labels(index)]
         return labels_HW
 
     def _count(self, key: str, a_HW: LabelMap, b_HW: LabelMap) -> None:
@@ -207,22 +208,6 @@ class _Work:
     def worst(self) -> tuple[Changed, ...]:
         """The most changed first."""
         return tuple(image for *_, image in sorted(self._worst, reverse=True))
-
-
-def _seen_without_labels(one: Entry, other: Entry) -> Iterator[str]:
-    if _content(one.image) != _content(other.image):
-        yield "with other pixels"
-    if one.split != other.split:
-        yield "in another split"
-    if (one.labels is None) != (other.labels is None):
-        yield "with labels now" if one.labels is None else "without labels now"
-
-
-def _content(path: Path) -> bytes:
-    if is_page(path):
-        return hashlib.blake2b(np.ascontiguousarray(read_image(path)).data).digest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").digest()
 
 
 def _united(a: LabelSpec, b: LabelSpec) -> LabelSpec:

@@ -31,7 +31,7 @@ def write_difference(difference: Difference, out: Path | str) -> None:
 def render_difference(difference: Difference) -> str:
     """The page; all text from outside is escaped."""
     return page(
-        f"{difference.b.name} against {difference.a.name}",
+        f"{Path(difference.b).name} against {Path(difference.a).name}",
         f"A is {difference.a}, B is {difference.b}. {difference.num_both:,} images in both.",
         _sections(difference),
     )
