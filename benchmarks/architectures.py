@@ -160,7 +160,7 @@ def train(case: Case, data: Path) -> dict[str, Any]:
     total = Confusion.zero(NUM_CLASSES)
     for i in range(len(val)):
         found = model.predict(val.image(i), where=val.entries[i].key).labels_HW
-        total += Confusion.of(val.labels(i), found, NUM_CLASSES)
+        total += Confusion.from_labels(val.labels(i), found, NUM_CLASSES)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "steps": job.num_steps,

@@ -255,7 +255,7 @@ def _scores(data: Path, split: str, num: int, crf: DenseCRF | None) -> list[floa
             scores = np.stack(list(planes(logits, truth_HW.shape)))
         else:
             scores = refined(logits, image, crf, where="benchmark")
-        total += Confusion.of(truth_HW, scores.argmax(axis=0).astype(np.uint8), 11)
+        total += Confusion.from_labels(truth_HW, scores.argmax(axis=0).astype(np.uint8), 11)
     return [float(value) for value in iou(total)]
 
 

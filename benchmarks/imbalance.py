@@ -152,7 +152,7 @@ def run_piece(piece: Piece, asked: argparse.Namespace, folder: Path) -> dict[str
     model, total = open_model(job.run), Confusion.zero(len(val.spec))
     for i in range(len(val)):
         found = model.predict(val.image(i), where=val.entries[i].key).labels_HW
-        total += Confusion.of(val.labels(i), found, len(val.spec))
+        total += Confusion.from_labels(val.labels(i), found, len(val.spec))
     return {
         "classes": [c.name for c in val.spec.classes],
         "images": [len(train), len(val)],

@@ -172,7 +172,7 @@ def _boundary_iou(band: Tolerance, must: str) -> Section:
 
 
 def _confusions() -> dict[str, Work]:
-    return dict.fromkeys(OURS, lambda pair: Confusion.of(*pair, C).counts_CC) | {
+    return dict.fromkeys(OURS, lambda pair: Confusion.from_labels(*pair, C).counts_CC) | {
         "NumPy bincount": by_bincount,
         "cv2.calcHist (float32)": by_histogram,
         "scikit-learn": by_sklearn,
@@ -253,7 +253,7 @@ def _least_ms(way: str, work: Work, pairs: tuple[Pair, ...]) -> float:
 
 @contextmanager
 def _using(way: str) -> Iterator[None]:
-    """Let `Confusion.of` and this file count by the kernel that the way names, if it does."""
+    """Let `Confusion.from_labels` and this file count by the kernel that the way names."""
     chosen = OURS.get(way, kernel())
     places = ("maskwright.core.confusion.kernel", f"{__name__}.kernel")
     with patch(places[0], lambda: chosen), patch(places[1], lambda: chosen):

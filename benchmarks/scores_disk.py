@@ -178,7 +178,7 @@ def paint_dataset(root: Path, num: int) -> None:
         else:
             grey.hardlink_to(grey.with_name(f"{number % 20:05}.png"))
     shutil.copy(root / "dataset.yaml", root / "data/dataset.yaml")
-    labels = LabelSpec.of_names(tuple(f"c{i}" for i in range(NUM_CLASSES)))
+    labels = LabelSpec.from_names(tuple(f"c{i}" for i in range(NUM_CLASSES)))
     spec = InputSpec(
         channels=3, mean=(0.0,) * 3, std=(1.0,) * 3, max_value=255, scale_ratio=1.0
     )

@@ -39,7 +39,7 @@ def painted_card():
 
     def make(*, names=NAMES, channels=3, scale_ratio=1.0, max_value=255):
         return ModelCard(
-            labels=LabelSpec.of_names(names),
+            labels=LabelSpec.from_names(names),
             input=InputSpec(
                 channels=channels,
                 mean=(0.0,) * channels,
@@ -103,7 +103,7 @@ def untrained_checkpoint(tmp_path_factory):
     from maskwright.nn.build import build_model
 
     card = ModelCard(
-        labels=LabelSpec.of_names(NAMES),
+        labels=LabelSpec.from_names(NAMES),
         input=InputSpec(channels=3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.3)),
         arch={"name": "pspnet", "encoder": "test_resnet", "config": {}},
         provenance={"seed": 3},

@@ -27,7 +27,7 @@ def make(arch, channels=3):
     """On the encoder it needs, else on a very small one."""
     encoder = (encoders_of(arch) or ("test_resnet",))[0]
     card = ModelCard(
-        labels=LabelSpec.of_names(("a", "b", "c")),
+        labels=LabelSpec.from_names(("a", "b", "c")),
         input=InputSpec(channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels),
         arch={"name": arch, "encoder": encoder, "config": FEWER_LAYERS.get(arch, {})},
     )

@@ -18,7 +18,7 @@ CURVE = CurveReport(axis="width (px)", at=(1, "2-4"), points=(Estimate(0.5, 0.4,
 @pytest.fixture
 def report():
     return Report(
-        labels=LabelSpec.of_names(("road", "car", "unicorn")),
+        labels=LabelSpec.from_names(("road", "car", "unicorn")),
         confusion=Confusion(COUNTS),
         provenance={"seed": 1},
         scores={"miou": Estimate(15 / 28, 0.5, 0.6), "pixel_accuracy": Estimate(0.7)},

@@ -30,7 +30,7 @@ def maps(request):
 
 def test_scores_are_those_of_scikit_learn(maps):
     truth, predicted = maps
-    confusion = Confusion.of(truth, predicted, C)
+    confusion = Confusion.from_labels(truth, predicted, C)
     a, b = truth[truth != IGNORE], predicted[truth != IGNORE]
     expected = precision_recall_fscore_support(a, b, labels=range(C))
     np.testing.assert_allclose(precision(confusion), expected[0])
@@ -56,7 +56,7 @@ def test_mean_iou_is_that_of_torchmetrics(maps):
         num_classes=C,
         ignore_index=IGNORE,
     )
-    assert mean_iou(Confusion.of(truth, predicted, C)) == pytest.approx(
+    assert mean_iou(Confusion.from_labels(truth, predicted, C)) == pytest.approx(
         float(expected), abs=1e-6
     )
 

@@ -78,7 +78,7 @@ def test_colours_of_predictions_are_those_of_the_classes(tmp_path):
 def test_two_classes_of_one_colour_cannot_be_read_by_colour():
     spec = LabelSpec((ClassDef(name="a", color=(9, 8, 7)), ClassDef(name="b", color=(9, 8, 7))))
     with pytest.raises(ConfigError, match=r"classes 'a' and 'b' have one colour, \(9, 8, 7\)"):
-        LabelCodec.of_colors(spec)
+        LabelCodec.from_colors(spec)
 
 
 @pytest.mark.parametrize(

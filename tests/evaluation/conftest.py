@@ -21,7 +21,7 @@ def report_folder(tmp_path):
     """
 
     def make(name, images, names=("road", "car"), *, settings=None, provenance=None, more=None):
-        labels = LabelSpec.of_names(names)
+        labels = LabelSpec.from_names(names)
         table = ImageTable(labels)
         total = np.zeros((3, len(names)), np.int64)
         for number, (key, (group, counts)) in enumerate(images.items()):
@@ -71,7 +71,7 @@ def full_report():
     """A function: a Report with every section, of classes with the given names."""
 
     def make(names, *, photographs=True, num_images=4):
-        labels = LabelSpec.of_names(tuple(names))
+        labels = LabelSpec.from_names(tuple(names))
         rng = np.random.default_rng(0)
         pictures = _pictures(labels, rng, num_images, photographs)
         ranks = ["worst"] * (num_images // 2) + ["best"] * (num_images - num_images // 2)

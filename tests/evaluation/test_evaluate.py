@@ -58,7 +58,8 @@ def scenes(tmp_path):
 def test_counts_are_those_of_all_pixels_of_the_split(model, scenes):
     dataset, pairs = scenes
     expected = sum(
-        (Confusion.of(truth, said, 4) for truth, said in pairs[1:]), start=Confusion.zero(4)
+        (Confusion.from_labels(truth, said, 4) for truth, said in pairs[1:]),
+        start=Confusion.zero(4),
     )
     report = evaluate(model, dataset.subset("test"))
     np.testing.assert_array_equal(report.confusion.counts_CC, expected.counts_CC)

@@ -20,7 +20,7 @@ from maskwright.evaluation.extremes import (
     marked,
 )
 
-PALETTE = LabelSpec.of_names(("a", "b")).palette
+PALETTE = LabelSpec.from_names(("a", "b")).palette
 
 
 def sample(key, height=2, width=3):

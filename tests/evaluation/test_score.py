@@ -50,7 +50,9 @@ def folders(tmp_path):
 
 
 def _expected():
-    return sum((Confusion.of(t, s, 3) for _, t, s in _pairs()), start=Confusion.zero(3))
+    return sum(
+        (Confusion.from_labels(t, s, 3) for _, t, s in _pairs()), start=Confusion.zero(3)
+    )
 
 
 def test_counts_are_those_of_all_pixels(folders):
@@ -62,7 +64,7 @@ def test_counts_are_those_of_all_pixels(folders):
 
 def test_set_scores_and_image_means_are_different_numbers_with_names_of_their_own(folders):
     report = score(*folders)
-    alone = [mean_iou(Confusion.of(t, s, 3)) for _, t, s in _pairs()]
+    alone = [mean_iou(Confusion.from_labels(t, s, 3)) for _, t, s in _pairs()]
     assert report.scores["image_mean_miou"].value == pytest.approx(np.mean(alone))
     assert report.scores["miou"].value != pytest.approx(np.mean(alone), abs=1e-4)
 
@@ -192,7 +194,7 @@ def test_slices_are_the_scores_of_their_images_worst_first(folders, tmp_path):
     attributes.write_text("key,weather\n" + "\n".join(lines))
     report = score(*folders, options=ScoreOptions(attributes=attributes))
     fog, sun = report.slices
-    late = [Confusion.of(t, s, 3) for _, t, s in list(_pairs())[4:]]
+    late = [Confusion.from_labels(t, s, 3) for _, t, s in list(_pairs())[4:]]
     assert (fog["by"], fog["value"], fog["images"]) == ("weather", "fog", 4)
     assert fog["miou"] == mean_iou(sum(late, start=Confusion.zero(3)))
     assert fog["miou"] < sun["miou"]

@@ -84,7 +84,7 @@ def test_a_turned_image_gives_no_tags_that_would_place_it_wrongly(tmp_path):
 
 
 def test_a_damaged_georeference_is_an_error_of_the_data(tmp_path):
-    labels = LabelSpec.of_names(("a", "b"))
+    labels = LabelSpec.from_names(("a", "b"))
     flat = np.zeros((4, 3), np.uint8)
     said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), model_id="m")
     with (
@@ -99,7 +99,7 @@ def test_a_damaged_georeference_is_an_error_of_the_data(tmp_path):
 def test_the_tags_of_real_files_come_back(tmp_path, name):
     if not REAL.is_dir():
         pytest.skip("the real files are not here")
-    labels = LabelSpec.of_names(("a", "b"))
+    labels = LabelSpec.from_names(("a", "b"))
     flat = np.zeros((4, 3), np.uint8)
     said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), model_id="m")
     with output_writer(tmp_path, labels) as writer:

@@ -8,7 +8,9 @@ from maskwright.metrics import per_image, region
 
 
 def _counts(truth, predicted):
-    confusion = Confusion.of(np.array(truth, np.uint8), np.array(predicted, np.uint8), 3)
+    confusion = Confusion.from_labels(
+        np.array(truth, np.uint8), np.array(predicted, np.uint8), 3
+    )
     return per_image.count([region.scores(region.count(confusion))])
 
 

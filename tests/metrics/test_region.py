@@ -21,7 +21,7 @@ def pair(request):
 
 
 def _scores(truth, predicted):
-    return region.scores(region.count(Confusion.of(truth, predicted, C)))
+    return region.scores(region.count(Confusion.from_labels(truth, predicted, C)))
 
 
 def test_scores_are_those_of_scikit_learn(pair):
@@ -55,8 +55,8 @@ def test_accuracy_is_of_the_class_against_the_rest(pair):
 
 
 def test_a_leading_axis_scores_each_replicate_alone(pair):
-    counts = region.count(Confusion.of(*pair, C))
-    other = region.count(Confusion.of(pair[0], np.zeros_like(pair[1]), C))
+    counts = region.count(Confusion.from_labels(*pair, C))
+    other = region.count(Confusion.from_labels(pair[0], np.zeros_like(pair[1]), C))
     both = region.scores({n: np.stack([counts[n], other[n]]) for n in counts})
     for row, alone in enumerate((region.scores(counts), region.scores(other))):
         for name, value in alone.overall.items():

@@ -33,14 +33,14 @@ def test_16_bits_are_stretched_from_the_darkest_to_the_brightest_pixel(darkest):
 
 def test_an_overlay_mixes_in_the_class_colour_and_draws_borders():
     labels = np.array([[0, 0, 1, 1]], np.uint8)
-    palette = LabelSpec.of_names(("a", "b")).palette
+    palette = LabelSpec.from_names(("a", "b")).palette
     mixed = overlay(np.full((1, 4, 3), 100, np.uint8), labels, palette)
     assert mixed[0].tolist() == [[50, 50, 50]] * 2 + [[255, 255, 255]] + [[114, 50, 50]]
 
 
 def test_an_indexed_file_holds_the_indices_and_shows_the_colours():
     index = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    palette = LabelSpec.of_names(tuple("abcdefghijkl")).palette
+    palette = LabelSpec.from_names(tuple("abcdefghijkl")).palette
     image = opened(indexed_png(index, palette))
     assert image.mode == "P"
     np.testing.assert_array_equal(np.asarray(image), index)

@@ -58,7 +58,7 @@ class LabelCodec:
         return cls(spec=spec, raw_to_index={i: i for i in range(len(spec))})
 
     @classmethod
-    def of_colors(cls, spec: LabelSpec) -> "LabelCodec":
+    def from_colors(cls, spec: LabelSpec) -> "LabelCodec":
         """Raw value = the display colour of a class; nothing is ignored.
 
         Raises:

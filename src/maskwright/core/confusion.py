@@ -23,7 +23,7 @@ class Confusion:
         return cls(np.zeros((num_classes, num_classes), np.int64))
 
     @classmethod
-    def of(cls, truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int) -> Self:
+    def from_labels(cls, truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int) -> Self:
         """Count one image; pixels where truth is IGNORE are left out.
 
         Exact for any number of pixels. Most of the time is spent without the interpreter lock,

@@ -1,4 +1,8 @@
-"""Every error a user can cause, each saying what was expected, what was found, and the fix."""
+"""Every error a user can cause: `MaskwrightError` and its children.
+
+Every public call raises these and no others for what a user can cause; each message says what
+was expected, what was found, and the fix.
+"""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -42,9 +46,13 @@ class UnknownNameError(ConfigError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = tuple(known)
-        super().__init__(
-            f"no {kind} named {name!r}{nearest(name, known)}. Known: {', '.join(known)}."
-        )
+        super().__init__(f"no {kind} named {name!r}{suggest(name, known)}.")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What ends the sentence on an unknown name: the nearest known one, and all of them."""
+    known = tuple(known)
+    return f"{nearest(name, known) or '.'} Known: {', '.join(known)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

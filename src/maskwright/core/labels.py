@@ -66,7 +66,7 @@ class LabelSpec:
             )
 
     @classmethod
-    def of_names(cls, names: tuple[str, ...]) -> Self:
+    def from_names(cls, names: tuple[str, ...]) -> Self:
         """Classes called `names` in the Pascal VOC colours, for when none are given."""
         colors = voc_palette()
         return cls(tuple(ClassDef(name=n, color=colors[i]) for i, n in enumerate(names)))

@@ -36,7 +36,7 @@ class Margins:
     predicted: NDArray[Any]
 
     @classmethod
-    def of(cls, confusion: Confusion) -> Self:
+    def from_confusion(cls, confusion: Confusion) -> Self:
         """The diagonal and the sums of rows and columns."""
         counts_CC = confusion.counts_CC
         return cls(
@@ -122,7 +122,7 @@ def cohens_kappa(counts: PixelCounts) -> Values:
 
 
 def _margins(counts: PixelCounts) -> Margins:
-    return counts if isinstance(counts, Margins) else Margins.of(counts)
+    return counts if isinstance(counts, Margins) else Margins.from_confusion(counts)
 
 
 def ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:

@@ -70,7 +70,7 @@ class ClassMaps:
         if kind == self.codec.pixels == "rgb":
             codec = self.codec
         elif kind == "rgb":
-            codec = LabelCodec.of_colors(self.spec)
+            codec = LabelCodec.from_colors(self.spec)
         else:
             codec = LabelCodec.identity(self.spec)
         return codec.decode(raw_HW, where=str(path))

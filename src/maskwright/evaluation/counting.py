@@ -108,7 +108,7 @@ def count_pair(
     Raises:
         DataError: Sizes differ, or an index is not a class.
     """
-    confusion = Confusion.of(truth_HW, predicted_HW, num_classes)
+    confusion = Confusion.from_labels(truth_HW, predicted_HW, num_classes)
     counts = region.count(confusion)
     alone = [region.scores(counts)]
     maps = truth_HW, predicted_HW, num_classes

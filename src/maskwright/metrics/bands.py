@@ -13,7 +13,8 @@ Kohli, Ladicky and Torr, "Robust higher order potentials for enforcing label con
 * A class without a pixel in a band, true or predicted, is left out of that band's mean; a band
   without a pixel scores NaN.
 
-Both maps must hold class indices wherever truth is labelled; `Confusion.of` refuses others.
+Both maps must hold class indices wherever truth is labelled; `Confusion.from_labels`
+refuses others.
 """
 
 from itertools import pairwise

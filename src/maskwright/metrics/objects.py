@@ -51,7 +51,7 @@ def count(
     """Objects by class and size, (C, 6) int64.
 
     `objects_truth` of them `objects_found`; `objects_predicted` of them `objects_real`. Maps
-    must hold class indices wherever truth is labelled; `Confusion.of` refuses others.
+    must hold class indices wherever truth is labelled; `Confusion.from_labels` refuses others.
     """
     predicted_HW = np.where(truth_HW == IGNORE, np.uint8(IGNORE), predicted_HW)
     hit_HW = truth_HW == predicted_HW

@@ -12,7 +12,7 @@ from .family import Counts, Scores
 
 def count(confusion: Confusion) -> dict[str, NDArray[Any]]:
     """`hit`, `truth` and `predicted` pixels of one image, each of shape (C,)."""
-    m = Margins.of(confusion)
+    m = Margins.from_confusion(confusion)
     return {"hit": m.hit, "truth": m.truth, "predicted": m.predicted}
 
 

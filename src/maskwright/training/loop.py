@@ -304,7 +304,9 @@ class _Run:
             sample = job.val[i]
             if sample.labels_HW is not None:
                 found = predictor.predict(sample.image_HWC, where=sample.key)
-                total += Confusion.of(sample.labels_HW, found.labels_HW, len(job.card.labels))
+                total += Confusion.from_labels(
+                    sample.labels_HW, found.labels_HW, len(job.card.labels)
+                )
         counts = torch.from_numpy(total.counts_CC).to(accelerator.device)
         return Confusion(accelerator.reduce(counts, "sum").cpu().numpy())
 

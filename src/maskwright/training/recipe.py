@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from maskwright.core.errors import ConfigError, nearest
+from maskwright.core.errors import ConfigError, suggest
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -269,7 +269,7 @@ def _explain(error: Any) -> str:
         return f"{place}: {message}" if place else message
     *parents, key = error["loc"]
     known = _fields_at(parents)
-    return f"{place}: no such key{nearest(str(key), known)} Known: {', '.join(known)}"
+    return f"{place}: no such key{suggest(str(key), known)}"
 
 
 def _fields_at(parents: list[Any]) -> tuple[str, ...]:

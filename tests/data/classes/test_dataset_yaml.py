@@ -49,7 +49,7 @@ def codecs(draw):
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(codecs())
-@example(LabelCodec.identity(LabelSpec.of_names(("straße", "next\x85line", "a: {b} #c"))))
+@example(LabelCodec.identity(LabelSpec.from_names(("straße", "next\x85line", "a: {b} #c"))))
 def test_a_codec_comes_back_as_written(tmp_path, codec):
     path = tmp_path / "dataset.yaml"
     document = DatasetFile(format="voc", source="a: b # c", inferred=("7 is 'x', 3 %",))

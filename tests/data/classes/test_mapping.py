@@ -8,7 +8,7 @@ from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE, LabelSpec
 from maskwright.data.classes.mapping import read_mapping
 
-SPEC = LabelSpec.of_names(("road", "car", "truck", "void"))
+SPEC = LabelSpec.from_names(("road", "car", "truck", "void"))
 TEXT = """\
 classes:
   - {name: vehicle, from: [car, truck], kind: thing}

@@ -34,7 +34,7 @@ def of_counts(counts, groups=None, names=("a", "b")):
     return Side(
         folder=None,
         document={},
-        labels=LabelSpec.of_names(names),
+        labels=LabelSpec.from_names(names),
         groups=dict(zip(keys, groups or keys, strict=True)),
         counts=counts,
     )

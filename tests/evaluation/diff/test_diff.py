@@ -31,7 +31,7 @@ def version(tmp_path):
             black = np.zeros((*labels_HW.shape, 3), np.uint8)
             Image.fromarray(black).save(root / f"images/{place}.png")
             Image.fromarray(labels_HW).save(root / f"masks/{place}.png")
-        codec = LabelCodec.identity(LabelSpec.of_names(classes))
+        codec = LabelCodec.identity(LabelSpec.from_names(classes))
         write_dataset_file(root / "dataset.yaml", DatasetFile(), codec)
         return open_as_is(root)
 

@@ -8,7 +8,7 @@ from maskwright.core import IGNORE, LabelSpec
 from maskwright.evaluation.drawing.gallery import Shot, gallery, legend
 from maskwright.pages.pictures import indexed_png, jpeg
 
-LABELS = LabelSpec.of_names(("sky", "<road>", "car"))
+LABELS = LabelSpec.from_names(("sky", "<road>", "car"))
 
 
 def shot(labels_HW, key="a/<b>"):

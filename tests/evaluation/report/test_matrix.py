@@ -12,7 +12,7 @@ from maskwright.evaluation.report.matrix import confusion_svg
 def drawn(counts_CC, names=None):
     names = names or tuple(f"class {i}" for i in range(len(counts_CC)))
     return ET.fromstring(
-        confusion_svg(Confusion(np.array(counts_CC)), LabelSpec.of_names(names))
+        confusion_svg(Confusion(np.array(counts_CC)), LabelSpec.from_names(names))
     )
 
 

@@ -13,7 +13,7 @@ from maskwright.measurement.output.changemap import (
     with_words,
 )
 
-SPEC = LabelSpec.of_names(tuple("abcd"))
+SPEC = LabelSpec.from_names(tuple("abcd"))
 
 
 def _maps():

@@ -14,7 +14,7 @@ from maskwright.measurement.output.pictures import (
     small_jpeg,
 )
 
-SPEC = LabelSpec.of_names(("soil", "crop", "weed"))
+SPEC = LabelSpec.from_names(("soil", "crop", "weed"))
 
 
 def _map():

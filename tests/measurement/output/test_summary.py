@@ -6,7 +6,7 @@ from maskwright.measurement.figures.figures import Task, measure_map
 from maskwright.measurement.ground.scale import Scale
 from maskwright.measurement.output.summary import finite, image_summary, series_summary
 
-SPEC = LabelSpec.of_names(("soil", "crop", "weed"))
+SPEC = LabelSpec.from_names(("soil", "crop", "weed"))
 TASK = Task(num_classes=3, regions=(1,), gaps=((1, 2),), thin=(2,))
 
 

@@ -6,7 +6,7 @@ from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import LabelSpec
 from maskwright.measurement.rules.rules import MEASURES, Rule, read_rules
 
-SPEC = LabelSpec.of_names(("scratch", "road", "kerb", "traffic sign", "a, b", "tar area"))
+SPEC = LabelSpec.from_names(("scratch", "road", "kerb", "traffic sign", "a, b", "tar area"))
 
 
 def read(path, *fails, unit="mm"):

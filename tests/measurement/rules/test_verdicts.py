@@ -7,7 +7,7 @@ from maskwright.measurement.ground.scale import Scale
 from maskwright.measurement.rules.rules import read_rules
 from maskwright.measurement.rules.verdicts import judge
 
-SPEC = LabelSpec.of_names(("floor", "scratch", "kerb"))
+SPEC = LabelSpec.from_names(("floor", "scratch", "kerb"))
 SCRATCHED = np.zeros((20, 20), np.uint8)
 SCRATCHED[2:4, 2:12] = 1
 SCRATCHED[10, 2] = 1

@@ -29,7 +29,7 @@ from pydantic import (
 
 from ...core.atomic import write_text
 from ...core.codec import LabelCodec
-from ...core.errors import ConfigError, nearest
+from ...core.errors import ConfigError, suggest
 from ...core.labels import ClassDef, LabelSpec, voc_palette
 from ...core.yamlfile import read_yaml
 from ..shapes.drawing import Overlap
@@ -273,7 +273,7 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         key = str(problem["loc"][-1])
         known = _keys_beside(problem["loc"])
-        return f"unknown key {path!r}{nearest(key, known)}. Known: {', '.join(known)}."
+        return f"unknown key {path!r}{suggest(key, known)}."
     return f"{path or 'the document'}: {problem['msg']}, got {problem['input']!r}"
 
 

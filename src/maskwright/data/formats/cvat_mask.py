@@ -94,7 +94,7 @@ def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:  # noqa: A
     classes = tuple(
         replace(entry, color=_rgb_of(colors[index])) for index, entry in enumerate(spec)
     )
-    codec = LabelCodec.of_colors(LabelSpec(classes))
+    codec = LabelCodec.from_colors(LabelSpec(classes))
     return replace(codec, spec=spec, ignored=frozenset({_packed(_VOID)}))
 
 

@@ -97,7 +97,7 @@ def _read_as_counted(
         if key not in maps.files:
             raise DataError(f"{maps.root} no longer holds {key!r}")
     predicted_HW, truth_HW = predictions.read(key), truth.read(key)
-    counts = region.count(Confusion.of(truth_HW, predicted_HW, len(side.labels)))
+    counts = region.count(Confusion.from_labels(truth_HW, predicted_HW, len(side.labels)))
     place = side.keys.index(key)
     if any((counts[n] != side.counts[n][place]).any() for n in ("truth", "predicted", "hit")):
         raise DataError(f"{key!r} has changed since {side.folder} was written")

@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...core.errors import ConfigError, nearest
+from ...core.errors import ConfigError, nearest, suggest
 from ...core.labels import LabelSpec
 from ...core.yamlfile import read_yaml
 
@@ -190,8 +190,8 @@ def _subject(what: str, spec: LabelSpec, where: str) -> tuple[str, tuple[int, ..
 def _index(name: str, spec: LabelSpec, where: str) -> int:
     if name not in spec.names:
         raise ConfigError(
-            f"{where}no class named {name!r}{nearest(name, spec.names)}. Classes: "
-            f"{', '.join(spec.names)}. Measures: {', '.join(MEASURES)}."
+            f"{where}no class named {name!r}{suggest(name, spec.names)}. "
+            f"Measures: {', '.join(MEASURES)}."
         )
     return spec.names.index(name)
 
