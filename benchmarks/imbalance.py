@@ -41,7 +41,7 @@ from maskwright.data.synth.streets import draw_street
 from maskwright.inference.predictor import open_model
 from maskwright.training.loop import Job, fit, make_accelerator
 from maskwright.training.recipe import Recipe, override
-from maskwright.training.splits import labelled
+from maskwright.training.splits import select_labelled
 
 HERE = Path(__file__).parent
 WEIGHTS = "weights/mobilenet_v2_imagenet_from_tf2_ptq.pth"
@@ -167,7 +167,7 @@ def run_piece(piece: Piece, asked: argparse.Namespace, folder: Path) -> dict[str
 def read_set(root: Path) -> tuple[Dataset, Dataset, Facts]:
     """Training and validation images, and the facts of the former."""
     dataset = open_dataset(root)
-    train, val = labelled(dataset, "train"), labelled(dataset, "val")
+    train, val = select_labelled(dataset, "train"), labelled(dataset, "val")
     return train, val, measure_facts(train, silent)
 
 

@@ -49,3 +49,11 @@ def test_a_version_without_an_upgrade_is_refused_with_the_kinds_own_error():
         schema.read({"schema_version": 2}, where="b")
     with pytest.raises(BundleError, match="'schema_version' is None"):
         schema.read({}, where="b")
+
+
+def test_a_file_that_people_write_has_its_version_under_a_key_of_its_own():
+    schema = Schema(kind="recipe", version=1, unversioned=1, key="version")
+    assert schema.stamp({"seed": 3}) == {"version": 1, "seed": 3}
+    assert schema.read({"version": 1, "seed": 3}, where="r") == {"seed": 3}
+    with pytest.raises(DataError, match=r"r: recipe of version 2, .* up to 1"):
+        schema.read({"version": 2}, where="r")

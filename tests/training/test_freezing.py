@@ -61,8 +61,14 @@ def test_a_parameter_that_never_learns_is_not_woken():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"optim.freeze_epochs": 1}, r"freeze_epochs holds an encoder that has learnt nothing"),
-        ({"model.norm": "frozen"}, r"'frozen' keeps statistics that the encoder came with"),
+        (
+            {"optim.freeze_epochs": 1},
+            r"freeze_epochs freezes the encoder, but its weights are random",
+        ),
+        (
+            {"model.norm": "frozen"},
+            r"'frozen' keeps the statistics that come with the encoder's weights",
+        ),
     ],
 )
 def test_holding_what_has_learnt_nothing_is_refused(settings, message):

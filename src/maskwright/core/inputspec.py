@@ -1,4 +1,4 @@
-"""InputSpec: how an image becomes the numbers a network sees, once for all stages."""
+"""InputSpec: how the pixels of an image become the input of a network, for all stages."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -48,7 +48,7 @@ class InputSpec:
         return asdict(self)
 
     def check(self, image_HWC: NDArray[np.integer], *, where: str) -> None:
-        """Refuse an image of another kind than the network was made for.
+        """Require an image with the channels and bits that the network takes.
 
         Raises:
             DataError: Wrong number of channels or bits.
@@ -65,14 +65,23 @@ class InputSpec:
                 f"{np.dtype(wanted)}; convert the image or train on such images"
             )
 
+    @property
+    def neutral_value(self) -> tuple[float, ...]:
+        """The stored value per channel, 0..max_value, that normalises to 0."""
+        return tuple(mean * self.max_value for mean in self.mean)
+
+    def coefficients(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """mean_C and std_C of values in 0..1, in the precision of the network input."""
+        return np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+
     def network_size(self, size_HW: tuple[int, int]) -> tuple[int, int]:
         """(H, W) at which the network sees an image of `size_HW`."""
         height, width = (max(1, round(n * self.scale_ratio)) for n in size_HW)
         return height, width
 
     def normalize(self, image_HWC: NDArray[np.integer]) -> NDArray[np.float32]:
-        """C x H x W float32, contiguous."""
-        scale = 1 / (self.max_value * np.asarray(self.std, np.float32))
-        shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
-        x_HWC = image_HWC.astype(np.float32) * scale - shift
+        """Normalise an image; the network input, C x H x W float32, contiguous."""
+        mean_C, std_C = self.coefficients()
+        x_HWC = image_HWC.astype(np.float32) * (1 / (self.max_value * std_C)) - mean_C / std_C
+        # (H, W, C) -> (C, H, W)
         return np.ascontiguousarray(x_HWC.transpose(2, 0, 1), dtype=np.float32)

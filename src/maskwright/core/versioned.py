@@ -19,8 +19,9 @@ class Schema:
     """One kind of document: its version today, and the upgrade from each older version.
 
     `upgrades[n]` turns a document of version n into one of version n + 1. `unversioned` is the
-    version of documents without `schema_version`, None where every document has it. `error` is
-    raised where a document cannot be read.
+    version of documents without the key of the version, None where every document has it.
+    `error` is raised where a document cannot be read. `key` is "schema_version"; files that
+    people write have "version".
     """
 
     kind: str
@@ -28,13 +29,14 @@ class Schema:
     upgrades: Mapping[int, Callable[[Document], Document]] = field(default_factory=dict)
     unversioned: int | None = None
     error: type[MaskwrightError] = DataError
+    key: str = KEY
 
     def stamp(self, document: Mapping[str, Any]) -> Document:
         """The document with its version in front."""
-        return {KEY: self.version, **document}
+        return {self.key: self.version, **document}
 
     def read(self, document: object, *, where: str) -> Document:
-        """The document in today's version, without `schema_version`; the input is unchanged.
+        """The content in today's version, without that number; the input is unchanged.
 
         Raises:
             MaskwrightError: Of the type `error`: not such a document, or a version that is
@@ -42,10 +44,10 @@ class Schema:
         """
         if not isinstance(document, dict):
             raise self.error(f"{where}: not a {self.kind}; expected an object of keys")
-        content: Document = {key: value for key, value in document.items() if key != KEY}
-        version = document.get(KEY, self.unversioned)
+        content: Document = {key: value for key, value in document.items() if key != self.key}
+        version = document.get(self.key, self.unversioned)
         if type(version) is not int or version < 1:
-            raise self.error(f"{where}: not a {self.kind} ({KEY!r} is {version!r})")
+            raise self.error(f"{where}: not a {self.kind} ({self.key!r} is {version!r})")
         if version > self.version:
             raise self.error(
                 f"{where}: {self.kind} of version {version}, this maskwright reads up to "

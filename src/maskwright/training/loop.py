@@ -213,7 +213,7 @@ class _Run:
         recipe, device = self.job.recipe, self.accelerator.device
         weights_K = class_weights(recipe.loss.class_weights, self.job.counts_NC)
         loss = build_loss(recipe.loss.sum, recipe.loss.config, weights_K)
-        return loss, Normalize(recipe.input.mean, recipe.input.std).to(device)
+        return loss, Normalize(recipe.input.spec).to(device)
 
     def _learn(
         self,

@@ -1,18 +1,29 @@
 """Recipe: everything a run depends on; typed, strict, round-trips to YAML.
 
-An unknown key is an error that names the nearest one. Comments in the YAML are the plan's
+An unknown key is an error that names the nearest one. Comments in the YAML give the plan's
 reasons; they are for people and are not read back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from maskwright.core.errors import ConfigError, suggest
+from maskwright.core.inputspec import InputSpec
+from maskwright.core.versioned import Schema
+from maskwright.core.yamlfile import read_yaml
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+SCHEMA = Schema(kind="recipe", version=1, unversioned=1, error=ConfigError, key="version")
+
+Settings = Mapping[str, object]
+"""Values of a recipe by dotted key, as `--set optim.lr=3e-4` gives them."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -23,11 +34,12 @@ class _Strict(BaseModel):
 
 
 class ModelOptions(_Strict):
-    """Which network, the weights its encoder starts from, and what normalises it.
+    """The network, the weights that its encoder starts from, and its normalisation layers.
 
-    `norm`: "batch"; "sync", batch statistics over all GPUs; "frozen", those that the encoder
-    came with; "group", which needs no batch and changes the graph. `checkpointing`: compute
-    activations again in the backward pass, in less memory and more time; the same numbers.
+    `norm`: "batch"; "sync", batch statistics over all GPUs; "frozen", the statistics that come
+    with the encoder; "group", which does not depend on the batch and changes the graph.
+    `checkpointing`: compute activations again in the backward pass, with less memory, more
+    time and the same numbers.
     """
 
     arch: str = "unet"
@@ -35,36 +47,50 @@ class ModelOptions(_Strict):
     encoder_weights: str = "imagenet"
     norm: Literal["batch", "sync", "frozen", "group"] = "batch"
     checkpointing: bool = False
-    config: dict[str, Any] = {}
+    config: dict[str, object] = {}
 
     @property
-    def graph(self) -> dict[str, Any]:
-        """What a ModelCard keeps of it: all that makes the same graph again."""
-        norm = {"norm": self.norm} if self.norm == "group" else {}
-        return {"name": self.arch, "encoder": self.encoder, "config": self.config} | norm
+    def graph(self) -> dict[str, object]:
+        """The part that a ModelCard keeps: all that is needed to build the same graph."""
+        graph: dict[str, object]
+        graph = {"name": self.arch, "encoder": self.encoder, "config": self.config}
+        return graph | ({"norm": self.norm} if self.norm == "group" else {})
 
     @model_validator(mode="after")
-    def _has_statistics(self) -> Self:
+    def _require_statistics(self) -> Self:
         if self.norm == "frozen" and self.encoder_weights == "none":
             raise ValueError(
-                "norm 'frozen' keeps statistics that the encoder came with, but it comes with "
-                "none; give encoder_weights or use norm 'batch'"
+                "norm 'frozen' keeps the statistics that come with the encoder's weights, but "
+                "encoder_weights is 'none'; give encoder_weights or use norm 'batch'"
             )
         return self
 
 
 class InputOptions(_Strict):
-    """What the network sees; becomes the InputSpec of the Bundle."""
+    """The InputSpec of the network, as the recipe writes it; its rules are those of `spec`."""
 
     channels: Positive = 3
     max_value: Literal[255, 65535] = 255
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    scale_ratio: Annotated[float, Field(gt=0, le=4)] = 1.0
+    scale_ratio: float = 1.0
+
+    @property
+    def spec(self) -> InputSpec:
+        """The InputSpec of the run, of its checkpoints and of its Bundle."""
+        return InputSpec(**self.model_dump())
+
+    @model_validator(mode="after")
+    def _require_valid_spec(self) -> Self:
+        try:
+            _ = self.spec
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
 
 
 class DataOptions(_Strict):
-    """Splits, crops and how they are drawn."""
+    """The splits, and how crops are drawn from the training images."""
 
     train_split: str = "train"
     val_split: str = "val"
@@ -77,7 +103,7 @@ class DataOptions(_Strict):
 
 
 class AugmentOptions(_Strict):
-    """Geometry moves image and labels together; colour moves the image alone."""
+    """Random changes: of geometry to image and labels alike, of colour to the image alone."""
 
     scale: tuple[float, float] = (0.75, 1.5)
     flip: Share = 0.5
@@ -92,14 +118,20 @@ class AugmentOptions(_Strict):
     jpeg: Share = 0.1
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _require_range(self) -> Self:
         if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale must be two rising numbers above 0, got {self.scale}")
+            raise ValueError(
+                f"scale must be [smallest, largest] with 0 < smallest <= largest, got "
+                f"{list(self.scale)}"
+            )
         return self
 
 
 class WeatherOptions(_Strict):
-    """`share` of the crops get one of the others, each up to this strength; 0 is never."""
+    """Weather and light: the share of crops that get one kind, and the kinds' strengths.
+
+    Each kind is drawn up to its strength, 0..1; a kind with strength 0 is never drawn.
+    """
 
     share: Share = 0.0
     rain: Share = 0.7
@@ -111,15 +143,15 @@ class WeatherOptions(_Strict):
 
 
 class LossOptions(_Strict):
-    """A sum such as ce+dice, and how classes are weighted in it."""
+    """The sum of losses, say "ce+dice", the weights of classes, and settings by loss name."""
 
     sum: str = "ce+dice"
     class_weights: Literal["none", "inverse", "effective"] = "none"
-    config: dict[str, dict[str, Any]] = {}
+    config: dict[str, dict[str, object]] = {}
 
 
 class OptimOptions(_Strict):
-    """AdamW with warm-up and decay; EMA of the weights is what is kept."""
+    """AdamW, its learning-rate schedule, and the moving average of weights (EMA) to keep."""
 
     lr: Annotated[float, Field(gt=0)] = 2e-3
     encoder_lr_ratio: Annotated[float, Field(gt=0)] = 0.5
@@ -135,7 +167,7 @@ class OptimOptions(_Strict):
 
 
 class ScheduleOptions(_Strict):
-    """How long, and how often to look."""
+    """Length of the run and intervals of validation; `patience` 0 never stops early."""
 
     epochs: Positive = 50
     validate_every: Positive = 1
@@ -143,9 +175,8 @@ class ScheduleOptions(_Strict):
 
 
 class Recipe(_Strict):
-    """The whole of it. `patience` counts validations, 0 never stops early; px are (H, W)."""
+    """Every value that a run depends on. Sizes in px are (H, W)."""
 
-    version: Literal[1] = 1
     seed: Annotated[int, Field(ge=0)] = 0
     model: ModelOptions = ModelOptions()
     input: InputOptions = InputOptions()
@@ -157,63 +188,61 @@ class Recipe(_Strict):
     schedule: ScheduleOptions = ScheduleOptions()
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _require_compatible(self) -> Self:
         channels, jpeg = self.input.channels, self.augment.jpeg
         if jpeg and (channels not in {1, 3} or self.input.max_value != 255):
             raise ValueError(
                 f"augment.jpeg needs 8-bit images of 1 or 3 channels, got {channels} channels "
                 f"up to {self.input.max_value}; set augment.jpeg to 0"
             )
-        if len(self.input.mean) != channels or len(self.input.std) != channels:
-            raise ValueError(f"input.mean and input.std need {channels} numbers each")
         if self.optim.freeze_epochs and self.model.encoder_weights == "none":
             raise ValueError(
-                "optim.freeze_epochs holds an encoder that has learnt nothing; give "
-                "model.encoder_weights or set it to 0"
+                "optim.freeze_epochs freezes the encoder, but its weights are random "
+                "(model.encoder_weights is 'none'); give model.encoder_weights or set "
+                "optim.freeze_epochs to 0"
             )
         return self
 
 
-def parse_recipe(document: Any, *, where: str) -> Recipe:
-    """A Recipe from plain data.
+def parse_recipe(document: object, *, where: str) -> Recipe:
+    """Make a Recipe of a document of this version or an older one.
 
     Raises:
-        ConfigError: Unknown key (with the nearest), wrong type or value; names each place.
+        ConfigError: A newer version, an unknown key (with the nearest known one), a wrong type
+            or value; the message begins with `where` and names each key.
     """
-    try:
-        return Recipe.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(
-            f"{where}: " + "; ".join(_explain(e) for e in error.errors())
-        ) from error
+    return _validate(SCHEMA.read(document, where=where), where=where)
 
 
 def read_recipe(path: Path) -> Recipe:
-    """A Recipe from a YAML file."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the recipe: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no such date
-        raise ConfigError(f"{path}: not YAML: {error}") from error
-    return parse_recipe(document, where=str(path))
+    """Read a Recipe from a YAML file.
+
+    Raises:
+        ConfigError: Not YAML, or not a recipe.
+        DataError: The file cannot be read.
+    """
+    return parse_recipe(read_yaml(path), where=str(path))
 
 
-def override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """`recipe` with dotted keys replaced, as `--set optim.lr=3e-4` does."""
+def override(recipe: Recipe, settings: Settings) -> Recipe:
+    """Replace values of `recipe`.
+
+    Raises:
+        ConfigError: A key that does not exist, or a wrong value.
+    """
     document = recipe.model_dump(mode="json")
     for key, value in settings.items():
         *parents, leaf = key.split(".")
-        place = document
+        section = document
         for parent in parents:
-            place = place.setdefault(parent, {}) if isinstance(place, dict) else {}
-        if not isinstance(place, dict):
+            section = section.setdefault(parent, {}) if isinstance(section, dict) else {}
+        if not isinstance(section, dict):
             raise ConfigError(f"--set {key}: {'.'.join(parents)} holds a value, not keys")
-        place[leaf] = value
-    return parse_recipe(document, where="recipe with --set " + ", ".join(settings))
+        section[leaf] = value
+    return _validate(document, where="recipe with --set " + ", ".join(settings))
 
 
-def parse_settings(pairs: list[str]) -> dict[str, Any]:
+def parse_settings(pairs: Sequence[str]) -> dict[str, object]:
     """`["optim.lr=3e-4"]` -> `{"optim.lr": 3e-4}`; values are read as YAML.
 
     Raises:
@@ -223,8 +252,10 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {pair!r}: write KEY=VALUE, say --set optim.lr=3e-4")
-        settings[key.strip()] = _scalar(text)
+            raise ConfigError(
+                f"--set {pair!r}: expected KEY=VALUE, for example --set optim.lr=3e-4"
+            )
+        settings[key.strip()] = _parse_value(text)
     return settings
 
 
@@ -233,47 +264,61 @@ def to_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     lines = [
         "# maskwright recipe: every value a run depends on. Change any; unknown keys fail."
     ]
-    for section, value in recipe.model_dump(mode="json").items():
+    for section, value in SCHEMA.stamp(recipe.model_dump(mode="json")).items():
         if not isinstance(value, dict):
-            lines.append(_line("", section, value, reasons.get(section)))
+            lines.append(_format_line("", section, value, reasons.get(section)))
             continue
         lines += ["", f"{section}:"]
         lines += [
-            _line("  ", key, item, reasons.get(f"{section}.{key}"))
+            _format_line("  ", key, item, reasons.get(f"{section}.{key}"))
             for key, item in value.items()
         ]
     return "\n".join(lines) + "\n"
 
 
-def _line(indent: str, key: str, value: Any, reason: str | None) -> str:
+def _validate(document: object, *, where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{where}: " + "; ".join(_explain(e) for e in error.errors())
+        ) from error
+
+
+def _format_line(indent: str, key: str, value: object, reason: str | None) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000).strip()
     text = text.removesuffix("...").strip()
     return f"{indent}{key}: {text}" + (f"  # {reason}" if reason else "")
 
 
-def _scalar(text: str) -> Any:
-    """YAML, but 3e-4 is a number too (YAML 1.1 wants 3.0e-4)."""
+def _parse_value(text: str) -> object:
+    """Read YAML, and 3e-4 as a number too (YAML 1.1 wants 3.0e-4)."""
     if "e" in text.lower():
         with suppress(ValueError):
             return float(text)
     try:
-        return yaml.safe_load(text)
+        value: object = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"--set: cannot read the value {text[:60]!r}") from error
+        raise ConfigError(
+            f"--set: the value {text[:60]!r} is not YAML; put quotes around a text"
+        ) from error
+    return value
 
 
-def _explain(error: Any) -> str:
-    place = ".".join(str(p) for p in error["loc"])
+def _explain(error: "ErrorDetails") -> str:
+    path = ".".join(map(str, error["loc"]))
     if error["type"] != "extra_forbidden":
         message = error["msg"].removeprefix("Value error, ")
-        return f"{place}: {message}" if place else message
-    *parents, key = error["loc"]
-    known = _fields_at(parents)
-    return f"{place}: no such key{suggest(str(key), known)}"
+        return f"{path}: {message}" if path else message
+    *parents, key = map(str, error["loc"])
+    known = _known_keys(parents)
+    return f"{path}: no such key{suggest(key, known)}"
 
 
-def _fields_at(parents: list[Any]) -> tuple[str, ...]:
-    model: Any = Recipe
+def _known_keys(parents: list[str]) -> tuple[str, ...]:
+    model: type[BaseModel] = Recipe
     for parent in parents:
-        model = model.model_fields[parent].annotation
+        section = model.model_fields[parent].annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            model = section
     return tuple(model.model_fields)

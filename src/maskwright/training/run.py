@@ -22,7 +22,6 @@ from maskwright.core.atomic import explained, write_json, write_text
 from maskwright.core.bundle import REPORT, Bundle, open_bundle
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError, DataError
-from maskwright.core.inputspec import InputSpec
 from maskwright.core.progress import Progress, silent
 from maskwright.core.report import Report
 from maskwright.data.dataset import Dataset, open_dataset
@@ -221,16 +220,9 @@ def _left_s(budget_s: float | None, started_s: float, num_val: int) -> float | N
 
 
 def _card(recipe: Recipe, held: _Data) -> ModelCard:
-    part = recipe.input
     return ModelCard(
         labels=held.dataset.spec,
-        input=InputSpec(
-            channels=part.channels,
-            mean=part.mean,
-            std=part.std,
-            max_value=part.max_value,
-            scale_ratio=part.scale_ratio,
-        ),
+        input=recipe.input.spec,
         arch=recipe.model.graph,
         provenance={
             "dataset": held.dataset.fingerprint,

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from maskwright.core.inputspec import InputSpec
 from maskwright.core.sample import Sample
 from maskwright.training.recipe import Recipe, override
-from maskwright.training.samples.loader import Crops, RareClasses, make_loader
+from maskwright.training.samples.loader import Crops, Normalize, RareClasses, make_loader
 
 COUNTS = np.array([[900, 100, 0], [1000, 0, 0], [990, 0, 10], [995, 0, 20]], np.int64)
 
@@ -66,3 +67,14 @@ def test_rare_crops_hold_a_drawn_class_and_rare_ones_are_drawn_more():
 
 def test_a_dataset_without_any_labelled_pixel_still_gives_crops():
     assert RareClasses.of(np.zeros((3, 2), np.int64)).draw(np.random.default_rng(0)) is None
+
+
+def test_training_normalises_as_the_input_spec_does():
+    spec = InputSpec(channels=2, mean=(0.5, 0.25), std=(0.25, 0.5), max_value=65535)
+    image_HWC = np.random.default_rng(0).integers(0, 65536, (5, 6, 2)).astype(np.uint16)
+    image_HWC[0, 0] = spec.neutral_value
+    image_CHW = torch.from_numpy(image_HWC.transpose(2, 0, 1).astype(np.float32) / 65535)
+    found = Normalize(spec)(image_CHW[None])[0]
+    np.testing.assert_allclose(found, spec.normalize(image_HWC), atol=1e-6)
+    np.testing.assert_allclose(found[:, 0, 0], 0, atol=1e-4)
+    assert float(found[0, 1, 1]) == pytest.approx((image_HWC[1, 1, 0] / 65535 - 0.5) / 0.25)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import LabelMap
 from maskwright.core.sample import Sample
 
@@ -76,11 +77,11 @@ class Crops(Dataset[dict[str, Any]]):
         self.weather = Weather(recipe.weather)
         self.rare = RareClasses.of(counts_NC)
         self.pasted = RareClasses.of(counts_NC, max_share=1 / counts_NC.shape[1])
-        spec = recipe.input
+        spec = recipe.input.spec
         self.augment = Augmentation(
             part=recipe.augment,
             crop_HW=recipe.data.crop_px,
-            fill_C=tuple(m * spec.max_value for m in spec.mean),
+            fill_C=spec.neutral_value,
             max_value=spec.max_value,
             base_scale=spec.scale_ratio,
         )
@@ -143,19 +144,21 @@ def make_loader(crops: Crops, recipe: Recipe, *, first: int) -> "DataLoader[dict
 
 
 class Normalize(torch.nn.Module):
-    """(x - mean) / std on the device, for images in 0..1."""
+    """`InputSpec.normalize` on the device, for a batch of images that are in 0..1 already."""
 
-    mean: Tensor
-    std: Tensor
+    mean_1C11: Tensor
+    std_1C11: Tensor
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(self, spec: InputSpec) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+        mean_C, std_C = map(torch.from_numpy, spec.coefficients())
+        # (C,) -> (1, C, 1, 1)
+        self.register_buffer("mean_1C11", mean_C.view(1, -1, 1, 1))
+        self.register_buffer("std_1C11", std_C.view(1, -1, 1, 1))
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Network input, channels last in memory."""
-        x_BCHW = (image_BCHW - self.mean) / self.std
+        x_BCHW = (image_BCHW - self.mean_1C11) / self.std_1C11
         return x_BCHW.contiguous(memory_format=torch.channels_last)
 
 
