@@ -167,7 +167,7 @@ def run_piece(piece: Piece, asked: argparse.Namespace, folder: Path) -> dict[str
 def read_set(root: Path) -> tuple[Dataset, Dataset, Facts]:
     """Training and validation images, and the facts of the former."""
     dataset = open_dataset(root)
-    train, val = select_labelled(dataset, "train"), labelled(dataset, "val")
+    train, val = select_labelled(dataset, "train"), select_labelled(dataset, "val")
     return train, val, measure_facts(train, silent)
 
 
