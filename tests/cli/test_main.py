@@ -1,7 +1,13 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from maskwright.cli import main as main_module
+from maskwright.cli.main import app
 
 VERB = """
 import sys
@@ -76,3 +82,45 @@ def test_any_other_missing_module_is_a_bug(run_verb):
 def test_a_file_name_that_is_no_utf8_can_be_printed(run_verb):
     code, out, err = run_verb("print('a\\udcff.png')")
     assert (code, out, err) == (0, "a\\udcff.png\n", "")
+
+
+def _verbs():
+    return [command.callback.__name__ for command in app.registered_commands]
+
+
+def test_the_help_of_every_verb_fits_its_line():
+    listing = CliRunner().invoke(app, ["--help"], terminal_width=80).output
+    lines = listing.partition("Commands:")[2].splitlines()
+    assert [line.split()[0] for line in lines if line.strip()] == _verbs()
+    assert not [line for line in lines if line.endswith("...")]
+
+
+@pytest.mark.parametrize("verb", _verbs())
+def test_every_verb_is_a_file_of_its_name_and_takes_json_and_quiet(verb):
+    assert (Path(main_module.__file__).parent / f"{verb}.py").is_file()
+    text = CliRunner().invoke(app, [verb, "--help"], terminal_width=200).output
+    assert {"--json", "--quiet"} <= set(re.findall(r"--[a-z-]+", text))
+
+
+def test_help_imports_no_heavy_package():
+    code = (
+        "import sys; from maskwright.cli.main import app;"
+        "app(['--help'], standalone_mode=False);"
+        "print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "maskwright" in loaded
+    heavy = {
+        "torch",
+        "torchvision",
+        "cv2",
+        "scipy",
+        "skimage",
+        "onnxruntime",
+        "PIL",
+        "pydantic",
+    }
+    assert not heavy & loaded

@@ -57,10 +57,10 @@ def test_json_is_one_document_and_the_file(run_maskwright, home, tmp_path):
     assert document["scores"]["miou"]["interval"][1] < 0
 
 
-def test_fail_if_worse_is_1_only_where_b_is_worse(run_maskwright, home, tmp_path):
+def test_fail_if_worse_exits_3_only_where_b_is_worse(run_maskwright, home, tmp_path):
     options = "-o", tmp_path / "out", "--fail-if-worse"
     done = run(run_maskwright, home, "reports/good", "reports/bad", *options)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "B is worse than A in mIoU, sky, road, car" in done.stderr
     assert (tmp_path / "out/compare.html").is_file()  # what CI shows
     for pair in (("bad", "good"), ("good", "good")):
@@ -74,7 +74,7 @@ def test_quiet_says_only_what_failed(run_maskwright, home, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     options = *options, "--fail-if-worse"
     done = run(run_maskwright, home, "reports/good", "reports/bad", *options)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (3, "")
     assert len(done.stderr.splitlines()) == 1
 
 

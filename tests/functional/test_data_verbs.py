@@ -35,14 +35,14 @@ def test_check_of_good_data_ends_well(run_maskwright, streets):
     assert done.stdout.rstrip().endswith("look at.") or "Nothing" in done.stdout
 
 
-def test_check_names_what_harms_and_exits_1(run_maskwright, streets):
+def test_check_names_what_harms_and_exits_3(run_maskwright, streets):
     mask = streets / "masks/train/street_0000.png"
     pixels = np.array(Image.open(mask))
     pixels[0, :2] = 99
     Image.fromarray(pixels).save(mask)
     (streets / "images/val/street_0008.png").write_bytes(b"")
     done = run_maskwright("check", streets)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "masks/train/street_0000.png: 99 (2 px)" in done.stdout
     assert "images/val/street_0008.png: the file is empty (0 bytes)" in done.stdout
     assert "2 kinds of error would harm training" in done.stdout
@@ -55,7 +55,7 @@ def test_check_as_json_is_one_document_whatever_it_finds(run_maskwright, streets
     assert [c["name"] for c in document["classes"]][:2] == ["road", "sidewalk"]
     (streets / "images/val/street_0008.png").write_bytes(b"")
     done = run_maskwright("check", streets, "--json")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert json.loads(done.stdout)["findings"][0]["code"] == "unreadable-image"
 
 

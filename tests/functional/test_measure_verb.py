@@ -34,12 +34,12 @@ def test_measure_tells_and_writes(run_maskwright, plates):
     assert (plates / "measurements/overlay/bad.png").exists()
 
 
-def test_a_broken_rule_is_told_and_ends_with_1(run_maskwright, plates):
+def test_a_broken_rule_is_told_and_exits_3(run_maskwright, plates):
     done = run_maskwright(
         *("measure", "out/classes", "--mm-per-px", "0.5", "--rules", "rules.yaml", "--quiet"),
         cwd=plates,
     )
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr == "bad: scratch area > 2 mm2: 15 mm2, fails if > 2 mm2\n"
     (plates / "out/classes/bad.png").unlink()
@@ -56,7 +56,7 @@ def test_measure_as_json_is_one_document_also_where_a_rule_fails(run_maskwright,
         cwd=plates,
     )
     document = json.loads(done.stdout)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert document["passed"] is False
     assert document["verdicts"][0]["key"] == "bad"
     assert document["out"] == "measurements"

@@ -4,7 +4,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from maskwright.cli.models_verbs import _table
+from maskwright.cli.models import _table
 from maskwright.core import parts
 from maskwright.core.errors import UnknownNameError
 from maskwright.nn import catalogue

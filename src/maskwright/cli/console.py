@@ -1,18 +1,15 @@
-"""What every command shares: `--json`, `--quiet`, and where its words and bars go."""
+"""Console: where the text, the result and the progress bars of a command go."""
 
 import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="One JSON document on stdout; all else goes to stderr."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
+BAD_VERDICT = 3
+"""Exit status of a command that ran to its end and whose verdict is bad."""
 
 T = TypeVar("T")
 _PATIENCE_S = 2.0
@@ -20,7 +17,7 @@ _PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
-    """Speaks for one command, as its `--json` and `--quiet` ask."""
+    """Output of one command, as its `--json` and `--quiet` ask."""
 
     as_json: bool = False
     quiet: bool = False

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import OutputError
-from .console import AsJson, Console, Quiet
+from .console import Console
+from .options import AsJson, Quiet, out_option
 
 SCENES = "scenes"
 MADE = {SCENES, "recipe.yaml", "run", "report", "predictions"}
@@ -20,20 +21,15 @@ DRAWN = "drawn by maskwright"
 """In the `source` of the scenes' dataset.yaml."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add `demo`."""
-    app.command()(demo)
-
-
 def demo(
     context: typer.Context,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for everything; an earlier demo goes.")
-    ] = Path("demo"),
+    out: Annotated[Path, out_option("Folder for everything; an earlier demo goes.")] = Path(
+        "demo"
+    ),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the whole path on a small data set of street scenes."""
+    """Run the whole path on a small dataset of street scenes."""
     from ..data.synth.streets import write_street_scenes
 
     console = Console(as_json=as_json, quiet=quiet)

@@ -1,7 +1,8 @@
 """`maskwright VERB ...`: puts the verbs together and turns errors into exit codes.
 
-0 done, 1 refused or failed with a message, 2 wrong usage, 130 interrupted. An error that a
-user can cause is printed bare; any other exception is a bug and shows its traceback.
+0 done, 1 refused or failed with a message, 2 wrong usage, 3 done with a bad verdict, 130
+interrupted. An error that a user can cause is printed bare; any other exception is a bug and
+shows its traceback.
 """
 
 import io
@@ -12,17 +13,19 @@ from typing import Annotated
 import typer
 
 from ..core.errors import MaskwrightError, MissingDependencyError
-from . import (
-    compare_verbs,
-    convert_verbs,
-    data_verbs,
-    demo,
-    measure_verbs,
-    model_verbs,
-    models_verbs,
-    score_verbs,
-    train_verbs,
-)
+from .check import check
+from .compare import compare
+from .convert import convert
+from .demo import demo
+from .diff import diff
+from .evaluate import evaluate
+from .measure import measure
+from .models import models
+from .plan import plan
+from .predict import predict
+from .score import score
+from .split import split
+from .train import train
 
 INTERRUPTED = 130
 
@@ -34,18 +37,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verbs in (
-    data_verbs,
-    convert_verbs,
-    train_verbs,
-    model_verbs,
-    score_verbs,
-    compare_verbs,
-    measure_verbs,
-    models_verbs,
+for verb in (
+    check,
+    split,
+    convert,
+    diff,
+    plan,
+    train,
+    evaluate,
+    predict,
+    score,
+    compare,
+    measure,
+    models,
     demo,
 ):
-    verbs.register(app)
+    app.command()(verb)
 
 
 def _print_version(wanted: bool) -> None:
@@ -60,7 +67,9 @@ def _print_version(wanted: bool) -> None:
 def _top(
     wanted: Annotated[
         bool,
-        typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Take the options that stand before a verb."""

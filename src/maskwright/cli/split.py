@@ -1,35 +1,11 @@
-"""`maskwright check` and `maskwright split`: what is in the data, and who learns from what."""
+"""`maskwright split`: draw the training, validation and test split."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .console import AsJson, Console, Quiet
-
-Data = Annotated[
-    Path,
-    typer.Argument(metavar="DATA", help="A folder of images and masks, or its dataset.yaml."),
-]
-
-
-def register(app: typer.Typer) -> None:
-    """Add `check` and `split`."""
-    app.command()(check)
-    app.command()(split)
-
-
-def check(data: Data, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Find what in DATA would harm training; exit status 1 if any."""
-    from ..data.check.audit import audit
-
-    console = Console(as_json=as_json, quiet=quiet)
-    found = audit(data, console.progress)
-    console.result(found.to_json())
-    if not as_json:
-        typer.echo(found.to_text())
-    if found.harmful:
-        raise typer.Exit(1)
+from .console import Console
+from .options import AsJson, Data, Group, Quiet
 
 
 def split(
@@ -37,10 +13,7 @@ def split(
     *,
     val: Annotated[float, typer.Option(help="Share of images for val.")] = 0.15,
     test: Annotated[float, typer.Option(help="Share of images for test.")] = 0.15,
-    group: Annotated[
-        str | None,
-        typer.Option(help="Regular expression: what it finds in a key is never split apart."),
-    ] = None,
+    group: Group = None,
     seed: Annotated[int, typer.Option(help="Another seed draws other splits.")] = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -4,15 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import AsJson, Console, Quiet
+from .console import Console
+from .options import AsJson, Quiet
 
 if TYPE_CHECKING:
     from ..nn.catalogue import Listed
-
-
-def register(app: typer.Typer) -> None:
-    """Add `models`."""
-    app.command()(models)
 
 
 def models(
@@ -26,7 +22,10 @@ def models(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """List the architectures: size, cost, licence of the weights, what each is good for."""
+    """List the architectures: size, cost, licence, use.
+
+    The licence is that of the pretrained weights.
+    """
     console = Console(as_json=as_json, quiet=quiet)
     from ..nn.catalogue import NUM_CLASSES, SIZE_HW
     from ..nn.catalogue import models as run

@@ -1,11 +1,11 @@
-"""`maskwright score`: predictions of any framework against truth."""
+"""What `score` and `evaluate` share: options of the scores, and the table they print."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import AsJson, Console, Quiet
+from .console import Console
 
 if TYPE_CHECKING:
     from ..core.report import Report
@@ -35,70 +35,6 @@ Spacing = Annotated[
         "Default: what medical headers say."
     ),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add `score`."""
-    app.command()(score)
-
-
-def score(
-    predictions: Annotated[
-        Path,
-        typer.Argument(metavar="PREDICTIONS", help="A folder of class maps, or one file."),
-    ],
-    truth: Annotated[
-        Path, typer.Argument(metavar="TRUTH", help="A folder with the same names, or one file.")
-    ],
-    spec: Annotated[
-        Path | None,
-        typer.Option(
-            help="dataset.yaml or classes.txt; else found beside TRUTH, else inferred."
-        ),
-    ] = None,
-    raw_predictions: Annotated[
-        bool,
-        typer.Option(
-            "--raw-predictions",
-            help="Predictions hold raw values as TRUTH does, not class indices.",
-        ),
-    ] = False,
-    group: Annotated[
-        str | None,
-        typer.Option(help="Regular expression: what it finds in a key is one group."),
-    ] = None,
-    attributes: Attributes = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Boundary, distance and object scores too; slower.")
-    ] = False,
-    tolerance: Tolerance = TOLERANCE,
-    surface: Surface = None,
-    spacing: Spacing = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path(
-        "report"
-    ),
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Score class maps in PREDICTIONS against TRUTH; report as JSON and HTML."""
-    console = Console(as_json=as_json, quiet=quiet)
-    from ..core.atomic import require_writable
-    from ..evaluation.report.page import write_report
-    from ..evaluation.score import ScoreOptions
-    from ..evaluation.score import score as run
-
-    require_writable(out)
-    report = run(
-        predictions,
-        truth,
-        options=ScoreOptions(
-            spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
-        ),
-        detail=detail_of(tolerance if full else None, surface, spacing),
-        progress=console.progress,
-    )
-    write_report(report, out)
-    tell(report, out, console)
 
 
 def detail_of(

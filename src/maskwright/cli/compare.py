@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import AsJson, Console, Quiet
+from .console import BAD_VERDICT, Console
+from .options import AsJson, Quiet, out_option
 
 if TYPE_CHECKING:
     from ..evaluation.compare.changes import Change
     from ..evaluation.compare.compare import Comparison
-
-
-def register(app: typer.Typer) -> None:
-    """Add `compare`."""
-    app.command()(compare)
 
 
 def compare(
@@ -25,16 +21,17 @@ def compare(
     b: Annotated[
         Path, typer.Argument(metavar="B", help="Report folder on the same data, to judge.")
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the comparison.")] = Path(
-        "comparison"
-    ),
+    out: Annotated[Path, out_option("Folder for the comparison.")] = Path("comparison"),
     fail_if_worse: Annotated[
-        bool, typer.Option("--fail-if-worse", help="Exit status 1 when B is worse than A.")
+        bool, typer.Option("--fail-if-worse", help="Exit status 3 when B is worse than A.")
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare two reports of the same data: differences, intervals, p-values."""
+    """Compare two reports of the same data.
+
+    Differences with their intervals and p-values, class by class.
+    """
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..evaluation.compare.compare import compare as run
@@ -51,7 +48,7 @@ def compare(
     console.result(comparison.to_json())
     if fail_if_worse and comparison.worse:
         typer.echo(f"B is worse than A in {', '.join(comparison.worse)}", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(BAD_VERDICT)
 
 
 def _text(comparison: "Comparison") -> str:

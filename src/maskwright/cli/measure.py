@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from .console import AsJson, Console, Quiet
+from .console import BAD_VERDICT, Console
+from .options import AsJson, Quiet, Spec, out_option
 
 Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
-Spec = Annotated[
-    Path | None, typer.Option(help="dataset.yaml or classes.txt; else found by MAPS.")
-]
 Images = Annotated[Path | None, typer.Option(help="The photographs, to draw over.")]
 MmPerPx = Annotated[
     float | None, typer.Option(help="Side of a pixel; else a georeference, else px.")
@@ -29,13 +27,7 @@ MinArea = Annotated[
     float, typer.Option(help="Leave out smaller regions; in the unit of areas.")
 ]
 Before = Annotated[Path | None, typer.Option(help="The same maps at an earlier date.")]
-Rules = Annotated[Path | None, typer.Option(help="Limits; exit status 1 where one is broken.")]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add `measure`."""
-    app.command()(measure)
+Rules = Annotated[Path | None, typer.Option(help="Limits; exit status 3 where one is broken.")]
 
 
 def measure(
@@ -50,7 +42,7 @@ def measure(
     min_area: MinArea = 0.0,
     before: Before = None,
     rules: Rules = None,
-    out: Out = Path("measurements"),
+    out: Annotated[Path, out_option("Folder for the results.")] = Path("measurements"),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -80,7 +72,7 @@ def measure(
     console.result({"out": str(out)} | found.to_json())
     if not found.passed:
         typer.echo(failures(found), err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(BAD_VERDICT)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,0 +1,35 @@
+"""`maskwright diff`: compare two versions of a dataset."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import Console
+from .options import AsJson, Quiet, out_option
+
+
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The old version of a data set.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The new version.")],
+    out: Annotated[Path, out_option("Folder for the page.")] = Path("diff"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """List what changed between two versions of a dataset.
+
+    Classes, images and pixels, with a page that shows them.
+    """
+    from ..core.atomic import require_writable
+    from ..data.dataset import opened_as_is
+    from ..evaluation.diff.diff import diff as run
+    from ..evaluation.diff.page import summary, write_difference
+
+    console = Console(as_json=as_json, quiet=quiet)
+    require_writable(out)
+    with opened_as_is(a) as old, opened_as_is(b) as new:
+        found = run(old, new, console.progress)
+    write_difference(found, out)
+    console.say(summary(found))
+    console.say(f"{out / 'diff.html'} shows it; the numbers: diff.json")
+    console.result(found.to_json())

@@ -1,0 +1,48 @@
+"""`maskwright evaluate`: score a model on one split of a dataset."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import Console
+from .options import AsJson, Data, Model, Quiet, Refine, out_option, parse_refinement
+from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, detail_of, tell
+
+
+def evaluate(
+    model: Model,
+    data: Data,
+    split: Annotated[str, typer.Option(help="The split to score on.")] = "test",
+    out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
+    attributes: Attributes = None,
+    tolerance: Tolerance = TOLERANCE,
+    surface: Surface = None,
+    spacing: Spacing = None,
+    refine: Refine = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score MODEL on one split of DATA.
+
+    Writes the report as JSON and HTML.
+    """
+    console = Console(as_json=as_json, quiet=quiet)
+    from ..core.atomic import require_writable
+    from ..data.dataset import open_dataset
+    from ..evaluation.evaluate import evaluate as score
+    from ..evaluation.report.page import write_report
+    from ..inference.predictor import open_model
+
+    require_writable(out)
+    predictor = open_model(model, refine=parse_refinement(refine))
+    dataset = open_dataset(data, progress=console.progress).subset(split)
+    report = score(
+        predictor,
+        dataset,
+        detail=detail_of(tolerance, surface, spacing),
+        attributes=attributes,
+        progress=console.progress,
+    )
+    write_report(report, out)
+    tell(report, out, console)

@@ -1,0 +1,81 @@
+"""Options and arguments that several verbs share, each said once.
+
+The table of shared options, today's and later ones, stands in docs/design.md.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..inference.dense_crf import DenseCRF
+
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON document on stdout; all else goes to stderr."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A dataset folder, or its dataset.yaml.")
+]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="A bundle (needs no torch), or a run folder (runs on torch)."
+    ),
+]
+Spec = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="The classes: dataset.yaml or classes.txt (default: beside the class maps).",
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="REGEX", help="Images whose keys share what it matches are a group."),
+]
+Refine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="crf",
+        help="'crf': a fully connected CRF on each image; or with values, 'crf:w1=5,w2=1'.",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One recipe value, say optim.lr=3e-4."),
+]
+Budget = Annotated[
+    str | None, typer.Option("--budget", help="Time for the whole run: 90s, 40m or 2.5h.")
+]
+
+
+def out_option(text: str) -> Any:
+    """The option `-o/--out` with the help `text`."""
+    return typer.Option("-o", "--out", help=text)
+
+
+def budget_seconds(budget: str | None) -> float | None:
+    """Read `--budget`: `40m` is 2400.0.
+
+    Raises:
+        ConfigError: Not a number above 0 with s, m or h.
+    """
+    if budget is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", budget.strip())
+    if match is None or not float(match[1]):
+        raise ConfigError(f"--budget {budget!r}: write a number and s, m or h, say 40m")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def parse_refinement(text: str | None) -> "DenseCRF | None":
+    """Read `--refine`."""
+    from ..inference.dense_crf import DenseCRF
+
+    return None if text is None else DenseCRF.parse(text)

@@ -1,0 +1,40 @@
+"""`maskwright plan`: write a recipe for a dataset and this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+from ..core.atomic import write_text
+from .console import Console
+from .options import AsJson, Budget, Data, Quiet, Settings, budget_seconds, out_option
+
+
+def plan(
+    data: Data,
+    out: Annotated[Path, out_option("Where to write.")] = Path("recipe.yaml"),
+    settings: Settings = None,
+    budget: Budget = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a recipe for DATA and this machine, with reasons."""
+    budget_s = budget_seconds(budget)
+    console = Console(as_json=as_json, quiet=quiet)
+    from ..training.recipe import parse_settings
+    from ..training.run import plan as run
+
+    made = run(
+        data,
+        settings=parse_settings(settings or []),
+        budget_s=budget_s,
+        progress=console.progress,
+    )
+    write_text(out, made.to_yaml())
+    console.say(made.to_yaml())
+    console.say(f"written to {out}; train with: maskwright train {data} --recipe {out} -o RUN")
+    console.result(
+        {
+            "recipe": made.recipe.model_dump(mode="json"),
+            "reasons": made.reasons,
+            "path": str(out),
+        }
+    )

@@ -1,0 +1,36 @@
+"""`maskwright predict`: predict images with a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import Console
+from .options import AsJson, Model, Quiet, Refine, out_option, parse_refinement
+
+
+def predict(
+    model: Model,
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUTS", help="Images, and folders of images.")
+    ],
+    out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
+    refine: Refine = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write class map, overlay and confidence of every image."""
+    console = Console(as_json=as_json, quiet=quiet)
+    from ..inference.predict import predict as run
+    from ..inference.predictor import open_model
+
+    predictor = open_model(model, refine=parse_refinement(refine))
+    coverage = run(predictor, inputs, out, progress=console.progress)
+    document = coverage.to_json()
+    for entry in document["classes"]:
+        console.say(f"{entry['percent']:6.2f} %  {entry['name']}")
+    console.say(
+        f"{coverage.num_images} images: class maps, overlays, confidence maps and "
+        f"coverage.csv in {out}"
+    )
+    console.result({"out": str(out)} | document)

@@ -1,0 +1,62 @@
+"""`maskwright score`: score the class maps of any framework against truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import Console
+from .options import AsJson, Group, Quiet, Spec, out_option
+from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, detail_of, tell
+
+
+def score(
+    predictions: Annotated[
+        Path,
+        typer.Argument(metavar="PREDICTIONS", help="A folder of class maps, or one file."),
+    ],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="A folder with the same names, or one file.")
+    ],
+    spec: Spec = None,
+    raw_predictions: Annotated[
+        bool,
+        typer.Option(
+            "--raw-predictions",
+            help="Predictions hold raw values as TRUTH does, not class indices.",
+        ),
+    ] = False,
+    group: Group = None,
+    attributes: Attributes = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Boundary, distance and object scores too; slower.")
+    ] = False,
+    tolerance: Tolerance = TOLERANCE,
+    surface: Surface = None,
+    spacing: Spacing = None,
+    out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score class maps in PREDICTIONS against TRUTH.
+
+    Writes the report as JSON and HTML.
+    """
+    console = Console(as_json=as_json, quiet=quiet)
+    from ..core.atomic import require_writable
+    from ..evaluation.report.page import write_report
+    from ..evaluation.score import ScoreOptions
+    from ..evaluation.score import score as run
+
+    require_writable(out)
+    report = run(
+        predictions,
+        truth,
+        options=ScoreOptions(
+            spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
+        ),
+        detail=detail_of(tolerance if full else None, surface, spacing),
+        progress=console.progress,
+    )
+    write_report(report, out)
+    tell(report, out, console)
