@@ -81,4 +81,4 @@ def painted(maps, *, names=("sky", "road", "tree", "car"), place="painted"):
         shown_HW = np.zeros((2, 2), np.uint8) if labels_HW is None else labels_HW
         image_HWC = np.repeat(shown_HW[..., None], 3, axis=2)
         images.append(PaintedImage(key, split, image_HWC, labels_HW))
-    return PaintedDataset(LabelSpec.of_names(names), tuple(images), place)
+    return PaintedDataset(LabelSpec.from_names(names), tuple(images), place)
