@@ -24,8 +24,8 @@ def main(demo: Path, out: Path) -> None:
     """Draw the picture from the folder that `maskwright demo` left."""
     test = maskwright.open_dataset(demo / "scenes").subset("test")
     report = maskwright.evaluate(maskwright.open_model(demo / "run"), test)
-    best = next(i["key"] for i in report.images if i["rank"] == "best")
-    worst = next(i["key"] for i in report.images if i["rank"] == "worst")
+    best = next(i.key for i in report.images if i.rank == "best")
+    worst = next(i.key for i in report.images if i.rank == "worst")
     rows = [
         [Image.open(io.BytesIO(report.pictures[key][c])).convert("RGB") for c in COLUMNS]
         for key in (best, worst)

@@ -8,7 +8,15 @@ import pytest
 
 from maskwright.core import Confusion, LabelSpec, Report
 from maskwright.core.errors import DataError
-from maskwright.core.report import CurveReport, Estimate
+from maskwright.core.provenance import (
+    DataSource,
+    MapsSource,
+    ModelSource,
+    Provenance,
+    ScoreSettings,
+    Uncertainty,
+)
+from maskwright.core.report import CurveReport, Estimate, ImageScore, Slice
 
 COUNTS = np.array([[4, 1, 0], [2, 3, 0], [0, 0, 0]])
 NOTHING = Estimate(math.nan)
@@ -20,7 +28,11 @@ def report():
     return Report(
         labels=LabelSpec.from_names(("road", "car", "unicorn")),
         confusion=Confusion(COUNTS),
-        provenance={"seed": 1},
+        provenance=Provenance(
+            model=ModelSource(id="f00", engine="Painted", training={"seed": 1}),
+            data=DataSource(name="streets", splits={"test": 2}, fingerprint="b0"),
+            versions={"python": "3.12"},
+        ),
         scores={"miou": Estimate(15 / 28, 0.5, 0.6), "pixel_accuracy": Estimate(0.7)},
         classes=(
             {"iou": Estimate(4 / 7, 0.5, 0.6)},
@@ -29,10 +41,24 @@ def report():
         ),
         curves={"trimap_miou": CURVE},
         class_curves={"object_recall_by_size": (CURVE, CURVE, CURVE)},
-        slices=({"by": "weather", "value": "rain", "miou": 0.1},),
-        settings={"families": ["region"]},
-        uncertainty={"groups": 9},
-        images=({"key": "a", "miou": 0.5, "rank": "worst"},),
+        slices=(
+            Slice(
+                by="weather",
+                value="rain",
+                num_images=1,
+                miou=Estimate(0.1, 0.0, 0.2),
+                classes={"road": 0.1, "car": math.nan, "unicorn": math.nan},
+            ),
+        ),
+        settings=ScoreSettings(
+            families=("region", "boundary"),
+            of_families={"boundary_tolerance": "3px"},
+            temperature=1.5,
+        ),
+        uncertainty=Uncertainty(
+            method="bootstrap", replicates=9, level=0.95, groups=9, enough_groups=True
+        ),
+        images=(ImageScore(key="a", miou=0.5, rank="worst"),),
         pictures={"a": {"image": b"\xff\xd8"}},
     )
 
@@ -74,17 +100,70 @@ def test_reading_gives_the_same_json_without_pictures(report):
     assert not again.pictures
 
 
+def test_settings_slices_images_and_provenance_are_plain_json_objects(report):
+    document = report.to_json()
+    assert document["settings"] == {
+        "families": ["region", "boundary"],
+        "boundary_tolerance": "3px",
+        "temperature": 1.5,
+    }
+    assert document["slices"] == [
+        {
+            "by": "weather",
+            "value": "rain",
+            "images": 1,
+            "miou": 0.1,
+            "interval": [0.0, 0.2],
+            "classes": {"road": 0.1, "car": None, "unicorn": None},
+        }
+    ]
+    assert document["images"] == [{"rank": "worst", "key": "a", "miou": 0.5}]
+    provenance = document["provenance"]
+    assert list(provenance) == ["model", "data", "seed", "versions"]
+    assert provenance["seed"] == 1
+    assert provenance["data"]["fingerprint"] == "b0"
+
+
+def test_a_report_of_class_maps_names_their_folders():
+    maps = MapsSource(predictions="said", truth="masks", spec="classes.txt")
+    document = Provenance(maps=maps).to_json()
+    assert document == {
+        "data": {"name": "predictions", "splits": {}, "labels_fingerprint": ""},
+        "predictions": {"root": "said", "raw": False},
+        "truth": {"root": "masks", "spec": "classes.txt"},
+        "versions": {},
+    }
+    assert Provenance.from_json(document).maps == maps
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"schema_version": 1}, "schema 1"),
-        ({"confusion": "none"}, "not a report of schema 2"),
-        ({"labels": [{"name": "x"}]}, "color"),
-        ({"intervals": {}}, "miou"),
+        ({"schema_version": 1}, "report of version 1, this maskwright reads from 2 on"),
+        ({"schema_version": 3}, "report of version 3, .*; update maskwright"),
+        ({"schema_version": None}, "not a report"),
     ],
 )
-def test_what_is_no_report_is_refused_with_the_fix(report, change, reason):
+def test_a_report_of_another_version_is_refused_with_the_fix(report, change, reason):
     with pytest.raises(DataError, match=reason) as caught:
         Report.from_json(report.to_json() | change, where="old/report.json")
     assert str(caught.value).startswith("old/report.json: ")
-    assert "run `maskwright evaluate` or `maskwright score` again" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"confusion": "none"}, "invalid literal"),
+        ({"labels": [{"name": "x"}]}, "color"),
+        ({"intervals": {}}, "miou"),
+        ({"slices": [{"by": "weather"}]}, "value"),
+        ({"uncertainty": {"groups": 9}}, "method"),
+    ],
+)
+def test_a_damaged_report_is_refused_and_a_copy_comes_before_scoring_again(
+    report, change, reason
+):
+    with pytest.raises(DataError, match=reason) as caught:
+        Report.from_json(report.to_json() | change, where="old/report.json")
+    assert str(caught.value).startswith("old/report.json: damaged report (missing or wrong: ")
+    assert "restore the file, or write it again with `maskwright score`" in str(caught.value)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from maskwright.core import IGNORE, Confusion, LabelSpec
-from maskwright.core.report import CurveReport, Estimate, Report
+from maskwright.core.provenance import DataSource, Provenance, ScoreSettings, Uncertainty
+from maskwright.core.report import CurveReport, Estimate, ImageScore, Report, Slice
 from maskwright.evaluation.extremes import Shown
 from maskwright.evaluation.imagetable import NAME, ImageTable
 from maskwright.metrics import region
@@ -47,13 +48,13 @@ def _report(labels, total_3C, settings, provenance):
     return Report(
         labels=labels,
         confusion=Confusion(np.diag(total_3C[2])),
-        provenance=provenance,
+        provenance=Provenance.from_json(provenance),
         scores={name: Estimate(float(value)) for name, value in found.overall.items()},
         classes=tuple(
             {name: Estimate(float(value[i])) for name, value in found.classes.items()}
             for i in range(len(labels))
         ),
-        settings=settings,
+        settings=ScoreSettings.from_json(settings),
     )
 
 
@@ -78,7 +79,9 @@ def full_report():
         return Report(
             labels=labels,
             confusion=Confusion(_confusion(rng, len(names))),
-            provenance={"data": {"name": "<i>made</i> by hand", "splits": {"test": 500}}},
+            provenance=Provenance(
+                data=DataSource(name="<i>made</i> by hand", splits={"test": 500})
+            ),
             scores=_shares(rng, "set")
             | {"cohens_kappa": Estimate(0.75, 0.7, 0.8), "nll": Estimate(0.3)}
             | {"objects_truth": Estimate(12034, 11800, 12100)},
@@ -88,10 +91,18 @@ def full_report():
             curves=_curves(rng),
             class_curves={"object_recall_by_size": tuple(_curve(rng, SIZES) for _ in names)},
             slices=_slices(rng, names),
-            settings={"families": ["region"], "boundary_tolerance": "3px"},
-            uncertainty={"method": "Poisson bootstrap", "replicates": 1000, "groups": 120},
+            settings=ScoreSettings(
+                families=("region",), of_families={"boundary_tolerance": "3px"}
+            ),
+            uncertainty=Uncertainty(
+                method="Poisson bootstrap",
+                replicates=1000,
+                level=0.95,
+                groups=120,
+                enough_groups=True,
+            ),
             images=tuple(
-                {"key": key, "rank": rank, "miou": 0.5}
+                ImageScore(key=key, rank=rank, miou=0.5)
                 for key, rank in zip(pictures, ranks, strict=True)
             ),
             pictures=pictures,
@@ -144,8 +155,13 @@ def _curves(rng):
 
 def _slices(rng, names):
     return tuple(
-        {"by": "weather", "value": value, "images": 12, "groups": 9, "miou": miou}
-        | {"interval": [miou - 0.1, miou + 0.1], "classes": {n: rng.random() for n in names}}
+        Slice(
+            by="weather",
+            value=value,
+            num_images=12,
+            miou=Estimate(miou, miou - 0.1, miou + 0.1),
+            classes={n: rng.random() for n in names},
+        )
         for value, miou in (("heavy rain & fog", 0.31), ("sun", 0.62))
     )
 
@@ -156,5 +172,5 @@ def _pictures(labels, rng, num_images, photographs):
     truth_HW[:9] = IGNORE
     predicted_HW = np.roll(truth_HW, 7, axis=1)
     image_HWC = rng.integers(0, 255, (240, 480, 3)).astype(np.uint8) if photographs else None
-    panels = Shown.of(truth_HW, predicted_HW, image_HWC).panels(labels.palette)
+    panels = Shown.from_maps(truth_HW, predicted_HW, image_HWC).panels(labels.palette)
     return {f"test/a rather long folder/frame_{i:06d}": panels for i in range(num_images)}

@@ -81,7 +81,7 @@ def test_two_evaluations_are_equal_to_the_last_byte(model, scenes, tmp_path):
 
 def test_worst_and_best_are_listed_with_pictures(model, scenes):
     report = evaluate(model, scenes[0])
-    listed = [(image["rank"], image["key"]) for image in report.images]
+    listed = [(image.rank, image.key) for image in report.images]
     assert listed[0] == ("worst", "scene5")
     assert listed[4] == ("best", "scene0")
     assert len(listed) == 6

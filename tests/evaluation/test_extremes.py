@@ -38,7 +38,7 @@ def ranked(mious, num_kept=3):
         one = sample(str(number))
         extremes.add(one, one.labels_HW, miou)
         assert len(extremes._best) + len(extremes._worst) <= 2 * num_kept
-    return [(image["rank"], int(image["key"])) for image in extremes.ranked()]
+    return [(image.rank, int(image.key)) for image in extremes.ranked()]
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))
@@ -61,7 +61,7 @@ def test_the_panels_show_truth_prediction_and_error():
     truth = np.array([[0, 0, 1, IGNORE]], np.uint8).repeat(8, 0).repeat(8, 1)
     predicted = np.array([[0, 1, 1, 1]], np.uint8).repeat(8, 0).repeat(8, 1)
     photograph = np.full((8, 32, 3), 90, np.uint8)
-    panels = Shown.of(truth, predicted, photograph).panels(PALETTE)
+    panels = Shown.from_maps(truth, predicted, photograph).panels(PALETTE)
     assert tuple(panels) == PANELS
     centres = slice(4, None, 8)
     truth_shown = opened(panels["truth"])[4, centres].tolist()
@@ -76,9 +76,9 @@ def test_without_a_photograph_the_errors_lie_on_the_shapes_of_truth():
     predicted = np.array([[0, 1, 0]], np.uint8).repeat(8, 0).repeat(8, 1)
     extremes = Extremes(PALETTE)
     extremes.add_maps("k", truth, predicted, 0.5)
-    (kept,) = extremes.ranked()
-    assert tuple(kept["panels"]) == PANELS[1:]
-    shown = opened(kept["panels"]["error"])[4, 4::8]
+    (panels,) = extremes.ranked().values()
+    assert tuple(panels) == PANELS[1:]
+    shown = opened(panels["error"])[4, 4::8]
     assert shown[0].max() < shown[1].max()  # black and dark red, in pale grey
     np.testing.assert_allclose(shown[2], WRONG_RGB, atol=14)
 
@@ -105,7 +105,7 @@ def test_a_sample_without_labels_is_no_candidate():
 @pytest.mark.parametrize("size_HW", [(1000, 10), (10, 2000), (1, 1)])
 def test_large_images_are_shown_small(size_HW):
     one = sample("k", *size_HW)
-    panels = Shown.of(one.labels_HW, one.labels_HW, one.image_HWC).panels(PALETTE)
+    panels = Shown.from_maps(one.labels_HW, one.labels_HW, one.image_HWC).panels(PALETTE)
     shapes = {opened(content).shape for content in panels.values()}
     assert len(shapes) == 1
     assert max(shapes.pop()) <= 960

@@ -77,12 +77,12 @@ def test_every_score_has_an_interval_around_it(folders):
     for e in [*report.scores.values(), *classes, *curves]:
         missing = np.isnan([e.value, e.low, e.high])
         assert missing.all() or (not missing.any() and e.low - 0.02 <= e.value <= e.high + 0.02)
-    assert report.uncertainty["groups"] == 8
+    assert report.uncertainty.groups == 8
 
 
 def test_the_folder_below_the_split_is_the_group_and_few_groups_have_no_interval(folders):
     report = score(*folders)
-    assert report.uncertainty["groups"] == 4
+    assert report.uncertainty.groups == 4
     assert report.scores["miou"].interval is None
 
 
@@ -195,6 +195,6 @@ def test_slices_are_the_scores_of_their_images_worst_first(folders, tmp_path):
     report = score(*folders, options=ScoreOptions(attributes=attributes))
     fog, sun = report.slices
     late = [Confusion.from_labels(t, s, 3) for _, t, s in list(_pairs())[4:]]
-    assert (fog["by"], fog["value"], fog["images"]) == ("weather", "fog", 4)
-    assert fog["miou"] == mean_iou(sum(late, start=Confusion.zero(3)))
-    assert fog["miou"] < sun["miou"]
+    assert (fog.by, fog.value, fog.num_images) == ("weather", "fog", 4)
+    assert fog.miou.value == mean_iou(sum(late, start=Confusion.zero(3)))
+    assert fog.miou.value < sun.miou.value

@@ -78,7 +78,7 @@ def test_a_run_ends_with_a_temperature_that_its_bundle_and_report_know(finished)
     assert found["nll_after"] <= found["nll_before"]
     assert run.bundle.card.temperature == open_model(run.root).card.temperature
     assert run.bundle.card.temperature == found["temperature"] != 1
-    assert run.report.provenance["model"]["training"]["calibration"] == found
+    assert run.report.provenance.model.training["calibration"] == found
 
 
 @pytest.mark.slow

@@ -1,13 +1,13 @@
 """Report: a Confusion, the scores derived from the same pixels, and where both came from.
 
-Versioned JSON; None stands for NaN. Each number has its 95 % interval where there are groups
-enough to resample.
+Versioned JSON; None stands for NaN. Each number has its 95 % interval where there are enough
+groups to resample.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field
+from typing import Literal, Self
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from . import scores
 from .confusion import Confusion
 from .errors import DataError
 from .labels import LabelSpec
+from .provenance import Provenance, ScoreSettings, Uncertainty
+from .versioned import Document, Schema
 
-SCHEMA_VERSION = 2
+SCHEMA = Schema(kind="report", version=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class CurveReport:
     at: tuple[float | str, ...]
     points: tuple[Estimate, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """`axis`, `at`, `values`, `intervals`."""
         return {
             "axis": self.axis,
@@ -57,7 +59,7 @@ class CurveReport:
         }
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
+    def from_json(cls, document: Document) -> Self:
         """Undo `to_json`."""
         pairs = zip(document["values"], document["intervals"], strict=True)
         return cls(
@@ -67,29 +69,79 @@ class CurveReport:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A part of the set: the images (or pixels) whose attribute `by` has the `value`.
+
+    `classes` holds the IoU of each class by name, NaN where it does not exist.
+    """
+
+    by: str
+    value: str
+    num_images: int
+    miou: Estimate
+    classes: Mapping[str, float]
+
+    def to_json(self) -> Document:
+        """`by`, `value`, `images`, `miou`, `interval`, `classes`."""
+        return {
+            "by": self.by,
+            "value": self.value,
+            "images": self.num_images,
+            "miou": number(self.miou.value),
+            "interval": self.miou.interval,
+            "classes": {name: number(iou) for name, iou in self.classes.items()},
+        }
+
+    @classmethod
+    def from_json(cls, document: Document) -> Self:
+        """Undo `to_json`."""
+        return cls(
+            by=document["by"],
+            value=document["value"],
+            num_images=document["images"],
+            miou=Estimate.from_json(document["miou"], document.get("interval")),
+            classes={
+                n: Estimate.from_json(v, None).value for n, v in document["classes"].items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageScore:
+    """One of the worst or best images, with its own mIoU."""
+
+    rank: Literal["worst", "best"]
+    key: str
+    miou: float
+
+    @classmethod
+    def from_json(cls, document: Document) -> Self:
+        """Undo `asdict`."""
+        return cls(**{name: document[name] for name in cls.__slots__})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report:
-    """The scores of one model, or one folder of predictions, on one set of images.
+    """The scores of one model, or of one folder of predictions, on one set of images.
 
     `classes` has the scores of each class in order of index. `slices` are parts of the set, the
-    worst first. `settings` says what was counted and with which tolerance, `uncertainty` how
-    the intervals came about. `images` holds the best and worst images, each a JSON object with
-    `key`, `miou` and `rank`; `pictures` shows them: encoded image files by key and panel, for
-    report.html. `attachments` are the contents of other files, by name. The last two are not
-    part of the JSON.
+    worst first, and `images` the worst and the best images. `pictures` shows these: encoded
+    image files by key and panel, for report.html. `attachments` are the contents of further
+    files, by name. The last two are not part of the JSON.
     """
 
     labels: LabelSpec
     confusion: Confusion
-    provenance: dict[str, Any]
+    provenance: Provenance
     scores: Mapping[str, Estimate]
     classes: tuple[Mapping[str, Estimate], ...]
     curves: Mapping[str, CurveReport] = field(default_factory=dict)
     class_curves: Mapping[str, tuple[CurveReport, ...]] = field(default_factory=dict)
-    slices: tuple[dict[str, Any], ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    uncertainty: Mapping[str, Any] = field(default_factory=dict)
-    images: tuple[dict[str, Any], ...] = ()
+    slices: tuple[Slice, ...] = ()
+    settings: ScoreSettings = field(default_factory=ScoreSettings)
+    uncertainty: Uncertainty | None = None
+    images: tuple[ImageScore, ...] = ()
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     attachments: Mapping[str, Iterable[bytes]] = field(default_factory=dict)
 
@@ -98,56 +150,69 @@ class Report:
         """Mean IoU over the set: from one Confusion, not averaged over images."""
         return self.scores["miou"].value
 
-    def to_json(self) -> dict[str, Any]:
+    @property
+    def truth_px(self) -> tuple[int, ...]:
+        """Pixels of each class in truth."""
+        return tuple(self.confusion.counts_CC.sum(axis=1).tolist())
+
+    @property
+    def predicted_px(self) -> tuple[int, ...]:
+        """Pixels predicted as each class."""
+        return tuple(self.confusion.counts_CC.sum(axis=0).tolist())
+
+    @property
+    def absent_classes(self) -> tuple[str, ...]:
+        """Names of the classes that are neither in truth nor predicted."""
+        pixels = zip(self.labels.names, self.truth_px, self.predicted_px, strict=True)
+        return tuple(name for name, truth, predicted in pixels if not truth + predicted)
+
+    def to_json(self) -> Document:
         """report.json: scores with intervals, classes, curves, slices, provenance."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "scores": {name: number(e.value) for name, e in self.scores.items()},
-            "intervals": {name: e.interval for name, e in self.scores.items()},
-            "uncertainty": dict(self.uncertainty),
-            "settings": dict(self.settings),
-            "absent_rule": scores.ABSENT_RULE,
-            "absent_classes": [
-                name
-                for name, margin in zip(self.labels.names, self._pixels(), strict=True)
-                if not sum(margin)
-            ],
-            "classes": [self._class_json(index) for index in range(len(self.labels))],
-            "curves": {name: curve.to_json() for name, curve in self.curves.items()},
-            "class_curves": {
-                name: _by_class(curves, self.labels)
-                for name, curves in self.class_curves.items()
-            },
-            "slices": list(self.slices),
-            "labels": self.labels.to_json(),
-            "confusion": self.confusion.counts_CC.tolist(),
-            "images": list(self.images),
-            "provenance": self.provenance,
-        }
+        return SCHEMA.stamp(
+            {
+                "scores": {name: number(e.value) for name, e in self.scores.items()},
+                "intervals": {name: e.interval for name, e in self.scores.items()},
+                "uncertainty": {} if self.uncertainty is None else asdict(self.uncertainty),
+                "settings": self.settings.to_json(),
+                "absent_rule": scores.ABSENT_RULE,
+                "absent_classes": list(self.absent_classes),
+                "classes": self._classes_json(),
+                "curves": {name: curve.to_json() for name, curve in self.curves.items()},
+                "class_curves": {
+                    name: _curves_to_json(curves, self.labels)
+                    for name, curves in self.class_curves.items()
+                },
+                "slices": [part.to_json() for part in self.slices],
+                "labels": self.labels.to_json(),
+                "confusion": self.confusion.counts_CC.tolist(),
+                "images": [asdict(image) for image in self.images],
+                "provenance": self.provenance.to_json(),
+            }
+        )
 
     @classmethod
-    def from_json(cls, document: dict[str, Any], *, where: str) -> "Report":
-        """Read a report.
+    def from_json(cls, document: object, *, where: str) -> Self:
+        """Read a report of this or an older version.
 
         Raises:
-            DataError: Not a report of this schema version.
+            DataError: Not a report, damaged, or of a version that cannot be read.
         """
+        content = SCHEMA.read(document, where=where)
         try:
-            _require_schema(document["schema_version"])
-            return cls._read(document)
+            return cls._from_content(content)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                f"{where}: not a report of schema {SCHEMA_VERSION} ({error}); "
-                f"run `maskwright evaluate` or `maskwright score` again"
+                f"{where}: damaged report (missing or wrong: {error}); restore the file, or "
+                f"write it again with `maskwright score` or `maskwright evaluate`"
             ) from error
 
     @classmethod
-    def _read(cls, document: dict[str, Any]) -> Self:
+    def _from_content(cls, document: Document) -> Self:
         labels = LabelSpec.from_json(document["labels"])
         return cls(
             labels=labels,
             confusion=Confusion(np.array(document["confusion"], np.int64)),
-            provenance=dict(document["provenance"]),
+            provenance=Provenance.from_json(document["provenance"]),
             scores={
                 name: Estimate.from_json(value, document["intervals"][name])
                 for name, value in document["scores"].items()
@@ -163,33 +228,28 @@ class Report:
                 name: CurveReport.from_json(curve) for name, curve in document["curves"].items()
             },
             class_curves={
-                name: _of_classes(group, labels)
+                name: _curves_from_json(group, labels)
                 for name, group in document["class_curves"].items()
             },
-            slices=tuple(document["slices"]),
-            settings=dict(document["settings"]),
-            uncertainty=dict(document["uncertainty"]),
-            images=tuple(document["images"]),
+            slices=tuple(map(Slice.from_json, document["slices"])),
+            settings=ScoreSettings.from_json(document["settings"]),
+            uncertainty=Uncertainty.from_json(document["uncertainty"]),
+            images=tuple(map(ImageScore.from_json, document["images"])),
         )
 
-    def _pixels(self) -> list[tuple[int, int]]:
-        """Pixels in truth and pixels predicted, of each class."""
-        counts_CC = self.confusion.counts_CC
-        return list(
-            zip(counts_CC.sum(axis=1).tolist(), counts_CC.sum(axis=0).tolist(), strict=True)
-        )
-
-    def _class_json(self, index: int) -> dict[str, Any]:
-        entry, found = self.labels.classes[index], self.classes[index]
-        truth_px, predicted_px = self._pixels()[index]
-        return {
-            "name": entry.name,
-            "color": list(entry.color),
-            **{name: number(e.value) for name, e in found.items()},
-            "truth_px": truth_px,
-            "predicted_px": predicted_px,
-            "intervals": {name: e.interval for name, e in found.items()},
-        }
+    def _classes_json(self) -> list[Document]:
+        rows = zip(self.labels, self.classes, self.truth_px, self.predicted_px, strict=True)
+        return [
+            {
+                "name": entry.name,
+                "color": list(entry.color),
+                **{name: number(e.value) for name, e in estimates.items()},
+                "truth_px": truth_px,
+                "predicted_px": predicted_px,
+                "intervals": {name: e.interval for name, e in estimates.items()},
+            }
+            for entry, estimates, truth_px, predicted_px in rows
+        ]
 
 
 def number(value: float) -> float | None:
@@ -197,7 +257,7 @@ def number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _by_class(curves: tuple[CurveReport, ...], labels: LabelSpec) -> dict[str, Any]:
+def _curves_to_json(curves: tuple[CurveReport, ...], labels: LabelSpec) -> Document:
     classes = {}
     for name, curve in zip(labels.names, curves, strict=True):
         document = curve.to_json()
@@ -205,13 +265,8 @@ def _by_class(curves: tuple[CurveReport, ...], labels: LabelSpec) -> dict[str, A
     return {"axis": curves[0].axis, "at": list(curves[0].at), "classes": classes}
 
 
-def _of_classes(document: dict[str, Any], labels: LabelSpec) -> tuple[CurveReport, ...]:
+def _curves_from_json(document: Document, labels: LabelSpec) -> tuple[CurveReport, ...]:
     shared = {"axis": document["axis"], "at": document["at"]}
     return tuple(
         CurveReport.from_json(shared | document["classes"][name]) for name in labels.names
     )
-
-
-def _require_schema(version: Any) -> None:
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"schema {version}")

@@ -1,20 +1,19 @@
 """Intervals from resampled groups, in one pass and in memory that does not grow.
 
-A pixel is no independent draw: neighbours, and frames of one video, err together. What is
-resampled are groups. Every group weighs into each of B replicates by a Poisson(1) number that
-depends on its name and the seed alone, so the images of a group need not come together, the
-order does not matter and nothing is kept but B sums (the Poisson bootstrap: Hanley & MacGibbon
+Pixels are not independent draws: neighbours, and frames of one video, err together. Groups
+are resampled instead. Every group weighs into each of B replicates by a Poisson(1) number that
+depends on its name and the seed alone, so the images of a group need not be adjacent, their
+order does not matter and only B sums are kept (the Poisson bootstrap: Hanley & MacGibbon
 2006; Chamandy et al. 2012). A score of fewer than `MIN_GROUPS` groups has no interval.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.provenance import Uncertainty
 from ..core.scores import Values
 from ..metrics.family import Counts
 
@@ -88,12 +87,12 @@ def intervals(replicates: Values) -> Values:
     return ends
 
 
-def description(num_groups: int) -> Mapping[str, Any]:
-    """What the intervals of a report are, for people and programs."""
-    return {
-        "method": "Poisson bootstrap over groups, percentile interval",
-        "replicates": REPLICATES,
-        "level": LEVEL,
-        "groups": num_groups,
-        "enough_groups": num_groups >= MIN_GROUPS,
-    }
+def uncertainty(num_groups: int) -> Uncertainty:
+    """How the intervals of a report of `num_groups` groups are made."""
+    return Uncertainty(
+        method="Poisson bootstrap over groups, percentile interval",
+        replicates=REPLICATES,
+        level=LEVEL,
+        groups=num_groups,
+        enough_groups=num_groups >= MIN_GROUPS,
+    )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
 from ..core.labels import LabelMap
+from ..core.provenance import ScoreSettings
 from ..metrics import bands, boundary, objects, per_image, region, surface
 from ..metrics.boundary import Tolerance
 from ..metrics.family import Counts, Scores
@@ -69,21 +70,22 @@ class ScoreDetail:
             families["surface"] = partial(surface.scores, ruler=self.ruler)
         return families
 
-    def to_json(self) -> dict[str, Any]:
-        """For the settings of a report: families, and tolerance and ruler where they count."""
-        settings: dict[str, Any] = {"families": list(self.derive())}
+    def settings(self) -> ScoreSettings:
+        """The settings of a report: families, and tolerance and ruler where they count."""
+        of_families: dict[str, object] = {}
         if self.tolerance is not None:
-            settings["boundary_tolerance"] = str(self.tolerance)
+            of_families["boundary_tolerance"] = str(self.tolerance)
         if self.ruler is not None:
             differ = len(set(self.spacings.values())) > 1
-            settings["surface"] = {
+            surface = {
                 "tolerance": self.ruler.tolerance,
                 "spacing_HW": None if differ else list(self.ruler.spacing_HW),
                 "unit": self.ruler.unit,
             }
             if self.spacings:
-                settings["surface"]["spacing_of"] = "the headers of the images"
-        return settings
+                surface["spacing_of"] = "the headers of the images"
+            of_families["surface"] = surface
+        return ScoreSettings(families=tuple(self.derive()), of_families=of_families)
 
 
 REGIONS_ONLY = ScoreDetail()

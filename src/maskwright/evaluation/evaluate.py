@@ -1,11 +1,12 @@
 """A model on a data set -> Report: one Confusion at source resolution, one image in memory."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
+from ..core.provenance import DataSource, ModelSource, Provenance
 from ..core.report import Report
 from ..core.scores import mean_iou
 from ..core.versions import versions_of
@@ -83,9 +84,11 @@ def evaluate(
         extremes.add(sample, predicted_HW, float(mean_iou(confusion)))
     return tally.report(
         provenance=_provenance(model, dataset),
-        settings=detail.to_json()
-        | {"temperature": model.card.temperature}
-        | ({} if model.refine is None else {"refine": model.refine.to_json()}),
+        settings=replace(
+            detail.settings(),
+            temperature=model.card.temperature,
+            refine=None if model.refine is None else model.refine.to_json(),
+        ),
         ranked=extremes.ranked(),
     )
 
@@ -122,22 +125,21 @@ def _require_labels(dataset: Dataset) -> None:
         raise DataError(f"{dataset.source}: no images to evaluate on")
 
 
-def _provenance(model: Predictor, dataset: Dataset) -> dict[str, Any]:
+def _provenance(model: Predictor, dataset: Dataset) -> Provenance:
     card = model.card
-    return {
-        "model": {
-            "id": model.model_id,
-            "engine": type(model.engine).__name__,
-            "arch": card.arch,
-            "input": card.input.to_json(),
-            "training": card.provenance,
-        },
-        "data": {
-            "name": dataset.name,
-            "splits": dataset.splits,
-            "fingerprint": dataset.fingerprint,
-            "labels_fingerprint": dataset.spec.fingerprint,
-        },
-        "seed": card.provenance.get("seed"),
-        "versions": versions_of(_VERSIONS),
-    }
+    return Provenance(
+        model=ModelSource(
+            id=model.model_id,
+            engine=type(model.engine).__name__,
+            arch=card.arch,
+            input=card.input.to_json(),
+            training=card.provenance,
+        ),
+        data=DataSource(
+            name=dataset.name,
+            splits=dataset.splits,
+            fingerprint=dataset.fingerprint,
+            labels_fingerprint=dataset.spec.fingerprint,
+        ),
+        versions=versions_of(_VERSIONS),
+    )

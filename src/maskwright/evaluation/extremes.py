@@ -1,4 +1,4 @@
-"""The best and the worst images of an evaluation, kept while it streams."""
+"""Keep the worst and the best images of an evaluation while it reads one after the other."""
 
 import heapq
 import math
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
+from ..core.report import ImageScore
 from ..core.sample import Sample
 from ..core.threads import map_in_order
 from ..pages.pictures import Rgb, indexed_png, jpeg, to_rgb
@@ -19,9 +20,9 @@ Image = NDArray[np.uint8] | NDArray[np.uint16]
 PANELS = ("image", "truth", "prediction", "error")
 IGNORED_RGB = (232, 232, 236)
 WRONG_RGB = (213, 94, 0)
-"""Vermillion of Okabe and Ito: apart from the grey of right pixels for every kind of sight."""
+"""Vermillion of Okabe and Ito: differs from the grey of right pixels, colour-blind or not."""
 OUTLINE_RGB = (70, 24, 0)
-"""Around wrong pixels: they stand out by lightness too, so on a grey print."""
+"""Around wrong pixels, so that they differ in lightness too, as on a grey print."""
 
 _LONGEST_PX = 960
 """Enough to see single pixels of a street scene when a panel fills the screen."""
@@ -30,16 +31,16 @@ _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 @dataclass(slots=True)
 class Extremes:
-    """At most `num_kept` images a side; the pictures of all others are let go at once."""
+    """The `num_kept` worst and best images; the pictures of all others are dropped at once."""
 
     palette: Rgb
     num_kept: int = 4
-    _best: list[tuple[float, int, dict[str, Any]]] = field(default_factory=list)
-    _worst: list[tuple[float, int, dict[str, Any]]] = field(default_factory=list)
-    _seen: int = 0
+    _best: list["_Ranked"] = field(default_factory=list)
+    _worst: list["_Ranked"] = field(default_factory=list)
+    _num_images: int = 0
 
     def add(self, sample: Sample, predicted_HW: LabelMap, miou: float) -> None:
-        """`add_maps` of a sample and its photograph."""
+        """Call `add_maps` with the labels and the image of a sample."""
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
         self.add_maps(
@@ -55,46 +56,57 @@ class Extremes:
         *,
         image_HWC: Image | None = None,
     ) -> None:
-        """Consider one image; NaN (every pixel ignored) is no candidate."""
-        self._seen += 1
+        """Consider one image; one of mIoU NaN (every pixel ignored) is left out."""
+        self._num_images += 1
         if math.isnan(miou):
             return
         sides = [(self._best, miou), (self._worst, -miou)]
-        sides = [s for s in sides if len(s[0]) < self.num_kept or s[1] > s[0][0][0]]
+        sides = [s for s in sides if len(s[0]) < self.num_kept or s[1] > s[0][0].rank]
         if not sides:
             return
-        kept = {"key": key, "miou": miou, "shown": Shown.of(truth_HW, predicted_HW, image_HWC)}
-        for heap, goodness in sides:
+        shown = Shown.from_maps(truth_HW, predicted_HW, image_HWC)
+        for heap, rank in sides:
             push = heapq.heappush if len(heap) < self.num_kept else heapq.heappushpop
-            push(heap, (goodness, -self._seen, kept))
+            push(heap, _Ranked(rank, -self._num_images, key, miou, shown))
 
-    def ranked(self) -> tuple[dict[str, Any], ...]:
-        """Worst images from the worst on, then the best from the best on; none in both."""
-        worst = [kept for *_, kept in sorted(self._worst, key=_order)]
-        best = [kept for *_, kept in sorted(self._best, key=_order)]
-        shown = {kept["key"] for kept in worst}
-        best = [kept for kept in best if kept["key"] not in shown]
-        ranked = [("worst", kept) for kept in worst] + [("best", kept) for kept in best]
-        panels = map_in_order(lambda item: item[1]["shown"].panels(self.palette), ranked)
-        return tuple(
-            {"rank": rank, "key": kept["key"], "miou": kept["miou"], "panels": shown}
-            for (rank, kept), shown in zip(ranked, panels, strict=True)
-        )
+    def ranked(self) -> dict[ImageScore, dict[str, bytes]]:
+        """Panels of the worst images, the worst first, then of the best, the best first.
+
+        An image that is among both is listed as one of the worst.
+        """
+        worst, best = sorted(self._worst, reverse=True), sorted(self._best, reverse=True)
+        keys = {image.key for image in worst}
+        best = [image for image in best if image.key not in keys]
+        scores = [ImageScore(rank="worst", key=i.key, miou=i.miou) for i in worst]
+        scores += [ImageScore(rank="best", key=i.key, miou=i.miou) for i in best]
+        panels = map_in_order(lambda image: image.shown.panels(self.palette), [*worst, *best])
+        return dict(zip(scores, panels, strict=True))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Ranked:
+    """A kept image; the larger `rank` goes first, and of equals the image added first."""
+
+    rank: float
+    order: int
+    key: str = field(compare=False)
+    miou: float = field(compare=False)
+    shown: "Shown" = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """One image at most 960 px a side; encoded only once it is sure to be shown."""
+    """One image of at most 960 px per side; encoded only when it is shown."""
 
     truth_hw: LabelMap
     predicted_hw: LabelMap
     image_hw3: Rgb | None
 
     @classmethod
-    def of(
+    def from_maps(
         cls, truth_HW: LabelMap, predicted_HW: LabelMap, image_HWC: Image | None = None
     ) -> "Shown":
-        """From maps, and the photograph if there is one, of any size."""
+        """Resize two label maps, and the image if there is one, to the size shown."""
         size_hw = shown_size(truth_HW.shape)
         image_hw3 = None
         if image_HWC is not None:
@@ -105,9 +117,9 @@ class Shown:
         return cls(smaller(truth_HW, size_hw), smaller(predicted_HW, size_hw), image_hw3)
 
     def panels(self, palette: Rgb) -> dict[str, bytes]:
-        """JPEG (photograph, error) and palette PNG files.
+        """JPEG files (image, error) and palette PNG files (truth, prediction) by panel.
 
-        Without a photograph there is no panel `image`, and errors lie on the shapes of truth.
+        Without an image there is no panel `image`, and errors are drawn on the truth.
         """
         colors = panel_colors(palette)
         panels = {
@@ -125,7 +137,7 @@ class Shown:
 
 
 def panel_colors(palette: Rgb) -> Rgb:
-    """`palette` with the colour that ignored pixels have on pages."""
+    """Copy `palette` with the colour that ignored pixels have on pages."""
     colors = palette.copy()
     colors[IGNORE] = IGNORED_RGB
     return colors
@@ -134,7 +146,7 @@ def panel_colors(palette: Rgb) -> Rgb:
 def marked(
     ground_hw3: Rgb, marks: dict[tuple[int, int, int], NDArray[np.bool_]]
 ) -> NDArray[np.uint8]:
-    """A pale grey `ground` with each mask in its colour, outlined; the last mask wins."""
+    """Draw each mask in its colour, outlined, on a pale grey `ground`; the last mask wins."""
     grey_hw = cv2.cvtColor(ground_hw3, cv2.COLOR_RGB2GRAY)
     shown_hw3 = np.repeat((160 + grey_hw * 0.32).astype(np.uint8)[..., None], 3, axis=2)
     for color, mask_hw in marks.items():
@@ -159,11 +171,6 @@ def shown_size(size_HW: tuple[int, ...]) -> tuple[int, int]:
 
 
 def smaller(labels_HW: LabelMap, size_hw: tuple[int, int]) -> LabelMap:
-    """Class indices at the nearest pixel."""
+    """Resize a label map to `size_hw` by the nearest pixel."""
     shown_hw = cv2.resize(labels_HW, size_hw[::-1], interpolation=cv2.INTER_NEAREST)
     return np.asarray(shown_hw, np.uint8)
-
-
-def _order(item: tuple[float, int, dict[str, Any]]) -> tuple[float, int]:
-    """Largest goodness first; of equals the image seen first."""
-    return -item[0], -item[1]

@@ -7,11 +7,11 @@ suffixes aside. Files are read and counted on all cores; a few images are in mem
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import DataError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
+from ..core.provenance import DataSource, MapsSource, Provenance
 from ..core.report import Report
 from ..core.scores import mean_iou
 from ..core.threads import map_in_order
@@ -102,7 +102,7 @@ def score(
         extremes.add_maps(image.key, truth_HW, predicted_HW, miou)
     return tally.report(
         provenance=_provenance(said, true, options),
-        settings=detail.to_json(),
+        settings=detail.settings(),
         ranked=extremes.ranked(),
     )
 
@@ -169,17 +169,18 @@ def _group(key: str) -> str:
     return "/".join(folders) or key
 
 
-def _provenance(said: ClassMaps, true: ClassMaps, options: ScoreOptions) -> dict[str, Any]:
-    return {
-        "data": {
-            "name": f"{said.root.name} against {true.root.name}",
-            "splits": {"all": len(true)},
-            "labels_fingerprint": true.spec.fingerprint,
-        },
-        "predictions": {"root": str(said.root), "raw": said.raw},
-        "truth": {
-            "root": str(true.root),
-            "spec": None if options.spec is None else str(options.spec),
-        },
-        "versions": versions_of(_VERSIONS),
-    }
+def _provenance(said: ClassMaps, true: ClassMaps, options: ScoreOptions) -> Provenance:
+    return Provenance(
+        data=DataSource(
+            name=f"{said.root.name} against {true.root.name}",
+            splits={"all": len(true)},
+            labels_fingerprint=true.spec.fingerprint,
+        ),
+        maps=MapsSource(
+            predictions=str(said.root),
+            truth=str(true.root),
+            raw=said.raw,
+            spec=None if options.spec is None else str(options.spec),
+        ),
+        versions=versions_of(_VERSIONS),
+    )

@@ -1,6 +1,6 @@
 """Slices: the same scores on the parts of a set that an attribute makes, the worst first.
 
-Attributes come from a CSV file with one line an image (`key`, then any columns: weather,
+Attributes come from a CSV file with one line per image (`key`, then any columns: weather,
 camera, site), and from the images themselves. A column of numbers with many values is cut at
 its quartiles. An image that the file does not list is refused, as is a column that would
 make a slice of nearly every image.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
-from ..core.report import CurveReport, number
+from ..core.report import CurveReport, Estimate, Slice
 from ..core.scores import ratio
 from ..metrics import region
 from ..metrics.family import Counts
@@ -51,21 +51,21 @@ def read_attributes(path: Path, keys: Iterable[str]) -> Attributes:
     """Attributes of `keys` as CSV gives them, numbers with many values as quartiles.
 
     Raises:
-        DataError: Unreadable, no key column, a key without a line or with two, or a column
-            with more than `MAX_VALUES` values that are no numbers.
+        DataError: The file is unreadable or has no key column, a key has no line or two, or a
+            column has more than `MAX_VALUES` values that are not numbers.
     """
-    lines = _lines(path)
+    rows = _read_rows(path)
     keys = list(keys)
-    missing = [key for key in keys if key not in lines]
+    missing = [key for key in keys if key not in rows]
     if missing:
         raise DataError(
             f"{path}: {len(missing)} images have no line, the first is {missing[0]!r}; "
             f"add a line for each (keys are file names without suffix)"
         )
-    listed = {key: lines[key] for key in keys}
+    listed = {key: rows[key] for key in keys}
     groups = {k: row.pop(GROUP_COLUMN) for k, row in listed.items() if GROUP_COLUMN in row}
     for column in next(iter(listed.values()), {}):
-        _name_values(path, column, listed)
+        _bin_values(path, column, listed)
     return Attributes(values=listed, groups=groups)
 
 
@@ -89,13 +89,13 @@ class Slices:
             part = self._parts.setdefault((by, value), _Part())
             part.add(margins, group, weights_B)
 
-    def documents(self) -> list[dict[str, Any]]:
-        """One JSON object a slice; none that is the whole set."""
+    def slices(self) -> list[Slice]:
+        """Slices of the attributes with two or more values: one value makes the whole set."""
         several = {
             by for by, _ in self._parts if sum(other == by for other, _ in self._parts) > 1
         }
         return [
-            part.to_json(by, value, self.labels)
+            part.to_slice(by, value, self.labels)
             for (by, value), part in self._parts.items()
             if by in several
         ]
@@ -114,86 +114,80 @@ class _Part:
         self.groups.add(group)
         self.num_images += 1
 
-    def to_json(self, by: str, value: str, labels: LabelSpec) -> dict[str, Any]:
-        found = region.scores(self.sums)
-        interval = None
+    def to_slice(self, by: str, value: str, labels: LabelSpec) -> Slice:
+        scores = region.scores(self.sums)
+        ends = (np.nan, np.nan)
         if len(self.groups) >= MIN_GROUPS:
-            drawn = region.scores(self.replicates.sums()).overall["miou"]
-            low, high = intervals(drawn).tolist()
-            interval = None if np.isnan(low) else [low, high]
-        return {
-            "by": by,
-            "value": value,
-            "images": self.num_images,
-            "miou": number(float(found.overall["miou"])),
-            "interval": interval,
-            "classes": {
-                name: number(iou)
-                for name, iou in zip(labels.names, found.classes["iou"].tolist(), strict=True)
-            },
-        }
+            replicates_B = region.scores(self.replicates.sums()).overall["miou"]
+            ends = intervals(replicates_B).tolist()
+        return Slice(
+            by=by,
+            value=value,
+            num_images=self.num_images,
+            miou=Estimate(float(scores.overall["miou"]), *ends),
+            classes=dict(zip(labels.names, scores.classes["iou"].tolist(), strict=True)),
+        )
 
 
-def by_distance(
+def slice_by_distance(
     counts: Counts, labels: LabelSpec, curve: CurveReport, num_images: int
-) -> list[dict[str, Any]]:
-    """One JSON object a band of distance to the nearest class border, over all images.
+) -> list[Slice]:
+    """One slice per band of distance to the nearest class border, over all images.
 
     Args:
         counts: With the arrays of `metrics.bands`, (C, bands).
         labels: The classes.
         curve: `distance_miou` of the same counts.
-        num_images: How many images were counted.
+        num_images: Number of images counted.
     """
     hit, truth, predicted = (counts[f"band_{n}"] for n in ("hit", "truth", "predicted"))
     iou_CB = ratio(hit, truth + predicted - hit)
     return [
-        {
-            "by": DISTANCE,
-            "value": str(band),
-            "images": num_images,
-            "miou": number(point.value),
-            "interval": point.interval,
-            "classes": dict(zip(labels.names, map(number, iou_C.tolist()), strict=True)),
-        }
+        Slice(
+            by=DISTANCE,
+            value=str(band),
+            num_images=num_images,
+            miou=point,
+            classes=dict(zip(labels.names, iou_C.tolist(), strict=True)),
+        )
         for band, point, iou_C in zip(curve.at, curve.points, iou_CB.T, strict=True)
     ]
 
 
-def worst_first(documents: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+def worst_first(slices: Iterable[Slice]) -> tuple[Slice, ...]:
     """Slices by their mIoU, lowest first; those without one last."""
-    return tuple(sorted(documents, key=_place))
+    return tuple(sorted(slices, key=_order))
 
 
-def _place(document: dict[str, Any]) -> tuple[float, str, str]:
-    miou = document["miou"]
-    return (np.inf if miou is None else miou, document["by"], document["value"])
+def _order(part: Slice) -> tuple[float, str, str]:
+    miou = part.miou.value
+    return (np.inf if np.isnan(miou) else miou, part.by, part.value)
 
 
-def _lines(path: Path) -> dict[str, dict[str, str]]:
+def _read_rows(path: Path) -> dict[str, dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            table = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from error
-    key_column = next((c for c in KEY_COLUMNS if rows and c in rows[0]), None)
+    key_column = next((c for c in KEY_COLUMNS if table and c in table[0]), None)
     if key_column is None:
         raise DataError(
             f"{path}: has no column 'key'; write 'key,weather,...' as its first line"
         )
-    lines: dict[str, dict[str, str]] = {}
-    for place, row in enumerate(rows, start=2):
+    rows: dict[str, dict[str, str]] = {}
+    for line, row in enumerate(table, start=2):
         key = row.pop(key_column)
         if None in row or None in row.values():
-            raise DataError(f"{path}: line {place} has not as many fields as the first line")
-        if key in lines:
-            raise DataError(f"{path}: line {place} lists {key!r} again; keep one line")
-        lines[key] = row
-    return lines
+            raise DataError(f"{path}: line {line} has not as many fields as the first line")
+        if key in rows:
+            raise DataError(f"{path}: line {line} lists {key!r} again; keep one line")
+        rows[key] = row
+    return rows
 
 
-def _name_values(path: Path, column: str, listed: dict[str, dict[str, str]]) -> None:
-    """Leave few values as they are; put the quartile in place of one of many numbers."""
+def _bin_values(path: Path, column: str, listed: dict[str, dict[str, str]]) -> None:
+    """Replace the numbers of a column with many values by their quartile, in place."""
     values = [row[column] for row in listed.values()]
     if len(set(values)) <= MAX_VALUES // 2 or not (numeric := _numbers(values)):
         if len(set(values)) > MAX_VALUES:
@@ -210,7 +204,7 @@ def _name_values(path: Path, column: str, listed: dict[str, dict[str, str]]) -> 
 
 
 def _numbers(values: list[str]) -> list[float]:
-    """The values as finite numbers; empty where one of them is none."""
+    """The values as finite numbers; empty where one of them is not a finite number."""
     try:
         numeric = [float(value) for value in values]
     except ValueError:

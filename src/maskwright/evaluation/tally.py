@@ -1,6 +1,6 @@
 """Tally: Counted images in, one after the other, a Report out; memory does not grow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
 from ..core.labels import LabelSpec
-from ..core.report import CurveReport, Estimate, Report
+from ..core.provenance import Provenance, ScoreSettings
+from ..core.report import CurveReport, Estimate, ImageScore, Report, Slice
 from ..core.scores import Values
 from ..metrics.family import Curve, Scores
-from .bootstrap import MIN_GROUPS, SEED, Replicates, description, intervals, weights
+from .bootstrap import MIN_GROUPS, SEED, Replicates, intervals, uncertainty, weights
 from .counting import Counted, Derive
 from .imagetable import NAME, ImageTable
-from .slices import Slices, by_distance, worst_first
+from .slices import Slices, slice_by_distance, worst_first
 
 
 @dataclass(slots=True)
@@ -52,9 +53,9 @@ class Tally:
     def report(
         self,
         *,
-        provenance: dict[str, Any],
-        settings: Mapping[str, Any],
-        ranked: Sequence[Mapping[str, Any]],
+        provenance: Provenance,
+        settings: ScoreSettings,
+        ranked: Mapping[ImageScore, Mapping[str, bytes]],
     ) -> Report:
         """The Report of all images added so far; `ranked` is what `Extremes.ranked` gives."""
         found = [self._estimated(family) for family in self.families.values()]
@@ -72,19 +73,19 @@ class Tally:
             class_curves={n: c for scores in found for n, c in scores.class_curves.items()},
             slices=worst_first(self._all_slices(curves)),
             settings=settings,
-            uncertainty=description(len(self._groups)),
-            images=tuple({k: v for k, v in i.items() if k != "panels"} for i in ranked),
-            pictures={i["key"]: i["panels"] for i in ranked},
+            uncertainty=uncertainty(len(self._groups)),
+            images=tuple(ranked),
+            pictures={image.key: panels for image, panels in ranked.items()},
             attachments={NAME: self._table},
         )
 
-    def _all_slices(self, curves: Mapping[str, CurveReport]) -> list[dict[str, Any]]:
-        """Of images by their attributes, and of pixels by their distance to a border."""
-        found = self._slices.documents()
+    def _all_slices(self, curves: Mapping[str, CurveReport]) -> list[Slice]:
+        """Slices of images by their attributes, and of pixels by their distance to a border."""
+        slices = self._slices.slices()
         if "distance_miou" in curves:
             curve = curves["distance_miou"]
-            found += by_distance(self._sums, self.labels, curve, self._num_images)
-        return found
+            slices += slice_by_distance(self._sums, self.labels, curve, self._num_images)
+        return slices
 
     def _estimated(self, derive: Derive) -> "_Estimated":
         value = derive(self._sums)

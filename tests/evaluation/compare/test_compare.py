@@ -147,7 +147,7 @@ def test_what_only_one_report_counted_is_noted(report_folder):
 def test_no_pictures_are_shown_of_evaluate_and_the_page_says_so(fallen):
     assert fallen.pictures == {}
     assert "No pictures: " in fallen.notes[-1]
-    assert "is no report of `maskwright score`" in fallen.notes[-1]
+    assert "is not a report of `maskwright score`" in fallen.notes[-1]
 
 
 def test_a_comparison_without_a_place_to_write_leaves_nothing(fallen, tmp_path):

@@ -130,7 +130,7 @@ def test_a_damaged_line_is_named(report_folder, line, text):
         read_side(folder)
 
 
-def test_an_empty_table_and_a_report_of_another_schema_are_refused(report_folder):
+def test_an_empty_table_and_a_report_of_another_version_are_refused(report_folder):
     folder = report_folder("a", IMAGES)
     head = (folder / "images.csv").read_text().splitlines()[0]
     (folder / "images.csv").write_text(head + "\n")
@@ -138,7 +138,7 @@ def test_an_empty_table_and_a_report_of_another_schema_are_refused(report_folder
         read_side(folder)
     document = json.loads((folder / "report.json").read_text()) | {"schema_version": 1}
     (folder / "report.json").write_text(json.dumps(document))
-    with pytest.raises(DataError, match=r"report\.json: not a report of schema 2"):
+    with pytest.raises(DataError, match=r"report\.json: report of version 1"):
         read_side(folder)
     (folder / "report.json").write_text("{")
     with pytest.raises(DataError, match=r"report\.json: not JSON"):

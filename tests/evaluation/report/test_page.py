@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from maskwright.core.provenance import Provenance
 from maskwright.core.report import Report
 from maskwright.evaluation.report.page import render
 
@@ -112,7 +113,7 @@ def test_sections_of_what_was_not_computed_are_left_out(full_report):
     bare = Report(
         labels=full.labels,
         confusion=full.confusion,
-        provenance={},
+        provenance=Provenance(),
         scores={"miou": full.scores["miou"]},
         classes=tuple({"iou": entry["iou"]} for entry in full.classes),
     )

@@ -40,28 +40,27 @@ def pictures(pair: Pair, keys: list[str]) -> tuple[dict[str, dict[str, bytes]], 
 
 def _open(side: Side) -> tuple[ClassMaps, ClassMaps]:
     """Predictions and truth of one report, as `score` read them."""
-    made = side.document["provenance"]
-    if "predictions" not in made or "truth" not in made:
-        raise DataError(f"{side.folder} is no report of `maskwright score`")
-    predictions, truth = Path(made["predictions"]["root"]), Path(made["truth"]["root"])
+    source = side.report.provenance.maps
+    if source is None:
+        raise DataError(f"{side.folder} is not a report of `maskwright score`")
+    predictions, truth = Path(source.predictions), Path(source.truth)
     for root in (predictions, truth):
         if not root.exists():
             raise DataError(
                 f"{root} is not there; run `compare` in the folder where `score` ran"
             )
     said, true = find_maps(predictions), find_maps(truth)
-    listed = made["truth"].get("spec")
-    spec = (
-        Path(listed) if listed else find_spec(_folder(truth)) or find_spec(_folder(predictions))
-    )
+    if source.spec is not None:
+        spec: Path | None = Path(source.spec)
+    else:
+        spec = find_spec(_folder(truth)) or find_spec(_folder(predictions))
     if spec is None:
         raise DataError(f"{truth} has no dataset.yaml or classes.txt")
     codec = read_codec(true.values(), spec)
     if codec.spec.names != side.labels.names:
         raise DataError(f"{spec} lists other classes than {side.folder}")
-    raw = bool(made["predictions"].get("raw", False))
     return (
-        ClassMaps(root=predictions, files=said, codec=codec, raw=raw),
+        ClassMaps(root=predictions, files=said, codec=codec, raw=source.raw),
         ClassMaps(root=truth, files=true, codec=codec),
     )
 

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +27,17 @@ _KEY_COLUMNS = ("key", "group", "class")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Side:
-    """One report: its folder, its report.json, and its counts by name, each (N, C) int64."""
+    """One report with its folder, and its counts by name, each (N, C) int64."""
 
     folder: Path
-    document: Mapping[str, Any]
-    labels: LabelSpec
+    report: Report
     groups: Mapping[str, str]
     counts: Mapping[str, NDArray[np.int64]]
+
+    @property
+    def labels(self) -> LabelSpec:
+        """The classes."""
+        return self.report.labels
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -109,9 +112,9 @@ def read_side(folder: Path) -> Side:
         document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{path}: not JSON ({error}); score again") from error
-    labels = Report.from_json(document, where=str(path)).labels
-    groups, counts = _read_table(folder / NAME, labels)
-    return Side(folder=folder, document=document, labels=labels, groups=groups, counts=counts)
+    report = Report.from_json(document, where=str(path))
+    groups, counts = _read_table(folder / NAME, report.labels)
+    return Side(folder=folder, report=report, groups=groups, counts=counts)
 
 
 def _read_table(
@@ -196,8 +199,7 @@ def _narrowed(side: Side, keys: tuple[str, ...], names: list[str]) -> Side:
     order = [place[key] for key in keys]
     return Side(
         folder=side.folder,
-        document=side.document,
-        labels=side.labels,
+        report=side.report,
         groups={key: side.groups[key] for key in keys},
         counts={name: side.counts[name][order] for name in names},
     )
@@ -228,7 +230,7 @@ def _require_same_truth(a: Side, b: Side, name: str) -> None:
 
 
 def _require_same_setting(a: Side, b: Side) -> None:
-    there, here = (side.document["settings"].get(_TOLERANCE) for side in (a, b))
+    there, here = (side.report.settings.of_families.get(_TOLERANCE) for side in (a, b))
     if there != here:
         raise DataError(
             f"{b.folder}: boundaries were scored with {here}, in {a.folder} with {there}; "

@@ -239,12 +239,12 @@ def _image_sections(report: Report) -> Iterator[Section]:
     for rank in ("worst", "best"):
         shots = [
             Shot(
-                key=image["key"],
-                said=f"mIoU {number(image['miou'])}",
+                key=image.key,
+                said=f"mIoU {number(image.miou)}",
                 panels={n: files[n] for n in PANELS if n in files},
             )
             for image in report.images
-            if image.get("rank") == rank and (files := report.pictures.get(image["key"], {}))
+            if image.rank == rank and (files := report.pictures.get(image.key, {}))
         ]
         yield Section(
             f"{rank.capitalize()} images",
