@@ -4,6 +4,7 @@ What a format that can be written must read is what it wrote; for the others, an
 tool's own layout is another, `contracts/formats/<name>.py` has `make(root, keys, labels)`.
 """
 
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import pytest
 
 from maskwright.core import parts
 from maskwright.core.codec import LabelCodec
-from maskwright.core.errors import MaskwrightError
+from maskwright.core.errors import ConfigError, MaskwrightError
 from maskwright.core.labels import IGNORE, ClassDef, LabelSpec, voc_palette
 from maskwright.data.classes.dataset_yaml import DatasetFile, write_dataset_file
-from maskwright.data.conversion.convert import FORMATS, convert
+from maskwright.data.conversion.convert import convert, writers
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.entries.annotation import Annotation
-from maskwright.data.entries.picture import Picture
+from maskwright.data.entries.format import FORMATS, load_format
+from maskwright.data.entries.picture import Picture, codec_of_shapes
 
 MAKERS = Path(__file__).parent / "formats"
 M = np.array(
@@ -28,7 +30,7 @@ M = np.array(
 
 KEYS = {"train": ("a", "b", "c.d"), "val": ("e",)}
 NAMES = parts.names(FORMATS)
-WRITTEN = [name for name in NAMES if hasattr(parts.load(FORMATS, name), "write")]
+WRITTEN = writers()
 HELD = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 
 
@@ -81,7 +83,7 @@ def name(request):
 
 @pytest.fixture
 def part(name):
-    return parts.load(FORMATS, name)
+    return load_format(name)
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def test_recognises_its_own_layout_and_no_other(name, part, root, tmp_path_facto
     assert part.recognises(root)
     assert not part.recognises(tmp_path_factory.mktemp("empty"))
     others = [n for n in NAMES if n not in {name, "mask_folder"}]
-    assert [n for n in others if parts.load(FORMATS, n).recognises(root)] == []
+    assert [n for n in others if load_format(n).recognises(root)] == []
 
 
 def test_scan_finds_every_image_without_reading_pixels(part, root):
@@ -153,10 +155,7 @@ def test_an_empty_folder_is_refused(part, tmp_path_factory):
 
 @pytest.mark.parametrize("target", WRITTEN)
 def test_what_can_be_written_says_what_it_holds(target):
-    part = parts.load(FORMATS, target)
-    assert part.HOLDS <= HELD
-    assert callable(part.finish)
-    assert callable(part.codec_for)
+    assert load_format(target).HOLDS <= HELD
 
 
 def hard_case():
@@ -208,7 +207,7 @@ def test_images_are_copied_byte_by_byte(target, tmp_path):
 def test_what_was_broken_off_goes_on_and_ends_the_same(target, tmp_path, monkeypatch):
     classes = classes_of(*taken(target, ("background", "car")))
     source = native(tmp_path / "native", KEYS, M, classes)
-    part, seen = parts.load(FORMATS, target), []
+    part, seen = import_module(f"{FORMATS}.{target}"), []
     write = part.write
 
     def failing(folder: Path, picture: Picture):
@@ -240,3 +239,20 @@ def files(folder):
 
 def test_nothing_else_lies_in_the_makers():
     assert {path.stem for path in MAKERS.glob("*.py")} <= set(NAMES)
+
+
+def test_a_part_that_only_reads_cannot_write(tmp_path):
+    part = load_format("camvid")
+    assert part.HOLDS is None
+    assert "camvid" not in WRITTEN
+    with pytest.raises(ConfigError, match="can only be read"):
+        convert(
+            native(tmp_path / "a", KEYS, M, classes_of("b", "c")), tmp_path / "o", to="camvid"
+        )
+
+
+def test_what_a_format_leaves_out_is_the_default():
+    spec = LabelSpec(classes_of("background", "car"))
+    assert load_format("coco").codec_for(spec, 0) == codec_of_shapes(spec, 0)
+    assert frozenset() == load_format("coco").READS
+    assert frozenset({"label_key"}) == load_format("geojson").READS

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from ..classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
 from ..classes.mapping import Mapping, read_mapping
 from ..dataset import FolderDataset, open_as_is, opened_as_is
 from ..entries.annotation import Annotation
+from ..entries.format import FORMATS, Format, load_format
 from ..entries.picture import Picture, background_of
 from ..entries.scan import UNSPLIT
 from ..opening import splitfile
@@ -35,13 +35,12 @@ from .account import Account, Agreement
 from .journal import Journal
 from .open_picture import open_picture
 
-FORMATS = "maskwright.data.formats"
 ACCOUNT = "conversion.json"
 
 
 def writers() -> tuple[str, ...]:
     """Names of the formats that can be written."""
-    return tuple(n for n in parts.names(FORMATS) if hasattr(parts.load(FORMATS, n), "write"))
+    return tuple(n for n in parts.names(FORMATS) if load_format(n).HOLDS is not None)
 
 
 def convert(
@@ -68,11 +67,15 @@ def convert(
             return convert(
                 dataset, target, to=to, classes=classes, verify=verify, progress=progress
             )
-    target, part, dataset = Path(target), _writer(to), source
+    target, part, dataset = Path(target), load_format(to), source
+    if part.HOLDS is None:
+        raise ConfigError(
+            f"the format {to!r} can only be read; written can be {', '.join(writers())}"
+        )
     if target.exists():
         raise OutputError(f"{target}: exists already; give a new folder or remove it")
     mapping = None if classes is None else read_mapping(classes, dataset.spec)
-    work = _Conversion(dataset, part, mapping)
+    work = _Conversion(dataset, to, part, part.HOLDS, mapping)
     staging = target.with_name(f".{target.name}.partial")
     with explained(target):
         journal = Journal(staging, work.head)
@@ -87,19 +90,12 @@ def convert(
     return account
 
 
-def _writer(to: str) -> ModuleType:
-    part = parts.load(FORMATS, to)
-    if not hasattr(part, "write"):
-        raise ConfigError(
-            f"the format {to!r} can only be read; written can be {', '.join(writers())}"
-        )
-    return part
-
-
 @dataclass(frozen=True)
 class _Conversion:
     dataset: FolderDataset
-    part: ModuleType
+    name: str
+    part: Format
+    holds: frozenset[str]
     mapping: Mapping | None
 
     @cached_property
@@ -113,11 +109,6 @@ class _Conversion:
         """Places of the images that are written."""
         entries = self.dataset.entries
         return [place for place, entry in enumerate(entries) if entry.labels is not None]
-
-    @property
-    def name(self) -> str:
-        """The format that is written."""
-        return self.part.__name__.rpartition(".")[2]
 
     @property
     def head(self) -> dict[str, object]:
@@ -136,7 +127,7 @@ class _Conversion:
             journal.add(
                 key,
                 record=written.record,
-                lost={**_not_held(picture, self.part.HOLDS), **written.lost},
+                lost={**_not_held(picture, self.holds), **written.lost},
                 before=_pixels(picture.before_HW, self.dataset.spec),
                 after=_pixels(picture.labels_HW, picture.spec),
             )
@@ -175,7 +166,7 @@ class _Conversion:
         """What is written once: lists, one file for all, dataset.yaml."""
         spec = self.codec.spec
         self.part.finish(journal.folder, spec, (line["record"] for line in journal.lines()))
-        codec: LabelCodec = self.part.codec_for(spec, background_of(self.codec))
+        codec = self.part.codec_for(spec, background_of(self.codec))
         document = DatasetFile(
             format=self.name,
             overlap="file" if codec.pixels == "name" else None,
@@ -183,7 +174,7 @@ class _Conversion:
         )
         write_dataset_file(journal.folder / FILE_NAME, document, codec)
         done = [self.dataset.entries[place] for place in self.labelled]
-        if "splits" not in self.part.HOLDS and {entry.split for entry in done} != {UNSPLIT}:
+        if "splits" not in self.holds and {entry.split for entry in done} != {UNSPLIT}:
             split_file_of(done).write(journal.folder / splitfile.FILE_NAME)
 
     def compare(self, folder: Path, progress: Progress) -> Agreement:

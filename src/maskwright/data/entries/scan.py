@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """Everything found in a folder; `entries` are sorted by split and key.
+    """All images and masks of a folder; sorts `entries` by split and key.
 
     `lone_masks` are mask files without an image. `classes` and `codec` are what the layout
     itself says of the labels, None where it says nothing; where `codec.pixels` is said, both
@@ -61,6 +61,9 @@ class Scan:
     overlap: Overlap | None = None
     listing: str = ""
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entries", sort_entries(self.entries))
 
     @property
     def states_labels(self) -> bool:
@@ -90,7 +93,7 @@ def place_of(relative: PurePath) -> tuple[str, str, str]:
 
 
 def with_unlike_keys(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Sorted by split and key, and with the split before every key where two splits share one.
+    """The entries, with the split before every key where two splits share a key.
 
     For layouts in which two images of one name are two images, by their folders.
     """
@@ -100,6 +103,11 @@ def with_unlike_keys(entries: Iterable[Entry]) -> tuple[Entry, ...]:
         splits.setdefault(entry.key, set()).add(entry.split)
     if any(len(found) > 1 for found in splits.values()):
         entries = [_with_split(entry) if entry.split else entry for entry in entries]
+    return tuple(entries)
+
+
+def sort_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The entries by split, those of one split by key."""
     return tuple(sorted(entries, key=lambda entry: (entry.split, entry.key)))
 
 

@@ -75,7 +75,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         entries += _entries(root / name, images, masks, overlap)
         lone += (path for m in masks.values() for key, path in m.items() if key not in images)
     return Scan(
-        entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
+        entries=tuple(entries),
         lone_masks=tuple(lone),
         classes=document.classes or _classes(labels),
         codec=CodecEntry(pixels="name", ignored=(IGNORED,)),

@@ -114,7 +114,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{' and '.join(_PUBLISHED)}, or train and trainannot"
         )
     paired = Scan(
-        entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
+        entries=tuple(entries),
         lone_masks=tuple(lone),
     )
     classes, codec = _classes(root, paired, document)

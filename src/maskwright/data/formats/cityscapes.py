@@ -27,7 +27,7 @@ from ...core.errors import ConfigError, DataError, nearest
 from ...core.labels import IGNORE, LabelSpec
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.annotation import Annotation
-from ..entries.picture import Picture, Record, Written, copy_image, write_mask
+from ..entries.picture import Picture, Written, copy_image, write_mask
 from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, split_name
 from ..entries.walk import files_below, folders, image_files
 from ..layouts.cityscapes import ID_CODEC, LABELS, TRAINED, id_classes
@@ -83,7 +83,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     entries = [_entry(path, forms, (root, form, overlap)) for path, forms in found.items()]
     classes, codec = _classes(form)
     return Scan(
-        entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
+        entries=tuple(entries),
         lone_masks=tuple(path for forms in labels.values() for path in forms.values()),
         classes=classes,
         codec=codec,
@@ -228,11 +228,7 @@ def write(folder: Path, picture: Picture) -> Written:
     )
 
 
-def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """Nothing: the folders say all."""
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:  # noqa: ARG001 - contract
+def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
     """Raw value = the id of the label.
 
     Raises:

@@ -27,7 +27,6 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Discriminator, Field, Tag
 
-from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
@@ -37,7 +36,6 @@ from ..entries.picture import (
     Picture,
     Record,
     Written,
-    codec_of_shapes,
     copy_image,
     num_moved,
 )
@@ -233,11 +231,6 @@ def write(folder: Path, picture: Picture) -> Written:
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     """One JSON file a split."""
     write_files(folder, "instances", spec, records, panoptic=False)
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)
 
 
 _PARTS = "parts of an object that others lie between, written as objects of their own"

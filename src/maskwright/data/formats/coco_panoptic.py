@@ -251,7 +251,7 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     write_files(folder, _KIND, spec, records, panoptic=True)
 
 
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:  # noqa: ARG001 - contract
+def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
     """Labels are names of classes; void is IGNORE."""
     return LabelCodec(
         spec=spec,

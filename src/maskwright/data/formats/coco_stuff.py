@@ -99,7 +99,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     bare = len(images) - len(entries) - len(found)
     return Scan(
-        entries=tuple(sorted(entries, key=lambda e: (e.split, e.key))),
+        entries=tuple(entries),
         lone_masks=tuple(lone),
         classes=_classes() if document.classes is None else document.classes,
         codec=CodecEntry(pixels="index", ignored=(255,)),

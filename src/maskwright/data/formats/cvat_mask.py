@@ -88,7 +88,7 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     (folder / LABEL_MAP).write_text(text, encoding="utf-8")
 
 
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:  # noqa: ARG001 - contract
+def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
     """Raw value = colour of the table; void is IGNORE."""
     _, colors = _table_of(spec)
     classes = tuple(

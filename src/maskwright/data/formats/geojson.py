@@ -31,17 +31,13 @@ import numpy as np
 from pydantic import Field, RootModel
 
 from ...core.atomic import write_json
-from ...core.codec import LabelCodec
 from ...core.errors import DataError
-from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import NAMED, Annotation, shape_classes
 from ..entries.picture import (
     MOVED,
     Picture,
-    Record,
     Written,
-    codec_of_shapes,
     copy_image,
     num_moved,
 )
@@ -308,15 +304,6 @@ def write(folder: Path, picture: Picture) -> Written:
         document["crs"] = {"type": "name", "properties": {"name": name}}
     write_json(place / f"{picture.entry.key}{_SUFFIX}", document)
     return Written(lost={MOVED: moved})
-
-
-def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """Nothing is written once."""
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)
 
 
 def _feature(shape: Shape, polygons: list[Any]) -> dict[str, object]:

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from ...core.atomic import write_json
-from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
@@ -34,7 +33,6 @@ from ..entries.picture import (
     Picture,
     Record,
     Written,
-    codec_of_shapes,
     copy_image,
     num_moved,
 )
@@ -131,7 +129,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         raise DataError(f"{root}: no JSON file here names an image that is here too")
     bare = len(images) - len(entries)
     return Scan(
-        entries=tuple(sorted(entries, key=lambda e: (e.split, e.key))),
+        entries=tuple(entries),
         lone_masks=tuple(lone),
         classes=shape_classes(labels, document),
         codec=NAMED,
@@ -161,15 +159,10 @@ def write(folder: Path, picture: Picture) -> Written:
     return Written(lost={MOVED: moved})
 
 
-def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:  # noqa: ARG001
+def finish(folder: Path, spec: LabelSpec, _records: Iterable[Record]) -> None:
     """The list of labels that Labelme takes as `--labels`."""
     names = ("__ignore__", "_background_", *spec.names)
     (folder / "labels.txt").write_text("\n".join(dict.fromkeys(names)) + "\n", "utf-8")
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)
 
 
 def _read(path: Path, image: Path) -> Drawing:

@@ -75,7 +75,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     entries = [_entry(*item, (form, config, overlap)) for item in pairs]
     classes, codec = _classes(config, form)
     return Scan(
-        entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
+        entries=tuple(entries),
         lone_masks=tuple(lone),
         classes=classes,
         codec=codec,

@@ -18,7 +18,7 @@ from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.picture import Picture, Record, Written, copy_image, write_mask
+from ..entries.picture import Picture, Written, copy_image, write_mask
 from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, Scan, split_name
 from ..entries.walk import folders, image_files
 
@@ -206,10 +206,6 @@ def write(folder: Path, picture: Picture) -> Written:
     return Written()
 
 
-def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """Nothing: dataset.yaml says all."""
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:  # noqa: ARG001 - contract
+def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
     """Raw value = class index, 255 = IGNORE."""
     return LabelCodec.identity(spec)

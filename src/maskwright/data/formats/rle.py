@@ -26,12 +26,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import NAMED, Annotation, shape_classes
-from ..entries.picture import Picture, Record, Written, codec_of_shapes, copy_image
+from ..entries.picture import Picture, Record, Written, copy_image
 from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, place_of, split_name, with_unlike_keys
 from ..entries.walk import image_files
 from ..pixels.images import image_size
@@ -319,15 +318,10 @@ def write(folder: Path, picture: Picture) -> Written:
     return Written(record={"image": picture.name, "rows": rows or [["", ""]]})
 
 
-def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:  # noqa: ARG001
+def finish(folder: Path, _spec: LabelSpec, records: Iterable[Record]) -> None:
     """One table of all images."""
     with (folder / _TABLE).open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_HEAD)
         for record in records:
             table.writerows([record["image"], *row] for row in record["rows"])
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)

@@ -29,7 +29,6 @@ from PIL import Image
 from pydantic import Field
 
 from ...core.atomic import write_json
-from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec, voc_palette
 from ..classes.dataset_yaml import ClassEntry, DatasetFile
@@ -39,7 +38,6 @@ from ..entries.picture import (
     Picture,
     Record,
     Written,
-    codec_of_shapes,
     copy_image,
     num_moved,
 )
@@ -203,11 +201,6 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
         {"name": name, "value_type": "any_string", "color": "#808080"} for name in sorted(tags)
     ]
     write_json(folder / META, {"classes": classes, "tags": listed, "projectType": "images"})
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)
 
 
 def _has_dataset(project: Path) -> bool:

@@ -61,12 +61,12 @@ def write(folder: Path, picture: Picture) -> Written:
     return Written(record=record_of(picture))
 
 
-def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:  # noqa: ARG001
+def finish(folder: Path, _spec: LabelSpec, records: Iterable[Record]) -> None:
     """The lists of splits."""
     write_lists(folder, records)
 
 
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:  # noqa: ARG001 - contract
+def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
     """Raw value = class index, 255 = IGNORE."""
     return LabelCodec.identity(spec)
 

@@ -32,13 +32,13 @@ from numpy.typing import NDArray
 from pydantic import RootModel
 
 from ...core.atomic import write_text
-from ...core.codec import UNDRAWN, LabelCodec
+from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ...core.yamlfile import read_yaml
 from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
 from ..entries.annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation
-from ..entries.picture import MOVED, Picture, Record, Written, codec_of_shapes, copy_image
+from ..entries.picture import MOVED, Picture, Record, Written, copy_image
 from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
 from ..entries.walk import files_below, folders, image_files
 from ..pixels.images import image_size
@@ -287,11 +287,6 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     if not known:
         document["train"] = _IMAGES
     write_text(folder / "data.yaml", yaml.safe_dump(document, sort_keys=False, width=1 << 30))
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)
 
 
 def _numbers(spec: LabelSpec, background: int | None) -> Mapping[str, int]:

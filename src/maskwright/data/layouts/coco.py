@@ -258,7 +258,7 @@ def list_entries(
         )
     num_bare = len(images) - len(entries) - len(avoid)
     return Listing(
-        entries=tuple(sorted((e for e, _ in entries.values()), key=lambda e: (e.split, e.key))),
+        entries=tuple(entry for entry, _ in entries.values()),
         notes=_notes(files, missing, num_bare),
     )
 

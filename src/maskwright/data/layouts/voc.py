@@ -55,7 +55,7 @@ def paired(root: Path) -> Scan:
         raise DataError(f"{root}: no image has a mask of the same name")
     unlisted = len(images) - len({entry.image for entry in entries})
     return Scan(
-        entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
+        entries=tuple(entries),
         lone_masks=tuple(path for name, path in masks.items() if name not in images),
         notes=(f"{unlisted} images that no list names are passed over",) if unlisted else (),
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 from ...core import parts
 from ...core.errors import ConfigError, DataError
 from ..classes.dataset_yaml import FILE_NAME, DatasetFile, read_dataset_file
+from ..entries.format import FORMATS, load_format
 from ..entries.scan import Entry, Scan
 
-_FORMATS = "maskwright.data.formats"
 _FALLBACK = "mask_folder"
 
 
@@ -45,9 +45,9 @@ def locate(path: Path, *, form: str | None = None) -> Found:
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
     name = form or document.format or _recognised(root)
-    part = parts.load(_FORMATS, name)
-    _refuse_unread_keys(file, document, getattr(part, "READS", frozenset()), name)
-    scan: Scan = part.scan(root, document)
+    part = load_format(name)
+    _refuse_unread_keys(file, document, part.READS, name)
+    scan = part.scan(root, document)
     _refuse_unread_annotators(file, document, scan, name)
     document = document.model_copy(update={"format": name})
     return Found(root=root, file=file, document=document, scan=scan)
@@ -73,8 +73,8 @@ def _refuse_unread_annotators(file: Path, document: DatasetFile, scan: Scan, nam
 
 
 def _recognised(root: Path) -> str:
-    names = parts.names(_FORMATS)
-    others = [n for n in names if n != _FALLBACK and parts.load(_FORMATS, n).recognises(root)]
+    names = parts.names(FORMATS)
+    others = [n for n in names if n != _FALLBACK and load_format(n).recognises(root)]
     if len(others) > 1:
         raise DataError(
             f"{root}: could be {' or '.join(others)}; say which, with 'format: {others[0]}' in "

@@ -24,7 +24,7 @@ from ..classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from ..classes.mapping import read_mapping
 from ..classes.survey import Survey, survey_masks
 from ..entries.annotation import Annotation
-from ..entries.scan import UNSPLIT, Entry
+from ..entries.scan import UNSPLIT, Entry, sort_entries
 from ..pixels.rawmask import read_raw_as_stored
 from . import splitfile
 from .locate import Found
@@ -110,7 +110,7 @@ def resolve_splits(
     entries = found.scan.entries
     path = found.beside(splitfile.FILE_NAME)
     if path.exists():
-        return _ordered(SplitFile.read(path).apply(entries, where=path)), ()
+        return sort_entries(SplitFile.read(path).apply(entries, where=path)), ()
     splits = {e.split for e in entries}
     if splits == {UNSPLIT}:
         made = _drawn(entries, codec, _SHARES, progress)
@@ -122,8 +122,8 @@ def resolve_splits(
         made = [*_drawn(part, codec, shares, progress), *rest]
         how = "there is no val: 15 % of train were drawn for it"
     else:
-        return _ordered(entries), ()
-    made_entries = _ordered(made)
+        return entries, ()
+    made_entries = sort_entries(made)
     counts = ", ".join(
         f"{s} {sum(e.split == s for e in made)}" for s in ("train", "val", "test")
     )
@@ -178,10 +178,6 @@ def _drawn(
         shares = dict(list(shares.items())[: len(set(groups))])
     drawn = assign_splits(groups, present_NC, shares, seed=SEED)
     return [replace(e, split=s) for e, s in zip(entries, drawn, strict=True)]
-
-
-def _ordered(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    return tuple(sorted(entries, key=lambda e: (e.split, e.key)))
 
 
 def _saved(path: Path, entries: tuple[Entry, ...]) -> str:

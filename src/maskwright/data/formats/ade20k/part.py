@@ -95,7 +95,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     classes, codec = _scene_classes(root) if scene else _full_classes(root, entries, document)
     return Scan(
-        entries=tuple(sorted(entries, key=lambda entry: (entry.split, entry.key))),
+        entries=tuple(entries),
         lone_masks=_lone(root, entries) if scene else (),
         classes=classes,
         codec=codec,

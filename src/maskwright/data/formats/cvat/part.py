@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import escape, quoteattr
 
-from ....core.codec import LabelCodec
 from ....core.errors import DataError
 from ....core.labels import IGNORE, LabelSpec, Rgb, voc_palette
 from ...classes.dataset_yaml import ClassEntry, DatasetFile
@@ -33,7 +32,6 @@ from ...entries.picture import (
     Picture,
     Record,
     Written,
-    codec_of_shapes,
     copy_image,
     num_moved,
 )
@@ -153,11 +151,6 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
             shutil.copyfileobj(rest, file)
         file.write("</annotations>\n")
     body.unlink()
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)
 
 
 def _task(number: int, subset: str, num_images: int) -> str:

@@ -16,7 +16,7 @@ Source: docs.v7labs.com, "Darwin JSON"; darwin-py 3.6, utils/utils.py, exporter/
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,13 @@ from typing import Any
 import numpy as np
 
 from ....core.atomic import write_json
-from ....core.codec import LabelCodec
 from ....core.errors import DataError
-from ....core.labels import LabelSpec
 from ...classes.dataset_yaml import DatasetFile
 from ...entries.annotation import NAMED, Annotation, shape_classes
 from ...entries.picture import (
     MOVED,
     Picture,
-    Record,
     Written,
-    codec_of_shapes,
     copy_image,
     num_moved,
 )
@@ -134,15 +130,6 @@ def write(folder: Path, picture: Picture) -> Written:
         return Written(lost={MOVED: moved})
     rings = sum(bool(shape.rings) for shape in drawing.shapes)
     return Written(lost={_RASTERED: rings, _HIDDEN: num_hidden(drawing, "file")})
-
-
-def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """Nothing: V7 makes a class of each name."""
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)
 
 
 def _files(root: Path) -> Iterator[Path]:

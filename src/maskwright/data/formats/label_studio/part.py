@@ -37,7 +37,6 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ....core.atomic import write_text
-from ....core.codec import LabelCodec
 from ....core.errors import DataError
 from ....core.labels import LabelSpec
 from ...classes.dataset_yaml import DatasetFile
@@ -47,7 +46,6 @@ from ...entries.picture import (
     Picture,
     Record,
     Written,
-    codec_of_shapes,
     copy_image,
     num_moved,
 )
@@ -300,11 +298,6 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
             file.write(("[\n" if number == 1 else ",\n") + json.dumps(task, allow_nan=False))
         file.write("\n]\n")
     write_text(folder / "label_config.xml", _config(spec))
-
-
-def codec_for(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are names of classes."""
-    return codec_of_shapes(spec, background)
 
 
 def _is_ring(shape: Shape) -> bool:

@@ -1,0 +1,83 @@
+"""Format: what a file or folder in `data/formats` offers, with defaults for the rest."""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from ...core import parts
+from ...core.codec import LabelCodec
+from ...core.errors import ConfigError
+from ...core.labels import LabelSpec
+from ..classes.dataset_yaml import DatasetFile
+from .picture import Picture, Record, Written, codec_of_shapes
+from .scan import Scan
+
+FORMATS = "maskwright.data.formats"
+
+
+class Format(Protocol):
+    """A layout of files that is read and, where it has `HOLDS` and `write`, written.
+
+    Where labels are shapes, an entry's `labels` are an `Annotation` whose `read` gives the
+    Drawing of one image, `codec.pixels` is "name", and `Scan.classes` lists the labels that
+    occur, sorted, unless dataset.yaml lists classes (`shape_classes` does both).
+    """
+
+    READS: frozenset[str] = frozenset()
+    """Keys of dataset.yaml that only some formats read: "label_key", "runs"."""
+
+    HOLDS: frozenset[str] | None = None
+    """What is kept when the format is written: "overlaps", "attributes", "instances", "ignored"
+    (IGNORE is told from every class) and "splits". None: the format can only be read."""
+
+    @abstractmethod
+    def recognises(self, root: Path) -> bool:
+        """Whether the folder has this layout.
+
+        Names of folders and files decide; where they do not, one file is opened
+        (`reading.documents.first_glimpse`).
+        """
+
+    @abstractmethod
+    def scan(self, root: Path, document: DatasetFile) -> Scan:
+        """Every image with its labels and split, and what has no partner; reads no pixels.
+
+        Where the layout itself names the classes, `Scan.classes` and `Scan.codec` hold them as
+        dataset.yaml would; with `codec.pixels` given they are complete.
+
+        Raises:
+            DataError: A file is missing or damaged, or the folder has another layout.
+            ConfigError: dataset.yaml contradicts the files.
+        """
+
+    def write(self, folder: Path, picture: Picture) -> Written:
+        """Write the files of one image; called once per image, in any order.
+
+        Returns what `finish` needs and what of the image could not be kept.
+
+        Raises:
+            ConfigError: The format can only be read.
+        """
+        raise ConfigError(f"{folder}: the format of {picture.entry.key!r} can only be read")
+
+    def finish(self, folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
+        """Write what is written once, from what `write` recorded of each image."""
+
+    def codec_for(self, spec: LabelSpec, background: int | None) -> LabelCodec:
+        """How the written labels are read back; it is saved in dataset.yaml.
+
+        The default is that of shapes: labels are the names of the classes. `background` is the
+        class of pixels that no shape covers, None where those are IGNORE.
+        """
+        return codec_of_shapes(spec, background)
+
+
+def load_format(name: str) -> Format:
+    """The format called `name`.
+
+    Raises:
+        UnknownNameError: There is no such format.
+        ConfigError: A part of another package does not offer what a format must.
+    """
+    return parts.load(FORMATS, name, like=Format)
