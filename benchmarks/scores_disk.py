@@ -28,6 +28,7 @@ from PIL import Image
 from maskwright.core import InputSpec, LabelSpec
 from maskwright.core.bundle import GRAPH, WEIGHTS, write_bundle
 from maskwright.core.card import ModelCard
+from maskwright.core.graph import Graph
 from maskwright.data.dataset import open_dataset
 from maskwright.evaluation.counting import REGIONS_ONLY
 from maskwright.evaluation.evaluate import FULL, evaluate
@@ -186,7 +187,7 @@ def paint_dataset(root: Path, num: int) -> None:
     (root / "graph.onnx").write_bytes(reading_graph())
     (root / "weights").write_bytes(b"no network reads these")
     files = {GRAPH: root / "graph.onnx", WEIGHTS: root / "weights"}
-    write_bundle(root / "bundle", card, files, parity={})
+    write_bundle(root / "bundle", card, files, graphs=[Graph(file=GRAPH, engine="onnxruntime")])
 
 
 def reading_graph() -> bytes:

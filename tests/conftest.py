@@ -60,13 +60,15 @@ def painted_bundle(painted_card):
 
     def make(path, **card_choices):
         from maskwright.core.bundle import GRAPH, WEIGHTS, write_bundle
+        from maskwright.core.graph import Graph
 
         card = painted_card(**card_choices)
         path.parent.mkdir(parents=True, exist_ok=True)
         graph, weights = path.parent / f"{path.name}.onnx", path.parent / f"{path.name}.st"
         graph.write_bytes(_painted_graph(card))
         weights.write_bytes(b"no network reads these")
-        return write_bundle(path, card, {GRAPH: graph, WEIGHTS: weights}, parity={})
+        files = {GRAPH: graph, WEIGHTS: weights}
+        return write_bundle(path, card, files, graphs=[Graph(file=GRAPH, engine="onnxruntime")])
 
     return make
 

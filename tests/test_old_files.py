@@ -41,6 +41,9 @@ def test_a_bundle_opens_under_its_old_id():
     bundle = maskwright.open_bundle(OLD / "run/bundle")
     assert bundle.model_id == "79d2d2f303e4a93d"
     assert bundle.files == ("weights.safetensors", "model.onnx", "report.json")
+    (graph,) = bundle.graphs
+    assert (graph.file, graph.engine, graph.precision) == ("model.onnx", "onnxruntime", "fp32")
+    assert graph.parity.num_pixels == 2796
     assert bundle.card.labels.names == CLASSES
     assert bundle.card.temperature == pytest.approx(0.29989326)
     assert bundle.card.input.mean == (0.2433, 0.3401, 0.2449)

@@ -6,6 +6,7 @@ import pytest
 
 from maskwright.core.bundle import open_bundle, write_bundle
 from maskwright.core.errors import BundleError, OutputError
+from maskwright.core.graph import Graph, Parity, Tolerance
 
 FILES = ("bundle.json", "model.onnx", "weights.safetensors")
 
@@ -53,7 +54,7 @@ def test_missing_file_is_named(bundle):
 def test_other_schema_is_refused_with_both_versions(bundle):
     path = bundle.root / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 9}))
-    with pytest.raises(BundleError, match="bundle schema 9, this version reads 1"):
+    with pytest.raises(BundleError, match="bundle of version 9, this maskwright reads up to 2"):
         open_bundle(bundle.root)
 
 
@@ -88,6 +89,39 @@ def test_replaces_a_bundle_but_nothing_else(painted_bundle, bundle, tmp_path):
 def test_failed_writing_leaves_nothing(painted_card, tmp_path):
     with pytest.raises(FileNotFoundError):
         write_bundle(
-            tmp_path / "b", painted_card(), {"model.onnx": tmp_path / "none"}, parity={}
+            tmp_path / "b", painted_card(), {"model.onnx": tmp_path / "none"}, graphs=[]
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_graphs_are_listed_in_their_order(painted_bundle, painted_card, tmp_path):
+    one = painted_bundle(tmp_path / "one")
+    files = {name: one.file("model.onnx") for name in ("model.onnx", "model.int8.onnx")}
+    parity = Parity(
+        num_images=2,
+        num_pixels=6,
+        largest_logit=3.0,
+        largest_logit_difference=0.5,
+        equal_pixel_share=0.75,
+    )
+    graphs = (
+        Graph(
+            file="model.int8.onnx",
+            engine="onnxruntime",
+            precision="int8",
+            tolerance=Tolerance(logit_ratio=0.2, equal_pixel_share=0.5),
+            parity=parity,
+        ),
+        Graph(file="model.onnx", engine="onnxruntime", outputs=("logits", "features")),
+    )
+    written = write_bundle(tmp_path / "two", painted_card(), files, graphs=graphs)
+    assert written.graphs == graphs
+    assert open_bundle(written.root) == written
+
+
+def test_a_graph_without_its_file_and_one_of_other_outputs_are_refused(painted_card, tmp_path):
+    graph = Graph(file="model.onnx", engine="onnxruntime")
+    with pytest.raises(BundleError, match=r"the bundle has no model\.onnx"):
+        write_bundle(tmp_path / "b", painted_card(), {}, graphs=[graph])
+    with pytest.raises(BundleError, match="outputs boxes; expected logits, or logits and feat"):
+        Graph(file="model.onnx", engine="onnxruntime", outputs=("boxes",))

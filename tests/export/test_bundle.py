@@ -21,9 +21,12 @@ def test_a_bundle_holds_card_weights_graph_and_proof(untrained_bundle, untrained
     bundle = open_bundle(untrained_bundle.root)
     assert bundle.card == read_card(untrained_checkpoint)
     assert bundle.files == ("weights.safetensors", "model.onnx")
-    assert bundle.parity["num_images"] == 2
-    assert bundle.parity["largest_logit_difference"] < 1e-4
-    assert bundle.parity["equal_pixel_share"] > 0.999
+    (graph,) = bundle.graphs
+    assert (graph.file, graph.engine, graph.precision) == ("model.onnx", "onnxruntime", "fp32")
+    assert graph.outputs == ("logits",)
+    assert graph.parity.num_images == 2
+    assert graph.parity.largest_logit_difference < 1e-4
+    assert graph.parity.equal_pixel_share > 0.999
     assert list(bundle.root.parent.iterdir()) == [bundle.root]
 
 

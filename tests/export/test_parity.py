@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import BundleError, ConfigError
+from maskwright.core.graph import Tolerance
 from maskwright.export.parity import compare
 
 INPUTS = [
     np.random.default_rng(i).normal(size=(2, 20 + i, 30)).astype(np.float32) for i in (0, 1)
 ]
+
+DEFAULT = Tolerance()
 
 
 def network(x_BCHW):
@@ -16,9 +19,13 @@ def network(x_BCHW):
     return x_BCHW.copy()
 
 
+def require(parity, tolerance=DEFAULT):
+    parity.require_agreement(tolerance, graph="the graph", fix="export it again")
+
+
 def test_the_same_engine_agrees_with_itself():
     parity = compare(network, network, INPUTS)
-    parity.require_agreement()
+    require(parity)
     assert parity.largest_logit_difference == 0
     assert parity.equal_pixel_share == 1
     assert parity.num_images == 2
@@ -29,7 +36,7 @@ def test_the_same_engine_agrees_with_itself():
 
 def test_rounding_is_allowed_and_its_size_kept():
     parity = compare(network, lambda x: x * np.float32(1 + 1e-6), INPUTS)
-    parity.require_agreement()
+    require(parity)
     assert 0 < parity.largest_logit_difference < 1e-5
 
 
@@ -44,7 +51,14 @@ def test_one_wrong_logit_is_refused_with_the_numbers():
     with pytest.raises(
         BundleError, match=r"on 2 images: logits differ by up to 0\.25 \(allowed"
     ):
-        parity.require_agreement()
+        require(parity)
+
+
+def test_a_wider_tolerance_admits_a_coarser_graph():
+    parity = compare(network, lambda x: x * np.float32(1.01), INPUTS)
+    with pytest.raises(BundleError, match=r"the graph disagrees .*; export it again"):
+        require(parity)
+    require(parity, Tolerance(logit_ratio=0.02, equal_pixel_share=0.99))
 
 
 def test_a_graph_that_holds_for_one_size_only_is_caught():
@@ -52,7 +66,7 @@ def test_a_graph_that_holds_for_one_size_only_is_caught():
         return x_BCHW if x_BCHW.shape[2] >= 20 else x_BCHW[:, ::-1]
 
     with pytest.raises(BundleError, match="disagrees with the network"):
-        compare(network, traced, INPUTS).require_agreement()
+        require(compare(network, traced, INPUTS))
 
 
 def test_another_shape_is_refused():
@@ -65,7 +79,7 @@ def test_another_shape_is_refused():
 def test_logits_that_are_no_numbers_never_agree():
     parity = compare(lambda x: x * np.float32("nan"), lambda x: x * np.float32("nan"), INPUTS)
     with pytest.raises(BundleError, match="differ by up to nan"):
-        parity.require_agreement()
+        require(parity)
 
 
 def test_parity_on_nothing_is_no_parity():
@@ -74,4 +88,4 @@ def test_parity_on_nothing_is_no_parity():
 
 
 def test_an_image_of_one_pixel_can_be_compared():
-    compare(network, network, [np.zeros((2, 1, 1), np.float32)]).require_agreement()
+    require(compare(network, network, [np.zeros((2, 1, 1), np.float32)]))

@@ -56,7 +56,7 @@ def test_a_run_leaves_a_bundle_a_report_a_log_and_two_checkpoints(finished):
     assert len(rows) == 1 + 2
     assert not list(root.rglob("*.pt")) + list(root.rglob("*.pkl"))
     assert [s.step for s in seen] == list(range(1, seen[-1].num_steps + 1))
-    assert run.bundle.parity["largest_logit_difference"] < 1e-2
+    assert run.bundle.graphs[0].parity.largest_logit_difference < 1e-2
 
 
 @pytest.mark.slow

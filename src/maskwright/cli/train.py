@@ -57,7 +57,7 @@ def train(
             "run": str(run.root),
             "bundle": str(run.bundle.root),
             "model_id": run.bundle.model_id,
-            "parity": run.bundle.parity,
+            "graphs": [graph.to_json() for graph in run.bundle.graphs],
             "scores": run.report.to_json()["scores"],
         }
     )

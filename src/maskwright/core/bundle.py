@@ -1,15 +1,16 @@
 """Bundle: the only thing that crosses from training to the rest.
 
-A folder with `bundle.json` (card, parity, file hashes, id) and the files it lists:
-`weights.safetensors`, graphs such as `model.onnx`, and `report.json`. It opens without torch.
-The id is the SHA-256 of the manifest, which holds the SHA-256 of every file: a flipped byte
-anywhere changes one of them and the Bundle refuses to open.
+A folder with `bundle.json` (card, graphs, file hashes, id) and the files it lists:
+`weights.safetensors`, graphs such as `model.onnx`, `report.json`, and `parity.npz`, a few
+images with the logits expected of them. It opens without torch. The id is the SHA-256 of the
+manifest as it was written, which holds the SHA-256 of every file: a flipped byte anywhere
+changes one of them and the Bundle refuses to open.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,25 @@ from typing import Any
 from .atomic import new_folder
 from .card import ModelCard
 from .errors import BundleError, OutputError
+from .graph import Graph
+from .versioned import KEY, Document, Schema
 
-SCHEMA_VERSION = 1
 MANIFEST = "bundle.json"
 GRAPH = "model.onnx"
 WEIGHTS = "weights.safetensors"
 REPORT = "report.json"
+PARITY = "parity.npz"
+
+
+def _list_the_graph(document: Document) -> Document:
+    """Version 1 had one graph for ONNX Runtime, and its parity beside the card."""
+    content = dict(document)
+    parity = content.pop("parity") or None
+    listed = [Graph(file=GRAPH, engine="onnxruntime").to_json() | {"parity": parity}]
+    return content | {"graphs": listed if GRAPH in content["files"] else []}
+
+
+SCHEMA = Schema(kind="bundle", version=2, upgrades={1: _list_the_graph}, error=BundleError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +46,7 @@ class Bundle:
     root: Path
     model_id: str
     card: ModelCard
-    parity: dict[str, Any]
+    graphs: tuple[Graph, ...]
     files: tuple[str, ...]
 
     def file(self, name: str) -> Path:
@@ -46,6 +60,11 @@ class Bundle:
                 f"{self.root}: this bundle has no {name}; it holds {', '.join(self.files)}"
             )
         return self.root / name
+
+    @property
+    def parity_inputs(self) -> Path | None:
+        """The kept inputs with the logits expected of them; None where none are kept."""
+        return self.root / PARITY if PARITY in self.files else None
 
 
 def is_bundle(path: Path) -> bool:
@@ -69,15 +88,21 @@ def open_bundle(path: Path) -> Bundle:
         root=path,
         model_id=manifest["id"],
         card=ModelCard.from_json(manifest["card"], where=str(path / MANIFEST)),
-        parity=dict(manifest["parity"]),
+        graphs=_read_graphs(path, manifest),
         files=tuple(manifest["files"]),
     )
 
 
 def write_bundle(
-    path: Path, card: ModelCard, files: Mapping[str, Path], *, parity: dict[str, Any]
+    path: Path, card: ModelCard, files: Mapping[str, Path], *, graphs: Sequence[Graph]
 ) -> Bundle:
-    """Write a Bundle whole or not at all; `files` maps names to the files to copy in.
+    """Write a Bundle whole or not at all.
+
+    Args:
+        path: Replaced if it is a Bundle already.
+        card: Of the network.
+        files: Names in the Bundle, to the files that are copied.
+        graphs: Those of `files` that engines run, preferred first.
 
     Raises:
         OutputError: `path` cannot be written, or holds something that is not a Bundle.
@@ -90,12 +115,12 @@ def write_bundle(
     with new_folder(path) as staging:
         for name, source in files.items():
             shutil.copyfile(source, staging / name)
-        manifest = {
-            "schema_version": SCHEMA_VERSION,
+        content = {
             "card": card.to_json(),
-            "parity": parity,
+            "graphs": [graph.to_json() for graph in graphs],
             "files": {name: _describe(staging / name) for name in files},
         }
+        manifest = SCHEMA.stamp(content)
         document = {"id": _identity(manifest)} | manifest
         text = json.dumps(document, indent=1, allow_nan=False)
         (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -107,19 +132,31 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         f"{path}: the manifest is damaged; copy the bundle again or export it again"
     )
     try:
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
-        version = manifest["schema_version"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise damaged from error
-    if version != SCHEMA_VERSION:
-        raise BundleError(
-            f"{path}: bundle schema {version!r}, this version reads {SCHEMA_VERSION}; "
-            f"open it with the maskwright that wrote it and export again"
-        )
-    claimed = manifest.pop("id", None)
-    if claimed != _identity(manifest):
+    if not isinstance(document, dict):
         raise damaged
-    return {"id": claimed} | manifest
+    claimed = document.pop("id", None)
+    if document.get(KEY) in range(SCHEMA.version + 1) and claimed != _identity(document):
+        raise damaged
+    try:
+        return {"id": claimed} | SCHEMA.read(document, where=str(path))
+    except (KeyError, TypeError) as error:
+        raise damaged from error
+
+
+def _read_graphs(root: Path, manifest: dict[str, Any]) -> tuple[Graph, ...]:
+    try:
+        graphs = tuple(Graph.from_json(entry) for entry in manifest["graphs"])
+    except (KeyError, TypeError) as error:
+        raise BundleError(
+            f"{root / MANIFEST}: 'graphs' is not a list of graphs ({error!r}); export again"
+        ) from error
+    missing = [graph.file for graph in graphs if graph.file not in manifest["files"]]
+    if missing:
+        raise BundleError(f"{root}: the bundle has no {missing[0]}; export it again")
+    return graphs
 
 
 def _verify(root: Path, name: str, entry: dict[str, Any]) -> None:

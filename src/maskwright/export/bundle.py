@@ -12,12 +12,13 @@ from ..core import parts
 from ..core.atomic import explained
 from ..core.bundle import REPORT, WEIGHTS, Bundle, write_bundle
 from ..core.card import ModelCard
+from ..core.graph import Graph
 from ..core.inputspec import InputSpec
 from ..inference.engines.torch import TorchEngine
 from ..inference.predictor import ENGINES, read_card
 from ..inference.resolution import to_network
 from ..nn.build import load_model
-from .parity import Parity, compare
+from .parity import compare
 
 TARGETS = "maskwright.export.targets"
 
@@ -46,12 +47,12 @@ def export_bundle(
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
             target = parts.load(TARGETS, "onnx")
-            parity = _write_graph(target, checkpoint, card, inputs_CHW, Path(scratch))
+            graph = _write_graph(target, checkpoint, card, inputs_CHW, Path(scratch))
             files = {
                 WEIGHTS: checkpoint / WEIGHTS,
                 target.FILE: Path(scratch) / target.FILE,
             } | ({REPORT: report} if report else {})
-            return write_bundle(out, card, files, parity=parity.to_json())
+            return write_bundle(out, card, files, graphs=[graph])
 
 
 def _write_graph(
@@ -60,13 +61,18 @@ def _write_graph(
     card: ModelCard,
     inputs_CHW: list[NDArray[np.float32]],
     folder: Path,
-) -> Parity:
+) -> Graph:
     network = load_model(card, checkpoint / WEIGHTS)
     target.write(network, card, folder / target.FILE)
-    graph = parts.load(ENGINES, target.ENGINE).build(folder, card)
-    parity = compare(TorchEngine(network), graph, inputs_CHW)
-    parity.require_agreement()
-    return parity
+    engine = parts.load(ENGINES, target.ENGINE).build(folder, card)
+    parity = compare(TorchEngine(network), engine, inputs_CHW)
+    graph = Graph(file=target.FILE, engine=target.ENGINE, parity=parity)
+    parity.require_agreement(
+        graph.tolerance,
+        graph="the exported graph",
+        fix="nothing was written, use the run itself",
+    )
+    return graph
 
 
 def _inputs(images: Iterable[Image], spec: InputSpec) -> Iterator[NDArray[np.float32]]:

@@ -1,54 +1,17 @@
-"""Parity: proof that an exported graph says what the network says, on real images.
+"""Parity: how far the logits of an exported graph are from the network's, on real images.
 
-Each image is tried whole, and as a batch of two odd-sized crops: a graph can hold for the size
+Each image is run whole, and as a batch of two odd-sized crops: a graph can hold for the size
 it was traced at and be wrong, without an error, at every other.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import BundleError, ConfigError
+from ..core.graph import Parity
 from ..inference.engine import Engine
-
-LOGIT_TOLERANCE_RATIO = 1e-3
-"""Of the largest logit; float32 sums in another order differ by about 1e-5 of it."""
-
-MIN_EQUAL_SHARE = 0.999
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parity:
-    """How far two engines agree; `equal_pixel_share` counts pixels of the same class."""
-
-    num_images: int
-    num_pixels: int
-    largest_logit: float
-    largest_logit_difference: float
-    equal_pixel_share: float
-
-    def to_json(self) -> dict[str, Any]:
-        """A flat object."""
-        return asdict(self)
-
-    def require_agreement(self) -> None:
-        """Refuse a graph that says something else.
-
-        Raises:
-            BundleError: The logits or the classes differ more than rounding explains.
-        """
-        allowed = LOGIT_TOLERANCE_RATIO * max(1.0, self.largest_logit)
-        close = self.largest_logit_difference <= allowed  # False for NaN too
-        if not close or self.equal_pixel_share < MIN_EQUAL_SHARE:
-            raise BundleError(
-                f"the exported graph disagrees with the network on {self.num_images} images: "
-                f"logits differ by up to {self.largest_logit_difference:.3g} (allowed "
-                f"{allowed:.3g}), {self.equal_pixel_share:.4%} of the pixels have the same "
-                f"class (needed {MIN_EQUAL_SHARE:.1%}); nothing was written, use the run itself"
-            )
 
 
 def compare(

@@ -1,0 +1,104 @@
+"""Graph: a file of a Bundle that an engine runs, and how closely it agrees with the network."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from .errors import BundleError
+
+LOGITS = "logits"
+FEATURES = "features"
+"""The encoder's last features, averaged over the image: (B, D) float32."""
+
+_OUTPUTS = ((LOGITS,), (LOGITS, FEATURES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far the logits of a graph may be from those of the network.
+
+    `logit_ratio` is the largest difference, as a share of the largest logit: float32 sums in
+    another order differ by about 1e-5. `equal_pixel_share` is the least share of pixels, 0..1,
+    for which both decide on the same class.
+    """
+
+    logit_ratio: float = 1e-3
+    equal_pixel_share: float = 0.999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How far two engines agree; `equal_pixel_share` counts pixels of the same class."""
+
+    num_images: int
+    num_pixels: int
+    largest_logit: float
+    largest_logit_difference: float
+    equal_pixel_share: float
+
+    def to_json(self) -> dict[str, Any]:
+        """A flat object."""
+        return asdict(self)
+
+    def require_agreement(self, tolerance: Tolerance, *, graph: str, fix: str) -> None:
+        """Refuse a graph whose logits differ.
+
+        Args:
+            tolerance: Of the graph.
+            graph: What the message calls the graph.
+            fix: What the message says last.
+
+        Raises:
+            BundleError: The logits or the classes differ more than `tolerance` allows.
+        """
+        allowed = tolerance.logit_ratio * max(1.0, self.largest_logit)
+        close = self.largest_logit_difference <= allowed  # False for NaN too
+        if not close or self.equal_pixel_share < tolerance.equal_pixel_share:
+            raise BundleError(
+                f"{graph} disagrees with the network on {self.num_images} images: "
+                f"logits differ by up to {self.largest_logit_difference:.3g} (allowed "
+                f"{allowed:.3g}), {self.equal_pixel_share:.4%} of the pixels have the same "
+                f"class (needed {tolerance.equal_pixel_share:.1%}); {fix}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """One graph of a Bundle.
+
+    `engine` names the part of `inference.engines` that runs `file`. The first of `outputs` is
+    `logits`, (B, K, H, W); the second, where there is one, is `features`. `parity` is None where
+    nobody has compared the graph with the network.
+
+    Raises BundleError for other outputs.
+    """
+
+    file: str
+    engine: str
+    precision: str = "fp32"
+    outputs: tuple[str, ...] = (LOGITS,)
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    parity: Parity | None = None
+
+    def __post_init__(self) -> None:
+        if self.outputs not in _OUTPUTS:
+            raise BundleError(
+                f"{self.file}: a graph with the outputs {', '.join(self.outputs) or 'none'}; "
+                f"expected {LOGITS}, or {LOGITS} and {FEATURES}; export the model again"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of `graphs` in the manifest; `from_json` undoes it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Undo `to_json`; raises KeyError or TypeError where a key is missing or unknown."""
+        parity = document["parity"]
+        return cls(
+            file=document["file"],
+            engine=document["engine"],
+            precision=document["precision"],
+            outputs=tuple(document["outputs"]),
+            tolerance=Tolerance(**document["tolerance"]),
+            parity=None if parity is None else Parity(**parity),
+        )
