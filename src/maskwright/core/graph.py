@@ -66,8 +66,8 @@ class Graph:
     """One graph of a Bundle.
 
     `engine` names the part of `inference.engines` that runs `file`. The first of `outputs` is
-    `logits`, (B, K, H, W); the second, where there is one, is `features`. `parity` is None where
-    nobody has compared the graph with the network.
+    `logits`, (B, K, H, W); the second, where there is one, is `features`. `parity` is None
+    where nobody has compared the graph with the network.
 
     Raises BundleError for other outputs.
     """
