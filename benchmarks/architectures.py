@@ -39,7 +39,8 @@ from maskwright.core.confusion import Confusion
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.scores import iou, mean_iou
 from maskwright.inference.predictor import open_model
-from maskwright.nn.build import OWN, encoders_of
+from maskwright.nn.build import load_arch
+from maskwright.nn.protocols import OWN
 from maskwright.training.loop import Job, fit, make_accelerator
 from maskwright.training.machine import (
     Machine,
@@ -94,7 +95,7 @@ class Case:
 
 
 def _case(arch: str, encoder: str = PRETRAINED) -> Case:
-    return Case(arch, OWN if encoders_of(arch) == (OWN,) else encoder)
+    return Case(arch, OWN if load_arch(arch).ENCODERS == (OWN,) else encoder)
 
 
 CASES = {

@@ -18,8 +18,8 @@ import torch
 
 from maskwright.core import parts
 from maskwright.core.atomic import write_text
-from maskwright.nn.build import ARCHS
 from maskwright.nn.catalogue import RUNS, models
+from maskwright.nn.protocols import ARCHS
 
 HERE = Path(__file__).parent
 NUM_CORES = len(os.sched_getaffinity(0))

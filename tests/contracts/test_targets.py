@@ -10,7 +10,7 @@ from maskwright.core import InputSpec, LabelSpec, parts
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError
 from maskwright.export.targets import onnx as onnx_target
-from maskwright.nn.build import build_model, encoders_of
+from maskwright.nn.build import build_model, load_arch
 
 TARGETS = "maskwright.export.targets"
 ENGINES = "maskwright.inference.engines"
@@ -25,7 +25,7 @@ FEWER_LAYERS = {
 
 def make(arch, channels=3):
     """On the encoder it needs, else on a very small one."""
-    encoder = (encoders_of(arch) or ("test_resnet",))[0]
+    encoder = (load_arch(arch).ENCODERS or ("test_resnet",))[0]
     card = ModelCard(
         labels=LabelSpec.from_names(("a", "b", "c")),
         input=InputSpec(channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels),

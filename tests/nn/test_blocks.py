@@ -7,7 +7,7 @@ from torch import nn
 from maskwright.nn.blocks.heads import summed_loss
 from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import RegionMean, pooled_with_places, unpooled
-from maskwright.nn.blocks.recompute import maybe_recomputed
+from maskwright.nn.blocks.recompute import run_checkpointed
 
 
 @pytest.mark.parametrize("bins", [2, 3, 6])
@@ -42,7 +42,7 @@ def test_recomputed_layers_give_the_same_gradient_and_statistics():
     layers[1].load_state_dict(layers[0].state_dict())
     x = torch.rand(2, 3, 8, 8)
     layers[0](x).square().sum().backward()
-    maybe_recomputed(layers[1], checkpointing=True)(x).square().sum().backward()
+    run_checkpointed(layers[1], x, checkpointing=True).square().sum().backward()
     for plain, other in zip(layers[0].parameters(), layers[1].parameters(), strict=True):
         torch.testing.assert_close(plain.grad, other.grad)
     for plain, other in zip(layers[0].buffers(), layers[1].buffers(), strict=True):

@@ -8,8 +8,8 @@ from maskwright.cli.models import _table
 from maskwright.core import parts
 from maskwright.core.errors import UnknownNameError
 from maskwright.nn import catalogue
-from maskwright.nn.build import ARCHS
 from maskwright.nn.licences import weights_licence
+from maskwright.nn.protocols import ARCHS
 
 
 @pytest.mark.parametrize(

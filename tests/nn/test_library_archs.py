@@ -5,7 +5,7 @@ import torch
 
 from maskwright.nn.archs import pan
 from maskwright.nn.build import new_model
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 
 K = 3
 
@@ -17,7 +17,9 @@ def network(name, encoder="test_resnet", **config):
 
 def test_unetplusplus_is_the_library_s_with_more_heads():
     ours = network("unetplusplus", aux_weight=0).eval()
-    library = quiet_smp().UnetPlusPlus("tu-test_resnet", encoder_weights=None, classes=K).eval()
+    library = (
+        import_smp().UnetPlusPlus("tu-test_resnet", encoder_weights=None, classes=K).eval()
+    )
     library.load_state_dict(ours.state_dict())
     x = torch.rand(1, 3, 64, 96)
     torch.testing.assert_close(ours(x), library(x))
@@ -34,7 +36,7 @@ def test_unetplusplus_loss_is_the_weighted_mean_over_its_unets():
 def test_pan_attends_as_the_library_does_where_that_can(size_HW):
     torch.manual_seed(0)
     library = (
-        quiet_smp().PAN("tu-test_resnet", encoder_weights=None, decoder_channels=8).decoder.fpa
+        import_smp().PAN("tu-test_resnet", encoder_weights=None, decoder_channels=8).decoder.fpa
     )
     library.eval()
     x = torch.rand(2, library.mid[0].conv.in_channels, *size_HW)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from maskwright.core.errors import ConfigError, UnknownNameError
-from maskwright.nn.loss import Weight, build_loss, parse_terms
+from maskwright.nn.loss import WeightSchedule, build_loss, parse_terms
 
 
 @pytest.fixture
@@ -15,19 +15,19 @@ def test_a_sum_is_the_weighted_sum_of_its_terms(batch):
     whole = build_loss("2*ce + 0.5*dice", {}, None)(*batch)
     torch.testing.assert_close(whole, 2 * ce + 0.5 * dice)
     assert parse_terms("2*ce + 0.5*dice") == {
-        "cross_entropy": Weight(2.0, 2.0),
-        "dice": Weight(0.5, 0.5),
+        "cross_entropy": WeightSchedule(2.0, 2.0),
+        "dice": WeightSchedule(0.5, 0.5),
     }
 
 
 @pytest.mark.parametrize(
     ("text", "weight"),
     [
-        ("0..0.1*dice", Weight(0, 0.1)),
-        ("1..0*dice", Weight(1, 0)),
-        (".5...7*dice", Weight(0.5, 0.7)),
-        ("0..1@0.5..0.8*dice", Weight(0, 1, 0.5, 0.8)),
-        ("1.*dice", Weight(1, 1)),
+        ("0..0.1*dice", WeightSchedule(0, 0.1)),
+        ("1..0*dice", WeightSchedule(1, 0)),
+        (".5...7*dice", WeightSchedule(0.5, 0.7)),
+        ("0..1@0.5..0.8*dice", WeightSchedule(0, 1, 0.5, 0.8)),
+        ("1.*dice", WeightSchedule(1, 1)),
     ],
 )
 def test_a_weight_that_moves_is_written_with_dots(text, weight):
@@ -35,7 +35,7 @@ def test_a_weight_that_moves_is_written_with_dots(text, weight):
 
 
 def test_a_weight_goes_straight_from_first_to_last_and_stays():
-    weight = Weight(1.0, 3.0, 0.25, 0.75)
+    weight = WeightSchedule(1.0, 3.0, 0.25, 0.75)
     assert [weight.at(t) for t in (0.0, 0.25, 0.5, 0.75, 1.0)] == [1.0, 1.0, 2.0, 3.0, 3.0]
 
 
@@ -54,9 +54,9 @@ def test_a_sum_has_the_weights_of_the_moment_and_by_itself_those_of_the_end(batc
         ("ce-dice", "cannot read 'ce-dice'"),
         ("0..1..2*ce", r"cannot read '0\.\.1\.\.2\*ce'"),
         ("ce+ce", "'ce' is repeated"),
-        ("0*ce", r"'0\*ce' is repeated or not positive"),
-        ("0..0*ce", r"'0\.\.0\*ce' is repeated or not positive"),
-        ("0..1@0.8..0.5*ce", r"moves from 0\.8 to 0\.5 of the training; give two rising"),
+        ("0*ce", r"'0\*ce' is repeated or never above 0"),
+        ("0..0*ce", r"'0\.\.0\*ce' is repeated or never above 0"),
+        ("0..1@0.8..0.5*ce", r"changes from 0\.8 to 0\.5 of the training; expected two rising"),
     ],
 )
 def test_a_sum_that_cannot_be_read_is_named(text, message):

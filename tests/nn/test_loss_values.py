@@ -8,8 +8,9 @@ from scipy import ndimage
 from maskwright.core import IGNORE, parts
 from maskwright.core.errors import ConfigError
 from maskwright.nn.blocks.border_distance import border_distance, distance_to, swept_distance_to
-from maskwright.nn.encoders import quiet_smp
-from maskwright.nn.loss import LOSSES, build_loss
+from maskwright.nn.encoders import import_smp
+from maskwright.nn.loss import build_loss
+from maskwright.nn.protocols import LOSSES
 
 WEIGHTS = np.array([0.5, 1.0, 1.5])
 
@@ -241,7 +242,7 @@ def test_settings_enter_the_formula(name, config, settings):
 
 @pytest.mark.parametrize("name", ["jaccard", "tversky", "lovasz"])
 def test_the_library_agrees_where_every_class_is_present_and_nothing_ignored(name):
-    losses = quiet_smp().losses
+    losses = import_smp().losses
     peer = {
         "jaccard": losses.JaccardLoss("multiclass", smooth=1.0),
         "tversky": losses.TverskyLoss("multiclass", smooth=1.0, alpha=0.3, beta=0.7),

@@ -7,7 +7,7 @@ import torch
 
 from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import ConfigError
-from maskwright.nn.build import encoders_of, new_model
+from maskwright.nn.build import load_arch, new_model
 from maskwright.nn.own_model import admit, require_contract
 
 PLAIN = """
@@ -72,7 +72,7 @@ def test_the_name_of_a_part_is_no_file(text):
 
 def test_a_plain_function_makes_a_network_of_any_size_and_channels(own):
     code = own(PLAIN)
-    assert encoders_of(str(code)) == ("own",)
+    assert load_arch(str(code)).ENCODERS == ("own",)
     network = new_model(arch(code), 4, 3).eval()
     assert network(torch.rand(2, 4, 37, 21)).shape == (2, 3, 37, 21)
     require_contract(code, network, (4, 3))
@@ -126,10 +126,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("return 1", "gives int, expected a torch.nn.Module"),
+        ("return 1", "returns int, expected a torch.nn.Module"),
         ("raise ValueError('no')", r"build\(3, 2\) failed: ValueError: no"),
         ("return nn.Conv2d(in_channels + 1, num_classes, 1)", "the network fails on an image"),
-        ("return nn.Conv2d(in_channels, 7, 1)", r"gives \(2, 7, 64, 96\), expected logits"),
+        ("return nn.Conv2d(in_channels, 7, 1)", r"returns \(2, 7, 64, 96\), expected logits"),
         ("return nn.Conv2d(in_channels, num_classes, 3)", r"expected logits of shape"),
     ],
 )

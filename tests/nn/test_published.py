@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from maskwright.nn.build import encoders_of, new_model
+from maskwright.nn.build import load_arch, new_model
 
 from .published import ROWS, Published
 
@@ -20,7 +20,7 @@ def name_of(row):
 
 def network_of(row):
     """On the meta device: shapes without numbers."""
-    encoder = row.encoder or (encoders_of(row.arch) or ("resnet34",))[0]
+    encoder = row.encoder or (load_arch(row.arch).ENCODERS or ("resnet34",))[0]
     arch = {"name": row.arch, "encoder": encoder, "config": row.config}
     try:
         with torch.device("meta"):

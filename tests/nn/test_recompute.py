@@ -10,10 +10,13 @@ from torch.nn.functional import cross_entropy
 
 from maskwright.core import parts
 from maskwright.nn.blocks.recompute import recompute_blocks
-from maskwright.nn.build import ARCHS, encoders_of, new_model
+from maskwright.nn.build import load_arch, new_model
+from maskwright.nn.protocols import ARCHS
 
 K = 3
-DEFAULTS = [(name, (encoders_of(name) or ("mobilenet_v2",))[0]) for name in parts.names(ARCHS)]
+DEFAULTS = [
+    (name, (load_arch(name).ENCODERS or ("mobilenet_v2",))[0]) for name in parts.names(ARCHS)
+]
 ENCODERS = ("resnet18", "densenet121", "mit_b0", "efficientnet-b0", "convnext_atto")
 
 

@@ -1,14 +1,15 @@
-"""Any image size for networks that need multiples of a stride: pad inside, crop the logits."""
+"""Any image size for networks that need multiples of 32: pad the image, crop the logits."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
 
-from .blocks.heads import PixelLoss
 from .loss import LossFunction
+from .protocols import NetworkWithLoss, PixelLoss
 
 STRIDE = 32
 
@@ -16,9 +17,9 @@ STRIDE = 32
 class AnySize(nn.Module):
     """`network` for every H and W >= 1.
 
-    The image is continued to the right and below by its last column and row up to the next
-    multiple of 32; the logits of that margin are cut off again. Plain arithmetic on sizes,
-    so that the exported graph keeps both free.
+    The image is padded at the right and at the bottom with copies of its last column and row to
+    the next multiple of 32; the logits of the padding are cropped. Only arithmetic on sizes, so
+    that height and width stay free in an exported graph.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -26,9 +27,9 @@ class AnySize(nn.Module):
         self.network = network
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits of shape (B, K, H, W), or in training what the network's `loss` reads."""
+        """Logits (B, K, H, W); in training, the outputs that the network's `loss` reads."""
         height, width = x_BCHW.shape[-2:]
-        padded_BCHW = torch.nn.functional.pad(x_BCHW, _margin(x_BCHW), mode="replicate")
+        padded_BCHW = torch.nn.functional.pad(x_BCHW, _padding(x_BCHW), mode="replicate")
         outputs = self.network(padded_BCHW)
         if isinstance(outputs, Tensor):
             return outputs[:, :, :height, :width]
@@ -41,45 +42,54 @@ class AnySize(nn.Module):
         pixel_loss: LossFunction,
         votes_BAHW: Tensor | None = None,
     ) -> Tensor:
-        """Scalar to minimise: the recipe's `pixel_loss`, or what the network makes of it.
+        """The scalar to minimise: `pixel_loss` of logits, else the loss of the network.
 
-        Outputs that are not logits have the padded size; their margin is IGNORE.
+        Outputs that are not logits have the padded size; labels and votes are padded to it with
+        IGNORE.
+
+        Raises:
+            ConfigError: The outputs are not logits and the network has no method `loss`.
         """
         if isinstance(outputs, Tensor):
-            return _with_votes(pixel_loss, labels_BHW, votes_BAHW)(outputs, labels_BHW)
-        margin, pad = _margin(labels_BHW), torch.nn.functional.pad
-        padded_BHW = pad(labels_BHW, margin, value=IGNORE)
-        votes_BAHW = None if votes_BAHW is None else pad(votes_BAHW, margin, value=IGNORE)
-        bound = _with_votes(pixel_loss, padded_BHW, votes_BAHW)
-        found: Tensor = self.network.loss(outputs, padded_BHW, bound)  # type: ignore[operator]
-        return found
+            return _bind_votes(pixel_loss, labels_BHW, votes_BAHW)(outputs, labels_BHW)
+        if not isinstance(self.network, NetworkWithLoss):
+            raise ConfigError(
+                f"{type(self.network).__name__} returns {type(outputs).__name__} in training, "
+                f"expected logits; give it a method loss(outputs, labels_BHW, pixel_loss)"
+            )
+        padding, pad = _padding(labels_BHW), torch.nn.functional.pad
+        padded_BHW = pad(labels_BHW, padding, value=IGNORE)
+        votes_BAHW = None if votes_BAHW is None else pad(votes_BAHW, padding, value=IGNORE)
+        bound_loss = _bind_votes(pixel_loss, padded_BHW, votes_BAHW)
+        return self.network.loss(outputs, padded_BHW, bound_loss)
 
 
-def _with_votes(
+def _bind_votes(
     pixel_loss: LossFunction, labels_BHW: Tensor, votes_BAHW: Tensor | None
 ) -> PixelLoss:
-    """`pixel_loss` of the votes, wherever the network leaves these labels as they are.
+    """`pixel_loss` with the votes, for the pixels whose labels the network does not change.
 
-    Where it makes a pixel IGNORE, its votes do not count; a loss at another size learns from
-    the labels alone.
+    The votes of a pixel that the network sets to IGNORE do not count; a loss at another size
+    uses the labels alone.
     """
     if votes_BAHW is None:
         return pixel_loss
 
-    def loss(logits_BKHW: Tensor, own_BHW: Tensor) -> Tensor:
-        if own_BHW.shape != labels_BHW.shape:
-            return pixel_loss(logits_BKHW, own_BHW)
-        kept_B1HW = (own_BHW == labels_BHW)[:, None]
-        return pixel_loss(logits_BKHW, own_BHW, votes_BAHW.where(kept_B1HW, IGNORE))
+    def loss(logits_BKHW: Tensor, own_labels_BHW: Tensor) -> Tensor:
+        if own_labels_BHW.shape != labels_BHW.shape:
+            return pixel_loss(logits_BKHW, own_labels_BHW)
+        unchanged_B1HW = (own_labels_BHW == labels_BHW)[:, None]
+        return pixel_loss(logits_BKHW, own_labels_BHW, votes_BAHW.where(unchanged_B1HW, IGNORE))
 
     return loss
 
 
-def _margin(x: Tensor) -> tuple[int, int, int, int]:
+def _padding(x: Tensor) -> tuple[int, int, int, int]:
+    """Pixels to add left, right, above and below, in the order of `torch.nn.functional.pad`."""
     height, width = x.shape[-2:]
-    return (0, _to_multiple(width), 0, _to_multiple(height))
+    return (0, _missing_length(width), 0, _missing_length(height))
 
 
-def _to_multiple(length: int) -> int:
-    """What is missing to the next multiple; -length % STRIDE would not export (torch 2.15)."""
+def _missing_length(length: int) -> int:
+    """Pixels up to the next multiple; `-length % STRIDE` does not export (torch 2.15)."""
     return (length + STRIDE - 1) // STRIDE * STRIDE - length

@@ -23,8 +23,9 @@ from maskwright.core.errors import UnknownNameError
 from maskwright.core.progress import Progress, silent
 
 from .any_size import AnySize
-from .build import ARCHS, encoders_of, new_model
+from .build import load_arch, new_model
 from .licences import weights_licence
+from .protocols import ARCHS
 
 SIZE_HW = (512, 512)
 NUM_CLASSES = 19
@@ -110,7 +111,7 @@ def _listed(name: str, *, bench: bool) -> Listed:
 
 
 def _counted(name: str) -> Listed:
-    encoder = (encoders_of(name) or (ENCODER,))[0]
+    encoder = (load_arch(name).ENCODERS or (ENCODER,))[0]
     network = _shapes_only(name, encoder)
     try:
         flops = _flops(network)
@@ -122,7 +123,7 @@ def _counted(name: str) -> Listed:
         num_parameters=sum(p.numel() for p in network.parameters()),
         flops=flops,
         weights_licence=weights_licence(encoder),
-        good_for=str(getattr(parts.load(ARCHS, name), "GOOD_FOR", "")),
+        good_for=load_arch(name).GOOD_FOR,
     )
 
 

@@ -16,15 +16,17 @@ from torch import Tensor, nn
 
 from maskwright.core.errors import ConfigError, UnknownNameError
 
+from .protocols import AdaptableEncoder
+
 PREFIXES = ("encoder.", "module.", "backbone.", "model.")
-"""Put before encoder keys by checkpoints of whole models; stripped when loading."""
+"""Prefixes of encoder keys in checkpoints of whole models; `load_weights` strips them."""
 
 PLAIN_TRANSFORMERS = ("tu-vit_", "tu-deit3_")
-"""Of one stride throughout: no encoders of segmentation-models-pytorch, but of timm alone."""
+"""Transformers of a single stride, for which timm's own models are used."""
 
 
-def quiet_smp() -> ModuleType:
-    """segmentation_models_pytorch, imported without its dependencies' deprecation notes."""
+def import_smp() -> ModuleType:
+    """Import segmentation_models_pytorch without the warnings of its dependencies."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import segmentation_models_pytorch as smp
@@ -33,14 +35,14 @@ def quiet_smp() -> ModuleType:
 
 
 def library_name(encoder: str) -> str:
-    """The name by which segmentation-models-pytorch knows `encoder`.
+    """The name of `encoder` in segmentation-models-pytorch ("tu-..." for a model of timm).
 
     Raises:
         UnknownNameError: Neither it nor timm has such an encoder.
     """
     import timm
 
-    known = tuple(quiet_smp().encoders.encoders)
+    known = tuple(import_smp().encoders.encoders)
     if encoder in known:
         return encoder
     if encoder in timm.list_models():
@@ -51,21 +53,26 @@ def library_name(encoder: str) -> str:
 def load_weights(encoder: nn.Module, name: str, weights: str) -> None:
     """Fill `encoder` (made for 3 channels) from `weights`: "imagenet", a file, or "none".
 
-    An encoder whose shapes differ from the published ones (patches of another size) brings
-    them to its own by a method `adapted(state) -> state`.
+    An `AdaptableEncoder` (with patches of another size, say) first converts the tensors to its
+    own shapes.
 
     Raises:
         ConfigError: The download failed, or the file does not hold this encoder.
     """
     if weights == "none":
         return
-    state = _download(name) if weights == "imagenet" else _read(Path(weights))
-    adapted = getattr(encoder, "adapted", None)
-    _fill(encoder, adapted(state) if adapted else state, f"{weights} for encoder {name}")
+    state = _download(name) if weights == "imagenet" else _read_state(Path(weights))
+    if isinstance(encoder, AdaptableEncoder):
+        state = encoder.adapt_weights(state)
+    _copy_weights(encoder, state, f"{weights} for encoder {name}")
 
 
 def require_weights(name: str, weights: str) -> None:
-    """Fail now, before any data is read, if `load_weights` would fail for want of them."""
+    """Check, before any data is read, that `load_weights` will find the weights.
+
+    Raises:
+        ConfigError: The download failed, or there is no such file.
+    """
     if weights == "imagenet":
         _download(name)
     elif weights != "none" and not Path(weights).is_file():
@@ -76,17 +83,17 @@ def require_weights(name: str, weights: str) -> None:
 
 
 def fits_file(name: str, weights: str) -> bool:
-    """Whether the file `weights` holds every tensor of the encoder called `name`."""
-    own = quiet_smp().encoders.get_encoder(library_name(name), weights=None).state_dict()
-    named = {_strip(key, own): value for key, value in _read(Path(weights)).items()}
+    """Whether the file `weights` has all tensors of the encoder `name`, in its shapes."""
+    own = import_smp().encoders.get_encoder(library_name(name), weights=None).state_dict()
+    named = {_match_key(key, own): value for key, value in _read_state(Path(weights)).items()}
     return all(k in named and v.shape == named[k].shape for k, v in own.items() if v.ndim)
 
 
 def widen_input(encoder: nn.Module, in_channels: int) -> None:
-    """Make the first convolution of a 3-channel encoder take `in_channels`.
+    """Replace the first convolution of a 3-channel encoder by one for `in_channels`.
 
-    One channel takes the sum over RGB; further channels repeat RGB, all scaled by
-    3 / in_channels, so that the response to a grey image stays what it was.
+    The weights for one channel are the sum over RGB; for more channels they repeat RGB, scaled
+    by 3 / in_channels. The response to a grey image is unchanged.
     """
     if in_channels == 3:
         return
@@ -116,17 +123,17 @@ def widen_input(encoder: nn.Module, in_channels: int) -> None:
 
 
 def has_download(library: str) -> bool:
-    """Whether there are ImageNet weights of the encoder `library` (a `library_name`)."""
+    """Whether there are ImageNet weights of the encoder `library` (see `library_name`)."""
     if library.startswith("tu-"):
         import timm
 
         config = timm.get_pretrained_cfg(library.removeprefix("tu-"))
         return config is not None and bool(config.has_weights)
-    return "imagenet" in quiet_smp().encoders.encoders[library]["pretrained_settings"]
+    return "imagenet" in import_smp().encoders.encoders[library]["pretrained_settings"]
 
 
 def _download(name: str) -> dict[str, Tensor]:
-    """ImageNet weights from the library's own download, or its cache."""
+    """ImageNet weights by the library's own download, or from its cache."""
     library = library_name(name)
     if not has_download(library):
         raise ConfigError(
@@ -134,12 +141,12 @@ def _download(name: str) -> dict[str, Tensor]:
             f"encoder, give a file with --set model.encoder_weights=PATH, or train from random "
             f"weights with --set model.encoder_weights=none"
         )
-    if not _cached(library) and not _hub_answers():
-        raise _unavailable(name)
+    if not _is_cached(library) and not _hub_answers():
+        raise _download_error(name)
     try:
         encoder = _pretrained(library)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise _unavailable(name) from error
+        raise _download_error(name) from error
     return dict(encoder.state_dict())
 
 
@@ -148,23 +155,23 @@ def _pretrained(library: str) -> nn.Module:
         import timm
 
         return timm.create_model(library.removeprefix("tu-"), pretrained=True)
-    encoder = quiet_smp().encoders.get_encoder(
+    encoder = import_smp().encoders.get_encoder(
         library, weights=True if library.startswith("tu-") else "imagenet"
     )
     return cast("nn.Module", encoder)
 
 
-def _cached(library: str) -> bool:
-    """Whether an earlier download of the weights lies in the hub's cache."""
+def _is_cached(library: str) -> bool:
+    """Whether the cache of the Hugging Face Hub has the weights from an earlier download."""
     from huggingface_hub import try_to_load_from_cache
 
     if library.startswith("tu-"):
         import timm
 
         config = timm.get_pretrained_cfg(library.removeprefix("tu-"))
-        repository, revision = getattr(config, "hf_hub_id", None), None
+        repository, revision = None if config is None else config.hf_hub_id, None
     else:
-        settings = quiet_smp().encoders.encoders[library]["pretrained_settings"]["imagenet"]
+        settings = import_smp().encoders.encoders[library]["pretrained_settings"]["imagenet"]
         repository, revision = settings["repo_id"], settings["revision"]
     return repository is not None and isinstance(
         try_to_load_from_cache(repository, "model.safetensors", revision=revision), str
@@ -172,7 +179,7 @@ def _cached(library: str) -> bool:
 
 
 def _hub_answers() -> bool:
-    """One short request: the library's own retries would keep the user waiting for a minute."""
+    """Whether the hub answers one short request; the library would retry for a minute."""
     from huggingface_hub.constants import ENDPOINT
 
     try:
@@ -184,16 +191,16 @@ def _hub_answers() -> bool:
         return False
 
 
-def _unavailable(name: str) -> ConfigError:
+def _download_error(name: str) -> ConfigError:
     return ConfigError(
-        f"ImageNet weights of encoder {name!r} cannot be had: they are downloaded once, and "
-        f"that failed (no network?). Either give a file you have with "
+        f"ImageNet weights of encoder {name!r} are not available: they are downloaded once, "
+        f"and the download failed (no network?). Either give a file you have with "
         f"--set model.encoder_weights=PATH, or train from random weights with "
         f"--set model.encoder_weights=none"
     )
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ConfigError(f"encoder weights {path}: no such file")
     if path.suffix == ".safetensors":
@@ -210,10 +217,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     return cast("dict[str, Tensor]", state.get("state_dict", state))
 
 
-def _fill(encoder: nn.Module, state: dict[str, Any], source: str) -> None:
-    """Copy every tensor of the encoder out of `state`; keys of a classifier head are left."""
+def _copy_weights(encoder: nn.Module, state: dict[str, Any], source: str) -> None:
+    """Copy all tensors of the encoder from `state`, which may have others (a classifier's)."""
     own = encoder.state_dict()
-    named = {_strip(key, own): value for key, value in state.items()}
+    named = {_match_key(key, own): value for key, value in state.items()}
     missing = [k for k in own if k not in named and not k.endswith("num_batches_tracked")]
     if missing:
         raise ConfigError(
@@ -229,7 +236,8 @@ def _fill(encoder: nn.Module, state: dict[str, Any], source: str) -> None:
     encoder.load_state_dict({k: named[k] for k in own if k in named}, strict=False)
 
 
-def _strip(key: str, own: dict[str, Tensor]) -> str:
-    while key not in own and (found := next((p for p in PREFIXES if key.startswith(p)), None)):
-        key = key.removeprefix(found)
+def _match_key(key: str, own: dict[str, Tensor]) -> str:
+    """`key` without, or with, the prefix that makes it a key of `own`; itself if none does."""
+    while key not in own and (prefix := next((p for p in PREFIXES if key.startswith(p)), None)):
+        key = key.removeprefix(prefix)
     return key if key in own else next((p + key for p in PREFIXES if p + key in own), key)

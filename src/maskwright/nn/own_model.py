@@ -1,8 +1,8 @@
 """Networks from a user's own file, named as `model.arch: ./mynet.py:build`.
 
-Code is run only by `admit`, which training calls for a file that the command line or the
-recipe names. A card names such code too, but it is found only where it was admitted before:
-no Bundle, and no file beside one, can have its code run.
+Only `admit` runs code; training calls it for a file that the command line or the recipe names.
+A card names such code too, but `get_admitted` finds only what was admitted in this process:
+opening a Bundle never runs code from it or from a file beside it.
 """
 
 import hashlib
@@ -16,37 +16,36 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from pydantic import BaseModel
 from torch import nn
 
+from maskwright.core import parts
 from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import ConfigError
 from maskwright.nn.part_config import NoChoices
+from maskwright.nn.protocols import OWN, Arch
 
 DIGEST_LENGTH = 12
-_ADMITTED: dict[tuple[str, str], "OwnPart"] = {}
+_ADMITTED: dict[tuple[str, str], "OwnArch"] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPart:
-    """A user's file in the shape of a part of `nn.archs`; names as there."""
+class OwnArch:
+    """The architecture in a user's file, and the SHA-256 of that file."""
 
-    Config: type[BaseModel]
-    build: Callable[[Any, str, int, int], nn.Module]
-    ENCODERS: tuple[str, ...] | None
+    arch: Arch
     sha256: str
 
 
 def admit(code: CodeFile, folder: Path) -> CodeFile:
-    """Run the file that the user named, and answer with its full path and digest.
+    """Run the file that the user named; return its name with the full path and the digest.
 
     Args:
-        code: As the user wrote it.
-        folder: What a relative path starts from.
+        code: File and function as the user wrote them.
+        folder: The folder that a relative path is relative to.
 
     Raises:
-        ConfigError: No such file or function, another content than the digest tells, or code
-            that fails.
+        ConfigError: The file or function does not exist, the content does not match the
+            digest, or the code fails.
     """
     path = (folder / code.file).resolve()
     if not path.is_file():
@@ -58,36 +57,36 @@ def admit(code: CodeFile, folder: Path) -> CodeFile:
             f"model.arch {str(code)!r}: {path} has changed (it is #{digest} now); put the old "
             f"file back, or start a new run with model.arch={code.file}:{code.function}"
         )
-    found = CodeFile(path, code.function, digest)
-    _ADMITTED[found.function, digest] = _part(found, _run(found), sha256)
-    return found
+    full = CodeFile(path, code.function, digest)
+    _ADMITTED[full.function, digest] = OwnArch(_make_arch(full, _import(full)), sha256)
+    return full
 
 
-def admitted(code: CodeFile) -> OwnPart:
-    """The part that `admit` made of this code in this process.
+def get_admitted(code: CodeFile) -> OwnArch:
+    """The architecture that `admit` loaded from this code in this process.
 
     Raises:
-        ConfigError: It made none: somebody else's card names the code.
+        ConfigError: The code was not admitted: a card names it, and not the user.
     """
-    part = _ADMITTED.get((code.function, code.digest))
-    if part is None:
+    own = _ADMITTED.get((code.function, code.digest))
+    if own is None:
         raise ConfigError(
-            f"the network is code of its own ({code}), and code is run only where you name the "
-            f"file yourself, in training; use the bundle of the run, which needs none"
+            f"the network is a user's own code ({code}), and code is run only where you name "
+            f"the file yourself, in training; use the bundle of the run, which needs no code"
         )
-    return part
+    return own
 
 
 def require_contract(code: CodeFile, network: nn.Module, shape: tuple[int, int]) -> None:
-    """Refuse a network whose answer no loss could read.
+    """Run the network on a small image of zeros and check the shape of its logits.
 
     Args:
-        code: Where it comes from.
-        network: As `new_model` gives it.
+        code: File and function that the network comes from.
+        network: The network that `new_model` built.
         shape: Channels of the images, and K.
 
     Raises:
-        ConfigError: It fails on a small image, or gives no logits of shape (B, K, H, W).
+        ConfigError: The network fails, or returns something else than logits (B, K, H, W).
     """
     channels, num_classes = shape
     x_BCHW = torch.zeros(2, channels, 64, 96)
@@ -106,13 +105,13 @@ def require_contract(code: CodeFile, network: nn.Module, shape: tuple[int, int])
     found = tuple(logits_BKHW.shape) if isinstance(logits_BKHW, torch.Tensor) else None
     if found != expected:
         raise ConfigError(
-            f"model.arch {str(code)!r}: the network gives "
+            f"model.arch {str(code)!r}: the network returns "
             f"{found or type(logits_BKHW).__name__}, expected logits of shape {expected} "
             f"(B, K, H, W) for an image of {tuple(x_BCHW.shape)}"
         )
 
 
-def _run(code: CodeFile) -> ModuleType:
+def _import(code: CodeFile) -> ModuleType:
     name = f"maskwright_own_{code.digest}"
     spec = importlib.util.spec_from_file_location(name, code.file)
     if spec is None or spec.loader is None:
@@ -129,7 +128,8 @@ def _run(code: CodeFile) -> ModuleType:
     return module
 
 
-def _part(code: CodeFile, module: ModuleType, sha256: str) -> OwnPart:
+def _make_arch(code: CodeFile, module: ModuleType) -> Arch:
+    """The function as an `Arch`: by two arguments alone, or with a Config and encoders."""
     function = getattr(module, code.function, None)
     if not callable(function):
         names = [n for n, f in vars(module).items() if inspect.isfunction(f)]
@@ -139,9 +139,11 @@ def _part(code: CodeFile, module: ModuleType, sha256: str) -> OwnPart:
         )
     num_arguments = len(inspect.signature(function).parameters)
     if num_arguments == 2:
-        return OwnPart(NoChoices, _without_choices(code, function), ("own",), sha256)
-    if num_arguments == 4 and hasattr(module, "Config"):
-        return OwnPart(module.Config, function, getattr(module, "ENCODERS", None), sha256)
+        return _PlainArch(code, function)
+    if num_arguments == 4 and "Config" in vars(module):
+        view = ModuleType(module.__name__)
+        view.__dict__.update(vars(module), build=function)
+        return parts.typed(view, Arch)
     raise ConfigError(
         f"model.arch {str(code)!r}: {code.function} takes {num_arguments} arguments; write "
         f"{code.function}(in_channels, num_classes), or a Config and "
@@ -149,23 +151,35 @@ def _part(code: CodeFile, module: ModuleType, sha256: str) -> OwnPart:
     )
 
 
-def _without_choices(
-    code: CodeFile, function: Callable[[int, int], Any]
-) -> Callable[[Any, str, int, int], nn.Module]:
-    def build(_config: Any, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-        """The contract of `nn.archs`."""
+class _PlainArch(Arch):
+    """A function of the numbers of channels and classes, without settings or encoder."""
+
+    Config = NoChoices
+    ENCODERS = (OWN,)
+
+    def __init__(self, code: CodeFile, function: Callable[[int, int], Any]) -> None:
+        self._code = code
+        self._function = function
+
+    def build(
+        self, _config: Any, _encoder: str, in_channels: int, num_classes: int
+    ) -> nn.Module:
+        """Call the user's function.
+
+        Raises:
+            ConfigError: The function fails, or returns something else than a Module.
+        """
+        call = f"{self._code.function}({in_channels}, {num_classes})"
         try:
-            network = function(in_channels, num_classes)
+            network = self._function(in_channels, num_classes)
         except Exception as error:
             raise ConfigError(
-                f"model.arch {str(code)!r}: {code.function}({in_channels}, {num_classes}) "
-                f"failed: {type(error).__name__}: {error}"
+                f"model.arch {str(self._code)!r}: {call} failed: "
+                f"{type(error).__name__}: {error}"
             ) from error
         if not isinstance(network, nn.Module):
             raise ConfigError(
-                f"model.arch {str(code)!r}: {code.function}({in_channels}, {num_classes}) "
-                f"gives {type(network).__name__}, expected a torch.nn.Module"
+                f"model.arch {str(self._code)!r}: {call} returns {type(network).__name__}, "
+                f"expected a torch.nn.Module"
             )
         return network
-
-    return build

@@ -29,7 +29,7 @@ from maskwright.data.dataset import Dataset
 from maskwright.inference.predictor import Predictor
 from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import build_model, new_model
-from maskwright.nn.loss import Loss, LossFunction, build_loss
+from maskwright.nn.loss import LossFunction, LossSum, build_loss
 
 from . import checkpoint
 from .checkpoint import Progress
@@ -209,7 +209,7 @@ class _Run:
         raised = torch.tensor(float(flag), device=self.accelerator.device)
         return bool(self.accelerator.reduce(raised, "sum").item())
 
-    def _on_device(self) -> tuple[Loss, Normalize]:
+    def _on_device(self) -> tuple[LossSum, Normalize]:
         recipe, device = self.job.recipe, self.accelerator.device
         weights_K = class_weights(recipe.loss.class_weights, self.job.counts_NC)
         loss = build_loss(recipe.loss.sum, recipe.loss.config, weights_K)

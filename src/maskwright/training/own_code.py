@@ -7,7 +7,7 @@ from typing import Any
 
 from maskwright.core.codefile import CodeFile
 from maskwright.nn.build import new_model
-from maskwright.nn.own_model import admit, admitted, require_contract
+from maskwright.nn.own_model import admit, get_admitted, require_contract
 
 from .recipe import Recipe, read_recipe
 
@@ -62,5 +62,5 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
     code = CodeFile.parse(recipe.model.arch)
     if code is None:
         return {}
-    sha256 = admitted(code).sha256
+    sha256 = get_admitted(code).sha256
     return {"code": {"file": code.file.name, "function": code.function, "sha256": sha256}}

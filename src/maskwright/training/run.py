@@ -30,8 +30,9 @@ from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.report.page import write_report
 from maskwright.export.bundle import export_bundle
 from maskwright.inference.predictor import open_model
-from maskwright.nn.build import OWN, encoders_of
+from maskwright.nn.build import load_arch
 from maskwright.nn.encoders import require_weights
+from maskwright.nn.protocols import OWN
 
 from . import own_code
 from .calibrate import calibrate
@@ -183,7 +184,7 @@ def _require_encoder(settings: Mapping[str, Any]) -> None:
     model = override(
         Recipe(), {k: v for k, v in settings.items() if k.startswith("model.")}
     ).model
-    only = encoders_of(model.arch)
+    only = load_arch(model.arch).ENCODERS
     if only is not None and "model.encoder" not in settings:
         model = model.model_copy(update={"encoder": only[0]})
     if model.encoder != OWN:

@@ -32,8 +32,8 @@ class Config(PartConfig):
     aux_weight: float = Field(1.0, ge=0)
 
 
-def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """See `protocols.Arch`."""
     return BiSeNetV2(config, in_channels, num_classes)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import enlarged
 from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
@@ -29,8 +29,8 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; logits at stride 8, enlarged bilinearly."""
-    network = quiet_smp().encoders.get_encoder(encoder, in_channels=in_channels)
+    """See `protocols.Arch`; logits at stride 8, enlarged bilinearly."""
+    network = import_smp().encoders.get_encoder(encoder, in_channels=in_channels)
     dilate_vgg(network)
     replace_batch_norm(network)
     return LargeFOV(config, network, num_classes)

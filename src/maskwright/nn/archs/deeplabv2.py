@@ -16,7 +16,7 @@ from maskwright.nn.blocks.heads import DeeplySupervised
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
@@ -48,9 +48,9 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; logits at stride 8, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 8, enlarged bilinearly."""
     is_vgg = encoder.startswith("vgg")
-    network = quiet_smp().encoders.get_encoder(
+    network = import_smp().encoders.get_encoder(
         encoder, in_channels=in_channels, output_stride=32 if is_vgg else STRIDE
     )
     if is_vgg:
@@ -64,7 +64,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return DeepLabV2(config, network, pyramid)
 
 
-def _branch(config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:
+def _branch(_config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:
     return nn.Conv2d(in_channels, num_classes, 3, padding=rate, dilation=rate)
 
 

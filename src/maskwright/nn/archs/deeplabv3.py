@@ -4,12 +4,12 @@ from torch import nn
 
 from maskwright.nn.blocks.atrous import AtrousConfig as Config
 from maskwright.nn.blocks.library import library_network
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 
 GOOD_FOR = "Large context, where thin things matter little."
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
-    make = quiet_smp().DeepLabV3
+    """See `protocols.Arch`."""
+    make = import_smp().DeepLabV3
     return library_network(make, encoder, in_channels, num_classes, **config.choices())

@@ -4,7 +4,7 @@ from torch import nn
 
 from maskwright.nn.blocks.dino import DinoEncoder
 from maskwright.nn.blocks.dino_heads import HeadConfig as Config
-from maskwright.nn.blocks.dino_heads import on_tokens
+from maskwright.nn.blocks.dino_heads import build_segmenter
 
 ENCODERS = (
     "vit_small_patch14_dinov2",
@@ -21,6 +21,6 @@ GOOD_FOR = "Few labelled images: its encoder's weights, learned without labels, 
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; logits of the tokens or, with DPT, of 8 times as many."""
+    """See `protocols.Arch`; one score per token, with DPT 8 x 8."""
     dino = DinoEncoder(encoder.removeprefix("tu-"), in_channels)
-    return on_tokens(dino, config, num_classes)
+    return build_segmenter(dino, config, num_classes)

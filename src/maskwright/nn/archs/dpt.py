@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from maskwright.nn.blocks.heads import DeeplySupervised, dropout_head
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.vit import VisionTransformerStages
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 ENCODERS = (
@@ -49,7 +49,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; logits at stride 2, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 2, enlarged bilinearly."""
     tokens = VisionTransformerStages(
         encoder.removeprefix("tu-"), stages=STAGES, in_channels=in_channels
     )
@@ -63,7 +63,7 @@ class DPT(DeeplySupervised):
         self, config: Config, encoder: VisionTransformerStages, num_classes: int
     ) -> None:
         super().__init__(config.aux_weight)
-        quiet_smp()
+        import_smp()
         from segmentation_models_pytorch.base import initialization
         from segmentation_models_pytorch.decoders.dpt import decoder as library
 

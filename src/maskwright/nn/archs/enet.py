@@ -27,8 +27,8 @@ class Config(PartConfig):
     dropout: float = Field(0.1, ge=0, lt=1)
 
 
-def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """See `protocols.Arch`."""
     return ENet(config, in_channels, num_classes)
 
 

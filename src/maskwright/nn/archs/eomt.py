@@ -50,7 +50,7 @@ class Config(PointLossConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; masks of stride 4."""
+    """See `protocols.Arch`; masks of stride 4."""
     dino = DinoEncoder(encoder.removeprefix("tu-"), in_channels, patch_px=PATCH_PX)
     return EoMT(config, dino, num_classes)
 
@@ -76,21 +76,21 @@ class EoMT(QueryNetwork):
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits of the classes; in training the queries before each last block, last first."""
-        x_BNC, grid_hw = self.encoder.tokens(x_BCHW)
+        x_BNC, grid_hw = self.encoder.embed_patches(x_BCHW)
         first = self.encoder.num_blocks - self.query_blocks
         for number in range(first):
-            x_BNC = self.encoder.block(number, x_BNC)
+            x_BNC = self.encoder.run_block(number, x_BNC)
         query_BQC = self.query.weight[None].expand(x_BNC.shape[0], -1, -1)
         x_BNC = torch.cat([query_BQC, x_BNC], dim=1)
         if not self.training:
             for number in range(first, self.encoder.num_blocks):
-                x_BNC = self.encoder.block(number, x_BNC)
+                x_BNC = self.encoder.run_block(number, x_BNC)
             return class_logits(self._predicted(x_BNC, grid_hw), MASK_STRIDE)
         said = []
         for number in range(self.query_blocks):
             said.append(self._predicted(x_BNC, grid_hw))
             allowed_B1NN = self._allowed(said[-1].mask_BQhw.detach(), x_BNC, grid_hw, number)
-            x_BNC = self.encoder.block(first + number, x_BNC, allowed_B1NN)
+            x_BNC = self.encoder.run_block(first + number, x_BNC, allowed_B1NN)
         self.steps += 1
         return [self._predicted(x_BNC, grid_hw), *said[::-1]]
 
@@ -102,7 +102,7 @@ class EoMT(QueryNetwork):
         return float((1 - min(1.0, max(0.0, passed - number - 1))) ** 0.9)
 
     def _predicted(self, x_BNC: Tensor, grid_hw: tuple[int, int]) -> Queries:
-        normed_BNC = self.encoder.normed(x_BNC)
+        normed_BNC = self.encoder.normalise(x_BNC)
         num_queries = self.query.num_embeddings
         query_BQC = normed_BNC[:, :num_queries]
         patch_BnC = normed_BNC[:, num_queries + self.encoder.num_prefix :]

@@ -30,8 +30,8 @@ class Config(PartConfig):
     aux_weight: float = Field(0.4, ge=0)
 
 
-def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """See `protocols.Arch`."""
     return FastSCNN(config, in_channels, num_classes)
 
 

@@ -11,10 +11,11 @@ from maskwright.nn.blocks.heads import DeeplySupervised, aux_head
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import enlarged
 from maskwright.nn.blocks.vgg import fully_connected
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 FULLY_CONNECTED = 4096
+DILATED_STAGES = ("layer3", "layer4")
 GOOD_FOR = "A known baseline of the field; with resnet50 and dilation that of torchvision."
 
 
@@ -35,8 +36,8 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; the paper's encoder is vgg16."""
-    network = quiet_smp().encoders.get_encoder(
+    """See `protocols.Arch`; the paper's encoder is vgg16."""
+    network = import_smp().encoders.get_encoder(
         encoder,
         in_channels=in_channels,
         output_stride=config.stride if config.dilated else 32,
@@ -81,12 +82,16 @@ class FCN(DeeplySupervised):
 
 
 def _dilate_as_torchvision(encoder: nn.Module) -> None:
-    """Let the first block of a dilated ResNet stage look no wider than the stage before."""
-    stages: list[Any] = [getattr(encoder, name, None) for name in ("layer3", "layer4")]
+    """Halve the dilation of the first block in dilated bottleneck stages of a ResNet.
+
+    torchvision dilates that block by the rate of the stage before, the library by the stage's.
+    """
+    stages: list[Any] = [s for name, s in encoder.named_children() if name in DILATED_STAGES]
     for stage in stages:
-        if stage is not None and hasattr(stage[0], "conv3"):
-            rate = max(1, stage[-1].conv2.dilation[0] // 2)
-            stage[0].conv2.dilation = stage[0].conv2.padding = (rate, rate)
+        first, last = stage[0], stage[-1]
+        if "conv3" in dict(first.named_children()):
+            rate = max(1, last.conv2.dilation[0] // 2)
+            first.conv2.dilation = first.conv2.padding = (rate, rate)
 
 
 def _vgg_head(config: Config, in_channels: int, num_classes: int) -> nn.Module:

@@ -4,7 +4,7 @@ from pydantic import Field
 from torch import nn
 
 from maskwright.nn.blocks.library import library_network
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Thin and small things in a given time; what the plan takes."
@@ -22,9 +22,9 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 4, enlarged bilinearly."""
     return library_network(
-        quiet_smp().FPN,
+        import_smp().FPN,
         encoder,
         in_channels,
         num_classes,

@@ -25,11 +25,11 @@ from maskwright.nn.blocks.boxes import (
     pasted,
     taken,
 )
-from maskwright.nn.blocks.heads import PixelLoss
 from maskwright.nn.blocks.instances import Instances, instances
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 GOOD_FOR = "Things that can be counted, each with a box and a mask; regions come out coarse."
 
@@ -63,7 +63,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; masks of 28 x 28 cells a box."""
+    """See `protocols.Arch`; masks of 28 x 28 cells a box."""
     network = MaskRCNN(config, pyramid_encoder(encoder, in_channels), num_classes)
     replace_batch_norm(network)
     return network
@@ -124,7 +124,7 @@ class MaskRCNN(nn.Module):
         self,
         outputs: Proposed,
         labels_BHW: Tensor,
-        pixel_loss: PixelLoss,  # noqa: ARG002  the paper's losses are of instances
+        _pixel_loss: PixelLoss,
     ) -> Tensor:
         """Losses of proposals, boxes and masks, summed (section 3)."""
         config = self.config

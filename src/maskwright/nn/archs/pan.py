@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate, max_pool2d
 
 from maskwright.nn.blocks.conv import zeros_first
 from maskwright.nn.blocks.library import library_network
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Large and small objects in one image, with a light decoder."
@@ -23,9 +23,9 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+    """See `protocols.Arch`."""
     network: Any = library_network(
-        quiet_smp().PAN,
+        import_smp().PAN,
         encoder,
         in_channels,
         num_classes,

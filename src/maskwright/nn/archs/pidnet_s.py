@@ -13,11 +13,12 @@ from torch.nn.functional import relu
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import balanced_border_loss, borders
 from maskwright.nn.blocks.conv import conv_norm, zeros_first
-from maskwright.nn.blocks.heads import PixelLoss, pre_normed_head
+from maskwright.nn.blocks.heads import pre_normed_head
 from maskwright.nn.blocks.pooled_context import ParallelContext
 from maskwright.nn.blocks.residual import basic, bottleneck, stage, stem
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 ENCODERS = ("own",)
 
@@ -42,8 +43,8 @@ class Config(PartConfig):
     border_radius_px: int = Field(2, gt=0)
 
 
-def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """See `protocols.Arch`."""
     return PIDNet(config, in_channels, num_classes)
 
 

@@ -9,7 +9,7 @@ from maskwright.nn.blocks.heads import DeeplySupervised, aux_head, dropout_head
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pooling import BINS, beside_levels, bin_levels
 from maskwright.nn.blocks.resize import enlarged
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
@@ -32,8 +32,8 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; logits at stride 8, enlarged bilinearly."""
-    network = quiet_smp().encoders.get_encoder(
+    """See `protocols.Arch`; logits at stride 8, enlarged bilinearly."""
+    network = import_smp().encoders.get_encoder(
         encoder,
         in_channels=in_channels,
         depth=config.encoder_depth,

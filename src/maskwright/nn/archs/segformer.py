@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from maskwright.nn.blocks.library import library_network
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 WIDE = ("mit_b2", "mit_b3", "mit_b4", "mit_b5")
@@ -22,9 +22,9 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 4, enlarged bilinearly."""
     return library_network(
-        quiet_smp().Segformer,
+        import_smp().Segformer,
         encoder,
         in_channels,
         num_classes,

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm_relu
 from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
-from maskwright.nn.blocks.recompute import maybe_recomputed
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.blocks.recompute import SelfCheckpointing, run_checkpointed
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import NoChoices as Config
 
 ENCODERS = ("vgg16_bn", "vgg11_bn", "vgg13_bn", "vgg19_bn")
@@ -20,16 +20,16 @@ ENCODERS = ("vgg16_bn", "vgg11_bn", "vgg13_bn", "vgg19_bn")
 GOOD_FOR = "A known baseline of the field; sharp borders without skips."
 
 
-def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; the widths are the encoder's."""
+def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """See `protocols.Arch`; the widths are the encoder's."""
     return SegNet(_vgg(encoder, in_channels), num_classes)
 
 
-class SegNet(nn.Module):
-    """A VGG encoder with batch normalisation, and a decoder with its layers in reverse."""
+class SegNet(SelfCheckpointing):
+    """A VGG encoder with batch normalisation, and a decoder with its layers in reverse order.
 
-    checkpointing = False
-    """Of `blocks.recompute`: what stands between two poolings is computed again."""
+    With checkpointing, the layers between two poolings are recomputed together.
+    """
 
     def __init__(self, encoder: Any, num_classes: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class SegNet(nn.Module):
         return x_BCHW
 
     def _run(self, stage: nn.Module, x_BCHW: Tensor) -> Tensor:
-        return maybe_recomputed(stage, checkpointing=self.checkpointing)(x_BCHW)
+        return run_checkpointed(stage, x_BCHW, checkpointing=self.checkpointing)
 
     def _stages(self) -> list[nn.Sequential]:
         """The encoder's layers between its poolings."""
@@ -62,7 +62,7 @@ class SegNet(nn.Module):
 def _vgg(encoder: str, in_channels: int) -> nn.Module:
     """The library's, initialised here: it fills a classifier of 120 million first (3 s)."""
     with torch.device("meta"):
-        vgg = quiet_smp().encoders.get_encoder(encoder, in_channels=in_channels, weights=None)
+        vgg = import_smp().encoders.get_encoder(encoder, in_channels=in_channels, weights=None)
     vgg = vgg.to_empty(device=torch.get_default_device())
     for layer in vgg.modules():
         if isinstance(layer, nn.Conv2d):

@@ -26,8 +26,8 @@ class Config(PartConfig):
     kernel: Literal[3, 5, 7, 9] = 7
 
 
-def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """See `protocols.Arch`."""
     return SegNetBasic(config, in_channels, num_classes)
 
 

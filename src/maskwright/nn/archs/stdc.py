@@ -10,10 +10,11 @@ from torch.nn.functional import avg_pool2d, interpolate
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import border_overlap_loss, borders
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
-from maskwright.nn.blocks.heads import PixelLoss, score_head, summed_loss
+from maskwright.nn.blocks.heads import score_head, summed_loss
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.resize import enlarged, to_size_of
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 ENCODERS = ("own",)
 NUM_BLOCKS = {"stdc1": (2, 2, 2), "stdc2": (4, 5, 3)}
@@ -37,8 +38,8 @@ class Config(PartConfig):
     detail_weight: float = Field(1.0, ge=0)
 
 
-def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """See `protocols.Arch`."""
     return STDC(config, in_channels, num_classes)
 
 

@@ -3,7 +3,7 @@
 from torch import nn
 
 from maskwright.nn.blocks.library import library_network
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Small objects and sharp borders, where there is time to learn them."
@@ -16,9 +16,9 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+    """See `protocols.Arch`."""
     return library_network(
-        quiet_smp().Unet,
+        import_smp().Unet,
         encoder,
         in_channels,
         num_classes,

@@ -6,11 +6,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.heads import PixelLoss, summed_loss
+from maskwright.nn.blocks.heads import summed_loss
 from maskwright.nn.blocks.library import library_network
 from maskwright.nn.blocks.resize import enlarged
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 GOOD_FOR = "Small objects and sharp borders, at more memory and time than unet."
 
@@ -27,9 +28,9 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`."""
+    """See `protocols.Arch`."""
     network = library_network(
-        quiet_smp().UnetPlusPlus,
+        import_smp().UnetPlusPlus,
         encoder,
         in_channels,
         num_classes,

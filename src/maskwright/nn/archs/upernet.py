@@ -7,7 +7,7 @@ from torch import nn
 
 from maskwright.nn.blocks.library import library_network
 from maskwright.nn.blocks.pooling import RegionMean
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 GOOD_FOR = "Scenes of many classes; the usual decoder of large transformer encoders."
@@ -20,9 +20,9 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """The contract of `nn.archs`; logits at stride 4, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 4, enlarged bilinearly."""
     network: Any = library_network(
-        quiet_smp().UPerNet,
+        import_smp().UPerNet,
         encoder,
         in_channels,
         num_classes,

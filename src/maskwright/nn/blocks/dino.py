@@ -1,5 +1,7 @@
-"""DINOv2's vision transformers (arXiv:2304.07193) out of timm, for images of any size."""
+"""DINOv2's vision transformers (arXiv:2304.07193) from timm, for images of any size."""
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, cast
 
 import timm
@@ -7,28 +9,22 @@ import torch
 from torch import Tensor, nn
 
 
-class DinoEncoder(nn.Module):
-    """Class token, registers if it has them, and patches; block by block.
+class TokenEncoder(nn.Module):
+    """A vision transformer of timm that returns its tokens after some blocks.
 
-    Position embeddings are resized bicubically to the image, as DINOv2's authors do (timm's
-    own way compares sizes, which an exported graph cannot).
-
-    Args:
-        name: A model of timm with dinov2 in its name.
-        in_channels: Channels of the image.
-        patch_px: Side of a patch; None is that of the pretrained model. `adapted` resizes
-            the weights of patches and places to it.
+    Attributes:
+        width: Channels of a token.
+        patch_px: Side of a patch.
+        num_prefix: Number of class and register tokens, which come before the patches.
+        num_blocks: Number of transformer blocks.
     """
 
-    def __init__(self, name: str, in_channels: int, *, patch_px: int | None = None) -> None:
+    def __init__(self, name: str, in_channels: int, **choices: Any) -> None:
         super().__init__()
-        other: dict[str, Any] = {}
-        if patch_px is not None:
-            other = {"patch_size": patch_px, "img_size": 32 * patch_px}
         self.model: Any = cast(
             "Any",
             timm.create_model(
-                name, in_chans=in_channels, num_classes=0, dynamic_img_size=True, **other
+                name, in_chans=in_channels, num_classes=0, dynamic_img_size=True, **choices
             ),
         )
         self.width: int = self.model.embed_dim
@@ -36,67 +32,108 @@ class DinoEncoder(nn.Module):
         self.num_prefix: int = self.model.num_prefix_tokens
         self.num_blocks = len(self.model.blocks)
 
-    def tokens(self, x_BCHW: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """What the first block gets (B, N, C), and the grid of patches (h, w)."""
+    @abstractmethod
+    def forward(self, x_BCHW: Tensor, stages: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
+        """Normalised maps (B, C, h, w) and class tokens (B, 1, C) after the blocks `stages`."""
+
+    def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Convert published weights, of timm or of the authors, to the tensors of `model`."""
+        bare = {
+            key.removeprefix("encoder.").removeprefix("model."): value
+            for key, value in state.items()
+        }
+        try:
+            return dict(self._convert(bare))
+        except (AssertionError, KeyError, RuntimeError, ValueError):
+            return state  # weights of another network: `load_weights` names the difference
+
+    @abstractmethod
+    def _convert(self, state: dict[str, Tensor]) -> Mapping[str, Tensor]:
+        """Convert by timm's filter for checkpoints."""
+
+    def _split_tokens(self, x_BNC: Tensor, grid_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Map of the patches (B, C, h, w) and class token (B, 1, C)."""
+        # (B, N, C) -> (B, C, h w) -> (B, C, h, w)
+        map_BCN = x_BNC[:, self.num_prefix :].transpose(1, 2)
+        return torch.unflatten(map_BCN, 2, grid_hw), x_BNC[:, :1]
+
+
+class DinoEncoder(TokenEncoder):
+    """Class token, registers if the model has them, and patches; callable block by block.
+
+    Position embeddings are resized bicubically to the image, as DINOv2's authors do (timm
+    compares sizes before it resizes, which an exported graph cannot).
+
+    Args:
+        name: A model of timm with dinov2 in its name.
+        in_channels: Channels of the image.
+        patch_px: Side of a patch; None: that of the pretrained model. `adapt_weights` resizes
+            published patch and position embeddings to it.
+    """
+
+    def __init__(self, name: str, in_channels: int, *, patch_px: int | None = None) -> None:
+        choices = (
+            {} if patch_px is None else {"patch_size": patch_px, "img_size": 32 * patch_px}
+        )
+        super().__init__(name, in_channels, **choices)
+
+    def embed_patches(self, x_BCHW: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The input (B, N, C) of the first block, and the grid of patches (h, w)."""
         patch_BhwC = self.model.patch_embed(x_BCHW)
         batch, height, width = patch_BhwC.shape[:3]
         prefix = [self.model.cls_token, self.model.reg_token]
         prefix_B1C = [p.expand(batch, -1, -1) for p in prefix if p is not None]
-        places_11NC = self._places(height, width)
-        patch_BNC = patch_BhwC.flatten(1, 2)
+        position_1NC = self._position_embedding(height, width)
+        patch_BNC = patch_BhwC.flatten(1, 2)  # (B, h, w, C) -> (B, h w, C)
         if self.model.no_embed_class:
-            return torch.cat([*prefix_B1C, patch_BNC + places_11NC], 1), (height, width)
-        return torch.cat([*prefix_B1C, patch_BNC], 1) + places_11NC, (height, width)
+            return torch.cat([*prefix_B1C, patch_BNC + position_1NC], 1), (height, width)
+        return torch.cat([*prefix_B1C, patch_BNC], 1) + position_1NC, (height, width)
 
-    def block(self, number: int, x_BNC: Tensor, allowed_B1NN: Tensor | None = None) -> Tensor:
-        """(B, N, C); a token sees those that `allowed_B1NN` has True, or all."""
-        found_BNC: Tensor = self.model.blocks[number](x_BNC, allowed_B1NN)
-        return found_BNC
+    def run_block(
+        self, index: int, x_BNC: Tensor, allowed_B1NN: Tensor | None = None
+    ) -> Tensor:
+        """(B, N, C); a token attends to those where `allowed_B1NN` is True, or to all."""
+        output_BNC: Tensor = self.model.blocks[index](x_BNC, allowed_B1NN)
+        return output_BNC
 
-    def normed(self, x_BNC: Tensor) -> Tensor:
-        """Through the last layer's normalisation."""
-        found_BNC: Tensor = self.model.norm(x_BNC)
-        return found_BNC
+    def normalise(self, x_BNC: Tensor) -> Tensor:
+        """Apply the normalisation that follows the last block."""
+        normed_BNC: Tensor = self.model.norm(x_BNC)
+        return normed_BNC
 
     def forward(self, x_BCHW: Tensor, stages: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
-        """Normalised maps (B, C, h, w) and class tokens (B, 1, C) after some blocks."""
-        x_BNC, grid_hw = self.tokens(x_BCHW)
-        found = []
-        for number in range(self.num_blocks):
-            x_BNC = self.block(number, x_BNC)
-            if number in stages:
-                normed_BNC = self.normed(x_BNC)
-                map_BCN = normed_BNC[:, self.num_prefix :].transpose(1, 2)
-                found.append((torch.unflatten(map_BCN, 2, grid_hw), normed_BNC[:, :1]))
-        return found
+        """Normalised maps (B, C, h, w) and class tokens (B, 1, C) after the blocks `stages`."""
+        x_BNC, grid_hw = self.embed_patches(x_BCHW)
+        outputs = []
+        for index in range(self.num_blocks):
+            x_BNC = self.run_block(index, x_BNC)
+            if index in stages:
+                outputs.append(self._split_tokens(self.normalise(x_BNC), grid_hw))
+        return outputs
 
-    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Published weights, of timm or of the authors, at this one's patches and places."""
+    def _convert(self, state: dict[str, Tensor]) -> Mapping[str, Tensor]:
         from timm.models.vision_transformer import checkpoint_filter_fn
 
-        bare = {
-            key.removeprefix("encoder.").removeprefix("model."): v for key, v in state.items()
-        }
-        try:
-            fitted: dict[str, Tensor] = checkpoint_filter_fn(bare, self.model)
-        except (AssertionError, KeyError, RuntimeError, ValueError):
-            return state  # of another network: whoever fills this one will say so
-        return fitted
+        converted: Mapping[str, Tensor] = checkpoint_filter_fn(state, self.model)
+        return converted
 
-    def _places(self, height: int, width: int) -> Tensor:
+    def _position_embedding(self, height: int, width: int) -> Tensor:
+        """(1, N, C) for a grid of patches; with the prefix tokens if the model embeds them."""
         embedding_1NC = self.model.pos_embed
         prefix = 0 if self.model.no_embed_class else self.num_prefix
         grid_HW = self.model.patch_embed.grid_size
+        # (1, H W, C) -> (1, H, W, C) -> (1, C, H, W)
         map_1CHW = torch.unflatten(embedding_1NC[:, prefix:], 1, grid_HW).permute(0, 3, 1, 2)
         map_1Chw = nn.functional.interpolate(
             map_1CHW.float(), (height, width), mode="bicubic", align_corners=False
         )
+        # (1, C, h, w) -> (1, h w, C)
         patch_1NC = map_1Chw.to(embedding_1NC.dtype).flatten(2).transpose(1, 2)
         return torch.cat([embedding_1NC[:, :prefix], patch_1NC], 1) if prefix else patch_1NC
 
 
-def padded_to(x_BCHW: Tensor, multiple: int) -> Tensor:
-    """Continued by its last column and row to a multiple of a length."""
+def pad_to_multiple(x_BCHW: Tensor, multiple: int) -> Tensor:
+    """Pad at the right and at the bottom with copies of the last column and row."""
     height, width = x_BCHW.shape[-2:]
     down = (height + multiple - 1) // multiple * multiple - height
     right = (width + multiple - 1) // multiple * multiple - width

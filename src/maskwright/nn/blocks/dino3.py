@@ -1,20 +1,21 @@
-"""DINOv3's vision transformers (arXiv:2508.10104) out of timm, for images of any size."""
+"""DINOv3's vision transformers (arXiv:2508.10104) from timm, for images of any size."""
 
 import math
-from typing import Any, cast
+from collections.abc import Mapping
 
-import timm
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from .dino import TokenEncoder
 
 UNUSED = ("qkv.bias", "qkv.bias_mask")
-"""Of the authors' files: all zero. timm's networks have none, and it prints a line for each."""
+"""Keys of the authors' files that are all zero; timm has none, and prints a line for each."""
 
 
-class Dino3Encoder(nn.Module):
-    """Class token, registers and patches, whose places turn queries and keys (RoPE).
+class Dino3Encoder(TokenEncoder):
+    """Class token, registers and patches with rotary position embeddings (RoPE).
 
-    A place is a share of the image's height and width, so that any grid of patches will do.
+    A position is a fraction of the image's height and width, so any grid of patches works.
 
     Args:
         name: A model of timm (1.0.20 or later) with dinov3 in its name.
@@ -22,59 +23,43 @@ class Dino3Encoder(nn.Module):
     """
 
     def __init__(self, name: str, in_channels: int) -> None:
-        super().__init__()
-        self.model: Any = cast(
-            "Any",
-            timm.create_model(name, in_chans=in_channels, num_classes=0, dynamic_img_size=True),
-        )
-        self.width: int = self.model.embed_dim
-        self.patch_px: int = self.model.patch_embed.patch_size[0]
-        self.num_prefix: int = self.model.num_prefix_tokens
-        self.num_blocks = len(self.model.blocks)
+        super().__init__(name, in_channels)
 
     def forward(self, x_BCHW: Tensor, stages: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
-        """Normalised maps (B, C, h, w) and class tokens (B, 1, C) after some blocks."""
+        """Normalised maps (B, C, h, w) and class tokens (B, 1, C) after the blocks `stages`."""
         patch_BhwC = self.model.patch_embed(x_BCHW)
-        batch, *grid_hw, _ = patch_BhwC.shape
+        batch, height, width, _ = patch_BhwC.shape
         prefix_B1C = [
             token_1NC.expand(batch, -1, -1)
             for token_1NC in (self.model.cls_token, self.model.reg_token)
         ]
+        # (B, h, w, C) -> (B, h w, C), behind class token and registers
         x_BNC = torch.cat([*prefix_B1C, patch_BhwC.flatten(1, 2)], 1)
-        turns_NC = self._turns(*grid_hw)
-        found = []
-        for number, block in enumerate(self.model.blocks):
-            x_BNC = block(x_BNC, turns_NC)
-            if number in stages:
-                normed_BNC = self.model.norm(x_BNC)
-                map_BCN = normed_BNC[:, self.num_prefix :].transpose(1, 2)
-                found.append((torch.unflatten(map_BCN, 2, grid_hw), normed_BNC[:, :1]))
-        return found
+        rotation_NC = self._rotary_embedding(height, width)
+        outputs = []
+        for index, block in enumerate(self.model.blocks):
+            x_BNC = block(x_BNC, rotation_NC)
+            if index in stages:
+                outputs.append(self._split_tokens(self.model.norm(x_BNC), (height, width)))
+        return outputs
 
-    def _turns(self, height: int, width: int) -> Tensor:
-        """Sine and cosine (h w, 2 C / heads) of each patch's place.
+    def _rotary_embedding(self, height: int, width: int) -> Tensor:
+        """Sines and cosines (h w, 2 C / heads) of the patches' positions.
 
-        timm's own way makes numbers of the sizes, which an exported graph cannot.
+        timm's own code turns sizes into Python numbers, which an exported graph cannot.
         """
         period_P = self.model.rope.periods
-        places = [
+        axes = [
             2 * (torch.arange(n, device=period_P.device) + 0.5) / n - 1 for n in (height, width)
         ]
-        place_N2 = torch.stack(torch.meshgrid(*places, indexing="ij"), -1).flatten(0, 1)
-        angle_NA = (2 * math.pi * place_N2[..., None] / period_P).flatten(1).tile(2)
+        position_N2 = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, 1)
+        # (N, 2, 1) / (P) -> (N, 2, P) -> (N, 2 P) -> (N, 4 P): the same angles for both halves
+        angle_NA = (2 * math.pi * position_N2[..., None] / period_P).flatten(1).tile(2)
         return torch.cat([angle_NA.sin(), angle_NA.cos()], -1)
 
-    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Published weights, of timm or of the authors, by timm's names."""
+    def _convert(self, state: dict[str, Tensor]) -> Mapping[str, Tensor]:
         from timm.models.eva import checkpoint_filter_fn
 
-        bare = {
-            key.removeprefix("encoder.").removeprefix("model."): value
-            for key, value in state.items()
-            if not key.endswith(UNUSED)
-        }
-        try:
-            fitted: dict[str, Tensor] = checkpoint_filter_fn(bare, self.model)
-        except (AssertionError, KeyError, RuntimeError, ValueError):
-            return state  # of another network: whoever fills this one will say so
-        return fitted
+        used = {key: value for key, value in state.items() if not key.endswith(UNUSED)}
+        converted: Mapping[str, Tensor] = checkpoint_filter_fn(used, self.model)
+        return converted

@@ -1,4 +1,4 @@
-"""Heads that make classes of a DINO transformer's tokens: a linear one, and DPT's."""
+"""Heads that classify the tokens of a DINO transformer: a linear one, and DPT's."""
 
 from typing import Literal
 
@@ -6,22 +6,21 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
-from .dino import DinoEncoder, padded_to
-from .dino3 import Dino3Encoder
+from .dino import TokenEncoder, pad_to_multiple
 from .norm import Norm, replace_batch_norm
 
 STAGES = 4
 DPT_STRIDE = 16
-"""What DPT takes a patch for, so that its grids are 4, 2, 1 and 1/2 times the tokens'."""
+"""Patch size that DPT is told: its grids are then 4, 2, 1 and 1/2 times that of the tokens."""
 
 
 class HeadConfig(PartConfig):
-    """The head, and what it reads.
+    """The head and its input.
 
-    `head`: "linear" normalises the last tokens and maps each to its classes (section 7.4 of
+    `head`: "linear" normalises the last tokens and classifies each (section 7.4 of
     arXiv:2304.07193); "dpt" is the decoder of arXiv:2103.13413. `linear_layers`: how many of
     the last layers the linear head reads; 4 in the former paper's "+ms". `fusion_channels`
     and `stage_channels` are widths of the DPT head.
@@ -33,18 +32,14 @@ class HeadConfig(PartConfig):
     stage_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
 
 
-TokenEncoder = DinoEncoder | Dino3Encoder
-"""Called, it gives maps (B, C, h, w) and class tokens (B, 1, C) after some blocks."""
-
-
-def on_tokens(encoder: TokenEncoder, config: HeadConfig, num_classes: int) -> nn.Module:
-    """The whole network; logits of the tokens or, with DPT, of 8 times as many."""
+def build_segmenter(encoder: TokenEncoder, config: HeadConfig, num_classes: int) -> nn.Module:
+    """Encoder and head; the head scores each token, or with DPT an 8 times finer grid."""
     head = LinearHead if config.head == "linear" else DPTHead
     return DinoSegmenter(encoder, head(config, encoder, num_classes))
 
 
 class DinoSegmenter(nn.Module):
-    """Encoder and head; pads to whole patches, and cuts off what it added."""
+    """Encoder and head; pads the image to whole patches and crops the logits."""
 
     def __init__(self, encoder: TokenEncoder, head: "LinearHead | DPTHead") -> None:
         super().__init__()
@@ -54,7 +49,7 @@ class DinoSegmenter(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, K, H, W)."""
         height, width = x_BCHW.shape[-2:]
-        padded_BCHW = padded_to(x_BCHW, self.head.patches * self.encoder.patch_px)
+        padded_BCHW = pad_to_multiple(x_BCHW, self.head.patches * self.encoder.patch_px)
         logits_BKhw = self.head(self.encoder(padded_BCHW, self.head.stages))
         logits_BKHW = nn.functional.interpolate(
             logits_BKhw, padded_BCHW.shape[-2:], mode="bilinear", align_corners=False
@@ -63,9 +58,10 @@ class DinoSegmenter(nn.Module):
 
 
 class LinearHead(nn.Module):
-    """Batch normalisation and a linear layer on tokens."""
+    """Batch normalisation and a linear layer on each token."""
 
     patches = 1
+    """The grid of patches is a multiple of this number."""
 
     def __init__(self, config: HeadConfig, encoder: TokenEncoder, num_classes: int) -> None:
         super().__init__()
@@ -77,20 +73,21 @@ class LinearHead(nn.Module):
         self.conv_seg = nn.Conv2d(width, num_classes, 1)
 
     def forward(self, stages: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """(B, K, h, w), a value a token."""
+        """(B, K, h, w), one value per token."""
         x_BChw = torch.cat([map_BChw for map_BChw, _ in stages], dim=1)
         logits_BKhw: Tensor = self.conv_seg(self.bn(x_BChw))
         return logits_BKhw
 
 
 class DPTHead(nn.Module):
-    """The library's DPT decoder on four stages; an even grid, since it halves one."""
+    """The library's DPT decoder on four stages; it halves the grid, which so must be even."""
 
     patches = 2
+    """The grid of patches is a multiple of this number."""
 
     def __init__(self, config: HeadConfig, encoder: TokenEncoder, num_classes: int) -> None:
         super().__init__()
-        quiet_smp()
+        import_smp()
         from segmentation_models_pytorch.base import initialization
         from segmentation_models_pytorch.decoders.dpt import decoder as library
 

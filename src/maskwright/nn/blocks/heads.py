@@ -3,10 +3,11 @@
 How their layers are nested names them in files of weights, so it stays.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from ..protocols import PixelLoss
 from .conv import conv_norm_relu, norm_relu_conv
 from .norm import Norm
 from .resize import to_size_of
@@ -37,10 +38,6 @@ def aux_head(in_channels: int, num_classes: int, *, dropout: float = 0.1) -> nn.
     """The head that PSPNet (arXiv:1612.01105) puts on stage 4."""
     middle = max(1, in_channels // 4)
     return dropout_head(in_channels, middle, num_classes, nn.Dropout2d(dropout))
-
-
-PixelLoss = Callable[[Tensor, Tensor], Tensor]
-"""logits_BKHW and labels_BHW to a scalar: the recipe's loss."""
 
 
 class DeeplySupervised(nn.Module):

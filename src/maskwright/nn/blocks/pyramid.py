@@ -4,7 +4,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from maskwright.nn.encoders import quiet_smp
+from maskwright.nn.encoders import import_smp
 
 NUM_STRIDES = 4
 
@@ -22,7 +22,7 @@ def pyramid_encoder(name: str, in_channels: int) -> nn.Module:
             "its graph cannot be exported for images of any size, which the Bundle needs; "
             "that of resnet50 can"
         )
-    encoder = quiet_smp().encoders.get_encoder(
+    encoder = import_smp().encoders.get_encoder(
         name, in_channels=in_channels, depth=5, weights=None
     )
     return cast("nn.Module", encoder)

@@ -1,13 +1,13 @@
-"""Gradient checkpointing: activations are computed again in the backward pass, not kept.
+"""Gradient checkpointing: recompute activations in the backward pass instead of keeping them.
 
-Chen et al. 2016 (arXiv:1604.06174). `recompute_blocks` does it for a whole network; a module
-whose forward is no chain of blocks sees to itself, by an attribute `checkpointing`.
+Chen et al. 2016 (arXiv:1604.06174). `recompute_blocks` sets it up for a whole network; a module
+whose forward does not call its blocks one by one derives from `SelfCheckpointing`.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,31 +17,40 @@ from torch.utils.checkpoint import checkpoint
 LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
-def recompute_blocks(network: nn.Module) -> None:
-    """Let `network` keep, while it trains, only what its blocks get; the same numbers.
+class SelfCheckpointing(nn.Module):
+    """A module whose own forward recomputes activations where `checkpointing` is True."""
 
-    A block is what stands in a list of modules and has modules of its own but no such list of
-    blocks in it: a residual block, a layer of a transformer, a convolution with its norm.
+    checkpointing = False
+
+
+def recompute_blocks(network: nn.Module) -> None:
+    """In training, keep only the inputs of the blocks of `network`; the numbers do not change.
+
+    A block is a module in a list of modules (Sequential, ModuleList, ModuleDict) that has
+    submodules, but no list of blocks among them: a residual block, a transformer layer, a
+    convolution with its normalisation.
     """
     for module in network.modules():
-        if hasattr(module, "checkpointing"):
-            module.__dict__["checkpointing"] = True
-    for block in _blocks(network, listed=False):
+        if isinstance(module, SelfCheckpointing):
+            module.checkpointing = True
+    for block in _find_blocks(network, listed=False):
+        # in the instance, not by nn.Module.__setattr__: state-dict keys stay as they are
         block.__dict__["forward"] = partial(_forward, block)
 
 
-def maybe_recomputed(module: nn.Module, *, checkpointing: bool) -> Callable[..., Tensor]:
-    """How to call `module`: with checkpointing only while it trains."""
+def run_checkpointed(module: nn.Module, x: Tensor, *, checkpointing: bool) -> Tensor:
+    """`module(x)`, in training recomputed in the backward pass if `checkpointing` is True."""
     if checkpointing and module.training:
-        return partial(_recomputed, module, module)
-    return module
+        return cast("Tensor", _checkpoint(module, module, x))
+    return cast("Tensor", module(x))
 
 
-def _blocks(module: nn.Module, *, listed: bool) -> list[nn.Module]:
-    if hasattr(module, "checkpointing"):
+def _find_blocks(module: nn.Module, *, listed: bool) -> list[nn.Module]:
+    """The blocks in `module`, or itself; `listed`: whether it is in a list of modules."""
+    if isinstance(module, SelfCheckpointing):
         return []
     in_list = isinstance(module, LISTS)
-    inner = [b for child in module.children() for b in _blocks(child, listed=in_list)]
+    inner = [b for child in module.children() for b in _find_blocks(child, listed=in_list)]
     if not listed or _is_leaf(module):
         return inner
     if in_list:
@@ -50,31 +59,35 @@ def _blocks(module: nn.Module, *, listed: bool) -> list[nn.Module]:
 
 
 def _is_leaf(module: nn.Module) -> bool:
-    """Whether it has no modules of its own, or learns nothing."""
+    """Whether the module has no submodules, or no parameters."""
     return next(module.children(), None) is None or next(module.parameters(), None) is None
 
 
 def _forward(block: nn.Module, *inputs: Any, **named: Any) -> Any:
-    """In place of the block's own forward."""
+    """Run the forward of the block's class, recomputed in the backward pass while training."""
     run = partial(type(block).forward, block)
     if not (block.training and torch.is_grad_enabled()):
         return run(*inputs, **named)
-    # a DenseNet's list of maps has grown when the layer is computed again
-    as_now = (list(found) if isinstance(found, list) else found for found in inputs)
-    return _recomputed(run, block, *as_now, **named)
+    # copies of lists: a DenseNet's list of maps has grown by the time of the second pass
+    copied = (list(value) if isinstance(value, list) else value for value in inputs)
+    return _checkpoint(run, block, *copied, **named)
 
 
-def _recomputed(run: Callable[..., Any], module: nn.Module, *inputs: Any, **named: Any) -> Any:
-    """The second pass leaves running statistics alone: else each step would count twice."""
+def _checkpoint(run: Callable[..., Any], module: nn.Module, *inputs: Any, **named: Any) -> Any:
+    """Call `run` under `torch.utils.checkpoint`, which calls it again in the backward pass.
+
+    Batch statistics are frozen in the second pass: else each step would count twice.
+    """
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _statistics_kept(module)
+        return nullcontext(), _freeze_statistics(module)
 
     return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts, **named)
 
 
 @contextmanager
-def _statistics_kept(module: nn.Module) -> Iterator[None]:
+def _freeze_statistics(module: nn.Module) -> Iterator[None]:
+    """Leave running mean, variance and count of batches as they are within the context."""
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.training]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

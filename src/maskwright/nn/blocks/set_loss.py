@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from maskwright.core.labels import IGNORE
 from maskwright.nn.part_config import PartConfig
 
-from .heads import PixelLoss
+from ..protocols import PixelLoss
 from .resize import enlarged
 
 LEFT_OUT = -100
@@ -289,7 +289,7 @@ class QueryNetwork(nn.Module):
         self,
         outputs: list[Queries],
         labels_BHW: Tensor,
-        pixel_loss: PixelLoss,  # noqa: ARG002  the papers' loss is of masks
+        _pixel_loss: PixelLoss,
     ) -> Tensor:
         """The set loss of every layer, summed."""
         return self.set_loss(outputs, labels_BHW)

@@ -7,21 +7,17 @@ is absent from an image, or fills it, has no border there and costs nothing: add
 regional loss, as the paper does, from a weight of 0 or 0.01 upwards ("dice + 0..0.1*boundary").
 """
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.border_distance import border_distance
 from maskwright.nn.blocks.loss_terms import mean_over_classes, one_hot
 from maskwright.nn.part_config import NoChoices as Config
+from maskwright.nn.protocols import PixelLoss
 
 
-def build(
-    config: Config,  # noqa: ARG001  the contract of nn.losses
-    class_weights_K: Tensor | None,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`."""
+def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         truth_BKHW = one_hot(labels_BHW, logits_BKHW.shape[1])

@@ -6,7 +6,6 @@ does that, for every loss. Counted here, the weights need no statistics and foll
 """
 
 import math
-from collections.abc import Callable
 
 from pydantic import Field
 from torch import Tensor
@@ -19,6 +18,7 @@ from maskwright.nn.blocks.loss_terms import (
     weighted_mean,
 )
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
@@ -28,8 +28,8 @@ class Config(PartConfig):
     gamma: float = Field(0.0, ge=0)
 
 
-def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`: sum(w l) / sum(w) over valid pixels."""
+def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`: sum(w l) / sum(w) over valid pixels."""
     log_beta = math.log(config.beta)
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:

@@ -6,8 +6,6 @@ in the batch is left out of the mean. It says nothing of width: add it to Dice, 
 does ("dice + cldice").
 """
 
-from collections.abc import Callable
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -17,6 +15,7 @@ from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.loss_terms import mean_over_present, one_hot
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
@@ -27,8 +26,8 @@ class Config(PartConfig):
     smooth: float = Field(1.0, gt=0)
 
 
-def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`."""
+def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         num_classes, over, smooth = logits_BKHW.shape[1], (0, 2, 3), config.smooth

@@ -6,8 +6,6 @@ With several annotators a pixel's target is the share of each class among those 
 IGNORE (Peterson et al. 2019, arXiv:1908.07086): the mean of the cross-entropies with each vote.
 """
 
-from collections.abc import Callable
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -16,6 +14,7 @@ from torch.nn import functional as F
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.loss_terms import pixel_weights
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
@@ -24,8 +23,8 @@ class Config(PartConfig):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
 
 
-def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`.
+def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`.
 
     Smoothed, a pixel's target is 1 - s of its class plus s / K of every class; each class's
     part is weighted by that class.
@@ -47,10 +46,8 @@ def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, T
     return loss
 
 
-def build_for_votes(
-    config: Config, class_weights_K: Tensor | None
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`; no share of a class is laid out as a map."""
+def build_for_votes(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`; no share of a class is laid out as a map."""
     smoothing = config.label_smoothing
 
     def loss(logits_BKHW: Tensor, votes_BAHW: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Focal loss, Lin et al. 2017 (arXiv:1708.02002), eq. 4, over all classes of a softmax."""
 
-from collections.abc import Callable
-
 from pydantic import Field
 from torch import Tensor
 
@@ -12,6 +10,7 @@ from maskwright.nn.blocks.loss_terms import (
     weighted_mean,
 )
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
@@ -20,8 +19,8 @@ class Config(PartConfig):
     gamma: float = Field(2.0, ge=0)
 
 
-def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`: mean of (1 - p)^gamma * -w log p over valid pixels."""
+def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`: mean of (1 - p)^gamma * -w log p over valid pixels."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)

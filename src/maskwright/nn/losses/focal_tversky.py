@@ -4,13 +4,12 @@
 out of the mean.
 """
 
-from collections.abc import Callable
-
 from pydantic import Field
 from torch import Tensor
 
 from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 NEARLY_RIGHT = 1e-6
 """1 - index is kept above it: its root has no slope at 0."""
@@ -25,8 +24,8 @@ class Config(PartConfig):
     smooth: float = Field(1.0, gt=0)
 
 
-def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`: (weighted) mean over the classes present."""
+def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`: (weighted) mean over the classes present."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)

@@ -4,19 +4,15 @@ One Dice over all classes, each weighing 1 / (its area in truth)^2. A class with
 pixel in the batch, whose weight would be infinite, is left out.
 """
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from maskwright.nn.blocks.loss_terms import soft_counts
 from maskwright.nn.part_config import NoChoices as Config
+from maskwright.nn.protocols import PixelLoss
 
 
-def build(
-    config: Config,  # noqa: ARG001  the contract of nn.losses
-    class_weights_K: Tensor | None,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`; class weights multiply those of the areas."""
+def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`; class weights multiply those of the areas."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)

@@ -7,8 +7,6 @@ power of alpha the values are large: add this to another loss with a small weigh
 ("ce + dice + 0.001*hausdorff_dt").
 """
 
-from collections.abc import Callable
-
 from pydantic import Field
 from torch import Tensor
 
@@ -16,6 +14,7 @@ from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.border_distance import border_distance
 from maskwright.nn.blocks.loss_terms import mean_over_classes, one_hot
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
@@ -24,8 +23,8 @@ class Config(PartConfig):
     alpha: float = Field(2.0, gt=0)
 
 
-def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`."""
+def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         prob_BKHW = logits_BKHW.softmax(dim=1)

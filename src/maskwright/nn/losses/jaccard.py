@@ -4,13 +4,12 @@
 A class without a truth pixel in the batch is left out of the mean.
 """
 
-from collections.abc import Callable
-
 from pydantic import Field
 from torch import Tensor
 
 from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
@@ -19,8 +18,8 @@ class Config(PartConfig):
     smooth: float = Field(1.0, gt=0)
 
 
-def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`: 1 - (weighted) mean IoU of classes present."""
+def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`: 1 - (weighted) mean IoU of classes present."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)

@@ -4,21 +4,17 @@ The Jaccard index, made differentiable by its Lovász extension; over the batch,
 classes present in truth.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.loss_terms import mean_over_present, one_hot
 from maskwright.nn.part_config import NoChoices as Config
+from maskwright.nn.protocols import PixelLoss
 
 
-def build(
-    config: Config,  # noqa: ARG001  the contract of nn.losses
-    class_weights_K: Tensor | None,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`."""
+def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         valid_N = (labels_BHW != IGNORE).flatten()

@@ -4,22 +4,18 @@ Each class against the rest, over the valid pixels of a batch; the mean of the c
 A class that fills all valid pixels has no coefficient (0 / 0): it counts as 0, so costs 1.
 """
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
 from maskwright.nn.part_config import NoChoices as Config
+from maskwright.nn.protocols import PixelLoss
 
 LEAST_SPREAD = 1e-12
 """Of a product of four shares of the pixels, below which a coefficient counts as 0 / 0."""
 
 
-def build(
-    config: Config,  # noqa: ARG001  the contract of nn.losses
-    class_weights_K: Tensor | None,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`, in [0, 2]."""
+def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`, in [0, 2]."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)

@@ -5,14 +5,13 @@ whose own class has a probability below `threshold`, and over the least probable
 the valid pixels where those are more.
 """
 
-from collections.abc import Callable
-
 from pydantic import Field
 from torch import Tensor
 
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.loss_terms import pixel_cross_entropy, pixel_weights, weighted_mean
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
@@ -22,8 +21,8 @@ class Config(PartConfig):
     min_kept: float = Field(1 / 16, gt=0, le=1)
 
 
-def build(config: Config, class_weights_K: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The contract of `nn.losses`: (weighted) mean over the hard pixels of the batch."""
+def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
+    """See `protocols.LossPart`: (weighted) mean over the hard pixels of the batch."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)

@@ -12,8 +12,9 @@ from typing import Any
 
 from maskwright.core.errors import ConfigError
 from maskwright.data.facts import Facts
-from maskwright.nn.build import OWN, encoders_of
+from maskwright.nn.build import load_arch
 from maskwright.nn.encoders import fits_file
+from maskwright.nn.protocols import OWN
 
 from ..machine import Machine, measure_step_seconds, measure_validation_seconds
 from ..recipe import Recipe, override, to_yaml
@@ -171,7 +172,7 @@ def _scale(facts: Facts, large_px: int) -> tuple[float, str]:
 
 def _model(plan: Plan, situation: Situation) -> None:
     plan.decide("model.arch", "fpn", "best on thin and small things in the same time")
-    own = encoders_of(str(plan.get("model.arch")))
+    own = load_arch(str(plan.get("model.arch"))).ENCODERS
     if own is not None and own[0] == OWN:
         plan.decide("model.encoder", OWN, "the architecture is a network of its own")
         plan.decide("model.encoder_weights", "none", "there are none for it")
@@ -179,7 +180,7 @@ def _model(plan: Plan, situation: Situation) -> None:
     device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
     encoder, reason = _encoder(situation)
     if own is not None:
-        encoder, reason = own[0], "what the architecture stands on"
+        encoder, reason = own[0], "the default encoder of the architecture"
     elif weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
         fitting = [e for e in KNOWN_ENCODERS if fits_file(e, weights)]
         if not fitting:
