@@ -45,5 +45,5 @@ def test_groups_are_at_most_32_and_of_two_channels_at_least(channels, groups):
 
 
 def test_another_norm_is_refused():
-    with pytest.raises(ConfigError, match=r"model\.norm 'layer' is no kind of graph"):
+    with pytest.raises(ConfigError, match=r"model\.norm 'layer' is not known; use batch"):
         new_model(arch("test_resnet", "layer"), 3, 2)
