@@ -21,6 +21,7 @@ from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.entries.annotation import Annotation
 from maskwright.data.entries.format import FORMATS, load_format
 from maskwright.data.entries.picture import Picture, codec_of_shapes
+from maskwright.data.pixels.imageref import ImageRef
 
 MAKERS = Path(__file__).parent / "formats"
 M = np.array(
@@ -115,16 +116,16 @@ def test_recognises_its_own_layout_and_no_other(name, part, root, tmp_path_facto
 
 def test_scan_finds_every_image_without_reading_pixels(part, root):
     images = {entry.image for entry in part.scan(root, DatasetFile()).entries}
-    for path in images:
-        path.write_bytes(b"not read")
+    for image in images:
+        image.file.write_bytes(b"not read")
     scan = part.scan(root, DatasetFile())
     assert sorted(e.key for e in scan.entries) == sorted(
         k for keys in KEYS.values() for k in keys
     )
     for entry in scan.entries:
         assert entry.image != entry.labels
-        assert entry.image.is_file()
-        assert isinstance(entry.labels, Path | Annotation)
+        assert entry.image.file.is_file()
+        assert isinstance(entry.labels, ImageRef | Annotation)
     assert scan.lone_masks == ()
 
 
@@ -199,8 +200,8 @@ def test_images_are_copied_byte_by_byte(target, tmp_path):
     source = native(tmp_path / "native", KEYS, M, classes)
     convert(source, tmp_path / "out", to=target)
     before, after = open_as_is(source), open_as_is(tmp_path / "out")
-    content = {e.key: e.image.read_bytes() for e in before.entries}
-    assert {e.key: e.image.read_bytes() for e in after.entries} == content
+    content = {e.key: e.image.file.read_bytes() for e in before.entries}
+    assert {e.key: e.image.file.read_bytes() for e in after.entries} == content
 
 
 @pytest.mark.parametrize("target", WRITTEN)

@@ -22,6 +22,7 @@ from .classes.dataset_yaml import (
 from .classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from .classes.survey import survey_masks
 from .entries.walk import image_files, images_in, key_of
+from .pixels.imageref import ImageRef
 from .pixels.images import IMAGE_SUFFIXES, spacing_mm
 from .pixels.rawmask import read_raw, read_raw_as_stored
 
@@ -41,7 +42,7 @@ class ClassMaps:
     """
 
     root: Path
-    files: Mapping[str, Path]
+    files: Mapping[str, ImageRef]
     codec: LabelCodec
     raw: bool = True
 
@@ -63,17 +64,17 @@ class ClassMaps:
         Raises:
             DataError: It is unreadable, or holds a value that is no class and not ignored.
         """
-        path = self.files[key]
+        image = self.files[key]
         if self.raw and self.codec.pixels != "name":
-            return self.codec.decode(read_raw(path, self.codec.pixels), where=str(path))
-        kind, raw_HW = read_raw_as_stored(path)
+            return self.codec.decode(read_raw(image, self.codec.pixels), where=str(image))
+        kind, raw_HW = read_raw_as_stored(image)
         if kind == self.codec.pixels == "rgb":
             codec = self.codec
         elif kind == "rgb":
             codec = LabelCodec.from_colors(self.spec)
         else:
             codec = LabelCodec.identity(self.spec)
-        return codec.decode(raw_HW, where=str(path))
+        return codec.decode(raw_HW, where=str(image))
 
 
 def open_class_maps(
@@ -95,7 +96,7 @@ def open_class_maps(
     return ClassMaps(root=root, files=files, codec=codec)
 
 
-def find_maps(path: Path) -> dict[str, Path]:
+def find_maps(path: Path) -> dict[str, ImageRef]:
     """Image files by key, sorted; reads none of them.
 
     Raises:
@@ -105,12 +106,14 @@ def find_maps(path: Path) -> dict[str, Path]:
         raise DataError(f"{path}: no such file or folder; give class maps or a folder of them")
     if path.is_file():
         return {key_of(image, path): image for image in images_in(path)}
-    files: dict[str, Path] = {}
-    for file in image_files(path):
-        key = file.relative_to(path).with_suffix("").as_posix()
+    files: dict[str, ImageRef] = {}
+    for image in image_files(path):
+        key = image.path.relative_to(path).with_suffix("").as_posix()
         if key in files:
-            raise DataError(f"{file}: {files[key].name} has the same name; remove one of them")
-        files[key] = file
+            raise DataError(
+                f"{image}: {files[key].path.name} has the same name; remove one of them"
+            )
+        files[key] = image
     if not files:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise DataError(f"{path}: holds no class maps ({kinds}); give another folder")
@@ -130,7 +133,7 @@ def find_spec(root: Path) -> Path | None:
 
 
 def read_codec(
-    files: Iterable[Path], spec: Path | str | None, *, progress: Progress = silent
+    files: Iterable[ImageRef], spec: Path | str | None, *, progress: Progress = silent
 ) -> LabelCodec:
     """The codec that `spec` describes for `files`; inferred from all of them where it is None.
 
@@ -147,8 +150,11 @@ def read_codec(
     survey = survey_masks(files, total=len(files), progress=progress)
     if survey.unreadable:
         raise DataError(survey.unreadable[0])
+    folder = Path(files[0].path.parent)
     hints = Hints(
-        root=files[0].parent, classes=listed, origin=str(spec) if listed is not None else ""
+        root=folder,
+        classes=listed,
+        origin=str(spec) if listed is not None else "",
     )
     codec, _ = infer_codec(survey, hints)
     return codec
@@ -165,7 +171,7 @@ def _listed(spec: Path) -> DatasetFile | dict[int, ClassEntry]:
     return {index: ClassEntry(name=name) for index, name in read_classes_file(spec).items()}
 
 
-def _with_pixels(document: DatasetFile, files: list[Path]) -> DatasetFile:
+def _with_pixels(document: DatasetFile, files: list[ImageRef]) -> DatasetFile:
     """The document, with the kind of the first file where it does not say one."""
     if document.codec.pixels is not None:
         return document

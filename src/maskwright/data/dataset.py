@@ -24,7 +24,6 @@ from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
-from .entries.annotation import file_of
 from .entries.scan import Entry
 from .entries.votes import majority, read_votes
 from .opening import splitfile
@@ -32,7 +31,6 @@ from .opening.locate import locate, refuse_gaps
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
 from .pixels.images import image_size, read_image, spacing_mm
-from .pixels.pages import is_page, stored_file
 from .reading.archive import unpacked
 
 __all__ = ["Dataset", "Entry", "FolderDataset", "open_dataset"]
@@ -188,8 +186,7 @@ class FolderDataset(Dataset):
         """Sixteen hex digits over the classes, keys, splits and sizes of files."""
         digest = hashlib.sha256(self.spec.fingerprint.encode())
         for entry in self.entries:
-            paths = (entry.image, *map(file_of, entry.masks))
-            sizes = [stored_file(path).stat().st_size for path in paths]
+            sizes = [image.file.stat().st_size for image in (entry.image, *entry.masks)]
             digest.update(repr((entry.key, entry.split, sizes)).encode())
         return digest.hexdigest()[:16]
 
@@ -219,10 +216,10 @@ class FolderDataset(Dataset):
 
     def image_digest(self, index: int) -> bytes:
         """A hash of the image file; of its pixels where the file holds several images."""
-        path = self.entries[index].image
-        if is_page(path):
+        image = self.entries[index].image
+        if image.page is not None:
             return super().image_digest(index)
-        with path.open("rb") as file:
+        with image.file.open("rb") as file:
             return hashlib.file_digest(file, "blake2b").digest()
 
     def labels(self, index: int) -> LabelMap:

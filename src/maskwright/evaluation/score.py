@@ -19,6 +19,7 @@ from ..core.versions import versions_of
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
 from ..data.entries.scan import split_name
 from ..data.opening.splitfile import groups_of
+from ..data.pixels.imageref import ImageRef
 from .counting import REGIONS_ONLY, Counted, ScoreDetail, count_pair
 from .extremes import Extremes
 from .slices import Attributes, read_attributes
@@ -133,7 +134,7 @@ def _folder(path: Path) -> Path:
 
 
 def _require_same_keys(
-    predictions: Path, said: Mapping[str, Path], truth: Path, true: Mapping[str, Path]
+    predictions: Path, said: Mapping[str, ImageRef], truth: Path, true: Mapping[str, ImageRef]
 ) -> None:
     masks = truth / "masks"
     hint = f". {truth} is a data set: give {masks} or a folder in it" if masks.is_dir() else ""

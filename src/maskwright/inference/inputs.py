@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..core.errors import DataError
 from ..data.entries.walk import images_in, key_of
+from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import IMAGE_SUFFIXES
 
 
-def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, Path]:
+def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, ImageRef]:
     """Every image by its key, folders searched to the bottom, in order of name.
 
     Args:
@@ -22,24 +23,24 @@ def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, Pat
     Raises:
         DataError: Nothing there, no image in a folder, or two images with one key.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, ImageRef] = {}
     for root in map(Path, inputs):
-        for key, path in _images_of(root, outside.resolve()):
+        for key, image in _images_of(root, outside.resolve()):
             if key in found:
                 raise DataError(
-                    f"{path}: its outputs would be named {key!r}, as those of {found[key]}; "
+                    f"{image}: its outputs would be named {key!r}, as those of {found[key]}; "
                     f"rename one, give the folder that holds both, or run twice"
                 )
-            found[key] = path
+            found[key] = image
     return found
 
 
-def _images_of(root: Path, outside: Path) -> Iterator[tuple[str, Path]]:
+def _images_of(root: Path, outside: Path) -> Iterator[tuple[str, ImageRef]]:
     if not root.exists():
         raise DataError(f"{root}: no such file or folder")
     if not root.is_dir():
-        for path in images_in(root):
-            yield key_of(path, root), path
+        for image in images_in(root):
+            yield key_of(image, root), image
         return
     files = [p for p in sorted(root.rglob("*")) if p.is_file() and not _hidden(p, root)]
     images = [p for p in files if p.name.lower().endswith(tuple(IMAGE_SUFFIXES))]
@@ -49,8 +50,8 @@ def _images_of(root: Path, outside: Path) -> Iterator[tuple[str, Path]]:
             f"{root}: no image in this folder, {len(files)} other files; images end in "
             f"{', '.join(sorted(IMAGE_SUFFIXES))}"
         )
-    for path in (page for file in images for page in images_in(file)):
-        yield path.relative_to(root).with_suffix("").as_posix(), path
+    for image in (page for file in images for page in images_in(file)):
+        yield image.path.relative_to(root).with_suffix("").as_posix(), image
 
 
 def _hidden(path: Path, root: Path) -> bool:

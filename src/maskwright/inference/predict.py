@@ -67,10 +67,10 @@ def predict(
     pixels_C = np.zeros(len(labels), np.int64)
     source = _source(model)
     with into_folder(Path(out)) as staging, output_writer(staging, labels, source) as writer:
-        for key, path in progress(images.items(), total=len(images), what="predicting"):
-            image_HWC = read_image(path)
-            prediction = model.predict(image_HWC, where=str(path))
-            pixels_C += writer.write(key, image_HWC, prediction, geo_tags(path))
+        for key, image in progress(images.items(), total=len(images), what="predicting"):
+            image_HWC = read_image(image)
+            prediction = model.predict(image_HWC, where=str(image))
+            pixels_C += writer.write(key, image_HWC, prediction, geo_tags(image))
     return Coverage(
         labels=labels, num_images=len(images), pixels_C=pixels_C, refine=model.refine
     )

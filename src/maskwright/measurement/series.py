@@ -15,6 +15,7 @@ from ..core.errors import ConfigError, DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress
 from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
+from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
 from ..pages.pictures import to_rgb
 from .figures.figures import Pair, Task
@@ -66,7 +67,7 @@ class Series:
 
     maps: ClassMaps
     before: ClassMaps | None
-    photographs: Mapping[str, Path]
+    photographs: Mapping[str, ImageRef]
     ground: Ground
     rois: Rois | None
     rules: tuple[Rule, ...]
@@ -160,7 +161,7 @@ def _folder(path: Path) -> Path:
 
 
 def _require_same_keys(
-    after: Path, files: Mapping[str, Path], before: Path, earlier: Mapping[str, Path]
+    after: Path, files: Mapping[str, ImageRef], before: Path, earlier: Mapping[str, ImageRef]
 ) -> None:
     for here, there, total, keys in (
         (after, before, len(files), sorted(set(files) - set(earlier))),
@@ -174,7 +175,7 @@ def _require_same_keys(
             )
 
 
-def _photographs(maps: ClassMaps, folder: Path) -> dict[str, Path]:
+def _photographs(maps: ClassMaps, folder: Path) -> dict[str, ImageRef]:
     found = find_maps(folder)
     if len(found) == len(maps) == 1:
         return dict(zip(maps.files, found.values(), strict=True))

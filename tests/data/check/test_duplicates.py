@@ -8,6 +8,7 @@ from maskwright.core.progress import silent
 from maskwright.data.check.duplicates import Looks, find_duplicates, perceptual_hash
 from maskwright.data.check.findings import Findings
 from maskwright.data.entries.scan import Entry
+from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import read_image
 
 
@@ -29,7 +30,7 @@ def compare(write):
     def run(files):
         root = write(files)
         entries = [
-            Entry(key=n, split=n.split("/")[0], image=root / n, labels=None, group=n)
+            Entry(key=n, split=n.split("/")[0], image=ImageRef(root / n), labels=None, group=n)
             for n in files
         ]
         looks, findings = Looks.of(len(entries)), Findings(root)

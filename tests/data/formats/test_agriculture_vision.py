@@ -149,7 +149,7 @@ def test_what_is_wrong_is_named(case, write):
 
 def test_masks_without_an_image_are_told(write):
     root = write(files(nested()) | {"train/labels/waterway/B_0-0-5-5.png": NONE})
-    assert [p.name for p in scan(root, DatasetFile()).lone_masks] == ["B_0-0-5-5.png"]
+    assert [m.file.name for m in scan(root, DatasetFile()).lone_masks] == ["B_0-0-5-5.png"]
 
 
 def test_folders_below_are_part_of_the_name(write):

@@ -10,6 +10,7 @@ from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.formats.camvid import COLORS, recognises, scan
+from maskwright.data.pixels.imageref import ImageRef
 
 NAMES = ("Sky", "Wall", "Void", "Column_Pole", "TrafficCone", "Animal")
 MASK = np.array([[COLORS[name] for name in NAMES]], np.uint8)
@@ -173,7 +174,7 @@ def test_folders_below_are_part_of_the_name(write):
     """CVAT writes the folders of its task's images."""
     files = {f"default{e}/{n}/a.png": IMAGE for e in ("", "annot") for n in "xy"}
     found = scan(write(files | {"label_colors.txt": "0 0 0 road\n"}), DatasetFile())
-    assert [(e.key, e.labels.parent.name) for e in found.entries] == [
+    assert [(e.key, e.labels.file.parent.name) for e in found.entries] == [
         ("x__a", "x"),
         ("y__a", "y"),
     ]
@@ -183,7 +184,7 @@ def test_gaps_are_kept(write):
     root = write(published("a") | {f"{STILLS}/b.png": IMAGE, f"{LABELED}/c_L.png": MASK})
     found = scan(root, DatasetFile())
     assert [(e.key, e.labels is not None) for e in found.entries] == [("a", True), ("b", False)]
-    assert found.lone_masks == (root / f"{LABELED}/c_L.png",)
+    assert found.lone_masks == (ImageRef(root / f"{LABELED}/c_L.png"),)
 
 
 @pytest.mark.real

@@ -189,7 +189,9 @@ def test_coarse_labels_are_read_where_they_are_alone_or_asked_for(write):
     dataset = open_as_is(root)
     assert (dataset.labels(0) == ROAD).all()
     assert any(note.startswith("gtCoarse is passed over; 'masks:") for note in dataset.notes)
-    assert scan(root, DatasetFile(masks="gtCoarse")).entries[0].labels.parts[-4] == "gtCoarse"
+    assert (
+        scan(root, DatasetFile(masks="gtCoarse")).entries[0].labels.file.parts[-4] == "gtCoarse"
+    )
     with pytest.raises(DataError, match=r"no labels 'gtcoarse'; write 'masks: gtFine'"):
         scan(root, DatasetFile(masks="gtcoarse"))
 

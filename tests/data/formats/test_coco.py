@@ -161,7 +161,7 @@ def test_categories_have_gaps_and_count_by_name_over_files(write):
         ("train", "a", "a"),
         ("val", "a", "a"),
     ]
-    assert [e.image.parent.name for e in found.entries] == ["train2017", "val2017"]
+    assert [e.image.file.parent.name for e in found.entries] == ["train2017", "val2017"]
     assert [(c.name, c.kind, c.color) for c in found.classes] == [
         ("background", "stuff", None),
         ("car", "thing", None),

@@ -46,7 +46,7 @@ def test_every_real_annotation_is_what_pycocotools_reads(name, real_data, tmp_pa
     id_of = {i["file_name"].split("/")[-1]: i["id"] for i in coco.dataset["images"]}
     for entry in open_as_is(tmp_path).entries:
         drawing = entry.labels.read()
-        annotations = coco.imgToAnns[id_of[entry.image.name]]
+        annotations = coco.imgToAnns[id_of[entry.image.file.name]]
         assert len(drawing.shapes) == len(annotations)
         for shape, annotation in zip(drawing.shapes, annotations, strict=True):
             count += 1

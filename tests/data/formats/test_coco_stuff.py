@@ -80,7 +80,7 @@ def test_masks_of_the_other_convention_are_refused_by_name(write):
 def test_masks_of_both_conventions_side_by_side_are_told_apart(write):
     root = write(files(top="annotations") | files(top="annotations", ending="_labelTrainIds"))
     found = scan(root, NOTHING)
-    assert [entry.labels.name for entry in found.entries] == [f"{NAME}.png"]
+    assert [entry.labels.file.name for entry in found.entries] == [f"{NAME}.png"]
     assert found.notes[1] == "1 masks called ..._labelTrainIds are passed over"
 
 
@@ -92,7 +92,7 @@ def test_masks_without_images_are_named(write):
         scan(root, NOTHING)
     root = write({"val2017/b.jpg": PHOTO, "stuffthingmaps/val2017/b.png": VALUES})
     found = scan(root, NOTHING)
-    assert [path.stem for path in found.lone_masks] == [NAME]
+    assert [mask.file.stem for mask in found.lone_masks] == [NAME]
     assert [entry.key for entry in found.entries] == ["b"]
 
 

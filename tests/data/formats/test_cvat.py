@@ -150,7 +150,7 @@ def test_subsets_are_splits_and_twins_get_their_split_before_their_name(write):
     root = write({"annotations.xml": document(body), **dict.fromkeys(files, BLACK)})
     found = scan(root, DatasetFile())
     assert names_of(found) == [("", "b"), ("train", "train__a"), ("val", "val__a")]
-    assert [e.image for e in found.entries] == [
+    assert [e.image.file for e in found.entries] == [
         root / files[2],
         root / files[0],
         root / files[1],

@@ -217,7 +217,7 @@ def test_what_has_no_labels_and_what_is_passed_over_is_said(write):
         "1 tasks name an image that is not here",
         "1 image files that no task names are passed over",
     )
-    assert not open_as_is(found.entries[0].image.parent).labels(1).any()
+    assert not open_as_is(found.entries[0].image.file.parent).labels(1).any()
 
 
 @pytest.mark.parametrize(

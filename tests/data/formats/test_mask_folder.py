@@ -5,6 +5,7 @@ from maskwright.core.errors import DataError
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.mask_folder import recognises, scan
+from maskwright.data.pixels.imageref import ImageRef
 
 NOTHING = DatasetFile()
 
@@ -88,7 +89,7 @@ def test_gaps_on_both_sides_are_kept(write):
     root = write(files("images/a.png", "images/b.png", "masks/b.png", "masks/c.png"))
     found = scan(root, NOTHING)
     assert keys(found) == [("", "a", False), ("", "b", True)]
-    assert found.lone_masks == (root / "masks/c.png",)
+    assert found.lone_masks == (ImageRef(root / "masks/c.png"),)
 
 
 def test_one_ending_that_all_masks_share_is_passed_over(write):

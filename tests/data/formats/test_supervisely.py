@@ -148,7 +148,7 @@ def test_polygons_are_as_the_library_draws_them(write, seed):
     cv2.fillPoly(canvas_HW, pts=whole[:1], color=1)
     cv2.fillPoly(canvas_HW, pts=whole[1:], color=0)
     dataset = one(write, polygon(*(ring.tolist() for ring in rings)), size=size_HW.tolist())
-    Image.fromarray(canvas_HW).save(dataset.entries[0].image)
+    Image.fromarray(canvas_HW).save(dataset.entries[0].image.file)
     np.testing.assert_array_equal(dataset.labels(0), canvas_HW)
 
 
@@ -303,7 +303,7 @@ def test_bitmaps_as_the_library_encodes_them_are_read(real_data):
     assert len(dataset) == 3
     assert len(dataset.spec) == 17
     for index, entry in enumerate(dataset.entries):
-        truth_HW = np.array(Image.open(root / f"{entry.image.stem}_truth.png"))
+        truth_HW = np.array(Image.open(root / f"{entry.image.file.stem}_truth.png"))
         assert {0} < set(np.unique(truth_HW).tolist())
         labels_HW = dataset.labels(index)
         np.testing.assert_array_equal(labels_HW > 0, truth_HW > 0)

@@ -198,7 +198,7 @@ def test_what_labelme_wrote_is_read_by_its_names(real_data, folder, tmp_path):
     assert dataset.spec.names[:2] == ("_background_", "aeroplane")
     assert dataset.spec.names[20] == "tv/monitor"
     for index, entry in enumerate(dataset.entries):
-        with Image.open(entry.labels) as mask:
+        with Image.open(entry.labels.file) as mask:
             np.testing.assert_array_equal(dataset.labels(index), np.array(mask))
     account = convert(dataset, tmp_path / "out", to="voc", verify=True)
     assert (account.losses, account.agreement.differing) == ({}, 0)

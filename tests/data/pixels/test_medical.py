@@ -20,6 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless
 
 from maskwright.core.errors import DataError, MissingDependencyError
 from maskwright.data.entries.walk import image_files
+from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import (
     SIGNED_OFFSET,
     image_size,
@@ -28,7 +29,6 @@ from maskwright.data.pixels.images import (
     read_image,
     spacing_mm,
 )
-from maskwright.data.pixels.pages import page_path
 from maskwright.data.pixels.rawmask import is_lossy, read_raw
 
 RNG = np.random.default_rng(5)
@@ -79,7 +79,7 @@ def test_a_volume_is_cut_across_its_coarsest_spacing_and_lies_as_stored(tmp_path
     path = save_nifti(tmp_path / name, values, zooms)
     assert num_pages(path) == values.shape[axis]
     for number, page in enumerate(image_files(tmp_path)):
-        assert page == page_path(path, number)
+        assert page == ImageRef(path, number)
         expected = values.take(number, axis=axis)
         image = read_image(page)
         assert image.dtype == np.uint16
@@ -105,7 +105,7 @@ def test_unsigned_values_stay(tmp_path):
     for kind in (np.uint8, np.uint16):
         values = RNG.integers(0, 200, (4, 5, 3)).astype(kind)
         path = save_nifti(tmp_path / "a.nii", values)
-        image = read_image(page_path(path, 1))
+        image = read_image(ImageRef(path, 1))
         assert image.dtype == kind
         np.testing.assert_array_equal(image[..., 0], values[..., 1])
 
@@ -113,12 +113,12 @@ def test_unsigned_values_stay(tmp_path):
 def test_whole_numbers_stored_as_floats_are_read_and_fractions_refused(tmp_path):
     labels = RNG.integers(0, 4, (4, 5, 3)).astype(np.float64)
     path = save_nifti(tmp_path / "a.nii.gz", labels)
-    np.testing.assert_array_equal(read_raw(page_path(path, 2), "index"), labels[..., 2])
+    np.testing.assert_array_equal(read_raw(ImageRef(path, 2), "index"), labels[..., 2])
     path = save_nifti(tmp_path / "b.nii.gz", labels + 0.5)
     with pytest.raises(
         DataError, match=r"b\.nii\.gz: values are fractions .* save it as int16"
     ):
-        read_image(page_path(path, 2))
+        read_image(ImageRef(path, 2))
 
 
 def test_slope_and_intercept_are_applied(tmp_path):
@@ -126,8 +126,8 @@ def test_slope_and_intercept_are_applied(tmp_path):
     content = bytearray(path.read_bytes())
     content[112:120] = struct.pack("<2f", 2, -10)
     path.write_bytes(content)
-    assert read_raw(page_path(path, 0), "index").tolist() == [[-4, -4], [-4, -4]]
-    assert read_image(page_path(path, 0))[0, 0, 0] == SIGNED_OFFSET - 4
+    assert read_raw(ImageRef(path, 0), "index").tolist() == [[-4, -4], [-4, -4]]
+    assert read_image(ImageRef(path, 0))[0, 0, 0] == SIGNED_OFFSET - 4
 
 
 def test_a_spacing_without_a_unit_is_none(tmp_path):
@@ -139,7 +139,7 @@ def test_a_spacing_without_a_unit_is_none(tmp_path):
 
 def test_time_is_refused(tmp_path):
     path = save_nifti(tmp_path / "a.nii", np.zeros((2, 3, 4, 5), np.uint8))
-    assert list(image_files(tmp_path)) == [path]
+    assert list(image_files(tmp_path)) == [ImageRef(path)]
     with pytest.raises(
         DataError, match=r"a\.nii: has the shape \(2, 3, 4, 5\), expected three"
     ):
@@ -202,7 +202,7 @@ def test_monochrome1_is_inverted_for_an_image_and_not_for_a_mask(tmp_path):
 def test_colours_are_read_as_they_are(tmp_path):
     pixels = RNG.integers(0, 256, (2, 4, 5, 3)).astype(np.uint8)
     path = save_dicom(tmp_path / "a.dcm", pixels)
-    np.testing.assert_array_equal(read_image(page_path(path, 1)), pixels[1])
+    np.testing.assert_array_equal(read_image(ImageRef(path, 1)), pixels[1])
 
 
 def test_rle_is_read(tmp_path):
@@ -277,7 +277,7 @@ def test_a_missing_package_is_named_with_the_command(tmp_path, monkeypatch, name
     for module in [m for m in sys.modules if m.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
-    assert list(image_files(tmp_path)) == [tmp_path / name]
+    assert list(image_files(tmp_path)) == [ImageRef(tmp_path / name)]
     with pytest.raises(MissingDependencyError, match=rf"{package} .* 'maskwright\[medical\]'"):
         read_image(tmp_path / name)
 
@@ -322,7 +322,7 @@ def test_a_real_ct_and_its_segmentation_are_slices():
     if not folder.is_dir():
         pytest.skip("the real volumes are not here")
     names = "example_ct_sm.nii.gz", "example_ct_sm_T300_output.nii.gz"
-    image, mask = (page_path(folder / name, 12) for name in names)
+    image, mask = (ImageRef(folder / name, 12) for name in names)
     truth = [np.asarray(nib.load(folder / name).dataobj)[..., 12] for name in names]
     assert num_pages(folder / names[0]) == num_pages(folder / names[1]) == 30
     np.testing.assert_array_equal(read_image(image)[..., 0] - float(SIGNED_OFFSET), truth[0])
@@ -334,4 +334,4 @@ def test_huge_extensions_of_a_header_are_not_read(tmp_path):
     content = bytearray(path.read_bytes())
     content[348:360] = struct.pack("<4B2i", 1, 0, 0, 0, 1 << 30, 6)
     path.write_bytes(content)
-    assert read_image(page_path(path, 0)).shape == (2, 3, 1)
+    assert read_image(ImageRef(path, 0)).shape == (2, 3, 1)

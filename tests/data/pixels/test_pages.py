@@ -16,30 +16,17 @@ from PIL import Image
 from maskwright import convert, open_dataset
 from maskwright.core.errors import DataError
 from maskwright.data.entries.walk import image_files
+from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import image_size, num_pages, read_image
-from maskwright.data.pixels.pages import (
-    is_page,
-    num_directories,
-    page_number,
-    page_path,
-    stored_file,
-)
 from maskwright.data.pixels.rawmask import is_lossy, read_raw
+from maskwright.data.pixels.tiff import num_directories
 
 RNG = np.random.default_rng(11)
 STACK = RNG.integers(0, 1 << 16, (20, 5, 7), np.uint16)
 
 
 def pages_of(path):
-    return [page_path(path, n) for n in range(num_pages(path))]
-
-
-def test_a_page_is_told_by_its_name_alone(tmp_path):
-    page = page_path(tmp_path / "a.nii.gz", 12)
-    assert page == tmp_path / "a.nii.gz" / "0012"
-    assert (is_page(page), page_number(page), stored_file(page)) == (True, 12, page.parent)
-    for other in (tmp_path / "a.png", tmp_path / "a.tif", tmp_path / "folder" / "0012"):
-        assert (is_page(other), page_number(other), stored_file(other)) == (False, None, other)
+    return [ImageRef(path, n) for n in range(num_pages(path))]
 
 
 WRITTEN = {
@@ -72,9 +59,9 @@ def test_imagej_stacks_under_one_directory_are_pages(tmp_path):
     path.write_bytes(content)
     assert num_directories(path) == 1
     assert num_pages(path) == 20
-    np.testing.assert_array_equal(read_image(page_path(path, 3))[..., 0], STACK[3])
+    np.testing.assert_array_equal(read_image(ImageRef(path, 3))[..., 0], STACK[3])
     with pytest.raises(DataError, match=r"a\.tif: has no page 20"):
-        read_image(page_path(path, 20))
+        read_image(ImageRef(path, 20))
 
 
 def test_colour_pages_and_pages_of_several_sizes_are_images(tmp_path):
@@ -94,8 +81,8 @@ def test_palette_pages_are_colours_as_images_and_indices_as_masks(tmp_path):
     for mask in masks:
         mask.putpalette([0, 0, 0, 9, 8, 7])
     masks[0].save(path, save_all=True, append_images=masks[1:])
-    assert read_raw(page_path(path, 1), "index").tolist() == [[1] * 5] * 3
-    assert read_image(page_path(path, 1))[0, 0].tolist() == [9, 8, 7]
+    assert read_raw(ImageRef(path, 1), "index").tolist() == [[1] * 5] * 3
+    assert read_image(ImageRef(path, 1))[0, 0].tolist() == [9, 8, 7]
 
 
 def test_few_pages_without_a_meaning_are_channels(tmp_path):
@@ -124,7 +111,7 @@ def test_a_million_pages_are_refused_at_once(tmp_path):
         for n in range(count):
             file.write(struct.pack("<HI", 0, 8 + 6 * (n + 1) if n + 1 < count else 0))
     start = time.perf_counter()
-    assert list(image_files(tmp_path)) == [path]
+    assert list(image_files(tmp_path)) == [ImageRef(path)]
     with pytest.raises(DataError, match=r"a\.tif: holds over 9,999 pages; save it as several"):
         read_image(path)
     assert time.perf_counter() - start < 1
@@ -191,7 +178,7 @@ def test_pages_with_channels_in_planes_are_read_as_rows_columns_channels(tmp_pat
                 planes, photometric="minisblack", planarconfig="separate", contiguous=False
             )
     for number, page in enumerate(pages):
-        np.testing.assert_array_equal(read_image(page_path(path, number)), page)
+        np.testing.assert_array_equal(read_image(ImageRef(path, number)), page)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -3,6 +3,7 @@
 import pytest
 
 from maskwright.core.errors import DataError
+from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.reading.lookup import Images
 
 
@@ -29,8 +30,8 @@ def images(tmp_path):
 )
 def test_an_image_is_found_as_it_is_named(images, named, near, found):
     near = None if near is None else images.root / near
-    path = images.find(named, near=near, where="x.json")
-    assert path == (None if found is None else images.root / found)
+    image = images.find(named, near=near, where="x.json")
+    assert image == (None if found is None else ImageRef(images.root / found))
 
 
 def test_two_that_could_be_meant_are_both_named(images):

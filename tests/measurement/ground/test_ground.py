@@ -4,6 +4,7 @@ from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.data.classmaps import find_maps
+from maskwright.data.pixels.imageref import ImageRef
 from maskwright.measurement.ground.ground import find_ground
 
 from ..geotiffs import write_geotiff
@@ -12,9 +13,9 @@ from ..geotiffs import write_geotiff
 @pytest.fixture
 def two(tmp_path):
     """Two georeferenced maps of half a metre and a metre a pixel."""
-    files = {key: tmp_path / f"{key}.tif" for key in "ab"}
-    for path, size in zip(files.values(), (0.5, 1.0), strict=True):
-        write_geotiff(path, np.zeros((4, 4)), scale=(size, size))
+    files = {key: ImageRef(tmp_path / f"{key}.tif") for key in "ab"}
+    for image, size in zip(files.values(), (0.5, 1.0), strict=True):
+        write_geotiff(image.file, np.zeros((4, 4)), scale=(size, size))
     return files
 
 
@@ -32,9 +33,9 @@ def test_what_is_told_counts_more_than_a_georeference(two):
 
 
 def test_a_map_takes_the_georeference_of_its_photograph(two, tmp_path):
-    maps = {key: tmp_path / f"{key}.png" for key in two}
-    for path in maps.values():
-        path.write_bytes(b"\x89PNG")
+    maps = {key: ImageRef(tmp_path / f"{key}.png") for key in two}
+    for image in maps.values():
+        image.file.write_bytes(b"\x89PNG")
     assert find_ground(maps, two, None).scale("a").pixel_area == 0.25
     assert find_ground(maps, {}, None).unit == "px"
 
@@ -48,11 +49,11 @@ def test_a_pixel_size_that_is_none_is_refused(two, size):
 def test_a_series_in_part_without_a_georeference_is_refused(two, tmp_path):
     (tmp_path / "c.png").write_bytes(b"\x89PNG")
     with pytest.raises(DataError, match=r"c\.png: has no georeference, as 1 of 3 maps"):
-        find_ground(two | {"c": tmp_path / "c.png"}, {}, None)
+        find_ground(two | {"c": ImageRef(tmp_path / "c.png")}, {}, None)
 
 
 def test_a_series_in_two_systems_is_refused(two):
-    write_geotiff(two["b"], np.zeros((4, 4)), epsg=32617)
+    write_geotiff(two["b"].file, np.zeros((4, 4)), epsg=32617)
     with pytest.raises(DataError, match=r"b\.tif: lies in EPSG:32617.*a\.tif in EPSG:32616"):
         find_ground(two, {}, None)
 

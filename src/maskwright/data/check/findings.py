@@ -5,8 +5,10 @@ is good to know. A finding counts all its files and keeps the first `MAX_EXAMPLE
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
+
+from ..pixels.imageref import ImageRef
 
 Severity = Literal["error", "warning", "note"]
 MAX_EXAMPLES = 10
@@ -234,18 +236,19 @@ class Findings:
     root: Path
     by_code: dict[str, Finding] = field(default_factory=dict)
 
-    def add(self, code: str, file: Path | str, detail: str = "") -> None:
+    def add(self, code: str, file: ImageRef | Path | str, detail: str = "") -> None:
         """Count one file under `code`."""
         finding = self.by_code.setdefault(code, Finding(code))
         finding.count += 1
         if len(finding.examples) < MAX_EXAMPLES:
             finding.examples.append((self.short(file), detail))
 
-    def short(self, file: Path | str) -> str:
+    def short(self, file: ImageRef | Path | str) -> str:
         """A path below the root without the root."""
-        if isinstance(file, Path) and file.is_relative_to(self.root):
-            return str(file.relative_to(self.root))
-        return str(file)
+        path = file.path if isinstance(file, ImageRef) else file
+        if isinstance(path, PurePath) and path.is_relative_to(self.root):
+            return str(path.relative_to(self.root))
+        return str(path)
 
     def ordered(self) -> tuple[Finding, ...]:
         """Errors first, then in the order of KINDS."""

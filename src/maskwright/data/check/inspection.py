@@ -17,9 +17,10 @@ from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import IGNORE
 from ..classes.survey import count_values
-from ..entries.annotation import Annotation, Labels, file_of, read_labels
+from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
 from ..entries.votes import majority
+from ..pixels.imageref import ImageRef
 from ..pixels.images import orientation, read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
 from ..shapes.drawing import Drawing
@@ -54,7 +55,9 @@ class Inspection:
     sizes_N2: NDArray[np.int32]
     annotators: Annotators | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
-    kinds: dict[tuple[int, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
+    kinds: dict[tuple[int, str], list[ImageRef]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     num_of_kind: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def look(self, row: int, entry: Entry) -> None:
@@ -106,7 +109,7 @@ class Inspection:
     def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
         """Raw values; None, and a finding, where they cannot be read."""
         shown = _shown(entry, labels)
-        if isinstance(labels, Path) and is_lossy(labels):
+        if isinstance(labels, ImageRef) and is_lossy(labels):
             self.findings.add("lossy-mask", labels)
         try:
             if isinstance(labels, Annotation) and self.codec is not None:
@@ -116,7 +119,8 @@ class Inspection:
                 return painted_HW
             if self.codec is not None:
                 return read_labels(labels, self.codec)
-            return read_raw_as_stored(file_of(labels))[1]
+            mask = labels if isinstance(labels, ImageRef) else ImageRef(labels.file)
+            return read_raw_as_stored(mask)[1]
         except DataError as error:
             self.findings.add("unreadable-mask", shown, str(error).removeprefix(f"{labels}: "))
             return None
@@ -134,7 +138,7 @@ class Inspection:
     ) -> dict[int, int]:
         """Pixels of each class index, and of IGNORE; unlisted values are in none."""
         path = _shown(entry, labels)
-        stored = isinstance(labels, Path) and not is_lossy(labels)
+        stored = isinstance(labels, ImageRef) and not is_lossy(labels)
         if stored and blurred_ratio(raw_HW) > _BLURRED_RATIO:
             self.findings.add("antialiased-mask", path)
         if self.codec is None:
@@ -157,7 +161,7 @@ class Inspection:
             self.findings.add("one-class-mask", path, self.codec.spec.names[max(classes)])
         return pixels
 
-    def _look_at_drawing(self, path: Path, drawing: Drawing) -> None:
+    def _look_at_drawing(self, path: ImageRef | Path, drawing: Drawing) -> None:
         number, reach_px = num_outside(drawing)
         if number:
             self.findings.add(
@@ -220,12 +224,12 @@ def blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
     return through / total if total >= _MIN_BORDERS else 0.0
 
 
-def _shown(entry: Entry, labels: Labels) -> Path:
+def _shown(entry: Entry, labels: Labels) -> ImageRef | Path:
     """The file to name: the image, where one file holds the labels of many."""
     if isinstance(labels, Annotation):
         return entry.image if labels.place else labels.file
     return labels
 
 
-def _reason(error: DataError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
+def _reason(error: DataError, image: ImageRef) -> str:
+    return str(error).removeprefix(f"{image}: ")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.progress import Progress, silent
+from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import Pixels, read_raw_as_stored
 
 MAX_VALUES = 4096
@@ -19,7 +19,7 @@ MAX_VALUES = 4096
 class Tally:
     """Where one raw value occurs: pixels, number of masks, and the first mask."""
 
-    first: Path
+    first: ImageRef
     pixels: int = 0
     masks: int = 0
 
@@ -29,29 +29,29 @@ class Survey:
     """Counts over the masks read; `unreadable` holds at most eight messages."""
 
     tallies: dict[int, Tally] = field(default_factory=dict)
-    kinds: dict[Pixels, Path] = field(default_factory=dict)
+    kinds: dict[Pixels, ImageRef] = field(default_factory=dict)
     num_masks: int = 0
     num_pixels: int = 0
     excess: bool = False
     num_unreadable: int = 0
     unreadable: list[str] = field(default_factory=list)
 
-    def add(self, path: Path) -> None:
-        """Count one mask file."""
+    def add(self, mask: ImageRef) -> None:
+        """Count one mask."""
         try:
-            kind, raw_HW = read_raw_as_stored(path)
+            kind, raw_HW = read_raw_as_stored(mask)
         except DataError as error:
             self.num_unreadable += 1
             self.unreadable = [*self.unreadable, str(error)][:8]
             return
-        self.kinds.setdefault(kind, path)
+        self.kinds.setdefault(kind, mask)
         self.num_masks += 1
         self.num_pixels += raw_HW.size
         for value, count in zip(*count_values(raw_HW), strict=True):
             if value not in self.tallies and len(self.tallies) >= MAX_VALUES:
                 self.excess = True
                 return
-            tally = self.tallies.setdefault(value, Tally(first=path))
+            tally = self.tallies.setdefault(value, Tally(first=mask))
             tally.pixels += count
             tally.masks += 1
 
@@ -62,11 +62,13 @@ class Survey:
         return f"({percent:.3g} % of pixels, in {tally.masks} of {self.num_masks} masks)"
 
 
-def survey_masks(paths: Iterable[Path], *, total: int, progress: Progress = silent) -> Survey:
+def survey_masks(
+    masks: Iterable[ImageRef], *, total: int, progress: Progress = silent
+) -> Survey:
     """Read every mask once and count its values."""
     survey = Survey()
-    for path in progress(paths, total=total, what="reading masks"):
-        survey.add(path)
+    for mask in progress(masks, total=total, what="reading masks"):
+        survey.add(mask)
     return survey
 
 

@@ -29,7 +29,6 @@ from ..entries.scan import UNSPLIT
 from ..opening import splitfile
 from ..opening.splitfile import split_file_of
 from ..pixels.images import SIGNED_OFFSET
-from ..pixels.pages import is_page
 from ..shapes.drawing import num_hidden
 from .account import Account, Agreement
 from .journal import Journal
@@ -155,7 +154,7 @@ class _Conversion:
         left_out = len(entries) - len(self.labelled)
         if left_out:
             yield f"{left_out} images without labels are left out"
-        pages = sum(is_page(entries[place].image) for place in self.labelled)
+        pages = sum(entries[place].image.page is not None for place in self.labelled)
         if pages:
             yield (
                 f"{pages} pages of volumes are written as TIFF files of their own, as they are "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.errors import DataError
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
+from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
 from ..shapes.drawing import Drawing, Overlap, paint
 
@@ -62,7 +63,7 @@ IGNORED = "__ignore__"
 
 BACKGROUND_NAMES = frozenset({"background", "_background_", "bg", "unlabeled", "unlabelled"})
 
-Labels = Path | Annotation
+Labels = ImageRef | Annotation
 """Where the labels of one image lie: a mask file, or shapes."""
 
 
@@ -96,8 +97,3 @@ def shape_classes(labels: Iterable[str], document: DatasetFile) -> tuple[ClassEn
 
 NAMED = CodecEntry(pixels="name", ignored=(IGNORED,))
 """The codec of shapes, where the files say no more."""
-
-
-def file_of(labels: Labels) -> Path:
-    """The file that holds them."""
-    return labels.file if isinstance(labels, Annotation) else labels

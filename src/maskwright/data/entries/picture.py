@@ -15,8 +15,8 @@ from PIL import Image
 
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
-from ..pixels.pages import is_page
 from ..shapes.drawing import Drawing, Shape
 from ..shapes.raster import Crop, Raster, crop_of, fill, num_different
 from .annotation import BACKGROUND_NAMES, IGNORED, Annotation
@@ -69,7 +69,8 @@ class Picture:
     @property
     def name(self) -> str:
         """A file name for the image: its key with the suffix that it has; a page's is .tif."""
-        suffix = PAGE_SUFFIX if is_page(self.entry.image) else self.entry.image.suffix.lower()
+        image = self.entry.image
+        suffix = image.file.suffix.lower() if image.page is None else PAGE_SUFFIX
         return f"{self.entry.key}{suffix}"
 
     @cached_property
@@ -143,13 +144,14 @@ MOVED = "pixels at the borders of polygons, which the tool fills by another rule
 def copy_image(picture: Picture, path: Path) -> None:
     """The image byte by byte, as the file `path`; a page as a TIFF file of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if is_page(picture.entry.image):
-        _write_page(picture.entry.image, path)
+    image = picture.entry.image
+    if image.page is None:
+        shutil.copyfile(image.file, path)
     else:
-        shutil.copyfile(picture.entry.image, path)
+        _write_page(image, path)
 
 
-def _write_page(page: Path, path: Path) -> None:
+def _write_page(page: ImageRef, path: Path) -> None:
     """The pixels of one page, not packed, so that any reader of TIFF takes them."""
     import tifffile
 

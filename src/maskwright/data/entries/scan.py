@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry
+from ..pixels.imageref import ImageRef
 from ..shapes.drawing import Overlap
 from .annotation import Labels
 
@@ -33,7 +34,7 @@ class Entry:
 
     key: str
     split: str
-    image: Path
+    image: ImageRef
     labels: Labels | None
     group: str
     votes: tuple[Labels | None, ...] = ()
@@ -55,7 +56,7 @@ class Scan:
     """
 
     entries: tuple[Entry, ...]
-    lone_masks: tuple[Path, ...] = ()
+    lone_masks: tuple[ImageRef | Path, ...] = ()
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = NOT_SAID
     overlap: Overlap | None = None

@@ -5,56 +5,56 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ...core.errors import DataError
+from ..pixels.imageref import ImageRef
 from ..pixels.images import IMAGE_SUFFIXES, num_pages
-from ..pixels.pages import page_path
 
 
-def image_files(folder: Path) -> Iterator[Path]:
-    """All image files under `folder`, sorted; hidden files and folders are passed over.
+def image_files(folder: Path) -> Iterator[ImageRef]:
+    """All images under `folder`, sorted; hidden files and folders are left out.
 
-    Of a file that holds several images, the path of each (`pages`).
+    A file that holds several images gives one ImageRef per page.
     """
     for file in files_below(folder, IMAGE_SUFFIXES):
         yield from images_in(file)
 
 
-def images_in(file: Path) -> Iterator[Path]:
-    """The path of each image in a file: the file itself where it holds one."""
+def images_in(file: Path) -> Iterator[ImageRef]:
+    """The images in a file: the file itself, or its pages where it holds several."""
     number = num_pages(file)
     if number is None:
-        yield file
+        yield ImageRef(file)
     else:
-        yield from (page_path(file, page) for page in range(number))
+        yield from (ImageRef(file, page) for page in range(number))
 
 
-def key_of(image: Path, file: Path) -> str:
-    """The key of an image in a file that was named: its stem, or `volume.nii/0012`."""
-    return file.stem if image == file else image.relative_to(file.parent).as_posix()
+def key_of(image: ImageRef, file: Path) -> str:
+    """The key of an image in a file that the user named: its stem, or `volume.nii/0012`."""
+    return file.stem if image.page is None else image.path.relative_to(file.parent).as_posix()
 
 
-def images_by_name(folder: Path) -> dict[str, Path]:
-    """Image files by their path below the folder, without the suffix; sorted.
+def images_by_name(folder: Path) -> dict[str, ImageRef]:
+    """Images by their path below the folder, without the suffix; sorted.
 
     Raises:
         DataError: Two files differ in the suffix alone.
     """
-    found: dict[str, Path] = {}
-    for path in image_files(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
+    images: dict[str, ImageRef] = {}
+    for image in image_files(folder):
+        name = image.path.relative_to(folder).with_suffix("").as_posix()
+        if name in images:
             raise DataError(
-                f"{path}: {found[name].name} beside it has the same name but for its ending; "
-                f"keep one"
+                f"{image}: {images[name].path.name} beside it has the same name but for its "
+                f"ending; keep one"
             )
-        found[name] = path
-    return found
+        images[name] = image
+    return images
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     """All files of these suffixes (lower case) under `folder`, as `image_files`."""
     endings = tuple(suffixes)
-    with os.scandir(folder) as found:
-        items = sorted(found, key=lambda item: item.name)
+    with os.scandir(folder) as listing:
+        items = sorted(listing, key=lambda item: item.name)
     for item in items:
         if item.name.startswith("."):
             continue
@@ -68,12 +68,12 @@ def folders(root: Path) -> tuple[str, ...]:
     """Names of the folders in `root`, sorted, hidden ones left out.
 
     Raises:
-        DataError: `root` is no folder or may not be listed.
+        DataError: `root` is not a folder or cannot be listed.
     """
     try:
-        with os.scandir(root) as found:
+        with os.scandir(root) as listing:
             return tuple(
-                sorted(i.name for i in found if i.is_dir() and not i.name.startswith("."))
+                sorted(i.name for i in listing if i.is_dir() and not i.name.startswith("."))
             )
     except OSError as error:
         raise DataError(f"{root}: cannot be listed: {error.strerror}") from error

@@ -26,6 +26,7 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.annotation import IGNORED, Annotation
 from ..entries.scan import Entry, Scan, split_name
 from ..entries.walk import folders, images_by_name
+from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import crop_of
@@ -41,8 +42,8 @@ _SET = 255
 class _Masks:
     """The files of one image: a mask of each class, and those of valid pixels."""
 
-    labels: tuple[tuple[str, Path], ...]
-    valid: tuple[Path, ...]
+    labels: tuple[tuple[str, ImageRef], ...]
+    valid: tuple[ImageRef, ...]
 
 
 def recognises(root: Path) -> bool:
@@ -68,7 +69,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"Agriculture-Vision here"
         )
     overlap = document.overlap or OVERLAP
-    entries, lone = list[Entry](), list[Path]()
+    entries, lone = list[Entry](), list[ImageRef]()
     for name in splits:
         images = images_by_name(root / name / RGB)
         masks = {label: _masks(root / name / LABELS / label) for label in labels}
@@ -89,14 +90,14 @@ def _labels(folder: Path) -> tuple[str, ...]:
     return folders(folder / LABELS) if (folder / LABELS).is_dir() else ()
 
 
-def _masks(folder: Path) -> dict[str, Path]:
+def _masks(folder: Path) -> dict[str, ImageRef]:
     return images_by_name(folder) if folder.is_dir() else {}
 
 
 def _entries(
     folder: Path,
-    images: dict[str, Path],
-    by_label: dict[str, dict[str, Path]],
+    images: dict[str, ImageRef],
+    by_label: dict[str, dict[str, ImageRef]],
     overlap: Overlap,
 ) -> Iterator[Entry]:
     valid = {name: _masks(folder / name) for name in _VALID if (folder / name).is_dir()}
@@ -117,7 +118,10 @@ def _entries(
 
 
 def _refuse_gaps(
-    image: Path, found: dict[str, Path], expected: dict[str, dict[str, Path]], below: str
+    image: ImageRef,
+    found: dict[str, ImageRef],
+    expected: dict[str, dict[str, ImageRef]],
+    below: str,
 ) -> None:
     missing = [name for name in expected if name not in found]
     if missing:
@@ -128,11 +132,11 @@ def _refuse_gaps(
 
 
 def _annotation(
-    masks: dict[str, Path], valid: tuple[Path, ...], overlap: Overlap
+    masks: dict[str, ImageRef], valid: tuple[ImageRef, ...], overlap: Overlap
 ) -> Annotation:
     files = _Masks(tuple(masks.items()), valid)
     first = next(iter(masks.values()))
-    return Annotation(file=first, overlap=overlap, read=partial(_read, files))
+    return Annotation(file=first.file, overlap=overlap, read=partial(_read, files))
 
 
 def _classes(labels: list[str]) -> tuple[ClassEntry, ...]:
@@ -169,7 +173,7 @@ def _read(files: _Masks) -> Drawing:
 
 
 def _mask(
-    path: Path, first: Path | None = None, size_HW: tuple[int, ...] | None = None
+    path: ImageRef, first: ImageRef | None = None, size_HW: tuple[int, ...] | None = None
 ) -> NDArray[np.bool_]:
     """H x W, True where a mask is set."""
     raw_HW = read_raw(path, "index")

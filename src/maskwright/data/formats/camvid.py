@@ -23,6 +23,7 @@ from ...core.labels import Rgb
 from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
 from ..entries.scan import UNSPLIT, Entry, Scan, split_name
 from ..entries.walk import folders, image_files, images_by_name
+from ..pixels.imageref import ImageRef
 from ..reading.first_mask import first_mask
 from ..reading.label_colors import FILE, read_label_colors
 
@@ -99,7 +100,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: No such folders, or masks of numbers beside a table of colours.
         ConfigError: label_colors.txt is not of its form.
     """
-    entries, lone = list[Entry](), list[Path]()
+    entries, lone = list[Entry](), list[ImageRef]()
     for pair in _pairs(root):
         found = images_by_name(pair.masks)
         masks = {name.removesuffix(_LABEL): path for name, path in found.items()}
@@ -143,12 +144,14 @@ def _is_camvid(root: Path, pair: _Pair) -> bool:
     first = next(image_files(pair.masks), None)
     if first is None:
         return False
-    named_so = _FRAME.fullmatch(first.stem) is not None
-    return named_so if pair.masks.name.endswith(_ENDINGS[0]) else first.stem.endswith(_LABEL)
+    named_so = _FRAME.fullmatch(first.path.stem) is not None
+    return (
+        named_so if pair.masks.name.endswith(_ENDINGS[0]) else first.path.stem.endswith(_LABEL)
+    )
 
 
-def _entry(name: str, image: Path, split: str, mask: Path | None) -> Entry:
-    drive, key = _FRAME.fullmatch(image.stem), name.replace("/", "__")
+def _entry(name: str, image: ImageRef, split: str, mask: ImageRef | None) -> Entry:
+    drive, key = _FRAME.fullmatch(image.path.stem), name.replace("/", "__")
     group = drive["drive"] if drive else key
     return Entry(key=key, split=split, image=image, labels=mask, group=group)
 
@@ -164,8 +167,8 @@ def _classes(
         return _of_colors(_own_table(table) if table.is_file() else COLORS)
     if table.is_file():
         raise DataError(
-            f"{first.path}: masks hold numbers, and {table} lists colours; list 'classes' with "
-            f"their numbers as 'raw' in dataset.yaml"
+            f"{first.image}: masks hold numbers, and {table} lists colours; list 'classes' "
+            f"with their numbers as 'raw' in dataset.yaml"
         )
     classes = tuple(
         _class(name, COLORS[_NAMESAKE.get(name, name)], index)

@@ -31,6 +31,7 @@ from ..entries.picture import Picture, Written, copy_image, write_mask
 from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, split_name
 from ..entries.walk import files_below, folders, image_files
 from ..layouts.cityscapes import ID_CODEC, LABELS, TRAINED, id_classes
+from ..pixels.imageref import ImageRef
 from ..reading.alternatives import Forms, form_of_all
 from ..reading.documents import Document, Finite, Side, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
@@ -112,12 +113,12 @@ def _labels(folder: Path) -> dict[tuple[PurePath, str], Forms]:
     for path in files_below(folder, {".png", ".json"}):
         if match := _FILE.fullmatch(path.name):
             place = path.parent.relative_to(folder), match["key"]
-            found.setdefault(place, {})[match["form"]] = path
+            found.setdefault(place, {})[match["form"]] = ImageRef(path)
     return found
 
 
-def _place(image: Path, folder: Path) -> tuple[PurePath, str]:
-    return image.parent.relative_to(folder), image.stem.removesuffix(f"_{IMAGES}")
+def _place(image: ImageRef, folder: Path) -> tuple[PurePath, str]:
+    return image.path.parent.relative_to(folder), image.path.stem.removesuffix(f"_{IMAGES}")
 
 
 def _order(document: DatasetFile) -> tuple[str, ...]:
@@ -130,14 +131,14 @@ def _order(document: DatasetFile) -> tuple[str, ...]:
     return (TRAIN_IDS, IDS) if ignored is None or IGNORE in ignored else (IDS,)
 
 
-def _entry(image: Path, forms: Forms, how: tuple[Path, str, Overlap]) -> Entry:
+def _entry(image: ImageRef, forms: Forms, how: tuple[Path, str, Overlap]) -> Entry:
     root, form, overlap = how
     folder, key = _place(image, root / IMAGES)
     split, city = _split_and_city(folder)
-    path = forms.get(form)
-    labels: Path | Annotation | None = path
-    if path is not None and form == POLYGONS:
-        labels = Annotation(file=path, overlap=overlap, read=partial(_read, path))
+    file = forms.get(form)
+    labels: ImageRef | Annotation | None = file
+    if file is not None and form == POLYGONS:
+        labels = Annotation(file=file.file, overlap=overlap, read=partial(_read, file.file))
     return Entry(key=key, split=split, image=image, labels=labels, group=city or key)
 
 
@@ -217,7 +218,7 @@ def write(folder: Path, picture: Picture) -> Written:
     match = _KEY.fullmatch(key)
     city = match["city"] if match else picture.entry.group.replace("/", "__")
     place = PurePath(picture.entry.split) / city
-    suffix = picture.entry.image.suffix.lower()
+    suffix = picture.entry.image.path.suffix.lower()
     copy_image(picture, folder / IMAGES / place / f"{key}_{IMAGES}{suffix}")
     write_mask(folder / FINE / place / f"{key}_{FINE}_{IDS}", codec.encode(picture.labels_HW))
     return Written(

@@ -50,6 +50,7 @@ from ..layouts.coco import (
     open_all,
 )
 from ..layouts.coco_write import category_id, image_path, record_of, write_files
+from ..pixels.imageref import ImageRef
 from ..pixels.images import MAX_PIXELS
 from ..reading.documents import Coordinates, Document, annotation_files
 from ..reading.lookup import Images
@@ -122,7 +123,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     overlap = document.overlap or OVERLAP
     files, passed = open_all(root, "instances", panoptic=False)
 
-    def labels(file: CocoFile, number: int, named: ImageEntry, image: Path) -> Annotation:
+    def labels(file: CocoFile, number: int, named: ImageEntry, image: ImageRef) -> Annotation:
         read = partial(_read, file, number, image)
         return Annotation(file=file.path, place=named.file_name, overlap=overlap, read=read)
 
@@ -149,7 +150,7 @@ def _boxes(root: Path, files: Sequence[CocoFile]) -> tuple[str, ...]:
     return (f"{boxes:,} of {num:,} annotations are boxes without a mask",) if boxes else ()
 
 
-def _read(file: CocoFile, number: int, image: Path) -> Drawing:
+def _read(file: CocoFile, number: int, image: ImageRef) -> Drawing:
     named = file.image(number)
     where = f"{file.path}: {named.file_name}"
     size_HW = check_size(image, named, where=where)

@@ -41,6 +41,7 @@ from ..layouts.coco import (
     open_all,
 )
 from ..layouts.coco_write import ANNOTATIONS, category_id, image_path, record_of, write_files
+from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..pixels.rawmask import read_raw
 from ..reading.documents import Document, annotation_files
@@ -98,13 +99,13 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     pngs = {file.path: _pngs(file, images) for file in files}
 
     def labels(
-        file: CocoFile, number: int, named: ImageEntry, image: Path
+        file: CocoFile, number: int, named: ImageEntry, image: ImageRef
     ) -> Annotation | None:
         png = pngs[file.path].get(number)
         if png is None:
             return None
         read = partial(_read, file, number, image, png)
-        return Annotation(file=png, place=named.file_name, overlap="file", read=read)
+        return Annotation(file=png.file, place=named.file_name, overlap="file", read=read)
 
     avoid = {png for found in pngs.values() for png in found.values()}
     listing = list_entries(root, files, images, labels, avoid=avoid)
@@ -117,11 +118,11 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def _pngs(file: CocoFile, images: Images) -> dict[int, Path]:
+def _pngs(file: CocoFile, images: Images) -> dict[int, ImageRef]:
     """The PNG of each image, by the number of the image."""
     folders = (file.path.with_suffix(""), file.path.parent)
     names = [annotation.file_name for annotation in file.index.all("annotations", _Png)]
-    found: dict[int, Path] = {}
+    found: dict[int, ImageRef] = {}
     missing = []
     for number, (start, end) in enumerate(zip(file.starts, file.starts[1:], strict=False)):
         if end - start > 1:
@@ -146,7 +147,7 @@ def _pngs(file: CocoFile, images: Images) -> dict[int, Path]:
     return found
 
 
-def _read(file: CocoFile, number: int, image: Path, png: Path) -> Drawing:
+def _read(file: CocoFile, number: int, image: ImageRef, png: ImageRef) -> Drawing:
     named = file.image(number)
     where = f"{file.path}: {named.file_name}"
     size_HW = check_size(image, named, where=where)
@@ -182,7 +183,7 @@ def _ids(packed_HW: NDArray[np.integer]) -> NDArray[np.uint32]:
 def _refuse_strange(
     listed: tuple[_Segment, ...],
     crops: dict[int, Crop],
-    png: Path,
+    png: ImageRef,
     ids_HW: NDArray[np.uint32],
     file: CocoFile,
 ) -> None:
@@ -190,7 +191,7 @@ def _refuse_strange(
     ids = [segment.id for segment in listed]
     if len(set(ids)) < len(ids):
         twice = next(number for number in ids if ids.count(number) > 1)
-        raise DataError(f"{file.path}: two segments of {png.name} have the id {twice}")
+        raise DataError(f"{file.path}: two segments of {png.path.name} have the id {twice}")
     if not ids or not crops.keys().isdisjoint(ids):
         return
     categories = {number % 256 for number in crops} - {0}

@@ -19,6 +19,7 @@ from ...core.errors import DataError
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.scan import Entry, Scan, split_name
 from ..entries.walk import folders, image_files
+from ..pixels.imageref import ImageRef
 from ..reading.lookup import Images
 
 _MAPS = "stuffthingmaps"
@@ -64,9 +65,9 @@ def recognises(root: Path) -> bool:
     if any(name.startswith(_MAPS) for name in tops):
         return True
     return "annotations" in tops and any(
-        _COCO_NAME.fullmatch(path.stem)
+        _COCO_NAME.fullmatch(mask.path.stem)
         for folder in _split_folders(root / "annotations")
-        for path in _first(folder)
+        for mask in _first(folder)
     )
 
 
@@ -79,8 +80,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     tops = [root / name for name in folders(root) if name.startswith(_MAPS)]
     tops = tops or [root / "annotations"]
     maps = [top for top in tops if top.is_dir()]
-    found = [path for top in maps for folder in _split_folders(top) for path in _masks(folder)]
-    masks = [path for path in found if not path.stem.endswith(_OTHER_ENDING)]
+    found = [mask for top in maps for folder in _split_folders(top) for mask in _masks(folder)]
+    masks = [mask for mask in found if not mask.path.stem.endswith(_OTHER_ENDING)]
     _refuse_others(root, found, masks)
     images = Images(root)
     entries, lone = [], []
@@ -89,13 +90,14 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         if image is None:
             lone.append(mask)
             continue
-        split = split_name(_FOLDER.sub(r"\1", mask.parent.name))
-        key = mask.stem
+        split = split_name(_FOLDER.sub(r"\1", mask.path.parent.name))
+        key = mask.path.stem
         entries.append(Entry(key=key, split=split, image=image, labels=mask, group=key))
     if not entries:
+        first = masks[0].path.parent
         raise DataError(
-            f"{root}: none of {len(masks)} masks has an image; put those of {masks[0].parent} "
-            f"into {root / 'images' / masks[0].parent.name}"
+            f"{root}: none of {len(masks)} masks has an image; put those of {first} into "
+            f"{root / 'images' / first.name}"
         )
     bare = len(images) - len(entries) - len(found)
     return Scan(
@@ -119,18 +121,18 @@ def _split_folders(top: Path) -> list[Path]:
     return [top / name for name in folders(top) if _FOLDER.fullmatch(name)]
 
 
-def _masks(folder: Path) -> Iterator[Path]:
-    return (path for path in image_files(folder) if path.suffix.lower() == ".png")
+def _masks(folder: Path) -> Iterator[ImageRef]:
+    return (mask for mask in image_files(folder) if mask.path.suffix.lower() == ".png")
 
 
-def _first(folder: Path) -> Iterator[Path]:
+def _first(folder: Path) -> Iterator[ImageRef]:
     """The first mask of a folder, if there is one."""
     path = next(_masks(folder), None)
     if path is not None:
         yield path
 
 
-def _refuse_others(root: Path, found: list[Path], masks: list[Path]) -> None:
+def _refuse_others(root: Path, found: list[ImageRef], masks: list[ImageRef]) -> None:
     if not found:
         raise DataError(
             f"{root}: holds no masks; unpack stuffthingmaps_trainval2017.zip into "
@@ -144,10 +146,10 @@ def _refuse_others(root: Path, found: list[Path], masks: list[Path]) -> None:
         )
 
 
-def _image_of(mask: Path, root: Path, images: Images) -> Path | None:
-    name = mask.parent.name
+def _image_of(mask: ImageRef, root: Path, images: Images) -> ImageRef | None:
+    name = mask.path.parent.name
     places = (root / "images" / name, root / name, root / "images", root)
-    found = (images.without_suffix(place, mask.stem) for place in places)
+    found = (images.without_suffix(place, mask.path.stem) for place in places)
     return next((path for path in found if path is not None and path != mask), None)
 
 

@@ -217,7 +217,7 @@ def _refuse_contradiction(table: tuple[_Line, ...], first: FirstMask) -> None:
         named = of_color.get(color)
         if named is not None and color != table[number].color and color != (0, 0, 0):
             raise DataError(
-                f"{first.path}: {number} is {table[number].name!r} by its line in {LABEL_MAP} "
+                f"{first.image}: {number} is {table[number].name!r} by its line in {LABEL_MAP} "
                 f"and {named!r} by its colour in the palette; say which in dataset.yaml: "
                 f"codec: {{pixels: index}} or codec: {{pixels: rgb}}"
             )

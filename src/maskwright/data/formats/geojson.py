@@ -23,7 +23,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 import cv2
@@ -44,6 +44,7 @@ from ..entries.picture import (
 from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
 from ..entries.walk import files_below, image_files
 from ..georef.placement import Placement, read_placement, sidecars
+from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import Document, Finite, checked, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
@@ -117,7 +118,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     entries = []
     for image, path in found:
         drawn = Annotation(file=path, overlap=overlap, read=partial(_read, path, image, key))
-        split, name, group = place_of(image.relative_to(root))
+        split, name, group = place_of(image.path.relative_to(root))
         entries.append(Entry(key=name, split=split, image=image, labels=drawn, group=group))
     notes = [f"{bare} images without a GeoJSON file are passed over"] if bare else []
     if not key:
@@ -135,17 +136,17 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def _pairs(root: Path) -> Iterator[tuple[Path, Path]]:
+def _pairs(root: Path) -> Iterator[tuple[ImageRef, Path]]:
     """Images with their GeoJSON file, beside or by split and name."""
     files = {_name_of(path, root): path for path in files_below(root, {_SUFFIX})}
     for image in image_files(root):
-        beside = image.with_suffix(_SUFFIX)
-        path = beside if beside.is_file() else files.get(_name_of(image, root))
+        beside = Path(image.path.with_suffix(_SUFFIX))
+        path = beside if beside.is_file() else files.get(_name_of(image.path, root))
         if path is not None:
             yield image, path
 
 
-def _name_of(path: Path, root: Path) -> tuple[str, str, str]:
+def _name_of(path: PurePath, root: Path) -> tuple[str, str, str]:
     """Split and key, whatever the folders of images and labels are called."""
     split, key, _ = place_of(path.relative_to(root))
     for folder in ("labels", "masks", "annotations", "geojson", "vectors"):
@@ -176,8 +177,8 @@ def _label(feature: _Feature, key: str) -> str | None:
     return str(value) if isinstance(value, str | int) and str(value) else None
 
 
-def _read(path: Path, image: Path, key: str) -> Drawing:
-    size_HW, placement = image_size(image), read_placement(image)
+def _read(path: Path, image: ImageRef, key: str) -> Drawing:
+    size_HW, placement = image_size(image), read_placement(image.file)
     found = read_json(path, _Collection)
     shapes: list[Shape] = []
     skipped: Counter[str] = Counter()
@@ -225,7 +226,7 @@ def _system(crs: Any, path: Path) -> int | None:
 
 
 def _refuse_elsewhere(
-    epsg: int | None, corners: Any, placement: Placement | None, path: Path, image: Path
+    epsg: int | None, corners: Any, placement: Placement | None, path: Path, image: ImageRef
 ) -> None:
     """Refuse polygons in another system than that of the image."""
     said = f"EPSG:{epsg}"
@@ -289,9 +290,9 @@ def write(folder: Path, picture: Picture) -> Written:
     """The image, what places it, and its polygons."""
     place = folder / picture.entry.split
     copy_image(picture, place / picture.name)
-    for file in sidecars(picture.entry.image):
+    for file in sidecars(picture.entry.image.file):
         shutil.copyfile(file, place / f"{picture.entry.key}{file.suffix.lower()}")
-    placement, drawing = read_placement(picture.entry.image), picture.drawing
+    placement, drawing = read_placement(picture.entry.image.file), picture.drawing
     features, moved = [], 0
     for shape in drawing.shapes:
         polygons = list(_written(shape, drawing))

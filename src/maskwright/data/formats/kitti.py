@@ -17,6 +17,7 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.scan import Entry, Scan, split_name, with_unlike_keys
 from ..entries.walk import folders, images_by_name
 from ..layouts.cityscapes import ID_CODEC, id_classes
+from ..pixels.imageref import ImageRef
 from ..reading.label_colors import FILE, read_label_colors
 
 IMAGES, MASKS, INSTANCES = "image_2", "semantic", "instance"
@@ -49,7 +50,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contr
             f"{root}: has no masks training/{MASKS}/*.png beside training/{IMAGES}; get "
             f"data_semantics.zip of KITTI (maps of instances alone are not read)"
         )
-    entries, lone = list[Entry](), list[Path]()
+    entries, lone = list[Entry](), list[ImageRef]()
     for name in splits:
         images, found = images_by_name(root / name / IMAGES), masks.get(name, {})
         entries += _paired(images, found, split_name(name))
@@ -62,7 +63,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contr
     )
 
 
-def _paired(images: dict[str, Path], masks: dict[str, Path], split: str) -> Iterator[Entry]:
+def _paired(
+    images: dict[str, ImageRef], masks: dict[str, ImageRef], split: str
+) -> Iterator[Entry]:
     for name, image in images.items():
         key = name.replace("/", "__")
         yield Entry(key=key, split=split, image=image, labels=masks.get(name), group=key)

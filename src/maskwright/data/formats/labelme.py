@@ -37,6 +37,7 @@ from ..entries.picture import (
     num_moved,
 )
 from ..entries.scan import Entry, Scan, place_of
+from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import (
     Document,
@@ -122,7 +123,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         if image is None:
             lone.append(path)
             continue
-        split, key, group = place_of(image.relative_to(root))
+        split, key, group = place_of(image.path.relative_to(root))
         shapes = Annotation(file=path, overlap=overlap, read=partial(_read, path, image))
         entries.append(Entry(key=key, split=split, image=image, labels=shapes, group=group))
     if not entries:
@@ -165,7 +166,7 @@ def finish(folder: Path, spec: LabelSpec, _records: Iterable[Record]) -> None:
     (folder / "labels.txt").write_text("\n".join(dict.fromkeys(names)) + "\n", "utf-8")
 
 
-def _read(path: Path, image: Path) -> Drawing:
+def _read(path: Path, image: ImageRef) -> Drawing:
     found = read_json(path, _File)
     size_HW = (found.imageHeight or 0, found.imageWidth or 0)
     if not all(size_HW):

@@ -25,6 +25,7 @@ from ..classes.dataset_yaml import Channel, ClassEntry, CodecEntry, DatasetFile
 from ..entries.annotation import Annotation
 from ..entries.scan import Entry, Scan, split_name
 from ..entries.walk import folders, images_by_name
+from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
 from ..reading.alternatives import Forms, form_of_all
 from ..reading.documents import Document, read_json
@@ -147,9 +148,9 @@ def _order(document: DatasetFile) -> tuple[str, ...]:
 def _entry(split: str, name: str, files: Forms, how: tuple[str, Path, Overlap]) -> Entry:
     form, config, overlap = how
     image, path = files[IMAGES], files.get(form)
-    labels: Path | Annotation | None = path
+    labels: ImageRef | Annotation | None = path
     if path is not None and form == INSTANCES:
-        labels = Annotation(file=path, overlap=overlap, read=partial(_read, path, config))
+        labels = Annotation(file=path.file, overlap=overlap, read=partial(_read, path, config))
     key = name.replace("/", "__")
     return Entry(key=key, split=split_name(split), image=image, labels=labels, group=key)
 
@@ -177,7 +178,7 @@ def _kind(label: _Label) -> Literal["stuff", "thing"]:
     return "thing" if label.instances else "stuff"
 
 
-def _read(png: Path, config: Path) -> Drawing:
+def _read(png: ImageRef, config: Path) -> Drawing:
     """One shape for each value of a picture of instances."""
     labels = read_json(config, _Config).labels
     values_HW = read_raw(png, "index")

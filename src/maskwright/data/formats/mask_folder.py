@@ -21,6 +21,7 @@ from ..classes.dataset_yaml import DatasetFile
 from ..entries.picture import Picture, Written, copy_image, write_mask
 from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, Scan, split_name
 from ..entries.walk import folders, image_files
+from ..pixels.imageref import ImageRef
 
 MASK_FOLDERS = frozenset(
     {"annot", "annotation", "annotations", "annots", "ground_truth", "groundtruth", "gt"}
@@ -32,7 +33,7 @@ HOLDS = frozenset({"ignored", "splits"})
 _Place = tuple[str, str]
 """Split and the path below it, without its ending."""
 
-_Files = dict[_Place, Path]
+_Files = dict[_Place, ImageRef]
 
 
 def recognises(root: Path) -> bool:
@@ -165,11 +166,11 @@ def _collect(folder: Path, split: str, found: _Files) -> None:
     """Add the files below `folder`; its own folders are splits where one is named like one."""
     subfolders = folders(folder) if split == UNSPLIT else ()
     by_split = len(subfolders) == 1 or any(split_name(n) in SPLITS for n in subfolders)
-    for path in image_files(folder):
-        parts = path.relative_to(folder).with_suffix("").parts
+    for image in image_files(folder):
+        parts = image.path.relative_to(folder).with_suffix("").parts
         if by_split and len(parts) == 1:
             raise DataError(
-                f"{path}: lies beside the folders of splits ({', '.join(subfolders)}); "
+                f"{image}: lies beside the folders of splits ({', '.join(subfolders)}); "
                 f"move it into one of them"
             )
         place = (
@@ -179,10 +180,10 @@ def _collect(folder: Path, split: str, found: _Files) -> None:
         )
         if place in found:
             raise DataError(
-                f"{path}: {found[place].name} beside it has the same name but for its ending; "
-                f"keep one"
+                f"{image}: {found[place].path.name} beside it has the same name but for its "
+                f"ending; keep one"
             )
-        found[place] = path
+        found[place] = image
 
 
 def _shared_ending(images: _Files, masks: _Files) -> str:

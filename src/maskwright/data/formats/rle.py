@@ -33,6 +33,7 @@ from ..entries.annotation import NAMED, Annotation, shape_classes
 from ..entries.picture import Picture, Record, Written, copy_image
 from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, place_of, split_name, with_unlike_keys
 from ..entries.walk import image_files
+from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import annotation_files
 from ..shapes.drawing import Drawing, Overlap, Shape
@@ -108,7 +109,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: There is no table, or two tables name one image.
     """
     images, labels = _by_name(root), set[str]()
-    found: dict[Path, _Rows] = {}
+    found: dict[ImageRef, _Rows] = {}
     missing: set[str] = set()
     for table in _tables(root, document.label_key):
         for row, place, fields in _lines(table):
@@ -136,11 +137,11 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def _entry(root: Path, image: Path, rows: _Rows, document: DatasetFile) -> Entry:
-    split, key, group = place_of(image.relative_to(root))
+def _entry(root: Path, image: ImageRef, rows: _Rows, document: DatasetFile) -> Entry:
+    split, key, group = place_of(image.path.relative_to(root))
     drawn = Annotation(
         file=rows.table.path,
-        place=image.name,
+        place=image.path.name,
         overlap=document.overlap or OVERLAP,
         read=partial(_read, rows, image, down=document.runs != "rows"),
     )
@@ -148,7 +149,7 @@ def _entry(root: Path, image: Path, rows: _Rows, document: DatasetFile) -> Entry
     return Entry(key=key, split=split, image=image, labels=drawn, group=group)
 
 
-def _notes(found: dict[Path, _Rows], missing: set[str], bare: int) -> Iterator[str]:
+def _notes(found: dict[ImageRef, _Rows], missing: set[str], bare: int) -> Iterator[str]:
     if any(rows.table.label is None for rows in found.values()):
         yield (
             f"no column says a class, all is {_UNNAMED!r}; name one as 'label_key' in "
@@ -163,18 +164,18 @@ def _notes(found: dict[Path, _Rows], missing: set[str], bare: int) -> Iterator[s
         )
 
 
-def _refuse_other(one: _Table, other: _Table, image: Path) -> None:
+def _refuse_other(one: _Table, other: _Table, image: ImageRef) -> None:
     if one.path != other.path:
         raise DataError(f"{image}: has rows in {one.path} and in {other.path}; keep one")
 
 
-def _by_name(root: Path) -> dict[str, Path]:
+def _by_name(root: Path) -> dict[str, ImageRef]:
     """Images by path, name, and both without the ending, where these are of one image."""
-    found: dict[str, set[Path]] = {}
-    for path in image_files(root):
-        place = PurePosixPath(path.relative_to(root).as_posix())
+    found: dict[str, set[ImageRef]] = {}
+    for image in image_files(root):
+        place = PurePosixPath(image.path.relative_to(root).as_posix())
         for name in {str(place), str(place.with_suffix("")), place.name, place.stem}:
-            found.setdefault(name, set()).add(path)
+            found.setdefault(name, set()).add(image)
     return {name: next(iter(paths)) for name, paths in found.items() if len(paths) == 1}
 
 
@@ -243,7 +244,7 @@ def _is_empty(text: str) -> bool:
     return text.strip() in {"", "-1"}
 
 
-def _read(rows: _Rows, image: Path, *, down: bool) -> Drawing:
+def _read(rows: _Rows, image: ImageRef, *, down: bool) -> Drawing:
     table, size_HW, shapes = rows.table, image_size(image), []
     with table.path.open("rb") as file:
         for row, place in rows.places:

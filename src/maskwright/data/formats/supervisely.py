@@ -42,6 +42,7 @@ from ..entries.picture import (
     num_moved,
 )
 from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import Document, Finite, Side, annotation_files, glimpse, read_json
 from ..reading.lookup import Images
@@ -223,12 +224,12 @@ def _metas(root: Path) -> dict[Path, _Meta]:
     return metas
 
 
-def _entry(root: Path, image: Path, shapes: Annotation) -> Entry:
-    split, key, group = place_of(image.relative_to(root))
+def _entry(root: Path, image: ImageRef, shapes: Annotation) -> Entry:
+    split, key, group = place_of(image.path.relative_to(root))
     return Entry(key=key, split=split, image=image, labels=shapes, group=group)
 
 
-def _image(path: Path, images: Images) -> Path | None:
+def _image(path: Path, images: Images) -> ImageRef | None:
     """`ann/a.png.json` is of `img/a.png`; old projects leave the suffix out."""
     folder = path.parent.parent / IMAGES
     return images.at(folder, path.stem) or images.without_suffix(folder, path.stem)
@@ -255,7 +256,7 @@ def _classes(metas: Iterable[_Meta], document: DatasetFile) -> tuple[ClassEntry,
     return tuple(e.model_copy(update={"color": colors.get(e.name)}) for e in ordered)
 
 
-def _read(path: Path, image: Path, kinds: Mapping[str, str]) -> Drawing:
+def _read(path: Path, image: ImageRef, kinds: Mapping[str, str]) -> Drawing:
     found = read_json(path, _File)
     size_HW = found.size.height, found.size.width
     if image_size(image) != size_HW:

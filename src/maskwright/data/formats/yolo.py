@@ -41,6 +41,7 @@ from ..entries.annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation
 from ..entries.picture import MOVED, Picture, Record, Written, copy_image
 from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
 from ..entries.walk import files_below, folders, image_files
+from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import MAX_BYTES, Document, checked
 from ..shapes.drawing import Drawing, Overlap, Shape
@@ -85,7 +86,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             continue
         texts.discard(text)
         drawn = Annotation(file=text, overlap=overlap, read=partial(_read, text, image, names))
-        split, key, group = place_of(image.relative_to(root))
+        split, key, group = place_of(image.path.relative_to(root))
         entries.append(Entry(key=key, split=split, image=image, labels=drawn, group=group))
     if not entries:
         raise DataError(
@@ -163,9 +164,9 @@ def _classes(names: tuple[str, ...]) -> tuple[ClassEntry, ...]:
     return (first, *rest)
 
 
-def _text_of(image: Path, root: Path) -> Path | None:
+def _text_of(image: ImageRef, root: Path) -> Path | None:
     """Where the labels of an image lie: `labels` for the last `images` of its path."""
-    parts = list(image.relative_to(root).parts)
+    parts = list(image.path.relative_to(root).parts)
     if _IMAGES not in parts[:-1]:
         return None
     place = len(parts) - 1 - parts[::-1].index(_IMAGES)
@@ -184,7 +185,7 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}: is not UTF-8 text: {error}") from error
 
 
-def _read(path: Path, image: Path, names: tuple[str, ...]) -> Drawing:
+def _read(path: Path, image: ImageRef, names: tuple[str, ...]) -> Drawing:
     size_HW = image_size(image)
     shapes, boxes = [], 0
     for number, line in enumerate(_text(path).splitlines(), start=1):

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from ...core.errors import DataError
 from ..classes.dataset_yaml import Channel, ClassEntry, DatasetFile
 from ..entries.annotation import BACKGROUND_NAMES, IGNORED, Annotation
 from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, split_name
+from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import Document, Side, annotation_files, glimpse
 from ..reading.jsonindex import JsonIndex, index_json
@@ -223,9 +224,9 @@ def list_entries(
     root: Path,
     files: Sequence[CocoFile],
     images: Images,
-    labels: Callable[[CocoFile, int, ImageEntry, Path], Annotation | None],
+    labels: Callable[[CocoFile, int, ImageEntry, ImageRef], Annotation | None],
     *,
-    avoid: Collection[Path] = (),
+    avoid: Collection[ImageRef] = (),
 ) -> Listing:
     """An Entry for each image that is there; `labels` says where those of one lie.
 
@@ -234,7 +235,7 @@ def list_entries(
     Raises:
         DataError: None is there, or two files label one image.
     """
-    entries: dict[Path, tuple[Entry, Path]] = {}
+    entries: dict[ImageRef, tuple[Entry, Path]] = {}
     missing: list[str] = []
     for file in files:
         stated = _split_of(file.path, root)
@@ -247,7 +248,7 @@ def list_entries(
                     f"{image}: is labelled in {entries[image][1]} and in {file.path}; keep one "
                     f"of the entries, or move one of the files away"
                 )
-            split, key, group = _place_of(image.relative_to(root), stated)
+            split, key, group = _place_of(image.path.relative_to(root), stated)
             drawn = labels(file, number, named, image)
             entry = Entry(key=key, split=split, image=image, labels=drawn, group=group)
             entries[image] = entry, file.path
@@ -263,7 +264,7 @@ def list_entries(
     )
 
 
-def check_size(image: Path, named: ImageEntry, *, where: str) -> tuple[int, int]:
+def check_size(image: ImageRef, named: ImageEntry, *, where: str) -> tuple[int, int]:
     """The size of the image, H and W.
 
     Raises:
@@ -323,7 +324,7 @@ def _image_folders(root: Path, path: Path, stated: tuple[str, str]) -> list[Path
 
 def _found(
     root: Path, file: CocoFile, stated: tuple[str, str], images: Images
-) -> Iterator[tuple[ImageEntry, Path | None]]:
+) -> Iterator[tuple[ImageEntry, ImageRef | None]]:
     """Each image of a file, and where it is."""
     folders = _image_folders(root, file.path, stated)
     for number, named in enumerate(file.images()):
@@ -334,16 +335,16 @@ def _found(
         yield named, image
 
 
-def _elsewhere(images: Images, name: str, split: str, where: str) -> Path | None:
+def _elsewhere(images: Images, name: str, split: str, where: str) -> ImageRef | None:
     """The only image of that name, but not one in the folder of another split."""
     image = images.find(name, where=where)
     if image is None or split not in SPLITS:
         return image
-    named = {split_of_name(f) for f in image.relative_to(images.root).parts[:-1]} & SPLITS
+    named = {split_of_name(f) for f in image.path.relative_to(images.root).parts[:-1]} & SPLITS
     return image if not named or split in named else None
 
 
-def _place_of(relative: Path, stated: tuple[str, str]) -> tuple[str, str, str]:
+def _place_of(relative: PurePath, stated: tuple[str, str]) -> tuple[str, str, str]:
     """Split, key and group of an image; what names the split is in neither key nor group."""
     folders = relative.parts[:-1]
     split = stated[0] or next(

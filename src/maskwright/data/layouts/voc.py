@@ -21,6 +21,7 @@ from ...core.labels import voc_palette
 from ..entries.picture import Picture, Record, copy_image
 from ..entries.scan import UNSPLIT, Entry, Scan, split_name
 from ..entries.walk import images_by_name
+from ..pixels.imageref import ImageRef
 
 IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
 _UNSPLIT_LISTS = ("default", "trainval")
@@ -89,7 +90,7 @@ PALETTE: NDArray[np.uint8] = np.array(voc_palette(), np.uint8)
 """256 x 3."""
 
 
-def _entry(name: str, split: str, image: Path, mask: Path | None) -> Entry:
+def _entry(name: str, split: str, image: ImageRef, mask: ImageRef | None) -> Entry:
     group, _, _ = name.rpartition("/")
     key = name.replace("/", "__")
     return Entry(
@@ -97,7 +98,7 @@ def _entry(name: str, split: str, image: Path, mask: Path | None) -> Entry:
     )
 
 
-def _lists(folder: Path, images: dict[str, Path]) -> dict[str, list[str]]:
+def _lists(folder: Path, images: dict[str, ImageRef]) -> dict[str, list[str]]:
     """Names by split; a list of both splits together only where there is no other."""
     paths = sorted(folder.glob("*.txt"))
     apart = [path for path in paths if path.stem not in _UNSPLIT_LISTS]
@@ -110,7 +111,7 @@ def _lists(folder: Path, images: dict[str, Path]) -> dict[str, list[str]]:
     return named
 
 
-def _names(path: Path, images: dict[str, Path]) -> list[str]:
+def _names(path: Path, images: dict[str, ImageRef]) -> list[str]:
     """A name a line; what stands behind it (`1`, `-1`) is passed over."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -25,6 +25,7 @@ from ..classes.mapping import read_mapping
 from ..classes.survey import Survey, survey_masks
 from ..entries.annotation import Annotation
 from ..entries.scan import UNSPLIT, Entry, sort_entries
+from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw_as_stored
 from . import splitfile
 from .locate import Found
@@ -148,10 +149,10 @@ def hints_of(found: Found) -> Hints:
 def survey_labels(found: Found, hints: Hints, progress: Progress) -> Survey:
     """Count the raw values: of all masks, or of enough where the classes are listed."""
     masks = (mask for entry in found.scan.entries for mask in entry.masks)
-    paths = [mask for mask in masks if isinstance(mask, Path)]
+    files = [mask for mask in masks if isinstance(mask, ImageRef)]
     if hints.classes is not None:
-        paths = paths[:: max(1, len(paths) // _ENOUGH_MASKS)]
-    return survey_masks(paths, total=len(paths), progress=progress)
+        files = files[:: max(1, len(files) // _ENOUGH_MASKS)]
+    return survey_masks(files, total=len(files), progress=progress)
 
 
 def _with_pixels(found: Found) -> DatasetFile:

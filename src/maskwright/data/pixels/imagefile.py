@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ...core.errors import DataError
-from .pages import DICOM_SUFFIXES, NIFTI_SUFFIXES, page_path, stored_file
+from .imageref import DICOM_SUFFIXES, NIFTI_SUFFIXES, ImageRef, to_ref
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -80,7 +80,7 @@ unwarned = _Unwarned()
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: ImageRef | Path) -> Iterator[None]:
     """Turn what readers raise on bad files into a DataError with the reason and the fix."""
     try:
         yield
@@ -97,9 +97,9 @@ def explained(path: Path) -> Iterator[None]:
         raise DataError(diagnosis(path, error)) from error
 
 
-def diagnosis(path: Path, error: Exception) -> str:
+def diagnosis(path: ImageRef | Path, error: Exception) -> str:
     """In words: why the file cannot be read, and what to do."""
-    file = stored_file(path)
+    file = to_ref(path).file
     if file.is_dir():
         return f"{path}: a folder, expected an image file"
     if file.stat().st_size == 0:
@@ -112,11 +112,11 @@ def diagnosis(path: Path, error: Exception) -> str:
     return f"{path}: the image is cut short or damaged ({error}); copy it again or remove it"
 
 
-def too_large(path: Path, declared: int) -> DataError:
+def too_large(path: ImageRef | Path, declared: int) -> DataError:
     """More pixels are declared than are read."""
     return DataError(
         f"{path}: declares {declared:,} pixels in a file of "
-        f"{stored_file(path).stat().st_size:,} bytes; "
+        f"{to_ref(path).file.stat().st_size:,} bytes; "
         f"at most {MAX_PIXELS:,} are read; cut it into tiles, or remove it if it is damaged"
     )
 
@@ -125,7 +125,7 @@ def several(path: Path, number: int) -> DataError:
     """A file of several images where one is expected."""
     return DataError(
         f"{path}: holds {number:,} images; give the folder it lies in, or one of them as "
-        f"{page_path(path, 0)}, or save each image as a file"
+        f"{ImageRef(path, 0)}, or save each image as a file"
     )
 
 

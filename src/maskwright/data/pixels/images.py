@@ -5,13 +5,14 @@ colours by OpenCV (Pillow would keep 8 of the 16 bits). EXIF orientation is alwa
 A file that is empty, cut short, damaged or declares more pixels than `MAX_PIXELS` is a
 DataError that names it; the pixels of an image too large are never allocated.
 
-A path may mean one page of a file (`pages`): of a TIFF, of a NIfTI volume or of a DICOM object
-of many frames. Medical values that may be below 0 (Hounsfield units) are stored in uint16 with
+An ImageRef may name one page of a file: of a TIFF, of a NIfTI volume or of a DICOM object
+of many frames. A path is taken as the text form of an ImageRef.
+Medical values that may be below 0 (Hounsfield units) are stored in uint16 with
 `SIGNED_OFFSET` added, for all files alike; masks keep their values.
 """
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
@@ -33,10 +34,9 @@ from .imagefile import (
     unturned,
     unwarned,
 )
+from .imageref import DICOM_SUFFIXES, MAX_PAGES, NIFTI_SUFFIXES, TIFF_SUFFIXES, ImageRef, to_ref
 from .nifti import Volume, open_volume
-from .pages import MAX_PAGES, is_dicom, is_nifti, page_number, stored_file
 from .tiff import (
-    TIFF_SUFFIXES,
     fits_pillow,
     is_tiff,
     num_tiff_pages,
@@ -59,78 +59,82 @@ SIGNED_OFFSET = 32_768
 """Added to the values of medical images that may be below 0: -1000 HU is stored as 31,768."""
 
 
-def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def read_image(image: ImageRef | PurePath) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """H x W x C, uint8 or uint16, writable, RGB order, oriented by EXIF.
 
     Raises:
         DataError: Damaged, too large, or pixels that are no 8 or 16-bit integers.
     """
-    image: NDArray[Any] = _shown(path) if _is_medical(path) else read_pixels(path, _photograph)
-    if image.dtype not in (np.uint8, np.uint16):
+    ref = to_ref(image)
+    pixels: NDArray[Any] = _shown(ref) if _is_medical(ref) else read_pixels(ref, _photograph)
+    if pixels.dtype not in (np.uint8, np.uint16):
         raise DataError(
-            f"{path}: pixels are {image.dtype}, expected 8 or 16-bit integers; "
+            f"{ref}: pixels are {pixels.dtype}, expected 8 or 16-bit integers; "
             f"rescale the image and save it as uint8 or uint16"
         )
-    return image if image.ndim == 3 else image[..., None]
+    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(image: ImageRef | PurePath) -> tuple[int, int]:
     """(H, W) as `read_image` would return it, from the file's header alone."""
-    with explained(path):
-        if _is_medical(path):
-            return _open_medical(path).size_HW
-        if is_tiff(path):
-            return tiff_size(path)
-        with opened(path) as image:
-            turned = _orientation(image) >= 5
-            return (image.width, image.height) if turned else (image.height, image.width)
+    ref = to_ref(image)
+    with explained(ref):
+        if _is_medical(ref):
+            return _open_medical(ref).size_HW
+        if is_tiff(ref):
+            return tiff_size(ref)
+        with opened(ref.file) as file:
+            turned = _orientation(file) >= 5
+            return (file.width, file.height) if turned else (file.height, file.width)
 
 
-def read_pixels(path: Path, decode: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
+def read_pixels(ref: ImageRef, decode: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
     """What `decode` makes of the opened file, oriented; H x W or H x W x C, contiguous."""
-    with explained(path):
-        if _is_medical(path):
-            return _medical(path, inverted=False)
-        if page_number(path) is not None:
-            return read_tiff_page(path, decode)
-        if is_tiff(path) and not fits_pillow(path):
-            return read_tiff(path)
-        with opened(path) as image:
+    with explained(ref):
+        if _is_medical(ref):
+            return _medical(ref, inverted=False)
+        if ref.page is not None:
+            return read_tiff_page(ref, decode)
+        if is_tiff(ref) and not fits_pillow(ref):
+            return read_tiff(ref)
+        with opened(ref.file) as image:
             orientation = _orientation(image)
             wide = raw_mode(image).startswith(("RGB;16", "RGBA;16"))
-            pixels = _read_wide_png(path) if wide else decode(image)
+            pixels = _read_wide_png(ref.file) if wide else decode(image)
     return np.ascontiguousarray(TURNS.get(orientation, unturned)(pixels))
 
 
-def num_pages(path: Path) -> int | None:
+def num_pages(file: Path) -> int | None:
     """How many images a file holds, each a page; None where it is one, or cannot be read.
 
     Why it cannot be read is told on reading.
     """
     try:
-        with explained(path):
-            if _is_medical(path):
-                number = _open_medical(path).num_pages
+        with explained(file):
+            if _is_medical(ImageRef(file)):
+                number = _open_medical(ImageRef(file)).num_pages
             else:
-                number = num_tiff_pages(path) if path.suffix.lower() in TIFF_SUFFIXES else 1
+                number = num_tiff_pages(file) if file.suffix.lower() in TIFF_SUFFIXES else 1
     except (DataError, MissingDependencyError):
         return None
     return number if 1 < number <= MAX_PAGES else None
 
 
-def spacing_mm(path: Path) -> tuple[float, float] | None:
+def spacing_mm(image: ImageRef | PurePath) -> tuple[float, float] | None:
     """Height and width of a pixel in mm, where a NIfTI or DICOM header says it."""
-    with explained(path):
-        return _open_medical(path).spacing_mm_HW if _is_medical(path) else None
+    ref = to_ref(image)
+    with explained(ref):
+        return _open_medical(ref).spacing_mm_HW if _is_medical(ref) else None
 
 
-def orientation(path: Path) -> int:
+def orientation(image: ImageRef | PurePath) -> int:
     """EXIF orientation 1..8 of a file; 1 for TIFF, whose readers apply it themselves."""
-    with explained(path):
-        if _is_medical(path) or is_tiff(path):
+    ref = to_ref(image)
+    with explained(ref):
+        if _is_medical(ref) or is_tiff(ref):
             return 1
-        with opened(path) as image:
-            return _orientation(image)
+        with opened(ref.file) as file:
+            return _orientation(file)
 
 
 def raw_mode(image: Image.Image) -> str:
@@ -140,25 +144,26 @@ def raw_mode(image: Image.Image) -> str:
     return arguments if isinstance(arguments, str) else str((arguments or ("",))[0])
 
 
-def _is_medical(path: Path) -> bool:
-    return is_nifti(path) or is_dicom(path)
+def _is_medical(ref: ImageRef) -> bool:
+    return ref.file.name.lower().endswith((*NIFTI_SUFFIXES, *DICOM_SUFFIXES))
 
 
-def _open_medical(path: Path) -> Volume | Frames:
-    file = stored_file(path)
+def _open_medical(ref: ImageRef) -> Volume | Frames:
+    file = ref.file
     with unwarned:
-        found = open_volume(file) if is_nifti(file) else open_frames(file)
+        nifti = file.name.lower().endswith(NIFTI_SUFFIXES)
+        found = open_volume(file) if nifti else open_frames(file)
     height, width = found.size_HW
     if height * width > MAX_PIXELS:
         raise too_large(file, height * width)
     return found
 
 
-def _medical(path: Path, *, inverted: bool) -> NDArray[np.integer]:
-    found, number = _open_medical(path), page_number(path)
+def _medical(ref: ImageRef, *, inverted: bool) -> NDArray[np.integer]:
+    found, number = _open_medical(ref), ref.page
     if number is None:
         if found.num_pages > 1:
-            raise several(path, found.num_pages)
+            raise several(ref.file, found.num_pages)
         number = 0
     with unwarned:
         if isinstance(found, Volume):
@@ -166,16 +171,16 @@ def _medical(path: Path, *, inverted: bool) -> NDArray[np.integer]:
         return found.read(number, inverted=inverted)
 
 
-def _shown(path: Path) -> NDArray[np.integer]:
+def _shown(ref: ImageRef) -> NDArray[np.integer]:
     """Values as an image: those that may be below 0 with `SIGNED_OFFSET`, in uint16."""
-    with explained(path):
-        values = _medical(path, inverted=True)
+    with explained(ref):
+        values = _medical(ref, inverted=True)
     if values.dtype.kind == "u":
         return values
     lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
     if lowest < -SIGNED_OFFSET or highest >= SIGNED_OFFSET:
         raise DataError(
-            f"{path}: values {lowest:,} to {highest:,} do not fit 16 bits; "
+            f"{ref}: values {lowest:,} to {highest:,} do not fit 16 bits; "
             f"rescale the image and save it as int16"
         )
     return (values + SIGNED_OFFSET).astype(np.uint16)

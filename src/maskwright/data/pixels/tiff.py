@@ -1,11 +1,12 @@
 """TIFF by tifffile: what Pillow cannot hold, and the pages of a file."""
 
 import logging
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,8 @@ from .imagefile import (
     too_large,
     unturned,
 )
-from .pages import MAX_PAGES, num_directories, page_number, stored_file
+from .imageref import MAX_PAGES, ImageRef
 
-TIFF_SUFFIXES = (".tif", ".tiff")
 _MAX_CHANNELS = 16
 """More pages without a meaning than this are images, fewer the channels of one."""
 
@@ -46,32 +46,32 @@ for _reader in ("tifffile", "PIL.TiffImagePlugin"):
     logging.getLogger(_reader).addHandler(logging.NullHandler())  # its words are in our errors
 
 
-def is_tiff(path: Path) -> bool:
+def is_tiff(ref: ImageRef) -> bool:
     """Whether a file, or that of a page, begins as TIFF does."""
-    with stored_file(path).open("rb") as file:
+    with ref.file.open("rb") as file:
         return file.read(4) in _TIFF_STARTS
 
 
-def fits_pillow(path: Path) -> bool:
+def fits_pillow(ref: ImageRef) -> bool:
     """Whether Pillow reads this TIFF without losing pages, channels or bits."""
-    with _tiff_series(path) as series:
+    with _tiff_series(ref.file) as series:
         return len(series) == 1 and _loses_nothing(series.keyframe)
 
 
-def tiff_size(path: Path) -> tuple[int, int]:
+def tiff_size(ref: ImageRef) -> tuple[int, int]:
     """(H, W) of a file or a page, oriented."""
-    if page_number(path) is not None:
-        with _page(path) as (page, _):
+    if ref.page is not None:
+        with _page(ref) as (page, _):
             return _turned_size(page.imagelength, page.imagewidth, page)
-    with _tiff_series(path) as series:
+    with _tiff_series(ref.file) as series:
         shape = [series.shape[axis] for axis in _tiff_axes(series)[:2]]
         return _turned_size(shape[0], shape[1], series.keyframe)
 
 
-def read_tiff(path: Path) -> NDArray[Any]:
+def read_tiff(ref: ImageRef) -> NDArray[Any]:
     """The one image of a file, oriented."""
-    with _tiff_series(path) as series:
-        pixels = _unpacked(path, series.keyframe, series.asarray)
+    with _tiff_series(ref.file) as series:
+        pixels = _unpacked(ref, series.keyframe, series.asarray)
         turn = TURNS.get(_tiff_orientation(series.keyframe), unturned)
         return np.ascontiguousarray(turn(pixels.transpose(_tiff_axes(series))))
 
@@ -97,15 +97,15 @@ def num_tiff_pages(path: Path) -> int:
         return len(series) if alone else 1
 
 
-def geo_tags(path: Path) -> list[Tag]:
+def geo_tags(ref: ImageRef) -> list[Tag]:
     """The tags that place a GeoTIFF on the ground, for another file of the same grid.
 
     None of a page of several, and none where the orientation turns the pixels: they would
     place them wrongly.
     """
-    if page_number(path) is not None or not is_tiff(path):
+    if ref.page is not None or not is_tiff(ref):
         return []
-    with explained(path), _file(path) as file:
+    with explained(ref), _file(ref.file) as file:
         page = file.pages[0]
         if _tiff_orientation(page) != 1:
             return []
@@ -113,15 +113,17 @@ def geo_tags(path: Path) -> list[Tag]:
         return [(t.code, int(t.dtype), t.count, t.value, True) for t in found if t is not None]
 
 
-def read_tiff_page(path: Path, decode: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
+def read_tiff_page(
+    ref: ImageRef, decode: Callable[[Image.Image], NDArray[Any]]
+) -> NDArray[Any]:
     """One page, oriented: by Pillow and `decode` where it loses nothing, else by tifffile."""
-    number = page_number(path) or 0
-    with _page(path) as (page, read):
+    number = ref.page or 0
+    with _page(ref) as (page, read):
         if page.index == number and _loses_nothing(page):
-            with opened(stored_file(path)) as image:
+            with opened(ref.file) as image:
                 image.seek(number)
                 return np.ascontiguousarray(decode(image))
-        pixels = _unpacked(path, page, read)
+        pixels = _unpacked(ref, page, read)
         if page.axes == "SYX":
             pixels = np.moveaxis(pixels, 0, -1)
         if pixels.shape[:2] != (page.imagelength, page.imagewidth):
@@ -131,26 +133,26 @@ def read_tiff_page(path: Path, decode: Callable[[Image.Image], NDArray[Any]]) ->
 
 
 @contextmanager
-def _page(path: Path) -> Iterator[tuple[Any, Callable[[], NDArray[Any]]]]:
+def _page(ref: ImageRef) -> Iterator[tuple[Any, Callable[[], NDArray[Any]]]]:
     """The directory of one page, its size checked, and how its pixels are read."""
-    number = page_number(path) or 0
-    with _file(stored_file(path)) as file:
+    number = ref.page or 0
+    with _file(ref.file) as file:
         try:
             page: Any = file.pages[number]
             read = page.asarray
         except IndexError:
             series = file.series[0]
             if series.dataoffset is None or not 0 <= number < series.shape[0]:
-                raise DataError(f"{stored_file(path)}: has no page {number}") from None
+                raise DataError(f"{ref.file}: has no page {number}") from None
             page, read = series.keyframe, partial(_read_stacked, file, series, number)
         declared = page.imagelength * page.imagewidth
         if page.axes not in ("YX", "YXS", "SYX"):
             raise DataError(
-                f"{path}: a page with axes {page.axes!r}, expected rows, columns and channels; "
+                f"{ref}: a page with axes {page.axes!r}, expected rows, columns and channels; "
                 f"save it as an image of its own"
             )
         if declared > MAX_PIXELS or page.nbytes > _MAX_TIFF_BYTES:
-            raise too_large(path, declared)
+            raise too_large(ref, declared)
         yield page, read
 
 
@@ -203,6 +205,37 @@ def _file(path: Path) -> Iterator[Any]:
         raise DataError(diagnosis(path, error)) from error
 
 
+def num_directories(path: Path) -> int:
+    """How many image directories a TIFF file chains, `MAX_PAGES` + 1 where there are more.
+
+    A chain that leaves the file ends there.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    count = 0
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        big = head[2:4] in (b"+\0", b"\0+")
+        try:
+            place = struct.unpack_from(f"{order}{'8xQ' if big else '4xI'}", head)[0]
+            while place and count <= MAX_PAGES:
+                place, count = _next_directory(file, place, order, big=big), count + 1
+        except (struct.error, OSError, OverflowError):
+            return count
+    return count
+
+
+def _next_directory(file: BinaryIO, place: int, order: str, *, big: bool) -> int:
+    """TIFF 6.0, section 2: a count, entries of 12 (20) bytes, the place of the next."""
+    file.seek(place)
+    (entries,) = struct.unpack(f"{order}{'Q' if big else 'H'}", file.read(8 if big else 2))
+    file.seek(entries * (20 if big else 12), 1)
+    (after,) = struct.unpack(f"{order}{'Q' if big else 'I'}", file.read(8 if big else 4))
+    return int(after)
+
+
 def _has_one_page(path: Path) -> bool:
     """Quickly: one directory, and not ImageJ's, which may stand for a stack."""
     if num_directories(path) != 1:
@@ -211,7 +244,7 @@ def _has_one_page(path: Path) -> bool:
         return not file.is_imagej
 
 
-def _unpacked(path: Path, page: Any, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+def _unpacked(ref: ImageRef, page: Any, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """The pixels, or the package that they need."""
     try:
         return read()
@@ -219,7 +252,7 @@ def _unpacked(path: Path, page: Any, read: Callable[[], NDArray[Any]]) -> NDArra
         if "imagecodecs" not in str(error):
             raise
         raise DataError(
-            f"{path}: TIFF compression {page.compression.name} needs the "
+            f"{ref}: TIFF compression {page.compression.name} needs the "
             f"package imagecodecs; run: pip install imagecodecs, or save it uncompressed"
         ) from error
 

@@ -1,12 +1,12 @@
 """Labels that lie there in several forms (masks of ids, polygons ...): which form is read."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ...core.errors import DataError
+from ..pixels.imageref import ImageRef
 
-Forms = dict[str, Path]
-"""Files of one image by their form."""
+Forms = dict[str, ImageRef]
+"""Files of one image by their form; polygons are a file too."""
 
 
 def form_of_all(labelled: Sequence[Forms], order: Sequence[str]) -> str:

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from ...core.errors import DataError
 from ..entries.walk import image_files
+from ..pixels.imageref import ImageRef
 
 
 class Images:
@@ -16,24 +17,24 @@ class Images:
 
     def __init__(self, root: Path, *, without: Collection[str] = ()) -> None:
         self.root = root
-        self._by_path: dict[str, Path] = {}
-        self._by_name: dict[str, list[Path]] = defaultdict(list)
-        self._by_stem: dict[str, list[Path]] = defaultdict(list)
-        for path in image_files(root):
-            place = path.relative_to(root)
-            if path.parent.name in without:
+        self._by_path: dict[str, ImageRef] = {}
+        self._by_name: dict[str, list[ImageRef]] = defaultdict(list)
+        self._by_stem: dict[str, list[ImageRef]] = defaultdict(list)
+        for image in image_files(root):
+            place = image.path.relative_to(root)
+            if image.path.parent.name in without:
                 continue
-            self._by_path[place.as_posix()] = path
-            self._by_stem[place.with_suffix("").as_posix()].append(path)
-            self._by_name[path.name].append(path)
+            self._by_path[place.as_posix()] = image
+            self._by_stem[place.with_suffix("").as_posix()].append(image)
+            self._by_name[place.name].append(image)
 
     def __len__(self) -> int:
         return len(self._by_path)
 
-    def __iter__(self) -> Iterator[Path]:
+    def __iter__(self) -> Iterator[ImageRef]:
         return iter(self._by_path.values())
 
-    def at(self, folder: Path, named: str) -> Path | None:
+    def at(self, folder: Path, named: str) -> ImageRef | None:
         """The image at the path `named` below a folder; None where none is, or outside."""
         wanted = PurePosixPath(named.replace("\\", "/"))
         if wanted.is_absolute():
@@ -41,17 +42,17 @@ class Images:
         place = _joined(folder, wanted).removeprefix(f"{self.root.as_posix()}/")
         return self._by_path.get(place)
 
-    def without_suffix(self, folder: Path, named: str) -> Path | None:
+    def without_suffix(self, folder: Path, named: str) -> ImageRef | None:
         """As `at`, of a name that leaves the suffix out; None where several images fit."""
         place = _joined(folder, PurePosixPath(named)).removeprefix(f"{self.root.as_posix()}/")
         found = self._by_stem.get(place, [])
         return found[0] if len(found) == 1 else None
 
-    def inside(self, folder: Path) -> list[Path]:
+    def inside(self, folder: Path) -> list[ImageRef]:
         """The images in one folder, sorted; not those in its folders."""
-        return [path for path in self._by_path.values() if path.parent == folder]
+        return [image for image in self._by_path.values() if image.path.parent == folder]
 
-    def find(self, named: str, *, near: Path | None = None, where: str) -> Path | None:
+    def find(self, named: str, *, near: Path | None = None, where: str) -> ImageRef | None:
         """The image that `named` means, None where it is not there.
 
         That is the path below `near` or the folder, else the file of that name whose folders
@@ -65,8 +66,8 @@ class Images:
                 return there
         wanted = PurePosixPath(named.replace("\\", "/"))
         named_so = self._by_name.get(wanted.name, [])
-        most = max((_num_shared(path, wanted) for path in named_so), default=0)
-        found = [path for path in named_so if _num_shared(path, wanted) == most]
+        most = max((_num_shared(image.path, wanted) for image in named_so), default=0)
+        found = [image for image in named_so if _num_shared(image.path, wanted) == most]
         if len(found) > 1:
             raise DataError(
                 f"{where}: names the image {named!r}, and {len(found)} files have that name, "
@@ -86,7 +87,7 @@ def _joined(folder: Path, wanted: PurePosixPath) -> str:
     return "/".join(parts)
 
 
-def _num_shared(path: Path, wanted: PurePosixPath) -> int:
+def _num_shared(path: PurePath, wanted: PurePosixPath) -> int:
     """How many names, from the last on, the two paths share."""
     pairs = zip(reversed(path.parts), reversed(wanted.parts), strict=False)
     return next((n for n, (one, other) in enumerate(pairs) if one != other), len(wanted.parts))

@@ -10,11 +10,10 @@ photograph of the same key.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ...core.errors import ConfigError, DataError
+from ...data.pixels.imageref import ImageRef
 from ...data.pixels.images import spacing_mm
-from ...data.pixels.pages import is_page
 from .georeference import Georeference
 from .geotags import read_geotags
 from .scale import Scale
@@ -54,7 +53,7 @@ class Ground:
 
 
 def find_ground(
-    files: Mapping[str, Path], photographs: Mapping[str, Path], mm_per_px: float | None
+    files: Mapping[str, ImageRef], photographs: Mapping[str, ImageRef], mm_per_px: float | None
 ) -> Ground:
     """The Ground of class maps by key; `mm_per_px` counts more than a georeference.
 
@@ -78,7 +77,7 @@ def find_ground(
     )
 
 
-def _of_headers(files: Mapping[str, Path], photographs: Mapping[str, Path]) -> Ground:
+def _of_headers(files: Mapping[str, ImageRef], photographs: Mapping[str, ImageRef]) -> Ground:
     """From the spacing in medical headers, where that of every map is said."""
     scales: dict[str, Scale] = {}
     for key, path in files.items():
@@ -96,7 +95,7 @@ def _of_headers(files: Mapping[str, Path], photographs: Mapping[str, Path]) -> G
     return Ground(flat=Scale.pixels(), origin=origin)
 
 
-def find_georeference(path: Path) -> Georeference | None:
+def find_georeference(image: ImageRef) -> Georeference | None:
     """From the tags of a GeoTIFF, else from a world file beside it; None where neither is.
 
     A page of a file of several has none.
@@ -104,11 +103,13 @@ def find_georeference(path: Path) -> Georeference | None:
     Raises:
         DataError: It is damaged, in degrees or Web Mercator, or in a unit that it hides.
     """
-    return None if is_page(path) else read_geotags(path) or read_world_file(path)
+    if image.page is not None:
+        return None
+    return read_geotags(image.file) or read_world_file(image.file)
 
 
 def _georeferences(
-    files: Mapping[str, Path], photographs: Mapping[str, Path]
+    files: Mapping[str, ImageRef], photographs: Mapping[str, ImageRef]
 ) -> Iterator[tuple[str, Georeference]]:
     for key, path in files.items():
         found = find_georeference(path)
@@ -118,7 +119,7 @@ def _georeferences(
             yield key, found
 
 
-def _require_all(files: Mapping[str, Path], found: Mapping[str, Georeference]) -> None:
+def _require_all(files: Mapping[str, ImageRef], found: Mapping[str, Georeference]) -> None:
     without = [path for key, path in files.items() if key not in found]
     if without:
         raise DataError(

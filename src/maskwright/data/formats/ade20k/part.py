@@ -26,6 +26,7 @@ from ...classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ...entries.annotation import Annotation
 from ...entries.scan import SPLITS, UNSPLIT, Entry, Scan, split_name
 from ...entries.walk import files_below, image_files
+from ...pixels.imageref import ImageRef
 from ...pixels.rawmask import read_raw
 from ...reading.documents import Document, read_json
 from ...shapes.drawing import Drawing, Overlap, Shape
@@ -71,7 +72,9 @@ def _is_scene_parsing(root: Path) -> bool:
     if not (root / IMAGES).is_dir() or not (root / MASKS).is_dir():
         return False
     first = next(image_files(root / MASKS), None)
-    return (root / TABLE).is_file() or (first is not None and first.name.startswith("ADE_"))
+    return (root / TABLE).is_file() or (
+        first is not None and first.path.name.startswith("ADE_")
+    )
 
 
 def _is_full(root: Path) -> bool:
@@ -106,9 +109,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:
 
 def _scenes(root: Path) -> Iterator[Entry]:
     for image in image_files(root / IMAGES):
-        place = image.relative_to(root / IMAGES)
+        place = image.path.relative_to(root / IMAGES)
         mask = (root / MASKS / place).with_suffix(".png")
-        yield _entry(image, root / IMAGES, mask if mask.is_file() else None)
+        yield _entry(image, root / IMAGES, ImageRef(mask) if mask.is_file() else None)
 
 
 def _full(root: Path, document: DatasetFile) -> Iterator[Entry]:
@@ -116,7 +119,7 @@ def _full(root: Path, document: DatasetFile) -> Iterator[Entry]:
     for image in files_below(root, _PHOTO) if root.is_dir() else ():
         png, text = image.with_name(f"{image.stem}{_SEG}"), _text_of(image)
         if not png.is_file():
-            yield _entry(image, root, None)
+            yield _entry(ImageRef(image), root, None)
             continue
         if text is None:
             raise DataError(
@@ -125,13 +128,14 @@ def _full(root: Path, document: DatasetFile) -> Iterator[Entry]:
             )
         read = partial(_read, png, text, known)
         overlap = document.overlap or OVERLAP
-        yield _entry(image, root, Annotation(file=png, overlap=overlap, read=read))
+        yield _entry(ImageRef(image), root, Annotation(file=png, overlap=overlap, read=read))
 
 
-def _entry(image: Path, folder: Path, labels: Path | Annotation | None) -> Entry:
-    named = (split_name(part) for part in image.relative_to(folder).parts[:-1])
+def _entry(image: ImageRef, folder: Path, labels: ImageRef | Annotation | None) -> Entry:
+    named = (split_name(part) for part in image.path.relative_to(folder).parts[:-1])
     split = next((name for name in named if name in SPLITS), UNSPLIT)
-    return Entry(key=image.stem, split=split, image=image, labels=labels, group=image.stem)
+    key = image.path.stem
+    return Entry(key=key, split=split, image=image, labels=labels, group=key)
 
 
 def _text_of(image: Path) -> Path | None:
@@ -140,7 +144,7 @@ def _text_of(image: Path) -> Path | None:
     return next((path for path in map(image.with_name, names) if path.is_file()), None)
 
 
-def _lone(root: Path, entries: tuple[Entry, ...]) -> tuple[Path, ...]:
+def _lone(root: Path, entries: tuple[Entry, ...]) -> tuple[ImageRef, ...]:
     paired = {entry.labels for entry in entries}
     return tuple(path for path in image_files(root / MASKS) if path not in paired)
 
@@ -185,7 +189,7 @@ def _full_classes(
     codec = CodecEntry(pixels="name", ignored=(UNDRAWN,))
     if document.classes is not None:
         return document.classes, codec
-    texts = (_text_of(entry.image) for entry in entries if entry.labels)
+    texts = (_text_of(entry.image.file) for entry in entries if entry.labels)
     names = sorted({name for text in texts if text for name in _names(text)})
     if len(names) > MAX_CLASSES:
         raise DataError(

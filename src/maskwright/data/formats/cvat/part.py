@@ -44,6 +44,7 @@ from ...entries.scan import (
     split_name,
     with_unlike_keys,
 )
+from ...pixels.imageref import ImageRef
 from ...pixels.images import IMAGE_SUFFIXES, image_size
 from ...reading.documents import annotation_files, first_glimpse
 from ...reading.lookup import Images
@@ -64,7 +65,7 @@ class _Item:
 
     subset: str | None
     place: PurePosixPath
-    image: Path
+    image: ImageRef
     labels: Annotation
     bare: bool
 
@@ -203,7 +204,7 @@ def _items(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]:
             file.missing.append(image.tag.name)
             continue
         whole = name.suffix.lower() in IMAGE_SUFFIXES
-        place = name if whole else name.with_name(name.name + path.suffix)
+        place = name if whole else name.with_name(name.name + path.path.suffix)
         size_HW = (image.tag.height, image.tag.width)
         read = partial(_read, file.path, image.tag.name, path, size_HW, (image.span,))
         labels = Annotation(file=file.path, place=image.tag.name, overlap=overlap, read=read)
@@ -212,7 +213,7 @@ def _items(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]:
         yield from _frames(file, images, overlap)
 
 
-def _find(images: Images, file: Path, name: str, subset: str | None) -> Path | None:
+def _find(images: Images, file: Path, name: str, subset: str | None) -> ImageRef | None:
     """The image in the folder of its subset, in `images`, or the only one of that name."""
     for folder in _folders(file, subset):
         found = images.at(folder, name) or images.without_suffix(folder, name)
@@ -251,13 +252,15 @@ def _frames(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]
             found, where = tuple(spans[number]), f"frame {number}"
             read = partial(_read, file.path, where, image, None, found)
             labels = Annotation(file=file.path, place=where, overlap=overlap, read=read)
-            yield _Item(subset, PurePosixPath(image.name), image, labels, not found)
+            yield _Item(subset, PurePosixPath(image.path.name), image, labels, not found)
 
 
-def _numbered(images: Images, file: Path, subset: str | None) -> Mapping[int, Path]:
+def _numbered(images: Images, file: Path, subset: str | None) -> Mapping[int, ImageRef]:
     for folder in _folders(file, subset):
-        matches = ((_FRAME.fullmatch(path.stem), path) for path in images.inside(folder))
-        found = {int(match[1]): path for match, path in matches if match}
+        matches = (
+            (_FRAME.fullmatch(image.path.stem), image) for image in images.inside(folder)
+        )
+        found = {int(match[1]): image for match, image in matches if match}
         if found:
             return found
     return {}
@@ -266,7 +269,7 @@ def _numbered(images: Images, file: Path, subset: str | None) -> Mapping[int, Pa
 def _read(
     path: Path,
     place: str,
-    image: Path,
+    image: ImageRef,
     stated_HW: tuple[int, int] | None,
     spans: tuple[Span, ...],
 ) -> Drawing:
@@ -292,7 +295,7 @@ def _read(
 
 
 def _refuse_twins(items: list[_Item]) -> None:
-    places: dict[Path, Annotation] = {}
+    places: dict[ImageRef, Annotation] = {}
     for item in items:
         other = places.setdefault(item.image, item.labels)
         if other is not item.labels:

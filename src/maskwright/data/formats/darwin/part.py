@@ -35,6 +35,7 @@ from ...entries.picture import (
     num_moved,
 )
 from ...entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
 from ...reading.documents import annotation_files, first_glimpse, read_json
 from ...reading.lookup import Images
@@ -80,7 +81,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             image.
     """
     images, overlap = Images(root), document.overlap or OVERLAP
-    entries: dict[Path, Entry] = {}
+    entries: dict[ImageRef, Entry] = {}
     lone, labels = [], set[str]()
     for path in _files(root):
         found = read_json(path, Names)
@@ -95,7 +96,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
                 f"{path} and {entries[image].labels} both mean {image}; keep one release, or "
                 f"put the images into folders as V7 has them"
             )
-        split, key, group = place_of(image.relative_to(root))
+        split, key, group = place_of(image.path.relative_to(root))
         shapes = Annotation(file=path, overlap=overlap, read=partial(_read, path, image))
         entries[image] = Entry(key=key, split=split, image=image, labels=shapes, group=group)
     if not entries:
@@ -142,7 +143,7 @@ def _files(root: Path) -> Iterator[Path]:
         seen.add(place)
 
 
-def _image(item: Item, images: Images, path: Path) -> Path | None:
+def _image(item: Item, images: Images, path: Path) -> ImageRef | None:
     """By folder and name; darwin-py gives the file the suffix of what was uploaded."""
     names = [item.name]
     if files := item.slots[0].source_files:
@@ -159,7 +160,7 @@ def _is_region(named: Named) -> bool:
     return named.polygon is not None or named.mask is not None
 
 
-def _read(path: Path, image: Path) -> Drawing:
+def _read(path: Path, image: ImageRef) -> Drawing:
     found = read_json(path, ItemFile)
     size_HW, slot = image_size(image), item_of(found.item, path).slots[0]
     if (slot.height or size_HW[0], slot.width or size_HW[1]) != size_HW:

@@ -50,6 +50,7 @@ from ...entries.picture import (
     num_moved,
 )
 from ...entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
 from ...reading.documents import annotation_files, glimpse
 from ...reading.jsonindex import JsonIndex, index_json_list
@@ -118,7 +119,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
 class _Found:
     """What the tasks that were gone through say."""
 
-    images: set[Path] = field(default_factory=set)
+    images: set[ImageRef] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
@@ -126,7 +127,7 @@ class _Found:
     def add(
         self,
         root: Path,
-        image: Path | None,
+        image: ImageRef | None,
         task: Task[Listed],
         place: tuple[JsonIndex, int],
         overlap: Overlap,
@@ -149,8 +150,8 @@ class _Found:
         for region in regions_of(chosen.result)[0]:
             self.labels.update(region.labels)
         read = partial(_read, *place, image)
-        drawn = Annotation(file=file, place=image.name, overlap=overlap, read=read)
-        split, key, group = place_of(image.relative_to(root))
+        drawn = Annotation(file=file, place=image.path.name, overlap=overlap, read=read)
+        split, key, group = place_of(image.path.relative_to(root))
         self.entries.append(Entry(key=key, split=split, image=image, labels=drawn, group=group))
 
 
@@ -160,9 +161,9 @@ def _looks_so(path: Path) -> bool:
     return text.lstrip("\ufeff \n\r\t").startswith("[") and all(word in text for word in words)
 
 
-def _read(index: JsonIndex, number: int, image: Path) -> Drawing:
+def _read(index: JsonIndex, number: int, image: ImageRef) -> Drawing:
     task = index.some(_TASKS, np.array([number]), Task[Result])[0]
-    where, size_HW = f"{index.path}: {image.name}", image_size(image)
+    where, size_HW = f"{index.path}: {image.path.name}", image_size(image)
     chosen = chosen_of(task.annotations)
     results = chosen.result if chosen else ()
     regions, skipped = regions_of(results)

@@ -7,13 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field
 
 from ....core.errors import DataError
+from ...pixels.imageref import ImageRef
 from ...pixels.images import IMAGE_SUFFIXES
 from ...reading.documents import Document, Finite
 from ...reading.lookup import Images
@@ -156,7 +157,7 @@ def chosen_of(annotations: Sequence[TaskAnnotation[_R]]) -> TaskAnnotation[_R] |
     )
 
 
-def find_image(images: Images, task: Task[_R], where: str) -> Path | None:
+def find_image(images: Images, task: Task[_R], where: str) -> ImageRef | None:
     """The image that a task names, by its path or its name."""
     for text in (_image_of(task.data, where), task.file_upload):
         for name in _names(text or ""):

@@ -40,6 +40,7 @@ from ...entries.scan import (
     split_name,
     with_unlike_keys,
 )
+from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
 from ...reading.documents import annotation_files, first_glimpse
 from ...reading.jsonindex import JsonIndex
@@ -71,7 +72,7 @@ class _Item:
 class _Found:
     """What the rows that were gone through say."""
 
-    items: dict[Path, _Item] = field(default_factory=dict)
+    items: dict[ImageRef, _Item] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     missing: list[tuple[str, str]] = field(default_factory=list)
     files: dict[Path, _Files] = field(default_factory=dict)
@@ -118,9 +119,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:
 
 def _gathered(root: Path, images: Images) -> _Found:
     """What all rows of all files say."""
-    found, by_id = _Found(), defaultdict[str, list[Path]](list)
+    found, by_id = _Found(), defaultdict[str, list[ImageRef]](list)
     for image in images:
-        by_id[image.stem].append(image)
+        by_id[image.path.stem].append(image)
     paths = chain.from_iterable(annotation_files(root, suffix) for suffix in _SUFFIXES)
     for path in filter(looks_labelbox, paths):
         index = index_rows(path)
@@ -136,7 +137,7 @@ def _add(
     row: Row,
     place: tuple[JsonIndex, int],
     images: Images,
-    by_id: Mapping[str, list[Path]],
+    by_id: Mapping[str, list[ImageRef]],
 ) -> None:
     """One row."""
     index, number = place
@@ -162,12 +163,12 @@ def _add(
     for drawn in filter(lambda drawn: drawn.is_region, objects):
         found.labels.add(_name(drawn, where))
         if drawn.masks and _pixels(drawn, image, found.files[index.path], where) is None:
-            found.missing.append((f"{where} ({image.name})", drawn.masks[0].url or ""))
+            found.missing.append((f"{where} ({image.path.name})", drawn.masks[0].url or ""))
 
 
 def _image(
-    named: DataRow, images: Images, by_id: Mapping[str, list[Path]], where: str
-) -> Path | None:
+    named: DataRow, images: Images, by_id: Mapping[str, list[ImageRef]], where: str
+) -> ImageRef | None:
     for name in (*named.names(), named.id):
         if image := images.find(name, where=where):
             return image
@@ -197,7 +198,7 @@ def _mask_files(path: Path) -> _Files:
 
 
 def _pixels(
-    drawn: Drawn, image: Path, files: _Files, where: str
+    drawn: Drawn, image: ImageRef, files: _Files, where: str
 ) -> tuple[Mask, Path | None] | None:
     """A mask of an object, and its file, None for one that is in the row; None where none is.
 
@@ -210,7 +211,7 @@ def _pixels(
             raise DataError(f"{where}: a mask without address and pixels; export it again")
         names = [name.removesuffix(".png") for name in mask.names() if is_plain(name)]
         if mask.color is not None:
-            names.append(image.stem)
+            names.append(image.path.stem)
         if path := next((files[name] for name in names if name in files), None):
             return mask, path
     return None
@@ -229,18 +230,20 @@ def _missing(where: str, url: str, others: int) -> DataError:
 
 def _entries(root: Path, found: _Found, overlap: Overlap) -> Iterator[Entry]:
     for image, item in found.items.items():
-        split, key, group = place_of(image.relative_to(root))
+        split, key, group = place_of(image.path.relative_to(root))
         read = partial(
             _read, item.index, tuple(item.numbers), image, found.files[item.index.path]
         )
         path = item.index.path
-        drawn = Annotation(file=path, place=image.name, overlap=overlap, read=read)
+        drawn = Annotation(file=path, place=image.path.name, overlap=overlap, read=read)
         named = split_name(item.split.lower())
         said = split or (named if named in SPLITS else UNSPLIT)
         yield Entry(key=key, split=said, image=image, labels=drawn, group=group)
 
 
-def _read(index: JsonIndex, numbers: tuple[int, ...], image: Path, files: _Files) -> Drawing:
+def _read(
+    index: JsonIndex, numbers: tuple[int, ...], image: ImageRef, files: _Files
+) -> Drawing:
     size_HW, skipped, shapes = image_size(image), Counter[str](), list[Shape]()
     drawn = list(_objects(index, numbers, image, size_HW))
     colors: dict[Path, set[int]] = {}
@@ -264,7 +267,7 @@ def _read(index: JsonIndex, numbers: tuple[int, ...], image: Path, files: _Files
 
 
 def _objects(
-    index: JsonIndex, numbers: tuple[int, ...], image: Path, size_HW: tuple[int, int]
+    index: JsonIndex, numbers: tuple[int, ...], image: ImageRef, size_HW: tuple[int, int]
 ) -> Iterator[tuple[Drawn, str]]:
     """The objects of the rows of one image, and where each is."""
     for number, row in zip(numbers, index.some(ROWS, np.array(numbers), Row), strict=True):

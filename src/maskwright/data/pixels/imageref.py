@@ -1,0 +1,53 @@
+"""ImageRef: one image, which is a file or one page of a file that holds several.
+
+    scan/ct.nii.gz          one file, a volume of 30 slices
+    scan/ct.nii.gz/0012     the text form of its slice 12, counted from 0
+
+Keys, messages and lists of files hold the text form, as if the file were a folder of its pages.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Self
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+DICOM_SUFFIXES = (".dcm", ".dicom")
+TIFF_SUFFIXES = (".tif", ".tiff")
+PAGED_SUFFIXES = (*TIFF_SUFFIXES, *NIFTI_SUFFIXES, *DICOM_SUFFIXES)
+MAX_PAGES = 9_999
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """A file, and the index of a page in it from 0; `page` is None for a file of one image.
+
+    Sorts as its text form does: by file, then by page.
+    """
+
+    file: Path
+    page: int | None = None
+
+    @classmethod
+    def parse(cls, text: PurePath | str) -> Self:
+        """Read the text form: digits below a name that ends as `PAGED_SUFFIXES` are a page."""
+        path = Path(text)
+        digits = path.name.isascii() and path.name.isdecimal()
+        if digits and path.parent.name.lower().endswith(PAGED_SUFFIXES):
+            return cls(path.parent, int(path.name))
+        return cls(path)
+
+    @property
+    def path(self) -> PurePath:
+        """The text form as a path, for names and keys. Open `file`, not this path."""
+        return self.file if self.page is None else self.file / f"{self.page:04}"
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __lt__(self, other: Self) -> bool:
+        return self.path < other.path
+
+
+def to_ref(image: ImageRef | PurePath) -> ImageRef:
+    """The reference itself, or the one that a path spells."""
+    return image if isinstance(image, ImageRef) else ImageRef.parse(image)
