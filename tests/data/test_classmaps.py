@@ -11,7 +11,13 @@ from maskwright.core import IGNORE, LabelSpec
 from maskwright.core.codec import LabelCodec
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import ClassDef
-from maskwright.data.classmaps import ClassMaps, find_maps, find_spec, open_class_maps
+from maskwright.data.classmaps import (
+    ClassMapPair,
+    ClassMaps,
+    find_maps,
+    find_spec,
+    open_class_maps,
+)
 from maskwright.data.pixels.images import read_image
 
 RAW = np.array([[0, 1, 2], [2, 255, 0]], np.uint8)
@@ -115,3 +121,29 @@ def test_reading_in_threads_leaves_the_warning_filters_as_they_were(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: read_image(tmp_path / "1.png"), range(200)))
     assert warnings.filters == before
+
+
+def test_two_files_are_a_pair_whatever_their_names(tmp_path):
+    _save(tmp_path / "truth.png")
+    _save(tmp_path / "guess.png")
+    pair = ClassMapPair.open(tmp_path / "truth.png", tmp_path / "guess.png")
+    assert pair.keys == ("truth",)
+    np.testing.assert_array_equal(pair.other.read("truth"), pair.reference.read("truth"))
+
+
+def test_a_map_without_a_partner_is_refused(tmp_path):
+    _save(tmp_path / "a/1.png")
+    _save(tmp_path / "a/2.png")
+    _save(tmp_path / "b/1.png")
+    _save(tmp_path / "b/3.png")
+    with pytest.raises(DataError, match=r"a: 1 of 2 maps have no partner in .*b: 2; names"):
+        ClassMapPair.open(tmp_path / "a", tmp_path / "b")
+
+
+def test_other_maps_hold_class_indices_where_told(tmp_path):
+    _save(tmp_path / "a/1.png", np.array([[7, 9]], np.uint8))
+    _save(tmp_path / "b/1.png", np.array([[0, 1]], np.uint8))
+    spec = tmp_path / "dataset.yaml"
+    spec.write_text("classes: [{name: x, raw: [7]}, {name: y, raw: [9]}]\n")
+    pair = ClassMapPair.open(tmp_path / "a", tmp_path / "b", other_raw=False)
+    assert pair.reference.read("1").tolist() == pair.other.read("1").tolist() == [[0, 1]]

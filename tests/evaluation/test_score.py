@@ -130,17 +130,19 @@ def test_without_a_list_the_classes_are_the_values_of_both_folders(tmp_path):
 def test_missing_and_extra_files_are_named_and_counted(folders):
     predictions, truth = folders
     (predictions / "city1/002.png").unlink()
-    with pytest.raises(DataError, match=r"has no prediction for 1 of 8 images: city1/002; "):
+    with pytest.raises(
+        DataError, match=r"truth/val: 1 of 8 maps have no partner in .*: city1/002; "
+    ):
         score(predictions, truth)
     _write(predictions / "city1/002.png", np.zeros((40, 56), np.uint8))
     _write(predictions / "zoo.png", np.zeros((40, 56), np.uint8))
-    with pytest.raises(DataError, match=r"truth/val: has no truth for 1 of 9 images: zoo; "):
+    with pytest.raises(DataError, match=r": 1 of 9 maps have no partner in .*truth/val: zoo; "):
         score(predictions, truth)
 
 
 def test_a_data_set_in_place_of_its_masks_is_told_so(folders, tmp_path):
     _write(tmp_path / "data/masks/val/a.png", np.zeros((4, 4), np.uint8))
-    with pytest.raises(DataError, match=r"data is a data set: give .*data/masks or"):
+    with pytest.raises(DataError, match=r"data is a dataset: give .*data/masks or"):
         score(folders[0], tmp_path / "data")
 
 

@@ -77,7 +77,7 @@ def test_one_file_is_compared_with_any_other(maps):
 def test_dates_with_other_names_are_refused(maps, write_maps, field):
     before = write_maps("before", {"a": field(), "d": field()})
     with pytest.raises(
-        DataError, match=r"maps: 1 of 2 maps have no partner in .*before: b/c; both"
+        DataError, match=r"maps: 1 of 2 maps have no partner in .*before: b/c; names"
     ):
         open_it(maps, before=before)
     with pytest.raises(DataError, match=r"before: 1 of 2 maps have no partner in .*a\.png: d"):

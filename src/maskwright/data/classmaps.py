@@ -1,7 +1,7 @@
 """Folders of class maps from anywhere: index, palette or coloured images under one LabelSpec.
 
 The classes are those of a dataset.yaml or classes.txt, given or found in the folder or the two
-above it; where there is none, they are inferred from the values of all maps, as for a data set.
+above it; where there is none, they are inferred from the values of all maps, as for a dataset.
 """
 
 from collections.abc import Iterable, Mapping
@@ -77,13 +77,82 @@ class ClassMaps:
         return codec.decode(raw_HW, where=str(image))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassMapPair:
+    """Two sets of class maps with the same keys and classes.
+
+    Truth and predictions, or two dates; `reference` decides how the maps are stored.
+    """
+
+    reference: ClassMaps
+    other: ClassMaps
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that both have, in the order of the reference."""
+        return tuple(self.reference.files)
+
+    @classmethod
+    def open(
+        cls,
+        reference: Path,
+        other: Path,
+        *,
+        spec: Path | None = None,
+        other_raw: bool = True,
+        progress: Progress = silent,
+    ) -> "ClassMapPair":
+        """Find the maps at two paths; two files belong together whatever their names are.
+
+        The classes are those of `spec`, or found by the reference, or by the other maps; where
+        there is no list, they are inferred from all values. With `other_raw` false, the other
+        maps hold class indices where the classes are listed.
+
+        Raises:
+            DataError: Nothing there, a map without a partner, or values that are not classes.
+            ConfigError: The file with the classes is wrong.
+        """
+        files, others = find_maps(reference), find_maps(other)
+        if reference.is_file() and other.is_file() and len(files) == len(others):
+            others = dict(zip(files, others.values(), strict=True))
+        _require_partners(reference, files, other, others)
+        listed = spec or find_spec(reference) or find_spec(other)
+        raw = other_raw or listed is None
+        stored = [*files.values(), *(others.values() if raw else ())]
+        codec = read_codec(stored, listed, progress=progress)
+        return cls(
+            reference=ClassMaps(root=reference, files=files, codec=codec),
+            other=ClassMaps(root=other, files=others, codec=codec, raw=raw),
+        )
+
+
+def _require_partners(
+    reference: Path, files: Mapping[str, ImageRef], other: Path, others: Mapping[str, ImageRef]
+) -> None:
+    masks = reference / "masks"
+    hint = ""
+    if masks.is_dir():
+        hint = f". {reference} is a dataset: give {masks} or a folder in it"
+    for here, there, mine, theirs in (
+        (reference, other, files, others),
+        (other, reference, others, files),
+    ):
+        alone = sorted(mine.keys() - theirs.keys())
+        if alone:
+            shown = ", ".join(alone[:3]) + (", ..." if len(alone) > 3 else "")
+            raise DataError(
+                f"{here}: {len(alone)} of {len(mine)} maps have no partner in {there}: "
+                f"{shown}; names below the two folders must be the same, suffixes aside{hint}"
+            )
+
+
 def open_class_maps(
     path: Path | str,
     *,
     spec: Path | str | None = None,
     progress: Progress = silent,
 ) -> ClassMaps:
-    """Find the maps at `path`, one image file or a folder searched to the bottom.
+    """Open the maps at `path`, one image file or a folder searched to the bottom.
 
     Raises:
         DataError: Nothing there, two files of one key, or values that say no classes.
@@ -91,9 +160,13 @@ def open_class_maps(
     """
     path = Path(path)
     files = find_maps(path)
-    root = path if path.is_dir() else path.parent
-    codec = read_codec(files.values(), spec or find_spec(root), progress=progress)
-    return ClassMaps(root=root, files=files, codec=codec)
+    codec = read_codec(files.values(), spec or find_spec(path), progress=progress)
+    return ClassMaps(root=folder_of(path), files=files, codec=codec)
+
+
+def folder_of(path: Path) -> Path:
+    """The folder itself, or the folder of a file."""
+    return path if path.is_dir() else path.parent
 
 
 def find_maps(path: Path) -> dict[str, ImageRef]:
@@ -120,9 +193,12 @@ def find_maps(path: Path) -> dict[str, ImageRef]:
     return files
 
 
-def find_spec(root: Path) -> Path | None:
-    """The nearest dataset.yaml that lists classes, or classes.txt, in `root` or above it."""
-    resolved = root.resolve()
+def find_spec(path: Path) -> Path | None:
+    """The nearest dataset.yaml that lists classes, or classes.txt, in the folder or above it.
+
+    `path` is that folder or a file in it.
+    """
+    resolved = folder_of(path).resolve()
     for folder in (resolved, *resolved.parents[:_LEVELS_ABOVE]):
         described = folder / FILE_NAME
         if described.is_file() and read_dataset_file(described).classes:

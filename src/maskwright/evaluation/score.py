@@ -4,7 +4,6 @@ A file of one folder belongs to the file of the other that has the same path bel
 suffixes aside. Files are read and counted on all cores; a few images are in memory at a time.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from ..core.report import Report
 from ..core.scores import mean_iou
 from ..core.threads import map_in_order
 from ..core.versions import versions_of
-from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
+from ..data.classmaps import ClassMapPair, ClassMaps
 from ..data.entries.scan import split_name
 from ..data.opening.splitfile import groups_of
-from ..data.pixels.imageref import ImageRef
 from .counting import REGIONS_ONLY, Counted, ScoreDetail, count_pair
 from .extremes import Extremes
 from .slices import Attributes, read_attributes
@@ -70,8 +68,14 @@ def score(
             is no class.
         ConfigError: The file with the classes, or the expression of the group, is wrong.
     """
-    said, true = _open_both(Path(predictions), Path(truth), options, progress)
-    keys = list(true.files)
+    pair = ClassMapPair.open(
+        Path(truth),
+        Path(predictions),
+        spec=options.spec,
+        other_raw=options.raw_predictions,
+        progress=progress,
+    )
+    true, said, keys = pair.reference, pair.other, list(pair.keys)
     attributes = _attributes(keys, options)
     extremes = Extremes(true.spec.palette)
     detail = detail.by_headers(
@@ -106,48 +110,6 @@ def score(
         settings=detail.settings(),
         ranked=extremes.ranked(),
     )
-
-
-def _open_both(
-    predictions: Path, truth: Path, options: ScoreOptions, progress: Progress
-) -> tuple[ClassMaps, ClassMaps]:
-    said, true = find_maps(predictions), find_maps(truth)
-    if predictions.is_file() and truth.is_file() and len(said) == len(true):
-        said = dict(zip(true, said.values(), strict=True))
-    _require_same_keys(predictions, said, truth, true)
-    listed = options.spec or find_spec(_folder(truth)) or find_spec(_folder(predictions))
-    files = list(true.values()) if listed else [*true.values(), *said.values()]
-    codec = read_codec(files, listed, progress=progress)
-    return (
-        ClassMaps(
-            root=predictions,
-            files=said,
-            codec=codec,
-            raw=options.raw_predictions or listed is None,
-        ),
-        ClassMaps(root=truth, files=true, codec=codec),
-    )
-
-
-def _folder(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
-
-
-def _require_same_keys(
-    predictions: Path, said: Mapping[str, ImageRef], truth: Path, true: Mapping[str, ImageRef]
-) -> None:
-    masks = truth / "masks"
-    hint = f". {truth} is a data set: give {masks} or a folder in it" if masks.is_dir() else ""
-    for lacking, there, what in (
-        (predictions, sorted(set(true) - set(said)), "has no prediction for"),
-        (truth, sorted(set(said) - set(true)), "has no truth for"),
-    ):
-        if there:
-            shown = ", ".join(there[:3]) + (", ..." if len(there) > 3 else "")
-            raise DataError(
-                f"{lacking}: {what} {len(there)} of {len(set(true) | set(said))} images: "
-                f"{shown}; names below the two folders must be the same, suffixes aside{hint}"
-            )
 
 
 def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:

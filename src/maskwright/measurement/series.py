@@ -5,7 +5,7 @@ that does not exist, maps without a partner, a limit in mm where no scale is kno
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from ..core.errors import ConfigError, DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress
-from ..data.classmaps import ClassMaps, find_maps, find_spec, read_codec
+from ..data.classmaps import (
+    ClassMapPair,
+    ClassMaps,
+    find_maps,
+    find_spec,
+    folder_of,
+    open_class_maps,
+    read_codec,
+)
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
 from ..pages.pictures import to_rgb
@@ -135,44 +143,21 @@ def _open_maps(
     path: Path, wanted: Wanted, progress: Progress
 ) -> tuple[ClassMaps, ClassMaps | None]:
     """Both dates under the same classes; each is stored as the file with its classes says."""
-    files = find_maps(path)
-    before = {} if wanted.before is None else find_maps(wanted.before)
-    if len(files) == len(before) == 1:
-        before = dict(zip(files, before.values(), strict=True))
-    specs = [wanted.spec or find_spec(_folder(p)) for p in (path, wanted.before) if p]
-    stored = [*files.values(), *before.values()]
-    codec = read_codec(stored, specs[0] or specs[-1], progress=progress)
-    maps = ClassMaps(root=_folder(path), files=files, codec=codec)
     if wanted.before is None:
-        return maps, None
-    _require_same_keys(path, files, wanted.before, before)
-    if specs[1] not in (None, specs[0]):
-        codec = read_codec(before.values(), specs[1], progress=progress)
+        return open_class_maps(path, spec=wanted.spec, progress=progress), None
+    pair = ClassMapPair.open(path, wanted.before, spec=wanted.spec, progress=progress)
+    maps, before = replace(pair.reference, root=folder_of(path)), pair.other
+    spec, spec_before = find_spec(path), find_spec(wanted.before)
+    if wanted.spec is None and None not in (spec, spec_before) and spec != spec_before:
+        codec = read_codec(before.files.values(), spec_before, progress=progress)
         if codec.spec.names != maps.spec.names:
             raise DataError(
-                f"{specs[1]}: the classes before are {', '.join(codec.spec.names)}, those of "
-                f"{path} are {', '.join(maps.spec.names)}; give one file for both with --spec"
+                f"{spec_before}: the classes before are {', '.join(codec.spec.names)}, those "
+                f"of {path} are {', '.join(maps.spec.names)}; give one file for both with "
+                f"--spec"
             )
-    return maps, ClassMaps(root=wanted.before, files=before, codec=codec)
-
-
-def _folder(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
-
-
-def _require_same_keys(
-    after: Path, files: Mapping[str, ImageRef], before: Path, earlier: Mapping[str, ImageRef]
-) -> None:
-    for here, there, total, keys in (
-        (after, before, len(files), sorted(set(files) - set(earlier))),
-        (before, after, len(earlier), sorted(set(earlier) - set(files))),
-    ):
-        if keys:
-            raise DataError(
-                f"{here}: {len(keys)} of {total} maps have no partner in {there}: "
-                f"{', '.join(keys[:8])}{' ...' if len(keys) > 8 else ''}; both dates need the "
-                f"same file names"
-            )
+        before = replace(before, codec=codec)
+    return maps, before
 
 
 def _photographs(maps: ClassMaps, folder: Path) -> dict[str, ImageRef]:

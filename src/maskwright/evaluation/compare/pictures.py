@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...core.confusion import Confusion
 from ...core.errors import DataError, MaskwrightError
 from ...core.labels import IGNORE, LabelMap
-from ...data.classmaps import ClassMaps, find_maps, find_spec, read_codec
+from ...data.classmaps import ClassMapPair, find_spec
 from ...metrics import region
 from ...pages.pictures import indexed_png, jpeg
 from ..extremes import IGNORED_RGB, WRONG_RGB, marked, panel_colors, shown_size, smaller
@@ -38,8 +38,8 @@ def pictures(pair: Pair, keys: list[str]) -> tuple[dict[str, dict[str, bytes]], 
         return {}, f"No pictures: {error}"
 
 
-def _open(side: Side) -> tuple[ClassMaps, ClassMaps]:
-    """Predictions and truth of one report, as `score` read them."""
+def _open(side: Side) -> ClassMapPair:
+    """Truth and predictions of one report, as `score` read them."""
     source = side.report.provenance.maps
     if source is None:
         raise DataError(f"{side.folder} is not a report of `maskwright score`")
@@ -49,29 +49,16 @@ def _open(side: Side) -> tuple[ClassMaps, ClassMaps]:
             raise DataError(
                 f"{root} is not there; run `compare` in the folder where `score` ran"
             )
-    said, true = find_maps(predictions), find_maps(truth)
-    if source.spec is not None:
-        spec: Path | None = Path(source.spec)
-    else:
-        spec = find_spec(_folder(truth)) or find_spec(_folder(predictions))
+    spec = Path(source.spec) if source.spec else find_spec(truth) or find_spec(predictions)
     if spec is None:
         raise DataError(f"{truth} has no dataset.yaml or classes.txt")
-    codec = read_codec(true.values(), spec)
-    if codec.spec.names != side.labels.names:
+    maps = ClassMapPair.open(truth, predictions, spec=spec, other_raw=source.raw)
+    if maps.reference.spec.names != side.labels.names:
         raise DataError(f"{spec} lists other classes than {side.folder}")
-    return (
-        ClassMaps(root=predictions, files=said, codec=codec, raw=source.raw),
-        ClassMaps(root=truth, files=true, codec=codec),
-    )
+    return maps
 
 
-def _folder(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
-
-
-def _panels(
-    pair: Pair, sources: list[tuple[ClassMaps, ClassMaps]], key: str
-) -> dict[str, bytes]:
+def _panels(pair: Pair, sources: list[ClassMapPair], key: str) -> dict[str, bytes]:
     maps = [
         _read_as_counted(side, source, key)
         for side, source in zip((pair.a, pair.b), sources, strict=True)
@@ -88,14 +75,10 @@ def _panels(
     }
 
 
-def _read_as_counted(
-    side: Side, source: tuple[ClassMaps, ClassMaps], key: str
-) -> tuple[LabelMap, LabelMap]:
-    predictions, truth = source
-    for maps in source:
-        if key not in maps.files:
-            raise DataError(f"{maps.root} no longer holds {key!r}")
-    predicted_HW, truth_HW = predictions.read(key), truth.read(key)
+def _read_as_counted(side: Side, source: ClassMapPair, key: str) -> tuple[LabelMap, LabelMap]:
+    if key not in source.keys:
+        raise DataError(f"{source.reference.root} no longer holds {key!r}")
+    predicted_HW, truth_HW = source.other.read(key), source.reference.read(key)
     counts = region.count(Confusion.from_labels(truth_HW, predicted_HW, len(side.labels)))
     place = side.keys.index(key)
     if any((counts[n] != side.counts[n][place]).any() for n in ("truth", "predicted", "hit")):
