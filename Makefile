@@ -6,13 +6,17 @@ BIN := .venv/bin
 PINNED := pyproject.toml constraints.txt
 INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 
-.PHONY: demo test browser check lint types layers docs bench bench-scores picture constraints clean
+.PHONY: demo test test-slow browser check lint types layers docs bench bench-scores picture constraints clean
 
 demo: .venv/installed-train
 	$(BIN)/maskwright demo
 
 test: .venv/installed-all browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical -m "not long and not real" --time-limit-min 25
+
+# What takes minutes each, and what needs the real datasets; benchmarks/slow_tests.md records a run.
+test-slow: .venv/installed-all browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical -m "long or real" --time-limit-min 180
 
 check: lint types layers docs test
 

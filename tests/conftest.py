@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,51 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=10_000)
 settings.load_profile("same")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--time-limit-min",
+        type=float,
+        help="fail when the tests take longer, and print the time of each folder",
+    )
+
+
+def pytest_configure(config):
+    limit_min = config.getoption("--time-limit-min")
+    if limit_min and not hasattr(config, "workerinput"):  # of xdist, the process that reports
+        config.pluginmanager.register(_FolderTimes(limit_min), "folder-times")
+
+
+class _FolderTimes:
+    """Adds up the time of the tests of each folder, over all processes."""
+
+    def __init__(self, limit_min):
+        self.limit_min = limit_min
+        self.started_s = time.monotonic()
+        self.seconds = Counter()
+
+    def pytest_runtest_logreport(self, report):
+        folder = "/".join(report.nodeid.partition("::")[0].split("/")[:2])
+        self.seconds[folder] += report.duration
+
+    @property
+    def took_min(self):
+        return (time.monotonic() - self.started_s) / 60
+
+    def pytest_sessionfinish(self, session):
+        if self.took_min > self.limit_min:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter):
+        terminalreporter.section("seconds of tests by folder")
+        for folder, seconds in self.seconds.most_common():
+            terminalreporter.write_line(f"{seconds:8.1f}  {folder}")
+        verdict = "OVER" if self.took_min > self.limit_min else "within"
+        terminalreporter.write_line(
+            f"{self.took_min:.1f} min in all, {verdict} the limit of {self.limit_min:g} min"
+        )
+
 
 NAMES = ("sky", "road", "tree", "car")
 REAL = Path(__file__).parents[2] / "shared" / "data"
