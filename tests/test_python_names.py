@@ -6,17 +6,27 @@ import pytest
 import maskwright
 
 
-def test_the_three_lists_of_public_names_agree():
+def test_the_table_of_public_names_agrees_with_what_type_checkers_see():
     import ast
     from pathlib import Path
 
     module = ast.parse(Path(maskwright.__file__).read_text())
     guarded = next(node for node in module.body if isinstance(node, ast.If))
     typed = {
-        alias.asname: (node.module, alias.name) for node in guarded.body for alias in node.names
+        alias.asname: f"{node.module}:{alias.name}"
+        for node in guarded.body
+        for alias in node.names
     }
     assert typed == maskwright._HOME
     assert sorted(typed) == sorted(maskwright.__all__)
+
+
+def test_every_error_is_public_and_a_maskwright_error():
+    from maskwright.core import errors
+
+    kinds = {n for n, v in vars(errors).items() if isinstance(v, type)}
+    assert kinds <= set(maskwright.__all__)
+    assert all(issubclass(getattr(maskwright, n), maskwright.MaskwrightError) for n in kinds)
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error():

@@ -8,14 +8,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .core.bundle import Bundle as Bundle
     from .core.bundle import open_bundle as open_bundle
+    from .core.card import ModelCard as ModelCard
+    from .core.codec import LabelCodec as LabelCodec
+    from .core.confusion import Confusion as Confusion
+    from .core.errors import BundleError as BundleError
+    from .core.errors import ConfigError as ConfigError
+    from .core.errors import DataError as DataError
+    from .core.errors import MaskwrightError as MaskwrightError
+    from .core.errors import MissingDependencyError as MissingDependencyError
+    from .core.errors import OutputError as OutputError
+    from .core.errors import TrainingError as TrainingError
+    from .core.errors import UnknownNameError as UnknownNameError
+    from .core.inputspec import InputSpec as InputSpec
+    from .core.labels import IGNORE as IGNORE
+    from .core.labels import ClassDef as ClassDef
+    from .core.labels import LabelSpec as LabelSpec
+    from .core.prediction import Prediction as Prediction
+    from .core.progress import Progress as Progress
+    from .core.report import Report as Report
+    from .core.sample import Sample as Sample
+    from .data.check.audit import Audit as Audit
     from .data.check.audit import audit as check
+    from .data.conversion.account import Account as Account
     from .data.conversion.convert import convert as convert
+    from .data.dataset import Dataset as Dataset
+    from .data.dataset import FolderDataset as FolderDataset
     from .data.dataset import open_dataset as open_dataset
     from .data.splits import make_split as split
+    from .evaluation.compare.compare import Comparison as Comparison
     from .evaluation.compare.compare import compare as compare
     from .evaluation.compare.page import write_comparison as write_comparison
     from .evaluation.counting import ScoreDetail as ScoreDetail
+    from .evaluation.diff.diff import Difference as Difference
     from .evaluation.diff.diff import diff as diff
     from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.report.page import write_report as write_report
@@ -23,69 +49,87 @@ if TYPE_CHECKING:
     from .evaluation.score import score as score
     from .inference.dense_crf import DenseCRF as DenseCRF
     from .inference.predict import predict as predict
+    from .inference.predictor import Predictor as Predictor
     from .inference.predictor import open_model as open_model
     from .measurement.measure import measure as measure
+    from .measurement.output.measurements import Measurements as Measurements
     from .measurement.series import Wanted as Wanted
     from .nn.catalogue import models as models
     from .training.options import Callbacks as Callbacks
     from .training.options import TrainOptions as TrainOptions
+    from .training.planning.plan import Plan as Plan
+    from .training.recipe import Recipe as Recipe
+    from .training.run import Run as Run
     from .training.run import plan as plan
     from .training.run import train as train
 
 _HOME = {
-    "Callbacks": ("training.options", "Callbacks"),
-    "DenseCRF": ("inference.dense_crf", "DenseCRF"),
-    "ScoreDetail": ("evaluation.counting", "ScoreDetail"),
-    "ScoreOptions": ("evaluation.score", "ScoreOptions"),
-    "TrainOptions": ("training.options", "TrainOptions"),
-    "Wanted": ("measurement.series", "Wanted"),
-    "check": ("data.check.audit", "audit"),
-    "convert": ("data.conversion.convert", "convert"),
-    "compare": ("evaluation.compare.compare", "compare"),
-    "diff": ("evaluation.diff.diff", "diff"),
-    "evaluate": ("evaluation.evaluate", "evaluate"),
-    "measure": ("measurement.measure", "measure"),
-    "models": ("nn.catalogue", "models"),
-    "open_bundle": ("core.bundle", "open_bundle"),
-    "open_dataset": ("data.dataset", "open_dataset"),
-    "open_model": ("inference.predictor", "open_model"),
-    "plan": ("training.run", "plan"),
-    "predict": ("inference.predict", "predict"),
-    "score": ("evaluation.score", "score"),
-    "split": ("data.splits", "make_split"),
-    "train": ("training.run", "train"),
-    "write_comparison": ("evaluation.compare.page", "write_comparison"),
-    "write_report": ("evaluation.report.page", "write_report"),
+    "Account": "data.conversion.account:Account",
+    "Audit": "data.check.audit:Audit",
+    "Bundle": "core.bundle:Bundle",
+    "BundleError": "core.errors:BundleError",
+    "Callbacks": "training.options:Callbacks",
+    "check": "data.check.audit:audit",
+    "ClassDef": "core.labels:ClassDef",
+    "compare": "evaluation.compare.compare:compare",
+    "Comparison": "evaluation.compare.compare:Comparison",
+    "ConfigError": "core.errors:ConfigError",
+    "Confusion": "core.confusion:Confusion",
+    "convert": "data.conversion.convert:convert",
+    "DataError": "core.errors:DataError",
+    "Dataset": "data.dataset:Dataset",
+    "DenseCRF": "inference.dense_crf:DenseCRF",
+    "diff": "evaluation.diff.diff:diff",
+    "Difference": "evaluation.diff.diff:Difference",
+    "evaluate": "evaluation.evaluate:evaluate",
+    "FolderDataset": "data.dataset:FolderDataset",
+    "IGNORE": "core.labels:IGNORE",
+    "InputSpec": "core.inputspec:InputSpec",
+    "LabelCodec": "core.codec:LabelCodec",
+    "LabelSpec": "core.labels:LabelSpec",
+    "MaskwrightError": "core.errors:MaskwrightError",
+    "measure": "measurement.measure:measure",
+    "Measurements": "measurement.output.measurements:Measurements",
+    "MissingDependencyError": "core.errors:MissingDependencyError",
+    "ModelCard": "core.card:ModelCard",
+    "models": "nn.catalogue:models",
+    "open_bundle": "core.bundle:open_bundle",
+    "open_dataset": "data.dataset:open_dataset",
+    "open_model": "inference.predictor:open_model",
+    "OutputError": "core.errors:OutputError",
+    "plan": "training.run:plan",
+    "Plan": "training.planning.plan:Plan",
+    "predict": "inference.predict:predict",
+    "Prediction": "core.prediction:Prediction",
+    "Predictor": "inference.predictor:Predictor",
+    "Progress": "core.progress:Progress",
+    "Recipe": "training.recipe:Recipe",
+    "Report": "core.report:Report",
+    "Run": "training.run:Run",
+    "Sample": "core.sample:Sample",
+    "score": "evaluation.score:score",
+    "ScoreDetail": "evaluation.counting:ScoreDetail",
+    "ScoreOptions": "evaluation.score:ScoreOptions",
+    "split": "data.splits:make_split",
+    "train": "training.run:train",
+    "TrainingError": "core.errors:TrainingError",
+    "TrainOptions": "training.options:TrainOptions",
+    "UnknownNameError": "core.errors:UnknownNameError",
+    "Wanted": "measurement.series:Wanted",
+    "write_comparison": "evaluation.compare.page:write_comparison",
+    "write_report": "evaluation.report.page:write_report",
 }
-__all__ = [
-    "Callbacks",
-    "DenseCRF",
-    "ScoreDetail",
-    "ScoreOptions",
-    "TrainOptions",
-    "Wanted",
-    "check",
-    "compare",
-    "convert",
-    "diff",
-    "evaluate",
-    "measure",
-    "models",
-    "open_bundle",
-    "open_dataset",
-    "open_model",
-    "plan",
-    "predict",
-    "score",
-    "split",
-    "train",
-    "write_comparison",
-    "write_report",
-]
+"""Where each public name lives: module below maskwright, and the name there."""
+
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOME[name]
+    module, _, attribute = _HOME[name].partition(":")
     return getattr(import_module(f"{__name__}.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

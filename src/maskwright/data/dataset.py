@@ -124,7 +124,7 @@ class Dataset(Protocol):
             labels_HW=self.labels(index) if self.has_labels(index) else None,
         )
 
-    def size_HW(self, index: int) -> tuple[int, int]:  # noqa: N802 - names carry shape
+    def size_HW(self, index: int) -> tuple[int, int]:
         """Rows and columns of one image."""
         height, width = self.image(index).shape[:2]
         return height, width
@@ -206,7 +206,7 @@ class FolderDataset(Dataset):
         """One image, H x W x C, oriented by EXIF; its mask is not read."""
         return read_image(self.entries[index].image)
 
-    def size_HW(self, index: int) -> tuple[int, int]:  # noqa: N802 - names carry shape
+    def size_HW(self, index: int) -> tuple[int, int]:
         """Rows and columns of one image, from its header."""
         return image_size(self.entries[index].image)
 

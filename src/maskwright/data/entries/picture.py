@@ -61,7 +61,7 @@ class Picture:
         return self.codec.spec
 
     @property
-    def size_HW(self) -> tuple[int, int]:  # noqa: N802 - names carry shape
+    def size_HW(self) -> tuple[int, int]:
         """Rows and columns, oriented by EXIF."""
         height, width = self.labels_HW.shape
         return height, width

@@ -32,7 +32,7 @@ def recognises(root: Path) -> bool:
     )
 
 
-def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contract of formats
+def scan(root: Path, document: DatasetFile) -> Scan:
     """Pair images and masks by name; images of a split without masks have none.
 
     Raises:

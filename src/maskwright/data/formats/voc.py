@@ -35,7 +35,7 @@ def recognises(root: Path) -> bool:
     return has_layout(root) and not (root / _CVAT).is_file()
 
 
-def scan(root: Path, document: DatasetFile) -> Scan:  # noqa: ARG001 - the contract of formats
+def scan(root: Path, document: DatasetFile) -> Scan:
     """Take what the lists name.
 
     Raises:

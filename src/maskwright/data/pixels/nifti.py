@@ -65,13 +65,13 @@ class Volume:
         return [i for i in range(3) if i != self.axis]
 
     @property
-    def size_HW(self) -> tuple[int, int]:  # noqa: N802 - names carry shape
+    def size_HW(self) -> tuple[int, int]:
         """Rows and columns of a slice."""
         rows, columns = (self.shape[i] for i in self._plane)
         return rows, columns
 
     @property
-    def spacing_mm_HW(self) -> tuple[float, float] | None:  # noqa: N802 - names carry shape
+    def spacing_mm_HW(self) -> tuple[float, float] | None:
         """Height and width of a pixel of a slice in mm; None where the header hides it."""
         rows, columns = (self.zooms[i] for i in self._plane)
         if self.unit_mm is None or not (rows > 0 and columns > 0):
