@@ -77,7 +77,7 @@ def test_every_public_name_is_in_the_python_reference():
 
 @pytest.mark.parametrize("name", maskwright.__all__)
 def test_every_public_name_can_be_had(name):
-    assert callable(getattr(maskwright, name))
+    assert callable(getattr(maskwright, name)) or name == "IGNORE"
 
 
 def test_every_recipe_key_is_explained():
