@@ -37,10 +37,10 @@ def convert(
     Ends with an account of what the format cannot hold.
     """
     from ..data.conversion.convert import convert as run
-    from ..data.dataset import opened_as_is
+    from ..data.dataset import open_unpacked
 
     console = Console(as_json=as_json, quiet=quiet)
-    with opened_as_is(source, form=form, progress=console.progress) as dataset:
+    with open_unpacked(source, form=form, progress=console.progress) as dataset:
         account = run(
             dataset, target, to=to, classes=classes, verify=verify, progress=console.progress
         )

@@ -21,13 +21,13 @@ def diff(
     Classes, images and pixels, with a page that shows them.
     """
     from ..core.atomic import require_writable
-    from ..data.dataset import opened_as_is
+    from ..data.dataset import open_unpacked
     from ..evaluation.diff.diff import diff as run
     from ..evaluation.diff.page import summary, write_difference
 
     console = Console(as_json=as_json, quiet=quiet)
     require_writable(out)
-    with opened_as_is(a) as old, opened_as_is(b) as new:
+    with open_unpacked(a) as old, open_unpacked(b) as new:
         found = run(old, new, console.progress)
     write_difference(found, out)
     console.say(summary(found))

@@ -16,7 +16,7 @@ from .classes.dataset_yaml import (
     FILE_NAME,
     ClassEntry,
     DatasetFile,
-    codec_of,
+    build_codec,
     read_dataset_file,
 )
 from .classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
@@ -220,7 +220,7 @@ def read_codec(
     files = list(files)
     listed = None if spec is None else _listed(Path(spec))
     if isinstance(listed, DatasetFile):
-        return codec_of(_with_pixels(listed, files), where=Path(str(spec)))
+        return build_codec(_with_pixels(listed, files), where=Path(str(spec)))
     if listed is not None:
         files = files[:: max(1, len(files) // _ENOUGH_MAPS)]
     survey = survey_masks(files, total=len(files), progress=progress)

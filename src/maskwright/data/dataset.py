@@ -27,7 +27,7 @@ from ..core.sample import Sample
 from .entries.scan import Entry
 from .entries.votes import majority, read_votes
 from .opening import splitfile
-from .opening.locate import locate, refuse_gaps
+from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
 from .pixels.images import image_size, read_image, spacing_mm
@@ -253,21 +253,21 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> FolderData
         DataError: Files are missing, unreadable or ambiguous; the message names them.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
-    found = locate(Path(path))
-    refuse_gaps(found)
-    codec, label_notes = resolve_codec(found, progress)
-    entries, split_notes = resolve_splits(found, codec, progress)
+    data = locate(Path(path))
+    require_complete(data)
+    codec, label_notes = resolve_codec(data, progress)
+    entries, split_notes = resolve_splits(data, codec, progress)
     return FolderDataset(
-        root=found.root,
+        root=data.root,
         codec=codec,
         entries=entries,
-        format=str(found.document.format),
-        notes=(*found.scan.notes, *label_notes, *split_notes),
+        format=str(data.document.format),
+        notes=(*data.scan.notes, *label_notes, *split_notes),
     )
 
 
 @contextmanager
-def opened_as_is(
+def open_unpacked(
     path: str | Path, *, form: str | None = None, progress: Progress = silent
 ) -> Iterator[FolderDataset]:
     """As `open_as_is`, of an archive too, which is unpacked as long as the block lasts."""
@@ -283,15 +283,15 @@ def open_as_is(
 
     `form` is the format, None to find it by looking.
     """
-    found = locate(Path(path), form=form)
-    refuse_gaps(found)
-    codec, notes = resolve_codec(found, progress, save=False)
-    file = found.beside(splitfile.FILE_NAME)
-    entries = found.scan.entries
+    data = locate(Path(path), form=form)
+    require_complete(data)
+    codec, notes = resolve_codec(data, progress, save=False)
+    file = data.beside(splitfile.FILE_NAME)
+    entries = data.scan.entries
     return FolderDataset(
-        root=found.root,
+        root=data.root,
         codec=codec,
         entries=SplitFile.read(file).apply(entries, where=file) if file.exists() else entries,
-        format=str(found.document.format),
-        notes=(*found.scan.notes, *notes),
+        format=str(data.document.format),
+        notes=(*data.scan.notes, *notes),
     )

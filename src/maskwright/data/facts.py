@@ -55,14 +55,14 @@ def measure_facts(dataset: Dataset, progress: Progress = silent) -> Facts:
         raise DataError(f"{dataset.source}: no labelled pixel in {len(dataset)} images")
     sizes_N2 = np.array([dataset.size_HW(index) for index in range(len(dataset))])
     sample = range(0, len(dataset), -(-len(dataset) // _SAMPLE))
-    channels, max_value, mean, std = _colors(dataset, sample, progress)
+    channels, max_value, mean, std = _measure_colors(dataset, sample, progress)
     return Facts(
         num_images=dataset.splits,
         channels=channels,
         max_value=max_value,
-        median_size_HW=_size(np.median(sizes_N2, axis=0)),
+        median_size_HW=_round_size(np.median(sizes_N2, axis=0)),
         class_share_C=tuple((pixels_C / pixels_C.sum()).tolist()),
-        object_area_px_C=_object_areas(dataset, sample, progress),
+        object_area_px_C=_measure_objects(dataset, sample, progress),
         mean=mean,
         std=std,
         counts_NC=counts_NC,
@@ -79,7 +79,7 @@ def _count_classes(dataset: Dataset, progress: Progress) -> NDArray[np.int64]:
     return counts_NC
 
 
-def _colors(
+def _measure_colors(
     dataset: Dataset, sample: range, progress: Progress
 ) -> tuple[int, int, tuple[float, ...], tuple[float, ...]]:
     """Channels, largest possible value, and mean and std per channel in [0, 1]."""
@@ -89,21 +89,21 @@ def _colors(
         image_HWC = dataset.image(index)
         kind = image_HWC.shape[2], int(np.iinfo(image_HWC.dtype).max)
         kinds.setdefault(kind, dataset.describe(index))
-        _refuse_mixture(kinds)
-        moments.append(_moments(image_HWC / np.float32(kind[1])))
+        _require_one_kind(kinds)
+        moments.append(_compute_moments(image_HWC / np.float32(kind[1])))
     ((channels, max_value),) = kinds
     mean_C, square_C = np.mean(moments, axis=0)
     std_C = np.sqrt(np.maximum(square_C - mean_C**2, 1e-6))
     return channels, max_value, tuple(mean_C.tolist()), tuple(std_C.tolist())
 
 
-def _moments(x_HWC: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def _compute_moments(x_HWC: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """2 x C: the means of the values and of their squares."""
     x_PC = x_HWC.reshape(-1, x_HWC.shape[2]).astype(np.float64)
     return np.stack([x_PC.mean(axis=0), np.square(x_PC).mean(axis=0)])
 
 
-def _refuse_mixture(kinds: dict[tuple[int, int], str]) -> None:
+def _require_one_kind(kinds: dict[tuple[int, int], str]) -> None:
     if len(kinds) < 2:
         return
     (first, one), (second, other) = kinds.items()
@@ -113,24 +113,26 @@ def _refuse_mixture(kinds: dict[tuple[int, int], str]) -> None:
     )
 
 
-def _object_areas(
+def _measure_objects(
     dataset: Dataset, sample: range, progress: Progress
 ) -> tuple[float | None, ...]:
     areas: list[list[int]] = [[] for _ in dataset.spec]
     labelled = [index for index in sample if dataset.has_labels(index)]
     for index in progress(labelled, total=len(labelled), what="measuring objects"):
-        for place, found in _regions(dataset.labels(index), range(len(dataset.spec))):
+        for place, found in _measure_regions(dataset.labels(index), range(len(dataset.spec))):
             areas[place] += found
-    return tuple(_typical_area(a) if a else None for a in areas)
+    return tuple(_compute_typical_area(a) if a else None for a in areas)
 
 
-def _typical_area(areas: list[int]) -> float:
+def _compute_typical_area(areas: list[int]) -> float:
     ordered = np.sort(areas)
     below = np.cumsum(ordered)
     return float(ordered[np.searchsorted(below, below[-1] / 2)])
 
 
-def _regions(labels_HW: LabelMap, classes: Iterable[int]) -> list[tuple[int, list[int]]]:
+def _measure_regions(
+    labels_HW: LabelMap, classes: Iterable[int]
+) -> list[tuple[int, list[int]]]:
     """Areas in pixels of the 8-connected regions of each class that occurs."""
     found = []
     for index in classes:
@@ -141,6 +143,6 @@ def _regions(labels_HW: LabelMap, classes: Iterable[int]) -> list[tuple[int, lis
     return found
 
 
-def _size(size: NDArray[Any]) -> tuple[int, int]:
+def _round_size(size: NDArray[Any]) -> tuple[int, int]:
     height, width = np.rint(size).astype(int).tolist()
     return height, width

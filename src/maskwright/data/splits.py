@@ -9,9 +9,9 @@ import numpy as np
 from ..core.errors import ConfigError, DataError, OutputError
 from ..core.progress import Progress, silent
 from .entries.scan import Entry
-from .opening.locate import Found, locate, refuse_gaps
-from .opening.resolve import resolve_codec, writable
-from .opening.splitfile import FILE_NAME, SplitFile, grouped
+from .opening.locate import DataFolder, locate, require_complete
+from .opening.resolve import is_writable, resolve_codec
+from .opening.splitfile import FILE_NAME, SplitFile, assign_groups
 from .opening.stratify import assign_splits, count_classes
 
 
@@ -73,15 +73,15 @@ def make_split(
         DataError: Images without masks, fewer groups than splits, or a bad file.
         OutputError: The folder is read-only.
     """
-    shares = _shares(val, test)
-    found = locate(Path(path))
-    target = found.beside(FILE_NAME)
-    if not writable(target.parent):
+    shares = _check_shares(val, test)
+    data = locate(Path(path))
+    target = data.beside(FILE_NAME)
+    if not is_writable(target.parent):
         raise OutputError(f"{target}: the folder is read-only; copy the data to split it anew")
-    refuse_gaps(found)
-    entries = _entries(found, group)
-    _refuse_few(found, entries, shares)
-    codec, _ = resolve_codec(found, progress)
+    require_complete(data)
+    entries = _group_entries(data, group)
+    _require_enough_groups(data, entries, shares)
+    codec, _ = resolve_codec(data, progress)
     present_NC = count_classes(entries, codec, progress) > 0
     split_N = assign_splits([e.group for e in entries], present_NC, shares, seed=seed)
     keys = np.array([entry.key for entry in entries])
@@ -102,7 +102,7 @@ def make_split(
     )
 
 
-def _shares(val: float, test: float) -> dict[str, float]:
+def _check_shares(val: float, test: float) -> dict[str, float]:
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise ConfigError(
             f"val {val} and test {test} must be at least 0 and leave some images to train on"
@@ -111,22 +111,24 @@ def _shares(val: float, test: float) -> dict[str, float]:
     return {split: share for split, share in shares.items() if share > 0}
 
 
-def _entries(found: Found, group: str | None) -> list[Entry]:
+def _group_entries(data: DataFolder, group: str | None) -> list[Entry]:
     """The entries, grouped; all must be labelled, for they are stratified by class."""
-    bare = [e for e in found.scan.entries if e.labels is None]
+    bare = [e for e in data.scan.entries if e.labels is None]
     if bare:
         raise DataError(
             f"{bare[0].image} and {len(bare) - 1} other images have no mask; only labelled "
-            f"images can be split: move the others out of {found.root}"
+            f"images can be split: move the others out of {data.root}"
         )
-    return list(grouped(found.scan.entries, group))
+    return list(assign_groups(data.scan.entries, group))
 
 
-def _refuse_few(found: Found, entries: list[Entry], shares: dict[str, float]) -> None:
+def _require_enough_groups(
+    data: DataFolder, entries: list[Entry], shares: dict[str, float]
+) -> None:
     num_groups = len({entry.group for entry in entries})
     if num_groups < len(shares):
         raise DataError(
-            f"{found.root}: {len(entries)} images in {num_groups} groups cannot fill "
+            f"{data.root}: {len(entries)} images in {num_groups} groups cannot fill "
             f"{len(shares)} splits ({', '.join(shares)}); add images, or ask for fewer splits "
             f"with --val 0 or --test 0"
         )

@@ -16,8 +16,8 @@ from ..core.scores import mean_iou
 from ..core.threads import map_in_order
 from ..core.versions import versions_of
 from ..data.classmaps import ClassMapPair, ClassMaps
-from ..data.entries.scan import split_name
-from ..data.opening.splitfile import groups_of
+from ..data.entries.scan import normalise_split
+from ..data.opening.splitfile import match_groups
 from .counting import REGIONS_ONLY, Counted, ScoreDetail, count_pair
 from .extremes import Extremes
 from .slices import Attributes, read_attributes
@@ -119,7 +119,7 @@ def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:
         listed = read_attributes(options.attributes, keys)
     groups = [_group(key) for key in keys]
     if options.group is not None:
-        groups = groups_of(keys, options.group)
+        groups = match_groups(keys, options.group)
     found = dict(zip(keys, groups, strict=True))
     return Attributes(listed.values, {**found, **listed.groups})
 
@@ -127,7 +127,7 @@ def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:
 def _group(key: str) -> str:
     """The folder of a key below that of its split, or the key itself where there is none."""
     folders = key.split("/")[:-1]
-    if folders and split_name(folders[0]) in _SPLITS:
+    if folders and normalise_split(folders[0]) in _SPLITS:
         folders = folders[1:]
     return "/".join(folders) or key
 

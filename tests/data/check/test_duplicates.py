@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from maskwright.core.progress import silent
-from maskwright.data.check.duplicates import Looks, find_duplicates, perceptual_hash
+from maskwright.data.check.duplicates import ImageHashes, find_duplicates, perceptual_hash
 from maskwright.data.check.findings import Findings
 from maskwright.data.entries.scan import Entry
 from maskwright.data.pixels.imageref import ImageRef
@@ -33,7 +33,7 @@ def compare(write):
             Entry(key=n, split=n.split("/")[0], image=ImageRef(root / n), labels=None, group=n)
             for n in files
         ]
-        looks, findings = Looks.of(len(entries)), Findings(root)
+        looks, findings = ImageHashes.empty(len(entries)), Findings(root)
         for row, entry in enumerate(entries):
             looks.add(row, read_image(entry.image))
         assert find_duplicates(entries, looks, findings, silent) == ""

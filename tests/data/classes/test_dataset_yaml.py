@@ -7,7 +7,7 @@ from maskwright.core import ClassDef, LabelCodec, LabelSpec
 from maskwright.core.errors import ConfigError
 from maskwright.data.classes.dataset_yaml import (
     DatasetFile,
-    codec_of,
+    build_codec,
     read_dataset_file,
     write_dataset_file,
 )
@@ -20,7 +20,7 @@ def read(tmp_path, text):
     path = tmp_path / "dataset.yaml"
     path.write_text(text, encoding="utf-8")
     document = read_dataset_file(path)
-    return codec_of(document, where=path)
+    return build_codec(document, where=path)
 
 
 @st.composite
@@ -55,7 +55,7 @@ def test_a_codec_comes_back_as_written(tmp_path, codec):
     document = DatasetFile(format="voc", source="a: b # c", inferred=("7 is 'x', 3 %",))
     write_dataset_file(path, document, codec)
     again = read_dataset_file(path)
-    assert codec_of(again, where=path) == codec
+    assert build_codec(again, where=path) == codec
     assert (again.source, again.inferred) == (document.source, document.inferred)
 
 

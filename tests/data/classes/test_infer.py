@@ -5,7 +5,7 @@ import pytest
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.data.classes.dataset_yaml import ClassEntry, CodecEntry
 from maskwright.data.classes.infer import Hints, infer_codec, read_classes_file
-from maskwright.data.classes.survey import Survey, Tally
+from maskwright.data.classes.survey import Survey, ValueCount
 from maskwright.data.pixels.imageref import ImageRef
 
 ROOT = Path("set")
@@ -13,9 +13,11 @@ ROOT = Path("set")
 
 def survey(*values, kind="index"):
     """A survey of ten masks in which each value has ten pixels."""
-    tallies = {v: Tally(first=ImageRef(ROOT / f"{v}.png"), pixels=10, masks=10) for v in values}
+    counts = {
+        v: ValueCount(first=ImageRef(ROOT / f"{v}.png"), pixels=10, masks=10) for v in values
+    }
     return Survey(
-        tallies=tallies,
+        counts=counts,
         kinds={kind: ImageRef(ROOT / "a.png")},
         num_masks=10,
         num_pixels=10 * len(values),

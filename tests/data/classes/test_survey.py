@@ -23,7 +23,7 @@ def test_values_are_counted_with_pixels_masks_and_the_first_file(write):
     survey = survey_masks([ImageRef(root / name) for name in ("a.png", "b.png")], total=2)
     assert survey.num_masks == 2
     assert survey.num_pixels == 5
-    seven = survey.tallies[7]
+    seven = survey.counts[7]
     assert (seven.pixels, seven.masks, seven.first) == (3, 2, ImageRef(root / "a.png"))
     assert survey.share(7) == "(60 % of pixels, in 2 of 2 masks)"
 
@@ -33,7 +33,7 @@ def test_an_unreadable_mask_is_counted_and_passed_over(write):
     survey = survey_masks([ImageRef(root / name) for name in ("a.png", "b.png")], total=2)
     assert survey.num_unreadable == 1
     assert "a.png: the file is empty" in survey.unreadable[0]
-    assert list(survey.tallies) == [1]
+    assert list(survey.counts) == [1]
 
 
 def test_photographs_taken_for_masks_do_not_fill_the_memory(tmp_path):
@@ -41,4 +41,4 @@ def test_photographs_taken_for_masks_do_not_fill_the_memory(tmp_path):
     Image.fromarray(noise).save(tmp_path / "a.png")
     survey = survey_masks([ImageRef(tmp_path / "a.png")], total=1)
     assert survey.excess
-    assert len(survey.tallies) == MAX_VALUES
+    assert len(survey.counts) == MAX_VALUES

@@ -59,7 +59,7 @@ class Annotators:
                 self.pairs[one, other] = so_far + found
                 self.images[one, other] += 1
 
-    def tell(self, entries: tuple[Entry, ...], findings: Findings) -> None:
+    def report(self, entries: tuple[Entry, ...], findings: Findings) -> None:
         """Add the images in dispute, worst first, and annotators who see different things."""
         order = np.argsort(-self.disputed_N, kind="stable")
         for row in order[self.disputed_N[order] > 0].tolist():

@@ -19,20 +19,20 @@ from ...core.progress import Progress, silent
 from ..classes.infer import infer_codec
 from ..entries.scan import UNSPLIT, Entry
 from ..opening import splitfile
-from ..opening.locate import Found, locate
+from ..opening.locate import DataFolder, locate
 from ..opening.resolve import (
-    hints_of,
+    read_hints,
     resolve_codec,
     resolve_splits,
+    save_inferred,
     survey_labels,
-    write_inferred,
 )
 from ..reading.archive import unpacked
 from .annotators import Annotators
-from .duplicates import Looks, find_duplicates
+from .defects import find_alike, find_gaps
+from .duplicates import ImageHashes, find_duplicates
 from .findings import Finding, Findings
 from .inspection import Counts, Inspection
-from .leftovers import alike, gaps
 from .text import render
 
 SCHEMA_VERSION = 1
@@ -117,46 +117,46 @@ def audit(path: str | Path, progress: Progress = silent) -> Audit:
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
     with unpacked(Path(path)) as folder:
-        found = _audit(folder, progress)
-        return found if folder == Path(path) else replace(found, root=Path(path))
+        made = _audit_folder(folder, progress)
+        return made if folder == Path(path) else replace(made, root=Path(path))
 
 
-def _audit(path: Path, progress: Progress) -> Audit:
-    found = locate(path)
-    findings = Findings(found.root)
-    codec, label_notes = _codec(found, findings, progress)
-    entries, split_notes = _entries(found, codec, findings, progress)
-    _check_pairs(found, entries, findings)
-    inspection = _inspected(found, entries, codec, findings, progress)
+def _audit_folder(path: Path, progress: Progress) -> Audit:
+    data = locate(path)
+    findings = Findings(data.root)
+    codec, label_notes = _resolve_codec(data, findings, progress)
+    entries, split_notes = _resolve_entries(data, codec, findings, progress)
+    _check_pairs(data, entries, findings)
+    inspection = _inspect(data, entries, codec, findings, progress)
     _check_images(inspection, entries, findings)
     _check_classes(inspection, {e.split for e in entries}, findings)
     if codec is not None:
-        _check_names(codec, findings, stated=found.scan.states_labels)
-    skipped = find_duplicates(entries, inspection.looks, findings, progress)
-    notes = (*found.scan.notes, *label_notes, *split_notes, *([skipped] if skipped else []))
+        _check_names(codec, findings, stated=data.scan.states_labels)
+    skipped = find_duplicates(entries, inspection.hashes, findings, progress)
+    notes = (*data.scan.notes, *label_notes, *split_notes, *([skipped] if skipped else []))
     return Audit(
-        root=found.root,
+        root=data.root,
         splits=dict(Counter(e.split for e in entries)),
         spec=None if codec is None else codec.spec,
         counts=inspection.counts,
-        sizes_HW=_sizes(inspection.sizes_N2),
+        sizes_HW=_summarise_sizes(inspection.sizes_N2),
         findings=findings.ordered(),
         notes=notes,
         annotators=inspection.annotators,
     )
 
 
-def _inspected(
-    found: Found,
+def _inspect(
+    data: DataFolder,
     entries: tuple[Entry, ...],
     codec: LabelCodec | None,
     findings: Findings,
     progress: Progress,
 ) -> Inspection:
     inspection = Inspection(
-        codec, findings, Looks.of(len(entries)), np.zeros((len(entries), 2), np.int32)
+        codec, findings, ImageHashes.empty(len(entries)), np.zeros((len(entries), 2), np.int32)
     )
-    names = found.document.annotators or ()
+    names = data.document.annotators or ()
     if codec is not None and len(names) > 1:
         inspection.annotators = Annotators(
             names=names, classes=codec.spec.names, disputed_N=np.zeros(len(entries))
@@ -164,53 +164,53 @@ def _inspected(
     for row, entry in progress(
         enumerate(entries), total=len(entries), what="checking images and masks"
     ):
-        inspection.look(row, entry)
+        inspection.inspect(row, entry)
     if inspection.annotators is not None:
-        inspection.annotators.tell(entries, findings)
+        inspection.annotators.report(entries, findings)
     return inspection
 
 
-def _codec(
-    found: Found, findings: Findings, progress: Progress
+def _resolve_codec(
+    data: DataFolder, findings: Findings, progress: Progress
 ) -> tuple[LabelCodec | None, tuple[str, ...]]:
     """The codec, inferred from the masks that can be read; None, and a finding, if unclear."""
-    if found.document.classes or found.scan.states_labels:
-        return resolve_codec(found, progress)
-    hints = hints_of(found)
-    survey = survey_labels(found, hints, progress)
+    if data.document.classes or data.scan.states_labels:
+        return resolve_codec(data, progress)
+    hints = read_hints(data)
+    survey = survey_labels(data, hints, progress)
     try:
         codec, notes = infer_codec(survey, hints)
     except DataError as error:
-        findings.add("unclear-labels", found.root, str(error).removeprefix(f"{found.root}: "))
+        findings.add("unclear-labels", data.root, str(error).removeprefix(f"{data.root}: "))
         return None, ()
     if survey.num_unreadable:
         return codec, notes
-    return codec, (*notes, write_inferred(found, codec, notes))
+    return codec, (*notes, save_inferred(data, codec, notes))
 
 
-def _entries(
-    found: Found, codec: LabelCodec | None, findings: Findings, progress: Progress
+def _resolve_entries(
+    data: DataFolder, codec: LabelCodec | None, findings: Findings, progress: Progress
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """The entries in their splits; without splits where those cannot be made."""
-    file = found.beside(splitfile.FILE_NAME)
+    file = data.beside(splitfile.FILE_NAME)
     if codec is None:
-        return found.scan.entries, ()
+        return data.scan.entries, ()
     try:
-        return resolve_splits(found, codec, progress, save=False)
+        return resolve_splits(data, codec, progress, save=False)
     except DataError as error:
         if file.exists():
             findings.add("stale-splits", file, str(error).removeprefix(f"{file}: "))
-        return found.scan.entries, ()
+        return data.scan.entries, ()
 
 
-def _check_pairs(found: Found, entries: tuple[Entry, ...], findings: Findings) -> None:
-    labelled = {e.split for e in found.scan.entries if e.labels is not None}
-    for split in sorted({e.split for e in found.scan.entries} - labelled):
+def _check_pairs(data: DataFolder, entries: tuple[Entry, ...], findings: Findings) -> None:
+    labelled = {e.split for e in data.scan.entries if e.labels is not None}
+    for split in sorted({e.split for e in data.scan.entries} - labelled):
         findings.add("unlabelled-split", split)
-    for entry in found.scan.entries:
+    for entry in data.scan.entries:
         if entry.labels is None and entry.split in labelled:
             findings.add("missing-mask", entry.image)
-    for path in found.scan.lone_masks:
+    for path in data.scan.lone_masks:
         findings.add("missing-image", path)
     first: dict[str, Entry] = {}
     splits_of_group: dict[str, str] = {}
@@ -255,10 +255,10 @@ def _check_names(codec: LabelCodec, findings: Findings, *, stated: bool) -> None
     class_of = {name: name for name in codec.spec.names}
     for raw, index in codec.raw_to_index.items() if codec.pixels == "name" else ():
         class_of.setdefault(codec.show(raw), codec.spec.names[index])
-    for names in alike(class_of):
+    for names in find_alike(class_of):
         if len({class_of[name] for name in names}) > 1:
             findings.add("alike-names", names[0], f"like {', '.join(map(repr, names[1:]))}")
-    missing = gaps(raw for raw in {*codec.raw_to_index, *codec.ignored} if raw < IGNORE)
+    missing = find_gaps(raw for raw in {*codec.raw_to_index, *codec.ignored} if raw < IGNORE)
     if codec.pixels == "index" and not stated and missing:
         listed = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
         findings.add("value-gaps", "masks", listed)
@@ -284,7 +284,7 @@ def _check_classes(inspection: Inspection, splits: set[str], findings: Findings)
             findings.add("class-not-in-val", name)
 
 
-def _sizes(sizes_N2: NDArray[np.int32]) -> tuple[tuple[int, int], ...] | None:
+def _summarise_sizes(sizes_N2: NDArray[np.int32]) -> tuple[tuple[int, int], ...] | None:
     read_N2 = sizes_N2[sizes_N2.any(axis=1)]
     if not len(read_N2):
         return None

@@ -34,7 +34,7 @@ _NUM_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8
 
 
 @dataclass(slots=True)
-class Looks:
+class ImageHashes:
     """What is kept of N images; `seen_N` is False where one could not be read."""
 
     digest_N: NDArray[np.uint64]
@@ -42,7 +42,7 @@ class Looks:
     seen_N: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, num_images: int) -> "Looks":
+    def empty(cls, num_images: int) -> "ImageHashes":
         """Room for `num_images`."""
         numbers = np.zeros(num_images, np.uint64)
         return cls(numbers, numbers.copy(), np.zeros(num_images, np.bool_))
@@ -64,13 +64,13 @@ def perceptual_hash(image_HWC: NDArray[Any]) -> int:
 
 
 def find_duplicates(
-    entries: Sequence[Entry], looks: Looks, findings: Findings, progress: Progress
+    entries: Sequence[Entry], hashes: ImageHashes, findings: Findings, progress: Progress
 ) -> str:
     """Add what is there twice to `findings`; returns a note where not all was compared."""
-    twins = _add_equal(entries, looks, findings)
-    rows = np.flatnonzero(looks.seen_N & ~twins)
+    twins = _add_equal(entries, hashes, findings)
+    rows = np.flatnonzero(hashes.seen_N & ~twins)
     candidates = _Candidates(rows, [entry.split for entry in entries])
-    compared = heapq.nsmallest(_MAX_COMPARED, candidates.of(looks.hash_N[rows], progress))
+    compared = heapq.nsmallest(_MAX_COMPARED, candidates.of(hashes.hash_N[rows], progress))
     thumbnail = lru_cache(2 * _MAX_COMPARED)(lambda path: _thumbnail(read_image(path)))
     told: set[int] = set()
     for _, _, a, b in progress(compared, total=len(compared), what="comparing look-alikes"):
@@ -84,12 +84,14 @@ def find_duplicates(
     return f"{left} more pairs of images with similar hashes were not compared" if left else ""
 
 
-def _add_equal(entries: Sequence[Entry], looks: Looks, findings: Findings) -> NDArray[np.bool_]:
+def _add_equal(
+    entries: Sequence[Entry], hashes: ImageHashes, findings: Findings
+) -> NDArray[np.bool_]:
     """Report equal images; marks all but the first of each set."""
     twins = np.zeros(len(entries), np.bool_)
     rows_of: dict[int, int] = {}
-    for row in np.flatnonzero(looks.seen_N).tolist():
-        first = rows_of.setdefault(int(looks.digest_N[row]), row)
+    for row in np.flatnonzero(hashes.seen_N).tolist():
+        first = rows_of.setdefault(int(hashes.digest_N[row]), row)
         if first == row:
             continue
         twins[row] = True

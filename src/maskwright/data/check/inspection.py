@@ -25,9 +25,9 @@ from ..pixels.images import orientation, read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
 from ..shapes.drawing import Drawing
 from .annotators import Annotators
-from .duplicates import Looks
+from .defects import find_defects, measure_outside
+from .duplicates import ImageHashes
 from .findings import Findings
-from .leftovers import find_leftovers, num_outside
 
 _BLURRED_RATIO = 0.25
 _MIN_BORDERS = 16
@@ -51,7 +51,7 @@ class Inspection:
 
     codec: LabelCodec | None
     findings: Findings
-    looks: Looks
+    hashes: ImageHashes
     sizes_N2: NDArray[np.int32]
     annotators: Annotators | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -60,9 +60,9 @@ class Inspection:
     )
     num_of_kind: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
 
-    def look(self, row: int, entry: Entry) -> None:
+    def inspect(self, row: int, entry: Entry) -> None:
         """Read one image and its masks, and add what is wrong with them."""
-        self._look_at_image(row, entry)
+        self._inspect_image(row, entry)
         size = tuple(self.sizes_N2[row].tolist())
         raw: dict[Labels, NDArray[np.integer]] = {}
         pixels: dict[int, int] | None = None
@@ -72,8 +72,8 @@ class Inspection:
                 raw[labels] = raw_HW
                 if any(size) and raw_HW.shape != size:
                     self._add_mismatch(entry, labels, raw_HW.shape, size)
-                pixels = self._look_at_values(entry, labels, raw_HW)
-                self._look_at_leftovers(entry, labels, raw_HW)
+                pixels = self._inspect_values(entry, labels, raw_HW)
+                self._inspect_defects(entry, labels, raw_HW)
         if self.annotators is not None and any(size):
             votes_AHW = self._votes(entry, raw, size)
             self.annotators.add(row, votes_AHW)
@@ -93,13 +93,13 @@ class Inspection:
                     vote_HW[:] = self.codec.decode(raw_HW, where=str(labels))
         return votes_AHW
 
-    def _look_at_image(self, row: int, entry: Entry) -> None:
+    def _inspect_image(self, row: int, entry: Entry) -> None:
         try:
             image_HWC = read_image(entry.image)
         except DataError as error:
-            self.findings.add("unreadable-image", entry.image, _reason(error, entry.image))
+            self.findings.add("unreadable-image", entry.image, _strip_path(error, entry.image))
             return
-        self.looks.add(row, image_HWC)
+        self.hashes.add(row, image_HWC)
         self.sizes_N2[row] = image_HWC.shape[:2]
         kind = image_HWC.shape[2], str(image_HWC.dtype)
         self.num_of_kind[kind] += 1
@@ -108,14 +108,14 @@ class Inspection:
 
     def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
         """Raw values; None, and a finding, where they cannot be read."""
-        shown = _shown(entry, labels)
+        shown = _name_file(entry, labels)
         if isinstance(labels, ImageRef) and is_lossy(labels):
             self.findings.add("lossy-mask", labels)
         try:
             if isinstance(labels, Annotation) and self.codec is not None:
                 drawing = labels.read()
                 painted_HW = labels.paint(drawing, self.codec)
-                self._look_at_drawing(shown, drawing)
+                self._inspect_drawing(shown, drawing)
                 return painted_HW
             if self.codec is not None:
                 return read_labels(labels, self.codec)
@@ -131,13 +131,13 @@ class Inspection:
         detail = f"mask is {mask[0]} x {mask[1]}, image is {image[0]} x {image[1]} (H x W)"
         if mask == image[::-1] and orientation(entry.image) >= 5:
             detail += "; it fits the image as stored, which EXIF turns by a quarter"
-        self.findings.add("size-mismatch", _shown(entry, labels), detail)
+        self.findings.add("size-mismatch", _name_file(entry, labels), detail)
 
-    def _look_at_values(
+    def _inspect_values(
         self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
     ) -> dict[int, int]:
         """Pixels of each class index, and of IGNORE; unlisted values are in none."""
-        path = _shown(entry, labels)
+        path = _name_file(entry, labels)
         stored = isinstance(labels, ImageRef) and not is_lossy(labels)
         if stored and blurred_ratio(raw_HW) > _BLURRED_RATIO:
             self.findings.add("antialiased-mask", path)
@@ -161,8 +161,8 @@ class Inspection:
             self.findings.add("one-class-mask", path, self.codec.spec.names[max(classes)])
         return pixels
 
-    def _look_at_drawing(self, path: ImageRef | Path, drawing: Drawing) -> None:
-        number, reach_px = num_outside(drawing)
+    def _inspect_drawing(self, path: ImageRef | Path, drawing: Drawing) -> None:
+        number, reach_px = measure_outside(drawing)
         if number:
             self.findings.add(
                 "outside-image", path, f"{number} shapes, up to {reach_px:.4g} px"
@@ -171,19 +171,19 @@ class Inspection:
         if skipped:
             self.findings.add("no-region", path, skipped)
 
-    def _look_at_leftovers(
+    def _inspect_defects(
         self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
     ) -> None:
         if self.codec is None:
             return
-        path = _shown(entry, labels)
+        path = _name_file(entry, labels)
         with suppress(DataError):  # told as unlisted values
             labels_HW = self.codec.decode(raw_HW, where=str(labels))
             ignored = float(np.mean(labels_HW == IGNORE))
             if 0.5 < ignored < 1:
                 self.findings.add("mostly-ignored", path, f"{100 * ignored:.3g} %")
             names = dict(enumerate(self.codec.spec.names)) | {IGNORE: "(ignored)"}
-            for code, counts in find_leftovers(labels_HW).by_code():
+            for code, counts in find_defects(labels_HW).by_code():
                 listed = [f"{names[i]} {number}" for i, number in counts.most_common(4)]
                 self.findings.add(code, path, ", ".join(listed))
 
@@ -224,12 +224,12 @@ def blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
     return through / total if total >= _MIN_BORDERS else 0.0
 
 
-def _shown(entry: Entry, labels: Labels) -> ImageRef | Path:
+def _name_file(entry: Entry, labels: Labels) -> ImageRef | Path:
     """The file to name: the image, where one file holds the labels of many."""
     if isinstance(labels, Annotation):
         return entry.image if labels.place else labels.file
     return labels
 
 
-def _reason(error: DataError, image: ImageRef) -> str:
+def _strip_path(error: DataError, image: ImageRef) -> str:
     return str(error).removeprefix(f"{image}: ")

@@ -154,7 +154,7 @@ def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> 
     write_text(path, "\n".join(lines) + "\n")
 
 
-def codec_of(document: DatasetFile, *, where: Path) -> LabelCodec:
+def build_codec(document: DatasetFile, *, where: Path) -> LabelCodec:
     """The codec a dataset.yaml with classes describes.
 
     Raises:

@@ -55,22 +55,22 @@ def infer_codec(survey: Survey, hints: Hints) -> tuple[LabelCodec, tuple[str, ..
     Raises:
         DataError: Ambiguous, contradictory, more than 255 classes, or not class masks at all.
     """
-    pixels = _kind(survey, hints)
-    _refuse_excess(survey, hints, pixels)
-    grey = pixels == "rgb" and all(v % _GREY == 0 for v in survey.tallies)
+    pixels = _detect_pixels(survey, hints)
+    _require_few_values(survey, hints, pixels)
+    grey = pixels == "rgb" and all(v % _GREY == 0 for v in survey.counts)
     if pixels == "index":
         reading = _read_numbers(survey, hints, scale=1)
     elif grey:
         reading = _read_numbers(survey, hints, scale=_GREY)
     else:
         reading = _read_colors(survey, hints)
-    codec = _codec(reading, hints, pixels)
+    codec = _build_codec(reading, hints, pixels)
     counted = ", ".join(
-        f"{codec.show(v)} {survey.share(v)}" for v in sorted(survey.tallies)[:MAX_CLASSES]
+        f"{codec.show(v)} {survey.share(v)}" for v in sorted(survey.counts)[:MAX_CLASSES]
     )
     kind = "one number" if pixels == "index" else "a colour"
     head = f"{survey.num_masks} masks read, {kind} a pixel; values: {counted}"
-    return codec, (head, *reading.why, f"{len(codec.spec)} classes{_origin(hints)}")
+    return codec, (head, *reading.why, f"{len(codec.spec)} classes{_describe_origin(hints)}")
 
 
 def read_classes_file(path: Path) -> dict[int, str]:
@@ -99,8 +99,8 @@ def read_classes_file(path: Path) -> dict[int, str]:
     return dict(sorted(names.items()))
 
 
-def _kind(survey: Survey, hints: Hints) -> Pixels:
-    if not survey.tallies:
+def _detect_pixels(survey: Survey, hints: Hints) -> Pixels:
+    if not survey.counts:
         raise DataError(f"{hints.root}: no mask could be read, so there are no classes")
     if len(survey.kinds) == 2:
         raise DataError(
@@ -113,13 +113,13 @@ def _kind(survey: Survey, hints: Hints) -> Pixels:
     return hints.codec.pixels or kind
 
 
-def _refuse_excess(survey: Survey, hints: Hints, pixels: Pixels) -> None:
+def _require_few_values(survey: Survey, hints: Hints, pixels: Pixels) -> None:
     ignored = set(hints.codec.ignored_values or ())
-    num_values = len(set(survey.tallies) - ignored)
-    if not survey.excess and num_values <= MAX_CLASSES + (255 in survey.tallies):
+    num_values = len(set(survey.counts) - ignored)
+    if not survey.excess and num_values <= MAX_CLASSES + (255 in survey.counts):
         return
     what = "colours" if pixels == "rgb" else "values"
-    example = max(survey.tallies.values(), key=lambda tally: tally.masks).first
+    example = max(survey.counts.values(), key=lambda count: count.masks).first
     raise DataError(
         f"{hints.root}: masks hold {'more than ' if survey.excess else ''}{num_values} "
         f"different {what} (see {example}), at most {MAX_CLASSES} classes are possible; "
@@ -130,15 +130,15 @@ def _refuse_excess(survey: Survey, hints: Hints, pixels: Pixels) -> None:
 
 def _read_numbers(survey: Survey, hints: Hints, *, scale: int) -> _Reading:
     """Masks that store integers, or the grey colours of integers (`scale` 0x010101)."""
-    values = {v // scale for v in survey.tallies}
+    values = {v // scale for v in survey.counts}
     asked = hints.codec.ignored_values
     ignored = None if asked is None else frozenset(v // scale for v in asked)
     listed = None
     if hints.classes is not None:
         listed = {raw: entry.name for raw, entry in hints.classes.items()}
-        reading = _listed_numbers(survey, hints, values, listed, ignored)
+        reading = _read_listed_numbers(survey, hints, values, listed, ignored)
     else:
-        reading = _unlisted_numbers(hints, values, ignored)
+        reading = _read_unlisted_numbers(hints, values, ignored)
     if scale == 1:
         return reading
     return _Reading(
@@ -148,7 +148,7 @@ def _read_numbers(survey: Survey, hints: Hints, *, scale: int) -> _Reading:
     )
 
 
-def _listed_numbers(
+def _read_listed_numbers(
     survey: Survey,
     hints: Hints,
     values: set[int],
@@ -173,19 +173,19 @@ def _listed_numbers(
         ignored = frozenset({255} - set(listed))
     unlisted = sorted(values - set(listed) - ignored)
     if unlisted:
-        raise DataError(_unlisted_message(survey, hints, unlisted, ignored))
+        raise DataError(_describe_unlisted(survey, hints, unlisted, ignored))
     why = tuple(f"{v} is IGNORE: {hints.origin} does not list it" for v in ignored & values)
     return _Reading(dict(listed), ignored, why)
 
 
-def _unlisted_message(
+def _describe_unlisted(
     survey: Survey, hints: Hints, unlisted: list[int], ignored: Iterable[int]
 ) -> str:
-    scale = 1 if unlisted[0] in survey.tallies else _GREY
+    scale = 1 if unlisted[0] in survey.counts else _GREY
     shown = [
-        f"{v} ({tally.pixels} px in {tally.masks} masks, first {tally.first})"
+        f"{v} ({count.pixels} px in {count.masks} masks, first {count.first})"
         for v in unlisted[:8]
-        if (tally := survey.tallies.get(v) or survey.tallies[v * scale])
+        if (count := survey.counts.get(v) or survey.counts[v * scale])
     ]
     more = f" and {len(unlisted) - 8} more" if len(unlisted) > 8 else ""
     line = ", ".join(map(str, sorted({*unlisted[:8], *ignored})))
@@ -195,7 +195,7 @@ def _unlisted_message(
     )
 
 
-def _unlisted_numbers(
+def _read_unlisted_numbers(
     hints: Hints, values: set[int], ignored: frozenset[int] | None
 ) -> _Reading:
     top = max(values)
@@ -203,7 +203,7 @@ def _unlisted_numbers(
         why = f"0 and {top} are the only values, so {top} is foreground, not IGNORE"
         return _Reading({0: "background", top: "foreground"}, frozenset(), (why,))
     if ignored is None and top in _TOPS:
-        return _numbers_below(top, values, hints)
+        return _read_numbers_below(top, values, hints)
     kept = sorted(values - (ignored or frozenset()))
     if not kept:
         raise DataError(f"{hints.root}: every pixel of every mask is ignored")
@@ -217,10 +217,10 @@ def _unlisted_numbers(
             "if each value is a class, else save the masks hard-edged",
         )
     why = "each value is a class, in ascending order; no list of names was found"
-    return _Reading(_made_names(kept), ignored or frozenset(), (why,))
+    return _Reading(_make_names(kept), ignored or frozenset(), (why,))
 
 
-def _numbers_below(top: int, values: set[int], hints: Hints) -> _Reading:
+def _read_numbers_below(top: int, values: set[int], hints: Hints) -> _Reading:
     """Values 0..k or 1..k and `top`, which is then IGNORE; anything else is ambiguous."""
     rest = sorted(values - {top})
     contiguous = bool(rest) and rest[0] in (0, 1) and rest[-1] - rest[0] + 1 == len(rest)
@@ -236,25 +236,25 @@ def _numbers_below(top: int, values: set[int], hints: Hints) -> _Reading:
             "if it is ignored, codec: {ignored: []} if it is a class",
         )
     why = f"{top} is IGNORE: the other values are {rest[0]}..{rest[-1]} without a gap"
-    return _Reading(_made_names(rest), frozenset({top}), (why,))
+    return _Reading(_make_names(rest), frozenset({top}), (why,))
 
 
 def _read_colors(survey: Survey, hints: Hints) -> _Reading:
-    colors = set(survey.tallies)
-    palette = {_packed(color): index for index, color in enumerate(voc_palette())}
+    colors = set(survey.counts)
+    palette = {_pack(color): index for index, color in enumerate(voc_palette())}
     asked = hints.codec.ignored_values
     if colors <= set(palette) and (hints.classes is None or not _have_colors(hints)):
         return _read_voc_colors(survey, hints, {c: palette[c] for c in colors})
     if hints.classes is not None:
-        return _listed_colors(survey, hints)
+        return _read_listed_colors(survey, hints)
     kept = sorted(colors - set(asked or ()))
     why = "each colour is a class, in ascending order; no list of names was found"
     names = {color: f"class_{index}" for index, color in enumerate(kept)}
-    return _Reading(names, frozenset(asked or ()), (why, *_of_black(survey, asked)))
+    return _Reading(names, frozenset(asked or ()), (why, *_note_on_black(survey, asked)))
 
 
-def _of_black(survey: Survey, asked: Iterable[int] | None) -> tuple[str, ...]:
-    if asked is not None or 0 not in survey.tallies:
+def _note_on_black(survey: Survey, asked: Iterable[int] | None) -> tuple[str, ...]:
+    if asked is not None or 0 not in survey.counts:
         return ()
     note = (
         f"black, #000000 {survey.share(0)}, is taken as a class; if it means 'unlabelled', "
@@ -271,7 +271,7 @@ def _read_voc_colors(survey: Survey, hints: Hints, index_of: Mapping[int, int]) 
     kept = {color: i for color, i in in_order if color not in ignored}
     if hints.classes is None:
         names = {color: f"class_{i}" for color, i in kept.items()}
-        return _Reading(names, ignored, (why, *_of_black(survey, asked)))
+        return _Reading(names, ignored, (why, *_note_on_black(survey, asked)))
     unlisted = sorted(set(kept.values()) - set(hints.classes))
     if unlisted:
         raise DataError(
@@ -279,26 +279,26 @@ def _read_voc_colors(survey: Survey, hints: Hints, index_of: Mapping[int, int]) 
             f"palette, which {hints.origin} does not list; list them there"
         )
     colors = voc_palette()
-    names = {_packed(colors[i]): e.name for i, e in hints.classes.items() if i < 255}
+    names = {_pack(colors[i]): e.name for i, e in hints.classes.items() if i < 255}
     return _Reading(names, ignored, (why,))
 
 
-def _listed_colors(survey: Survey, hints: Hints) -> _Reading:
+def _read_listed_colors(survey: Survey, hints: Hints) -> _Reading:
     classes = hints.classes or {}
     if not _have_colors(hints):
-        shown = ", ".join(f"#{v:06x} {survey.share(v)}" for v in sorted(survey.tallies)[:12])
+        shown = ", ".join(f"#{v:06x} {survey.share(v)}" for v in sorted(survey.counts)[:12])
         raise _ask(
             hints,
             f"masks hold colours ({shown}) and {hints.origin} gives names without colours",
             "classes: [{name: road, color: [128, 64, 128]}, ...]",
             "with the colour of each class",
         )
-    names = {_packed(e.color): e.name for e in classes.values() if e.color is not None}
+    names = {_pack(e.color): e.name for e in classes.values() if e.color is not None}
     asked = hints.codec.ignored_values
     ignored = frozenset({_VOID} - set(names) if asked is None else asked)
-    unlisted = sorted(set(survey.tallies) - set(names) - ignored)
+    unlisted = sorted(set(survey.counts) - set(names) - ignored)
     if unlisted:
-        shown = ", ".join(f"#{v:06x} (first {survey.tallies[v].first})" for v in unlisted[:8])
+        shown = ", ".join(f"#{v:06x} (first {survey.counts[v].first})" for v in unlisted[:8])
         line = ", ".join(f"'#{v:06x}'" for v in unlisted[:8])
         raise DataError(
             f"{hints.root}: mask colours {shown} are not listed in {hints.origin}; list them "
@@ -307,7 +307,7 @@ def _listed_colors(survey: Survey, hints: Hints) -> _Reading:
     return _Reading(names, ignored, ())
 
 
-def _codec(reading: _Reading, hints: Hints, pixels: Pixels) -> LabelCodec:
+def _build_codec(reading: _Reading, hints: Hints, pixels: Pixels) -> LabelCodec:
     raws = list(reading.names)
     given = {e.name: e for e in (hints.classes or {}).values()}
     palette = voc_palette()
@@ -315,7 +315,7 @@ def _codec(reading: _Reading, hints: Hints, pixels: Pixels) -> LabelCodec:
     for index, raw in enumerate(raws):
         name = reading.names[raw]
         entry = given.get(name, ClassEntry(name=name))
-        stored = _unpacked(raw) if pixels == "rgb" else palette[index]
+        stored = _unpack(raw) if pixels == "rgb" else palette[index]
         classes.append(ClassDef(name=name, color=entry.color or stored, kind=entry.kind))
     try:
         return LabelCodec(
@@ -333,11 +333,11 @@ def _ask(hints: Hints, reason: str, line: str, otherwise: str) -> DataError:
     return DataError(f"{hints.root}: {reason}; write one line in {where}: '{line}' {otherwise}")
 
 
-def _origin(hints: Hints) -> str:
+def _describe_origin(hints: Hints) -> str:
     return f", named in {hints.origin}" if hints.classes is not None else ", names made up"
 
 
-def _made_names(raws: Iterable[int]) -> dict[int, str]:
+def _make_names(raws: Iterable[int]) -> dict[int, str]:
     return {raw: f"class_{raw}" for raw in raws}
 
 
@@ -345,10 +345,10 @@ def _have_colors(hints: Hints) -> bool:
     return all(e.color is not None for e in (hints.classes or {}).values())
 
 
-def _packed(color: Rgb | None) -> int:
+def _pack(color: Rgb | None) -> int:
     red, green, blue = color or (0, 0, 0)
     return red << 16 | green << 8 | blue
 
 
-def _unpacked(raw: int) -> Rgb:
+def _unpack(raw: int) -> Rgb:
     return raw >> 16 & 255, raw >> 8 & 255, raw & 255

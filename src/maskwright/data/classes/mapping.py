@@ -37,7 +37,7 @@ class _File(Strict):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mapping:
+class ClassMapping:
     """`table` has the new class index of each old one, IGNORE elsewhere: 256 values."""
 
     before: LabelSpec
@@ -60,7 +60,7 @@ SHIPPED = Path(__file__).parent / "mappings"
 """Mappings that come with maskwright: the conventions of well-known data sets."""
 
 
-def read_mapping(path: Path, spec: LabelSpec) -> Mapping:
+def read_mapping(path: Path, spec: LabelSpec) -> ClassMapping:
     """Read a mapping file for a data set of the classes `spec`.
 
     `path` may be the name alone of a mapping that comes with maskwright (`SHIPPED`).
@@ -69,7 +69,7 @@ def read_mapping(path: Path, spec: LabelSpec) -> Mapping:
         ConfigError: Not of this form, a class that there is not, or one forgotten or twice.
     """
     if not path.suffix and not path.exists():
-        path = _shipped(path.name)
+        path = _find_shipped(path.name)
     try:
         found = _File.model_validate(read_yaml(path))
     except ValidationError as error:
@@ -78,30 +78,30 @@ def read_mapping(path: Path, spec: LabelSpec) -> Mapping:
         raise ConfigError(f"{path}: {place}: {first['msg']}, got {first['input']!r}") from error
     sources = [entry.of or (entry.name,) for entry in found.classes]
     named = Counter([*found.ignored, *(name for names in sources for name in names)])
-    _refuse_gaps(named, spec, path)
+    _require_all_classes(named, spec, path)
     table = np.full(256, IGNORE, np.uint8)
     for index, names in enumerate(sources):
         table[[spec.index(name) for name in names]] = index
     try:
         after = LabelSpec(
             tuple(
-                _class(entry, spec.classes[spec.index(names[0])])
+                _build_class(entry, spec.classes[spec.index(names[0])])
                 for entry, names in zip(found.classes, sources, strict=True)
             )
         )
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    return Mapping(spec, after, table)
+    return ClassMapping(spec, after, table)
 
 
-def _shipped(name: str) -> Path:
+def _find_shipped(name: str) -> Path:
     known = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
     if name not in known:
         raise UnknownNameError("mapping", name, known)
     return SHIPPED / f"{name}.yaml"
 
 
-def _refuse_gaps(named: Counter[str], spec: LabelSpec, path: Path) -> None:
+def _require_all_classes(named: Counter[str], spec: LabelSpec, path: Path) -> None:
     for name in named:
         if name not in spec.names:
             raise ConfigError(f"{path}: {UnknownNameError('class', name, spec.names)}")
@@ -116,7 +116,7 @@ def _refuse_gaps(named: Counter[str], spec: LabelSpec, path: Path) -> None:
         )
 
 
-def _class(entry: _Class, old: ClassDef) -> ClassDef:
+def _build_class(entry: _Class, old: ClassDef) -> ClassDef:
     """Colour and kind are those of the first class it is made from, where it says none."""
     return ClassDef(
         name=entry.name, color=entry.color or old.color, kind=entry.kind or old.kind

@@ -16,7 +16,7 @@ MAX_VALUES = 4096
 
 
 @dataclass(slots=True)
-class Tally:
+class ValueCount:
     """Where one raw value occurs: pixels, number of masks, and the first mask."""
 
     first: ImageRef
@@ -28,7 +28,7 @@ class Tally:
 class Survey:
     """Counts over the masks read; `unreadable` holds at most eight messages."""
 
-    tallies: dict[int, Tally] = field(default_factory=dict)
+    counts: dict[int, ValueCount] = field(default_factory=dict)
     kinds: dict[Pixels, ImageRef] = field(default_factory=dict)
     num_masks: int = 0
     num_pixels: int = 0
@@ -48,16 +48,16 @@ class Survey:
         self.num_masks += 1
         self.num_pixels += raw_HW.size
         for value, count in zip(*count_values(raw_HW), strict=True):
-            if value not in self.tallies and len(self.tallies) >= MAX_VALUES:
+            if value not in self.counts and len(self.counts) >= MAX_VALUES:
                 self.excess = True
                 return
-            tally = self.tallies.setdefault(value, Tally(first=mask))
+            tally = self.counts.setdefault(value, ValueCount(first=mask))
             tally.pixels += count
             tally.masks += 1
 
     def share(self, value: int) -> str:
         """`7 (3.21 % of pixels, in 12 of 40 masks)` without the value itself."""
-        tally = self.tallies[value]
+        tally = self.counts[value]
         percent = 100 * tally.pixels / self.num_pixels
         return f"({percent:.3g} % of pixels, in {tally.masks} of {self.num_masks} masks)"
 

@@ -10,7 +10,7 @@ MAX_FILES = 10
 
 
 @dataclass(slots=True)
-class Loss:
+class LostItem:
     """One thing that was lost: how often, in how many images, and the first of these."""
 
     count: int = 0
@@ -51,7 +51,7 @@ class Account:
     target_format: str
     overlap: Any = None
     num_images: int = 0
-    losses: dict[str, Loss] = field(default_factory=dict)
+    losses: dict[str, LostItem] = field(default_factory=dict)
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
     agreement: Agreement | None = None
@@ -62,7 +62,7 @@ class Account:
         self.num_images += 1
         for what, count in lost.items():
             if count:
-                loss = self.losses.setdefault(what, Loss())
+                loss = self.losses.setdefault(what, LostItem())
                 loss.count += count
                 loss.num_images += 1
                 loss.keys = [*loss.keys, key][:MAX_FILES]

@@ -20,11 +20,11 @@ from ...core.errors import ConfigError, DataError, OutputError
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
 from ..classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
-from ..classes.mapping import Mapping, read_mapping
-from ..dataset import FolderDataset, open_as_is, opened_as_is
+from ..classes.mapping import ClassMapping, read_mapping
+from ..dataset import FolderDataset, open_as_is, open_unpacked
 from ..entries.annotation import Annotation
 from ..entries.format import FORMATS, Format, load_format
-from ..entries.picture import Picture, background_of
+from ..entries.picture import Picture, find_background
 from ..entries.scan import UNSPLIT
 from ..opening import splitfile
 from ..opening.splitfile import split_file_of
@@ -62,7 +62,7 @@ def convert(
         OutputError: `target` exists, or cannot be written.
     """
     if not isinstance(source, FolderDataset):
-        with opened_as_is(source, progress=progress) as dataset:
+        with open_unpacked(source, progress=progress) as dataset:
             return convert(
                 dataset, target, to=to, classes=classes, verify=verify, progress=progress
             )
@@ -95,7 +95,7 @@ class _Conversion:
     name: str
     part: Format
     holds: frozenset[str]
-    mapping: Mapping | None
+    mapping: ClassMapping | None
 
     @cached_property
     def codec(self) -> LabelCodec:
@@ -126,9 +126,9 @@ class _Conversion:
             journal.add(
                 key,
                 record=written.record,
-                lost={**_not_held(picture, self.holds), **written.lost},
-                before=_pixels(picture.before_HW, self.dataset.spec),
-                after=_pixels(picture.labels_HW, picture.spec),
+                lost={**_count_lost(picture, self.holds), **written.lost},
+                before=_count_pixels(picture.before_HW, self.dataset.spec),
+                after=_count_pixels(picture.labels_HW, picture.spec),
             )
 
     def account(self, target: Path, journal: Journal) -> Account:
@@ -165,7 +165,7 @@ class _Conversion:
         """What is written once: lists, one file for all, dataset.yaml."""
         spec = self.codec.spec
         self.part.finish(journal.folder, spec, (line["record"] for line in journal.lines()))
-        codec = self.part.codec_for(spec, background_of(self.codec))
+        codec = self.part.codec_for(spec, find_background(self.codec))
         document = DatasetFile(
             format=self.name,
             overlap="file" if codec.pixels == "name" else None,
@@ -191,7 +191,7 @@ class _Conversion:
         return agreement
 
 
-def _not_held(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
+def _count_lost(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
     """What the source has and the format has no place for."""
     lost: dict[str, int] = {}
     if isinstance(picture.entry.labels, Annotation):
@@ -210,7 +210,7 @@ def _not_held(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
     return lost
 
 
-def _pixels(labels_HW: LabelMap, spec: LabelSpec) -> dict[str, int]:
+def _count_pixels(labels_HW: LabelMap, spec: LabelSpec) -> dict[str, int]:
     """Pixels of each class that occurs, and of IGNORE as "(ignored)"."""
     counts = np.bincount(labels_HW.ravel(), minlength=256).tolist()
     found = {name: counts[index] for index, name in enumerate(spec.names)}

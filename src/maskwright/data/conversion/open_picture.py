@@ -1,13 +1,15 @@
 """Open one labelled image of a dataset, to be written in another format."""
 
 from ...core.errors import DataError
-from ..classes.mapping import Mapping
+from ..classes.mapping import ClassMapping
 from ..dataset import FolderDataset
-from ..entries.picture import Picture, background_of
+from ..entries.picture import Picture, find_background
 from ..pixels.images import image_size
 
 
-def open_picture(dataset: FolderDataset, index: int, mapping: Mapping | None = None) -> Picture:
+def open_picture(
+    dataset: FolderDataset, index: int, mapping: ClassMapping | None = None
+) -> Picture:
     """The image at one place of a data set, in the classes of `mapping`.
 
     Raises:
@@ -26,5 +28,5 @@ def open_picture(dataset: FolderDataset, index: int, mapping: Mapping | None = N
         codec=codec,
         before_HW=labels_HW,
         labels_HW=labels_HW if mapping is None else mapping.table[labels_HW],
-        background=background_of(codec),
+        background=find_background(codec),
     )

@@ -30,7 +30,9 @@ class Annotation:
     read: Callable[[], Drawing] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "read", partial(_told, self.read, self.file, str(self)))
+        object.__setattr__(
+            self, "read", partial(_read_naming_file, self.read, self.file, str(self))
+        )
 
     def __str__(self) -> str:
         return f"{self.file}: {self.place}" if self.place else str(self.file)
@@ -48,7 +50,7 @@ class Annotation:
         return paint(drawing, codec.number, self.overlap)
 
 
-def _told(read: Callable[[], Drawing], file: Path, where: str) -> Drawing:
+def _read_naming_file(read: Callable[[], Drawing], file: Path, where: str) -> Drawing:
     """`read`, with the file named where a shape itself is wrong and does not know its file."""
     try:
         return read()
@@ -80,7 +82,7 @@ def read_labels(labels: Labels, codec: LabelCodec) -> NDArray[np.integer]:
     return read_raw(labels, codec.pixels)
 
 
-def shape_classes(labels: Iterable[str], document: DatasetFile) -> tuple[ClassEntry, ...]:
+def list_shape_classes(labels: Iterable[str], document: DatasetFile) -> tuple[ClassEntry, ...]:
     """Classes of the labels that occur, by name; first what is undrawn, as the background.
 
     `labels` is consumed only where dataset.yaml lists no classes: it costs a pass over all
@@ -95,5 +97,5 @@ def shape_classes(labels: Iterable[str], document: DatasetFile) -> tuple[ClassEn
     return (background, *rest)
 
 
-NAMED = CodecEntry(pixels="name", ignored=(IGNORED,))
+SHAPE_CODEC = CodecEntry(pixels="name", ignored=(IGNORED,))
 """The codec of shapes, where the files say no more."""

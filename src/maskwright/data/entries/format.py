@@ -21,7 +21,7 @@ class Format(Protocol):
 
     Where labels are shapes, an entry's `labels` are an `Annotation` whose `read` gives the
     Drawing of one image, `codec.pixels` is "name", and `Scan.classes` lists the labels that
-    occur, sorted, unless dataset.yaml lists classes (`shape_classes` does both).
+    occur, sorted, unless dataset.yaml lists classes (`list_shape_classes` does both).
     """
 
     READS: frozenset[str] = frozenset()

@@ -1,8 +1,7 @@
 """Picture: one labelled image on its way into another format, as class map and as shapes."""
 
 import shutil
-from collections.abc import Iterator
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +24,7 @@ from .scan import Entry
 PAGE_SUFFIX = ".tif"
 """Of the file that a page of a volume becomes."""
 
-Record = AnyMapping[str, Any]
+Record = Mapping[str, Any]
 """What `finish` must know of one image, as JSON."""
 
 
@@ -38,7 +37,7 @@ class Written:
     """
 
     record: Record = field(default_factory=dict)
-    lost: AnyMapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,12 +98,12 @@ class Picture:
             if value == IGNORE:
                 yield Shape(label=IGNORED, masks=(crop_of(inside_HW),))
             elif self.spec.classes[value].kind == "thing":
-                yield from _things(inside_HW, self.spec.names[value])
+                yield from _split_regions(inside_HW, self.spec.names[value])
             else:
                 yield Shape(label=self.spec.names[value], masks=(crop_of(inside_HW),))
 
 
-def background_of(codec: LabelCodec) -> int | None:
+def find_background(codec: LabelCodec) -> int | None:
     """The class of pixels that nobody draws; None where those are IGNORE."""
     if codec.pixels == "name":
         raw = codec.number(UNDRAWN)
@@ -129,7 +128,7 @@ def codec_of_shapes(spec: LabelSpec, background: int | None) -> LabelCodec:
     )
 
 
-def num_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
+def count_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
     """Pixels that a polygon gains or loses where another tool fills it by its own rule."""
     if raster == drawing.raster or not shape.rings:
         return 0
@@ -138,7 +137,7 @@ def num_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
 
 
 MOVED = "pixels at the borders of polygons, which the tool fills by another rule"
-"""What `num_moved` counts, in an account."""
+"""What `count_moved` counts, in an account."""
 
 
 def copy_image(picture: Picture, path: Path) -> None:
@@ -179,7 +178,7 @@ def write_mask(
     image.save(path, "PNG")
 
 
-def _things(inside_HW: Any, label: str) -> Iterator[Shape]:
+def _split_regions(inside_HW: Any, label: str) -> Iterator[Shape]:
     """The 8-connected regions, one a shape."""
     crop = crop_of(inside_HW)
     _, regions, stats, _ = cv2.connectedComponentsWithStats(

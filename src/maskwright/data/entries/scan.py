@@ -72,18 +72,18 @@ class Scan:
         return self.classes is not None and self.codec.pixels is not None
 
 
-def split_name(folder: str) -> str:
+def normalise_split(folder: str) -> str:
     """`validation` -> `val` and so on; other names stay as they are."""
     return _SPLIT_NAMES.get(folder.lower(), folder)
 
 
-def place_of(relative: PurePath) -> tuple[str, str, str]:
+def parse_place(relative: PurePath) -> tuple[str, str, str]:
     """Split, key and group of an image, from its path below the folder of the data.
 
     A folder named like a split is the split; one that only says that images are in it is
     passed over; the others are the group, and the key holds them, joined by `__`.
     """
-    named = [split_name(folder) for folder in relative.parts[:-1]]
+    named = [normalise_split(folder) for folder in relative.parts[:-1]]
     split = next((name for name in named if name in SPLITS), UNSPLIT)
     if split:
         named.remove(split)
@@ -93,7 +93,7 @@ def place_of(relative: PurePath) -> tuple[str, str, str]:
     return split, key, group or key
 
 
-def with_unlike_keys(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+def make_keys_unique(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """The entries, with the split before every key where two splits share a key.
 
     For layouts in which two images of one name are two images, by their folders.
@@ -103,7 +103,7 @@ def with_unlike_keys(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     for entry in entries:
         splits.setdefault(entry.key, set()).add(entry.split)
     if any(len(found) > 1 for found in splits.values()):
-        entries = [_with_split(entry) if entry.split else entry for entry in entries]
+        entries = [_prefix_split(entry) if entry.split else entry for entry in entries]
     return tuple(entries)
 
 
@@ -112,6 +112,6 @@ def sort_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda entry: (entry.split, entry.key)))
 
 
-def _with_split(entry: Entry) -> Entry:
+def _prefix_split(entry: Entry) -> Entry:
     key = f"{entry.split}__{entry.key}"
     return replace(entry, key=key, group=key if entry.group == entry.key else entry.group)

@@ -24,7 +24,7 @@ from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.annotation import IGNORED, Annotation
-from ..entries.scan import Entry, Scan, split_name
+from ..entries.scan import Entry, Scan, normalise_split
 from ..entries.walk import folders, images_by_name
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
@@ -110,7 +110,7 @@ def _entries(
         key = name.replace("/", "__")
         yield Entry(
             key=key,
-            split=split_name(folder.name),
+            split=normalise_split(folder.name),
             image=image,
             labels=_annotation(masks, tuple(shown.values()), overlap) if masks else None,
             group=key.rpartition("_")[0] or key,

@@ -21,7 +21,7 @@ from pathlib import Path
 from ...core.errors import DataError
 from ...core.labels import Rgb
 from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
-from ..entries.scan import UNSPLIT, Entry, Scan, split_name
+from ..entries.scan import UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files, images_by_name
 from ..pixels.imageref import ImageRef
 from ..reading.first_mask import first_mask
@@ -134,7 +134,7 @@ def _pairs(root: Path) -> Iterator[_Pair]:
     for name in names:
         for ending in _ENDINGS:
             if name + ending in names:
-                yield _Pair(split_name(name), root / name, root / (name + ending))
+                yield _Pair(normalise_split(name), root / name, root / (name + ending))
 
 
 def _is_camvid(root: Path, pair: _Pair) -> bool:

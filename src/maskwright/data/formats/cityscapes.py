@@ -28,7 +28,7 @@ from ...core.labels import IGNORE, LabelSpec
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.annotation import Annotation
 from ..entries.picture import Picture, Written, copy_image, write_mask
-from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, split_name
+from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import files_below, folders, image_files
 from ..layouts.cityscapes import ID_CODEC, LABELS, TRAINED, id_classes
 from ..pixels.imageref import ImageRef
@@ -145,9 +145,9 @@ def _entry(image: ImageRef, forms: Forms, how: tuple[Path, str, Overlap]) -> Ent
 def _split_and_city(folder: PurePath) -> tuple[str, str]:
     """`train/ulm` -> train, ulm; a folder alone is a split only where it is named like one."""
     first, *rest = folder.parts or (UNSPLIT,)
-    if not rest and split_name(first) not in SPLITS:
+    if not rest and normalise_split(first) not in SPLITS:
         return UNSPLIT, first
-    return split_name(first), "__".join(rest)
+    return normalise_split(first), "__".join(rest)
 
 
 def _classes(form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:

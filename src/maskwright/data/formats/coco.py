@@ -30,14 +30,14 @@ from pydantic import Discriminator, Field, Tag
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.annotation import IGNORED, NAMED, Annotation
+from ..entries.annotation import IGNORED, SHAPE_CODEC, Annotation
 from ..entries.picture import (
     MOVED,
     Picture,
     Record,
     Written,
     copy_image,
-    num_moved,
+    count_moved,
 )
 from ..entries.scan import Scan
 from ..layouts.coco import (
@@ -132,7 +132,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     return Scan(
         entries=listing.entries,
         classes=category_classes(files, document, undrawn=True),
-        codec=NAMED,
+        codec=SHAPE_CODEC,
         overlap=overlap,
         notes=(*listing.notes, *notes),
     )
@@ -218,7 +218,7 @@ def write(folder: Path, picture: Picture) -> Written:
         polygons = all(_is_polygon(shape, drawing.raster) for shape in shapes)
         lost[_PARTS] += named in seen
         lost[_HOLES] += not polygons and any(shape.rings for shape in shapes)
-        lost[MOVED] += sum(num_moved(drawing, s, "coco") for s in shapes) if polygons else 0
+        lost[MOVED] += sum(count_moved(drawing, s, "coco") for s in shapes) if polygons else 0
         seen.add(named)
         region = _outlined(shapes, drawing) if polygons else _masked(shapes, drawing)
         if region:

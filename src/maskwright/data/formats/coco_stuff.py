@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ...core.errors import DataError
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
-from ..entries.scan import Entry, Scan, split_name
+from ..entries.scan import Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files
 from ..pixels.imageref import ImageRef
 from ..reading.lookup import Images
@@ -90,7 +90,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         if image is None:
             lone.append(mask)
             continue
-        split = split_name(_FOLDER.sub(r"\1", mask.path.parent.name))
+        split = normalise_split(_FOLDER.sub(r"\1", mask.path.parent.name))
         key = mask.path.stem
         entries.append(Entry(key=key, split=split, image=image, labels=mask, group=key))
     if not entries:

@@ -33,15 +33,15 @@ from pydantic import Field, RootModel
 from ...core.atomic import write_json
 from ...core.errors import DataError
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.annotation import NAMED, Annotation, shape_classes
+from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import (
     MOVED,
     Picture,
     Written,
     copy_image,
-    num_moved,
+    count_moved,
 )
-from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, image_files
 from ..georef.placement import Placement, read_placement, sidecars
 from ..pixels.imageref import ImageRef
@@ -118,7 +118,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     entries = []
     for image, path in found:
         drawn = Annotation(file=path, overlap=overlap, read=partial(_read, path, image, key))
-        split, name, group = place_of(image.path.relative_to(root))
+        split, name, group = parse_place(image.path.relative_to(root))
         entries.append(Entry(key=name, split=split, image=image, labels=drawn, group=group))
     notes = [f"{bare} images without a GeoJSON file are passed over"] if bare else []
     if not key:
@@ -127,10 +127,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"'label_key' in dataset.yaml if there is one"
         )
     return Scan(
-        entries=with_unlike_keys(entries),
+        entries=make_keys_unique(entries),
         lone_masks=tuple(sorted(set(files_below(root, {_SUFFIX})) - used)),
-        classes=shape_classes(labels, document),
-        codec=NAMED,
+        classes=list_shape_classes(labels, document),
+        codec=SHAPE_CODEC,
         overlap=overlap,
         notes=tuple(notes),
     )
@@ -148,7 +148,7 @@ def _pairs(root: Path) -> Iterator[tuple[ImageRef, Path]]:
 
 def _name_of(path: PurePath, root: Path) -> tuple[str, str, str]:
     """Split and key, whatever the folders of images and labels are called."""
-    split, key, _ = place_of(path.relative_to(root))
+    split, key, _ = parse_place(path.relative_to(root))
     for folder in ("labels", "masks", "annotations", "geojson", "vectors"):
         key = key.removeprefix(f"{folder}__")
     return split, key, ""
@@ -296,7 +296,7 @@ def write(folder: Path, picture: Picture) -> Written:
     features, moved = [], 0
     for shape in drawing.shapes:
         polygons = list(_written(shape, drawing))
-        moved += num_moved(drawing, shape, "center") if _is_kept(shape, drawing) else 0
+        moved += count_moved(drawing, shape, "center") if _is_kept(shape, drawing) else 0
         if polygons:
             features.append(_feature(shape, [_closed(p, placement) for p in polygons]))
     document: dict[str, object] = {"type": "FeatureCollection", "features": features}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...core.errors import DataError
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
-from ..entries.scan import Entry, Scan, split_name, with_unlike_keys
+from ..entries.scan import Entry, Scan, make_keys_unique, normalise_split
 from ..entries.walk import folders, images_by_name
 from ..layouts.cityscapes import ID_CODEC, id_classes
 from ..pixels.imageref import ImageRef
@@ -53,13 +53,13 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     entries, lone = list[Entry](), list[ImageRef]()
     for name in splits:
         images, found = images_by_name(root / name / IMAGES), masks.get(name, {})
-        entries += _paired(images, found, split_name(name))
+        entries += _paired(images, found, normalise_split(name))
         lone += [path for key, path in found.items() if key not in images]
     classes, codec = id_classes(), ID_CODEC
     if (root / FILE).is_file():
         classes, codec = _own_classes(root / FILE)
     return Scan(
-        entries=with_unlike_keys(entries), lone_masks=tuple(lone), classes=classes, codec=codec
+        entries=make_keys_unique(entries), lone_masks=tuple(lone), classes=classes, codec=codec
     )
 
 

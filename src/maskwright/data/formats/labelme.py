@@ -27,16 +27,16 @@ from ...core.atomic import write_json
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.annotation import NAMED, Annotation, shape_classes
+from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import (
     MOVED,
     Picture,
     Record,
     Written,
     copy_image,
-    num_moved,
+    count_moved,
 )
-from ..entries.scan import Entry, Scan, place_of
+from ..entries.scan import Entry, Scan, parse_place
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import (
@@ -123,7 +123,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         if image is None:
             lone.append(path)
             continue
-        split, key, group = place_of(image.path.relative_to(root))
+        split, key, group = parse_place(image.path.relative_to(root))
         shapes = Annotation(file=path, overlap=overlap, read=partial(_read, path, image))
         entries.append(Entry(key=key, split=split, image=image, labels=shapes, group=group))
     if not entries:
@@ -132,8 +132,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     return Scan(
         entries=tuple(entries),
         lone_masks=tuple(lone),
-        classes=shape_classes(labels, document),
-        codec=NAMED,
+        classes=list_shape_classes(labels, document),
+        codec=SHAPE_CODEC,
         overlap=overlap,
         notes=(f"{bare} images without a JSON file are passed over",) if bare else (),
     )
@@ -156,7 +156,7 @@ def write(folder: Path, picture: Picture) -> Written:
         "imageWidth": width,
     }
     write_json(place / f"{picture.entry.key}.json", document)
-    moved = sum(num_moved(drawing, shape, "pillow") for shape in drawing.shapes)
+    moved = sum(count_moved(drawing, shape, "pillow") for shape in drawing.shapes)
     return Written(lost={MOVED: moved})
 
 

@@ -23,7 +23,7 @@ from ...core.codec import UNDRAWN
 from ...core.errors import ConfigError, DataError
 from ..classes.dataset_yaml import Channel, ClassEntry, CodecEntry, DatasetFile
 from ..entries.annotation import Annotation
-from ..entries.scan import Entry, Scan, split_name
+from ..entries.scan import Entry, Scan, normalise_split
 from ..entries.walk import folders, images_by_name
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
@@ -152,7 +152,7 @@ def _entry(split: str, name: str, files: Forms, how: tuple[str, Path, Overlap]) 
     if path is not None and form == INSTANCES:
         labels = Annotation(file=path.file, overlap=overlap, read=partial(_read, path, config))
     key = name.replace("/", "__")
-    return Entry(key=key, split=split_name(split), image=image, labels=labels, group=key)
+    return Entry(key=key, split=normalise_split(split), image=image, labels=labels, group=key)
 
 
 def _classes(config: Path, form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:

@@ -19,7 +19,7 @@ from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.picture import Picture, Written, copy_image, write_mask
-from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, Scan, split_name
+from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files
 from ..pixels.imageref import ImageRef
 
@@ -38,7 +38,7 @@ _Files = dict[_Place, ImageRef]
 
 def recognises(root: Path) -> bool:
     """Whether `root`, or every folder of splits in it, holds images beside masks."""
-    tops = [root, *(root / name for name in folders(root) if split_name(name) in SPLITS)]
+    tops = [root, *(root / name for name in folders(root) if normalise_split(name) in SPLITS)]
     return any(
         _named(top, IMAGE_FOLDERS, None) and _named(top, MASK_FOLDERS, None) for top in tops
     )
@@ -122,7 +122,7 @@ def _folders_by_split(
     if whole is not None:
         return [(UNSPLIT, *whole)]
     found = [
-        (split_name(name), *inner)
+        (normalise_split(name), *inner)
         for name in folders(root)
         if (inner := _folders(root / name, images, masks)) is not None
     ]
@@ -165,7 +165,7 @@ def _named(folder: Path, known: Iterable[str], asked: str | None) -> list[str]:
 def _collect(folder: Path, split: str, found: _Files) -> None:
     """Add the files below `folder`; its own folders are splits where one is named like one."""
     subfolders = folders(folder) if split == UNSPLIT else ()
-    by_split = len(subfolders) == 1 or any(split_name(n) in SPLITS for n in subfolders)
+    by_split = len(subfolders) == 1 or any(normalise_split(n) in SPLITS for n in subfolders)
     for image in image_files(folder):
         parts = image.path.relative_to(folder).with_suffix("").parts
         if by_split and len(parts) == 1:
@@ -174,7 +174,7 @@ def _collect(folder: Path, split: str, found: _Files) -> None:
                 f"move it into one of them"
             )
         place = (
-            (split_name(parts[0]), "/".join(parts[1:]))
+            (normalise_split(parts[0]), "/".join(parts[1:]))
             if by_split
             else (split, "/".join(parts))
         )

@@ -29,9 +29,17 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.annotation import NAMED, Annotation, shape_classes
+from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import Picture, Record, Written, copy_image
-from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, place_of, split_name, with_unlike_keys
+from ..entries.scan import (
+    SPLITS,
+    UNSPLIT,
+    Entry,
+    Scan,
+    make_keys_unique,
+    normalise_split,
+    parse_place,
+)
 from ..entries.walk import image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
@@ -129,16 +137,16 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     bare = len(set(images.values())) - len(found)
     return Scan(
-        entries=with_unlike_keys(_entry(root, *item, document) for item in found.items()),
-        classes=shape_classes(labels, document),
-        codec=NAMED,
+        entries=make_keys_unique(_entry(root, *item, document) for item in found.items()),
+        classes=list_shape_classes(labels, document),
+        codec=SHAPE_CODEC,
         overlap=document.overlap or OVERLAP,
         notes=tuple(_notes(found, missing, bare)),
     )
 
 
 def _entry(root: Path, image: ImageRef, rows: _Rows, document: DatasetFile) -> Entry:
-    split, key, group = place_of(image.path.relative_to(root))
+    split, key, group = parse_place(image.path.relative_to(root))
     drawn = Annotation(
         file=rows.table.path,
         place=image.path.name,
@@ -180,7 +188,7 @@ def _by_name(root: Path) -> dict[str, ImageRef]:
 
 
 def _split_of(path: Path) -> str:
-    split = split_name(path.stem)
+    split = normalise_split(path.stem)
     return split if split in SPLITS else UNSPLIT
 
 

@@ -32,16 +32,22 @@ from ...core.atomic import write_json
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec, voc_palette
 from ..classes.dataset_yaml import ClassEntry, DatasetFile
-from ..entries.annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation, shape_classes
+from ..entries.annotation import (
+    BACKGROUND_NAMES,
+    IGNORED,
+    SHAPE_CODEC,
+    Annotation,
+    list_shape_classes,
+)
 from ..entries.picture import (
     MOVED,
     Picture,
     Record,
     Written,
     copy_image,
-    num_moved,
+    count_moved,
 )
-from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import Document, Finite, Side, annotation_files, glimpse, read_json
@@ -149,10 +155,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     bare = len(images) - len(entries)
     return Scan(
-        entries=with_unlike_keys(entries),
+        entries=make_keys_unique(entries),
         lone_masks=tuple(lone),
         classes=_classes(metas.values(), document),
-        codec=NAMED,
+        codec=SHAPE_CODEC,
         overlap=overlap,
         notes=(f"{bare} images without a JSON file are passed over",) if bare else (),
     )
@@ -181,7 +187,7 @@ def write(folder: Path, picture: Picture) -> Written:
         "tags": sorted({name for shape in drawing.shapes for name in shape.attributes}),
         "ignored": any(shape.label == IGNORED for shape in drawing.shapes),
     }
-    moved = sum(num_moved(drawing, shape, "opencv") for shape in polygons)
+    moved = sum(count_moved(drawing, shape, "opencv") for shape in polygons)
     return Written(record=record, lost={MOVED: moved})
 
 
@@ -225,7 +231,7 @@ def _metas(root: Path) -> dict[Path, _Meta]:
 
 
 def _entry(root: Path, image: ImageRef, shapes: Annotation) -> Entry:
-    split, key, group = place_of(image.path.relative_to(root))
+    split, key, group = parse_place(image.path.relative_to(root))
     return Entry(key=key, split=split, image=image, labels=shapes, group=group)
 
 
@@ -242,7 +248,7 @@ def _classes(metas: Iterable[_Meta], document: DatasetFile) -> tuple[ClassEntry,
         for found in meta.classes:
             if found.shape in _REGIONS:
                 listed.setdefault(found.title, found)
-    entries = shape_classes(listed, document)
+    entries = list_shape_classes(listed, document)
     if document.classes is not None:
         return entries
     colors = {

@@ -37,9 +37,9 @@ from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ...core.yamlfile import read_yaml
 from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
-from ..entries.annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation
+from ..entries.annotation import BACKGROUND_NAMES, IGNORED, SHAPE_CODEC, Annotation
 from ..entries.picture import MOVED, Picture, Record, Written, copy_image
-from ..entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, folders, image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
@@ -86,7 +86,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             continue
         texts.discard(text)
         drawn = Annotation(file=text, overlap=overlap, read=partial(_read, text, image, names))
-        split, key, group = place_of(image.path.relative_to(root))
+        split, key, group = parse_place(image.path.relative_to(root))
         entries.append(Entry(key=key, split=split, image=image, labels=drawn, group=group))
     if not entries:
         raise DataError(
@@ -98,10 +98,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         f"is on the image"
     )
     return Scan(
-        entries=with_unlike_keys(entries),
+        entries=make_keys_unique(entries),
         lone_masks=tuple(sorted(texts)),
         classes=document.classes or _classes(names),
-        codec=NAMED,
+        codec=SHAPE_CODEC,
         overlap=overlap,
         notes=(note,) if bare else (),
     )

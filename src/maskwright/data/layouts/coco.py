@@ -21,7 +21,7 @@ from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ..classes.dataset_yaml import Channel, ClassEntry, DatasetFile
 from ..entries.annotation import BACKGROUND_NAMES, IGNORED, Annotation
-from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, split_name
+from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, normalise_split
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import Document, Side, annotation_files, glimpse
@@ -311,7 +311,7 @@ def _split_of(path: Path, root: Path) -> tuple[str, str]:
 
 def split_of_name(word: str) -> str:
     """`train2017`, `training` -> `train`; other words stay as they are but for the year."""
-    return split_name(_YEAR.sub("", word) or word)
+    return normalise_split(_YEAR.sub("", word) or word)
 
 
 def _image_folders(root: Path, path: Path, stated: tuple[str, str]) -> list[Path]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.labels import voc_palette
 from ..entries.picture import Picture, Record, copy_image
-from ..entries.scan import UNSPLIT, Entry, Scan, split_name
+from ..entries.scan import UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import images_by_name
 from ..pixels.imageref import ImageRef
 
@@ -106,7 +106,7 @@ def _lists(folder: Path, images: dict[str, ImageRef]) -> dict[str, list[str]]:
     for path in apart or paths[:1]:
         names = _names(path, images)
         if names:
-            split = split_name(path.stem) if apart else UNSPLIT
+            split = normalise_split(path.stem) if apart else UNSPLIT
             named[split] = [*named.get(split, []), *names]
     return named
 

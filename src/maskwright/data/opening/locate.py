@@ -13,7 +13,7 @@ _FALLBACK = "mask_folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class DataFolder:
     """A folder of data: its dataset.yaml (`file`, which need not exist) and what it holds."""
 
     root: Path
@@ -26,7 +26,7 @@ class Found:
         return self.file.parent / name
 
 
-def locate(path: Path, *, form: str | None = None) -> Found:
+def locate(path: Path, *, form: str | None = None) -> DataFolder:
     """Find and scan the data at `path`, a folder or its dataset.yaml; reads no pixels.
 
     `form` is the format where the caller knows it.
@@ -44,16 +44,16 @@ def locate(path: Path, *, form: str | None = None) -> Found:
     root = file.parent / document.root if document.root else file.parent
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
-    name = form or document.format or _recognised(root)
+    name = form or document.format or _detect_format(root)
     part = load_format(name)
-    _refuse_unread_keys(file, document, part.READS, name)
+    _require_read_keys(file, document, part.READS, name)
     scan = part.scan(root, document)
-    _refuse_unread_annotators(file, document, scan, name)
+    _require_read_annotators(file, document, scan, name)
     document = document.model_copy(update={"format": name})
-    return Found(root=root, file=file, document=document, scan=scan)
+    return DataFolder(root=root, file=file, document=document, scan=scan)
 
 
-def _refuse_unread_keys(
+def _require_read_keys(
     file: Path, document: DatasetFile, read: frozenset[str], name: str
 ) -> None:
     """Refuse what dataset.yaml says to other formats than the one that it is read as."""
@@ -62,7 +62,7 @@ def _refuse_unread_keys(
             raise ConfigError(f"{file}: the format {name} does not read {key!r}; remove it")
 
 
-def _refuse_unread_annotators(file: Path, document: DatasetFile, scan: Scan, name: str) -> None:
+def _require_read_annotators(file: Path, document: DatasetFile, scan: Scan, name: str) -> None:
     """Refuse annotators in a format that knows of none."""
     num_annotators = len(document.annotators or ())
     if any(len(entry.votes) != num_annotators for entry in scan.entries):
@@ -72,7 +72,7 @@ def _refuse_unread_annotators(file: Path, document: DatasetFile, scan: Scan, nam
         )
 
 
-def _recognised(root: Path) -> str:
+def _detect_format(root: Path) -> str:
     names = parts.names(FORMATS)
     others = [n for n in names if n != _FALLBACK and load_format(n).recognises(root)]
     if len(others) > 1:
@@ -83,13 +83,13 @@ def _recognised(root: Path) -> str:
     return others[0] if others else _FALLBACK
 
 
-def refuse_gaps(found: Found) -> None:
+def require_complete(data: DataFolder) -> None:
     """Refuse images without masks, where others of their split have some, and doubled keys.
 
     Raises:
         DataError: Naming the first file, how many there are, and the fix.
     """
-    entries = found.scan.entries
+    entries = data.scan.entries
     labelled = {entry.split for entry in entries if entry.labels is not None}
     gaps = [e for e in entries if e.labels is None and e.split in labelled]
     if gaps or not labelled:
@@ -97,7 +97,7 @@ def refuse_gaps(found: Found) -> None:
         more = f" and {len(gaps) - 1} other images have" if len(gaps) > 1 else " has"
         raise DataError(
             f"{gaps[0].image}{more} no mask; add the masks under the same names, "
-            f"or move the images out of {found.root}"
+            f"or move the images out of {data.root}"
         )
     first: dict[str, Entry] = {}
     for entry in entries:

@@ -17,7 +17,7 @@ from ..classes.dataset_yaml import (
     FILE_NAME,
     ClassEntry,
     DatasetFile,
-    codec_of,
+    build_codec,
     write_dataset_file,
 )
 from ..classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
@@ -28,7 +28,7 @@ from ..entries.scan import UNSPLIT, Entry, sort_entries
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw_as_stored
 from . import splitfile
-from .locate import Found
+from .locate import DataFolder
 from .splitfile import SplitFile
 from .stratify import assign_splits, count_classes
 
@@ -40,87 +40,87 @@ _ENOUGH_MASKS = 256
 
 
 def resolve_codec(
-    found: Found, progress: Progress, *, save: bool = True
+    data: DataFolder, progress: Progress, *, save: bool = True
 ) -> tuple[LabelCodec, tuple[str, ...]]:
     """The codec, and notes on what was inferred; `save` writes it to dataset.yaml.
 
     Raises:
         DataError: A mask is unreadable, or the values can be understood in two ways.
     """
-    if found.document.classes:
-        codec = codec_of(_with_pixels(found), where=found.file)
-        return _mapped(found, codec), found.document.inferred
-    if found.scan.states_labels:
-        codec, notes = _stated_codec(found)
+    if data.document.classes:
+        codec = build_codec(_with_pixels(data), where=data.file)
+        return _apply_mapping(data, codec), data.document.inferred
+    if data.scan.states_labels:
+        codec, notes = _build_stated_codec(data)
     else:
-        codec, notes = _inferred_codec(found, progress)
-    if found.document.mapping:
-        codec = _mapped(found, codec)
-        notes = (*notes, f"of these, {len(codec.spec)} by the mapping {found.document.mapping}")
-    return codec, (*notes, write_inferred(found, codec, notes)) if save else notes
+        codec, notes = _infer_codec(data, progress)
+    if data.document.mapping:
+        codec = _apply_mapping(data, codec)
+        notes = (*notes, f"of these, {len(codec.spec)} by the mapping {data.document.mapping}")
+    return codec, (*notes, save_inferred(data, codec, notes)) if save else notes
 
 
-def _mapped(found: Found, codec: LabelCodec) -> LabelCodec:
+def _apply_mapping(data: DataFolder, codec: LabelCodec) -> LabelCodec:
     """The codec of the classes that the mapping of dataset.yaml makes of these."""
-    name = found.document.mapping
+    name = data.document.mapping
     if name is None:
         return codec
-    path = found.beside(name) if Path(name).suffix else Path(name)
+    path = data.beside(name) if Path(name).suffix else Path(name)
     return read_mapping(path, codec.spec).codec(codec)
 
 
-def _inferred_codec(found: Found, progress: Progress) -> tuple[LabelCodec, tuple[str, ...]]:
+def _infer_codec(data: DataFolder, progress: Progress) -> tuple[LabelCodec, tuple[str, ...]]:
     """The codec that the values of the masks themselves suggest."""
-    hints = hints_of(found)
-    survey = survey_labels(found, hints, progress)
+    hints = read_hints(data)
+    survey = survey_labels(data, hints, progress)
     if survey.num_unreadable:
         more = f"\n({survey.num_unreadable} masks are unreadable)"
         raise DataError(survey.unreadable[0] + (more if survey.num_unreadable > 1 else ""))
     return infer_codec(survey, hints)
 
 
-def _stated_codec(found: Found) -> tuple[LabelCodec, tuple[str, ...]]:
+def _build_stated_codec(data: DataFolder) -> tuple[LabelCodec, tuple[str, ...]]:
     """The codec that the layout or the annotation files themselves spell out."""
-    stated = {"classes": found.scan.classes, "codec": found.scan.codec}
-    codec = codec_of(found.document.model_copy(update=stated), where=found.file)
-    codec = replace(codec, listing=found.scan.listing)
-    return codec, (f"{len(codec.spec)} classes as the {found.document.format} files name them",)
+    stated = {"classes": data.scan.classes, "codec": data.scan.codec}
+    codec = build_codec(data.document.model_copy(update=stated), where=data.file)
+    codec = replace(codec, listing=data.scan.listing)
+    return codec, (f"{len(codec.spec)} classes as the {data.document.format} files name them",)
 
 
-def write_inferred(found: Found, codec: LabelCodec, notes: tuple[str, ...]) -> str:
+def save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -> str:
     """Write dataset.yaml where the folder is writable; says in words whether it was."""
-    folder = found.file.parent
-    if not writable(folder):
+    folder = data.file.parent
+    if not is_writable(folder):
         return f"{folder} is read-only: {FILE_NAME} is not written, all is inferred anew"
-    overlap = found.document.overlap or found.scan.overlap
-    document = found.document.model_copy(
+    overlap = data.document.overlap or data.scan.overlap
+    document = data.document.model_copy(
         update={"inferred": notes, "overlap": overlap, "mapping": None}
     )
-    write_dataset_file(found.file, document, codec)
-    return f"written to {found.file}"
+    write_dataset_file(data.file, document, codec)
+    return f"written to {data.file}"
 
 
 def resolve_splits(
-    found: Found, codec: LabelCodec, progress: Progress, *, save: bool = True
+    data: DataFolder, codec: LabelCodec, progress: Progress, *, save: bool = True
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Entries with a split each, and a note where splits were made.
 
     Raises:
         DataError: splits.json does not fit, or a mask that must be read is bad.
     """
-    entries = found.scan.entries
-    path = found.beside(splitfile.FILE_NAME)
+    entries = data.scan.entries
+    path = data.beside(splitfile.FILE_NAME)
     if path.exists():
         return sort_entries(SplitFile.read(path).apply(entries, where=path)), ()
     splits = {e.split for e in entries}
     if splits == {UNSPLIT}:
-        made = _drawn(entries, codec, _SHARES, progress)
+        made = _draw_splits(entries, codec, _SHARES, progress)
         how = "no folder names a split: 70 % train, 15 % val, 15 % test were drawn"
     elif "train" in splits and "val" not in splits:
         part = [e for e in entries if e.split == "train"]
         shares = {"train": 1 - _VAL_OF_TRAIN, "val": _VAL_OF_TRAIN}
         rest = [e for e in entries if e.split != "train"]
-        made = [*_drawn(part, codec, shares, progress), *rest]
+        made = [*_draw_splits(part, codec, shares, progress), *rest]
         how = "there is no val: 15 % of train were drawn for it"
     else:
         return entries, ()
@@ -129,38 +129,38 @@ def resolve_splits(
         f"{s} {sum(e.split == s for e in made)}" for s in ("train", "val", "test")
     )
     note = f"{how} (by group, stratified by class, seed {SEED}): {counts}"
-    return made_entries, (note, _saved(path, made_entries)) if save else (note,)
+    return made_entries, (note, _save_splits(path, made_entries)) if save else (note,)
 
 
-def hints_of(found: Found) -> Hints:
+def read_hints(data: DataFolder) -> Hints:
     """What the folder says of its labels before a mask is read."""
-    listed, origin = found.scan.classes, f"the {found.document.format} layout"
+    listed, origin = data.scan.classes, f"the {data.document.format} layout"
     by_index = None if listed is None else dict(enumerate(listed))
-    file = found.root / CLASSES_FILE
+    file = data.root / CLASSES_FILE
     if by_index is None and file.exists():
         origin = CLASSES_FILE
         by_index = {raw: ClassEntry(name=name) for raw, name in read_classes_file(file).items()}
-    codec = found.document.codec
+    codec = data.document.codec
     if codec.pixels is None and codec.ignored is None:
-        codec = found.scan.codec
-    return Hints(root=found.root, classes=by_index, origin=origin, codec=codec)
+        codec = data.scan.codec
+    return Hints(root=data.root, classes=by_index, origin=origin, codec=codec)
 
 
-def survey_labels(found: Found, hints: Hints, progress: Progress) -> Survey:
+def survey_labels(data: DataFolder, hints: Hints, progress: Progress) -> Survey:
     """Count the raw values: of all masks, or of enough where the classes are listed."""
-    masks = (mask for entry in found.scan.entries for mask in entry.masks)
+    masks = (mask for entry in data.scan.entries for mask in entry.masks)
     files = [mask for mask in masks if isinstance(mask, ImageRef)]
     if hints.classes is not None:
         files = files[:: max(1, len(files) // _ENOUGH_MASKS)]
     return survey_masks(files, total=len(files), progress=progress)
 
 
-def _with_pixels(found: Found) -> DatasetFile:
+def _with_pixels(data: DataFolder) -> DatasetFile:
     """The document, with the kind of the first readable mask where it does not say one."""
-    document = found.document
+    document = data.document
     if document.codec.pixels is not None:
         return document
-    for entry in found.scan.entries:
+    for entry in data.scan.entries:
         for path in entry.masks:
             with suppress(DataError):  # told when the mask is read for its labels
                 kind = "name" if isinstance(path, Annotation) else read_raw_as_stored(path)[0]
@@ -169,7 +169,7 @@ def _with_pixels(found: Found) -> DatasetFile:
     return document
 
 
-def _drawn(
+def _draw_splits(
     entries: Iterable[Entry], codec: LabelCodec, shares: dict[str, float], progress: Progress
 ) -> list[Entry]:
     entries = list(entries)
@@ -181,19 +181,19 @@ def _drawn(
     return [replace(e, split=s) for e, s in zip(entries, drawn, strict=True)]
 
 
-def _saved(path: Path, entries: tuple[Entry, ...]) -> str:
-    if not writable(path.parent):
+def _save_splits(path: Path, entries: tuple[Entry, ...]) -> str:
+    if not is_writable(path.parent):
         return f"{path.parent} is read-only: the splits are drawn anew each time, all the same"
-    splits = {s: tuple(e.key for e in entries if e.split == s) for s in _splits(entries)}
+    splits = {s: tuple(e.key for e in entries if e.split == s) for s in _list_splits(entries)}
     file = SplitFile(splits=splits, val=_SHARES["val"], test=_SHARES["test"], seed=SEED)
     file.write(path)
     return f"written to {path}; `maskwright split` draws others"
 
 
-def _splits(entries: Iterable[Entry]) -> list[str]:
+def _list_splits(entries: Iterable[Entry]) -> list[str]:
     return sorted({e.split for e in entries})
 
 
-def writable(folder: Path) -> bool:
+def is_writable(folder: Path) -> bool:
     """Whether files may be added; a folder without write bits is left alone even by root."""
     return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)

@@ -60,7 +60,7 @@ class SplitFile:
         """
         try:
             document = json.loads(path.read_bytes())
-            found = cls(
+            file = cls(
                 splits={s: tuple(map(str, k)) for s, k in document["splits"].items()},
                 val=float(document["val"]),
                 test=float(document["test"]),
@@ -72,12 +72,12 @@ class SplitFile:
             raise DataError(
                 f"{path}: not a splits file ({error!r}); run `maskwright split` again"
             ) from error
-        if claimed != found.sha256:
+        if claimed != file.sha256:
             raise DataError(
                 f"{path}: keys changed since the splits were drawn; "
                 f"run `maskwright split` again"
             )
-        return found
+        return file
 
     def apply(self, entries: Iterable[Entry], *, where: Path) -> tuple[Entry, ...]:
         """The entries with the splits and groups of this file.
@@ -86,7 +86,7 @@ class SplitFile:
             DataError: An image is in no split, or a key has no image.
         """
         split_of = {key: split for split, keys in self.splits.items() for key in keys}
-        entries = grouped(entries, self.group)
+        entries = assign_groups(entries, self.group)
         strange = [e.key for e in entries if e.key not in split_of]
         lost = sorted(set(split_of) - {e.key for e in entries})
         for keys, problem in ((strange, "is in no split"), (lost, "has no image")):
@@ -106,20 +106,20 @@ def split_file_of(entries: Iterable[Entry]) -> SplitFile:
         splits.setdefault(entry.split, []).append(entry.key)
     total = sum(map(len, splits.values()))
     val, test = (len(splits.get(name, ())) / total for name in ("val", "test"))
-    keys = {split: tuple(found) for split, found in splits.items()}
+    keys = {split: tuple(names) for split, names in splits.items()}
     return SplitFile(splits=keys, val=val, test=test, seed=0)
 
 
-def grouped(entries: Iterable[Entry], pattern: str | None) -> Sequence[Entry]:
-    """The entries with groups cut out of their keys by `groups_of`; as they are without one."""
+def assign_groups(entries: Iterable[Entry], pattern: str | None) -> Sequence[Entry]:
+    """The entries with the groups that `pattern` finds in their keys; unchanged without one."""
     entries = tuple(entries)
     if pattern is None:
         return entries
-    groups = groups_of([entry.key for entry in entries], pattern)
+    groups = match_groups([entry.key for entry in entries], pattern)
     return tuple(replace(e, group=group) for e, group in zip(entries, groups, strict=True))
 
 
-def groups_of(keys: Sequence[str], pattern: str) -> list[str]:
+def match_groups(keys: Sequence[str], pattern: str) -> list[str]:
     """What the pattern finds in each key: its first bracket, or all of it.
 
     Raises:
@@ -130,11 +130,11 @@ def groups_of(keys: Sequence[str], pattern: str) -> list[str]:
         expression = re.compile(pattern)
     except re.error as error:
         raise ConfigError(f"group {pattern!r} is no regular expression: {error}") from error
-    found = [(key, expression.search(key)) for key in keys]
-    missed = [key for key, match in found if match is None]
+    matches = [(key, expression.search(key)) for key in keys]
+    missed = [key for key, match in matches if match is None]
     if missed:
         raise DataError(
             f"group {pattern!r} matches nothing in {missed[0]!r} and {len(missed) - 1} other "
             f"keys; widen the expression"
         )
-    return [match.group(1 if expression.groups else 0) for _, match in found if match]
+    return [match.group(1 if expression.groups else 0) for _, match in matches if match]

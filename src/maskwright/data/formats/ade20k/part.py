@@ -24,7 +24,7 @@ from ....core.errors import ConfigError, DataError
 from ....core.labels import MAX_CLASSES
 from ...classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ...entries.annotation import Annotation
-from ...entries.scan import SPLITS, UNSPLIT, Entry, Scan, split_name
+from ...entries.scan import SPLITS, UNSPLIT, Entry, Scan, normalise_split
 from ...entries.walk import files_below, image_files
 from ...pixels.imageref import ImageRef
 from ...pixels.rawmask import read_raw
@@ -132,7 +132,7 @@ def _full(root: Path, document: DatasetFile) -> Iterator[Entry]:
 
 
 def _entry(image: ImageRef, folder: Path, labels: ImageRef | Annotation | None) -> Entry:
-    named = (split_name(part) for part in image.path.relative_to(folder).parts[:-1])
+    named = (normalise_split(part) for part in image.path.relative_to(folder).parts[:-1])
     split = next((name for name in named if name in SPLITS), UNSPLIT)
     key = image.path.stem
     return Entry(key=key, split=split, image=image, labels=labels, group=key)

@@ -26,23 +26,29 @@ from xml.sax.saxutils import escape, quoteattr
 from ....core.errors import DataError
 from ....core.labels import IGNORE, LabelSpec, Rgb, voc_palette
 from ...classes.dataset_yaml import ClassEntry, DatasetFile
-from ...entries.annotation import BACKGROUND_NAMES, IGNORED, NAMED, Annotation, shape_classes
+from ...entries.annotation import (
+    BACKGROUND_NAMES,
+    IGNORED,
+    SHAPE_CODEC,
+    Annotation,
+    list_shape_classes,
+)
 from ...entries.picture import (
     MOVED,
     Picture,
     Record,
     Written,
     copy_image,
-    num_moved,
+    count_moved,
 )
 from ...entries.scan import (
     SPLITS,
     UNSPLIT,
     Entry,
     Scan,
-    place_of,
-    split_name,
-    with_unlike_keys,
+    make_keys_unique,
+    normalise_split,
+    parse_place,
 )
 from ...pixels.imageref import ImageRef
 from ...pixels.images import IMAGE_SUFFIXES, image_size
@@ -96,9 +102,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     _refuse_twins(items)
     return Scan(
-        entries=with_unlike_keys(map(_entry, items)),
+        entries=make_keys_unique(map(_entry, items)),
         classes=_classes(files, document),
-        codec=NAMED,
+        codec=SHAPE_CODEC,
         overlap=overlap,
         notes=tuple(_notes(items, missing, len(images))),
     )
@@ -120,7 +126,7 @@ def write(folder: Path, picture: Picture) -> Written:
         "attributes": {label: sorted(set(names)) for label, names in attributes.items()},
     }
     polygons = filter(is_polygon, drawing.shapes)
-    moved = sum(num_moved(drawing, shape, "coco") for shape in polygons)
+    moved = sum(count_moved(drawing, shape, "coco") for shape in polygons)
     return Written(record=record, lost={MOVED: moved})
 
 
@@ -182,7 +188,7 @@ def _classes(files: list[CvatFile], document: DatasetFile) -> tuple[ClassEntry, 
     for file in files:
         declared = {**file.classes, **declared}
     names = declared.keys() or {label for file in files for label in file.labels}
-    found = shape_classes(names, document)
+    found = list_shape_classes(names, document)
     if document.classes is not None or not declared:
         return found
     color = declared[found[0].name].color if found[0].name in declared else None
@@ -306,7 +312,7 @@ def _refuse_twins(items: list[_Item]) -> None:
 
 
 def _entry(item: _Item) -> Entry:
-    named, key, group = place_of(item.place)
+    named, key, group = parse_place(item.place)
     split = named if item.subset is None else _split(item)
     return Entry(key=key, split=split, image=item.image, labels=item.labels, group=group)
 
@@ -315,7 +321,7 @@ def _split(item: _Item) -> str:
     subset = item.subset or DEFAULT
     if subset == DEFAULT:
         return UNSPLIT
-    known = split_name(subset.lower())
+    known = normalise_split(subset.lower())
     return known if known in SPLITS else subset
 
 

@@ -26,15 +26,15 @@ import numpy as np
 from ....core.atomic import write_json
 from ....core.errors import DataError
 from ...classes.dataset_yaml import DatasetFile
-from ...entries.annotation import NAMED, Annotation, shape_classes
+from ...entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ...entries.picture import (
     MOVED,
     Picture,
     Written,
     copy_image,
-    num_moved,
+    count_moved,
 )
-from ...entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ...entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
 from ...reading.documents import annotation_files, first_glimpse, read_json
@@ -96,17 +96,17 @@ def scan(root: Path, document: DatasetFile) -> Scan:
                 f"{path} and {entries[image].labels} both mean {image}; keep one release, or "
                 f"put the images into folders as V7 has them"
             )
-        split, key, group = place_of(image.path.relative_to(root))
+        split, key, group = parse_place(image.path.relative_to(root))
         shapes = Annotation(file=path, overlap=overlap, read=partial(_read, path, image))
         entries[image] = Entry(key=key, split=split, image=image, labels=shapes, group=group)
     if not entries:
         raise DataError(f"{root}: no JSON file here names an image that is here too")
     bare = len(images) - len(entries)
     return Scan(
-        entries=with_unlike_keys(entries.values()),
+        entries=make_keys_unique(entries.values()),
         lone_masks=tuple(lone),
-        classes=shape_classes(labels, document),
-        codec=NAMED,
+        classes=list_shape_classes(labels, document),
+        codec=SHAPE_CODEC,
         overlap=overlap,
         notes=(f"{bare} images without a JSON file are passed over",) if bare else (),
     )
@@ -127,7 +127,7 @@ def write(folder: Path, picture: Picture) -> Written:
     content = {"version": "2.0", "schema_ref": _SCHEMA, "item": item}
     write_json(path, {**content, "annotations": annotations})
     if outlined:
-        moved = sum(num_moved(drawing, shape, "darwin") for shape in drawing.shapes)
+        moved = sum(count_moved(drawing, shape, "darwin") for shape in drawing.shapes)
         return Written(lost={MOVED: moved})
     rings = sum(bool(shape.rings) for shape in drawing.shapes)
     return Written(lost={_RASTERED: rings, _HIDDEN: num_hidden(drawing, "file")})

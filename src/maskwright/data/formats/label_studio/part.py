@@ -40,16 +40,16 @@ from ....core.atomic import write_text
 from ....core.errors import DataError
 from ....core.labels import LabelSpec
 from ...classes.dataset_yaml import DatasetFile
-from ...entries.annotation import IGNORED, NAMED, Annotation, shape_classes
+from ...entries.annotation import IGNORED, SHAPE_CODEC, Annotation, list_shape_classes
 from ...entries.picture import (
     MOVED,
     Picture,
     Record,
     Written,
     copy_image,
-    num_moved,
+    count_moved,
 )
-from ...entries.scan import Entry, Scan, place_of, with_unlike_keys
+from ...entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
 from ...reading.documents import annotation_files, glimpse
@@ -104,9 +104,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     bare = len(images) - len(found.images)
     return Scan(
-        entries=with_unlike_keys(found.entries),
-        classes=shape_classes(found.labels, document),
-        codec=NAMED,
+        entries=make_keys_unique(found.entries),
+        classes=list_shape_classes(found.labels, document),
+        codec=SHAPE_CODEC,
         overlap=document.overlap or OVERLAP,
         notes=(
             *(f"{count} tasks {what}" for what, count in sorted(found.counts.items())),
@@ -151,7 +151,7 @@ class _Found:
             self.labels.update(region.labels)
         read = partial(_read, *place, image)
         drawn = Annotation(file=file, place=image.path.name, overlap=overlap, read=read)
-        split, key, group = place_of(image.path.relative_to(root))
+        split, key, group = parse_place(image.path.relative_to(root))
         self.entries.append(Entry(key=key, split=split, image=image, labels=drawn, group=group))
 
 
@@ -283,7 +283,7 @@ def write(folder: Path, picture: Picture) -> Written:
         for kind, value in _written(shape, drawing)
     ]
     moved = sum(
-        num_moved(drawing, shape, "coco") for shape in drawing.shapes if _is_ring(shape)
+        count_moved(drawing, shape, "coco") for shape in drawing.shapes if _is_ring(shape)
     )
     image = f"/data/local-files/?d={quote(str(place))}"
     return Written(record={"image": image, "result": results}, lost={MOVED: moved})

@@ -30,15 +30,15 @@ from numpy.typing import NDArray
 
 from ....core.errors import DataError
 from ...classes.dataset_yaml import DatasetFile
-from ...entries.annotation import NAMED, Annotation, shape_classes
+from ...entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ...entries.scan import (
     SPLITS,
     UNSPLIT,
     Entry,
     Scan,
-    place_of,
-    split_name,
-    with_unlike_keys,
+    make_keys_unique,
+    normalise_split,
+    parse_place,
 )
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
@@ -106,9 +106,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     bare = len(images) - len(found.items)
     return Scan(
-        entries=with_unlike_keys(_entries(root, found, overlap)),
-        classes=shape_classes(found.labels, document),
-        codec=NAMED,
+        entries=make_keys_unique(_entries(root, found, overlap)),
+        classes=list_shape_classes(found.labels, document),
+        codec=SHAPE_CODEC,
         overlap=overlap,
         notes=(
             *(f"{count} rows {what}" for what, count in sorted(found.counts.items())),
@@ -230,13 +230,13 @@ def _missing(where: str, url: str, others: int) -> DataError:
 
 def _entries(root: Path, found: _Found, overlap: Overlap) -> Iterator[Entry]:
     for image, item in found.items.items():
-        split, key, group = place_of(image.path.relative_to(root))
+        split, key, group = parse_place(image.path.relative_to(root))
         read = partial(
             _read, item.index, tuple(item.numbers), image, found.files[item.index.path]
         )
         path = item.index.path
         drawn = Annotation(file=path, place=image.path.name, overlap=overlap, read=read)
-        named = split_name(item.split.lower())
+        named = normalise_split(item.split.lower())
         said = split or (named if named in SPLITS else UNSPLIT)
         yield Entry(key=key, split=said, image=image, labels=drawn, group=group)
 

@@ -26,7 +26,7 @@ _TWO, _THREE = np.ones((2, 2), np.uint8), np.ones((3, 3), np.uint8)
 
 
 @dataclass(slots=True)
-class Leftovers:
+class MaskDefects:
     """Of one class map: specks and pin holes (regions) and gaps (pixels), by class index."""
 
     specks: Counter[int] = field(default_factory=Counter)
@@ -44,20 +44,20 @@ class Leftovers:
                 yield code, counts
 
 
-def find_leftovers(labels_HW: LabelMap) -> Leftovers:
+def find_defects(labels_HW: LabelMap) -> MaskDefects:
     """Look at every region of a class map."""
-    found = Leftovers()
+    found = MaskDefects()
     for index in np.unique(labels_HW).tolist():
-        _look(labels_HW, index, found)
+        _add_defects(labels_HW, index, found)
     return found
 
 
-def _look(labels_HW: LabelMap, index: int, found: Leftovers) -> None:
+def _add_defects(labels_HW: LabelMap, index: int, found: MaskDefects) -> None:
     inside_HW = (labels_HW == index).view(np.uint8)
     _, region_HW, stats, _ = cv2.connectedComponentsWithStats(inside_HW, connectivity=8)
     area_R = stats[:, cv2.CC_STAT_AREA]
     tiny = np.flatnonzero(area_R[1:] <= SPECK_PX) + 1
-    holes = sum(_in_one_class(labels_HW, stats[r], index) for r in tiny[:_MOST_LOOKED_AT])
+    holes = sum(_lies_in_one_class(labels_HW, stats[r], index) for r in tiny[:_MOST_LOOKED_AT])
     found.pin_holes += Counter({index: holes})
     found.specks += Counter({index: len(tiny) - holes})
     if cv2.erode(inside_HW, _THREE, borderValue=0).any():
@@ -68,7 +68,7 @@ def _look(labels_HW: LabelMap, index: int, found: Leftovers) -> None:
         found.gap_px += Counter({index: int(area_R[1:][thin[1:]].sum())})
 
 
-def _in_one_class(labels_HW: LabelMap, stat: NDArray[np.int32], index: int) -> bool:
+def _lies_in_one_class(labels_HW: LabelMap, stat: NDArray[np.int32], index: int) -> bool:
     """Whether all pixels around the box of a region, none at the border, are of one class."""
     left, top, width, height = stat[:4].tolist()
     bottom, right = top + height, left + width
@@ -79,22 +79,25 @@ def _in_one_class(labels_HW: LabelMap, stat: NDArray[np.int32], index: int) -> b
     return len(others) == 1 and bool((around != index)[[0, -1]].all())
 
 
-def num_outside(drawing: Drawing) -> tuple[int, float]:
+def measure_outside(drawing: Drawing) -> tuple[int, float]:
     """Shapes that reach more than a pixel past the image, and how far the farthest does."""
     height, width = drawing.size_HW
     reaches = [
-        max((_past(ring, width, height) for ring in shape.rings if len(ring)), default=0)
+        max(
+            (_measure_reach(ring, width, height) for ring in shape.rings if len(ring)),
+            default=0,
+        )
         for shape in drawing.shapes
     ]
     return sum(reach > 1 for reach in reaches), max(reaches, default=0.0)
 
 
-def _past(ring: NDArray[np.float64], width: int, height: int) -> float:
+def _measure_reach(ring: NDArray[np.float64], width: int, height: int) -> float:
     low, high = ring.min(axis=0), ring.max(axis=0)
     return float(max(-low[0], -low[1], high[0] - width, high[1] - height, 0.0))
 
 
-def alike(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+def find_alike(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """Names that differ only in case, spacing or signs: `traffic light`, `Traffic_Light`."""
     groups: dict[str, list[str]] = {}
     for name in names:
@@ -103,7 +106,7 @@ def alike(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     return (tuple(group) for group in groups.values() if len(group) > 1)
 
 
-def gaps(values: Iterable[int]) -> list[int]:
+def find_gaps(values: Iterable[int]) -> list[int]:
     """Whole numbers from 0 to the largest of `values` that are not among them."""
     there = set(values)
     return [value for value in range(max(there, default=0)) if value not in there]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.labels import IGNORE
-from maskwright.data.check.leftovers import alike, find_leftovers, gaps, num_outside
+from maskwright.data.check.defects import find_alike, find_defects, find_gaps, measure_outside
 from maskwright.data.shapes.drawing import Drawing, Shape
 
 
@@ -18,7 +18,7 @@ def clean():
 
 
 def codes(labels_HW):
-    return {code: dict(counts) for code, counts in find_leftovers(labels_HW).by_code()}
+    return {code: dict(counts) for code, counts in find_defects(labels_HW).by_code()}
 
 
 def test_a_clean_map_has_none(clean):
@@ -65,15 +65,15 @@ def test_shapes_past_the_image_are_counted():
     inside = np.array([[0, 0], [10, 0], [10.5, 10]], np.float64)
     beyond = np.array([[-3, 0], [10, 0], [10, 25]], np.float64)
     shapes = tuple(Shape(label="a", rings=(ring,)) for ring in (inside, beyond))
-    assert num_outside(Drawing(size_HW=(10, 10), shapes=shapes)) == (1, 15.0)
-    assert num_outside(Drawing(size_HW=(10, 10), shapes=())) == (0, 0.0)
+    assert measure_outside(Drawing(size_HW=(10, 10), shapes=shapes)) == (1, 15.0)
+    assert measure_outside(Drawing(size_HW=(10, 10), shapes=())) == (0, 0.0)
 
 
 def test_names_that_differ_in_case_spacing_or_signs_are_alike():
     names = ("traffic light", "car", "Traffic_Light", "Car ", "bus", "traffic-lights")
-    assert sorted(alike(names)) == [("car", "Car "), ("traffic light", "Traffic_Light")]
+    assert sorted(find_alike(names)) == [("car", "Car "), ("traffic light", "Traffic_Light")]
 
 
 def test_values_left_out_are_listed():
-    assert gaps([0, 1, 4, 6]) == [2, 3, 5]
-    assert gaps([0, 1, 2]) == gaps([]) == []
+    assert find_gaps([0, 1, 4, 6]) == [2, 3, 5]
+    assert find_gaps([0, 1, 2]) == find_gaps([]) == []
