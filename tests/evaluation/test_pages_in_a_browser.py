@@ -15,7 +15,7 @@ from PIL import Image
 
 from maskwright.evaluation.compare.compare import compare
 from maskwright.evaluation.compare.page import write_comparison
-from maskwright.evaluation.report.page import render
+from maskwright.evaluation.report.page import render_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CLASSES = {
@@ -70,7 +70,7 @@ def pages(full_report, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     for num_classes, names in CLASSES.items():
         path = folder / f"{num_classes}.html"
-        path.write_text(render(full_report(names)), encoding="utf-8")
+        path.write_text(render_report(full_report(names)), encoding="utf-8")
     return {num_classes: folder / f"{num_classes}.html" for num_classes in CLASSES}
 
 

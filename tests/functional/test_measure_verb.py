@@ -89,7 +89,7 @@ def test_without_extras_all_but_gaps_and_thin_is_measured(run_plain_python, plat
         *command, "--regions", "scratch", "--before", "out/classes", cwd=plates
     )
     assert done.returncode == 0, done.stderr
-    assert "0.00 % of what both dates label has changed" in done.stdout
+    assert "0.00 % of the pixels that both dates label changed class" in done.stdout
     done = run_plain_python(*command, "--thin", "scratch", "-o", "other", cwd=plates)
     assert done.returncode == 1
     assert done.stderr.endswith("is not installed; run: pip install 'maskwright[measure]'\n")

@@ -62,8 +62,8 @@ def test_one_that_fails_is_named_and_the_others_keep_their_figures(monkeypatch):
     assert [bool(entry.measured) for entry in found] == [False, True, False]
     assert [entry.num_parameters > 100_000 for entry in found] == [True] * 3
     table = _table(found)
-    assert table[1].split()[2:6] == ["0.36", "3.9", "-", "-"]
-    assert table[2].split()[4:6] == ["1", "-"]
+    assert table[1].split()[2:6] == ["0.36", "3.9", "–", "–"]
+    assert table[2].split()[4:6] == ["1", "–"]
 
 
 def test_one_that_cannot_be_built_is_named(monkeypatch):
@@ -73,7 +73,7 @@ def test_one_that_cannot_be_built_is_named(monkeypatch):
     monkeypatch.setattr(catalogue, "_shapes_only", refuses)
     (entry,) = catalogue.models(("enet",))
     assert (entry.error, entry.num_parameters) == ("ValueError", None)
-    assert _table((entry,))[1].split() == ["enet", "-", "-"]
+    assert _table((entry,))[1].split() == ["enet", "–", "–"]
 
 
 def test_a_name_that_is_none_of_them_is_refused():

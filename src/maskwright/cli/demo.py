@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import OutputError
+from ..pages.text import format_share
 from .console import Console
 from .options import AsJson, Quiet, out_option
 
@@ -95,8 +96,9 @@ def _summary(out: Path, took_s: float) -> dict[str, Any]:
 
 
 def _in_words(result: dict[str, Any]) -> str:
+    miou = format_share(result["miou"])
     return (
-        f"\nDone in {result['took_s']} s: mIoU {result['miou']:.1%} on the test split.\n"
+        f"\nDone in {result['took_s']} s: mIoU {miou} on the test split.\n"
         f"  report       {result['report']}\n"
         f"  predictions  {result['predictions']}\n"
         f"  model        {result['bundle']}\n"

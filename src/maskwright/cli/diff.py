@@ -23,13 +23,13 @@ def diff(
     from ..core.atomic import require_writable
     from ..data.dataset import open_unpacked
     from ..evaluation.diff.diff import diff as run
-    from ..evaluation.diff.page import summary, write_difference
+    from ..evaluation.diff.page import summarize, write_difference
 
     console = Console(as_json=as_json, quiet=quiet)
     require_writable(out)
     with open_unpacked(a) as old, open_unpacked(b) as new:
         found = run(old, new, console.progress)
     write_difference(found, out)
-    console.say(summary(found))
+    console.say(summarize(found))
     console.say(f"{out / 'diff.html'} shows it; the numbers: diff.json")
     console.result(found.to_json())

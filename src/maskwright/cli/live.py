@@ -1,7 +1,8 @@
-"""The live table of a training run on a terminal; a line an epoch anywhere else."""
+"""The live table of a training run on a terminal; one line per epoch anywhere else."""
 
 from typing import TYPE_CHECKING
 
+from ..pages.text import format_share
 from .console import Console
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Live:
         self.epoch = -1
 
     def show(self, status: "Status") -> None:
-        """Refresh the table, or say a line when an epoch has ended."""
+        """Refresh the table, or print a line when an epoch has ended."""
         if self.on_screen:
             if not self.running:
                 self.screen.start()
@@ -50,8 +51,8 @@ def _cells(status: "Status") -> dict[str, str]:
         "epoch": str(status.epoch),
         "step": f"{status.step}/{status.num_steps}",
         "loss": f"{status.loss:.4f}",
-        "val mIoU": "-" if status.miou is None else f"{status.miou:.2%}",
-        "best": "-" if status.best_miou is None else f"{status.best_miou:.2%}",
+        "val mIoU": format_share(status.miou, 2),
+        "best": format_share(status.best_miou, 2),
         "images/s": f"{status.images_per_s:.1f}",
         "left": f"{minutes}m{seconds:02d}s",
     }

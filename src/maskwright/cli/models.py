@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..pages.text import format_number, text_table
 from .console import Console
 from .options import AsJson, Quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..nn.catalogue import Listed
 
 
@@ -52,37 +55,27 @@ def models(
         raise typer.Exit(1)
 
 
-def _table(found: "tuple[Listed, ...]") -> list[str]:
-    measured = any(entry.measured for entry in found)
-    head = ["name", "encoder", "Mparam", "GFLOPs", *(["ms", "MB"] if measured else [])]
-    rows = [
-        [*head, "licence of the weights", "good for"],
-        *(_cells(entry, measured=measured) for entry in found),
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    numbers = range(2, len(head))
-    return [
-        "  ".join(
-            cell.rjust(width) if column in numbers else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+def _table(models: "Sequence[Listed]") -> list[str]:
+    measured = any(model.measured for model in models)
+    heads = ["name", "encoder", "Mparam", "GFLOPs", *(["ms", "MB"] if measured else [])]
+    heads += ["licence of the weights", "good for"]
+    rows = (_cells(model, measured=measured) for model in models)
+    return text_table(heads, rows, words=(0, 1, len(heads) - 2, len(heads) - 1))
 
 
-def _cells(entry: "Listed", *, measured: bool) -> list[str]:
+def _cells(model: "Listed", *, measured: bool) -> list[str]:
     cells = [
-        entry.name,
-        entry.encoder,
-        _number(entry.num_parameters, 1e6, digits=2),
-        _number(entry.flops, 1e9, digits=1),
+        model.name,
+        model.encoder,
+        _format_in(1e6, model.num_parameters, decimals=2),
+        _format_in(1e9, model.flops, decimals=1),
     ]
     if measured:
-        found = entry.measured
-        cells += [_number(found.latency_ms if found else None)]
-        cells += [_number(found.peak_memory_mb if found else None)]
-    return [*cells, entry.weights_licence, entry.good_for]
+        figures = model.measured
+        cells += [format_number(figures.latency_ms if figures else None)]
+        cells += [format_number(figures.peak_memory_mb if figures else None)]
+    return [*cells, model.weights_licence, model.good_for]
 
 
-def _number(value: float | None, unit: float = 1, *, digits: int = 0) -> str:
-    return "-" if value is None else f"{value / unit:.{digits}f}"
+def _format_in(unit: float, value: int | None, *, decimals: int) -> str:
+    return format_number(None if value is None else value / unit, decimals)

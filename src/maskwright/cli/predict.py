@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..pages.text import format_percent, text_table
 from .console import Console
 from .options import AsJson, Model, Quiet, Refine, out_option, parse_refinement
 
@@ -27,8 +28,9 @@ def predict(
     predictor = open_model(model, refine=parse_refinement(refine))
     coverage = run(predictor, inputs, out, progress=console.progress)
     document = coverage.to_json()
-    for entry in document["classes"]:
-        console.say(f"{entry['percent']:6.2f} %  {entry['name']}")
+    rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]
+    for line in text_table(("share", "class"), rows, words=(1,)):
+        console.say(line)
     console.say(
         f"{coverage.num_images} images: class maps, overlays, confidence maps and "
         f"coverage.csv in {out}"

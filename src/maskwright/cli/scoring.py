@@ -1,7 +1,7 @@
 """What `score` and `evaluate` share: options of the scores, and the table they print."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -59,45 +59,9 @@ def detail_of(
 
 
 def tell(report: "Report", out: Path, console: Console) -> None:
-    """The table of classes and the scores of the set, or the whole report with `--json`."""
-    console.say(_score_table(report))
+    """Print the table of classes and the scores of the set; with `--json` the whole report."""
+    from ..evaluation.report.text import summarize
+
+    console.say(summarize(report))
     console.say(f"{out / 'report.html'} shows it with pictures; the numbers: report.json")
     console.result(report.to_json())
-
-
-def _score_table(report: "Report") -> str:
-    document = report.to_json()
-    scores, intervals = document["scores"], document["intervals"]
-    width = max(len(c["name"]) for c in document["classes"])
-    lines = [f"{'class':{width}}     IoU       95 %       precision  recall    Dice"]
-    for c in document["classes"]:
-        iou, precision, recall, dice = (
-            _percent(c[key]) for key in ("iou", "precision", "recall", "dice")
-        )
-        between = _between(c["intervals"]["iou"])
-        lines.append(
-            f"{c['name']:{width}}  {iou:>6}  {between:^13}     {precision:>6}  {recall:>6}  "
-            f"{dice:>6}"
-        )
-    lines.append(
-        f"mIoU {_percent(scores['miou'])} % {_between(intervals['miou'])}, pixel accuracy "
-        f"{_percent(scores['pixel_accuracy'])} %, frequency-weighted IoU "
-        f"{_percent(scores['frequency_weighted_iou'])} %; mean over images of their mIoU "
-        f"{_percent(scores['image_mean_miou'])} %"
-    )
-    absent = document["absent_classes"]
-    if absent:
-        lines.append(f"{document['absent_rule']} Absent here: {', '.join(absent)}.")
-    if not document["uncertainty"]["enough_groups"]:
-        lines.append(
-            f"No intervals: {document['uncertainty']['groups']} groups of images are too few."
-        )
-    return "\n".join(lines)
-
-
-def _between(interval: list[float] | None) -> str:
-    return "" if interval is None else f"({_percent(interval[0])}-{_percent(interval[1])})"
-
-
-def _percent(value: Any) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..pages.text import format_share
 from .console import Console
 from .options import AsJson, Budget, Data, Quiet, Settings, budget_seconds, out_option
 
@@ -49,7 +50,7 @@ def train(
         raise
     finally:
         live.stop()
-    console.say(f"best validation mIoU {run.report.miou:.2%}")
+    console.say(f"best validation mIoU {format_share(run.report.miou, 2)}")
     console.say(f"report  {run.root / 'report' / 'report.html'}")
     console.say(f"bundle  {run.bundle.root}  ({run.bundle.model_id})")
     console.result(

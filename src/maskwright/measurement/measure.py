@@ -26,7 +26,7 @@ from .figures.figures import Figures, measure_map
 from .ground.roi import Mask
 from .output.changemap import Legend, Picture, change_lines, paint_change, with_words
 from .output.measurements import Measurements
-from .output.page import render
+from .output.page import render_measurements
 from .output.pictures import Gallery, class_colors, draw_figures, small_jpeg
 from .output.summary import image_summary
 from .output.tables import Tables, open_tables
@@ -67,7 +67,7 @@ def measure(
     with into_folder(Path(out)) as folder:
         found = _measured(series, folder, progress)
         write_json(folder / "measurements.json", found.to_json())
-        write_text(folder / "report.html", render(found))
+        write_text(folder / "report.html", render_measurements(found))
     return found
 
 

@@ -23,29 +23,50 @@ class Section:
 
     @property
     def name(self) -> str:
-        """Its id on the page."""
+        """The section's id on the page."""
         return re.sub(r"[^a-z]+", "-", self.title.lower())
 
 
-def page(title: str, subtitle: str, sections: Iterable[Section], *, opening: str = "") -> str:
-    r"""The page; `title` and `subtitle` are text, `opening` is HTML that stands above all.
+def render_page(
+    title: str, subtitle: str, sections: Iterable[Section], *, opening: str = ""
+) -> str:
+    r"""The page; `title` and `subtitle` are text, `opening` is HTML above the sections.
 
-    Names of files that are no UTF-8 are shown with their odd bytes as `\udcfc`.
+    Names of files that are not UTF-8 are shown with the bytes in question as `\udcfc`.
     """
-    room = files(__package__)
-    filled = Template(room.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+    folder = files(__package__)
+    filled = Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(title),
         subtitle=escape(subtitle),
-        style=room.joinpath("page.css").read_text(encoding="utf-8"),
+        style=folder.joinpath("page.css").read_text(encoding="utf-8"),
         opening=opening,
-        sections=body(sections),
+        sections=render_sections(sections),
     )
     return filled.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def body(sections: Iterable[Section]) -> str:
-    """The sections themselves."""
+def render_sections(sections: Iterable[Section]) -> str:
+    """The sections as HTML, without those whose body is empty."""
     return "\n".join(_section(section) for section in sections if section.body)
+
+
+def render_opening(sections: Iterable[Section], tiles: Iterable[str]) -> str:
+    """Links to the sections, then the tiles (HTML) with the most important numbers."""
+    return (
+        f'<nav aria-label="On this page">{render_contents(sections)}</nav>\n'
+        f'<div class="tiles">{"".join(tiles)}</div>'
+    )
+
+
+def render_contents(sections: Iterable[Section]) -> str:
+    """Links to the sections."""
+    return " ".join(f'<a href="#{s.name}">{escape(s.title)}</a>' for s in sections if s.body)
+
+
+def render_tile(title: str, number: str, *notes: str) -> str:
+    """One important number under its title, with lines of small type; all are HTML."""
+    small = "".join(f"<small>{note}</small>" for note in notes if note)
+    return f'<div class="tile">{title}<b>{number}</b>{small}</div>'
 
 
 def _section(section: Section) -> str:

@@ -79,7 +79,7 @@ def test_images_in_dispute_are_told_worst_first(team):
     ]
     assert not found.harmful
     text = found.to_text()
-    assert "Masks by annotator: anna 6, ben 5. 20.312% of the pixels that two or more" in text
+    assert "Masks by annotator: anna 6, ben 5. 20.312 % of the pixels that two or more" in text
     assert "anna and ben: kappa 0.5" in text
     assert "class  Dice of two annotators\n" in text
 

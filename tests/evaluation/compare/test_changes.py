@@ -1,6 +1,7 @@
 """Intervals and p-values of a difference: by hand, against SciPy, and on simulated data."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from maskwright.core import LabelSpec
+from maskwright.core import Confusion, LabelSpec
+from maskwright.core.provenance import Provenance
+from maskwright.core.report import Report
 from maskwright.evaluation.compare import changes as changes_module
-from maskwright.evaluation.compare.changes import changes, holm, least_p
-from maskwright.evaluation.compare.read import Pair, Side
+from maskwright.evaluation.compare.changes import correct_holm, least_p, measure_changes
+from maskwright.evaluation.compare.read import ReportFolder, ReportPair
 
 PX = 100
 
@@ -29,20 +32,26 @@ def side(hits_N, groups=None, truth_px=PX):
     return of_counts(counts, groups)
 
 
+def empty_report(labels):
+    confusion = Confusion(np.zeros((len(labels), len(labels)), np.int64))
+    return Report(
+        labels=labels, confusion=confusion, provenance=Provenance(), scores={}, classes=()
+    )
+
+
 def of_counts(counts, groups=None, names=("a", "b")):
     keys = [f"image{i}" for i in range(len(counts["truth"]))]
-    return Side(
-        folder=None,
-        document={},
-        labels=LabelSpec.from_names(names),
+    return ReportFolder(
+        path=Path("report"),
+        report=empty_report(LabelSpec.from_names(names)),
         groups=dict(zip(keys, groups or keys, strict=True)),
         counts=counts,
     )
 
 
 def changed(hits_a, hits_b, groups=None):
-    pair = Pair(a=side(hits_a, groups), b=side(hits_b, groups), left_out=())
-    return changes(pair)[0]["pixel_accuracy"]
+    pair = ReportPair(a=side(hits_a, groups), b=side(hits_b, groups), left_out=())
+    return measure_changes(pair)[0]["pixel_accuracy"]
 
 
 def test_three_groups_by_hand():
@@ -67,7 +76,7 @@ def test_images_of_one_group_change_places_together():
 @pytest.mark.parametrize("num_groups", [3, 13, 14, 40])
 def test_equal_reports_differ_by_0_with_p_1(num_groups):
     hits = np.random.default_rng(0).integers(0, PX, num_groups)
-    overall, classes = changes(Pair(a=side(hits), b=side(hits), left_out=()))
+    overall, classes = measure_changes(ReportPair(a=side(hits), b=side(hits), left_out=()))
     for change in (*overall.values(), *classes["iou"]):
         assert change.difference == 0
         assert change.p == change.p_holm == 1
@@ -110,7 +119,7 @@ def test_the_interval_holds_the_true_difference_as_often_as_it_says():
     for _ in range(200):
         ease_G = rng.uniform(0.3, 0.8, 40)
         a, b = rng.binomial(PX, ease_G), rng.binomial(PX, ease_G + 0.03)
-        pair = Pair(a=side(a), b=side(b), left_out=())
+        pair = ReportPair(a=side(a), b=side(b), left_out=())
         ends = changes_module._intervals(pair, pair.by_group(pair.a), pair.by_group(pair.b))
         low, high = ends["pixel_accuracy"][:, 0]
         held += low <= 0.03 <= high
@@ -145,7 +154,9 @@ def test_the_same_numbers_every_time():
 
 def test_a_class_that_only_one_of_them_has_no_difference():
     """Class b is nowhere in truth; A predicts it, B does not."""
-    overall, classes = changes(Pair(a=side([90] * 6), b=side([100] * 6), left_out=()))
+    overall, classes = measure_changes(
+        ReportPair(a=side([90] * 6), b=side([100] * 6), left_out=())
+    )
     change = classes["iou"][1]
     assert change.a == 0
     assert all(math.isnan(v) for v in (change.b, change.difference, change.low, change.p_holm))
@@ -162,7 +173,9 @@ def test_boundaries_are_compared_where_both_counted_them():
         "band_union": np.full((6, 2), 12),
     }
     better = counts | {"boundary_truth_near": np.full((6, 2), 10)}
-    overall, classes = changes(Pair(a=of_counts(counts), b=of_counts(better), left_out=()))
+    overall, classes = measure_changes(
+        ReportPair(a=of_counts(counts), b=of_counts(better), left_out=())
+    )
     # precision 1/4; recall 1/2, then 1
     assert overall["mean_boundary_f1"].a == pytest.approx(1 / 3)
     assert classes["boundary_f1"][0].b == pytest.approx(2 / 5)
@@ -170,9 +183,9 @@ def test_boundaries_are_compared_where_both_counted_them():
 
 
 def test_holm_by_hand():
-    corrected = holm(np.array([0.01, 0.04, np.nan, 0.03]))
+    corrected = correct_holm(np.array([0.01, 0.04, np.nan, 0.03]))
     np.testing.assert_allclose(corrected, [0.03, 0.06, np.nan, 0.06])
-    assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+    assert correct_holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
 
 
 def test_the_least_p_is_that_of_a_swap_of_all():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError, OutputError
-from maskwright.evaluation.compare.compare import compare, require_power
+from maskwright.evaluation.compare.compare import SCHEMA, compare, require_power
 from maskwright.evaluation.compare.page import write_comparison
 
 NAMES = ("road", "car")
@@ -115,6 +115,7 @@ def test_the_documents_are_strict_json_and_the_page_is_there(fallen, tmp_path):
     text = (tmp_path / "out/compare.json").read_text()
     document = json.loads(text, parse_constant=pytest.fail)
     assert document == fallen.to_json()
+    assert SCHEMA.read(document, where="compare.json") | {"schema_version": 1} == document
     assert document["worse"] is True
     assert document["worse_in"] == ["mIoU", "road", "car"]
     assert set(document["scores"]) == {"miou", "pixel_accuracy"}

@@ -5,9 +5,8 @@ import re
 
 import pytest
 
-from maskwright.evaluation.compare.changes import Change
 from maskwright.evaluation.compare.compare import compare
-from maskwright.evaluation.compare.page import p_value, points, render_comparison, signed
+from maskwright.evaluation.compare.page import render_comparison
 
 NAMES = ("<b>road</b>", "car")
 
@@ -65,15 +64,12 @@ def test_the_same_page_the_other_way_round_says_better(report_folder):
     assert "B is better in mIoU, &lt;b&gt;road" in page
 
 
-@pytest.mark.parametrize(
-    ("share", "text"), [(0.0123, "+1.2"), (-0.05, "−5.0"), (0.0, "0.0"), (-0.0004, "0.0")]
-)
-def test_points_have_a_sign(share, text):
-    assert points(share) == text
-
-
-def test_what_does_not_exist_is_a_dash():
-    nothing = Change(a=0.5, b=math.nan, low=math.nan, high=math.nan, p=math.nan, p_holm=1.0)
-    assert signed(nothing) == "–"
-    assert p_value(nothing.p) == "–"
-    assert p_value(1 / 10_001) == "0.0001"
+def test_a_score_that_only_a_has_is_a_dash_and_not_judged(report_folder):
+    keys = [f"image{i}" for i in range(8)]
+    a = report_folder("a", {k: (k, {0: (100, 99, 99), 1: (0, 1, 0)}) for k in keys}, NAMES)
+    b = report_folder("b", {k: (k, {0: (100, 100, 100)}) for k in keys}, NAMES)
+    comparison = compare(a, b)
+    assert math.isnan(comparison.classes[1]["iou"].difference)
+    page = render_comparison(comparison)
+    assert page.count("<b>–</b>") == 1
+    assert page.count("<td>better</td>") == 1

@@ -60,12 +60,12 @@ def test_the_images_that_changed_are_shown_with_both_predictions(scored):
 
 def test_lost_gained_and_wrong_in_both_have_their_colours():
     from maskwright.core import LabelSpec
-    from maskwright.evaluation.compare.pictures import _changed
+    from maskwright.evaluation.compare.pictures import _draw_changes
 
     cells = np.array([[0, 0, 0, 0, 255]], np.uint8)
     a, b = np.array([[0, 0, 1, 1, 1]], np.uint8), np.array([[0, 1, 0, 1, 0]], np.uint8)
     maps = [m.repeat(24, 0).repeat(24, 1) for m in (cells, a, b)]
-    shown = _changed(*maps, LabelSpec.from_names(NAMES).palette)
+    shown = _draw_changes(*maps, LabelSpec.from_names(NAMES).palette)
     centres = shown[12, 12::24].tolist()
     assert centres[0] == [160] * 3  # right in both: pale black
     assert centres[2] == list(GAINED_RGB)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.evaluation.compare.read import read_pair, read_side
+from maskwright.evaluation.compare.read import read_report_folder, read_report_pair
 
 IMAGES = {
     "b/one": ("b", {0: (60, 50, 45), 1: (40, 50, 35)}),
@@ -20,7 +20,7 @@ def without(key):
 
 
 def test_counts_are_those_that_were_written(report_folder):
-    side = read_side(report_folder("a", IMAGES))
+    side = read_report_folder(report_folder("a", IMAGES))
     assert side.keys == ("b/one", "b/two", "c/none")
     assert side.groups == {"b/one": "b", "b/two": "b", "c/none": "c"}
     assert side.counts["truth"].tolist() == [[60, 40], [100, 0], [0, 0]]
@@ -31,28 +31,28 @@ def test_counts_are_those_that_were_written(report_folder):
 def test_the_second_report_comes_in_the_order_of_the_first(report_folder):
     a = report_folder("a", IMAGES)
     b = report_folder("b", dict(reversed(IMAGES.items())))
-    pair = read_pair(a, b)
+    pair = read_report_pair(a, b)
     assert pair.b.keys == pair.a.keys
     for name in pair.names:
         np.testing.assert_array_equal(pair.a.counts[name], pair.b.counts[name])
 
 
 def test_counts_of_a_group_are_the_sums_over_its_images(report_folder):
-    pair = read_pair(report_folder("a", IMAGES), report_folder("b", IMAGES))
+    pair = read_report_pair(report_folder("a", IMAGES), report_folder("b", IMAGES))
     assert pair.group_names == ("b", "c")
     assert pair.by_group(pair.a).tolist() == [[160, 40, 150, 50, 145, 35], [0] * 6]
 
 
 def test_what_only_one_report_counted_is_left_out(report_folder):
     more = {n: np.ones((3, 2), int) for n in ("boundary_truth", "boundary_truth_near")}
-    pair = read_pair(report_folder("a", IMAGES), report_folder("b", IMAGES, more=more))
+    pair = read_report_pair(report_folder("a", IMAGES), report_folder("b", IMAGES, more=more))
     assert pair.left_out == ("boundary_truth", "boundary_truth_near")
     assert pair.names == ("truth", "predicted", "hit")
 
 
 def refusal(a, b):
     with pytest.raises(DataError) as caught:
-        read_pair(a, b)
+        read_report_pair(a, b)
     return str(caught.value)
 
 
@@ -88,7 +88,7 @@ def test_other_groups_are_refused(report_folder):
 def test_other_classes_are_refused(report_folder, names, said):
     a, b = report_folder("a", IMAGES), report_folder("b", IMAGES, names)
     with pytest.raises(DataError, match=said):
-        read_pair(a, b)
+        read_report_pair(a, b)
 
 
 def test_another_tolerance_is_refused(report_folder):
@@ -106,7 +106,7 @@ def test_a_folder_without_a_file_is_refused(report_folder, name):
     folder = report_folder("a", IMAGES)
     (folder / name).unlink()
     with pytest.raises(DataError, match=f"a: has no {name}; give a folder that `maskwright sc"):
-        read_side(folder)
+        read_report_folder(folder)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_damaged_line_is_named(report_folder, line, text):
     lines[line - 1] = text
     (folder / "images.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError, match=rf"images\.csv: line {line} is not as maskwright"):
-        read_side(folder)
+        read_report_folder(folder)
 
 
 def test_an_empty_table_and_a_report_of_another_version_are_refused(report_folder):
@@ -135,11 +135,11 @@ def test_an_empty_table_and_a_report_of_another_version_are_refused(report_folde
     head = (folder / "images.csv").read_text().splitlines()[0]
     (folder / "images.csv").write_text(head + "\n")
     with pytest.raises(DataError, match="lists no image; score again"):
-        read_side(folder)
+        read_report_folder(folder)
     document = json.loads((folder / "report.json").read_text()) | {"schema_version": 1}
     (folder / "report.json").write_text(json.dumps(document))
     with pytest.raises(DataError, match=r"report\.json: report of version 1"):
-        read_side(folder)
+        read_report_folder(folder)
     (folder / "report.json").write_text("{")
     with pytest.raises(DataError, match=r"report\.json: not JSON"):
-        read_side(folder)
+        read_report_folder(folder)

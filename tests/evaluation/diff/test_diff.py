@@ -11,8 +11,8 @@ from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE, LabelSpec
 from maskwright.data.classes.dataset_yaml import DatasetFile, write_dataset_file
 from maskwright.data.dataset import open_as_is
-from maskwright.evaluation.diff.diff import diff
-from maskwright.evaluation.diff.page import summary, write_difference
+from maskwright.evaluation.diff.diff import ClassPixels, Move, diff
+from maskwright.evaluation.diff.page import summarize, write_difference
 
 from ...painted import painted
 
@@ -43,7 +43,7 @@ def test_a_version_against_itself_shows_nothing(version):
     found = diff(data, data)
     assert found.same
     assert found.changed_px == 0
-    assert summary(found) == "no difference: 1 images"
+    assert summarize(found) == "no difference: 1 images"
 
 
 def test_every_pixel_that_moved_is_in_the_table(version):
@@ -53,8 +53,8 @@ def test_every_pixel_that_moved_is_in_the_table(version):
     assert found.moved_CC.tolist() == [[3, 1, 0, 0], [0, 4, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1]]
     assert found.changed_px == 3
     assert found.images["with other labels"] == ("x",)
-    assert found.by_class()[0] == {"name": "road", "a": 4, "b": 4, "gained": 1, "lost": 1}
-    assert {"from": "(ignored)", "to": "road", "pixels": 1} in found.moves()
+    assert found.by_class()[0] == ClassPixels(name="road", a=4, b=4, gained=1, lost=1)
+    assert Move(before="(ignored)", after="road", num_px=1) in found.moves()
 
 
 def test_classes_are_matched_by_name_not_by_index(version):
@@ -80,7 +80,7 @@ def test_what_came_and_went_is_named(version):
     assert found.images["removed"] == ("y",)
     assert found.images["in another split"] == ("x",)
     assert found.images["with labels of another size"] == ("s",)
-    assert found.moves() == [{"from": "pole", "to": "bus", "pixels": 2}]
+    assert found.moves() == [Move(before="pole", after="bus", num_px=2)]
 
 
 def test_the_most_changed_images_are_kept_and_shown(version, tmp_path):
@@ -94,7 +94,7 @@ def test_the_most_changed_images_are_kept_and_shown(version, tmp_path):
         changed[f"{n:02}"] = 3 * n
     found = diff(version("a", old), version("b", new))
     assert [image.key for image in found.worst] == [f"{n:02}" for n in range(11, 3, -1)]
-    assert [image.changed for image in found.worst] == [3 * n for n in range(11, 3, -1)]
+    assert [image.changed_px for image in found.worst] == [3 * n for n in range(11, 3, -1)]
     assert sum(changed.values()) == found.changed_px
     write_difference(found, tmp_path / "out")
     document = json.loads((tmp_path / "out/diff.json").read_text())

@@ -15,7 +15,7 @@ def shot(labels_HW, key="a/<b>"):
     labels_HW = np.asarray(labels_HW, np.uint8)
     photograph = jpeg(np.zeros((*labels_HW.shape, 3), np.uint8))
     panels = {"image": photograph, "truth": indexed_png(labels_HW, LABELS.palette)}
-    return Shot(key=key, said="mIoU 50 %", panels=panels)
+    return Shot(key=key, note="mIoU 50 %", panels=panels)
 
 
 def halves():

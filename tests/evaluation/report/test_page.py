@@ -7,7 +7,7 @@ import pytest
 
 from maskwright.core.provenance import Provenance
 from maskwright.core.report import Report
-from maskwright.evaluation.report.page import render
+from maskwright.evaluation.report.page import render_report
 
 VOID = {"meta", "img", "input"}
 CITY = ("road", "<b>car</b>", "sky & cloud", "pole")
@@ -45,7 +45,7 @@ def outline(page):
 @pytest.fixture(scope="module", params=[2, 4, 150])
 def page(full_report, request):
     names = (f"{CITY[i % 4]} {i} with a rather long name" for i in range(request.param))
-    return render(full_report(tuple(names)))
+    return render_report(full_report(tuple(names)))
 
 
 def test_tags_close_and_ids_are_unique(page):
@@ -81,7 +81,7 @@ def test_pictures_and_charts_have_words(page):
 
 
 def test_all_sections_of_a_full_report_are_there(full_report):
-    page = render(full_report(CITY))
+    page = render_report(full_report(CITY))
     assert re.findall(r"<h2>([^<]+)</h2>", page) == [
         "What stands out",
         "Classes",
@@ -101,7 +101,7 @@ def test_all_sections_of_a_full_report_are_there(full_report):
 
 
 def test_the_tiles_say_how_they_were_counted(full_report):
-    tiles = re.findall(r'<div class="tile">(.*?)</div>', render(full_report(CITY)))
+    tiles = re.findall(r'<div class="tile">(.*?)</div>', render_report(full_report(CITY)))
     assert len(tiles) == 4
     assert "<small>mean over classes, over the set</small>" in tiles[0]
     assert "<small>per image, then averaged</small>" in tiles[2]
@@ -117,7 +117,7 @@ def test_sections_of_what_was_not_computed_are_left_out(full_report):
         scores={"miou": full.scores["miou"]},
         classes=tuple({"iou": entry["iou"]} for entry in full.classes),
     )
-    page = render(bare)
+    page = render_report(bare)
     outline(page)
     for title in ("Slices", "Boundaries", "Objects", "Confidence", "Worst images"):
         assert f"<h2>{title}" not in page
@@ -129,4 +129,4 @@ def test_a_score_that_does_not_exist_is_a_dash(full_report):
     nothing = Report.from_json(
         full.to_json() | {"scores": {"miou": None}, "intervals": {"miou": None}}, where="here"
     )
-    assert '<div class="tile">mIoU<b>–</b>' in render(nothing)
+    assert '<div class="tile">mIoU<b>–</b>' in render_report(nothing)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from maskwright.measurement.measure import MAX_PICTURES, measure
-from maskwright.measurement.output.page import render
+from maskwright.measurement.output.page import render_measurements
 from maskwright.measurement.series import Wanted
 
 VOID = {"meta", "img", "br", "path", "line", "rect"}
@@ -89,10 +89,10 @@ def test_the_page_shows_few_pictures_of_a_long_series(page):
 
 def test_a_single_map_without_changes_says_so(write_maps, field):
     maps = write_maps("maps", {"a": field()})
-    page = render(measure(maps, Wanted(before=maps)))
+    page = render_measurements(measure(maps, Wanted(before=maps)))
     assert "No pixel changed its class." in page
     assert "Over the images" not in page
     assert "1 image ·" in page
     everything = Wanted(regions=("all",), thin=("weed",))
     empty = write_maps("empty", {"a": np.full((4, 4), 255)})
-    assert "Thin structures" in render(measure(empty, everything))
+    assert "Thin structures" in render_measurements(measure(empty, everything))

@@ -9,8 +9,9 @@ def test_the_figures_in_words(write_maps, field):
     wanted = Wanted(before=before, gaps=(("crop", "weed"),), thin=("weed",), regions=("crop",))
     lines = to_text(measure(maps, wanted)).splitlines()
     assert lines[0] == "2 images; no georeference: lengths and areas in pixels"
-    assert lines[2] == "  5.08 %  crop  244 px2"
-    assert "0.92 % of what both dates label has changed" in lines
+    assert lines[1].split() == ["share", "class", "area"]
+    assert lines[3].split() == ["5.08", "%", "crop", "244", "px2"]
+    assert "0.92 % of the pixels that both dates label changed class" in lines
     assert "  crop: gained 44, lost 0, net +44 px2" in lines
     assert "crop: 2 regions, 244 px2, the largest 144 px2" in lines
     told = "crop and weed: smallest gap 16 px, in b; they touch in 0 of 2 images"
@@ -23,7 +24,7 @@ def test_what_is_absent_is_told(write_maps, field):
     lines = to_text(measure(maps, Wanted(gaps=(("crop", "weed"),), thin=("crop",))))
     assert "1 image;" in lines
     assert "crop and weed: no gap, never both in one image" in lines
-    assert "crop: 0 px long, – px wide in the mean, – px at most" in lines
+    assert "crop: 0 px long, mean width –, largest –" in lines
 
 
 def test_failures_are_told_with_value_and_limit_and_not_without_end(

@@ -2,6 +2,14 @@
 
 from typing import Any
 
+from ...pages.text import (
+    format_count,
+    format_number,
+    format_share,
+    format_size,
+    text_table,
+)
+
 _SHOWN_CLASSES = 40
 _SHOWN_FILES = 5
 _SHOWN_PAIRS = 10
@@ -23,11 +31,13 @@ def render(document: dict[str, Any]) -> str:
 def _head(document: dict[str, Any]) -> list[str]:
     splits = ", ".join(f"{name or 'no split'} {n}" for name, n in document["splits"].items())
     sizes = document["sizes_HW"]
-    lines = [f"{document['dataset']}: {document['images']} images ({splits})"]
+    lines = [f"{document['dataset']}: {format_count(document['images'], 'image')} ({splits})"]
     if sizes and sizes["min"] == sizes["max"]:
-        lines.append(f"  size: {_size(sizes['min'])} (H x W), all alike")
+        lines.append(f"  size: {format_size(sizes['min'])} (H x W), all alike")
     elif sizes:
-        shown = ", ".join(f"{name} {_size(sizes[name])}" for name in ("min", "median", "max"))
+        shown = ", ".join(
+            f"{name} {format_size(sizes[name])}" for name in ("min", "median", "max")
+        )
         lines.append(f"  size: {shown} (H x W)")
     return lines + [f"  {note}" for note in document["notes"]]
 
@@ -37,19 +47,24 @@ def _table(document: dict[str, Any]) -> list[str]:
     if not classes:
         return []
     splits = list(classes[0]["images_by_split"])
-    width = max(len("class"), *(len(c["name"]) for c in classes))
-    head = f"{'class':{width}}  {'pixels':>9}  {'images':>7}"
-    rows = [head + "".join(f"  {'in ' + (s or 'all'):>8}" for s in splits)]
-    rows += [
-        f"{c['name']:{width}}  {100 * c['share']:8.3f}%  {c['images']:7}"
-        + "".join(f"  {c['images_by_split'][s]:8}" for s in splits)
+    heads = ("class", "pixels", "images", *(f"in {split or 'all'}" for split in splits))
+    rows = [
+        (
+            c["name"],
+            format_share(c["share"], 3),
+            format_number(c["images"]),
+            *(format_number(c["images_by_split"][split]) for split in splits),
+        )
         for c in classes[:_SHOWN_CLASSES]
     ]
+    lines = text_table(heads, rows)
     if len(classes) > _SHOWN_CLASSES:
-        rows.append(f"and {len(classes) - _SHOWN_CLASSES} more classes (--json lists them all)")
+        lines.append(
+            f"and {len(classes) - _SHOWN_CLASSES} more classes (--json lists them all)"
+        )
     total = document["ignored_pixels"] + sum(c["pixels"] for c in classes)
-    ignored = 100 * document["ignored_pixels"] / max(total, 1)
-    return ["", *rows, f"Ignored: {ignored:.3f}% of all pixels; shares are of the rest.", ""]
+    ignored = format_share(document["ignored_pixels"] / max(total, 1), 3)
+    return ["", *lines, f"Ignored: {ignored} of all pixels; shares are of the rest.", ""]
 
 
 def _annotators(document: dict[str, Any]) -> list[str]:
@@ -57,27 +72,22 @@ def _annotators(document: dict[str, Any]) -> list[str]:
     if found is None:
         return []
     masks = ", ".join(f"{name} {count}" for name, count in found["masks"].items())
-    disputed = 100 * found["disputed_pixels"] / max(found["shared_pixels"], 1)
-    share = f"{disputed:.3f}% of the pixels that two or more labelled are in dispute"
-    width = max(len("class"), *(len(name) for name in found["dice"]))
+    disputed = format_share(found["disputed_pixels"] / max(found["shared_pixels"], 1), 3)
+    share = f"{disputed} of the pixels that two or more labelled are in dispute"
     rows = [
-        f"{name:{width}}  {_score(value)}"
+        (name, format_number(value, 3))
         for name, value in list(found["dice"].items())[:_SHOWN_CLASSES]
     ]
+    table = text_table(("class", "Dice of two annotators"), rows)
     worst_first = sorted(found["pairs"], key=lambda p: 2 if p["kappa"] is None else p["kappa"])
     pairs = [
-        f"{' and '.join(pair['annotators'])}: kappa {_score(pair['kappa'])}, "
-        f"{pair['images']} images"
+        f"{' and '.join(pair['annotators'])}: kappa {format_number(pair['kappa'], 3)}, "
+        f"{format_count(pair['images'], 'image')}"
         for pair in worst_first[:_SHOWN_PAIRS]
     ]
     if len(worst_first) > _SHOWN_PAIRS:
         pairs.append(f"and {len(worst_first) - _SHOWN_PAIRS} more pairs (--json lists all)")
-    head = f"{'class':{width}}  Dice of two annotators"
-    return [head, *rows, f"Masks by annotator: {masks}. {share}.", *pairs, ""]
-
-
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return [*table, f"Masks by annotator: {masks}. {share}.", *pairs, ""]
 
 
 def _findings(document: dict[str, Any]) -> list[str]:
@@ -102,7 +112,3 @@ def _verdict(document: dict[str, Any]) -> str:
     if warnings:
         return f"Nothing that would harm training; {warnings} kinds of warning to look at."
     return "Nothing that would harm training."
-
-
-def _size(size_HW: list[int]) -> str:
-    return f"{size_HW[0]} x {size_HW[1]}"

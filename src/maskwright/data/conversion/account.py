@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...pages.text import list_names
+
 MAX_FILES = 10
 
 
@@ -98,10 +100,9 @@ class Account:
         formats = f"from {self.source_format} to {self.target_format}"
         lines = [f"{self.num_images:,} images {formats}: {self.target}"]
         for what, loss in sorted(self.losses.items()):
-            more = ", ..." if loss.num_images > 3 else ""
             lines.append(
                 f"  lost: {what}: {loss.count:,} in {loss.num_images:,} images "
-                f"({', '.join(loss.keys[:3])}{more})"
+                f"({list_names(loss.keys)})"
             )
         if not self.losses:
             lines.append("  lost: nothing")

@@ -1,18 +1,18 @@
-"""Is B better than A, or is it chance? Paired intervals and p-values by group.
+"""Paired intervals and p-values by group: is B better than A, or is the difference chance?
 
-What is exchanged and resampled is a group (patient, street, video) with all its images, in A
-and B alike, so what makes an image hard counts for both.
+A group (patient, street, video) is exchanged and resampled with all its images, in A and B
+alike, so the difficulty of an image counts for both.
 
 * Interval: the bootstrap of the reports (`bootstrap.weights`), the same draws for A and B;
   percentiles of B - A. Fewer than five groups have none.
 * p: if A and B are exchangeable, swapping them in any set of groups is as likely as what was
-  seen. Two-sided: the share of swaps whose difference is at least as far from 0. All 2^G swaps
-  for up to 13 groups, else 10,000 drawn and p = (k + 1) / (n + 1), which is never 0 (Phipson &
-  Smyth 2010).
+  observed. Two-sided: the share of swaps whose difference is at least as far from 0. All 2^G
+  swaps for up to 13 groups, else 10,000 drawn ones and p = (k + 1) / (n + 1), which is never 0
+  (Phipson & Smyth 2010).
 * Over the classes p is corrected by Holm (1979), so that among 100 equal classes the chance of
   one "difference" stays below 5 %.
 * A score that exists in only one of A and B has no difference, no interval and no p.
-* A swap after which a score does not exist counts as one at least as far from 0.
+* A swap after which a score does not exist counts as at least as far from 0.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import scores as region
+from ...core.report import Estimate, number
 from ...core.scores import Margins, Values, mean_present
+from ...core.versioned import Document
 from ...metrics import boundary
 from ...metrics.family import Counts, Scores
 from ..bootstrap import MIN_GROUPS, SEED, intervals, weights
-from .read import Pair
+from .read import ReportPair
 
+ALPHA = 0.05
+"""A difference with a corrected p below this is not chance."""
 PERMUTATIONS = 10_000
 MOST_EXACT_GROUPS = 13
 _CHUNK = 500
@@ -36,7 +40,7 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ScoreChange:
     """A score of A and of B, B - A, its 95 % interval and p; NaN where one does not exist.
 
     `p_holm` of a class is `p` corrected over all classes; for scores of the set they are equal.
@@ -54,9 +58,35 @@ class Change:
         """B - A."""
         return self.b - self.a
 
+    @property
+    def estimate(self) -> Estimate:
+        """B - A with its interval."""
+        return Estimate(self.difference, self.low, self.high)
 
-def measured(counts: Counts) -> Scores:
-    """What is compared, from counts (..., C): IoU and, where counted, boundaries."""
+    @property
+    def fell(self) -> bool:
+        """Whether B is lower beyond chance; False for NaN."""
+        return self.high < 0 and self.p_holm < ALPHA
+
+    @property
+    def rose(self) -> bool:
+        """Whether B is higher beyond chance; False for NaN."""
+        return self.low > 0 and self.p_holm < ALPHA
+
+    def to_json(self) -> Document:
+        """One JSON object; None stands for NaN."""
+        return {
+            "a": number(self.a),
+            "b": number(self.b),
+            "difference": number(self.difference),
+            "interval": self.estimate.interval,
+            "p": number(self.p),
+            "p_holm": number(self.p_holm),
+        }
+
+
+def compute_scores(counts: Counts) -> Scores:
+    """The compared scores, from counts (..., C): IoU and, where counted, boundaries."""
     margins = Margins(hit=counts["hit"], truth=counts["truth"], predicted=counts["predicted"])
     classes = {"iou": region.iou(margins)}
     overall = {
@@ -70,28 +100,29 @@ def measured(counts: Counts) -> Scores:
     return Scores(overall=overall, classes=classes)
 
 
-def changes(pair: Pair) -> tuple[dict[str, Change], dict[str, list[Change]]]:
+def measure_changes(
+    pair: ReportPair,
+) -> tuple[dict[str, ScoreChange], dict[str, list[ScoreChange]]]:
     """Changes of the scores of the set, and of each class in order of index."""
     a_GF, b_GF = pair.by_group(pair.a), pair.by_group(pair.b)
-    seen = _flat(pair, a_GF.sum(axis=0)), _flat(pair, b_GF.sum(axis=0))
+    a, b = _flat(pair, a_GF.sum(axis=0)), _flat(pair, b_GF.sum(axis=0))
     ends = _intervals(pair, a_GF, b_GF)
     p = _p_values(pair, a_GF, b_GF)
     overall, classes = {}, {}
-    for name, value in seen[0].items():
-        rows = np.stack([value, seen[1][name], *ends[name], p[name]])
-        found = [_change(row, row[-1]) for row in rows.T]
-        if name.startswith(_CLASS):
-            corrected = holm(p[name])
-            classes[name.removeprefix(_CLASS)] = [
-                _change(row, q) for row, q in zip(rows.T, corrected, strict=True)
-            ]
+    for name in a:
+        of_class = name.startswith(_CLASS)
+        p_holm = correct_holm(p[name]) if of_class else p[name]
+        columns = np.stack([a[name], b[name], *ends[name], p[name], p_holm], axis=-1)
+        changes = [_change(row) for row in columns]
+        if of_class:
+            classes[name.removeprefix(_CLASS)] = changes
         else:
-            overall[name] = found[0]
+            overall[name] = changes[0]
     return overall, classes
 
 
-def holm(p_N: Values) -> Values:
-    """Holm's step-down correction; NaN is no test and stays NaN."""
+def correct_holm(p_N: Values) -> Values:
+    """Holm's step-down correction; NaN stands for a test that was not made and stays NaN."""
     tested = np.flatnonzero(~np.isnan(p_N))
     order = tested[np.argsort(p_N[tested], kind="stable")]
     factors = np.arange(len(order), 0, -1)
@@ -101,7 +132,7 @@ def holm(p_N: Values) -> Values:
 
 
 def least_p(num_groups: int) -> float:
-    """The smallest p that `num_groups` groups can give: all swapped the same way, of two."""
+    """The smallest p that `num_groups` groups can give: that of swapping all or none."""
     if num_groups <= MOST_EXACT_GROUPS:
         return float(2.0 ** (1 - num_groups))
     return 1 / (PERMUTATIONS + 1)
@@ -110,17 +141,17 @@ def least_p(num_groups: int) -> float:
 _CLASS = "class:"
 
 
-def _flat(pair: Pair, sums: NDArray[np.float64]) -> dict[str, Values]:
-    """Everything measured, from sums (..., F): (..., 1) for the set, (..., C) for classes."""
+def _flat(pair: ReportPair, sums: NDArray[np.float64]) -> dict[str, Values]:
+    """All scores from sums (..., F): (..., 1) for the set, (..., C) for the classes."""
     pieces = np.split(sums, len(pair.names), axis=-1)
-    found = measured(dict(zip(pair.names, pieces, strict=True)))
-    return {name: value[..., None] for name, value in found.overall.items()} | {
-        _CLASS + name: value for name, value in found.classes.items()
+    scores = compute_scores(dict(zip(pair.names, pieces, strict=True)))
+    return {name: value[..., None] for name, value in scores.overall.items()} | {
+        _CLASS + name: value for name, value in scores.classes.items()
     }
 
 
 def _intervals(
-    pair: Pair, a_GF: NDArray[np.float64], b_GF: NDArray[np.float64]
+    pair: ReportPair, a_GF: NDArray[np.float64], b_GF: NDArray[np.float64]
 ) -> Mapping[str, Values]:
     groups = pair.group_names
     if len(groups) < MIN_GROUPS:
@@ -132,31 +163,33 @@ def _intervals(
 
 
 def _p_values(
-    pair: Pair, a_GF: NDArray[np.float64], b_GF: NDArray[np.float64]
+    pair: ReportPair, a_GF: NDArray[np.float64], b_GF: NDArray[np.float64]
 ) -> dict[str, Values]:
     a_F, b_F, gain_GF = a_GF.sum(axis=0), b_GF.sum(axis=0), b_GF - a_GF
-    moving = np.flatnonzero(gain_GF.any(axis=0))
+    differing = np.flatnonzero(gain_GF.any(axis=0))
     a, b = _flat(pair, a_F), _flat(pair, b_F)
-    seen = {name: b[name] - a[name] for name in a}
-    far = {name: np.zeros(value.shape) for name, value in seen.items()}
+    observed = {name: b[name] - a[name] for name in a}
+    num_as_far = {name: np.zeros(value.shape) for name, value in observed.items()}
     num_swaps = 0
     for swapped_PG in _swaps(len(a_GF)):
-        moved_PF = np.zeros((len(swapped_PG), len(a_F)))
-        moved_PF[:, moving] = swapped_PG @ gain_GF[:, moving]
-        a, b = _flat(pair, a_F + moved_PF), _flat(pair, b_F - moved_PF)
+        gain_PF = np.zeros((len(swapped_PG), len(a_F)))
+        gain_PF[:, differing] = swapped_PG @ gain_GF[:, differing]
+        a, b = _flat(pair, a_F + gain_PF), _flat(pair, b_F - gain_PF)
         num_swaps += len(swapped_PG)
-        for name, value in seen.items():
+        for name, value in observed.items():
             distance = np.abs(b[name] - a[name])
-            far[name] += (~(distance < np.abs(value) - _ROUNDING)).sum(axis=0)
+            num_as_far[name] += (~(distance < np.abs(value) - _ROUNDING)).sum(axis=0)
     drawn = len(a_GF) > MOST_EXACT_GROUPS
     return {
-        name: np.where(np.isnan(value), np.nan, (far[name] + drawn) / (num_swaps + drawn))
-        for name, value in seen.items()
+        name: np.where(
+            np.isnan(value), np.nan, (num_as_far[name] + drawn) / (num_swaps + drawn)
+        )
+        for name, value in observed.items()
     }
 
 
 def _swaps(num_groups: int) -> Iterator[NDArray[np.float64]]:
-    """Sets of groups in which A and B change places, (P, G) of 0 and 1: all, or drawn."""
+    """Groups in which A and B are swapped, (P, G) of 0 and 1: all sets, or drawn ones."""
     if num_groups <= MOST_EXACT_GROUPS:
         every = np.arange(2**num_groups)[:, None] >> np.arange(num_groups) & 1
         yield every.astype(np.float64)
@@ -166,6 +199,6 @@ def _swaps(num_groups: int) -> Iterator[NDArray[np.float64]]:
         yield rng.integers(0, 2, (_CHUNK, num_groups), np.uint8).astype(np.float64)
 
 
-def _change(row: Values, p_holm: float) -> Change:
-    a, b, low, high, p = (float(v) for v in row)
-    return Change(a=a, b=b, low=low, high=high, p=p, p_holm=float(p_holm))
+def _change(row: Values) -> ScoreChange:
+    a, b, low, high, p, p_holm = row.tolist()
+    return ScoreChange(a=a, b=b, low=low, high=high, p=p, p_holm=p_holm)

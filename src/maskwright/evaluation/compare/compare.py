@@ -1,15 +1,13 @@
-"""Two reports of the same data -> Comparison: differences, intervals, p-values, images.
+"""Compare two reports of the same data: differences, intervals, p-values, images.
 
-B is worse when the mIoU, or the IoU of a class, falls so that the 95 % interval of B - A lies
-wholly below 0 and p is below 0.05 (of a class: corrected by Holm over the classes). A score
-that exists in only one of the two cannot say so.
+B is worse when the mIoU, or the IoU of a class, falls: the 95 % interval of B - A lies wholly
+below 0 and p is below 0.05 (of a class: corrected by Holm over the classes). A score that only
+one of the two has is not judged.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +15,21 @@ from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ...core.report import number
 from ...core.scores import Values
+from ...core.versioned import Document, Schema
 from ..bootstrap import LEVEL, MIN_GROUPS, REPLICATES, SEED
-from .changes import MOST_EXACT_GROUPS, PERMUTATIONS, Change, changes, least_p, measured
-from .pictures import pictures
-from .read import Pair, read_pair
+from .changes import (
+    ALPHA,
+    MOST_EXACT_GROUPS,
+    PERMUTATIONS,
+    ScoreChange,
+    compute_scores,
+    least_p,
+    measure_changes,
+)
+from .pictures import draw_pictures
+from .read import ReportPair, read_report_pair
 
-SCHEMA_VERSION = 1
-ALPHA = 0.05
+SCHEMA = Schema(kind="comparison", version=1)
 _NUM_LISTED = 10
 _NUM_SHOWN = 4
 """Images with pictures, of those that lost and of those that gained."""
@@ -32,7 +38,7 @@ _NUM_RESPONSIBLE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageChange:
-    """The mIoU of one image in A and B, and the classes that moved it: name, IoU in A and B."""
+    """The mIoU of one image in A and B, and the classes that changed most with their IoU."""
 
     key: str
     group: str
@@ -45,22 +51,35 @@ class ImageChange:
         """B - A."""
         return self.b - self.a
 
+    def to_json(self) -> Document:
+        """One JSON object; None stands for NaN."""
+        return {
+            "key": self.key,
+            "group": self.group,
+            "a": number(self.a),
+            "b": number(self.b),
+            "difference": number(self.difference),
+            "classes": [
+                {"name": name, "a": number(a), "b": number(b)} for name, a, b in self.classes
+            ],
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Comparison:
     """B against A on the same images.
 
     `scores` are of the set, `classes` those of each class in order of index. `images` lists at
-    most ten that lost most, from the largest loss on, then at most ten that gained most.
-    `pictures` shows some of them: encoded image files by key and panel; `notes` say what is
-    missing and why.
+    most ten that lost most, the largest loss first, then at most ten that gained most.
+    `pictures` are encoded image files of some of them, by key and panel. `notes` name what is
+    missing, and why.
     """
 
     labels: LabelSpec
     a: Path
     b: Path
-    scores: Mapping[str, Change]
-    classes: tuple[Mapping[str, Change], ...]
+    scores: Mapping[str, ScoreChange]
+    classes: tuple[Mapping[str, ScoreChange], ...]
     images: tuple[ImageChange, ...]
     num_images: int
     num_groups: int
@@ -69,33 +88,42 @@ class Comparison:
 
     @property
     def worse(self) -> tuple[str, ...]:
-        """What fell beyond chance, "mIoU" and names of classes; empty where B is not worse."""
-        found = ["mIoU"] if _fell(self.scores["miou"]) else []
-        pairs = zip(self.labels.names, self.classes, strict=True)
-        return (*found, *(name for name, entry in pairs if _fell(entry["iou"])))
+        """Scores that fell beyond chance: "mIoU", names of classes; empty if B is not worse."""
+        return tuple(name for name, change in self._judged() if change.fell)
 
-    def to_json(self) -> dict[str, Any]:
-        """compare.json; None stands for NaN."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "a": str(self.a),
-            "b": str(self.b),
-            "worse": bool(self.worse),
-            "worse_in": list(self.worse),
-            "scores": {name: _change_json(c) for name, c in self.scores.items()},
-            "classes": [
-                {"name": c.name, "color": list(c.color)}
-                | {name: _change_json(change) for name, change in entry.items()}
-                for c, entry in zip(self.labels, self.classes, strict=True)
-            ],
-            "images": [_image_json(image) for image in self.images],
-            "num_images": self.num_images,
-            "method": self.method(),
-            "notes": list(self.notes),
-        }
+    @property
+    def better(self) -> tuple[str, ...]:
+        """Scores that rose beyond chance, named as in `worse`."""
+        return tuple(name for name, change in self._judged() if change.rose)
 
-    def method(self) -> dict[str, Any]:
-        """How intervals and p-values came about."""
+    def _judged(self) -> Iterator[tuple[str, ScoreChange]]:
+        yield "mIoU", self.scores["miou"]
+        for name, changes in zip(self.labels.names, self.classes, strict=True):
+            yield name, changes["iou"]
+
+    def to_json(self) -> Document:
+        """What compare.json holds; None stands for NaN."""
+        return SCHEMA.stamp(
+            {
+                "a": str(self.a),
+                "b": str(self.b),
+                "worse": bool(self.worse),
+                "worse_in": list(self.worse),
+                "scores": {name: change.to_json() for name, change in self.scores.items()},
+                "classes": [
+                    {"name": entry.name, "color": list(entry.color)}
+                    | {name: change.to_json() for name, change in changes.items()}
+                    for entry, changes in zip(self.labels, self.classes, strict=True)
+                ],
+                "images": [image.to_json() for image in self.images],
+                "num_images": self.num_images,
+                "method": self.method(),
+                "notes": list(self.notes),
+            }
+        )
+
+    def method(self) -> Document:
+        """How intervals and p-values were computed."""
         exact = self.num_groups <= MOST_EXACT_GROUPS
         return {
             "groups": self.num_groups,
@@ -120,29 +148,31 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
         DataError: A file is missing or damaged, or the reports are not of the same images,
             groups, classes and truth.
     """
-    pair = read_pair(Path(a), Path(b))
-    overall, classes = changes(pair)
+    pair = read_report_pair(Path(a), Path(b))
+    overall, classes = measure_changes(pair)
     images = _images(pair)
     lost = [image.key for image in images if image.difference < 0]
     gained = [image.key for image in images if image.difference > 0]
-    shown, note = pictures(pair, [*lost[:_NUM_SHOWN], *gained[:_NUM_SHOWN]])
+    pictures, reason = draw_pictures(pair, [*lost[:_NUM_SHOWN], *gained[:_NUM_SHOWN]])
     names = pair.a.labels.names
     return Comparison(
         labels=pair.a.labels,
-        a=pair.a.folder,
-        b=pair.b.folder,
+        a=pair.a.path,
+        b=pair.b.path,
         scores=overall,
-        classes=tuple({n: found[i] for n, found in classes.items()} for i in range(len(names))),
+        classes=tuple(
+            {name: changes[i] for name, changes in classes.items()} for i in range(len(names))
+        ),
         images=images,
         num_images=len(pair.a.keys),
         num_groups=len(pair.group_names),
-        notes=tuple(said for said in (*_notes(pair), note) if said),
-        pictures=shown,
+        notes=tuple(note for note in (*_notes(pair), reason) if note),
+        pictures=pictures,
     )
 
 
 def require_power(comparison: Comparison) -> None:
-    """Refuse to judge where no p could fall below 0.05.
+    """Require so many groups that p can fall below 0.05.
 
     Raises:
         DataError: Too few groups.
@@ -156,13 +186,8 @@ def require_power(comparison: Comparison) -> None:
         )
 
 
-def _fell(change: Change) -> bool:
-    """NaN compares as no fall."""
-    return change.high < 0 and change.p_holm < ALPHA
-
-
-def _images(pair: Pair) -> tuple[ImageChange, ...]:
-    a, b = (measured(side.counts) for side in (pair.a, pair.b))
+def _images(pair: ReportPair) -> tuple[ImageChange, ...]:
+    a, b = (compute_scores(folder.counts) for folder in (pair.a, pair.b))
     before_N, after_N = a.overall["miou"], b.overall["miou"]
     gain_N = np.where(np.isnan(after_N - before_N), 0.0, after_N - before_N)
     order = np.argsort(gain_N, kind="stable")
@@ -189,14 +214,17 @@ def _images(pair: Pair) -> tuple[ImageChange, ...]:
 def _responsible(
     names: tuple[str, ...], a_C: Values, b_C: Values, *, gained: bool
 ) -> tuple[tuple[str, float, float], ...]:
-    """The classes that moved furthest the way of the image; one that is nowhere is right."""
+    """The classes that changed most in the direction of the image.
+
+    A class that is in neither truth nor prediction counts as right.
+    """
     rise_C = np.nan_to_num(b_C, nan=1.0) - np.nan_to_num(a_C, nan=1.0)
-    moved_C = rise_C if gained else -rise_C
-    order = np.argsort(-moved_C, kind="stable")[:_NUM_RESPONSIBLE]
-    return tuple((names[i], float(a_C[i]), float(b_C[i])) for i in order if moved_C[i] > 0)
+    change_C = rise_C if gained else -rise_C
+    order = np.argsort(-change_C, kind="stable")[:_NUM_RESPONSIBLE]
+    return tuple((names[i], float(a_C[i]), float(b_C[i])) for i in order if change_C[i] > 0)
 
 
-def _notes(pair: Pair) -> list[str]:
+def _notes(pair: ReportPair) -> list[str]:
     notes = []
     if pair.left_out:
         notes.append(
@@ -209,27 +237,3 @@ def _notes(pair: Pair) -> list[str]:
             f"a difference."
         )
     return notes
-
-
-def _change_json(change: Change) -> dict[str, Any]:
-    return {
-        "a": number(change.a),
-        "b": number(change.b),
-        "difference": number(change.difference),
-        "interval": None if math.isnan(change.low) else [change.low, change.high],
-        "p": number(change.p),
-        "p_holm": number(change.p_holm),
-    }
-
-
-def _image_json(image: ImageChange) -> dict[str, Any]:
-    return {
-        "key": image.key,
-        "group": image.group,
-        "a": number(image.a),
-        "b": number(image.b),
-        "difference": number(image.difference),
-        "classes": [
-            {"name": name, "a": number(a), "b": number(b)} for name, a, b in image.classes
-        ],
-    }

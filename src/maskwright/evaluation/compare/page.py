@@ -7,15 +7,16 @@ from html import escape
 from pathlib import Path
 
 from ...core.atomic import into_folder
-from ...pages.markup import NONE, swatch, table
-from ...pages.page import Section, page
-from ..drawing.charts import difference_bar
+from ...pages.markup import render_class, render_code, render_number, render_table, render_terms
+from ...pages.page import Section, render_opening, render_page, render_tile
+from ...pages.text import format_number, format_points
+from ..drawing.charts import draw_difference_bar
 from ..drawing.gallery import Shot, gallery, legend
-from ..drawing.markup import number, opening, terms
+from ..drawing.markup import render_score
 from ..drawing.wording import wording
 from ..extremes import IGNORED_RGB
-from .changes import Change
-from .compare import ALPHA, Comparison, ImageChange
+from .changes import ALPHA, ScoreChange
+from .compare import Comparison, ImageChange
 from .pictures import BOTH_WRONG_RGB, GAINED_RGB, LOST_RGB
 
 _POINTS = "Differences are B − A in percentage points; small type and whiskers: 95 % interval."
@@ -26,27 +27,9 @@ def render_comparison(comparison: Comparison) -> str:
     sections = [*_sections(comparison)]
     title = f"{_name(comparison, 'b')} against {_name(comparison, 'a')}"
     tiles = (_tile(name, change) for name, change in comparison.scores.items())
-    return page(title, _subtitle(comparison), sections, opening=opening(sections, tiles))
-
-
-def signed(change: Change) -> str:
-    """B - A in percentage points, with its sign; `–` where it does not exist."""
-    if math.isnan(change.difference):
-        return NONE
-    return points(change.difference)
-
-
-def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign and one decimal."""
-    text = f"{100 * share:+.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", "−")
-
-
-def p_value(p: float) -> str:
-    """A p-value as a reader wants it."""
-    if math.isnan(p):
-        return NONE
-    return f"{p:.4f}"
+    return render_page(
+        title, _subtitle(comparison), sections, opening=render_opening(sections, tiles)
+    )
 
 
 def _name(comparison: Comparison, side: str) -> str:
@@ -63,13 +46,14 @@ def _subtitle(comparison: Comparison) -> str:
     )
 
 
-def _tile(name: str, change: Change) -> str:
-    interval = _interval(change)
-    said = "" if interval is None else f"<small>95&nbsp;% interval {_ends(interval)}</small>"
-    return (
-        f'<div class="tile">{wording(name).name}, B − A<b>{signed(change)}</b>'
-        f"<small>{number(_real(change.a))} to {number(_real(change.b))}, over the set</small>"
-        f"{said}<small>p {p_value(change.p)}</small></div>"
+def _tile(name: str, change: ScoreChange) -> str:
+    ends = _ends(change)
+    return render_tile(
+        f"{wording(name).name}, B − A",
+        _points(change.difference),
+        f"{render_score(change.a)} to {render_score(change.b)}, over the set",
+        f"95&nbsp;% interval {ends}" if ends else "",
+        f"p {_p_value(change.p)}",
     )
 
 
@@ -77,8 +61,8 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
     yield Section("Verdict", "", _verdict(comparison))
     for measure in comparison.classes[0] if comparison.classes else ():
         note = f"{_POINTS} p corrected over the classes by Holm's method, over the set."
-        table_ = _class_table(comparison, measure)
-        yield Section(f"{wording(measure).name} of the classes", note, table_)
+        table = _class_table(comparison, measure)
+        yield Section(f"{wording(measure).name} of the classes", note, table)
     for title, images in (
         ("Images that lost most", [i for i in comparison.images if i.difference < 0]),
         ("Images that gained most", [i for i in comparison.images if i.difference > 0]),
@@ -91,14 +75,14 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         shown = _shots(comparison, images)
         yield Section(title, note, _image_table(title, images) + shown)
     notes = "".join(f"<p>{escape(note)}</p>" for note in comparison.notes)
-    yield Section("Method", "", f"{notes}<dl>{''.join(terms(comparison.method()))}</dl>")
+    yield Section("Method", "", notes + render_terms(comparison.method()))
 
 
 def _verdict(comparison: Comparison) -> str:
-    """In words: what fell and what rose beyond chance."""
+    """The scores that fell and those that rose beyond chance, in words."""
     fallen = comparison.worse
-    risen = [name for name, change in _judged(comparison) if change.low > 0 and _sure(change)]
-    said = [
+    risen = comparison.better
+    verdicts = [
         f"B is worse in {_list(fallen)}." if fallen else "B is not shown to be worse.",
         f"B is better in {_list(risen)}." if risen else "",
     ]
@@ -106,17 +90,7 @@ def _verdict(comparison: Comparison) -> str:
         f"Worse and better mean: mIoU, or the IoU of a class, whose 95&nbsp;% interval leaves "
         f"out 0 and whose p (of classes corrected) is below {ALPHA}."
     )
-    return f'<p><b>{" ".join(filter(None, said))}</b></p><p class="soft">{rule}</p>'
-
-
-def _judged(comparison: Comparison) -> Iterator[tuple[str, Change]]:
-    yield "mIoU", comparison.scores["miou"]
-    for entry, found in zip(comparison.labels, comparison.classes, strict=True):
-        yield entry.name, found["iou"]
-
-
-def _sure(change: Change) -> bool:
-    return change.p_holm < ALPHA
+    return f'<p><b>{" ".join(filter(None, verdicts))}</b></p><p class="soft">{rule}</p>'
 
 
 def _list(names: Iterable[str]) -> str:
@@ -124,56 +98,60 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _class_table(comparison: Comparison, measure: str) -> str:
-    found = [entry[measure] for entry in comparison.classes]
+    changes = [entry[measure] for entry in comparison.classes]
     reach = max(
-        (abs(v) for c in found for v in (c.difference, c.low, c.high) if not math.isnan(v)),
+        (abs(v) for c in changes for v in (c.difference, c.low, c.high) if not math.isnan(v)),
         default=0.0,
     )
     rows = [
-        f'<tr><th scope="row">{swatch(entry.color)}{escape(entry.name)}</th>'
-        f'<td class="number">{number(_real(change.a))}</td>'
-        f'<td class="number">{number(_real(change.b))}</td>'
-        f"<td>{_bar(change, reach)}</td>"
-        f'<td class="number">{p_value(change.p)}</td>'
-        f'<td class="number">{p_value(change.p_holm)}</td><td>{_said(change)}</td></tr>'
-        for entry, change in zip(comparison.labels, found, strict=True)
+        (
+            render_class(entry.color, entry.name),
+            render_score(change.a),
+            render_score(change.b),
+            _bar(change, reach),
+            _p_value(change.p),
+            _p_value(change.p_holm),
+            _judge(change),
+        )
+        for entry, change in zip(comparison.labels, changes, strict=True)
     ]
     heads = ("Class", "A", "B", "B − A", "p", "p corrected", "B is")
-    return table(f"{wording(measure).name} of the classes", heads, rows, words=(0, 3, 6))
+    return render_table(f"{wording(measure).name} of the classes", heads, rows, words=(0, 3, 6))
 
 
-def _bar(change: Change, reach: float) -> str:
-    interval = _interval(change)
-    ends = "" if interval is None else f'<span class="spread">{_ends(interval)}</span>'
+def _bar(change: ScoreChange, reach: float) -> str:
+    ends = _ends(change)
+    spread = f'<span class="spread">{ends}</span>' if ends else ""
     return (
-        f'<div class="barred">{difference_bar(_real(change.difference), interval, reach)}'
-        f"<div><b>{signed(change)}</b>{ends}</div></div>"
+        f'<div class="barred">{draw_difference_bar(change.estimate, reach)}'
+        f"<div><b>{_points(change.difference)}</b>{spread}</div></div>"
     )
 
 
-def _said(change: Change) -> str:
-    if not _sure(change) or not (change.low > 0 or change.high < 0):
-        return ""
-    return "better" if change.low > 0 else "worse"
+def _judge(change: ScoreChange) -> str:
+    if change.rose:
+        return "better"
+    return "worse" if change.fell else ""
 
 
 def _image_table(title: str, images: list[ImageChange]) -> str:
     rows = [
-        f'<tr><th scope="row"><code>{escape(image.key)}</code></th>'
-        f'<td class="number">{number(_real(image.a))}</td>'
-        f'<td class="number">{number(_real(image.b))}</td>'
-        f'<td class="number">{points(image.difference)}</td>'
-        f'<td class="wrap">{_responsible(image)}</td></tr>'
+        (
+            render_code(image.key),
+            render_score(image.a),
+            render_score(image.b),
+            _points(image.difference),
+            _responsible(image),
+        )
         for image in images
     ]
     heads = ("Image", "mIoU A", "mIoU B", "B − A", "IoU of the classes that changed most")
-    return table(title, heads, rows, words=(0, 4)) if rows else ""
+    return render_table(title, heads, rows, wrapped=(4,))
 
 
 def _responsible(image: ImageChange) -> str:
     return ", ".join(
-        f"{escape(name)} {number(_real(a))} to {number(_real(b))}"
-        for name, a, b in image.classes
+        f"{escape(name)} {render_score(a)} to {render_score(b)}" for name, a, b in image.classes
     )
 
 
@@ -181,7 +159,7 @@ def _shots(comparison: Comparison, images: list[ImageChange]) -> str:
     shots = [
         Shot(
             key=image.key,
-            said=f"{points(image.difference)} points",
+            note=f"{_points(image.difference)} points",
             panels=comparison.pictures[image.key],
         )
         for image in images
@@ -199,17 +177,19 @@ def _shots(comparison: Comparison, images: list[ImageChange]) -> str:
     return legend(comparison.labels, shots, extra) + gallery(side, shots)
 
 
-def _interval(change: Change) -> tuple[float, float] | None:
-    return None if math.isnan(change.low) else (change.low, change.high)
+def _ends(change: ScoreChange) -> str:
+    """The interval of B - A in points; "" where there is none."""
+    if math.isnan(change.low):
+        return ""
+    return f"{_points(change.low)} to {_points(change.high)}"
 
 
-def _ends(interval: tuple[float, float]) -> str:
-    low, high = interval
-    return f"{points(low)} to {points(high)}"
+def _points(share: float) -> str:
+    return render_number(format_points(share))
 
 
-def _real(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _p_value(p: float) -> str:
+    return render_number(format_number(p, 4))
 
 
 def write_comparison(comparison: Comparison, out: Path | str) -> None:

@@ -1,7 +1,7 @@
-"""Truth, A, B and where they differ, for images of two reports whose files can still be read.
+"""Pictures of truth, A, B and their differences, where the files of both reports still exist.
 
-Only `score` says where its files lay. Each map that is shown was counted again and has the
-counts of its report, so a picture never shows another file than the numbers speak of.
+Only reports of `score` name the folders of their files. Every map is counted again before it is
+shown and must have the counts of its report, so that pictures and numbers are of the same file.
 """
 
 from pathlib import Path
@@ -16,33 +16,33 @@ from ...data.classmaps import ClassMapPair, find_spec
 from ...metrics import region
 from ...pages.pictures import indexed_png, jpeg
 from ..extremes import IGNORED_RGB, WRONG_RGB, marked, panel_colors, shown_size, smaller
-from .read import Pair, Side
+from .read import ReportFolder, ReportPair
 
 LOST_RGB = WRONG_RGB
 GAINED_RGB = (0, 114, 178)
-"""Blue of Okabe and Ito; what was lost is striped beside it."""
+"""Blue of Okabe and Ito; lost pixels are also striped, so that colour alone decides nothing."""
 BOTH_WRONG_RGB = (110, 110, 110)
 
 _STRIPE_RGB = (255, 220, 190)
 _STRIPE_PX = 4
 
 
-def pictures(pair: Pair, keys: list[str]) -> tuple[dict[str, dict[str, bytes]], str]:
-    """Encoded panels by key, and why there are none, which is "" where there are."""
+def draw_pictures(pair: ReportPair, keys: list[str]) -> tuple[dict[str, dict[str, bytes]], str]:
+    """Encoded panels by key, and the reason where there are none, else ""."""
     if not keys:
         return {}, ""
     try:
-        sources = [_open(side) for side in (pair.a, pair.b)]
+        sources = [_open(folder) for folder in (pair.a, pair.b)]
         return {key: _panels(pair, sources, key) for key in keys}, ""
     except MaskwrightError as error:
         return {}, f"No pictures: {error}"
 
 
-def _open(side: Side) -> ClassMapPair:
+def _open(folder: ReportFolder) -> ClassMapPair:
     """Truth and predictions of one report, as `score` read them."""
-    source = side.report.provenance.maps
+    source = folder.report.provenance.maps
     if source is None:
-        raise DataError(f"{side.folder} is not a report of `maskwright score`")
+        raise DataError(f"{folder.path} is not a report of `maskwright score`")
     predictions, truth = Path(source.predictions), Path(source.truth)
     for root in (predictions, truth):
         if not root.exists():
@@ -53,15 +53,15 @@ def _open(side: Side) -> ClassMapPair:
     if spec is None:
         raise DataError(f"{truth} has no dataset.yaml or classes.txt")
     maps = ClassMapPair.open(truth, predictions, spec=spec, other_raw=source.raw)
-    if maps.reference.spec.names != side.labels.names:
-        raise DataError(f"{spec} lists other classes than {side.folder}")
+    if maps.reference.spec.names != folder.labels.names:
+        raise DataError(f"{spec} lists other classes than {folder.path}")
     return maps
 
 
-def _panels(pair: Pair, sources: list[ClassMapPair], key: str) -> dict[str, bytes]:
+def _panels(pair: ReportPair, sources: list[ClassMapPair], key: str) -> dict[str, bytes]:
     maps = [
-        _read_as_counted(side, source, key)
-        for side, source in zip((pair.a, pair.b), sources, strict=True)
+        _read_as_counted(folder, source, key)
+        for folder, source in zip((pair.a, pair.b), sources, strict=True)
     ]
     truth_HW = maps[0][1]
     size_hw = shown_size(truth_HW.shape)
@@ -71,25 +71,27 @@ def _panels(pair: Pair, sources: list[ClassMapPair], key: str) -> dict[str, byte
         "truth": indexed_png(truth_hw, colors),
         "A": indexed_png(a_hw, colors),
         "B": indexed_png(b_hw, colors),
-        "change": jpeg(_changed(truth_hw, a_hw, b_hw, colors)),
+        "change": jpeg(_draw_changes(truth_hw, a_hw, b_hw, colors)),
     }
 
 
-def _read_as_counted(side: Side, source: ClassMapPair, key: str) -> tuple[LabelMap, LabelMap]:
+def _read_as_counted(
+    folder: ReportFolder, source: ClassMapPair, key: str
+) -> tuple[LabelMap, LabelMap]:
     if key not in source.keys:
         raise DataError(f"{source.reference.root} no longer holds {key!r}")
     predicted_HW, truth_HW = source.other.read(key), source.reference.read(key)
-    counts = region.count(Confusion.from_labels(truth_HW, predicted_HW, len(side.labels)))
-    place = side.keys.index(key)
-    if any((counts[n] != side.counts[n][place]).any() for n in ("truth", "predicted", "hit")):
-        raise DataError(f"{key!r} has changed since {side.folder} was written")
+    counts = region.count(Confusion.from_labels(truth_HW, predicted_HW, len(folder.labels)))
+    index = folder.keys.index(key)
+    if any((counts[n] != folder.counts[n][index]).any() for n in ("truth", "predicted", "hit")):
+        raise DataError(f"{key!r} has changed since {folder.path} was written")
     return predicted_HW, truth_HW
 
 
-def _changed(
+def _draw_changes(
     truth_hw: LabelMap, a_hw: LabelMap, b_hw: LabelMap, colors: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """What was lost (striped), gained and wrong in both, on the pale shapes of truth."""
+    """Pixels lost (striped), gained and wrong in both, on the pale shapes of truth."""
     right_a, right_b = a_hw == truth_hw, b_hw == truth_hw
     lost_hw, ignored_hw = right_a & ~right_b, truth_hw == IGNORE
     shown_hw3 = marked(

@@ -1,13 +1,12 @@
-"""`diff`: what changed between two versions of a data set, from classes down to pixels.
+"""`diff`: what changed between two versions of a dataset, from classes down to pixels.
 
 Classes are matched by name and images by key. Pixels are compared where both versions have
-labels of one size; a pixel that became IGNORE, or ceased to be, has changed too.
+labels of the same size; a pixel that became IGNORE, or is no longer IGNORE, counts as changed.
 """
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +14,54 @@ from numpy.typing import NDArray
 from ...core.errors import ConfigError
 from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
+from ...core.versioned import Document, Schema
 from ...data.dataset import Dataset
 from ..extremes import shown_size, smaller
 
+SCHEMA = Schema(kind="difference", version=1)
 IGNORED = "(ignored)"
 _MOST_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """One image whose labels changed: pixels of all it has, and both maps to be shown."""
+class ChangedImage:
+    """One image whose labels changed: all and changed pixels, and both maps to be shown."""
 
     key: str
-    pixels: int
-    changed: int
+    num_px: int
+    changed_px: int
     a_hw: LabelMap
     b_hw: LabelMap
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassPixels:
+    """Pixels of one class in A and B; `gained` are those of another class in A."""
+
+    name: str
+    a: int
+    b: int
+    gained: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Pixels that have the class `before` in A and the class `after` in B."""
+
+    before: str
+    after: str
+    num_px: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Difference:
-    """What B has that A has not, and the other way round.
+    """What B has that A does not have, and the reverse.
 
-    `labels` are the classes of A, then those that only B has; `moved_CC` holds pixels of the
-    images in both, rows are A's class and columns B's, the last of each is IGNORE. `images` has
-    keys by what happened to them; `worst` those images of which most pixels changed.
+    `labels` are the classes of A, then those that only B has. `moved_CC` counts the pixels of
+    the images in both: rows are classes of A, columns those of B, the last of each is IGNORE.
+    `classes` and `images` list names and keys by what happened to them; `worst` are the images
+    with the most changed pixels.
     """
 
     a: str
@@ -49,101 +71,107 @@ class Difference:
     images: Mapping[str, tuple[str, ...]]
     num_both: int
     moved_CC: NDArray[np.int64]
-    worst: tuple[Changed, ...]
+    worst: tuple[ChangedImage, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the rows and columns of `moved_CC`."""
+        """Names of the rows and columns of `moved_CC`."""
         return (*self.labels.names, IGNORED)
 
     @property
     def changed_px(self) -> int:
-        """Pixels whose class is another."""
+        """Pixels whose class changed."""
         return int(self.moved_CC.sum() - self.moved_CC.trace())
 
     @property
     def same(self) -> bool:
-        """Whether nothing at all changed."""
+        """Whether nothing changed."""
         return not any((*self.classes.values(), *self.images.values()))
 
-    def by_class(self) -> list[dict[str, Any]]:
-        """Pixels of each class in A and B, gained and lost; only classes that occur."""
+    def by_class(self) -> list[ClassPixels]:
+        """Pixels of each class that occurs, in order of index, IGNORE last."""
         before_C, after_C = self.moved_CC.sum(axis=1), self.moved_CC.sum(axis=0)
         kept_C = self.moved_CC.diagonal()
         return [
-            {
-                "name": name,
-                "a": int(before_C[i]),
-                "b": int(after_C[i]),
-                "gained": int(after_C[i] - kept_C[i]),
-                "lost": int(before_C[i] - kept_C[i]),
-            }
+            ClassPixels(
+                name=name,
+                a=int(before_C[i]),
+                b=int(after_C[i]),
+                gained=int(after_C[i] - kept_C[i]),
+                lost=int(before_C[i] - kept_C[i]),
+            )
             for i, name in enumerate(self.names)
             if before_C[i] or after_C[i]
         ]
 
-    def moves(self) -> list[dict[str, Any]]:
+    def moves(self) -> list[Move]:
         """From which class to which, the most pixels first."""
-        found = [
-            {"from": self.names[a], "to": self.names[b], "pixels": int(self.moved_CC[a, b])}
+        moves = [
+            Move(before=self.names[a], after=self.names[b], num_px=int(self.moved_CC[a, b]))
             for a, b in np.argwhere(self.moved_CC).tolist()
             if a != b
         ]
-        return sorted(found, key=lambda move: -move["pixels"])
+        return sorted(moves, key=lambda move: -move.num_px)
 
-    def to_json(self) -> dict[str, Any]:
-        """One JSON object."""
-        return {
-            "schema_version": 1,
-            "a": self.a,
-            "b": self.b,
-            "same": self.same,
-            "classes": {what: list(names) for what, names in self.classes.items()},
-            "images": {what: list(keys) for what, keys in self.images.items()},
-            "images_in_both": self.num_both,
-            "pixels": int(self.moved_CC.sum()),
-            "changed_pixels": self.changed_px,
-            "by_class": self.by_class(),
-            "moves": self.moves(),
-            "worst": [
-                {"key": image.key, "changed": image.changed, "pixels": image.pixels}
-                for image in self.worst
-            ],
-        }
+    def to_json(self) -> Document:
+        """What diff.json holds."""
+        return SCHEMA.stamp(
+            {
+                "a": self.a,
+                "b": self.b,
+                "same": self.same,
+                "classes": {what: list(names) for what, names in self.classes.items()},
+                "images": {what: list(keys) for what, keys in self.images.items()},
+                "images_in_both": self.num_both,
+                "pixels": int(self.moved_CC.sum()),
+                "changed_pixels": self.changed_px,
+                "by_class": [asdict(pixels) for pixels in self.by_class()],
+                "moves": [
+                    {"from": move.before, "to": move.after, "pixels": move.num_px}
+                    for move in self.moves()
+                ],
+                "worst": [
+                    {"key": image.key, "changed": image.changed_px, "pixels": image.num_px}
+                    for image in self.worst
+                ],
+            }
+        )
 
 
 def diff(a: Dataset, b: Dataset, progress: Progress = silent) -> Difference:
-    """Compare two versions of a data set, one image of each in memory.
+    """Compare two versions of a dataset; one image of each is in memory at a time.
 
     Raises:
         DataError: An image or its labels cannot be read.
         ConfigError: Together they have more classes than a class map can hold.
     """
-    labels = _united(a.spec, b.spec)
-    work = _Work(a, b, labels)
+    labels = _merge_specs(a.spec, b.spec)
+    counts = _Counts(a, b, labels)
     index_of = {key: index for index, key in enumerate(b.keys)}
     both = [(i, index_of[key]) for i, key in enumerate(a.keys) if key in index_of]
     for pair in progress(both, total=len(both), what="comparing labels"):
-        work.compare(*pair)
-    known = set(a.keys)
+        counts.add(*pair)
+    keys_of_a = set(a.keys)
     return Difference(
         a=a.source,
         b=b.source,
         labels=labels,
-        classes=_classes(a.spec, b.spec),
+        classes=_compare_classes(a.spec, b.spec),
         images={
-            "added": tuple(key for key in b.keys if key not in known),
+            "added": tuple(key for key in b.keys if key not in keys_of_a),
             "removed": tuple(key for key in a.keys if key not in index_of),
-            **{what: tuple(keys) for what, keys in work.images.items()},
+            **{what: tuple(keys) for what, keys in counts.images.items()},
         },
         num_both=len(both),
-        moved_CC=work.moved_CC,
-        worst=work.worst(),
+        moved_CC=counts.moved_CC,
+        worst=counts.worst(),
     )
 
 
 @dataclass(slots=True)
-class _Work:
+class _Counts:
+    """Images by what happened to them and pixels by class in A and B, added image by image."""
+
     a: Dataset
     b: Dataset
     labels: LabelSpec
@@ -158,33 +186,33 @@ class _Work:
         }
     )
     moved_CC: NDArray[np.int64] = field(init=False)
-    _worst: list[tuple[int, int, Changed]] = field(default_factory=list)
+    _worst: list[tuple[int, int, ChangedImage]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         size = len(self.labels) + 1
         self.moved_CC = np.zeros((size, size), np.int64)
 
-    def compare(self, in_a: int, in_b: int) -> None:
-        """Compare one image, given its index in A and in B."""
-        key = self.a.keys[in_a]
-        if self.a.image_digest(in_a) != self.b.image_digest(in_b):
+    def add(self, index_a: int, index_b: int) -> None:
+        """Compare one image that both versions have."""
+        key = self.a.keys[index_a]
+        if self.a.image_digest(index_a) != self.b.image_digest(index_b):
             self.images["with other pixels"].append(key)
-        if self.a.split_of(in_a) != self.b.split_of(in_b):
+        if self.a.split_of(index_a) != self.b.split_of(index_b):
             self.images["in another split"].append(key)
-        labelled_a, labelled_b = self.a.has_labels(in_a), self.b.has_labels(in_b)
+        labelled_a, labelled_b = self.a.has_labels(index_a), self.b.has_labels(index_b)
         if labelled_a != labelled_b:
             what = "with labels now" if labelled_b else "without labels now"
             self.images[what].append(key)
         if not (labelled_a and labelled_b):
             return
-        a_HW, b_HW = self._read_united(self.a, in_a), self._read_united(self.b, in_b)
+        a_HW, b_HW = self._read(self.a, index_a), self._read(self.b, index_b)
         if a_HW.shape != b_HW.shape:
             self.images["with labels of another size"].append(key)
             return
         self._count(key, a_HW, b_HW)
 
-    def _read_united(self, dataset: Dataset, index: int) -> LabelMap:
-        """The class map of one image, in the classes of both versions."""
+    def _read(self, dataset: Dataset, index: int) -> LabelMap:
+        """The labels of one image as indices of `labels`."""
         table = np.full(256, IGNORE, np.uint8)
         table[: len(dataset.spec)] = [self.labels.index(name) for name in dataset.spec.names]
         labels_HW: LabelMap = table[dataset.labels(index)]
@@ -192,25 +220,31 @@ class _Work:
 
     def _count(self, key: str, a_HW: LabelMap, b_HW: LabelMap) -> None:
         size = len(self.labels) + 1
+        # IGNORE (255) becomes the last row and column
         pairs = np.minimum(a_HW, size - 1).astype(np.int32) * size + np.minimum(b_HW, size - 1)
         self.moved_CC += np.bincount(pairs.ravel(), minlength=size**2).reshape(size, size)
-        changed = int(np.count_nonzero(a_HW != b_HW))
-        if not changed:
+        changed_px = int(np.count_nonzero(a_HW != b_HW))
+        if not changed_px:
             return
         self.images["with other labels"].append(key)
-        if len(self._worst) < _MOST_SHOWN or changed > self._worst[0][0]:
+        if len(self._worst) < _MOST_SHOWN or changed_px > self._worst[0][0]:
             shown_hw = shown_size(a_HW.shape)
-            a_hw, b_hw = smaller(a_HW, shown_hw), smaller(b_HW, shown_hw)
-            image = Changed(key=key, pixels=a_HW.size, changed=changed, a_hw=a_hw, b_hw=b_hw)
+            image = ChangedImage(
+                key=key,
+                num_px=a_HW.size,
+                changed_px=changed_px,
+                a_hw=smaller(a_HW, shown_hw),
+                b_hw=smaller(b_HW, shown_hw),
+            )
             push = heapq.heappush if len(self._worst) < _MOST_SHOWN else heapq.heappushpop
-            push(self._worst, (changed, -len(self.images["with other labels"]), image))
+            push(self._worst, (changed_px, -len(self.images["with other labels"]), image))
 
-    def worst(self) -> tuple[Changed, ...]:
-        """The most changed first."""
+    def worst(self) -> tuple[ChangedImage, ...]:
+        """The images kept, the most changed first."""
         return tuple(image for *_, image in sorted(self._worst, reverse=True))
 
 
-def _united(a: LabelSpec, b: LabelSpec) -> LabelSpec:
+def _merge_specs(a: LabelSpec, b: LabelSpec) -> LabelSpec:
     """The classes of A, then those that only B has."""
     new = tuple(entry for entry in b if entry.name not in a.names)
     if len(a) + len(new) > MAX_CLASSES - 1:
@@ -222,7 +256,7 @@ def _united(a: LabelSpec, b: LabelSpec) -> LabelSpec:
     return LabelSpec((*a.classes, *new))
 
 
-def _classes(a: LabelSpec, b: LabelSpec) -> dict[str, tuple[str, ...]]:
+def _compare_classes(a: LabelSpec, b: LabelSpec) -> dict[str, tuple[str, ...]]:
     old: dict[str, ClassDef] = {entry.name: entry for entry in a}
     common = [name for name in b.names if name in old]
     return {

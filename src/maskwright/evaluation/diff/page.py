@@ -1,19 +1,20 @@
-"""Difference of two versions of a data set -> a page and a few lines of text."""
+"""Difference of two versions of a dataset -> one HTML page, and a few lines of text."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 from ...core.atomic import into_folder
-from ...pages.markup import swatch, table
-from ...pages.page import Section, page
+from ...pages.markup import render_class, render_code, render_table
+from ...pages.page import Section, render_page
 from ...pages.pictures import indexed_png, jpeg
+from ...pages.text import format_number, list_names
 from ..drawing.gallery import Shot, gallery, legend
 from ..extremes import WRONG_RGB, marked, panel_colors
-from .diff import Changed, Difference
+from .diff import ChangedImage, Difference
 
-_MOST_KEYS, _MOST_MOVES = 200, 50
+_MOST_KEYS, _MOST_MOVES, _MOST_MOVES_IN_TEXT = 200, 50, 10
 
 
 def write_difference(difference: Difference, out: Path | str) -> None:
@@ -30,41 +31,36 @@ def write_difference(difference: Difference, out: Path | str) -> None:
 
 def render_difference(difference: Difference) -> str:
     """The page; all text from outside is escaped."""
-    return page(
+    return render_page(
         f"{Path(difference.b).name} against {Path(difference.a).name}",
         f"A is {difference.a}, B is {difference.b}. {difference.num_both:,} images in both.",
         _sections(difference),
     )
 
 
-def summary(difference: Difference) -> str:
-    """What changed, in a few lines."""
+def summarize(difference: Difference) -> str:
+    """What changed, in a few lines of text."""
     if difference.same:
         return f"no difference: {difference.num_both:,} images"
     lines = [
-        f"{kind} {what}: {len(found):,} ({_few(found)})"
+        f"{kind} {what}: {len(names):,} ({list_names(names)})"
         for kind, changes in (("classes", difference.classes), ("images", difference.images))
-        for what, found in changes.items()
-        if found
+        for what, names in changes.items()
+        if names
     ]
     total = int(difference.moved_CC.sum())
     if difference.changed_px:
-        share = f"{100 * difference.changed_px / total:.3g} %"
+        share = _format_share(difference.changed_px / total)
         lines.append(f"pixels changed: {difference.changed_px:,} of {total:,} ({share})")
     lines += [
-        f"  {move['from']} -> {move['to']}: {move['pixels']:,} px"
-        for move in difference.moves()[:10]
+        f"  {move.before} -> {move.after}: {move.num_px:,} px"
+        for move in difference.moves()[:_MOST_MOVES_IN_TEXT]
     ]
     return "\n".join(lines)
 
 
-def _few(found: Iterable[str]) -> str:
-    names = list(found)
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
 def _sections(difference: Difference) -> Iterator[Section]:
-    lines = (f"<li>{escape(line)}</li>" for line in summary(difference).splitlines())
+    lines = (f"<li>{escape(line)}</li>" for line in summarize(difference).splitlines())
     yield Section("What changed", "", f"<ul>{''.join(lines)}</ul>")
     note = "Pixels of the images that are in both versions with labels of one size."
     yield Section("Classes", note, _class_table(difference))
@@ -76,46 +72,54 @@ def _sections(difference: Difference) -> Iterator[Section]:
 
 
 def _class_table(difference: Difference) -> str:
-    color_of = {entry.name: swatch(entry.color) for entry in difference.labels}
+    color_of = {entry.name: entry.color for entry in difference.labels}
     rows = [
-        f'<tr><th scope="row">{color_of.get(found["name"], "")}{escape(found["name"])}</th>'
-        + "".join(f'<td class="number">{found[k]:,}</td>' for k in ("a", "b", "gained", "lost"))
-        + "</tr>"
-        for found in difference.by_class()
+        (
+            render_class(color_of[pixels.name], pixels.name)
+            if pixels.name in color_of
+            else escape(pixels.name),
+            *map(format_number, (pixels.a, pixels.b, pixels.gained, pixels.lost)),
+        )
+        for pixels in difference.by_class()
     ]
-    heads = ("Class", "px in A", "px in B", "gained", "lost")
-    return table("Pixels by class", heads, rows) if rows else ""
+    return render_table(
+        "Pixels by class", ("Class", "px in A", "px in B", "gained", "lost"), rows
+    )
 
 
 def _move_table(difference: Difference) -> str:
     rows = [
-        f'<tr><th scope="row">{escape(move["from"])}</th><td>{escape(move["to"])}</td>'
-        f'<td class="number">{move["pixels"]:,}</td></tr>'
+        (escape(move.before), escape(move.after), format_number(move.num_px))
         for move in difference.moves()[:_MOST_MOVES]
     ]
-    return table("From class to class", ("A", "B", "px"), rows, words=(0, 1)) if rows else ""
+    return render_table("From class to class", ("A", "B", "px"), rows, words=(0, 1))
 
 
 def _image_table(difference: Difference) -> str:
     rows = [
-        f'<tr><th scope="row"><code>{escape(key)}</code></th><td>{escape(what)}</td></tr>'
+        (render_code(key), escape(what))
         for what, keys in difference.images.items()
         for key in keys[:_MOST_KEYS]
     ]
     left_out = sum(max(0, len(keys) - _MOST_KEYS) for keys in difference.images.values())
     more = f"<p>and {left_out:,} more; diff.json lists all</p>" if left_out else ""
-    return table("Images by name", ("Image", "is"), rows, words=(0, 1)) + more if rows else ""
+    return render_table("Images by name", ("Image", "is"), rows, words=(0, 1)) + more
 
 
-def _shot(difference: Difference, image: Changed) -> Shot:
+def _shot(difference: Difference, image: ChangedImage) -> Shot:
     colors = panel_colors(difference.labels.palette)
     changed_hw = image.a_hw != image.b_hw
     return Shot(
         key=image.key,
-        said=f"{image.changed:,} px ({100 * image.changed / image.pixels:.3g} %)",
+        note=f"{image.changed_px:,} px ({_format_share(image.changed_px / image.num_px)})",
         panels={
             "A": indexed_png(image.a_hw, colors),
             "B": indexed_png(image.b_hw, colors),
             "change": jpeg(marked(colors[image.a_hw], {WRONG_RGB: changed_hw})),
         },
     )
+
+
+def _format_share(share: float) -> str:
+    """Three digits, so that one pixel of a large image does not become 0 %."""
+    return f"{100 * share:.3g} %"

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.labels import IGNORE, LabelMap, LabelSpec
-from ...pages import markup
-from ...pages.markup import data_uri
+from ...pages.markup import data_uri, render_code, render_legend
 
 _TAGGED_PX = 240
 """Maps are looked at this small to place numbers in their regions."""
@@ -31,10 +30,10 @@ _MOST_TAGS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """One image: its key, what is said about it (HTML), and encoded files by panel."""
+    """One image: its key, a note beside it (HTML), and encoded files by panel."""
 
     key: str
-    said: str
+    note: str
     panels: Mapping[str, bytes]
 
 
@@ -53,7 +52,7 @@ def legend(
             present |= _classes_in(content)
     classes = [(i, labels.classes[i]) for i in sorted(present) if i < len(labels)]
     entries = [(entry.color, f"{i} {entry.name}") for i, entry in classes]
-    return markup.legend([*entries, *((rgb, name) for name, rgb in extra.items())])
+    return render_legend([*entries, *((rgb, name) for name, rgb in extra.items())])
 
 
 def _figure(name: str, shot: Shot) -> str:
@@ -63,7 +62,7 @@ def _figure(name: str, shot: Shot) -> str:
         _panel(shot, number, panel) for number, panel in enumerate(shot.panels, start=1)
     )
     return (
-        f"<figure><figcaption><code>{key}</code><b>{shot.said}</b></figcaption>"
+        f"<figure><figcaption>{render_code(shot.key)}<b>{shot.note}</b></figcaption>"
         f'<div class="slot" style="--panels:{len(shot.panels)};--ratio:{width / height:.4f}">'
         f'<div class="zoom" id="{name}" popover role="group" aria-label="{key}">'
         f"{_tools(name, shot)}"
@@ -93,7 +92,7 @@ def _tools(name: str, shot: Shot) -> str:
         for number, panel in enumerate(("all", *shot.panels))
     )
     return (
-        f'<div class="tools"><code>{escape(shot.key)}</code>'
+        f'<div class="tools">{render_code(shot.key)}'
         f'<fieldset><legend class="unseen">Shown</legend>{choices}</fieldset>'
         f'<button type="button" popovertarget="{name}" popovertargetaction="hide">'
         f"Close (Esc)</button></div>"

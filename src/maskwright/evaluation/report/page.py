@@ -4,33 +4,34 @@ Sections of what was not computed are left out.
 """
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from ...core.atomic import into_folder
-from ...core.report import Report
-from ...pages.page import Section, page
-from ..drawing.charts import Series, line_chart, reliability_chart, share_bars
+from ...core.report import CurveReport, Report
+from ...core.scores import ABSENT_RULE
+from ...pages.markup import render_terms
+from ...pages.page import Section, render_opening, render_page, render_tile
+from ..drawing.charts import draw_line, draw_reliability, draw_share_bars
 from ..drawing.gallery import Shot, gallery, legend
-from ..drawing.markup import number, opening, spread, terms
+from ..drawing.markup import render_interval, render_score
 from ..drawing.wording import wording
 from ..extremes import IGNORED_RGB, PANELS, WRONG_RGB
 from ..slices import DISTANCE
 from .matrix import confusion_svg
 from .tables import (
-    class_table,
-    confusion_table,
-    counts_table,
-    curve_table,
-    family_scores,
     largest_confusions,
-    score_table,
-    slice_table,
+    render_class_curves,
+    render_classes,
+    render_confusions,
+    render_counts,
+    render_family,
+    render_scores,
+    render_slices,
 )
-
-Document = dict[str, Any]
 
 _TILES = {
     "miou": "mean over classes, over the set",
@@ -49,106 +50,105 @@ _NOTES = {
 _NUM_STANDING_OUT = 3
 _PARTS_OF_RELIABILITY = ("mean_confidence", "confidence_share")
 _TWO_PARTS = ("recall_by_size", "precision_by_size")
-"""What these leave to 100 % was missed, or invented."""
+"""Shares whose rest, up to 100 %, was missed or invented."""
 
 
-def render(report: Report) -> str:
+def render_report(report: Report) -> str:
     """The page; all text from outside is escaped."""
-    document = report.to_json()
-    data = document["provenance"].get("data", {})
-    sections = [*_sections(document, report)]
-    title = f"Evaluation of {data.get('name', 'predictions')}"
-    above = opening(sections, _tiles(document))
-    return page(title, _subtitle(document), sections, opening=above)
+    sections = [*_sections(report)]
+    return render_page(
+        f"Evaluation of {report.provenance.data.name}",
+        _subtitle(report),
+        sections,
+        opening=render_opening(sections, _tiles(report)),
+    )
 
 
-def _sections(document: Document, report: Report) -> Iterator[Section]:
-    yield Section("What stands out", "", _facts(document))
-    classes = class_table(document, "Regions") + _of_images(document, "Regions")
-    yield Section("Classes", _rule(document), classes)
-    yield Section("Slices, worst first", "", slice_table(document))
+def _sections(report: Report) -> Iterator[Section]:
+    yield Section("What stands out", "", _facts(report))
+    classes = render_classes(report, "Regions") + _of_images(report, "Regions")
+    yield Section("Classes", _rule(report), classes)
+    yield Section("Slices, worst first", "", render_slices(report))
     note = (
         "A row is a class in truth, a column what was predicted there; each row adds up to "
         "100 %. The outlined diagonal is recall, all else is error."
     )
-    yield Section("Confusion", note, _confusion(document, report))
+    yield Section("Confusion", note, _confusion(report))
     for family, about in _NOTES.items():
-        found = family_scores(document, family) + _curves(document, family)
-        found += class_table(document, family)
-        details = _of_images(document, family) + _class_curves(document, family)
-        yield Section(family, about, found + details)
+        scores = render_family(report, family) + _curves(report, family)
+        scores += render_classes(report, family)
+        details = _of_images(report, family) + _class_curves(report, family)
+        yield Section(family, about, scores + details)
     yield from _image_sections(report)
-    yield Section("All scores", _method(document), score_table(document))
-    made = dict(document["provenance"]) | {"settings": document.get("settings", {})}
-    yield Section("Provenance", "", f"<dl>{''.join(terms(made))}</dl>")
+    yield Section("All scores", _method(report), render_scores(report))
+    made = report.provenance.to_json() | {"settings": report.settings.to_json()}
+    yield Section("Provenance", "", render_terms(made))
 
 
-def _subtitle(document: Document) -> str:
-    data = document["provenance"].get("data", {})
-    model = document["provenance"].get("model", {})
-    splits = ", ".join(f"{name}: {num} images" for name, num in data.get("splits", {}).items())
-    arch = model.get("arch", {})
-    network = " on ".join(str(arch[k]) for k in ("name", "encoder") if k in arch)
-    pieces = splits, network, f"model {model['id']}" if "id" in model else ""
+def _subtitle(report: Report) -> str:
+    splits = report.provenance.data.splits
+    pieces = [", ".join(f"{name}: {num} images" for name, num in splits.items())]
+    model = report.provenance.model
+    if model is not None:
+        network = (str(model.arch[key]) for key in ("name", "encoder") if key in model.arch)
+        pieces += [" on ".join(network), f"model {model.id}"]
     return " · ".join(piece for piece in pieces if piece)
 
 
-def _tiles(document: Document) -> Iterator[str]:
-    scores, intervals = document["scores"], document.get("intervals", {})
-    for key in [key for key in _TILES if key in scores][:_NUM_TILES]:
-        interval = intervals.get(key)
-        said = f"<small>95&nbsp;% interval {spread(interval)}</small>" if interval else ""
-        yield (
-            f'<div class="tile">{wording(key).name}<b>{number(scores[key])}</b>'
-            f"<small>{_TILES[key]}</small>{said}</div>"
+def _tiles(report: Report) -> Iterator[str]:
+    for key in [key for key in _TILES if key in report.scores][:_NUM_TILES]:
+        score = report.scores[key]
+        ends = render_interval(score)
+        yield render_tile(
+            wording(key).name,
+            render_score(score.value),
+            _TILES[key],
+            f"95&nbsp;% interval {ends}" if ends else "",
         )
 
 
-def _facts(document: Document) -> str:
+def _facts(report: Report) -> str:
     """The lowest classes, the largest confusion and the worst slice, in words."""
-    scored = sorted((c["iou"], c["name"]) for c in document["classes"] if c["iou"] is not None)
+    names = report.labels.names
+    ious = zip((scores["iou"].value for scores in report.classes), names, strict=True)
+    scored = sorted((iou, name) for iou, name in ious if not math.isnan(iou))
     facts = []
     if len(scored) > _NUM_STANDING_OUT:
         lowest = ", ".join(
-            f"{escape(name)} {number(iou)}" for iou, name in scored[:_NUM_STANDING_OUT]
+            f"{escape(name)} {render_score(iou)}" for iou, name in scored[:_NUM_STANDING_OUT]
         )
         facts.append(f"Lowest IoU: {lowest}.")
-    for truth, said, share, _ in largest_confusions(document)[:1]:
-        names = [escape(document["classes"][index]["name"]) for index in (truth, said)]
+    for confused in largest_confusions(report.confusion)[:1]:
+        truth, predicted = (escape(names[i]) for i in (confused.truth, confused.predicted))
         facts.append(
-            f"Largest confusion: {number(share)} of {names[0]} is predicted as {names[1]}."
+            f"Largest confusion: {render_score(confused.share)} of {truth} is predicted as "
+            f"{predicted}."
         )
-    slices = [part for part in document.get("slices", ()) if part["by"] != DISTANCE]
-    if slices and slices[0]["miou"] is not None:
+    slices = [part for part in report.slices if part.by != DISTANCE]
+    if slices and not math.isnan(slices[0].miou.value):
         worst = slices[0]
         facts.append(
-            f"Worst slice: {escape(str(worst['by']))} {escape(str(worst['value']))} with mIoU "
-            f"{number(worst['miou'])} on {worst['images']:,} images."
+            f"Worst slice: {escape(worst.by)} {escape(worst.value)} with mIoU "
+            f"{render_score(worst.miou.value)} on {worst.num_images:,} images."
         )
-    if document["absent_classes"]:
-        facts.append(f"Neither in truth nor predicted: {_names(document['absent_classes'])}.")
+    if report.absent_classes:
+        absent = escape(", ".join(report.absent_classes))
+        facts.append(f"Neither in truth nor predicted: {absent}.")
     return f'<ul class="facts">{"".join(f"<li>{f}</li>" for f in facts)}</ul>' if facts else ""
 
 
-def _names(names: list[str]) -> str:
-    return escape(", ".join(names))
-
-
-def _rule(document: Document) -> str:
-    absent = document["absent_classes"]
-    ending = f" Absent here: {', '.join(absent)}." if absent else " No class is absent here."
-    rule: str = (
-        "Over all pixels of the set at source resolution, ignored ones left out. "
-        + document["absent_rule"]
-        + " The same holds for the precision of a class that is never predicted."
-        + ending
-        + " Small type and whiskers: 95 % interval."
+def _rule(report: Report) -> str:
+    absent = ", ".join(report.absent_classes)
+    ending = f"Absent here: {absent}." if absent else "No class is absent here."
+    return (
+        f"Over all pixels of the set at source resolution, ignored ones left out. "
+        f"{ABSENT_RULE} The same holds for the precision of a class that is never predicted. "
+        f"{ending} Small type and whiskers: 95 % interval."
     )
-    return rule
 
 
-def _of_images(document: Document, family: str) -> str:
-    table = class_table(document, family, of_images=True)
+def _of_images(report: Report, family: str) -> str:
+    table = render_classes(report, family, of_images=True)
     return (
         f"<details><summary>Per image, then averaged</summary>{table}</details>"
         if table
@@ -156,18 +156,18 @@ def _of_images(document: Document, family: str) -> str:
     )
 
 
-def _method(document: Document) -> str:
-    made = document.get("uncertainty")
-    if not made:
+def _method(report: Report) -> str:
+    made = report.uncertainty
+    if made is None:
         return ""
     return (
-        f"Small type: 95 % interval. {made['method']}: {made['groups']:,} groups, "
-        f"{made['replicates']:,} replicates."
+        f"Small type: 95 % interval. {made.method}: {made.groups:,} groups, "
+        f"{made.replicates:,} replicates."
     )
 
 
-def _confusion(document: Document, report: Report) -> str:
-    largest = confusion_table(document)
+def _confusion(report: Report) -> str:
+    largest = render_confusions(report.confusion, report.labels)
     listed = f'<div class="list"><h3>Largest confusions</h3>{largest}</div>' if largest else ""
     return (
         f'<div class="beside"><div class="scroll whole" role="region" tabindex="0" '
@@ -176,45 +176,38 @@ def _confusion(document: Document, report: Report) -> str:
     )
 
 
-def _curves(document: Document, family: str) -> str:
-    curves = document.get("curves", {})
-    own = {key: curve for key, curve in curves.items() if wording(key).family == family}
+def _curves(report: Report, family: str) -> str:
+    of_family = {k: c for k, c in report.curves.items() if wording(k).family == family}
     drawn = "".join(
-        _reliability(curves) if key == "reliability" else _chart(key, curve)
-        for key, curve in own.items()
+        _reliability(report.curves) if key == "reliability" else _chart(key, curve)
+        for key, curve in of_family.items()
         if wording(key).unit == "%" and key not in _PARTS_OF_RELIABILITY
     )
-    counted = {key: curve for key, curve in own.items() if wording(key).unit != "%"}
-    return (f'<div class="charts">{drawn}</div>' if drawn else "") + counts_table(counted)
+    counts = {key: curve for key, curve in of_family.items() if wording(key).unit != "%"}
+    return (f'<div class="charts">{drawn}</div>' if drawn else "") + render_counts(counts)
 
 
-def _chart(key: str, curve: Document) -> str:
-    series = _series(key, curve)
+def _chart(key: str, curve: CurveReport) -> str:
     bars = wording(key).family == "Objects" and key.endswith(_TWO_PARTS)
-    return _figure(key, share_bars(series) if bars else line_chart(series))
+    draw = draw_share_bars if bars else draw_line
+    return _figure(key, draw(wording(key).name, curve))
 
 
-def _reliability(curves: Document) -> str:
-    """The diagram, each bin at its mean confidence where that is known, with its share."""
-    found = curves["reliability"]
-    at = curves.get("mean_confidence", {}).get("values", found["at"])
-    places = [
-        middle if mean is None else mean for mean, middle in zip(at, found["at"], strict=True)
-    ]
-    shares = curves.get("confidence_share", {}).get("values", [])
-    axis = found["axis"] + (" (%); bars: share of all pixels (%)" if shares else " (%)")
-    series = _series("reliability", found | {"at": places, "axis": axis})
-    return _figure("reliability", reliability_chart(series, shares))
-
-
-def _series(key: str, curve: Document) -> Series:
-    return Series(
-        title=wording(key).name,
-        axis=curve["axis"],
-        at=curve["at"],
-        values=curve["values"],
-        intervals=curve.get("intervals") or [None] * len(curve["at"]),
+def _reliability(curves: Mapping[str, CurveReport]) -> str:
+    """The diagram; each bin stands at its mean confidence where that is known."""
+    curve, means = curves["reliability"], curves.get("mean_confidence")
+    shares = curves.get("confidence_share")
+    at = curve.at
+    if means is not None:
+        known = zip(at, means.points, strict=True)
+        at = tuple(middle if math.isnan(mean.value) else mean.value for middle, mean in known)
+    axis = curve.axis + (" (%); bars: share of all pixels (%)" if shares else " (%)")
+    drawn = draw_reliability(
+        wording("reliability").name,
+        replace(curve, at=at, axis=axis),
+        [point.value for point in shares.points] if shares else [],
     )
+    return _figure("reliability", drawn)
 
 
 def _figure(key: str, drawn: str) -> str:
@@ -225,11 +218,11 @@ def _figure(key: str, drawn: str) -> str:
     )
 
 
-def _class_curves(document: Document, family: str) -> str:
+def _class_curves(report: Report, family: str) -> str:
     return "".join(
         f"<details><summary>{escape(wording(key).name)}, class by class</summary>"
-        f"{curve_table(key, curve, document['classes'])}</details>"
-        for key, curve in document.get("class_curves", {}).items()
+        f"{render_class_curves(key, curves, report.labels)}</details>"
+        for key, curves in report.class_curves.items()
         if wording(key).family == family
     )
 
@@ -240,7 +233,7 @@ def _image_sections(report: Report) -> Iterator[Section]:
         shots = [
             Shot(
                 key=image.key,
-                said=f"mIoU {number(image.miou)}",
+                note=f"mIoU {render_score(image.miou)}",
                 panels={n: files[n] for n in PANELS if n in files},
             )
             for image in report.images
@@ -262,10 +255,9 @@ def write_report(report: Report, out: Path | str) -> None:
     Raises:
         OutputError: `out` cannot be written.
     """
-    document = report.to_json()
-    page = render(report)
+    text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
+    page = render_report(report)
     with into_folder(Path(out)) as staging:
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
         (staging / "report.json").write_text(text, encoding="utf-8")
         (staging / "report.html").write_text(page, encoding="utf-8")
         for name, content in report.attachments.items():

@@ -118,10 +118,5 @@ def rows(
     )
 
 
-def plain(value: float) -> str:
-    """A number for people: four digits, whole and with commas from a thousand on."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ...pages.text import format_amount, format_percent
 from ..figures.change import Change
-from ..figures.coverage import plain
 
 Picture = NDArray[np.uint8]
 """H x W x 3, RGB."""
@@ -72,9 +72,13 @@ def change_lines(
     if rest > 1e-9 * change.total:
         found.append((OTHER, "other changes", rest))
     return [
-        (color, f"{words}   {plain(area)} {area_unit}   {100 * area / change.total:.2f} %")
+        (color, f"{words}   {format_amount(area, area_unit)}   {_format_part(area, change)}")
         for color, words, area in found
     ]
+
+
+def _format_part(area: float, change: Change) -> str:
+    return format_percent(100 * area / change.total)
 
 
 def paint_change(

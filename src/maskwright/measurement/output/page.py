@@ -7,17 +7,30 @@ from typing import Any
 import numpy as np
 
 from ...core.labels import IGNORE
-from ...pages.markup import NONE, legend, swatch, table
-from ...pages.page import Section, page
+from ...pages.markup import (
+    frame_table,
+    render_class,
+    render_code,
+    render_legend,
+    render_table,
+)
+from ...pages.page import Section, render_page
+from ...pages.text import DASH, format_count, format_number, format_percent
 from ..figures.change import Change
 from ..figures.coverage import WHOLE, Coverage
 from ..rules.verdicts import Verdict
 from .changemap import COLORS, OTHER, UNLABELLED, Legend
 from .chart import Line, series_chart
-from .markup import amount, bar, figure, percent, row, symbol
+from .markup import (
+    render_amount,
+    render_bar,
+    render_change,
+    render_percent,
+    render_picture,
+    symbol,
+)
 from .measurements import Measurements
-from .summary import finite, series_summary
-from .text import images
+from .summary import series_summary
 
 _MOST_FAILED = 20
 _MOST_ROIS = 100
@@ -26,10 +39,10 @@ _MOST_ROWS = 12
 _MOST_IN_MATRIX = 14
 
 
-def render(found: Measurements) -> str:
+def render_measurements(found: Measurements) -> str:
     """The page; all text from outside is escaped."""
-    subtitle = f"{images(len(found.images))} · {found.settings['scale']}"
-    return page("Measurements", subtitle, _sections(found))
+    subtitle = f"{format_count(len(found.images), 'image')} · {found.settings['scale']}"
+    return render_page("Measurements", subtitle, _sections(found))
 
 
 def _sections(found: Measurements) -> Iterator[Section]:
@@ -63,8 +76,8 @@ def _rules(found: Measurements) -> Section:
             else '<span class="passed">✓ pass</span>'
         )
         limit = escape(f"fails if {rule.text}").replace(rule.unit, symbol(rule.unit))
-        rows.append(row(escape(rule.name), (verdict, limit, str(len(judged)))))
-    body = table("Rules", ("Rule", "Result", "Limit", "Images judged"), rows)
+        rows.append((escape(rule.name), verdict, limit, format_number(len(judged))))
+    body = render_table("Rules", ("Rule", "Result", "Limit", "Images judged"), rows)
     if not failed:
         return Section("Passes: no image breaks a rule", "", body, "verdict")
     title = f"Fails: {len(found.failed_keys)} of {len(found.images)} images break a rule"
@@ -79,13 +92,16 @@ def _rules(found: Measurements) -> Section:
 
 def _failed(verdicts: Sequence[Verdict]) -> str:
     rows = [
-        f'<tr><th scope="row"><code>{escape(v.key)}</code></th>'
-        f'<td class="wrap">{escape(v.rule.name)}</td>'
-        f'<td class="number">{amount(v.value, v.rule.unit)}</td>'
-        f'<td class="wrap">{escape(v.note)}</td></tr>'
+        (
+            render_code(v.key),
+            escape(v.rule.name),
+            render_amount(v.value, v.rule.unit),
+            escape(v.note),
+        )
         for v in verdicts
     ]
-    return table("What failed", ("Image", "Rule", "Value", "Note"), rows, words=(0, 1, 3))
+    heads = ("Image", "Rule", "Value", "Note")
+    return render_table("What failed", heads, rows, wrapped=(1, 3))
 
 
 def _coverage(found: Measurements) -> Section:
@@ -95,17 +111,21 @@ def _coverage(found: Measurements) -> Section:
     rows = []
     shares = zip(found.labels, whole.percent.tolist(), whole.area_C.tolist(), strict=True)
     for entry, share, area in shares:
-        cells = [f"{bar(share / 100)}<b>{percent(finite(share))}</b>", amount(area, unit)]
+        cells = [
+            render_class(entry.color, entry.name),
+            f"{render_bar(share / 100)}<b>{render_percent(share)}</b>",
+            render_amount(area, unit),
+        ]
         if several:
             values = [i["percent"][entry.name] for i in found.images]
             known = [v for v in values if v is not None]
-            cells += [percent(min(known, default=None)), percent(max(known, default=None))]
-        rows.append(row(swatch(entry.color) + escape(entry.name), cells))
-    ignored = [percent(finite(whole.ignored_percent)), amount(whole.ignored_area, unit)]
-    rows.append(row("ignored, of all pixels", [*ignored, *(("", "") if several else ())]))
+            cells += [render_percent(most(known, default=None)) for most in (min, max)]
+        rows.append(cells)
+    ignored = render_percent(whole.ignored_percent), render_amount(whole.ignored_area, unit)
+    rows.append(["ignored, of all pixels", *ignored, *(("", "") if several else ())])
     note = "Share of the labelled pixels of all images together"
     note += "; least and most are those of single images." if several else "."
-    return Section("Coverage", note, table("Coverage", heads, rows))
+    return Section("Coverage", note, render_table("Coverage", heads, rows))
 
 
 def _series(found: Measurements) -> Section:
@@ -134,7 +154,7 @@ def _rois(found: Measurements, rois: Mapping[str, Coverage]) -> Section:
     present = np.flatnonzero(pixels_C).tolist()
     classes = [found.labels.classes[i] for i in present]
     heads = ["Region of interest", "Area", *(c.name for c in classes), "Ignored"]
-    rows = [row(escape(name), _roi_cells(c, present, found)) for name, c in rois.items()]
+    rows = [(escape(name), *_roi_cells(c, present, found)) for name, c in rois.items()]
     note = "Share of the labelled pixels in each region, over all images that show it."
     if len(rois) > _MOST_ROIS:
         note += f" The first {_MOST_ROIS} of {len(rois)}; coverage.csv has all."
@@ -142,61 +162,67 @@ def _rois(found: Measurements, rois: Mapping[str, Coverage]) -> Section:
     if len(found.images) > 1:
         shares = {n: [i["rois"][n] for i in found.images] for n in list(rois)[:_MOST_CHARTS]}
         charts = "".join(f"<h3>{escape(n)}</h3>{_chart(found, s)}" for n, s in shares.items())
-    shown = table("Regions of interest", heads, rows[:_MOST_ROIS])
+    shown = render_table("Regions of interest", heads, rows[:_MOST_ROIS])
     return Section("Regions of interest", note, shown + charts)
 
 
 def _roi_cells(
     coverage: Coverage, present: Sequence[int], found: Measurements
 ) -> Iterator[str]:
-    yield amount(float(coverage.area_C.sum()) + coverage.ignored_area, found.area_unit)
-    for index in present:
-        yield percent(finite(coverage.percent[index]))
-    yield percent(finite(coverage.ignored_percent))
+    area = float(coverage.area_C.sum()) + coverage.ignored_area
+    yield render_amount(area, found.area_unit)
+    for percent in (*coverage.percent[present].tolist(), coverage.ignored_percent):
+        yield render_percent(percent)
 
 
 def _changed(change: Change) -> str:
     return (
-        f"{percent(finite(change.changed_percent))} of what both dates label changed its "
+        f"{format_percent(change.changed_percent)} of the pixels that both dates label changed "
         f"class; {change.only_before_px:,} px are labelled before only, "
         f"{change.only_after_px:,} px after only."
-    ).replace("&nbsp;", "\u00a0")
+    )
 
 
 def _change(found: Measurements, change: Change) -> str:
     unit, names = found.area_unit, found.labels.names
     moved = zip(found.labels, change.gained, change.lost, change.net, strict=True)
     rows = [
-        row(
-            swatch(entry.color) + escape(entry.name),
-            (amount(gained, unit), amount(lost, unit), _signed(net, unit)),
+        (
+            render_class(entry.color, entry.name),
+            render_amount(gained, unit),
+            render_amount(lost, unit),
+            render_change(net, unit),
         )
         for entry, gained, lost, net in moved
         if gained or lost
     ]
     if not rows:
         return "<p>No pixel changed its class.</p>"
-    body = table("Change", ("Class", "Gained", "Lost", "Net"), rows)
+    body = render_table("Change", ("Class", "Gained", "Lost", "Net"), rows)
     if found.change_pictures:
         colors = zip(COLORS, Legend.of(change).pairs, strict=False)
         entries: list[tuple[Any, str]] = [
             (c, f"{names[a]} to {names[b]}") for c, (a, b) in colors
         ]
         entries += [(OTHER, "other changes"), (UNLABELLED, "not labelled at both dates")]
-        body += f"<h3>Where</h3>{legend(entries)}{_grid(found.change_pictures)}"
+        body += f"<h3>Where</h3>{render_legend(entries)}{_grid(found.change_pictures)}"
     return body + _largest_changes(found, change) + _matrix(found, change)
 
 
 def _largest_changes(found: Measurements, change: Change) -> str:
     rows = [
-        f'<tr><th scope="row">{_named(found, a)}</th>'
-        f'<td class="wrap">{_named(found, b)}</td>'
-        f'<td class="number">{amount(change.area_CC[a, b], found.area_unit)}</td>'
-        f'<td class="number">{percent(100 * change.area_CC[a, b] / change.total)}</td></tr>'
+        (
+            _class_name(found, a),
+            _class_name(found, b),
+            render_amount(change.area_CC[a, b], found.area_unit),
+            render_percent(100 * change.area_CC[a, b] / change.total),
+        )
         for a, b in change.largest(_MOST_ROWS)
     ]
     heads = ("Before", "After", "Area", "Of all")
-    return "<h3>Largest changes</h3>" + table("Largest changes", heads, rows, words=(0, 1))
+    return "<h3>Largest changes</h3>" + render_table(
+        "Largest changes", heads, rows, wrapped=(1,)
+    )
 
 
 def _matrix(found: Measurements, change: Change) -> str:
@@ -213,66 +239,62 @@ def _matrix(found: Measurements, change: Change) -> str:
             shade = f' style="background:rgba(213,94,0,{depth:.2f})"' if depth else ""
             kind = "number same" if a == b else "number"
             area = change.area_CC[a, b]
-            cells.append(f'<td class="{kind}"{shade}>{amount(area) if area else "·"}</td>')
-        rows.append(f'<tr><th scope="row">{_named(found, a)}</th>{"".join(cells)}</tr>')
+            cells.append(
+                f'<td class="{kind}"{shade}>{render_amount(area) if area else "·"}</td>'
+            )
+        rows.append(f'<tr><th scope="row">{_class_name(found, a)}</th>{"".join(cells)}</tr>')
     heads = [f"from / to, {symbol(found.area_unit)}", *(found.labels.names[b] for b in present)]
-    shown = table("From and to", heads, rows)
-    return f'<h3>From and to</h3><div class="from-to">{shown}</div>'
+    table = frame_table("From and to", heads, "".join(rows))
+    return f'<h3>From and to</h3><div class="from-to">{table}</div>'
 
 
 def _regions(found: Measurements, totals: Mapping[str, Any]) -> str:
     unit = found.area_unit
     rows = [
-        row(
-            _named(found, found.labels.index(name)),
-            (
-                f"{total['count']:,}",
-                amount(total["area"], unit),
-                amount(total["area"] / total["count"] if total["count"] else None, unit),
-                amount(total["largest"] or None, unit),
-                f"<code>{escape(total['largest_in'] or NONE)}</code>",
-            ),
+        (
+            _class_name(found, found.labels.index(name)),
+            format_number(total["count"]),
+            render_amount(total["area"], unit),
+            render_amount(total["area"] / total["count"] if total["count"] else None, unit),
+            render_amount(total["largest"] or None, unit),
+            render_code(total["largest_in"] or DASH),
         )
         for name, total in totals.items()
     ]
     heads = ("Class", "Regions", "Area", "Mean area", "Largest", "In image")
-    return table("Regions", heads, rows) if rows else ""
+    return render_table("Regions", heads, rows)
 
 
 def _gaps(found: Measurements, totals: Sequence[Mapping[str, Any]]) -> str:
     rows = [
-        row(
+        (
             escape(" and ".join(total["between"])),
-            (
-                amount(total["smallest"], found.unit),
-                f"<code>{escape(total['smallest_in'] or NONE)}</code>",
-                str(total["num_touching"]),
-                f"{total['num_images']} of {len(found.images)}",
-            ),
+            render_amount(total["smallest"], found.unit),
+            render_code(total["smallest_in"] or DASH),
+            format_number(total["num_touching"]),
+            f"{total['num_images']} of {len(found.images)}",
         )
         for total in totals
     ]
     heads = ("Between", "Smallest gap", "In image", "Images where they touch", "Both there")
-    return table("Gaps", heads, rows) if rows else ""
+    return render_table("Gaps", heads, rows)
 
 
 def _thin(found: Measurements, totals: Mapping[str, Any]) -> str:
     unit = found.unit
     rows = [
-        row(
-            _named(found, found.labels.index(name)),
-            (
-                amount(total["length"], unit),
-                amount(total["mean_width"], unit),
-                amount(total["max_width"], unit),
-                f"<code>{escape(total['max_width_in'] or NONE)}</code>",
-                f"{total['num_branch_points']:,}",
-            ),
+        (
+            _class_name(found, found.labels.index(name)),
+            render_amount(total["length"], unit),
+            render_amount(total["mean_width"], unit),
+            render_amount(total["max_width"], unit),
+            render_code(total["max_width_in"] or DASH),
+            format_number(total["num_branch_points"]),
         )
         for name, total in totals.items()
     ]
     heads = ("Class", "Length", "Mean width", "Largest width", "In image", "Branch points")
-    return table("Thin structures", heads, rows) if rows else ""
+    return render_table("Thin structures", heads, rows)
 
 
 def _pictures(found: Measurements) -> Section:
@@ -282,11 +304,11 @@ def _pictures(found: Measurements) -> Section:
     entries: list[tuple[Any, str]] = [(entry.color, entry.name) for entry in found.labels]
     if found.coverage[WHOLE].ignored_px:
         entries.append((found.labels.palette[IGNORE], "ignored"))
-    return Section("Pictures", note, legend(entries) + _grid(found.pictures))
+    return Section("Pictures", note, render_legend(entries) + _grid(found.pictures))
 
 
 def _grid(pictures: Mapping[str, bytes]) -> str:
-    shown = "".join(figure(key, content) for key, content in pictures.items())
+    shown = "".join(render_picture(key, content) for key, content in pictures.items())
     return f'<div class="pictures">{shown}</div>'
 
 
@@ -295,13 +317,9 @@ def _kept(found: Measurements) -> str:
     return f"Regions of at least {least:g} {symbol(found.area_unit)} count." if least else ""
 
 
-def _named(found: Measurements, index: int) -> str:
+def _class_name(found: Measurements, index: int) -> str:
     entry = found.labels.classes[index]
-    return swatch(entry.color) + escape(entry.name)
-
-
-def _signed(value: float, unit: str) -> str:
-    return ("+" if value > 0 else "") + amount(value, unit)
+    return render_class(entry.color, entry.name)
 
 
 def _nan(value: float | None) -> float:

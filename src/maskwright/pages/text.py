@@ -1,0 +1,76 @@
+"""Numbers and tables as plain text for people, the same on the console and on pages.
+
+A dash stands for a number that does not exist: None or NaN. Signs are ASCII, so that every
+console can print them; `markup.render_number` turns a formatted number into HTML.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+
+DASH = "–"
+_NUM_NAMED = 3
+
+
+def format_number(value: float | None, decimals: int = 0) -> str:
+    """`value` with so many decimals and a comma between thousands: `12,345`, `0.713`."""
+    if value is None or math.isnan(value):
+        return DASH
+    return f"{value:,.{decimals}f}"
+
+
+def format_percent(percent: float | None, decimals: int = 2) -> str:
+    """A number of percent with its sign: `12.34 %`."""
+    text = format_number(percent, decimals)
+    return text if text == DASH else f"{text} %"
+
+
+def format_share(share: float | None, decimals: int = 1) -> str:
+    """A share of 1 in percent: 0.1234 is `12.3 %`."""
+    return format_percent(None if share is None else 100 * share, decimals)
+
+
+def format_points(difference: float | None) -> str:
+    """A difference of two shares in percentage points: `+1.2`, `-0.4`, `0.0`."""
+    if difference is None or math.isnan(difference):
+        return DASH
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if float(text) == 0 else text
+
+
+def format_amount(value: float | None, unit: str = "") -> str:
+    """Four digits and the unit, from a thousand on whole and with commas: `1,235 m2`."""
+    if value is None or math.isnan(value):
+        return DASH
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{text} {unit}" if unit else text
+
+
+def format_count(count: int, noun: str) -> str:
+    """A count with its noun, which takes an s: `1 image`, `1,200 images`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def format_size(size_HW: Sequence[int]) -> str:
+    """Height and width: `480 x 640`."""
+    return " x ".join(str(side) for side in size_HW)
+
+
+def list_names(names: Collection[str]) -> str:
+    """The first three names, and `...` where there are more."""
+    shown = ", ".join(list(names)[:_NUM_NAMED])
+    return f"{shown}, ..." if len(names) > _NUM_NAMED else shown
+
+
+def text_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: Collection[int] = (0,)
+) -> list[str]:
+    """One line for the heads, one per row; `words` are the columns that align left."""
+    lines = [heads, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if column in words else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
