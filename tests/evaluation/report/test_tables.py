@@ -73,7 +73,7 @@ def test_slices_say_which_classes_fall_most(report):
     ious = (scores["iou"].value for scores in report.classes)
     whole = dict(zip(report.labels.names, ious, strict=True))
     part = report.slices[0]
-    falls = {n: part["classes"][n] - whole[n] for n in whole if part["classes"][n] < whole[n]}
+    falls = {n: part.classes[n] - whole[n] for n in whole if part.classes[n] < whole[n]}
     text = render_slices(report)
     assert "weather: heavy rain &amp; fog" in text
     assert text.index("heavy rain") < text.index("sun")
@@ -83,7 +83,7 @@ def test_slices_say_which_classes_fall_most(report):
 
 def test_the_largest_confusions_come_first_and_tiny_ones_not_at_all():
     counts_CC = np.array([[900, 100, 0], [300, 700, 0], [0, 1, 100_000]])
-    labels = LabelSpec.of_names(("a", "b", "c"))
+    labels = LabelSpec.from_names(("a", "b", "c"))
     found = rows(render_confusions(Confusion(counts_CC), labels))
     assert [(row[0], row[1], row[2]) for row in found] == [
         (["b"], ["a"], ["30.0&nbsp;%"]),
