@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,8 @@ from maskwright.core import Confusion, parts
 from maskwright.core.kernels.kernel import KERNELS, Kernel
 from maskwright.core.scores import iou
 from maskwright.data.pixels.images import read_image
-from maskwright.inference.dense_crf import DenseCRF, refined
+from maskwright.inference.refine.crf import Config, build, log_marginals
+from maskwright.inference.refiner import Refinement
 from maskwright.inference.resolution import planes
 
 HERE = Path(__file__).parent
@@ -38,26 +38,26 @@ RESULTS, TABLE = HERE / "crf.json", HERE / "crf.md"
 STRIDE = 8
 CROP_HW = (64, 80)
 CHOICES = (
-    DenseCRF(),
-    DenseCRF(theta_alpha=49, theta_beta=5, theta_gamma=3),
-    DenseCRF(theta_alpha=20, theta_beta=10, theta_gamma=3),
+    Config(),
+    Config(theta_alpha=49, theta_beta=5, theta_gamma=3),
+    Config(theta_alpha=20, theta_beta=10, theta_gamma=3),
 )
 """DeepLab v2's defaults, its first version's, and a wide one."""
 
 SEARCHED = (
-    DenseCRF(),
-    DenseCRF(theta_alpha=20, theta_beta=5),
-    DenseCRF(theta_alpha=20, theta_beta=10),
-    DenseCRF(w1=2, theta_alpha=10, theta_beta=5, w2=1),
-    DenseCRF(w1=1, theta_alpha=10, theta_beta=10, w2=0),
-    DenseCRF(w1=0.5, theta_alpha=10, theta_beta=5, w2=0),
+    Config(),
+    Config(theta_alpha=20, theta_beta=5),
+    Config(theta_alpha=20, theta_beta=10),
+    Config(w1=2, theta_alpha=10, theta_beta=5, w2=1),
+    Config(w1=1, theta_alpha=10, theta_beta=10, w2=0),
+    Config(w1=0.5, theta_alpha=10, theta_beta=5, w2=0),
 )
 NUM_SEARCHED, NUM_SCORED, NUM_CROPS = 4, 12, 4
 SIZES = {"480 x 360, 11 classes": (360, 480, 11), "2048 x 1024, 19 classes": (1024, 2048, 19)}
 
 Image = NDArray[np.uint8]
 Logits = NDArray[np.float32]
-Way = Callable[[Logits, Image, DenseCRF], Logits]
+Way = Callable[[Logits, Image, Config], Logits]
 
 
 # ---- data ----
@@ -84,12 +84,12 @@ def at_stride(truth_HW: Image, num_classes: int) -> Logits:
 # ---- ways: marginals (K, H, W) ----
 
 
-def ours(logits: Logits, image: Image, crf: DenseCRF) -> Logits:
+def ours(logits: Logits, image: Image, crf: Config) -> Logits:
     """As `predict --refine crf`."""
-    return np.exp(refined(logits, image, crf, where="benchmark"))
+    return np.exp(log_marginals(logits, image, crf, where="benchmark"))
 
 
-def all_pairs(logits: Logits, image: Image, crf: DenseCRF) -> Logits:
+def all_pairs(logits: Logits, image: Image, crf: Config) -> Logits:
     """The same equations with all pairs of pixels."""
     unary_KN = np.stack(list(planes(logits, image.shape[:2]))).reshape(len(logits), -1)
     place_2N = np.indices(image.shape[:2]).reshape(2, -1).astype(np.float32)
@@ -114,7 +114,7 @@ def _softmax(scores: Logits) -> Logits:
     return raised / raised.sum(axis=0)
 
 
-def pydensecrf(logits: Logits, image: Image, crf: DenseCRF) -> Logits:
+def pydensecrf(logits: Logits, image: Image, crf: Config) -> Logits:
     """The authors' code, each Gaussian divided by its sum as in DeepLab."""
     from pydensecrf.densecrf import NORMALIZE_AFTER, DenseCRF2D
 
@@ -158,7 +158,11 @@ def error(data: Path) -> list[dict[str, Any]]:
                 spent[name] = spent.get(name, 0) + time.process_time() - before_s
                 found.setdefault(name, []).append(_gap(marginals, exact))
         rows += [
-            {"values": str(crf), "way": name, "times_faster": spent["all pairs"] / spent[name]}
+            {
+                "values": _text(crf),
+                "way": name,
+                "times_faster": spent["all pairs"] / spent[name],
+            }
             | dict(zip(("mean", "p99", "agree"), np.mean(gaps, axis=0).tolist(), strict=True))
             for name, gaps in found.items()
         ]
@@ -217,14 +221,14 @@ def one(data: Path, size: str, way: str) -> dict[str, float]:
         image = (cv2.resize(image, (width, height)) + noise).clip(0, 255).astype(np.uint8)
     run = PEERS.get(way, ours)
     part = parts.load(KERNELS, way.rpartition(" ")[2], like=Kernel) if run is ours else None
-    with patch("maskwright.inference.dense_crf.kernel", lambda: part):
+    with patch("maskwright.inference.refine.crf.kernel", lambda: part):
         logits = at_stride(truth_HW, num_classes)
-        run(logits[:, :4, :4], np.ascontiguousarray(image[:32, :32]), DenseCRF())
+        run(logits[:, :4, :4], np.ascontiguousarray(image[:32, :32]), Config())
         before = resource.getrusage(resource.RUSAGE_SELF)
         if run is ours:
-            refined(logits, image, DenseCRF(), where="benchmark")
+            log_marginals(logits, image, Config(), where="benchmark")
         else:
-            run(logits, image, DenseCRF())
+            run(logits, image, Config())
         after = resource.getrusage(resource.RUSAGE_SELF)
     kilobytes = after.ru_maxrss - before.ru_maxrss
     return {
@@ -235,31 +239,36 @@ def one(data: Path, size: str, way: str) -> dict[str, float]:
 
 def effect(data: Path) -> dict[str, Any]:
     """IoU without, with the defaults, and with the best of a few values on training images."""
-    tries = {str(crf): _scores(data, "train", NUM_SEARCHED, crf) for crf in SEARCHED}
-    best = max(SEARCHED, key=lambda crf: np.nanmean(tries[str(crf)]))
+    tries = {_text(crf): _scores(data, "train", NUM_SEARCHED, crf) for crf in SEARCHED}
+    best = max(SEARCHED, key=lambda crf: np.nanmean(tries[_text(crf)]))
     rows = {
         "without": _scores(data, "val", NUM_SCORED, None),
-        "defaults": _scores(data, "val", NUM_SCORED, DenseCRF()),
+        "defaults": _scores(data, "val", NUM_SCORED, Config()),
         "searched": _scores(data, "val", NUM_SCORED, best),
-        "defaults, w1 = 0": _scores(data, "val", NUM_SCORED, replace(DenseCRF(), w1=0)),
+        "defaults, w1 = 0": _scores(data, "val", NUM_SCORED, Config(w1=0)),
     }
     classes = (data / "camvid/classes.txt").read_text().splitlines()
-    return {"searched": str(best), "classes": classes, "iou": rows}
+    return {"searched": _text(best), "classes": classes, "iou": rows}
 
 
-def _scores(data: Path, split: str, num: int, crf: DenseCRF | None) -> list[float]:
+def _scores(data: Path, split: str, num: int, crf: Config | None) -> list[float]:
     total = Confusion.zero(11)
     for image, truth_HW in pairs(data, split, num):
         logits = at_stride(truth_HW, 11)
         if crf is None:
             scores = np.stack(list(planes(logits, truth_HW.shape)))
         else:
-            scores = refined(logits, image, crf, where="benchmark")
+            scores = log_marginals(logits, image, crf, where="benchmark")
         total += Confusion.from_labels(truth_HW, scores.argmax(axis=0).astype(np.uint8), 11)
     return [float(value) for value in iou(total)]
 
 
 # ---- the page ----
+
+
+def _text(crf: Config) -> str:
+    """As on the command line."""
+    return str(Refinement("crf", crf, build(crf)))
 
 
 def page(found: dict[str, Any]) -> str:

@@ -144,6 +144,25 @@ def _painted_graph(card):
 
 
 @pytest.fixture(scope="session")
+def engine_from():
+    """A function: an Engine that calls the function given to it."""
+    from maskwright.inference.engine import Engine
+
+    class Painted(Engine):
+        name = "painted"
+
+        def __init__(self, function, **limits):
+            self.function = function
+            for limit, value in limits.items():
+                setattr(self, limit, value)
+
+        def __call__(self, image_BCHW):
+            return self.function(image_BCHW)
+
+    return Painted
+
+
+@pytest.fixture(scope="session")
 def untrained_checkpoint(tmp_path_factory):
     """A checkpoint folder of a very small network with random weights, four classes."""
     import torch

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .evaluation.report.page import write_report as write_report
     from .evaluation.score import ScoreOptions as ScoreOptions
     from .evaluation.score import score as score
-    from .inference.dense_crf import DenseCRF as DenseCRF
+    from .inference.engine import EngineOptions as EngineOptions
     from .inference.predict import predict as predict
     from .inference.predictor import Predictor as Predictor
     from .inference.predictor import open_model as open_model
@@ -78,9 +78,9 @@ _HOME = {
     "convert": "data.conversion.convert:convert",
     "DataError": "core.errors:DataError",
     "Dataset": "data.dataset:Dataset",
-    "DenseCRF": "inference.dense_crf:DenseCRF",
     "diff": "evaluation.diff.diff:diff",
     "Difference": "evaluation.diff.diff:Difference",
+    "EngineOptions": "inference.engine:EngineOptions",
     "evaluate": "evaluation.evaluate:evaluate",
     "FolderDataset": "data.dataset:FolderDataset",
     "IGNORE": "core.labels:IGNORE",

@@ -4,42 +4,52 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from maskwright.core import parts
 from maskwright.core.card import ModelCard
-from maskwright.core.errors import BundleError
-from maskwright.inference import engines
+from maskwright.core.errors import BundleError, ConfigError
+from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
 
-NAMES = parts.names("maskwright.inference.engines")
+NAMES = parts.names(ENGINES)
+OPTIONS = EngineOptions()
 
 
 @pytest.fixture(scope="module")
 def folder(untrained_bundle):
-    """A folder with the file of every engine."""
+    """A folder with a file for every engine."""
     return untrained_bundle.root
+
+
+def file_for(part, folder):
+    return next(iter(sorted(folder.glob(part.FILES))))
 
 
 @pytest.fixture(params=NAMES)
 def part(request):
-    return parts.load("maskwright.inference.engines", request.param)
+    return parts.load(ENGINES, request.param, like=EnginePart)
 
 
 @pytest.fixture
 def engine(part, folder, untrained_bundle):
-    assert (folder / part.FILE).is_file()
-    return part.build(folder, untrained_bundle.card)
+    return part.build(file_for(part, folder), untrained_bundle.card, OPTIONS)
 
 
 def images(*shape):
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
 
-def test_the_contract_names_what_the_parts_offer():
-    assert "`FILE: str`" in engines.__doc__
-    assert NAMES == ("onnxruntime", "torch")
+def test_an_engine_bears_the_name_of_its_part(engine, request):
+    assert engine.name == request.node.callspec.params["part"]
+
+
+def test_a_bundle_runs_on_onnx_runtime_where_both_are_installed():
+    every = {name: parts.load(ENGINES, name, like=EnginePart) for name in NAMES}
+    assert max(every, key=lambda name: every[name].PRIORITY) == "onnxruntime"
+    assert all(part.missing() is None for part in every.values())
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (2, 3, 33, 70), (3, 3, 64, 32)])
@@ -63,11 +73,10 @@ def test_an_image_is_scored_alone_as_in_a_batch(engine):
 
 def test_engines_agree(folder, untrained_bundle):
     x_BCHW = images(2, 3, 45, 61)
+    every = [parts.load(ENGINES, name, like=EnginePart) for name in NAMES]
     one, *others = (
-        parts.load("maskwright.inference.engines", name).build(folder, untrained_bundle.card)(
-            x_BCHW
-        )
-        for name in NAMES
+        part.build(file_for(part, folder), untrained_bundle.card, OPTIONS)(x_BCHW)
+        for part in every
     )
     for other in others:
         np.testing.assert_allclose(one, other, atol=1e-4)
@@ -77,13 +86,9 @@ SHORT_OF_MEMORY = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from maskwright.core import parts
-from maskwright.inference.predictor import Predictor, open_model
+from maskwright.inference.predictor import open_model
 
-bundle = open_model(sys.argv[1])
-part = parts.load("maskwright.inference.engines", sys.argv[2])
-engine = part.build(Path(sys.argv[1]), bundle.card)
-model = Predictor(engine, bundle.card, bundle.model_id)
+model = open_model(sys.argv[1], engine=sys.argv[2])
 model.predict(np.zeros((32, 32, 3), np.uint8), where="small.png")
 image = np.zeros((3000, 3000, 3), np.uint8)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -113,21 +118,38 @@ def test_an_image_too_large_for_the_memory_is_named(name, folder):
 def test_another_network_than_the_card_says_is_refused(part, folder, untrained_bundle):
     document = json.loads(json.dumps(untrained_bundle.card.to_json()))
     document["labels"] = document["labels"][:3]
-    with pytest.raises(BundleError, match=part.FILE) as caught:
-        part.build(folder, ModelCard.from_json(document, where="card"))
+    card = ModelCard.from_json(document, where="card")
+    with pytest.raises(BundleError, match=file_for(part, folder).name) as caught:
+        part.build(file_for(part, folder), card, OPTIONS)
     assert "export it again" in str(caught.value) or "export the model again" in str(
         caught.value
     )
 
 
 def test_a_damaged_file_is_refused(part, folder, untrained_bundle, tmp_path):
-    shutil.copy(folder / part.FILE, tmp_path)
-    content = (tmp_path / part.FILE).read_bytes()
-    (tmp_path / part.FILE).write_bytes(content[: len(content) // 2])
-    with pytest.raises(BundleError, match=part.FILE):
-        part.build(tmp_path, untrained_bundle.card)
+    copy = Path(shutil.copy(file_for(part, folder), tmp_path))
+    copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
+    with pytest.raises(BundleError, match=copy.name):
+        part.build(copy, untrained_bundle.card, OPTIONS)
 
 
-def test_a_missing_file_is_refused(part, untrained_bundle, tmp_path):
-    with pytest.raises(BundleError, match=part.FILE):
-        part.build(tmp_path, untrained_bundle.card)
+def test_a_missing_file_is_refused(part, folder, untrained_bundle, tmp_path):
+    name = file_for(part, folder).name
+    with pytest.raises(BundleError, match=name):
+        part.build(tmp_path / name, untrained_bundle.card, OPTIONS)
+
+
+def test_threads_and_device_change_no_number(part, folder, untrained_bundle):
+    file, card, x_BCHW = file_for(part, folder), untrained_bundle.card, images(1, 3, 40, 50)
+    plain = part.build(file, card, EngineOptions(device="cpu"))
+    chosen = part.build(file, card, EngineOptions(threads=1, device="cpu"))
+    np.testing.assert_allclose(plain(x_BCHW), chosen(x_BCHW), atol=1e-4)
+
+
+def test_a_device_that_is_not_here_is_refused(part, folder, untrained_bundle):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(ConfigError, match="CUDA"):
+        part.build(file_for(part, folder), untrained_bundle.card, EngineOptions(device="cuda"))

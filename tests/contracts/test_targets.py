@@ -10,10 +10,10 @@ from maskwright.core import InputSpec, LabelSpec, parts
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError
 from maskwright.export.targets import onnx as onnx_target
+from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
 from maskwright.nn.build import build_model, load_arch
 
 TARGETS = "maskwright.export.targets"
-ENGINES = "maskwright.inference.engines"
 SHAPES = [(1, 3, 1, 1), (3, 3, 31, 33), (1, 3, 64, 32), (2, 3, 30, 170), (1, 3, 97, 131)]
 FEWER_LAYERS = {
     "fcdensenet103": {"down_layers": (2,) * 5, "bottleneck_layers": 2},
@@ -47,7 +47,8 @@ def test_the_graph_says_what_the_network_says_at_any_size(target, arch, tmp_path
     card, network = make(arch)
     part = parts.load(TARGETS, target)
     part.write(network, card, tmp_path / part.FILE)
-    engine = parts.load(ENGINES, part.ENGINE).build(tmp_path, card)
+    engine = parts.load(ENGINES, part.ENGINE, like=EnginePart)
+    engine = engine.build(tmp_path / part.FILE, card, EngineOptions())
     rng = np.random.default_rng(0)
     for shape in SHAPES:
         x_BCHW = rng.normal(size=shape).astype(np.float32)

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import BundleError, DataError
-from maskwright.inference.engines.onnxruntime import OnnxEngine
-from maskwright.inference.engines.torch import TorchEngine
 from maskwright.inference.predictor import Predictor, open_model
 
 
@@ -27,7 +25,7 @@ def checkerboard(height, width, *, num_classes=4, channels=3):
 
 def test_a_bundle_runs_on_onnx_runtime(painted):
     model = painted()
-    assert isinstance(model.engine, OnnxEngine)
+    assert model.engine.name == "onnxruntime"
     image = checkerboard(33, 50)
     prediction = model.predict(image, where="a")
     np.testing.assert_array_equal(prediction.labels_HW, image[..., 0])
@@ -65,22 +63,24 @@ def test_other_bits_than_the_model_takes_are_refused(painted):
         painted().predict(checkerboard(4, 4).astype(np.uint16), where="b.png")
 
 
-def test_a_model_that_gives_no_numbers_is_named(painted_card):
+def test_a_model_with_nan_logits_is_named(painted_card, engine_from):
     def broken(image_BCHW):
         return np.full((1, 4, *image_BCHW.shape[2:]), np.nan, np.float32)
 
-    model = Predictor(broken, painted_card(), "0123456789abcdef")
-    with pytest.raises(BundleError, match=r"b\.png: model 0123456789abcdef gives scores"):
+    model = Predictor(engine_from(broken), painted_card(), "0123456789abcdef")
+    with pytest.raises(
+        BundleError, match=r"b\.png: model 0123456789abcdef produced NaN or infinite logits"
+    ):
         model.predict(checkerboard(4, 4), where="b.png")
 
 
-def test_a_run_runs_on_torch_and_says_what_its_bundle_says(
+def test_a_run_runs_on_torch_and_agrees_with_its_bundle(
     untrained_checkpoint, untrained_bundle, photographs, tmp_path
 ):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/best").symlink_to(untrained_checkpoint)
     run, bundle = open_model(tmp_path / "run"), open_model(untrained_bundle.root)
-    assert isinstance(run.engine, TorchEngine)
+    assert run.engine.name == "torch"
     assert open_model(untrained_checkpoint).model_id == run.model_id != bundle.model_id
     for image in photographs:
         one, other = (m.predict(image, where="a") for m in (run, bundle))
@@ -101,17 +101,74 @@ def test_a_prediction_is_the_decision_on_the_logits(painted):
     image, model = checkerboard(33, 50), painted(scale_ratio=0.37)
     logits_Khw = model.logits(image, where="a")
     assert logits_Khw.shape == (4, *model.card.input.network_size((33, 50)))
-    decision = model.decide(logits_Khw, (33, 50), where="a")
+    decision = model.decide(logits_Khw, image, where="a")
     prediction = model.predict(image, where="a")
     np.testing.assert_array_equal(decision.labels_HW, prediction.labels_HW)
     np.testing.assert_array_equal(decision.confidence_HW, prediction.confidence_HW)
 
 
-def test_too_little_memory_names_the_image_and_its_size(painted_card):
+def test_many_images_are_predicted_in_batches_of_equal_size_and_in_order(painted, engine_from):
+    sizes = [(20, 30)] * 5 + [(8, 9)] + [(20, 30)] * 2
+    images = [np.roll(checkerboard(*size), 3 * i, axis=0) for i, size in enumerate(sizes)]
+    model = painted()
+    batches = []
+
+    def run(x_BCHW):
+        batches.append(x_BCHW.shape)
+        return model.engine(x_BCHW)
+
+    spied = replace(model, engine=engine_from(run, max_batch=3))
+    found = list(spied.predict_many(iter(images)))
+    assert [batch[0] for batch in batches] == [3, 2, 1, 2]
+    for image, many in zip(images, found, strict=True):
+        one = model.predict(image)
+        np.testing.assert_array_equal(many.labels_HW, one.labels_HW)
+        np.testing.assert_allclose(many.confidence_HW, one.confidence_HW, atol=1e-4)
+        assert many.model_id == model.model_id
+
+
+def test_a_batch_holds_fewer_large_images(painted, engine_from, monkeypatch):
+    monkeypatch.setattr("maskwright.inference.predictor._MAX_BATCH_PX", 1300)
+    model, batches = painted(), []
+
+    def run(x_BCHW):
+        batches.append(len(x_BCHW))
+        return model.engine(x_BCHW)
+
+    spied = replace(model, engine=engine_from(run, max_batch=8))
+    assert len(list(spied.predict_many([checkerboard(20, 30)] * 5))) == 5
+    assert batches == [2, 2, 1]
+
+
+def test_many_images_are_named_by_their_index_in_errors(painted):
+    images = [checkerboard(4, 4), checkerboard(4, 4, channels=1)]
+    with pytest.raises(DataError, match="image 1: image has 1 channels, the model takes 3"):
+        list(painted().predict_many(images))
+    assert list(painted().predict_many([])) == []
+
+
+def test_sizes_that_an_engine_cannot_take_are_padded_or_refused(painted, engine_from):
+    image, model = checkerboard(33, 50), painted()
+    shapes = []
+
+    def run(x_BCHW):
+        shapes.append(x_BCHW.shape[2:])
+        return model.engine(x_BCHW)
+
+    padded = replace(model, engine=engine_from(run, size_multiple=32))
+    np.testing.assert_array_equal(padded.logits(image), model.logits(image))
+    assert shapes == [(64, 64)]
+    static = replace(model, engine=engine_from(run, size_HW=(32, 32)))
+    assert static.predict(checkerboard(32, 32)).labels_HW.shape == (32, 32)
+    with pytest.raises(DataError, match=r"b\.png: engine 'painted' runs images of \(32, 32\)"):
+        static.predict(image, where="b.png")
+
+
+def test_too_little_memory_names_the_image_and_its_size(painted_card, engine_from):
     def hungry(image_BCHW):
         raise MemoryError
 
-    model = Predictor(hungry, painted_card(), "0123456789abcdef")
+    model = Predictor(engine_from(hungry), painted_card(), "0123456789abcdef")
     with pytest.raises(DataError, match=r"b\.png: 4 x 6 px .* need more memory than there is"):
         model.predict(checkerboard(4, 6), where="b.png")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Data, Model, Quiet, Refine, out_option, parse_refinement
+from .options import AsJson, Data, Engine, Model, Quiet, Refine, out_option
 from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, detail_of, tell
 
 
@@ -19,6 +19,7 @@ def evaluate(
     tolerance: Tolerance = TOLERANCE,
     surface: Surface = None,
     spacing: Spacing = None,
+    engine: Engine = None,
     refine: Refine = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -35,7 +36,7 @@ def evaluate(
     from ..inference.predictor import open_model
 
     require_writable(out)
-    predictor = open_model(model, refine=parse_refinement(refine))
+    predictor = open_model(model, engine=engine, refine=refine)
     dataset = open_dataset(data, progress=console.progress).subset(split)
     report = score(
         predictor,

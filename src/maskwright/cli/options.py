@@ -5,14 +5,11 @@ The table of shared options, today's and later ones, stands in docs/design.md.
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from ..inference.dense_crf import DenseCRF
 
 AsJson = Annotated[
     bool,
@@ -42,9 +39,13 @@ Group = Annotated[
 Refine = Annotated[
     str | None,
     typer.Option(
-        metavar="crf",
-        help="'crf': a fully connected CRF on each image; or with values, 'crf:w1=5,w2=1'.",
+        metavar="NAME",
+        help="Refiner of each image: 'crf', or with settings 'crf:w1=5,w2=1' (default: none).",
     ),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What runs MODEL (default: the best one installed)."),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -72,10 +73,3 @@ def budget_seconds(budget: str | None) -> float | None:
     if match is None or not float(match[1]):
         raise ConfigError(f"--budget {budget!r}: write a number and s, m or h, say 40m")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def parse_refinement(text: str | None) -> "DenseCRF | None":
-    """Read `--refine`."""
-    from ..inference.dense_crf import DenseCRF
-
-    return None if text is None else DenseCRF.parse(text)

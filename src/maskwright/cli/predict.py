@@ -7,7 +7,7 @@ import typer
 
 from ..pages.text import format_percent, text_table
 from .console import Console
-from .options import AsJson, Model, Quiet, Refine, out_option, parse_refinement
+from .options import AsJson, Engine, Model, Quiet, Refine, out_option
 
 
 def predict(
@@ -16,6 +16,7 @@ def predict(
         list[Path], typer.Argument(metavar="INPUTS", help="Images, and folders of images.")
     ],
     out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
+    engine: Engine = None,
     refine: Refine = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -25,7 +26,7 @@ def predict(
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
 
-    predictor = open_model(model, refine=parse_refinement(refine))
+    predictor = open_model(model, engine=engine, refine=refine)
     coverage = run(predictor, inputs, out, progress=console.progress)
     document = coverage.to_json()
     rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]

@@ -1,4 +1,4 @@
-"""Prediction: what a model says of one image, at the image's own resolution."""
+"""Prediction: the class map of one image, at the image's own resolution."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,10 @@ from .labels import LabelMap
 class Prediction:
     """Class map and confidence of one image, same size and orientation as the source.
 
-    `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or where
-    the scores were refined its marginal.
+    `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or its
+    marginal where a refiner decided. `model_id` is that of the Bundle or checkpoint.
+
+    Raises DataError where the two maps differ in size.
     """
 
     labels_HW: LabelMap
@@ -24,19 +26,23 @@ class Prediction:
     def __post_init__(self) -> None:
         if self.labels_HW.shape != self.confidence_HW.shape:
             raise DataError(
-                f"labels are {self.labels_HW.shape}, confidence is {self.confidence_HW.shape}"
+                f"labels are {self.labels_HW.shape}, confidence is {self.confidence_HW.shape}; "
+                f"both must have the size of the image"
             )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decision:
-    """The winning class, its share and its logit: enough to get every other class's share.
+    """The predicted class of each pixel, its share and its logit, and the logits behind them.
 
-    The share of class k is `exp((logit_k - best_HW) / temperature) * confidence_HW`: softmax of
-    the logits divided by the temperature. Labels do not depend on the temperature.
+    `logits_Khw` are at the network's resolution or at the image's. At the image's size, the
+    share of class k is `exp((logit_k - best_HW) / temperature) * confidence_HW`: softmax of the
+    logits divided by the temperature. Labels do not depend on the temperature. A refiner gives
+    the logarithms of its marginals as logits.
     """
 
     labels_HW: LabelMap
     confidence_HW: NDArray[np.float32]
     best_HW: NDArray[np.float32]
     temperature: float
+    logits_Khw: NDArray[np.float32]

@@ -63,11 +63,11 @@ def evaluate(
         if sample.labels_HW is None:
             raise DataError(f"{where}: has no mask")
         logits_Khw = model.logits(sample.image_HWC, where=where)
-        decision = model.decide(logits_Khw, sample.labels_HW.shape, where=where)
+        decision = model.decide(logits_Khw, sample.image_HWC, where=where)
         truth_HW, predicted_HW = sample.labels_HW, decision.labels_HW
         asked = detail.of(sample.key)
         confusion, counts = count_pair(truth_HW, predicted_HW, len(labels), asked)
-        planes_HW = planes(logits_Khw, truth_HW.shape)
+        planes_HW = planes(decision.logits_Khw, truth_HW.shape)
         counts |= calibration.count(truth_HW, planes_HW, decision, len(labels))
         tally.add(
             Counted(
@@ -130,7 +130,7 @@ def _provenance(model: Predictor, dataset: Dataset) -> Provenance:
     return Provenance(
         model=ModelSource(
             id=model.model_id,
-            engine=type(model.engine).__name__,
+            engine=model.engine.name,
             arch=card.arch,
             input=card.input.to_json(),
             training=card.provenance,

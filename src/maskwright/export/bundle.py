@@ -14,8 +14,9 @@ from ..core.bundle import REPORT, WEIGHTS, Bundle, write_bundle
 from ..core.card import ModelCard
 from ..core.graph import Graph
 from ..core.inputspec import InputSpec
+from ..inference.engine import ENGINES, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
-from ..inference.predictor import ENGINES, read_card
+from ..inference.predictor import read_card
 from ..inference.resolution import to_network
 from ..nn.build import load_model
 from .parity import compare
@@ -64,7 +65,8 @@ def _write_graph(
 ) -> Graph:
     network = load_model(card, checkpoint / WEIGHTS)
     target.write(network, card, folder / target.FILE)
-    engine = parts.load(ENGINES, target.ENGINE).build(folder, card)
+    part = parts.load(ENGINES, target.ENGINE, like=EnginePart)
+    engine = part.build(folder / target.FILE, card, EngineOptions())
     parity = compare(TorchEngine(network), engine, inputs_CHW)
     graph = Graph(file=target.FILE, engine=target.ENGINE, parity=parity)
     parity.require_agreement(

@@ -1,18 +1,99 @@
 """Engine: the one thing that runs a network; it knows no labels and no image sizes."""
 
+import re
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.card import ModelCard
+from ..core.errors import ConfigError, MissingDependencyError
+
+ENGINES = "maskwright.inference.engines"
+FP32 = "fp32"
+PRECISIONS = (FP32, "fp16", "bf16", "int8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """How an engine runs a network; the defaults leave the choice to the engine.
+
+    `threads` are those of one operation, None for as many as the engine takes by itself.
+    `device` is `auto`, `cpu`, `cuda` or `cuda:1`. `providers` are ONNX Runtime's execution
+    providers, the first usable one is taken; empty means those of the device. `precision` is
+    that of the arithmetic: `fp32`, `fp16`, `bf16` or `int8`. An engine refuses an option that
+    it cannot follow.
+
+    Raises ConfigError for a value outside these.
+    """
+
+    threads: int | None = None
+    device: str = "auto"
+    providers: tuple[str, ...] = ()
+    precision: str = FP32
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads is {self.threads}; use 1 or more, or None")
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise ConfigError(
+                f"device is {self.device!r}; use 'auto', 'cpu', 'cuda' or 'cuda:INDEX'"
+            )
+        if self.precision not in PRECISIONS:
+            raise ConfigError(
+                f"precision is {self.precision!r}; use one of {', '.join(PRECISIONS)}"
+            )
+
 
 class Engine(Protocol):
-    """A callable from network input to logits; the same input gives the same logits."""
+    """Runs a network: image_BCHW in, logits_BKHW out; the same input gives the same logits."""
 
+    name: str
+    """Of the part in `inference/engines`; reports record it."""
+
+    max_batch: int = 1
+    """The largest B."""
+
+    size_multiple: int = 1
+    """H and W must be multiples of it."""
+
+    size_HW: tuple[int, int] | None = None
+    """The only size that the network takes; None where sizes are free."""
+
+    @abstractmethod
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """logits_BKHW, float32, of the input's height and width, for any B, H, W >= 1.
+        """logits_BKHW, float32, contiguous, of the input's height and width.
 
         Raises:
             MemoryError: The input is too large for this machine.
         """
         ...
+
+
+class EnginePart(Protocol):
+    """What each file in `inference/engines` offers."""
+
+    PRIORITY: int
+    """Of the engines that can run a model, the available one with the highest is taken."""
+
+    FILES: str
+    """Names of the files that the engine runs, as a pattern: `*.onnx`."""
+
+    CASTS: tuple[str, ...] = ()
+    """Precisions to which the engine itself brings a file of precision fp32."""
+
+    def missing(self) -> MissingDependencyError | None:
+        """The package that must be installed first; None where the engine is available."""
+        return None
+
+    @abstractmethod
+    def build(self, file: Path, card: ModelCard, options: EngineOptions) -> Engine:
+        """Make the engine that runs `file`.
+
+        Raises:
+            BundleError: The file is damaged, or not the network that the card describes.
+            ConfigError: An option that the engine cannot follow on this machine.
+        """

@@ -13,10 +13,10 @@ from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..data.pixels.images import read_image
 from ..data.pixels.tiff import geo_tags
-from .dense_crf import DenseCRF
 from .inputs import find_images
 from .outputs import output_writer
 from .predictor import Predictor
+from .refiner import Refinement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,7 +26,7 @@ class Coverage:
     labels: LabelSpec
     num_images: int
     pixels_C: NDArray[np.int64]
-    refine: DenseCRF | None = None
+    refine: Refinement | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The number of images, and one object a class with `pixels` and `percent`.

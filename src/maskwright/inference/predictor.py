@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,36 +10,39 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import parts
-from ..core.bundle import MANIFEST, is_bundle, open_bundle
+from ..core.bundle import MANIFEST, WEIGHTS, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.codefile import CodeFile
 from ..core.errors import BundleError, DataError
 from ..core.prediction import Decision, Prediction
-from .dense_crf import DenseCRF, refined
-from .engine import Engine
-from .resolution import decide, to_network
+from .choice import ModelFile, build_engine
+from .engine import Engine, EngineOptions
+from .refiner import Refinement
+from .resolution import decide
+from .strategy import Image, Strategy, run_whole
 
-ENGINES = "maskwright.inference.engines"
 CARD = "card.json"
-
-Image = NDArray[np.uint8] | NDArray[np.uint16]
+DEFAULTS = EngineOptions()
+_MAX_BATCH_PX = 1 << 22
+"""Pixels of one batch: a batch of large images would need a multiple of the memory of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """A model ready to be shown images.
+    """A model that is ready to predict images.
 
-    `model_id` is the Bundle's id, or of a checkpoint the hash of its card and weights.
-    `refine`, where there is one, refines the scores of every image at its own size.
+    `model_id` is that of the Bundle, or for a checkpoint the hash of its card and weights.
+    `refine`, where given, decides the classes of every image; else the largest logit does.
+    `strategy` is how images go through the engine.
     """
 
     engine: Engine
     card: ModelCard
     model_id: str
-    refine: DenseCRF | None = None
+    refine: Refinement | None = None
+    strategy: Strategy = run_whole
 
-    def predict(self, image_HWC: Image, *, where: str) -> Prediction:
+    def predict(self, image_HWC: Image, *, where: str = "image") -> Prediction:
         """Class map and confidence at the image's own size.
 
         Args:
@@ -48,79 +51,127 @@ class Predictor:
 
         Raises:
             DataError: Another number of channels or bits than the model takes, or more pixels
-                than the memory holds; with `refine`, an image neither grey nor RGB.
-            BundleError: The model's scores are not finite.
+                than the memory holds; with the CRF, an image neither grey nor RGB.
+            BundleError: The model's logits are NaN or infinite.
         """
         logits_Khw = self.logits(image_HWC, where=where)
-        decision = self.decide(logits_Khw, image_HWC.shape[:2], where=where)
+        return self._prediction(self.decide(logits_Khw, image_HWC, where=where))
+
+    def predict_many(self, images: Iterable[Image]) -> Iterator[Prediction]:
+        """Yield the prediction of each image, in order; equal sizes in a row share a batch.
+
+        Labels are those of `predict`, except where two logits are equal up to rounding;
+        confidences agree to 1e-4. Errors are those of `predict` and name the image's index.
+        """
+        for first, batch in self._batches(images):
+            where = f"image {first}" if len(batch) == 1 else f"images {first} and following"
+            with _enough_memory(batch[0].shape[:2], where):
+                logits_BKhw = self.strategy(self.engine, self.card.input, batch, where=where)
+            # (B, K, h, w) -> B times (K, h, w)
+            for index, (image_HWC, logits_Khw) in enumerate(
+                zip(batch, logits_BKhw, strict=True), start=first
+            ):
+                decision = self.decide(logits_Khw, image_HWC, where=f"image {index}")
+                yield self._prediction(decision)
+
+    def logits(self, image_HWC: Image, *, where: str = "image") -> NDArray[np.float32]:
+        """The network's logits of one image, logits_Khw at the network's resolution.
+
+        Not divided by the card's temperature; `resolution.planes` brings them to the image's
+        size. Raises what `predict` raises, except that logits may be NaN or infinite.
+        """
+        self.card.input.check(image_HWC, where=where)
+        with _enough_memory(image_HWC.shape[:2], where):
+            logits_1Khw = self.strategy(self.engine, self.card.input, [image_HWC], where=where)
+        logits_Khw: NDArray[np.float32] = logits_1Khw[0]
+        return logits_Khw
+
+    def decide(
+        self, logits_Khw: NDArray[np.float32], image_HWC: Image, *, where: str = "image"
+    ) -> Decision:
+        """The Decision that `predict` makes from the logits of an image and the image.
+
+        Raises:
+            BundleError: The logits are NaN or infinite.
+            DataError: As `predict`.
+        """
+        size_HW, temperature = image_HWC.shape[:2], self.card.temperature
+        with _enough_memory(size_HW, where):
+            if self.refine is None:
+                decision = decide(logits_Khw, size_HW, temperature=temperature)
+            else:
+                decision = self.refine.refiner(
+                    logits_Khw, image_HWC, temperature=temperature, where=where
+                )
+        if not np.isfinite(decision.confidence_HW).all():
+            raise BundleError(
+                f"{where}: model {self.model_id} produced NaN or infinite logits; the weights "
+                f"are damaged: train again"
+            )
+        return decision
+
+    def _prediction(self, decision: Decision) -> Prediction:
         return Prediction(
             labels_HW=decision.labels_HW,
             confidence_HW=decision.confidence_HW,
             model_id=self.model_id,
         )
 
-    def logits(self, image_HWC: Image, *, where: str) -> NDArray[np.float32]:
-        """What the network says of one image, logits_Khw at the network's resolution.
-
-        Not divided by the card's temperature; `resolution.planes` brings them to the image's
-        size. With `refine` they are the logarithms of its marginals at the image's size, to
-        whose making the temperature belongs. Raises what `predict` raises, except that they
-        may be no finite numbers.
-        """
-        spec = self.card.input
-        spec.check(image_HWC, where=where)
-        with _enough_memory(image_HWC.shape[:2], where):
-            logits_Khw: NDArray[np.float32] = self.engine(to_network(image_HWC, spec)[None])[0]
-            if self.refine is None:
-                return logits_Khw
-            temperature = self.card.temperature
-            return refined(
-                logits_Khw, image_HWC, self.refine, temperature=temperature, where=where
-            )
-
-    def decide(
-        self, logits_Khw: NDArray[np.float32], size_HW: tuple[int, int], *, where: str
-    ) -> Decision:
-        """The Decision that `predict` makes of what `logits` gives.
-
-        At the card's temperature; with `refine` at 1, since marginals have had it.
-        """
-        temperature = self.card.temperature if self.refine is None else 1.0
-        with _enough_memory(size_HW, where):
-            decision = decide(logits_Khw, size_HW, temperature=temperature)
-        if not np.isfinite(decision.confidence_HW).all():
-            raise BundleError(
-                f"{where}: model {self.model_id} gives scores that are no finite numbers; "
-                f"its weights are broken, train it again"
-            )
-        return decision
+    def _batches(self, images: Iterable[Image]) -> Iterator[tuple[int, Sequence[Image]]]:
+        """Index of the first image, and images of equal size in a row, as many as fit."""
+        batch: list[Image] = []
+        first = 0
+        for index, image_HWC in enumerate(images):
+            self.card.input.check(image_HWC, where=f"image {index}")
+            num_px = max(1, image_HWC.shape[0] * image_HWC.shape[1])
+            full = len(batch) == max(1, min(self.engine.max_batch, _MAX_BATCH_PX // num_px))
+            if batch and (full or image_HWC.shape != batch[0].shape):
+                yield first, batch
+                batch, first = [], index
+            batch.append(image_HWC)
+        if batch:
+            yield first, batch
 
 
-def open_model(path: Path | str, *, refine: DenseCRF | None = None) -> Predictor:
-    """Open a Bundle (runs on ONNX Runtime) or a run folder or checkpoint (runs on torch).
+def open_model(
+    path: Path | str,
+    *,
+    engine: str | None = None,
+    options: EngineOptions = DEFAULTS,
+    refine: str | None = None,
+) -> Predictor:
+    """Open a Bundle, a run folder or a checkpoint.
+
+    A Bundle runs on ONNX Runtime and a checkpoint on torch, unless an engine of higher priority
+    is installed that can run it.
 
     Args:
         path: Of the folder.
-        refine: What refines every prediction; nothing unless asked for.
+        engine: Name of the engine that runs the model; the best one available unless given.
+        options: Threads, device and precision.
+        refine: Name and settings of the refiner that decides every image, `crf` or
+            `crf:theta_alpha=30`; nothing unless asked for.
 
     Raises:
-        BundleError: Not a model, or a damaged one.
-        MissingDependencyError: A run needs torch, which is not installed.
+        BundleError: Not a model, a damaged one, or one that the engine cannot run.
+        ConfigError: An unknown engine, refiner, setting or option.
+        MissingDependencyError: A package of the engine is not installed.
     """
     path = Path(path)
+    refinement = None if refine is None else Refinement.from_text(refine)
     if _is_run_of_own_code(path):
         path /= "bundle"  # whose graph runs without the code
     if is_bundle(path):
         bundle = open_bundle(path)
-        engine = parts.load(ENGINES, "onnxruntime")
-        folder = bundle.file(engine.FILE).parent
-        return Predictor(
-            engine.build(folder, bundle.card), bundle.card, bundle.model_id, refine
-        )
-    for folder in (path / "best", path):
-        if (folder / CARD).is_file():
-            return _open_checkpoint(folder, refine)
-    raise BundleError(f"{path}: {_what_it_is(path)}")
+        card, model_id = bundle.card, bundle.model_id
+        files = [ModelFile(path / g.file, g.precision, g.engine) for g in bundle.graphs]
+        files += [ModelFile(path / WEIGHTS)] if WEIGHTS in bundle.files else []
+    else:
+        path = _checkpoint_in(path)
+        card, model_id = read_card(path), _hash_checkpoint(path)
+        files = [ModelFile(path / WEIGHTS)]
+    built = build_engine(files, card, where=path, name=engine, options=options)
+    return Predictor(built, card, model_id, refinement)
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -151,13 +202,12 @@ def _enough_memory(size_HW: tuple[int, int], where: str) -> Iterator[None]:
         ) from error
 
 
-def _open_checkpoint(folder: Path, refine: DenseCRF | None) -> Predictor:
-    card = read_card(folder)
-    engine = parts.load(ENGINES, "torch")
-    if not (folder / engine.FILE).is_file():
-        raise BundleError(f"{folder / engine.FILE}: missing; train the model again")
-    model_id = _identity(folder, engine.FILE)
-    return Predictor(engine.build(folder, card), card, model_id, refine)
+def _checkpoint_in(path: Path) -> Path:
+    """The checkpoint folder that `path` is, or the best one of the run that it is."""
+    for folder in (path / "best", path):
+        if (folder / CARD).is_file():
+            return folder
+    raise BundleError(f"{path}: {_describe(path)}")
 
 
 def _is_run_of_own_code(path: Path) -> bool:
@@ -167,14 +217,17 @@ def _is_run_of_own_code(path: Path) -> bool:
     return CodeFile.parse(str(read_card(path / "best").arch.get("name"))) is not None
 
 
-def _identity(folder: Path, weights: str) -> str:
-    digest = hashlib.sha256((folder / CARD).read_bytes())
-    with (folder / weights).open("rb") as file:
+def _hash_checkpoint(checkpoint: Path) -> str:
+    """16 hex digits of the hash of its card and weights."""
+    if not (checkpoint / WEIGHTS).is_file():
+        raise BundleError(f"{checkpoint / WEIGHTS}: missing; train the model again")
+    digest = hashlib.sha256((checkpoint / CARD).read_bytes())
+    with (checkpoint / WEIGHTS).open("rb") as file:
         digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
 
 
-def _what_it_is(path: Path) -> str:
+def _describe(path: Path) -> str:
     if not path.exists():
         return "no such folder; give a bundle or a run"
     if not path.is_dir():

@@ -1,8 +1,8 @@
-"""From source resolution to the network's, and from its logits back to a decision.
+"""From the image's resolution to the network's, and from logits to a decision per image pixel.
 
-Images are made smaller by area and larger bilinearly; logits come back bilinearly (pixel
-centres at half integers, as in torch with align_corners=False) and are decided only then.
-Label maps are never resized. Where two classes score the same, the lower index wins.
+Images shrink by area and grow bilinearly. Logits are resized bilinearly (pixel centres at half
+integers, as in torch with align_corners=False) before classes are decided. Label maps are never
+resized. Where two classes have the same logit, the lower index is predicted.
 """
 
 from collections.abc import Iterator
@@ -19,26 +19,31 @@ from ..core.prediction import Decision
 def to_network(
     image_HWC: NDArray[np.uint8] | NDArray[np.uint16], spec: InputSpec
 ) -> NDArray[np.float32]:
-    """Network input, C x h x w float32: resized by `spec.scale_ratio`, then normalised."""
+    """Resize by `spec.scale_ratio` and normalise: network input, C x h x w float32."""
     size_hw = spec.network_size(image_HWC.shape[:2])
     if size_hw == image_HWC.shape[:2]:
         return spec.normalize(image_HWC)
-    how = cv2.INTER_AREA if spec.scale_ratio < 1 else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if spec.scale_ratio < 1 else cv2.INTER_LINEAR
     planes = [
-        cv2.resize(image_HWC[..., c], size_hw[::-1], interpolation=how)
+        cv2.resize(image_HWC[..., c], size_hw[::-1], interpolation=method)
         for c in range(spec.channels)  # OpenCV resizes at most four at once
     ]
-    small_hwC: NDArray[Any] = np.stack(planes, axis=-1)
-    return spec.normalize(small_hwC.reshape(*size_hw, spec.channels))
+    resized_hwC: NDArray[Any] = np.stack(planes, axis=-1)
+    return spec.normalize(resized_hwC.reshape(*size_hw, spec.channels))
 
 
 def decide(
     logits_Khw: NDArray[np.float32], size_HW: tuple[int, int], *, temperature: float = 1.0
 ) -> Decision:
-    """Class of the largest logit, and its softmax share at `temperature`, at `size_HW`.
+    """Choose the class of the largest logit; its softmax share at `temperature` is confidence.
 
-    Works class by class, so that beyond the logits only a few planes of the source's size
-    are held. Shares are NaN where a logit is NaN or infinite.
+    Args:
+        logits_Khw: At any resolution.
+        size_HW: Of the image, and of the decision.
+        temperature: Logits are divided by it before the softmax.
+
+    Works class by class, so that beyond the logits only a few planes of the image's size are
+    held. Shares are NaN where a logit is NaN or infinite.
     """
     labels_HW = np.zeros(size_HW, np.uint8)
     best_HW = np.full(size_HW, -np.inf, np.float32)
@@ -54,13 +59,14 @@ def decide(
             confidence_HW=np.reciprocal(total_HW),
             best_HW=best_HW,
             temperature=temperature,
+            logits_Khw=logits_Khw,
         )
 
 
 def planes(
     logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
 ) -> Iterator[NDArray[np.float32]]:
-    """The logits of each class at `size_HW`, one plane in memory at a time."""
+    """Yield the logits of each class at `size_HW`, one plane in memory at a time."""
     for plane_hw in logits_Khw:
         if plane_hw.shape == size_HW:
             yield plane_hw

@@ -26,6 +26,7 @@ from maskwright.core.confusion import Confusion
 from maskwright.core.errors import ConfigError, TrainingError
 from maskwright.core.scores import mean_iou
 from maskwright.data.dataset import Dataset
+from maskwright.inference.engine import Engine
 from maskwright.inference.predictor import Predictor
 from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import build_model, new_model
@@ -319,11 +320,12 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _InLoop:
+class _InLoop(Engine):
     """An Engine over the network in memory, at the precision of training."""
 
     model: nn.Module
     accelerator: Accelerator
+    name = "training"
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         x_BCHW = torch.from_numpy(image_BCHW).to(self.accelerator.device)

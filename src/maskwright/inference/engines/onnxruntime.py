@@ -1,5 +1,6 @@
-"""ONNX Runtime on the CPU: runs model.onnx; needs no torch."""
+"""ONNX Runtime, https://onnxruntime.ai: runs ONNX graphs, on the CPU by default; no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,72 +8,92 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.bundle import GRAPH
 from ...core.card import ModelCard
-from ...core.errors import BundleError
+from ...core.errors import BundleError, ConfigError
+from ..engine import Engine, EngineOptions
 
-FILE = GRAPH
+PRIORITY = 20
+FILES = "*.onnx"
 
+_CPU = "CPUExecutionProvider"
 _FATAL_ONLY = 4
 _NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")
 
 
 @dataclass(frozen=True, slots=True)
-class OnnxEngine:
-    """Runs a session whose graph has one input and one output."""
+class OnnxEngine(Engine):
+    """Runs a session whose graph has one input, and logits as its first output."""
 
     session: Any
     input_name: str
+    output_name: str
+    name = "onnxruntime"
+    max_batch = 8
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """The contract of Engine."""
-        from onnxruntime.capi import onnxruntime_pybind11_state as refusals
+        from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
         try:
             logits_BKHW: NDArray[np.float32]
-            logits_BKHW = self.session.run(None, {self.input_name: image_BCHW})[0]
-        except (refusals.Fail, refusals.RuntimeException) as error:
+            logits_BKHW = self.session.run([self.output_name], {self.input_name: image_BCHW})[0]
+        except (errors.Fail, errors.RuntimeException) as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error
             raise
         return logits_BKHW
 
 
-def build(folder: Path, card: ModelCard) -> OnnxEngine:
-    """The contract of `inference.engines`."""
-    path = folder / FILE
-    session = _session(path)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
+def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
+    """The contract of `inference.engine.EnginePart`."""
+    session = _session(file, options)
+    inputs, outputs = session.get_inputs(), session.get_outputs()[:1]
     shapes = [i.shape for i in inputs], [o.shape for o in outputs]
     channels, classes = card.input.channels, len(card.labels)
     if [[s[1:2] for s in side] for side in shapes] != [[[channels]], [[classes]]]:
         raise BundleError(
-            f"{path}: the graph maps {shapes[0]} to {shapes[1]}, its card says "
+            f"{file}: the graph maps {shapes[0]} to {shapes[1]}, its card says "
             f"{channels} channels to {classes} classes; export the model again"
         )
-    return OnnxEngine(session, inputs[0].name)
+    return OnnxEngine(session, inputs[0].name, outputs[0].name)
 
 
-def _session(path: Path) -> Any:
+def _session(file: Path, options: EngineOptions) -> Any:
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as refusals
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _FATAL_ONLY  # its errors are raised, not printed
-    options.use_deterministic_compute = True
-    options.enable_mem_pattern = False  # a plan per input size would pile up over odd sizes
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = _FATAL_ONLY  # its errors are raised, not printed
+    settings.use_deterministic_compute = True
+    settings.enable_mem_pattern = False  # a plan per input size would pile up over odd sizes
+    settings.intra_op_num_threads = options.threads or 0  # 0: as many as there are cores
+    providers = _providers(options, onnxruntime.get_available_providers())
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(file, settings, providers=providers)
     except (
-        refusals.Fail,
-        refusals.InvalidArgument,
-        refusals.InvalidGraph,
-        refusals.InvalidProtobuf,
-        refusals.NoSuchFile,
-        refusals.NotImplemented,
-        refusals.RuntimeException,
+        errors.Fail,
+        errors.InvalidArgument,
+        errors.InvalidGraph,
+        errors.InvalidProtobuf,
+        errors.NoSuchFile,
+        errors.NotImplemented,
+        errors.RuntimeException,
     ) as error:
         raise BundleError(
-            f"{path}: ONNX Runtime {onnxruntime.__version__} cannot run this graph "
+            f"{file}: ONNX Runtime {onnxruntime.__version__} cannot run this graph "
             f"({str(error).splitlines()[0]}); copy the bundle again or export it again"
         ) from error
+
+
+def _providers(options: EngineOptions, available: Sequence[str]) -> list[Any]:
+    """Execution providers in ONNX Runtime's own form; CPU unless another is asked for."""
+    device, _, index = options.device.partition(":")
+    on_device = ("CUDAExecutionProvider",) if device == "cuda" else (_CPU,)
+    chosen = options.providers or on_device
+    absent = [name for name in chosen if name not in available]
+    if absent:
+        raise ConfigError(
+            f"ONNX Runtime has no {', '.join(absent)} here, it has {', '.join(available)}; "
+            f"use one of these, or install the onnxruntime package of the device"
+        )
+    return [(name, {"device_id": index or "0"} if "CUDA" in name else {}) for name in chosen]

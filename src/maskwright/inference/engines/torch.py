@@ -1,29 +1,37 @@
-"""PyTorch, on a CUDA device where there is one: runs weights.safetensors."""
+"""PyTorch, https://pytorch.org: runs weights.safetensors, on a CUDA device if there is one."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.bundle import WEIGHTS
 from ...core.card import ModelCard
-from ...core.errors import MissingDependencyError
+from ...core.errors import ConfigError, MissingDependencyError
+from ..engine import FP32, Engine, EngineOptions
 
 if TYPE_CHECKING:
     from torch import nn
 
-FILE = WEIGHTS
+PRIORITY = 10
+FILES = WEIGHTS
+CASTS = ("fp16", "bf16")
 
 _NO_MEMORY = ("allocate memory", "not enough memory", "out of memory")
 
 
 @dataclass(frozen=True, slots=True)
-class TorchEngine:
+class TorchEngine(Engine):
     """Runs `network`, which is in eval mode, on the device where its weights are."""
 
     network: "nn.Module"
+    precision: str = FP32
+    name = "torch"
+    max_batch = 8
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """The contract of Engine."""
@@ -31,7 +39,7 @@ class TorchEngine:
 
         device = next(self.network.parameters()).device
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), self._precision_on(device.type):
                 logits_BKHW = self.network(torch.from_numpy(image_BCHW).to(device))
             return np.ascontiguousarray(logits_BKHW.float().cpu().numpy())
         except RuntimeError as error:
@@ -39,19 +47,55 @@ class TorchEngine:
                 raise MemoryError(str(error)) from error
             raise
 
+    def _precision_on(self, device: str) -> AbstractContextManager[Any]:
+        """Autocast to the precision; nothing for fp32."""
+        import torch
 
-def build(folder: Path, card: ModelCard) -> TorchEngine:
-    """The contract of `inference.engines`.
+        if self.precision == FP32:
+            return nullcontext()
+        dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        return torch.autocast(device, dtype)
+
+
+def missing() -> MissingDependencyError | None:
+    """The contract of `inference.engine.EnginePart`."""
+    return None if find_spec("torch") else MissingDependencyError("torch", "train")
+
+
+def build(file: Path, card: ModelCard, options: EngineOptions) -> TorchEngine:
+    """The contract of `inference.engine.EnginePart`; `threads` are those of the process.
 
     Raises:
-        MissingDependencyError: torch is not installed.
         BundleError: The weights are not those of the network that the card describes.
+        ConfigError: The device is not here, or cannot run at this precision; providers.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingDependencyError("torch", "train") from error
+    import torch
+
     from ...nn.build import load_model
 
-    network = load_model(card, folder / FILE).eval()
-    return TorchEngine(network.to("cuda" if torch.cuda.is_available() else "cpu"))
+    device = _device(options)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    network = load_model(card, file).eval()
+    return TorchEngine(network.to(device), options.precision)
+
+
+def _device(options: EngineOptions) -> str:
+    import torch
+
+    has_cuda = torch.cuda.is_available()
+    device = options.device
+    if device == "auto":
+        device = "cuda" if has_cuda else "cpu"
+    if device != "cpu" and not has_cuda:
+        raise ConfigError(f"torch finds no CUDA device here for device {device!r}; use 'cpu'")
+    if options.precision == "fp16" and device == "cpu":
+        raise ConfigError(
+            "precision 'fp16' needs device 'cuda', got 'cpu'; use precision 'fp32' or 'bf16'"
+        )
+    if options.providers:
+        raise ConfigError(
+            f"providers {', '.join(options.providers)} belong to ONNX Runtime; torch "
+            f"takes device='cuda' or 'cpu'"
+        )
+    return device

@@ -1,7 +1,7 @@
 """DeepLab-LargeFOV, Chen et al. 2015 (arXiv:1412.7062): VGG16 at stride 8, with holes.
 
 The paper refines its scores by a dense CRF after training; that is no part of the network:
-`predict --refine crf` and `inference.dense_crf` do it for any.
+`predict --refine crf` and `inference.refine.crf` do it for any.
 """
 
 from typing import Any

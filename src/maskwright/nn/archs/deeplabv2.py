@@ -1,7 +1,7 @@
 """DeepLab v2, Chen et al. 2016 (arXiv:1606.00915): summed over rates, largest over scales.
 
 The paper refines its scores by a dense CRF after training; that is no part of the network:
-`predict --refine crf` and `inference.dense_crf` do it for any.
+`predict --refine crf` and `inference.refine.crf` do it for any.
 """
 
 from functools import reduce

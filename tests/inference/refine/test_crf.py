@@ -1,8 +1,7 @@
-"""The CRF says what its equations say, pixel against pixel; with and without numba."""
+"""The CRF agrees with its equations, pixel against pixel; with and without numba."""
 
 import json
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core import parts
-from maskwright.core.errors import BundleError, ConfigError, DataError, UnknownNameError
-from maskwright.core.kernels.kernel import KERNELS
+from maskwright.core.errors import BundleError, ConfigError, DataError
+from maskwright.core.kernels.kernel import KERNELS, Kernel
 from maskwright.data.dataset import open_dataset
-from maskwright.inference import dense_crf
-from maskwright.inference.dense_crf import DenseCRF, refined
 from maskwright.inference.predictor import Predictor, open_model
+from maskwright.inference.refine import crf as crf_part
+from maskwright.inference.refine.crf import Config, log_marginals
+from maskwright.inference.refiner import Refinement
+from maskwright.inference.resolution import planes
 
 
 def exact(logits_KHW, image_HWC, crf):
@@ -60,14 +61,14 @@ def scene(seed=0, *, size_HW=(30, 40), num_classes=3, channels=3, noise=3.0):
 
 
 def marginals(logits_Khw, image_HWC, crf, **more):
-    return np.exp(refined(logits_Khw, image_HWC, crf, where="a.png", **more))
+    return np.exp(log_marginals(logits_Khw, image_HWC, crf, where="a.png", **more))
 
 
 CHOICES = (
-    DenseCRF(),
-    DenseCRF(theta_alpha=8, theta_beta=20, theta_gamma=3),
-    DenseCRF(w1=10, theta_alpha=30, theta_beta=8, w2=0, iterations=3),
-    DenseCRF(w1=0, w2=5, theta_gamma=2),
+    Config(),
+    Config(theta_alpha=8, theta_beta=20, theta_gamma=3),
+    Config(w1=10, theta_alpha=30, theta_beta=8, w2=0, iterations=3),
+    Config(w1=0, w2=5, theta_gamma=2),
 )
 
 
@@ -75,8 +76,8 @@ CHOICES = (
 def with_kernel(request, monkeypatch):
     if request.param != "numpy":
         pytest.importorskip(request.param)
-    part = parts.load(KERNELS, request.param)
-    monkeypatch.setattr(dense_crf, "kernel", lambda: part)
+    part = parts.load(KERNELS, request.param, like=Kernel)
+    monkeypatch.setattr(crf_part, "kernel", lambda: part)
     return part
 
 
@@ -92,7 +93,7 @@ def test_it_agrees_with_all_pairs_of_pixels(crf, with_kernel):
 def test_without_colour_it_agrees_to_the_last_digits():
     """The Gaussian of place is summed as it is; only the lattice is approximate."""
     logits, image, _ = scene(3)
-    crf = DenseCRF(w1=0, w2=5, theta_gamma=2)
+    crf = Config(w1=0, w2=5, theta_gamma=2)
     found = marginals(logits, image, crf)
     np.testing.assert_allclose(found, exact(logits, image, crf), atol=1e-4)
 
@@ -101,7 +102,7 @@ def test_two_pixels_by_hand():
     """One round in which both pixels count alike: each message is the mean share."""
     logits = np.log(np.array([[[0.8, 0.4]], [[0.2, 0.6]]], np.float32))
     image = np.zeros((1, 2, 3), np.uint8)
-    crf = DenseCRF(w1=0, w2=1, theta_gamma=1e3, iterations=1)
+    crf = Config(w1=0, w2=1, theta_gamma=1e3, iterations=1)
     # The means of (0.8, 0.4) and of (0.2, 0.6) are 0.6 and 0.4.
     raised = np.array([[0.8, 0.4], [0.2, 0.6]]) * np.exp([[0.6], [0.4]])
     found = marginals(logits, image, crf)[:, 0]
@@ -119,14 +120,16 @@ def test_marginals_sum_to_one_and_all_kernels_agree(seed, num_classes, channels)
     for name in parts.names(KERNELS):
         if name != "numpy":
             pytest.importorskip(name)
-        part = parts.load(KERNELS, name)
+        part = parts.load(KERNELS, name, like=Kernel)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dense_crf, "kernel", lambda part=part: part)
-            found.append(refined(logits, image, DenseCRF(), where="a.png"))
+            patch.setattr(crf_part, "kernel", lambda part=part: part)
+            found.append(log_marginals(logits, image, Config(), where="a.png"))
     np.testing.assert_allclose(np.exp(found[0]).sum(axis=0), 1, atol=1e-5)
     assert np.isfinite(found[0]).all()
     np.testing.assert_array_equal(*found)
-    np.testing.assert_array_equal(found[0], refined(logits, image, DenseCRF(), where="a.png"))
+    np.testing.assert_array_equal(
+        found[0], log_marginals(logits, image, Config(), where="a.png")
+    )
 
 
 def test_it_mends_noisy_scores_along_the_edges_of_the_image():
@@ -140,10 +143,10 @@ def test_it_mends_noisy_scores_along_the_edges_of_the_image():
 def test_an_image_of_one_colour_smooths_by_place_alone():
     logits, image, _ = scene()
     dark = np.zeros_like(image)
-    crf = DenseCRF(theta_alpha=5, theta_beta=3)
+    crf = Config(theta_alpha=5, theta_beta=3)
     found = marginals(logits, dark, crf)
-    place_only = exact(logits, dark, DenseCRF(w1=0, w2=4, theta_gamma=5))
-    both = exact(logits, dark, replace(crf, w2=0))
+    place_only = exact(logits, dark, Config(w1=0, w2=4, theta_gamma=5))
+    both = exact(logits, dark, crf.model_copy(update={"w2": 0}))
     np.testing.assert_allclose(both, place_only, atol=1e-12)
     assert np.abs(found - exact(logits, dark, crf)).mean() < 0.01
     bright = marginals(logits, dark + np.uint8(200), crf)
@@ -154,45 +157,45 @@ def test_an_image_of_one_colour_smooths_by_place_alone():
 
 def test_one_class_is_sure_everywhere():
     logits, image, _ = scene(num_classes=1)
-    assert (marginals(logits, image, DenseCRF()) == 1).all()
+    assert (marginals(logits, image, Config()) == 1).all()
 
 
 @pytest.mark.parametrize("size_HW", [(1, 1), (1, 7), (5, 1)])
 def test_the_smallest_images_are_refined_too(size_HW, with_kernel):
     logits, image, _ = scene(size_HW=size_HW)
-    assert marginals(logits, image, DenseCRF()).shape == (3, *size_HW)
+    assert marginals(logits, image, Config()).shape == (3, *size_HW)
 
 
 def test_logits_of_the_network_s_size_are_enlarged_first():
     logits, image, _ = scene()
     small = np.ascontiguousarray(logits[:, ::4, ::4])
-    enlarged = np.stack(list(dense_crf.planes(small, image.shape[:2])))
-    found = [marginals(one, image, DenseCRF()) for one in (small, enlarged)]
+    enlarged = np.stack(list(planes(small, image.shape[:2])))
+    found = [marginals(one, image, Config()) for one in (small, enlarged)]
     np.testing.assert_array_equal(*found)
 
 
 def test_the_temperature_comes_before_the_crf():
     logits, image, _ = scene()
-    found = marginals(logits, image, DenseCRF(), temperature=2.0)
-    np.testing.assert_array_equal(found, marginals(logits / 2, image, DenseCRF()))
-    assert not np.array_equal(found, marginals(logits, image, DenseCRF()))
+    found = marginals(logits, image, Config(), temperature=2.0)
+    np.testing.assert_array_equal(found, marginals(logits / 2, image, Config()))
+    assert not np.array_equal(found, marginals(logits, image, Config()))
 
 
 def test_sixteen_bits_count_as_their_share_of_white():
     logits, image, _ = scene()
     wide = image.astype(np.uint16) * 257
-    found = [marginals(logits, one, DenseCRF(theta_beta=9.0)) for one in (image, wide)]
+    found = [marginals(logits, one, Config(theta_beta=9.0)) for one in (image, wide)]
     assert np.abs(found[0] - found[1]).mean() < 1e-3
 
 
 def test_memory_is_bounded_even_where_no_two_pixels_are_alike(monkeypatch):
-    monkeypatch.setattr(dense_crf, "kernel", lambda: parts.load(KERNELS, "numpy"))
+    monkeypatch.setattr(crf_part, "kernel", lambda: parts.load(KERNELS, "numpy", like=Kernel))
     rng = np.random.default_rng(0)
     num_classes, height, width = 7, 300, 400
     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     logits = rng.random((num_classes, height, width), np.float32)
     tracemalloc.start()
-    refined(logits, image, DenseCRF(iterations=1), where="a.png")
+    log_marginals(logits, image, Config(iterations=1), where="a.png")
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak_bytes < (8 * num_classes + 200 + 80 * 6) * height * width + 20e6
@@ -202,85 +205,71 @@ def test_memory_is_bounded_even_where_no_two_pixels_are_alike(monkeypatch):
 def test_an_image_neither_grey_nor_rgb_is_refused(channels):
     logits, image, _ = scene(channels=channels)
     with pytest.raises(DataError, match=rf"a\.png: image is \(30, 40, {channels}\), the CRF"):
-        marginals(logits, image, DenseCRF())
+        marginals(logits, image, Config())
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (0, 30, 40), (3, 30, 40, 1)])
 def test_scores_of_another_shape_are_refused(shape):
     _, image, _ = scene()
-    with pytest.raises(DataError, match=r"a\.png: scores are .* takes \(K, h, w\)"):
-        marginals(np.zeros(shape, np.float32), image, DenseCRF())
+    with pytest.raises(DataError, match=r"a\.png: logits are .* takes \(K, h, w\)"):
+        marginals(np.zeros(shape, np.float32), image, Config())
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"w1": -1}, "w1 of the CRF is -1; use a number of at least 0"),
-        ({"theta_beta": 0}, "theta_beta of the CRF is 0; use a number above 0"),
-        ({"theta_alpha": np.inf}, "theta_alpha of the CRF is inf"),
-        ({"iterations": 0}, "iterations of the CRF is 0; use a number above 0"),
-        ({"iterations": 2.5}, r"iterations of the CRF is 2\.5; use a whole number"),
+        ("w1=-1", "w1: Input should be greater than or equal to 0"),
+        ("theta_beta=0", "theta_beta: Input should be greater than 0"),
+        ("theta_alpha=inf", "theta_alpha: Input should be a finite number"),
+        ("iterations=0", "iterations: Input should be greater than or equal to 1"),
+        ("iterations=2.5", "iterations: Input should be a valid integer"),
+        ("w1=much", "w1: Input should be a valid number"),
+        ("theta_alfa=3", "theta_alfa: Extra inputs are not permitted"),
     ],
 )
-def test_values_that_mean_nothing_are_refused(values, message):
-    with pytest.raises(ConfigError, match=message):
-        DenseCRF(**values)
+def test_settings_without_a_meaning_are_refused(values, message):
+    with pytest.raises(ConfigError, match=f"'crf:{values}': {message}"):
+        Refinement.from_text(f"crf:{values}")
 
 
 def test_the_defaults_are_those_released_with_deeplab_v2():
-    assert str(DenseCRF()) == (
+    assert str(Refinement.from_text("crf")) == (
         "crf:w1=4,theta_alpha=67,theta_beta=3,w2=3,theta_gamma=1,iterations=10"
     )
-
-
-def test_what_is_written_on_the_command_line_is_read():
-    assert DenseCRF.parse("crf") == DenseCRF()
-    chosen = DenseCRF.parse("crf:theta_alpha=30.5,iterations=5")
-    assert chosen == DenseCRF(theta_alpha=30.5, iterations=5)
-    assert DenseCRF.parse(str(chosen)) == chosen
-    with pytest.raises(
-        UnknownNameError, match="no refinement named 'crff'; did you mean 'crf'"
-    ):
-        DenseCRF.parse("crff")
-    with pytest.raises(
-        UnknownNameError, match="named 'theta_alfa'; did you mean 'theta_alpha'"
-    ):
-        DenseCRF.parse("crf:theta_alfa=3")
-    for wrong in ("w1=much", "iterations=2.5", "w1"):
-        with pytest.raises(ConfigError, match=r"wants a number, say"):
-            DenseCRF.parse(f"crf:{wrong}")
 
 
 # ---- in a model ----
 
 
 @pytest.fixture
-def doubtful(painted_card):
+def doubtful(painted_card, engine_from):
     """A function: a model whose scores are the noisy ones of the scene."""
     logits, image, _ = scene(num_classes=4)
 
     def make(refine=None, logits=logits):
-        engine = lambda image_BCHW: logits[None]  # noqa: E731
-        return Predictor(engine, painted_card(), "0123456789abcdef", refine)
+        engine = engine_from(lambda image_BCHW: logits[None])
+        refinement = refine and Refinement.from_text(refine)
+        return Predictor(engine, painted_card(), "0123456789abcdef", refinement)
 
     return make, image, logits
 
 
 def test_a_model_refines_its_predictions_where_asked(doubtful):
     make, image, logits = doubtful
-    crf = DenseCRF(theta_alpha=8, theta_beta=20)
-    plain, prediction = (make(r).predict(image, where="a") for r in (None, crf))
-    found = marginals(logits, image, crf)
+    chosen = "crf:theta_alpha=8,theta_beta=20"
+    plain, prediction = (make(refine).predict(image) for refine in (None, chosen))
+    found = marginals(logits, image, Config(theta_alpha=8, theta_beta=20))
     np.testing.assert_array_equal(prediction.labels_HW, found.argmax(axis=0))
     np.testing.assert_allclose(prediction.confidence_HW, found.max(axis=0), atol=1e-6)
     assert (plain.labels_HW != prediction.labels_HW).mean() > 0.1
     assert prediction.labels_HW.max() < 4  # never IGNORE
+    np.testing.assert_array_equal(*(make(r).logits(image) for r in (None, chosen)))
 
 
 def test_scores_that_are_no_numbers_name_the_model_as_ever(doubtful):
     make, image, logits = doubtful
-    with pytest.raises(BundleError, match="0123456789abcdef gives scores that are no finite"):
-        make(DenseCRF(), np.full_like(logits, np.nan)).predict(image, where="a")
+    with pytest.raises(BundleError, match="0123456789abcdef produced NaN or infinite"):
+        make("crf", np.full_like(logits, np.nan)).predict(image)
 
 
 def test_a_bundle_opens_with_it_and_reports_say_so(painted_bundle, tmp_path):
@@ -296,14 +285,16 @@ def test_a_bundle_opens_with_it_and_reports_say_so(painted_bundle, tmp_path):
     names = "".join(f"  - name: {n}\n" for n in ("sky", "road", "tree", "car"))
     (tmp_path / "data/dataset.yaml").write_text(f"classes:\n{names}")
     bundle = painted_bundle(tmp_path / "bundle").root
-    crf = DenseCRF(w1=1.0)
+    crf = "crf:w1=1"
     dataset = open_dataset(tmp_path / "data")
     report, plain = (evaluate(open_model(bundle, refine=r), dataset) for r in (crf, None))
-    assert report.settings["refine"] == crf.to_json()
-    assert report.settings["refine"]["name"] == "crf"
+    assert report.settings["refine"] == {"name": "crf"} | Config(w1=1.0).model_dump()
     assert "refine" not in plain.settings
     coverage = predict(
         open_model(bundle, refine=crf), [tmp_path / "data/images"], tmp_path / "o"
     )
     assert json.loads(json.dumps(coverage.to_json()))["refine"]["w1"] == 1.0
-    assert f"refined by {crf}" in (tmp_path / "o/classes/dataset.yaml").read_text()
+    assert (
+        "refined by crf:w1=1,theta_alpha=67"
+        in (tmp_path / "o/classes/dataset.yaml").read_text()
+    )

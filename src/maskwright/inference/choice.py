@@ -1,0 +1,98 @@
+"""Choose the engine that runs a model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from ..core import parts
+from ..core.card import ModelCard
+from ..core.errors import BundleError, MissingDependencyError
+from .engine import ENGINES, FP32, Engine, EngineOptions, EnginePart
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A graph or the weights of a model.
+
+    `engine` is the one with which a graph was compared with the network; None for weights.
+    """
+
+    path: Path
+    precision: str = FP32
+    engine: str | None = None
+
+
+def build_engine(
+    files: Sequence[ModelFile],
+    card: ModelCard,
+    *,
+    where: Path,
+    name: str | None,
+    options: EngineOptions,
+) -> Engine:
+    """Build the engine called `name`, else the available one of highest priority.
+
+    An engine with which a graph was not compared runs that graph only where it is named.
+
+    Args:
+        files: What the model at `where` holds for engines.
+        card: Of the model.
+        where: Path of the model, for the error message.
+        name: Of a part in `inference/engines`; None leaves the choice to the priorities.
+        options: Its `precision` also selects among the files.
+
+    Raises:
+        UnknownNameError: No engine has this name.
+        BundleError: The model holds no file that the engine runs, or a damaged one.
+        MissingDependencyError: A package of the engine is not installed.
+    """
+    every = {
+        n: parts.load(ENGINES, n, like=EnginePart)
+        for n in ([name] if name is not None else parts.names(ENGINES))
+    }
+    usable: dict[str, ModelFile] = {}
+    for known, part in every.items():
+        proven = [file for file in files if file.engine in {None, known}]
+        file = _choose_file(part, proven, options)
+        if file is None and name is not None:
+            file = _choose_file(part, files, options)
+        if file is not None:
+            usable[known] = file
+    if not usable:
+        raise BundleError(_explain_no_file(where, files, every, options))
+    missing: list[MissingDependencyError] = []
+    for chosen in sorted(usable, key=lambda n: -every[n].PRIORITY):
+        lacks = every[chosen].missing()
+        if lacks is None:
+            return every[chosen].build(usable[chosen].path, card, options)
+        missing.append(lacks)
+    raise missing[0]
+
+
+def _choose_file(
+    part: EnginePart, files: Sequence[ModelFile], options: EngineOptions
+) -> ModelFile | None:
+    """The file of the wanted precision that the engine runs, else one that it can cast."""
+    runs = [file for file in files if fnmatch(file.path.name, part.FILES)]
+    exact = [file for file in runs if file.precision == options.precision]
+    cast = [file for file in runs if file.precision == FP32 and options.precision in part.CASTS]
+    return next(iter(exact + cast), None)
+
+
+def _explain_no_file(
+    where: Path,
+    files: Sequence[ModelFile],
+    every: Mapping[str, EnginePart],
+    options: EngineOptions,
+) -> str:
+    needs = "; ".join(
+        f"engine {name!r} runs {part.FILES} at {', '.join((FP32, *part.CASTS))}"
+        for name, part in every.items()
+    )
+    holds = ", ".join(f"{file.path.name} ({file.precision})" for file in files)
+    return (
+        f"{where}: no file for precision {options.precision}: {needs}; the model holds "
+        f"{holds or 'no such file'}; choose another engine or precision, or export the model "
+        f"for it"
+    )
