@@ -288,8 +288,8 @@ def test_a_bundle_opens_with_it_and_reports_say_so(painted_bundle, tmp_path):
     crf = "crf:w1=1"
     dataset = open_dataset(tmp_path / "data")
     report, plain = (evaluate(open_model(bundle, refine=r), dataset) for r in (crf, None))
-    assert report.settings["refine"] == {"name": "crf"} | Config(w1=1.0).model_dump()
-    assert "refine" not in plain.settings
+    assert report.settings.refine == {"name": "crf"} | Config(w1=1.0).model_dump()
+    assert plain.settings.refine is None
     coverage = predict(
         open_model(bundle, refine=crf), [tmp_path / "data/images"], tmp_path / "o"
     )
