@@ -10,7 +10,9 @@ from PIL import Image
 
 import maskwright
 from maskwright.core.report import Report
-from maskwright.evaluation.compare.read import read_side
+from maskwright.evaluation.compare.compare import SCHEMA as COMPARISON
+from maskwright.evaluation.compare.read import read_report_folder
+from maskwright.evaluation.diff.diff import SCHEMA as DIFFERENCE
 from maskwright.measurement.rules.rules import read_rules
 from maskwright.training.recipe import read_recipe
 from maskwright.training.run import open_run
@@ -93,12 +95,11 @@ def test_a_report_of_schema_2_opens_with_its_numbers(folder, miou, confusion):
 
 
 def test_two_reports_are_compared(tmp_path):
-    truth_NC = read_side(OLD / "evaluated").counts["truth"]
+    truth_NC = read_report_folder(OLD / "evaluated").counts["truth"]
     assert truth_NC.tolist() == [[472, 256, 36], [307, 416, 36]]
     comparison = maskwright.compare(OLD / "evaluated", OLD / "evaluated")
     assert comparison.scores["miou"].a == pytest.approx(TEST_MIOU)
-    old = written("compare.json")
-    assert old["schema_version"] == 1
+    old = COMPARISON.read(written("compare.json"), where="compare.json")
     assert old["scores"]["miou"]["a"] == TEST_MIOU
     assert comparison.to_json()["scores"].keys() == old["scores"].keys()
 
@@ -131,9 +132,8 @@ def test_the_old_check_counts_what_check_counts():
 
 
 def test_the_old_difference_counts_what_diff_counts():
-    old = written("diff.json")
+    old = DIFFERENCE.stamp(DIFFERENCE.read(written("diff.json"), where="diff.json"))
     a, b = (maskwright.open_dataset(OLD / name) for name in ("street", "labelme_street"))
-    assert old["schema_version"] == 1
     folders = {"a": str(a.root), "b": str(b.root)}
     assert old | folders == maskwright.diff(a, b).to_json()
 
