@@ -33,7 +33,8 @@ from maskwright.core.confusion import Confusion
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.progress import silent
 from maskwright.core.scores import iou, mean_iou, precision, recall
-from maskwright.data.classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
+from maskwright.data.classes.codec import write_dataset_file
+from maskwright.data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from maskwright.data.dataset import Dataset, open_dataset
 from maskwright.data.facts import Facts, measure_facts
 from maskwright.data.synth.scene import STREET

@@ -15,7 +15,8 @@ from maskwright.core import parts
 from maskwright.core.codec import LabelCodec
 from maskwright.core.errors import ConfigError, MaskwrightError
 from maskwright.core.labels import IGNORE, ClassDef, LabelSpec, voc_palette
-from maskwright.data.classes.dataset_yaml import DatasetFile, write_dataset_file
+from maskwright.data.classes.codec import write_dataset_file
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert, writers
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.entries.annotation import Annotation

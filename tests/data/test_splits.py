@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError, DataError, OutputError
 from maskwright.data.dataset import open_dataset
+from maskwright.data.opening.splitfile import SplitFile
 from maskwright.data.opening.stratify import assign_splits
 from maskwright.data.splits import make_split
 
@@ -198,3 +199,18 @@ class TestStaleSplits:
             DataError, match=r"splits\.json: not a splits file .* run `maskwright"
         ):
             open_dataset(drawn)
+
+
+def test_a_splits_file_of_a_newer_version_is_refused(rare):
+    make_split(rare)
+    path = rare / "splits.json"
+    document = json.loads(path.read_text())
+    assert next(iter(document)) == "version"
+    path.write_text(json.dumps(document | {"version": 2}))
+    with pytest.raises(
+        DataError, match="splits file of version 2, this maskwright reads up to"
+    ):
+        SplitFile.read(path)
+    del document["version"]
+    path.write_text(json.dumps(document))
+    assert set(SplitFile.read(path).splits) == {"train", "val", "test"}

@@ -12,13 +12,8 @@ from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
-from .classes.dataset_yaml import (
-    FILE_NAME,
-    ClassEntry,
-    DatasetFile,
-    build_codec,
-    read_dataset_file,
-)
+from .classes.codec import build_codec
+from .classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile, read_dataset_file
 from .classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from .classes.survey import survey_masks
 from .entries.walk import image_files, images_in, key_of

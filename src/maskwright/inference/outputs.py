@@ -25,7 +25,8 @@ from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
-from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
+from ..data.classes.codec import write_dataset_file
+from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.pixels.tiff import Tag
 from ..pages.pictures import heat_palette, indexed_png, overlay, rgb_png, to_rgb
 

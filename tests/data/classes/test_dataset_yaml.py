@@ -5,12 +5,8 @@ from hypothesis import strategies as st
 
 from maskwright.core import ClassDef, LabelCodec, LabelSpec
 from maskwright.core.errors import ConfigError
-from maskwright.data.classes.dataset_yaml import (
-    DatasetFile,
-    build_codec,
-    read_dataset_file,
-    write_dataset_file,
-)
+from maskwright.data.classes.codec import build_codec, write_dataset_file
+from maskwright.data.classes.dataset_yaml import DatasetFile, read_dataset_file
 
 COLORS = st.tuples(*[st.integers(0, 255)] * 3)
 NAMES = st.text(min_size=1, max_size=12).filter(lambda name: name.strip())
@@ -114,8 +110,8 @@ def test_what_is_written_is_short_and_readable(tmp_path):
             "a raw value is an integer or a colour in quotes",
         ),
         ("classes: [", "not valid YAML"),
-        ("- a", "the document: .* got"),
-        ("version: 2", "version: .* got 2"),
+        ("- a", "not a dataset.yaml; expected an object of keys"),
+        ("version: 2", "dataset.yaml of version 2, this maskwright reads up to 1"),
         ("classes: [{name: a}, {name: a}]", "class names must be unique; repeated: a"),
         (
             "classes: [{name: a, raw: [3]}, {name: b, raw: [3]}]",
@@ -145,3 +141,12 @@ def test_more_classes_than_255_are_refused(tmp_path):
 def test_yaml_cannot_run_code(tmp_path):
     with pytest.raises(ConfigError, match="not valid YAML"):
         read(tmp_path, "source: !!python/object/apply:os.system ['touch pwned']")
+
+
+def test_a_file_without_a_version_opens_and_a_written_one_begins_with_it(tmp_path):
+    path = tmp_path / "dataset.yaml"
+    path.write_text("classes: [{name: a}]\n")
+    document = read_dataset_file(path)
+    write_dataset_file(path, document, build_codec(document, where=path))
+    assert path.read_text().startswith("version: 1\nclasses:\n")
+    assert [entry.name for entry in read_dataset_file(path).classes] == ["a"]

@@ -9,7 +9,8 @@ from PIL import Image
 from maskwright.core.codec import LabelCodec
 from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE, LabelSpec
-from maskwright.data.classes.dataset_yaml import DatasetFile, write_dataset_file
+from maskwright.data.classes.codec import write_dataset_file
+from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
 from maskwright.evaluation.diff.diff import ClassPixels, Move, diff
 from maskwright.evaluation.diff.page import summarize, write_difference

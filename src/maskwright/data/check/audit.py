@@ -16,6 +16,7 @@ from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec
 from ...core.progress import Progress, silent
+from ...core.versioned import Schema
 from ..classes.infer import infer_codec
 from ..entries.scan import UNSPLIT, Entry
 from ..opening import splitfile
@@ -35,7 +36,7 @@ from .findings import Finding, Findings
 from .inspection import Counts, Inspection
 from .text import render
 
-SCHEMA_VERSION = 1
+SCHEMA = Schema(kind="audit", version=1)
 _SPREAD = 16
 
 
@@ -90,19 +91,20 @@ class Audit:
     def to_json(self) -> dict[str, Any]:
         """The audit as one JSON object."""
         names = ("min", "median", "max")
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "dataset": str(self.root),
-            "harmful": self.harmful,
-            "images": self.num_images,
-            "splits": self.splits,
-            "sizes_HW": dict(zip(names, map(list, self.sizes_HW or ()), strict=False)),
-            "classes": self.classes(),
-            "ignored_pixels": sum(c.ignored for c in self.counts.values()),
-            "findings": [finding.to_json() for finding in self.findings],
-            "notes": list(self.notes),
-            "annotators": None if self.annotators is None else self.annotators.to_json(),
-        }
+        return SCHEMA.stamp(
+            {
+                "dataset": str(self.root),
+                "harmful": self.harmful,
+                "images": self.num_images,
+                "splits": self.splits,
+                "sizes_HW": dict(zip(names, map(list, self.sizes_HW or ()), strict=False)),
+                "classes": self.classes(),
+                "ignored_pixels": sum(c.ignored for c in self.counts.values()),
+                "findings": [finding.to_json() for finding in self.findings],
+                "notes": list(self.notes),
+                "annotators": None if self.annotators is None else self.annotators.to_json(),
+            }
+        )
 
     def to_text(self) -> str:
         """The audit for people: a head, a table of classes, and the findings with fixes."""

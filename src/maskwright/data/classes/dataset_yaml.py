@@ -1,4 +1,4 @@
-"""dataset.yaml: what its keys are, and how it is read and written.
+"""dataset.yaml: its keys, and how it is read; `codec` writes it.
 
     version: 1
     format: mask_folder            # or voc
@@ -12,11 +12,9 @@ annotation tool their label; '(undrawn)' is the label of pixels that no shape co
 """
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -27,14 +25,13 @@ from pydantic import (
     field_validator,
 )
 
-from ...core.atomic import write_text
-from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, suggest
-from ...core.labels import ClassDef, LabelSpec, voc_palette
+from ...core.versioned import Schema
 from ...core.yamlfile import read_yaml
 from ..shapes.drawing import Overlap
 
 FILE_NAME = "dataset.yaml"
+SCHEMA = Schema(kind=FILE_NAME, version=1, unversioned=1, error=ConfigError, key="version")
 Pixels = Literal["index", "rgb", "name"]
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -95,7 +92,6 @@ class DatasetFile(Strict):
     how a table of run lengths counts pixels: down the columns (as on Kaggle) or along the rows.
     """
 
-    version: Literal[1] = 1
     format: str | None = None
     root: str | None = None
     images: str | None = None
@@ -130,141 +126,11 @@ def read_dataset_file(path: Path) -> DatasetFile:
     Raises:
         ConfigError: Not YAML, an unknown key (the nearest is named) or a wrong value.
     """
-    document = read_yaml(path)
+    document = SCHEMA.read(read_yaml(path), where=str(path))
     try:
         return DatasetFile.model_validate(document)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first_problem(error)}") from error
-
-
-def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> None:
-    """Write `document` with every class and raw value of `codec` spelled out."""
-    known = document.model_dump(
-        mode="json", exclude_none=True, exclude={"classes", "codec", "inferred"}
-    )
-    codec_entry = {"pixels": codec.pixels, "ignored": _shown(codec)(codec.ignored)}
-    lines = [
-        _dumped(known),
-        "classes:",
-        *(f"  - {_dumped(entry, flow=True)}" for entry in _class_entries(codec)),
-        f"codec: {_dumped(codec_entry, flow=True)}",
-    ]
-    if document.inferred:
-        lines.append(_dumped({"inferred": list(document.inferred)}))
-    write_text(path, "\n".join(lines) + "\n")
-
-
-def build_codec(document: DatasetFile, *, where: Path) -> LabelCodec:
-    """The codec a dataset.yaml with classes describes.
-
-    Raises:
-        ConfigError: A raw value is of the wrong kind, or under two classes.
-    """
-    entries = document.classes or ()
-    palette = voc_palette()
-    numbers = _Numbers(document.codec.pixels or "index", where)
-    raw_to_index: dict[int, int] = {}
-    classes: list[ClassDef] = []
-    for index, entry in enumerate(entries[:256]):
-        color = entry.color or palette[index]
-        classes.append(ClassDef(name=entry.name, color=color, kind=entry.kind))
-        for raw in entry.raw or (numbers.default(entry, index),):
-            if raw_to_index.setdefault(numbers.of(raw), index) != index:
-                raise ConfigError(
-                    f"{where}: raw value {raw} is under "
-                    f"{entries[raw_to_index[numbers.of(raw)]].name!r} "
-                    f"and {entry.name!r}; keep one"
-                )
-    ignored = document.codec.ignored
-    if ignored is None:
-        ignored = (255,) if numbers.pixels == "index" and 255 not in raw_to_index else ()
-    try:
-        return LabelCodec(
-            spec=LabelSpec(tuple(classes)),
-            raw_to_index=raw_to_index,
-            ignored=frozenset(numbers.of(raw) for raw in ignored),
-            pixels=numbers.pixels,
-            names=tuple(numbers.names),
-        )
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
-@dataclass(slots=True)
-class _Numbers:
-    """Raw values of a dataset.yaml as integers; labels are counted as they come."""
-
-    pixels: Pixels
-    where: Path
-    names: list[str] = field(default_factory=list)
-
-    def of(self, raw: int | str) -> int:
-        """The integer that stands for `raw`."""
-        if isinstance(raw, str) != (self.pixels == "name"):
-            kind = "a label in quotes"
-            if self.pixels != "name":
-                kind = "an integer or a colour in quotes, '#rrggbb'"
-            raise ConfigError(
-                f"{self.where}: with 'pixels: {self.pixels}' a raw value is {kind}, got {raw!r}"
-            )
-        if isinstance(raw, int):
-            return raw
-        if raw not in self.names:
-            self.names.append(raw)
-        return self.names.index(raw)
-
-    def default(self, entry: ClassEntry, index: int) -> int | str:
-        """The raw value of a class that lists none."""
-        if self.pixels == "name":
-            return entry.name
-        return _default_raw(entry, index, self.pixels, self.where)
-
-
-def _default_raw(entry: ClassEntry, index: int, pixels: str, where: Path) -> int:
-    if pixels == "index":
-        return index
-    if entry.color is None:
-        raise ConfigError(
-            f"{where}: class {entry.name!r} needs the colour it has in the masks; "
-            f"write color: [r, g, b] or raw: ['#rrggbb']"
-        )
-    return entry.color[0] << 16 | entry.color[1] << 8 | entry.color[2]
-
-
-def _class_entries(codec: LabelCodec) -> list[dict[str, Any]]:
-    show = _shown(codec)
-    return [
-        {
-            "name": c.name,
-            "color": list(c.color),
-            "kind": c.kind,
-            "raw": show(r for r, i in codec.raw_to_index.items() if i == index),
-        }
-        for index, c in enumerate(codec.spec)
-    ]
-
-
-def _shown(codec: LabelCodec) -> Any:
-    if codec.pixels != "index":
-        return lambda raws: [codec.show(raw) for raw in sorted(raws)]
-    return sorted
-
-
-def _dumped(value: dict[str, Any], *, flow: bool = False) -> str:
-    """YAML in which what cannot be printed is escaped: PyYAML would read it back changed."""
-    texts = [
-        str(
-            yaml.safe_dump(
-                value,
-                default_flow_style=flow,
-                sort_keys=False,
-                allow_unicode=readable,
-                width=1 << 30,
-            )
-        ).strip()
-        for readable in (True, False)
-    ]
-    return texts[0] if texts[0].replace("\n", "").isprintable() else texts[1]
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -19,7 +19,8 @@ from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, DataError, OutputError
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
-from ..classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
+from ..classes.codec import write_dataset_file
+from ..classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..classes.mapping import ClassMapping, read_mapping
 from ..dataset import FolderDataset, open_as_is, open_unpacked
 from ..entries.annotation import Annotation

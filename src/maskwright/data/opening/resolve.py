@@ -13,13 +13,8 @@ from pathlib import Path
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.progress import Progress
-from ..classes.dataset_yaml import (
-    FILE_NAME,
-    ClassEntry,
-    DatasetFile,
-    build_codec,
-    write_dataset_file,
-)
+from ..classes.codec import build_codec, write_dataset_file
+from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
 from ..classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from ..classes.mapping import read_mapping
 from ..classes.survey import Survey, survey_masks

@@ -13,10 +13,11 @@ from typing import Any, Self
 
 from ...core.atomic import write_json
 from ...core.errors import ConfigError, DataError
+from ...core.versioned import Schema
 from ..entries.scan import Entry
 
 FILE_NAME = "splits.json"
-_VERSION = 1
+SCHEMA = Schema(kind="splits file", version=1, unversioned=1, key="version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +38,16 @@ class SplitFile:
 
     def to_json(self) -> dict[str, Any]:
         """What splits.json holds."""
-        return {
-            "version": _VERSION,
-            "val": self.val,
-            "test": self.test,
-            "group": self.group,
-            "seed": self.seed,
-            "splits": {split: list(keys) for split, keys in self.splits.items()},
-            "sha256": self.sha256,
-        }
+        return SCHEMA.stamp(
+            {
+                "val": self.val,
+                "test": self.test,
+                "group": self.group,
+                "seed": self.seed,
+                "splits": {split: list(keys) for split, keys in self.splits.items()},
+                "sha256": self.sha256,
+            }
+        )
 
     def write(self, path: Path) -> None:
         """Write splits.json whole or not at all."""
@@ -59,7 +61,7 @@ class SplitFile:
             DataError: Not of this layout, or changed since it was written.
         """
         try:
-            document = json.loads(path.read_bytes())
+            document = SCHEMA.read(json.loads(path.read_bytes()), where=str(path))
             file = cls(
                 splits={s: tuple(map(str, k)) for s, k in document["splits"].items()},
                 val=float(document["val"]),

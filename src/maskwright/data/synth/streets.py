@@ -15,7 +15,8 @@ from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, OutputError
 from ...core.labels import IGNORE, LabelMap
 from ...core.progress import Progress, silent
-from ..classes.dataset_yaml import FILE_NAME, DatasetFile, write_dataset_file
+from ..classes.codec import write_dataset_file
+from ..classes.dataset_yaml import FILE_NAME, DatasetFile
 from .painter import Painter
 from .scene import LIGHTS, POLE, SIGN, STREET, paint_scene
 
