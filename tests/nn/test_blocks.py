@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from maskwright.nn.blocks.heads import summed_loss
+from maskwright.nn.blocks.heads import sum_head_losses
 from maskwright.nn.blocks.norm import Norm
-from maskwright.nn.blocks.pooling import RegionMean, pooled_with_places, unpooled
+from maskwright.nn.blocks.pooling import RegionMean, max_pool_with_indices, max_unpool
 from maskwright.nn.blocks.recompute import run_checkpointed
 
 
@@ -19,9 +19,9 @@ def test_region_mean_is_adaptive_average_pooling(bins, size_HW):
 
 def test_unpooling_is_that_of_torch_with_ties_too():
     x = torch.randint(0, 3, (2, 5, 8, 6)).double()
-    pooled, place = pooled_with_places(x)
+    pooled, place = max_pool_with_indices(x)
     torch.testing.assert_close(
-        unpooled(pooled, place), nn.functional.max_unpool2d(pooled, place, 2)
+        max_unpool(pooled, place), nn.functional.max_unpool2d(pooled, place, 2)
     )
 
 
@@ -53,5 +53,5 @@ def test_recomputed_layers_give_the_same_gradient_and_statistics():
 def test_auxiliary_heads_count_by_their_weight_at_the_size_of_the_truth():
     labels = torch.zeros(1, 4, 4, dtype=torch.long)
     outputs = [torch.full((1, 2, n, n), v) for n, v in ((4, 1.0), (2, 10.0), (1, 100.0))]
-    loss = summed_loss(outputs, labels, lambda logits, _: logits.sum() / 32, 0.5)
+    loss = sum_head_losses(outputs, labels, lambda logits, _: logits.sum() / 32, 0.5)
     assert loss.item() == pytest.approx(1 + 0.5 * (10 + 100))

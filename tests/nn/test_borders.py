@@ -4,47 +4,47 @@ import pytest
 import torch
 
 from maskwright.core import IGNORE
-from maskwright.nn.archs.stdc import details
-from maskwright.nn.blocks.borders import balanced_border_loss, border_overlap_loss, borders
+from maskwright.nn.archs.stdc import detail_map
+from maskwright.nn.blocks.borders import balanced_border_loss, border_map, border_overlap_loss
 
 HALVES = torch.tensor([[[0, 0, 0, 1, 1, 1]] * 4])
 ALL_IGNORED = torch.full((1, 4, 6), IGNORE)
 
 
 def test_a_border_is_where_another_class_is_near():
-    assert borders(HALVES, 1)[0, 0].tolist() == [0, 0, 1, 1, 0, 0]
-    assert borders(HALVES, 2)[0, 0].tolist() == [0, 1, 1, 1, 1, 0]
+    assert border_map(HALVES, 1)[0, 0].tolist() == [0, 0, 1, 1, 0, 0]
+    assert border_map(HALVES, 2)[0, 0].tolist() == [0, 1, 1, 1, 1, 0]
 
 
 def test_ignored_pixels_are_no_border_and_make_none():
     labels = HALVES.clone()
     labels[:, :, 3] = IGNORE
-    assert borders(labels, 1).sum() == 0
-    assert borders(labels, 2)[0, 0].tolist() == [0, 0, 1, 0, 1, 0]
-    assert borders(ALL_IGNORED, 2).sum() == 0
+    assert border_map(labels, 1).sum() == 0
+    assert border_map(labels, 2)[0, 0].tolist() == [0, 0, 1, 0, 1, 0]
+    assert border_map(ALL_IGNORED, 2).sum() == 0
 
 
 def test_borders_do_not_depend_on_the_order_of_classes():
     labels = torch.randint(0, 3, (2, 9, 7))
     order = torch.tensor([2, 0, 1])
-    assert torch.equal(borders(labels, 1), borders(order[labels], 1))
-    assert torch.equal(details(labels), details(order[labels]))
+    assert torch.equal(border_map(labels, 1), border_map(order[labels], 1))
+    assert torch.equal(detail_map(labels), detail_map(order[labels]))
 
 
 def test_details_hold_the_borders_of_the_two_finest_strides():
-    assert details(HALVES)[0, 0].tolist() == [0, 0, 1, 1, 0, 0]
+    assert detail_map(HALVES)[0, 0].tolist() == [0, 0, 1, 1, 0, 0]
     labels = torch.zeros(1, 32, 32, dtype=torch.long)
     labels[:, :, 16:] = 1
-    assert details(labels)[0, 8].nonzero().flatten().tolist() == [15, 16, 17]
+    assert detail_map(labels)[0, 8].nonzero().flatten().tolist() == [15, 16, 17]
 
 
 @pytest.mark.parametrize("loss_of", [balanced_border_loss, border_overlap_loss])
 def test_better_borders_cost_less_and_ignored_pixels_nothing(loss_of):
-    truth, valid = borders(HALVES, 1), HALVES != IGNORE
+    truth, valid = border_map(HALVES, 1), HALVES != IGNORE
     perfect, wrong = 20 * (2 * truth - 1), -20 * (2 * truth - 1)
     assert loss_of(perfect, truth, valid) < loss_of(0 * truth, truth, valid)
     assert loss_of(0 * truth, truth, valid) < loss_of(wrong, truth, valid)
-    none = loss_of(wrong.requires_grad_(), borders(ALL_IGNORED, 1), ALL_IGNORED != IGNORE)
+    none = loss_of(wrong.requires_grad_(), border_map(ALL_IGNORED, 1), ALL_IGNORED != IGNORE)
     none.backward()
     assert none.item() == 0
     assert not wrong.grad.any()

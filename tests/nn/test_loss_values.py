@@ -7,7 +7,11 @@ from scipy import ndimage
 
 from maskwright.core import IGNORE, parts
 from maskwright.core.errors import ConfigError
-from maskwright.nn.blocks.border_distance import border_distance, distance_to, swept_distance_to
+from maskwright.nn.blocks.border_distance import (
+    border_distance,
+    distance_transform,
+    distance_transform_cuda,
+)
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.loss import build_loss
 from maskwright.nn.protocols import LOSSES
@@ -301,21 +305,21 @@ def test_cldice_refuses_a_class_that_is_not_there():
 
 def test_distances_are_those_of_scipy_and_the_two_ways_agree():
     target = torch.rand(6, 37, 61) < torch.tensor([0.5, 0.1, 0.01, 0.001, 1, 0])[:, None, None]
-    found = distance_to(target)
+    found = distance_transform(target)
     for n in range(5):
         if target[n].any():
             expected = ndimage.distance_transform_edt(~target[n].numpy())
             np.testing.assert_allclose(found[n], expected, atol=1e-4)
     assert not found[5].any()
-    torch.testing.assert_close(swept_distance_to(target), found)
+    torch.testing.assert_close(distance_transform_cuda(target), found)
 
 
 def test_distances_are_the_same_to_the_last_bit_wherever_they_lie_in_memory():
     target = torch.rand(4, 64, 64) < 0.05
-    first, kept = distance_to(target), []
+    first, kept = distance_transform(target), []
     for size in range(1000, 2000, 37):
         kept.append(np.empty(size))
-        assert torch.equal(distance_to(target), first)
+        assert torch.equal(distance_transform(target), first)
 
 
 def test_a_region_without_a_border_is_at_no_distance():
@@ -324,4 +328,4 @@ def test_a_region_without_a_border_is_at_no_distance():
 
 
 def test_the_operator_is_whole():
-    torch.library.opcheck(distance_to, (torch.rand(2, 5, 6) > 0.7,))
+    torch.library.opcheck(distance_transform, (torch.rand(2, 5, 6) > 0.7,))

@@ -11,9 +11,9 @@ from torch import nn
 
 from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
-from maskwright.nn.archs.mask_rcnn import FLOOR, flattened
+from maskwright.nn.archs.mask_rcnn import FLOOR, merge_instances
 from maskwright.nn.blocks import boxes, instance_loss
-from maskwright.nn.blocks.instances import instances
+from maskwright.nn.blocks.instances import find_instances
 from maskwright.nn.build import new_model
 
 K = 3
@@ -60,13 +60,13 @@ def test_connected_pieces_of_a_class_are_its_instances():
             [2, 255, 0, 0],
         ]
     )
-    found = instances(labels_HW, most=9, least_px=2)
+    found = find_instances(labels_HW, most=9, least_px=2)
     assert found.class_M.tolist() == [0, 0, 1]
     assert found.box_M4.tolist() == [[0, 0, 2, 2], [2, 1, 4, 3], [2, 0, 4, 2]]
     assert found.mask_MHW[1].long().tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 1]]
-    # the lone pixel of class 2 is too small, so nobody's; as unknown as IGNORE
+    # the single pixel of class 2 is too small: unknown, as IGNORE
     assert found.known_HW.tolist() == [[1, 1, 1, 1], [1, 0, 1, 1], [0, 0, 1, 1]]
-    assert instances(labels_HW, most=1, least_px=1).class_M.tolist() == [0]
+    assert find_instances(labels_HW, most=1, least_px=1).class_M.tolist() == [0]
 
 
 def test_anchors_are_those_of_torchvision():
@@ -77,7 +77,7 @@ def test_anchors_are_those_of_torchvision():
     sides = tuple((32 * 2**level,) for level in range(5))
     peer = AnchorGenerator(sides, ((0.5, 1.0, 2.0),) * 5)
     (expected,) = peer(ImageList(torch.zeros(1, 3, *SIZE_HW), [SIZE_HW]), maps)
-    found = torch.cat(boxes.anchors([m.shape[-2:] for m in maps], 32, maps[0]))
+    found = torch.cat(boxes.make_anchors([m.shape[-2:] for m in maps], 32, maps[0]))
     assert torch.equal(found, expected)
     assert found[1].tolist() == [-16, -16, 16, 16]
 
@@ -90,7 +90,7 @@ def test_crops_are_those_of_torchvision():
     box_BR4[1, 0] = torch.tensor([0.0, 0, 384, 256])
     peer = MultiScaleRoIAlign(["0", "1", "2", "3"], 7, 2)
     named = OrderedDict((str(n), x) for n, x in enumerate(maps))
-    found = boxes.crops(maps, boxes.by_image(box_BR4), 7)
+    found = boxes.crop_features(maps, boxes.flatten_with_batch_index(box_BR4), 7)
     peer(named, list(box_BR4), [(256, 384)] * 2)
     level_N = peer.map_levels(list(box_BR4))
     assert len(level_N.unique()) == 3
@@ -100,24 +100,24 @@ def test_crops_are_those_of_torchvision():
         torch.testing.assert_close(found[level_N == level], expected[level_N == level])
 
 
-def test_boxes_outdone_are_those_that_torchvision_drops_where_none_is_outdone_twice():
+def test_fast_nms_suppresses_what_torchvision_drops_where_no_box_is_suppressed_twice():
     from torchvision.ops import nms
 
     box_N4 = torch.tensor(
         [[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [0, 5, 10, 15], [20, 1, 30, 10]]
     ).float()
     kept = nms(box_N4, torch.arange(5, 0, -1).float(), 0.5)
-    outdone = boxes.outdone(box_N4[None], None, 0.5)[0]
-    assert outdone.tolist() == [False, True, False, False, True]
-    assert torch.nonzero(~outdone)[:, 0].tolist() == sorted(kept.tolist())
+    suppressed = boxes.fast_nms(box_N4[None], None, 0.5)[0]
+    assert suppressed.tolist() == [False, True, False, False, True]
+    assert torch.nonzero(~suppressed)[:, 0].tolist() == sorted(kept.tolist())
     groups = torch.tensor([[0, 1, 0, 0, 0]])
-    assert boxes.outdone(box_N4[None], groups, 0.5)[0].tolist() == [False] * 4 + [True]
+    assert boxes.fast_nms(box_N4[None], groups, 0.5)[0].tolist() == [False] * 4 + [True]
 
 
 def test_a_small_map_has_fewer_boxes_and_says_so():
     score, delta = torch.zeros(1, 3), torch.zeros(1, 3, 4)
     anchor = torch.tensor([[0.0, 0, 8, 8], [8, 0, 16, 8], [40, 0, 48, 8]])
-    best, box = boxes.best_boxes(score, delta, anchor, 5, (8, 16))
+    best, box = boxes.select_proposals(score, delta, anchor, 5, (8, 16))
     assert best.shape == (1, 5)
     assert best.isfinite().sum() == 3
     assert box[..., 2].max() == 16
@@ -125,7 +125,7 @@ def test_a_small_map_has_fewer_boxes_and_says_so():
 
 def test_a_mask_is_put_where_its_box_is():
     mask = torch.tensor([[[[1.0, 0], [0, 0]]]])
-    found = boxes.pasted(mask, torch.tensor([[[2.0, 0, 6, 2]]]), 2, 8)[0, 0]
+    found = boxes.paste_masks(mask, torch.tensor([[[2.0, 0, 6, 2]]]), 2, 8)[0, 0]
     # cells are two pixels wide; the middle of the first is x = 3
     expected = [0, 0.25, 0.75, 0.75, 0.25, 0, 0, 0]
     torch.testing.assert_close(found[0], torch.tensor(expected))
@@ -135,11 +135,11 @@ def test_a_mask_is_put_where_its_box_is():
 def test_a_pixel_has_the_logarithm_of_the_best_score_times_mask():
     mask = torch.tensor([1.0, 0.5, 0.0]).view(1, 3, 1, 1)
     score, classes = torch.tensor([[0.3, 0.8, 0.9]]), torch.tensor([[1, 1, 2]])
-    logits = flattened(mask, score, classes, K)[0, :, 0, 0]
+    logits = merge_instances(mask, score, classes, K)[0, :, 0, 0]
     torch.testing.assert_close(logits[1].exp().item(), 0.4, atol=0.01, rtol=0)
     torch.testing.assert_close(logits[[0, 2]].exp(), torch.full((2,), FLOOR))
     with torch.autocast("cpu", torch.float16):
-        again = flattened(mask.half(), score / 10, classes, K)[0, :, 0, 0]
+        again = merge_instances(mask.half(), score / 10, classes, K)[0, :, 0, 0]
     torch.testing.assert_close(again[1].exp().item(), 0.04, atol=0.001, rtol=0)
 
 
@@ -153,9 +153,11 @@ def test_an_image_is_scored_as_torchvisions_parts_score_it():
             nn.init.normal_(layer.weight, std=0.1)
     image = torch.rand(1, 3, *SIZE_HW)
     with torch.inference_mode():
-        proposed = network._proposed(network.encoder(image)[-4:], SIZE_HW)
-        score, classes, box = network._detected(proposed, SIZE_HW)
-        crop = boxes.crops(proposed.maps, boxes.by_image(proposed.box_BR4), 7)
+        proposed = network._propose(network.encoder(image)[-4:], SIZE_HW)
+        score, classes, box = network._detect(proposed, SIZE_HW)
+        crop = boxes.crop_features(
+            proposed.maps, boxes.flatten_with_batch_index(proposed.box_BR4), 7
+        )
         class_Nk, delta_Nc = network.box_predictor(network.box_head(crop))
         peer = roi_heads.RoIHeads(
             None, None, None, 0.5, 0.5, 1, 0.25, None, 0.0, 0.5, 8 * K
@@ -187,20 +189,20 @@ def test_losses_are_torchvisions_where_everything_is_known():
     found = instance_loss.box_loss(class_Sk, delta_Sk4, class_S, target_S4)
     torch.testing.assert_close(found, expected)
     labels_HW = torch.randint(0, K, (8, 12)).repeat_interleave(8, 0).repeat_interleave(16, 1)
-    truth = instances(labels_HW, most=99, least_px=1)
-    some = instance_loss.box_examples(some_boxes(200).clamp(max=63), truth, 64)
-    assert 0 < some.found.sum() <= 16
-    logits = torch.randn(int(some.found.sum()), K + 1, 28, 28)
-    match = some.match_S[some.found]
+    truth = find_instances(labels_HW, most=99, least_px=1)
+    some = instance_loss.sample_boxes(some_boxes(200).clamp(max=63), truth, 64)
+    assert 0 < some.positive.sum() <= 16
+    logits = torch.randn(int(some.positive.sum()), K + 1, 28, 28)
+    match = some.match_S[some.positive]
     expected = roi_heads.maskrcnn_loss(
         logits,
-        [some.box_S4[some.found] - 0.5],
+        [some.box_S4[some.positive] - 0.5],
         [truth.mask_MHW.float()],
         [truth.class_M + 1],
         [match],
     )
     own = logits[torch.arange(len(match)), truth.class_M[match] + 1]
-    masks = instance_loss.true_masks(some, truth, 28)
+    masks = instance_loss.mask_targets(some, truth, 28)
     torch.testing.assert_close(instance_loss.mask_loss(own, *masks), expected)
 
 
@@ -218,25 +220,27 @@ def test_the_loss_of_proposals_is_torchvisions():
 def test_moves_lead_from_boxes_to_goals():
     box, goal = some_boxes(9), some_boxes(9)
     weights = (10.0, 10.0, 5.0, 5.0)
-    moves = instance_loss.moves(box, goal, weights)
-    torch.testing.assert_close(boxes.moved(box, moves, weights), goal, rtol=1e-4, atol=1e-3)
+    deltas = instance_loss.encode_boxes(box, goal, weights)
+    torch.testing.assert_close(
+        boxes.decode_boxes(box, deltas, weights), goal, rtol=1e-4, atol=1e-3
+    )
     assert torch.isfinite(
-        instance_loss.moves(torch.zeros(1, 4), torch.zeros(1, 4), weights)
+        instance_loss.encode_boxes(torch.zeros(1, 4), torch.zeros(1, 4), weights)
     ).all()
 
 
-def test_unknown_pixels_are_no_background_and_teach_no_mask():
+def test_unknown_pixels_are_neither_background_nor_in_a_mask_target():
     known_HW = torch.ones(8, 8)
     known_HW[:, 4:] = 0
     box = torch.tensor([[0.0, 0, 4, 8], [2, 0, 6, 8], [4, 0, 99, 8]])
-    assert instance_loss.unknown_share(box, known_HW).tolist() == [0, 0.5, 1]
+    assert instance_loss.unknown_ratio(box, known_HW).tolist() == [0, 0.5, 1]
     labels_HW = torch.zeros(8, 8, dtype=torch.long)
     labels_HW[:, 4:] = IGNORE
-    truth = instances(labels_HW, most=9, least_px=1)
+    truth = find_instances(labels_HW, most=9, least_px=1)
     match = torch.zeros(1, dtype=torch.long)
     whole = torch.tensor([[0.0, 0, 8, 8]])
     some = instance_loss.Examples(match, whole, match, whole)
-    target, known = instance_loss.true_masks(some, truth, 4)
+    target, known = instance_loss.mask_targets(some, truth, 4)
     assert known[0, 0].tolist() == [1, 1, 0, 0]
     assert target[0, 0, :2].tolist() == [1, 1]
     logits = torch.randn(1, 4, 4)

@@ -100,7 +100,7 @@ def test_masks_are_given_up_block_after_block():
     shares = []
     for step in (0, 15, 35, 45):
         network.steps.fill_(step)
-        shares.append([round(network.masked_share(block), 3) for block in range(3)])
+        shares.append([round(network.masked_ratio(block), 3) for block in range(3)])
     half = round(0.5**0.9, 3)
     assert shares == [[1, 1, 1], [half, 1, 1], [0, 0, half], [0, 0, 0]]
     network.steps.zero_()

@@ -11,7 +11,7 @@ from .options import AsJson, Quiet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..nn.catalogue import Listed
+    from ..nn.catalogue import ListedModel
 
 
 def models(
@@ -55,7 +55,7 @@ def models(
         raise typer.Exit(1)
 
 
-def _table(models: "Sequence[Listed]") -> list[str]:
+def _table(models: "Sequence[ListedModel]") -> list[str]:
     measured = any(model.measured for model in models)
     heads = ["name", "encoder", "Mparam", "GFLOPs", *(["ms", "MB"] if measured else [])]
     heads += ["licence of the weights", "good for"]
@@ -63,7 +63,7 @@ def _table(models: "Sequence[Listed]") -> list[str]:
     return text_table(heads, rows, words=(0, 1, len(heads) - 2, len(heads) - 1))
 
 
-def _cells(model: "Listed", *, measured: bool) -> list[str]:
+def _cells(model: "ListedModel", *, measured: bool) -> list[str]:
     cells = [
         model.name,
         model.encoder,

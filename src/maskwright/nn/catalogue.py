@@ -52,7 +52,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedModel:
     """One architecture. `flops` counts two for each multiply-add of the matrix products.
 
     `error` says by what it failed: where it cannot be built there are no figures at all, where
@@ -75,7 +75,7 @@ class Listed:
 
 def models(
     names: tuple[str, ...] = (), *, bench: bool = False, progress: Progress = silent
-) -> tuple[Listed, ...]:
+) -> tuple[ListedModel, ...]:
     """Every architecture that `model.arch` can name, by name, or those of `names`.
 
     Args:
@@ -91,33 +91,33 @@ def models(
         if name not in known:
             raise UnknownNameError("model.arch", name, known)
     wanted = names or known
-    entries = (_listed(name, bench=bench) for name in wanted)
+    entries = (_describe(name, bench=bench) for name in wanted)
     return tuple(progress(entries, total=len(wanted), what="models"))
 
 
-def _listed(name: str, *, bench: bool) -> Listed:
+def _describe(name: str, *, bench: bool) -> ListedModel:
     try:
-        entry = _counted(name)
+        entry = _count(name)
     except Exception as error:  # noqa: BLE001  another package's part may raise anything
-        return Listed(name=name, error=_said(error))
+        return ListedModel(name=name, error=_summarise(error))
     if not bench:
         return entry
     try:
-        return replace(entry, measured=_measured_alone(name, entry.encoder))
+        return replace(entry, measured=_measure_in_process(name, entry.encoder))
     except BrokenProcessPool:
         return replace(entry, error="its process was killed; is there too little memory?")
     except Exception as error:  # noqa: BLE001  what a process raised comes back as it was
-        return replace(entry, error=_said(error))
+        return replace(entry, error=_summarise(error))
 
 
-def _counted(name: str) -> Listed:
+def _count(name: str) -> ListedModel:
     encoder = (load_arch(name).ENCODERS or (ENCODER,))[0]
-    network = _shapes_only(name, encoder)
+    network = _build_meta_network(name, encoder)
     try:
-        flops = _flops(network)
+        flops = _count_flops(network)
     except (RuntimeError, NotImplementedError):  # autocast, for one, knows no device of shapes
-        flops = _flops(_network(name, encoder))
-    return Listed(
+        flops = _count_flops(_build_network(name, encoder))
+    return ListedModel(
         name=name,
         encoder=encoder,
         num_parameters=sum(p.numel() for p in network.parameters()),
@@ -127,33 +127,33 @@ def _counted(name: str) -> Listed:
     )
 
 
-def _said(error: Exception) -> str:
+def _summarise(error: Exception) -> str:
     """Its kind and the first line of its message."""
     return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
-def _network(name: str, encoder: str) -> AnySize:
+def _build_network(name: str, encoder: str) -> AnySize:
     arch = {"name": name, "encoder": encoder, "config": {}}
     return new_model(arch, 3, NUM_CLASSES).eval().requires_grad_(False)
 
 
-def _shapes_only(name: str, encoder: str) -> AnySize:
+def _build_meta_network(name: str, encoder: str) -> AnySize:
     """On the meta device, where nothing is computed."""
     try:
         with torch.device("meta"):
-            return _network(name, encoder)
+            return _build_network(name, encoder)
     except (RuntimeError, NotImplementedError):
-        return _network(name, encoder).to("meta")  # a library computes while it builds
+        return _build_network(name, encoder).to("meta")  # a library computes while it builds
 
 
-def _flops(network: AnySize) -> int:
+def _count_flops(network: AnySize) -> int:
     device = next(network.parameters()).device
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.zeros(1, 3, *SIZE_HW, device=device))
     return int(counter.get_total_flops())
 
 
-def _measured_alone(name: str, encoder: str) -> Measured:
+def _measure_in_process(name: str, encoder: str) -> Measured:
     """In a fresh process, whose memory no earlier network has raised."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measure, name, encoder).result()
@@ -162,10 +162,10 @@ def _measured_alone(name: str, encoder: str) -> Measured:
 def _measure(name: str, encoder: str) -> Measured:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     before = _start_counting(device)
-    network = _network(name, encoder).to(device)
+    network = _build_network(name, encoder).to(device)
     x_BCHW = torch.rand(1, 3, *SIZE_HW, device=device)
     with torch.inference_mode():
-        runs = [_timed_ms(network, x_BCHW) for _ in range(RUNS + 1)]
+        runs = [_time_ms(network, x_BCHW) for _ in range(RUNS + 1)]
     latency_ms, cpu_ms = (round(median(times), 2) for times in zip(*runs[1:], strict=True))
     peak = torch.cuda.max_memory_allocated() if device == "cuda" else _process_bytes("VmHWM")
     return Measured(
@@ -176,7 +176,7 @@ def _measure(name: str, encoder: str) -> Measured:
     )
 
 
-def _timed_ms(network: AnySize, x_BCHW: Tensor) -> tuple[float, float]:
+def _time_ms(network: AnySize, x_BCHW: Tensor) -> tuple[float, float]:
     """By the clock, and of all cores."""
     started_s, cpu_s = time.perf_counter(), time.process_time()
     network(x_BCHW)

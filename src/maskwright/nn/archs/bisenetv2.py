@@ -9,7 +9,7 @@ from maskwright.nn.blocks.conv import conv, conv_norm, conv_norm_relu
 from maskwright.nn.blocks.heads import DeeplySupervised, score_head
 from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import global_mean
-from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
@@ -22,8 +22,8 @@ GOOD_FOR = "Real time on a GPU, at high resolution."
 class Config(PartConfig):
     """Expansion of the semantic branch and width of the head.
 
-    In training four more heads, on the semantic branch, add `aux_weight` times their loss each
-    (the paper's booster); with 0 they are not built.
+    In training, four auxiliary heads on the semantic branch (the paper's booster) add
+    `aux_weight` times their loss each; with 0 they are not built.
     """
 
     expansion: int = Field(6, gt=0)
@@ -60,11 +60,11 @@ class BiSeNetV2(DeeplySupervised):
             )
 
     def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Logits of shape (B, K, H, W); in training the auxiliary heads' too, smaller."""
+        """Logits (B, K, H, W); in training, also those of the auxiliary heads, smaller."""
         levels = [x_BCHW]
         for stage in self.semantics:
             levels.append(stage(levels[-1]))
-        logits_BKHW = enlarged(self.head(self.aggregate(self.details(x_BCHW), levels[-1])), 8)
+        logits_BKHW = upsample(self.head(self.aggregate(self.details(x_BCHW), levels[-1])), 8)
         if not (self.training and self.aux_weight):
             return logits_BKHW
         heads = zip(self.aux_heads, levels[1:], strict=True)
@@ -72,7 +72,7 @@ class BiSeNetV2(DeeplySupervised):
 
 
 class Stem(nn.Module):
-    """To stride 4 by convolution and by maxima at once; figure 4a."""
+    """Stride 4 by a convolution and a max pooling in parallel; figure 4a."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Stem(nn.Module):
 
 
 class GatherExpand(nn.Module):
-    """3 x 3, depthwise to `expansion` times the width, and narrow again; figure 5."""
+    """3 x 3, depthwise to `expansion` times the width, 1 x 1 to the output; figure 5."""
 
     def __init__(
         self, in_channels: int, out_channels: int, expansion: int, stride: int = 1
@@ -120,7 +120,7 @@ class GatherExpand(nn.Module):
 
 
 class ContextEmbedding(nn.Module):
-    """The mean of the whole map, added to each place; figure 4b."""
+    """The mean of the map is added to each pixel; figure 4b."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -146,11 +146,11 @@ class Aggregation(nn.Module):
         self.mix = conv_norm(channels, channels)
 
     def forward(self, details: Tensor, semantics: Tensor) -> Tensor:
-        """Like `details`, which are four times the size of `semantics`."""
-        large = self.details(details) * enlarged(self.semantics_large(semantics), 4).sigmoid()
+        """As `details` in shape, which has four times the height and width of `semantics`."""
+        large = self.details(details) * upsample(self.semantics_large(semantics), 4).sigmoid()
         small = avg_pool2d(self.details_small(details), 3, 2, 1)
         small = small * self.semantics(semantics).sigmoid()
-        mixed: Tensor = self.mix(large + to_size_of(small, large))
+        mixed: Tensor = self.mix(large + resize_like(small, large))
         return mixed
 
 

@@ -9,11 +9,16 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from maskwright.nn.blocks.conv import conv_norm, zeros_first
-from maskwright.nn.blocks.heads import DeeplySupervised, pre_normed_head
+from maskwright.nn.blocks.conv import conv_norm, pad_explicitly
+from maskwright.nn.blocks.heads import DeeplySupervised, pre_norm_head
 from maskwright.nn.blocks.pooled_context import SerialContext
-from maskwright.nn.blocks.residual import basic, bottleneck, stage, stem
-from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.blocks.residual import (
+    basic_block,
+    bottleneck_block,
+    residual_stage,
+    two_branch_stem,
+)
+from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
@@ -22,10 +27,10 @@ GOOD_FOR = "Real time at high resolution, with more accuracy than most of its sp
 
 
 class Config(PartConfig):
-    """Width at stride 4, of the pooled context and of the head.
+    """Widths at stride 4, of the pooled context and of the head.
 
-    In training a second head, on the high resolution after the first fusion, adds `aux_weight`
-    times its loss; with 0 it is not built.
+    In training, an auxiliary head on the high resolution after the first fusion adds
+    `aux_weight` times its loss; with 0 it is not built.
     """
 
     channels: int = Field(32, gt=0)
@@ -40,55 +45,55 @@ def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> 
 
 
 class DDRNet(DeeplySupervised):
-    """`low` falls to stride 64, `high` stays at stride 8."""
+    """Two branches: `low` goes down to stride 64, `high` stays at stride 8."""
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
         super().__init__(config.aux_weight)
         c = config.channels
-        self.stem = stem(in_channels, c)
-        self.fusion3 = Fusion(2 * c, 4 * c, high=2 * c)
-        self.fusion4 = Fusion(4 * c, 8 * c, high=2 * c)
-        self.high5 = stage(bottleneck, (2 * c, 4 * c), 1)
-        self.low5 = stage(bottleneck, (8 * c, 16 * c), 1, stride=2)
+        self.stem = two_branch_stem(in_channels, c)
+        self.fusion3 = BilateralFusion(2 * c, 4 * c, high=2 * c)
+        self.fusion4 = BilateralFusion(4 * c, 8 * c, high=2 * c)
+        self.high5 = residual_stage(bottleneck_block, (2 * c, 4 * c), 1)
+        self.low5 = residual_stage(bottleneck_block, (8 * c, 16 * c), 1, stride=2)
         self.context = SerialContext(16 * c, config.context_channels, 4 * c)
-        zeros_first(self.low5)
-        zeros_first(self.context)
-        self.head = pre_normed_head(4 * c, config.head_channels, num_classes)
+        pad_explicitly(self.low5)
+        pad_explicitly(self.context)
+        self.head = pre_norm_head(4 * c, config.head_channels, num_classes)
         if self.aux_weight:
-            self.aux_head = pre_normed_head(2 * c, config.head_channels, num_classes)
+            self.aux_head = pre_norm_head(2 * c, config.head_channels, num_classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Logits of shape (B, K, H, W); in training the auxiliary head's too, at stride 8."""
+        """Logits (B, K, H, W); in training, also those of the auxiliary head, at stride 8."""
         x = self.stem(x_BCHW)
         low, high3 = self.fusion3(x, x)
         low, high = self.fusion4(relu(low), relu(high3))
         high = self.high5(relu(high))
-        high = high + to_size_of(self.context(self.low5(relu(low))), high)
-        logits_BKHW = enlarged(self.head(high), 8)
+        high = high + resize_like(self.context(self.low5(relu(low))), high)
+        logits_BKHW = upsample(self.head(high), 8)
         if not (self.training and self.aux_weight):
             return logits_BKHW
         return logits_BKHW, self.aux_head(high3)
 
 
-class Fusion(nn.Module):
-    """A stage of both resolutions, then each given to the other; figure 3 of the paper."""
+class BilateralFusion(nn.Module):
+    """A stage of both resolutions, then each is added to the other; figure 3."""
 
     def __init__(self, in_channels: int, low: int, *, high: int) -> None:
         super().__init__()
-        self.low = stage(basic, (in_channels, low), 2, stride=2)
-        self.high = stage(basic, (high, high), 2)
+        self.low = residual_stage(basic_block, (in_channels, low), 2, stride=2)
+        self.high = residual_stage(basic_block, (high, high), 2)
         self.compress = conv_norm(low, high, 1)
         self.shrink = nn.Sequential()
         widths = (high, *range(2 * high, low + 1, 2 * high))
-        for given, made in pairwise(widths):
-            self.shrink.append(conv_norm(given, made, stride=2))
-            if made != low:
+        for before, after in pairwise(widths):
+            self.shrink.append(conv_norm(before, after, stride=2))
+            if after != low:
                 self.shrink.append(nn.ReLU())
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Both maps, not rectified; `low` at half its size."""
+        """Both maps without the last ReLU; `low` at half its size."""
         low, high = self.low(low), self.high(high)
         return (
             low + self.shrink(relu(high)),
-            high + to_size_of(self.compress(relu(low)), high),
+            high + resize_like(self.compress(relu(low)), high),
         )

@@ -1,7 +1,7 @@
-"""DeepLab-LargeFOV, Chen et al. 2015 (arXiv:1412.7062): VGG16 at stride 8, with holes.
+"""DeepLab-LargeFOV, Chen et al. 2015 (arXiv:1412.7062): dilated VGG16 of stride 8.
 
-The paper refines its scores by a dense CRF after training; that is no part of the network:
-`predict --refine crf` and `inference.refine.crf` do it for any.
+The paper refines the scores by a dense CRF. That is not part of the network:
+`predict --refine crf` does it for any model.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import enlarged
-from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected
+from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected_head
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
@@ -21,7 +21,7 @@ GOOD_FOR = "A known baseline of the field; newer parts give more in less time."
 
 
 class Config(PartConfig):
-    """Width and rate of the layer with the large field of view, and dropout after it."""
+    """Width and dilation rate of the layer with the large field of view, and its dropout."""
 
     decoder_channels: int = Field(1024, gt=0)
     rate: int = Field(12, gt=0)
@@ -29,7 +29,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 8, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 8, upsampled bilinearly."""
     network = import_smp().encoders.get_encoder(encoder, in_channels=in_channels)
     dilate_vgg(network)
     replace_batch_norm(network)
@@ -37,15 +37,15 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 
 
 class LargeFOV(nn.Module):
-    """The fully connected layers of VGG16, of which the first sees widely with few weights."""
+    """VGG16 whose first fully connected layer is a dilated 3 x 3 convolution."""
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__()
         self.encoder: nn.Module = encoder
         width, rate = config.decoder_channels, config.rate
         wide = nn.Conv2d(encoder.out_channels[-1], width, 3, padding=rate, dilation=rate)
-        self.head = fully_connected(wide, num_classes, config.dropout)
+        self.head = fully_connected_head(wide, num_classes, config.dropout)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, K, H, W)."""
-        return enlarged(self.head(self.encoder(x_BCHW)[-1]), STRIDE)
+        return upsample(self.head(self.encoder(x_BCHW)[-1]), STRIDE)

@@ -1,7 +1,7 @@
-"""DeepLab v2, Chen et al. 2016 (arXiv:1606.00915): summed over rates, largest over scales.
+"""DeepLab v2, Chen et al. 2016 (arXiv:1606.00915): sum over rates, maximum over scales.
 
-The paper refines its scores by a dense CRF after training; that is no part of the network:
-`predict --refine crf` and `inference.refine.crf` do it for any.
+The paper refines the scores by a dense CRF. That is not part of the network:
+`predict --refine crf` does it for any model.
 """
 
 from functools import reduce
@@ -14,8 +14,8 @@ from torch.nn.functional import interpolate
 
 from maskwright.nn.blocks.heads import DeeplySupervised
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import enlarged, to_size_of
-from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected
+from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected_head
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
@@ -27,17 +27,17 @@ RATES = {"small": (2, 4, 8, 12), "large": (6, 12, 18, 24)}
 """ASPP-S and ASPP-L."""
 
 QUARTERS = (2, 3)
-"""Further sizes of the image, in quarters of its own."""
+"""Further scales of the image, in quarters of its size."""
 
 GOOD_FOR = "A known baseline of the field; newer parts give more in less time."
 
 
 class Config(PartConfig):
-    """Field of view (ASPP-S or ASPP-L), width and dropout over a VGG, and several scales.
+    """Field of view (ASPP-S or ASPP-L), width and dropout of the VGG head, and scales.
 
-    `multi_scale`: the image is scored at half, three quarters and all of its size, and the
-    largest score of each class counts; in training each size has a loss of its own too, of
-    weight `aux_weight`. It takes 1.8 times as long.
+    `multi_scale`: the image is scored at half, three quarters and its full size, and the
+    maximum score of each class counts; in training, each scale also has a loss of its own with
+    the weight `aux_weight`. It takes 1.8 times as long.
     """
 
     field_of_view: Literal["small", "large"] = "large"
@@ -48,7 +48,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 8, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 8, upsampled bilinearly."""
     is_vgg = encoder.startswith("vgg")
     network = import_smp().encoders.get_encoder(
         encoder, in_channels=in_channels, output_stride=32 if is_vgg else STRIDE
@@ -69,13 +69,13 @@ def _branch(_config: Config, in_channels: int, num_classes: int, rate: int) -> n
 
 
 def _vgg_branch(config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:
-    """The fully connected layers of VGG16, at one rate."""
+    """The fully connected layers of VGG16, the first with one dilation rate."""
     first = nn.Conv2d(in_channels, config.decoder_channels, 3, padding=rate, dilation=rate)
-    return fully_connected(first, num_classes, config.dropout)
+    return fully_connected_head(first, num_classes, config.dropout)
 
 
 class DeepLabV2(DeeplySupervised):
-    """Encoder and pyramid, run on the image in each of its sizes."""
+    """Encoder and atrous pyramid, run on each scale of the image."""
 
     def __init__(self, config: Config, encoder: nn.Module, pyramid: list[nn.Module]) -> None:
         super().__init__(config.aux_weight)
@@ -84,12 +84,12 @@ class DeepLabV2(DeeplySupervised):
         self.multi_scale = config.multi_scale
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits; in training with several scales also those of each scale."""
+        """Logits; in training, with several scales, also those of each scale."""
         scores = [self._scores(x_BCHW)]
         if self.multi_scale:
-            smaller = [self._scores(_reduced(x_BCHW, quarters)) for quarters in QUARTERS]
-            scores += [to_size_of(found, scores[0]) for found in smaller]
-        logits_BKHW = enlarged(reduce(torch.maximum, scores), STRIDE)
+            smaller = [self._scores(_downscale(x_BCHW, quarters)) for quarters in QUARTERS]
+            scores += [resize_like(score, scores[0]) for score in smaller]
+        logits_BKHW = upsample(reduce(torch.maximum, scores), STRIDE)
         if self.training and self.multi_scale and self.aux_weight:
             return [logits_BKHW, *scores]
         return logits_BKHW
@@ -101,7 +101,7 @@ class DeepLabV2(DeeplySupervised):
         return total
 
 
-def _reduced(x_BCHW: Tensor, quarters: int) -> Tensor:
+def _downscale(x_BCHW: Tensor, quarters: int) -> Tensor:
     height, width = x_BCHW.shape[-2:]
     size_HW = (height // 4 * quarters, width // 4 * quarters)
     return interpolate(x_BCHW, size_HW, mode="bilinear", align_corners=False)

@@ -3,7 +3,7 @@
 from torch import nn
 
 from maskwright.nn.blocks.atrous import AtrousConfig as Config
-from maskwright.nn.blocks.library import library_network
+from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.encoders import import_smp
 
 GOOD_FOR = "Street scenes and other large context; quick on a CPU with a light encoder."
@@ -12,4 +12,4 @@ GOOD_FOR = "Street scenes and other large context; quick on a CPU with a light e
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """See `protocols.Arch`."""
     make = import_smp().DeepLabV3Plus
-    return library_network(make, encoder, in_channels, num_classes, **config.choices())
+    return build_library_network(make, encoder, in_channels, num_classes, **config.to_library())

@@ -1,4 +1,4 @@
-"""DINOv2, Oquab et al. 2023 (arXiv:2304.07193): its encoder under a linear or a DPT head."""
+"""DINOv2, Oquab et al. 2023 (arXiv:2304.07193): its encoder with a linear or a DPT head."""
 
 from torch import nn
 

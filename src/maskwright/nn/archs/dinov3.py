@@ -1,4 +1,4 @@
-"""DINOv3, Siméoni et al. 2025 (arXiv:2508.10104): its encoder under a linear or a DPT head."""
+"""DINOv3, Siméoni et al. 2025 (arXiv:2508.10104): its encoder with a linear or DPT head."""
 
 from torch import nn
 

@@ -35,11 +35,11 @@ GOOD_FOR = "Global context from a pretrained transformer; many images, a GPU."
 
 
 class Config(PartConfig):
-    """How the class token is read, widths of the maps and of their fusion, and training.
+    """Use of the class token, widths of the maps and of their fusion, auxiliary loss.
 
-    `readout`: the class token is projected with each token ("cat", the paper's), added to it,
-    or ignored. `aux_weight` is that of a head on the fusion's last stage but one, in training;
-    0 leaves it away.
+    `readout`: the class token is concatenated with each token and projected ("cat", the
+    paper's), added to it ("add"), or ignored. In training, an auxiliary head on the last but
+    one stage of the fusion adds `aux_weight` times its loss; with 0 it is not built.
     """
 
     readout: Literal["cat", "add", "ignore"] = "cat"
@@ -49,7 +49,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 2, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 2, upsampled bilinearly."""
     tokens = VisionTransformerStages(
         encoder.removeprefix("tu-"), stages=STAGES, in_channels=in_channels
     )
@@ -57,7 +57,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 
 
 class DPT(DeeplySupervised):
-    """Encoder and the library's decoder and head, with an auxiliary head to train by."""
+    """Encoder, the library's decoder and head, and an auxiliary head in training."""
 
     def __init__(
         self, config: Config, encoder: VisionTransformerStages, num_classes: int
@@ -86,7 +86,7 @@ class DPT(DeeplySupervised):
             self.aux_head = dropout_head(width, width, num_classes, nn.Dropout(0.1))
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits; in training, also those of the auxiliary head at their own size."""
+        """Logits; in training, also those of the auxiliary head, smaller."""
         fused = before = None
         for block, stage in zip(
             self.decoder.fusion_blocks, reversed(self._maps(x_BCHW)), strict=True
@@ -98,7 +98,7 @@ class DPT(DeeplySupervised):
         return [logits_BKHW, self.aux_head(before)]
 
     def _maps(self, x_BCHW: Tensor) -> list[Tensor]:
-        """Of strides 4, 8, 16 and 32, each `fusion_channels` wide."""
+        """Maps of strides 4, 8, 16 and 32 with `fusion_channels` channels each."""
         steps = zip(self.decoder.projection_blocks, self.decoder.reassemble_blocks, strict=True)
         return [
             reassemble(project(map_BChw, class_B1C))

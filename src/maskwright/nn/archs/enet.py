@@ -1,4 +1,4 @@
-"""ENet, Paszke et al. 2016 (arXiv:1606.02147): few wide maps, early down-sampling, bottlenecks.
+"""ENet, Paszke et al. 2016 (arXiv:1606.02147): early downsampling and narrow bottlenecks.
 
 Widths are the paper's for 3 channels; the first map has 13 more channels than the image.
 """
@@ -10,7 +10,7 @@ from torch.nn.functional import max_pool2d, pad
 
 from maskwright.nn.blocks.conv import conv
 from maskwright.nn.blocks.norm import Norm
-from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
+from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
 from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
@@ -52,19 +52,19 @@ class ENet(nn.Module):
         self.classify = nn.ConvTranspose2d(first, num_classes, 2, stride=2)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Logits of shape (B, K, H, W)."""
+        """Logits (B, K, H, W)."""
         half = torch.cat([self.initial(x_BCHW), max_pool2d(x_BCHW, 2)], 1)
-        quarter, places1 = self.down1(self.initial_act(half))
-        eighth, places2 = self.down2(self.stage1(quarter))
+        quarter, indices1 = self.down1(self.initial_act(half))
+        eighth, indices2 = self.down2(self.stage1(quarter))
         eighth = self.stage3(self.stage2(eighth))
-        quarter = self.stage4(self.up4(eighth, places2))
-        half = self.stage5(self.up5(quarter, places1))
+        quarter = self.stage4(self.up4(eighth, indices2))
+        half = self.stage5(self.up5(quarter, indices1))
         logits_BKHW: Tensor = self.classify(half)
         return logits_BKHW
 
 
-class Bottleneck(nn.Module):
-    """The map plus a narrow way through `middle`."""
+class ENetBottleneck(nn.Module):
+    """The map plus the output of `extension`, a narrow branch."""
 
     def __init__(self, extension: nn.Module, act: nn.Module) -> None:
         super().__init__()
@@ -73,12 +73,12 @@ class Bottleneck(nn.Module):
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """(B, C, h, w)."""
-        found: Tensor = self.act(x_BChw + self.extension(x_BChw))
-        return found
+        output: Tensor = self.act(x_BChw + self.extension(x_BChw))
+        return output
 
 
 class Down(nn.Module):
-    """Half the size: the maxima, their missing channels zero, plus a narrow way."""
+    """Half the size: max pooling, padded with zero channels, plus a narrow branch."""
 
     def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
         super().__init__()
@@ -86,22 +86,22 @@ class Down(nn.Module):
         self.missing = out_channels - in_channels
         self.extension = nn.Sequential(
             nn.Conv2d(in_channels, narrow, 2, stride=2, bias=False),
-            *_normed(narrow, nn.PReLU),
+            *_norm_act(narrow, nn.PReLU),
             conv(narrow, narrow),
-            *_normed(narrow, nn.PReLU),
-            *_widened(narrow, out_channels, dropout),
+            *_norm_act(narrow, nn.PReLU),
+            *_expand(narrow, out_channels, dropout),
         )
         self.act = nn.PReLU(out_channels)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """The map at half the size, and the places of the maxima of the input's channels."""
-        pooled, places = pooled_with_places(x_BCHW)
+        """The map at half the size, and the indices of the maxima of the input's channels."""
+        pooled, indices = max_pool_with_indices(x_BCHW)
         filled = pad(pooled, (0, 0, 0, 0, 0, self.missing))
-        return self.act(filled + self.extension(x_BCHW)), places
+        return self.act(filled + self.extension(x_BCHW)), indices
 
 
 class Up(nn.Module):
-    """Twice the size: values put where the maxima were, plus a narrow way."""
+    """Twice the size: max unpooling plus a narrow branch."""
 
     def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
         super().__init__()
@@ -109,19 +109,19 @@ class Up(nn.Module):
         self.main = nn.Sequential(conv(in_channels, out_channels, 1), Norm(out_channels))
         self.extension = nn.Sequential(
             conv(in_channels, narrow, 1),
-            *_normed(narrow, nn.ReLU),
+            *_norm_act(narrow, nn.ReLU),
             nn.ConvTranspose2d(narrow, narrow, 3, 2, 1, output_padding=1, bias=False),
-            *_normed(narrow, nn.ReLU),
-            *_widened(narrow, out_channels, dropout),
+            *_norm_act(narrow, nn.ReLU),
+            *_expand(narrow, out_channels, dropout),
         )
 
-    def forward(self, x_BChw: Tensor, places_BChw: Tensor) -> Tensor:
+    def forward(self, x_BChw: Tensor, indices_BChw: Tensor) -> Tensor:
         """(B, C, 2 h, 2 w)."""
-        return torch.relu(unpooled(self.main(x_BChw), places_BChw) + self.extension(x_BChw))
+        return torch.relu(max_unpool(self.main(x_BChw), indices_BChw) + self.extension(x_BChw))
 
 
 def _context_stage(dropout: float) -> nn.Sequential:
-    """Bottlenecks 2.1 to 2.8: plain and asymmetric ones between those of growing dilation."""
+    """Bottlenecks 2.1 to 2.8: plain or asymmetric ones alternate with dilated ones."""
     stage = nn.Sequential()
     for i, dilation in enumerate(DILATIONS):
         stage.append(_regular(128, dropout) if i % 2 == 0 else _asymmetric(128, dropout))
@@ -133,30 +133,30 @@ def _regular(
     channels: int, dropout: float, act: type[nn.Module] = nn.PReLU, *, dilation: int = 1
 ) -> nn.Module:
     narrow = channels // 4
-    return _bottleneck(channels, dropout, act, [conv(narrow, narrow, dilation=dilation)])
+    return _build_bottleneck(channels, dropout, act, [conv(narrow, narrow, dilation=dilation)])
 
 
 def _asymmetric(channels: int, dropout: float) -> nn.Module:
     narrow = channels // 4
     pair = [conv(narrow, narrow, (5, 1)), conv(narrow, narrow, (1, 5))]
-    return _bottleneck(channels, dropout, nn.PReLU, pair)
+    return _build_bottleneck(channels, dropout, nn.PReLU, pair)
 
 
-def _bottleneck(
+def _build_bottleneck(
     channels: int, dropout: float, act: type[nn.Module], middle: list[nn.Conv2d]
 ) -> nn.Module:
     narrow = channels // 4
     extension = nn.Sequential(
         conv(channels, narrow, 1),
-        *_normed(narrow, act),
+        *_norm_act(narrow, act),
         *middle,
-        *_normed(narrow, act),
-        *_widened(narrow, channels, dropout),
+        *_norm_act(narrow, act),
+        *_expand(narrow, channels, dropout),
     )
-    return Bottleneck(extension, _act(act, channels))
+    return ENetBottleneck(extension, _act(act, channels))
 
 
-def _normed(channels: int, act: type[nn.Module]) -> tuple[nn.Module, nn.Module]:
+def _norm_act(channels: int, act: type[nn.Module]) -> tuple[nn.Module, nn.Module]:
     return Norm(channels), _act(act, channels)
 
 
@@ -164,5 +164,5 @@ def _act(act: type[nn.Module], channels: int) -> nn.Module:
     return act(channels) if act is nn.PReLU else act()
 
 
-def _widened(narrow: int, channels: int, dropout: float) -> tuple[nn.Module, ...]:
+def _expand(narrow: int, channels: int, dropout: float) -> tuple[nn.Module, ...]:
     return conv(narrow, channels, 1), Norm(channels), nn.Dropout2d(dropout)

@@ -1,6 +1,6 @@
 """EoMT, Kerssies et al. 2025 (arXiv:2503.19108): queries as tokens of a vision transformer.
 
-Trained for classes by Mask2Former's set loss, which takes the place of the recipe's pixel loss.
+Trained with Mask2Former's set loss on one mask per class, instead of the recipe's pixel loss.
 """
 
 import math
@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.nn.blocks.attention import perceptron
+from maskwright.nn.blocks.attention import mlp
 from maskwright.nn.blocks.dino import DinoEncoder
 from maskwright.nn.blocks.set_loss import (
     PointLossConfig,
@@ -27,7 +27,7 @@ ENCODERS = (
     "vit_large_patch14_reg4_dinov2",
     "vit_giant_patch14_reg4_dinov2",
 )
-"""The paper's; their patches are resized to 16 pixels."""
+"""The paper's encoders; their patch embeddings are resized to 16 pixels."""
 
 GOOD_FOR = "Masks nearly as good as mask2former's, several times faster; a pretrained encoder."
 
@@ -36,12 +36,13 @@ MASK_STRIDE = 4
 
 
 class Config(PointLossConfig):
-    """Queries, the encoder's last blocks that see them, and weights and points of the set loss.
+    """Number of queries, blocks that process them, and weights and points of the set loss.
 
-    `query_blocks` is 3 in the paper for the small and base encoder, 4 for large, 5 for giant.
-    In training, queries may attend within their masks alone. Block after block gives that up
-    over `annealing_steps` forward passes (section 3.3), 0 for never having done so: in use no
-    query is held to its mask. Set it to the number of steps of the run.
+    `query_blocks` is the number of last blocks of the encoder with queries among the tokens: 3
+    in the paper for the small and base encoder, 4 for large, 5 for giant. With
+    `annealing_steps`, queries attend only to patches in their masks at the start of training;
+    this masking ends block by block over that many forward passes (section 3.3). Set it to the
+    number of steps of the run; 0 trains without masking. Prediction never masks.
     """
 
     num_queries: int = Field(100, gt=0)
@@ -56,73 +57,77 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 
 
 class EoMT(QueryNetwork):
-    """The encoder, with queries among its tokens from one block on."""
+    """The encoder, with queries among the tokens of its last blocks."""
 
     steps: Tensor
 
     def __init__(self, config: Config, encoder: DinoEncoder, num_classes: int) -> None:
-        super().__init__(SetLoss.of(config))
+        super().__init__(SetLoss.from_config(config))
         width = encoder.width
         self.encoder = encoder
         self.query = nn.Embedding(config.num_queries, width)
         self.upscale = nn.Sequential(
             *(Doubling(width) for _ in range(int(math.log2(PATCH_PX / MASK_STRIDE))))
         )
-        self.mask_head = perceptron([width] * 4, nn.GELU)
+        self.mask_head = mlp([width] * 4, nn.GELU)
         self.class_predictor = nn.Linear(width, num_classes + 1)
         self.query_blocks = config.query_blocks
         self.annealing_steps = config.annealing_steps
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits of the classes; in training the queries before each last block, last first."""
+        """Logits; in training, the queries after and before each last block, the last first."""
         x_BNC, grid_hw = self.encoder.embed_patches(x_BCHW)
         first = self.encoder.num_blocks - self.query_blocks
-        for number in range(first):
-            x_BNC = self.encoder.run_block(number, x_BNC)
+        for index in range(first):
+            x_BNC = self.encoder.run_block(index, x_BNC)
         query_BQC = self.query.weight[None].expand(x_BNC.shape[0], -1, -1)
         x_BNC = torch.cat([query_BQC, x_BNC], dim=1)
         if not self.training:
-            for number in range(first, self.encoder.num_blocks):
-                x_BNC = self.encoder.run_block(number, x_BNC)
-            return class_logits(self._predicted(x_BNC, grid_hw), MASK_STRIDE)
-        said = []
-        for number in range(self.query_blocks):
-            said.append(self._predicted(x_BNC, grid_hw))
-            allowed_B1NN = self._allowed(said[-1].mask_BQhw.detach(), x_BNC, grid_hw, number)
-            x_BNC = self.encoder.run_block(first + number, x_BNC, allowed_B1NN)
+            for index in range(first, self.encoder.num_blocks):
+                x_BNC = self.encoder.run_block(index, x_BNC)
+            return class_logits(self._predict(x_BNC, grid_hw), MASK_STRIDE)
+        layers = []
+        for index in range(self.query_blocks):
+            layers.append(self._predict(x_BNC, grid_hw))
+            allowed_B1NN = self._attention_mask(
+                layers[-1].mask_BQhw.detach(), x_BNC, grid_hw, index
+            )
+            x_BNC = self.encoder.run_block(first + index, x_BNC, allowed_B1NN)
         self.steps += 1
-        return [self._predicted(x_BNC, grid_hw), *said[::-1]]
+        return [self._predict(x_BNC, grid_hw), *layers[::-1]]
 
-    def masked_share(self, number: int) -> float:
-        """How many of the queries block `number` of the last holds to their masks: 1 to 0."""
+    def masked_ratio(self, index: int) -> float:
+        """Share of the queries that are masked in block `index` of the last blocks, 1 to 0."""
         if not self.annealing_steps:
             return 0.0
         passed = int(self.steps) / self.annealing_steps * (self.query_blocks + 2)
-        return float((1 - min(1.0, max(0.0, passed - number - 1))) ** 0.9)
+        return float((1 - min(1.0, max(0.0, passed - index - 1))) ** 0.9)
 
-    def _predicted(self, x_BNC: Tensor, grid_hw: tuple[int, int]) -> Queries:
+    def _predict(self, x_BNC: Tensor, grid_hw: tuple[int, int]) -> Queries:
+        """Class and mask logits of the queries among the tokens: queries, prefix, patches."""
         normed_BNC = self.encoder.normalise(x_BNC)
         num_queries = self.query.num_embeddings
         query_BQC = normed_BNC[:, :num_queries]
         patch_BnC = normed_BNC[:, num_queries + self.encoder.num_prefix :]
+        # (B, h w, C) -> (B, C, h w) -> (B, C, h, w)
         map_BChw = torch.unflatten(patch_BnC.transpose(1, 2), 2, grid_hw)
         mask_BQhw = torch.einsum(
             "bqc,bchw->bqhw", self.mask_head(query_BQC), self.upscale(map_BChw)
         )
         return Queries(self.class_predictor(query_BQC), mask_BQhw)
 
-    def _allowed(
-        self, mask_BQhw: Tensor, x_BNC: Tensor, grid_hw: tuple[int, int], number: int
+    def _attention_mask(
+        self, mask_BQhw: Tensor, x_BNC: Tensor, grid_hw: tuple[int, int], index: int
     ) -> Tensor | None:
-        """Which tokens (B, 1, N, N) see which: some queries only patches of their mask."""
-        share = self.masked_share(number)
-        if share == 0:
+        """Which tokens attend to which, (B, 1, N, N); masked queries only to their patches."""
+        ratio = self.masked_ratio(index)
+        if ratio == 0:
             return None
         batch, num_tokens = x_BNC.shape[:2]
         num_queries = self.query.num_embeddings
         inside_BQn = F.interpolate(mask_BQhw, grid_hw, mode="bilinear").flatten(2) > 0
-        free_BQ1 = torch.rand(batch, num_queries, 1, device=x_BNC.device) > share
+        free_BQ1 = torch.rand(batch, num_queries, 1, device=x_BNC.device) > ratio
         allowed_BNN = inside_BQn.new_ones(batch, num_tokens, num_tokens)
         start = num_queries + self.encoder.num_prefix
         allowed_BNN[:, :num_queries, start:] = inside_BQn | free_BQ1

@@ -1,13 +1,13 @@
-"""Fast-SCNN, Poudel et al. 2019 (arXiv:1902.04502): two branches, one beginning."""
+"""Fast-SCNN, Poudel et al. 2019 (arXiv:1902.04502): two branches with shared first layers."""
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, separable
+from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, separable_conv
 from maskwright.nn.blocks.heads import DeeplySupervised, score_head
-from maskwright.nn.blocks.pooling import BINS, beside_levels, bin_levels
-from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
+from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
@@ -18,10 +18,10 @@ GOOD_FOR = "Real time on small machines, at high resolution."
 
 
 class Config(PartConfig):
-    """Repeats and expansion of the bottlenecks, dropout before the scores, auxiliary losses.
+    """Repeats and expansion of the bottlenecks, dropout before the logits, auxiliary losses.
 
-    In training two more heads, after learning to down-sample and after the global features,
-    add `aux_weight` times their loss each; with 0 they are not built.
+    In training, two auxiliary heads (after the shared first layers and after the global
+    features) add `aux_weight` times their loss each; with 0 they are not built.
     """
 
     num_blocks: int = Field(3, gt=0)
@@ -42,8 +42,8 @@ class FastSCNN(DeeplySupervised):
         super().__init__(config.aux_weight)
         self.learn_to_shrink = nn.Sequential(
             conv_norm_relu(in_channels, 32, stride=2),
-            separable(32, 48, stride=2),
-            separable(48, 64, stride=2),
+            separable_conv(32, 48, stride=2),
+            separable_conv(48, 64, stride=2),
         )
         self.global_features = nn.Sequential(*_stages(config), Pyramid(128))
         self.fuse_low = nn.Sequential(
@@ -51,8 +51,8 @@ class FastSCNN(DeeplySupervised):
         )
         self.fuse_high = conv_norm(64, 128, 1)
         self.head = nn.Sequential(
-            separable(128, 128),
-            separable(128, 128),
+            separable_conv(128, 128),
+            separable_conv(128, 128),
             nn.Dropout(config.dropout),
             nn.Conv2d(128, num_classes, 1),
         )
@@ -60,18 +60,18 @@ class FastSCNN(DeeplySupervised):
             self.aux_heads = nn.ModuleList(score_head(c, 32, num_classes) for c in (64, 128))
 
     def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Logits of shape (B, K, H, W); in training the auxiliary heads' too, smaller."""
+        """Logits (B, K, H, W); in training, also those of the auxiliary heads, smaller."""
         high = self.learn_to_shrink(x_BCHW)
         low = self.global_features(high)
-        fused = torch.relu(self.fuse_high(high) + self.fuse_low(to_size_of(low, high)))
-        logits_BKHW = enlarged(self.head(fused), 8)
+        fused = torch.relu(self.fuse_high(high) + self.fuse_low(resize_like(low, high)))
+        logits_BKHW = upsample(self.head(fused), 8)
         if not (self.training and self.aux_weight):
             return logits_BKHW
         return logits_BKHW, self.aux_heads[0](high), self.aux_heads[1](low)
 
 
-class Bottleneck(nn.Module):
-    """Inverted residual of MobileNetV2: wide, depthwise, narrow."""
+class InvertedResidual(nn.Module):
+    """Inverted residual of MobileNetV2: 1 x 1 wide, depthwise 3 x 3, 1 x 1 narrow."""
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, expansion: int
@@ -87,21 +87,21 @@ class Bottleneck(nn.Module):
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """(B, C, h / stride, w / stride)."""
-        found: Tensor = self.body(x_BChw)
-        return x_BChw + found if self.residual else found
+        output: Tensor = self.body(x_BChw)
+        return x_BChw + output if self.residual else output
 
 
 class Pyramid(nn.Module):
-    """Means over 1, 2, 3 and 6 bins a side beside the map itself, mixed to its width."""
+    """Pyramid pooling over 1, 2, 3 and 6 bins per side, projected to the width of the map."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.levels = bin_levels(channels, channels // len(BINS))
+        self.levels = pooling_levels(channels, channels // len(BINS))
         self.mix = conv_norm_relu(2 * channels, channels, 1)
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """(B, C, h, w)."""
-        mixed: Tensor = self.mix(beside_levels(self.levels, x_BChw))
+        mixed: Tensor = self.mix(concat_levels(self.levels, x_BChw))
         return mixed
 
 
@@ -111,7 +111,7 @@ def _stages(config: Config) -> list[nn.Module]:
     for width, stride in STAGES:
         for i in range(config.num_blocks):
             blocks.append(
-                Bottleneck(channels, width, stride if i == 0 else 1, config.expansion)
+                InvertedResidual(channels, width, stride if i == 0 else 1, config.expansion)
             )
             channels = width
     return blocks

@@ -17,7 +17,7 @@ GOOD_FOR = "Few images and no pretrained weights; much memory."
 
 
 class Config(PartConfig):
-    """Layers of the dense blocks (the way up has those of the way down, reversed), widths."""
+    """Layers of the dense blocks (decoder: the encoder's in reverse order), widths, dropout."""
 
     down_layers: tuple[int, int, int, int, int] = (4, 5, 7, 10, 12)
     bottleneck_layers: int = Field(15, gt=0)
@@ -41,20 +41,20 @@ class FCDenseNet(nn.Module):
         self.enlarge, self.up_blocks = nn.ModuleList(), nn.ModuleList()
         channels, skips = config.first_channels, []
         for num_layers in config.down_layers:
-            self.down_blocks.append(Dense(channels, num_layers, config))
+            self.down_blocks.append(DenseBlock(channels, num_layers, config))
             channels += num_layers * config.growth
             skips.append(channels)
-            self.shrink.append(_shrunk(channels, config.dropout))
-        self.bottleneck = Dense(channels, config.bottleneck_layers, config)
+            self.shrink.append(_transition_down(channels, config.dropout))
+        self.bottleneck = DenseBlock(channels, config.bottleneck_layers, config)
         new = config.bottleneck_layers * config.growth
         for num_layers, skip in zip(reversed(config.down_layers), reversed(skips), strict=True):
             self.enlarge.append(nn.ConvTranspose2d(new, new, 3, 2, 1, output_padding=1))
-            self.up_blocks.append(Dense(new + skip, num_layers, config))
+            self.up_blocks.append(DenseBlock(new + skip, num_layers, config))
             channels, new = new + skip, num_layers * config.growth
         self.classify = nn.Conv2d(channels + new, num_classes, 1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Logits of shape (B, K, H, W)."""
+        """Logits (B, K, H, W)."""
         x, skips = self.first(x_BCHW), []
         for block, shrink in zip(self.down_blocks, self.shrink, strict=True):
             x = torch.cat([x, block(x)], 1)
@@ -68,26 +68,26 @@ class FCDenseNet(nn.Module):
         return logits_BKHW
 
 
-class Dense(nn.Module):
-    """Layers that each see the input and what all layers before them have added."""
+class DenseBlock(nn.Module):
+    """Layers that each read the input and the output of all layers before."""
 
     def __init__(self, channels: int, num_layers: int, config: Config) -> None:
         super().__init__()
         growth = config.growth
         self.layers = nn.ModuleList(
-            Layer(channels + i * growth, growth, config.dropout) for i in range(num_layers)
+            DenseLayer(channels + i * growth, growth, config.dropout) for i in range(num_layers)
         )
 
     def forward(self, x_BChw: Tensor) -> Tensor:
-        """(B, layers x growth, h, w): the added maps alone."""
+        """(B, layers x growth, h, w): the outputs of the layers without the input."""
         maps = [x_BChw]
         for layer in self.layers:
             maps.append(layer(*maps))
         return torch.cat(maps[1:], 1)
 
 
-class Layer(nn.Module):
-    """Normalisation, ReLU, 3 x 3, dropout, on the maps so far."""
+class DenseLayer(nn.Module):
+    """Normalisation, ReLU, 3 x 3 convolution and dropout on the concatenated maps."""
 
     def __init__(self, channels: int, growth: int, dropout: float) -> None:
         super().__init__()
@@ -95,9 +95,9 @@ class Layer(nn.Module):
 
     def forward(self, *maps_BChw: Tensor) -> Tensor:
         """(B, growth, h, w)."""
-        added: Tensor = self.body(torch.cat(maps_BChw, 1))
-        return added
+        output: Tensor = self.body(torch.cat(maps_BChw, 1))
+        return output
 
 
-def _shrunk(channels: int, dropout: float) -> nn.Sequential:
+def _transition_down(channels: int, dropout: float) -> nn.Sequential:
     return norm_relu_conv(channels, channels, 1).extend([nn.Dropout(dropout), nn.MaxPool2d(2)])

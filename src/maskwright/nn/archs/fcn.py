@@ -9,8 +9,8 @@ from torch.nn.functional import max_pool2d
 
 from maskwright.nn.blocks.heads import DeeplySupervised, aux_head
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import enlarged
-from maskwright.nn.blocks.vgg import fully_connected
+from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.vgg import fully_connected_head
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
@@ -20,13 +20,13 @@ GOOD_FOR = "A known baseline of the field; with resnet50 and dilation that of to
 
 
 class Config(PartConfig):
-    """Stride of the finest scores (FCN-8s, 16s, 32s), how it is reached, and the head.
+    """Stride of the logits (FCN-8s, 16s, 32s), how it is reached, dropout, auxiliary loss.
 
-    By skips from the encoder's earlier stages, as in the paper; or, with `dilated`, by an
-    encoder that keeps that stride (8 or 16), as torchvision's FCN does. `dropout` is that
-    between the layers of the head: the paper's over a VGG (0.5), else torchvision's (0.1),
-    where left out. `aux_weight` is that of a head on the last stage but one, in training,
-    which the paper lacks; torchvision's is 0.5.
+    The stride is reached by skips from earlier stages of the encoder, as in the paper; with
+    `dilated`, by an encoder that keeps the stride (8 or 16), as in torchvision's FCN. `dropout`
+    None: 0.5 with a VGG, as in the paper, else 0.1, as in torchvision. In training, an
+    auxiliary head on the last but one stage adds `aux_weight` times its loss; the paper has
+    none, torchvision's weight is 0.5.
     """
 
     stride: Literal[8, 16, 32] = 8
@@ -49,7 +49,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 
 
 class FCN(DeeplySupervised):
-    """Encoder, scores of its last stage, and scores of earlier stages that refine them."""
+    """Encoder, scores of its last stage, and skips from earlier stages."""
 
     def __init__(self, config: Config, encoder: Any, num_classes: int, *, is_vgg: bool) -> None:
         super().__init__(config.aux_weight)
@@ -58,24 +58,24 @@ class FCN(DeeplySupervised):
         *channels, last = encoder.out_channels
         self.head = (_vgg_head if is_vgg else _head)(config, last, num_classes)
         num_skips = 0 if config.dilated else {32: 0, 16: 1, 8: 2}[config.stride]
-        # a VGG's stages end before their pool, which halves them without a change of channels
+        # a VGG's stages end before their pool, which halves the size and keeps the channels
         nearest = channels[:-1] if is_vgg else channels
         self.skips = nn.ModuleList(
-            _zero_conv(width, num_classes) for width in nearest[::-1][:num_skips]
+            _skip_head(width, num_classes) for width in nearest[::-1][:num_skips]
         )
-        self.doublings = nn.ModuleList(_doubling(num_classes) for _ in range(num_skips))
+        self.doublings = nn.ModuleList(_upsampling(num_classes) for _ in range(num_skips))
         self.stride = config.stride
         self.aux_head = aux_head(channels[-1], num_classes) if config.aux_weight else None
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits; in training, with `aux_weight`, also those of the auxiliary head."""
+        """Logits; in training, with an `aux_weight`, also those of the auxiliary head."""
         *stages, last = self.encoder(x_BCHW)
         scores = self.head(last)
         earlier = [max_pool2d(stage, 2) for stage in stages[:-1]] if self.is_vgg else stages
         refinements = zip(self.doublings, self.skips, earlier[::-1], strict=False)
         for doubling, skip, stage in refinements:
             scores = doubling(scores) + skip(stage)
-        logits_BKHW = enlarged(scores, self.stride)
+        logits_BKHW = upsample(scores, self.stride)
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(stages[-1])]
@@ -98,7 +98,7 @@ def _vgg_head(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     """The fully connected layers of VGG16, the first 7 x 7."""
     dropout = 0.5 if config.dropout is None else config.dropout
     first = nn.Conv2d(in_channels, FULLY_CONNECTED, 7, padding=3)
-    return fully_connected(first, num_classes, dropout)
+    return fully_connected_head(first, num_classes, dropout)
 
 
 def _head(config: Config, in_channels: int, num_classes: int) -> nn.Module:
@@ -106,16 +106,16 @@ def _head(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     return aux_head(in_channels, num_classes, dropout=dropout)
 
 
-def _zero_conv(in_channels: int, num_classes: int) -> nn.Conv2d:
-    """Scores of a skip, which at first change nothing."""
+def _skip_head(in_channels: int, num_classes: int) -> nn.Conv2d:
+    """The scores of a skip, 0 at the start of training."""
     conv = nn.Conv2d(in_channels, num_classes, 1)
     nn.init.zeros_(conv.weight)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv
 
 
-def _doubling(num_classes: int) -> nn.ConvTranspose2d:
-    """Twice the size: bilinear at first, then learned."""
+def _upsampling(num_classes: int) -> nn.ConvTranspose2d:
+    """Upsampling by 2, bilinear at the start of training."""
     conv = nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, padding=1, bias=False)
     side_4 = torch.tensor([0.25, 0.75, 0.75, 0.25])
     kernel_44 = side_4[:, None] * side_4

@@ -3,17 +3,17 @@
 from pydantic import Field
 from torch import nn
 
-from maskwright.nn.blocks.library import library_network
+from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
-GOOD_FOR = "Thin and small things in a given time; what the plan takes."
+GOOD_FOR = "Thin and small objects in limited time; the default of the plan."
 
 
 class Config(PartConfig):
     """Widths of the pyramid and of the head that sums its levels, and spatial dropout.
 
-    The head's width is a multiple of 32: it is normalised in 32 groups.
+    `decoder_channels` is a multiple of 32: the head is normalised in 32 groups.
     """
 
     pyramid_channels: int = Field(256, gt=0)
@@ -22,8 +22,8 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 4, enlarged bilinearly."""
-    return library_network(
+    """See `protocols.Arch`; logits at stride 4, upsampled bilinearly."""
+    return build_library_network(
         import_smp().FPN,
         encoder,
         in_channels,

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from maskwright.nn.blocks.library import library_network
+from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import NoChoices as Config
 
@@ -11,4 +11,4 @@ GOOD_FOR = "Speed on a small machine, with borders better than its size suggests
 
 def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """See `protocols.Arch`; the widths are the encoder's, the paper's is resnet18."""
-    return library_network(import_smp().Linknet, encoder, in_channels, num_classes)
+    return build_library_network(import_smp().Linknet, encoder, in_channels, num_classes)

@@ -1,6 +1,6 @@
-"""MaskFormer, Cheng et al. 2021 (arXiv:2107.06278): classes of masks, not of pixels.
+"""MaskFormer, Cheng et al. 2021 (arXiv:2107.06278): classification of masks.
 
-Trained for classes by its own set loss, which takes the place of the recipe's pixel loss.
+Trained with its own set loss on one mask per class, instead of the recipe's pixel loss.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.nn.blocks.attention import Attention, perceptron, sine_position, xavier
+from maskwright.nn.blocks.attention import Attention, init_xavier, mlp, sine_position
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.blocks.set_loss import Queries, QueryNetwork, SetLoss, class_logits
@@ -25,7 +25,7 @@ NUM_HEADS = 8
 class Config(PartConfig):
     """Sizes of the two decoders, and the weights of the set loss.
 
-    `decoder_channels` is a multiple of 32. The loss of masks is the focal one, at every pixel.
+    `decoder_channels` is a multiple of 32. The masks have a focal loss over all pixels.
     """
 
     num_queries: int = Field(100, gt=0)
@@ -46,37 +46,37 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 
 
 class MaskFormer(QueryNetwork):
-    """Encoder, a pyramid of features for the masks, queries that read the coarsest map."""
+    """Encoder, feature pyramid for the masks, queries that attend to the coarsest map."""
 
     def __init__(self, config: Config, encoder: nn.Module, num_classes: int) -> None:
-        super().__init__(SetLoss.of(config, focal=True))
+        super().__init__(SetLoss.from_config(config, focal=True))
         self.encoder = encoder
         widths = pyramid_widths(encoder)
         self.pixel_decoder = PixelDecoder(widths, config.decoder_channels)
         self.query_decoder = QueryDecoder(config, widths[-1], num_classes)
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits of the classes; in training the queries of all layers, the last first."""
+        """Logits (B, K, H, W); in training, the queries of all layers, the last first."""
         features = pyramid_maps(self.encoder(x_BCHW))
         layers = self.query_decoder(features[-1], self.pixel_decoder(features))
         return layers[::-1] if self.training else class_logits(layers[-1], 4)
 
 
 class PixelDecoder(nn.Module):
-    """A pyramid of features (arXiv:1612.03144), down to a map of stride 4 for the masks."""
+    """Feature pyramid (arXiv:1612.03144) with an output of stride 4 for the masks."""
 
     def __init__(self, widths: list[int], width: int) -> None:
         super().__init__()
         *finer, coarsest = widths
-        self.stem = _conv(coarsest, width, 3)
+        self.stem = _conv_group_norm(coarsest, width, 3)
         self.laterals = nn.ModuleList(
-            _conv(channels, width, 1, active=False) for channels in finer[::-1]
+            _conv_group_norm(channels, width, 1, active=False) for channels in finer[::-1]
         )
-        self.blocks = nn.ModuleList(_conv(width, width, 3) for _ in finer)
+        self.blocks = nn.ModuleList(_conv_group_norm(width, width, 3) for _ in finer)
         self.mask_projection = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """(B, C, h, w) of stride 4."""
+        """Map (B, C, h, w) of stride 4."""
         x_BChw = self.stem(features[-1])
         steps = zip(self.laterals, self.blocks, features[-2::-1], strict=True)
         for lateral, block, feature_BChw in steps:
@@ -98,27 +98,28 @@ class QueryDecoder(nn.Module):
         )
         self.layernorm = nn.LayerNorm(width)
         self.class_predictor = nn.Linear(width, num_classes + 1)
-        self.mask_embedder = perceptron([width] * 4)
+        self.mask_embedder = mlp([width] * 4)
 
     def forward(self, feature_BChw: Tensor, masks_BChw: Tensor) -> list[Queries]:
-        """What the queries say after each layer."""
+        """Class and mask logits of the queries after each layer."""
         x_BChw = self.input_projection(feature_BChw)
+        # (B, C, h, w) -> (B, h w, C)
         value_BNC = x_BChw.flatten(2).transpose(1, 2)
         key_BNC = value_BNC + sine_position(x_BChw, x_BChw.shape[1])
         position_QC = self.queries_embedder.weight
         query_BQC = torch.zeros_like(position_QC).expand(x_BChw.shape[0], -1, -1)
-        said = []
+        outputs = []
         for layer in self.layers:
             query_BQC = layer(query_BQC, position_QC, key_BNC, value_BNC)
             normed_BQC = self.layernorm(query_BQC)
             embedded_BQC = self.mask_embedder(normed_BQC)
             mask_BQhw = torch.einsum("bqc,bchw->bqhw", embedded_BQC, masks_BChw)
-            said.append(Queries(self.class_predictor(normed_BQC), mask_BQhw))
-        return said
+            outputs.append(Queries(self.class_predictor(normed_BQC), mask_BQhw))
+        return outputs
 
 
 class QueryLayer(nn.Module):
-    """Attention among queries and to the map, perceptron; normalised after each."""
+    """Self-attention, cross-attention and MLP, each followed by LayerNorm."""
 
     def __init__(self, width: int, inner: int, dropout: float) -> None:
         super().__init__()
@@ -130,7 +131,7 @@ class QueryLayer(nn.Module):
         self.fc2 = nn.Linear(inner, width)
         self.final_layer_norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
-        xavier(self)
+        init_xavier(self)
 
     def forward(
         self, query_BQC: Tensor, position_QC: Tensor, key_BNC: Tensor, value_BNC: Tensor
@@ -146,7 +147,7 @@ class QueryLayer(nn.Module):
         return normed_BQC
 
 
-def _conv(
+def _conv_group_norm(
     in_channels: int, out_channels: int, kernel: int, *, active: bool = True
 ) -> nn.Sequential:
     layers: list[nn.Module] = [

@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
-from maskwright.nn.blocks.conv import zeros_first
-from maskwright.nn.blocks.library import library_network
+from maskwright.nn.blocks.conv import pad_explicitly
+from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
@@ -24,7 +24,7 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """See `protocols.Arch`."""
-    network: Any = library_network(
+    network: Any = build_library_network(
         import_smp().PAN,
         encoder,
         in_channels,
@@ -37,9 +37,9 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 
 
 class PyramidAttention(nn.Module):
-    """The library's block for maps of every size; its own pools those below 8 x 8 to nothing.
+    """The library's block for maps of every size; the original fails below 8 x 8.
 
-    Maps of a multiple of 8 give the same numbers.
+    Same numbers for maps whose sides are multiples of 8.
     """
 
     def __init__(self, block: Any) -> None:
@@ -48,26 +48,26 @@ class PyramidAttention(nn.Module):
         self.mid = block.mid
         self.down = nn.ModuleList([block.down1[1:], block.down2[1:], block.down3[1:]])
         self.level1, self.level2 = block.conv1, block.conv2
-        zeros_first(self)
+        pad_explicitly(self)
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """(B, decoder_channels, h, w)."""
-        half = self.down[0](_halved(x_BChw))
-        quarter = self.down[1](_halved(half))
-        eighth = self.down[2](_halved(quarter))
-        context = self.level2(quarter) + _to_size_of(eighth, quarter)
-        context = self.level1(half) + _to_size_of(context, half)
-        attention = _to_size_of(context, x_BChw)
-        found: Tensor = attention * self.mid(x_BChw) + _to_size_of(self.whole(x_BChw), x_BChw)
-        return found
+        half = self.down[0](_halve(x_BChw))
+        quarter = self.down[1](_halve(half))
+        eighth = self.down[2](_halve(quarter))
+        context = self.level2(quarter) + _resize_like(eighth, quarter)
+        context = self.level1(half) + _resize_like(context, half)
+        attention = _resize_like(context, x_BChw)
+        output: Tensor = attention * self.mid(x_BChw) + _resize_like(self.whole(x_BChw), x_BChw)
+        return output
 
 
-def _halved(x_BChw: Tensor) -> Tensor:
-    """Maxima of 2 x 2 windows; those at an odd end are cut by the border."""
+def _halve(x_BChw: Tensor) -> Tensor:
+    """Maxima of 2 x 2 windows; an odd last row or column is repeated."""
     height, width = x_BChw.shape[-2:]
     margin = (0, (width + 1) // 2 * 2 - width, 0, (height + 1) // 2 * 2 - height)
     return max_pool2d(torch.nn.functional.pad(x_BChw, margin, mode="replicate"), 2)
 
 
-def _to_size_of(x_BChw: Tensor, like_BChw: Tensor) -> Tensor:
+def _resize_like(x_BChw: Tensor, like_BChw: Tensor) -> Tensor:
     return interpolate(x_BChw, like_BChw.shape[-2:], mode="bilinear", align_corners=True)

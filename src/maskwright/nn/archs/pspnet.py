@@ -7,22 +7,23 @@ from torch import Tensor, nn
 
 from maskwright.nn.blocks.heads import DeeplySupervised, aux_head, dropout_head
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.pooling import BINS, beside_levels, bin_levels
-from maskwright.nn.blocks.resize import enlarged
+from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
+from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
 
-GOOD_FOR = "Scenes with large regions; thin things get lost at stride 8."
+GOOD_FOR = "Scenes with large regions; thin objects are lost at stride 8."
 
 
 class Config(PartConfig):
     """Stages of the encoder, width after the pyramid, its dropout, and the auxiliary loss.
 
-    With `encoder_depth` 5 the last stages are dilated and keep stride 8, as in the paper; 3
-    ends the encoder there, which is light, and works for encoders that cannot be dilated.
-    `aux_weight` is that of a head on the last stage but one, in training; 0 leaves it away.
+    With `encoder_depth` 5 the last stages are dilated and keep stride 8, as in the paper; with
+    3 the encoder ends at stride 8, which is light and needs no dilation. In training, an
+    auxiliary head on the last but one stage adds `aux_weight` times its loss; with 0 it is not
+    built.
     """
 
     encoder_depth: Literal[3, 5] = 5
@@ -32,7 +33,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 8, enlarged bilinearly."""
+    """See `protocols.Arch`; logits at stride 8, upsampled bilinearly."""
     network = import_smp().encoders.get_encoder(
         encoder,
         in_channels=in_channels,
@@ -44,14 +45,14 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 
 
 class PSPNet(DeeplySupervised):
-    """Encoder, pyramid, scores; and scores of the last stage but one, to train by."""
+    """Encoder, pyramid pooling and head; in training an auxiliary head."""
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__(config.aux_weight)
         self.encoder: nn.Module = encoder
         *_, before, last = encoder.out_channels
         width = max(1, last // len(BINS))
-        self.levels = bin_levels(last, width)
+        self.levels = pooling_levels(last, width)
         self.head = dropout_head(
             last + width * len(BINS),
             config.decoder_channels,
@@ -61,9 +62,9 @@ class PSPNet(DeeplySupervised):
         self.aux_head = aux_head(before, num_classes) if config.aux_weight else None
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits; in training, also those of the auxiliary head at their own size."""
+        """Logits; in training, also those of the auxiliary head, smaller."""
         *_, before, last = self.encoder(x_BCHW)
-        logits_BKHW = enlarged(self.head(beside_levels(self.levels, last)), STRIDE)
+        logits_BKHW = upsample(self.head(concat_levels(self.levels, last)), STRIDE)
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(before)]

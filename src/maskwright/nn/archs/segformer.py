@@ -6,7 +6,7 @@ With the encoders mit_b0 ... mit_b5 it is the paper's network SegFormer-B0 ... B
 from pydantic import Field
 from torch import nn
 
-from maskwright.nn.blocks.library import library_network
+from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
@@ -16,14 +16,14 @@ GOOD_FOR = "Scenes of many scales, at few parameters."
 
 
 class Config(PartConfig):
-    """Width of the unified features; left out, it is 768 for mit_b2 to mit_b5 and else 256."""
+    """Width of the unified features; None: 768 for mit_b2 to mit_b5, else 256."""
 
     decoder_channels: int | None = Field(None, gt=0)
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 4, enlarged bilinearly."""
-    return library_network(
+    """See `protocols.Arch`; logits at stride 4, upsampled bilinearly."""
+    return build_library_network(
         import_smp().Segformer,
         encoder,
         in_channels,

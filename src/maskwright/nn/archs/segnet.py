@@ -1,7 +1,7 @@
 """SegNet, Badrinarayanan et al. 2015 (arXiv:1511.00561): VGG16 and its mirror.
 
-Of the encoder, the decoder keeps only where each maximum was (max-unpooling): sharp borders
-at little memory.
+The decoder gets only the indices of the encoder's maxima (max unpooling): sharp borders at
+little memory.
 """
 
 from typing import Any, cast
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm_relu
-from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
+from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
 from maskwright.nn.blocks.recompute import SelfCheckpointing, run_checkpointed
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import NoChoices as Config
@@ -22,7 +22,7 @@ GOOD_FOR = "A known baseline of the field; sharp borders without skips."
 
 def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """See `protocols.Arch`; the widths are the encoder's."""
-    return SegNet(_vgg(encoder, in_channels), num_classes)
+    return SegNet(_build_vgg(encoder, in_channels), num_classes)
 
 
 class SegNet(SelfCheckpointing):
@@ -34,18 +34,18 @@ class SegNet(SelfCheckpointing):
     def __init__(self, encoder: Any, num_classes: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = nn.ModuleList(_mirrored(stage) for stage in reversed(self._stages()))
+        self.decoder = nn.ModuleList(_mirror(stage) for stage in reversed(self._stages()))
         last = cast("nn.Sequential", self.decoder[-1])
         last[-1] = nn.Conv2d(64, num_classes, 3, padding=1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Logits of shape (B, K, H, W)."""
-        places = []
+        """Logits (B, K, H, W)."""
+        indices = []
         for stage in self._stages():
-            x_BCHW, place = pooled_with_places(self._run(stage, x_BCHW))
-            places.append(place)
-        for mirrored, place in zip(self.decoder, reversed(places), strict=True):
-            x_BCHW = self._run(mirrored, unpooled(x_BCHW, place))
+            x_BCHW, index_BChw = max_pool_with_indices(self._run(stage, x_BCHW))
+            indices.append(index_BChw)
+        for mirrored, index_BChw in zip(self.decoder, reversed(indices), strict=True):
+            x_BCHW = self._run(mirrored, max_unpool(x_BCHW, index_BChw))
         return x_BCHW
 
     def _run(self, stage: nn.Module, x_BCHW: Tensor) -> Tensor:
@@ -59,8 +59,11 @@ class SegNet(SelfCheckpointing):
         return [layers[i:j] for i, j in zip(starts, ends, strict=False)]
 
 
-def _vgg(encoder: str, in_channels: int) -> nn.Module:
-    """The library's, initialised here: it fills a classifier of 120 million first (3 s)."""
+def _build_vgg(encoder: str, in_channels: int) -> nn.Module:
+    """The library's VGG, initialised here.
+
+    The library would first initialise a classifier of 120 million parameters (3 s).
+    """
     with torch.device("meta"):
         vgg = import_smp().encoders.get_encoder(encoder, in_channels=in_channels, weights=None)
     vgg = vgg.to_empty(device=torch.get_default_device())
@@ -73,7 +76,7 @@ def _vgg(encoder: str, in_channels: int) -> nn.Module:
     return cast("nn.Module", vgg)
 
 
-def _mirrored(stage: nn.Sequential) -> nn.Sequential:
+def _mirror(stage: nn.Sequential) -> nn.Sequential:
     convs = [layer for layer in stage if isinstance(layer, nn.Conv2d)]
     return nn.Sequential(
         *(conv_norm_relu(conv.out_channels, conv.in_channels) for conv in reversed(convs))

@@ -1,7 +1,7 @@
 """SegNet-Basic, Badrinarayanan et al. 2015 (arXiv:1511.00561): four stages of 7 x 7.
 
-Section 3.1: no biases, and no rectification in the decoder. The paper's local contrast
-normalisation of the input is left out: the InputSpec normalises it.
+Section 3.1: no biases, and no ReLU in the decoder. The paper's local contrast normalisation of
+the input is omitted: the InputSpec normalises it.
 """
 
 from typing import Literal
@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
-from maskwright.nn.blocks.pooling import pooled_with_places, unpooled
+from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
 from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
@@ -19,7 +19,7 @@ GOOD_FOR = "A small known baseline without pretrained weights."
 
 
 class Config(PartConfig):
-    """Width of all stages, their number, and the size of their kernels."""
+    """Width, number and kernel size of the stages."""
 
     channels: int = Field(64, gt=0)
     num_stages: int = Field(4, gt=0, le=5)
@@ -32,23 +32,23 @@ def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> 
 
 
 class SegNetBasic(nn.Module):
-    """As many stages of one convolution down as up."""
+    """As many stages in the decoder as in the encoder, of one convolution each."""
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
         super().__init__()
         width, kernel = config.channels, config.kernel
         widths = (in_channels, *[width] * (config.num_stages - 1))
-        self.down = nn.ModuleList(conv_norm_relu(given, width, kernel) for given in widths)
+        self.down = nn.ModuleList(conv_norm_relu(n, width, kernel) for n in widths)
         self.up = nn.ModuleList(conv_norm(width, width, kernel) for _ in widths)
         self.classify = nn.Conv2d(width, num_classes, 1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Logits of shape (B, K, H, W)."""
-        places = []
+        """Logits (B, K, H, W)."""
+        indices = []
         for stage in self.down:
-            x_BCHW, place = pooled_with_places(stage(x_BCHW))
-            places.append(place)
-        for stage, place in zip(self.up, reversed(places), strict=True):
-            x_BCHW = stage(unpooled(x_BCHW, place))
+            x_BCHW, index_BChw = max_pool_with_indices(stage(x_BCHW))
+            indices.append(index_BChw)
+        for stage, index_BChw in zip(self.up, reversed(indices), strict=True):
+            x_BCHW = stage(max_unpool(x_BCHW, index_BChw))
         logits_BKHW: Tensor = self.classify(x_BCHW)
         return logits_BKHW

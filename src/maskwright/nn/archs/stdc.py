@@ -1,4 +1,4 @@
-"""STDC-Seg, Fan et al. 2021 (arXiv:2104.13188): short dense blocks; a head teaches details."""
+"""STDC-Seg, Fan et al. 2021 (arXiv:2104.13188): short dense blocks and a detail head."""
 
 from typing import Literal, NamedTuple
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from maskwright.core.labels import IGNORE
-from maskwright.nn.blocks.borders import border_overlap_loss, borders
+from maskwright.nn.blocks.borders import border_map, border_overlap_loss
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
-from maskwright.nn.blocks.heads import score_head, summed_loss
+from maskwright.nn.blocks.heads import score_head, sum_head_losses
 from maskwright.nn.blocks.pooling import global_mean
-from maskwright.nn.blocks.resize import enlarged, to_size_of
+from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
 
@@ -21,15 +21,16 @@ NUM_BLOCKS = {"stdc1": (2, 2, 2), "stdc2": (4, 5, 3)}
 STAGE_CHANNELS = (256, 512, 1024)
 CONTEXT = 128
 DETAIL_SHARES = ((1, 0.6), (2, 0.3), (4, 0.1))
-"""Stride of a border map, and its share in the truth of the detail head (section 3.3)."""
+"""Stride of a border map and its weight in the truth of the detail head (section 3.3)."""
 
-GOOD_FOR = "Real time, where a boundary loss in training is cheaper than a branch."
+GOOD_FOR = "Real time; borders by a loss in training instead of a branch."
 
 
 class Config(PartConfig):
-    """Which of the paper's two backbones, and the weights of what is learned beside the scores.
+    """Backbone (the paper has two), width of the head, and weights of the auxiliary losses.
 
-    In training there are two auxiliary heads at strides 8 and 16 and a head of details.
+    In training, there are two auxiliary heads at strides 8 and 16 (`aux_weight`) and a detail
+    head (`detail_weight`).
     """
 
     backbone: Literal["stdc1", "stdc2"] = "stdc1"
@@ -43,8 +44,8 @@ def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> 
     return STDC(config, in_channels, num_classes)
 
 
-class Outputs(NamedTuple):
-    """What the heads say in training; all but the first at stride 8 or 16."""
+class STDCOutputs(NamedTuple):
+    """Logits of the heads in training; all but the first at stride 8 or 16."""
 
     logits_BKHW: Tensor
     aux_BKhw: tuple[Tensor, Tensor]
@@ -63,53 +64,56 @@ class STDC(nn.Module):
         widths = zip((64, *STAGE_CHANNELS), STAGE_CHANNELS, strict=False)
         depths = NUM_BLOCKS[config.backbone]
         self.stages = nn.ModuleList(
-            _stage(given, made, depth)
-            for (given, made), depth in zip(widths, depths, strict=True)
+            _stage(before, after, depth)
+            for (before, after), depth in zip(widths, depths, strict=True)
         )
         self.context = Context()
-        self.fuse = Fusion(STAGE_CHANNELS[0] + CONTEXT, 256)
+        self.fuse = FeatureFusion(STAGE_CHANNELS[0] + CONTEXT, 256)
         self.head = score_head(256, config.head_channels, num_classes)
         self.aux_heads = nn.ModuleList(score_head(CONTEXT, 64, num_classes) for _ in range(2))
         self.detail_head = score_head(STAGE_CHANNELS[0], 64, 1)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor | Outputs:
-        """Logits of shape (B, K, H, W); in training what `loss` reads."""
+    def forward(self, x_BCHW: Tensor) -> Tensor | STDCOutputs:
+        """Logits (B, K, H, W); in training, the outputs that `loss` reads."""
         eighth = self.stages[0](self.stem(x_BCHW))
         sixteenth = self.stages[1](eighth)
         context8, context16 = self.context(eighth, sixteenth, self.stages[2](sixteenth))
-        logits_BKHW = enlarged(self.head(self.fuse(torch.cat([eighth, context8], 1))), 8)
+        logits_BKHW = upsample(self.head(self.fuse(torch.cat([eighth, context8], 1))), 8)
         if not self.training:
             return logits_BKHW
         aux = (self.aux_heads[0](context8), self.aux_heads[1](context16))
-        return Outputs(logits_BKHW, aux, self.detail_head(eighth))
+        return STDCOutputs(logits_BKHW, aux, self.detail_head(eighth))
 
-    def loss(self, outputs: Outputs, labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
-        """The recipe's loss of all scores, plus cross-entropy and Dice of the details."""
+    def loss(self, outputs: STDCOutputs, labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
+        """The recipe's loss of all logits, plus cross-entropy and Dice of the details."""
         scores = (outputs.logits_BKHW, *outputs.aux_BKhw)
-        detail_BHW = to_size_of(outputs.detail_B1hw, labels_BHW[:, None])[:, 0]
-        detail_loss = border_overlap_loss(detail_BHW, details(labels_BHW), labels_BHW != IGNORE)
+        detail_BHW = resize_like(outputs.detail_B1hw, labels_BHW[:, None])[:, 0]
+        detail_loss = border_overlap_loss(
+            detail_BHW, detail_map(labels_BHW), labels_BHW != IGNORE
+        )
         return (
-            summed_loss(scores, labels_BHW, pixel_loss, self.config.aux_weight)
+            sum_head_losses(scores, labels_BHW, pixel_loss, self.config.aux_weight)
             + self.config.detail_weight * detail_loss
         )
 
 
-def details(labels_BHW: Tensor) -> Tensor:
+def detail_map(labels_BHW: Tensor) -> Tensor:
     """1.0 where the weighted borders of strides 1, 2 and 4 exceed a tenth, float32.
 
-    The paper finds borders by a Laplacian of class numbers, which depends on their order; here
+    The paper finds borders by a Laplacian of class indices, which depends on their order; here
     a border is where classes differ.
     """
-    border_B1HW = borders(labels_BHW, 1)[:, None]
+    border_B1HW = border_map(labels_BHW, 1)[:, None]
     size_HW = labels_BHW.shape[-2:]
     total_B1HW = torch.zeros_like(border_B1HW)
     for stride, share in DETAIL_SHARES:
         total_B1HW += share * interpolate(border_B1HW[..., ::stride, ::stride], size_HW)
-    return (total_B1HW > 0.15)[:, 0].float()  # a tenth, and room for rounding
+    # the sum is 0, 0.1, 0.3 ...: 0.15 is between, whatever the rounding
+    return (total_B1HW > 0.15)[:, 0].float()
 
 
 class ShortDense(nn.Module):
-    """Four convolutions of falling width, concatenated; figure 3."""
+    """Four convolutions of decreasing width, concatenated; figure 3."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -138,7 +142,7 @@ class ShortDense(nn.Module):
 
 
 class Context(nn.Module):
-    """From stride 32 up to 8, each level gated by its mean: the context path of BiSeNet."""
+    """Context path of BiSeNet, stride 32 up to 8: each level is gated by its own mean."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,7 +160,7 @@ class Context(nn.Module):
 
 
 class Refinement(nn.Module):
-    """A convolution whose channels are gated by their means."""
+    """Convolution whose channels are gated by their means (attention refinement)."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -170,8 +174,8 @@ class Refinement(nn.Module):
         return refined
 
 
-class Fusion(nn.Module):
-    """Details and context mixed, then gated by their means, and added to themselves."""
+class FeatureFusion(nn.Module):
+    """Details and context, projected and gated by their means (feature fusion)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

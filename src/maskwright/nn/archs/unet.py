@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from maskwright.nn.blocks.library import library_network
+from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
@@ -17,7 +17,7 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """See `protocols.Arch`."""
-    return library_network(
+    return build_library_network(
         import_smp().Unet,
         encoder,
         in_channels,

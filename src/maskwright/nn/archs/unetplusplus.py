@@ -6,9 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from maskwright.nn.blocks.heads import summed_loss
-from maskwright.nn.blocks.library import library_network
-from maskwright.nn.blocks.resize import enlarged
+from maskwright.nn.blocks.heads import sum_head_losses
+from maskwright.nn.blocks.library import build_library_network
+from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
@@ -17,10 +17,10 @@ GOOD_FOR = "Small objects and sharp borders, at more memory and time than unet."
 
 
 class Config(PartConfig):
-    """Widths of the five decoder stages, coarsest first, and the shallower U-Nets' share.
+    """Widths of the five decoder stages, coarsest first, and the weight of shallower U-Nets.
 
-    The loss is the mean over the U-Nets, the deepest (the output) counting 1 and each
-    shallower one `aux_weight`: 1 in the paper, 0 leaves their heads away.
+    The loss is the weighted mean over the U-Nets: 1 for the deepest (the output), `aux_weight`
+    for each shallower one; 1 in the paper, with 0 their heads are not built.
     """
 
     decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
@@ -29,18 +29,18 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """See `protocols.Arch`."""
-    network = library_network(
+    network = build_library_network(
         import_smp().UnetPlusPlus,
         encoder,
         in_channels,
         num_classes,
         decoder_channels=config.decoder_channels,
     )
-    return Nested(network, num_classes, aux_weight=config.aux_weight)
+    return NestedUNet(network, num_classes, aux_weight=config.aux_weight)
 
 
-class Nested(nn.Module):
-    """The library's network, with a head on each shallower U-Net while it trains."""
+class NestedUNet(nn.Module):
+    """The library's network, in training with a head on each shallower U-Net."""
 
     def __init__(self, network: Any, num_classes: int, *, aux_weight: float) -> None:
         super().__init__()
@@ -55,20 +55,20 @@ class Nested(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits of the deepest U-Net; in training, of all, the deepest first."""
+        """Logits of the deepest U-Net; in training, those of all U-Nets, the deepest first."""
         finest = self._nodes_of_half_size(self.encoder(x_BCHW))
         deepest = self.decoder.blocks[f"x_0_{self.decoder.depth}"](finest[0])
         logits_BKHW: Tensor = self.segmentation_head(deepest)
         if not (self.training and len(self.aux_heads)):
             return logits_BKHW
         shallower = zip(self.aux_heads, finest[1:], strict=True)
-        return [logits_BKHW, *(enlarged(head(node), 2) for head, node in shallower)]
+        return [logits_BKHW, *(upsample(head(node), 2) for head, node in shallower)]
 
     def _nodes_of_half_size(self, features: list[Tensor]) -> list[Tensor]:
-        """The nodes of stride 2, of the deepest U-Net first.
+        """The nodes of stride 2, that of the deepest U-Net first.
 
-        A node of U-Net `first` at level `level` (0 is coarsest) is made of the node below it
-        and of all that lie beside it in shallower U-Nets.
+        A node of U-Net `first` at level `level` (0 is coarsest) reads the node below it and all
+        nodes of its level in shallower U-Nets.
         """
         skips = features[:0:-1]
         nodes: dict[tuple[int, int], Tensor] = {}
@@ -82,6 +82,6 @@ class Nested(nn.Module):
         return [nodes[first, self.decoder.depth - 1] for first in range(self.decoder.depth)]
 
     def loss(self, outputs: list[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss) -> Tensor:
-        """Weighted mean over the U-Nets."""
-        total = summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
+        """Weighted mean of the loss over the U-Nets."""
+        total = sum_head_losses(outputs, labels_BHW, pixel_loss, self.aux_weight)
         return total / (1 + self.aux_weight * (len(outputs) - 1))

@@ -5,7 +5,7 @@ from typing import Any, cast
 from pydantic import Field
 from torch import nn
 
-from maskwright.nn.blocks.library import library_network
+from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.blocks.pooling import RegionMean
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
@@ -20,8 +20,8 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 4, enlarged bilinearly."""
-    network: Any = library_network(
+    """See `protocols.Arch`; logits at stride 4, upsampled bilinearly."""
+    network: Any = build_library_network(
         import_smp().UPerNet,
         encoder,
         in_channels,

@@ -1,1 +1,1 @@
-"""Pieces that several architectures are made of; no architecture imports another."""
+"""Modules and functions that several architectures or losses share."""

@@ -1,4 +1,4 @@
-"""The atrous pyramid of DeepLabv3 and v3+ in the library's words."""
+"""Settings of the atrous pyramid of DeepLabv3 and v3+."""
 
 from typing import Any, Literal
 
@@ -7,13 +7,13 @@ from pydantic import Field
 from maskwright.nn.part_config import PartConfig
 
 RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
-"""Of the papers, by output stride."""
+"""Dilation rates of the papers, by output stride."""
 
 
 class AtrousConfig(PartConfig):
     """Stride of the coarsest features, width of the decoder, rates and dropout of the pyramid.
 
-    Rates left out are those of the paper for the stride: 6, 12, 18 at 16, twice these at 8.
+    `atrous_rates` None: those of the paper, 6, 12, 18 at stride 16 and twice these at 8.
     """
 
     output_stride: Literal[8, 16] = 16
@@ -21,8 +21,8 @@ class AtrousConfig(PartConfig):
     atrous_rates: tuple[int, int, int] | None = None
     dropout: float = Field(0.1, ge=0, lt=1)
 
-    def choices(self) -> dict[str, Any]:
-        """What the library calls them."""
+    def to_library(self) -> dict[str, Any]:
+        """The same settings by the argument names of segmentation-models-pytorch."""
         return {
             "encoder_output_stride": self.output_stride,
             "decoder_channels": self.decoder_channels,

@@ -1,7 +1,7 @@
-"""How far each pixel is from the border of a region, exactly, for losses that weigh by it.
+"""Exact distance of each pixel from the border of a region, for losses weighted by it.
 
-An operator of its own, so that `torch.compile` keeps one graph around it. It carries no
-gradient: distances are to sets of pixels, not to probabilities.
+A custom operator, so that `torch.compile` keeps one graph around it. It has no gradient:
+distances are to sets of pixels, not to probabilities.
 """
 
 import cv2
@@ -12,33 +12,38 @@ from torch import Tensor
 
 
 def border_distance(inside_BKHW: Tensor, valid_BKHW: Tensor) -> Tensor:
-    """Pixels (float32) from each pixel to the nearest valid one on the other side.
+    """Distance in pixels (float32) to the nearest valid pixel on the other side of the border.
 
-    0 where not valid, and where there is no other side: a region that is empty or fills the
-    valid pixels has no border.
+    0 where not valid, and everywhere if the region is empty or fills the valid pixels: it has
+    no border.
     """
+    # (B, K, H, W) -> (B K, H, W)
     inside = (inside_BKHW & valid_BKHW).flatten(0, 1)
     outside = (~inside_BKHW & valid_BKHW).flatten(0, 1)
-    distance: Tensor = distance_to(outside) * inside + distance_to(inside) * outside
+    distance: Tensor = (
+        distance_transform(outside) * inside + distance_transform(inside) * outside
+    )
     return distance.view(inside_BKHW.shape)
 
 
-@torch.library.custom_op("maskwright::distance_to", mutates_args=())
-def distance_to(target_NHW: Tensor) -> Tensor:
+@torch.library.custom_op("maskwright::distance_transform", mutates_args=())
+def distance_transform(target_NHW: Tensor) -> Tensor:
     """Euclidean distance (float32) to the nearest True pixel; 0 in images without one."""
-    found = [_distance_to(target_HW) for target_HW in target_NHW.cpu().numpy()]
-    return torch.from_numpy(np.stack(found)).to(target_NHW.device)
+    distances = [_opencv_distance(target_HW) for target_HW in target_NHW.cpu().numpy()]
+    return torch.from_numpy(np.stack(distances)).to(target_NHW.device)
 
 
-@distance_to.register_fake
+@distance_transform.register_fake
 def _(target_NHW: Tensor) -> Tensor:
     return torch.empty_like(target_NHW, dtype=torch.float32)
 
 
-def _distance_to(target_HW: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """By OpenCV, whose last bits differ from call to call: squares are whole numbers again.
+def _opencv_distance(target_HW: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """OpenCV's distance transform, made deterministic.
 
-    That holds up to 1,500 px, where a bit of float32 is worth half a square.
+    The last bits of OpenCV's distances differ from call to call. Squared distances are whole
+    numbers: rounding the squares removes the difference, up to 1,500 px, where one bit of
+    float32 is half a unit of the square.
     """
     if not target_HW.any():
         return np.zeros(target_HW.shape, np.float32)
@@ -48,12 +53,12 @@ def _distance_to(target_HW: NDArray[np.bool_]) -> NDArray[np.float32]:
     return exact_HW.astype(np.float32)
 
 
-@distance_to.register_kernel("cuda")
-def swept_distance_to(target_NHW: Tensor) -> Tensor:
-    """`distance_to` in torch alone, for a GPU: nothing waits for the processor.
+@distance_transform.register_kernel("cuda")
+def distance_transform_cuda(target_NHW: Tensor) -> Tensor:
+    """`distance_transform` on a GPU, in torch alone: no copy to the CPU.
 
-    Along columns by running extrema, then along rows by trying every pair of columns, a row at
-    a time: exact, after Felzenszwalb and Huttenlocher 2012, eq. 3.
+    Exact, in two passes (Felzenszwalb and Huttenlocher 2012, eq. 3): along columns by running
+    extrema, then along rows by the minimum over all pairs of columns, one row at a time.
     """
     height, width = target_NHW.shape[1:]
     far = height + width
@@ -64,5 +69,5 @@ def swept_distance_to(target_NHW: Tensor) -> Tensor:
     x_W = torch.arange(width, device=target_NHW.device)
     pairs_WW = ((x_W[:, None] - x_W) ** 2).float()
     rows = [(row_NW[:, None] + pairs_WW).amin(-1) for row_NW in column_NHW.unbind(1)]
-    found = target_NHW.any(2).any(1)[:, None, None]
-    return torch.stack(rows, dim=1).sqrt() * found
+    has_target_N11 = target_NHW.any(2).any(1)[:, None, None]
+    return torch.stack(rows, dim=1).sqrt() * has_target_N11

@@ -1,6 +1,6 @@
-"""Where classes meet, as a truth for heads that learn borders.
+"""Borders between classes as the truth of border heads, and losses of such heads.
 
-A pixel marked IGNORE is no border, and makes none of its neighbours one.
+A pixel labelled IGNORE is not a border pixel and does not make its neighbours border pixels.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, max_pool2d
 from maskwright.core.labels import IGNORE
 
 
-def borders(labels_BHW: Tensor, radius_px: int) -> Tensor:
+def border_map(labels_BHW: Tensor, radius_px: int) -> Tensor:
     """1.0 where a square of `radius_px` around a pixel holds more than one class, float32."""
     valid_B1HW = labels_BHW[:, None] != IGNORE
     class_B1HW = labels_BHW[:, None].float()
@@ -21,7 +21,7 @@ def borders(labels_BHW: Tensor, radius_px: int) -> Tensor:
 
 
 def balanced_border_loss(logits_BHW: Tensor, border_BHW: Tensor, valid_BHW: Tensor) -> Tensor:
-    """Cross-entropy of the border; its weight is the rest's share of the area, and back."""
+    """Cross-entropy, border pixels weighted by the share of the others and vice versa."""
     border_BHW, valid_BHW = border_BHW * valid_BHW, valid_BHW.float()
     num_valid = valid_BHW.sum().clamp(min=1)
     share = border_BHW.sum() / num_valid

@@ -1,4 +1,4 @@
-"""Convolutions with batch normalisation, in the two orders that papers use."""
+"""Convolutions with batch normalisation, before or after."""
 
 from torch import nn
 
@@ -14,7 +14,7 @@ def conv(
     dilation: int = 1,
     groups: int = 1,
 ) -> nn.Conv2d:
-    """Without bias; padded so that stride 1 keeps the size."""
+    """Convolution without bias, padded so that stride 1 keeps the size."""
     kernel_HW = (kernel, kernel) if isinstance(kernel, int) else kernel
     padding_HW = (dilation * (kernel_HW[0] - 1) // 2, dilation * (kernel_HW[1] - 1) // 2)
     return nn.Conv2d(
@@ -29,11 +29,12 @@ def conv(
     )
 
 
-def zeros_first(module: nn.Module) -> None:
-    """Let the convolutions inside pad their map before they see it: same numbers, more memory.
+def pad_explicitly(module: nn.Module) -> None:
+    """Make the convolutions of `module` pad their input in a separate step.
 
-    For maps that may be smaller than a kernel: in bfloat16 on a CPU (torch 2.15) the gradient
-    of taps that only ever see a convolution's own padding is memory left unset.
+    Same numbers, more memory; for maps that may be smaller than a kernel. In bfloat16 on a CPU
+    (torch 2.15), the gradient of kernel weights that only see the built-in padding is
+    uninitialised memory.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
@@ -41,30 +42,30 @@ def zeros_first(module: nn.Module) -> None:
 
 
 def conv_norm(
-    in_channels: int, out_channels: int, kernel: int = 3, **choices: int
+    in_channels: int, out_channels: int, kernel: int = 3, **options: int
 ) -> nn.Sequential:
-    """Convolution, normalisation; `choices` are those of `conv`."""
-    return nn.Sequential(conv(in_channels, out_channels, kernel, **choices), Norm(out_channels))
+    """Convolution and normalisation; `options` as in `conv`."""
+    return nn.Sequential(conv(in_channels, out_channels, kernel, **options), Norm(out_channels))
 
 
 def conv_norm_relu(
-    in_channels: int, out_channels: int, kernel: int = 3, **choices: int
+    in_channels: int, out_channels: int, kernel: int = 3, **options: int
 ) -> nn.Sequential:
-    """Convolution, normalisation, ReLU; `choices` are those of `conv`."""
-    return conv_norm(in_channels, out_channels, kernel, **choices).append(nn.ReLU())
+    """Convolution, normalisation and ReLU; `options` as in `conv`."""
+    return conv_norm(in_channels, out_channels, kernel, **options).append(nn.ReLU())
 
 
 def norm_relu_conv(
-    in_channels: int, out_channels: int, kernel: int = 3, **choices: int
+    in_channels: int, out_channels: int, kernel: int = 3, **options: int
 ) -> nn.Sequential:
-    """Normalisation, ReLU, convolution; `choices` are those of `conv`."""
+    """Normalisation, ReLU and convolution; `options` as in `conv`."""
     return nn.Sequential(
-        Norm(in_channels), nn.ReLU(), conv(in_channels, out_channels, kernel, **choices)
+        Norm(in_channels), nn.ReLU(), conv(in_channels, out_channels, kernel, **options)
     )
 
 
-def separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
-    """Depthwise 3 x 3, then 1 x 1, each normalised; rectified at the end."""
+def separable_conv(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
+    """Depthwise 3 x 3, then 1 x 1, each normalised; ReLU at the end."""
     return nn.Sequential(
         conv_norm(in_channels, in_channels, stride=stride, groups=in_channels),
         conv_norm_relu(in_channels, out_channels, 1),

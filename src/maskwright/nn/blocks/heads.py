@@ -1,6 +1,6 @@
-"""Small heads from features to scores, at the features' size.
+"""Heads from features to logits, and the loss of networks with several heads.
 
-How their layers are nested names them in files of weights, so it stays.
+The nesting of the layers is part of the state-dict keys: it must not change.
 """
 
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from ..protocols import PixelLoss
 from .conv import conv_norm_relu, norm_relu_conv
 from .norm import Norm
-from .resize import to_size_of
+from .resize import resize_like
 
 
 def score_head(in_channels: int, middle: int, num_classes: int) -> nn.Sequential:
-    """Convolution, normalisation, ReLU, and 1 x 1 to the scores."""
+    """Convolution, normalisation, ReLU, and 1 x 1 convolution to K logits."""
     return conv_norm_relu(in_channels, middle).append(nn.Conv2d(middle, num_classes, 1))
 
 
-def pre_normed_head(in_channels: int, middle: int, num_classes: int) -> nn.Sequential:
-    """Normalisation, ReLU, convolution, twice; the last one is 1 x 1 to the scores."""
+def pre_norm_head(in_channels: int, middle: int, num_classes: int) -> nn.Sequential:
+    """Twice normalisation, ReLU and convolution, the second 1 x 1 to K logits."""
     return norm_relu_conv(in_channels, middle).extend(
         [Norm(middle), nn.ReLU(), nn.Conv2d(middle, num_classes, 1)]
     )
@@ -28,20 +28,20 @@ def pre_normed_head(in_channels: int, middle: int, num_classes: int) -> nn.Seque
 def dropout_head(
     in_channels: int, middle: int, num_classes: int, dropout: nn.Module
 ) -> nn.Sequential:
-    """`score_head` with `dropout` before the scores."""
+    """`score_head` with `dropout` before the last convolution."""
     return nn.Sequential(
         conv_norm_relu(in_channels, middle), dropout, nn.Conv2d(middle, num_classes, 1)
     )
 
 
 def aux_head(in_channels: int, num_classes: int, *, dropout: float = 0.1) -> nn.Sequential:
-    """The head that PSPNet (arXiv:1612.01105) puts on stage 4."""
+    """The auxiliary head of PSPNet (arXiv:1612.01105) on stage 4."""
     middle = max(1, in_channels // 4)
     return dropout_head(in_channels, middle, num_classes, nn.Dropout2d(dropout))
 
 
 class DeeplySupervised(nn.Module):
-    """A network whose forward gives, in training, logits of several heads, the main first."""
+    """In training, the forward returns the logits of several heads, the main head first."""
 
     def __init__(self, aux_weight: float) -> None:
         super().__init__()
@@ -51,18 +51,18 @@ class DeeplySupervised(nn.Module):
         self, outputs: Sequence[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss
     ) -> Tensor:
         """The recipe's loss, plus `aux_weight` times that of each auxiliary head."""
-        return summed_loss(outputs, labels_BHW, pixel_loss, self.aux_weight)
+        return sum_head_losses(outputs, labels_BHW, pixel_loss, self.aux_weight)
 
 
-def summed_loss(
+def sum_head_losses(
     outputs: Sequence[Tensor], labels_BHW: Tensor, pixel_loss: PixelLoss, aux_weight: float
 ) -> Tensor:
-    """Loss of the first output, plus `aux_weight` times that of each other.
+    """Loss of the first logits, plus `aux_weight` times the loss of each of the others.
 
-    Logits of another size than the truth are enlarged to it.
+    Logits of another size than the labels are resized to it.
     """
     main, *auxiliary = (
-        pixel_loss(to_size_of(logits_BKhw, labels_BHW[:, None]), labels_BHW)
+        pixel_loss(resize_like(logits_BKhw, labels_BHW[:, None]), labels_BHW)
         for logits_BKhw in outputs
     )
     return main + aux_weight * sum(auxiliary) if auxiliary else main

@@ -8,10 +8,10 @@ from torch import nn
 from .norm import replace_batch_norm
 
 
-def library_network(
+def build_library_network(
     make: Callable[..., Any], encoder: str, in_channels: int, num_classes: int, **choices: Any
 ) -> nn.Module:
-    """What the library's `make` builds, with fresh weights; it trains on one image too."""
+    """The network that the library's `make` builds, with random weights and with `Norm`."""
     network = make(
         encoder, encoder_weights=None, in_channels=in_channels, classes=num_classes, **choices
     )

@@ -1,4 +1,4 @@
-"""Encoders that give a map at each of the strides 4, 8, 16 and 32, of any image size."""
+"""Encoders with one feature map at each of the strides 4, 8, 16 and 32."""
 
 from typing import cast
 
@@ -10,12 +10,12 @@ NUM_STRIDES = 4
 
 
 def pyramid_encoder(name: str, in_channels: int) -> nn.Module:
-    """The encoder of segmentation-models-pytorch.
+    """Build the encoder `name` of segmentation-models-pytorch, with random weights.
 
     Raises:
-        ValueError: A Swin transformer. torch 2.15 exports timm's with height and width fixed,
-            and refuses a rewritten one for a guard that there is more than one window: the
-            Bundle at the end of a training could not be made.
+        ValueError: A Swin transformer. torch 2.15 exports timm's with fixed height and width,
+            and does not export one rewritten for free sizes, because of a guard that there is
+            more than one window: the Bundle at the end of a training could not be written.
     """
     if "swin" in name:
         raise ValueError(
@@ -29,10 +29,10 @@ def pyramid_encoder(name: str, in_channels: int) -> nn.Module:
 
 
 def pyramid_widths(encoder: nn.Module) -> list[int]:
-    """Channels of the maps that `pyramid_maps` takes."""
+    """Channels of the maps that `pyramid_maps` returns, the finest first."""
     return list(cast("list[int]", encoder.out_channels))[-NUM_STRIDES:]
 
 
 def pyramid_maps(features: list[Tensor]) -> list[Tensor]:
-    """The maps of strides 4 to 32 out of an encoder's, the largest first."""
+    """The maps of strides 4 to 32 among the encoder's features, the finest first."""
     return features[-NUM_STRIDES:]

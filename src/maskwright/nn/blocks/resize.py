@@ -1,14 +1,14 @@
-"""Bilinear resizing of maps, by corners that do not align."""
+"""Bilinear resizing of maps, without aligned corners."""
 
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 
-def to_size_of(x_BChw: Tensor, like_BCHW: Tensor) -> Tensor:
-    """(B, C, H, W)."""
+def resize_like(x_BChw: Tensor, like_BCHW: Tensor) -> Tensor:
+    """Resize to the height and width of `like_BCHW`: (B, C, h, w) -> (B, C, H, W)."""
     return interpolate(x_BChw, like_BCHW.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def enlarged(x_BChw: Tensor, factor: int) -> Tensor:
-    """(B, C, factor h, factor w)."""
+def upsample(x_BChw: Tensor, factor: int) -> Tensor:
+    """(B, C, h, w) -> (B, C, factor h, factor w)."""
     return interpolate(x_BChw, scale_factor=factor, mode="bilinear", align_corners=False)

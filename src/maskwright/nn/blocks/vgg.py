@@ -1,4 +1,4 @@
-"""VGG16 for segmentation: at stride 8, and its fully connected layers as convolutions."""
+"""VGG16 for segmentation: stride 8, and fully connected layers as convolutions."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ RATE = 2
 
 
 def dilate_vgg(encoder: Any) -> None:
-    """Let pool4 and pool5 keep the size, and conv5 look as far as before by dilation.
+    """Give pool4 and pool5 stride 1 and dilate conv5, which keeps its field of view.
 
-    All pools are 3 x 3, as in the authors' networks. Weights keep their names and shapes.
+    All pools are 3 x 3, as in the authors' networks. Names and shapes of weights are unchanged.
     """
     num_pools = 0
     for index, module in enumerate(encoder.features):
@@ -23,8 +23,8 @@ def dilate_vgg(encoder: Any) -> None:
             module.dilation = module.padding = (RATE, RATE)
 
 
-def fully_connected(first: nn.Conv2d, num_classes: int, dropout: float) -> nn.Sequential:
-    """The layers after VGG16's last pool as convolutions; `first` says how far they look."""
+def fully_connected_head(first: nn.Conv2d, num_classes: int, dropout: float) -> nn.Sequential:
+    """The layers after VGG16's last pool as convolutions; `first` sets the field of view."""
     width = first.out_channels
     return nn.Sequential(
         first,
