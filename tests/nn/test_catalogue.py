@@ -90,13 +90,13 @@ def test_table_has_a_column_more_for_each_figure_that_was_measured():
         "weights_licence": "none to download",
         "good_for": "Tests.",
     }
-    plain = _table((catalogue.Listed(**entry),))
+    plain = _table((catalogue.ListedModel(**entry),))
     assert plain[1].split()[:4] == ["tiny", "own", "1.23", "9.9"]
     assert plain[1].endswith("none to download        Tests.")
     measured = catalogue.Measured(
         device="cpu", latency_ms=12.4, cpu_ms=20.0, peak_memory_mb=345.6
     )
-    timed = _table((catalogue.Listed(**entry, measured=measured),))
+    timed = _table((catalogue.ListedModel(**entry, measured=measured),))
     assert timed[1].split()[:6] == ["tiny", "own", "1.23", "9.9", "12", "346"]
     assert timed[0].split()[4:6] == ["ms", "MB"]
 
