@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from .evaluation.compare.compare import Comparison as Comparison
     from .evaluation.compare.compare import compare as compare
     from .evaluation.compare.page import write_comparison as write_comparison
-    from .evaluation.counting import ScoreDetail as ScoreDetail
     from .evaluation.diff.diff import Difference as Difference
     from .evaluation.diff.diff import diff as diff
     from .evaluation.evaluate import evaluate as evaluate
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from .measurement.measure import measure as measure
     from .measurement.output.measurements import Measurements as Measurements
     from .measurement.series import Wanted as Wanted
+    from .metrics.family import ScoreDetail as ScoreDetail
     from .nn.catalogue import models as models
     from .training.options import Callbacks as Callbacks
     from .training.options import TrainOptions as TrainOptions
@@ -108,7 +108,7 @@ _HOME = {
     "Run": "training.run:Run",
     "Sample": "core.sample:Sample",
     "score": "evaluation.score:score",
-    "ScoreDetail": "evaluation.counting:ScoreDetail",
+    "ScoreDetail": "metrics.family:ScoreDetail",
     "ScoreOptions": "evaluation.score:ScoreOptions",
     "split": "data.splits:make_split",
     "train": "training.run:train",

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from maskwright.core import Report
-from maskwright.evaluation.counting import ScoreDetail
 from maskwright.evaluation.score import ScoreOptions, score
+from maskwright.metrics.family import ScoreDetail
 from maskwright.metrics.surface import Ruler
 
 TRUTH = np.zeros((20, 30, 2), np.uint8)

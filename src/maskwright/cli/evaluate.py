@@ -7,7 +7,7 @@ import typer
 
 from .console import Console
 from .options import AsJson, Data, Engine, Model, Quiet, Refine, out_option
-from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, detail_of, tell
+from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, parse_detail, tell
 
 
 def evaluate(
@@ -41,7 +41,7 @@ def evaluate(
     report = score(
         predictor,
         dataset,
-        detail=detail_of(tolerance, surface, spacing),
+        detail=parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing),
         attributes=attributes,
         progress=console.progress,
     )

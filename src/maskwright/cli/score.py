@@ -7,7 +7,7 @@ import typer
 
 from .console import Console
 from .options import AsJson, Group, Quiet, Spec, out_option
-from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, detail_of, tell
+from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, parse_detail, tell
 
 
 def score(
@@ -55,7 +55,7 @@ def score(
         options=ScoreOptions(
             spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
         ),
-        detail=detail_of(tolerance if full else None, surface, spacing),
+        detail=parse_detail(full=full, tolerance=tolerance, surface=surface, spacing=spacing),
         progress=console.progress,
     )
     write_report(report, out)

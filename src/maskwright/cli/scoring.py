@@ -9,7 +9,7 @@ from .console import Console
 
 if TYPE_CHECKING:
     from ..core.report import Report
-    from ..evaluation.counting import ScoreDetail
+    from ..metrics.family import ScoreDetail
 
 
 TOLERANCE = "0.75%"
@@ -37,23 +37,24 @@ Spacing = Annotated[
 ]
 
 
-def detail_of(
-    tolerance: str | None, surface: float | None, spacing: str | None
+def parse_detail(
+    *, full: bool, tolerance: str, surface: float | None, spacing: str | None
 ) -> "ScoreDetail":
-    """What the options ask to count beside the regions.
+    """Read from the options what to count beside the region scores.
 
     Raises:
-        ConfigError: A tolerance or spacing that is none, or a spacing without --surface.
+        ConfigError: A tolerance or spacing cannot be read, or --surface is missing.
     """
     from ..core.errors import ConfigError
-    from ..evaluation.counting import ScoreDetail
     from ..metrics.boundary import Tolerance as BoundaryTolerance
+    from ..metrics.family import ScoreDetail
     from ..metrics.surface import Ruler
 
     if surface is None and spacing is not None:
         raise ConfigError(f"--spacing {spacing} is for --surface; add --surface 2, say")
     return ScoreDetail(
-        tolerance=None if tolerance is None else BoundaryTolerance.parse(tolerance),
+        full=full,
+        tolerance=BoundaryTolerance.parse(tolerance),
         ruler=None if surface is None else Ruler.parse(surface, spacing),
     )
 

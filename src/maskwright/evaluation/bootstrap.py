@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.provenance import Uncertainty
 from ..core.scores import Values
-from ..metrics.family import Counts
+from ..metrics.counts import Counts
 
 REPLICATES = 1000
 LEVEL = 0.95

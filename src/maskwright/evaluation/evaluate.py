@@ -1,6 +1,7 @@
 """A model on a data set -> Report: one Confusion at source resolution, one image in memory."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..core.errors import DataError
@@ -13,9 +14,8 @@ from ..core.versions import versions_of
 from ..data.dataset import Dataset
 from ..inference.predictor import Predictor
 from ..inference.resolution import planes
-from ..metrics import calibration
-from ..metrics.boundary import Tolerance
-from .counting import Counted, ScoreDetail, count_pair
+from ..metrics.family import ModelOutput, ScoreDetail, ScoredImage
+from .counting import Counted, Scoring
 from .extremes import Extremes
 from .slices import Attributes, brightness, read_attributes
 from .tally import Tally
@@ -23,7 +23,7 @@ from .tally import Tally
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "onnxruntime", "torch")
 
 
-FULL = ScoreDetail(tolerance=Tolerance())
+FULL = ScoreDetail(full=True)
 """Running the model takes so long that the other scores are nearly free."""
 
 
@@ -54,38 +54,41 @@ def evaluate(
     if attributes is not None:
         listed = read_attributes(attributes, list(dataset.keys))
     extremes = Extremes(dataset.spec.palette)
-    detail = detail.by_headers(
+    detail = detail.with_spacings(
         (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
     )
-    tally = Tally(dataset.spec, detail.derive() | {"calibration": calibration.scores})
+    scoring = Scoring.from_detail(detail, has_logits=True)
+    tally = Tally(dataset.spec, scoring)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample, where = dataset[index], dataset.describe(index)
         if sample.labels_HW is None:
             raise DataError(f"{where}: has no mask")
+        truth_HW = sample.labels_HW
         logits_Khw = model.logits(sample.image_HWC, where=where)
         decision = model.decide(logits_Khw, sample.image_HWC, where=where)
-        truth_HW, predicted_HW = sample.labels_HW, decision.labels_HW
-        asked = detail.of(sample.key)
-        confusion, counts = count_pair(truth_HW, predicted_HW, len(labels), asked)
-        planes_HW = planes(decision.logits_Khw, truth_HW.shape)
-        counts |= calibration.count(truth_HW, planes_HW, decision, len(labels))
+        output = ModelOutput(
+            decision=decision, planes=partial(planes, decision.logits_Khw, truth_HW.shape)
+        )
+        image = ScoredImage.from_labels(
+            sample.key, truth_HW, decision.labels_HW, len(labels), model=output
+        )
         tally.add(
             Counted(
                 key=sample.key,
                 group=listed.groups.get(sample.key, sample.group),
-                confusion=confusion,
-                counts=counts,
+                confusion=image.confusion,
+                counts=scoring.count(image),
                 attributes={
                     "brightness": brightness(sample.image_HWC),
                     **listed.values.get(sample.key, {}),
                 },
             )
         )
-        extremes.add(sample, predicted_HW, float(mean_iou(confusion)))
+        extremes.add(sample, decision.labels_HW, float(mean_iou(image.confusion)))
     return tally.report(
         provenance=_provenance(model, dataset),
         settings=replace(
-            detail.settings(),
+            scoring.settings(),
             temperature=model.card.temperature,
             refine=None if model.refine is None else model.refine.to_json(),
         ),

@@ -1,7 +1,7 @@
 """images.csv: the counts of every image and class, from which all pairs of reports compare.
 
-One line an image and class that occurs in its truth or prediction; an image without a counted
-pixel has one line with an empty class. The lines wait compressed: those of 5,000 images of 10
+One line per image and class that occurs in its truth or prediction; an image without a counted
+pixel has one line with an empty class. Lines are held compressed: those of 5,000 images of 10
 classes take some hundred kilobytes.
 """
 
@@ -9,26 +9,25 @@ import csv
 import io
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import LabelSpec
+from ..metrics.family import all_families
 
 NAME = "images.csv"
-COLUMNS: Mapping[str, str] = {
-    "truth": "truth_px",
-    "predicted": "predicted_px",
-    "hit": "hit_px",
-    "boundary_truth": "boundary_truth",
-    "boundary_truth_near": "boundary_truth_near",
-    "boundary_predicted": "boundary_predicted",
-    "boundary_predicted_near": "boundary_predicted_near",
-    "band_intersection": "band_intersection",
-    "band_union": "band_union",
-}
-"""Name of the counts -> column; columns of what was not counted are left out."""
+
+
+@cache
+def columns() -> Mapping[str, str]:
+    """Name of the counts -> column, of all families in order.
+
+    Columns of what was not counted are left out of a file.
+    """
+    return {n: c for family in all_families().values() for n, c in family.COLUMNS.items()}
 
 
 class ImageTable:
@@ -45,15 +44,15 @@ class ImageTable:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if not self._counted:
-            self._counted = [name for name in COLUMNS if name in counts]
-            writer.writerow(("key", "group", "class", *map(COLUMNS.get, self._counted)))
-        columns = [counts[name] for name in self._counted]
+            self._counted = [name for name in columns() if name in counts]
+            writer.writerow(("key", "group", "class", *map(columns().get, self._counted)))
+        arrays = [counts[name] for name in self._counted]
         present = np.flatnonzero(counts["truth"] + counts["predicted"]).tolist()
         for index in present:
-            numbers = [int(column[index]) for column in columns]
+            numbers = [int(array[index]) for array in arrays]
             writer.writerow((key, group, self._labels.names[index], *numbers))
         if not present:
-            writer.writerow((key, group, "", *[0] * len(columns)))
+            writer.writerow((key, group, "", *[0] * len(arrays)))
         lines = text.getvalue().encode("utf-8", "surrogateescape")
         self._chunks.append(self._compressor.compress(lines))
 

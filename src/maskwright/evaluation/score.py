@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import DataError
-from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from ..core.provenance import DataSource, MapsSource, Provenance
 from ..core.report import Report
@@ -18,7 +17,8 @@ from ..core.versions import versions_of
 from ..data.classmaps import ClassMapPair, ClassMaps
 from ..data.entries.scan import normalise_split
 from ..data.opening.splitfile import match_groups
-from .counting import REGIONS_ONLY, Counted, ScoreDetail, count_pair
+from ..metrics.family import ScoreDetail, ScoredImage
+from .counting import REGIONS_ONLY, Counted, Scoring
 from .extremes import Extremes
 from .slices import Attributes, read_attributes
 from .tally import Tally
@@ -78,36 +78,34 @@ def score(
     true, said, keys = pair.reference, pair.other, list(pair.keys)
     attributes = _attributes(keys, options)
     extremes = Extremes(true.spec.palette)
-    detail = detail.by_headers(
+    detail = detail.with_spacings(
         (key, true.spacing_mm(key) or said.spacing_mm(key)) for key in keys
     )
-    tally = Tally(true.spec, detail.derive())
+    scoring = Scoring.from_detail(detail, has_logits=False)
+    tally = Tally(true.spec, scoring)
 
-    def counted(key: str) -> tuple[Counted, LabelMap, LabelMap]:
-        truth_HW, predicted_HW = true.read(key), said.read(key)
+    def count(key: str) -> tuple[Counted, ScoredImage]:
         try:
-            confusion, counts = count_pair(
-                truth_HW, predicted_HW, len(true.spec), detail.of(key)
-            )
+            image = ScoredImage.from_labels(key, true.read(key), said.read(key), len(true.spec))
         except DataError as error:
             raise DataError(f"{said.files[key]} and {true.files[key]}: {error}") from error
-        image = Counted(
+        counted = Counted(
             key=key,
             group=attributes.groups[key],
-            confusion=confusion,
-            counts=counts,
+            confusion=image.confusion,
+            counts=scoring.count(image),
             attributes=attributes.values.get(key, {}),
         )
-        return image, truth_HW, predicted_HW
+        return counted, image
 
-    done = map_in_order(counted, keys)
-    for image, truth_HW, predicted_HW in progress(done, total=len(keys), what="scoring"):
-        tally.add(image)
+    done = map_in_order(count, keys)
+    for counted, image in progress(done, total=len(keys), what="scoring"):
+        tally.add(counted)
         miou = float(mean_iou(image.confusion))
-        extremes.add_maps(image.key, truth_HW, predicted_HW, miou)
+        extremes.add_maps(image.key, image.truth_HW, image.predicted_HW, miou)
     return tally.report(
         provenance=_provenance(said, true, options),
-        settings=detail.settings(),
+        settings=scoring.settings(),
         ranked=extremes.ranked(),
     )
 

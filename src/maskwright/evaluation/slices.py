@@ -21,7 +21,7 @@ from ..core.labels import LabelSpec
 from ..core.report import CurveReport, Estimate, Slice
 from ..core.scores import ratio
 from ..metrics import region
-from ..metrics.family import Counts
+from ..metrics.counts import Counts
 from .bootstrap import MIN_GROUPS, Replicates, intervals
 
 KEY_COLUMNS = ("key", "image")

@@ -1,4 +1,4 @@
-"""Tally: Counted images in, one after the other, a Report out; memory does not grow."""
+"""Sum counted images one after the other and make the Report; memory does not grow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,19 +12,19 @@ from ..core.labels import LabelSpec
 from ..core.provenance import Provenance, ScoreSettings
 from ..core.report import CurveReport, Estimate, ImageScore, Report, Slice
 from ..core.scores import Values
-from ..metrics.family import Curve, Scores
+from ..metrics.counts import Curve, Scores
 from .bootstrap import MIN_GROUPS, SEED, Replicates, intervals, uncertainty, weights
-from .counting import Counted, Derive
+from .counting import Counted, Scoring
 from .imagetable import NAME, ImageTable
 from .slices import Slices, slice_by_distance, worst_first
 
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over images, with bootstrap replicates and slices; `families` score the sums."""
+    """Sums over images, with bootstrap replicates and slices; `scoring` scores the sums."""
 
     labels: LabelSpec
-    families: Mapping[str, Derive]
+    scoring: Scoring
     _confusion: Confusion = field(init=False)
     _sums: dict[str, NDArray[Any]] = field(default_factory=dict)
     _replicates: Replicates = field(default_factory=Replicates)
@@ -58,19 +58,19 @@ class Tally:
         ranked: Mapping[ImageScore, Mapping[str, bytes]],
     ) -> Report:
         """The Report of all images added so far; `ranked` is what `Extremes.ranked` gives."""
-        found = [self._estimated(family) for family in self.families.values()]
-        curves = {n: c for scores in found for n, c in scores.curves.items()}
+        families = self._estimated()
+        curves = {n: c for family in families for n, c in family.curves.items()}
         return Report(
             labels=self.labels,
             confusion=self._confusion,
             provenance=provenance,
-            scores={name: e for scores in found for name, e in scores.overall.items()},
+            scores={name: e for family in families for name, e in family.overall.items()},
             classes=tuple(
-                {name: e[index] for scores in found for name, e in scores.classes.items()}
+                {name: e[index] for family in families for name, e in family.classes.items()}
                 for index in range(len(self.labels))
             ),
             curves=curves,
-            class_curves={n: c for scores in found for n, c in scores.class_curves.items()},
+            class_curves={n: c for family in families for n, c in family.class_curves.items()},
             slices=worst_first(self._all_slices(curves)),
             settings=settings,
             uncertainty=uncertainty(len(self._groups)),
@@ -87,16 +87,18 @@ class Tally:
             slices += slice_by_distance(self._sums, self.labels, curve, self._num_images)
         return slices
 
-    def _estimated(self, derive: Derive) -> "_Estimated":
-        value = derive(self._sums)
+    def _estimated(self) -> list["_Estimated"]:
+        """The scores of each family with their intervals."""
+        values = self.scoring.scores(self._sums)
         if len(self._groups) < MIN_GROUPS:
-            return _Estimated.of(value, None)
-        return _Estimated.of(value, derive(self._replicates.sums()))
+            return [_Estimated.from_scores(value, None) for value in values]
+        drawn = self.scoring.scores(self._replicates.sums())
+        return [_Estimated.from_scores(*both) for both in zip(values, drawn, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Estimated:
-    """Scores with an interval each."""
+    """The scores of one family, each with its interval."""
 
     overall: dict[str, Estimate]
     classes: dict[str, list[Estimate]]
@@ -104,7 +106,7 @@ class _Estimated:
     class_curves: dict[str, tuple[CurveReport, ...]]
 
     @classmethod
-    def of(cls, value: Scores, drawn: Scores | None) -> "_Estimated":
+    def from_scores(cls, value: Scores, drawn: Scores | None) -> "_Estimated":
         return cls(
             overall={
                 n: _estimates(v, None if drawn is None else drawn.overall[n])[0]
@@ -126,7 +128,7 @@ class _Estimated:
 
 
 def _estimates(value: Values, drawn_B: Values | None) -> list[Estimate]:
-    """One Estimate a number of `value`, in flat order."""
+    """One Estimate per number of `value`, in flat order."""
     flat = np.ravel(value)
     ends = np.full((2, flat.size), np.nan)
     if drawn_B is not None:
@@ -138,7 +140,7 @@ def _estimates(value: Values, drawn_B: Values | None) -> list[Estimate]:
 
 
 def _curves(value: Curve, drawn: Curve | None) -> tuple[CurveReport, ...]:
-    """One curve a row of `value`: one for (n,), C for (C, n)."""
+    """One curve per row of `value`: one for (n,), C for (C, n)."""
     points = _estimates(value.values, None if drawn is None else drawn.values)
     step = len(value.at)
     return tuple(

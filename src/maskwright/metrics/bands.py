@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
 from ..core.scores import Values, mean_present, ratio
-from .family import Counts, Curve, Scores
+from .counts import Counts, Curve, Scores
 
 WIDTHS_PX = (1, 2, 4, 8, 16, 32)
 """Upper ends of the bands (0, 1], (1, 2], ... (16, 32]; the last band is (32, inf)."""

@@ -31,7 +31,7 @@ from ..core.errors import ConfigError
 from ..core.kernels.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
 from ..core.scores import mean_present, ratio
-from .family import Counts, Scores
+from .counts import Counts, Scores
 
 
 @dataclass(frozen=True, slots=True)

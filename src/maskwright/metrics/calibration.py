@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ..core.labels import IGNORE, LabelMap
 from ..core.prediction import Decision
 from ..core.scores import Values, mean_present, ratio
-from .family import Counts, Curve, Scores
+from .counts import Counts, Curve, Scores
 
 NUM_BINS = 15
 """As in Guo et al. 2017, whose figures of other models can then be compared with."""

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from ..core.labels import IGNORE, LabelMap
 from ..core.scores import Values, ratio
 from .components import components
-from .family import Counts, Curve, Scores
+from .counts import Counts, Curve, Scores
 
 SIZES_PX = (16, 64, 256, 1024, 4096)
 """Where the next bin of areas begins, in pixels; sides of 4, 8, 16, 32 (COCO's small), 64."""

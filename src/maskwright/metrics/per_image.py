@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.scores import ratio
-from .family import Counts, Scores
+from .counts import Counts, Scores
 
 PREFIX = "image_mean_"
 _SUM, _NUM = "image_sum:", "image_num:"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from ..core import scores as region
 from ..core.confusion import Confusion
 from ..core.scores import Margins, mean_present
-from .family import Counts, Scores
+from .counts import Counts, Scores
 
 
 def count(confusion: Confusion) -> dict[str, NDArray[Any]]:

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from ..core.errors import ConfigError
 from ..core.labels import IGNORE, LabelMap
 from ..core.scores import Values, mean_present, ratio
-from .family import Counts, Scores
+from .counts import Counts, Scores
 
 Points = NDArray[np.intp]
 """P x 2 pixel positions, row and column."""

@@ -97,7 +97,7 @@ def test_another_tolerance_is_refused(report_folder):
         report_folder(name, IMAGES, more=more, settings={"boundary_tolerance": text})
         for name, text in (("a", "3px"), ("b", "0.75%"))
     )
-    assert "boundaries were scored with 0.75%, in" in refusal(a, b)
+    assert "boundary_tolerance is 0.75%, in" in refusal(a, b)
     assert "score both with the same tolerance" in refusal(a, b)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskwright.evaluation.drawing.wording import FAMILIES, wording
+from maskwright.evaluation.drawing.wording import sections, wording
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,8 @@ def test_words_of_a_score(key, name, unit, family):
     assert (words.name, words.unit, words.family) == (name, unit, family)
 
 
-def test_families_are_named_once():
-    assert len(set(FAMILIES)) == len(FAMILIES)
+def test_families_that_share_a_section_share_its_title_and_note():
+    assert list(sections()) == ["Regions", "Boundaries", "Objects", "Surfaces", "Confidence"]
+    assert (
+        sections()["Boundaries"] == "How well the outlines of classes are drawn, over the set."
+    )

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import scores as region
 from ...core.report import Estimate, number
-from ...core.scores import Margins, Values, mean_present
+from ...core.scores import Values
 from ...core.versioned import Document
-from ...metrics import boundary
-from ...metrics.family import Counts, Scores
+from ...metrics.counts import Counts, Scores
+from ...metrics.family import all_families
 from ..bootstrap import MIN_GROUPS, SEED, intervals, weights
 from .read import ReportPair
 
@@ -86,17 +85,14 @@ class ScoreChange:
 
 
 def compute_scores(counts: Counts) -> Scores:
-    """The compared scores, from counts (..., C): IoU and, where counted, boundaries."""
-    margins = Margins(hit=counts["hit"], truth=counts["truth"], predicted=counts["predicted"])
-    classes = {"iou": region.iou(margins)}
-    overall = {
-        "miou": mean_present(classes["iou"]),
-        "pixel_accuracy": region.pixel_accuracy(margins),
-    }
-    if "boundary_truth" in counts:
-        outlines = boundary.scores(counts)
-        classes |= {name: outlines.classes[name] for name in ("boundary_f1", "boundary_iou")}
-        overall |= outlines.overall
+    """The compared scores, from counts (..., C), of each family whose columns were counted."""
+    overall: dict[str, Values] = {}
+    classes: dict[str, Values] = {}
+    for family in all_families().values():
+        if family.COLUMNS.keys() <= counts.keys():
+            scores = family.compared(counts)
+            overall |= scores.overall
+            classes |= scores.classes
     return Scores(overall=overall, classes=classes)
 
 

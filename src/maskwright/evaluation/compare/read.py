@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ...core.report import Report
-from ..imagetable import COLUMNS, NAME
+from ...metrics.family import all_families
+from ..imagetable import NAME, columns
 
 REPORT = "report.json"
-_TOLERANCE = "boundary_tolerance"
-_OF_TRUTH = ("truth", "boundary_truth")
-"""Counts that predictions do not change."""
 _KEY_COLUMNS = ("key", "group", "class")
 
 
@@ -87,11 +85,13 @@ def read_report_pair(a: Path, b: Path) -> ReportPair:
     left_out = set(first.counts) ^ set(second.counts)
     first, second = (_select(folder, first.keys, both) for folder in (first, second))
     _require_same_groups(first, second)
-    if "boundary_truth" in both:
-        _require_same_tolerance(first, second)
-    for name in _OF_TRUTH:
-        if name in both:
-            _require_same_truth(first, second, name)
+    for family in all_families().values():
+        if family.COLUMNS.keys() & set(both):
+            for key in family.SETTINGS:
+                _require_same_setting(first, second, key)
+        for name in family.TRUTH_COUNTS:
+            if name in both:
+                _require_same_truth(first, second, name)
     return ReportPair(a=first, b=second, left_out=tuple(sorted(left_out)))
 
 
@@ -142,7 +142,7 @@ def _read_table(
 
 def _read_heads(path: Path, heads: list[str]) -> list[str]:
     """Names of the counts, in the order of the columns."""
-    name_of = {column: name for name, column in COLUMNS.items()}
+    name_of = {column: name for name, column in columns().items()}
     names = [name_of.get(head, "") for head in heads[3:]]
     if tuple(heads[:3]) != _KEY_COLUMNS or not {"truth", "predicted", "hit"} <= set(names):
         raise _damaged(path, 1)
@@ -232,10 +232,10 @@ def _require_same_truth(a: ReportFolder, b: ReportFolder, name: str) -> None:
     )
 
 
-def _require_same_tolerance(a: ReportFolder, b: ReportFolder) -> None:
-    there, here = (f.report.settings.of_families.get(_TOLERANCE) for f in (a, b))
-    if there != here:
+def _require_same_setting(a: ReportFolder, b: ReportFolder, key: str) -> None:
+    first, second = (folder.report.settings.of_families.get(key) for folder in (a, b))
+    if first != second:
         raise DataError(
-            f"{b.path}: boundaries were scored with {here}, in {a.path} with {there}; "
-            f"score both with the same tolerance"
+            f"{b.path}: {key} is {second}, in {a.path} it is {first}; "
+            f"score both with the same settings"
         )

@@ -18,6 +18,7 @@ from ...pages.page import Section, render_opening, render_page, render_tile
 from ..drawing.charts import draw_line, draw_reliability, draw_share_bars
 from ..drawing.gallery import Shot, gallery, legend
 from ..drawing.markup import render_interval, render_score
+from ..drawing.wording import sections as family_sections
 from ..drawing.wording import wording
 from ..extremes import IGNORED_RGB, PANELS, WRONG_RGB
 from ..slices import DISTANCE
@@ -41,16 +42,7 @@ _TILES = {
     "frequency_weighted_iou": "over the set",
 }
 _NUM_TILES = 4
-_NOTES = {
-    "Boundaries": "How well the outlines of classes are drawn, over the set.",
-    "Objects": "An object is one connected region of a class. Over the set.",
-    "Surfaces": "How far the surfaces of truth and prediction lie apart.",
-    "Confidence": "Whether the model is as sure as it is right, over the set.",
-}
 _NUM_STANDING_OUT = 3
-_PARTS_OF_RELIABILITY = ("mean_confidence", "confidence_share")
-_TWO_PARTS = ("recall_by_size", "precision_by_size")
-"""Shares whose rest, up to 100 %, was missed or invented."""
 
 
 def render_report(report: Report) -> str:
@@ -74,7 +66,7 @@ def _sections(report: Report) -> Iterator[Section]:
         "100 %. The outlined diagonal is recall, all else is error."
     )
     yield Section("Confusion", note, _confusion(report))
-    for family, about in _NOTES.items():
+    for family, about in list(family_sections().items())[1:]:  # the first are the classes
         scores = render_family(report, family) + _curves(report, family)
         scores += render_classes(report, family)
         details = _of_images(report, family) + _class_curves(report, family)
@@ -179,17 +171,18 @@ def _confusion(report: Report) -> str:
 def _curves(report: Report, family: str) -> str:
     of_family = {k: c for k, c in report.curves.items() if wording(k).family == family}
     drawn = "".join(
-        _reliability(report.curves) if key == "reliability" else _chart(key, curve)
+        _reliability(report.curves)
+        if wording(key).chart == "reliability"
+        else _chart(key, curve)
         for key, curve in of_family.items()
-        if wording(key).unit == "%" and key not in _PARTS_OF_RELIABILITY
+        if wording(key).unit == "%" and wording(key).chart != "none"
     )
     counts = {key: curve for key, curve in of_family.items() if wording(key).unit != "%"}
     return (f'<div class="charts">{drawn}</div>' if drawn else "") + render_counts(counts)
 
 
 def _chart(key: str, curve: CurveReport) -> str:
-    bars = wording(key).family == "Objects" and key.endswith(_TWO_PARTS)
-    draw = draw_share_bars if bars else draw_line
+    draw = draw_share_bars if wording(key).chart == "bars" else draw_line
     return _figure(key, draw(wording(key).name, curve))
 
 

@@ -14,10 +14,8 @@ from ...pages.markup import render_class, render_number, render_table
 from ...pages.text import DASH, format_number, format_points, format_share
 from ..drawing.charts import draw_bar, format_position
 from ..drawing.markup import render_estimate, render_interval, render_score
-from ..drawing.wording import FAMILIES, IMAGE_PREFIX, wording
+from ..drawing.wording import IMAGE_PREFIX, main_scores, sections, wording
 
-_BARRED = {"iou", "boundary_f1", "object_recall", "calibration_error"}
-"""The score of each family that comes first, as a bar."""
 _NUM_CONFUSIONS = 10
 _NUM_FALLEN = 3
 _BY_SIZE = ", by size"
@@ -30,7 +28,7 @@ def render_scores(report: Report) -> str:
     """Every score of the set with its interval, beside the same averaged over images."""
     names = list(dict.fromkeys(key.removeprefix(IMAGE_PREFIX) for key in report.scores))
     rows: list[list[str]] = []
-    for family in FAMILIES:
+    for family in sections():
         listed = [name for name in names if wording(name).family == family]
         if listed:
             rows.append([family])
@@ -182,7 +180,9 @@ def render_bar(share: Estimate) -> str:
 def _class_keys(report: Report, family: str) -> list[str]:
     keys = dict.fromkeys(key for scores in report.classes for key in scores)
     of_family = [key for key in keys if wording(key).family == family]
-    return sorted(of_family, key=lambda key: key.removeprefix(IMAGE_PREFIX) not in _BARRED)
+    return sorted(
+        of_family, key=lambda key: key.removeprefix(IMAGE_PREFIX) not in main_scores()
+    )
 
 
 def _is_of_images(key: str) -> bool:

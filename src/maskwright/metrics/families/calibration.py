@@ -1,0 +1,49 @@
+"""Whether a confidence of 0.8 is right eight times in ten: calibration of a model."""
+
+from .. import calibration
+from ..counts import Counts, Scores
+from ..family import ScoreDetail, ScoredImage, ScoreText
+
+TITLE = "Confidence"
+ORDER = 60
+NOTE = "Whether the model is as sure as it is right, over the set."
+MAIN = "calibration_error"
+NEEDS_LOGITS = True
+TEXTS = {
+    "ece": ScoreText(
+        "Expected calibration error", "mean gap of confidence and accuracy; 0 is best"
+    ),
+    "sce": ScoreText(
+        "Static calibration error", "that gap for each class, averaged; 0 is best"
+    ),
+    "brier": ScoreText("Brier score", "squared error of the probabilities; 0 is best", ""),
+    "nll": ScoreText("Negative log-likelihood", "nats a pixel; 0 is best", ""),
+    "calibration_error": ScoreText("Calibration error"),
+    "reliability": ScoreText(
+        "Reliability",
+        "share that is right; on the dashed diagonal confidence keeps its promise",
+        chart="reliability",
+    ),
+    "mean_confidence": ScoreText(chart="none"),
+    "confidence_share": ScoreText(chart="none"),
+}
+"""The last two curves are drawn in the diagram of reliability."""
+
+
+def is_on(detail: ScoreDetail) -> bool:
+    """Always."""
+    return True
+
+
+def count(image: ScoredImage, detail: ScoreDetail) -> Counts:
+    """Pixels, confidences and hits by bin of confidence; see `metrics.calibration`."""
+    if image.model is None:
+        raise ValueError("calibration needs logits")
+    truth_HW, _, num_classes = image.maps
+    planes = image.model.planes()
+    return calibration.count(truth_HW, planes, image.model.decision, num_classes)
+
+
+def scores(counts: Counts, detail: ScoreDetail) -> Scores:
+    """Calibration errors, Brier score, likelihood and curves of reliability."""
+    return calibration.scores(counts)

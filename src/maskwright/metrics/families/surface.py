@@ -1,0 +1,61 @@
+"""Distances between outlines of a structure: Hausdorff, mean surface distance, surface Dice."""
+
+from collections.abc import Mapping
+
+from .. import surface
+from ..counts import Counts, Scores
+from ..family import ScoreDetail, ScoredImage, ScoreText
+from ..surface import Ruler
+
+TITLE = "Surfaces"
+ORDER = 50
+NOTE = "How far the surfaces of truth and prediction lie apart."
+TEXTS = {
+    "mean_hd": ScoreText("Mean Hausdorff distance", "largest distance of the surfaces"),
+    "mean_hd95": ScoreText("Mean HD95", "95th percentile of the distances of the surfaces"),
+    "mean_assd": ScoreText("Mean surface distance", "average, symmetric"),
+    "mean_nsd": ScoreText("Mean surface Dice", "surface within the tolerance"),
+    "hd": ScoreText("Hausdorff distance"),
+    "hd95": ScoreText("HD95"),
+    "assd": ScoreText("Mean surface distance"),
+    "nsd": ScoreText("Surface Dice"),
+    "surface_images": ScoreText("Images with both", "truth and prediction have the class", "n"),
+    "surface_missed": ScoreText("Images missed", "only truth has the class", "n"),
+    "surface_invented": ScoreText("Images invented", "only the prediction has the class", "n"),
+}
+
+
+def is_on(detail: ScoreDetail) -> bool:
+    """With a ruler, which `--surface` gives."""
+    return detail.ruler is not None
+
+
+def count(image: ScoredImage, detail: ScoreDetail) -> Counts:
+    """Sums of distances, and the images in which they exist, (C,)."""
+    return surface.count(*image.maps, _ruler(detail))
+
+
+def scores(counts: Counts, detail: ScoreDetail) -> Scores:
+    """Distances and surface Dice in the ruler's unit; see `metrics.surface`."""
+    return surface.scores(counts, _ruler(detail))
+
+
+def settings(detail: ScoreDetail) -> Mapping[str, object]:
+    """`surface`: tolerance, spacing (None where images differ), unit, source of the spacing."""
+    ruler = _ruler(detail)
+    differ = len(set(detail.spacings.values())) > 1
+    source = {"spacing_of": "the headers of the images"} if detail.spacings else {}
+    return {
+        "surface": {
+            "tolerance": ruler.tolerance,
+            "spacing_HW": None if differ else list(ruler.spacing_HW),
+            "unit": ruler.unit,
+            **source,
+        }
+    }
+
+
+def _ruler(detail: ScoreDetail) -> Ruler:
+    if detail.ruler is None:
+        raise ValueError("surface distances need a ruler")
+    return detail.ruler
