@@ -1,5 +1,6 @@
 import json
 import tracemalloc
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from maskwright.core.errors import DataError
 from maskwright.data.check.audit import audit
-from maskwright.data.check.findings import KINDS, MAX_EXAMPLES
+from maskwright.data.check.findings import KINDS, MAX_EXAMPLES, require_texts
 from maskwright.data.check.inspection import blurred_ratio
 from maskwright.data.splits import make_split
 
@@ -179,7 +180,11 @@ def test_labels_that_cannot_be_understood_are_a_finding_and_the_rest_is_still_ch
         yaml=False,
     )
     assert {"unclear-labels", "unreadable-image"} <= codes(found)
-    assert "write one line in" in the(found, "unclear-labels").examples[0][1]
+    unclear = the(found, "unclear-labels").to_json()
+    assert unclear["files"][0]["detail"].endswith("so 255 could be a class or ignored")
+    assert unclear["fix"].startswith(
+        f"write one line in {found.root / 'dataset.yaml'}: 'codec: "
+    )
     assert found.classes() == []
     assert found.harmful
 
@@ -267,7 +272,10 @@ def test_splits_that_do_not_fit_are_an_error(write, pairs):
     make_split(root)
     write(pairs(1, first=30))
     found = audit(root)
-    assert "'im30' is in no split" in the(found, "stale-splits").examples[0][1]
+    stale = the(found, "stale-splits").to_json()
+    assert stale["files"] == [{"file": "splits.json", "detail": "'im30' is in no split"}]
+    assert stale["fix"] == "run `maskwright split` again or remove splits.json"
+    assert f"  fix: {stale['fix']}" in found.to_text()
     assert found.harmful
 
 
@@ -319,6 +327,22 @@ def test_a_read_only_folder_is_checked_and_left_alone(write, pairs, read_only):
     found = audit(root)
     assert sorted(root.rglob("*")) == before
     assert any("read-only" in note for note in found.notes)
+
+
+def test_every_kind_has_one_owner_and_a_text():
+    known = Literal["missing-mask"], Literal["specks"]
+    with pytest.raises(
+        ValueError, match=r"^kinds of findings .*unlabelled-split.* without an o"
+    ):
+        require_texts(*known)
+    with pytest.raises(ValueError, match="kinds of findings lost-mask without a text; absent"):
+        require_texts(Literal["lost-mask"], known[1])
+    with pytest.raises(ValueError, match="; specks of two owners; see maskwright"):
+        require_texts(*known, known[1])
+
+
+def test_no_fix_points_at_another_line():
+    assert not [code for code, kind in KINDS.items() if "above" in kind.fix]
 
 
 def test_every_kind_of_finding_has_words_and_a_fix():

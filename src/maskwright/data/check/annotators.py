@@ -8,7 +8,7 @@ no Dice, and two who both said one class only have no kappa: NaN here, null in J
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,12 @@ from ...core.labels import IGNORE
 from ...core.scores import cohens_kappa, dice
 from ..entries.scan import Entry
 from .findings import Findings
+
+AnnotatorCode = Literal[
+    "low-agreement",
+    "disputed-image",
+]
+"""Kinds of findings on several annotators."""
 
 LOW_KAPPA = 0.6
 """Landis and Koch 1977: up to here agreement is moderate or less."""
@@ -59,7 +65,7 @@ class Annotators:
                 self.pairs[one, other] = so_far + found
                 self.images[one, other] += 1
 
-    def report(self, entries: tuple[Entry, ...], findings: Findings) -> None:
+    def report(self, entries: tuple[Entry, ...], findings: Findings[AnnotatorCode]) -> None:
         """Add the images in dispute, worst first, and annotators who see different things."""
         order = np.argsort(-self.disputed_N, kind="stable")
         for row in order[self.disputed_N[order] > 0].tolist():

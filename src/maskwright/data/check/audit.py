@@ -7,7 +7,7 @@ share of its pixels on which annotators disagree.
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +29,35 @@ from ..opening.resolve import (
     survey_labels,
 )
 from ..reading.archive import unpacked
-from .annotators import Annotators
-from .defects import find_alike, find_gaps
-from .duplicates import ImageHashes, find_duplicates
-from .findings import Finding, Findings
-from .inspection import Counts, Inspection
+from .annotators import AnnotatorCode, Annotators
+from .defects import DefectCode, find_alike, find_gaps
+from .duplicates import DuplicateCode, ImageHashes, find_duplicates
+from .findings import Finding, Findings, require_texts
+from .inspection import Counts, Inspection, InspectionCode
 from .text import render
+
+AuditCode = Literal[
+    "missing-mask",
+    "missing-image",
+    "unlabelled-split",
+    "same-key",
+    "too-few-images",
+    "mixed-images",
+    "unclear-labels",
+    "one-class",
+    "alike-names",
+    "value-gaps",
+    "absent-class",
+    "class-not-in-train",
+    "class-not-in-val",
+    "no-train",
+    "stale-splits",
+    "group-across-splits",
+    "resolution-spread",
+]
+"""Kinds of findings on the dataset as a whole."""
+
+require_texts(AuditCode, InspectionCode, DuplicateCode, DefectCode, AnnotatorCode)
 
 SCHEMA = Schema(kind="audit", version=1)
 _SPREAD = 16
@@ -125,7 +148,7 @@ def audit(path: str | Path, progress: Progress = silent) -> Audit:
 
 def _audit_folder(path: Path, progress: Progress) -> Audit:
     data = locate(path)
-    findings = Findings(data.root)
+    findings = Findings[str](data.root)
     codec, label_notes = _resolve_codec(data, findings, progress)
     entries, split_notes = _resolve_entries(data, codec, findings, progress)
     _check_pairs(data, entries, findings)
@@ -152,7 +175,7 @@ def _inspect(
     data: DataFolder,
     entries: tuple[Entry, ...],
     codec: LabelCodec | None,
-    findings: Findings,
+    findings: Findings[str],
     progress: Progress,
 ) -> Inspection:
     inspection = Inspection(
@@ -173,7 +196,7 @@ def _inspect(
 
 
 def _resolve_codec(
-    data: DataFolder, findings: Findings, progress: Progress
+    data: DataFolder, findings: Findings[AuditCode], progress: Progress
 ) -> tuple[LabelCodec | None, tuple[str, ...]]:
     """The codec, inferred from the masks that can be read; None, and a finding, if unclear."""
     if data.document.classes or data.scan.states_labels:
@@ -183,7 +206,8 @@ def _resolve_codec(
     try:
         codec, notes = infer_codec(survey, hints)
     except DataError as error:
-        findings.add("unclear-labels", data.root, str(error).removeprefix(f"{data.root}: "))
+        reason, _, fix = str(error).removeprefix(f"{data.root}: ").partition("; ")
+        findings.add("unclear-labels", data.root, reason, fix=fix)
         return None, ()
     if survey.num_unreadable:
         return codec, notes
@@ -191,7 +215,10 @@ def _resolve_codec(
 
 
 def _resolve_entries(
-    data: DataFolder, codec: LabelCodec | None, findings: Findings, progress: Progress
+    data: DataFolder,
+    codec: LabelCodec | None,
+    findings: Findings[AuditCode],
+    progress: Progress,
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """The entries in their splits; without splits where those cannot be made."""
     file = data.beside(splitfile.FILE_NAME)
@@ -201,11 +228,14 @@ def _resolve_entries(
         return resolve_splits(data, codec, progress, save=False)
     except DataError as error:
         if file.exists():
-            findings.add("stale-splits", file, str(error).removeprefix(f"{file}: "))
+            reason, _, fix = str(error).removeprefix(f"{file}: ").partition("; ")
+            findings.add("stale-splits", file, reason, fix=fix)
         return data.scan.entries, ()
 
 
-def _check_pairs(data: DataFolder, entries: tuple[Entry, ...], findings: Findings) -> None:
+def _check_pairs(
+    data: DataFolder, entries: tuple[Entry, ...], findings: Findings[AuditCode]
+) -> None:
     labelled = {e.split for e in data.scan.entries if e.labels is not None}
     for split in sorted({e.split for e in data.scan.entries} - labelled):
         findings.add("unlabelled-split", split)
@@ -234,7 +264,7 @@ def _check_pairs(data: DataFolder, entries: tuple[Entry, ...], findings: Finding
 
 
 def _check_images(
-    inspection: Inspection, entries: tuple[Entry, ...], findings: Findings
+    inspection: Inspection, entries: tuple[Entry, ...], findings: Findings[AuditCode]
 ) -> None:
     kinds = inspection.num_of_kind
     if len(kinds) > 1:
@@ -252,7 +282,7 @@ def _check_images(
             findings.add("resolution-spread", entries[row].image, f"{height} x {width} (H x W)")
 
 
-def _check_names(codec: LabelCodec, findings: Findings, *, stated: bool) -> None:
+def _check_names(codec: LabelCodec, findings: Findings[AuditCode], *, stated: bool) -> None:
     """Names of classes, or labels of different classes, that are alike; values left out."""
     class_of = {name: name for name in codec.spec.names}
     for raw, index in codec.raw_to_index.items() if codec.pixels == "name" else ():
@@ -266,7 +296,9 @@ def _check_names(codec: LabelCodec, findings: Findings, *, stated: bool) -> None
         findings.add("value-gaps", "masks", listed)
 
 
-def _check_classes(inspection: Inspection, splits: set[str], findings: Findings) -> None:
+def _check_classes(
+    inspection: Inspection, splits: set[str], findings: Findings[AuditCode]
+) -> None:
     codec, counts = inspection.codec, inspection.counts
     if codec is None or not counts:
         return

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,6 +18,13 @@ from numpy.typing import NDArray
 
 from ...core.labels import LabelMap
 from ..shapes.drawing import Drawing
+
+DefectCode = Literal[
+    "specks",
+    "pin-holes",
+    "gaps",
+]
+"""Kinds of findings on single class maps."""
 
 SPECK_PX = 4
 _MOST_LOOKED_AT = 1000
@@ -33,15 +41,14 @@ class MaskDefects:
     pin_holes: Counter[int] = field(default_factory=Counter)
     gap_px: Counter[int] = field(default_factory=Counter)
 
-    def by_code(self) -> Iterator[tuple[str, Counter[int]]]:
+    def by_code(self) -> Iterator[tuple[DefectCode, Counter[int]]]:
         """The codes of findings with what there is under each."""
-        for code, counts in (
-            ("specks", self.specks),
-            ("pin-holes", self.pin_holes),
-            ("gaps", self.gap_px),
-        ):
-            if counts:
-                yield code, counts
+        by_code: dict[DefectCode, Counter[int]] = {
+            "specks": self.specks,
+            "pin-holes": self.pin_holes,
+            "gaps": self.gap_px,
+        }
+        return ((code, counts) for code, counts in by_code.items() if counts)
 
 
 def find_defects(labels_HW: LabelMap) -> MaskDefects:

@@ -14,7 +14,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -24,6 +24,15 @@ from ...core.progress import Progress
 from ..entries.scan import Entry
 from ..pixels.images import read_image
 from .findings import Findings
+
+DuplicateCode = Literal[
+    "duplicate-across-splits",
+    "copy-across-splits",
+    "similar-across-splits",
+    "duplicate",
+    "near-duplicate",
+]
+"""Kinds of findings on images that are equal or similar."""
 
 _MAX_BITS = 8
 _COPY = 0.06
@@ -64,7 +73,10 @@ def perceptual_hash(image_HWC: NDArray[Any]) -> int:
 
 
 def find_duplicates(
-    entries: Sequence[Entry], hashes: ImageHashes, findings: Findings, progress: Progress
+    entries: Sequence[Entry],
+    hashes: ImageHashes,
+    findings: Findings[DuplicateCode],
+    progress: Progress,
 ) -> str:
     """Add what is there twice to `findings`; returns a note where not all was compared."""
     twins = _add_equal(entries, hashes, findings)
@@ -85,7 +97,7 @@ def find_duplicates(
 
 
 def _add_equal(
-    entries: Sequence[Entry], hashes: ImageHashes, findings: Findings
+    entries: Sequence[Entry], hashes: ImageHashes, findings: Findings[DuplicateCode]
 ) -> NDArray[np.bool_]:
     """Report equal images; marks all but the first of each set."""
     twins = np.zeros(len(entries), np.bool_)
@@ -96,7 +108,9 @@ def _add_equal(
             continue
         twins[row] = True
         one, other = entries[first], entries[row]
-        code = "duplicate" if one.split == other.split else "duplicate-across-splits"
+        code: DuplicateCode = (
+            "duplicate" if one.split == other.split else "duplicate-across-splits"
+        )
         findings.add(code, other.image, f"equal to {findings.short(one.image)}")
     return twins
 
@@ -126,8 +140,10 @@ class _Candidates:
                         yield self.splits[one] == self.splits[two], int(bits[a, b]), one, two
 
 
-def _add_similar(one: Entry, other: Entry, difference: float, findings: Findings) -> None:
-    code = "near-duplicate"
+def _add_similar(
+    one: Entry, other: Entry, difference: float, findings: Findings[DuplicateCode]
+) -> None:
+    code: DuplicateCode = "near-duplicate"
     if one.split != other.split:
         code = "copy-across-splits" if difference <= _COPY else "similar-across-splits"
     detail = f"like {findings.short(one.image)} (difference {difference:.2f} of the contrast)"

@@ -6,11 +6,12 @@ is good to know. A finding counts all its files and keeps the first `MAX_EXAMPLE
 
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from ..pixels.imageref import ImageRef
 
 Severity = Literal["error", "warning", "note"]
+Code_contra = TypeVar("Code_contra", bound=str, contravariant=True)
 MAX_EXAMPLES = 10
 
 
@@ -66,7 +67,9 @@ KINDS: dict[str, Kind] = {
         "convert them: a network takes one kind of image",
     ),
     "unclear-labels": Kind(
-        "error", "questions about what mask values mean", "do what is said above"
+        "error",
+        "questions about what mask values mean",
+        "list the classes in dataset.yaml, each with its 'raw' values",
     ),
     "unlisted-values": Kind(
         "error",
@@ -166,7 +169,11 @@ KINDS: dict[str, Kind] = {
         "splits that training needs and that are missing",
         "draw splits with `maskwright split` before training",
     ),
-    "stale-splits": Kind("error", "splits files that do not fit", "do what is said above"),
+    "stale-splits": Kind(
+        "error",
+        "splits files that do not fit",
+        "draw the splits anew with `maskwright split`, or remove splits.json",
+    ),
     "group-across-splits": Kind(
         "warning",
         "groups (folders) with images in several splits",
@@ -201,14 +208,37 @@ KINDS: dict[str, Kind] = {
         "bring the images to one scale if they show the same things",
     ),
 }
-"""Code -> kind, in the order in which they are told."""
+"""Code_contra -> kind, in the order of a report."""
+
+
+def require_texts(*codes: Any) -> None:
+    """Check that `KINDS` has a text for each code that an owner declares, and no other.
+
+    `codes` are the Literal types of all owners.
+
+    Raises:
+        ValueError: A code without a text, a text without an owner, or a code of two owners.
+    """
+    declared = [code for owner in codes for code in get_args(owner)]
+    wrong = {
+        "without a text": sorted(set(declared) - KINDS.keys()),
+        "without an owner": sorted(KINDS.keys() - set(declared)),
+        "of two owners": sorted({code for code in declared if declared.count(code) > 1}),
+    }
+    problems = [f"{', '.join(names)} {what}" for what, names in wrong.items() if names]
+    if problems:
+        raise ValueError(f"kinds of findings {'; '.join(problems)}; see {__name__}.KINDS")
 
 
 @dataclass(slots=True)
 class Finding:
-    """One kind of thing found: `count` files, the first ones with a word on each."""
+    """One kind of finding: `count` files, and a detail on each of the first few.
+
+    `fix` is what to do in this dataset; by default that of the kind.
+    """
 
     code: str
+    fix: str = ""
     count: int = 0
     examples: list[tuple[str, str]] = field(default_factory=list)
 
@@ -225,26 +255,28 @@ class Finding:
             "count": self.count,
             "message": f"{self.kind.what}: {self.count}",
             "files": [{"file": file, "detail": detail} for file, detail in self.examples],
-            "fix": self.kind.fix,
+            "fix": self.fix or self.kind.fix,
         }
 
 
 @dataclass(slots=True)
-class Findings:
-    """Collects findings; file names are told from `root` on."""
+class Findings(Generic[Code_contra]):
+    """Collects findings of the codes `Code_contra`; paths are shown relative to `root`."""
 
     root: Path
     by_code: dict[str, Finding] = field(default_factory=dict)
 
-    def add(self, code: str, file: ImageRef | Path | str, detail: str = "") -> None:
-        """Count one file under `code`."""
-        finding = self.by_code.setdefault(code, Finding(code))
+    def add(
+        self, code: Code_contra, file: ImageRef | Path | str, detail: str = "", *, fix: str = ""
+    ) -> None:
+        """Count one file under `code`; the first `fix` replaces that of the kind."""
+        finding = self.by_code.setdefault(code, Finding(code, fix))
         finding.count += 1
         if len(finding.examples) < MAX_EXAMPLES:
             finding.examples.append((self.short(file), detail))
 
     def short(self, file: ImageRef | Path | str) -> str:
-        """A path below the root without the root."""
+        """A path relative to the root, where it lies below it."""
         path = file.path if isinstance(file, ImageRef) else file
         if isinstance(path, PurePath) and path.is_relative_to(self.root):
             return str(path.relative_to(self.root))

@@ -9,6 +9,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,24 @@ from ..pixels.images import orientation, read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
 from ..shapes.drawing import Drawing
 from .annotators import Annotators
-from .defects import find_defects, measure_outside
+from .defects import DefectCode, find_defects, measure_outside
 from .duplicates import ImageHashes
 from .findings import Findings
+
+InspectionCode = Literal[
+    "unreadable-image",
+    "unreadable-mask",
+    "size-mismatch",
+    "unlisted-values",
+    "lossy-mask",
+    "antialiased-mask",
+    "empty-mask",
+    "one-class-mask",
+    "mostly-ignored",
+    "outside-image",
+    "no-region",
+]
+"""Kinds of findings on single images and masks."""
 
 _BLURRED_RATIO = 0.25
 _MIN_BORDERS = 16
@@ -50,7 +66,7 @@ class Inspection:
     """
 
     codec: LabelCodec | None
-    findings: Findings
+    findings: Findings[InspectionCode | DefectCode]
     hashes: ImageHashes
     sizes_N2: NDArray[np.int32]
     annotators: Annotators | None = None
