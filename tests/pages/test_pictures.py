@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 
 from maskwright.core import LabelSpec
-from maskwright.pages.pictures import heat_palette, indexed_png, overlay, rgb_png, to_rgb
+from maskwright.pages.pictures import (
+    draw_overlay,
+    encode_indexed_png,
+    encode_png,
+    heat_palette,
+    to_rgb,
+)
 
 
 def opened(content):
@@ -34,14 +40,14 @@ def test_16_bits_are_stretched_from_the_darkest_to_the_brightest_pixel(darkest):
 def test_an_overlay_mixes_in_the_class_colour_and_draws_borders():
     labels = np.array([[0, 0, 1, 1]], np.uint8)
     palette = LabelSpec.from_names(("a", "b")).palette
-    mixed = overlay(np.full((1, 4, 3), 100, np.uint8), labels, palette)
+    mixed = draw_overlay(np.full((1, 4, 3), 100, np.uint8), labels, palette)
     assert mixed[0].tolist() == [[50, 50, 50]] * 2 + [[255, 255, 255]] + [[114, 50, 50]]
 
 
 def test_an_indexed_file_holds_the_indices_and_shows_the_colours():
     index = np.arange(12, dtype=np.uint8).reshape(3, 4)
     palette = LabelSpec.from_names(tuple("abcdefghijkl")).palette
-    image = opened(indexed_png(index, palette))
+    image = opened(encode_indexed_png(index, palette))
     assert image.mode == "P"
     np.testing.assert_array_equal(np.asarray(image), index)
     np.testing.assert_array_equal(np.asarray(image.convert("RGB")), palette[index])
@@ -49,7 +55,7 @@ def test_an_indexed_file_holds_the_indices_and_shows_the_colours():
 
 def test_an_rgb_file_is_lossless_and_in_that_order():
     rgb = np.random.default_rng(0).integers(0, 256, (5, 6, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(np.asarray(opened(rgb_png(rgb))), rgb)
+    np.testing.assert_array_equal(np.asarray(opened(encode_png(rgb))), rgb)
 
 
 def test_heat_grows_lighter_all_the_way():

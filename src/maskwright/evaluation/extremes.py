@@ -13,7 +13,7 @@ from ..core.labels import IGNORE, LabelMap
 from ..core.report import ImageScore
 from ..core.sample import Sample
 from ..core.threads import map_in_order
-from ..pages.pictures import Rgb, indexed_png, jpeg, to_rgb
+from ..pages.pictures import Rgb, encode_indexed_png, encode_jpeg, to_rgb
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -123,17 +123,17 @@ class Shown:
         """
         colors = panel_colors(palette)
         panels = {
-            "truth": indexed_png(self.truth_hw, colors),
-            "prediction": indexed_png(self.predicted_hw, colors),
+            "truth": encode_indexed_png(self.truth_hw, colors),
+            "prediction": encode_indexed_png(self.predicted_hw, colors),
         }
         if self.image_hw3 is None:
             ground_hw3 = colors[self.truth_hw]
         else:
             ground_hw3 = self.image_hw3
-            panels = {"image": jpeg(ground_hw3)} | panels
+            panels = {"image": encode_jpeg(ground_hw3)} | panels
         wrong_hw = self.truth_hw != self.predicted_hw
         marks = {WRONG_RGB: wrong_hw, IGNORED_RGB: self.truth_hw == IGNORE}
-        return panels | {"error": jpeg(marked(ground_hw3, marks))}
+        return panels | {"error": encode_jpeg(marked(ground_hw3, marks))}
 
 
 def panel_colors(palette: Rgb) -> Rgb:

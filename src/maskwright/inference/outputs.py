@@ -28,7 +28,7 @@ from ..core.prediction import Prediction
 from ..data.classes.codec import write_dataset_file
 from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.pixels.tiff import Tag
-from ..pages.pictures import heat_palette, indexed_png, overlay, rgb_png, to_rgb
+from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
 
 COVERAGE = "coverage.csv"
 COLUMNS = ("image", "class", "pixels", "percent")
@@ -57,14 +57,14 @@ class OutputWriter:
         """
         labels_HW = prediction.labels_HW
         sureness_HW = np.rint(prediction.confidence_HW * 255).astype(np.uint8)
-        shown_HW3 = overlay(to_rgb(image_HWC), labels_HW, self._palette)
+        shown_HW3 = draw_overlay(to_rgb(image_HWC), labels_HW, self._palette)
         if tags:
             content = _indexed_tiff(labels_HW, self._palette, tags, where=key)
             self._put("classes", f"{key}.tif", content)
         else:
-            self._put("classes", f"{key}.png", indexed_png(labels_HW, self._palette))
-        self._put("overlay", f"{key}.png", rgb_png(shown_HW3))
-        self._put("confidence", f"{key}.png", indexed_png(sureness_HW, self._heat))
+            self._put("classes", f"{key}.png", encode_indexed_png(labels_HW, self._palette))
+        self._put("overlay", f"{key}.png", encode_png(shown_HW3))
+        self._put("confidence", f"{key}.png", encode_indexed_png(sureness_HW, self._heat))
         counts_C = np.bincount(labels_HW.ravel(), minlength=len(self._labels))
         for name, count in zip(self._labels.names, counts_C.tolist(), strict=True):
             self._table.writerow((key, name, count, f"{100 * count / labels_HW.size:.4f}"))

@@ -19,7 +19,7 @@ from ..core.atomic import into_folder, write_json, write_text
 from ..core.errors import DataError, OutputError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
-from ..pages.pictures import rgb_png
+from ..pages.pictures import encode_png
 from .figures.change import Change
 from .figures.coverage import WHOLE, Coverage, added
 from .figures.figures import Figures, measure_map
@@ -164,7 +164,7 @@ def _overlay(series: Series, seen: _Seen, folder: Path) -> Picture:
         colored_HW3, seen.figures, seen.masks, series.ground.scale(seen.key)
     )
     if series.task.draws or seen.masks:
-        _put(folder / "overlay" / f"{seen.key}.png", rgb_png(drawn_HW3))
+        _put(folder / "overlay" / f"{seen.key}.png", encode_png(drawn_HW3))
     return drawn_HW3
 
 
@@ -188,7 +188,7 @@ def _changes(
         change = Change.of(before_HW, after_HW, len(series.spec), series.ground.scale(key))
         painted_HW3 = paint_change(before_HW, after_HW, legend, series.spec)
         lines = change_lines(change, legend, series.spec, series.ground.area_unit)
-        _put(folder / "change" / f"{key}.png", rgb_png(with_words(painted_HW3, lines)))
+        _put(folder / "change" / f"{key}.png", encode_png(with_words(painted_HW3, lines)))
         if key in shown:
             pictures[key] = small_jpeg(painted_HW3)
     return {key: pictures[key] for key in shown}

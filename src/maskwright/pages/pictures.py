@@ -13,11 +13,11 @@ from ..core.labels import LabelMap
 Rgb = NDArray[np.uint8]
 
 _VIRIDIS = cv2.COLORMAP_VIRIDIS
-"""Even steps of lightness, readable by the colour-blind and in grey print."""
+"""Even steps of lightness: readable for the colour-blind, and in grey print."""
 
 
 def to_rgb(image_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> Rgb:
-    """The first three channels, or the first as grey; 16 bits stretched from the darkest."""
+    """The first three channels, or the first as grey; 16 bits are scaled to their own range."""
     channels = [0, 1, 2] if image_HWC.shape[2] >= 3 else [0, 0, 0]
     shown_HW3 = image_HWC[..., channels]
     if shown_HW3.dtype == np.uint8:
@@ -27,8 +27,8 @@ def to_rgb(image_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> Rgb:
     return ((shown_HW3 - np.uint16(min(darkest, brightest))) * scale).astype(np.uint8)
 
 
-def overlay(rgb_HW3: Rgb, labels_HW: LabelMap, palette: Rgb) -> Rgb:
-    """Half image, half class colour, with the borders between classes in white."""
+def draw_overlay(rgb_HW3: Rgb, labels_HW: LabelMap, palette: Rgb) -> Rgb:
+    """Mix image and class colours half and half; borders between classes are white."""
     mixed_HW3 = cv2.addWeighted(rgb_HW3, 0.5, palette[labels_HW], 0.5, 0)
     border_HW = np.zeros(labels_HW.shape, np.bool_)
     border_HW[:, 1:] = labels_HW[:, 1:] != labels_HW[:, :-1]
@@ -43,18 +43,18 @@ def heat_palette() -> Rgb:
     return np.ascontiguousarray(np.asarray(ramp_BGR, np.uint8)[:, 0, ::-1])
 
 
-def rgb_png(rgb_HW3: Rgb) -> bytes:
-    """An RGB PNG file."""
-    return _encoded(".png", rgb_HW3, [])
+def encode_png(rgb_HW3: Rgb) -> bytes:
+    """Encode as an RGB PNG file."""
+    return _encode(".png", rgb_HW3, [])
 
 
-def jpeg(rgb_HW3: Rgb) -> bytes:
-    """A JPEG file, good enough to look at."""
-    return _encoded(".jpg", rgb_HW3, [cv2.IMWRITE_JPEG_QUALITY, 88])
+def encode_jpeg(rgb_HW3: Rgb) -> bytes:
+    """Encode as a JPEG file of quality 88, for looking at."""
+    return _encode(".jpg", rgb_HW3, [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
-def indexed_png(index_HW: NDArray[np.uint8], palette: Rgb) -> bytes:
-    """A palette PNG file: its pixels are the indices, its colours are for people."""
+def encode_indexed_png(index_HW: NDArray[np.uint8], palette: Rgb) -> bytes:
+    """Encode as a palette PNG file: pixels are the indices, colours are for people."""
     image = Image.fromarray(index_HW)
     image.putpalette(palette.tobytes())
     file = io.BytesIO()
@@ -62,7 +62,7 @@ def indexed_png(index_HW: NDArray[np.uint8], palette: Rgb) -> bytes:
     return file.getvalue()
 
 
-def _encoded(suffix: str, rgb_HW3: Rgb, options: list[int]) -> bytes:
+def _encode(suffix: str, rgb_HW3: Rgb, options: list[int]) -> bytes:
     done, content = cv2.imencode(suffix, rgb_HW3[..., ::-1], options)
     if not done:
         raise ValueError(f"OpenCV cannot write {rgb_HW3.shape} as {suffix}")

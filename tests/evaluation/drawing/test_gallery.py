@@ -5,16 +5,16 @@ import re
 import numpy as np
 
 from maskwright.core import IGNORE, LabelSpec
-from maskwright.evaluation.drawing.gallery import Shot, gallery, legend
-from maskwright.pages.pictures import indexed_png, jpeg
+from maskwright.evaluation.drawing.gallery import Shot, render_gallery
+from maskwright.pages.pictures import encode_indexed_png, encode_jpeg
 
 LABELS = LabelSpec.from_names(("sky", "<road>", "car"))
 
 
 def shot(labels_HW, key="a/<b>"):
     labels_HW = np.asarray(labels_HW, np.uint8)
-    photograph = jpeg(np.zeros((*labels_HW.shape, 3), np.uint8))
-    panels = {"image": photograph, "truth": indexed_png(labels_HW, LABELS.palette)}
+    photograph = encode_jpeg(np.zeros((*labels_HW.shape, 3), np.uint8))
+    panels = {"image": photograph, "truth": encode_indexed_png(labels_HW, LABELS.palette)}
     return Shot(key=key, note="mIoU 50 %", panels=panels)
 
 
@@ -26,7 +26,7 @@ def halves():
 
 
 def test_the_panels_of_an_image_are_a_popover_that_they_open_themselves():
-    page = gallery("worst", [shot(halves()), shot(halves())])
+    page = render_gallery("worst", [shot(halves()), shot(halves())], LABELS, {})
     own = re.findall(r'id="([^"]+)" popover ', page)
     assert own == ["worst-0", "worst-1"]
     assert re.findall(r'class="pane" popovertarget="([^"]+)"', page) == own
@@ -37,18 +37,18 @@ def test_the_panels_of_an_image_are_a_popover_that_they_open_themselves():
 
 
 def test_pictures_have_alternative_text_and_keys_are_escaped():
-    page = gallery("worst", [shot(halves())])
+    page = render_gallery("worst", [shot(halves())], LABELS, {})
     assert 'alt="truth of a/&lt;b&gt;"' in page
     assert "<b>mIoU" in page
     assert "a/<b>" not in page
 
 
 def test_a_picture_is_in_the_page_once():
-    assert gallery("worst", [shot(halves())]).count("data:image/") == 2
+    assert render_gallery("worst", [shot(halves())], LABELS, {}).count("data:image/") == 2
 
 
 def test_numbers_stand_in_the_middle_of_regions_that_have_room():
-    page = gallery("worst", [shot(halves())])
+    page = render_gallery("worst", [shot(halves())], LABELS, {})
     tags = re.findall(r'left:([\d.]+)%;top:([\d.]+)%">(\d+)<', page)
     assert [number for *_, number in tags] == ["0", "2"]
     for left, _, number in tags:
@@ -59,16 +59,16 @@ def test_each_region_of_a_class_has_its_number_but_thin_ones_have_none():
     labels_HW = np.ones((100, 200), np.uint8)
     labels_HW[10:40, 10:40] = labels_HW[60:90, 150:180] = 2
     labels_HW[:, 100:103] = 0
-    tags = re.findall(r'">(\d+)</span>', gallery("worst", [shot(labels_HW)]))
+    tags = re.findall(r'">(\d+)</span>', render_gallery("worst", [shot(labels_HW)], LABELS, {}))
     assert sorted(tags) == ["1", "1", "2", "2"]
 
 
 def test_the_legend_lists_the_classes_that_occur_with_their_numbers():
-    text = legend(LABELS, [shot(halves())], {"wrong": (213, 94, 0)})
+    text = render_gallery("worst", [shot(halves())], LABELS, {"wrong": (213, 94, 0)})
     assert re.findall(r"</span>([^<]+)</li>", text) == ["0 sky", "2 car", "wrong"]
-    assert "1 &lt;road&gt;" in legend(LABELS, [shot(np.ones((4, 4)))], {})
+    assert "1 &lt;road&gt;" in render_gallery("worst", [shot(np.ones((4, 4)))], LABELS, {})
 
 
 def test_a_picture_of_one_pixel_is_shown():
-    page = gallery("worst", [shot([[1]])])
+    page = render_gallery("worst", [shot([[1]])], LABELS, {})
     assert "--ratio:1.0000" in page

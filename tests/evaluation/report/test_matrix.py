@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from maskwright.core import Confusion, LabelSpec
-from maskwright.evaluation.report.matrix import confusion_svg
+from maskwright.evaluation.report.matrix import draw_confusion
 
 
 def drawn(counts_CC, names=None):
     names = names or tuple(f"class {i}" for i in range(len(counts_CC)))
     return ET.fromstring(
-        confusion_svg(Confusion(np.array(counts_CC)), LabelSpec.from_names(names))
+        draw_confusion(Confusion(np.array(counts_CC)), LabelSpec.from_names(names))
     )
 
 
@@ -23,9 +23,9 @@ def tips(svg):
 def test_a_cell_tells_its_share_of_the_row_and_its_pixels():
     svg = drawn([[75, 25], [0, 1000]], ("road", "car"))
     assert tips(svg) == [
-        "truth road, prediction road: 75.00% of the row, 75 px",
-        "truth road, prediction car: 25.00% of the row, 25 px",
-        "truth car, prediction car: 100.00% of the row, 1,000 px",
+        "truth road, prediction road: 75.00 % of the row, 75 px",
+        "truth road, prediction car: 25.00 % of the row, 25 px",
+        "truth car, prediction car: 100.00 % of the row, 1,000 px",
     ]
     assert [t.text for t in svg.iter("text")] == [
         *("75", "25", "100"),
@@ -53,4 +53,4 @@ def test_any_number_of_classes_fits_on_the_picture(num_classes):
 
 def test_names_are_escaped():
     svg = drawn([[1, 1], [1, 1]], ("<b>", "a & b"))
-    assert "truth <b>, prediction a & b: 50.00% of the row, 1 px" in tips(svg)
+    assert "truth <b>, prediction a & b: 50.00 % of the row, 1 px" in tips(svg)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ...pages.markup import render_class, render_code, render_number, render_tab
 from ...pages.page import Section, render_opening, render_page, render_tile
 from ...pages.text import format_number, format_points
 from ..drawing.charts import draw_difference_bar
-from ..drawing.gallery import Shot, gallery, legend
+from ..drawing.gallery import Shot, render_gallery
 from ..drawing.markup import render_score
 from ..drawing.wording import wording
 from ..extremes import IGNORED_RGB
@@ -63,17 +63,18 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         note = f"{_POINTS} p corrected over the classes by Holm's method, over the set."
         table = _class_table(comparison, measure)
         yield Section(f"{wording(measure).name} of the classes", note, table)
-    for title, images in (
-        ("Images that lost most", [i for i in comparison.images if i.difference < 0]),
-        ("Images that gained most", [i for i in comparison.images if i.difference > 0]),
+    for name, images in (
+        ("lost", [i for i in comparison.images if i.difference < 0]),
+        ("gained", [i for i in comparison.images if i.difference > 0]),
     ):
+        title = f"Images that {name} most"
         note = (
             "By the mIoU of each image alone, over the classes that occur in its truth or its "
             "prediction. From – to 0.0 % is a class that B invents in the image; from 0.0 % to "
             "–, one that only A invents."
         )
-        shown = _shots(comparison, images)
-        yield Section(title, note, _image_table(title, images) + shown)
+        gallery = _gallery(comparison, name, images)
+        yield Section(title, note, _image_table(title, images) + gallery)
     notes = "".join(f"<p>{escape(note)}</p>" for note in comparison.notes)
     yield Section("Method", "", notes + render_terms(comparison.method()))
 
@@ -155,7 +156,7 @@ def _responsible(image: ImageChange) -> str:
     )
 
 
-def _shots(comparison: Comparison, images: list[ImageChange]) -> str:
+def _gallery(comparison: Comparison, name: str, images: list[ImageChange]) -> str:
     shots = [
         Shot(
             key=image.key,
@@ -165,16 +166,13 @@ def _shots(comparison: Comparison, images: list[ImageChange]) -> str:
         for image in images
         if image.key in comparison.pictures
     ]
-    if not shots:
-        return ""
-    extra: Mapping[str, tuple[int, int, int]] = {
+    marks = {
         "lost: right in A, wrong in B (striped)": LOST_RGB,
         "gained: wrong in A, right in B": GAINED_RGB,
         "wrong in both": BOTH_WRONG_RGB,
         "ignored": IGNORED_RGB,
     }
-    side = "lost" if images[0].difference < 0 else "gained"
-    return legend(comparison.labels, shots, extra) + gallery(side, shots)
+    return render_gallery(name, shots, comparison.labels, marks)
 
 
 def _ends(change: ScoreChange) -> str:

@@ -14,7 +14,7 @@ from ...core.errors import DataError, MaskwrightError
 from ...core.labels import IGNORE, LabelMap
 from ...data.classmaps import ClassMapPair, find_spec
 from ...metrics import region
-from ...pages.pictures import indexed_png, jpeg
+from ...pages.pictures import encode_indexed_png, encode_jpeg
 from ..extremes import IGNORED_RGB, WRONG_RGB, marked, panel_colors, shown_size, smaller
 from .read import ReportFolder, ReportPair
 
@@ -68,10 +68,10 @@ def _panels(pair: ReportPair, sources: list[ClassMapPair], key: str) -> dict[str
     a_hw, b_hw, truth_hw = (smaller(m, size_hw) for m in (maps[0][0], maps[1][0], truth_HW))
     colors = panel_colors(pair.a.labels.palette)
     return {
-        "truth": indexed_png(truth_hw, colors),
-        "A": indexed_png(a_hw, colors),
-        "B": indexed_png(b_hw, colors),
-        "change": jpeg(_draw_changes(truth_hw, a_hw, b_hw, colors)),
+        "truth": encode_indexed_png(truth_hw, colors),
+        "A": encode_indexed_png(a_hw, colors),
+        "B": encode_indexed_png(b_hw, colors),
+        "change": encode_jpeg(_draw_changes(truth_hw, a_hw, b_hw, colors)),
     }
 
 

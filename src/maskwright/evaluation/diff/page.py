@@ -8,9 +8,9 @@ from pathlib import Path
 from ...core.atomic import into_folder
 from ...pages.markup import render_class, render_code, render_table
 from ...pages.page import Section, render_page
-from ...pages.pictures import indexed_png, jpeg
+from ...pages.pictures import encode_indexed_png, encode_jpeg
 from ...pages.text import format_number, list_names
-from ..drawing.gallery import Shot, gallery, legend
+from ..drawing.gallery import Shot, render_gallery
 from ..extremes import WRONG_RGB, marked, panel_colors
 from .diff import ChangedImage, Difference
 
@@ -66,8 +66,8 @@ def _sections(difference: Difference) -> Iterator[Section]:
     yield Section("Classes", note, _class_table(difference))
     yield Section("From class to class", "", _move_table(difference))
     shots = [_shot(difference, image) for image in difference.worst]
-    shown = legend(difference.labels, shots, {"changed": WRONG_RGB}) if shots else ""
-    yield Section("Images that changed most", "By pixels.", shown + gallery("changed", shots))
+    gallery = render_gallery("changed", shots, difference.labels, {"changed": WRONG_RGB})
+    yield Section("Images that changed most", "By pixels.", gallery)
     yield Section("Images by name", "", _image_table(difference))
 
 
@@ -113,9 +113,9 @@ def _shot(difference: Difference, image: ChangedImage) -> Shot:
         key=image.key,
         note=f"{image.changed_px:,} px ({_format_share(image.changed_px / image.num_px)})",
         panels={
-            "A": indexed_png(image.a_hw, colors),
-            "B": indexed_png(image.b_hw, colors),
-            "change": jpeg(marked(colors[image.a_hw], {WRONG_RGB: changed_hw})),
+            "A": encode_indexed_png(image.a_hw, colors),
+            "B": encode_indexed_png(image.b_hw, colors),
+            "change": encode_jpeg(marked(colors[image.a_hw], {WRONG_RGB: changed_hw})),
         },
     )
 

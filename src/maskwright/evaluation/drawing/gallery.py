@@ -1,13 +1,13 @@
-"""Pictures of images, panel beside panel; the panels of an image open to fill the window.
+"""Galleries of images: panels side by side, which a click enlarges to fill the window.
 
-Zooming needs no script: the panels are a popover (HTML Living Standard, section 6.12) that lies
-in the page while it is closed. Enter or a click opens and closes it, Escape closes it, and the
-arrow keys choose all panels or a single one. Classes carry their number in the maps and in the
-legend, so that colours need not be told apart.
+Zooming needs no script: the panels are a popover (HTML Living Standard, section 6.12) that
+stays in the page while it is closed. Enter or a click opens and closes it, Escape closes it,
+and the arrow keys choose all panels or a single one. Classes carry their index in the maps and
+in the legend, so that a reader who cannot tell the colours apart can read them.
 """
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -20,12 +20,12 @@ from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...pages.markup import data_uri, render_code, render_legend
 
 _TAGGED_PX = 240
-"""Maps are looked at this small to place numbers in their regions."""
+"""Maps are reduced to this size to find room for an index in their regions."""
 _ROOM_PX, _ROOM_ENLARGED_PX = 7, 2
-"""From the number's middle to the nearest border of its region, at that size: for a number that
-always shows, and for one that shows when the panel is enlarged."""
+"""Distance from an index to the nearest border of its region, at that size: for an index that
+is always shown, and for one that is shown when the panel is enlarged."""
 _MOST_TAGS = 8
-"""Of one class in one map."""
+"""Per class and map."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +37,40 @@ class Shot:
     panels: Mapping[str, bytes]
 
 
-def gallery(name: str, shots: Iterable[Shot]) -> str:
-    """The figures; `name` makes their ids unique on the page."""
-    return "".join(_figure(f"{name}-{i}", shot) for i, shot in enumerate(shots))
-
-
-def legend(
-    labels: LabelSpec, shots: Iterable[Shot], extra: Mapping[str, tuple[int, int, int]]
+def render_gallery(
+    name: str,
+    shots: Sequence[Shot],
+    labels: LabelSpec,
+    marks: Mapping[str, tuple[int, int, int]],
 ) -> str:
-    """Number, colour and name of the classes that occur in the maps; `extra` colours after."""
+    """A legend, then one figure per image; "" without images.
+
+    `name` makes the ids unique on the page, `marks` are further colours of the legend by name.
+    """
+    if not shots:
+        return ""
+    figures = "".join(_figure(f"{name}-{i}", shot) for i, shot in enumerate(shots))
+    return _legend(shots, labels, marks) + figures
+
+
+def _legend(
+    shots: Sequence[Shot], labels: LabelSpec, marks: Mapping[str, tuple[int, int, int]]
+) -> str:
+    """Colour, index and name of the classes in the maps, then the marks."""
     present: set[int] = set()
     for shot in shots:
         for content in shot.panels.values():
             present |= _classes_in(content)
     classes = [(i, labels.classes[i]) for i in sorted(present) if i < len(labels)]
     entries = [(entry.color, f"{i} {entry.name}") for i, entry in classes]
-    return render_legend([*entries, *((rgb, name) for name, rgb in extra.items())])
+    return render_legend([*entries, *((rgb, name) for name, rgb in marks.items())])
 
 
 def _figure(name: str, shot: Shot) -> str:
     key = escape(shot.key)
     width, height = _size(next(iter(shot.panels.values())))
     panels = "".join(
-        _panel(shot, number, panel) for number, panel in enumerate(shot.panels, start=1)
+        _panel(shot, position, panel) for position, panel in enumerate(shot.panels, start=1)
     )
     return (
         f"<figure><figcaption>{render_code(shot.key)}<b>{shot.note}</b></figcaption>"
@@ -71,7 +82,7 @@ def _figure(name: str, shot: Shot) -> str:
     )
 
 
-def _panel(shot: Shot, number: int, panel: str) -> str:
+def _panel(shot: Shot, position: int, panel: str) -> str:
     content = shot.panels[panel]
     tags = "".join(
         f'<span class="{kind}" aria-hidden="true" style="left:{x:.1%};top:{y:.1%}">'
@@ -79,17 +90,18 @@ def _panel(shot: Shot, number: int, panel: str) -> str:
         for kind, index, x, y in _tags(content)
     )
     return (
-        f'<span class="panel panel{number}"><span class="frame"><img src="{data_uri(content)}" '
-        f'alt="{panel} of {escape(shot.key)}">{tags}</span>{panel}</span>'
+        f'<span class="panel panel{position}"><span class="frame">'
+        f'<img src="{data_uri(content)}" alt="{panel} of {escape(shot.key)}">{tags}</span>'
+        f"{panel}</span>"
     )
 
 
 def _tools(name: str, shot: Shot) -> str:
-    """Radio buttons, one has the focus when the popover opens, and a button that closes it."""
+    """Radio buttons that choose the panels, and a button that closes the popover."""
     choices = "".join(
-        f'<label><input type="radio" name="{name}-shown" class="pick{number}"'
-        f"{' checked autofocus' if number == 0 else ''}>{panel}</label>"
-        for number, panel in enumerate(("all", *shot.panels))
+        f'<label><input type="radio" name="{name}-shown" class="pick{position}"'
+        f"{' checked autofocus' if position == 0 else ''}>{panel}</label>"
+        for position, panel in enumerate(("all", *shot.panels))
     )
     return (
         f'<div class="tools">{render_code(shot.key)}'
@@ -116,7 +128,7 @@ def _classes_in(content: bytes) -> set[int]:
 
 
 def _tags(content: bytes) -> list[tuple[str, int, float, float]]:
-    """Kind, class number and place (shares of width and height) of the roomiest regions."""
+    """Kind, class index and position (shares of width and height) in the largest regions."""
     labels_hw = _indices(content)
     if labels_hw is None:
         return []
@@ -127,12 +139,12 @@ def _tags(content: bytes) -> list[tuple[str, int, float, float]]:
     return [
         (kind, index, (x + 0.5) / width, (y + 0.5) / height)
         for index in sorted(set(np.unique(small_hw).tolist()) - {IGNORE})
-        for kind, y, x in _roomiest(small_hw == index)
+        for kind, y, x in _find_room(small_hw == index)
     ]
 
 
-def _roomiest(mask_hw: NDArray[np.bool_]) -> Iterator[tuple[str, int, int]]:
-    """The innermost pixel of each region that has room for a number, the roomiest first."""
+def _find_room(mask_hw: NDArray[np.bool_]) -> Iterator[tuple[str, int, int]]:
+    """The innermost pixel of each region with room for an index, the most room first."""
     framed = np.pad(mask_hw.astype(np.uint8), 1)
     room_px = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3))[1:-1, 1:-1].copy()
     _, region_hw = cv2.connectedComponents(mask_hw.astype(np.uint8), connectivity=4)

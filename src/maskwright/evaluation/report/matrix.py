@@ -1,4 +1,4 @@
-"""A confusion matrix as an SVG picture: rows are truth, shares of the row, dark is much."""
+"""A confusion matrix as SVG: rows are truth, a darker cell is a larger share of its row."""
 
 from dataclasses import dataclass
 from html import escape
@@ -8,27 +8,28 @@ from numpy.typing import NDArray
 
 from ...core.confusion import Confusion
 from ...core.labels import LabelSpec
+from ...pages.text import format_share
 
 _LIGHT, _DARK = (255, 255, 255), (8, 48, 107)
 _GAMMA = 0.55
-"""Below 1 lifts small shares: an error of 3 % should be seen."""
+"""Below 1, so that small shares show: an error of 3 % must be visible."""
 
 _WHITE_FROM = 0.47
-"""Share from which white numbers stand out more than black ones; 4.7 to 1 at the least."""
+"""From this share on white numbers have more contrast than black ones; at least 4.7 to 1."""
 
 _LONGEST_NAME = 22
 
 _CELLS_PX = {14: 46, 24: 32, 60: 14}
-"""Up to so many classes -> side of a cell."""
+"""Largest number of classes -> side of a cell."""
 _SMALLEST_CELL_PX = 9
 _ROOMY_PX = 32
 _MOST_SHRUNK = 60
-"""A matrix of more classes keeps its size and scrolls: shrunk, no name could be read."""
+"""A matrix of more classes keeps its size and scrolls, or its names could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Sizes in px; where cells are roomy, numbers are in them and names above are slanted."""
+    """Sizes in px; roomy cells show their numbers, and names above them are slanted."""
 
     cell_px: int
     font_px: int
@@ -37,8 +38,8 @@ class _Layout:
     roomy: bool
 
 
-def confusion_svg(confusion: Confusion, labels: LabelSpec) -> str:
-    """An SVG element with one square a pair of classes that occurs, and a tooltip on each."""
+def draw_confusion(confusion: Confusion, labels: LabelSpec) -> str:
+    """An SVG element with one square per pair of classes that occurs, each with a tooltip."""
     num_classes = len(labels)
     names = [_short(name) for name in labels.names]
     layout = _layout(num_classes, max(map(len, names)))
@@ -84,9 +85,10 @@ def _cell(
     row: int, column: int, share: float, count: int, context: tuple[LabelSpec, _Layout]
 ) -> str:
     labels, layout = context
-    truth, said = escape(labels.names[row]), escape(labels.names[column])
-    tip = f"truth {truth}, prediction {said}: {share:.2%} of the row, {count:,} px"
-    square = _square(row, column, layout, f'fill="{_color(share)}"', f"<title>{tip}</title>")
+    truth, predicted = escape(labels.names[row]), escape(labels.names[column])
+    amount = f"{format_share(share, 2)} of the row, {count:,} px"
+    title = f"<title>truth {truth}, prediction {predicted}: {amount}</title>"
+    square = _square(row, column, layout, f'fill="{_color(share)}"', title)
     if not layout.roomy or share < 0.005:
         return square
     x = layout.left_px + (column + 0.5) * layout.cell_px
@@ -99,13 +101,11 @@ def _cell(
     )
 
 
-def _square(row: int, column: int, layout: _Layout, paint: str, inside: str = "") -> str:
+def _square(row: int, column: int, layout: _Layout, attributes: str, title: str = "") -> str:
     x = layout.left_px + column * layout.cell_px
     y = layout.top_px + row * layout.cell_px
-    return (
-        f'<rect x="{x}" y="{y}" width="{layout.cell_px}" height="{layout.cell_px}" {paint}>'
-        f"{inside}</rect>"
-    )
+    side = layout.cell_px
+    return f'<rect x="{x}" y="{y}" width="{side}" height="{side}" {attributes}>{title}</rect>'
 
 
 def _names(names: list[str], layout: _Layout) -> str:

@@ -16,13 +16,13 @@ from ...core.scores import ABSENT_RULE
 from ...pages.markup import render_terms
 from ...pages.page import Section, render_opening, render_page, render_tile
 from ..drawing.charts import draw_line, draw_reliability, draw_share_bars
-from ..drawing.gallery import Shot, gallery, legend
+from ..drawing.gallery import Shot, render_gallery
 from ..drawing.markup import render_interval, render_score
 from ..drawing.wording import sections as family_sections
 from ..drawing.wording import wording
 from ..extremes import IGNORED_RGB, PANELS, WRONG_RGB
 from ..slices import DISTANCE
-from .matrix import confusion_svg
+from .matrix import draw_confusion
 from .tables import (
     largest_confusions,
     render_class_curves,
@@ -159,11 +159,12 @@ def _method(report: Report) -> str:
 
 
 def _confusion(report: Report) -> str:
+    matrix = draw_confusion(report.confusion, report.labels)
     largest = render_confusions(report.confusion, report.labels)
     listed = f'<div class="list"><h3>Largest confusions</h3>{largest}</div>' if largest else ""
     return (
         f'<div class="beside"><div class="scroll whole" role="region" tabindex="0" '
-        f'aria-label="Confusion matrix">{confusion_svg(report.confusion, report.labels)}</div>'
+        f'aria-label="Confusion matrix">{matrix}</div>'
         f"{listed}</div>"
     )
 
@@ -221,7 +222,7 @@ def _class_curves(report: Report, family: str) -> str:
 
 
 def _image_sections(report: Report) -> Iterator[Section]:
-    extra = {"wrong": WRONG_RGB, "ignored": IGNORED_RGB}
+    marks = {"wrong": WRONG_RGB, "ignored": IGNORED_RGB}
     for rank in ("worst", "best"):
         shots = [
             Shot(
@@ -236,9 +237,7 @@ def _image_sections(report: Report) -> Iterator[Section]:
             f"{rank.capitalize()} images",
             "By the mIoU of each image alone. A click or Enter enlarges the pictures, arrow "
             "keys choose one, Escape closes. Numbers in the maps are those of the classes.",
-            legend(report.labels, shots, extra) + gallery(f"{rank}-images", shots)
-            if shots
-            else "",
+            render_gallery(f"{rank}-images", shots, report.labels, marks),
         )
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ...core.labels import LabelMap, LabelSpec
-from ...pages.pictures import jpeg
+from ...pages.pictures import encode_jpeg
 from ..figures.figures import Figures
 from ..ground.roi import Mask
 from ..ground.scale import Scale
@@ -62,7 +62,7 @@ def small_jpeg(picture: Picture) -> bytes:
             cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA),
             np.uint8,
         )
-    return jpeg(picture)
+    return encode_jpeg(picture)
 
 
 class Gallery:
