@@ -41,13 +41,15 @@ from maskwright.core.scores import iou, mean_iou
 from maskwright.inference.predictor import open_model
 from maskwright.nn.build import load_arch
 from maskwright.nn.protocols import OWN
-from maskwright.training.loop import Job, fit, make_accelerator
+from maskwright.training.job import Job
+from maskwright.training.loop import fit
 from maskwright.training.machine import (
     Machine,
     measure_step_seconds,
     measure_validation_seconds,
 )
 from maskwright.training.recipe import Recipe, override
+from maskwright.training.setup import make_accelerator
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs/howto/models-and-losses.md"
@@ -218,7 +220,7 @@ def _measured(seconds_of: Callable[[Recipe, Machine], float], case: Case) -> tup
     torch.set_num_threads(1)
     (PROCESS / "clear_refs").write_text("5", encoding="ascii")
     with patch("time.perf_counter", time.process_time):
-        seconds = seconds_of(case.recipe("none"), Machine.here())
+        seconds = seconds_of(case.recipe("none"), Machine.detect())
     lines = (PROCESS / "status").read_text(encoding="ascii").splitlines()
     peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
     return seconds, 1024 * int(peak)

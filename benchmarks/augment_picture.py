@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from maskwright.data.synth.streets import draw_street
-from maskwright.training.samples.weather import KINDS, under
+from maskwright.training.samples.weather import KINDS, apply_weather
 
 SIZE_HW = (144, 192)
 STRENGTHS = (1 / 3, 2 / 3, 1.0)
@@ -28,7 +28,9 @@ def main(out: Path) -> None:
     image = torch.from_numpy(image_HW3).permute(2, 0, 1) / 255
     rows = []
     for number, kind in enumerate(KINDS):
-        views = [under(kind, image, s, np.random.default_rng(number)) for s in STRENGTHS]
+        views = [
+            apply_weather(kind, image, s, np.random.default_rng(number)) for s in STRENGTHS
+        ]
         rows.append(_spaced([_label(kind), *(_pixels(view) for view in (image, *views))]))
     page = np.concatenate(rows)[:-GAP_PX]
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -40,8 +40,10 @@ from maskwright.data.facts import Facts, measure_facts
 from maskwright.data.synth.scene import STREET
 from maskwright.data.synth.streets import draw_street
 from maskwright.inference.predictor import open_model
-from maskwright.training.loop import Job, fit, make_accelerator
+from maskwright.training.job import Job
+from maskwright.training.loop import fit
 from maskwright.training.recipe import Recipe, override
+from maskwright.training.setup import make_accelerator
 from maskwright.training.splits import select_labelled
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ import numpy as np
 
 from maskwright.data.facts import Facts
 from maskwright.training.machine import Machine
-from maskwright.training.planning.plan import Situation
+from maskwright.training.planning.situation import Situation
 
 CPU = Machine("cpu", "CPU", 2, 8 << 30)
 FREE = {"model.encoder_weights": "none", "optim.precision": "fp32"}

@@ -117,13 +117,15 @@ def test_without_a_labelled_pixel_the_card_stays(run, val):
     assert (run / "best/card.json").read_bytes() == card
 
 
-def test_scores_that_are_no_numbers_are_refused(run, val):
+def test_logits_that_are_not_finite_are_refused(run, val):
     from safetensors.numpy import load_file, save_file
 
     path = run / "best/weights.safetensors"
     weights = load_file(path)
     save_file({k: v * np.nan if v.dtype == np.float32 else v for k, v in weights.items()}, path)
-    with pytest.raises(TrainingError, match=r"run: the network's scores are no finite numbers"):
+    with pytest.raises(
+        TrainingError, match=r"run: the network produced NaN or infinite logits; train"
+    ):
         calibrate(run, val, seed=0)
 
 

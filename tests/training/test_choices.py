@@ -4,10 +4,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from maskwright.core.progress import silent
 from maskwright.nn.build import load_model, new_model
-from maskwright.training.loop import Job, fit, make_accelerator
+from maskwright.training.data import TrainingData
+from maskwright.training.loop import fit
 from maskwright.training.recipe import Recipe, override
-from maskwright.training.run import _card, _Data
+from maskwright.training.setup import make_accelerator
+from maskwright.training.start import make_job
 
 
 @pytest.fixture(scope="module")
@@ -33,31 +36,24 @@ def job(street, quick, encoder_file, tmp_path):
 
     def make(name, **more):
         recipe = override(Recipe(), quick | choices | more)
-        held = _Data.read(street, {}, lambda items, **_: items)
+        data = TrainingData.read(street, {}, silent)
         run = tmp_path / name
         run.mkdir()
-        return Job(
-            run=run,
-            recipe=recipe,
-            card=_card(recipe, held),
-            train=held.train,
-            val=held.val,
-            counts_NC=held.facts.counts_NC,
-        )
+        return make_job(run, recipe, data)
 
     return make
 
 
 def stopping_after(step):
-    def watch(status):
+    def on_step(status):
         if status.step == step:
             raise KeyboardInterrupt
 
-    return watch
+    return on_step
 
 
-def go(job, watch=lambda _status: None, *, resume=False):
-    fit(job, make_accelerator(job.recipe), watch, resume=resume)
+def go(job, on_step=lambda _status: None, *, resume=False):
+    fit(job, make_accelerator(job.recipe), on_step, resume=resume)
     return load_file(job.run / "last" / "weights.safetensors")
 
 

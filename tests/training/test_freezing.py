@@ -8,9 +8,9 @@ from maskwright.training.freezing import EncoderFreezing
 from maskwright.training.recipe import Recipe, override
 
 
-def still(arch="fpn", encoder="test_resnet", **settings):
+def frozen(arch="fpn", encoder="test_resnet", **settings):
     model = new_model({"name": arch, "encoder": encoder, "config": {}}, 3, 2)
-    return model, EncoderFreezing.of(model, override(Recipe(), settings))
+    return model, EncoderFreezing.from_recipe(model, override(Recipe(), settings))
 
 
 def modes(model):
@@ -21,10 +21,10 @@ def modes(model):
     )
 
 
-def test_the_encoder_waits_for_its_epoch_and_the_decoder_does_not():
-    model, mode = still(**{"optim.freeze_epochs": 2})
+def test_the_encoder_is_frozen_until_its_epoch_and_the_decoder_is_not():
+    model, mode = frozen(**{"optim.freeze_epochs": 2})
     for epoch, learns in ((0, False), (1, False), (2, True), (3, True)):
-        mode.enter(epoch)
+        mode.start_epoch(epoch)
         assert modes(model) == ({learns}, {learns})
         decoder = model.network.decoder
         assert decoder.training
@@ -32,8 +32,8 @@ def test_the_encoder_waits_for_its_epoch_and_the_decoder_does_not():
 
 
 def test_a_frozen_encoder_gets_no_gradient_and_keeps_its_statistics():
-    model, mode = still(**{"optim.freeze_epochs": 1})
-    mode.enter(0)
+    model, mode = frozen(**{"optim.freeze_epochs": 1})
+    mode.start_epoch(0)
     before = {k: v.clone() for k, v in model.network.encoder.state_dict().items()}
     model(torch.randn(2, 3, 64, 64)).sum().backward()
     assert all(p.grad is None for p in model.network.encoder.parameters())
@@ -43,18 +43,18 @@ def test_a_frozen_encoder_gets_no_gradient_and_keeps_its_statistics():
 
 
 def test_frozen_statistics_stay_while_weights_learn():
-    model, mode = still(**{"model.norm": "frozen"})
-    mode.enter(0)
+    model, mode = frozen(**{"model.norm": "frozen"})
+    mode.start_epoch(0)
     assert modes(model) == ({True}, {False})
 
 
-def test_a_parameter_that_never_learns_is_not_woken():
+def test_a_parameter_that_never_trains_is_not_unfrozen():
     model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, 2)
     first = next(model.network.encoder.parameters())
     first.requires_grad_(False)
-    mode = EncoderFreezing.of(model, override(Recipe(), {"optim.freeze_epochs": 1}))
-    mode.enter(0)
-    mode.enter(1)
+    mode = EncoderFreezing.from_recipe(model, override(Recipe(), {"optim.freeze_epochs": 1}))
+    mode.start_epoch(0)
+    mode.start_epoch(1)
     assert not first.requires_grad
 
 
@@ -71,6 +71,6 @@ def test_a_parameter_that_never_learns_is_not_woken():
         ),
     ],
 )
-def test_holding_what_has_learnt_nothing_is_refused(settings, message):
+def test_freezing_random_weights_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         override(Recipe(), {"model.encoder_weights": "none"} | settings)

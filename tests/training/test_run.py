@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from maskwright.core.errors import ConfigError, DataError, TrainingError
 from maskwright.data.dataset import open_dataset
 from maskwright.inference.predictor import open_model
-from maskwright.training.loop import Status
+from maskwright.training.job import Status
 from maskwright.training.options import Callbacks, TrainOptions
 from maskwright.training.run import open_run, plan, train
 from maskwright.training.splits import choose_splits, select_labelled
@@ -91,9 +91,9 @@ def test_the_same_seed_gives_the_same_weights(finished, street, tmp_path, quick)
 @pytest.mark.slow
 def test_a_folder_that_holds_a_run_is_not_overwritten(finished, street, quick):
     run, _ = finished
-    with pytest.raises(ConfigError, match=r"holds a run already; go on with --resume or"):
+    with pytest.raises(ConfigError, match=r"holds a run already; continue it with --resume"):
         train(street, run.root, TrainOptions(settings=quick))
-    with pytest.raises(ConfigError, match="--resume goes on with the run's own recipe"):
+    with pytest.raises(ConfigError, match="--resume continues with the run's own recipe"):
         train(street, run.root, TrainOptions(settings=quick, resume=True))
 
 
@@ -124,7 +124,7 @@ def quick_options(quick, **more):
 
 
 @pytest.mark.slow
-def test_after_kill_9_it_goes_on_bit_for_bit(street, tmp_path, quick):
+def test_a_run_resumes_bit_for_bit_after_kill_9(street, tmp_path, quick):
     options = quick_options(quick, **{"schedule.epochs": 4})
     whole = subprocess.run(
         command(street, tmp_path / "whole", *options),
@@ -167,7 +167,7 @@ def test_after_kill_9_it_goes_on_bit_for_bit(street, tmp_path, quick):
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_says_how_to_go_on(street, tmp_path, quick):
+def test_ctrl_c_saves_and_tells_how_to_resume(street, tmp_path, quick):
     out = tmp_path / "stopped"
     options = quick_options(quick, **{"schedule.epochs": 500})
     process = subprocess.Popen(
@@ -189,7 +189,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(street, tmp_path, quick):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_stops_with_the_keys(street, tmp_path, quick):
+def test_a_loss_that_is_not_a_number_stops_with_the_keys(street, tmp_path, quick):
     out = tmp_path / "nan"
     with pytest.raises(
         TrainingError, match=r"the loss is (nan|inf).*nan_batch\.json.*optim\.lr="
@@ -246,9 +246,9 @@ def test_two_processes_score_as_one(street, tmp_path, quick):
 
 
 @pytest.mark.slow
-def test_a_batch_that_two_processes_cannot_share_is_refused(street, tmp_path, quick):
+def test_a_batch_that_two_processes_cannot_divide_is_refused(street, tmp_path, quick):
     done = _by_two(street, tmp_path / "odd", quick | {"data.batch_size": 3})
-    assert "data.batch_size=3 cannot be shared evenly by 2 processes" in done.stderr
+    assert "data.batch_size=3 cannot be divided by 2 processes" in done.stderr
 
 
 def _by_two(street, out, settings):
@@ -284,9 +284,7 @@ def only(dataset, *splits):
 
 def test_a_test_split_never_validates(street):
     dataset = only(open_dataset(street), "train", "test")
-    with pytest.raises(
-        DataError, match=r"no split to take as data\.val_split; there are test, train"
-    ):
+    with pytest.raises(DataError, match=r"no split for data\.val_split; there are test, train"):
         choose_splits(dataset, {})
     assert choose_splits(dataset, {"data.val_split": "test"}) == ("train", "test")
 

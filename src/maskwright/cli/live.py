@@ -8,7 +8,7 @@ from .console import Console
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..training.loop import Status
+    from ..training.job import Status
 
 
 class Live:

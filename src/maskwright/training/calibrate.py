@@ -1,4 +1,4 @@
-"""The end of a run: one temperature for its best weights, fitted on validation images.
+"""Fit one temperature for the best weights of a run, on validation images.
 
 The sample of pixels is bounded whatever the number and size of the images, and drawn by the
 run's seed. Weights and labels do not change; the card beside the weights does.
@@ -23,7 +23,7 @@ from maskwright.metrics.temperature import fit_temperature
 
 MAX_IMAGES = 32
 MAX_LOGITS = 1 << 21
-"""Of the whole sample: about 110,000 pixels of 19 classes, 17 MB in float64."""
+"""Logits of the whole sample: about 110,000 pixels of 19 classes, 17 MB in float64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,54 +52,58 @@ def calibrate(
 ) -> Calibration | None:
     """Fit the temperature of the best weights and write it to their card.
 
-    None, and no temperature, where no pixel of the images is labelled.
+    None, and no change, where no pixel of the images is labelled.
 
     Raises:
-        TrainingError: The network's scores are no finite numbers.
+        TrainingError: The network produced NaN or infinite logits.
     """
-    parts = list(_sample(open_model(run), val, seed, progress))
+    parts = list(_sample_pixels(open_model(run), val, seed, progress))
     truth_P = np.concatenate([truth for truth, _ in parts])
     if not len(truth_P):
         return None
     logits_PK = np.concatenate([logits for _, logits in parts])
     if not np.isfinite(logits_PK).all():
         raise TrainingError(
-            f"{run}: the network's scores are no finite numbers; train again with a lower "
+            f"{run}: the network produced NaN or infinite logits; train again with a lower "
             f"optim.lr"
         )
-    found = _fitted(logits_PK, truth_P, num_images=len(parts))
-    _write(run / "best", found)
-    return found
+    fitted = _fit(logits_PK, truth_P, num_images=len(parts))
+    _write_to_card(run / "best", fitted)
+    return fitted
 
 
-def _sample(
+def _sample_pixels(
     model: Predictor, val: Dataset, seed: int, progress: Progress
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-    """Truth (p,) and logits (p, K) of some labelled pixels of evenly chosen images."""
-    numbers = np.unique(np.linspace(0, len(val) - 1, MAX_IMAGES).round().astype(int)).tolist()
-    num_pixels = max(1, MAX_LOGITS // len(model.card.labels) // len(numbers))
-    for number in progress(numbers, total=len(numbers), what="calibrating"):
-        image_HWC, labels_HW = val.image(number), val.labels(number)
-        logits_Khw = model.logits(image_HWC, where=val.describe(number))
-        chosen_p = _chosen(labels_HW, num_pixels, np.random.default_rng([seed, number]))
-        found = [p.ravel()[chosen_p] for p in planes(logits_Khw, labels_HW.shape)]
-        yield labels_HW.ravel()[chosen_p], np.stack(found, axis=1)
+    """Yield truth (p,) and logits (p, K) of some labelled pixels, of evenly spread images."""
+    indices = np.unique(np.linspace(0, len(val) - 1, MAX_IMAGES).round().astype(int)).tolist()
+    num_pixels = max(1, MAX_LOGITS // len(model.card.labels) // len(indices))
+    for index in progress(indices, total=len(indices), what="calibrating"):
+        image_HWC, labels_HW = val.image(index), val.labels(index)
+        logits_Khw = model.logits(image_HWC, where=val.describe(index))
+        rng = np.random.default_rng([seed, index])
+        chosen_p = _draw_labelled(labels_HW, num_pixels, rng)
+        logits_Kp = [p.ravel()[chosen_p] for p in planes(logits_Khw, labels_HW.shape)]
+        # K x (p,) -> (p, K)
+        yield labels_HW.ravel()[chosen_p], np.stack(logits_Kp, axis=1)
 
 
-def _chosen(labels_HW: LabelMap, num_pixels: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Flat places of labelled pixels: all, or `num_pixels` of them."""
-    select_labelled = np.flatnonzero(labels_HW != IGNORE)
-    if len(select_labelled) <= num_pixels:
-        return select_labelled
-    return rng.choice(select_labelled, num_pixels, replace=False)
+def _draw_labelled(
+    labels_HW: LabelMap, num_pixels: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Flat indices of labelled pixels: all of them, or `num_pixels` drawn at random."""
+    labelled = np.flatnonzero(labels_HW != IGNORE)
+    if len(labelled) <= num_pixels:
+        return labelled
+    return rng.choice(labelled, num_pixels, replace=False)
 
 
-def _fitted(
+def _fit(
     logits_PK: NDArray[np.float32], truth_P: NDArray[np.uint8], *, num_images: int
 ) -> Calibration:
     temperature = fit_temperature(logits_PK, truth_P)
     (nll_before, ece_before), (nll_after, ece_after) = (
-        _scores(logits_PK, truth_P, t) for t in (1.0, temperature)
+        _score(logits_PK, truth_P, t) for t in (1.0, temperature)
     )
     return Calibration(
         temperature=temperature,
@@ -112,11 +116,12 @@ def _fitted(
     )
 
 
-def _scores(
+def _score(
     logits_PK: NDArray[np.float32], truth_P: NDArray[np.uint8], temperature: float
 ) -> tuple[float, float]:
-    """Negative log-likelihood and calibration error, as of an image one pixel high."""
+    """Negative log-likelihood and calibration error; the pixels form an image of height 1."""
     truth_1P, num_classes = truth_P[None], logits_PK.shape[1]
+    # (P, K) -> (K, 1, P)
     logits_K1P = np.ascontiguousarray(logits_PK.T)[:, None]
     decision = decide(logits_K1P, truth_1P.shape, temperature=temperature)
     overall = calibration.scores(
@@ -125,11 +130,11 @@ def _scores(
     return float(overall["nll"]), float(overall["ece"])
 
 
-def _write(checkpoint: Path, found: Calibration) -> None:
+def _write_to_card(checkpoint: Path, fitted: Calibration) -> None:
     card = read_card(checkpoint)
-    changed = replace(
+    calibrated = replace(
         card,
-        temperature=found.temperature,
-        provenance=card.provenance | {"calibration": asdict(found)},
+        temperature=fitted.temperature,
+        provenance=card.provenance | {"calibration": asdict(fitted)},
     )
-    write_json(checkpoint / CARD, changed.to_json())
+    write_json(checkpoint / CARD, calibrated.to_json())

@@ -1,12 +1,12 @@
-"""Checkpoints that survive kill -9: each is a new folder, and `best` and `last` point at one.
+"""Checkpoints that survive kill -9: each is a new folder; `best` and `last` are links to two.
 
     runs/a/checkpoints/step-000120/   card.json  weights.safetensors  (EMA: what is used)
                                       train.safetensors  state.json   (what resuming needs)
     runs/a/best -> checkpoints/step-000090
     runs/a/last -> checkpoints/step-000120
 
-A folder appears by one rename and a pointer by another, so at any moment both pointers lead
-to whole checkpoints. No pickle: tensors are safetensors, the rest is JSON.
+A folder appears by one rename and a link by another, so at any moment both links lead to
+whole checkpoints. No pickle: tensors are safetensors, the rest is JSON.
 """
 
 import json
@@ -17,18 +17,19 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
-from torch import Tensor, nn
+from torch import Tensor
 
 from maskwright.core.atomic import explained, new_folder
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import BundleError
+from maskwright.nn.any_size import AnySize
 
 from .optim import MovingAverage
 
 
 @dataclass(slots=True)
-class Progress:
-    """Where a run stands, beside its tensors."""
+class RunProgress:
+    """Steps and epochs that a run has done, and its best validation (epoch -1: none yet)."""
 
     step: int = 0
     epoch: int = 0
@@ -36,66 +37,67 @@ class Progress:
     best_epoch: int = -1
 
 
-def save(
-    run: Path,
-    card: ModelCard,
-    training: tuple[nn.Module, torch.optim.Optimizer, MovingAverage],
-    progress: Progress,
-    *,
-    best: bool,
-) -> Path:
-    """Write a checkpoint, point `last` (and `best`) at it, drop what nothing points at."""
-    model, optimizer, average = training
-    folder = run / "checkpoints" / f"step-{progress.step:07d}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingState:
+    """Everything that changes while a run trains; a checkpoint holds all of it."""
+
+    model: AnySize
+    optimizer: torch.optim.Optimizer
+    average: MovingAverage
+    progress: RunProgress
+
+
+def save(run: Path, card: ModelCard, state: TrainingState, *, best: bool) -> Path:
+    """Write a checkpoint, link `last` (and `best`) to it, remove those without a link."""
+    folder = run / "checkpoints" / f"step-{state.progress.step:07d}"
     if not folder.exists():
         with new_folder(folder) as staging:
             text = json.dumps(card.to_json(), indent=1)
             (staging / "card.json").write_text(text, encoding="utf-8")
-            _write(staging / "weights.safetensors", average.state)
-            tensors, table = _optimizer_tensors(optimizer)
-            raw = {f"model.{k}": v for k, v in model.state_dict().items()}
+            _write(staging / "weights.safetensors", state.average.state)
+            tensors, table = _optimizer_tensors(state.optimizer)
+            raw = {f"model.{k}": v for k, v in state.model.state_dict().items()}
             _write(staging / "train.safetensors", raw | tensors)
-            state = json.dumps(asdict(progress) | {"optimizer": table}, indent=1)
-            (staging / "state.json").write_text(state, encoding="utf-8")
-    _point(run / "last", folder)
+            document = asdict(state.progress) | {"optimizer": table}
+            text = json.dumps(document, indent=1)
+            (staging / "state.json").write_text(text, encoding="utf-8")
+    _link(run / "last", folder)
     if best:
-        _point(run / "best", folder)
+        _link(run / "best", folder)
     _prune(run)
     return folder
 
 
-def load(
-    run: Path, training: tuple[nn.Module, torch.optim.Optimizer, MovingAverage]
-) -> Progress:
-    """Put everything back as `save` found it; the caller's own objects are filled.
+def load(run: Path, state: TrainingState) -> None:
+    """Fill `state` from the last checkpoint of `run`.
 
     Raises:
         BundleError: The checkpoint cannot be read or belongs to another network.
     """
-    model, optimizer, average = training
     folder = run / "last"
     try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        document = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "train.safetensors")
-        average.state = load_file(folder / "weights.safetensors")
-        model.load_state_dict(_within(tensors, "model."))
-        _restore_optimizer(optimizer, tensors, state.pop("optimizer"))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        state.average.state = load_file(folder / "weights.safetensors")
+        state.model.load_state_dict(_select(tensors, "model."))
+        _restore_optimizer(state.optimizer, tensors, document["optimizer"])
+        for name in asdict(state.progress):
+            setattr(state.progress, name, document[name])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BundleError(
             f"{folder}: this checkpoint cannot be resumed ({error}); start a new run"
         ) from error
-    return Progress(**state)
 
 
 def _optimizer_tensors(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
-    """AdamW's state as named tensors, and which names each parameter number has."""
+    """The state of AdamW as named tensors, and the names of those of each parameter index."""
     tensors: dict[str, Tensor] = {}
     table: dict[str, list[str]] = {}
-    for number, values in optimizer.state_dict()["state"].items():
-        table[str(number)] = sorted(values)
-        tensors |= {f"optim.{number}.{k}": torch.as_tensor(v) for k, v in values.items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        table[str(index)] = sorted(values)
+        tensors |= {f"optim.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
     return tensors, table
 
 
@@ -104,23 +106,23 @@ def _restore_optimizer(
 ) -> None:
     document = optimizer.state_dict()
     document["state"] = {
-        int(number): {k: tensors[f"optim.{number}.{k}"] for k in keys}
-        for number, keys in table.items()
+        int(index): {k: tensors[f"optim.{index}.{k}"] for k in keys}
+        for index, keys in table.items()
     }
     optimizer.load_state_dict(document)
 
 
-def _within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    """One safetensors file; written by Python, whose error of a full disk can be explained."""
+    """Write a safetensors file from Python, whose error on a full disk names the reason."""
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     path.write_bytes(serialize(plain))
 
 
-def _point(link: Path, folder: Path) -> None:
+def _link(link: Path, folder: Path) -> None:
     with explained(link):
         temporary = link.with_name(f".{link.name}.new")
         temporary.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""What stands still while the rest of a network learns.
+"""Freeze the encoder for the first epochs, or its batch statistics throughout.
 
-An encoder with its weights from elsewhere may wait for the first epochs, until the decoder's
-first, large gradients are over (Howard and Ruder 2018, arXiv:1801.06146, section 3.3); its
-batch statistics may stay what they are throughout, where batches are too small to renew them.
+A pretrained encoder may be frozen for the first epochs, until the decoder's first, large
+gradients are over (Howard and Ruder 2018, arXiv:1801.06146, section 3.3). Its batch statistics
+may be frozen throughout, where batches are too small to estimate them.
 """
 
 from dataclasses import dataclass
@@ -17,30 +17,34 @@ from .recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class EncoderFreezing:
-    """A network, its encoder, and those of the encoder's parameters that learn at all."""
+    """Freeze the encoder for the first epochs, or its batch statistics throughout.
+
+    `encoder` is None where the network has none; `parameters` are those of the encoder that
+    train at all.
+    """
 
     model: AnySize
     encoder: nn.Module | None
     parameters: tuple[nn.Parameter, ...]
     freeze_epochs: int
-    fixed_statistics: bool
+    freeze_statistics: bool
 
     @classmethod
-    def of(cls, model: AnySize, recipe: Recipe) -> Self:
-        """As the recipe asks; before anything is frozen."""
-        found = getattr(model.network, "encoder", None)
-        encoder = found if isinstance(found, nn.Module) else None
-        learning = () if encoder is None else encoder.parameters()
+    def from_recipe(cls, model: AnySize, recipe: Recipe) -> Self:
+        """Read the recipe's choices; `model` must not be frozen yet."""
+        member = getattr(model.network, "encoder", None)
+        encoder = member if isinstance(member, nn.Module) else None
+        parameters = () if encoder is None else encoder.parameters()
         return cls(
             model=model,
             encoder=encoder,
-            parameters=tuple(p for p in learning if p.requires_grad),
+            parameters=tuple(p for p in parameters if p.requires_grad),
             freeze_epochs=recipe.optim.freeze_epochs,
-            fixed_statistics=recipe.model.norm == "frozen",
+            freeze_statistics=recipe.model.norm == "frozen",
         )
 
-    def enter(self, epoch: int) -> None:
-        """Put the network into the mode of training of this epoch, the first being 0."""
+    def start_epoch(self, epoch: int) -> None:
+        """Put the network into training mode for the epoch of this index."""
         self.model.train()
         if self.encoder is None:
             return
@@ -49,7 +53,7 @@ class EncoderFreezing:
             parameter.requires_grad_(not frozen)
         if frozen:
             self.encoder.eval()
-        elif self.fixed_statistics:
+        elif self.freeze_statistics:
             for module in self.encoder.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()

@@ -1,4 +1,4 @@
-"""Ctrl-C asks to stop at the next step; a second one stops at once."""
+"""The first Ctrl-C stops a run at its next step; the second one stops it at once."""
 
 import signal
 import threading
@@ -10,12 +10,12 @@ from types import FrameType
 
 @dataclass(slots=True)
 class Interrupt:
-    """Whether somebody asked to stop."""
+    """Whether a signal asked the run to stop."""
 
     pressed: bool = False
 
     def press(self, _number: int, _frame: FrameType | None) -> None:
-        """Take note the first time, raise KeyboardInterrupt the second."""
+        """Set `pressed` the first time, raise KeyboardInterrupt the second time."""
         if self.pressed:
             raise KeyboardInterrupt
         self.pressed = True
@@ -23,9 +23,9 @@ class Interrupt:
 
 @contextmanager
 def catch_interrupt() -> Iterator[Interrupt]:
-    """While open, the first SIGINT or SIGTERM only sets `pressed`.
+    """Let the first SIGINT or SIGTERM set `pressed` and do no more.
 
-    Only the main thread may handle signals; elsewhere nothing is caught.
+    Only the main thread can handle signals; in other threads nothing is caught.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""The log of a run: log.csv, a row an epoch, and the same numbers for TensorBoard."""
+"""The log of a run: log.csv with one row per epoch, and the same numbers for TensorBoard."""
 
 import csv
 import io
@@ -7,30 +7,32 @@ from pathlib import Path
 
 from maskwright.core.atomic import explained, write_text
 
-from .checkpoint import Progress
+from .checkpoint import RunProgress
 
 COLUMNS = ("epoch", "step", "loss", "lr", "val_miou", "seconds")
 
 
 class RunLog:
-    """Kept by the main process alone; a resumed run drops the rows after its checkpoint."""
+    """Writes the log in the main process; a resumed run drops the rows after its checkpoint."""
 
     def __init__(self, run: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.path = run / "log.csv"
-        self.rows = _rows_until(self.path, step)
+        self.rows = _read_rows(self.path, step)
         self.earlier_s = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.started_s = time.monotonic()
         with explained(self.path):
             self.board = SummaryWriter(str(run / "tensorboard"), purge_step=step)
 
     def close(self) -> None:
-        """Let TensorBoard write what it holds back; log.csv is always complete."""
+        """Flush TensorBoard; log.csv is always complete."""
         self.board.close()
 
-    def epoch(self, progress: Progress, loss: float, lr: float, miou: float | None) -> None:
-        """Add the row of an epoch that ended; `miou` is None where nobody looked."""
+    def add_epoch(
+        self, progress: RunProgress, loss: float, lr: float, miou: float | None
+    ) -> None:
+        """Add the row of an epoch that ended; `miou` is None without a validation."""
         seconds = self.earlier_s + time.monotonic() - self.started_s
         row = {
             "epoch": str(progress.epoch),
@@ -41,7 +43,7 @@ class RunLog:
             "seconds": f"{seconds:.1f}",
         }
         self.rows.append(row)
-        write_text(self.path, _as_csv(self.rows))
+        write_text(self.path, _format_csv(self.rows))
         with explained(self.path):
             for name in ("loss", "lr", "val_miou"):
                 if row[name]:
@@ -49,14 +51,14 @@ class RunLog:
             self.board.flush()
 
 
-def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
+def _read_rows(path: Path, step: int) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if int(row["step"]) <= step]
 
 
-def _as_csv(rows: list[dict[str, str]]) -> str:
+def _format_csv(rows: list[dict[str, str]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

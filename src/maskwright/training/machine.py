@@ -1,4 +1,4 @@
-"""What this machine can do: its device, and how long a training step takes here, measured."""
+"""This machine: its device, its processes, and measured times of training and validation."""
 
 import os
 import time
@@ -27,21 +27,21 @@ class Machine:
     memory_bytes: int
 
     @classmethod
-    def here(cls) -> "Machine":
-        """This one."""
+    def detect(cls) -> "Machine":
+        """Describe this machine: its first GPU, or its CPU."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
         if torch.cuda.is_available():
-            found = torch.cuda.get_device_properties(0)
-            return cls("cuda", found.name, cores, found.total_memory)
+            gpu = torch.cuda.get_device_properties(0)
+            return cls("cuda", gpu.name, cores, gpu.total_memory)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return cls("cpu", "CPU", cores, memory)
 
 
-def processes() -> PartialState:
-    """The processes that train together, also several on a CPU.
+def get_processes() -> PartialState:
+    """The processes that train together; several on a CPU too.
 
-    Accelerate itself heeds ACCELERATE_USE_CPU only when its Accelerator is made, and by then
-    has decided that each process is alone.
+    Accelerate reads ACCELERATE_USE_CPU only when an Accelerator is made; by then it has
+    decided that each process is alone.
     """
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
@@ -49,9 +49,9 @@ def processes() -> PartialState:
 def measure_step_seconds(
     recipe: Recipe, num_classes: int, machine: Machine, *, num_steps: int = 5
 ) -> float:
-    """Seconds of one optimizer step of `recipe` on random pixels, the first one left out.
+    """Measure the seconds of one optimizer step of `recipe` on random pixels.
 
-    The median: the fastest of a few would promise more than a long run keeps.
+    The median, without the first step: a long run does not keep the pace of the fastest.
 
     Raises:
         torch.OutOfMemoryError: The step does not fit.
@@ -90,7 +90,7 @@ def measure_step_seconds(
 def measure_validation_seconds(
     recipe: Recipe, size_HW: tuple[int, int], num_classes: int, machine: Machine
 ) -> float:
-    """Seconds to predict one image of `size_HW` (H, W), as a validation does."""
+    """Measure the seconds to predict one image of `size_HW` (H, W), as a validation does."""
     model = new_model(recipe.model.graph, recipe.input.channels, num_classes)
     model = model.eval().to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     scaled = [max(1, round(n * recipe.input.scale_ratio)) for n in size_HW]

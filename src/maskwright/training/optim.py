@@ -1,8 +1,7 @@
-"""AdamW groups, the learning-rate curve, and the moving average of weights that is kept."""
+"""The optimizer and its parameter groups, the learning-rate curve, the average of weights."""
 
 import math
 import re
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +9,8 @@ from torch import Tensor, nn
 from .recipe import OptimOptions
 
 
-def make_optimizer(model: nn.Module, part: OptimOptions) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) with no decay on biases and norms.
+def make_optimizer(model: nn.Module, options: OptimOptions) -> torch.optim.AdamW:
+    """Make AdamW (Loshchilov and Hutter 2019), without decay of biases and norms.
 
     Encoder parameters learn at `lr * encoder_lr_ratio * layer_decay ** depth`, where depth
     counts the encoder's blocks from its last one back (Bao et al. 2022, section 2.5).
@@ -20,27 +19,29 @@ def make_optimizer(model: nn.Module, part: OptimOptions) -> torch.optim.AdamW:
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         in_encoder = name in depth
-        ratio = part.encoder_lr_ratio * part.layer_decay ** depth[name] if in_encoder else 1.0
-        decay = part.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((part.lr * ratio, decay), []).append(parameter)
-    settings: list[dict[str, Any]] = [
+        ratio = (
+            options.encoder_lr_ratio * options.layer_decay ** depth[name] if in_encoder else 1.0
+        )
+        decay = options.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((options.lr * ratio, decay), []).append(parameter)
+    param_groups: list[dict[str, object]] = [
         {"params": parameters, "lr": lr, "peak_lr": lr, "weight_decay": decay}
         for (lr, decay), parameters in groups.items()
     ]
-    return torch.optim.AdamW(settings, lr=part.lr, foreach=True)
+    return torch.optim.AdamW(param_groups, lr=options.lr, foreach=True)
 
 
-def compute_lr_ratio(step: int, num_steps: int, part: OptimOptions) -> float:
-    """Share of the peak learning rate at `step`: linear warm-up, then down to 0.
+def compute_lr_ratio(step: int, num_steps: int, options: OptimOptions) -> float:
+    """Compute the share of the peak learning rate at `step`: linear warm-up, then down to 0.
 
     "poly" is (1 - t)^0.9 (Liu et al. 2015), "cosine" half a cosine (Loshchilov and Hutter
     2017), with t the share of the steps after the warm-up.
     """
-    warmup = max(1, round(part.warmup_ratio * num_steps))
+    warmup = max(1, round(options.warmup_ratio * num_steps))
     if step < warmup:
         return (step + 1) / warmup
     t = (step - warmup) / max(1, num_steps - warmup)
-    return (1 - t) ** 0.9 if part.schedule == "poly" else (1 + math.cos(math.pi * t)) / 2
+    return (1 - t) ** 0.9 if options.schedule == "poly" else (1 + math.cos(math.pi * t)) / 2
 
 
 def set_lr(optimizer: torch.optim.Optimizer, ratio: float) -> None:
@@ -62,30 +63,30 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move towards `model` after optimizer step number `step`."""
+        """Update the average from `model` after optimizer step number `step`, the first 1."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        mine, new = [], []
+        averages, values = [], []
         for key, value in model.state_dict().items():
             if value.dtype.is_floating_point:
-                mine.append(self.state[key])
-                new.append(value)
+                averages.append(self.state[key])
+                values.append(value)
             else:
                 self.state[key].copy_(value)
-        torch._foreach_lerp_(mine, new, weight)
+        torch._foreach_lerp_(averages, values, weight)
 
 
 def _encoder_depths(model: nn.Module) -> dict[str, int]:
-    """Depth of each encoder parameter: 0 for those of the last block, rising to the input."""
+    """Depth of each encoder parameter: 0 in the last block, rising towards the input."""
     names = [n for n, _ in model.named_parameters() if ".encoder." in f".{n}"]
     blocks: list[str] = []
     for name in names:
-        block = _block(name)
+        block = _block_name(name)
         if block not in blocks:
             blocks.append(block)
-    return {name: len(blocks) - 1 - blocks.index(_block(name)) for name in names}
+    return {name: len(blocks) - 1 - blocks.index(_block_name(name)) for name in names}
 
 
-def _block(name: str) -> str:
+def _block_name(name: str) -> str:
     """The parameter's path up to its second number or its leaf: "features.3", "layer1.0"."""
     inside = name.split("encoder.", 1)[1]
     match = re.match(r"(?:model\.)?[A-Za-z_]+\d*(?:\.[A-Za-z_]*\d+)?", inside)

@@ -1,13 +1,13 @@
-"""What the caller of `train` may ask for, and how the run calls back."""
+"""Options and callbacks of `train`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from maskwright.core.progress import Progress, silent
 
-from .loop import OnStep
+from .job import OnStep
+from .recipe import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class TrainOptions:
     """
 
     recipe: Path | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     budget_s: float | None = None
     resume: bool = False
 

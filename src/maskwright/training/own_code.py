@@ -1,50 +1,50 @@
-"""A run whose network is a user's own file: the run keeps a copy, and goes on from that."""
+"""A run whose network is a user's own file: the run keeps a copy and resumes with the copy."""
 
 import shutil
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from maskwright.core.codefile import CodeFile
 from maskwright.nn.build import new_model
 from maskwright.nn.own_model import admit, get_admitted, require_contract
 
-from .recipe import Recipe, read_recipe
+from .options import TrainOptions
+from .recipe import Recipe, Settings, read_recipe
 
 ARCH = "model.arch"
 
 
-def admit_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings`, a file in `model.arch` run and named by its full path and digest."""
+def admit_settings(settings: Settings) -> Settings:
+    """Run the file that `model.arch` names, if any, and name it by full path and digest."""
     code = CodeFile.parse(str(settings.get(ARCH)))
     return dict(settings) | ({ARCH: str(admit(code, Path.cwd()))} if code else {})
 
 
-def admit_options(
-    recipe: Path | None, settings: Mapping[str, Any]
-) -> tuple[CodeFile | None, dict[str, Any]]:
-    """The user's file, run, and the settings that name the copy of it in the run's folder.
+def admit_options(options: TrainOptions) -> tuple[CodeFile | None, TrainOptions]:
+    """Run the user's file, if any; the new options name the copy in the run's folder.
 
-    A path in a setting starts from the current folder, one in a recipe from the recipe's.
+    A relative path in a setting starts from the current folder, one in a recipe from the
+    folder of the recipe.
     """
-    folder, name = Path.cwd(), settings.get(ARCH)
-    if name is None and recipe is not None:
-        folder, name = recipe.parent, read_recipe(recipe).model.arch
+    folder, name = Path.cwd(), options.settings.get(ARCH)
+    if name is None and options.recipe is not None:
+        folder, name = options.recipe.parent, read_recipe(options.recipe).model.arch
     code = CodeFile.parse(str(name))
     if code is None:
-        return None, dict(settings)
-    found = admit(code, folder)
-    return found, dict(settings) | {ARCH: str(found.beside)}
+        return None, options
+    code = admit(code, folder)
+    settings = dict(options.settings) | {ARCH: str(code.beside)}
+    return code, replace(options, settings=settings)
 
 
-def keep_copy(code: CodeFile | None, run: Path) -> None:
-    """Put the file, if there is one, into the run's folder."""
+def copy_code(code: CodeFile | None, run: Path) -> None:
+    """Copy the file, if there is one, into the folder of the run."""
     if code is not None and code.file != (run / code.file.name).resolve():
         shutil.copyfile(code.file, run / code.file.name)
 
 
-def require_fit(recipe: Recipe, run: Path, num_classes: int) -> None:
-    """Run the copy in the run's folder, and refuse a network that breaks the contract.
+def require_network(recipe: Recipe, run: Path, num_classes: int) -> None:
+    """Run the copy in the folder of the run and require a network that meets the contract.
 
     Raises:
         ConfigError: The copy has changed since the run began, or the network fails.
@@ -57,8 +57,8 @@ def require_fit(recipe: Recipe, run: Path, num_classes: int) -> None:
         require_contract(code, network, (channels, num_classes))
 
 
-def provenance(recipe: Recipe) -> dict[str, Any]:
-    """What a card says of the code, besides its name."""
+def make_provenance(recipe: Recipe) -> dict[str, object]:
+    """The entry of a card on the user's file; empty where there is none."""
     code = CodeFile.parse(recipe.model.arch)
     if code is None:
         return {}

@@ -1,4 +1,4 @@
-"""Class weights for losses, from pixel counts. Mean 1 over the classes that occur."""
+"""Class weights for losses, from pixel counts; their mean over the classes present is 1."""
 
 from typing import Literal
 
@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BETA = 0.999
-"""Of the effective number of samples; Cui et al. 2019 use 0.9 to 0.9999."""
+"""b of the effective number of samples; Cui et al. 2019 use 0.9 to 0.9999."""
 
 MAX_RATIO = 50.0
-"""No weight exceeds the smallest by more: one stray pixel must not rule the gradient."""
+"""Largest ratio of two weights, so that one stray pixel cannot dominate the gradient."""
 
 
-def class_weights(
+def compute_class_weights(
     kind: Literal["none", "inverse", "effective"], counts_NC: NDArray[np.int64]
 ) -> Tensor | None:
-    """Weights (K,) for `kind`, or None for "none".
+    """Compute weights_K for `kind`, None for "none".
 
     "inverse" is 1 / share of pixels. "effective" is (1 - b) / (1 - b^n), Cui et al. 2019
-    (arXiv:1901.05555), eq. 4, where n is the number of training images that hold the class:
-    the pixels of one image are no independent samples. A class that never occurs weighs 1.
+    (arXiv:1901.05555), eq. 4, where n is the number of training images with the class:
+    the pixels of one image are not independent samples. A class that never occurs has weight 1.
     """
     if kind == "none":
         return None

@@ -3,7 +3,7 @@ import pytest
 
 from maskwright.core.errors import ConfigError
 from maskwright.training.machine import Machine
-from maskwright.training.planning.plan import make_plan
+from maskwright.training.planning.rules import make_plan
 from maskwright.training.recipe import Recipe, parse_recipe
 
 from ..situations import FREE, situation

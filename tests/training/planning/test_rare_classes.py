@@ -8,7 +8,6 @@ import pytest
 
 from maskwright.core.confusion import Confusion
 from maskwright.core.scores import iou, precision, recall
-from maskwright.training.planning.plan import make_plan
 from maskwright.training.planning.rare_classes import (
     RARE_IOU,
     SETS,
@@ -16,6 +15,7 @@ from maskwright.training.planning.rare_classes import (
     WEIGHTS_RECALL,
     decide_rare_classes,
 )
+from maskwright.training.planning.rules import make_plan
 
 from ..situations import FREE, situation
 

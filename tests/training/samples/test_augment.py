@@ -25,7 +25,7 @@ COLOURLESS = {k: v for k, v in STILL.items() if k not in {"scale", "flip", "rota
 
 def augmentation(crop_HW=(32, 32), **part):
     return Augmentation(
-        part=AugmentOptions(**part), crop_HW=crop_HW, fill_C=(7.0, 7.0, 7.0), max_value=255
+        options=AugmentOptions(**part), crop_HW=crop_HW, fill_C=(7.0, 7.0, 7.0), max_value=255
     )
 
 
@@ -88,7 +88,7 @@ def test_same_seed_same_pixels_and_another_seed_others():
 def test_any_number_of_channels_and_16_bits(channels):
     image = np.random.default_rng(0).integers(0, 60_000, (20, 20, channels), dtype=np.uint16)
     view = Augmentation(
-        part=AugmentOptions(jpeg=0.0, blur=1.0, noise=1.0),
+        options=AugmentOptions(jpeg=0.0, blur=1.0, noise=1.0),
         crop_HW=(32, 32),
         fill_C=(0.0,) * channels,
         max_value=65535,

@@ -54,7 +54,7 @@ def test_worker_processes_change_nothing():
 
 
 def test_rare_crops_hold_a_drawn_class_and_rare_ones_are_drawn_more():
-    rare = RareClasses.of(COUNTS)
+    rare = RareClasses.from_counts(COUNTS)
     share = COUNTS.sum(0) / COUNTS.sum()
     expected = 1 / np.sqrt(share)
     np.testing.assert_allclose(rare.probability_C, expected / expected.sum())
@@ -66,7 +66,10 @@ def test_rare_crops_hold_a_drawn_class_and_rare_ones_are_drawn_more():
 
 
 def test_a_dataset_without_any_labelled_pixel_still_gives_crops():
-    assert RareClasses.of(np.zeros((3, 2), np.int64)).draw(np.random.default_rng(0)) is None
+    assert (
+        RareClasses.from_counts(np.zeros((3, 2), np.int64)).draw(np.random.default_rng(0))
+        is None
+    )
 
 
 def test_training_normalises_as_the_input_spec_does():

@@ -1,11 +1,10 @@
-"""Label-safe joint augmentation of one image and its labels.
+"""Joint augmentation of one image and its labels.
 
-Geometry is drawn once and applied to both: the image bilinearly (antialiased where it
-shrinks), the labels by the nearest pixel, so that no class is ever blended into another; votes
-of annotators are taken from the same pixels as the labels. Where the crop reaches beyond the
-image, labels are IGNORE and the image has the input mean. Colour, blur, noise and JPEG touch
-the image alone. Built on torchvision.transforms.v2; all randomness comes from the `rng` handed
-in.
+Geometry is drawn once and applied to both: to the image bilinearly (antialiased where it
+shrinks), to the labels and to the votes of annotators by the nearest pixel, so that classes
+are never blended. Where the crop reaches beyond the image, labels are IGNORE and the image has
+the input mean. Colour, blur, noise and JPEG change the image alone. Built on
+torchvision.transforms.v2; all randomness comes from the argument `rng`.
 """
 
 import math
@@ -25,17 +24,17 @@ from maskwright.core.labels import IGNORE, LabelMap
 from ..recipe import AugmentOptions
 
 Tensors = tuple[Tensor, Tensor]
-"""Image (C, H, W) and labels (1 + A, H, W): the LabelMap, then votes if there are any."""
+"""Image (C, H, W) and labels (1 + A, H, W): the LabelMap, then the votes of A annotators."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """One random view of a Sample, of exactly `crop_HW` pixels.
+    """Draws random views of a Sample, each of exactly `crop_HW` pixels.
 
-    `fill_C` is what lies outside the image, in its own units (0..max_value).
+    `fill_C` is the value outside the image, in its own units (0..max_value).
     """
 
-    part: AugmentOptions
+    options: AugmentOptions
     crop_HW: tuple[int, int]
     fill_C: tuple[float, ...]
     max_value: int
@@ -50,21 +49,24 @@ class Augmentation:
         votes_AHW: NDArray[np.uint8] | None = None,
     ) -> Tensors:
         """Augmented image (float32, 0..1) and labels (uint8); `focus_yx` stays in the crop."""
+        # (H, W, C) -> (C, H, W)
         image = torch.from_numpy(np.ascontiguousarray(image_HWC.transpose(2, 0, 1)))
         votes = () if votes_AHW is None else votes_AHW
         labels = torch.from_numpy(np.stack([labels_HW, *votes]))
         pair = tv_tensors.Image(image), tv_tensors.Mask(labels)
-        image, labels = self._geometry(pair, rng, focus_yx)
-        return self._appearance(image.float() / self.max_value, rng), labels
+        image, labels = self._transform(pair, rng, focus_yx)
+        return self._change_appearance(image.float() / self.max_value, rng), labels
 
-    def _geometry(
+    def _transform(
         self, pair: Tensors, rng: np.random.Generator, focus_yx: tuple[int, int] | None
     ) -> Tensors:
-        part = self.part
-        scale = self.base_scale * math.exp(rng.uniform(*np.log(part.scale)))
-        angle = rng.uniform(-part.rotate_deg, part.rotate_deg) if rng.random() < 0.5 else 0.0
-        window_HW = self._window(scale, angle)
-        top, left = _place(tuple(pair[0].shape[-2:]), window_HW, rng, focus_yx)
+        options = self.options
+        scale = self.base_scale * math.exp(rng.uniform(*np.log(options.scale)))
+        angle = (
+            rng.uniform(-options.rotate_deg, options.rotate_deg) if rng.random() < 0.5 else 0.0
+        )
+        window_HW = self._window_size(scale, angle)
+        top, left = _place_window(tuple(pair[0].shape[-2:]), window_HW, rng, focus_yx)
         image = _crop(pair[0], (top, left), window_HW, list(self.fill_C))
         labels = _crop(pair[1], (top, left), window_HW, IGNORE)
         size = [max(1, round(n * scale)) for n in window_HW]
@@ -74,60 +76,63 @@ class Augmentation:
             image = F.rotate(image, angle, InterpolationMode.BILINEAR, fill=list(self.fill_C))
             labels = F.rotate(labels, angle, InterpolationMode.NEAREST, fill=IGNORE)
         image, labels = (F.center_crop(t, list(self.crop_HW)) for t in (image, labels))
-        if rng.random() < part.flip:
+        if rng.random() < options.flip:
             image, labels = F.horizontal_flip(image), F.horizontal_flip(labels)
-        if rng.random() < part.flip_vertical:
+        if rng.random() < options.flip_vertical:
             image, labels = F.vertical_flip(image), F.vertical_flip(labels)
         return image.as_subclass(Tensor), labels.as_subclass(Tensor)
 
-    def _window(self, scale: float, angle: float) -> tuple[int, int]:
-        """Source pixels (H, W) that fill the crop after scaling and turning."""
+    def _window_size(self, scale: float, angle: float) -> tuple[int, int]:
+        """Source pixels (H, W) that fill the crop after scaling and rotating."""
         height, width = self.crop_HW
         c, s = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
-        turned = c * height + s * width, c * width + s * height
-        window = tuple(math.ceil(n / scale) for n in turned)
+        rotated = c * height + s * width, c * width + s * height
+        window = tuple(math.ceil(n / scale) for n in rotated)
         return window[0], window[1]
 
-    def _appearance(self, image: Tensor, rng: np.random.Generator) -> Tensor:
-        part, channels = self.part, image.shape[0]
+    def _change_appearance(self, image: Tensor, rng: np.random.Generator) -> Tensor:
+        options, channels = self.options, image.shape[0]
         if rng.random() < 0.8:
-            image = image * _factor(part.brightness, rng)
+            image = image * _draw_factor(options.brightness, rng)
             mean = image.mean()
-            image = (image - mean) * _factor(part.contrast, rng) + mean
+            image = (image - mean) * _draw_factor(options.contrast, rng) + mean
             if channels == 3:
-                image = F.adjust_saturation(image.clamp(0, 1), _factor(part.saturation, rng))
+                image = F.adjust_saturation(
+                    image.clamp(0, 1), _draw_factor(options.saturation, rng)
+                )
         image = image.clamp(0, 1)
-        if channels == 3 and part.hue and rng.random() < 0.5:
-            image = F.adjust_hue(image, rng.uniform(-part.hue, part.hue))
-        if rng.random() < part.blur:
+        if channels == 3 and options.hue and rng.random() < 0.5:
+            image = F.adjust_hue(image, rng.uniform(-options.hue, options.hue))
+        if rng.random() < options.blur:
             image = F.gaussian_blur(image, [5, 5], [rng.uniform(0.3, 1.5)])
-        if rng.random() < part.noise:
+        if rng.random() < options.noise:
             grain = rng.standard_normal(image.shape, np.float32) * rng.uniform(0.005, 0.03)
             image = (image + torch.from_numpy(grain)).clamp(0, 1)
-        if rng.random() < part.jpeg:
-            image = _through_jpeg(image, quality=int(rng.integers(40, 95)))
+        if rng.random() < options.jpeg:
+            image = _compress_jpeg(image, quality=int(rng.integers(40, 95)))
         return image
 
 
-def _through_jpeg(image: Tensor, *, quality: int) -> Tensor:
-    """Encoded and decoded by OpenCV; torchvision's own codec is deprecated since 0.29."""
+def _compress_jpeg(image: Tensor, *, quality: int) -> Tensor:
+    """Encode and decode by OpenCV; torchvision's own codec is deprecated since 0.29."""
+    # (C, H, W) -> (H, W, C)
     pixels_HWC = (image * 255).round().byte().permute(1, 2, 0).numpy()
     _, encoded = cv2.imencode(".jpg", pixels_HWC, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), np.uint8)
     return torch.from_numpy(decoded.reshape(pixels_HWC.shape)).permute(2, 0, 1) / 255
 
 
-def _factor(spread: float, rng: np.random.Generator) -> float:
+def _draw_factor(spread: float, rng: np.random.Generator) -> float:
     return float(rng.uniform(1 - spread, 1 + spread))
 
 
-def _place(
+def _place_window(
     image_HW: tuple[int, ...],
     window_HW: tuple[int, int],
     rng: np.random.Generator,
     focus_yx: tuple[int, int] | None,
 ) -> tuple[int, int]:
-    """Top and left of the window: inside the image where it fits, else around it."""
+    """Draw top and left of the window: inside the image where it fits, else around it."""
     corner = []
     for axis in range(2):
         slack = image_HW[axis] - window_HW[axis]
@@ -145,7 +150,7 @@ def _place(
 def _crop(
     tensor: Tensor, corner: tuple[int, int], window_HW: tuple[int, int], fill: list[float] | int
 ) -> Tensor:
-    """The window, with `fill` where it lies outside of `tensor`."""
+    """Cut the window out; it has the value `fill` where it lies outside `tensor`."""
     (top, left), (height, width) = corner, window_HW
     above, before = max(0, -top), max(0, -left)
     below = max(0, top + height - tensor.shape[-2])

@@ -1,15 +1,15 @@
-"""What the network sees in sample number n of a run: a pure function of (seed, n).
+"""Training samples: sample n of a run is a pure function of (seed, n).
 
-Because nothing else enters, a run can go on at any sample, and the number of worker processes
-changes nothing. Each epoch shows every image once, in an order drawn from (seed, epoch);
-a `rare_share` of the crops is moved, and where need be to another image, so that they hold a
-class that is drawn with probability proportional to 1 / sqrt(its share of pixels). Then, where
-the recipe asks, pixels of another crop are put in (`mix`), and weather comes over the result.
+Therefore a run can be resumed at any sample, and the number of worker processes changes
+nothing. Each epoch shows every image once, in an order drawn from (seed, epoch);
+a `rare_share` of the crops is moved, if needed to another image, so that they show a class
+that is drawn with probability proportional to 1 / sqrt(its share of pixels). Then, where the
+recipe asks for it, pixels of another crop are pasted (`mix`) and weather is drawn (`weather`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, Self, TypedDict
 
 import numpy as np
 import torch
@@ -27,39 +27,61 @@ from .mix import draw_half_of_classes, paste
 from .weather import Weather
 
 MIN_RARE_PX = 16
-"""An image counts as holding a class from this many pixels on."""
+"""Pixels of a class from which on an image counts as showing it."""
+
+
+class Item(TypedDict):
+    """One sample of a run.
+
+    image (C, H, W) float32 in 0..1; labels (H, W) int64; with several annotators votes
+    (A, H, W) uint8.
+    """
+
+    image: Tensor
+    labels: Tensor
+    key: str
+    votes: NotRequired[Tensor]
+
+
+class Batch(TypedDict):
+    """Items stacked along a new first axis B."""
+
+    image: Tensor
+    labels: Tensor
+    key: list[str]
+    votes: NotRequired[Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class RareClasses:
-    """Which images hold which class, and how often each class is asked for."""
+    """The images that show each class, and the probability with which each class is drawn."""
 
     images_of_class: tuple[NDArray[np.int64], ...]
     probability_C: NDArray[np.float64]
 
     @classmethod
-    def of(cls, counts_NC: NDArray[np.int64], *, max_share: float = 1.0) -> "RareClasses":
-        """From pixel counts per image and class; classes of a larger share are never drawn."""
+    def from_counts(cls, counts_NC: NDArray[np.int64], *, max_share: float = 1.0) -> Self:
+        """From pixels per image and class; a class with a larger share is never drawn."""
         images = tuple(np.flatnonzero(column >= MIN_RARE_PX) for column in counts_NC.T)
         share_C = counts_NC.sum(axis=0) / max(1, counts_NC.sum())
-        wanted_C = np.array(
+        weight_C = np.array(
             [
                 1 / np.sqrt(s) if 0 < s <= max_share and len(i) else 0.0
                 for s, i in zip(share_C, images, strict=True)
             ]
         )
-        return cls(images, wanted_C / max(wanted_C.sum(), 1e-12))
+        return cls(images, weight_C / max(weight_C.sum(), 1e-12))
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int] | None:
-        """(class index, image number), or None when no class has pixels."""
+        """Draw a class index and an image index; None when no class has pixels."""
         if not self.probability_C.any():
             return None
         index = int(rng.choice(len(self.probability_C), p=self.probability_C))
         return index, int(rng.choice(self.images_of_class[index]))
 
 
-class Crops(Dataset[dict[str, Any]]):
-    """Endless crops of a training set, by the number of the sample."""
+class Crops(Dataset[Item]):
+    """Crops of a training set, by the index of the sample in the run."""
 
     def __init__(
         self,
@@ -75,11 +97,11 @@ class Crops(Dataset[dict[str, Any]]):
         self.seed = recipe.seed
         self.data = recipe.data
         self.weather = Weather(recipe.weather)
-        self.rare = RareClasses.of(counts_NC)
-        self.pasted = RareClasses.of(counts_NC, max_share=1 / counts_NC.shape[1])
+        self.rare = RareClasses.from_counts(counts_NC)
+        self.pasted = RareClasses.from_counts(counts_NC, max_share=1 / counts_NC.shape[1])
         spec = recipe.input.spec
         self.augment = Augmentation(
-            part=recipe.augment,
+            options=recipe.augment,
             crop_HW=recipe.data.crop_px,
             fill_C=spec.neutral_value,
             max_value=spec.max_value,
@@ -89,50 +111,48 @@ class Crops(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return self.num_samples
 
-    def __getitem__(self, n: int) -> dict[str, Any]:
-        """Sample number n of the run.
-
-        Keys: image (C, H, W) 0..1, labels (H, W) int64, key; and, where several annotators
-        drew, votes (A, H, W) uint8.
-        """
+    def __getitem__(self, n: int) -> Item:
+        """Sample n of the run, the first being 0."""
         rng = np.random.default_rng((self.seed, 1, n))
-        wanted = self.rare.draw(rng) if rng.random() < self.data.rare_share else None
-        key, crop = self._crop(wanted[1] if wanted else self._image_number(n), wanted, rng)
+        target = self.rare.draw(rng) if rng.random() < self.data.rare_share else None
+        key, crop = self._crop(target[1] if target else self._image_index(n), target, rng)
         rng = np.random.default_rng((self.seed, 3, n))
-        image, labels = self._mixed(crop, rng)
+        image, labels = self._mix(crop, rng)
         image = self.weather(image, rng)
-        votes = {"votes": labels[1:]} if len(labels) > 1 else {}
-        return {"image": image, "labels": labels[0].long(), "key": key} | votes
+        item = Item(image=image, labels=labels[0].long(), key=key)
+        if len(labels) > 1:
+            item["votes"] = labels[1:]
+        return item
 
     def _crop(
-        self, number: int, wanted: tuple[int, int] | None, rng: np.random.Generator
+        self, image_index: int, target: tuple[int, int] | None, rng: np.random.Generator
     ) -> tuple[str, Tensors]:
-        """Key and augmented crop of an image, around the class that is wanted of it."""
-        sample = self.read(number)
+        """Key and augmented crop of an image, around the class of `target` if it is given."""
+        sample = self.read(image_index)
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
-        focus = _pixel_of(sample.labels_HW, wanted[0], rng) if wanted else None
+        focus = _draw_pixel(sample.labels_HW, target[0], rng) if target else None
         crop = self.augment(sample.image_HWC, sample.labels_HW, rng, focus, sample.votes_AHW)
         return sample.key, crop
 
-    def _mixed(self, crop: Tensors, rng: np.random.Generator) -> Tensors:
-        """The crop, with pixels of another one where the recipe's shares say so."""
+    def _mix(self, crop: Tensors, rng: np.random.Generator) -> Tensors:
+        """Paste pixels of another crop, with the probabilities of the recipe."""
         if rng.random() < self.data.class_mix:
             _, other = self._crop(int(rng.integers(self.num_images)), None, rng)
             crop = paste(crop, other, draw_half_of_classes(other, rng))
-        if rng.random() < self.data.copy_paste and (wanted := self.pasted.draw(rng)):
-            _, other = self._crop(wanted[1], wanted, rng)
-            crop = paste(crop, other, [wanted[0]])
+        if rng.random() < self.data.copy_paste and (target := self.pasted.draw(rng)):
+            _, other = self._crop(target[1], target, rng)
+            crop = paste(crop, other, [target[0]])
         return crop
 
-    def _image_number(self, n: int) -> int:
-        epoch, place = divmod(n, self.num_images)
+    def _image_index(self, n: int) -> int:
+        epoch, position = divmod(n, self.num_images)
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(self.num_images)
-        return int(order[place])
+        return int(order[position])
 
 
-def make_loader(crops: Crops, recipe: Recipe, *, first: int) -> "DataLoader[dict[str, Any]]":
-    """Batches of consecutive samples, starting at sample number `first`."""
+def make_loader(crops: Crops, recipe: Recipe, *, first: int) -> "DataLoader[Item]":
+    """Load batches of consecutive samples, starting at sample `first`."""
     return DataLoader(
         crops,
         batch_size=recipe.data.batch_size,
@@ -162,12 +182,12 @@ class Normalize(torch.nn.Module):
         return x_BCHW.contiguous(memory_format=torch.channels_last)
 
 
-def _pixel_of(
+def _draw_pixel(
     labels_HW: LabelMap, index: int, rng: np.random.Generator
 ) -> tuple[int, int] | None:
-    """A random pixel of class `index`, or None when the image has none."""
-    places = np.flatnonzero(labels_HW == index)
-    if not len(places):
+    """Draw a pixel (y, x) of class `index`; None when the image has none."""
+    pixels = np.flatnonzero(labels_HW == index)
+    if not len(pixels):
         return None
-    y, x = divmod(int(rng.choice(places)), labels_HW.shape[1])
+    y, x = divmod(int(rng.choice(pixels)), labels_HW.shape[1])
     return y, x

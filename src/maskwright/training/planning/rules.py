@@ -1,0 +1,181 @@
+"""Facts -> recipe: every value explicit, each decision with its reason.
+
+The order is that of nnU-Net (Isensee et al. 2021): measure the data and the machine, derive
+the values that follow from them by fixed rules, and leave the rest at defaults that were found
+to work.
+"""
+
+from maskwright.core.errors import ConfigError
+from maskwright.nn.build import load_arch
+from maskwright.nn.encoders import fits_file
+from maskwright.nn.protocols import OWN
+
+from ..machine import measure_step_seconds
+from ..recipe import Settings
+from . import few_images
+from .plan import SLIM, Plan
+from .rare_classes import decide_rare_classes
+from .schedule import decide_full_schedule, decide_timed_schedule
+from .situation import Situation
+from .sizes import decide_crops, decide_scale
+
+ENCODERS = {"cpu": "mobilenet_v2", "cuda": "resnet50"}
+KNOWN_ENCODERS = ("mobilenet_v2", "resnet18", "resnet34", "resnet50")
+BATCH = {"cpu": 4, "cuda": 16}
+
+
+def make_plan(
+    situation: Situation, settings: Settings, *, budget_s: float | None = None
+) -> Plan:
+    """Decide every value of a recipe.
+
+    Args:
+        situation: Data and machine.
+        settings: Values given by the user; they hold, and the rest is planned around them.
+        budget_s: Seconds in which training has to end, validations included.
+
+    Raises:
+        ConfigError: A setting is not a key of a recipe or has a wrong value, or the budget is
+            too short for one epoch.
+    """
+    plan = Plan(settings)
+    for decide in (
+        _decide_splits,
+        _decide_model,
+        _decide_input,
+        decide_scale,
+        decide_crops,
+        _decide_loading,
+        _decide_for_rare_classes,
+        _decide_jpeg,
+        _decide_learning_rates,
+        _decide_precision,
+    ):
+        decide(plan, situation)
+    if budget_s is None:
+        decide_full_schedule(plan, situation)
+    else:
+        decide_timed_schedule(plan, situation, budget_s)
+    _decide_for_few_images(plan, situation)
+    return plan
+
+
+def _decide_splits(plan: Plan, situation: Situation) -> None:
+    train, val = situation.splits
+    plan.decide("data.train_split", train, f"{situation.num_train} images")
+    plan.decide("data.val_split", val, f"{situation.num_val} images")
+
+
+def _decide_model(plan: Plan, situation: Situation) -> None:
+    plan.decide("model.arch", "fpn", "best on thin and small things in the same time")
+    encoders = load_arch(str(plan.get("model.arch"))).ENCODERS
+    if encoders is not None and encoders[0] == OWN:
+        plan.decide("model.encoder", OWN, "the architecture is a network of its own")
+        plan.decide("model.encoder_weights", "none", "there are none for it")
+        return
+    plan.decide("model.encoder", *_choose_encoder(plan, situation, encoders))
+    plan.keep("model.encoder_weights", "far fewer images are needed than from random weights")
+    on_cpu = situation.machine.device == "cpu"
+    if plan.get("model.arch") == "fpn" and (on_cpu or situation.has_few_images):
+        plan.decide("model.config", SLIM, _explain_slim(situation))
+
+
+def _choose_encoder(
+    plan: Plan, situation: Situation, encoders: tuple[str, ...] | None
+) -> tuple[str, str]:
+    """The encoder and the reason; `encoders` are all that the architecture takes, None: any."""
+    device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
+    if encoders is not None:
+        return encoders[0], "the default encoder of the architecture"
+    if weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
+        fitting = [e for e in KNOWN_ENCODERS if fits_file(e, weights)]
+        if not fitting:
+            raise ConfigError(
+                f"encoder weights {weights}: expected those of {', '.join(KNOWN_ENCODERS)}; "
+                f"name their encoder with --set model.encoder=NAME"
+            )
+        return fitting[0], "the encoder that the weights file holds"
+    if device == "cuda" and situation.has_few_images:
+        few = few_images.explain_few(situation.num_train)
+        usual = ENCODERS[device]
+        return few_images.SMALLER_ENCODER, f"{few}: smaller than {usual}, not measured here"
+    return ENCODERS[device], f"the best found for training on a {device}"
+
+
+def _explain_slim(situation: Situation) -> str:
+    reasons = []
+    if situation.machine.device == "cpu":
+        reasons.append("a third faster on a CPU")
+    if situation.has_few_images:
+        few = few_images.explain_few(situation.num_train)
+        reasons.append(f"{few}, a smaller model overfits less")
+    return f"half the usual widths: {'; '.join(reasons)}"
+
+
+def _decide_input(plan: Plan, situation: Situation) -> None:
+    facts = situation.facts
+    plan.decide("input.channels", facts.channels, "channels of the images")
+    plan.decide("input.max_value", facts.max_value, "the bit depth of the images")
+    as_pretrained = facts.channels == 3 and plan.get("model.encoder_weights") != "none"
+    for key, values in (("input.mean", facts.mean), ("input.std", facts.std)):
+        if as_pretrained:
+            plan.keep(key, "that of the encoder's pretraining")
+        else:
+            plan.decide(key, [round(v, 4) for v in values], "of the training images")
+
+
+def _decide_loading(plan: Plan, situation: Situation) -> None:
+    device, cores = situation.machine.device, situation.machine.cores
+    reason = "more, smaller steps" if device == "cpu" else "fills the device"
+    plan.decide("data.batch_size", BATCH[device], reason)
+    if device == "cpu":
+        plan.decide("data.workers", 0, "the step itself uses all cores")
+    else:
+        plan.decide("data.workers", min(8, max(1, cores - 1)), f"the machine has {cores} cores")
+
+
+def _decide_for_rare_classes(plan: Plan, situation: Situation) -> None:
+    for key, (value, reason) in decide_rare_classes(situation.facts).items():
+        plan.decide(key, value, reason)
+
+
+def _decide_jpeg(plan: Plan, situation: Situation) -> None:
+    facts = situation.facts
+    if facts.channels not in {1, 3} or facts.max_value != 255:
+        plan.decide("augment.jpeg", 0.0, "JPEG stores 8-bit images of 1 or 3 channels only")
+
+
+def _decide_learning_rates(plan: Plan, situation: Situation) -> None:
+    if plan.get("model.encoder_weights") == "none":
+        plan.decide("optim.encoder_lr_ratio", 1.0, "the encoder starts from random weights")
+    else:
+        plan.keep("optim.encoder_lr_ratio", "the encoder is pretrained")
+    if situation.machine.device == "cpu":
+        plan.keep("optim.lr", "the best found for small batches")
+    else:
+        plan.decide("optim.lr", 5e-4, "a usual value for large encoders; not tuned here")
+
+
+def _decide_precision(plan: Plan, situation: Situation) -> None:
+    """Take bfloat16 where a step is faster by a tenth or more, measured on this machine."""
+    if "optim.precision" in plan.settings:
+        return
+    seconds = {}
+    for precision in ("fp32", "bf16"):
+        plan.decide("optim.precision", precision, "")
+        seconds[precision] = measure_step_seconds(
+            plan.recipe, situation.num_classes, situation.machine
+        )
+    plan.decide(
+        "optim.precision",
+        "bf16" if seconds["fp32"] > 1.1 * seconds["bf16"] else "fp32",
+        f"measured here: a step takes {seconds['fp32']:.2f} s in fp32, "
+        f"{seconds['bf16']:.2f} s in bf16",
+    )
+
+
+def _decide_for_few_images(plan: Plan, situation: Situation) -> None:
+    epochs = int(plan.get("schedule.epochs"))
+    stronger = few_images.decide_augmentation(situation.num_train, epochs)
+    for key, (value, reason) in stronger.items():
+        plan.decide(key, value, reason)

@@ -1,0 +1,65 @@
+"""The situation that a plan is made for: facts of the data, and the machine."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from maskwright.data.facts import Facts
+
+from ..data import TrainingData
+from ..machine import Machine
+from ..recipe import Recipe
+from ..samples.loader import Crops
+from . import few_images
+
+TIMED_SAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """The data and the machine that a plan is made for.
+
+    `facts` are of the training images; `sample_seconds` measures the time to read and augment
+    one sample under a recipe.
+    """
+
+    facts: Facts
+    num_classes: int
+    num_val: int
+    sample_seconds: Callable[[Recipe], float]
+    splits: tuple[str, str]
+    machine: Machine
+
+    @classmethod
+    def from_data(cls, data: TrainingData) -> Self:
+        """The situation of a dataset on this machine."""
+        return cls(
+            facts=data.facts,
+            num_classes=len(data.dataset.spec),
+            num_val=len(data.val),
+            sample_seconds=partial(_measure_sample_seconds, data),
+            splits=data.split_names,
+            machine=Machine.detect(),
+        )
+
+    @property
+    def num_train(self) -> int:
+        """Training images."""
+        return len(self.facts.counts_NC)
+
+    @property
+    def has_few_images(self) -> bool:
+        """Whether a smaller model and more augmentation are advisable."""
+        return few_images.is_few(self.num_train)
+
+
+def _measure_sample_seconds(data: TrainingData, recipe: Recipe) -> float:
+    crops = Crops(
+        data.train.__getitem__, data.facts.counts_NC, recipe, num_samples=TIMED_SAMPLES
+    )
+    started_s = time.perf_counter()
+    for index in range(len(crops)):
+        crops[index]
+    return (time.perf_counter() - started_s) / len(crops)

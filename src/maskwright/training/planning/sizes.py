@@ -1,0 +1,53 @@
+"""The scale of images before the network, and the size of training crops."""
+
+import math
+
+from .plan import Plan
+from .situation import Situation
+
+CROP_PX = {"cpu": 352, "cuda": 512}
+SMALL_CROP_PX = 256
+MULTIPLE = 32
+LARGE_PX = {"cpu": 640_000, "cuda": 2_000_000}
+"""Pixels of an image above which it is reduced."""
+
+OBJECT_PX = 28.0
+"""Side that the median object of the smallest class should have before the network."""
+
+MAX_SCALE = 2.0
+
+
+def decide_scale(plan: Plan, situation: Situation) -> None:
+    """Reduce large images, enlarge images with small objects; 1 where neither matters much."""
+    height, width = situation.facts.median_size_HW
+    reason = f"the median image is {height} x {width} px"
+    to_fit = math.sqrt(LARGE_PX[situation.machine.device] / (height * width))
+    areas = [area for area in situation.facts.object_area_px_C if area]
+    to_see = OBJECT_PX / math.sqrt(min(areas)) if areas else 0.0
+    if to_see > min(1.0, to_fit):
+        reason += f", objects of the smallest class are {OBJECT_PX / to_see:.0f} px across"
+    ratio = min(max(min(1.0, to_fit), to_see), MAX_SCALE)
+    ratio = 1.0 if 0.85 < ratio < 1.15 else round(ratio, 2)
+    plan.decide("input.scale_ratio", ratio, reason)
+
+
+def decide_crops(plan: Plan, situation: Situation) -> None:
+    """Take crops of the median image at the decided scale, up to the limit of the device."""
+    side, ratio = CROP_PX[situation.machine.device], plan.get("input.scale_ratio")
+    crop = [min(side, _round_up(n * ratio)) for n in situation.facts.median_size_HW]
+    plan.decide("data.crop_px", crop, f"at most {side} px a side, in multiples of {MULTIPLE}")
+
+
+def decide_fewer_pixels(plan: Plan, situation: Situation) -> None:
+    """Save time: no longer enlarge images; where they were not enlarged, take smaller crops."""
+    if plan.get("input.scale_ratio") > 1:
+        plan.decide("input.scale_ratio", 1.0, "the budget is too tight for enlarging")
+        decide_crops(plan, situation)
+        return
+    small = [min(SMALL_CROP_PX, side) for side in plan.get("data.crop_px")]
+    plan.decide("data.crop_px", small, "the budget is tight: more crops, but smaller ones")
+
+
+def _round_up(length: float) -> int:
+    """The next multiple of 32, at least 64."""
+    return max(64, math.ceil(length / MULTIPLE) * MULTIPLE)

@@ -1,0 +1,49 @@
+"""Validate the averaged weights of a run on its validation images, at source resolution."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import nn
+
+from maskwright.core.confusion import Confusion
+from maskwright.inference.engine import Engine
+from maskwright.inference.predictor import Predictor
+from maskwright.nn.build import build_model
+
+from .checkpoint import TrainingState
+from .job import Job
+
+
+def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confusion:
+    """Predict the validation images, shared out among the processes, and count their pixels."""
+    model = build_model(job.card).to(accelerator.device)
+    model.load_state_dict(state.average.state)
+    predictor = Predictor(_MemoryEngine(model, accelerator), job.card, "in training")
+    num_classes = len(job.card.labels)
+    total = Confusion.zero(num_classes)
+    for index in range(accelerator.process_index, len(job.val), accelerator.num_processes):
+        sample = job.val[index]
+        if sample.labels_HW is not None:
+            prediction = predictor.predict(sample.image_HWC, where=sample.key)
+            total += Confusion.from_labels(sample.labels_HW, prediction.labels_HW, num_classes)
+    counts_CC = torch.from_numpy(total.counts_CC).to(accelerator.device)
+    return Confusion(accelerator.reduce(counts_CC, "sum").cpu().numpy())
+
+
+@dataclass(frozen=True, slots=True)
+class _MemoryEngine(Engine):
+    """An Engine that runs the network in memory, at the precision of training."""
+
+    model: nn.Module
+    accelerator: Accelerator
+    name = "training"
+
+    def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        x_BCHW = torch.from_numpy(image_BCHW).to(self.accelerator.device)
+        with torch.inference_mode(), self.accelerator.autocast():
+            logits_BKHW = self.model(x_BCHW.contiguous(memory_format=torch.channels_last))
+        logits: NDArray[np.float32] = logits_BKHW.float().cpu().numpy()
+        return logits
