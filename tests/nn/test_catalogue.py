@@ -57,7 +57,7 @@ def test_one_that_fails_is_named_and_the_others_keep_their_figures(monkeypatch):
     assert [entry.error for entry in found] == [
         "MemoryError: cannot allocate 3 GB",
         None,
-        "its process was killed; is there too little memory?",
+        "its process was killed (too little memory?)",
     ]
     assert [bool(entry.measured) for entry in found] == [False, True, False]
     assert [entry.num_parameters > 100_000 for entry in found] == [True] * 3

@@ -1,8 +1,8 @@
-"""What architectures there are, how large each is, and how fast it is on this machine.
+"""List the architectures with their size, and measure their speed on this machine.
 
-All figures are of one RGB image of 512 x 512 and 19 classes, in evaluation mode, each
-architecture on its default encoder with its default settings, from random weights. One that
-fails is listed with what it failed by, and takes no other's figures with it.
+All figures are for one RGB image of 512 x 512 pixels and 19 classes in eval mode, each
+architecture with its default encoder, default settings and random weights. An architecture that
+fails is listed with its error; the others are not affected.
 """
 
 import time
@@ -30,7 +30,7 @@ from .protocols import ARCHS
 SIZE_HW = (512, 512)
 NUM_CLASSES = 19
 ENCODER = "mobilenet_v2"
-"""Where an architecture takes any."""
+"""Encoder of the architectures that support any."""
 
 RUNS = 5
 PROCESS = Path("/proc/self")
@@ -38,11 +38,11 @@ PROCESS = Path("/proc/self")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Median time of one image, and what memory it took at most, weights included.
+    """Median time for one image, and peak memory with the weights.
 
-    `cpu_ms` is the time that the process had of all its cores: with one thread that of a quiet
-    machine, however many programs run beside it. The memory is None where it cannot be
-    counted: without a GPU, off Linux.
+    `cpu_ms` is the CPU time of the process over all cores: with one thread, it hardly depends
+    on what else runs on the machine. `peak_memory_mb` is None where it cannot be measured: on a
+    CPU without Linux.
     """
 
     device: str
@@ -53,10 +53,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedModel:
-    """One architecture. `flops` counts two for each multiply-add of the matrix products.
+    """One architecture and its figures.
 
-    `error` says by what it failed: where it cannot be built there are no figures at all, where
-    it could not be measured there is no `measured`.
+    `flops` counts two per multiply-add of matrix products and convolutions. `error` is the
+    reason why it could not be built (then there are no figures) or measured (then `measured` is
+    None).
     """
 
     name: str
@@ -76,23 +77,23 @@ class ListedModel:
 def models(
     names: tuple[str, ...] = (), *, bench: bool = False, progress: Progress = silent
 ) -> tuple[ListedModel, ...]:
-    """Every architecture that `model.arch` can name, by name, or those of `names`.
+    """All architectures that `model.arch` can name, sorted by name, or those of `names`.
 
     Args:
-        names: Parts of `nn.archs`; all where there are none.
-        bench: Also measure time and memory here; each part in a process of its own.
-        progress: Told of each part.
+        names: Files of `nn.archs`; empty: all.
+        bench: Also measure time and memory, each architecture in a process of its own.
+        progress: Called for each architecture.
 
     Raises:
-        UnknownNameError: One of `names` is no architecture.
+        UnknownNameError: One of `names` is not an architecture.
     """
     known = parts.names(ARCHS)
     for name in names:
         if name not in known:
             raise UnknownNameError("model.arch", name, known)
-    wanted = names or known
-    entries = (_describe(name, bench=bench) for name in wanted)
-    return tuple(progress(entries, total=len(wanted), what="models"))
+    chosen = names or known
+    entries = (_describe(name, bench=bench) for name in chosen)
+    return tuple(progress(entries, total=len(chosen), what="models"))
 
 
 def _describe(name: str, *, bench: bool) -> ListedModel:
@@ -105,7 +106,7 @@ def _describe(name: str, *, bench: bool) -> ListedModel:
     try:
         return replace(entry, measured=_measure_in_process(name, entry.encoder))
     except BrokenProcessPool:
-        return replace(entry, error="its process was killed; is there too little memory?")
+        return replace(entry, error="its process was killed (too little memory?)")
     except Exception as error:  # noqa: BLE001  what a process raised comes back as it was
         return replace(entry, error=_summarise(error))
 
@@ -115,7 +116,7 @@ def _count(name: str) -> ListedModel:
     network = _build_meta_network(name, encoder)
     try:
         flops = _count_flops(network)
-    except (RuntimeError, NotImplementedError):  # autocast, for one, knows no device of shapes
+    except (RuntimeError, NotImplementedError):  # autocast, for example, has no meta device
         flops = _count_flops(_build_network(name, encoder))
     return ListedModel(
         name=name,
@@ -128,7 +129,7 @@ def _count(name: str) -> ListedModel:
 
 
 def _summarise(error: Exception) -> str:
-    """Its kind and the first line of its message."""
+    """Type and first line of the message."""
     return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
@@ -138,12 +139,14 @@ def _build_network(name: str, encoder: str) -> AnySize:
 
 
 def _build_meta_network(name: str, encoder: str) -> AnySize:
-    """On the meta device, where nothing is computed."""
+    """The network on the meta device, where nothing is computed."""
     try:
         with torch.device("meta"):
             return _build_network(name, encoder)
     except (RuntimeError, NotImplementedError):
-        return _build_network(name, encoder).to("meta")  # a library computes while it builds
+        return _build_network(name, encoder).to(
+            "meta"
+        )  # a library that computes while it builds
 
 
 def _count_flops(network: AnySize) -> int:
@@ -154,7 +157,7 @@ def _count_flops(network: AnySize) -> int:
 
 
 def _measure_in_process(name: str, encoder: str) -> Measured:
-    """In a fresh process, whose memory no earlier network has raised."""
+    """Measure in a new process: its peak memory contains no earlier network."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measure, name, encoder).result()
 
@@ -177,7 +180,7 @@ def _measure(name: str, encoder: str) -> Measured:
 
 
 def _time_ms(network: AnySize, x_BCHW: Tensor) -> tuple[float, float]:
-    """By the clock, and of all cores."""
+    """Wall-clock time and CPU time of one forward pass."""
     started_s, cpu_s = time.perf_counter(), time.process_time()
     network(x_BCHW)
     if x_BCHW.is_cuda:
@@ -186,7 +189,7 @@ def _time_ms(network: AnySize, x_BCHW: Tensor) -> tuple[float, float]:
 
 
 def _start_counting(device: str) -> int | None:
-    """Bytes in use now; from here on the peak is counted anew."""
+    """Reset the peak of the memory in use; return the bytes in use now."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
@@ -194,13 +197,13 @@ def _start_counting(device: str) -> int | None:
         return None
     try:
         (PROCESS / "clear_refs").write_text("5", encoding="ascii")
-    except OSError:  # a sandbox may forbid it; then the peak is not this network's
+    except OSError:  # a sandbox may forbid it: the peak would contain the time before
         return None
     return _process_bytes("VmRSS")
 
 
 def _process_bytes(what: str) -> int | None:
-    """Of this process, as Linux counts it; None elsewhere."""
+    """Memory of this process by a name of /proc, such as VmRSS; None without /proc."""
     if not PROCESS.is_dir():
         return None
     lines = (PROCESS / "status").read_text(encoding="ascii").splitlines()

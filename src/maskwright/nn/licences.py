@@ -1,14 +1,15 @@
-"""Licences of the weights that `encoder_weights: imagenet` downloads.
+"""Licences of the weights that `encoder_weights: imagenet` downloads, as published.
 
-As their publishers state them; that of the images they were trained on is another matter
-(ImageNet's are for research, and both torchvision and timm say that it may bind the weights).
-Read the licence itself before you sell what stands on it.
+The licence of the training images is separate: ImageNet's are for research, and both
+torchvision and timm state that this may apply to the weights. Read the licence before
+commercial use.
 """
 
 from .encoders import has_download, library_name
+from .protocols import OWN
 
 TORCHVISION = "BSD-3-Clause"
-"""Torchvision's own; timm states the same of the weights that it took from there."""
+"""Torchvision's licence; timm states the same for the weights that it took from there."""
 
 PUBLISHED = {
     "resnet": TORCHVISION,
@@ -22,33 +23,32 @@ PUBLISHED = {
     "mit_": "NVIDIA, non-commercial only",
     "mobileone_": "Apple's own (mobileone-license)",
 }
-"""By the beginning of a name of segmentation-models-pytorch.
+"""Licence by the beginning of the encoder's name in segmentation-models-pytorch.
 
-Of efficientnet- it is Google's, whose checkpoints these are (their card on the Hugging Face
-Hub); of timm- and mobileone_ what timm states of the same weights; of mit_ the README of
-NVlabs/SegFormer. Of the others (dpn, senet, inception, xception) no source was found.
+Sources: for efficientnet-, Google's model card on the Hugging Face Hub; for timm- and
+mobileone_, what timm states for the same weights; for mit_, the README of NVlabs/SegFormer. For
+the others (dpn, senet, inception, xception) no source was found.
 """
 
-IN_WORDS = {"dinov3-license": "DINOv3 License: Meta's own, gated, not open source"}
-"""Licences whose name in timm says too little."""
+READABLE = {"dinov3-license": "DINOv3 License: Meta's own, gated, not open source"}
+"""Readable text for licence names of timm that are not known outside."""
 
 UNKNOWN = "unknown; ask its publisher"
 NO_WEIGHTS = "none to download"
-OWN = "own"
 
 
 def weights_licence(encoder: str) -> str:
-    """The licence of the weights of `encoder`, or why there is none."""
+    """The licence of the weights of `encoder`, `UNKNOWN` or `NO_WEIGHTS`."""
     if encoder == OWN:
         return NO_WEIGHTS
     library = library_name(encoder)
     if not has_download(library):
         return NO_WEIGHTS
     if not library.startswith("tu-"):
-        found = (text for start, text in PUBLISHED.items() if library.startswith(start))
-        return next(found, UNKNOWN)
+        licences = (text for start, text in PUBLISHED.items() if library.startswith(start))
+        return next(licences, UNKNOWN)
     import timm
 
     config = timm.get_pretrained_cfg(encoder)
     stated = config and config.license
-    return UNKNOWN if stated in {None, "unknown"} else IN_WORDS.get(str(stated), str(stated))
+    return UNKNOWN if stated in {None, "unknown"} else READABLE.get(str(stated), str(stated))

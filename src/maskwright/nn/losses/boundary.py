@@ -1,10 +1,10 @@
 """Boundary loss, Kervadec et al. 2019 (arXiv:1812.07032), eq. 5.
 
-Each wrongly given probability costs its distance, in pixels, from the border of the class in
-that image: mean over valid pixels and classes of |distance| * |p - truth|. The constant that
+Each probability error costs its distance, in pixels, from the border of the class in that
+image: mean over valid pixels and classes of |distance| * |p - truth|. The constant that
 eq. 5 drops is kept, so that a perfect prediction costs 0; gradients are the same. A class that
-is absent from an image, or fills it, has no border there and costs nothing: add this to a
-regional loss, as the paper does, from a weight of 0 or 0.01 upwards ("dice + 0..0.1*boundary").
+is absent from an image, or fills it, has no border there and costs 0: add this loss to a
+regional one, as the paper does, with a rising weight ("dice + 0..0.1*boundary").
 """
 
 from torch import Tensor

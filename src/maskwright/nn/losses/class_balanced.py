@@ -1,8 +1,9 @@
-"""Class-balanced loss, Cui et al. 2019 (arXiv:1901.05555), eq. 4, counted in the batch.
+"""Class-balanced loss, Cui et al. 2019 (arXiv:1901.05555), eq. 4, counted in each batch.
 
-A class of n valid pixels in the batch weighs (1 - beta) / (1 - beta^n), the inverse of its
-effective number. The paper counts over the whole training set: `loss.class_weights: effective`
-does that, for every loss. Counted here, the weights need no statistics and follow the crops.
+A class with n valid pixels in the batch has the weight (1 - beta) / (1 - beta^n), the inverse
+of its effective number. The paper counts over the whole training set, which
+`loss.class_weights: effective` does for every loss. Here, no statistics are needed and the
+weights follow the crops.
 """
 
 import math

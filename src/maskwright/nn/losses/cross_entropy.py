@@ -2,8 +2,8 @@
 
 The mean is over pixels; with class weights it is the weighted mean, sum(w l) / sum(w).
 
-With several annotators a pixel's target is the share of each class among those who did not say
-IGNORE (Peterson et al. 2019, arXiv:1908.07086): the mean of the cross-entropies with each vote.
+With several annotators, the target of a pixel is the share of each class among the votes that
+are not IGNORE (Peterson et al. 2019, arXiv:1908.07086): the mean of the votes' cross-entropies.
 """
 
 import torch
@@ -26,8 +26,8 @@ class Config(PartConfig):
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
     """See `protocols.LossPart`.
 
-    Smoothed, a pixel's target is 1 - s of its class plus s / K of every class; each class's
-    part is weighted by that class.
+    With smoothing s, the target of a pixel is 1 - s for its class plus s / K for every class;
+    each class's part has the weight of that class.
     """
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
 
 
 def build_for_votes(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`; no share of a class is laid out as a map."""
+    """See `protocols.LossPart`; needs no map of the shares (B, K, H, W)."""
     smoothing = config.label_smoothing
 
     def loss(logits_BKHW: Tensor, votes_BAHW: Tensor) -> Tensor:
@@ -63,9 +63,9 @@ def build_for_votes(config: Config, class_weights_K: Tensor | None) -> PixelLoss
         total = (torch.stack(entropies, dim=1) * weight_BAHW).sum()
         if smoothing:
             weight_K = 1.0 if class_weights_K is None else class_weights_K.to(logits_BKHW)
-            even_BHW = -(log_BKHW.movedim(1, -1) * weight_K).mean(dim=-1)
-            even = (even_BHW * valid_BAHW.amax(dim=1)).sum()
-            total = (1 - smoothing) * total + smoothing * even
+            uniform_BHW = -(log_BKHW.movedim(1, -1) * weight_K).mean(dim=-1)
+            uniform = (uniform_BHW * valid_BAHW.amax(dim=1)).sum()
+            total = (1 - smoothing) * total + smoothing * uniform
         return total / weight_BAHW.sum().clamp(min=1e-9)
 
     return loss

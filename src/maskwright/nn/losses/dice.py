@@ -1,7 +1,7 @@
 """Soft Dice loss, Milletari et al. 2016 (arXiv:1606.04797), over the valid pixels of a batch.
 
-A class without a truth pixel in the batch is left out of the mean: its Dice would be 0
-whatever the network does.
+A class without a truth pixel in the batch is left out of the mean: its Dice is 0 for any
+prediction.
 """
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
-    """Smoothing added above and below the fraction, in pixels."""
+    """Smoothing added to numerator and denominator, in pixels."""
 
     smooth: float = Field(1.0, gt=0)
 

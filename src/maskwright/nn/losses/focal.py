@@ -14,7 +14,7 @@ from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
-    """Focusing exponent; 0 gives cross-entropy, 2 is the paper's choice."""
+    """Focusing exponent: 0 gives cross-entropy, 2 is the paper's value."""
 
     gamma: float = Field(2.0, ge=0)
 

@@ -11,8 +11,8 @@ from maskwright.nn.blocks.loss_terms import mean_over_present, soft_counts
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
 
-NEARLY_RIGHT = 1e-6
-"""1 - index is kept above it: its root has no slope at 0."""
+MIN_ERROR = 1e-6
+"""Lower limit of 1 - index, whose root has an infinite slope at 0."""
 
 
 class Config(PartConfig):
@@ -31,7 +31,9 @@ def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
         counts = soft_counts(logits_BKHW, labels_BHW)
         hit_K = counts.hit_K + config.smooth
         error_K = config.alpha * counts.wrong_K + config.beta * counts.missed_K
-        lack_K = (error_K / (hit_K + error_K)).clamp(min=NEARLY_RIGHT)
-        return mean_over_present(lack_K ** (1 / config.gamma), counts.truth_K, class_weights_K)
+        error_ratio_K = (error_K / (hit_K + error_K)).clamp(min=MIN_ERROR)
+        return mean_over_present(
+            error_ratio_K ** (1 / config.gamma), counts.truth_K, class_weights_K
+        )
 
     return loss

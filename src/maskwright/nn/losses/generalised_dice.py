@@ -1,7 +1,7 @@
 """Generalised Dice loss, Sudre et al. 2017 (arXiv:1707.03237), section 2.1.
 
-One Dice over all classes, each weighing 1 / (its area in truth)^2. A class without a truth
-pixel in the batch, whose weight would be infinite, is left out.
+One Dice over all classes, each with the weight 1 / (its area in the truth)^2. A class without a
+truth pixel in the batch, whose weight would be infinite, is left out.
 """
 
 from torch import Tensor
@@ -12,7 +12,7 @@ from maskwright.nn.protocols import PixelLoss
 
 
 def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`; class weights multiply those of the areas."""
+    """See `protocols.LossPart`; class weights multiply the area weights."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)

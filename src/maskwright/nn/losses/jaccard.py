@@ -13,7 +13,7 @@ from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
-    """Smoothing added above and below the fraction, in pixels."""
+    """Smoothing added to numerator and denominator, in pixels."""
 
     smooth: float = Field(1.0, gt=0)
 

@@ -1,8 +1,8 @@
 """Online hard example mining, Shrivastava et al. 2016 (arXiv:1604.03540), for pixels.
 
 As in PSPNet (arXiv:1612.01105) and BiSeNet (arXiv:1808.00897): cross-entropy over the pixels
-whose own class has a probability below `threshold`, and over the least probable `min_kept` of
-the valid pixels where those are more.
+whose true class has a probability below `threshold`, or over the share `min_kept` of the valid
+pixels with the lowest probability, whichever are more.
 """
 
 from pydantic import Field
@@ -15,7 +15,7 @@ from maskwright.nn.protocols import PixelLoss
 
 
 class Config(PartConfig):
-    """Probability above which a pixel is easy; share of valid pixels always learnt from."""
+    """Probability above which a pixel is easy; share of the valid pixels that always count."""
 
     threshold: float = Field(0.7, gt=0, le=1)
     min_kept: float = Field(1 / 16, gt=0, le=1)
@@ -27,11 +27,11 @@ def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)
         valid_BHW = labels_BHW != IGNORE
-        chance_BHW = (-entropy_BHW.detach()).exp().where(valid_BHW, 2.0)
-        rising_N = chance_BHW.flatten().sort().values
+        prob_BHW = (-entropy_BHW.detach()).exp().where(valid_BHW, 2.0)
+        sorted_N = prob_BHW.flatten().sort().values
         last = (valid_BHW.sum() * config.min_kept).ceil().long().clamp(min=1) - 1
-        limit = rising_N.gather(0, last[None]).clamp(min=config.threshold)
+        limit = sorted_N.gather(0, last[None]).clamp(min=config.threshold)
         weight_BHW = pixel_weights(labels_BHW, class_weights_K, logits_BKHW)
-        return weighted_mean(entropy_BHW, weight_BHW * (chance_BHW <= limit))
+        return weighted_mean(entropy_BHW, weight_BHW * (prob_BHW <= limit))
 
     return loss

@@ -1,4 +1,4 @@
-"""Tversky loss, Salehi et al. 2017 (arXiv:1706.05721), eq. 3: Dice that weighs its two errors.
+"""Tversky loss, Salehi et al. 2017 (arXiv:1706.05721), eq. 3: Dice with weighted errors.
 
 A class without a truth pixel in the batch is left out of the mean.
 """
