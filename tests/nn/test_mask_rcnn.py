@@ -270,11 +270,11 @@ def test_boxes_without_a_size_change_no_gradient_to_nan():
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_every_weight_of_the_heads_hangs_on_the_forward_pass():
-    """So that processes which train together share its gradient."""
+def test_the_forward_pass_uses_every_weight_of_the_heads():
+    """Else DistributedDataParallel would not average its gradient."""
     model = small().train()
     outputs = model(torch.rand(1, 3, 64, 64))
-    outputs.tie.backward()
+    outputs.zero.backward()
     heads = [p for n, p in model.network.named_parameters() if n.startswith(("box_", "mask_"))]
     assert heads
     assert all(p.grad is not None and not p.grad.any() for p in heads)
