@@ -41,6 +41,21 @@ def run_maskwright():
     return run
 
 
+@pytest.fixture
+def package_copy(tmp_path):
+    """A copy of the package: a function that adds a part, and one that runs its commands."""
+    root = tmp_path / "copy"
+    shutil.copytree(ROOT / "src", root, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def add_part(path, text):
+        (root / "maskwright" / path).write_text(text)
+
+    def run(*args, cwd=None):
+        return _process(["-m", "maskwright", *args], cwd, PYTHONPATH=str(root))
+
+    return add_part, run
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     """What `pip install maskwright` would download."""

@@ -1,0 +1,87 @@
+"""A new part is one file: added to a copy of the package, it works through the command line."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+FAMILY = '''"""Pixels that are predicted as a class and are another: a throw-away family."""
+
+from maskwright.core.scores import mean_present, ratio
+from maskwright.metrics.counts import Scores
+from maskwright.metrics.family import ScoreText
+
+TITLE = "False alarms"
+NOTE = "Pixels predicted as a class that are another."
+COLUMNS = {"alarm_wrong": "alarm_wrong_px", "alarm_predicted": "alarm_predicted_px"}
+TEXTS = {
+    "alarm_rate": ScoreText("Alarm rate"),
+    "mean_alarm_rate": ScoreText("Mean alarm rate", "of the pixels called a class"),
+}
+
+
+def count(image, detail):
+    counts_CC = image.confusion.counts_CC
+    predicted = counts_CC.sum(axis=0)
+    return {"alarm_wrong": predicted - counts_CC.diagonal(), "alarm_predicted": predicted}
+
+
+def scores(counts, detail):
+    return compared(counts)
+
+
+def compared(counts):
+    rate = ratio(counts["alarm_wrong"], counts["alarm_predicted"])
+    return Scores(overall={"mean_alarm_rate": mean_present(rate)}, classes={"alarm_rate": rate})
+'''
+
+
+@pytest.fixture
+def class_maps(tmp_path):
+    """Folders `truth`, `half` (every second pixel row of class 1 is called 0) and `right`."""
+    truth_HW = np.zeros((8, 8), np.uint8)
+    truth_HW[:, 4:] = 1
+    half_HW = truth_HW.copy()
+    half_HW[::2] = 0
+    for folder, labels_HW in (("truth", truth_HW), ("half", half_HW), ("right", truth_HW)):
+        (tmp_path / folder).mkdir()
+        for index in range(6):
+            Image.fromarray(labels_HW).save(tmp_path / folder / f"{index}.png")
+    (tmp_path / "truth/classes.txt").write_text("0 road\n1 car\n")
+    return tmp_path
+
+
+def test_a_metric_family_is_scored_shown_written_and_compared(package_copy, class_maps):
+    add_part, run = package_copy
+    add_part("metrics/families/alarms.py", FAMILY)
+    for command in (
+        "score half truth --full -o a",
+        "score right truth --full -o b",
+        "compare a b -o c",
+    ):
+        done = run(*command.split(), cwd=class_maps)
+        assert done.returncode == 0, done.stderr
+    report = json.loads((class_maps / "a/report.json").read_text())
+    assert report["settings"]["families"][-1] == "alarms"
+    assert report["scores"]["mean_alarm_rate"] == pytest.approx((1 / 3 + 0) / 2)
+    assert [c["alarm_rate"] for c in report["classes"]] == pytest.approx([1 / 3, 0])
+    page = (class_maps / "a/report.html").read_text()
+    assert "<h2>False alarms</h2>" in page
+    assert "Mean alarm rate" in page
+    with (class_maps / "a/images.csv").open() as file:
+        road = next(csv.DictReader(file))
+    assert (road["alarm_wrong_px"], road["alarm_predicted_px"]) == ("16", "48")
+    compared = json.loads((class_maps / "c/compare.json").read_text())
+    assert compared["scores"]["mean_alarm_rate"]["difference"] == pytest.approx(-1 / 6)
+    assert compared["classes"][0]["alarm_rate"]["b"] == 0
+    assert "Mean alarm rate" in (class_maps / "c/compare.html").read_text()
+
+
+def test_a_metric_family_that_lacks_a_name_is_refused_with_the_name(package_copy, class_maps):
+    add_part, run = package_copy
+    add_part("metrics/families/alarms.py", FAMILY.replace("def count(", "def tally("))
+    done = run("score", "half", "truth", "-o", "a", cwd=class_maps)
+    assert done.returncode == 1
+    assert "a Family part offers count, which are missing here" in done.stderr
