@@ -17,6 +17,7 @@ from ...core.confusion import Confusion
 from ...core.labels import IGNORE
 from ...core.scores import cohens_kappa, dice
 from ..entries.scan import Entry
+from .document import AnnotatorsDocument
 from .findings import Findings
 
 AnnotatorCode = Literal[
@@ -76,7 +77,7 @@ class Annotators:
             if kappa < LOW_KAPPA:
                 findings.add("low-agreement", " and ".join(pair), f"kappa {kappa:.3f}")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> AnnotatorsDocument:
         """Shares, and a list with one object for each two annotators with a pixel in common."""
         total = sum(self.pairs.values(), start=Confusion.zero(len(self.classes)))
         return {

@@ -7,7 +7,7 @@ share of its pixels on which annotators disagree.
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from ..opening.resolve import (
 from ..reading.archive import unpacked
 from .annotators import AnnotatorCode, Annotators
 from .defects import DefectCode, find_alike, find_gaps
+from .document import AuditDocument, ClassDocument
 from .duplicates import DuplicateCode, ImageHashes, find_duplicates
 from .findings import Finding, Findings, require_texts
 from .inspection import Counts, Inspection, InspectionCode
@@ -91,8 +92,8 @@ class Audit:
         """Whether a finding would harm training."""
         return any(finding.kind.severity == "error" for finding in self.findings)
 
-    def classes(self) -> list[dict[str, Any]]:
-        """One object a class: name, color, pixel share of all that is labelled, images."""
+    def classes(self) -> list[ClassDocument]:
+        """Pixels and images of each class over all splits."""
         if self.spec is None:
             return []
         zero = np.zeros(len(self.spec), np.int64)
@@ -111,23 +112,22 @@ class Audit:
             for i, c in enumerate(self.spec)
         ]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> AuditDocument:
         """The audit as one JSON object."""
         names = ("min", "median", "max")
-        return SCHEMA.stamp(
-            {
-                "dataset": str(self.root),
-                "harmful": self.harmful,
-                "images": self.num_images,
-                "splits": self.splits,
-                "sizes_HW": dict(zip(names, map(list, self.sizes_HW or ()), strict=False)),
-                "classes": self.classes(),
-                "ignored_pixels": sum(c.ignored for c in self.counts.values()),
-                "findings": [finding.to_json() for finding in self.findings],
-                "notes": list(self.notes),
-                "annotators": None if self.annotators is None else self.annotators.to_json(),
-            }
-        )
+        return {
+            "schema_version": SCHEMA.version,
+            "dataset": str(self.root),
+            "harmful": self.harmful,
+            "images": self.num_images,
+            "splits": self.splits,
+            "sizes_HW": dict(zip(names, map(list[int], self.sizes_HW or ()), strict=False)),
+            "classes": self.classes(),
+            "ignored_pixels": sum(c.ignored for c in self.counts.values()),
+            "findings": [finding.to_json() for finding in self.findings],
+            "notes": list(self.notes),
+            "annotators": None if self.annotators is None else self.annotators.to_json(),
+        }
 
     def to_text(self) -> str:
         """The audit for people: a head, a table of classes, and the findings with fixes."""

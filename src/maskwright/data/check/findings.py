@@ -6,7 +6,7 @@ is good to know. A finding counts all its files and keeps the first `MAX_EXAMPLE
 
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypedDict, TypeVar, get_args
 
 from ..pixels.imageref import ImageRef
 
@@ -230,6 +230,24 @@ def require_texts(*codes: Any) -> None:
         raise ValueError(f"kinds of findings {'; '.join(problems)}; see {__name__}.KINDS")
 
 
+class FileDocument(TypedDict):
+    """One example of a finding, as JSON."""
+
+    file: str
+    detail: str
+
+
+class FindingDocument(TypedDict):
+    """One kind of finding, as JSON; `files` holds the first few."""
+
+    code: str
+    severity: str
+    count: int
+    message: str
+    files: list[FileDocument]
+    fix: str
+
+
 @dataclass(slots=True)
 class Finding:
     """One kind of finding: `count` files, and a detail on each of the first few.
@@ -247,8 +265,8 @@ class Finding:
         """Severity, words and fix."""
         return KINDS[self.code]
 
-    def to_json(self) -> dict[str, Any]:
-        """A flat object; `files` holds the first few."""
+    def to_json(self) -> FindingDocument:
+        """The finding as one JSON object."""
         return {
             "code": self.code,
             "severity": self.kind.severity,

@@ -1,6 +1,4 @@
-"""An audit in words: head, what was inferred, tables of classes and annotators, findings."""
-
-from typing import Any
+"""An audit as text: head, what was inferred, tables of classes and annotators, findings."""
 
 from ...pages.text import (
     format_count,
@@ -9,13 +7,14 @@ from ...pages.text import (
     format_size,
     text_table,
 )
+from .document import AuditDocument
 
 _SHOWN_CLASSES = 40
 _SHOWN_FILES = 5
 _SHOWN_PAIRS = 10
 
 
-def render(document: dict[str, Any]) -> str:
+def render(document: AuditDocument) -> str:
     """Plain text of an audit's JSON."""
     return "\n".join(
         [
@@ -28,7 +27,7 @@ def render(document: dict[str, Any]) -> str:
     )
 
 
-def _head(document: dict[str, Any]) -> list[str]:
+def _head(document: AuditDocument) -> list[str]:
     splits = ", ".join(f"{name or 'no split'} {n}" for name, n in document["splits"].items())
     sizes = document["sizes_HW"]
     lines = [f"{document['dataset']}: {format_count(document['images'], 'image')} ({splits})"]
@@ -42,7 +41,7 @@ def _head(document: dict[str, Any]) -> list[str]:
     return lines + [f"  {note}" for note in document["notes"]]
 
 
-def _table(document: dict[str, Any]) -> list[str]:
+def _table(document: AuditDocument) -> list[str]:
     classes = document["classes"]
     if not classes:
         return []
@@ -67,19 +66,23 @@ def _table(document: dict[str, Any]) -> list[str]:
     return ["", *lines, f"Ignored: {ignored} of all pixels; shares are of the rest.", ""]
 
 
-def _annotators(document: dict[str, Any]) -> list[str]:
-    found = document["annotators"]
-    if found is None:
+def _annotators(document: AuditDocument) -> list[str]:
+    annotators = document["annotators"]
+    if annotators is None:
         return []
-    masks = ", ".join(f"{name} {count}" for name, count in found["masks"].items())
-    disputed = format_share(found["disputed_pixels"] / max(found["shared_pixels"], 1), 3)
+    masks = ", ".join(f"{name} {count}" for name, count in annotators["masks"].items())
+    disputed = format_share(
+        annotators["disputed_pixels"] / max(annotators["shared_pixels"], 1), 3
+    )
     share = f"{disputed} of the pixels that two or more labelled are in dispute"
     rows = [
         (name, format_number(value, 3))
-        for name, value in list(found["dice"].items())[:_SHOWN_CLASSES]
+        for name, value in list(annotators["dice"].items())[:_SHOWN_CLASSES]
     ]
     table = text_table(("class", "Dice of two annotators"), rows)
-    worst_first = sorted(found["pairs"], key=lambda p: 2 if p["kappa"] is None else p["kappa"])
+    worst_first = sorted(
+        annotators["pairs"], key=lambda p: 2 if p["kappa"] is None else p["kappa"]
+    )
     pairs = [
         f"{' and '.join(pair['annotators'])}: kappa {format_number(pair['kappa'], 3)}, "
         f"{format_count(pair['images'], 'image')}"
@@ -90,7 +93,7 @@ def _annotators(document: dict[str, Any]) -> list[str]:
     return [*table, f"Masks by annotator: {masks}. {share}.", *pairs, ""]
 
 
-def _findings(document: dict[str, Any]) -> list[str]:
+def _findings(document: AuditDocument) -> list[str]:
     lines: list[str] = []
     for finding in document["findings"]:
         files = finding["files"][:_SHOWN_FILES]
@@ -104,7 +107,7 @@ def _findings(document: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _verdict(document: dict[str, Any]) -> str:
+def _verdict(document: AuditDocument) -> str:
     severities = [finding["severity"] for finding in document["findings"]]
     errors, warnings = severities.count("error"), severities.count("warning")
     if errors:

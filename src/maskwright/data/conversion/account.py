@@ -69,7 +69,7 @@ class Account:
                 loss.num_images += 1
                 loss.keys = [*loss.keys, key][:MAX_FILES]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One JSON object."""
         found = self.agreement
         return {

@@ -32,7 +32,7 @@ from ..opening.splitfile import split_file_of
 from ..pixels.images import SIGNED_OFFSET
 from ..shapes.drawing import num_hidden
 from .account import Account, Agreement
-from .journal import Journal
+from .journal import Journal, JournalLine
 from .open_picture import open_picture
 
 ACCOUNT = "conversion.json"
@@ -125,11 +125,13 @@ class _Conversion:
             picture = open_picture(self.dataset, place, self.mapping)
             written = self.part.write(journal.folder, picture)
             journal.add(
-                key,
-                record=written.record,
-                lost={**_count_lost(picture, self.holds), **written.lost},
-                before=_count_pixels(picture.before_HW, self.dataset.spec),
-                after=_count_pixels(picture.labels_HW, picture.spec),
+                JournalLine(
+                    key=key,
+                    record=written.record,
+                    lost={**_count_lost(picture, self.holds), **written.lost},
+                    before=_count_pixels(picture.before_HW, self.dataset.spec),
+                    after=_count_pixels(picture.labels_HW, picture.spec),
+                )
             )
 
     def account(self, target: Path, journal: Journal) -> Account:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from ...core.atomic import write_json
 from ...core.errors import ConfigError, DataError
@@ -36,7 +36,7 @@ class SplitFile:
         text = json.dumps({s: sorted(k) for s, k in self.splits.items()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What splits.json holds."""
         return SCHEMA.stamp(
             {
