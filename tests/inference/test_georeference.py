@@ -11,8 +11,7 @@ from maskwright.core import LabelSpec
 from maskwright.core.errors import DataError
 from maskwright.core.prediction import Prediction
 from maskwright.data.classmaps import find_maps, open_class_maps
-from maskwright.data.pixels.imageref import ImageRef
-from maskwright.data.pixels.tiff import geo_tags
+from maskwright.data.georef.geotags import copy_tags
 from maskwright.inference.outputs import output_writer
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
@@ -81,7 +80,7 @@ def test_a_turned_image_gives_no_tags_that_would_place_it_wrongly(tmp_path):
     path = tmp_path / "a.tif"
     turned = [*TAGS, (274, "H", 1, 6, True)]
     tifffile.imwrite(path, PHOTO, photometric="rgb", extratags=turned, metadata=None)
-    assert geo_tags(ImageRef(path)) == []
+    assert copy_tags(path) == ()
 
 
 def test_a_damaged_georeference_is_an_error_of_the_data(tmp_path):
@@ -104,5 +103,5 @@ def test_the_tags_of_real_files_come_back(tmp_path, name):
     flat = np.zeros((4, 3), np.uint8)
     said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), model_id="m")
     with output_writer(tmp_path, labels) as writer:
-        writer.write("a", PHOTO, said, geo_tags(ImageRef(REAL / name)))
+        writer.write("a", PHOTO, said, copy_tags(REAL / name))
     assert tags_of(tmp_path / "classes/a.tif") == tags_of(REAL / name)

@@ -18,7 +18,7 @@ from .classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
 from .classes.survey import survey_masks
 from .entries.walk import image_files, images_in, key_of
 from .pixels.imageref import ImageRef
-from .pixels.images import IMAGE_SUFFIXES, spacing_mm
+from .pixels.images import image_suffixes, open_image
 from .pixels.rawmask import read_raw, read_raw_as_stored
 
 _ENOUGH_MAPS = 32
@@ -51,7 +51,7 @@ class ClassMaps:
 
     def spacing_mm(self, key: str) -> tuple[float, float] | None:
         """Height and width of a pixel in mm, None where the file does not say them."""
-        return spacing_mm(self.files[key])
+        return open_image(self.files[key]).spacing_mm_HW
 
     def read(self, key: str) -> LabelMap:
         """The LabelMap of one file.
@@ -183,7 +183,7 @@ def find_maps(path: Path) -> dict[str, ImageRef]:
             )
         files[key] = image
     if not files:
-        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        kinds = ", ".join(image_suffixes())
         raise DataError(f"{path}: holds no class maps ({kinds}); give another folder")
     return files
 

@@ -30,7 +30,7 @@ from .opening import splitfile
 from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
-from .pixels.images import image_size, read_image, spacing_mm
+from .pixels.images import image_size, open_image, read_image
 from .reading.archive import unpacked
 
 __all__ = ["Dataset", "Entry", "FolderDataset", "open_dataset"]
@@ -212,7 +212,7 @@ class FolderDataset(Dataset):
 
     def spacing_mm(self, index: int) -> tuple[float, float] | None:
         """Height and width of a pixel in mm, from the header of one image."""
-        return spacing_mm(self.entries[index].image)
+        return open_image(self.entries[index].image).spacing_mm_HW
 
     def image_digest(self, index: int) -> bytes:
         """A hash of the image file; of its pixels where the file holds several images."""

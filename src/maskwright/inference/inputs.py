@@ -10,7 +10,7 @@ from pathlib import Path
 from ..core.errors import DataError
 from ..data.entries.walk import images_in, key_of
 from ..data.pixels.imageref import ImageRef
-from ..data.pixels.images import IMAGE_SUFFIXES
+from ..data.pixels.images import image_suffixes
 
 
 def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, ImageRef]:
@@ -43,12 +43,12 @@ def _images_of(root: Path, outside: Path) -> Iterator[tuple[str, ImageRef]]:
             yield key_of(image, root), image
         return
     files = [p for p in sorted(root.rglob("*")) if p.is_file() and not _hidden(p, root)]
-    images = [p for p in files if p.name.lower().endswith(tuple(IMAGE_SUFFIXES))]
+    images = [p for p in files if p.name.lower().endswith(image_suffixes())]
     images = [p for p in images if outside not in p.resolve().parents]
     if not images:
         raise DataError(
             f"{root}: no image in this folder, {len(files)} other files; images end in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{', '.join(image_suffixes())}"
         )
     for image in (page for file in images for page in images_in(file)):
         yield image.path.relative_to(root).with_suffix("").as_posix(), image

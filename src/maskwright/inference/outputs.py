@@ -27,7 +27,7 @@ from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
 from ..data.classes.codec import write_dataset_file
 from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
-from ..data.pixels.tiff import Tag
+from ..data.georef.geotags import Tag
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
 
 COVERAGE = "coverage.csv"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..core.atomic import into_folder
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
+from ..data.georef.geotags import copy_tags
 from ..data.pixels.images import read_image
-from ..data.pixels.tiff import geo_tags
 from .inputs import find_images
 from .outputs import output_writer
 from .predictor import Predictor
@@ -70,7 +70,8 @@ def predict(
         for key, image in progress(images.items(), total=len(images), what="predicting"):
             image_HWC = read_image(image)
             prediction = model.predict(image_HWC, where=str(image))
-            pixels_C += writer.write(key, image_HWC, prediction, geo_tags(image))
+            tags = copy_tags(image.file) if image.page is None else ()
+            pixels_C += writer.write(key, image_HWC, prediction, tags)
     return Coverage(
         labels=labels, num_images=len(images), pixels_C=pixels_C, refine=model.refine
     )

@@ -22,13 +22,12 @@ from maskwright.core.errors import DataError, MissingDependencyError
 from maskwright.data.entries.walk import image_files
 from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import (
-    SIGNED_OFFSET,
+    count_pages,
     image_size,
-    num_pages,
-    orientation,
+    open_image,
     read_image,
-    spacing_mm,
 )
+from maskwright.data.pixels.medical import SIGNED_OFFSET
 from maskwright.data.pixels.rawmask import is_lossy, read_raw
 
 RNG = np.random.default_rng(5)
@@ -77,7 +76,7 @@ def test_a_volume_is_cut_across_its_coarsest_spacing_and_lies_as_stored(tmp_path
     zooms = np.array([0.5, 0.7, 0.6])
     zooms[axis] = 3
     path = save_nifti(tmp_path / name, values, zooms)
-    assert num_pages(path) == values.shape[axis]
+    assert count_pages(path) == values.shape[axis]
     for number, page in enumerate(image_files(tmp_path)):
         assert page == ImageRef(path, number)
         expected = values.take(number, axis=axis)
@@ -86,18 +85,18 @@ def test_a_volume_is_cut_across_its_coarsest_spacing_and_lies_as_stored(tmp_path
         np.testing.assert_array_equal(image[..., 0].astype(int) - SIGNED_OFFSET, expected)
         np.testing.assert_array_equal(read_raw(page, "index"), expected)
         assert image_size(page) == expected.shape
-        assert spacing_mm(page) == pytest.approx(np.delete(zooms, axis))
-        assert (orientation(page), is_lossy(page)) == (1, False)
+        assert open_image(page).spacing_mm_HW == pytest.approx(np.delete(zooms, axis))
+        assert (open_image(page).orientation, is_lossy(page)) == (1, False)
 
 
 def test_of_equal_spacings_the_last_axis_is_cut(tmp_path):
     path = save_nifti(tmp_path / "a.nii", np.zeros((4, 5, 6), np.uint8), (1, 1, 1))
-    assert num_pages(path) == 6
+    assert count_pages(path) == 6
 
 
 def test_minus_1000_hounsfield_units_are_31768(tmp_path):
     path = save_nifti(tmp_path / "a.nii", np.full((2, 3, 1), -1000, np.int16))
-    assert num_pages(path) is None
+    assert count_pages(path) is None
     assert read_image(path)[0, 0, 0] == 31_768
 
 
@@ -132,9 +131,9 @@ def test_slope_and_intercept_are_applied(tmp_path):
 
 def test_a_spacing_without_a_unit_is_none(tmp_path):
     path = save_nifti(tmp_path / "a.nii", np.zeros((2, 3, 4), np.uint8), unit="unknown")
-    assert spacing_mm(path) is None
+    assert open_image(path).spacing_mm_HW is None
     path = save_nifti(tmp_path / "b.nii", np.zeros((2, 3, 4), np.uint8), unit="micron")
-    assert spacing_mm(path) == pytest.approx((0.0005, 0.0007))
+    assert open_image(path).spacing_mm_HW == pytest.approx((0.0005, 0.0007))
 
 
 def test_time_is_refused(tmp_path):
@@ -161,15 +160,15 @@ def test_a_header_of_a_thousand_million_voxels_is_refused_at_once(tmp_path, name
 def test_frames_are_pages_and_one_is_a_file(tmp_path):
     pixels = RNG.integers(0, 4096, (3, 4, 5)).astype(np.uint16)
     path = save_dicom(tmp_path / "a.dcm", pixels, PixelSpacing=[0.5, 0.25])
-    assert num_pages(path) == 3
+    assert count_pages(path) == 3
     for number, page in enumerate(image_files(tmp_path)):
         np.testing.assert_array_equal(read_image(page)[..., 0], pixels[number])
         assert image_size(page) == (4, 5)
-        assert spacing_mm(page) == (0.5, 0.25)
+        assert open_image(page).spacing_mm_HW == (0.5, 0.25)
     one = save_dicom(tmp_path / "b.dcm", pixels[0])
-    assert num_pages(one) is None
+    assert count_pages(one) is None
     np.testing.assert_array_equal(read_image(one)[..., 0], pixels[0])
-    assert spacing_mm(one) is None
+    assert open_image(one).spacing_mm_HW is None
 
 
 def test_ct_is_shifted_whether_stored_signed_or_not(tmp_path):
@@ -264,7 +263,7 @@ def refused_at_once(path, words):
             read_image(path)
         with pytest.raises(DataError, match=words):
             image_size(path)
-        assert num_pages(path) is None
+        assert count_pages(path) is None
         assert time.perf_counter() - start < 1
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
@@ -302,7 +301,7 @@ def test_damage_gives_pixels_or_one_clear_error(tmp_path_factory, sound, name, d
     path = tmp_path_factory.mktemp("damaged") / name
     path.write_bytes(content)
     for image in image_files(path.parent):
-        for read in (read_image, image_size, spacing_mm):
+        for read in (read_image, image_size, lambda image: open_image(image).spacing_mm_HW):
             with suppress(DataError):
                 read(image)
 
@@ -324,7 +323,7 @@ def test_a_real_ct_and_its_segmentation_are_slices():
     names = "example_ct_sm.nii.gz", "example_ct_sm_T300_output.nii.gz"
     image, mask = (ImageRef(folder / name, 12) for name in names)
     truth = [np.asarray(nib.load(folder / name).dataobj)[..., 12] for name in names]
-    assert num_pages(folder / names[0]) == num_pages(folder / names[1]) == 30
+    assert count_pages(folder / names[0]) == count_pages(folder / names[1]) == 30
     np.testing.assert_array_equal(read_image(image)[..., 0] - float(SIGNED_OFFSET), truth[0])
     np.testing.assert_array_equal(read_raw(mask, "index"), truth[1])
 

@@ -17,7 +17,7 @@ from maskwright import convert, open_dataset
 from maskwright.core.errors import DataError
 from maskwright.data.entries.walk import image_files
 from maskwright.data.pixels.imageref import ImageRef
-from maskwright.data.pixels.images import image_size, num_pages, read_image
+from maskwright.data.pixels.images import count_pages, image_size, read_image
 from maskwright.data.pixels.rawmask import is_lossy, read_raw
 from maskwright.data.pixels.tiff import num_directories
 
@@ -26,7 +26,7 @@ STACK = RNG.integers(0, 1 << 16, (20, 5, 7), np.uint16)
 
 
 def pages_of(path):
-    return [ImageRef(path, n) for n in range(num_pages(path))]
+    return [ImageRef(path, n) for n in range(count_pages(path))]
 
 
 WRITTEN = {
@@ -42,7 +42,7 @@ WRITTEN = {
 def test_every_page_of_a_stack_is_an_image(tmp_path, how):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, STACK, **WRITTEN[how])
-    assert num_pages(path) == 20
+    assert count_pages(path) == 20
     for page, expected in zip(pages_of(path), STACK, strict=True):
         np.testing.assert_array_equal(read_image(page), expected[..., None])
         assert image_size(page) == (5, 7)
@@ -58,7 +58,7 @@ def test_imagej_stacks_under_one_directory_are_pages(tmp_path):
     content[place : place + 4] = bytes(4)
     path.write_bytes(content)
     assert num_directories(path) == 1
-    assert num_pages(path) == 20
+    assert count_pages(path) == 20
     np.testing.assert_array_equal(read_image(ImageRef(path, 3))[..., 0], STACK[3])
     with pytest.raises(DataError, match=r"a\.tif: has no page 20"):
         read_image(ImageRef(path, 20))
@@ -69,7 +69,7 @@ def test_colour_pages_and_pages_of_several_sizes_are_images(tmp_path):
     photos = [RNG.integers(0, 256, (5 + n, 7, 3), np.uint8) for n in range(3)]
     first, *others = (Image.fromarray(photo) for photo in photos)
     first.save(path, save_all=True, append_images=others)
-    assert num_pages(path) == 3
+    assert count_pages(path) == 3
     for page, photo in zip(pages_of(path), photos, strict=True):
         np.testing.assert_array_equal(read_image(page), photo)
         assert not is_lossy(page)
@@ -88,10 +88,10 @@ def test_palette_pages_are_colours_as_images_and_indices_as_masks(tmp_path):
 def test_few_pages_without_a_meaning_are_channels(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, STACK[:16], photometric="minisblack")
-    assert num_pages(path) is None
+    assert count_pages(path) is None
     assert read_image(path).shape == (5, 7, 16)
     tifffile.imwrite(path, STACK[:17], photometric="minisblack")
-    assert num_pages(path) == 17
+    assert count_pages(path) == 17
 
 
 def test_smaller_copies_inside_a_file_are_no_pages(tmp_path):
@@ -100,7 +100,7 @@ def test_smaller_copies_inside_a_file_are_no_pages(tmp_path):
     with tifffile.TiffWriter(path) as file:
         file.write(photo, photometric="rgb")
         file.write(photo[::2, ::2], photometric="rgb", subfiletype=1)
-    assert num_pages(path) is None
+    assert count_pages(path) is None
 
 
 def test_a_million_pages_are_refused_at_once(tmp_path):

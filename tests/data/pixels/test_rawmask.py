@@ -40,7 +40,7 @@ def test_a_palette_mask_gives_indices_never_colours(tmp_path):
     assert raw.tolist() == [[0, 1, 15, 255]]
 
 
-def test_a_palette_mask_gives_colours_where_the_data_set_says_rgb(tmp_path):
+def test_a_palette_mask_gives_colours_where_the_dataset_says_rgb(tmp_path):
     image = Image.new("P", (2, 1))
     image.putdata([0, 1])
     image.putpalette([0, 0, 0, 128, 64, 128])

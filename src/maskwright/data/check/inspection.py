@@ -22,7 +22,7 @@ from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
 from ..entries.votes import majority
 from ..pixels.imageref import ImageRef
-from ..pixels.images import orientation, read_image
+from ..pixels.images import open_image, read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
 from ..shapes.drawing import Drawing
 from .annotators import Annotators
@@ -145,7 +145,7 @@ class Inspection:
         self, entry: Entry, labels: Labels, mask: tuple[int, ...], image: tuple[int, ...]
     ) -> None:
         detail = f"mask is {mask[0]} x {mask[1]}, image is {image[0]} x {image[1]} (H x W)"
-        if mask == image[::-1] and orientation(entry.image) >= 5:
+        if mask == image[::-1] and open_image(entry.image).orientation >= 5:
             detail += "; it fits the image as stored, which EXIF turns by a quarter"
         self.findings.add("size-mismatch", _name_file(entry, labels), detail)
 

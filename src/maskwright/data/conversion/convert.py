@@ -29,7 +29,7 @@ from ..entries.picture import Picture, find_background
 from ..entries.scan import UNSPLIT
 from ..opening import splitfile
 from ..opening.splitfile import split_file_of
-from ..pixels.images import SIGNED_OFFSET
+from ..pixels.medical import SIGNED_OFFSET
 from ..shapes.drawing import num_hidden
 from .account import Account, Agreement
 from .journal import Journal, JournalLine

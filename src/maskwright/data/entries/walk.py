@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...core.errors import DataError
 from ..pixels.imageref import ImageRef
-from ..pixels.images import IMAGE_SUFFIXES, num_pages
+from ..pixels.images import count_pages, image_suffixes
 
 
 def image_files(folder: Path) -> Iterator[ImageRef]:
@@ -14,13 +14,13 @@ def image_files(folder: Path) -> Iterator[ImageRef]:
 
     A file that holds several images gives one ImageRef per page.
     """
-    for file in files_below(folder, IMAGE_SUFFIXES):
+    for file in files_below(folder, image_suffixes()):
         yield from images_in(file)
 
 
 def images_in(file: Path) -> Iterator[ImageRef]:
     """The images in a file: the file itself, or its pages where it holds several."""
-    number = num_pages(file)
+    number = count_pages(file)
     if number is None:
         yield ImageRef(file)
     else:

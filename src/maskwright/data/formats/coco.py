@@ -50,8 +50,8 @@ from ..layouts.coco import (
     open_all,
 )
 from ..layouts.coco_write import category_id, image_path, record_of, write_files
+from ..pixels.faults import MAX_PIXELS
 from ..pixels.imageref import ImageRef
-from ..pixels.images import MAX_PIXELS
 from ..reading.documents import Coordinates, Document, annotation_files
 from ..reading.lookup import Images
 from ..shapes.drawing import Drawing, Overlap, Shape

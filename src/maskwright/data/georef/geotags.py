@@ -1,6 +1,8 @@
 """The tags of a GeoTIFF that say where its pixels lie; OGC GeoTIFF Standard 1.1 (19-008r4)."""
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,33 @@ Affine = tuple[float, float, float, float, float, float]
 """a, b, c, d, e, f of X = a x + b y + c and Y = d x + e y + f, of points in pixels with (0, 0)
 at the outer corner of the top left pixel."""
 
+Tag = tuple[int, int, int, Any, bool]
+"""As tifffile writes it: code, type, count, value, once."""
+
+_PLACING = (33550, 33922, 34264, 34735, 34736, 34737)
+"""Scale, tie points, matrix and keys of a GeoTIFF; OGC 19-008r4, section 7.1."""
+
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DAMAGED = (OSError, LookupError, TypeError, ValueError, struct.error)
 _PIXEL_IS_POINT = 2
+
+
+def copy_tags(path: Path) -> tuple[Tag, ...]:
+    """The tags that place a GeoTIFF on the ground, for another file of the same grid.
+
+    None of another file, and none where the orientation turns the pixels: they would place
+    them wrongly.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    if not _is_tiff(path):
+        return ()
+    with _first_page(path) as page:
+        if _orientation(page) != 1:
+            return ()
+        tags = [page.tags.get(code) for code in _PLACING]
+        return tuple((t.code, int(t.dtype), t.count, t.value, True) for t in tags if t)
 
 
 def read_tags(path: Path) -> tuple[dict[str, Any], Affine] | None:
@@ -21,10 +47,10 @@ def read_tags(path: Path) -> tuple[dict[str, Any], Affine] | None:
     Raises:
         DataError: It is damaged, placed by many tie points, or stored turned.
     """
-    with path.open("rb") as file:
-        if file.read(4) not in _TIFF_STARTS:
-            return None
-    tags, orientation = _read(path)
+    if not _is_tiff(path):
+        return None
+    with _first_page(path) as page:
+        tags, orientation = page.geotiff_tags or {}, _orientation(page)
     affine = _affine(path, tags)
     if affine is None:
         return None
@@ -36,18 +62,27 @@ def read_tags(path: Path) -> tuple[dict[str, Any], Affine] | None:
     return tags, affine
 
 
-def _read(path: Path) -> tuple[dict[str, Any], int]:
+def _is_tiff(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in _TIFF_STARTS
+
+
+@contextmanager
+def _first_page(path: Path) -> Iterator[Any]:
     import tifffile
 
     try:
         with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
-            turned = page.tags.get(274)
-            return page.geotiff_tags or {}, 1 if turned is None else int(turned.value)
+            yield file.pages[0]
     except (tifffile.TiffFileError, *_DAMAGED) as error:
         raise DataError(
             f"{path}: the tags of the TIFF are damaged ({error}); copy it again"
         ) from error
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get(274)
+    return 1 if tag is None else int(tag.value)
 
 
 def _affine(path: Path, tags: dict[str, Any]) -> Affine | None:

@@ -1,134 +1,122 @@
-"""Opening image files: what is refused, why, and with which words.
+"""ImageFile and Reader: what an opened image offers, and what opens it.
 
-A file that is empty, cut short, damaged or declares more pixels than `MAX_PIXELS` is a
-DataError that names it.
+A reader is one file in `readers/`. It holds no file open: an ImageFile opens its file anew for
+each question, so that it can be kept, copied to another thread and forgotten.
 """
 
-import re
-import struct
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from abc import abstractmethod
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from ...core.errors import DataError
-from .imageref import DICOM_SUFFIXES, NIFTI_SUFFIXES, ImageRef, to_ref
+from ..georef.placement import Placement, read_placement
+from .imageref import ImageRef
 
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-    | {*DICOM_SUFFIXES, *NIFTI_SUFFIXES}
-)
-MAX_PIXELS = 178_956_970
-"""Pillow's own limit; 13,377 x 13,377 pixels."""
+Window = tuple[slice, slice]
+"""Rows and columns of an image, as `np.s_[top:bottom, left:right]`."""
 
-ORIENTATION = 274
-_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
-DAMAGED = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error)
-TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: np.rot90,
-}
-"""EXIF orientation -> the turn that undoes it; Exif 2.32, table 5."""
+ImageArray = NDArray[np.uint8] | NDArray[np.uint16]
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """By Pillow, in the formats that are read here."""
-    with unwarned, Image.open(path, formats=_FORMATS) as image:
-        yield image
+class ImageFile(Protocol):
+    """One opened image: a file, or one page of it.
 
-
-class _Unwarned:
-    """No warnings while any thread reads: large but allowed, or odd EXIF, both are fine here.
-
-    `warnings.catch_warnings` alone is not made for threads: of two that overlap, the last one
-    to leave would bring back the filters it found, which are those of the other.
+    Every call raises DataError where the file is damaged, and before it allocates pixels of an
+    image that is too large.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._num_inside = 0
-        self._filters = warnings.catch_warnings()
+    ref: ImageRef
 
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._num_inside:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.simplefilter("ignore")
-            self._num_inside += 1
+    @property
+    @abstractmethod
+    def size_HW(self) -> tuple[int, int]:
+        """Rows and columns, oriented by EXIF, from the header."""
 
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._num_inside -= 1
-            if not self._num_inside:
-                self._filters.__exit__(None, None, None)
+    @property
+    def num_pages(self) -> int:
+        """How many images the file holds, each of them a page."""
+        return 1
+
+    @property
+    def spacing_mm_HW(self) -> tuple[float, float] | None:
+        """Height and width of a pixel in mm; None where the header does not state them."""
+        return None
+
+    @property
+    def orientation(self) -> int:
+        """EXIF orientation, 1 to 8, that reading undoes."""
+        return 1
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where the image lies on the ground: by its GeoTIFF tags, else by a world file.
+
+        None where neither exists, and for a page of several.
+
+        Raises:
+            DataError: The tags or the world file are damaged.
+        """
+        return None if self.ref.page is not None else read_placement(self.ref.file)
+
+    @property
+    def palette_N3(self) -> NDArray[np.uint8] | None:
+        """The colours of palette indices; empty without a palette, None if it is not known."""
+        return None
+
+    @abstractmethod
+    def read(self, window: Window | None = None) -> ImageArray:
+        """Read the image, or a window of it.
+
+        Returns:
+            (H, W, C), uint8 or uint16, RGB order, oriented by EXIF, writable.
+
+        Raises:
+            DataError: Damaged, too large, or pixels that are not 8 or 16-bit integers.
+        """
+
+    @abstractmethod
+    def read_stored(self) -> NDArray[Any]:
+        """Values as stored, oriented: (H, W) or (H, W, C), any dtype; palettes give indices."""
+
+    def read_colors(self) -> NDArray[Any]:
+        """As `read_stored`, but a palette gives its colours: (H, W, 3)."""
+        return self.read_stored()
 
 
-unwarned = _Unwarned()
+class Reader(Protocol):
+    """What a part of `readers/` offers.
+
+    `SUFFIXES` are endings of file names in lower case; a file that ends as `PAGED_SUFFIXES` do
+    is opened when a folder is listed, to count its pages. The reader of the highest `PRIORITY`
+    that takes a file opens it: by its ending where `BY_NAME`, else by its content.
+    """
+
+    PRIORITY: int
+    SUFFIXES: tuple[str, ...]
+    PAGED_SUFFIXES: tuple[str, ...] = ()
+    BY_NAME: bool = False
+
+    def takes(self, start: bytes) -> bool:  # noqa: ARG002 - the default takes every file
+        """Whether this reader opens a file that begins with these bytes, up to 64."""
+        return True
+
+    @abstractmethod
+    def open_file(self, ref: ImageRef) -> ImageFile:
+        """Open an image of a file that it takes."""
 
 
-@contextmanager
-def explained(path: ImageRef | Path) -> Iterator[None]:
-    """Turn what readers raise on bad files into a DataError with the reason and the fix."""
-    try:
-        yield
-    except DataError:
-        raise
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except PermissionError as error:
-        raise DataError(f"{path}: permission denied; make the file readable") from error
-    except Image.DecompressionBombError as error:
-        declared = int((re.search(r"\d+", str(error)) or ["0"])[0])
-        raise too_large(path, declared) from error
-    except DAMAGED as error:
-        raise DataError(diagnosis(path, error)) from error
+def to_image(pixels: NDArray[Any], ref: ImageRef, window: Window | None = None) -> ImageArray:
+    """Check decoded pixels, (H, W) or (H, W, C), cut the window out: (h, w, C).
 
-
-def diagnosis(path: ImageRef | Path, error: Exception) -> str:
-    """In words: why the file cannot be read, and what to do."""
-    file = to_ref(path).file
-    if file.is_dir():
-        return f"{path}: a folder, expected an image file"
-    if file.stat().st_size == 0:
-        return f"{path}: the file is empty (0 bytes); copy it again or remove it"
-    if isinstance(error, UnidentifiedImageError):
-        return (
-            f"{path}: no image in a format that is read here "
-            f"({', '.join(sorted(IMAGE_SUFFIXES))}); convert it or remove it"
+    Raises:
+        DataError: Pixels that are not 8 or 16-bit integers.
+    """
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise DataError(
+            f"{ref}: pixels are {pixels.dtype}, expected 8 or 16-bit integers; "
+            f"rescale the image and save it as uint8 or uint16"
         )
-    return f"{path}: the image is cut short or damaged ({error}); copy it again or remove it"
-
-
-def too_large(path: ImageRef | Path, declared: int) -> DataError:
-    """More pixels are declared than are read."""
-    return DataError(
-        f"{path}: declares {declared:,} pixels in a file of "
-        f"{to_ref(path).file.stat().st_size:,} bytes; "
-        f"at most {MAX_PIXELS:,} are read; cut it into tiles, or remove it if it is damaged"
-    )
-
-
-def several(path: Path, number: int) -> DataError:
-    """A file of several images where one is expected."""
-    return DataError(
-        f"{path}: holds {number:,} images; give the folder it lies in, or one of them as "
-        f"{ImageRef(path, 0)}, or save each image as a file"
-    )
-
-
-def unturned(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The pixels as they are."""
-    return pixels
+    image_HWC = pixels if pixels.ndim == 3 else pixels[..., None]  # (H, W) -> (H, W, 1)
+    return image_HWC if window is None else image_HWC[window].copy()

@@ -8,21 +8,15 @@ orientation is applied as for photographs.
 from pathlib import PurePath
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
 from ...core.codec import pack_rgb
 from ...core.errors import DataError
 from .imageref import ImageRef, to_ref
-from .images import is_whole_png, raw_mode, read_pixels
+from .images import open_image
 
 Pixels = Literal["index", "rgb"]
-
-_GREY_STEP = {"L;2": 85, "L;4": 17}
-"""Pillow spreads 2 and 4-bit greys over 0..255 by this factor."""
 
 
 def read_raw(mask: ImageRef | PurePath, pixels: Pixels) -> NDArray[np.integer]:
@@ -32,12 +26,13 @@ def read_raw(mask: ImageRef | PurePath, pixels: Pixels) -> NDArray[np.integer]:
         DataError: Unreadable, of the other kind, or partly transparent.
     """
     ref = to_ref(mask)
-    found, raw_HW = read_raw_as_stored(ref) if pixels == "index" else _read_colors(ref)
-    if found != pixels:
-        has = "one channel" if found == "index" else "colours"
+    file = open_image(ref)
+    kind, raw_HW = _to_raw(ref, file.read_colors() if pixels == "rgb" else file.read_stored())
+    if kind != pixels:
+        has = "one channel" if kind == "index" else "colours"
         raise DataError(
-            f"{ref}: the mask has {has}, the data set says 'pixels: {pixels}'; "
-            f"save all masks alike or write codec: {{pixels: {found}}} in dataset.yaml"
+            f"{ref}: the mask has {has}, the dataset says 'pixels: {pixels}'; "
+            f"save all masks alike or write codec: {{pixels: {kind}}} in dataset.yaml"
         )
     return raw_HW
 
@@ -45,7 +40,7 @@ def read_raw(mask: ImageRef | PurePath, pixels: Pixels) -> NDArray[np.integer]:
 def read_raw_as_stored(mask: ImageRef | PurePath) -> tuple[Pixels, NDArray[np.integer]]:
     """What kind of mask a file holds, and its raw values."""
     ref = to_ref(mask)
-    return _raw(ref, read_pixels(ref, _stored))
+    return _to_raw(ref, open_image(ref).read_stored())
 
 
 def is_lossy(image: ImageRef | PurePath) -> bool:
@@ -57,40 +52,7 @@ def is_lossy(image: ImageRef | PurePath) -> bool:
     )
 
 
-def _read_colors(ref: ImageRef) -> tuple[Pixels, NDArray[np.integer]]:
-    return _raw(ref, read_pixels(ref, _colored))
-
-
-def _stored(image: Image.Image) -> NDArray[Any]:
-    if image.mode in ("LA", "PA"):
-        return np.array(image.convert("RGBA"))
-    if raw_mode(image) == "L" and (quick_HW := _quick(image)) is not None:
-        return quick_HW
-    step = _GREY_STEP.get(raw_mode(image), 1)
-    return np.array(image) // step if step > 1 else np.array(image)
-
-
-def _quick(image: Image.Image) -> NDArray[np.uint8] | None:
-    """The pixels of an 8-bit grey PNG by OpenCV, in three quarters of Pillow's time.
-
-    None for other files, and for damaged ones, which Pillow then names the fault of: OpenCV
-    checks every CRC and gives nothing where one is wrong or the file ends too soon.
-    """
-    if not isinstance(image, PngImageFile) or "transparency" in image.info:
-        return None
-    content = np.fromfile(image.filename, np.uint8)
-    if not is_whole_png(content):
-        return None
-    found: Any = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    sound = found is not None and found.dtype == np.uint8 and found.shape == image.size[::-1]
-    return found if sound else None
-
-
-def _colored(image: Image.Image) -> NDArray[Any]:
-    return np.array(image.convert("RGB")) if image.mode == "P" else _stored(image)
-
-
-def _raw(ref: ImageRef, stored: NDArray[Any]) -> tuple[Pixels, NDArray[np.integer]]:
+def _to_raw(ref: ImageRef, stored: NDArray[Any]) -> tuple[Pixels, NDArray[np.integer]]:
     if stored.ndim == 2:
         if not np.issubdtype(stored.dtype, np.integer) and stored.dtype != np.bool_:
             raise DataError(f"{ref}: mask values are {stored.dtype}; save them as integers")

@@ -10,25 +10,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...core.errors import DataError
-from .imagefile import (
-    MAX_PIXELS,
-    ORIENTATION,
-    TURNS,
-    diagnosis,
-    explained,
-    opened,
-    too_large,
-    unturned,
-)
+from .faults import MAX_PIXELS, diagnose, too_large
+from .imagefile import Window
 from .imageref import MAX_PAGES, ImageRef
+from .orientation import ORIENTATION, turn_upright, upright_size
+from .pillow import Decode, open_pillow
 
 _MAX_CHANNELS = 16
 """More pages without a meaning than this are images, fewer the channels of one."""
 
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DAMAGED_TIFF = (
     *(LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError),
     AssertionError,
@@ -36,47 +28,88 @@ _DAMAGED_TIFF = (
 """What tifffile raises besides, found by damaging files at random."""
 
 _MAX_TIFF_BYTES = 1 << 32
-_GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
-"""Scale, tie points, matrix and keys of a GeoTIFF; OGC 19-008r4, section 7.1."""
-
-Tag = tuple[int, int, int, Any, bool]
-"""As tifffile writes it: code, type, count, value, once."""
-
 for _reader in ("tifffile", "PIL.TiffImagePlugin"):
     logging.getLogger(_reader).addHandler(logging.NullHandler())  # its words are in our errors
-
-
-def is_tiff(ref: ImageRef) -> bool:
-    """Whether a file, or that of a page, begins as TIFF does."""
-    with ref.file.open("rb") as file:
-        return file.read(4) in _TIFF_STARTS
-
-
-def fits_pillow(ref: ImageRef) -> bool:
-    """Whether Pillow reads this TIFF without losing pages, channels or bits."""
-    with _tiff_series(ref.file) as series:
-        return len(series) == 1 and _loses_nothing(series.keyframe)
 
 
 def tiff_size(ref: ImageRef) -> tuple[int, int]:
     """(H, W) of a file or a page, oriented."""
     if ref.page is not None:
         with _page(ref) as (page, _):
-            return _turned_size(page.imagelength, page.imagewidth, page)
+            return upright_size(page.imagelength, page.imagewidth, _tiff_orientation(page))
     with _tiff_series(ref.file) as series:
         shape = [series.shape[axis] for axis in _tiff_axes(series)[:2]]
-        return _turned_size(shape[0], shape[1], series.keyframe)
+        return upright_size(shape[0], shape[1], _tiff_orientation(series.keyframe))
 
 
-def read_tiff(ref: ImageRef) -> NDArray[Any]:
-    """The one image of a file, oriented."""
+def read_tiff(ref: ImageRef, decode: Decode) -> NDArray[Any]:
+    """The image of a file or page, oriented: by Pillow and `decode` where it loses nothing."""
+    if ref.page is not None:
+        return _read_page(ref, decode)
     with _tiff_series(ref.file) as series:
-        pixels = _unpacked(ref, series.keyframe, series.asarray)
-        turn = TURNS.get(_tiff_orientation(series.keyframe), unturned)
-        return np.ascontiguousarray(turn(pixels.transpose(_tiff_axes(series))))
+        by_pillow = len(series) == 1 and _loses_nothing(series.keyframe)
+        if not by_pillow:
+            pixels = _unpacked(ref, series.keyframe, series.asarray)
+            upright = pixels.transpose(_tiff_axes(series))  # any order -> (H, W, C)
+            return turn_upright(upright, _tiff_orientation(series.keyframe))
+    with open_pillow(ref.file) as image:
+        return np.ascontiguousarray(decode(image))
 
 
-def num_tiff_pages(path: Path) -> int:
+def read_tiff_window(ref: ImageRef, window: Window) -> NDArray[Any] | None:
+    """Only the strips or tiles that a window touches, as H x W or H x W x C.
+
+    None where the window must be cut out of the decoded image: it is empty or has steps, or the
+    pixels are turned, stored in planes, or shown in other values than those that are stored.
+    """
+    with _file(ref.file) as file:
+        if (ref.page is None and len(file.pages) > 1) or (ref.page or 0) >= len(file.pages):
+            return None
+        page: Any = file.pages[ref.page or 0]
+        if page.axes not in ("YX", "YXS") or not _is_shown_as_stored(page) or file.is_imagej:
+            return None
+        declared = page.imagelength * page.imagewidth
+        if declared > MAX_PIXELS or page.nbytes > _MAX_TIFF_BYTES:
+            raise too_large(ref, declared)
+        rows, columns = range(page.imagelength)[window[0]], range(page.imagewidth)[window[1]]
+        if not rows or not columns or (rows.step, columns.step) != (1, 1):
+            return None
+        return _decode_window(page, rows, columns, partial(_decode_tile, ref, file, page))
+
+
+def _is_shown_as_stored(page: Any) -> bool:
+    """Whether no palette, colour space, orientation or alpha stands between file and image."""
+    plain = page.photometric.name in ("MINISBLACK", "RGB") and page.compression.name != "JPEG"
+    bits = page.bitspersample in (8, 16) and not page.extrasamples
+    return plain and bits and _tiff_orientation(page) == 1
+
+
+def _decode_window(
+    page: Any, rows: range, columns: range, decode_tile: Callable[[int], NDArray[Any]]
+) -> NDArray[Any]:
+    height, width = page.chunks[:2]
+    num_across = page.chunked[1]
+    part = np.zeros((len(rows), len(columns), *page.shape[2:]), page.dtype)
+    for y in range(rows.start // height, (rows.stop - 1) // height + 1):
+        for x in range(columns.start // width, (columns.stop - 1) // width + 1):
+            tile = decode_tile(y * num_across + x)
+            top, left = max(y * height, rows.start), max(x * width, columns.start)
+            inside = tile[top - y * height :, left - x * width :]
+            target = part[top - rows.start :, left - columns.start :]
+            h, w = (min(a, b) for a, b in zip(inside.shape[:2], target.shape[:2], strict=True))
+            target[:h, :w] = inside[:h, :w]
+    return part
+
+
+def _decode_tile(ref: ImageRef, file: Any, page: Any, index: int) -> NDArray[Any]:
+    """One strip or tile, h x w or h x w x C; those at the border may reach past the image."""
+    file.filehandle.seek(page.dataoffsets[index])
+    content = file.filehandle.read(page.databytecounts[index])
+    tile_1hwC = _unpacked(ref, page, lambda: page.decode(content, index)[0])
+    return tile_1hwC[0] if page.axes == "YXS" else tile_1hwC[0, ..., 0]
+
+
+def count_tiff_pages(path: Path) -> int:
     """How many images a file holds, each a page; 1 where all is one image, or is refused.
 
     Raises:
@@ -97,39 +130,20 @@ def num_tiff_pages(path: Path) -> int:
         return len(series) if alone else 1
 
 
-def geo_tags(ref: ImageRef) -> list[Tag]:
-    """The tags that place a GeoTIFF on the ground, for another file of the same grid.
-
-    None of a page of several, and none where the orientation turns the pixels: they would
-    place them wrongly.
-    """
-    if ref.page is not None or not is_tiff(ref):
-        return []
-    with explained(ref), _file(ref.file) as file:
-        page = file.pages[0]
-        if _tiff_orientation(page) != 1:
-            return []
-        found = [page.tags.get(code) for code in _GEO_TAGS]
-        return [(t.code, int(t.dtype), t.count, t.value, True) for t in found if t is not None]
-
-
-def read_tiff_page(
-    ref: ImageRef, decode: Callable[[Image.Image], NDArray[Any]]
-) -> NDArray[Any]:
+def _read_page(ref: ImageRef, decode: Decode) -> NDArray[Any]:
     """One page, oriented: by Pillow and `decode` where it loses nothing, else by tifffile."""
     number = ref.page or 0
     with _page(ref) as (page, read):
         if page.index == number and _loses_nothing(page):
-            with opened(ref.file) as image:
+            with open_pillow(ref.file) as image:
                 image.seek(number)
                 return np.ascontiguousarray(decode(image))
         pixels = _unpacked(ref, page, read)
         if page.axes == "SYX":
-            pixels = np.moveaxis(pixels, 0, -1)
+            pixels = np.moveaxis(pixels, 0, -1)  # (C, H, W) -> (H, W, C)
         if pixels.shape[:2] != (page.imagelength, page.imagewidth):
             raise ValueError(f"its pixels are {pixels.shape}")
-        turn = TURNS.get(_tiff_orientation(page), unturned)
-        return np.ascontiguousarray(turn(pixels))
+        return turn_upright(pixels, _tiff_orientation(page))
 
 
 @contextmanager
@@ -184,7 +198,7 @@ def _tiff_series(path: Path) -> Iterator[Any]:
             )
         declared = series.keyframe.imagelength * series.keyframe.imagewidth
         if declared > MAX_PIXELS or series.nbytes > _MAX_TIFF_BYTES:
-            raise too_large(path, declared)
+            raise too_large(ImageRef(path), declared)
         yield series
 
 
@@ -202,7 +216,7 @@ def _file(path: Path) -> Iterator[Any]:
         with tifffile.TiffFile(path) as file:
             yield file
     except (tifffile.TiffFileError, *_DAMAGED_TIFF) as error:
-        raise DataError(diagnosis(path, error)) from error
+        raise DataError(diagnose(ImageRef(path), error)) from error
 
 
 def num_directories(path: Path) -> int:
@@ -278,10 +292,6 @@ def _tiff_axes(series: Any) -> tuple[int, ...]:
         return (0, 1, 2)
     few = first in "QI" and series.shape[0] <= _MAX_CHANNELS
     return (1, 2, 0) if first in "SC" or few else ()
-
-
-def _turned_size(height: int, width: int, page: Any) -> tuple[int, int]:
-    return (width, height) if _tiff_orientation(page) >= 5 else (height, width)
 
 
 def _tiff_orientation(page: Any) -> int:

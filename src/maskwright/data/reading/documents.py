@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ...core.errors import DataError
 from ..entries.walk import files_below
-from ..pixels.images import MAX_PIXELS
+from ..pixels.faults import MAX_PIXELS
 
 MAX_BYTES = 4 << 30
 """Of one file of annotations."""

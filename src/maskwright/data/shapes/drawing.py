@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError
-from ..pixels.images import MAX_PIXELS
+from ..pixels.faults import MAX_PIXELS
 from .raster import Crop, Raster, Ring, clipped, fill, united
 
 Overlap = Literal["file", "z", "smaller_on_top"] | tuple[str, ...]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ...core.errors import ConfigError, DataError
 from ...data.pixels.imageref import ImageRef
-from ...data.pixels.images import spacing_mm
+from ...data.pixels.images import open_image
 from .georeference import Georeference
 from .geotags import read_geotags
 from .scale import Scale
@@ -81,9 +81,9 @@ def _of_headers(files: Mapping[str, ImageRef], photographs: Mapping[str, ImageRe
     """From the spacing in medical headers, where that of every map is said."""
     scales: dict[str, Scale] = {}
     for key, path in files.items():
-        sides = spacing_mm(path)
+        sides = open_image(path).spacing_mm_HW
         if sides is None and key in photographs:
-            sides = spacing_mm(photographs[key])
+            sides = open_image(photographs[key]).spacing_mm_HW
         if sides is not None:
             scales[key] = Scale("mm", sides)
     if len(scales) == len(files):

@@ -51,7 +51,7 @@ from ...entries.scan import (
     parse_place,
 )
 from ...pixels.imageref import ImageRef
-from ...pixels.images import IMAGE_SUFFIXES, image_size
+from ...pixels.images import image_size, image_suffixes
 from ...reading.documents import annotation_files, first_glimpse
 from ...reading.lookup import Images
 from ...reading.xml_pieces import read_piece
@@ -209,7 +209,7 @@ def _items(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]:
         if path is None:
             file.missing.append(image.tag.name)
             continue
-        whole = name.suffix.lower() in IMAGE_SUFFIXES
+        whole = name.suffix.lower() in image_suffixes()
         place = name if whole else name.with_name(name.name + path.path.suffix)
         size_HW = (image.tag.height, image.tag.width)
         read = partial(_read, file.path, image.tag.name, path, size_HW, (image.span,))

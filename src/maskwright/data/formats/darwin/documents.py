@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from ....core.errors import DataError
-from ...pixels.images import MAX_PIXELS
+from ...pixels.faults import MAX_PIXELS
 from ...reading.documents import Document, Finite, Side
 
 _Count = Annotated[int, Field(ge=0, le=MAX_PIXELS)]

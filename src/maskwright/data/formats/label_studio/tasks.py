@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ....core.errors import DataError
 from ...pixels.imageref import ImageRef
-from ...pixels.images import IMAGE_SUFFIXES
+from ...pixels.images import image_suffixes
 from ...reading.documents import Document, Finite
 from ...reading.lookup import Images
 
@@ -173,7 +173,7 @@ def _image_of(data: dict[str, Any], where: str) -> str:
     named = [
         text
         for text in texts.values()
-        if any(PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES for n in _names(text))
+        if any(PurePosixPath(n).suffix.lower() in image_suffixes() for n in _names(text))
     ]
     if len(named) != 1:
         raise DataError(

@@ -1,0 +1,101 @@
+"""What is refused when an image file is opened, why, and with which words.
+
+A file that is empty, cut short, damaged or declares more pixels than `MAX_PIXELS` is a
+DataError that names it.
+"""
+
+import re
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image, UnidentifiedImageError
+
+from ...core.errors import DataError
+from .imageref import ImageRef
+
+MAX_PIXELS = 178_956_970
+"""Pillow's own limit; 13,377 x 13,377 pixels."""
+
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error)
+
+
+class _NoWarnings:
+    """No warnings while any thread reads: a large image and odd EXIF data are both accepted.
+
+    `warnings.catch_warnings` alone is not made for threads: of two that overlap, the last one
+    to leave would restore the filters that it met, which are those of the other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._num_inside:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+            self._num_inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._num_inside -= 1
+            if not self._num_inside:
+                self._filters.__exit__(None, None, None)
+
+
+no_warnings = _NoWarnings()
+
+
+@contextmanager
+def explain_faults(image: ImageRef) -> Iterator[None]:
+    """Turn what readers raise on bad files into a DataError with the reason and the fix."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{image}: no such file") from error
+    except PermissionError as error:
+        raise DataError(f"{image}: permission denied; make the file readable") from error
+    except Image.DecompressionBombError as error:
+        declared = int((re.search(r"\d+", str(error)) or ["0"])[0])
+        raise too_large(image, declared) from error
+    except DAMAGED as error:
+        raise DataError(diagnose(image, error)) from error
+
+
+def diagnose(image: ImageRef, error: Exception) -> str:
+    """Why the file cannot be read, and what to do."""
+    if image.file.is_dir():
+        return f"{image}: a folder, expected an image file"
+    if image.file.stat().st_size == 0:
+        return f"{image}: the file is empty (0 bytes); copy it again or remove it"
+    if isinstance(error, UnidentifiedImageError):
+        return (
+            f"{image}: no image in a format that is read here; convert it to PNG or TIFF, or "
+            f"remove it"
+        )
+    return f"{image}: the image is cut short or damaged ({error}); copy it again or remove it"
+
+
+def too_large(image: ImageRef, declared: int) -> DataError:
+    """The file declares more pixels than are read."""
+    return DataError(
+        f"{image}: declares {declared:,} pixels in a file of "
+        f"{image.file.stat().st_size:,} bytes; "
+        f"at most {MAX_PIXELS:,} are read; cut it into tiles, or remove it if it is damaged"
+    )
+
+
+def several_images(image: ImageRef, number: int) -> DataError:
+    """A file of several images where one is expected."""
+    return DataError(
+        f"{image}: holds {number:,} images; give the folder it lies in, or one of them as "
+        f"{ImageRef(image.file, 0)}, or save each image as a file"
+    )

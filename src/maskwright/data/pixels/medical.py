@@ -1,0 +1,88 @@
+"""What NIfTI and DICOM share: pages of one volume, and values that may be below 0."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import DataError
+from .faults import MAX_PIXELS, explain_faults, no_warnings, several_images, too_large
+from .imagefile import ImageArray, ImageFile, Window, to_image
+from .imageref import ImageRef
+
+SIGNED_OFFSET = 32_768
+"""Added to the values of medical images that may be below 0: -1000 HU is stored as 31,768."""
+
+ReadPage = Callable[[int], NDArray[np.integer]]
+"""Page index, from 0 -> H x W or H x W x C values; a signed type where they may be below 0."""
+
+
+class Header(Protocol):
+    """What a medical file states about its pages."""
+
+    @property
+    def size_HW(self) -> tuple[int, int]:
+        """Rows and columns of a page."""
+
+    @property
+    def num_pages(self) -> int:
+        """How many pages there are."""
+
+    @property
+    def spacing_mm_HW(self) -> tuple[float, float] | None:
+        """Height and width of a pixel in mm; None where it is not stated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MedicalImage(ImageFile):
+    """An image of which the header is read; `read_shown` inverts MONOCHROME1, others do not."""
+
+    ref: ImageRef
+    header: Header
+    read_shown: ReadPage
+    read_values: ReadPage
+
+    def __post_init__(self) -> None:
+        height, width = self.header.size_HW
+        if height * width > MAX_PIXELS:
+            raise too_large(ImageRef(self.ref.file), height * width)
+
+    @property
+    def size_HW(self) -> tuple[int, int]:
+        """Rows and columns of a page."""
+        return self.header.size_HW
+
+    @property
+    def num_pages(self) -> int:
+        """How many slices or frames the file holds."""
+        return self.header.num_pages
+
+    @property
+    def spacing_mm_HW(self) -> tuple[float, float] | None:
+        """Height and width of a pixel in mm; None where the header does not state them."""
+        return self.header.spacing_mm_HW
+
+    def read(self, window: Window | None = None) -> ImageArray:
+        """As values are shown; where they may be below 0, uint16 with `SIGNED_OFFSET` added."""
+        values = self._read(self.read_shown)
+        if values.dtype.kind == "u":
+            return to_image(values, self.ref, window)
+        lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
+        if lowest < -SIGNED_OFFSET or highest >= SIGNED_OFFSET:
+            raise DataError(
+                f"{self.ref}: values {lowest:,} to {highest:,} do not fit 16 bits; "
+                f"rescale the image and save it as int16"
+            )
+        return to_image((values + SIGNED_OFFSET).astype(np.uint16), self.ref, window)
+
+    def read_stored(self) -> NDArray[Any]:
+        """Values of the modality, H x W or H x W x C."""
+        return self._read(self.read_values)
+
+    def _read(self, read_page: ReadPage) -> NDArray[np.integer]:
+        if self.ref.page is None and self.num_pages > 1:
+            raise several_images(self.ref, self.num_pages)
+        with explain_faults(self.ref), no_warnings:
+            return read_page(self.ref.page or 0)

@@ -1,0 +1,26 @@
+"""DICOM images by pydicom; a page is a frame."""
+
+from functools import partial
+
+from ..dicom import open_frames
+from ..faults import no_warnings
+from ..imagefile import ImageFile
+from ..imageref import DICOM_SUFFIXES, ImageRef
+from ..medical import MedicalImage
+
+PRIORITY = 20
+SUFFIXES = PAGED_SUFFIXES = DICOM_SUFFIXES
+BY_NAME = True
+"""The signature of DICOM may be missing."""
+
+
+def open_file(ref: ImageRef) -> ImageFile:
+    """Read the header; MissingDependencyError without pydicom."""
+    with no_warnings:
+        frames = open_frames(ref.file)
+    return MedicalImage(
+        ref=ref,
+        header=frames,
+        read_shown=partial(frames.read, inverted=True),
+        read_values=partial(frames.read, inverted=False),
+    )

@@ -1,0 +1,62 @@
+"""BMP, JPEG, PNG and WebP by Pillow, which also names what is wrong with any other file."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..faults import explain_faults
+from ..imagefile import ImageArray, ImageFile, Window, to_image
+from ..imageref import ImageRef
+from ..orientation import turn_upright, upright_size
+from ..pillow import (
+    Decode,
+    decode_colors,
+    decode_photograph,
+    decode_stored,
+    exif_orientation,
+    open_pillow,
+)
+
+PRIORITY = 0
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+
+
+def open_file(ref: ImageRef) -> ImageFile:
+    """Open lazily: nothing is read before it is asked for."""
+    return _PillowImage(ref)
+
+
+@dataclass(frozen=True, slots=True)
+class _PillowImage(ImageFile):
+    ref: ImageRef
+
+    @property
+    def size_HW(self) -> tuple[int, int]:
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            return upright_size(image.height, image.width, exif_orientation(image))
+
+    @property
+    def orientation(self) -> int:
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            return exif_orientation(image)
+
+    @property
+    def palette_N3(self) -> NDArray[np.uint8] | None:
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            colors = (image.getpalette("RGB") or []) if image.mode == "P" else []
+        return np.array(colors, np.uint8).reshape(-1, 3)  # (3N,) -> (N, 3)
+
+    def read(self, window: Window | None = None) -> ImageArray:
+        return to_image(self._decode(decode_photograph), self.ref, window)
+
+    def read_stored(self) -> NDArray[Any]:
+        return self._decode(decode_stored)
+
+    def read_colors(self) -> NDArray[Any]:
+        return self._decode(decode_colors)
+
+    def _decode(self, decode: Decode) -> NDArray[Any]:
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            return turn_upright(decode(image), exif_orientation(image))

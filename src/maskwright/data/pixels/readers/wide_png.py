@@ -1,0 +1,65 @@
+"""PNG with 16-bit colours by OpenCV: Pillow would keep 8 of the 16 bits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ....core.errors import DataError
+from ..faults import explain_faults
+from ..imagefile import ImageArray, ImageFile, Window, to_image
+from ..imageref import ImageRef
+from ..orientation import turn_upright, upright_size
+from ..pillow import exif_orientation, is_whole_png, open_pillow
+
+PRIORITY = 10
+SUFFIXES = (".png",)
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_DEPTH_AND_TYPE = slice(24, 26)
+"""Bits per sample and colour type in the header chunk; PNG specification, 11.2.2."""
+
+
+def takes(start: bytes) -> bool:
+    """Take PNG files of 16 bits per sample in RGB (type 2) or RGBA (type 6)."""
+    return start.startswith(_SIGNATURE) and start[_DEPTH_AND_TYPE] in (b"\x10\x02", b"\x10\x06")
+
+
+def open_file(ref: ImageRef) -> ImageFile:
+    """Open lazily: nothing is read before it is asked for."""
+    return _WidePng(ref)
+
+
+@dataclass(frozen=True, slots=True)
+class _WidePng(ImageFile):
+    ref: ImageRef
+
+    @property
+    def size_HW(self) -> tuple[int, int]:
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            return upright_size(image.height, image.width, exif_orientation(image))
+
+    @property
+    def orientation(self) -> int:
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            return exif_orientation(image)
+
+    def read(self, window: Window | None = None) -> ImageArray:
+        return to_image(self.read_stored(), self.ref, window)
+
+    def read_stored(self) -> NDArray[Any]:
+        orientation = self.orientation  # Pillow refuses what is too large before OpenCV decodes
+        with explain_faults(self.ref):
+            return turn_upright(self._decode(), orientation)
+
+    def _decode(self) -> NDArray[np.uint16]:
+        content = np.fromfile(self.ref.file, np.uint8)
+        pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if is_whole_png(content) else None
+        if pixels is None or pixels.dtype != np.uint16:
+            raise DataError(
+                f"{self.ref}: the image is cut short or damaged; copy it again or remove it"
+            )
+        to_rgb = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+        return np.asarray(cv2.cvtColor(pixels, to_rgb), np.uint16)
