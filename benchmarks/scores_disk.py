@@ -27,7 +27,7 @@ from PIL import Image
 
 from maskwright.core import InputSpec, LabelSpec
 from maskwright.core.bundle import GRAPH, WEIGHTS, write_bundle
-from maskwright.core.card import ModelCard
+from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.graph import Graph
 from maskwright.data.dataset import open_dataset
 from maskwright.evaluation.counting import REGIONS_ONLY
@@ -183,7 +183,7 @@ def paint_dataset(root: Path, num: int) -> None:
     spec = InputSpec(
         channels=3, mean=(0.0,) * 3, std=(1.0,) * 3, max_value=255, scale_ratio=1.0
     )
-    card = ModelCard(labels=labels, input=spec, arch={"name": "painted"})
+    card = ModelCard(labels=labels, input=spec, arch=ArchSpec(name="painted", encoder="none"))
     (root / "graph.onnx").write_bytes(reading_graph())
     (root / "weights").write_bytes(b"no network reads these")
     files = {GRAPH: root / "graph.onnx", WEIGHTS: root / "weights"}

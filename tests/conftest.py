@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from maskwright.core import InputSpec, LabelSpec
-from maskwright.core.card import ModelCard
+from maskwright.core.card import ArchSpec, ModelCard
 
 # No deadline: the first call of a kernel compiles it. The default draws the same examples on
 # every run, so that a change is judged by itself; `pytest --hypothesis-profile=search` draws
@@ -94,7 +94,7 @@ def painted_card():
                 max_value=max_value,
                 scale_ratio=scale_ratio,
             ),
-            arch={"name": "painted", "encoder": "none", "config": {}},
+            arch=ArchSpec(name="painted", encoder="none"),
             provenance={"seed": 7},
         )
 
@@ -173,7 +173,7 @@ def untrained_checkpoint(tmp_path_factory):
     card = ModelCard(
         labels=LabelSpec.from_names(NAMES),
         input=InputSpec(channels=3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.3)),
-        arch={"name": "pspnet", "encoder": "test_resnet", "config": {}},
+        arch=ArchSpec(name="pspnet", encoder="test_resnet"),
         provenance={"seed": 3},
     )
     folder = tmp_path_factory.mktemp("checkpoint")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError, UnknownNameError
 from maskwright.nn.build import new_model
 from maskwright.nn.encoders import fits_file, library_name, require_weights
@@ -14,7 +15,7 @@ ARCH = {"name": "segformer", "encoder": "resnet18", "config": {}}
 
 
 def encoder_state(in_channels=3):
-    return new_model(ARCH, in_channels, 2).network.encoder.state_dict()
+    return new_model(ArchSpec.from_json(ARCH), in_channels, 2).network.encoder.state_dict()
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -26,7 +27,9 @@ def test_a_file_fills_every_tensor_of_the_encoder(tmp_path, suffix, prefix):
     path = tmp_path / f"weights{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     torch.manual_seed(2)
-    filled = new_model(ARCH, 3, 2, weights=str(path)).network.encoder.state_dict()
+    filled = new_model(
+        ArchSpec.from_json(ARCH), 3, 2, weights=str(path)
+    ).network.encoder.state_dict()
     for key, value in filled.items():
         assert torch.equal(value, state[prefix + key]), key
     assert fits_file("resnet18", str(path))
@@ -38,9 +41,9 @@ def test_one_channel_answers_to_grey_as_three_did(tmp_path):
     torch.save(encoder_state(), path)
     grey = torch.rand(1, 1, 32, 32)
     answers = [
-        new_model(ARCH, channels, 2, weights=str(path)).network.encoder.conv1(
-            grey.expand(-1, channels, -1, -1)
-        )
+        new_model(
+            ArchSpec.from_json(ARCH), channels, 2, weights=str(path)
+        ).network.encoder.conv1(grey.expand(-1, channels, -1, -1))
         for channels in (3, 1, 4, 6)
     ]
     torch.testing.assert_close(answers[0], answers[1])
@@ -52,7 +55,9 @@ def test_weights_of_another_encoder_are_named(tmp_path):
     path = tmp_path / "w.pth"
     torch.save(encoder_state(), path)
     with pytest.raises(ConfigError, match=r"\d+ of \d+ tensors .*first.*another encoder"):
-        new_model(ARCH | {"encoder": "mobilenet_v2"}, 3, 2, weights=str(path))
+        new_model(
+            ArchSpec.from_json(ARCH | {"encoder": "mobilenet_v2"}), 3, 2, weights=str(path)
+        )
 
 
 @pytest.mark.parametrize("encoder", ["resnext101_32x4d", "botnet50ts_256"])
@@ -64,7 +69,7 @@ def test_an_encoder_that_nobody_published_weights_of_is_named(encoder):
 def test_a_file_that_is_no_tensors_or_missing_is_named(tmp_path):
     (tmp_path / "w.pth").write_bytes(b"no tensors")
     with pytest.raises(ConfigError, match=r"w\.pth: not a file of tensors .*torch\.save"):
-        new_model(ARCH, 3, 2, weights=str(tmp_path / "w.pth"))
+        new_model(ArchSpec.from_json(ARCH), 3, 2, weights=str(tmp_path / "w.pth"))
     with pytest.raises(ConfigError, match=r"'none\.pth': no such file; give 'imagenet'"):
         require_weights("resnet18", "none.pth")
 
@@ -72,7 +77,7 @@ def test_a_file_that_is_no_tensors_or_missing_is_named(tmp_path):
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     torch.save({"x": pytest.raises}, tmp_path / "w.pth")
     with pytest.raises(ConfigError, match="not a file of tensors"):
-        new_model(ARCH, 3, 2, weights=str(tmp_path / "w.pth"))
+        new_model(ArchSpec.from_json(ARCH), 3, 2, weights=str(tmp_path / "w.pth"))
 
 
 def test_encoders_are_known_by_both_libraries_names():
@@ -94,6 +99,8 @@ def test_real_imagenet_weights_fit_the_encoder_they_are_of():
     assert [e for e in ("resnet18", "mobilenet_v2") if fits_file(e, weights)] == [
         "mobilenet_v2"
     ]
-    model = new_model(ARCH | {"encoder": "mobilenet_v2"}, 3, 2, weights=weights)
+    model = new_model(
+        ArchSpec.from_json(ARCH | {"encoder": "mobilenet_v2"}), 3, 2, weights=weights
+    )
     first = model.network.encoder.features[0][0].weight
     assert first.detach().abs().max() > 0.2

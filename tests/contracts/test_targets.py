@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from maskwright.core import InputSpec, LabelSpec, parts
-from maskwright.core.card import ModelCard
+from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.errors import ConfigError
 from maskwright.export.targets import onnx as onnx_target
 from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
@@ -29,7 +29,7 @@ def make(arch, channels=3):
     card = ModelCard(
         labels=LabelSpec.from_names(("a", "b", "c")),
         input=InputSpec(channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels),
-        arch={"name": arch, "encoder": encoder, "config": FEWER_LAYERS.get(arch, {})},
+        arch=ArchSpec(name=arch, encoder=encoder, config=FEWER_LAYERS.get(arch, {})),
     )
     torch.manual_seed(0)
     network = build_model(card)

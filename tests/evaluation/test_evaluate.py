@@ -147,11 +147,11 @@ def test_other_colours_are_the_same_task(engine_from, scenes):
 
 def evaluate_with_grey_palette(dataset, engine_from):
     from maskwright.core import ClassDef, InputSpec, LabelSpec
-    from maskwright.core.card import ModelCard
+    from maskwright.core.card import ArchSpec, ModelCard
 
     labels = LabelSpec(tuple(ClassDef(name=n, color=(9, 9, 9)) for n in NAMES))
     spec = InputSpec(channels=3, mean=(0.0,) * 3, std=(1.0,) * 3)
-    card = ModelCard(labels=labels, input=spec, arch={})
+    card = ModelCard(labels=labels, input=spec, arch=ArchSpec(name="painted", encoder="none"))
 
     def engine(x_BCHW):
         index_K = np.arange(4, dtype=np.float32)[None, :, None, None]

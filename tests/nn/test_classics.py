@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torchvision.models.segmentation import fcn_resnet50
 
+from maskwright.core.card import ArchSpec
 from maskwright.nn.build import new_model
 
 K = 3
@@ -13,7 +14,7 @@ K = 3
 def network(name, encoder, **config):
     torch.manual_seed(0)
     arch = {"name": name, "encoder": encoder, "config": config}
-    return new_model(arch, 3, K).network.eval()
+    return new_model(ArchSpec.from_json(arch), 3, K).network.eval()
 
 
 @pytest.mark.parametrize(("stride", "num_skips"), [(32, 0), (16, 1), (8, 2)])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from maskwright.core import IGNORE
+from maskwright.core.card import ArchSpec
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
 
@@ -16,7 +17,7 @@ WEIGHTS = [
 
 def made(name, **config):
     torch.manual_seed(0)
-    return new_model({"name": name, "encoder": "own", "config": config}, 3, 4)
+    return new_model(ArchSpec(name=name, encoder="own", config=config), 3, 4)
 
 
 @pytest.mark.parametrize(("name", "config", "num_heads"), WEIGHTS)

@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.nn.build import new_model
 from maskwright.nn.licences import weights_licence
@@ -54,7 +55,7 @@ def test_tokens_are_those_of_transformers_with_the_same_weights(size_HW):
         num_register_tokens=4, query_bias=False, value_bias=False, layer_norm_eps=1e-5
     )
     peer = randomised(DINOv3ViTModel(config))
-    encoder = new_model(CARD, 3, K).eval().network.encoder
+    encoder = new_model(ArchSpec.from_json(CARD), 3, K).eval().network.encoder
     encoder.load_state_dict(timms(peer.state_dict()))
     image = torch.rand(2, 3, *size_HW)
     with torch.inference_mode():
@@ -81,19 +82,21 @@ def test_the_authors_file_of_weights_fills_the_encoder_silently(tmp_path, capsys
         theirs[f"blocks.{n}.attn.qkv.bias_mask"] = torch.ones(3 * 384)
     theirs["storage_tokens"] = torch.randn(1, 4, 384)
     torch.save(theirs, tmp_path / "weights.pth")
-    model = new_model(CARD, 3, K, weights=str(tmp_path / "weights.pth")).network.encoder.model
+    model = new_model(
+        ArchSpec.from_json(CARD), 3, K, weights=str(tmp_path / "weights.pth")
+    ).network.encoder.model
     assert torch.equal(model.reg_token, theirs["storage_tokens"])
     assert torch.equal(model.blocks[3].gamma_2, theirs["blocks.3.ls2.gamma"])
     assert torch.equal(model.blocks[3].attn.qkv.weight, theirs["blocks.3.attn.qkv.weight"])
     assert capsys.readouterr().out == ""
     torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "other.pth")
     with pytest.raises(ConfigError, match="belongs to another encoder"):
-        new_model(CARD, 3, K, weights=str(tmp_path / "other.pth"))
+        new_model(ArchSpec.from_json(CARD), 3, K, weights=str(tmp_path / "other.pth"))
 
 
 def test_with_dpts_head_it_takes_any_size_and_learns_from_one_image():
     config = {"head": "dpt", "stage_channels": (8, 16, 16, 16), "fusion_channels": 16}
-    model = new_model({**CARD, "config": config}, 2, K)
+    model = new_model(ArchSpec.from_json({**CARD, "config": config}), 2, K)
     logits = model(torch.rand(1, 2, 33, 47))
     assert logits.shape == (1, K, 33, 47)
     logits.square().mean().backward()

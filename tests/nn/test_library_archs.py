@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from maskwright.core.card import ArchSpec
 from maskwright.nn.archs import pan
 from maskwright.nn.build import new_model
 from maskwright.nn.encoders import import_smp
@@ -12,7 +13,7 @@ K = 3
 
 def network(name, encoder="test_resnet", **config):
     torch.manual_seed(0)
-    return new_model({"name": name, "encoder": encoder, "config": config}, 3, K).network
+    return new_model(ArchSpec(name=name, encoder=encoder, config=config), 3, K).network
 
 
 def test_unetplusplus_is_the_library_s_with_more_heads():

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from maskwright.core import IGNORE
+from maskwright.core.card import ArchSpec
 from maskwright.data.entries.votes import majority
 from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import new_model
@@ -107,7 +108,7 @@ def recorded(seen):
 
 
 def test_votes_reach_the_loss_of_every_head_padded_like_the_labels():
-    model = new_model({"name": "pspnet", "encoder": "test_resnet", "config": {}}, 3, 3).train()
+    model = new_model(ArchSpec(name="pspnet", encoder="test_resnet"), 3, 3).train()
     votes = random_votes(2, size=(2, 40, 70))
     labels, seen = labels_of(votes), []
     outputs = model(torch.rand(2, 3, 40, 70))

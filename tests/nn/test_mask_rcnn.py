@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
 from maskwright.nn.archs.mask_rcnn import FLOOR, merge_instances
@@ -35,7 +36,7 @@ def _seed():
 
 def small(encoder="test_resnet", **config):
     arch = {"name": "mask_rcnn", "encoder": encoder, "config": SMALL | config}
-    return new_model(arch, 3, K)
+    return new_model(ArchSpec.from_json(arch), 3, K)
 
 
 def some_boxes(num):

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.nn.blocks.norm import replace_by_group_norm
 from maskwright.nn.build import new_model
@@ -13,7 +14,7 @@ def arch(encoder, norm="group"):
 
 @pytest.mark.parametrize("encoder", ["test_resnet", "resnet18", "tf_efficientnet_lite0"])
 def test_no_batch_statistic_is_left_and_an_image_does_not_see_its_neighbour(encoder):
-    model = new_model(arch(encoder), 3, 2)
+    model = new_model(ArchSpec.from_json(arch(encoder)), 3, 2)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
     for module in model.modules():
         if isinstance(module, nn.Dropout | nn.Dropout2d):
@@ -46,4 +47,4 @@ def test_groups_are_at_most_32_and_of_two_channels_at_least(channels, groups):
 
 def test_another_norm_is_refused():
     with pytest.raises(ConfigError, match=r"model\.norm 'layer' is not known; use batch"):
-        new_model(arch("test_resnet", "layer"), 3, 2)
+        new_model(ArchSpec.from_json(arch("test_resnet", "layer")), 3, 2)

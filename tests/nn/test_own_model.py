@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import ConfigError
 from maskwright.nn.build import load_arch, new_model
@@ -73,17 +74,19 @@ def test_the_name_of_a_part_is_no_file(text):
 def test_a_plain_function_makes_a_network_of_any_size_and_channels(own):
     code = own(PLAIN)
     assert load_arch(str(code)).ENCODERS == ("own",)
-    network = new_model(arch(code), 4, 3).eval()
+    network = new_model(ArchSpec.from_json(arch(code)), 4, 3).eval()
     assert network(torch.rand(2, 4, 37, 21)).shape == (2, 3, 37, 21)
     require_contract(code, network, (4, 3))
 
 
 def test_the_full_contract_has_choices_and_encoders(own):
     code = own(FULL)
-    network = new_model(arch(code, encoder="resnet18", config={"width": 4}), 5, 2)
+    network = new_model(
+        ArchSpec.from_json(arch(code, encoder="resnet18", config={"width": 4})), 5, 2
+    )
     require_contract(code, network, (5, 2))
     with pytest.raises(ConfigError, match="widht"):
-        new_model(arch(code, encoder="resnet18", config={"widht": 4}), 3, 2)
+        new_model(ArchSpec.from_json(arch(code, encoder="resnet18", config={"widht": 4})), 3, 2)
 
 
 def test_code_that_nobody_admitted_is_not_run(tmp_path):
@@ -91,7 +94,7 @@ def test_code_that_nobody_admitted_is_not_run(tmp_path):
     trap.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{PLAIN}")
     for name in (f"{trap}:build", f"{trap}:build#0123456789ab"):
         with pytest.raises(ConfigError, match="code is run only where you name the file"):
-            new_model(arch(name), 3, 2)
+            new_model(ArchSpec.from_json(arch(name)), 3, 2)
     assert not (tmp_path / "ran").exists()
 
 
@@ -136,4 +139,4 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_a_network_that_breaks_the_contract_is_refused(own, body, message):
     code = own(f"from torch import nn\ndef build(in_channels, num_classes):\n    {body}")
     with pytest.raises(ConfigError, match=message):
-        require_contract(code, new_model(arch(code), 3, 2), (3, 2))
+        require_contract(code, new_model(ArchSpec.from_json(arch(code)), 3, 2), (3, 2))

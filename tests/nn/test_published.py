@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from maskwright.core.card import ArchSpec
 from maskwright.nn.build import load_arch, new_model
 
 from .published import ROWS, Published
@@ -24,9 +25,9 @@ def network_of(row):
     arch = {"name": row.arch, "encoder": encoder, "config": row.config}
     try:
         with torch.device("meta"):
-            network = new_model(arch, 3, row.num_classes)
+            network = new_model(ArchSpec.from_json(arch), 3, row.num_classes)
     except RuntimeError:  # a library that computes with tensors while it builds
-        network = new_model(arch, 3, row.num_classes).to("meta")
+        network = new_model(ArchSpec.from_json(arch), 3, row.num_classes).to("meta")
     if row.depthwise_as_dense:
         make_dense(network)
     return network.eval().requires_grad_(False)

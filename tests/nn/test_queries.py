@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.set_loss import Queries, SetLoss, class_logits
@@ -197,7 +198,7 @@ def test_mask2former_says_what_transformers_network_says_with_the_same_weights()
     config = Mask2FormerConfig(backbone_config=backbone, num_labels=K, num_queries=Q)
     peer = randomised(Mask2FormerForUniversalSegmentation(config))
     arch = {"name": "mask2former", "encoder": "resnet18", "config": {"num_queries": Q}}
-    model = new_model(arch, 3, K).eval()
+    model = new_model(ArchSpec.from_json(arch), 3, K).eval()
     state = renamed(with_separate_projections(peer.state_dict()), MASK2FORMER)
     model.network.load_state_dict(state)
     image = torch.rand(2, 3, 64, 96)
@@ -237,7 +238,7 @@ def test_maskformer_says_what_transformers_network_says_with_the_same_weights():
     )
     peer = randomised(MaskFormerForInstanceSegmentation(config))
     arch = {"name": "maskformer", "encoder": "resnet18", "config": {"num_queries": Q}}
-    model = new_model(arch, 3, K).eval()
+    model = new_model(ArchSpec.from_json(arch), 3, K).eval()
     state = renamed(with_separate_projections(peer.state_dict()), MASKFORMER)
     state = {
         k.replace(".o_proj.", ".out_proj.").replace(".mlp.", "."): v for k, v in state.items()
@@ -254,4 +255,4 @@ def test_maskformer_says_what_transformers_network_says_with_the_same_weights():
 def test_an_encoder_whose_graph_would_fix_the_image_size_is_refused_before_training(name):
     arch = {"name": name, "encoder": "swin_tiny_patch4_window7_224", "config": {}}
     with pytest.raises(ConfigError, match=r"exported for images of any size.*resnet50 can"):
-        new_model(arch, 3, K)
+        new_model(ArchSpec.from_json(arch), 3, K)

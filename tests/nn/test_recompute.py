@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from maskwright.core import parts
+from maskwright.core.card import ArchSpec
 from maskwright.nn.blocks.recompute import recompute_blocks
 from maskwright.nn.build import load_arch, new_model
 from maskwright.nn.protocols import ARCHS
@@ -24,7 +25,7 @@ def step(name, encoder, *, checkpointing):
     """A network after one backward pass, with its loss."""
     torch.manual_seed(0)
     arch = {"name": name, "encoder": encoder, "config": {}}
-    model = new_model(arch, 3, K, checkpointing=checkpointing)
+    model = new_model(ArchSpec.from_json(arch), 3, K, checkpointing=checkpointing)
     image, labels = torch.rand(2, 3, 64, 64), torch.randint(0, K, (2, 64, 64))
     loss = model.loss(model(image), labels, lambda logits, y: cross_entropy(logits, y % K))
     loss.backward()
@@ -73,7 +74,8 @@ def test_checkpointing_keeps_less_than_half_outside_of_blocks(name, encoder):
     arch = {"name": name, "encoder": encoder, "config": {}}
     x = torch.rand(2, 3, 64, 64)
     plain, checkpointed = (
-        kept_bytes(new_model(arch, 3, K, checkpointing=on), x) for on in (False, True)
+        kept_bytes(new_model(ArchSpec.from_json(arch), 3, K, checkpointing=on), x)
+        for on in (False, True)
     )
     assert checkpointed < plain / 2
 

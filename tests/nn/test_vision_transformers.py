@@ -7,6 +7,7 @@ import timm
 import torch
 from torch import nn
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.nn.build import new_model
 
@@ -62,7 +63,7 @@ def test_eomt_says_what_transformers_network_says_with_the_same_weights():
         "encoder": "vit_small_patch14_reg4_dinov2",
         "config": {"num_queries": Q},
     }
-    model = new_model(arch, 3, K).eval()
+    model = new_model(ArchSpec.from_json(arch), 3, K).eval()
     theirs = peer.state_dict()
     state = timm_blocks(theirs, "layers.", "encoder.model.blocks.") | renamed(
         {k: v for k, v in theirs.items() if "position" not in k},
@@ -96,7 +97,7 @@ def test_eomt_says_what_transformers_network_says_with_the_same_weights():
 def test_masks_are_given_up_block_after_block():
     settings = {"annealing_steps": 50, "num_queries": 4, "num_points": 50}
     arch = {"name": "eomt", "encoder": "vit_small_patch14_reg4_dinov2", "config": settings}
-    network = new_model(arch, 3, K).network
+    network = new_model(ArchSpec.from_json(arch), 3, K).network
     shares = []
     for step in (0, 15, 35, 45):
         network.steps.fill_(step)
@@ -126,7 +127,7 @@ def test_dinov2_tokens_are_those_of_transformers_with_the_same_weights(size_HW):
     )
     peer = randomised(Dinov2Backbone(config))
     arch = {"name": "dinov2", "encoder": "vit_small_patch14_dinov2", "config": {}}
-    encoder = new_model(arch, 3, K).eval().network.encoder
+    encoder = new_model(ArchSpec.from_json(arch), 3, K).eval().network.encoder
     theirs = peer.state_dict()
     state = timm_blocks(theirs, "encoder.layer.", "model.blocks.") | renamed(
         theirs,
@@ -156,7 +157,9 @@ def test_the_authors_file_of_weights_fills_the_encoder_whatever_its_patches(arch
     theirs["pos_embed"] = torch.randn(1, 1 + 37 * 37, 384)
     torch.save(theirs, tmp_path / "weights.pth")
     card = {"name": arch, "encoder": name, "config": {}}
-    model = new_model(card, 3, K, weights=str(tmp_path / "weights.pth")).network.encoder.model
+    model = new_model(
+        ArchSpec.from_json(card), 3, K, weights=str(tmp_path / "weights.pth")
+    ).network.encoder.model
     assert torch.equal(model.reg_token, theirs["register_tokens"])
     assert torch.equal(model.blocks[3].mlp.fc1.weight, theirs["blocks.3.mlp.fc1.weight"])
     assert torch.equal(model.cls_token, theirs["cls_token"] + theirs["pos_embed"][:, :1])
@@ -165,13 +168,13 @@ def test_the_authors_file_of_weights_fills_the_encoder_whatever_its_patches(arch
     other = timm.create_model("resnet18").state_dict()
     torch.save(other, tmp_path / "other.pth")
     with pytest.raises(ConfigError, match="belongs to another encoder"):
-        new_model(card, 3, K, weights=str(tmp_path / "other.pth"))
+        new_model(ArchSpec.from_json(card), 3, K, weights=str(tmp_path / "other.pth"))
 
 
 def test_dinov2_with_dpts_head_takes_any_size_and_learns_from_one_image():
     config = {"head": "dpt", "stage_channels": (8, 16, 16, 16), "fusion_channels": 16}
     arch = {"name": "dinov2", "encoder": "vit_small_patch14_dinov2", "config": config}
-    model = new_model(arch, 2, K)
+    model = new_model(ArchSpec.from_json(arch), 2, K)
     logits = model(torch.rand(1, 2, 33, 47))
     assert logits.shape == (1, K, 33, 47)
     logits.square().mean().backward()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.progress import silent
 from maskwright.nn.build import load_model, new_model
 from maskwright.training.data import TrainingData
@@ -17,7 +18,7 @@ from maskwright.training.start import make_job
 def encoder_file(tmp_path_factory):
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, 2)
+        model = new_model(ArchSpec(name="fpn", encoder="test_resnet"), 3, 2)
     path = tmp_path_factory.mktemp("weights") / "encoder.safetensors"
     save_file(model.network.encoder.state_dict(), path)
     return path
@@ -79,7 +80,7 @@ def test_the_encoder_waits_an_epoch_and_a_killed_run_goes_on_the_same(job, encod
 def test_a_network_of_group_norms_is_made_again_from_its_card(job):
     grouped = job("grouped", **{"model.norm": "group"})
     go(grouped)
-    assert grouped.card.arch["norm"] == "group"
+    assert grouped.card.arch.norm == "group"
     model = load_model(grouped.card, grouped.run / "best" / "weights.safetensors")
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
 

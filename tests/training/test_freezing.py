@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.nn.build import new_model
 from maskwright.training.freezing import EncoderFreezing
@@ -9,7 +10,7 @@ from maskwright.training.recipe import Recipe, override
 
 
 def frozen(arch="fpn", encoder="test_resnet", **settings):
-    model = new_model({"name": arch, "encoder": encoder, "config": {}}, 3, 2)
+    model = new_model(ArchSpec(name=arch, encoder=encoder), 3, 2)
     return model, EncoderFreezing.from_recipe(model, override(Recipe(), settings))
 
 
@@ -49,7 +50,7 @@ def test_frozen_statistics_stay_while_weights_learn():
 
 
 def test_a_parameter_that_never_trains_is_not_unfrozen():
-    model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, 2)
+    model = new_model(ArchSpec(name="fpn", encoder="test_resnet"), 3, 2)
     first = next(model.network.encoder.parameters())
     first.requires_grad_(False)
     mode = EncoderFreezing.from_recipe(model, override(Recipe(), {"optim.freeze_epochs": 1}))

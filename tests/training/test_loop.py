@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.nn.build import new_model
 from maskwright.training.loop import _explain_out_of_memory, _is_out_of_memory
@@ -41,7 +42,7 @@ def test_statistics_over_gpus_are_refused_where_there_is_none():
 
 
 def test_statistics_over_gpus_keep_activations_and_names():
-    model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, 2)
+    model = new_model(ArchSpec(name="fpn", encoder="test_resnet"), 3, 2)
     names = list(model.state_dict())
     found = synchronize_batch_norm(model)
     kinds = {type(m).__name__ for m in found.modules() if "BatchNorm" in type(m).__name__}

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from maskwright.core.card import ArchSpec
 from maskwright.nn.build import new_model
 from maskwright.training.optim import MovingAverage, compute_lr_ratio, make_optimizer, set_lr
 from maskwright.training.recipe import OptimOptions
@@ -24,7 +25,7 @@ def test_halfway_poly_is_half_to_the_power_of_nine_tenths():
 
 
 def model():
-    return new_model({"name": "segformer", "encoder": "resnet18", "config": {}}, 3, 2)
+    return new_model(ArchSpec(name="segformer", encoder="resnet18"), 3, 2)
 
 
 def test_every_parameter_learns_in_one_group_and_only_weights_decay():

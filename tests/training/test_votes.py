@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from maskwright.core import IGNORE
+from maskwright.core.card import ArchSpec
 from maskwright.core.sample import Sample
 from maskwright.data.dataset import open_dataset
 from maskwright.data.entries.votes import majority
@@ -133,7 +134,7 @@ def after_two_steps(dataset):
     """Losses of two steps on batches of the loader, and the weights they leave."""
     torch.manual_seed(0)
     num_classes = len(dataset.spec)
-    model = new_model({"name": "fpn", "encoder": "test_resnet", "config": {}}, 3, num_classes)
+    model = new_model(ArchSpec(name="fpn", encoder="test_resnet"), 3, num_classes)
     recipe = override(Recipe(), MOVING)
     counts = np.ones((len(dataset), num_classes), np.int64) * 20
     crops = Crops(dataset.__getitem__, counts, recipe, num_samples=4)

@@ -1,29 +1,62 @@
-"""ModelCard: what must be known of a network to run it rightly; it lies beside all weights."""
+"""ModelCard: what must be known to build and run a network; it lies beside its weights."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from .codefile import CodeFile
 from .errors import BundleError, ConfigError, MaskwrightError
 from .inputspec import InputSpec
 from .labels import LabelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArchSpec:
+    """The architecture of a network: all that `nn.build` needs to build the same graph again.
+
+    `name` is a part of `nn.archs` or a user's function (`PATH.py:FUNCTION#HASH`), `encoder` its
+    encoder or "own", `config` its settings, `norm` is "batch" or "group". `revision` is that of
+    the architecture for which the weights were trained; cards without one have 1.
+    """
+
+    name: str
+    encoder: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    norm: str = "batch"
+    revision: int = 1
+
+    @property
+    def code(self) -> CodeFile | None:
+        """The user's function; None for a part of `nn.archs`."""
+        return CodeFile.parse(self.name)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object, `norm` only where it is not "batch"; `from_json` undoes it."""
+        norm = {} if self.norm == "batch" else {"norm": self.norm}
+        network = {"name": self.name, "encoder": self.encoder, "config": dict(self.config)}
+        return network | norm | {"revision": self.revision}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Undo `to_json`; raises TypeError where a key is missing or unknown."""
+        return cls(**document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """Labels, input and architecture of one network, and where it came from.
 
-    `arch` holds what `nn.build.build_model` needs to make the same graph again: `name`,
-    `encoder` and `config`. `provenance` is for people: dataset and split fingerprints,
-    versions, seed. Logits are divided by `temperature` before the softmax that gives the
-    confidence (Guo et al. 2017, eq. 9): fitted after training, 1 before and in old cards.
+    `provenance` is for people: dataset and split fingerprints, versions, seed. Logits are
+    divided by `temperature` before the softmax that gives the confidence (Guo et al. 2017,
+    eq. 9): fitted after training, 1 before and in old cards.
 
-    Raises ConfigError for a temperature that is no number above 0.
+    Raises ConfigError for a temperature that is not a number above 0.
     """
 
     labels: LabelSpec
     input: InputSpec
-    arch: dict[str, Any]
+    arch: ArchSpec
     provenance: dict[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
 
@@ -39,7 +72,7 @@ class ModelCard:
         return {
             "labels": self.labels.to_json(),
             "input": self.input.to_json(),
-            "arch": self.arch,
+            "arch": self.arch.to_json(),
             "provenance": self.provenance,
             "temperature": self.temperature,
         }
@@ -55,7 +88,7 @@ class ModelCard:
             return cls(
                 labels=LabelSpec.from_json(document["labels"]),
                 input=InputSpec.from_json(document["input"]),
-                arch=dict(document["arch"]),
+                arch=ArchSpec.from_json(document["arch"]),
                 provenance=dict(document["provenance"]),
                 temperature=float(document.get("temperature", 1.0)),
             )

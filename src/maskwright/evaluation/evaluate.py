@@ -134,7 +134,7 @@ def _provenance(model: Predictor, dataset: Dataset) -> Provenance:
         model=ModelSource(
             id=model.model_id,
             engine=model.engine.name,
-            arch=card.arch,
+            arch=card.arch.to_json(),
             input=card.input.to_json(),
             training=card.provenance,
         ),

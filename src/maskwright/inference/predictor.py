@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ..core.bundle import MANIFEST, WEIGHTS, is_bundle, open_bundle
 from ..core.card import ModelCard
-from ..core.codefile import CodeFile
 from ..core.errors import BundleError, DataError
 from ..core.prediction import Decision, Prediction
 from .choice import ModelFile, build_engine
@@ -214,7 +213,7 @@ def _is_run_of_own_code(path: Path) -> bool:
     """Whether this is a finished run of a network that came from a user's file."""
     if not (is_bundle(path / "bundle") and (path / "best" / CARD).is_file()):
         return False
-    return CodeFile.parse(str(read_card(path / "best").arch.get("name"))) is not None
+    return read_card(path / "best").arch.code is not None
 
 
 def _hash_checkpoint(checkpoint: Path) -> str:

@@ -1,12 +1,14 @@
 """Build networks by name, and load their weights."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from maskwright.core import parts
-from maskwright.core.card import ModelCard
+from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import BundleError, ConfigError
 
@@ -19,17 +21,17 @@ from .protocols import ARCHS, OWN, Arch
 
 
 def new_model(
-    arch: dict[str, Any],
+    arch: ArchSpec,
     in_channels: int,
     num_classes: int,
     *,
     weights: str = "none",
     checkpointing: bool = False,
 ) -> AnySize:
-    """A network to train.
+    """A network to train, of the newest revision of its architecture.
 
     Args:
-        arch: `name` (a part of `nn.archs`), `encoder`, `config`, and `norm` ("batch", "group").
+        arch: All but the revision is used.
         in_channels: Channels of the images.
         num_classes: K.
         weights: Encoder weights: "imagenet", a file, or "none".
@@ -38,32 +40,54 @@ def new_model(
     Raises:
         ConfigError: An unknown name or a config key that the architecture does not have.
     """
-    encoder = arch["encoder"]
-    _require_encoder(arch["name"], encoder, weights)
-    network = _build_part(arch, in_channels, num_classes)
-    if encoder != OWN:
-        load_weights(network.encoder, encoder, weights)
-        widen_input(network.encoder, in_channels)
-    network = _set_norm(network, arch.get("norm", "batch"))
+    _require_encoder(arch.name, arch.encoder, weights)
+    network = _build_network(newest(arch), in_channels, num_classes, weights=weights)
     if checkpointing:
         recompute_blocks(network)
     return AnySize(network)
 
 
-def _build_part(arch: dict[str, Any], in_channels: int, num_classes: int) -> Any:
+def newest(arch: ArchSpec) -> ArchSpec:
+    """The same architecture at its newest revision."""
+    return replace(arch, revision=load_arch(arch.name).REVISION)
+
+
+def _build_network(
+    arch: ArchSpec, in_channels: int, num_classes: int, *, weights: str = "none"
+) -> nn.Module:
+    network = _build_part(arch, in_channels, num_classes)
+    if arch.encoder != OWN:
+        load_weights(network.encoder, arch.encoder, weights)
+        widen_input(network.encoder, in_channels)
+    return _set_norm(network, arch.norm)
+
+
+def _build_part(arch: ArchSpec, in_channels: int, num_classes: int) -> Any:
     """The network of the part, with an encoder for 3 channels if it has one."""
-    part, encoder = load_arch(arch["name"]), arch["encoder"]
-    where = f"model.config of {arch['name']}"
-    config = parts.configure(part, arch.get("config", {}), where=where)
+    part = load_arch(arch.name)
+    config = parts.configure(part, arch.config, where=f"model.config of {arch.name}")
+    build = part.build if arch.revision == part.REVISION else _older_build(part, arch)
     try:
-        if encoder == OWN:
-            return part.build(config, OWN, in_channels, num_classes)
-        return part.build(config, library_name(encoder), 3, num_classes)
+        if arch.encoder == OWN:
+            return build(config, OWN, in_channels, num_classes)
+        return build(config, library_name(arch.encoder), 3, num_classes)
     except (ValueError, NotImplementedError, KeyError, IndexError) as error:
         raise ConfigError(
-            f"model.arch {arch['name']!r} does not support encoder {encoder!r}: "
+            f"model.arch {arch.name!r} does not support encoder {arch.encoder!r}: "
             f"{error}; choose another encoder or architecture"
         ) from error
+
+
+def _older_build(part: Arch, arch: ArchSpec) -> Callable[[Any, str, int, int], nn.Module]:
+    if arch.revision in part.OLDER:
+        return part.OLDER[arch.revision]
+    fix = "update maskwright"
+    if arch.revision < part.REVISION:
+        fix = "use the bundle of the run, whose graph needs no architecture, or train again"
+    raise BundleError(
+        f"the weights are of revision {arch.revision} of {arch.name}, this maskwright builds "
+        f"revision {part.REVISION}; {fix}"
+    )
 
 
 def _set_norm(network: nn.Module, norm: str) -> nn.Module:
@@ -100,15 +124,22 @@ def _require_encoder(name: str, encoder: str, weights: str) -> None:
 
 
 def build_model(card: ModelCard) -> AnySize:
-    """The network that `card` describes, with random weights, in eval mode."""
-    return new_model(card.arch, card.input.channels, len(card.labels)).eval()
+    """The network that `card` describes, with random weights, in eval mode.
+
+    Raises:
+        BundleError: The card names a revision that the architecture cannot build any more.
+    """
+    arch = card.arch
+    _require_encoder(arch.name, arch.encoder, "none")
+    return AnySize(_build_network(arch, card.input.channels, len(card.labels))).eval()
 
 
 def load_model(card: ModelCard, weights: Path) -> AnySize:
     """The network that `card` describes, with the weights of a safetensors file.
 
     Raises:
-        BundleError: The file holds other tensors than this network has.
+        BundleError: The file holds other tensors than this network has, or weights of a
+            revision that the architecture cannot build any more.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -118,7 +149,7 @@ def load_model(card: ModelCard, weights: Path) -> AnySize:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise BundleError(
-            f"{weights}: not the weights of this {card.arch['name']} "
+            f"{weights}: not the weights of this {card.arch.name} "
             f"({str(error).splitlines()[0]}); train or export it again"
         ) from error
     return model

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from maskwright.core import parts
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import UnknownNameError
 from maskwright.core.progress import Progress, silent
 
@@ -134,7 +135,7 @@ def _summarise(error: Exception) -> str:
 
 
 def _build_network(name: str, encoder: str) -> AnySize:
-    arch = {"name": name, "encoder": encoder, "config": {}}
+    arch = ArchSpec(name=name, encoder=encoder)
     return new_model(arch, 3, NUM_CLASSES).eval().requires_grad_(False)
 
 

@@ -5,7 +5,7 @@ are required, the others have the value given here as their default.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -37,6 +37,9 @@ class Arch(Protocol):
 
     REVISION: int = 1
     """Raised by a change after which older weights give other logits."""
+
+    OLDER: Mapping[int, Callable[[Any, str, int, int], nn.Module]] = {}
+    """`build` of each older revision that is kept; weights of other revisions are refused."""
 
     @abstractmethod
     def build(self, config: Any, encoder: str, in_channels: int, num_classes: int) -> nn.Module:

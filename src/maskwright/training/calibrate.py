@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.core.atomic import write_json
+from maskwright.core.checkpoint import BEST, Checkpoint, write_card
 from maskwright.core.errors import TrainingError
 from maskwright.core.labels import IGNORE, LabelMap
 from maskwright.core.progress import Progress, silent
 from maskwright.data.dataset import Dataset
-from maskwright.inference.predictor import CARD, Predictor, open_model, read_card
+from maskwright.inference.predictor import Predictor, open_model
 from maskwright.inference.resolution import decide, planes
 from maskwright.metrics import calibration
 from maskwright.metrics.temperature import fit_temperature
@@ -68,7 +68,7 @@ def calibrate(
             f"optim.lr"
         )
     fitted = _fit(logits_PK, truth_P, num_images=len(parts))
-    _write_to_card(run / "best", fitted)
+    _write_to_card(Checkpoint.open(run / BEST), fitted)
     return fitted
 
 
@@ -130,11 +130,11 @@ def _score(
     return float(overall["nll"]), float(overall["ece"])
 
 
-def _write_to_card(checkpoint: Path, fitted: Calibration) -> None:
-    card = read_card(checkpoint)
+def _write_to_card(checkpoint: Checkpoint, fitted: Calibration) -> None:
+    card = checkpoint.card
     calibrated = replace(
         card,
         temperature=fitted.temperature,
         provenance=card.provenance | {"calibration": asdict(fitted)},
     )
-    write_json(checkpoint / CARD, calibrated.to_json())
+    write_card(checkpoint.root, calibrated)

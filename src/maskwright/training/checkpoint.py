@@ -1,12 +1,8 @@
 """Checkpoints that survive kill -9: each is a new folder; `best` and `last` are links to two.
 
-    runs/a/checkpoints/step-000120/   card.json  weights.safetensors  (EMA: what is used)
-                                      train.safetensors  state.json   (what resuming needs)
-    runs/a/best -> checkpoints/step-000090
-    runs/a/last -> checkpoints/step-000120
-
 A folder appears by one rename and a link by another, so at any moment both links lead to
-whole checkpoints. No pickle: tensors are safetensors, the rest is JSON.
+whole checkpoints. No pickle: tensors are safetensors, the rest is JSON. The layout is that of
+`core.checkpoint`.
 """
 
 import json
@@ -19,8 +15,19 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from maskwright.core.atomic import explained, new_folder
+from maskwright.core.atomic import new_folder
+from maskwright.core.bundle import WEIGHTS
 from maskwright.core.card import ModelCard
+from maskwright.core.checkpoint import (
+    BEST,
+    FOLDER,
+    LAST,
+    TRAINING_STATE,
+    TRAINING_TENSORS,
+    Checkpoint,
+    link_checkpoint,
+    write_card,
+)
 from maskwright.core.errors import BundleError
 from maskwright.nn.any_size import AnySize
 
@@ -49,36 +56,36 @@ class TrainingState:
 
 def save(run: Path, card: ModelCard, state: TrainingState, *, best: bool) -> Path:
     """Write a checkpoint, link `last` (and `best`) to it, remove those without a link."""
-    folder = run / "checkpoints" / f"step-{state.progress.step:07d}"
+    folder = run / FOLDER / f"step-{state.progress.step:07d}"
     if not folder.exists():
         with new_folder(folder) as staging:
-            text = json.dumps(card.to_json(), indent=1)
-            (staging / "card.json").write_text(text, encoding="utf-8")
-            _write(staging / "weights.safetensors", state.average.state)
+            write_card(staging, card)
+            _write(staging / WEIGHTS, state.average.state)
             tensors, table = _optimizer_tensors(state.optimizer)
             raw = {f"model.{k}": v for k, v in state.model.state_dict().items()}
-            _write(staging / "train.safetensors", raw | tensors)
+            _write(staging / TRAINING_TENSORS, raw | tensors)
             document = asdict(state.progress) | {"optimizer": table}
             text = json.dumps(document, indent=1)
-            (staging / "state.json").write_text(text, encoding="utf-8")
-    _link(run / "last", folder)
+            (staging / TRAINING_STATE).write_text(text, encoding="utf-8")
+    link_checkpoint(run, LAST, folder)
     if best:
-        _link(run / "best", folder)
+        link_checkpoint(run, BEST, folder)
     _prune(run)
     return folder
 
 
-def load(run: Path, state: TrainingState) -> None:
-    """Fill `state` from the last checkpoint of `run`.
+def load(run: Path, card: ModelCard, state: TrainingState) -> None:
+    """Fill `state` from the last checkpoint of `run`, whose network `card` describes.
 
     Raises:
         BundleError: The checkpoint cannot be read or belongs to another network.
     """
-    folder = run / "last"
+    folder = run / LAST
+    _require_revision(Checkpoint.open(folder), card)
     try:
-        document = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "train.safetensors")
-        state.average.state = load_file(folder / "weights.safetensors")
+        document = json.loads((folder / TRAINING_STATE).read_text(encoding="utf-8"))
+        tensors = load_file(folder / TRAINING_TENSORS)
+        state.average.state = load_file(folder / WEIGHTS)
         state.model.load_state_dict(_select(tensors, "model."))
         _restore_optimizer(state.optimizer, tensors, document["optimizer"])
         for name in asdict(state.progress):
@@ -87,6 +94,16 @@ def load(run: Path, state: TrainingState) -> None:
         raise BundleError(
             f"{folder}: this checkpoint cannot be resumed ({error}); start a new run"
         ) from error
+
+
+def _require_revision(checkpoint: Checkpoint, card: ModelCard) -> None:
+    """Refuse weights of another revision: they might load, and train on as another network."""
+    written, arch = checkpoint.card.arch, card.arch
+    if written.revision != arch.revision:
+        raise BundleError(
+            f"{checkpoint.root}: the run began with revision {written.revision} of "
+            f"{arch.name}, this maskwright trains revision {arch.revision}; start a new run"
+        )
 
 
 def _optimizer_tensors(
@@ -122,16 +139,8 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> None:
     path.write_bytes(serialize(plain))
 
 
-def _link(link: Path, folder: Path) -> None:
-    with explained(link):
-        temporary = link.with_name(f".{link.name}.new")
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(Path("checkpoints") / folder.name)
-        temporary.replace(link)
-
-
 def _prune(run: Path) -> None:
-    kept = {(run / name).resolve() for name in ("best", "last") if (run / name).exists()}
-    for folder in (run / "checkpoints").iterdir():
+    kept = {(run / name).resolve() for name in (BEST, LAST) if (run / name).exists()}
+    for folder in (run / FOLDER).iterdir():
         if folder.resolve() not in kept:
             shutil.rmtree(folder)

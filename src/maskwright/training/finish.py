@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.core.checkpoint import BEST
 from maskwright.data.dataset import Dataset
 from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.report.page import write_report
@@ -36,7 +37,7 @@ def finish(job: Job, callbacks: Callbacks) -> None:
     write_report(report, job.run / "report")
     callbacks.log("exporting to ONNX and comparing with torch")
     export_bundle(
-        job.run / "best",
+        job.run / BEST,
         _choose_images(job.val),
         job.run / "bundle",
         report=job.run / "report" / "report.json",

@@ -73,7 +73,7 @@ def _make_state(job: Job, accelerator: Accelerator, *, resume: bool) -> Training
         progress=RunProgress(),
     )
     if resume:
-        checkpoint.load(job.run, state)
+        checkpoint.load(job.run, job.card, state)
     average = state.average
     average.state = {k: v.to(accelerator.device) for k, v in average.state.items()}
     return state

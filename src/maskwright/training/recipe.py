@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError, suggest
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.versioned import Schema
@@ -50,11 +51,10 @@ class ModelOptions(_Strict):
     config: dict[str, object] = {}
 
     @property
-    def graph(self) -> dict[str, object]:
+    def graph(self) -> ArchSpec:
         """The part that a ModelCard keeps: all that is needed to build the same graph."""
-        graph: dict[str, object]
-        graph = {"name": self.arch, "encoder": self.encoder, "config": self.config}
-        return graph | ({"norm": self.norm} if self.norm == "group" else {})
+        norm = "group" if self.norm == "group" else "batch"
+        return ArchSpec(name=self.arch, encoder=self.encoder, config=self.config, norm=norm)
 
     @model_validator(mode="after")
     def _require_statistics(self) -> Self:

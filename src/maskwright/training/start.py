@@ -6,8 +6,9 @@ from pathlib import Path
 
 from maskwright.core.atomic import explained, write_json
 from maskwright.core.card import ModelCard
+from maskwright.core.checkpoint import LAST
 from maskwright.core.errors import ConfigError, DataError
-from maskwright.nn.build import load_arch
+from maskwright.nn.build import load_arch, newest
 from maskwright.nn.encoders import require_weights
 from maskwright.nn.protocols import OWN
 
@@ -30,7 +31,7 @@ def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
     """
     if options.resume:
         return _read_resumed(run, options)
-    if (run / "last").exists():
+    if (run / LAST).exists():
         raise ConfigError(
             f"{run}: holds a run already; continue it with --resume or choose another folder "
             f"with -o"
@@ -68,7 +69,7 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
     card = ModelCard(
         labels=data.dataset.spec,
         input=recipe.input.spec,
-        arch=recipe.model.graph,
+        arch=newest(recipe.model.graph),
         provenance={
             "dataset": data.dataset.fingerprint,
             "train": {"fingerprint": data.train.fingerprint, "images": len(data.train)},
@@ -115,6 +116,6 @@ def _read_resumed(run: Path, options: TrainOptions) -> Recipe:
             "--resume continues with the run's own recipe; leave out --recipe, --set and "
             "--budget"
         )
-    if not (run / "last").exists():
+    if not (run / LAST).exists():
         raise ConfigError(f"{run}: no checkpoint to resume; start the run without --resume")
     return read_recipe(run / RECIPE)

@@ -39,7 +39,7 @@ def write(network: nn.Module, card: ModelCard, path: Path) -> None:
             )
         except (RuntimeError, ValueError, AssertionError) as error:
             raise ConfigError(
-                f"model {card.arch.get('name')!r} with encoder {card.arch.get('encoder')!r} "
+                f"model {card.arch.name!r} with encoder {card.arch.encoder!r} "
                 f"cannot be written as ONNX ({str(error).splitlines()[0]}); "
                 f"choose another encoder, or use the run itself, on torch"
             ) from error
@@ -60,7 +60,7 @@ def _require_free_sizes(model: Any, card: ModelCard) -> None:
     ]
     if fixed:
         raise ConfigError(
-            f"model {card.arch.get('name')!r} with encoder {card.arch.get('encoder')!r} cannot "
+            f"model {card.arch.name!r} with encoder {card.arch.encoder!r} cannot "
             f"be written as ONNX: the graph would hold for one {', '.join(fixed)} only; choose "
             f"another encoder, or use the run itself, on torch"
         )

@@ -1,0 +1,75 @@
+"""Weights of another revision of an architecture are built as that revision, or refused."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from maskwright.core.card import ArchSpec
+from maskwright.core.codefile import CodeFile
+from maskwright.core.errors import BundleError
+from maskwright.nn.build import load_model, new_model, newest
+from maskwright.nn.own_model import admit
+
+CODE = """
+from pydantic import BaseModel
+from torch import nn
+
+class Config(BaseModel):
+    pass
+
+def one_pixel(config, encoder, in_channels, num_classes):
+    return nn.Conv2d(in_channels, num_classes, 1)
+
+def build(config, encoder, in_channels, num_classes):
+    return nn.Conv2d(in_channels, num_classes, 3, padding=1)
+
+ENCODERS, REVISION, OLDER = ("own",), 3, {2: one_pixel}
+"""
+
+
+@pytest.fixture
+def arch(tmp_path):
+    """Revision 3 of a network of one convolution; revision 2, of one pixel, is kept."""
+    (tmp_path / "conv.py").write_text(CODE)
+    code = admit(CodeFile.parse("conv.py:build"), tmp_path)
+    return newest(ArchSpec(name=str(code), encoder="own"))
+
+
+@pytest.fixture
+def weights(tmp_path):
+    def write(kernel_px):
+        network = nn.Conv2d(3, 4, kernel_px)
+        torch.nn.init.constant_(network.weight, 0.5)
+        state = {f"network.{name}": value for name, value in network.state_dict().items()}
+        save_file(state, tmp_path / "weights.safetensors")
+        return tmp_path / "weights.safetensors"
+
+    return write
+
+
+def test_a_new_network_has_the_newest_revision(arch):
+    assert arch.revision == 3
+    older = replace(arch, revision=2)
+    assert new_model(older, 3, 4).network.kernel_size == (3, 3)
+
+
+def test_weights_of_a_kept_revision_are_built_as_that_revision(arch, weights, painted_card):
+    card = replace(painted_card(), arch=replace(arch, revision=2))
+    network = load_model(card, weights(1)).network
+    assert network.kernel_size == (1, 1)
+    assert network.weight.unique().tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("revision", "fix"), [(1, "use the bundle of the run"), (4, "update maskwright")]
+)
+def test_weights_of_another_revision_are_refused_though_they_would_load(
+    revision, fix, arch, weights, painted_card
+):
+    card = replace(painted_card(), arch=replace(arch, revision=revision))
+    expected = rf"of revision {revision} of .*conv\.py.*, this maskwright builds revision 3; "
+    with pytest.raises(BundleError, match=expected + fix):
+        load_model(card, weights(3))
