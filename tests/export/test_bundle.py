@@ -7,9 +7,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from maskwright.core.bundle import open_bundle
+from maskwright.core.checkpoint import Checkpoint
 from maskwright.core.errors import BundleError, DataError, OutputError
 from maskwright.export.bundle import export_bundle
-from maskwright.inference.predictor import read_card
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def checkpoint(untrained_checkpoint, tmp_path):
 
 def test_a_bundle_holds_card_weights_graph_and_proof(untrained_bundle, untrained_checkpoint):
     bundle = open_bundle(untrained_bundle.root)
-    assert bundle.card == read_card(untrained_checkpoint)
+    assert bundle.card == Checkpoint.open(untrained_checkpoint).card
     assert bundle.files == ("weights.safetensors", "model.onnx")
     (graph,) = bundle.graphs
     assert (graph.file, graph.engine, graph.precision) == ("model.onnx", "onnxruntime", "fp32")

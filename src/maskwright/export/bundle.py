@@ -12,11 +12,11 @@ from ..core import parts
 from ..core.atomic import explained
 from ..core.bundle import REPORT, WEIGHTS, Bundle, write_bundle
 from ..core.card import ModelCard
+from ..core.checkpoint import Checkpoint
 from ..core.graph import Graph
 from ..core.inputspec import InputSpec
 from ..inference.engine import ENGINES, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
-from ..inference.predictor import read_card
 from ..inference.resolution import to_network
 from ..nn.build import load_model
 from .parity import compare
@@ -42,7 +42,7 @@ def export_bundle(
         BundleError: The checkpoint is damaged, or the graph disagrees with the network.
         ConfigError: The network cannot be exported, or there are no images.
     """
-    card = read_card(checkpoint)
+    card = Checkpoint.open(checkpoint).card
     inputs_CHW = list(_inputs(images, card.input))
     with explained(out):
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,5 @@
 """Predictor: an Engine with the card that says how to feed it and what its numbers mean."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.bundle import MANIFEST, WEIGHTS, is_bundle, open_bundle
 from ..core.card import ModelCard
+from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.errors import BundleError, DataError
 from ..core.prediction import Decision, Prediction
 from .choice import ModelFile, build_engine
@@ -20,7 +19,6 @@ from .refiner import Refinement
 from .resolution import decide
 from .strategy import Image, Strategy, run_whole
 
-CARD = "card.json"
 DEFAULTS = EngineOptions()
 _MAX_BATCH_PX = 1 << 22
 """Pixels of one batch: a batch of large images would need a multiple of the memory of one."""
@@ -166,27 +164,11 @@ def open_model(
         files = [ModelFile(path / g.file, g.precision, g.engine) for g in bundle.graphs]
         files += [ModelFile(path / WEIGHTS)] if WEIGHTS in bundle.files else []
     else:
-        path = _checkpoint_in(path)
-        card, model_id = read_card(path), _hash_checkpoint(path)
-        files = [ModelFile(path / WEIGHTS)]
+        checkpoint = _open_checkpoint(path)
+        card, model_id = checkpoint.card, checkpoint.model_id
+        files = [ModelFile(checkpoint.weights)]
     built = build_engine(files, card, where=path, name=engine, options=options)
     return Predictor(built, card, model_id, refinement)
-
-
-def read_card(folder: Path) -> ModelCard:
-    """The card of a checkpoint folder.
-
-    Raises:
-        BundleError: It is missing or damaged.
-    """
-    path = folder / CARD
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(
-            f"{path}: the model card cannot be read ({error}); train the model again"
-        ) from error
-    return ModelCard.from_json(document, where=str(path))
 
 
 @contextmanager
@@ -201,29 +183,20 @@ def _enough_memory(size_HW: tuple[int, int], where: str) -> Iterator[None]:
         ) from error
 
 
-def _checkpoint_in(path: Path) -> Path:
-    """The checkpoint folder that `path` is, or the best one of the run that it is."""
-    for folder in (path / "best", path):
-        if (folder / CARD).is_file():
-            return folder
-    raise BundleError(f"{path}: {_describe(path)}")
+def _open_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint that `path` is, or the best one of the run that it is."""
+    folder = find_checkpoint(path)
+    if folder is None:
+        raise BundleError(f"{path}: {_describe(path)}")
+    return Checkpoint.open(folder)
 
 
 def _is_run_of_own_code(path: Path) -> bool:
     """Whether this is a finished run of a network that came from a user's file."""
-    if not (is_bundle(path / "bundle") and (path / "best" / CARD).is_file()):
+    if not is_bundle(path / "bundle"):
         return False
-    return read_card(path / "best").arch.code is not None
-
-
-def _hash_checkpoint(checkpoint: Path) -> str:
-    """16 hex digits of the hash of its card and weights."""
-    if not (checkpoint / WEIGHTS).is_file():
-        raise BundleError(f"{checkpoint / WEIGHTS}: missing; train the model again")
-    digest = hashlib.sha256((checkpoint / CARD).read_bytes())
-    with (checkpoint / WEIGHTS).open("rb") as file:
-        digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+    folder = find_checkpoint(path)
+    return folder is not None and Checkpoint.open(folder).card.arch.code is not None
 
 
 def _describe(path: Path) -> str:
@@ -233,4 +206,4 @@ def _describe(path: Path) -> str:
         return "a file, expected the folder of a bundle or a run"
     if (path / "recipe.yaml").is_file():
         return "this run has no checkpoint yet; let it train for at least one epoch"
-    return f"not a model: neither a bundle ({MANIFEST}) nor a run (best/{CARD}) is here"
+    return f"not a model: neither a bundle ({MANIFEST}) nor a run ({BEST}/{CARD}) is here"
