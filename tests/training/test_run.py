@@ -89,9 +89,9 @@ def test_the_same_seed_gives_the_same_weights(finished, street, tmp_path, quick)
 
 
 @pytest.mark.slow
-def test_a_folder_that_holds_a_run_is_not_overwritten(finished, street, quick):
+def test_a_folder_with_a_run_is_not_overwritten(finished, street, quick):
     run, _ = finished
-    with pytest.raises(ConfigError, match=r"holds a run already; continue it with --resume"):
+    with pytest.raises(ConfigError, match=r"there is a run already; continue it with --resume"):
         train(street, run.root, TrainOptions(settings=quick))
     with pytest.raises(ConfigError, match="--resume continues with the run's own recipe"):
         train(street, run.root, TrainOptions(settings=quick, resume=True))

@@ -33,7 +33,7 @@ def plan(
     console.say(f"written to {out}; train with: maskwright train {data} --recipe {out} -o RUN")
     console.result(
         {
-            "recipe": made.recipe.model_dump(mode="json"),
+            "recipe": made.recipe.to_json(),
             "reasons": made.reasons,
             "path": str(out),
         }

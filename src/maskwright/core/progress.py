@@ -1,4 +1,4 @@
-"""Progress: how long work tells how far it is, without knowing who watches."""
+"""Progress: long work reports how many items are done, to a bar or to nobody."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
@@ -7,13 +7,13 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """Called around an iterable; yields its items and may show how many are done."""
+    """Wraps an iterable: yields its items and may show how many are done."""
 
     def __call__(self, items: Iterable[T], *, total: int, what: str) -> Iterator[T]:
-        """Yield every item; `what` names the work ("reading masks")."""
+        """Yield all `total` items; `what` names the work, like "reading masks"."""
         ...
 
 
 def silent(items: Iterable[T], *, total: int, what: str) -> Iterator[T]:  # noqa: ARG001
-    """Show nothing: the default of every function that takes a Progress."""
+    """Yield every item and show nothing: the default of functions that take a Progress."""
     yield from items

@@ -1,4 +1,4 @@
-"""Work on many items by as many threads as there are cores; for code that leaves the GIL."""
+"""Work on many items in one thread per core; for code that releases the GIL."""
 
 import os
 from collections import deque
@@ -11,10 +11,10 @@ R = TypeVar("R")
 
 
 def map_in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`work` of each item in order, done by as many threads as there are cores.
+    """Apply `work` to each item in one thread per core; yield the results in order.
 
-    At most two results a thread wait. The first failure is raised in its turn, and no further
-    item is begun.
+    At most two results per thread wait. The first exception is raised in the turn of its item,
+    and no further item is started.
     """
     num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     waiting: deque[Future[R]] = deque()

@@ -191,7 +191,7 @@ class _Loop:
         )
 
     def _end_epoch(self) -> bool:
-        """Validate and save where the schedule asks for it; whether patience has run out."""
+        """Validate and save as the schedule requires; return whether patience has run out."""
         progress, schedule = self.state.progress, self.job.recipe.schedule
         progress.epoch += 1
         is_last = progress.step == self.job.num_steps

@@ -87,7 +87,7 @@ def _encoder_depths(model: nn.Module) -> dict[str, int]:
 
 
 def _block_name(name: str) -> str:
-    """The parameter's path up to its second number or its leaf: "features.3", "layer1.0"."""
+    """The name of a parameter up to its second index or its leaf: "features.3", "layer1.0"."""
     inside = name.split("encoder.", 1)[1]
     match = re.match(r"(?:model\.)?[A-Za-z_]+\d*(?:\.[A-Za-z_]*\d+)?", inside)
     return match[0] if match else inside

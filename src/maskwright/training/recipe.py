@@ -143,7 +143,7 @@ class WeatherOptions(_Strict):
 
 
 class LossOptions(_Strict):
-    """The sum of losses, say "ce+dice", the weights of classes, and settings by loss name."""
+    """The sum of losses (like "ce+dice"), the weights of classes, and settings by loss name."""
 
     sum: str = "ce+dice"
     class_weights: Literal["none", "inverse", "effective"] = "none"
@@ -186,6 +186,10 @@ class Recipe(_Strict):
     loss: LossOptions = LossOptions()
     optim: OptimOptions = OptimOptions()
     schedule: ScheduleOptions = ScheduleOptions()
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object with the version of recipes; `parse_recipe` undoes it."""
+        return SCHEMA.stamp(self.model_dump(mode="json"))
 
     @model_validator(mode="after")
     def _require_compatible(self) -> Self:
@@ -264,7 +268,7 @@ def to_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     lines = [
         "# maskwright recipe: every value a run depends on. Change any; unknown keys fail."
     ]
-    for section, value in SCHEMA.stamp(recipe.model_dump(mode="json")).items():
+    for section, value in recipe.to_json().items():
         if not isinstance(value, dict):
             lines.append(_format_line("", section, value, reasons.get(section)))
             continue

@@ -57,8 +57,8 @@ def plan(
 
     Args:
         data: The folder of the dataset, or its dataset.yaml.
-        settings: Recipe values by dotted key, say `{"optim.lr": 3e-4}`; they hold, and the
-            rest is planned around them.
+        settings: Recipe values by dotted key, say `{"optim.lr": 3e-4}`; they are kept, and
+            the rest is planned around them.
         budget_s: Seconds in which training has to end, validations included.
         progress: Shows how much of the dataset has been read.
 
@@ -82,7 +82,7 @@ def train(
     """Train a model on `data` and leave a run with a Bundle in `out`.
 
     Raises:
-        ConfigError: `out` holds a run already, or the recipe is wrong.
+        ConfigError: There is a run in `out` already, or the recipe is wrong.
         DataError: The dataset is not fit for training.
         TrainingError: Training had to stop.
     """

@@ -23,18 +23,18 @@ DATA = "run.json"
 
 
 def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
-    """The recipe that `options` ask for, None where one is to be planned; makes the folder.
+    """Read the recipe that `options` name, None where one is to be planned; make the folder.
 
     Raises:
-        ConfigError: The folder holds a run, or holds none to resume; options that exclude each
-            other; encoder weights that are not available.
+        ConfigError: The folder already has a run, or has none to resume; options exclude each
+            other; encoder weights are not available.
     """
     if options.resume:
         return _read_resumed(run, options)
     if (run / LAST).exists():
         raise ConfigError(
-            f"{run}: holds a run already; continue it with --resume or choose another folder "
-            f"with -o"
+            f"{run}: there is a run already; continue it with --resume or choose another "
+            f"folder with -o"
         )
     with explained(run):
         run.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ INTERDEPENDENT = (
 class Plan:
     """A recipe in the making: values by dotted key, and the reason of each decision.
 
-    The values that the user set hold, whatever is decided.
+    Values that the user set are kept, whatever is decided.
 
     Raises:
         ConfigError: A setting of the user is wrong.

@@ -31,7 +31,7 @@ def make_plan(
 
     Args:
         situation: Data and machine.
-        settings: Values given by the user; they hold, and the rest is planned around them.
+        settings: Values given by the user; they are kept, and the rest is planned around them.
         budget_s: Seconds in which training has to end, validations included.
 
     Raises:
@@ -94,7 +94,7 @@ def _choose_encoder(
                 f"encoder weights {weights}: expected those of {', '.join(KNOWN_ENCODERS)}; "
                 f"name their encoder with --set model.encoder=NAME"
             )
-        return fitting[0], "the encoder that the weights file holds"
+        return fitting[0], "the encoder of the weights file"
     if device == "cuda" and situation.has_few_images:
         few = few_images.explain_few(situation.num_train)
         usual = ENCODERS[device]
