@@ -6,15 +6,17 @@ from torch import nn
 
 from maskwright.nn.blocks.heads import sum_head_losses
 from maskwright.nn.blocks.norm import Norm
-from maskwright.nn.blocks.pooling import RegionMean, max_pool_with_indices, max_unpool
+from maskwright.nn.blocks.pooling import AdaptiveMeanPool, max_pool_with_indices, max_unpool
 from maskwright.nn.blocks.recompute import run_checkpointed
 
 
 @pytest.mark.parametrize("bins", [2, 3, 6])
 @pytest.mark.parametrize("size_HW", [(6, 6), (7, 13), (45, 60), (3, 2)])
-def test_region_mean_is_adaptive_average_pooling(bins, size_HW):
+def test_adaptive_mean_pool_is_adaptive_average_pooling(bins, size_HW):
     x = torch.rand(2, 5, *size_HW, dtype=torch.float64)
-    torch.testing.assert_close(RegionMean(bins)(x), nn.functional.adaptive_avg_pool2d(x, bins))
+    torch.testing.assert_close(
+        AdaptiveMeanPool(bins)(x), nn.functional.adaptive_avg_pool2d(x, bins)
+    )
 
 
 def test_unpooling_is_that_of_torch_with_ties_too():

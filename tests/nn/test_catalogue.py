@@ -48,7 +48,7 @@ def fails_alone(name, encoder):
         raise MemoryError("cannot allocate 3 GB\nin some layer")
     if name == "segnet_basic":
         raise BrokenProcessPool("terminated abruptly")
-    return catalogue.Measured(device="cpu", latency_ms=1.0, cpu_ms=1.0, peak_memory_mb=None)
+    return catalogue.ModelCost(device="cpu", latency_ms=1.0, cpu_ms=1.0, peak_memory_mb=None)
 
 
 def test_one_that_fails_is_named_and_the_others_keep_their_figures(monkeypatch):
@@ -93,7 +93,7 @@ def test_table_has_a_column_more_for_each_figure_that_was_measured():
     plain = _table((catalogue.ListedModel(**entry),))
     assert plain[1].split()[:4] == ["tiny", "own", "1.23", "9.9"]
     assert plain[1].endswith("none to download        Tests.")
-    measured = catalogue.Measured(
+    measured = catalogue.ModelCost(
         device="cpu", latency_ms=12.4, cpu_ms=20.0, peak_memory_mb=345.6
     )
     timed = _table((catalogue.ListedModel(**entry, measured=measured),))

@@ -38,7 +38,7 @@ PROCESS = Path("/proc/self")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class ModelCost:
     """Median time for one image, and peak memory with the weights.
 
     `cpu_ms` is the CPU time of the process over all cores: with one thread, it hardly depends
@@ -67,7 +67,7 @@ class ListedModel:
     flops: int | None = None
     weights_licence: str = ""
     good_for: str = ""
-    measured: Measured | None = None
+    measured: ModelCost | None = None
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -157,13 +157,13 @@ def _count_flops(network: AnySize) -> int:
     return int(counter.get_total_flops())
 
 
-def _measure_in_process(name: str, encoder: str) -> Measured:
+def _measure_in_process(name: str, encoder: str) -> ModelCost:
     """Measure in a new process: its peak memory contains no earlier network."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measure, name, encoder).result()
 
 
-def _measure(name: str, encoder: str) -> Measured:
+def _measure(name: str, encoder: str) -> ModelCost:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     before = _start_counting(device)
     network = _build_network(name, encoder).to(device)
@@ -172,7 +172,7 @@ def _measure(name: str, encoder: str) -> Measured:
         runs = [_time_ms(network, x_BCHW) for _ in range(RUNS + 1)]
     latency_ms, cpu_ms = (round(median(times), 2) for times in zip(*runs[1:], strict=True))
     peak = torch.cuda.max_memory_allocated() if device == "cuda" else _process_bytes("VmHWM")
-    return Measured(
+    return ModelCost(
         device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
         latency_ms=latency_ms,
         cpu_ms=cpu_ms,

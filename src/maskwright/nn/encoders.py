@@ -144,13 +144,13 @@ def _download(name: str) -> dict[str, Tensor]:
     if not _is_cached(library) and not _hub_answers():
         raise _download_error(name)
     try:
-        encoder = _pretrained(library)
+        encoder = _build_pretrained(library)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise _download_error(name) from error
     return dict(encoder.state_dict())
 
 
-def _pretrained(library: str) -> nn.Module:
+def _build_pretrained(library: str) -> nn.Module:
     if library.startswith(PLAIN_TRANSFORMERS):
         import timm
 

@@ -102,11 +102,11 @@ def require_contract(code: CodeFile, network: nn.Module, shape: tuple[int, int])
     finally:
         network.train(was_training)
     expected = (2, num_classes, 64, 96)
-    found = tuple(logits_BKHW.shape) if isinstance(logits_BKHW, torch.Tensor) else None
-    if found != expected:
+    shape_BKHW = tuple(logits_BKHW.shape) if isinstance(logits_BKHW, torch.Tensor) else None
+    if shape_BKHW != expected:
         raise ConfigError(
             f"model.arch {str(code)!r}: the network returns "
-            f"{found or type(logits_BKHW).__name__}, expected logits of shape {expected} "
+            f"{shape_BKHW or type(logits_BKHW).__name__}, expected logits of shape {expected} "
             f"(B, K, H, W) for an image of {tuple(x_BCHW.shape)}"
         )
 

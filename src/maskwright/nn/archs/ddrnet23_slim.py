@@ -23,7 +23,7 @@ from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
 
-GOOD_FOR = "Real time at high resolution, with more accuracy than most of its speed."
+GOOD_FOR = "Real time at high resolution; more accurate than most at its speed."
 
 
 class Config(PartConfig):

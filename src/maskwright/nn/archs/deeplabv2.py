@@ -85,16 +85,16 @@ class DeepLabV2(DeeplySupervised):
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, with several scales, also those of each scale."""
-        scores = [self._scores(x_BCHW)]
+        scores = [self._score(x_BCHW)]
         if self.multi_scale:
-            smaller = [self._scores(_downscale(x_BCHW, quarters)) for quarters in QUARTERS]
+            smaller = [self._score(_downscale(x_BCHW, quarters)) for quarters in QUARTERS]
             scores += [resize_like(score, scores[0]) for score in smaller]
         logits_BKHW = upsample(reduce(torch.maximum, scores), STRIDE)
         if self.training and self.multi_scale and self.aux_weight:
             return [logits_BKHW, *scores]
         return logits_BKHW
 
-    def _scores(self, x_BCHW: Tensor) -> Tensor:
+    def _score(self, x_BCHW: Tensor) -> Tensor:
         features = self.encoder(x_BCHW)[-1]
         first, *others = (branch(features) for branch in self.pyramid)
         total: Tensor = sum(others, start=first)

@@ -6,7 +6,7 @@ from maskwright.nn.blocks.atrous import AtrousConfig as Config
 from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.encoders import import_smp
 
-GOOD_FOR = "Large context, where thin things matter little."
+GOOD_FOR = "Large context, where thin objects matter little."
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:

@@ -89,7 +89,7 @@ class DPT(DeeplySupervised):
         """Logits; in training, also those of the auxiliary head, smaller."""
         fused = before = None
         for block, stage in zip(
-            self.decoder.fusion_blocks, reversed(self._maps(x_BCHW)), strict=True
+            self.decoder.fusion_blocks, reversed(self._fusion_inputs(x_BCHW)), strict=True
         ):
             before, fused = fused, block(stage, fused)
         logits_BKHW: Tensor = self.head(fused)
@@ -97,7 +97,7 @@ class DPT(DeeplySupervised):
             return logits_BKHW
         return [logits_BKHW, self.aux_head(before)]
 
-    def _maps(self, x_BCHW: Tensor) -> list[Tensor]:
+    def _fusion_inputs(self, x_BCHW: Tensor) -> list[Tensor]:
         """Maps of strides 4, 8, 16 and 32 with `fusion_channels` channels each."""
         steps = zip(self.decoder.projection_blocks, self.decoder.reassemble_blocks, strict=True)
         return [

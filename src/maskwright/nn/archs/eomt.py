@@ -67,7 +67,7 @@ class EoMT(QueryNetwork):
         self.encoder = encoder
         self.query = nn.Embedding(config.num_queries, width)
         self.upscale = nn.Sequential(
-            *(Doubling(width) for _ in range(int(math.log2(PATCH_PX / MASK_STRIDE))))
+            *(UpscaleBlock(width) for _ in range(int(math.log2(PATCH_PX / MASK_STRIDE))))
         )
         self.mask_head = mlp([width] * 4, nn.GELU)
         self.class_predictor = nn.Linear(width, num_classes + 1)
@@ -134,7 +134,7 @@ class EoMT(QueryNetwork):
         return allowed_BNN[:, None]
 
 
-class Doubling(nn.Module):
+class UpscaleBlock(nn.Module):
     """Twice the height and width: transposed convolution, depthwise convolution, LayerNorm."""
 
     def __init__(self, width: int) -> None:

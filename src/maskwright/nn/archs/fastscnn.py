@@ -45,7 +45,7 @@ class FastSCNN(DeeplySupervised):
             separable_conv(32, 48, stride=2),
             separable_conv(48, 64, stride=2),
         )
-        self.global_features = nn.Sequential(*_stages(config), Pyramid(128))
+        self.global_features = nn.Sequential(*_stages(config), PyramidPooling(128))
         self.fuse_low = nn.Sequential(
             conv_norm_relu(128, 128, dilation=4, groups=128), conv_norm(128, 128, 1)
         )
@@ -91,7 +91,7 @@ class InvertedResidual(nn.Module):
         return x_BChw + output if self.residual else output
 
 
-class Pyramid(nn.Module):
+class PyramidPooling(nn.Module):
     """Pyramid pooling over 1, 2, 3 and 6 bins per side, projected to the width of the map."""
 
     def __init__(self, channels: int) -> None:

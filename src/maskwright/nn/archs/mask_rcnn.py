@@ -1,7 +1,8 @@
 """Mask R-CNN, He et al. 2017 (arXiv:1703.06870): instances, merged into one class map.
 
 Trained with its own losses of instances instead of the recipe's pixel loss; each connected
-component of a class is an instance. The heads are torchvision's; any encoder is supported.
+component of a class is an instance. The heads are torchvision's, the encoders those of
+`blocks.pyramid`.
 """
 
 from collections import OrderedDict
@@ -31,7 +32,7 @@ from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
 
-GOOD_FOR = "Things that can be counted, each with a box and a mask; regions come out coarse."
+GOOD_FOR = "Objects that can be counted, each with a box and a mask; regions are coarse."
 
 BOX_CELLS, MASK_CELLS = 7, 14
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
@@ -119,7 +120,7 @@ class MaskRCNN(nn.Module):
             return proposed
         score_BD, class_BD, box_BD4 = self._detect(proposed, size_HW)
         roi_N5 = flatten_with_batch_index(box_BD4)
-        mask_Nmm = self._masks(proposed.maps, roi_N5, class_BD.flatten())
+        mask_Nmm = self._predict_masks(proposed.maps, roi_N5, class_BD.flatten())
         # (B D, m, m) -> (B, D, m, m)
         mask_BDmm = torch.unflatten(mask_Nmm.sigmoid(), 0, score_BD.shape)
         flat_BKHW = merge_instances(
@@ -187,13 +188,13 @@ class MaskRCNN(nn.Module):
         sums = [p.float().sum() for head in heads for p in head.parameters()]
         return 0 * torch.stack(sums).sum()
 
-    def _boxes(self, maps: list[Tensor], roi_N5: Tensor) -> tuple[Tensor, Tensor]:
+    def _predict_boxes(self, maps: list[Tensor], roi_N5: Tensor) -> tuple[Tensor, Tensor]:
         """Class logits (N, k), 0 being background, and deltas (N, k, 4) of the boxes."""
         crop_NCss = crop_features(maps, roi_N5, BOX_CELLS).to(self.box_head.fc6.weight.dtype)
         class_Nk, delta_Nk4 = self.box_predictor(self.box_head(crop_NCss))
         return class_Nk.float(), torch.unflatten(delta_Nk4.float(), 1, (-1, 4))
 
-    def _masks(self, maps: list[Tensor], roi_N5: Tensor, class_N: Tensor) -> Tensor:
+    def _predict_masks(self, maps: list[Tensor], roi_N5: Tensor, class_N: Tensor) -> Tensor:
         """Logits (N, 28, 28) of the mask in each box, for the class `class_N` of the box."""
         crop_NCss = crop_features(maps, roi_N5, MASK_CELLS)
         crop_NCss = crop_NCss.to(self.mask_predictor.conv5_mask.weight.dtype)
@@ -210,7 +211,9 @@ class MaskRCNN(nn.Module):
         """Scores (B, D), class indices (B, D) and boxes (B, D, 4) of the detections."""
         box_BR4 = proposed.box_BR4
         batch, num = box_BR4.shape[:2]
-        class_Nk, delta_Nk4 = self._boxes(proposed.maps, flatten_with_batch_index(box_BR4))
+        class_Nk, delta_Nk4 = self._predict_boxes(
+            proposed.maps, flatten_with_batch_index(box_BR4)
+        )
         # (B R, k) -> (B, R, K), without background
         prob_BRK = torch.unflatten(class_Nk.softmax(-1)[:, 1:], 0, (batch, num))
         prob_BRK = prob_BRK * proposed.best_BR.isfinite()[..., None]
@@ -249,11 +252,13 @@ class MaskRCNN(nn.Module):
         pairs = list(zip(chosen, truths, strict=True))
         class_N = torch.cat([losses.class_targets(some, truth) for some, truth in pairs])
         target_N4 = losses.encode_boxes(roi_N5[:, 1:], goal_N4, BOX_WEIGHTS)
-        boxes = losses.box_loss(*self._boxes(outputs.maps, roi_N5), class_N, target_N4)
+        boxes = losses.box_loss(*self._predict_boxes(outputs.maps, roi_N5), class_N, target_N4)
         targets = [losses.mask_targets(some, truth, 2 * MASK_CELLS) for some, truth in pairs]
         target_Pmm, known_Pmm = (torch.cat(column) for column in zip(*targets, strict=True))
         with_mask_N = class_N > 0
-        logit_Pmm = self._masks(outputs.maps, roi_N5[with_mask_N], class_N[with_mask_N] - 1)
+        logit_Pmm = self._predict_masks(
+            outputs.maps, roi_N5[with_mask_N], class_N[with_mask_N] - 1
+        )
         return boxes + losses.mask_loss(logit_Pmm, target_Pmm, known_Pmm)
 
 

@@ -77,12 +77,15 @@ class PIDNet(nn.Module):
         self.d3 = residual_stage(basic_block, (2 * c, c), 1)
         self.d4 = residual_stage(bottleneck_block, (c, 2 * c), 1)
         self.d5 = residual_stage(bottleneck_block, (2 * c, 4 * c), 1)
-        self.pick3, self.pick4 = Pick(4 * c, 2 * c), Pick(8 * c, 2 * c)
+        self.pick3, self.pick4 = (
+            PixelAttentionFusion(4 * c, 2 * c),
+            PixelAttentionFusion(8 * c, 2 * c),
+        )
         self.difference3, self.difference4 = conv_norm(4 * c, c), conv_norm(8 * c, 2 * c)
         self.context = ParallelContext(16 * c, config.context_channels, 4 * c)
         pad_explicitly(self.i5)
         pad_explicitly(self.context)
-        self.mix = Mix(4 * c)
+        self.mix = BoundaryAttentionFusion(4 * c)
         self.head = pre_norm_head(4 * c, config.head_channels, num_classes)
         self.aux_head = pre_norm_head(2 * c, config.head_channels, num_classes)
         self.border_head = pre_norm_head(2 * c, c, 1)
@@ -126,7 +129,7 @@ class PIDNet(nn.Module):
         )
 
 
-class Pick(nn.Module):
+class PixelAttentionFusion(nn.Module):
     """Pixel-attention-guided fusion (Pag), equations 2 and 3.
 
     Context replaces details in proportion to their agreement.
@@ -146,7 +149,7 @@ class Pick(nn.Module):
         return (1 - share_B1hw) * p + share_B1hw * resize_like(i, p)
 
 
-class Mix(nn.Module):
+class BoundaryAttentionFusion(nn.Module):
     """Boundary-attention fusion (Light-Bag), figure 6: details at borders, else context."""
 
     def __init__(self, channels: int) -> None:

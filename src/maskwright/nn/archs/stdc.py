@@ -67,7 +67,7 @@ class STDC(nn.Module):
             _stage(before, after, depth)
             for (before, after), depth in zip(widths, depths, strict=True)
         )
-        self.context = Context()
+        self.context = ContextPath()
         self.fuse = FeatureFusion(STAGE_CHANNELS[0] + CONTEXT, 256)
         self.head = score_head(256, config.head_channels, num_classes)
         self.aux_heads = nn.ModuleList(score_head(CONTEXT, 64, num_classes) for _ in range(2))
@@ -141,14 +141,14 @@ class ShortDense(nn.Module):
         return torch.cat(maps, 1)
 
 
-class Context(nn.Module):
+class ContextPath(nn.Module):
     """Context path of BiSeNet, stride 32 up to 8: each level is gated by its own mean."""
 
     def __init__(self) -> None:
         super().__init__()
         _, c16, c32 = STAGE_CHANNELS
         self.mean = conv_norm_relu(c32, CONTEXT, 1)
-        self.refine16, self.refine32 = Refinement(c16), Refinement(c32)
+        self.refine16, self.refine32 = AttentionRefinement(c16), AttentionRefinement(c32)
         self.smooth16, self.smooth32 = (conv_norm_relu(CONTEXT, CONTEXT) for _ in range(2))
 
     def forward(self, eighth: Tensor, sixteenth: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,7 +159,7 @@ class Context(nn.Module):
         return self.smooth16(interpolate(x, eighth.shape[-2:])), context16
 
 
-class Refinement(nn.Module):
+class AttentionRefinement(nn.Module):
     """Convolution whose channels are gated by their means (attention refinement)."""
 
     def __init__(self, in_channels: int) -> None:

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import nn
 
 from maskwright.nn.blocks.library import build_library_network
-from maskwright.nn.blocks.pooling import RegionMean
+from maskwright.nn.blocks.pooling import AdaptiveMeanPool
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
@@ -29,5 +29,5 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
         decoder_channels=config.decoder_channels,
     )
     for block in network.decoder.psp.blocks:
-        block[0] = RegionMean(block[0].output_size)
+        block[0] = AdaptiveMeanPool(block[0].output_size)
     return cast("nn.Module", network)

@@ -150,7 +150,7 @@ def crop_features(maps: list[Tensor], roi_N5: Tensor, size: int) -> Tensor:
 
 
 def paste_masks(mask_BDmm: Tensor, box_BD4: Tensor, height: int, width: int) -> Tensor:
-    """Masks (B, D, H, W) at the places of their boxes, interpolated bilinearly; 0 outside."""
+    """Masks (B, D, H, W) inside their boxes, interpolated bilinearly; 0 outside."""
     cells = mask_BDmm.shape[-1]
     rows_BDHm = _bilinear_weights(box_BD4[..., 1], box_BD4[..., 3], height, cells)
     columns_BDWm = _bilinear_weights(box_BD4[..., 0], box_BD4[..., 2], width, cells)

@@ -14,7 +14,7 @@ from .norm import Norm, replace_batch_norm
 
 STAGES = 4
 DPT_STRIDE = 16
-"""Patch size that DPT is told: its grids are then 4, 2, 1 and 1/2 times that of the tokens."""
+"""Patch size passed to DPT: its grids are then 4, 2, 1 and 1/2 times that of the tokens."""
 
 
 class HeadConfig(PartConfig):

@@ -10,7 +10,7 @@ BINS = (1, 2, 3, 6)
 """Bins per side of the levels of PSPNet's pyramid."""
 
 
-class RegionMean(nn.Module):
+class AdaptiveMeanPool(nn.Module):
     """`AdaptiveAvgPool2d(bins)` as two matrix products: the same means, for every size.
 
     torch's layer exports to ONNX without an error, but the graph has the pooling windows of the
@@ -40,7 +40,7 @@ class RegionMean(nn.Module):
 def pooling_levels(in_channels: int, out_channels: int) -> nn.ModuleList:
     """PSPNet's pyramid (arXiv:1612.01105): means over bins, projected to `out_channels`."""
     return nn.ModuleList(
-        nn.Sequential(RegionMean(bins), conv_norm_relu(in_channels, out_channels, 1))
+        nn.Sequential(AdaptiveMeanPool(bins), conv_norm_relu(in_channels, out_channels, 1))
         for bins in BINS
     )
 
