@@ -66,7 +66,7 @@ def test_an_encoder_that_nobody_published_weights_of_is_named(encoder):
         require_weights(encoder, "imagenet")
 
 
-def test_a_file_that_is_no_tensors_or_missing_is_named(tmp_path):
+def test_a_file_without_tensors_or_missing_is_named(tmp_path):
     (tmp_path / "w.pth").write_bytes(b"no tensors")
     with pytest.raises(ConfigError, match=r"w\.pth: not a file of tensors .*torch\.save"):
         new_model(ArchSpec.from_json(ARCH), 3, 2, weights=str(tmp_path / "w.pth"))

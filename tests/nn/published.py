@@ -1,4 +1,4 @@
-"""Figures that papers and authors publish of the architectures: a row each.
+"""Figures that papers and authors publish of the architectures: one row each.
 
 `read_in` is where a figure was read; a row that has none is not checked against a source.
 There are no rows of unet, unetplusplus, manet and pan (their papers' encoders are their own,

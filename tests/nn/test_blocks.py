@@ -1,4 +1,4 @@
-"""Blocks do what the layers that they stand in for do."""
+"""Blocks give the numbers of the layers that they replace."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def test_adaptive_mean_pool_is_adaptive_average_pooling(bins, size_HW):
     )
 
 
-def test_unpooling_is_that_of_torch_with_ties_too():
+def test_max_unpool_is_that_of_torch_also_with_ties():
     x = torch.randint(0, 3, (2, 5, 8, 6)).double()
     pooled, place = max_pool_with_indices(x)
     torch.testing.assert_close(
@@ -27,7 +27,7 @@ def test_unpooling_is_that_of_torch_with_ties_too():
     )
 
 
-def test_norm_is_torchs_layer_but_for_a_single_value():
+def test_norm_is_torchs_layer_except_for_a_single_value():
     norm, peer = Norm(4), nn.BatchNorm2d(4)
     x = torch.rand(1, 4, 2, 1)
     assert torch.equal(norm(x), peer(x))
@@ -52,7 +52,7 @@ def test_recomputed_layers_give_the_same_gradient_and_statistics():
     assert layers[1][1].momentum == 0.1
 
 
-def test_auxiliary_heads_count_by_their_weight_at_the_size_of_the_truth():
+def test_auxiliary_losses_are_weighted_and_computed_at_the_size_of_the_labels():
     labels = torch.zeros(1, 4, 4, dtype=torch.long)
     outputs = [torch.full((1, 2, n, n), v) for n, v in ((4, 1.0), (2, 10.0), (1, 100.0))]
     loss = sum_head_losses(outputs, labels, lambda logits, _: logits.sum() / 32, 0.5)

@@ -1,4 +1,4 @@
-"""Borders between classes, and what the heads that learn them are told."""
+"""Borders between classes, and the losses of heads that learn them."""
 
 import pytest
 import torch
@@ -11,12 +11,12 @@ HALVES = torch.tensor([[[0, 0, 0, 1, 1, 1]] * 4])
 ALL_IGNORED = torch.full((1, 4, 6), IGNORE)
 
 
-def test_a_border_is_where_another_class_is_near():
+def test_a_border_pixel_is_near_another_class():
     assert border_map(HALVES, 1)[0, 0].tolist() == [0, 0, 1, 1, 0, 0]
     assert border_map(HALVES, 2)[0, 0].tolist() == [0, 1, 1, 1, 1, 0]
 
 
-def test_ignored_pixels_are_no_border_and_make_none():
+def test_ignored_pixels_are_not_border_pixels_and_make_none():
     labels = HALVES.clone()
     labels[:, :, 3] = IGNORE
     assert border_map(labels, 1).sum() == 0
@@ -31,7 +31,7 @@ def test_borders_do_not_depend_on_the_order_of_classes():
     assert torch.equal(detail_map(labels), detail_map(order[labels]))
 
 
-def test_details_hold_the_borders_of_the_two_finest_strides():
+def test_the_detail_map_has_the_borders_of_the_two_finest_strides():
     assert detail_map(HALVES)[0, 0].tolist() == [0, 0, 1, 1, 0, 0]
     labels = torch.zeros(1, 32, 32, dtype=torch.long)
     labels[:, :, 16:] = 1

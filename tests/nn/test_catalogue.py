@@ -1,4 +1,4 @@
-"""The list of architectures says what is so."""
+"""The list of architectures, their figures and their errors."""
 
 from concurrent.futures.process import BrokenProcessPool
 
@@ -51,7 +51,7 @@ def fails_alone(name, encoder):
     return catalogue.ModelCost(device="cpu", latency_ms=1.0, cpu_ms=1.0, peak_memory_mb=None)
 
 
-def test_one_that_fails_is_named_and_the_others_keep_their_figures(monkeypatch):
+def test_an_architecture_that_fails_is_listed_and_the_others_keep_their_figures(monkeypatch):
     monkeypatch.setattr(catalogue, "_measured_alone", fails_alone)
     found = catalogue.models(("enet", "fastscnn", "segnet_basic"), bench=True)
     assert [entry.error for entry in found] == [
@@ -66,7 +66,7 @@ def test_one_that_fails_is_named_and_the_others_keep_their_figures(monkeypatch):
     assert table[2].split()[4:6] == ["1", "–"]
 
 
-def test_one_that_cannot_be_built_is_named(monkeypatch):
+def test_an_architecture_that_cannot_be_built_is_listed_with_its_error(monkeypatch):
     def refuses(name, encoder):
         raise ValueError
 
@@ -76,12 +76,12 @@ def test_one_that_cannot_be_built_is_named(monkeypatch):
     assert _table((entry,))[1].split() == ["enet", "–", "–"]
 
 
-def test_a_name_that_is_none_of_them_is_refused():
+def test_an_unknown_name_is_refused():
     with pytest.raises(UnknownNameError, match=r"'unett'.*unet"):
         catalogue.models(("unet", "unett"))
 
 
-def test_table_has_a_column_more_for_each_figure_that_was_measured():
+def test_table_has_one_more_column_for_each_measured_figure():
     entry = {
         "name": "tiny",
         "encoder": "own",
@@ -102,7 +102,7 @@ def test_table_has_a_column_more_for_each_figure_that_was_measured():
 
 
 @pytest.mark.parametrize("name", parts.names(ARCHS))
-def test_every_architecture_says_in_a_line_what_it_is_good_for(name):
+def test_every_architecture_has_one_line_on_what_it_is_good_for(name):
     text = parts.load(ARCHS, name).GOOD_FOR
     assert 10 < len(text) < 90
     assert text.endswith(".")

@@ -18,7 +18,7 @@ def network(name, encoder, **config):
 
 
 @pytest.mark.parametrize(("stride", "num_skips"), [(32, 0), (16, 1), (8, 2)])
-def test_fcn_starts_as_its_coarsest_scores_enlarged_bilinearly(stride, num_skips):
+def test_fcn_starts_as_its_coarsest_scores_upsampled_bilinearly(stride, num_skips):
     fcn = network("fcn", "resnet18", stride=stride)
     assert len(fcn.skips) == num_skips
     x = torch.rand(1, 3, 96, 128)
@@ -33,7 +33,7 @@ def test_fcn_starts_as_its_coarsest_scores_enlarged_bilinearly(stride, num_skips
         torch.testing.assert_close(fcn(x)[inner], expected[inner], atol=1e-5, rtol=1e-5)
 
 
-def test_fcn_on_vgg_scores_what_pool4_and_pool3_hold():
+def test_fcn_on_vgg_has_skips_from_pool4_and_pool3():
     fcn = network("fcn", "vgg11")
     assert [skip.in_channels for skip in fcn.skips] == [512, 256]
     assert fcn(torch.rand(1, 3, 64, 32)).shape == (1, K, 64, 32)
@@ -78,7 +78,7 @@ def test_deeplabv2_sums_scores_over_the_rates_of_the_paper(view, rates):
     assert [branch.dilation[0] for branch in model.pyramid] == rates
 
 
-def test_deeplabv2_takes_the_largest_score_over_three_scales():
+def test_deeplabv2_takes_the_maximum_over_three_scales():
     torch.manual_seed(0)
     model = network("deeplabv2", "resnet18")
     x = torch.rand(1, 3, 64, 96)
@@ -94,6 +94,6 @@ def test_deeplabv2_takes_the_largest_score_over_three_scales():
     assert len(model.train()(x)) == 4
 
 
-def test_deeplabv2_has_the_fully_connected_layers_of_a_vgg_only_over_one():
+def test_deeplabv2_has_fully_connected_layers_only_with_a_vgg():
     assert isinstance(network("deeplabv2", "resnet18").pyramid[0], nn.Conv2d)
     assert len(network("deeplabv2", "vgg16").pyramid[0]) == 7

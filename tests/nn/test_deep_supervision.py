@@ -1,4 +1,4 @@
-"""Losses that networks make of the outputs they have in training."""
+"""Losses of networks that return several outputs in training."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def made(name, **config):
 
 
 @pytest.mark.parametrize(("name", "config", "num_heads"), WEIGHTS)
-def test_every_head_counts_by_its_weight(name, config, num_heads):
+def test_the_loss_of_every_head_has_its_weight(name, config, num_heads):
     outputs = made(name, **config)(torch.rand(2, 3, 64, 64))
     assert len(outputs) == num_heads
     labels = torch.randint(0, 4, (2, 64, 64))
@@ -37,7 +37,7 @@ def test_without_weight_there_are_no_auxiliary_heads(name):
 
 
 @pytest.mark.parametrize("name", ["pidnet_s", "stdc", "bisenetv2"])
-def test_nothing_is_learned_from_an_image_of_ignored_pixels(name):
+def test_an_image_of_ignored_pixels_has_no_gradient(name):
     model = made(name)
     labels = torch.full((1, 40, 64), IGNORE)
     loss = model.loss(model(torch.rand(1, 3, 40, 64)), labels, build_loss("ce+dice", {}, None))

@@ -1,4 +1,4 @@
-"""DINOv3's transformer says what the library's says; its places hold at any size."""
+"""DINOv3's transformer gives the library's numbers, for any image size."""
 
 import pytest
 import timm
@@ -94,7 +94,7 @@ def test_the_authors_file_of_weights_fills_the_encoder_silently(tmp_path, capsys
         new_model(ArchSpec.from_json(CARD), 3, K, weights=str(tmp_path / "other.pth"))
 
 
-def test_with_dpts_head_it_takes_any_size_and_learns_from_one_image():
+def test_the_dpt_head_takes_any_size_and_learns_from_one_image():
     config = {"head": "dpt", "stage_channels": (8, 16, 16, 16), "fusion_channels": 16}
     model = new_model(ArchSpec.from_json({**CARD, "config": config}), 2, K)
     logits = model(torch.rand(1, 2, 33, 47))
@@ -103,6 +103,6 @@ def test_with_dpts_head_it_takes_any_size_and_learns_from_one_image():
     assert [n for n, p in model.network.head.named_parameters() if p.grad is None] == []
 
 
-def test_its_weights_stand_under_a_licence_of_their_own():
+def test_its_weights_have_a_licence_of_their_own():
     assert weights_licence(NAME).startswith("DINOv3 License: Meta's own")
     assert weights_licence("vit_small_patch14_dinov2") == "apache-2.0"

@@ -1,4 +1,4 @@
-"""Architectures that stand on segmentation-models-pytorch give its numbers where it has any."""
+"""Architectures built by segmentation-models-pytorch give its numbers."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def test_unetplusplus_loss_is_the_weighted_mean_over_its_unets():
 
 
 @pytest.mark.parametrize("size_HW", [(8, 8), (16, 24)])
-def test_pan_attends_as_the_library_does_where_that_can(size_HW):
+def test_pan_gives_the_numbers_of_the_library_where_that_runs(size_HW):
     torch.manual_seed(0)
     library = (
         import_smp().PAN("tu-test_resnet", encoder_weights=None, decoder_channels=8).decoder.fpa
@@ -54,7 +54,7 @@ def test_deeplab_doubles_its_rates_at_half_the_stride(name):
     assert rates == {16: [6, 12, 18], 8: [12, 24, 36]}
 
 
-def test_pspnet_and_dpt_learn_from_an_auxiliary_head_and_answer_without():
+def test_pspnet_and_dpt_have_an_auxiliary_head_in_training_only():
     for model in (network("pspnet"), network("dpt", "vit_tiny_patch16_224")):
         x, labels = torch.rand(1, 3, 64, 64), torch.zeros(1, 64, 64)
         outputs = model.train()(x)
@@ -66,7 +66,7 @@ def test_pspnet_and_dpt_learn_from_an_auxiliary_head_and_answer_without():
         assert model.eval()(x).shape == (1, K, 64, 64)
 
 
-def test_an_encoder_that_cannot_be_dilated_stands_under_a_short_pspnet():
+def test_an_encoder_that_cannot_be_dilated_works_with_a_short_pspnet():
     assert network("pspnet", "vgg11", encoder_depth=3).eval()(torch.rand(1, 3, 64, 64)).shape
 
 

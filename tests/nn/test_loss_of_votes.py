@@ -78,7 +78,7 @@ def test_torch_agrees_where_targets_are_probabilities_and_nothing_is_ignored():
     torch.testing.assert_close(found, F.cross_entropy(logits, share))
 
 
-def test_the_best_answer_to_a_dispute_is_the_share_of_the_votes():
+def test_the_loss_is_least_where_probabilities_are_the_shares_of_the_votes():
     logits = torch.zeros(1, 2, 1, 1, requires_grad=True)
     votes = torch.tensor([0, 1, 1, 1, IGNORE], dtype=torch.uint8).view(1, 5, 1, 1)
     loss, best = build_loss("ce", {}, None), torch.optim.SGD([logits], lr=2.0)
@@ -89,7 +89,7 @@ def test_the_best_answer_to_a_dispute_is_the_share_of_the_votes():
     assert logits.softmax(1)[0, 1].item() == pytest.approx(3 / 4, abs=1e-4)
 
 
-def test_in_a_sum_each_loss_takes_what_it_can_use():
+def test_in_a_sum_each_loss_uses_votes_or_the_majority_label():
     votes, logits = random_votes(2), torch.randn(2, 3, 9, 7)
     labels = labels_of(votes)
     ce, dice, both = (build_loss(t, {}, None) for t in ("ce", "dice", "2*ce + 0.5*dice"))
@@ -134,7 +134,7 @@ class _Choosy(torch.nn.Module):
         return pixel_loss(outputs[0][..., ::2, ::2], labels_BHW[..., ::2, ::2])
 
 
-def test_votes_follow_what_a_network_makes_of_the_labels():
+def test_votes_count_where_the_network_keeps_the_label():
     votes = random_votes(2, size=(1, 32, 32))
     labels, seen = labels_of(votes), []
     assert ((labels == IGNORE) & (votes != IGNORE).any(1)).any()

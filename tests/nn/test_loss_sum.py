@@ -30,16 +30,16 @@ def test_a_sum_is_the_weighted_sum_of_its_terms(batch):
         ("1.*dice", WeightSchedule(1, 1)),
     ],
 )
-def test_a_weight_that_moves_is_written_with_dots(text, weight):
+def test_a_weight_that_changes_is_written_with_dots(text, weight):
     assert parse_terms(text) == {"dice": weight}
 
 
-def test_a_weight_goes_straight_from_first_to_last_and_stays():
+def test_a_weight_changes_linearly_from_first_to_last_and_stays():
     weight = WeightSchedule(1.0, 3.0, 0.25, 0.75)
     assert [weight.at(t) for t in (0.0, 0.25, 0.5, 0.75, 1.0)] == [1.0, 1.0, 2.0, 3.0, 3.0]
 
 
-def test_a_sum_has_the_weights_of_the_moment_and_by_itself_those_of_the_end(batch):
+def test_a_sum_has_the_weights_of_its_progress_by_default_those_of_the_end(batch):
     ce, dice = (build_loss(n, {}, None)(*batch) for n in ("ce", "dice"))
     loss = build_loss("1..0*ce + 0..0.5*dice", {}, None)
     torch.testing.assert_close(loss.at(0.0)(*batch), ce)

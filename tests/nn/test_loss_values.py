@@ -277,14 +277,14 @@ def test_ohem_learns_from_the_hard_pixel_alone():
     assert logits.grad[..., 1].any()
 
 
-def test_focal_below_exponent_one_has_a_slope_at_a_certain_pixel():
+def test_focal_below_exponent_one_has_a_finite_slope_at_probability_one():
     logits = torch.tensor([[[[60.0]], [[-60.0]]]], requires_grad=True)
     loss = build_loss("focal", {"focal": {"gamma": 0.5}}, None)
     loss(logits, torch.zeros(1, 1, 1, dtype=torch.int64)).backward()
     assert torch.isfinite(logits.grad).all()
 
 
-def test_cldice_sees_a_cut_that_dice_hardly_sees():
+def test_cldice_reacts_to_a_cut_more_than_dice_does():
     labels = torch.zeros(1, 9, 41, dtype=torch.int64)
     labels[:, 3:6] = 1
     whole = torch.stack([labels == 0, labels == 1], 1) * 40.0
@@ -297,13 +297,13 @@ def test_cldice_sees_a_cut_that_dice_hardly_sees():
     assert dice_loss(cut, labels) < dice_loss(thin, labels)
 
 
-def test_cldice_refuses_a_class_that_is_not_there():
+def test_cldice_refuses_a_class_that_does_not_exist():
     loss = build_loss("cldice", {"cldice": {"classes": [1, 3]}}, None)
     with pytest.raises(ConfigError, match=r"classes has \[3\]; there are 3 classes, 0 to 2"):
         loss(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4, dtype=torch.int64))
 
 
-def test_distances_are_those_of_scipy_and_the_two_ways_agree():
+def test_distances_are_those_of_scipy_on_cpu_and_gpu_code():
     target = torch.rand(6, 37, 61) < torch.tensor([0.5, 0.1, 0.01, 0.001, 1, 0])[:, None, None]
     found = distance_transform(target)
     for n in range(5):
@@ -322,10 +322,10 @@ def test_distances_are_the_same_to_the_last_bit_wherever_they_lie_in_memory():
         assert torch.equal(distance_transform(target), first)
 
 
-def test_a_region_without_a_border_is_at_no_distance():
+def test_a_region_without_a_border_has_distance_0():
     inside = torch.stack([torch.ones(4, 4), torch.zeros(4, 4)])[None].bool()
     assert not border_distance(inside, torch.ones(1, 1, 4, 4).bool()).any()
 
 
-def test_the_operator_is_whole():
+def test_the_operator_passes_torchs_own_check():
     torch.library.opcheck(distance_transform, (torch.rand(2, 5, 6) > 0.7,))

@@ -1,6 +1,6 @@
-"""Mask R-CNN's parts and losses say what torchvision's say; instances out of class maps.
+"""Mask R-CNN's parts and losses give torchvision's numbers; instances from class maps.
 
-Here a pixel's middle is at a half, in torchvision's crops at a whole number: boxes are moved.
+Here the centre of a pixel is at 0.5, in torchvision's crops at an integer: boxes are shifted.
 """
 
 from collections import OrderedDict
@@ -115,7 +115,7 @@ def test_fast_nms_suppresses_what_torchvision_drops_where_no_box_is_suppressed_t
     assert boxes.fast_nms(box_N4[None], groups, 0.5)[0].tolist() == [False] * 4 + [True]
 
 
-def test_a_small_map_has_fewer_boxes_and_says_so():
+def test_missing_boxes_of_a_small_map_have_score_minus_infinity():
     score, delta = torch.zeros(1, 3), torch.zeros(1, 3, 4)
     anchor = torch.tensor([[0.0, 0, 8, 8], [8, 0, 16, 8], [40, 0, 48, 8]])
     best, box = boxes.select_proposals(score, delta, anchor, 5, (8, 16))
@@ -124,7 +124,7 @@ def test_a_small_map_has_fewer_boxes_and_says_so():
     assert box[..., 2].max() == 16
 
 
-def test_a_mask_is_put_where_its_box_is():
+def test_a_mask_is_pasted_into_its_box():
     mask = torch.tensor([[[[1.0, 0], [0, 0]]]])
     found = boxes.paste_masks(mask, torch.tensor([[[2.0, 0, 6, 2]]]), 2, 8)[0, 0]
     # cells are two pixels wide; the middle of the first is x = 3
@@ -218,7 +218,7 @@ def test_the_loss_of_proposals_is_torchvisions():
     torch.testing.assert_close(ours, expected)
 
 
-def test_moves_lead_from_boxes_to_goals():
+def test_decoding_the_encoded_deltas_gives_the_goals():
     box, goal = some_boxes(9), some_boxes(9)
     weights = (10.0, 10.0, 5.0, 5.0)
     deltas = instance_loss.encode_boxes(box, goal, weights)
@@ -253,7 +253,7 @@ def test_unknown_pixels_are_neither_background_nor_in_a_mask_target():
     )
 
 
-def test_images_without_a_labelled_pixel_teach_nothing():
+def test_images_without_a_labelled_pixel_have_no_gradient():
     model = small().train()
     labels_BHW = torch.full((2, 64, 64), IGNORE)
     loss = model.loss(model(torch.rand(2, 3, 64, 64)), labels_BHW, None)

@@ -13,7 +13,7 @@ def arch(encoder, norm="group"):
 
 
 @pytest.mark.parametrize("encoder", ["test_resnet", "resnet18", "tf_efficientnet_lite0"])
-def test_no_batch_statistic_is_left_and_an_image_does_not_see_its_neighbour(encoder):
+def test_no_batch_statistics_are_left_and_images_of_a_batch_are_independent(encoder):
     model = new_model(ArchSpec.from_json(arch(encoder)), 3, 2)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
     for module in model.modules():

@@ -67,7 +67,7 @@ def test_a_name_tells_file_function_and_digest(text, parts):
 @pytest.mark.parametrize(
     "text", ["unet", "net.py", "net.py:", "net:build", "net.py:a b", "None"]
 )
-def test_the_name_of_a_part_is_no_file(text):
+def test_the_name_of_a_part_is_not_a_file(text):
     assert CodeFile.parse(text) is None
 
 
@@ -79,8 +79,10 @@ def test_a_plain_function_makes_a_network_of_any_size_and_channels(own):
     require_contract(code, network, (4, 3))
 
 
-def test_the_full_contract_has_choices_and_encoders(own):
-    code = own(FULL)
+def test_the_full_contract_has_settings_encoders_and_defaults(own):
+    code = own(FULL.replace("build(", "make("), "make")
+    part = load_arch(str(code))
+    assert (part.ENCODERS, part.GOOD_FOR, part.REVISION) == (("resnet18",), "", 1)
     network = new_model(
         ArchSpec.from_json(arch(code, encoder="resnet18", config={"width": 4})), 5, 2
     )
@@ -116,7 +118,7 @@ def test_a_file_that_changed_is_refused(own, tmp_path):
         ("def build(a, b, c, d): ...", r"takes 4 arguments; .* or a Config and"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(own, text, message):
+def test_the_error_says_what_is_wrong_with_a_file(own, text, message):
     with pytest.raises(ConfigError, match=message):
         own(text)
 

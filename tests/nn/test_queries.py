@@ -1,4 +1,4 @@
-"""The set loss, and networks of queries: they say what the library's networks say."""
+"""The set loss and the query networks give the numbers of transformers."""
 
 import pytest
 import torch
@@ -102,7 +102,7 @@ def test_masks_of_ignored_pixels_change_neither_loss_nor_gradient(loss):
 
 
 @pytest.mark.parametrize("loss", [POINTS, EVERYWHERE])
-def test_an_image_without_labels_teaches_nothing(loss):
+def test_an_image_without_labels_has_no_gradient(loss):
     nothing = torch.full((2, 32, 48), IGNORE)
     first = queries()
     value = loss([first], nothing)
@@ -187,7 +187,7 @@ def with_separate_projections(state):
     return found
 
 
-def test_mask2former_says_what_transformers_network_says_with_the_same_weights():
+def test_mask2former_gives_the_numbers_of_transformers_with_the_same_weights():
     from transformers import (
         Mask2FormerConfig,
         Mask2FormerForUniversalSegmentation,
@@ -223,7 +223,7 @@ MASKFORMER = {
 }
 
 
-def test_maskformer_says_what_transformers_network_says_with_the_same_weights():
+def test_maskformer_gives_the_numbers_of_transformers_with_the_same_weights():
     from transformers import (
         MaskFormerConfig,
         MaskFormerDetrConfig,

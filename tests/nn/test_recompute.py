@@ -1,4 +1,4 @@
-"""Gradient checkpointing: less is kept for the backward pass, and every number stays."""
+"""Gradient checkpointing keeps less for the backward pass and changes no number."""
 
 import pickle
 from copy import deepcopy
@@ -89,7 +89,7 @@ def blocks():
     return network
 
 
-def test_a_norm_counts_each_step_once_and_a_held_one_none():
+def test_a_norm_counts_each_step_once_and_a_frozen_norm_none():
     network = blocks()
     network[1].eval()
     for _ in range(3):

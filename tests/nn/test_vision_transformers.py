@@ -1,4 +1,4 @@
-"""Networks on DINOv2's transformers say what the library's networks say."""
+"""Networks on DINOv2's transformers give the numbers of transformers."""
 
 import re
 
@@ -44,7 +44,7 @@ def timm_blocks(state, theirs, ours):
     return found
 
 
-def test_eomt_says_what_transformers_network_says_with_the_same_weights():
+def test_eomt_gives_the_numbers_of_transformers_with_the_same_weights():
     from transformers import EomtConfig, EomtForUniversalSegmentation
 
     config = EomtConfig(
@@ -94,7 +94,7 @@ def test_eomt_says_what_transformers_network_says_with_the_same_weights():
         torch.testing.assert_close(model(image).exp(), expected, rtol=1e-3, atol=1e-5)
 
 
-def test_masks_are_given_up_block_after_block():
+def test_masking_ends_block_by_block():
     settings = {"annealing_steps": 50, "num_queries": 4, "num_points": 50}
     arch = {"name": "eomt", "encoder": "vit_small_patch14_reg4_dinov2", "config": settings}
     network = new_model(ArchSpec.from_json(arch), 3, K).network
