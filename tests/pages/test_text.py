@@ -15,6 +15,7 @@ from maskwright.pages.text import (
     format_points,
     format_share,
     format_size,
+    format_small_share,
     list_names,
     text_table,
 )
@@ -30,6 +31,7 @@ WORDS = st.text("abc <>–", min_size=1, max_size=8).map(str.strip).filter(bool)
         (format_percent(12.345), "12.35 %"),
         (format_share(0.12345), "12.3 %"),
         (format_share(0.12345, 3), "12.345 %"),
+        (format_small_share(0.000123456), "0.0123 %"),
         (format_points(0.0123), "+1.2"),
         (format_points(-0.0123), "-1.2"),
         (format_points(-0.0001), "0.0"),
@@ -39,6 +41,7 @@ WORDS = st.text("abc <>–", min_size=1, max_size=8).map(str.strip).filter(bool)
         (format_count(1200, "image"), "1,200 images"),
         (format_size((480, 640)), "480 x 640"),
         (list_names(["a", "b", "c"]), "a, b, c"),
+        (list_names(["a", "b", "c"], most=2), "a, b, ..."),
         (list_names(["a", "b", "c", "d"]), "a, b, c, ..."),
     ],
 )

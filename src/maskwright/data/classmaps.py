@@ -12,6 +12,7 @@ from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
+from ..pages.text import list_names
 from .classes.codec import build_codec
 from .classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile, read_dataset_file
 from .classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
@@ -134,10 +135,10 @@ def _require_partners(
     ):
         alone = sorted(mine.keys() - theirs.keys())
         if alone:
-            shown = ", ".join(alone[:3]) + (", ..." if len(alone) > 3 else "")
             raise DataError(
                 f"{here}: {len(alone)} of {len(mine)} maps have no partner in {there}: "
-                f"{shown}; names below the two folders must be the same, suffixes aside{hint}"
+                f"{list_names(alone)}; names below the two folders must be the same, suffixes "
+                f"aside{hint}"
             )
 
 

@@ -8,7 +8,6 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 
 DASH = "–"
-_NUM_NAMED = 3
 
 
 def format_number(value: float | None, decimals: int = 0) -> str:
@@ -27,6 +26,11 @@ def format_percent(percent: float | None, decimals: int = 2) -> str:
 def format_share(share: float | None, decimals: int = 1) -> str:
     """A share of 1 in percent: 0.1234 is `12.3 %`."""
     return format_percent(None if share is None else 100 * share, decimals)
+
+
+def format_small_share(share: float) -> str:
+    """A share in percent with three digits, so that a small one is not 0: `0.0123 %`."""
+    return f"{100 * share:.3g} %"
 
 
 def format_points(difference: float | None) -> str:
@@ -55,10 +59,10 @@ def format_size(size_HW: Sequence[int]) -> str:
     return " x ".join(str(side) for side in size_HW)
 
 
-def list_names(names: Collection[str]) -> str:
-    """The first three names, and `...` where there are more."""
-    shown = ", ".join(list(names)[:_NUM_NAMED])
-    return f"{shown}, ..." if len(names) > _NUM_NAMED else shown
+def list_names(names: Collection[str], *, most: int = 3) -> str:
+    """The first names, then `...` where there are more than `most`."""
+    shown = ", ".join(list(names)[:most])
+    return f"{shown}, ..." if len(names) > most else shown
 
 
 def text_table(

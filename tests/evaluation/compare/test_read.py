@@ -98,7 +98,7 @@ def test_another_tolerance_is_refused(report_folder):
         for name, text in (("a", "3px"), ("b", "0.75%"))
     )
     assert "boundary_tolerance is 0.75%, in" in refusal(a, b)
-    assert "score both with the same tolerance" in refusal(a, b)
+    assert "score both with the same settings" in refusal(a, b)
 
 
 @pytest.mark.parametrize("name", ["report.json", "images.csv"])

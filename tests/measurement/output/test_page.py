@@ -59,7 +59,7 @@ def page(write_maps, field, tmp_path):
 def test_the_page_has_every_section_and_is_well_formed(page):
     titles = re.findall(r"<h2>(.*?)</h2>", page)
     assert titles == [
-        "Fails: 20 of 20 images break a rule",
+        "Fails: 20 of 20 images fail a rule",
         *("Coverage", "Over the images", "Regions of interest", "Change", "Regions"),
         *("Gaps", "Thin structures", "Pictures"),
     ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...core.confusion import Confusion
 from ...core.labels import IGNORE
 from ...core.scores import cohens_kappa, dice
+from ...pages.text import format_small_share
 from ..entries.scan import Entry
 from .document import AnnotatorsDocument
 from .findings import Findings
@@ -70,7 +71,7 @@ class Annotators:
         """Add the images in dispute, worst first, and annotators who see different things."""
         order = np.argsort(-self.disputed_N, kind="stable")
         for row in order[self.disputed_N[order] > 0].tolist():
-            share = f"{100 * self.disputed_N[row]:.3g} % of the pixels"
+            share = f"{format_small_share(self.disputed_N[row])} of the pixels"
             findings.add("disputed-image", entries[row].image, share)
         for pair, confusion in self.pairs.items():
             kappa = float(cohens_kappa(confusion))

@@ -17,6 +17,7 @@ from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec
 from ...core.progress import Progress, silent
 from ...core.versioned import Schema
+from ...pages.text import list_names
 from ..classes.infer import infer_codec
 from ..entries.scan import UNSPLIT, Entry
 from ..opening import splitfile
@@ -292,8 +293,7 @@ def _check_names(codec: LabelCodec, findings: Findings[AuditCode], *, stated: bo
             findings.add("alike-names", names[0], f"like {', '.join(map(repr, names[1:]))}")
     missing = find_gaps(raw for raw in {*codec.raw_to_index, *codec.ignored} if raw < IGNORE)
     if codec.pixels == "index" and not stated and missing:
-        listed = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-        findings.add("value-gaps", "masks", listed)
+        findings.add("value-gaps", "masks", list_names([str(v) for v in missing], most=10))
 
 
 def _check_classes(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import IGNORE
+from ...pages.text import format_small_share
 from ..classes.survey import count_values
 from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
@@ -197,7 +198,7 @@ class Inspection:
             labels_HW = self.codec.decode(raw_HW, where=str(labels))
             ignored = float(np.mean(labels_HW == IGNORE))
             if 0.5 < ignored < 1:
-                self.findings.add("mostly-ignored", path, f"{100 * ignored:.3g} %")
+                self.findings.add("mostly-ignored", path, format_small_share(ignored))
             names = dict(enumerate(self.codec.spec.names)) | {IGNORE: "(ignored)"}
             for code, counts in find_defects(labels_HW).by_code():
                 listed = [f"{names[i]} {number}" for i, number in counts.most_common(4)]

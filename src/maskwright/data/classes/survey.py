@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.progress import Progress, silent
+from ...pages.text import format_small_share
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import Pixels, read_raw_as_stored
 
@@ -58,8 +59,8 @@ class Survey:
     def share(self, value: int) -> str:
         """`7 (3.21 % of pixels, in 12 of 40 masks)` without the value itself."""
         tally = self.counts[value]
-        percent = 100 * tally.pixels / self.num_pixels
-        return f"({percent:.3g} % of pixels, in {tally.masks} of {self.num_masks} masks)"
+        share = format_small_share(tally.pixels / self.num_pixels)
+        return f"({share} of pixels, in {tally.masks} of {self.num_masks} masks)"
 
 
 def survey_masks(

@@ -70,8 +70,8 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         title = f"Images that {name} most"
         note = (
             "By the mIoU of each image alone, over the classes that occur in its truth or its "
-            "prediction. From – to 0.0 % is a class that B invents in the image; from 0.0 % to "
-            "–, one that only A invents."
+            "prediction. From – to 0.0 %: a class that is not in the image and that only B "
+            "predicts; from 0.0 % to –: one that only A predicts."
         )
         gallery = _gallery(comparison, name, images)
         yield Section(title, note, _image_table(title, images) + gallery)

@@ -9,7 +9,7 @@ from ...core.atomic import into_folder
 from ...pages.markup import render_class, render_code, render_table
 from ...pages.page import Section, render_page
 from ...pages.pictures import encode_indexed_png, encode_jpeg
-from ...pages.text import format_number, list_names
+from ...pages.text import format_number, format_small_share, list_names
 from ..drawing.gallery import Shot, render_gallery
 from ..extremes import WRONG_RGB, marked, panel_colors
 from .diff import ChangedImage, Difference
@@ -50,7 +50,7 @@ def summarize(difference: Difference) -> str:
     ]
     total = int(difference.moved_CC.sum())
     if difference.changed_px:
-        share = _format_share(difference.changed_px / total)
+        share = format_small_share(difference.changed_px / total)
         lines.append(f"pixels changed: {difference.changed_px:,} of {total:,} ({share})")
     lines += [
         f"  {move.before} -> {move.after}: {move.num_px:,} px"
@@ -111,15 +111,10 @@ def _shot(difference: Difference, image: ChangedImage) -> Shot:
     changed_hw = image.a_hw != image.b_hw
     return Shot(
         key=image.key,
-        note=f"{image.changed_px:,} px ({_format_share(image.changed_px / image.num_px)})",
+        note=f"{image.changed_px:,} px ({format_small_share(image.changed_px / image.num_px)})",
         panels={
             "A": encode_indexed_png(image.a_hw, colors),
             "B": encode_indexed_png(image.b_hw, colors),
             "change": encode_jpeg(marked(colors[image.a_hw], {WRONG_RGB: changed_hw})),
         },
     )
-
-
-def _format_share(share: float) -> str:
-    """Three digits, so that one pixel of a large image does not become 0 %."""
-    return f"{100 * share:.3g} %"

@@ -79,8 +79,8 @@ def _rules(found: Measurements) -> Section:
         rows.append((escape(rule.name), verdict, limit, format_number(len(judged))))
     body = render_table("Rules", ("Rule", "Result", "Limit", "Images judged"), rows)
     if not failed:
-        return Section("Passes: no image breaks a rule", "", body, "verdict")
-    title = f"Fails: {len(found.failed_keys)} of {len(found.images)} images break a rule"
+        return Section("Passes: no image fails a rule", "", body, "verdict")
+    title = f"Fails: {len(found.failed_keys)} of {len(found.images)} images fail a rule"
     note = f"The first {_MOST_FAILED} of {len(failed)} are shown; rules.csv has all."
     return Section(
         title,
