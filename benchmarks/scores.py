@@ -47,7 +47,7 @@ from score_peers import (
 
 from maskwright.core import IGNORE, Confusion, parts
 from maskwright.core.kernels.kernel import KERNELS, Kernel, kernel
-from maskwright.metrics.boundary import Tolerance
+from maskwright.metrics.boundary import BoundaryTolerance
 
 HERE = Path(__file__).parent
 RESULTS, TABLE = HERE / "scores.json", HERE / "scores.md"
@@ -113,22 +113,22 @@ def confusion_of_noise() -> Section:
 
 def boundary_f1() -> Section:
     """Outlines of all classes within 3 px of each other."""
-    return _boundary_f1(Tolerance(3, "px"), "150 times SciPy's distance transform")
+    return _boundary_f1(BoundaryTolerance(3, "px"), "150 times SciPy's distance transform")
 
 
 def boundary_f1_wide() -> Section:
     """The same at 0.75 % of the diagonal."""
-    return _boundary_f1(Tolerance(), "none set")
+    return _boundary_f1(BoundaryTolerance(), "none set")
 
 
 def boundary_iou() -> Section:
     """Bands of all classes, 2 % of the diagonal deep."""
-    return _boundary_iou(Tolerance(2.0), "8 times the authors' way")
+    return _boundary_iou(BoundaryTolerance(2.0), "8 times the authors' way")
 
 
 def boundary_iou_narrow() -> Section:
     """The same at 0.75 % of the diagonal."""
-    return _boundary_iou(Tolerance(), "8 times the authors' way")
+    return _boundary_iou(BoundaryTolerance(), "8 times the authors' way")
 
 
 SECTIONS = {
@@ -145,7 +145,7 @@ SECTIONS = {
 }
 
 
-def _boundary_f1(tolerance: Tolerance, must: str) -> Section:
+def _boundary_f1(tolerance: BoundaryTolerance, must: str) -> Section:
     reach_px = tolerance.px(SIZE_HW)
     ways = dict.fromkeys(OURS, lambda pair: near_by_kernel(pair, reach_px)) | {
         "SciPy distance transform": partial(near_by_distance, reach_px=reach_px, far=scipy_px),
@@ -158,7 +158,7 @@ def _boundary_f1(tolerance: Tolerance, must: str) -> Section:
     return timed(title, ways, pairs, ("SciPy", must))
 
 
-def _boundary_iou(band: Tolerance, must: str) -> Section:
+def _boundary_iou(band: BoundaryTolerance, must: str) -> Section:
     depth_px = band.depth_px(SIZE_HW)
     ways = dict.fromkeys(OURS, lambda pair: bands_by_kernel(pair, depth_px)) | {
         "the authors' way, cv2.erode": lambda pair: bands_by_erosion(pair, depth_px)

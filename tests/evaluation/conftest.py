@@ -8,7 +8,7 @@ import pytest
 from maskwright.core import IGNORE, Confusion, LabelSpec
 from maskwright.core.provenance import DataSource, Provenance, ScoreSettings, Uncertainty
 from maskwright.core.report import CurveReport, Estimate, ImageScore, Report, Slice
-from maskwright.evaluation.extremes import Shown
+from maskwright.evaluation.extremes import ShownImage
 from maskwright.evaluation.imagetable import NAME, ImageTable
 from maskwright.metrics import region
 
@@ -172,5 +172,5 @@ def _pictures(labels, rng, num_images, photographs):
     truth_HW[:9] = IGNORE
     predicted_HW = np.roll(truth_HW, 7, axis=1)
     image_HWC = rng.integers(0, 255, (240, 480, 3)).astype(np.uint8) if photographs else None
-    panels = Shown.from_maps(truth_HW, predicted_HW, image_HWC).panels(labels.palette)
+    panels = ShownImage.from_maps(truth_HW, predicted_HW, image_HWC).panels(labels.palette)
     return {f"test/a rather long folder/frame_{i:06d}": panels for i in range(num_images)}

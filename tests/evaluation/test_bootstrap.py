@@ -3,19 +3,24 @@
 import numpy as np
 import pytest
 
-from maskwright.evaluation.bootstrap import REPLICATES, Replicates, intervals, weights
+from maskwright.evaluation.bootstrap import (
+    REPLICATES,
+    Replicates,
+    compute_intervals,
+    draw_weights,
+)
 
 
 def test_weights_of_a_group_depend_on_its_name_and_the_seed_alone():
-    first = weights("street7", seed=0)
-    np.testing.assert_array_equal(first, weights("street7", seed=0))
-    assert (first != weights("street8", seed=0)).any()
-    assert (first != weights("street7", seed=1)).any()
+    first = draw_weights("street7", seed=0)
+    np.testing.assert_array_equal(first, draw_weights("street7", seed=0))
+    assert (first != draw_weights("street8", seed=0)).any()
+    assert (first != draw_weights("street7", seed=1)).any()
     assert first.shape == (REPLICATES,)
 
 
 def test_weights_are_poisson_with_mean_and_variance_one():
-    drawn = np.stack([weights(f"g{i}", seed=0) for i in range(200)])
+    drawn = np.stack([draw_weights(f"g{i}", seed=0) for i in range(200)])
     assert drawn.mean() == pytest.approx(1, abs=0.01)
     assert drawn.var() == pytest.approx(1, abs=0.02)
     assert (drawn == 0).mean() == pytest.approx(np.exp(-1), abs=0.005)
@@ -27,7 +32,7 @@ def test_sums_of_replicates_are_weighted_sums_over_images():
         {"a": rng.integers(0, 9, 3), "b": rng.random((2, 4)), "c": np.array(rng.integers(9))}
         for _ in range(150)
     ]
-    drawn = [weights(f"g{i // 3}", seed=0) for i in range(150)]
+    drawn = [draw_weights(f"g{i // 3}", seed=0) for i in range(150)]
     replicates = Replicates()
     for counts, weights_B in zip(images, drawn, strict=True):
         replicates.add(counts, weights_B)
@@ -44,9 +49,9 @@ def _interval_of_mean(values, groups):
     replicates = Replicates()
     for value, group in zip(values, groups, strict=True):
         counts = {"sum": np.array(value), "num": np.array(1.0)}
-        replicates.add(counts, weights(group, seed=0))
+        replicates.add(counts, draw_weights(group, seed=0))
     sums = replicates.sums()
-    return intervals(sums["sum"] / sums["num"])
+    return compute_intervals(sums["sum"] / sums["num"])
 
 
 def test_interval_of_a_mean_is_that_of_the_textbook():
@@ -83,6 +88,6 @@ def test_a_score_that_half_of_the_replicates_lack_has_no_interval():
     replicates = np.full((REPLICATES, 3), np.nan)
     replicates[:, 0] = np.linspace(0, 1, REPLICATES)
     replicates[: REPLICATES // 4, 1] = 0.5
-    low, high = intervals(replicates)
+    low, high = compute_intervals(replicates)
     assert (low[0], high[0]) == (pytest.approx(0.025), pytest.approx(0.975))
     assert np.isnan([low[1], high[1], low[2], high[2]]).all()

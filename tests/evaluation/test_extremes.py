@@ -16,8 +16,8 @@ from maskwright.evaluation.extremes import (
     PANELS,
     WRONG_RGB,
     Extremes,
-    Shown,
-    marked,
+    ShownImage,
+    draw_marks,
 )
 
 PALETTE = LabelSpec.from_names(("a", "b")).palette
@@ -61,7 +61,7 @@ def test_the_panels_show_truth_prediction_and_error():
     truth = np.array([[0, 0, 1, IGNORE]], np.uint8).repeat(8, 0).repeat(8, 1)
     predicted = np.array([[0, 1, 1, 1]], np.uint8).repeat(8, 0).repeat(8, 1)
     photograph = np.full((8, 32, 3), 90, np.uint8)
-    panels = Shown.from_maps(truth, predicted, photograph).panels(PALETTE)
+    panels = ShownImage.from_maps(truth, predicted, photograph).panels(PALETTE)
     assert tuple(panels) == PANELS
     centres = slice(4, None, 8)
     truth_shown = opened(panels["truth"])[4, centres].tolist()
@@ -86,13 +86,13 @@ def test_without_a_photograph_the_errors_lie_on_the_shapes_of_truth():
 def test_wrong_pixels_are_outlined_so_that_a_grey_print_shows_them():
     wrong = np.zeros((20, 20), bool)
     wrong[5:15, 5:15] = True
-    shown = marked(np.full((20, 20, 3), 255, np.uint8), {WRONG_RGB: wrong})
+    shown = draw_marks(np.full((20, 20, 3), 255, np.uint8), {WRONG_RGB: wrong})
     assert shown[10, 5].tolist() == list(OUTLINE_RGB)
     assert shown[10, 10].tolist() == list(WRONG_RGB)
     assert shown[0, 0].tolist() == [241] * 3
     line = np.zeros((20, 20), bool)
     line[5] = True
-    thin = marked(np.full((20, 20, 3), 255, np.uint8), {WRONG_RGB: line})
+    thin = draw_marks(np.full((20, 20, 3), 255, np.uint8), {WRONG_RGB: line})
     assert thin[5, 3].tolist() == list(WRONG_RGB)  # too thin for a rim
 
 
@@ -105,7 +105,7 @@ def test_a_sample_without_labels_is_no_candidate():
 @pytest.mark.parametrize("size_HW", [(1000, 10), (10, 2000), (1, 1)])
 def test_large_images_are_shown_small(size_HW):
     one = sample("k", *size_HW)
-    panels = Shown.from_maps(one.labels_HW, one.labels_HW, one.image_HWC).panels(PALETTE)
+    panels = ShownImage.from_maps(one.labels_HW, one.labels_HW, one.image_HWC).panels(PALETTE)
     shapes = {opened(content).shape for content in panels.values()}
     assert len(shapes) == 1
     assert max(shapes.pop()) <= 960

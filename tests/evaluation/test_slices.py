@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.evaluation.slices import brightness, read_attributes
+from maskwright.evaluation.slices import bin_brightness, read_attributes
 
 KEYS = [f"i{n:02}" for n in range(40)]
 
@@ -70,4 +70,4 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path, header, rows, reason):
     ],
 )
 def test_brightness_is_the_mean_over_pixels_and_channels(value, name):
-    assert brightness(np.full((4, 5, 3), value, np.uint8)) == name
+    assert bin_brightness(np.full((4, 5, 3), value, np.uint8)) == name

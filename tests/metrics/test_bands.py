@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 
 from maskwright.core.labels import IGNORE
 from maskwright.metrics import bands
-from maskwright.metrics.bands import BANDS, WIDTHS_PX, border, count, scores
+from maskwright.metrics.bands import BANDS, WIDTHS_PX, count, mark_border, scores
 
 EDGES_PX = (0, *WIDTHS_PX, np.inf)
 
@@ -71,7 +71,7 @@ def assert_same(one, other):
 def test_bands_of_a_straight_border_lie_on_both_sides():
     truth_HW = np.uint8([[0] * 6 + [1] * 70])
     left, right = [3, 3, 2, 2, 1, 0], [0, 1, *[2] * 2, *[3] * 4, *[4] * 8, *[5] * 16, *[6] * 38]
-    assert bands.bands(truth_HW)[0].tolist() == left + right
+    assert bands.assign_bands(truth_HW)[0].tolist() == left + right
 
 
 def test_counts_of_a_small_map_made_by_hand():
@@ -134,9 +134,9 @@ def test_a_map_without_a_border_or_a_pixel_has_all_in_the_last_band(size_HW):
 
 def test_an_edge_towards_ignore_is_no_border():
     truth_HW = np.uint8([[0, 0, IGNORE, 1, 1]])
-    assert not border(truth_HW).any()
-    assert border(np.uint8([[0, 1, IGNORE]])).tolist() == [[True, True, False]]
-    assert not border(np.uint8([[0, IGNORE], [IGNORE, 1]])).any()  # corners do not count
+    assert not mark_border(truth_HW).any()
+    assert mark_border(np.uint8([[0, 1, IGNORE]])).tolist() == [[True, True, False]]
+    assert not mark_border(np.uint8([[0, IGNORE], [IGNORE, 1]])).any()  # corners do not count
 
 
 def test_scores_of_many_replicates_are_those_of_each():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from maskwright.core.errors import ConfigError, DataError
-from maskwright.metrics.boundary import BAND, TOLERANCE, Tolerance, count, scores
+from maskwright.metrics.boundary import BAND, TOLERANCE, BoundaryTolerance, count, scores
 
 IGNORE = 255
 
@@ -70,8 +70,8 @@ def test_counts_are_those_of_the_authors_class_by_class(pair, reach_px, depth_px
         truth,
         predicted,
         num_classes,
-        tolerance=Tolerance(reach_px, "px"),
-        band=Tolerance(depth_px, "px"),
+        tolerance=BoundaryTolerance(reach_px, "px"),
+        band=BoundaryTolerance(depth_px, "px"),
     )
     for index in {*np.unique(truth), *np.unique(predicted), 0} - {IGNORE}:
         masks = truth == index, (predicted == index) & (truth != IGNORE)
@@ -119,8 +119,8 @@ def test_a_square_moved_by_four_pixels_by_hand():
         _square(10, 10),
         _square(10, 14),
         3,
-        tolerance=Tolerance(3, "px"),
-        band=Tolerance(2, "px"),
+        tolerance=BoundaryTolerance(3, "px"),
+        band=BoundaryTolerance(2, "px"),
     )
     # The boundary is the ring of 40 px from (9, 9) to (19, 19). Of the one in truth column 9 is
     # 4 px from column 13, where the other begins: 11 px lost; and at column 19 rows 13 to 15
@@ -185,16 +185,16 @@ def test_an_index_that_is_no_class_is_named():
 
 def test_tolerance_is_pixels_or_a_share_of_the_diagonal():
     size_HW = (1024, 2048)  # its diagonal is 2289.7 px
-    assert Tolerance.parse("3px") == Tolerance(3, "px")
-    assert Tolerance.parse(" 0.75 % ") == Tolerance() == TOLERANCE
+    assert BoundaryTolerance.parse("3px") == BoundaryTolerance(3, "px")
+    assert BoundaryTolerance.parse(" 0.75 % ") == BoundaryTolerance() == TOLERANCE
     assert (TOLERANCE.px(size_HW), TOLERANCE.depth_px(size_HW)) == (18, 17)
     assert (BAND.px(size_HW), BAND.depth_px(size_HW)) == (46, 46)
-    assert Tolerance.parse("3px").px(size_HW) == 3
-    assert Tolerance(0.01).depth_px((10, 10)) == 1
-    assert [str(Tolerance.parse(text)) for text in ("12px", ".5%")] == ["12px", "0.5%"]
+    assert BoundaryTolerance.parse("3px").px(size_HW) == 3
+    assert BoundaryTolerance(0.01).depth_px((10, 10)) == 1
+    assert [str(BoundaryTolerance.parse(text)) for text in ("12px", ".5%")] == ["12px", "0.5%"]
 
 
 @pytest.mark.parametrize("text", ["3", "three px", "0px", "1.5px", "0%", "-1%", "120%", ""])
 def test_a_tolerance_that_is_none_is_refused_with_the_two_ways_to_write_it(text):
     with pytest.raises(ConfigError, match=r"tolerance is .*'3px'.*'0\.75%'"):
-        Tolerance.parse(text)
+        BoundaryTolerance.parse(text)

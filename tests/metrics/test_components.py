@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
 from maskwright.core.labels import IGNORE
-from maskwright.metrics.components import components
+from maskwright.metrics.components import find_components
 
 small_maps = arrays(
     np.uint8,
@@ -30,8 +30,8 @@ def by_scipy(labels_HW):
 
 
 def by_runs(labels_HW):
-    found = components(labels_HW)
-    first = [int(found.starts_R[found.of_R == n][0]) for n in range(len(found.class_N))]
+    found = find_components(labels_HW)
+    first = [int(found.starts_R[found.component_R == n][0]) for n in range(len(found.class_N))]
     return list(zip(first, found.class_N.tolist(), found.area_px_N.tolist(), strict=True))
 
 
@@ -70,15 +70,15 @@ def test_a_spiral_is_one_component():
 def test_a_total_counts_true_pixels_of_each_component():
     labels_HW = np.uint8([[0, 0, 1], [IGNORE, 0, 1]])
     marked_HW = np.array([[True, False, True], [True, True, True]])
-    assert components(labels_HW).total(marked_HW).tolist() == [2, 2]
+    assert find_components(labels_HW).total(marked_HW).tolist() == [2, 2]
 
 
 @pytest.mark.parametrize("size_HW", [(0, 0), (0, 4), (4, 0)])
 def test_a_map_without_pixels_has_no_component(size_HW):
-    found = components(np.zeros(size_HW, np.uint8))
+    found = find_components(np.zeros(size_HW, np.uint8))
     assert len(found.class_N) == len(found.total(np.zeros(size_HW, bool))) == 0
 
 
 def test_a_map_of_ignore_has_no_component():
-    found = components(np.full((3, 4), IGNORE, np.uint8))
+    found = find_components(np.full((3, 4), IGNORE, np.uint8))
     assert len(found.area_px_N) == len(found.total(np.ones((3, 4), bool))) == 0

@@ -30,13 +30,13 @@ def test_bands_of_real_maps(pair):
     truth_HW, _, _ = pair
     far_HW = 1 + distance_transform_edt(~bands.border(truth_HW))
     expected = np.digitize(far_HW, bands.WIDTHS_PX, right=True)
-    np.testing.assert_array_equal(bands.bands(truth_HW), expected)
+    np.testing.assert_array_equal(bands.assign_bands(truth_HW), expected)
 
 
 @pytest.mark.real
 def test_objects_of_real_maps(pair):
     assert by_runs(pair[0]) == by_scipy(pair[0])
-    assert len(components.components(pair[0]).class_N) > 1
+    assert len(components.find_components(pair[0]).class_N) > 1
     assert_same(objects.count(*pair), counted(*pair))
 
 

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
-from maskwright.metrics.surface import Ruler, count, distances, scores, surface
+from maskwright.metrics.surface import Ruler, count, mark_surface, measure_distances, scores
 
 SPACINGS = [(1.0, 1.0), (0.5, 0.5), (2.0, 0.7), (0.05, 1.3), (10.0, 0.01)]
 
@@ -66,7 +66,7 @@ def test_the_nearest_point_is_exact(points_HW, to_HW, spacing_HW):
     points_HW[0, 0] = True
     points, to = np.argwhere(points_HW), np.argwhere(to_HW)
     expected, _ = cKDTree(to * spacing_HW).query(points * spacing_HW)
-    np.testing.assert_allclose(distances(points, to, spacing_HW), expected, rtol=1e-12)
+    np.testing.assert_allclose(measure_distances(points, to, spacing_HW), expected, rtol=1e-12)
 
 
 def test_two_bars_three_pixels_apart_made_by_hand():
@@ -121,15 +121,15 @@ def test_an_edge_towards_ignore_is_no_surface_and_one_of_the_image_is():
     labels_HW = np.zeros((4, 6), np.uint8)
     labels_HW[1:3, 1:3] = 1
     labels_HW[1:3, 3:5] = IGNORE
-    marked = surface(labels_HW)
+    marked = mark_surface(labels_HW)
     assert not marked[labels_HW == IGNORE].any()
     assert marked[1:3, 1:3].all()
-    assert surface(np.ones((3, 3), np.uint8)).tolist() == [
+    assert mark_surface(np.ones((3, 3), np.uint8)).tolist() == [
         [True, True, True],
         [True, False, True],
         [True, True, True],
     ]
-    assert not surface(np.uint8([[255] * 3, [255, 1, 255], [255] * 3])).any()
+    assert not mark_surface(np.uint8([[255] * 3, [255, 1, 255], [255] * 3])).any()
 
 
 def test_what_is_predicted_where_truth_is_ignored_changes_nothing():

@@ -46,7 +46,7 @@ def parse_detail(
         ConfigError: A tolerance or spacing cannot be read, or --surface is missing.
     """
     from ..core.errors import ConfigError
-    from ..metrics.boundary import Tolerance as BoundaryTolerance
+    from ..metrics.boundary import BoundaryTolerance
     from ..metrics.family import ScoreDetail
     from ..metrics.surface import Ruler
 

@@ -27,18 +27,18 @@ class Confusion:
         """Count one image; pixels where truth is IGNORE are left out.
 
         Exact for any number of pixels. Most of the time is spent without the interpreter lock,
-        so images may be shared out to threads.
+        so images may be counted in threads.
 
         Raises:
             DataError: Sizes differ, or an index is not a class of the LabelSpec. A prediction
                 of IGNORE where truth is a class is such an index: a model must decide.
         """
-        truth_HW, predicted_HW = checked_maps(truth_HW, predicted_HW, num_classes)
+        truth_HW, predicted_HW = require_label_maps(truth_HW, predicted_HW, num_classes)
         pairs = kernel().count_pairs(truth_HW, predicted_HW)[:IGNORE]
         counts_CC = pairs[:num_classes, :num_classes].copy()
         if counts_CC.sum() != pairs.sum():
-            refuse_unknown("truth", pairs.sum(axis=1), num_classes)
-            refuse_unknown("prediction", pairs.sum(axis=0), num_classes)
+            require_classes("truth", pairs.sum(axis=1), num_classes)
+            require_classes("prediction", pairs.sum(axis=0), num_classes)
         return cls(counts_CC)
 
     def __add__(self, other: Self) -> Self:
@@ -50,15 +50,15 @@ class Confusion:
         return int(self.counts_CC.sum())
 
 
-def checked_maps(
+def require_label_maps(
     truth_HW: NDArray[Any], predicted_HW: NDArray[Any], num_classes: int
 ) -> tuple[LabelMap, LabelMap]:
-    """Both maps as uint8, of one size; integers of another type may hold 0..255 only.
+    """Convert both maps to uint8 and require one size and values 0..255.
 
-    What the prediction holds where truth is IGNORE is not looked at, and may change.
+    Predictions where truth is IGNORE are not checked, and may be changed.
 
     Raises:
-        DataError: Sizes differ, values are no integers, or do not fit into uint8.
+        DataError: Sizes differ, values are not integers, or do not fit into uint8.
     """
     if truth_HW.shape != predicted_HW.shape:
         raise DataError(f"truth is {truth_HW.shape}, prediction is {predicted_HW.shape}")
@@ -70,11 +70,11 @@ def checked_maps(
     )
 
 
-def refuse_unknown(name: str, num_px_by_index: NDArray[np.int64], num_classes: int) -> None:
-    """Raise a DataError that names the highest index counted, if it is not a class."""
-    found = np.flatnonzero(num_px_by_index)
-    if found.size and found[-1] >= num_classes:
-        raise DataError(f"{name} holds class index {found[-1]} of {num_classes} classes")
+def require_classes(name: str, num_px_by_index: NDArray[np.int64], num_classes: int) -> None:
+    """Require that the highest index counted is a class; the DataError names it."""
+    indices = np.flatnonzero(num_px_by_index)
+    if indices.size and indices[-1] >= num_classes:
+        raise DataError(f"{name} holds class index {indices[-1]} of {num_classes} classes")
 
 
 def _as_uint8(name: str, index_HW: NDArray[Any], num_classes: int) -> LabelMap:

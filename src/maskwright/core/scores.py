@@ -26,7 +26,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Margins:
-    """Right pixels, pixels in truth and pixels predicted, per class, (..., C).
+    """Correct pixels, pixels in truth and pixels predicted, per class, (..., C).
 
     All region scores follow from these three; they need no whole matrix.
     """
@@ -126,11 +126,11 @@ def _margins(counts: PixelCounts) -> Margins:
 
 
 def ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
-    """Elementwise above / below, float64, with NaN where below is 0."""
+    """Divide elementwise, float64, with NaN where `below` is 0."""
     above, below = np.broadcast_arrays(above, below)
-    found = np.full(above.shape, np.nan)
-    np.divide(above, below, out=found, where=below > 0)
-    return found
+    quotient = np.full(above.shape, np.nan)
+    np.divide(above, below, out=quotient, where=below > 0)
+    return quotient
 
 
 def mean_present(values: Values) -> Values:

@@ -1,4 +1,4 @@
-"""Intervals from resampled groups, in one pass and in memory that does not grow.
+"""Bootstrap intervals over groups, in one pass and in memory that does not grow.
 
 Pixels are not independent draws: neighbours, and frames of one video, err together. Groups
 are resampled instead. Every group weighs into each of B replicates by a Poisson(1) number that
@@ -21,14 +21,14 @@ REPLICATES = 1000
 LEVEL = 0.95
 SEED = 0
 MIN_GROUPS = 5
-"""The 2.5 % quantile of fewer than five draws says nothing."""
+"""The 2.5 % quantile of fewer than five draws is meaningless."""
 
 _CHUNK = 64
 """Images whose counts are added to the replicates by one matrix product."""
 
 
-def weights(group: str, *, seed: int) -> NDArray[np.float64]:
-    """How often `group` is drawn into each replicate, shape (B,)."""
+def draw_weights(group: str, *, seed: int) -> NDArray[np.float64]:
+    """Draw how often `group` is in each replicate, shape (B,)."""
     digest = hashlib.blake2b(group.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     rng = np.random.default_rng([seed, int.from_bytes(digest, "little")])
     return rng.poisson(1.0, REPLICATES).astype(np.float64)
@@ -73,8 +73,8 @@ class Replicates:
         self._weights.clear()
 
 
-def intervals(replicates: Values) -> Values:
-    """Lower and upper end of the `LEVEL` interval, (2, ...), from replicates (B, ...).
+def compute_intervals(replicates: Values) -> Values:
+    """Compute both ends of the `LEVEL` interval, (2, ...), from replicates (B, ...).
 
     Replicates in which the score does not exist are left out; where it exists in fewer than
     half of them, the ends are NaN.
@@ -87,8 +87,8 @@ def intervals(replicates: Values) -> Values:
     return ends
 
 
-def uncertainty(num_groups: int) -> Uncertainty:
-    """How the intervals of a report of `num_groups` groups are made."""
+def describe_uncertainty(num_groups: int) -> Uncertainty:
+    """Describe how the intervals of a report of `num_groups` groups are made."""
     return Uncertainty(
         method="Poisson bootstrap over groups, percentile interval",
         replicates=REPLICATES,

@@ -1,4 +1,4 @@
-"""A model on a data set -> Report: one Confusion at source resolution, one image in memory."""
+"""Evaluate a model on a dataset at source resolution, with one image in memory at a time."""
 
 from dataclasses import replace
 from functools import partial
@@ -17,14 +17,14 @@ from ..inference.resolution import planes
 from ..metrics.family import ModelOutput, ScoreDetail, ScoredImage
 from .counting import Counted, Scoring
 from .extremes import Extremes
-from .slices import Attributes, brightness, read_attributes
+from .slices import Attributes, bin_brightness, read_attributes
 from .tally import Tally
 
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "onnxruntime", "torch")
 
 
 FULL = ScoreDetail(full=True)
-"""Running the model takes so long that the other scores are nearly free."""
+"""The default of `evaluate`: beside running the model, counting costs little."""
 
 
 def evaluate(
@@ -40,9 +40,9 @@ def evaluate(
     Args:
         model: From `open_model`.
         dataset: Images with masks, of the model's classes.
-        detail: What is counted beside the regions.
-        attributes: CSV with a column `key` and any others, each value of which makes a slice.
-        progress: Told of every image.
+        detail: What is counted beside the region scores.
+        attributes: CSV with a column `key` and others; each of their values makes a slice.
+        progress: Called for each image.
 
     Raises:
         DataError: An image has no labels, or the classes are not those of the model.
@@ -79,7 +79,7 @@ def evaluate(
                 confusion=image.confusion,
                 counts=scoring.count(image),
                 attributes={
-                    "brightness": brightness(sample.image_HWC),
+                    "brightness": bin_brightness(sample.image_HWC),
                     **listed.values.get(sample.key, {}),
                 },
             )
@@ -101,13 +101,13 @@ def _require_same_classes(labels: LabelSpec, dataset: Dataset) -> None:
     if labels.names == dataset.spec.names:
         return
     pairs = zip(labels.names, dataset.spec.names, strict=False)
-    place = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
+    index = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
     first = (
         ""
-        if place is None
+        if index is None
         else (
-            f"; class {place} is {labels.names[place]!r} for the model and "
-            f"{dataset.spec.names[place]!r} in the data"
+            f"; class {index} is {labels.names[index]!r} for the model and "
+            f"{dataset.spec.names[index]!r} in the data"
         )
     )
     raise DataError(

@@ -64,7 +64,7 @@ class Extremes:
         sides = [s for s in sides if len(s[0]) < self.num_kept or s[1] > s[0][0].rank]
         if not sides:
             return
-        shown = Shown.from_maps(truth_HW, predicted_HW, image_HWC)
+        shown = ShownImage.from_maps(truth_HW, predicted_HW, image_HWC)
         for heap, rank in sides:
             push = heapq.heappush if len(heap) < self.num_kept else heapq.heappushpop
             push(heap, _Ranked(rank, -self._num_images, key, miou, shown))
@@ -91,11 +91,11 @@ class _Ranked:
     order: int
     key: str = field(compare=False)
     miou: float = field(compare=False)
-    shown: "Shown" = field(compare=False)
+    shown: "ShownImage" = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class ShownImage:
     """One image of at most 960 px per side; encoded only when it is shown."""
 
     truth_hw: LabelMap
@@ -105,16 +105,18 @@ class Shown:
     @classmethod
     def from_maps(
         cls, truth_HW: LabelMap, predicted_HW: LabelMap, image_HWC: Image | None = None
-    ) -> "Shown":
+    ) -> "ShownImage":
         """Resize two label maps, and the image if there is one, to the size shown."""
-        size_hw = shown_size(truth_HW.shape)
+        size_hw = compute_shown_size(truth_HW.shape)
         image_hw3 = None
         if image_HWC is not None:
             shrunk: Any = cv2.resize(
                 to_rgb(image_HWC), size_hw[::-1], interpolation=cv2.INTER_AREA
             )
             image_hw3 = shrunk
-        return cls(smaller(truth_HW, size_hw), smaller(predicted_HW, size_hw), image_hw3)
+        return cls(
+            resize_labels(truth_HW, size_hw), resize_labels(predicted_HW, size_hw), image_hw3
+        )
 
     def panels(self, palette: Rgb) -> dict[str, bytes]:
         """JPEG files (image, error) and palette PNG files (truth, prediction) by panel.
@@ -133,7 +135,7 @@ class Shown:
             panels = {"image": encode_jpeg(ground_hw3)} | panels
         wrong_hw = self.truth_hw != self.predicted_hw
         marks = {WRONG_RGB: wrong_hw, IGNORED_RGB: self.truth_hw == IGNORE}
-        return panels | {"error": encode_jpeg(marked(ground_hw3, marks))}
+        return panels | {"error": encode_jpeg(draw_marks(ground_hw3, marks))}
 
 
 def panel_colors(palette: Rgb) -> Rgb:
@@ -143,7 +145,7 @@ def panel_colors(palette: Rgb) -> Rgb:
     return colors
 
 
-def marked(
+def draw_marks(
     ground_hw3: Rgb, marks: dict[tuple[int, int, int], NDArray[np.bool_]]
 ) -> NDArray[np.uint8]:
     """Draw each mask in its colour, outlined, on a pale grey `ground`; the last mask wins."""
@@ -163,14 +165,14 @@ def _rim(mask_hw: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask_hw & (np.asarray(thick_hw) > np.asarray(inner_hw))
 
 
-def shown_size(size_HW: tuple[int, ...]) -> tuple[int, int]:
+def compute_shown_size(size_HW: tuple[int, ...]) -> tuple[int, int]:
     """Height and width, at most 960 px, in which an image of `size_HW` is shown."""
     scale = min(1.0, _LONGEST_PX / max(size_HW))
     height, width = (max(1, round(n * scale)) for n in size_HW)
     return height, width
 
 
-def smaller(labels_HW: LabelMap, size_hw: tuple[int, int]) -> LabelMap:
+def resize_labels(labels_HW: LabelMap, size_hw: tuple[int, int]) -> LabelMap:
     """Resize a label map to `size_hw` by the nearest pixel."""
     shown_hw = cv2.resize(labels_HW, size_hw[::-1], interpolation=cv2.INTER_NEAREST)
     return np.asarray(shown_hw, np.uint8)

@@ -1,7 +1,7 @@
-"""Predictions of any framework against truth, both as class maps on disk -> Report.
+"""Score the predictions of any framework against truth, both as class maps on disk.
 
-A file of one folder belongs to the file of the other that has the same path below its folder,
-suffixes aside. Files are read and counted on all cores; a few images are in memory at a time.
+A prediction belongs to the truth file with the same path below its folder, without suffixes.
+Files are read and counted on all cores; a few images are in memory at a time.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class ScoreOptions:
     `spec` is a dataset.yaml or classes.txt; None looks for one beside the truth, then beside
     the predictions, and else infers the classes from all values. `raw_predictions`: one-channel
     predictions hold raw values that the codec of `spec` maps, as truth does, not class indices.
-    `group` is a regular expression that finds the group of a key, `attributes` a CSV file.
+    `group` is a regular expression whose match in a key is its group, `attributes` a CSV file.
     """
 
     spec: Path | None = None
@@ -60,12 +60,12 @@ def score(
         predictions: A folder searched to the bottom, or one file.
         truth: A folder with the same names, or one file.
         options: How the files are read; detected by default.
-        detail: What is counted beside the regions.
-        progress: Told of every pair.
+        detail: What is counted beside the region scores.
+        progress: Called for each pair.
 
     Raises:
         DataError: A file is missing, extra, damaged or of another size, or holds a value that
-            is no class.
+            is not a class.
         ConfigError: The file with the classes, or the expression of the group, is wrong.
     """
     pair = ClassMapPair.open(
@@ -75,20 +75,23 @@ def score(
         other_raw=options.raw_predictions,
         progress=progress,
     )
-    true, said, keys = pair.reference, pair.other, list(pair.keys)
+    truth_maps, predicted_maps, keys = pair.reference, pair.other, list(pair.keys)
     attributes = _attributes(keys, options)
-    extremes = Extremes(true.spec.palette)
+    extremes = Extremes(truth_maps.spec.palette)
     detail = detail.with_spacings(
-        (key, true.spacing_mm(key) or said.spacing_mm(key)) for key in keys
+        (key, truth_maps.spacing_mm(key) or predicted_maps.spacing_mm(key)) for key in keys
     )
     scoring = Scoring.from_detail(detail, has_logits=False)
-    tally = Tally(true.spec, scoring)
+    tally = Tally(truth_maps.spec, scoring)
 
     def count(key: str) -> tuple[Counted, ScoredImage]:
         try:
-            image = ScoredImage.from_labels(key, true.read(key), said.read(key), len(true.spec))
+            image = ScoredImage.from_labels(
+                key, truth_maps.read(key), predicted_maps.read(key), len(truth_maps.spec)
+            )
         except DataError as error:
-            raise DataError(f"{said.files[key]} and {true.files[key]}: {error}") from error
+            files = f"{predicted_maps.files[key]} and {truth_maps.files[key]}"
+            raise DataError(f"{files}: {error}") from error
         counted = Counted(
             key=key,
             group=attributes.groups[key],
@@ -104,25 +107,25 @@ def score(
         miou = float(mean_iou(image.confusion))
         extremes.add_maps(image.key, image.truth_HW, image.predicted_HW, miou)
     return tally.report(
-        provenance=_provenance(said, true, options),
+        provenance=_provenance(predicted_maps, truth_maps, options),
         settings=scoring.settings(),
         ranked=extremes.ranked(),
     )
 
 
 def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:
-    """The attributes that are listed, and a group for every key."""
+    """Read the attributes, and choose a group for every key: listed, matched, or its folder."""
     listed = Attributes()
     if options.attributes is not None:
         listed = read_attributes(options.attributes, keys)
-    groups = [_group(key) for key in keys]
+    groups = [_folder_group(key) for key in keys]
     if options.group is not None:
         groups = match_groups(keys, options.group)
-    found = dict(zip(keys, groups, strict=True))
-    return Attributes(listed.values, {**found, **listed.groups})
+    group_of = dict(zip(keys, groups, strict=True))
+    return Attributes(listed.values, {**group_of, **listed.groups})
 
 
-def _group(key: str) -> str:
+def _folder_group(key: str) -> str:
     """The folder of a key below that of its split, or the key itself where there is none."""
     folders = key.split("/")[:-1]
     if folders and normalise_split(folders[0]) in _SPLITS:
@@ -130,17 +133,17 @@ def _group(key: str) -> str:
     return "/".join(folders) or key
 
 
-def _provenance(said: ClassMaps, true: ClassMaps, options: ScoreOptions) -> Provenance:
+def _provenance(predictions: ClassMaps, truth: ClassMaps, options: ScoreOptions) -> Provenance:
     return Provenance(
         data=DataSource(
-            name=f"{said.root.name} against {true.root.name}",
-            splits={"all": len(true)},
-            labels_fingerprint=true.spec.fingerprint,
+            name=f"{predictions.root.name} against {truth.root.name}",
+            splits={"all": len(truth)},
+            labels_fingerprint=truth.spec.fingerprint,
         ),
         maps=MapsSource(
-            predictions=str(said.root),
-            truth=str(true.root),
-            raw=said.raw,
+            predictions=str(predictions.root),
+            truth=str(truth.root),
+            raw=predictions.raw,
             spec=None if options.spec is None else str(options.spec),
         ),
         versions=versions_of(_VERSIONS),

@@ -1,4 +1,4 @@
-"""Slices: the same scores on the parts of a set that an attribute makes, the worst first.
+"""Slices: the scores of the images that share the value of an attribute, the worst first.
 
 Attributes come from a CSV file with one line per image (`key`, then any columns: weather,
 camera, site), and from the images themselves. A column of numbers with many values is cut at
@@ -22,7 +22,7 @@ from ..core.report import CurveReport, Estimate, Slice
 from ..core.scores import ratio
 from ..metrics import region
 from ..metrics.counts import Counts
-from .bootstrap import MIN_GROUPS, Replicates, intervals
+from .bootstrap import MIN_GROUPS, Replicates, compute_intervals
 
 KEY_COLUMNS = ("key", "image")
 GROUP_COLUMN = "group"
@@ -32,8 +32,8 @@ _BRIGHTNESS = ((64, "dark (< 64)"), (128, "dim (64-127)"), (192, "bright (128-19
 _BRIGHTEST = "very bright (>= 192)"
 
 
-def brightness(image_HWC: NDArray[Any]) -> str:
-    """Name of the bin of the mean over pixels and channels, on a scale of 0 to 255."""
+def bin_brightness(image_HWC: NDArray[Any]) -> str:
+    """Name the bin of the mean over pixels and channels, on a scale of 0 to 255."""
     top = 255 if image_HWC.dtype == np.uint8 else max(1, int(image_HWC.max(initial=0)))
     mean = float(image_HWC.mean()) * 255 / top
     return next((name for limit, name in _BRIGHTNESS if mean < limit), _BRIGHTEST)
@@ -48,7 +48,7 @@ class Attributes:
 
 
 def read_attributes(path: Path, keys: Iterable[str]) -> Attributes:
-    """Attributes of `keys` as CSV gives them, numbers with many values as quartiles.
+    """Read the attributes of `keys` from CSV; numbers with many values become quartiles.
 
     Raises:
         DataError: The file is unreadable or has no key column, a key has no line or two, or a
@@ -119,7 +119,7 @@ class _Part:
         ends = (np.nan, np.nan)
         if len(self.groups) >= MIN_GROUPS:
             replicates_B = region.scores(self.replicates.sums()).overall["miou"]
-            ends = intervals(replicates_B).tolist()
+            ends = compute_intervals(replicates_B).tolist()
         return Slice(
             by=by,
             value=value,
@@ -154,8 +154,8 @@ def slice_by_distance(
     ]
 
 
-def worst_first(slices: Iterable[Slice]) -> tuple[Slice, ...]:
-    """Slices by their mIoU, lowest first; those without one last."""
+def sort_worst_first(slices: Iterable[Slice]) -> tuple[Slice, ...]:
+    """Sort slices by their mIoU, lowest first; those without one last."""
     return tuple(sorted(slices, key=_order))
 
 

@@ -13,10 +13,17 @@ from ..core.provenance import Provenance, ScoreSettings
 from ..core.report import CurveReport, Estimate, ImageScore, Report, Slice
 from ..core.scores import Values
 from ..metrics.counts import Curve, Scores
-from .bootstrap import MIN_GROUPS, SEED, Replicates, intervals, uncertainty, weights
+from .bootstrap import (
+    MIN_GROUPS,
+    SEED,
+    Replicates,
+    compute_intervals,
+    describe_uncertainty,
+    draw_weights,
+)
 from .counting import Counted, Scoring
 from .imagetable import NAME, ImageTable
-from .slices import Slices, slice_by_distance, worst_first
+from .slices import Slices, slice_by_distance, sort_worst_first
 
 
 @dataclass(slots=True)
@@ -40,7 +47,7 @@ class Tally:
 
     def add(self, image: Counted) -> None:
         """Add one image; the order of images does not change any number but float rounding."""
-        weights_B = weights(image.group, seed=SEED)
+        weights_B = draw_weights(image.group, seed=SEED)
         self._confusion += image.confusion
         sums = self._sums
         self._sums = {n: sums[n] + a if n in sums else +a for n, a in image.counts.items()}
@@ -71,9 +78,9 @@ class Tally:
             ),
             curves=curves,
             class_curves={n: c for family in families for n, c in family.class_curves.items()},
-            slices=worst_first(self._all_slices(curves)),
+            slices=sort_worst_first(self._all_slices(curves)),
             settings=settings,
-            uncertainty=uncertainty(len(self._groups)),
+            uncertainty=describe_uncertainty(len(self._groups)),
             images=tuple(ranked),
             pictures={image.key: panels for image, panels in ranked.items()},
             attachments={NAME: self._table},
@@ -132,7 +139,7 @@ def _estimates(value: Values, drawn_B: Values | None) -> list[Estimate]:
     flat = np.ravel(value)
     ends = np.full((2, flat.size), np.nan)
     if drawn_B is not None:
-        ends = intervals(drawn_B).reshape(2, -1)
+        ends = compute_intervals(drawn_B).reshape(2, -1)
     return [
         Estimate(v, low, high)
         for v, low, high in zip(flat.tolist(), *ends.tolist(), strict=True)

@@ -5,13 +5,13 @@ Kohli, Ladicky and Torr, "Robust higher order potentials for enforcing label con
 2011, draw that over the width of the band. Here:
 
 * A border pixel shares an edge with a pixel of another class in the truth. Both sides are
-  border pixels. An edge towards IGNORE or the end of the image is no class border, so where
+  border pixels. An edge towards IGNORE or the end of the image is not a class border, so where
   IGNORE is drawn all around the objects (Pascal VOC) there are no borders to be near to.
 * The distance of a pixel is 1 + the Euclidean distance, centre to centre, to the nearest border
   pixel: 1, 2, 3, ... px going away from a straight border, on either side of it.
 * Pixels whose truth is IGNORE never count, and distances reach across them.
-* A class without a pixel in a band, true or predicted, is left out of that band's mean; a band
-  without a pixel scores NaN.
+* A class that is neither in truth nor predicted in a band is left out of that band's mean; a
+  band without a pixel scores NaN.
 
 Both maps must hold class indices wherever truth is labelled; `Confusion.from_labels`
 refuses others.
@@ -40,14 +40,14 @@ _EXACT_COUNT = 1 << 24
 """OpenCV gives histograms in float32, which counts exactly up to here."""
 
 Words = NDArray[np.uint64]
-"""H x w: 64 pixels of a row a word, the leftmost in the lowest bit."""
+"""H x w: 64 pixels of a row per word, the leftmost in the lowest bit."""
 
 
 def count(
     truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int
 ) -> dict[str, NDArray[np.int64]]:
     """`band_hit`, `band_truth`, `band_predicted`: pixels by class and band, (C, 7) int64."""
-    band_HW = bands(truth_HW)
+    band_HW = assign_bands(truth_HW)
     band_HW[truth_HW == IGNORE] = len(BANDS)  # outside the histogram
     hit_HW = (truth_HW == predicted_HW).view(np.uint8)
     return {
@@ -80,27 +80,27 @@ def scores(counts: Counts) -> Scores:
     )
 
 
-def bands(truth_HW: LabelMap) -> NDArray[np.uint8]:
-    """Band of each pixel, 0 to 6 in the order of `BANDS`; exact, from integers alone."""
+def assign_bands(truth_HW: LabelMap) -> NDArray[np.uint8]:
+    """Assign each pixel its band, 0 to 6 in the order of `BANDS`; exact, in integers."""
     height, width = truth_HW.shape
     near_HW = np.zeros((height, width), np.uint8)
-    for disc_Hw in _dilated(_packed(border(truth_HW)), [w - 1 for w in WIDTHS_PX]):
+    for disc_Hw in _dilate(_pack_bits(mark_border(truth_HW)), [w - 1 for w in WIDTHS_PX]):
         near_HW += np.unpackbits(disc_Hw.view(np.uint8), axis=1, count=width, bitorder="little")
     return np.subtract(len(WIDTHS_PX), near_HW, out=near_HW)
 
 
-def border(truth_HW: LabelMap) -> NDArray[np.bool_]:
-    """Where a pixel shares an edge with one of another class; never at or towards IGNORE."""
-    found_HW = np.zeros(truth_HW.shape, np.bool_)
+def mark_border(truth_HW: LabelMap) -> NDArray[np.bool_]:
+    """Mark pixels that share an edge with another class; never at or towards IGNORE."""
+    border_HW = np.zeros(truth_HW.shape, np.bool_)
     valid_HW = truth_HW != IGNORE
     for one, other in (
         (np.s_[1:, :], np.s_[:-1, :]),
         (np.s_[:, 1:], np.s_[:, :-1]),
     ):
         differs = (truth_HW[one] != truth_HW[other]) & valid_HW[one] & valid_HW[other]
-        found_HW[one] |= differs
-        found_HW[other] |= differs
-    return found_HW
+        border_HW[one] |= differs
+        border_HW[other] |= differs
+    return border_HW
 
 
 def _mean_iou(
@@ -131,15 +131,15 @@ def _histogram(
     return total
 
 
-def _packed(border_HW: NDArray[np.bool_]) -> Words:
+def _pack_bits(border_HW: NDArray[np.bool_]) -> Words:
     height, width = border_HW.shape
     bytes_Hb = np.zeros((height, -(-width // 64) * 8), np.uint8)
     bytes_Hb[:, : -(-width // 8)] = np.packbits(border_HW, axis=1, bitorder="little")
     return bytes_Hb.view("<u8")
 
 
-def _dilated(bits_Hw: Words, radii_px: list[int]) -> list[Words]:
-    """`bits_Hw` dilated by each disc {dx^2 + dy^2 <= radius^2}.
+def _dilate(bits_Hw: Words, radii_px: list[int]) -> list[Words]:
+    """Dilate `bits_Hw` by each disc {dx^2 + dy^2 <= radius^2}.
 
     A row of a disc is a horizontal line, so the bits widened step by step to both sides serve
     the rows of all discs: about 5 ms at 1024 x 2048, where OpenCV's exact distance takes 37.
@@ -147,7 +147,7 @@ def _dilated(bits_Hw: Words, radii_px: list[int]) -> list[Words]:
     discs = [np.zeros_like(bits_Hw) for _ in radii_px]
     for reach_px in range(max(radii_px) + 1):
         if reach_px:
-            bits_Hw = _widened(bits_Hw)
+            bits_Hw = _widen(bits_Hw)
         for disc_Hw, radius in zip(discs, radii_px, strict=True):
             for dy in range(min(radius + 1, len(bits_Hw))):
                 if isqrt(radius**2 - dy**2) == reach_px:
@@ -156,8 +156,8 @@ def _dilated(bits_Hw: Words, radii_px: list[int]) -> list[Words]:
     return discs
 
 
-def _widened(bits_Hw: Words) -> Words:
-    """Each set pixel with its left and right neighbours."""
+def _widen(bits_Hw: Words) -> Words:
+    """Set the left and right neighbours of each set pixel."""
     one, top = np.uint64(1), np.uint64(63)
     wide_Hw = bits_Hw | (bits_Hw << one)
     wide_Hw |= bits_Hw >> one

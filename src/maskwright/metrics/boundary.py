@@ -1,4 +1,4 @@
-"""Boundary F1 and boundary IoU of each class: is the outline where it should be?
+"""Boundary F1 and boundary IoU of each class: whether outlines are where they should be.
 
 Boundary F1 follows DAVIS (Perazzi et al. 2016, section 4, and `db_eval_boundary` of
 davis2017-evaluation), which follows BSDS (Martin et al. 2004), class by class. A pixel is on
@@ -6,11 +6,11 @@ the boundary of a class where it and its right, lower and lower right neighbours
 being of the class (`seg2bmap`): a thin line between the pixels, drawn alike in both maps. The
 border of the image is no boundary. Precision is the share of predicted boundary pixels at most
 the tolerance (Euclidean, centre to centre) from a boundary pixel of the class in truth; recall
-is the same the other way round. DAVIS matches by distance alone, BSDS pairs pixels one to one.
+is the same for truth. DAVIS matches by distance alone, BSDS pairs pixels one to one.
 
 Boundary IoU is that of Cheng et al. 2021, eq. 2, and of the authors' `mask_to_boundary`: the
 IoU of the two bands of pixels of the class that are at most `depth` (Chebyshev) from a pixel
-that is not. Here the border of the image ends a class.
+that is not. Here the border of the image bounds a class.
 
 Edge cases. Pixels where truth is IGNORE are of no class in either map, so that a class that
 touches them has the same boundary there twice. A class without a boundary in either map has no
@@ -26,7 +26,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.confusion import checked_maps, refuse_unknown
+from ..core.confusion import require_classes, require_label_maps
 from ..core.errors import ConfigError
 from ..core.kernels.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
@@ -35,7 +35,7 @@ from .counts import Counts, Scores
 
 
 @dataclass(frozen=True, slots=True)
-class Tolerance:
+class BoundaryTolerance:
     """A distance in an image: whole pixels, or percent of the diagonal (0.75 % as in BSDS)."""
 
     amount: float = 0.75
@@ -51,22 +51,22 @@ class Tolerance:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """A tolerance written as "3px" or "0.75%".
+        """Parse a tolerance written as "3px" or "0.75%".
 
         Raises:
-            ConfigError: It is neither, or not above zero.
+            ConfigError: The text is neither, or not above zero.
         """
-        found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(px|%)", text.strip())
-        if not found:
+        match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(px|%)", text.strip())
+        if not match:
             raise ConfigError(f"tolerance is {text!r}; write it as '3px' or '0.75%'")
-        return cls(float(found[1]), "px" if found[2] == "px" else "%")
+        return cls(float(match[1]), "px" if match[2] == "px" else "%")
 
     def px(self, size_HW: tuple[int, ...]) -> int:
-        """Whole pixels, rounded up as DAVIS does."""
+        """Round up to whole pixels, as DAVIS does."""
         return math.ceil(self._exact_px(size_HW))
 
     def depth_px(self, size_HW: tuple[int, ...]) -> int:
-        """Whole pixels, rounded to the nearest and at least 1, as boundary IoU does."""
+        """Round to the nearest whole pixel, at least 1, as boundary IoU does."""
         return max(round(self._exact_px(size_HW)), 1)
 
     def _exact_px(self, size_HW: tuple[int, ...]) -> float:
@@ -78,10 +78,10 @@ class Tolerance:
         return f"{self.amount:g}{self.unit}"
 
 
-TOLERANCE = Tolerance()
+TOLERANCE = BoundaryTolerance()
 """Of boundary F1: 0.75 % of the diagonal, as in BSDS (DAVIS has 0.8 %)."""
 
-BAND = Tolerance(2.0)
+BAND = BoundaryTolerance(2.0)
 """Depth of the bands of boundary IoU: 2 % of the diagonal (Cheng et al. 2021, section 5)."""
 
 
@@ -90,10 +90,10 @@ def count(
     predicted_HW: LabelMap,
     num_classes: int,
     *,
-    tolerance: Tolerance = TOLERANCE,
-    band: Tolerance = BAND,
+    tolerance: BoundaryTolerance = TOLERANCE,
+    band: BoundaryTolerance = BAND,
 ) -> dict[str, NDArray[Any]]:
-    """Boundary and band pixels of one image by class, int64 (C,), exact.
+    """Count boundary and band pixels of one image by class, int64 (C,), exact.
 
     `boundary_truth` pixels on the boundary in truth, `boundary_truth_near` those within
     `tolerance` of one predicted; `boundary_predicted` and `_near` the other way round.
@@ -102,7 +102,7 @@ def count(
     Raises:
         DataError: Sizes differ, or an index is not a class.
     """
-    maps = _of_classes(truth_HW, predicted_HW, num_classes)
+    maps = _require_maps(truth_HW, predicted_HW, num_classes)
     size_HW = truth_HW.shape
     near_4C = kernel().count_near(
         *maps, num_classes=num_classes, reach_px=tolerance.px(size_HW)
@@ -149,15 +149,15 @@ def _harmonic_mean(
     return f1
 
 
-def _of_classes(
+def _require_maps(
     truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int
 ) -> tuple[LabelMap, LabelMap]:
-    """Both maps with IGNORE wherever truth has it, and classes everywhere else."""
-    truth_HW, predicted_HW = checked_maps(truth_HW, predicted_HW, num_classes)
+    """Set IGNORE in both maps wherever truth has it, and require classes everywhere else."""
+    truth_HW, predicted_HW = require_label_maps(truth_HW, predicted_HW, num_classes)
     ignored_HW = truth_HW == IGNORE
     predicted_HW = predicted_HW | (ignored_HW.view(np.uint8) * np.uint8(IGNORE))
     num_ignored = np.count_nonzero(ignored_HW)
     for name, labels_HW in (("truth", truth_HW), ("prediction", predicted_HW)):
         if np.count_nonzero(labels_HW >= num_classes) != num_ignored:
-            refuse_unknown(name, np.bincount(labels_HW[~ignored_HW]), num_classes)
+            require_classes(name, np.bincount(labels_HW[~ignored_HW]), num_classes)
     return truth_HW, predicted_HW

@@ -1,6 +1,6 @@
-"""Whether a confidence of 0.8 is right eight times in ten: calibration of a model's shares.
+"""Calibration: whether a confidence of 0.8 is right eight times in ten.
 
-* ece: expected calibration error of the winning class, Guo et al. 2017, eq. 3: the mean over
+* ece: expected calibration error of the predicted class, Guo et al. 2017, eq. 3: the mean over
   pixels of |accuracy - mean confidence| of their bin, 15 bins of equal width, (low, high].
 * sce: static calibration error, Nixon et al. 2019: the same for the share of one class, whether
   it wins or not, against how often it is the truth; then the mean over the classes. The paper's
@@ -8,7 +8,7 @@
   everywhere.
 * brier: Brier 1950, over all classes: the mean over pixels of the sum over classes of (share -
   1 where it is the truth)^2; 0 to 2, lower is better.
-* nll: negative log-likelihood, the mean over pixels of -log(share of the true class), in nats.
+* nll: negative log-likelihood, the mean over pixels of -log(share of the truth class), in nats.
 * Per class, `brier` and `nll` are means over the pixels whose truth is the class, and
   `calibration_error` is its term in sce.
 * Pixels whose truth is IGNORE never count. Without a counted pixel all scores are NaN, and so
@@ -43,7 +43,7 @@ def count(
     decision: Decision,
     num_classes: int,
 ) -> dict[str, NDArray[np.float64]]:
-    """Sums over one image, float64: `top_*` (15,), `share_*` (C, 15), `calibration_*` (C,).
+    """Sum over one image, float64: `top_*` (15,), `share_*` (C, 15), `calibration_*` (C,).
 
     Args:
         truth_HW: Class indices or IGNORE.
@@ -65,7 +65,7 @@ def count(
         nll_C[index] = -distance_HW[is_class_HW].sum(dtype=np.float64)
         share_HW = np.exp(distance_HW, out=distance_HW)
         share_HW *= confidence_HW
-        shares[:, index] = _binned(share_HW, is_class_HW, num_valid)
+        shares[:, index] = _bin_class(share_HW, is_class_HW, num_valid)
         share_HW[is_class_HW] -= 1
         squares_HW += np.square(share_HW, out=share_HW)
     truth, top = truth_HW[valid_HW], confidence_HW[valid_HW]
@@ -73,7 +73,7 @@ def count(
     nll_C -= _sums(truth, np.log(top), num_classes)
     names = ("pixels", "confidence", "hits")
     return {
-        **{f"top_{n}": v for n, v in zip(names, _all_binned(top, right), strict=True)},
+        **{f"top_{n}": v for n, v in zip(names, _bin_shares(top, right), strict=True)},
         **{f"share_{n}": v for n, v in zip(names, shares, strict=True)},
         "calibration_nll": nll_C,
         "calibration_brier": _sums(truth, squares_HW[valid_HW], num_classes),
@@ -113,7 +113,7 @@ def scores(counts: Counts) -> Scores:
     )
 
 
-def _binned(
+def _bin_class(
     share_HW: NDArray[np.float32], is_class_HW: NDArray[np.bool_], num_valid: int
 ) -> Bins:
     """The bins of one class; shares of pixels that do not count are 0.
@@ -121,14 +121,14 @@ def _binned(
     Nearly all shares are in the lowest bin, which is what the others leave of the total.
     """
     above = np.flatnonzero(share_HW > 1 / NUM_BINS)
-    bins = _all_binned(share_HW.ravel()[above], is_class_HW.ravel()[above])
+    bins = _bin_shares(share_HW.ravel()[above], is_class_HW.ravel()[above])
     totals = num_valid, share_HW.sum(dtype=np.float64), np.count_nonzero(is_class_HW)
     for values, total in zip(bins, totals, strict=True):
         values[0] = max(0.0, total - values[1:].sum())
     return bins
 
 
-def _all_binned(share_P: NDArray[np.float32], is_hit_P: NDArray[np.bool_]) -> Bins:
+def _bin_shares(share_P: NDArray[np.float32], is_hit_P: NDArray[np.bool_]) -> Bins:
     bin_P = np.ceil(share_P * np.float32(NUM_BINS)).astype(np.intp) - 1
     np.clip(bin_P, 0, NUM_BINS - 1, out=bin_P)
     return (

@@ -2,7 +2,7 @@
 
 A run is a maximal horizontal line of one class. Runs of one class in neighbouring rows that
 touch, corners included (8-connected), belong to one component; IGNORE belongs to none. Joining
-is by the least run number along all touching pairs, with pointer jumping (Shiloach and Vishkin
+is by the least run index along all touching pairs, with pointer jumping (Shiloach and Vishkin
 1982), so the cost follows the number of runs and not that of pixels or classes.
 """
 
@@ -21,47 +21,51 @@ class Components:
     """N components, numbered by their first pixel in reading order, made of R runs.
 
     `class_N` are class indices, `area_px_N` pixels. `starts_R` are flat positions of the runs'
-    first pixels, and `of_R` the component of each, in reading order, IGNORE left out with -1.
+    first pixels, and `component_R` the component of each, -1 for IGNORE, in reading order.
     """
 
     class_N: NDArray[np.uint8]
     area_px_N: Ints
     starts_R: Ints
-    of_R: Ints
+    component_R: Ints
 
     def total(self, values_HW: NDArray[np.bool_]) -> Ints:
-        """Number of True pixels in each component, (N,)."""
+        """Count the True pixels in each component, (N,)."""
         if not len(self.starts_R):
             return np.zeros(0, np.intp)
         per_run = np.add.reduceat(values_HW.ravel(), self.starts_R, dtype=np.intp)
-        return _sums(per_run, self.of_R, len(self.class_N))
+        return _sum_runs(per_run, self.component_R, len(self.class_N))
 
 
-def components(labels_HW: LabelMap) -> Components:
-    """The 8-connected components of every class of one map."""
-    starts_R, class_R = _runs(labels_HW)
+def find_components(labels_HW: LabelMap) -> Components:
+    """Find the 8-connected components of every class of one map."""
+    starts_R, class_R = _find_runs(labels_HW)
     ends_R = np.append(starts_R[1:], labels_HW.size)[: len(starts_R)]
-    first_R = _joined(len(starts_R), *_touching(starts_R, ends_R, class_R, labels_HW.shape[1]))
+    first_R = _join_runs(
+        len(starts_R), *_find_touching(starts_R, ends_R, class_R, labels_HW.shape[1])
+    )
     is_first_R = (first_R == np.arange(len(first_R))) & (class_R != IGNORE)
-    number_R = np.cumsum(is_first_R) - 1
-    of_R = np.where(class_R == IGNORE, -1, number_R[first_R])
+    index_R = np.cumsum(is_first_R) - 1
+    component_R = np.where(class_R == IGNORE, -1, index_R[first_R])
     class_N = class_R[is_first_R]
-    area_px_N = _sums(ends_R - starts_R, of_R, len(class_N))
-    return Components(class_N=class_N, area_px_N=area_px_N, starts_R=starts_R, of_R=of_R)
+    area_px_N = _sum_runs(ends_R - starts_R, component_R, len(class_N))
+    return Components(
+        class_N=class_N, area_px_N=area_px_N, starts_R=starts_R, component_R=component_R
+    )
 
 
-def _runs(labels_HW: LabelMap) -> tuple[Ints, NDArray[np.uint8]]:
-    """Flat start and class of each run; a row starts a new one."""
+def _find_runs(labels_HW: LabelMap) -> tuple[Ints, NDArray[np.uint8]]:
+    """Find the flat start and the class of each run; a row starts a new one."""
     begins_HW = np.ones(labels_HW.shape, np.bool_)
     np.not_equal(labels_HW[:, 1:], labels_HW[:, :-1], out=begins_HW[:, 1:])
     starts_R = np.flatnonzero(begins_HW)
     return starts_R, labels_HW.ravel()[starts_R]
 
 
-def _touching(
+def _find_touching(
     starts_R: Ints, ends_R: Ints, class_R: NDArray[np.uint8], width_px: int
 ) -> tuple[Ints, Ints]:
-    """Pairs (run, run in the next row) of one class that touch by an edge or a corner."""
+    """Find the pairs (run, run in the next row) of one class that share an edge or a corner."""
     last_row = starts_R[-1] // width_px * width_px if len(starts_R) else 0
     upper = np.flatnonzero((class_R != IGNORE) & (starts_R < last_row))
     row_start = starts_R[upper] // width_px * width_px
@@ -76,8 +80,8 @@ def _touching(
     return above[same], below[same]
 
 
-def _joined(num_runs: int, one: Ints, other: Ints) -> Ints:
-    """The least run that each run is joined to along the pairs (one, other)."""
+def _join_runs(num_runs: int, one: Ints, other: Ints) -> Ints:
+    """Find the least run that each run is joined to along the pairs (one, other)."""
     least_R = np.arange(num_runs)
     while len(one):
         np.minimum.at(least_R, np.maximum(one, other), np.minimum(one, other))
@@ -92,7 +96,7 @@ def _joined(num_runs: int, one: Ints, other: Ints) -> Ints:
     return least_R
 
 
-def _sums(values_R: Ints, of_R: Ints, num_components: int) -> Ints:
-    inside = of_R >= 0
-    sums = np.bincount(of_R[inside], weights=values_R[inside], minlength=num_components)
+def _sum_runs(values_R: Ints, component_R: Ints, num_components: int) -> Ints:
+    inside = component_R >= 0
+    sums = np.bincount(component_R[inside], weights=values_R[inside], minlength=num_components)
     return sums.astype(np.intp)  # sums of pixels are exact in float64

@@ -17,7 +17,7 @@ from ..core import parts
 from ..core.confusion import Confusion
 from ..core.labels import LabelMap
 from ..core.prediction import Decision
-from .boundary import TOLERANCE, Tolerance
+from .boundary import TOLERANCE, BoundaryTolerance
 from .counts import Counts, Scores
 from .surface import Ruler
 
@@ -35,7 +35,7 @@ class ScoreDetail:
     """
 
     full: bool = False
-    tolerance: Tolerance = TOLERANCE
+    tolerance: BoundaryTolerance = TOLERANCE
     ruler: Ruler | None = None
     spacings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 

@@ -7,8 +7,8 @@ things of one class are one object, and a thing cut in two by another is two.
   *missed*. Every object counts once, so a missed small one shows beside large ones.
 * A predicted object is *real* when at least half of its pixels are of its class in the truth,
   else *invented*.
-* Pixels whose truth is IGNORE belong to no object, true or predicted: what remains of an object
-  beside them is judged, and one that they cut in two is two.
+* Pixels whose truth is IGNORE belong to no object, in truth or predicted: what remains of an
+  object beside them is judged, and one that they cut in two is two.
 * Size is that of the object judged: truth for recall, prediction for precision.
 * Recall without truth objects and precision without predicted ones are NaN. F1 is 0 where only
   one side has objects, and NaN where neither has.
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
 from ..core.scores import Values, ratio
-from .components import components
+from .components import find_components
 from .counts import Counts, Curve, Scores
 
 SIZES_PX = (16, 64, 256, 1024, 4096)
@@ -48,15 +48,15 @@ _NAMES = ("objects_truth", "objects_found", "objects_predicted", "objects_real")
 def count(
     truth_HW: LabelMap, predicted_HW: LabelMap, num_classes: int
 ) -> dict[str, NDArray[np.int64]]:
-    """Objects by class and size, (C, 6) int64.
+    """Count objects by class and size, (C, 6) int64.
 
     `objects_truth` of them `objects_found`; `objects_predicted` of them `objects_real`. Maps
     must hold class indices wherever truth is labelled; `Confusion.from_labels` refuses others.
     """
     predicted_HW = np.where(truth_HW == IGNORE, np.uint8(IGNORE), predicted_HW)
     hit_HW = truth_HW == predicted_HW
-    truth, found = _judged(truth_HW, hit_HW, num_classes)
-    predicted, real = _judged(predicted_HW, hit_HW, num_classes)
+    truth, found = _judge_objects(truth_HW, hit_HW, num_classes)
+    predicted, real = _judge_objects(predicted_HW, hit_HW, num_classes)
     return {
         "objects_truth": truth,
         "objects_found": found,
@@ -84,11 +84,11 @@ def scores(counts: Counts) -> Scores:
     )
 
 
-def _judged(
+def _judge_objects(
     labels_HW: LabelMap, hit_HW: NDArray[np.bool_], num_classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All objects of a map, and those of which at least half the pixels are hits, (C, 6)."""
-    objects = components(labels_HW)
+    """Count all objects of a map, and those with at least half their pixels hit, (C, 6)."""
+    objects = find_components(labels_HW)
     size_N = np.searchsorted(SIZES_PX, objects.area_px_N, "right")
     cell_N = objects.class_N.astype(np.intp) * len(SIZES) + size_N
     good_N = 2 * objects.total(hit_HW) >= objects.area_px_N

@@ -18,14 +18,14 @@ _SUM, _NUM = "image_sum:", "image_num:"
 _CLASS = "class:"
 
 
-def count(found: Iterable[Scores]) -> dict[str, NDArray[Any]]:
-    """The scores of one image as a sum and a number of images, both additive."""
+def count(families: Iterable[Scores]) -> dict[str, NDArray[Any]]:
+    """Count the scores of one image as a sum and a number of images, both additive."""
     counts: dict[str, NDArray[Any]] = {}
-    for scores in found:
+    for scores in families:
         for name, value in scores.overall.items():
-            counts |= _pair(name, value)
+            counts |= _count_score(name, value)
         for name, value in scores.classes.items():
-            counts |= _pair(_CLASS + name, value)
+            counts |= _count_score(_CLASS + name, value)
     return counts
 
 
@@ -51,7 +51,7 @@ def scores(counts: Counts) -> Scores:
     )
 
 
-def _pair(name: str, value: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+def _count_score(name: str, value: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     exists = ~np.isnan(value)
     return {
         _SUM + name: np.where(exists, value, 0.0),

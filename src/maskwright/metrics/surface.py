@@ -20,7 +20,7 @@ Rules:
 * Distances are exact, pixels may be higher than wide.
 * An image where only truth or only the prediction has a surface has no distance: hd, hd95 and
   assd leave it out, nsd is 0 there, and `surface_missed` and `surface_invented` count such
-  images. Read them together: leaving out the worst images flatters the mean distance.
+  images. Read them together: the mean distance leaves out the worst images.
 * Scores are means over the images, not over the set of all surface pixels; a class without an
   image scores NaN.
 """
@@ -103,15 +103,15 @@ def count(
         ruler: Spacing, unit and tolerance.
         classes: Indices to measure; all when None. The others count nothing.
     """
-    found = {name: np.zeros(num_classes) for name in _NAMES}
+    sums = {name: np.zeros(num_classes) for name in _NAMES}
     predicted_HW = np.where(truth_HW == IGNORE, np.uint8(IGNORE), predicted_HW)
-    truth_surface, predicted_surface = surface(truth_HW), surface(predicted_HW)
+    truth_surface, predicted_surface = mark_surface(truth_HW), mark_surface(predicted_HW)
     for index in range(num_classes) if classes is None else classes:
         truth = np.argwhere(truth_surface & (truth_HW == index))
         predicted = np.argwhere(predicted_surface & (predicted_HW == index))
-        for name, value in _compared(truth, predicted, ruler).items():
-            found[name][index] = value
-    return found
+        for name, value in _measure_class(truth, predicted, ruler).items():
+            sums[name][index] = value
+    return sums
 
 
 def scores(counts: Counts, ruler: Ruler) -> Scores:
@@ -139,29 +139,29 @@ _IMAGES = ("images", "missed", "invented")
 _NAMES = tuple(f"surface_{n}" for n in ("hd", "hd95", "assd", "nsd", *_IMAGES))
 
 
-def surface(labels_HW: LabelMap) -> NDArray[np.bool_]:
-    """Pixels of any class with an edge towards another class or the outside of the image."""
-    found_HW = np.zeros(labels_HW.shape, np.bool_)
+def mark_surface(labels_HW: LabelMap) -> NDArray[np.bool_]:
+    """Mark pixels with an edge towards another class or the outside of the image."""
+    surface_HW = np.zeros(labels_HW.shape, np.bool_)
     for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):
-        found_HW[edge] = True
+        surface_HW[edge] = True
     valid_HW = labels_HW != IGNORE
     for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
         differs = (labels_HW[one] != labels_HW[other]) & valid_HW[one] & valid_HW[other]
-        found_HW[one] |= differs
-        found_HW[other] |= differs
-    found_HW &= valid_HW
-    return found_HW
+        surface_HW[one] |= differs
+        surface_HW[other] |= differs
+    surface_HW &= valid_HW
+    return surface_HW
 
 
-def _compared(truth: Points, predicted: Points, ruler: Ruler) -> dict[str, float]:
-    """What one class of one image adds; nothing where neither side has a surface."""
+def _measure_class(truth: Points, predicted: Points, ruler: Ruler) -> dict[str, float]:
+    """Measure one class of one image; nothing where neither side has a surface."""
     if not len(truth) or not len(predicted):
         return {
             "surface_missed": float(len(truth) > 0),
             "surface_invented": float(len(predicted) > 0),
         }
-    there = distances(truth, predicted, ruler.spacing_HW)
-    back = distances(predicted, truth, ruler.spacing_HW)
+    there = measure_distances(truth, predicted, ruler.spacing_HW)
+    back = measure_distances(predicted, truth, ruler.spacing_HW)
     both = np.concatenate([there, back])
     return {
         "surface_images": 1.0,
@@ -172,33 +172,33 @@ def _compared(truth: Points, predicted: Points, ruler: Ruler) -> dict[str, float
     }
 
 
-def distances(points: Points, to: Points, spacing_HW: tuple[float, float]) -> Values:
+def measure_distances(points: Points, to: Points, spacing_HW: tuple[float, float]) -> Values:
     """Exact distance from each of `points` (P, 2) to the nearest of `to` (Q, 2), Q >= 1; (P,).
 
     The nearest point in each column is known from one sweep down and one up. From its own
     column each point looks further to both sides, until the columns alone are farther away
-    than the best found: Euclid's distance, separated as in Saito and Toriwaki 1994.
+    than the nearest so far: Euclid's distance, separated as in Saito and Toriwaki 1994.
     """
     corner = np.minimum(points.min(axis=0), to.min(axis=0))
     size_hw = np.maximum(points.max(axis=0), to.max(axis=0)) - corner + 1
-    fall_hw = _to_nearest_in_column(to - corner, size_hw) * spacing_HW[0]
+    fall_hw = _measure_in_columns(to - corner, size_hw) * spacing_HW[0]
     rows, columns = (points - corner).T
     best: Values = fall_hw[rows, columns] ** 2
-    looking = np.arange(len(points))
+    open_P = np.arange(len(points))
     for step in range(1, int(size_hw[1])):
         aside = (step * spacing_HW[1]) ** 2
-        looking = looking[best[looking] > aside]
-        if not len(looking):
+        open_P = open_P[best[open_P] > aside]
+        if not len(open_P):
             break
-        for side in (columns[looking] - step, columns[looking] + step):
+        for side in (columns[open_P] - step, columns[open_P] + step):
             inside = (side >= 0) & (side < size_hw[1])
-            seen = looking[inside]
+            seen = open_P[inside]
             reach = fall_hw[rows[seen], side[inside]] ** 2 + aside
             best[seen] = np.minimum(best[seen], reach)
     return np.sqrt(best, out=best)
 
 
-def _to_nearest_in_column(to: Points, size_hw: Points) -> Values:
+def _measure_in_columns(to: Points, size_hw: Points) -> Values:
     """Rows between each pixel and the nearest of `to` in its column, inf without one."""
     row_h1 = np.arange(size_hw[0], dtype=np.float64)[:, None]
     above_hw = np.full(size_hw, -np.inf)

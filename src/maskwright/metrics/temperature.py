@@ -1,13 +1,13 @@
 """Temperature scaling, Guo et al. 2017, section 4.2: one number that calibrates a model.
 
-Logits are divided by a temperature T before the softmax: above 1 the model is made less sure,
-below 1 surer, and the winning class stays. T is what minimises the negative log-likelihood of
+Logits are divided by a temperature T before the softmax: above 1 confidence falls, below 1
+it rises, and the predicted class stays. T minimises the negative log-likelihood of
 labelled pixels that the model has not learnt from. That is convex in 1 / T, so the sign of its
 slope leads to the one minimum by halving.
 
-Where the minimum lies outside of `TEMPERATURES` its nearer end is found: a model that is right
+Where the minimum lies outside of `TEMPERATURES` its nearer end is taken: a model that is right
 on every pixel would get T = 0, and one worse than guessing T = infinity. Where all logits of
-every pixel are equal any T is as good, and 1 is taken.
+every pixel are equal every T is equally good, and 1 is returned.
 """
 
 import math
@@ -37,14 +37,14 @@ def fit_temperature(logits_PK: NDArray[np.float32], truth_P: NDArray[np.uint8]) 
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if _expected_logit(below_PK, math.exp(middle)) > true_logit:
-            low = middle  # surer than right
+            low = middle  # more confident than accurate
         else:
             high = middle
     return math.exp((low + high) / 2)
 
 
 def _expected_logit(below_PK: NDArray[np.float64], temperature: float) -> float:
-    """Mean over pixels of the logit that the model expects of the truth.
+    """Compute the mean over pixels of the logit that the model expects of the truth.
 
     Less the mean logit of the truth, it is the slope of the likelihood over 1 / T.
     """

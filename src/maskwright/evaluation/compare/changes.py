@@ -3,7 +3,7 @@
 A group (patient, street, video) is exchanged and resampled with all its images, in A and B
 alike, so the difficulty of an image counts for both.
 
-* Interval: the bootstrap of the reports (`bootstrap.weights`), the same draws for A and B;
+* Interval: the bootstrap of the reports (`bootstrap.draw_weights`), the same draws for A and B;
   percentiles of B - A. Fewer than five groups have none.
 * p: if A and B are exchangeable, swapping them in any set of groups is as likely as what was
   observed. Two-sided: the share of swaps whose difference is at least as far from 0. All 2^G
@@ -26,7 +26,7 @@ from ...core.scores import Values
 from ...core.versioned import Document
 from ...metrics.counts import Counts, Scores
 from ...metrics.family import all_families
-from ..bootstrap import MIN_GROUPS, SEED, intervals, weights
+from ..bootstrap import MIN_GROUPS, SEED, compute_intervals, draw_weights
 from .read import ReportPair
 
 ALPHA = 0.05
@@ -153,9 +153,9 @@ def _intervals(
     if len(groups) < MIN_GROUPS:
         none = _flat(pair, a_GF.sum(axis=0))
         return {name: np.full((2, *value.shape), np.nan) for name, value in none.items()}
-    weights_BG = np.stack([weights(group, seed=SEED) for group in groups], axis=1)
+    weights_BG = np.stack([draw_weights(group, seed=SEED) for group in groups], axis=1)
     a, b = _flat(pair, weights_BG @ a_GF), _flat(pair, weights_BG @ b_GF)
-    return {name: intervals(b[name] - a[name]) for name in a}
+    return {name: compute_intervals(b[name] - a[name]) for name in a}
 
 
 def _p_values(

@@ -15,7 +15,14 @@ from ...core.labels import IGNORE, LabelMap
 from ...data.classmaps import ClassMapPair, find_spec
 from ...metrics import region
 from ...pages.pictures import encode_indexed_png, encode_jpeg
-from ..extremes import IGNORED_RGB, WRONG_RGB, marked, panel_colors, shown_size, smaller
+from ..extremes import (
+    IGNORED_RGB,
+    WRONG_RGB,
+    compute_shown_size,
+    draw_marks,
+    panel_colors,
+    resize_labels,
+)
 from .read import ReportFolder, ReportPair
 
 LOST_RGB = WRONG_RGB
@@ -64,8 +71,10 @@ def _panels(pair: ReportPair, sources: list[ClassMapPair], key: str) -> dict[str
         for folder, source in zip((pair.a, pair.b), sources, strict=True)
     ]
     truth_HW = maps[0][1]
-    size_hw = shown_size(truth_HW.shape)
-    a_hw, b_hw, truth_hw = (smaller(m, size_hw) for m in (maps[0][0], maps[1][0], truth_HW))
+    size_hw = compute_shown_size(truth_HW.shape)
+    a_hw, b_hw, truth_hw = (
+        resize_labels(m, size_hw) for m in (maps[0][0], maps[1][0], truth_HW)
+    )
     colors = panel_colors(pair.a.labels.palette)
     return {
         "truth": encode_indexed_png(truth_hw, colors),
@@ -94,7 +103,7 @@ def _draw_changes(
     """Pixels lost (striped), gained and wrong in both, on the pale shapes of truth."""
     right_a, right_b = a_hw == truth_hw, b_hw == truth_hw
     lost_hw, ignored_hw = right_a & ~right_b, truth_hw == IGNORE
-    shown_hw3 = marked(
+    shown_hw3 = draw_marks(
         colors[truth_hw],
         {
             BOTH_WRONG_RGB: ~right_a & ~right_b,

@@ -16,7 +16,7 @@ from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
 from ...core.versioned import Document, Schema
 from ...data.dataset import Dataset
-from ..extremes import shown_size, smaller
+from ..extremes import compute_shown_size, resize_labels
 
 SCHEMA = Schema(kind="difference", version=1)
 IGNORED = "(ignored)"
@@ -228,13 +228,13 @@ class _Counts:
             return
         self.images["with other labels"].append(key)
         if len(self._worst) < _MOST_SHOWN or changed_px > self._worst[0][0]:
-            shown_hw = shown_size(a_HW.shape)
+            shown_hw = compute_shown_size(a_HW.shape)
             image = ChangedImage(
                 key=key,
                 num_px=a_HW.size,
                 changed_px=changed_px,
-                a_hw=smaller(a_HW, shown_hw),
-                b_hw=smaller(b_HW, shown_hw),
+                a_hw=resize_labels(a_HW, shown_hw),
+                b_hw=resize_labels(b_HW, shown_hw),
             )
             push = heapq.heappush if len(self._worst) < _MOST_SHOWN else heapq.heappushpop
             push(self._worst, (changed_px, -len(self.images["with other labels"]), image))

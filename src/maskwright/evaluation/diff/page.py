@@ -11,7 +11,7 @@ from ...pages.page import Section, render_page
 from ...pages.pictures import encode_indexed_png, encode_jpeg
 from ...pages.text import format_number, format_small_share, list_names
 from ..drawing.gallery import Shot, render_gallery
-from ..extremes import WRONG_RGB, marked, panel_colors
+from ..extremes import WRONG_RGB, draw_marks, panel_colors
 from .diff import ChangedImage, Difference
 
 _MOST_KEYS, _MOST_MOVES, _MOST_MOVES_IN_TEXT = 200, 50, 10
@@ -115,6 +115,6 @@ def _shot(difference: Difference, image: ChangedImage) -> Shot:
         panels={
             "A": encode_indexed_png(image.a_hw, colors),
             "B": encode_indexed_png(image.b_hw, colors),
-            "change": encode_jpeg(marked(colors[image.a_hw], {WRONG_RGB: changed_hw})),
+            "change": encode_jpeg(draw_marks(colors[image.a_hw], {WRONG_RGB: changed_hw})),
         },
     )
