@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 from maskwright.core.errors import DataError
 from maskwright.data.check.audit import audit
 from maskwright.data.check.findings import KINDS, MAX_EXAMPLES, require_texts
-from maskwright.data.check.inspection import blurred_ratio
+from maskwright.data.check.inspection import compute_blurred_ratio
 from maskwright.data.splits import make_split
 
 from ..pixels.test_images import huge_png
@@ -165,10 +165,10 @@ def test_blurred_masks_are_found_even_where_all_values_are_listed(check, pairs):
 
 def test_blur_is_told_from_hard_edges():
     smooth = Image.fromarray(disc(value=9)).filter(ImageFilter.BoxBlur(1))
-    assert blurred_ratio(np.array(smooth)) > 0.5
-    assert blurred_ratio(disc(value=9)) == 0
-    assert blurred_ratio(np.kron(disc(value=3), np.ones((3, 3), np.uint8))) == 0
-    assert blurred_ratio(np.zeros((1, 1), np.uint8)) == 0
+    assert compute_blurred_ratio(np.array(smooth)) > 0.5
+    assert compute_blurred_ratio(disc(value=9)) == 0
+    assert compute_blurred_ratio(np.kron(disc(value=3), np.ones((3, 3), np.uint8))) == 0
+    assert compute_blurred_ratio(np.zeros((1, 1), np.uint8)) == 0
 
 
 def test_labels_that_cannot_be_understood_are_a_finding_and_the_rest_is_still_checked(check):

@@ -37,7 +37,7 @@ def compare(write):
         for row, entry in enumerate(entries):
             looks.add(row, read_image(entry.image))
         assert find_duplicates(entries, looks, findings, silent) == ""
-        return {f.code: f.examples for f in findings.ordered()}
+        return {f.code: f.examples for f in findings.sort()}
 
     return run
 

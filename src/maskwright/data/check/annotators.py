@@ -85,21 +85,21 @@ class Annotators:
             "masks": {name: self.masks[name] for name in self.names},
             "shared_pixels": self.shared_px,
             "disputed_pixels": self.disputed_px,
-            "dice": self._dice(total),
+            "dice": self._dice_by_class(total),
             "pairs": [
                 {
                     "annotators": list(pair),
                     "images": self.images[pair],
-                    "kappa": _number(cohens_kappa(confusion)),
-                    "dice": self._dice(confusion),
+                    "kappa": _to_json_number(cohens_kappa(confusion)),
+                    "dice": self._dice_by_class(confusion),
                 }
                 for pair, confusion in self.pairs.items()
             ],
         }
 
-    def _dice(self, confusion: Confusion) -> dict[str, float | None]:
-        return dict(zip(self.classes, map(_number, dice(confusion)), strict=True))
+    def _dice_by_class(self, confusion: Confusion) -> dict[str, float | None]:
+        return dict(zip(self.classes, map(_to_json_number, dice(confusion)), strict=True))
 
 
-def _number(value: Any) -> float | None:
+def _to_json_number(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)

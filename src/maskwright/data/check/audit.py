@@ -166,7 +166,7 @@ def _audit_folder(path: Path, progress: Progress) -> Audit:
         spec=None if codec is None else codec.spec,
         counts=inspection.counts,
         sizes_HW=_summarise_sizes(inspection.sizes_N2),
-        findings=findings.ordered(),
+        findings=findings.sort(),
         notes=notes,
         annotators=inspection.annotators,
     )
@@ -247,16 +247,16 @@ def _check_pairs(
         findings.add("missing-image", path)
     first: dict[str, Entry] = {}
     splits_of_group: dict[str, str] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for entry in entries:
         twin = first.setdefault(entry.key, entry)
         if twin is not entry:
             findings.add(
-                "same-key", entry.image, f"{entry.key!r} is {findings.short(twin.image)}"
+                "same-key", entry.image, f"{entry.key!r} is {findings.shorten(twin.image)}"
             )
         split = splits_of_group.setdefault(entry.group, entry.split)
-        if split != entry.split and twin is entry and entry.group not in told:
-            told.add(entry.group)
+        if split != entry.split and twin is entry and entry.group not in reported:
+            reported.add(entry.group)
             findings.add("group-across-splits", entry.group, f"{split} and {entry.split}")
     if len(entries) < 2:
         findings.add("too-few-images", entries[0].image)

@@ -67,7 +67,7 @@ class ImageHashes:
 
 def perceptual_hash(image_HWC: NDArray[Any]) -> int:
     """64 bits that differ little between pictures that look alike."""
-    waves = cv2.dct(_thumbnail(image_HWC))[:8, :8].ravel()
+    waves = cv2.dct(_make_thumbnail(image_HWC))[:8, :8].ravel()
     bits = waves > np.median(waves[1:])
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
@@ -83,14 +83,16 @@ def find_duplicates(
     rows = np.flatnonzero(hashes.seen_N & ~twins)
     candidates = _Candidates(rows, [entry.split for entry in entries])
     compared = heapq.nsmallest(_MAX_COMPARED, candidates.of(hashes.hash_N[rows], progress))
-    thumbnail = lru_cache(2 * _MAX_COMPARED)(lambda path: _thumbnail(read_image(path)))
-    told: set[int] = set()
+    thumbnail = lru_cache(2 * _MAX_COMPARED)(lambda path: _make_thumbnail(read_image(path)))
+    reported: set[int] = set()
     for _, _, a, b in progress(compared, total=len(compared), what="comparing look-alikes"):
-        if b in told:
+        if b in reported:
             continue
-        difference = _difference(thumbnail(entries[a].image), thumbnail(entries[b].image))
+        difference = _measure_difference(
+            thumbnail(entries[a].image), thumbnail(entries[b].image)
+        )
         if difference <= _SIMILAR:
-            told.add(b)
+            reported.add(b)
             _add_similar(entries[a], entries[b], difference, findings)
     left = candidates.num_found - len(compared)
     return f"{left} more pairs of images with similar hashes were not compared" if left else ""
@@ -111,7 +113,7 @@ def _add_equal(
         code: DuplicateCode = (
             "duplicate" if one.split == other.split else "duplicate-across-splits"
         )
-        findings.add(code, other.image, f"equal to {findings.short(one.image)}")
+        findings.add(code, other.image, f"equal to {findings.shorten(one.image)}")
     return twins
 
 
@@ -146,16 +148,16 @@ def _add_similar(
     code: DuplicateCode = "near-duplicate"
     if one.split != other.split:
         code = "copy-across-splits" if difference <= _COPY else "similar-across-splits"
-    detail = f"like {findings.short(one.image)} (difference {difference:.2f} of the contrast)"
+    detail = f"like {findings.shorten(one.image)} (difference {difference:.2f} of the contrast)"
     findings.add(code, other.image, detail)
 
 
-def _difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def _measure_difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Root mean square difference of two thumbnails over the contrast of the first."""
     return float(np.sqrt(np.square(first - second).mean()) / (first.std() + 1))
 
 
-def _thumbnail(image_HWC: NDArray[Any]) -> NDArray[np.float32]:
+def _make_thumbnail(image_HWC: NDArray[Any]) -> NDArray[np.float32]:
     """32 x 32 mean of the channels."""
     small = cv2.resize(image_HWC, (32, 32), interpolation=cv2.INTER_AREA)
     grey: NDArray[np.float32] = small.reshape(32, 32, -1)[..., :3].mean(

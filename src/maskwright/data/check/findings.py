@@ -291,16 +291,16 @@ class Findings(Generic[Code_contra]):
         finding = self.by_code.setdefault(code, Finding(code, fix))
         finding.count += 1
         if len(finding.examples) < MAX_EXAMPLES:
-            finding.examples.append((self.short(file), detail))
+            finding.examples.append((self.shorten(file), detail))
 
-    def short(self, file: ImageRef | Path | str) -> str:
+    def shorten(self, file: ImageRef | Path | str) -> str:
         """A path relative to the root, where it lies below it."""
         path = file.path if isinstance(file, ImageRef) else file
         if isinstance(path, PurePath) and path.is_relative_to(self.root):
             return str(path.relative_to(self.root))
         return str(path)
 
-    def ordered(self) -> tuple[Finding, ...]:
+    def sort(self) -> tuple[Finding, ...]:
         """Errors first, then in the order of KINDS."""
         severities = ("error", "warning", "note")
         codes = list(KINDS)

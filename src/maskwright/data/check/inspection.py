@@ -156,7 +156,7 @@ class Inspection:
         """Pixels of each class index, and of IGNORE; unlisted values are in none."""
         path = _name_file(entry, labels)
         stored = isinstance(labels, ImageRef) and not is_lossy(labels)
-        if stored and blurred_ratio(raw_HW) > _BLURRED_RATIO:
+        if stored and compute_blurred_ratio(raw_HW) > _BLURRED_RATIO:
             self.findings.add("antialiased-mask", path)
         if self.codec is None:
             return {}
@@ -219,7 +219,7 @@ class Inspection:
         counts.ignored += pixels.get(IGNORE, 0)
 
 
-def blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
+def compute_blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
     """Share of borders, 0..1, that pass through a value between those of their two sides.
 
     A blend of two packed colours lies between them too: its first channel that differs does.

@@ -18,16 +18,16 @@ def render(document: AuditDocument) -> str:
     """Plain text of an audit's JSON."""
     return "\n".join(
         [
-            *_head(document),
-            *_table(document),
-            *_annotators(document),
-            *_findings(document),
-            _verdict(document),
+            *_format_head(document),
+            *_format_classes(document),
+            *_format_annotators(document),
+            *_format_findings(document),
+            _format_verdict(document),
         ]
     )
 
 
-def _head(document: AuditDocument) -> list[str]:
+def _format_head(document: AuditDocument) -> list[str]:
     splits = ", ".join(f"{name or 'no split'} {n}" for name, n in document["splits"].items())
     sizes = document["sizes_HW"]
     lines = [f"{document['dataset']}: {format_count(document['images'], 'image')} ({splits})"]
@@ -41,7 +41,7 @@ def _head(document: AuditDocument) -> list[str]:
     return lines + [f"  {note}" for note in document["notes"]]
 
 
-def _table(document: AuditDocument) -> list[str]:
+def _format_classes(document: AuditDocument) -> list[str]:
     classes = document["classes"]
     if not classes:
         return []
@@ -66,7 +66,7 @@ def _table(document: AuditDocument) -> list[str]:
     return ["", *lines, f"Ignored: {ignored} of all pixels; shares are of the rest.", ""]
 
 
-def _annotators(document: AuditDocument) -> list[str]:
+def _format_annotators(document: AuditDocument) -> list[str]:
     annotators = document["annotators"]
     if annotators is None:
         return []
@@ -93,7 +93,7 @@ def _annotators(document: AuditDocument) -> list[str]:
     return [*table, f"Masks by annotator: {masks}. {share}.", *pairs, ""]
 
 
-def _findings(document: AuditDocument) -> list[str]:
+def _format_findings(document: AuditDocument) -> list[str]:
     lines: list[str] = []
     for finding in document["findings"]:
         files = finding["files"][:_SHOWN_FILES]
@@ -107,7 +107,7 @@ def _findings(document: AuditDocument) -> list[str]:
     return lines
 
 
-def _verdict(document: AuditDocument) -> str:
+def _format_verdict(document: AuditDocument) -> str:
     severities = [finding["severity"] for finding in document["findings"]]
     errors, warnings = severities.count("error"), severities.count("warning")
     if errors:

@@ -80,7 +80,7 @@ class CodecEntry(Strict):
         return tuple(raw for raw in self.ignored if isinstance(raw, int))
 
 
-NOT_SAID = CodecEntry()
+UNSPECIFIED = CodecEntry()
 
 
 class DatasetFile(Strict):
@@ -98,7 +98,7 @@ class DatasetFile(Strict):
     masks: str | None = None
     annotators: tuple[str, ...] | None = None
     classes: tuple[ClassEntry, ...] | None = None
-    codec: CodecEntry = NOT_SAID
+    codec: CodecEntry = UNSPECIFIED
     mapping: str | None = None
     overlap: Overlap | None = None
     label_key: str | None = None
@@ -108,7 +108,7 @@ class DatasetFile(Strict):
 
     @field_validator("annotators")
     @classmethod
-    def _of_one_person_each(
+    def _require_one_folder_each(
         cls, folders: tuple[str, ...] | None, info: ValidationInfo
     ) -> tuple[str, ...] | None:
         if folders is None:
@@ -130,20 +130,20 @@ def read_dataset_file(path: Path) -> DatasetFile:
     try:
         return DatasetFile.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_first_problem(error)}") from error
+        raise ConfigError(f"{path}: {_describe_problem(error)}") from error
 
 
-def _first_problem(error: ValidationError) -> str:
+def _describe_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         key = str(problem["loc"][-1])
-        known = _keys_beside(problem["loc"])
+        known = _list_known_keys(problem["loc"])
         return f"unknown key {path!r}{suggest(key, known)}."
     return f"{path or 'the document'}: {problem['msg']}, got {problem['input']!r}"
 
 
-def _keys_beside(place: tuple[int | str, ...]) -> tuple[str, ...]:
+def _list_known_keys(place: tuple[int | str, ...]) -> tuple[str, ...]:
     models: dict[int | str, type[BaseModel]] = {"classes": ClassEntry, "codec": CodecEntry}
     model = models.get(place[0], DatasetFile) if len(place) > 1 else DatasetFile
     return tuple(model.model_fields)

@@ -17,7 +17,7 @@ from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, DataError
 from ...core.labels import MAX_CLASSES, ClassDef, LabelSpec, Rgb, voc_palette
 from ..pixels.rawmask import Pixels
-from .dataset_yaml import FILE_NAME, NOT_SAID, ClassEntry, CodecEntry
+from .dataset_yaml import FILE_NAME, UNSPECIFIED, ClassEntry, CodecEntry
 from .survey import Survey
 
 CLASSES_FILE = "classes.txt"
@@ -37,11 +37,11 @@ class Hints:
     root: Path
     classes: Mapping[int, ClassEntry] | None = None
     origin: str = ""
-    codec: CodecEntry = NOT_SAID
+    codec: CodecEntry = UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _Interpretation:
     """One way to read the masks: raw value -> name, what is ignored, and why."""
 
     names: Mapping[int, str]
@@ -128,7 +128,7 @@ def _require_few_values(survey: Survey, hints: Hints, pixels: Pixels) -> None:
     )
 
 
-def _read_numbers(survey: Survey, hints: Hints, *, scale: int) -> _Reading:
+def _read_numbers(survey: Survey, hints: Hints, *, scale: int) -> _Interpretation:
     """Masks that store integers, or the grey colours of integers (`scale` 0x010101)."""
     values = {v // scale for v in survey.counts}
     asked = hints.codec.ignored_values
@@ -141,7 +141,7 @@ def _read_numbers(survey: Survey, hints: Hints, *, scale: int) -> _Reading:
         reading = _read_unlisted_numbers(hints, values, ignored)
     if scale == 1:
         return reading
-    return _Reading(
+    return _Interpretation(
         {raw * scale: name for raw, name in reading.names.items()},
         frozenset(v * scale for v in reading.ignored),
         ("colours are all grey: red = green = blue is read as a number", *reading.why),
@@ -154,13 +154,13 @@ def _read_listed_numbers(
     values: set[int],
     listed: Mapping[int, str],
     ignored: frozenset[int] | None,
-) -> _Reading:
+) -> _Interpretation:
     top = max(values)
     if ignored is None and len(values) == 2 and 0 in values and top in _TOPS:
         if set(listed) == {0, 1}:
             names = {0: listed[0], top: listed[1]}
             because = "the only other value is 0, and two classes are listed"
-            return _Reading(names, frozenset(), (f"{top} is {listed[1]!r}: {because}",))
+            return _Interpretation(names, frozenset(), (f"{top} is {listed[1]!r}: {because}",))
         if len(listed) > 2 or 0 not in listed:
             raise _ask(
                 hints,
@@ -175,7 +175,7 @@ def _read_listed_numbers(
     if unlisted:
         raise DataError(_describe_unlisted(survey, hints, unlisted, ignored))
     why = tuple(f"{v} is IGNORE: {hints.origin} does not list it" for v in ignored & values)
-    return _Reading(dict(listed), ignored, why)
+    return _Interpretation(dict(listed), ignored, why)
 
 
 def _describe_unlisted(
@@ -197,11 +197,11 @@ def _describe_unlisted(
 
 def _read_unlisted_numbers(
     hints: Hints, values: set[int], ignored: frozenset[int] | None
-) -> _Reading:
+) -> _Interpretation:
     top = max(values)
     if ignored is None and values == {0, top} and top in _TOPS:
         why = f"0 and {top} are the only values, so {top} is foreground, not IGNORE"
-        return _Reading({0: "background", top: "foreground"}, frozenset(), (why,))
+        return _Interpretation({0: "background", top: "foreground"}, frozenset(), (why,))
     if ignored is None and top in _TOPS:
         return _read_numbers_below(top, values, hints)
     kept = sorted(values - (ignored or frozenset()))
@@ -217,10 +217,10 @@ def _read_unlisted_numbers(
             "if each value is a class, else save the masks hard-edged",
         )
     why = "each value is a class, in ascending order; no list of names was found"
-    return _Reading(_make_names(kept), ignored or frozenset(), (why,))
+    return _Interpretation(_make_names(kept), ignored or frozenset(), (why,))
 
 
-def _read_numbers_below(top: int, values: set[int], hints: Hints) -> _Reading:
+def _read_numbers_below(top: int, values: set[int], hints: Hints) -> _Interpretation:
     """Values 0..k or 1..k and `top`, which is then IGNORE; anything else is ambiguous."""
     rest = sorted(values - {top})
     contiguous = bool(rest) and rest[0] in (0, 1) and rest[-1] - rest[0] + 1 == len(rest)
@@ -236,10 +236,10 @@ def _read_numbers_below(top: int, values: set[int], hints: Hints) -> _Reading:
             "if it is ignored, codec: {ignored: []} if it is a class",
         )
     why = f"{top} is IGNORE: the other values are {rest[0]}..{rest[-1]} without a gap"
-    return _Reading(_make_names(rest), frozenset({top}), (why,))
+    return _Interpretation(_make_names(rest), frozenset({top}), (why,))
 
 
-def _read_colors(survey: Survey, hints: Hints) -> _Reading:
+def _read_colors(survey: Survey, hints: Hints) -> _Interpretation:
     colors = set(survey.counts)
     palette = {_pack(color): index for index, color in enumerate(voc_palette())}
     asked = hints.codec.ignored_values
@@ -250,7 +250,7 @@ def _read_colors(survey: Survey, hints: Hints) -> _Reading:
     kept = sorted(colors - set(asked or ()))
     why = "each colour is a class, in ascending order; no list of names was found"
     names = {color: f"class_{index}" for index, color in enumerate(kept)}
-    return _Reading(names, frozenset(asked or ()), (why, *_note_on_black(survey, asked)))
+    return _Interpretation(names, frozenset(asked or ()), (why, *_note_on_black(survey, asked)))
 
 
 def _note_on_black(survey: Survey, asked: Iterable[int] | None) -> tuple[str, ...]:
@@ -263,7 +263,9 @@ def _note_on_black(survey: Survey, asked: Iterable[int] | None) -> tuple[str, ..
     return (note,)
 
 
-def _read_voc_colors(survey: Survey, hints: Hints, index_of: Mapping[int, int]) -> _Reading:
+def _read_voc_colors(
+    survey: Survey, hints: Hints, index_of: Mapping[int, int]
+) -> _Interpretation:
     asked = hints.codec.ignored_values
     ignored = frozenset({_VOID} if asked is None else asked)
     why = "colours are those of the Pascal VOC palette, so each stands for its index there"
@@ -271,7 +273,7 @@ def _read_voc_colors(survey: Survey, hints: Hints, index_of: Mapping[int, int]) 
     kept = {color: i for color, i in in_order if color not in ignored}
     if hints.classes is None:
         names = {color: f"class_{i}" for color, i in kept.items()}
-        return _Reading(names, ignored, (why, *_note_on_black(survey, asked)))
+        return _Interpretation(names, ignored, (why, *_note_on_black(survey, asked)))
     unlisted = sorted(set(kept.values()) - set(hints.classes))
     if unlisted:
         raise DataError(
@@ -280,10 +282,10 @@ def _read_voc_colors(survey: Survey, hints: Hints, index_of: Mapping[int, int]) 
         )
     colors = voc_palette()
     names = {_pack(colors[i]): e.name for i, e in hints.classes.items() if i < 255}
-    return _Reading(names, ignored, (why,))
+    return _Interpretation(names, ignored, (why,))
 
 
-def _read_listed_colors(survey: Survey, hints: Hints) -> _Reading:
+def _read_listed_colors(survey: Survey, hints: Hints) -> _Interpretation:
     classes = hints.classes or {}
     if not _have_colors(hints):
         shown = ", ".join(f"#{v:06x} {survey.share(v)}" for v in sorted(survey.counts)[:12])
@@ -304,10 +306,10 @@ def _read_listed_colors(survey: Survey, hints: Hints) -> _Reading:
             f"{hints.root}: mask colours {shown} are not listed in {hints.origin}; list them "
             f"there, or write codec: {{pixels: rgb, ignored: [{line}]}} in {FILE_NAME}"
         )
-    return _Reading(names, ignored, ())
+    return _Interpretation(names, ignored, ())
 
 
-def _build_codec(reading: _Reading, hints: Hints, pixels: Pixels) -> LabelCodec:
+def _build_codec(reading: _Interpretation, hints: Hints, pixels: Pixels) -> LabelCodec:
     raws = list(reading.names)
     given = {e.name: e for e in (hints.classes or {}).values()}
     palette = voc_palette()

@@ -75,15 +75,15 @@ def convert(
     if target.exists():
         raise OutputError(f"{target}: exists already; give a new folder or remove it")
     mapping = None if classes is None else read_mapping(classes, dataset.spec)
-    work = _Conversion(dataset, to, part, part.HOLDS, mapping)
+    conversion = _Conversion(dataset, to, part, part.HOLDS, mapping)
     staging = target.with_name(f".{target.name}.partial")
     with explained(target):
-        journal = Journal(staging, work.head)
-        work.write(journal, progress)
-        account = work.account(target, journal)
-        work.finish(journal)
+        journal = Journal(staging, conversion.head)
+        conversion.write(journal, progress)
+        account = conversion.account(target, journal)
+        conversion.finish(journal)
         if verify:
-            account.agreement = work.compare(staging, progress)
+            account.agreement = conversion.compare(staging, progress)
         write_json(staging / ACCOUNT, account.to_json())
         journal.end()
         staging.rename(target)
@@ -108,7 +108,7 @@ class _Conversion:
     def labelled(self) -> list[int]:
         """Places of the images that are written."""
         entries = self.dataset.entries
-        return [place for place, entry in enumerate(entries) if entry.labels is not None]
+        return [index for index, entry in enumerate(entries) if entry.labels is not None]
 
     @property
     def head(self) -> dict[str, object]:
@@ -118,11 +118,11 @@ class _Conversion:
 
     def write(self, journal: Journal, progress: Progress) -> None:
         """The files of every image that is not done yet."""
-        for place in progress(self.labelled, total=len(self.labelled), what="converting"):
-            key = self.dataset.entries[place].key
+        for index in progress(self.labelled, total=len(self.labelled), what="converting"):
+            key = self.dataset.entries[index].key
             if key in journal.done:
                 continue
-            picture = open_picture(self.dataset, place, self.mapping)
+            picture = open_picture(self.dataset, index, self.mapping)
             written = self.part.write(journal.folder, picture)
             journal.add(
                 JournalLine(
@@ -157,7 +157,7 @@ class _Conversion:
         left_out = len(entries) - len(self.labelled)
         if left_out:
             yield f"{left_out} images without labels are left out"
-        pages = sum(entries[place].image.page is not None for place in self.labelled)
+        pages = sum(entries[index].image.page is not None for index in self.labelled)
         if pages:
             yield (
                 f"{pages} pages of volumes are written as TIFF files of their own, as they are "
@@ -175,21 +175,21 @@ class _Conversion:
             source=str(self.dataset.root),
         )
         write_dataset_file(journal.folder / FILE_NAME, document, codec)
-        done = [self.dataset.entries[place] for place in self.labelled]
+        done = [self.dataset.entries[index] for index in self.labelled]
         if "splits" not in self.holds and {entry.split for entry in done} != {UNSPLIT}:
             split_file_of(done).write(journal.folder / splitfile.FILE_NAME)
 
     def compare(self, folder: Path, progress: Progress) -> Agreement:
         """Read all back and count the pixels whose class is another."""
         written = open_as_is(folder)
-        place_of = {entry.key: place for place, entry in enumerate(written.entries)}
+        index_of = {entry.key: index for index, entry in enumerate(written.entries)}
         agreement = Agreement()
-        for place in progress(self.labelled, total=len(self.labelled), what="reading back"):
-            key = self.dataset.entries[place].key
-            if key not in place_of:
+        for index in progress(self.labelled, total=len(self.labelled), what="reading back"):
+            key = self.dataset.entries[index].key
+            if key not in index_of:
                 raise DataError(f"{folder}: {key!r} was written and is not found again")
-            before_HW = open_picture(self.dataset, place, self.mapping).labels_HW
-            after_HW = written.labels(place_of[key])
+            before_HW = open_picture(self.dataset, index, self.mapping).labels_HW
+            after_HW = written.labels(index_of[key])
             agreement.add(key, before_HW.size, int(np.count_nonzero(before_HW != after_HW)))
         return agreement
 

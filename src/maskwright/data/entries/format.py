@@ -10,7 +10,7 @@ from ...core.codec import LabelCodec
 from ...core.errors import ConfigError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
-from .picture import Picture, Record, Written, codec_of_shapes
+from .picture import Picture, Record, WriteResult, codec_of_shapes
 from .scan import Scan
 
 FORMATS = "maskwright.data.formats"
@@ -51,7 +51,7 @@ class Format(Protocol):
             ConfigError: dataset.yaml contradicts the files.
         """
 
-    def write(self, folder: Path, picture: Picture) -> Written:
+    def write(self, folder: Path, picture: Picture) -> WriteResult:
         """Write the files of one image; called once per image, in any order.
 
         Returns what `finish` needs and what of the image could not be kept.

@@ -29,7 +29,7 @@ Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WriteResult:
     """What a format's `write` did.
 
     `record` is what its `finish` must know of the image; `lost` is how often something of the
@@ -81,10 +81,10 @@ class Picture:
         """
         if isinstance(self.entry.labels, Annotation):
             labels = self.entry.labels
-            return labels.read().lowest_first(labels.overlap, self._class_of)
+            return labels.read().lowest_first(labels.overlap, self._name_class)
         return Drawing(size_HW=self.size_HW, shapes=tuple(self._regions()))
 
-    def _class_of(self, label: str) -> str:
+    def _name_class(self, label: str) -> str:
         raw = self.codec.number(label)
         if raw in self.codec.ignored:
             return IGNORED

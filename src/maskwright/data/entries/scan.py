@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry
+from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry
 from ..pixels.imageref import ImageRef
 from ..shapes.drawing import Overlap
 from .annotation import Labels
@@ -58,7 +58,7 @@ class Scan:
     entries: tuple[Entry, ...]
     lone_masks: tuple[ImageRef | Path, ...] = ()
     classes: tuple[ClassEntry, ...] | None = None
-    codec: CodecEntry = NOT_SAID
+    codec: CodecEntry = UNSPECIFIED
     overlap: Overlap | None = None
     listing: str = ""
     notes: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ...core.errors import DataError
 from ...core.labels import Rgb
-from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
+from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetFile
 from ..entries.scan import UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files, images_by_name
 from ..pixels.imageref import ImageRef
@@ -162,7 +162,7 @@ def _classes(
     table = root / FILE
     first = first_mask(found)
     if first is None or document.classes is not None:
-        return document.classes, NOT_SAID
+        return document.classes, UNSPECIFIED
     if first.colored:
         return _of_colors(_own_table(table) if table.is_file() else COLORS)
     if table.is_file():

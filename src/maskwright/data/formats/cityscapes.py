@@ -27,7 +27,7 @@ from ...core.errors import ConfigError, DataError, nearest
 from ...core.labels import IGNORE, LabelSpec
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.annotation import Annotation
-from ..entries.picture import Picture, Written, copy_image, write_mask
+from ..entries.picture import Picture, WriteResult, copy_image, write_mask
 from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import files_below, folders, image_files
 from ..layouts.cityscapes import ID_CODEC, LABELS, TRAINED, id_classes
@@ -207,7 +207,7 @@ def _shape(drawn: _Object, number: int, where: str) -> Shape:
     )
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """Image and label ids."""
     key, codec = picture.entry.key, codec_for(picture.spec, picture.background)
     if not codec.ignored and (picture.labels_HW == IGNORE).any():
@@ -221,7 +221,7 @@ def write(folder: Path, picture: Picture) -> Written:
     suffix = picture.entry.image.path.suffix.lower()
     copy_image(picture, folder / IMAGES / place / f"{key}_{IMAGES}{suffix}")
     write_mask(folder / FINE / place / f"{key}_{FINE}_{IDS}", codec.encode(picture.labels_HW))
-    return Written(
+    return WriteResult(
         lost={
             "names that are not city_000000_000000, kept as they are": int(match is None),
             "images that are no PNG, kept as they are": int(suffix != ".png"),

@@ -35,7 +35,7 @@ from ..entries.picture import (
     MOVED,
     Picture,
     Record,
-    Written,
+    WriteResult,
     copy_image,
     count_moved,
 )
@@ -207,7 +207,7 @@ def _attributes(drawn: _Annotation) -> dict[str, str]:
     return {**stored, _CROWD: "1"} if drawn.iscrowd else stored
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """The image; what is drawn on it goes into the record, for the one file of its split."""
     copy_image(picture, image_path(folder, picture))
     drawing = picture.drawing
@@ -226,7 +226,7 @@ def write(folder: Path, picture: Picture) -> Written:
             marks = _marks(shapes, ignored=index == len(picture.spec))
             annotations.append({"category_id": category_id(index), **region, **marks})
             drawn.append(index)
-    return Written(record=record_of(picture, drawn, annotations), lost=lost)
+    return WriteResult(record=record_of(picture, drawn, annotations), lost=lost)
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:

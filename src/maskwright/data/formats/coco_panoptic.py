@@ -29,7 +29,7 @@ from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec
 from ..classes.dataset_yaml import CodecEntry, DatasetFile
 from ..entries.annotation import Annotation
-from ..entries.picture import Picture, Record, Written, copy_image, write_mask
+from ..entries.picture import Picture, Record, WriteResult, copy_image, write_mask
 from ..entries.scan import Scan
 from ..layouts.coco import (
     CocoFile,
@@ -218,7 +218,7 @@ def _shape(file: CocoFile, found: _Segment, crops: dict[int, Crop], where: str) 
     )
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """Image and PNG; what the segments are goes into the record."""
     copy_image(picture, image_path(folder, picture))
     split, name = picture.entry.split, f"{picture.entry.key}.png"
@@ -244,7 +244,7 @@ def write(folder: Path, picture: Picture) -> Written:
     place = folder / ANNOTATIONS / (f"{_KIND}_{split}" if split else _KIND) / name
     write_mask(place, rgb_HW3.astype(np.uint8))
     annotation = {"file_name": name, "segments_info": segments}
-    return Written(record=record_of(picture, drawn, [annotation]), lost=objects.lost)
+    return WriteResult(record=record_of(picture, drawn, [annotation]), lost=objects.lost)
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:

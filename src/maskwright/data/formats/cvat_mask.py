@@ -22,8 +22,8 @@ from PIL import Image
 from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, DataError
 from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelSpec, Rgb
-from ..classes.dataset_yaml import NOT_SAID, ClassEntry, CodecEntry, DatasetFile
-from ..entries.picture import Picture, Record, Written
+from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetFile
+from ..entries.picture import Picture, Record, WriteResult
 from ..entries.scan import Scan
 from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
 from ..reading.first_mask import FirstMask, first_mask
@@ -70,12 +70,12 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     return replace(found, classes=classes, codec=codec)
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """Image, and mask in the colours of the table."""
     _, colors = _table_of(picture.spec)
     path = write_image(folder, picture)
     Image.fromarray(colors[picture.labels_HW]).save(path, "PNG")
-    return Written(record=record_of(picture))
+    return WriteResult(record=record_of(picture))
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
@@ -207,7 +207,7 @@ def _by_line(
     )
     void = [number for number, line in enumerate(table) if line.color == _VOID]
     codec = CodecEntry(pixels="index", ignored=tuple(sorted({*void, IGNORE})))
-    return classes, codec if known else NOT_SAID
+    return classes, codec if known else UNSPECIFIED
 
 
 def _refuse_contradiction(table: tuple[_Line, ...], first: FirstMask) -> None:

@@ -37,7 +37,7 @@ from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import (
     MOVED,
     Picture,
-    Written,
+    WriteResult,
     copy_image,
     count_moved,
 )
@@ -286,7 +286,7 @@ def _attributes(feature: _Feature, key: str) -> dict[str, str]:
     }
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """The image, what places it, and its polygons."""
     place = folder / picture.entry.split
     copy_image(picture, place / picture.name)
@@ -304,7 +304,7 @@ def write(folder: Path, picture: Picture) -> Written:
         name = f"urn:ogc:def:crs:EPSG::{placement.epsg}"
         document["crs"] = {"type": "name", "properties": {"name": name}}
     write_json(place / f"{picture.entry.key}{_SUFFIX}", document)
-    return Written(lost={MOVED: moved})
+    return WriteResult(lost={MOVED: moved})
 
 
 def _feature(shape: Shape, polygons: list[Any]) -> dict[str, object]:

@@ -32,7 +32,7 @@ from ..entries.picture import (
     MOVED,
     Picture,
     Record,
-    Written,
+    WriteResult,
     copy_image,
     count_moved,
 )
@@ -139,7 +139,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """Image and JSON file side by side, in the folder of the split."""
     place = folder / picture.entry.split
     copy_image(picture, place / picture.name)
@@ -157,7 +157,7 @@ def write(folder: Path, picture: Picture) -> Written:
     }
     write_json(place / f"{picture.entry.key}.json", document)
     moved = sum(count_moved(drawing, shape, "pillow") for shape in drawing.shapes)
-    return Written(lost={MOVED: moved})
+    return WriteResult(lost={MOVED: moved})
 
 
 def finish(folder: Path, spec: LabelSpec, _records: Iterable[Record]) -> None:

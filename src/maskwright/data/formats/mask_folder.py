@@ -18,7 +18,7 @@ from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.picture import Picture, Written, copy_image, write_mask
+from ..entries.picture import Picture, WriteResult, copy_image, write_mask
 from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files
 from ..pixels.imageref import ImageRef
@@ -199,12 +199,12 @@ def _shared_ending(images: _Files, masks: _Files) -> str:
     return ending if same else ""
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """Image and mask of one picture, in the native layout."""
     split = picture.entry.split
     copy_image(picture, folder / "images" / split / picture.name)
     write_mask(folder / "masks" / split / f"{picture.entry.key}.png", picture.labels_HW)
-    return Written()
+    return WriteResult()
 
 
 def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:

@@ -30,7 +30,7 @@ from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
-from ..entries.picture import Picture, Record, Written, copy_image
+from ..entries.picture import Picture, Record, WriteResult, copy_image
 from ..entries.scan import (
     SPLITS,
     UNSPLIT,
@@ -313,7 +313,7 @@ def _crop(
     return Crop(turned.left, turned.top, turned.inside_hw.T)
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """The image; its rows go into the record, for the one table."""
     copy_image(picture, folder / "images" / picture.entry.split / picture.name)
     drawing, rows = picture.drawing, []
@@ -324,7 +324,7 @@ def write(folder: Path, picture: Picture) -> Written:
             starts, lengths = np.cumsum(counts)[0::2] + 1, counts[1::2]
             runs = np.column_stack((starts[: len(lengths)], lengths))
             rows.append([shape.label, " ".join(map(str, runs.ravel().tolist()))])
-    return Written(record={"image": picture.name, "rows": rows or [["", ""]]})
+    return WriteResult(record={"image": picture.name, "rows": rows or [["", ""]]})
 
 
 def finish(folder: Path, _spec: LabelSpec, records: Iterable[Record]) -> None:

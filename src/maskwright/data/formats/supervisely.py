@@ -43,7 +43,7 @@ from ..entries.picture import (
     MOVED,
     Picture,
     Record,
-    Written,
+    WriteResult,
     copy_image,
     count_moved,
 )
@@ -164,7 +164,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """The image and its JSON file, in the dataset of its split."""
     place, drawing = folder / (picture.entry.split or UNNAMED), picture.drawing
     copy_image(picture, place / IMAGES / picture.name)
@@ -188,7 +188,7 @@ def write(folder: Path, picture: Picture) -> Written:
         "ignored": any(shape.label == IGNORED for shape in drawing.shapes),
     }
     moved = sum(count_moved(drawing, shape, "opencv") for shape in polygons)
-    return Written(record=record, lost={MOVED: moved})
+    return WriteResult(record=record, lost={MOVED: moved})
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:

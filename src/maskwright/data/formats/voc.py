@@ -15,7 +15,7 @@ from ...core.codec import LabelCodec
 from ...core.errors import ConfigError
 from ...core.labels import IGNORE, MAX_CLASSES, LabelSpec, voc_palette
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
-from ..entries.picture import Picture, Record, Written, write_mask
+from ..entries.picture import Picture, Record, WriteResult, write_mask
 from ..entries.scan import Scan
 from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
 from ..reading.first_mask import first_mask
@@ -55,10 +55,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     return replace(found, classes=tuple(stored), codec=codec)
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """Image, and mask of class indices with VOC's colours for viewers."""
     write_mask(write_image(folder, picture), picture.labels_HW, PALETTE)
-    return Written(record=record_of(picture))
+    return WriteResult(record=record_of(picture))
 
 
 def finish(folder: Path, _spec: LabelSpec, records: Iterable[Record]) -> None:

@@ -38,7 +38,7 @@ from ...core.labels import LabelSpec
 from ...core.yamlfile import read_yaml
 from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
 from ..entries.annotation import BACKGROUND_NAMES, IGNORED, SHAPE_CODEC, Annotation
-from ..entries.picture import MOVED, Picture, Record, Written, copy_image
+from ..entries.picture import MOVED, Picture, Record, WriteResult, copy_image
 from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, folders, image_files
 from ..pixels.imageref import ImageRef
@@ -250,7 +250,7 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """The image and its text file."""
     entry, drawing = picture.entry, picture.drawing
     copy_image(picture, folder / _IMAGES / entry.split / picture.name)
@@ -273,7 +273,9 @@ def write(folder: Path, picture: Picture) -> Written:
     path = folder / _LABELS / entry.split / f"{entry.key}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "".join(text for _, text in lines))
-    return Written(record={"split": entry.split, "background": picture.background}, lost=lost)
+    return WriteResult(
+        record={"split": entry.split, "background": picture.background}, lost=lost
+    )
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:

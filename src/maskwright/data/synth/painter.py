@@ -43,7 +43,7 @@ class Painter:
     focal_px: float
     height_m: float = 1.6
 
-    def at(self, point: Point) -> tuple[float, float]:
+    def project(self, point: Point) -> tuple[float, float]:
         """(x, y) in pixels of a point of the world."""
         x, y, z = point
         z = max(z, NEAR_M)
@@ -52,12 +52,12 @@ class Painter:
             self.horizon_px + self.focal_px * (self.height_m - y) / z,
         )
 
-    def polygon(self, points: Sequence[Point], color: Color, index: int | None) -> None:
+    def fill_polygon(self, points: Sequence[Point], color: Color, index: int | None) -> None:
         """Fill a polygon of the world, hazy with distance; None leaves the labels alone."""
         depth_m = float(np.mean([p[2] for p in points]))
-        self.flat([self.at(p) for p in points], self.hazy(color, depth_m), index)
+        self.fill_flat([self.project(p) for p in points], self.add_haze(color, depth_m), index)
 
-    def flat(
+    def fill_flat(
         self, points_xy: Sequence[tuple[float, float]], color: Color, index: int | None
     ) -> None:
         """Fill a polygon of the picture."""
@@ -66,7 +66,7 @@ class Painter:
         if index is not None:
             cv2.fillPoly(self.labels_HW, [outline], index)
 
-    def upright(
+    def fill_upright(
         self,
         x_m: tuple[float, float],
         y_m: tuple[float, float],
@@ -77,17 +77,17 @@ class Painter:
         """Fill a rectangle that faces the camera."""
         (x0, x1), (y0, y1) = x_m, y_m
         corners = [(x0, y0, z_m), (x1, y0, z_m), (x1, y1, z_m), (x0, y1, z_m)]
-        self.polygon(corners, fill, index)
+        self.fill_polygon(corners, fill, index)
 
-    def disc(self, center: Point, radius_m: float, color: Color, index: int) -> None:
+    def fill_disc(self, center: Point, radius_m: float, color: Color, index: int) -> None:
         """Fill a circle that faces the camera, never smaller than one canvas pixel."""
-        x, y = self.at(center)
+        x, y = self.project(center)
         radius = max(1, round(self.focal_px * radius_m / center[2]))
-        shade, place = self.hazy(color, center[2]), (round(x), round(y))
+        shade, place = self.add_haze(color, center[2]), (round(x), round(y))
         cv2.circle(self.image_HW3, place, radius, shade, -1)
         cv2.circle(self.labels_HW, place, radius, index, -1)
 
-    def hazy(self, color: Color, depth_m: float) -> Color:
+    def add_haze(self, color: Color, depth_m: float) -> Color:
         """The colour as seen through `depth_m` of air, for 0..1 lit by daylight."""
         clear = float(np.exp(-depth_m / _HAZE_M))
         lit = np.multiply(color, self.light.tint)
@@ -95,12 +95,12 @@ class Painter:
         return red, green, blue
 
 
-def at_least(painter: Painter, half_m: float, z: float, *, pixels: float = 2.4) -> float:
+def widen(painter: Painter, half_m: float, z: float, *, pixels: float = 2.4) -> float:
     """Half a width in metres, so that the whole is at least so many canvas pixels."""
     return max(half_m, pixels * z / painter.focal_px)
 
 
-def scaled(color: Color, factor: float) -> Color:
+def scale_color(color: Color, factor: float) -> Color:
     """The colour made lighter or darker."""
     red, green, blue = color
     return red * factor, green * factor, blue * factor

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.labels import ClassDef, LabelSpec
-from .painter import NEAR_M, Color, Light, Painter, at_least, scaled
+from .painter import NEAR_M, Color, Light, Painter, scale_color, widen
 
 STREET = LabelSpec(
     (
@@ -68,12 +68,12 @@ def paint_scene(painter: Painter, rng: Rng, *, with_sign: bool) -> None:
     _paint_ground(painter, rng)
     things: list[tuple[float, Callable[[], None]]] = []
     for side in (-1, 1):
-        things += _frontage(painter, rng, side)
-        things += _furniture(painter, rng, side)
-        things += _people(painter, rng, side)
-        things += _cars(painter, rng, side)
+        things += _place_houses(painter, rng, side)
+        things += _place_furniture(painter, rng, side)
+        things += _place_people(painter, rng, side)
+        things += _place_cars(painter, rng, side)
     if with_sign:
-        things += _signs(painter, rng)
+        things += _place_signs(painter, rng)
     for _, paint in sorted(things, key=lambda thing: -thing[0]):
         paint()
 
@@ -94,22 +94,24 @@ def _paint_sky(painter: Painter, rng: Rng) -> None:
 
 
 def _paint_ground(painter: Painter, rng: Rng) -> None:
-    def strip(x0: float, x1: float, color: Color, index: int | None) -> None:
+    def fill_strip(x0: float, x1: float, color: Color, index: int | None) -> None:
         corners = [(x0, 0, _FAR_M), (x1, 0, _FAR_M), (x1, 0, NEAR_M), (x0, 0, NEAR_M)]
-        points = [painter.at(p) for p in corners]
-        painter.flat(points, painter.hazy(color, 12), index)
+        points = [painter.project(p) for p in corners]
+        painter.fill_flat(points, painter.add_haze(color, 12), index)
 
     green = float(rng.uniform(0.42, 0.55))
     grey = float(rng.uniform(0.30, 0.38))
     stone = float(rng.uniform(0.58, 0.70))
-    strip(-400, 400, (0.36, green, 0.24), GRASS)
+    fill_strip(-400, 400, (0.36, green, 0.24), GRASS)
     for side in (-1, 1):
-        strip(side * _KERB_M, side * _SIDEWALK_M, (stone, stone * 0.95, stone * 0.88), SIDEWALK)
-        strip(side * _ROAD_M, side * _KERB_M, (0.82, 0.80, 0.76), SIDEWALK)
-    strip(-_ROAD_M, _ROAD_M, (grey, grey, grey * 1.06), ROAD)
+        fill_strip(
+            side * _KERB_M, side * _SIDEWALK_M, (stone, stone * 0.95, stone * 0.88), SIDEWALK
+        )
+        fill_strip(side * _ROAD_M, side * _KERB_M, (0.82, 0.80, 0.76), SIDEWALK)
+    fill_strip(-_ROAD_M, _ROAD_M, (grey, grey, grey * 1.06), ROAD)
     for z in np.arange(rng.uniform(2, 6), 90, 6):
         dash = [(-0.09, 0, z + 3), (0.09, 0, z + 3), (0.09, 0, z), (-0.09, 0, z)]
-        painter.polygon(dash, (0.9, 0.9, 0.86), None)
+        painter.fill_polygon(dash, (0.9, 0.9, 0.86), None)
     if painter.light.shadow < 1:
         _cast_shadow(painter, float(rng.uniform(-5, 5)), int(rng.choice((-1, 1))))
 
@@ -118,7 +120,7 @@ def _cast_shadow(painter: Painter, edge_m: float, side: int) -> None:
     """Darken the ground on one side of the street."""
     shaded_HW = np.zeros(painter.labels_HW.shape, np.uint8)
     corners = [(edge_m, _FAR_M), (side * 30, _FAR_M), (side * 30, NEAR_M), (edge_m, NEAR_M)]
-    outline = np.clip([painter.at((x, 0, z)) for x, z in corners], -30_000, 30_000)
+    outline = np.clip([painter.project((x, 0, z)) for x, z in corners], -30_000, 30_000)
     cv2.fillPoly(shaded_HW, [np.rint(outline).astype(np.int32)], 1)
     painter.image_HW3[shaded_HW > 0] *= painter.light.shadow
 
@@ -127,23 +129,23 @@ _Things = list[tuple[float, Callable[[], None]]]
 """(distance, what paints it), to be sorted."""
 
 
-def _frontage(painter: Painter, rng: Rng, side: int) -> _Things:
+def _place_houses(painter: Painter, rng: Rng, side: int) -> _Things:
     """Houses, with gaps where trees stand on grass."""
     things: _Things = []
     z = float(rng.uniform(-6, 6))
     while z < 140:
         depth = float(rng.uniform(10, 22))
         if rng.random() < 0.68:
-            things.append((z + depth, _house(painter, rng, side, (max(z, 2), z + depth))))
+            things.append((z + depth, _make_house(painter, rng, side, (max(z, 2), z + depth))))
         else:
             for _ in range(3):
                 place = side * float(rng.uniform(9, 16)), float(rng.uniform(z, z + depth))
-                things.append((place[1], _tree(painter, rng, *place)))
+                things.append((place[1], _make_tree(painter, rng, *place)))
         z += depth
     return things
 
 
-def _house(
+def _make_house(
     painter: Painter, rng: Rng, side: int, span_m: tuple[float, float]
 ) -> Callable[[], None]:
     near, far = span_m
@@ -161,18 +163,20 @@ def _house(
     lit = rng.random((8, 12)) < (0.45 if painter.light.lamps else 0.06)
 
     def paint() -> None:
-        gable = scaled(wall, 0.82)
-        painter.upright((x, x + side * 14), (0, height), near, gable, BUILDING)
+        gable = scale_color(wall, 0.82)
+        painter.fill_upright((x, x + side * 14), (0, height), near, gable, BUILDING)
         corners = [(x, 0, near), (x, 0, far), (x, height, far), (x, height, near)]
-        painter.polygon(corners, wall, BUILDING)
+        painter.fill_polygon(corners, wall, BUILDING)
         eaves = [(x, height, near), (x, height, far), (x, height + 0.6, far)]
-        painter.polygon([*eaves, (x, height + 0.6, near)], scaled(wall, 0.55), BUILDING)
-        _windows(painter, x, (near, far, height), lit)
+        painter.fill_polygon(
+            [*eaves, (x, height + 0.6, near)], scale_color(wall, 0.55), BUILDING
+        )
+        _paint_windows(painter, x, (near, far, height), lit)
 
     return paint
 
 
-def _windows(
+def _paint_windows(
     painter: Painter, x: float, box_m: tuple[float, float, float], lit: NDArray[np.bool_]
 ) -> None:
     near, far, height = box_m
@@ -181,89 +185,91 @@ def _windows(
             glow = lit[floor % lit.shape[0], column % lit.shape[1]]
             color: Color = (1.5, 1.25, 0.75) if glow else (0.25, 0.31, 0.38)
             pane = [(x, y, z), (x, y, z + 1.3), (x, y + 1.6, z + 1.3), (x, y + 1.6, z)]
-            painter.polygon(pane, color, BUILDING)
+            painter.fill_polygon(pane, color, BUILDING)
 
 
-def _tree(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], None]:
+def _make_tree(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], None]:
     height, z = float(rng.uniform(4.5, 8)), max(z, 3.0)
     green = float(rng.uniform(0.26, 0.40))
     blobs = rng.normal(0, 1, (14, 2)).clip(-1.3, 1.3)
     shades = rng.uniform(0.6, 1.25, 14)
 
     def paint() -> None:
-        painter.upright((x - 0.16, x + 0.16), (0, height * 0.6), z, (0.28, 0.2, 0.14), TREE)
+        painter.fill_upright(
+            (x - 0.16, x + 0.16), (0, height * 0.6), z, (0.28, 0.2, 0.14), TREE
+        )
         for (dx, dy), shade in zip(blobs.tolist(), shades.tolist(), strict=True):
-            color = scaled((green * 0.55, green, green * 0.36), shade)
+            color = scale_color((green * 0.55, green, green * 0.36), shade)
             center = x + dx * 0.22 * height, height * (0.72 + 0.12 * dy), z
-            painter.disc(center, 0.2 * height, color, TREE)
+            painter.fill_disc(center, 0.2 * height, color, TREE)
 
     return paint
 
 
-def _furniture(painter: Painter, rng: Rng, side: int) -> _Things:
+def _place_furniture(painter: Painter, rng: Rng, side: int) -> _Things:
     """Lamp posts along the kerb, and a tree now and then."""
     things: _Things = []
     for z in np.arange(rng.uniform(5, 14), 80, rng.uniform(12, 20)).tolist():
         x = side * float(rng.uniform(5.1, 5.5))
         if rng.random() < 0.25:
-            things.append((z, _tree(painter, rng, side * 6.6, z)))
+            things.append((z, _make_tree(painter, rng, side * 6.6, z)))
         else:
-            things.append((z, _lamp(painter, x, z, side)))
+            things.append((z, _make_lamp(painter, x, z, side)))
     return things
 
 
-def _lamp(painter: Painter, x: float, z: float, side: int) -> Callable[[], None]:
+def _make_lamp(painter: Painter, x: float, z: float, side: int) -> Callable[[], None]:
     def paint() -> None:
-        half = at_least(painter, 0.09, z)
+        half = widen(painter, 0.09, z)
         iron: Color = (0.22, 0.23, 0.24)
-        painter.upright((x - half, x + half), (0, 6.2), z, iron, POLE)
-        painter.upright((x - side * 1.5, x + half), (6.2 - 2 * half, 6.2), z, iron, POLE)
+        painter.fill_upright((x - half, x + half), (0, 6.2), z, iron, POLE)
+        painter.fill_upright((x - side * 1.5, x + half), (6.2 - 2 * half, 6.2), z, iron, POLE)
         if painter.light.lamps:
-            painter.disc((x - side * 1.4, 6.0, z), 0.22, (2.0, 1.8, 1.2), POLE)
+            painter.fill_disc((x - side * 1.4, 6.0, z), 0.22, (2.0, 1.8, 1.2), POLE)
 
     return paint
 
 
-def _signs(painter: Painter, rng: Rng) -> _Things:
+def _place_signs(painter: Painter, rng: Rng) -> _Things:
     things: _Things = []
     for _ in range(int(rng.integers(1, 3))):
         place = float(rng.choice((-1, 1))) * 5.0, float(rng.uniform(6, 13))
-        things.append((place[1], _sign(painter, int(rng.integers(3)), *place)))
+        things.append((place[1], _make_sign(painter, int(rng.integers(3)), *place)))
     return things
 
 
-def _sign(painter: Painter, shape: int, x: float, z: float) -> Callable[[], None]:
+def _make_sign(painter: Painter, shape: int, x: float, z: float) -> Callable[[], None]:
     red: Color = (0.85, 0.08, 0.10)
     white: Color = (0.95, 0.95, 0.93)
 
     def paint() -> None:
-        half = at_least(painter, 0.05, z)
-        painter.upright((x - half, x + half), (0, 2.4), z, (0.55, 0.56, 0.57), POLE)
+        half = widen(painter, 0.05, z)
+        painter.fill_upright((x - half, x + half), (0, 2.4), z, (0.55, 0.56, 0.57), POLE)
         if shape == 0:
-            painter.disc((x, 2.6, z), 0.45, red, SIGN)
-            painter.disc((x, 2.6, z), 0.27, white, SIGN)
+            painter.fill_disc((x, 2.6, z), 0.45, red, SIGN)
+            painter.fill_disc((x, 2.6, z), 0.27, white, SIGN)
         elif shape == 1:
-            painter.upright((x - 0.42, x + 0.42), (2.2, 3.04), z, (0.10, 0.30, 0.85), SIGN)
-            painter.upright((x - 0.14, x + 0.14), (2.35, 2.9), z, white, SIGN)
+            painter.fill_upright((x - 0.42, x + 0.42), (2.2, 3.04), z, (0.10, 0.30, 0.85), SIGN)
+            painter.fill_upright((x - 0.14, x + 0.14), (2.35, 2.9), z, white, SIGN)
         else:
             for size, color in ((0.55, red), (0.28, white)):
                 low, high = 2.65 - 0.6 * size, 2.65 + size
                 corners = [(x - size, low, z), (x + size, low, z), (x, high, z)]
-                painter.polygon(corners, color, SIGN)
+                painter.fill_polygon(corners, color, SIGN)
 
     return paint
 
 
-def _people(painter: Painter, rng: Rng, side: int) -> _Things:
+def _place_people(painter: Painter, rng: Rng, side: int) -> _Things:
     things: _Things = []
     for _ in range(int(rng.integers(1, 4))):
         x, z = side * float(rng.uniform(5.0, 7.4)), float(rng.uniform(5, 18))
         coat, legs = rng.uniform(0.1, 0.9, 3).tolist(), rng.uniform(0.08, 0.35, 3).tolist()
-        things.append((z, _person(painter, (x, z), (tuple(coat), tuple(legs)), rng)))
+        things.append((z, _make_person(painter, (x, z), (tuple(coat), tuple(legs)), rng)))
     return things
 
 
-def _person(
+def _make_person(
     painter: Painter, place: tuple[float, float], clothes: tuple[Color, Color], rng: Rng
 ) -> Callable[[], None]:
     (x, z), (coat, legs) = place, clothes
@@ -278,27 +284,27 @@ def _person(
                 (foot + 0.1, 0, z),
                 (foot - 0.1, 0, z),
             ]
-            painter.polygon(leg, legs, PEDESTRIAN)
+            painter.fill_polygon(leg, legs, PEDESTRIAN)
         torso = [(x - 0.2, hip, z), (x + 0.2, hip, z), (x + 0.28, neck, z), (x - 0.28, neck, z)]
-        painter.polygon(torso, coat, PEDESTRIAN)
-        painter.disc((x, neck + 0.12, z), 0.14, (0.78, 0.58, 0.46), PEDESTRIAN)
+        painter.fill_polygon(torso, coat, PEDESTRIAN)
+        painter.fill_disc((x, neck + 0.12, z), 0.14, (0.78, 0.58, 0.46), PEDESTRIAN)
 
     return paint
 
 
-def _cars(painter: Painter, rng: Rng, side: int) -> _Things:
+def _place_cars(painter: Painter, rng: Rng, side: int) -> _Things:
     """Cars parked at the kerb, and some on the lanes."""
     things: _Things = []
     for z in np.arange(rng.uniform(4, 12), 60, 6.0).tolist():
         if rng.random() < 0.4:
-            things.append((z, _car(painter, rng, side * 3.5, z)))
+            things.append((z, _make_car(painter, rng, side * 3.5, z)))
     if rng.random() < 0.6:
         z = float(rng.uniform(9, 35))
-        things.append((z, _car(painter, rng, side * 1.6, z)))
+        things.append((z, _make_car(painter, rng, side * 1.6, z)))
     return things
 
 
-def _car(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], None]:
+def _make_car(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], None]:
     paints: tuple[Color, ...] = (
         (0.75, 0.10, 0.10),
         (0.12, 0.22, 0.55),
@@ -314,26 +320,28 @@ def _car(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], None]:
         left, right, far = x - 0.9, x + 0.9, z + 4.2
         glass: Color = (0.16, 0.20, 0.24)
         shadow = [(left, 0, far), (right, 0, far), (right + 0.1, 0, z), (left - 0.1, 0, z)]
-        painter.polygon(shadow, (0.08, 0.08, 0.09), None)
+        painter.fill_polygon(shadow, (0.08, 0.08, 0.09), None)
         inner = left if x > 0 else right
         flank = [(inner, 0.25, z), (inner, 0.25, far), (inner, 0.9, far), (inner, 0.9, z)]
-        painter.polygon(flank, scaled(body, 0.7), CAR)
+        painter.fill_polygon(flank, scale_color(body, 0.7), CAR)
         roof = [
             (inner, 0.9, z),
             (inner, 0.9, far),
             (inner, 1.45, far - 1),
             (inner, 1.45, z + 0.6),
         ]
-        painter.polygon(roof, scaled(glass, 1.3), CAR)
+        painter.fill_polygon(roof, scale_color(glass, 1.3), CAR)
         cabin = [(left, 0.9, z), (right, 0.9, z), (right - 0.2, 1.5, z), (left + 0.2, 1.5, z)]
-        painter.polygon(cabin, body, CAR)
+        painter.fill_polygon(cabin, body, CAR)
         pane = [(left + 0.18, 0.95, z), (right - 0.18, 0.95, z), (right - 0.3, 1.4, z)]
-        painter.polygon([*pane, (left + 0.3, 1.4, z)], glass, CAR)
-        painter.upright((left, right), (0.25, 0.95), z, body, CAR)
+        painter.fill_polygon([*pane, (left + 0.3, 1.4, z)], glass, CAR)
+        painter.fill_upright((left, right), (0.25, 0.95), z, body, CAR)
         for wheel in (left, right - 0.3):
-            painter.upright((wheel, wheel + 0.3), (0, 0.3), z, (0.06, 0.06, 0.06), CAR)
+            painter.fill_upright((wheel, wheel + 0.3), (0, 0.3), z, (0.06, 0.06, 0.06), CAR)
         glow = 2.0 if painter.light.lamps else 1.0
         for lamp in (left + 0.05, right - 0.35):
-            painter.upright((lamp, lamp + 0.3), (0.62, 0.82), z, (0.9 * glow, 0.1, 0.08), CAR)
+            painter.fill_upright(
+                (lamp, lamp + 0.3), (0.62, 0.82), z, (0.9 * glow, 0.1, 0.08), CAR
+            )
 
     return paint

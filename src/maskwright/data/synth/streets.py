@@ -53,7 +53,7 @@ def write_street_scenes(
     with new_folder(root) as folder:
         for number in progress(range(num_images), total=num_images, what="drawing streets"):
             image_HW3, labels_HW = draw_street(size_HW, seed=seed, number=number)
-            split = _split(number, num_images)
+            split = _choose_split(number, num_images)
             _write_png(
                 folder / "images" / split / f"street_{number:04d}.png", image_HW3[..., ::-1]
             )
@@ -71,16 +71,16 @@ def draw_street(
     rng = np.random.default_rng([seed, number])
     with_sign = number % 3 == 0
     for _ in range(_MAX_TRIES):
-        painter = _painter(size_HW, rng)
+        painter = _make_painter(size_HW, rng)
         paint_scene(painter, rng, with_sign=with_sign)
         middle = slice(_FINER // 2, None, _FINER)
-        labels_HW = _with_void(painter.labels_HW[middle, middle])
+        labels_HW = _mark_borders(painter.labels_HW[middle, middle])
         if not with_sign or (labels_HW == SIGN).sum() >= _MIN_SIGN_PX:
             break
-    return _photographed(painter.image_HW3, size_HW, rng), labels_HW
+    return _take_photograph(painter.image_HW3, size_HW, rng), labels_HW
 
 
-def _painter(size_HW: tuple[int, int], rng: np.random.Generator) -> Painter:
+def _make_painter(size_HW: tuple[int, int], rng: np.random.Generator) -> Painter:
     """An empty canvas, a camera and a light."""
     height, width = (side * _FINER for side in size_HW)
     return Painter(
@@ -93,7 +93,7 @@ def _painter(size_HW: tuple[int, int], rng: np.random.Generator) -> Painter:
     )
 
 
-def _photographed(
+def _take_photograph(
     canvas_HW3: NDArray[np.float32], size_HW: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Exposure, texture, vignette and sensor noise, at the size that is kept."""
@@ -109,7 +109,7 @@ def _photographed(
     return exposed
 
 
-def _with_void(labels_HW: LabelMap) -> LabelMap:
+def _mark_borders(labels_HW: LabelMap) -> LabelMap:
     """IGNORE where two classes touch, but never on what is thin, which would vanish."""
     corner = np.ones((2, 2), np.uint8)
     border_HW = cv2.dilate(labels_HW, corner) != cv2.erode(labels_HW, corner)
@@ -119,7 +119,7 @@ def _with_void(labels_HW: LabelMap) -> LabelMap:
     return with_void_HW
 
 
-def _split(number: int, num_images: int) -> str:
+def _choose_split(number: int, num_images: int) -> str:
     num_held = max(1, round(0.15 * num_images))
     if number >= num_images - num_held:
         return "test"

@@ -37,7 +37,7 @@ from ...entries.picture import (
     MOVED,
     Picture,
     Record,
-    Written,
+    WriteResult,
     copy_image,
     count_moved,
 )
@@ -110,7 +110,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """The image, and its shapes as text for `finish`."""
     drawing, split = picture.drawing, picture.entry.split
     copy_image(picture, folder / IMAGES / (split or DEFAULT) / picture.name)
@@ -127,7 +127,7 @@ def write(folder: Path, picture: Picture) -> Written:
     }
     polygons = filter(is_polygon, drawing.shapes)
     moved = sum(count_moved(drawing, shape, "coco") for shape in polygons)
-    return Written(record=record, lost={MOVED: moved})
+    return WriteResult(record=record, lost={MOVED: moved})
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:

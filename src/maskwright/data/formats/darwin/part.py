@@ -30,7 +30,7 @@ from ...entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ...entries.picture import (
     MOVED,
     Picture,
-    Written,
+    WriteResult,
     copy_image,
     count_moved,
 )
@@ -112,7 +112,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """The image, and its JSON file in a folder beside."""
     split, drawing = picture.entry.split, picture.drawing
     copy_image(picture, folder / IMAGES / split / picture.name)
@@ -128,9 +128,9 @@ def write(folder: Path, picture: Picture) -> Written:
     write_json(path, {**content, "annotations": annotations})
     if outlined:
         moved = sum(count_moved(drawing, shape, "darwin") for shape in drawing.shapes)
-        return Written(lost={MOVED: moved})
+        return WriteResult(lost={MOVED: moved})
     rings = sum(bool(shape.rings) for shape in drawing.shapes)
-    return Written(lost={_RASTERED: rings, _HIDDEN: num_hidden(drawing, "file")})
+    return WriteResult(lost={_RASTERED: rings, _HIDDEN: num_hidden(drawing, "file")})
 
 
 def _files(root: Path) -> Iterator[Path]:

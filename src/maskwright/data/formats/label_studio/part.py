@@ -45,7 +45,7 @@ from ...entries.picture import (
     MOVED,
     Picture,
     Record,
-    Written,
+    WriteResult,
     copy_image,
     count_moved,
 )
@@ -263,7 +263,7 @@ def _bitmask(text: str, size_HW: tuple[int, int], where: str) -> Crop:
     return crop_of(inside_HW)
 
 
-def write(folder: Path, picture: Picture) -> Written:
+def write(folder: Path, picture: Picture) -> WriteResult:
     """The image; its task goes into the record, for the one file."""
     place = PurePosixPath("images", picture.entry.split, picture.name)
     copy_image(picture, folder / place)
@@ -286,7 +286,7 @@ def write(folder: Path, picture: Picture) -> Written:
         count_moved(drawing, shape, "coco") for shape in drawing.shapes if _is_ring(shape)
     )
     image = f"/data/local-files/?d={quote(str(place))}"
-    return Written(record={"image": image, "result": results}, lost={MOVED: moved})
+    return WriteResult(record={"image": image, "result": results}, lost={MOVED: moved})
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
