@@ -127,7 +127,7 @@ def test_splits_take_precedence_over_folders(write, pairs):
     [
         ({"val": 0.6, "test": 0.4}, ConfigError, "val 0.6 and test 0.4 must be at least 0 and"),
         ({"val": -0.1}, ConfigError, "must be at least 0"),
-        ({"group": "("}, ConfigError, r"group '\(' is no regular expression"),
+        ({"group": "("}, ConfigError, r"group '\(' is not a regular expression"),
         (
             {"group": "street"},
             DataError,

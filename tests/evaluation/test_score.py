@@ -165,7 +165,7 @@ def test_a_prediction_that_does_not_decide_is_refused_with_its_file(folders):
 def test_a_missing_folder_and_a_wrong_expression_are_refused(folders, tmp_path):
     with pytest.raises(DataError, match="nowhere: no such file or folder"):
         score(tmp_path / "nowhere", folders[1])
-    with pytest.raises(ConfigError, match=r"group '\(' is no regular expression"):
+    with pytest.raises(ConfigError, match=r"group '\(' is not a regular expression"):
         score(*folders, options=ScoreOptions(group="("))
 
 

@@ -45,7 +45,7 @@ def test_check_names_what_harms_and_exits_3(run_maskwright, streets):
     assert done.returncode == 3
     assert "masks/train/street_0000.png: 99 (2 px)" in done.stdout
     assert "images/val/street_0008.png: the file is empty (0 bytes)" in done.stdout
-    assert "2 kinds of error would harm training" in done.stdout
+    assert "2 kinds of error harm training" in done.stdout
     assert "Traceback" not in done.stderr
 
 
@@ -98,6 +98,6 @@ def test_split_by_group_keeps_groups_whole(run_maskwright, flat):
 def test_split_refuses_what_cannot_be(run_maskwright, flat):
     done = run_maskwright("split", flat, "--group", "(")
     assert done.returncode == 1
-    assert done.stderr.startswith("group '(' is no regular expression")
+    assert done.stderr.startswith("group '(' is not a regular expression")
     assert not (flat / "splits.json").exists()
     assert run_maskwright("split", flat, "--seed", "x").returncode == 2

@@ -1,4 +1,4 @@
-"""Folders of class maps from anywhere: index, palette or coloured images under one LabelSpec.
+"""Folders of class maps of any origin: index, palette or colour images under one LabelSpec.
 
 The classes are those of a dataset.yaml or classes.txt, given or found in the folder or the two
 above it; where there is none, they are inferred from the values of all maps, as for a dataset.
@@ -23,7 +23,7 @@ from .pixels.images import image_suffixes, open_image
 from .pixels.rawmask import read_raw, read_raw_as_stored
 
 _ENOUGH_MAPS = 32
-"""So many maps tell how listed classes are stored; the others are checked when read."""
+"""So many maps decide how listed classes are stored; the others are checked when read."""
 
 _LEVELS_ABOVE = 2
 """`masks/val` lies two levels below its dataset.yaml."""
@@ -33,8 +33,8 @@ _LEVELS_ABOVE = 2
 class ClassMaps:
     """Class maps by key: the path below `root` without its suffix.
 
-    `raw` says what one channel holds: raw values that `codec` maps, as in the masks of a data
-    set, or class indices, as `maskwright predict` writes them. Colours are always mapped.
+    With `raw`, one channel holds raw values that `codec` maps, as in the masks of a dataset;
+    without, class indices, as `maskwright predict` writes them. Colours are always mapped.
     """
 
     root: Path
@@ -58,7 +58,7 @@ class ClassMaps:
         """The LabelMap of one file.
 
         Raises:
-            DataError: It is unreadable, or holds a value that is no class and not ignored.
+            DataError: It is unreadable, or holds a value that is neither a class nor ignored.
         """
         image = self.files[key]
         if self.raw and self.codec.pixels != "name":
@@ -151,7 +151,7 @@ def open_class_maps(
     """Open the maps at `path`, one image file or a folder searched to the bottom.
 
     Raises:
-        DataError: Nothing there, two files of one key, or values that say no classes.
+        DataError: Nothing there, two files of one key, or values that are not classes.
         ConfigError: The file with the classes is wrong.
     """
     path = Path(path)
@@ -166,7 +166,7 @@ def folder_of(path: Path) -> Path:
 
 
 def find_maps(path: Path) -> dict[str, ImageRef]:
-    """Image files by key, sorted; reads none of them.
+    """Find image files by key, sorted; reads none of them.
 
     Raises:
         DataError: Nothing there, or two files of one key.
@@ -207,7 +207,7 @@ def find_spec(path: Path) -> Path | None:
 def read_codec(
     files: Iterable[ImageRef], spec: Path | str | None, *, progress: Progress = silent
 ) -> LabelCodec:
-    """The codec that `spec` describes for `files`; inferred from all of them where it is None.
+    """Read the codec that `spec` describes for `files`; inferred from all where it is None.
 
     Raises:
         DataError: A file is unreadable, or the values can be understood in two ways.
@@ -244,7 +244,7 @@ def _listed(spec: Path) -> DatasetFile | dict[int, ClassEntry]:
 
 
 def _with_pixels(document: DatasetFile, files: list[ImageRef]) -> DatasetFile:
-    """The document, with the kind of the first file where it does not say one."""
+    """The document, with the pixel kind of the first file where it states none."""
     if document.codec.pixels is not None:
         return document
     kind, _ = read_raw_as_stored(files[0])

@@ -270,7 +270,7 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> FolderData
 def open_unpacked(
     path: str | Path, *, form: str | None = None, progress: Progress = silent
 ) -> Iterator[FolderDataset]:
-    """As `open_as_is`, of an archive too, which is unpacked as long as the block lasts."""
+    """Open a folder or an archive as `open_as_is` does; an archive is unpacked in the block."""
     with unpacked(Path(path)) as folder:
         dataset = open_as_is(folder, form=form, progress=progress)
         yield dataset if folder == Path(path) else replace(dataset, root=Path(path))
@@ -279,9 +279,9 @@ def open_unpacked(
 def open_as_is(
     path: str | Path, *, form: str | None = None, progress: Progress = silent
 ) -> FolderDataset:
-    """As `open_dataset`, but draws no splits and writes nothing beside the data.
+    """Open a dataset as `open_dataset` does, but draw no splits and write no file.
 
-    `form` is the format, None to find it by looking.
+    `form` is the name of the format, None to detect it.
     """
     data = locate(Path(path), form=form)
     require_complete(data)

@@ -1,4 +1,4 @@
-"""Facts: what a plan must know of a data set, measured, not guessed.
+"""Facts: measured properties of a dataset that a plan needs.
 
 Class pixels are counted in every mask; sizes come from every header; colours and objects
 from an even sample of `_SAMPLE` images, enough for a plan and the same each time.
@@ -98,7 +98,7 @@ def _measure_colors(
 
 
 def _compute_moments(x_HWC: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """2 x C: the means of the values and of their squares."""
+    """Mean of the values and of their squares per channel, (2, C)."""
     x_PC = x_HWC.reshape(-1, x_HWC.shape[2]).astype(np.float64)
     return np.stack([x_PC.mean(axis=0), np.square(x_PC).mean(axis=0)])
 

@@ -1,4 +1,4 @@
-"""New splits: drawn by group, stratified by class, saved beside dataset.yaml and hashed."""
+"""Draw new splits by group, stratified by class, and save them beside dataset.yaml."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from .opening.stratify import assign_splits, count_classes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnSplits:
-    """What was saved at `path`; `images_per_class` counts images by split and class name."""
+    """Splits saved at `path`; `images_per_class` counts images by split and class name."""
 
     path: Path
     file: SplitFile
@@ -25,7 +25,7 @@ class DrawnSplits:
 
     @property
     def missing(self) -> dict[str, list[str]]:
-        """Classes that occur somewhere, but in no image of a split."""
+        """Classes that occur in the dataset, but in no image of a split."""
         splits = self.images_per_class.values()
         known = {name for counts in splits for name, count in counts.items() if count}
         return {
@@ -34,7 +34,7 @@ class DrawnSplits:
         }
 
     def to_json(self) -> dict[str, object]:
-        """A flat object, without the keys: those are in the file."""
+        """The summary as one JSON object; the keys are in the file."""
         return {
             "path": str(self.path),
             "sha256": self.file.sha256,
@@ -65,10 +65,10 @@ def make_split(
         group: Regular expression cutting a key's group out of it (its first bracket, or the
             whole match); a group is never split apart.
         seed: The same seed, keys and masks give the same splits everywhere.
-        progress: Shows how far reading the masks is.
+        progress: Shows the progress of reading masks.
 
     Raises:
-        ConfigError: Shares that leave nothing to train on, or no regular expression.
+        ConfigError: Shares that leave nothing to train on, or a wrong regular expression.
         DataError: Images without masks, fewer groups than splits, or a bad file.
         OutputError: The folder is read-only.
     """

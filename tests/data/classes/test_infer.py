@@ -42,7 +42,7 @@ def test_binary_masks_are_background_and_foreground_never_ignore():
     assert codec.spec.names == ("background", "foreground")
     assert codec.ignored == frozenset()
     assert notes[0] == (
-        "10 masks read, one number a pixel; values: 0 (50 % of pixels, in 10 of 10 masks), "
+        "10 masks read, one number per pixel; values: 0 (50 % of pixels, in 10 of 10 masks), "
         "255 (50 % of pixels, in 10 of 10 masks)"
     )
     assert notes[1:] == (
@@ -140,7 +140,9 @@ def test_more_values_than_255_are_refused():
 def test_numbers_and_colours_together_are_refused():
     mixed = survey(0, 1)
     mixed.kinds["rgb"] = ROOT / "b.png"
-    with pytest.raises(DataError, match=r"a\.png holds one number a pixel, .*b\.png a colour"):
+    with pytest.raises(
+        DataError, match=r"a\.png holds one number per pixel, .*b\.png a colour"
+    ):
         infer_codec(mixed, hints())
 
 

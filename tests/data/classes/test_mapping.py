@@ -44,7 +44,7 @@ def test_the_codec_reads_the_same_files_as_the_new_classes(tmp_path):
     ("text", "message"),
     [
         (TEXT.replace("void", "viod"), "no class named 'viod'; did you mean 'void'"),
-        (TEXT.replace("[void]", "[]"), "does not say what becomes of 'void'"),
+        (TEXT.replace("[void]", "[]"), "does not name 'void'"),
         (TEXT.replace("[void]", "[void, car]"), "names 'car' twice"),
         (TEXT.replace("name: road", "name: vehicle, from: [road]"), "repeated: vehicle"),
         ("classes: []", "classes: Tuple should have at least 1 item"),

@@ -172,7 +172,7 @@ class TestBadInput:
         image = np.zeros((12, 16, 3), np.uint8)
         write({"JPEGImages/a.png": image, "SegmentationClass/a.png": image[..., 0]})
         message = (
-            r"the format voc reads one mask an image and no 'annotators'; write 'format: m"
+            r"the format voc reads one mask per image and no 'annotators'; write 'format: m"
         )
         with pytest.raises(ConfigError, match=message):
             open_dataset(root)

@@ -318,7 +318,7 @@ def test_polygons_become_ids_and_groups_crowds(write, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     account = convert(root, out / "ids", to="cityscapes", verify=True)
     assert account.agreement.differing == 0
-    assert account.losses["deleted objects, which are no regions"].count
+    assert account.losses["deleted objects, which are not regions"].count
     convert(root, out / "coco", to="coco")
     written = json.loads(next((out / "coco").rglob("instances*.json")).read_text())
     assert {a["iscrowd"] for a in written["annotations"]} == {0, 1}

@@ -1,8 +1,8 @@
-"""How far annotators agree: pixels in dispute, and of each two of them Cohen's kappa and Dice.
+"""Agreement of annotators: disputed pixels, and Cohen's kappa and Dice of each pair.
 
-A pixel counts where at least two annotators gave it a class, for two of them where both did.
-It is in dispute where they are not all of one mind. A class that neither of two ever said has
-no Dice, and two who both said one class only have no kappa: NaN here, null in JSON.
+A pixel counts where at least two annotators gave it a class, for a pair where both did. It is
+disputed where their classes differ. The Dice of a class that neither of a pair used, and the
+kappa of a pair that used one class only, are not defined: NaN here, null in JSON.
 """
 
 from collections import Counter
@@ -33,9 +33,9 @@ LOW_KAPPA = 0.6
 
 @dataclass(slots=True, kw_only=True)
 class Annotators:
-    """What each drew and how far they agree, counted over all images.
+    """Masks of each annotator and their agreement, counted over all images.
 
-    `disputed_N` is the share of each image's pixels in dispute.
+    `disputed_N` is the share of disputed pixels of each image, in [0, 1].
     """
 
     names: tuple[str, ...]
@@ -68,7 +68,7 @@ class Annotators:
                 self.images[one, other] += 1
 
     def report(self, entries: tuple[Entry, ...], findings: Findings[AnnotatorCode]) -> None:
-        """Add the images in dispute, worst first, and annotators who see different things."""
+        """Add findings: disputed images, worst first, and pairs of annotators who disagree."""
         order = np.argsort(-self.disputed_N, kind="stable")
         for row in order[self.disputed_N[order] > 0].tolist():
             share = f"{format_small_share(self.disputed_N[row])} of the pixels"
@@ -79,7 +79,7 @@ class Annotators:
                 findings.add("low-agreement", " and ".join(pair), f"kappa {kappa:.3f}")
 
     def to_json(self) -> AnnotatorsDocument:
-        """Shares, and a list with one object for each two annotators with a pixel in common."""
+        """Counts and scores, and one object per pair of annotators with a pixel in common."""
         total = sum(self.pairs.values(), start=Confusion.zero(len(self.classes)))
         return {
             "masks": {name: self.masks[name] for name in self.names},

@@ -1,7 +1,7 @@
-"""`check`: everything in a folder of data that would harm training, found in one pass.
+"""`check`: find in one pass everything in a dataset that harms training.
 
-It streams: what is kept of an image is its name, its size, sixteen bytes of its looks and the
-share of its pixels on which annotators disagree.
+Images are read one at a time; what is kept of each is its name, its size, sixteen bytes of
+hashes and the share of its pixels on which annotators disagree.
 """
 
 from collections import Counter
@@ -67,11 +67,11 @@ _SPREAD = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What was found. `counts` holds pixels and images of each class by split.
+    """The result of `check`. `counts` holds pixels and images of each class by split.
 
     `sizes_HW` are the smallest, the median and the largest image by area; None where none
     could be read. `spec` is None where mask values could not be understood, `annotators` where
-    there are no several ones.
+    there are fewer than two.
     """
 
     root: Path
@@ -136,10 +136,10 @@ class Audit:
 
 
 def audit(path: str | Path, progress: Progress = silent) -> Audit:
-    """Look at every file of the data at `path`, a folder, its dataset.yaml or an archive.
+    """Check every file of the data at `path`, a folder, its dataset.yaml or an archive.
 
     Raises:
-        DataError: There is nothing to look at: no such folder, no images, no masks.
+        DataError: There is nothing to check: no such folder, no images, no masks.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
     with unpacked(Path(path)) as folder:
@@ -199,7 +199,7 @@ def _inspect(
 def _resolve_codec(
     data: DataFolder, findings: Findings[AuditCode], progress: Progress
 ) -> tuple[LabelCodec | None, tuple[str, ...]]:
-    """The codec, inferred from the masks that can be read; None, and a finding, if unclear."""
+    """The codec, inferred from the readable masks; None, and a finding, where it is unclear."""
     if data.document.classes or data.scan.states_labels:
         return resolve_codec(data, progress)
     hints = read_hints(data)

@@ -1,7 +1,7 @@
-"""What annotators leave behind: specks, pin holes, gaps between shapes, names written twice.
+"""Defects that annotators leave in class maps: specks, pin holes, gaps; similar class names.
 
-A region is all pixels of one class that hang together, corners counted. Up to `SPECK_PX` pixels
-it is a speck, or a pin hole where one class lies all around it. A strip nowhere wider than one
+A region is an 8-connected component of one class. Up to `SPECK_PX` pixels it is a speck, or a
+pin hole where one class surrounds it. A strip nowhere wider than one
 pixel, of a class (or IGNORE) that is broad elsewhere in the image, is a gap between shapes that
 were meant to touch.
 """
@@ -28,21 +28,21 @@ DefectCode = Literal[
 
 SPECK_PX = 4
 _MOST_LOOKED_AT = 1000
-"""Tiny regions of a class whose surroundings are looked at; of more, all others are specks."""
+"""So many tiny regions of a class are tested for being pin holes; the others are specks."""
 
 _TWO, _THREE = np.ones((2, 2), np.uint8), np.ones((3, 3), np.uint8)
 
 
 @dataclass(slots=True)
 class MaskDefects:
-    """Of one class map: specks and pin holes (regions) and gaps (pixels), by class index."""
+    """Specks and pin holes (regions) and gaps (pixels) of one class map, by class index."""
 
     specks: Counter[int] = field(default_factory=Counter)
     pin_holes: Counter[int] = field(default_factory=Counter)
     gap_px: Counter[int] = field(default_factory=Counter)
 
     def by_code(self) -> Iterator[tuple[DefectCode, Counter[int]]]:
-        """The codes of findings with what there is under each."""
+        """The code and the counts of each defect that occurs."""
         by_code: dict[DefectCode, Counter[int]] = {
             "specks": self.specks,
             "pin-holes": self.pin_holes,
@@ -52,7 +52,7 @@ class MaskDefects:
 
 
 def find_defects(labels_HW: LabelMap) -> MaskDefects:
-    """Look at every region of a class map."""
+    """Find specks, pin holes and gaps among the regions of a class map."""
     found = MaskDefects()
     for index in np.unique(labels_HW).tolist():
         _add_defects(labels_HW, index, found)
@@ -76,7 +76,7 @@ def _add_defects(labels_HW: LabelMap, index: int, found: MaskDefects) -> None:
 
 
 def _lies_in_one_class(labels_HW: LabelMap, stat: NDArray[np.int32], index: int) -> bool:
-    """Whether all pixels around the box of a region, none at the border, are of one class."""
+    """Whether a region away from the image border is surrounded by pixels of one class."""
     left, top, width, height = stat[:4].tolist()
     bottom, right = top + height, left + width
     if not (top and left and bottom < labels_HW.shape[0] and right < labels_HW.shape[1]):
@@ -87,7 +87,7 @@ def _lies_in_one_class(labels_HW: LabelMap, stat: NDArray[np.int32], index: int)
 
 
 def measure_outside(drawing: Drawing) -> tuple[int, float]:
-    """Shapes that reach more than a pixel past the image, and how far the farthest does."""
+    """Number of shapes more than a pixel outside the image, and the largest distance in px."""
     height, width = drawing.size_HW
     reaches = [
         max(
@@ -105,7 +105,7 @@ def _measure_reach(ring: NDArray[np.float64], width: int, height: int) -> float:
 
 
 def find_alike(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Names that differ only in case, spacing or signs: `traffic light`, `Traffic_Light`."""
+    """Groups of names that differ only in case, spacing or signs: `car`, `Car`."""
     groups: dict[str, list[str]] = {}
     for name in names:
         bare = re.sub(r"[\W_]+", "", name.casefold())
@@ -114,6 +114,6 @@ def find_alike(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
 
 
 def find_gaps(values: Iterable[int]) -> list[int]:
-    """Whole numbers from 0 to the largest of `values` that are not among them."""
+    """Integers from 0 to the largest of `values` that are not among them."""
     there = set(values)
     return [value for value in range(max(there, default=0)) if value not in there]

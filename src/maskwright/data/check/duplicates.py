@@ -44,7 +44,7 @@ _NUM_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8
 
 @dataclass(slots=True)
 class ImageHashes:
-    """What is kept of N images; `seen_N` is False where one could not be read."""
+    """Digest and perceptual hash of each of N images; `seen_N` is False for unreadable ones."""
 
     digest_N: NDArray[np.uint64]
     hash_N: NDArray[np.uint64]
@@ -52,12 +52,12 @@ class ImageHashes:
 
     @classmethod
     def empty(cls, num_images: int) -> "ImageHashes":
-        """Room for `num_images`."""
+        """Hashes for `num_images` images, to be filled by `add`."""
         numbers = np.zeros(num_images, np.uint64)
         return cls(numbers, numbers.copy(), np.zeros(num_images, np.bool_))
 
     def add(self, row: int, image_HWC: NDArray[Any]) -> None:
-        """Keep sixteen bytes of one image."""
+        """Hash one image."""
         pixels = hashlib.blake2b(np.ascontiguousarray(image_HWC).data, digest_size=8)
         pixels.update(repr(image_HWC.shape).encode())
         self.digest_N[row] = int.from_bytes(pixels.digest(), "big")
@@ -66,7 +66,7 @@ class ImageHashes:
 
 
 def perceptual_hash(image_HWC: NDArray[Any]) -> int:
-    """64 bits that differ little between pictures that look alike."""
+    """64-bit hash that differs in few bits between similar images."""
     waves = cv2.dct(_make_thumbnail(image_HWC))[:8, :8].ravel()
     bits = waves > np.median(waves[1:])
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
@@ -78,7 +78,7 @@ def find_duplicates(
     findings: Findings[DuplicateCode],
     progress: Progress,
 ) -> str:
-    """Add what is there twice to `findings`; returns a note where not all was compared."""
+    """Add findings on equal and similar images; returns a note where not all were compared."""
     twins = _add_equal(entries, hashes, findings)
     rows = np.flatnonzero(hashes.seen_N & ~twins)
     candidates = _Candidates(rows, [entry.split for entry in entries])
@@ -119,7 +119,7 @@ def _add_equal(
 
 @dataclass(slots=True)
 class _Candidates:
-    """Pairs with hashes at most `_MAX_BITS` apart, one at a time: there may be very many."""
+    """Pairs of images whose hashes differ in at most `_MAX_BITS` bits, one pair at a time."""
 
     rows: NDArray[np.int64]
     splits: list[str]
@@ -128,7 +128,7 @@ class _Candidates:
     def of(
         self, hash_N: NDArray[np.uint64], progress: Progress
     ) -> Iterator[tuple[bool, int, int, int]]:
-        """(same split, bits apart, row, later row): the smallest matter most."""
+        """Yield (same split, differing bits, row, later row); the smallest come from leaks."""
         starts = range(0, len(hash_N), _BLOCK)
         for start in progress(starts, total=len(starts), what="comparing hashes"):
             for other in range(start, len(hash_N), _BLOCK):

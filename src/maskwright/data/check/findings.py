@@ -1,7 +1,7 @@
-"""Findings: what is wrong with a folder of data, by kind, each with its fix.
+"""Findings: problems of a dataset, by kind, each with its fix.
 
-An `error` would harm training (a wrong, missing or leaking label); a `warning` may; a `note`
-is good to know. A finding counts all its files and keeps the first `MAX_EXAMPLES`.
+An `error` harms training (a wrong, missing or leaking label), a `warning` may, and a `note`
+does not. A finding counts all its files and keeps the first `MAX_EXAMPLES`.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ MAX_EXAMPLES = 10
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One thing that can be wrong: `what` comes before a count, `fix` is what to do."""
+    """A kind of problem: `what` stands before a count, `fix` is what to do."""
 
     severity: Severity
     what: str
@@ -33,7 +33,7 @@ KINDS: dict[str, Kind] = {
     "missing-image": Kind(
         "warning",
         "masks without an image",
-        "add the images, or remove the masks; look for names that differ by a letter",
+        "add the images, or remove the masks; check for names that differ by a letter",
     ),
     "unlabelled-split": Kind(
         "note",
@@ -47,7 +47,7 @@ KINDS: dict[str, Kind] = {
     ),
     "too-few-images": Kind(
         "error",
-        "fewer images than two, one to learn from and one to check on",
+        "fewer than two images, one for training and one for validation",
         "add images",
     ),
     "unreadable-image": Kind(
@@ -89,30 +89,30 @@ KINDS: dict[str, Kind] = {
     "empty-mask": Kind(
         "warning",
         "masks where every pixel is ignored",
-        "label them, or remove them: nobody learns from them",
+        "label them, or remove them: they add nothing to training",
     ),
     "one-class-mask": Kind(
-        "note", "masks that hold one class only", "nothing to do if that is what they show"
+        "note", "masks with one class only", "nothing to do if the images show one class"
     ),
     "mostly-ignored": Kind(
         "note",
         "masks with more than half of their pixels ignored",
-        "nothing to do if that is meant; else look at 'ignored' in dataset.yaml",
+        "nothing to do if that is intended; else check 'ignored' in dataset.yaml",
     ),
     "outside-image": Kind(
         "warning",
         "annotations with shapes that reach past the image",
-        "pull the corners back; what lies outside is cut off",
+        "move the corners inside; what lies outside is cut off",
     ),
     "no-region": Kind(
         "note",
-        "annotations with things that are no regions, which are passed over",
+        "annotations with objects that are not regions, which are skipped",
         "nothing to do, or draw them as polygons or masks",
     ),
     "specks": Kind(
         "note",
         "masks with specks of at most four pixels",
-        "nothing to do if things are that small; else remove what a brush left behind",
+        "nothing to do if objects are that small; else remove the specks",
     ),
     "pin-holes": Kind(
         "note",
@@ -121,23 +121,23 @@ KINDS: dict[str, Kind] = {
     ),
     "gaps": Kind(
         "note",
-        "masks with strips one pixel wide of a class that is broad elsewhere",
+        "masks with strips one pixel wide of a class that is wide elsewhere",
         "let shapes that touch share their border; nothing to do if such things are thin",
     ),
     "low-agreement": Kind(
         "warning",
         "pairs of annotators who agree no more than moderately (Cohen's kappa below 0.6)",
-        "look at the images in dispute, and write down for both what belongs to which class",
+        "check the disputed images, and agree on what belongs to which class",
     ),
     "disputed-image": Kind(
         "note",
         "images on which annotators disagree, worst first",
-        "nothing to do at borders; where whole objects differ, settle what they are",
+        "nothing to do at borders; where whole objects differ, agree on their class",
     ),
     "one-class": Kind(
         "error",
-        "only one class is labelled, so there is nothing to tell apart",
-        "label at least two classes; check 'raw' and 'ignored' in dataset.yaml",
+        "only one class is labelled; training needs at least two",
+        "label another class; check 'raw' and 'ignored' in dataset.yaml",
     ),
     "alike-names": Kind(
         "warning",
@@ -157,12 +157,12 @@ KINDS: dict[str, Kind] = {
     "class-not-in-train": Kind(
         "error",
         "classes that occur, but not in train",
-        "draw the splits anew with `maskwright split`: train cannot teach what it lacks",
+        "draw the splits anew with `maskwright split`: training needs images of each class",
     ),
     "class-not-in-val": Kind(
         "warning",
         "classes in train, but not in val",
-        "draw the splits anew with `maskwright split`: val cannot judge what it lacks",
+        "draw the splits anew with `maskwright split`: val scores each class on its images",
     ),
     "no-train": Kind(
         "warning",
@@ -191,15 +191,13 @@ KINDS: dict[str, Kind] = {
     ),
     "similar-across-splits": Kind(
         "warning",
-        "images much like one of another split, as frames of one video are (a leak?)",
+        "images similar to one of another split, as frames of one video are (a leak?)",
         "split by video or place: `maskwright split --group`",
     ),
-    "duplicate": Kind(
-        "warning", "images that are there twice in one split", "remove one of each"
-    ),
+    "duplicate": Kind("warning", "images that occur twice in one split", "remove one of each"),
     "near-duplicate": Kind(
         "note",
-        "images much like another in their split",
+        "images similar to another in their split",
         "nothing to do for a video; keep such images in one split",
     ),
     "resolution-spread": Kind(
@@ -262,7 +260,7 @@ class Finding:
 
     @property
     def kind(self) -> Kind:
-        """Severity, words and fix."""
+        """Severity, text and fix."""
         return KINDS[self.code]
 
     def to_json(self) -> FindingDocument:

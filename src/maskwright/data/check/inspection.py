@@ -1,6 +1,6 @@
-"""Looking at every image and mask of a folder once, one at a time.
+"""Inspect every image and mask of a folder once, one at a time.
 
-Kept of an image: sixteen bytes of its looks, eight of its size and eight of how far annotators
+Kept of an image: sixteen bytes of hashes, eight of its size and eight of how far annotators
 agree on it. Masks are counted by class and split, then forgotten; of several annotators, what
 most say is counted.
 """
@@ -52,7 +52,7 @@ _MIN_BORDERS = 16
 
 @dataclass(slots=True)
 class Counts:
-    """Of one split: pixels and images of each class, and ignored pixels."""
+    """Pixels and images of each class in one split, and ignored pixels."""
 
     pixels_C: NDArray[np.int64]
     images_C: NDArray[np.int64]
@@ -61,9 +61,9 @@ class Counts:
 
 @dataclass(slots=True)
 class Inspection:
-    """Looks at entries; `codec` is None where mask values could not be understood.
+    """Inspects entries; `codec` is None where mask values could not be understood.
 
-    `annotators` is None where there are no several ones, or no codec.
+    `annotators` is None where there are fewer than two, or no codec.
     """
 
     codec: LabelCodec | None
@@ -78,7 +78,7 @@ class Inspection:
     num_of_kind: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def inspect(self, row: int, entry: Entry) -> None:
-        """Read one image and its masks, and add what is wrong with them."""
+        """Read one image and its masks, and add findings on them."""
         self._inspect_image(row, entry)
         size = tuple(self.sizes_N2[row].tolist())
         raw: dict[Labels, NDArray[np.integer]] = {}
@@ -101,12 +101,12 @@ class Inspection:
     def _votes(
         self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]
     ) -> NDArray[np.uint8]:
-        """Of masks without a fault; the others, and those not drawn, are IGNORE."""
+        """The votes of readable masks of the image's size; IGNORE for all other annotators."""
         votes_AHW = np.full((len(entry.votes), *size), IGNORE, np.uint8)
         for vote_HW, labels in zip(votes_AHW, entry.votes, strict=True):
             raw_HW = None if labels is None else raw.get(labels)
             if raw_HW is not None and raw_HW.shape == size and self.codec is not None:
-                with suppress(DataError):  # told as unlisted values
+                with suppress(DataError):  # reported as unlisted values
                     vote_HW[:] = self.codec.decode(raw_HW, where=str(labels))
         return votes_AHW
 
@@ -194,7 +194,7 @@ class Inspection:
         if self.codec is None:
             return
         path = _name_file(entry, labels)
-        with suppress(DataError):  # told as unlisted values
+        with suppress(DataError):  # reported as unlisted values
             labels_HW = self.codec.decode(raw_HW, where=str(labels))
             ignored = float(np.mean(labels_HW == IGNORE))
             if 0.5 < ignored < 1:
@@ -220,7 +220,7 @@ class Inspection:
 
 
 def compute_blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
-    """Share of borders, 0..1, that pass through a value between those of their two sides.
+    """Share of borders, in [0, 1], that pass through a value between those of their two sides.
 
     A blend of two packed colours lies between them too: its first channel that differs does.
     Across a hard border between raw values at least 2 apart no pixel lies between; a smoothed
@@ -237,12 +237,12 @@ def compute_blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
         hard += int((far & ~inside).sum())
     total = (
         through + hard / 2
-    )  # a hard border is met twice: with it after and before the middle
+    )  # a hard border counts twice: once before and once after the middle pixel
     return through / total if total >= _MIN_BORDERS else 0.0
 
 
 def _name_file(entry: Entry, labels: Labels) -> ImageRef | Path:
-    """The file to name: the image, where one file holds the labels of many."""
+    """The file to show: the image, where one file holds the labels of many images."""
     if isinstance(labels, Annotation):
         return entry.image if labels.place else labels.file
     return labels

@@ -111,7 +111,7 @@ def _format_verdict(document: AuditDocument) -> str:
     severities = [finding["severity"] for finding in document["findings"]]
     errors, warnings = severities.count("error"), severities.count("warning")
     if errors:
-        return f"{errors} kinds of error would harm training, {warnings} of warning may."
+        return f"{errors} kinds of error harm training, {warnings} of warning may."
     if warnings:
-        return f"Nothing that would harm training; {warnings} kinds of warning to look at."
-    return "Nothing that would harm training."
+        return f"Nothing harms training; {warnings} kinds of warning to check."
+    return "Nothing harms training."

@@ -52,13 +52,13 @@ Channel = Annotated[int, Field(ge=0, le=255)]
 
 
 class Strict(BaseModel):
-    """A piece of a file of ours: an unknown key is an error."""
+    """A part of a document of maskwright: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ClassEntry(Strict):
-    """One class; `raw` is its index where left out, `color` the Pascal VOC colour."""
+    """One class; by default `raw` is its index and `color` that of Pascal VOC."""
 
     name: str
     color: tuple[Channel, Channel, Channel] | None = None
@@ -67,14 +67,14 @@ class ClassEntry(Strict):
 
 
 class CodecEntry(Strict):
-    """What a stored pixel is, and which values nobody learns from."""
+    """What a stored pixel is, and which values are ignored."""
 
     pixels: Pixels | None = None
     ignored: tuple[Raw, ...] | None = None
 
     @property
     def ignored_values(self) -> tuple[int, ...] | None:
-        """Those that a mask file can store: labels are of shapes."""
+        """The ignored integers, which a mask file can store; labels belong to shapes."""
         if self.ignored is None:
             return None
         return tuple(raw for raw in self.ignored if isinstance(raw, int))
@@ -84,7 +84,7 @@ UNSPECIFIED = CodecEntry()
 
 
 class DatasetFile(Strict):
-    """A whole dataset.yaml; `annotators` are folders of masks by one person each.
+    """The content of dataset.yaml; `annotators` are folders of masks by one person each.
 
     `mapping` is a mapping file (`classes/mapping.py`) beside it, or the name of one that comes
     with maskwright; it changes the classes that the format or `classes` say. `label_key` is the

@@ -1,4 +1,4 @@
-"""What the raw values of masks mean, inferred where dataset.yaml does not say.
+"""Infer the classes of masks from their raw values, where dataset.yaml does not list them.
 
 The rules, in words:
 
@@ -6,7 +6,7 @@ The rules, in words:
 * Elsewhere 255 (or 65535) above values 0..k or 1..k is IGNORE, the common convention.
 * Every other value is a class of its own; a value that classes.txt does not list is refused.
 * Colours are classes too: of the Pascal VOC palette in its order, others as they are.
-* Where two readings are plausible, DataError asks for the one line that decides.
+* Where two interpretations are plausible, DataError asks for the one line that decides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,12 +27,12 @@ _VOID = 0xE0E0C0
 """Colour 255 of the Pascal VOC palette: the void border."""
 
 _MAX_GAPPED = 32
-"""More values than this with gaps between them are no list of classes that one would draw."""
+"""More values than this, with gaps between them, are not taken as classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What is known before looking: raw value -> class, where there is a list, and settings."""
+    """What is known before masks are read: raw value -> class, if listed, and settings."""
 
     root: Path
     classes: Mapping[int, ClassEntry] | None = None
@@ -42,7 +42,7 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class _Interpretation:
-    """One way to read the masks: raw value -> name, what is ignored, and why."""
+    """One interpretation of the masks: raw value -> name, ignored values, and reasons."""
 
     names: Mapping[int, str]
     ignored: frozenset[int]
@@ -50,7 +50,7 @@ class _Interpretation:
 
 
 def infer_codec(survey: Survey, hints: Hints) -> tuple[LabelCodec, tuple[str, ...]]:
-    """The codec of the masks counted in `survey`, and the reasons in words.
+    """Infer the codec of the masks counted in `survey`; returns it with the reasons.
 
     Raises:
         DataError: Ambiguous, contradictory, more than 255 classes, or not class masks at all.
@@ -69,12 +69,12 @@ def infer_codec(survey: Survey, hints: Hints) -> tuple[LabelCodec, tuple[str, ..
         f"{codec.show(v)} {survey.share(v)}" for v in sorted(survey.counts)[:MAX_CLASSES]
     )
     kind = "one number" if pixels == "index" else "a colour"
-    head = f"{survey.num_masks} masks read, {kind} a pixel; values: {counted}"
+    head = f"{survey.num_masks} masks read, {kind} per pixel; values: {counted}"
     return codec, (head, *reading.why, f"{len(codec.spec)} classes{_describe_origin(hints)}")
 
 
 def read_classes_file(path: Path) -> dict[int, str]:
-    """classes.txt: `index name` a line, or a name a line, counted from 0.
+    """Read classes.txt: one `index name` per line, or one name per line, counted from 0.
 
     Raises:
         ConfigError: Two lines with one index, or no line at all.
@@ -104,7 +104,7 @@ def _detect_pixels(survey: Survey, hints: Hints) -> Pixels:
         raise DataError(f"{hints.root}: no mask could be read, so there are no classes")
     if len(survey.kinds) == 2:
         raise DataError(
-            f"{hints.root}: {survey.kinds['index']} holds one number a pixel, "
+            f"{hints.root}: {survey.kinds['index']} holds one number per pixel, "
             f"{survey.kinds['rgb']} a colour; save all masks alike"
         )
     kind: Pixels = next(iter(survey.kinds))
@@ -123,7 +123,7 @@ def _require_few_values(survey: Survey, hints: Hints, pixels: Pixels) -> None:
     raise DataError(
         f"{hints.root}: masks hold {'more than ' if survey.excess else ''}{num_values} "
         f"different {what} (see {example}), at most {MAX_CLASSES} classes are possible; "
-        f"save masks without loss and hard-edged, one value a class, or merge values: list "
+        f"save masks without loss and hard-edged, one value per class, or merge values: list "
         f"several as 'raw' of one class in {FILE_NAME}"
     )
 

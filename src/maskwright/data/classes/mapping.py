@@ -1,12 +1,12 @@
-"""Other classes for a data set: merged, renamed, reordered or ignored, by a mapping file.
+"""Merge, rename, reorder or ignore the classes of a dataset by a mapping file.
 
     classes:
       - {name: vehicle, from: [car, truck], color: [0, 0, 142], kind: thing}
       - {name: road}                      # from: [road]
     ignored: [void]
 
-The classes are those listed, in that order. Every class there was must be named once, under
-`from` or `ignored`: what a mapping forgets is refused, not ignored.
+The new classes are those listed, in that order. Every old class must be named once, under
+`from` or `ignored`: a class that the mapping does not name is an error.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ class _File(Strict):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMapping:
-    """`table` has the new class index of each old one, IGNORE elsewhere: 256 values."""
+    """A mapping of class indices: `table` holds the new index of each old one, (256,)."""
 
     before: LabelSpec
     after: LabelSpec
@@ -57,11 +57,11 @@ class ClassMapping:
 
 
 SHIPPED = Path(__file__).parent / "mappings"
-"""Mappings that come with maskwright: the conventions of well-known data sets."""
+"""Mappings that come with maskwright: the conventions of well-known datasets."""
 
 
 def read_mapping(path: Path, spec: LabelSpec) -> ClassMapping:
-    """Read a mapping file for a data set of the classes `spec`.
+    """Read a mapping file for a dataset of the classes `spec`.
 
     `path` may be the name alone of a mapping that comes with maskwright (`SHIPPED`).
 
@@ -108,16 +108,16 @@ def _require_all_classes(named: Counter[str], spec: LabelSpec, path: Path) -> No
     twice = [name for name, count in named.items() if count > 1]
     forgotten = [name for name in spec.names if name not in named]
     if twice:
-        raise ConfigError(f"{path}: names {twice[0]!r} twice; a class goes to one place")
+        raise ConfigError(f"{path}: names {twice[0]!r} twice; name each class once")
     if forgotten:
         raise ConfigError(
-            f"{path}: does not say what becomes of {', '.join(map(repr, forgotten))}; put each "
+            f"{path}: does not name {', '.join(map(repr, forgotten))}; put each "
             f"under 'from' of a class or under 'ignored'"
         )
 
 
 def _build_class(entry: _Class, old: ClassDef) -> ClassDef:
-    """Colour and kind are those of the first class it is made from, where it says none."""
+    """Colour and kind are those of the first source class, where the entry gives none."""
     return ClassDef(
         name=entry.name, color=entry.color or old.color, kind=entry.kind or old.kind
     )

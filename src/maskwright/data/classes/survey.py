@@ -1,4 +1,4 @@
-"""Survey: which raw values a set of mask files holds, with counts, before any codec exists."""
+"""Survey: the raw values in a set of mask files with counts, before any codec exists."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MAX_VALUES = 4096
 
 @dataclass(slots=True)
 class ValueCount:
-    """Where one raw value occurs: pixels, number of masks, and the first mask."""
+    """Occurrence of one raw value: pixels, number of masks, and the first mask."""
 
     first: ImageRef
     pixels: int = 0

@@ -1,4 +1,4 @@
-"""The account of a conversion: what the target could not hold, counted, with files."""
+"""The account of a conversion: what the target format could not store, with counts."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ MAX_FILES = 10
 
 @dataclass(slots=True)
 class LostItem:
-    """One thing that was lost: how often, in how many images, and the first of these."""
+    """A kind of content that was lost: its count, its images, and the first of their keys."""
 
     count: int = 0
     num_images: int = 0
@@ -22,7 +22,7 @@ class LostItem:
 
 @dataclass(slots=True)
 class Agreement:
-    """Pixels compared after reading the result back, and those that differ."""
+    """Pixels that were compared after reading the result back, and those that differ."""
 
     pixels: int = 0
     differing: int = 0
@@ -39,13 +39,13 @@ class Agreement:
 
     @property
     def ratio(self) -> float:
-        """Share of pixels with the same class, 0..1."""
+        """Share of pixels with the same class, in [0, 1]."""
         return 1 - self.differing / self.pixels if self.pixels else 1.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """What a conversion did; `before` and `after` are pixels by class."""
+    """The result of a conversion; `before` and `after` are pixels by class."""
 
     source: Path
     target: Path
@@ -96,7 +96,7 @@ class Account:
         }
 
     def to_text(self) -> str:
-        """A few lines for people."""
+        """The account as text."""
         formats = f"from {self.source_format} to {self.target_format}"
         lines = [f"{self.num_images:,} images {formats}: {self.target}"]
         for what, loss in sorted(self.losses.items()):

@@ -1,7 +1,7 @@
-"""`convert`: a data set of one format written in another, one image in memory at a time.
+"""`convert`: write a dataset of one format in another, one image in memory at a time.
 
-It is written into a folder beside the target, with a journal. What was broken off goes on
-where it stopped; at the end one rename puts the folder in its place. Images are copied byte by
+The result is written into a folder beside the target, with a journal. A conversion that was
+interrupted resumes; at the end, the folder is renamed to the target. Images are copied byte by
 byte; a page of a file that holds several becomes a TIFF file of its own.
 """
 
@@ -52,13 +52,13 @@ def convert(
     verify: bool = False,
     progress: Progress = silent,
 ) -> Account:
-    """Write the data set `source` (a folder, an archive of one, or opened) to `target` as `to`.
+    """Write the dataset `source` (a folder, an archive of one, or opened) to `target` as `to`.
 
     `classes` is a mapping file. `verify` reads the result back and counts
     the pixels that differ.
 
     Raises:
-        DataError: The source is not a data set, or an image of it is bad.
+        DataError: The source is not a dataset, or an image of it is bad.
         ConfigError: There is no such format, it cannot be written, or the mapping is wrong.
         OutputError: `target` exists, or cannot be written.
     """
@@ -100,24 +100,24 @@ class _Conversion:
 
     @cached_property
     def codec(self) -> LabelCodec:
-        """Of the source, for the classes that are written."""
+        """The codec of the source, for the classes that are written."""
         codec = self.dataset.codec
         return codec if self.mapping is None else self.mapping.codec(codec)
 
     @cached_property
     def labelled(self) -> list[int]:
-        """Places of the images that are written."""
+        """Indices of the images that are written."""
         entries = self.dataset.entries
         return [index for index, entry in enumerate(entries) if entry.labels is not None]
 
     @property
     def head(self) -> dict[str, object]:
-        """What tells this work from another."""
+        """What identifies this conversion."""
         classes = self.codec.spec.to_json()
         return {"source": self.dataset.fingerprint, "to": self.name, "classes": classes}
 
     def write(self, journal: Journal, progress: Progress) -> None:
-        """The files of every image that is not done yet."""
+        """Write the files of every image that the journal does not list."""
         for index in progress(self.labelled, total=len(self.labelled), what="converting"):
             key = self.dataset.entries[index].key
             if key in journal.done:
@@ -135,7 +135,7 @@ class _Conversion:
             )
 
     def account(self, target: Path, journal: Journal) -> Account:
-        """What was done and what was lost, from the journal."""
+        """Count what was written and what was lost, from the journal."""
         entries = self.dataset.entries
         shapes = (e.labels for e in entries if isinstance(e.labels, Annotation))
         account = Account(
@@ -165,7 +165,7 @@ class _Conversion:
             )
 
     def finish(self, journal: Journal) -> None:
-        """What is written once: lists, one file for all, dataset.yaml."""
+        """Write what is written once: lists, one file for all images, dataset.yaml."""
         spec = self.codec.spec
         self.part.finish(journal.folder, spec, (line["record"] for line in journal.lines()))
         codec = self.part.codec_for(spec, find_background(self.codec))
@@ -180,14 +180,14 @@ class _Conversion:
             split_file_of(done).write(journal.folder / splitfile.FILE_NAME)
 
     def compare(self, folder: Path, progress: Progress) -> Agreement:
-        """Read all back and count the pixels whose class is another."""
+        """Read the result back and count the pixels whose class differs."""
         written = open_as_is(folder)
         index_of = {entry.key: index for index, entry in enumerate(written.entries)}
         agreement = Agreement()
         for index in progress(self.labelled, total=len(self.labelled), what="reading back"):
             key = self.dataset.entries[index].key
             if key not in index_of:
-                raise DataError(f"{folder}: {key!r} was written and is not found again")
+                raise DataError(f"{folder}: {key!r} was written, but is not read back")
             before_HW = open_picture(self.dataset, index, self.mapping).labels_HW
             after_HW = written.labels(index_of[key])
             agreement.add(key, before_HW.size, int(np.count_nonzero(before_HW != after_HW)))
@@ -195,7 +195,7 @@ class _Conversion:
 
 
 def _count_lost(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
-    """What the source has and the format has no place for."""
+    """Count what the source has and the target format cannot store."""
     lost: dict[str, int] = {}
     if isinstance(picture.entry.labels, Annotation):
         drawing = picture.drawing
@@ -205,9 +205,9 @@ def _count_lost(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
             lost["attributes of shapes"] = sum(len(s.attributes) for s in drawing.shapes)
         if "instances" not in holds:
             lost["ids of instances"] = sum(s.instance is not None for s in drawing.shapes)
-        lost |= {f"{what}, which are no regions": n for what, n in drawing.skipped.items()}
+        lost |= {f"{what}, which are not regions": n for what, n in drawing.skipped.items()}
     if len(picture.entry.votes) > 1:
-        lost["masks of single annotators (what most say is written)"] = len(picture.entry.masks)
+        lost["masks of single annotators (the majority is written)"] = len(picture.entry.masks)
     if "ignored" not in holds:
         lost["ignored pixels"] = int(np.count_nonzero(picture.labels_HW == IGNORE))
     return lost

@@ -10,7 +10,7 @@ from ..pixels.images import image_size
 def open_picture(
     dataset: FolderDataset, index: int, mapping: ClassMapping | None = None
 ) -> Picture:
-    """The image at one place of a data set, in the classes of `mapping`.
+    """Open the image at one index of a dataset, in the classes of `mapping`.
 
     Raises:
         DataError: It has no labels, or they are of another size.

@@ -18,7 +18,7 @@ from ..shapes.drawing import Drawing, Overlap, paint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """Where the shapes of one image lie, and how they are read and laid over each other.
+    """The shapes of one image: their file, how they are read and how they overlap.
 
     `place` names the image inside a file that holds many, "" in a file of its own. `read`
     gives the Drawing anew on each call, so that only one is in memory.
@@ -38,7 +38,7 @@ class Annotation:
         return f"{self.file}: {self.place}" if self.place else str(self.file)
 
     def paint(self, drawing: Drawing, codec: LabelCodec) -> NDArray[np.unsignedinteger]:
-        """H x W raw values of what was read: the numbers that `codec` gives to labels.
+        """Paint a drawing as H x W raw values: the integers that `codec` gives to labels.
 
         Raises:
             DataError: A label is not in the codec.
@@ -51,7 +51,7 @@ class Annotation:
 
 
 def _read_naming_file(read: Callable[[], Drawing], file: Path, where: str) -> Drawing:
-    """`read`, with the file named where a shape itself is wrong and does not know its file."""
+    """Call `read`; an error in a shape, which does not know its file, names the file."""
     try:
         return read()
     except DataError as error:
@@ -61,16 +61,16 @@ def _read_naming_file(read: Callable[[], Drawing], file: Path, where: str) -> Dr
 
 
 IGNORED = "__ignore__"
-"""The label of shapes that nobody learns from; Labelme's word."""
+"""The label of shapes that are ignored in training; the name is Labelme's."""
 
 BACKGROUND_NAMES = frozenset({"background", "_background_", "bg", "unlabeled", "unlabelled"})
 
 Labels = ImageRef | Annotation
-"""Where the labels of one image lie: a mask file, or shapes."""
+"""The labels of one image: a mask file, or shapes."""
 
 
 def read_labels(labels: Labels, codec: LabelCodec) -> NDArray[np.integer]:
-    """H x W raw values, which `codec` decodes.
+    """Read labels as H x W raw values, which `codec` decodes.
 
     Raises:
         DataError: Unreadable, of another kind than the codec, or with unlisted labels.
@@ -83,7 +83,7 @@ def read_labels(labels: Labels, codec: LabelCodec) -> NDArray[np.integer]:
 
 
 def list_shape_classes(labels: Iterable[str], document: DatasetFile) -> tuple[ClassEntry, ...]:
-    """Classes of the labels that occur, by name; first what is undrawn, as the background.
+    """List the classes of the labels that occur, sorted; the first is the undrawn background.
 
     `labels` is consumed only where dataset.yaml lists no classes: it costs a pass over all
     annotation files.
@@ -98,4 +98,4 @@ def list_shape_classes(labels: Iterable[str], document: DatasetFile) -> tuple[Cl
 
 
 SHAPE_CODEC = CodecEntry(pixels="name", ignored=(IGNORED,))
-"""The codec of shapes, where the files say no more."""
+"""The codec of shapes where the files state nothing else."""

@@ -1,4 +1,4 @@
-"""Picture: one labelled image on its way into another format, as class map and as shapes."""
+"""Picture: one labelled image that is converted, as class map and as shapes."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -22,18 +22,18 @@ from .annotation import BACKGROUND_NAMES, IGNORED, Annotation
 from .scan import Entry
 
 PAGE_SUFFIX = ".tif"
-"""Of the file that a page of a volume becomes."""
+"""Suffix of the file that a page of a volume is written to."""
 
 Record = Mapping[str, Any]
-"""What `finish` must know of one image, as JSON."""
+"""What `finish` needs of one image, as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteResult:
-    """What a format's `write` did.
+    """The result of a format's `write`.
 
-    `record` is what its `finish` must know of the image; `lost` is how often something of the
-    image could not be held, by what it was.
+    `record` is what `finish` needs of the image; `lost` counts the content that the format
+    cannot store, by kind.
     """
 
     record: Record = field(default_factory=dict)
@@ -42,7 +42,7 @@ class WriteResult:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
-    """One image of a data set.
+    """One image of a dataset.
 
     `background` is the class that is left undrawn in formats of shapes, None where all that
     is undrawn is IGNORE. `before_HW` are the labels before a mapping of classes.
@@ -67,17 +67,17 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """A file name for the image: its key with the suffix that it has; a page's is .tif."""
+        """File name of the image: its key and its suffix, which is .tif for a page."""
         image = self.entry.image
         suffix = image.file.suffix.lower() if image.page is None else PAGE_SUFFIX
         return f"{self.entry.key}{suffix}"
 
     @cached_property
     def drawing(self) -> Drawing:
-        """Its shapes from the lowest to the one on top, labelled by the names of classes.
+        """The shapes of the image from the lowest to the highest, labelled by class name.
 
-        What nobody learns from is labelled `IGNORED`. The shapes are those that were drawn; of
-        a mask they are the connected regions of things, and all of a class of stuff as one.
+        Ignored pixels have the label `IGNORED`. The shapes of a mask are the connected regions
+        of each class of things, and one shape for each class of stuff.
         """
         if isinstance(self.entry.labels, Annotation):
             labels = self.entry.labels
@@ -104,7 +104,7 @@ class Picture:
 
 
 def find_background(codec: LabelCodec) -> int | None:
-    """The class of pixels that nobody draws; None where those are IGNORE."""
+    """The class of pixels that no shape covers; None where those are IGNORE."""
     if codec.pixels == "name":
         raw = codec.number(UNDRAWN)
         return codec.raw_to_index.get(raw)
@@ -113,7 +113,7 @@ def find_background(codec: LabelCodec) -> int | None:
 
 
 def codec_of_shapes(spec: LabelSpec, background: int | None) -> LabelCodec:
-    """Labels are the names of classes: what the formats of shapes are written with."""
+    """The codec of written shapes: labels are the names of classes."""
     names = (*spec.names, UNDRAWN, IGNORED)
     undrawn, ignored = len(spec), len(spec) + 1
     raw_to_index = {index: index for index in range(len(spec))}
@@ -129,7 +129,7 @@ def codec_of_shapes(spec: LabelSpec, background: int | None) -> LabelCodec:
 
 
 def count_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
-    """Pixels that a polygon gains or loses where another tool fills it by its own rule."""
+    """Count the pixels that a polygon gains or loses by the fill rule of another tool."""
     if raster == drawing.raster or not shape.rings:
         return 0
     before, after = (fill(shape.rings, drawing.size_HW, r) for r in (drawing.raster, raster))
@@ -141,7 +141,7 @@ MOVED = "pixels at the borders of polygons, which the tool fills by another rule
 
 
 def copy_image(picture: Picture, path: Path) -> None:
-    """The image byte by byte, as the file `path`; a page as a TIFF file of its own."""
+    """Copy the image file to `path`; a page becomes a TIFF file of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = picture.entry.image
     if image.page is None:
@@ -151,7 +151,7 @@ def copy_image(picture: Picture, path: Path) -> None:
 
 
 def _write_page(page: ImageRef, path: Path) -> None:
-    """The pixels of one page, not packed, so that any reader of TIFF takes them."""
+    """Write the pixels of one page uncompressed, which every TIFF reader supports."""
     import tifffile
 
     if path.suffix.lower() != PAGE_SUFFIX:
@@ -170,7 +170,7 @@ def _write_page(page: ImageRef, path: Path) -> None:
 def write_mask(
     path: Path, raw_HW: NDArray[np.unsignedinteger], palette: NDArray[np.uint8] | None = None
 ) -> None:
-    """A PNG of raw values, 8 or 16 bits; with a palette (256 x 3) a viewer shows colours."""
+    """Write a PNG of raw values, 8 or 16 bits, with a palette (256 x 3) if one is given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(raw_HW)
     if palette is not None:
@@ -179,7 +179,7 @@ def write_mask(
 
 
 def _split_regions(inside_HW: Any, label: str) -> Iterator[Shape]:
-    """The 8-connected regions, one a shape."""
+    """Split a mask into one shape per 8-connected region."""
     crop = crop_of(inside_HW)
     _, regions, stats, _ = cv2.connectedComponentsWithStats(
         crop.inside_hw.astype(np.uint8), connectivity=8

@@ -10,7 +10,7 @@ from ..shapes.drawing import Overlap
 from .annotation import Labels
 
 UNSPLIT = ""
-"""The split of an entry whose folder does not say one."""
+"""The split of an entry whose folder names none."""
 
 SPLITS = frozenset({"train", "val", "test"})
 IMAGE_FOLDERS = frozenset(
@@ -26,10 +26,10 @@ _SPLIT_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Where one Sample lies. `labels` is its mask file, None where it has none.
+    """The files of one Sample. `labels` is its mask, None where it has none.
 
-    Where a data set lists annotators, `votes` holds the mask file of each, None where
-    one drew none, and `labels` is the first there is.
+    Where a dataset lists annotators, `votes` holds the mask of each, None where an annotator
+    drew none, and `labels` is the first of them.
     """
 
     key: str
@@ -41,7 +41,7 @@ class Entry:
 
     @property
     def masks(self) -> tuple[Labels, ...]:
-        """All its mask files."""
+        """All masks of the image."""
         return tuple(path for path in self.votes or (self.labels,) if path is not None)
 
 
@@ -50,8 +50,8 @@ class Scan:
     """All images and masks of a folder; sorts `entries` by split and key.
 
     `lone_masks` are mask files without an image. `classes` and `codec` are what the layout
-    itself says of the labels, None where it says nothing; where `codec.pixels` is said, both
-    are complete and no mask is looked at. `overlap` is the rule where shapes are drawn.
+    itself states about the labels, None where it states nothing; where `codec.pixels` is
+    given, both are complete and no mask is read. `overlap` is the rule for shapes.
     `listing` says how to list a raw value in the layout's own table (`LabelCodec.listing`).
     """
 
@@ -68,7 +68,7 @@ class Scan:
 
     @property
     def states_labels(self) -> bool:
-        """Whether what raw values mean is said, not to be inferred."""
+        """Whether the layout states what raw values mean, so that nothing is inferred."""
         return self.classes is not None and self.codec.pixels is not None
 
 
@@ -80,8 +80,8 @@ def normalise_split(folder: str) -> str:
 def parse_place(relative: PurePath) -> tuple[str, str, str]:
     """Split, key and group of an image, from its path below the folder of the data.
 
-    A folder named like a split is the split; one that only says that images are in it is
-    passed over; the others are the group, and the key holds them, joined by `__`.
+    A folder named like a split is the split; a folder named `images` or similar is skipped;
+    the others are the group, and the key begins with them, joined by `__`.
     """
     named = [normalise_split(folder) for folder in relative.parts[:-1]]
     split = next((name for name in named if name in SPLITS), UNSPLIT)
@@ -96,7 +96,7 @@ def parse_place(relative: PurePath) -> tuple[str, str, str]:
 def make_keys_unique(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """The entries, with the split before every key where two splits share a key.
 
-    For layouts in which two images of one name are two images, by their folders.
+    For layouts in which images of the same name in two folders are different images.
     """
     entries = list(entries)
     splits: dict[str, set[str]] = {}

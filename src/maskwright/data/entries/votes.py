@@ -1,8 +1,7 @@
-"""Masks of one image by several annotators: a vote of each for every pixel, and the majority.
+"""Masks of one image by several annotators: one vote each for every pixel, and the majority.
 
-The majority is the class that most annotators say, of those who do not say IGNORE. A tie is
-IGNORE: those who know best do not agree there, so a score would reward a coin toss. Votes keep
-what a tie was between, and a loss may learn from that.
+The majority is the class with the most votes, votes for IGNORE not counted. A tie is IGNORE: a
+score there would reward chance. The votes keep both classes of a tie, and a loss can use them.
 """
 
 import numpy as np
@@ -16,7 +15,7 @@ from .scan import Entry
 
 
 def read_votes(entry: Entry, codec: LabelCodec) -> NDArray[np.uint8]:
-    """LabelMaps (A, H, W) of all annotators of the data set; IGNORE where one drew none.
+    """Read the LabelMaps (A, H, W) of all annotators; IGNORE where one drew no mask.
 
     Raises:
         DataError: No mask, one that is unreadable or has a value that is not in the codec, or
@@ -41,7 +40,7 @@ def read_votes(entry: Entry, codec: LabelCodec) -> NDArray[np.uint8]:
 
 
 def majority(votes_AHW: NDArray[np.uint8]) -> LabelMap:
-    """What most annotators say; IGNORE where nobody says a class, or two classes lead."""
+    """The class with the most votes at each pixel; IGNORE for a tie or without a vote."""
     if len(votes_AHW) == 1:
         only_HW: LabelMap = votes_AHW[0]
         return only_HW

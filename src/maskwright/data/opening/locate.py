@@ -1,4 +1,4 @@
-"""From a path to a Scan: which folder, which dataset.yaml, which format."""
+"""Locate a dataset: its folder, its dataset.yaml, its format, and a scan of its files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ _FALLBACK = "mask_folder"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFolder:
-    """A folder of data: its dataset.yaml (`file`, which need not exist) and what it holds."""
+    """A located dataset: `file` is its dataset.yaml, which need not exist."""
 
     root: Path
     file: Path
@@ -29,7 +29,7 @@ class DataFolder:
 def locate(path: Path, *, form: str | None = None) -> DataFolder:
     """Find and scan the data at `path`, a folder or its dataset.yaml; reads no pixels.
 
-    `form` is the format where the caller knows it.
+    `form` is the name of the format, None to detect it.
 
     Raises:
         DataError: Nothing there, or nothing that a format recognises.
@@ -56,18 +56,18 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
 def _require_read_keys(
     file: Path, document: DatasetFile, read: frozenset[str], name: str
 ) -> None:
-    """Refuse what dataset.yaml says to other formats than the one that it is read as."""
+    """Require that the format reads each key of dataset.yaml that only some formats read."""
     for key in ("label_key", "runs"):
         if getattr(document, key) is not None and key not in read:
             raise ConfigError(f"{file}: the format {name} does not read {key!r}; remove it")
 
 
 def _require_read_annotators(file: Path, document: DatasetFile, scan: Scan, name: str) -> None:
-    """Refuse annotators in a format that knows of none."""
+    """Require that the format reads the annotators of dataset.yaml, where it lists some."""
     num_annotators = len(document.annotators or ())
     if any(len(entry.votes) != num_annotators for entry in scan.entries):
         raise ConfigError(
-            f"{file}: the format {name} reads one mask an image and no 'annotators'; write "
+            f"{file}: the format {name} reads one mask per image and no 'annotators'; write "
             f"'format: {_FALLBACK}' and the folder of 'images'"
         )
 
@@ -84,7 +84,7 @@ def _detect_format(root: Path) -> str:
 
 
 def require_complete(data: DataFolder) -> None:
-    """Refuse images without masks, where others of their split have some, and doubled keys.
+    """Require unique keys, and a mask for each image of a split in which one has a mask.
 
     Raises:
         DataError: Naming the first file, how many there are, and the fix.

@@ -1,7 +1,7 @@
-"""Codec and splits of a located folder: as written where they are written, else inferred.
+"""Codec and splits of a located dataset: read where they are written, else inferred.
 
-What is inferred is written down (dataset.yaml, splits.json) where the folder is writable, so
-that later steps read it; a read-only folder is inferred anew each time, with the same result.
+What is inferred is written to dataset.yaml and splits.json where the folder is writable, and
+read from there later; in a read-only folder it is inferred each time, with the same result.
 """
 
 import os
@@ -31,13 +31,13 @@ SEED = 0
 _SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 _VAL_OF_TRAIN = 0.15
 _ENOUGH_MASKS = 256
-"""So many masks tell how listed classes are stored; the others are checked when read."""
+"""So many masks decide how listed classes are stored; the others are checked when read."""
 
 
 def resolve_codec(
     data: DataFolder, progress: Progress, *, save: bool = True
 ) -> tuple[LabelCodec, tuple[str, ...]]:
-    """The codec, and notes on what was inferred; `save` writes it to dataset.yaml.
+    """Return the codec and notes on what was inferred; `save` writes it to dataset.yaml.
 
     Raises:
         DataError: A mask is unreadable, or the values can be understood in two ways.
@@ -56,7 +56,7 @@ def resolve_codec(
 
 
 def _apply_mapping(data: DataFolder, codec: LabelCodec) -> LabelCodec:
-    """The codec of the classes that the mapping of dataset.yaml makes of these."""
+    """The codec after the mapping that dataset.yaml names, if any."""
     name = data.document.mapping
     if name is None:
         return codec
@@ -65,7 +65,7 @@ def _apply_mapping(data: DataFolder, codec: LabelCodec) -> LabelCodec:
 
 
 def _infer_codec(data: DataFolder, progress: Progress) -> tuple[LabelCodec, tuple[str, ...]]:
-    """The codec that the values of the masks themselves suggest."""
+    """Infer the codec from the values of the masks."""
     hints = read_hints(data)
     survey = survey_labels(data, hints, progress)
     if survey.num_unreadable:
@@ -75,7 +75,7 @@ def _infer_codec(data: DataFolder, progress: Progress) -> tuple[LabelCodec, tupl
 
 
 def _build_stated_codec(data: DataFolder) -> tuple[LabelCodec, tuple[str, ...]]:
-    """The codec that the layout or the annotation files themselves spell out."""
+    """Build the codec that the layout or the annotation files state."""
     stated = {"classes": data.scan.classes, "codec": data.scan.codec}
     codec = build_codec(data.document.model_copy(update=stated), where=data.file)
     codec = replace(codec, listing=data.scan.listing)
@@ -83,10 +83,10 @@ def _build_stated_codec(data: DataFolder) -> tuple[LabelCodec, tuple[str, ...]]:
 
 
 def save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -> str:
-    """Write dataset.yaml where the folder is writable; says in words whether it was."""
+    """Write dataset.yaml where the folder is writable; returns a note on whether it was."""
     folder = data.file.parent
     if not is_writable(folder):
-        return f"{folder} is read-only: {FILE_NAME} is not written, all is inferred anew"
+        return f"{folder} is read-only: {FILE_NAME} is not written, it is inferred each time"
     overlap = data.document.overlap or data.scan.overlap
     document = data.document.model_copy(
         update={"inferred": notes, "overlap": overlap, "mapping": None}
@@ -98,7 +98,7 @@ def save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -
 def resolve_splits(
     data: DataFolder, codec: LabelCodec, progress: Progress, *, save: bool = True
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-    """Entries with a split each, and a note where splits were made.
+    """Return entries with a split each, and notes where splits were drawn.
 
     Raises:
         DataError: splits.json does not fit, or a mask that must be read is bad.
@@ -128,7 +128,7 @@ def resolve_splits(
 
 
 def read_hints(data: DataFolder) -> Hints:
-    """What the folder says of its labels before a mask is read."""
+    """Read what the folder states about its labels, before any mask is read."""
     listed, origin = data.scan.classes, f"the {data.document.format} layout"
     by_index = None if listed is None else dict(enumerate(listed))
     file = data.root / CLASSES_FILE
@@ -142,7 +142,7 @@ def read_hints(data: DataFolder) -> Hints:
 
 
 def survey_labels(data: DataFolder, hints: Hints, progress: Progress) -> Survey:
-    """Count the raw values: of all masks, or of enough where the classes are listed."""
+    """Count raw values: of all masks, or of some where the classes are listed."""
     masks = (mask for entry in data.scan.entries for mask in entry.masks)
     files = [mask for mask in masks if isinstance(mask, ImageRef)]
     if hints.classes is not None:
@@ -151,13 +151,13 @@ def survey_labels(data: DataFolder, hints: Hints, progress: Progress) -> Survey:
 
 
 def _with_pixels(data: DataFolder) -> DatasetFile:
-    """The document, with the kind of the first readable mask where it does not say one."""
+    """The document, with the pixel kind of the first readable mask where it states none."""
     document = data.document
     if document.codec.pixels is not None:
         return document
     for entry in data.scan.entries:
         for path in entry.masks:
-            with suppress(DataError):  # told when the mask is read for its labels
+            with suppress(DataError):  # reported when the mask is read for its labels
                 kind = "name" if isinstance(path, Annotation) else read_raw_as_stored(path)[0]
                 codec = document.codec.model_copy(update={"pixels": kind})
                 return document.model_copy(update={"codec": codec})
@@ -178,7 +178,9 @@ def _draw_splits(
 
 def _save_splits(path: Path, entries: tuple[Entry, ...]) -> str:
     if not is_writable(path.parent):
-        return f"{path.parent} is read-only: the splits are drawn anew each time, all the same"
+        return (
+            f"{path.parent} is read-only: the splits are drawn each time, with the same result"
+        )
     splits = {s: tuple(e.key for e in entries if e.split == s) for s in _list_splits(entries)}
     file = SplitFile(splits=splits, val=_SHARES["val"], test=_SHARES["test"], seed=SEED)
     file.write(path)
@@ -190,5 +192,5 @@ def _list_splits(entries: Iterable[Entry]) -> list[str]:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether files may be added; a folder without write bits is left alone even by root."""
+    """Whether files may be added; without write bits not even root adds any."""
     return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)

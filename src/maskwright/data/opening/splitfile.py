@@ -1,6 +1,6 @@
-"""splits.json: which key is in which split, saved and hashed.
+"""splits.json: the keys of each split, saved with their hash.
 
-It lies beside dataset.yaml and takes precedence over the names of folders.
+The file lies beside dataset.yaml and takes precedence over the names of folders.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ class SplitFile:
 
     @property
     def sha256(self) -> str:
-        """Of the keys in every split; changes whenever one image changes sides."""
+        """Hash of the keys in every split; changes when an image moves to another split."""
         text = json.dumps({s: sorted(k) for s, k in self.splits.items()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_json(self) -> dict[str, object]:
-        """What splits.json holds."""
+        """The content of splits.json."""
         return SCHEMA.stamp(
             {
                 "val": self.val,
@@ -50,7 +50,7 @@ class SplitFile:
         )
 
     def write(self, path: Path) -> None:
-        """Write splits.json whole or not at all."""
+        """Write splits.json atomically."""
         write_json(path, self.to_json())
 
     @classmethod
@@ -122,7 +122,7 @@ def assign_groups(entries: Iterable[Entry], pattern: str | None) -> Sequence[Ent
 
 
 def match_groups(keys: Sequence[str], pattern: str) -> list[str]:
-    """What the pattern finds in each key: its first bracket, or all of it.
+    """The first group of the pattern's match in each key, or the whole match.
 
     Raises:
         ConfigError: Not a regular expression.
@@ -131,7 +131,7 @@ def match_groups(keys: Sequence[str], pattern: str) -> list[str]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"group {pattern!r} is no regular expression: {error}") from error
+        raise ConfigError(f"group {pattern!r} is not a regular expression: {error}") from error
     matches = [(key, expression.search(key)) for key in keys]
     missed = [key for key, match in matches if match is None]
     if missed:

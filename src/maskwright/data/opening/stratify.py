@@ -1,7 +1,7 @@
-"""Which group goes to which split, so that rare classes reach every split.
+"""Assign groups to splits so that rare classes reach every split.
 
 Iterative stratification (Sechidis et al. 2011, algorithm 1) over whole groups: the class
-in the fewest groups first, each group to the split that misses most images of that class.
+in the fewest groups first, each group to the split that lacks most images of that class.
 One rule is added: the last groups of a class go to the splits that have none of it.
 """
 
@@ -20,7 +20,7 @@ from ..entries.votes import majority, read_votes
 def count_classes(
     entries: Sequence[Entry], codec: LabelCodec, progress: Progress
 ) -> NDArray[np.int64]:
-    """N x C pixels of each class in each mask; zeros where an entry has no mask."""
+    """Count the pixels of each class in each mask, (N, C); zeros where an entry has no mask."""
     counts_NC = np.zeros((len(entries), len(codec.spec)), np.int64)
     items: Iterable[tuple[int, Entry]] = enumerate(entries)
     for row, entry in progress(items, total=len(entries), what="counting classes"):

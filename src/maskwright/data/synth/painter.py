@@ -1,7 +1,7 @@
-"""A camera that paints polygons of the world on a picture and its label map at once.
+"""A camera that paints polygons of the world into an image and its class map.
 
 World frame in metres: X to the right, Y up from the ground, Z ahead of the camera. Painting is
-in float32 RGB 0..1, several times finer than the image that is kept.
+in float32 RGB in [0, 1], several times finer than the final image.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _HAZE_M = 160.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Light:
-    """How a scene is lit: colours of the sky above and at the horizon, and of the light."""
+    """The light of a scene: colours of the sky above and at the horizon, and of the light."""
 
     zenith: Color
     horizon: Color
@@ -44,7 +44,7 @@ class Painter:
     height_m: float = 1.6
 
     def project(self, point: Point) -> tuple[float, float]:
-        """(x, y) in pixels of a point of the world."""
+        """Project a point of the world to (x, y) in pixels."""
         x, y, z = point
         z = max(z, NEAR_M)
         return (
@@ -53,14 +53,14 @@ class Painter:
         )
 
     def fill_polygon(self, points: Sequence[Point], color: Color, index: int | None) -> None:
-        """Fill a polygon of the world, hazy with distance; None leaves the labels alone."""
+        """Fill a polygon of the world, with haze; index None leaves the labels unchanged."""
         depth_m = float(np.mean([p[2] for p in points]))
         self.fill_flat([self.project(p) for p in points], self.add_haze(color, depth_m), index)
 
     def fill_flat(
         self, points_xy: Sequence[tuple[float, float]], color: Color, index: int | None
     ) -> None:
-        """Fill a polygon of the picture."""
+        """Fill a polygon of the image."""
         outline = np.rint(np.clip(points_xy, -30_000, 30_000)).astype(np.int32)
         cv2.fillPoly(self.image_HW3, [outline], color)
         if index is not None:
@@ -88,7 +88,7 @@ class Painter:
         cv2.circle(self.labels_HW, place, radius, index, -1)
 
     def add_haze(self, color: Color, depth_m: float) -> Color:
-        """The colour as seen through `depth_m` of air, for 0..1 lit by daylight."""
+        """The colour in the light of the scene, seen through `depth_m` of air."""
         clear = float(np.exp(-depth_m / _HAZE_M))
         lit = np.multiply(color, self.light.tint)
         red, green, blue = (clear * lit + (1 - clear) * np.array(self.light.horizon)).tolist()
@@ -96,11 +96,11 @@ class Painter:
 
 
 def widen(painter: Painter, half_m: float, z: float, *, pixels: float = 2.4) -> float:
-    """Half a width in metres, so that the whole is at least so many canvas pixels."""
+    """Widen half a width in metres so that the whole is at least `pixels` wide."""
     return max(half_m, pixels * z / painter.focal_px)
 
 
 def scale_color(color: Color, factor: float) -> Color:
-    """The colour made lighter or darker."""
+    """Make a colour lighter or darker."""
     red, green, blue = color
     return red * factor, green * factor, blue * factor

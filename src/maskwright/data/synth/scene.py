@@ -1,4 +1,4 @@
-"""One street: sky, ground, and everything that stands on it, painted from far to near."""
+"""One street: sky, ground, and the objects on it, painted from far to near."""
 
 from collections.abc import Callable
 
@@ -130,7 +130,7 @@ _Things = list[tuple[float, Callable[[], None]]]
 
 
 def _place_houses(painter: Painter, rng: Rng, side: int) -> _Things:
-    """Houses, with gaps where trees stand on grass."""
+    """Place houses, with gaps where trees stand on grass."""
     things: _Things = []
     z = float(rng.uniform(-6, 6))
     while z < 140:
@@ -207,7 +207,7 @@ def _make_tree(painter: Painter, rng: Rng, x: float, z: float) -> Callable[[], N
 
 
 def _place_furniture(painter: Painter, rng: Rng, side: int) -> _Things:
-    """Lamp posts along the kerb, and a tree now and then."""
+    """Place lamp posts along the kerb, and some trees."""
     things: _Things = []
     for z in np.arange(rng.uniform(5, 14), 80, rng.uniform(12, 20)).tolist():
         x = side * float(rng.uniform(5.1, 5.5))
@@ -293,7 +293,7 @@ def _make_person(
 
 
 def _place_cars(painter: Painter, rng: Rng, side: int) -> _Things:
-    """Cars parked at the kerb, and some on the lanes."""
+    """Place cars at the kerb and on the lanes."""
     things: _Things = []
     for z in np.arange(rng.uniform(4, 12), 60, 6.0).tolist():
         if rng.random() < 0.4:

@@ -1,4 +1,4 @@
-"""Street scenes made by drawing: a small data set that everyone may have, the same for a seed.
+"""Drawn street scenes: a small dataset without licence limits, the same for each seed.
 
 Ten classes; traffic signs are rare and small (a third of the images, some ten pixels each);
 borders between regions are IGNORE, one pixel wide; the light changes from noon to dusk.
@@ -21,13 +21,13 @@ from .painter import Painter
 from .scene import LIGHTS, POLE, SIGN, STREET, paint_scene
 
 _FINER = 3
-"""The canvas is so many times finer than the image: edges come out smooth."""
+"""Pixels of the canvas per pixel of the image, for smooth edges."""
 
 _GRAIN = 0.035
 _MIN_SIDE_PX = 32
 _MIN_SIGN_PX = 6
 _MAX_TRIES = 20
-"""A sign may be hidden by a car; the street is then drawn anew, so often at most."""
+"""Most tries to draw a street whose sign is not hidden by a car."""
 
 
 def write_street_scenes(
@@ -38,7 +38,7 @@ def write_street_scenes(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Path:
-    """Write a native data set with train (70 %), val and test (15 % each) to a new folder.
+    """Write a native dataset with train (70 %), val and test (15 % each) to a new folder.
 
     Raises:
         OutputError: `root` already holds something, or cannot be written.
@@ -67,7 +67,7 @@ def write_street_scenes(
 def draw_street(
     size_HW: tuple[int, int], *, seed: int, number: int
 ) -> tuple[NDArray[np.uint8], LabelMap]:
-    """One RGB image and its LabelMap; every third number has traffic signs."""
+    """Draw one RGB image and its LabelMap; every third image has traffic signs."""
     rng = np.random.default_rng([seed, number])
     with_sign = number % 3 == 0
     for _ in range(_MAX_TRIES):
@@ -81,7 +81,7 @@ def draw_street(
 
 
 def _make_painter(size_HW: tuple[int, int], rng: np.random.Generator) -> Painter:
-    """An empty canvas, a camera and a light."""
+    """Make an empty canvas with a random camera and light."""
     height, width = (side * _FINER for side in size_HW)
     return Painter(
         image_HW3=np.zeros((height, width, 3), np.float32),
@@ -96,7 +96,7 @@ def _make_painter(size_HW: tuple[int, int], rng: np.random.Generator) -> Painter
 def _take_photograph(
     canvas_HW3: NDArray[np.float32], size_HW: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Exposure, texture, vignette and sensor noise, at the size that is kept."""
+    """Add exposure, texture, vignette and sensor noise, at the size of the image."""
     height, width = size_HW
     image = cv2.resize(canvas_HW3, (width, height), interpolation=cv2.INTER_AREA)
     texture = rng.normal(0, _GRAIN, (height // 2, width // 2)).astype(np.float32)
@@ -110,7 +110,7 @@ def _take_photograph(
 
 
 def _mark_borders(labels_HW: LabelMap) -> LabelMap:
-    """IGNORE where two classes touch, but never on what is thin, which would vanish."""
+    """Set IGNORE where two classes touch, except on poles and signs, which would vanish."""
     corner = np.ones((2, 2), np.uint8)
     border_HW = cv2.dilate(labels_HW, corner) != cv2.erode(labels_HW, corner)
     thin_HW = (labels_HW == POLE) | (labels_HW == SIGN)
