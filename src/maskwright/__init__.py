@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .evaluation.report.page import write_report as write_report
     from .evaluation.score import ScoreOptions as ScoreOptions
     from .evaluation.score import score as score
+    from .export.bundle import export_model as export_model
     from .inference.engine import EngineOptions as EngineOptions
     from .inference.predict import predict as predict
     from .inference.predictor import Predictor as Predictor
@@ -82,6 +83,7 @@ _HOME = {
     "Difference": "evaluation.diff.diff:Difference",
     "EngineOptions": "inference.engine:EngineOptions",
     "evaluate": "evaluation.evaluate:evaluate",
+    "export_model": "export.bundle:export_model",
     "FolderDataset": "data.dataset:FolderDataset",
     "IGNORE": "core.labels:IGNORE",
     "InputSpec": "core.inputspec:InputSpec",

@@ -9,6 +9,7 @@ import torch
 from maskwright.core import InputSpec, LabelSpec, parts
 from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.errors import ConfigError
+from maskwright.export.target import Target, choose_precision, name_file
 from maskwright.export.targets import onnx as onnx_target
 from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
 from maskwright.nn.build import build_model, load_arch
@@ -45,8 +46,9 @@ def make(arch, channels=3):
 @pytest.mark.parametrize("arch", parts.names("maskwright.nn.archs"))
 def test_the_graph_says_what_the_network_says_at_any_size(target, arch, tmp_path, capfd):
     card, network = make(arch)
-    part = parts.load(TARGETS, target)
-    part.write(network, card, tmp_path / part.FILE)
+    part = parts.load(TARGETS, target, like=Target)
+    outputs = part.write(network, card, tmp_path / part.FILE, "fp32")
+    assert outputs[0] == "logits"
     engine = parts.load(ENGINES, part.ENGINE, like=EnginePart)
     engine = engine.build(tmp_path / part.FILE, card, EngineOptions())
     rng = np.random.default_rng(0)
@@ -65,13 +67,26 @@ def test_the_graph_says_what_the_network_says_at_any_size(target, arch, tmp_path
 @pytest.mark.parametrize("target", parts.names(TARGETS))
 def test_the_file_tells_nothing_of_the_machine_and_is_the_same_twice(target, tmp_path):
     card, network = make("pspnet", channels=1)
-    part = parts.load(TARGETS, target)
+    part = parts.load(TARGETS, target, like=Target)
     for name in ("one", "two"):
-        part.write(network, card, tmp_path / name)
+        part.write(network, card, tmp_path / name, "fp32")
     content = (tmp_path / "one").read_bytes()
     assert content == (tmp_path / "two").read_bytes()
     assert b"site-packages" not in content
     assert str(tmp_path).encode() not in content
+
+
+@pytest.mark.parametrize("target", parts.names(TARGETS))
+def test_a_target_names_an_engine_a_file_and_its_precisions(target):
+    part = parts.load(TARGETS, target, like=Target)
+    assert part.ENGINE in parts.names(ENGINES)
+    assert part.missing() is None
+    assert choose_precision(part, None) == next(iter(part.TOLERANCES))
+    with pytest.raises(ConfigError, match=r"precision 'fp1' cannot be written to .*; use"):
+        choose_precision(part, "fp1")
+    assert name_file(part, choose_precision(part, None)) == part.FILE
+    stem, suffix = part.FILE.split(".")
+    assert name_file(part, "int4") == f"{stem}.int4.{suffix}"
 
 
 def test_a_graph_tied_to_the_traced_size_is_refused():

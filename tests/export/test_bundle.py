@@ -8,8 +8,16 @@ from safetensors.numpy import load_file, save_file
 
 from maskwright.core.bundle import open_bundle
 from maskwright.core.checkpoint import Checkpoint
-from maskwright.core.errors import BundleError, DataError, OutputError
-from maskwright.export.bundle import export_bundle
+from maskwright.core.errors import (
+    BundleError,
+    ConfigError,
+    DataError,
+    OutputError,
+    UnknownNameError,
+)
+from maskwright.export.bundle import export_bundle, export_model
+from maskwright.export.parity import verify
+from maskwright.inference.predictor import open_model
 
 
 @pytest.fixture
@@ -20,7 +28,7 @@ def checkpoint(untrained_checkpoint, tmp_path):
 def test_a_bundle_holds_card_weights_graph_and_proof(untrained_bundle, untrained_checkpoint):
     bundle = open_bundle(untrained_bundle.root)
     assert bundle.card == Checkpoint.open(untrained_checkpoint).card
-    assert bundle.files == ("weights.safetensors", "model.onnx")
+    assert bundle.files == ("weights.safetensors", "model.onnx", "parity.npz")
     (graph,) = bundle.graphs
     assert (graph.file, graph.engine, graph.precision) == ("model.onnx", "onnxruntime", "fp32")
     assert graph.outputs == ("logits",)
@@ -28,6 +36,55 @@ def test_a_bundle_holds_card_weights_graph_and_proof(untrained_bundle, untrained
     assert graph.parity.largest_logit_difference < 1e-4
     assert graph.parity.equal_pixel_share > 0.999
     assert list(bundle.root.parent.iterdir()) == [bundle.root]
+
+
+def test_kept_parity_images_are_crops_of_the_images_and_their_logits(untrained_bundle):
+    with np.load(untrained_bundle.parity_inputs) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files}
+    assert shapes == {
+        "image_0": (3, 64, 64),
+        "logits_0": (4, 64, 64),
+        "image_1": (3, 50, 39),
+        "logits_1": (4, 50, 39),
+    }
+
+
+def test_a_later_machine_tests_its_engine_on_the_kept_images(untrained_bundle):
+    engine = open_model(untrained_bundle.root).engine
+    parity = verify(untrained_bundle, engine)
+    assert (parity.num_images, parity.num_pixels) == (2, 64 * 64 + 50 * 39)
+    assert parity.largest_logit_difference < 1e-4
+    (graph,) = untrained_bundle.graphs
+    parity.require_agreement(graph.tolerance, graph="it", fix="export it again")
+    other = verify(untrained_bundle, lambda x_BCHW: -engine(x_BCHW))
+    with pytest.raises(BundleError, match="it disagrees with the network on 2 images"):
+        other.require_agreement(graph.tolerance, graph="it", fix="export it again")
+
+
+@pytest.mark.slow
+def test_a_bundle_is_exported_again_on_its_kept_images_alone(untrained_bundle, tmp_path):
+    again = export_model(untrained_bundle.root, tmp_path / "again", to="onnx")
+    assert again.files == untrained_bundle.files
+    assert again.graphs[0].parity.num_pixels == 64 * 64 + 50 * 39
+    bare = export_model(again.root, tmp_path / "bare", to="onnx", keep_parity_images=False)
+    assert bare.files == ("weights.safetensors", "model.onnx")
+    with pytest.raises(ConfigError, match="bare: keeps no parity images; give DATA"):
+        export_model(bare.root, tmp_path / "none", to="onnx")
+    with pytest.raises(ConfigError, match="bare: this bundle keeps no parity images"):
+        verify(bare, open_model(bare.root).engine)
+
+
+def test_a_checkpoint_is_exported_with_data_alone(checkpoint, tmp_path):
+    with pytest.raises(ConfigError, match="keeps no parity images; give DATA"):
+        export_model(checkpoint, tmp_path / "b", to="onnx")
+
+
+def test_an_unknown_target_and_precision_are_refused(untrained_bundle, tmp_path):
+    with pytest.raises(UnknownNameError, match="'onyx'; did you mean 'onnx'"):
+        export_model(untrained_bundle.root, tmp_path / "b", to="onyx")
+    with pytest.raises(ConfigError, match=r"'int8' cannot be written to model\.onnx"):
+        export_model(untrained_bundle.root, tmp_path / "b", to="onnx", precision="int8")
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.slow

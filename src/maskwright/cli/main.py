@@ -19,6 +19,7 @@ from .convert import convert
 from .demo import demo
 from .diff import diff
 from .evaluate import evaluate
+from .export import export
 from .measure import measure
 from .models import models
 from .plan import plan
@@ -45,6 +46,7 @@ for verb in (
     plan,
     train,
     evaluate,
+    export,
     predict,
     score,
     compare,

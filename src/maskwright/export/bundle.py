@@ -1,83 +1,221 @@
-"""Checkpoint -> Bundle, after proof of parity."""
+"""Checkpoint or Bundle -> Bundle with another graph, after its parity is tested."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import parts
 from ..core.atomic import explained
-from ..core.bundle import REPORT, WEIGHTS, Bundle, write_bundle
+from ..core.bundle import PARITY, REPORT, WEIGHTS, Bundle, is_bundle, open_bundle, write_bundle
 from ..core.card import ModelCard
-from ..core.checkpoint import Checkpoint
-from ..core.graph import Graph
+from ..core.checkpoint import Checkpoint, find_checkpoint
+from ..core.errors import ConfigError
+from ..core.graph import Graph, Parity
 from ..core.inputspec import InputSpec
-from ..inference.engine import ENGINES, EngineOptions, EnginePart
+from ..core.progress import Progress, silent
+from ..data.dataset import Dataset, open_dataset
+from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
 from ..inference.resolution import to_network
 from ..nn.build import load_model
-from .parity import compare
+from .parity import Planes, compare, keep_inputs, verify
+from .target import TARGETS, Target, choose_precision, name_file
 
-TARGETS = "maskwright.export.targets"
+DEFAULT_TARGETS = ("onnx",)
+PARITY_IMAGES = 8
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 
-def export_bundle(
-    checkpoint: Path, images: Iterable[Image], out: Path, *, report: Path | None = None
+def export_model(
+    model: Path | str,
+    out: Path | str,
+    *,
+    to: str = DEFAULT_TARGETS[0],
+    data: Path | str | Dataset | None = None,
+    precision: str | None = None,
+    keep_parity_images: bool = True,
+    progress: Progress = silent,
 ) -> Bundle:
-    """Write the Bundle `out`: weights, an ONNX graph, and the report if there is one.
+    """Write the Bundle `out`: the model with one more graph.
 
     Args:
-        checkpoint: A folder with card.json and weights.safetensors.
-        images: A few real ones, image_HWC of the kind the model takes; the graph must agree
+        model: A Bundle, a run or a checkpoint.
+        out: Replaced if it is a Bundle already; may be `model`.
+        to: A part of `export.targets`.
+        data: A dataset, whose validation images (all, if it has no split) the parity is tested
+            on. Without it the images that the Bundle `model` keeps are used.
+        precision: Of the graph; the target's default for None.
+        keep_parity_images: Keep crops of a few of the images in the Bundle.
+        progress: Of opening `data`.
+
+    Raises:
+        BundleError: The model is damaged, or the graph disagrees with the network.
+        ConfigError: The network cannot be exported, or there are no images.
+        DataError: `data` is not a dataset, or its images do not fit the model.
+        MissingDependencyError: The target needs a package that is not installed.
+    """
+    source = _Source.open(Path(model))
+    images: Sequence[Image] = ()
+    if data is not None:
+        if isinstance(data, Path | str):
+            data = open_dataset(data, progress=progress)
+        images = choose_images(data.subset("val") if "val" in data.splits else data)
+    elif source.bundle is None or source.bundle.parity_inputs is None:
+        raise ConfigError(f"{model}: keeps no parity images; give DATA to test the graph on")
+    return _export(
+        source, images, Path(out), [(to, precision)], keep_parity_images=keep_parity_images
+    )
+
+
+def export_bundle(
+    checkpoint: Path,
+    images: Iterable[Image],
+    out: Path,
+    *,
+    report: Path | None = None,
+    targets: Sequence[str] = DEFAULT_TARGETS,
+    keep_parity_images: bool = True,
+) -> Bundle:
+    """Write the Bundle `out`: weights, a graph for each target, the report if there is one.
+
+    Args:
+        checkpoint: The folder of a checkpoint.
+        images: A few real ones, image_HWC of the kind the model takes; each graph must agree
             with the network on all of them.
         out: Replaced if it is a Bundle already.
         report: A report.json to carry along.
+        targets: Parts of `export.targets`.
+        keep_parity_images: Keep crops of a few of the images in the Bundle.
 
     Raises:
-        BundleError: The checkpoint is damaged, or the graph disagrees with the network.
+        BundleError: The checkpoint is damaged, or a graph disagrees with the network.
         ConfigError: The network cannot be exported, or there are no images.
     """
-    card = Checkpoint.open(checkpoint).card
-    inputs_CHW = list(_inputs(images, card.input))
+    source = _Source.open(checkpoint)
+    if report is not None:
+        source.files[REPORT] = report
+    chosen = [(name, None) for name in targets]
+    return _export(source, list(images), out, chosen, keep_parity_images=keep_parity_images)
+
+
+def choose_images(dataset: Dataset) -> list[Image]:
+    """Images to test parity on, evenly spread over a dataset."""
+    indices = np.unique(np.linspace(0, len(dataset) - 1, PARITY_IMAGES).round().astype(int))
+    return [dataset.image(int(index)) for index in indices]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """The model that is exported; `files` and `graphs` go into the new Bundle."""
+
+    card: ModelCard
+    weights: Path
+    files: dict[str, Path]
+    graphs: tuple[Graph, ...] = ()
+    bundle: Bundle | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> "_Source":
+        if is_bundle(path):
+            bundle = open_bundle(path)
+            return cls(
+                card=bundle.card,
+                weights=bundle.file(WEIGHTS),
+                files={name: bundle.file(name) for name in bundle.files},
+                graphs=bundle.graphs,
+                bundle=bundle,
+            )
+        checkpoint = Checkpoint.open(find_checkpoint(path) or path)
+        weights = checkpoint.weights
+        return cls(card=checkpoint.card, weights=weights, files={WEIGHTS: weights})
+
+
+def _export(
+    source: _Source,
+    images: Sequence[Image],
+    out: Path,
+    targets: Sequence[tuple[str, str | None]],
+    *,
+    keep_parity_images: bool,
+) -> Bundle:
+    inputs_CHW = list(_make_inputs(images, source.card.input))
+    files, graphs = dict(source.files), {graph.file: graph for graph in source.graphs}
+    network = load_model(source.card, source.weights).eval()
     with explained(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
-            target = parts.load(TARGETS, "onnx")
-            graph = _write_graph(target, checkpoint, card, inputs_CHW, Path(scratch))
-            files = {
-                WEIGHTS: checkpoint / WEIGHTS,
-                target.FILE: Path(scratch) / target.FILE,
-            } | ({REPORT: report} if report else {})
-            return write_bundle(out, card, files, graphs=[graph])
+            for name, precision in targets:
+                writer = _Writer(name, parts.load(TARGETS, name, like=Target), Path(scratch))
+                graph = writer.write(source, TorchEngine(network), inputs_CHW, precision)
+                graphs.pop(graph.file, None)  # the new one goes last
+                graphs[graph.file] = graph
+                files[graph.file] = Path(scratch) / graph.file
+            if inputs_CHW and keep_parity_images:
+                files[PARITY] = Path(scratch) / PARITY
+                keep_inputs(TorchEngine(network), inputs_CHW, files[PARITY])
+            elif not keep_parity_images:
+                files.pop(PARITY, None)
+            return write_bundle(out, source.card, files, graphs=list(graphs.values()))
 
 
-def _write_graph(
-    target: ModuleType,
-    checkpoint: Path,
-    card: ModelCard,
-    inputs_CHW: list[NDArray[np.float32]],
-    folder: Path,
-) -> Graph:
-    network = load_model(card, checkpoint / WEIGHTS)
-    target.write(network, card, folder / target.FILE)
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes graphs of one target into a folder."""
+
+    name: str
+    target: Target
+    folder: Path
+
+    def write(
+        self,
+        source: _Source,
+        network: TorchEngine,
+        inputs_CHW: Sequence[Planes],
+        precision: str | None,
+    ) -> Graph:
+        """Write one graph, and test its parity on the inputs, else on those of the Bundle."""
+        lacks = self.target.missing()
+        if lacks is not None:
+            raise lacks
+        precision = choose_precision(self.target, precision)
+        path = self.folder / name_file(self.target, precision)
+        outputs = self.target.write(network.network, source.card, path, precision)
+        parity = _test(source, network, _run(self.target, path, source.card), inputs_CHW)
+        tolerance = self.target.TOLERANCES[precision]
+        parity.require_agreement(
+            tolerance,
+            graph="the exported graph",
+            fix="nothing was written, use the run itself",
+        )
+        return Graph(
+            file=path.name,
+            engine=self.target.ENGINE,
+            precision=precision,
+            outputs=outputs,
+            tolerance=tolerance,
+            parity=parity,
+        )
+
+
+def _run(target: Target, path: Path, card: ModelCard) -> Engine:
     part = parts.load(ENGINES, target.ENGINE, like=EnginePart)
-    engine = part.build(folder / target.FILE, card, EngineOptions())
-    parity = compare(TorchEngine(network), engine, inputs_CHW)
-    graph = Graph(file=target.FILE, engine=target.ENGINE, parity=parity)
-    parity.require_agreement(
-        graph.tolerance,
-        graph="the exported graph",
-        fix="nothing was written, use the run itself",
-    )
-    return graph
+    return part.build(path, card, EngineOptions())
 
 
-def _inputs(images: Iterable[Image], spec: InputSpec) -> Iterator[NDArray[np.float32]]:
-    for number, image_HWC in enumerate(images):
-        spec.check(image_HWC, where=f"image {number} for parity")
+def _test(
+    source: _Source, network: Engine, graph: Engine, inputs_CHW: Sequence[Planes]
+) -> Parity:
+    if inputs_CHW or source.bundle is None:
+        return compare(network, graph, inputs_CHW)
+    return verify(source.bundle, graph)
+
+
+def _make_inputs(images: Iterable[Image], spec: InputSpec) -> Iterator[Planes]:
+    for index, image_HWC in enumerate(images):
+        spec.check(image_HWC, where=f"image {index} for parity")
         yield to_network(image_HWC, spec)

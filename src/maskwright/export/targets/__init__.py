@@ -1,11 +1,6 @@
 """Export targets: one file each.
 
-To add one, write `export/targets/<name>.py` with
-
-* `FILE: str`, the name of the file in a Bundle;
-* `ENGINE: str`, the part of `inference.engines` that runs it;
-* `write(network: nn.Module, card: ModelCard, path: Path) -> None`, which raises ConfigError
-  where the network cannot be expressed.
-
-Change nothing else: `tests/contracts/test_targets.py` finds the file and checks the contract.
+To add one, write `export/targets/<name>.py` with the names of `export.target.Target`. Change
+nothing else: `maskwright export --to <name>` finds the file, and
+`tests/contracts/test_targets.py` checks the contract.
 """

@@ -13,6 +13,7 @@ from torch import nn
 from ...core.bundle import GRAPH
 from ...core.card import ModelCard
 from ...core.errors import ConfigError
+from ...core.graph import LOGITS
 
 FILE = GRAPH
 ENGINE = "onnxruntime"
@@ -21,8 +22,8 @@ _TRACED_HW = (72, 104)
 """No multiple of 32, and H unequal to W: a size that the graph must not remember."""
 
 
-def write(network: nn.Module, card: ModelCard, path: Path) -> None:
-    """The contract of `export.targets`; the graph maps `image` to `logits`."""
+def write(network: nn.Module, card: ModelCard, path: Path, _precision: str) -> tuple[str, ...]:
+    """The contract of `export.target.Target`; the graph maps `image` to `logits`."""
     network = network.eval().cpu()
     image_BCHW = torch.zeros(2, card.input.channels, *_TRACED_HW)
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
@@ -33,7 +34,7 @@ def write(network: nn.Module, card: ModelCard, path: Path) -> None:
                 (image_BCHW,),
                 dynamic_shapes=({0: batch, 2: height, 3: width},),
                 input_names=["image"],
-                output_names=["logits"],
+                output_names=[LOGITS],
                 dynamo=True,
                 verbose=False,
             )
@@ -48,6 +49,7 @@ def write(network: nn.Module, card: ModelCard, path: Path) -> None:
     _require_free_sizes(program.model, card)
     _forget_the_machine(program.model)
     program.save(path)
+    return (LOGITS,)
 
 
 def _require_free_sizes(model: Any, card: ModelCard) -> None:

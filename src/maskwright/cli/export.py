@@ -1,0 +1,62 @@
+"""`maskwright export`: add a graph in another file format to a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import Console
+from .options import AsJson, Model, Quiet, out_option
+
+
+def export(
+    model: Model,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]", help="Compare on its validation images, not the kept ones."
+        ),
+    ] = None,
+    *,
+    to: Annotated[str, typer.Option(metavar="TARGET", help="The format of the graph.")],
+    out: Annotated[Path, out_option("The bundle; replaced if it is one.")],
+    precision: Annotated[
+        str | None, typer.Option(help="Of the graph (default: the target's first).")
+    ] = None,
+    no_parity_images: Annotated[
+        bool, typer.Option("--no-parity-images", help="Keep no crops of images in the bundle.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write MODEL as a bundle with one more graph, tested against the network."""
+    console = Console(as_json=as_json, quiet=quiet)
+    from ..core.atomic import require_writable
+    from ..export.bundle import export_model
+
+    require_writable(out.parent)
+    bundle = export_model(
+        model,
+        out,
+        to=to,
+        data=data,
+        precision=precision,
+        keep_parity_images=not no_parity_images,
+        progress=console.progress,
+    )
+    graph = bundle.graphs[-1]
+    where = "the parity images of the bundle alone" if data is None else f"images of {data}"
+    if graph.parity is not None:
+        console.say(
+            f"{graph.file}: largest difference of logits "
+            f"{graph.parity.largest_logit_difference:.3g} on {graph.parity.num_images} images "
+            f"({where})"
+        )
+    console.say(f"bundle  {bundle.root}  ({bundle.model_id})")
+    console.result(
+        {
+            "bundle": str(bundle.root),
+            "model_id": bundle.model_id,
+            "graphs": [one.to_json() for one in bundle.graphs],
+        }
+    )

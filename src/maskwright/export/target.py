@@ -1,0 +1,73 @@
+"""Target: what each file in `export/targets` offers."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ..core.card import ModelCard
+from ..core.errors import ConfigError, MissingDependencyError
+from ..core.graph import Tolerance
+
+if TYPE_CHECKING:
+    from torch import nn
+
+TARGETS = "maskwright.export.targets"
+
+
+class Target(Protocol):
+    """Writes the graph of a network in one file format."""
+
+    FILE: str
+    """Name of the graph in a Bundle, at the first precision of `TOLERANCES`."""
+
+    ENGINE: str
+    """The part of `inference.engines` that runs the graph."""
+
+    TOLERANCES: Mapping[str, Tolerance] = {"fp32": Tolerance()}
+    """The precisions that can be written, each with what parity allows; the default first."""
+
+    def missing(self) -> MissingDependencyError | None:
+        """The package that must be installed first; None where the target is available."""
+        return None
+
+    @abstractmethod
+    def write(
+        self, network: "nn.Module", card: ModelCard, path: Path, precision: str
+    ) -> tuple[str, ...]:
+        """Write the graph, and return the names of its outputs (see `core.graph.Graph`).
+
+        Args:
+            network: x_BCHW -> logits_BKHW, with the weights to write.
+            card: Of the network.
+            path: A file that does not exist yet.
+            precision: A key of `TOLERANCES`.
+
+        Raises:
+            ConfigError: The network cannot be written in this format.
+        """
+
+
+def choose_precision(target: Target, precision: str | None) -> str:
+    """`precision` if the target writes it; the target's default for None.
+
+    Raises:
+        ConfigError: The target does not write this precision.
+    """
+    known = tuple(target.TOLERANCES)
+    if precision is None:
+        return known[0]
+    if precision not in known:
+        raise ConfigError(
+            f"precision {precision!r} cannot be written to {target.FILE}; use one of "
+            f"{', '.join(known)}"
+        )
+    return precision
+
+
+def name_file(target: Target, precision: str) -> str:
+    """Name of the graph in a Bundle: `model.onnx`, at another precision `model.fp16.onnx`."""
+    if precision == next(iter(target.TOLERANCES)):
+        return target.FILE
+    path = Path(target.FILE)
+    return f"{path.stem}.{precision}{path.suffix}"
