@@ -37,7 +37,7 @@ def test_licence_of_weights_is_that_of_their_publisher(encoder, licence):
 
 
 def test_time_and_memory_are_those_of_one_architecture_alone():
-    measured = catalogue._measured_alone("enet", "own")
+    measured = catalogue._measure_in_process("enet", "own")
     assert 1 < measured.latency_ms < 60_000
     assert 1 < measured.cpu_ms < 60_000
     assert 10 < measured.peak_memory_mb < 10_000
@@ -52,7 +52,7 @@ def fails_alone(name, encoder):
 
 
 def test_an_architecture_that_fails_is_listed_and_the_others_keep_their_figures(monkeypatch):
-    monkeypatch.setattr(catalogue, "_measured_alone", fails_alone)
+    monkeypatch.setattr(catalogue, "_measure_in_process", fails_alone)
     found = catalogue.models(("enet", "fastscnn", "segnet_basic"), bench=True)
     assert [entry.error for entry in found] == [
         "MemoryError: cannot allocate 3 GB",
@@ -70,7 +70,7 @@ def test_an_architecture_that_cannot_be_built_is_listed_with_its_error(monkeypat
     def refuses(name, encoder):
         raise ValueError
 
-    monkeypatch.setattr(catalogue, "_shapes_only", refuses)
+    monkeypatch.setattr(catalogue, "_build_meta_network", refuses)
     (entry,) = catalogue.models(("enet",))
     assert (entry.error, entry.num_parameters) == ("ValueError", None)
     assert _table((entry,))[1].split() == ["enet", "–", "–"]
