@@ -203,7 +203,7 @@ def test_a_dataset_without_files_is_scored_too(model, tmp_path):
     report = evaluate(model, dataset)
     assert report.confusion.counts_CC.diagonal().tolist() == [5, 4, 6, 0]
     assert report.confusion.num_pixels == 15
-    assert report.provenance["data"]["name"] == "painted"
+    assert report.provenance.data.name == "painted"
     assert report.provenance["data"]["splits"] == {"test": 2}
 
 
