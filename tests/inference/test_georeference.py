@@ -12,7 +12,7 @@ from maskwright.core.errors import DataError
 from maskwright.core.prediction import Prediction
 from maskwright.data.classmaps import find_maps, open_class_maps
 from maskwright.data.georef.geotags import copy_tags
-from maskwright.inference.outputs import output_writer
+from maskwright.inference.outputs import Destination, PredictedImage, open_writers
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
 from maskwright.measurement.ground.ground import find_ground
@@ -83,15 +83,18 @@ def test_a_turned_image_gives_no_tags_that_would_place_it_wrongly(tmp_path):
     assert copy_tags(path) == ()
 
 
-def test_a_damaged_georeference_is_an_error_of_the_data(tmp_path):
+def write_class_map(folder, key, tags):
     labels = LabelSpec.from_names(("a", "b"))
-    flat = np.zeros((4, 3), np.uint8)
-    said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), model_id="m")
-    with (
-        pytest.raises(DataError, match="photo: the georeference is damaged"),
-        output_writer(tmp_path, labels) as writer,
-    ):
-        writer.write("photo", PHOTO, said, [(33550, 12, 3, ("x", "y", "z"), True)])
+    flat, sure = np.zeros((4, 3), np.uint8), np.ones((4, 3), np.float32)
+    prediction = Prediction(labels_HW=flat, confidence_HW=sure, model_id="m")
+    item = PredictedImage(key=key, image_HWC=PHOTO, prediction=prediction, tags=tags)
+    with open_writers(("classes",), Destination(folder=folder, labels=labels)) as (writer,):
+        writer.write(item)
+
+
+def test_a_damaged_georeference_is_an_error_of_the_data(tmp_path):
+    with pytest.raises(DataError, match="photo: the georeference is damaged"):
+        write_class_map(tmp_path, "photo", [(33550, 12, 3, ("x", "y", "z"), True)])
 
 
 @pytest.mark.real
@@ -99,9 +102,5 @@ def test_a_damaged_georeference_is_an_error_of_the_data(tmp_path):
 def test_the_tags_of_real_files_come_back(tmp_path, name):
     if not REAL.is_dir():
         pytest.skip("the real files are not here")
-    labels = LabelSpec.from_names(("a", "b"))
-    flat = np.zeros((4, 3), np.uint8)
-    said = Prediction(labels_HW=flat, confidence_HW=np.ones((4, 3), np.float32), model_id="m")
-    with output_writer(tmp_path, labels) as writer:
-        writer.write("a", PHOTO, said, copy_tags(REAL / name))
+    write_class_map(tmp_path, "a", copy_tags(REAL / name))
     assert tags_of(tmp_path / "classes/a.tif") == tags_of(REAL / name)

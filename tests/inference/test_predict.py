@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.core.errors import DataError, OutputError
+from maskwright.core.errors import ConfigError, DataError, OutputError, UnknownNameError
 from maskwright.data.classmaps import open_class_maps
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
@@ -62,17 +62,39 @@ def test_maps_have_the_size_and_orientation_a_viewer_shows(model, photos, tmp_pa
 
 
 def test_coverage_has_a_line_for_every_class_of_every_image(model, photos, tmp_path):
-    coverage = predict(model, [photos], tmp_path / "out")
+    summary = predict(model, [photos], tmp_path / "out")
     with (tmp_path / "out/coverage.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(r["image"], r["class"]) for r in rows] == [
         (key, name) for key in ("plain", "street/turned") for name in NAMES
     ]
     assert {(r["pixels"], r["percent"]) for r in rows} == {("3", "25.0000")}
-    assert coverage.to_json() == {
+    assert summary.to_json() == {
         "num_images": 2,
         "classes": [{"name": n, "pixels": 6, "percent": 25.0} for n in NAMES],
     }
+
+
+def test_only_what_is_asked_for_is_written(model, photos, tmp_path):
+    everything = tmp_path / "all"
+    predict(model, [photos], everything)
+    for name, files in (
+        ("coverage", {"coverage.csv"}),
+        ("overlay", {"overlay/plain.png", "overlay/street/turned.png"}),
+    ):
+        out = tmp_path / name
+        assert predict(model, [photos], out, write=(name,)).pixels_C.tolist() == [6] * 4
+        assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == files
+        for file in files:
+            assert (out / file).read_bytes() == (everything / file).read_bytes()
+
+
+def test_unknown_outputs_are_refused_before_the_work(model, photos, tmp_path):
+    with pytest.raises(UnknownNameError, match="'clases'; did you mean 'classes'"):
+        predict(model, [photos], tmp_path / "out", write=("clases",))
+    with pytest.raises(ConfigError, match="nothing is to be written; choose from classes, ov"):
+        predict(model, [photos], tmp_path / "out", write=())
+    assert not (tmp_path / "out").exists()
 
 
 def test_confidence_is_stored_in_255_steps(model, photos, tmp_path):

@@ -18,22 +18,23 @@ def predict(
     out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
     engine: Engine = None,
     refine: Refine = None,
+    write: Annotated[
+        str, typer.Option(metavar="KINDS", help="What is written, separated by commas.")
+    ] = "classes,overlay,confidence,coverage",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write class map, overlay and confidence of every image."""
+    """Predict images: class maps, overlays, confidence and coverage."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
 
     predictor = open_model(model, engine=engine, refine=refine)
-    coverage = run(predictor, inputs, out, progress=console.progress)
-    document = coverage.to_json()
+    names = write.split(",") if write else ()
+    summary = run(predictor, inputs, out, write=names, progress=console.progress)
+    document = summary.to_json()
     rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]
     for line in text_table(("share", "class"), rows, words=(1,)):
         console.say(line)
-    console.say(
-        f"{coverage.num_images} images: class maps, overlays, confidence maps and "
-        f"coverage.csv in {out}"
-    )
+    console.say(f"{summary.num_images} images: {', '.join(names)} in {out}")
     console.result({"out": str(out)} | document)

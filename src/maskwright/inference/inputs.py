@@ -1,7 +1,7 @@
 """Images named on a command line: files and folders -> keys, which name the outputs.
 
-The key of a file is its stem; of a file found in a folder, its path from there without suffix.
-Of a file that holds several images, each page has the file's whole name before it.
+The key of a file is its stem; the key of a file in a folder is its path from there without
+suffix. The key of a page begins with the whole name of its file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,35 +14,35 @@ from ..data.pixels.images import image_suffixes
 
 
 def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, ImageRef]:
-    """Every image by its key, folders searched to the bottom, in order of name.
+    """Find every image by its key, in order of name; folders are searched to the bottom.
 
     Args:
         inputs: Image files, and folders of images.
-        outside: The output folder; what lies in it is no input.
+        outside: The output folder; what lies in it is not an input.
 
     Raises:
-        DataError: Nothing there, no image in a folder, or two images with one key.
+        DataError: No such file, no image in a folder, or two images with one key.
     """
-    found: dict[str, ImageRef] = {}
+    images: dict[str, ImageRef] = {}
     for root in map(Path, inputs):
-        for key, image in _images_of(root, outside.resolve()):
-            if key in found:
+        for key, image in _images_below(root, outside.resolve()):
+            if key in images:
                 raise DataError(
-                    f"{image}: its outputs would be named {key!r}, as those of {found[key]}; "
+                    f"{image}: its outputs would be named {key!r}, as those of {images[key]}; "
                     f"rename one, give the folder that holds both, or run twice"
                 )
-            found[key] = image
-    return found
+            images[key] = image
+    return images
 
 
-def _images_of(root: Path, outside: Path) -> Iterator[tuple[str, ImageRef]]:
+def _images_below(root: Path, outside: Path) -> Iterator[tuple[str, ImageRef]]:
     if not root.exists():
         raise DataError(f"{root}: no such file or folder")
     if not root.is_dir():
         for image in images_in(root):
             yield key_of(image, root), image
         return
-    files = [p for p in sorted(root.rglob("*")) if p.is_file() and not _hidden(p, root)]
+    files = [p for p in sorted(root.rglob("*")) if p.is_file() and not _is_hidden(p, root)]
     images = [p for p in files if p.name.lower().endswith(image_suffixes())]
     images = [p for p in images if outside not in p.resolve().parents]
     if not images:
@@ -54,5 +54,5 @@ def _images_of(root: Path, outside: Path) -> Iterator[tuple[str, ImageRef]]:
         yield image.path.relative_to(root).with_suffix("").as_posix(), image
 
 
-def _hidden(path: Path, root: Path) -> bool:
+def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)

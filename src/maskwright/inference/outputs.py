@@ -4,25 +4,29 @@ classes/<key>.png      palette PNG; a pixel is a class index
 classes/<key>.tif      in its place for a GeoTIFF image: a palette TIFF with those of its tags
                        that place it on the ground
 classes/dataset.yaml   names and colours of the classes, for `score` and `measure`; of refined
-                       maps also the model and how they were refined, as `source`
+                       maps also the model and the refiner, as `source`
 overlay/<key>.png      the image under the colours of its classes
 confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is unsure
 coverage.csv           image, class, pixels, percent: one line per image and class
+
+Each kind of output is one class in `WRITERS`, by the name that `--write` gives it.
 """
 
 import csv
 import io
 import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
-from ..core.errors import DataError
+from ..core.errors import ConfigError, DataError, UnknownNameError
 from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
 from ..data.classes.codec import write_dataset_file
@@ -30,50 +34,142 @@ from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.georef.geotags import Tag
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
 
-COVERAGE = "coverage.csv"
 COLUMNS = ("image", "class", "pixels", "percent")
 
 
-class OutputWriter:
-    """Writes one image at a time into `folder`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where outputs go: the folder, the classes, and what dataset.yaml names as the source."""
 
-    def __init__(self, folder: Path, labels: LabelSpec, table: Any) -> None:
-        self._folder = folder
-        self._labels = labels
-        self._palette = labels.palette
-        self._heat = heat_palette()
-        self._table = table
+    folder: Path
+    labels: LabelSpec
+    source: str | None = None
 
-    def write(
-        self,
-        key: str,
-        image_HWC: NDArray[np.uint8] | NDArray[np.uint16],
-        prediction: Prediction,
-        tags: Sequence[Tag] = (),
-    ) -> NDArray[np.int64]:
-        """Write the outputs of one image; gives back its pixels per class, shape (C,).
 
-        `tags` place the image on the ground.
-        """
-        labels_HW = prediction.labels_HW
-        sureness_HW = np.rint(prediction.confidence_HW * 255).astype(np.uint8)
-        shown_HW3 = draw_overlay(to_rgb(image_HWC), labels_HW, self._palette)
-        if tags:
-            content = _indexed_tiff(labels_HW, self._palette, tags, where=key)
-            self._put("classes", f"{key}.tif", content)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PredictedImage:
+    """One image as writers get it; `tags` place it on the ground."""
+
+    key: str
+    image_HWC: NDArray[np.uint8] | NDArray[np.uint16]
+    prediction: Prediction
+    tags: Sequence[Tag] = ()
+
+
+class Writer(Protocol):
+    """Writes one kind of output, image by image."""
+
+    @abstractmethod
+    def write(self, item: PredictedImage) -> None:
+        """Write the output of one image."""
+
+    def close(self) -> None:
+        """Complete what all images share."""
+        return
+
+
+class ClassMaps(Writer):
+    """Writes `classes/`."""
+
+    def __init__(self, to: Destination) -> None:
+        self._folder = to.folder / "classes"
+        self._palette = to.labels.palette
+        document, codec = DatasetFile(source=to.source), LabelCodec.identity(to.labels)
+        write_dataset_file(self._folder / FILE_NAME, document, codec)
+
+    def write(self, item: PredictedImage) -> None:
+        """Write a PNG, or a TIFF for an image with a georeference."""
+        labels_HW = item.prediction.labels_HW
+        if item.tags:
+            content = _indexed_tiff(labels_HW, self._palette, item.tags, where=item.key)
+            _put(self._folder / f"{item.key}.tif", content)
         else:
-            self._put("classes", f"{key}.png", encode_indexed_png(labels_HW, self._palette))
-        self._put("overlay", f"{key}.png", encode_png(shown_HW3))
-        self._put("confidence", f"{key}.png", encode_indexed_png(sureness_HW, self._heat))
-        counts_C = np.bincount(labels_HW.ravel(), minlength=len(self._labels))
-        for name, count in zip(self._labels.names, counts_C.tolist(), strict=True):
-            self._table.writerow((key, name, count, f"{100 * count / labels_HW.size:.4f}"))
-        return counts_C
+            _put(self._folder / f"{item.key}.png", encode_indexed_png(labels_HW, self._palette))
 
-    def _put(self, kind: str, name: str, content: bytes) -> None:
-        path = self._folder / kind / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+
+class Overlays(Writer):
+    """Writes `overlay/`."""
+
+    def __init__(self, to: Destination) -> None:
+        self._folder = to.folder / "overlay"
+        self._palette = to.labels.palette
+
+    def write(self, item: PredictedImage) -> None:
+        """Write the image under the colours of its classes."""
+        rgb_HW3 = to_rgb(item.image_HWC)
+        overlay_HW3 = draw_overlay(rgb_HW3, item.prediction.labels_HW, self._palette)
+        _put(self._folder / f"{item.key}.png", encode_png(overlay_HW3))
+
+
+class ConfidenceMaps(Writer):
+    """Writes `confidence/`."""
+
+    def __init__(self, to: Destination) -> None:
+        self._folder = to.folder / "confidence"
+        self._palette = heat_palette()
+
+    def write(self, item: PredictedImage) -> None:
+        """Write the confidence in steps of 1 / 255."""
+        confidence_HW = np.rint(item.prediction.confidence_HW * 255).astype(np.uint8)
+        _put(self._folder / f"{item.key}.png", encode_indexed_png(confidence_HW, self._palette))
+
+
+class CoverageTable(Writer):
+    """Writes `coverage.csv`."""
+
+    def __init__(self, to: Destination) -> None:
+        self._names = to.labels.names
+        path = to.folder / "coverage.csv"
+        # surrogateescape: a file name that is not UTF-8 keeps its bytes
+        self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
+        self._table = csv.writer(self._file)
+        self._table.writerow(COLUMNS)
+
+    def write(self, item: PredictedImage) -> None:
+        """Write one line per class."""
+        labels_HW = item.prediction.labels_HW
+        counts_C = np.bincount(labels_HW.ravel(), minlength=len(self._names))
+        for name, count in zip(self._names, counts_C.tolist(), strict=True):
+            percent = f"{100 * count / labels_HW.size:.4f}"
+            self._table.writerow((item.key, name, count, percent))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
+    "classes": ClassMaps,
+    "overlay": Overlays,
+    "confidence": ConfidenceMaps,
+    "coverage": CoverageTable,
+}
+ALL = tuple(WRITERS)
+
+
+def require_outputs(write: Collection[str]) -> None:
+    """Refuse names that are not in `WRITERS`.
+
+    Raises:
+        ConfigError: An unknown name, or none at all.
+    """
+    if not write:
+        raise ConfigError(f"nothing is to be written; choose from {', '.join(ALL)}")
+    for name in write:
+        if name not in WRITERS:
+            raise UnknownNameError("output of predict", name, ALL)
+
+
+@contextmanager
+def open_writers(write: Collection[str], to: Destination) -> Iterator[list[Writer]]:
+    """Open a writer for each name; their outputs are complete when the block ends."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(WRITERS[name](to))) for name in write]
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 def _indexed_tiff(
@@ -97,18 +193,3 @@ def _indexed_tiff(
     except (ValueError, TypeError, struct.error) as error:
         raise DataError(f"{where}: the georeference is damaged ({error})") from error
     return file.getvalue()
-
-
-@contextmanager
-def output_writer(
-    folder: Path, labels: LabelSpec, source: str | None = None
-) -> Iterator[OutputWriter]:
-    """A writer into `folder`; coverage.csv is complete when the block ends."""
-    document = DatasetFile(source=source)
-    write_dataset_file(folder / "classes" / FILE_NAME, document, LabelCodec.identity(labels))
-    with (folder / COVERAGE).open(
-        "w", newline="", encoding="utf-8", errors="surrogateescape"
-    ) as file:
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
-        yield OutputWriter(folder, labels, table)

@@ -57,8 +57,9 @@ class Predictor:
     def predict_many(self, images: Iterable[Image]) -> Iterator[Prediction]:
         """Yield the prediction of each image, in order; equal sizes in a row share a batch.
 
-        Labels are those of `predict`, except where two logits are equal up to rounding;
-        confidences agree to 1e-4. Errors are those of `predict` and name the image's index.
+        Labels and confidences are those of `predict`, up to the rounding of the engine: none
+        was measured on a CPU, and tests allow 1e-4 in the confidence. Errors are those of
+        `predict` and name the image by its index.
         """
         for first, batch in self._batches(images):
             where = f"image {first}" if len(batch) == 1 else f"images {first} and following"

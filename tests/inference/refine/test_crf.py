@@ -290,10 +290,10 @@ def test_a_bundle_opens_with_it_and_reports_say_so(painted_bundle, tmp_path):
     report, plain = (evaluate(open_model(bundle, refine=r), dataset) for r in (crf, None))
     assert report.settings.refine == {"name": "crf"} | Config(w1=1.0).model_dump()
     assert plain.settings.refine is None
-    coverage = predict(
+    summary = predict(
         open_model(bundle, refine=crf), [tmp_path / "data/images"], tmp_path / "o"
     )
-    assert json.loads(json.dumps(coverage.to_json()))["refine"]["w1"] == 1.0
+    assert json.loads(json.dumps(summary.to_json()))["refine"]["w1"] == 1.0
     assert (
         "refined by crf:w1=1,theta_alpha=67"
         in (tmp_path / "o/classes/dataset.yaml").read_text()
