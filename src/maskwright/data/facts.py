@@ -119,8 +119,10 @@ def _measure_objects(
     areas: list[list[int]] = [[] for _ in dataset.spec]
     labelled = [index for index in sample if dataset.has_labels(index)]
     for index in progress(labelled, total=len(labelled), what="measuring objects"):
-        for place, found in _measure_regions(dataset.labels(index), range(len(dataset.spec))):
-            areas[place] += found
+        for class_index, regions_px in _measure_regions(
+            dataset.labels(index), range(len(dataset.spec))
+        ):
+            areas[class_index] += regions_px
     return tuple(_compute_typical_area(a) if a else None for a in areas)
 
 
@@ -134,13 +136,13 @@ def _measure_regions(
     labels_HW: LabelMap, classes: Iterable[int]
 ) -> list[tuple[int, list[int]]]:
     """Areas in pixels of the 8-connected regions of each class that occurs."""
-    found = []
+    areas = []
     for index in classes:
         inside_HW = (labels_HW == index).view(np.uint8)
         if inside_HW.any():
             _, _, stats, _ = cv2.connectedComponentsWithStats(inside_HW, connectivity=8)
-            found.append((index, stats[1:, cv2.CC_STAT_AREA].tolist()))
-    return found
+            areas.append((index, stats[1:, cv2.CC_STAT_AREA].tolist()))
+    return areas
 
 
 def _round_size(size: NDArray[Any]) -> tuple[int, int]:

@@ -61,10 +61,10 @@ class Annotators:
         self.masks.update(name for name in votes if (votes[name] != IGNORE).any())
         for one, other in combinations(self.names, 2):
             both_HW = np.where(votes[other] == IGNORE, np.uint8(IGNORE), votes[one])
-            found = Confusion.from_labels(both_HW, votes[other], len(self.classes))
-            if found.num_pixels:
+            confusion = Confusion.from_labels(both_HW, votes[other], len(self.classes))
+            if confusion.num_pixels:
                 so_far = self.pairs.get((one, other), Confusion.zero(len(self.classes)))
-                self.pairs[one, other] = so_far + found
+                self.pairs[one, other] = so_far + confusion
                 self.images[one, other] += 1
 
     def report(self, entries: tuple[Entry, ...], findings: Findings[AnnotatorCode]) -> None:

@@ -53,26 +53,26 @@ class MaskDefects:
 
 def find_defects(labels_HW: LabelMap) -> MaskDefects:
     """Find specks, pin holes and gaps among the regions of a class map."""
-    found = MaskDefects()
+    defects = MaskDefects()
     for index in np.unique(labels_HW).tolist():
-        _add_defects(labels_HW, index, found)
-    return found
+        _add_defects(labels_HW, index, defects)
+    return defects
 
 
-def _add_defects(labels_HW: LabelMap, index: int, found: MaskDefects) -> None:
+def _add_defects(labels_HW: LabelMap, index: int, defects: MaskDefects) -> None:
     inside_HW = (labels_HW == index).view(np.uint8)
     _, region_HW, stats, _ = cv2.connectedComponentsWithStats(inside_HW, connectivity=8)
     area_R = stats[:, cv2.CC_STAT_AREA]
     tiny = np.flatnonzero(area_R[1:] <= SPECK_PX) + 1
     holes = sum(_lies_in_one_class(labels_HW, stats[r], index) for r in tiny[:_MOST_LOOKED_AT])
-    found.pin_holes += Counter({index: holes})
-    found.specks += Counter({index: len(tiny) - holes})
+    defects.pin_holes += Counter({index: holes})
+    defects.specks += Counter({index: len(tiny) - holes})
     if cv2.erode(inside_HW, _THREE, borderValue=0).any():
         thick_HW = cv2.erode(inside_HW, _TWO, borderValue=0) > 0
         thick = np.zeros(len(stats), np.bool_)
         thick[region_HW[thick_HW]] = True
         thin = ~thick & (area_R > SPECK_PX)
-        found.gap_px += Counter({index: int(area_R[1:][thin[1:]].sum())})
+        defects.gap_px += Counter({index: int(area_R[1:][thin[1:]].sum())})
 
 
 def _lies_in_one_class(labels_HW: LabelMap, stat: NDArray[np.int32], index: int) -> bool:

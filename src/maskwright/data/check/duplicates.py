@@ -1,12 +1,12 @@
-"""The same picture twice: by equal pixels, or by a hash of what it looks like.
+"""Find duplicate images: by equal pixels, or by a perceptual hash.
 
 Sixteen bytes are kept of each image: a digest of its pixels, and a perceptual hash (the signs
 of the lowest 8 x 8 cosine coefficients of a 32 x 32 thumbnail, against their median; Zauner
 2010, section 3.2.1). Pairs with hashes at most `_MAX_BITS` apart are read again and compared
-as thumbnails: the difference, relative to the contrast, tells a copy in another encoding (under
-0.06; JPEG at quality 50 of photographs: 0.00 to 0.05) from a similar picture (under 0.25;
-frames of a video at 15 Hz: 0.07 to 0.3) from chance (above; other photographs of one object:
-0.36 and more).
+as thumbnails. The difference relative to the contrast separates three cases: a copy in another
+encoding (under 0.06; JPEG at quality 50 of photographs: 0.00 to 0.05), a similar image (under
+0.25; frames of a video at 15 Hz: 0.07 to 0.3) and unrelated images (above; other photographs
+of one object: 0.36 and more).
 """
 
 import hashlib
@@ -82,10 +82,10 @@ def find_duplicates(
     twins = _add_equal(entries, hashes, findings)
     rows = np.flatnonzero(hashes.seen_N & ~twins)
     candidates = _Candidates(rows, [entry.split for entry in entries])
-    compared = heapq.nsmallest(_MAX_COMPARED, candidates.of(hashes.hash_N[rows], progress))
+    compared = heapq.nsmallest(_MAX_COMPARED, candidates.iterate(hashes.hash_N[rows], progress))
     thumbnail = lru_cache(2 * _MAX_COMPARED)(lambda path: _make_thumbnail(read_image(path)))
     reported: set[int] = set()
-    for _, _, a, b in progress(compared, total=len(compared), what="comparing look-alikes"):
+    for _, _, a, b in progress(compared, total=len(compared), what="comparing similar images"):
         if b in reported:
             continue
         difference = _measure_difference(
@@ -125,7 +125,7 @@ class _Candidates:
     splits: list[str]
     num_found: int = 0
 
-    def of(
+    def iterate(
         self, hash_N: NDArray[np.uint64], progress: Progress
     ) -> Iterator[tuple[bool, int, int, int]]:
         """Yield (same split, differing bits, row, later row); the smallest come from leaks."""

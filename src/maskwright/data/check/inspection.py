@@ -1,8 +1,7 @@
 """Inspect every image and mask of a folder once, one at a time.
 
-Kept of an image: sixteen bytes of hashes, eight of its size and eight of how far annotators
-agree on it. Masks are counted by class and split, then forgotten; of several annotators, what
-most say is counted.
+Sixteen bytes of hashes, the size and the disputed share of each image are kept. The pixels of
+masks are counted by class and split; with several annotators, those of the majority are.
 """
 
 from collections import defaultdict
@@ -162,17 +161,17 @@ class Inspection:
             return {}
         table = dict(self.codec.raw_to_index) | dict.fromkeys(self.codec.ignored, IGNORE)
         pixels: dict[int, int] = defaultdict(int)
-        strange = []
+        unlisted = []
         for value, number in zip(*count_values(raw_HW), strict=True):
             if value in table:
                 pixels[table[value]] += number
             else:
-                strange.append(f"{self.codec.show(value)} ({number} px)")
-        if strange:
-            more = f" and {len(strange) - 8} more values" if len(strange) > 8 else ""
-            self.findings.add("unlisted-values", path, ", ".join(strange[:8]) + more)
+                unlisted.append(f"{self.codec.show(value)} ({number} px)")
+        if unlisted:
+            more = f" and {len(unlisted) - 8} more values" if len(unlisted) > 8 else ""
+            self.findings.add("unlisted-values", path, ", ".join(unlisted[:8]) + more)
         classes = pixels.keys() - {IGNORE}
-        if not classes and not strange:
+        if not classes and not unlisted:
             self.findings.add("empty-mask", path)
         elif len(classes) == 1:
             self.findings.add("one-class-mask", path, self.codec.spec.names[max(classes)])

@@ -87,9 +87,10 @@ class DatasetFile(Strict):
     """The content of dataset.yaml; `annotators` are folders of masks by one person each.
 
     `mapping` is a mapping file (`classes/mapping.py`) beside it, or the name of one that comes
-    with maskwright; it changes the classes that the format or `classes` say. `label_key` is the
-    property of a GeoJSON feature, or the column of a table, that says its class. `runs` says
-    how a table of run lengths counts pixels: down the columns (as on Kaggle) or along the rows.
+    with maskwright; it changes the classes that the format or `classes` list. `label_key` is
+    the property of a GeoJSON feature, or the column of a table, that holds its class. `runs` is
+    the direction in which a table of run lengths counts pixels: down the columns (as on Kaggle)
+    or along the rows.
     """
 
     format: str | None = None

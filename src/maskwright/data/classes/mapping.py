@@ -71,13 +71,13 @@ def read_mapping(path: Path, spec: LabelSpec) -> ClassMapping:
     if not path.suffix and not path.exists():
         path = _find_shipped(path.name)
     try:
-        found = _File.model_validate(read_yaml(path))
+        document = _File.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the document"
         raise ConfigError(f"{path}: {place}: {first['msg']}, got {first['input']!r}") from error
-    sources = [entry.of or (entry.name,) for entry in found.classes]
-    named = Counter([*found.ignored, *(name for names in sources for name in names)])
+    sources = [entry.of or (entry.name,) for entry in document.classes]
+    named = Counter([*document.ignored, *(name for names in sources for name in names)])
     _require_all_classes(named, spec, path)
     table = np.full(256, IGNORE, np.uint8)
     for index, names in enumerate(sources):
@@ -86,7 +86,7 @@ def read_mapping(path: Path, spec: LabelSpec) -> ClassMapping:
         after = LabelSpec(
             tuple(
                 _build_class(entry, spec.classes[spec.index(names[0])])
-                for entry, names in zip(found.classes, sources, strict=True)
+                for entry, names in zip(document.classes, sources, strict=True)
             )
         )
     except ConfigError as error:

@@ -28,7 +28,7 @@ from ..entries.format import FORMATS, Format, load_format
 from ..entries.picture import Picture, find_background
 from ..entries.scan import UNSPLIT
 from ..opening import splitfile
-from ..opening.splitfile import split_file_of
+from ..opening.splitfile import SplitFile
 from ..pixels.medical import SIGNED_OFFSET
 from ..shapes.drawing import num_hidden
 from .account import Account, Agreement
@@ -177,7 +177,7 @@ class _Conversion:
         write_dataset_file(journal.folder / FILE_NAME, document, codec)
         done = [self.dataset.entries[index] for index in self.labelled]
         if "splits" not in self.holds and {entry.split for entry in done} != {UNSPLIT}:
-            split_file_of(done).write(journal.folder / splitfile.FILE_NAME)
+            SplitFile.from_entries(done).write(journal.folder / splitfile.FILE_NAME)
 
     def compare(self, folder: Path, progress: Progress) -> Agreement:
         """Read the result back and count the pixels whose class differs."""
@@ -216,5 +216,5 @@ def _count_lost(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
 def _count_pixels(labels_HW: LabelMap, spec: LabelSpec) -> dict[str, int]:
     """Pixels of each class that occurs, and of IGNORE as "(ignored)"."""
     counts = np.bincount(labels_HW.ravel(), minlength=256).tolist()
-    found = {name: counts[index] for index, name in enumerate(spec.names)}
-    return {n: c for n, c in {**found, "(ignored)": counts[IGNORE]}.items() if c}
+    by_name = {name: counts[index] for index, name in enumerate(spec.names)}
+    return {n: c for n, c in {**by_name, "(ignored)": counts[IGNORE]}.items() if c}

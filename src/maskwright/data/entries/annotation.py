@@ -21,7 +21,7 @@ class Annotation:
     """The shapes of one image: their file, how they are read and how they overlap.
 
     `place` names the image inside a file that holds many, "" in a file of its own. `read`
-    gives the Drawing anew on each call, so that only one is in memory.
+    reads the Drawing again on each call, so that only one is in memory.
     """
 
     file: Path

@@ -29,7 +29,7 @@ class Format(Protocol):
 
     HOLDS: frozenset[str] | None = None
     """What is kept when the format is written: "overlaps", "attributes", "instances", "ignored"
-    (IGNORE is told from every class) and "splits". None: the format can only be read."""
+    (IGNORE differs from every class) and "splits". None: the format can only be read."""
 
     @abstractmethod
     def recognises(self, root: Path) -> bool:

@@ -52,7 +52,7 @@ class Scan:
     `lone_masks` are mask files without an image. `classes` and `codec` are what the layout
     itself states about the labels, None where it states nothing; where `codec.pixels` is
     given, both are complete and no mask is read. `overlap` is the rule for shapes.
-    `listing` says how to list a raw value in the layout's own table (`LabelCodec.listing`).
+    `listing` is how to list a raw value in the layout's own table (`LabelCodec.listing`).
     """
 
     entries: tuple[Entry, ...]
@@ -102,7 +102,7 @@ def make_keys_unique(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     splits: dict[str, set[str]] = {}
     for entry in entries:
         splits.setdefault(entry.key, set()).add(entry.split)
-    if any(len(found) > 1 for found in splits.values()):
+    if any(len(names) > 1 for names in splits.values()):
         entries = [_prefix_split(entry) if entry.split else entry for entry in entries]
     return tuple(entries)
 

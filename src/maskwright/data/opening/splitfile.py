@@ -81,6 +81,17 @@ class SplitFile:
             )
         return file
 
+    @classmethod
+    def from_entries(cls, entries: Iterable[Entry]) -> Self:
+        """The splits that entries have; nothing is drawn."""
+        splits: dict[str, list[str]] = {}
+        for entry in entries:
+            splits.setdefault(entry.split, []).append(entry.key)
+        total = sum(map(len, splits.values()))
+        val, test = (len(splits.get(name, ())) / total for name in ("val", "test"))
+        keys = {split: tuple(names) for split, names in splits.items()}
+        return cls(splits=keys, val=val, test=test, seed=0)
+
     def apply(self, entries: Iterable[Entry], *, where: Path) -> tuple[Entry, ...]:
         """The entries with the splits and groups of this file.
 
@@ -89,9 +100,9 @@ class SplitFile:
         """
         split_of = {key: split for split, keys in self.splits.items() for key in keys}
         entries = assign_groups(entries, self.group)
-        strange = [e.key for e in entries if e.key not in split_of]
-        lost = sorted(set(split_of) - {e.key for e in entries})
-        for keys, problem in ((strange, "is in no split"), (lost, "has no image")):
+        unassigned = [e.key for e in entries if e.key not in split_of]
+        missing = sorted(set(split_of) - {e.key for e in entries})
+        for keys, problem in ((unassigned, "is in no split"), (missing, "has no image")):
             if keys:
                 more = f" (nor do {len(keys) - 1} more)" if len(keys) > 1 else ""
                 raise DataError(
@@ -99,17 +110,6 @@ class SplitFile:
                     f"or remove {where.name}"
                 )
         return tuple(replace(e, split=split_of[e.key]) for e in entries)
-
-
-def split_file_of(entries: Iterable[Entry]) -> SplitFile:
-    """The splits that entries have, as they are; nothing is drawn."""
-    splits: dict[str, list[str]] = {}
-    for entry in entries:
-        splits.setdefault(entry.split, []).append(entry.key)
-    total = sum(map(len, splits.values()))
-    val, test = (len(splits.get(name, ())) / total for name in ("val", "test"))
-    keys = {split: tuple(names) for split, names in splits.items()}
-    return SplitFile(splits=keys, val=val, test=test, seed=0)
 
 
 def assign_groups(entries: Iterable[Entry], pattern: str | None) -> Sequence[Entry]:

@@ -53,11 +53,6 @@ class Scale:
         return f"{self.unit}2"
 
     @property
-    def is_square(self) -> bool:
-        """Whether a pixel is as high as wide, to one part in a million."""
-        return math.isclose(*self.pixel_HW, rel_tol=1e-6)
-
-    @property
     def pixel_area(self) -> float:
         """Area of one pixel in `area_unit`."""
         return self.pixel_HW[0] * self.pixel_HW[1]
