@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,20 @@ def compared(counts):
     rate = ratio(counts["alarm_wrong"], counts["alarm_predicted"])
     return Scores(overall={"mean_alarm_rate": mean_present(rate)}, classes={"alarm_rate": rate})
 '''
+
+TARGET = '''"""ONNX under another name and with a wide tolerance: a throw-away target."""
+
+from maskwright.core.graph import Tolerance
+from maskwright.export.targets import onnx
+
+FILE, ENGINE = "model.plain.onnx", "onnxruntime"
+TOLERANCES = {"fp32": Tolerance(logit_ratio=0.5)}
+
+
+def write(network, card, path, precision):
+    return onnx.write(network, card, path, precision)
+'''
+OLD = Path(__file__).parents[1] / "fixtures" / "written_by_0_1"
 
 
 @pytest.fixture
@@ -85,3 +100,19 @@ def test_a_metric_family_that_lacks_a_name_is_refused_with_the_name(package_copy
     done = run("score", "half", "truth", "-o", "a", cwd=class_maps)
     assert done.returncode == 1
     assert "a Family part offers count, which are missing here" in done.stderr
+
+
+def test_an_export_target_is_chosen_by_its_name_and_its_graph_is_run(package_copy, tmp_path):
+    add_part, run = package_copy
+    add_part("export/targets/plain.py", TARGET)
+    bundle = tmp_path / "b"
+    done = run("export", OLD / "run", OLD / "street", "--to", "plain", "-o", bundle)
+    assert done.returncode == 0, done.stderr
+    (graph,) = json.loads((bundle / "bundle.json").read_text())["graphs"]
+    assert (graph["file"], graph["engine"]) == ("model.plain.onnx", "onnxruntime")
+    assert graph["tolerance"]["logit_ratio"] == 0.5
+    image = OLD / "street/images/scene0.png"
+    done = run("predict", bundle, image, "-o", tmp_path / "out", "--engine", "onnxruntime")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out/coverage.csv").open() as file:
+        assert [int(row["pixels"]) for row in csv.DictReader(file)] == [530, 192, 46]
