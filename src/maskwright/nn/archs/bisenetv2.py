@@ -33,7 +33,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`."""
+    """Build the network (`protocols.Arch`)."""
     return BiSeNetV2(config, in_channels, num_classes)
 
 

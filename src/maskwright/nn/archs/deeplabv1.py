@@ -29,7 +29,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 8, upsampled bilinearly."""
+    """Build the network (`protocols.Arch`); logits at stride 8, upsampled bilinearly."""
     network = import_smp().encoders.get_encoder(encoder, in_channels=in_channels)
     dilate_vgg(network)
     replace_batch_norm(network)

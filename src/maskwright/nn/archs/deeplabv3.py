@@ -10,6 +10,6 @@ GOOD_FOR = "Large context, where thin objects matter little."
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`."""
+    """Build the network (`protocols.Arch`)."""
     make = import_smp().DeepLabV3
     return build_library_network(make, encoder, in_channels, num_classes, **config.to_library())

@@ -10,6 +10,6 @@ GOOD_FOR = "Street scenes and other large context; quick on a CPU with a light e
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`."""
+    """Build the network (`protocols.Arch`)."""
     make = import_smp().DeepLabV3Plus
     return build_library_network(make, encoder, in_channels, num_classes, **config.to_library())

@@ -21,6 +21,6 @@ GOOD_FOR = (
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; one score per token, with DPT 8 x 8."""
+    """Build the network (`protocols.Arch`); one score per token, with DPT 8 x 8."""
     dino = Dino3Encoder(encoder.removeprefix("tu-"), in_channels)
     return build_segmenter(dino, config, num_classes)

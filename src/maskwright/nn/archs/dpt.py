@@ -49,7 +49,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 2, upsampled bilinearly."""
+    """Build the network (`protocols.Arch`); logits at stride 2, upsampled bilinearly."""
     tokens = VisionTransformerStages(
         encoder.removeprefix("tu-"), stages=STAGES, in_channels=in_channels
     )

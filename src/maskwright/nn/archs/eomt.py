@@ -51,7 +51,7 @@ class Config(PointLossConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; masks of stride 4."""
+    """Build the network (`protocols.Arch`); masks of stride 4."""
     dino = DinoEncoder(encoder.removeprefix("tu-"), in_channels, patch_px=PATCH_PX)
     return EoMT(config, dino, num_classes)
 

@@ -36,7 +36,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; the paper's encoder is vgg16."""
+    """Build the network (`protocols.Arch`); the paper's encoder is vgg16."""
     network = import_smp().encoders.get_encoder(
         encoder,
         in_channels=in_channels,

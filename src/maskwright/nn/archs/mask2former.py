@@ -44,7 +44,7 @@ class Config(PointLossConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; masks of stride 4."""
+    """Build the network (`protocols.Arch`); masks of stride 4."""
     network = Mask2Former(config, pyramid_encoder(encoder, in_channels), num_classes)
     replace_batch_norm(network)
     return network

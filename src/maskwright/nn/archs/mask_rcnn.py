@@ -64,7 +64,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; masks of 28 x 28 cells per box."""
+    """Build the network (`protocols.Arch`); masks of 28 x 28 cells per box."""
     network = MaskRCNN(config, pyramid_encoder(encoder, in_channels), num_classes)
     replace_batch_norm(network)
     return network

@@ -23,7 +23,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`."""
+    """Build the network (`protocols.Arch`)."""
     network: Any = build_library_network(
         import_smp().PAN,
         encoder,

@@ -22,7 +22,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; logits at stride 4, upsampled bilinearly."""
+    """Build the network (`protocols.Arch`); logits at stride 4, upsampled bilinearly."""
     return build_library_network(
         import_smp().Segformer,
         encoder,

@@ -21,7 +21,7 @@ GOOD_FOR = "A known baseline of the field; sharp borders without skips."
 
 
 def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`; the widths are the encoder's."""
+    """Build the network (`protocols.Arch`); the widths are the encoder's."""
     return SegNet(_build_vgg(encoder, in_channels), num_classes)
 
 

@@ -28,7 +28,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """See `protocols.Arch`."""
+    """Build the network (`protocols.Arch`)."""
     network = build_library_network(
         import_smp().UnetPlusPlus,
         encoder,

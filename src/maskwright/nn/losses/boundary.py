@@ -17,7 +17,7 @@ from maskwright.nn.protocols import PixelLoss
 
 
 def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`."""
+    """Build the loss (`protocols.LossPart`)."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         truth_BKHW = one_hot(labels_BHW, logits_BKHW.shape[1])

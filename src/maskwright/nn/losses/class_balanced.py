@@ -30,7 +30,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`: sum(w l) / sum(w) over valid pixels."""
+    """Build the loss (`protocols.LossPart`): sum(w l) / sum(w) over valid pixels."""
     log_beta = math.log(config.beta)
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`."""
+    """Build the loss (`protocols.LossPart`)."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         num_classes, over, smooth = logits_BKHW.shape[1], (0, 2, 3), config.smooth

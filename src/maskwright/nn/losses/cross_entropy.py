@@ -24,7 +24,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`.
+    """Build the loss (`protocols.LossPart`).
 
     With smoothing s, the target of a pixel is 1 - s for its class plus s / K for every class;
     each class's part has the weight of that class.
@@ -47,7 +47,7 @@ def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
 
 
 def build_for_votes(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`; needs no map of the shares (B, K, H, W)."""
+    """Build the loss of votes (`protocols.LossPart`), without a map of shares (B, K, H, W)."""
     smoothing = config.label_smoothing
 
     def loss(logits_BKHW: Tensor, votes_BAHW: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`: 1 - (weighted) mean Dice of classes present."""
+    """Build the loss (`protocols.LossPart`): 1 - (weighted) mean Dice of classes present."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts, smooth = soft_counts(logits_BKHW, labels_BHW), config.smooth

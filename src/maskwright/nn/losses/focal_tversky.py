@@ -25,7 +25,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`: (weighted) mean over the classes present."""
+    """Build the loss (`protocols.LossPart`): (weighted) mean over the classes present."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)

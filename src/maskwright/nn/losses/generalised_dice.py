@@ -12,7 +12,7 @@ from maskwright.nn.protocols import PixelLoss
 
 
 def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`; class weights multiply the area weights."""
+    """Build the loss (`protocols.LossPart`); class weights multiply the area weights."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)

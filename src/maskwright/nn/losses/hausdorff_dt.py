@@ -24,7 +24,7 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`."""
+    """Build the loss (`protocols.LossPart`)."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         prob_BKHW = logits_BKHW.softmax(dim=1)

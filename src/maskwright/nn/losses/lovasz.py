@@ -14,7 +14,7 @@ from maskwright.nn.protocols import PixelLoss
 
 
 def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`."""
+    """Build the loss (`protocols.LossPart`)."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         valid_N = (labels_BHW != IGNORE).flatten()

@@ -16,7 +16,7 @@ MIN_VARIANCE = 1e-12
 
 
 def build(_config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """See `protocols.LossPart`, in [0, 2]."""
+    """Build the loss (`protocols.LossPart`), with values in [0, 2]."""
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)
