@@ -19,12 +19,12 @@ class TokenEncoder(nn.Module):
         num_blocks: Number of transformer blocks.
     """
 
-    def __init__(self, name: str, in_channels: int, **choices: Any) -> None:
+    def __init__(self, name: str, in_channels: int, **options: Any) -> None:
         super().__init__()
         self.model: Any = cast(
             "Any",
             timm.create_model(
-                name, in_chans=in_channels, num_classes=0, dynamic_img_size=True, **choices
+                name, in_chans=in_channels, num_classes=0, dynamic_img_size=True, **options
             ),
         )
         self.width: int = self.model.embed_dim
@@ -72,10 +72,10 @@ class DinoEncoder(TokenEncoder):
     """
 
     def __init__(self, name: str, in_channels: int, *, patch_px: int | None = None) -> None:
-        choices = (
+        options = (
             {} if patch_px is None else {"patch_size": patch_px, "img_size": 32 * patch_px}
         )
-        super().__init__(name, in_channels, **choices)
+        super().__init__(name, in_channels, **options)
 
     def embed_patches(self, x_BCHW: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """The input (B, N, C) of the first block, and the grid of patches (h, w)."""

@@ -20,7 +20,10 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """Build the loss (`protocols.LossPart`): mean of (1 - p)^gamma * -w log p over valid pixels."""
+    """Build the loss (`protocols.LossPart`).
+
+    Value: mean of (1 - p)^gamma * -w log p over valid pixels.
+    """
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)

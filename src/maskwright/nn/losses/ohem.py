@@ -22,7 +22,10 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """Build the loss (`protocols.LossPart`): (weighted) mean over the hard pixels of the batch."""
+    """Build the loss (`protocols.LossPart`).
+
+    Value: (weighted) mean over the hard pixels of the batch.
+    """
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         entropy_BHW = pixel_cross_entropy(logits_BKHW, labels_BHW)

@@ -20,7 +20,10 @@ class Config(PartConfig):
 
 
 def build(config: Config, class_weights_K: Tensor | None) -> PixelLoss:
-    """Build the loss (`protocols.LossPart`): 1 - (weighted) mean Tversky index of classes present."""
+    """Build the loss (`protocols.LossPart`).
+
+    Value: 1 - (weighted) mean Tversky index of classes present.
+    """
 
     def loss(logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         counts = soft_counts(logits_BKHW, labels_BHW)
