@@ -10,5 +10,5 @@ GOOD_FOR = "Speed on a small machine, with borders better than its size suggests
 
 
 def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
-    """Build the network (`protocols.Arch`); the widths are the encoder's, the paper's is resnet18."""
+    """Build the network (`protocols.Arch`); the paper's encoder is resnet18."""
     return build_library_network(import_smp().Linknet, encoder, in_channels, num_classes)
