@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from maskwright.core import parts
 from maskwright.core.card import ArchSpec
-from maskwright.nn.blocks.recompute import recompute_blocks
+from maskwright.nn.blocks.recompute import SelfCheckpointing, recompute_blocks
 from maskwright.nn.build import load_arch, new_model
 from maskwright.nn.protocols import ARCHS
 
@@ -109,3 +109,17 @@ def test_a_copy_is_a_network_of_its_own(copy):
     assert twin[0][0].weight.grad is not None
     assert expected.std() > 0
     assert list(twin.state_dict()) == list(network.state_dict())
+
+
+class Chain(SelfCheckpointing):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()))
+
+
+def test_a_self_checkpointing_module_gets_the_flag_and_keeps_its_blocks():
+    network = nn.Sequential(Chain(), Chain())
+    recompute_blocks(network[:1])
+    assert [chain.checkpointing for chain in network] == [True, False]
+    assert "forward" not in vars(network[0].layers[0])
+    assert next(iter(network.state_dict())) == "0.layers.0.0.weight"
