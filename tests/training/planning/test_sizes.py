@@ -1,0 +1,44 @@
+import pytest
+
+from maskwright.training.planning.plan import Plan
+from maskwright.training.planning.sizes import decide_crops, decide_fewer_pixels, decide_scale
+
+from ..situations import situation
+
+
+def decided(**changes):
+    """Scale ratio and crop of a plan in which nothing else is decided."""
+    plan = Plan({})
+    for decide in (decide_scale, decide_crops):
+        decide(plan, situation(**changes))
+    return plan.get("input.scale_ratio"), plan.get("data.crop_px")
+
+
+def test_large_images_shrink_but_small_objects_stay_visible():
+    big = {"median_size_HW": (3000, 4000)}
+    assert decided(object_area_px_C=(1e6, 1e6, None), **big)[0] == pytest.approx(
+        0.23, abs=0.005
+    )
+    # 60 px across must not fall under 28 px, and 7 px grow no more than twofold
+    kept = decided(object_area_px_C=(1e6, 3600.0, None), **big)[0]
+    assert kept == pytest.approx(0.47)
+    tiny = decided(object_area_px_C=(1e6, 49.0, None))[0]
+    assert tiny == 2.0
+
+
+def test_crops_are_those_of_the_scaled_median_image_in_multiples_of_32():
+    areas = (1e4, 1e4, None)
+    assert decided(median_size_HW=(200, 300), object_area_px_C=areas) == (1.0, [224, 320])
+    assert decided(median_size_HW=(40, 3000), object_area_px_C=areas) == (1.0, [64, 352])
+
+
+def test_a_tight_budget_stops_enlarging_and_only_then_takes_smaller_crops():
+    plan = Plan({})
+    decide_scale(plan, situation())
+    decide_crops(plan, situation())
+    pixels = []
+    for _ in range(2):
+        decide_fewer_pixels(plan, situation())
+        pixels.append((plan.get("input.scale_ratio"), plan.get("data.crop_px")))
+    assert pixels == [(1.0, [352, 352]), (1.0, [256, 256])]
+    assert plan.reasons["data.crop_px"] == "the budget is tight: more crops, but smaller ones"

@@ -1,0 +1,83 @@
+"""A checkpoint holds all that changes in training; its links lead to whole folders."""
+
+import pytest
+import torch
+
+from maskwright.core.card import ModelCard
+from maskwright.core.errors import BundleError
+from maskwright.core.inputspec import InputSpec
+from maskwright.core.labels import LabelSpec
+from maskwright.nn.build import new_model, newest
+from maskwright.training import checkpoint
+from maskwright.training.checkpoint import RunProgress, TrainingState
+from maskwright.training.optim import MovingAverage, make_optimizer
+from maskwright.training.recipe import OptimOptions, Recipe, override
+
+
+@pytest.fixture
+def card():
+    model = {"model.arch": "fpn", "model.encoder": "test_resnet"}
+    return ModelCard(
+        labels=LabelSpec.from_names(("road", "car")),
+        input=InputSpec(channels=3, mean=(0.5,) * 3, std=(0.25,) * 3),
+        arch=newest(override(Recipe(), model).model.graph),
+    )
+
+
+def make_state(card, seed):
+    torch.manual_seed(seed)
+    model = new_model(card.arch, 3, len(card.labels))
+    optimizer = make_optimizer(model, OptimOptions())
+    return TrainingState(
+        model=model,
+        optimizer=optimizer,
+        average=MovingAverage(model, 0.9),
+        progress=RunProgress(),
+    )
+
+
+def train_a_step(state):
+    state.model.train()(torch.rand(2, 3, 32, 32)).sum().backward()
+    state.optimizer.step()
+    state.progress.step += 1
+    state.average.update(state.model, state.progress.step)
+
+
+def test_what_is_loaded_is_what_was_saved(card, tmp_path):
+    state, other = make_state(card, 1), make_state(card, 2)
+    train_a_step(state)
+    state.progress.best_miou, state.progress.best_epoch = 0.25, 3
+    checkpoint.save(tmp_path, card, state, best=True)
+    checkpoint.load(tmp_path, card, other)
+    assert other.progress == RunProgress(step=1, epoch=0, best_miou=0.25, best_epoch=3)
+    for one, two in (
+        (state.model.state_dict(), other.model.state_dict()),
+        (state.average.state, other.average.state),
+    ):
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one)
+    one, two = (s.optimizer.state_dict()["state"] for s in (state, other))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[i]["exp_avg"], two[i]["exp_avg"]) for i in one)
+
+
+def test_only_the_best_and_the_last_checkpoint_are_kept(card, tmp_path):
+    state = make_state(card, 1)
+    for step in (1, 2, 3):
+        state.progress.step = step
+        checkpoint.save(tmp_path, card, state, best=step == 1)
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert names == {"step-0000001", "step-0000003"}
+    assert (tmp_path / "best").resolve().name == "step-0000001"
+    assert (tmp_path / "last").resolve().name == "step-0000003"
+
+
+def test_a_damaged_checkpoint_is_refused_with_what_to_do(card, tmp_path):
+    state = make_state(card, 1)
+    checkpoint.save(tmp_path, card, state, best=True)
+    for text in ("{", "{}", "[]"):
+        (tmp_path / "last" / "state.json").write_text(text)
+        with pytest.raises(
+            BundleError, match=r"last: this checkpoint cannot be resumed .*; start"
+        ):
+            checkpoint.load(tmp_path, card, state)
