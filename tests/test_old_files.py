@@ -75,7 +75,7 @@ def test_a_run_is_resumed_where_it_stopped(tmp_path):
     run = shutil.copytree(OLD / "run", tmp_path / "run", symlinks=True)
     recipe = (run / "recipe.yaml").read_text(encoding="utf-8")
     (run / "recipe.yaml").write_text(recipe.replace("epochs: 10", "epochs: 11"))
-    maskwright.train(OLD / "street", run, maskwright.Request(resume=True))
+    maskwright.train(OLD / "street", run, maskwright.TrainOptions(resume=True))
     assert (run / "log.csv").read_text(encoding="utf-8").splitlines()[-1].startswith("11,22,")
 
 
