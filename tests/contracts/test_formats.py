@@ -17,7 +17,7 @@ from maskwright.core.errors import ConfigError, MaskwrightError
 from maskwright.core.labels import IGNORE, ClassDef, LabelSpec, voc_palette
 from maskwright.data.classes.codec import write_dataset_file
 from maskwright.data.classes.dataset_yaml import DatasetFile
-from maskwright.data.conversion.convert import convert, writers
+from maskwright.data.conversion.convert import convert, list_writable
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.entries.annotation import Annotation
 from maskwright.data.entries.format import FORMATS, load_format
@@ -32,7 +32,7 @@ M = np.array(
 
 KEYS = {"train": ("a", "b", "c.d"), "val": ("e",)}
 NAMES = parts.names(FORMATS)
-WRITTEN = writers()
+WRITTEN = list_writable()
 HELD = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 
 

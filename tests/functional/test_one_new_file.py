@@ -50,6 +50,26 @@ TOLERANCES = {"fp32": Tolerance(logit_ratio=0.5)}
 def write(network, card, path, precision):
     return onnx.write(network, card, path, precision)
 '''
+FORMAT = '''"""Images and labels in one folder, by the end of the name: a throw-away format."""
+
+from maskwright.data.entries.scan import Entry, Scan
+from maskwright.data.pixels.imageref import ImageRef
+
+
+def recognises(root):
+    return any(root.glob("*_photo.png"))
+
+
+def scan(root, document):
+    entries = []
+    for image in root.glob("*_photo.png"):
+        key = image.name.removesuffix("_photo.png")
+        labels = ImageRef(root / f"{key}_label.png")
+        entries.append(
+            Entry(key=key, split="train", image=ImageRef(image), labels=labels, group=key)
+        )
+    return Scan(entries=tuple(entries))
+'''
 OLD = Path(__file__).parents[1] / "fixtures" / "written_by_0_1"
 
 
@@ -116,3 +136,25 @@ def test_an_export_target_is_chosen_by_its_name_and_its_graph_is_run(package_cop
     assert done.returncode == 0, done.stderr
     with (tmp_path / "out/coverage.csv").open() as file:
         assert [int(row["pixels"]) for row in csv.DictReader(file)] == [530, 192, 46]
+
+
+def test_a_format_that_only_reads_is_detected_checked_and_converted(package_copy, tmp_path):
+    add_part, run = package_copy
+    add_part("data/formats/side_by_side.py", FORMAT)
+    source = tmp_path / "source"
+    source.mkdir()
+    labels_HW = np.zeros((8, 8), np.uint8)
+    labels_HW[:, 4:] = 1
+    for key in "ba":
+        noise_HWC = np.random.default_rng(ord(key)).integers(0, 255, (8, 8, 3), np.uint8)
+        Image.fromarray(noise_HWC).save(source / f"{key}_photo.png")
+        Image.fromarray(labels_HW).save(source / f"{key}_label.png")
+    done = run("check", source, "--json")
+    assert json.loads(done.stdout)["splits"] == {"train": 1, "val": 1}, done.stderr
+    done = run("convert", source, tmp_path / "out", "--to", "mask_folder", "--json")
+    assert done.returncode == 0, done.stderr
+    account = json.loads(done.stdout)
+    assert (account["from"], account["images"]) == ("side_by_side", 2)
+    done = run("convert", source, tmp_path / "back", "--to", "side_by_side")
+    assert done.returncode == 1
+    assert "the format 'side_by_side' can only be read" in done.stderr

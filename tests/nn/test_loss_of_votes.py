@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from maskwright.core import IGNORE
 from maskwright.core.card import ArchSpec
-from maskwright.data.entries.votes import majority
+from maskwright.data.entries.votes import majority_vote
 from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
@@ -39,7 +39,7 @@ def random_votes(num_annotators, size=(2, 9, 7)):
 
 
 def labels_of(votes_BAHW):
-    return torch.from_numpy(np.stack([majority(v) for v in votes_BAHW.numpy()])).long()
+    return torch.from_numpy(np.stack([majority_vote(v) for v in votes_BAHW.numpy()])).long()
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -13,7 +13,7 @@ from maskwright.core import IGNORE
 from maskwright.core.card import ArchSpec
 from maskwright.core.sample import Sample
 from maskwright.data.dataset import open_dataset
-from maskwright.data.entries.votes import majority
+from maskwright.data.entries.votes import majority_vote
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
 from maskwright.training.recipe import Recipe, override
@@ -46,7 +46,7 @@ def read(number):
         key=f"k{number}",
         group="g",
         image_HWC=np.full((40, 50, 3), 40 * number, np.uint8),
-        labels_HW=majority(votes),
+        labels_HW=majority_vote(votes),
         votes_AHW=votes,
     )
 
@@ -66,7 +66,7 @@ def test_labels_stay_the_majority_of_the_votes_through_every_move_and_mix(seed):
     item = crops(seed=seed)[1][seed % 12]
     assert item["votes"].dtype == torch.uint8
     assert item["votes"].shape == (3, 32, 40)
-    np.testing.assert_array_equal(item["labels"], majority(item["votes"].numpy()))
+    np.testing.assert_array_equal(item["labels"], majority_vote(item["votes"].numpy()))
 
 
 def test_every_annotator_keeps_one_plane():
@@ -79,7 +79,7 @@ def test_every_annotator_keeps_one_plane():
             key=whole.key,
             group="g",
             image_HWC=whole.image_HWC,
-            labels_HW=majority(votes),
+            labels_HW=majority_vote(votes),
             votes_AHW=votes,
         )
 

@@ -157,10 +157,10 @@ def open_class_maps(
     path = Path(path)
     files = find_maps(path)
     codec = read_codec(files.values(), spec or find_spec(path), progress=progress)
-    return ClassMaps(root=folder_of(path), files=files, codec=codec)
+    return ClassMaps(root=find_folder(path), files=files, codec=codec)
 
 
-def folder_of(path: Path) -> Path:
+def find_folder(path: Path) -> Path:
     """The folder itself, or the folder of a file."""
     return path if path.is_dir() else path.parent
 
@@ -194,7 +194,7 @@ def find_spec(path: Path) -> Path | None:
 
     `path` is that folder or a file in it.
     """
-    resolved = folder_of(path).resolve()
+    resolved = find_folder(path).resolve()
     for folder in (resolved, *resolved.parents[:_LEVELS_ABOVE]):
         described = folder / FILE_NAME
         if described.is_file() and read_dataset_file(described).classes:
@@ -214,7 +214,7 @@ def read_codec(
         ConfigError: `spec` is wrong.
     """
     files = list(files)
-    listed = None if spec is None else _listed(Path(spec))
+    listed = None if spec is None else _read_classes(Path(spec))
     if isinstance(listed, DatasetFile):
         return build_codec(_with_pixels(listed, files), where=Path(str(spec)))
     if listed is not None:
@@ -232,7 +232,7 @@ def read_codec(
     return codec
 
 
-def _listed(spec: Path) -> DatasetFile | dict[int, ClassEntry]:
+def _read_classes(spec: Path) -> DatasetFile | dict[int, ClassEntry]:
     if not spec.is_file():
         raise DataError(f"{spec}: no such file; give a {FILE_NAME} or a {CLASSES_FILE}")
     if spec.suffix.lower() in {".yaml", ".yml"}:

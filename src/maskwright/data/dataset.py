@@ -25,7 +25,7 @@ from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
 from .entries.scan import Entry
-from .entries.votes import majority, read_votes
+from .entries.votes import majority_vote, read_votes
 from .opening import splitfile
 from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
@@ -157,7 +157,7 @@ class FolderDataset(Dataset):
             key=entry.key,
             group=entry.group,
             image_HWC=self.image(index),
-            labels_HW=None if votes_AHW is None else majority(votes_AHW),
+            labels_HW=None if votes_AHW is None else majority_vote(votes_AHW),
             votes_AHW=None if votes_AHW is None or len(votes_AHW) < 2 else votes_AHW,
         )
 
@@ -229,7 +229,7 @@ class FolderDataset(Dataset):
             DataError: There is none, it is unreadable, a value is not in the codec, or the
                 masks of two annotators differ in size.
         """
-        return majority(read_votes(self.entries[index], self.codec))
+        return majority_vote(read_votes(self.entries[index], self.codec))
 
     def subset(self, split: str) -> Self:
         """The images of one split.

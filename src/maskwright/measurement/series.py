@@ -17,9 +17,9 @@ from ..core.progress import Progress
 from ..data.classmaps import (
     ClassMapPair,
     ClassMaps,
+    find_folder,
     find_maps,
     find_spec,
-    folder_of,
     open_class_maps,
     read_codec,
 )
@@ -146,7 +146,7 @@ def _open_maps(
     if wanted.before is None:
         return open_class_maps(path, spec=wanted.spec, progress=progress), None
     pair = ClassMapPair.open(path, wanted.before, spec=wanted.spec, progress=progress)
-    maps, before = replace(pair.reference, root=folder_of(path)), pair.other
+    maps, before = replace(pair.reference, root=find_folder(path)), pair.other
     spec, spec_before = find_spec(path), find_spec(wanted.before)
     if wanted.spec is None and None not in (spec, spec_before) and spec != spec_before:
         codec = read_codec(before.files.values(), spec_before, progress=progress)

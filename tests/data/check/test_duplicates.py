@@ -5,7 +5,11 @@ import pytest
 from PIL import Image
 
 from maskwright.core.progress import silent
-from maskwright.data.check.duplicates import ImageHashes, find_duplicates, perceptual_hash
+from maskwright.data.check.duplicates import (
+    ImageHashes,
+    compute_perceptual_hash,
+    find_duplicates,
+)
 from maskwright.data.check.findings import Findings
 from maskwright.data.entries.scan import Entry
 from maskwright.data.pixels.imageref import ImageRef
@@ -89,7 +93,9 @@ def test_the_hash_hardly_moves_with_the_encoding():
     moved = []
     for seed in range(200):
         image = photo(seed)
-        bits = perceptual_hash(np.array(image)) ^ perceptual_hash(jpeg(image, 40 + seed % 56))
+        bits = compute_perceptual_hash(np.array(image)) ^ compute_perceptual_hash(
+            jpeg(image, 40 + seed % 56)
+        )
         moved.append(bits.bit_count())
     assert np.mean(moved) < 3
     assert np.mean(np.array(moved) <= 8) >= 0.99  # a hash is told from another by 8 bits
@@ -97,4 +103,4 @@ def test_the_hash_hardly_moves_with_the_encoding():
 
 def test_every_kind_of_image_has_a_hash():
     for shape, dtype in (((5, 7, 1), np.uint8), ((9, 9, 5), np.uint16), ((1, 1, 3), np.uint8)):
-        assert 0 <= perceptual_hash(np.zeros(shape, dtype)) < 1 << 64
+        assert 0 <= compute_perceptual_hash(np.zeros(shape, dtype)) < 1 << 64

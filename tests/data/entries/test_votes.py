@@ -12,7 +12,7 @@ from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.sample import Sample
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_dataset
-from maskwright.data.entries.votes import majority
+from maskwright.data.entries.votes import majority_vote
 from maskwright.data.facts import measure_facts
 
 from ..conftest import TEAM
@@ -34,7 +34,7 @@ def test_the_majority_is_what_most_say_and_a_tie_is_ignore():
         ],
         np.uint8,
     )
-    assert majority(votes).tolist() == [[0, 1, IGNORE, IGNORE, 2, 0, IGNORE]]
+    assert majority_vote(votes).tolist() == [[0, 1, IGNORE, IGNORE, 2, 0, IGNORE]]
 
 
 @given(st.lists(st.sampled_from([0, 1, 2, 254, IGNORE]), min_size=1, max_size=7))
@@ -42,7 +42,7 @@ def test_the_majority_is_that_of_counting_by_hand(said):
     counts = np.bincount([v for v in said if v != IGNORE], minlength=256)
     leaders = np.flatnonzero(counts == counts.max()) if counts.any() else []
     expected = leaders[0] if len(leaders) == 1 else IGNORE
-    assert majority(np.array(said, np.uint8)[:, None, None]).item() == expected
+    assert majority_vote(np.array(said, np.uint8)[:, None, None]).item() == expected
 
 
 def test_a_sample_holds_every_vote_and_their_majority(team):

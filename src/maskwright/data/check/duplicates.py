@@ -61,11 +61,11 @@ class ImageHashes:
         pixels = hashlib.blake2b(np.ascontiguousarray(image_HWC).data, digest_size=8)
         pixels.update(repr(image_HWC.shape).encode())
         self.digest_N[row] = int.from_bytes(pixels.digest(), "big")
-        self.hash_N[row] = perceptual_hash(image_HWC)
+        self.hash_N[row] = compute_perceptual_hash(image_HWC)
         self.seen_N[row] = True
 
 
-def perceptual_hash(image_HWC: NDArray[Any]) -> int:
+def compute_perceptual_hash(image_HWC: NDArray[Any]) -> int:
     """64-bit hash that differs in few bits between similar images."""
     waves = cv2.dct(_make_thumbnail(image_HWC))[:8, :8].ravel()
     bits = waves > np.median(waves[1:])

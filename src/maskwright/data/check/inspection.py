@@ -20,7 +20,7 @@ from ...pages.text import format_small_share
 from ..classes.survey import count_values
 from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
-from ..entries.votes import majority
+from ..entries.votes import majority_vote
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image, read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
@@ -91,13 +91,13 @@ class Inspection:
                 pixels = self._inspect_values(entry, labels, raw_HW)
                 self._inspect_defects(entry, labels, raw_HW)
         if self.annotators is not None and any(size):
-            votes_AHW = self._votes(entry, raw, size)
+            votes_AHW = self._collect_votes(entry, raw, size)
             self.annotators.add(row, votes_AHW)
-            pixels = dict(zip(*count_values(majority(votes_AHW)), strict=True))
+            pixels = dict(zip(*count_values(majority_vote(votes_AHW)), strict=True))
         if pixels is not None:
             self._count(entry.split, pixels)
 
-    def _votes(
+    def _collect_votes(
         self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]
     ) -> NDArray[np.uint8]:
         """The votes of readable masks of the image's size; IGNORE for all other annotators."""

@@ -44,7 +44,7 @@ def build_codec(document: DatasetFile, *, where: Path) -> LabelCodec:
     for index, entry in enumerate(entries[:256]):
         color = entry.color or palette[index]
         classes.append(ClassDef(name=entry.name, color=color, kind=entry.kind))
-        for raw in entry.raw or (numbers.default(entry, index),):
+        for raw in entry.raw or (numbers.default_raw(entry, index),):
             if raw_to_index.setdefault(numbers.encode(raw), index) != index:
                 raise ConfigError(
                     f"{where}: raw value {raw} is under "
@@ -89,14 +89,14 @@ class _Numbers:
             self.names.append(raw)
         return self.names.index(raw)
 
-    def default(self, entry: ClassEntry, index: int) -> int | str:
+    def default_raw(self, entry: ClassEntry, index: int) -> int | str:
         """The raw value of a class that lists none."""
         if self.pixels == "name":
             return entry.name
-        return _default_raw(entry, index, self.pixels, self.where)
+        return _derive_raw(entry, index, self.pixels, self.where)
 
 
-def _default_raw(entry: ClassEntry, index: int, pixels: str, where: Path) -> int:
+def _derive_raw(entry: ClassEntry, index: int, pixels: str, where: Path) -> int:
     if pixels == "index":
         return index
     if entry.color is None:

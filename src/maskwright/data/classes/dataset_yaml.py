@@ -36,7 +36,7 @@ Pixels = Literal["index", "rgb", "name"]
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def _raw_value(value: object) -> object:
+def _parse_raw_value(value: object) -> object:
     if isinstance(value, str) and _HEX.fullmatch(value):
         return int(value[1:], 16)
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -47,17 +47,17 @@ def _raw_value(value: object) -> object:
 
 
 _Number = Annotated[int, Field(strict=True, ge=0, lt=1 << 32)]
-Raw = Annotated[_Number | str, BeforeValidator(_raw_value)]
+Raw = Annotated[_Number | str, BeforeValidator(_parse_raw_value)]
 Channel = Annotated[int, Field(ge=0, le=255)]
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A part of a document of maskwright: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ClassEntry(Strict):
+class ClassEntry(StrictModel):
     """One class; by default `raw` is its index and `color` that of Pascal VOC."""
 
     name: str
@@ -66,7 +66,7 @@ class ClassEntry(Strict):
     raw: tuple[Raw, ...] | None = None
 
 
-class CodecEntry(Strict):
+class CodecEntry(StrictModel):
     """What a stored pixel is, and which values are ignored."""
 
     pixels: Pixels | None = None
@@ -83,7 +83,7 @@ class CodecEntry(Strict):
 UNSPECIFIED = CodecEntry()
 
 
-class DatasetFile(Strict):
+class DatasetFile(StrictModel):
     """The content of dataset.yaml; `annotators` are folders of masks by one person each.
 
     `mapping` is a mapping file (`classes/mapping.py`) beside it, or the name of one that comes

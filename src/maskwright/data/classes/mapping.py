@@ -21,17 +21,17 @@ from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, UnknownNameError
 from ...core.labels import IGNORE, ClassDef, LabelMap, LabelSpec
 from ...core.yamlfile import read_yaml
-from .dataset_yaml import Channel, Strict
+from .dataset_yaml import Channel, StrictModel
 
 
-class _Class(Strict):
+class _Class(StrictModel):
     name: str
     of: tuple[str, ...] | None = Field(default=None, alias="from", min_length=1)
     color: tuple[Channel, Channel, Channel] | None = None
     kind: Literal["stuff", "thing"] | None = None
 
 
-class _File(Strict):
+class _File(StrictModel):
     classes: tuple[_Class, ...] = Field(min_length=1)
     ignored: tuple[str, ...] = ()
 

@@ -38,7 +38,7 @@ from .open_picture import open_picture
 ACCOUNT = "conversion.json"
 
 
-def writers() -> tuple[str, ...]:
+def list_writable() -> tuple[str, ...]:
     """Names of the formats that can be written."""
     return tuple(n for n in parts.names(FORMATS) if load_format(n).HOLDS is not None)
 
@@ -70,7 +70,7 @@ def convert(
     target, part, dataset = Path(target), load_format(to), source
     if part.HOLDS is None:
         raise ConfigError(
-            f"the format {to!r} can only be read; written can be {', '.join(writers())}"
+            f"the format {to!r} can only be read; written can be {', '.join(list_writable())}"
         )
     if target.exists():
         raise OutputError(f"{target}: exists already; give a new folder or remove it")
@@ -105,7 +105,7 @@ class _Conversion:
         return codec if self.mapping is None else self.mapping.codec(codec)
 
     @cached_property
-    def labelled(self) -> list[int]:
+    def labelled_indices(self) -> list[int]:
         """Indices of the images that are written."""
         entries = self.dataset.entries
         return [index for index, entry in enumerate(entries) if entry.labels is not None]
@@ -118,7 +118,9 @@ class _Conversion:
 
     def write(self, journal: Journal, progress: Progress) -> None:
         """Write the files of every image that the journal does not list."""
-        for index in progress(self.labelled, total=len(self.labelled), what="converting"):
+        for index in progress(
+            self.labelled_indices, total=len(self.labelled_indices), what="converting"
+        ):
             key = self.dataset.entries[index].key
             if key in journal.done:
                 continue
@@ -144,7 +146,7 @@ class _Conversion:
             source_format=self.dataset.format,
             target_format=self.name,
             overlap=next((labels.overlap for labels in shapes), None),
-            notes=tuple(self._notes()),
+            notes=tuple(self._list_notes()),
         )
         for line in journal.lines():
             account.add(line["key"], line["lost"])
@@ -152,12 +154,12 @@ class _Conversion:
             account.after += Counter(line["after"])
         return account
 
-    def _notes(self) -> Iterator[str]:
+    def _list_notes(self) -> Iterator[str]:
         entries = self.dataset.entries
-        left_out = len(entries) - len(self.labelled)
+        left_out = len(entries) - len(self.labelled_indices)
         if left_out:
             yield f"{left_out} images without labels are left out"
-        pages = sum(entries[index].image.page is not None for index in self.labelled)
+        pages = sum(entries[index].image.page is not None for index in self.labelled_indices)
         if pages:
             yield (
                 f"{pages} pages of volumes are written as TIFF files of their own, as they are "
@@ -175,7 +177,7 @@ class _Conversion:
             source=str(self.dataset.root),
         )
         write_dataset_file(journal.folder / FILE_NAME, document, codec)
-        done = [self.dataset.entries[index] for index in self.labelled]
+        done = [self.dataset.entries[index] for index in self.labelled_indices]
         if "splits" not in self.holds and {entry.split for entry in done} != {UNSPLIT}:
             SplitFile.from_entries(done).write(journal.folder / splitfile.FILE_NAME)
 
@@ -184,7 +186,9 @@ class _Conversion:
         written = open_as_is(folder)
         index_of = {entry.key: index for index, entry in enumerate(written.entries)}
         agreement = Agreement()
-        for index in progress(self.labelled, total=len(self.labelled), what="reading back"):
+        for index in progress(
+            self.labelled_indices, total=len(self.labelled_indices), what="reading back"
+        ):
             key = self.dataset.entries[index].key
             if key not in index_of:
                 raise DataError(f"{folder}: {key!r} was written, but is not read back")

@@ -82,7 +82,7 @@ class Picture:
         if isinstance(self.entry.labels, Annotation):
             labels = self.entry.labels
             return labels.read().lowest_first(labels.overlap, self._name_class)
-        return Drawing(size_HW=self.size_HW, shapes=tuple(self._regions()))
+        return Drawing(size_HW=self.size_HW, shapes=tuple(self._list_regions()))
 
     def _name_class(self, label: str) -> str:
         raw = self.codec.number(label)
@@ -90,7 +90,7 @@ class Picture:
             return IGNORED
         return self.spec.names[self.codec.raw_to_index[raw]]
 
-    def _regions(self) -> Iterator[Shape]:
+    def _list_regions(self) -> Iterator[Shape]:
         for value in np.unique(self.labels_HW).tolist():
             if value == self.background or (value == IGNORE and self.background is None):
                 continue

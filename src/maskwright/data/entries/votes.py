@@ -39,7 +39,7 @@ def read_votes(entry: Entry, codec: LabelCodec) -> NDArray[np.uint8]:
     )
 
 
-def majority(votes_AHW: NDArray[np.uint8]) -> LabelMap:
+def majority_vote(votes_AHW: NDArray[np.uint8]) -> LabelMap:
     """The class with the most votes at each pixel; IGNORE for a tie or without a vote."""
     if len(votes_AHW) == 1:
         only_HW: LabelMap = votes_AHW[0]

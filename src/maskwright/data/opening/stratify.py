@@ -14,7 +14,7 @@ from ...core.codec import LabelCodec
 from ...core.labels import IGNORE
 from ...core.progress import Progress
 from ..entries.scan import Entry
-from ..entries.votes import majority, read_votes
+from ..entries.votes import majority_vote, read_votes
 
 
 def count_classes(
@@ -25,7 +25,7 @@ def count_classes(
     items: Iterable[tuple[int, Entry]] = enumerate(entries)
     for row, entry in progress(items, total=len(entries), what="counting classes"):
         if entry.labels is not None:
-            labels_HW = majority(read_votes(entry, codec))
+            labels_HW = majority_vote(read_votes(entry, codec))
             counts_NC[row] = count_pixels(labels_HW, len(codec.spec))
     return counts_NC
 
