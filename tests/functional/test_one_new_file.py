@@ -72,6 +72,55 @@ def scan(root, document):
 '''
 OLD = Path(__file__).parents[1] / "fixtures" / "written_by_0_1"
 
+ENGINE = '''"""Stripes, a throw-away engine: a pixel in column x has class x modulo K."""
+
+import numpy as np
+
+from maskwright.inference.engine import Engine
+
+PRIORITY = 99
+FILES = "weights.safetensors"
+
+
+class Stripes(Engine):
+    name = "stripes"
+
+    def __init__(self, num_classes):
+        self.num_classes = num_classes
+
+    def __call__(self, image_BCHW):
+        batch, _, height, width = image_BCHW.shape
+        index_K11 = np.arange(self.num_classes)[:, None, None]
+        is_class_K1W = np.arange(width) % self.num_classes == index_K11
+        shape = batch, self.num_classes, height, width
+        return np.broadcast_to(is_class_K1W.astype(np.float32), shape).copy()
+
+
+def build(file, card, options):
+    return Stripes(len(card.labels))
+'''
+
+REFINER = '''"""One class everywhere: a throw-away refiner."""
+
+import numpy as np
+from pydantic import BaseModel
+
+from maskwright.inference.resolution import decide
+
+
+class Config(BaseModel, frozen=True, extra="forbid"):
+    index: int = 0
+
+
+def build(config):
+    def fill(logits_Khw, image_HWC, *, temperature, where):
+        logits_Khw = np.zeros_like(logits_Khw)
+        logits_Khw[config.index] = 1
+        return decide(logits_Khw, image_HWC.shape[:2], temperature=temperature)
+
+    return fill
+'''
+
 
 @pytest.fixture
 def class_maps(tmp_path):
@@ -158,3 +207,73 @@ def test_a_format_that_only_reads_is_detected_checked_and_converted(package_copy
     done = run("convert", source, tmp_path / "back", "--to", "side_by_side")
     assert done.returncode == 1
     assert "the format 'side_by_side' can only be read" in done.stderr
+
+
+@pytest.fixture
+def model_and_data(painted_bundle, tmp_path):
+    """A folder with `bundle` and `data`, whose test split has one image of four rows."""
+    painted_bundle(tmp_path / "bundle")
+    rows_HW = np.repeat(np.arange(4, dtype=np.uint8), 4).reshape(4, 4)
+    for kind, pixels in (("images", np.repeat(rows_HW[..., None], 3, 2)), ("masks", rows_HW)):
+        (tmp_path / "data" / kind / "test").mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "data" / kind / "test/a.png")
+    names = "".join(f"  - name: {name}\n" for name in ("sky", "road", "tree", "car"))
+    (tmp_path / "data/dataset.yaml").write_text(f"classes:\n{names}")
+    return tmp_path
+
+
+def predicted_map(run, home, *options):
+    command = "predict", "bundle", "data/images", *options, "-o", "out", "--write", "classes"
+    done = run(*command, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert not (home / "out/overlay").exists()
+    return np.asarray(Image.open(home / "out/classes/test/a.png")).tolist()
+
+
+def test_an_engine_is_taken_by_its_priority_and_named_in_reports(package_copy, model_and_data):
+    add_part, run = package_copy
+    rows = [[index] * 4 for index in range(4)]
+    assert predicted_map(run, model_and_data) == rows
+    add_part("inference/engines/stripes.py", ENGINE)
+    assert predicted_map(run, model_and_data) == [[0, 1, 2, 3]] * 4
+    assert predicted_map(run, model_and_data, "--engine", "onnxruntime") == rows
+    for options, engine, miou in (
+        ((), "stripes", 1 / 7),
+        (("--engine", "onnxruntime"), "onnxruntime", 1),
+    ):
+        done = run("evaluate", "bundle", "data", "--json", *options, cwd=model_and_data)
+        report = json.loads(done.stdout)
+        assert report["provenance"]["model"]["engine"] == engine
+        assert report["scores"]["miou"] == pytest.approx(miou)
+    done = run("predict", "bundle", "data/images", "--engine", "strips", cwd=model_and_data)
+    assert done.returncode == 1
+    assert (
+        "'strips'; did you mean 'stripes'? Known: onnxruntime, stripes, torch." in done.stderr
+    )
+
+
+def test_an_engine_is_offered_by_another_package_too(package_copy, model_and_data):
+    _, run = package_copy
+    package = model_and_data / "copy"
+    (package / "elsewhere.py").write_text(ENGINE)
+    metadata = package / "elsewhere-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
+    group = "[maskwright.inference.engines]\nstripes = elsewhere\n"
+    (metadata / "entry_points.txt").write_text(group)
+    assert predicted_map(run, model_and_data) == [[0, 1, 2, 3]] * 4
+
+
+def test_a_refiner_decides_where_it_is_named(package_copy, model_and_data):
+    add_part, run = package_copy
+    add_part("inference/refine/fill.py", REFINER)
+    assert predicted_map(run, model_and_data, "--refine", "fill:index=2") == [[2] * 4] * 4
+    written = (model_and_data / "out/classes/dataset.yaml").read_text()
+    assert "refined by fill:index=2" in written
+    done = run("evaluate", "bundle", "data", "--refine", "fill", "--json", cwd=model_and_data)
+    report = json.loads(done.stdout)
+    assert report["settings"]["refine"] == {"name": "fill", "index": 0}
+    assert report["classes"][0]["recall"] == 1
+    done = run("predict", "bundle", "data", "--refine", "fill:class=2", cwd=model_and_data)
+    assert done.returncode == 1
+    assert "'fill:class=2': class: Extra inputs are not permitted" in done.stderr
