@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
 Plane = NDArray[np.float64]
 Inside = Callable[[Plane, Plane], NDArray[np.bool_]]
@@ -30,13 +30,13 @@ class Shape:
     reach: float
     true: dict[str, float] = field(default_factory=dict)
 
-    def size_px(self, scale: Scale) -> tuple[int, int]:
+    def size_px(self, scale: PixelSize) -> tuple[int, int]:
         """Width and height of the picture, with room to turn and shift."""
         height_px, width_px = (math.ceil(2 * self.reach / side) for side in scale.pixel_HW)
         return width_px + 2 * MARGIN_PX, height_px + 2 * MARGIN_PX
 
     def draw(
-        self, scale: Scale, turn_deg: float, shift_px_XY: tuple[float, float]
+        self, scale: PixelSize, turn_deg: float, shift_px_XY: tuple[float, float]
     ) -> NDArray[np.bool_]:
         """The pixels whose centres are inside, turned counter-clockwise as one sees it."""
         width_px, height_px = self.size_px(scale)

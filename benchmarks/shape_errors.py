@@ -21,7 +21,7 @@ from skimage.morphology import medial_axis, skeletonize
 from maskwright.measurement.figures.gap import least_gap
 from maskwright.measurement.figures.regions import Region, find_regions
 from maskwright.measurement.figures.thin import Thin, measure_thin
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Drawn:
     """One shape in one pose, and what is found in it, each once. Peers measure in pixels."""
 
     shape: Shape
-    scale: Scale
+    scale: PixelSize
     turn_deg: float
     shift_px_XY: tuple[float, float]
     mask_HW: NDArray[np.bool_]
@@ -92,7 +92,7 @@ class Figure:
     methods: dict[str, Method]
 
 
-def poses(shape: Shape, scale: Scale) -> Iterator[Drawn]:
+def poses(shape: Shape, scale: PixelSize) -> Iterator[Drawn]:
     """The shape at every turn and shift."""
     for turn_deg in TURNS_DEG:
         for shift_px_XY in SHIFTS_PX_XY:

@@ -29,10 +29,10 @@ from maskwright.core.atomic import write_bytes
 from maskwright.measurement.figures.gap import least_gap
 from maskwright.measurement.figures.regions import find_regions
 from maskwright.measurement.figures.thin import measure_thin
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
 HERE = Path(__file__).parent
-SQUARE, OBLONG = Scale.pixels(), Scale("px", (1.0, 0.6))
+SQUARE, OBLONG = PixelSize.pixels(), PixelSize("px", (1.0, 0.6))
 FIGURES = (*REGION_FIGURES, GAP_FIGURE, *THIN_FIGURES)
 PROPERTIES = (
     *("area", "perimeter", "bbox", "centroid", "orientation", "axis_major_length"),

@@ -26,7 +26,7 @@ def test_measure_tells_and_writes(run_maskwright, plates):
         cwd=plates,
     )
     assert done.returncode == 0, done.stderr
-    assert "2 images; as told, 0.5 mm a pixel" in done.stdout
+    assert "2 images; given: 0.5 mm per pixel (--mm-per-px)" in done.stdout
     assert "1.42 %  scratch  17 mm2" in done.stdout
     assert "scratch: 2 regions, 17 mm2, the largest 15 mm2" in done.stdout
     assert "scratch and metal: smallest gap 0 mm, in bad; they touch in 2 of 2" in done.stdout

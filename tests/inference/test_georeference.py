@@ -15,7 +15,7 @@ from maskwright.data.georef.geotags import copy_tags
 from maskwright.inference.outputs import Destination, PredictedImage, open_writers
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
-from maskwright.measurement.ground.ground import find_ground
+from maskwright.measurement.ground.scales import find_scales
 
 PHOTO = np.repeat(np.arange(4, dtype=np.uint8).repeat(3).reshape(4, 3)[..., None], 3, 2)
 KEYS = (1, 1, 0, 4, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32616, 1026, 34737, 9, 0)
@@ -72,8 +72,8 @@ def test_class_maps_keep_the_tags_of_their_image(model, tmp_path, byteorder):
 def test_such_maps_are_measured_in_metres_without_their_images(model, tmp_path):
     path = write_photo(tmp_path / "photos/a.tif")
     predict(model, [path], tmp_path / "out")
-    ground = find_ground(find_maps(tmp_path / "out/classes"), {}, None)
-    assert (ground.unit, ground.epsg, ground.scale("a").pixel_HW) == ("m", 32616, (0.25, 0.5))
+    scales = find_scales(find_maps(tmp_path / "out/classes"), {}, None)
+    assert (scales.unit, scales.epsg, scales.of_map("a").pixel_HW) == ("m", 32616, (0.25, 0.5))
 
 
 def test_a_turned_image_gives_no_tags_that_would_place_it_wrongly(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from shape_errors import GAP_FIGURE, REGION_FIGURES, THIN_FIGURES, Figure, errors, poses
 
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/howto/measure-accuracy.md"
@@ -32,7 +32,7 @@ def test_the_benchmark_shows_the_errors_of_this_code(figure):
     shape = figure.on[min(1, len(figure.on) - 1)]
     own = {"maskwright": figure.methods["maskwright"]}
     ours = Figure(figure.name, figure.unit, figure.truth, figure.on, own)
-    found = np.array([errors(ours, drawn) for drawn in poses(shape, Scale.pixels())])
+    found = np.array([errors(ours, drawn) for drawn in poses(shape, PixelSize.pixels())])
     written = json.loads((ROOT / "benchmarks/shapes.json").read_text())
     bias, mean, worst = written["errors"][figure.name]["shapes"][shape.name]["maskwright"]
     assert found.mean() == pytest.approx(bias, abs=0.01)

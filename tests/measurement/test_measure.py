@@ -10,7 +10,7 @@ from maskwright.core.errors import DataError, OutputError
 from maskwright.measurement.measure import measure
 from maskwright.measurement.series import Wanted
 
-from .geotiffs import write_geotiff
+from ..data.georef.geotiffs import write_geotiff
 
 EVERYTHING = {"regions": ("crop",), "gaps": (("crop", "weed"),), "thin": ("weed",)}
 

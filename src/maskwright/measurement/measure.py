@@ -23,6 +23,7 @@ from ..pages.pictures import encode_png
 from .figures.change import Change
 from .figures.coverage import WHOLE, Coverage, added
 from .figures.figures import Figures, measure_map
+from .ground.pixel_scale import middle_of_image
 from .ground.roi import Mask
 from .output.changemap import Legend, Picture, change_lines, paint_change, with_words
 from .output.measurements import Measurements
@@ -96,7 +97,7 @@ def _measured(series: Series, folder: Path | None, progress: Progress) -> Measur
             if figures.change is not None:
                 change = figures.change if change is None else change + figures.change
             if tables is not None and folder is not None:
-                tables.add(key, figures, seen.verdicts, series.ground.georeferences.get(key))
+                tables.add(key, figures, seen.verdicts, series.scales.placements.get(key))
                 gallery.add(key, _overlay(series, seen, folder), passed=seen.passed)
     _require_rois_met(series, coverage)
     shown = (
@@ -106,8 +107,8 @@ def _measured(series: Series, folder: Path | None, progress: Progress) -> Measur
     )
     return Measurements(
         labels=series.spec,
-        unit=series.ground.unit,
-        area_unit=series.ground.area_unit,
+        unit=series.scales.unit,
+        area_unit=series.scales.area_unit,
         settings=_settings(series),
         coverage=coverage,
         change=change,
@@ -141,7 +142,7 @@ def _look(series: Series, key: str) -> _Seen:
         figures = measure_map(
             labels_HW,
             series.task,
-            series.ground.scale(key),
+            series.scales.of_map(key),
             rois=masks,
             before_HW=series.read_before(key),
         )
@@ -161,7 +162,7 @@ def _overlay(series: Series, seen: _Seen, folder: Path) -> Picture:
     photograph = series.photograph(seen.key, seen.labels_HW.shape)
     colored_HW3 = class_colors(seen.labels_HW, series.spec, photograph)
     drawn_HW3 = draw_figures(
-        colored_HW3, seen.figures, seen.masks, series.ground.scale(seen.key)
+        colored_HW3, seen.figures, seen.masks, series.scales.of_map(seen.key)
     )
     if series.task.draws or seen.masks:
         _put(folder / "overlay" / f"{seen.key}.png", encode_png(drawn_HW3))
@@ -185,9 +186,10 @@ def _changes(
         after_HW, before_HW = series.maps.read(key), series.read_before(key)
         if before_HW is None:
             continue
-        change = Change.of(before_HW, after_HW, len(series.spec), series.ground.scale(key))
+        size = series.scales.of_map(key).at(*middle_of_image(after_HW.shape))
+        change = Change.of(before_HW, after_HW, len(series.spec), size)
         painted_HW3 = paint_change(before_HW, after_HW, legend, series.spec)
-        lines = change_lines(change, legend, series.spec, series.ground.area_unit)
+        lines = change_lines(change, legend, series.spec, series.scales.area_unit)
         _put(folder / "change" / f"{key}.png", encode_png(with_words(painted_HW3, lines)))
         if key in shown:
             pictures[key] = small_jpeg(painted_HW3)
@@ -198,7 +200,7 @@ def _require_rois_met(series: Series, coverage: Mapping[str, Coverage]) -> None:
     """Refuse a region of interest that lies outside of every map."""
     for name, found in coverage.items():
         if name != WHOLE and not found.labelled_px + found.ignored_px:
-            frame = "the system of the maps" if series.ground.georeferences else "pixels"
+            frame = "the system of the maps" if series.scales.placements else "pixels"
             raise DataError(
                 f"{series.rois and series.rois.path}: {name!r} covers no pixel of any map; its "
                 f"coordinates are read in {frame}"
@@ -208,7 +210,7 @@ def _require_rois_met(series: Series, coverage: Mapping[str, Coverage]) -> None:
 def _settings(series: Series) -> dict[str, Any]:
     task, names = series.task, series.spec.names
     return {
-        "scale": series.ground.origin,
+        "scale": series.scales.origin,
         "maps": str(series.maps.root),
         "before": None if series.before is None else str(series.before.root),
         "rois": list(series.rois.names) if series.rois else [],

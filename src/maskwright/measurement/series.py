@@ -27,8 +27,8 @@ from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
 from ..pages.pictures import to_rgb
 from .figures.figures import Pair, Task
-from .ground.ground import Ground, find_ground
 from .ground.roi import Mask, Rois, read_rois
+from .ground.scales import PixelScales, find_scales
 from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules
 
 ALL = "all"
@@ -76,7 +76,7 @@ class Series:
     maps: ClassMaps
     before: ClassMaps | None
     photographs: Mapping[str, ImageRef]
-    ground: Ground
+    scales: PixelScales
     rois: Rois | None
     rules: tuple[Rule, ...]
     task: Task
@@ -92,7 +92,7 @@ class Series:
 
     def masks(self, key: str, size_HW: tuple[int, int]) -> dict[str, Mask]:
         """The regions of interest as masks of one map."""
-        placed = self.ground.georeferences.get(key)
+        placed = self.scales.placements.get(key)
         regions = self.rois.regions if self.rois else ()
         return {roi.name: roi.mask(size_HW, placed) for roi in regions}
 
@@ -122,17 +122,17 @@ def open_series(maps: Path, wanted: Wanted, progress: Progress) -> Series:
     """
     after, before = _open_maps(maps, wanted, progress)
     photographs = {} if wanted.images is None else _photographs(after, wanted.images)
-    ground = find_ground(after.files, photographs, wanted.mm_per_px)
+    scales = find_scales(after.files, photographs, wanted.mm_per_px)
     rois = None if wanted.roi is None else read_rois(wanted.roi)
     if rois is not None:
-        rois.require_fit(ground.epsg)
-    rules = () if wanted.rules is None else read_rules(wanted.rules, after.spec, ground.unit)
+        rois.require_fit(scales.epsg)
+    rules = () if wanted.rules is None else read_rules(wanted.rules, after.spec, scales.unit)
     _require_means(rules, wanted, rois)
     return Series(
         maps=after,
         before=before,
         photographs=photographs,
-        ground=ground,
+        scales=scales,
         rois=rois,
         rules=rules,
         task=_task(wanted, after.spec, rules),

@@ -12,7 +12,7 @@ from maskwright.measurement.figures.coverage import (
     count_coverage,
     rows,
 )
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
 MAP = np.array([[0, 0, 1, IGNORE], [0, 2, 2, IGNORE]], np.uint8)
 MAPS = arrays(
@@ -23,7 +23,7 @@ MAPS = arrays(
 
 
 def test_percent_is_of_labelled_pixels_and_ignored_of_all():
-    found = Coverage.of(MAP, 4, Scale("mm", (0.5, 0.2)))
+    found = Coverage.of(MAP, 4, PixelSize("mm", (0.5, 0.2)))
     assert found.pixels_C.tolist() == [3, 1, 2, 0]
     np.testing.assert_allclose(found.percent, [50, 100 / 6, 100 / 3, 0])
     np.testing.assert_allclose(found.area_C, [0.3, 0.1, 0.2, 0])
@@ -39,7 +39,7 @@ def test_percent_is_of_labelled_pixels_and_ignored_of_all():
 @given(MAPS, MAPS)
 def test_two_images_add_up_to_the_image_of_both(a_HW, b_HW):
     both = np.concatenate((a_HW.ravel(), b_HW.ravel()))[None]
-    scale = Scale.square("m", 0.25)
+    scale = PixelSize.square("m", 0.25)
     parts = [count_coverage(m, 3, scale, {}) for m in (a_HW, b_HW)]
     found, whole = added(parts)[WHOLE], Coverage.of(both, 3, scale)
     np.testing.assert_array_equal(found.pixels_C, whole.pixels_C)
@@ -49,15 +49,15 @@ def test_two_images_add_up_to_the_image_of_both(a_HW, b_HW):
 
 
 def test_images_of_two_scales_weigh_by_their_area():
-    fine = Coverage.of(np.zeros((2, 2), np.uint8), 2, Scale.square("m", 0.5))
-    coarse = Coverage.of(np.ones((1, 3), np.uint8), 2, Scale.square("m", 1.0))
+    fine = Coverage.of(np.zeros((2, 2), np.uint8), 2, PixelSize.square("m", 0.5))
+    coarse = Coverage.of(np.ones((1, 3), np.uint8), 2, PixelSize.square("m", 1.0))
     np.testing.assert_allclose((fine + coarse).percent, [25, 75])
 
 
 def test_regions_of_interest_split_an_image():
     left_HW = np.zeros(MAP.shape, np.bool_)
     left_HW[:, :2] = True
-    found = count_coverage(MAP, 3, Scale.pixels(), {"left": left_HW, "right": ~left_HW})
+    found = count_coverage(MAP, 3, PixelSize.pixels(), {"left": left_HW, "right": ~left_HW})
     assert found["left"].pixels_C.tolist() == [3, 0, 1]
     whole = found["left"] + found["right"]
     assert whole.pixels_C.tolist() == found[WHOLE].pixels_C.tolist()
@@ -66,7 +66,7 @@ def test_regions_of_interest_split_an_image():
 @pytest.mark.parametrize(("fill", "ignored"), [(IGNORE, 100.0), (None, None)])
 def test_where_nothing_is_labelled_there_is_no_percent(fill, ignored):
     size = (0, 0) if fill is None else (2, 2)
-    found = Coverage.of(np.full(size, IGNORE, np.uint8), 2, Scale.pixels())
+    found = Coverage.of(np.full(size, IGNORE, np.uint8), 2, PixelSize.pixels())
     document = found.to_json(("a", "b"))
     assert document["classes"]["a"] == {"pixels": 0, "area": 0.0, "percent": None}
     assert document["ignored"]["percent_of_all"] == ignored
@@ -74,5 +74,5 @@ def test_where_nothing_is_labelled_there_is_no_percent(fill, ignored):
 
 def test_254_and_255_classes_are_not_ignored():
     labels_HW = np.array([[253, 254, IGNORE]], np.uint8)
-    assert Coverage.of(labels_HW, 255, Scale.pixels()).pixels_C[-2:].tolist() == [1, 1]
-    assert Coverage.of(labels_HW[:, :1], 254, Scale.pixels()).pixels_C[-1] == 1
+    assert Coverage.of(labels_HW, 255, PixelSize.pixels()).pixels_C[-2:].tolist() == [1, 1]
+    assert Coverage.of(labels_HW[:, :1], 254, PixelSize.pixels()).pixels_C[-1] == 1

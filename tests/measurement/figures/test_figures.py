@@ -13,7 +13,7 @@ from maskwright.measurement.figures.figures import (
 )
 from maskwright.measurement.figures.gap import least_gap
 from maskwright.measurement.figures.regions import find_regions
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
 MASKS = arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14)))
 MAP = np.zeros((20, 30), np.uint8)
@@ -24,7 +24,7 @@ MAP[15, 15] = 1
 
 def test_everything_that_is_asked_of_one_map():
     task = Task(num_classes=3, regions=(1,), gaps=((1, 2), (2, 0)), thin=(2,))
-    scale = Scale.square("mm", 0.5)
+    scale = PixelSize.square("mm", 0.5)
     found = measure_map(MAP, task, scale, rois={"top": MAP == 1}, before_HW=np.zeros_like(MAP))
     assert list(found.coverage) == [WHOLE, "top"]
     assert found.coverage["top"].percent.tolist() == [0, 100, 0]
@@ -36,13 +36,13 @@ def test_everything_that_is_asked_of_one_map():
 
 
 def test_what_is_not_asked_is_not_measured():
-    found = measure_map(MAP, Task(num_classes=3), Scale.pixels(), rois={})
+    found = measure_map(MAP, Task(num_classes=3), PixelSize.pixels(), rois={})
     assert (found.regions, found.gaps, found.thin, found.change) == ({}, {}, {}, None)
 
 
 def test_specks_are_left_out_of_regions_gaps_and_thin_but_not_of_coverage():
     task = Task(num_classes=3, regions=(1,), gaps=((1, 2),), thin=(1,), min_area=0.5)
-    found = measure_map(MAP, task, Scale.square("mm", 0.5), rois={})
+    found = measure_map(MAP, task, PixelSize.square("mm", 0.5), rois={})
     assert len(found.regions[1]) == 1
     assert found.gaps[1, 2].distance == pytest.approx(0.5 * np.hypot(4, 4))
     assert found.thin[1].num_pieces == 1
@@ -53,7 +53,7 @@ def test_specks_are_left_out_of_regions_gaps_and_thin_but_not_of_coverage():
 @given(MASKS, st.integers(0, 6))
 def test_large_regions_are_those_of_find_regions(mask_HW, min_px):
     kept = large_regions(mask_HW, min_px)
-    sizes = [r.num_px for r in find_regions(mask_HW, Scale.pixels(), min_area_px=min_px)]
+    sizes = [r.num_px for r in find_regions(mask_HW, PixelSize.pixels(), min_area_px=min_px)]
     assert kept.sum() == sum(sizes)
     assert not (kept & ~mask_HW).any()
 
@@ -61,9 +61,9 @@ def test_large_regions_are_those_of_find_regions(mask_HW, min_px):
 @settings(deadline=None)
 @given(MASKS, st.sampled_from([(1.0, 1.0), (0.5, 2.0)]))
 def test_the_gap_within_a_class_is_the_least_over_all_pairs_of_regions(mask_HW, pixel_HW):
-    scale = Scale("m", pixel_HW)
+    scale = PixelSize("m", pixel_HW)
     parts = []
-    for region in find_regions(mask_HW, Scale.pixels()):
+    for region in find_regions(mask_HW, PixelSize.pixels()):
         seed_HW = np.zeros_like(mask_HW)
         x, y = region.outline[0][0][0]
         seed_HW[y, x] = True

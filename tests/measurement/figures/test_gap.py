@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskwright.measurement.figures.gap import least_gap
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
-PX = Scale.pixels()
-TALL = Scale("mm", (0.5, 0.2))
+PX = PixelSize.pixels()
+TALL = PixelSize("mm", (0.5, 0.2))
 HEIGHT, WIDTH = 7, 9
 MAPS = arrays(np.uint8, (HEIGHT, WIDTH), elements=st.sampled_from([0, 0, 0, 1, 2, 255]))
 

@@ -8,14 +8,14 @@ from shape_errors import poses
 
 from maskwright.measurement.figures.outline import trace
 from maskwright.measurement.figures.perimeter import edge_lengths
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
-PX = Scale.pixels()
+PX = PixelSize.pixels()
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 
 
 def perimeter(mask_HW, scale=PX):
-    return edge_lengths(trace(mask_HW), scale).sum()
+    return edge_lengths(trace(mask_HW), scale.pixel_HW[::-1]).sum()
 
 
 @pytest.mark.parametrize("size_HW", [(1, 1), (4, 10), (3, 2), (30, 30), (3, 200)])
@@ -24,7 +24,7 @@ def test_an_upright_rectangle_has_its_exact_perimeter(size_HW):
 
 
 def test_pixels_that_are_high_lengthen_upright_sides_only():
-    assert perimeter(np.ones((4, 10), bool), Scale("mm", (2.0, 0.5))) == pytest.approx(26)
+    assert perimeter(np.ones((4, 10), bool), PixelSize("mm", (2.0, 0.5))) == pytest.approx(26)
 
 
 def test_a_staircase_has_the_length_of_its_slope():
@@ -45,7 +45,7 @@ def test_no_border_is_longer_than_its_staircase_nor_shorter_than_its_diagonal(ma
 @settings(deadline=None, max_examples=50)
 @given(MASKS, st.floats(0.01, 100))
 def test_the_perimeter_is_as_many_times_as_long_as_the_pixel(mask_HW, side):
-    assert perimeter(mask_HW, Scale.square("mm", side)) == pytest.approx(
+    assert perimeter(mask_HW, PixelSize.square("mm", side)) == pytest.approx(
         side * perimeter(mask_HW)
     )
 
@@ -66,7 +66,7 @@ def test_turning_and_mirroring_the_mask_changes_nothing(mask_HW):
 def test_the_error_at_all_turns_and_shifts_is_as_stated(
     shape, mean_percent, worst_percent, pixel_HW
 ):
-    scale = Scale("mm", pixel_HW)
+    scale = PixelSize("mm", pixel_HW)
     found = np.array([perimeter(drawn.mask_HW, scale) for drawn in poses(shape, scale)])
     errors = 100 * np.abs(found / shape.true["perimeter"] - 1)
     assert errors.mean() <= mean_percent

@@ -9,10 +9,10 @@ from shapely import MultiPoint
 from skimage.measure import euler_number, label, regionprops
 
 from maskwright.measurement.figures.regions import find_regions
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
-PX = Scale.pixels()
-TALL = Scale("mm", (2.0, 0.5))
+PX = PixelSize.pixels()
+TALL = PixelSize("mm", (2.0, 0.5))
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=10))
 
 
@@ -154,7 +154,7 @@ def test_mean_errors_of_bars_at_all_turns_are_as_stated(
     shape, area, orientation_deg, elongation, unit_per_px
 ):
     """Area and elongation in percent; the box is up to 1.41 px too large, never too small."""
-    scale = Scale.square("mm", unit_per_px)
+    scale = PixelSize.square("mm", unit_per_px)
     found = [(d, find_regions(d.mask_HW, scale)[0]) for d in _poses(shape, scale)]
     true = shape.true
     ratios = [r.area / (true["area"] * unit_per_px**2) for _, r in found]
@@ -172,7 +172,7 @@ def test_mean_errors_of_bars_at_all_turns_are_as_stated(
 
 def _poses(shape, scale):
     """As drawn with one unit a pixel: the same pixels at any scale."""
-    return list(poses(shape, Scale(scale.unit, (1.0, 1.0))))
+    return list(poses(shape, PixelSize(scale.unit, (1.0, 1.0))))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from scipy import ndimage
 from shape_errors import poses
 
 from maskwright.measurement.figures.thin import measure_thin
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 
-PX = Scale.pixels()
+PX = PixelSize.pixels()
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
 
@@ -28,7 +28,7 @@ def test_an_upright_bar_of_forty_by_five_is_that():
 
 
 def test_where_pixels_are_high_it_is_longer_than_wide_the_other_way():
-    scale = Scale("mm", (2.0, 0.5))
+    scale = PixelSize("mm", (2.0, 0.5))
     found = measure_thin(padded(np.ones((40, 5), bool)), scale)
     assert found.length == pytest.approx(80, abs=2)
     assert found.mean_width == pytest.approx(2.5, abs=0.1)
@@ -91,7 +91,10 @@ def test_length_times_mean_width_is_the_area(mask_HW):
 @settings(deadline=None, max_examples=30)
 @given(MASKS)
 def test_figures_grow_with_the_pixel(mask_HW):
-    in_px, in_mm = measure_thin(mask_HW, PX), measure_thin(mask_HW, Scale.square("mm", 0.05))
+    in_px, in_mm = (
+        measure_thin(mask_HW, PX),
+        measure_thin(mask_HW, PixelSize.square("mm", 0.05)),
+    )
     assert in_mm.length == pytest.approx(0.05 * in_px.length)
     assert in_mm.num_branch_points == in_px.num_branch_points
     np.testing.assert_allclose(in_mm.max_width, 0.05 * in_px.max_width)
@@ -114,7 +117,7 @@ STATED = [
     ("shape", "length", "mean_width", "max_width"), STATED, ids=lambda v: getattr(v, "name", "")
 )
 def test_mean_errors_at_all_turns_are_as_stated(shape, length, mean_width, max_width, pixel_HW):
-    scale, true = Scale("mm", pixel_HW), shape.true
+    scale, true = PixelSize("mm", pixel_HW), shape.true
     found = [measure_thin(drawn.mask_HW, scale) for drawn in poses(shape, scale)]
     lengths = np.array([100 * (thin.length / true["length"] - 1) for thin in found])
     assert np.abs(lengths).mean() <= length

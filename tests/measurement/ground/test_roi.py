@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core.errors import DataError
-from maskwright.measurement.ground.georeference import Georeference
+from maskwright.data.georef.placement import Placement
+from maskwright.data.georef.units import METRE
 from maskwright.measurement.ground.roi import fill_rings, read_rois
+from maskwright.measurement.ground.scales import metric_size
 
 SQUARE = [[1, 1], [5, 1], [5, 4], [1, 4], [1, 1]]
 HOLE = [[2, 2], [3, 2], [3, 3], [2, 3], [2, 2]]
@@ -87,8 +89,8 @@ def test_regions_of_one_name_are_one_and_the_nameless_are_counted(tmp_path):
 
 
 def test_ground_coordinates_go_through_the_georeference(tmp_path):
-    placed = Georeference(
-        affine=(0.5, 0.0, 100.0, 0.0, -0.5, 200.0), epsg=32616, metres=1.0, origin=Path("a.tif")
+    placed = Placement(
+        affine=(0.5, 0.0, 100.0, 0.0, -0.5, 200.0), epsg=32616, unit=METRE, origin=Path("a.tif")
     )
     ring = [[101, 199.5], [102, 199.5], [102, 199], [101, 199]]
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32616"}}
@@ -140,16 +142,16 @@ def test_real_footprints_have_the_area_that_their_file_states(real_data, tmp_pat
     (tmp_path / "a.geojson").write_text(json.dumps(document))
     rois = read_rois(tmp_path / "a.geojson")
     rois.require_fit(32616)
-    placed = Georeference(
+    placed = Placement(
         affine=(0.5, 0.0, 733601.0, 0.0, -0.5, 3725139.0),
         epsg=32616,
-        metres=1.0,
+        unit=METRE,
         origin=Path("sample_geotiff.tif"),
     )
     num_compared = 0
     for roi, facts in zip(rois.regions, stated, strict=True):
         if facts["truncated"] == 0 and facts["origarea"] > 50:
-            found_m2 = roi.mask((900, 900), placed).sum() * placed.scale.pixel_area
+            found_m2 = roi.mask((900, 900), placed).sum() * metric_size(placed).pixel_area
             assert found_m2 == pytest.approx(facts["origarea"], rel=0.05)
             num_compared += 1
     assert num_compared > 20

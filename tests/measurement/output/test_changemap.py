@@ -2,7 +2,7 @@ import numpy as np
 
 from maskwright.core.labels import IGNORE, LabelSpec
 from maskwright.measurement.figures.change import Change
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.changemap import (
     COLORS,
     OTHER,
@@ -27,7 +27,7 @@ def _maps():
 
 def test_the_largest_change_has_the_first_colour_and_the_rest_is_black():
     before_HW, after_HW = _maps()
-    change = Change.of(before_HW, after_HW, 4, Scale.square("m", 0.5))
+    change = Change.of(before_HW, after_HW, 4, PixelSize.square("m", 0.5))
     legend = Legend.of(change)
     assert legend.pairs == ((0, 1), (0, 2))
     painted = paint_change(before_HW, after_HW, Legend(legend.pairs[:1]), SPEC)
@@ -40,7 +40,7 @@ def test_the_largest_change_has_the_first_colour_and_the_rest_is_black():
 
 def test_every_colour_of_a_picture_is_explained_with_its_area():
     before_HW, after_HW = _maps()
-    change = Change.of(before_HW, after_HW, 4, Scale.square("m", 0.5))
+    change = Change.of(before_HW, after_HW, 4, PixelSize.square("m", 0.5))
     assert change_lines(change, Legend.of(change), SPEC, "m2") == [
         (COLORS[0], "a to b   1.5 m2   15.38 %"),
         (COLORS[1], "a to c   0.75 m2   7.69 %"),
@@ -48,7 +48,7 @@ def test_every_colour_of_a_picture_is_explained_with_its_area():
     assert change_lines(change, Legend(()), SPEC, "m2") == [
         (OTHER, "other changes   2.25 m2   23.08 %")
     ]
-    still = Change.of(before_HW, before_HW, 4, Scale.pixels())
+    still = Change.of(before_HW, before_HW, 4, PixelSize.pixels())
     assert change_lines(still, Legend.of(still), SPEC, "px2") == []
 
 

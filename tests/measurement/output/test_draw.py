@@ -5,10 +5,10 @@ from known_shapes import bar
 from maskwright.measurement.figures.gap import least_gap
 from maskwright.measurement.figures.regions import find_regions
 from maskwright.measurement.figures.thin import measure_thin
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.draw import SKY, draw_boxes, draw_gap, draw_skeleton
 
-PX = Scale.pixels()
+PX = PixelSize.pixels()
 SIZE_HW = (240, 320)
 
 
@@ -71,7 +71,7 @@ def test_the_skeleton_keeps_its_color_and_the_widest_place_is_circled():
 
 
 def test_pixels_that_are_not_square_turn_the_disc_into_an_ellipse():
-    scale = Scale("mm", (1.0, 0.5))
+    scale = PixelSize("mm", (1.0, 0.5))
     mask_HW = np.zeros(SIZE_HW, bool)
     mask_HW[100:140, 60:260] = True
     drawn_HW3 = draw_skeleton(grey(), measure_thin(mask_HW, scale), scale)

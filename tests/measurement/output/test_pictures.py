@@ -5,7 +5,7 @@ from PIL import Image
 
 from maskwright.core.labels import LabelSpec
 from maskwright.measurement.figures.figures import Task, measure_map
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.pictures import (
     Gallery,
     class_colors,
@@ -40,13 +40,13 @@ def test_every_kind_of_figure_leaves_its_mark_and_the_picture_given_stays():
         Task(num_classes=3, gaps=((1, 2),)),
         Task(num_classes=3, thin=(2,)),
     ):
-        figures = measure_map(labels_HW, task, Scale.pixels(), rois={})
-        drawn = draw_figures(plain, figures, {}, Scale.pixels())
+        figures = measure_map(labels_HW, task, PixelSize.pixels(), rois={})
+        drawn = draw_figures(plain, figures, {}, PixelSize.pixels())
         assert drawn.shape == plain.shape
         assert (drawn != plain).any()
     assert (plain == kept).all()
-    nothing = measure_map(labels_HW, Task(num_classes=3), Scale.pixels(), rois={})
-    assert (draw_figures(plain, nothing, {}, Scale.pixels()) == plain).all()
+    nothing = measure_map(labels_HW, Task(num_classes=3), PixelSize.pixels(), rois={})
+    assert (draw_figures(plain, nothing, {}, PixelSize.pixels()) == plain).all()
 
 
 def test_a_region_of_interest_is_bordered_white_in_black():

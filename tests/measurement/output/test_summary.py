@@ -3,7 +3,7 @@ import pytest
 
 from maskwright.core.labels import LabelSpec
 from maskwright.measurement.figures.figures import Task, measure_map
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.summary import finite, image_summary, series_summary
 
 SPEC = LabelSpec.from_names(("soil", "crop", "weed"))
@@ -14,7 +14,7 @@ def _summary(key, crop_px, weed_px):
     labels_HW = np.zeros((60, 80), np.uint8)
     labels_HW[5 : 5 + crop_px, 5 : 5 + crop_px] = 1
     labels_HW[40 : 40 + weed_px, 10:70] = 2
-    return image_summary(key, measure_map(labels_HW, TASK, Scale.pixels(), rois={}), SPEC)
+    return image_summary(key, measure_map(labels_HW, TASK, PixelSize.pixels(), rois={}), SPEC)
 
 
 def test_a_series_weighs_widths_by_length_and_names_the_extremes():

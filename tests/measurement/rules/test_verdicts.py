@@ -3,7 +3,7 @@ import pytest
 
 from maskwright.core.labels import IGNORE, LabelSpec
 from maskwright.measurement.figures.figures import Task, measure_map
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.rules.rules import read_rules
 from maskwright.measurement.rules.verdicts import judge
 
@@ -31,7 +31,7 @@ def verdict(tmp_path):
         figures = measure_map(
             labels_HW,
             EVERYTHING,
-            Scale.square("mm", 0.5),
+            PixelSize.square("mm", 0.5),
             rois={"left": left_HW, "outside": outside_HW},
             before_HW=before_HW,
         )

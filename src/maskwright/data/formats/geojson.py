@@ -43,9 +43,9 @@ from ..entries.picture import (
 )
 from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, image_files
-from ..georef.placement import Placement, read_placement, sidecars
+from ..georef.placement import Placement, sidecars
 from ..pixels.imageref import ImageRef
-from ..pixels.images import image_size
+from ..pixels.images import open_image
 from ..reading.documents import Document, Finite, checked, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.outline import outlines
@@ -178,7 +178,8 @@ def _label(feature: _Feature, key: str) -> str | None:
 
 
 def _read(path: Path, image: ImageRef, key: str) -> Drawing:
-    size_HW, placement = image_size(image), read_placement(image.file)
+    opened = open_image(image)
+    size_HW, placement = opened.size_HW, opened.placement
     found = read_json(path, _Collection)
     shapes: list[Shape] = []
     skipped: Counter[str] = Counter()
@@ -292,7 +293,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     copy_image(picture, place / picture.name)
     for file in sidecars(picture.entry.image.file):
         shutil.copyfile(file, place / f"{picture.entry.key}{file.suffix.lower()}")
-    placement, drawing = read_placement(picture.entry.image.file), picture.drawing
+    placement, drawing = open_image(picture.entry.image).placement, picture.drawing
     features, moved = [], 0
     for shape in drawing.shapes:
         polygons = list(_written(shape, drawing))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import DataError
+from .units import DEGREE, GEOCENTRIC, MERCATOR_METRE, METRE, UTM, WEB_MERCATOR, Unit
 
 Affine = tuple[float, float, float, float, float, float]
 """a, b, c, d, e, f of X = a x + b y + c and Y = d x + e y + f, of points in pixels with (0, 0)
@@ -21,6 +22,10 @@ _PLACING = (33550, 33922, 34264, 34735, 34736, 34737)
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DAMAGED = (OSError, LookupError, TypeError, ValueError, struct.error)
 _PIXEL_IS_POINT = 2
+_USER_DEFINED = 32767
+_GEOGRAPHIC, _GEOCENTRIC = 2, 3
+_METRES = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937, 9036: 1000.0}
+"""GeoKey 3076 -> metres: metre, foot, US survey foot, kilometre."""
 
 
 def copy_tags(path: Path) -> tuple[Tag, ...]:
@@ -60,6 +65,32 @@ def read_tags(path: Path) -> tuple[dict[str, Any], Affine] | None:
             f"on top"
         )
     return tags, affine
+
+
+def system_of(tags: dict[str, Any]) -> tuple[int | None, Unit]:
+    """The EPSG code of the reference system, where the tags name one, and its unit."""
+    model = tags.get("GTModelTypeGeoKey")
+    kind = "Geographic" if model == _GEOGRAPHIC else "ProjectedCS"
+    code = int(tags.get(f"{kind}TypeGeoKey", 0))
+    return (code if 0 < code < _USER_DEFINED else None), _unit(tags, model, code)
+
+
+def _unit(tags: dict[str, Any], model: int | None, code: int) -> Unit:
+    if model in (_GEOGRAPHIC, _GEOCENTRIC):
+        return DEGREE if model == _GEOGRAPHIC else GEOCENTRIC
+    if code in WEB_MERCATOR:
+        return MERCATOR_METRE
+    unit = tags.get("ProjLinearUnitsGeoKey")
+    if unit is None and code in UTM:
+        return METRE
+    if unit is not None and int(unit) in _METRES:
+        return Unit(_METRES[int(unit)])
+    size = tags.get("ProjLinearUnitSizeGeoKey")
+    if size is not None and float(size) > 0:
+        return Unit(float(size))
+    return Unit(
+        None, f"does not name the unit of its coordinates (EPSG:{code}, GeoKey 3076 {unit})"
+    )
 
 
 def _is_tiff(path: Path) -> bool:

@@ -1,6 +1,8 @@
 """World files: six lines (A, D, B, E, C, F) beside an image, with the system in a .prj file.
 
-C and F are the centre of the top left pixel. The .prj file is well-known text.
+C and F are the centre of the top left pixel. A world file does not name a unit; the .prj file
+(well-known text) does. Without a .prj file the unit is the metre, unless the numbers can only
+be degrees.
 """
 
 import re
@@ -8,9 +10,33 @@ from pathlib import Path
 
 from ...core.errors import DataError
 from .geotags import Affine
+from .units import DEGREE, MERCATOR_METRE, WEB_MERCATOR, Unit
 
 _EPSG = re.compile(r'(?:AUTHORITY|ID)\s*\[\s*"EPSG"\s*,\s*"?(\d+)"?\s*\]\s*\]\s*$')
 """The code at the end of well-known text: that of the whole system."""
+
+_UNIT = re.compile(r'UNIT\s*\[\s*"[^"]*"\s*,\s*([-+.\deE]+)')
+_LARGEST_DEGREES = 360.0
+_FINEST_METRES = 1e-3
+"""Pixels finer than this, near (0, 0), are degrees: a millimetre is 1e-8 degrees."""
+
+
+def unit_of(text: str, affine: Affine) -> Unit:
+    """The unit of the system that well-known text describes, "" where there is none.
+
+    Raises:
+        ValueError: The length of the unit is not a number.
+    """
+    a, b, c, d, e, f = affine
+    near_origin = max(abs(c), abs(f)) <= _LARGEST_DEGREES
+    fine = max(map(abs, (a, b, d, e))) < _FINEST_METRES
+    if text.startswith(("GEOG", "BASEGEOG")) or (not text and near_origin and fine):
+        return DEGREE
+    named_mercator = "pseudo-mercator" in text.lower() or "Auxiliary_Sphere" in text
+    if named_mercator or epsg_of(text) in WEB_MERCATOR:
+        return MERCATOR_METRE
+    lengths = _UNIT.findall(text)
+    return Unit(float(lengths[-1]) if lengths else 1.0)
 
 
 def epsg_of(text: str) -> int | None:

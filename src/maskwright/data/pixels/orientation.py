@@ -22,7 +22,7 @@ TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 def turn_upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """ImageArray (H, W) or (H, W, C) as a viewer shows them, contiguous."""
+    """Pixels (H, W) or (H, W, C) as a viewer shows them, contiguous."""
     turn = TURNS.get(orientation)
     return np.ascontiguousarray(stored if turn is None else turn(stored))
 

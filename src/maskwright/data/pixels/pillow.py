@@ -1,18 +1,22 @@
-"""Pillow: how its opened images are decoded, as photographs and as masks."""
+"""Pillow: what its headers tell, and how its images are decoded, as photographs or as masks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image
+from PIL.ImageFile import ImageFile as PillowFile
 from PIL.PngImagePlugin import PngImageFile
 
-from .faults import no_warnings
-from .orientation import ORIENTATION, TURNS
+from .faults import explain_faults, no_warnings
+from .imagefile import ImageFile
+from .imageref import ImageRef
+from .orientation import ORIENTATION, TURNS, upright_size
 
 Decode = Callable[[Image.Image], NDArray[Any]]
 
@@ -28,6 +32,25 @@ def open_pillow(file: Path) -> Iterator[Image.Image]:
         yield image
 
 
+@dataclass(frozen=True, slots=True)
+class PillowHeader(ImageFile, Protocol):
+    """The part of an ImageFile that Pillow answers without decoding a pixel."""
+
+    ref: ImageRef
+
+    @property
+    def size_HW(self) -> tuple[int, int]:
+        """Rows and columns, oriented by EXIF."""
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            return upright_size(image.height, image.width, exif_orientation(image))
+
+    @property
+    def orientation(self) -> int:
+        """EXIF orientation, 1 to 8."""
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            return exif_orientation(image)
+
+
 def exif_orientation(image: Image.Image) -> int:
     """1..8. TIFF is turned by Pillow itself; PNG keeps EXIF before its pixels or not at all."""
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
@@ -37,7 +60,7 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def decode_photograph(image: Image.Image) -> NDArray[Any]:
-    """ImageArray as shown: palettes and other colour spaces as RGB, transparency as RGBA."""
+    """Pixels as shown: palettes and other colour spaces as RGB, transparency as RGBA."""
     if image.mode in ("L", "RGB", "RGBA", "I", "F") or image.mode.startswith("I;16"):
         return np.array(image)
     if image.mode == "1":
@@ -76,7 +99,7 @@ def is_whole_png(content: NDArray[np.uint8]) -> bool:
 
 def _raw_mode(image: Image.Image) -> str:
     """How the opened file stores a pixel, in Pillow's words: "L;2", "RGB;16B"..."""
-    tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
+    tiles = image.tile if isinstance(image, PillowFile) else []
     arguments = tiles[0].args if tiles else ""
     return arguments if isinstance(arguments, str) else str((arguments or ("",))[0])
 

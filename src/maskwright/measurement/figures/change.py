@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelMap
-from ..ground.scale import Scale
+from ..ground.pixel_scale import PixelSize
 
 Areas = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class Change:
 
     @classmethod
     def of(
-        cls, before_HW: LabelMap, after_HW: LabelMap, num_classes: int, scale: Scale
+        cls, before_HW: LabelMap, after_HW: LabelMap, num_classes: int, size: PixelSize
     ) -> "Change":
         """Compare two maps of one place.
 
@@ -47,7 +47,7 @@ class Change:
         pixels_CC = counts[:num_classes, :num_classes].astype(np.int64)
         return cls(
             pixels_CC,
-            (pixels_CC * scale.pixel_area).astype(np.float64),
+            (pixels_CC * size.pixel_area).astype(np.float64),
             int(counts[:num_classes, IGNORE].sum()),
             int(counts[IGNORE, :num_classes].sum()),
         )

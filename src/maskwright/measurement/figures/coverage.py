@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.labels import IGNORE, LabelMap
+from ..ground.pixel_scale import PixelScale, PixelSize, middle_of, middle_of_image
 from ..ground.roi import Mask
-from ..ground.scale import Scale
 
 WHOLE = ""
 """Stands for the whole image where a region of interest has its name."""
@@ -31,13 +31,13 @@ class Coverage:
     ignored_area: float
 
     @classmethod
-    def of(cls, labels_HW: LabelMap, num_classes: int, scale: Scale) -> "Coverage":
+    def of(cls, labels_HW: LabelMap, num_classes: int, size: PixelSize) -> "Coverage":
         """Count one map, or the pixels of one that lie in a region of interest."""
         counts_256 = np.bincount(labels_HW.ravel(), minlength=256)
         pixels_C = counts_256[:num_classes].astype(np.int64)
         ignored_px = int(counts_256[IGNORE])
-        area_C = (pixels_C * scale.pixel_area).astype(np.float64)
-        return cls(pixels_C, area_C, ignored_px, scale.area(ignored_px))
+        area_C = (pixels_C * size.pixel_area).astype(np.float64)
+        return cls(pixels_C, area_C, ignored_px, size.area(ignored_px))
 
     def __add__(self, other: "Coverage") -> "Coverage":
         return Coverage(
@@ -85,12 +85,18 @@ class Coverage:
 
 
 def count_coverage(
-    labels_HW: LabelMap, num_classes: int, scale: Scale, rois: Mapping[str, Mask]
+    labels_HW: LabelMap, num_classes: int, scale: PixelScale, rois: Mapping[str, Mask]
 ) -> dict[str, Coverage]:
-    """The Coverage of the whole map (under `WHOLE`) and of every region of interest."""
-    whole = Coverage.of(labels_HW, num_classes, scale)
-    inside = {name: Coverage.of(labels_HW[m], num_classes, scale) for name, m in rois.items()}
-    return {WHOLE: whole, **inside}
+    """The Coverage of the whole map (under `WHOLE`) and of every region of interest.
+
+    Areas are by the size of a pixel in the middle of the map or of the region.
+    """
+    middle = scale.at(*middle_of_image(labels_HW.shape))
+    inside = {
+        name: Coverage.of(labels_HW[roi_HW], num_classes, scale.at(*middle_of(roi_HW)))
+        for name, roi_HW in rois.items()
+    }
+    return {WHOLE: Coverage.of(labels_HW, num_classes, middle), **inside}
 
 
 def added(coverages: Iterable[Mapping[str, Coverage]]) -> dict[str, Coverage]:

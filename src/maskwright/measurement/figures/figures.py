@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from ...core.labels import LabelMap
+from ..ground.pixel_scale import PixelScale, PixelSize, middle_of, middle_of_image
 from ..ground.roi import Mask
-from ..ground.scale import Scale
 from .change import Change
 from .coverage import Coverage, count_coverage
 from .gap import Gap, least_gap
@@ -54,7 +54,7 @@ class Figures:
 def measure_map(
     labels_HW: LabelMap,
     task: Task,
-    scale: Scale,
+    scale: PixelScale,
     *,
     rois: Mapping[str, Mask],
     before_HW: LabelMap | None = None,
@@ -64,7 +64,8 @@ def measure_map(
     Raises:
         DataError: The map before is of another size.
     """
-    min_px = max(1, math.ceil(task.min_area / scale.pixel_area - 1e-9))
+    middle = scale.at(*middle_of_image(labels_HW.shape))
+    min_px = max(1, math.ceil(task.min_area / middle.pixel_area - 1e-9))
     asked = {*task.thin, *(index for pair in task.gaps for index in pair)}
     masks = {index: large_regions(labels_HW == index, min_px) for index in sorted(asked)}
     return Figures(
@@ -74,15 +75,18 @@ def measure_map(
             for index in task.regions
         },
         gaps={
-            (a, b): least_gap(masks[a], masks[b], scale)
+            (a, b): least_gap(masks[a], masks[b], scale.at(*middle_of(masks[a] | masks[b])))
             if a != b
-            else least_gap_within(masks[a], scale)
+            else least_gap_within(masks[a], scale.at(*middle_of(masks[a])))
             for a, b in task.gaps
         },
-        thin={index: measure_thin(masks[index], scale) for index in task.thin},
+        thin={
+            index: measure_thin(masks[index], scale.at(*middle_of(masks[index])))
+            for index in task.thin
+        },
         change=None
         if before_HW is None
-        else Change.of(before_HW, labels_HW, task.num_classes, scale),
+        else Change.of(before_HW, labels_HW, task.num_classes, middle),
     )
 
 
@@ -96,7 +100,7 @@ def large_regions(mask_HW: Mask, min_px: int) -> Mask:
     return np.asarray(kept[place_HW], np.bool_)
 
 
-def least_gap_within(mask_HW: Mask, scale: Scale) -> Gap | None:
+def least_gap_within(mask_HW: Mask, size: PixelSize) -> Gap | None:
     """The least gap between two 8-connected regions of a mask; None where there is one or none.
 
     What lies further from a region than the least gap so far is never looked at.
@@ -108,12 +112,12 @@ def least_gap_within(mask_HW: Mask, scale: Scale) -> Gap | None:
         reach_HW = (
             mask_HW.shape
             if least is None
-            else [math.ceil(least.distance / side) for side in scale.pixel_HW]
+            else [math.ceil(least.distance / side) for side in size.pixel_HW]
         )
         y0, x0 = max(0, top - reach_HW[0]), max(0, left - reach_HW[1])
         window = np.s_[y0 : top + height + reach_HW[0], x0 : left + width + reach_HW[1]]
         one_HW = place_HW[window] == number
-        found = least_gap(one_HW, mask_HW[window] & ~one_HW, scale)
+        found = least_gap(one_HW, mask_HW[window] & ~one_HW, size)
         if found is not None and (least is None or found.distance < least.distance):
             least = replace(
                 found, a_px=_moved(found.a_px, x0, y0), b_px=_moved(found.b_px, x0, y0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground.scale import Scale
+from ..ground.pixel_scale import PixelSize
 
 Point = tuple[float, float]
 
@@ -30,7 +30,7 @@ class Gap:
     touches: bool
 
 
-def least_gap(a_HW: NDArray[np.bool_], b_HW: NDArray[np.bool_], scale: Scale) -> Gap | None:
+def least_gap(a_HW: NDArray[np.bool_], b_HW: NDArray[np.bool_], size: PixelSize) -> Gap | None:
     """The gap between two masks of one size, None where one is empty.
 
     Two sets of squares on one grid are nearest at corners of the grid, so corners are all that
@@ -46,10 +46,10 @@ def least_gap(a_HW: NDArray[np.bool_], b_HW: NDArray[np.bool_], scale: Scale) ->
     a_N2 = np.argwhere(a_corner_HW & ~_corners(a_HW, np.logical_and))[:, ::-1]
     b_N2 = np.argwhere(b_corner_HW & ~_corners(b_HW, np.logical_and))[:, ::-1]
     if len(a_N2) > len(b_N2):
-        b_XY, a_XY = _nearest(b_N2, a_N2, scale)
+        b_XY, a_XY = _nearest(b_N2, a_N2, size)
     else:
-        a_XY, b_XY = _nearest(a_N2, b_N2, scale)
-    distance = scale.length((b_XY[0] - a_XY[0], b_XY[1] - a_XY[1]))
+        a_XY, b_XY = _nearest(a_N2, b_N2, size)
+    distance = size.length((b_XY[0] - a_XY[0], b_XY[1] - a_XY[1]))
     return Gap(distance=distance, a_px=a_XY, b_px=b_XY, touches=False)
 
 
@@ -61,13 +61,13 @@ def _corners(mask_HW: NDArray[np.bool_], join: np.ufunc) -> NDArray[np.bool_]:
 
 
 def _nearest(
-    few_N2: NDArray[np.int64], many_N2: NDArray[np.int64], scale: Scale
+    few_N2: NDArray[np.int64], many_N2: NDArray[np.int64], size: PixelSize
 ) -> tuple[Point, Point]:
     """The middle one of the nearest pairs."""
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(scale.points(many_N2), balanced_tree=False, compact_nodes=False)
-    distance_N, index_N = tree.query(scale.points(few_N2))
+    tree = cKDTree(size.points(many_N2), balanced_tree=False, compact_nodes=False)
+    distance_N, index_N = tree.query(size.points(few_N2))
     least = np.flatnonzero(distance_N <= distance_N.min() * (1 + 1e-9))
     at = least[len(least) // 2]
     (x0, y0), (x1, y1) = few_N2[at].tolist(), many_N2[index_N[at]].tolist()

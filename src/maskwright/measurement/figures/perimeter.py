@@ -11,19 +11,21 @@ edges, which no digital straight line holds. So an upright rectangle has its exa
 """
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ..ground.scale import Scale
 from .outline import STEP_XY, Edges
 
 MAX_HALF_STRETCH = 12
 """Edges to either side that are looked at: longer changed no shape by more than 0.2 %."""
 
 
-def edge_lengths(edges: Edges, scale: Scale) -> NDArray[np.float64]:
-    """Length of border that each of the N edges stands for, in the unit of `scale`."""
-    tangent_XY = scale.points(_tangents(edges))
-    step_XY = scale.points(STEP_XY[edges.direction])
+def edge_lengths(edges: Edges, pixel_XY: ArrayLike) -> NDArray[np.float64]:
+    """Length of border that each of the N edges stands for, in the unit of `pixel_XY`.
+
+    `pixel_XY` is the width and height of a pixel: (2,), or (N, 2) where it differs by place.
+    """
+    tangent_XY = _tangents(edges) * np.asarray(pixel_XY, np.float64)
+    step_XY = STEP_XY[edges.direction] * np.asarray(pixel_XY, np.float64)
     return np.asarray((step_XY * tangent_XY).sum(axis=1) / np.hypot(*tangent_XY.T))
 
 

@@ -8,6 +8,7 @@ OpenCV only.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground.scale import Scale
+from ..ground.pixel_scale import PixelScale, PixelSize
 from .outline import Edges, Polygon, polygons, trace
 from .perimeter import edge_lengths
 
@@ -63,9 +64,12 @@ class Region:
 
 
 def find_regions(
-    mask_HW: NDArray[np.bool_], scale: Scale, *, min_area_px: int = 0
+    mask_HW: NDArray[np.bool_], scale: PixelScale, *, min_area_px: int = 0
 ) -> list[Region]:
-    """All regions of at least `min_area_px` pixels, largest first, then from the top left."""
+    """All regions of at least `min_area_px` pixels, largest first, then from the top left.
+
+    Each is measured by the size of a pixel at its centroid.
+    """
     # Only where there is something: twenty times faster for a small region in a large image.
     x0, y0, width, height = cv2.boundingRect(np.ascontiguousarray(mask_HW).view(np.uint8))
     if not width:
@@ -81,15 +85,18 @@ def find_regions(
         return []
     labels_HW = np.where(kept, np.cumsum(kept), 0).astype(np.int32)[all_HW]
     edges = trace(labels_HW > 0)
+    moments = _moments(labels_HW)
+    pixels = tuple(scale.at(y + y0, x + x0) for x, y in moments[:, :2].tolist())
     columns = _Columns(
         num_px=sizes[kept],
-        perimeter=_perimeters(labels_HW, edges, scale),
-        moments=_moments(labels_HW, scale),
+        pixels=pixels,
+        perimeter=_perimeters(labels_HW, edges, pixels),
+        moments=moments,
         holes=_holes(all_HW, len(sizes))[kept],
         outlines=_outlines(labels_HW, edges),
         origin_XY=np.array([x0, y0], np.int32),
     )
-    regions = [_region(columns, index, scale) for index in range(int(kept.sum()))]
+    regions = [_region(columns, index) for index in range(int(kept.sum()))]
     return sorted(regions, key=lambda r: (-r.num_px, r.bounds_px[1], r.bounds_px[0]))
 
 
@@ -98,6 +105,7 @@ class _Columns:
     """What is counted for all R regions at once."""
 
     num_px: NDArray[np.int64]
+    pixels: tuple[PixelSize, ...]
     perimeter: Values
     moments: Values
     holes: NDArray[np.int64]
@@ -105,14 +113,18 @@ class _Columns:
     origin_XY: NDArray[np.int32]
 
 
-def _perimeters(labels_HW: NDArray[np.int32], edges: Edges, scale: Scale) -> Values:
+def _perimeters(
+    labels_HW: NDArray[np.int32], edges: Edges, pixels: Sequence[PixelSize]
+) -> Values:
     label_of_chain = labels_HW[edges.pixel_XY[:, 1], edges.pixel_XY[:, 0]]
-    lengths = edge_lengths(edges, scale)
-    return np.bincount(label_of_chain[edges.chain], weights=lengths)[1:].astype(np.float64)
+    label_of_edge = label_of_chain[edges.chain]
+    pixel_R2 = np.array([size.pixel_HW[::-1] for size in pixels])
+    lengths = edge_lengths(edges, pixel_R2[label_of_edge - 1])  # (R, 2) -> (N, 2)
+    return np.bincount(label_of_edge, weights=lengths)[1:].astype(np.float64)
 
 
-def _moments(labels_HW: NDArray[np.int32], scale: Scale) -> Values:
-    """(R, 5): centroid x, y in pixels; second moments xx, yy, xy per pixel in the unit squared.
+def _moments(labels_HW: NDArray[np.int32]) -> Values:
+    """(R, 5): centroid x, y in pixels; second moments xx, yy, xy per pixel in pixels squared.
 
     Sums over runs of equal label in a row, in closed form, of squares and not of points.
     """
@@ -129,10 +141,9 @@ def _moments(labels_HW: NDArray[np.int32], scale: Scale) -> Values:
     x0, x1, y = first.astype(np.float64), last + 1.0, row + 0.5
     centroid_x, centroid_y = per_pixel(num_px * (x0 + x1) / 2), per_pixel(num_px * y)
     x0, x1, y = x0 - centroid_x[index], x1 - centroid_x[index], y - centroid_y[index]
-    height, width = scale.pixel_HW
-    xx = per_pixel((x1**3 - x0**3) / 3) * width**2
-    yy = per_pixel(num_px * (y**2 + 1 / 12)) * height**2
-    xy = per_pixel(num_px * y * (x0 + x1) / 2) * height * width
+    xx = per_pixel((x1**3 - x0**3) / 3)
+    yy = per_pixel(num_px * (y**2 + 1 / 12))
+    xy = per_pixel(num_px * y * (x0 + x1) / 2)
     return np.stack([centroid_x, centroid_y, xx, yy, xy], axis=-1)
 
 
@@ -157,7 +168,9 @@ def _outlines(labels_HW: NDArray[np.int32], edges: Edges) -> list[tuple[Polygon,
     return [tuple(found[label]) for label in sorted(found)]
 
 
-def _region(columns: _Columns, index: int, scale: Scale) -> Region:
+def _region(columns: _Columns, index: int) -> Region:
+    size = columns.pixels[index]
+    height, width = size.pixel_HW
     outline = tuple(
         tuple(ring + columns.origin_XY for ring in polygon)
         for polygon in columns.outlines[index]
@@ -166,21 +179,21 @@ def _region(columns: _Columns, index: int, scale: Scale) -> Region:
     (x0, y0), (x1, y1) = outer_XY.min(axis=0).tolist(), outer_XY.max(axis=0).tolist()
     *centroid_XY, xx, yy, xy = columns.moments[index].tolist()
     x, y = centroid_XY + columns.origin_XY
-    orientation_deg, elongation = _axes(xx, yy, xy)
+    orientation_deg, elongation = _axes(xx * width**2, yy * height**2, xy * height * width)
     num_px = int(columns.num_px[index])
     return Region(
         num_px=num_px,
-        area=scale.area(num_px),
+        area=size.area(num_px),
         perimeter=float(columns.perimeter[index]),
         bounds_px=(x0, y0, x1, y1),
-        width=(x1 - x0) * scale.pixel_HW[1],
-        height=(y1 - y0) * scale.pixel_HW[0],
-        box=_rotated_box(outer_XY, scale),
+        width=(x1 - x0) * width,
+        height=(y1 - y0) * height,
+        box=_rotated_box(outer_XY, size),
         centroid_px=(float(x), float(y)),
         orientation_deg=orientation_deg,
         elongation=elongation,
         num_holes=int(columns.holes[index, 0]),
-        holes_area=scale.area(int(columns.holes[index, 1])),
+        holes_area=size.area(int(columns.holes[index, 1])),
         outline=outline,
     )
 
@@ -196,14 +209,14 @@ def _axes(xx: float, yy: float, xy: float) -> tuple[float, float]:
     return degrees % 180 % 180, elongation
 
 
-def _rotated_box(outer_XY: NDArray[np.int32], scale: Scale) -> RotatedBox:
+def _rotated_box(outer_XY: NDArray[np.int32], size: PixelSize) -> RotatedBox:
     origin_XY = outer_XY[0]
-    points: Any = scale.points(outer_XY - origin_XY).astype(np.float32)
+    points: Any = size.points(outer_XY - origin_XY).astype(np.float32)
     found = cv2.minAreaRect(points)
     corners = np.asarray(cv2.boxPoints(found), np.float64)
     short_side, long_side = sorted(found[1])
     return RotatedBox(
         long_side=float(long_side),
         short_side=float(short_side),
-        corners_px=corners / scale.pixel_HW[::-1] + origin_XY,
+        corners_px=corners / size.pixel_HW[::-1] + origin_XY,
     )

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground.scale import Scale
+from ..ground.pixel_scale import PixelSize
 from .outline import STEP_XY, Edges, trace
 from .skeleton import FREE, Graph, Path, Points, graph_of
 
@@ -44,7 +44,7 @@ class Thin:
     skeleton_HW: NDArray[np.bool_]
 
 
-def measure_thin(mask_HW: NDArray[np.bool_], scale: Scale) -> Thin:
+def measure_thin(mask_HW: NDArray[np.bool_], size: PixelSize) -> Thin:
     """Length, width and branching of a mask; time grows with its bounding box and its width."""
     mask_HW = np.ascontiguousarray(mask_HW)
     x0, y0, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
@@ -61,13 +61,13 @@ def measure_thin(mask_HW: NDArray[np.bool_], scale: Scale) -> Thin:
             skeleton_HW=skeleton_HW,
         )
     part = np.s_[y0 : y0 + height, x0 : x0 + width]
-    body = _body(mask_HW[part], scale)
+    body = _body(mask_HW[part], size)
     skeleton_HW[part] = body.skeleton_HW
     length = _length(body)
     max_width, (x, y) = _widest(body)
     return Thin(
         length=length,
-        mean_width=scale.area(int(mask_HW.sum())) / length,
+        mean_width=size.area(int(mask_HW.sum())) / length,
         max_width=max_width,
         max_width_px=(x + x0, y + y0),
         num_branch_points=_num_branch_points(body),
@@ -81,7 +81,7 @@ class _Body:
     """A mask with its skeleton; `depth_HW` is from a pixel to the background, in the unit."""
 
     mask_HW: NDArray[np.bool_]
-    scale: Scale
+    size: PixelSize
     depth_HW: NDArray[np.float64]
     skeleton_HW: NDArray[np.bool_]
     graph: Graph
@@ -89,17 +89,17 @@ class _Body:
     def half_width(self, point_XY: NDArray[np.float64]) -> float:
         """From a point of the skeleton to the border, in the unit."""
         x, y = point_XY.astype(int)
-        return float(self.depth_HW[y, x]) - min(self.scale.pixel_HW) / 2
+        return float(self.depth_HW[y, x]) - min(self.size.pixel_HW) / 2
 
 
-def _body(mask_HW: NDArray[np.bool_], scale: Scale) -> _Body:
+def _body(mask_HW: NDArray[np.bool_], size: PixelSize) -> _Body:
     """Skeleton and depth, spurs cut off until none is left."""
     from scipy.ndimage import distance_transform_edt
 
-    depth_HW = distance_transform_edt(np.pad(mask_HW, 1), sampling=scale.pixel_HW)[1:-1, 1:-1]
+    depth_HW = distance_transform_edt(np.pad(mask_HW, 1), sampling=size.pixel_HW)[1:-1, 1:-1]
     skeleton_HW = _thinned(mask_HW)
     while True:
-        body = _Body(mask_HW, scale, depth_HW, skeleton_HW, graph_of(skeleton_HW))
+        body = _Body(mask_HW, size, depth_HW, skeleton_HW, graph_of(skeleton_HW))
         spurs = [path for path in body.graph.paths if _is_spur(path, body)]
         if not spurs:
             return body
@@ -121,7 +121,7 @@ def _is_spur(path: Path, body: _Body) -> bool:
     if path.num_free != 1:
         return False
     knot_XY = body.graph.knots_XY[max(path.start, path.end)]
-    return _polyline_length(path.points_XY, body.scale) < 2 * body.half_width(knot_XY)
+    return _polyline_length(path.points_XY, body.size) < 2 * body.half_width(knot_XY)
 
 
 def _own_points(path: Path) -> Points:
@@ -129,8 +129,8 @@ def _own_points(path: Path) -> Points:
     return path.points_XY[path.start != FREE : len(path.points_XY) - (path.end != FREE)]
 
 
-def _polyline_length(points_XY: Points, scale: Scale) -> float:
-    return float(np.hypot(*scale.points(np.diff(points_XY, axis=0)).T).sum())
+def _polyline_length(points_XY: Points, size: PixelSize) -> float:
+    return float(np.hypot(*size.points(np.diff(points_XY, axis=0)).T).sum())
 
 
 def _length(body: _Body) -> float:
@@ -141,7 +141,7 @@ def _length(body: _Body) -> float:
 
 def _path_length(path: Path, body: _Body) -> float:
     smooth_XY = _smoothed(path)
-    length = _polyline_length(smooth_XY, body.scale)
+    length = _polyline_length(smooth_XY, body.size)
     if path.closed:
         return length
     if path.start == FREE:
@@ -173,7 +173,7 @@ def _to_the_border(points_XY: Points, body: _Body) -> float:
     The direction is taken over the width of the structure, at least 4 pixels.
     """
     half_width = body.half_width(points_XY[0])
-    half_px = half_width / min(body.scale.pixel_HW)
+    half_px = half_width / min(body.size.pixel_HW)
     back = min(len(points_XY) - 1, max(4, math.ceil(2 * half_px)))
     direction_XY = points_XY[0] - points_XY[back]
     direction_XY = direction_XY / np.hypot(*direction_XY)
@@ -183,19 +183,19 @@ def _to_the_border(points_XY: Points, body: _Body) -> float:
     inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
     inside[inside] = body.mask_HW[y[inside], x[inside]]
     num_inside = len(steps) if inside.all() else int(np.argmin(inside))
-    return body.scale.length(direction_XY * 0.05 * num_inside)
+    return body.size.length(direction_XY * 0.05 * num_inside)
 
 
 def _widest(body: _Body) -> tuple[float, tuple[float, float]]:
     """Diameter and middle of the largest disc, its middle sought on a grid of half pixels."""
     from scipy.spatial import cKDTree
 
-    deep_HW = body.depth_HW > body.depth_HW.max() - 1.5 * max(body.scale.pixel_HW)
+    deep_HW = body.depth_HW > body.depth_HW.max() - 1.5 * max(body.size.pixel_HW)
     corner_XY = np.argwhere(deep_HW & body.mask_HW)[:, ::-1]
     halves = np.array([(0.5, 0.5), (0.5, 0), (0, 0.5), (0, 0)])
     tried_XY = (corner_XY[None] + halves[:, None]).reshape(-1, 2)
-    border = cKDTree(body.scale.points(_border_points(trace(body.mask_HW))))
-    radius, _ = border.query(body.scale.points(tried_XY))
+    border = cKDTree(body.size.points(_border_points(trace(body.mask_HW))))
+    radius, _ = border.query(body.size.points(tried_XY))
     at = int(np.argmax(radius))
     return 2 * float(radius[at]), (float(tried_XY[at, 0]), float(tried_XY[at, 1]))
 
@@ -229,4 +229,4 @@ def _is_bridge(path: Path, body: _Body) -> bool:
     if path.closed or path.num_free:
         return False
     half_widths = [body.half_width(body.graph.knots_XY[k]) for k in (path.start, path.end)]
-    return _polyline_length(path.points_XY, body.scale) < sum(half_widths)
+    return _polyline_length(path.points_XY, body.size) < sum(half_widths)

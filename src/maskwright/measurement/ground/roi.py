@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
-from .georeference import Georeference, Points
+from ...data.georef.placement import Placement, Points
 
 Mask = NDArray[np.bool_]
 Polygon = tuple[Points, ...]
@@ -37,11 +37,11 @@ class Roi:
     name: str
     polygons: tuple[Polygon, ...]
 
-    def mask(self, size_HW: tuple[int, int], georeference: Georeference | None) -> Mask:
+    def mask(self, size_HW: tuple[int, int], placement: Placement | None) -> Mask:
         """Which pixels of a map belong to it, H x W."""
         inside_HW = np.zeros(size_HW, np.bool_)
         for polygon in self.polygons:
-            rings = [r if georeference is None else georeference.to_pixels(r) for r in polygon]
+            rings = [r if placement is None else placement.to_pixels(r) for r in polygon]
             inside_HW |= fill_rings(rings, size_HW)
         return inside_HW
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..figures.gap import Gap
 from ..figures.regions import Region
 from ..figures.thin import Thin
-from ..ground.scale import Scale
+from ..ground.pixel_scale import PixelScale
 
 Picture = NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -50,7 +50,7 @@ class _Label:
     at_px: tuple[float, float]
 
 
-def draw_gap(picture_HW3: Picture, gap: Gap, scale: Scale) -> Picture:
+def draw_gap(picture_HW3: Picture, gap: Gap, scale: PixelScale) -> Picture:
     """The gap as a line with a mark at both ends and its length; one mark where they touch."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.of(picture_HW3)
     _line(drawn_HW3, [gap.a_px, gap.b_px], YELLOW, pen)
@@ -61,7 +61,7 @@ def draw_gap(picture_HW3: Picture, gap: Gap, scale: Scale) -> Picture:
     return _written(drawn_HW3, [_Label(text, middle_px)], YELLOW, pen)
 
 
-def draw_skeleton(picture_HW3: Picture, thin: Thin, scale: Scale) -> Picture:
+def draw_skeleton(picture_HW3: Picture, thin: Thin, scale: PixelScale) -> Picture:
     """The skeleton, the largest disc that fits, and its diameter."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.of(picture_HW3)
     for width_px, color in ((pen.line_px + 2, RIM), (pen.line_px, SKY)):
@@ -69,7 +69,8 @@ def draw_skeleton(picture_HW3: Picture, thin: Thin, scale: Scale) -> Picture:
         drawn_HW3[cv2.dilate(thin.skeleton_HW.view(np.uint8), brush) > 0] = color
     if not thin.num_pieces:
         return drawn_HW3
-    radii_px = thin.max_width / 2 / np.array(scale.pixel_HW[::-1])
+    x, y = thin.max_width_px
+    radii_px = thin.max_width / 2 / np.array(scale.at(y, x).pixel_HW[::-1])
     _ellipse(drawn_HW3, thin.max_width_px, radii_px, YELLOW, pen)
     beside_px = (
         thin.max_width_px[0] + radii_px[0] * 0.7,
@@ -79,7 +80,7 @@ def draw_skeleton(picture_HW3: Picture, thin: Thin, scale: Scale) -> Picture:
     return _written(drawn_HW3, [label], YELLOW, pen)
 
 
-def draw_boxes(picture_HW3: Picture, regions: Sequence[Region], scale: Scale) -> Picture:
+def draw_boxes(picture_HW3: Picture, regions: Sequence[Region], scale: PixelScale) -> Picture:
     """The rotated box of every region, with its number from 1 and area where there is room."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.of(picture_HW3)
     for region in regions:

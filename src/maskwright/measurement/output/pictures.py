@@ -8,8 +8,8 @@ import numpy as np
 from ...core.labels import LabelMap, LabelSpec
 from ...pages.pictures import encode_jpeg
 from ..figures.figures import Figures
+from ..ground.pixel_scale import PixelScale
 from ..ground.roi import Mask
-from ..ground.scale import Scale
 from .changemap import Picture
 from .draw import draw_boxes, draw_gap, draw_skeleton
 
@@ -26,7 +26,7 @@ def class_colors(labels_HW: LabelMap, spec: LabelSpec, photograph: Picture | Non
 
 
 def draw_figures(
-    shown_HW3: Picture, figures: Figures, rois: Mapping[str, Mask], scale: Scale
+    shown_HW3: Picture, figures: Figures, rois: Mapping[str, Mask], scale: PixelScale
 ) -> Picture:
     """Boxes, then skeletons, then gap lines, then the borders of regions of interest."""
     for regions in figures.regions.values():

@@ -20,13 +20,13 @@ from typing import IO, Any
 import numpy as np
 
 from ...core.labels import LabelSpec
+from ...data.georef.placement import Placement
 from ..figures import coverage
 from ..figures.change import Change
 from ..figures.figures import Figures
 from ..figures.gap import Gap
 from ..figures.regions import Region
 from ..figures.thin import Thin
-from ..ground.georeference import Georeference
 from ..rules.verdicts import Verdict
 from ..series import Series
 
@@ -60,7 +60,7 @@ class Tables:
 
     def __init__(self, series: Series, files: dict[str, Any], outlines: "Outlines | None"):
         self._spec: LabelSpec = series.spec
-        self._units = series.ground.unit, series.ground.area_unit
+        self._units = series.scales.unit, series.scales.area_unit
         self._files = files
         self._outlines = outlines
 
@@ -69,7 +69,7 @@ class Tables:
         key: str,
         figures: Figures,
         verdicts: Sequence[Verdict],
-        placed: Georeference | None,
+        placed: Placement | None,
     ) -> None:
         """Write what was measured of one map."""
         names, (unit, area_unit) = self._spec.names, self._units
@@ -120,9 +120,7 @@ class Outlines:
         member = f'"crs": {json.dumps(crs)},\n' if epsg else ""
         file.write(f'{{"type": "FeatureCollection",\n{member}"features": [')
 
-    def add(
-        self, name: tuple[str, str, int], region: Region, placed: Georeference | None
-    ) -> None:
+    def add(self, name: tuple[str, str, int], region: Region, placed: Placement | None) -> None:
         """Write one region; `name` is its image, class and number."""
         polygons = [[_ring(ring, placed) for ring in polygon] for polygon in region.outline]
         feature = {
@@ -156,7 +154,7 @@ def open_tables(folder: Path, series: Series) -> Iterator[Tables]:
             file.writerow(COLUMNS[name])
         outlines = None
         if series.task.regions:
-            outlines = Outlines(opened(REGIONS_GEOJSON), series.ground.epsg)
+            outlines = Outlines(opened(REGIONS_GEOJSON), series.scales.epsg)
         yield Tables(series, files, outlines)
         if outlines:
             outlines.close()
@@ -213,7 +211,7 @@ def _verdict_cells(verdict: Verdict) -> tuple[Any, ...]:
     return verdict.rule.name, _yes(verdict.passed), value, verdict.rule.text, verdict.note
 
 
-def _ring(ring: Any, placed: Georeference | None) -> list[list[float]]:
+def _ring(ring: Any, placed: Placement | None) -> list[list[float]]:
     """RFC 7946 winds outlines counter-clockwise; on the ground y runs up, not down."""
     if placed is None:
         return [[float(x), float(y)] for x, y in ring.tolist()]

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from ..faults import explain_faults
 from ..imagefile import ImageArray, ImageFile, Window, to_image
 from ..imageref import ImageRef
-from ..orientation import turn_upright, upright_size
+from ..orientation import turn_upright
 from ..pillow import (
     Decode,
+    PillowHeader,
     decode_colors,
     decode_photograph,
     decode_stored,
@@ -29,19 +30,7 @@ def open_file(ref: ImageRef) -> ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _PillowImage(ImageFile):
-    ref: ImageRef
-
-    @property
-    def size_HW(self) -> tuple[int, int]:
-        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
-            return upright_size(image.height, image.width, exif_orientation(image))
-
-    @property
-    def orientation(self) -> int:
-        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
-            return exif_orientation(image)
-
+class _PillowImage(PillowHeader):
     @property
     def palette_N3(self) -> NDArray[np.uint8] | None:
         with explain_faults(self.ref), open_pillow(self.ref.file) as image:

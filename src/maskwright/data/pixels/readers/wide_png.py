@@ -11,8 +11,8 @@ from ....core.errors import DataError
 from ..faults import explain_faults
 from ..imagefile import ImageArray, ImageFile, Window, to_image
 from ..imageref import ImageRef
-from ..orientation import turn_upright, upright_size
-from ..pillow import exif_orientation, is_whole_png, open_pillow
+from ..orientation import turn_upright
+from ..pillow import PillowHeader, is_whole_png
 
 PRIORITY = 10
 SUFFIXES = (".png",)
@@ -33,19 +33,7 @@ def open_file(ref: ImageRef) -> ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _WidePng(ImageFile):
-    ref: ImageRef
-
-    @property
-    def size_HW(self) -> tuple[int, int]:
-        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
-            return upright_size(image.height, image.width, exif_orientation(image))
-
-    @property
-    def orientation(self) -> int:
-        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
-            return exif_orientation(image)
-
+class _WidePng(PillowHeader):
     def read(self, window: Window | None = None) -> ImageArray:
         return to_image(self.read_stored(), self.ref, window)
 

@@ -1,7 +1,10 @@
 import pytest
+from PIL import Image
 
 from maskwright.core.errors import DataError
-from maskwright.measurement.ground.worldfile import read_world_file
+from maskwright.data.georef.placement import read_placement
+from maskwright.measurement.ground.pixel_scale import PixelSize
+from maskwright.measurement.ground.scales import metric_size
 
 LINES = "0.5\n0\n0\n-0.5\n733601.25\n3725138.75\n"
 UTM = (
@@ -13,9 +16,10 @@ UTM = (
 @pytest.mark.parametrize("name", ["a.pgw", "a.pngw", "a.wld", "a.PGW"])
 def test_a_world_file_gives_the_middle_of_the_first_pixel(tmp_path, name):
     (tmp_path / name).write_text(LINES)
-    found = read_world_file(tmp_path / "a.png")
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+    found = read_placement(tmp_path / "a.png")
     assert found.affine == (0.5, 0.0, 733601.0, 0.0, -0.5, 3725139.0)
-    assert (found.scale.unit, found.scale.pixel_HW, found.epsg) == ("m", (0.5, 0.5), None)
+    assert (metric_size(found), found.epsg) == (PixelSize("m", (0.5, 0.5)), None)
     assert found.system == f"the system of {name}"
 
 
@@ -29,14 +33,16 @@ def test_a_world_file_gives_the_middle_of_the_first_pixel(tmp_path, name):
 )
 def test_the_prj_file_says_the_unit_and_the_system(tmp_path, unit, size, end, metres, epsg):
     (tmp_path / "a.tfw").write_text(LINES)
+    Image.new("L", (2, 2)).save(tmp_path / "a.tif")
     (tmp_path / "a.prj").write_text(UTM.format(unit=unit, size=size, end=end))
-    found = read_world_file(tmp_path / "a.tif")
-    assert found.metres == pytest.approx(metres)
+    found = read_placement(tmp_path / "a.tif")
+    assert found.unit.metres == pytest.approx(metres)
     assert found.epsg == epsg
 
 
 def test_without_a_world_file_there_is_no_georeference(tmp_path):
-    assert read_world_file(tmp_path / "a.png") is None
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+    assert read_placement(tmp_path / "a.png") is None
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,16 @@ def test_without_a_world_file_there_is_no_georeference(tmp_path):
 )
 def test_what_has_no_size_in_metres_is_refused(tmp_path, lines, prj, message):
     (tmp_path / "a.pgw").write_text(lines)
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
     if prj:
         (tmp_path / "a.prj").write_text(prj)
     with pytest.raises(DataError, match=message):
-        read_world_file(tmp_path / "a.png")
+        metric_size(read_placement(tmp_path / "a.png"))
+
+
+def test_a_prj_file_whose_unit_is_not_a_number_is_damaged(tmp_path):
+    (tmp_path / "a.pgw").write_text(LINES)
+    (tmp_path / "a.prj").write_text('PROJCS["x",UNIT["metre",1.2.3]]')
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png: the georeference is damaged"):
+        read_placement(tmp_path / "a.png")

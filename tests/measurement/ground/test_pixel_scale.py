@@ -4,20 +4,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError
-from maskwright.measurement.ground.scale import Scale
+from maskwright.measurement.ground.pixel_scale import PixelSize, middle_of
 
 SIDES = st.floats(1e-3, 1e3)
 
 
 def test_without_a_unit_everything_is_in_pixels():
-    scale = Scale.pixels()
+    scale = PixelSize.pixels()
     assert (scale.unit, scale.area_unit, scale.pixel_HW) == ("px", "px2", (1.0, 1.0))
     assert scale.area(7) == 7
     assert scale.length((3, 4)) == 5
 
 
 def test_a_pixel_higher_than_wide():
-    scale = Scale("mm", (0.5, 0.2))
+    scale = PixelSize("mm", (0.5, 0.2))
     assert scale.area_unit == "mm2"
     assert scale.area(10) == pytest.approx(1.0)
     assert scale.length((10, 0)) == pytest.approx(2.0)
@@ -27,16 +27,28 @@ def test_a_pixel_higher_than_wide():
 
 @given(SIDES, st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
 def test_square_pixels_scale_every_direction_alike(side, x, y):
-    scale = Scale.square("m", side)
+    scale = PixelSize.square("m", side)
     assert scale.length((x, y)) == pytest.approx(side * np.hypot(x, y))
 
 
 @pytest.mark.parametrize("pixel_HW", [(0, 1), (1, -1), (float("nan"), 1), (1, float("inf"))])
 def test_a_size_that_is_no_size_is_refused(pixel_HW):
     with pytest.raises(ConfigError, match="give two numbers above 0"):
-        Scale("mm", pixel_HW)
+        PixelSize("mm", pixel_HW)
 
 
 def test_another_unit_is_refused_with_the_list():
     with pytest.raises(ConfigError, match="unit 'inch' is not one of px, mm, m"):
-        Scale("inch", (1, 1))
+        PixelSize("inch", (1, 1))
+
+
+def test_a_size_is_a_scale_that_is_the_same_at_every_place():
+    size = PixelSize("mm", (0.5, 0.2))
+    assert size.at(0, 0) is size.at(1e4, -3) is size
+
+
+def test_the_middle_of_a_mask_is_that_of_its_bounding_box():
+    mask_HW = np.zeros((6, 9), bool)
+    assert middle_of(mask_HW) == (3, 4.5)
+    mask_HW[1:3, 4:8] = True
+    assert middle_of(mask_HW) == (2, 6)

@@ -1,4 +1,4 @@
-"""How large one pixel is, so that lengths and areas come out in real units.
+"""The size of a pixel at a place of the image, so that lengths and areas are in real units.
 
 Lengths carry `unit`, areas `area_unit`: px and px2, mm and mm2, m and m2, in ASCII so that
 rules and column names can be typed. Pixels may be higher than wide: everything measured is
@@ -7,8 +7,9 @@ right then too.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Literal, Protocol, Self, get_args
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,9 +18,24 @@ from ...core.errors import ConfigError
 Unit = Literal["px", "mm", "m"]
 
 
+class PixelScale(Protocol):
+    """The size of a pixel, asked for at a place: a camera that looks down a road has many."""
+
+    @property
+    def unit(self) -> Unit:
+        """Of all lengths: px, mm or m."""
+
+    @property
+    def area_unit(self) -> str:
+        """Of all areas, in ASCII: px2, mm2 or m2."""
+
+    def at(self, y: float, x: float) -> "PixelSize":
+        """The size of a pixel at (y, x), in pixels from the top left corner of the image."""
+
+
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """The height and the width of one pixel in `unit`.
+class PixelSize:
+    """The height and the width of one pixel in `unit`; as a PixelScale, the same everywhere.
 
     Raises ConfigError for another unit, and for a size that is not a number above 0.
     """
@@ -30,10 +46,10 @@ class Scale:
     def __post_init__(self) -> None:
         if self.unit not in get_args(Unit):
             units = ", ".join(get_args(Unit))
-            raise ConfigError(f"scale: unit {self.unit!r} is not one of {units}")
+            raise ConfigError(f"pixel size: unit {self.unit!r} is not one of {units}")
         if not all(math.isfinite(side) and side > 0 for side in self.pixel_HW):
             raise ConfigError(
-                f"scale: one pixel is {self.pixel_HW} {self.unit} (height, width); "
+                f"pixel size: one pixel is {self.pixel_HW} {self.unit} (height, width); "
                 "give two numbers above 0"
             )
 
@@ -52,6 +68,10 @@ class Scale:
         """The unit of areas, in ASCII: px2, mm2 or m2."""
         return f"{self.unit}2"
 
+    def at(self, y: float, x: float) -> Self:  # noqa: ARG002 - the same at every place
+        """The same size at every place."""
+        return self
+
     @property
     def pixel_area(self) -> float:
         """Area of one pixel in `area_unit`."""
@@ -68,3 +88,16 @@ class Scale:
     def length(self, vector_px_XY: ArrayLike) -> float:
         """Length in the unit of one vector, (x, y) in pixels."""
         return math.hypot(*self.points(vector_px_XY))
+
+
+def middle_of(mask_HW: NDArray[np.bool_]) -> tuple[float, float]:
+    """(y, x) of the middle of the bounding box of a mask, of the image where it is empty."""
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask_HW).view(np.uint8))
+    if not width:
+        return middle_of_image(mask_HW.shape)
+    return top + height / 2, left + width / 2
+
+
+def middle_of_image(size_HW: tuple[int, ...]) -> tuple[float, float]:
+    """(y, x) of the middle of an image."""
+    return size_HW[0] / 2, size_HW[1] / 2

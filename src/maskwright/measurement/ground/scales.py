@@ -1,0 +1,158 @@
+"""The PixelScale of every map of a series: given, from the georeference of the files, or 1 px.
+
+Without a georeference it is the spacing in the headers of medical images, where all state one.
+
+A series is measured in one unit: some maps with a georeference and some without, or maps in
+two reference systems, are refused. A map without a georeference of its own takes that of the
+photograph of the same key. Pixels that do not lie at right angles on the ground are refused.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...core.errors import ConfigError, DataError
+from ...data.georef.placement import Placement
+from ...data.pixels.imageref import ImageRef
+from ...data.pixels.images import open_image
+from .pixel_scale import PixelScale, PixelSize
+
+_LARGEST_SKEW = 1e-3
+"""Cosine of the angle between the rows and columns of the grid, where 0 is a right angle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelScales:
+    """The PixelScale of every map by key; `default` is that of maps that are not listed.
+
+    `placements` are those of maps that lie on the ground. `origin` states how the scales are
+    known, for reports.
+    """
+
+    default: PixelScale
+    scales: Mapping[str, PixelScale] = field(default_factory=dict)
+    placements: Mapping[str, Placement] = field(default_factory=dict)
+    origin: str
+
+    def of_map(self, key: str) -> PixelScale:
+        """The PixelScale of one map."""
+        return self.scales.get(key, self.default)
+
+    @property
+    def unit(self) -> str:
+        """Of all lengths: px, mm or m."""
+        return next(iter(self.scales.values()), self.default).unit
+
+    @property
+    def area_unit(self) -> str:
+        """Of all areas: px2, mm2 or m2."""
+        return f"{self.unit}2"
+
+    @property
+    def epsg(self) -> int | None:
+        """The code of the one reference system of all maps, where they name it."""
+        return next((placement.epsg for placement in self.placements.values()), None)
+
+
+def find_scales(
+    maps: Mapping[str, ImageRef], photographs: Mapping[str, ImageRef], mm_per_px: float | None
+) -> PixelScales:
+    """The scales of class maps by key; `mm_per_px` takes precedence over a georeference.
+
+    Raises:
+        ConfigError: `mm_per_px` is not a number above 0.
+        DataError: A georeference cannot be used, is missing for some, or differs in system.
+    """
+    if mm_per_px is not None:
+        if not (math.isfinite(mm_per_px) and mm_per_px > 0):
+            raise ConfigError(f"--mm-per-px {mm_per_px}: give a number above 0, such as 0.05")
+        return PixelScales(
+            default=PixelSize.square("mm", mm_per_px),
+            origin=f"given: {mm_per_px:g} mm per pixel (--mm-per-px)",
+        )
+    placements = dict(_find_placements(maps, photographs))
+    if not placements:
+        return _from_headers(maps, photographs)
+    scales = {key: metric_size(placement) for key, placement in placements.items()}
+    _require_all(maps, placements)
+    _require_one_system(placements)
+    first = next(iter(placements.values()))
+    return PixelScales(
+        default=PixelSize.pixels(),
+        scales=scales,
+        placements=placements,
+        origin=f"georeference, {first.system}",
+    )
+
+
+def metric_size(placement: Placement) -> PixelSize:
+    """The size of a pixel on the ground in metres.
+
+    Raises:
+        DataError: The unit has no length in metres, or the pixels are skewed.
+    """
+    if placement.unit.metres is None:
+        raise DataError(
+            f"{placement.origin}: {placement.unit.reason}; reproject it to a system in metres, "
+            f"such as the UTM zone, or give the size of a pixel with --mm-per-px"
+        )
+    a, b, _, d, e, _ = placement.affine
+    width, height = float(np.hypot(a, d)), float(np.hypot(b, e))
+    if abs(a * b + d * e) > _LARGEST_SKEW * width * height:
+        raise DataError(
+            f"{placement.origin}: the georeference {placement.affine} skews the pixels; "
+            f"resample the map to a grid with right angles"
+        )
+    return PixelSize("m", (placement.unit.metres * height, placement.unit.metres * width))
+
+
+def _from_headers(
+    maps: Mapping[str, ImageRef], photographs: Mapping[str, ImageRef]
+) -> PixelScales:
+    """From the spacing in medical headers, where that of every map is stated."""
+    scales: dict[str, PixelScale] = {}
+    for key, image in maps.items():
+        sides = open_image(image).spacing_mm_HW
+        if sides is None and key in photographs:
+            sides = open_image(photographs[key]).spacing_mm_HW
+        if sides is not None:
+            scales[key] = PixelSize("mm", sides)
+    if len(scales) == len(maps):
+        origin = "spacing in the headers of the images, in mm"
+        return PixelScales(default=PixelSize.pixels(), scales=scales, origin=origin)
+    origin = "no georeference: lengths and areas in pixels"
+    if scales:
+        origin = f"{len(scales)} of {len(maps)} headers state a spacing: all is in pixels"
+    return PixelScales(default=PixelSize.pixels(), origin=origin)
+
+
+def _find_placements(
+    maps: Mapping[str, ImageRef], photographs: Mapping[str, ImageRef]
+) -> Iterator[tuple[str, Placement]]:
+    for key, image in maps.items():
+        placement = open_image(image).placement
+        if placement is None and key in photographs:
+            placement = open_image(photographs[key]).placement
+        if placement is not None:
+            yield key, placement
+
+
+def _require_all(maps: Mapping[str, ImageRef], placements: Mapping[str, Placement]) -> None:
+    without = [image for key, image in maps.items() if key not in placements]
+    if without:
+        raise DataError(
+            f"{without[0]}: has no georeference, as {len(without)} of {len(maps)} maps; "
+            f"georeference all of them, or give the size of a pixel with --mm-per-px"
+        )
+
+
+def _require_one_system(placements: Mapping[str, Placement]) -> None:
+    first = next(iter(placements.values()))
+    for other in placements.values():
+        if (other.epsg, other.unit) != (first.epsg, first.unit):
+            raise DataError(
+                f"{other.origin}: lies in {other.system}, {first.origin} in {first.system}; "
+                f"measure each system in a run of its own"
+            )
