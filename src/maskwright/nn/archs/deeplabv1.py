@@ -17,7 +17,7 @@ from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
 ENCODERS = ("vgg16", "vgg16_bn")
-GOOD_FOR = "A known baseline of the field; newer parts give more in less time."
+GOOD_FOR = "A known baseline; newer architectures are more accurate in less time."
 
 
 class Config(PartConfig):

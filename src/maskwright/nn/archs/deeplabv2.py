@@ -21,7 +21,7 @@ from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
 ENCODERS = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "vgg16_bn")
-"""The paper's are resnet101 and vgg16."""
+"""The paper's encoders are resnet101 and vgg16."""
 
 RATES = {"small": (2, 4, 8, 12), "large": (6, 12, 18, 24)}
 """ASPP-S and ASPP-L."""
@@ -29,7 +29,7 @@ RATES = {"small": (2, 4, 8, 12), "large": (6, 12, 18, 24)}
 QUARTERS = (2, 3)
 """Further scales of the image, in quarters of its size."""
 
-GOOD_FOR = "A known baseline of the field; newer parts give more in less time."
+GOOD_FOR = "A known baseline; newer architectures are more accurate in less time."
 
 
 class Config(PartConfig):

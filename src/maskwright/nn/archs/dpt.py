@@ -27,7 +27,7 @@ ENCODERS = (
     "deit3_base_patch16_384",
     "deit3_large_patch16_384",
 )
-"""The paper's are vit_base_patch16_384 and vit_large_patch16_384."""
+"""The paper's encoders are vit_base_patch16_384 and vit_large_patch16_384."""
 
 STAGES = 4
 

@@ -16,7 +16,7 @@ from maskwright.nn.part_config import PartConfig
 
 FULLY_CONNECTED = 4096
 DILATED_STAGES = ("layer3", "layer4")
-GOOD_FOR = "A known baseline of the field; with resnet50 and dilation that of torchvision."
+GOOD_FOR = "A known baseline; with resnet50 and dilation that of torchvision."
 
 
 class Config(PartConfig):

@@ -17,7 +17,7 @@ from maskwright.nn.part_config import NoChoices as Config
 
 ENCODERS = ("vgg16_bn", "vgg11_bn", "vgg13_bn", "vgg19_bn")
 
-GOOD_FOR = "A known baseline of the field; sharp borders without skips."
+GOOD_FOR = "A known baseline; sharp borders without skips."
 
 
 def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
