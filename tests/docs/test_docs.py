@@ -19,6 +19,7 @@ PART_FOLDERS = (
     "maskwright.nn.archs",
     "maskwright.nn.losses",
     "maskwright.inference.engines",
+    "maskwright.inference.refine",
     "maskwright.export.targets",
 )
 

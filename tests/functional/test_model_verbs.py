@@ -70,11 +70,11 @@ def test_predict_writes_maps_and_coverage(maskwright, home):
     assert document["classes"][3] == {"name": "car", "pixels": 10, "percent": 25.0}
     for kind in ("classes", "overlay", "confidence"):
         assert {p.name for p in (home / "out" / kind).glob("*.png")} == {"a.png", "b.png"}
-    truth, said = (
+    truth, predicted = (
         np.asarray(Image.open(home / folder / "a.png"))
         for folder in ("data/masks/test", "out/classes")
     )
-    np.testing.assert_array_equal(said, truth)
+    np.testing.assert_array_equal(predicted, truth)
 
 
 def test_refining_is_asked_for_and_written_down(maskwright, home):
@@ -83,9 +83,9 @@ def test_refining_is_asked_for_and_written_down(maskwright, home):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["refine"]["w1"] == 1
-    said = np.asarray(Image.open(home / "out/classes/a.png"))
-    assert said.shape == (4, 5)
-    assert said.max() < 4
+    predicted = np.asarray(Image.open(home / "out/classes/a.png"))
+    assert predicted.shape == (4, 5)
+    assert predicted.max() < 4
     assert (
         "refined by crf:w1=1,theta_alpha=67" in (home / "out/classes/dataset.yaml").read_text()
     )
@@ -96,7 +96,7 @@ def test_refining_is_asked_for_and_written_down(maskwright, home):
     assert not (home / "none").exists()
 
 
-def test_quiet_says_nothing(maskwright):
+def test_quiet_prints_nothing(maskwright):
     for verb in (
         ("evaluate", "bundle", "data", "-o", "report"),
         ("predict", "bundle", "photos", "-o", "out"),
@@ -117,7 +117,7 @@ def test_one_flipped_byte_in_the_bundle_is_refused(maskwright, home, name):
         assert not (home / "out").exists()
 
 
-def test_what_is_no_model_is_refused(maskwright, home):
+def test_a_folder_without_a_model_is_refused(maskwright, home):
     require_refused(maskwright("predict", "photos", "photos"), "not a model: neither a bundle")
     require_refused(maskwright("predict", "none", "photos"), "none: no such folder")
     assert not (home / "predictions").exists()

@@ -39,7 +39,7 @@ def read(path):
         return np.array(image)
 
 
-def test_maps_have_the_size_and_orientation_a_viewer_shows(model, photos, tmp_path):
+def test_maps_have_the_size_and_orientation_that_a_viewer_shows(model, photos, tmp_path):
     out = tmp_path / "out"
     predict(model, [photos], out)
     assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {

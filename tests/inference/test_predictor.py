@@ -182,7 +182,7 @@ def test_too_little_memory_names_the_image_and_its_size(painted_card, engine_fro
         (["best/card.json"], "card.json: the model card cannot be read"),
     ],
 )
-def test_a_folder_that_is_no_model_is_told_what_it_lacks(tmp_path, files, reason):
+def test_a_folder_that_is_not_a_model_is_refused_with_what_is_missing(tmp_path, files, reason):
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -191,7 +191,7 @@ def test_a_folder_that_is_no_model_is_told_what_it_lacks(tmp_path, files, reason
     assert str(tmp_path) in str(caught.value)
 
 
-def test_no_folder_and_a_file_are_told_apart(tmp_path):
+def test_a_missing_folder_and_a_file_have_their_own_messages(tmp_path):
     with pytest.raises(BundleError, match="none: no such folder; give a bundle or a run"):
         open_model(tmp_path / "none")
     (tmp_path / "model.onnx").touch()

@@ -86,10 +86,7 @@ def _explain_no_file(
     every: Mapping[str, EnginePart],
     options: EngineOptions,
 ) -> str:
-    needs = "; ".join(
-        f"engine {name!r} runs {part.FILES} at {', '.join((FP32, *part.CASTS))}"
-        for name, part in every.items()
-    )
+    needs = "; ".join(f"engine {name!r} runs {part.FILES}" for name, part in every.items())
     holds = ", ".join(f"{file.path.name} ({file.precision})" for file in files)
     return (
         f"{where}: no file for precision {options.precision}: {needs}; the model holds "

@@ -132,7 +132,7 @@ def test_marginals_sum_to_one_and_all_kernels_agree(seed, num_classes, channels)
     )
 
 
-def test_it_mends_noisy_scores_along_the_edges_of_the_image():
+def test_noisy_logits_are_corrected_along_the_edges_of_the_image():
     logits, image, truth_HW = scene(noise=2.0)
     before = (logits.argmax(axis=0) == truth_HW).mean()
     after = (marginals(logits, image, CHOICES[1]).argmax(axis=0) == truth_HW).mean()
@@ -181,7 +181,7 @@ def test_the_temperature_comes_before_the_crf():
     assert not np.array_equal(found, marginals(logits, image, Config()))
 
 
-def test_sixteen_bits_count_as_their_share_of_white():
+def test_sixteen_bit_colours_are_scaled_to_those_of_eight():
     logits, image, _ = scene()
     wide = image.astype(np.uint16) * 257
     found = [marginals(logits, one, Config(theta_beta=9.0)) for one in (image, wide)]
@@ -209,7 +209,7 @@ def test_an_image_neither_grey_nor_rgb_is_refused(channels):
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (0, 30, 40), (3, 30, 40, 1)])
-def test_scores_of_another_shape_are_refused(shape):
+def test_logits_of_another_shape_are_refused(shape):
     _, image, _ = scene()
     with pytest.raises(DataError, match=r"a\.png: logits are .* takes \(K, h, w\)"):
         marginals(np.zeros(shape, np.float32), image, Config())
@@ -266,13 +266,13 @@ def test_a_model_refines_its_predictions_where_asked(doubtful):
     np.testing.assert_array_equal(*(make(r).logits(image) for r in (None, chosen)))
 
 
-def test_scores_that_are_no_numbers_name_the_model_as_ever(doubtful):
+def test_nan_logits_name_the_model(doubtful):
     make, image, logits = doubtful
     with pytest.raises(BundleError, match="0123456789abcdef produced NaN or infinite"):
         make("crf", np.full_like(logits, np.nan)).predict(image)
 
 
-def test_a_bundle_opens_with_it_and_reports_say_so(painted_bundle, tmp_path):
+def test_reports_and_class_maps_name_the_refiner(painted_bundle, tmp_path):
     from PIL import Image
 
     from maskwright.evaluation.evaluate import evaluate
