@@ -62,8 +62,8 @@ def _sections(report: Report) -> Iterator[Section]:
     yield Section("Classes", _rule(report), classes)
     yield Section("Slices, worst first", "", render_slices(report))
     note = (
-        "A row is a class in truth, a column what was predicted there; each row adds up to "
-        "100 %. The outlined diagonal is recall, all else is error."
+        "A row is a class in truth, a column a predicted class; each row adds up to 100 %. The "
+        "outlined diagonal is recall, the rest is error."
     )
     yield Section("Confusion", note, _confusion(report))
     for family, about in list(family_sections().items())[1:]:  # the first are the classes
@@ -83,7 +83,7 @@ def _subtitle(report: Report) -> str:
     model = report.provenance.model
     if model is not None:
         network = (str(model.arch[key]) for key in ("name", "encoder") if key in model.arch)
-        pieces += [" on ".join(network), f"model {model.id}"]
+        pieces += [" on ".join(network), f"model {model.id}" if model.id else ""]
     return " · ".join(piece for piece in pieces if piece)
 
 
