@@ -29,7 +29,7 @@ def export(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write MODEL as a bundle with one more graph, tested against the network."""
+    """Add a graph to MODEL, after testing it against the network."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..export.bundle import export_model

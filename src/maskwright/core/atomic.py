@@ -1,6 +1,7 @@
-"""Nothing is half-written: files and folders appear whole, by rename, or not at all.
+"""Write files and folders whole, by rename, or not at all.
 
-A read-only folder, a full disk and a path in the way become an OutputError naming the path.
+A read-only folder, a full disk or a file in place of a folder raises an OutputError that names
+the path.
 """
 
 import errno
@@ -17,8 +18,8 @@ from .errors import OutputError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` by way of a temporary neighbour, synced to disk."""
-    with explained(path):
+    """Write `content` to a temporary file beside `path`, sync it to disk, and rename it."""
+    with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -34,23 +35,23 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_bytes` of UTF-8."""
+    """Write `text` as UTF-8, as `write_bytes` does."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, document: Any) -> None:
-    """`write_bytes` of indented JSON; NaN is refused, use None."""
+    """Write indented JSON as `write_bytes` does; NaN raises ValueError, use None."""
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A staging folder that replaces `path` when the block ends well and vanishes when not."""
-    with explained(path):
+    """Yield a staging folder that replaces `path` when the block ends; removed on errors."""
+    with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        with explained(path):
+        with explain_write_errors(path):
             yield staging
             staging.chmod(0o777 & ~_umask())
             _swap(staging, path)
@@ -60,18 +61,18 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def into_folder(path: Path) -> Iterator[Path]:
-    """A staging folder whose files move into `path`, one rename each, when the block ends well.
+    """Yield a staging folder whose files are renamed into `path` when the block ends.
 
     Files of the same name are replaced and all others stay, so `path` may be any folder, a
-    mount point too. Where the block fails, `path` is as it was before.
+    mount point too. Where the block raises, `path` stays as it was before.
     """
     made = _first_missing(path)
     try:
-        with explained(path):
+        with explain_write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(dir=path, prefix=".new."))
         try:
-            with explained(path):
+            with explain_write_errors(path):
                 yield staging
                 _move_files(staging, path)
         finally:
@@ -83,14 +84,14 @@ def into_folder(path: Path) -> Iterator[Path]:
 
 
 def require_writable(path: Path) -> None:
-    """Fail now where `into_folder(path)` would fail after the work; leaves nothing behind."""
-    with suppress(_OnlyTryingError), into_folder(path):
-        raise _OnlyTryingError
+    """Raise now what `into_folder(path)` would raise after the work; writes nothing."""
+    with suppress(_DryRunError), into_folder(path):
+        raise _DryRunError
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write under `path` into an OutputError."""
+def explain_write_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError on writing below `path` into an OutputError that names the fix."""
     try:
         yield
     except OSError as error:
@@ -109,8 +110,8 @@ def explained(path: Path) -> Iterator[None]:
         raise OutputError(f"{path}: cannot write: {reasons[error.errno]}") from error
 
 
-class _OnlyTryingError(Exception):
-    """Makes `into_folder` undo what it did."""
+class _DryRunError(Exception):
+    """Makes `into_folder` remove what it created."""
 
 
 def _first_missing(path: Path) -> Path | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from .atomic import explained, write_json
+from .atomic import explain_write_errors, write_json
 from .bundle import WEIGHTS
 from .card import ModelCard
 from .errors import BundleError
@@ -78,7 +78,7 @@ def write_card(folder: Path, card: ModelCard) -> None:
 def link_checkpoint(run: Path, name: str, folder: Path) -> None:
     """Point the link `name` (`BEST` or `LAST`) of `run` at a checkpoint, by one rename."""
     link = run / name
-    with explained(link):
+    with explain_write_errors(link):
         temporary = link.with_name(f".{link.name}.new")
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(Path(FOLDER) / folder.name)

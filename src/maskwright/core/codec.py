@@ -1,7 +1,7 @@
-"""Raw file values <-> class indices, with no value left unexplained.
+"""Raw file values <-> class indices; a value that is not listed is an error.
 
 An RGB colour is the packed int 0xRRGGBB (`pack_rgb`). 16-bit values are plain ints. A label of
-drawn shapes is its place in `LabelCodec.names`.
+drawn shapes is its index in `LabelCodec.names`.
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,8 @@ class LabelCodec:
     Every value that occurs must be listed: either under a class or under `ignored`.
     A value in neither is an error, never a silent IGNORE. `pixels` says what a raw value is:
     one stored integer ("index"), a packed colour ("rgb") or the label of a shape ("name").
-    `listing` is how the files themselves list a raw value, with `{rgb}` for a colour, where
-    they do; the error says it.
+    `listing` tells how a file of the format lists a raw value, with `{rgb}` for a colour; it is
+    part of the error message, and empty where the format has no such file.
     """
 
     spec: LabelSpec
@@ -75,12 +75,12 @@ class LabelCodec:
                 )
         return cls(spec=spec, raw_to_index=raw_to_index, ignored=frozenset(), pixels="rgb")
 
-    def number(self, name: str) -> int:
-        """The raw value of a label; that of no label at all where it is not listed."""
+    def raw_of(self, name: str) -> int:
+        """The raw value of a label: its index in `names`, or `len(names)` if not listed."""
         return self.names.index(name) if name in self.names else len(self.names)
 
-    def refuse_unlisted(self, counts: Mapping[str, int], *, where: str) -> None:
-        """Refuse labels that are not listed; `counts` has the number of shapes of each.
+    def require_listed(self, counts: Mapping[str, int], *, where: str) -> None:
+        """Require that labels are listed; `counts` has the number of shapes of each.
 
         Raises:
             DataError: Naming the labels, their shapes, and the nearest label that is known.
@@ -117,7 +117,7 @@ class LabelCodec:
         return labels_HW
 
     def encode(self, labels_HW: LabelMap) -> NDArray[np.unsignedinteger]:
-        """Smallest raw value of each class, IGNORE kept as the smallest ignored value."""
+        """The smallest raw value of each class, and the smallest ignored value for IGNORE."""
         table = np.full(256, min(self.ignored, default=IGNORE), np.uint32)
         for raw, index in sorted(self.raw_to_index.items(), reverse=True):
             table[index] = raw
@@ -127,7 +127,7 @@ class LabelCodec:
         return raw_HW.astype(np.uint8 if table.max() < 256 else np.uint16)
 
     def _decode_bytes(self, raw_HW: NDArray[np.uint8], where: str) -> LabelMap:
-        """As `decode`, in a sixth of the time of indexing; may give back `raw_HW`."""
+        """As `decode`, in a sixth of the time of indexing; may return `raw_HW` itself."""
         import cv2
 
         table, known = self._tables(256)
@@ -145,16 +145,16 @@ class LabelCodec:
         return table, known
 
     def _decode_by_search(self, raw_HW: NDArray[np.integer], where: str) -> LabelMap:
-        place_HW = np.searchsorted(self._raw, raw_HW).clip(max=len(self._raw) - 1)
-        if (self._raw[place_HW] != raw_HW).any():
+        position_HW = np.searchsorted(self._raw, raw_HW).clip(max=len(self._raw) - 1)
+        if (self._raw[position_HW] != raw_HW).any():
             raise self._unlisted(raw_HW, where)
-        labels_HW: LabelMap = self._index[place_HW]
+        labels_HW: LabelMap = self._index[position_HW]
         return labels_HW
 
     def _unlisted(self, raw_HW: NDArray[np.integer], where: str) -> DataError:
         values, counts = np.unique(raw_HW, return_counts=True)
         unknown = [
-            f"{self.show(value)} ({count} px)"
+            f"{self.format_raw(value)} ({count} px)"
             for value, count in zip(values.tolist(), counts.tolist(), strict=True)
             if value not in self.raw_to_index and value not in self.ignored
         ]
@@ -171,8 +171,8 @@ class LabelCodec:
         rgb = ",".join(map(str, bytes.fromhex(shown[1:7]))) if self.pixels == "rgb" else ""
         return f"{self.listing.format(rgb=rgb)}, or "
 
-    def show(self, raw: int) -> str:
-        """A raw value as dataset.yaml writes it: 7, '#804080' where masks hold colours, car."""
+    def format_raw(self, raw: int) -> str:
+        """A raw value as dataset.yaml writes it: 7, '#804080' for a colour, or a label: car."""
         if self.pixels == "name":
             return self.names[raw] if raw < len(self.names) else UNDRAWN
         return f"#{raw:06x}" if self.pixels == "rgb" else str(raw)
@@ -189,7 +189,7 @@ def _all_known(raw_HW: NDArray[np.uint8], known: NDArray[np.bool_]) -> bool:
 
 
 def pack_rgb(rgb_HW3: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """H x W packed colours 0xRRGGBB, widened first: uint8 would overflow."""
+    """Pack colours as 0xRRGGBB, H x W; widened first, since uint8 would overflow."""
     wide = rgb_HW3.astype(np.uint32)
     scale_3 = np.array([1 << 16, 1 << 8, 1], np.uint32)
     packed_HW: NDArray[np.uint32] = (wide * scale_3).sum(axis=-1, dtype=np.uint32)

@@ -1,7 +1,7 @@
-"""How a network of the user's own is named: `PATH.py:FUNCTION`, once read with `#HASH` behind.
+"""The name of a network in a user's file: `PATH.py:FUNCTION`, or `PATH.py:FUNCTION#HASH`.
 
-A card or a recipe holds such a name as text. Nothing here, and nothing that opens a Bundle,
-runs the file that it names.
+A card or a recipe holds such a name as text. Neither this module nor anything that opens a
+Bundle runs the file.
 """
 
 import re
@@ -24,16 +24,16 @@ class CodeFile:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What `text` names; None where it is no such name."""
-        found = _PATTERN.fullmatch(text)
-        if found is None:
+        """Read `text`; None if it does not have this form."""
+        match = _PATTERN.fullmatch(text)
+        if match is None:
             return None
-        return cls(Path(found["file"]), found["function"], found["digest"] or "")
+        return cls(Path(match["file"]), match["function"], match["digest"] or "")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.function}" + (f"#{self.digest}" if self.digest else "")
 
     @property
     def beside(self) -> Self:
-        """The same, in the folder of whatever holds the name."""
+        """The same function, in a copy of the file beside the document that names it."""
         return type(self)(Path(self.file.name), self.function, self.digest)

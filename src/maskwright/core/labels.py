@@ -1,4 +1,4 @@
-"""The vocabulary of a segmentation task.
+"""The classes of a segmentation task, and class indices.
 
 There are two integer spaces and no third:
 
@@ -6,7 +6,7 @@ There are two integer spaces and no third:
   `LabelCodec`.
 * class index: position in `LabelSpec.classes`, 0..C-1; lives everywhere else.
 
-`IGNORE` marks pixels nobody may score or learn from. It is not a class.
+`IGNORE` marks pixels that are neither trained on nor scored. It is not a class.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .errors import ConfigError, UnknownNameError
 
 IGNORE = 255
-"""Unsigned on purpose: indexing a table of C < 255 rows with it raises, -1 would not."""
+"""Unsigned: indexing a table of C < 255 rows with it raises, -1 would not."""
 
 MAX_CLASSES = 255
 
@@ -50,7 +50,7 @@ class ClassDef:
 
 @dataclass(frozen=True, slots=True)
 class LabelSpec:
-    """An ordered set of classes. A class index is a position in this order."""
+    """An ordered set of classes; a class index is a position in this order."""
 
     classes: tuple[ClassDef, ...]
 
@@ -67,7 +67,7 @@ class LabelSpec:
 
     @classmethod
     def from_names(cls, names: tuple[str, ...]) -> Self:
-        """Classes called `names` in the Pascal VOC colours, for when none are given."""
+        """Classes with these names, in the Pascal VOC colours."""
         colors = voc_palette()
         return cls(tuple(ClassDef(name=n, color=colors[i]) for i, n in enumerate(names)))
 
@@ -82,7 +82,7 @@ class LabelSpec:
         )
 
     def to_json(self) -> list[dict[str, Any]]:
-        """A list with one object a class, in order of index."""
+        """A list with one object per class, in order of index."""
         return [asdict(c) for c in self.classes]
 
     def __len__(self) -> int:

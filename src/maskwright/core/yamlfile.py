@@ -1,4 +1,4 @@
-"""YAML files of users: read without running anything, and refused by name."""
+"""Read YAML files; no tag can run code, and every error names the file."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from .errors import ConfigError, DataError
 
 
 def read_yaml(path: Path) -> Any:
-    """The document; an empty file is an empty mapping.
+    """Read the document; an empty file is an empty mapping.
 
     Raises:
         ConfigError: Not YAML.

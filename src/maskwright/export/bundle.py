@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import parts
-from ..core.atomic import explained
+from ..core.atomic import explain_write_errors
 from ..core.bundle import PARITY, REPORT, WEIGHTS, Bundle, is_bundle, open_bundle, write_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import Checkpoint, find_checkpoint
@@ -146,7 +146,7 @@ def _export(
     inputs_CHW = list(_make_inputs(images, source.card.input))
     files, graphs = dict(source.files), {graph.file: graph for graph in source.graphs}
     network = load_model(source.card, source.weights).eval()
-    with explained(out):
+    with explain_write_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
             for name, precision in targets:

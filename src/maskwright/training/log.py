@@ -5,7 +5,7 @@ import io
 import time
 from pathlib import Path
 
-from maskwright.core.atomic import explained, write_text
+from maskwright.core.atomic import explain_write_errors, write_text
 
 from .checkpoint import RunProgress
 
@@ -22,7 +22,7 @@ class RunLog:
         self.rows = _read_rows(self.path, step)
         self.earlier_s = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.started_s = time.monotonic()
-        with explained(self.path):
+        with explain_write_errors(self.path):
             self.board = SummaryWriter(str(run / "tensorboard"), purge_step=step)
 
     def close(self) -> None:
@@ -44,7 +44,7 @@ class RunLog:
         }
         self.rows.append(row)
         write_text(self.path, _format_csv(self.rows))
-        with explained(self.path):
+        with explain_write_errors(self.path):
             for name in ("loss", "lr", "val_miou"):
                 if row[name]:
                     self.board.add_scalar(name, float(row[name]), progress.step)

@@ -4,7 +4,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from maskwright.core.atomic import explained, write_json
+from maskwright.core.atomic import explain_write_errors, write_json
 from maskwright.core.card import ModelCard
 from maskwright.core.checkpoint import LAST
 from maskwright.core.errors import ConfigError, DataError
@@ -36,7 +36,7 @@ def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
             f"{run}: there is a run already; continue it with --resume or choose another "
             f"folder with -o"
         )
-    with explained(run):
+    with explain_write_errors(run):
         run.mkdir(parents=True, exist_ok=True)
     if options.recipe is None:
         require_encoder_weights(options.settings)

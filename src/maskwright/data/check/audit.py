@@ -287,7 +287,7 @@ def _check_names(codec: LabelCodec, findings: Findings[AuditCode], *, stated: bo
     """Names of classes, or labels of different classes, that are alike; values left out."""
     class_of = {name: name for name in codec.spec.names}
     for raw, index in codec.raw_to_index.items() if codec.pixels == "name" else ():
-        class_of.setdefault(codec.show(raw), codec.spec.names[index])
+        class_of.setdefault(codec.format_raw(raw), codec.spec.names[index])
     for names in find_alike(class_of):
         if len({class_of[name] for name in names}) > 1:
             findings.add("alike-names", names[0], f"like {', '.join(map(repr, names[1:]))}")

@@ -166,7 +166,7 @@ class Inspection:
             if value in table:
                 pixels[table[value]] += number
             else:
-                unlisted.append(f"{self.codec.show(value)} ({number} px)")
+                unlisted.append(f"{self.codec.format_raw(value)} ({number} px)")
         if unlisted:
             more = f" and {len(unlisted) - 8} more values" if len(unlisted) > 8 else ""
             self.findings.add("unlisted-values", path, ", ".join(unlisted[:8]) + more)

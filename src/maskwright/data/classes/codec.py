@@ -125,7 +125,7 @@ def _show_values(codec: LabelCodec, raws: Iterable[int]) -> list[int] | list[str
     """Raw values as dataset.yaml holds them, ascending."""
     if codec.pixels == "index":
         return sorted(raws)
-    return [codec.show(raw) for raw in sorted(raws)]
+    return [codec.format_raw(raw) for raw in sorted(raws)]
 
 
 def _dump_yaml(value: Mapping[str, object], *, flow: bool = False) -> str:

@@ -66,7 +66,7 @@ def infer_codec(survey: Survey, hints: Hints) -> tuple[LabelCodec, tuple[str, ..
         reading = _read_colors(survey, hints)
     codec = _build_codec(reading, hints, pixels)
     counted = ", ".join(
-        f"{codec.show(v)} {survey.share(v)}" for v in sorted(survey.counts)[:MAX_CLASSES]
+        f"{codec.format_raw(v)} {survey.share(v)}" for v in sorted(survey.counts)[:MAX_CLASSES]
     )
     kind = "one number" if pixels == "index" else "a colour"
     head = f"{survey.num_masks} masks read, {kind} per pixel; values: {counted}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core import parts
-from ...core.atomic import explained, write_json
+from ...core.atomic import explain_write_errors, write_json
 from ...core.codec import LabelCodec
 from ...core.errors import ConfigError, DataError, OutputError
 from ...core.labels import IGNORE, LabelMap, LabelSpec
@@ -77,7 +77,7 @@ def convert(
     mapping = None if classes is None else read_mapping(classes, dataset.spec)
     conversion = _Conversion(dataset, to, part, part.HOLDS, mapping)
     staging = target.with_name(f".{target.name}.partial")
-    with explained(target):
+    with explain_write_errors(target):
         journal = Journal(staging, conversion.head)
         conversion.write(journal, progress)
         account = conversion.account(target, journal)

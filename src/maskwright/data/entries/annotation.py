@@ -46,8 +46,8 @@ class Annotation:
         counts: dict[str, int] = {}
         for shape in drawing.shapes:
             counts[shape.label] = counts.get(shape.label, 0) + 1
-        codec.refuse_unlisted(counts, where=str(self))
-        return paint(drawing, codec.number, self.overlap)
+        codec.require_listed(counts, where=str(self))
+        return paint(drawing, codec.raw_of, self.overlap)
 
 
 def _read_naming_file(read: Callable[[], Drawing], file: Path, where: str) -> Drawing:

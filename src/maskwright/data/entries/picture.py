@@ -85,7 +85,7 @@ class Picture:
         return Drawing(size_HW=self.size_HW, shapes=tuple(self._list_regions()))
 
     def _name_class(self, label: str) -> str:
-        raw = self.codec.number(label)
+        raw = self.codec.raw_of(label)
         if raw in self.codec.ignored:
             return IGNORED
         return self.spec.names[self.codec.raw_to_index[raw]]
@@ -106,7 +106,7 @@ class Picture:
 def find_background(codec: LabelCodec) -> int | None:
     """The class of pixels that no shape covers; None where those are IGNORE."""
     if codec.pixels == "name":
-        raw = codec.number(UNDRAWN)
+        raw = codec.raw_of(UNDRAWN)
         return codec.raw_to_index.get(raw)
     names = [name.lower() for name in codec.spec.names]
     return next((i for i, name in enumerate(names) if name in BACKGROUND_NAMES), None)
