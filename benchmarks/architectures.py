@@ -162,7 +162,7 @@ def train(case: Case, data: Path) -> dict[str, Any]:
     _, val, _ = read_set(data / "camvid")
     total = Confusion.zero(NUM_CLASSES)
     for i in range(len(val)):
-        found = model.predict(val.image(i), where=val.entries[i].key).labels_HW
+        found = model.predict(val.image(i), where=val.keys[i]).labels_HW
         total += Confusion.from_labels(val.labels(i), found, NUM_CLASSES)
     return {
         "date": datetime.now(UTC).date().isoformat(),

@@ -154,7 +154,7 @@ def run_piece(piece: Piece, asked: argparse.Namespace, folder: Path) -> dict[str
     fit(job, make_accelerator(job.recipe), lambda _status: None, resume=False)
     model, total = open_model(job.run), Confusion.zero(len(val.spec))
     for i in range(len(val)):
-        found = model.predict(val.image(i), where=val.entries[i].key).labels_HW
+        found = model.predict(val.image(i), where=val.keys[i]).labels_HW
         total += Confusion.from_labels(val.labels(i), found, len(val.spec))
     return {
         "classes": [c.name for c in val.spec.classes],

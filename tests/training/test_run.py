@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from maskwright.inference.predictor import open_model
 from maskwright.training.job import Status
 from maskwright.training.options import Callbacks, TrainOptions
 from maskwright.training.run import open_run, plan, train
-from maskwright.training.splits import choose_splits, select_labelled
 
 
 @pytest.fixture(scope="session")
@@ -276,29 +274,3 @@ def test_a_misspelt_setting_fails_before_any_data_is_read(tmp_path):
         ConfigError, match=r"model\.encodr: no such key; did you mean 'encoder'"
     ):
         plan(tmp_path / "nowhere", settings={"model.encodr": "x"})
-
-
-def only(dataset, *splits):
-    return replace(dataset, entries=tuple(e for e in dataset.entries if e.split in splits))
-
-
-def test_a_test_split_never_validates(street):
-    dataset = only(open_dataset(street), "train", "test")
-    with pytest.raises(DataError, match=r"no split for data\.val_split; there are test, train"):
-        choose_splits(dataset, {})
-    assert choose_splits(dataset, {"data.val_split": "test"}) == ("train", "test")
-
-
-def test_a_dataset_of_one_image_cannot_train(street):
-    dataset = only(open_dataset(street), "train")
-    dataset = replace(dataset, entries=dataset.entries[:1])
-    with pytest.raises(DataError, match=r"data: 1 image\(s\) and no split .* or add images"):
-        choose_splits(dataset, {})
-
-
-def test_an_image_without_a_mask_does_not_train(street):
-    dataset = open_dataset(street).subset("train")
-    bare = replace(dataset.entries[0], labels=None)
-    dataset = replace(dataset, entries=(bare, *dataset.entries[1:]))
-    with pytest.raises(DataError, match=rf"{bare.key}.*has no mask, but split 'train' is used"):
-        select_labelled(dataset, "train")

@@ -29,3 +29,10 @@ def test_an_image_without_labels_does_not_train():
     dataset = painted({"train/a": MAP, "train/b": None})
     with pytest.raises(DataError, match=r"^painted: b: has no mask, but split 'train' is used"):
         select_labelled(dataset, "train")
+
+
+def test_a_dataset_of_one_image_cannot_train():
+    with pytest.raises(
+        DataError, match=r"^painted: 1 image\(s\) and no split .* or add images"
+    ):
+        choose_splits(painted({"train/a": MAP}), {})
