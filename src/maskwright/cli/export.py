@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Model, Quiet, out_option
+from .options import AsJson, Model, NoParityImages, Quiet, out_option
 
 
 def export(
@@ -23,9 +23,7 @@ def export(
     precision: Annotated[
         str | None, typer.Option(help="Of the graph (default: the target's first).")
     ] = None,
-    no_parity_images: Annotated[
-        bool, typer.Option("--no-parity-images", help="Keep no crops of images in the bundle.")
-    ] = False,
+    no_parity_images: NoParityImages = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

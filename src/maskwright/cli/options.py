@@ -51,6 +51,9 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One recipe value, say optim.lr=3e-4."),
 ]
+NoParityImages = Annotated[
+    bool, typer.Option("--no-parity-images", help="Keep no crops of images in the bundle.")
+]
 Budget = Annotated[
     str | None, typer.Option("--budget", help="Time for the whole run: 90s, 40m or 2.5h.")
 ]

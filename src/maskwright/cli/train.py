@@ -2,13 +2,25 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..pages.text import format_share
 from .console import Console
-from .options import AsJson, Budget, Data, Quiet, Settings, budget_seconds, out_option
+from .options import (
+    AsJson,
+    Budget,
+    Data,
+    NoParityImages,
+    Quiet,
+    Settings,
+    budget_seconds,
+    out_option,
+)
+
+if TYPE_CHECKING:
+    from ..training.options import TrainOptions
 
 
 def train(
@@ -22,6 +34,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")
     ] = False,
+    no_parity_images: NoParityImages = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -39,6 +52,7 @@ def train(
         settings=parse_settings(settings or []),
         budget_s=budget_s,
         resume=resume,
+        keep_parity_images=not no_parity_images,
     )
     live = Live(console)
     callbacks = Callbacks(log=console.say, progress=console.progress, on_step=live.show)
@@ -46,7 +60,7 @@ def train(
         run = run_training(data, out, options, callbacks)
     except KeyboardInterrupt as stop:
         live.stop()
-        typer.echo(f"{stop or 'stopped'}; go on with: {_resume(data, out)}", err=True)
+        typer.echo(f"{stop or 'stopped'}; go on with: {_resume(data, out, options)}", err=True)
         raise
     finally:
         live.stop()
@@ -64,5 +78,6 @@ def train(
     )
 
 
-def _resume(data: Path, out: Path) -> str:
-    return f"maskwright train {data} -o {out} --resume"
+def _resume(data: Path, out: Path, options: "TrainOptions") -> str:
+    more = "" if options.keep_parity_images else " --no-parity-images"
+    return f"maskwright train {data} -o {out} --resume{more}"

@@ -19,7 +19,7 @@ def estimate_finish_seconds(num_val: int) -> float:
     return FINISH_S + FINISH_S_PER_IMAGE * num_val
 
 
-def finish(job: Job, callbacks: Callbacks) -> None:
+def finish(job: Job, callbacks: Callbacks, *, keep_parity_images: bool) -> None:
     """Write the temperature into the card of the best weights, then `report/` and `bundle/`."""
     calibration = calibrate(job.run, job.val, seed=job.recipe.seed, progress=callbacks.progress)
     callbacks.log(
@@ -36,4 +36,5 @@ def finish(job: Job, callbacks: Callbacks) -> None:
         choose_images(job.val),
         job.run / "bundle",
         report=job.run / "report" / "report.json",
+        keep_parity_images=keep_parity_images,
     )

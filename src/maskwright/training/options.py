@@ -17,13 +17,15 @@ class TrainOptions:
     `recipe` is the file to train by; None plans one. `settings` are recipe values by dotted
     key and replace those of the recipe or of the plan. `budget_s` limits the time of the whole
     run, its final report and export included. `resume` continues the run in the output folder
-    from its last checkpoint and excludes the other options.
+    from its last checkpoint and excludes the options above. `keep_parity_images` keeps crops of
+    a few validation images in the Bundle.
     """
 
     recipe: Path | None = None
     settings: Settings = field(default_factory=dict)
     budget_s: float | None = None
     resume: bool = False
+    keep_parity_images: bool = True
 
 
 def _ignore(_argument: object) -> None:

@@ -107,7 +107,7 @@ def train(
     require_same_data(job, write=processes.is_main_process)
     fit(job, make_accelerator(recipe), callbacks.on_step, resume=options.resume)
     if processes.is_main_process:
-        finish(job, callbacks)
+        finish(job, callbacks, keep_parity_images=options.keep_parity_images)
     processes.wait_for_everyone()
     return open_run(out)
 
