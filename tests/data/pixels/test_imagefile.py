@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskwright.core import parts
 from maskwright.core.errors import DataError
+from maskwright.data.entries.walk import image_files
 from maskwright.data.pixels import images
-from maskwright.data.pixels.imagefile import Reader
 from maskwright.data.pixels.imageref import ImageRef
-from maskwright.data.pixels.images import READERS, find_reader, image_suffixes, open_image
+from maskwright.data.pixels.images import find_reader, open_image
 from maskwright.data.pixels.rawmask import read_raw
 from maskwright.data.pixels.tiff import read_tiff_window
 
@@ -54,13 +53,6 @@ def test_reading_a_mask_classifies_its_file_once(tmp_path, num_found):
     assert num_found == [tmp_path / "a.png"]
 
 
-@pytest.mark.parametrize("name", parts.names(READERS))
-def test_every_reader_is_a_typed_part_with_suffixes_in_lower_case(name):
-    reader = parts.load(READERS, name, like=Reader)
-    assert set(reader.PAGED_SUFFIXES) <= set(reader.SUFFIXES) <= set(image_suffixes())
-    assert all(suffix.startswith(".") and suffix.islower() for suffix in reader.SUFFIXES)
-
-
 def test_the_content_decides_where_the_name_says_another_format(tmp_path):
     tifffile.imwrite(tmp_path / "a.png", PHOTO.astype(np.uint16), photometric="rgb")
     assert open_image(tmp_path / "a.png").read().dtype == np.uint16
@@ -73,6 +65,15 @@ WRITTEN = {
     "big": ({"tile": (16, 16), "byteorder": ">", "bigtiff": True}, np.uint16),
     "planes": ({"planarconfig": "separate"}, np.uint16),
 }
+
+
+def test_listing_a_folder_opens_only_files_that_may_hold_pages(tmp_path, num_found):
+    for name in ("a.png", "b.jpg", "c.tif"):
+        Image.fromarray(PHOTO).save(tmp_path / name)
+    assert list(image_files(tmp_path)) == [
+        ImageRef(tmp_path / name) for name in ("a.png", "b.jpg", "c.tif")
+    ]
+    assert num_found == [tmp_path / "c.tif"]
 
 
 @settings(max_examples=12, deadline=None)

@@ -228,7 +228,7 @@ def test_a_packing_without_a_decoder_names_the_package(tmp_path):
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR of 1 samples .* RGB"),
         ({"Rows": 60_000, "Columns": 60_000}, "declares 1 frames of 60000 x 60000, 7,200,000"),
         ({"NumberOfFrames": 2_000_000_000}, "declares 2000000000 frames of 4 x 5"),
-        ({"BitsStored": 0, "BitsAllocated": 64}, "64 of 64 bits a value, expected"),
+        ({"BitsStored": 0, "BitsAllocated": 64}, "64 of 64 bits per value, expected"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, tags, words):

@@ -115,7 +115,7 @@ def test_polygons_in_another_system_than_the_maps_are_refused(tmp_path):
     ("text", "message"),
     [
         ("{", "not valid JSON"),
-        ("[]", "no GeoJSON with polygons; its 'type' is None"),
+        ("[]", "not GeoJSON with polygons; its 'type' is None"),
         ('{"type": "Topology"}', "its 'type' is 'Topology', expected 'FeatureCollection'"),
         ('{"type": "FeatureCollection", "features": []}', "holds no polygon"),
         ('{"type": "LineString", "coordinates": []}', "'LineString'"),
@@ -123,7 +123,7 @@ def test_polygons_in_another_system_than_the_maps_are_refused(tmp_path):
         ('{"type": "Polygon", "coordinates": [[[0, 0], [1, "x"], [1, 1]]]}', "bad coordinates"),
         (
             '{"type": "Polygon", "coordinates": [[[0, 0], [1, NaN], [1, 1]]]}',
-            "no finite number",
+            "not a finite number",
         ),
         ('{"type": "Polygon", "coordinates": null}', "feature 1: bad coordinates"),
         ('{"type": "FeatureCollection", "features": [3]}', "feature 1 is None"),

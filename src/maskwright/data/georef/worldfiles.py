@@ -40,22 +40,22 @@ def unit_of(text: str, affine: Affine) -> Unit:
 
 
 def epsg_of(text: str) -> int | None:
-    """The code of the system that well-known text describes, where it says it."""
-    found = _EPSG.search(text)
-    return int(found[1]) if found else None
+    """The code of the system that well-known text describes, where it names one."""
+    match = _EPSG.search(text)
+    return int(match[1]) if match else None
 
 
 def world_file_of(path: Path) -> Path | None:
     """The world file beside an image, say `a.pgw` or `a.wld` for `a.png`; None without."""
     suffix = path.suffix
     names = {f".{suffix[1]}{suffix[-1]}w", f"{suffix}w", ".wld"}
-    found = [path.with_suffix(name) for name in sorted(names)]
-    found = [p for near in found for p in (near, near.with_suffix(near.suffix.upper()))]
-    return next((p for p in found if p.is_file()), None)
+    lower = [path.with_suffix(name) for name in sorted(names)]
+    files = [f for file in lower for f in (file, file.with_suffix(file.suffix.upper()))]
+    return next((file for file in files if file.is_file()), None)
 
 
 def read_affine(file: Path) -> Affine:
-    """From the outer corner of the top left pixel on; the file says its centre.
+    """From the outer corner of the top left pixel on; the file gives its centre.
 
     Raises:
         DataError: It does not hold six numbers.

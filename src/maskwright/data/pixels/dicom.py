@@ -40,12 +40,12 @@ _DAMAGED = (
     *(AttributeError, RuntimeError, AssertionError, struct.error),
 )
 
-logging.getLogger("pydicom").addHandler(logging.NullHandler())  # its words are in our errors
+logging.getLogger("pydicom").addHandler(logging.NullHandler())  # our errors quote its messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frames:
-    """What the header of a DICOM image says, checked against the size of the file."""
+    """The header of a DICOM image, checked against the size of the file."""
 
     path: Path
     size_HW: tuple[int, int]
@@ -60,30 +60,30 @@ class Frames:
 
     @property
     def range(self) -> tuple[float, float]:
-        """The least and the largest value that the bits can say, rescaled."""
+        """The least and the largest value that the bits can hold, rescaled."""
         low = -(2.0 ** (self.bits - 1)) if self.stores_signed else 0.0
         ends = [self.slope * v + self.intercept for v in (low, low + 2.0**self.bits - 1)]
         return min(ends), max(ends)
 
     @property
     def is_signed(self) -> bool:
-        """Whether values below 0 can be said: by the header alone, alike for all frames."""
+        """Whether values below 0 are possible: by the header alone, equal for all frames."""
         return self.range[0] < 0
 
-    def read(self, number: int, *, inverted: bool) -> NDArray[np.integer]:
-        """H x W, or H x W x 3, values of one frame; int64 where they may be below 0.
+    def read(self, index: int, *, inverted: bool) -> NDArray[np.integer]:
+        """Read one frame: H x W, or H x W x 3; int64 where values may be below 0.
 
         Raises:
             DataError: Damaged, no such frame, or packed in a way that needs a package.
         """
         from pydicom.pixels.utils import pixel_array
 
-        if not 0 <= number < self.num_pages:
-            raise DataError(f"{self.path}: has {self.num_pages} frames, no frame {number}")
-        with _explained(self.path):
-            stored: NDArray[Any] = pixel_array(self.path, index=number)
+        if not 0 <= index < self.num_pages:
+            raise DataError(f"{self.path}: has {self.num_pages} frames, no frame {index}")
+        with _explain_faults(self.path):
+            stored: NDArray[Any] = pixel_array(self.path, index=index)
         if stored.shape[:2] != self.size_HW or stored.dtype.kind not in "iu":
-            raise DataError(f"{self.path}: frame {number} is {stored.shape} {stored.dtype}")
+            raise DataError(f"{self.path}: frame {index} is {stored.shape} {stored.dtype}")
         values = stored
         if (self.slope, self.intercept) != (1, 0):
             values = stored.astype(np.int64) * int(self.slope) + int(self.intercept)
@@ -98,13 +98,13 @@ class Frames:
 
 
 def open_frames(path: Path) -> Frames:
-    """The header of a DICOM file.
+    """Read the header of a DICOM file.
 
     Raises:
-        DataError: Damaged, no image, or of a kind that is not read.
+        DataError: Damaged, without an image, or of a kind that is not read.
         MissingDependencyError: pydicom is not installed.
     """
-    with _explained(path):
+    with _explain_faults(path):
         syntax, head = _read_head(path)
         frames = Frames(
             path=path,
@@ -132,16 +132,16 @@ def _read_head(path: Path) -> tuple[Any, Any]:
         raise MissingDependencyError("pydicom", "medical") from error
     syntax: Any = read_file_meta_info(path).get("TransferSyntaxUID")
     if syntax is None or syntax == _DEFLATED:
-        said = "no transfer syntax" if syntax is None else "a deflated data set"
-        raise DataError(f"{path}: has {said}; save it as Explicit VR Little Endian")
+        fault = "no transfer syntax" if syntax is None else "a deflated data set"
+        raise DataError(f"{path}: has {fault}; save it as Explicit VR Little Endian")
     head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
     if "Rows" not in head or "PhotometricInterpretation" not in head:
         raise DataError(f"{path}: a DICOM file without an image; remove it from the images")
     return syntax, head
 
 
-def _said(head: Any, sequence: str, name: str) -> list[Any]:
-    """The different values that the functional groups of an enhanced image give."""
+def _group_values(head: Any, sequence: str, name: str) -> list[Any]:
+    """The distinct values in the functional groups of an enhanced image."""
     values: list[Any] = []
     for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         for group in head.get(groups) or ():
@@ -153,19 +153,20 @@ def _said(head: Any, sequence: str, name: str) -> list[Any]:
 
 
 def _rescale(path: Path, head: Any, name: str, default: float) -> float:
-    said = _said(head, "PixelValueTransformationSequence", name)
-    if len(said) > 1:
+    values = _group_values(head, "PixelValueTransformationSequence", name)
+    if len(values) > 1:
         raise DataError(
-            f"{path}: its frames are rescaled in {len(said)} ways ({name}); "
+            f"{path}: its frames are rescaled in {len(values)} ways ({name}); "
             f"save each frame as a file of its own"
         )
-    value = said[0] if said else head.get(name)
+    value = values[0] if values else head.get(name)
     return default if value is None else float(value)
 
 
 def _spacing(head: Any) -> tuple[float, float] | None:
-    said = _said(head, "PixelMeasuresSequence", "PixelSpacing")
-    sides = said[0] if len(said) == 1 else None if said else head.get("PixelSpacing")
+    values = _group_values(head, "PixelMeasuresSequence", "PixelSpacing")
+    stated = head.get("PixelSpacing") if not values else None
+    sides = values[0] if len(values) == 1 else stated
     if not sides or len(sides) != 2:
         return None
     height, width = (float(side) for side in sides)
@@ -176,13 +177,13 @@ def _require_read(frames: Frames, head: Any) -> None:
     path = frames.path
     if frames.kind not in _KINDS or frames.samples not in (1, 3):
         raise DataError(
-            f"{path}: {frames.kind} of {frames.samples} samples a pixel is not read; "
+            f"{path}: {frames.kind} of {frames.samples} samples per pixel is not read; "
             f"save it as MONOCHROME2 or RGB"
         )
     allocated = int(head.BitsAllocated)
     if allocated not in (1, 8, 16) or not 1 <= frames.bits <= allocated:
         raise DataError(
-            f"{path}: {frames.bits} of {allocated} bits a value, expected 1, 8 or 16; "
+            f"{path}: {frames.bits} of {allocated} bits per value, expected 1, 8 or 16; "
             f"save it with 16 bits"
         )
     whole = frames.slope.is_integer() and frames.intercept.is_integer() and frames.slope != 0
@@ -218,8 +219,8 @@ def _require_whole(frames: Frames, head: Any, syntax: Any) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """What pydicom raises on bad files, as one DataError."""
+def _explain_faults(path: Path) -> Iterator[None]:
+    """Turn what pydicom raises on bad files into one DataError."""
     try:
         yield
     except FileNotFoundError as error:

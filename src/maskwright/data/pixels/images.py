@@ -1,4 +1,4 @@
-"""Open image files: by the reader that takes the file, found once per open.
+"""Open image files by the reader that takes them, which is chosen once per open.
 
 JPEG, PNG, BMP and WebP are read by Pillow, PNG with 16-bit colours by OpenCV, TIFF by Pillow or
 tifffile, NIfTI by nibabel, DICOM by pydicom (`readers/`). EXIF orientation is always applied.

@@ -4,7 +4,7 @@
 * A slice lies as it is stored: its rows are the first of the other two axes, its columns the
   second. It is not turned by the affine.
 * Values are those that the header's slope and intercept give; fractions are refused.
-* The spacing is said only where the header names its unit.
+* The spacing is given only where the header names its unit.
 """
 
 import gzip
@@ -34,10 +34,10 @@ _DAMAGED = (OSError, EOFError, ValueError, TypeError, LookupError, OverflowError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """What the header of a volume says, checked against the size of the file.
+    """The header of a volume, checked against the size of the file.
 
-    `shape` and `zooms` have three places each; `axis` is cut across; `unit_mm` is the unit of
-    the zooms in millimetres, None where it is not said.
+    `shape` and `zooms` have three values each; `axis` is cut across; `unit_mm` is the unit of
+    the zooms in millimetres, None where it is not stated.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class Volume:
 
     @property
     def spacing_mm_HW(self) -> tuple[float, float] | None:
-        """Height and width of a pixel of a slice in mm; None where the header hides it."""
+        """Height and width of a pixel of a slice in mm; None without a unit in the header."""
         rows, columns = (self.zooms[i] for i in self._plane)
         if self.unit_mm is None or not (rows > 0 and columns > 0):
             return None
@@ -80,19 +80,19 @@ class Volume:
 
     @property
     def is_signed(self) -> bool:
-        """Whether values below 0 can be stored: by the type alone, alike for all slices."""
+        """Whether values below 0 are possible: by the type alone, equal for all slices."""
         return self.dtype.kind in "if" or self.slope < 0 or self.intercept < 0
 
-    def read(self, number: int) -> NDArray[np.integer]:
-        """H x W values of one slice: unsigned, or int64 where they may be below 0.
+    def read(self, index: int) -> NDArray[np.integer]:
+        """Read one slice, H x W: unsigned, or int64 where values may be below 0.
 
         Raises:
             DataError: Damaged, no such slice, or fractions.
         """
-        if not 0 <= number < self.num_pages:
-            raise DataError(f"{self.path}: has {self.num_pages} slices, no slice {number}")
-        with _explained(self.path):
-            stored = self._stored(number)
+        if not 0 <= index < self.num_pages:
+            raise DataError(f"{self.path}: has {self.num_pages} slices, no slice {index}")
+        with _explain_faults(self.path):
+            stored = self._read_stored(index)
         if self.slope == 1 and self.intercept == 0 and self.dtype.kind == "u":
             return stored.astype(self.dtype.newbyteorder("="))
         values = stored * np.float64(self.slope) + np.float64(self.intercept)
@@ -105,26 +105,26 @@ class Volume:
             raise DataError(f"{self.path}: values up to {np.abs(values).max():g}; use int16")
         return values.astype(np.int64 if self.is_signed else np.uint32)
 
-    def _stored(self, number: int) -> NDArray[Any]:
-        """Stored values; across other axes than the last, the file is walked once."""
+    def _read_stored(self, index: int) -> NDArray[Any]:
+        """Stored values; across another axis than the last, the file is read once."""
         from nibabel.arrayproxy import ArrayProxy
 
         spec = (self.shape, self.dtype, self.offset)
         proxy: Any = cast(Any, ArrayProxy)(self.path, spec, mmap=False, keep_file_open=True)
         if self.axis == 2:
-            return np.ascontiguousarray(proxy[..., number])
-        lines = [proxy[..., k].take(number, axis=self.axis) for k in range(self.shape[2])]
+            return np.ascontiguousarray(proxy[..., index])
+        lines = [proxy[..., k].take(index, axis=self.axis) for k in range(self.shape[2])]
         return np.stack(lines, axis=1)
 
 
 def open_volume(path: Path) -> Volume:
-    """The header of a .nii or .nii.gz file.
+    """Read the header of a .nii or .nii.gz file.
 
     Raises:
         DataError: Damaged, cut short, of another shape than a volume, or in colours.
         MissingDependencyError: nibabel is not installed.
     """
-    with _explained(path):
+    with _explain_faults(path):
         header = _header(path)
         shape, dtype = _shape(path, header), header.get_data_dtype()
         if dtype.kind not in "iuf":
@@ -147,7 +147,7 @@ def open_volume(path: Path) -> Volume:
 
 
 def _header(path: Path) -> Any:
-    """Of NIfTI-1 or 2; extensions are not read, for they may declare any size."""
+    """The header of NIfTI-1 or 2; extensions are not read, as they may declare any size."""
     try:
         from nibabel.nifti1 import Nifti1Header
         from nibabel.nifti2 import Nifti2Header
@@ -161,7 +161,7 @@ def _header(path: Path) -> Any:
             header = cast(Any, kind)(head[:size], check=False)
             if header["magic"].item()[:2] == b"n+":
                 return header
-    raise DataError(f"{path}: is no NIfTI volume in one file; copy it again or remove it")
+    raise DataError(f"{path}: is not a NIfTI volume in one file; copy it again or remove it")
 
 
 def _start(path: Path) -> bytes:
@@ -196,7 +196,8 @@ def _require_whole(volume: Volume) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_faults(path: Path) -> Iterator[None]:
+    """Turn what nibabel raises on bad files into one DataError."""
     try:
         yield
     except FileNotFoundError as error:

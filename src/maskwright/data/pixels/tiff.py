@@ -25,11 +25,11 @@ _DAMAGED_TIFF = (
     *(LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError),
     AssertionError,
 )
-"""What tifffile raises besides, found by damaging files at random."""
+"""What tifffile also raises; these were met by damaging files at random."""
 
 _MAX_TIFF_BYTES = 1 << 32
 for _reader in ("tifffile", "PIL.TiffImagePlugin"):
-    logging.getLogger(_reader).addHandler(logging.NullHandler())  # its words are in our errors
+    logging.getLogger(_reader).addHandler(logging.NullHandler())  # errors quote its messages
 
 
 def tiff_size(ref: ImageRef) -> tuple[int, int]:
@@ -49,7 +49,7 @@ def read_tiff(ref: ImageRef, decode: Decode) -> NDArray[Any]:
     with _tiff_series(ref.file) as series:
         by_pillow = len(series) == 1 and _loses_nothing(series.keyframe)
         if not by_pillow:
-            pixels = _unpacked(ref, series.keyframe, series.asarray)
+            pixels = _read_pixels(ref, series.keyframe, series.asarray)
             upright = pixels.transpose(_tiff_axes(series))  # any order -> (H, W, C)
             return turn_upright(upright, _tiff_orientation(series.keyframe))
     with open_pillow(ref.file) as image:
@@ -105,7 +105,7 @@ def _decode_tile(ref: ImageRef, file: Any, page: Any, index: int) -> NDArray[Any
     """One strip or tile, h x w or h x w x C; those at the border may reach past the image."""
     file.filehandle.seek(page.dataoffsets[index])
     content = file.filehandle.read(page.databytecounts[index])
-    tile_1hwC = _unpacked(ref, page, lambda: page.decode(content, index)[0])
+    tile_1hwC = _read_pixels(ref, page, lambda: page.decode(content, index)[0])
     return tile_1hwC[0] if page.axes == "YXS" else tile_1hwC[0, ..., 0]
 
 
@@ -138,7 +138,7 @@ def _read_page(ref: ImageRef, decode: Decode) -> NDArray[Any]:
             with open_pillow(ref.file) as image:
                 image.seek(number)
                 return np.ascontiguousarray(decode(image))
-        pixels = _unpacked(ref, page, read)
+        pixels = _read_pixels(ref, page, read)
         if page.axes == "SYX":
             pixels = np.moveaxis(pixels, 0, -1)  # (C, H, W) -> (H, W, C)
         if pixels.shape[:2] != (page.imagelength, page.imagewidth):
@@ -258,8 +258,8 @@ def _has_one_page(path: Path) -> bool:
         return not file.is_imagej
 
 
-def _unpacked(ref: ImageRef, page: Any, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-    """The pixels, or the package that they need."""
+def _read_pixels(ref: ImageRef, page: Any, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """Read pixels; DataError names the package that their compression needs."""
     try:
         return read()
     except ValueError as error:
@@ -278,7 +278,7 @@ def _loses_nothing(page: Any) -> bool:
 
 
 def _tiff_axes(series: Any) -> tuple[int, ...]:
-    """The order of axes that gives rows, columns, channels; nothing where it is no image.
+    """The order of axes that gives rows, columns, channels; empty where it is not an image.
 
     Pages without a meaning are channels, up to `_MAX_CHANNELS`, unless there are fewer columns
     than either: an array of H x W x C that was written without saying so becomes H pages.

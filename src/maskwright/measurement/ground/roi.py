@@ -70,9 +70,9 @@ class Rois:
         corners = np.concatenate([r for roi in self.regions for p in roi.polygons for r in p])
         degrees = self.epsg is None and bool((np.abs(corners) <= (360, 90)).all())
         if degrees or self.epsg not in (None, epsg):
-            found = "what look like degrees" if degrees else f"EPSG:{self.epsg}"
+            system = "what look like degrees" if degrees else f"EPSG:{self.epsg}"
             raise DataError(
-                f"{self.path}: is in {found}, the maps are in EPSG:{epsg}; "
+                f"{self.path}: is in {system}, the maps are in EPSG:{epsg}; "
                 f"export the polygons in EPSG:{epsg}"
             )
 
@@ -91,7 +91,7 @@ def read_rois(path: Path) -> Rois:
     features = document.get("features") if kind == "FeatureCollection" else [document]
     if kind not in {"FeatureCollection", "Feature", *_KINDS} or not isinstance(features, list):
         raise DataError(
-            f"{path}: no GeoJSON with polygons; its 'type' is {kind!r}, expected "
+            f"{path}: not GeoJSON with polygons; its 'type' is {kind!r}, expected "
             f"'FeatureCollection'"
         )
     polygons: dict[str, list[Polygon]] = {}
@@ -99,7 +99,7 @@ def read_rois(path: Path) -> Rois:
         polygons.setdefault(_name(feature, place), []).extend(_polygons(feature, path, place))
     if not polygons:
         raise DataError(f"{path}: holds no polygon; draw at least one region of interest")
-    regions = tuple(Roi(name=n, polygons=tuple(found)) for n, found in polygons.items())
+    regions = tuple(Roi(name=name, polygons=tuple(p)) for name, p in polygons.items())
     return Rois(path=path, regions=regions, epsg=_epsg(document))
 
 
@@ -138,14 +138,14 @@ def _read_json(path: Path) -> Any:
 
 def _name(feature: Any, place: int) -> str:
     properties = feature.get("properties") if isinstance(feature, dict) else None
-    found = properties if isinstance(properties, dict) else {}
-    values = (found.get(key) for key in _NAMES)
+    stated = properties if isinstance(properties, dict) else {}
+    values = (stated.get(key) for key in _NAMES)
     return next((str(v) for v in values if v not in (None, "")), f"region_{place}")
 
 
 def _polygons(feature: Any, path: Path, place: int) -> list[Polygon]:
-    found = feature.get("geometry", feature) if isinstance(feature, dict) else None
-    geometry: dict[str, Any] = found if isinstance(found, dict) else {}
+    member = feature.get("geometry", feature) if isinstance(feature, dict) else None
+    geometry: dict[str, Any] = member if isinstance(member, dict) else {}
     kind = geometry.get("type")
     if kind not in _KINDS:
         raise DataError(f"{path}: feature {place} is {kind!r}; only polygons have an area")
@@ -162,11 +162,11 @@ def _ring(ring: Any) -> Points:
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
         raise ValueError(f"a ring of {len(ring)} points, expected at least three (x, y)")
     if not np.isfinite(points).all():
-        raise ValueError("a coordinate is no finite number")
+        raise ValueError("a coordinate is not a finite number")
     return points
 
 
 def _epsg(document: Any) -> int | None:
     """The code in {"crs": {"properties": {"name": "urn:ogc:def:crs:EPSG::32616"}}}."""
-    found = re.search(r"EPSG:+(?:[\d.]*:)?(\d+)\b", json.dumps(document.get("crs")))
-    return int(found[1]) if found else None
+    match = re.search(r"EPSG:+(?:[\d.]*:)?(\d+)\b", json.dumps(document.get("crs")))
+    return int(match[1]) if match else None
