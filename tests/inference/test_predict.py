@@ -8,6 +8,7 @@ from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError, OutputError, UnknownNameError
 from maskwright.data.classmaps import open_class_maps
+from maskwright.data.pixels import images
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
 
@@ -37,6 +38,13 @@ def photos(tmp_path):
 def read(path):
     with Image.open(path) as image:
         return np.array(image)
+
+
+def test_predict_classifies_each_image_file_once(model, photos, tmp_path, monkeypatch):
+    files, find_reader = [], images.find_reader
+    monkeypatch.setattr(images, "find_reader", lambda f: files.append(f) or find_reader(f))
+    predict(model, [photos], tmp_path / "out")
+    assert sorted(files) == [photos / "plain.png", photos / "street/turned.png"]
 
 
 def test_maps_have_the_size_and_orientation_that_a_viewer_shows(model, photos, tmp_path):
