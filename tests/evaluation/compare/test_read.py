@@ -143,3 +143,12 @@ def test_an_empty_table_and_a_report_of_another_version_are_refused(report_folde
     (folder / "report.json").write_text("{")
     with pytest.raises(DataError, match=r"report\.json: not JSON"):
         read_report_folder(folder)
+
+
+def test_a_column_of_a_family_that_is_not_installed_keeps_its_name(report_folder):
+    folder = report_folder("a", IMAGES)
+    head, *lines = (folder / "images.csv").read_text().splitlines()
+    wider = [f"{head},alarms_px", *(f"{line},3" for line in lines)]
+    (folder / "images.csv").write_text("\n".join(wider) + "\n")
+    counts = read_report_folder(folder).counts
+    assert counts["alarms_px"].max() == 3

@@ -141,9 +141,9 @@ def _read_table(
 
 
 def _read_heads(path: Path, heads: list[str]) -> list[str]:
-    """Names of the counts, in the order of the columns."""
+    """Names of the counts in the order of the columns; an unknown column is its own name."""
     name_of = {column: name for name, column in columns().items()}
-    names = [name_of.get(head, "") for head in heads[3:]]
+    names = [name_of.get(head, head) for head in heads[3:]]
     if tuple(heads[:3]) != _KEY_COLUMNS or not {"truth", "predicted", "hit"} <= set(names):
         raise _damaged(path, 1)
     return names
