@@ -204,7 +204,7 @@ def test_a_dataset_without_files_is_scored_too(model, tmp_path):
     assert report.confusion.counts_CC.diagonal().tolist() == [5, 4, 6, 0]
     assert report.confusion.num_pixels == 15
     assert report.provenance.data.name == "painted"
-    assert report.provenance["data"]["splits"] == {"test": 2}
+    assert report.provenance.data.splits == {"test": 2}
 
 
 def test_an_image_without_labels_is_named_as_its_dataset_describes_it(model):

@@ -32,8 +32,8 @@ def test_an_engine_for_which_there_is_no_file_is_refused(untrained_checkpoint):
         open_model(untrained_checkpoint, engine="onnxruntime")
     assert str(caught.value) == (
         f"{untrained_checkpoint}: no file for precision fp32: engine 'onnxruntime' runs "
-        f"*.onnx; the model holds weights.safetensors (fp32); choose another engine or precision, "
-        f"or export the model for it"
+        f"*.onnx; the model holds weights.safetensors (fp32); choose another engine or "
+        f"precision, or export the model for it"
     )
 
 
