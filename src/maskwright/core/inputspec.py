@@ -58,11 +58,11 @@ class InputSpec:
                 f"{where}: image has {image_HWC.shape[2]} channels, the model takes "
                 f"{self.channels}; convert the image or train on such images"
             )
-        wanted = np.uint8 if self.max_value == 255 else np.uint16
-        if image_HWC.dtype != wanted:
+        expected = np.uint8 if self.max_value == 255 else np.uint16
+        if image_HWC.dtype != expected:
             raise DataError(
                 f"{where}: image holds {image_HWC.dtype}, the model takes "
-                f"{np.dtype(wanted)}; convert the image or train on such images"
+                f"{np.dtype(expected)}; convert the image or train on such images"
             )
 
     @property

@@ -60,7 +60,7 @@ def plan(
         settings: Recipe values by dotted key, say `{"optim.lr": 3e-4}`; they are kept, and
             the rest is planned around them.
         budget_s: Seconds in which training has to end, validations included.
-        progress: Shows how much of the dataset has been read.
+        progress: Shows how many images have been read.
 
     Raises:
         ConfigError: A setting is wrong, encoder weights are not available, or the budget is
