@@ -31,7 +31,7 @@ from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
 from .pixels.images import image_size, open_image, read_image
-from .reading.archive import unpacked
+from .reading.archive import open_as_folder
 
 __all__ = ["Dataset", "Entry", "FolderDataset", "open_dataset"]
 
@@ -271,7 +271,7 @@ def open_unpacked(
     path: str | Path, *, form: str | None = None, progress: Progress = silent
 ) -> Iterator[FolderDataset]:
     """Open a folder or an archive as `open_as_is` does; an archive is unpacked in the block."""
-    with unpacked(Path(path)) as folder:
+    with open_as_folder(Path(path)) as folder:
         dataset = open_as_is(folder, form=form, progress=progress)
         yield dataset if folder == Path(path) else replace(dataset, root=Path(path))
 

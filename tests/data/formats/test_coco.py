@@ -358,7 +358,7 @@ def test_damaged_files_are_read_or_refused_soon(fuzz, tmp_path):
     def read(damaged):
         (tmp_path / "annotations.json").write_bytes(damaged)
         for entry in scan(tmp_path, NOTHING).entries:
-            entry.labels.read().crops()
+            entry.labels.read().fill_shapes()
 
     fuzz(json.dumps(document).encode(), read)
 

@@ -11,7 +11,12 @@ from pycocotools.coco import COCO
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.coco import scan
-from maskwright.data.shapes.runs import columns_of_crop, crop_of_columns, from_text, to_text
+from maskwright.data.shapes.runs import (
+    decode_coco_text,
+    decode_columns,
+    encode_coco_text,
+    encode_columns,
+)
 
 NOTHING = DatasetFile()
 REAL = {
@@ -50,7 +55,7 @@ def test_every_real_annotation_is_what_pycocotools_reads(name, real_data, tmp_pa
         assert len(drawing.shapes) == len(annotations)
         for shape, annotation in zip(drawing.shapes, annotations, strict=True):
             count += 1
-            mask_HW = shape.crop(drawing.size_HW, "coco").whole(drawing.size_HW)
+            mask_HW = shape.fill(drawing.size_HW, "coco").to_mask(drawing.size_HW)
             np.testing.assert_array_equal(mask_HW, coco.annToMask(annotation))
             named = coco.cats[annotation["category_id"]]["name"]
             assert shape.label == (named if isinstance(named, str) else f"{named:g}")
@@ -64,11 +69,11 @@ def test_real_compressed_masks_decode_as_pycocotools_decodes_them(real_data):
     assert len(results) == 734
     for result in results:
         size_HW = tuple(result["segmentation"]["size"])
-        counts = from_text(result["segmentation"]["counts"], where="real")
-        crop = crop_of_columns(counts, size_HW, where="real")
+        counts = decode_coco_text(result["segmentation"]["counts"], where="real")
+        crop = decode_columns(counts, size_HW, where="real")
         expected = peer.decode(result["segmentation"])
-        np.testing.assert_array_equal(crop.whole(size_HW), expected)
-        again = to_text(columns_of_crop(crop, size_HW))
+        np.testing.assert_array_equal(crop.to_mask(size_HW), expected)
+        again = encode_coco_text(encode_columns(crop, size_HW))
         assert again == result["segmentation"]["counts"]
 
 
@@ -82,6 +87,6 @@ def test_damaged_real_files_are_read_or_refused_soon(name, fuzz, real_data, tmp_
     def read(damaged):
         (tmp_path / "annotations.json").write_bytes(damaged)
         for entry in scan(tmp_path, NOTHING).entries:
-            entry.labels.read().crops()
+            entry.labels.read().fill_shapes()
 
     fuzz((folder / name).read_bytes(), read)

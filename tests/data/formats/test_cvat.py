@@ -15,7 +15,7 @@ from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.cvat.elements import shape_of
 from maskwright.data.formats.cvat.part import recognises, scan
-from maskwright.data.reading.xml_pieces import pieces
+from maskwright.data.reading.xmlindex import iterate_elements
 
 from .cvat_documents import (
     BLACK,
@@ -325,14 +325,14 @@ def test_boxes_and_ellipses_are_filled_as_cvat_exports_them():
         rle = coco.frPyObjects([turned(place)], height, width)
         truth_HW = coco.decode(rle)[..., 0]
         size_HW = (height, width)
-        np.testing.assert_array_equal(found.crop(size_HW, "coco").whole(size_HW), truth_HW)
+        np.testing.assert_array_equal(found.fill(size_HW, "coco").to_mask(size_HW), truth_HW)
         place = {"cx": x, "cy": y, "rx": w, "ry": h, "rotation": turn}
         element = Element("ellipse", {"label": "a", **{k: str(v) for k, v in place.items()}})
         found = shape_of(element, size_HW, label=None, where="x")
         truth_HW = np.zeros(size_HW, np.uint8)
         middle, axes = (round(x), round(y)), (round(w), round(h))
         cv2.ellipse(truth_HW, middle, axes, turn, 0, 360, 1, thickness=-1)
-        np.testing.assert_array_equal(found.crop(size_HW, "coco").whole(size_HW), truth_HW)
+        np.testing.assert_array_equal(found.fill(size_HW, "coco").to_mask(size_HW), truth_HW)
 
 
 def turned(box):
@@ -350,10 +350,10 @@ def turned(box):
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_pieces_end_where_the_next_begin(write, monkeypatch, chunk):
-    monkeypatch.setattr("maskwright.data.reading.xml_pieces._CHUNK", chunk)
+    monkeypatch.setattr("maskwright.data.reading.xmlindex._CHUNK", chunk)
     text = "<a><!-- x --><b n='1'><c/><c>t</c></b>\n<b/>  <d><e><f/></e></d></a>"
     root = write({"a.xml": text})
-    found = [(p.tag, text[p.start : p.end]) for p in pieces(root / "a.xml", depth=3)]
+    found = [(p.tag, text[p.start : p.end]) for p in iterate_elements(root / "a.xml", depth=3)]
     assert found == [
         ("c", "<c/>"),
         ("c", "<c>t</c>"),
@@ -371,7 +371,7 @@ def test_a_large_file_is_indexed_once_and_read_by_piece(write, monkeypatch):
     from maskwright.data.formats.cvat import index as cvat_index
 
     passes = []
-    whole = cvat_index.pieces
+    whole = cvat_index.iterate_elements
     monkeypatch.setattr(
         cvat_index, "pieces", lambda *a, **k: (passes.append(1), whole(*a, **k))[1]
     )

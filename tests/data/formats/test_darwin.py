@@ -299,11 +299,11 @@ def test_a_real_file_of_both_kinds_is_read(real_data, tmp_path, number, mask_px,
     """darwin-py exports no such file as masks; its two renderers, called apart, give these."""
     dataset = real(real_data, tmp_path, f"import/image_{number}.json")
     drawing = dataset.entries[0].labels.read()
-    by_kind = {bool(s.rings): s.crop(drawing.size_HW, drawing.raster) for s in drawing.shapes}
+    by_kind = {bool(s.rings): s.fill(drawing.size_HW, drawing.raster) for s in drawing.shapes}
     assert by_kind[True].area_px == 1299
     assert by_kind[False].area_px == mask_px
-    assert digest(by_kind[True].whole(drawing.size_HW)) == "06b103b102b26892"
-    assert digest(by_kind[False].whole(drawing.size_HW)) == expected
+    assert digest(by_kind[True].to_mask(drawing.size_HW)) == "06b103b102b26892"
+    assert digest(by_kind[False].to_mask(drawing.size_HW)) == expected
     assert dict(drawing.shapes[0].attributes)["text"] == "test_text"
 
 

@@ -259,7 +259,7 @@ def test_damaged_files_are_read_or_refused_soon(fuzz, write):
     def read(damaged):
         (root / "a.geojson").write_bytes(damaged)
         for entry in scan(root, NOTHING).entries:
-            entry.labels.read().crops()
+            entry.labels.read().fill_shapes()
 
     fuzz(text.encode(), read)
 
@@ -293,8 +293,8 @@ def test_real_footprints_are_filled_where_they_lie(image, labels, count, real_da
     outside = drawing.skipped.get("polygons outside the image", 0)
     assert len(drawing.shapes) + outside == len(features) == count
     painted_HW = np.zeros(drawing.size_HW, bool)
-    for crop in drawing.crops():
-        painted_HW[crop.place] |= crop.inside_hw
+    for crop in drawing.fill_shapes():
+        painted_HW[crop.slices] |= crop.inside_hw
     np.testing.assert_array_equal(painted_HW, expected_HW)
     assert 1000 < painted_HW.sum() < painted_HW.size
 
@@ -316,7 +316,7 @@ def test_damaged_real_footprints_are_read_or_refused_soon(fuzz, real_data, tmp_p
     def read(damaged):
         (tmp_path / "a.geojson").write_bytes(damaged)
         for entry in scan(tmp_path, NOTHING).entries:
-            entry.labels.read().crops()
+            entry.labels.read().fill_shapes()
 
     fuzz((folder / "geotiff_labels.geojson").read_bytes(), read)
 

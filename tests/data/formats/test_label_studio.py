@@ -315,7 +315,7 @@ def test_damaged_files_are_read_or_refused_soon(fuzz, tmp_path):
         (tmp_path / "export.json").write_bytes(damaged)
         for entry in scan(tmp_path, NOTHING).entries:
             if entry.labels is not None:
-                entry.labels.read().crops()
+                entry.labels.read().fill_shapes()
 
     fuzz(json.dumps([task(*shapes)]).encode(), read)
 
@@ -325,6 +325,6 @@ def test_damaged_bits_are_read_or_refused_soon(fuzz, tmp_path):
 
     def read(damaged):
         (tmp_path / "export.json").write_text(json.dumps([task(brush(list(damaged)))]))
-        scan(tmp_path, NOTHING).entries[0].labels.read().crops()
+        scan(tmp_path, NOTHING).entries[0].labels.read().fill_shapes()
 
     fuzz(bytes(PACKED), read)

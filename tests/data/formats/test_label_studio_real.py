@@ -31,7 +31,7 @@ def test_masks_that_the_sdk_encoded_are_what_was_encoded(real_data, tmp_path):
         truth_HW = np.array(Image.open(tmp_path / f"{entry.key}_truth.png"))
         found = {}
         for shape in drawing.shapes:
-            mask_HW = shape.crop(drawing.size_HW, "coco").whole(drawing.size_HW)
+            mask_HW = shape.fill(drawing.size_HW, "coco").to_mask(drawing.size_HW)
             (value,) = np.unique(truth_HW[mask_HW]).tolist()
             np.testing.assert_array_equal(mask_HW, truth_HW == value)
             found[value] = shape.label
@@ -87,7 +87,7 @@ def test_real_exports_are_read_as_the_sdk_converts_them(
     for value, shape in zip(polygons, shapes, strict=True):
         ring = (np.array(value["points"]) / 100 * size_HW[::-1]).ravel().tolist()
         mask_HW = peer.decode(peer.frPyObjects([ring], *size_HW))[..., 0]
-        np.testing.assert_array_equal(shape.crop(size_HW, "coco").whole(size_HW), mask_HW)
+        np.testing.assert_array_equal(shape.fill(size_HW, "coco").to_mask(size_HW), mask_HW)
 
 
 @pytest.mark.real
@@ -99,6 +99,6 @@ def test_damaged_real_exports_are_read_or_refused_soon(fuzz, real_data, tmp_path
     def read(damaged):
         (tmp_path / "export.json").write_bytes(damaged)
         for entry in scan(tmp_path, NOTHING).entries:
-            entry.labels.read().crops()
+            entry.labels.read().fill_shapes()
 
     fuzz(json.dumps(tasks).encode(), read)

@@ -177,7 +177,7 @@ def test_damaged_files_are_read_or_refused_soon(fuzz, write):
     def read(damaged):
         (root / "a.csv").write_bytes(damaged)
         for entry in scan(root, NOTHING).entries:
-            entry.labels.read().crops()
+            entry.labels.read().fill_shapes()
 
     fuzz(text.encode(), read)
 

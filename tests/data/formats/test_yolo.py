@@ -225,7 +225,7 @@ def test_damaged_files_are_read_or_refused_soon(fuzz, write):
 
     def read(damaged):
         (root / "labels/a.txt").write_bytes(damaged)
-        scan(root, NOTHING).entries[0].labels.read().crops()
+        scan(root, NOTHING).entries[0].labels.read().fill_shapes()
 
     fuzz(text.encode(), read)
 
@@ -236,7 +236,7 @@ def test_damaged_names_are_read_or_refused_soon(fuzz, write):
 
     def read(damaged):
         (root / "data.yaml").write_bytes(damaged)
-        scan(root, NOTHING).entries[0].labels.read().crops()
+        scan(root, NOTHING).entries[0].labels.read().fill_shapes()
 
     fuzz(text.encode(), read)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.data.reading.archive import unpacked
+from maskwright.data.reading.archive import open_as_folder
 
 
 @pytest.fixture(autouse=True)
@@ -40,19 +40,19 @@ def tarred(path, members, mode="w:gz"):
 @pytest.mark.parametrize("make", [zipped, tarred])
 def test_an_archive_is_the_folder_in_it(tmp_path, make):
     path = make(tmp_path / f"a.{'zip' if make is zipped else 'tar.gz'}", {"d/x/1.txt": b"one"})
-    with unpacked(path) as folder:
+    with open_as_folder(path) as folder:
         assert folder.name == "d"
         assert (folder / "x/1.txt").read_bytes() == b"one"
     assert not folder.exists()
 
 
 def test_several_at_the_top_are_a_folder_of_their_own(tmp_path):
-    with unpacked(zipped(tmp_path / "a.zip", {"x/1": b"", "y": b"2"})) as folder:
+    with open_as_folder(zipped(tmp_path / "a.zip", {"x/1": b"", "y": b"2"})) as folder:
         assert sorted(path.name for path in folder.iterdir()) == ["x", "y"]
 
 
 def test_a_folder_is_itself(tmp_path):
-    with unpacked(tmp_path) as folder:
+    with open_as_folder(tmp_path) as folder:
         assert folder == tmp_path
 
 
@@ -62,7 +62,7 @@ def test_a_folder_is_itself(tmp_path):
 @pytest.mark.parametrize("make", [zipped, tarred])
 def test_a_member_outside_is_refused(tmp_path, make, name):
     path = make(tmp_path / f"a.{'zip' if make is zipped else 'tgz'}", {"b": b"", name: b"x"})
-    with pytest.raises(DataError, match="would lie outside"), unpacked(path):
+    with pytest.raises(DataError, match="would lie outside"), open_as_folder(path):
         pass
     assert not (tmp_path / "a").exists()
 
@@ -79,7 +79,7 @@ def test_links_are_refused(tmp_path):
     for name in ("a.tar", "a.zip"):
         with (
             pytest.raises(DataError, match=r"'passwords' is a link"),
-            unpacked(tmp_path / name),
+            open_as_folder(tmp_path / name),
         ):
             pass
 
@@ -88,7 +88,7 @@ def test_a_name_twice_is_refused(tmp_path):
     path = tarred(tmp_path / "a.tar", {"x": b"1"}, "w")
     with tarfile.open(path, "a") as archive:
         archive.addfile(tarfile.TarInfo("x"))
-    with pytest.raises(DataError, match="'x' is there twice"), unpacked(path):
+    with pytest.raises(DataError, match="'x' is there twice"), open_as_folder(path):
         pass
 
 
@@ -100,7 +100,10 @@ def test_a_bomb_is_refused_unwritten(tmp_path):
     ):
         for _ in range(1100):
             file.write(bytes(1 << 20))
-    with pytest.raises(DataError, match=r"unpack to 1,153,433,600 in 1 files"), unpacked(path):
+    with (
+        pytest.raises(DataError, match=r"unpack to 1,153,433,600 in 1 files"),
+        open_as_folder(path),
+    ):
         pass
 
 
@@ -111,7 +114,7 @@ def test_a_damaged_archive_is_named(tmp_path, make, cut):
     path.write_bytes(path.read_bytes()[:cut])
     with (
         pytest.raises(DataError, match=r"a\.(zip|tgz): the archive is damaged"),
-        unpacked(path),
+        open_as_folder(path),
     ):
         pass
 
@@ -122,12 +125,12 @@ def test_a_size_that_lies_is_refused(tmp_path):
     for start in (22, content.rfind(b"PK\x01\x02") + 24):
         content[start : start + 4] = (10).to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.zip"), unpacked(path):
+    with pytest.raises(DataError, match=r"a\.zip"), open_as_folder(path):
         pass
 
 
 def test_what_is_no_archive_is_left_to_others(tmp_path):
     path = tmp_path / "dataset.yaml"
     path.write_text("")
-    with unpacked(Path(path)) as same:
+    with open_as_folder(Path(path)) as same:
         assert same == path

@@ -61,9 +61,9 @@ def test_elements_are_parsed_where_they_are_asked_for(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"items": [{"id": n} for n in range(50)], "n": 1}))
     index = index_json(path)
-    assert [item.id for item in index.all("items", Item)] == list(range(50))
-    assert [i.id for i in index.some("items", np.array([41, 3]), Item)] == [41, 3]
-    assert list(index.all("others", Item)) == []
+    assert [item.id for item in index.read_all("items", Item)] == list(range(50))
+    assert [i.id for i in index.read_at("items", np.array([41, 3]), Item)] == [41, 3]
+    assert list(index.read_all("others", Item)) == []
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_wrong_element_is_named(text, message, batch, tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     path.write_text(f'{{"items": [{text}]}}')
     with pytest.raises(DataError, match=message if batch > 4 else r"a\.json: items"):
-        list(index_json(path).all("items", Item))
+        list(index_json(path).read_all("items", Item))
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
@@ -116,5 +116,5 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         file.write(b"]}")
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     index = index_json(path)
-    assert sum(item.id for item in index.all("items", Item)) == 10_000
+    assert sum(item.id for item in index.read_all("items", Item)) == 10_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 60_000

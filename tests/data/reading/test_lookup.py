@@ -4,7 +4,7 @@ import pytest
 
 from maskwright.core.errors import DataError
 from maskwright.data.pixels.imageref import ImageRef
-from maskwright.data.reading.lookup import Images
+from maskwright.data.reading.lookup import ImageLookup
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def images(tmp_path):
         (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / name).write_bytes(b"")
     (tmp_path / "secret.png").write_bytes(b"")
-    return Images(tmp_path / "data")
+    return ImageLookup(tmp_path / "data")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from maskwright.core.codec import UNDRAWN
 from maskwright.core.errors import DataError
-from maskwright.data.shapes.drawing import Drawing, Shape, num_hidden, paint
+from maskwright.data.shapes.drawing import Drawing, Shape, count_overlap_pixels, paint
 
 NUMBERS = {UNDRAWN: 0, "car": 1, "pole": 2}.__getitem__
 
@@ -28,7 +28,7 @@ def test_the_rule_says_which_shape_is_seen(overlap, seen):
     painted_HW = paint(drawing, NUMBERS, overlap)
     assert painted_HW[1, 1] == seen
     assert painted_HW[0, 0] == 1
-    assert num_hidden(drawing, overlap) == 4
+    assert count_overlap_pixels(drawing, overlap) == 4
 
 
 def test_what_nobody_drew_has_a_label_of_its_own():
@@ -42,7 +42,9 @@ def test_what_nobody_drew_has_a_label_of_its_own():
 
 
 def test_shapes_of_one_label_hide_nothing():
-    assert num_hidden(drawn(box("car", 0, 0, 4, 4), box("car", 2, 2, 6, 4)), "file") == 0
+    assert (
+        count_overlap_pixels(drawn(box("car", 0, 0, 4, 4), box("car", 2, 2, 6, 4)), "file") == 0
+    )
 
 
 def test_a_nested_class_survives_by_size_whatever_the_order():
@@ -68,10 +70,10 @@ def test_absurd_numbers_are_refused(make, message):
 @pytest.mark.parametrize("overlap", ["file", "z", "smaller_on_top", ("car", "pole")])
 def test_lowest_first_paints_the_same_in_the_order_of_the_file(overlap):
     drawing = drawn(box("pole", 1, 1, 3, 3, z=5), box("car", 0, 0, 6, 4, z=1))
-    ordered = drawing.lowest_first(overlap, {"pole": "car", "car": "pole"}.__getitem__)
+    ordered = drawing.sort_by_overlap(overlap, {"pole": "car", "car": "pole"}.__getitem__)
     swapped = {UNDRAWN: 0, "car": 2, "pole": 1}.__getitem__
     np.testing.assert_array_equal(
         paint(ordered, swapped, "file"), paint(drawing, NUMBERS, overlap)
     )
-    areas = [shape.crop((4, 6), "center").area_px for shape in ordered.shapes]
-    assert [crop.area_px for crop in ordered.crops()] == areas
+    areas = [shape.fill((4, 6), "center").area_px for shape in ordered.shapes]
+    assert [crop.area_px for crop in ordered.fill_shapes()] == areas

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from maskwright.data.shapes.outline import outlines
-from maskwright.data.shapes.raster import crop_of, fill
+from maskwright.data.shapes.outline import trace_outlines
+from maskwright.data.shapes.raster import crop_mask, fill
 
 masks = arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
 
@@ -15,21 +15,21 @@ def test_a_block_with_a_hole_has_two_rings_of_four_corners():
     mask_HW = np.zeros((6, 7), bool)
     mask_HW[1:5, 2:6] = True
     mask_HW[2:4, 3:5] = False
-    rings = [{(x, y) for x, y in ring.tolist()} for ring in outlines(crop_of(mask_HW))]
+    rings = [{(x, y) for x, y in ring.tolist()} for ring in trace_outlines(crop_mask(mask_HW))]
     outer, hole = {(2, 1), (6, 1), (6, 5), (2, 5)}, {(3, 2), (5, 2), (5, 4), (3, 4)}
     assert sorted(map(sorted, rings)) == sorted(map(sorted, (outer, hole)))
 
 
 def test_pixels_that_touch_at_a_corner_have_rings_of_their_own():
     for mask_HW in (np.eye(4, dtype=bool), np.eye(4, dtype=bool)[::-1]):
-        assert [len(ring) for ring in outlines(crop_of(mask_HW))] == [4] * 4
+        assert [len(ring) for ring in trace_outlines(crop_mask(mask_HW))] == [4] * 4
 
 
 @given(masks)
 def test_filled_again_they_are_the_mask(mask_HW):
-    rings = outlines(crop_of(mask_HW))
+    rings = trace_outlines(crop_mask(mask_HW))
     np.testing.assert_array_equal(
-        fill(rings, mask_HW.shape, "center").whole(mask_HW.shape), mask_HW
+        fill(rings, mask_HW.shape, "center").to_mask(mask_HW.shape), mask_HW
     )
     for ring in rings:
         steps = np.abs(np.diff(ring, axis=0, append=ring[:1]))
@@ -39,6 +39,6 @@ def test_filled_again_they_are_the_mask(mask_HW):
 @given(masks)
 def test_without_holes_coco_fills_them_alike(mask_HW):
     filled_HW = np.maximum.accumulate(mask_HW, axis=0)  # columns that reach down: no holes
-    rings = outlines(crop_of(filled_HW))
+    rings = trace_outlines(crop_mask(filled_HW))
     size_HW = filled_HW.shape
-    np.testing.assert_array_equal(fill(rings, size_HW, "coco").whole(size_HW), filled_HW)
+    np.testing.assert_array_equal(fill(rings, size_HW, "coco").to_mask(size_HW), filled_HW)

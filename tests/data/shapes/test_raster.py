@@ -12,7 +12,14 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
 from maskwright.data.shapes import raster
-from maskwright.data.shapes.raster import Crop, clipped, crop_of, fill, num_different, united
+from maskwright.data.shapes.raster import (
+    Crop,
+    clip,
+    count_different_pixels,
+    crop_mask,
+    fill,
+    unite,
+)
 
 RASTERS = ("center", "coco", "pillow")
 SQUARE = np.array([[2, 2], [8, 2], [8, 8], [2, 8]], np.float64)
@@ -49,7 +56,7 @@ def test_a_ring_inside_another_is_a_hole_by_centres_and_filled_by_the_others():
 
 @given(several=st.lists(rings, min_size=1, max_size=3), height=sides, width=sides)
 def test_opencv_is_fill_poly_of_the_first_ring_less_the_others(several, height, width):
-    ours_HW = fill(several, (height, width), "opencv").whole((height, width))
+    ours_HW = fill(several, (height, width), "opencv").to_mask((height, width))
     outer, *inner = (np.trunc(ring).astype(np.int32) for ring in several)
     theirs_HW = cv2.fillPoly(np.zeros((height, width), np.uint8), [outer], 1)
     theirs_HW = cv2.fillPoly(theirs_HW, inner, 0)
@@ -58,7 +65,7 @@ def test_opencv_is_fill_poly_of_the_first_ring_less_the_others(several, height, 
 
 @given(ring=rings, height=sides, width=sides)
 def test_coco_is_pycocotools(ring, height, width):
-    ours_HW = fill([ring], (height, width), "coco").whole((height, width))
+    ours_HW = fill([ring], (height, width), "coco").to_mask((height, width))
     (theirs,) = peer.frPyObjects([ring.ravel().tolist()], height, width)
     np.testing.assert_array_equal(ours_HW, peer.decode(theirs).astype(bool))
 
@@ -67,7 +74,7 @@ def test_coco_is_pycocotools(ring, height, width):
 @given(ring=rings, height=sides, width=sides, piece=st.integers(1, 200))
 def test_coco_is_pycocotools_in_pieces_too(ring, height, width, piece, monkeypatch):
     monkeypatch.setattr(raster, "_PIECE", piece)
-    ours_HW = fill([ring], (height, width), "coco").whole((height, width))
+    ours_HW = fill([ring], (height, width), "coco").to_mask((height, width))
     (theirs,) = peer.frPyObjects([ring.ravel().tolist()], height, width)
     np.testing.assert_array_equal(ours_HW, peer.decode(theirs).astype(bool))
 
@@ -84,7 +91,7 @@ def test_pillow_is_image_draw(ring, height, width):
     canvas = Image.new("L", (width, height))
     corners = [(x, y) for x, y in ring.tolist()]
     ImageDraw.Draw(canvas).polygon(corners, outline=1, fill=1)
-    ours_HW = fill([ring], (height, width), "pillow").whole((height, width))
+    ours_HW = fill([ring], (height, width), "pillow").to_mask((height, width))
     np.testing.assert_array_equal(ours_HW, np.array(canvas, bool))
 
 
@@ -96,7 +103,7 @@ def test_pillow_is_image_draw_far_from_the_corner_too(seed):
         canvas = Image.new("L", (300, 200))
         corners = [(x, y) for x, y in [*ring.tolist(), ring[0].tolist()]]
         ImageDraw.Draw(canvas).polygon(corners, fill=1)
-        ours_HW = fill([ring.astype(np.float64)], (200, 300), "pillow").whole((200, 300))
+        ours_HW = fill([ring.astype(np.float64)], (200, 300), "pillow").to_mask((200, 300))
         np.testing.assert_array_equal(ours_HW, np.array(canvas, bool))
 
 
@@ -107,7 +114,7 @@ def test_center_is_the_even_odd_rule_at_every_centre(polygon, height, width):
     for row in range(height):
         for column in range(width):
             wanted_HW[row, column] = inside(polygon, column + 0.5, row + 0.5)
-    ours_HW = fill(polygon, (height, width), "center").whole((height, width))
+    ours_HW = fill(polygon, (height, width), "center").to_mask((height, width))
     np.testing.assert_array_equal(ours_HW, wanted_HW)
 
 
@@ -124,8 +131,8 @@ def inside(polygon, x, y):
 @pytest.mark.parametrize("raster", RASTERS)
 def test_what_lies_beside_the_image_is_cut(raster):
     for shift in (-100, 100, -6.5, 9.5):
-        whole = fill([SQUARE + 200 + shift], (500, 500), raster).whole((500, 500))
-        cut = fill([SQUARE + shift], (12, 12), raster).whole((12, 12))
+        whole = fill([SQUARE + 200 + shift], (500, 500), raster).to_mask((500, 500))
+        cut = fill([SQUARE + shift], (12, 12), raster).to_mask((12, 12))
         np.testing.assert_array_equal(cut, whole[200:212, 200:212])
 
 
@@ -144,21 +151,23 @@ def test_a_one_pixel_line_is_kept_by_pillow_alone():
 
 @given(arrays(np.bool_, st.tuples(sides, sides)))
 def test_a_crop_is_the_mask(inside_HW):
-    crop = crop_of(inside_HW)
-    np.testing.assert_array_equal(crop.whole(inside_HW.shape), inside_HW)
+    crop = crop_mask(inside_HW)
+    np.testing.assert_array_equal(crop.to_mask(inside_HW.shape), inside_HW)
     assert crop.area_px == inside_HW.sum()
 
 
 def test_pieces_are_united_and_cut_at_the_border():
     one = Crop(1, 1, np.ones((2, 2), bool))
     other = Crop(2, 2, np.ones((3, 1), bool))
-    both = united([one, other])
+    both = unite([one, other])
     assert (both.top, both.left, both.area_px) == (1, 1, 6)
-    cut = clipped(Crop(-1, 4, np.ones((3, 3), bool)), (6, 6))
+    cut = clip(Crop(-1, 4, np.ones((3, 3), bool)), (6, 6))
     assert (cut.top, cut.left, cut.inside_hw.shape) == (0, 4, (2, 2))
-    assert clipped(Crop(9, 9, np.ones((3, 3), bool)), (6, 6)).area_px == 0
+    assert clip(Crop(9, 9, np.ones((3, 3), bool)), (6, 6)).area_px == 0
 
 
 @given(one=arrays(np.bool_, (6, 5)), other=arrays(np.bool_, (6, 5)))
 def test_pixels_in_one_piece_alone_are_those_that_differ(one, other):
-    assert num_different(crop_of(one), crop_of(other)) == np.count_nonzero(one != other)
+    assert count_different_pixels(crop_mask(one), crop_mask(other)) == np.count_nonzero(
+        one != other
+    )

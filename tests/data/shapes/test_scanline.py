@@ -32,7 +32,7 @@ def polygons():
 def drawn():
     digest, num = hashlib.sha256(), 0
     for size_HW, rings in polygons():
-        inside_HW = fill(rings, size_HW, "darwin").whole(size_HW)
+        inside_HW = fill(rings, size_HW, "darwin").to_mask(size_HW)
         digest.update(inside_HW.tobytes())
         num += int(inside_HW.sum())
     return num, digest.hexdigest()[:16]

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskwright.core.errors import DataError
-from maskwright.data.shapes.raster import crop_of
-from maskwright.data.shapes.segments import crops_of
+from maskwright.data.shapes.raster import crop_mask
+from maskwright.data.shapes.segments import crop_each_id
 
 
 def test_three_ids_by_hand():
-    crops = crops_of(np.array([[5, 5, 0], [5, 9, 0]]))
+    crops = crop_each_id(np.array([[5, 5, 0], [5, 9, 0]]))
     assert {k: (c.top, c.left, c.inside_hw.tolist()) for k, c in crops.items()} == {
         0: (0, 2, [[True], [True]]),
         5: (0, 0, [[True, True], [True, False]]),
@@ -22,11 +22,11 @@ def test_three_ids_by_hand():
 
 @given(arrays(np.uint32, st.tuples(*[st.integers(1, 12)] * 2), elements=st.integers(0, 4)))
 def test_every_piece_is_that_of_its_mask(ids_HW):
-    crops = crops_of(ids_HW)
+    crops = crop_each_id(ids_HW)
     assert list(crops) == np.unique(ids_HW).tolist()
     for value, crop in crops.items():
-        np.testing.assert_array_equal(crop.whole(ids_HW.shape), ids_HW == value)
-        assert crop.inside_hw.shape == crop_of(ids_HW == value).inside_hw.shape
+        np.testing.assert_array_equal(crop.to_mask(ids_HW.shape), ids_HW == value)
+        assert crop.inside_hw.shape == crop_mask(ids_HW == value).inside_hw.shape
 
 
 def test_noise_is_refused_before_it_fills_the_memory():
@@ -35,6 +35,6 @@ def test_noise_is_refused_before_it_fills_the_memory():
     with pytest.raises(
         DataError, match=r"4,096 ids lie in boxes of 1,\d+,\d+,\d+ pixels, and th"
     ):
-        crops_of(scattered)
+        crop_each_id(scattered)
     with pytest.raises(DataError, match=r"90,000 ids .* it is noise, not objects"):
-        crops_of(np.arange(90_000).reshape(300, 300))
+        crop_each_id(np.arange(90_000).reshape(300, 300))

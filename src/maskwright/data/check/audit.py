@@ -29,7 +29,7 @@ from ..opening.resolve import (
     save_inferred,
     survey_labels,
 )
-from ..reading.archive import unpacked
+from ..reading.archive import open_as_folder
 from .annotators import AnnotatorCode, Annotators
 from .defects import DefectCode, find_alike, find_gaps
 from .document import AuditDocument, ClassDocument
@@ -142,7 +142,7 @@ def audit(path: str | Path, progress: Progress = silent) -> Audit:
         DataError: There is nothing to check: no such folder, no images, no masks.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
-    with unpacked(Path(path)) as folder:
+    with open_as_folder(Path(path)) as folder:
         made = _audit_folder(folder, progress)
         return made if folder == Path(path) else replace(made, root=Path(path))
 

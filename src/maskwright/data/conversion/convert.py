@@ -30,7 +30,7 @@ from ..entries.scan import UNSPLIT
 from ..opening import splitfile
 from ..opening.splitfile import SplitFile
 from ..pixels.medical import SIGNED_OFFSET
-from ..shapes.drawing import num_hidden
+from ..shapes.drawing import count_overlap_pixels
 from .account import Account, Agreement
 from .journal import Journal, JournalLine
 from .open_picture import open_picture
@@ -204,7 +204,7 @@ def _count_lost(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
     if isinstance(picture.entry.labels, Annotation):
         drawing = picture.drawing
         if "overlaps" not in holds:
-            lost["pixels of shapes below others"] = num_hidden(drawing, "file")
+            lost["pixels of shapes below others"] = count_overlap_pixels(drawing, "file")
         if "attributes" not in holds:
             lost["attributes of shapes"] = sum(len(s.attributes) for s in drawing.shapes)
         if "instances" not in holds:

@@ -17,7 +17,7 @@ from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
 from ..shapes.drawing import Drawing, Shape
-from ..shapes.raster import Crop, Raster, crop_of, fill, num_different
+from ..shapes.raster import Crop, Raster, count_different_pixels, crop_mask, fill
 from .annotation import BACKGROUND_NAMES, IGNORED, Annotation
 from .scan import Entry
 
@@ -81,7 +81,7 @@ class Picture:
         """
         if isinstance(self.entry.labels, Annotation):
             labels = self.entry.labels
-            return labels.read().lowest_first(labels.overlap, self._name_class)
+            return labels.read().sort_by_overlap(labels.overlap, self._name_class)
         return Drawing(size_HW=self.size_HW, shapes=tuple(self._list_regions()))
 
     def _name_class(self, label: str) -> str:
@@ -96,11 +96,11 @@ class Picture:
                 continue
             inside_HW = self.labels_HW == value
             if value == IGNORE:
-                yield Shape(label=IGNORED, masks=(crop_of(inside_HW),))
+                yield Shape(label=IGNORED, masks=(crop_mask(inside_HW),))
             elif self.spec.classes[value].kind == "thing":
                 yield from _split_regions(inside_HW, self.spec.names[value])
             else:
-                yield Shape(label=self.spec.names[value], masks=(crop_of(inside_HW),))
+                yield Shape(label=self.spec.names[value], masks=(crop_mask(inside_HW),))
 
 
 def find_background(codec: LabelCodec) -> int | None:
@@ -133,7 +133,7 @@ def count_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
     if raster == drawing.raster or not shape.rings:
         return 0
     before, after = (fill(shape.rings, drawing.size_HW, r) for r in (drawing.raster, raster))
-    return num_different(before, after)
+    return count_different_pixels(before, after)
 
 
 MOVED = "pixels at the borders of polygons, which the tool fills by another rule"
@@ -180,7 +180,7 @@ def write_mask(
 
 def _split_regions(inside_HW: Any, label: str) -> Iterator[Shape]:
     """Split a mask into one shape per 8-connected region."""
-    crop = crop_of(inside_HW)
+    crop = crop_mask(inside_HW)
     _, regions, stats, _ = cv2.connectedComponentsWithStats(
         crop.inside_hw.astype(np.uint8), connectivity=8
     )

@@ -29,7 +29,7 @@ from ..entries.walk import folders, images_by_name
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import crop_of
+from ..shapes.raster import crop_mask
 
 OVERLAP: Overlap = "smaller_on_top"
 BACKGROUND = "background"
@@ -162,9 +162,9 @@ def _read(files: _Masks) -> Drawing:
     for path in files.valid:
         valid_HW &= _mask(path, first, size_HW)
     regions = {
-        label: crop_of(_mask(path, first, size_HW) & valid_HW) for label, path in files.labels
+        label: crop_mask(_mask(path, first, size_HW) & valid_HW) for label, path in files.labels
     }
-    regions[IGNORED] = crop_of(~valid_HW)
+    regions[IGNORED] = crop_mask(~valid_HW)
     shapes = (Shape(label=label, masks=(crop,)) for label, crop in regions.items())
     return Drawing(
         size_HW=(size_HW[0], size_HW[1]),

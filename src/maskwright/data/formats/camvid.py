@@ -24,7 +24,7 @@ from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetF
 from ..entries.scan import UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files, images_by_name
 from ..pixels.imageref import ImageRef
-from ..reading.first_mask import first_mask
+from ..reading.first_mask import read_first_mask
 from ..reading.label_colors import FILE, read_label_colors
 
 VOID = "void"
@@ -160,7 +160,7 @@ def _classes(
     root: Path, found: Scan, document: DatasetFile
 ) -> tuple[tuple[ClassEntry, ...] | None, CodecEntry]:
     table = root / FILE
-    first = first_mask(found)
+    first = read_first_mask(found)
     if first is None or document.classes is not None:
         return document.classes, UNSPECIFIED
     if first.colored:

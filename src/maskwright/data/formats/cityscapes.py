@@ -32,7 +32,7 @@ from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import files_below, folders, image_files
 from ..layouts.cityscapes import ID_CODEC, LABELS, TRAINED, id_classes
 from ..pixels.imageref import ImageRef
-from ..reading.alternatives import Forms, form_of_all
+from ..reading.alternatives import Forms, choose_form
 from ..reading.documents import Document, Finite, Side, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
 
@@ -79,7 +79,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: no image in {IMAGES} has its *_{kind}_{IDS}, {POLYGONS} or {TRAIN_IDS}; "
             f"get gtFine_trainvaltest.zip (instanceIds and colours are not read)"
         )
-    form = form_of_all(labelled, _order(document))
+    form = choose_form(labelled, _order(document))
     overlap = document.overlap or OVERLAP
     entries = [_entry(path, forms, (root, form, overlap)) for path, forms in found.items()]
     classes, codec = _classes(form)

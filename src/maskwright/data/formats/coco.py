@@ -52,11 +52,11 @@ from ..layouts.coco import (
 from ..layouts.coco_write import category_id, image_path, record_of, write_files
 from ..pixels.faults import MAX_PIXELS
 from ..pixels.imageref import ImageRef
-from ..reading.documents import Coordinates, Document, annotation_files
-from ..reading.lookup import Images
+from ..reading.documents import Coordinates, Document, find_annotation_files
+from ..reading.lookup import ImageLookup
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import UNITED, Crop, Raster, crop_of, fill, united
-from ..shapes.runs import columns_of_crop, crop_of_columns, from_text, to_text
+from ..shapes.raster import UNITED, Crop, Raster, crop_mask, fill, unite
+from ..shapes.runs import decode_coco_text, decode_columns, encode_coco_text, encode_columns
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "smaller_on_top"
@@ -100,13 +100,13 @@ def recognises(root: Path) -> bool:
     """Whether a file is called as COCO's are, or the first JSON file has its keys."""
     if not root.is_dir():
         return False
-    first = next(annotation_files(root, ".json"), None)
+    first = next(find_annotation_files(root, ".json"), None)
     if first is None:
         return False
     called = next(
         (
             path
-            for path in annotation_files(root, ".json")
+            for path in find_annotation_files(root, ".json")
             if path.name.startswith("instances") or path.name.endswith(".coco.json")
         ),
         first,
@@ -128,7 +128,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         return Annotation(file=file.path, place=named.file_name, overlap=overlap, read=read)
 
     notes = (*_boxes(root, files), *passed)
-    listing = list_entries(root, files, Images(root), labels)
+    listing = list_entries(root, files, ImageLookup(root), labels)
     return Scan(
         entries=listing.entries,
         classes=category_classes(files, document, undrawn=True),
@@ -193,10 +193,10 @@ def _region(
             f"{size_HW[0]} x {size_HW[1]}; export it again"
         )
     if isinstance(found.counts, str):
-        counts = from_text(found.counts, where=where)
+        counts = decode_coco_text(found.counts, where=where)
     else:
         counts = np.array(found.counts, np.int64)
-    return (), (crop_of_columns(counts, size_HW, where=where),)
+    return (), (decode_columns(counts, size_HW, where=where),)
 
 
 def _attributes(drawn: _Annotation) -> dict[str, str]:
@@ -250,9 +250,9 @@ def _object_of(shape: Shape) -> tuple[str, str]:
 
 def _is_polygon(shape: Shape, raster: Raster) -> bool:
     """Whether COCO's polygons, which are united, can be what was drawn."""
-    united = len(shape.rings) == 1 or raster in UNITED
+    unite = len(shape.rings) == 1 or raster in UNITED
     return bool(
-        shape.rings and not shape.masks and united and all(len(r) > 2 for r in shape.rings)
+        shape.rings and not shape.masks and unite and all(len(r) > 2 for r in shape.rings)
     )
 
 
@@ -269,12 +269,12 @@ def _outlined(shapes: Sequence[Shape], drawing: Drawing) -> dict[str, Any]:
 
 def _masked(shapes: Sequence[Shape], drawing: Drawing) -> dict[str, Any]:
     """Run lengths with their exact box; nothing where no pixel is inside."""
-    loose = united([shape.crop(drawing.size_HW, drawing.raster) for shape in shapes])
-    crop = crop_of(loose.inside_hw)
+    loose = unite([shape.fill(drawing.size_HW, drawing.raster) for shape in shapes])
+    crop = crop_mask(loose.inside_hw)
     crop = Crop(loose.top + crop.top, loose.left + crop.left, crop.inside_hw)
     if not crop.area_px:
         return {}
-    counts = to_text(columns_of_crop(crop, drawing.size_HW))
+    counts = encode_coco_text(encode_columns(crop, drawing.size_HW))
     height, width = crop.inside_hw.shape
     return {
         "segmentation": {"size": list(drawing.size_HW), "counts": counts},

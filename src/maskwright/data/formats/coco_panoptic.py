@@ -44,11 +44,11 @@ from ..layouts.coco_write import ANNOTATIONS, category_id, image_path, record_of
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..pixels.rawmask import read_raw
-from ..reading.documents import Document, annotation_files
-from ..reading.lookup import Images
+from ..reading.documents import Document, find_annotation_files
+from ..reading.lookup import ImageLookup
 from ..shapes.drawing import Drawing, Shape
 from ..shapes.raster import Crop
-from ..shapes.segments import crops_of
+from ..shapes.segments import crop_each_id
 
 HOLDS = frozenset({"instances", "ignored", "splits"})
 _KIND = "panoptic"
@@ -81,10 +81,10 @@ def recognises(root: Path) -> bool:
         return False
     called = (
         path
-        for path in annotation_files(root, ".json")
+        for path in find_annotation_files(root, ".json")
         if path.name.startswith(_KIND) and not _MAPILLARY.fullmatch(path.name)
     )
-    path = next(called, None) or next(annotation_files(root, ".json"), None)
+    path = next(called, None) or next(find_annotation_files(root, ".json"), None)
     return path is not None and looks_coco(path, panoptic=True)
 
 
@@ -95,7 +95,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: A file is not COCO's, a PNG is missing, or no image is there.
     """
     files, passed = open_all(root, _KIND, panoptic=True)
-    images = Images(root)
+    images = ImageLookup(root)
     pngs = {file.path: _pngs(file, images) for file in files}
 
     def labels(
@@ -118,10 +118,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def _pngs(file: CocoFile, images: Images) -> dict[int, ImageRef]:
+def _pngs(file: CocoFile, images: ImageLookup) -> dict[int, ImageRef]:
     """The PNG of each image, by the number of the image."""
     folders = (file.path.with_suffix(""), file.path.parent)
-    names = [annotation.file_name for annotation in file.index.all("annotations", _Png)]
+    names = [annotation.file_name for annotation in file.index.read_all("annotations", _Png)]
     found: dict[int, ImageRef] = {}
     missing = []
     for number, (start, end) in enumerate(zip(file.starts, file.starts[1:], strict=False)):
@@ -133,7 +133,7 @@ def _pngs(file: CocoFile, images: Images) -> dict[int, ImageRef]:
         if start == end:
             continue
         name = names[file.order[start]]
-        there = (path for folder in folders if (path := images.at(folder, name)))
+        there = (path for folder in folders if (path := images.find_at(folder, name)))
         png = next(there, None) or images.find(name, where=str(file.path))
         if png is None:
             missing.append(name)
@@ -160,7 +160,7 @@ def _read(file: CocoFile, number: int, image: ImageRef, png: ImageRef) -> Drawin
             f"{size_HW[1]}; export both again"
         )
     ids_HW = _ids(read_raw(png, "rgb"))
-    crops = crops_of(ids_HW)
+    crops = crop_each_id(ids_HW)
     listed = annotation.segments_info
     _refuse_strange(listed, crops, png, ids_HW, file)
     shapes = tuple(_shape(file, found, crops, where) for found in listed if found.id in crops)
@@ -228,7 +228,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     for index, crowd, crop in objects.regions():
         segment = _free_id(picture.spec.classes[index].color, used)
         used.add(segment)
-        ids_HW[crop.place][crop.inside_hw] = segment
+        ids_HW[crop.slices][crop.inside_hw] = segment
         height, width = crop.inside_hw.shape
         segments.append(
             {
@@ -273,13 +273,13 @@ class _Objects:
         numbers: dict[tuple[str, str], int] = {}
         self.object_HW = np.zeros(picture.size_HW, np.int64)
         drawing = picture.drawing
-        for shape, crop in zip(drawing.shapes, drawing.crops(), strict=True):
+        for shape, crop in zip(drawing.shapes, drawing.fill_shapes(), strict=True):
             own = f"shape {id(shape)}" if shape.instance is None else shape.instance
             number = numbers.setdefault((shape.label, own), len(numbers) + 1)
             if number == len(self.crowds):
                 self.crowds.append(shape.attributes.get(_CROWD) == "1")
             num_attributes += len(shape.attributes.keys() - {_CROWD})
-            self.object_HW[crop.place][crop.inside_hw] = number
+            self.object_HW[crop.slices][crop.inside_hw] = number
         things = np.array([c.kind == "thing" for c in self.spec], np.bool_)
         table = np.append(things, np.zeros(256 - len(things), np.bool_))
         self.object_HW[~table[self.labels_HW]] = 0
@@ -288,7 +288,7 @@ class _Objects:
     def regions(self) -> Iterator[tuple[int, bool, Crop]]:
         """Class index, whether it is a crowd, and the pixels of each segment."""
         num = len(self.crowds)
-        for key, crop in crops_of(self.labels_HW * np.int64(num) + self.object_HW).items():
+        for key, crop in crop_each_id(self.labels_HW * np.int64(num) + self.object_HW).items():
             index, number = divmod(key, num)
             if index != IGNORE:
                 yield index, self.crowds[number], crop

@@ -20,7 +20,7 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.scan import Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files
 from ..pixels.imageref import ImageRef
-from ..reading.lookup import Images
+from ..reading.lookup import ImageLookup
 
 _MAPS = "stuffthingmaps"
 _FOLDER = re.compile(r"(train|val|test)(2014|2017)")
@@ -83,7 +83,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     found = [mask for top in maps for folder in _split_folders(top) for mask in _masks(folder)]
     masks = [mask for mask in found if not mask.path.stem.endswith(_OTHER_ENDING)]
     _refuse_others(root, found, masks)
-    images = Images(root)
+    images = ImageLookup(root)
     entries, lone = [], []
     for mask in masks:
         image = _image_of(mask, root, images)
@@ -146,10 +146,10 @@ def _refuse_others(root: Path, found: list[ImageRef], masks: list[ImageRef]) -> 
         )
 
 
-def _image_of(mask: ImageRef, root: Path, images: Images) -> ImageRef | None:
+def _image_of(mask: ImageRef, root: Path, images: ImageLookup) -> ImageRef | None:
     name = mask.path.parent.name
     places = (root / "images" / name, root / name, root / "images", root)
-    found = (images.without_suffix(place, mask.path.stem) for place in places)
+    found = (images.find_without_suffix(place, mask.path.stem) for place in places)
     return next((path for path in found if path is not None and path != mask), None)
 
 

@@ -26,7 +26,7 @@ from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetF
 from ..entries.picture import Picture, Record, WriteResult
 from ..entries.scan import Scan
 from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
-from ..reading.first_mask import FirstMask, first_mask
+from ..reading.first_mask import FirstMask, read_first_mask
 
 HOLDS = frozenset({"ignored", "splits"})
 LABEL_MAP = "labelmap.txt"
@@ -57,7 +57,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     if not (root / LABEL_MAP).is_file():
         raise DataError(f"{root}: has no {LABEL_MAP}; add it, or write 'format: voc'")
     found, table = paired(root), _read_table(root / LABEL_MAP)
-    first = first_mask(found)
+    first = read_first_mask(found)
     pixels = document.codec.pixels
     if pixels is None and first is not None:
         pixels = "rgb" if first.colored else "index"

@@ -46,9 +46,9 @@ from ..entries.walk import files_below, image_files
 from ..georef.placement import Placement, sidecars
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
-from ..reading.documents import Document, Finite, checked, read_json
+from ..reading.documents import Document, Finite, read_json, validate
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.outline import outlines
+from ..shapes.outline import trace_outlines
 from ..shapes.raster import Crop, Ring
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
@@ -256,10 +256,10 @@ def _polygons(feature: _Feature, where: str) -> Iterator[tuple[Ring, ...]]:
     place = f"{where}: coordinates"
     if geometry.type == "Polygon":
         polygons: Sequence[_Rings] = (
-            checked(geometry.coordinates, _Polygon, where=place).root,
+            validate(geometry.coordinates, _Polygon, where=place).root,
         )
     else:
-        polygons = checked(geometry.coordinates, _MultiPolygon, where=place).root
+        polygons = validate(geometry.coordinates, _MultiPolygon, where=place).root
     for polygon in polygons:
         rings = [np.array([position[:2] for position in ring]) for ring in polygon]
         rings = [r[:-1] if len(r) > 1 and (r[0] == r[-1]).all() else r for r in rings]
@@ -328,7 +328,7 @@ def _written(shape: Shape, drawing: Drawing) -> Iterator[tuple[Ring, ...]]:
     if _is_kept(shape, drawing):
         yield shape.rings
         return
-    crop = shape.crop(drawing.size_HW, drawing.raster)
+    crop = shape.fill(drawing.size_HW, drawing.raster)
     if not crop.area_px:
         return
     inside = crop.inside_hw.astype(np.uint8)
@@ -336,7 +336,7 @@ def _written(shape: Shape, drawing: Drawing) -> Iterator[tuple[Ring, ...]]:
     for number in range(1, count):
         left, top, width, height, _ = stats[number].tolist()
         piece = regions[top : top + height, left : left + width] == number
-        rings = outlines(Crop(crop.top + top, crop.left + left, piece))
+        rings = trace_outlines(Crop(crop.top + top, crop.left + left, piece))
         yield tuple(sorted(rings, key=lambda ring: -abs(_area(ring))))
 
 

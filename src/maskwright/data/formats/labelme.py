@@ -43,13 +43,13 @@ from ..reading.documents import (
     Document,
     Finite,
     Side,
-    annotation_files,
-    first_glimpse,
+    find_annotation_files,
+    peek_first,
     read_json,
 )
-from ..reading.lookup import Images
+from ..reading.lookup import ImageLookup
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import Crop, crop_of
+from ..shapes.raster import Crop, crop_mask
 
 HOLDS = frozenset({"overlaps", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "file"
@@ -104,7 +104,7 @@ class _Labels(Document):
 
 def recognises(root: Path) -> bool:
     """Whether the first JSON file has Labelme's keys."""
-    text = first_glimpse(root, ".json")
+    text = peek_first(root, ".json")
     return '"shapes"' in text and '"imagePath"' in text
 
 
@@ -114,9 +114,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     Raises:
         DataError: A file is not Labelme's, or its image could be one of several.
     """
-    images, overlap = Images(root), document.overlap or OVERLAP
+    images, overlap = ImageLookup(root), document.overlap or OVERLAP
     entries, lone, labels = [], [], set()
-    for path in annotation_files(root, ".json"):
+    for path in find_annotation_files(root, ".json"):
         found = read_json(path, _Labels)
         labels |= {shape.label for shape in found.shapes}
         image = images.find(found.imagePath, near=path.parent, where=str(path))
@@ -214,7 +214,7 @@ def _drawn(kind: str, points: NDArray[np.float64], size_HW: tuple[int, int]) -> 
         draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=1, fill=1)
     else:
         draw.line(corners, fill=1, width=_LINE_PX)
-    return crop_of(np.array(canvas, np.bool_))
+    return crop_mask(np.array(canvas, np.bool_))
 
 
 def _mask(shape: _Shape, where: str) -> Crop:
@@ -243,7 +243,7 @@ def _written(shape: Shape, drawing: Drawing) -> Iterator[dict[str, object]]:
         points = shape.rings[0].tolist()
         yield {**common, "points": points, "shape_type": "polygon", "mask": None}
         return
-    crop = shape.crop(drawing.size_HW, drawing.raster)
+    crop = shape.fill(drawing.size_HW, drawing.raster)
     if crop.area_px:
         height, width = crop.inside_hw.shape
         corners = [

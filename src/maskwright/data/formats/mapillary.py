@@ -27,10 +27,10 @@ from ..entries.scan import Entry, Scan, normalise_split
 from ..entries.walk import folders, images_by_name
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
-from ..reading.alternatives import Forms, form_of_all
+from ..reading.alternatives import Forms, choose_form
 from ..reading.documents import Document, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.segments import crops_of
+from ..shapes.segments import crop_each_id
 
 OVERLAP: Overlap = "file"
 IMAGES, LABELS, INSTANCES = "images", "labels", "instances"
@@ -71,7 +71,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     labelled = [files for _, _, files in pairs if len(files) > 1]
     if not labelled:
         raise DataError(f"{root}: no image has its {LABELS} or {INSTANCES}; add them")
-    form = form_of_all(labelled, _order(document))
+    form = choose_form(labelled, _order(document))
     overlap = document.overlap or OVERLAP
     entries = [_entry(*item, (form, config, overlap)) for item in pairs]
     classes, codec = _classes(config, form)
@@ -184,7 +184,7 @@ def _read(png: ImageRef, config: Path) -> Drawing:
     values_HW = read_raw(png, "index")
     height, width = values_HW.shape
     shapes = []
-    for value, crop in crops_of(values_HW).items():
+    for value, crop in crop_each_id(values_HW).items():
         if not 0 <= value < 256 * len(labels):
             raise DataError(
                 f"{png}: value {value} ({crop.area_px} px) is class {value // 256}, and "

@@ -43,10 +43,10 @@ from ..entries.scan import (
 from ..entries.walk import image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
-from ..reading.documents import annotation_files
+from ..reading.documents import find_annotation_files
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop
-from ..shapes.runs import columns_of_crop, crop_of_columns
+from ..shapes.runs import decode_columns, encode_columns
 
 HOLDS = frozenset({"overlaps", "ignored", "splits"})
 READS = frozenset({"label_key", "runs"})
@@ -194,7 +194,7 @@ def _split_of(path: Path) -> str:
 
 def _tables(root: Path, label_key: str | None) -> Iterator[_Table]:
     """The tables below a folder but those to be handed in."""
-    for path in annotation_files(root, ".csv"):
+    for path in find_annotation_files(root, ".csv"):
         if "submission" in path.stem.lower():
             continue
         try:
@@ -308,8 +308,8 @@ def _crop(
     counts: NDArray[np.int64], size_HW: tuple[int, int], where: str, *, down: bool
 ) -> Crop:
     if down:
-        return crop_of_columns(counts, size_HW, where=where)
-    turned = crop_of_columns(counts, size_HW[::-1], where=where)
+        return decode_columns(counts, size_HW, where=where)
+    turned = decode_columns(counts, size_HW[::-1], where=where)
     return Crop(turned.left, turned.top, turned.inside_hw.T)
 
 
@@ -318,9 +318,9 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     copy_image(picture, folder / "images" / picture.entry.split / picture.name)
     drawing, rows = picture.drawing, []
     for shape in drawing.shapes:
-        crop = shape.crop(drawing.size_HW, drawing.raster)
+        crop = shape.fill(drawing.size_HW, drawing.raster)
         if crop.area_px:
-            counts = columns_of_crop(crop, drawing.size_HW)
+            counts = encode_columns(crop, drawing.size_HW)
             starts, lengths = np.cumsum(counts)[0::2] + 1, counts[1::2]
             runs = np.column_stack((starts[: len(lengths)], lengths))
             rows.append([shape.label, " ".join(map(str, runs.ravel().tolist()))])

@@ -50,11 +50,11 @@ from ..entries.picture import (
 from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
-from ..reading.documents import Document, Finite, Side, annotation_files, glimpse, read_json
-from ..reading.lookup import Images
-from ..reading.pngmask import from_text, inflated, open_png
+from ..reading.documents import Document, Finite, Side, find_annotation_files, peek, read_json
+from ..reading.lookup import ImageLookup
+from ..reading.pngmask import decode_base64, inflate, open_png
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import Crop, crop_of
+from ..shapes.raster import Crop, crop_mask
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "file"
@@ -124,7 +124,7 @@ class _File(Document):
 def recognises(root: Path) -> bool:
     """Whether a meta.json lists classes, and annotations lie beside images."""
     metas = [p for p in (root / META, *sorted(root.glob(f"*/{META}"))) if p.is_file()]
-    return any('"classes"' in glimpse(path) and _has_dataset(path.parent) for path in metas)
+    return any('"classes"' in peek(path) and _has_dataset(path.parent) for path in metas)
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
@@ -133,10 +133,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     Raises:
         DataError: There is no project, or none of its images is here.
     """
-    images, overlap = Images(root), document.overlap or OVERLAP
+    images, overlap = ImageLookup(root), document.overlap or OVERLAP
     metas = _metas(root)
     entries, lone = list[Entry](), list[Path]()
-    for path in annotation_files(root, ".json"):
+    for path in find_annotation_files(root, ".json"):
         if path.parent.name != ANNOTATIONS:
             continue
         image = _image(path, images)
@@ -222,7 +222,7 @@ def _metas(root: Path) -> dict[Path, _Meta]:
     """The classes of each project, by its folder."""
     metas = {
         path.parent: read_json(path, _Meta)
-        for path in annotation_files(root, ".json")
+        for path in find_annotation_files(root, ".json")
         if path.name == META and path.parent.name not in {IMAGES, ANNOTATIONS}
     }
     if not metas:
@@ -235,10 +235,10 @@ def _entry(root: Path, image: ImageRef, shapes: Annotation) -> Entry:
     return Entry(key=key, split=split, image=image, labels=shapes, group=group)
 
 
-def _image(path: Path, images: Images) -> ImageRef | None:
+def _image(path: Path, images: ImageLookup) -> ImageRef | None:
     """`ann/a.png.json` is of `img/a.png`; old projects leave the suffix out."""
     folder = path.parent.parent / IMAGES
-    return images.at(folder, path.stem) or images.without_suffix(folder, path.stem)
+    return images.find_at(folder, path.stem) or images.find_without_suffix(folder, path.stem)
 
 
 def _classes(metas: Iterable[_Meta], document: DatasetFile) -> tuple[ClassEntry, ...]:
@@ -307,11 +307,11 @@ def _crop(bitmap: _Bitmap | None, size_HW: tuple[int, int], where: str) -> Crop:
     """The opaque pixels of a bitmap; those that are not zero where it is not packed again."""
     if bitmap is None:
         raise DataError(f"{where}: a bitmap without its pixels; export it again")
-    content = from_text(bitmap.data, where=where)
+    content = decode_base64(bitmap.data, where=where)
     plain = content.startswith(b"\x89PNG")
     if not plain:
         most_bytes = size_HW[0] * (4 * size_HW[1] + 1) + _SLACK
-        content = inflated(content, most_bytes, where=where)
+        content = inflate(content, most_bytes, where=where)
     inside_hw: NDArray[Any]
     with open_png(content, size_HW, where=where) as image:
         if image.mode == "P" and "transparency" in image.info:
@@ -345,8 +345,8 @@ def _region(shape: Shape, drawing: Drawing) -> dict[str, Any]:
         exterior, *interior = (ring.tolist() for ring in shape.rings)
         points = {"exterior": exterior, "interior": interior}
         return {"geometryType": "polygon", "shape": "polygon", "points": points}
-    loose = shape.crop(drawing.size_HW, drawing.raster)
-    crop = crop_of(loose.inside_hw)
+    loose = shape.fill(drawing.size_HW, drawing.raster)
+    crop = crop_mask(loose.inside_hw)
     if not crop.area_px:
         return {}
     origin = [loose.left + crop.left, loose.top + crop.top]

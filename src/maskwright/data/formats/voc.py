@@ -18,7 +18,7 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.picture import Picture, Record, WriteResult, write_mask
 from ..entries.scan import Scan
 from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
-from ..reading.first_mask import first_mask
+from ..reading.first_mask import read_first_mask
 
 HOLDS = frozenset({"ignored", "splits"})
 CLASS_NAMES = "class_names.txt"
@@ -43,7 +43,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         ConfigError: class_names.txt lists no names or too many.
     """
     found, classes = paired(root), _classes(root)
-    first = first_mask(found)
+    first = read_first_mask(found)
     if classes is None or first is None:
         return replace(found, classes=classes)
     colored = first.colored

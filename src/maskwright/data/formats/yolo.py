@@ -43,9 +43,9 @@ from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, folders, image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
-from ..reading.documents import MAX_BYTES, Document, checked
+from ..reading.documents import MAX_BYTES, Document, validate
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import Crop, Ring, fill, num_different, united
+from ..shapes.raster import Crop, Ring, count_different_pixels, fill, unite
 
 HOLDS = frozenset({"overlaps", "splits"})
 OVERLAP: Overlap = "smaller_on_top"
@@ -131,7 +131,7 @@ def _listed(path: Path) -> list[str]:
     """`names` of a YAML file; references are refused, which can stand for more than fits."""
     if re.search(r"(^|[\s\[{,:-])\*\w", _glance(path)):
         raise DataError(f"{path}: has references (*name); write the names out")
-    listed = checked(read_yaml(path), _Data, where=str(path)).names.root
+    listed = validate(read_yaml(path), _Data, where=str(path)).names.root
     if isinstance(listed, list):
         return listed
     missing = set(range(len(listed))) - set(listed)
@@ -260,14 +260,14 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     for shape in drawing.shapes:
         if shape.label == IGNORED:
             continue
-        crop = shape.crop(drawing.size_HW, drawing.raster)
+        crop = shape.fill(drawing.size_HW, drawing.raster)
         texts = [_numbered(ring) for ring in _rings(shape, crop, drawing)]
         filled = [_filled(text, drawing.size_HW) for text in texts]
         number = numbers[shape.label]
         for text, piece in zip(texts, filled, strict=True):
             lines.append((-piece.area_px, f"{number} {text}\n"))
         lost[_PARTS] += max(len(texts) - 1, 0) if shape.instance else 0
-        lost.update(_changed(shape, crop, united(filled)))
+        lost.update(_changed(shape, crop, unite(filled)))
     if not isinstance(entry.labels, Annotation):  # what lies in a filled hole goes on top of it
         lines.sort(key=lambda line: line[0])
     path = folder / _LABELS / entry.split / f"{entry.key}.txt"
@@ -331,7 +331,7 @@ def _filled(text: str, size_HW: tuple[int, int]) -> Crop:
 
 def _changed(shape: Shape, before: Crop, after: Crop) -> dict[str, int]:
     """How what will be read differs from what was drawn."""
-    moved = num_different(before, after)
+    moved = count_different_pixels(before, after)
     if not moved or (len(shape.rings) == 1 and not shape.masks):
         return {MOVED: moved}
     return {_HOLES: _num_holes(before), _HOLE_PIXELS: moved}

@@ -24,9 +24,9 @@ from ..entries.annotation import BACKGROUND_NAMES, IGNORED, Annotation
 from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, normalise_split
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
-from ..reading.documents import Document, Side, annotation_files, glimpse
+from ..reading.documents import Document, Side, find_annotation_files, peek
 from ..reading.jsonindex import JsonIndex, index_json
-from ..reading.lookup import Images
+from ..reading.lookup import ImageLookup
 
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _KINDS = ("instances_", "panoptic_", "stuff_", "person_keypoints_", "image_info_")
@@ -97,16 +97,16 @@ class CocoFile:
 
     def images(self) -> Iterator[ImageEntry]:
         """Every image, in the order of the file."""
-        return self.index.all("images", ImageEntry)
+        return self.index.read_all("images", ImageEntry)
 
     def image(self, number: int) -> ImageEntry:
         """One image."""
-        return self.index.some("images", np.array([number]), ImageEntry)[0]
+        return self.index.read_at("images", np.array([number]), ImageEntry)[0]
 
     def annotations(self, number: int, model: type[_Model]) -> list[_Model]:
         """The annotations of one image, in the order of the file."""
         places = self.order[self.starts[number] : self.starts[number + 1]]
-        return self.index.some("annotations", places, model) if places.size else []
+        return self.index.read_at("annotations", places, model) if places.size else []
 
     def category(self, number: int, *, where: str) -> str:
         """The name of a category.
@@ -130,7 +130,9 @@ def open_all(
     Raises:
         DataError: There is none with annotations, or one is wrong.
     """
-    paths = [p for p in annotation_files(root, ".json") if looks_coco(p, panoptic=panoptic)]
+    paths = [
+        p for p in find_annotation_files(root, ".json") if looks_coco(p, panoptic=panoptic)
+    ]
     called = [path for path in paths if path.name.startswith(prefix)]
     files = [open_coco(path) for path in called or paths]
     labelled = [file for file in files if file.is_labelled]
@@ -142,7 +144,7 @@ def open_all(
 
 def looks_coco(path: Path, *, panoptic: bool) -> bool:
     """Whether a file has COCO's keys at its start and its end, and those of panoptic or not."""
-    text = glimpse(path)
+    text = peek(path)
     num_words = sum(f'"{word}"' in text for word in _WORDS) + ('"supercategory"' in text)
     is_panoptic = any(word in text for word in _PANOPTIC)
     return num_words >= 3 and is_panoptic == panoptic and '"caption"' not in text
@@ -159,16 +161,16 @@ def open_coco(path: Path) -> CocoFile:
     if "images" not in index.spans:
         raise DataError(f"{path}: names no images, expected 'images': [{{'file_name': ...}}]")
     number_of: dict[int | str, int] = {}
-    for number, image in enumerate(index.all("images", ImageEntry)):
+    for number, image in enumerate(index.read_all("images", ImageEntry)):
         if number_of.setdefault(image.id, number) != number:
             raise DataError(f"{path}: two images have the id {image.id!r}; give each its own")
-    first_pass = ((a.image_id, a.segmentation) for a in index.all("annotations", _OfImage))
+    first_pass = ((a.image_id, a.segmentation) for a in index.read_all("annotations", _OfImage))
     found = np.fromiter(((number_of.get(i, -1), m) for i, m in first_pass), np.dtype("2i8"))
     of_image = found[:, 0]
     order = np.argsort(of_image, kind="stable")
     return CocoFile(
         index=index,
-        categories=_categories(path, index.all("categories", Category)),
+        categories=_categories(path, index.read_all("categories", Category)),
         order=order,
         starts=np.searchsorted(of_image[order], np.arange(len(number_of) + 1)),
         num_dangling=int(np.count_nonzero(of_image < 0)),
@@ -223,7 +225,7 @@ class Listing:
 def list_entries(
     root: Path,
     files: Sequence[CocoFile],
-    images: Images,
+    images: ImageLookup,
     labels: Callable[[CocoFile, int, ImageEntry, ImageRef], Annotation | None],
     *,
     avoid: Collection[ImageRef] = (),
@@ -323,19 +325,19 @@ def _image_folders(root: Path, path: Path, stated: tuple[str, str]) -> list[Path
 
 
 def _found(
-    root: Path, file: CocoFile, stated: tuple[str, str], images: Images
+    root: Path, file: CocoFile, stated: tuple[str, str], images: ImageLookup
 ) -> Iterator[tuple[ImageEntry, ImageRef | None]]:
     """Each image of a file, and where it is."""
     folders = _image_folders(root, file.path, stated)
     for number, named in enumerate(file.images()):
-        image = next((i for f in folders if (i := images.at(f, named.file_name))), None)
+        image = next((i for f in folders if (i := images.find_at(f, named.file_name))), None)
         if image is None:
             where = f"{file.path}: images.{number}"
             image = _elsewhere(images, named.file_name, stated[0], where)
         yield named, image
 
 
-def _elsewhere(images: Images, name: str, split: str, where: str) -> ImageRef | None:
+def _elsewhere(images: ImageLookup, name: str, split: str, where: str) -> ImageRef | None:
     """The only image of that name, but not one in the folder of another split."""
     image = images.find(name, where=where)
     if image is None or split not in SPLITS:

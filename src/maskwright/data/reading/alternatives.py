@@ -9,7 +9,7 @@ Forms = dict[str, ImageRef]
 """Files of one image by their form; polygons are a file too."""
 
 
-def form_of_all(labelled: Sequence[Forms], order: Sequence[str]) -> str:
+def choose_form(labelled: Sequence[Forms], order: Sequence[str]) -> str:
     """The first form of `order` in which every one of the images has its labels.
 
     Raises:

@@ -36,7 +36,7 @@ class _Member:
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def open_as_folder(path: Path) -> Iterator[Path]:
     """The folder that an archive holds; any other path as it is.
 
     Raises:

@@ -41,7 +41,7 @@ def read_json(path: Path, model: type[Model], *, encoding: str = "utf-8") -> Mod
     return parse_json(_content(path, encoding), model, where=str(path))
 
 
-def checked(values: object, model: type[Model], *, where: str) -> Model:
+def validate(values: object, model: type[Model], *, where: str) -> Model:
     """What was read already (attributes of XML, say), as `model` describes it."""
     try:
         return model.model_validate(values)
@@ -57,7 +57,7 @@ def parse_json(content: bytes, model: type[Model], *, where: str) -> Model:
         raise DataError(f"{where}: {_problem(error)}") from error
 
 
-def glimpse(path: Path, size: int = 4096) -> str:
+def peek(path: Path, size: int = 4096) -> str:
     """Start and end of a text file, to tell formats apart; "" where it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -68,13 +68,13 @@ def glimpse(path: Path, size: int = 4096) -> str:
         return ""
 
 
-def first_glimpse(root: Path, suffix: str) -> str:
-    """`glimpse` of the first file of a suffix below `root`; "" where there is none."""
-    path = next(annotation_files(root, suffix), None) if root.is_dir() else None
-    return "" if path is None else glimpse(path)
+def peek_first(root: Path, suffix: str) -> str:
+    """`peek` of the first file of a suffix below `root`; "" where there is none."""
+    path = next(find_annotation_files(root, suffix), None) if root.is_dir() else None
+    return "" if path is None else peek(path)
 
 
-def annotation_files(root: Path, suffix: str) -> Iterator[Path]:
+def find_annotation_files(root: Path, suffix: str) -> Iterator[Path]:
     """All files of a suffix below `root`, sorted, but those that maskwright itself wrote."""
     return (path for path in files_below(root, {suffix}) if path.name not in _OWN)
 
@@ -110,12 +110,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def even(numbers: tuple[float, ...]) -> tuple[float, ...]:
+def require_pairs(numbers: tuple[float, ...]) -> tuple[float, ...]:
     """x, y, x, y ...: an even count; for pydantic's AfterValidator."""
     if len(numbers) % 2:
         raise ValueError(f"{len(numbers)} coordinates, expected pairs of x and y")
     return numbers
 
 
-Coordinates = Annotated[tuple[Finite, ...], AfterValidator(even)]
+Coordinates = Annotated[tuple[Finite, ...], AfterValidator(require_pairs)]
 """x0, y0, x1, y1 ..."""

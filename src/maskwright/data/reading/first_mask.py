@@ -21,7 +21,7 @@ class FirstMask:
     palette: NDArray[np.uint8]
 
 
-def first_mask(scan: Scan) -> FirstMask | None:
+def read_first_mask(scan: Scan) -> FirstMask | None:
     """The first that opens; None where none does."""
     for entry in scan.entries:
         for mask in entry.masks:

@@ -53,7 +53,7 @@ class JsonIndex:
     path: Path
     spans: dict[str, Spans]
 
-    def all(self, key: str, model: type[_Model]) -> Iterator[_Model]:
+    def read_all(self, key: str, model: type[_Model]) -> Iterator[_Model]:
         """Every element of an array, some megabytes in memory at a time.
 
         Raises:
@@ -68,20 +68,22 @@ class JsonIndex:
                     content = _without_comma(content, f"{self.path}: {key}.{last}")
                 yield from _parsed(content, model, f"{self.path}: {key}", first)
 
-    def some(self, key: str, numbers: NDArray[np.int64], model: type[_Model]) -> list[_Model]:
+    def read_at(
+        self, key: str, indices: NDArray[np.int64], model: type[_Model]
+    ) -> list[_Model]:
         """The elements of an array at these places.
 
         Raises:
-            DataError: As `all`, and where the file has changed since it was indexed.
+            DataError: As `read_all`, and where the file has changed since it was indexed.
         """
         with self.path.open("rb") as file:
             return [
                 parse_json(
-                    _read(file, *self.spans[key][number].tolist()),
+                    _read(file, *self.spans[key][index].tolist()),
                     model,
-                    where=f"{self.path}: {key}.{number}",
+                    where=f"{self.path}: {key}.{index}",
                 )
-                for number in numbers.tolist()
+                for index in indices.tolist()
             ]
 
 

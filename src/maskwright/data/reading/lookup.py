@@ -9,7 +9,7 @@ from ..entries.walk import image_files
 from ..pixels.imageref import ImageRef
 
 
-class Images:
+class ImageLookup:
     """All image files below a folder, by their path in it and by their name alone.
 
     Those in folders called as one of `without` are no images.
@@ -34,7 +34,7 @@ class Images:
     def __iter__(self) -> Iterator[ImageRef]:
         return iter(self._by_path.values())
 
-    def at(self, folder: Path, named: str) -> ImageRef | None:
+    def find_at(self, folder: Path, named: str) -> ImageRef | None:
         """The image at the path `named` below a folder; None where none is, or outside."""
         wanted = PurePosixPath(named.replace("\\", "/"))
         if wanted.is_absolute():
@@ -42,13 +42,13 @@ class Images:
         place = _joined(folder, wanted).removeprefix(f"{self.root.as_posix()}/")
         return self._by_path.get(place)
 
-    def without_suffix(self, folder: Path, named: str) -> ImageRef | None:
+    def find_without_suffix(self, folder: Path, named: str) -> ImageRef | None:
         """As `at`, of a name that leaves the suffix out; None where several images fit."""
         place = _joined(folder, PurePosixPath(named)).removeprefix(f"{self.root.as_posix()}/")
         found = self._by_stem.get(place, [])
         return found[0] if len(found) == 1 else None
 
-    def inside(self, folder: Path) -> list[ImageRef]:
+    def list_folder(self, folder: Path) -> list[ImageRef]:
         """The images in one folder, sorted; not those in its folders."""
         return [image for image in self._by_path.values() if image.path.parent == folder]
 
@@ -62,7 +62,7 @@ class Images:
             DataError: Several files have that name, and no path says which.
         """
         for folder in (near, self.root):
-            if folder is not None and (there := self.at(folder, named)):
+            if folder is not None and (there := self.find_at(folder, named)):
                 return there
         wanted = PurePosixPath(named.replace("\\", "/"))
         named_so = self._by_name.get(wanted.name, [])

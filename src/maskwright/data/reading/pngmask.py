@@ -15,7 +15,7 @@ _SIZE = slice(16, 24)
 """Width and height in a PNG: its first chunk is always the header."""
 
 
-def from_text(text: str, *, where: str) -> bytes:
+def decode_base64(text: str, *, where: str) -> bytes:
     """The bytes.
 
     Raises:
@@ -27,7 +27,7 @@ def from_text(text: str, *, where: str) -> bytes:
         raise DataError(f"{where}: its mask is no base64: {error}; export it again") from error
 
 
-def inflated(content: bytes, most_bytes: int, *, where: str) -> bytes:
+def inflate(content: bytes, most_bytes: int, *, where: str) -> bytes:
     """What zlib packed.
 
     Raises:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ..pixels.faults import MAX_PIXELS
-from .raster import Crop, Raster, Ring, clipped, fill, united
+from .raster import Crop, Raster, Ring, clip, fill, unite
 
 Overlap = Literal["file", "z", "smaller_on_top"] | tuple[str, ...]
 """Which shape is seen: the later in the file; the one of higher z, then the later; the one of
@@ -46,10 +46,10 @@ class Shape:
                     f"numbers, got shape {ring.shape}"
                 )
 
-    def crop(self, size_HW: tuple[int, int], raster: Raster) -> Crop:
+    def fill(self, size_HW: tuple[int, int], raster: Raster) -> Crop:
         """Its pixels, cut at the image's border."""
-        pieces = [clipped(mask, size_HW) for mask in self.masks]
-        return united([*pieces, fill(self.rings, size_HW, raster)] if self.rings else pieces)
+        pieces = [clip(mask, size_HW) for mask in self.masks]
+        return unite([*pieces, fill(self.rings, size_HW, raster)] if self.rings else pieces)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,18 +80,18 @@ class Drawing:
                     f"{height} x {width} (H x W); correct or remove the shape"
                 )
 
-    def crops(self) -> list[Crop]:
+    def fill_shapes(self) -> list[Crop]:
         """The pixels of each shape; they are filled once."""
         return self._crops
 
     @cached_property
     def _crops(self) -> list[Crop]:
-        return [shape.crop(self.size_HW, self.raster) for shape in self.shapes]
+        return [shape.fill(self.size_HW, self.raster) for shape in self.shapes]
 
-    def lowest_first(self, overlap: Overlap, label_of: Callable[[str], str]) -> "Drawing":
+    def sort_by_overlap(self, overlap: Overlap, label_of: Callable[[str], str]) -> "Drawing":
         """Its shapes from the lowest to the one on top, under other labels."""
-        crops = self.crops() if overlap == "smaller_on_top" else ()
-        places = order(self.shapes, crops, overlap)
+        crops = self.fill_shapes() if overlap == "smaller_on_top" else ()
+        places = order_shapes(self.shapes, crops, overlap)
         shapes = (self.shapes[place] for place in places)
         drawing = replace(
             self, shapes=tuple(replace(s, label=label_of(s.label)) for s in shapes)
@@ -110,14 +110,14 @@ def paint(
     undrawn, numbers = number_of(UNDRAWN), [number_of(s.label) for s in drawing.shapes]
     smallest = np.min_scalar_type(max([undrawn, *numbers]))  # a byte is decoded the fastest
     painted_HW = np.full(drawing.size_HW, undrawn, smallest)
-    crops = drawing.crops()
-    for place in order(drawing.shapes, crops, overlap):
-        rows, columns = crops[place].place
+    crops = drawing.fill_shapes()
+    for place in order_shapes(drawing.shapes, crops, overlap):
+        rows, columns = crops[place].slices
         painted_HW[rows, columns][crops[place].inside_hw] = numbers[place]
     return painted_HW
 
 
-def order(shapes: Sequence[Shape], crops: Sequence[Crop], overlap: Overlap) -> list[int]:
+def order_shapes(shapes: Sequence[Shape], crops: Sequence[Crop], overlap: Overlap) -> list[int]:
     """Places of the shapes from the lowest to the one on top."""
     places = range(len(shapes))
     if overlap == "file":
@@ -131,15 +131,15 @@ def order(shapes: Sequence[Shape], crops: Sequence[Crop], overlap: Overlap) -> l
     return sorted(places, key=lambda place: above.get(shapes[place].label, 0))
 
 
-def num_hidden(drawing: Drawing, overlap: Overlap) -> int:
+def count_overlap_pixels(drawing: Drawing, overlap: Overlap) -> int:
     """Pixels that are in shapes of two labels or more, so that the rule decided."""
     first_HW = np.full(drawing.size_HW, -1, np.int32)
     twice_HW = np.zeros(drawing.size_HW, np.bool_)
     numbers: dict[str, int] = {}
-    crops = drawing.crops()
-    for place in order(drawing.shapes, crops, overlap):
+    crops = drawing.fill_shapes()
+    for place in order_shapes(drawing.shapes, crops, overlap):
         number = numbers.setdefault(drawing.shapes[place].label, len(numbers))
-        rows, columns = crops[place].place
+        rows, columns = crops[place].slices
         inside_hw = crops[place].inside_hw
         below_hw = first_HW[rows, columns]
         twice_HW[rows, columns] |= inside_hw & (below_hw >= 0) & (below_hw != number)

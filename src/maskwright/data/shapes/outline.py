@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .raster import Crop, Ring
 
 
-def outlines(crop: Crop) -> tuple[Ring, ...]:
+def trace_outlines(crop: Crop) -> tuple[Ring, ...]:
     """Closed rings; pixels that touch at a corner alone are in rings of their own."""
     padded = np.pad(crop.inside_hw, 1).astype(np.int8)
     code = (

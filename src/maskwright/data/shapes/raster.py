@@ -56,19 +56,19 @@ class Crop:
         return int(np.count_nonzero(self.inside_hw))
 
     @property
-    def place(self) -> tuple[slice, slice]:
+    def slices(self) -> tuple[slice, slice]:
         """Rows and columns of the image."""
         height, width = self.inside_hw.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
-    def whole(self, size_HW: tuple[int, int]) -> NDArray[np.bool_]:
+    def to_mask(self, size_HW: tuple[int, int]) -> NDArray[np.bool_]:
         """H x W, False outside the piece."""
         inside_HW = np.zeros(size_HW, np.bool_)
-        inside_HW[self.place] = self.inside_hw
+        inside_HW[self.slices] = self.inside_hw
         return inside_HW
 
 
-def crop_of(inside_HW: NDArray[np.bool_]) -> Crop:
+def crop_mask(inside_HW: NDArray[np.bool_]) -> Crop:
     """The smallest piece with every True pixel."""
     rows = np.flatnonzero(inside_HW.any(axis=1))
     if not rows.size:
@@ -78,7 +78,7 @@ def crop_of(inside_HW: NDArray[np.bool_]) -> Crop:
     return Crop(top, left, inside_HW[top : rows[-1] + 1, left : columns[-1] + 1])
 
 
-def clipped(crop: Crop, size_HW: tuple[int, int]) -> Crop:
+def clip(crop: Crop, size_HW: tuple[int, int]) -> Crop:
     """The part of a piece that lies inside the image."""
     top, left = max(crop.top, 0), max(crop.left, 0)
     inside_hw = crop.inside_hw[
@@ -101,10 +101,10 @@ def fill(rings: Sequence[Ring], size_HW: tuple[int, int], raster: Raster) -> Cro
         return _fill_opencv(rings, size_HW)
     one: Callable[[Ring, tuple[int, int]], Crop]
     one = _fill_coco if raster == "coco" else _fill_pillow
-    return united([one(ring, size_HW) for ring in rings])
+    return unite([one(ring, size_HW) for ring in rings])
 
 
-def united(crops: Sequence[Crop]) -> Crop:
+def unite(crops: Sequence[Crop]) -> Crop:
     """Pixels that are in any of the pieces."""
     crops = [crop for crop in crops if crop.inside_hw.size]
     if len(crops) == 1:
@@ -112,20 +112,20 @@ def united(crops: Sequence[Crop]) -> Crop:
     if not crops:
         return Crop(0, 0, np.zeros((0, 0), np.bool_))
     top, left = min(c.top for c in crops), min(c.left for c in crops)
-    bottom, right = (reduce(max, (c.place[axis].stop for c in crops)) for axis in (0, 1))
+    bottom, right = (reduce(max, (c.slices[axis].stop for c in crops)) for axis in (0, 1))
     inside_hw = np.zeros((bottom - top, right - left), np.bool_)
     for crop in crops:
-        rows, columns = crop.place
+        rows, columns = crop.slices
         part = inside_hw[rows.start - top : rows.stop - top]
         part[:, columns.start - left : columns.stop - left] |= crop.inside_hw
     return Crop(top, left, inside_hw)
 
 
-def num_different(one: Crop, other: Crop) -> int:
+def count_different_pixels(one: Crop, other: Crop) -> int:
     """Pixels that are in one of the pieces alone."""
     shifted = Crop(one.top - other.top, one.left - other.left, one.inside_hw)
-    shared = clipped(shifted, (other.inside_hw.shape[0], other.inside_hw.shape[1]))
-    both = int(np.count_nonzero(other.inside_hw[shared.place] & shared.inside_hw))
+    shared = clip(shifted, (other.inside_hw.shape[0], other.inside_hw.shape[1]))
+    both = int(np.count_nonzero(other.inside_hw[shared.slices] & shared.inside_hw))
     return one.area_px + other.area_px - 2 * both
 
 
@@ -283,5 +283,5 @@ def fill_ellipse(
     canvas = np.zeros((bottom - top, right - left), np.uint8)
     shifted = (middle[0] - left, middle[1] - top)
     cv2.ellipse(canvas, shifted, (half[0], half[1]), turn_deg, 0, 360, 1, thickness=-1)
-    crop = crop_of(canvas.view(np.bool_))
+    crop = crop_mask(canvas.view(np.bool_))
     return Crop(crop.top + top, crop.left + left, crop.inside_hw)

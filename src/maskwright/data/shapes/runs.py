@@ -15,7 +15,7 @@ from .raster import Crop
 _CONTINUED, _SIGN, _BITS = 0x20, 0x10, 5
 
 
-def runs_of(flat: NDArray[np.bool_]) -> NDArray[np.int64]:
+def encode_runs(flat: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Counts of a flat mask."""
     flat = np.ascontiguousarray(flat)
     turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
@@ -23,7 +23,7 @@ def runs_of(flat: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.diff(np.concatenate((starts, turns, [flat.size])))
 
 
-def mask_of(counts: NDArray[np.int64], shape: tuple[int, int], *, where: str) -> Any:
+def decode_runs(counts: NDArray[np.int64], shape: tuple[int, int], *, where: str) -> Any:
     """The mask (bool, of `shape`, along the rows) that the counts describe.
 
     Raises:
@@ -45,7 +45,7 @@ def _refuse_wrong(counts: NDArray[np.int64], shape: tuple[int, int], *, where: s
         )
 
 
-def from_text(text: str | bytes, *, where: str) -> NDArray[np.int64]:
+def decode_coco_text(text: str | bytes, *, where: str) -> NDArray[np.int64]:
     """Counts of COCO's compressed string.
 
     Six bits a character, from '0' on: five of data, lowest first, and one that says that the
@@ -79,8 +79,8 @@ def from_text(text: str | bytes, *, where: str) -> NDArray[np.int64]:
     return counts
 
 
-def to_text(counts: NDArray[np.int64]) -> str:
-    """COCO's compressed string of counts; undoes `from_text`."""
+def encode_coco_text(counts: NDArray[np.int64]) -> str:
+    """COCO's compressed string of counts; undoes `decode_coco_text`."""
     deltas = counts.astype(np.int64)
     deltas[3:] = counts[3:] - counts[1:-2]
     size = np.where(deltas < 0, ~deltas, deltas)
@@ -93,11 +93,11 @@ def to_text(counts: NDArray[np.int64]) -> str:
     return bytes((codes + 48).astype(np.uint8)).decode("ascii")
 
 
-def crop_of_columns(counts: NDArray[np.int64], size_HW: tuple[int, int], *, where: str) -> Crop:
+def decode_columns(counts: NDArray[np.int64], size_HW: tuple[int, int], *, where: str) -> Crop:
     """The mask that counts down the columns describe (COCO), only where it is not empty.
 
     Raises:
-        DataError: As `mask_of`.
+        DataError: As `decode_runs`.
     """
     height = size_HW[0]
     _refuse_wrong(counts, size_HW, where=where)
@@ -115,8 +115,8 @@ def crop_of_columns(counts: NDArray[np.int64], size_HW: tuple[int, int], *, wher
     return Crop(top, left, np.ascontiguousarray(columns[:, top:bottom].T))
 
 
-def columns_of_crop(crop: Crop, size_HW: tuple[int, int]) -> NDArray[np.int64]:
-    """Counts down the columns of the whole image; undoes `crop_of_columns`."""
+def encode_columns(crop: Crop, size_HW: tuple[int, int]) -> NDArray[np.int64]:
+    """Counts down the columns of the whole image; undoes `decode_columns`."""
     height, width = size_HW
     padded = np.zeros((crop.inside_hw.shape[1], crop.inside_hw.shape[0] + 2), np.int8)
     padded[:, 1:-1] = crop.inside_hw.T

@@ -11,7 +11,7 @@ _MAX_RATIO, _MAX_PIXELS = 32, 1 << 28
 """Pieces of one picture may have so many times its pixels, or so many, if that is more."""
 
 
-def crops_of(ids_HW: NDArray[np.integer]) -> dict[int, Crop]:
+def crop_each_id(ids_HW: NDArray[np.integer]) -> dict[int, Crop]:
     """Each id that occurs, ascending, with its smallest piece.
 
     Raises:

@@ -30,7 +30,7 @@ from ...pixels.imageref import ImageRef
 from ...pixels.rawmask import read_raw
 from ...reading.documents import Document, read_json
 from ...shapes.drawing import Drawing, Overlap, Shape
-from ...shapes.segments import crops_of
+from ...shapes.segments import crop_each_id
 from .names import SCENE_NAMES, shortened
 
 OVERLAP: Overlap = "file"
@@ -223,7 +223,7 @@ def _read(png: Path, text: Path, known: frozenset[str] | None) -> Drawing:
     """One shape for each class and instance; class 0 is none, unless `_atr.txt` names it."""
     packed_HW = read_raw(png, "rgb").astype(np.int32)
     class_HW = (packed_HW >> 16) // 10 * 256 + (packed_HW >> 8 & 255)
-    crops = crops_of(class_HW * 256 + (packed_HW & 255))
+    crops = crop_each_id(class_HW * 256 + (packed_HW & 255))
     ranked = text.suffix != ".json"
     names = _by_blue(text, png, crops) if ranked else _by_class(text)
     shapes = []

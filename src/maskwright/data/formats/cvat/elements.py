@@ -16,10 +16,10 @@ import numpy as np
 from pydantic import Field
 
 from ....core.errors import DataError
-from ...reading.documents import Document, Finite, Side, checked
+from ...reading.documents import Document, Finite, Side, validate
 from ...shapes.drawing import Drawing, Shape
 from ...shapes.raster import Crop, Ring, fill_ellipse
-from ...shapes.runs import mask_of, runs_of
+from ...shapes.runs import decode_runs, encode_runs
 
 SKIPPED = {
     "polyline": "lines",
@@ -94,7 +94,7 @@ def shape_of(
         raise DataError(f"{where}: <{element.tag}> is no shape of CVAT 1.1 (known: {known})")
     where = f"{where}: {element.tag}"
     values = element.attrib if label is None else {**element.attrib, "label": label}
-    found = checked(values, _MODELS[element.tag], where=where)
+    found = validate(values, _MODELS[element.tag], where=where)
     attributes = {a.get("name", ""): a.text or "" for a in element.iter("attribute")}
     if found.occluded == "1":
         attributes["occluded"] = "1"
@@ -170,7 +170,9 @@ def _crop(mask: _Mask, size_HW: tuple[int, int], where: str) -> Crop:
         counts = np.array([int(count) for count in mask.rle.split(",")], np.int64)
     except (ValueError, OverflowError):
         raise DataError(f"{where}: its rle is {mask.rle[:60]!r}, expected 'n, n, n'") from None
-    return Crop(mask.top, mask.left, mask_of(counts, (mask.height, mask.width), where=where))
+    return Crop(
+        mask.top, mask.left, decode_runs(counts, (mask.height, mask.width), where=where)
+    )
 
 
 def text_of(drawing: Drawing) -> Iterator[str]:
@@ -198,11 +200,11 @@ def _place(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
     if is_polygon(shape):
         points = ";".join(f"{x!r},{y!r}" for x, y in shape.rings[0].tolist())
         return "polygon", f'points="{points}"'
-    crop = shape.crop(drawing.size_HW, drawing.raster)
+    crop = shape.fill(drawing.size_HW, drawing.raster)
     if not crop.area_px:
         return None
     height, width = crop.inside_hw.shape
-    runs = ", ".join(map(str, runs_of(crop.inside_hw.ravel()).tolist()))
+    runs = ", ".join(map(str, encode_runs(crop.inside_hw.ravel()).tolist()))
     place = f'left="{crop.left}" top="{crop.top}" width="{width}" height="{height}"'
     return "mask", f'rle="{runs}" {place}'
 

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field
 
 from ....core.errors import DataError
 from ...classes.dataset_yaml import ClassEntry
-from ...reading.documents import Document, Side, checked
-from ...reading.xml_pieces import Piece, pieces, read_piece
+from ...reading.documents import Document, Side, validate
+from ...reading.xmlindex import ElementSpan, iterate_elements, read_element
 from .elements import SKIPPED
 
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
@@ -103,8 +103,8 @@ class CvatFile:
 
 def indexed(path: Path) -> CvatFile:
     """Where images and tracks lie in a file; no shape is kept."""
-    file, inside = CvatFile(path), list[Piece]()
-    for piece in pieces(path, depth=3):
+    file, inside = CvatFile(path), list[ElementSpan]()
+    for piece in iterate_elements(path, depth=3):
         if piece.depth == 3:
             inside.append(piece)
             continue
@@ -112,7 +112,7 @@ def indexed(path: Path) -> CvatFile:
         if piece.tag == "meta":
             _read_meta(file, span)
         elif piece.tag == "image":
-            tag = checked(piece.attributes, ImageTag, where=f"{path}: image")
+            tag = validate(piece.attributes, ImageTag, where=f"{path}: image")
             file.images.append(Image(tag, span, len(inside)))
             drawn = (p for p in inside if p.tag not in SKIPPED)
             file.labels |= {p.attributes.get("label", "") for p in drawn}
@@ -122,12 +122,12 @@ def indexed(path: Path) -> CvatFile:
     return file
 
 
-def _add_track(file: CvatFile, piece: Piece, inside: list[Piece]) -> None:
+def _add_track(file: CvatFile, piece: ElementSpan, inside: list[ElementSpan]) -> None:
     where = f"{file.path}: track"
-    tag = checked(piece.attributes, TrackTag, where=where)
+    tag = validate(piece.attributes, TrackTag, where=where)
     shapes = [
         (
-            checked(p.attributes, _Stated, where=f"{where} {tag.id}: {p.tag}"),
+            validate(p.attributes, _Stated, where=f"{where} {tag.id}: {p.tag}"),
             Span(p.start, p.end, tag),
         )
         for p in inside
@@ -138,10 +138,10 @@ def _add_track(file: CvatFile, piece: Piece, inside: list[Piece]) -> None:
 
 
 def _read_meta(file: CvatFile, span: Span) -> None:
-    meta = read_piece(file.path, span.start, span.end, where=f"{file.path}: meta")
+    meta = read_element(file.path, span.start, span.end, where=f"{file.path}: meta")
     subset = meta.findtext("task/subset") or meta.findtext("job/subset")
     subsets = (meta.findtext("project/subsets") or "").split("\n")
-    found = checked({"subset": subset, "subsets": subsets}, _Meta, where=f"{file.path}: meta")
+    found = validate({"subset": subset, "subsets": subsets}, _Meta, where=f"{file.path}: meta")
     file.subset = found.subset
     file.subsets = tuple(name for name in found.subsets if name)
     for label in (one for labels in meta.iter("labels") for one in labels.iter("label")):

@@ -52,9 +52,9 @@ from ...entries.scan import (
 )
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size, image_suffixes
-from ...reading.documents import annotation_files, first_glimpse
-from ...reading.lookup import Images
-from ...reading.xml_pieces import read_piece
+from ...reading.documents import find_annotation_files, peek_first
+from ...reading.lookup import ImageLookup
+from ...reading.xmlindex import read_element
 from ...shapes.drawing import Drawing, Overlap
 from .elements import SKIPPED, is_polygon, shape_of, text_of
 from .index import CvatFile, Span, Track, indexed, refuse_gaps
@@ -78,7 +78,7 @@ class _Item:
 
 def recognises(root: Path) -> bool:
     """Whether the first XML file is CVAT's."""
-    text = first_glimpse(root, ".xml")
+    text = peek_first(root, ".xml")
     return "<annotations" in text and any(t in text for t in ("<meta", "<image", "<track"))
 
 
@@ -88,8 +88,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     Raises:
         DataError: No file of CVAT, one that is wrong, or none of its images is here.
     """
-    images, overlap = Images(root), document.overlap or OVERLAP
-    files = [indexed(path) for path in annotation_files(root, ".xml")]
+    images, overlap = ImageLookup(root), document.overlap or OVERLAP
+    files = [indexed(path) for path in find_annotation_files(root, ".xml")]
     if not any(file.images or file.tracks for file in files):
         raise DataError(f"{root}: no XML file here holds images or tracks of CVAT")
     items = [item for file in files for item in _items(file, images, overlap)]
@@ -196,7 +196,7 @@ def _classes(files: list[CvatFile], document: DatasetFile) -> tuple[ClassEntry, 
     return (found[0].model_copy(update={"color": color}), *(declared[name] for name in drawn))
 
 
-def _items(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]:
+def _items(file: CvatFile, images: ImageLookup, overlap: Overlap) -> Iterator[_Item]:
     for image in file.images:
         name = PurePosixPath(image.tag.name.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts:
@@ -219,10 +219,10 @@ def _items(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]:
         yield from _frames(file, images, overlap)
 
 
-def _find(images: Images, file: Path, name: str, subset: str | None) -> ImageRef | None:
+def _find(images: ImageLookup, file: Path, name: str, subset: str | None) -> ImageRef | None:
     """The image in the folder of its subset, in `images`, or the only one of that name."""
     for folder in _folders(file, subset):
-        found = images.at(folder, name) or images.without_suffix(folder, name)
+        found = images.find_at(folder, name) or images.find_without_suffix(folder, name)
         if found is not None:
             return found
     if subset and (file.parent / IMAGES / subset).is_dir():
@@ -236,7 +236,7 @@ def _folders(file: Path, subset: str | None) -> tuple[Path, ...]:
     return (*of_subset, near / IMAGES, near)
 
 
-def _frames(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]:
+def _frames(file: CvatFile, images: ImageLookup, overlap: Overlap) -> Iterator[_Item]:
     """The frames of each subset that are here, with what its tracks state for them."""
     by_subset: dict[str | None, list[Track]] = defaultdict(list)
     for subset in file.subsets or (file.subset,):
@@ -261,10 +261,10 @@ def _frames(file: CvatFile, images: Images, overlap: Overlap) -> Iterator[_Item]
             yield _Item(subset, PurePosixPath(image.path.name), image, labels, not found)
 
 
-def _numbered(images: Images, file: Path, subset: str | None) -> Mapping[int, ImageRef]:
+def _numbered(images: ImageLookup, file: Path, subset: str | None) -> Mapping[int, ImageRef]:
     for folder in _folders(file, subset):
         matches = (
-            (_FRAME.fullmatch(image.path.stem), image) for image in images.inside(folder)
+            (_FRAME.fullmatch(image.path.stem), image) for image in images.list_folder(folder)
         )
         found = {int(match[1]): image for match, image in matches if match}
         if found:
@@ -287,7 +287,7 @@ def _read(
         )
     shapes, skipped = [], Counter[str]()
     for span in spans:
-        element = read_piece(path, span.start, span.end, where=where)
+        element = read_element(path, span.start, span.end, where=where)
         label = None if span.track is None else span.track.label
         for part in element if element.tag == "image" else (element,):
             shape = shape_of(part, size_HW, label=label, where=where)

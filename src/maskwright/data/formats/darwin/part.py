@@ -37,11 +37,11 @@ from ...entries.picture import (
 from ...entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
-from ...reading.documents import annotation_files, first_glimpse, read_json
-from ...reading.lookup import Images
-from ...shapes.drawing import Drawing, Overlap, Shape, num_hidden
+from ...reading.documents import find_annotation_files, peek_first, read_json
+from ...reading.lookup import ImageLookup
+from ...shapes.drawing import Drawing, Overlap, Shape, count_overlap_pixels
 from ...shapes.raster import UNITED
-from ...shapes.segments import crops_of
+from ...shapes.segments import crop_each_id
 from .documents import Drawn, Item, ItemFile, Layer, Named, Names, Polygon, Slot, item_of
 
 HOLDS = frozenset({"overlaps", "instances", "ignored", "splits"})
@@ -69,7 +69,7 @@ _OTHER = "annotations of another kind"
 
 def recognises(root: Path) -> bool:
     """Whether the first JSON file has the keys of an item."""
-    text = first_glimpse(root, ".json")
+    text = peek_first(root, ".json")
     return '"item"' in text and '"slots"' in text
 
 
@@ -80,7 +80,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: A file is no Darwin JSON 2.0, is of a video or volume, or two files name one
             image.
     """
-    images, overlap = Images(root), document.overlap or OVERLAP
+    images, overlap = ImageLookup(root), document.overlap or OVERLAP
     entries: dict[ImageRef, Entry] = {}
     lone, labels = [], set[str]()
     for path in _files(root):
@@ -130,20 +130,20 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         moved = sum(count_moved(drawing, shape, "darwin") for shape in drawing.shapes)
         return WriteResult(lost={MOVED: moved})
     rings = sum(bool(shape.rings) for shape in drawing.shapes)
-    return WriteResult(lost={_RASTERED: rings, _HIDDEN: num_hidden(drawing, "file")})
+    return WriteResult(lost={_RASTERED: rings, _HIDDEN: count_overlap_pixels(drawing, "file")})
 
 
 def _files(root: Path) -> Iterator[Path]:
     """JSON files, each once: `releases/latest` is a link to another release."""
     seen = set[Path]()
-    for path in annotation_files(root, ".json"):
+    for path in find_annotation_files(root, ".json"):
         place = path.resolve()
         if place not in seen:
             yield path
         seen.add(place)
 
 
-def _image(item: Item, images: Images, path: Path) -> ImageRef | None:
+def _image(item: Item, images: ImageLookup, path: Path) -> ImageRef | None:
     """By folder and name; darwin-py gives the file the suffix of what was uploaded."""
     names = [item.name]
     if files := item.slots[0].source_files:
@@ -236,7 +236,7 @@ def _masks(
             f"{where}: names the mask {lone[0]!r}, which is not in the file ({len(lone)} are "
             f"not); export it again"
         )
-    crops = crops_of(ids_HW)
+    crops = crop_each_id(ids_HW)
     crops.pop(0, None)
     for value, crop in crops.items():
         if value not in named:
@@ -303,10 +303,10 @@ def _outlined(picture: Picture) -> list[dict[str, Any]]:
 
 def _layered(picture: Picture) -> list[dict[str, Any]]:
     """A mask for each shape that is seen, and the layer with the pixels of all."""
-    shapes, crops = picture.drawing.shapes, picture.drawing.crops()
+    shapes, crops = picture.drawing.shapes, picture.drawing.fill_shapes()
     seen_HW = np.zeros(picture.size_HW, np.int32)
     for number, crop in enumerate(crops, start=1):
-        seen_HW[crop.place][crop.inside_hw] = number
+        seen_HW[crop.slices][crop.inside_hw] = number
     seen = np.unique(seen_HW[seen_HW > 0]).tolist()
     written = [
         {**_head(picture, n, shapes[n - 1].label), **instance, "mask": {}}

@@ -52,12 +52,12 @@ from ...entries.picture import (
 from ...entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
-from ...reading.documents import annotation_files, glimpse
+from ...reading.documents import find_annotation_files, peek
 from ...reading.jsonindex import JsonIndex, index_json_list
-from ...reading.lookup import Images
+from ...reading.lookup import ImageLookup
 from ...shapes.drawing import Drawing, Overlap, Shape
-from ...shapes.raster import Crop, crop_of
-from .rlepack import packed_runs, unpacked
+from ...shapes.raster import Crop, crop_mask
+from .rlepack import pack_mask, unpack_mask
 from .tasks import (
     DrawnValue,
     Listed,
@@ -79,7 +79,7 @@ _TASKS, _EXPORT = "tasks", "export.json"
 
 def recognises(root: Path) -> bool:
     """Whether the first JSON file is an array of tasks."""
-    first = next(annotation_files(root, ".json"), None) if root.is_dir() else None
+    first = next(find_annotation_files(root, ".json"), None) if root.is_dir() else None
     return first is not None and _looks_so(first)
 
 
@@ -89,11 +89,11 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     Raises:
         DataError: A file is not Label Studio's, no image is there, or two tasks name one.
     """
-    images = Images(root)
+    images = ImageLookup(root)
     found = _Found()
-    for path in filter(_looks_so, annotation_files(root, ".json")):
+    for path in filter(_looks_so, find_annotation_files(root, ".json")):
         index = index_json_list(path, _TASKS)
-        for number, task in enumerate(index.all(_TASKS, Task[Listed])):
+        for number, task in enumerate(index.read_all(_TASKS, Task[Listed])):
             image = find_image(images, task, f"{path}: {_TASKS}.{number}")
             found.add(root, image, task, (index, number), document.overlap or OVERLAP)
     if not found.entries:
@@ -156,13 +156,13 @@ class _Found:
 
 
 def _looks_so(path: Path) -> bool:
-    text = glimpse(path)
+    text = peek(path)
     words = ('"annotations"', '"data"', '"result"')
     return text.lstrip("\ufeff \n\r\t").startswith("[") and all(word in text for word in words)
 
 
 def _read(index: JsonIndex, number: int, image: ImageRef) -> Drawing:
-    task = index.some(_TASKS, np.array([number]), Task[Result])[0]
+    task = index.read_at(_TASKS, np.array([number]), Task[Result])[0]
     where, size_HW = f"{index.path}: {image.path.name}", image_size(image)
     chosen = chosen_of(task.annotations)
     results = chosen.result if chosen else ()
@@ -216,8 +216,8 @@ def _area(
         return (), (_bitmask(value.imageDataURL, size_HW, where),)
     if value.rle is None or value.format != "rle":
         raise DataError(f"{where}: has no run lengths ('format': 'rle'); export it again")
-    inside_HW = unpacked(np.array(value.rle, np.uint8), size_HW, where=where)
-    return (), (crop_of(inside_HW),)
+    inside_HW = unpack_mask(np.array(value.rle, np.uint8), size_HW, where=where)
+    return (), (crop_mask(inside_HW),)
 
 
 def _turn(degrees: float) -> NDArray[np.float64]:
@@ -260,7 +260,7 @@ def _bitmask(text: str, size_HW: tuple[int, int], where: str) -> Crop:
             inside_HW = np.array(image.convert("RGBA").getchannel("A" if clear else "R")) > 0
     except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{where}: its bitmask is no PNG in base64: {error}") from error
-    return crop_of(inside_HW)
+    return crop_mask(inside_HW)
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
@@ -311,9 +311,9 @@ def _written(shape: Shape, drawing: Drawing) -> Iterator[tuple[str, dict[str, ob
         points = shape.rings[0] * 100 / np.array(drawing.size_HW[::-1])
         yield "polygon", {"points": points.tolist(), "closed": True}
         return
-    crop = shape.crop(drawing.size_HW, drawing.raster)
+    crop = shape.fill(drawing.size_HW, drawing.raster)
     if crop.area_px:
-        yield "brush", {"format": "rle", "rle": packed_runs(crop.whole(drawing.size_HW))}
+        yield "brush", {"format": "rle", "rle": pack_mask(crop.to_mask(drawing.size_HW))}
 
 
 def _config(spec: LabelSpec) -> str:

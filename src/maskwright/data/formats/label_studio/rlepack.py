@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError
-from ...shapes.runs import runs_of
+from ...shapes.runs import encode_runs
 
 _CHANNELS = 4
 _HEAD_BITS = 32 + 5 + 4 * 4
@@ -26,7 +26,7 @@ _BLOCK = 1 << 17
 """Bytes of which the blocks are looked for at once."""
 
 
-def unpacked(
+def unpack_mask(
     packed: NDArray[np.uint8], size_HW: tuple[int, int], *, where: str
 ) -> NDArray[np.bool_]:
     """H x W, True where the alpha channel is not 0.
@@ -57,9 +57,9 @@ def unpacked(
     return inside.reshape(size_HW)
 
 
-def packed_runs(inside_HW: NDArray[np.bool_]) -> list[int]:
-    """The bytes of a mask, 255 in all channels where it is True; undoes `unpacked`."""
-    counts = runs_of(inside_HW.ravel()) * _CHANNELS
+def pack_mask(inside_HW: NDArray[np.bool_]) -> list[int]:
+    """The bytes of a mask, 255 in all channels where it is True; undoes `unpack_mask`."""
+    counts = encode_runs(inside_HW.ravel()) * _CHANNELS
     values = np.where(np.arange(len(counts)) % 2, 255, 0)
     values, counts = values[counts > 0], counts[counts > 0]
     pieces = -(-counts // _LONGEST)

@@ -17,7 +17,7 @@ from ....core.errors import DataError
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_suffixes
 from ...reading.documents import Document, Finite
-from ...reading.lookup import Images
+from ...reading.lookup import ImageLookup
 
 _REGIONS = frozenset({"brush", "bitmask", "polygon", "rectangle", "ellipse"})
 _OF_REGIONS = frozenset({"labels", "choices", "textarea", "rating", "number"})
@@ -157,7 +157,7 @@ def chosen_of(annotations: Sequence[TaskAnnotation[_R]]) -> TaskAnnotation[_R] |
     )
 
 
-def find_image(images: Images, task: Task[_R], where: str) -> ImageRef | None:
+def find_image(images: ImageLookup, task: Task[_R], where: str) -> ImageRef | None:
     """The image that a task names, by its path or its name."""
     for text in (_image_of(task.data, where), task.file_upload):
         for name in _names(text or ""):

@@ -42,13 +42,13 @@ from ...entries.scan import (
 )
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
-from ...reading.documents import annotation_files, first_glimpse
+from ...reading.documents import find_annotation_files, peek_first
 from ...reading.jsonindex import JsonIndex
-from ...reading.lookup import Images
-from ...reading.pngmask import from_text, open_png
+from ...reading.lookup import ImageLookup
+from ...reading.pngmask import decode_base64, open_png
 from ...shapes.drawing import Drawing, Overlap, Shape
-from ...shapes.raster import Crop, crop_of
-from ...shapes.segments import crops_of
+from ...shapes.raster import Crop, crop_mask
+from ...shapes.segments import crop_each_id
 from .rows import ROWS, DataRow, Drawn, Mask, Row, index_rows, is_plain, looks_labelbox
 
 OVERLAP: Overlap = "file"
@@ -84,7 +84,7 @@ def recognises(root: Path) -> bool:
     words = ('"data_row"', '"dataRow"', '"DataRow ID"')
     return any(
         any(word in text for word in words)
-        for text in (first_glimpse(root, suffix) for suffix in _SUFFIXES)
+        for text in (peek_first(root, suffix) for suffix in _SUFFIXES)
     )
 
 
@@ -95,7 +95,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: A file is an export v1, a row is of a video or has several labels, or masks
             are not there.
     """
-    images, overlap = Images(root, without={MASKS}), document.overlap or OVERLAP
+    images, overlap = ImageLookup(root, without={MASKS}), document.overlap or OVERLAP
     found = _gathered(root, images)
     if found.missing:
         raise _missing(*found.missing[0], others=len(found.missing) - 1)
@@ -117,17 +117,17 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def _gathered(root: Path, images: Images) -> _Found:
+def _gathered(root: Path, images: ImageLookup) -> _Found:
     """What all rows of all files say."""
     found, by_id = _Found(), defaultdict[str, list[ImageRef]](list)
     for image in images:
         by_id[image.path.stem].append(image)
-    paths = chain.from_iterable(annotation_files(root, suffix) for suffix in _SUFFIXES)
+    paths = chain.from_iterable(find_annotation_files(root, suffix) for suffix in _SUFFIXES)
     for path in filter(looks_labelbox, paths):
         index = index_rows(path)
         found.files[path] = _mask_files(path)
         for number in range(len(index.spans[ROWS])):
-            row = index.some(ROWS, np.array([number]), Row)[0]
+            row = index.read_at(ROWS, np.array([number]), Row)[0]
             _add(found, row, (index, number), images, by_id)
     return found
 
@@ -136,7 +136,7 @@ def _add(
     found: _Found,
     row: Row,
     place: tuple[JsonIndex, int],
-    images: Images,
+    images: ImageLookup,
     by_id: Mapping[str, list[ImageRef]],
 ) -> None:
     """One row."""
@@ -167,7 +167,7 @@ def _add(
 
 
 def _image(
-    named: DataRow, images: Images, by_id: Mapping[str, list[ImageRef]], where: str
+    named: DataRow, images: ImageLookup, by_id: Mapping[str, list[ImageRef]], where: str
 ) -> ImageRef | None:
     for name in (*named.names(), named.id):
         if image := images.find(name, where=where):
@@ -270,7 +270,7 @@ def _objects(
     index: JsonIndex, numbers: tuple[int, ...], image: ImageRef, size_HW: tuple[int, int]
 ) -> Iterator[tuple[Drawn, str]]:
     """The objects of the rows of one image, and where each is."""
-    for number, row in zip(numbers, index.some(ROWS, np.array(numbers), Row), strict=True):
+    for number, row in zip(numbers, index.read_at(ROWS, np.array(numbers), Row), strict=True):
         where, media = f"{index.path}: {ROWS}.{number}", row.media_attributes
         if (media.height or size_HW[0], media.width or size_HW[1]) != size_HW:
             raise DataError(
@@ -314,7 +314,7 @@ def _crop(
     if path is None:
         return _painted(mask.png or "", size_HW, where)
     if mask.color is None:
-        return crop_of(_colors(path, size_HW) != 0)
+        return crop_mask(_colors(path, size_HW) != 0)
     if (crop := crops[path].get(_packed(mask.color))) is not None:
         return crop
     raise DataError(
@@ -325,14 +325,14 @@ def _crop(
 
 def _painted(text: str, size_HW: tuple[int, int], where: str) -> Crop:
     """The ones of a PNG of 0 and 1."""
-    with open_png(from_text(text, where=where), size_HW, where=where) as image:
+    with open_png(decode_base64(text, where=where), size_HW, where=where) as image:
         inside_HW = np.array(image).astype(np.int64)
     if inside_HW.shape != size_HW or inside_HW.max(initial=0) > 1:
         raise DataError(
             f"{where}: its mask is {inside_HW.shape} with values up to {inside_HW.max()}, "
             f"expected {size_HW} and 0 or 1; write it so"
         )
-    return crop_of(inside_HW == 1)
+    return crop_mask(inside_HW == 1)
 
 
 def _crops(
@@ -344,7 +344,7 @@ def _crops(
     place_HW = np.searchsorted(colors, color_HW).clip(max=len(colors) - 1)
     hit_HW = colors[place_HW] == color_HW
     skipped[_OTHER_COLORS] += int(np.count_nonzero(~hit_HW & (color_HW != 0)))
-    crops = crops_of(np.where(hit_HW, place_HW + 1, 0))
+    crops = crop_each_id(np.where(hit_HW, place_HW + 1, 0))
     return {int(colors[place - 1]): crop for place, crop in crops.items() if place}
 
 

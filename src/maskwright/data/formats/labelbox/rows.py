@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import AliasChoices, Field
 
 from ....core.errors import DataError
-from ...reading.documents import Document, Finite, Side, glimpse
+from ...reading.documents import Document, Finite, Side, peek
 from ...reading.jsonindex import JsonIndex, index_json_list
 
 ROWS = "rows"
@@ -179,7 +179,7 @@ class Row(Drawn):
 
 def looks_labelbox(path: Path) -> bool:
     """Whether a file has rows of Labelbox, of any version."""
-    text = glimpse(path)
+    text = peek(path)
     return any(f'"{key}"' in text for key in ("data_row", "dataRow", "DataRow ID"))
 
 
@@ -189,7 +189,7 @@ def index_rows(path: Path) -> JsonIndex:
     Raises:
         DataError: It is an export v1, or no JSON.
     """
-    text = glimpse(path)
+    text = peek(path)
     if '"DataRow ID"' in text:
         raise DataError(
             f"{path}: is a Labelbox export v1, which Labelbox no longer makes; export the "

@@ -3,12 +3,14 @@
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.data.reading.xml_pieces import pieces
+from maskwright.data.reading.xmlindex import iterate_elements
 
 
 def test_xml_is_read_an_element_at_a_time(tmp_path):
     (tmp_path / "a.xml").write_text("<r><i n='1'><p/></i><x/><i n='2'/></r>")
-    assert [p.attributes["n"] for p in pieces(tmp_path / "a.xml", 2) if p.tag == "i"] == [
+    assert [
+        p.attributes["n"] for p in iterate_elements(tmp_path / "a.xml", 2) if p.tag == "i"
+    ] == [
         "1",
         "2",
     ]
@@ -30,9 +32,9 @@ BOMB = """<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><r><i>&b;</i>
 def test_xml_that_is_wrong_or_hostile_is_refused(tmp_path, content, message):
     (tmp_path / "a.xml").write_text(content)
     with pytest.raises(DataError, match=rf"a\.xml: .*{message}"):
-        list(pieces(tmp_path / "a.xml", 2))
+        list(iterate_elements(tmp_path / "a.xml", 2))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
-        list(pieces(tmp_path / "none", 2))
+        list(iterate_elements(tmp_path / "none", 2))

@@ -21,7 +21,7 @@ _MAX_DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ElementSpan:
     """One element: its place in the tree (the root has depth 1) and in the file, in bytes."""
 
     depth: int
@@ -31,7 +31,7 @@ class Piece:
     end: int
 
 
-def pieces(path: Path, depth: int) -> Iterator[Piece]:
+def iterate_elements(path: Path, depth: int) -> Iterator[ElementSpan]:
     """The elements below the root down to `depth`, each after all that are inside it.
 
     Raises:
@@ -51,7 +51,7 @@ def pieces(path: Path, depth: int) -> Iterator[Piece]:
     yield from index.taken()
 
 
-def read_piece(path: Path, start: int, end: int, *, where: str) -> Element:
+def read_element(path: Path, start: int, end: int, *, where: str) -> Element:
     """The element that lies there.
 
     Raises:
@@ -83,14 +83,14 @@ class _Index:
     def __init__(self, path: Path, depth: int) -> None:
         self.path, self.depth, self.level = path, depth, 0
         self.open: dict[int, _Open] = {}
-        self.done: list[Piece] = []
+        self.done: list[ElementSpan] = []
         self.parser = ParserCreate("utf-8")
         self.parser.StartElementHandler = self._begin
         self.parser.EndElementHandler = self._finish
         self.parser.StartDoctypeDeclHandler = self._refuse_entities
         self.parser.XmlDeclHandler = self._refuse_encoding
 
-    def taken(self) -> list[Piece]:
+    def taken(self) -> list[ElementSpan]:
         """Those found since the last call."""
         taken, self.done = self.done, []
         return taken
@@ -115,7 +115,7 @@ class _Index:
         found = self.open.pop(level, None)
         if found is not None:
             end = self.parser.CurrentByteIndex
-            self.done.append(Piece(level, found.tag, found.attributes, found.start, end))
+            self.done.append(ElementSpan(level, found.tag, found.attributes, found.start, end))
 
     def _refuse_entities(self, *_: object) -> NoReturn:
         raise DataError(
