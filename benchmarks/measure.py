@@ -22,7 +22,7 @@ from PIL import Image
 
 from maskwright.core.atomic import write_text
 from maskwright.measurement.measure import measure
-from maskwright.measurement.series import Wanted
+from maskwright.measurement.series import MeasureOptions
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs/images"
@@ -52,7 +52,7 @@ class Case:
 
     words: str
     maps: str
-    wanted: Callable[[Path], Wanted]
+    options: Callable[[Path], MeasureOptions]
     says: Callable[[Json], str]
 
 
@@ -101,7 +101,7 @@ CASES = (
         Case(
             f"measure crackforest/masks/{split} --thin crack --min-area 20",
             f"crackforest/masks/{split}",
-            lambda _: Wanted(thin=("crack",), min_area=20),
+            lambda _: MeasureOptions(thin=("crack",), min_area=20),
             _cracks,
         )
         for split in ("train", "val", "test")
@@ -110,7 +110,7 @@ CASES = (
         Case(
             f"measure cwfid/masks/{split} --regions all --gap crop,weed --min-area 50",
             f"cwfid/masks/{split}",
-            lambda _: Wanted(regions=("all",), gaps=(("crop", "weed"),), min_area=50),
+            lambda _: MeasureOptions(regions=("all",), gaps=(("crop", "weed"),), min_area=50),
             _field,
         )
         for split in ("train", "test")
@@ -118,19 +118,19 @@ CASES = (
     Case(
         "measure davis_car/masks/seq/00039.png --before davis_car/masks/seq/00000.png",
         "davis_car/masks/seq/00039.png",
-        lambda data: Wanted(before=data / "davis_car/masks/seq/00000.png"),
+        lambda data: MeasureOptions(before=data / "davis_car/masks/seq/00000.png"),
         _change("car"),
     ),
     Case(
         "measure camvid/masks/val/0016E5_08159.png --before camvid/masks/val/0016E5_07959.png",
         "camvid/masks/val/0016E5_08159.png",
-        lambda data: Wanted(before=data / "camvid/masks/val/0016E5_07959.png"),
+        lambda data: MeasureOptions(before=data / "camvid/masks/val/0016E5_07959.png"),
         _change("building"),
     ),
     Case(
         "measure camvid/masks/val --regions car --min-area 20",
         "camvid/masks/val",
-        lambda _: Wanted(regions=("car",), min_area=20),
+        lambda _: MeasureOptions(regions=("car",), min_area=20),
         _street,
     ),
 )
@@ -148,7 +148,7 @@ def main(data: Path) -> None:
         "|---|---|---|",
     ]
     for case in CASES:
-        found = measure(data / case.maps, case.wanted(data)).to_json()
+        found = measure(data / case.maps, case.options(data)).to_json()
         row = f"| `{case.words}` | {found['num_images']} | {case.says(found)} |"
         lines.append(row)
         print(row, flush=True)
@@ -164,19 +164,19 @@ def draw_pictures() -> None:
         _photographed(home / "field", draw_field())
         _photographed(home / "before", draw_place(later=False))
         _photographed(home / "after", draw_place(later=True))
-        _show(home, "crack", Wanted(thin=("crack",), mm_per_px=0.5), "overlay")
-        wanted = Wanted(
+        _show(home, "crack", MeasureOptions(thin=("crack",), mm_per_px=0.5), "overlay")
+        options = MeasureOptions(
             regions=("weed",), gaps=(("crop", "weed"),), mm_per_px=2.0, min_area=400
         )
-        _show(home, "field", wanted, "overlay")
-        _show(home, "after", Wanted(before=home / "before/maps"), "change")
+        _show(home, "field", options, "overlay")
+        _show(home, "after", MeasureOptions(before=home / "before/maps"), "change")
 
 
-def _show(home: Path, name: str, wanted: Wanted, kind: str) -> None:
+def _show(home: Path, name: str, options: MeasureOptions, kind: str) -> None:
     """Measure one scene and keep its picture for the README."""
     images = None if kind == "change" else home / name / "images"
-    wanted = replace(wanted, images=images)
-    found = measure(home / name / "maps", wanted, out=home / name / "out").to_json()
+    options = replace(options, images=images)
+    found = measure(home / name / "maps", options, out=home / name / "out").to_json()
     target = IMAGES / f"measure-{'change' if kind == 'change' else name}.png"
     picture = Image.open(home / name / "out" / kind / "scene.png")
     picture.quantize(128).save(target, optimize=True)

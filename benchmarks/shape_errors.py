@@ -19,8 +19,8 @@ from skimage.measure import regionprops
 from skimage.morphology import medial_axis, skeletonize
 
 from maskwright.measurement.figures.gap import least_gap
-from maskwright.measurement.figures.regions import Region, find_regions
-from maskwright.measurement.figures.thin import Thin, measure_thin
+from maskwright.measurement.figures.regions import RegionProperties, find_regions
+from maskwright.measurement.figures.thin import ThinStructure, measure_thin
 from maskwright.measurement.ground.pixel_scale import PixelSize
 
 
@@ -35,12 +35,12 @@ class Drawn:
     mask_HW: NDArray[np.bool_]
 
     @cached_property
-    def region(self) -> Region:
+    def region(self) -> RegionProperties:
         """By maskwright."""
         return find_regions(self.mask_HW, self.scale)[0]
 
     @cached_property
-    def thin(self) -> Thin:
+    def thin(self) -> ThinStructure:
         """By maskwright."""
         return measure_thin(self.mask_HW, self.scale)
 

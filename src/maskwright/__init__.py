@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .inference.predictor import open_model as open_model
     from .measurement.measure import measure as measure
     from .measurement.output.measurements import Measurements as Measurements
-    from .measurement.series import Wanted as Wanted
+    from .measurement.series import MeasureOptions as MeasureOptions
     from .metrics.family import ScoreDetail as ScoreDetail
     from .nn.catalogue import models as models
     from .training.options import Callbacks as Callbacks
@@ -91,6 +91,7 @@ _HOME = {
     "LabelSpec": "core.labels:LabelSpec",
     "MaskwrightError": "core.errors:MaskwrightError",
     "measure": "measurement.measure:measure",
+    "MeasureOptions": "measurement.series:MeasureOptions",
     "Measurements": "measurement.output.measurements:Measurements",
     "MissingDependencyError": "core.errors:MissingDependencyError",
     "ModelCard": "core.card:ModelCard",
@@ -117,7 +118,6 @@ _HOME = {
     "TrainingError": "core.errors:TrainingError",
     "TrainOptions": "training.options:TrainOptions",
     "UnknownNameError": "core.errors:UnknownNameError",
-    "Wanted": "measurement.series:Wanted",
     "write_comparison": "evaluation.compare.page:write_comparison",
     "write_report": "evaluation.report.page:write_report",
 }

@@ -8,7 +8,7 @@ from PIL import Image
 
 from maskwright.core.errors import DataError, OutputError
 from maskwright.measurement.measure import measure
-from maskwright.measurement.series import Wanted
+from maskwright.measurement.series import MeasureOptions
 
 from ..data.georef.geotiffs import write_geotiff
 
@@ -40,8 +40,8 @@ def season(write_maps, field):
 
 def test_every_table_of_a_series_in_mm(season, tmp_path, write_maps, field):
     before = write_maps("before", {"may": field(10), "june": field(10), "july": field(10)})
-    wanted = Wanted(mm_per_px=0.5, before=before, **EVERYTHING)
-    found = measure(season, wanted, out=tmp_path / "out")
+    options = MeasureOptions(mm_per_px=0.5, before=before, **EVERYTHING)
+    found = measure(season, options, out=tmp_path / "out")
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == {
         *("change.csv", "coverage.csv", "from_to.csv", "gaps.csv", "regions.csv", "thin.csv"),
@@ -67,7 +67,7 @@ def test_every_table_of_a_series_in_mm(season, tmp_path, write_maps, field):
 
 
 def test_the_series_adds_up_its_images(season):
-    document = measure(season, Wanted(**EVERYTHING)).to_json()
+    document = measure(season, MeasureOptions(**EVERYTHING)).to_json()
     assert (document["num_images"], document["unit"], document["area_unit"]) == (3, "px", "px2")
     assert document["coverage"]["classes"]["crop"]["pixels"] == 100 + 144 + 196
     assert document["regions"]["crop"] == {
@@ -86,12 +86,12 @@ def test_the_series_adds_up_its_images(season):
 
 def test_without_a_folder_nothing_is_written(season, tmp_path):
     before = sorted(tmp_path.rglob("*"))
-    assert measure(season, Wanted(**EVERYTHING)).pictures == {}
+    assert measure(season, MeasureOptions(**EVERYTHING)).pictures == {}
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_overlays_have_the_size_of_the_map_and_show_what_was_measured(season, tmp_path):
-    measure(season, Wanted(**EVERYTHING), out=tmp_path / "out")
+    measure(season, MeasureOptions(**EVERYTHING), out=tmp_path / "out")
     drawn = np.asarray(Image.open(tmp_path / "out/overlay/may.png"))
     plain = np.asarray(Image.open(season / "may.png"))
     assert drawn.shape == (*plain.shape, 3)
@@ -112,7 +112,7 @@ def test_coverage_inside_regions_of_interest(season, tmp_path):
         bed=[[0, 0], [20, 0], [20, 20], [0, 20]],
         aisle=[[0, 25], [60, 25], [60, 40], [0, 40]],
     )
-    found = measure(season, Wanted(roi=path), out=tmp_path / "out")
+    found = measure(season, MeasureOptions(roi=path), out=tmp_path / "out")
     assert found.to_json()["rois"]["bed"]["classes"]["crop"]["pixels"] == 440
     assert found.to_json()["rois"]["aisle"]["classes"]["crop"]["pixels"] == 0
     lines = [c for c in table(tmp_path / "out/coverage.csv") if c["roi"] == "bed"]
@@ -127,7 +127,7 @@ def test_a_region_of_interest_outside_of_every_map_is_refused_and_leaves_nothing
     with pytest.raises(
         DataError, match="'far' covers no pixel of any map; its coordinates are"
     ):
-        measure(season, Wanted(roi=path), out=tmp_path / "out")
+        measure(season, MeasureOptions(roi=path), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -135,7 +135,7 @@ def test_georeferenced_maps_are_measured_and_outlined_on_the_ground(tmp_path, fi
     (tmp_path / "maps").mkdir()
     write_geotiff(tmp_path / "maps/a.tif", field(), scale=(0.5, 0.5), tie=(1000.0, 2000.0))
     (tmp_path / "maps/classes.txt").write_text("0 soil\n1 crop\n2 weed\n")
-    found = measure(tmp_path / "maps", Wanted(regions=("crop",)), out=tmp_path / "out")
+    found = measure(tmp_path / "maps", MeasureOptions(regions=("crop",)), out=tmp_path / "out")
     assert (found.unit, found.to_json()["coverage"]["classes"]["crop"]["area"]) == ("m", 25)
     outlines = json.loads((tmp_path / "out/regions.geojson").read_text())
     assert outlines["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32616"
@@ -150,8 +150,8 @@ def test_georeferenced_maps_are_measured_and_outlined_on_the_ground(tmp_path, fi
 
 
 def test_outlines_read_back_as_regions_of_interest_cover_the_class_exactly(season, tmp_path):
-    measure(season / "may.png", Wanted(regions=("crop",)), out=tmp_path / "out")
-    again = measure(season / "may.png", Wanted(roi=tmp_path / "out/regions.geojson"))
+    measure(season / "may.png", MeasureOptions(regions=("crop",)), out=tmp_path / "out")
+    again = measure(season / "may.png", MeasureOptions(roi=tmp_path / "out/regions.geojson"))
     (inside,) = again.to_json()["rois"].values()
     assert inside["classes"]["crop"] == {"pixels": 100, "area": 100.0, "percent": 100.0}
 
@@ -160,7 +160,7 @@ def test_rules_judge_every_image(season, tmp_path):
     (tmp_path / "rules.yaml").write_text(
         "rules: [{name: size, fail: crop area > 150 px2}, {fail: weed < 5 %}]"
     )
-    found = measure(season, Wanted(rules=tmp_path / "rules.yaml"), out=tmp_path / "out")
+    found = measure(season, MeasureOptions(rules=tmp_path / "rules.yaml"), out=tmp_path / "out")
     assert not found.passed
     assert found.failed_keys == ("july",)
     lines = table(tmp_path / "out/rules.csv")
@@ -182,7 +182,7 @@ def test_a_failure_half_way_leaves_the_folder_as_it_was(season, tmp_path, write_
     (tmp_path / "out").mkdir()
     (tmp_path / "out/coverage.csv").write_text("old")
     with pytest.raises(DataError, match=r"july\.png: the map before is \(30, 60\)"):
-        measure(season, Wanted(before=before), out=tmp_path / "out")
+        measure(season, MeasureOptions(before=before), out=tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").rglob("*")] == ["coverage.csv"]
     assert (tmp_path / "out/coverage.csv").read_text() == "old"
 
@@ -195,7 +195,7 @@ def test_results_may_not_lie_among_the_maps(season):
 
 def test_a_map_that_nobody_labelled_has_no_percent(write_maps, tmp_path):
     maps = write_maps("maps", {"a": np.full((4, 4), 255)})
-    found = measure(maps, Wanted(**EVERYTHING), out=tmp_path / "out")
+    found = measure(maps, MeasureOptions(**EVERYTHING), out=tmp_path / "out")
     assert found.images[0]["percent"] == {"soil": None, "crop": None, "weed": None}
     assert found.to_json()["gaps"][0]["smallest"] is None
     assert found.to_json()["thin"]["weed"]["mean_width"] is None
@@ -212,7 +212,7 @@ def test_a_file_name_that_is_no_utf_8_is_measured_and_shown_escaped(tmp_path, fi
         Image.fromarray(field()).save(maps / name, format="PNG")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    measure(maps, Wanted(regions=("all",), before=maps), out=tmp_path / "out")
+    measure(maps, MeasureOptions(regions=("all",), before=maps), out=tmp_path / "out")
     assert (tmp_path / "out/overlay" / name).exists()
     page = (tmp_path / "out/report.html").read_text()
     assert "caf\\udce9 &lt;1&gt;" in page
@@ -221,7 +221,7 @@ def test_a_file_name_that_is_no_utf_8_is_measured_and_shown_escaped(tmp_path, fi
 @pytest.mark.real
 def test_cracks_of_a_real_set_have_a_length_and_a_width(real_data):
     maps = real_data / "crackforest/masks/val"
-    found = measure(maps, Wanted(thin=("crack",), min_area=20)).to_json()
+    found = measure(maps, MeasureOptions(thin=("crack",), min_area=20)).to_json()
     share = np.mean([np.asarray(Image.open(path)) == 1 for path in maps.glob("*.png")])
     assert found["coverage"]["classes"]["crack"]["percent"] == pytest.approx(100 * share)
     assert found["thin"]["crack"]["length"] > 3000
@@ -231,7 +231,7 @@ def test_cracks_of_a_real_set_have_a_length_and_a_width(real_data):
 @pytest.mark.real
 def test_change_between_two_frames_of_a_real_video(real_data):
     frames = real_data / "davis_car/masks/seq"
-    found = measure(frames / "00039.png", Wanted(before=frames / "00000.png"))
+    found = measure(frames / "00039.png", MeasureOptions(before=frames / "00000.png"))
     change = found.to_json()["change"]["classes"]["car"]
     assert change == {"gained": 808.0, "lost": 30521.0, "net": -29713.0}
 
@@ -243,12 +243,12 @@ def test_real_footprints_lie_on_the_buildings_of_a_real_map_in_metres(real_data,
         "classes: [{name: ground, raw: [0]}, {name: building, raw: [255]}]\n"
         "codec: {ignored: []}\n"
     )
-    wanted = Wanted(
+    options = MeasureOptions(
         spec=tmp_path / "dataset.yaml",
         images=folder / "sample_geotiff.tif",
         roi=folder / "geotiff_labels.geojson",
     )
-    found = measure(folder / "sample_fp_mask_from_geojson.tif", wanted, out=tmp_path / "out")
+    found = measure(folder / "sample_fp_mask_from_geojson.tif", options, out=tmp_path / "out")
     assert found.to_json()["coverage"]["classes"]["building"]["area"] == 33818 * 0.25
     shares = [roi["classes"]["building"]["percent"] for roi in found.to_json()["rois"].values()]
     assert len(shares) > 20

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from maskwright.measurement.measure import measure
-from maskwright.measurement.series import Wanted
+from maskwright.measurement.series import MeasureOptions
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = (
@@ -60,13 +60,13 @@ def page(write_maps, field, tmp_path):
     after = write_maps("after", maps, classes=classes)
     before = write_maps("before", {key: field() for key in maps}, classes=classes)
     (tmp_path / "rules.yaml").write_text(f"rules: [{{fail: {name} max width > 1 px}}]")
-    wanted = Wanted(
+    options = MeasureOptions(
         before=before,
         regions=("all",),
         gaps=(("crop", name),),
         rules=tmp_path / "rules.yaml",
     )
-    measure(after, wanted, out=tmp_path / "out")
+    measure(after, options, out=tmp_path / "out")
     return tmp_path / "out/report.html"
 
 

@@ -6,11 +6,11 @@ from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError, UnknownNameError
 from maskwright.core.progress import silent
-from maskwright.measurement.series import Wanted, open_series
+from maskwright.measurement.series import MeasureOptions, open_series
 
 
-def open_it(maps, **wanted):
-    return open_series(maps, Wanted(**wanted), silent)
+def open_it(maps, **options):
+    return open_series(maps, MeasureOptions(**options), silent)
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_maps_come_in_the_order_of_their_keys_under_their_own_classes(maps):
     assert list(series.maps.files) == ["a", "b/c"]
     assert series.spec.names == ("soil", "crop", "weed")
     assert (series.maps.read("b/c") == 1).sum() == 144
-    assert not series.task.draws
+    assert not series.plan.draws
 
 
 def test_what_rules_need_is_measured_without_being_asked_for(maps, tmp_path):
@@ -31,14 +31,14 @@ def test_what_rules_need_is_measured_without_being_asked_for(maps, tmp_path):
         "rules: [{fail: 'crop, weed gap < 3 px'}, {fail: weed max width > 9 px}, "
         "{fail: crop regions > 2}, {fail: crop largest region > 2 px2}]"
     )
-    task = open_it(maps, rules=tmp_path / "rules.yaml", thin=("weed",), regions=("weed",)).task
-    assert (task.gaps, task.thin, task.regions) == (((1, 2),), (2,), (2, 1))
+    plan = open_it(maps, rules=tmp_path / "rules.yaml", thin=("weed",), regions=("weed",)).plan
+    assert (plan.gaps, plan.thin, plan.regions) == (((1, 2),), (2,), (2, 1))
 
 
 def test_all_stands_for_every_class_unless_one_is_called_so(maps, write_maps, field):
-    assert open_it(maps, regions=("all",)).task.regions == (0, 1, 2)
+    assert open_it(maps, regions=("all",)).plan.regions == (0, 1, 2)
     named = write_maps("named", {"a": field()}, classes="0 soil\n1 all\n2 weed\n")
-    assert open_it(named, regions=("all",)).task.regions == (1,)
+    assert open_it(named, regions=("all",)).plan.regions == (1,)
 
 
 def test_both_dates_are_read_under_one_codec(write_maps):
@@ -107,11 +107,11 @@ def test_photographs_of_16_bits_are_shown_over_their_range(maps, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"regions": ("corp",)}, {"thin": ("corp",)}, {"gaps": (("corp", "weed"),)}]
+    "options", [{"regions": ("corp",)}, {"thin": ("corp",)}, {"gaps": (("corp", "weed"),)}]
 )
-def test_a_class_that_does_not_exist_is_refused_with_the_nearest(maps, wanted):
+def test_a_class_that_does_not_exist_is_refused_with_the_nearest(maps, options):
     with pytest.raises(UnknownNameError, match="no class named 'corp'; did you mean 'crop'"):
-        open_it(maps, **wanted)
+        open_it(maps, **options)
 
 
 @pytest.mark.parametrize(
@@ -140,4 +140,4 @@ def test_a_roi_that_the_file_lacks_is_refused(maps, tmp_path):
 @pytest.mark.parametrize("least", [-1.0, float("inf"), float("nan")])
 def test_a_least_area_that_is_none_is_refused(least):
     with pytest.raises(ConfigError, match=r"--min-area .*: give 0 or an area above it"):
-        Wanted(min_area=least)
+        MeasureOptions(min_area=least)

@@ -51,10 +51,10 @@ def measure(
     from ..core.atomic import require_writable
     from ..measurement.measure import measure as run
     from ..measurement.output.text import failures, to_text
-    from ..measurement.series import Wanted
+    from ..measurement.series import MeasureOptions
 
     require_writable(out)
-    wanted = Wanted(
+    options = MeasureOptions(
         spec=spec,
         images=images,
         before=before,
@@ -66,7 +66,7 @@ def measure(
         thin=tuple(thin or ()),
         min_area=min_area,
     )
-    found = run(maps, wanted, out=out, progress=console.progress)
+    found = run(maps, options, out=out, progress=console.progress)
     console.say(to_text(found))
     console.say(f"{out / 'report.html'} shows it; the tables are beside it")
     console.result({"out": str(out)} | found.to_json())

@@ -13,7 +13,7 @@ from ..core.labels import IGNORE, LabelMap
 from ..core.report import ImageScore
 from ..core.sample import Sample
 from ..core.threads import map_in_order
-from ..pages.pictures import Rgb, encode_indexed_png, encode_jpeg, to_rgb
+from ..pages.pictures import RgbImage, encode_indexed_png, encode_jpeg, to_rgb
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -33,7 +33,7 @@ _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 class Extremes:
     """The `num_kept` worst and best images; the pictures of all others are dropped at once."""
 
-    palette: Rgb
+    palette: RgbImage
     num_kept: int = 4
     _best: list["_Ranked"] = field(default_factory=list)
     _worst: list["_Ranked"] = field(default_factory=list)
@@ -100,7 +100,7 @@ class ShownImage:
 
     truth_hw: LabelMap
     predicted_hw: LabelMap
-    image_hw3: Rgb | None
+    image_hw3: RgbImage | None
 
     @classmethod
     def from_maps(
@@ -118,7 +118,7 @@ class ShownImage:
             resize_labels(truth_HW, size_hw), resize_labels(predicted_HW, size_hw), image_hw3
         )
 
-    def panels(self, palette: Rgb) -> dict[str, bytes]:
+    def panels(self, palette: RgbImage) -> dict[str, bytes]:
         """JPEG files (image, error) and palette PNG files (truth, prediction) by panel.
 
         Without an image there is no panel `image`, and errors are drawn on the truth.
@@ -138,7 +138,7 @@ class ShownImage:
         return panels | {"error": encode_jpeg(draw_marks(ground_hw3, marks))}
 
 
-def panel_colors(palette: Rgb) -> Rgb:
+def panel_colors(palette: RgbImage) -> RgbImage:
     """Copy `palette` with the colour that ignored pixels have on pages."""
     colors = palette.copy()
     colors[IGNORE] = IGNORED_RGB
@@ -146,7 +146,7 @@ def panel_colors(palette: Rgb) -> Rgb:
 
 
 def draw_marks(
-    ground_hw3: Rgb, marks: dict[tuple[int, int, int], NDArray[np.bool_]]
+    ground_hw3: RgbImage, marks: dict[tuple[int, int, int], NDArray[np.bool_]]
 ) -> NDArray[np.uint8]:
     """Draw each mask in its colour, outlined, on a pale grey `ground`; the last mask wins."""
     grey_hw = cv2.cvtColor(ground_hw3, cv2.COLOR_RGB2GRAY)

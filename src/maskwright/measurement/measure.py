@@ -19,29 +19,29 @@ from ..core.atomic import into_folder, write_json, write_text
 from ..core.errors import DataError, OutputError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
-from ..pages.pictures import encode_png
-from .figures.change import Change
-from .figures.coverage import WHOLE, Coverage, added
+from ..pages.pictures import RgbImage, encode_png
+from .figures.change import ClassChange
+from .figures.coverage import WHOLE, Coverage, sum_coverages
 from .figures.figures import Figures, measure_map
 from .ground.pixel_scale import middle_of_image
 from .ground.roi import Mask
-from .output.changemap import Legend, Picture, change_lines, paint_change, with_words
+from .output.changemap import ChangeLegend, add_legend, change_lines, paint_change
 from .output.measurements import Measurements
 from .output.page import render_measurements
 from .output.pictures import Gallery, class_colors, draw_figures, small_jpeg
 from .output.summary import image_summary
-from .output.tables import Tables, open_tables
+from .output.tables import TableWriter, open_tables
 from .rules.verdicts import Verdict, judge
-from .series import Series, Wanted, open_series
+from .series import MapSeries, MeasureOptions, open_series
 
-COVERAGE_ALONE = Wanted()
+COVERAGE_ALONE = MeasureOptions()
 MAX_PICTURES = 12
 """So many images are shown in the report: those that fail a rule first."""
 
 
 def measure(
     maps: Path | str,
-    wanted: Wanted = COVERAGE_ALONE,
+    options: MeasureOptions = COVERAGE_ALONE,
     *,
     out: Path | str | None = None,
     progress: Progress = silent,
@@ -50,7 +50,7 @@ def measure(
 
     Args:
         maps: One class map, or a folder of them, searched to the bottom.
-        wanted: What to measure besides coverage.
+        options: What to measure besides coverage.
         out: Files of the same name in it are replaced, others stay.
         progress: Told of every map.
 
@@ -62,7 +62,7 @@ def measure(
     maps = Path(maps)
     if out is not None:
         _require_apart(maps, Path(out))
-    series = open_series(maps, wanted, progress)
+    series = open_series(maps, options, progress)
     if out is None:
         return _measured(series, None, progress)
     with into_folder(Path(out)) as folder:
@@ -80,12 +80,12 @@ def _require_apart(maps: Path, out: Path) -> None:
         )
 
 
-def _measured(series: Series, folder: Path | None, progress: Progress) -> Measurements:
+def _measured(series: MapSeries, folder: Path | None, progress: Progress) -> Measurements:
     keys = tuple(series.maps.files)
     images: list[dict[str, Any]] = []
     verdicts: list[Verdict] = []
     coverage: dict[str, Coverage] = {}
-    change: Change | None = None
+    change: ClassChange | None = None
     gallery = Gallery(MAX_PICTURES)
     with _tables(folder, series) as tables:
         for key in progress(keys, total=len(keys), what="measuring"):
@@ -93,7 +93,7 @@ def _measured(series: Series, folder: Path | None, progress: Progress) -> Measur
             figures = seen.figures
             images.append(image_summary(key, figures, series.spec))
             verdicts += seen.verdicts
-            coverage = added((coverage, figures.coverage))
+            coverage = sum_coverages((coverage, figures.coverage))
             if figures.change is not None:
                 change = figures.change if change is None else change + figures.change
             if tables is not None and folder is not None:
@@ -135,13 +135,13 @@ class _Seen:
         return all(verdict.passed for verdict in self.verdicts)
 
 
-def _look(series: Series, key: str) -> _Seen:
+def _look(series: MapSeries, key: str) -> _Seen:
     labels_HW = series.maps.read(key)
     masks = series.masks(key, labels_HW.shape)
     try:
         figures = measure_map(
             labels_HW,
-            series.task,
+            series.plan,
             series.scales.of_map(key),
             rois=masks,
             before_HW=series.read_before(key),
@@ -157,27 +157,27 @@ def _look(series: Series, key: str) -> _Seen:
     )
 
 
-def _overlay(series: Series, seen: _Seen, folder: Path) -> Picture:
+def _overlay(series: MapSeries, seen: _Seen, folder: Path) -> RgbImage:
     """The map with what was measured drawn on it; a file where something is to be drawn."""
     photograph = series.photograph(seen.key, seen.labels_HW.shape)
     colored_HW3 = class_colors(seen.labels_HW, series.spec, photograph)
     drawn_HW3 = draw_figures(
         colored_HW3, seen.figures, seen.masks, series.scales.of_map(seen.key)
     )
-    if series.task.draws or seen.masks:
+    if series.plan.draws or seen.masks:
         _put(folder / "overlay" / f"{seen.key}.png", encode_png(drawn_HW3))
     return drawn_HW3
 
 
 def _changes(
-    series: Series,
+    series: MapSeries,
     folder: Path,
-    total: Change,
+    total: ClassChange,
     images: Sequence[dict[str, Any]],
     progress: Progress,
 ) -> dict[str, bytes]:
     """Write all maps of change, in colours that the whole series decides; some to show."""
-    legend = Legend.of(total)
+    legend = ChangeLegend.of(total)
     ranked = sorted(images, key=lambda i: -(i["change"]["changed_percent"] or 0.0))
     shown = dict.fromkeys(image["key"] for image in ranked[:MAX_PICTURES])
     pictures: dict[str, bytes] = {}
@@ -187,16 +187,16 @@ def _changes(
         if before_HW is None:
             continue
         size = series.scales.of_map(key).at(*middle_of_image(after_HW.shape))
-        change = Change.of(before_HW, after_HW, len(series.spec), size)
+        change = ClassChange.of(before_HW, after_HW, len(series.spec), size)
         painted_HW3 = paint_change(before_HW, after_HW, legend, series.spec)
         lines = change_lines(change, legend, series.spec, series.scales.area_unit)
-        _put(folder / "change" / f"{key}.png", encode_png(with_words(painted_HW3, lines)))
+        _put(folder / "change" / f"{key}.png", encode_png(add_legend(painted_HW3, lines)))
         if key in shown:
             pictures[key] = small_jpeg(painted_HW3)
     return {key: pictures[key] for key in shown}
 
 
-def _require_rois_met(series: Series, coverage: Mapping[str, Coverage]) -> None:
+def _require_rois_met(series: MapSeries, coverage: Mapping[str, Coverage]) -> None:
     """Refuse a region of interest that lies outside of every map."""
     for name, found in coverage.items():
         if name != WHOLE and not found.labelled_px + found.ignored_px:
@@ -207,22 +207,22 @@ def _require_rois_met(series: Series, coverage: Mapping[str, Coverage]) -> None:
             )
 
 
-def _settings(series: Series) -> dict[str, Any]:
-    task, names = series.task, series.spec.names
+def _settings(series: MapSeries) -> dict[str, Any]:
+    plan, names = series.plan, series.spec.names
     return {
         "scale": series.scales.origin,
         "maps": str(series.maps.root),
         "before": None if series.before is None else str(series.before.root),
         "rois": list(series.rois.names) if series.rois else [],
-        "regions": [names[i] for i in task.regions],
-        "gaps": [[names[a], names[b]] for a, b in task.gaps],
-        "thin": [names[i] for i in task.thin],
-        "min_area": task.min_area,
+        "regions": [names[i] for i in plan.regions],
+        "gaps": [[names[a], names[b]] for a, b in plan.gaps],
+        "thin": [names[i] for i in plan.thin],
+        "min_area": plan.min_area,
     }
 
 
 @contextmanager
-def _tables(folder: Path | None, series: Series) -> Iterator[Tables | None]:
+def _tables(folder: Path | None, series: MapSeries) -> Iterator[TableWriter | None]:
     if folder is None:
         yield None
         return

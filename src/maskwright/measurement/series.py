@@ -26,7 +26,7 @@ from ..data.classmaps import (
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
 from ..pages.pictures import to_rgb
-from .figures.figures import Pair, Task
+from .figures.figures import MeasurePlan, Pair
 from .ground.roi import Mask, Rois, read_rois
 from .ground.scales import PixelScales, find_scales
 from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules
@@ -36,7 +36,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class MeasureOptions:
     """What to measure besides coverage, and with what.
 
     Args:
@@ -70,7 +70,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class MapSeries:
     """Maps in the order of their keys, and all that goes with them."""
 
     maps: ClassMaps
@@ -79,7 +79,7 @@ class Series:
     scales: PixelScales
     rois: Rois | None
     rules: tuple[Rule, ...]
-    task: Task
+    plan: MeasurePlan
 
     @property
     def spec(self) -> LabelSpec:
@@ -113,42 +113,42 @@ class Series:
         return to_rgb(image_HWC)
 
 
-def open_series(maps: Path, wanted: Wanted, progress: Progress) -> Series:
-    """Find everything that `wanted` names and check that it fits together.
+def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapSeries:
+    """Find everything that `options` names and check that it fits together.
 
     Raises:
         DataError: Something is missing, has no partner, or lies in another reference system.
         ConfigError: A class, a rule or a number is wrong.
     """
-    after, before = _open_maps(maps, wanted, progress)
-    photographs = {} if wanted.images is None else _photographs(after, wanted.images)
-    scales = find_scales(after.files, photographs, wanted.mm_per_px)
-    rois = None if wanted.roi is None else read_rois(wanted.roi)
+    after, before = _open_maps(maps, options, progress)
+    photographs = {} if options.images is None else _photographs(after, options.images)
+    scales = find_scales(after.files, photographs, options.mm_per_px)
+    rois = None if options.roi is None else read_rois(options.roi)
     if rois is not None:
         rois.require_fit(scales.epsg)
-    rules = () if wanted.rules is None else read_rules(wanted.rules, after.spec, scales.unit)
-    _require_means(rules, wanted, rois)
-    return Series(
+    rules = () if options.rules is None else read_rules(options.rules, after.spec, scales.unit)
+    _require_means(rules, options, rois)
+    return MapSeries(
         maps=after,
         before=before,
         photographs=photographs,
         scales=scales,
         rois=rois,
         rules=rules,
-        task=_task(wanted, after.spec, rules),
+        plan=_plan(options, after.spec, rules),
     )
 
 
 def _open_maps(
-    path: Path, wanted: Wanted, progress: Progress
+    path: Path, options: MeasureOptions, progress: Progress
 ) -> tuple[ClassMaps, ClassMaps | None]:
     """Both dates under the same classes; each is stored as the file with its classes says."""
-    if wanted.before is None:
-        return open_class_maps(path, spec=wanted.spec, progress=progress), None
-    pair = ClassMapPair.open(path, wanted.before, spec=wanted.spec, progress=progress)
+    if options.before is None:
+        return open_class_maps(path, spec=options.spec, progress=progress), None
+    pair = ClassMapPair.open(path, options.before, spec=options.spec, progress=progress)
     maps, before = replace(pair.reference, root=find_folder(path)), pair.other
-    spec, spec_before = find_spec(path), find_spec(wanted.before)
-    if wanted.spec is None and None not in (spec, spec_before) and spec != spec_before:
+    spec, spec_before = find_spec(path), find_spec(options.before)
+    if options.spec is None and None not in (spec, spec_before) and spec != spec_before:
         codec = read_codec(before.files.values(), spec_before, progress=progress)
         if codec.spec.names != maps.spec.names:
             raise DataError(
@@ -173,11 +173,11 @@ def _photographs(maps: ClassMaps, folder: Path) -> dict[str, ImageRef]:
     return {key: found[key] for key in maps.files}
 
 
-def _require_means(rules: tuple[Rule, ...], wanted: Wanted, rois: Rois | None) -> None:
+def _require_means(rules: tuple[Rule, ...], options: MeasureOptions, rois: Rois | None) -> None:
     """Refuse rules on what is not there to be measured."""
     for rule in rules:
-        where = f"{wanted.rules}: rule {rule.name!r}"
-        if rule.measure in OF_CHANGE and wanted.before is None:
+        where = f"{options.rules}: rule {rule.name!r}"
+        if rule.measure in OF_CHANGE and options.before is None:
             raise ConfigError(f"{where}: {rule.measure} needs the maps of --before")
         if rule.roi is None:
             continue
@@ -190,18 +190,18 @@ def _require_means(rules: tuple[Rule, ...], wanted: Wanted, rois: Rois | None) -
             )
 
 
-def _task(wanted: Wanted, spec: LabelSpec, rules: tuple[Rule, ...]) -> Task:
+def _plan(options: MeasureOptions, spec: LabelSpec, rules: tuple[Rule, ...]) -> MeasurePlan:
     """What is asked by name, and what the rules need besides."""
-    pairs: list[Pair] = [(spec.index(a), spec.index(b)) for a, b in wanted.gaps]
+    pairs: list[Pair] = [(spec.index(a), spec.index(b)) for a, b in options.gaps]
     pairs += [(r.classes[0], r.classes[1]) for r in rules if r.measure == "gap"]
-    regions = [*_indices(wanted.regions, spec), *_limited(rules, OF_REGIONS)]
-    thin = [*_indices(wanted.thin, spec), *_limited(rules, OF_THIN)]
-    return Task(
+    regions = [*_indices(options.regions, spec), *_limited(rules, OF_REGIONS)]
+    thin = [*_indices(options.thin, spec), *_limited(rules, OF_THIN)]
+    return MeasurePlan(
         num_classes=len(spec),
         regions=tuple(dict.fromkeys(regions)),
         gaps=tuple(dict.fromkeys(pairs)),
         thin=tuple(dict.fromkeys(thin)),
-        min_area=wanted.min_area,
+        min_area=options.min_area,
     )
 
 

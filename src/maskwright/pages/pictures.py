@@ -10,13 +10,14 @@ from PIL import Image
 
 from ..core.labels import LabelMap
 
-Rgb = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
+"""H x W x 3, RGB."""
 
 _VIRIDIS = cv2.COLORMAP_VIRIDIS
 """Even steps of lightness: readable for the colour-blind, and in grey print."""
 
 
-def to_rgb(image_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> Rgb:
+def to_rgb(image_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> RgbImage:
     """The first three channels, or the first as grey; 16 bits are scaled to their own range."""
     channels = [0, 1, 2] if image_HWC.shape[2] >= 3 else [0, 0, 0]
     shown_HW3 = image_HWC[..., channels]
@@ -27,7 +28,7 @@ def to_rgb(image_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> Rgb:
     return ((shown_HW3 - np.uint16(min(darkest, brightest))) * scale).astype(np.uint8)
 
 
-def draw_overlay(rgb_HW3: Rgb, labels_HW: LabelMap, palette: Rgb) -> Rgb:
+def draw_overlay(rgb_HW3: RgbImage, labels_HW: LabelMap, palette: RgbImage) -> RgbImage:
     """Mix image and class colours half and half; borders between classes are white."""
     mixed_HW3 = cv2.addWeighted(rgb_HW3, 0.5, palette[labels_HW], 0.5, 0)
     border_HW = np.zeros(labels_HW.shape, np.bool_)
@@ -37,23 +38,23 @@ def draw_overlay(rgb_HW3: Rgb, labels_HW: LabelMap, palette: Rgb) -> Rgb:
     return np.asarray(mixed_HW3, np.uint8)
 
 
-def heat_palette() -> Rgb:
+def heat_palette() -> RgbImage:
     """256 x 3 colours from low (dark blue) to high (yellow)."""
     ramp_BGR = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], _VIRIDIS)
     return np.ascontiguousarray(np.asarray(ramp_BGR, np.uint8)[:, 0, ::-1])
 
 
-def encode_png(rgb_HW3: Rgb) -> bytes:
+def encode_png(rgb_HW3: RgbImage) -> bytes:
     """Encode as an RGB PNG file."""
     return _encode(".png", rgb_HW3, [])
 
 
-def encode_jpeg(rgb_HW3: Rgb) -> bytes:
+def encode_jpeg(rgb_HW3: RgbImage) -> bytes:
     """Encode as a JPEG file of quality 88, for looking at."""
     return _encode(".jpg", rgb_HW3, [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
-def encode_indexed_png(index_HW: NDArray[np.uint8], palette: Rgb) -> bytes:
+def encode_indexed_png(index_HW: NDArray[np.uint8], palette: RgbImage) -> bytes:
     """Encode as a palette PNG file: pixels are the indices, colours are for people."""
     image = Image.fromarray(index_HW)
     image.putpalette(palette.tobytes())
@@ -62,7 +63,7 @@ def encode_indexed_png(index_HW: NDArray[np.uint8], palette: Rgb) -> bytes:
     return file.getvalue()
 
 
-def _encode(suffix: str, rgb_HW3: Rgb, options: list[int]) -> bytes:
+def _encode(suffix: str, rgb_HW3: RgbImage, options: list[int]) -> bytes:
     done, content = cv2.imencode(suffix, rgb_HW3[..., ::-1], options)
     if not done:
         raise ValueError(f"OpenCV cannot write {rgb_HW3.shape} as {suffix}")

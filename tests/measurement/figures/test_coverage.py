@@ -8,9 +8,9 @@ from maskwright.core.labels import IGNORE
 from maskwright.measurement.figures.coverage import (
     WHOLE,
     Coverage,
-    added,
     count_coverage,
     rows,
+    sum_coverages,
 )
 from maskwright.measurement.ground.pixel_scale import PixelSize
 
@@ -41,7 +41,7 @@ def test_two_images_add_up_to_the_image_of_both(a_HW, b_HW):
     both = np.concatenate((a_HW.ravel(), b_HW.ravel()))[None]
     scale = PixelSize.square("m", 0.25)
     parts = [count_coverage(m, 3, scale, {}) for m in (a_HW, b_HW)]
-    found, whole = added(parts)[WHOLE], Coverage.of(both, 3, scale)
+    found, whole = sum_coverages(parts)[WHOLE], Coverage.of(both, 3, scale)
     np.testing.assert_array_equal(found.pixels_C, whole.pixels_C)
     np.testing.assert_allclose(found.percent, whole.percent)
     assert found.ignored_px == whole.ignored_px == (both == IGNORE).sum()

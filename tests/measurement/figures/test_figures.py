@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from maskwright.measurement.figures.coverage import WHOLE
 from maskwright.measurement.figures.figures import (
-    Task,
+    MeasurePlan,
     large_regions,
     least_gap_within,
     measure_map,
@@ -23,9 +23,9 @@ MAP[15, 15] = 1
 
 
 def test_everything_that_is_asked_of_one_map():
-    task = Task(num_classes=3, regions=(1,), gaps=((1, 2), (2, 0)), thin=(2,))
+    plan = MeasurePlan(num_classes=3, regions=(1,), gaps=((1, 2), (2, 0)), thin=(2,))
     scale = PixelSize.square("mm", 0.5)
-    found = measure_map(MAP, task, scale, rois={"top": MAP == 1}, before_HW=np.zeros_like(MAP))
+    found = measure_map(MAP, plan, scale, rois={"top": MAP == 1}, before_HW=np.zeros_like(MAP))
     assert list(found.coverage) == [WHOLE, "top"]
     assert found.coverage["top"].percent.tolist() == [0, 100, 0]
     assert [region.num_px for region in found.regions[1]] == [16, 1]
@@ -36,13 +36,13 @@ def test_everything_that_is_asked_of_one_map():
 
 
 def test_what_is_not_asked_is_not_measured():
-    found = measure_map(MAP, Task(num_classes=3), PixelSize.pixels(), rois={})
+    found = measure_map(MAP, MeasurePlan(num_classes=3), PixelSize.pixels(), rois={})
     assert (found.regions, found.gaps, found.thin, found.change) == ({}, {}, {}, None)
 
 
 def test_specks_are_left_out_of_regions_gaps_and_thin_but_not_of_coverage():
-    task = Task(num_classes=3, regions=(1,), gaps=((1, 2),), thin=(1,), min_area=0.5)
-    found = measure_map(MAP, task, PixelSize.square("mm", 0.5), rois={})
+    plan = MeasurePlan(num_classes=3, regions=(1,), gaps=((1, 2),), thin=(1,), min_area=0.5)
+    found = measure_map(MAP, plan, PixelSize.square("mm", 0.5), rois={})
     assert len(found.regions[1]) == 1
     assert found.gaps[1, 2].distance == pytest.approx(0.5 * np.hypot(4, 4))
     assert found.thin[1].num_pieces == 1

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from skimage.morphology import skeletonize
 
-from maskwright.measurement.figures.skeleton import FREE, graph_of
+from maskwright.measurement.figures.skeleton import FREE, build_graph
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
@@ -14,41 +14,41 @@ def drawn(*rows):
 
 
 def test_a_line_is_one_path_with_two_free_ends():
-    [path] = graph_of(drawn("....", ".##.", "...#")).paths
+    [path] = build_graph(drawn("....", ".##.", "...#")).paths
     assert sorted(path.points_XY.tolist()) == [[1.5, 1.5], [2.5, 1.5], [3.5, 2.5]]
-    assert (path.start, path.end, path.num_free) == (FREE, FREE, 2)
+    assert (path.start, path.end, path.num_free_ends) == (FREE, FREE, 2)
 
 
 def test_three_arms_meet_in_one_knot():
-    graph = graph_of(drawn("#...#", ".#.#.", "..#..", "..#..", "..#.."))
+    graph = build_graph(drawn("#...#", ".#.#.", "..#..", "..#..", "..#.."))
     assert graph.knots_XY.tolist() == [[2.5, 2.5]]
     assert sorted(len(path.points_XY) for path in graph.paths) == [3, 3, 3]
-    assert all(path.num_free == 1 for path in graph.paths)
+    assert all(path.num_free_ends == 1 for path in graph.paths)
 
 
 def test_branching_pixels_side_by_side_are_one_knot():
-    graph = graph_of(drawn("..#..", "..#..", "#####", "..#..", "..#.."))
+    graph = build_graph(drawn("..#..", "..#..", "#####", "..#..", "..#.."))
     assert len(graph.knots_XY) == 1
     assert len(graph.paths) == 4
-    doubled = graph_of(drawn(".#....", ".#....", "######", "...#..", "..#..."))
+    doubled = build_graph(drawn(".#....", ".#....", "######", "...#..", "..#..."))
     assert len(doubled.knots_XY) <= 2
 
 
 def test_a_ring_is_closed_and_repeats_no_point():
-    [path] = graph_of(drawn(".##.", "#..#", "#..#", ".##.")).paths
+    [path] = build_graph(drawn(".##.", "#..#", "#..#", ".##.")).paths
     assert path.closed
-    assert path.num_free == 0
+    assert path.num_free_ends == 0
     assert len(np.unique(path.points_XY, axis=0)) == len(path.points_XY) == 8
 
 
 def test_a_single_pixel_is_a_dot():
-    graph = graph_of(drawn("...", ".#.", "..."))
+    graph = build_graph(drawn("...", ".#.", "..."))
     assert graph.paths == []
     assert graph.dots_XY.tolist() == [[1.5, 1.5]]
 
 
 def test_an_empty_skeleton_has_nothing():
-    graph = graph_of(np.zeros((3, 4), bool))
+    graph = build_graph(np.zeros((3, 4), bool))
     assert graph.paths == []
     assert len(graph.knots_XY) == len(graph.dots_XY) == 0
 
@@ -57,7 +57,7 @@ def test_an_empty_skeleton_has_nothing():
 @given(MASKS)
 def test_every_pixel_is_on_a_path_in_a_knot_or_a_dot(mask_HW):
     skeleton_HW = skeletonize(mask_HW, method="lee").astype(bool)
-    graph = graph_of(skeleton_HW)
+    graph = build_graph(skeleton_HW)
     seen = [graph.dots_XY, *(path.points_XY for path in graph.paths)]
     whole = {
         tuple(p) for points in seen for p in points.tolist() if (np.array(p) % 1 == 0.5).all()
@@ -74,7 +74,7 @@ def test_every_pixel_is_on_a_path_in_a_knot_or_a_dot(mask_HW):
 @settings(deadline=None)
 @given(MASKS)
 def test_free_ends_and_knots_belong_to_paths(mask_HW):
-    graph = graph_of(skeletonize(mask_HW, method="lee").astype(bool))
+    graph = build_graph(skeletonize(mask_HW, method="lee").astype(bool))
     for path in graph.paths:
         assert -1 <= path.start < len(graph.knots_XY)
         assert -1 <= path.end < len(graph.knots_XY)

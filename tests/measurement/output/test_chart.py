@@ -4,13 +4,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from maskwright.measurement.output.chart import Line, series_chart
+from maskwright.measurement.output.chart import ChartLine, draw_chart
 
 
 def lines(num_images, *names):
     rng = np.random.default_rng(0)
     return [
-        Line(n, (10 * i, 200, 90), rng.uniform(1, 30, num_images)) for i, n in enumerate(names)
+        ChartLine(n, (10 * i, 200, 90), rng.uniform(1, 30, num_images))
+        for i, n in enumerate(names)
     ]
 
 
@@ -19,14 +20,14 @@ def drawn(svg):
 
 
 def test_every_class_is_named_and_escaped_and_the_axis_starts_at_0():
-    svg = series_chart(["a", "b", "c"], lines(3, "<soil>", "crop"))
+    svg = draw_chart(["a", "b", "c"], lines(3, "<soil>", "crop"))
     texts = [node.text for node in drawn(svg).iter("text")]
     assert {"<soil>", "crop", "0\u00a0%", "40\u00a0%", "a", "c"} <= set(texts)
 
 
 def test_a_line_has_one_point_an_image_and_a_hole_where_nothing_is_labelled():
     values = np.array([1.0, 2.0, np.nan, 4.0, 3.0])
-    svg = series_chart(list("abcde"), [Line("soil", (0, 0, 0), values)])
+    svg = draw_chart(list("abcde"), [ChartLine("soil", (0, 0, 0), values)])
     (path,) = {node.get("d") for node in drawn(svg).iter("path")}
     assert [piece.count(",") for piece in path.split("M")[1:]] == [2, 2]
 
@@ -34,29 +35,29 @@ def test_a_line_has_one_point_an_image_and_a_hole_where_nothing_is_labelled():
 def test_a_long_series_is_thinned_and_keeps_its_mean():
     num = 5000
     (one,) = lines(num, "soil")
-    path = re.search(r'd="([^"]+)"', series_chart([str(i) for i in range(num)], [one]))[1]
+    path = re.search(r'd="([^"]+)"', draw_chart([str(i) for i in range(num)], [one]))[1]
     assert path.count(",") == 400
 
 
 def test_the_eight_classes_that_cover_most_are_shown_and_none_that_is_absent():
     shown = lines(4, *(f"class_{i}" for i in range(12)))
-    shown[3] = Line("none", (0, 0, 0), np.zeros(4))
-    names = {n.text for n in drawn(series_chart(list("abcd"), shown)).iter("title")}
+    shown[3] = ChartLine("none", (0, 0, 0), np.zeros(4))
+    names = {n.text for n in drawn(draw_chart(list("abcd"), shown)).iter("title")}
     assert len(names) == 8
     assert "none" not in names
 
 
 @pytest.mark.parametrize("values", [[np.nan, np.nan], [0.0, 0.0], [100.0, 0.001]])
 def test_series_at_the_edges_can_be_drawn(values):
-    svg = series_chart(["a", "b"], [Line("soil", (255, 255, 255), np.array(values))])
+    svg = draw_chart(["a", "b"], [ChartLine("soil", (255, 255, 255), np.array(values))])
     assert "nan" not in svg
     drawn(svg)
 
 
 def test_names_stay_inside_and_apart_where_many_lines_end_at_the_bottom():
-    low = [Line(f"low {i}", (0, 0, 0), np.array([1.0, 0.1 * i])) for i in range(7)]
-    high = Line("high", (9, 9, 9), np.array([90.0, 93.0]))
-    texts = list(drawn(series_chart(["a", "b"], [high, *low])).iter("text"))
+    low = [ChartLine(f"low {i}", (0, 0, 0), np.array([1.0, 0.1 * i])) for i in range(7)]
+    high = ChartLine("high", (9, 9, 9), np.array([90.0, 93.0]))
+    texts = list(drawn(draw_chart(["a", "b"], [high, *low])).iter("text"))
     at = sorted(float(t.get("y")) for t in texts if t.text.startswith(("low", "high")))
     assert len(at) == 8
     assert 0 < at[0] < 60

@@ -6,7 +6,7 @@ import pytest
 
 from maskwright.measurement.measure import MAX_PICTURES, measure
 from maskwright.measurement.output.page import render_measurements
-from maskwright.measurement.series import Wanted
+from maskwright.measurement.series import MeasureOptions
 
 VOID = {"meta", "img", "br", "path", "line", "rect"}
 
@@ -43,7 +43,7 @@ def page(write_maps, field, tmp_path):
         f'{{"type": "Feature", "properties": {{"name": "<u>bed</u>"}}, '
         f'"geometry": {{"type": "Polygon", "coordinates": [{ring}]}}}}'
     )
-    wanted = Wanted(
+    options = MeasureOptions(
         before=before,
         rules=tmp_path / "rules.yaml",
         roi=tmp_path / "roi.geojson",
@@ -52,7 +52,7 @@ def page(write_maps, field, tmp_path):
         thin=("weed",),
         min_area=3,
     )
-    measure(maps, wanted, out=tmp_path / "out")
+    measure(maps, options, out=tmp_path / "out")
     return (tmp_path / "out/report.html").read_text()
 
 
@@ -89,10 +89,10 @@ def test_the_page_shows_few_pictures_of_a_long_series(page):
 
 def test_a_single_map_without_changes_says_so(write_maps, field):
     maps = write_maps("maps", {"a": field()})
-    page = render_measurements(measure(maps, Wanted(before=maps)))
+    page = render_measurements(measure(maps, MeasureOptions(before=maps)))
     assert "No pixel changed its class." in page
     assert "Over the images" not in page
     assert "1 image ·" in page
-    everything = Wanted(regions=("all",), thin=("weed",))
+    everything = MeasureOptions(regions=("all",), thin=("weed",))
     empty = write_maps("empty", {"a": np.full((4, 4), 255)})
     assert "Thin structures" in render_measurements(measure(empty, everything))

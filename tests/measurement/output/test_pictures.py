@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from maskwright.core.labels import LabelSpec
-from maskwright.measurement.figures.figures import Task, measure_map
+from maskwright.measurement.figures.figures import MeasurePlan, measure_map
 from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.pictures import (
     Gallery,
@@ -35,17 +35,17 @@ def test_every_kind_of_figure_leaves_its_mark_and_the_picture_given_stays():
     labels_HW = _map()
     plain = class_colors(labels_HW, SPEC, None)
     kept = plain.copy()
-    for task in (
-        Task(num_classes=3, regions=(1,)),
-        Task(num_classes=3, gaps=((1, 2),)),
-        Task(num_classes=3, thin=(2,)),
+    for plan in (
+        MeasurePlan(num_classes=3, regions=(1,)),
+        MeasurePlan(num_classes=3, gaps=((1, 2),)),
+        MeasurePlan(num_classes=3, thin=(2,)),
     ):
-        figures = measure_map(labels_HW, task, PixelSize.pixels(), rois={})
+        figures = measure_map(labels_HW, plan, PixelSize.pixels(), rois={})
         drawn = draw_figures(plain, figures, {}, PixelSize.pixels())
         assert drawn.shape == plain.shape
         assert (drawn != plain).any()
     assert (plain == kept).all()
-    nothing = measure_map(labels_HW, Task(num_classes=3), PixelSize.pixels(), rois={})
+    nothing = measure_map(labels_HW, MeasurePlan(num_classes=3), PixelSize.pixels(), rois={})
     assert (draw_figures(plain, nothing, {}, PixelSize.pixels()) == plain).all()
 
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from maskwright.core.labels import LabelSpec
-from maskwright.measurement.figures.figures import Task, measure_map
+from maskwright.measurement.figures.figures import MeasurePlan, measure_map
 from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.summary import finite, image_summary, series_summary
 
 SPEC = LabelSpec.from_names(("soil", "crop", "weed"))
-TASK = Task(num_classes=3, regions=(1,), gaps=((1, 2),), thin=(2,))
+TASK = MeasurePlan(num_classes=3, regions=(1,), gaps=((1, 2),), thin=(2,))
 
 
 def _summary(key, crop_px, weed_px):

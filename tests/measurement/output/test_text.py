@@ -1,13 +1,15 @@
 from maskwright.measurement.measure import measure
 from maskwright.measurement.output.text import failures, to_text
-from maskwright.measurement.series import Wanted
+from maskwright.measurement.series import MeasureOptions
 
 
 def test_the_figures_in_words(write_maps, field):
     maps = write_maps("maps", {"a": field(10), "b": field(12)})
     before = write_maps("before", {"a": field(10), "b": field(10)})
-    wanted = Wanted(before=before, gaps=(("crop", "weed"),), thin=("weed",), regions=("crop",))
-    lines = to_text(measure(maps, wanted)).splitlines()
+    options = MeasureOptions(
+        before=before, gaps=(("crop", "weed"),), thin=("weed",), regions=("crop",)
+    )
+    lines = to_text(measure(maps, options)).splitlines()
     assert lines[0] == "2 images; no georeference: lengths and areas in pixels"
     assert lines[1].split() == ["share", "class", "area"]
     assert lines[3].split() == ["5.08", "%", "crop", "244", "px2"]
@@ -21,7 +23,7 @@ def test_the_figures_in_words(write_maps, field):
 
 def test_what_is_absent_is_told(write_maps, field):
     maps = write_maps("maps", {"a": field(0)})
-    lines = to_text(measure(maps, Wanted(gaps=(("crop", "weed"),), thin=("crop",))))
+    lines = to_text(measure(maps, MeasureOptions(gaps=(("crop", "weed"),), thin=("crop",))))
     assert "1 image;" in lines
     assert "crop and weed: no gap, never both in one image" in lines
     assert "crop: 0 px long, mean width –, largest –" in lines
@@ -32,6 +34,6 @@ def test_failures_are_told_with_value_and_limit_and_not_without_end(
 ):
     maps = write_maps("maps", {f"{i:02d}": field(i) for i in range(1, 26)})
     (tmp_path / "rules.yaml").write_text("rules: [{name: size, fail: crop area >= 4 px2}]")
-    lines = failures(measure(maps, Wanted(rules=tmp_path / "rules.yaml"))).splitlines()
+    lines = failures(measure(maps, MeasureOptions(rules=tmp_path / "rules.yaml"))).splitlines()
     assert lines[0] == "02: size: 4 px2, fails if >= 4 px2"
     assert (len(lines), lines[-1]) == (21, "and 4 more; rules.csv has all")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.labels import IGNORE, LabelSpec
-from maskwright.measurement.figures.figures import Task, measure_map
+from maskwright.measurement.figures.figures import MeasurePlan, measure_map
 from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.rules.rules import read_rules
 from maskwright.measurement.rules.verdicts import judge
@@ -14,7 +14,7 @@ SCRATCHED[10, 2] = 1
 WITH_KERB = SCRATCHED.copy()
 WITH_KERB[14:16] = 2
 CLEAN = np.zeros((20, 20), np.uint8)
-EVERYTHING = Task(num_classes=3, regions=(0, 1, 2), gaps=((1, 2),), thin=(1,))
+EVERYTHING = MeasurePlan(num_classes=3, regions=(0, 1, 2), gaps=((1, 2),), thin=(1,))
 
 
 @pytest.fixture

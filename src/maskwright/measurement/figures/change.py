@@ -20,7 +20,7 @@ Areas = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Change:
+class ClassChange:
     """C x C int64 pixels and their areas; row = class before, column = class after."""
 
     pixels_CC: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Change:
     @classmethod
     def of(
         cls, before_HW: LabelMap, after_HW: LabelMap, num_classes: int, size: PixelSize
-    ) -> "Change":
+    ) -> "ClassChange":
         """Compare two maps of one place.
 
         Raises:
@@ -52,8 +52,8 @@ class Change:
             int(counts[IGNORE, :num_classes].sum()),
         )
 
-    def __add__(self, other: "Change") -> "Change":
-        return Change(
+    def __add__(self, other: "ClassChange") -> "ClassChange":
+        return ClassChange(
             self.pixels_CC + other.pixels_CC,
             self.area_CC + other.area_CC,
             self.only_before_px + other.only_before_px,

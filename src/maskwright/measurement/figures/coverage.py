@@ -99,7 +99,7 @@ def count_coverage(
     return {WHOLE: Coverage.of(labels_HW, num_classes, middle), **inside}
 
 
-def added(coverages: Iterable[Mapping[str, Coverage]]) -> dict[str, Coverage]:
+def sum_coverages(coverages: Iterable[Mapping[str, Coverage]]) -> dict[str, Coverage]:
     """The Coverages of several images, added up by region of interest."""
 
     def add(total: dict[str, Coverage], more: Mapping[str, Coverage]) -> dict[str, Coverage]:

@@ -15,17 +15,17 @@ import numpy as np
 from ...core.labels import LabelMap
 from ..ground.pixel_scale import PixelScale, PixelSize, middle_of, middle_of_image
 from ..ground.roi import Mask
-from .change import Change
+from .change import ClassChange
 from .coverage import Coverage, count_coverage
 from .gap import Gap, least_gap
-from .regions import Region, find_regions
-from .thin import Thin, measure_thin
+from .regions import RegionProperties, find_regions
+from .thin import ThinStructure, measure_thin
 
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class MeasurePlan:
     """What to measure, by class index; `min_area` is in the unit of areas."""
 
     num_classes: int
@@ -45,48 +45,48 @@ class Figures:
     """What was measured of one map; `gaps` holds None where a class is absent."""
 
     coverage: Mapping[str, Coverage]
-    regions: Mapping[int, list[Region]]
+    regions: Mapping[int, list[RegionProperties]]
     gaps: Mapping[Pair, Gap | None]
-    thin: Mapping[int, Thin]
-    change: Change | None = None
+    thin: Mapping[int, ThinStructure]
+    change: ClassChange | None = None
 
 
 def measure_map(
     labels_HW: LabelMap,
-    task: Task,
+    plan: MeasurePlan,
     scale: PixelScale,
     *,
     rois: Mapping[str, Mask],
     before_HW: LabelMap | None = None,
 ) -> Figures:
-    """Everything that `task` asks of one map, and its change where there is one before it.
+    """Everything that `plan` asks of one map, and its change where there is one before it.
 
     Raises:
         DataError: The map before is of another size.
     """
     middle = scale.at(*middle_of_image(labels_HW.shape))
-    min_px = max(1, math.ceil(task.min_area / middle.pixel_area - 1e-9))
-    asked = {*task.thin, *(index for pair in task.gaps for index in pair)}
+    min_px = max(1, math.ceil(plan.min_area / middle.pixel_area - 1e-9))
+    asked = {*plan.thin, *(index for pair in plan.gaps for index in pair)}
     masks = {index: large_regions(labels_HW == index, min_px) for index in sorted(asked)}
     return Figures(
-        coverage=count_coverage(labels_HW, task.num_classes, scale, rois),
+        coverage=count_coverage(labels_HW, plan.num_classes, scale, rois),
         regions={
             index: find_regions(labels_HW == index, scale, min_area_px=min_px)
-            for index in task.regions
+            for index in plan.regions
         },
         gaps={
             (a, b): least_gap(masks[a], masks[b], scale.at(*middle_of(masks[a] | masks[b])))
             if a != b
             else least_gap_within(masks[a], scale.at(*middle_of(masks[a])))
-            for a, b in task.gaps
+            for a, b in plan.gaps
         },
         thin={
             index: measure_thin(masks[index], scale.at(*middle_of(masks[index])))
-            for index in task.thin
+            for index in plan.thin
         },
         change=None
         if before_HW is None
-        else Change.of(before_HW, labels_HW, task.num_classes, middle),
+        else ClassChange.of(before_HW, labels_HW, plan.num_classes, middle),
     )
 
 

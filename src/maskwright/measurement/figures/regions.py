@@ -37,7 +37,7 @@ class RotatedBox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Region:
+class RegionProperties:
     """One region. Lengths and areas in the unit of the scale, what ends in `_px` in pixels.
 
     `area`: pixels times the area of a pixel. `perimeter`: of all borders, those of holes too;
@@ -65,7 +65,7 @@ class Region:
 
 def find_regions(
     mask_HW: NDArray[np.bool_], scale: PixelScale, *, min_area_px: int = 0
-) -> list[Region]:
+) -> list[RegionProperties]:
     """All regions of at least `min_area_px` pixels, largest first, then from the top left.
 
     Each is measured by the size of a pixel at its centroid.
@@ -168,7 +168,7 @@ def _outlines(labels_HW: NDArray[np.int32], edges: Edges) -> list[tuple[Polygon,
     return [tuple(found[label]) for label in sorted(found)]
 
 
-def _region(columns: _Columns, index: int) -> Region:
+def _region(columns: _Columns, index: int) -> RegionProperties:
     size = columns.pixels[index]
     height, width = size.pixel_HW
     outline = tuple(
@@ -181,7 +181,7 @@ def _region(columns: _Columns, index: int) -> Region:
     x, y = centroid_XY + columns.origin_XY
     orientation_deg, elongation = _axes(xx * width**2, yy * height**2, xy * height * width)
     num_px = int(columns.num_px[index])
-    return Region(
+    return RegionProperties(
         num_px=num_px,
         area=size.area(num_px),
         perimeter=float(columns.perimeter[index]),

@@ -16,7 +16,7 @@ FREE = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Path:
+class SkeletonBranch:
     """A line of n points that touches nothing else between its ends.
 
     `start` and `end` are knots or FREE. A ring without a knot is `closed`; it repeats no point.
@@ -28,21 +28,21 @@ class Path:
     closed: bool = False
 
     @property
-    def num_free(self) -> int:
+    def num_free_ends(self) -> int:
         """How many of its ends are free: 0, 1 or 2."""
         return 0 if self.closed else (self.start == FREE) + (self.end == FREE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Graph:
+class SkeletonGraph:
     """All paths, the middle of every knot, and single pixels that nothing is linked to."""
 
-    paths: list[Path]
+    paths: list[SkeletonBranch]
     knots_XY: Points
     dots_XY: Points
 
 
-def graph_of(skeleton_HW: NDArray[np.bool_]) -> Graph:
+def build_graph(skeleton_HW: NDArray[np.bool_]) -> SkeletonGraph:
     """Follow a skeleton one pixel wide from end to end; time grows with its pixels."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -61,7 +61,7 @@ def graph_of(skeleton_HW: NDArray[np.bool_]) -> Graph:
     sums = [np.bincount(knot_of, centres_XY[degree > 2, i], len(knots)) for i in (0, 1)]
     walks = _walks(links_L2, degree, knot)
     middle_XY = np.stack(sums, axis=-1) / np.maximum(size, 1)
-    return Graph(
+    return SkeletonGraph(
         paths=[_path(walk, centres_XY, knot, middle_XY) for walk in walks],
         knots_XY=middle_XY,
         dots_XY=centres_XY[degree == 0],
@@ -123,13 +123,13 @@ def _walk(first: int, second: int, near: list[list[int]], passes: list[bool]) ->
 
 def _path(
     walk: list[int], centres_XY: Points, knot: NDArray[np.int64], middle_XY: Points
-) -> Path:
+) -> SkeletonBranch:
     """The points of a walk, which goes to the middle of the knots at its ends."""
     points_XY = centres_XY[walk]
     start, end = int(knot[walk[0]]), int(knot[walk[-1]])
     if walk[0] == walk[-1] and start == FREE:
-        return Path(points_XY[:-1], FREE, FREE, closed=True)
+        return SkeletonBranch(points_XY[:-1], FREE, FREE, closed=True)
     for place, at in ((0, start), (-1, end)):
         if at != FREE:
             points_XY[place] = middle_XY[at]
-    return Path(points_XY, start, end)
+    return SkeletonBranch(points_XY, start, end)

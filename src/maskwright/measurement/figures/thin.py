@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from ..ground.pixel_scale import PixelSize
 from .outline import STEP_XY, Edges, trace
-from .skeleton import FREE, Graph, Path, Points, graph_of
+from .skeleton import FREE, Points, SkeletonBranch, SkeletonGraph, build_graph
 
 SMOOTHING_PX = 1.5
 """Standard deviation along the skeleton: least error of those tried, see docs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Thin:
+class ThinStructure:
     """What a mask is as a network of lines, lengths in the unit.
 
     `length`: of all middle lines. `mean_width`: area by length. `max_width`: diameter of the
@@ -44,14 +44,14 @@ class Thin:
     skeleton_HW: NDArray[np.bool_]
 
 
-def measure_thin(mask_HW: NDArray[np.bool_], size: PixelSize) -> Thin:
+def measure_thin(mask_HW: NDArray[np.bool_], size: PixelSize) -> ThinStructure:
     """Length, width and branching of a mask; time grows with its bounding box and its width."""
     mask_HW = np.ascontiguousarray(mask_HW)
     x0, y0, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
     skeleton_HW = np.zeros_like(mask_HW)
     if not width:
         nowhere = (math.nan, math.nan)
-        return Thin(
+        return ThinStructure(
             length=0.0,
             mean_width=math.nan,
             max_width=math.nan,
@@ -65,7 +65,7 @@ def measure_thin(mask_HW: NDArray[np.bool_], size: PixelSize) -> Thin:
     skeleton_HW[part] = body.skeleton_HW
     length = _length(body)
     max_width, (x, y) = _widest(body)
-    return Thin(
+    return ThinStructure(
         length=length,
         mean_width=size.area(int(mask_HW.sum())) / length,
         max_width=max_width,
@@ -84,7 +84,7 @@ class _Body:
     size: PixelSize
     depth_HW: NDArray[np.float64]
     skeleton_HW: NDArray[np.bool_]
-    graph: Graph
+    graph: SkeletonGraph
 
     def half_width(self, point_XY: NDArray[np.float64]) -> float:
         """From a point of the skeleton to the border, in the unit."""
@@ -99,7 +99,7 @@ def _body(mask_HW: NDArray[np.bool_], size: PixelSize) -> _Body:
     depth_HW = distance_transform_edt(np.pad(mask_HW, 1), sampling=size.pixel_HW)[1:-1, 1:-1]
     skeleton_HW = _thinned(mask_HW)
     while True:
-        body = _Body(mask_HW, size, depth_HW, skeleton_HW, graph_of(skeleton_HW))
+        body = _Body(mask_HW, size, depth_HW, skeleton_HW, build_graph(skeleton_HW))
         spurs = [path for path in body.graph.paths if _is_spur(path, body)]
         if not spurs:
             return body
@@ -117,14 +117,14 @@ def _thinned(mask_HW: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(untyped(mask_HW, method="lee"), np.bool_)
 
 
-def _is_spur(path: Path, body: _Body) -> bool:
-    if path.num_free != 1:
+def _is_spur(path: SkeletonBranch, body: _Body) -> bool:
+    if path.num_free_ends != 1:
         return False
     knot_XY = body.graph.knots_XY[max(path.start, path.end)]
     return _polyline_length(path.points_XY, body.size) < 2 * body.half_width(knot_XY)
 
 
-def _own_points(path: Path) -> Points:
+def _own_points(path: SkeletonBranch) -> Points:
     """The points of a path without the middle of its knots."""
     return path.points_XY[path.start != FREE : len(path.points_XY) - (path.end != FREE)]
 
@@ -139,7 +139,7 @@ def _length(body: _Body) -> float:
     return float(sum(lengths) + sum(dots))
 
 
-def _path_length(path: Path, body: _Body) -> float:
+def _path_length(path: SkeletonBranch, body: _Body) -> float:
     smooth_XY = _smoothed(path)
     length = _polyline_length(smooth_XY, body.size)
     if path.closed:
@@ -151,7 +151,7 @@ def _path_length(path: Path, body: _Body) -> float:
     return length
 
 
-def _smoothed(path: Path) -> Points:
+def _smoothed(path: SkeletonBranch) -> Points:
     """The path under a Gaussian along its pixels; ends stay, a ring is closed after."""
     points_XY = path.points_XY
     reach = min(math.ceil(3 * SMOOTHING_PX), len(points_XY) - 1)
@@ -225,8 +225,8 @@ def _num_branch_points(body: _Body) -> int:
     return int(connected_components(joined, directed=False)[0])
 
 
-def _is_bridge(path: Path, body: _Body) -> bool:
-    if path.closed or path.num_free:
+def _is_bridge(path: SkeletonBranch, body: _Body) -> bool:
+    if path.closed or path.num_free_ends:
         return False
     half_widths = [body.half_width(body.graph.knots_XY[k]) for k in (path.start, path.end)]
     return _polyline_length(path.points_XY, body.size) < sum(half_widths)

@@ -15,16 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ...core.labels import IGNORE, LabelMap, LabelSpec, Rgb
+from ...pages.pictures import RgbImage
 from ...pages.text import format_amount, format_percent
-from ..figures.change import Change
+from ..figures.change import ClassChange
 
-Picture = NDArray[np.uint8]
-"""H x W x 3, RGB."""
-
-Color = tuple[int, int, int]
-
-COLORS: tuple[Color, ...] = (
+COLORS: tuple[Rgb, ...] = (
     (213, 94, 0),
     (0, 114, 178),
     (0, 158, 115),
@@ -47,20 +43,20 @@ _FONT_PX = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Legend:
+class ChangeLegend:
     """The pairs (before, after) that have a colour of their own, largest first."""
 
     pairs: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, total: Change) -> "Legend":
+    def of(cls, total: ClassChange) -> "ChangeLegend":
         """Colours for the largest changes of a series."""
         return cls(tuple(total.largest(len(COLORS))))
 
 
 def change_lines(
-    change: Change, legend: Legend, spec: LabelSpec, area_unit: str
-) -> list[tuple[Color, str]]:
+    change: ClassChange, legend: ChangeLegend, spec: LabelSpec, area_unit: str
+) -> list[tuple[Rgb, str]]:
     """Colour and words of every kind of change that an image has, with its area."""
     area_CC = change.area_CC
     found = [
@@ -77,13 +73,13 @@ def change_lines(
     ]
 
 
-def _format_part(area: float, change: Change) -> str:
+def _format_part(area: float, change: ClassChange) -> str:
     return format_percent(100 * area / change.total)
 
 
 def paint_change(
-    before_HW: LabelMap, after_HW: LabelMap, legend: Legend, spec: LabelSpec
-) -> Picture:
+    before_HW: LabelMap, after_HW: LabelMap, legend: ChangeLegend, spec: LabelSpec
+) -> RgbImage:
     """The map of change without words, H x W x 3."""
     luma_256 = spec.palette @ np.array(_LUMA)
     low, high = _STAYED
@@ -97,7 +93,7 @@ def paint_change(
     return np.ascontiguousarray(painted_HW3)
 
 
-def with_words(painted_HW3: Picture, lines: Sequence[tuple[Color, str]]) -> Picture:
+def add_legend(painted_HW3: RgbImage, lines: Sequence[tuple[Rgb, str]]) -> RgbImage:
     """A picture over a line of words a colour; a small picture is enlarged to be seen."""
     height, width = painted_HW3.shape[:2]
     factor = max(1, -(-_LEAST_WIDTH_PX // width))

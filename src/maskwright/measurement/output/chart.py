@@ -23,7 +23,7 @@ _DASHES = ("", "7 3", "2 3", "10 3 2 3")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class ChartLine:
     """One class over the images: percents (N,), NaN where nothing is labelled."""
 
     name: str
@@ -48,7 +48,7 @@ class _Frame:
         return _TOP_PX + height * (1 - percent / self.top_percent)
 
 
-def series_chart(keys: Sequence[str], lines: Sequence[Line]) -> str:
+def draw_chart(keys: Sequence[str], lines: Sequence[ChartLine]) -> str:
     """An SVG element with the classes that cover most, at most eight of them."""
     shown = sorted(lines, key=lambda line: -_mean(line.percent_N))[:_MOST_LINES]
     shown = [line for line in shown if np.nanmax(line.percent_N, initial=0) > 0]
@@ -67,7 +67,7 @@ def series_chart(keys: Sequence[str], lines: Sequence[Line]) -> str:
     )
 
 
-def _line(line: Line, dash: str, frame: _Frame) -> str:
+def _line(line: ChartLine, dash: str, frame: _Frame) -> str:
     values = _thinned(line.percent_N, frame.num_points)
     pieces: list[list[str]] = [[]]
     for place, value in enumerate(values.tolist()):
@@ -103,7 +103,7 @@ def _axes(keys: Sequence[str], frame: _Frame) -> str:
     return grid + ticks
 
 
-def _names(lines: Sequence[Line], names: Sequence[str], frame: _Frame) -> str:
+def _names(lines: Sequence[ChartLine], names: Sequence[str], frame: _Frame) -> str:
     """Names beside the ends of their lines, moved apart where they would overlap."""
     ends = [_last(line.percent_N) for line in lines]
     order = sorted(range(len(lines)), key=lambda i: -ends[i])

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ...core.labels import Rgb
+from ...pages.pictures import RgbImage
 from ..figures.gap import Gap
-from ..figures.regions import Region
-from ..figures.thin import Thin
+from ..figures.regions import RegionProperties
+from ..figures.thin import ThinStructure
 from ..ground.pixel_scale import PixelScale
-
-Picture = NDArray[np.uint8]
-Color = tuple[int, int, int]
 
 YELLOW, SKY, ORANGE, RIM = (240, 228, 66), (86, 180, 233), (230, 159, 0), (20, 20, 20)
 
@@ -37,7 +36,7 @@ class _Pen:
     letter_px: int
 
     @classmethod
-    def of(cls, picture_HW3: Picture) -> "_Pen":
+    def of(cls, picture_HW3: RgbImage) -> "_Pen":
         side_px = math.sqrt(picture_HW3.shape[0] * picture_HW3.shape[1])
         return cls(max(1, round(side_px / 450)), max(12, round(side_px / 40)))
 
@@ -50,7 +49,7 @@ class _Label:
     at_px: tuple[float, float]
 
 
-def draw_gap(picture_HW3: Picture, gap: Gap, scale: PixelScale) -> Picture:
+def draw_gap(picture_HW3: RgbImage, gap: Gap, scale: PixelScale) -> RgbImage:
     """The gap as a line with a mark at both ends and its length; one mark where they touch."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.of(picture_HW3)
     _line(drawn_HW3, [gap.a_px, gap.b_px], YELLOW, pen)
@@ -61,7 +60,7 @@ def draw_gap(picture_HW3: Picture, gap: Gap, scale: PixelScale) -> Picture:
     return _written(drawn_HW3, [_Label(text, middle_px)], YELLOW, pen)
 
 
-def draw_skeleton(picture_HW3: Picture, thin: Thin, scale: PixelScale) -> Picture:
+def draw_skeleton(picture_HW3: RgbImage, thin: ThinStructure, scale: PixelScale) -> RgbImage:
     """The skeleton, the largest disc that fits, and its diameter."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.of(picture_HW3)
     for width_px, color in ((pen.line_px + 2, RIM), (pen.line_px, SKY)):
@@ -80,7 +79,9 @@ def draw_skeleton(picture_HW3: Picture, thin: Thin, scale: PixelScale) -> Pictur
     return _written(drawn_HW3, [label], YELLOW, pen)
 
 
-def draw_boxes(picture_HW3: Picture, regions: Sequence[Region], scale: PixelScale) -> Picture:
+def draw_boxes(
+    picture_HW3: RgbImage, regions: Sequence[RegionProperties], scale: PixelScale
+) -> RgbImage:
     """The rotated box of every region, with its number from 1 and area where there is room."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.of(picture_HW3)
     for region in regions:
@@ -92,7 +93,7 @@ def draw_boxes(picture_HW3: Picture, regions: Sequence[Region], scale: PixelScal
     return _written(drawn_HW3, labels, ORANGE, pen)
 
 
-def _top(region: Region) -> tuple[float, float]:
+def _top(region: RegionProperties) -> tuple[float, float]:
     x, y = min(region.box.corners_px.tolist(), key=lambda corner: corner[1])
     return x, y
 
@@ -109,7 +110,7 @@ def _fixed_point(points_px: ArrayLike) -> NDArray[np.int32]:
 
 
 def _line(
-    drawn_HW3: Picture, points_px: ArrayLike, color: Color, pen: _Pen, *, closed: bool = False
+    drawn_HW3: RgbImage, points_px: ArrayLike, color: Rgb, pen: _Pen, *, closed: bool = False
 ) -> None:
     points: Any = [_fixed_point(points_px)]
     for width_px, ink in ((pen.line_px + 2, RIM), (pen.line_px, color)):
@@ -117,10 +118,10 @@ def _line(
 
 
 def _ellipse(
-    drawn_HW3: Picture,
+    drawn_HW3: RgbImage,
     middle_px: tuple[float, float],
     radii_px: NDArray[np.float64],
-    color: Color,
+    color: Rgb,
     pen: _Pen,
 ) -> None:
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
@@ -128,7 +129,7 @@ def _ellipse(
     _line(drawn_HW3, ring_px, color, pen, closed=True)
 
 
-def _written(drawn_HW3: Picture, labels: Sequence[_Label], color: Color, pen: _Pen) -> Picture:
+def _written(drawn_HW3: RgbImage, labels: Sequence[_Label], color: Rgb, pen: _Pen) -> RgbImage:
     """Write labels up and to the right of their places, wholly inside; none over another."""
     image = Image.fromarray(drawn_HW3)
     canvas = ImageDraw.Draw(image)

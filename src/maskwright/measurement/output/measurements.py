@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.labels import LabelSpec
-from ..figures.change import Change
+from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..rules.rules import Rule
 from ..rules.verdicts import Verdict
@@ -28,7 +28,7 @@ class Measurements:
     area_unit: str
     settings: Mapping[str, Any]
     coverage: Mapping[str, Coverage]
-    change: Change | None
+    change: ClassChange | None
     images: Sequence[dict[str, Any]]
     rules: Sequence[Rule] = ()
     verdicts: Sequence[Verdict] = ()

@@ -16,11 +16,11 @@ from ...pages.markup import (
 )
 from ...pages.page import Section, render_page
 from ...pages.text import DASH, format_count, format_number, format_percent
-from ..figures.change import Change
+from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..rules.verdicts import Verdict
-from .changemap import COLORS, OTHER, UNLABELLED, Legend
-from .chart import Line, series_chart
+from .changemap import COLORS, OTHER, UNLABELLED, ChangeLegend
+from .chart import ChartLine, draw_chart
 from .markup import (
     render_amount,
     render_bar,
@@ -139,14 +139,14 @@ def _series(found: Measurements) -> Section:
 def _chart(found: Measurements, percents: Sequence[Mapping[str, float | None]]) -> str:
     """The series of one place; `percents` by class for every image."""
     lines = [
-        Line(
+        ChartLine(
             entry.name,
             entry.color,
             np.array([_nan(p.get(entry.name)) for p in percents], np.float64),
         )
         for entry in found.labels
     ]
-    return series_chart([image["key"] for image in found.images], lines)
+    return draw_chart([image["key"] for image in found.images], lines)
 
 
 def _rois(found: Measurements, rois: Mapping[str, Coverage]) -> Section:
@@ -175,7 +175,7 @@ def _roi_cells(
         yield render_percent(percent)
 
 
-def _changed(change: Change) -> str:
+def _changed(change: ClassChange) -> str:
     return (
         f"{format_percent(change.changed_percent)} of the pixels that both dates label changed "
         f"class; {change.only_before_px:,} px are labelled before only, "
@@ -183,7 +183,7 @@ def _changed(change: Change) -> str:
     )
 
 
-def _change(found: Measurements, change: Change) -> str:
+def _change(found: Measurements, change: ClassChange) -> str:
     unit, names = found.area_unit, found.labels.names
     moved = zip(found.labels, change.gained, change.lost, change.net, strict=True)
     rows = [
@@ -200,7 +200,7 @@ def _change(found: Measurements, change: Change) -> str:
         return "<p>No pixel changed its class.</p>"
     body = render_table("Change", ("Class", "Gained", "Lost", "Net"), rows)
     if found.change_pictures:
-        colors = zip(COLORS, Legend.of(change).pairs, strict=False)
+        colors = zip(COLORS, ChangeLegend.of(change).pairs, strict=False)
         entries: list[tuple[Any, str]] = [
             (c, f"{names[a]} to {names[b]}") for c, (a, b) in colors
         ]
@@ -209,7 +209,7 @@ def _change(found: Measurements, change: Change) -> str:
     return body + _largest_changes(found, change) + _matrix(found, change)
 
 
-def _largest_changes(found: Measurements, change: Change) -> str:
+def _largest_changes(found: Measurements, change: ClassChange) -> str:
     rows = [
         (
             _class_name(found, a),
@@ -225,7 +225,7 @@ def _largest_changes(found: Measurements, change: Change) -> str:
     )
 
 
-def _matrix(found: Measurements, change: Change) -> str:
+def _matrix(found: Measurements, change: ClassChange) -> str:
     """Area from (rows) to (columns) for the classes that either date has."""
     present = np.flatnonzero(change.area_CC.sum(axis=0) + change.area_CC.sum(axis=1)).tolist()
     if len(present) > _MOST_IN_MATRIX:

@@ -6,18 +6,17 @@ import cv2
 import numpy as np
 
 from ...core.labels import LabelMap, LabelSpec
-from ...pages.pictures import encode_jpeg
+from ...pages.pictures import RgbImage, encode_jpeg
 from ..figures.figures import Figures
 from ..ground.pixel_scale import PixelScale
 from ..ground.roi import Mask
-from .changemap import Picture
 from .draw import draw_boxes, draw_gap, draw_skeleton
 
 _LEAST_SIDE_PX, _LONGEST_SIDE_PX = 480, 900
 _ROI_INK, _ROI_RIM = (255, 255, 255), (0, 0, 0)
 
 
-def class_colors(labels_HW: LabelMap, spec: LabelSpec, photograph: Picture | None) -> Picture:
+def class_colors(labels_HW: LabelMap, spec: LabelSpec, photograph: RgbImage | None) -> RgbImage:
     """The colours of the classes, H x W x 3, half over the photograph where there is one."""
     colored_HW3 = spec.palette[labels_HW]
     if photograph is None:
@@ -26,8 +25,8 @@ def class_colors(labels_HW: LabelMap, spec: LabelSpec, photograph: Picture | Non
 
 
 def draw_figures(
-    shown_HW3: Picture, figures: Figures, rois: Mapping[str, Mask], scale: PixelScale
-) -> Picture:
+    shown_HW3: RgbImage, figures: Figures, rois: Mapping[str, Mask], scale: PixelScale
+) -> RgbImage:
     """Boxes, then skeletons, then gap lines, then the borders of regions of interest."""
     for regions in figures.regions.values():
         shown_HW3 = draw_boxes(shown_HW3, regions, scale)
@@ -39,7 +38,7 @@ def draw_figures(
     return draw_rois(shown_HW3, rois) if rois else shown_HW3
 
 
-def draw_rois(shown_HW3: Picture, rois: Mapping[str, Mask]) -> Picture:
+def draw_rois(shown_HW3: RgbImage, rois: Mapping[str, Mask]) -> RgbImage:
     """The borders of regions of interest, white within black."""
     drawn_HW3 = np.ascontiguousarray(shown_HW3).copy()
     for mask_HW in rois.values():
@@ -51,7 +50,7 @@ def draw_rois(shown_HW3: Picture, rois: Mapping[str, Mask]) -> Picture:
     return drawn_HW3
 
 
-def small_jpeg(picture: Picture) -> bytes:
+def small_jpeg(picture: RgbImage) -> bytes:
     """A JPEG file to look at in the report, of 400 to 900 px or so at its longer side."""
     enlarged = _LEAST_SIDE_PX // max(picture.shape[:2])
     if enlarged > 1:
@@ -73,7 +72,7 @@ class Gallery:
         self._failed: dict[str, bytes] = {}
         self._passed: dict[str, bytes] = {}
 
-    def add(self, key: str, picture: Picture, *, passed: bool) -> None:
+    def add(self, key: str, picture: RgbImage, *, passed: bool) -> None:
         """Keep the picture where there is room for its kind."""
         kind = self._passed if passed else self._failed
         if len(kind) < self._most:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ...core.labels import LabelSpec
-from ..figures.change import Change
+from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..figures.figures import Figures
 from ..figures.gap import Gap
-from ..figures.regions import Region
-from ..figures.thin import Thin
+from ..figures.regions import RegionProperties
+from ..figures.thin import ThinStructure
 
 Json = dict[str, Any]
 
@@ -58,7 +58,7 @@ def _percents(coverage: Coverage, names: Iterable[str]) -> dict[str, float | Non
     return {n: finite(v) for n, v in zip(names, coverage.percent.tolist(), strict=True)}
 
 
-def _regions(found: Sequence[Region]) -> Json:
+def _regions(found: Sequence[RegionProperties]) -> Json:
     areas = [region.area for region in found]
     return {"count": len(found), "area": sum(areas), "largest": max(areas, default=0.0)}
 
@@ -75,7 +75,7 @@ def _gap(between: tuple[str, str], gap: Gap | None) -> Json:
     return document
 
 
-def _thin(found: Thin) -> Json:
+def _thin(found: ThinStructure) -> Json:
     return {
         "length": found.length,
         "mean_width": finite(found.mean_width),
@@ -84,7 +84,7 @@ def _thin(found: Thin) -> Json:
     }
 
 
-def _change(change: Change, names: Iterable[str]) -> Json:
+def _change(change: ClassChange, names: Iterable[str]) -> Json:
     moved = zip(names, change.gained.tolist(), change.lost.tolist(), strict=True)
     return {
         "changed_percent": finite(change.changed_percent),

@@ -22,13 +22,13 @@ import numpy as np
 from ...core.labels import LabelSpec
 from ...data.georef.placement import Placement
 from ..figures import coverage
-from ..figures.change import Change
+from ..figures.change import ClassChange
 from ..figures.figures import Figures
 from ..figures.gap import Gap
-from ..figures.regions import Region
-from ..figures.thin import Thin
+from ..figures.regions import RegionProperties
+from ..figures.thin import ThinStructure
 from ..rules.verdicts import Verdict
-from ..series import Series
+from ..series import MapSeries
 
 COLUMNS = {
     "coverage.csv": (
@@ -55,10 +55,12 @@ COLUMNS = {
 REGIONS_GEOJSON = "regions.geojson"
 
 
-class Tables:
+class TableWriter:
     """Writes the lines of one image at a time."""
 
-    def __init__(self, series: Series, files: dict[str, Any], outlines: "Outlines | None"):
+    def __init__(
+        self, series: MapSeries, files: dict[str, Any], outlines: "OutlineWriter | None"
+    ):
         self._spec: LabelSpec = series.spec
         self._units = series.scales.unit, series.scales.area_unit
         self._files = files
@@ -95,7 +97,7 @@ class Tables:
         for verdict in verdicts:
             self._put("rules.csv", key, _verdict_cells(verdict))
 
-    def _add_change(self, key: str, change: Change) -> None:
+    def _add_change(self, key: str, change: ClassChange) -> None:
         names, area_unit = self._spec.names, self._units[1]
         moved = zip(names, change.gained, change.lost, change.net, strict=True)
         for name, *areas in moved:
@@ -110,7 +112,7 @@ class Tables:
         self._files[table].writerow((key, *cells))
 
 
-class Outlines:
+class OutlineWriter:
     """regions.geojson, a feature a region: in pixels, or in the system of the maps."""
 
     def __init__(self, file: IO[str], epsg: int | None) -> None:
@@ -120,7 +122,9 @@ class Outlines:
         member = f'"crs": {json.dumps(crs)},\n' if epsg else ""
         file.write(f'{{"type": "FeatureCollection",\n{member}"features": [')
 
-    def add(self, name: tuple[str, str, int], region: Region, placed: Placement | None) -> None:
+    def add(
+        self, name: tuple[str, str, int], region: RegionProperties, placed: Placement | None
+    ) -> None:
         """Write one region; `name` is its image, class and number."""
         polygons = [[_ring(ring, placed) for ring in polygon] for polygon in region.outline]
         feature = {
@@ -138,7 +142,7 @@ class Outlines:
 
 
 @contextmanager
-def open_tables(folder: Path, series: Series) -> Iterator[Tables]:
+def open_tables(folder: Path, series: MapSeries) -> Iterator[TableWriter]:
     """Tables in `folder` for what the series asks; complete when the block ends."""
     with ExitStack() as stack:
 
@@ -153,20 +157,20 @@ def open_tables(folder: Path, series: Series) -> Iterator[Tables]:
         for name, file in files.items():
             file.writerow(COLUMNS[name])
         outlines = None
-        if series.task.regions:
-            outlines = Outlines(opened(REGIONS_GEOJSON), series.scales.epsg)
-        yield Tables(series, files, outlines)
+        if series.plan.regions:
+            outlines = OutlineWriter(opened(REGIONS_GEOJSON), series.scales.epsg)
+        yield TableWriter(series, files, outlines)
         if outlines:
             outlines.close()
 
 
-def _asked(series: Series) -> list[str]:
-    task, changed = series.task, series.before is not None
+def _asked(series: MapSeries) -> list[str]:
+    plan, changed = series.plan, series.before is not None
     wanted = {
         "coverage.csv": True,
-        "regions.csv": task.regions,
-        "gaps.csv": task.gaps,
-        "thin.csv": task.thin,
+        "regions.csv": plan.regions,
+        "gaps.csv": plan.gaps,
+        "thin.csv": plan.thin,
         "change.csv": changed,
         "from_to.csv": changed,
         "rules.csv": series.rules,
@@ -174,7 +178,7 @@ def _asked(series: Series) -> list[str]:
     return [name for name, asked in wanted.items() if asked]
 
 
-def _region_cells(region: Region, unit: str, area_unit: str) -> Iterator[Any]:
+def _region_cells(region: RegionProperties, unit: str, area_unit: str) -> Iterator[Any]:
     box = region.box
     yield from map(_digits, (region.area, region.perimeter, region.width, region.height))
     yield from map(_digits, (box.long_side, box.short_side))
@@ -195,7 +199,7 @@ def _gap_cells(gap: Gap | None, unit: str) -> tuple[Any, ...]:
     )
 
 
-def _thin_cells(thin: Thin, unit: str) -> tuple[Any, ...]:
+def _thin_cells(thin: ThinStructure, unit: str) -> tuple[Any, ...]:
     sizes = map(_digits, (thin.length, thin.mean_width, thin.max_width))
     return (
         *sizes,

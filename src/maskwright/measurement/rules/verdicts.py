@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.labels import LabelSpec
-from ..figures.change import Change
+from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..figures.figures import Figures
 from .rules import Rule
@@ -108,7 +108,7 @@ def _gap(rule: Rule, figures: Figures, spec: LabelSpec) -> tuple[float, str]:
     return math.inf, f"no gap: there is {', '.join(absent) or 'no region large enough'}"
 
 
-def _moved(rule: Rule, change: Change | None) -> tuple[float | None, str]:
+def _moved(rule: Rule, change: ClassChange | None) -> tuple[float | None, str]:
     if change is None or not change.total:
         return None, "nothing is labelled at both dates"
     area_C = change.gained if rule.measure == "gained" else change.lost
