@@ -156,9 +156,9 @@ def test_a_diagonal_step_has_a_boundary_of_known_length(part):
 
 def test_the_fastest_installed_is_taken():
     pytest.importorskip("numba")
-    assert kernel.__wrapped__().blur is parts.load(KERNELS, "numba").blur
+    assert kernel.__wrapped__().blur is parts.load(KERNELS, "numba", like=Kernel).blur
 
 
 def test_numpy_is_taken_where_numba_is_not_installed(monkeypatch):
     monkeypatch.setattr("maskwright.core.kernels.kernel.find_spec", lambda name: None)
-    assert kernel.__wrapped__().blur is parts.load(KERNELS, "numpy").blur
+    assert kernel.__wrapped__().blur is parts.load(KERNELS, "numpy", like=Kernel).blur

@@ -62,7 +62,7 @@ def test_a_mapping_of_classes_is_applied_and_counted(run_maskwright, streets, tm
 @pytest.mark.parametrize(
     ("to", "message"),
     [
-        ("labelm", "no formats part named 'labelm'; did you mean 'labelme'?"),
+        ("labelm", "no format named 'labelm'; did you mean 'labelme'?"),
         ("mask_folder", "exists already; give a new folder or remove it"),
     ],
 )

@@ -47,7 +47,7 @@ def test_a_run_is_exported_on_data_then_on_the_images_that_its_bundle_keeps(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("--to onyx", "no targets part named 'onyx'; did you mean 'onnx'? Known: onnx."),
+        ("--to onyx", "no target named 'onyx'; did you mean 'onnx'? Known: onnx."),
         ("--to onnx", "keeps no parity images; give DATA to test the graph on"),
     ],
 )

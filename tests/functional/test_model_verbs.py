@@ -92,7 +92,7 @@ def test_refining_is_asked_for_and_written_down(maskwright, home):
     done = maskwright("evaluate", "bundle", "data", "--refine", "crf", "-o", "report", "--json")
     assert json.loads(done.stdout)["settings"]["refine"]["theta_alpha"] == 67
     done = maskwright("predict", "bundle", "photos", "--refine", "cfr", "-o", "none")
-    require_refused(done, "no refine part named 'cfr'; did you mean 'crf'?")
+    require_refused(done, "no refiner named 'cfr'; did you mean 'crf'?")
     assert not (home / "none").exists()
 
 

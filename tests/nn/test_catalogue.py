@@ -9,7 +9,7 @@ from maskwright.core import parts
 from maskwright.core.errors import UnknownNameError
 from maskwright.nn import catalogue
 from maskwright.nn.licences import weights_licence
-from maskwright.nn.protocols import ARCHS
+from maskwright.nn.protocols import ARCHS, Arch
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,6 @@ def test_table_has_one_more_column_for_each_measured_figure():
 
 @pytest.mark.parametrize("name", parts.names(ARCHS))
 def test_every_architecture_has_one_line_on_what_it_is_good_for(name):
-    text = parts.load(ARCHS, name).GOOD_FOR
+    text = parts.load(ARCHS, name, like=Arch).GOOD_FOR
     assert 10 < len(text) < 90
     assert text.endswith(".")

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from inspect import Parameter, isfunction, signature
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Protocol, TypeVar
 
 from .errors import ConfigError, UnknownNameError
 
@@ -33,24 +33,22 @@ def names(package: str) -> tuple[str, ...]:
     return tuple(sorted(n for n in known if not n.startswith("_")))
 
 
-@overload
-def load(package: str, name: str) -> ModuleType: ...
-@overload
-def load(package: str, name: str, *, like: type[P]) -> P: ...
-def load(package: str, name: str, *, like: type[Any] | None = None) -> Any:
+def load(package: str, name: str, *, like: type[P]) -> P:
     """Import the part called `name` and check that it offers what the Protocol `like` asks for.
 
     Raises:
-        UnknownNameError: There is no such file; the message lists what there is.
-        ConfigError: The part lacks a name, or a function takes other arguments.
+        UnknownNameError: There is no such part; the message lists what there is.
+        ConfigError: The part cannot be imported, lacks a name, or a function takes other
+            arguments.
     """
     known = names(package)
     if name not in known:
-        raise UnknownNameError(f"{package.rpartition('.')[2]} part", name, known)
+        kind = like.__name__.removesuffix("Part").lower()
+        raise UnknownNameError(kind, name, known)
     foreign = {entry.name: entry for entry in _foreign(package)}
-    module: ModuleType
-    module = foreign[name].load() if name in foreign else import_module(f"{package}.{name}")
-    return module if like is None else typed(module, like)
+    if name in foreign:
+        return typed(_import_foreign(foreign[name]), like)
+    return typed(import_module(f"{package}.{name}"), like)
 
 
 def typed(module: ModuleType, like: type[P]) -> P:
@@ -94,6 +92,17 @@ def configure(part: Any, settings: Mapping[str, Any], *, where: str) -> Any:
 def _foreign(package: str) -> tuple[EntryPoint, ...]:
     """Read once: going through all installed packages takes 20 ms."""
     return tuple(entry_points(group=package))
+
+
+def _import_foreign(entry: EntryPoint) -> ModuleType:
+    try:
+        module: ModuleType = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{entry.value}: this part of another package ({entry.group}) cannot be imported: "
+            f"{error}; update that package or uninstall it"
+        ) from error
+    return module
 
 
 def _interface(like: type) -> dict[str, bool]:

@@ -9,6 +9,7 @@ from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..core.provenance import DataSource, ModelSource, Provenance
 from ..core.report import Report
+from ..core.sample import Sample
 from ..core.scores import mean_iou
 from ..core.versions import versions_of
 from ..data.dataset import Dataset
@@ -60,18 +61,8 @@ def evaluate(
     scoring = Scoring.from_detail(detail, has_logits=True)
     tally = Tally(dataset.spec, scoring)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
-        sample, where = dataset[index], dataset.describe(index)
-        if sample.labels_HW is None:
-            raise DataError(f"{where}: has no mask")
-        truth_HW = sample.labels_HW
-        logits_Khw = model.logits(sample.image_HWC, where=where)
-        decision = model.decide(logits_Khw, sample.image_HWC, where=where)
-        output = ModelOutput(
-            decision=decision, planes=partial(planes, decision.logits_Khw, truth_HW.shape)
-        )
-        image = ScoredImage.from_labels(
-            sample.key, truth_HW, decision.labels_HW, len(labels), model=output
-        )
+        sample = dataset[index]
+        image = _predict_sample(model, sample, where=dataset.describe(index))
         tally.add(
             Counted(
                 key=sample.key,
@@ -84,7 +75,7 @@ def evaluate(
                 },
             )
         )
-        extremes.add(sample, decision.labels_HW, float(mean_iou(image.confusion)))
+        extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
     return tally.report(
         provenance=_provenance(model, dataset),
         settings=replace(
@@ -93,6 +84,21 @@ def evaluate(
             refine=None if model.refine is None else model.refine.to_json(),
         ),
         ranked=extremes.ranked(),
+    )
+
+
+def _predict_sample(model: Predictor, sample: Sample, *, where: str) -> ScoredImage:
+    """Predict one sample at its own size, and pair the prediction with its labels."""
+    if sample.labels_HW is None:
+        raise DataError(f"{where}: has no mask")
+    truth_HW = sample.labels_HW
+    logits_Khw = model.logits(sample.image_HWC, where=where)
+    decision = model.decide(logits_Khw, sample.image_HWC, where=where)
+    output = ModelOutput(
+        decision=decision, planes=partial(planes, decision.logits_Khw, truth_HW.shape)
+    )
+    return ScoredImage.from_labels(
+        sample.key, truth_HW, decision.labels_HW, len(model.card.labels), model=output
     )
 
 

@@ -85,13 +85,7 @@ def score(
     tally = Tally(truth_maps.spec, scoring)
 
     def count(key: str) -> tuple[Counted, ScoredImage]:
-        try:
-            image = ScoredImage.from_labels(
-                key, truth_maps.read(key), predicted_maps.read(key), len(truth_maps.spec)
-            )
-        except DataError as error:
-            files = f"{predicted_maps.files[key]} and {truth_maps.files[key]}"
-            raise DataError(f"{files}: {error}") from error
+        image = _read_image(pair, key)
         counted = Counted(
             key=key,
             group=attributes.groups[key],
@@ -111,6 +105,22 @@ def score(
         settings=scoring.settings(),
         ranked=extremes.ranked(),
     )
+
+
+def _read_image(pair: ClassMapPair, key: str) -> ScoredImage:
+    """Read both class maps of one key.
+
+    Raises:
+        DataError: One is damaged, or the two do not fit; the message names both files.
+    """
+    truth_maps, predicted_maps = pair.reference, pair.other
+    try:
+        return ScoredImage.from_labels(
+            key, truth_maps.read(key), predicted_maps.read(key), len(truth_maps.spec)
+        )
+    except DataError as error:
+        files = f"{predicted_maps.files[key]} and {truth_maps.files[key]}"
+        raise DataError(f"{files}: {error}") from error
 
 
 def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:
