@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConfigError, DataError, nearest
-from .labels import IGNORE, LabelMap, LabelSpec
+from .labels import IGNORE, LabelMap, LabelSpec, Rgb
 
 UNDRAWN = "(undrawn)"
 """The label of pixels that no shape covers."""
@@ -66,8 +66,7 @@ class LabelCodec:
         """
         raw_to_index: dict[int, int] = {}
         for index, entry in enumerate(spec):
-            red, green, blue = entry.color
-            other = raw_to_index.setdefault(red << 16 | green << 8 | blue, index)
+            other = raw_to_index.setdefault(pack_color(entry.color), index)
             if other != index:
                 raise ConfigError(
                     f"classes {spec.names[other]!r} and {entry.name!r} have one colour, "
@@ -186,6 +185,12 @@ def _all_known(raw_HW: NDArray[np.uint8], known: NDArray[np.bool_]) -> bool:
         allowed = np.count_nonzero(raw_HW == IGNORE) if num_high and known[IGNORE] else 0
         return bool(num_high == allowed)
     return bool(known[raw_HW].all())
+
+
+def pack_color(color: Rgb) -> int:
+    """Pack one colour as 0xRRGGBB."""
+    red, green, blue = color
+    return red << 16 | green << 8 | blue
 
 
 def pack_rgb(rgb_HW3: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -10,7 +10,7 @@ from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is, open_dataset
-from maskwright.data.formats.ade20k.names import SCENE_NAMES, shortened
+from maskwright.data.formats.ade20k.names import SCENE_NAMES, shorten_names
 from maskwright.data.formats.ade20k.part import recognises, scan
 
 M = np.array(
@@ -80,7 +80,7 @@ def test_a_bad_table_is_named(table, message, write):
 
 def test_the_150_names_are_all_different_and_short():
     assert len(set(SCENE_NAMES)) == 150
-    assert shortened(("a, b", "c , d", "a", "")) == ("a, b", "c", "a", "")
+    assert shorten_names(("a, b", "c , d", "a", "")) == ("a, b", "c", "a", "")
 
 
 def rgb(codes_HW, blue_HW):
@@ -121,7 +121,7 @@ def test_classes_of_the_full_set_are_names(text, write):
     assert recognises(root)
     dataset = open_as_is(root)
     assert dataset.spec.names == ("car", "door")
-    assert "parts of objects (_parts_) are passed over" in dataset.notes
+    assert "parts of objects (_parts_) are skipped" in dataset.notes
     np.testing.assert_array_equal(dataset.labels(0), 1 - M)
     (entry,) = dataset.entries
     assert (entry.key, entry.split) == ("ADE_train_00000001", "train")
@@ -153,7 +153,7 @@ def many():
 
 def test_more_than_255_names_need_a_list(write):
     root = write(full(M_SEG, many()))
-    message = r"ADE20K names 302 objects here, more than 255 classes; in dataset\.yaml, l"
+    message = r"ADE20K names 302 kinds of objects here, expected at most 255; in data"
     with pytest.raises(DataError, match=message):
         open_as_is(root)
     (root / "dataset.yaml").write_text(
@@ -182,7 +182,7 @@ WRONG = {
     ),
     "fewer objects": (
         full(M_SEG, ATTRIBUTES[:24]),
-        r"_seg\.png: shows 2 objects, and ADE_train_00000001_atr\.txt lists 1, so which is ",
+        r"_seg\.png: shows 2 objects, and ADE_train_00000001_atr\.txt lists 1, expected the ",
     ),
     "another rank": (
         full(rgb(M_CODES * 0 + CAR, np.where(M == 1, 200, 40)), ATTRIBUTES),

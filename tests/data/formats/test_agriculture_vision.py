@@ -134,7 +134,7 @@ WRONG = {
     ),
     "no labels": (
         files({}),
-        r"has no folder like train with images/rgb and labels/<class>",
+        r"has no folder \(train, say\) with images/rgb and labels/<class>",
     ),
 }
 

@@ -139,7 +139,7 @@ def test_a_colour_that_the_table_does_not_have_is_named(write):
 def test_numbers_beside_a_table_of_colours_are_asked_about(write):
     files = {"train/a.png": IMAGE, "trainannot/a.png": np.zeros((1, 6), np.uint8)}
     root = write(files | {"label_colors.txt": "1 2 3 a\n"})
-    with pytest.raises(DataError, match=r"masks hold numbers, and .* lists colours; list 'cl"):
+    with pytest.raises(DataError, match=r"masks hold class indices, and .* lists colours; lis"):
         read(root)
     (root / "dataset.yaml").write_text("format: camvid\nclasses: [{name: b, raw: [0]}]\n")
     assert read(root) == ["b"] * 6

@@ -188,7 +188,7 @@ def test_coarse_labels_are_read_where_they_are_alone_or_asked_for(write):
     write(ids(np.full_like(M, 7)))
     dataset = open_as_is(root)
     assert (dataset.labels(0) == ROAD).all()
-    assert any(note.startswith("gtCoarse is passed over; 'masks:") for note in dataset.notes)
+    assert any(note.startswith("gtCoarse is not read; 'masks:") for note in dataset.notes)
     assert (
         scan(root, DatasetFile(masks="gtCoarse")).entries[0].labels.file.parts[-4] == "gtCoarse"
     )
@@ -207,7 +207,8 @@ WRONG = {
     ),
     "one corner": (
         polygons(drawn("car", [0, 0])),
-        r"polygons\.json: objects\.0: a polygon of 1 points; draw it again or remove it",
+        r"polygons\.json: objects\.0: a polygon of 1 points, expected two or more; draw it "
+        r"again or remove it",
     ),
     "no size": (
         polygons(size_HW=(0, 6)),
@@ -292,10 +293,10 @@ def test_names_of_another_pattern_are_kept_and_counted(write, tmp_path_factory):
     [
         (
             ("road", "cat"),
-            r"class 'cat' is none of Cityscapes' labels.*'car'\?; nor are 0 ",
+            r"class 'cat' is not a label of Cityscapes.*'car'\?; nor are 0 ",
         ),
         (("soil", "leaf"), r"class 'soil' is .*nor are 1 others of 2: rename or ignore them"),
-        (("road", "license plate"), r"class 'license plate' is none of"),
+        (("road", "license plate"), r"class 'license plate' is not a label"),
     ],
 )
 def test_classes_of_other_names_are_not_written(classes, message, write, tmp_path_factory):
@@ -307,7 +308,7 @@ def test_classes_of_other_names_are_not_written(classes, message, write, tmp_pat
 def test_where_all_ids_are_classes_nothing_can_be_ignored(write, tmp_path_factory):
     names = [label.name for label in LABELS if label.id >= 0]
     source = native(write, names, {"a": M * 255})
-    with pytest.raises(DataError, match=r"a\.png: has ignored pixels, and all ids of Citysc"):
+    with pytest.raises(DataError, match=r"a\.png: has ignored pixels, and every id of Citysc"):
         convert(source, tmp_path_factory.mktemp("out") / "c", to="cityscapes")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from ...core.atomic import write_text
-from ...core.codec import LabelCodec
+from ...core.codec import LabelCodec, pack_color
 from ...core.errors import ConfigError
 from ...core.labels import ClassDef, LabelSpec, voc_palette
 from .dataset_yaml import SCHEMA, ClassEntry, DatasetFile, Pixels
@@ -104,7 +104,7 @@ def _derive_raw(entry: ClassEntry, index: int, pixels: str, where: Path) -> int:
             f"{where}: class {entry.name!r} needs the colour it has in the masks; "
             f"write color: [r, g, b] or raw: ['#rrggbb']"
         )
-    return entry.color[0] << 16 | entry.color[1] << 8 | entry.color[2]
+    return pack_color(entry.color)
 
 
 def _list_classes(codec: LabelCodec) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.codec import LabelCodec
+from ...core.codec import LabelCodec, pack_color
 from ...core.errors import ConfigError, DataError
 from ...core.labels import MAX_CLASSES, ClassDef, LabelSpec, Rgb, voc_palette
 from ..pixels.rawmask import Pixels
@@ -241,7 +241,7 @@ def _read_numbers_below(top: int, values: set[int], hints: Hints) -> _Interpreta
 
 def _read_colors(survey: Survey, hints: Hints) -> _Interpretation:
     colors = set(survey.counts)
-    palette = {_pack(color): index for index, color in enumerate(voc_palette())}
+    palette = {pack_color(color): index for index, color in enumerate(voc_palette())}
     asked = hints.codec.ignored_values
     if colors <= set(palette) and (hints.classes is None or not _have_colors(hints)):
         return _read_voc_colors(survey, hints, {c: palette[c] for c in colors})
@@ -281,7 +281,7 @@ def _read_voc_colors(
             f"palette, which {hints.origin} does not list; list them there"
         )
     colors = voc_palette()
-    names = {_pack(colors[i]): e.name for i, e in hints.classes.items() if i < 255}
+    names = {pack_color(colors[i]): e.name for i, e in hints.classes.items() if i < 255}
     return _Interpretation(names, ignored, (why,))
 
 
@@ -295,7 +295,7 @@ def _read_listed_colors(survey: Survey, hints: Hints) -> _Interpretation:
             "classes: [{name: road, color: [128, 64, 128]}, ...]",
             "with the colour of each class",
         )
-    names = {_pack(e.color): e.name for e in classes.values() if e.color is not None}
+    names = {pack_color(e.color): e.name for e in classes.values() if e.color is not None}
     asked = hints.codec.ignored_values
     ignored = frozenset({_VOID} - set(names) if asked is None else asked)
     unlisted = sorted(set(survey.counts) - set(names) - ignored)
@@ -345,11 +345,6 @@ def _make_names(raws: Iterable[int]) -> dict[int, str]:
 
 def _have_colors(hints: Hints) -> bool:
     return all(e.color is not None for e in (hints.classes or {}).values())
-
-
-def _pack(color: Rgb | None) -> int:
-    red, green, blue = color or (0, 0, 0)
-    return red << 16 | green << 8 | blue
 
 
 def _unpack(raw: int) -> Rgb:

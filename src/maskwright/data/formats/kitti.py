@@ -2,10 +2,10 @@
 
     training/image_2/<name>.png    training/semantic/<name>.png    testing/image_2/<name>.png
 
-`semantic_rgb` and `instance` are not read: the colours are not unique, and an instance is
-256 * id + number. Names are the same in `training` and `testing`, so that keys begin with the
-split. A label_colors.txt beside the folders, as datumaro and CVAT write it, replaces the table:
-the raw value is its line, from 0.
+`semantic_rgb` and `instance` are not read: the colours are not unique, and `instance` holds
+256 * id + index of the instance. `training` and `testing` have images of the same names, so
+keys begin with the split. A label_colors.txt beside the folders, as datumaro and CVAT write it,
+replaces the table of Cityscapes: the raw value of a label is its line index, from 0.
 Source: the KITTI devkit for semantics (data_semantics.zip), readme.txt; cityscapesScripts.
 """
 
@@ -33,11 +33,11 @@ def recognises(root: Path) -> bool:
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Pair images and masks by name; images of a split without masks have none.
+    """Pair images and masks by name.
 
     Raises:
-        DataError: No such folders, or only maps of instances.
-        ConfigError: label_colors.txt is not of its form.
+        DataError: There are no such folders, or only maps of instances.
+        ConfigError: label_colors.txt has a line that cannot be read.
     """
     splits = [name for name in folders(root) if (root / name / IMAGES).is_dir()]
     masks = {
@@ -52,18 +52,18 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     entries, lone = list[Entry](), list[ImageRef]()
     for name in splits:
-        images, found = images_by_name(root / name / IMAGES), masks.get(name, {})
-        entries += _paired(images, found, normalise_split(name))
-        lone += [path for key, path in found.items() if key not in images]
+        images, by_name = images_by_name(root / name / IMAGES), masks.get(name, {})
+        entries += _pair_masks(images, by_name, normalise_split(name))
+        lone += [path for key, path in by_name.items() if key not in images]
     classes, codec = id_classes(), ID_CODEC
     if (root / FILE).is_file():
-        classes, codec = _own_classes(root / FILE)
+        classes, codec = _read_own_classes(root / FILE)
     return Scan(
         entries=make_keys_unique(entries), lone_masks=tuple(lone), classes=classes, codec=codec
     )
 
 
-def _paired(
+def _pair_masks(
     images: dict[str, ImageRef], masks: dict[str, ImageRef], split: str
 ) -> Iterator[Entry]:
     for name, image in images.items():
@@ -71,7 +71,7 @@ def _paired(
         yield Entry(key=key, split=split, image=image, labels=masks.get(name), group=key)
 
 
-def _own_classes(path: Path) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
+def _read_own_classes(path: Path) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
     colors = read_label_colors(path)
     classes = tuple(
         ClassEntry(name=name, color=color, raw=(line,))

@@ -11,14 +11,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ...core.codec import LabelCodec
+from ...core.codec import LabelCodec, pack_color
 from ...core.errors import ConfigError
 from ...core.labels import IGNORE, MAX_CLASSES, LabelSpec, voc_palette
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.picture import Picture, Record, WriteResult, write_mask
 from ..entries.scan import Scan
 from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
-from ..reading.first_mask import read_first_mask
+from ..reading.first_mask import first_mask
+from ..reading.text import read_lines
 
 HOLDS = frozenset({"ignored", "splits"})
 CLASS_NAMES = "class_names.txt"
@@ -49,7 +50,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     colored = first.colored
     values = list(range(256))
     if colored:
-        values = [red << 16 | green << 8 | blue for red, green, blue in voc_palette()]
+        values = [pack_color(color) for color in voc_palette()]
     codec = CodecEntry(pixels="rgb" if colored else "index", ignored=(values[IGNORE],))
     stored = (entry.model_copy(update={"raw": (values[i],)}) for i, entry in enumerate(classes))
     return replace(found, classes=tuple(stored), codec=codec)
@@ -75,7 +76,7 @@ def _classes(root: Path) -> tuple[ClassEntry, ...] | None:
     path = root / CLASS_NAMES
     names: tuple[str, ...] = ()
     if path.is_file():
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_lines(path, error=ConfigError)
         names = tuple(line.strip() for line in lines if line.strip())
         if not 0 < len(names) <= MAX_CLASSES:
             raise ConfigError(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...core.errors import ConfigError
 from ...core.labels import MAX_CLASSES, Rgb
+from .text import read_lines
 
 FILE = "label_colors.txt"
 _LINE = re.compile(r"(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})\s+(\S.*)", re.ASCII)
@@ -19,12 +20,8 @@ def read_label_colors(path: Path) -> dict[str, Rgb]:
     Raises:
         ConfigError: A line of another form, a name twice, or no lines.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from error
     colors: dict[str, Rgb] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path, error=ConfigError), start=1):
         if not line.strip() or line.strip().startswith("#"):
             continue
         match = _LINE.fullmatch(line.strip())

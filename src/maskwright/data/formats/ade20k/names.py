@@ -1,4 +1,4 @@
-"""The 150 classes of ADE20K's scene parsing benchmark, and how names of ADE20K are shortened.
+"""The 150 class names of ADE20K's scene parsing benchmark, and the shortening of its names.
 
 Source: objectInfo150.txt of github.com/CSAILVision/sceneparsing, the first word of each line.
 """
@@ -6,7 +6,7 @@ Source: objectInfo150.txt of github.com/CSAILVision/sceneparsing, the first word
 from collections import Counter
 from collections.abc import Sequence
 
-_LISTED = (
+_NAMES = (
     "wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, "
     "sidewalk, person, earth, door, table, mountain, plant, curtain, chair, car, water, "
     "painting, sofa, shelf, house, sea, mirror, rug, field, armchair, seat, fence, desk, "
@@ -23,12 +23,15 @@ _LISTED = (
     "screen, blanket, sculpture, hood, sconce, vase, traffic light, tray, ashcan, fan, pier, "
     "crt screen, plate, monitor, bulletin board, shower, radiator, glass, clock, flag"
 )
-SCENE_NAMES = tuple(_LISTED.split(", "))
-"""In the order of the values 1..150."""
+SCENE_NAMES = tuple(_NAMES.split(", "))
+"""Class names in the order of the mask values 1..150."""
 
 
-def shortened(names: Sequence[str]) -> tuple[str, ...]:
-    """The first of the synonyms `person, individual, someone`; all where two share it."""
+def shorten_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Cut each name to its first synonym, `person` of `person, individual, someone`.
+
+    A name keeps all its synonyms where another name has the same first one.
+    """
     first = [name.split(",")[0].strip() for name in names]
     counts = Counter(first)
     return tuple(

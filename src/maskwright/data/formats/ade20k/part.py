@@ -1,14 +1,15 @@
-"""ADE20K: the scene parsing benchmark of 150 classes, and the full data set of all objects.
+"""ADE20K: the scene parsing benchmark of 150 classes, and the full dataset of all objects.
 
     images/<split>/<name>.jpg    annotations/<split>/<name>.png    objectInfo150.txt
     <folders>/<name>.jpg    <name>_seg.png    <name>_atr.txt (2017) or <name>.json (2020, 2021)
 
-Scene parsing (ADEChallengeData2016): values are lines of objectInfo150.txt, 0 ("other", which
-nobody evaluates) is IGNORE. Full: the class of a pixel is floor(red / 10) * 256 + green, 0 is
-IGNORE, blue is the instance. Numbers of classes differ between releases, so classes are the
-names that the text beside the image gives: JSON by number (`name_ndx`), `_atr.txt` by the rank
-of blue. Parts (`_parts_1.png`) are passed over. Names are cut to their first synonym. Of more
-than 255 names, dataset.yaml lists those to keep; '(other)', under 'ignored', is all the rest.
+Scene parsing (ADEChallengeData2016): mask values are the indices of objectInfo150.txt; 0
+("other", which the benchmark does not evaluate) is IGNORE. Full dataset: the class index of a
+pixel is floor(red / 10) * 256 + green, 0 is IGNORE, and blue is the instance. Class indices
+differ between releases, so classes are identified by the names in the file beside the image:
+JSON by class index (`name_ndx`), `_atr.txt` by the rank of blue. Parts (`_parts_1.png`) are
+skipped. Names are cut to their first synonym. Where there are more than 255 names, dataset.yaml
+lists those to keep; '(other)', under 'ignored', stands for all others.
 Source: github.com/CSAILVision/sceneparsing and /ADE20K (README, utils/utils_ade20k.py).
 """
 
@@ -29,19 +30,20 @@ from ...entries.walk import files_below, image_files
 from ...pixels.imageref import ImageRef
 from ...pixels.rawmask import read_raw
 from ...reading.documents import Document, read_json
+from ...reading.text import read_lines
 from ...shapes.drawing import Drawing, Overlap, Shape
-from ...shapes.segments import crop_each_id
-from .names import SCENE_NAMES, shortened
+from ...shapes.segments import crops_of
+from .names import SCENE_NAMES, shorten_names
 
 OVERLAP: Overlap = "file"
 OTHER = "(other)"
-"""The label of all that dataset.yaml does not list, where it lists this one."""
+"""The label of every object that dataset.yaml does not list, where it lists this label."""
 
 TABLE, IMAGES, MASKS = "objectInfo150.txt", "images", "annotations"
 _SEG, _ATTRIBUTES = "_seg.png", "_atr.txt"
 _PHOTO = frozenset({".jpg", ".jpeg"})
 _LINE = re.compile(r"\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*\d*\s*#\s*([^#]*[^#\s])\s*#.*")
-_NO_PARTS = "parts of objects (_parts_) are passed over"
+_NO_PARTS = "parts of objects (_parts_) are skipped"
 _ZERO = "0 is ignored: ADE20K's 'other'; where 0 is a class here, write 'format: mask_folder'"
 
 
@@ -86,20 +88,22 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     """Pair images with their masks, by folder and name.
 
     Raises:
-        DataError: No image has a mask, or there are more names than classes can be.
-        ConfigError: objectInfo150.txt is not of its form.
+        DataError: No image has a mask, or there are more names than MAX_CLASSES.
+        ConfigError: objectInfo150.txt has a line that cannot be read.
     """
     scene = (root / MASKS).is_dir() and (root / IMAGES).is_dir()
-    entries = tuple(_scenes(root) if scene else _full(root, document))
+    entries = tuple(_pair_scenes(root) if scene else _pair_full(root, document))
     if not any(entry.labels for entry in entries):
         raise DataError(
             f"{root}: has neither {IMAGES} and {MASKS} of scene parsing nor photographs beside "
-            f"their *{_SEG} with {_ATTRIBUTES} or .json; unpack ADE20K here"
+            f"their *{_SEG} and {_ATTRIBUTES} or .json; unpack ADE20K here"
         )
-    classes, codec = _scene_classes(root) if scene else _full_classes(root, entries, document)
+    classes, codec = (
+        _list_scene_classes(root) if scene else _list_full_classes(root, entries, document)
+    )
     return Scan(
         entries=tuple(entries),
-        lone_masks=_lone(root, entries) if scene else (),
+        lone_masks=_find_lone_masks(root, entries) if scene else (),
         classes=classes,
         codec=codec,
         overlap=None if scene else document.overlap or OVERLAP,
@@ -107,52 +111,54 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def _scenes(root: Path) -> Iterator[Entry]:
+def _pair_scenes(root: Path) -> Iterator[Entry]:
     for image in image_files(root / IMAGES):
-        place = image.path.relative_to(root / IMAGES)
-        mask = (root / MASKS / place).with_suffix(".png")
-        yield _entry(image, root / IMAGES, ImageRef(mask) if mask.is_file() else None)
+        relative = image.path.relative_to(root / IMAGES)
+        mask = (root / MASKS / relative).with_suffix(".png")
+        yield _make_entry(image, root / IMAGES, ImageRef(mask) if mask.is_file() else None)
 
 
-def _full(root: Path, document: DatasetFile) -> Iterator[Entry]:
-    known = _listed(document)
+def _pair_full(root: Path, document: DatasetFile) -> Iterator[Entry]:
+    listed = _read_listed_labels(document)
     for image in files_below(root, _PHOTO) if root.is_dir() else ():
-        png, text = image.with_name(f"{image.stem}{_SEG}"), _text_of(image)
+        png, text = image.with_name(f"{image.stem}{_SEG}"), _find_names_file(image)
         if not png.is_file():
-            yield _entry(ImageRef(image), root, None)
+            yield _make_entry(ImageRef(image), root, None)
             continue
         if text is None:
             raise DataError(
                 f"{png}: neither {image.stem}{_ATTRIBUTES} nor {image.stem}.json, which name "
-                f"the objects, is beside it; add one"
+                f"the objects, is beside it; add one of them"
             )
-        read = partial(_read, png, text, known)
+        read = partial(_read, png, text, listed)
         overlap = document.overlap or OVERLAP
-        yield _entry(ImageRef(image), root, Annotation(file=png, overlap=overlap, read=read))
+        yield _make_entry(
+            ImageRef(image), root, Annotation(file=png, overlap=overlap, read=read)
+        )
 
 
-def _entry(image: ImageRef, folder: Path, labels: ImageRef | Annotation | None) -> Entry:
-    named = (normalise_split(part) for part in image.path.relative_to(folder).parts[:-1])
-    split = next((name for name in named if name in SPLITS), UNSPLIT)
+def _make_entry(image: ImageRef, folder: Path, labels: ImageRef | Annotation | None) -> Entry:
+    folders = (normalise_split(part) for part in image.path.relative_to(folder).parts[:-1])
+    split = next((name for name in folders if name in SPLITS), UNSPLIT)
     key = image.path.stem
     return Entry(key=key, split=split, image=image, labels=labels, group=key)
 
 
-def _text_of(image: Path) -> Path | None:
-    """What names the objects of an image."""
+def _find_names_file(image: Path) -> Path | None:
+    """The file beside an image that names its objects, None where there is none."""
     names = (f"{image.stem}{_ATTRIBUTES}", f"{image.stem}.json")
     return next((path for path in map(image.with_name, names) if path.is_file()), None)
 
 
-def _lone(root: Path, entries: tuple[Entry, ...]) -> tuple[ImageRef, ...]:
+def _find_lone_masks(root: Path, entries: tuple[Entry, ...]) -> tuple[ImageRef, ...]:
     paired = {entry.labels for entry in entries}
     return tuple(path for path in image_files(root / MASKS) if path not in paired)
 
 
-def _scene_classes(root: Path) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
+def _list_scene_classes(root: Path) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
     table = root / TABLE
     names = _read_table(table) if table.is_file() else dict(enumerate(SCENE_NAMES, start=1))
-    short = shortened(tuple(names.values()))
+    short = shorten_names(tuple(names.values()))
     classes = tuple(
         ClassEntry(name=name, raw=(raw,)) for raw, name in zip(names, short, strict=True)
     )
@@ -160,11 +166,8 @@ def _scene_classes(root: Path) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
 
 
 def _read_table(path: Path) -> dict[int, str]:
-    """Names by value, of a file with a head `Idx ... Name` and tabs."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    """Read the names by mask value from a table `Idx ... Name` separated by tabs."""
+    lines = read_lines(path, error=ConfigError)
     head = [field.strip().lower() for field in lines[0].split("\t")] if lines else []
     names: dict[int, str] = {}
     for number, line in enumerate(lines[1:], start=2):
@@ -173,113 +176,119 @@ def _read_table(path: Path) -> dict[int, str]:
         whole = index.isascii() and index.isdecimal() and len(index) <= 5
         if line.strip() and (not whole or not name or int(index) in {0, *names}):
             raise ConfigError(
-                f"{path}: line {number} is {line!r}, expected a new value above 0 and a name "
-                f"under 'Idx' and 'Name', parted by tabs"
+                f"{path}: line {number} is {line!r}, expected a new value above 0 under 'Idx' "
+                f"and a name under 'Name', separated by tabs; get the file again"
             )
         if line.strip():
             names[int(index)] = name
     if not names:
-        raise ConfigError(f"{path}: lists no classes under 'Idx' and 'Name'; get it again")
+        raise ConfigError(
+            f"{path}: lists no classes under 'Idx' and 'Name'; get the file again"
+        )
     return names
 
 
-def _full_classes(
+def _list_full_classes(
     root: Path, entries: tuple[Entry, ...], document: DatasetFile
 ) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
     codec = CodecEntry(pixels="name", ignored=(UNDRAWN,))
     if document.classes is not None:
         return document.classes, codec
-    texts = (_text_of(entry.image.file) for entry in entries if entry.labels)
-    names = sorted({name for text in texts if text for name in _names(text)})
+    texts = (_find_names_file(entry.image.file) for entry in entries if entry.labels)
+    names = sorted({name for text in texts if text for name in _read_names(text)})
     if len(names) > MAX_CLASSES:
         raise DataError(
-            f"{root}: ADE20K names {len(names)} objects here, more than {MAX_CLASSES} classes; "
-            f"in dataset.yaml, list those to keep, classes: [{{name: sky, raw: [sky]}}, ...], "
-            f"and codec: {{pixels: name, ignored: ['{UNDRAWN}', '{OTHER}']}} for all the rest"
+            f"{root}: ADE20K names {len(names)} kinds of objects here, expected at most "
+            f"{MAX_CLASSES}; in dataset.yaml, list those to keep, classes: "
+            f"[{{name: sky, raw: [sky]}}, ...], and codec: {{pixels: name, ignored: "
+            f"['{UNDRAWN}', '{OTHER}']}} for all others"
         )
     classes = tuple(
         ClassEntry(name=short, kind="thing", raw=(name,))
-        for short, name in zip(shortened(names), names, strict=True)
+        for short, name in zip(shorten_names(names), names, strict=True)
     )
     return classes, codec
 
 
-def _listed(document: DatasetFile) -> frozenset[str] | None:
-    """The labels of dataset.yaml, where it says what the others are."""
+def _read_listed_labels(document: DatasetFile) -> frozenset[str] | None:
+    """The labels that dataset.yaml lists; None where all others are not `OTHER`."""
     raws = [raw for entry in document.classes or () for raw in entry.raw or (entry.name,)]
     listed = frozenset(str(raw) for raw in (*raws, *(document.codec.ignored or ())))
     return listed if OTHER in listed else None
 
 
-def _names(text: Path) -> set[str]:
-    """Names of the objects of an image, without parts."""
+def _read_names(text: Path) -> set[str]:
+    """Read the names of the objects of an image, without parts."""
     if text.suffix == ".json":
-        found = read_json(text, _File, encoding="latin-1").annotation.object
-        return {drawn.name for drawn in found if drawn.parts.part_level == 0 and drawn.name_ndx}
-    return set(_instances(text).values())
+        objects = read_json(text, _File, encoding="latin-1").annotation.object
+        return {o.name for o in objects if o.parts.part_level == 0 and o.name_ndx}
+    return set(_read_object_names(text).values())
 
 
-def _read(png: Path, text: Path, known: frozenset[str] | None) -> Drawing:
-    """One shape for each class and instance; class 0 is none, unless `_atr.txt` names it."""
+def _read(png: Path, text: Path, listed: frozenset[str] | None) -> Drawing:
+    """Read one shape for each class and instance.
+
+    Class index 0 has no shape, unless `_atr.txt` names it.
+    """
     packed_HW = read_raw(png, "rgb").astype(np.int32)
     class_HW = (packed_HW >> 16) // 10 * 256 + (packed_HW >> 8 & 255)
     crops = crop_each_id(class_HW * 256 + (packed_HW & 255))
     ranked = text.suffix != ".json"
-    names = _by_blue(text, png, crops) if ranked else _by_class(text)
+    names = _map_blue_names(text, png, crops) if ranked else _map_class_names(text)
     shapes = []
     for value, crop in crops.items():
-        number = value % 256 if ranked else value // 256
-        if not value or not (ranked or number):
+        code = value % 256 if ranked else value // 256
+        if not value or not (ranked or code):
             continue
-        if number not in names:
+        if code not in names:
             raise DataError(
-                f"{png}: class {number} ({crop.area_px} px) has no name in {text.name}; get "
+                f"{png}: class {code} ({crop.area_px} px) has no name in {text.name}; get "
                 f"both files again"
             )
-        name = names[number]
-        label = name if known is None or name in known else OTHER
+        name = names[code]
+        label = name if listed is None or name in listed else OTHER
         shapes.append(Shape(label=label, masks=(crop,), instance=str(value % 256)))
     height, width = packed_HW.shape
     return Drawing(size_HW=(height, width), shapes=tuple(shapes))
 
 
-def _by_class(text: Path) -> dict[int, str]:
-    """Names by the number of the class, which the objects in the JSON file say."""
+def _map_class_names(text: Path) -> dict[int, str]:
+    """Map class index to name, as the objects in the JSON file state them."""
     names: dict[int, str] = {}
-    for drawn in read_json(text, _File, encoding="latin-1").annotation.object:
-        if drawn.parts.part_level == 0:
-            _add(names, drawn.name_ndx, drawn.name, text)
+    for entry in read_json(text, _File, encoding="latin-1").annotation.object:
+        if entry.parts.part_level == 0:
+            _add_name(names, entry.name_ndx, entry.name, text)
     return names
 
 
-def _by_blue(text: Path, png: Path, values: Iterable[int]) -> dict[int, str]:
-    """Names by the value of blue: the nth value is the nth object of `_atr.txt`."""
-    instances = _instances(text)
+def _map_blue_names(text: Path, png: Path, values: Iterable[int]) -> dict[int, str]:
+    """Map the value of blue to a name: the nth value is the nth object of `_atr.txt`."""
+    instances = _read_object_names(text)
     values = [value for value in values if value]
     blues = sorted({value % 256 for value in values})
     if len(blues) != len(instances):
         raise DataError(
-            f"{png}: shows {len(blues)} objects, and {text.name} lists {len(instances)}, so "
-            f"which is which cannot be told; get both files again"
+            f"{png}: shows {len(blues)} objects, and {text.name} lists {len(instances)}, "
+            f"expected the same number; get both files again"
         )
     in_order = (instances[number] for number in sorted(instances))
     names, of_class = dict(zip(blues, in_order, strict=True)), dict[int, str]()
     for value in values:
         if value // 256:
-            _add(of_class, value // 256, names[value % 256], text)
+            _add_name(of_class, value // 256, names[value % 256], text)
     return names
 
 
-def _add(names: dict[int, str], code: int, name: str, text: Path) -> None:
+def _add_name(names: dict[int, str], code: int, name: str, text: Path) -> None:
     if names.setdefault(code, name) != name:
         raise DataError(
             f"{text}: class {code} is {names[code]!r} and {name!r}; get the file again"
         )
 
 
-def _instances(text: Path) -> dict[int, str]:
-    """Names of the objects by their number, without parts."""
-    found: dict[int, str] = {}
+def _read_object_names(text: Path) -> dict[int, str]:
+    """Read the names of the objects in `_atr.txt` by object index, without parts."""
+    names: dict[int, str] = {}
     try:
         lines = text.read_text(encoding="latin-1").splitlines()
     except OSError as error:
@@ -289,8 +298,9 @@ def _instances(text: Path) -> dict[int, str]:
         if match is None and line.strip():
             raise DataError(
                 f"{text}: line {number} is {line[:60]!r}, expected "
-                f"'number # part level # occluded # name # raw name # \"attributes\"'"
+                f"'number # part level # occluded # name # raw name # \"attributes\"'; get "
+                f"the file again"
             )
         if match and int(match[2]) == 0:
-            _add(found, int(match[1]), match[3], text)
-    return found
+            _add_name(names, int(match[1]), match[3], text)
+    return names
