@@ -207,8 +207,7 @@ WRONG = {
     ),
     "one corner": (
         polygons(drawn("car", [0, 0])),
-        r"polygons\.json: objects\.0: a polygon of 1 points, expected two or more; draw it "
-        r"again or remove it",
+        r"polygons\.json: objects\.0: a polygon of 1 points, expected two or more; draw it ag",
     ),
     "no size": (
         polygons(size_HW=(0, 6)),
