@@ -163,7 +163,7 @@ def _read(files: _MaskFiles) -> Drawing:
     for path in files.valid:
         valid_HW &= _read_mask(path, first, size_HW)
     regions = {
-        label: crop_of(_read_mask(path, first, size_HW) & valid_HW)
+        label: crop_mask(_read_mask(path, first, size_HW) & valid_HW)
         for label, path in files.labels
     }
     regions[IGNORED] = crop_mask(~valid_HW)

@@ -167,7 +167,7 @@ def _choose_classes(
     root: Path, paired: Scan, document: DatasetFile
 ) -> tuple[tuple[ClassEntry, ...] | None, CodecEntry]:
     table = root / FILE
-    first = first_mask(paired)
+    first = read_first_mask(paired)
     if first is None or document.classes is not None:
         return document.classes, UNSPECIFIED
     if first.colored:

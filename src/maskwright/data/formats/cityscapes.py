@@ -81,7 +81,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: no image in {IMAGES} has its *_{kind}_{IDS}, {POLYGONS} or {TRAIN_IDS}; "
             f"get gtFine_trainvaltest.zip (instanceIds and colours are not read)"
         )
-    form = form_of_all(labelled, _order_forms(document))
+    form = choose_form(labelled, _order_forms(document))
     overlap = document.overlap or OVERLAP
     entries = [
         _make_entry(path, forms.get(form), root, overlap) for path, forms in forms_of.items()

@@ -18,7 +18,7 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.picture import Picture, Record, WriteResult, write_mask
 from ..entries.scan import Scan
 from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
-from ..reading.first_mask import first_mask
+from ..reading.first_mask import read_first_mask
 from ..reading.text import read_lines
 
 HOLDS = frozenset({"ignored", "splits"})

@@ -32,7 +32,7 @@ from ...pixels.rawmask import read_raw
 from ...reading.documents import Document, read_json
 from ...reading.text import read_lines
 from ...shapes.drawing import Drawing, Overlap, Shape
-from ...shapes.segments import crops_of
+from ...shapes.segments import crop_each_id
 from .names import SCENE_NAMES, shorten_names
 
 OVERLAP: Overlap = "file"
