@@ -101,7 +101,7 @@ def test_a_new_kind_of_files_is_one_more_part(tmp_path, monkeypatch):
     module.takes = lambda start: start == b"paint"
     module.open_file = _Painted
     (tmp_path / "a.paint").write_bytes(b"paint")
-    readers = (parts.typed(module, Reader), *images._readers())
+    readers = (parts.make_part(module, Reader), *images._readers())
     monkeypatch.setattr(images, "_readers", lambda: readers)
     assert open_image(tmp_path / "a.paint").read().tolist() == [[[7]] * 3] * 2
     assert open_image(tmp_path / "a.paint").num_pages == 1

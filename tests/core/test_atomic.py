@@ -60,7 +60,7 @@ def test_into_folder_replaces_only_files_of_the_same_name(tmp_path):
 def test_file_in_the_way_is_explained(tmp_path):
     (tmp_path / "out").touch()
     for write in (require_writable, lambda path: write_bytes(path / "a", b"")):
-        with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+        with pytest.raises(OutputError, match="there is a file where a folder is needed"):
             write(tmp_path / "out")
 
 

@@ -162,7 +162,7 @@ def evaluate_with_grey_palette(dataset, engine_from):
 
 def test_a_report_without_a_place_to_write_leaves_nothing(model, scenes, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+    with pytest.raises(OutputError, match="there is a file where a folder is needed"):
         write_report(evaluate(model, scenes[0]), tmp_path / "file")
 
 

@@ -168,7 +168,7 @@ def test_a_metric_family_that_lacks_a_name_is_refused_with_the_name(package_copy
     add_part("metrics/families/alarms.py", FAMILY.replace("def count(", "def tally("))
     done = run("score", "half", "truth", "-o", "a", cwd=class_maps)
     assert done.returncode == 1
-    assert "a Family part offers count, which are missing here" in done.stderr
+    assert "this family lacks count; see maskwright.metrics.family.Family" in done.stderr
 
 
 def test_an_export_target_is_chosen_by_its_name_and_its_graph_is_run(package_copy, tmp_path):

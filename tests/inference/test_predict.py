@@ -140,7 +140,7 @@ def test_grey_image_is_refused_by_a_model_for_colour(model, tmp_path):
 
 def test_file_in_the_way_of_the_output_is_refused(model, photos, tmp_path):
     (tmp_path / "out").touch()
-    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+    with pytest.raises(OutputError, match="there is a file where a folder is needed"):
         predict(model, [photos], tmp_path / "out")
 
 

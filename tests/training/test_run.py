@@ -181,7 +181,7 @@ def test_ctrl_c_saves_and_tells_how_to_resume(street, tmp_path, quick):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "saved at step" in errors
-    assert f"go on with: maskwright train {street} -o {out} --resume" in errors
+    assert f"resume with: maskwright train {street} -o {out} --resume" in errors
     assert "Traceback" not in errors
     assert (out / "last" / "state.json").is_file()
 

@@ -1,4 +1,4 @@
-"""`maskwright check`: find what in a dataset spoils training."""
+"""`maskwright check`: find what in a dataset harms training."""
 
 import typer
 
@@ -11,9 +11,9 @@ def check(data: Data, as_json: AsJson = False, quiet: Quiet = False) -> None:
     from ..data.check.audit import audit
 
     console = Console(as_json=as_json, quiet=quiet)
-    found = audit(data, console.progress)
-    console.result(found.to_json())
+    report = audit(data, console.progress)
+    console.result(report.to_json())
     if not as_json:
-        typer.echo(found.to_text())
-    if found.harmful:
+        typer.echo(report.to_text())
+    if report.harmful:
         raise typer.Exit(BAD_VERDICT)

@@ -11,10 +11,12 @@ from .options import AsJson, Quiet, out_option
 
 def compare(
     a: Annotated[
-        Path, typer.Argument(metavar="A", help="Report folder of `score` or `evaluate`.")
+        Path,
+        typer.Argument(metavar="A", help="Report folder written by `score` or `evaluate`."),
     ],
     b: Annotated[
-        Path, typer.Argument(metavar="B", help="Report folder on the same data, to judge.")
+        Path,
+        typer.Argument(metavar="B", help="Report folder on the same data, compared with A."),
     ],
     out: Annotated[Path, out_option("Folder for the comparison.")] = Path("comparison"),
     fail_if_worse: Annotated[
@@ -25,7 +27,7 @@ def compare(
 ) -> None:
     """Compare two reports of the same data.
 
-    Differences with their intervals and p-values, class by class.
+    Prints differences with intervals and p-values, class by class.
     """
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable

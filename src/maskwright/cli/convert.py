@@ -13,28 +13,32 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="SRC", help="A folder of any format, its dataset.yaml, a ZIP or a TAR."
+            metavar="SRC", help="A dataset of any format: folder, dataset.yaml, ZIP or TAR."
         ),
     ],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="A new folder.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="DST", help="The folder to write; must not exist.")
+    ],
     *,
-    to: Annotated[str, typer.Option(help="The format to write.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="The format to write.")],
     form: Annotated[
-        str | None, typer.Option("--from", help="Format of SRC (default: detected).")
+        str | None,
+        typer.Option("--from", metavar="FORMAT", help="Format of SRC (default: detected)."),
     ] = None,
     classes: Annotated[
         Path | None,
-        typer.Option(help="A mapping file: classes merged, renamed, reordered, ignored."),
+        typer.Option(help="A mapping file that merges, renames, reorders or ignores classes."),
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read all back and count pixels that differ.")
+        bool,
+        typer.Option("--verify", help="Read the result back and count the pixels that differ."),
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the dataset SRC in another format.
 
-    Ends with an account of what the format cannot hold.
+    Prints an account of what the format cannot hold.
     """
     from ..data.conversion.convert import convert as run
     from ..data.dataset import open_unpacked

@@ -1,4 +1,4 @@
-"""`maskwright demo`: the whole path on generated street scenes, by the very commands."""
+"""`maskwright demo`: run the commands one after the other on generated street scenes."""
 
 import contextlib
 import json
@@ -24,13 +24,13 @@ DRAWN = "drawn by maskwright"
 
 def demo(
     context: typer.Context,
-    out: Annotated[Path, out_option("Folder for everything; an earlier demo goes.")] = Path(
+    out: Annotated[Path, out_option("Folder for all results; an old demo is replaced.")] = Path(
         "demo"
     ),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the whole path on a small dataset of street scenes."""
+    """Check, train, evaluate and predict on generated street scenes."""
     from ..data.synth.streets import write_street_scenes
 
     console = Console(as_json=as_json, quiet=quiet)
@@ -72,11 +72,11 @@ def _run(context: typer.Context, command: list[str], console: Console) -> None:
 
 def _clear(out: Path) -> None:
     """Remove what an earlier demo left; refuse a folder that holds anything else."""
-    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if found:
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if names:
         source = out / SCENES / "dataset.yaml"
         drawn = source.is_file() and DRAWN in source.read_text(encoding="utf-8")
-        if not drawn or found - MADE:
+        if not drawn or names - MADE:
             raise OutputError(
                 f"{out}: holds files that no demo made; choose another folder with -o"
             )

@@ -10,7 +10,7 @@ from .options import AsJson, Quiet, out_option
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(metavar="A", help="The old version of a data set.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="The old version of the dataset.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The new version.")],
     out: Annotated[Path, out_option("Folder for the page.")] = Path("diff"),
     as_json: AsJson = False,
@@ -28,8 +28,8 @@ def diff(
     console = Console(as_json=as_json, quiet=quiet)
     require_writable(out)
     with open_unpacked(a) as old, open_unpacked(b) as new:
-        found = run(old, new, console.progress)
-    write_difference(found, out)
-    console.say(summarize(found))
+        difference = run(old, new, console.progress)
+    write_difference(difference, out)
+    console.say(summarize(difference))
     console.say(f"{out / 'diff.html'} shows it; the numbers: diff.json")
-    console.result(found.to_json())
+    console.result(difference.to_json())

@@ -7,7 +7,15 @@ import typer
 
 from .console import Console
 from .options import AsJson, Data, Engine, Model, Quiet, Refine, out_option
-from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, parse_detail, tell
+from .scoring import (
+    TOLERANCE,
+    Attributes,
+    Spacing,
+    Surface,
+    Tolerance,
+    parse_detail,
+    print_report,
+)
 
 
 def evaluate(
@@ -46,4 +54,4 @@ def evaluate(
         progress=console.progress,
     )
     write_report(report, out)
-    tell(report, out, console)
+    print_report(report, out, console)

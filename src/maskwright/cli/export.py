@@ -14,20 +14,22 @@ def export(
     data: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DATA]", help="Compare on its validation images, not the kept ones."
+            metavar="DATA", help="Test on its validation images, not on the kept ones."
         ),
     ] = None,
     *,
-    to: Annotated[str, typer.Option(metavar="TARGET", help="The format of the graph.")],
-    out: Annotated[Path, out_option("The bundle; replaced if it is one.")],
+    to: Annotated[
+        str, typer.Option(metavar="TARGET", help="File format of the graph, such as onnx.")
+    ],
+    out: Annotated[Path, out_option("Bundle to write; an old one is replaced.")],
     precision: Annotated[
-        str | None, typer.Option(help="Of the graph (default: the target's first).")
+        str | None, typer.Option(help="Precision of the graph (default: first of TARGET).")
     ] = None,
     no_parity_images: NoParityImages = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Add a graph to MODEL, after testing it against the network."""
+    """Add a graph to MODEL, tested against the network."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..export.bundle import export_model

@@ -1,4 +1,4 @@
-"""`maskwright VERB ...`: puts the verbs together and turns errors into exit codes.
+"""`maskwright VERB ...`: list the verbs and turn errors into exit statuses.
 
 0 done, 1 refused or failed with a message, 2 wrong usage, 3 done with a bad verdict, 130
 interrupted. An error that a user can cause is printed bare; any other exception is a bug and
@@ -79,7 +79,7 @@ def _top(
 
 def main() -> None:
     """Run the command line; the console script `maskwright`."""
-    _survive_odd_names()
+    _escape_undecodable_names()
     try:
         app(prog_name="maskwright")
     except MaskwrightError as error:
@@ -101,14 +101,14 @@ def _missing_extra(error: ModuleNotFoundError) -> MissingDependencyError:
     module = (error.name or "").partition(".")[0]
     package = {"skimage": "scikit_image"}.get(module, module)
     for requirement in requires("maskwright") or ():
-        found = re.match(r"([\w.-]+).*extra == ['\"](?!all|dev)(\w+)", requirement)
-        if found and found[1].replace("-", "_") == package:
-            return MissingDependencyError(module, found[2])
+        match = re.match(r"([\w.-]+).*extra == ['\"](?!all|dev)(\w+)", requirement)
+        if match and match[1].replace("-", "_") == package:
+            return MissingDependencyError(module, match[2])
     raise error
 
 
-def _survive_odd_names() -> None:
-    """Let file names that are no UTF-8 be printed, escaped, where Python would raise."""
+def _escape_undecodable_names() -> None:
+    """Escape bytes of file names that are not UTF-8, where printing them would raise."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

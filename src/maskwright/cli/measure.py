@@ -1,4 +1,4 @@
-"""`maskwright measure`: how much, how wide, how far, from class maps alone."""
+"""`maskwright measure`: areas, widths, lengths and gaps from class maps alone."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,25 +9,31 @@ from .console import BAD_VERDICT, Console
 from .options import AsJson, Quiet, Spec, out_option
 
 Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
-Images = Annotated[Path | None, typer.Option(help="The photographs, to draw over.")]
+Images = Annotated[Path | None, typer.Option(help="The photographs, under the overlays.")]
 MmPerPx = Annotated[
-    float | None, typer.Option(help="Side of a pixel; else a georeference, else px.")
+    float | None, typer.Option(help="Side of a pixel in mm (default: georeference, else px).")
 ]
 Roi = Annotated[Path | None, typer.Option(help="GeoJSON with regions of interest.")]
 Regions = Annotated[
-    list[str] | None, typer.Option(metavar="CLASS", help="List its regions; or all.")
+    list[str] | None,
+    typer.Option(metavar="CLASS", help="List the regions of CLASS, or of all classes: all."),
 ]
 Gaps = Annotated[
-    list[str] | None, typer.Option(metavar="A,B", help="Least distance of two classes.")
+    list[str] | None, typer.Option(metavar="A,B", help="Least distance between two classes.")
 ]
 Thin = Annotated[
-    list[str] | None, typer.Option(metavar="CLASS", help="Measure length and width.")
+    list[str] | None,
+    typer.Option(metavar="CLASS", help="Measure length and width of a thin class."),
 ]
 MinArea = Annotated[
-    float, typer.Option(help="Leave out smaller regions; in the unit of areas.")
+    float, typer.Option(help="Leave out smaller regions, in the unit of areas.")
 ]
-Before = Annotated[Path | None, typer.Option(help="The same maps at an earlier date.")]
-Rules = Annotated[Path | None, typer.Option(help="Limits; exit status 3 where one is broken.")]
+Before = Annotated[
+    Path | None, typer.Option(help="Class maps of the same places at an earlier date.")
+]
+Rules = Annotated[
+    Path | None, typer.Option(help="File of limits; exit status 3 where one is broken.")
+]
 
 
 def measure(
@@ -46,7 +52,7 @@ def measure(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure class maps: cover, change, gaps, regions, cracks."""
+    """Measure class maps: coverage, change, gaps, regions, cracks."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..measurement.measure import measure as run
@@ -66,12 +72,12 @@ def measure(
         thin=tuple(thin or ()),
         min_area=min_area,
     )
-    found = run(maps, options, out=out, progress=console.progress)
-    console.say(to_text(found))
+    measurements = run(maps, options, out=out, progress=console.progress)
+    console.say(to_text(measurements))
     console.say(f"{out / 'report.html'} shows it; the tables are beside it")
-    console.result({"out": str(out)} | found.to_json())
-    if not found.passed:
-        typer.echo(failures(found), err=True)
+    console.result({"out": str(out)} | measurements.to_json())
+    if not measurements.passed:
+        typer.echo(failures(measurements), err=True)
         raise typer.Exit(BAD_VERDICT)
 
 

@@ -1,4 +1,4 @@
-"""`maskwright models`: what can be chosen as model.arch, and what each choice costs."""
+"""`maskwright models`: list the values of model.arch with the cost of each."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def models(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Architectures; without, all.", show_default=False),
+        typer.Argument(
+            metavar="NAMES", help="Architectures (default: all).", show_default=False
+        ),
     ] = None,
     bench: Annotated[
         bool, typer.Option("--bench", help="Also measure time and memory on this machine.")
@@ -33,8 +35,8 @@ def models(
     from ..nn.catalogue import NUM_CLASSES, SIZE_HW
     from ..nn.catalogue import models as run
 
-    found = run(tuple(names or ()), bench=bench, progress=console.progress)
-    for line in _table(found):
+    listed = run(tuple(names or ()), bench=bench, progress=console.progress)
+    for line in _table(listed):
         console.say(line)
     console.say("")
     console.say(
@@ -45,10 +47,10 @@ def models(
         {
             "size_HW": SIZE_HW,
             "num_classes": NUM_CLASSES,
-            "models": [entry.to_json() for entry in found],
+            "models": [entry.to_json() for entry in listed],
         }
     )
-    failed = [f"{entry.name}: {entry.error}" for entry in found if entry.error]
+    failed = [f"{entry.name}: {entry.error}" for entry in listed if entry.error]
     for line in failed:
         typer.echo(line, err=True)
     if failed:

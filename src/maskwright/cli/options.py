@@ -1,6 +1,6 @@
-"""Options and arguments that several verbs share, each said once.
+"""Options and arguments that several verbs share, each defined once.
 
-The table of shared options, today's and later ones, stands in docs/design.md.
+docs/design.md has the table of shared options, today's and later ones.
 """
 
 import re
@@ -22,7 +22,7 @@ Data = Annotated[
 Model = Annotated[
     Path,
     typer.Argument(
-        metavar="MODEL", help="A bundle (needs no torch), or a run folder (runs on torch)."
+        metavar="MODEL", help="A Bundle (runs without torch) or a run folder (needs torch)."
     ),
 ]
 Spec = Annotated[
@@ -34,7 +34,7 @@ Spec = Annotated[
 ]
 Group = Annotated[
     str | None,
-    typer.Option(metavar="REGEX", help="Images whose keys share what it matches are a group."),
+    typer.Option(metavar="REGEX", help="Images whose keys have the same match are one group."),
 ]
 Refine = Annotated[
     str | None,
@@ -45,22 +45,27 @@ Refine = Annotated[
 ]
 Engine = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="What runs MODEL (default: the best one installed)."),
+    typer.Option(metavar="NAME", help="Engine that runs MODEL (default: best one installed)."),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One recipe value, say optim.lr=3e-4."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One recipe value, such as optim.lr=3e-4; repeatable.",
+    ),
 ]
 NoParityImages = Annotated[
-    bool, typer.Option("--no-parity-images", help="Keep no crops of images in the bundle.")
+    bool, typer.Option("--no-parity-images", help="Keep no crops of images in the Bundle.")
 ]
 Budget = Annotated[
-    str | None, typer.Option("--budget", help="Time for the whole run: 90s, 40m or 2.5h.")
+    str | None,
+    typer.Option(metavar="TIME", help="Time for the whole run: 90s, 40m or 2.5h."),
 ]
 
 
 def out_option(text: str) -> Any:
-    """The option `-o/--out` with the help `text`."""
+    """Give the option `-o/--out` the help `text`."""
     return typer.Option("-o", "--out", help=text)
 
 

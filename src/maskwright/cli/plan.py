@@ -10,7 +10,7 @@ from .options import AsJson, Budget, Data, Quiet, Settings, budget_seconds, out_
 
 def plan(
     data: Data,
-    out: Annotated[Path, out_option("Where to write.")] = Path("recipe.yaml"),
+    out: Annotated[Path, out_option("The recipe file.")] = Path("recipe.yaml"),
     settings: Settings = None,
     budget: Budget = None,
     as_json: AsJson = False,
@@ -22,19 +22,19 @@ def plan(
     from ..training.recipe import parse_settings
     from ..training.run import plan as run
 
-    made = run(
+    planned = run(
         data,
         settings=parse_settings(settings or []),
         budget_s=budget_s,
         progress=console.progress,
     )
-    write_text(out, made.to_yaml())
-    console.say(made.to_yaml())
+    write_text(out, planned.to_yaml())
+    console.say(planned.to_yaml())
     console.say(f"written to {out}; train with: maskwright train {data} --recipe {out} -o RUN")
     console.result(
         {
-            "recipe": made.recipe.to_json(),
-            "reasons": made.reasons,
+            "recipe": planned.recipe.to_json(),
+            "reasons": planned.reasons,
             "path": str(out),
         }
     )

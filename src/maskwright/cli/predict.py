@@ -13,13 +13,13 @@ from .options import AsJson, Engine, Model, Quiet, Refine, out_option
 def predict(
     model: Model,
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUTS", help="Images, and folders of images.")
+        list[Path], typer.Argument(metavar="INPUTS", help="Images and folders of images.")
     ],
     out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
     engine: Engine = None,
     refine: Refine = None,
     write: Annotated[
-        str, typer.Option(metavar="KINDS", help="What is written, separated by commas.")
+        str, typer.Option(metavar="KINDS", help="Kinds of files to write, separated by commas.")
     ] = "classes,overlay,confidence,coverage",
     as_json: AsJson = False,
     quiet: Quiet = False,

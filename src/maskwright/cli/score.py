@@ -7,29 +7,39 @@ import typer
 
 from .console import Console
 from .options import AsJson, Group, Quiet, Spec, out_option
-from .scoring import TOLERANCE, Attributes, Spacing, Surface, Tolerance, parse_detail, tell
+from .scoring import (
+    TOLERANCE,
+    Attributes,
+    Spacing,
+    Surface,
+    Tolerance,
+    parse_detail,
+    print_report,
+)
 
 
 def score(
     predictions: Annotated[
         Path,
-        typer.Argument(metavar="PREDICTIONS", help="A folder of class maps, or one file."),
+        typer.Argument(metavar="PREDICTIONS", help="A folder of class maps, or one class map."),
     ],
     truth: Annotated[
-        Path, typer.Argument(metavar="TRUTH", help="A folder with the same names, or one file.")
+        Path,
+        typer.Argument(metavar="TRUTH", help="A folder with the same names, or one class map."),
     ],
     spec: Spec = None,
     raw_predictions: Annotated[
         bool,
         typer.Option(
             "--raw-predictions",
-            help="Predictions hold raw values as TRUTH does, not class indices.",
+            help="PREDICTIONS hold raw values, as TRUTH does, not class indices.",
         ),
     ] = False,
     group: Group = None,
     attributes: Attributes = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Boundary, distance and object scores too; slower.")
+        bool,
+        typer.Option("--full", help="Score boundaries, distances and objects too; slower."),
     ] = False,
     tolerance: Tolerance = TOLERANCE,
     surface: Surface = None,
@@ -59,4 +69,4 @@ def score(
         progress=console.progress,
     )
     write_report(report, out)
-    tell(report, out, console)
+    print_report(report, out, console)

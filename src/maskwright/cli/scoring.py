@@ -1,4 +1,4 @@
-"""What `score` and `evaluate` share: options of the scores, and the table they print."""
+"""Options of the scores and the printed table, for `score` and `evaluate`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,23 +16,27 @@ TOLERANCE = "0.75%"
 
 Attributes = Annotated[
     Path | None,
-    typer.Option(help="CSV with 'key' and any columns: scores of each part of the set."),
+    typer.Option(
+        metavar="CSV",
+        help="Table with 'key' and other columns: scores for each value of a column.",
+    ),
 ]
 Tolerance = Annotated[
-    str, typer.Option(help="Of boundary scores: '3px', or a share of the diagonal.")
+    str,
+    typer.Option(help="Of boundary scores: pixels ('3px') or percent of the diagonal."),
 ]
 Surface = Annotated[
     float | None,
     typer.Option(
         metavar="TOLERANCE",
-        help="Surface distances too; surface Dice at a tolerance in mm (px without spacing).",
+        help="Score surfaces too; TOLERANCE of surface Dice in mm (px without spacing).",
     ),
 ]
 Spacing = Annotated[
     str | None,
     typer.Option(
-        help="Size of a pixel in mm for --surface: '0.5', or height x width '0.5x0.7'. "
-        "Default: what medical headers say."
+        help="Pixel size in mm for --surface: '0.5', or H x W '0.5x0.7' "
+        "(default: from medical headers)."
     ),
 ]
 
@@ -59,7 +63,7 @@ def parse_detail(
     )
 
 
-def tell(report: "Report", out: Path, console: Console) -> None:
+def print_report(report: "Report", out: Path, console: Console) -> None:
     """Print the table of classes and the scores of the set; with `--json` the whole report."""
     from ..evaluation.report.text import summarize
 

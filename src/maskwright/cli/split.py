@@ -11,14 +11,14 @@ from .options import AsJson, Data, Group, Quiet
 def split(
     data: Data,
     *,
-    val: Annotated[float, typer.Option(help="Share of images for val.")] = 0.15,
-    test: Annotated[float, typer.Option(help="Share of images for test.")] = 0.15,
+    val: Annotated[float, typer.Option(help="Share of the images for val.")] = 0.15,
+    test: Annotated[float, typer.Option(help="Share of the images for test.")] = 0.15,
     group: Group = None,
     seed: Annotated[int, typer.Option(help="Another seed draws other splits.")] = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw train, val and test by group, rare classes in each."""
+    """Draw train, val and test by group, with rare classes in each."""
     from ..data.splits import make_split
 
     console = Console(as_json=as_json, quiet=quiet)
@@ -27,7 +27,7 @@ def split(
     )
     for name, keys in drawn.file.splits.items():
         missing = drawn.missing[name]
-        lacks = f", without {', '.join(missing)}: too few groups have it" if missing else ""
+        lacks = f", without {', '.join(missing)} (in too few groups)" if missing else ""
         console.say(f"{name}: {len(keys)} images{lacks}")
     console.say(f"{drawn.num_groups} groups; written to {drawn.path}")
     console.result(drawn.to_json())

@@ -27,21 +27,21 @@ def train(
     data: Data,
     out: Annotated[Path, out_option("The run folder.")],
     recipe: Annotated[
-        Path | None, typer.Option("--recipe", help="Train by this instead of planning.")
+        Path | None, typer.Option("--recipe", help="Use this recipe instead of planning one.")
     ] = None,
     settings: Settings = None,
     budget: Budget = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")
+        bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")
     ] = False,
     no_parity_images: NoParityImages = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model on DATA; ends with a Bundle in OUT/bundle."""
+    """Train a model on DATA; writes a Bundle to OUT/bundle."""
     budget_s = budget_seconds(budget)
-    speaks = os.environ.get("RANK", "0") == "0"  # of the processes of accelerate launch
-    console = Console(as_json=as_json and speaks, quiet=quiet or not speaks)
+    is_first = os.environ.get("RANK", "0") == "0"  # of the processes of accelerate launch
+    console = Console(as_json=as_json and is_first, quiet=quiet or not is_first)
     from ..training.options import Callbacks, TrainOptions
     from ..training.recipe import parse_settings
     from ..training.run import train as run_training
@@ -60,7 +60,7 @@ def train(
         run = run_training(data, out, options, callbacks)
     except KeyboardInterrupt as stop:
         live.stop()
-        typer.echo(f"{stop or 'stopped'}; go on with: {_resume(data, out, options)}", err=True)
+        typer.echo(f"{stop or 'stopped'}; resume with: {_resume(data, out, options)}", err=True)
         raise
     finally:
         live.stop()

@@ -1,4 +1,4 @@
-"""The nouns; numpy only."""
+"""The nouns, on NumPy alone; YAML, pydantic and OpenCV are imported where they are needed."""
 
 from .codec import LabelCodec
 from .confusion import Confusion

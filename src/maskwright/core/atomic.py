@@ -1,4 +1,4 @@
-"""Write files and folders whole, by rename, or not at all.
+"""Write files and folders whole, by renaming a temporary one, or not at all.
 
 A read-only folder, a full disk or a file in place of a folder raises an OutputError that names
 the path.
@@ -84,7 +84,7 @@ def into_folder(path: Path) -> Iterator[Path]:
 
 
 def require_writable(path: Path) -> None:
-    """Raise now what `into_folder(path)` would raise after the work; writes nothing."""
+    """Raise what `into_folder(path)` would raise, before the work; writes nothing."""
     with suppress(_DryRunError), into_folder(path):
         raise _DryRunError
 
@@ -101,9 +101,9 @@ def explain_write_errors(path: Path) -> Iterator[None]:
             errno.EROFS: "the file system is read-only; choose another output folder with -o",
             errno.ENOSPC: "the disk is full; free some space or choose another folder with -o",
             errno.EDQUOT: "the disk quota is used up; free some space",
-            errno.ENOTDIR: "a file stands where a folder is needed; choose another path",
-            errno.EEXIST: "a file stands where a folder is needed; choose another path",
-            errno.EISDIR: "a folder stands where a file is needed; choose another path",
+            errno.ENOTDIR: "there is a file where a folder is needed; choose another path",
+            errno.EEXIST: "there is a file where a folder is needed; choose another path",
+            errno.EISDIR: "there is a folder where a file is needed; choose another path",
         }
         if error.errno not in reasons:
             raise

@@ -165,11 +165,11 @@ def _verify(root: Path, name: str, entry: dict[str, Any]) -> None:
         raise BundleError(f"{root}: {name!r} leads outside the bundle; do not use it")
     if not path.is_file():
         raise BundleError(f"{path}: listed in {MANIFEST} but missing; copy the bundle again")
-    found = _describe(path)
-    if found != entry:
+    actual = _describe(path)
+    if actual != entry:
         raise BundleError(
             f"{path}: contents changed since the bundle was written "
-            f"(sha256 {found['sha256'][:12]}, expected {str(entry.get('sha256'))[:12]}); "
+            f"(sha256 {actual['sha256'][:12]}, expected {str(entry.get('sha256'))[:12]}); "
             f"copy the bundle again or export it again"
         )
 

@@ -27,7 +27,7 @@ class LabelCodec:
     Every value that occurs must be listed: either under a class or under `ignored`.
     A value in neither is an error, never a silent IGNORE. `pixels` says what a raw value is:
     one stored integer ("index"), a packed colour ("rgb") or the label of a shape ("name").
-    `listing` tells how a file of the format lists a raw value, with `{rgb}` for a colour; it is
+    `listing` says how a file of the format lists a raw value, with `{rgb}` for a colour; it is
     part of the error message, and empty where the format has no such file.
     """
 

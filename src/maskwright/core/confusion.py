@@ -1,4 +1,4 @@
-"""Pixel counts of truth against prediction. The only thing scores are computed from."""
+"""Confusion: the pixel counts of truth against prediction, from which region scores derive."""
 
 from dataclasses import dataclass
 from typing import Any, Self

@@ -1,6 +1,6 @@
 """Every error a user can cause: `MaskwrightError` and its children.
 
-Every public call raises these and no others for what a user can cause; each message says what
+For what a user can cause, every public call raises these and no others. Each message says what
 was expected, what was found, and the fix.
 """
 
@@ -50,12 +50,12 @@ class UnknownNameError(ConfigError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """What ends the sentence on an unknown name: the nearest known one, and all of them."""
+    """Give the end of a message on an unknown name: the nearest known name, and all of them."""
     known = tuple(known)
     return f"{nearest(name, known) or '.'} Known: {', '.join(known)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where some known name is close, else nothing."""
+    """Give `; did you mean 'x'?` where a known name is close to `name`, else ""."""
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

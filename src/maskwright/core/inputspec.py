@@ -47,7 +47,7 @@ class InputSpec:
         """A flat object."""
         return asdict(self)
 
-    def check(self, image_HWC: NDArray[np.integer], *, where: str) -> None:
+    def require_image(self, image_HWC: NDArray[np.integer], *, where: str) -> None:
         """Require an image with the channels and bits that the network takes.
 
         Raises:

@@ -1,11 +1,11 @@
-"""The folder is the registry: a part is a file or a folder, and its name is the name of that.
+"""Parts: a folder is a registry, and each file or folder in it is the part of that name.
 
-Listing never imports; loading imports exactly one module. Nothing registers itself. Other
-packages add parts by an entry point in the group named like the folder's package, say
-`maskwright.nn.archs`.
+Listing parts imports none of them; loading one imports that one module. Nothing registers
+itself. Other packages add parts by an entry point in the group named like the folder's package,
+for example `maskwright.nn.archs`.
 
 What a part must offer is a Protocol: attributes without a value and abstract methods are
-required, all else has the Protocol's own value as its default.
+required, all others have the value in the Protocol as their default.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,41 +29,40 @@ def names(package: str) -> tuple[str, ...]:
     if spec is None or spec.submodule_search_locations is None:
         raise ConfigError(f"{package} is not a package of parts")
     known = {m.name for m in iter_modules(spec.submodule_search_locations)}
-    known |= {e.name for e in _foreign(package)}
+    known |= {e.name for e in _entry_points(package)}
     return tuple(sorted(n for n in known if not n.startswith("_")))
 
 
 def load(package: str, name: str, *, like: type[P]) -> P:
-    """Import the part called `name` and check that it offers what the Protocol `like` asks for.
+    """Import the part called `name` and check that it offers what the Protocol `like` requires.
 
     Raises:
-        UnknownNameError: There is no such part; the message lists what there is.
+        UnknownNameError: There is no such part; the message lists those there are.
         ConfigError: The part cannot be imported, lacks a name, or a function takes other
             arguments.
     """
     known = names(package)
     if name not in known:
-        kind = like.__name__.removesuffix("Part").lower()
-        raise UnknownNameError(kind, name, known)
-    foreign = {entry.name: entry for entry in _foreign(package)}
+        raise UnknownNameError(_kind(like), name, known)
+    foreign = {entry.name: entry for entry in _entry_points(package)}
     if name in foreign:
-        return typed(_import_foreign(foreign[name]), like)
-    return typed(import_module(f"{package}.{name}"), like)
+        return make_part(_import_foreign(foreign[name]), like)
+    return make_part(import_module(f"{package}.{name}"), like)
 
 
-def typed(module: ModuleType, like: type[P]) -> P:
-    """The names of `module` that `like`, a Protocol, asks for, with its defaults for the rest.
+def make_part(module: ModuleType, like: type[P]) -> P:
+    """Give `module` the type of the Protocol `like`, with its defaults for names left out.
 
     Raises:
         ConfigError: A required name is missing, or a function takes other arguments.
     """
-    asked = _interface(like)
-    offered = {name: getattr(module, name) for name in asked if hasattr(module, name)}
-    missing = sorted(name for name in asked if name not in offered and asked[name])
+    interface = _interface(like)
+    offered = {name: getattr(module, name) for name in interface if hasattr(module, name)}
+    missing = sorted(name for name in interface if name not in offered and interface[name])
     if missing:
         raise ConfigError(
-            f"{module.__name__}: a {like.__name__} part offers {', '.join(missing)}, which are "
-            f"missing here; see {like.__module__}.{like.__name__}"
+            f"{module.__name__}: this {_kind(like)} lacks {', '.join(missing)}; see "
+            f"{like.__module__}.{like.__name__}"
         )
     for name, value in offered.items():
         if isfunction(getattr(like, name, None)):
@@ -89,8 +88,8 @@ def configure(part: Any, settings: Mapping[str, Any], *, where: str) -> Any:
 
 
 @cache
-def _foreign(package: str) -> tuple[EntryPoint, ...]:
-    """Read once: going through all installed packages takes 20 ms."""
+def _entry_points(package: str) -> tuple[EntryPoint, ...]:
+    """Parts from other packages; read once, since reading all packages takes 20 ms."""
     return tuple(entry_points(group=package))
 
 
@@ -105,16 +104,21 @@ def _import_foreign(entry: EntryPoint) -> ModuleType:
     return module
 
 
+def _kind(like: type) -> str:
+    """What messages call such a part: `LossPart` is "loss"."""
+    return like.__name__.removesuffix("Part").lower()
+
+
 def _interface(like: type) -> dict[str, bool]:
     """The public names of a Protocol, and whether a part must offer each."""
-    asked: dict[str, bool] = {}
+    interface: dict[str, bool] = {}
     for cls in reversed(like.__mro__):
         if cls is object or cls is Protocol:
             continue
-        asked |= dict.fromkeys(cls.__annotations__, True)
+        interface |= dict.fromkeys(cls.__annotations__, True)
         for name, value in vars(cls).items():
-            asked[name] = getattr(value, "__isabstractmethod__", False)
-    return {name: required for name, required in asked.items() if not name.startswith("_")}
+            interface[name] = getattr(value, "__isabstractmethod__", False)
+    return {name: required for name, required in interface.items() if not name.startswith("_")}
 
 
 def _require_arguments(
@@ -127,6 +131,6 @@ def _require_arguments(
         signature(function).bind(*positional, **keywords)
     except TypeError as error:
         raise ConfigError(
-            f"{module.__name__}.{name}: takes other arguments than a {like.__name__} part "
+            f"{module.__name__}.{name}: takes other arguments than {like.__name__}.{name} "
             f"({error}); expected {name}({', '.join(map(str, expected))})"
         ) from error

@@ -1,4 +1,4 @@
-"""Progress: long work reports how many items are done, to a bar or to nobody."""
+"""Progress: long work reports how many items are done, for example to a progress bar."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar

@@ -11,7 +11,7 @@ from typing import Self
 from .versioned import Document
 
 JsonObject = Mapping[str, object]
-"""A JSON object whose keys belong to somebody else, such as an architecture's settings."""
+"""A JSON object whose keys are defined elsewhere, such as an architecture's settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +126,8 @@ class ScoreSettings:
     """What was counted, and with which settings.
 
     `families` are the metric families in the order of the report, `of_families` their settings
-    by key (`boundary_tolerance`, `surface`). Of a model: the softmax `temperature`, and the
-    settings of what refined its logits.
+    by key (`boundary_tolerance`, `surface`). Reports of a model have its softmax `temperature`
+    and, where a refiner was used, its name and settings as `refine`.
     """
 
     families: tuple[str, ...] = ()
@@ -146,7 +146,7 @@ class ScoreSettings:
 
     @classmethod
     def from_json(cls, document: Document) -> Self:
-        """Undo `to_json`; a key of nobody else is one of a family."""
+        """Undo `to_json`; keys that are not fields here belong to a family."""
         own = ("families", "temperature", "refine")
         return cls(
             families=tuple(document.get("families", ())),

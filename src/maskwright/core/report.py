@@ -1,4 +1,4 @@
-"""Report: a Confusion, the scores derived from the same pixels, and where both came from.
+"""Report: a Confusion, the scores derived from the same pixels, and their provenance.
 
 Versioned JSON; None stands for NaN. Each number has its 95 % interval where there are enough
 groups to resample.

@@ -11,13 +11,13 @@ from .labels import LabelMap
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sample:
-    """What a dataset yields. `group` is never split apart: a patient, a street, a video.
+    """One item of a Dataset. A `group` is never split apart: a patient, a street, a video.
 
     The image is H x W x C, uint8 or uint16, oriented as a viewer shows it (EXIF applied),
     with no resizing and no change of values.
 
-    `votes_AHW` are the LabelMaps of A >= 2 annotators, IGNORE throughout where one drew none;
-    `labels_HW` is then what most of them say.
+    `votes_AHW` are the LabelMaps of A >= 2 annotators, all IGNORE where an annotator drew
+    nothing; `labels_HW` is then the label of the majority.
     """
 
     key: str
@@ -35,11 +35,11 @@ class Sample:
                 f"labels are {self.labels_HW.shape}"
             )
         if self.votes_AHW is not None:
-            self._check_votes(self.votes_AHW)
+            self._require_votes(self.votes_AHW)
 
-    def _check_votes(self, votes_AHW: NDArray[np.uint8]) -> None:
+    def _require_votes(self, votes_AHW: NDArray[np.uint8]) -> None:
         if self.labels_HW is None:
-            raise DataError(f"{self.key}: votes need labels, what most annotators say")
+            raise DataError(f"{self.key}: votes need labels, those of the majority")
         if votes_AHW.shape[1:] != self.labels_HW.shape or len(votes_AHW) < 2:
             raise DataError(
                 f"{self.key}: labels are {self.labels_HW.shape} (H, W), votes are "

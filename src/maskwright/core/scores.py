@@ -26,9 +26,9 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Margins:
-    """Correct pixels, pixels in truth and pixels predicted, per class, (..., C).
+    """Correct pixels, pixels in truth and predicted pixels, per class, (..., C).
 
-    All region scores follow from these three; they need no whole matrix.
+    All region scores follow from these three; the whole matrix is not needed.
     """
 
     hit: NDArray[Any]
@@ -134,6 +134,6 @@ def ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
 
 
 def mean_present(values: Values) -> Values:
-    """Mean over the last axis of what is not NaN; NaN where all of it is."""
+    """Mean over the last axis, leaving out NaN; NaN where all values are NaN."""
     present = ~np.isnan(values)
     return ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1))

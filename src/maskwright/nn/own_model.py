@@ -143,7 +143,7 @@ def _make_arch(code: CodeFile, module: ModuleType) -> Arch:
     if num_arguments == 4 and "Config" in vars(module):
         view = ModuleType(module.__name__)
         view.__dict__.update(vars(module), build=function)
-        return parts.typed(view, Arch)
+        return parts.make_part(view, Arch)
     raise ConfigError(
         f"model.arch {str(code)!r}: {code.function} takes {num_arguments} arguments; write "
         f"{code.function}(in_channels, num_classes), or a Config and "

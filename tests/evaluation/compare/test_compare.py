@@ -155,5 +155,5 @@ def test_no_pictures_are_shown_of_evaluate_and_the_page_says_so(fallen):
 
 def test_a_comparison_without_a_place_to_write_leaves_nothing(fallen, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+    with pytest.raises(OutputError, match="there is a file where a folder is needed"):
         write_comparison(fallen, tmp_path / "file")

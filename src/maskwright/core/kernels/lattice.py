@@ -45,8 +45,8 @@ def build_lattice(features_DN: NDArray[np.float32]) -> Lattice:
     Raises:
         ConfigError: Points lie so far apart that 61 bits cannot hold the keys of all vertices.
     """
-    # 1. Give every place that a vertex may have a key; 2. find the vertices around each point;
-    # 3. index those that exist; 4. join each to its neighbours.
+    # 1. Give a key to every position that a vertex may have; 2. find the vertices around each
+    # point; 3. index those that exist; 4. join each to its neighbours.
     stride_A = _strides(features_DN.max(axis=1).astype(np.float64))
     keys_AN, weight_AN = _find_vertices(features_DN, stride_A)
     vertex_AN, keys_by_remainder = _index_vertices(keys_AN)
