@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from skimage.measure import regionprops
 from skimage.morphology import medial_axis, skeletonize
 
-from maskwright.measurement.figures.gap import least_gap
+from maskwright.measurement.figures.gap import find_gap
 from maskwright.measurement.figures.regions import RegionProperties, find_regions
 from maskwright.measurement.figures.thin import ThinStructure, measure_thin
 from maskwright.measurement.ground.pixel_scale import PixelSize
@@ -116,7 +116,7 @@ def _turn_error(found_deg: float, drawn: Drawn) -> float:
 
 
 def _gap_error(drawn: Drawn) -> float:
-    found = least_gap(drawn.mask_HW, _other_block(drawn), drawn.scale)
+    found = find_gap(drawn.mask_HW, _other_block(drawn), drawn.scale)
     distance = found.distance if found else math.nan
     return (distance - drawn.shape.true["gap"]) / min(drawn.scale.pixel_HW)
 

@@ -196,7 +196,7 @@ def test_results_may_not_lie_among_the_maps(season):
 def test_a_map_that_nobody_labelled_has_no_percent(write_maps, tmp_path):
     maps = write_maps("maps", {"a": np.full((4, 4), 255)})
     found = measure(maps, MeasureOptions(**EVERYTHING), out=tmp_path / "out")
-    assert found.images[0]["percent"] == {"soil": None, "crop": None, "weed": None}
+    assert found.images[0].percent == {"soil": None, "crop": None, "weed": None}
     assert found.to_json()["gaps"][0]["smallest"] is None
     assert found.to_json()["thin"]["weed"]["mean_width"] is None
     lines = table(tmp_path / "out/coverage.csv")

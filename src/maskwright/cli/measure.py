@@ -56,7 +56,7 @@ def measure(
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.atomic import require_writable
     from ..measurement.measure import measure as run
-    from ..measurement.output.text import failures, to_text
+    from ..measurement.output.text import list_failures, to_text
     from ..measurement.series import MeasureOptions
 
     require_writable(out)
@@ -77,7 +77,7 @@ def measure(
     console.say(f"{out / 'report.html'} shows it; the tables are beside it")
     console.result({"out": str(out)} | measurements.to_json())
     if not measurements.passed:
-        typer.echo(failures(measurements), err=True)
+        typer.echo(list_failures(measurements), err=True)
         raise typer.Exit(BAD_VERDICT)
 
 

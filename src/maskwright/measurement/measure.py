@@ -1,11 +1,11 @@
-"""Class maps -> figures in real units, one map in memory at a time.
+"""Measure class maps in real units, with one map in memory at a time.
 
 What is written to the output folder:
 
 measurements.json   all figures of the series and of every image
 *.csv               see `tables`; regions.geojson
-overlay/<key>.png   what was measured, drawn
-change/<key>.png    what became what
+overlay/<key>.png   the regions, gaps and thin structures of a map, drawn on it
+change/<key>.png    the pixels that changed class, coloured by the kind of change
 report.html         all of it to read and to print
 """
 
@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..core.atomic import into_folder, write_json, write_text
 from ..core.errors import DataError, OutputError
@@ -25,18 +24,18 @@ from .figures.coverage import WHOLE, Coverage, sum_coverages
 from .figures.figures import Figures, measure_map
 from .ground.pixel_scale import middle_of_image
 from .ground.roi import Mask
-from .output.changemap import ChangeLegend, add_legend, change_lines, paint_change
-from .output.measurements import Measurements
+from .output.changemap import ChangeLegend, add_legend, list_changes, paint_change
+from .output.image_summary import ImageSummary
+from .output.measurements import Measurements, MeasureSettings
 from .output.page import render_measurements
-from .output.pictures import Gallery, class_colors, draw_figures, small_jpeg
-from .output.summary import image_summary
+from .output.pictures import PictureSelection, blend_class_colors, draw_figures, small_jpeg
 from .output.tables import TableWriter, open_tables
 from .rules.verdicts import Verdict, judge
 from .series import MapSeries, MeasureOptions, open_series
 
 COVERAGE_ALONE = MeasureOptions()
 MAX_PICTURES = 12
-"""So many images are shown in the report: those that fail a rule first."""
+"""The report shows the pictures of so many images: those that fail a rule come first."""
 
 
 def measure(
@@ -49,10 +48,10 @@ def measure(
     """Measure class maps; with `out` also write the files that this module lists, all or none.
 
     Args:
-        maps: One class map, or a folder of them, searched to the bottom.
+        maps: One class map, or a folder of them with all folders below it.
         options: What to measure besides coverage.
         out: Files of the same name in it are replaced, others stay.
-        progress: Told of every map.
+        progress: Called for every map.
 
     Raises:
         DataError: A map, its partner or a polygon file is missing, damaged or does not fit.
@@ -64,47 +63,47 @@ def measure(
         _require_apart(maps, Path(out))
     series = open_series(maps, options, progress)
     if out is None:
-        return _measured(series, None, progress)
+        return _measure_series(series, None, progress)
     with into_folder(Path(out)) as folder:
-        found = _measured(series, folder, progress)
-        write_json(folder / "measurements.json", found.to_json())
-        write_text(folder / "report.html", render_measurements(found))
-    return found
+        measurements = _measure_series(series, folder, progress)
+        write_json(folder / "measurements.json", measurements.to_json())
+        write_text(folder / "report.html", render_measurements(measurements))
+    return measurements
 
 
 def _require_apart(maps: Path, out: Path) -> None:
     if maps.is_dir() and maps.resolve() in (out.resolve(), *out.resolve().parents):
         raise OutputError(
-            f"{out}: lies among the maps of {maps}, and its pictures would be taken for maps "
+            f"{out}: lies among the maps of {maps}, and its pictures would be read as maps "
             f"next time; choose another folder with -o"
         )
 
 
-def _measured(series: MapSeries, folder: Path | None, progress: Progress) -> Measurements:
+def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) -> Measurements:
     keys = tuple(series.maps.files)
-    images: list[dict[str, Any]] = []
+    images: list[ImageSummary] = []
     verdicts: list[Verdict] = []
     coverage: dict[str, Coverage] = {}
     change: ClassChange | None = None
-    gallery = Gallery(MAX_PICTURES)
-    with _tables(folder, series) as tables:
+    selection = PictureSelection(MAX_PICTURES)
+    with _open_tables(folder, series) as tables:
         for key in progress(keys, total=len(keys), what="measuring"):
-            seen = _look(series, key)
-            figures = seen.figures
-            images.append(image_summary(key, figures, series.spec))
-            verdicts += seen.verdicts
+            image = _measure_image(series, key)
+            figures = image.figures
+            images.append(ImageSummary.from_figures(key, figures, series.spec))
+            verdicts += image.verdicts
             coverage = sum_coverages((coverage, figures.coverage))
             if figures.change is not None:
                 change = figures.change if change is None else change + figures.change
             if tables is not None and folder is not None:
-                tables.add(key, figures, seen.verdicts, series.scales.placements.get(key))
-                gallery.add(key, _overlay(series, seen, folder), passed=seen.passed)
+                placement = series.scales.placements.get(key)
+                tables.add(key, figures, image.verdicts, placement)
+                overlay_HW3 = _draw_overlay(series, image, folder)
+                selection.add(key, overlay_HW3, passed=image.passed)
     _require_rois_met(series, coverage)
-    shown = (
-        {}
-        if folder is None or change is None
-        else _changes(series, folder, change, images, progress)
-    )
+    change_pictures: Mapping[str, bytes] = {}
+    if folder is not None and change is not None:
+        change_pictures = _write_change_maps(series, folder, change, images, progress)
     return Measurements(
         labels=series.spec,
         unit=series.scales.unit,
@@ -115,14 +114,14 @@ def _measured(series: MapSeries, folder: Path | None, progress: Progress) -> Mea
         images=images,
         rules=series.rules,
         verdicts=verdicts,
-        pictures=gallery.shown,
-        change_pictures=shown,
+        pictures=selection.pictures,
+        change_pictures=change_pictures,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Seen:
-    """One map and all that was found in it."""
+class _MeasuredImage:
+    """One map with its regions of interest as masks, its figures and its verdicts."""
 
     key: str
     labels_HW: LabelMap
@@ -135,7 +134,7 @@ class _Seen:
         return all(verdict.passed for verdict in self.verdicts)
 
 
-def _look(series: MapSeries, key: str) -> _Seen:
+def _measure_image(series: MapSeries, key: str) -> _MeasuredImage:
     labels_HW = series.maps.read(key)
     masks = series.masks(key, labels_HW.shape)
     try:
@@ -148,7 +147,7 @@ def _look(series: MapSeries, key: str) -> _Seen:
         )
     except DataError as error:
         raise DataError(f"{series.maps.files[key]}: {error}") from error
-    return _Seen(
+    return _MeasuredImage(
         key=key,
         labels_HW=labels_HW,
         masks=masks,
@@ -157,49 +156,59 @@ def _look(series: MapSeries, key: str) -> _Seen:
     )
 
 
-def _overlay(series: MapSeries, seen: _Seen, folder: Path) -> RgbImage:
-    """The map with what was measured drawn on it; a file where something is to be drawn."""
-    photograph = series.photograph(seen.key, seen.labels_HW.shape)
-    colored_HW3 = class_colors(seen.labels_HW, series.spec, photograph)
-    drawn_HW3 = draw_figures(
-        colored_HW3, seen.figures, seen.masks, series.scales.of_map(seen.key)
-    )
-    if series.plan.draws or seen.masks:
-        _put(folder / "overlay" / f"{seen.key}.png", encode_png(drawn_HW3))
-    return drawn_HW3
+def _draw_overlay(series: MapSeries, image: _MeasuredImage, folder: Path) -> RgbImage:
+    """Draw the figures on the map; write a file where there is something to draw."""
+    photograph = series.photograph(image.key, image.labels_HW.shape)
+    colors_HW3 = blend_class_colors(image.labels_HW, series.spec, photograph)
+    scale = series.scales.of_map(image.key)
+    overlay_HW3 = draw_figures(colors_HW3, image.figures, image.masks, scale)
+    if series.plan.draws or image.masks:
+        _write_bytes(folder / "overlay" / f"{image.key}.png", encode_png(overlay_HW3))
+    return overlay_HW3
 
 
-def _changes(
+def _write_change_maps(
     series: MapSeries,
     folder: Path,
     total: ClassChange,
-    images: Sequence[dict[str, Any]],
+    images: Sequence[ImageSummary],
     progress: Progress,
 ) -> dict[str, bytes]:
-    """Write all maps of change, in colours that the whole series decides; some to show."""
-    legend = ChangeLegend.of(total)
-    ranked = sorted(images, key=lambda i: -(i["change"]["changed_percent"] or 0.0))
-    shown = dict.fromkeys(image["key"] for image in ranked[:MAX_PICTURES])
-    pictures: dict[str, bytes] = {}
+    """Write all maps of change; return the JPEG files of those that changed most, by key.
+
+    Needs the change of the whole series, which decides the colours: hence a second pass.
+    """
+    legend = ChangeLegend.from_change(total)
+    pictures: dict[str, bytes | None] = dict.fromkeys(_keys_by_change(images)[:MAX_PICTURES])
     for image in progress(images, total=len(images), what="drawing changes"):
-        key = image["key"]
+        key = image.key
         after_HW, before_HW = series.maps.read(key), series.read_before(key)
         if before_HW is None:
             continue
         size = series.scales.of_map(key).at(*middle_of_image(after_HW.shape))
-        change = ClassChange.of(before_HW, after_HW, len(series.spec), size)
+        change = ClassChange.from_maps(before_HW, after_HW, len(series.spec), size)
         painted_HW3 = paint_change(before_HW, after_HW, legend, series.spec)
-        lines = change_lines(change, legend, series.spec, series.scales.area_unit)
-        _put(folder / "change" / f"{key}.png", encode_png(add_legend(painted_HW3, lines)))
-        if key in shown:
+        entries = list_changes(change, legend, series.spec, series.scales.area_unit)
+        content = encode_png(add_legend(painted_HW3, entries))
+        _write_bytes(folder / "change" / f"{key}.png", content)
+        if key in pictures:
             pictures[key] = small_jpeg(painted_HW3)
-    return {key: pictures[key] for key in shown}
+    return {key: picture for key, picture in pictures.items() if picture is not None}
+
+
+def _keys_by_change(images: Sequence[ImageSummary]) -> list[str]:
+    """The images in the order of the percent that changed, largest first."""
+
+    def changed_percent(image: ImageSummary) -> float:
+        return (image.change and image.change.changed_percent) or 0.0
+
+    return [image.key for image in sorted(images, key=changed_percent, reverse=True)]
 
 
 def _require_rois_met(series: MapSeries, coverage: Mapping[str, Coverage]) -> None:
     """Refuse a region of interest that lies outside of every map."""
-    for name, found in coverage.items():
-        if name != WHOLE and not found.labelled_px + found.ignored_px:
+    for name, of_roi in coverage.items():
+        if name != WHOLE and not of_roi.labelled_px + of_roi.ignored_px:
             frame = "the system of the maps" if series.scales.placements else "pixels"
             raise DataError(
                 f"{series.rois and series.rois.path}: {name!r} covers no pixel of any map; its "
@@ -207,22 +216,22 @@ def _require_rois_met(series: MapSeries, coverage: Mapping[str, Coverage]) -> No
             )
 
 
-def _settings(series: MapSeries) -> dict[str, Any]:
+def _settings(series: MapSeries) -> MeasureSettings:
     plan, names = series.plan, series.spec.names
-    return {
-        "scale": series.scales.origin,
-        "maps": str(series.maps.root),
-        "before": None if series.before is None else str(series.before.root),
-        "rois": list(series.rois.names) if series.rois else [],
-        "regions": [names[i] for i in plan.regions],
-        "gaps": [[names[a], names[b]] for a, b in plan.gaps],
-        "thin": [names[i] for i in plan.thin],
-        "min_area": plan.min_area,
-    }
+    return MeasureSettings(
+        scale=series.scales.origin,
+        maps=str(series.maps.root),
+        before=None if series.before is None else str(series.before.root),
+        rois=series.rois.names if series.rois else (),
+        regions=tuple(names[index] for index in plan.regions),
+        gaps=tuple((names[a], names[b]) for a, b in plan.gaps),
+        thin=tuple(names[index] for index in plan.thin),
+        min_area=plan.min_area,
+    )
 
 
 @contextmanager
-def _tables(folder: Path | None, series: MapSeries) -> Iterator[TableWriter | None]:
+def _open_tables(folder: Path | None, series: MapSeries) -> Iterator[TableWriter | None]:
     if folder is None:
         yield None
         return
@@ -230,6 +239,6 @@ def _tables(folder: Path | None, series: MapSeries) -> Iterator[TableWriter | No
         yield tables
 
 
-def _put(path: Path, content: bytes) -> None:
+def _write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)

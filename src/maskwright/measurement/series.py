@@ -26,7 +26,7 @@ from ..data.classmaps import (
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
 from ..pages.pictures import to_rgb
-from .figures.figures import MeasurePlan, Pair
+from .figures.figures import ClassPair, MeasurePlan
 from .ground.roi import Mask, Rois, read_rois
 from .ground.scales import PixelScales, find_scales
 from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules
@@ -192,7 +192,7 @@ def _require_means(rules: tuple[Rule, ...], options: MeasureOptions, rois: Rois 
 
 def _plan(options: MeasureOptions, spec: LabelSpec, rules: tuple[Rule, ...]) -> MeasurePlan:
     """What is asked by name, and what the rules need besides."""
-    pairs: list[Pair] = [(spec.index(a), spec.index(b)) for a, b in options.gaps]
+    pairs: list[ClassPair] = [(spec.index(a), spec.index(b)) for a, b in options.gaps]
     pairs += [(r.classes[0], r.classes[1]) for r in rules if r.measure == "gap"]
     regions = [*_indices(options.regions, spec), *_limited(rules, OF_REGIONS)]
     thin = [*_indices(options.thin, spec), *_limited(rules, OF_THIN)]

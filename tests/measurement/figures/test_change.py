@@ -22,7 +22,7 @@ PAIRS = arrays(
 
 
 def test_a_change_by_hand():
-    found = ClassChange.of(BEFORE, AFTER, 3, PixelSize.square("m", 2.0))
+    found = ClassChange.from_maps(BEFORE, AFTER, 3, PixelSize.square("m", 2.0))
     assert found.pixels_CC.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
     assert found.gained.tolist() == [4, 4, 0]
     assert found.lost.tolist() == [4, 4, 0]
@@ -32,7 +32,7 @@ def test_a_change_by_hand():
 
 
 def test_rows_are_before_and_columns_after():
-    found = ClassChange.of(np.zeros((1, 4), np.uint8), np.array([[0, 1, 1, 1]]), 2, PX)
+    found = ClassChange.from_maps(np.zeros((1, 4), np.uint8), np.array([[0, 1, 1, 1]]), 2, PX)
     assert found.pixels_CC.tolist() == [[1, 3], [0, 0]]
     assert (found.gained.tolist(), found.lost.tolist(), found.net.tolist()) == (
         [0, 3],
@@ -46,9 +46,9 @@ def test_rows_are_before_and_columns_after():
 @given(PAIRS)
 def test_net_is_the_difference_of_the_covers_and_the_matrix_that_of_scikit_learn(maps):
     before_HW, after_HW = maps
-    found = ClassChange.of(before_HW, after_HW, 3, PX)
+    found = ClassChange.from_maps(before_HW, after_HW, 3, PX)
     both_HW = (before_HW != IGNORE) & (after_HW != IGNORE)
-    covers = [Coverage.of(m[both_HW], 3, PX).pixels_C for m in maps]
+    covers = [Coverage.from_labels(m[both_HW], 3, PX).pixels_C for m in maps]
     np.testing.assert_array_equal(found.net, covers[1] - covers[0])
     assert found.gained.sum() == found.lost.sum()
     if both_HW.any():
@@ -61,19 +61,19 @@ def test_net_is_the_difference_of_the_covers_and_the_matrix_that_of_scikit_learn
 @settings(deadline=None)
 @given(PAIRS)
 def test_going_back_swaps_gain_and_loss(maps):
-    there = ClassChange.of(*maps, 3, PX)
-    back = ClassChange.of(maps[1], maps[0], 3, PX)
+    there = ClassChange.from_maps(*maps, 3, PX)
+    back = ClassChange.from_maps(maps[1], maps[0], 3, PX)
     np.testing.assert_array_equal(there.gained, back.lost)
     np.testing.assert_array_equal((there + back).net, 0)
     assert there.only_before_px == back.only_after_px
 
 
 def test_255_classes_and_ignore_stay_apart():
-    found = ClassChange.of(np.array([[254, 255]]), np.array([[0, 254]]), 255, PX)
+    found = ClassChange.from_maps(np.array([[254, 255]]), np.array([[0, 254]]), 255, PX)
     assert found.pixels_CC[254, 0] == 1
     assert (found.pixels_CC.sum(), found.only_after_px) == (1, 1)
 
 
 def test_maps_of_two_sizes_are_refused():
     with pytest.raises(DataError, match=r"before is \(2, 3\) \(H, W\), the map after \(3, 3\)"):
-        ClassChange.of(BEFORE, np.zeros((3, 3), np.uint8), 3, PX)
+        ClassChange.from_maps(BEFORE, np.zeros((3, 3), np.uint8), 3, PX)

@@ -9,7 +9,7 @@ from maskwright.measurement.figures.coverage import (
     WHOLE,
     Coverage,
     count_coverage,
-    rows,
+    list_rows,
     sum_coverages,
 )
 from maskwright.measurement.ground.pixel_scale import PixelSize
@@ -23,13 +23,13 @@ MAPS = arrays(
 
 
 def test_percent_is_of_labelled_pixels_and_ignored_of_all():
-    found = Coverage.of(MAP, 4, PixelSize("mm", (0.5, 0.2)))
+    found = Coverage.from_labels(MAP, 4, PixelSize("mm", (0.5, 0.2)))
     assert found.pixels_C.tolist() == [3, 1, 2, 0]
     np.testing.assert_allclose(found.percent, [50, 100 / 6, 100 / 3, 0])
     np.testing.assert_allclose(found.area_C, [0.3, 0.1, 0.2, 0])
     assert (found.ignored_px, found.ignored_percent) == (2, 25)
     assert found.ignored_area == pytest.approx(0.2)
-    assert [(name, px, of) for name, px, _, _, of in rows(found, "abcd")] == [
+    assert [(name, px, of) for name, px, _, _, of in list_rows(found, "abcd")] == [
         *[("a", 3, "labelled"), ("b", 1, "labelled"), ("c", 2, "labelled")],
         *[("d", 0, "labelled"), ("(ignored)", 2, "all")],
     ]
@@ -41,7 +41,7 @@ def test_two_images_add_up_to_the_image_of_both(a_HW, b_HW):
     both = np.concatenate((a_HW.ravel(), b_HW.ravel()))[None]
     scale = PixelSize.square("m", 0.25)
     parts = [count_coverage(m, 3, scale, {}) for m in (a_HW, b_HW)]
-    found, whole = sum_coverages(parts)[WHOLE], Coverage.of(both, 3, scale)
+    found, whole = sum_coverages(parts)[WHOLE], Coverage.from_labels(both, 3, scale)
     np.testing.assert_array_equal(found.pixels_C, whole.pixels_C)
     np.testing.assert_allclose(found.percent, whole.percent)
     assert found.ignored_px == whole.ignored_px == (both == IGNORE).sum()
@@ -49,8 +49,8 @@ def test_two_images_add_up_to_the_image_of_both(a_HW, b_HW):
 
 
 def test_images_of_two_scales_weigh_by_their_area():
-    fine = Coverage.of(np.zeros((2, 2), np.uint8), 2, PixelSize.square("m", 0.5))
-    coarse = Coverage.of(np.ones((1, 3), np.uint8), 2, PixelSize.square("m", 1.0))
+    fine = Coverage.from_labels(np.zeros((2, 2), np.uint8), 2, PixelSize.square("m", 0.5))
+    coarse = Coverage.from_labels(np.ones((1, 3), np.uint8), 2, PixelSize.square("m", 1.0))
     np.testing.assert_allclose((fine + coarse).percent, [25, 75])
 
 
@@ -66,7 +66,7 @@ def test_regions_of_interest_split_an_image():
 @pytest.mark.parametrize(("fill", "ignored"), [(IGNORE, 100.0), (None, None)])
 def test_where_nothing_is_labelled_there_is_no_percent(fill, ignored):
     size = (0, 0) if fill is None else (2, 2)
-    found = Coverage.of(np.full(size, IGNORE, np.uint8), 2, PixelSize.pixels())
+    found = Coverage.from_labels(np.full(size, IGNORE, np.uint8), 2, PixelSize.pixels())
     document = found.to_json(("a", "b"))
     assert document["classes"]["a"] == {"pixels": 0, "area": 0.0, "percent": None}
     assert document["ignored"]["percent_of_all"] == ignored
@@ -74,5 +74,8 @@ def test_where_nothing_is_labelled_there_is_no_percent(fill, ignored):
 
 def test_254_and_255_classes_are_not_ignored():
     labels_HW = np.array([[253, 254, IGNORE]], np.uint8)
-    assert Coverage.of(labels_HW, 255, PixelSize.pixels()).pixels_C[-2:].tolist() == [1, 1]
-    assert Coverage.of(labels_HW[:, :1], 254, PixelSize.pixels()).pixels_C[-1] == 1
+    assert Coverage.from_labels(labels_HW, 255, PixelSize.pixels()).pixels_C[-2:].tolist() == [
+        1,
+        1,
+    ]
+    assert Coverage.from_labels(labels_HW[:, :1], 254, PixelSize.pixels()).pixels_C[-1] == 1

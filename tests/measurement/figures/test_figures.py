@@ -7,11 +7,11 @@ from hypothesis.extra.numpy import arrays
 from maskwright.measurement.figures.coverage import WHOLE
 from maskwright.measurement.figures.figures import (
     MeasurePlan,
-    large_regions,
-    least_gap_within,
+    find_gap_within,
+    keep_large_regions,
     measure_map,
 )
-from maskwright.measurement.figures.gap import least_gap
+from maskwright.measurement.figures.gap import find_gap
 from maskwright.measurement.figures.regions import find_regions
 from maskwright.measurement.ground.pixel_scale import PixelSize
 
@@ -52,7 +52,7 @@ def test_specks_are_left_out_of_regions_gaps_and_thin_but_not_of_coverage():
 @settings(deadline=None)
 @given(MASKS, st.integers(0, 6))
 def test_large_regions_are_those_of_find_regions(mask_HW, min_px):
-    kept = large_regions(mask_HW, min_px)
+    kept = keep_large_regions(mask_HW, min_px)
     sizes = [r.num_px for r in find_regions(mask_HW, PixelSize.pixels(), min_area_px=min_px)]
     assert kept.sum() == sum(sizes)
     assert not (kept & ~mask_HW).any()
@@ -69,8 +69,8 @@ def test_the_gap_within_a_class_is_the_least_over_all_pairs_of_regions(mask_HW, 
         seed_HW[y, x] = True
         parts.append(_grown(seed_HW, mask_HW))
     pairs = [(a, b) for i, a in enumerate(parts) for b in parts[:i]]
-    expected = min((least_gap(a, b, scale).distance for a, b in pairs), default=None)
-    found = least_gap_within(mask_HW, scale)
+    expected = min((find_gap(a, b, scale).distance for a, b in pairs), default=None)
+    found = find_gap_within(mask_HW, scale)
     assert (found is None) == (expected is None)
     if found is not None:
         assert found.distance == pytest.approx(expected)

@@ -9,7 +9,7 @@ from maskwright.measurement.output.changemap import (
     UNLABELLED,
     ChangeLegend,
     add_legend,
-    change_lines,
+    list_changes,
     paint_change,
 )
 
@@ -27,8 +27,8 @@ def _maps():
 
 def test_the_largest_change_has_the_first_colour_and_the_rest_is_black():
     before_HW, after_HW = _maps()
-    change = ClassChange.of(before_HW, after_HW, 4, PixelSize.square("m", 0.5))
-    legend = ChangeLegend.of(change)
+    change = ClassChange.from_maps(before_HW, after_HW, 4, PixelSize.square("m", 0.5))
+    legend = ChangeLegend.from_change(change)
     assert legend.pairs == ((0, 1), (0, 2))
     painted = paint_change(before_HW, after_HW, ChangeLegend(legend.pairs[:1]), SPEC)
     assert painted[0, 0].tolist() == list(COLORS[0])
@@ -40,16 +40,16 @@ def test_the_largest_change_has_the_first_colour_and_the_rest_is_black():
 
 def test_every_colour_of_a_picture_is_explained_with_its_area():
     before_HW, after_HW = _maps()
-    change = ClassChange.of(before_HW, after_HW, 4, PixelSize.square("m", 0.5))
-    assert change_lines(change, ChangeLegend.of(change), SPEC, "m2") == [
+    change = ClassChange.from_maps(before_HW, after_HW, 4, PixelSize.square("m", 0.5))
+    assert list_changes(change, ChangeLegend.from_change(change), SPEC, "m2") == [
         (COLORS[0], "a to b   1.5 m2   15.38 %"),
         (COLORS[1], "a to c   0.75 m2   7.69 %"),
     ]
-    assert change_lines(change, ChangeLegend(()), SPEC, "m2") == [
+    assert list_changes(change, ChangeLegend(()), SPEC, "m2") == [
         (OTHER, "other changes   2.25 m2   23.08 %")
     ]
-    still = ClassChange.of(before_HW, before_HW, 4, PixelSize.pixels())
-    assert change_lines(still, ChangeLegend.of(still), SPEC, "px2") == []
+    still = ClassChange.from_maps(before_HW, before_HW, 4, PixelSize.pixels())
+    assert list_changes(still, ChangeLegend.from_change(still), SPEC, "px2") == []
 
 
 def test_a_small_picture_is_enlarged_over_its_words():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from known_shapes import bar
 
-from maskwright.measurement.figures.gap import least_gap
+from maskwright.measurement.figures.gap import find_gap
 from maskwright.measurement.figures.regions import find_regions
 from maskwright.measurement.figures.thin import measure_thin
 from maskwright.measurement.ground.pixel_scale import PixelSize
@@ -34,7 +34,7 @@ def is_inked(picture_HW3):
 
 
 def test_the_gap_line_runs_from_border_to_border(blocks):
-    drawn_HW3 = draw_gap(grey(), least_gap(*blocks, PX), PX)
+    drawn_HW3 = draw_gap(grey(), find_gap(*blocks, PX), PX)
     inked_HW = is_inked(drawn_HW3)
     assert inked_HW[119:121, 60:160].all()
     assert not inked_HW[:, :54].any()
@@ -45,7 +45,7 @@ def test_masks_that_touch_get_a_mark_where_they_do(blocks):
     upper_HW, _ = blocks
     lower_HW = np.zeros(SIZE_HW, bool)
     lower_HW[140:150, 60:70] = True
-    drawn_HW3 = draw_gap(grey(), least_gap(upper_HW, lower_HW, PX), PX)
+    drawn_HW3 = draw_gap(grey(), find_gap(upper_HW, lower_HW, PX), PX)
     changed_HW = is_inked(drawn_HW3)
     assert changed_HW[137:144, 57:64].any()
     assert not changed_HW[:, :40].any()
@@ -87,7 +87,7 @@ def test_pictures_keep_their_size_and_the_one_given_is_left_alone(size_HW):
     mask_HW[:5, :9], mask_HW[-5:, -9:] = True, True
     regions, thin = find_regions(mask_HW, PX), measure_thin(mask_HW, PX)
     first_HW = mask_HW & (np.arange(size_HW[1]) < 9)
-    gap = least_gap(first_HW, mask_HW & ~first_HW, PX)
+    gap = find_gap(first_HW, mask_HW & ~first_HW, PX)
     before_HW3 = grey(size_HW)
     for drawn_HW3 in (
         draw_boxes(before_HW3, regions, PX),
@@ -103,7 +103,7 @@ def test_pictures_keep_their_size_and_the_one_given_is_left_alone(size_HW):
 def test_letters_and_lines_grow_with_the_picture(blocks):
     def share(factor):
         masks = [np.kron(mask_HW, np.ones((factor, factor), bool)) for mask_HW in blocks]
-        drawn_HW3 = draw_gap(grey(masks[0].shape), least_gap(*masks, PX), PX)
+        drawn_HW3 = draw_gap(grey(masks[0].shape), find_gap(*masks, PX), PX)
         return is_inked(drawn_HW3).mean()
 
     assert share(6) == pytest.approx(share(3), rel=0.35)

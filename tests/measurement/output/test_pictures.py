@@ -7,8 +7,8 @@ from maskwright.core.labels import LabelSpec
 from maskwright.measurement.figures.figures import MeasurePlan, measure_map
 from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.pictures import (
-    Gallery,
-    class_colors,
+    PictureSelection,
+    blend_class_colors,
     draw_figures,
     draw_rois,
     small_jpeg,
@@ -26,14 +26,14 @@ def _map():
 
 def test_class_colours_are_whole_alone_and_half_over_a_photograph():
     labels_HW = _map()
-    assert (class_colors(labels_HW, SPEC, None)[10, 10] == SPEC.palette[1]).all()
+    assert (blend_class_colors(labels_HW, SPEC, None)[10, 10] == SPEC.palette[1]).all()
     photograph = np.full((60, 80, 3), 200, np.uint8)
-    assert class_colors(labels_HW, SPEC, photograph)[10, 10].tolist() == [164, 100, 100]
+    assert blend_class_colors(labels_HW, SPEC, photograph)[10, 10].tolist() == [164, 100, 100]
 
 
 def test_every_kind_of_figure_leaves_its_mark_and_the_picture_given_stays():
     labels_HW = _map()
-    plain = class_colors(labels_HW, SPEC, None)
+    plain = blend_class_colors(labels_HW, SPEC, None)
     kept = plain.copy()
     for plan in (
         MeasurePlan(num_classes=3, regions=(1,)),
@@ -58,12 +58,12 @@ def test_a_region_of_interest_is_bordered_white_in_black():
     assert drawn[10, 10].tolist() == drawn[0, 0].tolist() == [90, 90, 90]
 
 
-def test_a_gallery_keeps_failures_first_and_not_more_than_it_may():
-    gallery = Gallery(3)
+def test_a_selection_keeps_failures_first_and_not_more_than_it_may():
+    selection = PictureSelection(3)
     picture = np.zeros((4, 4, 3), np.uint8)
     for number in range(10):
-        gallery.add(str(number), picture, passed=number not in (7, 8))
-    assert list(gallery.shown) == ["7", "8", "0"]
+        selection.add(str(number), picture, passed=number not in (7, 8))
+    assert list(selection.pictures) == ["7", "8", "0"]
 
 
 def test_a_picture_of_the_report_is_made_small_or_enlarged():

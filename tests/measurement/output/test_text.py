@@ -1,9 +1,9 @@
 from maskwright.measurement.measure import measure
-from maskwright.measurement.output.text import failures, to_text
+from maskwright.measurement.output.text import list_failures, to_text
 from maskwright.measurement.series import MeasureOptions
 
 
-def test_the_figures_in_words(write_maps, field):
+def test_the_text_has_all_figures(write_maps, field):
     maps = write_maps("maps", {"a": field(10), "b": field(12)})
     before = write_maps("before", {"a": field(10), "b": field(10)})
     options = MeasureOptions(
@@ -16,24 +16,27 @@ def test_the_figures_in_words(write_maps, field):
     assert "0.92 % of the pixels that both dates label changed class" in lines
     assert "  crop: gained 44, lost 0, net +44 px2" in lines
     assert "crop: 2 regions, 244 px2, the largest 144 px2" in lines
-    told = "crop and weed: smallest gap 16 px, in b; they touch in 0 of 2 images"
-    assert told in lines
+    assert "crop and weed: smallest gap 16 px, in b; they touch in 0 of 2 images" in lines
     assert lines[-1].startswith("weed: 100")
 
 
-def test_what_is_absent_is_told(write_maps, field):
+def test_the_text_names_absent_classes(write_maps, field):
     maps = write_maps("maps", {"a": field(0)})
-    lines = to_text(measure(maps, MeasureOptions(gaps=(("crop", "weed"),), thin=("crop",))))
+    gaps = (("crop", "weed"), ("weed", "weed"))
+    options = MeasureOptions(gaps=gaps, thin=("crop",), regions=("weed",))
+    lines = to_text(measure(maps, options))
     assert "1 image;" in lines
-    assert "crop and weed: no gap, never both in one image" in lines
+    assert "crop and weed: no gap, no image has both" in lines
+    assert "weed and weed: no gap, no image has two regions" in lines
+    assert "weed: 1 region, 200 px2, the largest 200 px2" in lines
     assert "crop: 0 px long, mean width –, largest –" in lines
 
 
-def test_failures_are_told_with_value_and_limit_and_not_without_end(
-    write_maps, field, tmp_path
-):
+def test_at_most_twenty_failures_are_listed_with_value_and_limit(write_maps, field, tmp_path):
     maps = write_maps("maps", {f"{i:02d}": field(i) for i in range(1, 26)})
     (tmp_path / "rules.yaml").write_text("rules: [{name: size, fail: crop area >= 4 px2}]")
-    lines = failures(measure(maps, MeasureOptions(rules=tmp_path / "rules.yaml"))).splitlines()
+    lines = list_failures(
+        measure(maps, MeasureOptions(rules=tmp_path / "rules.yaml"))
+    ).splitlines()
     assert lines[0] == "02: size: 4 px2, fails if >= 4 px2"
     assert (len(lines), lines[-1]) == (21, "and 4 more; rules.csv has all")

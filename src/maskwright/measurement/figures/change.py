@@ -1,8 +1,9 @@
-"""What became of what between two dates: the from-to matrix, and what each class won and lost.
+"""Change between two dates: the from-to matrix, and the area each class gained and lost.
 
-A pixel counts where both maps label it. Pixels that only one of them labels are told apart: a
-class neither gains nor loses them. `gained` is what became a class, `lost` what ceased to be
-it, `net` their difference: also that of the two coverages, over the pixels labelled twice.
+A pixel counts where both maps label it. Pixels that only one of them labels are counted apart:
+no class gains or loses them. `gained` is the area that became a class, `lost` the area that was
+the class before; `net` is their difference, and so the difference of the two coverages over
+the pixels that both maps label.
 """
 
 from collections.abc import Sequence
@@ -15,13 +16,18 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelMap
 from ..ground.pixel_scale import PixelSize
+from .finite import finite_or_none
 
 Areas = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassChange:
-    """C x C int64 pixels and their areas; row = class before, column = class after."""
+    """C x C int64 pixels and their areas; row = class before, column = class after.
+
+    `only_before_px` and `only_after_px` are pixels that one of the maps labels. Adds up over
+    images.
+    """
 
     pixels_CC: NDArray[np.int64]
     area_CC: Areas
@@ -29,10 +35,10 @@ class ClassChange:
     only_after_px: int
 
     @classmethod
-    def of(
+    def from_maps(
         cls, before_HW: LabelMap, after_HW: LabelMap, num_classes: int, size: PixelSize
     ) -> "ClassChange":
-        """Compare two maps of one place.
+        """Count the changes between two maps of one place.
 
         Raises:
             DataError: Their sizes differ.
@@ -67,12 +73,12 @@ class ClassChange:
 
     @property
     def lost(self) -> Areas:
-        """Area that ceased to be each class, (C,)."""
+        """Area that was each class before and is another now, (C,)."""
         return np.asarray(self.area_CC.sum(axis=1) - np.diagonal(self.area_CC))
 
     @property
     def net(self) -> Areas:
-        """Area gained less area lost, (C,)."""
+        """Area gained minus area lost, (C,)."""
         return self.gained - self.lost
 
     @property
@@ -87,20 +93,19 @@ class ClassChange:
 
     def largest(self, most: int) -> list[tuple[int, int]]:
         """The `most` pairs (before, after) of different classes with the largest areas."""
-        moved_CC = self.area_CC * ~np.eye(len(self.area_CC), dtype=np.bool_)
-        order = np.argsort(-moved_CC, axis=None, kind="stable")[:most]
-        pairs = [divmod(int(place), len(moved_CC)) for place in order]
-        return [pair for pair in pairs if moved_CC[pair] > 0]
+        changed_CC = self.area_CC * ~np.eye(len(self.area_CC), dtype=np.bool_)
+        order = np.argsort(-changed_CC, axis=None, kind="stable")[:most]
+        pairs = [divmod(int(index), len(changed_CC)) for index in order]
+        return [pair for pair in pairs if changed_CC[pair] > 0]
 
     def to_json(self, names: Sequence[str]) -> dict[str, Any]:
-        """Areas gained, lost and net by class, and the matrix, its rows in order of index."""
+        """Areas gained, lost and net by class, and the matrix in the order of class indices."""
         rows = zip(names, self.gained, self.lost, self.net, strict=True)
-        changed = self.changed_percent
         return {
             "labelled_twice_px": int(self.pixels_CC.sum()),
             "only_before_px": self.only_before_px,
             "only_after_px": self.only_after_px,
-            "changed_percent": changed if np.isfinite(changed) else None,
+            "changed_percent": finite_or_none(self.changed_percent),
             "classes": {
                 name: {"gained": float(gained), "lost": float(lost), "net": float(net)}
                 for name, gained, lost, net in rows

@@ -1,8 +1,8 @@
-"""How much of an image each class covers: count pixels, then derive percent and area.
+"""Coverage: pixels, percent and area of each class.
 
 The percent of a class is of the labelled pixels: those of the image, or of the region of
-interest, that are not IGNORE. The percent of what is ignored is of all pixels. Where no pixel
-is labelled, the percent of every class is NaN.
+interest, that are not IGNORE. The percent of ignored pixels is of all pixels. Where no pixel is
+labelled, the percent of every class is NaN.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from ...core.labels import IGNORE, LabelMap
 from ..ground.pixel_scale import PixelScale, PixelSize, middle_of, middle_of_image
 from ..ground.roi import Mask
+from .finite import finite_or_none
 
 WHOLE = ""
-"""Stands for the whole image where a region of interest has its name."""
+"""The name of the whole image beside those of regions of interest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coverage:
-    """Pixels and area per class (C,) and of what is ignored; adds up over images."""
+    """Pixels and area of each class, (C,), and of ignored pixels; adds up over images."""
 
     pixels_C: NDArray[np.int64]
     area_C: NDArray[np.float64]
@@ -31,8 +32,8 @@ class Coverage:
     ignored_area: float
 
     @classmethod
-    def of(cls, labels_HW: LabelMap, num_classes: int, size: PixelSize) -> "Coverage":
-        """Count one map, or the pixels of one that lie in a region of interest."""
+    def from_labels(cls, labels_HW: LabelMap, num_classes: int, size: PixelSize) -> "Coverage":
+        """Count the pixels of a map, or those in a region of interest (any shape)."""
         counts_256 = np.bincount(labels_HW.ravel(), minlength=256)
         pixels_C = counts_256[:num_classes].astype(np.int64)
         ignored_px = int(counts_256[IGNORE])
@@ -49,37 +50,41 @@ class Coverage:
 
     @property
     def labelled_px(self) -> int:
-        """Pixels that are of some class."""
+        """Number of pixels that have a class."""
         return int(self.pixels_C.sum())
 
     @property
     def percent(self) -> NDArray[np.float64]:
         """Percent of the labelled pixels per class, (C,); NaN where there are none.
 
-        By area, which is the same within an image and right over images of several scales.
+        By area: images of several scales are weighted by what they show.
         """
         total = self.area_C.sum()
         return 100 * self.area_C / total if total else np.full(len(self.area_C), np.nan)
 
     @property
     def ignored_percent(self) -> float:
-        """Percent of all pixels that are ignored; NaN of an empty region of interest."""
+        """Percent of all pixels that are ignored; NaN for an empty region of interest."""
         total = float(self.area_C.sum()) + self.ignored_area
         return 100 * self.ignored_area / total if total else float("nan")
 
     def to_json(self, names: Iterable[str]) -> dict[str, Any]:
-        """Pixels, area and percent by class name, and of what is ignored."""
+        """Pixels, area and percent by the names of the classes, and of ignored pixels."""
         rows = zip(names, self.pixels_C, self.area_C, self.percent, strict=True)
         return {
             "labelled_px": self.labelled_px,
             "classes": {
-                name: {"pixels": int(px), "area": float(area), "percent": _finite(percent)}
+                name: {
+                    "pixels": int(px),
+                    "area": float(area),
+                    "percent": finite_or_none(percent),
+                }
                 for name, px, area, percent in rows
             },
             "ignored": {
                 "pixels": self.ignored_px,
                 "area": self.ignored_area,
-                "percent_of_all": _finite(self.ignored_percent),
+                "percent_of_all": finite_or_none(self.ignored_percent),
             },
         }
 
@@ -87,20 +92,20 @@ class Coverage:
 def count_coverage(
     labels_HW: LabelMap, num_classes: int, scale: PixelScale, rois: Mapping[str, Mask]
 ) -> dict[str, Coverage]:
-    """The Coverage of the whole map (under `WHOLE`) and of every region of interest.
+    """Count the whole map (under `WHOLE`) and every region of interest.
 
     Areas are by the size of a pixel in the middle of the map or of the region.
     """
     middle = scale.at(*middle_of_image(labels_HW.shape))
     inside = {
-        name: Coverage.of(labels_HW[roi_HW], num_classes, scale.at(*middle_of(roi_HW)))
+        name: Coverage.from_labels(labels_HW[roi_HW], num_classes, scale.at(*middle_of(roi_HW)))
         for name, roi_HW in rois.items()
     }
-    return {WHOLE: Coverage.of(labels_HW, num_classes, middle), **inside}
+    return {WHOLE: Coverage.from_labels(labels_HW, num_classes, middle), **inside}
 
 
 def sum_coverages(coverages: Iterable[Mapping[str, Coverage]]) -> dict[str, Coverage]:
-    """The Coverages of several images, added up by region of interest."""
+    """Add up the Coverages of several images by region of interest."""
 
     def add(total: dict[str, Coverage], more: Mapping[str, Coverage]) -> dict[str, Coverage]:
         return total | {n: total[n] + c if n in total else c for n, c in more.items()}
@@ -108,12 +113,12 @@ def sum_coverages(coverages: Iterable[Mapping[str, Coverage]]) -> dict[str, Cove
     return reduce(add, coverages, {})
 
 
-def rows(
+def list_rows(
     coverage: Coverage, names: Iterable[str]
 ) -> Iterator[tuple[str, int, float, float, str]]:
-    """A line a class and one of what is ignored: name, pixels, percent, area, of what."""
-    found = zip(names, coverage.pixels_C, coverage.percent, coverage.area_C, strict=True)
-    for name, pixels, percent, area in found:
+    """One row per class and one for ignored pixels: name, pixels, percent, area, percent of."""
+    classes = zip(names, coverage.pixels_C, coverage.percent, coverage.area_C, strict=True)
+    for name, pixels, percent, area in classes:
         yield name, int(pixels), float(percent), float(area), "labelled"
     yield (
         "(ignored)",
@@ -122,7 +127,3 @@ def rows(
         coverage.ignored_area,
         "all",
     )
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -1,8 +1,8 @@
-"""All that is measured of one class map, and what is to be measured.
+"""MeasurePlan and Figures: what to measure in one class map, and the result.
 
-Regions smaller than `min_area` are left out of regions, gaps and thin structures alike: a speck
-of some pixels would otherwise decide a gap. They stay in coverage and change, which count all.
-The gap of a class to itself is the least one between two of its regions.
+Regions smaller than `min_area` are left out of regions, gaps and thin structures: otherwise a
+few wrong pixels could decide a gap. Coverage and change count every pixel. The gap of a class
+to itself is the least gap between two of its regions.
 """
 
 import math
@@ -17,11 +17,12 @@ from ..ground.pixel_scale import PixelScale, PixelSize, middle_of, middle_of_ima
 from ..ground.roi import Mask
 from .change import ClassChange
 from .coverage import Coverage, count_coverage
-from .gap import Gap, least_gap
+from .gap import Gap, find_gap
 from .regions import RegionProperties, find_regions
 from .thin import ThinStructure, measure_thin
 
-Pair = tuple[int, int]
+ClassPair = tuple[int, int]
+"""Two class indices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,23 +31,26 @@ class MeasurePlan:
 
     num_classes: int
     regions: tuple[int, ...] = ()
-    gaps: tuple[Pair, ...] = ()
+    gaps: tuple[ClassPair, ...] = ()
     thin: tuple[int, ...] = ()
     min_area: float = 0.0
 
     @property
     def draws(self) -> bool:
-        """Whether something is measured that an overlay can show."""
+        """Whether the plan has regions, gaps or thin structures, which an overlay shows."""
         return bool(self.regions or self.gaps or self.thin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Figures:
-    """What was measured of one map; `gaps` holds None where a class is absent."""
+    """The figures of one map: `coverage` by region of interest, `regions` and `thin` by class.
+
+    A value of `gaps` is None where a class is absent.
+    """
 
     coverage: Mapping[str, Coverage]
     regions: Mapping[int, list[RegionProperties]]
-    gaps: Mapping[Pair, Gap | None]
+    gaps: Mapping[ClassPair, Gap | None]
     thin: Mapping[int, ThinStructure]
     change: ClassChange | None = None
 
@@ -59,15 +63,22 @@ def measure_map(
     rois: Mapping[str, Mask],
     before_HW: LabelMap | None = None,
 ) -> Figures:
-    """Everything that `plan` asks of one map, and its change where there is one before it.
+    """Measure what `plan` lists, and the change where a map of an earlier date is given.
+
+    Args:
+        labels_HW: Class indices or IGNORE.
+        plan: What to measure.
+        scale: The size of a pixel.
+        rois: Regions of interest by name, each H x W.
+        before_HW: The class map of the same place at an earlier date.
 
     Raises:
-        DataError: The map before is of another size.
+        DataError: The map of the earlier date is of another size.
     """
     middle = scale.at(*middle_of_image(labels_HW.shape))
     min_px = max(1, math.ceil(plan.min_area / middle.pixel_area - 1e-9))
-    asked = {*plan.thin, *(index for pair in plan.gaps for index in pair)}
-    masks = {index: large_regions(labels_HW == index, min_px) for index in sorted(asked)}
+    indices = {*plan.thin, *(index for pair in plan.gaps for index in pair)}
+    masks = {index: keep_large_regions(labels_HW == index, min_px) for index in sorted(indices)}
     return Figures(
         coverage=count_coverage(labels_HW, plan.num_classes, scale, rois),
         regions={
@@ -75,9 +86,9 @@ def measure_map(
             for index in plan.regions
         },
         gaps={
-            (a, b): least_gap(masks[a], masks[b], scale.at(*middle_of(masks[a] | masks[b])))
+            (a, b): find_gap(masks[a], masks[b], scale.at(*middle_of(masks[a] | masks[b])))
             if a != b
-            else least_gap_within(masks[a], scale.at(*middle_of(masks[a])))
+            else find_gap_within(masks[a], scale.at(*middle_of(masks[a])))
             for a, b in plan.gaps
         },
         thin={
@@ -86,29 +97,29 @@ def measure_map(
         },
         change=None
         if before_HW is None
-        else ClassChange.of(before_HW, labels_HW, plan.num_classes, middle),
+        else ClassChange.from_maps(before_HW, labels_HW, plan.num_classes, middle),
     )
 
 
-def large_regions(mask_HW: Mask, min_px: int) -> Mask:
-    """The pixels of those 8-connected regions that have at least `min_px`."""
+def keep_large_regions(mask_HW: Mask, min_px: int) -> Mask:
+    """Remove the 8-connected regions that have less than `min_px` pixels; H x W."""
     if min_px <= 1:
         return mask_HW
-    _, place_HW, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8))
+    _, region_HW, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8))
     kept = stats[:, cv2.CC_STAT_AREA] >= min_px
     kept[0] = False
-    return np.asarray(kept[place_HW], np.bool_)
+    return np.asarray(kept[region_HW], np.bool_)
 
 
-def least_gap_within(mask_HW: Mask, size: PixelSize) -> Gap | None:
-    """The least gap between two 8-connected regions of a mask; None where there is one or none.
+def find_gap_within(mask_HW: Mask, size: PixelSize) -> Gap | None:
+    """Find the least gap between two 8-connected regions of a mask; None below two regions.
 
-    What lies further from a region than the least gap so far is never looked at.
+    Around each region, smallest first, only pixels within the least gap so far are searched.
     """
-    _, place_HW, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8))
+    _, region_HW, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8))
     least: Gap | None = None
-    for number in 1 + np.argsort(stats[1:, cv2.CC_STAT_AREA], kind="stable"):
-        left, top, width, height, _ = stats[number].tolist()
+    for index in 1 + np.argsort(stats[1:, cv2.CC_STAT_AREA], kind="stable"):
+        left, top, width, height, _ = stats[index].tolist()
         reach_HW = (
             mask_HW.shape
             if least is None
@@ -116,14 +127,12 @@ def least_gap_within(mask_HW: Mask, size: PixelSize) -> Gap | None:
         )
         y0, x0 = max(0, top - reach_HW[0]), max(0, left - reach_HW[1])
         window = np.s_[y0 : top + height + reach_HW[0], x0 : left + width + reach_HW[1]]
-        one_HW = place_HW[window] == number
-        found = least_gap(one_HW, mask_HW[window] & ~one_HW, size)
-        if found is not None and (least is None or found.distance < least.distance):
-            least = replace(
-                found, a_px=_moved(found.a_px, x0, y0), b_px=_moved(found.b_px, x0, y0)
-            )
+        one_HW = region_HW[window] == index
+        gap = find_gap(one_HW, mask_HW[window] & ~one_HW, size)
+        if gap is not None and (least is None or gap.distance < least.distance):
+            least = replace(gap, a_px=_shift(gap.a_px, x0, y0), b_px=_shift(gap.b_px, x0, y0))
     return least
 
 
-def _moved(point: tuple[float, float], x: float, y: float) -> tuple[float, float]:
+def _shift(point: tuple[float, float], x: float, y: float) -> tuple[float, float]:
     return point[0] + x, point[1] + y

@@ -1,9 +1,9 @@
-"""A picture of change: where what became what, each of the largest changes in its colour.
+"""Maps of change: pixels that changed class, the largest kinds of change each in a colour.
 
-What stayed is pale grey, darker classes a little darker with lines between them, so that the
-place can be recognised; what one date does not label is mid grey. A change has the same colour
-in all pictures of a series. The colours are those of Okabe and Ito, which the colour-blind can
-tell apart.
+Unchanged pixels are pale grey, darker for darker classes and with lines between classes, so
+that the place can be recognised; pixels that one of the dates does not label are mid grey. A
+kind of change has the same colour in all pictures of a series. The colours are those of Okabe
+and Ito (2008, "Color universal design"), which the colour-blind can tell apart.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ OTHER = (0, 0, 0)
 UNLABELLED = (128, 128, 128)
 BORDER = (172, 172, 172)
 
-_STAYED = (205, 245)
-"""Grey of the darkest and of the lightest class where nothing changed."""
+_UNCHANGED = (205, 245)
+"""Grey of the darkest and of the lightest class where no class changed."""
 
 _LUMA = (0.299, 0.587, 0.114)
 _LEAST_WIDTH_PX = 480
@@ -44,45 +44,45 @@ _FONT_PX = 15
 
 @dataclass(frozen=True, slots=True)
 class ChangeLegend:
-    """The pairs (before, after) that have a colour of their own, largest first."""
+    """The pairs (before, after) of class indices with a colour of their own, largest first."""
 
     pairs: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, total: ClassChange) -> "ChangeLegend":
-        """Colours for the largest changes of a series."""
+    def from_change(cls, total: ClassChange) -> "ChangeLegend":
+        """Give the colours to the largest kinds of change of a series."""
         return cls(tuple(total.largest(len(COLORS))))
 
 
-def change_lines(
+def list_changes(
     change: ClassChange, legend: ChangeLegend, spec: LabelSpec, area_unit: str
 ) -> list[tuple[Rgb, str]]:
-    """Colour and words of every kind of change that an image has, with its area."""
+    """List colour and text of each kind of change in an image, with its area and share."""
     area_CC = change.area_CC
-    found = [
+    changes = [
         (color, f"{spec.names[a]} to {spec.names[b]}", float(area_CC[a, b]))
         for color, (a, b) in zip(COLORS, legend.pairs, strict=False)
         if area_CC[a, b] > 0
     ]
-    rest = float(change.gained.sum()) - sum(area for _, _, area in found)
+    rest = float(change.gained.sum()) - sum(area for _, _, area in changes)
     if rest > 1e-9 * change.total:
-        found.append((OTHER, "other changes", rest))
+        changes.append((OTHER, "other changes", rest))
     return [
-        (color, f"{words}   {format_amount(area, area_unit)}   {_format_part(area, change)}")
-        for color, words, area in found
+        (color, f"{name}   {format_amount(area, area_unit)}   {_format_share(area, change)}")
+        for color, name, area in changes
     ]
 
 
-def _format_part(area: float, change: ClassChange) -> str:
+def _format_share(area: float, change: ClassChange) -> str:
     return format_percent(100 * area / change.total)
 
 
 def paint_change(
     before_HW: LabelMap, after_HW: LabelMap, legend: ChangeLegend, spec: LabelSpec
 ) -> RgbImage:
-    """The map of change without words, H x W x 3."""
+    """Paint the map of change, H x W x 3."""
     luma_256 = spec.palette @ np.array(_LUMA)
-    low, high = _STAYED
+    low, high = _UNCHANGED
     pale_256 = (low + (high - low) * luma_256 / 255).astype(np.uint8)
     painted_HW3 = np.repeat(pale_256[after_HW][..., None], 3, axis=2)
     painted_HW3[_borders(after_HW)] = BORDER
@@ -93,26 +93,26 @@ def paint_change(
     return np.ascontiguousarray(painted_HW3)
 
 
-def add_legend(painted_HW3: RgbImage, lines: Sequence[tuple[Rgb, str]]) -> RgbImage:
-    """A picture over a line of words a colour; a small picture is enlarged to be seen."""
+def add_legend(painted_HW3: RgbImage, entries: Sequence[tuple[Rgb, str]]) -> RgbImage:
+    """Add one line per entry (colour, text) below a picture; a small picture is enlarged."""
     height, width = painted_HW3.shape[:2]
     factor = max(1, -(-_LEAST_WIDTH_PX // width))
-    shown_HW3 = cv2.resize(
+    enlarged_HW3 = cv2.resize(
         painted_HW3, (width * factor, height * factor), interpolation=cv2.INTER_NEAREST
     )
-    height, width = shown_HW3.shape[:2]
-    page = Image.new("RGB", (width, height + 12 + _LINE_PX * len(lines)), (255, 255, 255))
-    page.paste(Image.fromarray(shown_HW3), (0, 0))
-    pen = ImageDraw.Draw(page)
-    for place, (color, words) in enumerate(lines):
-        top = height + 8 + place * _LINE_PX
-        pen.rectangle((10, top + 3, 30, top + 19), fill=color, outline=(90, 90, 90))
-        pen.text((40, top + 2), words, fill=(27, 34, 48), font=_font())
+    height, width = enlarged_HW3.shape[:2]
+    page = Image.new("RGB", (width, height + 12 + _LINE_PX * len(entries)), (255, 255, 255))
+    page.paste(Image.fromarray(enlarged_HW3), (0, 0))
+    canvas = ImageDraw.Draw(page)
+    for index, (color, text) in enumerate(entries):
+        top = height + 8 + index * _LINE_PX
+        canvas.rectangle((10, top + 3, 30, top + 19), fill=color, outline=(90, 90, 90))
+        canvas.text((40, top + 2), text, fill=(27, 34, 48), font=_font())
     return np.asarray(page, np.uint8)
 
 
 def _borders(labels_HW: LabelMap) -> NDArray[np.bool_]:
-    """Where a class ends to the right or below."""
+    """Pixels whose right or lower neighbour is of another class, H x W."""
     border_HW = np.zeros(labels_HW.shape, np.bool_)
     border_HW[:, :-1] = labels_HW[:, 1:] != labels_HW[:, :-1]
     border_HW[:-1] |= labels_HW[1:] != labels_HW[:-1]

@@ -1,7 +1,7 @@
-"""Cover over a series of images as an SVG line chart: a line a class, named at its end.
+"""Coverage over a series of images as an SVG line chart: one line per class, with its name.
 
-Lines are told apart by their names and their dashes, not by colour alone. A long series is
-drawn as means of neighbouring images; where no pixel is labelled, a line has a hole.
+Lines differ in their names and their dashes, not in colour alone. A long series is drawn as
+means of neighbouring images; where no pixel is labelled, a line has a hole.
 """
 
 from collections.abc import Sequence
@@ -33,15 +33,15 @@ class ChartLine:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where a value stands: x from the number of the point, y from the percent."""
+    """The axes: x of a point by its index, y by its percent, both in pixels."""
 
     num_points: int
     top_percent: float
     right_px: float
 
-    def x(self, place: float) -> float:
+    def x(self, index: float) -> float:
         width = self.right_px - _LEFT_PX
-        return _LEFT_PX + width * place / max(1, self.num_points - 1)
+        return _LEFT_PX + width * index / max(1, self.num_points - 1)
 
     def y(self, percent: float) -> float:
         height = _HEIGHT_PX - _TOP_PX - _BOTTOM_PX
@@ -49,63 +49,63 @@ class _Frame:
 
 
 def draw_chart(keys: Sequence[str], lines: Sequence[ChartLine]) -> str:
-    """An SVG element with the classes that cover most, at most eight of them."""
-    shown = sorted(lines, key=lambda line: -_mean(line.percent_N))[:_MOST_LINES]
-    shown = [line for line in shown if np.nanmax(line.percent_N, initial=0) > 0]
-    names = [_short(line.name) for line in shown]
+    """Draw an SVG element with the classes that cover most, at most eight of them."""
+    largest = sorted(lines, key=lambda line: -_mean(line.percent_N))[:_MOST_LINES]
+    present = [line for line in largest if np.nanmax(line.percent_N, initial=0) > 0]
+    names = [_shorten(line.name) for line in present]
     right_px = _WIDTH_PX - 28 - _LETTER_PX * max(map(len, names), default=0)
-    top = _round_up(max((float(np.nanmax(x.percent_N)) for x in shown), default=1.0))
+    top = _round_up(max((float(np.nanmax(x.percent_N)) for x in present), default=1.0))
     frame = _Frame(min(len(keys), _MOST_POINTS), top, right_px)
-    drawn = "".join(
-        _line(line, _DASHES[lines.index(line) % len(_DASHES)], frame) for line in shown
+    curves = "".join(
+        _draw_line(line, _DASHES[lines.index(line) % len(_DASHES)], frame) for line in present
     )
     title = f"Percent of the labelled pixels over {len(keys)} images"
     return (
         f'<svg class="chart series" role="img" aria-label="{title}" '
         f'viewBox="0 0 {_WIDTH_PX} {_HEIGHT_PX}">'
-        f"{_axes(keys, frame)}{drawn}{_names(shown, names, frame)}</svg>"
+        f"{_draw_axes(keys, frame)}{curves}{_draw_names(present, names, frame)}</svg>"
     )
 
 
-def _line(line: ChartLine, dash: str, frame: _Frame) -> str:
-    values = _thinned(line.percent_N, frame.num_points)
+def _draw_line(line: ChartLine, dash: str, frame: _Frame) -> str:
+    values = _average(line.percent_N, frame.num_points)
     pieces: list[list[str]] = [[]]
-    for place, value in enumerate(values.tolist()):
+    for index, value in enumerate(values.tolist()):
         if np.isnan(value):
             pieces.append([])
         else:
-            pieces[-1].append(f"{frame.x(place):.1f},{frame.y(value):.1f}")
+            pieces[-1].append(f"{frame.x(index):.1f},{frame.y(value):.1f}")
     points = [piece if len(piece) > 1 else piece * 2 for piece in pieces if piece]
     path = "".join(f"M{' L'.join(piece)}" for piece in points)
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
     return (
         f'<g fill="none" stroke-linecap="round" stroke-linejoin="round">'
         f'<title>{escape(line.name)}</title><path d="{path}" class="edge"/>'
-        f'<path d="{path}" stroke="{_ink(line.color)}" stroke-width="2.6"{dashes}/></g>'
+        f'<path d="{path}" stroke="{_darken(line.color)}" stroke-width="2.6"{dashes}/></g>'
     )
 
 
-def _axes(keys: Sequence[str], frame: _Frame) -> str:
+def _draw_axes(keys: Sequence[str], frame: _Frame) -> str:
     grid = "".join(
         f'<line x1="{_LEFT_PX}" x2="{frame.right_px:g}" y1="{frame.y(value):.1f}" '
         f'y2="{frame.y(value):.1f}" class="grid"/><text x="{_LEFT_PX - 8}" '
         f'y="{frame.y(value) + 4:.1f}" text-anchor="end" class="axis">{value:g}\u00a0%</text>'
         for value in np.linspace(0, frame.top_percent, 5).tolist()
     )
-    places = ((0, "start"), (len(keys) // 2, "middle"), (len(keys) - 1, "end"))
-    wanted = places if len(keys) > 4 else (places[0], places[2])
+    anchors = ((0, "start"), (len(keys) // 2, "middle"), (len(keys) - 1, "end"))
+    ticks_at = anchors if len(keys) > 4 else (anchors[0], anchors[2])
     ticks = "".join(
-        f'<text x="{frame.x(place * (frame.num_points - 1) / max(1, len(keys) - 1)):.1f}" '
+        f'<text x="{frame.x(index * (frame.num_points - 1) / max(1, len(keys) - 1)):.1f}" '
         f'y="{_HEIGHT_PX - 10}" text-anchor="{anchor}" class="axis">'
-        f"{escape(_short_key(keys[place]))}</text>"
-        for place, anchor in wanted
+        f"{escape(_shorten_key(keys[index]))}</text>"
+        for index, anchor in ticks_at
     )
     return grid + ticks
 
 
-def _names(lines: Sequence[ChartLine], names: Sequence[str], frame: _Frame) -> str:
-    """Names beside the ends of their lines, moved apart where they would overlap."""
-    ends = [_last(line.percent_N) for line in lines]
+def _draw_names(lines: Sequence[ChartLine], names: Sequence[str], frame: _Frame) -> str:
+    """Draw names beside the ends of their lines, shifted where they would overlap."""
+    ends = [_last_known(line.percent_N) for line in lines]
     order = sorted(range(len(lines)), key=lambda i: -ends[i])
     at, least, most = {}, float(_TOP_PX), float(_HEIGHT_PX - _BOTTOM_PX + 6)
     for i in order:
@@ -116,19 +116,20 @@ def _names(lines: Sequence[ChartLine], names: Sequence[str], frame: _Frame) -> s
         most = at[i] - _LINE_PX
     return "".join(
         f'<rect x="{frame.right_px + 8:g}" y="{at[i] - 4:.1f}" width="9" height="9" '
-        f'fill="{_ink(lines[i].color)}"/><text x="{frame.right_px + 22:g}" '
+        f'fill="{_darken(lines[i].color)}"/><text x="{frame.right_px + 22:g}" '
         f'y="{at[i] + 5:.1f}">{escape(names[i])}</text>'
         for i in order
     )
 
 
-def _ink(color: Rgb) -> str:
-    """The colour of a class, darkened where it would not show on white."""
+def _darken(color: Rgb) -> str:
+    """Make the colour of a class dark enough to be seen on white, as CSS."""
     light = max(1.0, sum(w * v for w, v in zip(_LUMA, color, strict=True)) / _LIGHTEST)
     return f"rgb({','.join(str(round(v / light)) for v in color)})"
 
 
-def _thinned(values: NDArray[np.float64], num_points: int) -> NDArray[np.float64]:
+def _average(values: NDArray[np.float64], num_points: int) -> NDArray[np.float64]:
+    """Means of neighbouring values, (N,) -> (num_points,); fewer values are unchanged."""
     if len(values) <= num_points:
         return values
     return np.array([_mean(part) for part in np.array_split(values, num_points)])
@@ -139,7 +140,7 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _last(values: NDArray[np.float64]) -> float:
+def _last_known(values: NDArray[np.float64]) -> float:
     known = values[~np.isnan(values)]
     return float(known[-1]) if len(known) else 0.0
 
@@ -150,9 +151,9 @@ def _round_up(percent: float) -> float:
     return next((top for top in tops if percent <= top), 100.0)
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 
 
-def _short_key(key: str) -> str:
+def _shorten_key(key: str) -> str:
     return key if len(key) <= 34 else "…" + key[-33:]

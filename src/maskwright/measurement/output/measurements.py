@@ -1,35 +1,73 @@
-"""Measurements: what `measure` found in a series of class maps; measurements.json."""
+"""Measurements: the figures of a series of class maps; the content of measurements.json."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...core.labels import LabelSpec
+from ...core.versioned import Schema
 from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..rules.rules import Rule
 from ..rules.verdicts import Verdict
-from .summary import series_summary
+from .image_summary import ImageSummary
+from .totals import SeriesTotals
 
-SCHEMA_VERSION = 1
+SCHEMA = Schema(kind="measurements", version=1)
 DENOMINATOR = "a class: of the labelled pixels; what is ignored: of all pixels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureSettings:
+    """What was measured and how, with names of classes; `scale` states how it is known.
+
+    `maps` and `before` are paths; `min_area` is in the unit of areas.
+    """
+
+    scale: str
+    maps: str
+    before: str | None = None
+    rois: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    gaps: tuple[tuple[str, str], ...] = ()
+    thin: tuple[str, ...] = ()
+    min_area: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleResult:
+    """One rule over a series: how many images it judges, and the keys of those that fail."""
+
+    rule: Rule
+    num_judged: int
+    failed: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of measurements.json."""
+        return {
+            "rule": self.rule.name,
+            "fails_if": self.rule.text,
+            "num_judged": self.num_judged,
+            "num_failed": len(self.failed),
+            "failed": list(self.failed),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measurements:
     """The figures of a series: `coverage` by region of interest, "" for the whole images.
 
-    `images` has one JSON object an image, in the order of the keys. `pictures` are JPEG files
-    by key for the report, of some images.
+    `images` are in the order of the keys. `pictures` and `change_pictures` are the JPEG files
+    of the report by key, for some of the images.
     """
 
     labels: LabelSpec
     unit: str
     area_unit: str
-    settings: Mapping[str, Any]
+    settings: MeasureSettings
     coverage: Mapping[str, Coverage]
     change: ClassChange | None
-    images: Sequence[dict[str, Any]]
+    images: Sequence[ImageSummary]
     rules: Sequence[Rule] = ()
     verdicts: Sequence[Verdict] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
@@ -37,7 +75,7 @@ class Measurements:
 
     @property
     def passed(self) -> bool:
-        """Whether no image fails any rule; so too where there is no rule."""
+        """Whether no image fails a rule; true where there is no rule."""
         return all(verdict.passed for verdict in self.verdicts)
 
     @property
@@ -45,35 +83,43 @@ class Measurements:
         """The images that fail a rule, in order."""
         return tuple(dict.fromkeys(v.key for v in self.verdicts if not v.passed))
 
+    @property
+    def rois(self) -> dict[str, Coverage]:
+        """The coverage of each region of interest by name."""
+        return {name: c for name, c in self.coverage.items() if name != WHOLE}
+
+    @property
+    def totals(self) -> SeriesTotals:
+        """Regions, gaps and thin structures over all images."""
+        return SeriesTotals.from_images(self.images)
+
+    @property
+    def rule_results(self) -> tuple[RuleResult, ...]:
+        """The result of each rule, in the order of the rules."""
+        return tuple(map(self._sum_up, self.rules))
+
     def to_json(self) -> dict[str, Any]:
-        """What measurements.json holds."""
+        """The content of measurements.json."""
         names = self.labels.names
         document: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
             "unit": self.unit,
             "area_unit": self.area_unit,
             "percent_of": DENOMINATOR,
-            "settings": dict(self.settings),
+            "settings": asdict(self.settings),
             "labels": self.labels.to_json(),
             "num_images": len(self.images),
             "coverage": self.coverage[WHOLE].to_json(names),
-            "rois": {n: c.to_json(names) for n, c in self.coverage.items() if n != WHOLE},
+            "rois": {roi: coverage.to_json(names) for roi, coverage in self.rois.items()},
             "change": None if self.change is None else self.change.to_json(names),
-            **series_summary(self.images),
+            **self.totals.to_json(),
         }
         if self.rules:
             document["passed"] = self.passed
-            document["rules"] = [self._tally(rule) for rule in self.rules]
+            document["rules"] = [result.to_json() for result in self.rule_results]
             document["verdicts"] = [verdict.to_json() for verdict in self.verdicts]
-        return document | {"images": list(self.images)}
+        return SCHEMA.stamp(document | {"images": [image.to_json() for image in self.images]})
 
-    def _tally(self, rule: Rule) -> dict[str, Any]:
-        judged = [v for v in self.verdicts if v.rule == rule]
-        failed = [v.key for v in judged if not v.passed]
-        return {
-            "rule": rule.name,
-            "fails_if": rule.text,
-            "num_judged": len(judged),
-            "num_failed": len(failed),
-            "failed": failed,
-        }
+    def _sum_up(self, rule: Rule) -> RuleResult:
+        verdicts = [verdict for verdict in self.verdicts if verdict.rule == rule]
+        failed = tuple(verdict.key for verdict in verdicts if not verdict.passed)
+        return RuleResult(rule=rule, num_judged=len(verdicts), failed=failed)

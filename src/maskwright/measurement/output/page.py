@@ -1,12 +1,11 @@
-"""Measurements -> one HTML page that needs nothing else: no script, no network, no font."""
+"""Measurements -> one HTML page without scripts and without files beside it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 
-from ...core.labels import IGNORE
+from ...core.labels import IGNORE, Rgb
 from ...pages.markup import (
     frame_table,
     render_class,
@@ -21,16 +20,17 @@ from ..figures.coverage import WHOLE, Coverage
 from ..rules.verdicts import Verdict
 from .changemap import COLORS, OTHER, UNLABELLED, ChangeLegend
 from .chart import ChartLine, draw_chart
+from .image_summary import Percents
 from .markup import (
     render_amount,
     render_bar,
     render_change,
     render_percent,
     render_picture,
-    symbol,
+    unit_symbol,
 )
 from .measurements import Measurements
-from .summary import series_summary
+from .totals import GapTotals, RegionTotals, ThinTotals
 
 _MOST_FAILED = 20
 _MOST_ROIS = 100
@@ -39,58 +39,61 @@ _MOST_ROWS = 12
 _MOST_IN_MATRIX = 14
 
 
-def render_measurements(found: Measurements) -> str:
-    """The page; all text from outside is escaped."""
-    subtitle = f"{format_count(len(found.images), 'image')} · {found.settings['scale']}"
-    return render_page("Measurements", subtitle, _sections(found))
+def render_measurements(measurements: Measurements) -> str:
+    """Render the page; names from files are escaped."""
+    num_images = format_count(len(measurements.images), "image")
+    subtitle = f"{num_images} · {measurements.settings.scale}"
+    return render_page("Measurements", subtitle, _sections(measurements))
 
 
-def _sections(found: Measurements) -> Iterator[Section]:
-    totals = series_summary(found.images)
-    if found.rules:
-        yield _rules(found)
-    yield _coverage(found)
-    if len(found.images) > 1:
-        yield _series(found)
-    rois = {name: c for name, c in found.coverage.items() if name != WHOLE}
-    if rois:
-        yield _rois(found, rois)
-    if found.change is not None:
-        yield Section("Change", _changed(found.change), _change(found, found.change))
-    yield Section("Regions", _kept(found), _regions(found, totals["regions"]))
-    yield Section("Gaps", _kept(found), _gaps(found, totals["gaps"]))
-    yield Section("Thin structures", _kept(found), _thin(found, totals["thin"]))
-    if found.pictures:
-        yield _pictures(found)
+def _sections(results: Measurements) -> Iterator[Section]:
+    totals, note, change = (
+        results.totals,
+        _describe_min_area(results),
+        results.change,
+    )
+    if results.rules:
+        yield _render_rules(results)
+    yield _render_coverage(results)
+    if len(results.images) > 1:
+        yield _render_series(results)
+    if results.rois:
+        yield _render_rois(results)
+    if change is not None:
+        yield Section("Change", _describe_change(change), _render_class_change(results, change))
+    yield Section("Regions", note, _render_regions(results, totals.regions))
+    yield Section("Gaps", note, _render_gaps(results, totals.gaps))
+    yield Section("Thin structures", note, _render_thin(results, totals.thin))
+    if results.pictures:
+        yield _render_pictures(results)
 
 
-def _rules(found: Measurements) -> Section:
-    failed = [v for v in found.verdicts if not v.passed]
+def _render_rules(results: Measurements) -> Section:
+    failed = [v for v in results.verdicts if not v.passed]
     rows = []
-    for rule in found.rules:
-        judged = [v for v in found.verdicts if v.rule == rule]
-        num_failed = sum(not v.passed for v in judged)
-        verdict = (
+    for result in results.rule_results:
+        rule, num_failed = result.rule, len(result.failed)
+        outcome = (
             f'<span class="failed">✗ {num_failed} fail</span>'
             if num_failed
             else '<span class="passed">✓ pass</span>'
         )
-        limit = escape(f"fails if {rule.text}").replace(rule.unit, symbol(rule.unit))
-        rows.append((escape(rule.name), verdict, limit, format_number(len(judged))))
+        limit = escape(f"fails if {rule.text}").replace(rule.unit, unit_symbol(rule.unit))
+        rows.append((escape(rule.name), outcome, limit, format_number(result.num_judged)))
     body = render_table("Rules", ("Rule", "Result", "Limit", "Images judged"), rows)
     if not failed:
         return Section("Passes: no image fails a rule", "", body, "verdict")
-    title = f"Fails: {len(found.failed_keys)} of {len(found.images)} images fail a rule"
+    title = f"Fails: {len(results.failed_keys)} of {len(results.images)} images fail a rule"
     note = f"The first {_MOST_FAILED} of {len(failed)} are shown; rules.csv has all."
     return Section(
         title,
         note if len(failed) > _MOST_FAILED else "",
-        f"{body}<h3>What failed</h3>{_failed(failed[:_MOST_FAILED])}",
+        f"{body}<h3>What failed</h3>{_render_failures(failed[:_MOST_FAILED])}",
         "verdict fails",
     )
 
 
-def _failed(verdicts: Sequence[Verdict]) -> str:
+def _render_failures(verdicts: Sequence[Verdict]) -> str:
     rows = [
         (
             render_code(v.key),
@@ -104,12 +107,12 @@ def _failed(verdicts: Sequence[Verdict]) -> str:
     return render_table("What failed", heads, rows, wrapped=(1, 3))
 
 
-def _coverage(found: Measurements) -> Section:
-    whole, unit = found.coverage[WHOLE], found.area_unit
-    several = len(found.images) > 1
+def _render_coverage(results: Measurements) -> Section:
+    whole, unit = results.coverage[WHOLE], results.area_unit
+    several = len(results.images) > 1
     heads = ["Class", "Share", "Area", *(("Least", "Most") if several else ())]
     rows = []
-    shares = zip(found.labels, whole.percent.tolist(), whole.area_C.tolist(), strict=True)
+    shares = zip(results.labels, whole.percent.tolist(), whole.area_C.tolist(), strict=True)
     for entry, share, area in shares:
         cells = [
             render_class(entry.color, entry.name),
@@ -117,7 +120,7 @@ def _coverage(found: Measurements) -> Section:
             render_amount(area, unit),
         ]
         if several:
-            values = [i["percent"][entry.name] for i in found.images]
+            values = [image.percent[entry.name] for image in results.images]
             known = [v for v in values if v is not None]
             cells += [render_percent(most(known, default=None)) for most in (min, max)]
         rows.append(cells)
@@ -128,54 +131,57 @@ def _coverage(found: Measurements) -> Section:
     return Section("Coverage", note, render_table("Coverage", heads, rows))
 
 
-def _series(found: Measurements) -> Section:
+def _render_series(results: Measurements) -> Section:
     note = "Percent of the labelled pixels, images in the order of their names."
-    if len(found.labels) > 8:
+    if len(results.labels) > 8:
         note += " The eight classes that cover most; coverage.csv has all."
-    body = _chart(found, [image["percent"] for image in found.images])
+    body = _render_chart(results, [image.percent for image in results.images])
     return Section("Over the images", note, body)
 
 
-def _chart(found: Measurements, percents: Sequence[Mapping[str, float | None]]) -> str:
-    """The series of one place; `percents` by class for every image."""
+def _render_chart(results: Measurements, percents: Sequence[Percents]) -> str:
+    """Render the series of the whole images, or of one region, from `percents` per image."""
     lines = [
         ChartLine(
             entry.name,
             entry.color,
-            np.array([_nan(p.get(entry.name)) for p in percents], np.float64),
+            np.array([p.get(entry.name) for p in percents], np.float64),
         )
-        for entry in found.labels
+        for entry in results.labels
     ]
-    return draw_chart([image["key"] for image in found.images], lines)
+    return draw_chart([image.key for image in results.images], lines)
 
 
-def _rois(found: Measurements, rois: Mapping[str, Coverage]) -> Section:
+def _render_rois(results: Measurements) -> Section:
+    rois = results.rois
     pixels_C = np.sum([c.pixels_C for c in rois.values()], axis=0)
     present = np.flatnonzero(pixels_C).tolist()
-    classes = [found.labels.classes[i] for i in present]
+    classes = [results.labels.classes[i] for i in present]
     heads = ["Region of interest", "Area", *(c.name for c in classes), "Ignored"]
-    rows = [(escape(name), *_roi_cells(c, present, found)) for name, c in rois.items()]
+    rows = [(escape(name), *_roi_cells(c, present, results)) for name, c in rois.items()]
     note = "Share of the labelled pixels in each region, over all images that show it."
     if len(rois) > _MOST_ROIS:
         note += f" The first {_MOST_ROIS} of {len(rois)}; coverage.csv has all."
     charts = ""
-    if len(found.images) > 1:
-        shares = {n: [i["rois"][n] for i in found.images] for n in list(rois)[:_MOST_CHARTS]}
-        charts = "".join(f"<h3>{escape(n)}</h3>{_chart(found, s)}" for n, s in shares.items())
-    shown = render_table("Regions of interest", heads, rows[:_MOST_ROIS])
-    return Section("Regions of interest", note, shown + charts)
+    if len(results.images) > 1:
+        charts = "".join(
+            f"<h3>{escape(n)}</h3>{_render_chart(results, [i.rois[n] for i in results.images])}"
+            for n in list(rois)[:_MOST_CHARTS]
+        )
+    table = render_table("Regions of interest", heads, rows[:_MOST_ROIS])
+    return Section("Regions of interest", note, table + charts)
 
 
 def _roi_cells(
-    coverage: Coverage, present: Sequence[int], found: Measurements
+    coverage: Coverage, present: Sequence[int], results: Measurements
 ) -> Iterator[str]:
     area = float(coverage.area_C.sum()) + coverage.ignored_area
-    yield render_amount(area, found.area_unit)
+    yield render_amount(area, results.area_unit)
     for percent in (*coverage.percent[present].tolist(), coverage.ignored_percent):
         yield render_percent(percent)
 
 
-def _changed(change: ClassChange) -> str:
+def _describe_change(change: ClassChange) -> str:
     return (
         f"{format_percent(change.changed_percent)} of the pixels that both dates label changed "
         f"class; {change.only_before_px:,} px are labelled before only, "
@@ -183,9 +189,9 @@ def _changed(change: ClassChange) -> str:
     )
 
 
-def _change(found: Measurements, change: ClassChange) -> str:
-    unit, names = found.area_unit, found.labels.names
-    moved = zip(found.labels, change.gained, change.lost, change.net, strict=True)
+def _render_class_change(results: Measurements, change: ClassChange) -> str:
+    unit, names = results.area_unit, results.labels.names
+    areas = zip(results.labels, change.gained, change.lost, change.net, strict=True)
     rows = [
         (
             render_class(entry.color, entry.name),
@@ -193,28 +199,28 @@ def _change(found: Measurements, change: ClassChange) -> str:
             render_amount(lost, unit),
             render_change(net, unit),
         )
-        for entry, gained, lost, net in moved
+        for entry, gained, lost, net in areas
         if gained or lost
     ]
     if not rows:
         return "<p>No pixel changed its class.</p>"
     body = render_table("Change", ("Class", "Gained", "Lost", "Net"), rows)
-    if found.change_pictures:
-        colors = zip(COLORS, ChangeLegend.of(change).pairs, strict=False)
-        entries: list[tuple[Any, str]] = [
+    if results.change_pictures:
+        colors = zip(COLORS, ChangeLegend.from_change(change).pairs, strict=False)
+        entries: list[tuple[Rgb, str]] = [
             (c, f"{names[a]} to {names[b]}") for c, (a, b) in colors
         ]
         entries += [(OTHER, "other changes"), (UNLABELLED, "not labelled at both dates")]
-        body += f"<h3>Where</h3>{render_legend(entries)}{_grid(found.change_pictures)}"
-    return body + _largest_changes(found, change) + _matrix(found, change)
+        body += f"<h3>Where</h3>{render_legend(entries)}{_render_grid(results.change_pictures)}"
+    return body + _render_largest_changes(results, change) + _render_matrix(results, change)
 
 
-def _largest_changes(found: Measurements, change: ClassChange) -> str:
+def _render_largest_changes(results: Measurements, change: ClassChange) -> str:
     rows = [
         (
-            _class_name(found, a),
-            _class_name(found, b),
-            render_amount(change.area_CC[a, b], found.area_unit),
+            _render_name(results, a),
+            _render_name(results, b),
+            render_amount(change.area_CC[a, b], results.area_unit),
             render_percent(100 * change.area_CC[a, b] / change.total),
         )
         for a, b in change.largest(_MOST_ROWS)
@@ -225,8 +231,8 @@ def _largest_changes(found: Measurements, change: ClassChange) -> str:
     )
 
 
-def _matrix(found: Measurements, change: ClassChange) -> str:
-    """Area from (rows) to (columns) for the classes that either date has."""
+def _render_matrix(results: Measurements, change: ClassChange) -> str:
+    """Render the area from each class (rows) to each other, without absent classes."""
     present = np.flatnonzero(change.area_CC.sum(axis=0) + change.area_CC.sum(axis=1)).tolist()
     if len(present) > _MOST_IN_MATRIX:
         return "<p>from_to.csv has all kinds of change.</p>"
@@ -242,22 +248,25 @@ def _matrix(found: Measurements, change: ClassChange) -> str:
             cells.append(
                 f'<td class="{kind}"{shade}>{render_amount(area) if area else "·"}</td>'
             )
-        rows.append(f'<tr><th scope="row">{_class_name(found, a)}</th>{"".join(cells)}</tr>')
-    heads = [f"from / to, {symbol(found.area_unit)}", *(found.labels.names[b] for b in present)]
+        rows.append(f'<tr><th scope="row">{_render_name(results, a)}</th>{"".join(cells)}</tr>')
+    heads = [
+        f"from / to, {unit_symbol(results.area_unit)}",
+        *(results.labels.names[b] for b in present),
+    ]
     table = frame_table("From and to", heads, "".join(rows))
     return f'<h3>From and to</h3><div class="from-to">{table}</div>'
 
 
-def _regions(found: Measurements, totals: Mapping[str, Any]) -> str:
-    unit = found.area_unit
+def _render_regions(results: Measurements, totals: Mapping[str, RegionTotals]) -> str:
+    unit = results.area_unit
     rows = [
         (
-            _class_name(found, found.labels.index(name)),
-            format_number(total["count"]),
-            render_amount(total["area"], unit),
-            render_amount(total["area"] / total["count"] if total["count"] else None, unit),
-            render_amount(total["largest"] or None, unit),
-            render_code(total["largest_in"] or DASH),
+            _render_name(results, results.labels.index(name)),
+            format_number(total.count),
+            render_amount(total.area, unit),
+            render_amount(total.area / total.count if total.count else None, unit),
+            render_amount(total.largest or None, unit),
+            render_code(total.largest_in or DASH),
         )
         for name, total in totals.items()
     ]
@@ -265,14 +274,14 @@ def _regions(found: Measurements, totals: Mapping[str, Any]) -> str:
     return render_table("Regions", heads, rows)
 
 
-def _gaps(found: Measurements, totals: Sequence[Mapping[str, Any]]) -> str:
+def _render_gaps(results: Measurements, totals: Sequence[GapTotals]) -> str:
     rows = [
         (
-            escape(" and ".join(total["between"])),
-            render_amount(total["smallest"], found.unit),
-            render_code(total["smallest_in"] or DASH),
-            format_number(total["num_touching"]),
-            f"{total['num_images']} of {len(found.images)}",
+            escape(" and ".join(total.between)),
+            render_amount(total.smallest, results.unit),
+            render_code(total.smallest_in or DASH),
+            format_number(total.num_touching),
+            f"{total.num_images} of {len(results.images)}",
         )
         for total in totals
     ]
@@ -280,16 +289,16 @@ def _gaps(found: Measurements, totals: Sequence[Mapping[str, Any]]) -> str:
     return render_table("Gaps", heads, rows)
 
 
-def _thin(found: Measurements, totals: Mapping[str, Any]) -> str:
-    unit = found.unit
+def _render_thin(results: Measurements, totals: Mapping[str, ThinTotals]) -> str:
+    unit = results.unit
     rows = [
         (
-            _class_name(found, found.labels.index(name)),
-            render_amount(total["length"], unit),
-            render_amount(total["mean_width"], unit),
-            render_amount(total["max_width"], unit),
-            render_code(total["max_width_in"] or DASH),
-            format_number(total["num_branch_points"]),
+            _render_name(results, results.labels.index(name)),
+            render_amount(total.length, unit),
+            render_amount(total.mean_width, unit),
+            render_amount(total.max_width, unit),
+            render_code(total.max_width_in or DASH),
+            format_number(total.num_branch_points),
         )
         for name, total in totals.items()
     ]
@@ -297,30 +306,28 @@ def _thin(found: Measurements, totals: Mapping[str, Any]) -> str:
     return render_table("Thin structures", heads, rows)
 
 
-def _pictures(found: Measurements) -> Section:
-    total = len(found.images)
-    note = "" if len(found.pictures) == total else f"{len(found.pictures)} of {total} images"
-    note += ", those that fail a rule first." if note and found.failed_keys else ""
-    entries: list[tuple[Any, str]] = [(entry.color, entry.name) for entry in found.labels]
-    if found.coverage[WHOLE].ignored_px:
-        entries.append((found.labels.palette[IGNORE], "ignored"))
-    return Section("Pictures", note, render_legend(entries) + _grid(found.pictures))
+def _render_pictures(results: Measurements) -> Section:
+    num_images, num_shown = len(results.images), len(results.pictures)
+    note = "" if num_shown == num_images else f"{num_shown} of {num_images} images"
+    note += ", those that fail a rule first." if note and results.failed_keys else ""
+    entries: list[tuple[Rgb, str]] = [(entry.color, entry.name) for entry in results.labels]
+    if results.coverage[WHOLE].ignored_px:
+        entries.append((results.labels.palette[IGNORE], "ignored"))
+    return Section("Pictures", note, render_legend(entries) + _render_grid(results.pictures))
 
 
-def _grid(pictures: Mapping[str, bytes]) -> str:
-    shown = "".join(render_picture(key, content) for key, content in pictures.items())
-    return f'<div class="pictures">{shown}</div>'
+def _render_grid(pictures: Mapping[str, bytes]) -> str:
+    content = "".join(render_picture(key, jpeg) for key, jpeg in pictures.items())
+    return f'<div class="pictures">{content}</div>'
 
 
-def _kept(found: Measurements) -> str:
-    least = found.settings["min_area"]
-    return f"Regions of at least {least:g} {symbol(found.area_unit)} count." if least else ""
+def _describe_min_area(results: Measurements) -> str:
+    least = results.settings.min_area
+    if not least:
+        return ""
+    return f"Regions of at least {least:g} {unit_symbol(results.area_unit)} count."
 
 
-def _class_name(found: Measurements, index: int) -> str:
-    entry = found.labels.classes[index]
+def _render_name(results: Measurements, index: int) -> str:
+    entry = results.labels.classes[index]
     return render_class(entry.color, entry.name)
-
-
-def _nan(value: float | None) -> float:
-    return float("nan") if value is None else value

@@ -1,4 +1,4 @@
-"""Overlays: what was measured, drawn over the photograph or over the colours of the classes."""
+"""Overlays: figures drawn on the photograph, or on the colours of the classes."""
 
 from collections.abc import Mapping
 
@@ -16,8 +16,10 @@ _LEAST_SIDE_PX, _LONGEST_SIDE_PX = 480, 900
 _ROI_INK, _ROI_RIM = (255, 255, 255), (0, 0, 0)
 
 
-def class_colors(labels_HW: LabelMap, spec: LabelSpec, photograph: RgbImage | None) -> RgbImage:
-    """The colours of the classes, H x W x 3, half over the photograph where there is one."""
+def blend_class_colors(
+    labels_HW: LabelMap, spec: LabelSpec, photograph: RgbImage | None
+) -> RgbImage:
+    """Paint the classes, H x W x 3; a photograph and the colours are mixed half and half."""
     colored_HW3 = spec.palette[labels_HW]
     if photograph is None:
         return colored_HW3
@@ -25,22 +27,22 @@ def class_colors(labels_HW: LabelMap, spec: LabelSpec, photograph: RgbImage | No
 
 
 def draw_figures(
-    shown_HW3: RgbImage, figures: Figures, rois: Mapping[str, Mask], scale: PixelScale
+    picture_HW3: RgbImage, figures: Figures, rois: Mapping[str, Mask], scale: PixelScale
 ) -> RgbImage:
-    """Boxes, then skeletons, then gap lines, then the borders of regions of interest."""
+    """Draw boxes, then skeletons, gaps, and the borders of regions of interest."""
     for regions in figures.regions.values():
-        shown_HW3 = draw_boxes(shown_HW3, regions, scale)
+        picture_HW3 = draw_boxes(picture_HW3, regions, scale)
     for thin in figures.thin.values():
-        shown_HW3 = draw_skeleton(shown_HW3, thin, scale)
+        picture_HW3 = draw_skeleton(picture_HW3, thin, scale)
     for gap in figures.gaps.values():
         if gap is not None:
-            shown_HW3 = draw_gap(shown_HW3, gap, scale)
-    return draw_rois(shown_HW3, rois) if rois else shown_HW3
+            picture_HW3 = draw_gap(picture_HW3, gap, scale)
+    return draw_rois(picture_HW3, rois) if rois else picture_HW3
 
 
-def draw_rois(shown_HW3: RgbImage, rois: Mapping[str, Mask]) -> RgbImage:
-    """The borders of regions of interest, white within black."""
-    drawn_HW3 = np.ascontiguousarray(shown_HW3).copy()
+def draw_rois(picture_HW3: RgbImage, rois: Mapping[str, Mask]) -> RgbImage:
+    """Draw the borders of regions of interest, white with a black rim."""
+    drawn_HW3 = np.ascontiguousarray(picture_HW3).copy()
     for mask_HW in rois.values():
         outlines, _ = cv2.findContours(
             mask_HW.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
@@ -51,7 +53,7 @@ def draw_rois(shown_HW3: RgbImage, rois: Mapping[str, Mask]) -> RgbImage:
 
 
 def small_jpeg(picture: RgbImage) -> bytes:
-    """A JPEG file to look at in the report, of 400 to 900 px or so at its longer side."""
+    """Encode a picture for the report as JPEG, about 400 to 900 px at its longer side."""
     enlarged = _LEAST_SIDE_PX // max(picture.shape[:2])
     if enlarged > 1:
         picture = picture.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
@@ -64,8 +66,8 @@ def small_jpeg(picture: RgbImage) -> bytes:
     return encode_jpeg(picture)
 
 
-class Gallery:
-    """At most so many pictures to show: of images that fail a rule, then of the first ones."""
+class PictureSelection:
+    """Keeps at most `most` pictures for the report: failing images first, then the others."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -73,12 +75,12 @@ class Gallery:
         self._passed: dict[str, bytes] = {}
 
     def add(self, key: str, picture: RgbImage, *, passed: bool) -> None:
-        """Keep the picture where there is room for its kind."""
+        """Keep the picture while there are less than `most` of its kind."""
         kind = self._passed if passed else self._failed
         if len(kind) < self._most:
             kind[key] = small_jpeg(picture)
 
     @property
-    def shown(self) -> dict[str, bytes]:
-        """JPEG files by key."""
+    def pictures(self) -> dict[str, bytes]:
+        """The selected JPEG files by key."""
         return dict(list((self._failed | self._passed).items())[: self._most])

@@ -1,13 +1,13 @@
-"""The tables that measure writes, line by line as it goes: only one image is in memory.
+"""The tables of measure, written image by image, so that one image at a time is in memory.
 
-coverage.csv     a line an image, region of interest and class, and one of what is ignored
-regions.csv      a line a region, largest first; regions.geojson its outline
-gaps.csv         a line an image and pair of classes
-thin.csv         a line an image and class
-change.csv       a line an image and class; from_to.csv one a kind of change
-rules.csv        a line an image and rule
+coverage.csv     one row per image, region of interest and class, and one for ignored pixels
+regions.csv      one row per region, largest first; regions.geojson has the outlines
+gaps.csv         one row per image and pair of classes
+thin.csv         one row per image and class
+change.csv       one row per image and class; from_to.csv one per image and kind of change
+rules.csv        one row per image and rule
 
-Lengths and areas are in the unit of the line; what ends in _px is in pixels.
+Lengths and areas are in the unit that the row states; columns that end in _px are in pixels.
 """
 
 import csv
@@ -21,10 +21,11 @@ import numpy as np
 
 from ...core.labels import LabelSpec
 from ...data.georef.placement import Placement
-from ..figures import coverage
 from ..figures.change import ClassChange
+from ..figures.coverage import list_rows
 from ..figures.figures import Figures
 from ..figures.gap import Gap
+from ..figures.outline import Ring
 from ..figures.regions import RegionProperties
 from ..figures.thin import ThinStructure
 from ..rules.verdicts import Verdict
@@ -54,9 +55,11 @@ COLUMNS = {
 }
 REGIONS_GEOJSON = "regions.geojson"
 
+_YES_OR_NO = {True: "yes", False: "no"}
+
 
 class TableWriter:
-    """Writes the lines of one image at a time."""
+    """Writes the rows of one image at a time."""
 
     def __init__(
         self, series: MapSeries, files: dict[str, Any], outlines: "OutlineWriter | None"
@@ -71,49 +74,49 @@ class TableWriter:
         key: str,
         figures: Figures,
         verdicts: Sequence[Verdict],
-        placed: Placement | None,
+        placement: Placement | None,
     ) -> None:
-        """Write what was measured of one map."""
+        """Write the figures and the verdicts of one map."""
         names, (unit, area_unit) = self._spec.names, self._units
-        for roi, found in figures.coverage.items():
-            for name, pixels, percent, area, of in coverage.rows(found, names):
-                line = roi, name, pixels, _digits(percent), of, _digits(area), area_unit
-                self._put("coverage.csv", key, line)
+        for roi, coverage in figures.coverage.items():
+            for name, pixels, percent, area, of in list_rows(coverage, names):
+                cells = roi, name, pixels, _format(percent), of, _format(area), area_unit
+                self._write("coverage.csv", key, cells)
         for index, regions in figures.regions.items():
             for number, region in enumerate(regions, start=1):
-                self._put(
+                self._write(
                     "regions.csv",
                     key,
                     (names[index], number, *_region_cells(region, unit, area_unit)),
                 )
                 if self._outlines:
-                    self._outlines.add((key, names[index], number), region, placed)
+                    self._outlines.add((key, names[index], number), region, placement)
         for (a, b), gap in figures.gaps.items():
-            self._put("gaps.csv", key, (names[a], names[b], *_gap_cells(gap, unit)))
+            self._write("gaps.csv", key, (names[a], names[b], *_gap_cells(gap, unit)))
         for index, thin in figures.thin.items():
-            self._put("thin.csv", key, (names[index], *_thin_cells(thin, unit)))
+            self._write("thin.csv", key, (names[index], *_thin_cells(thin, unit)))
         if figures.change is not None:
             self._add_change(key, figures.change)
         for verdict in verdicts:
-            self._put("rules.csv", key, _verdict_cells(verdict))
+            self._write("rules.csv", key, _verdict_cells(verdict))
 
     def _add_change(self, key: str, change: ClassChange) -> None:
         names, area_unit = self._spec.names, self._units[1]
-        moved = zip(names, change.gained, change.lost, change.net, strict=True)
-        for name, *areas in moved:
-            self._put("change.csv", key, (name, *map(_digits, areas), area_unit))
+        by_class = zip(names, change.gained, change.lost, change.net, strict=True)
+        for name, *areas in by_class:
+            self._write("change.csv", key, (name, *map(_format, areas), area_unit))
         for a, b in np.argwhere(change.pixels_CC).tolist():
             pixels, area = int(change.pixels_CC[a, b]), change.area_CC[a, b]
-            self._put(
-                "from_to.csv", key, (names[a], names[b], pixels, _digits(area), area_unit)
+            self._write(
+                "from_to.csv", key, (names[a], names[b], pixels, _format(area), area_unit)
             )
 
-    def _put(self, table: str, key: str, cells: Iterable[Any]) -> None:
+    def _write(self, table: str, key: str, cells: Iterable[Any]) -> None:
         self._files[table].writerow((key, *cells))
 
 
 class OutlineWriter:
-    """regions.geojson, a feature a region: in pixels, or in the system of the maps."""
+    """Writes regions.geojson, one feature per region, in pixels or in the maps' system."""
 
     def __init__(self, file: IO[str], epsg: int | None) -> None:
         self._file = file
@@ -123,10 +126,10 @@ class OutlineWriter:
         file.write(f'{{"type": "FeatureCollection",\n{member}"features": [')
 
     def add(
-        self, name: tuple[str, str, int], region: RegionProperties, placed: Placement | None
+        self, name: tuple[str, str, int], region: RegionProperties, placement: Placement | None
     ) -> None:
         """Write one region; `name` is its image, class and number."""
-        polygons = [[_ring(ring, placed) for ring in polygon] for polygon in region.outline]
+        polygons = [[_ring(ring, placement) for ring in polygon] for polygon in region.outline]
         feature = {
             "type": "Feature",
             "properties": dict(zip(("image", "class", "region"), name, strict=True))
@@ -143,48 +146,48 @@ class OutlineWriter:
 
 @contextmanager
 def open_tables(folder: Path, series: MapSeries) -> Iterator[TableWriter]:
-    """Tables in `folder` for what the series asks; complete when the block ends."""
+    """Open the tables in `folder` that the plan needs; complete when the block ends."""
     with ExitStack() as stack:
 
-        def opened(name: str) -> IO[str]:
+        def open_file(name: str) -> IO[str]:
             return stack.enter_context(
                 (folder / name).open(
                     "w", newline="", encoding="utf-8", errors="surrogateescape"
                 )
             )
 
-        files = {name: csv.writer(opened(name)) for name in _asked(series)}
+        files = {name: csv.writer(open_file(name)) for name in _list_tables(series)}
         for name, file in files.items():
             file.writerow(COLUMNS[name])
         outlines = None
         if series.plan.regions:
-            outlines = OutlineWriter(opened(REGIONS_GEOJSON), series.scales.epsg)
+            outlines = OutlineWriter(open_file(REGIONS_GEOJSON), series.scales.epsg)
         yield TableWriter(series, files, outlines)
         if outlines:
             outlines.close()
 
 
-def _asked(series: MapSeries) -> list[str]:
-    plan, changed = series.plan, series.before is not None
-    wanted = {
+def _list_tables(series: MapSeries) -> list[str]:
+    plan, has_change = series.plan, series.before is not None
+    needed = {
         "coverage.csv": True,
         "regions.csv": plan.regions,
         "gaps.csv": plan.gaps,
         "thin.csv": plan.thin,
-        "change.csv": changed,
-        "from_to.csv": changed,
+        "change.csv": has_change,
+        "from_to.csv": has_change,
         "rules.csv": series.rules,
     }
-    return [name for name, asked in wanted.items() if asked]
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _region_cells(region: RegionProperties, unit: str, area_unit: str) -> Iterator[Any]:
     box = region.box
-    yield from map(_digits, (region.area, region.perimeter, region.width, region.height))
-    yield from map(_digits, (box.long_side, box.short_side))
-    yield from map(_digits, (region.orientation_deg, region.elongation))
-    yield from (region.num_holes, _digits(region.holes_area), unit, area_unit, region.num_px)
-    yield from map(_digits, region.centroid_px)
+    yield from map(_format, (region.area, region.perimeter, region.width, region.height))
+    yield from map(_format, (box.long_side, box.short_side))
+    yield from map(_format, (region.orientation_deg, region.elongation))
+    yield from (region.num_holes, _format(region.holes_area), unit, area_unit, region.num_px)
+    yield from map(_format, region.centroid_px)
     yield from region.bounds_px
 
 
@@ -192,42 +195,41 @@ def _gap_cells(gap: Gap | None, unit: str) -> tuple[Any, ...]:
     if gap is None:
         return "", unit, "", "", "", "", ""
     return (
-        _digits(gap.distance),
+        _format(gap.distance),
         unit,
-        _yes(gap.touches),
-        *map(_digits, (*gap.a_px, *gap.b_px)),
+        _YES_OR_NO[gap.touches],
+        *map(_format, (*gap.a_px, *gap.b_px)),
     )
 
 
 def _thin_cells(thin: ThinStructure, unit: str) -> tuple[Any, ...]:
-    sizes = map(_digits, (thin.length, thin.mean_width, thin.max_width))
+    sizes = map(_format, (thin.length, thin.mean_width, thin.max_width))
     return (
         *sizes,
         unit,
-        *map(_digits, thin.max_width_px),
+        *map(_format, thin.max_width_px),
         thin.num_branch_points,
         thin.num_pieces,
     )
 
 
 def _verdict_cells(verdict: Verdict) -> tuple[Any, ...]:
-    value = "" if verdict.value is None else _digits(verdict.value)
-    return verdict.rule.name, _yes(verdict.passed), value, verdict.rule.text, verdict.note
+    value = "" if verdict.value is None else _format(verdict.value)
+    return verdict.rule.name, _YES_OR_NO[verdict.passed], value, verdict.rule.text, verdict.note
 
 
-def _ring(ring: Any, placed: Placement | None) -> list[list[float]]:
-    """RFC 7946 winds outlines counter-clockwise; on the ground y runs up, not down."""
-    if placed is None:
+def _ring(ring: Ring, placement: Placement | None) -> list[list[float]]:
+    """Coordinates of a ring; its direction on the ground is turned, because y runs up there.
+
+    RFC 7946 wants outer rings counter-clockwise.
+    """
+    if placement is None:
         return [[float(x), float(y)] for x, y in ring.tolist()]
-    ground = placed.to_ground(ring)
-    found: list[list[float]] = (ground[::-1] if placed.flips else ground).tolist()
-    return found
+    ground_XY = placement.to_ground(ring)
+    points: list[list[float]] = (ground_XY[::-1] if placement.flips else ground_XY).tolist()
+    return points
 
 
-def _yes(truth: bool) -> str:  # noqa: FBT001 - what it says is its argument
-    return "yes" if truth else "no"
-
-
-def _digits(value: float) -> str:
-    """Ten digits, nothing for NaN."""
+def _format(value: float) -> str:
+    """Write ten significant digits; nothing for NaN and infinity."""
     return f"{value:.10g}" if np.isfinite(value) else ""

@@ -1,31 +1,34 @@
-"""Measurements in words, for the command line."""
+"""Measurements as plain text, for the command line."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ...pages.text import format_amount, format_count, format_percent, text_table
+from ..figures.change import ClassChange
+from ..figures.coverage import WHOLE, Coverage
 from .measurements import Measurements
+from .totals import GapTotals, SeriesTotals
 
 _MOST_FAILED = 20
 _MOST_ROIS = 12
 
 
-def to_text(found: Measurements) -> str:
-    """The figures of the series, a line each."""
-    document = found.to_json()
+def to_text(measurements: Measurements) -> str:
+    """Write the figures of the series, one per line."""
+    unit, area_unit = measurements.unit, measurements.area_unit
+    num_images = format_count(len(measurements.images), "image")
     lines = [
-        f"{format_count(document['num_images'], 'image')}; {document['settings']['scale']}",
-        *_cover(document),
-        *_change(document),
-        *_shapes(document),
-        *_rules(document),
+        f"{num_images}; {measurements.settings.scale}",
+        *_describe_coverage(measurements),
+        *_describe_change(measurements.change, measurements.labels.names, area_unit),
+        *_describe_totals(measurements.totals, unit, area_unit),
+        *_describe_rules(measurements),
     ]
     return "\n".join(lines)
 
 
-def failures(found: Measurements) -> str:
-    """The images that fail a rule, with value and limit; the first twenty."""
-    failed = [verdict for verdict in found.verdicts if not verdict.passed]
+def list_failures(measurements: Measurements) -> str:
+    """List the images that fail a rule, with value and limit; at most twenty."""
+    failed = [verdict for verdict in measurements.verdicts if not verdict.passed]
     lines = []
     for verdict in failed[:_MOST_FAILED]:
         value = verdict.value
@@ -39,65 +42,77 @@ def failures(found: Measurements) -> str:
     return "\n".join(lines)
 
 
-def _cover(document: Mapping[str, Any]) -> Iterator[str]:
-    cover, unit = document["coverage"], document["area_unit"]
+def _describe_coverage(measurements: Measurements) -> Iterator[str]:
+    names, whole = measurements.labels.names, measurements.coverage[WHOLE]
     rows = [
-        (format_percent(entry["percent"]), name, format_amount(entry["area"], unit))
-        for name, entry in cover["classes"].items()
+        (format_percent(percent), name, format_amount(area, measurements.area_unit))
+        for name, percent, area in zip(names, whole.percent, whole.area_C, strict=True)
     ]
     yield from text_table(("share", "class", "area"), rows, words=(1,))
-    ignored = cover["ignored"]
-    if ignored["pixels"]:
-        yield f"{format_percent(ignored['percent_of_all'])} of all pixels are ignored"
-    for roi, part in list(document["rois"].items())[:_MOST_ROIS]:
-        shares = ", ".join(
-            f"{name} {format_percent(entry['percent'])}"
-            for name, entry in part["classes"].items()
-            if entry["pixels"]
-        )
-        yield f"in {roi}: {shares or 'nothing is labelled'}"
-    if len(document["rois"]) > _MOST_ROIS:
-        yield f"and {len(document['rois']) - _MOST_ROIS} more regions; coverage.csv has all"
+    if whole.ignored_px:
+        yield f"{format_percent(whole.ignored_percent)} of all pixels are ignored"
+    rois = measurements.rois
+    for roi, coverage in list(rois.items())[:_MOST_ROIS]:
+        yield f"in {roi}: {_list_shares(coverage, names)}"
+    if len(rois) > _MOST_ROIS:
+        yield f"and {len(rois) - _MOST_ROIS} more regions; coverage.csv has all"
 
 
-def _change(document: Mapping[str, Any]) -> Iterator[str]:
-    if document["change"] is None:
+def _list_shares(coverage: Coverage, names: tuple[str, ...]) -> str:
+    shares = zip(names, coverage.pixels_C, coverage.percent, strict=True)
+    present = (
+        f"{name} {format_percent(percent)}" for name, num_px, percent in shares if num_px
+    )
+    return ", ".join(present) or "no labelled pixel"
+
+
+def _describe_change(
+    change: ClassChange | None, names: tuple[str, ...], area_unit: str
+) -> Iterator[str]:
+    if change is None:
         return
-    change, unit = document["change"], document["area_unit"]
-    changed = format_percent(change["changed_percent"])
+    changed = format_percent(change.changed_percent)
     yield f"{changed} of the pixels that both dates label changed class"
-    for name, entry in change["classes"].items():
-        if entry["gained"] or entry["lost"]:
-            sign = "+" if entry["net"] > 0 else ""
-            gained, lost = format_amount(entry["gained"]), format_amount(entry["lost"])
-            net = sign + format_amount(entry["net"], unit)
-            yield f"  {name}: gained {gained}, lost {lost}, net {net}"
+    for name, gained, lost, net in zip(
+        names, change.gained, change.lost, change.net, strict=True
+    ):
+        if gained or lost:
+            sign = "+" if net > 0 else ""
+            yield (
+                f"  {name}: gained {format_amount(gained)}, lost {format_amount(lost)}, "
+                f"net {sign}{format_amount(net, area_unit)}"
+            )
 
 
-def _shapes(document: Mapping[str, Any]) -> Iterator[str]:
-    unit, area_unit = document["unit"], document["area_unit"]
-    for name, total in document["regions"].items():
+def _describe_totals(totals: SeriesTotals, unit: str, area_unit: str) -> Iterator[str]:
+    for name, regions in totals.regions.items():
+        count = format_count(regions.count, "region")
         yield (
-            f"{name}: {total['count']} regions, {format_amount(total['area'], area_unit)}, the "
-            f"largest {format_amount(total['largest'], area_unit)}"
+            f"{name}: {count}, {format_amount(regions.area, area_unit)}, the "
+            f"largest {format_amount(regions.largest, area_unit)}"
         )
-    for gap in document["gaps"]:
-        between = " and ".join(gap["between"])
-        if gap["smallest"] is None:
-            yield f"{between}: no gap, never both in one image"
-            continue
-        touch = f"they touch in {gap['num_touching']} of {gap['num_images']} images"
-        smallest = f"{format_amount(gap['smallest'], unit)}, in {gap['smallest_in']}"
-        yield f"{between}: smallest gap {smallest}; {touch}"
-    for name, total in document["thin"].items():
+    for gap in totals.gaps:
+        yield f"{' and '.join(gap.between)}: {_describe_gap(gap, unit)}"
+    for name, thin in totals.thin.items():
         yield (
-            f"{name}: {format_amount(total['length'], unit)} long, mean width "
-            f"{format_amount(total['mean_width'], unit)}, largest "
-            f"{format_amount(total['max_width'], unit)}"
+            f"{name}: {format_amount(thin.length, unit)} long, mean width "
+            f"{format_amount(thin.mean_width, unit)}, largest "
+            f"{format_amount(thin.max_width, unit)}"
         )
 
 
-def _rules(document: Mapping[str, Any]) -> Iterator[str]:
-    for rule in document.get("rules", ()):
-        failed = f"{rule['num_failed']} of {rule['num_judged']} images fail"
-        yield f"{rule['rule']}: {failed if rule['num_failed'] else 'passes'}"
+def _describe_gap(gap: GapTotals, unit: str) -> str:
+    if gap.smallest is None:
+        first, second = gap.between
+        return f"no gap, no image has {'two regions' if first == second else 'both'}"
+    smallest = f"{format_amount(gap.smallest, unit)}, in {gap.smallest_in}"
+    touching = f"{gap.num_touching} of {format_count(gap.num_images, 'image')}"
+    return f"smallest gap {smallest}; they touch in {touching}"
+
+
+def _describe_rules(measurements: Measurements) -> Iterator[str]:
+    for result in measurements.rule_results:
+        judged = format_count(result.num_judged, "image")
+        verb = "fails" if result.num_judged == 1 else "fail"
+        failed = f"{len(result.failed)} of {judged} {verb}" if result.failed else "passes"
+        yield f"{result.rule.name}: {failed}"

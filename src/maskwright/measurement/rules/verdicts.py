@@ -17,6 +17,7 @@ from ...core.labels import LabelSpec
 from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..figures.figures import Figures
+from ..figures.finite import finite_or_none
 from .rules import Rule
 
 
@@ -56,7 +57,7 @@ def judge(
         yield Verdict(
             key=key,
             rule=rule,
-            value=value if value is not None and math.isfinite(value) else None,
+            value=None if value is None else finite_or_none(value),
             passed=value is not None and not rule.broken_by(value),
             note=note,
         )
