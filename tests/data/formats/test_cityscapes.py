@@ -154,8 +154,8 @@ def test_the_form_that_all_have_is_read_and_a_mix_is_refused(write):
     name = f"gtFine/train/ulm/{other}_gtFine_polygons.json"
     (root / name).rename(root / name.replace("polygons.json", "labelTrainIds.png"))
     message = (
-        rf"{other}_gtFine_labelTrainIds\.png: there is no labelIds\.png of this image; of 2 "
-        r"labelled images there are labelIds\.png of 1, polygons\.json of 1, labelTrainIds\.png"
+        rf"{other}_gtFine_labelTrainIds\.png: this image has no labelIds\.png; expected one "
+        r"form for all 2 labelled images, found labelIds\.png of 1, polygons\.json of 1, label"
     )
     with pytest.raises(DataError, match=message):
         scan(root, DatasetFile())

@@ -289,7 +289,7 @@ WRONG = {
         drawn({"size": [4, 6], "counts": [5, 3]}),
         "run lengths add up to 8, the mask has 4 x 6 = 24 pixels",
     ),
-    "no COCO string": (drawn({"size": [4, 6], "counts": "\x01"}), "no COCO string"),
+    "no COCO string": (drawn({"size": [4, 6], "counts": "\x01"}), "not a COCO string"),
     "odd polygon": (drawn([[1.0, 1, 2, 2, 3]]), "5 coordinates, expected pairs of x and y"),
     "corner far away": (drawn([[0, 0, 1e9, 0, 1, 1]]), "a corner lies 1e.09 px away"),
     "corner NaN": (drawn([[0, 0, float("nan"), 0, 1, 1]]), "finite"),

@@ -286,7 +286,10 @@ DOCTYPE = '<!DOCTYPE a [<!ENTITY b "b">]>'
         (document(image(mask()))[:-30], "not valid XML: no element found"),
         (document("<x>" * 120), "nested more than 100 deep"),
         (DOCTYPE + document("").split("?>")[1], "declares a document type or entities"),
-        (document("").replace("utf-8", "latin-1"), "is latin-1 text; save it as UTF-8"),
+        (
+            document("").replace("utf-8", "latin-1"),
+            "is latin-1 text, expected UTF-8; save it so",
+        ),
         (document("", labels=LABELS.replace("#0a141e", "#0a1")), "'car' has the colour '#0a1'"),
     ],
 )

@@ -240,9 +240,9 @@ def test_an_image_is_found_by_what_names_it(data, upload, write):
 WRONG = {
     "another size": (
         task(brush([*PACKED[:3], 92, *PACKED[4:]])),
-        r"export\.json: a\.png: brush 'x1': its run lengths are of 92 values, the image",
+        r"export\.json: a\.png: brush 'x1': its run lengths hold 92 values, expected",
     ),
-    "broken off": (task(brush(PACKED[:20])), "run lengths break off"),
+    "broken off": (task(brush(PACKED[:20])), "run lengths are truncated"),
     "more than a byte": (
         task(brush([*PACKED[:9], 291])),
         r"tasks\.0: annotations\.0\.result\.0\.value\.rle\.9: .*got 291",

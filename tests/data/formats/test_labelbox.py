@@ -294,8 +294,8 @@ def test_what_is_wrong_with_an_object_is_said(write, drawn, message):
         (png(M * 255), r"is \(4, 6\) with values up to 255, expected \(4, 6\) and 0 or 1"),
         (png(M[1:]), r"is \(3, 6\) with values up to 1, expected \(4, 6\)"),
         (png(np.zeros((9, 9))), r"its mask is 9 x 9 \(H x W\), the image has 4 x 6"),
-        ("iVBORw0K", "its mask is no PNG"),
-        ("?", "its mask is no base64"),
+        ("iVBORw0K", "its mask is not a PNG"),
+        ("?", "its mask is not base64"),
     ],
 )
 def test_what_is_wrong_with_pixels_in_a_row_is_said(write, content, message):

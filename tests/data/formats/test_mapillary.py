@@ -159,7 +159,7 @@ WRONG = {
         files(M)
         | files(M.astype(np.uint16), form="instances", key="y")
         | {"config_v2.0.json": config(3)},
-        r"x\.jpg: there is no instances of this image|y\.jpg: there is no labels of this image",
+        r"x\.jpg: this image has no instances|y\.jpg: this image has no labels",
     ),
     "names of labels of others": (
         files(M, key="y") | {"training/images/x.jpg": IMAGE, "config_v2.0.json": config(3)},

@@ -248,11 +248,11 @@ HUGE = text(png("L", np.zeros((3000, 3000))))
 @pytest.mark.parametrize(
     ("drawn", "message"),
     [
-        (bitmap(DATA_OF_M[:-2]), "its mask is no base64"),
-        (bitmap("*" + DATA_OF_M[1:]), "its mask is no base64"),
-        (bitmap(DATA_OF_M[:100]), "its mask breaks off; export it again"),
+        (bitmap(DATA_OF_M[:-2]), "its mask is not base64"),
+        (bitmap("*" + DATA_OF_M[1:]), "its mask is not base64"),
+        (bitmap(DATA_OF_M[:100]), "its mask is truncated; export it again"),
         (bitmap("AAAA" + DATA_OF_M[4:]), "its mask is damaged: Error -3"),
-        (bitmap(text(b"GIF89a")), "its mask is no PNG"),
+        (bitmap(text(b"GIF89a")), "its mask is not a PNG"),
         (bitmap(text(png("L", M)[:50])), "its mask is a damaged PNG"),
         (bitmap(BOMB), "its mask unpacks to more than 1,048,676 bytes"),
         (bitmap(HUGE), r"its mask is 3000 x 3000 \(H x W\), the image has 4 x 6"),

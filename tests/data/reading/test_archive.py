@@ -88,7 +88,7 @@ def test_a_name_twice_is_refused(tmp_path):
     path = tarred(tmp_path / "a.tar", {"x": b"1"}, "w")
     with tarfile.open(path, "a") as archive:
         archive.addfile(tarfile.TarInfo("x"))
-    with pytest.raises(DataError, match="'x' is there twice"), open_as_folder(path):
+    with pytest.raises(DataError, match="'x' occurs twice"), open_as_folder(path):
         pass
 
 

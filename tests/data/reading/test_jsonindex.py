@@ -69,15 +69,18 @@ def test_elements_are_parsed_where_they_are_asked_for(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[]", "no JSON object, expected one with 'images'"),
-        ("", "no JSON object"),
-        ('{"items": [{"id": 1}', "it breaks off after 20 bytes"),
-        ('{"items": [{"id": 1}], "b": "c', "breaks off"),
-        ('{"items": []]}', "a bracket closes that none opened"),
+        ("[]", "is not a JSON object, expected one with 'images'"),
+        ("", "is not a JSON object"),
+        ('{"items": [{"id": 1}', "it is truncated after 20 bytes"),
+        ('{"items": [{"id": 1}], "b": "c', "truncated"),
+        ('{"items": []]}', "a closing bracket has no opening one"),
         ('{"items": [{"id": 1}]} {}', r"not valid JSON: .*trailing"),
         ('{"items": [{"id": 1}],, "n": 1}', "not valid JSON"),
-        ('{"items": [{"id": 1}], "items": [{"id": 2}]}', "the key 'items' comes twice"),
-        ("{" + ",".join(f'"{n}": []' for n in range(1001)) + "}", "1,001 values"),
+        ('{"items": [{"id": 1}], "items": [{"id": 2}]}', "the key 'items' occurs twice"),
+        (
+            "{" + ",".join(f'"{n}": []' for n in range(1001)) + "}",
+            "1,001 values, expected a dataset of at most 1,000",
+        ),
     ],
 )
 def test_a_file_that_is_none_is_refused_as_a_whole(text, message, tmp_path):

@@ -84,9 +84,9 @@ def test_counts_that_do_not_fit_are_refused(counts, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("53\n", "no COCO string"),
-        ("53\u00e9", "no COCO string"),
-        ("53o", "break off"),
+        ("53\n", "not a COCO string"),
+        ("53\u00e9", "not a COCO string"),
+        ("53o", "truncated"),
         ("o" * 9 + "0", "more than 35 bits"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Read the files of annotation tools: JSON, XML, archives, PNG masks, tables of names."""
+"""Read the files of annotation tools: JSON, XML, archives, PNG masks, lists of names."""

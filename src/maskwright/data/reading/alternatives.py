@@ -1,4 +1,4 @@
-"""Labels that lie there in several forms (masks of ids, polygons ...): which form is read."""
+"""Choose which form of the labels to read where files hold several (masks of ids, polygons)."""
 
 from collections.abc import Sequence
 
@@ -6,23 +6,24 @@ from ...core.errors import DataError
 from ..pixels.imageref import ImageRef
 
 Forms = dict[str, ImageRef]
-"""Files of one image by their form; polygons are a file too."""
+"""The files of one image, by form; a file of polygons is a form too."""
 
 
 def choose_form(labelled: Sequence[Forms], order: Sequence[str]) -> str:
-    """The first form of `order` in which every one of the images has its labels.
+    """Choose the first form of `order` that every labelled image has.
 
     Raises:
-        DataError: There is none; names the first image without the most common form.
+        DataError: No form is complete; the message names the first image that lacks the most
+            common form.
     """
     counts = {form: sum(form in files for files in labelled) for form in order}
-    most = max(order, key=lambda form: counts[form])
-    if counts[most] == len(labelled):
+    commonest = max(order, key=lambda form: counts[form])
+    if counts[commonest] == len(labelled):
         return next(form for form in order if counts[form] == len(labelled))
-    odd = next(files for files in labelled if most not in files)
-    listed = ", ".join(f"{form} of {count}" for form, count in counts.items() if count)
-    listed = listed or "none of these"
+    incomplete = next(files for files in labelled if commonest not in files)
+    listed = ", ".join(f"{form} of {n}" for form, n in counts.items() if n) or "none"
     raise DataError(
-        f"{next(iter(odd.values()))}: there is no {most} of this image; of {len(labelled)} "
-        f"labelled images there are {listed}: make one of these for all, or remove the others"
+        f"{next(iter(incomplete.values()))}: this image has no {commonest}; expected one form "
+        f"for all {len(labelled)} labelled images, found {listed}; add the missing files, or "
+        f"remove the images without them"
     )

@@ -1,7 +1,7 @@
-"""JSON of annotation tools, read as data alone: checked by type, bounded.
+"""Read JSON of annotation tools into typed documents, with bounds on size and depth.
 
-A document is described by a pydantic model; what it does not name is passed over, and what is
-missing or of another type is an error that names the file and the place in it.
+A pydantic model describes a document. Keys that the model does not name are skipped; a missing
+key or a value of another type is an error that names the file and the path of the key.
 """
 
 from collections.abc import Iterator
@@ -15,16 +15,17 @@ from ..entries.walk import files_below
 from ..pixels.faults import MAX_PIXELS
 
 MAX_BYTES = 4 << 30
-"""Of one file of annotations."""
+"""Largest size of one annotation file."""
 
-_OWN = frozenset({"splits.json", "conversion.json"})
+_OWN_FILES = frozenset({"splits.json", "conversion.json"})
+"""Files that maskwright writes beside a dataset."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=1, le=MAX_PIXELS)]
 
 
 class Document(BaseModel):
-    """What all models of annotation files have in common."""
+    """Base of the models of annotation files: frozen, other keys ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -33,32 +34,37 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_json(path: Path, model: type[Model], *, encoding: str = "utf-8") -> Model:
-    """The file as `model` describes it.
+    """Read a file into `model`.
 
     Raises:
-        DataError: Unreadable, no JSON, nested too deeply, or not as described.
+        DataError: The file cannot be read, is not JSON, is nested too deeply or does not fit
+            the model.
     """
-    return parse_json(_content(path, encoding), model, where=str(path))
+    return parse_json(_read_utf8(path, encoding), model, where=str(path))
 
 
 def validate(values: object, model: type[Model], *, where: str) -> Model:
-    """What was read already (attributes of XML, say), as `model` describes it."""
+    """Turn values that are parsed already, such as attributes of XML, into `model`.
+
+    Raises:
+        DataError: The values do not fit the model; `where` names their file.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise DataError(f"{where}: {_problem(error)}") from error
+        raise DataError(f"{where}: {_describe(error)}") from error
 
 
 def parse_json(content: bytes, model: type[Model], *, where: str) -> Model:
-    """A piece of JSON as `model` describes it; see `read_json`."""
+    """Parse a piece of JSON into `model`; raises as `read_json` does."""
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        raise DataError(f"{where}: {_problem(error)}") from error
+        raise DataError(f"{where}: {_describe(error)}") from error
 
 
 def peek(path: Path, size: int = 4096) -> str:
-    """Start and end of a text file, to tell formats apart; "" where it cannot be read."""
+    """Read the first and the last `size` bytes, to detect formats; "" if that fails."""
     try:
         with path.open("rb") as file:
             start = file.read(size)
@@ -69,21 +75,22 @@ def peek(path: Path, size: int = 4096) -> str:
 
 
 def peek_first(root: Path, suffix: str) -> str:
-    """`peek` of the first file of a suffix below `root`; "" where there is none."""
+    """Call `peek` on the first file with a suffix below `root`; "" if there is none."""
     path = next(find_annotation_files(root, suffix), None) if root.is_dir() else None
     return "" if path is None else peek(path)
 
 
 def find_annotation_files(root: Path, suffix: str) -> Iterator[Path]:
-    """All files of a suffix below `root`, sorted, but those that maskwright itself wrote."""
-    return (path for path in files_below(root, {suffix}) if path.name not in _OWN)
+    """Find the files with a suffix below `root`, sorted; not those that maskwright writes."""
+    return (path for path in files_below(root, {suffix}) if path.name not in _OWN_FILES)
 
 
-def _content(path: Path, encoding: str) -> bytes:
+def _read_utf8(path: Path, encoding: str) -> bytes:
+    """Read a file, without its byte order mark, and recode it as UTF-8."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise DataError(f"{path}: {size:,} bytes of JSON; split it: 4 GiB are read at most")
+            raise DataError(f"{path}: {size:,} bytes of JSON, expected at most 4 GiB; split it")
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
@@ -92,26 +99,26 @@ def _content(path: Path, encoding: str) -> bytes:
     try:
         return content.decode(encoding).encode()
     except UnicodeError as error:
-        raise DataError(f"{path}: is not {encoding} text: {error}") from error
+        raise DataError(f"{path}: is not {encoding} text: {error}; export it again") from error
 
 
-def _problem(error: ValidationError) -> str:
-    """The first thing wrong, with where it is: `shapes.3.points: ...`."""
+def _describe(error: ValidationError) -> str:
+    """Describe the first mistake and its path: `shapes.3.points: ...`."""
     first = error.errors(include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return f"not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
-    place = ".".join(map(str, first["loc"])) or "the document"
+    key_path = ".".join(map(str, first["loc"])) or "the document"
     more = f" ({error.error_count() - 1} more like it)" if error.error_count() > 1 else ""
-    return f"{place}: {first['msg']}, got {_short(first['input'])}{more}; export it again"
+    return f"{key_path}: {first['msg']}, got {_shorten(first['input'])}{more}; export it again"
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def require_pairs(numbers: tuple[float, ...]) -> tuple[float, ...]:
-    """x, y, x, y ...: an even count; for pydantic's AfterValidator."""
+    """Require an even count of coordinates; pydantic calls this as an AfterValidator."""
     if len(numbers) % 2:
         raise ValueError(f"{len(numbers)} coordinates, expected pairs of x and y")
     return numbers

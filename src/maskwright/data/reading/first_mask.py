@@ -1,4 +1,4 @@
-"""The first mask of a folder, read: whether it has colours or numbers."""
+"""Read the first mask of a dataset, which shows whether masks store colours or indices."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ..pixels.images import open_image
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FirstMask:
-    """`palette` is N x 3, empty where the file has none."""
+    """`colored` masks have three channels; `palette` is N x 3, empty if the file has none."""
 
     image: ImageRef
     colored: bool
@@ -22,7 +22,7 @@ class FirstMask:
 
 
 def read_first_mask(scan: Scan) -> FirstMask | None:
-    """The first that opens; None where none does."""
+    """Read the first mask that opens; None if none does."""
     for entry in scan.entries:
         for mask in entry.masks:
             with suppress(DataError):
@@ -35,5 +35,5 @@ def _open(mask: ImageRef) -> FirstMask:
     image = open_image(mask)
     palette_N3 = image.palette_N3
     if palette_N3 is None:
-        raise DataError(f"{mask}: of a kind that has no palette")
+        raise DataError(f"{mask}: this kind of file has no palette; save masks as PNG")
     return FirstMask(mask, image.read_stored().ndim == 3, palette_N3)

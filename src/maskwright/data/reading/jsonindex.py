@@ -1,9 +1,13 @@
-"""A JSON file that holds a whole data set, read piece by piece: only places in it are kept.
+"""Index a JSON file that holds a whole dataset, and read its elements on demand.
 
 The file is an object whose long values are arrays of objects, as COCO's are. One pass over its
-bytes finds where each element of these arrays begins and ends (16 bytes an element); elements
-are parsed when they are asked for. Every byte of what is asked for is checked as JSON, and the
-file without its elements, the `skeleton`, is too.
+bytes finds the first and last byte of each element of these arrays (16 bytes of memory per
+element). Elements are parsed when they are read. Each element that is read is checked as JSON,
+and so is the skeleton, which is the file without its elements.
+
+A parser of the whole file would hold all of it in memory, and COCO files of gigabytes exist.
+The pass looks only at the bytes that shape JSON (quotes, backslashes and brackets), as NumPy
+arrays.
 """
 
 import re
@@ -20,18 +24,25 @@ from ...core.errors import DataError
 from .documents import parse_json
 
 Spans = NDArray[np.int64]
-"""N x 2: first byte of an element, and the byte behind its last."""
+"""N x 2: offset of the first byte of each element, and of the byte behind its last."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _CHUNK = 1 << 22
+"""Bytes that one step of the pass reads."""
+
 _BATCH = 1 << 20
+"""Bytes of elements that `read_all` parses at once."""
+
 _QUOTE, _ESCAPE, _OPEN, _CLOSE = 1, 2, 3, 4
 _MARKS = np.zeros(256, np.uint8)
 for _text, _mark in ((b'"', _QUOTE), (b"\\", _ESCAPE), (b"{[", _OPEN), (b"}]", _CLOSE)):
     _MARKS[list(_text)] = _mark
 _KEY = re.compile(rb'"([^"\\]*)"\s*:\s*\[$')
 _LONGEST_KEY = 256
+"""Bytes before a bracket in which its key is looked for."""
+
 _MOST_VALUES = 1000
+"""Objects and arrays that the outer object may hold; a dataset has a handful."""
 
 
 class _Batch(BaseModel, Generic[_Model]):
@@ -39,42 +50,43 @@ class _Batch(BaseModel, Generic[_Model]):
 
 
 class _Object(BaseModel):
-    """Any object: what it holds is of no interest, that it is JSON is."""
+    """Any object; parsing it checks that the skeleton is JSON."""
 
 
 class _Array(RootModel[tuple[()]]):
-    """An array whose elements were taken out."""
+    """An array without its elements."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JsonIndex:
-    """Where the elements of the arrays of one file lie, by the key of the array."""
+    """The spans of the elements of each array in one file, by the key of the array."""
 
     path: Path
     spans: dict[str, Spans]
 
     def read_all(self, key: str, model: type[_Model]) -> Iterator[_Model]:
-        """Every element of an array, some megabytes in memory at a time.
+        """Read every element of an array; about a megabyte of JSON is in memory at a time.
 
         Raises:
-            DataError: An element is not as `model` describes it; the message says which.
+            DataError: An element does not fit `model`; the message gives its index.
         """
         spans = self.spans.get(key, np.zeros((0, 2), np.int64))
         with self.path.open("rb") as file:
-            for first, last in _batches(spans):
+            for first, last in _split_batches(spans):
+                # Up to the next element, so that the comma between them is checked too.
                 end = spans[last, 0] if last < len(spans) else spans[last - 1, 1]
                 content = _read(file, spans[first, 0], end)
                 if last < len(spans):
-                    content = _without_comma(content, f"{self.path}: {key}.{last}")
-                yield from _parsed(content, model, f"{self.path}: {key}", first)
+                    content = _strip_comma(content, f"{self.path}: {key}.{last}")
+                yield from _parse_batch(content, model, f"{self.path}: {key}", first)
 
     def read_at(
         self, key: str, indices: NDArray[np.int64], model: type[_Model]
     ) -> list[_Model]:
-        """The elements of an array at these places.
+        """Read the elements of an array at these indices.
 
         Raises:
-            DataError: As `read_all`, and where the file has changed since it was indexed.
+            DataError: As `read_all`, or the file has changed since it was indexed.
         """
         with self.path.open("rb") as file:
             return [
@@ -88,48 +100,55 @@ class JsonIndex:
 
 
 def index_json(path: Path) -> JsonIndex:
-    """Find the elements of all arrays of a file; those of objects inside are not looked for.
+    """Index the elements of all arrays that are values of the outer object of a file.
 
     Raises:
-        DataError: Unreadable, no JSON object, broken off, or a key that comes twice.
+        DataError: The file cannot be read, is not a JSON object or is truncated, or a key
+            occurs twice.
     """
     try:
         with path.open("rb") as file:
             start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
             if start[:1] != b"{":
                 raise DataError(
-                    f"{path}: no JSON object, expected one with 'images', 'annotations' and "
-                    f"'categories' (a list of results alone is no data set)"
+                    f"{path}: is not a JSON object, expected one with 'images', 'annotations' "
+                    f"and 'categories' (a list of results is not a dataset); export it again"
                 )
-            marks = _structure(file, path)
-            return JsonIndex(path, _named(file, marks, path))
+            brackets = _scan_brackets(file, path)
+            return JsonIndex(path, _assign_keys(file, brackets, path))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def index_json_list(path: Path, key: str) -> JsonIndex:
-    """As `index_json`, of a file that is an array of objects; `key` is what they are called.
+    """Index a file that is one array of objects; `key` becomes the key of the array.
 
     Raises:
-        DataError: Unreadable, no JSON array, or broken off.
+        DataError: The file cannot be read, is not a JSON array, or is truncated.
     """
     try:
         with path.open("rb") as file:
             if file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"[":
-                raise DataError(f"{path}: no JSON array, expected one of {key}: [{{...}}, ...]")
-            marks = _structure(file, path)
-            spans = np.column_stack(
-                (np.concatenate(marks.value_starts), np.concatenate(marks.value_ends))
-            )
-            parse_json(_skeleton(file, [spans], path), _Array, where=str(path))
+                raise DataError(
+                    f"{path}: is not a JSON array, expected one of {key}: [{{...}}, ...]; "
+                    f"export it again"
+                )
+            brackets = _scan_brackets(file, path)
+            # The elements of an outer array are where an outer object has its values.
+            spans = _join_spans(brackets.value_starts, brackets.value_ends)
+            parse_json(_read_skeleton(file, [spans], path), _Array, where=str(path))
             return JsonIndex(path, {key: spans})
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 @dataclass(slots=True)
-class _Marks:
-    """Places of brackets: of values of the object, and of elements of these values."""
+class _Brackets:
+    """Offsets of brackets, one array per chunk.
+
+    `value_*` are those of the values of the outer object (depth 2), the others those of the
+    elements of these values (depth 3).
+    """
 
     value_starts: list[NDArray[np.int64]] = field(default_factory=list)
     value_ends: list[NDArray[np.int64]] = field(default_factory=list)
@@ -137,88 +156,114 @@ class _Marks:
     ends: list[NDArray[np.int64]] = field(default_factory=list)
 
 
-def _structure(file: BinaryIO, path: Path) -> _Marks:
-    """One pass: brackets outside of strings, by depth."""
-    marks, depth, num_quotes, offset, kept = _Marks(), 0, 0, 0, b""
+def _scan_brackets(file: BinaryIO, path: Path) -> _Brackets:
+    """Find the brackets outside strings in one pass, by their depth."""
+    brackets, depth, num_quotes, offset, kept = _Brackets(), 0, 0, 0, b""
     file.seek(0)
     while chunk := file.read(_CHUNK):
         chunk = kept + chunk
+        # Backslashes at the end of a chunk may escape the byte that follows: they are kept for
+        # the next chunk, so that no escape is cut in two.
         body = chunk.rstrip(b"\\")
         kept = chunk[len(body) :]
-        place, sign, num_quotes = _brackets(body, num_quotes)
-        after = depth + np.cumsum(sign)
+        position, sign, num_quotes = _find_brackets(body, num_quotes)
+        after = depth + np.cumsum(sign)  # depth behind each bracket
         if after.size:
             depth = int(after[-1])
             if after.min() < 0:
-                raise DataError(f"{path}: not valid JSON: a bracket closes that none opened")
-        place = place + offset
-        marks.value_starts.append(place[(sign > 0) & (after == 2)])
-        marks.value_ends.append(place[(sign < 0) & (after == 1)] + 1)
-        marks.starts.append(place[(sign > 0) & (after == 3)])
-        marks.ends.append(place[(sign < 0) & (after == 2)] + 1)
+                raise DataError(
+                    f"{path}: not valid JSON: a closing bracket has no opening one; export it "
+                    f"again"
+                )
+        position = position + offset
+        brackets.value_starts.append(position[(sign > 0) & (after == 2)])
+        brackets.value_ends.append(position[(sign < 0) & (after == 1)] + 1)
+        brackets.starts.append(position[(sign > 0) & (after == 3)])
+        brackets.ends.append(position[(sign < 0) & (after == 2)] + 1)
         offset += len(body)
     if depth or num_quotes % 2 or kept:
         raise DataError(
-            f"{path}: not valid JSON: it breaks off after {offset:,} bytes; copy or export it "
-            f"again"
+            f"{path}: not valid JSON: it is truncated after {offset:,} bytes; copy or export "
+            f"it again"
         )
-    return marks
+    return brackets
 
 
-def _brackets(body: bytes, num_quotes: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Places of brackets outside of strings, +1 or -1 for each, and the quotes so far.
+def _join_spans(starts: list[NDArray[np.int64]], ends: list[NDArray[np.int64]]) -> Spans:
+    # In valid JSON, brackets of one depth alternate: the n-th end closes the n-th start.
+    return np.column_stack((np.concatenate(starts), np.concatenate(ends)))
 
-    `body` does not end within an escape.
+
+def _find_brackets(
+    body: bytes, num_quotes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Find the brackets outside strings.
+
+    Args:
+        body: Bytes that do not end within an escape.
+        num_quotes: Quotes before `body`.
+
+    Returns:
+        Offset in `body` and sign of each bracket (+1 opens, -1 closes), and the quotes up to
+        the end of `body`.
     """
     codes = _MARKS[np.frombuffer(body, np.uint8)]
-    place = np.flatnonzero(codes)
-    kind = codes[place]
+    position = np.flatnonzero(codes)
+    kind = codes[position]
     if (kind == _ESCAPE).any():
-        place, kind = _unescaped(place, kind)
+        position, kind = _drop_escaped(position, kind)
     quotes = np.cumsum(kind == _QUOTE) + num_quotes
+    # After an odd number of quotes we are inside a string, whose brackets mean nothing.
     bracket = (kind >= _OPEN) & (quotes % 2 == 0)
     num_quotes = int(quotes[-1]) if quotes.size else num_quotes
-    return place[bracket], np.where(kind[bracket] == _OPEN, 1, -1), num_quotes
+    return position[bracket], np.where(kind[bracket] == _OPEN, 1, -1), num_quotes
 
 
-def _unescaped(
-    place: NDArray[np.int64], kind: NDArray[np.uint8]
+def _drop_escaped(
+    position: NDArray[np.int64], kind: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Without backslashes, and without the quotes behind an odd number of them."""
+    """Drop backslashes, and quotes that follow an odd number of backslashes."""
     slash = np.flatnonzero(kind == _ESCAPE)
-    first = np.concatenate(([True], np.diff(place[slash]) != 1))
-    begins = np.flatnonzero(first)
-    length = np.diff(np.concatenate((begins, [len(slash)])))
-    behind = slash[begins] + length
-    odd = (length % 2 == 1) & (behind < len(place))
-    behind, last = behind[odd], place[slash[begins[odd]] + length[odd] - 1]
+    # Group backslashes that touch: of 2n + 1 of them, the last escapes the next byte.
+    is_first = np.concatenate(([True], np.diff(position[slash]) != 1))
+    first = np.flatnonzero(is_first)
+    length = np.diff(np.concatenate((first, [len(slash)])))
+    behind = slash[first] + length
+    odd = (length % 2 == 1) & (behind < len(position))
+    behind, last = behind[odd], position[slash[first[odd]] + length[odd] - 1]
     keep = kind != _ESCAPE
-    keep[behind[(place[behind] == last + 1) & (kind[behind] == _QUOTE)]] = False
-    return place[keep], kind[keep]
+    # The next mark is escaped only if it is the next byte as well. Brackets need no escape.
+    keep[behind[(position[behind] == last + 1) & (kind[behind] == _QUOTE)]] = False
+    return position[keep], kind[keep]
 
 
-def _named(file: BinaryIO, marks: _Marks, path: Path) -> dict[str, Spans]:
-    """The elements of each array by its key; checks the skeleton."""
-    values = np.concatenate(marks.value_starts), np.concatenate(marks.value_ends)
-    elements = np.column_stack((np.concatenate(marks.starts), np.concatenate(marks.ends)))
-    if len(values[0]) > _MOST_VALUES:
-        raise DataError(f"{path}: an object of {len(values[0]):,} values is no data set")
+def _assign_keys(file: BinaryIO, brackets: _Brackets, path: Path) -> dict[str, Spans]:
+    """Sort the elements by the key of their array, and check the skeleton."""
+    values = _join_spans(brackets.value_starts, brackets.value_ends)
+    elements = _join_spans(brackets.starts, brackets.ends)
+    if len(values) > _MOST_VALUES:
+        raise DataError(
+            f"{path}: an object of {len(values):,} values, expected a dataset of at most "
+            f"{_MOST_VALUES:,}; export it again"
+        )
     spans: dict[str, Spans] = {}
-    for begin, close in zip(*(v.tolist() for v in values), strict=True):
-        low, high = np.searchsorted(elements[:, 0], (begin, close))
-        key = _KEY.search(_read(file, max(begin - _LONGEST_KEY, 0), begin + 1))
-        if key is None:
+    for start, end in values.tolist():
+        low, high = np.searchsorted(elements[:, 0], (start, end))
+        # Only arrays match: what is inside a value that is an object is not indexed.
+        match = _KEY.search(_read(file, max(start - _LONGEST_KEY, 0), start + 1))
+        if match is None:
             continue
-        name = key[1].decode("utf-8", errors="replace")
-        if name in spans:
-            raise DataError(f"{path}: the key {name!r} comes twice; keep one")
-        spans[name] = elements[low:high]
-    parse_json(_skeleton(file, list(spans.values()), path), _Object, where=str(path))
+        key = match[1].decode("utf-8", errors="replace")
+        if key in spans:
+            raise DataError(f"{path}: the key {key!r} occurs twice; keep one")
+        spans[key] = elements[low:high]
+    # Parsing the skeleton finds all faults outside elements: commas, keys, plain values.
+    parse_json(_read_skeleton(file, list(spans.values()), path), _Object, where=str(path))
     return spans
 
 
-def _skeleton(file: BinaryIO, cut: list[Spans], path: Path) -> bytes:
-    """The file without the elements that can be asked for."""
+def _read_skeleton(file: BinaryIO, cut: list[Spans], path: Path) -> bytes:
+    """Read the file without the elements in `cut`, which are in the order of the file."""
     cut = [spans for spans in cut if len(spans)]
     ends = [0, *(int(spans[-1, 1]) for spans in cut)]
     starts = [*(int(spans[0, 0]) for spans in cut), path.stat().st_size]
@@ -226,8 +271,8 @@ def _skeleton(file: BinaryIO, cut: list[Spans], path: Path) -> bytes:
     return b"".join(pieces).removeprefix(b"\xef\xbb\xbf")
 
 
-def _batches(spans: Spans) -> Iterator[tuple[int, int]]:
-    """First element and the one behind the last of pieces of about a megabyte."""
+def _split_batches(spans: Spans) -> Iterator[tuple[int, int]]:
+    """Split elements into batches of about a megabyte: first index, and last index + 1."""
     first = 0
     while first < len(spans):
         last = int(np.searchsorted(spans[:, 1], spans[first, 0] + _BATCH, "right"))
@@ -236,15 +281,17 @@ def _batches(spans: Spans) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _without_comma(content: bytes, where: str) -> bytes:
+def _strip_comma(content: bytes, where: str) -> bytes:
     content = content.rstrip()
     if not content.endswith(b","):
-        raise DataError(f"{where}: not valid JSON: expected a comma before it")
+        raise DataError(f"{where}: not valid JSON: expected a comma before it; export it again")
     return content[:-1]
 
 
-def _parsed(content: bytes, model: type[_Model], where: str, first: int) -> tuple[_Model, ...]:
-    """The elements; where one is wrong, each is parsed alone to say which."""
+def _parse_batch(
+    content: bytes, model: type[_Model], where: str, first: int
+) -> tuple[_Model, ...]:
+    """Parse elements that commas separate; an error counts from element `first`."""
     batch: type[_Batch[_Model]] = _Batch[model]  # type: ignore[valid-type]
     document = b'{"elements":[' + content + b"]}"
     more = f" (from element {first} on)" if first else ""

@@ -1,6 +1,6 @@
-"""label_colors.txt: `red green blue name` a line, as in CamVid and in KITTI as tools write it.
+"""Read label_colors.txt, as CamVid has it: one line `red green blue name` per label.
 
-Names may have blanks; tabs and blanks part the columns, and lines may end in CRLF.
+Tabs and blanks separate the columns, names may have blanks, and lines may end in CRLF.
 """
 
 import re
@@ -15,10 +15,10 @@ _LINE = re.compile(r"(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})\s+(\S.*)", re.ASCII)
 
 
 def read_label_colors(path: Path) -> dict[str, Rgb]:
-    """Colours by name, in the order of the file.
+    """Read the colours by name, in the order of the file.
 
     Raises:
-        ConfigError: A line of another form, a name twice, or no lines.
+        ConfigError: A line has another form, a name occurs twice, or there are no lines.
     """
     colors: dict[str, Rgb] = {}
     for number, line in enumerate(read_lines(path, error=ConfigError), start=1):
@@ -31,7 +31,9 @@ def read_label_colors(path: Path) -> dict[str, Rgb]:
                 f"{path}: line {number} is {line!r}, expected 'red green blue name' of 0..255"
             )
         if match[4] in colors:
-            raise ConfigError(f"{path}: line {number} names {match[4]!r} again; keep one")
+            raise ConfigError(
+                f"{path}: line {number} names {match[4]!r} a second time; keep one line"
+            )
         colors[match[4]] = (red, green, blue)
     if not 0 < len(colors) <= MAX_CLASSES + 1:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Finding the image that an annotation file names, among those that are there."""
+"""Find the image that an annotation file names, among the images below a folder."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -10,9 +10,9 @@ from ..pixels.imageref import ImageRef
 
 
 class ImageLookup:
-    """All image files below a folder, by their path in it and by their name alone.
+    """All image files below `root`, by path and by name.
 
-    Those in folders called as one of `without` are no images.
+    Folders with a name in `without` are left out.
     """
 
     def __init__(self, root: Path, *, without: Collection[str] = ()) -> None:
@@ -21,12 +21,12 @@ class ImageLookup:
         self._by_name: dict[str, list[ImageRef]] = defaultdict(list)
         self._by_stem: dict[str, list[ImageRef]] = defaultdict(list)
         for image in image_files(root):
-            place = image.path.relative_to(root)
+            path = image.path.relative_to(root)
             if image.path.parent.name in without:
                 continue
-            self._by_path[place.as_posix()] = image
-            self._by_stem[place.with_suffix("").as_posix()].append(image)
-            self._by_name[place.name].append(image)
+            self._by_path[path.as_posix()] = image
+            self._by_stem[path.with_suffix("").as_posix()].append(image)
+            self._by_name[path.name].append(image)
 
     def __len__(self) -> int:
         return len(self._by_path)
@@ -34,50 +34,51 @@ class ImageLookup:
     def __iter__(self) -> Iterator[ImageRef]:
         return iter(self._by_path.values())
 
-    def find_at(self, folder: Path, named: str) -> ImageRef | None:
-        """The image at the path `named` below a folder; None where none is, or outside."""
-        wanted = PurePosixPath(named.replace("\\", "/"))
-        if wanted.is_absolute():
-            return None
-        place = _joined(folder, wanted).removeprefix(f"{self.root.as_posix()}/")
-        return self._by_path.get(place)
+    def find_at(self, folder: Path, name: str) -> ImageRef | None:
+        """Find the image at the path `name` below a folder; None if it is not below `root`."""
+        wanted = PurePosixPath(name.replace("\\", "/"))
+        return None if wanted.is_absolute() else self._by_path.get(self._locate(folder, wanted))
 
-    def find_without_suffix(self, folder: Path, named: str) -> ImageRef | None:
-        """As `at`, of a name that leaves the suffix out; None where several images fit."""
-        place = _joined(folder, PurePosixPath(named)).removeprefix(f"{self.root.as_posix()}/")
-        found = self._by_stem.get(place, [])
-        return found[0] if len(found) == 1 else None
+    def find_without_suffix(self, folder: Path, name: str) -> ImageRef | None:
+        """Find an image like `find_at` by a name without suffix; None if several images fit."""
+        images = self._by_stem.get(self._locate(folder, PurePosixPath(name)), [])
+        return images[0] if len(images) == 1 else None
 
     def list_folder(self, folder: Path) -> list[ImageRef]:
-        """The images in one folder, sorted; not those in its folders."""
+        """List the images directly in one folder, sorted."""
         return [image for image in self._by_path.values() if image.path.parent == folder]
 
-    def find(self, named: str, *, near: Path | None = None, where: str) -> ImageRef | None:
-        """The image that `named` means, None where it is not there.
+    def find(self, name: str, *, near: Path | None = None, where: str) -> ImageRef | None:
+        """Find the image that `name` means; None if there is none.
 
-        That is the path below `near` or the folder, else the file of that name whose folders
-        agree the furthest. What lies outside the folder is never found.
+        `name` is first read as a path below `near` and below `root`. Then, of the files of that
+        name, the one whose last folders agree with the path the furthest is chosen. Files
+        outside `root` are never returned.
 
         Raises:
-            DataError: Several files have that name, and no path says which.
+            DataError: Several files have that name, and the path does not tell which is meant.
         """
         for folder in (near, self.root):
-            if folder is not None and (there := self.find_at(folder, named)):
-                return there
-        wanted = PurePosixPath(named.replace("\\", "/"))
-        named_so = self._by_name.get(wanted.name, [])
-        most = max((_num_shared(image.path, wanted) for image in named_so), default=0)
-        found = [image for image in named_so if _num_shared(image.path, wanted) == most]
-        if len(found) > 1:
+            if folder is not None and (image := self.find_at(folder, name)):
+                return image
+        wanted = PurePosixPath(name.replace("\\", "/"))
+        namesakes = self._by_name.get(wanted.name, [])
+        most = max((_count_shared(image.path, wanted) for image in namesakes), default=0)
+        best = [image for image in namesakes if _count_shared(image.path, wanted) == most]
+        if len(best) > 1:
             raise DataError(
-                f"{where}: names the image {named!r}, and {len(found)} files have that name, "
-                f"{found[0]} and {found[1]} among them; keep one or put the path into the file"
+                f"{where}: names the image {name!r}, and {len(best)} files have that name, "
+                f"{best[0]} and {best[1]} among them; keep one or put the path into the file"
             )
-        return found[0] if found else None
+        return best[0] if best else None
+
+    def _locate(self, folder: Path, wanted: PurePosixPath) -> str:
+        """Return `folder / wanted` relative to `root`, or absolute if it is outside."""
+        return _join(folder, wanted).removeprefix(f"{self.root.as_posix()}/")
 
 
-def _joined(folder: Path, wanted: PurePosixPath) -> str:
-    """`folder / wanted` with `..` resolved by name alone: no link is followed."""
+def _join(folder: Path, wanted: PurePosixPath) -> str:
+    """Join the paths and resolve `..` by name alone, so that no link is followed."""
     parts = list(folder.as_posix().split("/"))
     for part in wanted.parts:
         if part == "..":
@@ -87,7 +88,7 @@ def _joined(folder: Path, wanted: PurePosixPath) -> str:
     return "/".join(parts)
 
 
-def _num_shared(path: PurePath, wanted: PurePosixPath) -> int:
-    """How many names, from the last on, the two paths share."""
+def _count_shared(path: PurePath, wanted: PurePosixPath) -> int:
+    """Count the names that both paths share, from the last name backwards."""
     pairs = zip(reversed(path.parts), reversed(wanted.parts), strict=False)
     return next((n for n, (one, other) in enumerate(pairs) if one != other), len(wanted.parts))

@@ -1,4 +1,4 @@
-"""PNG images inside of annotation files: unpacked with a bound, before a pixel is read."""
+"""Read PNG masks inside annotation files; their size is checked before any pixel is read."""
 
 import base64
 import binascii
@@ -12,50 +12,50 @@ from ...core.errors import DataError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SIZE = slice(16, 24)
-"""Width and height in a PNG: its first chunk is always the header."""
+"""Bytes of width and height: the first chunk of a PNG is always its header."""
 
 
 def decode_base64(text: str, *, where: str) -> bytes:
-    """The bytes.
+    """Decode base64.
 
     Raises:
-        DataError: It is no base64, or breaks off.
+        DataError: The text is not base64, or is truncated.
     """
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise DataError(f"{where}: its mask is no base64: {error}; export it again") from error
+        raise DataError(f"{where}: its mask is not base64: {error}; export it again") from error
 
 
 def inflate(content: bytes, most_bytes: int, *, where: str) -> bytes:
-    """What zlib packed.
+    """Decompress zlib data.
 
     Raises:
-        DataError: Damaged, broken off, or larger than `most_bytes` when unpacked.
+        DataError: The data are damaged, truncated, or unpack to more than `most_bytes`.
     """
-    unpacking = zlib.decompressobj()
+    decompressor = zlib.decompressobj()
     try:
-        unpacked = unpacking.decompress(content, most_bytes)
+        unpacked = decompressor.decompress(content, most_bytes)
     except zlib.error as error:
         raise DataError(f"{where}: its mask is damaged: {error}; export it again") from error
-    if unpacking.unconsumed_tail:
+    if decompressor.unconsumed_tail:
         raise DataError(
-            f"{where}: its mask unpacks to more than {most_bytes:,} bytes, which no mask of an "
-            f"image of this size needs; export it again"
+            f"{where}: its mask unpacks to more than {most_bytes:,} bytes, which is the most "
+            f"that an image of this size needs; export it again"
         )
-    if not unpacking.eof:
-        raise DataError(f"{where}: its mask breaks off; export it again")
+    if not decompressor.eof:
+        raise DataError(f"{where}: its mask is truncated; export it again")
     return unpacked
 
 
 def open_png(content: bytes, most_HW: tuple[int, int], *, where: str) -> Image.Image:
-    """The image, loaded.
+    """Decode a PNG image.
 
     Raises:
-        DataError: No PNG, damaged, or higher or wider than `most_HW`.
+        DataError: The content is not a PNG, is damaged, or is higher or wider than `most_HW`.
     """
     if not content.startswith(_SIGNATURE) or len(content) < _SIZE.stop:
-        raise DataError(f"{where}: its mask is no PNG; export it again")
+        raise DataError(f"{where}: its mask is not a PNG; export it again")
     width, height = struct.unpack(">II", content[_SIZE])
     if height > most_HW[0] or width > most_HW[1]:
         raise DataError(
@@ -67,4 +67,6 @@ def open_png(content: bytes, most_HW: tuple[int, int], *, where: str) -> Image.I
             image.load()
             return image
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error) as error:
-        raise DataError(f"{where}: its mask is a damaged PNG: {error}") from error
+        raise DataError(
+            f"{where}: its mask is a damaged PNG: {error}; export it again"
+        ) from error

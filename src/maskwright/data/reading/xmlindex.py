@@ -1,7 +1,7 @@
-"""Large XML: where its upper elements lie, found in one pass, and one of them read on demand.
+"""Index the upper elements of a large XML file in one pass; read single elements on demand.
 
-A file of a gigabyte with a hundred thousand images is read once for its index; the shapes of an
-image are then a seek and a few kilobytes. Nothing is kept but what the caller keeps.
+A file of a gigabyte with a hundred thousand images is read once for its index; the shapes of
+one image then cost a seek and a few kilobytes. Elements are yielded and not kept.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _MAX_DEPTH = 100
 
 @dataclass(frozen=True, slots=True)
 class ElementSpan:
-    """One element: its place in the tree (the root has depth 1) and in the file, in bytes."""
+    """One element: its depth in the tree (the root has 1) and its first and last byte + 1."""
 
     depth: int
     tag: str
@@ -32,45 +32,49 @@ class ElementSpan:
 
 
 def iterate_elements(path: Path, depth: int) -> Iterator[ElementSpan]:
-    """The elements below the root down to `depth`, each after all that are inside it.
+    """Iterate the elements below the root down to `depth`; an element follows those inside it.
 
     Raises:
-        DataError: Unreadable, no XML in UTF-8, nested too deeply, or it declares entities.
+        DataError: The file cannot be read, is not XML in UTF-8, is nested too deeply or
+            declares entities.
     """
     index = _Index(path, depth)
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 index.parser.Parse(chunk, False)
-                yield from index.taken()
+                yield from index.take_done()
             index.parser.Parse(b"", True)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except ExpatError as error:
         raise DataError(f"{path}: not valid XML: {error}; export it again") from error
-    yield from index.taken()
+    yield from index.take_done()
 
 
 def read_element(path: Path, start: int, end: int, *, where: str) -> Element:
-    """The element that lies there.
+    """Read the element between two bytes of a file.
 
     Raises:
-        DataError: Unreadable, or another file than when it was indexed.
+        DataError: The file cannot be read, or has changed since it was indexed.
     """
     try:
         with path.open("rb") as file:
             file.seek(start)
-            found: Element = fromstring(file.read(end - start), forbid_dtd=True)
+            element: Element = fromstring(file.read(end - start), forbid_dtd=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise DataError(f"{where}: not valid XML: {error}; was the file changed?") from error
-    return found
+    return element
 
 
 @dataclass(slots=True)
 class _Open:
-    """An element whose end is the start of what follows it."""
+    """An element that is open, or closed without its end being known yet.
+
+    expat tells where an element starts, not where it ends: that is the start of what follows.
+    """
 
     tag: str
     attributes: Mapping[str, str]
@@ -78,7 +82,7 @@ class _Open:
 
 
 class _Index:
-    """Handlers of the parser; `done` are the pieces whose end is known."""
+    """The handlers of the parser; `done` holds the elements whose end is known."""
 
     def __init__(self, path: Path, depth: int) -> None:
         self.path, self.depth, self.level = path, depth, 0
@@ -87,18 +91,20 @@ class _Index:
         self.parser = ParserCreate("utf-8")
         self.parser.StartElementHandler = self._begin
         self.parser.EndElementHandler = self._finish
-        self.parser.StartDoctypeDeclHandler = self._refuse_entities
-        self.parser.XmlDeclHandler = self._refuse_encoding
+        self.parser.StartDoctypeDeclHandler = self._raise_on_entities
+        self.parser.XmlDeclHandler = self._require_utf8
 
-    def taken(self) -> list[ElementSpan]:
-        """Those found since the last call."""
-        taken, self.done = self.done, []
-        return taken
+    def take_done(self) -> list[ElementSpan]:
+        """Return the elements that were closed since the last call."""
+        done, self.done = self.done, []
+        return done
 
     def _begin(self, tag: str, attributes: dict[str, str]) -> None:
         self.level += 1
         if self.level > _MAX_DEPTH:
-            raise DataError(f"{self.path}: its XML is nested more than {_MAX_DEPTH} deep")
+            raise DataError(
+                f"{self.path}: its XML is nested more than {_MAX_DEPTH} deep; export it again"
+            )
         if 1 < self.level <= self.depth:
             self._close(self.level)
             self.open[self.level] = _Open(tag, attributes, self.parser.CurrentByteIndex)
@@ -111,18 +117,21 @@ class _Index:
             self._close(2)
 
     def _close(self, level: int) -> None:
-        """What is open at `level` ended before this place in the file."""
-        found = self.open.pop(level, None)
-        if found is not None:
+        """Close the element that is open at `level`: it ended before the current byte."""
+        element = self.open.pop(level, None)
+        if element is not None:
             end = self.parser.CurrentByteIndex
-            self.done.append(ElementSpan(level, found.tag, found.attributes, found.start, end))
+            span = ElementSpan(level, element.tag, element.attributes, element.start, end)
+            self.done.append(span)
 
-    def _refuse_entities(self, *_: object) -> NoReturn:
+    def _raise_on_entities(self, *_: object) -> NoReturn:
         raise DataError(
-            f"{self.path}: declares a document type or entities, which no annotation file "
-            f"needs; export it again"
+            f"{self.path}: declares a document type or entities, expected elements alone; "
+            f"export it again"
         )
 
-    def _refuse_encoding(self, _: str, encoding: str | None, __: int) -> None:
+    def _require_utf8(self, _: str, encoding: str | None, __: int) -> None:
         if encoding is not None and encoding.lower() not in {"utf-8", "utf8", "us-ascii"}:
-            raise DataError(f"{self.path}: is {encoding} text; save it as UTF-8")
+            raise DataError(
+                f"{self.path}: is {encoding} text, expected UTF-8; save it as UTF-8"
+            )

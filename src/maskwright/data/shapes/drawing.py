@@ -1,7 +1,7 @@
-"""Drawing: the shapes that people drew on one image, and the class map they make.
+"""Drawing: the shapes that people drew on one image, and how they are painted.
 
-A reader gives shapes in the order of its file. Which of two that overlap is seen is one rule,
-`Overlap`, chosen for a whole data set and recorded in its dataset.yaml.
+A reader lists shapes in the order of its file. Where two shapes overlap, one rule decides which
+is visible: `Overlap`, which holds for a whole dataset and is recorded in its dataset.yaml.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +18,17 @@ from ..pixels.faults import MAX_PIXELS
 from .raster import Crop, Raster, Ring, clip, fill, unite
 
 Overlap = Literal["file", "z", "smaller_on_top"] | tuple[str, ...]
-"""Which shape is seen: the later in the file; the one of higher z, then the later; the one of
-fewer pixels, then the later; or that of the label named first, then the later (labels that are
-not named lie below all that are)."""
+"""Which of two shapes is visible: the later in the file; the one of higher z; the one of fewer
+pixels; or the one whose label is listed first (labels that are not listed lie below those that
+are). Between equals, the later in the file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Shape:
-    """One drawn region: rings (as `raster` reads them) or pieces of a mask, or both.
+    """One drawn region: rings (which `Drawing.raster` fills), crops of a mask, or both.
 
-    `instance` is the same for shapes that are parts of one object; `attributes` is what else
-    the tool stored of it, by name.
+    Shapes that are parts of one object have the same `instance`. `attributes` holds further
+    properties that the tool stored, by name.
     """
 
     label: str
@@ -42,21 +42,21 @@ class Shape:
         for ring in self.rings:
             if ring.ndim != 2 or ring.shape[1] != 2 or not np.isfinite(ring).all():
                 raise DataError(
-                    f"label {self.label!r}: a polygon needs x, y for each corner, finite "
-                    f"numbers, got shape {ring.shape}"
+                    f"label {self.label!r}: expected finite x, y for each corner of a polygon, "
+                    f"got an array of shape {ring.shape}; correct or remove the shape"
                 )
 
     def fill(self, size_HW: tuple[int, int], raster: Raster) -> Crop:
-        """Its pixels, cut at the image's border."""
-        pieces = [clip(mask, size_HW) for mask in self.masks]
-        return unite([*pieces, fill(self.rings, size_HW, raster)] if self.rings else pieces)
+        """Fill the shape, clipped to the image."""
+        crops = [clip(mask, size_HW) for mask in self.masks]
+        return unite([*crops, fill(self.rings, size_HW, raster)] if self.rings else crops)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Drawing:
     """All shapes on one image.
 
-    `skipped` counts what was read and is no region, by what it is ("points", "boxes without a
+    `skipped` counts what the file holds beside regions, by kind ("points", "boxes without a
     mask"), so that nothing is dropped in silence.
     """
 
@@ -69,7 +69,8 @@ class Drawing:
         height, width = self.size_HW
         if height < 1 or width < 1 or height * width > MAX_PIXELS:
             raise DataError(
-                f"the image is {height} x {width} (H x W), expected 1 to {MAX_PIXELS:,} pixels"
+                f"the image is {height} x {width} (H x W), expected 1 to {MAX_PIXELS:,} "
+                f"pixels; correct the size"
             )
         far = 16 * max(self.size_HW) + 4096
         for shape in self.shapes:
@@ -81,7 +82,7 @@ class Drawing:
                 )
 
     def fill_shapes(self) -> list[Crop]:
-        """The pixels of each shape; they are filled once."""
+        """Return the pixels of each shape; they are filled on the first call and then kept."""
         return self._crops
 
     @cached_property
@@ -89,59 +90,60 @@ class Drawing:
         return [shape.fill(self.size_HW, self.raster) for shape in self.shapes]
 
     def sort_by_overlap(self, overlap: Overlap, label_of: Callable[[str], str]) -> "Drawing":
-        """Its shapes from the lowest to the one on top, under other labels."""
+        """Sort the shapes from the lowest to the one on top, and rename their labels."""
         crops = self.fill_shapes() if overlap == "smaller_on_top" else ()
-        places = order_shapes(self.shapes, crops, overlap)
-        shapes = (self.shapes[place] for place in places)
+        indices = order_shapes(self.shapes, crops, overlap)
+        shapes = (self.shapes[index] for index in indices)
         drawing = replace(
             self, shapes=tuple(replace(s, label=label_of(s.label)) for s in shapes)
         )
-        if crops:
-            drawing.__dict__["_crops"] = [crops[place] for place in places]
+        if crops:  # the shapes of the new drawing are filled already
+            drawing.__dict__["_crops"] = [crops[index] for index in indices]
         return drawing
 
 
 def paint(
     drawing: Drawing,
-    number_of: Callable[[str], int],
+    raw_of: Callable[[str], int],
     overlap: Overlap,
 ) -> NDArray[np.unsignedinteger]:
-    """H x W numbers of labels, as `number_of` gives them; `UNDRAWN` where nothing was drawn."""
-    undrawn, numbers = number_of(UNDRAWN), [number_of(s.label) for s in drawing.shapes]
-    smallest = np.min_scalar_type(max([undrawn, *numbers]))  # a byte is decoded the fastest
+    """Paint H x W raw values: `raw_of` each label, and of `UNDRAWN` where no shape lies."""
+    undrawn, raws = raw_of(UNDRAWN), [raw_of(shape.label) for shape in drawing.shapes]
+    smallest = np.min_scalar_type(max([undrawn, *raws]))  # a byte is decoded the fastest
     painted_HW = np.full(drawing.size_HW, undrawn, smallest)
     crops = drawing.fill_shapes()
-    for place in order_shapes(drawing.shapes, crops, overlap):
-        rows, columns = crops[place].slices
-        painted_HW[rows, columns][crops[place].inside_hw] = numbers[place]
+    for index in order_shapes(drawing.shapes, crops, overlap):
+        rows, columns = crops[index].slices
+        painted_HW[rows, columns][crops[index].inside_hw] = raws[index]
     return painted_HW
 
 
 def order_shapes(shapes: Sequence[Shape], crops: Sequence[Crop], overlap: Overlap) -> list[int]:
-    """Places of the shapes from the lowest to the one on top."""
-    places = range(len(shapes))
+    """Order the indices of the shapes from the lowest to the one on top."""
+    indices = range(len(shapes))
+    # `sorted` is stable, so that between equals the later in the file stays on top.
     if overlap == "file":
-        return list(places)
+        return list(indices)
     if overlap == "z":
-        return sorted(places, key=lambda place: shapes[place].z)
+        return sorted(indices, key=lambda index: shapes[index].z)
     if overlap == "smaller_on_top":
         areas = [crop.area_px for crop in crops]
-        return sorted(places, key=lambda place: -areas[place])
-    above = {label: rank for rank, label in enumerate(reversed(overlap), start=1)}
-    return sorted(places, key=lambda place: above.get(shapes[place].label, 0))
+        return sorted(indices, key=lambda index: -areas[index])
+    rank_of = {label: rank for rank, label in enumerate(reversed(overlap), start=1)}
+    return sorted(indices, key=lambda index: rank_of.get(shapes[index].label, 0))
 
 
 def count_overlap_pixels(drawing: Drawing, overlap: Overlap) -> int:
-    """Pixels that are in shapes of two labels or more, so that the rule decided."""
-    first_HW = np.full(drawing.size_HW, -1, np.int32)
-    twice_HW = np.zeros(drawing.size_HW, np.bool_)
-    numbers: dict[str, int] = {}
+    """Count the pixels in shapes of two or more labels, where the overlap rule decides."""
+    top_HW = np.full(drawing.size_HW, -1, np.int32)
+    contested_HW = np.zeros(drawing.size_HW, np.bool_)
+    index_of: dict[str, int] = {}
     crops = drawing.fill_shapes()
-    for place in order_shapes(drawing.shapes, crops, overlap):
-        number = numbers.setdefault(drawing.shapes[place].label, len(numbers))
-        rows, columns = crops[place].slices
-        inside_hw = crops[place].inside_hw
-        below_hw = first_HW[rows, columns]
-        twice_HW[rows, columns] |= inside_hw & (below_hw >= 0) & (below_hw != number)
-        below_hw[inside_hw] = number
-    return int(np.count_nonzero(twice_HW))
+    for index in order_shapes(drawing.shapes, crops, overlap):
+        label_index = index_of.setdefault(drawing.shapes[index].label, len(index_of))
+        rows, columns = crops[index].slices
+        inside_hw = crops[index].inside_hw
+        top_hw = top_HW[rows, columns]
+        contested_HW[rows, columns] |= inside_hw & (top_hw >= 0) & (top_hw != label_index)
+        top_hw[inside_hw] = label_index
+    return int(np.count_nonzero(contested_HW))

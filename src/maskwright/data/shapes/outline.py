@@ -1,7 +1,7 @@
-"""Pixels -> polygons, exactly: rings along the edges of pixels, holes as rings of their own.
+"""Trace the outlines of a mask exactly: rings along the edges of pixels, one more per hole.
 
-`raster.fill(outlines(mask), size, "center")` gives the mask back; so does the rule `coco` where
-there are no holes.
+`raster.fill(trace_outlines(crop), size_HW, "center")` gives the mask back; so does the rule
+`coco` if there are no holes.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from .raster import Crop, Ring
 
 
 def trace_outlines(crop: Crop) -> tuple[Ring, ...]:
-    """Closed rings; pixels that touch at a corner alone are in rings of their own."""
+    """Trace closed rings; pixels that touch only at a corner are in separate rings."""
     padded = np.pad(crop.inside_hw, 1).astype(np.int8)
     code = (
         padded[:-1, :-1] + 2 * padded[:-1, 1:] + 4 * padded[1:, :-1] + 8 * padded[1:, 1:]
-    )  # of each lattice point: the pixels above left, above right, below left, below right
+    )  # one bit each: the pixels above left, above right, below left, below right of a point
     turns = np.isin(code, (1, 2, 4, 8, 7, 11, 13, 14))
     saddles = np.isin(code, (6, 9))
     y, x = np.nonzero(turns | saddles)
@@ -30,22 +30,23 @@ def trace_outlines(crop: Crop) -> tuple[Ring, ...]:
     down_of = np.empty_like(across_of)
     down_of[down] = down[np.arange(len(down)) ^ 1]
     corners = np.column_stack((x + crop.left, y + crop.top)).astype(np.float64)
-    return tuple(corners[ring] for ring in _cycles(across_of.tolist(), down_of.tolist()))
+    return tuple(corners[ring] for ring in _collect_rings(across_of.tolist(), down_of.tolist()))
 
 
-def _cycles(across_of: list[int], down_of: list[int]) -> list[NDArray[np.int64]]:
-    """Places of the corners of each ring, in walking order."""
+def _collect_rings(across_of: list[int], down_of: list[int]) -> list[NDArray[np.int64]]:
+    """Collect the indices of the corners of each ring, in the order along the outline."""
     seen = bytearray(len(across_of))
     rings = []
     for start in range(len(across_of)):
         if seen[start]:
             continue
         ring: list[int] = []
-        place = start
-        while not seen[place]:
-            other = across_of[place]
-            ring += (place, other)
-            seen[place] = seen[other] = 1
-            place = down_of[other]
+        corner = start
+        while not seen[corner]:
+            # Outlines turn at every corner: one edge along the row, then one along the column.
+            other = across_of[corner]
+            ring += (corner, other)
+            seen[corner] = seen[other] = 1
+            corner = down_of[other]
         rings.append(np.array(ring))
     return rings

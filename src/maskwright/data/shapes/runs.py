@@ -1,7 +1,7 @@
-"""Run lengths of masks: the counts that COCO, CVAT and competitions store.
+"""Encode and decode run lengths of masks, as COCO, CVAT and competitions store them.
 
-Counts alternate zeros, ones, zeros ..., the first being zeros (it may be 0). COCO counts down
-the columns, CVAT and most others along the rows; that is for the caller to transpose.
+Counts alternate zeros, ones, zeros ..., starting with zeros (the first count may be 0). COCO
+counts down the columns, CVAT and most others along the rows.
 """
 
 from typing import Any
@@ -16,28 +16,28 @@ _CONTINUED, _SIGN, _BITS = 0x20, 0x10, 5
 
 
 def encode_runs(flat: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Counts of a flat mask."""
+    """Encode a flat mask as counts."""
     flat = np.ascontiguousarray(flat)
-    turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    starts = [0, 0] if flat.size and flat[0] else [0]
-    return np.diff(np.concatenate((starts, turns, [flat.size])))
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = [0, 0] if flat.size and flat[0] else [0]  # a mask that starts with True: 0 zeros
+    return np.diff(np.concatenate((starts, changes, [flat.size])))
 
 
 def decode_runs(counts: NDArray[np.int64], shape: tuple[int, int], *, where: str) -> Any:
-    """The mask (bool, of `shape`, along the rows) that the counts describe.
+    """Decode counts along the rows into a bool mask of `shape`.
 
     Raises:
-        DataError: A count is negative, or they do not add up to the size.
+        DataError: A count is negative, or the counts do not add up to the size.
     """
-    _refuse_wrong(counts, shape, where=where)
+    _require_sum(counts, shape, where=where)
     ones = np.arange(len(counts)) % 2 == 1
     return np.repeat(ones, counts).reshape(shape)
 
 
-def _refuse_wrong(counts: NDArray[np.int64], shape: tuple[int, int], *, where: str) -> None:
+def _require_sum(counts: NDArray[np.int64], shape: tuple[int, int], *, where: str) -> None:
     total = shape[0] * shape[1]
     if counts.size and (counts.min() < 0 or counts.max() > total):
-        raise DataError(f"{where}: a run length is outside 0..{total}; export the mask again")
+        raise DataError(f"{where}: a run length is not in 0..{total}; export the mask again")
     if counts.sum() != total:
         raise DataError(
             f"{where}: run lengths add up to {counts.sum()}, the mask has {shape[0]} x "
@@ -46,33 +46,39 @@ def _refuse_wrong(counts: NDArray[np.int64], shape: tuple[int, int], *, where: s
 
 
 def decode_coco_text(text: str | bytes, *, where: str) -> NDArray[np.int64]:
-    """Counts of COCO's compressed string.
+    """Decode COCO's compressed string into counts.
 
-    Six bits a character, from '0' on: five of data, lowest first, and one that says that the
-    number goes on; from the fourth number on each is the difference to the one two before.
+    A character holds six bits, counted from '0': five bits of data, the lowest first, and one
+    bit that is set if the count continues in the next character. From the fourth count on, the
+    difference to the count two before is stored, as such counts are often alike.
     Source: cocoapi, common/maskApi.c, rleFrString.
 
     Raises:
-        DataError: A character that is none of these 64, or the text breaks off.
+        DataError: A character is not one of these 64, or the text is truncated.
     """
     try:
         raw = text.encode("ascii") if isinstance(text, str) else text
     except UnicodeEncodeError:
-        raise DataError(f"{where}: its run lengths are no COCO string") from None
+        raise DataError(
+            f"{where}: its run lengths are not a COCO string; export the mask again"
+        ) from None
     codes = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
     if codes.size and (codes.min() < 0 or codes.max() > 63):
-        raise DataError(f"{where}: its run lengths are no COCO string")
+        raise DataError(
+            f"{where}: its run lengths are not a COCO string; export the mask again"
+        )
     if not codes.size:
         return codes
     ends = np.flatnonzero(codes & _CONTINUED == 0)
     if not ends.size or ends[-1] != codes.size - 1:
-        raise DataError(f"{where}: its run lengths break off; export the mask again")
-    begins = np.concatenate(([0], ends[:-1] + 1))
-    place = np.arange(codes.size) - np.repeat(begins, ends - begins + 1)
-    if place.max() > 6:
+        raise DataError(f"{where}: its run lengths are truncated; export the mask again")
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    position = np.arange(codes.size) - np.repeat(starts, ends - starts + 1)  # in its count
+    if position.max() > 6:
         raise DataError(f"{where}: a run length has more than 35 bits; export the mask again")
-    deltas = np.add.reduceat((codes & 31) << (_BITS * place), begins)
-    deltas -= np.where(codes[ends] & _SIGN, 1 << (_BITS * (place[ends] + 1)), 0)
+    deltas = np.add.reduceat((codes & 31) << (_BITS * position), starts)
+    # Two's complement: the highest data bit of the last character is the sign.
+    deltas -= np.where(codes[ends] & _SIGN, 1 << (_BITS * (position[ends] + 1)), 0)
     counts = deltas.copy()
     counts[1::2] = np.cumsum(deltas[1::2])
     counts[2::2] = np.cumsum(deltas[2::2])
@@ -80,35 +86,39 @@ def decode_coco_text(text: str | bytes, *, where: str) -> NDArray[np.int64]:
 
 
 def encode_coco_text(counts: NDArray[np.int64]) -> str:
-    """COCO's compressed string of counts; undoes `decode_coco_text`."""
+    """Encode counts as COCO's compressed string; inverse of `decode_coco_text`."""
     deltas = counts.astype(np.int64)
     deltas[3:] = counts[3:] - counts[1:-2]
     size = np.where(deltas < 0, ~deltas, deltas)
     shifts = _BITS * np.arange(1, 7)[:, None] - 1
-    length = 1 + np.count_nonzero(size >> shifts, axis=0)
-    number = np.repeat(np.arange(len(deltas)), length)
-    place = np.arange(len(number)) - np.repeat(np.cumsum(length) - length, length)
-    codes = (deltas[number] >> (_BITS * place)) & 31
-    codes[place < length[number] - 1] |= _CONTINUED
+    length = 1 + np.count_nonzero(size >> shifts, axis=0)  # characters per count
+    index = np.repeat(np.arange(len(deltas)), length)
+    position = np.arange(len(index)) - np.repeat(np.cumsum(length) - length, length)
+    codes = (deltas[index] >> (_BITS * position)) & 31
+    codes[position < length[index] - 1] |= _CONTINUED
     return bytes((codes + 48).astype(np.uint8)).decode("ascii")
 
 
 def decode_columns(counts: NDArray[np.int64], size_HW: tuple[int, int], *, where: str) -> Crop:
-    """The mask that counts down the columns describe (COCO), only where it is not empty.
+    """Decode counts down the columns (COCO) into the smallest crop with every True pixel.
+
+    Only the columns of the crop are decoded, which is what makes small objects on large images
+    cheap.
 
     Raises:
         DataError: As `decode_runs`.
     """
     height = size_HW[0]
-    _refuse_wrong(counts, size_HW, where=where)
+    _require_sum(counts, size_HW, where=where)
     ends = np.cumsum(counts)
     inside = np.flatnonzero(counts[1::2]) * 2 + 1
     if not inside.size:
         return Crop(0, 0, np.zeros((0, 0), np.bool_))
     left = int(ends[inside[0] - 1]) // height
     right = (int(ends[inside[-1]]) - 1) // height + 1
-    ends = np.clip(ends, left * height, right * height)
+    ends = np.clip(ends, left * height, right * height)  # without the columns beside the crop
     cut = ends - np.concatenate(([left * height], ends[:-1]))
+    # (columns * height,) -> (columns, height)
     columns = np.repeat(np.arange(len(cut)) % 2 == 1, cut).reshape(right - left, height)
     rows = np.flatnonzero(columns.any(axis=0))
     top, bottom = int(rows[0]), int(rows[-1]) + 1
@@ -116,17 +126,18 @@ def decode_columns(counts: NDArray[np.int64], size_HW: tuple[int, int], *, where
 
 
 def encode_columns(crop: Crop, size_HW: tuple[int, int]) -> NDArray[np.int64]:
-    """Counts down the columns of the whole image; undoes `decode_columns`."""
+    """Encode a crop as counts down the columns of the image; inverse of `decode_columns`."""
     height, width = size_HW
     padded = np.zeros((crop.inside_hw.shape[1], crop.inside_hw.shape[0] + 2), np.int8)
     padded[:, 1:-1] = crop.inside_hw.T
-    turn = np.diff(padded, axis=1)
+    step = np.diff(padded, axis=1)  # 1 where a run starts, -1 behind its end
     starts, ends = (
         (column + crop.left) * height + row + crop.top
-        for column, row in (np.nonzero(turn == 1), np.nonzero(turn == -1))
+        for column, row in (np.nonzero(step == 1), np.nonzero(step == -1))
     )
+    # A run that ends at the foot of a column and one at the head of the next are one run.
     apart = starts[1:] != ends[:-1]
     starts = starts[np.r_[True, apart][: len(starts)]]
-    turns = np.column_stack((starts, ends[np.r_[apart, True][: len(ends)]])).ravel()
-    last = [height * width] if not turns.size or turns[-1] < height * width else []
-    return np.diff(np.concatenate(([0], turns, last))).astype(np.int64)
+    changes = np.column_stack((starts, ends[np.r_[apart, True][: len(ends)]])).ravel()
+    last = [height * width] if not changes.size or changes[-1] < height * width else []
+    return np.diff(np.concatenate(([0], changes, last))).astype(np.int64)

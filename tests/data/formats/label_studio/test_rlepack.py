@@ -80,15 +80,15 @@ def test_zeros_behind_are_no_part_of_it():
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        (PACKED[:5], "5 bytes of run lengths break off"),
-        (PACKED[:-4], r"break off within a block; export it again|after \d+ of 96 values"),
+        (PACKED[:5], "run lengths are truncated after 5 bytes"),
+        (PACKED[:-4], r"truncated within a block; export it again|after \d+ of 96 values"),
         (
             [0, 0, 0, 24, *PACKED[4:]],
-            "of 24 values, the image of 4 x 6 .* has 24 pixels",
+            "hold 24 values, expected 4 for each of the 24 pixels of an image of 4 x 6",
         ),
         ([*PACKED, 0, 1], "go on behind the 96 values"),
         ([*PACKED[:4], 121, *PACKED[5:]], "values of 16 bits, expected 8"),
-        ([0, 0, 0, 96, 57, 27, 255, *PACKED[7:]], "go on behind|not the 96 stated|break off"),
+        ([0, 0, 0, 96, 57, 27, 255, *PACKED[7:]], "go on behind|header states 96|truncated"),
     ],
 )
 def test_what_is_wrong_is_named(numbers, message):
