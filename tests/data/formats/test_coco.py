@@ -278,7 +278,7 @@ WRONG = {
     ),
     "counts too long": (
         drawn({"size": [4, 6], "counts": [5, 1000]}),
-        r"annotation 1: a run length is outside 0\.\.24",
+        r"annotation 1: a run length is not in 0\.\.24",
     ),
     "counts absurd": (
         drawn({"size": [4, 6], "counts": [5, 10**9]}),
