@@ -167,7 +167,7 @@ def test_categories_have_gaps_and_count_by_name_over_files(write):
         ("car", "thing", None),
         ("sign", "stuff", (1, 2, 3)),
     ]
-    assert found.notes == ("1 other COCO files are passed over",)
+    assert found.notes == ("1 other COCO files are skipped",)
 
 
 @pytest.mark.parametrize(
@@ -247,9 +247,9 @@ def test_images_that_are_not_here_and_those_not_listed_are_said(write):
     document["annotations"].append(document["annotations"][0] | {"image_id": 99})
     root = write({"a.png": BLACK, "b.png": BLACK, "x.json": json.dumps(document)})
     assert scan(root, NOTHING).notes == (
-        "1 annotations of x.json are of images that it does not list",
-        "1 images that are listed are not here, 'gone.jpg' first",
-        "1 image files that no COCO file lists are passed over",
+        "1 annotations of x.json belong to images that it does not list",
+        "1 listed images are missing, 'gone.jpg' first",
+        "1 image files that no COCO file lists are skipped",
     )
 
 
@@ -262,7 +262,7 @@ def test_an_image_of_another_split_is_not_taken_for_one_that_is_missing(write):
     assert [entry.split for entry in scan(root, NOTHING).entries] == ["train"]
 
 
-def test_a_data_set_goes_to_another_process_and_back(write):
+def test_a_dataset_goes_to_another_process_and_back(write):
     sent = pickle.loads(pickle.dumps(opened(write, drawn(PACKED))))
     np.testing.assert_array_equal(sent.labels(0), M)
 
@@ -274,7 +274,7 @@ def test_an_image_without_annotations_is_background(write):
 WRONG = {
     "size swapped": (
         drawn({"size": [6, 4], "counts": PLAIN["counts"]}),
-        r"a\.png: annotation 1: its mask is of 6 x 4 \(H x W\), the image has 4 x 6",
+        r"a\.png: annotation 1: its mask is 6 x 4 \(H x W\), the image is 4 x 6",
     ),
     "counts too long": (
         drawn({"size": [4, 6], "counts": [5, 1000]}),
@@ -295,7 +295,7 @@ WRONG = {
     "corner NaN": (drawn([[0, 0, float("nan"), 0, 1, 1]]), "finite"),
     "unknown category": (
         drawn(PACKED, categories=[CAR | {"id": 4}]),
-        "annotation 1: category_id 3 is none of the 1 categories",
+        "annotation 1: category_id 3 is not one of the 1 categories",
     ),
     "other size": (
         drawn(PACKED, images=[{"id": 1, "file_name": "a.png", "height": 40, "width": 60}]),
@@ -303,7 +303,7 @@ WRONG = {
     ),
     "turned": (
         drawn(PACKED, images=[{"id": 1, "file_name": "a.png", "height": 6, "width": 4}]),
-        "is 4 x 6; it is turned by its EXIF tag",
+        "is 4 x 6; it is rotated by its EXIF tag",
     ),
     "size negative": (
         drawn(PACKED, images=[{"id": 1, "file_name": "a.png", "height": -4, "width": 6}]),
@@ -328,7 +328,7 @@ WRONG = {
     ),
     "no image is here": (
         drawn(images=[{"id": 1, "file_name": "../../etc/b.png"}]),
-        r"no COCO file names an image that is here too; '\.\./\.\./etc/b\.png' and 0 others",
+        r"no COCO file names an image that is here; '\.\./\.\./etc/b\.png' and 0 others",
     ),
     "deep": (
         drawn(json.loads("[" * 100 + "]" * 100)),
@@ -344,7 +344,7 @@ def test_what_is_wrong_is_named(case, write):
         opened(write, document).labels(0)
 
 
-def test_results_alone_are_no_data_set(write):
+def test_results_alone_are_not_a_dataset(write):
     results = [{"image_id": 1, "category_id": 3, "segmentation": PACKED, "score": 0.9}]
     root = write({"a.png": BLACK, "instances.json": json.dumps(results)})
     with pytest.raises(DataError, match="no JSON file here has COCO's 'images' and"):

@@ -163,17 +163,17 @@ WRONG = {
     "unknown category": (
         listed((CAR_ID, 4)),
         rgb(M_IDS),
-        r"a\.jpg: segment 1971210: category_id 4 is none of the 2 categories",
+        r"a\.jpg: segment 1971210: category_id 4 is not one of the 2 categories",
     ),
     "two annotations": (
         listed(annotations=listed(*BOTH)["annotations"] * 2),
         rgb(M_IDS),
-        "2 annotations are of the image 'a.jpg'; keep one",
+        "2 annotations are of the image 'a.jpg', expected one; remove the others",
     ),
     "no such PNG": (
         listed(annotations=[listed(*BOTH)["annotations"][0] | {"file_name": "../../b.png"}]),
         rgb(M_IDS),
-        r"'\.\./\.\./b\.png' and 0 other PNG files are not here; unpack them into .*panoptic",
+        r"'\.\./\.\./b\.png' and 0 other PNG files are missing; unpack them into .*panoptic",
     ),
 }
 
@@ -216,9 +216,7 @@ def test_a_mask_is_never_taken_for_its_image(write):
     document = listed(*BOTH, images=[{"id": "a_000", "file_name": "a.png"}])
     found = files(document, rgb(M_IDS))
     root = write(found | {"c.jpg": found.pop("val2017/a.jpg")})
-    with pytest.raises(
-        DataError, match=r"no COCO file names an image that is here too; 'a\.png'"
-    ):
+    with pytest.raises(DataError, match=r"no COCO file names an image that is here; 'a\.png'"):
         scan(root, NOTHING)
 
 

@@ -81,7 +81,7 @@ def test_masks_of_both_conventions_side_by_side_are_told_apart(write):
     root = write(files(top="annotations") | files(top="annotations", ending="_labelTrainIds"))
     found = scan(root, NOTHING)
     assert [entry.labels.file.name for entry in found.entries] == [f"{NAME}.png"]
-    assert found.notes[1] == "1 masks called ..._labelTrainIds are passed over"
+    assert found.notes[1] == "1 masks called ..._labelTrainIds are skipped"
 
 
 def test_masks_without_images_are_named(write):

@@ -24,7 +24,7 @@ def keys(found):
     return [(e.split, e.key, e.labels is not None) for e in found.entries]
 
 
-def test_lists_say_what_is_in_a_split_and_the_rest_is_passed_over(write):
+def test_lists_say_what_is_in_a_split_and_the_rest_is_skipped(write):
     root = write(
         files("a", "b", images=("c", "d"))
         | {f"{LISTS}/train.txt": "a\n", f"{LISTS}/val.txt": "b 1\n"}
@@ -32,7 +32,7 @@ def test_lists_say_what_is_in_a_split_and_the_rest_is_passed_over(write):
     )
     found = scan(root, NOTHING)
     assert keys(found) == [("test", "c", False), ("train", "a", True), ("val", "b", True)]
-    assert found.notes == ("1 images that no list names are passed over",)
+    assert found.notes == ("1 images that no list names are skipped",)
 
 
 def test_one_list_for_all_is_no_split(write):

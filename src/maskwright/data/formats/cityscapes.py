@@ -32,7 +32,7 @@ from ..entries.annotation import Annotation
 from ..entries.picture import Picture, WriteResult, copy_image, write_mask
 from ..entries.scan import SPLITS, UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import files_below, folders, image_files
-from ..layouts.cityscapes import ID_CODEC, LABELS, TRAINED, id_classes
+from ..layouts.cityscapes import ID_CODEC, LABELS, TRAINED, list_id_classes
 from ..pixels.imageref import ImageRef
 from ..reading.alternatives import Forms, choose_form
 from ..reading.documents import Document, Finite, Side, read_json
@@ -160,7 +160,7 @@ def _parse_split_and_city(folder: PurePath) -> tuple[str, str]:
 
 def _list_classes(form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
     if form == IDS:
-        return id_classes(), ID_CODEC
+        return list_id_classes(), ID_CODEC
     if form == TRAIN_IDS:
         raws = [(label.train_id,) for label in TRAINED]
         codec = CodecEntry(pixels="index", ignored=(IGNORE,))
@@ -173,7 +173,7 @@ def _list_classes(form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
 def _with_raw(raws: Iterable[tuple[int | str]]) -> tuple[ClassEntry, ...]:
     return tuple(
         entry.model_copy(update={"raw": raw})
-        for entry, raw in zip(id_classes(), raws, strict=True)
+        for entry, raw in zip(list_id_classes(), raws, strict=True)
     )
 
 

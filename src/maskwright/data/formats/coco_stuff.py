@@ -1,18 +1,19 @@
-"""COCO-Stuff: one PNG of class numbers for each image of COCO 2017.
+"""COCO-Stuff: one PNG of class ids for each image of COCO 2017.
 
     stuffthingmaps_trainval2017/val2017/<name>.png   val2017/<name>.jpg
     annotations/val2017/<name>.png                   images/val2017/<name>.jpg
 
-A stored value is COCO's id less 1: 0..90 things, 91..181 stuff; 255 is unlabelled and IGNORE.
-Eleven of the 182 ids have no pixels, which leaves 171 classes. Numbers without these gaps,
-0..170, are another convention (mmsegmentation, `<name>_labelTrainIds.png`): such files are
-refused by name, and values that only they have when a mask is read. The first release of 10,000
-images (.mat files) is not read.
+A mask value is COCO's id minus 1: 0..90 things, 91..181 stuff; 255 is unlabelled and IGNORE.
+Eleven of the 182 ids have no pixels, so there are 171 classes. Train ids without these gaps,
+0..170, are another convention (mmsegmentation, `<name>_labelTrainIds.png`): files with that
+ending are an error, and so are the values of the gaps when a mask is read. The first release of
+10,000 images (.mat files) is not read.
 Source: github.com/nightrome/cocostuff, README.md and labels.txt.
 """
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from ...core.errors import DataError
@@ -25,7 +26,7 @@ from ..reading.lookup import ImageLookup
 _MAPS = "stuffthingmaps"
 _FOLDER = re.compile(r"(train|val|test)(2014|2017)")
 _COCO_NAME = re.compile(r"(COCO_(train|val)2014_)?\d{12}(_labelTrainIds)?")
-_OTHER_ENDING = "_labelTrainIds"
+_TRAIN_ID_ENDING = "_labelTrainIds"
 
 _NAMES = """
 person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light,
@@ -49,16 +50,16 @@ wall-concrete, wall-other, wall-panel, wall-stone, wall-tile, wall-wood, water-o
 waterdrops, window-blind, window-other, wood
 """
 NAMES = tuple(" ".join(name.split()) for name in _NAMES.split(","))
-"""The name of each stored value."""
+"""The class name of each mask value."""
 
 UNUSED = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
-"""Stored values that never occur: street sign, hat, shoe, eye glasses ..."""
+"""Mask values that never occur: street sign, hat, shoe, eye glasses ..."""
 
 _NUM_THINGS = 91
 
 
 def recognises(root: Path) -> bool:
-    """Whether masks lie in a folder called stuffthingmaps..., or as the authors' page says."""
+    """Whether masks are in a folder stuffthingmaps..., or in annotations/<split><year>."""
     if not root.is_dir():
         return False
     tops = folders(root)
@@ -66,27 +67,29 @@ def recognises(root: Path) -> bool:
         return True
     return "annotations" in tops and any(
         _COCO_NAME.fullmatch(mask.path.stem)
-        for folder in _split_folders(root / "annotations")
-        for mask in _first(folder)
+        for folder in _find_split_folders(root / "annotations")
+        for mask in islice(_list_masks(folder), 1)
     )
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every mask with its image.
+    """Pair every mask with its image.
 
     Raises:
-        DataError: There are no masks, none has an image, or all are of the other convention.
+        DataError: There are no masks, none has an image, or all hold train ids.
     """
     tops = [root / name for name in folders(root) if name.startswith(_MAPS)]
     tops = tops or [root / "annotations"]
     maps = [top for top in tops if top.is_dir()]
-    found = [mask for top in maps for folder in _split_folders(top) for mask in _masks(folder)]
-    masks = [mask for mask in found if not mask.path.stem.endswith(_OTHER_ENDING)]
-    _refuse_others(root, found, masks)
+    pngs = [
+        m for top in maps for folder in _find_split_folders(top) for m in _list_masks(folder)
+    ]
+    masks = [mask for mask in pngs if not mask.path.stem.endswith(_TRAIN_ID_ENDING)]
+    _require_masks(root, pngs, masks)
     images = ImageLookup(root)
     entries, lone = [], []
     for mask in masks:
-        image = _image_of(mask, root, images)
+        image = _find_image(mask, root, images)
         if image is None:
             lone.append(mask)
             continue
@@ -99,17 +102,17 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: none of {len(masks)} masks has an image; put those of {first} into "
             f"{root / 'images' / first.name}"
         )
-    bare = len(images) - len(entries) - len(found)
+    num_bare = len(images) - len(entries) - len(pngs)
     return Scan(
         entries=tuple(entries),
         lone_masks=tuple(lone),
-        classes=_classes() if document.classes is None else document.classes,
+        classes=_list_classes() if document.classes is None else document.classes,
         codec=CodecEntry(pixels="index", ignored=(255,)),
-        notes=_notes(len(found) - len(masks), bare),
+        notes=_write_notes(len(pngs) - len(masks), num_bare),
     )
 
 
-def _classes() -> tuple[ClassEntry, ...]:
+def _list_classes() -> tuple[ClassEntry, ...]:
     return tuple(
         ClassEntry(name=name, kind="thing" if value < _NUM_THINGS else "stuff", raw=(value,))
         for value, name in enumerate(NAMES)
@@ -117,51 +120,45 @@ def _classes() -> tuple[ClassEntry, ...]:
     )
 
 
-def _split_folders(top: Path) -> list[Path]:
+def _find_split_folders(top: Path) -> list[Path]:
     return [top / name for name in folders(top) if _FOLDER.fullmatch(name)]
 
 
-def _masks(folder: Path) -> Iterator[ImageRef]:
+def _list_masks(folder: Path) -> Iterator[ImageRef]:
     return (mask for mask in image_files(folder) if mask.path.suffix.lower() == ".png")
 
 
-def _first(folder: Path) -> Iterator[ImageRef]:
-    """The first mask of a folder, if there is one."""
-    path = next(_masks(folder), None)
-    if path is not None:
-        yield path
-
-
-def _refuse_others(root: Path, found: list[ImageRef], masks: list[ImageRef]) -> None:
-    if not found:
+def _require_masks(root: Path, pngs: list[ImageRef], masks: list[ImageRef]) -> None:
+    """Require PNG files, and among them `masks` that do not hold train ids."""
+    if not pngs:
         raise DataError(
             f"{root}: holds no masks; unpack stuffthingmaps_trainval2017.zip into "
             f"{root / 'stuffthingmaps_trainval2017'}"
         )
     if not masks:
         raise DataError(
-            f"{found[0]}: its classes are counted 0..170 without gaps (mmsegmentation), as "
-            f"those of {len(found) - 1} other masks; add the PNG files of COCO-Stuff itself, "
-            f"or write 'format: mask_folder' and the classes into dataset.yaml"
+            f"{pngs[0]}: holds train ids 0..170 without gaps (mmsegmentation), as do "
+            f"{len(pngs) - 1} other masks; add the PNG files of COCO-Stuff itself, or write "
+            f"'format: mask_folder' and the classes into dataset.yaml"
         )
 
 
-def _image_of(mask: ImageRef, root: Path, images: ImageLookup) -> ImageRef | None:
+def _find_image(mask: ImageRef, root: Path, images: ImageLookup) -> ImageRef | None:
     name = mask.path.parent.name
-    places = (root / "images" / name, root / name, root / "images", root)
-    found = (images.find_without_suffix(place, mask.path.stem) for place in places)
-    return next((path for path in found if path is not None and path != mask), None)
+    folders_of_images = (root / "images" / name, root / name, root / "images", root)
+    candidates = (images.find_without_suffix(f, mask.path.stem) for f in folders_of_images)
+    return next((path for path in candidates if path is not None and path != mask), None)
 
 
-def _notes(num_others: int, num_bare: int) -> tuple[str, ...]:
+def _write_notes(num_train_ids: int, num_bare: int) -> tuple[str, ...]:
     gaps = ", ".join(map(str, UNUSED))
     convention = (
-        f"mask values are COCO's ids less 1; a mask refused for one of {gaps} counts its "
-        f"classes without gaps, as mmsegmentation does"
+        f"mask values are COCO's ids minus 1; a mask with one of {gaps} holds train ids "
+        f"without gaps, as mmsegmentation writes them"
     )
     notes = [convention]
-    if num_others:
-        notes.append(f"{num_others} masks called ...{_OTHER_ENDING} are passed over")
+    if num_train_ids:
+        notes.append(f"{num_train_ids} masks called ...{_TRAIN_ID_ENDING} are skipped")
     if num_bare:
-        notes.append(f"{num_bare} images without a mask are passed over")
+        notes.append(f"{num_bare} images without a mask are skipped")
     return tuple(notes)

@@ -25,7 +25,14 @@ from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelSpec, Rgb
 from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetFile
 from ..entries.picture import Picture, Record, WriteResult
 from ..entries.scan import Scan
-from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
+from ..layouts.voc import (
+    PALETTE,
+    has_voc_layout,
+    make_record,
+    pair_masks,
+    write_image,
+    write_lists,
+)
 from ..reading.first_mask import FirstMask, read_first_mask
 
 HOLDS = frozenset({"ignored", "splits"})
@@ -44,7 +51,7 @@ class _Line:
 
 def recognises(root: Path) -> bool:
     """Whether `root` has VOC's folders and the table."""
-    return has_layout(root) and (root / LABEL_MAP).is_file()
+    return has_voc_layout(root) and (root / LABEL_MAP).is_file()
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
@@ -56,7 +63,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     """
     if not (root / LABEL_MAP).is_file():
         raise DataError(f"{root}: has no {LABEL_MAP}; add it, or write 'format: voc'")
-    found, table = paired(root), _read_table(root / LABEL_MAP)
+    found, table = pair_masks(root), _read_table(root / LABEL_MAP)
     first = read_first_mask(found)
     pixels = document.codec.pixels
     if pixels is None and first is not None:
@@ -75,7 +82,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     _, colors = _table_of(picture.spec)
     path = write_image(folder, picture)
     Image.fromarray(colors[picture.labels_HW]).save(path, "PNG")
-    return WriteResult(record=record_of(picture))
+    return WriteResult(record=make_record(picture))
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:

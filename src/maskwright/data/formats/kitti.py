@@ -16,7 +16,7 @@ from ...core.errors import DataError
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.scan import Entry, Scan, make_keys_unique, normalise_split
 from ..entries.walk import folders, images_by_name
-from ..layouts.cityscapes import ID_CODEC, id_classes
+from ..layouts.cityscapes import ID_CODEC, list_id_classes
 from ..pixels.imageref import ImageRef
 from ..reading.label_colors import FILE, read_label_colors
 
@@ -55,7 +55,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         images, by_name = images_by_name(root / name / IMAGES), masks.get(name, {})
         entries += _pair_masks(images, by_name, normalise_split(name))
         lone += [path for key, path in by_name.items() if key not in images]
-    classes, codec = id_classes(), ID_CODEC
+    classes, codec = list_id_classes(), ID_CODEC
     if (root / FILE).is_file():
         classes, codec = _read_own_classes(root / FILE)
     return Scan(

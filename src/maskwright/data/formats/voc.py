@@ -17,7 +17,14 @@ from ...core.labels import IGNORE, MAX_CLASSES, LabelSpec, voc_palette
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.picture import Picture, Record, WriteResult, write_mask
 from ..entries.scan import Scan
-from ..layouts.voc import PALETTE, has_layout, paired, record_of, write_image, write_lists
+from ..layouts.voc import (
+    PALETTE,
+    has_voc_layout,
+    make_record,
+    pair_masks,
+    write_image,
+    write_lists,
+)
 from ..reading.first_mask import read_first_mask
 from ..reading.text import read_lines
 
@@ -33,7 +40,7 @@ _PASCAL = (
 
 def recognises(root: Path) -> bool:
     """Whether `root` has VOC's folders and no table of CVAT."""
-    return has_layout(root) and not (root / _CVAT).is_file()
+    return has_voc_layout(root) and not (root / _CVAT).is_file()
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
@@ -43,7 +50,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: A list names an image that does not exist, or there are no images.
         ConfigError: class_names.txt lists no names or too many.
     """
-    found, classes = paired(root), _classes(root)
+    found, classes = pair_masks(root), _classes(root)
     first = read_first_mask(found)
     if classes is None or first is None:
         return replace(found, classes=classes)
@@ -59,7 +66,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
 def write(folder: Path, picture: Picture) -> WriteResult:
     """Image, and mask of class indices with VOC's colours for viewers."""
     write_mask(write_image(folder, picture), picture.labels_HW, PALETTE)
-    return WriteResult(record=record_of(picture))
+    return WriteResult(record=make_record(picture))
 
 
 def finish(folder: Path, _spec: LabelSpec, records: Iterable[Record]) -> None:

@@ -1,1 +1,1 @@
-"""File layouts that several formats share."""
+"""File layouts shared by several formats."""

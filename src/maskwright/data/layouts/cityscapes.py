@@ -1,6 +1,7 @@
-"""The labels of Cityscapes: the ids that its masks store, and the 19 classes of training.
+"""The labels of Cityscapes: the ids that its masks store, and the 19 training classes.
 
-KITTI and others store the same ids. The colours are not unique, so no mask is read by them.
+KITTI and others store the same ids. The colours are not unique, so masks of colours cannot be
+read.
 Source: cityscapesScripts, helpers/labels.py.
 """
 
@@ -13,7 +14,7 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry
 
 @dataclass(frozen=True, slots=True)
 class CityLabel:
-    """One label; `train_id` is its class, IGNORE where it is none."""
+    """One label; `train_id` is its class index, IGNORE where it is not a class."""
 
     name: str
     id: int
@@ -59,14 +60,14 @@ LABELS = (
     CityLabel("bicycle", 33, 18, (119, 11, 32), "thing"),
     CityLabel("license plate", -1, -1, (0, 0, 142)),
 )
-"""All labels; the licence plate, -1, is never drawn."""
+"""All labels; the licence plate, id -1, does not occur in masks."""
 
 TRAINED = tuple(label for label in LABELS if 0 <= label.train_id < IGNORE)
-"""The 19 that are classes, in the order of their train ids."""
+"""The 19 labels that are classes, in the order of their train ids."""
 
 
-def id_classes() -> tuple[ClassEntry, ...]:
-    """The 19 classes, stored as label ids (`*_labelIds.png`, KITTI's `semantic`)."""
+def list_id_classes() -> tuple[ClassEntry, ...]:
+    """List the 19 classes, stored as label ids (`*_labelIds.png`, KITTI's `semantic`)."""
     return tuple(
         ClassEntry(name=label.name, color=label.color, kind=label.kind, raw=(label.id,))
         for label in TRAINED
@@ -77,4 +78,4 @@ ID_CODEC = CodecEntry(
     pixels="index",
     ignored=tuple(label.id for label in LABELS if label.train_id == IGNORE),
 )
-"""How label ids are stored; those that are no class are ignored."""
+"""The codec of label ids; ids that are not a class are ignored."""

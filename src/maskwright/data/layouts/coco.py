@@ -1,9 +1,10 @@
 """COCO's JSON files: images, categories and annotations of a whole split in one file.
 
-Annotations lie in any order, so the file is indexed once (`jsonindex`): which of them are of
-which image. What is in them is parsed when an image is read. Categories are told by name: their
-ids differ between files and have gaps. The split is in the name of the file
-(`instances_train2017.json`), else in that of its folder, else in that of the image's.
+Annotations are in any order, so the file is indexed once (`jsonindex`) to find the annotations
+of each image; their content is parsed when the image is read. Categories are identified by
+name: their ids differ between files and have gaps. The split is in the name of the file
+(`instances_train2017.json`), else in the name of its folder, else in that of the image's
+folder.
 """
 
 import re
@@ -36,7 +37,7 @@ _Model = TypeVar("_Model", bound=Document)
 
 
 class Category(Document):
-    """One category; its number is arbitrary, its name is what counts."""
+    """One category; its id is arbitrary, its name identifies the class."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
@@ -48,7 +49,7 @@ class Category(Document):
 
     @property
     def entry(self) -> ClassEntry:
-        """The class it is: stuff where the file says so."""
+        """The class of the category: stuff where `isthing` or `supercategory` says so."""
         stuff = self.isthing == 0 or (self.supercategory or "").lower() == "stuff"
         kind = "stuff" if stuff else "thing"
         return ClassEntry(name=self.name, color=self.color, kind=kind, raw=(self.name,))
@@ -63,8 +64,8 @@ class ImageEntry(Document):
     width: Side | None = None
 
 
-class _OfImage(Document):
-    """What the first pass asks of an annotation; `segmentation` is whether it has a mask."""
+class _ImageOfAnnotation(Document):
+    """The fields that the first pass reads; `segmentation` is whether there is a mask."""
 
     image_id: int | str
     segmentation: Annotated[bool, BeforeValidator(bool)] = False
@@ -74,8 +75,10 @@ class _OfImage(Document):
 class CocoFile:
     """An indexed file.
 
-    `order` has the places of the annotations sorted by image, `starts` where each image's
-    begin in it; `num_dangling` are of no image that is listed, `num_masks` have a mask.
+    `order` (num_annotations) holds the indices of the annotations sorted by image;
+    those of image i are `order[starts[i]:starts[i + 1]]`, with `starts` (num_images + 1).
+    `num_dangling` counts annotations of images that are not listed, `num_masks` those with a
+    mask.
     """
 
     index: JsonIndex
@@ -87,63 +90,68 @@ class CocoFile:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return self.index.path
 
     @property
     def is_labelled(self) -> bool:
-        """Whether it has annotations at all: files of test images have none."""
+        """Whether the file has annotations; files of test images have none."""
         return "annotations" in self.index.spans
 
-    def images(self) -> Iterator[ImageEntry]:
-        """Every image, in the order of the file."""
+    def read_images(self) -> Iterator[ImageEntry]:
+        """Read every image, in the order of the file."""
         return self.index.read_all("images", ImageEntry)
 
-    def image(self, number: int) -> ImageEntry:
-        """One image."""
-        return self.index.read_at("images", np.array([number]), ImageEntry)[0]
+    def read_image(self, image_index: int) -> ImageEntry:
+        """Read one image."""
+        return self.index.read_at("images", np.array([image_index]), ImageEntry)[0]
 
-    def annotations(self, number: int, model: type[_Model]) -> list[_Model]:
-        """The annotations of one image, in the order of the file."""
-        places = self.order[self.starts[number] : self.starts[number + 1]]
-        return self.index.read_at("annotations", places, model) if places.size else []
+    def read_annotations(self, image_index: int, model: type[_Model]) -> list[_Model]:
+        """Read the annotations of one image, in the order of the file."""
+        indices = self.order[self.starts[image_index] : self.starts[image_index + 1]]
+        return self.index.read_at("annotations", indices, model) if indices.size else []
 
-    def category(self, number: int, *, where: str) -> str:
+    def name_category(self, category_id: int, *, where: str) -> str:
         """The name of a category.
 
         Raises:
-            DataError: There is none of this id.
+            DataError: No category has this id.
         """
-        if number not in self.categories:
+        if category_id not in self.categories:
             raise DataError(
-                f"{where}: category_id {number} is none of the {len(self.categories)} "
-                f"categories of the file; add it to them or remove the annotation"
+                f"{where}: category_id {category_id} is not one of the "
+                f"{len(self.categories)} categories of the file; add it to them or remove the "
+                f"annotation"
             )
-        return self.categories[number].name
+        return self.categories[category_id].name
 
 
-def open_all(
+def open_coco_files(
     root: Path, prefix: str, *, panoptic: bool
 ) -> tuple[list[CocoFile], tuple[str, ...]]:
-    """The files called `prefix`..., where there are any, else all of COCO's; and notes.
+    """Open the COCO files called `prefix`..., or all where there are none; also gives notes.
 
     Raises:
-        DataError: There is none with annotations, or one is wrong.
+        DataError: No file has annotations, or one is damaged.
     """
     paths = [
-        p for p in find_annotation_files(root, ".json") if looks_coco(p, panoptic=panoptic)
+        p for p in find_annotation_files(root, ".json") if is_coco_file(p, panoptic=panoptic)
     ]
-    called = [path for path in paths if path.name.startswith(prefix)]
-    files = [open_coco(path) for path in called or paths]
+    prefixed = [path for path in paths if path.name.startswith(prefix)]
+    files = [open_coco(path) for path in prefixed or paths]
     labelled = [file for file in files if file.is_labelled]
     if not labelled:
-        raise DataError(f"{root}: no JSON file here has COCO's 'images' and 'annotations'")
-    passed = len(paths) - len(labelled)
-    return labelled, (f"{passed} other COCO files are passed over",) if passed else ()
+        raise DataError(
+            f"{root}: no JSON file here has COCO's 'images' and 'annotations'; put the "
+            f"annotation file into this folder"
+        )
+    num_skipped = len(paths) - len(labelled)
+    notes = (f"{num_skipped} other COCO files are skipped",) if num_skipped else ()
+    return labelled, notes
 
 
-def looks_coco(path: Path, *, panoptic: bool) -> bool:
-    """Whether a file has COCO's keys at its start and its end, and those of panoptic or not."""
+def is_coco_file(path: Path, *, panoptic: bool) -> bool:
+    """Whether the start and end of a file have COCO's keys, of panoptic or of instances."""
     text = peek(path)
     num_words = sum(f'"{word}"' in text for word in _WORDS) + ('"supercategory"' in text)
     is_panoptic = any(word in text for word in _PANOPTIC)
@@ -154,31 +162,32 @@ def open_coco(path: Path) -> CocoFile:
     """Index a file.
 
     Raises:
-        DataError: It is no COCO file, two images or categories have one id, or two categories
-            one name.
+        DataError: The file is not COCO's, two images or categories have one id, or two
+            categories have one name.
     """
     index = index_json(path)
     if "images" not in index.spans:
         raise DataError(f"{path}: names no images, expected 'images': [{{'file_name': ...}}]")
-    number_of: dict[int | str, int] = {}
-    for number, image in enumerate(index.read_all("images", ImageEntry)):
-        if number_of.setdefault(image.id, number) != number:
+    index_of: dict[int | str, int] = {}
+    for image_index, image in enumerate(index.read_all("images", ImageEntry)):
+        if index_of.setdefault(image.id, image_index) != image_index:
             raise DataError(f"{path}: two images have the id {image.id!r}; give each its own")
-    first_pass = ((a.image_id, a.segmentation) for a in index.read_all("annotations", _OfImage))
-    found = np.fromiter(((number_of.get(i, -1), m) for i, m in first_pass), np.dtype("2i8"))
-    of_image = found[:, 0]
+    annotations = index.read_all("annotations", _ImageOfAnnotation)
+    pairs = ((index_of.get(a.image_id, -1), a.segmentation) for a in annotations)
+    first_pass_N2 = np.fromiter(pairs, np.dtype("2i8"))  # image index (-1: none), has a mask
+    of_image = first_pass_N2[:, 0]
     order = np.argsort(of_image, kind="stable")
     return CocoFile(
         index=index,
-        categories=_categories(path, index.read_all("categories", Category)),
+        categories=_index_categories(path, index.read_all("categories", Category)),
         order=order,
-        starts=np.searchsorted(of_image[order], np.arange(len(number_of) + 1)),
+        starts=np.searchsorted(of_image[order], np.arange(len(index_of) + 1)),
         num_dangling=int(np.count_nonzero(of_image < 0)),
-        num_masks=int(found[:, 1].sum()),
+        num_masks=int(first_pass_N2[:, 1].sum()),
     )
 
 
-def _categories(path: Path, listed: Iterable[Category]) -> dict[int, Category]:
+def _index_categories(path: Path, listed: Iterable[Category]) -> dict[int, Category]:
     categories: dict[int, Category] = {}
     ids: dict[str, int] = {}
     for category in listed:
@@ -193,12 +202,12 @@ def _categories(path: Path, listed: Iterable[Category]) -> dict[int, Category]:
     return categories
 
 
-def category_classes(
+def list_category_classes(
     files: Iterable[CocoFile], document: DatasetFile, *, undrawn: bool
 ) -> tuple[ClassEntry, ...]:
-    """The categories of all files by name, in the order of ids; dataset.yaml goes before.
+    """List the categories of all files by name, in the order of ids, unless dataset.yaml does.
 
-    With `undrawn` the first class is what no annotation covers: the background.
+    With `undrawn` the first class is the background: pixels that no annotation covers.
     """
     if document.classes is not None:
         return document.classes
@@ -216,7 +225,7 @@ def category_classes(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What the files say of images that are there, and in words what they say besides."""
+    """The entries of the images that are there, and notes on what is not used."""
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
@@ -230,135 +239,138 @@ def list_entries(
     *,
     avoid: Collection[ImageRef] = (),
 ) -> Listing:
-    """An Entry for each image that is there; `labels` says where those of one lie.
+    """List an Entry for each image that is there.
 
-    The files to `avoid` are no images.
+    `labels` gives the Annotation of one image, from its file, its index in it, its fields
+    there and its image file. The files in `avoid` are not images.
 
     Raises:
-        DataError: None is there, or two files label one image.
+        DataError: No image is there, or two files label one image.
     """
     entries: dict[ImageRef, tuple[Entry, Path]] = {}
     missing: list[str] = []
     for file in files:
-        stated = _split_of(file.path, root)
-        for number, (named, image) in enumerate(_found(root, file, stated, images)):
+        file_split = _parse_file_split(file.path, root)
+        located = _find_images(root, file, file_split, images)
+        for image_index, (listed, image) in enumerate(located):
             if image is None or image in avoid:
-                missing.append(named.file_name)
+                missing.append(listed.file_name)
                 continue
             if image in entries:
                 raise DataError(
                     f"{image}: is labelled in {entries[image][1]} and in {file.path}; keep one "
                     f"of the entries, or move one of the files away"
                 )
-            split, key, group = _place_of(image.path.relative_to(root), stated)
-            drawn = labels(file, number, named, image)
-            entry = Entry(key=key, split=split, image=image, labels=drawn, group=group)
+            split, key, group = _parse_image_path(image.path.relative_to(root), file_split)
+            annotation = labels(file, image_index, listed, image)
+            entry = Entry(key=key, split=split, image=image, labels=annotation, group=group)
             entries[image] = entry, file.path
     if not entries:
         raise DataError(
-            f"{root}: no COCO file names an image that is here too"
-            + (f"; {missing[0]!r} and {len(missing) - 1} others are not" if missing else "")
+            f"{root}: no COCO file names an image that is here"
+            + (f"; {missing[0]!r} and {len(missing) - 1} others are missing" if missing else "")
+            + "; put the images into this folder"
         )
     num_bare = len(images) - len(entries) - len(avoid)
     return Listing(
         entries=tuple(entry for entry, _ in entries.values()),
-        notes=_notes(files, missing, num_bare),
+        notes=_write_notes(files, missing, num_bare),
     )
 
 
-def check_size(image: ImageRef, named: ImageEntry, *, where: str) -> tuple[int, int]:
-    """The size of the image, H and W.
+def require_stated_size(image: ImageRef, listed: ImageEntry, *, where: str) -> tuple[int, int]:
+    """Read the size (H, W) of the image file, which must be the size in the COCO file.
 
     Raises:
-        DataError: The file says another: it is of other pictures, or they were turned.
+        DataError: The sizes differ: the file is of other images, or they were rotated.
     """
     size_HW = image_size(image)
-    stated = (named.height or size_HW[0], named.width or size_HW[1])
-    if stated != size_HW:
-        turned = "; it is turned by its EXIF tag" if stated == size_HW[::-1] else ""
+    stated_HW = (listed.height or size_HW[0], listed.width or size_HW[1])
+    if stated_HW != size_HW:
+        rotated = "; it is rotated by its EXIF tag" if stated_HW == size_HW[::-1] else ""
         raise DataError(
-            f"{where}: says {stated[0]} x {stated[1]} (H x W), {image} is {size_HW[0]} x "
-            f"{size_HW[1]}{turned}; export both again"
+            f"{where}: says {stated_HW[0]} x {stated_HW[1]} (H x W), {image} is {size_HW[0]} x "
+            f"{size_HW[1]}{rotated}; export both again"
         )
     return size_HW
 
 
-def _notes(files: Sequence[CocoFile], missing: list[str], num_bare: int) -> tuple[str, ...]:
+def _write_notes(
+    files: Sequence[CocoFile], missing: list[str], num_bare: int
+) -> tuple[str, ...]:
     dangling = Counter({f.path.name: f.num_dangling for f in files if f.num_dangling})
     notes = [
-        f"{count} annotations of {name} are of images that it does not list"
+        f"{count} annotations of {name} belong to images that it does not list"
         for name, count in dangling.items()
     ]
     if missing:
-        notes.append(
-            f"{len(missing)} images that are listed are not here, {missing[0]!r} first"
-        )
+        notes.append(f"{len(missing)} listed images are missing, {missing[0]!r} first")
     if num_bare:
-        notes.append(f"{num_bare} image files that no COCO file lists are passed over")
+        notes.append(f"{num_bare} image files that no COCO file lists are skipped")
     return tuple(notes)
 
 
-def _split_of(path: Path, root: Path) -> tuple[str, str]:
-    """(split, as it is written) that the name of a file says, or its folders."""
+def _parse_file_split(path: Path, root: Path) -> tuple[str, str]:
+    """Parse the split from the name of a file or its folders: (split, as it is written)."""
     stem = path.stem
     for kind in _KINDS:
         if stem.startswith(kind):
-            return split_of_name(stem.removeprefix(kind)), stem.removeprefix(kind)
+            return parse_split(stem.removeprefix(kind)), stem.removeprefix(kind)
     words = [*re.split(r"[_. ]", stem), *path.relative_to(root).parts[:-1]]
     return next(
-        ((name, word) for word in words if (name := split_of_name(word)) in SPLITS),
+        ((name, word) for word in words if (name := parse_split(word)) in SPLITS),
         (UNSPLIT, ""),
     )
 
 
-def split_of_name(word: str) -> str:
-    """`train2017`, `training` -> `train`; other words stay as they are but for the year."""
+def parse_split(word: str) -> str:
+    """`train2017`, `training` -> `train`; of other words only the year is removed."""
     return normalise_split(_YEAR.sub("", word) or word)
 
 
-def _image_folders(root: Path, path: Path, stated: tuple[str, str]) -> list[Path]:
-    """Where the images of a file can lie, the surest first."""
-    names = [name for name in dict.fromkeys(reversed(stated)) if name]
-    beside = [place for n in names for place in (root / n, root / "images" / n)]
+def _list_image_folders(root: Path, path: Path, file_split: tuple[str, str]) -> list[Path]:
+    """List the folders in which to look for the images of a file, the likeliest first."""
+    names = [name for name in dict.fromkeys(reversed(file_split)) if name]
+    beside = [folder for n in names for folder in (root / n, root / "images" / n)]
     inside = [root / name / "images" for name in names]
     return [path.parent, *beside, *inside, root, root / "images"]
 
 
-def _found(
-    root: Path, file: CocoFile, stated: tuple[str, str], images: ImageLookup
+def _find_images(
+    root: Path, file: CocoFile, file_split: tuple[str, str], images: ImageLookup
 ) -> Iterator[tuple[ImageEntry, ImageRef | None]]:
-    """Each image of a file, and where it is."""
-    folders = _image_folders(root, file.path, stated)
-    for number, named in enumerate(file.images()):
-        image = next((i for f in folders if (i := images.find_at(f, named.file_name))), None)
+    """Find the image file of each image of a COCO file; None where it is missing."""
+    folders = _list_image_folders(root, file.path, file_split)
+    for image_index, listed in enumerate(file.read_images()):
+        image = next((i for f in folders if (i := images.find_at(f, listed.file_name))), None)
         if image is None:
-            where = f"{file.path}: images.{number}"
-            image = _elsewhere(images, named.file_name, stated[0], where)
-        yield named, image
+            where = f"{file.path}: images.{image_index}"
+            image = _find_elsewhere(images, listed.file_name, file_split[0], where)
+        yield listed, image
 
 
-def _elsewhere(images: ImageLookup, name: str, split: str, where: str) -> ImageRef | None:
-    """The only image of that name, but not one in the folder of another split."""
+def _find_elsewhere(images: ImageLookup, name: str, split: str, where: str) -> ImageRef | None:
+    """Find the only image of that name, unless it lies in the folder of another split."""
     image = images.find(name, where=where)
     if image is None or split not in SPLITS:
         return image
-    named = {split_of_name(f) for f in image.path.relative_to(images.root).parts[:-1]} & SPLITS
-    return image if not named or split in named else None
+    splits = {parse_split(f) for f in image.path.relative_to(images.root).parts[:-1]} & SPLITS
+    return image if not splits or split in splits else None
 
 
-def _place_of(relative: PurePath, stated: tuple[str, str]) -> tuple[str, str, str]:
-    """Split, key and group of an image; what names the split is in neither key nor group."""
+def _parse_image_path(relative: PurePath, file_split: tuple[str, str]) -> tuple[str, str, str]:
+    """Parse split, key and group; a folder named like a split is in neither key nor group."""
     folders = relative.parts[:-1]
-    split = stated[0] or next(
-        (s for f in folders if (s := split_of_name(f)) in SPLITS), UNSPLIT
+    split = file_split[0] or next(
+        (s for f in folders if (s := parse_split(f)) in SPLITS), UNSPLIT
     )
-    named = [
+    kept = [
         folder
         for folder in folders
         if folder.lower() not in IMAGE_FOLDERS
-        and folder not in stated
-        and split_of_name(folder) not in {split, *SPLITS}
+        and folder not in file_split
+        and parse_split(folder) not in {split, *SPLITS}
     ]
-    group = "__".join(named)
+    group = "__".join(kept)
     key = f"{group}__{relative.stem}" if group else relative.stem
     return split, key, group or key

@@ -1,4 +1,4 @@
-"""COCO's JSON files written image by image: one file a split, ids counted from 1."""
+"""Write COCO's JSON files image by image: one file per split, ids counted from 1."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, NotRequired, TypedDict
 
 from ...core.labels import LabelSpec
 from ..entries.annotation import IGNORED
@@ -15,13 +15,41 @@ from ..entries.picture import Picture, Record
 ANNOTATIONS = "annotations"
 
 
-def category_id(index: int) -> int:
-    """The id of a class: its index plus 1, since 0 is the background to some tools."""
+class CocoImage(TypedDict):
+    """One image as it is recorded; its `id` is added when the file is written."""
+
+    file_name: str
+    height: int
+    width: int
+
+
+class CocoRecord(TypedDict):
+    """What `write_coco_files` needs of one image; `drawn` are the class indices in it."""
+
+    split: str
+    image: CocoImage
+    annotations: list[Mapping[str, object]]
+    drawn: list[int]
+    background: int | None
+
+
+class _Category(TypedDict):
+    id: int
+    name: str
+    supercategory: str
+    isthing: NotRequired[int]
+    color: NotRequired[list[int]]
+
+
+def to_category_id(index: int) -> int:
+    """The category id of a class: its index plus 1, since some tools take 0 as background."""
     return index + 1
 
 
-def record_of(picture: Picture, drawn: Iterable[int], annotations: Iterable[Any]) -> Record:
-    """What `write_files` must know of an image; `drawn` are the class indices in it."""
+def make_record(
+    picture: Picture, drawn: Iterable[int], annotations: Iterable[Mapping[str, object]]
+) -> CocoRecord:
+    """Record an image for `write_coco_files`; `drawn` are the class indices in it."""
     height, width = picture.size_HW
     return {
         "split": picture.entry.split,
@@ -32,18 +60,18 @@ def record_of(picture: Picture, drawn: Iterable[int], annotations: Iterable[Any]
     }
 
 
-def image_path(folder: Path, picture: Picture) -> Path:
-    """Where the image is copied to."""
+def locate_image(folder: Path, picture: Picture) -> Path:
+    """The path that the image is copied to."""
     return folder / "images" / picture.entry.split / picture.name
 
 
-def write_files(
+def write_coco_files(
     folder: Path, kind: str, spec: LabelSpec, records: Iterable[Record], *, panoptic: bool
 ) -> None:
-    """`annotations/<kind>_<split>.json` from what `record_of` gave of each image.
+    """Write `annotations/<kind>_<split>.json` from the CocoRecord of each image.
 
-    Ids of images and of annotations are unique over all splits. A background that is drawn
-    nowhere is no category.
+    Ids of images and of annotations are unique over all splits. A background that is not drawn
+    in any image is not listed as a category.
     """
     drawn: set[int] = set()
     num_annotations = 0
@@ -58,13 +86,13 @@ def write_files(
             annotations = []
             for annotation in record["annotations"]:
                 num_annotations += 1
-                own = {} if panoptic else {"id": num_annotations}
-                annotations.append({**own, "image_id": image_id, **annotation})
+                annotation_id = {} if panoptic else {"id": num_annotations}
+                annotations.append({**annotation_id, "image_id": image_id, **annotation})
             files[split].add({"id": image_id, **record["image"]}, annotations)
             drawn.update(record["drawn"])
             background = record["background"]
         categories = [
-            _category(spec, index, panoptic=panoptic)
+            _make_category(spec, index, panoptic=panoptic)
             for index in range(len(spec) + (len(spec) in drawn))
             if index in drawn or index != background
         ]
@@ -72,22 +100,24 @@ def write_files(
             file.end(categories)
 
 
-def _category(spec: LabelSpec, index: int, *, panoptic: bool) -> dict[str, Any]:
+def _make_category(spec: LabelSpec, index: int, *, panoptic: bool) -> _Category:
+    """The category of a class; the index behind the last class is that of IGNORE."""
     if index == len(spec):
-        return {"id": category_id(index), "name": IGNORED, "supercategory": "ignored"}
+        return {"id": to_category_id(index), "name": IGNORED, "supercategory": "ignored"}
     entry = spec.classes[index]
-    stated: dict[str, Any] = {"isthing": int(entry.kind == "thing")} if panoptic else {}
-    return {
-        "id": category_id(index),
+    category: _Category = {
+        "id": to_category_id(index),
         "name": entry.name,
         "supercategory": entry.kind,
-        **stated,
-        "color": list(entry.color),
     }
+    if panoptic:
+        category["isthing"] = int(entry.kind == "thing")
+    category["color"] = list(entry.color)
+    return category
 
 
 class _SplitFile:
-    """One JSON file; annotations wait in a temporary file until all images are written."""
+    """One JSON file; annotations are kept in a temporary file until all images are written."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,20 +135,22 @@ class _SplitFile:
         self._waiting.close()
         self._file.close()
 
-    def add(self, image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]]) -> None:
-        """One image, and what is drawn on it."""
-        self._line(self._file, "images", image)
+    def add(
+        self, image: Mapping[str, object], annotations: Iterable[Mapping[str, object]]
+    ) -> None:
+        """Write one image, and keep its annotations."""
+        self._write_line(self._file, "images", image)
         for annotation in annotations:
-            self._line(self._waiting, "annotations", annotation)
+            self._write_line(self._waiting, "annotations", annotation)
 
-    def end(self, categories: list[dict[str, Any]]) -> None:
-        """Annotations behind the images, and the categories at the end."""
+    def end(self, categories: Iterable[_Category]) -> None:
+        """Write the annotations behind the images, and the categories at the end."""
         self._file.write('\n],\n"annotations": [')
         self._waiting.seek(0)
         shutil.copyfileobj(self._waiting, self._file)
         listed = ",\n".join(json.dumps(category) for category in categories)
         self._file.write(f'\n],\n"categories": [\n{listed}\n]}}\n')
 
-    def _line(self, file: IO[str], key: str, value: Mapping[str, Any]) -> None:
+    def _write_line(self, file: IO[str], key: str, value: Mapping[str, object]) -> None:
         file.write(self._commas[key] + json.dumps(value, allow_nan=False))
         self._commas[key] = ",\n"
