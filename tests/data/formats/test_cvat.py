@@ -13,7 +13,7 @@ from maskwright.core.errors import DataError
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
-from maskwright.data.formats.cvat.elements import shape_of
+from maskwright.data.formats.cvat.elements import parse_shape
 from maskwright.data.formats.cvat.part import recognises, scan
 from maskwright.data.reading.xmlindex import iterate_elements
 
@@ -202,8 +202,8 @@ def test_images_that_are_missing_or_not_named_are_told(write):
     )
     assert scan(root, DatasetFile()).notes == (
         "1 images without a shape are all background",
-        "1 images that no XML file names are passed over",
-        f"{root}/annotations.xml: 1 images that it names are not here, 'gone.png' the first",
+        "1 images that no XML file names are skipped",
+        f"{root}/annotations.xml: 1 images that it names are missing, 'gone.png' first",
     )
 
 
@@ -234,7 +234,7 @@ def test_only_polygons_that_stay_polygons_move(write, tmp_path):
         ),
         (mask(MASK_OF_M.replace('width="5"', 'width="0"')), "width: Input should be greater"),
         (mask('rle="1"'), "mask: left: Field required"),
-        (polygon("1,1;2,2"), "2 points, '1,1;2,2'; a polygon has three or more"),
+        (polygon("1,1;2,2"), "2 points, '1,1;2,2', expected three or more"),
         (polygon("1,1;2,2;3"), "points are '1,1;2,2;3', expected 'x,y;x,y'"),
         (polygon("1,1;2,2,2;3,3"), "points are '1,1;2,2,2;3,3'"),
         (polygon("1,1,1;2,2,2;3,3,3"), "3 points"),
@@ -245,8 +245,11 @@ def test_only_polygons_that_stay_polygons_move(write, tmp_path):
             '<ellipse label="car" cx="2" cy="2" rx="-1" ry="1"/>',
             "rx: Input should be greater than or equal to 0",
         ),
-        ('<ellipse label="car" cx="2" cy="2" rx="1" ry="1e7"/>', r"reaches 1e\+07 px far"),
-        ('<blob label="car"/>', r"<blob> is no shape of CVAT 1\.1 \(known: polygon, box"),
+        (
+            '<ellipse label="car" cx="2" cy="2" rx="1" ry="1e7"/>',
+            r"extends 1e\+07 px, the image is",
+        ),
+        ('<blob label="car"/>', r"<blob> is not a shape of CVAT 1\.1 \(known: polygon, box"),
         (
             polygon("1,1;1,3;3,3", label="cat"),
             r"labels 'cat' \(1 shapes\) are not in .*mean 'car",
@@ -265,23 +268,29 @@ DOCTYPE = '<!DOCTYPE a [<!ENTITY b "b">]>'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (document(image(mask(), name="../a.png")), r"'\.\./a\.png' leads out of the folder"),
-        (document(image(mask(), name="/etc/a.png")), r"'/etc/a\.png' leads out of the folder"),
+        (
+            document(image(mask(), name="../a.png")),
+            r"'\.\./a\.png' is a path outside of the folder",
+        ),
+        (
+            document(image(mask(), name="/etc/a.png")),
+            r"'/etc/a\.png' is a path outside of the folder",
+        ),
         (
             document(image(mask(), more='subset="../x"')),
-            r"image: subset: .*'\.\./x' is no name of a folder",
+            r"image: subset: .*'\.\./x' is not a name of a folder",
         ),
         (
             document(image(mask()), task="<subset>..</subset>"),
-            r"meta: subset: .*'\.\.' is no n",
+            r"meta: subset: .*'\.\.' is not a n",
         ),
         (document(image(mask(), size=(4, 0))), "image: width: Input should be greater"),
         (
             document(image(mask(), name="b.png")),
-            "names the image 'b.png' and 0 others, and none",
+            "names the image 'b.png' and 0 others, and all",
         ),
-        (document(image(mask()) * 2), "both mean .*a.png; keep one"),
-        (document(image(mask()) + image("", name="images/a.png")), "both mean .*a.png"),
+        (document(image(mask()) * 2), "both label .*a.png; keep one"),
+        (document(image(mask()) + image("", name="images/a.png")), "both label .*a.png"),
         (document(""), "no XML file here holds images or tracks"),
         (document(image(mask()))[:-30], "not valid XML: no element found"),
         (document("<x>" * 120), "nested more than 100 deep"),
@@ -324,14 +333,14 @@ def test_boxes_and_ellipses_are_filled_as_cvat_exports_them():
         turn = float(f"{rng.uniform(0, 360):.2f}") if rng.random() < 0.6 else 0.0
         place = {"xtl": x, "ytl": y, "xbr": x + w, "ybr": y + h, "rotation": turn}
         element = Element("box", {"label": "a", **{k: str(v) for k, v in place.items()}})
-        found = shape_of(element, (height, width), label=None, where="x")
+        found = parse_shape(element, (height, width), label=None, where="x")
         rle = coco.frPyObjects([turned(place)], height, width)
         truth_HW = coco.decode(rle)[..., 0]
         size_HW = (height, width)
         np.testing.assert_array_equal(found.fill(size_HW, "coco").to_mask(size_HW), truth_HW)
         place = {"cx": x, "cy": y, "rx": w, "ry": h, "rotation": turn}
         element = Element("ellipse", {"label": "a", **{k: str(v) for k, v in place.items()}})
-        found = shape_of(element, size_HW, label=None, where="x")
+        found = parse_shape(element, size_HW, label=None, where="x")
         truth_HW = np.zeros(size_HW, np.uint8)
         middle, axes = (round(x), round(y)), (round(w), round(h))
         cv2.ellipse(truth_HW, middle, axes, turn, 0, 360, 1, thickness=-1)
@@ -376,7 +385,7 @@ def test_a_large_file_is_indexed_once_and_read_by_piece(write, monkeypatch):
     passes = []
     whole = cvat_index.iterate_elements
     monkeypatch.setattr(
-        cvat_index, "pieces", lambda *a, **k: (passes.append(1), whole(*a, **k))[1]
+        cvat_index, "iterate_elements", lambda *a, **k: (passes.append(1), whole(*a, **k))[1]
     )
     dataset = open_as_is(root)
     for index in range(50):

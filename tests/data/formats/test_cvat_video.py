@@ -64,7 +64,7 @@ def test_the_same_frames_cannot_be_of_two_subsets(write):
     text = (root / "annotations.xml").read_text().replace("task>", "project>")
     subsets = "<project><subsets>Train\nTest</subsets>"
     (root / "annotations.xml").write_text(text.replace("<project>", subsets))
-    with pytest.raises(DataError, match=r"both mean .*frame_000000"):
+    with pytest.raises(DataError, match=r"both label .*frame_000000"):
         scan(root, DatasetFile())
     for name in ("Train", "Test"):
         (root / "images" / name).mkdir()
@@ -86,7 +86,7 @@ def test_frames_between_keyframes_are_not_invented(write, shapes, count, after):
     root = of_video(write, video(shapes), range(6))
     with pytest.raises(
         DataError,
-        match=rf"track 0 \('car'\) does not say what it is on {count} frames after {after}, "
+        match=rf"track 0 \('car'\) has no shape on {count} frames after {after}, "
         r"where CVAT would interpolate; .* 'CVAT for images 1\.1'",
     ):
         scan(root, DatasetFile())

@@ -1,7 +1,8 @@
-"""The shapes of CVAT's XML 1.1, read from elements and written as text.
+"""Parse the shape elements of CVAT's XML 1.1, and write them.
 
-Masks hold run lengths along the rows of a box, zeros first. All is filled as CVAT's own mask
-exports do it: polygons and boxes, turned ones too, by the rule `coco`, ellipses by OpenCV.
+Masks hold run lengths along the rows of a box, zeros first. Shapes are filled as CVAT's own
+mask exports do it: polygons and boxes (rotated ones too) by the rule `coco`, ellipses by
+OpenCV.
 Source: cvat 2.x, apps/dataset_manager/formats/cvat.py and transformations.py.
 """
 
@@ -28,23 +29,23 @@ SKIPPED = {
     "skeleton": "skeletons",
     "cuboid": "cuboids",
 }
-"""What is no region, by its element."""
+"""What is counted for an element that is not a region."""
 
 _CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class _Drawn(Document):
+class _Element(Document):
     label: str
     z_order: int = 0
     group_id: int = 0
     occluded: str = "0"
 
 
-class _Polygon(_Drawn):
+class _PolygonElement(_Element):
     points: str
 
 
-class _Box(_Drawn):
+class _BoxElement(_Element):
     xtl: Finite
     ytl: Finite
     xbr: Finite
@@ -52,7 +53,7 @@ class _Box(_Drawn):
     rotation: Finite = 0.0
 
 
-class _Ellipse(_Drawn):
+class _EllipseElement(_Element):
     cx: Finite
     cy: Finite
     rx: Annotated[Finite, Field(ge=0)]
@@ -60,7 +61,7 @@ class _Ellipse(_Drawn):
     rotation: Finite = 0.0
 
 
-class _Mask(_Drawn):
+class _MaskElement(_Element):
     rle: str
     left: Annotated[int, Field(ge=0)]
     top: Annotated[int, Field(ge=0)]
@@ -68,98 +69,105 @@ class _Mask(_Drawn):
     height: Side
 
 
-_MODELS: dict[str, type[_Drawn]] = {
-    "polygon": _Polygon,
-    "box": _Box,
-    "ellipse": _Ellipse,
-    "mask": _Mask,
+_MODELS: dict[str, type[_Element]] = {
+    "polygon": _PolygonElement,
+    "box": _BoxElement,
+    "ellipse": _EllipseElement,
+    "mask": _MaskElement,
 }
 
 
-def shape_of(
+def parse_shape(
     element: Element, size_HW: tuple[int, int], *, label: str | None, where: str
 ) -> Shape | None:
-    """The region of an element, None where it is none (`SKIPPED`).
+    """Parse the shape of an element; None where it is not a region (`SKIPPED`).
 
-    `label` is that of the track around it. A box has an `attributes` entry "occluded" where the
-    tool's flag is set.
+    `label` is the label of the track around it, None where the element has its own. A shape has
+    the attribute "occluded" where CVAT's flag is set.
 
     Raises:
-        DataError: Not CVAT's element, a value is missing or wrong, or a mask leaves the image.
+        DataError: The element is unknown, a value is missing or wrong, or a mask leaves the
+            image.
     """
     if element.tag in SKIPPED:
         return None
     if element.tag not in _MODELS:
         known = ", ".join((*_MODELS, *SKIPPED))
-        raise DataError(f"{where}: <{element.tag}> is no shape of CVAT 1.1 (known: {known})")
+        raise DataError(
+            f"{where}: <{element.tag}> is not a shape of CVAT 1.1 (known: {known}); remove it"
+        )
     where = f"{where}: {element.tag}"
     values = element.attrib if label is None else {**element.attrib, "label": label}
-    found = validate(values, _MODELS[element.tag], where=where)
+    model = validate(values, _MODELS[element.tag], where=where)
     attributes = {a.get("name", ""): a.text or "" for a in element.iter("attribute")}
-    if found.occluded == "1":
+    if model.occluded == "1":
         attributes["occluded"] = "1"
-    rings, masks = _region(found, size_HW, where)
+    rings, masks = _parse_region(model, size_HW, where)
     return Shape(
-        label=found.label,
+        label=model.label,
         rings=rings,
         masks=masks,
-        z=found.z_order,
-        instance=str(found.group_id) if found.group_id else None,
+        z=model.z_order,
+        instance=str(model.group_id) if model.group_id else None,
         attributes=attributes,
     )
 
 
-def _region(
-    found: _Drawn, size_HW: tuple[int, int], where: str
+def _parse_region(
+    model: _Element, size_HW: tuple[int, int], where: str
 ) -> tuple[tuple[Ring, ...], tuple[Crop, ...]]:
-    if isinstance(found, _Polygon):
-        return (_ring(found.points, where),), ()
-    if isinstance(found, _Box):
-        return (_corners(found),), ()
-    if isinstance(found, _Mask):
-        return (), (_crop(found, size_HW, where),)
-    if not isinstance(found, _Ellipse):
-        raise TypeError(found)
-    reach = max(abs(found.cx), abs(found.cy), found.rx, found.ry)
+    """Rings of a polygon or box, or the crop of a mask or ellipse."""
+    if isinstance(model, _PolygonElement):
+        return (_parse_points(model.points, where),), ()
+    if isinstance(model, _BoxElement):
+        return (_compute_corners(model),), ()
+    if isinstance(model, _MaskElement):
+        return (), (_decode_mask(model, size_HW, where),)
+    if not isinstance(model, _EllipseElement):
+        raise TypeError(model)
+    reach = max(abs(model.cx), abs(model.cy), model.rx, model.ry)
     if reach > 16 * max(size_HW) + 4096:
         raise DataError(
-            f"{where}: it reaches {reach:.4g} px far, the image is {size_HW} (H, W); correct "
-            f"or remove it"
+            f"{where}: it extends {reach:.4g} px, the image is {size_HW} (H, W); correct or "
+            f"remove it"
         )
-    center, axes = (found.cx, found.cy), (found.rx, found.ry)
-    return (), (fill_ellipse(center, axes, found.rotation, size_HW),)
+    center, axes = (model.cx, model.cy), (model.rx, model.ry)
+    return (), (fill_ellipse(center, axes, model.rotation, size_HW),)
 
 
-def _ring(points: str, where: str) -> Ring:
+def _parse_points(points: str, where: str) -> Ring:
     pairs = [pair.split(",") for pair in points.split(";")]
     try:
         ring = np.array(pairs, np.float64)
     except ValueError:
-        raise DataError(f"{where}: points are {points[:60]!r}, expected 'x,y;x,y'") from None
+        raise DataError(
+            f"{where}: points are {points[:60]!r}, expected 'x,y;x,y'; export it again"
+        ) from None
     if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3:
         raise DataError(
-            f"{where}: {len(pairs)} points, {points[:60]!r}; a polygon has three or more "
-            f"'x,y;x,y'; draw it again or remove it"
+            f"{where}: {len(pairs)} points, {points[:60]!r}, expected three or more 'x,y;x,y'; "
+            f"draw it again or remove it"
         )
     return ring
 
 
-def _corners(box: _Box) -> Ring:
-    """Its corners, turned clockwise about its middle and rounded, as CVAT rounds them."""
+def _compute_corners(box: _BoxElement) -> Ring:
+    """Compute the corners, rotated clockwise about the centre and rounded as CVAT does it."""
     ring: Ring = np.array(
         [[box.xtl, box.ytl], [box.xbr, box.ytl], [box.xbr, box.ybr], [box.xtl, box.ybr]]
     )
     if not box.rotation:
         return ring
-    turn = math.radians(box.rotation)
-    middle = np.array([box.xtl + (box.xbr - box.xtl) / 2, box.ytl + (box.ybr - box.ytl) / 2])
-    x, y = (ring - middle).T
-    turned = (math.cos(turn) * x - math.sin(turn) * y, math.sin(turn) * x + math.cos(turn) * y)
-    corners: Ring = (np.column_stack(turned) + middle).round(2)
+    angle = math.radians(box.rotation)
+    center = np.array([box.xtl + (box.xbr - box.xtl) / 2, box.ytl + (box.ybr - box.ytl) / 2])
+    x, y = (ring - center).T
+    cos, sin = math.cos(angle), math.sin(angle)
+    rotated = (cos * x - sin * y, sin * x + cos * y)
+    corners: Ring = (np.column_stack(rotated) + center).round(2)
     return corners
 
 
-def _crop(mask: _Mask, size_HW: tuple[int, int], where: str) -> Crop:
+def _decode_mask(mask: _MaskElement, size_HW: tuple[int, int], where: str) -> Crop:
     bottom, right = mask.top + mask.height, mask.left + mask.width
     if bottom > size_HW[0] or right > size_HW[1]:
         raise DataError(
@@ -169,34 +177,37 @@ def _crop(mask: _Mask, size_HW: tuple[int, int], where: str) -> Crop:
     try:
         counts = np.array([int(count) for count in mask.rle.split(",")], np.int64)
     except (ValueError, OverflowError):
-        raise DataError(f"{where}: its rle is {mask.rle[:60]!r}, expected 'n, n, n'") from None
+        raise DataError(
+            f"{where}: its rle is {mask.rle[:60]!r}, expected 'n, n, n'; export it again"
+        ) from None
     return Crop(
         mask.top, mask.left, decode_runs(counts, (mask.height, mask.width), where=where)
     )
 
 
-def text_of(drawing: Drawing) -> Iterator[str]:
-    """An element for each shape of a drawing, lowest first; without pixels none."""
+def write_shapes(drawing: Drawing) -> Iterator[str]:
+    """Write an element for each shape of a drawing that has pixels, lowest first."""
     groups: dict[str, int] = {}
     for z, shape in enumerate(drawing.shapes):
-        head = f'label={_quoted(shape.label)} source="manual"'
+        head = f'label={_quote(shape.label)} source="manual"'
         head += f' occluded="{int(shape.attributes.get("occluded") == "1")}"'
         tail = f' z_order="{z}"'
         if shape.instance is not None:
             tail += f' group_id="{groups.setdefault(shape.instance, len(groups) + 1)}"'
-        found = _place(shape, drawing)
-        if found is not None:
-            tag, place = found
-            inside = _attributes(shape.attributes)
-            yield f"    <{tag} {head} {place}{tail}>{inside}</{tag}>\n"
+        region = _write_region(shape, drawing)
+        if region is not None:
+            tag, coordinates = region
+            inside = _write_attributes(shape.attributes)
+            yield f"    <{tag} {head} {coordinates}{tail}>{inside}</{tag}>\n"
 
 
 def is_polygon(shape: Shape) -> bool:
-    """Whether it is written as a polygon, of which CVAT has only those of one ring."""
+    """Whether a shape is written as a polygon; CVAT's polygons have one ring."""
     return len(shape.rings) == 1 and not shape.masks and len(shape.rings[0]) >= 3
 
 
-def _place(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
+def _write_region(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
+    """The tag and the coordinates of a shape, None where it has no pixel."""
     if is_polygon(shape):
         points = ";".join(f"{x!r},{y!r}" for x, y in shape.rings[0].tolist())
         return "polygon", f'points="{points}"'
@@ -205,29 +216,29 @@ def _place(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
         return None
     height, width = crop.inside_hw.shape
     runs = ", ".join(map(str, encode_runs(crop.inside_hw.ravel()).tolist()))
-    place = f'left="{crop.left}" top="{crop.top}" width="{width}" height="{height}"'
-    return "mask", f'rle="{runs}" {place}'
+    box = f'left="{crop.left}" top="{crop.top}" width="{width}" height="{height}"'
+    return "mask", f'rle="{runs}" {box}'
 
 
-def _attributes(attributes: Mapping[str, str]) -> str:
+def _write_attributes(attributes: Mapping[str, str]) -> str:
     return "".join(
-        f"<attribute name={_quoted(name)}>{_text(value)}</attribute>"
+        f"<attribute name={_quote(name)}>{_escape(value)}</attribute>"
         for name, value in attributes.items()
         if name != "occluded"
     )
 
 
-def _text(text: str) -> str:
-    return escape(_allowed(text), {"\r": "&#13;"})
+def _escape(text: str) -> str:
+    return escape(_require_xml_characters(text), {"\r": "&#13;"})
 
 
-def _quoted(text: str) -> str:
-    return quoteattr(_allowed(text))
+def _quote(text: str) -> str:
+    return quoteattr(_require_xml_characters(text))
 
 
-def _allowed(text: str) -> str:
-    if found := _CONTROL.search(text):
+def _require_xml_characters(text: str) -> str:
+    if match := _CONTROL.search(text):
         raise DataError(
-            f"{text!r} has the character {found[0]!r}, which XML cannot hold; rename it"
+            f"{text!r} has the character {match[0]!r}, which XML cannot hold; rename it"
         )
     return text

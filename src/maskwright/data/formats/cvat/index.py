@@ -1,4 +1,4 @@
-"""What an XML file of CVAT holds and where it lies in it: labels, images, tracks; no shapes.
+"""Index an XML file of CVAT: its labels, and the byte spans of its images and tracks.
 
 Source: cvat 2.x, apps/dataset_manager: formats/cvat.py, bindings.py, annotation.py.
 """
@@ -19,18 +19,18 @@ from .elements import SKIPPED
 
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 _NO_REGIONS = frozenset({"tag", "points", "polyline", "skeleton", "cuboid"})
-"""Types of labels that no region can have."""
+"""Types of labels whose shapes are not regions."""
 
 _Frame = Annotated[int, Field(ge=0)]
 
 
-def _plain(name: str) -> str:
+def _require_folder_name(name: str) -> str:
     if name in {".", ".."} or "/" in name or "\\" in name:
-        raise ValueError(f"{name!r} is no name of a folder, rename the subset")
+        raise ValueError(f"{name!r} is not a name of a folder, rename the subset")
     return name
 
 
-_Subset = Annotated[str, AfterValidator(_plain)] | None
+_Subset = Annotated[str, AfterValidator(_require_folder_name)] | None
 
 
 class ImageTag(Document):
@@ -55,14 +55,14 @@ class _Meta(Document):
     subsets: tuple[_Subset, ...] = ()
 
 
-class _Stated(Document):
+class _TrackedShape(Document):
     frame: _Frame
     outside: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where one element lies in the file, and of which track it is."""
+    """The bytes of one element in the file, and the track that it belongs to."""
 
     start: int
     end: int
@@ -70,8 +70,8 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """An image and where its element lies."""
+class IndexedImage:
+    """An image and the span of its element."""
 
     tag: ImageTag
     span: Span
@@ -79,78 +79,86 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
-    """A track: what it states, by frame; `regions` is whether any of it is painted."""
+class IndexedTrack:
+    """A track: its shapes in the order of frames; `regions`: whether any is a region."""
 
     tag: TrackTag
     regions: bool
-    shapes: tuple[tuple[_Stated, Span], ...]
+    shapes: tuple[tuple[_TrackedShape, Span], ...]
 
 
 @dataclass(slots=True)
 class CvatFile:
-    """What one file holds; `classes` are the labels it declares, `labels` those it uses."""
+    """The index of one file.
+
+    `classes` are the labels that the file declares, `labels` those that its shapes have, and
+    `missing` the images that it names and that are not there.
+    """
 
     path: Path
     classes: dict[str, ClassEntry] = field(default_factory=dict)
     subset: str | None = None
     subsets: tuple[str, ...] = ()
-    images: list[Image] = field(default_factory=list)
-    tracks: list[Track] = field(default_factory=list)
+    images: list[IndexedImage] = field(default_factory=list)
+    tracks: list[IndexedTrack] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
 
 
-def indexed(path: Path) -> CvatFile:
-    """Where images and tracks lie in a file; no shape is kept."""
+def index_file(path: Path) -> CvatFile:
+    """Index the images and tracks of a file; no shape is kept in memory."""
     file, inside = CvatFile(path), list[ElementSpan]()
-    for piece in iterate_elements(path, depth=3):
-        if piece.depth == 3:
-            inside.append(piece)
+    for element in iterate_elements(path, depth=3):
+        if element.depth == 3:
+            inside.append(element)
             continue
-        span = Span(piece.start, piece.end)
-        if piece.tag == "meta":
+        span = Span(element.start, element.end)
+        if element.tag == "meta":
             _read_meta(file, span)
-        elif piece.tag == "image":
-            tag = validate(piece.attributes, ImageTag, where=f"{path}: image")
-            file.images.append(Image(tag, span, len(inside)))
-            drawn = (p for p in inside if p.tag not in SKIPPED)
-            file.labels |= {p.attributes.get("label", "") for p in drawn}
-        elif piece.tag == "track":
-            _add_track(file, piece, inside)
+        elif element.tag == "image":
+            tag = validate(element.attributes, ImageTag, where=f"{path}: image")
+            file.images.append(IndexedImage(tag, span, len(inside)))
+            regions = (e for e in inside if e.tag not in SKIPPED)
+            file.labels |= {e.attributes.get("label", "") for e in regions}
+        elif element.tag == "track":
+            _add_track(file, element, inside)
         inside = []
     return file
 
 
-def _add_track(file: CvatFile, piece: ElementSpan, inside: list[ElementSpan]) -> None:
+def _add_track(file: CvatFile, element: ElementSpan, inside: list[ElementSpan]) -> None:
     where = f"{file.path}: track"
-    tag = validate(piece.attributes, TrackTag, where=where)
+    tag = validate(element.attributes, TrackTag, where=where)
     shapes = [
         (
-            validate(p.attributes, _Stated, where=f"{where} {tag.id}: {p.tag}"),
-            Span(p.start, p.end, tag),
+            validate(e.attributes, _TrackedShape, where=f"{where} {tag.id}: {e.tag}"),
+            Span(e.start, e.end, tag),
         )
-        for p in inside
+        for e in inside
     ]
-    regions = any(p.tag not in SKIPPED for p in inside)
+    regions = any(e.tag not in SKIPPED for e in inside)
     file.labels |= {tag.label} if regions else set()
-    file.tracks.append(Track(tag, regions, tuple(sorted(shapes, key=lambda s: s[0].frame))))
+    file.tracks.append(
+        IndexedTrack(tag, regions, tuple(sorted(shapes, key=lambda s: s[0].frame)))
+    )
 
 
 def _read_meta(file: CvatFile, span: Span) -> None:
     meta = read_element(file.path, span.start, span.end, where=f"{file.path}: meta")
     subset = meta.findtext("task/subset") or meta.findtext("job/subset")
     subsets = (meta.findtext("project/subsets") or "").split("\n")
-    found = validate({"subset": subset, "subsets": subsets}, _Meta, where=f"{file.path}: meta")
-    file.subset = found.subset
-    file.subsets = tuple(name for name in found.subsets if name)
+    values = {"subset": subset, "subsets": subsets}
+    checked = validate(values, _Meta, where=f"{file.path}: meta")
+    file.subset = checked.subset
+    file.subsets = tuple(name for name in checked.subsets if name)
     for label in (one for labels in meta.iter("labels") for one in labels.iter("label")):
         name, color = label.findtext("name") or "", label.findtext("color") or ""
         if label.find("parent") is not None or label.findtext("type") in _NO_REGIONS:
             continue
         if color and not _HEX.fullmatch(color):
             raise DataError(
-                f"{file.path}: label {name!r} has the colour {color!r}, expected '#rrggbb'"
+                f"{file.path}: label {name!r} has the colour {color!r}, expected '#rrggbb'; "
+                f"export it again"
             )
         red_green_blue = tuple(bytes.fromhex(color[1:])) if color else None
         file.classes[name] = ClassEntry.model_validate(
@@ -158,23 +166,26 @@ def _read_meta(file: CvatFile, span: Span) -> None:
         )
 
 
-def refuse_gaps(track: Track, frames: list[int], path: Path) -> None:
-    """Refuse a track that states less than CVAT does, which interpolates between keyframes.
+def require_every_frame(track: IndexedTrack, frames: list[int], path: Path) -> None:
+    """Require that a track has a shape for each of its frames, as CVAT's export has.
 
-    The last shape of an object may lack the frame that ends it: CVAT leaves that out where it
-    would be the last of the video.
+    Frames between keyframes are not interpolated. The frame that ends a track (`outside`) may
+    be missing where it is the last of the video, since CVAT leaves it out there.
+
+    Raises:
+        DataError: A frame has no shape.
     """
-    for place, (stated, _) in enumerate(track.shapes if track.regions else ()):
-        if stated.outside == "1":
+    for index, (shape, _) in enumerate(track.shapes if track.regions else ()):
+        if shape.outside == "1":
             continue
-        last = place + 1 == len(track.shapes)
-        begin = bisect_right(frames, stated.frame)
+        last = index + 1 == len(track.shapes)
+        begin = bisect_right(frames, shape.frame)
         end = (
-            len(frames) if last else bisect_right(frames, track.shapes[place + 1][0].frame - 1)
+            len(frames) if last else bisect_right(frames, track.shapes[index + 1][0].frame - 1)
         )
         if end - begin > int(last):
             raise DataError(
-                f"{path}: track {track.tag.id} ({track.tag.label!r}) does not say what it is "
-                f"on {end - begin} frames after {stated.frame}, where CVAT would interpolate; "
-                f"export it from CVAT, which states every frame, or as 'CVAT for images 1.1'"
+                f"{path}: track {track.tag.id} ({track.tag.label!r}) has no shape on "
+                f"{end - begin} frames after {shape.frame}, where CVAT would interpolate; "
+                f"export it from CVAT, which writes every frame, or as 'CVAT for images 1.1'"
             )

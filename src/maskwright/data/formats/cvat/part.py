@@ -2,15 +2,15 @@
 
     annotations.xml    images/<subset>/<name> or images/<name>    (`name` may have folders)
 
-The `subset` of an image, else of its task, is the split; "default" is none. A frame of a video
-is images/frame_000010.png, and its shapes are those that tracks state for it, where they are
-not `outside`. CVAT states every frame; a track with a gap in it is refused, not interpolated.
+The `subset` of an image, else of its task, is the split; "default" means no split. A frame of a
+video is images/frame_000010.png, and its shapes are those that tracks have on it and that are
+not `outside`. CVAT writes every frame; a track with a gap is an error, not interpolated.
 
-Filled as CVAT's own "Segmentation mask" export does it: masks, polygons, and also boxes, turned
-ones too, and ellipses. Lines, points, cuboids, skeletons and tags are skipped and counted. The
-higher z_order lies on top, then the later shape. Each shape keeps its own label, where that
-export gives the shapes of a group that of the largest. Polygons of one ring are written as
-polygons, all else as masks, each shape with a z_order of its own.
+Masks, polygons, boxes (rotated ones too) and ellipses are filled as CVAT's own "Segmentation
+mask" export does it. Lines, points, cuboids, skeletons and tags are skipped and counted. The
+higher z_order lies on top, then the later shape. Each shape keeps its own label, whereas that
+export gives all shapes of a group the label of the largest. `convert` writes polygons of one
+ring as polygons, other regions as masks, each shape with a z_order of its own.
 Source: cvat 2.x, apps/dataset_manager: formats/cvat.py, bindings.py, annotation.py.
 """
 
@@ -56,8 +56,8 @@ from ...reading.documents import find_annotation_files, peek_first
 from ...reading.lookup import ImageLookup
 from ...reading.xmlindex import read_element
 from ...shapes.drawing import Drawing, Overlap
-from .elements import SKIPPED, is_polygon, shape_of, text_of
-from .index import CvatFile, Span, Track, indexed, refuse_gaps
+from .elements import SKIPPED, is_polygon, parse_shape, write_shapes
+from .index import CvatFile, IndexedTrack, Span, index_file, require_every_frame
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "z"
@@ -67,13 +67,16 @@ _FRAME = re.compile(r"frame_(\d{6,12})")
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """An image that was found; `place` is its name, with folders, in its subset."""
+    """An image with its labels.
+
+    `name` is its path in its subset, `is_empty` whether it has no shape.
+    """
 
     subset: str | None
-    place: PurePosixPath
+    name: PurePosixPath
     image: ImageRef
     labels: Annotation
-    bare: bool
+    is_empty: bool
 
 
 def recognises(root: Path) -> bool:
@@ -83,35 +86,38 @@ def recognises(root: Path) -> bool:
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every image that a file names, and every frame of its tracks.
+    """List every image that a file names, and every frame of its tracks.
 
     Raises:
-        DataError: No file of CVAT, one that is wrong, or none of its images is here.
+        DataError: There is no file of CVAT, a file is damaged, or none of its images is there.
     """
     images, overlap = ImageLookup(root), document.overlap or OVERLAP
-    files = [indexed(path) for path in find_annotation_files(root, ".xml")]
+    files = [index_file(path) for path in find_annotation_files(root, ".xml")]
     if not any(file.images or file.tracks for file in files):
-        raise DataError(f"{root}: no XML file here holds images or tracks of CVAT")
-    items = [item for file in files for item in _items(file, images, overlap)]
+        raise DataError(
+            f"{root}: no XML file here holds images or tracks of CVAT; export as 'CVAT for "
+            f"images 1.1'"
+        )
+    items = [item for file in files for item in _list_items(file, images, overlap)]
     missing = [(file.path, name) for file in files for name in file.missing]
     if not items:
         raise DataError(
             f"{missing[0][0]}: names the image {missing[0][1]!r} and {len(missing) - 1} "
-            f"others, and none is here; export again with 'Save images', or put them into "
+            f"others, and all are missing; export again with 'Save images', or put them into "
             f"{missing[0][0].parent / IMAGES}"
         )
-    _refuse_twins(items)
+    _require_one_annotation(items)
     return Scan(
-        entries=make_keys_unique(map(_entry, items)),
-        classes=_classes(files, document),
+        entries=make_keys_unique(map(_make_entry, items)),
+        classes=_list_classes(files, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=tuple(_notes(items, missing, len(images))),
+        notes=tuple(_write_notes(items, missing, len(images))),
     )
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """The image, and its shapes as text for `finish`."""
+    """Copy the image and record its shapes as text for `finish`."""
     drawing, split = picture.drawing, picture.entry.split
     copy_image(picture, folder / IMAGES / (split or DEFAULT) / picture.name)
     attributes: dict[str, list[str]] = defaultdict(list)
@@ -122,7 +128,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     record = {
         "subset": split or DEFAULT,
         "head": f'{head} width="{width}" height="{height}"',
-        "shapes": "".join(text_of(drawing)),
+        "shapes": "".join(write_shapes(drawing)),
         "attributes": {label: sorted(set(names)) for label, names in attributes.items()},
     }
     polygons = filter(is_polygon, drawing.shapes)
@@ -131,26 +137,28 @@ def write(folder: Path, picture: Picture) -> WriteResult:
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """One file for all, in the form of a project with a task for each split."""
+    """Write one file for all images, as a project with a task for each split."""
     attributes: dict[str, set[str]] = defaultdict(set)
     sizes: dict[str, int] = {}
     body = folder / f".{FILE}.body"
     with body.open("w", encoding="utf-8") as file:
-        for number, record in enumerate(records):
+        for image_id, record in enumerate(records):
             sizes[record["subset"]] = sizes.get(record["subset"], 0) + 1
             for label, names in record["attributes"].items():
                 attributes[label] |= set(names)
             task = 1 + list(sizes).index(record["subset"])
-            head = f'<image id="{number}" task_id="{task}" {record["head"]}>'
+            head = f'<image id="{image_id}" task_id="{task}" {record["head"]}>'
             file.write(f"  {head}\n{record['shapes']}  </image>\n")
     colors = {c.name: c.color for c in spec}
     if IGNORED in attributes:
         colors[IGNORED] = voc_palette()[IGNORE]
-    labels = "".join(_label(name, color, attributes[name]) for name, color in colors.items())
+    labels = "".join(
+        _write_label(name, color, attributes[name]) for name, color in colors.items()
+    )
     with (folder / FILE).open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
         file.write("  <version>1.1</version>\n  <meta>\n    <project>\n      <tasks>\n")
-        file.writelines(_task(n, *size) for n, size in enumerate(sizes.items(), start=1))
+        file.writelines(_write_task(n, *size) for n, size in enumerate(sizes.items(), start=1))
         subsets = escape("\n".join(sizes))
         file.write(f"      </tasks>\n      <subsets>{subsets}</subsets>\n      <labels>\n")
         file.write(f"{labels}      </labels>\n    </project>\n  </meta>\n")
@@ -160,14 +168,15 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     body.unlink()
 
 
-def _task(number: int, subset: str, num_images: int) -> str:
+def _write_task(task_id: int, subset: str, num_images: int) -> str:
+    name = escape(subset)
     return (
-        f"        <task><id>{number}</id><name>{escape(subset)}</name><size>{num_images}</size>"
-        f"<mode>annotation</mode><subset>{escape(subset)}</subset></task>\n"
+        f"        <task><id>{task_id}</id><name>{name}</name><size>{num_images}</size>"
+        f"<mode>annotation</mode><subset>{name}</subset></task>\n"
     )
 
 
-def _label(name: str, color: Rgb, attributes: Iterable[str]) -> str:
+def _write_label(name: str, color: Rgb, attributes: Iterable[str]) -> str:
     listed = "".join(
         f"<attribute><name>{escape(attribute)}</name><mutable>False</mutable>"
         f"<input_type>text</input_type><default_value></default_value><values></values>"
@@ -182,104 +191,108 @@ def _label(name: str, color: Rgb, attributes: Iterable[str]) -> str:
     )
 
 
-def _classes(files: list[CvatFile], document: DatasetFile) -> tuple[ClassEntry, ...]:
-    """As the files declare them, with their colours; where they declare none, as they occur."""
+def _list_classes(files: list[CvatFile], document: DatasetFile) -> tuple[ClassEntry, ...]:
+    """List the labels that the files declare, else those that occur in shapes."""
     declared: dict[str, ClassEntry] = {}
     for file in files:
         declared = {**file.classes, **declared}
     names = declared.keys() or {label for file in files for label in file.labels}
-    found = list_shape_classes(names, document)
+    classes = list_shape_classes(names, document)
     if document.classes is not None or not declared:
-        return found
-    color = declared[found[0].name].color if found[0].name in declared else None
-    drawn = [n for n in declared if n != IGNORED and n.lower() not in BACKGROUND_NAMES]
-    return (found[0].model_copy(update={"color": color}), *(declared[name] for name in drawn))
+        return classes
+    background = classes[0]
+    color = declared[background.name].color if background.name in declared else None
+    others = [n for n in declared if n != IGNORED and n.lower() not in BACKGROUND_NAMES]
+    return (background.model_copy(update={"color": color}), *(declared[n] for n in others))
 
 
-def _items(file: CvatFile, images: ImageLookup, overlap: Overlap) -> Iterator[_Item]:
+def _list_items(file: CvatFile, images: ImageLookup, overlap: Overlap) -> Iterator[_Item]:
     for image in file.images:
         name = PurePosixPath(image.tag.name.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts:
             raise DataError(
-                f"{file.path}: the image name {image.tag.name!r} leads out of the folder; "
-                f"correct it"
+                f"{file.path}: the image name {image.tag.name!r} is a path outside of the "
+                f"folder; correct it"
             )
         subset = image.tag.subset or file.subset
-        path = _find(images, file.path, name.as_posix(), subset)
+        path = _find_image(images, file.path, name.as_posix(), subset)
         if path is None:
             file.missing.append(image.tag.name)
             continue
-        whole = name.suffix.lower() in image_suffixes()
-        place = name if whole else name.with_name(name.name + path.path.suffix)
+        has_suffix = name.suffix.lower() in image_suffixes()
+        full_name = name if has_suffix else name.with_name(name.name + path.path.suffix)
         size_HW = (image.tag.height, image.tag.width)
         read = partial(_read, file.path, image.tag.name, path, size_HW, (image.span,))
         labels = Annotation(file=file.path, place=image.tag.name, overlap=overlap, read=read)
-        yield _Item(subset, place, path, labels, not image.num_shapes)
+        yield _Item(subset, full_name, path, labels, not image.num_shapes)
     if file.tracks:
-        yield from _frames(file, images, overlap)
+        yield from _list_frames(file, images, overlap)
 
 
-def _find(images: ImageLookup, file: Path, name: str, subset: str | None) -> ImageRef | None:
-    """The image in the folder of its subset, in `images`, or the only one of that name."""
-    for folder in _folders(file, subset):
-        found = images.find_at(folder, name) or images.find_without_suffix(folder, name)
-        if found is not None:
-            return found
+def _find_image(
+    images: ImageLookup, file: Path, name: str, subset: str | None
+) -> ImageRef | None:
+    """Find the image in the folder of its subset, in `images`, or the only one of its name."""
+    for folder in _list_folders(file, subset):
+        image = images.find_at(folder, name) or images.find_without_suffix(folder, name)
+        if image is not None:
+            return image
     if subset and (file.parent / IMAGES / subset).is_dir():
         return None
     return images.find(name, where=str(file))
 
 
-def _folders(file: Path, subset: str | None) -> tuple[Path, ...]:
-    near = file.parent
-    of_subset = (near / IMAGES / subset, near / subset) if subset else ()
-    return (*of_subset, near / IMAGES, near)
+def _list_folders(file: Path, subset: str | None) -> tuple[Path, ...]:
+    """List the folders in which to look for the images of a subset, the likeliest first."""
+    parent = file.parent
+    of_subset = (parent / IMAGES / subset, parent / subset) if subset else ()
+    return (*of_subset, parent / IMAGES, parent)
 
 
-def _frames(file: CvatFile, images: ImageLookup, overlap: Overlap) -> Iterator[_Item]:
-    """The frames of each subset that are here, with what its tracks state for them."""
-    by_subset: dict[str | None, list[Track]] = defaultdict(list)
+def _list_frames(file: CvatFile, images: ImageLookup, overlap: Overlap) -> Iterator[_Item]:
+    """List the frames of each subset that are there, with the shapes of its tracks."""
+    by_subset: dict[str | None, list[IndexedTrack]] = defaultdict(list)
     for subset in file.subsets or (file.subset,):
         by_subset[subset] = []
     for track in file.tracks:
         by_subset[track.tag.subset or file.subset].append(track)
     for subset, tracks in by_subset.items():
-        frames = _numbered(images, file.path, subset)
+        frames = _index_frames(images, file.path, subset)
         spans: dict[int, list[Span]] = defaultdict(list)
         for track in tracks:
-            refuse_gaps(track, sorted(frames), file.path)
-            for stated, span in track.shapes:
-                if stated.outside != "1":
-                    spans[stated.frame].append(span)
-        file.missing += [
-            f"frame_{number:06d}" for number in sorted(spans.keys() - frames.keys())
-        ]
-        for number, image in frames.items():
-            found, where = tuple(spans[number]), f"frame {number}"
-            read = partial(_read, file.path, where, image, None, found)
+            require_every_frame(track, sorted(frames), file.path)
+            for shape, span in track.shapes:
+                if shape.outside != "1":
+                    spans[shape.frame].append(span)
+        file.missing += [f"frame_{frame:06d}" for frame in sorted(spans.keys() - frames.keys())]
+        for frame, image in frames.items():
+            shapes, where = tuple(spans[frame]), f"frame {frame}"
+            read = partial(_read, file.path, where, image, None, shapes)
             labels = Annotation(file=file.path, place=where, overlap=overlap, read=read)
-            yield _Item(subset, PurePosixPath(image.path.name), image, labels, not found)
+            yield _Item(subset, PurePosixPath(image.path.name), image, labels, not shapes)
 
 
-def _numbered(images: ImageLookup, file: Path, subset: str | None) -> Mapping[int, ImageRef]:
-    for folder in _folders(file, subset):
+def _index_frames(
+    images: ImageLookup, file: Path, subset: str | None
+) -> Mapping[int, ImageRef]:
+    for folder in _list_folders(file, subset):
         matches = (
             (_FRAME.fullmatch(image.path.stem), image) for image in images.list_folder(folder)
         )
-        found = {int(match[1]): image for match, image in matches if match}
-        if found:
-            return found
+        frames = {int(match[1]): image for match, image in matches if match}
+        if frames:
+            return frames
     return {}
 
 
 def _read(
     path: Path,
-    place: str,
+    name: str,
     image: ImageRef,
     stated_HW: tuple[int, int] | None,
     spans: tuple[Span, ...],
 ) -> Drawing:
-    where, size_HW = f"{path}: {place}", image_size(image)
+    where, size_HW = f"{path}: {name}", image_size(image)
     if stated_HW not in {None, size_HW}:
         raise DataError(
             f"{where}: is {stated_HW} (H, W), {image} is {size_HW}; put the image there that "
@@ -290,7 +303,7 @@ def _read(
         element = read_element(path, span.start, span.end, where=where)
         label = None if span.track is None else span.track.label
         for part in element if element.tag == "image" else (element,):
-            shape = shape_of(part, size_HW, label=label, where=where)
+            shape = parse_shape(part, size_HW, label=label, where=where)
             if shape is None:
                 skipped[SKIPPED[part.tag]] += 1
             elif span.track is None:
@@ -300,38 +313,38 @@ def _read(
     return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="coco", skipped=skipped)
 
 
-def _refuse_twins(items: list[_Item]) -> None:
-    places: dict[ImageRef, Annotation] = {}
+def _require_one_annotation(items: list[_Item]) -> None:
+    labels_of: dict[ImageRef, Annotation] = {}
     for item in items:
-        other = places.setdefault(item.image, item.labels)
+        other = labels_of.setdefault(item.image, item.labels)
         if other is not item.labels:
             raise DataError(
-                f"{item.labels} and {other} both mean {item.image}; keep one, or put the "
+                f"{item.labels} and {other} both label {item.image}; keep one, or put the "
                 f"images into folders as CVAT exports them"
             )
 
 
-def _entry(item: _Item) -> Entry:
-    named, key, group = parse_place(item.place)
-    split = named if item.subset is None else _split(item)
+def _make_entry(item: _Item) -> Entry:
+    folder_split, key, group = parse_place(item.name)
+    split = folder_split if item.subset is None else _choose_split(item)
     return Entry(key=key, split=split, image=item.image, labels=item.labels, group=group)
 
 
-def _split(item: _Item) -> str:
+def _choose_split(item: _Item) -> str:
     subset = item.subset or DEFAULT
     if subset == DEFAULT:
         return UNSPLIT
-    known = normalise_split(subset.lower())
-    return known if known in SPLITS else subset
+    split = normalise_split(subset.lower())
+    return split if split in SPLITS else subset
 
 
-def _notes(
+def _write_notes(
     items: list[_Item], missing: list[tuple[Path, str]], num_images: int
 ) -> Iterator[str]:
-    if bare := sum(item.bare for item in items):
-        yield f"{bare} images without a shape are all background"
+    if num_empty := sum(item.is_empty for item in items):
+        yield f"{num_empty} images without a shape are all background"
     if num_images > len(items):
-        yield f"{num_images - len(items)} images that no XML file names are passed over"
+        yield f"{num_images - len(items)} images that no XML file names are skipped"
     if missing:
         path, name = missing[0]
-        yield f"{path}: {len(missing)} images that it names are not here, {name!r} the first"
+        yield f"{path}: {len(missing)} images that it names are missing, {name!r} first"
