@@ -90,9 +90,9 @@ def test_photographs_are_found_by_key_and_must_fit(maps, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", size, 7).save(path)
     series = open_it(maps, images=tmp_path / "photos")
-    assert series.photograph("a", (40, 60)).shape == (40, 60, 3)
+    assert series.read_photograph("a", (40, 60)).shape == (40, 60, 3)
     with pytest.raises(DataError, match=r"c\.png: image is \(41, 60\) \(H, W\), its map is"):
-        series.photograph("b/c", (40, 60))
+        series.read_photograph("b/c", (40, 60))
     (tmp_path / "photos/a.png").unlink()
     with pytest.raises(DataError, match="no photograph for 1 of 2 maps: a; they need the same"):
         open_it(maps, images=tmp_path / "photos")
@@ -101,7 +101,7 @@ def test_photographs_are_found_by_key_and_must_fit(maps, tmp_path):
 def test_photographs_of_16_bits_are_shown_over_their_range(maps, tmp_path):
     pixels_HW = np.arange(2400, dtype=np.uint16).reshape(40, 60) * 20
     Image.fromarray(pixels_HW).save(tmp_path / "a.png")
-    shown = open_it(maps / "a.png", images=tmp_path / "a.png").photograph("a", (40, 60))
+    shown = open_it(maps / "a.png", images=tmp_path / "a.png").read_photograph("a", (40, 60))
     assert (shown.dtype, shown.min()) == (np.uint8, 0)
     assert shown.max() >= 254
 

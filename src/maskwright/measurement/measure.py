@@ -136,7 +136,7 @@ class _MeasuredImage:
 
 def _measure_image(series: MapSeries, key: str) -> _MeasuredImage:
     labels_HW = series.maps.read(key)
-    masks = series.masks(key, labels_HW.shape)
+    masks = series.roi_masks(key, labels_HW.shape)
     try:
         figures = measure_map(
             labels_HW,
@@ -158,7 +158,7 @@ def _measure_image(series: MapSeries, key: str) -> _MeasuredImage:
 
 def _draw_overlay(series: MapSeries, image: _MeasuredImage, folder: Path) -> RgbImage:
     """Draw the figures on the map; write a file where there is something to draw."""
-    photograph = series.photograph(image.key, image.labels_HW.shape)
+    photograph = series.read_photograph(image.key, image.labels_HW.shape)
     colors_HW3 = blend_class_colors(image.labels_HW, series.spec, photograph)
     scale = series.scales.of_map(image.key)
     overlay_HW3 = draw_figures(colors_HW3, image.figures, image.masks, scale)

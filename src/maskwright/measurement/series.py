@@ -1,7 +1,7 @@
-"""From what is asked to what can be measured: maps, those before them, photographs, ground.
+"""Open a series of class maps with its files: earlier maps, photographs, polygons, rules.
 
-Everything that can be refused without reading a pixel of the series is refused here: a class
-that does not exist, maps without a partner, a limit in mm where no scale is known.
+All errors that can be found without the pixels of the series are raised here: an unknown class,
+maps without a partner, a limit in mm where the size of a pixel is not known.
 """
 
 from collections.abc import Mapping
@@ -32,25 +32,28 @@ from .ground.scales import PixelScales, find_scales
 from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules
 
 ALL = "all"
-"""Stands for every class, unless a class is called so."""
+"""The name that means every class, unless a class has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureOptions:
-    """What to measure besides coverage, and with what.
+    """What to measure besides coverage, and by which files.
 
     Args:
-        spec: dataset.yaml or classes.txt with the classes; else found by the maps, or inferred.
-        images: The photographs, by the same keys: overlays lie over them, and a georeference
-            that the maps lack is taken from them.
-        before: Class maps of the same places at an earlier date, by the same keys.
-        mm_per_px: Side of a pixel; counts more than a georeference.
+        spec: dataset.yaml or classes.txt with the classes; else searched near the maps, or
+            inferred from them.
+        images: Photographs with the same keys, shown below the overlays; maps without a
+            georeference take that of their photograph.
+        before: Class maps of the same places at an earlier date, with the same keys.
+        mm_per_px: Side of a pixel in mm; takes precedence over a georeference.
         roi: A GeoJSON file with regions of interest.
-        rules: A rules.yaml.
+        rules: A rules.yaml with limits.
         regions: Classes whose connected regions are listed; "all" for every class.
-        gaps: Pairs of classes; a class paired with itself asks for the gap between its regions.
+        gaps: Pairs of classes; a class paired with itself means the gap between its regions.
         thin: Classes measured along their skeletons.
         min_area: Smaller regions are left out of regions, gaps and thin; in the unit of areas.
+
+    Raises ConfigError where `min_area` is not 0 or a finite number above it.
     """
 
     spec: Path | None = None
@@ -71,7 +74,7 @@ class MeasureOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapSeries:
-    """Maps in the order of their keys, and all that goes with them."""
+    """Class maps in the order of their keys, with the files and the plan to measure them."""
 
     maps: ClassMaps
     before: ClassMaps | None
@@ -87,17 +90,17 @@ class MapSeries:
         return self.maps.spec
 
     def read_before(self, key: str) -> LabelMap | None:
-        """The map of the earlier date, None where there is none."""
+        """Read the map of the earlier date, H x W; None where there is none."""
         return None if self.before is None else self.before.read(key)
 
-    def masks(self, key: str, size_HW: tuple[int, int]) -> dict[str, Mask]:
-        """The regions of interest as masks of one map."""
-        placed = self.scales.placements.get(key)
+    def roi_masks(self, key: str, size_HW: tuple[int, int]) -> dict[str, Mask]:
+        """Rasterize the regions of interest for one map, each H x W."""
+        placement = self.scales.placements.get(key)
         regions = self.rois.regions if self.rois else ()
-        return {roi.name: roi.mask(size_HW, placed) for roi in regions}
+        return {roi.name: roi.mask(size_HW, placement) for roi in regions}
 
-    def photograph(self, key: str, size_HW: tuple[int, int]) -> NDArray[np.uint8] | None:
-        """The photograph of a map as RGB, H x W x 3; None where none was given.
+    def read_photograph(self, key: str, size_HW: tuple[int, int]) -> NDArray[np.uint8] | None:
+        """Read the photograph of a map as RGB, H x W x 3; None where none was given.
 
         Raises:
             DataError: Unreadable, or of another size than its map.
@@ -114,20 +117,20 @@ class MapSeries:
 
 
 def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapSeries:
-    """Find everything that `options` names and check that it fits together.
+    """Open the files that `options` names and check that they fit together.
 
     Raises:
-        DataError: Something is missing, has no partner, or lies in another reference system.
+        DataError: A file is missing, has no partner, or lies in another reference system.
         ConfigError: A class, a rule or a number is wrong.
     """
     after, before = _open_maps(maps, options, progress)
-    photographs = {} if options.images is None else _photographs(after, options.images)
+    photographs = {} if options.images is None else _find_photographs(after, options.images)
     scales = find_scales(after.files, photographs, options.mm_per_px)
     rois = None if options.roi is None else read_rois(options.roi)
     if rois is not None:
         rois.require_fit(scales.epsg)
     rules = () if options.rules is None else read_rules(options.rules, after.spec, scales.unit)
-    _require_means(rules, options, rois)
+    _require_inputs(rules, options, rois)
     return MapSeries(
         maps=after,
         before=before,
@@ -135,14 +138,14 @@ def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapS
         scales=scales,
         rois=rois,
         rules=rules,
-        plan=_plan(options, after.spec, rules),
+        plan=_make_plan(options, after.spec, rules),
     )
 
 
 def _open_maps(
     path: Path, options: MeasureOptions, progress: Progress
 ) -> tuple[ClassMaps, ClassMaps | None]:
-    """Both dates under the same classes; each is stored as the file with its classes says."""
+    """Open both dates with the same classes; each date is decoded by its own spec file."""
     if options.before is None:
         return open_class_maps(path, spec=options.spec, progress=progress), None
     pair = ClassMapPair.open(path, options.before, spec=options.spec, progress=progress)
@@ -160,21 +163,23 @@ def _open_maps(
     return maps, before
 
 
-def _photographs(maps: ClassMaps, folder: Path) -> dict[str, ImageRef]:
-    found = find_maps(folder)
-    if len(found) == len(maps) == 1:
-        return dict(zip(maps.files, found.values(), strict=True))
-    missing = [key for key in maps.files if key not in found]
+def _find_photographs(maps: ClassMaps, folder: Path) -> dict[str, ImageRef]:
+    photographs = find_maps(folder)
+    if len(photographs) == len(maps) == 1:
+        return dict(zip(maps.files, photographs.values(), strict=True))
+    missing = [key for key in maps.files if key not in photographs]
     if missing:
         raise DataError(
             f"{folder}: no photograph for {len(missing)} of {len(maps)} maps: "
             f"{', '.join(missing[:8])}; they need the same names"
         )
-    return {key: found[key] for key in maps.files}
+    return {key: photographs[key] for key in maps.files}
 
 
-def _require_means(rules: tuple[Rule, ...], options: MeasureOptions, rois: Rois | None) -> None:
-    """Refuse rules on what is not there to be measured."""
+def _require_inputs(
+    rules: tuple[Rule, ...], options: MeasureOptions, rois: Rois | None
+) -> None:
+    """Refuse rules that need a file which is not given."""
     for rule in rules:
         where = f"{options.rules}: rule {rule.name!r}"
         if rule.measure in OF_CHANGE and options.before is None:
@@ -190,12 +195,14 @@ def _require_means(rules: tuple[Rule, ...], options: MeasureOptions, rois: Rois 
             )
 
 
-def _plan(options: MeasureOptions, spec: LabelSpec, rules: tuple[Rule, ...]) -> MeasurePlan:
-    """What is asked by name, and what the rules need besides."""
+def _make_plan(
+    options: MeasureOptions, spec: LabelSpec, rules: tuple[Rule, ...]
+) -> MeasurePlan:
+    """Add what the rules need to what the options name."""
     pairs: list[ClassPair] = [(spec.index(a), spec.index(b)) for a, b in options.gaps]
     pairs += [(r.classes[0], r.classes[1]) for r in rules if r.measure == "gap"]
-    regions = [*_indices(options.regions, spec), *_limited(rules, OF_REGIONS)]
-    thin = [*_indices(options.thin, spec), *_limited(rules, OF_THIN)]
+    regions = [*_indices(options.regions, spec), *_limited_classes(rules, OF_REGIONS)]
+    thin = [*_indices(options.thin, spec), *_limited_classes(rules, OF_THIN)]
     return MeasurePlan(
         num_classes=len(spec),
         regions=tuple(dict.fromkeys(regions)),
@@ -211,5 +218,5 @@ def _indices(names: tuple[str, ...], spec: LabelSpec) -> list[int]:
     return [spec.index(name) for name in names]
 
 
-def _limited(rules: tuple[Rule, ...], measures: frozenset[str]) -> list[int]:
+def _limited_classes(rules: tuple[Rule, ...], measures: frozenset[str]) -> list[int]:
     return [rule.classes[0] for rule in rules if rule.measure in measures]

@@ -6,8 +6,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from known_shapes import bar, disc
 from shape_errors import poses
 
-from maskwright.measurement.figures.outline import trace
-from maskwright.measurement.figures.perimeter import edge_lengths
+from maskwright.measurement.figures.outline import trace_edges
+from maskwright.measurement.figures.perimeter import measure_edges
 from maskwright.measurement.ground.pixel_scale import PixelSize
 
 PX = PixelSize.pixels()
@@ -15,7 +15,7 @@ MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 
 
 def perimeter(mask_HW, scale=PX):
-    return edge_lengths(trace(mask_HW), scale.pixel_HW[::-1]).sum()
+    return measure_edges(trace_edges(mask_HW), scale.pixel_HW[::-1]).sum()
 
 
 @pytest.mark.parametrize("size_HW", [(1, 1), (4, 10), (3, 2), (30, 30), (3, 200)])
@@ -37,7 +37,7 @@ def test_a_staircase_has_the_length_of_its_slope():
 @settings(deadline=None, max_examples=50)
 @given(MASKS)
 def test_no_border_is_longer_than_its_staircase_nor_shorter_than_its_diagonal(mask_HW):
-    num_edges = len(trace(mask_HW).direction)
+    num_edges = len(trace_edges(mask_HW).direction)
     assert num_edges / np.sqrt(2) - 1e-9 <= perimeter(mask_HW) + 0.3 * num_edges
     assert perimeter(mask_HW) <= num_edges + 1e-9
 

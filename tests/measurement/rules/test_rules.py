@@ -40,7 +40,7 @@ def file(tmp_path):
         ("tar area area > 5 %", "area", (5,), (">", 5.0, "%")),
     ],
 )
-def test_a_limit_reads_as_it_is_written(file, text, measure, classes, limit):
+def test_a_limit_is_read_as_written(file, text, measure, classes, limit):
     (rule,) = read(file, text)
     assert (rule.measure, rule.classes) == (measure, classes)
     assert (rule.comparison, rule.limit, rule.unit) == limit
@@ -75,7 +75,7 @@ def test_a_rule_is_broken_when_its_comparison_holds(comparison, limit, value):
         unit="%",
         factor=1,
     )
-    assert rule.broken_by(value) == eval(f"{value!r} {comparison} {limit!r}")
+    assert rule.is_broken_by(value) == eval(f"{value!r} {comparison} {limit!r}")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_rule_is_broken_when_its_comparison_holds(comparison, limit, value):
         ("scratch regions > 2 mm", "regions is limited in no unit, got 'mm'"),
         ("scratch area > 2 px2", "the maps are measured in mm; write the limit in mm2"),
         ("scratch area 2 mm2", "not CLASS MEASURE COMPARISON NUMBER UNIT, such as"),
-        ("scratch area > 1.2.3 mm2", "'1.2.3' is no number"),
+        ("scratch area > 1.2.3 mm2", "'1.2.3' is not a number"),
         ("> 2 mm2", "not CLASS MEASURE"),
     ],
 )
@@ -116,9 +116,17 @@ def test_a_real_unit_needs_a_scale(file):
         ("rule: []", "unknown key 'rule'; did you mean 'rules'"),
         ("rules: []", "rules: List should have at least 1 item"),
         ("rules: [{fail: 3}]", "rules.0.fail: Input should be a valid string"),
-        ("rules: [{fail: road < 20 %}, {fail: road < 20 %}]", "two rules are called"),
-        ("rules: [{fail: 'road length > 2 mm', roi: x}]", "length is not counted by roi"),
+        (
+            "rules: [{fail: road < 20 %}, {fail: road < 20 %}]",
+            "two rules have the name 'road < 20 %'; give each its own name",
+        ),
+        (
+            "rules: [{fail: 'road length > 2 mm', roi: x}]",
+            "length is not measured in regions of interest",
+        ),
         ("rules: [", "not valid YAML"),
+        ("version: 2\nrules: [{fail: road < 20 %}]", r"version 2.*reads up to 1"),
+        ("[road]", "not a rules.yaml; expected an object of keys"),
         ("", "rules: Field required"),
     ],
 )

@@ -1,4 +1,4 @@
-"""rules.yaml: limits that a figure must keep, each written as what fails.
+"""Read rules.yaml: limits of figures, each written as the condition under which an image fails.
 
     rules:
       - fail: scratch area > 2 mm2
@@ -6,7 +6,7 @@
       - {fail: road < 20 %, roi: crossing}
 
 A limit is CLASS MEASURE COMPARISON NUMBER UNIT. MEASURE is one of `MEASURES`, area where left
-out; a gap has two classes with a comma between them. UNIT is that of the measure: % (of the
+out; a gap has two classes, separated by a comma. UNIT is that of the measure: % (of the
 labelled pixels), px2, mm2, cm2 or m2 for areas; px, mm, cm or m for lengths; none for a count.
 """
 
@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from ...core.errors import ConfigError, nearest, suggest
+from ...core.errors import ConfigError, suggest
 from ...core.labels import LabelSpec
+from ...core.versioned import Schema
 from ...core.yamlfile import read_yaml
+from ...data.classes.dataset_yaml import StrictModel
+
+SCHEMA = Schema(kind="rules.yaml", version=1, unversioned=1, error=ConfigError, key="version")
 
 Kind = Literal["area", "length", "count"]
 
@@ -40,44 +44,40 @@ OF_REGIONS = frozenset({"largest region", "regions"})
 OF_THIN = frozenset({"length", "mean width", "max width"})
 OF_CHANGE = frozenset({"gained", "lost"})
 SHARES = frozenset({"area", "gained", "lost"})
-"""What may be limited in percent."""
+"""Measures that can be limited in percent."""
 
 OF_ROI = frozenset({"area"})
-"""What is counted in regions of interest too."""
+"""Measures that can be limited in a region of interest."""
 
 _PERCENT = "%"
 _MM: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 _LIMIT = re.compile(
-    r"\s*(?P<what>\S.*?)\s*(?P<comparison><=|>=|<|>)\s*(?P<number>[-+]?[\d.]+(?:e[-+]?\d+)?)"
+    r"\s*(?P<subject>\S.*?)\s*(?P<comparison><=|>=|<|>)\s*(?P<number>[-+]?[\d.]+(?:e[-+]?\d+)?)"
     r"\s*(?P<unit>%|[a-z]+2?)?\s*",
     re.IGNORECASE,
 )
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class RuleEntry(_Strict):
-    """One rule as written."""
+class RuleEntry(StrictModel):
+    """One rule as written in the file."""
 
     fail: str
     name: str | None = None
     roi: str | None = None
 
 
-class RulesFile(_Strict):
-    """A whole rules.yaml."""
+class RulesFile(StrictModel):
+    """The content of rules.yaml."""
 
-    version: Literal[1] = 1
     rules: list[RuleEntry] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One limit: an image fails it where `measure` of `classes` is `comparison` than `limit`.
+    """One limit: an image fails where `measure` of `classes` compares to `limit` as stated.
 
-    `limit` is in `unit`, and `factor` brings figures in the unit of the maps to it.
+    `comparison` is <, <=, > or >=. `limit` is in `unit`; figures in the unit of the maps times
+    `factor` are in `unit` too. `roi` is the region of interest that is judged.
     """
 
     name: str
@@ -89,8 +89,8 @@ class Rule:
     factor: float
     roi: str | None = None
 
-    def broken_by(self, value: float) -> bool:
-        """Whether a value, in `unit`, fails the rule; equal but for rounding is equal."""
+    def is_broken_by(self, value: float) -> bool:
+        """Whether `value`, in `unit`, fails; values that differ by rounding alone are equal."""
         if math.isclose(value, self.limit, rel_tol=1e-9):
             return "=" in self.comparison
         return {
@@ -107,87 +107,95 @@ class Rule:
 
     @property
     def text(self) -> str:
-        """The limit in words: "> 2 mm2"."""
+        """Comparison, limit and unit: "> 2 mm2"."""
         return f"{self.comparison} {self.limit:g} {self.unit}".rstrip()
 
 
 def read_rules(path: Path, spec: LabelSpec, map_unit: str) -> tuple[Rule, ...]:
-    """The rules of a file for maps of these classes, measured in `map_unit` (px, mm or m).
+    """Read the rules for maps with the classes of `spec`, measured in `map_unit`: px, mm or m.
 
     Raises:
         DataError: The file cannot be read.
-        ConfigError: Not YAML, an unknown key, class, measure or unit (the nearest is named),
-            two rules of one name, or a real unit where the size of a pixel is not known.
+        ConfigError: Not YAML; an unknown key, class, measure or unit (the nearest is named);
+            two rules of one name; mm, cm or m where the size of a pixel is not known.
     """
-    rules = tuple(_rule(e, spec, map_unit, f"{path}: ") for e in _read(path).rules)
+    entries = _read_entries(path)
+    rules = tuple(_parse_rule(entry, spec, map_unit, f"{path}: ") for entry in entries)
     names = [rule.name for rule in rules]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise ConfigError(f"{path}: two rules are called {twice[0]!r}; name them apart")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(
+            f"{path}: two rules have the name {repeated[0]!r}; give each its own name"
+        )
     return rules
 
 
-def _read(path: Path) -> RulesFile:
-    document = read_yaml(path)
+def _read_entries(path: Path) -> list[RuleEntry]:
+    document = SCHEMA.read(read_yaml(path), where=str(path))
     try:
-        return RulesFile.model_validate(document)
+        return RulesFile.model_validate(document).rules
     except ValidationError as error:
-        problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        place = ".".join(map(str, problem["loc"])) or "the document"
-        if problem["type"] != "extra_forbidden":
-            raise ConfigError(f"{path}: {place}: {problem['msg']}") from error
-        model = RuleEntry if len(problem["loc"]) > 1 else RulesFile
-        known = tuple(model.model_fields)
-        near = nearest(str(problem["loc"][-1]), known)
-        raise ConfigError(
-            f"{path}: unknown key {place!r}{near}. Known: {', '.join(known)}."
-        ) from error
+        raise ConfigError(f"{path}: {_describe_problem(error)}") from error
 
 
-def _rule(entry: RuleEntry, spec: LabelSpec, map_unit: str, where: str) -> Rule:
+def _describe_problem(error: ValidationError) -> str:
+    """Describe the first unknown key, else the first wrong value."""
+    problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    key_path = ".".join(map(str, problem["loc"]))
+    if problem["type"] != "extra_forbidden":
+        return f"{key_path}: {problem['msg']}"
+    model = RuleEntry if len(problem["loc"]) > 1 else RulesFile
+    hint = suggest(str(problem["loc"][-1]), model.model_fields)
+    return f"unknown key {key_path!r}{hint}."
+
+
+def _parse_rule(entry: RuleEntry, spec: LabelSpec, map_unit: str, where: str) -> Rule:
     where = f"{where}fail: {entry.fail!r}: "
-    found = _LIMIT.fullmatch(entry.fail)
-    if found is None:
+    match = _LIMIT.fullmatch(entry.fail)
+    if match is None:
         raise ConfigError(
             f"{where}not CLASS MEASURE COMPARISON NUMBER UNIT, such as 'scratch area > 2 mm2'"
         )
-    measure, classes = _subject(found["what"], spec, where)
+    measure, classes = _parse_subject(match["subject"], spec, where)
     if entry.roi is not None and measure not in OF_ROI:
-        raise ConfigError(f"{where}{measure} is not counted by roi; only area is")
-    unit = found["unit"] or ""
+        raise ConfigError(
+            f"{where}{measure} is not measured in regions of interest; only area is"
+        )
+    unit = match["unit"] or ""
     return Rule(
         name=entry.name or entry.fail,
         measure=measure,
         classes=classes,
-        comparison=found["comparison"],
-        limit=_number(found["number"], where),
+        comparison=match["comparison"],
+        limit=_parse_number(match["number"], where),
         unit=unit,
-        factor=_factor(measure, unit, map_unit, where),
+        factor=_find_factor(measure, unit, map_unit, where),
         roi=entry.roi,
     )
 
 
-def _subject(what: str, spec: LabelSpec, where: str) -> tuple[str, tuple[int, ...]]:
-    """The measure at the end of `what`, and the classes before it."""
-    words = " ".join(what.split())
+def _parse_subject(text: str, spec: LabelSpec, where: str) -> tuple[str, tuple[int, ...]]:
+    """Split "road, kerb gap" into the measure and the indices of its classes."""
+    words = " ".join(text.split())
     ending = next((m for m in MEASURES if words.endswith(f" {m}")), None)
     if words in spec.names or ending is None:
-        return "area", (_index(words, spec, where),)
+        return "area", (_find_index(words, spec, where),)
     subject = words.removesuffix(ending).strip()
     if ending != "gap":
-        return ending, (_index(subject, spec, where),)
+        return ending, (_find_index(subject, spec, where),)
     parts = subject.split(",")
-    halves = [
+    pairs = [
         tuple(",".join(half).strip() for half in (parts[:i], parts[i:]))
         for i in range(1, len(parts))
     ]
-    if not halves:
+    if not pairs:
         raise ConfigError(f"{where}a gap is between two classes: 'a, b gap < 0.3 m'")
-    fits = [pair for pair in halves if set(pair) <= set(spec.names)]
-    return ending, tuple(_index(name, spec, where) for name in (fits or halves)[0])
+    # Names may hold commas, so every comma is tried.
+    known = [pair for pair in pairs if set(pair) <= set(spec.names)]
+    return ending, tuple(_find_index(name, spec, where) for name in (known or pairs)[0])
 
 
-def _index(name: str, spec: LabelSpec, where: str) -> int:
+def _find_index(name: str, spec: LabelSpec, where: str) -> int:
     if name not in spec.names:
         raise ConfigError(
             f"{where}no class named {name!r}{suggest(name, spec.names)}. "
@@ -196,15 +204,15 @@ def _index(name: str, spec: LabelSpec, where: str) -> int:
     return spec.names.index(name)
 
 
-def _number(text: str, where: str) -> float:
+def _parse_number(text: str, where: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise ConfigError(f"{where}{text!r} is no number") from error
+        raise ConfigError(f"{where}{text!r} is not a number") from error
 
 
-def _factor(measure: str, unit: str, map_unit: str, where: str) -> float:
-    """What brings a figure in the unit of the maps to `unit`."""
+def _find_factor(measure: str, unit: str, map_unit: str, where: str) -> float:
+    """Find the factor from the unit of the maps to `unit`."""
     kind = MEASURES[measure]
     power = 2 if kind == "area" else 1
     known = {"px": 1.0, **_MM} if kind != "count" else {}
@@ -217,12 +225,12 @@ def _factor(measure: str, unit: str, map_unit: str, where: str) -> float:
         )
     if unit in ("", _PERCENT):
         return 1.0
-    asked = unit.removesuffix("2")
-    if (asked == "px") != (map_unit == "px"):
-        way = (
+    length_unit = unit.removesuffix("2")
+    if (length_unit == "px") != (map_unit == "px"):
+        fix = (
             "give the size of a pixel with --mm-per-px"
             if map_unit == "px"
             else f"write the limit in {map_unit}{'2' if power == 2 else ''}"
         )
-        raise ConfigError(f"{where}the maps are measured in {map_unit}; {way}")
-    return 1.0 if asked == "px" else (_MM[map_unit] / _MM[asked]) ** power
+        raise ConfigError(f"{where}the maps are measured in {map_unit}; {fix}")
+    return 1.0 if length_unit == "px" else (_MM[map_unit] / _MM[length_unit]) ** power

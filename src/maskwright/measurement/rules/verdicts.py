@@ -1,11 +1,11 @@
-"""Pass or fail of one image under one rule. What is not known to be good does not pass.
+"""Judge images by rules: an image passes only where a figure is known to keep its limit.
 
 - An absent class has area 0, no regions, length 0 and width 0: "road < 20 %" fails without a
   road, "scratch area > 2 mm2" passes without a scratch.
-- A gap to an absent class is endless: "< 0.3 m" passes, "> 2 m" fails. The note names the
-  absent class. Who needs it to be there adds a rule that says so, "kerb < 0.1 %".
-- An image without a labelled pixel (or a region of interest without one) fails every rule on
-  it: nobody looked. A region of interest that lies outside of an image is not judged there.
+- A gap to an absent class is infinite: "< 0.3 m" passes, "> 2 m" fails. The note names the
+  absent class. To require the class, add a rule such as "kerb < 0.1 %".
+- An image without a labelled pixel (or a region of interest without one) fails every rule,
+  because nothing is known of it. A region outside of an image is not judged there.
 """
 
 import math
@@ -23,7 +23,10 @@ from .rules import Rule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What one rule says of one image; `value` is in the unit of the rule, None if unknown."""
+    """The result of one rule for one image.
+
+    `value` is in the unit of the rule, None where it is unknown or infinite.
+    """
 
     key: str
     rule: Rule
@@ -32,7 +35,7 @@ class Verdict:
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict with its limit; an endless gap has the value null."""
+        """The verdict with its limit; an infinite gap has the value null."""
         return {
             "key": self.key,
             "rule": self.rule.name,
@@ -48,39 +51,39 @@ class Verdict:
 def judge(
     key: str, figures: Figures, rules: Sequence[Rule], spec: LabelSpec
 ) -> Iterator[Verdict]:
-    """The verdict of every rule that applies to an image."""
+    """Judge an image by every rule that applies to it."""
     for rule in rules:
         coverage = figures.coverage.get(rule.roi or WHOLE)
         if coverage is None or (rule.roi and coverage.labelled_px + coverage.ignored_px == 0):
             continue
-        value, note = _value(rule, figures, coverage, spec)
+        value, note = _find_value(rule, figures, coverage, spec)
         yield Verdict(
             key=key,
             rule=rule,
             value=None if value is None else finite_or_none(value),
-            passed=value is not None and not rule.broken_by(value),
+            passed=value is not None and not rule.is_broken_by(value),
             note=note,
         )
 
 
-def _value(
+def _find_value(
     rule: Rule, figures: Figures, coverage: Coverage, spec: LabelSpec
 ) -> tuple[float | None, str]:
-    """The figure in the unit of the rule, None where nothing is known, and a note."""
+    """Find the figure in the unit of the rule, None where nothing is known, and a note."""
     if coverage.labelled_px == 0:
         return None, "nothing is labelled here"
     if rule.measure == "gap":
-        return _gap(rule, figures, spec)
+        return _find_gap(rule, figures, spec)
     if rule.measure in ("gained", "lost"):
-        return _moved(rule, figures.change)
+        return _find_change(rule, figures.change)
     absent = coverage.pixels_C[rule.classes[0]] == 0
     note = f"{spec.names[rule.classes[0]]} is absent" if absent else ""
     if rule.is_share:
         return float(coverage.percent[rule.classes[0]]), note
-    return rule.factor * _size(rule, figures, coverage), note
+    return rule.factor * _find_size(rule, figures, coverage), note
 
 
-def _size(rule: Rule, figures: Figures, coverage: Coverage) -> float:
+def _find_size(rule: Rule, figures: Figures, coverage: Coverage) -> float:
     index = rule.classes[0]
     if rule.measure == "area":
         return float(coverage.area_C[index])
@@ -97,7 +100,7 @@ def _size(rule: Rule, figures: Figures, coverage: Coverage) -> float:
     return sizes[rule.measure] if thin.length else 0.0
 
 
-def _gap(rule: Rule, figures: Figures, spec: LabelSpec) -> tuple[float, str]:
+def _find_gap(rule: Rule, figures: Figures, spec: LabelSpec) -> tuple[float, str]:
     first, second = rule.classes
     gap = figures.gaps[first, second]
     if gap is not None:
@@ -109,7 +112,7 @@ def _gap(rule: Rule, figures: Figures, spec: LabelSpec) -> tuple[float, str]:
     return math.inf, f"no gap: there is {', '.join(absent) or 'no region large enough'}"
 
 
-def _moved(rule: Rule, change: ClassChange | None) -> tuple[float | None, str]:
+def _find_change(rule: Rule, change: ClassChange | None) -> tuple[float | None, str]:
     if change is None or not change.total:
         return None, "nothing is labelled at both dates"
     area_C = change.gained if rule.measure == "gained" else change.lost
