@@ -104,10 +104,13 @@ def both(first_HW, second_HW):
 
 def test_of_two_versions_one_must_be_chosen(write):
     root = write(both(M, M * 2))
-    message = r"labels of 'v1\.2' and 'v2\.0', whose numbers differ; write 'masks: v2\.0' in"
+    message = (
+        r"labels of 'v1\.2' and 'v2\.0'; their label indices differ: choose one, as "
+        r"'masks: v2\.0' in"
+    )
     with pytest.raises(DataError, match=message):
         open_as_is(root)
-    with pytest.raises(DataError, match=r"and 'v2\.0', and none 'v3', whose"):
+    with pytest.raises(DataError, match=r"and 'v2\.0', but not of 'v3'; their"):
         scan(root, DatasetFile(masks="v3"))
     for version, value in ((V1, 1), (V2, 2)):
         (root / "dataset.yaml").write_text(f"format: mapillary\nmasks: {version}\n")
@@ -145,15 +148,15 @@ WRONG = {
     ),
     "instance past the labels": (
         files(M.astype(np.uint16) * 800, form="instances") | {"config_v2.0.json": config(3)},
-        r"value 800 \(10 px\) is class 3, and config_v2\.0\.json lists 3 labels; it may be of",
+        r"value 800 \(10 px\) is label 3, but config_v2\.0\.json lists 3 labels; use the file",
     ),
     "config of another version": (
         files(M) | {"config_v1.2.json": config(3)},
-        r"has no config_v2\.0\.json, which lists the labels, but config_v1\.2\.json; add it",
+        r"expected config_v2\.0\.json, which lists the labels, found config_v1\.2\.json; add",
     ),
     "no labels": (
         {"training/images/x.jpg": IMAGE, "config_v2.0.json": config(3)},
-        r"has no folder like training with images beside v2\.0/labels",
+        r"has no folder such as training with images beside v2\.0/labels",
     ),
     "a mix": (
         files(M)
@@ -185,9 +188,7 @@ def test_what_is_wrong_is_named(case, write):
 
 def test_where_nothing_is_evaluated_it_is_said(write):
     root = write(files(M) | {"config_v2.0.json": config(3, void=3)})
-    with pytest.raises(
-        ConfigError, match=r"config_v2\.0\.json: no label says \"evaluate\": tr"
-    ):
+    with pytest.raises(ConfigError, match=r"config_v2\.0\.json: no label has \"evaluate\": tr"):
         open_as_is(root)
 
 

@@ -96,7 +96,7 @@ def test_several_rows_of_an_image_are_several_regions(write):
     assert len(dataset.entries[0].labels.read().shapes) == 3
 
 
-def test_nothing_is_background_and_what_is_passed_over_is_said(write):
+def test_nothing_is_background_and_what_is_skipped_is_noted(write):
     table = f"ImageId,EncodedPixels\na.png,-1\nb.png,\nc.png,{RUNS}\ngone.png,1 1\n"
     files = {f"{name}.png": BLACK for name in "abcd"}
     root = write(files | {"x.csv": table, "sample_submission.csv": "ImageId,rle\nd.png,1 1\n"})
@@ -104,12 +104,12 @@ def test_nothing_is_background_and_what_is_passed_over_is_said(write):
     assert [entry.key for entry in found.entries] == ["a", "b", "c"]
     assert found.notes == (
         (
-            "no column says a class, all is 'object'; name one as 'label_key' in dataset.yaml "
-            "if there is one"
+            "no column holds classes, so all regions are 'object'; if there is one, name it as "
+            "'label_key' in dataset.yaml"
         ),
-        "1 images that rows name are not here, 'gone.png' first",
+        "1 images that rows name are missing, 'gone.png' is the first",
         (
-            "1 images that no row names are passed over; a row without run lengths says that "
+            "1 images that no row names are skipped; a row without run lengths means that "
             "nothing is on the image"
         ),
     )
@@ -122,19 +122,19 @@ def test_nothing_is_background_and_what_is_passed_over_is_said(write):
     [
         (
             "5 2 1 1",
-            r"train\.csv: row 3: run 2 starts at 1, the one before ends at 6 \(1 such\)",
+            r"train\.csv: row 3: run 2 starts at 1, run 1 ends at 6 \(1 such\)",
         ),
-        ("1 4 3 2", "run 2 starts at 3, the one before ends at 4"),
-        ("0 3", "row 3: a start is below 1"),
-        ("1 0", "a length below 1"),
-        ("1 -4", "a length below 1"),
+        ("1 4 3 2", "run 2 starts at 3, run 1 ends at 4"),
+        ("0 3", r"row 3: a start or a length is not in 1\.\.24"),
+        ("1 0", r"a length is not in 1\.\.24"),
+        ("1 -4", r"a length is not in 1\.\.24"),
         ("20 6", r"runs go to pixel 25, the image has 4 x 6 = 24 \(H x W\)"),
-        ("1 1000000000", "above the 24 pixels of the image"),
-        ("9223372036854775807 1", "above the 24 pixels"),
-        ("9" * 40 + " 1", "row 3: run lengths are whole numbers"),
-        ("1 x", "row 3: run lengths are whole numbers"),
+        ("1 1000000000", r"not in 1\.\.24, the pixels of the image"),
+        ("9223372036854775807 1", r"not in 1\.\.24, the pixels of the image"),
+        ("9" * 40 + " 1", "row 3: expected whole numbers as run lengths"),
+        ("1 x", "row 3: expected whole numbers as run lengths"),
         ("1 2 3", "3 numbers, expected a start and a length"),
-        ("1 2,3", "row 3 has 4 fields, the header has 3; put quotes around commas"),
+        ("1 2,3", "row 3 has 4 fields, expected 3 as in the header; put quotes around commas"),
         ('"1 2', "row 3 has 2 fields"),
     ],
 )
@@ -146,16 +146,19 @@ def test_what_is_wrong_is_named_by_its_row(runs, message, write):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.csv": f"{HEAD}a.png,,1 1\n"}, "row 2: has run lengths and no class"),
-        ({"a.csv": HEAD}, "names an image that is here; 0 others are named"),
-        ({"a.csv": f"{HEAD}../../etc/b.png,1,1 1\n"}, "1 others are named"),
+        (
+            {"a.csv": f"{HEAD}a.png,,1 1\n"},
+            "row 2: has run lengths but no class; add the class",
+        ),
+        ({"a.csv": HEAD}, "names an image that is here, 0 missing images are named"),
+        ({"a.csv": f"{HEAD}../../etc/b.png,1,1 1\n"}, "1 missing images are named"),
         (
             {"a.csv": f"{HEAD}a.png,1,1 1\n", "b.csv": f"{HEAD}a.png,1,1 1\n"},
             r"a\.png: has rows in .*a\.csv and in .*b\.csv; keep one",
         ),
         (
             {"a.csv": f"{HEAD}a.png,1,1 1\n", "dataset.yaml": "format: rle\nlabel_key: kind\n"},
-            r"has no column 'kind' \(label_key\); it has ImageId, ClassId, EncodedPixels",
+            r"expected the column 'kind' \(label_key in dataset\.yaml\), found ImageId, C",
         ),
     ],
 )

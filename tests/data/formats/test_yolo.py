@@ -126,7 +126,7 @@ def test_boxes_are_counted_and_ids_are_kept(write):
     ]
 
 
-def test_an_empty_file_is_background_and_no_file_is_said(write):
+def test_an_empty_file_is_background_and_a_missing_file_is_noted(write):
     files = {f"train/images/{name}.jpg": BLACK for name in "abc"}
     files |= {"train/labels/a.txt": line(0, (0, 0), (2, 0), (2, 2)), "train/labels/b.txt": ""}
     files |= {"train/labels/gone.txt": "", "data.yaml": "names: {1: tree, 0: car}\n"}
@@ -136,7 +136,7 @@ def test_an_empty_file_is_background_and_no_file_is_said(write):
     assert [path.name for path in found.lone_masks] == ["gone.txt"]
     assert found.notes == (
         (
-            "1 images without a text file are passed over; an empty file says that nothing is "
+            "1 images without a text file are skipped; an empty file means that nothing is "
             "on the image"
         ),
     )
@@ -166,36 +166,36 @@ def test_names_may_lie_in_classes_txt(write):
 
 
 WRONG = {
-    "no number": ("0 0.1 x 0.3 0.1 0.2 0.2", NAMES, r"a\.txt: line 1: 'x' is no number"),
+    "no number": ("0 0.1 x 0.3 0.1 0.2 0.2", NAMES, r"a\.txt: line 1: 'x' is not a number"),
     "not finite": (
         "0 0.1 nan 0.3 0.1 0.2 0.2",
         NAMES,
-        "line 1: nan is outside 0..1, as are 1",
+        "line 1: nan is not in 0..1, like 1 of its 6",
     ),
     "pixels": (
         "\n1 10 20 30 40 0.5 0.5",
         NAMES,
-        "line 2: 10 is outside 0..1, as are 4 of its 6 coordinates; divide them by the image's",
+        "line 2: 10 is not in 0..1, like 4 of its 6 coordinates; divide them by the image's",
     ),
-    "negative": ("0 -0.1 0 0.3 0.1 0.2 0.2", NAMES, "-0.1 is outside 0..1"),
+    "negative": ("0 -0.1 0 0.3 0.1 0.2 0.2", NAMES, "-0.1 is not in 0..1"),
     "odd": (
         "0 0.1 0.2 0.3 0.1 0.2 0.2 0.5",
         NAMES,
-        "7 numbers behind the class, expected x",
+        "7 numbers after the class, expected x",
     ),
-    "too few": ("0 0.1 0.2", NAMES, "2 numbers behind the class"),
-    "class alone": ("0", NAMES, "0 numbers behind the class"),
+    "too few": ("0 0.1 0.2", NAMES, "2 numbers after the class"),
+    "class alone": ("0", NAMES, "0 numbers after the class"),
     "class without a name": (
         "2 0 0 1 0 1 1",
         NAMES,
-        r"class 2, .*data.yaml names 2 \(0 to",
+        r"class 2, expected one of the 2 that data.yaml names \(0 to 1\)",
     ),
-    "class of a fraction": ("0.5 0 0 1 0 1 1", NAMES, "class 0.5 is no whole number"),
-    "class negative": ("-1 0 0 1 0 1 1", NAMES, "class -1 is no whole number"),
+    "class of a fraction": ("0.5 0 0 1 0 1 1", NAMES, "class 0.5 is not a whole number"),
+    "class negative": ("-1 0 0 1 0 1 1", NAMES, "class -1 is not a whole number"),
     "class huge": ("1e300 0 0 1 0 1 1", NAMES, "class 1"),
-    "two alike": ("", "names: [car, car]", r"data\.yaml: the name 'car' comes twice"),
+    "two alike": ("", "names: [car, car]", r"data\.yaml: the name 'car' occurs twice"),
     "no names": ("", "names: []", "there are no names"),
-    "a gap": ("", "names: {0: car, 2: tree}", "names has 2 entries and none for 1"),
+    "a gap": ("", "names: {0: car, 2: tree}", "names has 2 entries but none for 1"),
     "no list": ("", "names: 7", r"data\.yaml: names"),
     "references": ("", "a: &a [x, x]\nnames: [*a, *a]", "has references"),
     "no YAML": ("", "names: [", "not valid YAML"),
@@ -213,7 +213,10 @@ def test_other_layouts_are_refused(write):
     root = write({"a.png": BLACK, "labels/a.txt": "", "data.yaml": NAMES})
     with pytest.raises(MaskwrightError, match="no image in a folder 'images'"):
         scan(root, NOTHING)
-    with pytest.raises(MaskwrightError, match=r"no data\.yaml with 'names'"):
+    with pytest.raises(
+        MaskwrightError,
+        match=r"expected data\.yaml with 'names', or classes\.txt, found neither",
+    ):
         scan(root / "labels", NOTHING)
 
 

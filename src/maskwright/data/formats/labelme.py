@@ -1,12 +1,12 @@
-"""Labelme: a JSON file for each image, with shapes in the order of painting.
+"""Labelme: one JSON file per image, with shapes in the order of painting.
 
-    <folders>/<name>.json    "imagePath" names the image, from the JSON file's own folder
+    <folders>/<name>.json    "imagePath" names the image, relative to the JSON file's folder
 
-Folders named like a split are splits, others are groups; images without a file are passed
-over. A later shape lies over an earlier one. All is filled as Labelme itself does
-(`shape_to_mask`): by Pillow with the outline, lines 10 pixels wide, a point as a disc of 5.
-`__ignore__` is IGNORE and `_background_` the background. X-AnyLabeling writes the same files.
-Masks are written as masks, and polygons as polygons.
+Folders named like a split are splits, other folders are groups; images without a JSON file are
+skipped. A later shape lies over an earlier one. Shapes are filled as Labelme does
+(`shape_to_mask`): by Pillow with the outline, lines 10 pixels wide, a point as a disc of radius
+5. `__ignore__` is IGNORE and `_background_` the background. X-AnyLabeling writes such files
+too. A polygon of one ring is written as a polygon, all other shapes as masks.
 Source: labelme 5 to 7, labelme/_label_file.py and labelme/utils/shape.py.
 """
 
@@ -54,6 +54,8 @@ from ..shapes.raster import Crop, crop_mask
 HOLDS = frozenset({"overlaps", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "file"
 _LINE_PX, _POINT_PX = 10, 5
+"""Width of a line, radius of a point."""
+
 _Kind = Literal[
     "polygon",
     "rectangle",
@@ -73,7 +75,7 @@ _NUM_POINTS = {
     "point": (1,),
     "mask": (2,),
 }
-"""X-AnyLabeling gives a rectangle its four corners."""
+"""Allowed numbers of points; X-AnyLabeling gives a rectangle its four corners."""
 
 
 class _Shape(Document):
@@ -96,7 +98,7 @@ class _Label(Document):
 
 
 class _Labels(Document):
-    """Only the labels, for the pass that collects them."""
+    """The labels alone, for the pass that lists classes."""
 
     shapes: tuple[_Label, ...]
     imagePath: str
@@ -109,17 +111,17 @@ def recognises(root: Path) -> bool:
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every JSON file with its image.
+    """List every JSON file with its image.
 
     Raises:
-        DataError: A file is not Labelme's, or its image could be one of several.
+        DataError: A file is not one of Labelme, or several files could be its image.
     """
     images, overlap = ImageLookup(root), document.overlap or OVERLAP
     entries, lone, labels = [], [], set()
     for path in find_annotation_files(root, ".json"):
-        found = read_json(path, _Labels)
-        labels |= {shape.label for shape in found.shapes}
-        image = images.find(found.imagePath, near=path.parent, where=str(path))
+        file = read_json(path, _Labels)
+        labels |= {shape.label for shape in file.shapes}
+        image = images.find(file.imagePath, near=path.parent, where=str(path))
         if image is None:
             lone.append(path)
             continue
@@ -127,80 +129,91 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         shapes = Annotation(file=path, overlap=overlap, read=partial(_read, path, image))
         entries.append(Entry(key=key, split=split, image=image, labels=shapes, group=group))
     if not entries:
-        raise DataError(f"{root}: no JSON file here names an image that is here too")
-    bare = len(images) - len(entries)
+        raise DataError(
+            f"{root}: found no image that a JSON file here names; put the images beside them"
+        )
+    num_unlabelled = len(images) - len(entries)
     return Scan(
         entries=tuple(entries),
         lone_masks=tuple(lone),
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(f"{bare} images without a JSON file are passed over",) if bare else (),
+        notes=(
+            (f"{num_unlabelled} images without a JSON file are skipped",)
+            if num_unlabelled
+            else ()
+        ),
     )
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """Image and JSON file side by side, in the folder of the split."""
-    place = folder / picture.entry.split
-    copy_image(picture, place / picture.name)
+    """Write the image and its JSON file side by side, into the folder of the split."""
+    target = folder / picture.entry.split
+    copy_image(picture, target / picture.name)
     height, width = picture.size_HW
     drawing = picture.drawing
-    shapes = [shape for drawn in drawing.shapes for shape in _written(drawn, drawing)]
+    written = [
+        document for shape in drawing.shapes for document in _write_shape(shape, drawing)
+    ]
     document: dict[str, object] = {
         "version": "5.10.1",
         "flags": {},
-        "shapes": shapes,
+        "shapes": written,
         "imagePath": picture.name,
         "imageData": None,
         "imageHeight": height,
         "imageWidth": width,
     }
-    write_json(place / f"{picture.entry.key}.json", document)
+    write_json(target / f"{picture.entry.key}.json", document)
     moved = sum(count_moved(drawing, shape, "pillow") for shape in drawing.shapes)
     return WriteResult(lost={MOVED: moved})
 
 
 def finish(folder: Path, spec: LabelSpec, _records: Iterable[Record]) -> None:
-    """The list of labels that Labelme takes as `--labels`."""
+    """Write the list of labels that Labelme takes as `--labels`."""
     names = ("__ignore__", "_background_", *spec.names)
     (folder / "labels.txt").write_text("\n".join(dict.fromkeys(names)) + "\n", "utf-8")
 
 
 def _read(path: Path, image: ImageRef) -> Drawing:
-    found = read_json(path, _File)
-    size_HW = (found.imageHeight or 0, found.imageWidth or 0)
+    file = read_json(path, _File)
+    size_HW = (file.imageHeight or 0, file.imageWidth or 0)
     if not all(size_HW):
         size_HW = image_size(image)
-    drawn = [s for s in found.shapes if s.shape_type != "points"]
-    skipped = len(found.shapes) - len(drawn)
+    regions = [shape for shape in file.shapes if shape.shape_type != "points"]
+    num_skipped = len(file.shapes) - len(regions)
     return Drawing(
         size_HW=size_HW,
-        shapes=tuple(_shape(s, size_HW, f"{path}: shapes.{n}") for n, s in enumerate(drawn)),
+        shapes=tuple(
+            _read_shape(shape, size_HW, f"{path}: shapes.{index}")
+            for index, shape in enumerate(regions)
+        ),
         raster="pillow",
-        skipped={"shapes of several points": skipped},
+        skipped={"shapes of several points": num_skipped},
     )
 
 
-def _shape(shape: _Shape, size_HW: tuple[int, int], where: str) -> Shape:
+def _read_shape(shape: _Shape, size_HW: tuple[int, int], where: str) -> Shape:
     kind, points = shape.shape_type, np.array(shape.points, np.float64).reshape(-1, 2)
     least = 2 if kind == "linestrip" else 3
     if len(points) not in _NUM_POINTS.get(kind, (max(least, len(points)),)):
-        wanted = _NUM_POINTS.get(kind, (least,))[0]
+        expected = _NUM_POINTS.get(kind, (least,))[0]
         raise DataError(
-            f"{where}: a {kind} of {len(points)} points, Labelme draws it of {wanted}; "
-            f"draw it again or remove it"
+            f"{where}: a {kind} of {len(points)} points, expected {expected}; draw it again or "
+            f"remove it"
         )
     instance = None if shape.group_id is None else str(shape.group_id)
     if kind in {"polygon", "oriented_rectangle", "rotation"}:
         return Shape(label=shape.label, rings=(points,), instance=instance)
     if kind == "mask":
-        return Shape(label=shape.label, masks=(_mask(shape, where),), instance=instance)
-    crop = _drawn(kind, points, size_HW)
+        return Shape(label=shape.label, masks=(_decode_mask(shape, where),), instance=instance)
+    crop = _draw_shape(kind, points, size_HW)
     return Shape(label=shape.label, masks=(crop,), instance=instance)
 
 
-def _drawn(kind: str, points: NDArray[np.float64], size_HW: tuple[int, int]) -> Crop:
-    """Pixels of what is no polygon."""
+def _draw_shape(kind: str, points: NDArray[np.float64], size_HW: tuple[int, int]) -> Crop:
+    """Draw a shape that is not a polygon, as Labelme does with Pillow."""
     canvas = Image.new("L", size_HW[::-1])
     draw = ImageDraw.Draw(canvas)
     corners = [(x, y) for x, y in points.tolist()]
@@ -217,29 +230,34 @@ def _drawn(kind: str, points: NDArray[np.float64], size_HW: tuple[int, int]) -> 
     return crop_mask(np.array(canvas, np.bool_))
 
 
-def _mask(shape: _Shape, where: str) -> Crop:
-    """A PNG laid with its upper left pixel at the first corner."""
+def _decode_mask(shape: _Shape, where: str) -> Crop:
+    """Decode a PNG mask; its upper left pixel lies at the first point."""
     try:
         content = base64.b64decode(shape.mask or "", validate=True)
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             inside_hw = np.array(image).astype(np.bool_)
     except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{where}: its mask is no PNG in base64: {error}") from error
+        raise DataError(
+            f"{where}: its mask is not a PNG in base64: {error}; export it again"
+        ) from error
     if inside_hw.ndim != 2:
-        raise DataError(f"{where}: its mask has {inside_hw.shape[2]} channels, expected one")
+        raise DataError(
+            f"{where}: its mask has {inside_hw.shape[2]} channels, expected one; export it "
+            f"again"
+        )
     left, top = (math.floor(min(c)) for c in zip(*shape.points, strict=True))
     return Crop(top, left, inside_hw)
 
 
-def _written(shape: Shape, drawing: Drawing) -> Iterator[dict[str, object]]:
-    """A polygon as it is, all else as a mask."""
+def _write_shape(shape: Shape, drawing: Drawing) -> Iterator[dict[str, object]]:
+    """Describe a shape: one ring as a polygon, all else as a mask; nothing if it is empty."""
     common: dict[str, object] = {
         "label": shape.label,
         "group_id": shape.instance,
         "description": "",
         "flags": {},
     }
-    if len(shape.rings) == 1 and not shape.masks and len(shape.rings[0]) >= 3:
+    if shape.is_polygon:
         points = shape.rings[0].tolist()
         yield {**common, "points": points, "shape_type": "polygon", "mask": None}
         return
@@ -250,10 +268,10 @@ def _written(shape: Shape, drawing: Drawing) -> Iterator[dict[str, object]]:
             [crop.left, crop.top],
             [crop.left + width - 1, crop.top + height - 1],
         ]
-        yield {**common, "points": corners, "shape_type": "mask", "mask": _png(crop)}
+        yield {**common, "points": corners, "shape_type": "mask", "mask": _encode_png(crop)}
 
 
-def _png(crop: Crop) -> str:
+def _encode_png(crop: Crop) -> str:
     buffer = io.BytesIO()
     Image.fromarray(crop.inside_hw.astype(np.uint8)).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")

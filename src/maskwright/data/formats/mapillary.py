@@ -3,11 +3,11 @@
     config_v1.2.json  config_v2.0.json
     <split>/images/<name>.jpg    <split>/v1.2/labels/<name>.png    <split>/v2.0/labels/...
 
-A label's number is its place in the config file; those that it does not evaluate (the last,
-void--unlabeled, among them) are IGNORE. Where both versions are there, `masks: v2.0` in
-dataset.yaml says which, as their numbers differ. Older downloads have `labels` beside `images`
-and one config file. Where an image has no `labels`, `instances` of 16 bits are read, class *
-256 + number, if all images have them. `panoptic` and `polygons` are not read.
+Masks store the index of a label in the config file. Labels that the file does not evaluate (the
+last, void--unlabeled, is one) are IGNORE. The indices of the two versions differ: if both are
+there, `masks: v2.0` in dataset.yaml chooses one. Older downloads have `labels` beside `images`
+and one config file. If an image has no `labels`, `instances` of 16 bits are read (label index *
+256 + instance number), which all images must have. `panoptic` and `polygons` are not read.
 Source: the README of the download; config_v1.2.json and config_v2.0.json.
 """
 
@@ -51,30 +51,34 @@ class _Config(Document):
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has a config file, and a folder in it images and labels."""
-    return bool(_configs(root)) and any(_versions(root / name) for name in folders(root))
+    """Whether `root` has a config file, and a folder with images and labels."""
+    return bool(_find_configs(root)) and any(
+        _find_versions(root / name) for name in folders(root)
+    )
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every image with its labels of one version, all in one form.
+    """List every image with its labels of one version, all in one form.
 
     Raises:
-        DataError: No such folders, two versions and none is chosen, or no form that every
-            labelled image has.
+        DataError: There are no such folders, two versions of which none is chosen, or no form
+            that every labelled image has.
     """
     splits = [name for name in folders(root) if (root / name / IMAGES).is_dir()]
-    version = _chosen(root, splits, document)
-    config = _config(root, version)
-    found = [(s, *item) for s in splits for item in _files(root / s, version).items()]
-    lone = [f for _, _, files in found if IMAGES not in files for f in files.values()]
-    pairs = [item for item in found if IMAGES in item[2]]
+    version = _choose_version(root, splits, document)
+    config = _find_config(root, version)
+    named = [(s, *item) for s in splits for item in _find_files(root / s, version).items()]
+    lone = [f for _, _, files in named if IMAGES not in files for f in files.values()]
+    pairs = [item for item in named if IMAGES in item[2]]
     labelled = [files for _, _, files in pairs if len(files) > 1]
     if not labelled:
-        raise DataError(f"{root}: no image has its {LABELS} or {INSTANCES}; add them")
-    form = choose_form(labelled, _order(document))
+        raise DataError(
+            f"{root}: no image has a mask in {LABELS} or {INSTANCES}; add the masks"
+        )
+    form = choose_form(labelled, _choose_forms(document))
     overlap = document.overlap or OVERLAP
-    entries = [_entry(*item, (form, config, overlap)) for item in pairs]
-    classes, codec = _classes(config, form)
+    entries = [_make_entry(*item, (form, config, overlap)) for item in pairs]
+    classes, codec = _list_classes(config, form)
     return Scan(
         entries=tuple(entries),
         lone_masks=tuple(lone),
@@ -84,14 +88,16 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     )
 
 
-def _configs(root: Path) -> dict[str, Path]:
-    """Config files by version, "" where the name says none."""
-    found = ((_CONFIG.fullmatch(path.name), path) for path in sorted(root.glob("config*.json")))
-    return {match["version"] or "": path for match, path in found if match}
+def _find_configs(root: Path) -> dict[str, Path]:
+    """Find the config files by version, "" if their name has none."""
+    matches = (
+        (_CONFIG.fullmatch(path.name), path) for path in sorted(root.glob("config*.json"))
+    )
+    return {match["version"] or "": path for match, path in matches if match}
 
 
-def _versions(folder: Path) -> set[str]:
-    """Versions of the labels of a split, "" where they lie beside `images`."""
+def _find_versions(folder: Path) -> set[str]:
+    """Find the versions of the labels of a split, "" if they lie beside `images`."""
     if not (folder / IMAGES).is_dir():
         return set()
     names = folders(folder)
@@ -100,53 +106,63 @@ def _versions(folder: Path) -> set[str]:
     return labelled | ({""} if not set(names).isdisjoint(_FORMS) else set())
 
 
-def _chosen(root: Path, splits: list[str], document: DatasetFile) -> str:
-    versions = sorted({version for name in splits for version in _versions(root / name)})
+def _choose_version(root: Path, splits: list[str], document: DatasetFile) -> str:
+    """Choose the version that dataset.yaml names, or the only one."""
+    versions = sorted({version for name in splits for version in _find_versions(root / name)})
     if not versions:
         raise DataError(
-            f"{root}: has no folder like training with {IMAGES} beside v2.0/{LABELS}; unpack "
-            f"Mapillary Vistas here"
+            f"{root}: has no folder such as training with {IMAGES} beside v2.0/{LABELS}; "
+            f"unpack Mapillary Vistas here"
         )
-    wanted = document.masks or (versions[0] if len(versions) == 1 else None)
-    if wanted is None or wanted not in versions:
-        said = "" if wanted is None else f", and none {wanted!r}"
+    version = document.masks or (versions[0] if len(versions) == 1 else None)
+    if version is None or version not in versions:
+        missing = "" if version is None else f", but not of {version!r}"
         raise DataError(
-            f"{root}: has labels of {' and '.join(map(repr, versions))}{said}, whose numbers "
-            f"differ; write 'masks: {versions[-1]}' in dataset.yaml, or another of them"
+            f"{root}: has labels of {' and '.join(map(repr, versions))}{missing}; their label "
+            f"indices differ: choose one, as 'masks: {versions[-1]}' in dataset.yaml"
         )
-    return wanted
+    return version
 
 
-def _config(root: Path, version: str) -> Path:
-    """The config file of a version; one that names none, or is alone, is of any."""
-    configs = _configs(root)
-    alone = next(iter(configs.values())) if len(configs) == 1 and not version else None
-    path = configs.get(version, configs.get("", alone))
+def _find_config(root: Path, version: str) -> Path:
+    """Find the config file of a version.
+
+    A file whose name has no version holds for any; so does the only file, for labels without
+    version.
+    """
+    configs = _find_configs(root)
+    only = next(iter(configs.values())) if len(configs) == 1 and not version else None
+    path = configs.get(version, configs.get("", only))
     if path is None:
-        listed = ", ".join(found.name for found in configs.values()) or "none"
+        listed = ", ".join(config.name for config in configs.values()) or "none"
         name = f"config_{version}.json" if version else "config.json"
-        raise DataError(f"{root}: has no {name}, which lists the labels, but {listed}; add it")
+        raise DataError(
+            f"{root}: expected {name}, which lists the labels, found {listed}; add the file"
+        )
     return path
 
 
-def _files(folder: Path, version: str) -> dict[str, Forms]:
-    """Image and labels by their name, which is the path below their folders."""
-    found: dict[str, Forms] = defaultdict(dict)
-    places = {IMAGES: folder / IMAGES} | {form: folder / version / form for form in _FORMS}
-    for form, place in places.items():
-        for name, path in images_by_name(place).items() if place.is_dir() else ():
-            found[name][form] = path
-    return found
+def _find_files(folder: Path, version: str) -> dict[str, Forms]:
+    """Find images and labels by name, which is the path below their folders."""
+    files: dict[str, Forms] = defaultdict(dict)
+    form_folders = {IMAGES: folder / IMAGES}
+    form_folders |= {form: folder / version / form for form in _FORMS}
+    for form, form_folder in form_folders.items():
+        for name, path in images_by_name(form_folder).items() if form_folder.is_dir() else ():
+            files[name][form] = path
+    return files
 
 
-def _order(document: DatasetFile) -> tuple[str, ...]:
-    """The forms that dataset.yaml can be of."""
+def _choose_forms(document: DatasetFile) -> tuple[str, ...]:
+    """Choose the forms that agree with the codec of dataset.yaml."""
     pixels = document.codec.pixels
     return _FORMS if pixels is None else (INSTANCES if pixels == "name" else LABELS,)
 
 
-def _entry(split: str, name: str, files: Forms, how: tuple[str, Path, Overlap]) -> Entry:
-    form, config, overlap = how
+def _make_entry(
+    split: str, name: str, files: Forms, choice: tuple[str, Path, Overlap]
+) -> Entry:
+    form, config, overlap = choice
     image, path = files[IMAGES], files.get(form)
     labels: ImageRef | Annotation | None = path
     if path is not None and form == INSTANCES:
@@ -155,8 +171,8 @@ def _entry(split: str, name: str, files: Forms, how: tuple[str, Path, Overlap]) 
     return Entry(key=key, split=normalise_split(split), image=image, labels=labels, group=key)
 
 
-def _classes(config: Path, form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
-    """The labels that are evaluated; by number, or by name where shapes are made of them."""
+def _list_classes(config: Path, form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
+    """List the labels that are evaluated: raw values are indices, or names for instances."""
     labels = read_json(config, _Config).labels
     raws: list[int | str] = list(range(len(labels)))
     if form == INSTANCES:
@@ -167,7 +183,7 @@ def _classes(config: Path, form: str) -> tuple[tuple[ClassEntry, ...], CodecEntr
         if label.evaluate
     )
     if not classes:
-        raise ConfigError(f'{config}: no label says "evaluate": true; get the file again')
+        raise ConfigError(f'{config}: no label has "evaluate": true; download the file again')
     ignored = [raw for raw, label in zip(raws, labels, strict=True) if not label.evaluate]
     if form == LABELS:
         return classes, CodecEntry(pixels="index", ignored=tuple(ignored))
@@ -179,7 +195,7 @@ def _kind(label: _Label) -> Literal["stuff", "thing"]:
 
 
 def _read(png: ImageRef, config: Path) -> Drawing:
-    """One shape for each value of a picture of instances."""
+    """Read one shape per value of a mask of instances."""
     labels = read_json(config, _Config).labels
     values_HW = read_raw(png, "index")
     height, width = values_HW.shape
@@ -187,8 +203,8 @@ def _read(png: ImageRef, config: Path) -> Drawing:
     for value, crop in crop_each_id(values_HW).items():
         if not 0 <= value < 256 * len(labels):
             raise DataError(
-                f"{png}: value {value} ({crop.area_px} px) is class {value // 256}, and "
-                f"{config.name} lists {len(labels)} labels; it may be of another version"
+                f"{png}: value {value} ({crop.area_px} px) is label {value // 256}, but "
+                f"{config.name} lists {len(labels)} labels; use the file of the same version"
             )
         label = labels[value // 256]
         instance = str(value) if label.instances else None

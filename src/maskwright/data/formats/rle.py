@@ -1,17 +1,18 @@
-"""Run lengths in a table, as competitions hand them out (Kaggle).
+"""Run lengths in a CSV table, as in competitions on Kaggle.
 
     <any>.csv     ImageId,ClassId,EncodedPixels     <folders>/<name>.jpg
-                  a.jpg,1,"5 2 9 1"                 (`Image_Label`: a.jpg_Fish; the ending may
-                                                     be left out)
+                  a.jpg,1,"5 2 9 1"                 (`Image_Label`: a.jpg_Fish; the suffix of
+                                                     the image may be missing)
 
-`start length start length ...`: pixels are counted from 1, down the columns; `runs: rows` in
-dataset.yaml says that it is along the rows. Starts that decrease or runs that overlap are
-refused by the row, as are runs beyond the image. Several rows of one image are several regions,
-the later is seen; empty or -1 is an image with nothing on it. The class is the column that
-`label_key` of dataset.yaml names, else one called so, else all is `object`. Images that no row
-names are passed over, and so are files called `...submission...`.
+`start length start length ...`: pixels are counted from 1, down the columns, or along the rows
+with `runs: rows` in dataset.yaml. Starts that decrease, runs that overlap and runs beyond the
+image are errors that name the row. Several rows of one image are several regions, of which the
+later is on top; no run lengths, or -1, mean that nothing is on the image. The class is in the
+column that `label_key` of dataset.yaml names, else in one with a usual name, else all regions
+are `object`. Images that no row names are skipped, and so are files called `...submission...`.
 
-Written are `masks.csv` and images; a row for each shape, an empty one for an image without.
+`masks.csv` is written beside the images: one row per shape, one empty row per image without
+shapes.
 Source: the rules of Kaggle's "Airbus Ship Detection Challenge" (one class) and of "Severstal:
 Steel Defect Detection" (several).
 """
@@ -52,43 +53,48 @@ HOLDS = frozenset({"overlaps", "ignored", "splits"})
 READS = frozenset({"label_key", "runs"})
 OVERLAP: Overlap = "file"
 _TABLE, _HEAD, _UNNAMED = "masks.csv", ("ImageId", "ClassId", "EncodedPixels"), "object"
+# Usual names of columns, in lower case: run lengths, image and class in one, image, class.
 _PIXELS = ("encodedpixels", "encoded_pixels", "rle", "rle_mask", "segmentation", "annotation")
 _BOTH = ("imageid_classid", "image_label", "image_class")
 _IMAGE = ("imageid", "image_id", "img_id", "image", "image_name", "filename", "file_name", "id")
 _CLASS = ("classid", "class_id", "class", "label", "category", "category_id", "cell_type")
 _FIELD = re.compile(r'(?:^|(?<=[,;\t]))(?:"((?:[^"]|"")*)"|([^,;\t"]*))(?=[,;\t]|$)')
 _MOST_HEAD = 1 << 16
+"""Bytes of a header that are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """Which columns of a file say what; `label` is None where no class is said."""
+    """The number of columns of a file, and the index of each that is read.
+
+    `label` is None if there is no column of classes.
+    """
 
     path: Path
-    num: int
+    num_columns: int
     image: int
     label: int | None
     pixels: int
 
-    def fields(self, line: bytes, row: int) -> list[str]:
-        """The fields of a line of the file.
+    def split(self, line: bytes, row: int) -> list[str]:
+        """Split a line of the file into its fields.
 
         Raises:
-            DataError: Not as many as the header has.
+            DataError: There are more or fewer fields than in the header.
         """
         try:
-            fields = _fields(line.decode("utf-8"))
+            fields = _split_fields(line.decode("utf-8"))
         except UnicodeError as error:
             raise DataError(f"{self.path}: row {row} is not UTF-8 text: {error}") from error
-        if len(fields) != self.num:
+        if len(fields) != self.num_columns:
             raise DataError(
-                f"{self.path}: row {row} has {len(fields)} fields, the header has {self.num}; "
-                f"put quotes around commas"
+                f"{self.path}: row {row} has {len(fields)} fields, expected "
+                f"{self.num_columns} as in the header; put quotes around commas"
             )
         return fields
 
-    def named(self, fields: list[str]) -> tuple[str, str]:
-        """Image and class of a row."""
+    def read_names(self, fields: list[str]) -> tuple[str, str]:
+        """Read the image and the class of a row."""
         if self.label is None:
             return fields[self.image].strip(), _UNNAMED
         if self.label != self.image:
@@ -99,101 +105,106 @@ class _Table:
 
 @dataclass(slots=True)
 class _Rows:
-    """Where the rows of one image lie in a file: number and first byte."""
+    """The rows of one image in a file: number and offset of the first byte of each."""
 
     table: _Table
-    places: list[tuple[int, int]] = field(default_factory=list)
+    offsets: list[tuple[int, int]] = field(default_factory=list)
 
 
 def recognises(root: Path) -> bool:
     """Whether a CSV file has columns for images and run lengths."""
-    return root.is_dir() and any(_tables(root, None))
+    return root.is_dir() and any(_find_tables(root, None))
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every image that a row names.
+    """List every image that a row names.
 
     Raises:
-        DataError: There is no table, or two tables name one image.
+        DataError: There is no table, or two tables name the same image.
     """
-    images, labels = _by_name(root), set[str]()
-    found: dict[ImageRef, _Rows] = {}
+    images, labels = _index_images(root), set[str]()
+    rows_of: dict[ImageRef, _Rows] = {}
     missing: set[str] = set()
-    for table in _tables(root, document.label_key):
-        for row, place, fields in _lines(table):
-            name, label = table.named(fields)
+    for table in _find_tables(root, document.label_key):
+        for row, offset, fields in _iterate_rows(table):
+            name, label = table.read_names(fields)
             if image := images.get(name):
-                rows = found.setdefault(image, _Rows(table))
-                _refuse_other(rows.table, table, image)
-                rows.places.append((row, place))
+                rows = rows_of.setdefault(image, _Rows(table))
+                _require_same_table(rows.table, table, image)
+                rows.offsets.append((row, offset))
                 if label and not _is_empty(fields[table.pixels]):
                     labels.add(label)
             else:
                 missing.add(name)
-    if not found:
+    if not rows_of:
         raise DataError(
-            f"{root}: no CSV file with columns as {', '.join(_HEAD)} names an image that is "
-            f"here; {len(missing)} others are named"
+            f"{root}: no CSV file with columns such as {', '.join(_HEAD)} names an image that "
+            f"is here, {len(missing)} missing images are named; put them beside the file"
         )
-    bare = len(set(images.values())) - len(found)
+    num_unnamed = len(set(images.values())) - len(rows_of)
     return Scan(
-        entries=make_keys_unique(_entry(root, *item, document) for item in found.items()),
+        entries=make_keys_unique(
+            _make_entry(root, *item, document) for item in rows_of.items()
+        ),
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=document.overlap or OVERLAP,
-        notes=tuple(_notes(found, missing, bare)),
+        notes=tuple(_describe_skipped(rows_of, missing, num_unnamed)),
     )
 
 
-def _entry(root: Path, image: ImageRef, rows: _Rows, document: DatasetFile) -> Entry:
+def _make_entry(root: Path, image: ImageRef, rows: _Rows, document: DatasetFile) -> Entry:
     split, key, group = parse_place(image.path.relative_to(root))
-    drawn = Annotation(
+    shapes = Annotation(
         file=rows.table.path,
         place=image.path.name,
         overlap=document.overlap or OVERLAP,
         read=partial(_read, rows, image, down=document.runs != "rows"),
     )
-    split = split or _split_of(rows.table.path)
-    return Entry(key=key, split=split, image=image, labels=drawn, group=group)
+    split = split or _find_split(rows.table.path)
+    return Entry(key=key, split=split, image=image, labels=shapes, group=group)
 
 
-def _notes(found: dict[ImageRef, _Rows], missing: set[str], bare: int) -> Iterator[str]:
-    if any(rows.table.label is None for rows in found.values()):
+def _describe_skipped(
+    rows_of: dict[ImageRef, _Rows], missing: set[str], num_unnamed: int
+) -> Iterator[str]:
+    """Yield the notes on what is assumed and skipped."""
+    if any(rows.table.label is None for rows in rows_of.values()):
         yield (
-            f"no column says a class, all is {_UNNAMED!r}; name one as 'label_key' in "
-            f"dataset.yaml if there is one"
+            f"no column holds classes, so all regions are {_UNNAMED!r}; if there is one, name "
+            f"it as 'label_key' in dataset.yaml"
         )
     if missing:
-        yield f"{len(missing)} images that rows name are not here, {min(missing)!r} first"
-    if bare:
+        yield f"{len(missing)} images that rows name are missing, {min(missing)!r} is the first"
+    if num_unnamed:
         yield (
-            f"{bare} images that no row names are passed over; a row without run lengths says "
-            f"that nothing is on the image"
+            f"{num_unnamed} images that no row names are skipped; a row without run lengths "
+            f"means that nothing is on the image"
         )
 
 
-def _refuse_other(one: _Table, other: _Table, image: ImageRef) -> None:
+def _require_same_table(one: _Table, other: _Table, image: ImageRef) -> None:
     if one.path != other.path:
         raise DataError(f"{image}: has rows in {one.path} and in {other.path}; keep one")
 
 
-def _by_name(root: Path) -> dict[str, ImageRef]:
-    """Images by path, name, and both without the ending, where these are of one image."""
-    found: dict[str, set[ImageRef]] = {}
+def _index_images(root: Path) -> dict[str, ImageRef]:
+    """Index images by path and by name, with and without suffix, if only one image fits."""
+    images_of: dict[str, set[ImageRef]] = {}
     for image in image_files(root):
-        place = PurePosixPath(image.path.relative_to(root).as_posix())
-        for name in {str(place), str(place.with_suffix("")), place.name, place.stem}:
-            found.setdefault(name, set()).add(image)
-    return {name: next(iter(paths)) for name, paths in found.items() if len(paths) == 1}
+        path = PurePosixPath(image.path.relative_to(root).as_posix())
+        for name in {str(path), str(path.with_suffix("")), path.name, path.stem}:
+            images_of.setdefault(name, set()).add(image)
+    return {name: next(iter(fit)) for name, fit in images_of.items() if len(fit) == 1}
 
 
-def _split_of(path: Path) -> str:
+def _find_split(path: Path) -> str:
     split = normalise_split(path.stem)
     return split if split in SPLITS else UNSPLIT
 
 
-def _tables(root: Path, label_key: str | None) -> Iterator[_Table]:
-    """The tables below a folder but those to be handed in."""
+def _find_tables(root: Path, label_key: str | None) -> Iterator[_Table]:
+    """Find the tables below a folder, without those to be submitted."""
     for path in find_annotation_files(root, ".csv"):
         if "submission" in path.stem.lower():
             continue
@@ -202,44 +213,48 @@ def _tables(root: Path, label_key: str | None) -> Iterator[_Table]:
                 head = file.readline(_MOST_HEAD).removeprefix(b"\xef\xbb\xbf")
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-        names = [name.strip() for name in _fields(head.decode("utf-8", errors="replace"))]
-        table = _table_of(path, names, label_key)
+        names = [name.strip() for name in _split_fields(head.decode("utf-8", errors="replace"))]
+        table = _read_header(path, names, label_key)
         if table is not None:
             yield table
 
 
-def _table_of(path: Path, names: list[str], label_key: str | None) -> _Table | None:
+def _read_header(path: Path, names: list[str], label_key: str | None) -> _Table | None:
+    """Find the columns by their names; None if the file is not a table of run lengths."""
     low = [name.lower() for name in names]
 
-    def place(known: tuple[str, ...]) -> int | None:
+    def find_column(known: tuple[str, ...]) -> int | None:
         return next((low.index(name) for name in known if name in low), None)
 
-    pixels, both, image = place(_PIXELS), place(_BOTH), place(_IMAGE)
+    pixels, both, image = find_column(_PIXELS), find_column(_BOTH), find_column(_IMAGE)
     if pixels is None or (both is None and image is None):
         return None
-    label = both if both is not None else place(_CLASS)
+    label = both if both is not None else find_column(_CLASS)
     if label_key is not None:
         if label_key not in names:
             raise DataError(
-                f"{path}: has no column {label_key!r} (label_key); it has {', '.join(names)}"
+                f"{path}: expected the column {label_key!r} (label_key in dataset.yaml), found "
+                f"{', '.join(names)}; correct label_key"
             )
         label = names.index(label_key)
-    first = image if both is None or image is not None else both
-    return _Table(path=path, num=len(names), image=first or 0, label=label, pixels=pixels)
+    image_column = image if both is None or image is not None else both
+    return _Table(
+        path=path, num_columns=len(names), image=image_column or 0, label=label, pixels=pixels
+    )
 
 
-def _lines(table: _Table) -> Iterator[tuple[int, int, list[str]]]:
-    """Number (the header is 1), first byte and fields of each row that is not blank."""
+def _iterate_rows(table: _Table) -> Iterator[tuple[int, int, list[str]]]:
+    """Iterate over the rows that are not blank: number (the header is 1), offset and fields."""
     with table.path.open("rb") as file:
-        place = len(file.readline())
+        offset = len(file.readline())
         for row, line in enumerate(file, start=2):
             if line.strip():
-                yield row, place, table.fields(line, row)
-            place += len(line)
+                yield row, offset, table.split(line, row)
+            offset += len(line)
 
 
-def _fields(line: str) -> list[str]:
-    """Of a line of a CSV file; the csv module takes no field above 131,072 characters."""
+def _split_fields(line: str) -> list[str]:
+    """Split a line of a CSV file; the csv module limits fields to 131,072 characters."""
     line = line.rstrip("\r\n")
     if '"' not in line:
         return re.split("[,;\t]", line)
@@ -255,66 +270,70 @@ def _is_empty(text: str) -> bool:
 def _read(rows: _Rows, image: ImageRef, *, down: bool) -> Drawing:
     table, size_HW, shapes = rows.table, image_size(image), []
     with table.path.open("rb") as file:
-        for row, place in rows.places:
-            file.seek(place)
-            fields = table.fields(file.readline(), row)
+        for row, offset in rows.offsets:
+            file.seek(offset)
+            fields = table.split(file.readline(), row)
             text = fields[table.pixels]
             if _is_empty(text):
                 continue
             where = f"{table.path}: row {row}"
-            label = table.named(fields)[1]
+            label = table.read_names(fields)[1]
             if not label:
-                raise DataError(f"{where}: has run lengths and no class; say it there")
-            crop = _crop(_counts(text, size_HW, where), size_HW, where, down=down)
+                raise DataError(f"{where}: has run lengths but no class; add the class")
+            crop = _decode_crop(_decode_counts(text, size_HW, where), size_HW, where, down=down)
             shapes.append(Shape(label=label, masks=(crop,)))
     return Drawing(size_HW=size_HW, shapes=tuple(shapes))
 
 
-def _counts(text: str, size_HW: tuple[int, int], where: str) -> NDArray[np.int64]:
-    """Zeros, ones, zeros ... of `start length start length ...`."""
+def _decode_counts(text: str, size_HW: tuple[int, int], where: str) -> NDArray[np.int64]:
+    """Decode `start length start length ...` into counts of zeros, ones, zeros ..."""
     try:
         numbers = np.array(text.split(), np.int64)
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{where}: run lengths are whole numbers; {error}") from error
+        raise DataError(
+            f"{where}: expected whole numbers as run lengths: {error}; correct them"
+        ) from error
     if len(numbers) % 2:
         raise DataError(
-            f"{where}: {len(numbers)} numbers, expected a start and a length for each run"
+            f"{where}: {len(numbers)} numbers, expected a start and a length for each run; add "
+            f"what is missing"
         )
     total = size_HW[0] * size_HW[1]
     starts, lengths = numbers[::2] - 1, numbers[1::2]
     if starts.min() < 0 or lengths.min() < 1 or max(starts.max(), lengths.max()) > total:
         raise DataError(
-            f"{where}: a start is below 1, a length below 1, or one of them above the {total} "
-            f"pixels of the image; starts are counted from 1"
+            f"{where}: a start or a length is not in 1..{total}, the pixels of the image; "
+            f"correct it (starts are counted from 1)"
         )
     ends = starts + lengths
-    wrong = np.flatnonzero(starts[1:] < ends[:-1])
-    if wrong.size:
-        run = int(wrong[0]) + 1
+    overlapping = np.flatnonzero(starts[1:] < ends[:-1])
+    if overlapping.size:
+        run = int(overlapping[0]) + 1
         raise DataError(
-            f"{where}: run {run + 1} starts at {starts[run] + 1}, the one before ends at "
-            f"{ends[run - 1]} ({wrong.size} such); sort the runs and join what overlaps"
+            f"{where}: run {run + 1} starts at {starts[run] + 1}, run {run} ends at "
+            f"{ends[run - 1]} ({overlapping.size} such); sort the runs, join those that overlap"
         )
     if ends[-1] > total:
         raise DataError(
             f"{where}: runs go to pixel {ends[-1]}, the image has {size_HW[0]} x {size_HW[1]} "
-            f"= {total} (H x W); is it of another size?"
+            f"= {total} (H x W); use the image that was labelled"
         )
-    turns = np.column_stack((starts, ends)).ravel()
-    return np.diff(np.concatenate(([0], turns, [total])))
+    changes = np.column_stack((starts, ends)).ravel()
+    return np.diff(np.concatenate(([0], changes, [total])))
 
 
-def _crop(
+def _decode_crop(
     counts: NDArray[np.int64], size_HW: tuple[int, int], where: str, *, down: bool
 ) -> Crop:
+    """Decode counts down the columns, or along the rows: those are columns of the transpose."""
     if down:
         return decode_columns(counts, size_HW, where=where)
-    turned = decode_columns(counts, size_HW[::-1], where=where)
-    return Crop(turned.left, turned.top, turned.inside_hw.T)
+    transposed = decode_columns(counts, size_HW[::-1], where=where)
+    return Crop(transposed.left, transposed.top, transposed.inside_hw.T)
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """The image; its rows go into the record, for the one table."""
+    """Write the image; its rows go into the record, for the table of all images."""
     copy_image(picture, folder / "images" / picture.entry.split / picture.name)
     drawing, rows = picture.drawing, []
     for shape in drawing.shapes:
@@ -328,7 +347,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
 
 
 def finish(folder: Path, _spec: LabelSpec, records: Iterable[Record]) -> None:
-    """One table of all images."""
+    """Write the table of all images."""
     with (folder / _TABLE).open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_HEAD)

@@ -1,8 +1,9 @@
-"""Pascal VOC's segmentation: palette masks, 255 the void border (`data/layouts/voc.py`).
+"""Pascal VOC segmentation: palette masks, 255 is the void border (`data/layouts/voc.py`).
 
-The raw value is the index, or VOC's colour of it where masks have three channels. A folder
-called VOC and a year has the 21 classes of Pascal VOC; class_names.txt, a name a line, is the
-list of labelme2voc. VOC has no other table: dataset.yaml holds the names of what is written.
+Raw values are class indices, or VOC's colours of the indices if masks have three channels. A
+folder called VOC and a year has the 21 classes of Pascal VOC. labelme2voc lists classes in
+class_names.txt, one name per line. VOC has no other list of classes: dataset.yaml holds those
+of a folder that is written here.
 Source: the VOC2012 development kit, sections 3 and 6; labelme, examples/semantic_segmentation.
 """
 
@@ -39,38 +40,38 @@ _PASCAL = (
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has VOC's folders and no table of CVAT."""
+    """Whether `root` has VOC's folders and no labelmap.txt, which CVAT writes."""
     return has_voc_layout(root) and not (root / _CVAT).is_file()
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Take what the lists name.
+    """List the images that the lists of splits name.
 
     Raises:
         DataError: A list names an image that does not exist, or there are no images.
         ConfigError: class_names.txt lists no names or too many.
     """
-    found, classes = pair_masks(root), _classes(root)
-    first = read_first_mask(found)
+    files, classes = pair_masks(root), _list_classes(root)
+    first = read_first_mask(files)
     if classes is None or first is None:
-        return replace(found, classes=classes)
+        return replace(files, classes=classes)
     colored = first.colored
     values = list(range(256))
     if colored:
         values = [pack_color(color) for color in voc_palette()]
     codec = CodecEntry(pixels="rgb" if colored else "index", ignored=(values[IGNORE],))
     stored = (entry.model_copy(update={"raw": (values[i],)}) for i, entry in enumerate(classes))
-    return replace(found, classes=tuple(stored), codec=codec)
+    return replace(files, classes=tuple(stored), codec=codec)
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """Image, and mask of class indices with VOC's colours for viewers."""
+    """Write the image and a mask of class indices, whose palette shows VOC's colours."""
     write_mask(write_image(folder, picture), picture.labels_HW, PALETTE)
     return WriteResult(record=make_record(picture))
 
 
 def finish(folder: Path, _spec: LabelSpec, records: Iterable[Record]) -> None:
-    """The lists of splits."""
+    """Write the lists of splits."""
     write_lists(folder, records)
 
 
@@ -79,7 +80,8 @@ def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
     return LabelCodec.identity(spec)
 
 
-def _classes(root: Path) -> tuple[ClassEntry, ...] | None:
+def _list_classes(root: Path) -> tuple[ClassEntry, ...] | None:
+    """List the classes of class_names.txt, or Pascal's; None if neither applies."""
     path = root / CLASS_NAMES
     names: tuple[str, ...] = ()
     if path.is_file():

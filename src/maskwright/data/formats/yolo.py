@@ -1,18 +1,20 @@
-"""YOLO segmentation, as Ultralytics reads it: a text file of polygons beside each image.
+"""YOLO segmentation, as Ultralytics reads it: one text file of polygons per image.
 
     data.yaml                         names: [car, tree] or {0: car, 1: tree}
     images/<split>/<name>.jpg         labels/<split>/<name>.txt
     <split>/images/<name>.jpg         <split>/labels/<name>.txt       (Roboflow)
 
-A line is `class x y x y x y ...`, from 0 to 1 of width and height; one number more is the id of
-an object. An empty file is an image with nothing on it; an image without a file is passed over,
-and said. Boxes (four numbers) are no regions and counted. What Ultralytics leaves out with a
-warning (a coordinate outside 0..1, a class that has no name) is refused. Polygons are filled as
-it does: coordinates in single precision, corners cut to whole pixels, then OpenCV's fillPoly,
-the smaller on top. Without data.yaml the lines of `classes.txt` are the names.
+A line is `class x y x y x y ...`, from 0 to 1 of width and height; one more number is the id of
+an object. An empty file means that nothing is on the image; images without a file are skipped
+and counted in a note. Boxes (four numbers) are not regions; they are counted. Lines that
+Ultralytics skips with a warning (a coordinate outside 0..1, a class without a name) are errors.
+Polygons are filled as by Ultralytics: coordinates in single precision, corners truncated to
+whole pixels, then OpenCV's fillPoly, the smaller on top. Without data.yaml the lines of
+`classes.txt` are the names.
 
-Written are polygons as they are, and of all else one line for each connected region, which is
-read back to the pixel. A line has no hole: holes are filled and counted. IGNORE is not written.
+A polygon of one ring is written as it is, any other shape as one line per connected region,
+which gives the same pixels when it is read. A line cannot have holes: they are filled and
+counted. IGNORE is not written.
 Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview"; ultralytics 8,
 data/utils.py (verify_image_label, polygon2mask, polygons2masks_overlap).
 """
@@ -52,11 +54,11 @@ OVERLAP: Overlap = "smaller_on_top"
 _IMAGES, _LABELS, _NAMES = "images", "labels", "classes.txt"
 _HOLES = "holes in regions, which are filled"
 _HOLE_PIXELS = "pixels of holes that are filled"
-_PARTS = "parts of objects, written as objects of their own"
+_PARTS = "parts of objects, written as separate objects"
 
 
 class _Names(RootModel[list[str] | dict[int, str]]):
-    """A list, or names by number."""
+    """A list, or names by class index."""
 
 
 class _Data(Document):
@@ -64,117 +66,120 @@ class _Data(Document):
 
 
 def recognises(root: Path) -> bool:
-    """Whether names lie here, and text files in a folder `labels`."""
-    if not root.is_dir() or _names_file(root) is None:
+    """Whether there is a file of names, and text files in a folder `labels`."""
+    if not root.is_dir() or _find_names_file(root) is None:
         return False
     return any(_LABELS in path.relative_to(root).parts for path in files_below(root, {".txt"}))
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every image in a folder `images` that has a text file in the folder `labels` beside.
+    """List every image in a folder `images` with a text file in the folder `labels` beside it.
 
     Raises:
-        DataError: There are no names, or no image has a file.
+        DataError: There are no names, or no image has a text file.
     """
     names = read_names(root)
     texts = {p for p in files_below(root, {".txt"}) if _LABELS in p.relative_to(root).parts}
-    overlap, bare, entries = document.overlap or OVERLAP, 0, []
+    overlap, num_unlabelled, entries = document.overlap or OVERLAP, 0, []
     for image in image_files(root):
-        text = _text_of(image, root)
+        text = _find_text(image, root)
         if text is None or text not in texts:
-            bare += text is not None
+            num_unlabelled += text is not None
             continue
         texts.discard(text)
-        drawn = Annotation(file=text, overlap=overlap, read=partial(_read, text, image, names))
+        shapes = Annotation(file=text, overlap=overlap, read=partial(_read, text, image, names))
         split, key, group = parse_place(image.path.relative_to(root))
-        entries.append(Entry(key=key, split=split, image=image, labels=drawn, group=group))
+        entries.append(Entry(key=key, split=split, image=image, labels=shapes, group=group))
     if not entries:
         raise DataError(
             f"{root}: no image in a folder 'images' has a text file in a folder 'labels' "
             f"beside it; lay them out as images/train/a.jpg and labels/train/a.txt"
         )
     note = (
-        f"{bare} images without a text file are passed over; an empty file says that nothing "
-        f"is on the image"
+        f"{num_unlabelled} images without a text file are skipped; an empty file means that "
+        f"nothing is on the image"
     )
     return Scan(
         entries=make_keys_unique(entries),
         lone_masks=tuple(sorted(texts)),
-        classes=document.classes or _classes(names),
+        classes=document.classes or _list_classes(names),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(note,) if bare else (),
+        notes=(note,) if num_unlabelled else (),
     )
 
 
 def read_names(root: Path) -> tuple[str, ...]:
-    """The names of the classes, by number.
+    """Read the names of the classes, in the order of their indices.
 
     Raises:
-        DataError: There is no file of them, a number has none, or two are alike.
+        DataError: There is no file of names, a class has no name, or two names are equal.
     """
-    path = None if not root.is_dir() else _names_file(root)
+    path = _find_names_file(root) if root.is_dir() else None
     if path is None:
-        raise DataError(f"{root}: no data.yaml with 'names', and no {_NAMES}; add one")
+        raise DataError(
+            f"{root}: expected data.yaml with 'names', or {_NAMES}, found neither; add one"
+        )
     if path.name == _NAMES:
-        names = [line.strip() for line in _text(path).splitlines() if line.strip()]
+        names = [line.strip() for line in _read_text(path).splitlines() if line.strip()]
     else:
-        names = _listed(path)
-    twice = next((name for name, count in Counter(names).items() if count > 1), None)
-    if twice is not None or not names:
-        fault = f"the name {twice!r} comes twice" if names else "there are no names"
-        raise DataError(f"{path}: {fault}; give each class its own")
+        names = _read_yaml_names(path)
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None or not names:
+        fault = f"the name {repeated!r} occurs twice" if names else "there are no names"
+        raise DataError(f"{path}: {fault}; give each class a name of its own")
     return tuple(names)
 
 
-def _listed(path: Path) -> list[str]:
-    """`names` of a YAML file; references are refused, which can stand for more than fits."""
-    if re.search(r"(^|[\s\[{,:-])\*\w", _glance(path)):
-        raise DataError(f"{path}: has references (*name); write the names out")
-    listed = validate(read_yaml(path), _Data, where=str(path)).names.root
-    if isinstance(listed, list):
-        return listed
-    missing = set(range(len(listed))) - set(listed)
+def _read_yaml_names(path: Path) -> list[str]:
+    """Read `names` of a YAML file; references are refused, as they can expand without bound."""
+    if re.search(r"(^|[\s\[{,:-])\*\w", _read_lenient(path)):
+        raise DataError(
+            f"{path}: has references (*name), expected plain names; write the names out"
+        )
+    names = validate(read_yaml(path), _Data, where=str(path)).names.root
+    if isinstance(names, list):
+        return names
+    missing = set(range(len(names))) - set(names)
     if missing:
         raise DataError(
-            f"{path}: names has {len(listed)} entries and none for {min(missing)}; number them "
+            f"{path}: names has {len(names)} entries but none for {min(missing)}; number them "
             f"from 0"
         )
-    return [listed[number] for number in range(len(listed))]
+    return [names[index] for index in range(len(names))]
 
 
-def _names_file(root: Path) -> Path | None:
-    """data.yaml, another YAML file with names, or classes.txt beside folders of labels."""
+def _find_names_file(root: Path) -> Path | None:
+    """Find data.yaml, another YAML file with names, or classes.txt beside `labels`."""
     others = sorted(p for s in ("*.yaml", "*.yml") for p in root.glob(s) if p.name != FILE_NAME)
     for path in (root / "data.yaml", *others):
-        if path.is_file() and path.stat().st_size < 1 << 20 and "names:" in _glance(path):
+        if path.is_file() and path.stat().st_size < 1 << 20 and "names:" in _read_lenient(path):
             return path
     return root / _NAMES if (root / _NAMES).is_file() and _LABELS in folders(root) else None
 
 
-def _glance(path: Path) -> str:
+def _read_lenient(path: Path) -> str:
     return path.read_bytes().decode("utf-8", errors="replace")
 
 
-def _classes(names: tuple[str, ...]) -> tuple[ClassEntry, ...]:
-    """The background, and each name."""
+def _list_classes(names: tuple[str, ...]) -> tuple[ClassEntry, ...]:
+    """List the background, then each name."""
     known = [name for name in names if name.lower() in BACKGROUND_NAMES][:1]
     first = ClassEntry(name=known[0] if known else "background", raw=(UNDRAWN, *known))
     rest = (ClassEntry(name=n, kind="thing", raw=(n,)) for n in names if n not in known)
     return (first, *rest)
 
 
-def _text_of(image: ImageRef, root: Path) -> Path | None:
-    """Where the labels of an image lie: `labels` for the last `images` of its path."""
+def _find_text(image: ImageRef, root: Path) -> Path | None:
+    """Find the text file of an image: in its path, `labels` replaces the last `images`."""
     parts = list(image.path.relative_to(root).parts)
     if _IMAGES not in parts[:-1]:
         return None
-    place = len(parts) - 1 - parts[::-1].index(_IMAGES)
-    parts[place] = _LABELS
+    parts[len(parts) - 1 - parts[::-1].index(_IMAGES)] = _LABELS
     return root.joinpath(*parts).with_suffix(".txt")
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path}: more than 4 GiB of text; split it")
@@ -187,57 +192,61 @@ def _text(path: Path) -> str:
 
 def _read(path: Path, image: ImageRef, names: tuple[str, ...]) -> Drawing:
     size_HW = image_size(image)
-    shapes, boxes = [], 0
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    shapes, num_boxes = [], 0
+    for line_number, line in enumerate(_read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
-        where = f"{path}: line {number}"
-        index, ring, instance = _polygon(line.split(), where)
+        where = f"{path}: line {line_number}"
+        index, ring, instance = _parse_line(line.split(), where)
         if index >= len(names):
             raise DataError(
-                f"{where}: class {index}, and data.yaml names {len(names)} (0 to "
-                f"{len(names) - 1}); add its name or correct the line"
+                f"{where}: class {index}, expected one of the {len(names)} that data.yaml "
+                f"names (0 to {len(names) - 1}); add its name or correct the line"
             )
         if len(ring) == 2:
-            boxes += 1
+            num_boxes += 1
             continue
         shapes.append(
-            Shape(label=names[index], rings=(in_pixels(ring, size_HW),), instance=instance)
+            Shape(
+                label=names[index], rings=(scale_to_pixels(ring, size_HW),), instance=instance
+            )
         )
-    skipped = {"boxes without a polygon": boxes}
+    skipped = {"boxes without a polygon": num_boxes}
     return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="opencv", skipped=skipped)
 
 
-def in_pixels(ring: NDArray[np.floating[Any]], size_HW: tuple[int, int]) -> Ring:
-    """As Ultralytics: in single precision."""
+def scale_to_pixels(ring: NDArray[np.floating[Any]], size_HW: tuple[int, int]) -> Ring:
+    """Scale corners from 0..1 to pixels, in single precision as Ultralytics does."""
     scaled = ring.astype(np.float32) * np.array(size_HW[::-1], np.float32)
     return scaled.astype(np.float64)
 
 
-def _polygon(words: list[str], where: str) -> tuple[int, NDArray[np.float64], str | None]:
-    """Class, corners from 0 to 1, and id of a line; two corners are a box."""
+def _parse_line(words: list[str], where: str) -> tuple[int, NDArray[np.float64], str | None]:
+    """Parse a line: class index, corners from 0 to 1 (two are a box), id of the object."""
     try:
         numbers = np.array(words, np.float64)
     except ValueError:
-        wrong = next(word for word in words if not _is_number(word))
-        raise DataError(f"{where}: {wrong[:40]!r} is no number; correct the line") from None
+        word = next(word for word in words if not _is_number(word))
+        raise DataError(f"{where}: {word[:40]!r} is not a number; correct the line") from None
     index, instance = numbers[0], None
     if not (math.isfinite(index) and index >= 0 and index == int(index)):
-        raise DataError(f"{where}: class {words[0][:40]} is no whole number from 0 on")
+        raise DataError(
+            f"{where}: class {words[0][:40]} is not a whole number from 0 on; correct the line"
+        )
     numbers = numbers[1:]
     if len(numbers) % 2 and len(numbers) > 4 and words[-1].isdecimal():
         numbers, instance = numbers[:-1], words[-1]
     if len(numbers) % 2 or len(numbers) < 4:
         raise DataError(
-            f"{where}: {len(numbers)} numbers behind the class, expected x and y for each "
-            f"corner (at most one more: the whole number of an object)"
+            f"{where}: {len(numbers)} numbers after the class, expected x and y for each "
+            f"corner and at most one more, the id of an object (a whole number); correct it"
         )
     outside = ~((numbers >= 0) & (numbers <= 1))
     if outside.any():
         raise DataError(
-            f"{where}: {words[1 + int(np.argmax(outside))][:40]} is outside 0..1, as are "
+            f"{where}: {words[1 + int(np.argmax(outside))][:40]} is not in 0..1, like "
             f"{np.count_nonzero(outside)} of its {len(numbers)} coordinates; divide them by "
-            f"the image's size, or cut them there"
+            f"the image's size, or clip them"
         )
     return int(index), numbers.reshape(-1, 2), instance
 
@@ -251,24 +260,23 @@ def _is_number(word: str) -> bool:
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """The image and its text file."""
+    """Write the image and its text file."""
     entry, drawing = picture.entry, picture.drawing
     copy_image(picture, folder / _IMAGES / entry.split / picture.name)
-    numbers = _numbers(picture.spec, picture.background)
+    index_of = _number_classes(picture.spec, picture.background)
     lost = Counter({MOVED: 0, _HOLES: 0, _HOLE_PIXELS: 0, _PARTS: 0})
     lines: list[tuple[int, str]] = []
     for shape in drawing.shapes:
         if shape.label == IGNORED:
             continue
         crop = shape.fill(drawing.size_HW, drawing.raster)
-        texts = [_numbered(ring) for ring in _rings(shape, crop, drawing)]
-        filled = [_filled(text, drawing.size_HW) for text in texts]
-        number = numbers[shape.label]
-        for text, piece in zip(texts, filled, strict=True):
-            lines.append((-piece.area_px, f"{number} {text}\n"))
+        texts = [_format_ring(ring) for ring in _iterate_rings(shape, crop, drawing)]
+        read_back = [_fill_text(text, drawing.size_HW) for text in texts]
+        for text, region in zip(texts, read_back, strict=True):
+            lines.append((-region.area_px, f"{index_of[shape.label]} {text}\n"))
         lost[_PARTS] += max(len(texts) - 1, 0) if shape.instance else 0
-        lost.update(_changed(shape, crop, unite(filled)))
-    if not isinstance(entry.labels, Annotation):  # what lies in a filled hole goes on top of it
+        lost.update(_count_changes(shape, crop, unite(read_back)))
+    if not isinstance(entry.labels, Annotation):  # a class in a filled hole must lie on top
         lines.sort(key=lambda line: line[0])
     path = folder / _LABELS / entry.split / f"{entry.key}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -279,30 +287,33 @@ def write(folder: Path, picture: Picture) -> WriteResult:
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """data.yaml, with the names and the folders of the splits."""
+    """Write data.yaml, with the names and the folders of the splits."""
     background, splits = None, set()
     for record in records:
         background = record["background"]
         splits.add(record["split"])
-    known = {name: f"{_IMAGES}/{name}" for name in sorted(splits) if name}
-    numbers = _numbers(spec, background)
-    document = {"path": ".", **known, "names": {n: name for name, n in numbers.items()}}
-    if not known:
+    folders_of = {split: f"{_IMAGES}/{split}" for split in sorted(splits) if split}
+    names = {index: name for name, index in _number_classes(spec, background).items()}
+    document = {"path": ".", **folders_of, "names": names}
+    if not folders_of:
         document["train"] = _IMAGES
     write_text(folder / "data.yaml", yaml.safe_dump(document, sort_keys=False, width=1 << 30))
 
 
-def _numbers(spec: LabelSpec, background: int | None) -> Mapping[str, int]:
-    """All classes but the background, which is last: nothing of it need be drawn."""
+def _number_classes(spec: LabelSpec, background: int | None) -> Mapping[str, int]:
+    """Number the classes; the background, which need not be drawn, comes last."""
     names = [name for index, name in enumerate(spec.names) if index != background]
     names += [] if background is None else [spec.names[background]]
-    return {name: number for number, name in enumerate(names)}
+    return {name: index for index, name in enumerate(names)}
 
 
-def _rings(shape: Shape, crop: Crop, drawing: Drawing) -> Iterator[NDArray[np.float64]]:
-    """A polygon as it is, if it lies in the image; else a ring for each region."""
+def _iterate_rings(shape: Shape, crop: Crop, drawing: Drawing) -> Iterator[NDArray[np.float64]]:
+    """Yield a polygon as it is if it lies in the image; else one ring per region.
+
+    Coordinates are from 0 to 1 of width and height.
+    """
     size = np.array(drawing.size_HW[::-1], np.float64)
-    if len(shape.rings) == 1 and not shape.masks and len(shape.rings[0]) >= 3:
+    if shape.is_polygon:
         ring = shape.rings[0]
         if drawing.raster in {"pillow", "opencv"}:
             ring = np.trunc(ring) + 0.5  # the same pixels, however the quotient is rounded
@@ -312,32 +323,33 @@ def _rings(shape: Shape, crop: Crop, drawing: Drawing) -> Iterator[NDArray[np.fl
     if not crop.area_px:
         return
     inside = crop.inside_hw.astype(np.uint8)
-    found, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    for contour in found:
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    for contour in contours:
         corners = contour.reshape(-1, 2) + np.array((crop.left + 0.5, crop.top + 0.5))
+        # Two corners would be read as a box: the last is repeated.
         last = corners[-1:].repeat(max(3 - len(corners), 0), axis=0)
         yield np.concatenate((corners, last)) / size
 
 
-def _numbered(ring: NDArray[np.float64]) -> str:
+def _format_ring(ring: NDArray[np.float64]) -> str:
     return " ".join(f"{number:.9g}" for number in ring.ravel().tolist())
 
 
-def _filled(text: str, size_HW: tuple[int, int]) -> Crop:
-    """The pixels of a line, as it will be read."""
+def _fill_text(text: str, size_HW: tuple[int, int]) -> Crop:
+    """Fill the ring of a line as it will be when it is read."""
     ring = np.array(text.split(), np.float64).reshape(-1, 2)
-    return fill((in_pixels(ring, size_HW),), size_HW, "opencv")
+    return fill((scale_to_pixels(ring, size_HW),), size_HW, "opencv")
 
 
-def _changed(shape: Shape, before: Crop, after: Crop) -> dict[str, int]:
-    """How what will be read differs from what was drawn."""
-    moved = count_different_pixels(before, after)
-    if not moved or (len(shape.rings) == 1 and not shape.masks):
-        return {MOVED: moved}
-    return {_HOLES: _num_holes(before), _HOLE_PIXELS: moved}
+def _count_changes(shape: Shape, before: Crop, after: Crop) -> dict[str, int]:
+    """Count how the pixels that will be read differ from those that were drawn."""
+    num_different = count_different_pixels(before, after)
+    if not num_different or (len(shape.rings) == 1 and not shape.masks):
+        return {MOVED: num_different}
+    return {_HOLES: _count_holes(before), _HOLE_PIXELS: num_different}
 
 
-def _num_holes(crop: Crop) -> int:
-    """4-connected regions outside that do not touch the border."""
+def _count_holes(crop: Crop) -> int:
+    """Count the 4-connected regions outside that do not touch the border."""
     outside = np.pad(~crop.inside_hw, 1, constant_values=True).astype(np.uint8)
-    return int(cv2.connectedComponents(outside, connectivity=4)[0]) - 2
+    return int(cv2.connectedComponents(outside, connectivity=4)[0]) - 2  # inside, and around

@@ -46,6 +46,11 @@ class Shape:
                     f"got an array of shape {ring.shape}; correct or remove the shape"
                 )
 
+    @property
+    def is_polygon(self) -> bool:
+        """Whether the shape is one ring, which every tool can store as a polygon."""
+        return len(self.rings) == 1 and not self.masks and len(self.rings[0]) >= 3
+
     def fill(self, size_HW: tuple[int, int], raster: Raster) -> Crop:
         """Fill the shape, clipped to the image."""
         crops = [clip(mask, size_HW) for mask in self.masks]
