@@ -237,7 +237,7 @@ def test_projects_below_datasets_in_datasets_and_splits(write):
 def test_a_folder_without_a_project_is_refused(write):
     root = write({"ds/ann/a.png.json": image(), "ds/img/a.png": BLACK})
     assert not recognises(root)
-    with pytest.raises(DataError, match=r"has no meta\.json of Supervisely"):
+    with pytest.raises(DataError, match=r"expected meta\.json of Supervisely"):
         scan(root, DatasetFile())
 
 
@@ -279,7 +279,9 @@ def test_what_is_wrong_is_said(write, drawn, message):
 
 def test_an_image_of_another_size_is_refused(write):
     dataset = one(write, size=(4, 7))
-    with pytest.raises(DataError, match=r"is of \(4, 7\) \(H, W\), .*a\.png is \(4, 6\)"):
+    with pytest.raises(
+        DataError, match=r"annotates an image of \(4, 7\) \(H, W\), .*a\.png is \(4, 6\)"
+    ):
         dataset.labels(0)
 
 

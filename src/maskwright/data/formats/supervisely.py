@@ -1,15 +1,15 @@
-"""Supervisely: a project with its classes, and a JSON file for each image of its datasets.
+"""Supervisely: a project with its classes, and one JSON file per image of its datasets.
 
     meta.json     <dataset>/img/<name.ext>     <dataset>/ann/<name.ext>.json
 
-Datasets named like a split are splits. A bitmap is a PNG, compressed again and in base64, whose
-opaque pixels are inside; it lies with its corner at `origin`. Polygons have holes and are
-filled as Supervisely's own library does it: by OpenCV, outline included, a hole with its own.
-Objects are painted as they lie in the file. All that is no bitmap or polygon is
-skipped and counted.
+Datasets named like a split are splits. A bitmap is a PNG, compressed with zlib and encoded in
+base64, whose opaque pixels are inside; its upper left pixel lies at `origin`. Polygons have
+holes and are filled as by Supervisely's library: by OpenCV, outline included, the outline of a
+hole is outside. Objects are painted in the order of the file. Objects other than bitmaps and
+polygons are skipped and counted.
 
-Bitmaps are written as bitmaps, so are shapes of several rings; polygons as polygons. Attributes
-are tags. IGNORE is a class `__ignore__`. Images that are in no split are in a dataset `images`.
+Polygons are written as polygons, all other shapes as bitmaps. Attributes are written as tags,
+IGNORE as a class `__ignore__`. Images without a split go into a dataset `images`.
 Source: docs.supervisely.com, "Annotation JSON format"; supervisely 6, geometry/bitmap.py,
 geometry/polygon.py and annotation/label.py.
 """
@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ from ..reading.documents import Document, Finite, Side, find_annotation_files, p
 from ..reading.lookup import ImageLookup
 from ..reading.pngmask import decode_base64, inflate, open_png
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import Crop, crop_mask
+from ..shapes.raster import Crop, Ring, crop_mask
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "file"
@@ -70,7 +70,7 @@ _PLURAL = {
 }
 _OTHER = "objects of another kind"
 _SLACK = 1 << 20
-"""Bytes of a PNG beside its pixels."""
+"""Bytes that a PNG may have beside its pixels."""
 
 
 class _Class(Document):
@@ -121,6 +121,25 @@ class _File(Document):
     objects: tuple[_Object, ...]
 
 
+class _WrittenBitmap(TypedDict):
+    origin: list[int]
+    data: str
+
+
+class _WrittenPoints(TypedDict):
+    exterior: list[list[float]]
+    interior: list[list[list[float]]]
+
+
+class _WrittenRegion(TypedDict):
+    """The keys of an object that hold its region, as they are written."""
+
+    geometryType: str
+    shape: str
+    points: NotRequired[_WrittenPoints]
+    bitmap: NotRequired[_WrittenBitmap]
+
+
 def recognises(root: Path) -> bool:
     """Whether a meta.json lists classes, and annotations lie beside images."""
     metas = [p for p in (root / META, *sorted(root.glob(f"*/{META}"))) if p.is_file()]
@@ -128,18 +147,18 @@ def recognises(root: Path) -> bool:
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every image that has a JSON file.
+    """List every image that has a JSON file.
 
     Raises:
         DataError: There is no project, or none of its images is here.
     """
     images, overlap = ImageLookup(root), document.overlap or OVERLAP
-    metas = _metas(root)
+    metas = _read_metas(root)
     entries, lone = list[Entry](), list[Path]()
     for path in find_annotation_files(root, ".json"):
         if path.parent.name != ANNOTATIONS:
             continue
-        image = _image(path, images)
+        image = _find_image(path, images)
         if image is None:
             lone.append(path)
         else:
@@ -147,38 +166,44 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             kinds = {c.title: c.shape for c in meta.classes}
             read = partial(_read, path, image, kinds)
             shapes = Annotation(file=path, overlap=overlap, read=read)
-            entries.append(_entry(root, image, shapes))
+            entries.append(_make_entry(root, image, shapes))
     if not entries:
         raise DataError(
-            f"{root}: no file <dataset>/{ANNOTATIONS}/<name>.json has its image in "
+            f"{root}: no file <dataset>/{ANNOTATIONS}/<name>.json has an image in "
             f"<dataset>/{IMAGES}; export the project with its images"
         )
-    bare = len(images) - len(entries)
+    num_unlabelled = len(images) - len(entries)
     return Scan(
         entries=make_keys_unique(entries),
         lone_masks=tuple(lone),
-        classes=_classes(metas.values(), document),
+        classes=_list_classes(metas.values(), document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(f"{bare} images without a JSON file are passed over",) if bare else (),
+        notes=(
+            (f"{num_unlabelled} images without a JSON file are skipped",)
+            if num_unlabelled
+            else ()
+        ),
     )
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """The image and its JSON file, in the dataset of its split."""
-    place, drawing = folder / (picture.entry.split or UNNAMED), picture.drawing
-    copy_image(picture, place / IMAGES / picture.name)
+    """Write the image and its JSON file, into the dataset of its split."""
+    target, drawing = folder / (picture.entry.split or UNNAMED), picture.drawing
+    copy_image(picture, target / IMAGES / picture.name)
     height, width = picture.size_HW
-    numbers: dict[str, int] = {}
-    objects = []
+    id_of: dict[str, int] = {}
+    objects: list[dict[str, object]] = []
     for shape in drawing.shapes:
-        region = _region(shape, drawing)
-        if not region:
+        region = _write_region(shape, drawing)
+        if region is None:
             continue
-        known = {} if shape.instance is None else {"id": _number(numbers, shape.instance)}
+        known = (
+            {} if shape.instance is None else {"id": _number_instance(id_of, shape.instance)}
+        )
         tags = [{"name": name, "value": value} for name, value in shape.attributes.items()]
         objects.append({**known, "classTitle": shape.label, "tags": tags, **region})
-    path = place / ANNOTATIONS / f"{picture.name}.json"
+    path = target / ANNOTATIONS / f"{picture.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     size = {"height": height, "width": width}
     write_json(path, {"description": "", "tags": [], "size": size, "objects": objects})
@@ -192,10 +217,10 @@ def write(folder: Path, picture: Picture) -> WriteResult:
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """meta.json: classes with their colours, and tags."""
-    tags, ignored = set[str](), False
+    """Write meta.json: the classes with their colours, and the tags."""
+    tag_names, ignored = set[str](), False
     for record in records:
-        tags |= set(record["tags"])
+        tag_names |= set(record["tags"])
         ignored |= record["ignored"]
     colors = {c.name: c.color for c in spec}
     if ignored:
@@ -204,10 +229,11 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
         {"title": name, "shape": "any", "color": "#{:02X}{:02X}{:02X}".format(*color)}
         for name, color in colors.items()
     ]
-    listed = [
-        {"name": name, "value_type": "any_string", "color": "#808080"} for name in sorted(tags)
+    tags = [
+        {"name": name, "value_type": "any_string", "color": "#808080"}
+        for name in sorted(tag_names)
     ]
-    write_json(folder / META, {"classes": classes, "tags": listed, "projectType": "images"})
+    write_json(folder / META, {"classes": classes, "tags": tags, "projectType": "images"})
 
 
 def _has_dataset(project: Path) -> bool:
@@ -218,93 +244,99 @@ def _has_dataset(project: Path) -> bool:
     )
 
 
-def _metas(root: Path) -> dict[Path, _Meta]:
-    """The classes of each project, by its folder."""
+def _read_metas(root: Path) -> dict[Path, _Meta]:
+    """Read the classes of each project, by its folder."""
     metas = {
         path.parent: read_json(path, _Meta)
         for path in find_annotation_files(root, ".json")
         if path.name == META and path.parent.name not in {IMAGES, ANNOTATIONS}
     }
     if not metas:
-        raise DataError(f"{root}: has no {META} of Supervisely, which lists the classes")
+        raise DataError(
+            f"{root}: expected {META} of Supervisely, which lists the classes, found none; "
+            f"export the project again"
+        )
     return metas
 
 
-def _entry(root: Path, image: ImageRef, shapes: Annotation) -> Entry:
+def _make_entry(root: Path, image: ImageRef, shapes: Annotation) -> Entry:
     split, key, group = parse_place(image.path.relative_to(root))
     return Entry(key=key, split=split, image=image, labels=shapes, group=group)
 
 
-def _image(path: Path, images: ImageLookup) -> ImageRef | None:
-    """`ann/a.png.json` is of `img/a.png`; old projects leave the suffix out."""
+def _find_image(path: Path, images: ImageLookup) -> ImageRef | None:
+    """Find the image of a file: `ann/a.png.json`, in old projects `ann/a.json`: `img/a.png`."""
     folder = path.parent.parent / IMAGES
     return images.find_at(folder, path.stem) or images.find_without_suffix(folder, path.stem)
 
 
-def _classes(metas: Iterable[_Meta], document: DatasetFile) -> tuple[ClassEntry, ...]:
-    """As meta.json lists them, with their colours, but those of points, boxes and so on."""
+def _list_classes(metas: Iterable[_Meta], document: DatasetFile) -> tuple[ClassEntry, ...]:
+    """List the classes of regions in the order of meta.json, with their colours."""
     listed: dict[str, _Class] = {}
     for meta in metas:
-        for found in meta.classes:
-            if found.shape in _REGIONS:
-                listed.setdefault(found.title, found)
-    entries = list_shape_classes(listed, document)
+        for entry in meta.classes:
+            if entry.shape in _REGIONS:
+                listed.setdefault(entry.title, entry)
+    classes = list_shape_classes(listed, document)
     if document.classes is not None:
-        return entries
+        return classes
     colors = {
-        title: tuple(bytes.fromhex(found.color[1:]))
-        for title, found in listed.items()
-        if found.color is not None
+        title: tuple(bytes.fromhex(entry.color[1:]))
+        for title, entry in listed.items()
+        if entry.color is not None
     }
     drawn = [n for n in listed if n != IGNORED and n.lower() not in BACKGROUND_NAMES]
-    by_name = {entry.name: entry for entry in entries}
-    ordered = (entries[0], *(by_name[name] for name in drawn))
+    by_name = {entry.name: entry for entry in classes}
+    ordered = (classes[0], *(by_name[name] for name in drawn))
     return tuple(e.model_copy(update={"color": colors.get(e.name)}) for e in ordered)
 
 
 def _read(path: Path, image: ImageRef, kinds: Mapping[str, str]) -> Drawing:
-    found = read_json(path, _File)
-    size_HW = found.size.height, found.size.width
+    file = read_json(path, _File)
+    size_HW = file.size.height, file.size.width
     if image_size(image) != size_HW:
         raise DataError(
-            f"{path}: is of {size_HW} (H, W), {image} is {image_size(image)}; put the image "
-            f"there that was annotated"
+            f"{path}: annotates an image of {size_HW} (H, W), {image} is {image_size(image)}; "
+            f"use the image that was annotated"
         )
     shapes, skipped = [], Counter[str]()
-    for number, drawn in enumerate(found.objects):
-        where = f"{path}: objects.{number}"
-        if drawn.classTitle not in kinds:
+    for index, item in enumerate(file.objects):
+        where = f"{path}: objects.{index}"
+        if item.classTitle not in kinds:
             raise DataError(
-                f"{where}: class {drawn.classTitle!r} is not in {META}; export the "
-                f"project again"
+                f"{where}: class {item.classTitle!r} is not in {META}; export the project again"
             )
-        kind = drawn.geometryType or drawn.shape or kinds[drawn.classTitle]
-        if kind == "bitmap" or (kind == "any" and drawn.bitmap is not None):
-            shapes.append(_shape(drawn, masks=(_crop(drawn.bitmap, size_HW, where),)))
+        kind = item.geometryType or item.shape or kinds[item.classTitle]
+        if kind == "bitmap" or (kind == "any" and item.bitmap is not None):
+            crop = _decode_bitmap(item.bitmap, size_HW, where)
+            shapes.append(_make_shape(item, masks=(crop,)))
         elif kind == "polygon":
-            shapes.append(_shape(drawn, rings=_rings(drawn.points, where)))
+            shapes.append(_make_shape(item, rings=_read_rings(item.points, where)))
         else:
             skipped[_PLURAL.get(kind, _OTHER)] += 1
     return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="opencv", skipped=skipped)
 
 
-def _shape(drawn: _Object, **region: Any) -> Shape:
+def _make_shape(
+    item: _Object, *, rings: tuple[Ring, ...] = (), masks: tuple[Crop, ...] = ()
+) -> Shape:
     return Shape(
-        label=drawn.classTitle,
-        instance=None if drawn.id is None else str(drawn.id),
-        attributes={t.name: "" if t.value is None else str(t.value) for t in drawn.tags},
-        **region,
+        label=item.classTitle,
+        rings=rings,
+        masks=masks,
+        instance=None if item.id is None else str(item.id),
+        attributes={t.name: "" if t.value is None else str(t.value) for t in item.tags},
     )
 
 
-def _rings(points: _Points | None, where: str) -> tuple[Any, ...]:
+def _read_rings(points: _Points | None, where: str) -> tuple[Ring, ...]:
     if points is None or not points.exterior:
         raise DataError(f"{where}: a polygon without a corner; remove it")
     return tuple(np.array(ring, np.float64) for ring in (points.exterior, *points.interior))
 
 
-def _crop(bitmap: _Bitmap | None, size_HW: tuple[int, int], where: str) -> Crop:
-    """The opaque pixels of a bitmap; those that are not zero where it is not packed again."""
+def _decode_bitmap(bitmap: _Bitmap | None, size_HW: tuple[int, int], where: str) -> Crop:
+    """Decode a bitmap: opaque pixels are inside; without zlib, those that are not zero."""
     if bitmap is None:
         raise DataError(f"{where}: a bitmap without its pixels; export it again")
     content = decode_base64(bitmap.data, where=where)
@@ -323,44 +355,47 @@ def _crop(bitmap: _Bitmap | None, size_HW: tuple[int, int], where: str) -> Crop:
             inside_hw = pixels.any(axis=2) if plain else pixels[:, :, -1]
         else:
             raise DataError(
-                f"{where}: its mask is a PNG of mode {image.mode!r} without transparency; "
-                f"that does not say what is inside; export it again"
+                f"{where}: its mask is a PNG of mode {image.mode!r} without transparency, "
+                f"expected a palette with transparency, grey levels or alpha; export it again"
             )
     far = 16 * max(size_HW) + 4096
     if max(map(abs, bitmap.origin)) > far:
-        raise DataError(f"{where}: its origin is {list(bitmap.origin)}; correct or remove it")
+        raise DataError(
+            f"{where}: its origin is {list(bitmap.origin)}, expected at most {far} px from 0; "
+            f"correct or remove it"
+        )
     left, top = bitmap.origin
     return Crop(top, left, inside_hw)
 
 
 def _is_polygon(shape: Shape, drawing: Drawing) -> bool:
-    """Whether a ring with holes is what was drawn."""
-    alone = len(shape.rings) == 1 or drawing.raster == "opencv"
-    return bool(shape.rings) and not shape.masks and alone and all(map(len, shape.rings))
+    """Whether the shape can be written as one ring with holes."""
+    single = len(shape.rings) == 1 or drawing.raster == "opencv"
+    return bool(shape.rings) and not shape.masks and single and all(map(len, shape.rings))
 
 
-def _region(shape: Shape, drawing: Drawing) -> dict[str, Any]:
-    """A polygon as it is, all else as a bitmap; nothing where no pixel is inside."""
+def _write_region(shape: Shape, drawing: Drawing) -> _WrittenRegion | None:
+    """Describe a region: a polygon as it is, all else as a bitmap; None if it is empty."""
     if _is_polygon(shape, drawing):
         exterior, *interior = (ring.tolist() for ring in shape.rings)
-        points = {"exterior": exterior, "interior": interior}
+        points: _WrittenPoints = {"exterior": exterior, "interior": interior}
         return {"geometryType": "polygon", "shape": "polygon", "points": points}
     loose = shape.fill(drawing.size_HW, drawing.raster)
     crop = crop_mask(loose.inside_hw)
     if not crop.area_px:
-        return {}
+        return None
     origin = [loose.left + crop.left, loose.top + crop.top]
-    bitmap = {"origin": origin, "data": _packed(crop.inside_hw)}
+    bitmap: _WrittenBitmap = {"origin": origin, "data": _encode_bitmap(crop.inside_hw)}
     return {"geometryType": "bitmap", "shape": "bitmap", "bitmap": bitmap}
 
 
-def _packed(inside_hw: NDArray[np.bool_]) -> str:
+def _encode_bitmap(inside_hw: NDArray[np.bool_]) -> str:
     image, buffer = Image.fromarray(inside_hw.astype(np.uint8)), io.BytesIO()
     image.putpalette([0, 0, 0, 255, 255, 255])
     image.save(buffer, "PNG", transparency=0, optimize=False)
     return base64.b64encode(zlib.compress(buffer.getvalue())).decode("ascii")
 
 
-def _number(numbers: dict[str, int], instance: str) -> int:
-    """Of an instance, from 1 on."""
-    return numbers.setdefault(instance, len(numbers) + 1)
+def _number_instance(id_of: dict[str, int], instance: str) -> int:
+    """Number an instance; ids start at 1."""
+    return id_of.setdefault(instance, len(id_of) + 1)
