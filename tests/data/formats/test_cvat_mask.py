@@ -137,7 +137,7 @@ def test_an_undeclared_line_is_named(write):
         ("# x\ncar:1,2,3:\n", "line 2 is 'car:1,2,3:', 3 fields, expected the four"),
         ("car:1,2,3:::\n", "line 1 is 'car:1,2,3:::', 5 fields"),
         (":1,2,3::\n", "line 1 is ':1,2,3::'"),
-        ("car:1,2,3::\ncar:4,5,6::\n", "line 2 is 'car:4,5,6::', a name that was; keep one"),
+        ("car:1,2,3::\ncar:4,5,6::\n", "line 2 is 'car:4,5,6::', a name that occurs before"),
         ("# nothing\n", "lists no classes; write 'name:red,green,blue::' lines"),
         ("ignored:224,224,192::\n", "lists no classes"),
         ("car:::\n", "the masks are coloured, and 'car' has no colour; write it: 'car:red"),
@@ -213,9 +213,12 @@ def test_255_classes_fit_where_one_is_the_background(write, tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([f"c{n}" for n in range(255)], "255 classes and no 'background'.* merge two, or"),
+        (
+            [f"c{n}" for n in range(255)],
+            "255 classes and no 'background', expected at most 254.* merge two, or",
+        ),
         (["a", "b:c"], r"class 'b:c': .* \(no ':'"),
-        (["a", "ignored"], "class 'ignored': labelmap.txt calls the void so; rename"),
+        (["a", "ignored"], "class 'ignored': labelmap.txt has this name for void; rename"),
     ],
 )
 def test_what_the_table_cannot_hold_is_refused(write, tmp_path, names, message):

@@ -42,7 +42,7 @@ def item(*annotations, name="a.png", path="/", slots=(SLOT,)):
 
 
 def one(write, *annotations, **options):
-    """The data set of one image of 4 x 6."""
+    """The dataset of one image of 4 x 6."""
     return open_as_is(write({"a.json": item(*annotations, **options), "a.png": BLACK}))
 
 
@@ -147,7 +147,7 @@ def test_folders_blanks_and_the_suffix_of_the_upload(write):
 
 def test_two_files_for_one_image_are_refused(write):
     root = write({"a.json": item(), "b.json": item(), "a.png": BLACK})
-    with pytest.raises(DataError, match=r"b\.json and .*a\.json both mean .*a\.png; keep one"):
+    with pytest.raises(DataError, match=r"b\.json and .*a\.json both label .*a\.png; keep one"):
         scan(root, DatasetFile())
 
 
@@ -161,7 +161,7 @@ def test_an_image_that_is_missing_is_told(write):
     [
         ({"slots": [{**SLOT, "type": "video"}]}, "of type 'video'.*upload a video's frames"),
         ({"slots": [{**SLOT, "type": "dicom"}]}, "of type 'dicom'.*a volume's slices"),
-        ({"slots": [SLOT, SLOT]}, "2 slots, only one image is read; upload each"),
+        ({"slots": [SLOT, SLOT]}, "2 slots, expected one image; upload each"),
         ({"slots": []}, "0 slots"),
     ],
 )
@@ -185,17 +185,17 @@ def test_older_files_are_refused_by_name(write):
         ([MASK, layer(RUNS_OF_M[:-2])], "lengths of dense_rle add up to 23.* 4 x 6 = 24 pix"),
         ([MASK, layer(total=25)], "total_pixels is 25"),
         ([MASK, layer(RUNS_OF_M[:-1])], "dense_rle has 23 numbers, expected pairs"),
-        ([MASK, layer([2, *RUNS_OF_M[1:]])], r"value 2 \(7 px\) is of no mask in mask_ann"),
+        ([MASK, layer([2, *RUNS_OF_M[1:]])], r"value 2 \(7 px\) has no mask in mask_ann"),
         ([MASK, layer([0, -7, *RUNS_OF_M[2:]])], "dense_rle.1: Input should be greater than"),
         ([MASK, layer([0, 10**9, *RUNS_OF_M[2:]])], "dense_rle.1: Input should be less than"),
         ([MASK, layer(mapping={"u1": 0})], "mapping.u1: Input should be greater than"),
         ([MASK, layer(mapping={"u1": 1, "x": 1})], "two masks have the same value"),
         ([MASK, layer(mapping={"u1": 1, "x": 2})], r"the mask 'x', which is not .* \(1 are"),
-        ([MASK], "1 masks and 0 raster layers, masks lie in exactly one"),
+        ([MASK], "1 masks and 0 raster layers, expected one layer"),
         ([MASK, layer(), layer()], "1 masks and 2 raster layers"),
         ([{**MASK, "mask": {"sparse_rle": [1]}}], "sparse_rle: Input should be null"),
-        ([{**MASK, "slot_names": ["1"]}], "is in slot '1', the item has '0' alone"),
-        ([{**MASK, "frames": {"0": {}}}], "has frames, as those of videos"),
+        ([{**MASK, "slot_names": ["1"]}], "is in slot '1', the item has only '0'"),
+        ([{**MASK, "frames": {"0": {}}}], "has frames, as annotations of videos do"),
         ([polygon()], "a polygon without a corner"),
         ([polygon([])], "should have at least 1 item"),
         ([polygon([(0, 0), (1e9, 0), (1, 1)])], r"a corner lies 1e\+09 px away"),
@@ -211,7 +211,7 @@ def test_what_is_wrong_is_said(write, annotations, message):
 
 def test_an_image_of_another_size_is_refused(write):
     dataset = one(write, slots=[{**SLOT, "width": 7}])
-    with pytest.raises(DataError, match=r"is of 4 x 7 \(H x W\), .*a\.png is \(4, 6\)"):
+    with pytest.raises(DataError, match=r"states 4 x 7 \(H x W\), .*a\.png is \(4, 6\)"):
         dataset.labels(0)
 
 
@@ -339,7 +339,7 @@ def test_a_real_raster_layer_of_six_masks_is_read(real_data, write):
 def test_a_volume_is_refused(real_data, tmp_path):
     place = "formats/darwin/nifti/legacy/sample_nifti.nii.json"
     (tmp_path / "a.json").write_text((real_data / place).read_text())
-    with pytest.raises(DataError, match="of type 'dicom', only images are read"):
+    with pytest.raises(DataError, match="of type 'dicom', expected an image"):
         scan(tmp_path, DatasetFile())
 
 

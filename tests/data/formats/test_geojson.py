@@ -165,7 +165,7 @@ def test_labels_may_lie_in_a_folder_of_their_own(write):
         ("val", "val"),
     ]
     assert [path.name for path in found.lone_masks] == ["gone.geojson"]
-    assert found.notes == ("1 images without a GeoJSON file are passed over",)
+    assert found.notes == ("1 images without a GeoJSON file are skipped",)
 
 
 def test_a_file_of_regions_of_interest_alone_is_no_labels(write):
@@ -197,13 +197,17 @@ WRONG = {
         r"a\.geojson: is in EPSG:4326, and ",
     ),
     "CRS84": ({"crs": WGS84}, True, r"EPSG:4326, and .*a\.tif is in EPSG:32616; export"),
-    "degrees": ({}, True, "is in what look like degrees, as RFC 7946 says, and .* EPSG:32616"),
+    "degrees": (
+        {},
+        True,
+        "is in degrees by its values, as RFC 7946 requires, and .* EPSG:32616",
+    ),
     "no georeference": (
         {"crs": UTM},
         False,
         r"is in EPSG:32616, and .*png has no georeference",
     ),
-    "no code": ({"crs": {"name": "local"}}, False, "crs .* is no EPSG code"),
+    "no code": ({"crs": {"name": "local"}}, False, "crs .* is not an EPSG code"),
 }
 
 
@@ -228,7 +232,7 @@ def test_another_reference_system_is_refused_by_name(case, write):
         ),
         (
             [golden(label="car"), golden()],
-            r"features\.1: has no property 'label'; say its class",
+            r"features\.1: has no property 'label'; write its class",
         ),
         ([feature([[[1], [2]]], label="x")], r"features\.0: coordinates: .*at least 2"),
         ([feature([[["a", 1]]], label="x")], r"features\.0: coordinates: .*got 'a'"),

@@ -1,7 +1,7 @@
-"""Files of V7 Darwin JSON 2.0: what an item, its slot and its annotations are."""
+"""Documents of V7 Darwin JSON 2.0: items, slots and annotations, as read and as written."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NotRequired, TypedDict
 
 from pydantic import ConfigDict, Field
 
@@ -21,13 +21,13 @@ _Path = Annotated[tuple[_Point, ...], Field(min_length=1)]
 
 
 class Polygon(Document):
-    """Rings; `path` where it is one alone, in older files."""
+    """The rings of a polygon; older files have one ring in `path`."""
 
     paths: tuple[_Path, ...] = ()
     path: _Path | None = None
 
 
-class Layer(Document):
+class RasterLayer(Document):
     """The pixels of all masks of an item, as (value, length) pairs along the rows."""
 
     dense_rle: tuple[_Count, ...]
@@ -49,11 +49,11 @@ class _Text(Document):
 
 class _Property(Document):
     name: str
-    value: Any = None
+    value: object = None
 
 
-class Drawn(Document):
-    """What is not named here (`model_extra`) says what kind of annotation it is."""
+class AnnotationModel(Document):
+    """One annotation; the other keys (`model_extra`) give the kind of one without a region."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -62,8 +62,8 @@ class Drawn(Document):
     slot_names: tuple[str, ...] = ()
     polygon: Polygon | None = None
     mask: _Mask | None = None
-    raster_layer: Layer | None = None
-    frames: Any = None
+    raster_layer: RasterLayer | None = None
+    frames: object = None
     instance_id: _Instance | None = None
     text: _Text | None = None
     properties: tuple[_Property, ...] | None = None
@@ -74,7 +74,7 @@ class _Source(Document):
 
 
 class Slot(Document):
-    """A place for a file in an item."""
+    """One file of an item."""
 
     type: str = "image"
     slot_name: str = "0"
@@ -84,7 +84,7 @@ class Slot(Document):
 
 
 class Item(Document):
-    """What was annotated, and the folder that V7 has it in."""
+    """What was annotated, with its name and its folder in V7."""
 
     name: str
     path: str = "/"
@@ -92,42 +92,88 @@ class Item(Document):
 
 
 class ItemFile(Document):
-    """A file."""
+    """A JSON file."""
 
     item: Item
-    annotations: tuple[Drawn, ...]
+    annotations: tuple[AnnotationModel, ...]
 
 
-class Named(Document):
-    """What the pass that collects labels needs."""
+class LabelModel(Document):
+    """The fields of an annotation that the pass over all labels reads."""
 
     name: str
-    polygon: Any = None
-    mask: Any = None
+    polygon: object = None
+    mask: object = None
 
 
-class Names(Document):
-    """A file, for the pass that collects labels."""
+class LabelFile(Document):
+    """A JSON file, for the pass over all labels."""
 
     item: Item | None = None
-    annotations: tuple[Named, ...] = ()
+    annotations: tuple[LabelModel, ...] = ()
 
 
-def item_of(item: Item | None, path: Path) -> Item:
-    """The item, where it is one image."""
+def require_image_item(item: Item | None, path: Path) -> Item:
+    """Require an item of one image.
+
+    Raises:
+        DataError: There is no item, or it has several slots or one of another type.
+    """
     if item is None:
         raise DataError(
-            f"{path}: has no 'item', so it is no Darwin JSON 2.0; export again as Darwin JSON "
+            f"{path}: has no 'item', so it is not Darwin JSON 2.0; export again as Darwin JSON "
             f"2.0, or move it away"
         )
     if len(item.slots) != 1:
         raise DataError(
-            f"{path}: {item.name!r} has {len(item.slots)} slots, only one image is read; "
-            f"upload each image as an item of its own"
+            f"{path}: {item.name!r} has {len(item.slots)} slots, expected one image; upload "
+            f"each image as an item of its own"
         )
     if item.slots[0].type != "image":
         raise DataError(
-            f"{path}: {item.name!r} is of type {item.slots[0].type!r}, only images are read; "
+            f"{path}: {item.name!r} is of type {item.slots[0].type!r}, expected an image; "
             f"upload a video's frames or a volume's slices as images, or move the file away"
         )
     return item
+
+
+class WrittenPoint(TypedDict):
+    """A corner, in pixels."""
+
+    x: float
+    y: float
+
+
+class _WrittenPolygon(TypedDict):
+    paths: list[list[WrittenPoint]]
+
+
+class _WrittenBox(TypedDict):
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+class _WrittenLayer(TypedDict):
+    dense_rle: list[int]
+    mask_annotation_ids_mapping: dict[str, int]
+    total_pixels: int
+
+
+class _WrittenInstance(TypedDict):
+    value: int
+
+
+class WrittenAnnotation(TypedDict):
+    """One annotation as it is written: a polygon with its box, a mask, or the raster layer."""
+
+    id: str
+    name: str
+    slot_names: list[str]
+    properties: list[object]
+    instance_id: NotRequired[_WrittenInstance]
+    bounding_box: NotRequired[_WrittenBox]
+    polygon: NotRequired[_WrittenPolygon]
+    mask: NotRequired[dict[str, object]]
+    raster_layer: NotRequired[_WrittenLayer]

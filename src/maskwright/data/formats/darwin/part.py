@@ -1,16 +1,17 @@
-"""V7 Darwin JSON 2.0: a JSON file for each item, with polygons and one raster layer.
+"""V7 Darwin JSON 2.0: one JSON file per item, with polygons and one raster layer.
 
     <folders>/<name>.json     images/<path>/<name>    ("item": its path and name, one slot)
 
-A mask is an annotation whose pixels lie in the annotation `__raster_layer__`: (value, length)
-pairs along the rows, where `mask_annotation_ids_mapping` gives each mask its value. Rings of a
+The pixels of a mask annotation are in the annotation `__raster_layer__`: (value, length) pairs
+along the rows, where `mask_annotation_ids_mapping` gives the value of each mask. Rings of a
 polygon ("paths") are filled even-odd, as darwin-py draws them in its mask exports
-(`shapes/scanline.py`); it decides for a whole file whether polygons reach past the image, here
-each is looked at alone. Annotations are painted as they lie in the file, the raster layer where
-it lies; darwin-py refuses to export a file with both. All else is no region and counted.
+(`shapes/scanline.py`); darwin-py tests once per file whether polygons leave the image, here
+each polygon is tested. Annotations are painted in the order of the file, the raster layer at
+its position; darwin-py does not export files with both. Other annotations are not regions; they
+are skipped and counted.
 
-Written are `images/<split>/` and `annotations/<split>/`: polygons where all shapes of an image
-are some, else one raster layer. IGNORE is a class `__ignore__`.
+`convert` writes `images/<split>/` and `annotations/<split>/`: polygons where all shapes of an
+image are polygons, else one raster layer. IGNORE is a class `__ignore__`.
 Source: docs.v7labs.com, "Darwin JSON"; darwin-py 3.6, utils/utils.py, exporter/formats/mask.py.
 """
 
@@ -19,9 +20,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ....core.atomic import write_json
 from ....core.errors import DataError
@@ -40,16 +41,28 @@ from ...pixels.images import image_size
 from ...reading.documents import find_annotation_files, peek_first, read_json
 from ...reading.lookup import ImageLookup
 from ...shapes.drawing import Drawing, Overlap, Shape, count_overlap_pixels
-from ...shapes.raster import UNITED
+from ...shapes.raster import UNITED, Crop, Ring
 from ...shapes.segments import crop_each_id
-from .documents import Drawn, Item, ItemFile, Layer, Named, Names, Polygon, Slot, item_of
+from .documents import (
+    AnnotationModel,
+    Item,
+    ItemFile,
+    LabelFile,
+    LabelModel,
+    Polygon,
+    RasterLayer,
+    Slot,
+    WrittenAnnotation,
+    WrittenPoint,
+    require_image_item,
+)
 
 HOLDS = frozenset({"overlaps", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "file"
 IMAGES, ANNOTATIONS, LAYER, SLOT = "images", "annotations", "__raster_layer__", "0"
 _SCHEMA = "https://darwin-public.s3.eu-west-1.amazonaws.com/darwin_json/2.0/schema.json"
 _IDS = uuid.UUID("5a0f9b7e-6c0e-4d64-9f43-5d1a3f6f2f0d")
-_RASTERED = "polygons beside masks, written as pixels: V7 takes an image of one kind"
+_RASTERED = "polygons beside masks, written as pixels: V7 stores one kind per image"
 _HIDDEN = "pixels of shapes below others"
 _KINDS = {
     "bounding_box": "boxes",
@@ -74,50 +87,53 @@ def recognises(root: Path) -> bool:
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every JSON file with its image.
+    """Pair every JSON file with its image.
 
     Raises:
-        DataError: A file is no Darwin JSON 2.0, is of a video or volume, or two files name one
-            image.
+        DataError: A file is not Darwin JSON 2.0, is of a video or volume, or two files name
+            one image.
     """
     images, overlap = ImageLookup(root), document.overlap or OVERLAP
     entries: dict[ImageRef, Entry] = {}
     lone, labels = [], set[str]()
-    for path in _files(root):
-        found = read_json(path, Names)
-        item = item_of(found.item, path)
-        labels |= {a.name.strip() for a in found.annotations if _is_region(a)}
-        image = _image(item, images, path)
+    for path in _list_files(root):
+        content = read_json(path, LabelFile)
+        item = require_image_item(content.item, path)
+        labels |= {a.name.strip() for a in content.annotations if _is_region(a)}
+        image = _find_image(item, images, path)
         if image is None:
             lone.append(path)
             continue
         if image in entries:
             raise DataError(
-                f"{path} and {entries[image].labels} both mean {image}; keep one release, or "
+                f"{path} and {entries[image].labels} both label {image}; keep one release, or "
                 f"put the images into folders as V7 has them"
             )
         split, key, group = parse_place(image.path.relative_to(root))
         shapes = Annotation(file=path, overlap=overlap, read=partial(_read, path, image))
         entries[image] = Entry(key=key, split=split, image=image, labels=shapes, group=group)
     if not entries:
-        raise DataError(f"{root}: no JSON file here names an image that is here too")
-    bare = len(images) - len(entries)
+        raise DataError(
+            f"{root}: no JSON file here names an image that is here; put the images into this "
+            f"folder"
+        )
+    num_bare = len(images) - len(entries)
     return Scan(
         entries=make_keys_unique(entries.values()),
         lone_masks=tuple(lone),
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(f"{bare} images without a JSON file are passed over",) if bare else (),
+        notes=(f"{num_bare} images without a JSON file are skipped",) if num_bare else (),
     )
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """The image, and its JSON file in a folder beside."""
+    """Copy the image and write its JSON file."""
     split, drawing = picture.entry.split, picture.drawing
     copy_image(picture, folder / IMAGES / split / picture.name)
-    outlined = bool(drawing.shapes) and all(_is_polygon(s, drawing) for s in drawing.shapes)
-    annotations = _outlined(picture) if outlined else _layered(picture)
+    polygons = bool(drawing.shapes) and all(_is_polygon(s, drawing) for s in drawing.shapes)
+    annotations = _encode_polygons(picture) if polygons else _encode_masks(picture)
     height, width = picture.size_HW
     slot = {"type": "image", "slot_name": SLOT, "width": width, "height": height}
     slot["source_files"] = [{"file_name": picture.name}]
@@ -126,129 +142,147 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"version": "2.0", "schema_ref": _SCHEMA, "item": item}
     write_json(path, {**content, "annotations": annotations})
-    if outlined:
+    if polygons:
         moved = sum(count_moved(drawing, shape, "darwin") for shape in drawing.shapes)
         return WriteResult(lost={MOVED: moved})
-    rings = sum(bool(shape.rings) for shape in drawing.shapes)
-    return WriteResult(lost={_RASTERED: rings, _HIDDEN: count_overlap_pixels(drawing, "file")})
+    num_polygons = sum(bool(shape.rings) for shape in drawing.shapes)
+    num_hidden = count_overlap_pixels(drawing, "file")
+    return WriteResult(lost={_RASTERED: num_polygons, _HIDDEN: num_hidden})
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """JSON files, each once: `releases/latest` is a link to another release."""
+def _list_files(root: Path) -> Iterator[Path]:
+    """List the JSON files, each once: `releases/latest` is a link to another release."""
     seen = set[Path]()
     for path in find_annotation_files(root, ".json"):
-        place = path.resolve()
-        if place not in seen:
+        target = path.resolve()
+        if target not in seen:
             yield path
-        seen.add(place)
+        seen.add(target)
 
 
-def _image(item: Item, images: ImageLookup, path: Path) -> ImageRef | None:
-    """By folder and name; darwin-py gives the file the suffix of what was uploaded."""
+def _find_image(item: Item, images: ImageLookup, path: Path) -> ImageRef | None:
+    """Find the image by folder and name, also with the suffix of the uploaded file.
+
+    darwin-py saves the image with that suffix.
+    """
     names = [item.name]
     if files := item.slots[0].source_files:
         names.append(f"{Path(item.name).stem}{Path(files[0].file_name).suffix}")
-    place = item.path.replace("\\", "/").strip("/")
+    folder = item.path.replace("\\", "/").strip("/")
     for name in names:
-        where = f"{place}/{name}" if place else name
-        if image := images.find(where, where=str(path)):
+        full_name = f"{folder}/{name}" if folder else name
+        if image := images.find(full_name, where=str(path)):
             return image
     return None
 
 
-def _is_region(named: Named) -> bool:
-    return named.polygon is not None or named.mask is not None
+def _is_region(annotation: LabelModel) -> bool:
+    return annotation.polygon is not None or annotation.mask is not None
 
 
 def _read(path: Path, image: ImageRef) -> Drawing:
-    found = read_json(path, ItemFile)
-    size_HW, slot = image_size(image), item_of(found.item, path).slots[0]
+    content = read_json(path, ItemFile)
+    size_HW, slot = image_size(image), require_image_item(content.item, path).slots[0]
     if (slot.height or size_HW[0], slot.width or size_HW[1]) != size_HW:
         raise DataError(
-            f"{path}: is of {slot.height} x {slot.width} (H x W), {image} is {size_HW}; put "
+            f"{path}: states {slot.height} x {slot.width} (H x W), {image} is {size_HW}; put "
             f"the image there that was annotated"
         )
-    masks = {a.id: a for a in found.annotations if a.mask is not None}
-    shapes, skipped, layers = list[Shape](), Counter[str](), 0
-    for number, drawn in enumerate(found.annotations):
-        where = f"{path}: annotations.{number}"
-        _refuse_elsewhere(drawn, slot, where)
-        if drawn.raster_layer is not None:
-            layers += 1
-            shapes += _masks(drawn.raster_layer, masks, size_HW, where)
-        elif drawn.polygon is not None:
-            shapes.append(_shape(drawn, rings=_rings(drawn.polygon, where)))
-        elif drawn.mask is None:
-            extra = drawn.model_extra or {}
+    masks = {a.id: a for a in content.annotations if a.mask is not None}
+    shapes, skipped, num_layers = list[Shape](), Counter[str](), 0
+    for index, annotation in enumerate(content.annotations):
+        where = f"{path}: annotations.{index}"
+        _require_in_slot(annotation, slot, where)
+        if annotation.raster_layer is not None:
+            num_layers += 1
+            shapes += _crop_masks(annotation.raster_layer, masks, size_HW, where)
+        elif annotation.polygon is not None:
+            rings = _parse_rings(annotation.polygon, where)
+            shapes.append(_make_shape(annotation, rings=rings))
+        elif annotation.mask is None:
+            extra = annotation.model_extra or {}
             skipped[next((_KINDS[kind] for kind in _KINDS if kind in extra), _OTHER)] += 1
-    if layers > 1 or (masks and not layers):
+    if num_layers > 1 or (masks and not num_layers):
         raise DataError(
-            f"{path}: {len(masks)} masks and {layers} raster layers, masks lie in exactly one; "
-            f"export it again"
+            f"{path}: {len(masks)} masks and {num_layers} raster layers, expected one layer "
+            f"for all masks; export it again"
         )
     skipped["masks without a pixel"] = len(masks) - sum(bool(s.masks) for s in shapes)
     return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="darwin", skipped=skipped)
 
 
-def _refuse_elsewhere(drawn: Drawn, slot: Slot, where: str) -> None:
-    if drawn.frames is not None:
-        raise DataError(f"{where}: has frames, as those of videos; only images are read")
-    if drawn.slot_names and slot.slot_name not in drawn.slot_names:
+def _require_in_slot(annotation: AnnotationModel, slot: Slot, where: str) -> None:
+    """Require an annotation of an image, and of the only slot of the item."""
+    if annotation.frames is not None:
         raise DataError(
-            f"{where}: is in slot {drawn.slot_names[0]!r}, the item has {slot.slot_name!r} "
-            f"alone; export it again"
+            f"{where}: has frames, as annotations of videos do; only images are read: upload "
+            f"the frames as images"
+        )
+    if annotation.slot_names and slot.slot_name not in annotation.slot_names:
+        raise DataError(
+            f"{where}: is in slot {annotation.slot_names[0]!r}, the item has only "
+            f"{slot.slot_name!r}; export it again"
         )
 
 
-def _shape(drawn: Drawn, **region: Any) -> Shape:
+def _make_shape(
+    annotation: AnnotationModel,
+    *,
+    rings: tuple[Ring, ...] = (),
+    masks: tuple[Crop, ...] = (),
+) -> Shape:
     attributes: dict[str, list[str]] = {}
-    for found in drawn.properties or ():
-        if found.value is not None:
-            attributes.setdefault(found.name, []).append(str(found.value))
-    if drawn.text is not None and drawn.text.text:
-        attributes.setdefault("text", []).append(drawn.text.text)
+    for entry in annotation.properties or ():
+        if entry.value is not None:
+            attributes.setdefault(entry.name, []).append(str(entry.value))
+    if annotation.text is not None and annotation.text.text:
+        attributes.setdefault("text", []).append(annotation.text.text)
+    instance = annotation.instance_id
     return Shape(
-        label=drawn.name.strip(),
-        instance=None if drawn.instance_id is None else str(drawn.instance_id.value),
+        label=annotation.name.strip(),
+        instance=None if instance is None else str(instance.value),
         attributes={name: ", ".join(values) for name, values in attributes.items()},
-        **region,
+        rings=rings,
+        masks=masks,
     )
 
 
-def _rings(polygon: Polygon, where: str) -> tuple[Any, ...]:
+def _parse_rings(polygon: Polygon, where: str) -> tuple[Ring, ...]:
     paths = polygon.paths or ((polygon.path,) if polygon.path else ())
     if not paths:
         raise DataError(f"{where}: a polygon without a corner; remove it")
     return tuple(np.array([(p.x, p.y) for p in path], np.float64) for path in paths)
 
 
-def _masks(
-    layer: Layer, masks: dict[str, Drawn], size_HW: tuple[int, int], where: str
+def _crop_masks(
+    layer: RasterLayer, masks: dict[str, AnnotationModel], size_HW: tuple[int, int], where: str
 ) -> list[Shape]:
-    """The masks of a raster layer that have pixels."""
-    ids_HW = _values(layer, size_HW, where)
-    named = {value: mask for mask, value in layer.mask_annotation_ids_mapping.items()}
-    if len(named) < len(layer.mask_annotation_ids_mapping):
+    """Crop the masks of a raster layer that have pixels."""
+    ids_HW = _decode_layer(layer, size_HW, where)
+    mask_of = {value: mask for mask, value in layer.mask_annotation_ids_mapping.items()}
+    if len(mask_of) < len(layer.mask_annotation_ids_mapping):
         raise DataError(f"{where}: two masks have the same value in it; export it again")
-    lone = [mask for mask in named.values() if mask not in masks]
-    if lone:
+    missing = [mask for mask in mask_of.values() if mask not in masks]
+    if missing:
         raise DataError(
-            f"{where}: names the mask {lone[0]!r}, which is not in the file ({len(lone)} are "
-            f"not); export it again"
+            f"{where}: names the mask {missing[0]!r}, which is not in the file "
+            f"({len(missing)} are not); export it again"
         )
     crops = crop_each_id(ids_HW)
     crops.pop(0, None)
     for value, crop in crops.items():
-        if value not in named:
+        if value not in mask_of:
             raise DataError(
-                f"{where}: value {value} ({crop.area_px} px) is of no mask in "
+                f"{where}: value {value} ({crop.area_px} px) has no mask in "
                 f"mask_annotation_ids_mapping; export it again"
             )
-    return [_shape(masks[named[value]], masks=(crop,)) for value, crop in crops.items()]
+    return [_make_shape(masks[mask_of[value]], masks=(crop,)) for value, crop in crops.items()]
 
 
-def _values(layer: Layer, size_HW: tuple[int, int], where: str) -> Any:
-    """H x W values of a layer."""
+def _decode_layer(
+    layer: RasterLayer, size_HW: tuple[int, int], where: str
+) -> NDArray[np.int32]:
+    """Decode the values of a raster layer, H x W."""
     pairs, num = np.array(layer.dense_rle, np.int64), size_HW[0] * size_HW[1]
     if len(pairs) % 2:
         raise DataError(
@@ -262,71 +296,89 @@ def _values(layer: Layer, size_HW: tuple[int, int], where: str) -> Any:
             f"up to {lengths.sum()}, the image has {size_HW[0]} x {size_HW[1]} = {num} pixels; "
             f"export it again"
         )
-    return np.repeat(values.astype(np.int32), lengths).reshape(size_HW)
+    return np.repeat(values.astype(np.int32), lengths).reshape(size_HW)  # (H * W) -> (H, W)
 
 
 def _is_polygon(shape: Shape, drawing: Drawing) -> bool:
-    """Whether even-odd rings can be what was drawn."""
+    """Whether even-odd rings give the same region."""
     even_odd = len(shape.rings) == 1 or drawing.raster not in UNITED
     return bool(shape.rings) and not shape.masks and even_odd and all(map(len, shape.rings))
 
 
-def _head(picture: Picture, number: int | str, name: str) -> dict[str, Any]:
-    """An id that is the same each time the image is written."""
-    known = uuid.uuid5(_IDS, f"{picture.entry.split}/{picture.entry.key}/{number}")
-    return {"id": str(known), "name": name, "slot_names": [SLOT], "properties": []}
+def _start_annotation(
+    picture: Picture, key: int | str, name: str, instance: int | None = None
+) -> WrittenAnnotation:
+    """Start an annotation without its region; its id depends on the image and `key` alone."""
+    own_id = uuid.uuid5(_IDS, f"{picture.entry.split}/{picture.entry.key}/{key}")
+    annotation: WrittenAnnotation = {
+        "id": str(own_id),
+        "name": name,
+        "slot_names": [SLOT],
+        "properties": [],
+    }
+    if instance is not None:
+        annotation["instance_id"] = {"value": instance}
+    return annotation
 
 
-def _numbers(shapes: Sequence[Shape]) -> list[dict[str, Any]]:
-    """`instance_id` of each shape, counted from 1."""
-    known: dict[str, int] = {}
+def _number_instances(shapes: Sequence[Shape]) -> list[int | None]:
+    """Number the instances of the shapes from 1; None for a shape without one."""
+    number_of: dict[str, int] = {}
     return [
-        {}
+        None
         if shape.instance is None
-        else {"instance_id": {"value": known.setdefault(shape.instance, len(known) + 1)}}
+        else number_of.setdefault(shape.instance, len(number_of) + 1)
         for shape in shapes
     ]
 
 
-def _outlined(picture: Picture) -> list[dict[str, Any]]:
+def _encode_polygons(picture: Picture) -> list[WrittenAnnotation]:
     written = []
     shapes = picture.drawing.shapes
-    for number, (shape, instance) in enumerate(zip(shapes, _numbers(shapes), strict=True)):
-        every = np.concatenate(shape.rings)
-        (x, y), (right, bottom) = every.min(axis=0).tolist(), every.max(axis=0).tolist()
-        paths = [[{"x": x, "y": y} for x, y in ring.tolist()] for ring in shape.rings]
-        box = {"x": x, "y": y, "w": right - x, "h": bottom - y}
-        common = _head(picture, number, shape.label)
-        written.append({**common, **instance, "bounding_box": box, "polygon": {"paths": paths}})
+    for index, (shape, instance) in enumerate(
+        zip(shapes, _number_instances(shapes), strict=True)
+    ):
+        corners_N2 = np.concatenate(shape.rings)
+        (left, top), (right, bottom) = corners_N2.min(0).tolist(), corners_N2.max(0).tolist()
+        paths: list[list[WrittenPoint]] = [
+            [{"x": x, "y": y} for x, y in ring.tolist()] for ring in shape.rings
+        ]
+        annotation = _start_annotation(picture, index, shape.label, instance)
+        annotation["bounding_box"] = {"x": left, "y": top, "w": right - left, "h": bottom - top}
+        annotation["polygon"] = {"paths": paths}
+        written.append(annotation)
     return written
 
 
-def _layered(picture: Picture) -> list[dict[str, Any]]:
-    """A mask for each shape that is seen, and the layer with the pixels of all."""
+def _encode_masks(picture: Picture) -> list[WrittenAnnotation]:
+    """Write a mask for each visible shape, and the raster layer with the pixels of all."""
     shapes, crops = picture.drawing.shapes, picture.drawing.fill_shapes()
-    seen_HW = np.zeros(picture.size_HW, np.int32)
+    shape_HW = np.zeros(picture.size_HW, np.int32)  # index of the visible shape, from 1
     for number, crop in enumerate(crops, start=1):
-        seen_HW[crop.slices][crop.inside_hw] = number
-    seen = np.unique(seen_HW[seen_HW > 0]).tolist()
-    written = [
-        {**_head(picture, n, shapes[n - 1].label), **instance, "mask": {}}
-        for n, instance in enumerate(_numbers(shapes), start=1)
-        if n in set(seen)
-    ]
+        shape_HW[crop.slices][crop.inside_hw] = number
+    visible = np.unique(shape_HW[shape_HW > 0]).tolist()
+    instances = _number_instances(shapes)
+    written = []
+    for number in visible:
+        label, instance = shapes[number - 1].label, instances[number - 1]
+        annotation = _start_annotation(picture, number, label, instance)
+        annotation["mask"] = {}
+        written.append(annotation)
     if not written:
         return []
     value_of = np.zeros(len(shapes) + 1, np.int32)
-    value_of[seen] = np.arange(1, len(seen) + 1)
-    layer = {
-        "dense_rle": _runs(value_of[seen_HW]),
+    value_of[visible] = np.arange(1, len(visible) + 1)
+    layer = _start_annotation(picture, LAYER, LAYER)
+    layer["raster_layer"] = {
+        "dense_rle": _encode_runs(value_of[shape_HW]),
         "mask_annotation_ids_mapping": {m["id"]: n for n, m in enumerate(written, start=1)},
-        "total_pixels": seen_HW.size,
+        "total_pixels": shape_HW.size,
     }
-    return [*written, {**_head(picture, LAYER, LAYER), "raster_layer": layer}]
+    return [*written, layer]
 
 
-def _runs(values_HW: Any) -> list[int]:
-    """(value, length) pairs along the rows."""
+def _encode_runs(values_HW: NDArray[np.int32]) -> list[int]:
+    """Encode (value, length) pairs along the rows."""
     flat = values_HW.ravel()
     starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
     lengths = np.diff(starts, append=flat.size)
