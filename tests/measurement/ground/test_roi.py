@@ -117,7 +117,7 @@ def test_polygons_in_another_system_than_the_maps_are_refused(tmp_path):
         ("{", "not valid JSON"),
         ("[]", "not GeoJSON with polygons; its 'type' is None"),
         ('{"type": "Topology"}', "its 'type' is 'Topology', expected 'FeatureCollection'"),
-        ('{"type": "FeatureCollection", "features": []}', "holds no polygon"),
+        ('{"type": "FeatureCollection", "features": []}', "has no polygon"),
         ('{"type": "LineString", "coordinates": []}', "'LineString'"),
         ('{"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}', "a ring of 2 points"),
         ('{"type": "Polygon", "coordinates": [[[0, 0], [1, "x"], [1, 1]]]}', "bad coordinates"),

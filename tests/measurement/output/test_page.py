@@ -60,7 +60,7 @@ def test_the_page_has_every_section_and_is_well_formed(page):
     titles = re.findall(r"<h2>(.*?)</h2>", page)
     assert titles == [
         "Fails: 20 of 20 images fail a rule",
-        *("Coverage", "Over the images", "Regions of interest", "Change", "Regions"),
+        *("Coverage", "Coverage by image", "Regions of interest", "Change", "Regions"),
         *("Gaps", "Thin structures", "Pictures"),
     ]
     parser = _Balanced()
@@ -91,7 +91,7 @@ def test_a_single_map_without_changes_says_so(write_maps, field):
     maps = write_maps("maps", {"a": field()})
     page = render_measurements(measure(maps, MeasureOptions(before=maps)))
     assert "No pixel changed its class." in page
-    assert "Over the images" not in page
+    assert "Coverage by image" not in page
     assert "1 image ·" in page
     everything = MeasureOptions(regions=("all",), thin=("weed",))
     empty = write_maps("empty", {"a": np.full((4, 4), 255)})

@@ -1,8 +1,7 @@
-"""The size of a pixel at a place of the image, so that lengths and areas are in real units.
+"""The size of a pixel at a point of the image, which turns pixels into real units.
 
-Lengths carry `unit`, areas `area_unit`: px and px2, mm and mm2, m and m2, in ASCII so that
-rules and column names can be typed. Pixels may be higher than wide: everything measured is
-right then too.
+Lengths are in `unit`, areas in `area_unit`: px and px2, mm and mm2, m and m2, in ASCII so that
+rules and column names can be typed. Pixels need not be square.
 """
 
 import math
@@ -19,15 +18,15 @@ Unit = Literal["px", "mm", "m"]
 
 
 class PixelScale(Protocol):
-    """The size of a pixel, asked for at a place: a camera that looks down a road has many."""
+    """The size of a pixel as a function of (y, x), as a camera over a plane has."""
 
     @property
     def unit(self) -> Unit:
-        """Of all lengths: px, mm or m."""
+        """The unit of all lengths: px, mm or m."""
 
     @property
     def area_unit(self) -> str:
-        """Of all areas, in ASCII: px2, mm2 or m2."""
+        """The unit of all areas, in ASCII: px2, mm2 or m2."""
 
     def at(self, y: float, x: float) -> "PixelSize":
         """The size of a pixel at (y, x), in pixels from the top left corner of the image."""
@@ -55,7 +54,7 @@ class PixelSize:
 
     @classmethod
     def pixels(cls) -> Self:
-        """No real unit is known: one pixel is 1 px by 1 px."""
+        """The size without a real unit: one pixel is 1 px by 1 px."""
         return cls("px", (1.0, 1.0))
 
     @classmethod
@@ -78,11 +77,11 @@ class PixelSize:
         return self.pixel_HW[0] * self.pixel_HW[1]
 
     def area(self, num_px: float) -> float:
-        """Area of so many pixels in `area_unit`."""
+        """Area of `num_px` pixels in `area_unit`."""
         return num_px * self.pixel_area
 
     def points(self, points_px_XY: ArrayLike) -> NDArray[np.float64]:
-        """Points or vectors (..., 2) as (x, y): from pixels to the unit."""
+        """Convert points or vectors (..., 2), (x, y), from pixels to the unit."""
         return np.asarray(points_px_XY, dtype=np.float64) * self.pixel_HW[::-1]
 
     def length(self, vector_px_XY: ArrayLike) -> float:
@@ -91,7 +90,7 @@ class PixelSize:
 
 
 def middle_of(mask_HW: NDArray[np.bool_]) -> tuple[float, float]:
-    """(y, x) of the middle of the bounding box of a mask, of the image where it is empty."""
+    """The middle (y, x) of the bounding box of a mask; of the image where it is empty."""
     left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask_HW).view(np.uint8))
     if not width:
         return middle_of_image(mask_HW.shape)
@@ -99,5 +98,5 @@ def middle_of(mask_HW: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def middle_of_image(size_HW: tuple[int, ...]) -> tuple[float, float]:
-    """(y, x) of the middle of an image."""
+    """The middle (y, x) of an image."""
     return size_HW[0] / 2, size_HW[1] / 2

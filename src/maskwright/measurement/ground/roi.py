@@ -1,11 +1,11 @@
 """Regions of interest: named polygons with holes, read from GeoJSON (RFC 7946).
 
-A pixel belongs to a region when its centre lies inside, by the even-odd rule; what lies exactly
+A pixel belongs to a region when its centre lies inside, by the even-odd rule; a centre exactly
 on a border belongs to one side only, so regions that share a border never share a pixel.
 
-Coordinates are pixels, (0, 0) at the outer corner of the top left one, y down; for maps with a
-georeference they are those of the maps' reference system. RFC 7946 knows degrees only; the
-older `crs` member may name the system, and one that is not that of the maps is refused.
+Coordinates are in pixels, (0, 0) at the outer corner of the top left one, y down; for maps with
+a georeference they are in the reference system of the maps. RFC 7946 allows degrees only; the
+older member `crs` may name another system, which must be that of the maps.
 """
 
 import json
@@ -32,13 +32,13 @@ _KINDS = {"Polygon", "MultiPolygon"}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Roi:
-    """A region of interest by name; its polygons are in pixels or on the ground."""
+    """A named region of interest; its polygons are in pixels or on the ground."""
 
     name: str
     polygons: tuple[Polygon, ...]
 
     def mask(self, size_HW: tuple[int, int], placement: Placement | None) -> Mask:
-        """Which pixels of a map belong to it, H x W."""
+        """Rasterize the region for a map, H x W; polygons on the ground need its placement."""
         inside_HW = np.zeros(size_HW, np.bool_)
         for polygon in self.polygons:
             rings = [r if placement is None else placement.to_pixels(r) for r in polygon]
@@ -48,7 +48,7 @@ class Roi:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rois:
-    """All regions of interest of a file; `epsg` where the file names its system."""
+    """All regions of interest of a file; `epsg` is None where the file names no system."""
 
     path: Path
     regions: tuple[Roi, ...]
@@ -78,13 +78,13 @@ class Rois:
 
 
 def read_rois(path: Path) -> Rois:
-    """Polygons and multi-polygons of a GeoJSON file, each named by its property `name`.
+    """Read polygons and multi-polygons of a GeoJSON file, each with the property `name`.
 
-    A region without `name` (`label`, `id`) is called region_1, region_2... by its place; those
-    with one name are one region.
+    A region without `name` (`label`, `id`) gets the name region_1, region_2 ... by its index
+    from 1; polygons with the same name are one region.
 
     Raises:
-        DataError: No GeoJSON, another geometry, or no polygon in it.
+        DataError: The file is not GeoJSON, has another geometry, or has no polygon.
     """
     document = _read_json(path)
     kind = document.get("type") if isinstance(document, dict) else None
@@ -95,18 +95,20 @@ def read_rois(path: Path) -> Rois:
             f"'FeatureCollection'"
         )
     polygons: dict[str, list[Polygon]] = {}
-    for place, feature in enumerate(features, start=1):
-        polygons.setdefault(_name(feature, place), []).extend(_polygons(feature, path, place))
+    for index, feature in enumerate(features, start=1):
+        polygons.setdefault(_find_name(feature, index), []).extend(
+            _parse_polygons(feature, path, index)
+        )
     if not polygons:
-        raise DataError(f"{path}: holds no polygon; draw at least one region of interest")
+        raise DataError(f"{path}: has no polygon; draw at least one region of interest")
     regions = tuple(Roi(name=name, polygons=tuple(p)) for name, p in polygons.items())
-    return Rois(path=path, regions=regions, epsg=_epsg(document))
+    return Rois(path=path, regions=regions, epsg=_find_epsg(document))
 
 
 def fill_rings(rings: Sequence[Points], size_HW: tuple[int, int]) -> Mask:
-    """Pixels whose centre lies inside an odd number of `rings` (pixels), H x W.
+    """Find the pixels whose centre lies inside an odd number of `rings` (in pixels), H x W.
 
-    Each edge flips all pixels to its right on the rows whose centre line it crosses.
+    Each edge flips all pixels to its right in the rows whose centre line it crosses.
     """
     height, width = size_HW
     flips_HW = np.zeros((height, width + 1), np.bool_)
@@ -136,28 +138,28 @@ def _read_json(path: Path) -> Any:
         raise DataError(f"{path}: not valid JSON: {error}") from error
 
 
-def _name(feature: Any, place: int) -> str:
+def _find_name(feature: Any, index: int) -> str:
     properties = feature.get("properties") if isinstance(feature, dict) else None
-    stated = properties if isinstance(properties, dict) else {}
-    values = (stated.get(key) for key in _NAMES)
-    return next((str(v) for v in values if v not in (None, "")), f"region_{place}")
+    tags = properties if isinstance(properties, dict) else {}
+    values = (tags.get(key) for key in _NAMES)
+    return next((str(v) for v in values if v not in (None, "")), f"region_{index}")
 
 
-def _polygons(feature: Any, path: Path, place: int) -> list[Polygon]:
+def _parse_polygons(feature: Any, path: Path, index: int) -> list[Polygon]:
     member = feature.get("geometry", feature) if isinstance(feature, dict) else None
     geometry: dict[str, Any] = member if isinstance(member, dict) else {}
     kind = geometry.get("type")
     if kind not in _KINDS:
-        raise DataError(f"{path}: feature {place} is {kind!r}; only polygons have an area")
+        raise DataError(f"{path}: feature {index} is {kind!r}; only polygons have an area")
     coordinates: Any = geometry.get("coordinates")
     try:
         nested = [coordinates] if kind == "Polygon" else list(coordinates)
-        return [tuple(_ring(ring) for ring in polygon) for polygon in nested]
+        return [tuple(_parse_ring(ring) for ring in polygon) for polygon in nested]
     except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: feature {place}: bad coordinates ({error})") from error
+        raise DataError(f"{path}: feature {index}: bad coordinates ({error})") from error
 
 
-def _ring(ring: Any) -> Points:
+def _parse_ring(ring: Any) -> Points:
     points = np.array([point[:2] for point in ring], np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
         raise ValueError(f"a ring of {len(ring)} points, expected at least three (x, y)")
@@ -166,7 +168,7 @@ def _ring(ring: Any) -> Points:
     return points
 
 
-def _epsg(document: Any) -> int | None:
-    """The code in {"crs": {"properties": {"name": "urn:ogc:def:crs:EPSG::32616"}}}."""
+def _find_epsg(document: Any) -> int | None:
+    """Find the code in {"crs": {"properties": {"name": "urn:ogc:def:crs:EPSG::32616"}}}."""
     match = re.search(r"EPSG:+(?:[\d.]*:)?(\d+)\b", json.dumps(document.get("crs")))
     return int(match[1]) if match else None

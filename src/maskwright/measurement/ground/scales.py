@@ -1,6 +1,6 @@
-"""The PixelScale of every map of a series: given, from the georeference of the files, or 1 px.
+"""The PixelScale of every map of a series: given, from a georeference or a header, or 1 px.
 
-Without a georeference it is the spacing in the headers of medical images, where all state one.
+Without a georeference it is the spacing in the headers of medical images, if all have one.
 
 A series is measured in one unit: some maps with a georeference and some without, or maps in
 two reference systems, are refused. A map without a georeference of its own takes that of the
@@ -27,8 +27,8 @@ _LARGEST_SKEW = 1e-3
 class PixelScales:
     """The PixelScale of every map by key; `default` is that of maps that are not listed.
 
-    `placements` are those of maps that lie on the ground. `origin` states how the scales are
-    known, for reports.
+    `placements` are those of maps with a georeference. `origin` tells readers of reports where
+    the scales come from.
     """
 
     default: PixelScale
@@ -42,24 +42,24 @@ class PixelScales:
 
     @property
     def unit(self) -> str:
-        """Of all lengths: px, mm or m."""
+        """The unit of all lengths: px, mm or m."""
         return next(iter(self.scales.values()), self.default).unit
 
     @property
     def area_unit(self) -> str:
-        """Of all areas: px2, mm2 or m2."""
+        """The unit of all areas: px2, mm2 or m2."""
         return f"{self.unit}2"
 
     @property
     def epsg(self) -> int | None:
-        """The code of the one reference system of all maps, where they name it."""
+        """The EPSG code of the reference system of all maps; None where it is not known."""
         return next((placement.epsg for placement in self.placements.values()), None)
 
 
 def find_scales(
     maps: Mapping[str, ImageRef], photographs: Mapping[str, ImageRef], mm_per_px: float | None
 ) -> PixelScales:
-    """The scales of class maps by key; `mm_per_px` takes precedence over a georeference.
+    """Find the scales of class maps by key; `mm_per_px` takes precedence over a georeference.
 
     Raises:
         ConfigError: `mm_per_px` is not a number above 0.
@@ -74,7 +74,7 @@ def find_scales(
         )
     placements = dict(_find_placements(maps, photographs))
     if not placements:
-        return _from_headers(maps, photographs)
+        return _read_headers(maps, photographs)
     scales = {key: metric_size(placement) for key, placement in placements.items()}
     _require_all(maps, placements)
     _require_one_system(placements)
@@ -108,10 +108,10 @@ def metric_size(placement: Placement) -> PixelSize:
     return PixelSize("m", (placement.unit.metres * height, placement.unit.metres * width))
 
 
-def _from_headers(
+def _read_headers(
     maps: Mapping[str, ImageRef], photographs: Mapping[str, ImageRef]
 ) -> PixelScales:
-    """From the spacing in medical headers, where that of every map is stated."""
+    """Read the spacing in medical headers, which must state that of every map."""
     scales: dict[str, PixelScale] = {}
     for key, image in maps.items():
         sides = open_image(image).spacing_mm_HW

@@ -88,7 +88,7 @@ def _render_rules(results: Measurements) -> Section:
     return Section(
         title,
         note if len(failed) > _MOST_FAILED else "",
-        f"{body}<h3>What failed</h3>{_render_failures(failed[:_MOST_FAILED])}",
+        f"{body}<h3>Failures</h3>{_render_failures(failed[:_MOST_FAILED])}",
         "verdict fails",
     )
 
@@ -104,7 +104,7 @@ def _render_failures(verdicts: Sequence[Verdict]) -> str:
         for v in verdicts
     ]
     heads = ("Image", "Rule", "Value", "Note")
-    return render_table("What failed", heads, rows, wrapped=(1, 3))
+    return render_table("Failures", heads, rows, wrapped=(1, 3))
 
 
 def _render_coverage(results: Measurements) -> Section:
@@ -126,8 +126,8 @@ def _render_coverage(results: Measurements) -> Section:
         rows.append(cells)
     ignored = render_percent(whole.ignored_percent), render_amount(whole.ignored_area, unit)
     rows.append(["ignored, of all pixels", *ignored, *(("", "") if several else ())])
-    note = "Share of the labelled pixels of all images together"
-    note += "; least and most are those of single images." if several else "."
+    note = "Share of the labelled pixels of all images"
+    note += "; least and most are shares of single images." if several else "."
     return Section("Coverage", note, render_table("Coverage", heads, rows))
 
 
@@ -136,7 +136,7 @@ def _render_series(results: Measurements) -> Section:
     if len(results.labels) > 8:
         note += " The eight classes that cover most; coverage.csv has all."
     body = _render_chart(results, [image.percent for image in results.images])
-    return Section("Over the images", note, body)
+    return Section("Coverage by image", note, body)
 
 
 def _render_chart(results: Measurements, percents: Sequence[Percents]) -> str:
@@ -159,7 +159,7 @@ def _render_rois(results: Measurements) -> Section:
     classes = [results.labels.classes[i] for i in present]
     heads = ["Region of interest", "Area", *(c.name for c in classes), "Ignored"]
     rows = [(escape(name), *_roi_cells(c, present, results)) for name, c in rois.items()]
-    note = "Share of the labelled pixels in each region, over all images that show it."
+    note = "Share of the labelled pixels in each region, over all images that it lies in."
     if len(rois) > _MOST_ROIS:
         note += f" The first {_MOST_ROIS} of {len(rois)}; coverage.csv has all."
     charts = ""
@@ -184,8 +184,8 @@ def _roi_cells(
 def _describe_change(change: ClassChange) -> str:
     return (
         f"{format_percent(change.changed_percent)} of the pixels that both dates label changed "
-        f"class; {change.only_before_px:,} px are labelled before only, "
-        f"{change.only_after_px:,} px after only."
+        f"class; {change.only_before_px:,} px are labelled at the earlier date only, "
+        f"{change.only_after_px:,} px at the later date only."
     )
 
 
@@ -211,7 +211,8 @@ def _render_class_change(results: Measurements, change: ClassChange) -> str:
             (c, f"{names[a]} to {names[b]}") for c, (a, b) in colors
         ]
         entries += [(OTHER, "other changes"), (UNLABELLED, "not labelled at both dates")]
-        body += f"<h3>Where</h3>{render_legend(entries)}{_render_grid(results.change_pictures)}"
+        pictures = _render_grid(results.change_pictures)
+        body += f"<h3>Maps of change</h3>{render_legend(entries)}{pictures}"
     return body + _render_largest_changes(results, change) + _render_matrix(results, change)
 
 
@@ -225,7 +226,7 @@ def _render_largest_changes(results: Measurements, change: ClassChange) -> str:
         )
         for a, b in change.largest(_MOST_ROWS)
     ]
-    heads = ("Before", "After", "Area", "Of all")
+    heads = ("Before", "After", "Area", "Share")
     return "<h3>Largest changes</h3>" + render_table(
         "Largest changes", heads, rows, wrapped=(1,)
     )
@@ -285,7 +286,13 @@ def _render_gaps(results: Measurements, totals: Sequence[GapTotals]) -> str:
         )
         for total in totals
     ]
-    heads = ("Between", "Smallest gap", "In image", "Images where they touch", "Both there")
+    heads = (
+        "Between",
+        "Smallest gap",
+        "In image",
+        "Images where they touch",
+        "Images with both",
+    )
     return render_table("Gaps", heads, rows)
 
 
@@ -325,7 +332,7 @@ def _describe_min_area(results: Measurements) -> str:
     least = results.settings.min_area
     if not least:
         return ""
-    return f"Regions of at least {least:g} {unit_symbol(results.area_unit)} count."
+    return f"Regions smaller than {least:g} {unit_symbol(results.area_unit)} are left out."
 
 
 def _render_name(results: Measurements, index: int) -> str:
