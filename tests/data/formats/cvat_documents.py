@@ -33,7 +33,7 @@ def polygon(points, *, label="car", z=0):
 
 
 def one(write, shapes, **options):
-    """The data set of one image of 4 x 6 with these shapes."""
+    """The dataset of one image of 4 x 6 with these shapes."""
     files = {"annotations.xml": document(image(shapes), **options), "images/a.png": BLACK}
     return open_as_is(write(files))
 

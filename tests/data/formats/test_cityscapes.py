@@ -18,6 +18,8 @@ from maskwright.data.formats.cityscapes import recognises, scan
 from maskwright.data.layouts.cityscapes import LABELS
 from maskwright.data.shapes.drawing import paint
 
+from .damage import make_reader
+
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
 )
@@ -83,7 +85,7 @@ def test_the_example_of_a_group_is_read(write):
     assert (shape.label, shape.attributes) == ("car", {"iscrowd": "1"})
 
 
-def test_later_lies_over_earlier_and_what_is_not_drawn_is_counted(write):
+def test_later_polygons_lie_on_top_and_skipped_ones_are_counted(write):
     whole = [0, 0], [5, 0], [5, 3], [0, 3]
     root = write(
         polygons(
@@ -104,7 +106,7 @@ def test_later_lies_over_earlier_and_what_is_not_drawn_is_counted(write):
 
 
 def scene(rng, num_objects=40, size_HW=(64, 128)):
-    """Polygons as a person draws them, past the borders too, and what json2labelImg says."""
+    """Random polygons, some past the borders, and the ids that json2labelImg paints."""
     names = [label.name for label in LABELS] + ["cargroup", "persongroup"]
     objects, canvas = [], Image.new("L", size_HW[::-1])
     by_name = {label.name: label.id for label in LABELS}
@@ -137,7 +139,7 @@ OFFICIAL = ("0b3e354d924fe82e", "672d1ec160c6a65b", "35468894e2ca0aae")
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_polygons_are_painted_as_by_the_tool_of_cityscapes(seed, write):
+def test_polygons_are_painted_as_json2labelimg_paints_them(seed, write):
     objects, _ = scene(np.random.default_rng(seed), 60, (200, 300))
     root = write(polygons(*objects, size_HW=(200, 300)))
     ids = {label.name: label.id for label in LABELS} | {UNDRAWN: 0}
@@ -146,7 +148,7 @@ def test_polygons_are_painted_as_by_the_tool_of_cityscapes(seed, write):
     assert hashlib.sha256(ids_HW.tobytes()).hexdigest()[:16] == OFFICIAL[seed]
 
 
-def test_the_form_that_all_have_is_read_and_a_mix_is_refused(write):
+def test_the_form_that_all_images_have_is_read_and_a_mix_is_refused(write):
     both = polygons(drawn("sky", [0, 0], [5, 3])) | ids(M)
     other = "ulm_000003_000020"
     root = write(both | polygons(drawn("sky", [0, 0], [5, 3]), key=other))
@@ -172,7 +174,7 @@ def test_a_table_of_train_ids_stays_one_when_ids_are_added(write):
     np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
-def test_images_without_labels_of_a_whole_split_are_no_gap(write):
+def test_a_split_without_any_labels_is_not_an_error(write):
     root = write(ids(M + 7) | files({}, split="test", key="bonn_000000_000019"))
     assert open_as_is(root).splits == {"test": 1, "train": 1}
 
@@ -324,29 +326,17 @@ def test_polygons_become_ids_and_groups_crowds(write, tmp_path_factory):
     assert {a["iscrowd"] for a in written["annotations"]} == {0, 1}
 
 
-def reader(root, path):
-    """A function that puts bytes in the place of a file, and reads all."""
-
-    def read(damaged):
-        path.write_bytes(damaged)
-        dataset = open_as_is(root, form="cityscapes")
-        for place in range(len(dataset)):
-            dataset.labels(place)
-
-    return read
-
-
 def test_damaged_polygons_are_read_or_refused_soon(write, fuzz):
     objects, _ = scene(np.random.default_rng(0), num_objects=8)
     root = write(polygons(*objects, size_HW=(64, 128)))
     (path,) = root.rglob("*.json")
-    fuzz(path.read_bytes(), reader(root, path))
+    fuzz(path.read_bytes(), make_reader(root, path, form="cityscapes"))
 
 
 def test_damaged_ids_are_read_or_refused_soon(write, fuzz):
     root = write(ids(M))
     path = root / f"gtFine/train/ulm/{KEY}_gtFine_labelIds.png"
-    fuzz(path.read_bytes(), reader(root, path))
+    fuzz(path.read_bytes(), make_reader(root, path, form="cityscapes"))
 
 
 @pytest.mark.real
@@ -354,7 +344,7 @@ def test_damaged_toys_are_read_or_refused_soon(real_data, tmp_path, fuzz):
     folder = real_data / "formats/datumaro_toy/cityscapes/train_dataset"
     root = shutil.copytree(folder, tmp_path / "toy")
     path = next(root.rglob("*000019_gtFine_labelTrainIds.png"))
-    fuzz(path.read_bytes(), reader(root, path))
+    fuzz(path.read_bytes(), make_reader(root, path, form="cityscapes"))
 
 
 @pytest.mark.real

@@ -52,7 +52,7 @@ def peer_of(document):
 
 @pytest.fixture(autouse=True)
 def _quiet(capsys):
-    """pycocotools prints."""
+    """Discard what pycocotools prints."""
     yield
     capsys.readouterr()
 
@@ -181,7 +181,7 @@ def test_categories_have_gaps_and_count_by_name_over_files(write):
         (("labels/coco.json", "val/images/a.png"), ["val"]),
     ],
 )
-def test_every_layout_says_its_splits(files, splits, write):
+def test_every_layout_gives_its_splits(files, splits, write):
     root = write({files[0]: json.dumps(drawn(PACKED)), files[1]: BLACK})
     assert recognises(root)
     found = scan(root, NOTHING)
@@ -200,7 +200,7 @@ def test_the_smaller_is_on_top_unless_dataset_yaml_says_otherwise(write):
     assert not (open_as_is(dataset.root).labels(0) == 1).any()
 
 
-def test_what_is_no_region_is_counted(write):
+def test_annotations_without_a_region_are_counted(write):
     document = drawn(PACKED, [], None, [[1.0, 1, 3, 3]], [[0.0, 0, 2, 0], SQUARE[0]])
     del document["annotations"][2]["segmentation"]
     dataset = opened(write, document)
@@ -241,7 +241,7 @@ def test_a_background_category_is_the_background(write):
     assert dataset.spec.names == ("_background_", "car")
 
 
-def test_images_that_are_not_here_and_those_not_listed_are_said(write):
+def test_missing_images_and_unlisted_images_are_noted(write):
     document = drawn(PACKED)
     document["images"].append({"id": "x", "file_name": "gone.jpg"})
     document["annotations"].append(document["annotations"][0] | {"image_id": 99})

@@ -1,4 +1,4 @@
-"""COCO panoptic: ids of colours become classes, void IGNORE, and a PNG of others is named."""
+"""COCO panoptic: ids of colours become classes, void IGNORE, and a wrong PNG is named."""
 
 import json
 import pickle
@@ -100,7 +100,7 @@ def test_the_golden_vector_is_written(write, tmp_path_factory):
         assert np.count_nonzero(ids_HW == segment["id"]) == segment["area"]
 
 
-def test_void_and_what_is_not_listed_is_ignored_and_counted(write):
+def test_void_and_unlisted_ids_are_ignored_and_counted(write):
     ids_HW = M_IDS.copy()
     ids_HW[0] = 0
     ids_HW[:, 5] = 77
@@ -128,7 +128,7 @@ def test_void_crowds_and_objects_come_back(write, tmp_path_factory):
     assert [(s["area"], s["iscrowd"]) for s in segments] == [(8, 0), (8, 1)]
 
 
-def test_the_way_over_coco_instances_keeps_the_class_map(write, tmp_path_factory):
+def test_conversion_by_way_of_coco_instances_keeps_the_class_map(write, tmp_path_factory):
     root = write(files(listed(*BOTH), rgb(M_IDS)))
     target = tmp_path_factory.mktemp("out") / "coco"
     assert convert(root, target, to="coco", verify=True).agreement.differing == 0
@@ -194,7 +194,7 @@ def test_an_image_without_an_annotation_is_refused_with_its_name(write):
         open_as_is(root)
 
 
-def test_where_both_files_of_coco_lie_the_format_must_be_said(write):
+def test_where_both_files_of_coco_are_present_the_format_must_be_given(write):
     boxes = {"images": listed()["images"], "categories": [{"id": 3, "name": "car"}]}
     runs = {"size": [4, 6], "counts": [5, 3, 16]}
     boxes["annotations"] = [{"image_id": "a_000", "category_id": 3, "segmentation": runs}]
@@ -206,7 +206,7 @@ def test_where_both_files_of_coco_lie_the_format_must_be_said(write):
     assert open_as_is(root, form="coco_panoptic").spec.names == ("car", "road")
 
 
-def test_a_data_set_goes_to_another_process_and_back(write):
+def test_a_dataset_goes_to_another_process_and_back(write):
     dataset = open_as_is(write(files(listed(*BOTH), rgb(M_IDS))))
     sent = pickle.loads(pickle.dumps(dataset))
     np.testing.assert_array_equal(sent.labels(0), dataset.labels(0))

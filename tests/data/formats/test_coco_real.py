@@ -29,7 +29,7 @@ REAL = {
 
 
 def nested(document):
-    """With polygons in lists, where solaris has none around them: pycocotools needs them."""
+    """Put single polygons (solaris) into lists, which pycocotools needs."""
     for annotation in document["annotations"]:
         region = annotation["segmentation"]
         if isinstance(region, list) and isinstance(region[0], float):

@@ -1,4 +1,4 @@
-"""COCO-Stuff: values are ids less 1, eleven of them never occur, 255 is IGNORE."""
+"""COCO-Stuff: values are ids minus 1, eleven of them never occur, 255 is IGNORE."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_the_table_is_that_of_the_authors():
     ]
 
 
-def test_values_are_ids_less_one(write):
+def test_values_are_ids_minus_one(write):
     root = write(files())
     assert recognises(root)
     dataset = open_as_is(root)
@@ -77,7 +77,7 @@ def test_masks_of_the_other_convention_are_refused_by_name(write):
         scan(root, NOTHING)
 
 
-def test_masks_of_both_conventions_side_by_side_are_told_apart(write):
+def test_masks_of_both_conventions_are_distinguished(write):
     root = write(files(top="annotations") | files(top="annotations", ending="_labelTrainIds"))
     found = scan(root, NOTHING)
     assert [entry.labels.file.name for entry in found.entries] == [f"{NAME}.png"]
@@ -96,7 +96,7 @@ def test_masks_without_images_are_named(write):
     assert [entry.key for entry in found.entries] == ["b"]
 
 
-def test_an_empty_folder_of_maps_says_what_to_unpack(write):
+def test_the_error_for_an_empty_folder_names_what_to_unpack(write):
     root = write({"stuffthingmaps_trainval2017/val2017/readme.txt": "nothing"})
     with pytest.raises(DataError, match=r"unpack stuffthingmaps_trainval2017\.zip into"):
         scan(root, NOTHING)

@@ -69,7 +69,7 @@ def test_the_higher_z_order_is_on_top_then_the_later(write):
     assert dataset.labels(0)[0].tolist() == [2, 2, 2, 1, 1, 1]
 
 
-def test_what_is_no_region_is_skipped_and_counted(write):
+def test_annotations_that_are_not_regions_are_skipped_and_counted(write):
     shapes = (
         '<polyline label="car" points="1,1;2,2" occluded="0" z_order="0"/>'
         '<points label="car" points="1,1" occluded="0" z_order="0"/>'
@@ -88,7 +88,7 @@ def test_what_is_no_region_is_skipped_and_counted(write):
     np.testing.assert_array_equal(dataset.labels(0), M)
 
 
-def test_labels_of_skeletons_and_tags_are_no_classes(write):
+def test_labels_of_skeletons_and_tags_are_not_classes(write):
     labels = (
         "<label><name>man</name><type>skeleton</type><svg>&lt;line/&gt;</svg></label>"
         "<label><name>head</name><type>points</type><parent>man</parent></label>"
@@ -141,7 +141,7 @@ def test_names_with_folders(write, names, expected):
     assert names_of(scan(root, DatasetFile())) == expected
 
 
-def test_subsets_are_splits_and_twins_get_their_split_before_their_name(write):
+def test_subsets_are_splits_and_repeated_names_get_their_split_as_prefix(write):
     body = "".join(
         image(mask(), name=name, more=f'subset="{subset}"')
         for subset, name in (("Train", "a.png"), ("Validation", "a.png"), ("default", "b.png"))
@@ -182,17 +182,17 @@ def test_a_job_has_a_subset_too_and_labels_need_no_declaration(write):
     np.testing.assert_array_equal(dataset.labels(0), M)
 
 
-def test_a_byte_order_mark_is_passed_over(write):
+def test_a_byte_order_mark_is_ignored(write):
     root = write({"annotations.xml": "\ufeff" + document(image(mask())), "images/a.png": BLACK})
     np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
-def test_a_data_set_goes_to_other_processes(write):
+def test_a_dataset_goes_to_other_processes(write):
     dataset = pickle.loads(pickle.dumps(one(write, mask())))
     np.testing.assert_array_equal(dataset.labels(0), M)
 
 
-def test_images_that_are_missing_or_not_named_are_told(write):
+def test_missing_images_and_unnamed_images_are_noted(write):
     body = image(mask()) + image("", name="b.png") + image(mask(), name="gone.png")
     root = write(
         {
@@ -208,7 +208,7 @@ def test_images_that_are_missing_or_not_named_are_told(write):
 
 
 def test_only_polygons_that_stay_polygons_move(write, tmp_path):
-    """Labelme's polygons are filled by Pillow; what has a hole is written as a mask."""
+    """Labelme's polygons are filled by Pillow; a shape with a hole is written as a mask."""
     shape = {"label": "car", "points": [[0, 0], [5, 0], [5, 3]], "shape_type": "polygon"}
     labelme = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 4, "imageWidth": 6}
     root = write({"src/a.png": BLACK, "src/a.json": json.dumps(labelme)})
@@ -323,7 +323,7 @@ def test_a_name_that_xml_cannot_hold_is_refused(write, tmp_path):
 
 
 def test_boxes_and_ellipses_are_filled_as_cvat_exports_them():
-    """The steps of formats/transformations.py, by the libraries that CVAT takes."""
+    """The steps of formats/transformations.py, by the libraries that CVAT uses."""
     from xml.etree.ElementTree import Element
 
     rng = np.random.default_rng(5)
@@ -348,7 +348,7 @@ def test_boxes_and_ellipses_are_filled_as_cvat_exports_them():
 
 
 def turned(box):
-    """Corners of a box, turned as RotatedBoxesToPolygons does."""
+    """Corners of a box, rotated as RotatedBoxesToPolygons does it."""
     angle = math.radians(box["rotation"])
     middle_x = box["xtl"] + (box["xbr"] - box["xtl"]) / 2
     middle_y = box["ytl"] + (box["ybr"] - box["ytl"]) / 2
@@ -361,7 +361,7 @@ def turned(box):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_pieces_end_where_the_next_begin(write, monkeypatch, chunk):
+def test_each_element_ends_where_the_next_begins(write, monkeypatch, chunk):
     monkeypatch.setattr("maskwright.data.reading.xmlindex._CHUNK", chunk)
     text = "<a><!-- x --><b n='1'><c/><c>t</c></b>\n<b/>  <d><e><f/></e></d></a>"
     root = write({"a.xml": text})
@@ -376,7 +376,7 @@ def test_pieces_end_where_the_next_begin(write, monkeypatch, chunk):
     ]
 
 
-def test_a_large_file_is_indexed_once_and_read_by_piece(write, monkeypatch):
+def test_a_large_file_is_indexed_once_and_read_by_element(write, monkeypatch):
     names = [f"{n}.png" for n in range(50)]
     body = "".join(image(mask(), name=name) for name in names)
     root = write({"annotations.xml": document(body), **{f"images/{n}": BLACK for n in names}})

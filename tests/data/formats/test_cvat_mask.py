@@ -72,7 +72,7 @@ def test_void_is_ignored_declared_or_not(write):
 
 @pytest.mark.parametrize("line", [1, 0])
 def test_grey_colours_are_colours_too(write, line):
-    """VOC's car is (128, 128, 128): grey masks are not taken for numbers."""
+    """VOC's car is (128, 128, 128): grey masks are not read as class indices."""
     names = ("road:0,0,0::", "car:128,128,128::")
     table = "\n".join(names[::1] if line else names[::-1])
     root = folder(write, np.array([[0, 128]], np.uint8)[..., None].repeat(3, 2), table)
@@ -98,8 +98,8 @@ def test_a_palette_is_one_channel(write):
     np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
-def test_a_palette_that_contradicts_the_table_is_asked_about(write):
-    """By colours datumaro, and so CVAT, reads such a mask: 1 would be the tree."""
+def test_a_palette_that_contradicts_the_table_is_refused(write):
+    """datumaro, and so CVAT, reads such a mask by its colours: 1 would be the tree."""
     table = TABLE + "tree:23,190,207::\n"
     root = palette_mask(write, M, COLORS[[0, 2, 1, *range(3, 256)]], table)
     with pytest.raises(DataError, match=r"1 is 'car' by its line .* 'tree' by its colour"):
@@ -149,7 +149,7 @@ def test_a_bad_table_is_named(write, table, message):
         open_as_is(folder(write, COLORS[M], table))
 
 
-def test_a_table_that_is_no_text_is_refused(write):
+def test_a_table_that_is_not_text_is_refused(write):
     root = folder(write, COLORS[M])
     (root / "labelmap.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"labelmap\.txt: cannot be read as UTF-8 text"):

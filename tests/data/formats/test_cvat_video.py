@@ -1,4 +1,4 @@
-"""CVAT's XML 1.1 for video: each frame has what its tracks state."""
+"""CVAT's XML 1.1 for video: each frame has the shapes of its tracks."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def of_video(write, tracks, numbers):
 BOX = 'xtl="1.00" ytl="1.00" xbr="3.00" ybr="3.00"'
 
 
-def test_each_frame_of_a_video_has_what_its_tracks_state(write):
+def test_each_frame_of_a_video_has_the_shapes_of_its_tracks(write):
     tracks = video(
         stated(10) + stated(13, outside=1),
         stated(10, "box", BOX) + stated(13, "box", BOX, key=0) + stated(16, "box", BOX),
@@ -82,7 +82,7 @@ def test_the_same_frames_cannot_be_of_two_subsets(write):
         (stated(1), 4, 1),
     ],
 )
-def test_frames_between_keyframes_are_not_invented(write, shapes, count, after):
+def test_frames_between_keyframes_are_not_interpolated(write, shapes, count, after):
     root = of_video(write, video(shapes), range(6))
     with pytest.raises(
         DataError,
@@ -92,7 +92,7 @@ def test_frames_between_keyframes_are_not_invented(write, shapes, count, after):
         scan(root, DatasetFile())
 
 
-def test_gaps_in_what_is_no_region_do_not_matter(write):
+def test_gaps_in_tracks_without_regions_are_allowed(write):
     line = 'points="1.00,1.00;2.00,2.00"'
     tracks = video(stated(0, "polyline", line) + stated(4, "polyline", line), stated(5))
     dataset = open_as_is(of_video(write, tracks, range(6)))

@@ -80,7 +80,7 @@ def test_rings_are_even_odd_and_the_hole_has_its_outline_drawn(write):
     np.testing.assert_array_equal(labels_HW, expected_HW)
 
 
-def test_what_lies_later_in_the_file_is_on_top(write):
+def test_later_shapes_in_the_file_lie_on_top(write):
     square = [(1, 1), (3, 1), (3, 3), (1, 3)]
     dataset = one(write, MASK, layer(), polygon(square, name="dog"))
     assert dataset.spec.names == ("background", "car", "dog")
@@ -89,7 +89,7 @@ def test_what_lies_later_in_the_file_is_on_top(write):
     assert dataset.labels(0)[2].tolist() == [0, 1, 2, 1, 0, 1]
 
 
-def test_what_is_no_region_is_skipped_and_counted(write):
+def test_annotations_that_are_not_regions_are_skipped_and_counted(write):
     box = {"x": 1, "y": 1, "w": 2, "h": 2}
     others = (
         {"bounding_box": box},
@@ -151,7 +151,7 @@ def test_two_files_for_one_image_are_refused(write):
         scan(root, DatasetFile())
 
 
-def test_an_image_that_is_missing_is_told(write):
+def test_a_file_without_its_image_is_listed(write):
     root = write({"a.json": item(), "b.json": item(name="../b.png"), "a.png": BLACK})
     assert scan(root, DatasetFile()).lone_masks == (root / "b.json",)
 
@@ -202,7 +202,7 @@ def test_older_files_are_refused_by_name(write):
         ([polygon([(0, 0), (float("nan"), 0), (1, 1)])], "finite number"),
     ],
 )
-def test_what_is_wrong_is_said(write, annotations, message):
+def test_what_is_wrong_is_named(write, annotations, message):
     dataset = one(write, *annotations)
     with pytest.raises(DataError, match=message) as error:
         dataset.labels(0)
@@ -236,7 +236,7 @@ def test_polygons_stay_polygons_to_the_last_digit(write, tmp_path):
     }
 
 
-def test_an_image_of_both_kinds_is_written_as_masks_and_that_is_told(write, tmp_path):
+def test_an_image_of_both_kinds_is_written_as_masks_and_counted(write, tmp_path):
     dataset = one(write, MASK, layer(), polygon([(0, 0), (2, 0), (2, 2), (0, 2)], name="dog"))
     account = convert(dataset, tmp_path / "out", to="darwin", verify=True)
     assert account.agreement.differing == 0
@@ -246,7 +246,7 @@ def test_an_image_of_both_kinds_is_written_as_masks_and_that_is_told(write, tmp_
     assert not any("polygon" in a for a in content["annotations"])
 
 
-def test_polygons_of_other_tools_move_and_that_is_counted(write, tmp_path):
+def test_pixels_that_polygons_of_other_tools_move_are_counted(write, tmp_path):
     shape = {"label": "car", "points": [[0, 0], [4.6, 0], [4.6, 2.6]], "shape_type": "polygon"}
     labelme = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 4, "imageWidth": 6}
     root = write({"src/a.png": BLACK, "src/a.json": json.dumps(labelme)})
@@ -256,7 +256,7 @@ def test_polygons_of_other_tools_move_and_that_is_counted(write, tmp_path):
 
 
 def real(real_data, tmp_path, place):
-    """The data set of one real file, with a black image."""
+    """The dataset of one real file, with a black image."""
     content = (real_data / "formats/darwin" / place).read_text()
     (tmp_path / "a.json").write_text(content)
     found = json.loads(content)["item"]
@@ -296,7 +296,7 @@ def test_a_real_file_is_as_darwin_py_exports_it(real_data, tmp_path, place, coun
     ],
 )
 def test_a_real_file_of_both_kinds_is_read(real_data, tmp_path, number, mask_px, expected):
-    """darwin-py exports no such file as masks; its two renderers, called apart, give these."""
+    """darwin-py does not export such a file as masks; its two renderers give these."""
     dataset = real(real_data, tmp_path, f"import/image_{number}.json")
     drawing = dataset.entries[0].labels.read()
     by_kind = {bool(s.rings): s.fill(drawing.size_HW, drawing.raster) for s in drawing.shapes}
@@ -309,7 +309,7 @@ def test_a_real_file_of_both_kinds_is_read(real_data, tmp_path, number, mask_px,
 
 @pytest.mark.real
 def test_a_real_raster_layer_of_six_masks_is_read(real_data, write):
-    """142,749 runs; of the file only the layer is known, the size is one of its area."""
+    """142,749 runs; only the layer of the file is known, so the size is one with its area."""
     place = real_data / "formats/darwin/annotation_raster_layer_data.json"
     stored = json.loads(place.read_text())
     names = stored["mask_annotation_ids_mapping"]

@@ -1,4 +1,4 @@
-"""GeoJSON over georeferenced images, and over others in pixels."""
+"""GeoJSON for georeferenced images, and in pixels for others."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ def on_ground(rings):
 
 
 def geotiff(path, *, model=1, epsg=32616):
-    """A picture of 4 x 6 whose upper left corner lies at EAST, NORTH."""
+    """An image of 4 x 6 pixels with its upper left corner at EAST, NORTH."""
     keys = (
         1,
         1,
@@ -98,7 +98,7 @@ def test_the_golden_vector_is_written(write, tmp_path_factory):
     ]
 
 
-def test_on_the_ground_it_lies_where_the_image_lies(write, tmp_path):
+def test_polygons_on_the_ground_lie_where_the_image_lies(write, tmp_path):
     shape = feature(on_ground([RING, HOLE]), label="car")
     root = write({"train/a.geojson": collection(shape, crs=UTM)})
     geotiff(root / "train/a.tif")
@@ -116,7 +116,7 @@ def test_on_the_ground_it_lies_where_the_image_lies(write, tmp_path):
         assert np.sign((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()) == turn
 
 
-def test_a_world_file_goes_along(write, tmp_path):
+def test_a_world_file_is_copied(write, tmp_path):
     root = write(
         {
             "a.png": BLACK,
@@ -168,13 +168,13 @@ def test_labels_may_lie_in_a_folder_of_their_own(write):
     assert found.notes == ("1 images without a GeoJSON file are skipped",)
 
 
-def test_a_file_of_regions_of_interest_alone_is_no_labels(write):
+def test_a_file_of_regions_of_interest_alone_is_not_labels(write):
     root = write({"images/a.png": BLACK, "masks/a.png": M, "rois.geojson": collection()})
     assert not recognises(root)
     assert recognises(write({"images/a.geojson": collection()}))
 
 
-def test_what_is_no_area_or_lies_outside_is_counted_and_ids_are_kept(write):
+def test_other_geometries_and_polygons_outside_are_counted_and_ids_are_kept(write):
     far = feature([[[9, 9], [12, 9], [12, 12], [9, 9]]], label="car")
     line = feature([[0, 0], [1, 1]], "LineString", label="road")
     nowhere = {"type": "Feature", "geometry": None, "properties": None}
@@ -247,7 +247,7 @@ def test_what_is_wrong_is_named(features, message, write):
         opened(write, *features).labels(0)
 
 
-def test_what_is_no_collection_is_refused(write):
+def test_a_file_that_is_not_a_collection_is_refused(write):
     with pytest.raises(DataError, match=r"a\.geojson: type: .*FeatureCollection"):
         scan(
             write({"a.png": BLACK, "a.geojson": '{"type": "Feature", "features": []}'}), NOTHING
@@ -277,7 +277,7 @@ def test_damaged_files_are_read_or_refused_soon(fuzz, write):
     ],
 )
 def test_real_footprints_are_filled_where_they_lie(image, labels, count, real_data, tmp_path):
-    """Against the rule of regions of interest, which is written apart from this one."""
+    """Compared with the rule of regions of interest, which is a separate implementation."""
     from maskwright.measurement.ground.roi import fill_rings
 
     folder = real_data / "formats/geotiff"

@@ -15,6 +15,8 @@ from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats.mapillary import recognises, scan
 
+from .damage import make_reader
+
 M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
 )
@@ -192,24 +194,12 @@ def test_where_nothing_is_evaluated_it_is_said(write):
         open_as_is(root)
 
 
-def reader(root, path):
-    """A function that puts bytes in the place of a file, and reads all."""
-
-    def read(damaged):
-        path.write_bytes(damaged)
-        dataset = open_as_is(root, form="mapillary")
-        for place in range(len(dataset)):
-            dataset.labels(place)
-
-    return read
-
-
 @pytest.mark.parametrize("name", ["config_v2.0.json", "training/v2.0/instances/x.png"])
 def test_damaged_files_are_read_or_refused_soon(name, write, fuzz):
     values_HW = M.astype(np.uint16) * 257
     root = write(files(values_HW, form="instances") | {"config_v2.0.json": config(3)})
     path = root / name
-    fuzz(path.read_bytes(), reader(root, path))
+    fuzz(path.read_bytes(), make_reader(root, path, form="mapillary"))
 
 
 @pytest.mark.real

@@ -11,7 +11,7 @@ def test_ids_and_train_ids_are_those_that_were_published():
     assert [label.id for label in TRAINED] == ids
 
 
-def test_every_id_that_is_drawn_is_a_class_or_ignored():
+def test_every_id_in_masks_is_a_class_or_ignored():
     raws = [raw for entry in list_id_classes() for raw in entry.raw]
     assert sorted([*raws, *ID_CODEC.ignored]) == list(range(34))
     assert set(ID_CODEC.ignored) == {0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30}

@@ -184,10 +184,10 @@ def _read_mask(
             f"{path}: is {raw_HW.shape} (H, W), and {first} is {size_HW}; save both in one size"
         )
     set_HW: NDArray[np.bool_] = raw_HW == _SET
-    if strange := int(np.count_nonzero(~set_HW & (raw_HW != 0))):
+    if num_others := int(np.count_nonzero(~set_HW & (raw_HW != 0))):
         value = int(raw_HW[~set_HW & (raw_HW != 0)][0])
         raise DataError(
-            f"{path}: holds {value} and other values ({strange} px), expected 0 and {_SET}; "
+            f"{path}: holds {value} and other values ({num_others} px), expected 0 and {_SET}; "
             f"save it without smoothing"
         )
     return set_HW

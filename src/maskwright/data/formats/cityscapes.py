@@ -246,12 +246,12 @@ def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
         ConfigError: A class is not a label of Cityscapes.
     """
     ids = {label.name: label.id for label in LABELS if label.id >= 0}
-    strange = [name for name in spec.names if name not in ids]
-    if strange:
-        hint = nearest(strange[0], ids)
+    unknown = [name for name in spec.names if name not in ids]
+    if unknown:
+        hint = nearest(unknown[0], ids)
         raise ConfigError(
-            f"class {strange[0]!r} is not a label of Cityscapes{hint}; nor are "
-            f"{len(strange) - 1} others of {len(spec)}: rename or ignore them, with a mapping "
+            f"class {unknown[0]!r} is not a label of Cityscapes{hint}; nor are "
+            f"{len(unknown) - 1} others of {len(spec)}: rename or ignore them, with a mapping "
             f"of classes"
         )
     raw_to_index = {ids[name]: index for index, name in enumerate(spec.names)}

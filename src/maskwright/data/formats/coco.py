@@ -175,14 +175,14 @@ def _read(file: CocoFile, image_index: int, image: ImageRef) -> Drawing:
     size_HW = require_stated_size(image, listed, where=where)
     shapes, num_boxes, num_slivers = [], 0, 0
     for annotation in file.read_annotations(image_index, _Annotation):
-        place = f"{where}: annotation {annotation.id}"
+        at = f"{where}: annotation {annotation.id}"
         if annotation.image_id != listed.id:
-            raise DataError(f"{place}: the file has changed while it was read; read it again")
-        label = file.name_category(annotation.category_id, where=place)
+            raise DataError(f"{at}: the file has changed while it was read; read it again")
+        label = file.name_category(annotation.category_id, where=at)
         if not annotation.segmentation:
             num_boxes += 1
             continue
-        rings, masks = _parse_segmentation(annotation.segmentation, size_HW, place)
+        rings, masks = _parse_segmentation(annotation.segmentation, size_HW, at)
         polygons = tuple(ring for ring in rings if len(ring) > 2)
         num_slivers += len(rings) - len(polygons)
         if polygons or masks:

@@ -115,9 +115,9 @@ def _make_table(spec: LabelSpec) -> tuple[list[_Label], NDArray[np.uint8]]:
     """
     for entry in spec:
         _require_name(entry)
-    seen = Counter([entry.color for entry in spec] + [_VOID])
+    counts = Counter([entry.color for entry in spec] + [_VOID])
     black = [e.name.lower() for e in spec if e.color == (0, 0, 0)]
-    if max(seen.values()) == 1 and black in ([], ["background"]):
+    if max(counts.values()) == 1 and black in ([], ["background"]):
         colors = [entry.color for entry in spec]
     else:
         colors = _choose_colors(spec)

@@ -201,14 +201,9 @@ def write_shapes(drawing: Drawing) -> Iterator[str]:
             yield f"    <{tag} {head} {coordinates}{tail}>{inside}</{tag}>\n"
 
 
-def is_polygon(shape: Shape) -> bool:
-    """Whether a shape is written as a polygon; CVAT's polygons have one ring."""
-    return len(shape.rings) == 1 and not shape.masks and len(shape.rings[0]) >= 3
-
-
 def _write_region(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
     """The tag and the coordinates of a shape, None where it has no pixel."""
-    if is_polygon(shape):
+    if shape.is_polygon:
         points = ";".join(f"{x!r},{y!r}" for x, y in shape.rings[0].tolist())
         return "polygon", f'points="{points}"'
     crop = shape.fill(drawing.size_HW, drawing.raster)

@@ -56,7 +56,7 @@ from ...reading.documents import find_annotation_files, peek_first
 from ...reading.lookup import ImageLookup
 from ...reading.xmlindex import read_element
 from ...shapes.drawing import Drawing, Overlap
-from .elements import SKIPPED, is_polygon, parse_shape, write_shapes
+from .elements import SKIPPED, parse_shape, write_shapes
 from .index import CvatFile, IndexedTrack, Span, index_file, require_every_frame
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
@@ -131,7 +131,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         "shapes": "".join(write_shapes(drawing)),
         "attributes": {label: sorted(set(names)) for label, names in attributes.items()},
     }
-    polygons = filter(is_polygon, drawing.shapes)
+    polygons = (shape for shape in drawing.shapes if shape.is_polygon)
     moved = sum(count_moved(drawing, shape, "coco") for shape in polygons)
     return WriteResult(record=record, lost={MOVED: moved})
 
