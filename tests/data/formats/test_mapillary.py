@@ -209,7 +209,7 @@ def test_damaged_toys_are_read_or_refused_soon(name, real_data, tmp_path, fuzz):
     root = shutil.copytree(folder, tmp_path / "toy")
     for split in ("train", "val"):
         shutil.rmtree(root / split / "v2.0")
-    fuzz((root / name).read_bytes(), reader(root, root / name))
+    fuzz((root / name).read_bytes(), make_reader(root, root / name, form="mapillary"))
 
 
 # What datumaro 1.12 reads of its own toy set, Dataset.import_from(folder, "mapillary_vistas",
