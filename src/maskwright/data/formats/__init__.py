@@ -1,6 +1,7 @@
-"""Dataset formats: one file or folder each; `data/entries/format.py` says what each offers.
+"""Dataset formats, one file or folder each; `data/entries/format.py` defines their protocol.
 
-To add one, write `data/formats/<name>.py` with the names of `Format` and change nothing else:
-`tests/contracts/test_formats.py` finds the file and checks the contract. Parts do not import
-each other: what several share lies in `data/layouts/`, `data/reading/` and `data/shapes/`.
+To add a format, write `data/formats/<name>.py` with the names of `Format`; no other file
+changes. `tests/contracts/test_formats.py` finds the file and checks the contract. Formats do
+not import each other: code that several use is in `data/layouts/`, `data/reading/` and
+`data/shapes/`.
 """
