@@ -195,7 +195,7 @@ def test_of_several_annotations_the_ground_truth_or_the_latest_is_read(changes, 
     assert (
         "1 tasks have several annotations: the ground truth is read, else the one changed last"
     ) in notes
-    skipped = "1 tasks have annotations that were skipped (was_cancelled): these are not read"
+    skipped = "1 tasks have annotations that were cancelled (was_cancelled): these are not read"
     assert (skipped in notes) == (len(changes) == 3)
 
 
@@ -211,11 +211,11 @@ def test_what_has_no_labels_and_what_is_passed_over_is_said(write):
     assert [entry.key for entry in found.entries] == ["a", "b"]
     assert [c.name for c in found.classes] == ["background", "car"]
     assert found.notes == (
-        "1 tasks have annotations that were skipped (was_cancelled): these are not read",
-        "1 tasks have no annotation: their images are passed over",
+        "1 tasks have annotations that were cancelled (was_cancelled): these are not read",
+        "1 tasks have no annotation: their images are skipped",
         "1 tasks have predictions, which are not read",
-        "1 tasks name an image that is not here",
-        "1 image files that no task names are passed over",
+        "1 tasks name an image that is missing",
+        "1 images that no task names are skipped",
     )
     assert not open_as_is(found.entries[0].image.file.parent).labels(1).any()
 
@@ -251,20 +251,20 @@ WRONG = {
     "no run lengths": (task(region("brush", {})), "brush 'x1': has no run lengths"),
     "of another image": (
         task(brush(original_width=4, original_height=6)),
-        r"is of an image of 6 x 4 \(H x W\), this is 4 x 6; it is turned by its EXIF tag",
+        r"drawn on an image of 6 x 4 \(H x W\), this one is 4 x 6 \(its EXIF tag rotates it\)",
     ),
-    "turned": (task(brush(image_rotation=90)), r"turned by 90 degrees \(image_rotation\)"),
+    "turned": (task(brush(image_rotation=90)), r"rotated by 90 degrees \(image_rotation\)"),
     "two labels": (
         task(region("brush", {"format": "rle", "rle": PACKED, "labels": ["tree"]})),
-        "has the labels 'tree', 'car', and a pixel has one class",
+        "has the labels 'tree', 'car', expected one, as a pixel has one class",
     ),
     "no PNG": (
         task(region("bitmask", {"imageDataURL": "data:image/png;base64,AAAA"})),
-        "its bitmask is no PNG in base64",
+        "its bitmask is not a PNG in base64",
     ),
     "PNG of another size": (
         task(region("bitmask", {"imageDataURL": png(Image.new("L", (4, 6)))})),
-        r"its bitmask is of 6 x 4 \(H x W\), the image has 4 x 6",
+        r"its bitmask has 6 x 4 pixels \(H x W\), the image has 4 x 6",
     ),
     "far away": (
         task(region("polygon", square((0, 0), (1e9, 0), (1, 1)))),
@@ -277,7 +277,7 @@ WRONG = {
     ),
     "outside": (
         task(brush(), image="../../etc/b.png"),
-        "has a labelled task whose image is here too; 1 tasks name an image that is not here",
+        "labelled task whose image is here too; put .*; 1 tasks name an image that is missing",
     ),
 }
 

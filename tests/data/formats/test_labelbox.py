@@ -99,7 +99,7 @@ def test_each_object_has_the_pixels_of_its_colour(write):
     root = write({"export.ndjson": text([row(composite())])})
     dataset = open_as_is(root)
     skipped = dataset.entries[0].labels.read().skipped
-    assert skipped == {"pixels of masks in a colour of no object": 2}
+    assert skipped == {"pixels of masks in a colour that no object has": 2}
 
 
 @pytest.mark.parametrize("name", ["m1", "a"])
@@ -127,14 +127,14 @@ def test_either_mask_will_do_where_a_row_has_both(write):
 
 
 @pytest.mark.parametrize("url", [COMPOSITE, SINGLE, "https://x.org/%2Fb%2Fm-1_2?Expires=1"])
-def test_a_mask_that_is_missing_is_never_fetched_and_where_it_goes_is_said(write, url):
+def test_a_mask_that_is_missing_is_never_fetched_and_where_it_goes_is_named(write, url):
     name = {COMPOSITE: "m1", SINGLE: "f1"}.get(url, "m-1_2")
     rows = [row(composite(url=url)), row(composite(url=url), key="b.png")]
     root = write({"export.ndjson": text(rows), "a.png": BLACK, "b.png": BLACK})
     with pytest.raises(
         DataError,
         match=rf"export\.ndjson: rows\.0 \(a\.png\): its mask http.* is not here, nor are 1 "
-        rf"others; nothing is fetched: download the masks with your API key within 30 days of "
+        rf"others; masks are not fetched: download them with your API key within 30 days of "
         rf"the export, this one as masks/{name}\.png beside the file",
     ):
         scan(root, DatasetFile())
@@ -146,7 +146,7 @@ def test_a_mask_that_is_missing_is_never_fetched_and_where_it_goes_is_said(write
 def test_an_address_leads_nowhere_else(write, url):
     root = write({"in/export.ndjson": text([row(composite(url=url))]), "in/a.png": BLACK})
     write({"x.png": COLORS[M], "passwd.png": COLORS[M]})
-    with pytest.raises(DataError, match="is not here; nothing is fetched"):
+    with pytest.raises(DataError, match="is not here; masks are not fetched"):
         scan(root / "in", DatasetFile())
 
 
@@ -175,7 +175,7 @@ def test_what_is_no_region_is_skipped_and_counted(write):
     dataset = one(write, composite(), *others)
     assert dataset.spec.names == ("background", "car")
     skipped = dict(dataset.entries[0].labels.read().skipped)
-    assert skipped.pop("pixels of masks in a colour of no object") == 0
+    assert skipped.pop("pixels of masks in a colour that no object has") == 0
     assert skipped == {"boxes": 2, "points": 1, "lines": 1, "objects of another kind": 1}
 
 
@@ -215,8 +215,8 @@ def test_images_are_found_by_every_name_that_they_have(write):
     ]
     assert found.notes == (
         "1 rows have no label",
-        "1 rows name an image that is not here",
-        "2 images that no row names are passed over",
+        "1 rows name an image that is missing",
+        "2 images that no row names are skipped",
     )
 
 
@@ -252,20 +252,23 @@ def test_rows_of_an_import_are_read(write):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (row(composite(), labels=2), "has 2 labels, of several people or projects; export one"),
-        (row(media_attributes={"mime_type": "video/mp4"}), "is of a video, only images"),
+        (
+            row(composite(), labels=2),
+            "has 2 labels, of several people or projects, expected one",
+        ),
+        (row(media_attributes={"mime_type": "video/mp4"}), "is a video, expected an image"),
         (
             {**row(), "projects": {"p": {"labels": [{"annotations": {"frames": {}}}]}}},
-            "is of a video, only images",
+            "is a video, expected an image",
         ),
-        ({"uuid": "data_row"}, "has no 'data_row'"),
+        ({"uuid": "data_row"}, "expected 'data_row' as in an export v2"),
         (row(composite(name=None)), "an object has no 'name'"),
-        (row({**single(), "mask": {}}), "a mask without address and pixels"),
+        (row({**single(), "mask": {}}), "a mask without address or pixels"),
         (row(composite([1, 2])), "color_rgb.2: Field required"),
         (row(composite([1, 2, 256])), "color_rgb.2: Input should be less than or equal to 255"),
     ],
 )
-def test_what_is_wrong_with_a_row_is_said(write, changed, message):
+def test_what_is_wrong_with_a_row_is_named(write, changed, message):
     files = {"a.png": BLACK, "masks/m1.png": COLORS[M]}
     root = write({**files, "export.ndjson": text([changed, row(key="data_row")])})
     with pytest.raises(DataError, match=message) as error:
@@ -276,12 +279,12 @@ def test_what_is_wrong_with_a_row_is_said(write, changed, message):
 @pytest.mark.parametrize(
     ("drawn", "message"),
     [
-        (composite(GREEN), r"the colour \[142, 220, 196\] is nowhere in .*m1\.png; download"),
-        (polygon((0, 0), (1, 1)), "a polygon of 2 corners"),
+        (composite(GREEN), r"no pixel of .*m1\.png has the colour \[142, 220, 196\]; download"),
+        (polygon((0, 0), (1, 1)), "a polygon of 2 corners, expected 3 or more"),
         (polygon((0, 0), (1, 1), (1e9, 0)), r"a corner lies 1e\+09 px away"),
     ],
 )
-def test_what_is_wrong_with_an_object_is_said(write, drawn, message):
+def test_what_is_wrong_with_an_object_is_named(write, drawn, message):
     dataset = one(write, drawn)
     with pytest.raises(DataError, match=message) as error:
         dataset.labels(0)
@@ -298,7 +301,7 @@ def test_what_is_wrong_with_an_object_is_said(write, drawn, message):
         ("?", "its mask is not base64"),
     ],
 )
-def test_what_is_wrong_with_pixels_in_a_row_is_said(write, content, message):
+def test_what_is_wrong_with_pixels_in_a_row_is_named(write, content, message):
     root = write({"i.ndjson": text([imported({"mask": {"png": content}})]), "a.png": BLACK})
     dataset = open_as_is(root)
     with pytest.raises(DataError, match=message):
@@ -314,7 +317,7 @@ def test_a_mask_of_another_size_is_refused(write):
         dataset.labels(0)
     dataset = one(write, composite(), size=(4, 7))
     with pytest.raises(
-        DataError, match=r"rows\.0: is of 4 x 7 \(H x W\), .*a\.png is \(4, 6\)"
+        DataError, match=r"rows\.0: labels an image of 4 x 7 \(H x W\), .*a\.png is 4 x 6"
     ):
         dataset.labels(0)
 
@@ -328,7 +331,9 @@ def test_two_rows_for_one_image_are_refused(write):
 def test_an_image_of_two_places_is_refused(write):
     rows = [row(single(), key="a")]
     root = write({"e.ndjson": text(rows), "x/a.png": BLACK, "y/a.png": BLACK})
-    with pytest.raises(DataError, match=r"names the image 'a', and .* are called so; keep one"):
+    with pytest.raises(
+        DataError, match=r"names the image 'a', and .* have that name; keep one"
+    ):
         scan(root, DatasetFile())
 
 

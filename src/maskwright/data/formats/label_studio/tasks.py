@@ -1,6 +1,6 @@
-"""Tasks of a Label Studio export: what they hold, their image, and which annotation is read.
+"""Tasks of a Label Studio export: their image, the annotation that is read, its regions.
 
-`formats/label_studio.py` says what becomes of each.
+`part.py` says how each kind of result is read.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field
@@ -20,14 +20,14 @@ from ...reading.documents import Document, Finite
 from ...reading.lookup import ImageLookup
 
 _REGIONS = frozenset({"brush", "bitmask", "polygon", "rectangle", "ellipse"})
-_OF_REGIONS = frozenset({"labels", "choices", "textarea", "rating", "number"})
-"""Types of results that say something of a region drawn by another."""
+_ABOUT_REGIONS = frozenset({"labels", "choices", "textarea", "rating", "number"})
+"""Types of results that describe a region which another result draws."""
 
-_UPLOADED = re.compile(r"^[0-9a-f]{8}-")
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 
 
-class _Names(Document):
-    """The labels of a region, under the name of the tag it was drawn with."""
+class _Labels(Document):
+    """The labels of a region, under a key that depends on the tag that drew it."""
 
     labels: tuple[str, ...] = ()
     brushlabels: tuple[str, ...] = ()
@@ -37,8 +37,8 @@ class _Names(Document):
     ellipselabels: tuple[str, ...] = ()
 
     @property
-    def named(self) -> tuple[str, ...]:
-        """All of them."""
+    def all_labels(self) -> tuple[str, ...]:
+        """The labels under all keys."""
         return (
             *self.labels,
             *self.brushlabels,
@@ -49,8 +49,8 @@ class _Names(Document):
         )
 
 
-class DrawnValue(_Names):
-    """Where a region is, by its kind, or what is said of it."""
+class ResultValue(_Labels):
+    """The value of a result: a region, whose keys depend on its type, or its properties."""
 
     format: str = "rle"
     rle: tuple[Annotated[int, Field(ge=0, le=255)], ...] | None = None
@@ -69,86 +69,92 @@ class DrawnValue(_Names):
     number: Finite | None = None
 
 
-class Listed(Document):
-    """A result of which only the labels are read."""
+class LabelsOnly(Document):
+    """A result whose labels alone are read, for the pass that lists classes."""
 
     id: str = ""
     type: str = ""
-    value: _Names = _Names()
+    value: _Labels = _Labels()
 
 
 class Result(Document):
-    """A region, or what is said of one or of the image."""
+    """A region, or properties of a region or of the image."""
 
     id: str = ""
     type: str = ""
     from_name: str = ""
-    value: DrawnValue = DrawnValue()
+    value: ResultValue = ResultValue()
     original_width: int | None = None
     original_height: int | None = None
     image_rotation: Finite = 0
 
 
-_R = TypeVar("_R", Listed, Result)
+_ResultT = TypeVar("_ResultT", LabelsOnly, Result)
 
 
-class TaskAnnotation(Document, Generic[_R]):
-    """What one person submitted, as `Listed` or as `Result`."""
+class TaskAnnotation(Document, Generic[_ResultT]):
+    """What one person submitted, read as `LabelsOnly` or as `Result`."""
 
-    result: tuple[_R, ...] = ()
+    result: tuple[_ResultT, ...] = ()
     was_cancelled: bool = False
     ground_truth: bool = False
     created_at: str = ""
     updated_at: str | None = None
 
 
-class Task(Document, Generic[_R]):
-    """One image and all that was submitted for it."""
+TaskData = dict[str, object]
+"""What a task shows, by the names of variables that the project chose; any JSON."""
+
+
+class Task(Document, Generic[_ResultT]):
+    """One image, and all annotations that were submitted for it."""
 
     id: int | str | None = None
-    data: dict[str, Any]
-    annotations: tuple[TaskAnnotation[_R], ...]
-    predictions: tuple[Any, ...] = ()
+    data: TaskData
+    annotations: tuple[TaskAnnotation[_ResultT], ...]
+    predictions: tuple[object, ...] = ()
     file_upload: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Region(Generic[_R]):
+class Region(Generic[_ResultT]):
     """One region: `kind` is brush, bitmask, polygon, rectangle or ellipse."""
 
     kind: str
     labels: tuple[str, ...]
-    result: _R
+    result: _ResultT
 
     def label(self, *, where: str) -> str:
-        """Its one label.
+        """Return the label of the region.
 
         Raises:
-            DataError: It has several.
+            DataError: The region has several labels.
         """
         if len(self.labels) > 1:
             raise DataError(
-                f"{where}: has the labels {', '.join(map(repr, self.labels))}, and a pixel has "
-                f"one class; give each region one label"
+                f"{where}: has the labels {', '.join(map(repr, self.labels))}, expected one, "
+                f"as a pixel has one class; give each region one label"
             )
         return self.labels[0]
 
 
-def kinds_of(task: Task[_R]) -> Iterator[str]:
-    """What a note says of a task."""
+def describe_task(task: Task[_ResultT]) -> Iterator[str]:
+    """Yield what the notes count of a task; a note reads `3 tasks <text>`."""
     kept = sum(not annotation.was_cancelled for annotation in task.annotations)
     if kept > 1:
         yield "have several annotations: the ground truth is read, else the one changed last"
     if kept < len(task.annotations):
-        yield "have annotations that were skipped (was_cancelled): these are not read"
+        yield "have annotations that were cancelled (was_cancelled): these are not read"
     if not kept:
-        yield "have no annotation: their images are passed over"
+        yield "have no annotation: their images are skipped"
     if task.predictions:
         yield "have predictions, which are not read"
 
 
-def chosen_of(annotations: Sequence[TaskAnnotation[_R]]) -> TaskAnnotation[_R] | None:
-    """The ground truth, else the one changed last, else the last in the file."""
+def choose_annotation(
+    annotations: Sequence[TaskAnnotation[_ResultT]],
+) -> TaskAnnotation[_ResultT] | None:
+    """Choose the ground truth, else the one changed last, else the last in the file."""
     kept = [annotation for annotation in annotations if not annotation.was_cancelled]
     return max(
         reversed(kept),
@@ -157,68 +163,76 @@ def chosen_of(annotations: Sequence[TaskAnnotation[_R]]) -> TaskAnnotation[_R] |
     )
 
 
-def find_image(images: ImageLookup, task: Task[_R], where: str) -> ImageRef | None:
-    """The image that a task names, by its path or its name."""
-    for text in (_image_of(task.data, where), task.file_upload):
-        for name in _names(text or ""):
+def find_image(images: ImageLookup, task: Task[_ResultT], where: str) -> ImageRef | None:
+    """Find the image that a task names, by path or by name."""
+    for address in (_find_address(task.data, where), task.file_upload):
+        for name in _iterate_names(address or ""):
             if image := images.find(name, where=where):
                 return image
     return None
 
 
-def _image_of(data: dict[str, Any], where: str) -> str:
+def _find_address(data: TaskData, where: str) -> str:
+    """Find the address of the image: under `image`, else the only one with an image suffix."""
     texts = {key: text for key, text in data.items() if isinstance(text, str)}
     if "image" in texts:
         return texts["image"]
-    named = [
+    addresses = [
         text
         for text in texts.values()
-        if any(PurePosixPath(n).suffix.lower() in image_suffixes() for n in _names(text))
-    ]
-    if len(named) != 1:
-        raise DataError(
-            f"{where}: 'data' names {len(named)} images ({', '.join(data) or 'no keys'}), "
-            f"expected one; call it 'image'"
+        if any(
+            PurePosixPath(n).suffix.lower() in image_suffixes() for n in _iterate_names(text)
         )
-    return named[0]
+    ]
+    if len(addresses) != 1:
+        raise DataError(
+            f"{where}: 'data' names {len(addresses)} images ({', '.join(data) or 'no keys'}), "
+            f"expected one; call its key 'image'"
+        )
+    return addresses[0]
 
 
-def _names(text: str) -> Iterator[str]:
-    """As it is; the path of a URL, of which `d` is that of a local file; without the prefix."""
-    yield text
+def _iterate_names(address: str) -> Iterator[str]:
+    """Yield names that an address may mean, from the most exact to the least.
+
+    The address itself; the path of a URL, or of a local file in its query (`?d=`); the name of
+    that file without the prefix of uploads.
+    """
+    yield address
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(address)
     except ValueError:
         return
     path = unquote(parse_qs(parts.query).get("d", [parts.path])[0])
     yield path
-    yield _UPLOADED.sub("", PurePosixPath(path).name)
+    yield _UPLOAD_PREFIX.sub("", PurePosixPath(path).name)
 
 
-def regions_of(results: Sequence[_R]) -> tuple[list[Region[_R]], Counter[str]]:
-    """Regions with their labels, and what is no region."""
-    elsewhere = {r.id: r.value.named for r in results if r.type == "labels"}
-    regions: list[Region[_R]] = []
+def find_regions(results: Sequence[_ResultT]) -> tuple[list[Region[_ResultT]], Counter[str]]:
+    """Find the regions with their labels, and count the other results by kind."""
+    # A region drawn with the tag Labels has its labels in another result of the same id.
+    elsewhere = {r.id: r.value.all_labels for r in results if r.type == "labels"}
+    regions: list[Region[_ResultT]] = []
     skipped: Counter[str] = Counter()
     for result in results:
         kind = result.type.removesuffix("labels")
-        labels = tuple(dict.fromkeys(result.value.named or elsewhere.get(result.id, ())))
+        labels = tuple(dict.fromkeys(result.value.all_labels or elsewhere.get(result.id, ())))
         if kind in _REGIONS and labels:
             regions.append(Region(kind, labels, result))
         elif kind in _REGIONS:
             skipped["regions without a label"] += 1
-        elif result.type not in _OF_REGIONS:
+        elif result.type not in _ABOUT_REGIONS:
             skipped[f"results of type {result.type or 'none'}"] += 1
     return regions, skipped
 
 
-def attributes_of(results: Iterable[Result]) -> dict[str, dict[str, str]]:
-    """Choices, texts and numbers of each region, by its id and the name of their tag."""
-    found: dict[str, dict[str, str]] = {}
+def collect_attributes(results: Iterable[Result]) -> dict[str, dict[str, str]]:
+    """Collect choices, texts and numbers of each region, by its id and the name of the tag."""
+    attributes: dict[str, dict[str, str]] = {}
     for result in results:
         value = result.value
         texts = (value.text,) if isinstance(value.text, str) else value.text
         numbers = (f"{n:g}" for n in (value.rating, value.number) if n is not None)
-        if said := ", ".join((*value.choices, *texts, *numbers)):
-            found.setdefault(result.id, {})[result.from_name or result.type] = said
-    return found
+        if text := ", ".join((*value.choices, *texts, *numbers)):
+            attributes.setdefault(result.id, {})[result.from_name or result.type] = text
+    return attributes

@@ -1,17 +1,17 @@
-"""Labelbox: exports v2, and files for its import; a row is a line of NDJSON or of an array.
+"""Labelbox: exports v2, and files for its import; rows are lines of NDJSON or an array.
 
     <export>.ndjson    masks/<id>.png    <images>
 
-The image of a data row is the file called as its external id, its global key, the last part of
-its address, or its id, with any suffix. Masks are addresses in an export, dead after 30 days.
-They are never fetched: download each with the API key, as a PNG into `masks` beside the file,
-called by the id in its address (`.../masks/<id>/...`, `.../annotations/<id>/...`, else the last
-part of it), or, where it holds all objects of an image, as that image. The pixels of an object
-are those of its colour, else all that are not black. `mask.png` of an import is a PNG in base64
-with 0 and 1.
+The image of a data row is the file with the name of its external id, its global key, the last
+part of its address, or its id, with any suffix. An export holds addresses of masks, which
+expire after 30 days. They are never fetched: download each mask with the API key, as a PNG into
+`masks` beside the file, under the id in its address (`.../masks/<id>/...`,
+`.../annotations/<id>/...`, else the last part), or, if it holds all objects of an image, under
+the name of that image. The pixels of an object are those of its colour, or without colour all
+that are not black. `mask.png` of an import is a PNG in base64 with values 0 and 1.
 
-Polygons are filled as Labelbox's own library does it, by OpenCV with the outline. Objects are
-painted in the order of the file. The split is a folder, else the metadata field `split`. Boxes,
+Polygons are filled as by Labelbox's library, by OpenCV with the outline. Objects are painted in
+the order of the file. The split is a folder, else the metadata field `split`. Boxes,
 points and lines are skipped and counted.
 Source: docs.labelbox.com, "Export image annotations" and "Import image annotations"; labelbox
 6, data/annotation_types/geometry and data/serialization/ndjson/objects.py.
@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,32 +46,45 @@ from ...reading.jsonindex import JsonIndex
 from ...reading.lookup import ImageLookup
 from ...reading.pngmask import decode_base64, open_png
 from ...shapes.drawing import Drawing, Overlap, Shape
-from ...shapes.raster import Crop, crop_mask
+from ...shapes.raster import Crop, Ring, crop_mask
 from ...shapes.segments import crop_each_id
-from .rows import ROWS, DataRow, Drawn, Mask, Row, index_rows, is_plain, looks_labelbox
+from .rows import (
+    ROWS,
+    DataRow,
+    Mask,
+    ObjectAnnotation,
+    Row,
+    index_rows,
+    is_file_name,
+    looks_labelbox,
+)
 
 OVERLAP: Overlap = "file"
 MASKS = "masks"
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
-_OTHER_COLORS = "pixels of masks in a colour of no object"
+_OTHER_COLORS = "pixels of masks in a colour that no object has"
 _Files = Mapping[str, Path]
+"""Mask files, by name without suffix."""
 
 
 @dataclass(slots=True)
-class _Item:
+class _ImageRows:
     """The rows of one image, in one file."""
 
     index: JsonIndex
     exported: bool
     split: str
-    numbers: list[int] = field(default_factory=list)
+    indices: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class _Found:
-    """What the rows that were gone through say."""
+class _Collection:
+    """Rows, labels, mask files and notes of the rows that were read so far.
 
-    items: dict[ImageRef, _Item] = field(default_factory=dict)
+    `missing` holds the place and the address of each mask that is not here.
+    """
+
+    rows: dict[ImageRef, _ImageRows] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     missing: list[tuple[str, str]] = field(default_factory=list)
     files: dict[Path, _Files] = field(default_factory=dict)
@@ -89,127 +101,132 @@ def recognises(root: Path) -> bool:
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
-    """Every labelled row whose image is there.
+    """List every labelled row whose image is here.
 
     Raises:
-        DataError: A file is an export v1, a row is of a video or has several labels, or masks
-            are not there.
+        DataError: A file is an export v1, a row is a video or has several labels, or masks are
+            missing.
     """
     images, overlap = ImageLookup(root, without={MASKS}), document.overlap or OVERLAP
-    found = _gathered(root, images)
-    if found.missing:
-        raise _missing(*found.missing[0], others=len(found.missing) - 1)
-    if not found.items:
+    collection = _collect_rows(root, images)
+    if collection.missing:
+        raise _missing_mask_error(*collection.missing[0], others=len(collection.missing) - 1)
+    if not collection.rows:
         raise DataError(
-            f"{root}: no row of Labelbox here is labelled and has its image here"
-            + "".join(f"; {count} rows {what}" for what, count in found.counts.items())
+            f"{root}: no row of Labelbox here is labelled and has its image here; put the "
+            f"images beside the file"
+            + "".join(f"; {count} rows {text}" for text, count in collection.counts.items())
         )
-    bare = len(images) - len(found.items)
+    num_unnamed = len(images) - len(collection.rows)
     return Scan(
-        entries=make_keys_unique(_entries(root, found, overlap)),
-        classes=list_shape_classes(found.labels, document),
+        entries=make_keys_unique(_make_entries(root, collection, overlap)),
+        classes=list_shape_classes(collection.labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
         notes=(
-            *(f"{count} rows {what}" for what, count in sorted(found.counts.items())),
-            *((f"{bare} images that no row names are passed over",) if bare else ()),
+            *(f"{count} rows {text}" for text, count in sorted(collection.counts.items())),
+            *((f"{num_unnamed} images that no row names are skipped",) if num_unnamed else ()),
         ),
     )
 
 
-def _gathered(root: Path, images: ImageLookup) -> _Found:
-    """What all rows of all files say."""
-    found, by_id = _Found(), defaultdict[str, list[ImageRef]](list)
+def _collect_rows(root: Path, images: ImageLookup) -> _Collection:
+    """Read all rows of all files."""
+    collection, by_stem = _Collection(), defaultdict[str, list[ImageRef]](list)
     for image in images:
-        by_id[image.path.stem].append(image)
+        by_stem[image.path.stem].append(image)
     paths = chain.from_iterable(find_annotation_files(root, suffix) for suffix in _SUFFIXES)
     for path in filter(looks_labelbox, paths):
         index = index_rows(path)
-        found.files[path] = _mask_files(path)
-        for number in range(len(index.spans[ROWS])):
-            row = index.read_at(ROWS, np.array([number]), Row)[0]
-            _add(found, row, (index, number), images, by_id)
-    return found
+        collection.files[path] = _find_mask_files(path)
+        for row_index in range(len(index.spans[ROWS])):
+            row = index.read_at(ROWS, np.array([row_index]), Row)[0]
+            _add_row(collection, row, (index, row_index), images, by_stem)
+    return collection
 
 
-def _add(
-    found: _Found,
+def _add_row(
+    collection: _Collection,
     row: Row,
     place: tuple[JsonIndex, int],
     images: ImageLookup,
-    by_id: Mapping[str, list[ImageRef]],
+    by_stem: Mapping[str, list[ImageRef]],
 ) -> None:
-    """One row."""
-    index, number = place
-    where, named = f"{index.path}: {ROWS}.{number}", row.data_row or row.dataRow
-    if named is None:
-        raise DataError(f"{where}: has no 'data_row', so it is no row of an export v2")
-    image = _image(named, images, by_id, where)
+    """Add one row, which `place` locates: the index of its file, and its own index."""
+    index, row_index = place
+    where, data_row = f"{index.path}: {ROWS}.{row_index}", row.data_row or row.dataRow
+    if data_row is None:
+        raise DataError(f"{where}: expected 'data_row' as in an export v2; export it again")
+    image = _find_image(data_row, images, by_stem, where)
     if image is None:
-        found.counts["name an image that is not here"] += 1
+        collection.counts["name an image that is missing"] += 1
         return
     objects = row.objects(where=where)
     if objects is None:
-        found.counts["have no label"] += 1
+        collection.counts["have no label"] += 1
         return
     exported = row.data_row is not None
-    item = found.items.setdefault(image, _Item(index, exported, row.split))
-    if item.numbers and (exported or item.exported or item.index is not index):
+    rows = collection.rows.setdefault(image, _ImageRows(index, exported, row.split))
+    # An import has one row per object, an export one per image.
+    if rows.indices and (exported or rows.exported or rows.index is not index):
         raise DataError(
-            f"{where}: {image} is the image of {item.index.path}: {ROWS}.{item.numbers[0]} "
+            f"{where}: {image} is the image of {rows.index.path}: {ROWS}.{rows.indices[0]} "
             f"too; keep one of the two"
         )
-    item.numbers.append(number)
-    for drawn in filter(lambda drawn: drawn.is_region, objects):
-        found.labels.add(_name(drawn, where))
-        if drawn.masks and _pixels(drawn, image, found.files[index.path], where) is None:
-            found.missing.append((f"{where} ({image.path.name})", drawn.masks[0].url or ""))
+    rows.indices.append(row_index)
+    for item in filter(lambda item: item.is_region, objects):
+        collection.labels.add(_require_name(item, where))
+        if item.masks and _find_mask(item, image, collection.files[index.path], where) is None:
+            address = item.masks[0].url or ""
+            collection.missing.append((f"{where} ({image.path.name})", address))
 
 
-def _image(
-    named: DataRow, images: ImageLookup, by_id: Mapping[str, list[ImageRef]], where: str
+def _find_image(
+    data_row: DataRow, images: ImageLookup, by_stem: Mapping[str, list[ImageRef]], where: str
 ) -> ImageRef | None:
-    for name in (*named.names(), named.id):
+    """Find the image of a data row by any of its names, with or without suffix."""
+    for name in (*data_row.names(), data_row.id):
         if image := images.find(name, where=where):
             return image
-        if len(same := by_id.get(name, [])) > 1:
+        if len(namesakes := by_stem.get(name, [])) > 1:
             raise DataError(
-                f"{where}: names the image {name!r}, and {same[0]} and {same[1]} are called "
-                f"so; keep one"
+                f"{where}: names the image {name!r}, and {namesakes[0]} and {namesakes[1]} "
+                f"have that name; keep one"
             )
-        if same:
-            return same[0]
+        if namesakes:
+            return namesakes[0]
     return None
 
 
-def _name(drawn: Drawn, where: str) -> str:
-    if not drawn.name:
+def _require_name(item: ObjectAnnotation, where: str) -> str:
+    if not item.name:
         raise DataError(
-            f"{where}: an object has no 'name' (only a schema id, perhaps), so its class is "
-            f"not known; write the name of the tool"
+            f"{where}: an object has no 'name' (perhaps only a schema id), so its class is not "
+            f"known; add the name of the tool"
         )
-    return drawn.name
+    return item.name
 
 
-def _mask_files(path: Path) -> _Files:
-    """Files that are masks, by their name without the suffix."""
+def _find_mask_files(path: Path) -> _Files:
+    """Find the mask files of a file of rows."""
     folder = path.parent / MASKS
     return {file.stem: file for file in sorted(folder.glob("*.png"))} if folder.is_dir() else {}
 
 
-def _pixels(
-    drawn: Drawn, image: ImageRef, files: _Files, where: str
+def _find_mask(
+    item: ObjectAnnotation, image: ImageRef, files: _Files, where: str
 ) -> tuple[Mask, Path | None] | None:
-    """A mask of an object, and its file, None for one that is in the row; None where none is.
+    """Find a mask of an object and its file (None if the row holds the pixels).
 
-    A file is called by the id in its address, or, if it has colours, as the image.
+    The name of a file is the id in its address or, if it has colours, that of the image. The
+    result is None if no file is here.
     """
-    for mask in drawn.masks:
+    for mask in item.masks:
         if mask.png is not None:
             return mask, None
         if not mask.url:
-            raise DataError(f"{where}: a mask without address and pixels; export it again")
-        names = [name.removesuffix(".png") for name in mask.names() if is_plain(name)]
+            raise DataError(f"{where}: a mask without address or pixels; export it again")
+        names = [name.removesuffix(".png") for name in mask.names() if is_file_name(name)]
         if mask.color is not None:
             names.append(image.path.stem)
         if path := next((files[name] for name in names if name in files), None):
@@ -217,149 +234,170 @@ def _pixels(
     return None
 
 
-def _missing(where: str, url: str, others: int) -> DataError:
+def _missing_mask_error(where: str, url: str, others: int) -> DataError:
+    """Make the error about a mask that is not here: how and as what to download it."""
     names = list(Mask(url=url).names())
-    name = names[0].removesuffix(".png") if names and is_plain(names[0]) else "<id>"
+    name = names[0].removesuffix(".png") if names and is_file_name(names[0]) else "<id>"
     more = f", nor are {others} others" if others else ""
     return DataError(
-        f"{where}: its mask {url[:200]} is not here{more}; nothing is fetched: download the "
-        f"masks with your API key within 30 days of the export, this one as "
-        f"{MASKS}/{name}.png beside the file; a mask of all objects may be called as its image"
+        f"{where}: its mask {url[:200]} is not here{more}; masks are not fetched: download "
+        f"them with your API key within 30 days of the export, this one as {MASKS}/{name}.png "
+        f"beside the file; a mask of all objects may have the name of its image"
     )
 
 
-def _entries(root: Path, found: _Found, overlap: Overlap) -> Iterator[Entry]:
-    for image, item in found.items.items():
+def _make_entries(root: Path, collection: _Collection, overlap: Overlap) -> Iterator[Entry]:
+    for image, rows in collection.rows.items():
         split, key, group = parse_place(image.path.relative_to(root))
-        read = partial(
-            _read, item.index, tuple(item.numbers), image, found.files[item.index.path]
-        )
-        path = item.index.path
-        drawn = Annotation(file=path, place=image.path.name, overlap=overlap, read=read)
-        named = normalise_split(item.split.lower())
-        said = split or (named if named in SPLITS else UNSPLIT)
-        yield Entry(key=key, split=said, image=image, labels=drawn, group=group)
+        path = rows.index.path
+        read = partial(_read, rows.index, tuple(rows.indices), image, collection.files[path])
+        shapes = Annotation(file=path, place=image.path.name, overlap=overlap, read=read)
+        metadata_split = normalise_split(rows.split.lower())
+        split = split or (metadata_split if metadata_split in SPLITS else UNSPLIT)
+        yield Entry(key=key, split=split, image=image, labels=shapes, group=group)
 
 
 def _read(
-    index: JsonIndex, numbers: tuple[int, ...], image: ImageRef, files: _Files
+    index: JsonIndex, indices: tuple[int, ...], image: ImageRef, files: _Files
 ) -> Drawing:
     size_HW, skipped, shapes = image_size(image), Counter[str](), list[Shape]()
-    drawn = list(_objects(index, numbers, image, size_HW))
+    items = list(_iterate_objects(index, indices, image, size_HW))
+    # A file of all objects is read once: first the colours that occur in it are collected.
     colors: dict[Path, set[int]] = {}
-    found: list[tuple[Mask, Path | None] | None] = []
-    for one, where in drawn:
-        pixels = _pixels(one, image, files, where) if one.masks else None
-        if one.masks and pixels is None:
-            raise _missing(where, one.masks[0].url or "", others=0)
-        found.append(pixels)
-        if pixels is not None and pixels[1] is not None and pixels[0].color is not None:
-            colors.setdefault(pixels[1], set()).add(_packed(pixels[0].color))
-    crops = {path: _crops(path, known, size_HW, skipped) for path, known in colors.items()}
-    for (one, where), pixels in zip(drawn, found, strict=True):
-        if not one.is_region:
-            skipped[_kind(one)] += 1
-        elif pixels is None:
-            shapes.append(_shape(one, where, rings=(_ring(one, where),)))
+    masks: list[tuple[Mask, Path | None] | None] = []
+    for item, where in items:
+        mask = _find_mask(item, image, files, where) if item.masks else None
+        if item.masks and mask is None:
+            raise _missing_mask_error(where, item.masks[0].url or "", others=0)
+        masks.append(mask)
+        if mask is not None and mask[1] is not None and mask[0].color is not None:
+            colors.setdefault(mask[1], set()).add(_pack_color(mask[0].color))
+    crops = {path: _split_colors(path, used, size_HW, skipped) for path, used in colors.items()}
+    for (item, where), mask in zip(items, masks, strict=True):
+        if not item.is_region:
+            skipped[_describe_kind(item)] += 1
+        elif mask is None:
+            shapes.append(_make_shape(item, where, rings=(_read_ring(item, where),)))
         else:
-            shapes.append(_shape(one, where, masks=(_crop(*pixels, size_HW, crops, where),)))
+            crop = _read_mask(*mask, size_HW, crops, where)
+            shapes.append(_make_shape(item, where, masks=(crop,)))
     return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="opencv", skipped=skipped)
 
 
-def _objects(
-    index: JsonIndex, numbers: tuple[int, ...], image: ImageRef, size_HW: tuple[int, int]
-) -> Iterator[tuple[Drawn, str]]:
-    """The objects of the rows of one image, and where each is."""
-    for number, row in zip(numbers, index.read_at(ROWS, np.array(numbers), Row), strict=True):
-        where, media = f"{index.path}: {ROWS}.{number}", row.media_attributes
+def _iterate_objects(
+    index: JsonIndex, indices: tuple[int, ...], image: ImageRef, size_HW: tuple[int, int]
+) -> Iterator[tuple[ObjectAnnotation, str]]:
+    """Iterate over the objects in the rows of one image, each with its place for messages."""
+    rows = index.read_at(ROWS, np.array(indices), Row)
+    for row_index, row in zip(indices, rows, strict=True):
+        where, media = f"{index.path}: {ROWS}.{row_index}", row.media_attributes
         if (media.height or size_HW[0], media.width or size_HW[1]) != size_HW:
             raise DataError(
-                f"{where}: is of {media.height} x {media.width} (H x W), {image} is {size_HW}; "
-                f"put the image there that was labelled"
+                f"{where}: labels an image of {media.height} x {media.width} (H x W), {image} "
+                f"is {size_HW[0]} x {size_HW[1]}; use the image that was labelled"
             )
-        for drawn in row.objects(where=where) or ():
-            yield drawn, where
+        for item in row.objects(where=where) or ():
+            yield item, where
 
 
-def _kind(drawn: Drawn) -> str:
-    kinds = {"boxes": drawn.bounding_box, "points": drawn.point, "lines": drawn.line}
+def _describe_kind(item: ObjectAnnotation) -> str:
+    kinds = {"boxes": item.bounding_box, "points": item.point, "lines": item.line}
     return next((kind for kind in kinds if kinds[kind] is not None), "objects of another kind")
 
 
-def _shape(drawn: Drawn, where: str, **region: Any) -> Shape:
-    answers = {question.name: question.text() for question in drawn.classifications}
+def _make_shape(
+    item: ObjectAnnotation,
+    where: str,
+    *,
+    rings: tuple[Ring, ...] = (),
+    masks: tuple[Crop, ...] = (),
+) -> Shape:
     return Shape(
-        label=_name(drawn, where), instance=drawn.id or None, attributes=answers, **region
+        label=_require_name(item, where),
+        rings=rings,
+        masks=masks,
+        instance=item.id or None,
+        attributes={question.name: question.text() for question in item.classifications},
     )
 
 
-def _ring(drawn: Drawn, where: str) -> NDArray[np.float64]:
-    corners = drawn.polygon or ()
+def _read_ring(item: ObjectAnnotation, where: str) -> Ring:
+    corners = item.polygon or ()
     if len(corners) < 3:
-        raise DataError(f"{where}: a polygon of {len(corners)} corners; draw it again")
+        raise DataError(
+            f"{where}: a polygon of {len(corners)} corners, expected 3 or more; draw it again"
+        )
     return np.array([(corner.x, corner.y) for corner in corners], np.float64)
 
 
-def _packed(color: tuple[int, int, int]) -> int:
+def _pack_color(color: tuple[int, int, int]) -> int:
+    """Pack a colour as `_read_colors` sees it: red in the lowest byte."""
     return color[0] | color[1] << 8 | color[2] << 16
 
 
-def _crop(
+def _read_mask(
     mask: Mask,
     path: Path | None,
     size_HW: tuple[int, int],
     crops: Mapping[Path, Mapping[int, Crop]],
     where: str,
 ) -> Crop:
+    """Read the pixels of a mask from its row, its own file, or one colour of a shared file."""
     if path is None:
-        return _painted(mask.png or "", size_HW, where)
+        return _decode_mask(mask.png or "", size_HW, where)
     if mask.color is None:
-        return crop_mask(_colors(path, size_HW) != 0)
-    if (crop := crops[path].get(_packed(mask.color))) is not None:
+        return crop_mask(_read_colors(path, size_HW) != 0)
+    if (crop := crops[path].get(_pack_color(mask.color))) is not None:
         return crop
     raise DataError(
-        f"{where}: the colour {list(mask.color)} is nowhere in {path}; download the mask of "
+        f"{where}: no pixel of {path} has the colour {list(mask.color)}; download the mask of "
         f"this label again, and do not convert it"
     )
 
 
-def _painted(text: str, size_HW: tuple[int, int], where: str) -> Crop:
-    """The ones of a PNG of 0 and 1."""
+def _decode_mask(text: str, size_HW: tuple[int, int], where: str) -> Crop:
+    """Decode a PNG of 0 and 1."""
     with open_png(decode_base64(text, where=where), size_HW, where=where) as image:
         inside_HW = np.array(image).astype(np.int64)
     if inside_HW.shape != size_HW or inside_HW.max(initial=0) > 1:
         raise DataError(
             f"{where}: its mask is {inside_HW.shape} with values up to {inside_HW.max()}, "
-            f"expected {size_HW} and 0 or 1; write it so"
+            f"expected {size_HW} and 0 or 1; write such a mask"
         )
     return crop_mask(inside_HW == 1)
 
 
-def _crops(
-    path: Path, known: set[int], size_HW: tuple[int, int], skipped: Counter[str]
+def _split_colors(
+    path: Path, used: set[int], size_HW: tuple[int, int], skipped: Counter[str]
 ) -> dict[int, Crop]:
-    """The pixels of each colour that an object has; others that are not black are counted."""
-    color_HW = _colors(path, size_HW)
-    colors = np.array(sorted(known))
-    place_HW = np.searchsorted(colors, color_HW).clip(max=len(colors) - 1)
-    hit_HW = colors[place_HW] == color_HW
-    skipped[_OTHER_COLORS] += int(np.count_nonzero(~hit_HW & (color_HW != 0)))
-    crops = crop_each_id(np.where(hit_HW, place_HW + 1, 0))
-    return {int(colors[place - 1]): crop for place, crop in crops.items() if place}
+    """Split a mask into crops of the colours that objects use, and count other pixels.
+
+    Black pixels are not counted.
+    """
+    color_HW = _read_colors(path, size_HW)
+    colors = np.array(sorted(used))
+    index_HW = np.searchsorted(colors, color_HW).clip(max=len(colors) - 1)
+    is_used_HW = colors[index_HW] == color_HW
+    skipped[_OTHER_COLORS] += int(np.count_nonzero(~is_used_HW & (color_HW != 0)))
+    crops = crop_each_id(np.where(is_used_HW, index_HW + 1, 0))  # 0: all other pixels
+    return {int(colors[index - 1]): crop for index, crop in crops.items() if index}
 
 
-def _colors(path: Path, size_HW: tuple[int, int]) -> NDArray[np.int32]:
-    """H x W packed colours of a mask; 0 where it is transparent.
+def _read_colors(path: Path, size_HW: tuple[int, int]) -> NDArray[np.int32]:
+    """Read the packed colours of a mask, H x W; 0 where it is transparent.
 
     Raises:
-        DataError: Unreadable, no PNG, or of another size than its image.
+        DataError: The file cannot be read, is not a PNG, or has another size than its image.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     with open_png(content, size_HW, where=str(path)) as image:
+        # (H, W, 4) -> (H, W): one integer per pixel, red in the lowest byte
         rgba_HW = np.array(image.convert("RGBA")).view("<u4")[..., 0]
     if rgba_HW.shape != size_HW:
-        raise DataError(f"{path}: is {rgba_HW.shape} (H, W), its image is {size_HW}")
+        raise DataError(
+            f"{path}: is {rgba_HW.shape} (H, W), its image is {size_HW}; download it again"
+        )
     return np.where(rgba_HW >> 24, rgba_HW & 0xFFFFFF, 0).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Files of Labelbox: rows of its export v2, and rows as they are given to its import."""
+"""Rows of Labelbox files: of its export v2, and of files for its import."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 
 class DataRow(Document):
-    """What was labelled, by all the names that it has."""
+    """A data row, the image that was labelled, with the names that it has."""
 
     id: str = ""
     external_id: str | None = None
@@ -29,9 +29,9 @@ class DataRow(Document):
     row_data: str | None = None
 
     def names(self) -> Iterator[str]:
-        """File names that its image may have."""
+        """Yield the file names that its image may have."""
         yield from filter(None, (self.external_id, self.global_key))
-        if self.row_data and (last := _last_part(self.row_data)):
+        if self.row_data and (last := _find_last_part(self.row_data)):
             yield last
 
 
@@ -47,7 +47,7 @@ class _Point(Document):
 
 
 class Mask(Document):
-    """Where the pixels of an object are: in a file of its own, or those of one colour."""
+    """The mask of an object: a file of its own, or the pixels of one colour in a file."""
 
     url: str | None = Field(default=None, validation_alias=AliasChoices("url", "instanceURI"))
     color: tuple[_Byte, _Byte, _Byte] | None = Field(
@@ -56,8 +56,8 @@ class Mask(Document):
     png: str | None = None
 
     def names(self) -> Iterator[str]:
-        """What its file may be called, without a suffix."""
-        parts = _parts(self.url or "")
+        """Yield the names that its file may have, without suffix."""
+        parts = _split_path(self.url or "")
         for word in ("annotations", "feature", "masks"):
             if word in parts[:-1]:
                 yield parts[parts.index(word) + 1]
@@ -82,15 +82,15 @@ class Question(Document):
     text_answer: _TextAnswer | None = None
 
     def text(self) -> str:
-        """Its answer."""
+        """Return the answer as text."""
         if self.text_answer is not None:
             return self.text_answer.content
         answers = (*(self.checklist_answers or ()), *filter(None, (self.radio_answer,)))
         return ", ".join(answer.name for answer in answers)
 
 
-class Drawn(Document):
-    """An object."""
+class ObjectAnnotation(Document):
+    """An object of an image: a mask, a polygon, or a kind that is not a region."""
 
     id: str = Field(default="", validation_alias=AliasChoices("feature_id", "uuid"))
     name: str | None = None
@@ -107,17 +107,17 @@ class Drawn(Document):
 
     @property
     def masks(self) -> tuple[Mask, ...]:
-        """Its pixels, in one or two files; that of all objects of the image first."""
+        """The masks of the object, one or two; first the one that all objects share."""
         return tuple(filter(None, (self.composite_mask, self.mask)))
 
     @property
     def is_region(self) -> bool:
-        """Whether it has pixels."""
+        """Whether the object has a mask or a polygon."""
         return bool(self.masks) or self.polygon is not None
 
 
 class _Annotations(Document):
-    objects: tuple[Drawn, ...] = ()
+    objects: tuple[ObjectAnnotation, ...] = ()
     frames: Any = None
 
 
@@ -134,8 +134,8 @@ class _Field(Document):
     value: Any = None
 
 
-class Row(Drawn):
-    """A line: a data row with its labels in an export, one object in an import."""
+class Row(ObjectAnnotation):
+    """One row: a data row with its labels in an export, one object in an import."""
 
     data_row: DataRow | None = None
     media_attributes: _Media = Field(default_factory=_Media)
@@ -145,20 +145,20 @@ class Row(Drawn):
 
     @property
     def split(self) -> str:
-        """As the reserved field of Labelbox's metadata says it."""
-        for found in self.metadata_fields:
-            value = found.value
+        """The split in the reserved field of Labelbox's metadata, "" if it has none."""
+        for metadata in self.metadata_fields:
+            value = metadata.value
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 value = value[0].get("name")
-            if found.name == "split" and isinstance(value, str):
+            if metadata.name == "split" and isinstance(value, str):
                 return value
         return ""
 
-    def objects(self, *, where: str) -> tuple[Drawn, ...] | None:
-        """What was drawn; None where nobody labelled the row.
+    def objects(self, *, where: str) -> tuple[ObjectAnnotation, ...] | None:
+        """Return the objects that were drawn; None if the row has no label.
 
         Raises:
-            DataError: There are several labels, or those of a video.
+            DataError: The row has several labels, or is a video.
         """
         if self.data_row is None:
             return (self,)
@@ -166,13 +166,13 @@ class Row(Drawn):
         video = (self.media_attributes.mime_type or "").startswith("video/")
         if video or any(label.annotations.frames is not None for label in labels):
             raise DataError(
-                f"{where}: is of a video, only images are read; upload its frames as images, "
-                f"or remove the row"
+                f"{where}: is a video, expected an image; upload its frames as images, or "
+                f"remove the row"
             )
         if len(labels) > 1:
             raise DataError(
-                f"{where}: has {len(labels)} labels, of several people or projects; export one "
-                f"project, and of each data row the label that counts"
+                f"{where}: has {len(labels)} labels, of several people or projects, expected "
+                f"one; export one project, and one label per data row"
             )
         return labels[0].annotations.objects if labels else None
 
@@ -184,16 +184,16 @@ def looks_labelbox(path: Path) -> bool:
 
 
 def index_rows(path: Path) -> JsonIndex:
-    """Where the rows of a file lie: lines of NDJSON, or elements of an array.
+    """Index the rows of a file: lines of NDJSON, or elements of an array.
 
     Raises:
-        DataError: It is an export v1, or no JSON.
+        DataError: The file is an export v1, or is not JSON.
     """
     text = peek(path)
     if '"DataRow ID"' in text:
         raise DataError(
-            f"{path}: is a Labelbox export v1, which Labelbox no longer makes; export the "
-            f"project again: the app and the SDK's `project.export()` give v2"
+            f"{path}: is a Labelbox export v1, expected v2; export the project again: the app "
+            f"and the SDK's `project.export()` give v2"
         )
     if text.lstrip("\ufeff \t\r\n").startswith("["):
         return index_json_list(path, ROWS)
@@ -210,19 +210,19 @@ def index_rows(path: Path) -> JsonIndex:
     return JsonIndex(path, {ROWS: np.array(spans, np.int64).reshape(-1, 2)})
 
 
-def is_plain(name: str) -> bool:
-    """Whether a name is that of a file, not of a way to one."""
+def is_file_name(name: str) -> bool:
+    """Whether a name is a plain file name, which cannot lead to another folder."""
     return _NAME.fullmatch(name) is not None and name.strip(".") != ""
 
 
-def _parts(url: str) -> list[str]:
-    """Names between the slashes of an address's path."""
+def _split_path(url: str) -> list[str]:
+    """Split the path of an address at its slashes."""
     try:
         return [part for part in unquote(urlsplit(url).path).split("/") if part]
     except ValueError:
         return []
 
 
-def _last_part(url: str) -> str:
-    parts = _parts(url)
+def _find_last_part(url: str) -> str:
+    parts = _split_path(url)
     return parts[-1] if parts else ""
