@@ -215,7 +215,7 @@ def _measured(seconds_of: Callable[[Recipe, Machine], float], case: Case) -> tup
     """Processor seconds, and the most bytes that this process held, libraries included.
 
     Of one thread they are the seconds of a core that does nothing else. Linux counts the peak
-    anew on request; a process else begins with that of its parent.
+    again on request; a process else begins with that of its parent.
     """
     torch.set_num_threads(1)
     (PROCESS / "clear_refs").write_text("5", encoding="ascii")

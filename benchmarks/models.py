@@ -35,7 +35,7 @@ Json = dict[str, Any]
 
 
 def main(names: tuple[str, ...]) -> None:
-    """Measure, and after each architecture write both files anew."""
+    """Measure, and after each architecture write both files again."""
     path = HERE / "models.json"
     known = json.loads(path.read_text()) if path.exists() else {"models": {}}
     for name in names or parts.names(ARCHS):

@@ -1,4 +1,4 @@
-"""Semantic segmentation in production: one call a stage, the same names as the command line.
+"""Semantic segmentation in production: one call per stage, with the names of the command line.
 
 Names are imported when first used (PEP 562), so `import maskwright` costs nothing and a
 machine that only predicts needs no torch.

@@ -114,7 +114,7 @@ def test_too_few_groups_can_not_fail_so_that_is_refused(run_maskwright, home, tm
     options = "-o", tmp_path / "out", "--fail-if-worse"
     done = run(run_maskwright, home, tmp_path / "good", tmp_path / "bad", *options)
     assert done.returncode == 1
-    assert "4 groups give no p below 0.125, so B can never be judged worse" in done.stderr
+    assert "4 groups give no p below 0.125, so B can never count as worse" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

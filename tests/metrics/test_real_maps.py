@@ -28,7 +28,7 @@ def pair(request, real_data):
 @pytest.mark.real
 def test_bands_of_real_maps(pair):
     truth_HW, _, _ = pair
-    far_HW = 1 + distance_transform_edt(~bands.border(truth_HW))
+    far_HW = 1 + distance_transform_edt(~bands.mark_border(truth_HW))
     expected = np.digitize(far_HW, bands.WIDTHS_PX, right=True)
     np.testing.assert_array_equal(bands.assign_bands(truth_HW), expected)
 

@@ -79,5 +79,5 @@ def budget_seconds(budget: str | None) -> float | None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", budget.strip())
     if match is None or not float(match[1]):
-        raise ConfigError(f"--budget {budget!r}: write a number and s, m or h, say 40m")
+        raise ConfigError(f"--budget {budget!r}: write a number and s, m or h, for example 40m")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]

@@ -55,7 +55,7 @@ def parse_detail(
     from ..metrics.surface import Ruler
 
     if surface is None and spacing is not None:
-        raise ConfigError(f"--spacing {spacing} is for --surface; add --surface 2, say")
+        raise ConfigError(f"--spacing {spacing} is for --surface; add for example --surface 2")
     return ScoreDetail(
         full=full,
         tolerance=BoundaryTolerance.parse(tolerance),

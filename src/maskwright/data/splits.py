@@ -56,7 +56,7 @@ def make_split(
     seed: int = 0,
     progress: Progress = silent,
 ) -> DrawnSplits:
-    """Draw train, val and test anew and save them as splits.json; later steps use it.
+    """Draw train, val and test and save them as splits.json, which later steps use.
 
     Args:
         path: A folder or its dataset.yaml.
@@ -72,11 +72,11 @@ def make_split(
         DataError: Images without masks, fewer groups than splits, or a bad file.
         OutputError: The folder is read-only.
     """
-    shares = _check_shares(val, test)
+    shares = _require_shares(val, test)
     data = locate(Path(path))
     target = data.beside(FILE_NAME)
     if not is_writable(target.parent):
-        raise OutputError(f"{target}: the folder is read-only; copy the data to split it anew")
+        raise OutputError(f"{target}: the folder is read-only; split a copy of the data")
     require_complete(data)
     entries = _group_entries(data, group)
     _require_enough_groups(data, entries, shares)
@@ -101,7 +101,7 @@ def make_split(
     )
 
 
-def _check_shares(val: float, test: float) -> dict[str, float]:
+def _require_shares(val: float, test: float) -> dict[str, float]:
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise ConfigError(
             f"val {val} and test {test} must be at least 0 and leave some images to train on"

@@ -1,1 +1,1 @@
-"""Checkpoint -> Bundle: graphs that are proven to say what the network says."""
+"""Checkpoint -> Bundle: graphs that were tested against the network."""

@@ -1,12 +1,12 @@
-"""What predict writes, all of it of the image's own size and orientation.
+"""The files that predict writes, in the size and orientation of the image.
 
 classes/<key>.png      palette PNG; a pixel is a class index
-classes/<key>.tif      in its place for a GeoTIFF image: a palette TIFF with those of its tags
-                       that place it on the ground
+classes/<key>.tif      instead, for a GeoTIFF image: a palette TIFF with the tags of its
+                       georeference
 classes/dataset.yaml   names and colours of the classes, for `score` and `measure`; of refined
                        maps also the model and the refiner, as `source`
-overlay/<key>.png      the image under the colours of its classes
-confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is unsure
+overlay/<key>.png      the image with the colours of its classes over it
+confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is low
 coverage.csv           image, class, pixels, percent: one line per image and class
 
 Each kind of output is one class in `WRITERS`, by the name that `--write` gives it.
@@ -95,7 +95,7 @@ class Overlays(Writer):
         self._palette = to.labels.palette
 
     def write(self, item: PredictedImage) -> None:
-        """Write the image under the colours of its classes."""
+        """Write the image with the colours of its classes over it."""
         rgb_HW3 = to_rgb(item.image_HWC)
         overlay_HW3 = draw_overlay(rgb_HW3, item.prediction.labels_HW, self._palette)
         _put(self._folder / f"{item.key}.png", encode_png(overlay_HW3))

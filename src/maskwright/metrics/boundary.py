@@ -4,9 +4,9 @@ Boundary F1 follows DAVIS (Perazzi et al. 2016, section 4, and `db_eval_boundary
 davis2017-evaluation), which follows BSDS (Martin et al. 2004), class by class. A pixel is on
 the boundary of a class where it and its right, lower and lower right neighbours do not agree on
 being of the class (`seg2bmap`): a thin line between the pixels, drawn alike in both maps. The
-border of the image is no boundary. Precision is the share of predicted boundary pixels at most
-the tolerance (Euclidean, centre to centre) from a boundary pixel of the class in truth; recall
-is the same for truth. DAVIS matches by distance alone, BSDS pairs pixels one to one.
+border of the image is not a boundary. Precision is the share of predicted boundary pixels at
+most the tolerance (Euclidean, centre to centre) from a boundary pixel of the class in truth;
+recall is the same for truth. DAVIS matches by distance alone, BSDS pairs pixels one to one.
 
 Boundary IoU is that of Cheng et al. 2021, eq. 2, and of the authors' `mask_to_boundary`: the
 IoU of the two bands of pixels of the class that are at most `depth` (Chebyshev) from a pixel

@@ -126,11 +126,11 @@ class ScoreText:
     """A score in words. The default name is the key, spelled out: `a_score` is "A score".
 
     `unit` is "%" for shares, "n" for counts, "" for a plain number; a key that ends in `_px` or
-    `_mm` is a length. `chart` says how a curve of shares is drawn; "none" leaves it out.
+    `_mm` is a length. `chart` is how a curve of shares is drawn; "none" leaves it out.
     """
 
     name: str = ""
-    says: str = ""
+    explanation: str = ""
     unit: str = "%"
     chart: Literal["line", "bars", "reliability", "none"] = "line"
 

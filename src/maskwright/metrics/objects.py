@@ -8,8 +8,8 @@ things of one class are one object, and a thing cut in two by another is two.
 * A predicted object is *real* when at least half of its pixels are of its class in the truth,
   else *invented*.
 * Pixels whose truth is IGNORE belong to no object, in truth or predicted: what remains of an
-  object beside them is judged, and one that they cut in two is two.
-* Size is that of the object judged: truth for recall, prediction for precision.
+  object beside them is counted, and an object that they cut in two counts as two.
+* Size is that of the counted object: truth for recall, prediction for precision.
 * Recall without truth objects and precision without predicted ones are NaN. F1 is 0 where only
   one side has objects, and NaN where neither has.
 

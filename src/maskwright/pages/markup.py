@@ -66,7 +66,7 @@ def _row(cells: Sequence[str], kinds: Sequence[str]) -> str:
 
 
 def render_swatch(rgb: Iterable[int]) -> str:
-    """A small square in a class colour; its name always stands beside it."""
+    """A small square in a class colour; its name is always beside it."""
     red, green, blue = (int(v) for v in rgb)
     return f'<span class="swatch" style="background:rgb({red},{green},{blue})"></span>'
 

@@ -64,7 +64,7 @@ def test_too_few_groups_can_not_judge(report_folder):
     comparison = compare(a, b)
     assert "5 groups give no p below 0.0625: too few to show" in comparison.notes[0]
     with pytest.raises(
-        DataError, match=r"5 groups give no p below 0\.0625, so B can never be judged worse"
+        DataError, match=r"5 groups give no p below 0\.0625, so B can never count as worse"
     ):
         require_power(comparison)
 

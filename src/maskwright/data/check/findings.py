@@ -17,7 +17,7 @@ MAX_EXAMPLES = 10
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of problem: `what` stands before a count, `fix` is what to do."""
+    """A kind of problem: `what` is followed by a count, `fix` is what to do."""
 
     severity: Severity
     what: str
@@ -157,12 +157,12 @@ KINDS: dict[str, Kind] = {
     "class-not-in-train": Kind(
         "error",
         "classes that occur, but not in train",
-        "draw the splits anew with `maskwright split`: training needs images of each class",
+        "draw the splits again with `maskwright split`: training needs images of each class",
     ),
     "class-not-in-val": Kind(
         "warning",
         "classes in train, but not in val",
-        "draw the splits anew with `maskwright split`: val scores each class on its images",
+        "draw the splits again with `maskwright split`: val scores each class on its images",
     ),
     "no-train": Kind(
         "warning",
@@ -172,7 +172,7 @@ KINDS: dict[str, Kind] = {
     "stale-splits": Kind(
         "error",
         "splits files that do not fit",
-        "draw the splits anew with `maskwright split`, or remove splits.json",
+        "draw the splits again with `maskwright split`, or remove splits.json",
     ),
     "group-across-splits": Kind(
         "warning",

@@ -1,4 +1,4 @@
-"""The tags of a GeoTIFF that say where its pixels lie; OGC GeoTIFF Standard 1.1 (19-008r4)."""
+"""The tags of a GeoTIFF that place its pixels; OGC GeoTIFF Standard 1.1 (19-008r4)."""
 
 import struct
 from collections.abc import Iterator

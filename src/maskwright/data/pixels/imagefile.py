@@ -1,7 +1,7 @@
 """ImageFile and Reader: what an opened image offers, and what opens it.
 
-A reader is one file in `readers/`. It holds no file open: an ImageFile opens its file anew for
-each question, so that it can be kept, copied to another thread and forgotten.
+A reader is one file in `readers/`. It holds no file open: an ImageFile opens its file again for
+each call, so that it can be kept, copied to another thread and forgotten.
 """
 
 from abc import abstractmethod

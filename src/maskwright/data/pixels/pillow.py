@@ -1,4 +1,4 @@
-"""Pillow: what its headers tell, and how its images are decoded, as photographs or as masks."""
+"""Pillow: its headers, and how its images are decoded, as photographs or as masks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ def open_pillow(file: Path) -> Iterator[Image.Image]:
 
 @dataclass(frozen=True, slots=True)
 class PillowHeader(ImageFile, Protocol):
-    """The part of an ImageFile that Pillow answers without decoding a pixel."""
+    """The part of an ImageFile that Pillow reads without decoding pixels."""
 
     ref: ImageRef
 

@@ -1,8 +1,8 @@
 """Compare two reports of the same data: differences, intervals, p-values, images.
 
-B is worse when the mIoU, or the IoU of a class, falls: the 95 % interval of B - A lies wholly
+B is worse when the mIoU, or the IoU of a class, falls: the 95 % interval of B - A is
 below 0 and p is below 0.05 (of a class: corrected by Holm over the classes). A score that only
-one of the two has is not judged.
+one of the two reports has is not tested.
 """
 
 from collections.abc import Iterator, Mapping
@@ -181,7 +181,7 @@ def require_power(comparison: Comparison) -> None:
     if least >= ALPHA:
         raise DataError(
             f"{comparison.b}: {comparison.num_groups} groups give no p below {least:.3g}, so B "
-            f"can never be judged worse; compare on at least 6 groups, or give smaller ones "
+            f"can never count as worse; compare on at least 6 groups, or give smaller ones "
             f"to `maskwright score` with --group"
         )
 

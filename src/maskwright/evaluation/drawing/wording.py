@@ -1,4 +1,4 @@
-"""What each score is called, what it says, and its unit; for pages and tables.
+"""The name, the explanation and the unit of each score, for pages and tables.
 
 The words come from the metric families. A score that none of them lists is shown under its own
 name: `a_new_score` is "A new score", and one whose name ends in `_px` or `_mm` is a length.
@@ -21,7 +21,7 @@ class Wording:
     """
 
     name: str
-    says: str
+    explanation: str
     unit: str
     family: str
     chart: str = "line"
@@ -49,7 +49,7 @@ def wording(key: str) -> Wording:
     stem = bare.removesuffix("_px").removesuffix("_mm")
     text, title = _texts().get(stem, (ScoreText(), next(iter(sections()))))
     unit = bare.removeprefix(stem).removeprefix("_") or text.unit
-    return Wording(text.name or _spell(stem), text.says, unit, title, text.chart)
+    return Wording(text.name or _spell(stem), text.explanation, unit, title, text.chart)
 
 
 @cache

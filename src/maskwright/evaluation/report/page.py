@@ -207,7 +207,7 @@ def _reliability(curves: Mapping[str, CurveReport]) -> str:
 def _figure(key: str, drawn: str) -> str:
     words = wording(key)
     return (
-        f"<figure><figcaption><b>{escape(words.name)}</b>{escape(words.says)}</figcaption>"
+        f"<figure><figcaption><b>{escape(words.name)}</b>{escape(words.explanation)}</figcaption>"
         f"{drawn}</figure>"
     )
 

@@ -34,12 +34,13 @@ def render_scores(report: Report) -> str:
             rows.append([family])
         for name in listed:
             words = wording(name)
-            says = f"<small>{escape(words.says)}</small>" if words.says else ""
+            text = words.explanation
+            note = f"<small>{escape(text)}</small>" if text else ""
             cells = (
                 render_estimate(report.scores[key], words.unit) if key in report.scores else ""
                 for key in (name, IMAGE_PREFIX + name)
             )
-            rows.append([escape(words.name) + says, *cells])
+            rows.append([escape(words.name) + note, *cells])
     heads = ("Score", "Over the set", "Per image, then averaged")
     return render_table("All scores", heads, rows)
 

@@ -45,8 +45,8 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     `w1`, `theta_alpha` (px) and `theta_beta` (grey levels of 255) belong to the Gaussian of
     position and colour, `w2` and `theta_gamma` (px) to the Gaussian of position alone. The
     defaults are those released with DeepLab v2 (Chen et al. 2016) for its ResNet-101 on Pascal
-    VOC, images of at most 500 px a side, where they were searched on validation images: search
-    them on yours.
+    VOC, images of at most 500 px per side, where they were chosen on validation images: choose
+    yours on your validation images.
     """
 
     w1: Weight = 4.0

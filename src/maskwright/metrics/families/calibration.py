@@ -1,4 +1,4 @@
-"""Whether a confidence of 0.8 is right eight times in ten: calibration of a model."""
+"""Calibration of a model: whether 80 % of the pixels with confidence 0.8 are correct."""
 
 from .. import calibration
 from ..counts import Counts, Scores
@@ -6,22 +6,23 @@ from ..family import ScoreDetail, ScoredImage, ScoreText
 
 TITLE = "Confidence"
 ORDER = 60
-NOTE = "Whether the model is as sure as it is right, over the set."
+NOTE = "Whether the confidence of the model equals its accuracy, over the set."
 MAIN = "calibration_error"
 NEEDS_LOGITS = True
 TEXTS = {
     "ece": ScoreText(
-        "Expected calibration error", "mean gap of confidence and accuracy; 0 is best"
+        "Expected calibration error",
+        "mean difference of confidence and accuracy; 0 is best",
     ),
     "sce": ScoreText(
-        "Static calibration error", "that gap for each class, averaged; 0 is best"
+        "Static calibration error", "that difference for each class, averaged; 0 is best"
     ),
     "brier": ScoreText("Brier score", "squared error of the probabilities; 0 is best", ""),
-    "nll": ScoreText("Negative log-likelihood", "nats a pixel; 0 is best", ""),
+    "nll": ScoreText("Negative log-likelihood", "nats per pixel; 0 is best", ""),
     "calibration_error": ScoreText("Calibration error"),
     "reliability": ScoreText(
         "Reliability",
-        "share that is right; on the dashed diagonal confidence keeps its promise",
+        "share of correct pixels; on the dashed diagonal it equals the confidence",
         chart="reliability",
     ),
     "mean_confidence": ScoreText(chart="none"),

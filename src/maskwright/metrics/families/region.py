@@ -13,15 +13,15 @@ HAS_IMAGE_MEANS = True
 COLUMNS = {"truth": "truth_px", "predicted": "predicted_px", "hit": "hit_px"}
 TRUTH_COUNTS = ("truth",)
 TEXTS = {
-    "miou": ScoreText("mIoU", "overlap of truth and prediction, every class alike"),
-    "pixel_accuracy": ScoreText("Pixel accuracy", "share of the pixels that are right"),
-    "mean_dice": ScoreText("Mean Dice", "F1 of pixels, every class alike"),
+    "miou": ScoreText("mIoU", "overlap of truth and prediction, all classes with equal weight"),
+    "pixel_accuracy": ScoreText("Pixel accuracy", "share of correct pixels"),
+    "mean_dice": ScoreText("Mean Dice", "F1 of pixels, all classes with equal weight"),
     "mean_precision": ScoreText(
-        "Mean precision", "of the pixels called a class, those that are it"
+        "Mean precision", "share of the pixels predicted as a class that are of it"
     ),
-    "mean_recall": ScoreText("Mean recall", "of the pixels of a class, those found"),
+    "mean_recall": ScoreText("Mean recall", "share of the pixels of a class predicted as it"),
     "mean_accuracy": ScoreText(
-        "Mean accuracy", "pixels rightly called a class, or rightly not"
+        "Mean accuracy", "share of pixels that are correctly a class, or not"
     ),
     "micro_iou": ScoreText("Micro IoU", "IoU of the pixels of all classes pooled"),
     "frequency_weighted_iou": ScoreText(

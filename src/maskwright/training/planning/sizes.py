@@ -35,7 +35,7 @@ def decide_crops(plan: Plan, situation: Situation) -> None:
     """Take crops of the median image at the decided scale, up to the limit of the device."""
     side, ratio = CROP_PX[situation.machine.device], plan.get("input.scale_ratio")
     crop = [min(side, _round_up(n * ratio)) for n in situation.facts.median_size_HW]
-    plan.decide("data.crop_px", crop, f"at most {side} px a side, in multiples of {MULTIPLE}")
+    plan.decide("data.crop_px", crop, f"at most {side} px per side, in multiples of {MULTIPLE}")
 
 
 def decide_fewer_pixels(plan: Plan, situation: Situation) -> None:
