@@ -79,7 +79,7 @@ def test_any_other_missing_module_is_a_bug(run_verb):
     assert "ModuleNotFoundError: No module named 'maskwright.nowhere'" in err
 
 
-def test_a_file_name_that_is_no_utf8_can_be_printed(run_verb):
+def test_a_file_name_that_is_not_utf8_can_be_printed(run_verb):
     code, out, err = run_verb("print('a\\udcff.png')")
     assert (code, out, err) == (0, "a\\udcff.png\n", "")
 

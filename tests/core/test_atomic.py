@@ -24,7 +24,7 @@ def test_file_replaces_the_old_one_and_leaves_no_neighbour(tmp_path):
     assert path.stat().st_mode & 0o444
 
 
-def test_nan_is_no_json(tmp_path):
+def test_nan_is_not_json(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", float("nan"))
     assert list(tmp_path.iterdir()) == []

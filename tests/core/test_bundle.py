@@ -58,7 +58,7 @@ def test_other_schema_is_refused_with_both_versions(bundle):
         open_bundle(bundle.root)
 
 
-def test_folder_without_manifest_is_no_bundle(tmp_path):
+def test_folder_without_manifest_is_not_a_bundle(tmp_path):
     with pytest.raises(BundleError, match=r"no bundle\.json here, so this is not a bundle"):
         open_bundle(tmp_path)
 

@@ -31,7 +31,7 @@ def test_a_temperature_that_cannot_divide_is_refused(painted_card, temperature):
 
 
 @pytest.mark.parametrize("temperature", ["hot", None, [1]])
-def test_a_temperature_that_is_no_number_is_refused(painted_card, temperature):
+def test_a_temperature_that_is_not_a_number_is_refused(painted_card, temperature):
     document = painted_card().to_json() | {"temperature": temperature}
     with pytest.raises(BundleError, match="a: not a model card"):
         ModelCard.from_json(document, where="a")

@@ -17,7 +17,7 @@ def test_documents_are_read_and_an_empty_file_is_an_empty_mapping(tmp_path):
     "content",
     [b"a: [", b"\xff\xfe\x00", b"[" * 100_000, b"!!python/x {}", b"day: 2020-13-45"],
 )
-def test_what_is_no_yaml_is_refused_by_name(tmp_path, content):
+def test_what_is_not_yaml_is_refused_by_name(tmp_path, content):
     (tmp_path / "a.yaml").write_bytes(content)
     with pytest.raises(ConfigError, match=r"a\.yaml: not valid YAML"):
         read_yaml(tmp_path / "a.yaml")

@@ -140,7 +140,7 @@ def test_a_map_without_a_partner_is_refused(tmp_path):
         ClassMapPair.open(tmp_path / "a", tmp_path / "b")
 
 
-def test_other_maps_hold_class_indices_where_told(tmp_path):
+def test_other_maps_hold_class_indices_where_asked(tmp_path):
     _save(tmp_path / "a/1.png", np.array([[7, 9]], np.uint8))
     _save(tmp_path / "b/1.png", np.array([[0, 1]], np.uint8))
     spec = tmp_path / "dataset.yaml"

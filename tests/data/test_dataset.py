@@ -53,7 +53,7 @@ def test_a_subset_keeps_order_and_codec_and_an_unknown_split_lists_the_known(nat
         dataset.subset("test")
 
 
-def test_the_fingerprint_tells_data_sets_apart(native):
+def test_the_fingerprints_of_two_datasets_differ(native):
     before = open_dataset(native)
     assert len(before.fingerprint) == 16
     assert before.fingerprint == open_dataset(native).fingerprint
@@ -62,7 +62,7 @@ def test_the_fingerprint_tells_data_sets_apart(native):
     assert before.fingerprint != open_dataset(native).fingerprint
 
 
-def test_a_data_set_travels_to_worker_processes(native):
+def test_a_dataset_is_sent_to_worker_processes(native):
     dataset = open_dataset(native)
     again = pickle.loads(pickle.dumps(dataset))
     np.testing.assert_array_equal(again.labels(0), dataset.labels(0))

@@ -49,7 +49,7 @@ def test_ranks_are_those_of_sorting(mious):
     assert ranked(mious) == expected
 
 
-def test_an_image_without_a_score_is_no_candidate():
+def test_an_image_without_a_score_is_not_a_candidate():
     assert ranked([float("nan"), 0.5, float("nan")]) == [("worst", 1)]
 
 
@@ -96,7 +96,7 @@ def test_wrong_pixels_are_outlined_so_that_a_grey_print_shows_them():
     assert thin[5, 3].tolist() == list(WRONG_RGB)  # too thin for a rim
 
 
-def test_a_sample_without_labels_is_no_candidate():
+def test_a_sample_without_labels_is_not_a_candidate():
     bare = Sample(key="k", group="k", image_HWC=np.zeros((2, 3, 3), np.uint8))
     with pytest.raises(ValueError, match="k has no labels"):
         Extremes(PALETTE).add(bare, np.zeros((2, 3), np.uint8), 1.0)

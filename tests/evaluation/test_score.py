@@ -140,7 +140,7 @@ def test_missing_and_extra_files_are_named_and_counted(folders):
         score(predictions, truth)
 
 
-def test_a_data_set_in_place_of_its_masks_is_told_so(folders, tmp_path):
+def test_a_dataset_instead_of_its_masks_is_refused_with_a_hint(folders, tmp_path):
     _write(tmp_path / "data/masks/val/a.png", np.zeros((4, 4), np.uint8))
     with pytest.raises(DataError, match=r"data is a dataset: give .*data/masks or"):
         score(folders[0], tmp_path / "data")

@@ -21,7 +21,7 @@ def test_columns_are_read_by_key_in_any_order(tmp_path):
     assert found.values["i04"] == {"camera": "cam1"}
 
 
-def test_a_column_named_group_is_no_slice_but_the_group(tmp_path):
+def test_a_column_named_group_is_the_group_and_not_a_slice(tmp_path):
     path = _csv(
         tmp_path, "key,group,camera", [f"{k},g{n // 8},cam" for n, k in enumerate(KEYS)]
     )

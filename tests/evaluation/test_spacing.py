@@ -49,7 +49,7 @@ def test_distances_are_in_mm_where_all_headers_say_a_spacing(both):
     }
 
 
-def test_a_spacing_that_is_told_counts_more(both):
+def test_a_spacing_that_is_given_takes_precedence(both):
     report = scored(both, Ruler.parse(1.0, "3")).to_json()
     organ = next(c for c in report["classes"] if c["name"] == "organ")
     assert organ["hd_mm"] == pytest.approx(12.0)

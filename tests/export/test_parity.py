@@ -76,13 +76,13 @@ def test_another_shape_is_refused():
         compare(network, lambda x: x[:, :1], INPUTS)
 
 
-def test_logits_that_are_no_numbers_never_agree():
+def test_logits_that_are_not_numbers_never_agree():
     parity = compare(lambda x: x * np.float32("nan"), lambda x: x * np.float32("nan"), INPUTS)
     with pytest.raises(BundleError, match="differ by up to nan"):
         require(parity)
 
 
-def test_parity_on_nothing_is_no_parity():
+def test_parity_needs_an_input():
     with pytest.raises(ConfigError, match="at least one image"):
         compare(network, network, [])
 

@@ -78,7 +78,7 @@ def test_quiet_says_only_what_failed(run_maskwright, home, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_what_is_no_report_is_refused(run_maskwright, home, tmp_path):
+def test_what_is_not_a_report_is_refused(run_maskwright, home, tmp_path):
     done = run(run_maskwright, home, "truth", "reports/good", "-o", tmp_path / "out")
     assert done.returncode == 1
     assert done.stdout == ""

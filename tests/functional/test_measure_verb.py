@@ -36,7 +36,7 @@ def test_measure_tells_and_writes(run_maskwright, plates):
     assert (plates / "measurements/overlay/bad.png").exists()
 
 
-def test_a_broken_rule_is_told_and_exits_3(run_maskwright, plates):
+def test_a_broken_rule_is_named_and_exits_3(run_maskwright, plates):
     done = run_maskwright(
         *("measure", "out/classes", "--mm-per-px", "0.5", "--rules", "rules.yaml", "--quiet"),
         cwd=plates,

@@ -163,7 +163,7 @@ def test_a_full_disk_is_refused_and_left_empty(maskwright, home, mounted):
         assert list(disk.iterdir()) == []
 
 
-def test_a_name_that_is_no_text_keeps_its_bytes(maskwright, home):
+def test_a_name_that_is_not_text_keeps_its_bytes(maskwright, home):
     odd = os.fsdecode(b"gr\xfcn")
     (home / "photos/a.png").rename(home / f"photos/{odd}.png")
     done = maskwright("predict", "bundle", "photos", "-o", "out")

@@ -48,7 +48,7 @@ def test_two_images_of_one_name_are_refused_naming_both(tree, pair):
     assert str(tree / "b/x.png") in str(caught.value)
 
 
-def test_earlier_results_inside_the_folder_are_no_inputs(tree):
+def test_earlier_results_inside_the_folder_are_not_inputs(tree):
     (tree / "out/overlay").mkdir(parents=True)
     (tree / "out/overlay/x.png").touch()
     assert list(find_images([tree], outside=tree / "out")) == ["a/deep/y", "a/x", "b/x"]

@@ -77,7 +77,7 @@ def test_of_equal_scores_the_lower_index_wins():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_scores_that_are_no_numbers_have_no_confidence(bad):
+def test_scores_that_are_not_numbers_have_no_confidence(bad):
     logits_KHW = np.zeros((2, 1, 2), np.float32)
     logits_KHW[1, 0, 1] = bad
     _, confidence_HW = decided(logits_KHW, (1, 2))

@@ -132,7 +132,7 @@ def test_a_map_without_a_border_or_a_pixel_has_all_in_the_last_band(size_HW):
     assert np.isnan(scores(found).curves["trimap_miou"].values).all()
 
 
-def test_an_edge_towards_ignore_is_no_border():
+def test_an_edge_towards_ignore_is_not_a_border():
     truth_HW = np.uint8([[0, 0, IGNORE, 1, 1]])
     assert not mark_border(truth_HW).any()
     assert mark_border(np.uint8([[0, 1, IGNORE]])).tolist() == [[True, True, False]]

@@ -173,7 +173,7 @@ def test_scores_take_leading_axes(images):
             np.testing.assert_array_equal(together.overall[name][i], value)
 
 
-def test_an_index_that_is_no_class_is_named():
+def test_an_index_that_is_not_a_class_is_named():
     truth = _square(10, 10)
     with pytest.raises(DataError, match="prediction holds class index 7 of 2 classes"):
         count(truth, truth * 7, 2)

@@ -117,7 +117,7 @@ def test_an_image_with_one_side_missing_has_no_distance_and_is_counted():
     assert np.isnan(scores(parts[3], ruler).classes["nsd"][1])
 
 
-def test_an_edge_towards_ignore_is_no_surface_and_one_of_the_image_is():
+def test_an_edge_towards_ignore_is_not_a_surface_and_one_of_the_image_is():
     labels_HW = np.zeros((4, 6), np.uint8)
     labels_HW[1:3, 1:3] = 1
     labels_HW[1:3, 3:5] = IGNORE
@@ -173,12 +173,12 @@ def test_a_map_without_pixels_counts_nothing():
 
 
 @pytest.mark.parametrize("spacing_HW", [(0.0, 1.0), (1.0, -1.0), (1.0, float("nan"))])
-def test_a_spacing_that_is_no_length_is_refused(spacing_HW):
+def test_a_spacing_that_is_not_a_length_is_refused(spacing_HW):
     with pytest.raises(ConfigError, match=r"one pixel is .* mm .*give two numbers above 0"):
         Ruler(tolerance=1, spacing_HW=spacing_HW, unit="mm")
 
 
 @pytest.mark.parametrize("tolerance", [-1.0, float("inf"), float("nan")])
-def test_a_tolerance_that_is_no_length_is_refused(tolerance):
+def test_a_tolerance_that_is_not_a_length_is_refused(tolerance):
     with pytest.raises(ConfigError, match=r"tolerance .* px; give 0 or more"):
         Ruler(tolerance=tolerance)

@@ -19,7 +19,7 @@ def test_sections_without_a_body_are_left_out():
     assert "Empty" not in text
 
 
-def test_a_file_name_that_is_no_text_is_shown_escaped():
+def test_a_file_name_that_is_not_text_is_shown_escaped():
     odd = os.fsdecode(b"gr\xfcn")
     text = render_page(odd, odd, [Section(odd, odd, odd)], opening=odd)
     assert r"<title>gr\udcfcn</title>" in text

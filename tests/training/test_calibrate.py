@@ -103,7 +103,7 @@ def test_the_sample_is_bounded_and_drawn_by_the_seed(run, val, monkeypatch):
     assert one == again != other
 
 
-def test_what_was_fitted_is_told_in_one_line(run, val):
+def test_the_fit_is_reported_in_one_line(run, val):
     text = str(calibrate(run, val, seed=0))
     assert text.startswith("temperature ")
     assert "pixels of 3 validation images: negative log-likelihood" in text

@@ -6,7 +6,7 @@ from maskwright.training.weights import BETA, MAX_RATIO, compute_class_weights
 COUNTS = np.array([[80, 20, 0], [100, 0, 0]], np.int64)
 
 
-def test_none_is_no_weights():
+def test_none_means_no_weights():
     assert compute_class_weights("none", COUNTS) is None
 
 

@@ -68,7 +68,7 @@ def test_annotators_who_agree_give_numbers_and_no_finding(team):
     assert document["dice"] == {"back": 1, "leaf": 1}
 
 
-def test_images_in_dispute_are_told_worst_first(team):
+def test_disputed_images_are_listed_worst_first(team):
     found = audit(team({"ben/train/im01.png": drawn([1] * 3), "ben/val/im04.png": drawn()}))
     disputed = the(found, "disputed-image")
     assert disputed.kind.severity == "note"
@@ -84,7 +84,7 @@ def test_images_in_dispute_are_told_worst_first(team):
     assert "class  Dice of two annotators\n" in text
 
 
-def test_annotators_who_see_different_things_are_told_with_their_kappa(team, pairs):
+def test_annotators_who_disagree_are_reported_with_their_kappa(team, pairs):
     swapped = {
         name.replace("masks/", "ben/"): 1 - content
         for name, content in (pairs(4, split="train") | pairs(2, split="val", first=4)).items()
@@ -103,7 +103,7 @@ def test_counts_are_of_what_most_say(team):
     assert found.to_json()["ignored_pixels"] == 3 + 96
 
 
-def test_faults_are_told_by_the_mask_that_has_them(team):
+def test_faults_are_reported_by_the_mask_that_has_them(team):
     found = audit(
         team(
             {

@@ -114,7 +114,7 @@ def test_sizes_are_compared_as_a_viewer_shows_them(check, tmp_path_factory):
     ]
 
 
-def test_unlisted_values_are_told_by_file_value_and_pixels(check):
+def test_unlisted_values_are_reported_by_file_value_and_pixels(check):
     mask = np.zeros((12, 16), np.uint8)
     mask[0, :3], mask[1, 0] = 9, 77
     found = check({"masks/train/im01.png": mask})
@@ -124,7 +124,7 @@ def test_unlisted_values_are_told_by_file_value_and_pixels(check):
     assert found.harmful
 
 
-def test_an_undeclared_colour_is_told_as_dataset_yaml_would_write_it(check, write, pairs):
+def test_an_undeclared_colour_is_reported_as_dataset_yaml_writes_it(check, write, pairs):
     files = pairs(4, split="train")
     table = np.array([[0, 0, 0], [0, 255, 0]], np.uint8)
     for name in [n for n in files if n.startswith("masks")]:
@@ -163,7 +163,7 @@ def test_blurred_masks_are_found_even_where_all_values_are_listed(check, pairs):
     assert "unlisted-values" not in codes(found)
 
 
-def test_blur_is_told_from_hard_edges():
+def test_blur_is_distinguished_from_hard_edges():
     smooth = Image.fromarray(disc(value=9)).filter(ImageFilter.BoxBlur(1))
     assert compute_blurred_ratio(np.array(smooth)) > 0.5
     assert compute_blurred_ratio(disc(value=9)) == 0
@@ -189,7 +189,7 @@ def test_labels_that_cannot_be_understood_are_a_finding_and_the_rest_is_still_ch
     assert found.harmful
 
 
-def test_masks_of_nothing_and_of_one_class_are_told_apart(check):
+def test_masks_of_nothing_and_of_one_class_are_distinguished(check):
     found = check(
         {
             "masks/train/im00.png": np.full((12, 16), 255, np.uint8),
@@ -201,7 +201,7 @@ def test_masks_of_nothing_and_of_one_class_are_told_apart(check):
     assert not found.harmful
 
 
-def test_absent_classes_are_told_by_split(check):
+def test_absent_classes_are_reported_by_split(check):
     names = "classes: [{name: a}, {name: b}, {name: v}, {name: t}, {name: never}]\n"
     only_train, only_val = np.zeros((2, 12, 16), np.uint8)
     only_val[0, 0], only_train[0, 0] = 2, 3

@@ -47,6 +47,6 @@ def test_pixels_come_back_from_the_ground_and_a_turned_grid_keeps_its_size(angle
         ((float("nan"), 0.0, 0.0, 0.0, 1.0, 0.0), "gives no pixel size"),
     ],
 )
-def test_a_grid_that_is_no_grid_is_refused(affine, message):
+def test_a_grid_that_is_not_a_grid_is_refused(affine, message):
     with pytest.raises(DataError, match=message):
         metric_size(placement(affine))

@@ -187,7 +187,7 @@ def test_a_jpeg_cut_short_is_refused(tmp_path, share):
         read_image(path)
 
 
-def test_what_is_no_image_is_refused(tmp_path):
+def test_what_is_not_an_image_is_refused(tmp_path):
     path = tmp_path / "a.png"
     path.write_text("hello, I am a letter")
     with pytest.raises(DataError, match=r"a\.png: no image in a format that is read here"):

@@ -94,7 +94,7 @@ def test_few_pages_without_a_meaning_are_channels(tmp_path):
     assert count_pages(path) == 17
 
 
-def test_smaller_copies_inside_a_file_are_no_pages(tmp_path):
+def test_smaller_copies_inside_a_file_are_not_pages(tmp_path):
     path = tmp_path / "a.tif"
     photo = RNG.integers(0, 256, (64, 64, 3), np.uint8)
     with tifffile.TiffWriter(path) as file:
