@@ -116,7 +116,7 @@ def arc(radius: float, span_deg: float, width: float) -> Shape:
 
 
 def cross(length: float, width: float) -> Shape:
-    """Two bars of the same size over each other at right angles: one branching point."""
+    """Two bars of the same size over each other at right angles: one branch point."""
     half, thick = length / 2, width / 2
     return Shape(
         f"cross {length:g}x{width:g}",

@@ -1,9 +1,9 @@
-"""`maskwright measure` on the real sets, as a table; and the README's pictures of it.
+"""Measure the real datasets as a table, and draw the pictures of `measure` in the README.
 
     python benchmarks/measure.py DATA     # benchmarks/measure.md and docs/images/measure-*.png
 
-DATA holds the real sets (see CONTRIBUTING.md). Their licences do not let us show them, so the
-pictures are of drawn scenes: a crack, a field of crop rows, a place before and after.
+DATA holds the real datasets (see CONTRIBUTING.md). Their licences do not allow showing them, so
+the pictures are of drawn scenes: a crack, a field of crop rows, a place before and after.
 """
 
 import sys
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskwright.core.atomic import write_text
+from maskwright.measurement.figures.coverage import WHOLE
 from maskwright.measurement.measure import measure
+from maskwright.measurement.output.measurements import Measurements
 from maskwright.measurement.series import MeasureOptions
 
 ROOT = Path(__file__).parents[1]
@@ -41,59 +42,63 @@ CLASSES = {
     "after": _PLACE,
 }
 
-Json = dict[str, Any]
 Scene = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """A photograph (RGB) and its class indices."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One command line on a real set, and what the table says of its figures."""
+    """One command line on a real dataset; `describe` writes its figures for the table."""
 
-    words: str
+    command: str
     maps: str
     options: Callable[[Path], MeasureOptions]
-    says: Callable[[Json], str]
+    describe: Callable[[Measurements], str]
 
 
-def _cracks(found: Json) -> str:
-    crack = found["thin"]["crack"]
-    percent = found["coverage"]["classes"]["crack"]["percent"]
+def _describe_cracks(measurements: Measurements) -> str:
+    crack = measurements.totals.thin["crack"]
     return (
-        f"{percent:.2f} % crack; {crack['length']:,.0f} px long, {crack['mean_width']:.2f} px "
-        f"wide in the mean, {crack['max_width']:.1f} px at most, "
-        f"{crack['num_branch_points']} branching points"
+        f"{_percent(measurements, 'crack'):.2f} % crack; {crack.length:,.0f} px long, "
+        f"{crack.mean_width:.2f} px wide in the mean, {crack.max_width:.1f} px at most, "
+        f"{crack.num_branch_points} branch points"
     )
 
 
-def _field(found: Json) -> str:
-    cover = found["coverage"]["classes"]
-    regions = found["regions"]
-    (gap,) = found["gaps"]
+def _describe_field(measurements: Measurements) -> str:
+    crop, weed = _percent(measurements, "crop"), _percent(measurements, "weed")
+    regions = measurements.totals.regions
+    (gap,) = measurements.totals.gaps
     return (
-        f"crop {cover['crop']['percent']:.2f} %, weed {cover['weed']['percent']:.2f} %; "
-        f"{regions['crop']['count']} crop and {regions['weed']['count']} weed regions; they "
-        f"touch in {gap['num_touching']} of {gap['num_images']} images"
+        f"crop {crop:.2f} %, weed {weed:.2f} %; {regions['crop'].count} crop and "
+        f"{regions['weed'].count} weed regions; they touch in {gap.num_touching} of "
+        f"{gap.num_images} images"
     )
 
 
-def _change(name: str) -> Callable[[Json], str]:
-    def says(found: Json) -> str:
-        moved = found["change"]["classes"][name]
+def _change_describer(name: str) -> Callable[[Measurements], str]:
+    def describe(measurements: Measurements) -> str:
+        change, index = measurements.change, measurements.labels.index(name)
+        if change is None:
+            raise ValueError("expected maps of an earlier date")
         return (
-            f"{found['change']['changed_percent']:.2f} % changed; {name} gained "
-            f"{moved['gained']:,.0f} px², lost {moved['lost']:,.0f} px²"
+            f"{change.changed_percent:.2f} % changed; {name} gained "
+            f"{change.gained[index]:,.0f} px², lost {change.lost[index]:,.0f} px²"
         )
 
-    return says
+    return describe
 
 
-def _street(found: Json) -> str:
-    cover, car = found["coverage"]["classes"], found["regions"]["car"]
+def _describe_street(measurements: Measurements) -> str:
+    car = measurements.totals.regions["car"]
     return (
-        f"road {cover['road']['percent']:.2f} %, {car['count']} car regions, "
-        f"the largest {car['largest']:,.0f} px²"
+        f"road {_percent(measurements, 'road'):.2f} %, {car.count} car regions, "
+        f"the largest {car.largest:,.0f} px²"
     )
+
+
+def _percent(measurements: Measurements, name: str) -> float:
+    return float(measurements.coverage[WHOLE].percent[measurements.labels.index(name)])
 
 
 CASES = (
@@ -102,7 +107,7 @@ CASES = (
             f"measure crackforest/masks/{split} --thin crack --min-area 20",
             f"crackforest/masks/{split}",
             lambda _: MeasureOptions(thin=("crack",), min_area=20),
-            _cracks,
+            _describe_cracks,
         )
         for split in ("train", "val", "test")
     ),
@@ -111,7 +116,7 @@ CASES = (
             f"measure cwfid/masks/{split} --regions all --gap crop,weed --min-area 50",
             f"cwfid/masks/{split}",
             lambda _: MeasureOptions(regions=("all",), gaps=(("crop", "weed"),), min_area=50),
-            _field,
+            _describe_field,
         )
         for split in ("train", "test")
     ),
@@ -119,19 +124,19 @@ CASES = (
         "measure davis_car/masks/seq/00039.png --before davis_car/masks/seq/00000.png",
         "davis_car/masks/seq/00039.png",
         lambda data: MeasureOptions(before=data / "davis_car/masks/seq/00000.png"),
-        _change("car"),
+        _change_describer("car"),
     ),
     Case(
         "measure camvid/masks/val/0016E5_08159.png --before camvid/masks/val/0016E5_07959.png",
         "camvid/masks/val/0016E5_08159.png",
         lambda data: MeasureOptions(before=data / "camvid/masks/val/0016E5_07959.png"),
-        _change("building"),
+        _change_describer("building"),
     ),
     Case(
         "measure camvid/masks/val --regions car --min-area 20",
         "camvid/masks/val",
         lambda _: MeasureOptions(regions=("car",), min_area=20),
-        _street,
+        _describe_street,
     ),
 )
 
@@ -141,15 +146,16 @@ def main(data: Path) -> None:
     lines = [
         "# Measured on real maps",
         "",
-        "Labelled masks of public sets, in pixels: none of them states a scale.",
+        "Labelled masks of public datasets, in pixels: none of them states a scale.",
         "`python benchmarks/measure.py DATA` writes this page.",
         "",
-        "| command | images | found |",
+        "| command | images | figures |",
         "|---|---|---|",
     ]
     for case in CASES:
-        found = measure(data / case.maps, case.options(data)).to_json()
-        row = f"| `{case.words}` | {found['num_images']} | {case.says(found)} |"
+        measurements = measure(data / case.maps, case.options(data))
+        num_images = len(measurements.images)
+        row = f"| `{case.command}` | {num_images} | {case.describe(measurements)} |"
         lines.append(row)
         print(row, flush=True)
     write_text(ROOT / "benchmarks/measure.md", "\n".join(lines) + "\n")
@@ -157,33 +163,33 @@ def main(data: Path) -> None:
 
 
 def draw_pictures() -> None:
-    """The three pictures of the README, each an overlay that measure itself writes."""
+    """Draw the three pictures of the README, each an overlay that measure writes."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        _photographed(home / "crack", draw_crack())
-        _photographed(home / "field", draw_field())
-        _photographed(home / "before", draw_place(later=False))
-        _photographed(home / "after", draw_place(later=True))
-        _show(home, "crack", MeasureOptions(thin=("crack",), mm_per_px=0.5), "overlay")
+        _write_scene(home / "crack", draw_crack())
+        _write_scene(home / "field", draw_field())
+        _write_scene(home / "before", draw_place(later=False))
+        _write_scene(home / "after", draw_place(later=True))
+        _write_picture(home, "crack", MeasureOptions(thin=("crack",), mm_per_px=0.5), "overlay")
         options = MeasureOptions(
             regions=("weed",), gaps=(("crop", "weed"),), mm_per_px=2.0, min_area=400
         )
-        _show(home, "field", options, "overlay")
-        _show(home, "after", MeasureOptions(before=home / "before/maps"), "change")
+        _write_picture(home, "field", options, "overlay")
+        _write_picture(home, "after", MeasureOptions(before=home / "before/maps"), "change")
 
 
-def _show(home: Path, name: str, options: MeasureOptions, kind: str) -> None:
-    """Measure one scene and keep its picture for the README."""
+def _write_picture(home: Path, name: str, options: MeasureOptions, kind: str) -> None:
+    """Measure one scene and write its picture for the README."""
     images = None if kind == "change" else home / name / "images"
     options = replace(options, images=images)
-    found = measure(home / name / "maps", options, out=home / name / "out").to_json()
+    measurements = measure(home / name / "maps", options, out=home / name / "out")
     target = IMAGES / f"measure-{'change' if kind == 'change' else name}.png"
     picture = Image.open(home / name / "out" / kind / "scene.png")
     picture.quantize(128).save(target, optimize=True)
-    print(f"{target.name}: {found['coverage']['classes']} {found['thin']} {found['gaps']}")
+    print(f"{target.name}: {measurements.totals}")
 
 
-def _photographed(folder: Path, scene: Scene) -> None:
+def _write_scene(folder: Path, scene: Scene) -> None:
     image_HW3, labels_HW = scene
     for kind, pixels in (("images", image_HW3), ("maps", labels_HW)):
         (folder / kind).mkdir(parents=True)

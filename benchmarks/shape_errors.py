@@ -273,7 +273,7 @@ THIN_FIGURES = (
         },
     ),
     Figure(
-        "branching points",
+        "branch points",
         "points",
         None,
         (*THIN_BARS, *ARCS, *THIN_RINGS, *CROSSES),

@@ -32,9 +32,9 @@ def test_the_benchmark_shows_the_errors_of_this_code(figure):
     shape = figure.on[min(1, len(figure.on) - 1)]
     own = {"maskwright": figure.methods["maskwright"]}
     ours = Figure(figure.name, figure.unit, figure.truth, figure.on, own)
-    found = np.array([errors(ours, drawn) for drawn in poses(shape, PixelSize.pixels())])
+    measured = np.array([errors(ours, drawn) for drawn in poses(shape, PixelSize.pixels())])
     written = json.loads((ROOT / "benchmarks/shapes.json").read_text())
     bias, mean, worst = written["errors"][figure.name]["shapes"][shape.name]["maskwright"]
-    assert found.mean() == pytest.approx(bias, abs=0.01)
-    assert np.abs(found).mean() == pytest.approx(mean, abs=0.01)
-    assert np.abs(found).max() == pytest.approx(worst, abs=0.01)
+    assert measured.mean() == pytest.approx(bias, abs=0.01)
+    assert np.abs(measured).mean() == pytest.approx(mean, abs=0.01)
+    assert np.abs(measured).max() == pytest.approx(worst, abs=0.01)

@@ -41,7 +41,7 @@ def season(write_maps, field):
 def test_every_table_of_a_series_in_mm(season, tmp_path, write_maps, field):
     before = write_maps("before", {"may": field(10), "june": field(10), "july": field(10)})
     options = MeasureOptions(mm_per_px=0.5, before=before, **EVERYTHING)
-    found = measure(season, options, out=tmp_path / "out")
+    results = measure(season, options, out=tmp_path / "out")
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == {
         *("change.csv", "coverage.csv", "from_to.csv", "gaps.csv", "regions.csv", "thin.csv"),
@@ -63,7 +63,7 @@ def test_every_table_of_a_series_in_mm(season, tmp_path, write_maps, field):
     moves = [(m["before"], m["after"], m["pixels"]) for m in table(out / "from_to.csv")]
     assert ("soil", "crop", "96") in moves
     written = json.loads((out / "measurements.json").read_text())
-    assert written == json.loads(json.dumps(found.to_json()))
+    assert written == json.loads(json.dumps(results.to_json()))
 
 
 def test_the_series_adds_up_its_images(season):
@@ -90,7 +90,7 @@ def test_without_a_folder_nothing_is_written(season, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_overlays_have_the_size_of_the_map_and_show_what_was_measured(season, tmp_path):
+def test_overlays_have_the_size_of_the_map_and_show_the_figures(season, tmp_path):
     measure(season, MeasureOptions(**EVERYTHING), out=tmp_path / "out")
     drawn = np.asarray(Image.open(tmp_path / "out/overlay/may.png"))
     plain = np.asarray(Image.open(season / "may.png"))
@@ -112,9 +112,9 @@ def test_coverage_inside_regions_of_interest(season, tmp_path):
         bed=[[0, 0], [20, 0], [20, 20], [0, 20]],
         aisle=[[0, 25], [60, 25], [60, 40], [0, 40]],
     )
-    found = measure(season, MeasureOptions(roi=path), out=tmp_path / "out")
-    assert found.to_json()["rois"]["bed"]["classes"]["crop"]["pixels"] == 440
-    assert found.to_json()["rois"]["aisle"]["classes"]["crop"]["pixels"] == 0
+    results = measure(season, MeasureOptions(roi=path), out=tmp_path / "out")
+    assert results.to_json()["rois"]["bed"]["classes"]["crop"]["pixels"] == 440
+    assert results.to_json()["rois"]["aisle"]["classes"]["crop"]["pixels"] == 0
     lines = [c for c in table(tmp_path / "out/coverage.csv") if c["roi"] == "bed"]
     assert len(lines) == 3 * 4
     assert (tmp_path / "out/overlay/may.png").exists()
@@ -135,8 +135,10 @@ def test_georeferenced_maps_are_measured_and_outlined_on_the_ground(tmp_path, fi
     (tmp_path / "maps").mkdir()
     write_geotiff(tmp_path / "maps/a.tif", field(), scale=(0.5, 0.5), tie=(1000.0, 2000.0))
     (tmp_path / "maps/classes.txt").write_text("0 soil\n1 crop\n2 weed\n")
-    found = measure(tmp_path / "maps", MeasureOptions(regions=("crop",)), out=tmp_path / "out")
-    assert (found.unit, found.to_json()["coverage"]["classes"]["crop"]["area"]) == ("m", 25)
+    results = measure(
+        tmp_path / "maps", MeasureOptions(regions=("crop",)), out=tmp_path / "out"
+    )
+    assert (results.unit, results.to_json()["coverage"]["classes"]["crop"]["area"]) == ("m", 25)
     outlines = json.loads((tmp_path / "out/regions.geojson").read_text())
     assert outlines["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32616"
     (feature,) = outlines["features"]
@@ -160,21 +162,23 @@ def test_rules_judge_every_image(season, tmp_path):
     (tmp_path / "rules.yaml").write_text(
         "rules: [{name: size, fail: crop area > 150 px2}, {fail: weed < 5 %}]"
     )
-    found = measure(season, MeasureOptions(rules=tmp_path / "rules.yaml"), out=tmp_path / "out")
-    assert not found.passed
-    assert found.failed_keys == ("july",)
+    results = measure(
+        season, MeasureOptions(rules=tmp_path / "rules.yaml"), out=tmp_path / "out"
+    )
+    assert not results.passed
+    assert results.failed_keys == ("july",)
     lines = table(tmp_path / "out/rules.csv")
     assert [(c["image"], c["passed"], c["value"]) for c in lines if c["rule"] == "size"] == [
         *(("july", "no", "196"), ("june", "yes", "144"), ("may", "yes", "100")),
     ]
-    assert found.to_json()["rules"][0] == {
+    assert results.to_json()["rules"][0] == {
         "rule": "size",
         "fails_if": "> 150 px2",
         "num_judged": 3,
         "num_failed": 1,
         "failed": ["july"],
     }
-    assert next(iter(found.pictures)) == "july"
+    assert next(iter(results.pictures)) == "july"
 
 
 def test_a_failure_half_way_leaves_the_folder_as_it_was(season, tmp_path, write_maps, field):
@@ -193,18 +197,18 @@ def test_results_may_not_lie_among_the_maps(season):
             measure(season, out=out)
 
 
-def test_a_map_that_nobody_labelled_has_no_percent(write_maps, tmp_path):
+def test_a_map_without_labels_has_no_percent(write_maps, tmp_path):
     maps = write_maps("maps", {"a": np.full((4, 4), 255)})
-    found = measure(maps, MeasureOptions(**EVERYTHING), out=tmp_path / "out")
-    assert found.images[0].percent == {"soil": None, "crop": None, "weed": None}
-    assert found.to_json()["gaps"][0]["smallest"] is None
-    assert found.to_json()["thin"]["weed"]["mean_width"] is None
+    results = measure(maps, MeasureOptions(**EVERYTHING), out=tmp_path / "out")
+    assert results.images[0].percent == {"soil": None, "crop": None, "weed": None}
+    assert results.to_json()["gaps"][0]["smallest"] is None
+    assert results.to_json()["thin"]["weed"]["mean_width"] is None
     lines = table(tmp_path / "out/coverage.csv")
     assert [line["percent"] for line in lines] == ["", "", "", "100"]
     assert "nan" not in (tmp_path / "out/report.html").read_text().lower().split("base64")[0]
 
 
-def test_a_file_name_that_is_no_utf_8_is_measured_and_shown_escaped(tmp_path, field):
+def test_a_file_name_that_is_not_utf_8_is_measured_and_shown_escaped(tmp_path, field):
     maps = tmp_path / "maps"
     maps.mkdir()
     name = os.fsdecode(b"caf\xe9 <1>.png")
@@ -221,18 +225,18 @@ def test_a_file_name_that_is_no_utf_8_is_measured_and_shown_escaped(tmp_path, fi
 @pytest.mark.real
 def test_cracks_of_a_real_set_have_a_length_and_a_width(real_data):
     maps = real_data / "crackforest/masks/val"
-    found = measure(maps, MeasureOptions(thin=("crack",), min_area=20)).to_json()
+    results = measure(maps, MeasureOptions(thin=("crack",), min_area=20)).to_json()
     share = np.mean([np.asarray(Image.open(path)) == 1 for path in maps.glob("*.png")])
-    assert found["coverage"]["classes"]["crack"]["percent"] == pytest.approx(100 * share)
-    assert found["thin"]["crack"]["length"] > 3000
-    assert 3 < found["thin"]["crack"]["mean_width"] < 12
+    assert results["coverage"]["classes"]["crack"]["percent"] == pytest.approx(100 * share)
+    assert results["thin"]["crack"]["length"] > 3000
+    assert 3 < results["thin"]["crack"]["mean_width"] < 12
 
 
 @pytest.mark.real
 def test_change_between_two_frames_of_a_real_video(real_data):
     frames = real_data / "davis_car/masks/seq"
-    found = measure(frames / "00039.png", MeasureOptions(before=frames / "00000.png"))
-    change = found.to_json()["change"]["classes"]["car"]
+    results = measure(frames / "00039.png", MeasureOptions(before=frames / "00000.png"))
+    change = results.to_json()["change"]["classes"]["car"]
     assert change == {"gained": 808.0, "lost": 30521.0, "net": -29713.0}
 
 
@@ -248,8 +252,10 @@ def test_real_footprints_lie_on_the_buildings_of_a_real_map_in_metres(real_data,
         images=folder / "sample_geotiff.tif",
         roi=folder / "geotiff_labels.geojson",
     )
-    found = measure(folder / "sample_fp_mask_from_geojson.tif", options, out=tmp_path / "out")
-    assert found.to_json()["coverage"]["classes"]["building"]["area"] == 33818 * 0.25
-    shares = [roi["classes"]["building"]["percent"] for roi in found.to_json()["rois"].values()]
+    results = measure(folder / "sample_fp_mask_from_geojson.tif", options, out=tmp_path / "out")
+    assert results.to_json()["coverage"]["classes"]["building"]["area"] == 33818 * 0.25
+    shares = [
+        roi["classes"]["building"]["percent"] for roi in results.to_json()["rois"].values()
+    ]
     assert len(shares) > 20
     assert min(shares) > 99

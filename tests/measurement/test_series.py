@@ -26,7 +26,7 @@ def test_maps_come_in_the_order_of_their_keys_under_their_own_classes(maps):
     assert not series.plan.draws
 
 
-def test_what_rules_need_is_measured_without_being_asked_for(maps, tmp_path):
+def test_what_rules_need_is_measured_without_an_option(maps, tmp_path):
     (tmp_path / "rules.yaml").write_text(
         "rules: [{fail: 'crop, weed gap < 3 px'}, {fail: weed max width > 9 px}, "
         "{fail: crop regions > 2}, {fail: crop largest region > 2 px2}]"
@@ -35,7 +35,7 @@ def test_what_rules_need_is_measured_without_being_asked_for(maps, tmp_path):
     assert (plan.gaps, plan.thin, plan.regions) == (((1, 2),), (2,), (2, 1))
 
 
-def test_all_stands_for_every_class_unless_one_is_called_so(maps, write_maps, field):
+def test_all_means_every_class_unless_a_class_has_that_name(maps, write_maps, field):
     assert open_it(maps, regions=("all",)).plan.regions == (0, 1, 2)
     named = write_maps("named", {"a": field()}, classes="0 soil\n1 all\n2 weed\n")
     assert open_it(named, regions=("all",)).plan.regions == (1,)
@@ -121,7 +121,7 @@ def test_a_class_that_does_not_exist_is_refused_with_the_nearest(maps, options):
         ("fail: crop < 2 %\n  roi: bed", "roi 'bed' needs the polygons of --roi"),
     ],
 )
-def test_rules_on_what_is_not_there_are_refused(maps, tmp_path, rule, message):
+def test_rules_that_need_a_missing_option_are_refused(maps, tmp_path, rule, message):
     (tmp_path / "rules.yaml").write_text(f"rules:\n- {rule}\n")
     with pytest.raises(ConfigError, match=f"rule 'crop.*': {message}"):
         open_it(maps, rules=tmp_path / "rules.yaml")
@@ -138,6 +138,6 @@ def test_a_roi_that_the_file_lacks_is_refused(maps, tmp_path):
 
 
 @pytest.mark.parametrize("least", [-1.0, float("inf"), float("nan")])
-def test_a_least_area_that_is_none_is_refused(least):
+def test_a_minimum_area_that_is_not_finite_and_positive_is_refused(least):
     with pytest.raises(ConfigError, match=r"--min-area .*: give 0 or an area above it"):
         MeasureOptions(min_area=least)

@@ -21,41 +21,45 @@ PAIRS = arrays(
 )
 
 
-def test_a_change_by_hand():
-    found = ClassChange.from_maps(BEFORE, AFTER, 3, PixelSize.square("m", 2.0))
-    assert found.pixels_CC.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
-    assert found.gained.tolist() == [4, 4, 0]
-    assert found.lost.tolist() == [4, 4, 0]
-    assert (found.only_before_px, found.only_after_px) == (1, 1)
-    assert (found.total, found.changed_percent) == (16, 50)
-    assert found.largest(5) == [(0, 1), (1, 0)]
+def test_a_hand_computed_change():
+    change = ClassChange.from_maps(BEFORE, AFTER, 3, PixelSize.square("m", 2.0))
+    assert change.pixels_CC.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert change.gained.tolist() == [4, 4, 0]
+    assert change.lost.tolist() == [4, 4, 0]
+    assert (change.only_before_px, change.only_after_px) == (1, 1)
+    assert (change.total, change.changed_percent) == (16, 50)
+    assert change.largest(5) == [(0, 1), (1, 0)]
 
 
 def test_rows_are_before_and_columns_after():
-    found = ClassChange.from_maps(np.zeros((1, 4), np.uint8), np.array([[0, 1, 1, 1]]), 2, PX)
-    assert found.pixels_CC.tolist() == [[1, 3], [0, 0]]
-    assert (found.gained.tolist(), found.lost.tolist(), found.net.tolist()) == (
+    change = ClassChange.from_maps(np.zeros((1, 4), np.uint8), np.array([[0, 1, 1, 1]]), 2, PX)
+    assert change.pixels_CC.tolist() == [[1, 3], [0, 0]]
+    assert (change.gained.tolist(), change.lost.tolist(), change.net.tolist()) == (
         [0, 3],
         [3, 0],
         [-3, 3],
     )
-    assert found.to_json(("a", "b"))["classes"]["b"] == {"gained": 3.0, "lost": 0.0, "net": 3.0}
+    assert change.to_json(("a", "b"))["classes"]["b"] == {
+        "gained": 3.0,
+        "lost": 0.0,
+        "net": 3.0,
+    }
 
 
 @settings(deadline=None)
 @given(PAIRS)
-def test_net_is_the_difference_of_the_covers_and_the_matrix_that_of_scikit_learn(maps):
+def test_net_is_the_difference_of_coverages_and_the_matrix_is_that_of_scikit_learn(maps):
     before_HW, after_HW = maps
-    found = ClassChange.from_maps(before_HW, after_HW, 3, PX)
+    change = ClassChange.from_maps(before_HW, after_HW, 3, PX)
     both_HW = (before_HW != IGNORE) & (after_HW != IGNORE)
     covers = [Coverage.from_labels(m[both_HW], 3, PX).pixels_C for m in maps]
-    np.testing.assert_array_equal(found.net, covers[1] - covers[0])
-    assert found.gained.sum() == found.lost.sum()
+    np.testing.assert_array_equal(change.net, covers[1] - covers[0])
+    assert change.gained.sum() == change.lost.sum()
     if both_HW.any():
         expected = confusion_matrix(before_HW[both_HW], after_HW[both_HW], labels=range(3))
-        np.testing.assert_array_equal(found.pixels_CC, expected)
+        np.testing.assert_array_equal(change.pixels_CC, expected)
     else:
-        assert found.to_json("abc")["changed_percent"] is None
+        assert change.to_json("abc")["changed_percent"] is None
 
 
 @settings(deadline=None)
@@ -69,9 +73,9 @@ def test_going_back_swaps_gain_and_loss(maps):
 
 
 def test_255_classes_and_ignore_stay_apart():
-    found = ClassChange.from_maps(np.array([[254, 255]]), np.array([[0, 254]]), 255, PX)
-    assert found.pixels_CC[254, 0] == 1
-    assert (found.pixels_CC.sum(), found.only_after_px) == (1, 1)
+    change = ClassChange.from_maps(np.array([[254, 255]]), np.array([[0, 254]]), 255, PX)
+    assert change.pixels_CC[254, 0] == 1
+    assert (change.pixels_CC.sum(), change.only_after_px) == (1, 1)
 
 
 def test_maps_of_two_sizes_are_refused():

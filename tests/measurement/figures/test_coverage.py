@@ -23,13 +23,13 @@ MAPS = arrays(
 
 
 def test_percent_is_of_labelled_pixels_and_ignored_of_all():
-    found = Coverage.from_labels(MAP, 4, PixelSize("mm", (0.5, 0.2)))
-    assert found.pixels_C.tolist() == [3, 1, 2, 0]
-    np.testing.assert_allclose(found.percent, [50, 100 / 6, 100 / 3, 0])
-    np.testing.assert_allclose(found.area_C, [0.3, 0.1, 0.2, 0])
-    assert (found.ignored_px, found.ignored_percent) == (2, 25)
-    assert found.ignored_area == pytest.approx(0.2)
-    assert [(name, px, of) for name, px, _, _, of in list_rows(found, "abcd")] == [
+    coverage = Coverage.from_labels(MAP, 4, PixelSize("mm", (0.5, 0.2)))
+    assert coverage.pixels_C.tolist() == [3, 1, 2, 0]
+    np.testing.assert_allclose(coverage.percent, [50, 100 / 6, 100 / 3, 0])
+    np.testing.assert_allclose(coverage.area_C, [0.3, 0.1, 0.2, 0])
+    assert (coverage.ignored_px, coverage.ignored_percent) == (2, 25)
+    assert coverage.ignored_area == pytest.approx(0.2)
+    assert [(name, px, of) for name, px, _, _, of in list_rows(coverage, "abcd")] == [
         *[("a", 3, "labelled"), ("b", 1, "labelled"), ("c", 2, "labelled")],
         *[("d", 0, "labelled"), ("(ignored)", 2, "all")],
     ]
@@ -41,11 +41,11 @@ def test_two_images_add_up_to_the_image_of_both(a_HW, b_HW):
     both = np.concatenate((a_HW.ravel(), b_HW.ravel()))[None]
     scale = PixelSize.square("m", 0.25)
     parts = [count_coverage(m, 3, scale, {}) for m in (a_HW, b_HW)]
-    found, whole = sum_coverages(parts)[WHOLE], Coverage.from_labels(both, 3, scale)
-    np.testing.assert_array_equal(found.pixels_C, whole.pixels_C)
-    np.testing.assert_allclose(found.percent, whole.percent)
-    assert found.ignored_px == whole.ignored_px == (both == IGNORE).sum()
-    assert found.labelled_px + found.ignored_px == both.size
+    coverage, whole = sum_coverages(parts)[WHOLE], Coverage.from_labels(both, 3, scale)
+    np.testing.assert_array_equal(coverage.pixels_C, whole.pixels_C)
+    np.testing.assert_allclose(coverage.percent, whole.percent)
+    assert coverage.ignored_px == whole.ignored_px == (both == IGNORE).sum()
+    assert coverage.labelled_px + coverage.ignored_px == both.size
 
 
 def test_images_of_two_scales_weigh_by_their_area():
@@ -57,17 +57,17 @@ def test_images_of_two_scales_weigh_by_their_area():
 def test_regions_of_interest_split_an_image():
     left_HW = np.zeros(MAP.shape, np.bool_)
     left_HW[:, :2] = True
-    found = count_coverage(MAP, 3, PixelSize.pixels(), {"left": left_HW, "right": ~left_HW})
-    assert found["left"].pixels_C.tolist() == [3, 0, 1]
-    whole = found["left"] + found["right"]
-    assert whole.pixels_C.tolist() == found[WHOLE].pixels_C.tolist()
+    coverage = count_coverage(MAP, 3, PixelSize.pixels(), {"left": left_HW, "right": ~left_HW})
+    assert coverage["left"].pixels_C.tolist() == [3, 0, 1]
+    whole = coverage["left"] + coverage["right"]
+    assert whole.pixels_C.tolist() == coverage[WHOLE].pixels_C.tolist()
 
 
 @pytest.mark.parametrize(("fill", "ignored"), [(IGNORE, 100.0), (None, None)])
-def test_where_nothing_is_labelled_there_is_no_percent(fill, ignored):
+def test_there_is_no_percent_without_labelled_pixels(fill, ignored):
     size = (0, 0) if fill is None else (2, 2)
-    found = Coverage.from_labels(np.full(size, IGNORE, np.uint8), 2, PixelSize.pixels())
-    document = found.to_json(("a", "b"))
+    coverage = Coverage.from_labels(np.full(size, IGNORE, np.uint8), 2, PixelSize.pixels())
+    document = coverage.to_json(("a", "b"))
     assert document["classes"]["a"] == {"pixels": 0, "area": 0.0, "percent": None}
     assert document["ignored"]["percent_of_all"] == ignored
 

@@ -22,31 +22,33 @@ MAP[10:12, 10:30] = 2
 MAP[15, 15] = 1
 
 
-def test_everything_that_is_asked_of_one_map():
+def test_one_map_has_every_figure_of_the_plan():
     plan = MeasurePlan(num_classes=3, regions=(1,), gaps=((1, 2), (2, 0)), thin=(2,))
     scale = PixelSize.square("mm", 0.5)
-    found = measure_map(MAP, plan, scale, rois={"top": MAP == 1}, before_HW=np.zeros_like(MAP))
-    assert list(found.coverage) == [WHOLE, "top"]
-    assert found.coverage["top"].percent.tolist() == [0, 100, 0]
-    assert [region.num_px for region in found.regions[1]] == [16, 1]
-    assert found.gaps[1, 2].distance == pytest.approx(0.5 * 3)
-    assert found.gaps[2, 0].touches
-    assert found.thin[2].length == pytest.approx(10, abs=0.6)
-    assert found.change.gained.tolist() == [0, 17 * 0.25, 40 * 0.25]
+    figures = measure_map(
+        MAP, plan, scale, rois={"top": MAP == 1}, before_HW=np.zeros_like(MAP)
+    )
+    assert list(figures.coverage) == [WHOLE, "top"]
+    assert figures.coverage["top"].percent.tolist() == [0, 100, 0]
+    assert [region.num_px for region in figures.regions[1]] == [16, 1]
+    assert figures.gaps[1, 2].distance == pytest.approx(0.5 * 3)
+    assert figures.gaps[2, 0].touches
+    assert figures.thin[2].length == pytest.approx(10, abs=0.6)
+    assert figures.change.gained.tolist() == [0, 17 * 0.25, 40 * 0.25]
 
 
-def test_what_is_not_asked_is_not_measured():
-    found = measure_map(MAP, MeasurePlan(num_classes=3), PixelSize.pixels(), rois={})
-    assert (found.regions, found.gaps, found.thin, found.change) == ({}, {}, {}, None)
+def test_figures_outside_of_the_plan_are_not_measured():
+    figures = measure_map(MAP, MeasurePlan(num_classes=3), PixelSize.pixels(), rois={})
+    assert (figures.regions, figures.gaps, figures.thin, figures.change) == ({}, {}, {}, None)
 
 
-def test_specks_are_left_out_of_regions_gaps_and_thin_but_not_of_coverage():
+def test_small_regions_are_left_out_of_regions_gaps_and_thin_but_not_of_coverage():
     plan = MeasurePlan(num_classes=3, regions=(1,), gaps=((1, 2),), thin=(1,), min_area=0.5)
-    found = measure_map(MAP, plan, PixelSize.square("mm", 0.5), rois={})
-    assert len(found.regions[1]) == 1
-    assert found.gaps[1, 2].distance == pytest.approx(0.5 * np.hypot(4, 4))
-    assert found.thin[1].num_pieces == 1
-    assert found.coverage[WHOLE].pixels_C[1] == 17
+    figures = measure_map(MAP, plan, PixelSize.square("mm", 0.5), rois={})
+    assert len(figures.regions[1]) == 1
+    assert figures.gaps[1, 2].distance == pytest.approx(0.5 * np.hypot(4, 4))
+    assert figures.thin[1].num_pieces == 1
+    assert figures.coverage[WHOLE].pixels_C[1] == 17
 
 
 @settings(deadline=None)
@@ -70,12 +72,12 @@ def test_the_gap_within_a_class_is_the_least_over_all_pairs_of_regions(mask_HW, 
         parts.append(_grown(seed_HW, mask_HW))
     pairs = [(a, b) for i, a in enumerate(parts) for b in parts[:i]]
     expected = min((find_gap(a, b, scale).distance for a, b in pairs), default=None)
-    found = find_gap_within(mask_HW, scale)
-    assert (found is None) == (expected is None)
-    if found is not None:
-        assert found.distance == pytest.approx(expected)
-        ends = np.subtract(found.a_px, found.b_px)
-        assert scale.length(ends) == pytest.approx(found.distance)
+    figures = find_gap_within(mask_HW, scale)
+    assert (figures is None) == (expected is None)
+    if figures is not None:
+        assert figures.distance == pytest.approx(expected)
+        ends = np.subtract(figures.a_px, figures.b_px)
+        assert scale.length(ends) == pytest.approx(figures.distance)
 
 
 def _grown(seed_HW, mask_HW):

@@ -48,7 +48,7 @@ def test_pixels_that_are_high_decide_which_pair_is_nearest():
     assert find_gap(a_HW, b_HW, TALL).b_px == (3, 1)
 
 
-def test_where_one_is_absent_there_is_no_gap():
+def test_there_is_no_gap_to_an_empty_mask():
     assert find_gap(pixels(), pixels((1, 1)), PX) is None
     assert find_gap(pixels((1, 1)), pixels(), PX) is None
 
@@ -59,7 +59,7 @@ def test_masks_that_share_a_pixel_touch():
     assert gap.distance == 0
 
 
-def test_of_two_parallel_borders_the_middle_is_told():
+def test_the_gap_between_parallel_borders_is_in_their_middle():
     a_HW, b_HW = np.zeros((2, 21, 10), bool)
     a_HW[:, :3], b_HW[:, 5:] = True, True
     assert find_gap(a_HW, b_HW, PX).a_px == (3, 11)

@@ -14,8 +14,8 @@ def drawn(*rows):
 
 
 def multipolygon(mask_HW):
-    found = [rings for _, _, rings in make_polygons(mask_HW, trace_edges(mask_HW))]
-    return MultiPolygon([Polygon(rings[0], rings[1:]) for rings in found])
+    polygons = [rings for _, _, rings in make_polygons(mask_HW, trace_edges(mask_HW))]
+    return MultiPolygon([Polygon(rings[0], rings[1:]) for rings in polygons])
 
 
 def test_a_frame_of_pixels_has_an_outer_ring_and_a_hole():
@@ -53,11 +53,11 @@ def test_edges_are_all_sides_between_mask_and_background(mask_HW):
 @settings(deadline=None)
 @given(MASKS)
 def test_polygons_are_valid_and_cover_exactly_the_pixels(mask_HW):
-    found = multipolygon(mask_HW)
-    assert found.is_valid
+    polygons = multipolygon(mask_HW)
+    assert polygons.is_valid
     squares = union_all([box(x, y, x + 1, y + 1) for y, x in np.argwhere(mask_HW)])
-    assert found.area == mask_HW.sum() == pytest.approx(squares.area)
-    assert found.symmetric_difference(squares).area == pytest.approx(0)
+    assert polygons.area == mask_HW.sum() == pytest.approx(squares.area)
+    assert polygons.symmetric_difference(squares).area == pytest.approx(0)
 
 
 @settings(deadline=None)

@@ -67,7 +67,7 @@ def test_the_error_at_all_turns_and_shifts_is_as_stated(
     shape, mean_percent, worst_percent, pixel_HW
 ):
     scale = PixelSize("mm", pixel_HW)
-    found = np.array([perimeter(drawn.mask_HW, scale) for drawn in poses(shape, scale)])
-    errors = 100 * np.abs(found / shape.true["perimeter"] - 1)
+    measured = np.array([perimeter(drawn.mask_HW, scale) for drawn in poses(shape, scale)])
+    errors = 100 * np.abs(measured / shape.true["perimeter"] - 1)
     assert errors.mean() <= mean_percent
     assert errors.max() <= worst_percent

@@ -26,7 +26,7 @@ def upright_bar():
     return mask_HW
 
 
-def test_a_bar_of_ten_by_four_is_that():
+def test_a_bar_of_ten_by_four_has_its_size():
     [region] = find_regions(upright_bar(), PX)
     assert (region.num_px, region.area, region.perimeter) == (40, 40, pytest.approx(28))
     assert region.bounds_px == (5, 3, 15, 7)
@@ -71,7 +71,7 @@ def test_corners_join_a_region_and_do_not_open_a_hole():
     assert len(region.outline) == 4
 
 
-def test_an_island_in_a_hole_is_no_hole_and_another_region():
+def test_an_island_in_a_hole_is_another_region_and_not_a_hole():
     mask_HW = np.ones((7, 7), bool)
     mask_HW[1:6, 1:6] = False
     mask_HW[3, 3] = True
@@ -155,16 +155,16 @@ def test_mean_errors_of_bars_at_all_turns_are_as_stated(
 ):
     """Area and elongation in percent; the box is up to 1.41 px too large, never too small."""
     scale = PixelSize.square("mm", unit_per_px)
-    found = [(d, find_regions(d.mask_HW, scale)[0]) for d in _poses(shape, scale)]
+    regions = [(d, find_regions(d.mask_HW, scale)[0]) for d in _poses(shape, scale)]
     true = shape.true
-    ratios = [r.area / (true["area"] * unit_per_px**2) for _, r in found]
+    ratios = [r.area / (true["area"] * unit_per_px**2) for _, r in regions]
     assert 100 * np.abs(np.subtract(ratios, 1)).mean() < area
-    turns = [(r.orientation_deg - d.turn_deg + 90) % 180 - 90 for d, r in found]
+    turns = [(r.orientation_deg - d.turn_deg + 90) % 180 - 90 for d, r in regions]
     assert np.abs(turns).mean() < orientation_deg
-    ratios = [r.elongation / true["elongation"] for _, r in found]
+    ratios = [r.elongation / true["elongation"] for _, r in regions]
     assert 100 * np.abs(np.subtract(ratios, 1)).mean() < elongation
     for side in ("long_side", "short_side"):
-        excess = [getattr(r.box, side) / unit_per_px - true[side] for _, r in found]
+        excess = [getattr(r.box, side) / unit_per_px - true[side] for _, r in regions]
         assert 0.6 < np.mean(excess) < 1.2
         assert min(excess) >= -0.01
         assert max(excess) <= 1.42
@@ -181,13 +181,13 @@ def _poses(shape, scale):
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_mean_errors_of_round_areas_are_as_stated(shape, mean_percent):
-    found = [find_regions(d.mask_HW, PX)[0] for d in poses(shape, PX)]
-    errors = np.abs([100 * (r.area / shape.true["area"] - 1) for r in found])
+    regions = [find_regions(d.mask_HW, PX)[0] for d in poses(shape, PX)]
+    errors = np.abs([100 * (r.area / shape.true["area"] - 1) for r in regions])
     assert errors.mean() < mean_percent
     if "holes_area" in shape.true:
-        holes = np.abs([100 * (r.holes_area / shape.true["holes_area"] - 1) for r in found])
+        holes = np.abs([100 * (r.holes_area / shape.true["holes_area"] - 1) for r in regions])
         assert holes.mean() < mean_percent
-        assert all(r.num_holes == 1 for r in found)
+        assert all(r.num_holes == 1 for r in regions)
 
 
 def test_ten_thousand_regions_are_found_alike():

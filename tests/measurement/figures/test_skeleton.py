@@ -41,13 +41,13 @@ def test_a_ring_is_closed_and_repeats_no_point():
     assert len(np.unique(branch.points_XY, axis=0)) == len(branch.points_XY) == 8
 
 
-def test_a_single_pixel_is_a_dot():
+def test_a_single_pixel_is_isolated():
     graph = build_graph(drawn("...", ".#.", "..."))
     assert graph.branches == []
     assert graph.isolated_XY.tolist() == [[1.5, 1.5]]
 
 
-def test_an_empty_skeleton_has_nothing():
+def test_an_empty_skeleton_has_an_empty_graph():
     graph = build_graph(np.zeros((3, 4), bool))
     assert graph.branches == []
     assert len(graph.junctions_XY) == len(graph.isolated_XY) == 0

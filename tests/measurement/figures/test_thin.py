@@ -17,30 +17,30 @@ def padded(mask_HW):
     return np.pad(mask_HW, 5)
 
 
-def test_an_upright_bar_of_forty_by_five_is_that():
-    found = measure_thin(padded(np.ones((5, 40), bool)), PX)
-    assert found.length == pytest.approx(40, abs=0.2)
-    assert found.mean_width == pytest.approx(5, abs=0.03)
-    assert found.max_width == pytest.approx(5)
-    assert found.max_width_px[1] == pytest.approx(7.5)
-    assert (found.num_branch_points, found.num_pieces) == (0, 1)
-    assert found.skeleton_HW[7].sum() == found.skeleton_HW.sum() > 30
+def test_an_upright_bar_of_forty_by_five_has_its_size():
+    thin = measure_thin(padded(np.ones((5, 40), bool)), PX)
+    assert thin.length == pytest.approx(40, abs=0.2)
+    assert thin.mean_width == pytest.approx(5, abs=0.03)
+    assert thin.max_width == pytest.approx(5)
+    assert thin.max_width_px[1] == pytest.approx(7.5)
+    assert (thin.num_branch_points, thin.num_pieces) == (0, 1)
+    assert thin.skeleton_HW[7].sum() == thin.skeleton_HW.sum() > 30
 
 
-def test_where_pixels_are_high_it_is_longer_than_wide_the_other_way():
+def test_length_and_width_are_swapped_where_pixels_are_high():
     scale = PixelSize("mm", (2.0, 0.5))
-    found = measure_thin(padded(np.ones((40, 5), bool)), scale)
-    assert found.length == pytest.approx(80, abs=2)
-    assert found.mean_width == pytest.approx(2.5, abs=0.1)
-    assert found.max_width == pytest.approx(2.5)
+    thin = measure_thin(padded(np.ones((40, 5), bool)), scale)
+    assert thin.length == pytest.approx(80, abs=2)
+    assert thin.mean_width == pytest.approx(2.5, abs=0.1)
+    assert thin.max_width == pytest.approx(2.5)
 
 
 def test_the_widest_place_is_found():
     mask_HW = padded(np.ones((5, 80), bool))
     mask_HW[3:14, 50:61] = True
-    found = measure_thin(mask_HW, PX)
-    assert found.max_width == pytest.approx(11, abs=1.5)
-    assert found.max_width_px == pytest.approx((55.5, 8.5), abs=1)
+    thin = measure_thin(mask_HW, PX)
+    assert thin.max_width == pytest.approx(11, abs=1.5)
+    assert thin.max_width_px == pytest.approx((55.5, 8.5), abs=1)
 
 
 def test_a_short_bump_is_a_spur_and_a_long_one_a_branch():
@@ -57,7 +57,7 @@ def test_a_short_bump_is_a_spur_and_a_long_one_a_branch():
     assert branched.length == pytest.approx(plain.length + 35, abs=2)
 
 
-def test_two_junctions_far_apart_are_two_branching_points():
+def test_two_junctions_far_apart_are_two_branch_points():
     mask_HW = np.zeros((50, 120), bool)
     mask_HW[20:24, 5:115] = True
     mask_HW[24:45, 30:34] = mask_HW[2:20, 80:84] = True
@@ -65,27 +65,27 @@ def test_two_junctions_far_apart_are_two_branching_points():
 
 
 def test_an_empty_mask_has_length_zero_and_no_width():
-    found = measure_thin(np.zeros((4, 5), bool), PX)
-    assert (found.length, found.num_branch_points, found.num_pieces) == (0, 0, 0)
-    assert np.isnan([found.mean_width, found.max_width, *found.max_width_px]).all()
-    assert not found.skeleton_HW.any()
+    thin = measure_thin(np.zeros((4, 5), bool), PX)
+    assert (thin.length, thin.num_branch_points, thin.num_pieces) == (0, 0, 0)
+    assert np.isnan([thin.mean_width, thin.max_width, *thin.max_width_px]).all()
+    assert not thin.skeleton_HW.any()
 
 
 def test_one_pixel_is_as_long_as_wide():
-    found = measure_thin(padded(np.ones((1, 1), bool)), PX)
-    assert (found.length, found.mean_width, found.max_width) == pytest.approx((1, 1, 1))
+    thin = measure_thin(padded(np.ones((1, 1), bool)), PX)
+    assert (thin.length, thin.mean_width, thin.max_width) == pytest.approx((1, 1, 1))
 
 
 @settings(deadline=None, max_examples=50)
 @given(MASKS)
 def test_length_times_mean_width_is_the_area(mask_HW):
-    found = measure_thin(mask_HW, PX)
-    assert found.num_pieces == ndimage.label(mask_HW, np.ones((3, 3)))[1]
-    if found.num_pieces:
-        assert found.length > 0
-        assert found.length * found.mean_width == pytest.approx(mask_HW.sum())
-        assert 1 <= found.max_width <= min(mask_HW.shape) + 1
-    assert not (found.skeleton_HW & ~mask_HW).any()
+    thin = measure_thin(mask_HW, PX)
+    assert thin.num_pieces == ndimage.label(mask_HW, np.ones((3, 3)))[1]
+    if thin.num_pieces:
+        assert thin.length > 0
+        assert thin.length * thin.mean_width == pytest.approx(mask_HW.sum())
+        assert 1 <= thin.max_width <= min(mask_HW.shape) + 1
+    assert not (thin.skeleton_HW & ~mask_HW).any()
 
 
 @settings(deadline=None, max_examples=30)
@@ -118,19 +118,19 @@ STATED = [
 )
 def test_mean_errors_at_all_turns_are_as_stated(shape, length, mean_width, max_width, pixel_HW):
     scale, true = PixelSize("mm", pixel_HW), shape.true
-    found = [measure_thin(drawn.mask_HW, scale) for drawn in poses(shape, scale)]
-    lengths = np.array([100 * (thin.length / true["length"] - 1) for thin in found])
+    thin = [measure_thin(drawn.mask_HW, scale) for drawn in poses(shape, scale)]
+    lengths = np.array([100 * (thin.length / true["length"] - 1) for thin in thin])
     assert np.abs(lengths).mean() <= length
     assert np.abs(lengths).max() <= 6
     for name, allowed in (("mean_width", mean_width), ("max_width", max_width)):
-        off = [getattr(thin, name) - true["width"] for thin in found]
+        off = [getattr(thin, name) - true["width"] for thin in thin]
         assert np.abs(off).mean() <= allowed
-    assert all(thin.num_branch_points == 0 for thin in found)
+    assert all(thin.num_branch_points == 0 for thin in thin)
 
 
 @pytest.mark.parametrize("shape", [cross(60, 4), cross(60, 8)], ids=lambda shape: shape.name)
-def test_a_cross_has_one_branching_point_at_all_turns(shape):
-    found = [measure_thin(drawn.mask_HW, PX) for drawn in poses(shape, PX)]
-    assert all(thin.num_branch_points == 1 for thin in found)
-    lengths = [100 * (thin.length / shape.true["length"] - 1) for thin in found]
+def test_a_cross_has_one_branch_point_at_all_turns(shape):
+    thin = [measure_thin(drawn.mask_HW, PX) for drawn in poses(shape, PX)]
+    assert all(thin.num_branch_points == 1 for thin in thin)
+    lengths = [100 * (thin.length / shape.true["length"] - 1) for thin in thin]
     assert np.abs(lengths).mean() <= 1

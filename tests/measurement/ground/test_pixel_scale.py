@@ -9,7 +9,7 @@ from maskwright.measurement.ground.pixel_scale import PixelSize, middle_of
 SIDES = st.floats(1e-3, 1e3)
 
 
-def test_without_a_unit_everything_is_in_pixels():
+def test_without_a_unit_all_figures_are_in_pixels():
     scale = PixelSize.pixels()
     assert (scale.unit, scale.area_unit, scale.pixel_HW) == ("px", "px2", (1.0, 1.0))
     assert scale.area(7) == 7
@@ -32,7 +32,7 @@ def test_square_pixels_scale_every_direction_alike(side, x, y):
 
 
 @pytest.mark.parametrize("pixel_HW", [(0, 1), (1, -1), (float("nan"), 1), (1, float("inf"))])
-def test_a_size_that_is_no_size_is_refused(pixel_HW):
+def test_a_size_that_is_not_above_zero_is_refused(pixel_HW):
     with pytest.raises(ConfigError, match="give two numbers above 0"):
         PixelSize("mm", pixel_HW)
 

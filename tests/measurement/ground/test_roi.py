@@ -129,7 +129,7 @@ def test_polygons_in_another_system_than_the_maps_are_refused(tmp_path):
         ('{"type": "FeatureCollection", "features": [3]}', "feature 1 is None"),
     ],
 )
-def test_what_is_no_polygon_is_refused(tmp_path, text, message):
+def test_a_file_without_polygons_is_refused(tmp_path, text, message):
     (tmp_path / "a.geojson").write_text(text)
     with pytest.raises(DataError, match=message):
         read_rois(tmp_path / "a.geojson")

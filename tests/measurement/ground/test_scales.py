@@ -42,7 +42,7 @@ def test_a_map_takes_the_georeference_of_its_photograph(two, tmp_path):
 
 
 @pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf")])
-def test_a_pixel_size_that_is_none_is_refused(two, size):
+def test_a_given_size_that_is_not_above_zero_is_refused(two, size):
     with pytest.raises(ConfigError, match=r"--mm-per-px .*: give a number above 0"):
         find_scales(two, {}, size)
 
@@ -59,7 +59,7 @@ def test_a_series_in_two_systems_is_refused(two):
         find_scales(two, {}, None)
 
 
-def test_the_spacing_of_medical_headers_gives_mm_where_all_say_one(tmp_path):
+def test_the_spacing_of_medical_headers_gives_mm_where_all_state_it(tmp_path):
     nib = pytest.importorskip("nibabel")
     for name, unit in (("a", "mm"), ("b", "mm"), ("c", "unknown")):
         image = nib.Nifti1Image(np.zeros((4, 5, 2), np.uint8), np.diag([0.5, 0.25, 3, 1]))

@@ -25,14 +25,14 @@ def test_every_class_is_named_and_escaped_and_the_axis_starts_at_0():
     assert {"<soil>", "crop", "0\u00a0%", "40\u00a0%", "a", "c"} <= set(texts)
 
 
-def test_a_line_has_one_point_an_image_and_a_hole_where_nothing_is_labelled():
+def test_a_line_has_one_point_per_image_and_a_hole_without_labelled_pixels():
     values = np.array([1.0, 2.0, np.nan, 4.0, 3.0])
     svg = draw_chart(list("abcde"), [ChartLine("soil", (0, 0, 0), values)])
     (path,) = {node.get("d") for node in drawn(svg).iter("path")}
     assert [piece.count(",") for piece in path.split("M")[1:]] == [2, 2]
 
 
-def test_a_long_series_is_thinned_and_keeps_its_mean():
+def test_a_long_series_is_averaged_and_keeps_its_mean():
     num = 5000
     (one,) = lines(num, "soil")
     path = re.search(r'd="([^"]+)"', draw_chart([str(i) for i in range(num)], [one]))[1]

@@ -82,7 +82,7 @@ def test_pixels_that_are_not_square_turn_the_disc_into_an_ellipse():
 
 
 @pytest.mark.parametrize("size_HW", [(60, 80), SIZE_HW, (750, 1000)])
-def test_pictures_keep_their_size_and_the_one_given_is_left_alone(size_HW):
+def test_pictures_keep_their_size_and_the_input_is_unchanged(size_HW):
     mask_HW = np.zeros(size_HW, bool)
     mask_HW[:5, :9], mask_HW[-5:, -9:] = True, True
     regions, thin = find_regions(mask_HW, PX), measure_thin(mask_HW, PX)
@@ -118,7 +118,7 @@ def test_where_there_is_no_room_the_larger_region_is_labelled():
     np.testing.assert_array_equal(both[:95], first[:95])
 
 
-def test_nothing_found_leaves_the_picture_as_it_is():
+def test_without_figures_the_picture_is_unchanged():
     empty = measure_thin(np.zeros(SIZE_HW, bool), PX)
     np.testing.assert_array_equal(draw_skeleton(grey(), empty, PX), grey())
     np.testing.assert_array_equal(draw_boxes(grey(), [], PX), grey())

@@ -68,7 +68,7 @@ def test_the_page_has_every_section_and_is_well_formed(page):
     assert not parser.open
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(page):
+def test_the_page_needs_no_other_file_and_has_no_script(page):
     without_pictures = re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", page)
     assert "default-src 'none'" in without_pictures
     assert not re.search(r"<script|https?:|<link|@import|url\(", without_pictures)

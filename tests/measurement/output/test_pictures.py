@@ -58,7 +58,7 @@ def test_a_region_of_interest_is_bordered_white_in_black():
     assert drawn[10, 10].tolist() == drawn[0, 0].tolist() == [90, 90, 90]
 
 
-def test_a_selection_keeps_failures_first_and_not_more_than_it_may():
+def test_a_selection_keeps_failures_first_and_at_most_its_size():
     selection = PictureSelection(3)
     picture = np.zeros((4, 4, 3), np.uint8)
     for number in range(10):

@@ -58,7 +58,7 @@ def test_a_limit_is_read_as_written(file, text, measure, classes, limit):
         ("scratch > 2 %", "px", 1.0),
     ],
 )
-def test_figures_are_brought_to_the_unit_of_the_rule(file, limit, map_unit, factor):
+def test_figures_are_converted_to_the_unit_of_the_rule(file, limit, map_unit, factor):
     (rule,) = read(file, limit, unit=map_unit)
     assert rule.factor == pytest.approx(factor)
 

@@ -54,14 +54,14 @@ def verdict(tmp_path):
         ("scratch, kerb gap < 0.1 cm", 0.15, True),
     ],
 )
-def test_a_figure_is_held_against_its_limit_in_the_unit_of_the_rule(
+def test_a_figure_is_compared_with_its_limit_in_the_unit_of_the_rule(
     verdict, fail, value, passed
 ):
-    (found,) = verdict(fail, WITH_KERB)
-    assert found.value == pytest.approx(
+    (result,) = verdict(fail, WITH_KERB)
+    assert result.value == pytest.approx(
         value, rel=0.12 if "length" in fail or "width" in fail else 1e-6
     )
-    assert found.passed == passed
+    assert result.passed == passed
 
 
 @pytest.mark.parametrize(
@@ -76,31 +76,35 @@ def test_a_figure_is_held_against_its_limit_in_the_unit_of_the_rule(
         ("scratch, kerb gap > 2 mm", None, False, "no gap: there is no scratch, no kerb"),
     ],
 )
-def test_what_an_absent_class_means(verdict, fail, value, passed, note):
-    (found,) = verdict(fail, CLEAN)
-    assert (found.value, found.passed, found.note) == (value, passed, note)
+def test_an_absent_class_has_size_zero_and_an_infinite_gap(verdict, fail, value, passed, note):
+    (result,) = verdict(fail, CLEAN)
+    assert (result.value, result.passed, result.note) == (value, passed, note)
 
 
 def test_only_the_absent_one_of_two_classes_is_named(verdict):
-    (found,) = verdict("scratch, kerb gap < 2 mm", SCRATCHED)
-    assert found.note == "no gap: there is no kerb"
+    (result,) = verdict("scratch, kerb gap < 2 mm", SCRATCHED)
+    assert result.note == "no gap: there is no kerb"
 
 
 @pytest.mark.parametrize("fail", ["scratch area > 2 mm2", "scratch, kerb gap < 2 mm"])
-def test_an_image_that_nobody_labelled_fails_everything(verdict, fail):
-    (found,) = verdict(fail, np.full((4, 4), IGNORE, np.uint8))
-    assert (found.value, found.passed, found.note) == (None, False, "nothing is labelled here")
+def test_an_image_without_labels_fails_every_rule(verdict, fail):
+    (result,) = verdict(fail, np.full((4, 4), IGNORE, np.uint8))
+    assert (result.value, result.passed, result.note) == (
+        None,
+        False,
+        "nothing is labelled here",
+    )
 
 
-def test_a_rule_of_a_region_of_interest_looks_only_there(verdict):
-    (found,) = verdict("scratch area > 4 mm2", SCRATCHED, roi="left")
-    assert (found.value, found.passed) == (17 / 4, False)
+def test_a_rule_of_a_region_of_interest_judges_that_region_alone(verdict):
+    (result,) = verdict("scratch area > 4 mm2", SCRATCHED, roi="left")
+    assert (result.value, result.passed) == (17 / 4, False)
     assert verdict("scratch area > 4 mm2", SCRATCHED, roi="outside") == []
-    (found,) = verdict("floor > 100 %", np.full((20, 20), IGNORE, np.uint8), roi="left")
-    assert (found.passed, found.note) == (False, "nothing is labelled here")
+    (result,) = verdict("floor > 100 %", np.full((20, 20), IGNORE, np.uint8), roi="left")
+    assert (result.passed, result.note) == (False, "nothing is labelled here")
 
 
-def test_gained_and_lost_since_the_date_before(verdict):
+def test_gained_and_lost_since_the_earlier_date(verdict):
     (gained,) = verdict("scratch gained > 5 %", SCRATCHED, before_HW=CLEAN)
     assert (gained.value, gained.passed) == (100 * 21 / 400, False)
     (lost,) = verdict("scratch lost > 1 mm2", SCRATCHED, before_HW=WITH_KERB)
@@ -111,8 +115,8 @@ def test_gained_and_lost_since_the_date_before(verdict):
 
 
 def test_the_json_of_a_verdict(verdict):
-    (found,) = verdict("scratch, kerb gap < 2 mm", WITH_KERB)
-    assert found.to_json() == {
+    (result,) = verdict("scratch, kerb gap < 2 mm", WITH_KERB)
+    assert result.to_json() == {
         "key": "a",
         "rule": "scratch, kerb gap < 2 mm",
         "value": 1.5,
