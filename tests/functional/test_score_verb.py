@@ -35,7 +35,8 @@ def test_score_prints_a_table_with_intervals_and_writes_the_report(maskwright, h
     assert done.returncode == 0, done.stderr
     document = json.loads((home / "out/report.json").read_text())
     low, high = document["intervals"]["miou"]
-    shown = f"mIoU {100 * document['scores']['miou']:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
+    miou = document["scores"]["miou"]
+    shown = f"mIoU {100 * miou:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
     assert shown in done.stdout
     assert "boundary_f1" not in document["classes"][0]
     assert {p.name for p in (home / "out").iterdir()} == {
@@ -65,7 +66,7 @@ def test_all_options_together_give_every_family(maskwright, home):
     ("options", "reason"),
     [
         ("--full --tolerance 3", "tolerance is '3'; write it as '3px' or '0.75%'"),
-        ("--spacing 0.5", "--spacing 0.5 is for --surface; add --surface"),
+        ("--spacing 0.5", "--spacing 0.5 is for --surface; add for example --surface 2"),
         ("--surface 1 --spacing wide", "spacing 'wide'; give the size of a pixel in mm"),
         ("--spec none.yaml", "none.yaml: no such file"),
     ],
