@@ -310,7 +310,7 @@ def test_a_bad_file_is_refused(write, text, message):
 
 def test_an_image_of_another_size_is_refused(write):
     root = write({"annotations.xml": document(image(mask(), size=(8, 6))), "a.png": BLACK})
-    with pytest.raises(DataError, match=r"a\.png: is \(8, 6\) \(H, W\), .*a\.png is \(4, 6\)"):
+    with pytest.raises(DataError, match=r"a\.png: states \(8, 6\) .*a\.png is \(4, 6\)"):
         open_as_is(root).labels(0)
 
 

@@ -82,7 +82,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=document.classes or _list_classes(labels),
         codec=CodecEntry(pixels="name", ignored=(IGNORED,)),
         overlap=overlap,
-        notes=tuple(_write_notes([root / name for name in splits], overlap)),
+        notes=tuple(_list_notes([root / name for name in splits], overlap)),
     )
 
 
@@ -145,7 +145,7 @@ def _list_classes(labels: list[str]) -> tuple[ClassEntry, ...]:
     return (background, *(ClassEntry(name=label, raw=(label,)) for label in labels))
 
 
-def _write_notes(splits: list[Path], overlap: Overlap) -> Iterator[str]:
+def _list_notes(splits: list[Path], overlap: Overlap) -> Iterator[str]:
     rule = overlap if isinstance(overlap, str) else ", ".join(overlap)
     yield f"labels overlap, one per pixel is kept: {rule} ('overlap' in dataset.yaml)"
     if any((split / NIR).is_dir() for split in splits):

@@ -115,7 +115,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     if not any(entry.labels for entry in entries):
         raise DataError(
             f"{root}: has no images beside masks of CamVid; expected folders like "
-            f"{' and '.join(_PUBLISHED)}, or train and trainannot"
+            f"{' and '.join(_PUBLISHED)}, or train and trainannot; unpack CamVid here"
         )
     paired = Scan(
         entries=tuple(entries),

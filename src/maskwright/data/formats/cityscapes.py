@@ -93,7 +93,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=classes,
         codec=codec,
         overlap=overlap if form == POLYGONS else None,
-        notes=(f"labels are read from *_{kind}_{form}", *_write_notes(root, kind, entries)),
+        notes=(f"labels are read from *_{kind}_{form}", *_list_notes(root, kind, entries)),
     )
 
 
@@ -164,20 +164,20 @@ def _list_classes(form: str) -> tuple[tuple[ClassEntry, ...], CodecEntry]:
     if form == TRAIN_IDS:
         raws = [(label.train_id,) for label in TRAINED]
         codec = CodecEntry(pixels="index", ignored=(IGNORE,))
-        return _with_raw(raws), codec
+        return _set_raw_values(raws), codec
     rest = tuple(label.name for label in LABELS if label not in TRAINED)
     codec = CodecEntry(pixels="name", ignored=(UNDRAWN, *rest))
-    return _with_raw([(label.name,) for label in TRAINED]), codec
+    return _set_raw_values([(label.name,) for label in TRAINED]), codec
 
 
-def _with_raw(raws: Iterable[tuple[int | str]]) -> tuple[ClassEntry, ...]:
+def _set_raw_values(raws: Iterable[tuple[int | str]]) -> tuple[ClassEntry, ...]:
     return tuple(
         entry.model_copy(update={"raw": raw})
         for entry, raw in zip(list_id_classes(), raws, strict=True)
     )
 
 
-def _write_notes(root: Path, kind: str, entries: list[Entry]) -> Iterator[str]:
+def _list_notes(root: Path, kind: str, entries: list[Entry]) -> Iterator[str]:
     if kind == FINE and (root / COARSE).is_dir():
         yield f"{COARSE} is not read; 'masks: {COARSE}' in dataset.yaml reads it instead"
     if any(entry.split == "test" and entry.labels for entry in entries):

@@ -108,7 +108,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         lone_masks=tuple(lone),
         classes=_list_classes() if document.classes is None else document.classes,
         codec=CodecEntry(pixels="index", ignored=(255,)),
-        notes=_write_notes(len(pngs) - len(masks), num_bare),
+        notes=_list_notes(len(pngs) - len(masks), num_bare),
     )
 
 
@@ -150,7 +150,7 @@ def _find_image(mask: ImageRef, root: Path, images: ImageLookup) -> ImageRef | N
     return next((path for path in candidates if path is not None and path != mask), None)
 
 
-def _write_notes(num_train_ids: int, num_bare: int) -> tuple[str, ...]:
+def _list_notes(num_train_ids: int, num_bare: int) -> tuple[str, ...]:
     gaps = ", ".join(map(str, UNUSED))
     convention = (
         f"mask values are COCO's ids minus 1; a mask with one of {gaps} holds train ids "

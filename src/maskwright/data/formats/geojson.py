@@ -309,7 +309,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         moved += count_moved(drawing, shape, "center") if _is_polygon(shape, drawing) else 0
         if polygons:
             features.append(
-                _make_feature(shape, [_write_rings(p, placement) for p in polygons])
+                _make_feature(shape, [_close_rings(p, placement) for p in polygons])
             )
     document: dict[str, object] = {"type": "FeatureCollection", "features": features}
     if placement is not None and placement.epsg is not None:
@@ -357,7 +357,7 @@ def _signed_area(ring: Ring) -> float:
     return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) / 2
 
 
-def _write_rings(rings: Sequence[Ring], placement: Placement | None) -> list[_Coordinates]:
+def _close_rings(rings: Sequence[Ring], placement: Placement | None) -> list[_Coordinates]:
     """Coordinates of closed rings, as RFC 7946 orders them.
 
     The outline runs counter-clockwise, holes clockwise; the first corner is repeated.

@@ -274,7 +274,7 @@ def list_entries(
     num_bare = len(images) - len(entries) - len(avoid)
     return Listing(
         entries=tuple(entry for entry, _ in entries.values()),
-        notes=_write_notes(files, missing, num_bare),
+        notes=_list_notes(files, missing, num_bare),
     )
 
 
@@ -295,7 +295,7 @@ def require_stated_size(image: ImageRef, listed: ImageEntry, *, where: str) -> t
     return size_HW
 
 
-def _write_notes(
+def _list_notes(
     files: Sequence[CocoFile], missing: list[str], num_bare: int
 ) -> tuple[str, ...]:
     dangling = Counter({f.path.name: f.num_dangling for f in files if f.num_dangling})

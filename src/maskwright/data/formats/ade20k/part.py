@@ -121,16 +121,16 @@ def _pair_scenes(root: Path) -> Iterator[Entry]:
 def _pair_full(root: Path, document: DatasetFile) -> Iterator[Entry]:
     listed = _read_listed_labels(document)
     for image in files_below(root, _PHOTO) if root.is_dir() else ():
-        png, text = image.with_name(f"{image.stem}{_SEG}"), _find_names_file(image)
+        png, names_file = image.with_name(f"{image.stem}{_SEG}"), _find_names_file(image)
         if not png.is_file():
             yield _make_entry(ImageRef(image), root, None)
             continue
-        if text is None:
+        if names_file is None:
             raise DataError(
                 f"{png}: neither {image.stem}{_ATTRIBUTES} nor {image.stem}.json, which name "
                 f"the objects, is beside it; add one of them"
             )
-        read = partial(_read, png, text, listed)
+        read = partial(_read, png, names_file, listed)
         overlap = document.overlap or OVERLAP
         yield _make_entry(
             ImageRef(image), root, Annotation(file=png, overlap=overlap, read=read)
@@ -194,8 +194,10 @@ def _list_full_classes(
     codec = CodecEntry(pixels="name", ignored=(UNDRAWN,))
     if document.classes is not None:
         return document.classes, codec
-    texts = (_find_names_file(entry.image.file) for entry in entries if entry.labels)
-    names = sorted({name for text in texts if text for name in _read_names(text)})
+    files = (_find_names_file(entry.image.file) for entry in entries if entry.labels)
+    names = sorted(
+        {name for names_file in files if names_file for name in _read_names(names_file)}
+    )
     if len(names) > MAX_CLASSES:
         raise DataError(
             f"{root}: ADE20K names {len(names)} kinds of objects here, expected at most "
@@ -211,21 +213,21 @@ def _list_full_classes(
 
 
 def _read_listed_labels(document: DatasetFile) -> frozenset[str] | None:
-    """The labels that dataset.yaml lists; None where all others are not `OTHER`."""
+    """The labels that dataset.yaml lists; None where `OTHER` is not among them."""
     raws = [raw for entry in document.classes or () for raw in entry.raw or (entry.name,)]
     listed = frozenset(str(raw) for raw in (*raws, *(document.codec.ignored or ())))
     return listed if OTHER in listed else None
 
 
-def _read_names(text: Path) -> set[str]:
+def _read_names(names_file: Path) -> set[str]:
     """Read the names of the objects of an image, without parts."""
-    if text.suffix == ".json":
-        objects = read_json(text, _File, encoding="latin-1").annotation.object
+    if names_file.suffix == ".json":
+        objects = read_json(names_file, _File, encoding="latin-1").annotation.object
         return {o.name for o in objects if o.parts.part_level == 0 and o.name_ndx}
-    return set(_read_object_names(text).values())
+    return set(_read_object_names(names_file).values())
 
 
-def _read(png: Path, text: Path, listed: frozenset[str] | None) -> Drawing:
+def _read(png: Path, names_file: Path, listed: frozenset[str] | None) -> Drawing:
     """Read one shape for each class and instance.
 
     Class index 0 has no shape, unless `_atr.txt` names it.
@@ -233,8 +235,8 @@ def _read(png: Path, text: Path, listed: frozenset[str] | None) -> Drawing:
     packed_HW = read_raw(png, "rgb").astype(np.int32)
     class_HW = (packed_HW >> 16) // 10 * 256 + (packed_HW >> 8 & 255)
     crops = crop_each_id(class_HW * 256 + (packed_HW & 255))
-    ranked = text.suffix != ".json"
-    names = _map_blue_names(text, png, crops) if ranked else _map_class_names(text)
+    ranked = names_file.suffix != ".json"
+    names = _map_blue_names(names_file, png, crops) if ranked else _map_class_names(names_file)
     shapes = []
     for value, crop in crops.items():
         code = value % 256 if ranked else value // 256
@@ -242,8 +244,8 @@ def _read(png: Path, text: Path, listed: frozenset[str] | None) -> Drawing:
             continue
         if code not in names:
             raise DataError(
-                f"{png}: class {code} ({crop.area_px} px) has no name in {text.name}; get "
-                f"both files again"
+                f"{png}: class {code} ({crop.area_px} px) has no name in "
+                f"{names_file.name}; get both files again"
             )
         name = names[code]
         label = name if listed is None or name in listed else OTHER
@@ -252,55 +254,55 @@ def _read(png: Path, text: Path, listed: frozenset[str] | None) -> Drawing:
     return Drawing(size_HW=(height, width), shapes=tuple(shapes))
 
 
-def _map_class_names(text: Path) -> dict[int, str]:
+def _map_class_names(names_file: Path) -> dict[int, str]:
     """Map class index to name, as the objects in the JSON file state them."""
     names: dict[int, str] = {}
-    for entry in read_json(text, _File, encoding="latin-1").annotation.object:
+    for entry in read_json(names_file, _File, encoding="latin-1").annotation.object:
         if entry.parts.part_level == 0:
-            _add_name(names, entry.name_ndx, entry.name, text)
+            _add_name(names, entry.name_ndx, entry.name, names_file)
     return names
 
 
-def _map_blue_names(text: Path, png: Path, values: Iterable[int]) -> dict[int, str]:
+def _map_blue_names(names_file: Path, png: Path, values: Iterable[int]) -> dict[int, str]:
     """Map the value of blue to a name: the nth value is the nth object of `_atr.txt`."""
-    instances = _read_object_names(text)
+    instances = _read_object_names(names_file)
     values = [value for value in values if value]
     blues = sorted({value % 256 for value in values})
     if len(blues) != len(instances):
         raise DataError(
-            f"{png}: shows {len(blues)} objects, and {text.name} lists {len(instances)}, "
+            f"{png}: shows {len(blues)} objects, and {names_file.name} lists {len(instances)}, "
             f"expected the same number; get both files again"
         )
     in_order = (instances[number] for number in sorted(instances))
     names, of_class = dict(zip(blues, in_order, strict=True)), dict[int, str]()
     for value in values:
         if value // 256:
-            _add_name(of_class, value // 256, names[value % 256], text)
+            _add_name(of_class, value // 256, names[value % 256], names_file)
     return names
 
 
-def _add_name(names: dict[int, str], code: int, name: str, text: Path) -> None:
+def _add_name(names: dict[int, str], code: int, name: str, names_file: Path) -> None:
     if names.setdefault(code, name) != name:
         raise DataError(
-            f"{text}: class {code} is {names[code]!r} and {name!r}; get the file again"
+            f"{names_file}: class {code} is {names[code]!r} and {name!r}; get the file again"
         )
 
 
-def _read_object_names(text: Path) -> dict[int, str]:
+def _read_object_names(names_file: Path) -> dict[int, str]:
     """Read the names of the objects in `_atr.txt` by object index, without parts."""
     names: dict[int, str] = {}
     try:
-        lines = text.read_text(encoding="latin-1").splitlines()
+        lines = names_file.read_text(encoding="latin-1").splitlines()
     except OSError as error:
-        raise DataError(f"{text}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{names_file}: cannot be read: {error.strerror}") from error
     for number, line in enumerate(lines, start=1):
         match = _LINE.fullmatch(line)
         if match is None and line.strip():
             raise DataError(
-                f"{text}: line {number} is {line[:60]!r}, expected "
+                f"{names_file}: line {number} is {line[:60]!r}, expected "
                 f"'number # part level # occluded # name # raw name # \"attributes\"'; get "
                 f"the file again"
             )
         if match and int(match[2]) == 0:
-            _add_name(names, int(match[1]), match[3], text)
+            _add_name(names, int(match[1]), match[3], names_file)
     return names

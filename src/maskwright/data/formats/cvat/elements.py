@@ -1,4 +1,4 @@
-"""Parse the shape elements of CVAT's XML 1.1, and write them.
+"""Parse and format the shape elements of CVAT's XML 1.1.
 
 Masks hold run lengths along the rows of a box, zeros first. Shapes are filled as CVAT's own
 mask exports do it: polygons and boxes (rotated ones too) by the rule `coco`, ellipses by
@@ -185,8 +185,8 @@ def _decode_mask(mask: _MaskElement, size_HW: tuple[int, int], where: str) -> Cr
     )
 
 
-def write_shapes(drawing: Drawing) -> Iterator[str]:
-    """Write an element for each shape of a drawing that has pixels, lowest first."""
+def format_shapes(drawing: Drawing) -> Iterator[str]:
+    """Format an element for each shape of a drawing that has pixels, lowest first."""
     groups: dict[str, int] = {}
     for z, shape in enumerate(drawing.shapes):
         head = f'label={_quote(shape.label)} source="manual"'
@@ -194,14 +194,14 @@ def write_shapes(drawing: Drawing) -> Iterator[str]:
         tail = f' z_order="{z}"'
         if shape.instance is not None:
             tail += f' group_id="{groups.setdefault(shape.instance, len(groups) + 1)}"'
-        region = _write_region(shape, drawing)
+        region = _format_region(shape, drawing)
         if region is not None:
             tag, coordinates = region
-            inside = _write_attributes(shape.attributes)
+            inside = _format_attributes(shape.attributes)
             yield f"    <{tag} {head} {coordinates}{tail}>{inside}</{tag}>\n"
 
 
-def _write_region(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
+def _format_region(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
     """The tag and the coordinates of a shape, None where it has no pixel."""
     if shape.is_polygon:
         points = ";".join(f"{x!r},{y!r}" for x, y in shape.rings[0].tolist())
@@ -215,7 +215,7 @@ def _write_region(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
     return "mask", f'rle="{runs}" {box}'
 
 
-def _write_attributes(attributes: Mapping[str, str]) -> str:
+def _format_attributes(attributes: Mapping[str, str]) -> str:
     return "".join(
         f"<attribute name={_quote(name)}>{_escape(value)}</attribute>"
         for name, value in attributes.items()

@@ -56,7 +56,7 @@ from ...reading.documents import find_annotation_files, peek_first
 from ...reading.lookup import ImageLookup
 from ...reading.xmlindex import read_element
 from ...shapes.drawing import Drawing, Overlap
-from .elements import SKIPPED, parse_shape, write_shapes
+from .elements import SKIPPED, format_shapes, parse_shape
 from .index import CvatFile, IndexedTrack, Span, index_file, require_every_frame
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
@@ -112,7 +112,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=_list_classes(files, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=tuple(_write_notes(items, missing, len(images))),
+        notes=tuple(_list_notes(items, missing, len(images))),
     )
 
 
@@ -128,7 +128,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     record = {
         "subset": split or DEFAULT,
         "head": f'{head} width="{width}" height="{height}"',
-        "shapes": "".join(write_shapes(drawing)),
+        "shapes": "".join(format_shapes(drawing)),
         "attributes": {label: sorted(set(names)) for label, names in attributes.items()},
     }
     polygons = (shape for shape in drawing.shapes if shape.is_polygon)
@@ -153,12 +153,12 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     if IGNORED in attributes:
         colors[IGNORED] = voc_palette()[IGNORE]
     labels = "".join(
-        _write_label(name, color, attributes[name]) for name, color in colors.items()
+        _format_label(name, color, attributes[name]) for name, color in colors.items()
     )
     with (folder / FILE).open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
         file.write("  <version>1.1</version>\n  <meta>\n    <project>\n      <tasks>\n")
-        file.writelines(_write_task(n, *size) for n, size in enumerate(sizes.items(), start=1))
+        file.writelines(_format_task(n, *size) for n, size in enumerate(sizes.items(), start=1))
         subsets = escape("\n".join(sizes))
         file.write(f"      </tasks>\n      <subsets>{subsets}</subsets>\n      <labels>\n")
         file.write(f"{labels}      </labels>\n    </project>\n  </meta>\n")
@@ -168,7 +168,7 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     body.unlink()
 
 
-def _write_task(task_id: int, subset: str, num_images: int) -> str:
+def _format_task(task_id: int, subset: str, num_images: int) -> str:
     name = escape(subset)
     return (
         f"        <task><id>{task_id}</id><name>{name}</name><size>{num_images}</size>"
@@ -176,7 +176,7 @@ def _write_task(task_id: int, subset: str, num_images: int) -> str:
     )
 
 
-def _write_label(name: str, color: Rgb, attributes: Iterable[str]) -> str:
+def _format_label(name: str, color: Rgb, attributes: Iterable[str]) -> str:
     listed = "".join(
         f"<attribute><name>{escape(attribute)}</name><mutable>False</mutable>"
         f"<input_type>text</input_type><default_value></default_value><values></values>"
@@ -295,8 +295,8 @@ def _read(
     where, size_HW = f"{path}: {name}", image_size(image)
     if stated_HW not in {None, size_HW}:
         raise DataError(
-            f"{where}: is {stated_HW} (H, W), {image} is {size_HW}; put the image there that "
-            f"was annotated"
+            f"{where}: states {stated_HW} (H, W), {image} is {size_HW}; put the image there "
+            f"that was annotated"
         )
     shapes, skipped = [], Counter[str]()
     for span in spans:
@@ -338,7 +338,7 @@ def _choose_split(item: _Item) -> str:
     return split if split in SPLITS else subset
 
 
-def _write_notes(
+def _list_notes(
     items: list[_Item], missing: list[tuple[Path, str]], num_images: int
 ) -> Iterator[str]:
     if num_empty := sum(item.is_empty for item in items):
