@@ -8,13 +8,13 @@ the pixels that both maps label.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelMap
+from ...core.versioned import Document
 from ..ground.pixel_scale import PixelSize
 from .finite import finite_or_none
 
@@ -98,7 +98,7 @@ class ClassChange:
         pairs = [divmod(int(index), len(changed_CC)) for index in order]
         return [pair for pair in pairs if changed_CC[pair] > 0]
 
-    def to_json(self, names: Sequence[str]) -> dict[str, Any]:
+    def to_json(self, names: Sequence[str]) -> Document:
         """Areas gained, lost and net by class, and the matrix in the order of class indices."""
         rows = zip(names, self.gained, self.lost, self.net, strict=True)
         return {

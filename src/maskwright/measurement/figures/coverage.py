@@ -8,12 +8,12 @@ labelled, the percent of every class is NaN.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.labels import IGNORE, LabelMap
+from ...core.versioned import Document
 from ..ground.pixel_scale import PixelScale, PixelSize, middle_of, middle_of_image
 from ..ground.roi import Mask
 from .finite import finite_or_none
@@ -68,7 +68,7 @@ class Coverage:
         total = float(self.area_C.sum()) + self.ignored_area
         return 100 * self.ignored_area / total if total else float("nan")
 
-    def to_json(self, names: Iterable[str]) -> dict[str, Any]:
+    def to_json(self, names: Iterable[str]) -> Document:
         """Pixels, area and percent by the names of the classes, and of ignored pixels."""
         rows = zip(names, self.pixels_C, self.area_C, self.percent, strict=True)
         return {

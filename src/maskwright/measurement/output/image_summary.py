@@ -6,9 +6,9 @@ that does not exist is None. Lengths and areas are in the unit of the maps.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ...core.labels import LabelSpec
+from ...core.versioned import Document
 from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..figures.figures import Figures
@@ -43,9 +43,9 @@ class ClassGap:
     between: tuple[str, str]
     gap: Gap | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The entry of measurements.json; the distance is null where there is no gap."""
-        document: dict[str, Any] = {"between": list(self.between), "distance": None}
+        document: Document = {"between": list(self.between), "distance": None}
         if self.gap is not None:
             document |= {
                 "distance": self.gap.distance,
@@ -93,7 +93,7 @@ class ImageChange:
             lost=dict(zip(spec.names, change.lost.tolist(), strict=True)),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The entry of measurements.json."""
         return {
             "changed_percent": self.changed_percent,
@@ -144,7 +144,7 @@ class ImageSummary:
             else ImageChange.from_change(figures.change, spec),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The entry of measurements.json; it has no key for what was not measured."""
         measured = {
             "rois": {roi: dict(percent) for roi, percent in self.rois.items()},

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from ...core.labels import LabelSpec
-from ...core.versioned import Schema
+from ...core.versioned import Document, Schema
 from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..rules.rules import Rule
@@ -42,7 +41,7 @@ class RuleResult:
     num_judged: int
     failed: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The entry of measurements.json."""
         return {
             "rule": self.rule.name,
@@ -98,10 +97,10 @@ class Measurements:
         """The result of each rule, in the order of the rules."""
         return tuple(map(self._sum_up, self.rules))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The content of measurements.json."""
         names = self.labels.names
-        document: dict[str, Any] = {
+        document: Document = {
             "unit": self.unit,
             "area_unit": self.area_unit,
             "percent_of": DENOMINATOR,

@@ -12,7 +12,7 @@ Lengths and areas are in the unit that the row states; columns that end in _px a
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -62,7 +62,7 @@ class TableWriter:
     """Writes the rows of one image at a time."""
 
     def __init__(
-        self, series: MapSeries, files: dict[str, Any], outlines: "OutlineWriter | None"
+        self, series: MapSeries, files: Mapping[str, Any], outlines: "OutlineWriter | None"
     ):
         self._spec: LabelSpec = series.spec
         self._units = series.scales.unit, series.scales.area_unit

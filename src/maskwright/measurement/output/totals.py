@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from ...core.versioned import Document
 from .image_summary import ClassGap, ImageSummary, RegionCount, ThinSize
 
 _T = TypeVar("_T")
@@ -59,7 +60,7 @@ class GapTotals:
             smallest_in=key,
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The entry of measurements.json."""
         return asdict(self) | {"between": list(self.between)}
 
@@ -115,7 +116,7 @@ class SeriesTotals:
             thin={name: ThinTotals.from_images(entry) for name, entry in thin.items()},
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The keys `regions`, `gaps` and `thin` of measurements.json."""
         return {
             "regions": {name: asdict(total) for name, total in self.regions.items()},

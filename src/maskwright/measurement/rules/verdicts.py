@@ -11,9 +11,9 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ...core.labels import LabelSpec
+from ...core.versioned import Document
 from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..figures.figures import Figures
@@ -34,7 +34,7 @@ class Verdict:
     passed: bool
     note: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The verdict with its limit; an infinite gap has the value null."""
         return {
             "key": self.key,
