@@ -129,9 +129,9 @@ def test_any_folder_may_be_named_in_dataset_yaml(write):
     [
         (
             ("a.jpg", "b.png"),
-            r"no folder of images beside a folder of masks \(there are: no fold",
+            r"expected a folder of images beside a folder of masks, found no fold",
         ),
-        (("images/a.png",), r"no folder of images .*\(there are: images\); name them 'images'"),
+        (("images/a.png",), r"a folder of images .*, found images; name them 'images'"),
         (("images/x.txt", "masks/a.png"), "holds no images; put them into"),
         (("images/a.png", "masks/x.txt"), "holds no masks; put them into"),
         (("images/a.png", "images/a.jpg", "masks/a.png"), r"a\.png: a\.jpg beside it has the"),

@@ -67,9 +67,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     splits = [name for name in folders(root) if (root / name / IMAGES).is_dir()]
     version = _choose_version(root, splits, document)
     config = _find_config(root, version)
-    named = [(s, *item) for s in splits for item in _find_files(root / s, version).items()]
-    lone = [f for _, _, files in named if IMAGES not in files for f in files.values()]
-    pairs = [item for item in named if IMAGES in item[2]]
+    files_of = [(s, *item) for s in splits for item in _find_files(root / s, version).items()]
+    lone = [f for _, _, files in files_of if IMAGES not in files for f in files.values()]
+    pairs = [item for item in files_of if IMAGES in item[2]]
     labelled = [files for _, _, files in pairs if len(files) > 1]
     if not labelled:
         raise DataError(

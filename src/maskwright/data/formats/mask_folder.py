@@ -132,7 +132,7 @@ def _find_layout(
     if not layout:
         there = ", ".join(folders(root)) or "no folders"
         raise DataError(
-            f"{root}: found no folder of images beside a folder of masks (there are: {there}); "
+            f"{root}: expected a folder of images beside a folder of masks, found {there}; "
             f"name them 'images' and 'masks', or write their names in dataset.yaml: "
             f"{{images: photos, masks: truth}}"
         )

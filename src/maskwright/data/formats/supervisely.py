@@ -198,11 +198,11 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         region = _write_region(shape, drawing)
         if region is None:
             continue
-        known = (
+        id_key = (
             {} if shape.instance is None else {"id": _number_instance(id_of, shape.instance)}
         )
         tags = [{"name": name, "value": value} for name, value in shape.attributes.items()]
-        objects.append({**known, "classTitle": shape.label, "tags": tags, **region})
+        objects.append({**id_key, "classTitle": shape.label, "tags": tags, **region})
     path = target / ANNOTATIONS / f"{picture.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     size = {"height": height, "width": width}

@@ -164,9 +164,10 @@ def _read_lenient(path: Path) -> str:
 
 def _list_classes(names: tuple[str, ...]) -> tuple[ClassEntry, ...]:
     """List the background, then each name."""
-    known = [name for name in names if name.lower() in BACKGROUND_NAMES][:1]
-    first = ClassEntry(name=known[0] if known else "background", raw=(UNDRAWN, *known))
-    rest = (ClassEntry(name=n, kind="thing", raw=(n,)) for n in names if n not in known)
+    background = [name for name in names if name.lower() in BACKGROUND_NAMES][:1]
+    name = background[0] if background else "background"
+    first = ClassEntry(name=name, raw=(UNDRAWN, *background))
+    rest = (ClassEntry(name=n, kind="thing", raw=(n,)) for n in names if n not in background)
     return (first, *rest)
 
 

@@ -130,27 +130,27 @@ class _Collection:
         root: Path,
         image: ImageRef | None,
         task: Task[LabelsOnly],
-        place: tuple[JsonIndex, int],
+        location: tuple[JsonIndex, int],
         overlap: Overlap,
     ) -> None:
-        """Add one task, which `place` locates: the index of its file, and its own index."""
+        """Add one task; `location` is the index of its file and that of the task in it."""
         if image is None:
             self.counts["name an image that is missing"] += 1
             return
-        file = place[0].path
+        file = location[0].path
         if image in self.images:
             raise DataError(
-                f"{file}: {_TASKS}.{place[1]}: {image} is the image of a task before it; keep "
-                f"one of the two"
+                f"{file}: {_TASKS}.{location[1]}: {image} is the image of a task before it; "
+                f"keep one of the two"
             )
         self.images.add(image)
         self.counts.update(describe_task(task))
-        chosen = choose_annotation(task.annotations)
-        if chosen is None:
+        annotation = choose_annotation(task.annotations)
+        if annotation is None:
             return
-        for region in find_regions(chosen.result)[0]:
+        for region in find_regions(annotation.result)[0]:
             self.labels.update(region.labels)
-        read = partial(_read, *place, image)
+        read = partial(_read, *location, image)
         shapes = Annotation(file=file, place=image.path.name, overlap=overlap, read=read)
         split, key, group = parse_place(image.path.relative_to(root))
         self.entries.append(
@@ -167,21 +167,21 @@ def _looks_like_export(path: Path) -> bool:
 def _read(index: JsonIndex, task_index: int, image: ImageRef) -> Drawing:
     task = index.read_at(_TASKS, np.array([task_index]), Task[Result])[0]
     where, size_HW = f"{index.path}: {image.path.name}", image_size(image)
-    chosen = choose_annotation(task.annotations)
-    results = chosen.result if chosen else ()
+    annotation = choose_annotation(task.annotations)
+    results = annotation.result if annotation else ()
     regions, skipped = find_regions(results)
     attributes = collect_attributes(results)
     shapes = []
     for region in regions:
-        place = f"{where}: {region.kind} {region.result.id!r}"
-        _require_size(region.result, size_HW, place)
-        rings, masks = _read_area(region, size_HW, place)
+        region_where = f"{where}: {region.kind} {region.result.id!r}"
+        _require_size(region.result, size_HW, region_where)
+        rings, masks = _read_area(region, size_HW, region_where)
         if rings and len(rings[0]) < 3:
             skipped["polygons of fewer than three corners"] += 1
             continue
         shapes.append(
             Shape(
-                label=region.label(where=place),
+                label=region.label(where=region_where),
                 rings=rings,
                 masks=masks,
                 attributes=attributes.get(region.result.id, {}),

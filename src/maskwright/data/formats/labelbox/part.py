@@ -81,7 +81,7 @@ class _ImageRows:
 class _Collection:
     """Rows, labels, mask files and notes of the rows that were read so far.
 
-    `missing` holds the place and the address of each mask that is not here.
+    `missing` holds the row and the address of each mask that is not here.
     """
 
     rows: dict[ImageRef, _ImageRows] = field(default_factory=dict)
@@ -148,12 +148,12 @@ def _collect_rows(root: Path, images: ImageLookup) -> _Collection:
 def _add_row(
     collection: _Collection,
     row: Row,
-    place: tuple[JsonIndex, int],
+    location: tuple[JsonIndex, int],
     images: ImageLookup,
     by_stem: Mapping[str, list[ImageRef]],
 ) -> None:
-    """Add one row, which `place` locates: the index of its file, and its own index."""
-    index, row_index = place
+    """Add one row; `location` is the index of its file, and the index of the row in it."""
+    index, row_index = location
     where, data_row = f"{index.path}: {ROWS}.{row_index}", row.data_row or row.dataRow
     if data_row is None:
         raise DataError(f"{where}: expected 'data_row' as in an export v2; export it again")
@@ -287,7 +287,7 @@ def _read(
 def _iterate_objects(
     index: JsonIndex, indices: tuple[int, ...], image: ImageRef, size_HW: tuple[int, int]
 ) -> Iterator[tuple[ObjectAnnotation, str]]:
-    """Iterate over the objects in the rows of one image, each with its place for messages."""
+    """Iterate over the objects in the rows of one image, each with its row for messages."""
     rows = index.read_at(ROWS, np.array(indices), Row)
     for row_index, row in zip(indices, rows, strict=True):
         where, media = f"{index.path}: {ROWS}.{row_index}", row.media_attributes

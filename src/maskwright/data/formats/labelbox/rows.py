@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -98,11 +98,11 @@ class ObjectAnnotation(Document):
     composite_mask: Mask | None = None
     mask: Mask | None = None
     polygon: tuple[_Point, ...] | None = None
-    bounding_box: Any = Field(
+    bounding_box: object = Field(
         default=None, validation_alias=AliasChoices("bounding_box", "bbox")
     )
-    point: Any = None
-    line: Any = None
+    point: object = None
+    line: object = None
     classifications: tuple[Question, ...] = ()
 
     @property
@@ -118,7 +118,7 @@ class ObjectAnnotation(Document):
 
 class _Annotations(Document):
     objects: tuple[ObjectAnnotation, ...] = ()
-    frames: Any = None
+    frames: object = None
 
 
 class _Label(Document):
@@ -131,7 +131,7 @@ class _Project(Document):
 
 class _Field(Document):
     name: str = ""
-    value: Any = None
+    value: object = None
 
 
 class Row(ObjectAnnotation):
