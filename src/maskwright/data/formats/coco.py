@@ -62,6 +62,8 @@ from ..shapes.runs import decode_coco_text, decode_columns, encode_coco_text, en
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "smaller_on_top"
 _CROWD = "iscrowd"
+_SPLIT_OBJECTS = "parts of an object with others between them, written as separate objects"
+_HOLES = "polygons with holes, which COCO cannot store, written as masks"
 _Count = Annotated[int, Field(ge=0, le=MAX_PIXELS)]
 
 
@@ -249,9 +251,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         region = _encode_polygons(shapes, drawing) if polygons else _encode_rle(shapes, drawing)
         if region is not None:
             index = _find_index(key[0], picture.spec)
-            annotations.append(
-                _make_annotation(shapes, region, index, ignored=index == len(picture.spec))
-            )
+            annotations.append(_make_annotation(shapes, region, index))
             class_indices.append(index)
     return WriteResult(record=make_record(picture, class_indices, annotations), lost=lost)
 
@@ -261,11 +261,8 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     write_coco_files(folder, "instances", spec, records, panoptic=False)
 
 
-_SPLIT_OBJECTS = "parts of an object with others between them, written as separate objects"
-_HOLES = "polygons with holes, which COCO cannot store, written as masks"
-
-
 def _find_index(label: str, spec: LabelSpec) -> int:
+    """Class index of a label; that of IGNORE is behind the last class."""
     return len(spec) if label == IGNORED else spec.names.index(label)
 
 
@@ -277,10 +274,9 @@ def _object_key(shape: Shape) -> tuple[str, str]:
 
 def _is_polygon(shape: Shape, raster: Raster) -> bool:
     """Whether COCO's polygons, which are united, give the same region."""
-    unite = len(shape.rings) == 1 or raster in UNITED
-    return bool(
-        shape.rings and not shape.masks and unite and all(len(r) > 2 for r in shape.rings)
-    )
+    if not shape.rings or shape.masks or any(len(ring) < 3 for ring in shape.rings):
+        return False
+    return len(shape.rings) == 1 or raster in UNITED
 
 
 def _encode_polygons(shapes: Sequence[Shape], drawing: Drawing) -> _Region:
@@ -311,11 +307,11 @@ def _encode_rle(shapes: Sequence[Shape], drawing: Drawing) -> _Region | None:
 
 
 def _make_annotation(
-    shapes: Sequence[Shape], region: _Region, index: int, *, ignored: bool
+    shapes: Sequence[Shape], region: _Region, index: int
 ) -> _WrittenAnnotation:
     """The annotation of one object, with `attributes` as CVAT writes them."""
     attributes = {name: text for shape in shapes for name, text in shape.attributes.items()}
-    crowd = attributes.pop(_CROWD, "0") == "1" or ignored
+    crowd = attributes.pop(_CROWD, "0") == "1" or shapes[0].label == IGNORED
     annotation: _WrittenAnnotation = {
         "category_id": to_category_id(index),
         "segmentation": region["segmentation"],

@@ -167,7 +167,9 @@ def open_coco(path: Path) -> CocoFile:
     """
     index = index_json(path)
     if "images" not in index.spans:
-        raise DataError(f"{path}: names no images, expected 'images': [{{'file_name': ...}}]")
+        raise DataError(
+            f"{path}: names no images, expected 'images': [{{'file_name': ...}}]; export it again"
+        )
     index_of: dict[int | str, int] = {}
     for image_index, image in enumerate(index.read_all("images", ImageEntry)):
         if index_of.setdefault(image.id, image_index) != image_index:
@@ -235,14 +237,14 @@ def list_entries(
     root: Path,
     files: Sequence[CocoFile],
     images: ImageLookup,
-    labels: Callable[[CocoFile, int, ImageEntry, ImageRef], Annotation | None],
+    annotate: Callable[[CocoFile, int, ImageEntry, ImageRef], Annotation | None],
     *,
     avoid: Collection[ImageRef] = (),
 ) -> Listing:
     """List an Entry for each image that is there.
 
-    `labels` gives the Annotation of one image, from its file, its index in it, its fields
-    there and its image file. The files in `avoid` are not images.
+    `annotate` gives the Annotation of one image, from its COCO file, its index and fields in
+    that file, and its image file. The files in `avoid` are not images.
 
     Raises:
         DataError: No image is there, or two files label one image.
@@ -262,7 +264,7 @@ def list_entries(
                     f"of the entries, or move one of the files away"
                 )
             split, key, group = _parse_image_path(image.path.relative_to(root), file_split)
-            annotation = labels(file, image_index, listed, image)
+            annotation = annotate(file, image_index, listed, image)
             entry = Entry(key=key, split=split, image=image, labels=annotation, group=group)
             entries[image] = entry, file.path
     if not entries:
