@@ -168,7 +168,8 @@ def open_coco(path: Path) -> CocoFile:
     index = index_json(path)
     if "images" not in index.spans:
         raise DataError(
-            f"{path}: names no images, expected 'images': [{{'file_name': ...}}]; export it again"
+            f"{path}: names no images, expected 'images': [{{'file_name': ...}}]; export it "
+            f"again"
         )
     index_of: dict[int | str, int] = {}
     for image_index, image in enumerate(index.read_all("images", ImageEntry)):
