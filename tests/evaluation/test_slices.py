@@ -45,7 +45,7 @@ def test_many_numbers_become_quartiles_and_few_stay(tmp_path):
         ("name,a", ["i00,1"], "has no column 'key'"),
         ("key,a", ["i00,1"], "39 images have no line, the first is 'i01'"),
         ("key,a", ["i00,1", "i00,2"], "line 3 lists 'i00' again"),
-        ("key,a", ["i00,1,2"], "line 2 has not as many fields"),
+        ("key,a", ["i00,1,2"], "line 2 has another number of fields"),
         (
             "key,a",
             [f"{k},name{k}" for k in KEYS],

@@ -14,7 +14,7 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(run_maskwright, tmp
     done = run_maskwright("demo", "-o", tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
-        f"{tmp_path}: holds files that no demo made; choose another folder with -o\n"
+        f"{tmp_path}: holds files that are not of a demo; choose another folder with -o\n"
     )
     assert (tmp_path / "scenes/mine.txt").read_text() == "precious"
 

@@ -100,7 +100,9 @@ def test_only_what_is_asked_for_is_written(model, photos, tmp_path):
 def test_unknown_outputs_are_refused_before_the_work(model, photos, tmp_path):
     with pytest.raises(UnknownNameError, match="'clases'; did you mean 'classes'"):
         predict(model, [photos], tmp_path / "out", write=("clases",))
-    with pytest.raises(ConfigError, match="nothing is to be written; choose from classes, ov"):
+    with pytest.raises(
+        ConfigError, match="no kind of file to write is given; choose from classes, ov"
+    ):
         predict(model, [photos], tmp_path / "out", write=())
     assert not (tmp_path / "out").exists()
 

@@ -169,7 +169,9 @@ def test_too_little_memory_names_the_image_and_its_size(painted_card, engine_fro
         raise MemoryError
 
     model = Predictor(engine_from(hungry), painted_card(), "0123456789abcdef")
-    with pytest.raises(DataError, match=r"b\.png: 4 x 6 px .* need more memory than there is"):
+    with pytest.raises(
+        DataError, match=r"b\.png: 4 x 6 px .* need more memory than is available"
+    ):
         model.predict(checkerboard(4, 6), where="b.png")
 
 

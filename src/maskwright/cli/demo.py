@@ -78,7 +78,7 @@ def _clear(out: Path) -> None:
         drawn = source.is_file() and DRAWN in source.read_text(encoding="utf-8")
         if not drawn or names - MADE:
             raise OutputError(
-                f"{out}: holds files that no demo made; choose another folder with -o"
+                f"{out}: holds files that are not of a demo; choose another folder with -o"
             )
         shutil.rmtree(out)
 

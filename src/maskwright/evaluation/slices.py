@@ -179,7 +179,9 @@ def _read_rows(path: Path) -> dict[str, dict[str, str]]:
     for line, row in enumerate(table, start=2):
         key = row.pop(key_column)
         if None in row or None in row.values():
-            raise DataError(f"{path}: line {line} has not as many fields as the first line")
+            raise DataError(
+                f"{path}: line {line} has another number of fields than the first line"
+            )
         if key in rows:
             raise DataError(f"{path}: line {line} lists {key!r} again; keep one line")
         rows[key] = row

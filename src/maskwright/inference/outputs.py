@@ -154,7 +154,7 @@ def require_outputs(write: Collection[str]) -> None:
         ConfigError: An unknown name, or none at all.
     """
     if not write:
-        raise ConfigError(f"nothing is to be written; choose from {', '.join(ALL)}")
+        raise ConfigError(f"no kind of file to write is given; choose from {', '.join(ALL)}")
     for name in write:
         if name not in WRITERS:
             raise UnknownNameError("output of predict", name, ALL)

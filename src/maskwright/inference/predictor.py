@@ -179,7 +179,7 @@ def _enough_memory(size_HW: tuple[int, int], where: str) -> Iterator[None]:
     except MemoryError as error:
         height, width = size_HW
         raise DataError(
-            f"{where}: {height} x {width} px (H, W) need more memory than there is; "
+            f"{where}: {height} x {width} px (H, W) need more memory than is available; "
             f"cut the image into tiles or make it smaller"
         ) from error
 

@@ -47,7 +47,7 @@ def run_whole(
     height, width = x_BCHW.shape[2:]
     if engine.size_HW not in {None, (height, width)}:
         raise DataError(
-            f"{where}: engine {engine.name!r} runs images of {engine.size_HW} (H, W) alone, "
+            f"{where}: engine {engine.name!r} runs images of {engine.size_HW} (H, W) only, "
             f"got {(height, width)}; use an engine or a graph of free size"
         )
     below, right = (-side % engine.size_multiple for side in (height, width))

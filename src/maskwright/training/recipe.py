@@ -304,7 +304,7 @@ def _parse_value(text: str) -> object:
         value: object = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(
-            f"--set: the value {text[:60]!r} is not YAML; put quotes around a text"
+            f"--set: the value {text[:60]!r} is not YAML; put text in quotes"
         ) from error
     return value
 

@@ -130,7 +130,7 @@ WRONG = {
     ),
     "two masks": (
         files(nested()) | {f"train/labels/waterway/{KEY}.bmp": NONE},
-        r"waterway/.*\.png: .*\.bmp beside it has the same name but for its ending; keep one",
+        r"waterway/.*\.png: .*\.bmp beside it has the same name with another suffix; keep one",
     ),
     "no labels": (
         files({}),

@@ -81,7 +81,7 @@ def test_lost_gained_and_wrong_in_both_have_their_colours():
     [
         (
             lambda home: shutil.rmtree(home / "b"),
-            "No pictures: .*b is not there; run `compare` in the folder",
+            "No pictures: .*b does not exist; run `compare` in the folder",
         ),
         (
             lambda home: (home / "b/6.png").unlink(),

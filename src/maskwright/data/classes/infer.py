@@ -105,7 +105,7 @@ def _detect_pixels(survey: Survey, hints: Hints) -> Pixels:
     if len(survey.kinds) == 2:
         raise DataError(
             f"{hints.root}: {survey.kinds['index']} holds one number per pixel, "
-            f"{survey.kinds['rgb']} a colour; save all masks alike"
+            f"{survey.kinds['rgb']} a colour; save all masks in one way"
         )
     kind: Pixels = next(iter(survey.kinds))
     if hints.codec.pixels == "name":

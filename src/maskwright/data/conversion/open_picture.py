@@ -20,7 +20,7 @@ def open_picture(
     if image_size(entry.image) != labels_HW.shape:
         raise DataError(
             f"{entry.image}: image is {image_size(entry.image)} (H, W), labels are "
-            f"{labels_HW.shape}; `maskwright check` lists all such"
+            f"{labels_HW.shape}; `maskwright check` lists all of them"
         )
     codec = dataset.codec if mapping is None else mapping.codec(dataset.codec)
     return Picture(

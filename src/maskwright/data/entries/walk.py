@@ -43,8 +43,8 @@ def images_by_name(folder: Path) -> dict[str, ImageRef]:
         name = image.path.relative_to(folder).with_suffix("").as_posix()
         if name in images:
             raise DataError(
-                f"{image}: {images[name].path.name} beside it has the same name but for its "
-                f"ending; keep one"
+                f"{image}: {images[name].path.name} beside it has the same name with another "
+                f"suffix; keep one"
             )
         images[name] = image
     return images

@@ -32,7 +32,7 @@ def read_raw(mask: ImageRef | PurePath, pixels: Pixels) -> NDArray[np.integer]:
         has = "one channel" if kind == "index" else "colours"
         raise DataError(
             f"{ref}: the mask has {has}, the dataset says 'pixels: {pixels}'; "
-            f"save all masks alike or write codec: {{pixels: {kind}}} in dataset.yaml"
+            f"save all masks in one way or write codec: {{pixels: {kind}}} in dataset.yaml"
         )
     return raw_HW
 

@@ -181,7 +181,7 @@ def require_power(comparison: Comparison) -> None:
     if least >= ALPHA:
         raise DataError(
             f"{comparison.b}: {comparison.num_groups} groups give no p below {least:.3g}, so B "
-            f"can never count as worse; compare on at least 6 groups, or give smaller ones "
+            f"can never count as worse; compare on at least 6 groups, or give smaller groups "
             f"to `maskwright score` with --group"
         )
 

@@ -54,7 +54,7 @@ def _open(folder: ReportFolder) -> ClassMapPair:
     for root in (predictions, truth):
         if not root.exists():
             raise DataError(
-                f"{root} is not there; run `compare` in the folder where `score` ran"
+                f"{root} does not exist; run `compare` in the folder where `score` ran"
             )
     spec = Path(source.spec) if source.spec else find_spec(truth) or find_spec(predictions)
     if spec is None:
