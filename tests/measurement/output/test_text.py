@@ -1,5 +1,5 @@
 from maskwright.measurement.measure import measure
-from maskwright.measurement.output.text import list_failures, to_text
+from maskwright.measurement.output.text import count_failures, list_failures, to_text
 from maskwright.measurement.series import MeasureOptions
 
 
@@ -40,3 +40,9 @@ def test_at_most_twenty_failures_are_listed_with_value_and_limit(write_maps, fie
     ).splitlines()
     assert lines[0] == "02: size: 4 px2, fails if >= 4 px2"
     assert (len(lines), lines[-1]) == (21, "and 4 more; rules.csv has all")
+
+
+def test_a_count_of_failures_agrees_with_its_verb():
+    assert count_failures(1, 14) == "1 of 14 images fails"
+    assert count_failures(2, 14) == "2 of 14 images fail"
+    assert count_failures(1, 1) == "1 of 1 image fails"

@@ -30,6 +30,7 @@ from .markup import (
     unit_symbol,
 )
 from .measurements import Measurements
+from .text import count_failures
 from .totals import GapTotals, RegionTotals, ThinTotals
 
 _MOST_FAILED = 20
@@ -47,11 +48,8 @@ def render_measurements(measurements: Measurements) -> str:
 
 
 def _sections(results: Measurements) -> Iterator[Section]:
-    totals, note, change = (
-        results.totals,
-        _describe_min_area(results),
-        results.change,
-    )
+    totals, change = results.totals, results.change
+    note = _describe_min_area(results)
     if results.rules:
         yield _render_rules(results)
     yield _render_coverage(results)
@@ -74,19 +72,19 @@ def _render_rules(results: Measurements) -> Section:
     for result in results.rule_results:
         rule, num_failed = result.rule, len(result.failed)
         outcome = (
-            f'<span class="failed">✗ {num_failed} fail</span>'
+            f'<span class="failed">✗ {num_failed} failed</span>'
             if num_failed
-            else '<span class="passed">✓ pass</span>'
+            else '<span class="passed">✓ passed</span>'
         )
         limit = escape(f"fails if {rule.text}").replace(rule.unit, unit_symbol(rule.unit))
         rows.append((escape(rule.name), outcome, limit, format_number(result.num_judged)))
     body = render_table("Rules", ("Rule", "Result", "Limit", "Images judged"), rows)
     if not failed:
         return Section("Passes: no image fails a rule", "", body, "verdict")
-    title = f"Fails: {len(results.failed_keys)} of {len(results.images)} images fail a rule"
+    counted = count_failures(len(results.failed_keys), len(results.images))
     note = f"The first {_MOST_FAILED} of {len(failed)} are shown; rules.csv has all."
     return Section(
-        title,
+        f"Fails: {counted} a rule",
         note if len(failed) > _MOST_FAILED else "",
         f"{body}<h3>Failures</h3>{_render_failures(failed[:_MOST_FAILED])}",
         "verdict fails",

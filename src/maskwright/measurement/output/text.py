@@ -42,6 +42,12 @@ def list_failures(measurements: Measurements) -> str:
     return "\n".join(lines)
 
 
+def count_failures(num_failed: int, num_images: int) -> str:
+    """Write how many images fail: `1 of 14 images fails`."""
+    verb = "fails" if num_failed == 1 else "fail"
+    return f"{num_failed} of {format_count(num_images, 'image')} {verb}"
+
+
 def _describe_coverage(measurements: Measurements) -> Iterator[str]:
     names, whole = measurements.labels.names, measurements.coverage[WHOLE]
     rows = [
@@ -112,7 +118,5 @@ def _describe_gap(gap: GapTotals, unit: str) -> str:
 
 def _describe_rules(measurements: Measurements) -> Iterator[str]:
     for result in measurements.rule_results:
-        judged = format_count(result.num_judged, "image")
-        verb = "fails" if result.num_judged == 1 else "fail"
-        failed = f"{len(result.failed)} of {judged} {verb}" if result.failed else "passes"
-        yield f"{result.rule.name}: {failed}"
+        counted = count_failures(len(result.failed), result.num_judged)
+        yield f"{result.rule.name}: {counted if result.failed else 'passes'}"
