@@ -1,1 +1,1 @@
-"""How much, how wide, how far: real units from class maps, and limits to hold them against."""
+"""Measure class maps in real units, and judge the figures by limits."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError
-from maskwright.measurement.ground.pixel_scale import PixelSize, middle_of
+from maskwright.measurement.ground.pixel_scale import PixelSize, middle_of_mask
 
 SIDES = st.floats(1e-3, 1e3)
 
@@ -49,6 +49,6 @@ def test_a_size_is_a_scale_that_is_the_same_at_every_place():
 
 def test_the_middle_of_a_mask_is_that_of_its_bounding_box():
     mask_HW = np.zeros((6, 9), bool)
-    assert middle_of(mask_HW) == (3, 4.5)
+    assert middle_of_mask(mask_HW) == (3, 4.5)
     mask_HW[1:3, 4:8] = True
-    assert middle_of(mask_HW) == (2, 6)
+    assert middle_of_mask(mask_HW) == (2, 6)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.labels import IGNORE, LabelMap
 from ...core.versioned import Document
-from ..ground.pixel_scale import PixelScale, PixelSize, middle_of, middle_of_image
+from ..ground.pixel_scale import PixelScale, PixelSize, middle_of_image, middle_of_mask
 from ..ground.roi import Mask
 from .finite import finite_or_none
 
@@ -98,7 +98,9 @@ def count_coverage(
     """
     middle = scale.at(*middle_of_image(labels_HW.shape))
     inside = {
-        name: Coverage.from_labels(labels_HW[roi_HW], num_classes, scale.at(*middle_of(roi_HW)))
+        name: Coverage.from_labels(
+            labels_HW[roi_HW], num_classes, scale.at(*middle_of_mask(roi_HW))
+        )
         for name, roi_HW in rois.items()
     }
     return {WHOLE: Coverage.from_labels(labels_HW, num_classes, middle), **inside}

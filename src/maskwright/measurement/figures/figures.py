@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from ...core.labels import LabelMap
-from ..ground.pixel_scale import PixelScale, PixelSize, middle_of, middle_of_image
+from ..ground.pixel_scale import PixelScale, PixelSize, middle_of_image, middle_of_mask
 from ..ground.roi import Mask
 from .change import ClassChange
 from .coverage import Coverage, count_coverage
@@ -86,13 +86,13 @@ def measure_map(
             for index in plan.regions
         },
         gaps={
-            (a, b): find_gap(masks[a], masks[b], scale.at(*middle_of(masks[a] | masks[b])))
+            (a, b): find_gap(masks[a], masks[b], scale.at(*middle_of_mask(masks[a] | masks[b])))
             if a != b
-            else find_gap_within(masks[a], scale.at(*middle_of(masks[a])))
+            else find_gap_within(masks[a], scale.at(*middle_of_mask(masks[a])))
             for a, b in plan.gaps
         },
         thin={
-            index: measure_thin(masks[index], scale.at(*middle_of(masks[index])))
+            index: measure_thin(masks[index], scale.at(*middle_of_mask(masks[index])))
             for index in plan.thin
         },
         change=None

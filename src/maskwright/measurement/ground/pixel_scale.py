@@ -89,7 +89,7 @@ class PixelSize:
         return math.hypot(*self.points(vector_px_XY))
 
 
-def middle_of(mask_HW: NDArray[np.bool_]) -> tuple[float, float]:
+def middle_of_mask(mask_HW: NDArray[np.bool_]) -> tuple[float, float]:
     """The middle (y, x) of the bounding box of a mask; of the image where it is empty."""
     left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask_HW).view(np.uint8))
     if not width:

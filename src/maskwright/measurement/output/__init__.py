@@ -1,1 +1,1 @@
-"""What a measurement writes: tables, pictures, page and JSON."""
+"""The results of measure: typed documents, tables, pictures, page and text."""

@@ -1,1 +1,1 @@
-"""Limits set by the user, and the verdict on each."""
+"""Limits set by the user, and the verdicts on images."""
