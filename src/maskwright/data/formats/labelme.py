@@ -132,18 +132,14 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         raise DataError(
             f"{root}: found no image that a JSON file here names; put the images beside them"
         )
-    num_unlabelled = len(images) - len(entries)
+    unlabelled = len(images) - len(entries)
     return Scan(
         entries=tuple(entries),
         lone_masks=tuple(lone),
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(
-            (f"{num_unlabelled} images without a JSON file are skipped",)
-            if num_unlabelled
-            else ()
-        ),
+        notes=(f"{unlabelled} images without a JSON file are skipped",) if unlabelled else (),
     )
 
 

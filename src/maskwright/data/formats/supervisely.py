@@ -52,7 +52,7 @@ from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import Document, Finite, Side, find_annotation_files, peek, read_json
 from ..reading.lookup import ImageLookup
-from ..reading.pngmask import decode_base64, inflate, open_png
+from ..reading.pngmask import decode_mask_text, inflate, open_png
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, Ring, crop_mask
 
@@ -172,18 +172,14 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: no file <dataset>/{ANNOTATIONS}/<name>.json has an image in "
             f"<dataset>/{IMAGES}; export the project with its images"
         )
-    num_unlabelled = len(images) - len(entries)
+    unlabelled = len(images) - len(entries)
     return Scan(
         entries=make_keys_unique(entries),
         lone_masks=tuple(lone),
         classes=_list_classes(metas.values(), document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(
-            (f"{num_unlabelled} images without a JSON file are skipped",)
-            if num_unlabelled
-            else ()
-        ),
+        notes=(f"{unlabelled} images without a JSON file are skipped",) if unlabelled else (),
     )
 
 
@@ -339,7 +335,7 @@ def _decode_bitmap(bitmap: _Bitmap | None, size_HW: tuple[int, int], where: str)
     """Decode a bitmap: opaque pixels are inside; without zlib, those that are not zero."""
     if bitmap is None:
         raise DataError(f"{where}: a bitmap without its pixels; export it again")
-    content = decode_base64(bitmap.data, where=where)
+    content = decode_mask_text(bitmap.data, where=where)
     plain = content.startswith(b"\x89PNG")
     if not plain:
         most_bytes = size_HW[0] * (4 * size_HW[1] + 1) + _SLACK

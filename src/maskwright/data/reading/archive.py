@@ -23,7 +23,7 @@ from ...core.errors import DataError
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _MAX_MEMBERS = 5_000_000
 _MAX_RATIO, _HARMLESS_BYTES = 100, 1 << 30
-"""Largest ratio of unpacked to packed size; it does not bind up to 1 GiB of unpacked files."""
+"""Largest ratio of unpacked to packed size, for archives that unpack to more than 1 GiB."""
 
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
 
@@ -79,7 +79,7 @@ def _unpack(path: Path, folder: Path) -> None:
 def _list_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[_Member]:
     for item in archive.infolist():
         if stat.S_ISLNK(item.external_attr >> 16):
-            raise _unsafe(path, item.filename, "is a link")
+            raise _unsafe_member_error(path, item.filename, "is a link")
         if not item.is_dir():
             yield _Member(item.filename, item.file_size, partial(archive.open, item))
 
@@ -87,7 +87,7 @@ def _list_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[_Member]:
 def _list_tar(path: Path, archive: tarfile.TarFile) -> Iterator[_Member]:
     for item in archive:
         if not item.isfile() and not item.isdir():
-            raise _unsafe(path, item.name, "is a link or a device")
+            raise _unsafe_member_error(path, item.name, "is a link or a device")
         if item.isfile():
             yield _Member(item.name, item.size, partial(_open_in_tar, archive, item))
 
@@ -100,11 +100,14 @@ def _write_members(path: Path, members: list[_Member], folder: Path) -> None:
     seen: set[str] = set()
     for member in members:
         if not _lies_inside(member.name):
-            raise _unsafe(path, member.name, "would lie outside the folder it is unpacked to")
+            raise _unsafe_member_error(
+                path, member.name, "would lie outside the folder it is unpacked to"
+            )
         if member.name in seen:
-            raise _unsafe(path, member.name, "occurs twice")
+            raise _unsafe_member_error(path, member.name, "occurs twice")
         seen.add(member.name)
     total, packed = sum(member.size for member in members), path.stat().st_size
+    # A small archive can hold a file that fills the disk: bound the ratio, and the count.
     if total > max(_HARMLESS_BYTES, _MAX_RATIO * packed) or len(members) > _MAX_MEMBERS:
         raise DataError(
             f"{path}: {packed:,} bytes unpack to {total:,} in {len(members):,} files; if that "
@@ -118,20 +121,22 @@ def _write_members(path: Path, members: list[_Member], folder: Path) -> None:
 
 
 def _copy(path: Path, member: _Member, source: IO[bytes], file: IO[bytes]) -> None:
+    """Copy a member; its stated size may be false, so the bytes are counted."""
     left = member.size
     while piece := source.read(1 << 20):
         left -= len(piece)
         if left < 0:
-            raise _unsafe(
+            raise _unsafe_member_error(
                 path, member.name, f"is larger than the archive states ({member.size:,} bytes)"
             )
         file.write(piece)
 
 
 def _lies_inside(name: str) -> bool:
+    """Whether a member stays in the folder, on systems with drive letters too."""
     path = PurePosixPath(name.replace("\\", "/"))
     return not path.is_absolute() and ".." not in path.parts and ":" not in name[:3]
 
 
-def _unsafe(path: Path, name: str, why: str) -> DataError:
+def _unsafe_member_error(path: Path, name: str, why: str) -> DataError:
     return DataError(f"{path}: the member {name!r} {why}; remove it from the archive")

@@ -106,7 +106,7 @@ def _describe(error: ValidationError) -> str:
     """Describe the first mistake and its path: `shapes.3.points: ...`."""
     first = error.errors(include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid":
-        return f"not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
+        return f"not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}; export it again"
     key_path = ".".join(map(str, first["loc"])) or "the document"
     more = f" ({error.error_count() - 1} more like it)" if error.error_count() > 1 else ""
     return f"{key_path}: {first['msg']}, got {_shorten(first['input'])}{more}; export it again"

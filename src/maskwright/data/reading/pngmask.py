@@ -15,8 +15,8 @@ _SIZE = slice(16, 24)
 """Bytes of width and height: the first chunk of a PNG is always its header."""
 
 
-def decode_base64(text: str, *, where: str) -> bytes:
-    """Decode base64.
+def decode_mask_text(text: str, *, where: str) -> bytes:
+    """Decode the base64 text of a mask.
 
     Raises:
         DataError: The text is not base64, or is truncated.

@@ -1,4 +1,4 @@
-"""Labelbox: `part` is the format, `rows` reads its NDJSON."""
+"""Labelbox: `part` is the format, `rows` reads its NDJSON, `masks` its mask files."""
 
 from .part import recognises, scan
 

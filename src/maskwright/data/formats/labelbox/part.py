@@ -25,7 +25,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....core.errors import DataError
 from ...classes.dataset_yaml import DatasetFile
@@ -44,10 +43,18 @@ from ...pixels.images import image_size
 from ...reading.documents import find_annotation_files, peek_first
 from ...reading.jsonindex import JsonIndex
 from ...reading.lookup import ImageLookup
-from ...reading.pngmask import decode_base64, open_png
 from ...shapes.drawing import Drawing, Overlap, Shape
-from ...shapes.raster import Crop, Ring, crop_mask
-from ...shapes.segments import crop_each_id
+from ...shapes.raster import Crop, Ring
+from .masks import (
+    MASKS,
+    MaskFiles,
+    find_mask,
+    find_mask_files,
+    missing_mask_error,
+    pack_color,
+    read_mask,
+    split_colors,
+)
 from .rows import (
     ROWS,
     DataRow,
@@ -55,16 +62,11 @@ from .rows import (
     ObjectAnnotation,
     Row,
     index_rows,
-    is_file_name,
     looks_labelbox,
 )
 
 OVERLAP: Overlap = "file"
-MASKS = "masks"
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
-_OTHER_COLORS = "pixels of masks in a colour that no object has"
-_Files = Mapping[str, Path]
-"""Mask files, by name without suffix."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class _Collection:
     rows: dict[ImageRef, _ImageRows] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     missing: list[tuple[str, str]] = field(default_factory=list)
-    files: dict[Path, _Files] = field(default_factory=dict)
+    files: dict[Path, MaskFiles] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -110,7 +112,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     images, overlap = ImageLookup(root, without={MASKS}), document.overlap or OVERLAP
     collection = _collect_rows(root, images)
     if collection.missing:
-        raise _missing_mask_error(*collection.missing[0], others=len(collection.missing) - 1)
+        raise missing_mask_error(*collection.missing[0], others=len(collection.missing) - 1)
     if not collection.rows:
         raise DataError(
             f"{root}: no row of Labelbox here is labelled and has its image here; put the "
@@ -138,7 +140,7 @@ def _collect_rows(root: Path, images: ImageLookup) -> _Collection:
     paths = chain.from_iterable(find_annotation_files(root, suffix) for suffix in _SUFFIXES)
     for path in filter(looks_labelbox, paths):
         index = index_rows(path)
-        collection.files[path] = _find_mask_files(path)
+        collection.files[path] = find_mask_files(path)
         for row_index in range(len(index.spans[ROWS])):
             row = index.read_at(ROWS, np.array([row_index]), Row)[0]
             _add_row(collection, row, (index, row_index), images, by_stem)
@@ -176,7 +178,7 @@ def _add_row(
     rows.indices.append(row_index)
     for item in filter(lambda item: item.is_region, objects):
         collection.labels.add(_require_name(item, where))
-        if item.masks and _find_mask(item, image, collection.files[index.path], where) is None:
+        if item.masks and find_mask(item, image, collection.files[index.path], where) is None:
             address = item.masks[0].url or ""
             collection.missing.append((f"{where} ({image.path.name})", address))
 
@@ -207,45 +209,6 @@ def _require_name(item: ObjectAnnotation, where: str) -> str:
     return item.name
 
 
-def _find_mask_files(path: Path) -> _Files:
-    """Find the mask files of a file of rows."""
-    folder = path.parent / MASKS
-    return {file.stem: file for file in sorted(folder.glob("*.png"))} if folder.is_dir() else {}
-
-
-def _find_mask(
-    item: ObjectAnnotation, image: ImageRef, files: _Files, where: str
-) -> tuple[Mask, Path | None] | None:
-    """Find a mask of an object and its file (None if the row holds the pixels).
-
-    The name of a file is the id in its address or, if it has colours, that of the image. The
-    result is None if no file is here.
-    """
-    for mask in item.masks:
-        if mask.png is not None:
-            return mask, None
-        if not mask.url:
-            raise DataError(f"{where}: a mask without address or pixels; export it again")
-        names = [name.removesuffix(".png") for name in mask.names() if is_file_name(name)]
-        if mask.color is not None:
-            names.append(image.path.stem)
-        if path := next((files[name] for name in names if name in files), None):
-            return mask, path
-    return None
-
-
-def _missing_mask_error(where: str, url: str, others: int) -> DataError:
-    """Make the error about a mask that is not here: how and as what to download it."""
-    names = list(Mask(url=url).names())
-    name = names[0].removesuffix(".png") if names and is_file_name(names[0]) else "<id>"
-    more = f", nor are {others} others" if others else ""
-    return DataError(
-        f"{where}: its mask {url[:200]} is not here{more}; masks are not fetched: download "
-        f"them with your API key within 30 days of the export, this one as {MASKS}/{name}.png "
-        f"beside the file; a mask of all objects may have the name of its image"
-    )
-
-
 def _make_entries(root: Path, collection: _Collection, overlap: Overlap) -> Iterator[Entry]:
     for image, rows in collection.rows.items():
         split, key, group = parse_place(image.path.relative_to(root))
@@ -258,7 +221,7 @@ def _make_entries(root: Path, collection: _Collection, overlap: Overlap) -> Iter
 
 
 def _read(
-    index: JsonIndex, indices: tuple[int, ...], image: ImageRef, files: _Files
+    index: JsonIndex, indices: tuple[int, ...], image: ImageRef, files: MaskFiles
 ) -> Drawing:
     size_HW, skipped, shapes = image_size(image), Counter[str](), list[Shape]()
     items = list(_iterate_objects(index, indices, image, size_HW))
@@ -266,20 +229,20 @@ def _read(
     colors: dict[Path, set[int]] = {}
     masks: list[tuple[Mask, Path | None] | None] = []
     for item, where in items:
-        mask = _find_mask(item, image, files, where) if item.masks else None
+        mask = find_mask(item, image, files, where) if item.masks else None
         if item.masks and mask is None:
-            raise _missing_mask_error(where, item.masks[0].url or "", others=0)
+            raise missing_mask_error(where, item.masks[0].url or "", others=0)
         masks.append(mask)
         if mask is not None and mask[1] is not None and mask[0].color is not None:
-            colors.setdefault(mask[1], set()).add(_pack_color(mask[0].color))
-    crops = {path: _split_colors(path, used, size_HW, skipped) for path, used in colors.items()}
+            colors.setdefault(mask[1], set()).add(pack_color(mask[0].color))
+    crops = {path: split_colors(path, used, size_HW, skipped) for path, used in colors.items()}
     for (item, where), mask in zip(items, masks, strict=True):
         if not item.is_region:
             skipped[_describe_kind(item)] += 1
         elif mask is None:
             shapes.append(_make_shape(item, where, rings=(_read_ring(item, where),)))
         else:
-            crop = _read_mask(*mask, size_HW, crops, where)
+            crop = read_mask(*mask, size_HW, crops, where)
             shapes.append(_make_shape(item, where, masks=(crop,)))
     return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="opencv", skipped=skipped)
 
@@ -328,76 +291,3 @@ def _read_ring(item: ObjectAnnotation, where: str) -> Ring:
             f"{where}: a polygon of {len(corners)} corners, expected 3 or more; draw it again"
         )
     return np.array([(corner.x, corner.y) for corner in corners], np.float64)
-
-
-def _pack_color(color: tuple[int, int, int]) -> int:
-    """Pack a colour as `_read_colors` sees it: red in the lowest byte."""
-    return color[0] | color[1] << 8 | color[2] << 16
-
-
-def _read_mask(
-    mask: Mask,
-    path: Path | None,
-    size_HW: tuple[int, int],
-    crops: Mapping[Path, Mapping[int, Crop]],
-    where: str,
-) -> Crop:
-    """Read the pixels of a mask from its row, its own file, or one colour of a shared file."""
-    if path is None:
-        return _decode_mask(mask.png or "", size_HW, where)
-    if mask.color is None:
-        return crop_mask(_read_colors(path, size_HW) != 0)
-    if (crop := crops[path].get(_pack_color(mask.color))) is not None:
-        return crop
-    raise DataError(
-        f"{where}: no pixel of {path} has the colour {list(mask.color)}; download the mask of "
-        f"this label again, and do not convert it"
-    )
-
-
-def _decode_mask(text: str, size_HW: tuple[int, int], where: str) -> Crop:
-    """Decode a PNG of 0 and 1."""
-    with open_png(decode_base64(text, where=where), size_HW, where=where) as image:
-        inside_HW = np.array(image).astype(np.int64)
-    if inside_HW.shape != size_HW or inside_HW.max(initial=0) > 1:
-        raise DataError(
-            f"{where}: its mask is {inside_HW.shape} with values up to {inside_HW.max()}, "
-            f"expected {size_HW} and 0 or 1; write such a mask"
-        )
-    return crop_mask(inside_HW == 1)
-
-
-def _split_colors(
-    path: Path, used: set[int], size_HW: tuple[int, int], skipped: Counter[str]
-) -> dict[int, Crop]:
-    """Split a mask into crops of the colours that objects use, and count other pixels.
-
-    Black pixels are not counted.
-    """
-    color_HW = _read_colors(path, size_HW)
-    colors = np.array(sorted(used))
-    index_HW = np.searchsorted(colors, color_HW).clip(max=len(colors) - 1)
-    is_used_HW = colors[index_HW] == color_HW
-    skipped[_OTHER_COLORS] += int(np.count_nonzero(~is_used_HW & (color_HW != 0)))
-    crops = crop_each_id(np.where(is_used_HW, index_HW + 1, 0))  # 0: all other pixels
-    return {int(colors[index - 1]): crop for index, crop in crops.items() if index}
-
-
-def _read_colors(path: Path, size_HW: tuple[int, int]) -> NDArray[np.int32]:
-    """Read the packed colours of a mask, H x W; 0 where it is transparent.
-
-    Raises:
-        DataError: The file cannot be read, is not a PNG, or has another size than its image.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    with open_png(content, size_HW, where=str(path)) as image:
-        # (H, W, 4) -> (H, W): one integer per pixel, red in the lowest byte
-        rgba_HW = np.array(image.convert("RGBA")).view("<u4")[..., 0]
-    if rgba_HW.shape != size_HW:
-        raise DataError(
-            f"{path}: is {rgba_HW.shape} (H, W), its image is {size_HW}; download it again"
-        )
-    return np.where(rgba_HW >> 24, rgba_HW & 0xFFFFFF, 0).astype(np.int32)
