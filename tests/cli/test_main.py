@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from maskwright.cli import main as main_module
@@ -100,6 +101,17 @@ def test_every_verb_is_a_file_of_its_name_and_takes_json_and_quiet(verb):
     assert (Path(main_module.__file__).parent / f"{verb}.py").is_file()
     text = CliRunner().invoke(app, [verb, "--help"], terminal_width=200).output
     assert {"--json", "--quiet"} <= set(re.findall(r"--[a-z-]+", text))
+
+
+def test_an_option_of_several_verbs_has_one_text():
+    texts = {}
+    for verb in typer.main.get_command(app).commands.values():
+        for option in verb.params:
+            texts.setdefault(option.opts[-1], []).append((option.help, option.metavar))
+    best = "Engine that runs MODEL (default: best one installed)."
+    assert texts["--engine"] == [(best, "NAME")] * 2
+    several = {name for name in texts if name.startswith("--") and len(set(texts[name])) > 1}
+    assert several == {"--out", "--to"}  # each names what its verb writes
 
 
 def test_help_imports_no_heavy_package():

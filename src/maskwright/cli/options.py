@@ -62,6 +62,12 @@ Budget = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Time for the whole run: 90s, 40m or 2.5h."),
 ]
+Write = Annotated[
+    str, typer.Option(metavar="KINDS", help="Kinds of files to write, separated by commas.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")
+]
 
 
 def out_option(text: str) -> Any:

@@ -7,7 +7,7 @@ import typer
 
 from ..pages.text import format_percent, text_table
 from .console import Console
-from .options import AsJson, Engine, Model, Quiet, Refine, out_option
+from .options import AsJson, Engine, Model, Quiet, Refine, Write, out_option
 
 
 def predict(
@@ -18,9 +18,7 @@ def predict(
     out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
     engine: Engine = None,
     refine: Refine = None,
-    write: Annotated[
-        str, typer.Option(metavar="KINDS", help="Kinds of files to write, separated by commas.")
-    ] = "classes,overlay,confidence,coverage",
+    write: Write = "classes,overlay,confidence,coverage",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

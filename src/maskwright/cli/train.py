@@ -14,6 +14,7 @@ from .options import (
     Data,
     NoParityImages,
     Quiet,
+    Resume,
     Settings,
     budget_seconds,
     out_option,
@@ -31,9 +32,7 @@ def train(
     ] = None,
     settings: Settings = None,
     budget: Budget = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")
-    ] = False,
+    resume: Resume = False,
     no_parity_images: NoParityImages = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
