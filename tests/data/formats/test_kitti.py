@@ -73,7 +73,7 @@ def test_a_table_of_its_own_replaces_that_of_cityscapes(write):
     [
         ("1 2 3\n", "line 1 is '1 2 3', expected 'red green blue name'"),
         ("1 2 300 a\n", "line 1 is '1 2 300 a'"),
-        ("1 2 3 a\n4 5 6 a\n", "line 2 names 'a' again"),
+        ("1 2 3 a\n4 5 6 a\n", "line 2 names 'a' a second time; keep one line"),
         ("\n", "lists 0 labels, expected 1 to 256"),
     ],
 )
