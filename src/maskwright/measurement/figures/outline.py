@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Ring = NDArray[np.int32]
 """Corners (n, 2) as (x, y), the last equal to the first; no three in a row on one line."""
 
-Polygon = tuple[Ring, ...]
+PixelPolygon = tuple[Ring, ...]
 """The outer ring, then its holes. Rings may touch at single corners, and never cross."""
 
 STEP_XY = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)], np.int32)
@@ -118,7 +118,9 @@ def _order_edges(following: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArr
     return np.array(order, np.int64), np.array(start, np.int64)
 
 
-def make_polygons(mask_HW: NDArray[np.bool_], edges: Edges) -> list[tuple[int, int, Polygon]]:
+def make_polygons(
+    mask_HW: NDArray[np.bool_], edges: Edges
+) -> list[tuple[int, int, PixelPolygon]]:
     """Make one polygon per 4-connected part: x and y of one of its pixels, and its rings.
 
     Pixels that meet at a corner only are in different polygons, so that each polygon is valid

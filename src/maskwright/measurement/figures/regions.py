@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ground.pixel_scale import PixelScale, PixelSize
-from .outline import Edges, Polygon, make_polygons, trace_edges
+from .outline import Edges, PixelPolygon, make_polygons, trace_edges
 from .perimeter import measure_edges
 
 Values = NDArray[np.float64]
@@ -60,7 +60,7 @@ class RegionProperties:
     elongation: float
     num_holes: int
     holes_area: float
-    outline: tuple[Polygon, ...]
+    outline: tuple[PixelPolygon, ...]
 
 
 def find_regions(
@@ -109,7 +109,7 @@ class _Columns:
     perimeter: Values
     moments: Values
     holes: NDArray[np.int64]
-    outlines: list[tuple[Polygon, ...]]
+    outlines: list[tuple[PixelPolygon, ...]]
     origin_XY: NDArray[np.int32]
 
 
@@ -161,8 +161,10 @@ def _count_holes(labels_HW: NDArray[Any], num_labels: int) -> NDArray[np.int64]:
     return holes
 
 
-def _make_outlines(labels_HW: NDArray[np.int32], edges: Edges) -> list[tuple[Polygon, ...]]:
-    polygons: defaultdict[int, list[Polygon]] = defaultdict(list)
+def _make_outlines(
+    labels_HW: NDArray[np.int32], edges: Edges
+) -> list[tuple[PixelPolygon, ...]]:
+    polygons: defaultdict[int, list[PixelPolygon]] = defaultdict(list)
     for x, y, polygon in make_polygons(labels_HW > 0, edges):
         polygons[int(labels_HW[y, x])].append(polygon)
     return [tuple(polygons[label]) for label in sorted(polygons)]
