@@ -212,7 +212,7 @@ def _alone(data: Path, size: str, way: str) -> dict[str, float]:
 
 
 def one(data: Path, size: str, way: str) -> dict[str, float]:
-    """Seconds of processor time, and bytes a pixel above what the process had before."""
+    """Seconds of processor time, and bytes per pixel above what the process had before."""
     height, width, num_classes = SIZES[size]
     image, truth_HW = next(pairs(data, "val", 1))
     truth_HW = cv2.resize(truth_HW, (width, height), interpolation=cv2.INTER_NEAREST)
@@ -305,7 +305,7 @@ def _speed_lines(rows: list[dict[str, Any]]) -> list[str]:
         "Default values, 10 iterations, processor time of one thread; memory beyond image and",
         "scores at stride 8.",
         "",
-        "| image | by | seconds | bytes a pixel | a pixel and class |",
+        "| image | by | seconds | bytes per pixel | per pixel and class |",
         "|---|---|---|---|---|",
         *(
             f"| {row['size']} | {row['way']} | {row['seconds']:.1f} | "
