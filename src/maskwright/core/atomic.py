@@ -66,7 +66,7 @@ def into_folder(path: Path) -> Iterator[Path]:
     Files of the same name are replaced and all others stay, so `path` may be any folder, a
     mount point too. Where the block raises, `path` stays as it was before.
     """
-    made = _first_missing(path)
+    created = _first_missing(path)
     try:
         with explain_write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -78,8 +78,8 @@ def into_folder(path: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except BaseException:
-        if made is not None:
-            shutil.rmtree(made, ignore_errors=True)
+        if created is not None:
+            shutil.rmtree(created, ignore_errors=True)
         raise
 
 

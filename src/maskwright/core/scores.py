@@ -76,7 +76,7 @@ def recall(counts: PixelCounts) -> Values:
 def accuracy(counts: PixelCounts) -> Values:
     """(TP + TN) / all per class against the rest, shape (..., C); NaN for an absent class.
 
-    Near 1 for every rare class, found or not: recall is what MMSegmentation and others call
+    Near 1 for every rare class, predicted or not: recall is what MMSegmentation and others call
     class accuracy.
     """
     m = _margins(counts)

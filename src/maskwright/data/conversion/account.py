@@ -71,7 +71,7 @@ class Account:
 
     def to_json(self) -> dict[str, object]:
         """One JSON object."""
-        found = self.agreement
+        agreement = self.agreement
         return {
             "source": str(self.source),
             "target": str(self.target),
@@ -85,11 +85,11 @@ class Account:
             },
             "pixels": {"before": dict(self.before), "after": dict(self.after)},
             "agreement": None
-            if found is None
+            if agreement is None
             else {
-                "pixels": found.pixels,
-                "differing": found.differing,
-                "ratio": found.ratio,
+                "pixels": agreement.pixels,
+                "differing": agreement.differing,
+                "ratio": agreement.ratio,
                 "worst": found.images,
             },
             "notes": list(self.notes),
