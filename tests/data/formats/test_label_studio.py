@@ -95,7 +95,7 @@ def test_polygons_are_filled_as_the_coco_export_of_label_studio(write):
     np.testing.assert_array_equal(dataset.labels(0), peer.decode(runs)[..., 0])
 
 
-def test_a_bitmask_is_what_is_not_transparent(write):
+def test_a_bitmask_is_every_pixel_that_is_not_transparent(write):
     black = np.zeros((4, 6, 4), np.uint8)
     black[..., 3] = M * 200
     for image in (Image.fromarray(black), Image.fromarray(M * 255)):
@@ -120,25 +120,25 @@ def test_an_ellipse_has_the_pixels_whose_centres_are_inside(turn_deg, write):
     value = {"x": 40, "y": 50, "radiusX": 30, "radiusY": 10, "rotation": turn_deg}
     size = {"original_width": 60, "original_height": 80}
     image = np.zeros((80, 60, 3), np.uint8)
-    found = opened(write, task(region("ellipse", value, **size)), image=image).labels(0)
+    ellipse_HW = opened(write, task(region("ellipse", value, **size)), image=image).labels(0)
     y, x = np.mgrid[:80, :60] + 0.5 - np.array([40, 24])[:, None, None]
     turn = math.radians(turn_deg)
     u, v = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
-    np.testing.assert_array_equal(found, (u / 18) ** 2 + (v / 8) ** 2 <= 1)
+    np.testing.assert_array_equal(ellipse_HW, (u / 18) ** 2 + (v / 8) ** 2 <= 1)
     drawn = cv2.ellipse(
         np.zeros((80, 60), np.uint8), (24, 40), (18, 8), turn_deg, 0, 360, 1, -1
     )
-    assert np.count_nonzero(found != drawn) < 80
+    assert np.count_nonzero(ellipse_HW != drawn) < 80
 
 
-def test_the_later_region_is_seen(write):
+def test_the_later_region_is_on_top(write):
     over = region("polygon", square((1, 1), (3, 1), (3, 4), (1, 4)), label="tree", id="x2")
     dataset = opened(write, task(brush(), over))
     assert dataset.spec.names == ("background", "car", "tree")
     assert dataset.labels(0)[2].tolist() == [0, 2, 2, 1, 0, 1]
 
 
-def test_labels_and_answers_of_a_region_lie_in_results_of_the_same_id(write):
+def test_labels_and_answers_of_a_region_are_in_results_of_the_same_id(write):
     bare = brush(label=None) | {"type": "brush"}
     label = {"id": "x1", "type": "labels", "value": {"labels": ["car"]}}
     answer = {"id": "x1", "type": "choices", "from_name": "q", "value": {"choices": ["a", "b"]}}
@@ -149,7 +149,7 @@ def test_labels_and_answers_of_a_region_lie_in_results_of_the_same_id(write):
     assert shape.attributes == {"q": "a, b", "r": "4"}
 
 
-def test_what_is_no_region_is_counted(write):
+def test_results_that_are_not_regions_are_counted(write):
     others = (
         region("keypoint", {"x": 1, "y": 2, "width": 0.2}),
         {"type": "relation", "from_id": "x1", "to_id": "x2", "direction": "right"},
@@ -188,7 +188,7 @@ def box(width):
         (({}, {}, {"was_cancelled": True, "ground_truth": True}), 2),
     ],
 )
-def test_of_several_annotations_the_ground_truth_or_the_latest_is_read(changes, read, write):
+def test_the_ground_truth_or_the_latest_of_several_annotations_is_read(changes, read, write):
     dataset = opened(write, several(*changes))
     assert dataset.labels(0)[0].tolist() == [1] * read + [0] * (6 - read)
     notes = scan(dataset.root, NOTHING).notes
@@ -199,7 +199,7 @@ def test_of_several_annotations_the_ground_truth_or_the_latest_is_read(changes, 
     assert (skipped in notes) == (len(changes) == 3)
 
 
-def test_what_has_no_labels_and_what_is_passed_over_is_said(write):
+def test_tasks_without_labels_and_skipped_images_are_noted(write):
     tasks = [
         task(brush(), predictions=[{"result": [brush(label="tree")]}]),
         task(image="b.png"),  # nothing is drawn on it
@@ -207,17 +207,17 @@ def test_what_has_no_labels_and_what_is_passed_over_is_said(write):
         task(brush(), image="gone.png"),
     ]
     files = {f"{name}.png": BLACK for name in "abcd"} | {"x.json": json.dumps(tasks)}
-    found = scan(write(files), NOTHING)
-    assert [entry.key for entry in found.entries] == ["a", "b"]
-    assert [c.name for c in found.classes] == ["background", "car"]
-    assert found.notes == (
+    scanned = scan(write(files), NOTHING)
+    assert [entry.key for entry in scanned.entries] == ["a", "b"]
+    assert [c.name for c in scanned.classes] == ["background", "car"]
+    assert scanned.notes == (
         "1 tasks have annotations that were cancelled (was_cancelled): these are not read",
         "1 tasks have no annotation: their images are skipped",
         "1 tasks have predictions, which are not read",
         "1 tasks name an image that is missing",
         "1 images that no task names are skipped",
     )
-    assert not open_as_is(found.entries[0].image.file.parent).labels(1).any()
+    assert not open_as_is(scanned.entries[0].image.file.parent).labels(1).any()
 
 
 @pytest.mark.parametrize(
@@ -231,10 +231,10 @@ def test_what_has_no_labels_and_what_is_passed_over_is_said(write):
         ({"image": "/image2"}, "e97d4735-a b.png"),
     ],
 )
-def test_an_image_is_found_by_what_names_it(data, upload, write):
+def test_an_image_is_found_by_each_kind_of_address(data, upload, write):
     document = [task(brush(), data=data, file_upload=upload)]
-    found = scan(write({"train/a b.png": BLACK, "x.json": json.dumps(document)}), NOTHING)
-    assert [(e.split, e.key) for e in found.entries] == [("train", "a b")]
+    scanned = scan(write({"train/a b.png": BLACK, "x.json": json.dumps(document)}), NOTHING)
+    assert [(e.split, e.key) for e in scanned.entries] == [("train", "a b")]
 
 
 WRONG = {
@@ -283,7 +283,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_named(case, write):
+def test_an_error_names_the_fault(case, write):
     document, message = WRONG[case]
     with pytest.raises(DataError, match=message):
         opened(write, document).labels(0)
@@ -295,7 +295,7 @@ def test_two_tasks_of_one_image_are_refused(write):
 
 
 @pytest.mark.parametrize("text", ["[{]", "[" * 100 + "]" * 100, '[{"data":1}', "[1, {}]"])
-def test_what_is_no_export_is_refused(text, write):
+def test_a_file_that_is_not_an_export_is_refused(text, write):
     words = ', {"annotations": [], "data": {}, "result": 1}'
     with pytest.raises(DataError, match=r"x\.json"):
         scan(write({"a.png": BLACK, "x.json": text + words}), NOTHING)

@@ -104,7 +104,7 @@ def test_each_object_has_the_pixels_of_its_colour(write):
 
 @pytest.mark.parametrize("name", ["m1", "a"])
 @pytest.mark.parametrize("alpha", [False, True])
-def test_a_mask_is_called_by_its_id_or_as_its_image(write, name, alpha):
+def test_a_mask_file_has_the_name_of_its_id_or_of_its_image(write, name, alpha):
     color_HWC = COLORS[M]
     if alpha:
         color_HWC = np.dstack((color_HWC + (1 - M[..., None]) * 9, 255 * M))
@@ -113,13 +113,13 @@ def test_a_mask_is_called_by_its_id_or_as_its_image(write, name, alpha):
     np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
-def test_a_mask_of_one_object_is_all_that_is_not_black(write):
+def test_a_mask_without_colour_is_every_pixel_that_is_not_black(write):
     files = {"export.ndjson": text([row(single())]), "a.png": BLACK}
     root = write({**files, "masks/f1.png": M * 255})
     np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
-def test_either_mask_will_do_where_a_row_has_both(write):
+def test_either_mask_is_enough_if_a_row_has_both(write):
     drawn = {**composite(), "mask": {"url": SINGLE}}
     files = {"export.ndjson": text([row(drawn)]), "a.png": BLACK}
     root = write({**files, "masks/f1.png": M * 255})
@@ -127,7 +127,7 @@ def test_either_mask_will_do_where_a_row_has_both(write):
 
 
 @pytest.mark.parametrize("url", [COMPOSITE, SINGLE, "https://x.org/%2Fb%2Fm-1_2?Expires=1"])
-def test_a_mask_that_is_missing_is_never_fetched_and_where_it_goes_is_named(write, url):
+def test_a_missing_mask_is_never_fetched_and_its_file_name_is_given(write, url):
     name = {COMPOSITE: "m1", SINGLE: "f1"}.get(url, "m-1_2")
     rows = [row(composite(url=url)), row(composite(url=url), key="b.png")]
     root = write({"export.ndjson": text(rows), "a.png": BLACK, "b.png": BLACK})
@@ -143,14 +143,14 @@ def test_a_mask_that_is_missing_is_never_fetched_and_where_it_goes_is_named(writ
 @pytest.mark.parametrize(
     "url", ["https://x.org/..", "../../etc/passwd", "http://[", "/a b/c d"]
 )
-def test_an_address_leads_nowhere_else(write, url):
+def test_an_address_does_not_lead_out_of_the_folder(write, url):
     root = write({"in/export.ndjson": text([row(composite(url=url))]), "in/a.png": BLACK})
     write({"x.png": COLORS[M], "passwd.png": COLORS[M]})
     with pytest.raises(DataError, match="is not here; masks are not fetched"):
         scan(root / "in", DatasetFile())
 
 
-def test_polygons_are_as_the_library_draws_them(write):
+def test_polygons_are_filled_as_by_the_library(write):
     """Polygon.draw of labelbox: corners as whole numbers, cv2.fillPoly."""
     corners = [(0.7, 0.2), (5.9, 1.5), (2.2, 3.9)]
     expected_HW = cv2.fillPoly(np.zeros((4, 6), np.uint8), [np.int32(corners)], 1)
@@ -164,7 +164,7 @@ def test_the_later_object_is_on_top(write):
     assert dataset.labels(0)[2].tolist() == [0, 2, 2, 2, 0, 1]
 
 
-def test_what_is_no_region_is_skipped_and_counted(write):
+def test_objects_that_are_not_regions_are_skipped_and_counted(write):
     others = (
         {"name": "x", "bounding_box": {"top": 1}},
         {"name": "x", "bbox": {"top": 1}},
@@ -206,14 +206,14 @@ def test_images_are_found_by_every_name_that_they_have(write):
     names = ("folder/e", "train/no-suffix", "img 1", "d3", "empty", "other", "masks/m")
     root = write({"export.json": json.dumps(rows), **{f"{name}.png": BLACK for name in names}})
     assert recognises(root)
-    found = scan(root, DatasetFile())
-    assert [(e.split, e.key) for e in found.entries] == [
+    scanned = scan(root, DatasetFile())
+    assert [(e.split, e.key) for e in scanned.entries] == [
         ("", "d3"),
         ("", "folder__e"),
         ("", "img 1"),
         ("train", "no-suffix"),
     ]
-    assert found.notes == (
+    assert scanned.notes == (
         "1 rows have no label",
         "1 rows name an image that is missing",
         "2 images that no row names are skipped",
@@ -224,7 +224,7 @@ def test_images_are_found_by_every_name_that_they_have(write):
     ("value", "split"),
     [("valid", "val"), ([{"schema_id": "x", "name": "Test"}], "test"), ("../up", ""), (1, "")],
 )
-def test_the_metadata_say_the_split_where_no_folder_does(write, value, split):
+def test_the_metadata_give_the_split_if_no_folder_does(write, value, split):
     fields = [{"name": "other", "value": 3}, {"name": "split", "value": value}]
     assert one(write, composite(), metadata_fields=fields).splits == {split: 1}
 
@@ -268,7 +268,7 @@ def test_rows_of_an_import_are_read(write):
         (row(composite([1, 2, 256])), "color_rgb.2: Input should be less than or equal to 255"),
     ],
 )
-def test_what_is_wrong_with_a_row_is_named(write, changed, message):
+def test_an_error_names_the_row(write, changed, message):
     files = {"a.png": BLACK, "masks/m1.png": COLORS[M]}
     root = write({**files, "export.ndjson": text([changed, row(key="data_row")])})
     with pytest.raises(DataError, match=message) as error:
@@ -284,7 +284,7 @@ def test_what_is_wrong_with_a_row_is_named(write, changed, message):
         (polygon((0, 0), (1, 1), (1e9, 0)), r"a corner lies 1e\+09 px away"),
     ],
 )
-def test_what_is_wrong_with_an_object_is_named(write, drawn, message):
+def test_an_error_names_the_file_of_an_object(write, drawn, message):
     dataset = one(write, drawn)
     with pytest.raises(DataError, match=message) as error:
         dataset.labels(0)
@@ -301,7 +301,7 @@ def test_what_is_wrong_with_an_object_is_named(write, drawn, message):
         ("?", "its mask is not base64"),
     ],
 )
-def test_what_is_wrong_with_pixels_in_a_row_is_named(write, content, message):
+def test_an_error_describes_wrong_pixels_in_a_row(write, content, message):
     root = write({"i.ndjson": text([imported({"mask": {"png": content}})]), "a.png": BLACK})
     dataset = open_as_is(root)
     with pytest.raises(DataError, match=message):
@@ -328,7 +328,7 @@ def test_two_rows_for_one_image_are_refused(write):
         scan(root, DatasetFile())
 
 
-def test_an_image_of_two_places_is_refused(write):
+def test_an_image_name_in_two_folders_is_refused(write):
     rows = [row(single(), key="a")]
     root = write({"e.ndjson": text(rows), "x/a.png": BLACK, "y/a.png": BLACK})
     with pytest.raises(

@@ -63,7 +63,9 @@ def test_rows_with_a_schema_id_alone_are_refused(real_data, write):
             "ckrazctum0z8a0ybc0b0o0g0v.png": np.zeros((9, 9), np.uint8),
         }
     )
-    with pytest.raises(DataError, match=r"rows\.1: an object has no 'name' \(only a schema id"):
+    with pytest.raises(
+        DataError, match=r"rows\.1: an object has no 'name' \(perhaps only a schema id"
+    ):
         scan(root, DatasetFile())
 
 

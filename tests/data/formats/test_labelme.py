@@ -71,7 +71,7 @@ HARD = [
 ]
 
 
-def test_every_kind_of_shape_has_labelmes_own_pixels(write):
+def test_every_kind_of_shape_is_filled_as_by_labelme(write):
     """`labelme.utils.shapes_to_label` of labelme 6.3.1, its labels by name from 1, as uint8.
 
     Off the image, bow-tie, lines, a point and both special labels included.
@@ -101,7 +101,7 @@ REAL = (
 
 @pytest.mark.real
 @pytest.mark.parametrize(("name", "digest"), REAL)
-def test_real_files_have_labelmes_own_pixels(real_data, name, digest):
+def test_real_files_are_filled_as_by_labelme(real_data, name, digest):
     """As above: a digest of what `shapes_to_label` gives, labels of the file by name from 1."""
     path = real_data / "formats/labelme" / name
     data = open_as_is(path.parent, form="labelme")
@@ -128,12 +128,12 @@ def test_x_anylabeling_writes_the_same(real_data, tmp_path):
     assert len(np.unique(data.labels(0))) > 1
 
 
-def test_the_later_lies_over_the_earlier(write):
+def test_the_later_shape_lies_over_the_earlier(write):
     boxes = [shape("rectangle", [[0, 0], [5, 3]], label=label) for label in ("a", "b")]
     assert (one(write, *boxes).labels(0) == 2).all()
 
 
-def test_splits_groups_and_windows_paths(write):
+def test_splits_groups_and_windows_paths_are_read(write):
     text = document(name="..\\pictures\\1.png")
     root = write(
         {
@@ -144,15 +144,15 @@ def test_splits_groups_and_windows_paths(write):
             "val/pictures/2.png": BLACK,
         }
     )
-    found = scan(root, DatasetFile())
-    assert [(e.split, e.key) for e in found.entries] == [
+    scanned = scan(root, DatasetFile())
+    assert [(e.split, e.key) for e in scanned.entries] == [
         ("train", "pictures__1"),
         ("val", "pictures__1"),
     ]
-    assert found.notes == ("1 images without a JSON file are skipped",)
+    assert scanned.notes == ("1 images without a JSON file are skipped",)
 
 
-def test_a_file_whose_image_is_missing_is_told(write):
+def test_a_file_whose_image_is_missing_is_listed(write):
     root = write({"a.json": document(), "a.png": BLACK, "b.json": document(name="b.png")})
     assert [path.name for path in scan(root, DatasetFile()).lone_masks] == ["b.json"]
 

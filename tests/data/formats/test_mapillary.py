@@ -44,7 +44,7 @@ def files(labels_HW, *, version=V2, form="labels", split="training", key="x"):
     return {f"{split}/images/{key}.jpg": IMAGE, f"{folder}/{key}.png": labels_HW}
 
 
-def test_numbers_are_places_in_the_config_file_and_void_is_not_evaluated(write):
+def test_masks_store_label_indices_and_void_is_not_evaluated(write):
     labels_HW = np.where(M == 1, 122, 0).astype(np.uint8)
     labels_HW[0, 0] = 123
     root = write(files(labels_HW) | {"config_v2.0.json": config(124)})
@@ -62,7 +62,7 @@ def test_numbers_are_places_in_the_config_file_and_void_is_not_evaluated(write):
     assert [(e.key, e.split) for e in dataset.entries] == [("x", "train")]
 
 
-def test_of_a_palette_the_numbers_are_read_not_the_colours(write):
+def test_a_palette_mask_is_read_by_its_indices_not_its_colours(write):
     picture, content = Image.fromarray(M), io.BytesIO()
     picture.putpalette([165, 42, 42, 0, 192, 0])
     picture.save(content, "PNG")
@@ -70,7 +70,7 @@ def test_of_a_palette_the_numbers_are_read_not_the_colours(write):
     np.testing.assert_array_equal(open_as_is(root).labels(0), M)
 
 
-def test_a_label_in_the_middle_that_is_not_evaluated_moves_the_others_only(write):
+def test_a_label_that_is_not_evaluated_leaves_the_raw_values_of_the_others(write):
     document = json.loads(config(4))
     document["labels"][1]["evaluate"] = False
     stored = np.array([[0, 1, 2, 3, 0, 0]] * 4, np.uint8)
@@ -79,7 +79,7 @@ def test_a_label_in_the_middle_that_is_not_evaluated_moves_the_others_only(write
     assert dataset.labels(0)[0].tolist() == [0, IGNORE, 1, IGNORE, 0, 0]
 
 
-def test_instances_of_16_bits_are_read_where_they_are_alone(write, tmp_path_factory):
+def test_instances_of_16_bits_are_read_if_there_are_no_labels(write, tmp_path_factory):
     values_HW = np.where(M == 1, 3335, 14 * 256).astype(np.uint16)
     values_HW[:, 0] = 65 * 256
     root = write(files(values_HW, form="instances") | {"config_v2.0.json": config(66)})
@@ -100,11 +100,11 @@ def test_instances_of_16_bits_are_read_where_they_are_alone(write, tmp_path_fact
 
 
 def both(first_HW, second_HW):
-    found = files(first_HW, version=V1) | files(second_HW, version=V2)
-    return found | {"config_v1.2.json": config(3), "config_v2.0.json": config(4)}
+    both_versions = files(first_HW, version=V1) | files(second_HW, version=V2)
+    return both_versions | {"config_v1.2.json": config(3), "config_v2.0.json": config(4)}
 
 
-def test_of_two_versions_one_must_be_chosen(write):
+def test_one_of_two_versions_must_be_chosen(write):
     root = write(both(M, M * 2))
     message = (
         r"labels of 'v1\.2' and 'v2\.0'; their label indices differ: choose one, as "
@@ -127,8 +127,8 @@ def test_labels_beside_the_images_have_the_only_config_file(write):
 
 
 def test_folders_below_are_part_of_the_name(write):
-    found = files(M, key="a/x") | files(M * 0, key="b/x")
-    dataset = open_as_is(write(found | {"config_v2.0.json": config(3)}))
+    two_folders = files(M, key="a/x") | files(M * 0, key="b/x")
+    dataset = open_as_is(write(two_folders | {"config_v2.0.json": config(3)}))
     assert [entry.key for entry in dataset.entries] == ["a__x", "b__x"]
     assert [int(dataset.labels(place).sum()) for place in (0, 1)] == [10, 0]
 
@@ -182,13 +182,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_named(case, write):
+def test_an_error_names_the_fault(case, write):
     content, message = WRONG[case]
     with pytest.raises(DataError, match=message):
         open_as_is(write(content), form="mapillary").labels(0)
 
 
-def test_where_nothing_is_evaluated_it_is_said(write):
+def test_a_config_file_that_evaluates_no_label_is_refused(write):
     root = write(files(M) | {"config_v2.0.json": config(3, void=3)})
     with pytest.raises(ConfigError, match=r"config_v2\.0\.json: no label has \"evaluate\": tr"):
         open_as_is(root)

@@ -15,8 +15,8 @@ def files(*names):
     return dict.fromkeys(names, b"")
 
 
-def keys(found):
-    return [(e.split, e.key, e.labels is not None) for e in found.entries]
+def keys(scanned):
+    return [(e.split, e.key, e.labels is not None) for e in scanned.entries]
 
 
 @pytest.mark.parametrize("images", ["images", "img", "JPEGImages", "Image"])
@@ -40,7 +40,7 @@ def test_folders_in_each_split_are_known(write):
     assert keys(scan(root, NOTHING)) == [("train", "a", True), ("val", "b", True)]
 
 
-def test_names_of_splits_are_made_alike(write):
+def test_names_of_splits_are_normalised(write):
     root = write(
         files(
             "images/training/a.png",
@@ -63,15 +63,15 @@ def test_a_single_folder_is_a_split_whatever_its_name(write):
     assert keys(scan(root, NOTHING)) == [("seq", "a", True)]
 
 
-def test_folders_that_are_no_splits_are_groups(write):
+def test_folders_that_are_not_splits_are_groups(write):
     root = write(
         files(
             "images/north/1.png", "masks/north/1.png", "images/south/1.png", "masks/south/1.png"
         )
     )
-    found = scan(root, NOTHING)
-    assert keys(found) == [("", "north__1", True), ("", "south__1", True)]
-    assert [e.group for e in found.entries] == ["north", "south"]
+    scanned = scan(root, NOTHING)
+    assert keys(scanned) == [("", "north__1", True), ("", "south__1", True)]
+    assert [e.group for e in scanned.entries] == ["north", "south"]
 
 
 def test_folders_below_a_split_are_groups(write):
@@ -85,30 +85,30 @@ def test_masks_without_split_folders_serve_images_with_them(write):
     assert keys(scan(root, NOTHING)) == [("train", "a", True), ("val", "b", True)]
 
 
-def test_gaps_on_both_sides_are_kept(write):
+def test_files_without_a_partner_are_listed(write):
     root = write(files("images/a.png", "images/b.png", "masks/b.png", "masks/c.png"))
-    found = scan(root, NOTHING)
-    assert keys(found) == [("", "a", False), ("", "b", True)]
-    assert found.lone_masks == (ImageRef(root / "masks/c.png"),)
+    scanned = scan(root, NOTHING)
+    assert keys(scanned) == [("", "a", False), ("", "b", True)]
+    assert scanned.lone_masks == (ImageRef(root / "masks/c.png"),)
 
 
-def test_one_ending_that_all_masks_share_is_passed_over(write):
+def test_an_ending_that_all_masks_share_is_ignored(write):
     root = write(
         files("images/a.jpg", "images/a1.jpg", "masks/a_mask.png", "masks/a1_mask.png")
     )
-    found = scan(root, NOTHING)
-    assert keys(found) == [("", "a", True), ("", "a1", True)]
-    assert found.notes == ("masks are named like their images, with '_mask' at the end",)
+    scanned = scan(root, NOTHING)
+    assert keys(scanned) == [("", "a", True), ("", "a1", True)]
+    assert scanned.notes == ("masks are named like their images, with '_mask' at the end",)
 
 
-def test_hidden_and_other_files_are_passed_over(write):
+def test_hidden_and_other_files_are_skipped(write):
     root = write(
         files("images/a.png", "images/.b.png", "images/notes.txt", "masks/a.png", ".x/c.png")
     )
     assert keys(scan(root, NOTHING)) == [("", "a", True)]
 
 
-def test_two_folders_that_could_be_meant_are_asked_about(write):
+def test_two_folders_that_could_be_meant_are_both_named(write):
     root = write(files("images/a.png", "masks/a.png", "labels/a.png"))
     with pytest.raises(
         DataError, match=r"'labels' and 'masks' could both hold the masks; .*'masks: labels'"

@@ -56,7 +56,7 @@ def test_the_golden_vector_is_written(write, tmp_path_factory):
     assert (target / "masks.csv").read_text() == f'{HEAD}a.png,"car, red",{RUNS}\nb.png,,\n'
 
 
-def test_along_the_rows_where_dataset_yaml_says_so(write):
+def test_runs_go_along_the_rows_if_dataset_yaml_says_so(write):
     table = f"{HEAD}a.png,car,{ROWS}\n"
     np.testing.assert_array_equal(opened(write, table, "runs: rows\n").labels(0), M)
 
@@ -100,9 +100,9 @@ def test_nothing_is_background_and_what_is_skipped_is_noted(write):
     table = f"ImageId,EncodedPixels\na.png,-1\nb.png,\nc.png,{RUNS}\ngone.png,1 1\n"
     files = {f"{name}.png": BLACK for name in "abcd"}
     root = write(files | {"x.csv": table, "sample_submission.csv": "ImageId,rle\nd.png,1 1\n"})
-    found = scan(root, NOTHING)
-    assert [entry.key for entry in found.entries] == ["a", "b", "c"]
-    assert found.notes == (
+    scanned = scan(root, NOTHING)
+    assert [entry.key for entry in scanned.entries] == ["a", "b", "c"]
+    assert scanned.notes == (
         (
             "no column holds classes, so all regions are 'object'; if there is one, name it as "
             "'label_key' in dataset.yaml"
@@ -138,7 +138,7 @@ def test_nothing_is_background_and_what_is_skipped_is_noted(write):
         ('"1 2', "row 3 has 2 fields"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_row(runs, message, write):
+def test_an_error_names_the_row(runs, message, write):
     with pytest.raises(DataError, match=message):
         opened(write, f"{HEAD}a.png,1,1 1\na.png,1,{runs}\n").labels(0)
 
@@ -162,7 +162,7 @@ def test_what_is_wrong_is_named_by_its_row(runs, message, write):
         ),
     ],
 )
-def test_what_is_wrong_with_a_table_is_named(files, message, write):
+def test_an_error_names_the_fault_of_a_table(files, message, write):
     root = write({"a.png": BLACK, **files})
     with pytest.raises(MaskwrightError, match=message):
         open_as_is(root).labels(0)
@@ -195,7 +195,7 @@ def test_a_row_may_be_long(write):
         np.testing.assert_array_equal(open_as_is(root).labels(0), big)
 
 
-def test_what_other_formats_do_not_read_is_refused(write):
+def test_keys_that_other_formats_do_not_read_are_refused(write):
     root = write({"a.png": BLACK, "a.geojson": '{"type": "FeatureCollection", "features": []}'})
     write({"dataset.yaml": "runs: rows\n"})
     with pytest.raises(MaskwrightError, match="format geojson does not read 'runs'; remove"):

@@ -74,13 +74,13 @@ def text(content, *, packed=True):
 def chunks(data):
     """The chunks of the PNG in a bitmap, image data unpacked: how it was packed may differ."""
     content = zlib.decompress(base64.b64decode(data))
-    found, place = [], 8
+    chunks_of, place = [], 8
     while place < len(content):
         (length,) = struct.unpack(">I", content[place : place + 4])
         kind, body = content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
-        found.append((kind, zlib.decompress(body) if kind == b"IDAT" else body))
+        chunks_of.append((kind, zlib.decompress(body) if kind == b"IDAT" else body))
         place += length + 12
-    return found
+    return chunks_of
 
 
 def test_the_golden_mask_is_read(write):
@@ -95,9 +95,9 @@ def test_the_golden_mask_is_written(write, tmp_path):
     source = write({f"src/{name}": content for name, content in files.items()}) / "src"
     account = convert(source, tmp_path / "out", to="supervisely", verify=True)
     assert account.agreement.differing == 0
-    found = json.loads((tmp_path / "out/images/ann/a.png.json").read_text())
-    (drawn,) = found["objects"]
-    assert found["size"] == {"height": 4, "width": 6}
+    document = json.loads((tmp_path / "out/images/ann/a.png.json").read_text())
+    (drawn,) = document["objects"]
+    assert document["size"] == {"height": 4, "width": 6}
     assert (drawn["geometryType"], drawn["shape"]) == ("bitmap", "bitmap")
     assert drawn["bitmap"]["origin"] == [1, 1]
     assert chunks(drawn["bitmap"]["data"]) == chunks(DATA_OF_M)
@@ -119,12 +119,12 @@ def test_other_forms_of_bitmaps_are_read(write, data):
     np.testing.assert_array_equal(one(write, bitmap(data)).labels(0), M)
 
 
-def test_a_bitmap_over_the_border_is_cut(write):
+def test_a_bitmap_across_the_border_is_clipped(write):
     labels_HW = one(write, bitmap(origin=(-1, -1))).labels(0)
     assert labels_HW.tolist() == [[0, 1, 0, 1, 0, 0], [1, 1, 0, 1, 0, 0], [0] * 6, [0] * 6]
 
 
-def test_polygons_have_holes_that_take_their_outline(write):
+def test_the_outline_of_a_hole_is_outside(write):
     """OpenCV's fillPoly of the outer ring with 1, then of the inner rings with 0."""
     outer, inner = [[0, 0], [5.9, 0], [5, 3], [0, 3]], [[2, 1], [3.7, 1], [3, 2]]
     labels_HW = one(write, polygon(outer, inner)).labels(0)
@@ -135,7 +135,7 @@ def test_polygons_have_holes_that_take_their_outline(write):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_polygons_are_as_the_library_draws_them(write, seed):
+def test_polygons_are_filled_as_by_the_library(write, seed):
     """Polygon._draw_impl of supervisely, geometry/polygon.py, on the whole image."""
     rng = np.random.default_rng(seed)
     size_HW = rng.integers(1, 60, 2)
@@ -160,7 +160,7 @@ def test_the_later_object_is_on_top(write):
     assert dataset.labels(0)[2].tolist() == [0, 2, 2, 2, 0, 1]
 
 
-def test_what_is_no_region_is_skipped_and_counted(write):
+def test_objects_that_are_not_regions_are_skipped_and_counted(write):
     kinds = ("rectangle", "point", "line", "graph", "cuboid", "alpha_mask", "hologram")
     others = ({"classTitle": "car", "geometryType": kind} for kind in kinds)
     by_class = {"classTitle": "box", "points": {"exterior": [[0, 0], [1, 1]], "interior": []}}
@@ -202,7 +202,7 @@ def test_polygons_stay_polygons_to_the_last_digit(write, tmp_path):
     assert [ring.tolist() for ring in shape.rings] == list(rings)
 
 
-def test_polygons_of_other_tools_move_and_that_is_counted(write, tmp_path):
+def test_pixels_that_move_in_polygons_of_other_tools_are_counted(write, tmp_path):
     shape = {"label": "car", "points": [[0.7, 0], [4, 0.4], [0, 3]], "shape_type": "polygon"}
     labelme = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 40, "imageWidth": 60}
     shape["points"] = [[10 * x, 10 * y] for x, y in shape["points"]]
@@ -212,7 +212,7 @@ def test_polygons_of_other_tools_move_and_that_is_counted(write, tmp_path):
     assert sum(loss.count for loss in account.losses.values()) == account.agreement.differing
 
 
-def test_projects_below_datasets_in_datasets_and_splits(write):
+def test_nested_projects_datasets_and_splits_are_read(write):
     body, meta = image(bitmap()), json.dumps(META)
     files = {
         "p/meta.json": meta,
@@ -225,13 +225,13 @@ def test_projects_below_datasets_in_datasets_and_splits(write):
     images = ("p/train/img/a.png", "p/val/img/b.png", "p/ds/datasets/in/img/a b.png")
     root = write({**files, **dict.fromkeys(images, BLACK)})
     assert recognises(root)
-    found = scan(root, DatasetFile())
-    assert [(e.split, e.key) for e in found.entries] == [
+    scanned = scan(root, DatasetFile())
+    assert [(e.split, e.key) for e in scanned.entries] == [
         ("", "p__ds__datasets__in__a b"),
         ("train", "p__a"),
         ("val", "p__b"),
     ]
-    assert found.lone_masks == (root / "p/ds/ann/gone.png.json",)
+    assert scanned.lone_masks == (root / "p/ds/ann/gone.png.json",)
 
 
 def test_a_folder_without_a_project_is_refused(write):
@@ -270,7 +270,7 @@ HUGE = text(png("L", np.zeros((3000, 3000))))
         (polygon([[0, 0], [float("inf"), 1], [2, 0]]), "finite number"),
     ],
 )
-def test_what_is_wrong_is_said(write, drawn, message):
+def test_an_error_names_the_fault(write, drawn, message):
     dataset = one(write, drawn)
     with pytest.raises(DataError, match=message) as error:
         dataset.labels(0)
@@ -285,7 +285,7 @@ def test_an_image_of_another_size_is_refused(write):
         dataset.labels(0)
 
 
-def test_a_color_that_is_none_is_refused(write):
+def test_an_invalid_colour_is_refused(write):
     with pytest.raises(DataError, match=r"meta\.json: classes\.0\.color: .*got '#12345'"):
         one(write, meta={"classes": [{"title": "car", "color": "#12345"}]})
 
@@ -293,9 +293,9 @@ def test_a_color_that_is_none_is_refused(write):
 @pytest.mark.real
 def test_the_bitmap_of_the_documentation_is_read(real_data, write):
     path = real_data / "formats/supervisely/sdk_docs_bitmap/bitmap.json"
-    found = json.loads(path.read_text())
-    labels_HW = one(write, bitmap(**found["bitmap"])).labels(0)
-    assert labels_HW[:3, :3].tolist() == found["expected"]
+    example = json.loads(path.read_text())
+    labels_HW = one(write, bitmap(**example["bitmap"])).labels(0)
+    assert labels_HW[:3, :3].tolist() == example["expected"]
 
 
 @pytest.mark.real

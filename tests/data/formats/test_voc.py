@@ -20,27 +20,27 @@ def files(*keys, images=()):
     return dict.fromkeys([*names, *(f"JPEGImages/{k}.jpg" for k in (*keys, *images))], b"")
 
 
-def keys(found):
-    return [(e.split, e.key, e.labels is not None) for e in found.entries]
+def keys(scanned):
+    return [(e.split, e.key, e.labels is not None) for e in scanned.entries]
 
 
-def test_lists_say_what_is_in_a_split_and_the_rest_is_skipped(write):
+def test_lists_name_the_images_of_a_split_and_others_are_skipped(write):
     root = write(
         files("a", "b", images=("c", "d"))
         | {f"{LISTS}/train.txt": "a\n", f"{LISTS}/val.txt": "b 1\n"}
         | {f"{LISTS}/trainval.txt": "a\nb\n", f"{LISTS}/test.txt": "c\n"}
     )
-    found = scan(root, NOTHING)
-    assert keys(found) == [("test", "c", False), ("train", "a", True), ("val", "b", True)]
-    assert found.notes == ("1 images that no list names are skipped",)
+    scanned = scan(root, NOTHING)
+    assert keys(scanned) == [("test", "c", False), ("train", "a", True), ("val", "b", True)]
+    assert scanned.notes == ("1 images that no list names are skipped",)
 
 
-def test_one_list_for_all_is_no_split(write):
+def test_one_list_for_all_is_not_a_split(write):
     root = write(files("a", "b") | {f"{LISTS}/default.txt": "b\na\n"})
     assert keys(scan(root, NOTHING)) == [("", "a", True), ("", "b", True)]
 
 
-def test_without_lists_the_masks_say_what_is_taken(write):
+def test_without_lists_the_images_with_masks_are_read(write):
     root = write(files("a", images=("b",)))
     assert recognises(root)
     assert keys(scan(root, NOTHING)) == [("", "a", True)]
@@ -102,7 +102,7 @@ def test_masks_in_the_colours_of_voc_are_read_by_them(write):
     assert dataset.spec.names[7] == "car"
 
 
-def test_class_names_of_labelme_are_taken(write):
+def test_class_names_of_labelme_are_read(write):
     files = {"JPEGImages/a.png": BLACK, "SegmentationClass/a.png": M}
     root = write(files | {"class_names.txt": "_background_\npotted plant\n"})
     assert open_as_is(root).spec.names == ("_background_", "potted plant")
@@ -124,7 +124,7 @@ def test_a_list_of_classes_that_is_empty_is_refused(write):
 
 
 @pytest.mark.parametrize("text", ["a b 1\n", '"a b"\n', "# note\na b\r\n", "\ufeffa b\n"])
-def test_names_with_blanks_and_folders(write, text):
+def test_names_may_have_blanks_and_folders(write, text):
     root = write(
         dict.fromkeys(
             ("JPEGImages/a b.jpg", "SegmentationClass/a b.png", "JPEGImages/x/c.jpg"), b""
@@ -191,7 +191,7 @@ def test_255_classes_fit_beside_the_void(write, tmp_path):
 
 @pytest.mark.real
 @pytest.mark.parametrize("folder", ["labelme2voc_semantic", "labelme2voc_instance"])
-def test_what_labelme_wrote_is_read_by_its_names(real_data, folder, tmp_path):
+def test_files_that_labelme_wrote_are_read_by_their_class_names(real_data, folder, tmp_path):
     """Indices are those that Pillow gives; what is written looks the same."""
     root = real_data / "formats/voc" / folder
     dataset = open_as_is(root)

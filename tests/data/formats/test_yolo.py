@@ -39,7 +39,7 @@ def peer(ring, size_HW):
     return cv2.fillPoly(np.zeros(size_HW, np.uint8), [corners.astype(np.int32)], 1)
 
 
-def test_a_line_is_a_polygon_of_the_class_of_its_number(write):
+def test_a_line_is_a_polygon_of_the_class_of_its_index(write):
     dataset = opened(write, line(1, (1.5, 1.5), (3.5, 1.5), (3.5, 3.5), (1.5, 3.5)))
     assert dataset.spec.names == ("background", "car", "tree")
     expected = np.zeros((4, 6), np.uint8)
@@ -93,7 +93,7 @@ def test_regions_without_holes_come_back_to_the_pixel(write, tmp_path_factory):
     assert account.agreement.differing <= (filled.count if filled else 0)
 
 
-def test_what_lies_in_a_hole_is_seen(write, tmp_path_factory):
+def test_a_shape_in_a_hole_stays_visible(write, tmp_path_factory):
     labels_HW = np.full((9, 9), 2, np.uint8)
     labels_HW[2:7, 2:7] = 1
     labels_HW[4, 4] = 3
@@ -107,7 +107,7 @@ def test_what_lies_in_a_hole_is_seen(write, tmp_path_factory):
     assert account.losses["holes in regions, which are filled"].count == 2
 
 
-def test_of_two_polygons_the_smaller_is_seen_unless_the_file_says_so(write):
+def test_the_smaller_of_two_polygons_is_on_top_unless_dataset_yaml_says_otherwise(write):
     small = line(0, (1, 1), (2, 1), (2, 2), (1, 2))
     large = line(1, (0, 0), (5, 0), (5, 3), (0, 3))
     assert opened(write, small + large).labels(0)[1].tolist() == [2, 1, 1, 2, 2, 2]
@@ -131,10 +131,10 @@ def test_an_empty_file_is_background_and_a_missing_file_is_noted(write):
     files |= {"train/labels/a.txt": line(0, (0, 0), (2, 0), (2, 2)), "train/labels/b.txt": ""}
     files |= {"train/labels/gone.txt": "", "data.yaml": "names: {1: tree, 0: car}\n"}
     root = write(files)
-    found = scan(root, NOTHING)
-    assert [(e.split, e.key) for e in found.entries] == [("train", "a"), ("train", "b")]
-    assert [path.name for path in found.lone_masks] == ["gone.txt"]
-    assert found.notes == (
+    scanned = scan(root, NOTHING)
+    assert [(e.split, e.key) for e in scanned.entries] == [("train", "a"), ("train", "b")]
+    assert [path.name for path in scanned.lone_masks] == ["gone.txt"]
+    assert scanned.notes == (
         (
             "1 images without a text file are skipped; an empty file means that nothing is "
             "on the image"
@@ -154,7 +154,7 @@ def test_an_empty_file_is_background_and_a_missing_file_is_noted(write):
         ),
     ],
 )
-def test_names_are_a_list_or_by_number(names, classes, write):
+def test_names_are_a_list_or_by_index(names, classes, write):
     assert opened(write, "", names=names).spec.names == classes
 
 
@@ -203,7 +203,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_named(case, write):
+def test_an_error_names_the_fault(case, write):
     text, names, message = WRONG[case]
     with pytest.raises(MaskwrightError, match=message):
         opened(write, text, names=names).labels(0)
@@ -265,13 +265,13 @@ def test_many_polygons_take_a_moment(write, tmp_path_factory):
 def test_roboflow_and_x_anylabeling_are_read(real_data, tmp_path):
     """Both are of boxes alone; the first also holds a polygon of four corners."""
     folder = real_data / "formats/datumaro_toy/roboflow/yolo"
-    found = scan(folder, NOTHING)
-    assert [(e.split, e.key) for e in found.entries] == [
+    scanned = scan(folder, NOTHING)
+    assert [(e.split, e.key) for e in scanned.entries] == [
         ("train", "train_001"),
         ("train", "train_002"),
         ("val", "val_001"),
     ]
-    assert sum(len(entry.labels.read().shapes) for entry in found.entries) == 0
+    assert sum(len(entry.labels.read().shapes) for entry in scanned.entries) == 0
     source = real_data / "formats/x_anylabeling"
     for name, target in (("demo.jpg", "images"), ("labels/demo.txt", "labels")):
         (tmp_path / target).mkdir()

@@ -38,7 +38,7 @@ def tarred(path, members, mode="w:gz"):
 
 
 @pytest.mark.parametrize("make", [zipped, tarred])
-def test_an_archive_is_the_folder_in_it(tmp_path, make):
+def test_an_archive_stands_for_the_folder_in_it(tmp_path, make):
     path = make(tmp_path / f"a.{'zip' if make is zipped else 'tar.gz'}", {"d/x/1.txt": b"one"})
     with open_as_folder(path) as folder:
         assert folder.name == "d"
@@ -46,12 +46,12 @@ def test_an_archive_is_the_folder_in_it(tmp_path, make):
     assert not folder.exists()
 
 
-def test_several_at_the_top_are_a_folder_of_their_own(tmp_path):
+def test_an_archive_of_several_files_becomes_a_folder(tmp_path):
     with open_as_folder(zipped(tmp_path / "a.zip", {"x/1": b"", "y": b"2"})) as folder:
         assert sorted(path.name for path in folder.iterdir()) == ["x", "y"]
 
 
-def test_a_folder_is_itself(tmp_path):
+def test_a_folder_is_yielded_unchanged(tmp_path):
     with open_as_folder(tmp_path) as folder:
         assert folder == tmp_path
 
@@ -84,7 +84,7 @@ def test_links_are_refused(tmp_path):
             pass
 
 
-def test_a_name_twice_is_refused(tmp_path):
+def test_a_member_that_occurs_twice_is_refused(tmp_path):
     path = tarred(tmp_path / "a.tar", {"x": b"1"}, "w")
     with tarfile.open(path, "a") as archive:
         archive.addfile(tarfile.TarInfo("x"))
@@ -92,7 +92,7 @@ def test_a_name_twice_is_refused(tmp_path):
         pass
 
 
-def test_a_bomb_is_refused_unwritten(tmp_path):
+def test_a_bomb_is_refused_before_anything_is_written(tmp_path):
     path = tmp_path / "a.zip"
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -119,7 +119,7 @@ def test_a_damaged_archive_is_named(tmp_path, make, cut):
         pass
 
 
-def test_a_size_that_lies_is_refused(tmp_path):
+def test_a_false_size_is_refused(tmp_path):
     path = zipped(tmp_path / "a.zip", {"x": b"abc" * 1000})
     content = bytearray(path.read_bytes())
     for start in (22, content.rfind(b"PK\x01\x02") + 24):
@@ -129,7 +129,7 @@ def test_a_size_that_lies_is_refused(tmp_path):
         pass
 
 
-def test_what_is_no_archive_is_left_to_others(tmp_path):
+def test_a_file_that_is_not_an_archive_is_yielded_unchanged(tmp_path):
     path = tmp_path / "dataset.yaml"
     path.write_text("")
     with open_as_folder(Path(path)) as same:

@@ -17,10 +17,10 @@ class Whole(Document):
     scale: Finite = 1
 
 
-def test_what_is_not_named_is_passed_over(tmp_path):
+def test_keys_that_the_model_does_not_name_are_skipped(tmp_path):
     (tmp_path / "a.json").write_text('{"name": "x", "parts": [{"points": [1, 2.5]}], "y": 0}')
-    found = read_json(tmp_path / "a.json", Whole)
-    assert found == Whole(name="x", parts=(Part(points=(1, 2.5)),))
+    whole = read_json(tmp_path / "a.json", Whole)
+    assert whole == Whole(name="x", parts=(Part(points=(1, 2.5)),))
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_what_is_not_named_is_passed_over(tmp_path):
         (b"\xff\xfe\x00", "not valid JSON"),
     ],
 )
-def test_json_that_is_wrong_is_named_with_its_place(tmp_path, content, message):
+def test_an_error_names_the_path_of_the_key(tmp_path, content, message):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(DataError, match=rf"a\.json: {message}") as refusal:
         read_json(tmp_path / "a.json", Whole)
     assert len(str(refusal.value)) < 400
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
         read_json(tmp_path / "none", Whole)

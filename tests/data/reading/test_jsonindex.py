@@ -35,14 +35,14 @@ def chunk(request, monkeypatch):
 
 
 @given(st.dictionaries(keys, elements | texts | objects, max_size=3))
-def test_each_element_is_found_as_json_reads_it(tmp_path_factory, document):
+def test_each_element_equals_what_json_reads(tmp_path_factory, document):
     path = tmp_path_factory.mktemp("json") / "a.json"
     for indent in (None, 1):
         path.write_text(json.dumps(document, indent=indent, ensure_ascii=False), "utf-8")
         content = path.read_bytes()
         spans = index_json(path).spans
-        found = {k: [json.loads(content[a:b]) for a, b in v] for k, v in spans.items()}
-        assert found == {k: v for k, v in document.items() if isinstance(v, list)}
+        elements = {k: [json.loads(content[a:b]) for a, b in v] for k, v in spans.items()}
+        assert elements == {k: v for k, v in document.items() if isinstance(v, list)}
 
 
 def test_chunks_may_end_anywhere(chunk, tmp_path):
@@ -56,7 +56,7 @@ def test_chunks_may_end_anywhere(chunk, tmp_path):
     }
 
 
-def test_elements_are_parsed_where_they_are_asked_for(tmp_path, monkeypatch):
+def test_elements_are_parsed_when_they_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(jsonindex, "_BATCH", 30)
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"items": [{"id": n} for n in range(50)], "n": 1}))
@@ -83,7 +83,7 @@ def test_elements_are_parsed_where_they_are_asked_for(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_a_file_that_is_none_is_refused_as_a_whole(text, message, tmp_path):
+def test_a_file_that_is_not_a_json_object_is_refused(text, message, tmp_path):
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(DataError, match=rf"a\.json: .*{message}"):

@@ -17,7 +17,7 @@ def images(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("named", "near", "found"),
+    ("named", "near", "expected"),
     [
         ("a/1.jpg", None, "a/1.jpg"),
         ("1.jpg", "b", "b/1.jpg"),
@@ -28,12 +28,12 @@ def images(tmp_path):
         ("../secret.png", None, None),
     ],
 )
-def test_an_image_is_found_as_it_is_named(images, named, near, found):
+def test_an_image_is_found_by_path_then_by_name(images, named, near, expected):
     near = None if near is None else images.root / near
     image = images.find(named, near=near, where="x.json")
-    assert image == (None if found is None else ImageRef(images.root / found))
+    assert image == (None if expected is None else ImageRef(images.root / expected))
 
 
-def test_two_that_could_be_meant_are_both_named(images):
+def test_two_images_that_could_be_meant_are_both_named(images):
     with pytest.raises(DataError, match=r"x\.json: names the image '1\.jpg', and 2 files"):
         images.find("1.jpg", where="x.json")

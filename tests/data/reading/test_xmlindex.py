@@ -6,7 +6,7 @@ from maskwright.core.errors import DataError
 from maskwright.data.reading.xmlindex import iterate_elements
 
 
-def test_xml_is_read_an_element_at_a_time(tmp_path):
+def test_xml_is_read_one_element_at_a_time(tmp_path):
     (tmp_path / "a.xml").write_text("<r><i n='1'><p/></i><x/><i n='2'/></r>")
     assert [
         p.attributes["n"] for p in iterate_elements(tmp_path / "a.xml", 2) if p.tag == "i"
@@ -35,6 +35,6 @@ def test_xml_that_is_wrong_or_hostile_is_refused(tmp_path, content, message):
         list(iterate_elements(tmp_path / "a.xml", 2))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
         list(iterate_elements(tmp_path / "none", 2))

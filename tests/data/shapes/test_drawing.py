@@ -23,7 +23,7 @@ def drawn(*shapes):
     ("overlap", "seen"),
     [("file", 1), ("z", 2), ("smaller_on_top", 2), (("car", "pole"), 1), (("pole",), 2)],
 )
-def test_the_rule_says_which_shape_is_seen(overlap, seen):
+def test_the_rule_decides_which_shape_is_visible(overlap, seen):
     drawing = drawn(box("pole", 1, 1, 3, 3, z=5), box("car", 0, 0, 6, 4, z=1))
     painted_HW = paint(drawing, NUMBERS, overlap)
     assert painted_HW[1, 1] == seen
@@ -31,7 +31,7 @@ def test_the_rule_says_which_shape_is_seen(overlap, seen):
     assert count_overlap_pixels(drawing, overlap) == 4
 
 
-def test_what_nobody_drew_has_a_label_of_its_own():
+def test_pixels_without_a_shape_have_a_label_of_their_own():
     painted_HW = paint(drawn(box("pole", 1, 1, 3, 3)), NUMBERS, "file")
     assert painted_HW.tolist() == [
         [0, 0, 0, 0, 0, 0],
@@ -68,7 +68,7 @@ def test_absurd_numbers_are_refused(make, message):
 
 
 @pytest.mark.parametrize("overlap", ["file", "z", "smaller_on_top", ("car", "pole")])
-def test_lowest_first_paints_the_same_in_the_order_of_the_file(overlap):
+def test_sorted_shapes_paint_the_same_in_the_order_of_the_file(overlap):
     drawing = drawn(box("pole", 1, 1, 3, 3, z=5), box("car", 0, 0, 6, 4, z=1))
     ordered = drawing.sort_by_overlap(overlap, {"pole": "car", "car": "pole"}.__getitem__)
     swapped = {UNDRAWN: 0, "car": 2, "pole": 1}.__getitem__

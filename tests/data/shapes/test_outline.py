@@ -26,7 +26,7 @@ def test_pixels_that_touch_at_a_corner_have_rings_of_their_own():
 
 
 @given(masks)
-def test_filled_again_they_are_the_mask(mask_HW):
+def test_filling_the_outlines_gives_the_mask_back(mask_HW):
     rings = trace_outlines(crop_mask(mask_HW))
     np.testing.assert_array_equal(
         fill(rings, mask_HW.shape, "center").to_mask(mask_HW.shape), mask_HW
@@ -37,7 +37,7 @@ def test_filled_again_they_are_the_mask(mask_HW):
 
 
 @given(masks)
-def test_without_holes_coco_fills_them_alike(mask_HW):
+def test_without_holes_coco_fills_the_outlines_in_the_same_way(mask_HW):
     filled_HW = np.maximum.accumulate(mask_HW, axis=0)  # columns that reach down: no holes
     rings = trace_outlines(crop_mask(filled_HW))
     size_HW = filled_HW.shape

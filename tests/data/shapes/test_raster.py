@@ -55,7 +55,7 @@ def test_a_ring_inside_another_is_a_hole_by_centres_and_filled_by_the_others():
 
 
 @given(several=st.lists(rings, min_size=1, max_size=3), height=sides, width=sides)
-def test_opencv_is_fill_poly_of_the_first_ring_less_the_others(several, height, width):
+def test_opencv_equals_fill_poly_of_the_first_ring_without_the_others(several, height, width):
     ours_HW = fill(several, (height, width), "opencv").to_mask((height, width))
     outer, *inner = (np.trunc(ring).astype(np.int32) for ring in several)
     theirs_HW = cv2.fillPoly(np.zeros((height, width), np.uint8), [outer], 1)
@@ -64,7 +64,7 @@ def test_opencv_is_fill_poly_of_the_first_ring_less_the_others(several, height, 
 
 
 @given(ring=rings, height=sides, width=sides)
-def test_coco_is_pycocotools(ring, height, width):
+def test_coco_equals_pycocotools(ring, height, width):
     ours_HW = fill([ring], (height, width), "coco").to_mask((height, width))
     (theirs,) = peer.frPyObjects([ring.ravel().tolist()], height, width)
     np.testing.assert_array_equal(ours_HW, peer.decode(theirs).astype(bool))
@@ -72,7 +72,7 @@ def test_coco_is_pycocotools(ring, height, width):
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ring=rings, height=sides, width=sides, piece=st.integers(1, 200))
-def test_coco_is_pycocotools_in_pieces_too(ring, height, width, piece, monkeypatch):
+def test_coco_equals_pycocotools_in_pieces_too(ring, height, width, piece, monkeypatch):
     monkeypatch.setattr(raster, "_PIECE", piece)
     ours_HW = fill([ring], (height, width), "coco").to_mask((height, width))
     (theirs,) = peer.frPyObjects([ring.ravel().tolist()], height, width)
@@ -87,7 +87,7 @@ def test_an_outline_that_runs_far_to_and_fro_takes_little_memory():
 
 
 @given(ring=rings, height=sides, width=sides)
-def test_pillow_is_image_draw(ring, height, width):
+def test_pillow_equals_image_draw(ring, height, width):
     canvas = Image.new("L", (width, height))
     corners = [(x, y) for x, y in ring.tolist()]
     ImageDraw.Draw(canvas).polygon(corners, outline=1, fill=1)
@@ -96,7 +96,7 @@ def test_pillow_is_image_draw(ring, height, width):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_pillow_is_image_draw_far_from_the_corner_too(seed):
+def test_pillow_equals_image_draw_far_from_the_corner_too(seed):
     rng = np.random.default_rng(seed)
     known = np.array([[130, 52], [13, 108], [84, 42]])
     for ring in [known, *(rng.integers(-30, 330, (rng.integers(1, 9), 2)) for _ in range(300))]:
@@ -129,7 +129,7 @@ def inside(polygon, x, y):
 
 
 @pytest.mark.parametrize("raster", RASTERS)
-def test_what_lies_beside_the_image_is_cut(raster):
+def test_pixels_beside_the_image_are_clipped(raster):
     for shift in (-100, 100, -6.5, 9.5):
         whole = fill([SQUARE + 200 + shift], (500, 500), raster).to_mask((500, 500))
         cut = fill([SQUARE + shift], (12, 12), raster).to_mask((12, 12))
@@ -138,7 +138,7 @@ def test_what_lies_beside_the_image_is_cut(raster):
 
 @pytest.mark.parametrize("raster", RASTERS)
 @pytest.mark.parametrize("corners", [[], [[3, 3]], [[3, 3], [3, 3], [3, 3]]])
-def test_no_area_is_no_error(raster, corners):
+def test_a_polygon_without_area_is_not_an_error(raster, corners):
     ring = np.array(corners, np.float64).reshape(-1, 2)
     assert fill([ring], (8, 8), raster).area_px <= 1
     assert fill([], (8, 8), raster).area_px == 0
@@ -156,7 +156,7 @@ def test_a_crop_is_the_mask(inside_HW):
     assert crop.area_px == inside_HW.sum()
 
 
-def test_pieces_are_united_and_cut_at_the_border():
+def test_crops_are_united_and_clipped():
     one = Crop(1, 1, np.ones((2, 2), bool))
     other = Crop(2, 2, np.ones((3, 1), bool))
     both = unite([one, other])
@@ -167,7 +167,7 @@ def test_pieces_are_united_and_cut_at_the_border():
 
 
 @given(one=arrays(np.bool_, (6, 5)), other=arrays(np.bool_, (6, 5)))
-def test_pixels_in_one_piece_alone_are_those_that_differ(one, other):
+def test_pixels_in_exactly_one_crop_are_those_that_differ(one, other):
     assert count_different_pixels(crop_mask(one), crop_mask(other)) == np.count_nonzero(
         one != other
     )

@@ -23,7 +23,7 @@ COUNTS = [5, 3, 1, 1, 1, 1, 1, 3, 6, 2]
 masks = arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
 
 
-def test_the_golden_vector():
+def test_the_golden_vector_is_encoded_and_decoded():
     counts = encode_runs(M.T.astype(bool).ravel())
     assert counts.tolist() == COUNTS
     assert encode_coco_text(counts) == "531N00025O"
@@ -52,7 +52,7 @@ def test_a_crop_is_counted_down_the_columns_of_the_whole_image(mask_hw, border):
     assert back.inside_hw.shape == crop_mask(mask_HW).inside_hw.shape
 
 
-def test_the_golden_vector_as_a_crop():
+def test_the_golden_vector_is_decoded_as_a_crop():
     crop = decode_columns(np.array(COUNTS), (4, 6), where="a")
     assert (crop.top, crop.left, crop.area_px) == (1, 1, 10)
     assert encode_columns(crop, (4, 6)).tolist() == COUNTS
@@ -90,6 +90,6 @@ def test_counts_that_do_not_fit_are_refused(counts, message):
         ("o" * 9 + "0", "more than 35 bits"),
     ],
 )
-def test_text_that_is_none_is_refused(text, message):
+def test_text_that_is_not_a_coco_string_is_refused(text, message):
     with pytest.raises(DataError, match=f"a.json.*{message}"):
         decode_coco_text(text, where="a.json")

@@ -38,7 +38,7 @@ def drawn():
     return num, digest.hexdigest()[:16]
 
 
-def test_polygons_are_those_of_darwin_py():
+def test_polygons_equal_those_of_darwin_py():
     """`render_polygons` of darwin.exporter.formats.mask (darwin-py 3.6.3, upolygon 0.2.3), each
     polygon alone with its bounding box widened to whole pixels.
     """
@@ -69,7 +69,7 @@ def test_many_long_edges_need_little_memory():
     tracemalloc.stop()
 
 
-def test_what_lies_far_outside_takes_no_time():
+def test_corners_far_outside_take_no_time():
     ring = np.array([[-60000, 0], [60000, 30]] * 5000, np.float64)
     began_s = time.process_time()
     assert fill([ring], (40, 60), "darwin").area_px > 0

@@ -11,7 +11,7 @@ from maskwright.data.shapes.raster import crop_mask
 from maskwright.data.shapes.segments import crop_each_id
 
 
-def test_three_ids_by_hand():
+def test_three_ids_have_the_crops_written_by_hand():
     crops = crop_each_id(np.array([[5, 5, 0], [5, 9, 0]]))
     assert {k: (c.top, c.left, c.inside_hw.tolist()) for k, c in crops.items()} == {
         0: (0, 2, [[True], [True]]),
@@ -21,7 +21,7 @@ def test_three_ids_by_hand():
 
 
 @given(arrays(np.uint32, st.tuples(*[st.integers(1, 12)] * 2), elements=st.integers(0, 4)))
-def test_every_piece_is_that_of_its_mask(ids_HW):
+def test_every_crop_equals_that_of_its_mask(ids_HW):
     crops = crop_each_id(ids_HW)
     assert list(crops) == np.unique(ids_HW).tolist()
     for value, crop in crops.items():

@@ -64,7 +64,7 @@ def test_blocks_of_all_kinds_and_any_alpha_are_read(data, sizes):
     np.testing.assert_array_equal(found[0], inside)
 
 
-def test_a_run_longer_than_a_block_is_cut():
+def test_a_run_longer_than_a_block_is_split():
     inside_HW = np.ones((256, 256), np.bool_)
     numbers = pack_mask(inside_HW)
     assert (
@@ -73,7 +73,7 @@ def test_a_run_longer_than_a_block_is_cut():
     np.testing.assert_array_equal(read(numbers, (256, 256)), inside_HW)
 
 
-def test_zeros_behind_are_no_part_of_it():
+def test_zeros_behind_the_last_block_are_ignored():
     np.testing.assert_array_equal(read([*PACKED, 0, 0, 0, 0], (4, 6)), M)
 
 
@@ -91,7 +91,7 @@ def test_zeros_behind_are_no_part_of_it():
         ([0, 0, 0, 96, 57, 27, 255, *PACKED[7:]], "go on behind|header states 96|truncated"),
     ],
 )
-def test_what_is_wrong_is_named(numbers, message):
+def test_an_error_names_the_fault(numbers, message):
     with pytest.raises(DataError, match=rf"a\.json: brush 'x': .*({message})"):
         read(numbers, (4, 6))
 
