@@ -90,7 +90,7 @@ class Account:
                 "pixels": agreement.pixels,
                 "differing": agreement.differing,
                 "ratio": agreement.ratio,
-                "worst": found.images,
+                "worst": agreement.images,
             },
             "notes": list(self.notes),
         }
