@@ -3,7 +3,7 @@
     python benchmarks/crf.py ../shared/data      # all sections
     python benchmarks/crf.py ../shared/data error
 
-The data set is CamVid; the model is its truth, averaged over 8 x 8 px: what a network of stride
+The dataset is CamVid; the model is its truth, averaged over 8 x 8 px: what a network of stride
 8 could say at best. Times are of one thread in processor time, for other work does not enter.
 pydensecrf, the wrapper of the authors' code, is measured beside where it can be imported. pip
 cannot build its release 1.0rc3 for Python 3.11, whose headers its generated C++ does not know;

@@ -166,7 +166,7 @@ def painted(rng: np.random.Generator, size_HW: tuple[int, int]) -> np.ndarray:
 
 
 def paint_dataset(root: Path, num: int) -> None:
-    """A data set whose images show the classes as grey levels, and a Bundle that reads them."""
+    """A dataset whose images show the classes as grey levels, and a Bundle that reads them."""
     for kind in ("images", "masks"):
         (root / "data" / kind / "test").mkdir(parents=True)
     for number in range(num):

@@ -72,11 +72,9 @@ REAL = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture
 def real_data():
-    """Where the real data sets lie; the test is skipped where there are none."""
+    """Where the real datasets lie; the test is skipped where there are none."""
     if not REAL.is_dir():
-        pytest.skip(
-            f"the real data sets are not at {REAL}: their licences forbid shipping them"
-        )
+        pytest.skip(f"the real datasets are not at {REAL}: their licences forbid shipping them")
     return REAL
 
 

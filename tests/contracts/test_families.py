@@ -81,10 +81,10 @@ def test_columns_of_images_csv_are_whole_numbers_per_class(family):
 
 def test_what_is_compared_comes_from_the_columns_alone(family):
     counts = family.count(painted(0), EVERYTHING)
-    compared = family.compared({name: counts[name] for name in family.COLUMNS})
+    score_columns = family.score_columns({name: counts[name] for name in family.COLUMNS})
     scores = family.scores(all_counts(family, painted(0)), EVERYTHING)
     for kind in ("overall", "classes"):
-        for name, value in getattr(compared, kind).items():
+        for name, value in getattr(score_columns, kind).items():
             np.testing.assert_array_equal(value, getattr(scores, kind)[name])
 
 

@@ -37,7 +37,7 @@ HELD = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 
 
 def native(root, keys, labels_HW, classes):
-    """A data set in the native layout."""
+    """A dataset in the native layout."""
     maker("mask_folder")(root, keys, labels_HW)
     codec = LabelCodec.identity(LabelSpec(classes))
     write_dataset_file(root / "dataset.yaml", DatasetFile(format="mask_folder"), codec)
@@ -90,7 +90,7 @@ def part(name):
 
 @pytest.fixture
 def root(name, tmp_path):
-    """A data set of M in every image."""
+    """A dataset of M in every image."""
     folder = tmp_path / "made"
     if make := maker(name):
         folder.mkdir()

@@ -107,7 +107,7 @@ def _link(name, site):
 
 @pytest.fixture(scope="session")
 def walked(run_maskwright, tmp_path_factory):
-    """The README's five lines, run on a tiny data set with a short training; the folder."""
+    """The README's five lines, run on a tiny dataset with a short training; the folder."""
     from maskwright.data.synth.streets import write_street_scenes
 
     home = tmp_path_factory.mktemp("readme")

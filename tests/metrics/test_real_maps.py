@@ -46,9 +46,9 @@ def test_surfaces_of_real_maps(pair):
     truth_HW = np.where(truth_HW == IGNORE, np.uint8(0), truth_HW)
     ruler = surface.Ruler(tolerance=1.0, spacing_HW=(0.5, 0.4), unit="mm")
     found = surface.count(truth_HW, predicted_HW, num_classes, ruler)
-    compared = np.flatnonzero(found["surface_images"])
-    assert len(compared) > 1
-    for index in compared:
+    score_columns = np.flatnonzero(found["surface_images"])
+    assert len(score_columns) > 1
+    for index in score_columns:
         expected = reference(truth_HW == index, predicted_HW == index, ruler)
         for name, value in expected.items():
             assert found[name][index] == pytest.approx(value, rel=1e-9), name

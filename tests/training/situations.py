@@ -1,4 +1,4 @@
-"""A data set and a machine to plan for, without either."""
+"""A dataset and a machine to plan for, without either."""
 
 import numpy as np
 

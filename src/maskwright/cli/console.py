@@ -42,10 +42,10 @@ class Console:
         for done, item in enumerate(remaining, start=1):
             yield item
             if time.monotonic() - started_s > _PATIENCE_S:
-                yield from _shown(remaining, done=done, total=total, what=what)
+                yield from _show_bar(remaining, done=done, total=total, what=what)
 
 
-def _shown(items: Iterator[T], *, done: int, total: int, what: str) -> Iterator[T]:
+def _show_bar(items: Iterator[T], *, done: int, total: int, what: str) -> Iterator[T]:
     from rich.console import Console as Terminal
     from rich.progress import (
         BarColumn,

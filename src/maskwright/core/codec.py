@@ -111,7 +111,7 @@ class LabelCodec:
         else:
             return self._decode_by_search(raw_HW, where)
         if not known.all() and not known[raw_HW].all():
-            raise self._unlisted(raw_HW, where)
+            raise self._find_unlisted(raw_HW, where)
         labels_HW: LabelMap = table[raw_HW]
         return labels_HW
 
@@ -131,7 +131,7 @@ class LabelCodec:
 
         table, known = self._tables(256)
         if not _all_known(raw_HW, known):
-            raise self._unlisted(raw_HW, where)
+            raise self._find_unlisted(raw_HW, where)
         if (table[known] == np.flatnonzero(known)).all():
             return raw_HW
         return np.asarray(cv2.LUT(raw_HW, table), np.uint8).reshape(raw_HW.shape)
@@ -146,11 +146,11 @@ class LabelCodec:
     def _decode_by_search(self, raw_HW: NDArray[np.integer], where: str) -> LabelMap:
         position_HW = np.searchsorted(self._raw, raw_HW).clip(max=len(self._raw) - 1)
         if (self._raw[position_HW] != raw_HW).any():
-            raise self._unlisted(raw_HW, where)
+            raise self._find_unlisted(raw_HW, where)
         labels_HW: LabelMap = self._index[position_HW]
         return labels_HW
 
-    def _unlisted(self, raw_HW: NDArray[np.integer], where: str) -> DataError:
+    def _find_unlisted(self, raw_HW: NDArray[np.integer], where: str) -> DataError:
         values, counts = np.unique(raw_HW, return_counts=True)
         unknown = [
             f"{self.format_raw(value)} ({count} px)"

@@ -65,7 +65,7 @@ class Tally:
         ranked: Mapping[ImageScore, Mapping[str, bytes]],
     ) -> Report:
         """The Report of all images added so far; `ranked` is what `Extremes.ranked` gives."""
-        families = self._estimated()
+        families = self._estimate()
         curves = {n: c for family in families for n, c in family.curves.items()}
         return Report(
             labels=self.labels,
@@ -94,7 +94,7 @@ class Tally:
             slices += slice_by_distance(self._sums, self.labels, curve, self._num_images)
         return slices
 
-    def _estimated(self) -> list["_Estimated"]:
+    def _estimate(self) -> list["_Estimated"]:
         """The scores of each family with their intervals."""
         values = self.scoring.scores(self._sums)
         if len(self._groups) < MIN_GROUPS:

@@ -81,7 +81,7 @@ class ClassMaps(Writer):
         """Write a PNG, or a TIFF for an image with a georeference."""
         labels_HW = item.prediction.labels_HW
         if item.tags:
-            content = _indexed_tiff(labels_HW, self._palette, item.tags, where=item.key)
+            content = _encode_indexed_tiff(labels_HW, self._palette, item.tags, where=item.key)
             _put(self._folder / f"{item.key}.tif", content)
         else:
             _put(self._folder / f"{item.key}.png", encode_indexed_png(labels_HW, self._palette))
@@ -172,7 +172,7 @@ def _put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _indexed_tiff(
+def _encode_indexed_tiff(
     index_HW: NDArray[np.uint8], palette: NDArray[np.uint8], tags: Sequence[Tag], *, where: str
 ) -> bytes:
     """A palette TIFF file with these tags; the same bytes each time."""

@@ -183,7 +183,7 @@ class Family(Protocol):
         """Settings for the report, by key, as JSON values."""
         return {}
 
-    def compared(self, counts: Counts) -> Scores:
+    def score_columns(self, counts: Counts) -> Scores:
         """Scores that `compare` shows, from the summed counts of COLUMNS alone."""
         return Scores()
 

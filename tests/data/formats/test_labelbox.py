@@ -62,7 +62,7 @@ def text(rows):
 
 
 def one(write, *objects, **options):
-    """The data set of one image of 4 x 6."""
+    """The dataset of one image of 4 x 6."""
     files = {"export.ndjson": text([row(*objects, **options)]), "a.png": BLACK}
     return open_as_is(write({**files, "masks/m1.png": COLORS[M]}))
 

@@ -54,7 +54,7 @@ def project(write, *objects, meta=META, **options):
 
 
 def one(write, *objects, **options):
-    """The data set of one image of 4 x 6."""
+    """The dataset of one image of 4 x 6."""
     return open_as_is(project(write, *objects, **options))
 
 

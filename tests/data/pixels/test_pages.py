@@ -1,4 +1,4 @@
-"""Pages of files that hold several images: TIFF, and how they run through a data set."""
+"""Pages of files that hold several images: TIFF, and how they run through a dataset."""
 
 import json
 import struct

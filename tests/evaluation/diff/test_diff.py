@@ -22,7 +22,7 @@ OLD = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, IGNORE, IGNORE]], np.uint8)
 
 @pytest.fixture
 def version(tmp_path):
-    """A function: a data set of {split/key: labels}, opened."""
+    """A function: a dataset of {split/key: labels}, opened."""
 
     def make(name, images, classes=("road", "car", "pole")):
         root = tmp_path / name

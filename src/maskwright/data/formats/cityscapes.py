@@ -6,9 +6,9 @@
 The forms are `labelIds.png`, `polygons.json` and `labelTrainIds.png`; the first form that every
 labelled image has is read. instanceIds and colours are not read: colours are not unique.
 Polygons are painted as json2labelImg does it: in the order of the file, by Pillow; `deleted`
-ones and licence plates (id -1) are skipped, `cargroup` is a car. gtCoarse is read where there
-is no gtFine, or with `masks: gtCoarse` in dataset.yaml. A city is a group: its images stay in
-one split.
+ones and licence plates (id -1) are skipped, `cargroup` is a car. gtCoarse is read where gtFine
+is missing, or with `masks: gtCoarse` in dataset.yaml. A city is a group: its images stay in one
+split.
 
 `convert` writes images and `labelIds.png`, with the ids of a submission, for classes that are
 labels of Cityscapes; IGNORE becomes the lowest id that is not a class (unlabeled). Images with

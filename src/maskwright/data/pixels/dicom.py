@@ -225,7 +225,7 @@ def _explain_faults(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except _damaged() as error:
+    except _damage_errors() as error:
         first = (str(error).splitlines() or [""])[0]
         raise DataError(
             f"{path}: the DICOM file is cut short, damaged or of a kind that is not read "
@@ -233,7 +233,7 @@ def _explain_faults(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _damaged() -> tuple[type[Exception], ...]:
+def _damage_errors() -> tuple[type[Exception], ...]:
     try:
         from pydicom.errors import BytesLengthException, InvalidDicomError
     except ModuleNotFoundError:

@@ -202,13 +202,13 @@ def _explain_faults(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except _damaged() as error:
+    except _damage_errors() as error:
         raise DataError(
             f"{path}: the volume is cut short or damaged ({error}); copy it again or remove it"
         ) from error
 
 
-def _damaged() -> tuple[type[Exception], ...]:
+def _damage_errors() -> tuple[type[Exception], ...]:
     try:
         from nibabel.spatialimages import HeaderDataError
     except ModuleNotFoundError:

@@ -90,7 +90,7 @@ def compute_scores(counts: Counts) -> Scores:
     classes: dict[str, Values] = {}
     for family in all_families().values():
         if family.COLUMNS.keys() <= counts.keys():
-            scores = family.compared(counts)
+            scores = family.score_columns(counts)
             overall |= scores.overall
             classes |= scores.classes
     return Scores(overall=overall, classes=classes)

@@ -89,14 +89,14 @@ class Comparison:
     @property
     def worse(self) -> tuple[str, ...]:
         """Scores that fell beyond chance: "mIoU", names of classes; empty if B is not worse."""
-        return tuple(name for name, change in self._judged() if change.fell)
+        return tuple(name for name, change in self._judge() if change.fell)
 
     @property
     def better(self) -> tuple[str, ...]:
         """Scores that rose beyond chance, named as in `worse`."""
-        return tuple(name for name, change in self._judged() if change.rose)
+        return tuple(name for name, change in self._judge() if change.rose)
 
-    def _judged(self) -> Iterator[tuple[str, ScoreChange]]:
+    def _judge(self) -> Iterator[tuple[str, ScoreChange]]:
         yield "mIoU", self.scores["miou"]
         for name, changes in zip(self.labels.names, self.classes, strict=True):
             yield name, changes["iou"]

@@ -131,7 +131,7 @@ def _read_table(
             if key not in groups:
                 rows.append(np.zeros((len(names), len(labels)), np.int64))
             if groups.setdefault(key, group) != group or (name and name not in index):
-                raise _damaged(path, number)
+                raise _damage_error(path, number)
             if name:
                 rows[-1][:, index[name]] = [_parse_count(path, number, v) for v in values]
     if not groups:
@@ -145,7 +145,7 @@ def _read_heads(path: Path, heads: list[str]) -> list[str]:
     name_of = {column: name for name, column in columns().items()}
     names = [name_of.get(head, head) for head in heads[3:]]
     if tuple(heads[:3]) != _KEY_COLUMNS or not {"truth", "predicted", "hit"} <= set(names):
-        raise _damaged(path, 1)
+        raise _damage_error(path, 1)
     return names
 
 
@@ -154,17 +154,17 @@ def _require_columns(
 ) -> Iterator[list[str]]:
     for number, line in enumerate(lines, 2):
         if len(line) != 3 + len(names):
-            raise _damaged(path, number)
+            raise _damage_error(path, number)
         yield line
 
 
 def _parse_count(path: Path, line: int, text: str) -> int:
     if not text.isdecimal():
-        raise _damaged(path, line)
+        raise _damage_error(path, line)
     return int(text)
 
 
-def _damaged(path: Path, line: int) -> DataError:
+def _damage_error(path: Path, line: int) -> DataError:
     return DataError(f"{path}: line {line} is not as maskwright wrote it; score again")
 
 

@@ -91,7 +91,7 @@ def render_slices(report: Report) -> str:
             f"{escape(part.by)}: {escape(part.value)}",
             render_bar(part.miou),
             format_number(part.num_images),
-            _fallen(part.classes, whole),
+            _list_falls(part.classes, whole),
         )
         for part in report.slices
     ]
@@ -195,7 +195,7 @@ def _class_name(labels: LabelSpec, index: int) -> str:
     return render_class(entry.color, entry.name)
 
 
-def _fallen(part: Mapping[str, float], whole: Mapping[str, float]) -> str:
+def _list_falls(part: Mapping[str, float], whole: Mapping[str, float]) -> str:
     """The classes furthest below their IoU over the whole set, each with its fall in points."""
     falls = sorted(
         (iou - whole[name], name, iou) for name, iou in part.items() if iou < whole[name]

@@ -51,7 +51,7 @@ def settings(detail: ScoreDetail) -> Mapping[str, object]:
     return {"boundary_tolerance": str(detail.tolerance)}
 
 
-def compared(counts: Counts) -> Scores:
+def score_columns(counts: Counts) -> Scores:
     """F1 and IoU of each class, and their means."""
     both = boundary.scores(counts)
     classes = {name: both.classes[name] for name in ("boundary_f1", "boundary_iou")}

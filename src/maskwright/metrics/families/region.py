@@ -53,7 +53,7 @@ def scores(counts: Counts, detail: ScoreDetail) -> Scores:
     return region.scores(counts)
 
 
-def compared(counts: Counts) -> Scores:
+def score_columns(counts: Counts) -> Scores:
     """IoU, its mean, and pixel accuracy: few, since permutations derive them 10,000 times."""
     margins = Margins(hit=counts["hit"], truth=counts["truth"], predicted=counts["predicted"])
     iou = region_scores.iou(margins)
