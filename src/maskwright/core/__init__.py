@@ -1,4 +1,4 @@
-"""The nouns of maskwright, on NumPy alone; `kernels` also use OpenCV."""
+"""The nouns, on NumPy alone; YAML, pydantic and OpenCV are imported where they are needed."""
 
 from .codec import LabelCodec
 from .confusion import Confusion
