@@ -157,7 +157,7 @@ def require_outputs(write: Collection[str]) -> None:
         raise ConfigError(f"no kind of file to write is given; choose from {', '.join(ALL)}")
     for name in write:
         if name not in WRITERS:
-            raise UnknownNameError("output of predict", name, ALL)
+            raise UnknownNameError("output", name, ALL)
 
 
 @contextmanager
