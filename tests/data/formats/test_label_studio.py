@@ -1,4 +1,4 @@
-"""Label Studio's JSON export: read as its own converter reads it, and written for it."""
+"""Label Studio: its JSON export is read as its converter reads it, and is written."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Labelbox: exports v2, and rows of its import."""
+"""Labelbox: exports v2 and files for its import are read."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Labelme: every kind of shape becomes the pixels that Labelme's own library gives it."""
+"""Labelme: every kind of shape is filled as by Labelme's library."""
 
 import base64
 import hashlib

@@ -71,16 +71,16 @@ def text(content, *, packed=True):
     return base64.b64encode(zlib.compress(content) if packed else content).decode()
 
 
-def chunks(data):
-    """The chunks of the PNG in a bitmap, image data unpacked: how it was packed may differ."""
+def read_chunks(data):
+    """Read the chunks of the PNG in a bitmap, image data inflated, as packing may differ."""
     content = zlib.decompress(base64.b64decode(data))
-    chunks_of, place = [], 8
-    while place < len(content):
-        (length,) = struct.unpack(">I", content[place : place + 4])
-        kind, body = content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
-        chunks_of.append((kind, zlib.decompress(body) if kind == b"IDAT" else body))
-        place += length + 12
-    return chunks_of
+    chunks, offset = [], 8
+    while offset < len(content):
+        (length,) = struct.unpack(">I", content[offset : offset + 4])
+        kind, body = content[offset + 4 : offset + 8], content[offset + 8 : offset + 8 + length]
+        chunks.append((kind, zlib.decompress(body) if kind == b"IDAT" else body))
+        offset += length + 12
+    return chunks
 
 
 def test_the_golden_mask_is_read(write):
@@ -100,7 +100,7 @@ def test_the_golden_mask_is_written(write, tmp_path):
     assert document["size"] == {"height": 4, "width": 6}
     assert (drawn["geometryType"], drawn["shape"]) == ("bitmap", "bitmap")
     assert drawn["bitmap"]["origin"] == [1, 1]
-    assert chunks(drawn["bitmap"]["data"]) == chunks(DATA_OF_M)
+    assert read_chunks(drawn["bitmap"]["data"]) == read_chunks(DATA_OF_M)
     meta = json.loads((tmp_path / "out/meta.json").read_text())
     assert [c["title"] for c in meta["classes"]] == ["background", "car"]
 

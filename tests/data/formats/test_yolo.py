@@ -1,4 +1,4 @@
-"""YOLO segmentation: polygons as Ultralytics fills them, and what a line cannot hold."""
+"""YOLO segmentation: polygons are filled as by Ultralytics; lost holes are counted."""
 
 import shutil
 

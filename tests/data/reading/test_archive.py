@@ -1,4 +1,4 @@
-"""Archives are folders for a while; what could do harm is refused before a byte is written."""
+"""Archives open as temporary folders; unsafe ones are refused before a byte is written."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""Annotation files are data: what is missing, of another type, deep or hostile is named."""
+"""Annotation files are data; an error names the key that is missing, wrong or hostile."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Elements of a large JSON file are found without holding it, and every wrong byte is named."""
+"""Elements of a large JSON file are read without loading it, and errors name them."""
 
 import json
 import resource

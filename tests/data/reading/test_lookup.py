@@ -1,4 +1,4 @@
-"""The image that a file names is found by path, then by name, and never outside."""
+"""An image is found by path, then by name, and never outside the folder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""XML of annotation tools: an element at a time; what is wrong or hostile is refused."""
+"""XML of annotation tools is read one element at a time; hostile XML is refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Shapes that overlap: which one is seen is one rule, and what is hidden is counted."""
+"""One rule decides which of two overlapping shapes is visible; contested pixels are counted."""
 
 import numpy as np
 import pytest

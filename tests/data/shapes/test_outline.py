@@ -1,4 +1,4 @@
-"""Outlines hold every pixel: filled again they are the mask."""
+"""Outlines are exact: filling them gives the mask back."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Polygons become the pixels that each tool gives them."""
+"""Polygons are filled as by each tool."""
 
 import resource
 

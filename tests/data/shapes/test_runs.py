@@ -1,4 +1,4 @@
-"""Run lengths are COCO's, and wrong ones are refused before a pixel is made."""
+"""Run lengths equal those of COCO; wrong ones are refused before a mask is allocated."""
 
 import numpy as np
 import pycocotools.mask as peer

@@ -1,4 +1,4 @@
-"""Polygons as darwin-py draws them."""
+"""Polygons are filled as by darwin-py."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""Each id of a picture has its smallest piece."""
+"""Each id of an image has its smallest crop."""
 
 import numpy as np
 import pytest

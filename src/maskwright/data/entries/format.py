@@ -36,7 +36,7 @@ class Format(Protocol):
         """Whether the folder has this layout.
 
         Names of folders and files decide; where they do not, one file is opened
-        (`reading.documents.first_glimpse`).
+        (`reading.documents.peek_first`).
         """
 
     @abstractmethod

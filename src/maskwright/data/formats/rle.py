@@ -85,7 +85,9 @@ class _Table:
         try:
             fields = _split_fields(line.decode("utf-8"))
         except UnicodeError as error:
-            raise DataError(f"{self.path}: row {row} is not UTF-8 text: {error}") from error
+            raise DataError(
+                f"{self.path}: row {row} is not UTF-8 text: {error}; save it as UTF-8"
+            ) from error
         if len(fields) != self.num_columns:
             raise DataError(
                 f"{self.path}: row {row} has {len(fields)} fields, expected "

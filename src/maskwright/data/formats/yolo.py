@@ -188,7 +188,7 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text: {error}") from error
+        raise DataError(f"{path}: is not UTF-8 text: {error}; save it as UTF-8") from error
 
 
 def _read(path: Path, image: ImageRef, names: tuple[str, ...]) -> Drawing:
