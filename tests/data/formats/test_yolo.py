@@ -170,12 +170,12 @@ WRONG = {
     "not finite": (
         "0 0.1 nan 0.3 0.1 0.2 0.2",
         NAMES,
-        "line 1: nan is not in 0..1, like 1 of its 6",
+        r"line 1: nan is not in 0..1 \(1 of its 6",
     ),
     "pixels": (
         "\n1 10 20 30 40 0.5 0.5",
         NAMES,
-        "line 2: 10 is not in 0..1, like 4 of its 6 coordinates; divide them by the image's",
+        r"line 2: 10 is not in 0..1 \(4 of its 6 coordinates are not\); divide them by the ima",
     ),
     "negative": ("0 -0.1 0 0.3 0.1 0.2 0.2", NAMES, "-0.1 is not in 0..1"),
     "odd": (

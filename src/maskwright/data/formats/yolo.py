@@ -245,9 +245,9 @@ def _parse_line(words: list[str], where: str) -> tuple[int, NDArray[np.float64],
     outside = ~((numbers >= 0) & (numbers <= 1))
     if outside.any():
         raise DataError(
-            f"{where}: {words[1 + int(np.argmax(outside))][:40]} is not in 0..1, like "
-            f"{np.count_nonzero(outside)} of its {len(numbers)} coordinates; divide them by "
-            f"the image's size, or clip them"
+            f"{where}: {words[1 + int(np.argmax(outside))][:40]} is not in 0..1 "
+            f"({np.count_nonzero(outside)} of its {len(numbers)} coordinates are not); divide "
+            f"them by the image's size, or clip them"
         )
     return int(index), numbers.reshape(-1, 2), instance
 
@@ -327,7 +327,7 @@ def _iterate_rings(shape: Shape, crop: Crop, drawing: Drawing) -> Iterator[NDArr
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     for contour in contours:
         corners = contour.reshape(-1, 2) + np.array((crop.left + 0.5, crop.top + 0.5))
-        # Two corners would be read as a box: the last is repeated.
+        # A line needs three corners, as two are a box: small regions repeat their last.
         last = corners[-1:].repeat(max(3 - len(corners), 0), axis=0)
         yield np.concatenate((corners, last)) / size
 

@@ -1,1 +1,1 @@
-"""What annotation tools draw: shapes, how they become pixels, and run lengths of masks."""
+"""Shapes of annotation tools: how they overlap, how they are filled, run lengths of masks."""

@@ -93,7 +93,7 @@ _ResultT = TypeVar("_ResultT", LabelsOnly, Result)
 
 
 class TaskAnnotation(Document, Generic[_ResultT]):
-    """What one person submitted, read as `LabelsOnly` or as `Result`."""
+    """The results that one person submitted, read as `LabelsOnly` or as `Result`."""
 
     result: tuple[_ResultT, ...] = ()
     was_cancelled: bool = False
@@ -103,7 +103,7 @@ class TaskAnnotation(Document, Generic[_ResultT]):
 
 
 TaskData = dict[str, object]
-"""What a task shows, by the names of variables that the project chose; any JSON."""
+"""The data of a task: any JSON by the names of variables, which the project chooses."""
 
 
 class Task(Document, Generic[_ResultT]):
