@@ -19,8 +19,8 @@ from .raster import Crop, Raster, Ring, clip, fill, unite
 
 Overlap = Literal["file", "z", "smaller_on_top"] | tuple[str, ...]
 """The rule for which of two shapes is visible: the later in the file; the one of higher z; the
-one of fewer pixels; or the one whose label is listed first (labels that are not listed lie below
-those that are). Between equals, the later in the file."""
+one of fewer pixels; or the one whose label is listed first (labels that are not listed lie
+below those that are). Between equals, the later in the file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
