@@ -39,7 +39,7 @@ browser:
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install chromium; } \
 	  > /dev/null 2>&1 || true
 
-# Tables and pictures that README and docs show; the data sets may not be shipped.
+# Tables and pictures that README and docs show; the datasets may not be shipped.
 bench: .venv/installed-all
 	$(BIN)/python benchmarks/real.py ../shared/data
 

@@ -30,10 +30,10 @@ def count(image, detail):
 
 
 def scores(counts, detail):
-    return compared(counts)
+    return score_columns(counts)
 
 
-def compared(counts):
+def score_columns(counts):
     rate = ratio(counts["alarm_wrong"], counts["alarm_predicted"])
     return Scores(overall={"mean_alarm_rate": mean_present(rate)}, classes={"alarm_rate": rate})
 '''
@@ -157,9 +157,9 @@ def test_a_metric_family_is_scored_shown_written_and_compared(package_copy, clas
     with (class_maps / "a/images.csv").open() as file:
         road = next(csv.DictReader(file))
     assert (road["alarm_wrong_px"], road["alarm_predicted_px"]) == ("16", "48")
-    score_columns = json.loads((class_maps / "c/compare.json").read_text())
-    assert score_columns["scores"]["mean_alarm_rate"]["difference"] == pytest.approx(-1 / 6)
-    assert score_columns["classes"][0]["alarm_rate"]["b"] == 0
+    compared = json.loads((class_maps / "c/compare.json").read_text())
+    assert compared["scores"]["mean_alarm_rate"]["difference"] == pytest.approx(-1 / 6)
+    assert compared["classes"][0]["alarm_rate"]["b"] == 0
     assert "Mean alarm rate" in (class_maps / "c/compare.html").read_text()
 
 
