@@ -56,10 +56,13 @@ def test_the_graph_says_what_the_network_says_at_any_size(target, arch, tmp_path
         x_BCHW = rng.normal(size=shape).astype(np.float32)
         with torch.inference_mode():
             expected = network(torch.from_numpy(x_BCHW)).numpy()
-        found = engine(x_BCHW)
-        np.testing.assert_allclose(found, expected, atol=1e-3, err_msg=str(shape))
-        # rounding may move a stored maximum to its equal neighbour, in a pixel here and there
-        assert np.mean(np.abs(found - expected) > 1e-4) < 1e-3, shape
+        logits = engine(x_BCHW)
+        np.testing.assert_allclose(logits, expected, atol=1e-3, err_msg=str(shape))
+        # Sums of float32 in another order differ by some 1e-6 of the largest logit, on some
+        # processors more than on others; and rounding may move a stored maximum to its equal
+        # neighbour, in a pixel here and there.
+        allowed = 1e-5 * max(10.0, float(np.abs(expected).max()))
+        assert np.mean(np.abs(logits - expected) > allowed) < 1e-3, shape
     assert "torch.onnx" not in capfd.readouterr().out
 
 

@@ -86,7 +86,7 @@ def test_deeplabv2_takes_the_maximum_over_three_scales():
     for size in ((64, 96), (32, 48), (48, 72)):
         resized = nn.functional.interpolate(x, size, mode="bilinear")
         scores.append(
-            nn.functional.interpolate(model._scores(resized), (8, 12), mode="bilinear")
+            nn.functional.interpolate(model._score(resized), (8, 12), mode="bilinear")
         )
     largest = torch.stack(scores).amax(0)
     expected = nn.functional.interpolate(largest, scale_factor=8, mode="bilinear")
