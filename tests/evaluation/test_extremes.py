@@ -32,13 +32,13 @@ def sample(key, height=2, width=3):
     )
 
 
-def ranked(mious, num_kept=3):
+def rank(mious, num_kept=3):
     extremes = Extremes(PALETTE, num_kept=num_kept)
     for number, miou in enumerate(mious):
         one = sample(str(number))
         extremes.add(one, one.labels_HW, miou)
         assert len(extremes._best) + len(extremes._worst) <= 2 * num_kept
-    return [(image.rank, int(image.key)) for image in extremes.ranked()]
+    return [(image.rank, int(image.key)) for image in extremes.rank()]
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))
@@ -76,7 +76,7 @@ def test_without_a_photograph_the_errors_lie_on_the_shapes_of_truth():
     predicted = np.array([[0, 1, 0]], np.uint8).repeat(8, 0).repeat(8, 1)
     extremes = Extremes(PALETTE)
     extremes.add_maps("k", truth, predicted, 0.5)
-    (panels,) = extremes.ranked().values()
+    (panels,) = extremes.rank().values()
     assert tuple(panels) == PANELS[1:]
     shown = opened(panels["error"])[4, 4::8]
     assert shown[0].max() < shown[1].max()  # black and dark red, in pale grey

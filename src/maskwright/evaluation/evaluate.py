@@ -83,7 +83,7 @@ def evaluate(
             temperature=model.card.temperature,
             refine=None if model.refine is None else model.refine.to_json(),
         ),
-        ranked=extremes.ranked(),
+        ranked=extremes.rank(),
     )
 
 

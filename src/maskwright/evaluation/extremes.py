@@ -69,7 +69,7 @@ class Extremes:
             push = heapq.heappush if len(heap) < self.num_kept else heapq.heappushpop
             push(heap, _Ranked(rank, -self._num_images, key, miou, shown))
 
-    def ranked(self) -> dict[ImageScore, dict[str, bytes]]:
+    def rank(self) -> dict[ImageScore, dict[str, bytes]]:
         """Panels of the worst images, the worst first, then of the best, the best first.
 
         An image that is among both is listed as one of the worst.

@@ -103,7 +103,7 @@ def score(
     return tally.report(
         provenance=_provenance(predicted_maps, truth_maps, options),
         settings=scoring.settings(),
-        ranked=extremes.ranked(),
+        ranked=extremes.rank(),
     )
 
 

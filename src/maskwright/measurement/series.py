@@ -201,8 +201,8 @@ def _make_plan(
     """Add what the rules need to what the options name."""
     pairs: list[ClassPair] = [(spec.index(a), spec.index(b)) for a, b in options.gaps]
     pairs += [(r.classes[0], r.classes[1]) for r in rules if r.measure == "gap"]
-    regions = [*_indices(options.regions, spec), *_limited_classes(rules, OF_REGIONS)]
-    thin = [*_indices(options.thin, spec), *_limited_classes(rules, OF_THIN)]
+    regions = [*_indices(options.regions, spec), *_list_limited_classes(rules, OF_REGIONS)]
+    thin = [*_indices(options.thin, spec), *_list_limited_classes(rules, OF_THIN)]
     return MeasurePlan(
         num_classes=len(spec),
         regions=tuple(dict.fromkeys(regions)),
@@ -218,5 +218,5 @@ def _indices(names: tuple[str, ...], spec: LabelSpec) -> list[int]:
     return [spec.index(name) for name in names]
 
 
-def _limited_classes(rules: tuple[Rule, ...], measures: frozenset[str]) -> list[int]:
+def _list_limited_classes(rules: tuple[Rule, ...], measures: frozenset[str]) -> list[int]:
     return [rule.classes[0] for rule in rules if rule.measure in measures]

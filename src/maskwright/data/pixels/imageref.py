@@ -10,10 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Self
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-DICOM_SUFFIXES = (".dcm", ".dicom")
-TIFF_SUFFIXES = (".tif", ".tiff")
-PAGED_SUFFIXES = (*TIFF_SUFFIXES, *NIFTI_SUFFIXES, *DICOM_SUFFIXES)
 MAX_PAGES = 9_999
 
 
@@ -27,15 +23,6 @@ class ImageRef:
     file: Path
     page: int | None = None
 
-    @classmethod
-    def parse(cls, text: PurePath | str) -> Self:
-        """Read the text form: digits below a name that ends as `PAGED_SUFFIXES` are a page."""
-        path = Path(text)
-        digits = path.name.isascii() and path.name.isdecimal()
-        if digits and path.parent.name.lower().endswith(PAGED_SUFFIXES):
-            return cls(path.parent, int(path.name))
-        return cls(path)
-
     @property
     def path(self) -> PurePath:
         """The text form as a path, for names and keys. Open `file`, not this path."""
@@ -46,8 +33,3 @@ class ImageRef:
 
     def __lt__(self, other: Self) -> bool:
         return self.path < other.path
-
-
-def to_ref(image: ImageRef | PurePath) -> ImageRef:
-    """The reference itself, or the one that a path spells."""
-    return image if isinstance(image, ImageRef) else ImageRef.parse(image)

@@ -15,7 +15,7 @@ from ...core import parts
 from ...core.errors import DataError, MissingDependencyError
 from .faults import explain_faults
 from .imagefile import ImageArray, ImageFile, Reader
-from .imageref import MAX_PAGES, ImageRef, to_ref
+from .imageref import MAX_PAGES, ImageRef
 
 READERS = f"{__package__}.readers"
 _START_BYTES = 64
@@ -47,12 +47,26 @@ def image_size(image: ImageRef | PurePath) -> tuple[int, int]:
     return open_image(image).size_HW
 
 
+def to_ref(image: ImageRef | PurePath | str) -> ImageRef:
+    """The reference itself, or the one of which this is the text form.
+
+    Digits below a name that ends as a reader's `PAGED_SUFFIXES` are the index of a page.
+    """
+    if isinstance(image, ImageRef):
+        return image
+    path = Path(image)
+    digits = path.name.isascii() and path.name.isdecimal()
+    if digits and path.parent.name.lower().endswith(paged_suffixes()):
+        return ImageRef(path.parent, int(path.name))
+    return ImageRef(path)
+
+
 def count_pages(file: Path) -> int | None:
     """How many images a file holds, each a page; None where it is one, or cannot be read.
 
     The reason why it cannot be read is given when it is read.
     """
-    if not file.name.lower().endswith(_paged_suffixes()):
+    if not file.name.lower().endswith(paged_suffixes()):
         return None
     try:
         number = open_image(ImageRef(file)).num_pages
@@ -80,7 +94,8 @@ def image_suffixes() -> tuple[str, ...]:
 
 
 @cache
-def _paged_suffixes() -> tuple[str, ...]:
+def paged_suffixes() -> tuple[str, ...]:
+    """Endings, in lower case, of files that may hold several images."""
     return tuple(suffix for reader in _readers() for suffix in reader.PAGED_SUFFIXES)
 
 

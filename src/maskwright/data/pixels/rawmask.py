@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...core.codec import pack_rgb
 from ...core.errors import DataError
-from .imageref import ImageRef, to_ref
-from .images import open_image
+from .imageref import ImageRef
+from .images import open_image, to_ref
 
 Pixels = Literal["index", "rgb"]
 

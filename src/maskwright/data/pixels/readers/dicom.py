@@ -5,11 +5,11 @@ from functools import partial
 from ..dicom import open_frames
 from ..faults import no_warnings
 from ..imagefile import ImageFile
-from ..imageref import DICOM_SUFFIXES, ImageRef
+from ..imageref import ImageRef
 from ..medical import MedicalImage
 
 PRIORITY = 20
-SUFFIXES = PAGED_SUFFIXES = DICOM_SUFFIXES
+SUFFIXES = PAGED_SUFFIXES = (".dcm", ".dicom")
 BY_NAME = True
 """The signature of DICOM may be missing."""
 

@@ -2,12 +2,12 @@
 
 from ..faults import no_warnings
 from ..imagefile import ImageFile
-from ..imageref import NIFTI_SUFFIXES, ImageRef
+from ..imageref import ImageRef
 from ..medical import MedicalImage
 from ..nifti import open_volume
 
 PRIORITY = 20
-SUFFIXES = PAGED_SUFFIXES = NIFTI_SUFFIXES
+SUFFIXES = PAGED_SUFFIXES = (".nii", ".nii.gz")
 BY_NAME = True
 """Every file that is packed by gzip begins alike."""
 

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from ..faults import explain_faults
 from ..imagefile import ImageArray, ImageFile, Window, to_image
-from ..imageref import TIFF_SUFFIXES, ImageRef
+from ..imageref import ImageRef
 from ..pillow import decode_colors, decode_photograph, decode_stored
 from ..tiff import count_tiff_pages, read_tiff, read_tiff_window, tiff_size
 
 PRIORITY = 10
-SUFFIXES = PAGED_SUFFIXES = TIFF_SUFFIXES
+SUFFIXES = PAGED_SUFFIXES = (".tif", ".tiff")
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
