@@ -32,7 +32,7 @@ def sample(key, height=2, width=3):
     )
 
 
-def rank(mious, num_kept=3):
+def ranked(mious, num_kept=3):
     extremes = Extremes(PALETTE, num_kept=num_kept)
     for number, miou in enumerate(mious):
         one = sample(str(number))
