@@ -1,9 +1,11 @@
 """Checkpoint: the weights of a run at one step, with the card that says how to use them.
 
-runs/a/checkpoints/step-0000120/   card.json  weights.safetensors  (what is used)
-train.safetensors  state.json   (what resuming needs)
-runs/a/best -> checkpoints/step-0000090
-runs/a/last -> checkpoints/step-0000120
+    runs/a/checkpoints/step-0000120/   card.json  weights.safetensors  (what is used)
+                                       train.safetensors  state.json   (what resuming needs)
+    runs/a/best -> checkpoints/step-0000090
+    runs/a/last -> checkpoints/step-0000120
+
+Both links are moved by one rename.
 """
 
 import hashlib

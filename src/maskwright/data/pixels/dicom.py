@@ -12,8 +12,6 @@
 import logging
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, MissingDependencyError
+from .faults import explain_damage
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
@@ -35,6 +34,7 @@ _TAGS = (
     *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
+_FAULT = "the DICOM file is cut short, damaged or of a kind that is not read"
 _DAMAGED = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, zlib.error),
     *(AttributeError, RuntimeError, AssertionError, struct.error),
@@ -80,7 +80,7 @@ class Frames:
 
         if not 0 <= index < self.num_pages:
             raise DataError(f"{self.path}: has {self.num_pages} frames, no frame {index}")
-        with _explain_faults(self.path):
+        with explain_damage(self.path, _FAULT, _damage_errors()):
             stored: NDArray[Any] = pixel_array(self.path, index=index)
         if stored.shape[:2] != self.size_HW or stored.dtype.kind not in "iu":
             raise DataError(f"{self.path}: frame {index} is {stored.shape} {stored.dtype}")
@@ -104,7 +104,7 @@ def open_frames(path: Path) -> Frames:
         DataError: Damaged, without an image, or of a kind that is not read.
         MissingDependencyError: pydicom is not installed.
     """
-    with _explain_faults(path):
+    with explain_damage(path, _FAULT, _damage_errors()):
         syntax, head = _read_head(path)
         frames = Frames(
             path=path,
@@ -216,21 +216,6 @@ def _require_whole(frames: Frames, head: Any, syntax: Any) -> None:
             f"{path}: packed as {syntax.name}, which needs another package; run: pip install "
             f"pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or save it uncompressed"
         )
-
-
-@contextmanager
-def _explain_faults(path: Path) -> Iterator[None]:
-    """Turn what pydicom raises on bad files into one DataError."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except _damage_errors() as error:
-        first = (str(error).splitlines() or [""])[0]
-        raise DataError(
-            f"{path}: the DICOM file is cut short, damaged or of a kind that is not read "
-            f"({first}); copy it again or remove it"
-        ) from error
 
 
 def _damage_errors() -> tuple[type[Exception], ...]:

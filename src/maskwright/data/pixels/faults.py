@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
@@ -68,6 +69,20 @@ def explain_faults(image: ImageRef) -> Iterator[None]:
         raise too_large(image, declared) from error
     except DAMAGED as error:
         raise DataError(diagnose(image, error)) from error
+
+
+@contextmanager
+def explain_damage(
+    path: Path, fault: str, errors: tuple[type[Exception], ...]
+) -> Iterator[None]:
+    """Turn the `errors` that a library raises on bad files into a DataError with the fault."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except errors as error:
+        first = (str(error).splitlines() or [""])[0]
+        raise DataError(f"{path}: {fault} ({first}); copy it again or remove it") from error
 
 
 def diagnose(image: ImageRef, error: Exception) -> str:

@@ -10,8 +10,6 @@
 import gzip
 import math
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, MissingDependencyError
+from .faults import explain_damage
 
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 """The header's word for its unit -> millimetres."""
@@ -29,6 +28,7 @@ _MAX_HEAD = 1 << 24
 _GZIP_RATIO = 1032
 """Deflate packs no tighter; RFC 1951 has 258 bytes in two bits."""
 
+_FAULT = "the volume is cut short or damaged"
 _DAMAGED = (OSError, EOFError, ValueError, TypeError, LookupError, OverflowError, zlib.error)
 
 
@@ -91,7 +91,7 @@ class Volume:
         """
         if not 0 <= index < self.num_pages:
             raise DataError(f"{self.path}: has {self.num_pages} slices, no slice {index}")
-        with _explain_faults(self.path):
+        with explain_damage(self.path, _FAULT, _damage_errors()):
             stored = self._read_stored(index)
         if self.slope == 1 and self.intercept == 0 and self.dtype.kind == "u":
             return stored.astype(self.dtype.newbyteorder("="))
@@ -124,7 +124,7 @@ def open_volume(path: Path) -> Volume:
         DataError: Damaged, cut short, of another shape than a volume, or in colours.
         MissingDependencyError: nibabel is not installed.
     """
-    with _explain_faults(path):
+    with explain_damage(path, _FAULT, _damage_errors()):
         header = _header(path)
         shape, dtype = _shape(path, header), header.get_data_dtype()
         if dtype.kind not in "iuf":
@@ -193,19 +193,6 @@ def _require_whole(volume: Volume) -> None:
             f"{volume.path}: declares {volume.shape} voxels, {declared:,} bytes, in a file of "
             f"{size:,}; it is cut short or damaged; copy it again or remove it"
         )
-
-
-@contextmanager
-def _explain_faults(path: Path) -> Iterator[None]:
-    """Turn what nibabel raises on bad files into one DataError."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except _damage_errors() as error:
-        raise DataError(
-            f"{path}: the volume is cut short or damaged ({error}); copy it again or remove it"
-        ) from error
 
 
 def _damage_errors() -> tuple[type[Exception], ...]:
