@@ -6,7 +6,7 @@ from .console import BAD_VERDICT, Console
 from .options import AsJson, Data, Quiet
 
 
-def check(data: Data, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def check(data: Data, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Find what in DATA harms training; exit status 3 if any."""
     from ..data.check.audit import audit
 

@@ -18,6 +18,7 @@ def compare(
         Path,
         typer.Argument(metavar="B", help="Report folder on the same data, compared with A."),
     ],
+    *,
     out: Annotated[Path, out_option("Folder for the comparison.")] = Path("comparison"),
     fail_if_worse: Annotated[
         bool, typer.Option("--fail-if-worse", help="Exit status 3 when B is worse than A.")

@@ -24,6 +24,7 @@ DRAWN = "drawn by maskwright"
 
 def demo(
     context: typer.Context,
+    *,
     out: Annotated[Path, out_option("Folder for all results; an old demo is replaced.")] = Path(
         "demo"
     ),

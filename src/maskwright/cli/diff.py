@@ -12,6 +12,7 @@ from .options import AsJson, Quiet, out_option
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="The old version of the dataset.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The new version.")],
+    *,
     out: Annotated[Path, out_option("Folder for the page.")] = Path("diff"),
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -21,6 +21,7 @@ from .scoring import (
 def evaluate(
     model: Model,
     data: Data,
+    *,
     split: Annotated[str, typer.Option(help="The split to score on.")] = "test",
     out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
     attributes: Attributes = None,

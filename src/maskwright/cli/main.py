@@ -57,7 +57,7 @@ for verb in (
     app.command()(verb)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(*, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -67,6 +67,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _top(
+    *,
     wanted: Annotated[
         bool,
         typer.Option(

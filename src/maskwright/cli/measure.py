@@ -38,6 +38,7 @@ Rules = Annotated[
 
 def measure(
     maps: Maps,
+    *,
     spec: Spec = None,
     images: Images = None,
     mm_per_px: MmPerPx = None,

@@ -21,6 +21,7 @@ def models(
             metavar="NAMES", help="Architectures (default: all).", show_default=False
         ),
     ] = None,
+    *,
     bench: Annotated[
         bool, typer.Option("--bench", help="Also measure time and memory on this machine.")
     ] = False,

@@ -63,7 +63,10 @@ Budget = Annotated[
     typer.Option(metavar="TIME", help="Time for the whole run: 90s, 40m or 2.5h."),
 ]
 Write = Annotated[
-    str, typer.Option(metavar="KINDS", help="Kinds of files to write, separated by commas.")
+    str | None,
+    typer.Option(
+        metavar="KINDS", help="Kinds of files to write, separated by commas (default: all)."
+    ),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")

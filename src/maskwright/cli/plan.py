@@ -10,6 +10,7 @@ from .options import AsJson, Budget, Data, Quiet, Settings, budget_seconds, out_
 
 def plan(
     data: Data,
+    *,
     out: Annotated[Path, out_option("The recipe file.")] = Path("recipe.yaml"),
     settings: Settings = None,
     budget: Budget = None,

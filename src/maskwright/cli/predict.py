@@ -15,20 +15,24 @@ def predict(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="INPUTS", help="Images and folders of images.")
     ],
+    *,
     out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
     engine: Engine = None,
     refine: Refine = None,
-    write: Write = "classes,overlay,confidence,coverage",
+    write: Write = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict images: class maps, overlays, confidence and coverage."""
     console = Console(as_json=as_json, quiet=quiet)
+    from ..inference.outputs import ALL
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
 
     predictor = open_model(model, engine=engine, refine=refine)
-    names = write.split(",") if write else ()
+    names = ALL
+    if write is not None:
+        names = tuple(write.split(",")) if write else ()
     summary = run(predictor, inputs, out, write=names, progress=console.progress)
     document = summary.to_json()
     rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]

@@ -27,6 +27,7 @@ def score(
         Path,
         typer.Argument(metavar="TRUTH", help="A folder with the same names, or one class map."),
     ],
+    *,
     spec: Spec = None,
     raw_predictions: Annotated[
         bool,

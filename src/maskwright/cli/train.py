@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 def train(
     data: Data,
+    *,
     out: Annotated[Path, out_option("The run folder.")],
     recipe: Annotated[
         Path | None, typer.Option("--recipe", help="Use this recipe instead of planning one.")
