@@ -1,0 +1,86 @@
+"""Open files of users: regular files only, of a limited size, and one message per fault.
+
+A FIFO or a device would block or never end, and a link may lead to one; so every file that a
+person or another tool wrote is checked here before it is opened.
+"""
+
+import errno
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import DataError, MaskwrightError
+
+_REASONS = {
+    errno.ENOENT: "no such file",
+    errno.ENOTDIR: "no such file",
+    errno.EACCES: "permission denied; make it readable",
+    errno.EPERM: "permission denied; make it readable",
+    errno.ELOOP: "it is a link that leads to itself; remove the link",
+    errno.ENAMETOOLONG: "the name is too long for the file system; shorten it",
+    errno.EISDIR: "it is a folder, expected a file",
+}
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def require_file(
+    path: Path, *, most_bytes: int, error: type[MaskwrightError] = DataError
+) -> int:
+    """Require a regular file, links followed, of at most `most_bytes`; return its size.
+
+    Raises:
+        `error`: No such file, no permission, a folder, a pipe, a socket or a device, or larger.
+    """
+    with explain_read_errors(path, error=error):
+        status = path.stat()
+    kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), None)
+    if kind is not None:
+        raise error(
+            f"{path}: cannot be read: it is {kind}, expected a regular file; remove it or give "
+            f"a file"
+        )
+    if status.st_size > most_bytes:
+        raise error(
+            f"{path}: {status.st_size:,} bytes, expected at most {most_bytes:,}; split the "
+            f"file, or check that it is the right one"
+        )
+    return status.st_size
+
+
+@contextmanager
+def open_file(
+    path: Path, *, most_bytes: int, error: type[MaskwrightError] = DataError
+) -> Iterator[BinaryIO]:
+    """Open a file that `require_file` accepts; an OSError inside the block is explained."""
+    require_file(path, most_bytes=most_bytes, error=error)
+    with explain_read_errors(path, error=error), path.open("rb") as file:
+        yield file
+
+
+@contextmanager
+def explain_read_errors(
+    path: Path, *, error: type[MaskwrightError] = DataError
+) -> Iterator[None]:
+    """Turn an OSError on reading `path` into `error` with the reason and the fix."""
+    try:
+        yield
+    except OSError as cause:
+        raise error(f"{path}: cannot be read: {describe_read_error(cause)}") from cause
+    except ValueError as cause:
+        if "null byte" not in str(cause):
+            raise
+        raise error(f"{str(path)!r}: a name with a null byte; rename the file") from cause
+
+
+def describe_read_error(error: OSError) -> str:
+    """Why a file cannot be read, and the fix: `permission denied; make it readable`."""
+    reason = _REASONS.get(error.errno or 0)
+    return reason or f"{error.strerror or error}; check the disk, or copy it again"
