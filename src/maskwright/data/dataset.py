@@ -24,7 +24,7 @@ from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
-from .entries.scan import Entry
+from .entries.scan import Entry, LeftOut
 from .entries.votes import majority_vote, read_votes
 from .opening import splitfile
 from .opening.locate import locate, require_complete
@@ -141,13 +141,17 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class FolderDataset(Dataset):
-    """Images and masks in a folder; `entries` say where the files of each image lie."""
+    """Images and masks in a folder; `entries` say where the files of each image lie.
+
+    `left_out` are the samples that the folder names and that have no entry.
+    """
 
     root: Path
     codec: LabelCodec
     entries: tuple[Entry, ...]
     format: str
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def __getitem__(self, index: int) -> Sample:
         """One Sample, with the votes of its annotators where there are two or more."""
@@ -263,6 +267,7 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> FolderData
         entries=entries,
         format=str(data.document.format),
         notes=(*data.scan.notes, *label_notes, *split_notes),
+        left_out=data.scan.list_left_out(data.root),
     )
 
 
@@ -294,4 +299,5 @@ def open_as_is(
         entries=SplitFile.read(file).apply(entries, where=file) if file.exists() else entries,
         format=str(data.document.format),
         notes=(*data.scan.notes, *notes),
+        left_out=data.scan.list_left_out(data.root),
     )

@@ -41,6 +41,7 @@ from .text import render
 AuditCode = Literal[
     "missing-mask",
     "missing-image",
+    "left-out",
     "unlabelled-split",
     "same-key",
     "too-few-images",
@@ -153,6 +154,9 @@ def _audit_folder(path: Path, progress: Progress) -> Audit:
     codec, label_notes = _resolve_codec(data, findings, progress)
     entries, split_notes = _resolve_entries(data, codec, findings, progress)
     _check_pairs(data, entries, findings)
+    for item in data.scan.left_out:
+        for name in item.names:
+            findings.add("left-out", name, item.reason)
     inspection = _inspect(data, entries, codec, findings, progress)
     _check_images(inspection, entries, findings)
     _check_classes(inspection, {e.split for e in entries}, findings)

@@ -35,6 +35,11 @@ KINDS: dict[str, Kind] = {
         "masks without an image",
         "add the images, or remove the masks; check for names that differ by a letter",
     ),
+    "left-out": Kind(
+        "warning",
+        "samples that are named and not read",
+        "add or convert the files, or remove the names",
+    ),
     "unlabelled-split": Kind(
         "note",
         "splits without any mask",

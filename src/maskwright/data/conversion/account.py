@@ -45,7 +45,10 @@ class Agreement:
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """The result of a conversion; `before` and `after` are pixels by class."""
+    """The result of a conversion; `before` and `after` are pixels by class.
+
+    `left_out` names the samples that were not written, by the reason.
+    """
 
     source: Path
     target: Path
@@ -54,6 +57,7 @@ class Account:
     overlap: Any = None
     num_images: int = 0
     losses: dict[str, LostItem] = field(default_factory=dict)
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
     agreement: Agreement | None = None
@@ -83,6 +87,7 @@ class Account:
                 what: {"count": loss.count, "images": loss.num_images, "examples": loss.keys}
                 for what, loss in self.losses.items()
             },
+            "left_out": {why: list(names) for why, names in self.left_out.items()},
             "pixels": {"before": dict(self.before), "after": dict(self.after)},
             "agreement": None
             if agreement is None
@@ -104,7 +109,11 @@ class Account:
                 f"  lost: {what}: {loss.count:,} in {loss.num_images:,} images "
                 f"({list_names(loss.keys)})"
             )
-        if not self.losses:
+        lines += [
+            f"  left out: {why}: {len(names):,} ({list_names(names)})"
+            for why, names in self.left_out.items()
+        ]
+        if not self.losses and not self.left_out:
             lines.append("  lost: nothing")
         if self.before != self.after:
             for when, pixels in (("before", self.before), ("after", self.after)):

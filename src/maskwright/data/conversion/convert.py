@@ -26,7 +26,7 @@ from ..dataset import FolderDataset, open_as_is, open_unpacked
 from ..entries.annotation import Annotation
 from ..entries.format import FORMATS, Format, load_format
 from ..entries.picture import Picture, find_background
-from ..entries.scan import UNSPLIT
+from ..entries.scan import UNSPLIT, LeftOut
 from ..opening import splitfile
 from ..opening.splitfile import SplitFile
 from ..pixels.medical import SIGNED_OFFSET
@@ -148,17 +148,22 @@ class _Conversion:
             overlap=next((labels.overlap for labels in shapes), None),
             notes=tuple(self._list_notes()),
         )
+        for why, names in self._list_left_out():
+            account.left_out[why] = (*account.left_out.get(why, ()), *names)
         for line in journal.lines():
             account.add(line["key"], line["lost"])
             account.before += Counter(line["before"])
             account.after += Counter(line["after"])
         return account
 
+    def _list_left_out(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Reason and names of the samples that are not written."""
+        bare = tuple(entry.key for entry in self.dataset.entries if entry.labels is None)
+        items = (LeftOut("images without labels", bare), *self.dataset.left_out)
+        yield from ((item.reason, item.names) for item in items if item.names)
+
     def _list_notes(self) -> Iterator[str]:
         entries = self.dataset.entries
-        left_out = len(entries) - len(self.labelled_indices)
-        if left_out:
-            yield f"{left_out} images without labels are left out"
         pages = sum(entries[index].image.page is not None for index in self.labelled_indices)
         if pages:
             yield (

@@ -45,18 +45,32 @@ class Entry:
         return tuple(path for path in self.votes or (self.labels,) if path is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Samples that a folder or a file names and that are not read, for one reason.
+
+    `reason` is what they are, in the plural: "images that are listed and not there". `names`
+    are file names or paths.
+    """
+
+    reason: str
+    names: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """All images and masks of a folder; sorts `entries` by split and key.
 
-    `lone_masks` are mask files without an image. `classes` and `codec` are what the layout
-    itself states about the labels, None where it states nothing; where `codec.pixels` is
-    given, both are complete and no mask is read. `overlap` is the rule for shapes.
+    `lone_masks` are mask files without an image. `left_out` are all other samples that are
+    named and have no entry; `convert` lists them in its account. `classes` and `codec` are what
+    the layout itself states about the labels, None where it states nothing; where
+    `codec.pixels` is given, both are complete and no mask is read. `overlap` is the rule for shapes.
     `listing` is how to list a raw value in the layout's own table (`LabelCodec.listing`).
     """
 
     entries: tuple[Entry, ...]
     lone_masks: tuple[ImageRef | Path, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = UNSPECIFIED
     overlap: Overlap | None = None
@@ -65,6 +79,12 @@ class Scan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", sort_entries(self.entries))
+
+    def list_left_out(self, root: Path) -> tuple[LeftOut, ...]:
+        """`left_out`, and the lone masks by their paths below `root`."""
+        files = (m.path if isinstance(m, ImageRef) else m for m in self.lone_masks)
+        lone = tuple(file.relative_to(root).as_posix() for file in files)
+        return (LeftOut("labels without an image", lone), *self.left_out)
 
     @property
     def states_labels(self) -> bool:
