@@ -1,6 +1,7 @@
 """Every sample that a conversion does not write stands in its account with the reason."""
 
 import json
+import shutil
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from maskwright.data.check.audit import audit
 from maskwright.data.conversion.account import Account
 from maskwright.data.conversion.convert import convert
 from maskwright.data.entries.scan import LeftOut, Scan
+from maskwright.data.formats import mask_folder
 
 
 def test_masks_without_image_and_images_without_mask_stand_in_the_account(
@@ -51,7 +53,6 @@ def test_a_scan_names_lone_masks_below_its_root(tmp_path):
 
 
 def test_an_archive_names_what_was_left_out_below_its_own_folder(write, pairs, tmp_path):
-    import shutil
 
     lone = np.zeros((12, 16), np.uint8)
     write({f"d/{n}": c for n, c in (pairs(2) | {"masks/gone.png": lone}).items()})
@@ -61,7 +62,6 @@ def test_an_archive_names_what_was_left_out_below_its_own_folder(write, pairs, t
 
 
 def test_check_lists_what_a_scan_left_out(write, pairs, monkeypatch):
-    from maskwright.data.formats import mask_folder
 
     plain = mask_folder.scan
 

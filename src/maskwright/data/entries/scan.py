@@ -64,8 +64,9 @@ class Scan:
     `lone_masks` are mask files without an image. `left_out` are all other samples that are
     named and have no entry; `convert` lists them in its account. `classes` and `codec` are what
     the layout itself states about the labels, None where it states nothing; where
-    `codec.pixels` is given, both are complete and no mask is read. `overlap` is the rule for shapes.
-    `listing` is how to list a raw value in the layout's own table (`LabelCodec.listing`).
+    `codec.pixels` is given, both are complete and no mask is read. `overlap` is the rule for
+    shapes. `listing` is how to list a raw value in the layout's own table
+    (`LabelCodec.listing`).
     """
 
     entries: tuple[Entry, ...]
