@@ -44,6 +44,10 @@ WRITE = {
         "a.png",
         lambda p: Image.fromarray(RNG.integers(0, 9, (5, 7), np.uint8)).save(p),
     ),
+    "pnm": (
+        "a.pgm",
+        lambda p: Image.fromarray(RNG.integers(0, 9, (5, 7), np.uint8)).save(p),
+    ),
     "tiff": ("a.tif", lambda p: tifffile.imwrite(p, RNG.integers(0, 9, (5, 7), np.uint16))),
     "wide_png": ("a.png", lambda p: cv2.imwrite(str(p), np.full((5, 7, 3), 300, np.uint16))),
 }

@@ -17,8 +17,11 @@ from PIL import Image, UnidentifiedImageError
 from ...core.errors import DataError
 from .imageref import ImageRef
 
-MAX_PIXELS = 178_956_970
-"""Pillow's own limit; 13,377 x 13,377 pixels."""
+MAX_PIXELS = 1 << 30
+"""32,768 x 32,768 pixels: more than orthomosaics of one file have; OpenCV's limit too."""
+
+_PILLOW_FACTOR = 2
+"""Pillow refuses more than this times its own limit, and warns of less."""
 
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error)
 
@@ -26,14 +29,16 @@ DAMAGED = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.err
 class _NoWarnings:
     """No warnings while any thread reads: a large image and odd EXIF data are both accepted.
 
-    `warnings.catch_warnings` alone is not made for threads: of two that overlap, the last one
-    to leave would restore the filters that it met, which are those of the other.
+    Meanwhile Pillow's limit of pixels is `MAX_PIXELS`. `warnings.catch_warnings` alone is not
+    made for threads: of two that overlap, the last one to leave would restore the filters that
+    it met, which are those of the other.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._num_inside = 0
         self._filters = warnings.catch_warnings()
+        self._limit: int | None = None
 
     def __enter__(self) -> None:
         with self._lock:
@@ -41,6 +46,8 @@ class _NoWarnings:
                 self._filters = warnings.catch_warnings()
                 self._filters.__enter__()
                 warnings.simplefilter("ignore")
+                self._limit = Image.MAX_IMAGE_PIXELS
+                Image.MAX_IMAGE_PIXELS = MAX_PIXELS // _PILLOW_FACTOR
             self._num_inside += 1
 
     def __exit__(self, *_: object) -> None:
@@ -48,6 +55,7 @@ class _NoWarnings:
             self._num_inside -= 1
             if not self._num_inside:
                 self._filters.__exit__(None, None, None)
+                Image.MAX_IMAGE_PIXELS = self._limit
 
 
 no_warnings = _NoWarnings()

@@ -20,7 +20,7 @@ from .orientation import ORIENTATION, TURNS, upright_size
 
 Decode = Callable[[Image.Image], NDArray[Any]]
 
-_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _GREY_STEP = {"L;2": 85, "L;4": 17}
 """Pillow spreads 2 and 4-bit greys over 0..255 by this factor."""
 
@@ -61,6 +61,8 @@ def exif_orientation(image: Image.Image) -> int:
 
 def decode_photograph(image: Image.Image) -> NDArray[Any]:
     """Pixels as shown: palettes and other colour spaces as RGB, transparency as RGBA."""
+    if image.format == "GIF":
+        return _decode_gif(image)
     if image.mode in ("L", "RGB", "RGBA", "I", "F") or image.mode.startswith("I;16"):
         return np.array(image)
     if image.mode == "1":
@@ -70,7 +72,15 @@ def decode_photograph(image: Image.Image) -> NDArray[Any]:
 
 
 def decode_stored(image: Image.Image) -> NDArray[Any]:
-    """Values as stored: palette indices, and greys of 2 and 4 bits before they are spread."""
+    """Values as stored: palette indices, and greys of 2 and 4 bits before they are spread.
+
+    A GIF gives its colours, as one channel where all are grey: writers order its palette as
+    they like, so an index says nothing.
+    """
+    if image.format == "GIF":
+        colors = _decode_gif(image)
+        grey = (colors[..., :1] == colors).all() and colors.shape[2] == 3
+        return colors[..., 0] if grey else colors
     if image.mode in ("LA", "PA"):
         return np.array(image.convert("RGBA"))
     mode = _raw_mode(image)
@@ -82,7 +92,15 @@ def decode_stored(image: Image.Image) -> NDArray[Any]:
 
 def decode_colors(image: Image.Image) -> NDArray[Any]:
     """As `decode_stored`, but the colours of palette indices."""
-    return np.array(image.convert("RGB")) if image.mode == "P" else decode_stored(image)
+    if image.mode == "P" or image.format == "GIF":
+        return np.array(image.convert("RGB"))
+    return decode_stored(image)
+
+
+def _decode_gif(image: Image.Image) -> NDArray[np.uint8]:
+    """The first frame, (H, W, 3), or (H, W, 4) where a pixel of it is transparent."""
+    rgba_HW4 = np.array(image.convert("RGBA"))
+    return rgba_HW4 if (rgba_HW4[..., 3] < 255).any() else rgba_HW4[..., :3].copy()
 
 
 def is_whole_png(content: NDArray[np.uint8]) -> bool:

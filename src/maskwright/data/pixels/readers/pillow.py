@@ -1,4 +1,7 @@
-"""BMP, JPEG, PNG and WebP by Pillow, which also names what is wrong with any other file."""
+"""BMP, GIF (its first frame), JPEG, PNG and WebP by Pillow.
+
+It also names what is wrong with any other file.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +24,7 @@ from ..pillow import (
 )
 
 PRIORITY = 0
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
 
 
 def open_file(ref: ImageRef) -> ImageFile:
