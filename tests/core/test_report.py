@@ -153,7 +153,7 @@ def test_a_report_of_another_version_is_refused_with_the_fix(report, change, rea
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"confusion": "none"}, "invalid literal"),
+        ({"confusion": "none"}, "'confusion' is not 3 x 3 integers"),
         ({"labels": [{"name": "x"}]}, "color"),
         ({"intervals": {}}, "miou"),
         ({"slices": [{"by": "weather"}]}, "value"),

@@ -120,7 +120,7 @@ def test_images_of_another_kind_are_refused(checkpoint, tmp_path):
 
 
 def test_a_folder_that_is_not_a_checkpoint_is_refused(photographs, tmp_path):
-    with pytest.raises(BundleError, match=r"card\.json: the model card cannot be read"):
+    with pytest.raises(BundleError, match=r"card\.json: cannot be read: no such file"):
         export_bundle(tmp_path, photographs, tmp_path / "bundle")
 
 

@@ -17,8 +17,11 @@ from typing import Any
 
 from .atomic import new_folder
 from .card import ModelCard
-from .errors import BundleError, OutputError
+from .errors import BundleError, OutputError, shorten
+from .files import open_file
 from .graph import Graph
+from .jsonfile import read_json
+from .typed import MALFORMED, require_types
 from .versioned import KEY, Document, Schema
 
 MANIFEST = "bundle.json"
@@ -26,6 +29,8 @@ GRAPH = "model.onnx"
 WEIGHTS = "weights.safetensors"
 REPORT = "report.json"
 PARITY = "parity.npz"
+MAX_BYTES = 64 << 30
+"""Largest file of a Bundle."""
 
 
 def _list_the_graph(document: Document) -> Document:
@@ -82,12 +87,12 @@ def open_bundle(path: Path) -> Bundle:
     if not is_bundle(path):
         raise BundleError(f"{path}: no {MANIFEST} here, so this is not a bundle")
     manifest = _read_manifest(path / MANIFEST)
-    for name, entry in manifest["files"].items():
+    for name, entry in _list_files(path, manifest).items():
         _verify(path, name, entry)
     return Bundle(
         root=path,
         model_id=manifest["id"],
-        card=ModelCard.from_json(manifest["card"], where=str(path / MANIFEST)),
+        card=ModelCard.from_json(manifest.get("card"), where=str(path / MANIFEST)),
         graphs=_read_graphs(path, manifest),
         files=tuple(manifest["files"]),
     )
@@ -131,10 +136,9 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     damaged = BundleError(
         f"{path}: the manifest is damaged; copy the bundle again or export it again"
     )
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise damaged from error
+    document = read_json(
+        path, error=BundleError, fix="copy the bundle again or export it again"
+    )
     if not isinstance(document, dict):
         raise damaged
     claimed = document.pop("id", None)
@@ -142,16 +146,29 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise damaged
     try:
         return {"id": claimed} | SCHEMA.read(document, where=str(path))
-    except (KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise damaged from error
+
+
+def _list_files(root: Path, manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The entry of each file by its name."""
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(isinstance(e, dict) for e in files.values()):
+        raise BundleError(
+            f"{root / MANIFEST}: 'files' is not a table of files; export the model again"
+        )
+    return files
 
 
 def _read_graphs(root: Path, manifest: dict[str, Any]) -> tuple[Graph, ...]:
     try:
         graphs = tuple(Graph.from_json(entry) for entry in manifest["graphs"])
-    except (KeyError, TypeError) as error:
+        for graph in graphs:
+            require_types(graph)
+    except MALFORMED as error:
         raise BundleError(
-            f"{root / MANIFEST}: 'graphs' is not a list of graphs ({error!r}); export again"
+            f"{root / MANIFEST}: 'graphs' is not a list of graphs "
+            f"({shorten(repr(error), 200)}); export the model again"
         ) from error
     missing = [graph.file for graph in graphs if graph.file not in manifest["files"]]
     if missing:
@@ -161,9 +178,9 @@ def _read_graphs(root: Path, manifest: dict[str, Any]) -> tuple[Graph, ...]:
 
 def _verify(root: Path, name: str, entry: dict[str, Any]) -> None:
     path = root / name
-    if Path(name).name != name or path.is_symlink():
+    if Path(name).name != name or "\0" in name or path.is_symlink():
         raise BundleError(f"{root}: {name!r} leads outside the bundle; do not use it")
-    if not path.is_file():
+    if not path.exists():
         raise BundleError(f"{path}: listed in {MANIFEST} but missing; copy the bundle again")
     actual = _describe(path)
     if actual != entry:
@@ -175,9 +192,9 @@ def _verify(root: Path, name: str, entry: dict[str, Any]) -> None:
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
+    with open_file(path, most_bytes=MAX_BYTES, error=BundleError) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"sha256": digest, "bytes": path.stat().st_size}
+        return {"sha256": digest, "bytes": file.tell()}
 
 
 def _identity(manifest: dict[str, Any]) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .codefile import CodeFile
-from .errors import BundleError, ConfigError, MaskwrightError
+from .errors import BundleError, ConfigError, MaskwrightError, shorten
 from .inputspec import InputSpec
 from .labels import LabelSpec
+from .typed import MALFORMED, require_types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,21 +79,24 @@ class ModelCard:
         }
 
     @classmethod
-    def from_json(cls, document: dict[str, Any], *, where: str) -> Self:
+    def from_json(cls, document: Any, *, where: str) -> Self:
         """Read a card.
 
         Raises:
             BundleError: A part is missing or malformed.
         """
         try:
-            return cls(
+            card = cls(
                 labels=LabelSpec.from_json(document["labels"]),
                 input=InputSpec.from_json(document["input"]),
                 arch=ArchSpec.from_json(document["arch"]),
                 provenance=dict(document["provenance"]),
-                temperature=float(document.get("temperature", 1.0)),
+                temperature=document.get("temperature", 1.0),
             )
-        except (KeyError, TypeError, ValueError, MaskwrightError) as error:
+            require_types(card)
+        except (*MALFORMED, MaskwrightError) as error:
             raise BundleError(
-                f"{where}: not a model card ({error!r}); write the model again"
+                f"{where}: not a model card ({shorten(repr(error), 200)}); write the "
+                f"model again"
             ) from error
+        return card

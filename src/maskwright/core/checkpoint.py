@@ -9,15 +9,16 @@ Both links are moved by one rename.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from .atomic import explain_write_errors, write_json
-from .bundle import WEIGHTS
+from .bundle import MAX_BYTES, WEIGHTS
 from .card import ModelCard
 from .errors import BundleError
+from .files import open_file
+from .jsonfile import read_json
 
 CARD = "card.json"
 TRAINING_TENSORS = "train.safetensors"
@@ -42,12 +43,7 @@ class Checkpoint:
             BundleError: The card is missing or damaged, or the weights are missing.
         """
         path = root / CARD
-        try:
-            document = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
-            raise BundleError(
-                f"{path}: the model card cannot be read ({error}); train the model again"
-            ) from error
+        document = read_json(path, error=BundleError, fix="train the model again")
         checkpoint = cls(root, ModelCard.from_json(document, where=str(path)))
         if not checkpoint.weights.is_file():
             raise BundleError(f"{checkpoint.weights}: missing; train the model again")
@@ -61,8 +57,9 @@ class Checkpoint:
     @property
     def model_id(self) -> str:
         """Sixteen hex digits of the hash of the card and the weights; reads both."""
-        digest = hashlib.sha256((self.root / CARD).read_bytes())
-        with self.weights.open("rb") as file:
+        with open_file(self.root / CARD, most_bytes=MAX_BYTES, error=BundleError) as card:
+            digest = hashlib.sha256(card.read())
+        with open_file(self.weights, most_bytes=MAX_BYTES, error=BundleError) as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()[:16]
 

@@ -59,3 +59,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Give `; did you mean 'x'?` where a known name is close to `name`, else ""."""
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """The text, or its beginning and `...`, of at most `most` characters, for messages."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -8,8 +8,8 @@ import errno
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from .errors import DataError, MaskwrightError
 
@@ -58,7 +58,7 @@ def require_file(
 @contextmanager
 def open_file(
     path: Path, *, most_bytes: int, error: type[MaskwrightError] = DataError
-) -> Iterator[BinaryIO]:
+) -> Iterator[BufferedReader]:
     """Open a file that `require_file` accepts; an OSError inside the block is explained."""
     require_file(path, most_bytes=most_bytes, error=error)
     with explain_read_errors(path, error=error), path.open("rb") as file:

@@ -33,6 +33,8 @@ class InputSpec:
             )
         if min(self.std) <= 0:
             raise ConfigError(f"input std must be positive, got {self.std}")
+        if self.max_value not in (255, 65535):
+            raise ConfigError(f"max_value must be 255 or 65535, got {self.max_value}")
         if not 0 < self.scale_ratio <= 4:
             raise ConfigError(f"scale_ratio must be in (0, 4], got {self.scale_ratio}")
 

@@ -18,19 +18,31 @@ _MAX_DIGITS = 40
 
 
 def read_json(
-    path: Path, *, error: type[MaskwrightError] = DataError, most_bytes: int = MAX_BYTES
+    path: Path,
+    *,
+    error: type[MaskwrightError] = DataError,
+    most_bytes: int = MAX_BYTES,
+    fix: str = "restore the file",
 ) -> Any:
     """Read the document of a UTF-8 file, with or without a byte order mark.
+
+    `fix` ends the message on content that is not JSON.
 
     Raises:
         `error`: The file cannot be read, is too large, or is not JSON as described above.
     """
     with open_file(path, most_bytes=most_bytes, error=error) as file:
         content = file.read(most_bytes + 1)
-    return parse_json(content, where=str(path), error=error)
+    return parse_json(content, where=str(path), error=error, fix=fix)
 
 
-def parse_json(content: bytes, *, where: str, error: type[MaskwrightError] = DataError) -> Any:
+def parse_json(
+    content: bytes,
+    *,
+    where: str,
+    error: type[MaskwrightError] = DataError,
+    fix: str = "restore the file",
+) -> Any:
     """Parse a document; `where` names its file. Raises as `read_json` does."""
     try:
         return json.loads(
@@ -40,9 +52,9 @@ def parse_json(content: bytes, *, where: str, error: type[MaskwrightError] = Dat
             parse_constant=_refuse_constant,
         )
     except RecursionError as cause:
-        raise error(f"{where}: not valid JSON: nested too deeply; restore the file") from cause
+        raise error(f"{where}: not valid JSON: nested too deeply; {fix}") from cause
     except ValueError as cause:
-        raise error(f"{where}: not valid JSON: {cause}; restore the file") from cause
+        raise error(f"{where}: not valid JSON: {cause}; {fix}") from cause
 
 
 def _parse_integer(text: str) -> int:

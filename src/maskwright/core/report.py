@@ -13,9 +13,10 @@ import numpy as np
 
 from . import scores
 from .confusion import Confusion
-from .errors import DataError
+from .errors import DataError, MaskwrightError, shorten
 from .labels import LabelSpec
 from .provenance import Provenance, ScoreSettings, Uncertainty
+from .typed import MALFORMED, require_types
 from .versioned import Document, Schema
 
 SCHEMA = Schema(kind="report", version=2)
@@ -199,19 +200,22 @@ class Report:
         """
         content = SCHEMA.read(document, where=where)
         try:
-            return cls._from_content(content)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            report = cls._from_content(content)
+            require_types(report)
+        except (*MALFORMED, MaskwrightError) as error:
+            reason = shorten(str(error), 200)
             raise DataError(
-                f"{where}: damaged report (missing or wrong: {error}); restore the file, or "
+                f"{where}: damaged report (missing or wrong: {reason}); restore the file, or "
                 f"write it again with `maskwright score` or `maskwright evaluate`"
             ) from error
+        return report
 
     @classmethod
     def _from_content(cls, document: Document) -> Self:
         labels = LabelSpec.from_json(document["labels"])
         return cls(
             labels=labels,
-            confusion=Confusion(np.array(document["confusion"], np.int64)),
+            confusion=_confusion_from_json(document["confusion"], len(labels)),
             provenance=Provenance.from_json(document["provenance"]),
             scores={
                 name: Estimate.from_json(value, document["intervals"][name])
@@ -255,6 +259,15 @@ class Report:
 def number(value: float) -> float | None:
     """`value` for JSON, which has no NaN: None instead."""
     return None if math.isnan(value) else float(value)
+
+
+def _confusion_from_json(rows: list[list[int]], num_classes: int) -> Confusion:
+    counts_CC = np.array(rows)
+    if counts_CC.shape != (num_classes, num_classes) or counts_CC.dtype != np.int64:
+        raise ValueError(f"'confusion' is not {num_classes} x {num_classes} integers")
+    if counts_CC.min() < 0 or counts_CC.sum(dtype=np.float64) >= 1 << 62:
+        raise ValueError("'confusion' holds a count below 0, or more pixels than there can be")
+    return Confusion(counts_CC)
 
 
 def _curves_to_json(curves: tuple[CurveReport, ...], labels: LabelSpec) -> Document:

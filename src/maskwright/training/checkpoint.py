@@ -29,6 +29,7 @@ from maskwright.core.checkpoint import (
     write_card,
 )
 from maskwright.core.errors import BundleError
+from maskwright.core.jsonfile import read_json
 from maskwright.nn.any_size import AnySize
 
 from .optim import MovingAverage
@@ -83,7 +84,7 @@ def load(run: Path, card: ModelCard, state: TrainingState) -> None:
     folder = run / LAST
     _require_revision(Checkpoint.open(folder), card)
     try:
-        document = json.loads((folder / TRAINING_STATE).read_text(encoding="utf-8"))
+        document = read_json(folder / TRAINING_STATE, error=BundleError)
         tensors = load_file(folder / TRAINING_TENSORS)
         state.average.state = load_file(folder / WEIGHTS)
         state.model.load_state_dict(_select(tensors, "model."))

@@ -6,13 +6,13 @@
 The folder is disposable once its bundle is taken out.
 """
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from maskwright.core.atomic import write_text
 from maskwright.core.bundle import REPORT, Bundle, open_bundle
+from maskwright.core.jsonfile import read_json
 from maskwright.core.progress import Progress, silent
 from maskwright.core.report import Report
 
@@ -120,8 +120,8 @@ def open_run(root: Path) -> Run:
     """
     bundle = open_bundle(root / "bundle")
     path = bundle.file(REPORT)
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return Run(root=root, bundle=bundle, report=Report.from_json(document, where=str(path)))
+    report = Report.from_json(read_json(path), where=str(path))
+    return Run(root=root, bundle=bundle, report=report)
 
 
 def _split_settings(given: Recipe | None, options: TrainOptions) -> Settings:

@@ -1,6 +1,5 @@
 """Start a run, or resume it: choose its recipe, make its Job, and check its data."""
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from maskwright.core.atomic import explain_write_errors, write_json
 from maskwright.core.card import ModelCard
 from maskwright.core.checkpoint import LAST
 from maskwright.core.errors import ConfigError, DataError
+from maskwright.core.jsonfile import read_json
 from maskwright.nn.build import load_arch, newest
 from maskwright.nn.encoders import require_weights
 from maskwright.nn.protocols import OWN
@@ -101,7 +101,7 @@ def require_same_data(job: Job, *, write: bool) -> None:
         if write:
             write_json(path, current)
         return
-    begun = json.loads(path.read_text(encoding="utf-8"))
+    begun = read_json(path)
     if begun != current:
         raise DataError(
             f"{job.run}: this run began with {begun['train']['images']} training images "

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Self
 
 from ...core.atomic import write_json
-from ...core.errors import ConfigError, DataError
+from ...core.errors import ConfigError, DataError, shorten
+from ...core.jsonfile import read_json
+from ...core.typed import MALFORMED, require_types
 from ...core.versioned import Schema
 from ..entries.scan import Entry
 
 FILE_NAME = "splits.json"
 SCHEMA = Schema(kind="splits file", version=1, unversioned=1, key="version")
+_FIX = "run `maskwright split` again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +64,19 @@ class SplitFile:
             DataError: Not of this layout, or changed since it was written.
         """
         try:
-            document = SCHEMA.read(json.loads(path.read_bytes()), where=str(path))
+            document = SCHEMA.read(read_json(path, fix=_FIX), where=str(path))
             file = cls(
-                splits={s: tuple(map(str, k)) for s, k in document["splits"].items()},
-                val=float(document["val"]),
-                test=float(document["test"]),
-                seed=int(document["seed"]),
+                splits={s: tuple(k) for s, k in document["splits"].items()},
+                val=document["val"],
+                test=document["test"],
+                seed=document["seed"],
                 group=document["group"],
             )
+            require_types(file)
             claimed = document["sha256"]
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except MALFORMED as error:
             raise DataError(
-                f"{path}: not a splits file ({error!r}); run `maskwright split` again"
+                f"{path}: not a splits file ({shorten(repr(error), 200)}); {_FIX}"
             ) from error
         if claimed != file.sha256:
             raise DataError(

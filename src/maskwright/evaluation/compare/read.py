@@ -5,7 +5,6 @@ same truth in every image; anything else is refused, and the message names the f
 """
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ...core.jsonfile import read_json
 from ...core.labels import LabelSpec
 from ...core.report import Report
 from ...metrics.family import all_families
@@ -108,11 +108,7 @@ def read_report_folder(path: Path) -> ReportFolder:
                 f"`maskwright evaluate` wrote"
             )
     file = path / REPORT
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{file}: not JSON ({error}); score again") from error
-    report = Report.from_json(document, where=str(file))
+    report = Report.from_json(read_json(file, fix="score again"), where=str(file))
     groups, counts = _read_table(path / NAME, report.labels)
     return ReportFolder(path=path, report=report, groups=groups, counts=counts)
 

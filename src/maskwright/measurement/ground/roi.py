@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ...core.jsonfile import read_json
 from ...data.georef.placement import Placement, Points
 
 Mask = NDArray[np.bool_]
@@ -86,7 +87,7 @@ def read_rois(path: Path) -> Rois:
     Raises:
         DataError: The file is not GeoJSON, has another geometry, or has no polygon.
     """
-    document = _read_json(path)
+    document = read_json(path, most_bytes=_MAX_BYTES, fix="export it again")
     kind = document.get("type") if isinstance(document, dict) else None
     features = document.get("features") if kind == "FeatureCollection" else [document]
     if kind not in {"FeatureCollection", "Feature", *_KINDS} or not isinstance(features, list):
@@ -123,19 +124,6 @@ def fill_rings(rings: Sequence[Points], size_HW: tuple[int, int]) -> Mask:
             x = x0 + (row + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
             flips_HW[row, np.clip(np.ceil(x - 0.5), 0, width).astype(np.intp)] ^= True
     return np.logical_xor.accumulate(flips_HW[:, :width], axis=1)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DataError(
-                f"{path}: larger than {_MAX_BYTES >> 20} MB; keep the polygons only"
-            )
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from error
 
 
 def _find_name(feature: Any, index: int) -> str:
