@@ -19,7 +19,7 @@ def test_a_document_is_read_with_and_without_a_byte_order_mark(tmp_path):
     [
         (b"{", "Expecting"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"\xff", "invalid start byte"),
+        (b"\xff", "byte 0xff at offset 0"),
         (b"18446744073709551616", "18446744073709551616 does not fit 64 bits"),
         (b"9" * 5000, "does not fit 64 bits"),
         (b"[1e999]", "the number 1e999 is too large"),

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from .errors import DataError, MaskwrightError
 from .files import open_file
+from .textfile import decode_text
 
 MAX_BYTES = 256 << 20
 """Largest JSON document of maskwright; a report or the splits of a million images have less."""
@@ -44,9 +45,10 @@ def parse_json(
     fix: str = "restore the file",
 ) -> Any:
     """Parse a document; `where` names its file. Raises as `read_json` does."""
+    text = decode_text(content, where=f"{where}: not valid JSON", error=error)
     try:
         return json.loads(
-            content.decode("utf-8-sig"),
+            text,
             parse_int=_parse_integer,
             parse_float=_parse_float,
             parse_constant=_refuse_constant,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import DataError, MaskwrightError
+from .errors import DataError, MaskwrightError, shorten
 
 Document = dict[str, Any]
 KEY = "schema_version"
@@ -47,7 +47,9 @@ class Schema:
         content: Document = {key: value for key, value in document.items() if key != self.key}
         version = document.get(self.key, self.unversioned)
         if type(version) is not int or version < 1:
-            raise self.error(f"{where}: not a {self.kind} ({self.key!r} is {version!r})")
+            raise self.error(
+                f"{where}: not a {self.kind} ({self.key!r} is {shorten(repr(version))})"
+            )
         if version > self.version:
             raise self.error(
                 f"{where}: {self.kind} of version {version}, this maskwright reads up to "

@@ -9,6 +9,7 @@ make a slice of nearly every image.
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.report import CurveReport, Estimate, Slice
 from ..core.scores import ratio
+from ..core.textfile import read_text
 from ..metrics import region
 from ..metrics.counts import Counts
 from .bootstrap import MIN_GROUPS, Replicates, compute_intervals
@@ -166,9 +168,8 @@ def _order(part: Slice) -> tuple[float, str, str]:
 
 def _read_rows(path: Path) -> dict[str, dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        table = list(csv.DictReader(StringIO(read_text(path), newline="")))
+    except csv.Error as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from error
     key_column = next((c for c in KEY_COLUMNS if table and c in table[0]), None)
     if key_column is None:

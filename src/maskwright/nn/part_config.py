@@ -1,12 +1,10 @@
 """Settings of an architecture or a loss, as pydantic models."""
 
-from pydantic import BaseModel, ConfigDict
+from maskwright.core.strictmodel import StrictModel
 
 
-class PartConfig(BaseModel):
-    """Settings of one part: immutable; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class PartConfig(StrictModel):
+    """Settings of one part: immutable; an unknown key is an error, numbers are strict."""
 
 
 class NoChoices(PartConfig):

@@ -5,18 +5,17 @@ reasons; they are for people and are not read back.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from maskwright.core.card import ArchSpec
-from maskwright.core.errors import ConfigError, suggest
+from maskwright.core.errors import ConfigError, shorten, suggest
 from maskwright.core.inputspec import InputSpec
+from maskwright.core.strictmodel import StrictModel
 from maskwright.core.versioned import Schema
-from maskwright.core.yamlfile import read_yaml
+from maskwright.core.yamlfile import dump_yaml, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -30,11 +29,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelOptions(_Strict):
+class ModelOptions(StrictModel):
     """The network, the weights that its encoder starts from, and its normalisation layers.
 
     `norm`: "batch"; "sync", batch statistics over all GPUs; "frozen", the statistics that come
@@ -48,7 +43,7 @@ class ModelOptions(_Strict):
     encoder_weights: str = "imagenet"
     norm: Literal["batch", "sync", "frozen", "group"] = "batch"
     checkpointing: bool = False
-    config: dict[str, object] = {}
+    config: dict[str, object] = Field(default_factory=dict)
 
     @property
     def graph(self) -> ArchSpec:
@@ -66,7 +61,7 @@ class ModelOptions(_Strict):
         return self
 
 
-class InputOptions(_Strict):
+class InputOptions(StrictModel):
     """The InputSpec of the network, as the recipe writes it; its rules are those of `spec`."""
 
     channels: Positive = 3
@@ -89,7 +84,7 @@ class InputOptions(_Strict):
         return self
 
 
-class DataOptions(_Strict):
+class DataOptions(StrictModel):
     """The splits, and how crops are drawn from the training images."""
 
     train_split: str = "train"
@@ -102,7 +97,7 @@ class DataOptions(_Strict):
     workers: Annotated[int, Field(ge=0)] = 0
 
 
-class AugmentOptions(_Strict):
+class AugmentOptions(StrictModel):
     """Random changes: of geometry to image and labels alike, of colour to the image alone."""
 
     scale: tuple[float, float] = (0.75, 1.5)
@@ -127,7 +122,7 @@ class AugmentOptions(_Strict):
         return self
 
 
-class WeatherOptions(_Strict):
+class WeatherOptions(StrictModel):
     """Weather and light: the share of crops that get one kind, and the kinds' strengths.
 
     Each kind is drawn up to its strength, 0..1; a kind with strength 0 is never drawn.
@@ -142,15 +137,15 @@ class WeatherOptions(_Strict):
     motion_blur: Share = 0.7
 
 
-class LossOptions(_Strict):
+class LossOptions(StrictModel):
     """The sum of losses (like "ce+dice"), the weights of classes, and settings by loss name."""
 
     sum: str = "ce+dice"
     class_weights: Literal["none", "inverse", "effective"] = "none"
-    config: dict[str, dict[str, object]] = {}
+    config: dict[str, dict[str, object]] = Field(default_factory=dict)
 
 
-class OptimOptions(_Strict):
+class OptimOptions(StrictModel):
     """AdamW, its learning-rate schedule, and the moving average of weights (EMA) to keep."""
 
     lr: Annotated[float, Field(gt=0)] = 2e-3
@@ -166,7 +161,7 @@ class OptimOptions(_Strict):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
 
 
-class ScheduleOptions(_Strict):
+class ScheduleOptions(StrictModel):
     """Length of the run and intervals of validation; `patience` 0 never stops early."""
 
     epochs: Positive = 50
@@ -174,7 +169,7 @@ class ScheduleOptions(_Strict):
     patience: Annotated[int, Field(ge=0)] = 0
 
 
-class Recipe(_Strict):
+class Recipe(StrictModel):
     """Every value that a run depends on. Sizes in px are (H, W)."""
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -250,7 +245,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, object]:
     """`["optim.lr=3e-4"]` -> `{"optim.lr": 3e-4}`; values are read as YAML.
 
     Raises:
-        ConfigError: A pair without `=`.
+        ConfigError: A pair without `=`, or a value that is not YAML or can be read in two ways.
     """
     settings = {}
     for pair in pairs:
@@ -259,7 +254,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, object]:
             raise ConfigError(
                 f"--set {pair!r}: expected KEY=VALUE, for example --set optim.lr=3e-4"
             )
-        settings[key.strip()] = _parse_value(text)
+        settings[key.strip()] = parse_yaml(text, where=f"--set {shorten(pair)}")
     return settings
 
 
@@ -290,33 +285,35 @@ def _validate(document: object, *, where: str) -> Recipe:
 
 
 def _format_line(indent: str, key: str, value: object, reason: str | None) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).strip()
-    text = text.removesuffix("...").strip()
+    text = dump_yaml(value, flow=True, readable=False)
     return f"{indent}{key}: {text}" + (f"  # {reason}" if reason else "")
-
-
-def _parse_value(text: str) -> object:
-    """Read YAML, and 3e-4 as a number too (YAML 1.1 wants 3.0e-4)."""
-    if "e" in text.lower():
-        with suppress(ValueError):
-            return float(text)
-    try:
-        value: object = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"--set: the value {text[:60]!r} is not YAML; put text in quotes"
-        ) from error
-    return value
 
 
 def _explain(error: "ErrorDetails") -> str:
     path = ".".join(map(str, error["loc"]))
+    if error["type"] == "tuple_type":
+        return f"{path}: {_explain_list(error)}"
     if error["type"] != "extra_forbidden":
         message = error["msg"].removeprefix("Value error, ")
-        return f"{path}: {message}" if path else message
+        found = "" if isinstance(error["input"], dict) else f", got {_show(error['input'])}"
+        return f"{path}: {message}{found}" if path else message
     *parents, key = map(str, error["loc"])
     known = _known_keys(parents)
     return f"{path}: no such key{suggest(key, known)}"
+
+
+def _explain_list(error: "ErrorDetails") -> str:
+    """Explain a single value in place of a list, by a list of the length of the default."""
+    default: Any = Recipe()
+    for key in error["loc"]:
+        default = getattr(default, str(key), None)
+    shown = _show(error["input"])
+    several = ", ".join([shown] * (len(default) if isinstance(default, tuple) else 2))
+    return f"expected values in brackets, for example [{several}], got {shown}"
+
+
+def _show(value: object) -> str:
+    return shorten(dump_yaml(value, flow=True))
 
 
 def _known_keys(parents: list[str]) -> tuple[str, ...]:

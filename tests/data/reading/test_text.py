@@ -18,5 +18,5 @@ def test_an_unreadable_file_raises_the_given_error(error, tmp_path):
     path.write_bytes(b"caf\xe9")
     with pytest.raises(error, match=r"names\.txt: cannot be read as UTF-8 text: .*0xe9"):
         read_lines(path, error=error)
-    with pytest.raises(error, match=r"gone\.txt: cannot be read as UTF-8 text: .*No such file"):
+    with pytest.raises(error, match=r"gone\.txt: cannot be read: no such file"):
         read_lines(tmp_path / "gone.txt", error=error)

@@ -137,7 +137,7 @@ def test_a_wrong_file_is_refused(file, text, message):
 
 
 def test_a_missing_file_is_refused(file):
-    with pytest.raises(DataError, match=r"rules\.yaml: cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"rules\.yaml: cannot be read: no such file"):
         read_rules(file, SPEC, "mm")
 
 

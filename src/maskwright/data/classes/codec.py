@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from ...core.atomic import write_text
 from ...core.codec import LabelCodec, pack_color
 from ...core.errors import ConfigError
 from ...core.labels import ClassDef, LabelSpec, voc_palette
+from ...core.yamlfile import dump_yaml
 from .dataset_yaml import SCHEMA, ClassEntry, DatasetFile, Pixels
 
 
@@ -130,16 +129,7 @@ def _show_values(codec: LabelCodec, raws: Iterable[int]) -> list[int] | list[str
 
 def _dump_yaml(value: Mapping[str, object], *, flow: bool = False) -> str:
     """YAML with unprintable characters escaped: PyYAML would read them back changed."""
-    texts = [
-        str(
-            yaml.safe_dump(
-                dict(value),
-                default_flow_style=flow,
-                sort_keys=False,
-                allow_unicode=readable,
-                width=1 << 30,
-            )
-        ).strip()
-        for readable in (True, False)
-    ]
-    return texts[0] if texts[0].replace("\n", "").isprintable() else texts[1]
+    text = dump_yaml(dict(value), flow=flow)
+    if text.replace("\n", "").isprintable():
+        return text
+    return dump_yaml(dict(value), flow=flow, readable=False)

@@ -18,14 +18,14 @@ from typing import Annotated, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
 
-from ...core.errors import ConfigError, suggest
+from ...core.errors import ConfigError, shorten, suggest
+from ...core.strictmodel import StrictModel
 from ...core.versioned import Schema
 from ...core.yamlfile import read_yaml
 from ..shapes.drawing import Overlap
@@ -48,13 +48,7 @@ def _parse_raw_value(value: object) -> object:
 
 _Number = Annotated[int, Field(strict=True, ge=0, lt=1 << 32)]
 Raw = Annotated[_Number | str, BeforeValidator(_parse_raw_value)]
-Channel = Annotated[int, Field(ge=0, le=255)]
-
-
-class StrictModel(BaseModel):
-    """A part of a document of maskwright: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
 
 
 class ClassEntry(StrictModel):
@@ -141,7 +135,11 @@ def _describe_problem(error: ValidationError) -> str:
         key = str(problem["loc"][-1])
         known = _list_known_keys(problem["loc"])
         return f"unknown key {path!r}{suggest(key, known)}."
-    return f"{path or 'the document'}: {problem['msg']}, got {problem['input']!r}"
+    found = shorten(repr(problem["input"]))
+    if problem["type"] == "string_type" and not isinstance(problem["input"], dict | list):
+        return f"{path}: expected a text, got {found}; put it in quotes, '{found}'"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{path or 'the document'}: {message}, got {found}"
 
 
 def _list_known_keys(place: tuple[int | str, ...]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from ...core.codec import LabelCodec, pack_color
 from ...core.errors import ConfigError, DataError
 from ...core.labels import MAX_CLASSES, ClassDef, LabelSpec, Rgb, voc_palette
+from ...core.textfile import read_text
 from ..pixels.rawmask import Pixels
 from .dataset_yaml import FILE_NAME, UNSPECIFIED, ClassEntry, CodecEntry
 from .survey import Survey
@@ -77,9 +78,9 @@ def read_classes_file(path: Path) -> dict[int, str]:
     """Read classes.txt: one `index name` per line, or one name per line, counted from 0.
 
     Raises:
-        ConfigError: Two lines with one index, or no line at all.
+        ConfigError: Not UTF-8 text, two lines with one index, or no line at all.
     """
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in read_text(path, error=ConfigError).splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     split = [line.split(maxsplit=1) for line in lines]
     if not all(len(parts) == 2 and parts[0].isdecimal() for parts in split):

@@ -18,10 +18,11 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from ...core.codec import LabelCodec
-from ...core.errors import ConfigError, UnknownNameError
+from ...core.errors import ConfigError, UnknownNameError, shorten
 from ...core.labels import IGNORE, ClassDef, LabelMap, LabelSpec
+from ...core.strictmodel import StrictModel
 from ...core.yamlfile import read_yaml
-from .dataset_yaml import Channel, StrictModel
+from .dataset_yaml import Channel
 
 
 class _Class(StrictModel):
@@ -75,7 +76,9 @@ def read_mapping(path: Path, spec: LabelSpec) -> ClassMapping:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the document"
-        raise ConfigError(f"{path}: {place}: {first['msg']}, got {first['input']!r}") from error
+        raise ConfigError(
+            f"{path}: {place}: {first['msg']}, got {shorten(repr(first['input']))}"
+        ) from error
     sources = [entry.of or (entry.name,) for entry in document.classes]
     named = Counter([*document.ignored, *(name for names in sources for name in names)])
     _require_all_classes(named, spec, path)

@@ -20,7 +20,6 @@ data/utils.py (verify_image_label, polygon2mask, polygons2masks_overlap).
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -29,7 +28,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import RootModel
 
@@ -37,7 +35,8 @@ from ...core.atomic import write_text
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
-from ...core.yamlfile import read_yaml
+from ...core.textfile import read_text
+from ...core.yamlfile import dump_yaml, read_yaml
 from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
 from ..entries.annotation import BACKGROUND_NAMES, IGNORED, SHAPE_CODEC, Annotation
 from ..entries.picture import MOVED, Picture, Record, WriteResult, copy_image
@@ -121,7 +120,7 @@ def read_names(root: Path) -> tuple[str, ...]:
             f"{root}: expected data.yaml with 'names', or {_NAMES}, found neither; add one"
         )
     if path.name == _NAMES:
-        names = [line.strip() for line in _read_text(path).splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     else:
         names = _read_yaml_names(path)
     repeated = next((name for name, count in Counter(names).items() if count > 1), None)
@@ -132,11 +131,7 @@ def read_names(root: Path) -> tuple[str, ...]:
 
 
 def _read_yaml_names(path: Path) -> list[str]:
-    """Read `names` of a YAML file; references are refused, as they can expand without bound."""
-    if re.search(r"(^|[\s\[{,:-])\*\w", _read_lenient(path)):
-        raise DataError(
-            f"{path}: has references (*name), expected plain names; write the names out"
-        )
+    """Read `names` of a YAML file."""
     names = validate(read_yaml(path), _Data, where=str(path)).names.root
     if isinstance(names, list):
         return names
@@ -180,21 +175,11 @@ def _find_text(image: ImageRef, root: Path) -> Path | None:
     return root.joinpath(*parts).with_suffix(".txt")
 
 
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path}: more than 4 GiB of text; split it")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text: {error}; save it as UTF-8") from error
-
-
 def _read(path: Path, image: ImageRef, names: tuple[str, ...]) -> Drawing:
     size_HW = image_size(image)
     shapes, num_boxes = [], 0
-    for line_number, line in enumerate(_read_text(path).splitlines(), start=1):
+    lines = read_text(path, most_bytes=MAX_BYTES).splitlines()
+    for line_number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{path}: line {line_number}"
@@ -298,7 +283,7 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     document = {"path": ".", **folders_of, "names": names}
     if not folders_of:
         document["train"] = _IMAGES
-    write_text(folder / "data.yaml", yaml.safe_dump(document, sort_keys=False, width=1 << 30))
+    write_text(folder / "data.yaml", dump_yaml(document) + "\n")
 
 
 def _number_classes(spec: LabelSpec, background: int | None) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from ...core.errors import DataError
+from ...core.textfile import read_text
 from .geotags import Affine
 from .units import DEGREE, MERCATOR_METRE, WEB_MERCATOR, Unit
 
@@ -16,6 +17,7 @@ _EPSG = re.compile(r'(?:AUTHORITY|ID)\s*\[\s*"EPSG"\s*,\s*"?(\d+)"?\s*\]\s*\]\s*
 """The code at the end of well-known text: that of the whole system."""
 
 _UNIT = re.compile(r'UNIT\s*\[\s*"[^"]*"\s*,\s*([-+.\deE]+)')
+_MOST_BYTES = 1 << 20
 _LARGEST_DEGREES = 360.0
 _FINEST_METRES = 1e-3
 """Pixels finer than this, near (0, 0), are degrees: a millimetre is 1e-8 degrees."""
@@ -60,7 +62,7 @@ def read_affine(file: Path) -> Affine:
     Raises:
         DataError: It does not hold six numbers.
     """
-    words = read_text(file).split()
+    words = read_text(file, most_bytes=_MOST_BYTES).split()
     try:
         numbers = [float(word) for word in words]
     except ValueError as error:
@@ -74,16 +76,4 @@ def read_affine(file: Path) -> Affine:
 def read_well_known_text(path: Path) -> str:
     """The .prj file beside an image; "" without."""
     file = path.with_suffix(".prj")
-    return read_text(file) if file.is_file() else ""
-
-
-def read_text(file: Path) -> str:
-    """A small text file.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read ({error})") from error
+    return read_text(file, most_bytes=_MOST_BYTES).strip() if file.is_file() else ""

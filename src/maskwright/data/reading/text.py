@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...core.errors import MaskwrightError
+from ...core.textfile import read_text
 
 
 def read_lines(path: Path, *, error: type[MaskwrightError]) -> list[str]:
@@ -11,7 +12,4 @@ def read_lines(path: Path, *, error: type[MaskwrightError]) -> list[str]:
     Raises:
         `error`: The file cannot be read, or is not UTF-8.
     """
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeError) as cause:
-        raise error(f"{path}: cannot be read as UTF-8 text: {cause}") from cause
+    return read_text(path, error=error).splitlines()

@@ -21,9 +21,9 @@ from pydantic import Field, ValidationError
 
 from ...core.errors import ConfigError, suggest
 from ...core.labels import LabelSpec
+from ...core.strictmodel import StrictModel
 from ...core.versioned import Schema
 from ...core.yamlfile import read_yaml
-from ...data.classes.dataset_yaml import StrictModel
 
 SCHEMA = Schema(kind="rules.yaml", version=1, unversioned=1, error=ConfigError, key="version")
 

@@ -22,7 +22,9 @@ import numpy as np
 
 from ....core.codec import UNDRAWN
 from ....core.errors import ConfigError, DataError
+from ....core.files import open_file
 from ....core.labels import MAX_CLASSES
+from ....core.textfile import MAX_BYTES
 from ...classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ...entries.annotation import Annotation
 from ...entries.scan import SPLITS, UNSPLIT, Entry, Scan, normalise_split
@@ -291,10 +293,8 @@ def _add_name(names: dict[int, str], code: int, name: str, names_file: Path) -> 
 def _read_object_names(names_file: Path) -> dict[int, str]:
     """Read the names of the objects in `_atr.txt` by object index, without parts."""
     names: dict[int, str] = {}
-    try:
-        lines = names_file.read_text(encoding="latin-1").splitlines()
-    except OSError as error:
-        raise DataError(f"{names_file}: cannot be read: {error.strerror}") from error
+    with open_file(names_file, most_bytes=MAX_BYTES) as file:
+        lines = file.read().decode("latin-1").splitlines()
     for number, line in enumerate(lines, start=1):
         match = _LINE.fullmatch(line)
         if match is None and line.strip():
