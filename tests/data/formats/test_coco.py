@@ -246,11 +246,11 @@ def test_missing_images_and_unlisted_images_are_noted(write):
     document["images"].append({"id": "x", "file_name": "gone.jpg"})
     document["annotations"].append(document["annotations"][0] | {"image_id": 99})
     root = write({"a.png": BLACK, "b.png": BLACK, "x.json": json.dumps(document)})
-    assert scan(root, NOTHING).notes == (
-        "1 annotations of x.json belong to images that it does not list",
-        "1 listed images are missing, 'gone.jpg' first",
-        "1 image files that no COCO file lists are skipped",
-    )
+    assert [item.to_note() for item in scan(root, NOTHING).left_out] == [
+        "left out: images that annotations of x.json name and that it does not list: 1 (99)",
+        "left out: images that are listed and not there: 1 (gone.jpg)",
+        "left out: images that no COCO file lists: 1 (b.png)",
+    ]
 
 
 def test_an_image_of_another_split_is_not_taken_for_one_that_is_missing(write):
@@ -302,8 +302,8 @@ WRONG = {
         r"annotations\.json: a\.png: says 40 x 60 \(H x W\), .*a\.png is 4 x 6; export both",
     ),
     "turned": (
-        drawn(PACKED, images=[{"id": 1, "file_name": "a.png", "height": 6, "width": 4}]),
-        "is 4 x 6; it is rotated by its EXIF tag",
+        drawn(SQUARE, images=[{"id": 1, "file_name": "a.png", "height": 6, "width": 4}]),
+        "is 4 x 6: it is rotated by its EXIF tag",
     ),
     "size negative": (
         drawn(PACKED, images=[{"id": 1, "file_name": "a.png", "height": -4, "width": 6}]),
@@ -313,8 +313,8 @@ WRONG = {
         drawn(images=[{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}]),
         "two images have the id 1",
     ),
-    "two images of one file": (
-        drawn(images=[{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "a.png"}]),
+    "two spellings of one file": (
+        drawn(images=[{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "./a.png"}]),
         r"a\.png: is labelled in .*annotations\.json and in .*annotations\.json",
     ),
     "two categories of one id": (drawn(categories=[CAR, CAR]), "two categories have the id 3"),

@@ -163,6 +163,7 @@ class _Conversion:
         yield from ((item.reason, item.names) for item in items if item.names)
 
     def _list_notes(self) -> Iterator[str]:
+        yield from self.dataset.notes
         entries = self.dataset.entries
         pages = sum(entries[index].image.page is not None for index in self.labelled_indices)
         if pages:

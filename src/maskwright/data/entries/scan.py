@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
+from ...pages.text import list_names
 from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry
 from ..pixels.imageref import ImageRef
 from ..shapes.drawing import Overlap
@@ -56,6 +57,10 @@ class LeftOut:
     reason: str
     names: tuple[str, ...]
 
+    def to_note(self) -> str:
+        """One sentence: the reason, the number and the first names."""
+        return f"left out: {self.reason}: {len(self.names):,} ({list_names(self.names)})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
@@ -85,7 +90,8 @@ class Scan:
         """`left_out`, and the lone masks by their paths below `root`."""
         files = (m.path if isinstance(m, ImageRef) else m for m in self.lone_masks)
         lone = tuple(file.relative_to(root).as_posix() for file in files)
-        return (LeftOut("labels without an image", lone), *self.left_out)
+        items = (LeftOut("labels without an image", lone), *self.left_out)
+        return tuple(item for item in items if item.names)
 
     @property
     def states_labels(self) -> bool:

@@ -8,7 +8,9 @@ Where a file is called `instances...`, other files (keypoints, say) are skipped.
 filled as pycocotools does it, each by itself, and united; run lengths count down the columns.
 COCO has no draw order: unless dataset.yaml states one, the smaller region lies on top. A crowd
 region (`iscrowd`) is a region of its class; the flag is kept as an attribute. Boxes without a
-mask and polygons of fewer than three corners are skipped and counted.
+mask and polygons of fewer than three corners are skipped and counted. An image whose EXIF tag
+rotates it may be stated with the size before the rotation, as Label Studio does it, where a
+polygon shows that the labels are of the upright image; else it is an error.
 
 `convert` writes `annotations/instances_<split>.json` and `images/<split>/`. Polygons are
 written unchanged, other regions as compressed run lengths; annotations are in draw order, which
@@ -46,14 +48,14 @@ from ..layouts.coco import (
     ImageEntry,
     is_coco_file,
     list_category_classes,
-    list_entries,
     open_coco_files,
-    require_stated_size,
 )
+from ..layouts.coco_images import is_turned, list_entries, require_stated_size, turned_error
 from ..layouts.coco_write import locate_image, make_record, to_category_id, write_coco_files
 from ..pixels.faults import MAX_PIXELS
 from ..pixels.imageref import ImageRef
-from ..reading.documents import Coordinates, Document, find_annotation_files
+from ..pixels.images import image_size
+from ..reading.documents import Coordinates, Document, Id, find_annotation_files
 from ..reading.lookup import ImageLookup
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import UNITED, Crop, Raster, Ring, crop_mask, fill, unite
@@ -92,8 +94,8 @@ _Segmentation = Annotated[
 
 class _Annotation(Document):
     id: int | str | None = None
-    image_id: int | str
-    category_id: int
+    image_id: Id
+    category_id: Id
     segmentation: _Segmentation | None = None
     iscrowd: int = 0
     attributes: dict[str, object] | None = None
@@ -154,7 +156,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=list_category_classes(files, document, undrawn=True),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(*listing.notes, *notes),
+        left_out=listing.left_out,
+        notes=notes,
     )
 
 
@@ -174,12 +177,12 @@ def _require_masks(root: Path, files: Sequence[CocoFile]) -> tuple[str, ...]:
 def _read(file: CocoFile, image_index: int, image: ImageRef) -> Drawing:
     listed = file.read_image(image_index)
     where = f"{file.path}: {listed.file_name}"
-    size_HW = require_stated_size(image, listed, where=where)
+    turned = is_turned(image, listed)
+    size_HW = image_size(image) if turned else require_stated_size(image, listed, where=where)
     shapes, num_boxes, num_slivers = [], 0, 0
     for annotation in file.read_annotations(image_index, _Annotation):
         at = f"{where}: annotation {annotation.id}"
-        if annotation.image_id != listed.id:
-            raise DataError(f"{at}: the file has changed while it was read; read it again")
+        file.require_annotation_of(image_index, listed, annotation.image_id, where=at)
         label = file.name_category(annotation.category_id, where=at)
         if not annotation.segmentation:
             num_boxes += 1
@@ -197,11 +200,25 @@ def _read(file: CocoFile, image_index: int, image: ImageRef) -> Drawing:
                     attributes=_parse_attributes(annotation),
                 )
             )
+    if turned and not _are_upright(shapes, size_HW):
+        raise turned_error(image, size_HW, where=where)
     skipped = {
         "boxes without a mask": num_boxes,
         "polygons of fewer than three corners": num_slivers,
     }
     return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="coco", skipped=skipped)
+
+
+def _are_upright(shapes: Sequence[Shape], size_HW: tuple[int, int]) -> bool:
+    """Whether shapes can only be of an image of this size, not of the same image turned.
+
+    A mask has the size of the image; a polygon has a corner beyond the shorter side.
+    """
+    corners = [ring for shape in shapes for ring in shape.rings]
+    if not corners:
+        return True
+    reach = np.concatenate(corners).max(axis=0)  # x, y
+    return bool((reach <= size_HW[::-1]).all() and (reach > size_HW).any())
 
 
 def _parse_segmentation(

@@ -36,10 +36,9 @@ from ..layouts.coco import (
     ImageEntry,
     is_coco_file,
     list_category_classes,
-    list_entries,
     open_coco_files,
-    require_stated_size,
 )
+from ..layouts.coco_images import list_entries, require_stated_size
 from ..layouts.coco_write import (
     ANNOTATIONS,
     locate_image,
@@ -50,7 +49,7 @@ from ..layouts.coco_write import (
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..pixels.rawmask import read_raw
-from ..reading.documents import Document, find_annotation_files
+from ..reading.documents import Document, Id, find_annotation_files
 from ..reading.lookup import ImageLookup
 from ..shapes.drawing import Drawing, Shape
 from ..shapes.raster import Crop
@@ -67,12 +66,12 @@ _STEP = 0x2F1B0D
 
 class _Segment(Document):
     id: Annotated[int, Field(ge=1, lt=_NUM_IDS)]
-    category_id: int
+    category_id: Id
     iscrowd: int = 0
 
 
 class _Annotation(Document):
-    image_id: int | str
+    image_id: Id
     file_name: str
     segments_info: tuple[_Segment, ...]
 
@@ -120,7 +119,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=list_category_classes(files, document, undrawn=False),
         codec=CodecEntry(pixels="name", ignored=(UNDRAWN,)),
         overlap="file",
-        notes=(*listing.notes, *notes),
+        left_out=listing.left_out,
+        notes=notes,
     )
 
 
@@ -161,8 +161,7 @@ def _read(file: CocoFile, image_index: int, image: ImageRef, png: ImageRef) -> D
     where = f"{file.path}: {entry.file_name}"
     size_HW = require_stated_size(image, entry, where=where)
     (annotation,) = file.read_annotations(image_index, _Annotation)
-    if annotation.image_id != entry.id:
-        raise DataError(f"{where}: the file has changed while it was read; read it again")
+    file.require_annotation_of(image_index, entry, annotation.image_id, where=where)
     if (png_HW := image_size(png)) != size_HW:
         raise DataError(
             f"{png}: is {png_HW[0]} x {png_HW[1]} (H x W), the image {image} is {size_HW[0]} x "

@@ -2,16 +2,17 @@
 
 Annotations are in any order, so the file is indexed once (`jsonindex`) to find the annotations
 of each image; their content is parsed when the image is read. Categories are identified by
-name: their ids differ between files and have gaps. The split is in the name of the file
-(`instances_train2017.json`), else in the name of its folder, else in that of the image's
-folder.
+name: their ids differ between files and have gaps. A number and its text ("7" and 7) are one
+id. An image that the file lists under several ids has the annotations of all of them. A
+category that is the supercategory of another and has no annotation, as Roboflow writes one for
+the project, is not a class.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import numpy as np
@@ -21,16 +22,14 @@ from pydantic import BeforeValidator, ConfigDict
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ..classes.dataset_yaml import Channel, ClassEntry, DatasetFile
-from ..entries.annotation import BACKGROUND_NAMES, IGNORED, Annotation
-from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, Entry, normalise_split
-from ..pixels.imageref import ImageRef
-from ..pixels.images import image_size
-from ..reading.documents import Document, Side, find_annotation_files, peek
+from ..entries.annotation import BACKGROUND_NAMES, IGNORED
+from ..entries.scan import SPLITS, UNSPLIT, normalise_split
+from ..reading.documents import Document, Id, Side, find_annotation_files, find_copies, peek
 from ..reading.jsonindex import JsonIndex, index_json
-from ..reading.lookup import ImageLookup
 
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _KINDS = ("instances_", "panoptic_", "stuff_", "person_keypoints_", "image_info_")
+_DEFAULT = "default"
 _WORDS = ("images", "annotations", "categories", "image_id", "category_id", "file_name")
 _PANOPTIC = ('"segments_info"', '"isthing"')
 _Model = TypeVar("_Model", bound=Document)
@@ -41,7 +40,7 @@ class Category(Document):
 
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
-    id: int
+    id: Id
     name: str
     supercategory: str | None = None
     isthing: int | None = None
@@ -58,7 +57,7 @@ class Category(Document):
 class ImageEntry(Document):
     """One image of the file."""
 
-    id: int | str
+    id: Id
     file_name: str
     height: Side | None = None
     width: Side | None = None
@@ -67,7 +66,8 @@ class ImageEntry(Document):
 class _ImageOfAnnotation(Document):
     """The fields that the first pass reads; `segmentation` is whether there is a mask."""
 
-    image_id: int | str
+    image_id: Id
+    category_id: Id | None = None
     segmentation: Annotated[bool, BeforeValidator(bool)] = False
 
 
@@ -77,16 +77,19 @@ class CocoFile:
 
     `order` (num_annotations) holds the indices of the annotations sorted by image;
     those of image i are `order[starts[i]:starts[i + 1]]`, with `starts` (num_images + 1).
-    `num_dangling` counts annotations of images that are not listed, `num_masks` those with a
-    mask.
+    `dangling` are the ids of images that annotations name and the file does not list,
+    `num_masks` counts the annotations with a mask. `groupings` are the categories that are left
+    out, `twins` the further ids of an image that is listed several times, by its first index.
     """
 
     index: JsonIndex
-    categories: dict[int, Category]
+    categories: dict[Id, Category]
     order: NDArray[np.int64]
     starts: NDArray[np.int64]
-    num_dangling: int
+    dangling: tuple[Id, ...]
     num_masks: int
+    groupings: tuple[Category, ...]
+    twins: Mapping[int, tuple[Id, ...]]
 
     @property
     def path(self) -> Path:
@@ -98,9 +101,11 @@ class CocoFile:
         """Whether the file has annotations; files of test images have none."""
         return "annotations" in self.index.spans
 
-    def read_images(self) -> Iterator[ImageEntry]:
-        """Read every image, in the order of the file."""
-        return self.index.read_all("images", ImageEntry)
+    def read_images(self) -> Iterator[tuple[int, ImageEntry]]:
+        """Read every image with its index, in the order of the file, each once."""
+        twins = {image_id for ids in self.twins.values() for image_id in ids}
+        images = enumerate(self.index.read_all("images", ImageEntry))
+        return (item for item in images if item[1].id not in twins)
 
     def read_image(self, image_index: int) -> ImageEntry:
         """Read one image."""
@@ -111,7 +116,18 @@ class CocoFile:
         indices = self.order[self.starts[image_index] : self.starts[image_index + 1]]
         return self.index.read_at("annotations", indices, model) if indices.size else []
 
-    def name_category(self, category_id: int, *, where: str) -> str:
+    def require_annotation_of(
+        self, image_index: int, listed: ImageEntry, image_id: Id, *, where: str
+    ) -> None:
+        """Require that an annotation is of an image, which the first pass found.
+
+        Raises:
+            DataError: It is of another: the file has changed since.
+        """
+        if image_id not in (listed.id, *self.twins.get(image_index, ())):
+            raise DataError(f"{where}: the file has changed while it was read; read it again")
+
+    def name_category(self, category_id: Id, *, where: str) -> str:
         """The name of a category.
 
         Raises:
@@ -138,16 +154,65 @@ def open_coco_files(
         p for p in find_annotation_files(root, ".json") if is_coco_file(p, panoptic=panoptic)
     ]
     prefixed = [path for path in paths if path.name.startswith(prefix)]
-    files = [open_coco(path) for path in prefixed or paths]
+    copies = {
+        copy: original
+        for copy, original in find_copies(prefixed or paths).items()
+        if _may_be_copy(copy, original, root)
+    }
+    files = [open_coco(path) for path in prefixed or paths if path not in copies]
     labelled = [file for file in files if file.is_labelled]
     if not labelled:
         raise DataError(
             f"{root}: no JSON file here has COCO's 'images' and 'annotations'; put the "
             f"annotation file into this folder"
         )
-    num_skipped = len(paths) - len(labelled)
-    notes = (f"{num_skipped} other COCO files are skipped",) if num_skipped else ()
-    return labelled, notes
+    return labelled, tuple(_list_notes(labelled, len(paths) - len(files) - len(copies), copies))
+
+
+def _may_be_copy(copy: Path, original: Path, root: Path) -> bool:
+    """Whether a file of equal content is a copy, and not that of another split."""
+    split = parse_file_split(copy, root)[0]
+    return split not in SPLITS or split == parse_file_split(original, root)[0]
+
+
+def parse_file_split(path: Path, root: Path) -> tuple[str, str]:
+    """Parse the split from the name of a file or its folders: (split, as it is written)."""
+    stem = path.stem
+    for kind in _KINDS:
+        if stem.startswith(kind):
+            return parse_split(stem.removeprefix(kind)), stem.removeprefix(kind)
+    words = [*re.split(r"[_. ]", stem), *path.relative_to(root).parts[:-1]]
+    return next(
+        ((name, word) for word in words if (name := parse_split(word)) in SPLITS),
+        (UNSPLIT, ""),
+    )
+
+
+def parse_split(word: str) -> str:
+    """`train2017`, `training` -> `train`; CVAT's `default` is no split; else without year."""
+    return UNSPLIT if word == _DEFAULT else normalise_split(_YEAR.sub("", word) or word)
+
+
+def _list_notes(
+    files: Sequence[CocoFile], num_skipped: int, copies: Mapping[Path, Path]
+) -> Iterator[str]:
+    if num_skipped:
+        yield f"{num_skipped} other COCO files are skipped"
+    for copy, original in copies.items():
+        yield f"{copy.name} is a copy of {original.name} and is not read"
+    used = {category.name for file in files for category in file.categories.values()}
+    groupings = (category.name for file in files for category in file.groupings)
+    for name in dict.fromkeys(name for name in groupings if name not in used):
+        yield (
+            f"the category {name!r} is the supercategory of others and has no annotation: it "
+            f"is not a class"
+        )
+    for file in files:
+        if num := sum(map(len, file.twins.values())):
+            yield (
+                f"{num} images of {file.path.name} are listed again under another id: the "
+                f"annotations of both ids are read"
+            )
 
 
 def is_coco_file(path: Path, *, panoptic: bool) -> bool:
@@ -171,28 +236,74 @@ def open_coco(path: Path) -> CocoFile:
             f"{path}: names no images, expected 'images': [{{'file_name': ...}}]; export it "
             f"again"
         )
-    index_of: dict[int | str, int] = {}
-    for image_index, image in enumerate(index.read_all("images", ImageEntry)):
-        if index_of.setdefault(image.id, image_index) != image_index:
-            raise DataError(f"{path}: two images have the id {image.id!r}; give each its own")
-    annotations = index.read_all("annotations", _ImageOfAnnotation)
-    pairs = ((index_of.get(a.image_id, -1), a.segmentation) for a in annotations)
-    first_pass_N2 = np.fromiter(pairs, np.dtype("2i8"))  # image index (-1: none), has a mask
+    index_of, twins = _index_images(path, index.read_all("images", ImageEntry))
+    first_pass, dangling, uses = list[tuple[int, bool]](), dict[Id, None](), Counter[Id]()
+    for annotation in index.read_all("annotations", _ImageOfAnnotation):
+        image_index = index_of.get(annotation.image_id, -1)
+        first_pass.append((image_index, annotation.segmentation))
+        if image_index < 0:
+            dangling[annotation.image_id] = None
+        if annotation.category_id is not None:
+            uses[annotation.category_id] += 1
+    first_pass_N2 = np.array(first_pass, np.int64).reshape(-1, 2)  # index or -1, has a mask
     of_image = first_pass_N2[:, 0]
+    if of_image.size and of_image.max() < 0:
+        raise DataError(
+            f"{path}: none of its {of_image.size:,} annotations is of an image that it lists: "
+            f"image_id {next(iter(dangling))!r} is not among the {len(index_of)} ids of "
+            f"'images'; correct the ids or export it again"
+        )
     order = np.argsort(of_image, kind="stable")
+    listed = tuple(index.read_all("categories", Category))
+    groupings = _find_groupings(listed, uses) if uses else ()
     return CocoFile(
         index=index,
-        categories=_index_categories(path, index.read_all("categories", Category)),
+        categories=_index_categories(path, (c for c in listed if c not in groupings)),
         order=order,
-        starts=np.searchsorted(of_image[order], np.arange(len(index_of) + 1)),
-        num_dangling=int(np.count_nonzero(of_image < 0)),
+        starts=np.searchsorted(of_image[order], np.arange(len(index.spans["images"]) + 1)),
+        dangling=tuple(dangling),
         num_masks=int(first_pass_N2[:, 1].sum()),
+        groupings=groupings,
+        twins=twins,
     )
 
 
-def _index_categories(path: Path, listed: Iterable[Category]) -> dict[int, Category]:
-    categories: dict[int, Category] = {}
-    ids: dict[str, int] = {}
+def _index_images(
+    path: Path, listed: Iterable[ImageEntry]
+) -> tuple[dict[Id, int], dict[int, tuple[Id, ...]]]:
+    """Index the images by id; also the further ids of images that are listed again."""
+    index_of: dict[Id, int] = {}
+    first: dict[str, tuple[int, ImageEntry]] = {}
+    twins: dict[int, tuple[Id, ...]] = {}
+    for image_index, image in enumerate(listed):
+        if image.id in index_of:
+            raise DataError(
+                f"{path}: two images have the id {image.id!r} (a number and its text are one "
+                f"id); give each its own"
+            )
+        first_index, twin = first.setdefault(image.file_name, (image_index, image))
+        if (twin.height, twin.width) != (image.height, image.width):
+            raise DataError(
+                f"{path}: {image.file_name!r} is listed with {twin.height} x {twin.width} and "
+                f"with {image.height} x {image.width} (H x W); keep one of the entries"
+            )
+        index_of[image.id] = first_index
+        if first_index != image_index:
+            twins[first_index] = (*twins.get(first_index, ()), image.id)
+    return index_of, twins
+
+
+def _find_groupings(listed: Sequence[Category], uses: Counter[Id]) -> tuple[Category, ...]:
+    """Find the categories that only group others: supercategories without an annotation."""
+    parents: dict[str, set[Id]] = {}
+    for category in listed:
+        parents.setdefault(category.supercategory or "", set()).add(category.id)
+    return tuple(c for c in listed if not uses[c.id] and parents.get(c.name, set()) - {c.id})
+
+
+def _index_categories(path: Path, listed: Iterable[Category]) -> dict[Id, Category]:
+    categories: dict[Id, Category] = {}
+    ids: dict[str, Id] = {}
     for category in listed:
         if category.id in categories:
             raise DataError(f"{path}: two categories have the id {category.id}; keep one")
@@ -214,7 +325,10 @@ def list_category_classes(
     """
     if document.classes is not None:
         return document.classes
-    listed = sorted((c for f in files for c in f.categories.values()), key=lambda c: c.id)
+    listed = sorted(
+        (c for f in files for c in f.categories.values()),
+        key=lambda c: (isinstance(c.id, str), c.id),
+    )
     by_name: dict[str, ClassEntry] = {}
     for category in listed:
         by_name.setdefault(category.name, category.entry)
@@ -224,156 +338,3 @@ def list_category_classes(
     known = [name for name in by_name if name.lower() in BACKGROUND_NAMES]
     first = ClassEntry(name=known[0] if known else "background", raw=(UNDRAWN, *known))
     return (first, *(entry for name, entry in by_name.items() if name not in known))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """The entries of the images that are there, and notes on what is not used."""
-
-    entries: tuple[Entry, ...]
-    notes: tuple[str, ...]
-
-
-def list_entries(
-    root: Path,
-    files: Sequence[CocoFile],
-    images: ImageLookup,
-    annotate: Callable[[CocoFile, int, ImageEntry, ImageRef], Annotation | None],
-    *,
-    avoid: Collection[ImageRef] = (),
-) -> Listing:
-    """List an Entry for each image that is there.
-
-    `annotate` gives the Annotation of one image, from its COCO file, its index and fields in
-    that file, and its image file. The files in `avoid` are not images.
-
-    Raises:
-        DataError: No image is there, or two files label one image.
-    """
-    entries: dict[ImageRef, tuple[Entry, Path]] = {}
-    missing: list[str] = []
-    for file in files:
-        file_split = _parse_file_split(file.path, root)
-        located = _find_images(root, file, file_split, images)
-        for image_index, (listed, image) in enumerate(located):
-            if image is None or image in avoid:
-                missing.append(listed.file_name)
-                continue
-            if image in entries:
-                raise DataError(
-                    f"{image}: is labelled in {entries[image][1]} and in {file.path}; keep one "
-                    f"of the entries, or move one of the files away"
-                )
-            split, key, group = _parse_image_path(image.path.relative_to(root), file_split)
-            annotation = annotate(file, image_index, listed, image)
-            entry = Entry(key=key, split=split, image=image, labels=annotation, group=group)
-            entries[image] = entry, file.path
-    if not entries:
-        raise DataError(
-            f"{root}: no COCO file names an image that is here"
-            + (f"; {missing[0]!r} and {len(missing) - 1} others are missing" if missing else "")
-            + "; put the images into this folder"
-        )
-    num_bare = len(images) - len(entries) - len(avoid)
-    return Listing(
-        entries=tuple(entry for entry, _ in entries.values()),
-        notes=_list_notes(files, missing, num_bare),
-    )
-
-
-def require_stated_size(image: ImageRef, listed: ImageEntry, *, where: str) -> tuple[int, int]:
-    """Read the size (H, W) of the image file, which must be the size in the COCO file.
-
-    Raises:
-        DataError: The sizes differ: the file is of other images, or they were rotated.
-    """
-    size_HW = image_size(image)
-    stated_HW = (listed.height or size_HW[0], listed.width or size_HW[1])
-    if stated_HW != size_HW:
-        rotated = "; it is rotated by its EXIF tag" if stated_HW == size_HW[::-1] else ""
-        raise DataError(
-            f"{where}: says {stated_HW[0]} x {stated_HW[1]} (H x W), {image} is {size_HW[0]} x "
-            f"{size_HW[1]}{rotated}; export both again"
-        )
-    return size_HW
-
-
-def _list_notes(
-    files: Sequence[CocoFile], missing: list[str], num_bare: int
-) -> tuple[str, ...]:
-    dangling = Counter({f.path.name: f.num_dangling for f in files if f.num_dangling})
-    notes = [
-        f"{count} annotations of {name} belong to images that it does not list"
-        for name, count in dangling.items()
-    ]
-    if missing:
-        notes.append(f"{len(missing)} listed images are missing, {missing[0]!r} first")
-    if num_bare:
-        notes.append(f"{num_bare} image files that no COCO file lists are skipped")
-    return tuple(notes)
-
-
-def _parse_file_split(path: Path, root: Path) -> tuple[str, str]:
-    """Parse the split from the name of a file or its folders: (split, as it is written)."""
-    stem = path.stem
-    for kind in _KINDS:
-        if stem.startswith(kind):
-            return parse_split(stem.removeprefix(kind)), stem.removeprefix(kind)
-    words = [*re.split(r"[_. ]", stem), *path.relative_to(root).parts[:-1]]
-    return next(
-        ((name, word) for word in words if (name := parse_split(word)) in SPLITS),
-        (UNSPLIT, ""),
-    )
-
-
-def parse_split(word: str) -> str:
-    """`train2017`, `training` -> `train`; of other words only the year is removed."""
-    return normalise_split(_YEAR.sub("", word) or word)
-
-
-def _list_image_folders(root: Path, path: Path, file_split: tuple[str, str]) -> list[Path]:
-    """List the folders in which to look for the images of a file, the likeliest first."""
-    names = [name for name in dict.fromkeys(reversed(file_split)) if name]
-    beside = [folder for n in names for folder in (root / n, root / "images" / n)]
-    inside = [root / name / "images" for name in names]
-    return [path.parent, *beside, *inside, root, root / "images"]
-
-
-def _find_images(
-    root: Path, file: CocoFile, file_split: tuple[str, str], images: ImageLookup
-) -> Iterator[tuple[ImageEntry, ImageRef | None]]:
-    """Find the image file of each image of a COCO file; None where it is missing."""
-    folders = _list_image_folders(root, file.path, file_split)
-    for image_index, listed in enumerate(file.read_images()):
-        image = next((i for f in folders if (i := images.find_at(f, listed.file_name))), None)
-        if image is None:
-            where = f"{file.path}: images.{image_index}"
-            image = _find_elsewhere(images, listed.file_name, file_split[0], where)
-        yield listed, image
-
-
-def _find_elsewhere(images: ImageLookup, name: str, split: str, where: str) -> ImageRef | None:
-    """Find the only image of that name, unless it lies in the folder of another split."""
-    image = images.find(name, where=where)
-    if image is None or split not in SPLITS:
-        return image
-    splits = {parse_split(f) for f in image.path.relative_to(images.root).parts[:-1]} & SPLITS
-    return image if not splits or split in splits else None
-
-
-def _parse_image_path(relative: PurePath, file_split: tuple[str, str]) -> tuple[str, str, str]:
-    """Parse split, key and group; a folder named like a split is in neither key nor group."""
-    folders = relative.parts[:-1]
-    split = file_split[0] or next(
-        (s for f in folders if (s := parse_split(f)) in SPLITS), UNSPLIT
-    )
-    kept = [
-        folder
-        for folder in folders
-        if folder.lower() not in IMAGE_FOLDERS
-        and folder not in file_split
-        and parse_split(folder) not in {split, *SPLITS}
-    ]
-    group = "__".join(kept)
-    key = f"{group}__{relative.stem}" if group else relative.stem
-    return split, key, group or key

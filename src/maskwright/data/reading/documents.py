@@ -4,11 +4,20 @@ A pydantic model describes a document. Keys that the model does not name are ski
 key or a value of another type is an error that names the file and the path of the key.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from ...core.errors import DataError
 from ..entries.walk import files_below
@@ -17,11 +26,24 @@ from ..pixels.faults import MAX_PIXELS
 MAX_BYTES = 4 << 30
 """Largest size of one annotation file."""
 
+_MOST_DIGITS = 19
+"""Digits of a text above which it is not read as a number."""
+
 _OWN_FILES = frozenset({"splits.json", "conversion.json"})
 """Files that maskwright writes beside a dataset."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=1, le=MAX_PIXELS)]
+
+
+def _read_digits(value: object) -> object:
+    """Turn a text of digits into the number that it is."""
+    digits = isinstance(value, str) and value.isascii() and value.isdecimal()
+    return int(str(value)) if digits and len(str(value)) < _MOST_DIGITS else value
+
+
+Id = Annotated[int | str, BeforeValidator(_read_digits)]
+"""An id; a number and its text ("7" and 7) are one id."""
 
 
 class Document(BaseModel):
@@ -83,6 +105,32 @@ def peek_first(root: Path, suffix: str) -> str:
 def find_annotation_files(root: Path, suffix: str) -> Iterator[Path]:
     """Find the files with a suffix below `root`, sorted; not those that maskwright writes."""
     return (path for path in files_below(root, {suffix}) if path.name not in _OWN_FILES)
+
+
+def find_copies(paths: Iterable[Path]) -> dict[Path, Path]:
+    """Find files that are copies of others, byte for byte, and the original of each.
+
+    The original is the file of the shortest name.
+    """
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path in sorted(paths, key=lambda path: (len(path.name), path)):
+        by_size[path.stat().st_size].append(path)
+    copies: dict[Path, Path] = {}
+    for group in by_size.values():
+        originals: dict[bytes, Path] = {}
+        for path in group if len(group) > 1 else ():
+            original = originals.setdefault(_hash_file(path), path)
+            if original is not path:
+                copies[path] = original
+    return copies
+
+
+def _hash_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _read_utf8(path: Path, encoding: str) -> bytes:

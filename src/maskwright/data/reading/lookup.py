@@ -6,7 +6,7 @@ than the disk has them. Such a difference is forgiven where exactly one file fit
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Generic, TypeVar
 
@@ -83,6 +83,10 @@ class ImageLookup:
         """Find an image like `find_at` by a name without suffix; None if several images fit."""
         images = self._stems.find(self._locate(folder, PurePosixPath(name)))
         return images[0] if images is not None and len(images) == 1 else None
+
+    def list_others(self, used: Container[ImageRef]) -> tuple[str, ...]:
+        """List the images that are not in `used`, by their paths below `root`."""
+        return tuple(path for path, image in self._by_path.items() if image not in used)
 
     def list_folder(self, folder: Path) -> list[ImageRef]:
         """List the images directly in one folder, sorted."""
