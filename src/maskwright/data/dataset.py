@@ -45,6 +45,9 @@ class Dataset(Protocol):
     notes: tuple[str, ...] = ()
     """Sentences on what was inferred, and why."""
 
+    left_out: tuple[LeftOut, ...] = ()
+    """The samples that are named and not read."""
+
     @property
     @abstractmethod
     def spec(self) -> LabelSpec:
@@ -141,10 +144,7 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class FolderDataset(Dataset):
-    """Images and masks in a folder; `entries` say where the files of each image lie.
-
-    `left_out` are the samples that the folder names and that have no entry.
-    """
+    """Images and masks in a folder; `entries` say where the files of each image lie."""
 
     root: Path
     codec: LabelCodec

@@ -91,7 +91,8 @@ def train(
     code, options = own_code.admit_options(options)
     given = choose_recipe(out, options)
     source = TrainingData.read(data, _split_settings(given, options), callbacks.progress)
-    for note in source.dataset.notes:
+    left_out = (item.to_note() for item in source.dataset.left_out)
+    for note in (*source.dataset.notes, *left_out):
         callbacks.log(note)
     processes = get_processes()
     if processes.is_main_process and not options.resume:

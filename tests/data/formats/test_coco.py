@@ -281,7 +281,7 @@ WRONG = {
         r"annotation 1: a run length is not in 0\.\.24",
     ),
     "counts absurd": (
-        drawn({"size": [4, 6], "counts": [5, 10**9]}),
+        drawn({"size": [4, 6], "counts": [5, 10**10]}),
         "counts.*less than or equal to",
     ),
     "counts negative": (drawn({"size": [4, 6], "counts": [-5, 29]}), "greater than or equal"),

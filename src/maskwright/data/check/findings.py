@@ -37,8 +37,8 @@ KINDS: dict[str, Kind] = {
     ),
     "left-out": Kind(
         "warning",
-        "samples that are named and not read",
-        "add or convert the files, or remove the names",
+        "images and labels that are not read",
+        "add the files that are missing, or remove what is not needed",
     ),
     "unlabelled-split": Kind(
         "note",
