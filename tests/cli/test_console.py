@@ -39,3 +39,8 @@ def test_progress_that_lasts_past_two_seconds_loses_no_item(capsys):
 
     assert list(Console().progress(slow(), total=5, what="waiting")) == [0, 1, 2, 3, 4]
     assert capsys.readouterr().out == ""
+
+
+def test_control_characters_of_names_reach_no_terminal(capsys):
+    Console().say("a\x1b]0;title\x07.png")
+    assert capsys.readouterr().out == "a\\x1b]0;title\\x07.png\n"

@@ -34,3 +34,9 @@ def test_links_lead_to_the_sections_that_have_a_body():
 def test_a_tile_leaves_out_notes_that_are_empty():
     text = render_tile("mIoU", "76.0&nbsp;%", "over the set", "")
     assert text == ('<div class="tile">mIoU<b>76.0&nbsp;%</b><small>over the set</small></div>')
+
+
+def test_control_characters_of_names_are_escaped_on_a_page():
+    page = render_page("a\x1b[31mb", "\u202ex", [])
+    assert "a\\x1b[31mb" in page
+    assert not set("\x1b\u202e") & set(page)

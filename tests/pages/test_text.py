@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from maskwright.pages.text import (
     DASH,
+    escape_controls,
     format_amount,
     format_count,
     format_number,
@@ -81,3 +82,8 @@ def test_cells_line_up_and_nothing_is_lost(rows):
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="zip"):
         text_table(("a", "b"), [("x",)])
+
+
+def test_control_characters_are_shown_and_lines_stay_lines():
+    assert escape_controls("a\x1b[2Jb\rc\u202ed\x9b") == "a\\x1b[2Jb\\rc\\u202ed\\x9b"
+    assert escape_controls("two\nlines\tand é 猫") == "two\nlines\tand é 猫"

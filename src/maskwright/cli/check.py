@@ -2,7 +2,7 @@
 
 import typer
 
-from .console import BAD_VERDICT, Console
+from .console import BAD_VERDICT, Console, print_text
 from .options import AsJson, Data, Quiet
 
 
@@ -14,6 +14,6 @@ def check(data: Data, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
     report = audit(data, console.progress)
     console.result(report.to_json())
     if not as_json:
-        typer.echo(report.to_text())
+        print_text(report.to_text())
     if report.harmful:
         raise typer.Exit(BAD_VERDICT)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .console import BAD_VERDICT, Console
+from .console import BAD_VERDICT, Console, print_text
 from .options import AsJson, Quiet, out_option
 
 
@@ -46,5 +46,5 @@ def compare(
     console.say(f"{out / 'compare.html'} shows it; the numbers: compare.json")
     console.result(comparison.to_json())
     if fail_if_worse and comparison.worse:
-        typer.echo(f"B is worse than A in {', '.join(comparison.worse)}", err=True)
+        print_text(f"B is worse than A in {', '.join(comparison.worse)}", err=True)
         raise typer.Exit(BAD_VERDICT)

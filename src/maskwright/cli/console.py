@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import typer
 
+from ..pages.text import escape_controls
+
 BAD_VERDICT = 3
 """Exit status of a command that ran to its end and whose verdict is bad."""
 
@@ -25,7 +27,7 @@ class Console:
     def say(self, text: str) -> None:
         """A line for people: on stdout, on stderr with `--json`, nowhere with `--quiet`."""
         if not self.quiet:
-            typer.echo(text, err=self.as_json)
+            print_text(text, err=self.as_json)
 
     def result(self, document: Any) -> None:
         """The command's one JSON document, printed only with `--json`; None stands for NaN."""
@@ -43,6 +45,11 @@ class Console:
             yield item
             if time.monotonic() - started_s > _PATIENCE_S:
                 yield from _show_bar(remaining, done=done, total=total, what=what)
+
+
+def print_text(text: str, *, err: bool = False) -> None:
+    """Print text for people; control characters in names of files and classes are escaped."""
+    typer.echo(escape_controls(text), err=err)
 
 
 def _show_bar(items: Iterator[T], *, done: int, total: int, what: str) -> Iterator[T]:

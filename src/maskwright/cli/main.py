@@ -1,20 +1,24 @@
 """`maskwright VERB ...`: list the verbs and turn errors into exit statuses.
 
 0 done, 1 refused or failed with a message, 2 wrong usage, 3 done with a bad verdict, 130
-interrupted. An error that a user can cause is printed bare; any other exception is a bug and
-shows its traceback.
+interrupted. An error that a user can cause is printed bare, and so is what the system refuses
+(a full disk behind stdout, no memory); any other exception is a bug and shows its traceback.
 """
 
 import io
+import os
 import re
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from ..core.errors import MaskwrightError, MissingDependencyError
+from ..core.files import describe_read_error
 from .check import check
 from .compare import compare
+from .console import print_text
 from .convert import convert
 from .demo import demo
 from .diff import diff
@@ -84,15 +88,37 @@ def main() -> None:
     try:
         app(prog_name="maskwright")
     except MaskwrightError as error:
-        typer.echo(str(error), err=True)
+        print_text(str(error), err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
-        typer.echo(str(_missing_extra(error)), err=True)
+        print_text(str(_missing_extra(error)), err=True)
+        sys.exit(1)
+    except OSError as error:
+        _leave_stdout()
+        print_text(_describe_system_error(error), err=True)
+        sys.exit(1)
+    except MemoryError:
+        print_text("out of memory; use smaller images, or a machine with more", err=True)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             typer.echo("Interrupted.", err=True)
         raise
+
+
+def _describe_system_error(error: OSError) -> str:
+    """One line for a file, a folder or an output that no reader or writer has explained."""
+    if error.filename is None:
+        return f"the output cannot be written: {error.strerror or error}"
+    return f"{os.fsdecode(error.filename)}: {describe_read_error(error)}"
+
+
+def _leave_stdout() -> None:
+    """Forget what could not be printed: Python would try again when it ends, and fail."""
+    with suppress(OSError):
+        sys.stdout.flush()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _missing_extra(error: ModuleNotFoundError) -> MissingDependencyError:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .console import BAD_VERDICT, Console
+from .console import BAD_VERDICT, Console, print_text
 from .options import AsJson, Quiet, Spec, out_option
 
 Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
@@ -78,7 +78,7 @@ def measure(
     console.say(f"{out / 'report.html'} shows it; the tables are beside it")
     console.result({"out": str(out)} | measurements.to_json())
     if not measurements.passed:
-        typer.echo(list_failures(measurements), err=True)
+        print_text(list_failures(measurements), err=True)
         raise typer.Exit(BAD_VERDICT)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..pages.text import format_number, text_table
-from .console import Console
+from .console import Console, print_text
 from .options import AsJson, Quiet
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def models(
     )
     failed = [f"{entry.name}: {entry.error}" for entry in listed if entry.error]
     for line in failed:
-        typer.echo(line, err=True)
+        print_text(line, err=True)
     if failed:
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..pages.text import format_share
-from .console import Console
+from .console import Console, print_text
 from .options import (
     AsJson,
     Budget,
@@ -60,7 +60,7 @@ def train(
         run = run_training(data, out, options, callbacks)
     except KeyboardInterrupt as stop:
         live.stop()
-        typer.echo(f"{stop or 'stopped'}; resume with: {_resume(data, out, options)}", err=True)
+        print_text(f"{stop or 'stopped'}; resume with: {_resume(data, out, options)}", err=True)
         raise
     finally:
         live.stop()

@@ -5,7 +5,6 @@ pixel has one line with an empty class. Lines are held compressed: those of 5,00
 classes take some hundred kilobytes.
 """
 
-import csv
 import io
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.labels import LabelSpec
 from ..metrics.family import all_families
+from ..pages.csvfile import write_rows
 
 NAME = "images.csv"
 
@@ -42,17 +42,17 @@ class ImageTable:
     def add(self, key: str, group: str, counts: Mapping[str, NDArray[Any]]) -> None:
         """Add one image; all have the same names of counts."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        write_row = write_rows(text)
         if not self._counted:
             self._counted = [name for name in columns() if name in counts]
-            writer.writerow(("key", "group", "class", *map(columns().get, self._counted)))
+            write_row(("key", "group", "class", *map(columns().get, self._counted)))
         arrays = [counts[name] for name in self._counted]
         present = np.flatnonzero(counts["truth"] + counts["predicted"]).tolist()
         for index in present:
             numbers = [int(array[index]) for array in arrays]
-            writer.writerow((key, group, self._labels.names[index], *numbers))
+            write_row((key, group, self._labels.names[index], *numbers))
         if not present:
-            writer.writerow((key, group, "", *[0] * len(arrays)))
+            write_row((key, group, "", *[0] * len(arrays)))
         lines = text.getvalue().encode("utf-8", "surrogateescape")
         self._chunks.append(self._compressor.compress(lines))
 

@@ -6,7 +6,6 @@ its quartiles. An image that the file does not list is refused, as is a column t
 make a slice of nearly every image.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -24,6 +23,7 @@ from ..core.scores import ratio
 from ..core.textfile import read_text
 from ..metrics import region
 from ..metrics.counts import Counts
+from ..pages.csvfile import parse_rows
 from .bootstrap import MIN_GROUPS, Replicates, compute_intervals
 
 KEY_COLUMNS = ("key", "image")
@@ -167,22 +167,21 @@ def _order(part: Slice) -> tuple[float, str, str]:
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        table = list(csv.DictReader(StringIO(read_text(path), newline="")))
-    except csv.Error as error:
-        raise DataError(f"{path}: cannot be read as CSV: {error}") from error
-    key_column = next((c for c in KEY_COLUMNS if table and c in table[0]), None)
+    lines = StringIO(read_text(path), newline="")
+    heads, *table = [row for row in parse_rows(lines, where=str(path)) if row] or [[]]
+    key_column = next((c for c in KEY_COLUMNS if c in heads), None)
     if key_column is None:
         raise DataError(
             f"{path}: has no column 'key'; write 'key,weather,...' as its first line"
         )
     rows: dict[str, dict[str, str]] = {}
-    for line, row in enumerate(table, start=2):
-        key = row.pop(key_column)
-        if None in row or None in row.values():
+    for line, cells in enumerate(table, start=2):
+        if len(cells) != len(heads):
             raise DataError(
                 f"{path}: line {line} has another number of fields than the first line"
             )
+        row = dict(zip(heads, cells, strict=True))
+        key = row.pop(key_column)
         if key in rows:
             raise DataError(f"{path}: line {line} lists {key!r} again; keep one line")
         rows[key] = row

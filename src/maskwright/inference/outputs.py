@@ -12,7 +12,6 @@ coverage.csv           image, class, pixels, percent: one line per image and cla
 Each kind of output is one class in `WRITERS`, by the name that `--write` gives it.
 """
 
-import csv
 import io
 import struct
 from abc import abstractmethod
@@ -32,6 +31,7 @@ from ..core.prediction import Prediction
 from ..data.classes.codec import write_dataset_file
 from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.georef.geotags import Tag
+from ..pages.csvfile import write_rows
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
 
 COLUMNS = ("image", "class", "pixels", "percent")
@@ -122,8 +122,8 @@ class CoverageTable(Writer):
         path = to.folder / "coverage.csv"
         # surrogateescape: a file name that is not UTF-8 keeps its bytes
         self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
-        self._table = csv.writer(self._file)
-        self._table.writerow(COLUMNS)
+        self._write_row = write_rows(self._file)
+        self._write_row(COLUMNS)
 
     def write(self, item: PredictedImage) -> None:
         """Write one line per class."""
@@ -131,7 +131,7 @@ class CoverageTable(Writer):
         counts_C = np.bincount(labels_HW.ravel(), minlength=len(self._names))
         for name, count in zip(self._names, counts_C.tolist(), strict=True):
             percent = f"{100 * count / labels_HW.size:.4f}"
-            self._table.writerow((item.key, name, count, percent))
+            self._write_row((item.key, name, count, percent))
 
     def close(self) -> None:
         """Close the file."""

@@ -10,6 +10,8 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from .text import escape_controls
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -32,7 +34,8 @@ def render_page(
 ) -> str:
     r"""The page; `title` and `subtitle` are text, `opening` is HTML above the sections.
 
-    Names of files that are not UTF-8 are shown with the bytes in question as `\udcfc`.
+    Names of files that are not UTF-8 are shown with the bytes in question as `\udcfc`, control
+    characters of names as `\x1b`.
     """
     folder = files(__package__)
     filled = Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
@@ -42,7 +45,7 @@ def render_page(
         opening=opening,
         sections=render_sections(sections),
     )
-    return filled.encode("utf-8", "backslashreplace").decode("utf-8")
+    return escape_controls(filled.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def render_sections(sections: Iterable[Section]) -> str:

@@ -5,9 +5,14 @@ console can print them; `markup.render_number` turns a formatted number into HTM
 """
 
 import math
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 DASH = "–"
+
+# Control characters but tab and line feed, and those that turn the direction of writing: in the
+# name of a file they could clear a terminal, or show a line as another one.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def format_number(value: float | None, decimals: int = 0) -> str:
@@ -78,3 +83,8 @@ def text_table(
         ).rstrip()
         for line in lines
     ]
+
+
+def escape_controls(text: str) -> str:
+    r"""The text with control characters, tab and line feed apart, as `\x1b`."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

@@ -4,7 +4,6 @@ Same data means the same classes in the same order, the same images in the same 
 same truth in every image; anything else is refused, and the message names the first difference.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,13 @@ from ...core.jsonfile import read_json
 from ...core.labels import LabelSpec
 from ...core.report import Report
 from ...metrics.family import all_families
+from ...pages.csvfile import read_rows
 from ..imagetable import NAME, columns
 
 REPORT = "report.json"
+_MAX_DIGITS = 15
+"""A count of pixels has fewer, and their sum over all images fits 64 bits."""
+
 _KEY_COLUMNS = ("key", "group", "class")
 
 
@@ -116,20 +119,19 @@ def read_report_folder(path: Path) -> ReportFolder:
 def _read_table(
     path: Path, labels: LabelSpec
 ) -> tuple[dict[str, str], dict[str, NDArray[np.int64]]]:
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        lines = csv.reader(file)
-        names = _read_heads(path, next(lines, []))
-        index = {name: i for i, name in enumerate(labels.names)}
-        groups: dict[str, str] = {}
-        rows: list[NDArray[np.int64]] = []
-        rows_of_file = _require_columns(path, lines, names)
-        for number, (key, group, name, *values) in enumerate(rows_of_file, 2):
-            if key not in groups:
-                rows.append(np.zeros((len(names), len(labels)), np.int64))
-            if groups.setdefault(key, group) != group or (name and name not in index):
-                raise _damage_error(path, number)
-            if name:
-                rows[-1][:, index[name]] = [_parse_count(path, number, v) for v in values]
+    lines = read_rows(path)
+    names = _read_heads(path, next(lines, []))
+    index = {name: i for i, name in enumerate(labels.names)}
+    groups: dict[str, str] = {}
+    rows: list[NDArray[np.int64]] = []
+    rows_of_file = _require_columns(path, lines, names)
+    for number, (key, group, name, *values) in enumerate(rows_of_file, 2):
+        if key not in groups:
+            rows.append(np.zeros((len(names), len(labels)), np.int64))
+        if groups.setdefault(key, group) != group or (name and name not in index):
+            raise _damage_error(path, number)
+        if name:
+            rows[-1][:, index[name]] = [_parse_count(path, number, v) for v in values]
     if not groups:
         raise DataError(f"{path}: lists no image; score again")
     stacked = np.stack(rows)
@@ -155,7 +157,7 @@ def _require_columns(
 
 
 def _parse_count(path: Path, line: int, text: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _MAX_DIGITS:
         raise _damage_error(path, line)
     return int(text)
 

@@ -10,7 +10,6 @@ rules.csv        one row per image and rule
 Lengths and areas are in the unit that the row states; columns that end in _px are in pixels.
 """
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ import numpy as np
 
 from ...core.labels import LabelSpec
 from ...data.georef.placement import Placement
+from ...pages.csvfile import WriteRow, write_rows
 from ..figures.change import ClassChange
 from ..figures.coverage import list_rows
 from ..figures.figures import Figures
@@ -62,7 +62,10 @@ class TableWriter:
     """Writes the rows of one image at a time."""
 
     def __init__(
-        self, series: MapSeries, files: Mapping[str, Any], outlines: "OutlineWriter | None"
+        self,
+        series: MapSeries,
+        files: Mapping[str, WriteRow],
+        outlines: "OutlineWriter | None",
     ):
         self._spec: LabelSpec = series.spec
         self._units = series.scales.unit, series.scales.area_unit
@@ -112,7 +115,7 @@ class TableWriter:
             )
 
     def _write(self, table: str, key: str, cells: Iterable[Any]) -> None:
-        self._files[table].writerow((key, *cells))
+        self._files[table]((key, *cells))
 
 
 class OutlineWriter:
@@ -156,9 +159,9 @@ def open_tables(folder: Path, series: MapSeries) -> Iterator[TableWriter]:
                 )
             )
 
-        files = {name: csv.writer(open_file(name)) for name in _list_tables(series)}
-        for name, file in files.items():
-            file.writerow(COLUMNS[name])
+        files = {name: write_rows(open_file(name)) for name in _list_tables(series)}
+        for name, write_row in files.items():
+            write_row(COLUMNS[name])
         outlines = None
         if series.plan.regions:
             outlines = OutlineWriter(open_file(REGIONS_GEOJSON), series.scales.epsg)
