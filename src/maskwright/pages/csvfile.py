@@ -53,7 +53,7 @@ def read_rows(path: Path) -> Iterator[list[str]]:
 
 
 def parse_rows(lines: Iterable[str], *, where: str) -> Iterator[list[str]]:
-    """Parse lines with their ends into rows; `where` names their file. Raises as `read_rows`."""
+    """Parse lines into rows; `where` names their file. Raises as `read_rows`."""
     rows = csv.reader(lines)
     try:
         for row in rows:
