@@ -11,6 +11,7 @@ from maskwright.core.errors import MaskwrightError
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
+from maskwright.data.entries.scan import LeftOut
 from maskwright.data.formats.yolo import recognises, scan
 
 M = np.array(
@@ -134,12 +135,7 @@ def test_an_empty_file_is_background_and_a_missing_file_is_noted(write):
     scanned = scan(root, NOTHING)
     assert [(e.split, e.key) for e in scanned.entries] == [("train", "a"), ("train", "b")]
     assert [path.name for path in scanned.lone_masks] == ["gone.txt"]
-    assert scanned.notes == (
-        (
-            "1 images without a text file are skipped; an empty file means that nothing is "
-            "on the image"
-        ),
-    )
+    assert scanned.left_out == (LeftOut("images without a text file", ("train/images/c.jpg",)),)
     assert not open_as_is(root).labels(1).any()
 
 
@@ -178,6 +174,7 @@ WRONG = {
         r"line 2: 10 is not in 0..1 \(4 of its 6 coordinates are not\); divide them by the ima",
     ),
     "negative": ("0 -0.1 0 0.3 0.1 0.2 0.2", NAMES, "-0.1 is not in 0..1"),
+    "over 1 %": ("0 0.1 0 1.0101 0.1 0.2 0.2", NAMES, r"1.0101 is not in 0..1 \(1 of its 6"),
     "odd": (
         "0 0.1 0.2 0.3 0.1 0.2 0.2 0.5",
         NAMES,
@@ -193,11 +190,16 @@ WRONG = {
     "class of a fraction": ("0.5 0 0 1 0 1 1", NAMES, "class 0.5 is not a whole number"),
     "class negative": ("-1 0 0 1 0 1 1", NAMES, "class -1 is not a whole number"),
     "class huge": ("1e300 0 0 1 0 1 1", NAMES, "class 1"),
-    "two alike": ("", "names: [car, car]", r"data\.yaml: the name 'car' occurs twice"),
+    "truth": ("", "names: [true]", r"data\.yaml: names.*valid string"),
     "no names": ("", "names: []", "there are no names"),
-    "a gap": ("", "names: {0: car, 2: tree}", "names has 2 entries but none for 1"),
+    "class in a gap": (
+        "1 0 0 1 0 1 1",
+        "names: {0: car, 2: tree}",
+        r"class 1, expected one of the 2 that data.yaml names \(0 to 2\)",
+    ),
+    "too many classes": ("", "nc: 1000000000", "nc: Input should be less than or equal"),
     "no list": ("", "names: 7", r"data\.yaml: names"),
-    "references": ("", "a: &a [x, x]\nnames: [*a, *a]", "has references"),
+    "references": ("", "a: &a [x, x]\nnames: [*a, *a]", "a reference"),
     "no YAML": ("", "names: [", "not valid YAML"),
 }
 

@@ -115,6 +115,16 @@ class DatasetFile(StrictModel):
         return folders
 
 
+def is_of_another_tool(document: object) -> bool:
+    """Whether a document is not a dataset.yaml of maskwright: that of YOLO has this name too.
+
+    It names classes or folders of splits, and has no key of `DatasetFile`.
+    """
+    if not isinstance(document, dict) or document.keys() & DatasetFile.model_fields.keys():
+        return False
+    return bool(document.keys() & {"names", "nc"})
+
+
 def read_dataset_file(path: Path) -> DatasetFile:
     """Read dataset.yaml.
 

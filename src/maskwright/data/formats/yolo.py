@@ -5,12 +5,12 @@
     <split>/images/<name>.jpg         <split>/labels/<name>.txt       (Roboflow)
 
 A line is `class x y x y x y ...`, from 0 to 1 of width and height; one more number is the id of
-an object. An empty file means that nothing is on the image; images without a file are skipped
-and counted in a note. Boxes (four numbers) are not regions; they are counted. Lines that
-Ultralytics skips with a warning (a coordinate outside 0..1, a class without a name) are errors.
-Polygons are filled as by Ultralytics: coordinates in single precision, corners truncated to
-whole pixels, then OpenCV's fillPoly, the smaller on top. Without data.yaml the lines of
-`classes.txt` are the names.
+an object. An empty file means that nothing is on the image; images without a file are left out.
+Boxes (four numbers) are not regions; they are counted. Lines that Ultralytics skips with a
+warning (a coordinate more than 1 % outside 0..1, a class without a name) are errors. Polygons
+are filled as by Ultralytics: coordinates in single precision, corners truncated to whole
+pixels, then OpenCV's fillPoly, the smaller on top. Classes of one name are one class
+(`reading/yolo_names.py`).
 
 A polygon of one ring is written as it is, any other shape as one line per connected region,
 which gives the same pixels when it is read. A line cannot have holes: they are filled and
@@ -23,50 +23,46 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import RootModel
 
 from ...core.atomic import write_text
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ...core.textfile import read_text
-from ...core.yamlfile import dump_yaml, read_yaml
-from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
+from ...core.yamlfile import dump_yaml
+from ..classes.dataset_yaml import ClassEntry, DatasetFile
 from ..entries.annotation import BACKGROUND_NAMES, IGNORED, SHAPE_CODEC, Annotation
 from ..entries.picture import MOVED, Picture, Record, WriteResult, copy_image
-from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
-from ..entries.walk import files_below, folders, image_files
+from ..entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
+from ..entries.walk import files_below, image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
-from ..reading.documents import MAX_BYTES, Document, validate
+from ..reading.documents import MAX_BYTES
+from ..reading.lookup import NameTable
+from ..reading.yolo_names import find_names_file, list_repeated, read_names
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, Ring, count_different_pixels, fill, unite
 
 HOLDS = frozenset({"overlaps", "splits"})
 OVERLAP: Overlap = "smaller_on_top"
-_IMAGES, _LABELS, _NAMES = "images", "labels", "classes.txt"
+_IMAGES, _LABELS = "images", "labels"
+_SLACK = 0.01
+"""How far a coordinate may lie outside 0..1, as for Ultralytics; labelling tools round."""
+
 _HOLES = "holes in regions, which are filled"
 _HOLE_PIXELS = "pixels of holes that are filled"
 _PARTS = "parts of objects, written as separate objects"
 
 
-class _Names(RootModel[list[str] | dict[int, str]]):
-    """A list, or names by class index."""
-
-
-class _Data(Document):
-    names: _Names
-
-
 def recognises(root: Path) -> bool:
     """Whether there is a file of names, and text files in a folder `labels`."""
-    if not root.is_dir() or _find_names_file(root) is None:
+    if not root.is_dir() or find_names_file(root) is None:
         return False
     return any(_LABELS in path.relative_to(root).parts for path in files_below(root, {".txt"}))
 
@@ -78,14 +74,15 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: There are no names, or no image has a text file.
     """
     names = read_names(root)
-    texts = {p for p in files_below(root, {".txt"}) if _LABELS in p.relative_to(root).parts}
-    overlap, num_unlabelled, entries = document.overlap or OVERLAP, 0, []
+    overlap, bare, entries = document.overlap or OVERLAP, list[str](), list[Entry]()
+    texts = {name: path for path in files_below(root, {".txt"}) if (name := _name(path, root))}
+    table, used = NameTable(texts), set[Path]()
     for image in image_files(root):
-        text = _find_text(image, root)
-        if text is None or text not in texts:
-            num_unlabelled += text is not None
+        text = table.find(_name_text(image, root) or "")
+        if text is None or text in used:
+            bare.append(image.path.relative_to(root).as_posix())
             continue
-        texts.discard(text)
+        used.add(text)
         shapes = Annotation(file=text, overlap=overlap, read=partial(_read, text, image, names))
         split, key, group = parse_place(image.path.relative_to(root))
         entries.append(Entry(key=key, split=split, image=image, labels=shapes, group=group))
@@ -94,67 +91,21 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: no image in a folder 'images' has a text file in a folder 'labels' "
             f"beside it; lay them out as images/train/a.jpg and labels/train/a.txt"
         )
-    note = (
-        f"{num_unlabelled} images without a text file are skipped; an empty file means that "
-        f"nothing is on the image"
-    )
     return Scan(
         entries=make_keys_unique(entries),
-        lone_masks=tuple(sorted(texts)),
-        classes=document.classes or _list_classes(names),
+        lone_masks=tuple(sorted(set(texts.values()) - used)),
+        left_out=(LeftOut("images without a text file", tuple(bare)),) if bare else (),
+        classes=document.classes or _list_classes(tuple(dict.fromkeys(names.values()))),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(note,) if num_unlabelled else (),
+        notes=tuple(list_repeated(names)),
     )
 
 
-def read_names(root: Path) -> tuple[str, ...]:
-    """Read the names of the classes, in the order of their indices.
-
-    Raises:
-        DataError: There is no file of names, a class has no name, or two names are equal.
-    """
-    path = _find_names_file(root) if root.is_dir() else None
-    if path is None:
-        raise DataError(
-            f"{root}: expected data.yaml with 'names', or {_NAMES}, found neither; add one"
-        )
-    if path.name == _NAMES:
-        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    else:
-        names = _read_yaml_names(path)
-    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
-    if repeated is not None or not names:
-        fault = f"the name {repeated!r} occurs twice" if names else "there are no names"
-        raise DataError(f"{path}: {fault}; give each class a name of its own")
-    return tuple(names)
-
-
-def _read_yaml_names(path: Path) -> list[str]:
-    """Read `names` of a YAML file."""
-    names = validate(read_yaml(path), _Data, where=str(path)).names.root
-    if isinstance(names, list):
-        return names
-    missing = set(range(len(names))) - set(names)
-    if missing:
-        raise DataError(
-            f"{path}: names has {len(names)} entries but none for {min(missing)}; number them "
-            f"from 0"
-        )
-    return [names[index] for index in range(len(names))]
-
-
-def _find_names_file(root: Path) -> Path | None:
-    """Find data.yaml, another YAML file with names, or classes.txt beside `labels`."""
-    others = sorted(p for s in ("*.yaml", "*.yml") for p in root.glob(s) if p.name != FILE_NAME)
-    for path in (root / "data.yaml", *others):
-        if path.is_file() and path.stat().st_size < 1 << 20 and "names:" in _read_lenient(path):
-            return path
-    return root / _NAMES if (root / _NAMES).is_file() and _LABELS in folders(root) else None
-
-
-def _read_lenient(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", errors="replace")
+def _name(text: Path, root: Path) -> str:
+    """The path of a text file below `root`, "" where it is not in a folder `labels`."""
+    relative = text.relative_to(root)
+    return relative.as_posix() if _LABELS in relative.parts[:-1] else ""
 
 
 def _list_classes(names: tuple[str, ...]) -> tuple[ClassEntry, ...]:
@@ -166,16 +117,16 @@ def _list_classes(names: tuple[str, ...]) -> tuple[ClassEntry, ...]:
     return (first, *rest)
 
 
-def _find_text(image: ImageRef, root: Path) -> Path | None:
-    """Find the text file of an image: in its path, `labels` replaces the last `images`."""
+def _name_text(image: ImageRef, root: Path) -> str | None:
+    """Name the text file of an image: in its path, `labels` replaces the last `images`."""
     parts = list(image.path.relative_to(root).parts)
     if _IMAGES not in parts[:-1]:
         return None
     parts[len(parts) - 1 - parts[::-1].index(_IMAGES)] = _LABELS
-    return root.joinpath(*parts).with_suffix(".txt")
+    return PurePosixPath(*parts).with_suffix(".txt").as_posix()
 
 
-def _read(path: Path, image: ImageRef, names: tuple[str, ...]) -> Drawing:
+def _read(path: Path, image: ImageRef, names: Mapping[int, str]) -> Drawing:
     size_HW = image_size(image)
     shapes, num_boxes = [], 0
     lines = read_text(path, most_bytes=MAX_BYTES).splitlines()
@@ -184,10 +135,10 @@ def _read(path: Path, image: ImageRef, names: tuple[str, ...]) -> Drawing:
             continue
         where = f"{path}: line {line_number}"
         index, ring, instance = _parse_line(line.split(), where)
-        if index >= len(names):
+        if index not in names:
             raise DataError(
                 f"{where}: class {index}, expected one of the {len(names)} that data.yaml "
-                f"names (0 to {len(names) - 1}); add its name or correct the line"
+                f"names ({min(names)} to {max(names)}); add its name or correct the line"
             )
         if len(ring) == 2:
             num_boxes += 1
@@ -227,7 +178,7 @@ def _parse_line(words: list[str], where: str) -> tuple[int, NDArray[np.float64],
             f"{where}: {len(numbers)} numbers after the class, expected x and y for each "
             f"corner and at most one more, the id of an object (a whole number); correct it"
         )
-    outside = ~((numbers >= 0) & (numbers <= 1))
+    outside = ~((numbers >= -_SLACK) & (numbers <= 1 + _SLACK))
     if outside.any():
         raise DataError(
             f"{where}: {words[1 + int(np.argmax(outside))][:40]} is not in 0..1 "

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from ...core import parts
 from ...core.errors import ConfigError, DataError
-from ..classes.dataset_yaml import FILE_NAME, DatasetFile, read_dataset_file
+from ...core.yamlfile import read_yaml
+from ..classes.dataset_yaml import (
+    FILE_NAME,
+    DatasetFile,
+    is_of_another_tool,
+    read_dataset_file,
+)
 from ..entries.format import FORMATS, load_format
 from ..entries.scan import Entry, Scan
 
@@ -14,12 +20,16 @@ _FALLBACK = "mask_folder"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFolder:
-    """A located dataset: `file` is its dataset.yaml, which need not exist."""
+    """A located dataset: `file` is its dataset.yaml, which need not exist.
+
+    `is_foreign`: the file is of another tool, as YOLO's may be, and is not written.
+    """
 
     root: Path
     file: Path
     document: DatasetFile
     scan: Scan
+    is_foreign: bool = False
 
     def beside(self, name: str) -> Path:
         """A file beside dataset.yaml."""
@@ -40,7 +50,9 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
     file = path / FILE_NAME if path.is_dir() else path
     if file.suffix not in {".yaml", ".yml"}:
         raise DataError(f"{path}: neither a folder nor a {FILE_NAME}")
-    document = read_dataset_file(file) if file.exists() else DatasetFile()
+    is_foreign = file.exists() and is_of_another_tool(read_yaml(file))
+    is_own = file.exists() and not is_foreign
+    document = read_dataset_file(file) if is_own else DatasetFile()
     root = file.parent / document.root if document.root else file.parent
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
@@ -50,7 +62,7 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
     scan = part.scan(root, document)
     _require_read_annotators(file, document, scan, name)
     document = document.model_copy(update={"format": name})
-    return DataFolder(root=root, file=file, document=document, scan=scan)
+    return DataFolder(root=root, file=file, document=document, scan=scan, is_foreign=is_foreign)
 
 
 def _require_read_keys(

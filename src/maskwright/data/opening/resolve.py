@@ -87,6 +87,8 @@ def save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -
     folder = data.file.parent
     if not is_writable(folder):
         return f"{folder} is read-only: {FILE_NAME} is not written, it is inferred each time"
+    if data.is_foreign:
+        return f"{data.file} is of another tool and stays as it is: all is inferred each time"
     overlap = data.document.overlap or data.scan.overlap
     document = data.document.model_copy(
         update={"inferred": notes, "overlap": overlap, "mapping": None}
