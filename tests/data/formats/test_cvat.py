@@ -13,6 +13,7 @@ from maskwright.core.errors import DataError
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
+from maskwright.data.entries.scan import LeftOut
 from maskwright.data.formats.cvat.elements import parse_shape
 from maskwright.data.formats.cvat.part import recognises, scan
 from maskwright.data.reading.xmlindex import iterate_elements
@@ -200,10 +201,11 @@ def test_missing_images_and_unnamed_images_are_noted(write):
             **dict.fromkeys(("images/a.png", "images/b.png", "images/x.png"), BLACK),
         }
     )
-    assert scan(root, DatasetFile()).notes == (
-        "1 images without a shape are all background",
-        "1 images that no XML file names are skipped",
-        f"{root}/annotations.xml: 1 images that it names are missing, 'gone.png' first",
+    found = scan(root, DatasetFile())
+    assert found.notes == ("1 images without a shape are all background",)
+    assert found.left_out == (
+        LeftOut("images that are listed and not there", ("gone.png",)),
+        LeftOut("images that no XML file names", ("images/x.png",)),
     )
 
 
@@ -234,10 +236,9 @@ def test_only_polygons_that_stay_polygons_move(write, tmp_path):
         ),
         (mask(MASK_OF_M.replace('width="5"', 'width="0"')), "width: Input should be greater"),
         (mask('rle="1"'), "mask: left: Field required"),
-        (polygon("1,1;2,2"), "2 points, '1,1;2,2', expected three or more"),
         (polygon("1,1;2,2;3"), "points are '1,1;2,2;3', expected 'x,y;x,y'"),
         (polygon("1,1;2,2,2;3,3"), "points are '1,1;2,2,2;3,3'"),
-        (polygon("1,1,1;2,2,2;3,3,3"), "3 points"),
+        (polygon("1,1,1;2,2,2;3,3,3"), "points are '1,1,1;2,2,2;3,3,3'"),
         (polygon("1,1;2,nan;3,3"), "expected finite x, y for each corner"),
         (polygon("1,1;2,1e9;3,3"), r"a corner lies 1e\+09 px away"),
         (polygon("1,1;1,3;3,3", z="high"), "z_order: Input should be a valid integer"),

@@ -74,22 +74,14 @@ def test_the_same_frames_cannot_be_of_two_subsets(write):
     assert [int(dataset.labels(n).sum()) for n in range(2)] == [0, 10]
 
 
-@pytest.mark.parametrize(
-    ("shapes", "count", "after"),
-    [
-        (stated(0) + stated(3), 2, 0),
-        (stated(0) + stated(1, outside=1) + stated(2) + stated(4), 1, 2),
-        (stated(1), 4, 1),
-    ],
-)
-def test_frames_between_keyframes_are_not_interpolated(write, shapes, count, after):
-    root = of_video(write, video(shapes), range(6))
+def test_a_mask_between_keyframes_is_refused(write):
+    root = of_video(write, video(stated(0) + stated(3)), range(6))
     with pytest.raises(
         DataError,
-        match=rf"track 0 \('car'\) has no shape on {count} frames after {after}, "
-        r"where CVAT would interpolate; .* 'CVAT for images 1\.1'",
+        match=r"frame 1: mask: the next keyframe of its track is <mask>, and between the two "
+        r"CVAT cannot interpolate; state a shape on every frame",
     ):
-        scan(root, DatasetFile())
+        open_as_is(root).labels(1)
 
 
 def test_gaps_in_tracks_without_regions_are_allowed(write):

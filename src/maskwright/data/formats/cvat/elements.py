@@ -21,6 +21,7 @@ from ...reading.documents import Document, Finite, Side, validate
 from ...shapes.drawing import Drawing, Shape
 from ...shapes.raster import Crop, Ring, fill_ellipse
 from ...shapes.runs import decode_runs, encode_runs
+from .interpolate import interpolate_angle, interpolate_rings
 
 SKIPPED = {
     "polyline": "lines",
@@ -78,19 +79,25 @@ _MODELS: dict[str, type[_Element]] = {
 
 
 def parse_shape(
-    element: Element, size_HW: tuple[int, int], *, label: str | None, where: str
-) -> Shape | None:
-    """Parse the shape of an element; None where it is not a region (`SKIPPED`).
+    element: Element,
+    size_HW: tuple[int, int],
+    *,
+    label: str | None = None,
+    until: tuple[Element, float] | None = None,
+    where: str,
+) -> Shape | str:
+    """Parse the shape of an element; what it is counted as where it is not a region.
 
-    `label` is the label of the track around it, None where the element has its own. A shape has
-    the attribute "occluded" where CVAT's flag is set.
+    `label` is the label of the track around it, None where the element has its own. `until` is
+    the next keyframe of the track and the share of the way to it, where the shape lies between
+    two. A shape has the attribute "occluded" where CVAT's flag is set.
 
     Raises:
-        DataError: The element is unknown, a value is missing or wrong, or a mask leaves the
-            image.
+        DataError: The element is unknown, a value is missing or wrong, a mask leaves the image,
+            or there is nothing between two keyframes of different kinds.
     """
     if element.tag in SKIPPED:
-        return None
+        return SKIPPED[element.tag]
     if element.tag not in _MODELS:
         known = ", ".join((*_MODELS, *SKIPPED))
         raise DataError(
@@ -99,10 +106,14 @@ def parse_shape(
     where = f"{where}: {element.tag}"
     values = element.attrib if label is None else {**element.attrib, "label": label}
     model = validate(values, _MODELS[element.tag], where=where)
+    if until is not None:
+        model = _interpolate(model, *until, where=where)
     attributes = {a.get("name", ""): a.text or "" for a in element.iter("attribute")}
     if model.occluded == "1":
         attributes["occluded"] = "1"
     rings, masks = _parse_region(model, size_HW, where)
+    if rings and len(rings[0]) < 3:
+        return "polygons of fewer than three corners"
     return Shape(
         label=model.label,
         rings=rings,
@@ -143,12 +154,41 @@ def _parse_points(points: str, where: str) -> Ring:
         raise DataError(
             f"{where}: points are {points[:60]!r}, expected 'x,y;x,y'; export it again"
         ) from None
-    if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3:
+    if ring.ndim != 2 or ring.shape[1] != 2:
         raise DataError(
-            f"{where}: {len(pairs)} points, {points[:60]!r}, expected three or more 'x,y;x,y'; "
-            f"draw it again or remove it"
+            f"{where}: points are {points[:60]!r}, expected 'x,y;x,y'; export it again"
         )
     return ring
+
+
+def _interpolate(first: _Element, until: Element, offset: float, *, where: str) -> _Element:
+    """Interpolate between a shape and the next keyframe, as CVAT does it.
+
+    Attributes are those of the first.
+    """
+    if not isinstance(first, _MODELS.get(until.tag, _MaskElement)) or until.tag == "mask":
+        raise DataError(
+            f"{where}: the next keyframe of its track is <{until.tag}>, and between the two "
+            f"CVAT cannot interpolate; state a shape on every frame, or end the track with "
+            f'outside="1"'
+        )
+    second = validate({**until.attrib, "label": first.label}, type(first), where=where)
+    if isinstance(first, _PolygonElement) and isinstance(second, _PolygonElement):
+        start, end = (_parse_points(model.points, where) for model in (first, second))
+        points = _format_points(interpolate_rings(start, end, offset))
+        return first.model_copy(update={"points": points})
+    moved: dict[str, float] = {}
+    for name in type(first).model_fields.keys() - _Element.model_fields.keys():
+        values = getattr(first, name), getattr(second, name)
+        if name == "rotation":
+            moved[name] = interpolate_angle(*values, offset)
+        else:
+            moved[name] = values[0] + (values[1] - values[0]) * offset
+    return first.model_copy(update=moved)
+
+
+def _format_points(ring: Ring) -> str:
+    return ";".join(f"{x!r},{y!r}" for x, y in ring.tolist())
 
 
 def _compute_corners(box: _BoxElement) -> Ring:
@@ -204,8 +244,7 @@ def format_shapes(drawing: Drawing) -> Iterator[str]:
 def _format_region(shape: Shape, drawing: Drawing) -> tuple[str, str] | None:
     """The tag and the coordinates of a shape, None where it has no pixel."""
     if shape.is_polygon:
-        points = ";".join(f"{x!r},{y!r}" for x, y in shape.rings[0].tolist())
-        return "polygon", f'points="{points}"'
+        return "polygon", f'points="{_format_points(shape.rings[0])}"'
     crop = shape.fill(drawing.size_HW, drawing.raster)
     if not crop.area_px:
         return None

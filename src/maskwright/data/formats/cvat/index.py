@@ -4,7 +4,6 @@ Source: cvat 2.x, apps/dataset_manager: formats/cvat.py, bindings.py, annotation
 """
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -55,18 +54,27 @@ class _Meta(Document):
     subsets: tuple[_Subset, ...] = ()
 
 
-class _TrackedShape(Document):
+class TrackedShape(Document):
+    """Attributes of a shape in a track."""
+
     frame: _Frame
     outside: str = "0"
+    keyframe: str = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The bytes of one element in the file, and the track that it belongs to."""
+    """The bytes of one element in the file, and the track that it belongs to.
+
+    `until` are the bytes of the next keyframe where the shape lies between two, at the share
+    `offset` of the way.
+    """
 
     start: int
     end: int
     track: TrackTag | None = None
+    until: tuple[int, int] | None = None
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +88,11 @@ class IndexedImage:
 
 @dataclass(frozen=True, slots=True)
 class IndexedTrack:
-    """A track: its shapes in the order of frames; `regions`: whether any is a region."""
+    """A track: its shapes in the order of frames; whether any of them is a region."""
 
     tag: TrackTag
-    regions: bool
-    shapes: tuple[tuple[_TrackedShape, Span], ...]
+    has_regions: bool
+    shapes: tuple[tuple[TrackedShape, Span], ...]
 
 
 @dataclass(slots=True)
@@ -92,7 +100,8 @@ class CvatFile:
     """The index of one file.
 
     `classes` are the labels that the file declares, `labels` those that its shapes have, and
-    `missing` the images that it names and that are not there.
+    `missing` the images that it names and that are not there; `notes` say how gaps of tracks
+    are read.
     """
 
     path: Path
@@ -103,6 +112,7 @@ class CvatFile:
     tracks: list[IndexedTrack] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def index_file(path: Path) -> CvatFile:
@@ -131,7 +141,7 @@ def _add_track(file: CvatFile, element: ElementSpan, inside: list[ElementSpan]) 
     tag = validate(element.attributes, TrackTag, where=where)
     shapes = [
         (
-            validate(e.attributes, _TrackedShape, where=f"{where} {tag.id}: {e.tag}"),
+            validate(e.attributes, TrackedShape, where=f"{where} {tag.id}: {e.tag}"),
             Span(e.start, e.end, tag),
         )
         for e in inside
@@ -164,28 +174,3 @@ def _read_meta(file: CvatFile, span: Span) -> None:
         file.classes[name] = ClassEntry.model_validate(
             {"name": name, "color": red_green_blue, "kind": "thing", "raw": (name,)}
         )
-
-
-def require_every_frame(track: IndexedTrack, frames: list[int], path: Path) -> None:
-    """Require that a track has a shape for each of its frames, as CVAT's export has.
-
-    Frames between keyframes are not interpolated. The frame that ends a track (`outside`) may
-    be missing where it is the last of the video, since CVAT leaves it out there.
-
-    Raises:
-        DataError: A frame has no shape.
-    """
-    for index, (shape, _) in enumerate(track.shapes if track.regions else ()):
-        if shape.outside == "1":
-            continue
-        last = index + 1 == len(track.shapes)
-        begin = bisect_right(frames, shape.frame)
-        end = (
-            len(frames) if last else bisect_right(frames, track.shapes[index + 1][0].frame - 1)
-        )
-        if end - begin > int(last):
-            raise DataError(
-                f"{path}: track {track.tag.id} ({track.tag.label!r}) has no shape on "
-                f"{end - begin} frames after {shape.frame}, where CVAT would interpolate; "
-                f"export it from CVAT, which writes every frame, or as 'CVAT for images 1.1'"
-            )

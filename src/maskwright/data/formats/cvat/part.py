@@ -4,7 +4,7 @@
 
 The `subset` of an image, else of its task, is the split; "default" means no split. A frame of a
 video is images/frame_000010.png, and its shapes are those that tracks have on it and that are
-not `outside`. CVAT writes every frame; a track with a gap is an error, not interpolated.
+not `outside`. A file of keyframes alone is interpolated as CVAT does it (`tracks.py`).
 
 Masks, polygons, boxes (rotated ones too) and ellipses are filled as CVAT's own "Segmentation
 mask" export does it. Lines, points, cuboids, skeletons and tags are skipped and counted. The
@@ -45,6 +45,7 @@ from ...entries.scan import (
     SPLITS,
     UNSPLIT,
     Entry,
+    LeftOut,
     Scan,
     make_keys_unique,
     normalise_split,
@@ -56,8 +57,9 @@ from ...reading.documents import find_annotation_files, peek_first
 from ...reading.lookup import ImageLookup
 from ...reading.xmlindex import read_element
 from ...shapes.drawing import Drawing, Overlap
-from .elements import SKIPPED, format_shapes, parse_shape
-from .index import CvatFile, IndexedTrack, Span, index_file, require_every_frame
+from .elements import format_shapes, parse_shape
+from .index import CvatFile, IndexedTrack, Span, index_file
+from .tracks import place_shapes
 
 HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "z"
@@ -112,7 +114,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=_list_classes(files, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=tuple(_list_notes(items, missing, len(images))),
+        left_out=tuple(_list_left_out(items, files, images)),
+        notes=tuple(_list_notes(items, files)),
     )
 
 
@@ -258,12 +261,9 @@ def _list_frames(file: CvatFile, images: ImageLookup, overlap: Overlap) -> Itera
         by_subset[track.tag.subset or file.subset].append(track)
     for subset, tracks in by_subset.items():
         frames = _index_frames(images, file.path, subset)
-        spans: dict[int, list[Span]] = defaultdict(list)
-        for track in tracks:
-            require_every_frame(track, sorted(frames), file.path)
-            for shape, span in track.shapes:
-                if shape.outside != "1":
-                    spans[shape.frame].append(span)
+        placed = place_shapes(tracks, sorted(frames))
+        file.notes += placed.list_notes()
+        spans = placed.spans
         file.missing += [f"frame_{frame:06d}" for frame in sorted(spans.keys() - frames.keys())]
         for frame, image in frames.items():
             shapes, where = tuple(spans[frame]), f"frame {frame}"
@@ -302,10 +302,13 @@ def _read(
     for span in spans:
         element = read_element(path, span.start, span.end, where=where)
         label = None if span.track is None else span.track.label
+        until = None
+        if span.until is not None:
+            until = read_element(path, *span.until, where=where), span.offset
         for part in element if element.tag == "image" else (element,):
-            shape = parse_shape(part, size_HW, label=label, where=where)
-            if shape is None:
-                skipped[SKIPPED[part.tag]] += 1
+            shape = parse_shape(part, size_HW, label=label, until=until, where=where)
+            if isinstance(shape, str):
+                skipped[shape] += 1
             elif span.track is None:
                 shapes.append(shape)
             else:
@@ -338,13 +341,17 @@ def _choose_split(item: _Item) -> str:
     return split if split in SPLITS else subset
 
 
-def _list_notes(
-    items: list[_Item], missing: list[tuple[Path, str]], num_images: int
-) -> Iterator[str]:
+def _list_left_out(
+    items: list[_Item], files: list[CvatFile], images: ImageLookup
+) -> Iterator[LeftOut]:
+    if missing := tuple(name for file in files for name in file.missing):
+        yield LeftOut("images that are listed and not there", missing)
+    if others := images.list_others({item.image for item in items}):
+        yield LeftOut("images that no XML file names", others)
+
+
+def _list_notes(items: list[_Item], files: list[CvatFile]) -> Iterator[str]:
     if num_empty := sum(item.is_empty for item in items):
         yield f"{num_empty} images without a shape are all background"
-    if num_images > len(items):
-        yield f"{num_images - len(items)} images that no XML file names are skipped"
-    if missing:
-        path, name = missing[0]
-        yield f"{path}: {len(missing)} images that it names are missing, {name!r} first"
+    for file in files:
+        yield from (f"{file.path.name}: {note}" for note in file.notes)
