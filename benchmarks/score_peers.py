@@ -59,9 +59,9 @@ def _smooth(rng: np.random.Generator, num_cells: int) -> NDArray[np.float32]:
     return cv2.resize(small, SIZE_HW[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def as_in_boundary(pair: Pair) -> Pair:
-    """IGNORE in both maps where truth has it."""
-    return pair[0], np.where(pair[0] == IGNORE, IGNORE, pair[1]).astype(np.uint8)
+def without_ignore(pair: Pair) -> Pair:
+    """The prediction in both maps where truth is IGNORE, which no peer of boundaries knows."""
+    return np.where(pair[0] == IGNORE, pair[1], pair[0]), pair[1]
 
 
 _TENSORS: dict[tuple[int, torch.dtype], tuple[torch.Tensor, ...]] = {}

@@ -30,7 +30,6 @@ from score_peers import (
     SIZE_HW,
     C,
     Pair,
-    as_in_boundary,
     bands_by_erosion,
     by_bincount,
     by_histc,
@@ -43,6 +42,7 @@ from score_peers import (
     opencv_px,
     scipy_px,
     street_pairs,
+    without_ignore,
 )
 
 from maskwright.core import IGNORE, Confusion, parts
@@ -95,7 +95,7 @@ def confusion() -> Section:
 
 def confusion_without_ignore() -> Section:
     """Street scenes without IGNORE, where torchmetrics may do without `ignore_index`."""
-    pairs = [(np.where(t == IGNORE, p, t), p) for t, p in street_pairs()]
+    pairs = [without_ignore(pair) for pair in street_pairs()]
     ways = _confusions() | _torchmetrics((IGNORE, None))
     title = "Confusion, street scenes without IGNORE"
     return timed(title, ways, pairs, ("torchmetrics", "none set"))
@@ -153,7 +153,7 @@ def _boundary_f1(tolerance: BoundaryTolerance, must: str) -> Section:
             near_by_distance, reach_px=reach_px, far=opencv_px
         ),
     }
-    pairs = [as_in_boundary(pair) for pair in street_pairs()]
+    pairs = [without_ignore(pair) for pair in street_pairs()]
     title = f"Boundary F1 within {reach_px} px ({tolerance}), street scenes"
     return timed(title, ways, pairs, ("SciPy", must))
 
@@ -163,7 +163,7 @@ def _boundary_iou(band: BoundaryTolerance, must: str) -> Section:
     ways = dict.fromkeys(OURS, lambda pair: bands_by_kernel(pair, depth_px)) | {
         "the authors' way, cv2.erode": lambda pair: bands_by_erosion(pair, depth_px)
     }
-    pairs = [as_in_boundary(pair) for pair in street_pairs()]
+    pairs = [without_ignore(pair) for pair in street_pairs()]
     title = f"Boundary IoU, bands of {depth_px} px ({band}), street scenes"
     return timed(title, ways, pairs, ("the authors", must))
 
@@ -194,7 +194,7 @@ def _torchmetrics(ignored: tuple[int | None, ...]) -> dict[str, Work]:
 
 def near_by_kernel(pair: Pair, reach_px: int) -> NDArray[np.int64]:
     """As `boundary.count` does it."""
-    return kernel().count_near(*pair, num_classes=C, reach_px=reach_px)
+    return kernel().count_near(*pair, num_classes=C, reach_px=reach_px)[:4]
 
 
 def bands_by_kernel(pair: Pair, depth_px: int) -> NDArray[np.int64]:

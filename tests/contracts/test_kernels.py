@@ -66,18 +66,35 @@ def _pair_counts(truth_HW, predicted_HW):
     return counts
 
 
-def _outline(inside_HW):
-    """Where a pixel and its right, lower and lower right neighbours do not all agree."""
-    padded = np.pad(inside_HW, ((0, 1), (0, 1)), mode="edge")
-    square = np.stack([padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]])
-    return square.any(axis=0) & ~square.all(axis=0)
+def _outline(labels_HW, index, against):
+    """Where in the 2 x 2 square one side has `index` on one hand and `against` on the other."""
+    marked = np.zeros(labels_HW.shape, bool)
+    inside, outside = labels_HW == index, against(labels_HW)
+    for axis in (0, 1):
+        one, other = np.delete(inside, -1, axis), np.delete(outside, 0, axis)
+        back, forth = np.delete(outside, -1, axis), np.delete(inside, 0, axis)
+        for y, x in np.argwhere((one & other) | (back & forth)):
+            marked[y, x] = True
+            if axis == 0 and x:
+                marked[y, x - 1] = True
+            if axis == 1 and y:
+                marked[y - 1, x] = True
+    return marked
 
 
-def _num_near(outline_HW, other_HW, reach_px):
+def _boundary(labels_HW, index):
+    return _outline(labels_HW, index, lambda labels: (labels != index) & (labels != IGNORE))
+
+
+def _open_boundary(labels_HW, index):
+    return _outline(labels_HW, index, lambda labels: labels == IGNORE)
+
+
+def _near(outline_HW, other_HW, reach_px):
     if not other_HW.any():
-        return 0
+        return np.zeros_like(outline_HW)
     distance_HW = ndimage.distance_transform_edt(~other_HW)
-    return (outline_HW & (distance_HW <= reach_px)).sum()
+    return outline_HW & (distance_HW <= reach_px)
 
 
 @given(map_pairs())
@@ -97,13 +114,16 @@ def test_near_boundary_pixels_are_those_of_the_distance_transform(pair, reach_px
         for part in _all_parts()
     ]
     for index in {0, num_classes - 1, *np.unique(maps).tolist()} - {IGNORE}:
-        truth, predicted = (_outline(labels_HW == index) for labels_HW in maps)
+        truth, predicted = (_boundary(labels_HW, index) for labels_HW in maps)
+        open_truth = _open_boundary(maps[0], index)
+        open_alone = _near(predicted, open_truth, reach_px) & ~_near(predicted, truth, reach_px)
         expected = [
-            *(truth.sum(), _num_near(truth, predicted, reach_px)),
-            *(predicted.sum(), _num_near(predicted, truth, reach_px)),
+            *(truth.sum(), _near(truth, predicted, reach_px).sum()),
+            *((predicted & ~open_alone).sum(), _near(predicted, truth, reach_px).sum()),
+            open_truth.sum(),
         ]
-        for counts_4C in found:
-            np.testing.assert_array_equal(counts_4C[:, index], expected)
+        for counts_5C in found:
+            np.testing.assert_array_equal(counts_5C[:, index], expected)
 
 
 @given(map_pairs(), st.integers(1, 80))
@@ -116,7 +136,31 @@ def test_a_pixel_is_outside_the_band_where_its_square_is_uniform(pair, depth_px)
     inner = slice(depth_px, -depth_px), slice(depth_px, -depth_px)
     for part in _all_parts():
         np.testing.assert_array_equal(
-            part.mark_outside_band(labels_HW, depth_px), np.where(expected[inner], 255, 0)
+            part.mark_outside_band(labels_HW, depth_px, ignore_is_class=True),
+            np.where(expected[inner], 255, 0),
+        )
+
+
+@given(map_pairs(), st.integers(1, 80))
+@settings(deadline=None)
+def test_a_pixel_is_outside_the_band_where_no_border_of_two_classes_is_in_its_square(
+    pair, depth_px
+):
+    labels_HW = pair[0][0]
+    wide_HW = np.pad(labels_HW.astype(int), 1, constant_values=-1)  # the outside of the map
+    # Squares of 2 depth + 1 pixels that hold both sides of a border, which are neighbours.
+    inside = np.zeros(labels_HW.shape, bool)
+    for axis in (0, 1):
+        one, other = np.delete(wide_HW, -1, axis), np.delete(wide_HW, 0, axis)
+        pairs = (one != other) & (one != IGNORE) & (other != IGNORE)
+        for y, x in np.argwhere(pairs) - 1:
+            ends = (y, x), (y + (axis == 0), x + (axis == 1))
+            top, left = (max(max(e[i] for e in ends) - depth_px, 0) for i in (0, 1))
+            bottom, right = (max(min(e[i] for e in ends) + depth_px + 1, 0) for i in (0, 1))
+            inside[top:bottom, left:right] = True
+    for part in _all_parts():
+        np.testing.assert_array_equal(
+            part.mark_outside_band(labels_HW, depth_px), np.where(inside, 0, 255)
         )
 
 
@@ -149,9 +193,17 @@ def test_a_diagonal_step_has_a_boundary_of_known_length(part):
     truth[2:, 2:] = 1
     moved = np.zeros((4, 4), np.uint8)
     moved[3:, 3:] = 1
-    counts_4C = part.count_near(truth, moved, num_classes=2, reach_px=1)
+    counts_5C = part.count_near(truth, moved, num_classes=2, reach_px=1)
     # Pixels up and left of the square: (1,1) (1,2) (1,3) (2,1) (3,1), moved (2,2) (2,3) (3,2).
-    np.testing.assert_array_equal(counts_4C, [[5, 5], [4, 4], [3, 3], [3, 3]])
+    np.testing.assert_array_equal(counts_5C, [[5, 5], [4, 4], [3, 3], [3, 3], [0, 0]])
+
+
+def test_a_boundary_with_ignore_is_open_and_what_is_predicted_beside_it_cannot_be_judged(part):
+    truth = np.uint8([[0, 0, 0, IGNORE, IGNORE, 1, 1, 1, 1, 1, 1, 1]])
+    predicted = np.uint8([[0, 0, 0, IGNORE, IGNORE, 0, 1, 1, 1, 0, 0, 1]])
+    counts_5C = part.count_near(truth, predicted, num_classes=2, reach_px=2)
+    # Predicted boundaries lie at columns 5, 8 and 10; the open ones in truth at 2 and at 4.
+    np.testing.assert_array_equal(counts_5C, [[0, 0], [0, 0], [3, 2], [0, 0], [1, 1]])
 
 
 def test_the_fastest_installed_is_taken():

@@ -66,6 +66,7 @@ def _cheng(mask, depth_px):
 @settings(deadline=None)
 def test_counts_are_those_of_the_authors_class_by_class(pair, reach_px, depth_px):
     truth, predicted, num_classes = pair
+    truth = np.where(truth == IGNORE, 0, truth).astype(np.uint8)
     found = count(
         truth,
         predicted,
@@ -73,8 +74,8 @@ def test_counts_are_those_of_the_authors_class_by_class(pair, reach_px, depth_px
         tolerance=BoundaryTolerance(reach_px, "px"),
         band=BoundaryTolerance(depth_px, "px"),
     )
-    for index in {*np.unique(truth), *np.unique(predicted), 0} - {IGNORE}:
-        masks = truth == index, (predicted == index) & (truth != IGNORE)
+    for index in {*np.unique(truth), *np.unique(predicted), 0}:
+        masks = truth == index, predicted == index
         bands = [_cheng(mask, depth_px) for mask in masks]
         expected = (
             *_davis(*masks, reach_px),
@@ -151,6 +152,80 @@ def test_a_map_of_one_class_has_no_boundary_but_a_band():
     found = scores(count(labels, labels, 1))
     assert np.isnan(found.classes["boundary_f1"][0])
     assert found.classes["boundary_iou"][0] == 1
+
+
+def _ringed(ring_px=2):
+    """An object in the middle, behind a ring of IGNORE, in a background."""
+    truth = np.zeros((40, 40), np.uint8)
+    truth[10:30, 10:30] = IGNORE
+    truth[10 + ring_px : 30 - ring_px, 10 + ring_px : 30 - ring_px] = 1
+    return truth
+
+
+def test_an_object_missed_behind_a_ring_of_ignore_hits_no_boundary():
+    missed = scores(count(_ringed(), np.zeros((40, 40), np.uint8), 2))
+    assert np.isnan(missed.classes["boundary_f1"]).all()
+    np.testing.assert_array_equal(missed.classes["boundary_iou"], [1, np.nan])
+    assert np.isnan(missed.overall["mean_boundary_f1"])
+
+
+def test_a_class_whose_whole_outline_is_ignored_has_no_boundary_score_where_it_is_drawn_apart():
+    predicted = np.zeros((40, 40), np.uint8)
+    predicted[16:24, 16:24] = 1
+    predicted[2:5, 2:5] = 2
+    found = scores(count(_ringed(), predicted, 3))
+    np.testing.assert_array_equal(found.classes["boundary_f1"], [np.nan, np.nan, 0])
+    assert np.isnan(found.classes["boundary_iou"][1])
+
+
+def test_what_is_predicted_beside_an_open_boundary_is_not_held_against_it():
+    """Left of column 20 a border with IGNORE on it, and below row 20 one without."""
+    truth = np.zeros((40, 40), np.uint8)
+    truth[:, 20:] = 1
+    truth[:20, 19:21] = IGNORE
+    predicted = np.zeros((40, 40), np.uint8)
+    predicted[:, 22:] = 1
+    counts = count(truth, predicted, 2, tolerance=BoundaryTolerance(3, "px"))
+    assert counts["boundary_truth"].tolist() == [21, 21]
+    assert counts["boundary_truth_near"].tolist() == [21, 21]
+    # Rows 0 to 16 are beside the open boundary and without a partner: (3, 2) px is too far.
+    assert counts["boundary_predicted"].tolist() == [23, 23]
+    assert scores(counts).classes["boundary_f1"].tolist() == [1, 1]
+    far = np.roll(predicted, 9, axis=1)
+    far[:, :9] = 0
+    worse = count(truth, far, 2, tolerance=BoundaryTolerance(3, "px"))
+    assert worse["boundary_predicted"].tolist() == [40, 40]
+    assert scores(worse).classes["boundary_f1"].tolist() == [0, 0]
+
+
+@given(pairs(choices=(2, 3, 6)), st.integers(1, 12))
+@settings(deadline=None, max_examples=40)
+def test_bands_leave_out_borders_with_ignore(pair, depth_px):
+    """A pixel is in the band where its square holds an edge of two classes or of the image."""
+    truth, predicted, num_classes = pair
+    found = count(truth, predicted, num_classes, band=BoundaryTolerance(depth_px, "px"))
+    predicted = np.where(truth == IGNORE, IGNORE, predicted).astype(np.uint8)
+    band, predicted_band = (
+        _band(m, depth_px, lambda v: v != IGNORE) for m in (truth, predicted)
+    )
+    predicted_band &= band | ~_band(truth, depth_px, lambda v: v >= 0)
+    for index in range(num_classes):
+        one, other = (truth == index) & band, (predicted == index) & predicted_band
+        if found["band_union"][index]:  # 0 also where all of the outline is with IGNORE
+            assert found["band_intersection"][index] == (one & other).sum()
+            assert found["band_union"][index] == (one | other).sum()
+
+
+def _band(labels, depth_px, counts):
+    """Pixels whose square holds both sides of an edge between unlike values that count."""
+    wide = np.pad(labels.astype(int), depth_px, constant_values=1000)
+    height, width = labels.shape
+    inside = np.zeros(labels.shape, bool)
+    for y, x in np.ndindex(height, width):
+        square = wide[y : y + 2 * depth_px + 1, x : x + 2 * depth_px + 1]
+        for one, other in ((square[1:], square[:-1]), (square[:, 1:], square[:, :-1])):
+            inside[y, x] |= ((one != other) & counts(one) & counts(other)).any()
+    return inside
 
 
 def test_an_image_of_ignore_counts_nothing():

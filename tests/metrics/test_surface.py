@@ -29,7 +29,7 @@ def reference(truth_HW, predicted_HW, ruler):
     return {
         "surface_hd": max(there.max(), back.max()),
         "surface_hd95": np.percentile(both, 95),
-        "surface_assd": np.mean((there.mean(), back.mean())),
+        "surface_assd": both.mean(),
         "surface_nsd": np.mean(both <= ruler.tolerance + 1e-9),
     }
 
@@ -91,7 +91,7 @@ def test_percentile_and_mean_of_a_line_with_one_stray_pixel_made_by_hand():
     found = scores(count(truth_HW, predicted_HW, 2, ruler, classes=[1]), ruler)
     assert found.classes["hd_px"][1] == 30
     assert found.classes["hd95_px"][1] == 0
-    assert found.classes["assd_px"][1] == pytest.approx((0 + 30 / 21) / 2)
+    assert found.classes["assd_px"][1] == pytest.approx(30 / 41)
     assert found.classes["nsd"][1] == pytest.approx(40 / 41)
     assert found.overall["mean_assd_px"] == found.classes["assd_px"][1]
 
@@ -115,6 +115,32 @@ def test_an_image_with_one_side_missing_has_no_distance_and_is_counted():
     assert np.isnan(alone["hd_px"][1])
     assert alone["nsd"][1] == 0
     assert np.isnan(scores(parts[3], ruler).classes["nsd"][1])
+
+
+def test_a_class_whose_whole_outline_is_ignored_is_present_and_has_no_surface_score():
+    truth_HW, empty_HW = np.zeros((2, 12, 12), np.uint8)
+    truth_HW[3:9, 3:9] = IGNORE
+    truth_HW[5:7, 5:7] = 1
+    ruler = Ruler(tolerance=1)
+    found = scores(count(truth_HW, truth_HW, 2, ruler, classes=[1]), ruler).classes
+    assert [found[f"surface_{n}"][1] for n in ("images", "missed", "invented")] == [1, 0, 0]
+    assert np.isnan([found["hd_px"][1], found["nsd"][1]]).all()
+    missed = scores(count(truth_HW, empty_HW, 2, ruler, classes=[1]), ruler).classes
+    assert [missed[f"surface_{n}"][1] for n in ("images", "missed", "invented")] == [0, 1, 0]
+    assert np.isnan(missed["nsd"][1])
+
+
+def test_an_object_with_a_surface_on_one_side_alone_is_not_called_invented():
+    truth_HW = np.zeros((12, 12), np.uint8)
+    truth_HW[3:9, 3:9] = IGNORE
+    truth_HW[5:7, 5:7] = 1
+    predicted_HW = np.zeros((12, 12), np.uint8)
+    predicted_HW[4:8, 4:8] = 1
+    predicted_HW[0, 0] = 1
+    ruler = Ruler(tolerance=1)
+    found = scores(count(truth_HW, predicted_HW, 2, ruler, classes=[1]), ruler).classes
+    assert [found[f"surface_{n}"][1] for n in ("images", "missed", "invented")] == [1, 0, 0]
+    assert np.isnan([found["hd_px"][1], found["nsd"][1]]).all()
 
 
 def test_an_edge_towards_ignore_is_not_a_surface_and_one_of_the_image_is():

@@ -96,6 +96,11 @@ class LabelSpec:
         """Class names in order of index."""
         return tuple(c.name for c in self.classes)
 
+    @property
+    def things(self) -> tuple[int, ...]:
+        """Indices of the classes whose objects can be counted."""
+        return tuple(i for i, c in enumerate(self.classes) if c.kind == "thing")
+
     def index(self, name: str) -> int:
         """Class index of `name`."""
         if name not in self.names:

@@ -58,6 +58,7 @@ def evaluate(
     detail = detail.with_spacings(
         (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
     )
+    detail = replace(detail, things=dataset.spec.things)
     scoring = Scoring.from_detail(detail, has_logits=True)
     tally = Tally(dataset.spec, scoring)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
@@ -103,7 +104,7 @@ def _predict_sample(model: Predictor, sample: Sample, *, where: str) -> ScoredIm
 
 
 def _require_same_classes(labels: LabelSpec, dataset: Dataset) -> None:
-    """Names in order decide; colours and kinds do not enter a score."""
+    """Names in order decide; colours do not enter a score, and the data gives the kinds."""
     if labels.names == dataset.spec.names:
         return
     pairs = zip(labels.names, dataset.spec.names, strict=False)

@@ -4,7 +4,7 @@ A prediction belongs to the truth file with the same path below its folder, with
 Files are read and counted on all cores; a few images are in memory at a time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import DataError
@@ -81,6 +81,7 @@ def score(
     detail = detail.with_spacings(
         (key, truth_maps.spacing_mm(key) or predicted_maps.spacing_mm(key)) for key in keys
     )
+    detail = replace(detail, things=truth_maps.spec.things)
     scoring = Scoring.from_detail(detail, has_logits=False)
     tally = Tally(truth_maps.spec, scoring)
 

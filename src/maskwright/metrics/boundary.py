@@ -10,12 +10,19 @@ recall is the same for truth. DAVIS matches by distance alone, BSDS pairs pixels
 
 Boundary IoU is that of Cheng et al. 2021, eq. 2, and of the authors' `mask_to_boundary`: the
 IoU of the two bands of pixels of the class that are at most `depth` (Chebyshev) from a pixel
-that is not. Here the border of the image bounds a class.
+that is not. Here the border of the image bounds a class. The depth is 2 % of the diagonal, as
+in the paper, whatever the tolerance of boundary F1.
 
-Edge cases. Pixels where truth is IGNORE are of no class in either map, so that a class that
-touches them has the same boundary there twice. A class without a boundary in either map has no
-boundary F1 (NaN), one with a boundary in a single map has 0; a class in neither map has no
-boundary IoU (NaN). NaN is left out of means.
+IGNORE. Pixels where truth is IGNORE are of no class in either map, and where a class meets them
+is no boundary: neither the truth's nor a predicted one. The boundary of the truth lies
+somewhere in the ignored pixels there, so a predicted boundary pixel that has no partner and
+lies within the tolerance of this open boundary is not counted, nor is a predicted band pixel
+outside of the truth's band and within `depth` of it. In an image where all of the outline of a
+class is with IGNORE the class counts nothing.
+
+Edge cases. A class without a boundary in either map has no boundary F1 (NaN), one with a
+boundary in a single map has 0; a class in neither map has no boundary IoU (NaN). NaN is left
+out of means.
 """
 
 import math
@@ -104,19 +111,21 @@ def count(
     """
     maps = _require_maps(truth_HW, predicted_HW, num_classes)
     size_HW = truth_HW.shape
-    near_4C = kernel().count_near(
+    near_5C = kernel().count_near(
         *maps, num_classes=num_classes, reach_px=tolerance.px(size_HW)
     )
-    depth_px = band.depth_px(size_HW)
-    banded = [labels_HW | kernel().mark_outside_band(labels_HW, depth_px) for labels_HW in maps]
-    pairs = kernel().count_pairs(*banded)
+    is_open_C = (near_5C[0] == 0) & (near_5C[4] > 0)
+    near_5C[:, is_open_C] = 0
+    pairs = kernel().count_pairs(*_keep_bands(*maps, band.depth_px(size_HW)))
     both_C = np.diagonal(pairs)[:num_classes].copy()
     either_C = pairs[:num_classes].sum(axis=1) + pairs[:, :num_classes].sum(axis=0) - both_C
+    either_C[is_open_C & ~_touch_rim(maps[0])[:num_classes]] = 0
+    both_C = np.minimum(both_C, either_C)
     return {
-        "boundary_truth": near_4C[0],
-        "boundary_truth_near": near_4C[1],
-        "boundary_predicted": near_4C[2],
-        "boundary_predicted_near": near_4C[3],
+        "boundary_truth": near_5C[0],
+        "boundary_truth_near": near_5C[1],
+        "boundary_predicted": near_5C[2],
+        "boundary_predicted_near": near_5C[3],
         "band_intersection": both_C,
         "band_union": either_C,
     }
@@ -137,6 +146,26 @@ def scores(counts: Counts) -> Scores:
             "boundary_iou": iou,
         },
     )
+
+
+def _keep_bands(
+    truth_HW: LabelMap, predicted_HW: LabelMap, depth_px: int
+) -> tuple[LabelMap, LabelMap]:
+    """Set IGNORE in both maps outside of their bands, and where the truth's band is open."""
+    mark = kernel().mark_outside_band
+    outside_HW = mark(truth_HW, depth_px)
+    outside_predicted_HW = mark(predicted_HW, depth_px)
+    if (truth_HW == IGNORE).any():
+        in_open_HW = ~mark(truth_HW, depth_px, ignore_is_class=True)
+        outside_predicted_HW |= outside_HW & in_open_HW
+    return truth_HW | outside_HW, predicted_HW | outside_predicted_HW
+
+
+def _touch_rim(labels_HW: LabelMap) -> NDArray[np.bool_]:
+    """Whether each value, 0..255, is at the border of the image."""
+    rim = (labels_HW[:1], labels_HW[-1:], labels_HW[:, :1], labels_HW[:, -1:])
+    counts = np.bincount(np.concatenate([edge.ravel() for edge in rim]), minlength=256)
+    return counts > 0
 
 
 def _harmonic_mean(

@@ -30,13 +30,15 @@ class ScoreDetail:
     """What is counted beside the region scores; all of it costs time.
 
     `full` adds boundary, distance and object scores, the first within `tolerance`; `ruler` adds
-    surface distances. `spacings` are the height and width of a pixel in mm by key of the
-    image, where image headers give them.
+    surface distances. `things` are the indices of the classes whose objects are counted over
+    the set; `evaluate` and `score` take them from the data. `spacings` are the height and width
+    of a pixel in mm by key of the image, where image headers give them.
     """
 
     full: bool = False
     tolerance: BoundaryTolerance = TOLERANCE
     ruler: Ruler | None = None
+    things: tuple[int, ...] = ()
     spacings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def with_spacings(

@@ -7,21 +7,28 @@ things of one class are one object, and a thing cut in two by another is two.
   *missed*. Every object counts once, so a missed small one shows beside large ones.
 * A predicted object is *real* when at least half of its pixels are of its class in the truth,
   else *invented*.
-* Pixels whose truth is IGNORE belong to no object, in truth or predicted: what remains of an
-  object beside them is counted, and an object that they cut in two counts as two.
-* Size is that of the counted object: truth for recall, prediction for precision.
+* Objects are found in each map as it is; then pixels whose truth is IGNORE are left out of
+  both. So a predicted object that a line of IGNORE crosses stays one object and is judged by
+  its other pixels, and one that lies in IGNORE alone is not counted.
+* Size is that of the counted pixels: truth for recall, prediction for precision.
+* The rates of the set and the curves pool the classes that are things (`ClassDef.kind`): a sky
+  or a background is not an object, and is always found. Each class alone has its rates, stuff
+  too.
 * Recall without truth objects and precision without predicted ones are NaN. F1 is 0 where only
-  one side has objects, and NaN where neither has.
+  one side has objects, and NaN where neither has. Without a class that is a thing all scores
+  of the set are NaN.
 
 Judging each object by its own pixels needs no one-to-one match, which a class map cannot give:
 one bridge of a pixel between two found objects makes the IoU of both with their joint
-prediction small. Chan et al. 2021 (SegmentMeIfYouCan: sIoU) correct the IoU for that
-case; Cordts et al. 2016 (Cityscapes, iIoU) weigh pixels by the size of their instance for the
-same end, that small objects count. A prediction that floods the image finds all objects and is
-itself invented: read recall and precision together.
+prediction small. So object F1 is not the recognition quality of panoptic segmentation (PQ,
+Kirillov et al. 2019), which matches segments by an IoU above 0.5. Chan et al. 2021
+(SegmentMeIfYouCan: sIoU) correct the IoU for that case; Cordts et al. 2016 (Cityscapes, iIoU)
+weigh pixels by the size of their instance for the same end, that small objects count. A
+prediction that floods the image finds all objects and is itself invented: read recall and
+precision together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -52,11 +59,14 @@ def count(
 
     `objects_truth` of them `objects_found`; `objects_predicted` of them `objects_real`. Maps
     must hold class indices wherever truth is labelled; `Confusion.from_labels` refuses others.
+    Where truth is IGNORE, a value that is not a class belongs to no predicted object.
     """
-    predicted_HW = np.where(truth_HW == IGNORE, np.uint8(IGNORE), predicted_HW)
-    hit_HW = truth_HW == predicted_HW
-    truth, found = _judge_objects(truth_HW, hit_HW, num_classes)
-    predicted, real = _judge_objects(predicted_HW, hit_HW, num_classes)
+    valid_HW = truth_HW != IGNORE
+    if (predicted_HW >= num_classes).any():
+        predicted_HW = np.where(predicted_HW < num_classes, predicted_HW, np.uint8(IGNORE))
+    hit_HW = (truth_HW == predicted_HW) & valid_HW
+    truth, found = _judge_objects(truth_HW, valid_HW, hit_HW, num_classes)
+    predicted, real = _judge_objects(predicted_HW, valid_HW, hit_HW, num_classes)
     return {
         "objects_truth": truth,
         "objects_found": found,
@@ -65,16 +75,22 @@ def count(
     }
 
 
-def scores(counts: Counts) -> Scores:
-    """Recall, precision, F1 and numbers of objects: pooled over classes, per class, by size.
+def scores(counts: Counts, things: Sequence[int]) -> Scores:
+    """Recall, precision, F1 and numbers of objects: pooled over things, per class, by size.
 
-    The overall numbers pool the objects of all classes, stuff and background too.
+    `things` are the indices of the classes that are things.
     """
     by_class = {name: counts[name].sum(axis=-1) for name in _NAMES}
-    by_size = {name: counts[name].sum(axis=-2) for name in _NAMES}
-    sized, class_sized = _rates(by_size), _rates({name: counts[name] for name in _NAMES})
+    by_size = {name: counts[name][..., list(things), :].sum(axis=-2) for name in _NAMES}
+    pooled = {name: values.sum(axis=-1) for name, values in by_size.items()}
+    overall, sized = _rates(pooled), _rates(by_size)
+    if not things:
+        overall, sized = (
+            {n: np.full_like(v, np.nan) for n, v in r.items()} for r in (overall, sized)
+        )
+    class_sized = _rates({name: counts[name] for name in _NAMES})
     return Scores(
-        overall=_rates({name: values.sum(axis=-1) for name, values in by_class.items()}),
+        overall=overall,
         classes=_rates(by_class),
         curves={f"{name}_by_size": _curve(values) for name, values in sized.items()},
         class_curves={
@@ -85,16 +101,21 @@ def scores(counts: Counts) -> Scores:
 
 
 def _judge_objects(
-    labels_HW: LabelMap, hit_HW: NDArray[np.bool_], num_classes: int
+    labels_HW: LabelMap,
+    valid_HW: NDArray[np.bool_],
+    hit_HW: NDArray[np.bool_],
+    num_classes: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count all objects of a map, and those with at least half their pixels hit, (C, 6)."""
+    """Count the objects with a valid pixel, and those with half of them hit or more, (C, 6)."""
     objects = find_components(labels_HW)
-    size_N = np.searchsorted(SIZES_PX, objects.area_px_N, "right")
+    area_px_N = objects.total(valid_HW)
+    size_N = np.searchsorted(SIZES_PX, area_px_N, "right")
     cell_N = objects.class_N.astype(np.intp) * len(SIZES) + size_N
-    good_N = 2 * objects.total(hit_HW) >= objects.area_px_N
+    counted_N = area_px_N > 0
+    good_N = counted_N & (2 * objects.total(hit_HW) >= area_px_N)
     all_cells, good_cells = (
         np.bincount(cells, minlength=num_classes * len(SIZES)).reshape(num_classes, len(SIZES))
-        for cells in (cell_N, cell_N[good_N])
+        for cells in (cell_N[counted_N], cell_N[good_N])
     )
     return all_cells.astype(np.int64), good_cells.astype(np.int64)
 

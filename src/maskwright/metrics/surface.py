@@ -5,8 +5,10 @@ class, with S the surface pixels of truth, S' of the prediction, d(p, S) the lea
 distance between pixel centres in the ruler's unit, and D all d(p, S') and all d(p', S):
 
 * hd: Hausdorff distance, the largest of D. hd95: the 95th percentile of D, linear between
-  ranks (MedPy's `hd95`; MONAI takes the larger of the two directions' percentiles instead).
-* assd: mean of the two directions' mean distances (MedPy's `assd`).
+  ranks (MedPy's `hd95`; MONAI's `compute_hausdorff_distance(percentile=95)` takes the larger of
+  the two directions' percentiles instead, which is as large or larger).
+* assd: average symmetric surface distance, the mean of D (MedPy's `assd` since 0.5, MONAI's
+  `compute_average_surface_distance(symmetric=True)`).
 * nsd: normalised surface Dice at the ruler's tolerance, the share of D that is within it, by
   Nikolov et al. 2018, arXiv 1809.04430, section on the surface DSC, over surface pixels.
   DeepMind's surface-distance weighs surface elements by their length instead: figures differ
@@ -18,15 +20,18 @@ Rules:
   outside of the image (MedPy: the structure without its erosion by a cross). An edge towards
   IGNORE makes no surface, and pixels whose truth is IGNORE belong to no structure.
 * Distances are exact, pixels may be higher than wide.
-* An image where only truth or only the prediction has a surface has no distance: hd, hd95 and
-  assd leave it out, nsd is 0 there, and `surface_missed` and `surface_invented` count such
-  images. Read them together: the mean distance leaves out the worst images.
+* Pixels decide whether a class is present: an image where only truth or only the prediction has
+  one has no distance. hd, hd95 and assd leave it out, nsd is 0 there, and `surface_missed` and
+  `surface_invented` count such images. Read them together: the mean distance leaves out the
+  worst images.
+* A class that is present but has no surface, because all of its outline is with IGNORE, has no
+  score in the image, nsd included.
 * Scores are means over the images, not over the set of all surface pixels; a class without an
   image scores NaN.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,6 +101,8 @@ def count(
 ) -> dict[str, NDArray[np.float64]]:
     """Sums over one image, (C,) float64: the distances, and in how many images they exist.
 
+    `surface_measured` images have distances, `surface_judged` images a surface Dice.
+
     Args:
         truth_HW: Class indices or IGNORE.
         predicted_HW: Class indices wherever truth is labelled.
@@ -105,11 +112,17 @@ def count(
     """
     sums = {name: np.zeros(num_classes) for name in _NAMES}
     predicted_HW = np.where(truth_HW == IGNORE, np.uint8(IGNORE), predicted_HW)
-    truth_surface, predicted_surface = mark_surface(truth_HW), mark_surface(predicted_HW)
+    maps = truth_HW, predicted_HW
+    present = [np.bincount(labels_HW.ravel(), minlength=256) > 0 for labels_HW in maps]
+    surfaces = [mark_surface(labels_HW) for labels_HW in maps]
     for index in range(num_classes) if classes is None else classes:
-        truth = np.argwhere(truth_surface & (truth_HW == index))
-        predicted = np.argwhere(predicted_surface & (predicted_HW == index))
-        for name, value in _measure_class(truth, predicted, ruler).items():
+        truth, predicted = (
+            np.argwhere(surface_HW & (labels_HW == index))
+            for surface_HW, labels_HW in zip(surfaces, maps, strict=True)
+        )
+        in_truth, in_prediction = (bool(has[index]) for has in present)
+        images = _count_presence(in_truth=in_truth, in_prediction=in_prediction)
+        for name, value in (images | _measure_class(truth, predicted, images, ruler)).items():
             sums[name][index] = value
     return sums
 
@@ -119,13 +132,12 @@ def scores(counts: Counts, ruler: Ruler) -> Scores:
 
     `surface_images`, `surface_missed` and `surface_invented` are numbers of images.
     """
-    both, missed, invented = (counts[f"surface_{name}"] for name in _IMAGES)
-    unit = ruler.unit
+    num_measured, unit = counts["surface_measured"], ruler.unit
     measured = {
-        f"hd_{unit}": ratio(counts["surface_hd"], both),
-        f"hd95_{unit}": ratio(counts["surface_hd95"], both),
-        f"assd_{unit}": ratio(counts["surface_assd"], both),
-        "nsd": ratio(counts["surface_nsd"], both + missed + invented),
+        f"hd_{unit}": ratio(counts["surface_hd"], num_measured),
+        f"hd95_{unit}": ratio(counts["surface_hd95"], num_measured),
+        f"assd_{unit}": ratio(counts["surface_assd"], num_measured),
+        "nsd": ratio(counts["surface_nsd"], counts["surface_judged"]),
     }
     images = {f"surface_{name}": counts[f"surface_{name}"] * 1.0 for name in _IMAGES}
     return Scores(
@@ -136,7 +148,9 @@ def scores(counts: Counts, ruler: Ruler) -> Scores:
 
 
 _IMAGES = ("images", "missed", "invented")
-_NAMES = tuple(f"surface_{n}" for n in ("hd", "hd95", "assd", "nsd", *_IMAGES))
+_NAMES = tuple(
+    f"surface_{n}" for n in ("hd", "hd95", "assd", "nsd", "measured", "judged", *_IMAGES)
+)
 
 
 def mark_surface(labels_HW: LabelMap) -> NDArray[np.bool_]:
@@ -153,21 +167,30 @@ def mark_surface(labels_HW: LabelMap) -> NDArray[np.bool_]:
     return surface_HW
 
 
-def _measure_class(truth: Points, predicted: Points, ruler: Ruler) -> dict[str, float]:
-    """Measure one class of one image; nothing where neither side has a surface."""
+def _count_presence(*, in_truth: bool, in_prediction: bool) -> dict[str, float]:
+    return {
+        "surface_images": float(in_truth and in_prediction),
+        "surface_missed": float(in_truth and not in_prediction),
+        "surface_invented": float(in_prediction and not in_truth),
+    }
+
+
+def _measure_class(
+    truth: Points, predicted: Points, images: Mapping[str, float], ruler: Ruler
+) -> dict[str, float]:
+    """Measure one class of one image; nothing where a class that is present has no surface."""
     if not len(truth) or not len(predicted):
-        return {
-            "surface_missed": float(len(truth) > 0),
-            "surface_invented": float(len(predicted) > 0),
-        }
+        one_side = images["surface_missed"] + images["surface_invented"]
+        return {"surface_judged": one_side * bool(len(truth) or len(predicted))}
     there = measure_distances(truth, predicted, ruler.spacing_HW)
     back = measure_distances(predicted, truth, ruler.spacing_HW)
     both = np.concatenate([there, back])
     return {
-        "surface_images": 1.0,
+        "surface_measured": 1.0,
+        "surface_judged": 1.0,
         "surface_hd": float(both.max()),
         "surface_hd95": float(np.percentile(both, 95)),
-        "surface_assd": float((there.mean() + back.mean()) / 2),
+        "surface_assd": float(both.mean()),
         "surface_nsd": float((both <= ruler.tolerance * _ROUNDING).mean()),
     }
 

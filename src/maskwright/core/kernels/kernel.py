@@ -34,22 +34,30 @@ class Kernel(Protocol):
     def count_near(
         self, truth_HW: LabelMap, predicted_HW: LabelMap, *, num_classes: int, reach_px: int
     ) -> NDArray[np.int64]:
-        """Count boundary pixels by class, (4, C).
+        """Count boundary pixels by class, (5, C).
 
         The rows: boundary pixels of the truth; those of them near the prediction's boundary;
-        boundary pixels of the prediction; those of them near the truth's boundary.
+        boundary pixels of the prediction that can be judged; those of them near the truth's
+        boundary; open boundary pixels of the truth.
 
-        A pixel is on the boundary of class c where the pixel itself and its right, lower and
-        lower right neighbours do not agree on being c (the nearest pixel inside replaces a
-        neighbour outside the map). It is near where a boundary pixel of c of the other map is
-        at most `reach_px` away (Euclidean, centre to centre).
+        A pixel is on the boundary of class c where, of the pixel itself and its right, lower
+        and lower right neighbours, two that share an edge do not agree on being c and neither
+        is IGNORE. It is on the open boundary of c where one of the two is c and the other
+        IGNORE. Pixels outside the map have no part in this. A boundary pixel is near where a
+        boundary pixel of c of the other map is at most `reach_px` away (Euclidean, centre to
+        centre). It can be judged where it is near, or where no pixel of the truth's open
+        boundary of c is at most `reach_px` away.
         """
 
     @abstractmethod
-    def mark_outside_band(self, labels_HW: LabelMap, depth_px: int) -> NDArray[np.uint8]:
-        """255 where the square of 2 depth_px + 1 pixels around holds one value only, else 0.
+    def mark_outside_band(
+        self, labels_HW: LabelMap, depth_px: int, *, ignore_is_class: bool = False
+    ) -> NDArray[np.uint8]:
+        """255 where the square of 2 depth_px + 1 pixels around holds no border, else 0.
 
-        Pixels beyond the border of the map count as another value.
+        A border lies between two pixels that share an edge and hold different values, neither
+        of them IGNORE unless `ignore_is_class`, and between such a pixel and the outside of the
+        map.
         """
 
     @abstractmethod

@@ -6,7 +6,10 @@ from ..family import ScoreDetail, ScoredImage, ScoreText
 
 TITLE = "Objects"
 ORDER = 40
-NOTE = "An object is one connected region of a class. Over the set."
+NOTE = (
+    "An object is one connected region of a class; over the set, of the classes that are "
+    "things. Without a class that is a thing there is no score."
+)
 MAIN = "object_recall"
 TEXTS = {
     "object_recall": ScoreText("Objects found", "of the objects in truth"),
@@ -37,4 +40,4 @@ def count(image: ScoredImage, detail: ScoreDetail) -> Counts:
 
 def scores(counts: Counts, detail: ScoreDetail) -> Scores:
     """Recall, precision, F1 and numbers of objects; see `metrics.objects`."""
-    return objects.scores(counts)
+    return objects.scores(counts, detail.things)

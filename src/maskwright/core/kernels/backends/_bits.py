@@ -12,14 +12,13 @@ Plane = NDArray[np.uint64]
 _WORD = np.dtype("<u8")
 
 
-def pack(true_HW: NDArray[np.bool_]) -> Plane:
-    """Pack one bit per pixel; zeros fill the last word."""
+def pack_apart(true_HW: NDArray[np.bool_]) -> Plane:
+    """Pack one bit per pixel; zeros fill the last word, at least one after each row."""
     height, width = true_HW.shape
-    if width % 64:
-        wide_HW = np.zeros((height, width + -width % 64), np.bool_)
-        wide_HW[:, :width] = true_HW
-        true_HW = wide_HW
-    return np.packbits(true_HW, axis=1, bitorder="little").view(_WORD)
+    plane = np.zeros((height, width // 64 + 1), _WORD)
+    bytes_Hb = np.packbits(true_HW, axis=1, bitorder="little")
+    plane.view(np.uint8)[:, : bytes_Hb.shape[1]] = bytes_Hb
+    return plane
 
 
 def unpack(plane: Plane, width: int) -> NDArray[np.uint8]:
@@ -38,6 +37,20 @@ def take_from_right(plane: Plane, step_px: int) -> Plane:
     shifted = plane >> np.uint64(step_px)
     # The bits that a word lacks at its end are the first ones of the next word.
     shifted.reshape(-1)[:-1] |= plane.reshape(-1)[1:] << np.uint64(64 - step_px)
+    return shifted
+
+
+def take_right_neighbours(plane: Plane) -> Plane:
+    """Give each pixel the bit of the pixel to its right, 0 to the last one of a row."""
+    shifted = plane >> np.uint64(1)
+    shifted[:, :-1] |= plane[:, 1:] << np.uint64(63)
+    return shifted
+
+
+def take_left_neighbours(plane: Plane) -> Plane:
+    """Give each pixel the bit of the pixel to its left, 0 to the first one of a row."""
+    shifted = plane << np.uint64(1)
+    shifted[:, 1:] |= plane[:, :-1] >> np.uint64(63)
     return shifted
 
 

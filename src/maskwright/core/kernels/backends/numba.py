@@ -11,7 +11,7 @@ import numba  # noqa: TID253  this file is only imported where numba is installe
 import numpy as np
 from numpy.typing import NDArray
 
-from ...labels import LabelMap
+from ...labels import IGNORE, LabelMap
 from ..lattice import Lattice
 from . import numpy as in_numpy
 from ._bits import disc_half_widths_px
@@ -21,6 +21,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _ONES = np.uint64(0x0101010101010101)
 _BYTE = np.uint64(255)
 _EIGHT = np.uint64(8)
+_IGNORE = np.uint8(IGNORE)
 _STRIP_ROWS = 128
 _TILE_WORDS = 4
 _LANES = 4
@@ -85,61 +86,81 @@ def count_near(
 ) -> NDArray[np.int64]:
     """See `core.kernels.kernel.Kernel`."""
     maps = np.stack((truth_HW, predicted_HW))
-    counts_4C = np.zeros((4, num_classes), np.int64)
+    counts_5C = np.zeros((5, num_classes), np.int64)
     if maps.size:
-        _count_near_by_strips(maps, np.array(disc_half_widths_px(reach_px)), counts_4C)
-    return counts_4C
+        _count_near_by_strips(maps, np.array(disc_half_widths_px(reach_px)), counts_5C)
+    return counts_5C
 
 
 @_compile
 def _count_near_by_strips(
-    maps_2HW: NDArray[np.uint8], widths: NDArray[np.int64], counts_4C: NDArray[np.int64]
+    maps_2HW: NDArray[np.uint8], widths: NDArray[np.int64], counts_5C: NDArray[np.int64]
 ) -> None:
-    """Count strip by strip, so that the planes of all classes stay in the processor's cache."""
+    """Count strip by strip, so that the planes of all classes stay in the processor's cache.
+
+    Planes 0 and 1 hold the boundaries of truth and prediction, plane 2 the truth's open one.
+    """
     height, width = maps_2HW.shape[1:]
-    num_classes, reach = counts_4C.shape[1], widths.size - 1
+    num_classes, reach = counts_5C.shape[1], widths.size - 1
     strip = max(_STRIP_ROWS, 4 * reach)
     margin = reach // 64 + 1
     num_words = (width + 63) // 64 + 2 * margin
     num_rows = min(strip, height) + 2 * reach
-    planes = np.zeros((2, num_classes, num_rows, num_words), np.uint64)
-    seen = np.zeros((2, num_classes), np.bool_)
-    room = np.zeros((3, num_rows * (_TILE_WORDS + 2 * margin)), np.uint64)
+    planes = np.zeros((3, num_classes, num_rows, num_words), np.uint64)
+    seen = np.zeros((3, num_classes), np.bool_)
+    room = np.zeros((4, num_rows * (_TILE_WORDS + 2 * margin)), np.uint64)
     for top in range(0, height, strip):
         bottom = min(top + strip, height)
-        for side in range(2):
-            for y in range(max(top - reach, 0), min(bottom + reach, height)):
-                lines = planes[side, :, y - top + reach, margin:]
-                _draw_row(maps_2HW[side], y, lines, seen[side])
+        for y in range(max(top - reach, 0), min(bottom + reach, height)):
+            lines = planes[:, :, y - top + reach, margin:]
+            _draw_row(maps_2HW[0], y, (lines[0], lines[2]), (seen[0], seen[2]))
+            _draw_row(maps_2HW[1], y, (lines[1], lines[1, :0]), (seen[1], seen[1]))
         rows = reach, reach + bottom - top
         for index in range(num_classes):
+            if seen[2, index]:
+                counts_5C[4, index] += _count_bits(planes[2, index, rows[0] : rows[1]])
             for side in range(2):
                 mine, other = planes[side, index], planes[1 - side, index]
+                open_truth = planes[2, index] if side and seen[2, index] else mine[:0]
                 if seen[side, index]:
-                    num, num_near = _count_near_in_strip(mine, other, rows, widths, room)
-                    counts_4C[2 * side, index] += num
-                    counts_4C[2 * side + 1, index] += num_near
-            for side in range(2):
+                    others = other, open_truth
+                    num, num_near = _count_near_in_strip(mine, others, rows, widths, room)
+                    counts_5C[2 * side, index] += num
+                    counts_5C[2 * side + 1, index] += num_near
+            for side in range(3):
                 if seen[side, index]:
                     planes[side, index] = 0
                     seen[side, index] = False
 
 
 @_compile
+def _count_bits(plane: NDArray[np.uint64]) -> np.int64:
+    num = np.int64(0)
+    for row in range(plane.shape[0]):
+        for word in range(plane.shape[1]):
+            if plane[row, word]:
+                num += _popcount(plane[row, word])
+    return num
+
+
+@_compile
 def _count_near_in_strip(
     mine: NDArray[np.uint64],
-    other: NDArray[np.uint64],
+    others: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     rows: tuple[int, int],
     widths: NDArray[np.int64],
     room: NDArray[np.uint64],
 ) -> tuple[np.int64, np.int64]:
-    """Count the bits in the rows of `mine`, and those near a bit of `other`, tile by tile."""
+    """Count the bits in the rows of `mine`, and those near a bit of the other, tile by tile.
+
+    A bit that is near none of the first of `others` but one of the second is not counted.
+    """
     margin, num, num_near = (widths.size - 1) // 64 + 1, np.int64(0), np.int64(0)
     for left in range(0, mine.shape[1] - 2 * margin, _TILE_WORDS):
         words = left, min(left + _TILE_WORDS, mine.shape[1] - 2 * margin)
         used = _find_used_rows(mine, rows, (words[0] + margin, words[1] + margin))
         if used[0] < used[1]:
-            counts = _count_near_in_tile(mine, other, (used, words), widths, room)
+            counts = _count_near_in_tile(mine, others, (used, words), widths, room)
             num, num_near = num + counts[0], num_near + counts[1]
     return num, num_near
 
@@ -163,10 +184,13 @@ def _find_used_rows(
 def _draw_row(
     labels_HW: NDArray[np.uint8],
     y: int,
-    lines: NDArray[np.uint64],
-    seen: NDArray[np.bool_],
+    lines: tuple[NDArray[np.uint64], NDArray[np.uint64]],
+    seen: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> None:
-    """Set the bits of the boundary pixels of row `y` in the lines of the classes they bound."""
+    """Set the bits of the boundary pixels of row `y` in the lines of the classes they bound.
+
+    The second of `lines` takes the open boundary; it has no class where none is wanted.
+    """
     height, width = labels_HW.shape
     here, below = labels_HW[y], labels_HW[min(y + 1, height - 1)]
     mixed = np.zeros((width + 7) // 8 * 8, np.uint8)
@@ -177,26 +201,89 @@ def _draw_row(
     for group in range(groups.size):
         if groups[group] == 0:
             continue
-        word = group // 8
         for x in range(8 * group, 8 * group + 8):
             if mixed[x]:
                 right = min(x + 1, width - 1)
+                square = here[x], here[right], below[right], below[x]
+                if _IGNORE in square:
+                    _draw_square(square, x, lines, seen)
+                    continue
                 bit = np.uint64(1) << np.uint64(x % 64)
-                for index in (here[x], here[right], below[x], below[right]):
-                    if index < lines.shape[0]:
-                        lines[index, word] |= bit
-                        seen[index] = True
+                for index in square:
+                    if index < lines[0].shape[0]:
+                        lines[0][index, x // 64] |= bit
+                        seen[0][index] = True
+
+
+@_compile
+def _draw_square(
+    square: tuple[np.uint8, np.uint8, np.uint8, np.uint8],
+    x: int,
+    lines: tuple[NDArray[np.uint64], NDArray[np.uint64]],
+    seen: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+) -> None:
+    """Set bit `x` for the classes in a 2 x 2 square, listed clockwise, that meet another."""
+    word, bit = x // 64, np.uint64(1) << np.uint64(x % 64)
+    for i in range(4):
+        index = square[i]
+        if index >= lines[0].shape[0]:
+            continue
+        for neighbour in (square[(i + 3) % 4], square[(i + 1) % 4]):
+            if neighbour == index:
+                continue
+            if neighbour != _IGNORE:
+                lines[0][index, word] |= bit
+                seen[0][index] = True
+            elif index < lines[1].shape[0]:
+                lines[1][index, word] |= bit
+                seen[1][index] = True
 
 
 @_compile
 def _count_near_in_tile(
     mine: NDArray[np.uint64],
-    other: NDArray[np.uint64],
+    others: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     tile: tuple[tuple[int, int], tuple[int, int]],
     widths: NDArray[np.int64],
     room: NDArray[np.uint64],
 ) -> tuple[np.int64, np.int64]:
-    """Count the bits in a tile (rows, words) of `mine`, and those near a bit of `other`.
+    """Count the bits in a tile (rows, words) of `mine`, and those near a bit of the others."""
+    (top, bottom), (left, right) = tile
+    margin = (widths.size - 1) // 64 + 1
+    num_words = right - left + 2 * margin
+    near = _dilate_tile(others[0], tile, widths, room[:3])
+    has_open = False
+    if others[1].shape[0] > 0:
+        around = top - widths.size + 1, bottom + widths.size - 1
+        used = _find_used_rows(others[1], around, (left, left + num_words))
+        has_open = used[0] < used[1]
+    if has_open:
+        kept = room[3, : near.size]
+        kept[:] = near
+        near_open = _dilate_tile(others[1], tile, widths, room[:3])
+        near = kept
+    num, num_near = np.int64(0), np.int64(0)
+    for row in range(bottom - top):
+        line = mine[top + row, left + margin :]
+        first = row * num_words + margin
+        for i in range(num_words - 2 * margin):
+            is_near = line[i] & near[first + i]
+            num_near += _popcount(is_near)
+            if has_open:
+                num += _popcount(is_near | (line[i] & ~near_open[first + i]))
+            else:
+                num += _popcount(line[i])
+    return num, num_near
+
+
+@_compile
+def _dilate_tile(
+    plane: NDArray[np.uint64],
+    tile: tuple[tuple[int, int], tuple[int, int]],
+    widths: NDArray[np.int64],
+    room: NDArray[np.uint64],
+) -> NDArray[np.uint64]:
+    """Set the bits of a tile that are near a bit of `plane`, row after row in one line.
 
     The tile and its surroundings within the reach are copied into one line, row after row. A
     bit that moves past the end of a row stays in the margin, which is as wide as the reach.
@@ -206,7 +293,7 @@ def _count_near_in_tile(
     num_rows, num_words = bottom - top, right - left + 2 * margin
     wide, wider = room[:2, : (num_rows + 2 * reach) * num_words]
     for row in range(num_rows + 2 * reach):
-        source = other[top - reach + row, left : left + num_words]
+        source = plane[top - reach + row, left : left + num_words]
         wide[row * num_words : (row + 1) * num_words] = source
     near = room[2, : num_rows * num_words]
     near[:] = 0
@@ -219,14 +306,7 @@ def _count_near_in_tile(
             width += step
         above, below = (reach - row) * num_words, (reach + row) * num_words
         _merge(near, wide[above : above + near.size], wide[below : below + near.size])
-    num, num_near = np.int64(0), np.int64(0)
-    for row in range(num_rows):
-        line = mine[top + row, left + margin :]
-        near_line = near[row * num_words + margin :]
-        for i in range(num_words - 2 * margin):
-            num += _popcount(line[i])
-            num_near += _popcount(line[i] & near_line[i])
-    return num, num_near
+    return near
 
 
 @_compile

@@ -5,14 +5,24 @@ as noise, by OpenCV's histogram.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...labels import LabelMap
+from ...labels import IGNORE, LabelMap
 from ..lattice import Lattice
-from ._bits import Plane, any_in_window, count_set, dilate, pack, take_from_right, unpack
+from ._bits import (
+    Plane,
+    any_in_window,
+    count_set,
+    dilate,
+    pack_apart,
+    take_left_neighbours,
+    take_right_neighbours,
+    unpack,
+)
 
 _MAX_HISTOGRAM_PX = 2**24
 """cv2.calcHist counts in float32, which holds every integer up to this one."""
@@ -95,18 +105,30 @@ def count_near(
     truth_HW: LabelMap, predicted_HW: LabelMap, *, num_classes: int, reach_px: int
 ) -> NDArray[np.int64]:
     """See `core.kernels.kernel.Kernel`."""
-    truth_HW, predicted_HW = np.ascontiguousarray(truth_HW), np.ascontiguousarray(predicted_HW)
-    counts_4C = np.zeros((4, num_classes), np.int64)
-    for index, rows in _find_class_rows((truth_HW, predicted_HW), num_classes):
-        outlines = _outline(truth_HW[rows], index), _outline(predicted_HW[rows], index)
-        truth, predicted = _crop_to_set(*outlines)
-        counts_4C[:, index] = (
+    maps = np.ascontiguousarray(truth_HW), np.ascontiguousarray(predicted_HW)
+    counts_5C = np.zeros((5, num_classes), np.int64)
+    free = [_find_free_pairs(labels_HW) for labels_HW in maps]
+    ignored = pack_apart(maps[0] == IGNORE)
+    for index, rows in _find_class_rows(maps, num_classes):
+        inside = [pack_apart(labels_HW[rows] == index) for labels_HW in maps]
+        part = _find_surroundings(inside[0] | inside[1])
+        truth, predicted = (
+            _outline(np.ascontiguousarray(plane[part]), pairs.cut(rows).cut(*part))
+            for plane, pairs in zip(inside, free, strict=True)
+        )
+        open_truth = _outline_open(inside[0][part], ignored[rows][part])
+        near, num_open = predicted & dilate(truth, reach_px), count_set(open_truth)
+        judged = predicted
+        if num_open:
+            judged = near | (predicted & ~dilate(open_truth, reach_px))
+        counts_5C[:, index] = (
             count_set(truth),
             count_set(truth & dilate(predicted, reach_px)),
-            count_set(predicted),
-            count_set(predicted & dilate(truth, reach_px)),
+            count_set(judged),
+            count_set(near),
+            num_open,
         )
-    return counts_4C
+    return counts_5C
 
 
 def _find_class_rows(
@@ -126,50 +148,102 @@ def _find_class_rows(
         yield index, slice(max(first - 1, 0), last + 1)
 
 
-def _outline(labels_HW: LabelMap, index: int) -> Plane:
-    """Set the boundary pixels of one class: their 2 x 2 square holds it and something else."""
-    inside = pack(labels_HW == index)
-    right = take_from_right(inside, 1)
-    # The last pixel of a row is its own right neighbour.
-    last_px = labels_HW.shape[1] - 1
-    word, bit = last_px // 64, np.uint64(1 << last_px % 64)
-    right[:, word] = (right[:, word] & (bit - np.uint64(1))) | (inside[:, word] & bit)
-    # Of the square: some pixel is of the class, and not all of them. The row below completes
-    # the pair of a pixel and its right neighbour to the 2 x 2 square.
-    some, both = inside | right, inside & right
-    some[:-1] |= some[1:]
-    both[:-1] &= both[1:]
-    return some & ~both
+class _FreePairs(NamedTuple):
+    """Where a pixel and its right, or lower, neighbour can have a boundary between them."""
+
+    right: Plane
+    below: Plane
+
+    def cut(self, rows: slice, words: slice = slice(None)) -> "_FreePairs":
+        """The pairs within a range of rows and words of the map."""
+        return _FreePairs(
+            self.right[rows, words], self.below[rows.start : rows.stop - 1, words]
+        )
 
 
-def _crop_to_set(a: Plane, b: Plane) -> tuple[Plane, Plane]:
-    """Cut from both planes the rows and columns of words outside all set bits."""
-    either = a | b
+def _find_free_pairs(labels_HW: LabelMap) -> _FreePairs:
+    """Find the pairs of neighbours of which neither is IGNORE; none leads out of the map."""
+    valid = pack_apart(labels_HW != IGNORE)
+    return _FreePairs(valid & take_right_neighbours(valid), valid[:-1] & valid[1:])
+
+
+def _find_surroundings(plane: Plane) -> tuple[slice, slice]:
+    """Find the rows and words of all set bits, with one more on every side."""
+    spans = []
     for axis in (1, 0):
-        used = np.flatnonzero(either.any(axis=axis))
-        span = slice(used[0], used[-1] + 1) if used.size else slice(0)
-        part = (span,) if axis else (slice(None), span)
-        a, b, either = a[part], b[part], either[part]
-    return a, b
+        used = np.flatnonzero(plane.any(axis=axis))
+        stop = min(int(used[-1]) + 2, plane.shape[1 - axis])
+        spans.append(slice(max(int(used[0]) - 1, 0), stop))
+    return spans[0], spans[1]
 
 
-def mark_outside_band(labels_HW: LabelMap, depth_px: int) -> NDArray[np.uint8]:
+def _outline(inside: Plane, free: _FreePairs) -> Plane:
+    """Set the boundary pixels of one class: in their 2 x 2 square a free pair is unlike."""
+    level = (inside ^ take_right_neighbours(inside)) & free.right
+    return _spread_pairs(level, (inside[:-1] ^ inside[1:]) & free.below)
+
+
+def _outline_open(inside: Plane, ignored: Plane) -> Plane:
+    """Set the open boundary pixels of one class: in their 2 x 2 square a pair has IGNORE."""
+    level = inside & take_right_neighbours(ignored)
+    level |= ignored & take_right_neighbours(inside)
+    upright = (inside[:-1] & ignored[1:]) | (ignored[:-1] & inside[1:])
+    return _spread_pairs(level, upright)
+
+
+def _spread_pairs(level: Plane, upright: Plane) -> Plane:
+    """Set the upper left pixel of each 2 x 2 square that holds a set pair."""
+    square = level.copy()
+    square[:-1] |= level[1:]
+    square[:-1] |= upright
+    square[:-1] |= take_right_neighbours(upright)
+    return square
+
+
+def mark_outside_band(
+    labels_HW: LabelMap, depth_px: int, *, ignore_is_class: bool = False
+) -> NDArray[np.uint8]:
     """See `core.kernels.kernel.Kernel`."""
-    height, width = (side - 2 * depth_px for side in labels_HW.shape)
-    outside_HW = np.zeros(labels_HW.shape, np.uint8)
-    if height <= 0 or width <= 0:
-        return outside_HW
-    labels_HW = np.ascontiguousarray(labels_HW)
-    here = labels_HW[:-1, :-1]
-    mixed = here != labels_HW[:-1, 1:]
-    mixed |= here != labels_HW[1:, :-1]
-    mixed |= here != labels_HW[1:, 1:]
-    # The square of 2 depth_px + 1 pixels holds one value where none of the 2 x 2 squares in it,
-    # 2 depth_px on each side, is mixed.
-    is_band = unpack(any_in_window(pack(mixed), 2 * depth_px), width)
-    inner = slice(depth_px, -depth_px), slice(depth_px, -depth_px)
-    np.subtract(is_band, 1, out=outside_HW[inner])  # 1 -> 0, 0 -> 255: uint8 wraps
-    return outside_HW
+    if not labels_HW.size:
+        return np.zeros(labels_HW.shape, np.uint8)
+    mixed = _mark_mixed(np.ascontiguousarray(labels_HW), ignore_is_class=ignore_is_class)
+    # The square of 2 depth_px + 1 pixels holds no border where none of the 2 x 2 squares in it,
+    # 2 depth_px on each side, is mixed. Outside of the map none is.
+    margin = depth_px - 1
+    margin_words = -(-margin // 64)
+    wide = np.pad(mixed, ((margin, margin), (margin_words, margin_words)))
+    first_px = 64 * margin_words - margin
+    stop_px = first_px + labels_HW.shape[1]
+    is_band = unpack(any_in_window(wide, 2 * depth_px), stop_px)[:, first_px:]
+    return np.subtract(is_band, 1)  # 1 -> 0, 0 -> 255: uint8 wraps
+
+
+def _mark_mixed(labels_HW: LabelMap, *, ignore_is_class: bool) -> Plane:
+    """Mark which of the (H + 1) x (W + 1) squares of 2 x 2 pixels hold a border.
+
+    Square (y, x) has pixel (y, x) at its lower right; pixels beyond the map differ from all.
+    """
+    height, width = labels_HW.shape
+    level_HW = np.ones((height, width + 1), np.bool_)
+    np.not_equal(labels_HW[:, 1:], labels_HW[:, :-1], out=level_HW[:, 1:-1])
+    upright_HW = np.ones((height + 1, width), np.bool_)
+    np.not_equal(labels_HW[1:], labels_HW[:-1], out=upright_HW[1:-1])
+    level, upright = pack_apart(level_HW), pack_apart(upright_HW)
+    if not ignore_is_class:
+        valid_HW = np.ones((height + 2, width + 2), np.bool_)
+        np.not_equal(labels_HW, IGNORE, out=valid_HW[1:-1, 1:-1])
+        valid = pack_apart(valid_HW)
+        words = slice(level.shape[1])
+        level &= (valid[1:-1] & take_right_neighbours(valid[1:-1]))[:, words]
+        words = slice(upright.shape[1])
+        upright &= take_right_neighbours(valid[:-1] & valid[1:])[:, words]
+    mixed = np.zeros((height + 1, level.shape[1]), np.uint64)
+    mixed[:-1] |= level
+    mixed[1:] |= level
+    words = slice(upright.shape[1])
+    mixed[:, words] |= upright
+    mixed[:, words] |= take_left_neighbours(upright)
+    return mixed
 
 
 def blur(planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
