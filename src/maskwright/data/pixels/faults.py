@@ -104,7 +104,14 @@ def diagnose(image: ImageRef, error: Exception) -> str:
             f"{image}: no image in a format that is read here; convert it to PNG or TIFF, or "
             f"remove it"
         )
-    return f"{image}: the image is cut short or damaged ({error}); copy it again or remove it"
+    return str(damage(image, error))
+
+
+def damage(image: ImageRef, reason: object) -> DataError:
+    """The image is damaged, for this reason."""
+    return DataError(
+        f"{image}: the image is cut short or damaged ({reason}); copy it again or remove it"
+    )
 
 
 def too_large(image: ImageRef, declared: int) -> DataError:

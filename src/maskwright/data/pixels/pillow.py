@@ -1,10 +1,12 @@
 """Pillow: its headers, and how its images are decoded, as photographs or as masks."""
 
+import hashlib
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import cv2
 import numpy as np
@@ -13,23 +15,67 @@ from PIL import Image
 from PIL.ImageFile import ImageFile as PillowFile
 from PIL.PngImagePlugin import PngImageFile
 
-from .faults import explain_faults, no_warnings
+from .faults import damage, explain_faults, no_warnings
 from .imagefile import ImageFile
 from .imageref import ImageRef
+from .jpeg import SIGNATURE as JPEG_SIGNATURE
+from .jpeg import prepare_jpeg
 from .orientation import ORIENTATION, TURNS, upright_size
+from .png import SIGNATURE, require_sound_png
 
 Decode = Callable[[Image.Image], NDArray[Any]]
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_LARGE_JPEG = 64 << 20
+_MAX_JPEG_BYTES_PER_PIXEL = 8
 _GREY_STEP = {"L;2": 85, "L;4": 17}
 """Pillow spreads 2 and 4-bit greys over 0..255 by this factor."""
 
 
 @contextmanager
-def open_pillow(file: Path) -> Iterator[Image.Image]:
+def open_pillow(file: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open a file in one of the formats that are read here."""
     with no_warnings, Image.open(file, formats=_FORMATS) as image:
         yield image
+
+
+@contextmanager
+def open_pixels(ref: ImageRef) -> Iterator[Image.Image]:
+    """Open a file as `open_pillow` does, after a check that it can hold its pixels.
+
+    Raises:
+        DataError: The file is damaged, or larger than its picture can be.
+    """
+    with ref.file.open("rb") as file:
+        start = file.read(len(SIGNATURE))
+    if start.startswith(JPEG_SIGNATURE):
+        prepared = prepare_jpeg(_read_jpeg(ref.file), ref)
+        with open_pillow(io.BytesIO(prepared.content)) as image:
+            if prepared.padded is not None:
+                _require_same_pixels(image, prepared.padded, ref)
+            yield image
+        return
+    if start == SIGNATURE:
+        require_sound_png(ref)
+    with open_pillow(ref.file) as image:
+        yield image
+
+
+def _require_same_pixels(image: Image.Image, padded: bytes, ref: ImageRef) -> None:
+    with open_pillow(io.BytesIO(padded)) as other:
+        expected = hashlib.blake2b(other.tobytes()).digest()
+    if hashlib.blake2b(image.tobytes()).digest() != expected:
+        raise damage(ref, "a scan ends before its last pixel")
+
+
+def _read_jpeg(file: Path) -> bytes:
+    """Read a file, of a large one what its picture can need; more may follow its end marker."""
+    most = file.stat().st_size
+    if most > _LARGE_JPEG:
+        with open_pillow(file) as image:
+            most = _LARGE_JPEG + _MAX_JPEG_BYTES_PER_PIXEL * image.width * image.height
+    with file.open("rb") as content:
+        return content.read(most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +149,6 @@ def _decode_gif(image: Image.Image) -> NDArray[np.uint8]:
     return rgba_HW4 if (rgba_HW4[..., 3] < 255).any() else rgba_HW4[..., :3].copy()
 
 
-def is_whole_png(content: NDArray[np.uint8]) -> bool:
-    """Whether every chunk that a PNG declares lies inside the file.
-
-    OpenCV allocates as much memory as a chunk declares, 4 GiB at most, before it checks.
-    """
-    offset, kind = 8, b""
-    while offset < len(content) and kind != b"IEND":
-        head = content[offset : offset + 8].tobytes()
-        offset, kind = offset + 12 + int.from_bytes(head[:4], "big"), head[4:]
-    return offset <= len(content)
-
-
 def _raw_mode(image: Image.Image) -> str:
     """How the opened file stores a pixel, in Pillow's words: "L;2", "RGB;16B"..."""
     tiles = image.tile if isinstance(image, PillowFile) else []
@@ -131,8 +165,6 @@ def _decode_grey_png(image: Image.Image) -> NDArray[np.uint8] | None:
     if not isinstance(image, PngImageFile) or "transparency" in image.info:
         return None
     content = np.fromfile(image.filename, np.uint8)
-    if not is_whole_png(content):
-        return None
     grey_HW: Any = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     sound = grey_HW is not None and grey_HW.dtype == np.uint8
     return grey_HW if sound and grey_HW.shape == image.size[::-1] else None

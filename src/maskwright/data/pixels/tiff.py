@@ -17,6 +17,11 @@ from .imagefile import Window
 from .imageref import MAX_PAGES, ImageRef
 from .orientation import ORIENTATION, turn_upright, upright_size
 from .pillow import Decode, open_pillow
+from .tiff_bounds import (
+    require_fitting_segment,
+    require_fitting_segments,
+    require_sound_page,
+)
 
 _MAX_CHANNELS = 16
 """More pages without a meaning than this are images, fewer the channels of one."""
@@ -47,8 +52,13 @@ def read_tiff(ref: ImageRef, decode: Decode) -> NDArray[Any]:
     if ref.page is not None:
         return _read_page(ref, decode)
     with _tiff_series(ref.file) as series:
+        pages = [page for page in series.pages if page is not None]  # ImageJ lists the first
+        for page in pages:
+            require_sound_page(ref, page)
         by_pillow = len(series) == 1 and _loses_nothing(series.keyframe)
         if not by_pillow:
+            for page in pages:
+                require_fitting_segments(ref, series.parent, page)
             pixels = _read_pixels(ref, series.keyframe, series.asarray)
             upright = pixels.transpose(_tiff_axes(series))  # any order -> (H, W, C)
             return turn_upright(upright, _tiff_orientation(series.keyframe))
@@ -74,6 +84,7 @@ def read_tiff_window(ref: ImageRef, window: Window) -> NDArray[Any] | None:
         rows, columns = range(page.imagelength)[window[0]], range(page.imagewidth)[window[1]]
         if not rows or not columns or (rows.step, columns.step) != (1, 1):
             return None
+        require_sound_page(ref, page)
         return _decode_window(page, rows, columns, partial(_decode_tile, ref, file, page))
 
 
@@ -105,6 +116,7 @@ def _decode_tile(ref: ImageRef, file: Any, page: Any, index: int) -> NDArray[Any
     """One strip or tile, h x w or h x w x C; those at the border may reach past the image."""
     file.filehandle.seek(page.dataoffsets[index])
     content = file.filehandle.read(page.databytecounts[index])
+    require_fitting_segment(ref, page, content)
     tile_1hwC = _read_pixels(ref, page, lambda: page.decode(content, index)[0])
     return tile_1hwC[0] if page.axes == "YXS" else tile_1hwC[0, ..., 0]
 
@@ -134,10 +146,12 @@ def _read_page(ref: ImageRef, decode: Decode) -> NDArray[Any]:
     """One page, oriented: by Pillow and `decode` where it loses nothing, else by tifffile."""
     number = ref.page or 0
     with _page(ref) as (page, read):
+        require_sound_page(ref, page)
         if page.index == number and _loses_nothing(page):
             with open_pillow(ref.file) as image:
                 image.seek(number)
                 return np.ascontiguousarray(decode(image))
+        require_fitting_segments(ref, page.parent, page)
         pixels = _read_pixels(ref, page, read)
         if page.axes == "SYX":
             pixels = np.moveaxis(pixels, 0, -1)  # (C, H, W) -> (H, W, C)
@@ -262,8 +276,8 @@ def _read_pixels(ref: ImageRef, page: Any, read: Callable[[], NDArray[Any]]) -> 
     """Read pixels; DataError names the package that their compression needs."""
     try:
         return read()
-    except ValueError as error:
-        if "imagecodecs" not in str(error):
+    except (ValueError, ImportError) as error:
+        if isinstance(error, ValueError) and "imagecodecs" not in str(error):
             raise
         raise DataError(
             f"{ref}: TIFF compression {page.compression.name} needs the "

@@ -21,6 +21,7 @@ from ..pillow import (
     decode_stored,
     exif_orientation,
     open_pillow,
+    open_pixels,
 )
 
 PRIORITY = 0
@@ -50,5 +51,5 @@ class _PillowImage(PillowHeader):
         return self._decode(decode_colors)
 
     def _decode(self, decode: Decode) -> NDArray[Any]:
-        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+        with explain_faults(self.ref), open_pixels(self.ref) as image:
             return turn_upright(decode(image), exif_orientation(image))

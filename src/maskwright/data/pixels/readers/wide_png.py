@@ -7,24 +7,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.errors import DataError
-from ..faults import explain_faults
+from ..faults import damage, explain_faults
 from ..imagefile import ImageArray, ImageFile, Window, to_image
 from ..imageref import ImageRef
 from ..orientation import turn_upright
-from ..pillow import PillowHeader, is_whole_png
+from ..pillow import PillowHeader
+from ..png import SIGNATURE, require_sound_png
 
 PRIORITY = 10
 SUFFIXES = (".png",)
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _DEPTH_AND_TYPE = slice(24, 26)
 """Bits per sample and colour type in the header chunk; PNG specification, 11.2.2."""
 
 
 def takes(start: bytes) -> bool:
     """Take PNG files of 16 bits per sample in RGB (type 2) or RGBA (type 6)."""
-    return start.startswith(_SIGNATURE) and start[_DEPTH_AND_TYPE] in (b"\x10\x02", b"\x10\x06")
+    return start.startswith(SIGNATURE) and start[_DEPTH_AND_TYPE] in (b"\x10\x02", b"\x10\x06")
 
 
 def open_file(ref: ImageRef) -> ImageFile:
@@ -43,11 +42,11 @@ class _WidePng(PillowHeader):
             return turn_upright(self._decode(), orientation)
 
     def _decode(self) -> NDArray[np.uint16]:
-        content = np.fromfile(self.ref.file, np.uint8)
-        pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if is_whole_png(content) else None
+        content = np.fromfile(self.ref.file, np.uint8, count=require_sound_png(self.ref))
+        pixels: Any = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
         if pixels is None or pixels.dtype != np.uint16:
-            raise DataError(
-                f"{self.ref}: the image is cut short or damaged; copy it again or remove it"
-            )
-        to_rgb = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
-        return np.asarray(cv2.cvtColor(pixels, to_rgb), np.uint16)
+            raise damage(self.ref, "its pixels cannot be unpacked")
+        blue_HW = pixels[..., 0].copy()  # in place: a second picture of 16 bits is large
+        pixels[..., 0] = pixels[..., 2]
+        pixels[..., 2] = blue_HW
+        return np.asarray(pixels, np.uint16)
