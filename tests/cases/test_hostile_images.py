@@ -169,9 +169,14 @@ def _jpeg(image, **options):
 
 def test_a_progressive_jpeg_of_thousands_of_scans_is_refused(tmp_path):
     head, *scans = _jpeg(_photograph(64, 0), progressive=True).split(b"\xff\xda")
-    many = b"\xff\xda".join([head, *scans[:-1], *[scans[-1].removesuffix(b"\xff\xd9")] * 2000])
-    (tmp_path / "a.jpg").write_bytes(many + b"\xff\xd9")
-    _refuse(tmp_path / "a.jpg", "over 100 scans")
+    first, last = scans[0], scans[-1].removesuffix(b"\xff\xd9")
+    for many, reason in (
+        ([first] * 2000 + scans[1:], "over 100 scans"),
+        (scans[:-1] + [last] * 2000, "a scan refines bits that no scan before it gave"),
+    ):
+        content = b"\xff\xda".join([head, *many])
+        (tmp_path / "a.jpg").write_bytes(content.removesuffix(b"\xff\xd9") + b"\xff\xd9")
+        _refuse(tmp_path / "a.jpg", reason)
 
 
 @settings(max_examples=60)
