@@ -106,6 +106,7 @@ def painted_bundle(painted_card):
     def make(path, **card_choices):
         from maskwright.core.bundle import GRAPH, WEIGHTS, write_bundle
         from maskwright.core.graph import Graph
+        from maskwright.core.results import WriteMode
 
         card = painted_card(**card_choices)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +114,8 @@ def painted_bundle(painted_card):
         graph.write_bytes(_painted_graph(card))
         weights.write_bytes(b"no network reads these")
         files = {GRAPH: graph, WEIGHTS: weights}
-        return write_bundle(path, card, files, graphs=[Graph(file=GRAPH, engine="onnxruntime")])
+        graphs, mode = [Graph(file=GRAPH, engine="onnxruntime")], WriteMode(overwrite=True)
+        return write_bundle(path, card, files, graphs=graphs, mode=mode)
 
     return make
 

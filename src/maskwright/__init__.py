@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .core.prediction import Prediction as Prediction
     from .core.progress import Progress as Progress
     from .core.report import Report as Report
+    from .core.results import WriteMode as WriteMode
     from .core.sample import Sample as Sample
     from .data.check.audit import Audit as Audit
     from .data.check.audit import audit as check
@@ -119,6 +120,7 @@ _HOME = {
     "TrainOptions": "training.options:TrainOptions",
     "UnknownNameError": "core.errors:UnknownNameError",
     "write_comparison": "evaluation.compare.page:write_comparison",
+    "WriteMode": "core.results:WriteMode",
     "write_report": "evaluation.report.page:write_report",
 }
 """Where each public name lives: module below maskwright, and the name there."""

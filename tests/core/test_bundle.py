@@ -81,7 +81,7 @@ def test_replaces_a_bundle_but_nothing_else(painted_bundle, bundle, tmp_path):
     assert open_bundle(bundle.root).model_id == other.model_id
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").touch()
-    with pytest.raises(OutputError, match="holds other files and would be replaced"):
+    with pytest.raises(OutputError, match="holds files that export did not write"):
         painted_bundle(tmp_path / "photos")
     assert (tmp_path / "photos/a.jpg").exists()
 

@@ -43,6 +43,7 @@ def test_compare_prints_a_table_and_writes_both_files(run_maskwright, home, tmp_
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "compare.html",
         "compare.json",
+        "results.json",
     ]
     page = (tmp_path / "out/compare.html").read_text(encoding="utf-8")
     assert "data:image/png" in page  # pictures of what changed
@@ -58,7 +59,7 @@ def test_json_is_one_document_and_the_file(run_maskwright, home, tmp_path):
 
 
 def test_fail_if_worse_exits_3_only_where_b_is_worse(run_maskwright, home, tmp_path):
-    options = "-o", tmp_path / "out", "--fail-if-worse"
+    options = "-o", tmp_path / "out", "--overwrite", "--fail-if-worse"
     done = run(run_maskwright, home, "reports/good", "reports/bad", *options)
     assert done.returncode == 3
     assert "B is worse than A in mIoU, sky, road, car" in done.stderr
@@ -69,7 +70,7 @@ def test_fail_if_worse_exits_3_only_where_b_is_worse(run_maskwright, home, tmp_p
 
 
 def test_quiet_says_only_what_failed(run_maskwright, home, tmp_path):
-    options = "-o", tmp_path / "out", "--quiet"
+    options = "-o", tmp_path / "out", "--overwrite", "--quiet"
     done = run(run_maskwright, home, "reports/bad", "reports/good", *options)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     options = *options, "--fail-if-worse"
@@ -111,7 +112,7 @@ def test_too_few_groups_can_not_fail_so_that_is_refused(run_maskwright, home, tm
             cwd=home,
         )
         assert done.returncode == 0, done.stderr
-    options = "-o", tmp_path / "out", "--fail-if-worse"
+    options = "-o", tmp_path / "out", "--overwrite", "--fail-if-worse"
     done = run(run_maskwright, home, tmp_path / "good", tmp_path / "bad", *options)
     assert done.returncode == 1
     assert "4 groups give no p below 0.125, so B can never count as worse" in done.stderr

@@ -63,16 +63,17 @@ def test_a_mapping_of_classes_is_applied_and_counted(run_maskwright, streets, tm
     ("to", "message"),
     [
         ("labelm", "no format named 'labelm'; did you mean 'labelme'?"),
-        ("mask_folder", "exists already; give a new folder or remove it"),
+        ("mask_folder", "out: exists already and holds files that convert did not write"),
     ],
 )
 def test_what_cannot_be_is_refused(run_maskwright, streets, tmp_path, to, message):
     (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine.txt").touch()
     done = run_maskwright("convert", streets, tmp_path / "out", "--to", to)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
 def test_diff_says_what_a_mapping_changed(run_maskwright, streets, tmp_path):

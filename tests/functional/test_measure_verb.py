@@ -46,7 +46,9 @@ def test_a_broken_rule_is_named_and_exits_3(run_maskwright, plates):
     assert done.stderr == "bad: scratch area > 2 mm2: 15 mm2, fails if > 2 mm2\n"
     (plates / "out/classes/bad.png").unlink()
     done = run_maskwright(
-        *("measure", "out/classes", "--mm-per-px", "0.5", "--rules", "rules.yaml"), cwd=plates
+        *("measure", "out/classes", "--mm-per-px", "0.5", "--rules", "rules.yaml"),
+        "--overwrite",
+        cwd=plates,
     )
     assert done.returncode == 0
     assert "scratch area > 2 mm2: passes" in done.stdout
@@ -72,7 +74,7 @@ def test_measure_as_json_is_one_document_also_where_a_rule_fails(run_maskwright,
         (("--rules", "rules.yaml"), 1, "give the size of a pixel with --mm-per-px"),
         (("--mm-per-px", "0"), 1, "--mm-per-px 0.0: give a number above 0, such as 0.05"),
         (("--before", "gone"), 1, "gone: no such file or folder"),
-        (("-o", "out/classes/x"), 1, "lies among the maps"),
+        (("-o", "out/classes"), 1, "out/classes: exists already and holds files that measure"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_bare(

@@ -43,6 +43,7 @@ def test_score_prints_a_table_with_intervals_and_writes_the_report(maskwright, h
         "report.json",
         "report.html",
         "images.csv",
+        "results.json",
     }
 
 

@@ -12,7 +12,7 @@ from maskwright.core.errors import DataError
 from maskwright.core.prediction import Prediction
 from maskwright.data.classmaps import find_maps, open_class_maps
 from maskwright.data.georef.geotags import copy_tags
-from maskwright.inference.outputs import Destination, PredictedImage, open_writers
+from maskwright.inference.outputs import Destination, PredictedImage, make_writers
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
 from maskwright.measurement.ground.scales import find_scales
@@ -88,8 +88,8 @@ def write_class_map(folder, key, tags):
     flat, sure = np.zeros((4, 3), np.uint8), np.ones((4, 3), np.float32)
     prediction = Prediction(labels_HW=flat, confidence_HW=sure, model_id="m")
     item = PredictedImage(key=key, image_HWC=PHOTO, prediction=prediction, tags=tags)
-    with open_writers(("classes",), Destination(folder=folder, labels=labels)) as (writer,):
-        writer.write(item)
+    (writer,) = make_writers(("classes",), Destination(folder=folder, labels=labels))
+    writer.write(item)
 
 
 def test_a_damaged_georeference_is_an_error_of_the_data(tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 
 from maskwright.core.errors import DataError
+from maskwright.core.results import open_results
 from maskwright.inference.inputs import find_images
 
 
@@ -21,8 +22,8 @@ def tree(tmp_path):
     return tmp_path
 
 
-def keys(*inputs, outside="elsewhere"):
-    return list(find_images(inputs, outside=inputs[0].parent / outside))
+def keys(*inputs):
+    return list(find_images(inputs).images)
 
 
 def test_a_file_is_called_by_its_stem_and_one_in_a_folder_by_its_path_there(tree):
@@ -48,10 +49,18 @@ def test_two_images_of_one_name_are_refused_naming_both(tree, pair):
     assert str(tree / "b/x.png") in str(caught.value)
 
 
-def test_earlier_results_inside_the_folder_are_not_inputs(tree):
-    (tree / "out/overlay").mkdir(parents=True)
-    (tree / "out/overlay/x.png").touch()
-    assert list(find_images([tree], outside=tree / "out")) == ["a/deep/y", "a/x", "b/x"]
+def test_earlier_results_inside_the_folder_are_passed_over_and_counted(tree):
+    for out in (tree / "out", tree / "a/deep/out"):
+        with open_results(out, "predict") as results:
+            (results.folder / "overlay").mkdir()
+            (results.folder / "overlay/x.png").touch()
+            assert keys(tree) == ["a/deep/y", "a/x", "b/x"]
+    found = find_images([tree])
+    assert list(found.images) == ["a/deep/y", "a/x", "b/x"]
+    assert found.passed_over == [tree / "a/deep/out", tree / "out"]
+    with pytest.raises(DataError, match="holds results of predict"):
+        keys(tree / "out")
+    assert keys(tree / "out/overlay") == ["x"]
 
 
 def test_nothing_to_read_is_refused(tree):

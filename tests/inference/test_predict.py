@@ -1,12 +1,14 @@
-"""predict: what is written, for all images or for none."""
+"""predict: what is written, what is listed as failed, and how a run is resumed."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError, OutputError, UnknownNameError
+from maskwright.core.results import WriteMode, read_manifest
 from maskwright.data.classmaps import open_class_maps
 from maskwright.data.pixels import images
 from maskwright.inference.predict import predict
@@ -52,6 +54,7 @@ def test_maps_have_the_size_and_orientation_that_a_viewer_shows(model, photos, t
     predict(model, [photos], out)
     assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {
         "coverage.csv",
+        "results.json",
         "classes/dataset.yaml",
         *(
             f"{kind}/{key}.png"
@@ -80,6 +83,8 @@ def test_coverage_has_a_line_for_every_class_of_every_image(model, photos, tmp_p
     assert summary.to_json() == {
         "num_images": 2,
         "classes": [{"name": n, "pixels": 6, "percent": 25.0} for n in NAMES],
+        "failed": [],
+        "passed_over": [],
     }
 
 
@@ -92,7 +97,10 @@ def test_only_what_is_asked_for_is_written(model, photos, tmp_path):
     ):
         out = tmp_path / name
         assert predict(model, [photos], out, write=(name,)).pixels_C.tolist() == [6] * 4
-        assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == files
+        assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {
+            "results.json",
+            *files,
+        }
         for file in files:
             assert (out / file).read_bytes() == (everything / file).read_bytes()
 
@@ -115,22 +123,90 @@ def test_confidence_is_stored_in_255_steps(model, photos, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "out/confidence/plain.png"), expected)
 
 
-def test_a_second_run_gives_the_same_bytes_and_keeps_foreign_files(model, photos, tmp_path):
+def contents(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_second_run_is_refused_and_overwrite_gives_the_same_bytes(model, photos, tmp_path):
     out = tmp_path / "out"
     predict(model, [photos], out)
-    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    (out / "notes.txt").write_text("mine")
-    predict(model, [photos], out)
-    after = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    assert after == before | {out / "notes.txt": b"mine"}
+    before = contents(out)
+    with pytest.raises(OutputError, match="exists already; add --overwrite"):
+        predict(model, [photos], out)
+    assert contents(out) == before
+    predict(model, [photos], out, mode=WriteMode(overwrite=True))
+    assert contents(out) == before
 
 
-def test_one_bad_image_and_nothing_is_written(model, photos, tmp_path):
+def test_bad_images_are_listed_and_the_others_are_predicted(model, photos, tmp_path):
     whole = (photos / "plain.png").read_bytes()
     (photos / "z.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"z\.png: the image is cut short or damaged"):
-        predict(model, [photos], tmp_path / "deep/out")
-    assert not (tmp_path / "deep").exists()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(photos / "grey.png")
+    summary = predict(model, [photos], tmp_path / "out")
+    assert summary.num_images == 2
+    assert "image has 1 channels" in summary.failed[0].error
+    assert "z.png: the image is cut short or damaged" in summary.failed[1].error
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest.num_read == 2
+    assert manifest.failed == tuple(summary.failed)
+    assert manifest.files == {"classes": 3, "confidence": 2, "coverage.csv": 1, "overlay": 2}
+
+
+def stop_after(num):
+    def progress(items, *, total, what):
+        for index, item in enumerate(items):
+            if index == num:
+                raise KeyboardInterrupt
+            yield item
+
+    return progress
+
+
+def test_an_interrupted_run_resumes_and_equals_one_in_one_go(model, photos, tmp_path):
+    out, whole, seen = tmp_path / "out", tmp_path / "whole", []
+    with pytest.raises(KeyboardInterrupt):
+        predict(model, [photos], out, progress=stop_after(1))
+    assert not out.exists()
+
+    def watch(items, *, total, what):
+        for item in items:
+            seen.append(item[0])
+            yield item
+
+    predict(model, [photos], out, mode=WriteMode(resume=True), progress=watch)
+    assert seen == ["street/turned"]
+    predict(model, [photos], whole)
+    assert contents(out) == contents(whole)
+
+
+def test_resume_predicts_a_changed_image_again(model, photos, tmp_path):
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    with pytest.raises(KeyboardInterrupt):
+        predict(model, [photos], out, progress=stop_after(1))
+    Image.fromarray(np.full((4, 3, 3), 2, np.uint8)).save(photos / "plain.png")
+    summary = predict(model, [photos], out, mode=WriteMode(resume=True))
+    predict(model, [photos], whole)
+    assert summary.pixels_C.tolist() == [3, 3, 15, 3]
+    assert (
+        contents(out)[Path("classes/plain.png")] == contents(whole)[Path("classes/plain.png")]
+    )
+
+
+def test_resume_with_other_options_or_inputs_is_refused(model, photos, tmp_path):
+    out, resume = tmp_path / "out", WriteMode(resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        predict(model, [photos], out, progress=stop_after(1))
+    with pytest.raises(OutputError, match="begun with other options"):
+        predict(model, [photos], out, write=("classes",), mode=resume)
+    with pytest.raises(OutputError, match="has results of 'plain', which is not an input"):
+        predict(model, [photos / "street"], out, mode=resume)
+
+
+def test_outputs_inside_the_inputs_are_not_predicted_again(model, photos):
+    first = predict(model, [photos], photos / "predictions")
+    second = predict(model, [photos], photos / "again")
+    assert second.pixels_C.tolist() == first.pixels_C.tolist()
+    assert second.passed_over == [photos / "predictions"]
 
 
 def test_grey_image_is_refused_by_a_model_for_colour(model, tmp_path):
@@ -151,7 +227,7 @@ def test_images_are_read_one_after_the_other(model, photos, tmp_path):
 
     def watch(items, *, total, what):
         for item in items:
-            done = list((tmp_path / "out").rglob("classes/**/*.png"))
+            done = list((tmp_path / "out.partial").rglob("classes/**/*.png"))
             seen.append((len(done), total, what))
             yield item
 

@@ -180,8 +180,8 @@ def test_too_little_memory_names_the_image_and_its_size(painted_card, engine_fro
     [
         ([], "not a model: neither a bundle"),
         (["recipe.yaml"], "this run has no checkpoint yet"),
-        (["card.json"], "card.json: the model card cannot be read"),
-        (["best/card.json"], "card.json: the model card cannot be read"),
+        (["card.json"], "card.json: not valid JSON"),
+        (["best/card.json"], "card.json: not valid JSON"),
     ],
 )
 def test_a_folder_that_is_not_a_model_is_refused_with_what_is_missing(tmp_path, files, reason):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError, OutputError
+from maskwright.core.results import WriteMode, read_manifest
 from maskwright.measurement.measure import measure
 from maskwright.measurement.series import MeasureOptions
 
@@ -45,7 +46,8 @@ def test_every_table_of_a_series_in_mm(season, tmp_path, write_maps, field):
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == {
         *("change.csv", "coverage.csv", "from_to.csv", "gaps.csv", "regions.csv", "thin.csv"),
-        *("measurements.json", "regions.geojson", "report.html", "overlay", "change"),
+        *("measurements.json", "regions.geojson", "report.html", "results.json"),
+        *("overlay", "change"),
     }
     assert [line["image"] for line in table(out / "gaps.csv")] == ["july", "june", "may"]
     first = table(out / "coverage.csv")[1]
@@ -102,7 +104,7 @@ def test_overlays_have_the_size_of_the_map_and_show_the_figures(season, tmp_path
 def test_coverage_alone_writes_no_overlays(season, tmp_path):
     measure(season, out=tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        *("coverage.csv", "measurements.json", "report.html"),
+        *("coverage.csv", "measurements.json", "report.html", "results.json"),
     ]
 
 
@@ -183,18 +185,25 @@ def test_rules_judge_every_image(season, tmp_path):
 
 def test_a_failure_half_way_leaves_the_folder_as_it_was(season, tmp_path, write_maps, field):
     before = write_maps("before", {"may": field(), "june": field(), "july": field()[:30]})
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/coverage.csv").write_text("old")
+    out, mode = tmp_path / "out", WriteMode(overwrite=True)
+    measure(season, out=out)
+    old = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     with pytest.raises(DataError, match=r"july\.png: the map before is \(30, 60\)"):
-        measure(season, MeasureOptions(before=before), out=tmp_path / "out")
-    assert [p.name for p in (tmp_path / "out").rglob("*")] == ["coverage.csv"]
-    assert (tmp_path / "out/coverage.csv").read_text() == "old"
+        measure(season, MeasureOptions(before=before), out=out, mode=mode)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == old
+    assert not (tmp_path / "out.partial").exists()
 
 
-def test_results_may_not_lie_among_the_maps(season):
-    for out in (season, season / "out"):
-        with pytest.raises(OutputError, match=r"lies among the maps of .*; choose another"):
-            measure(season, out=out)
+def test_results_among_the_maps_are_passed_over_and_counted(season, tmp_path):
+    first = measure(season, MeasureOptions(regions=("crop",)), out=season / "out")
+    second = measure(season, out=tmp_path / "again")
+    assert [image.key for image in second.images] == [image.key for image in first.images]
+    manifest = read_manifest(tmp_path / "again")
+    assert (manifest.num_read, manifest.passed_over) == (3, (str(season / "out"),))
+    with pytest.raises(DataError, match="holds results of measure"):
+        measure(season / "out")
+    with pytest.raises(OutputError, match="holds files that measure did not write"):
+        measure(season, out=season)
 
 
 def test_a_map_without_labels_has_no_percent(write_maps, tmp_path):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import AsJson, Quiet, out_option
+from .options import AsJson, Overwrite, Quiet, out_option
 
 
 def compare(
@@ -23,6 +23,7 @@ def compare(
     fail_if_worse: Annotated[
         bool, typer.Option("--fail-if-worse", help="Exit status 3 when B is worse than A.")
     ] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -31,17 +32,17 @@ def compare(
     Prints differences with intervals and p-values, class by class.
     """
     console = Console(as_json=as_json, quiet=quiet)
-    from ..core.atomic import require_writable
+    from ..core.results import WriteMode, open_results
     from ..evaluation.compare.compare import compare as run
     from ..evaluation.compare.compare import require_power
-    from ..evaluation.compare.page import write_comparison
+    from ..evaluation.compare.page import add_comparison
     from ..evaluation.compare.text import summarize
 
-    require_writable(out)
-    comparison = run(a, b)
-    if fail_if_worse:
-        require_power(comparison)
-    write_comparison(comparison, out)
+    with open_results(out, "compare", WriteMode(overwrite=overwrite)) as results:
+        comparison = run(a, b)
+        if fail_if_worse:
+            require_power(comparison)
+        add_comparison(results, comparison)
     console.say(summarize(comparison))
     console.say(f"{out / 'compare.html'} shows it; the numbers: compare.json")
     console.result(comparison.to_json())

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Quiet
+from .options import AsJson, Overwrite, Quiet, ResumeFolder
 
 
 def convert(
@@ -16,9 +16,7 @@ def convert(
             metavar="SRC", help="A dataset of any format: folder, dataset.yaml, ZIP or TAR."
         ),
     ],
-    target: Annotated[
-        Path, typer.Argument(metavar="DST", help="The folder to write; must not exist.")
-    ],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="The folder to write.")],
     *,
     to: Annotated[str, typer.Option(metavar="FORMAT", help="The format to write.")],
     form: Annotated[
@@ -33,6 +31,8 @@ def convert(
         bool,
         typer.Option("--verify", help="Read the result back and count the pixels that differ."),
     ] = False,
+    overwrite: Overwrite = False,
+    resume: ResumeFolder = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -40,13 +40,20 @@ def convert(
 
     Prints an account of what the format cannot hold.
     """
+    from ..core.results import WriteMode
     from ..data.conversion.convert import convert as run
     from ..data.dataset import open_unpacked
 
     console = Console(as_json=as_json, quiet=quiet)
     with open_unpacked(source, form=form, progress=console.progress) as dataset:
         account = run(
-            dataset, target, to=to, classes=classes, verify=verify, progress=console.progress
+            dataset,
+            target,
+            to=to,
+            classes=classes,
+            verify=verify,
+            mode=WriteMode(overwrite=overwrite, resume=resume),
+            progress=console.progress,
         )
     console.result(account.to_json())
     console.say(account.to_text())

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Quiet, out_option
+from .options import AsJson, Overwrite, Quiet, out_option
 
 
 def diff(
@@ -14,6 +14,7 @@ def diff(
     b: Annotated[Path, typer.Argument(metavar="B", help="The new version.")],
     *,
     out: Annotated[Path, out_option("Folder for the page.")] = Path("diff"),
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -21,16 +22,16 @@ def diff(
 
     Classes, images and pixels, with a page that shows them.
     """
-    from ..core.atomic import require_writable
+    from ..core.results import WriteMode, open_results
     from ..data.dataset import open_unpacked
     from ..evaluation.diff.diff import diff as run
-    from ..evaluation.diff.page import summarize, write_difference
+    from ..evaluation.diff.page import add_difference, summarize
 
     console = Console(as_json=as_json, quiet=quiet)
-    require_writable(out)
-    with open_unpacked(a) as old, open_unpacked(b) as new:
-        difference = run(old, new, console.progress)
-    write_difference(difference, out)
+    with open_results(out, "diff", WriteMode(overwrite=overwrite)) as results:
+        with open_unpacked(a) as old, open_unpacked(b) as new:
+            difference = run(old, new, console.progress)
+        add_difference(results, difference)
     console.say(summarize(difference))
     console.say(f"{out / 'diff.html'} shows it; the numbers: diff.json")
     console.result(difference.to_json())

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Data, Engine, Model, Quiet, Refine, out_option
+from .options import AsJson, Data, Engine, Model, Overwrite, Quiet, Refine, out_option
 from .scoring import (
     TOLERANCE,
     Attributes,
@@ -30,6 +30,7 @@ def evaluate(
     spacing: Spacing = None,
     engine: Engine = None,
     refine: Refine = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -38,21 +39,22 @@ def evaluate(
     Writes the report as JSON and HTML.
     """
     console = Console(as_json=as_json, quiet=quiet)
-    from ..core.atomic import require_writable
+    from ..core.results import WriteMode, open_results
     from ..data.dataset import open_dataset
     from ..evaluation.evaluate import evaluate as score
-    from ..evaluation.report.page import write_report
+    from ..evaluation.report.page import add_report
     from ..inference.predictor import open_model
 
-    require_writable(out)
-    predictor = open_model(model, engine=engine, refine=refine)
-    dataset = open_dataset(data, progress=console.progress).subset(split)
-    report = score(
-        predictor,
-        dataset,
-        detail=parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing),
-        attributes=attributes,
-        progress=console.progress,
-    )
-    write_report(report, out)
+    detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
+    with open_results(out, "evaluate", WriteMode(overwrite=overwrite)) as results:
+        predictor = open_model(model, engine=engine, refine=refine)
+        dataset = open_dataset(data, progress=console.progress).subset(split)
+        report = score(
+            predictor,
+            dataset,
+            detail=detail,
+            attributes=attributes,
+            progress=console.progress,
+        )
+        add_report(results, report)
     print_report(report, out, console)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Model, NoParityImages, Quiet, out_option
+from .options import AsJson, Model, NoParityImages, Overwrite, Quiet, out_option
 
 
 def export(
@@ -21,20 +21,20 @@ def export(
     to: Annotated[
         str, typer.Option(metavar="TARGET", help="File format of the graph, such as onnx.")
     ],
-    out: Annotated[Path, out_option("Bundle to write; an old one is replaced.")],
+    out: Annotated[Path, out_option("Bundle to write.")],
     precision: Annotated[
         str | None, typer.Option(help="Precision of the graph (default: first of TARGET).")
     ] = None,
     no_parity_images: NoParityImages = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Add a graph to MODEL, tested against the network."""
     console = Console(as_json=as_json, quiet=quiet)
-    from ..core.atomic import require_writable
+    from ..core.results import WriteMode
     from ..export.bundle import export_model
 
-    require_writable(out.parent)
     bundle = export_model(
         model,
         out,
@@ -42,6 +42,7 @@ def export(
         data=data,
         precision=precision,
         keep_parity_images=not no_parity_images,
+        mode=WriteMode(overwrite=overwrite),
         progress=console.progress,
     )
     graph = bundle.graphs[-1]

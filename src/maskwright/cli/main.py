@@ -8,6 +8,7 @@ interrupted. An error that a user can cause is printed bare, and so is what the 
 import io
 import os
 import re
+import signal
 import sys
 from contextlib import suppress
 from typing import Annotated
@@ -85,10 +86,12 @@ def _top(
 def main() -> None:
     """Run the command line; the console script `maskwright`."""
     _escape_undecodable_names()
+    _stop_on_signals()
     try:
         app(prog_name="maskwright")
     except MaskwrightError as error:
         print_text(str(error), err=True)
+        _print_notes(error)
         sys.exit(1)
     except ModuleNotFoundError as error:
         print_text(str(_missing_extra(error)), err=True)
@@ -103,7 +106,24 @@ def main() -> None:
     except SystemExit as end:
         if end.code == INTERRUPTED:
             typer.echo("Interrupted.", err=True)
+            _print_notes(end)
         raise
+
+
+def _stop_on_signals() -> None:
+    """Let SIGTERM and SIGHUP stop a command as Ctrl-C does, so that it cleans up."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # no SIGHUP on Windows; nohup ignores it
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _print_notes(error: BaseException | None) -> None:
+    """Print what was noted on an error, or on the one that it was raised from."""
+    while error is not None:
+        for note in getattr(error, "__notes__", ()):
+            print_text(note, err=True)
+        error = error.__cause__ or error.__context__
 
 
 def _describe_system_error(error: OSError) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import AsJson, Quiet, Spec, out_option
+from .options import AsJson, Overwrite, Quiet, Spec, out_option
 
 Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
 Images = Annotated[Path | None, typer.Option(help="The photographs, under the overlays.")]
@@ -50,17 +50,17 @@ def measure(
     before: Before = None,
     rules: Rules = None,
     out: Annotated[Path, out_option("Folder for the results.")] = Path("measurements"),
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure class maps: coverage, change, gaps, regions, cracks."""
     console = Console(as_json=as_json, quiet=quiet)
-    from ..core.atomic import require_writable
+    from ..core.results import WriteMode
     from ..measurement.measure import measure as run
     from ..measurement.output.text import list_failures, to_text
     from ..measurement.series import MeasureOptions
 
-    require_writable(out)
     options = MeasureOptions(
         spec=spec,
         images=images,
@@ -73,7 +73,8 @@ def measure(
         thin=tuple(thin or ()),
         min_area=min_area,
     )
-    measurements = run(maps, options, out=out, progress=console.progress)
+    mode = WriteMode(overwrite=overwrite)
+    measurements = run(maps, options, out=out, mode=mode, progress=console.progress)
     console.say(to_text(measurements))
     console.say(f"{out / 'report.html'} shows it; the tables are beside it")
     console.result({"out": str(out)} | measurements.to_json())

@@ -73,6 +73,16 @@ Resume = Annotated[
 ]
 
 
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace earlier results in the folder.")
+]
+
+
+ResumeFolder = Annotated[
+    bool, typer.Option("--resume", help="Continue what an interrupted run has left.")
+]
+
+
 def out_option(text: str) -> Any:
     """Give the option `-o/--out` the help `text`."""
     return typer.Option("-o", "--out", help=text)

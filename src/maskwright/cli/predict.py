@@ -6,8 +6,18 @@ from typing import Annotated
 import typer
 
 from ..pages.text import format_percent, text_table
-from .console import Console
-from .options import AsJson, Engine, Model, Quiet, Refine, Write, out_option
+from .console import Console, print_text
+from .options import (
+    AsJson,
+    Engine,
+    Model,
+    Overwrite,
+    Quiet,
+    Refine,
+    ResumeFolder,
+    Write,
+    out_option,
+)
 
 
 def predict(
@@ -20,11 +30,14 @@ def predict(
     engine: Engine = None,
     refine: Refine = None,
     write: Write = None,
+    overwrite: Overwrite = False,
+    resume: ResumeFolder = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict images: class maps, overlays, confidence and coverage."""
     console = Console(as_json=as_json, quiet=quiet)
+    from ..core.results import MANIFEST, WriteMode
     from ..inference.outputs import ALL
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
@@ -33,10 +46,22 @@ def predict(
     names = ALL
     if write is not None:
         names = tuple(write.split(",")) if write else ()
-    summary = run(predictor, inputs, out, write=names, progress=console.progress)
+    mode = WriteMode(overwrite=overwrite, resume=resume)
+    summary = run(predictor, inputs, out, write=names, mode=mode, progress=console.progress)
     document = summary.to_json()
     rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]
     for line in text_table(("share", "class"), rows, words=(1,)):
         console.say(line)
     console.say(f"{summary.num_images} images: {', '.join(names)} in {out}")
+    if summary.passed_over:
+        console.say(f"{len(summary.passed_over)} folders of earlier results are passed over")
     console.result({"out": str(out)} | document)
+    for failed in summary.failed:
+        print_text(failed.error, err=True)
+    if summary.failed:
+        typer.echo(
+            f"{len(summary.failed)} of {summary.num_images + len(summary.failed)} images "
+            f"could not be predicted; {out / MANIFEST} lists them",
+            err=True,
+        )
+        raise typer.Exit(1)

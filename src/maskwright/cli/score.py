@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Group, Quiet, Spec, out_option
+from .options import AsJson, Group, Overwrite, Quiet, Spec, out_option
 from .scoring import (
     TOLERANCE,
     Attributes,
@@ -46,6 +46,7 @@ def score(
     surface: Surface = None,
     spacing: Spacing = None,
     out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -54,20 +55,21 @@ def score(
     Writes the report as JSON and HTML.
     """
     console = Console(as_json=as_json, quiet=quiet)
-    from ..core.atomic import require_writable
-    from ..evaluation.report.page import write_report
+    from ..core.results import WriteMode, open_results
+    from ..evaluation.report.page import add_report
     from ..evaluation.score import ScoreOptions
     from ..evaluation.score import score as run
 
-    require_writable(out)
-    report = run(
-        predictions,
-        truth,
-        options=ScoreOptions(
-            spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
-        ),
-        detail=parse_detail(full=full, tolerance=tolerance, surface=surface, spacing=spacing),
-        progress=console.progress,
-    )
-    write_report(report, out)
+    detail = parse_detail(full=full, tolerance=tolerance, surface=surface, spacing=spacing)
+    with open_results(out, "score", WriteMode(overwrite=overwrite)) as results:
+        report = run(
+            predictions,
+            truth,
+            options=ScoreOptions(
+                spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
+            ),
+            detail=detail,
+            progress=console.progress,
+        )
+        add_report(results, report)
     print_report(report, out, console)

@@ -10,17 +10,18 @@ changes one of them and the Bundle refuses to open.
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .atomic import new_folder
 from .card import ModelCard
-from .errors import BundleError, OutputError, shorten
+from .errors import BundleError, shorten
 from .files import open_file
 from .graph import Graph
 from .jsonfile import read_json
+from .results import NEW, WriteMode, fill_folder
 from .typed import MALFORMED, require_types
 from .versioned import KEY, Document, Schema
 
@@ -99,37 +100,53 @@ def open_bundle(path: Path) -> Bundle:
 
 
 def write_bundle(
-    path: Path, card: ModelCard, files: Mapping[str, Path], *, graphs: Sequence[Graph]
+    path: Path,
+    card: ModelCard,
+    files: Mapping[str, Path],
+    *,
+    graphs: Sequence[Graph],
+    mode: WriteMode = NEW,
 ) -> Bundle:
     """Write a Bundle whole or not at all.
 
     Args:
-        path: Replaced if it is a Bundle already.
+        path: See `core.results`.
         card: Of the network.
         files: Names in the Bundle, to the files that are copied.
         graphs: Those of `files` that engines run, preferred first.
+        mode: Overwrite replaces a Bundle.
 
     Raises:
-        OutputError: `path` cannot be written, or holds something that is not a Bundle.
+        OutputError: `path` exists and `mode` does not replace it, or it cannot be written.
     """
-    if path.is_dir() and any(path.iterdir()) and not is_bundle(path):
-        raise OutputError(
-            f"{path}: this folder holds other files and would be replaced; "
-            f"choose a new or empty folder"
-        )
-    with new_folder(path) as staging:
-        for name, source in files.items():
-            shutil.copyfile(source, staging / name)
-        content = {
-            "card": card.to_json(),
-            "graphs": [graph.to_json() for graph in graphs],
-            "files": {name: _describe(staging / name) for name in files},
-        }
-        manifest = SCHEMA.stamp(content)
-        document = {"id": _identity(manifest)} | manifest
-        text = json.dumps(document, indent=1, allow_nan=False)
-        (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    with fill_bundle(path, mode) as folder:
+        add_files(folder, card, files, graphs=graphs)
     return open_bundle(path)
+
+
+@contextmanager
+def fill_bundle(path: Path, mode: WriteMode = NEW) -> Iterator[Path]:
+    """Yield a folder for `add_files`, which becomes the Bundle `path` when the block ends."""
+    with fill_folder(path, "export", mode, marker=MANIFEST) as partial:
+        yield partial.folder
+
+
+def add_files(
+    folder: Path, card: ModelCard, files: Mapping[str, Path], *, graphs: Sequence[Graph]
+) -> None:
+    """Copy the files that are not in `folder` already, and write the manifest."""
+    for name, source in files.items():
+        if source != folder / name:
+            shutil.copyfile(source, folder / name)
+    content = {
+        "card": card.to_json(),
+        "graphs": [graph.to_json() for graph in graphs],
+        "files": {name: _describe(folder / name) for name in files},
+    }
+    manifest = SCHEMA.stamp(content)
+    document = {"id": _identity(manifest)} | manifest
+    text = json.dumps(document, indent=1, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
+from ..core.results import require_no_results
 from ..pages.text import list_names
 from .classes.codec import build_codec
 from .classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile, read_dataset_file
@@ -169,12 +170,13 @@ def find_maps(path: Path) -> dict[str, ImageRef]:
     """Find image files by key, sorted; reads none of them.
 
     Raises:
-        DataError: Nothing there, or two files of one key.
+        DataError: Nothing there, two files of one key, or a folder of results.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; give class maps or a folder of them")
     if path.is_file():
         return {key_of(image, path): image for image in images_in(path)}
+    require_no_results(path)
     files: dict[str, ImageRef] = {}
     for image in image_files(path):
         key = image.path.relative_to(path).with_suffix("").as_posix()

@@ -1,6 +1,5 @@
 """Checkpoint or Bundle -> Bundle with another graph, after its parity is tested."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import parts
-from ..core.atomic import explain_write_errors
-from ..core.bundle import PARITY, REPORT, WEIGHTS, Bundle, is_bundle, open_bundle, write_bundle
+from ..core.bundle import (
+    PARITY,
+    REPORT,
+    WEIGHTS,
+    Bundle,
+    add_files,
+    fill_bundle,
+    is_bundle,
+    open_bundle,
+)
 from ..core.card import ModelCard
 from ..core.checkpoint import Checkpoint, find_checkpoint
 from ..core.errors import ConfigError
 from ..core.graph import Graph, Parity
 from ..core.inputspec import InputSpec
 from ..core.progress import Progress, silent
+from ..core.results import NEW, WriteMode
 from ..data.dataset import Dataset, open_dataset
 from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
@@ -39,19 +47,21 @@ def export_model(
     data: Path | str | Dataset | None = None,
     precision: str | None = None,
     keep_parity_images: bool = True,
+    mode: WriteMode = NEW,
     progress: Progress = silent,
 ) -> Bundle:
     """Write the Bundle `out`: the model with one more graph.
 
     Args:
         model: A Bundle, a run or a checkpoint.
-        out: Replaced if it is a Bundle already; may be `model`.
+        out: See `core.results`; may be `model`.
         to: A part of `export.targets`.
         data: A dataset, whose validation images (all, if it has no split) the parity is tested
             on. Without it the images that the Bundle `model` keeps are used.
         precision: Of the graph; the target's default for None.
         keep_parity_images: Keep crops of a few of the images in the Bundle.
-        progress: Of opening `data`.
+        mode: Overwrite replaces a Bundle.
+        progress: Of opening `data`, writing the graph and testing it.
 
     Raises:
         BundleError: The model is damaged, or the graph disagrees with the network.
@@ -60,16 +70,15 @@ def export_model(
         MissingDependencyError: The target needs a package that is not installed.
     """
     source = _Source.open(Path(model))
-    images: Sequence[Image] = ()
+    images: Iterable[Image] = ()
     if data is not None:
-        if isinstance(data, Path | str):
-            data = open_dataset(data, progress=progress)
-        images = choose_images(data.subset("val") if "val" in data.splits else data)
+        images = _read_images(data, progress)
     elif source.bundle is None or source.bundle.parity_inputs is None:
         raise ConfigError(f"{model}: keeps no parity images; give DATA to test the graph on")
-    return _export(
-        source, images, Path(out), [(to, precision)], keep_parity_images=keep_parity_images
+    options = _ExportOptions(
+        targets=((to, precision),), keep_parity_images=keep_parity_images, mode=mode
     )
+    return _export(source, images, Path(out), options, progress)
 
 
 def export_bundle(
@@ -80,6 +89,8 @@ def export_bundle(
     report: Path | None = None,
     targets: Sequence[str] = DEFAULT_TARGETS,
     keep_parity_images: bool = True,
+    mode: WriteMode = NEW,
+    progress: Progress = silent,
 ) -> Bundle:
     """Write the Bundle `out`: weights, a graph for each target, the report if there is one.
 
@@ -87,10 +98,12 @@ def export_bundle(
         checkpoint: The folder of a checkpoint.
         images: A few real ones, image_HWC of the kind the model takes; each graph must agree
             with the network on all of them.
-        out: Replaced if it is a Bundle already.
+        out: See `core.results`.
         report: A report.json to carry along.
         targets: Parts of `export.targets`.
         keep_parity_images: Keep crops of a few of the images in the Bundle.
+        mode: Overwrite replaces a Bundle.
+        progress: Of writing each graph and testing it.
 
     Raises:
         BundleError: The checkpoint is damaged, or a graph disagrees with the network.
@@ -99,14 +112,25 @@ def export_bundle(
     source = _Source.open(checkpoint)
     if report is not None:
         source.files[REPORT] = report
-    chosen = [(name, None) for name in targets]
-    return _export(source, list(images), out, chosen, keep_parity_images=keep_parity_images)
+    options = _ExportOptions(
+        targets=tuple((name, None) for name in targets),
+        keep_parity_images=keep_parity_images,
+        mode=mode,
+    )
+    return _export(source, images, out, options, progress)
 
 
 def choose_images(dataset: Dataset) -> list[Image]:
     """Images to test parity on, evenly spread over a dataset."""
     indices = np.unique(np.linspace(0, len(dataset) - 1, PARITY_IMAGES).round().astype(int))
     return [dataset.image(int(index)) for index in indices]
+
+
+def _read_images(data: Path | str | Dataset, progress: Progress) -> Iterator[Image]:
+    """Open the data when the first image is asked for, after `out` was found to be free."""
+    if isinstance(data, Path | str):
+        data = open_dataset(data, progress=progress)
+    yield from choose_images(data.subset("val") if "val" in data.splits else data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,32 +159,39 @@ class _Source:
         return cls(card=checkpoint.card, weights=weights, files={WEIGHTS: weights})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ExportOptions:
+    """`targets` are names of targets, each with a precision or None for its default."""
+
+    targets: tuple[tuple[str, str | None], ...]
+    keep_parity_images: bool
+    mode: WriteMode
+
+
 def _export(
     source: _Source,
-    images: Sequence[Image],
+    images: Iterable[Image],
     out: Path,
-    targets: Sequence[tuple[str, str | None]],
-    *,
-    keep_parity_images: bool,
+    options: _ExportOptions,
+    progress: Progress,
 ) -> Bundle:
-    inputs_CHW = list(_make_inputs(images, source.card.input))
-    files, graphs = dict(source.files), {graph.file: graph for graph in source.graphs}
-    network = load_model(source.card, source.weights).eval()
-    with explain_write_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
-            for name, precision in targets:
-                writer = _Writer(name, parts.load(TARGETS, name, like=Target), Path(scratch))
-                graph = writer.write(source, TorchEngine(network), inputs_CHW, precision)
-                graphs.pop(graph.file, None)  # the new one goes last
-                graphs[graph.file] = graph
-                files[graph.file] = Path(scratch) / graph.file
-            if inputs_CHW and keep_parity_images:
-                files[PARITY] = Path(scratch) / PARITY
-                keep_inputs(TorchEngine(network), inputs_CHW, files[PARITY])
-            elif not keep_parity_images:
-                files.pop(PARITY, None)
-            return write_bundle(out, source.card, files, graphs=list(graphs.values()))
+    with fill_bundle(out, options.mode) as folder:
+        inputs_CHW = list(_make_inputs(images, source.card.input))
+        files, graphs = dict(source.files), {graph.file: graph for graph in source.graphs}
+        network = TorchEngine(load_model(source.card, source.weights).eval())
+        for name, precision in options.targets:
+            writer = _Writer(name, parts.load(TARGETS, name, like=Target), folder, progress)
+            graph = writer.write(source, network, inputs_CHW, precision)
+            graphs.pop(graph.file, None)  # the new one goes last
+            graphs[graph.file] = graph
+            files[graph.file] = folder / graph.file
+        if not options.keep_parity_images:
+            files.pop(PARITY, None)
+        elif inputs_CHW:
+            files[PARITY] = folder / PARITY
+            keep_inputs(network, inputs_CHW, files[PARITY])
+        add_files(folder, source.card, files, graphs=list(graphs.values()))
+    return open_bundle(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +201,7 @@ class _Writer:
     name: str
     target: Target
     folder: Path
+    progress: Progress
 
     def write(
         self,
@@ -184,8 +216,11 @@ class _Writer:
             raise lacks
         precision = choose_precision(self.target, precision)
         path = self.folder / name_file(self.target, precision)
-        outputs = self.target.write(network.network, source.card, path, precision)
-        parity = _test(source, network, _run(self.target, path, source.card), inputs_CHW)
+        what = f"writing {path.name}"
+        for _ in self.progress(range(1), total=1, what=what):
+            outputs = self.target.write(network.network, source.card, path, precision)
+        engine = _run(self.target, path, source.card)
+        parity = _test(source, network, engine, inputs_CHW, self.progress)
         tolerance = self.target.TOLERANCES[precision]
         parity.require_agreement(
             tolerance,
@@ -208,10 +243,15 @@ def _run(target: Target, path: Path, card: ModelCard) -> Engine:
 
 
 def _test(
-    source: _Source, network: Engine, graph: Engine, inputs_CHW: Sequence[Planes]
+    source: _Source,
+    network: Engine,
+    graph: Engine,
+    inputs_CHW: Sequence[Planes],
+    progress: Progress,
 ) -> Parity:
     if inputs_CHW or source.bundle is None:
-        return compare(network, graph, inputs_CHW)
+        tested = progress(inputs_CHW, total=len(inputs_CHW), what="comparing with the network")
+        return compare(network, graph, tested)
     return verify(source.bundle, graph)
 
 

@@ -5,54 +5,66 @@ suffix. The key of a page begins with the whole name of its file.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import DataError
-from ..data.entries.walk import images_in, key_of
+from ..core.results import require_no_results
+from ..data.entries.walk import files_below, images_in, key_of, results_below
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import image_suffixes
 
 
-def find_images(inputs: Iterable[Path | str], *, outside: Path) -> dict[str, ImageRef]:
-    """Find every image by its key, in order of name; folders are searched to the bottom.
+@dataclass(frozen=True, slots=True)
+class FoundImages:
+    """The images among some inputs, by key.
+
+    `passed_over` are folders in them that hold results of an earlier run.
+    """
+
+    images: dict[str, ImageRef] = field(default_factory=dict)
+    passed_over: list[Path] = field(default_factory=list)
+
+
+def find_images(inputs: Iterable[Path | str]) -> FoundImages:
+    """Find every image, in order of name; folders are searched to the bottom.
 
     Args:
         inputs: Image files, and folders of images.
-        outside: The output folder; what lies in it is not an input.
 
     Raises:
-        DataError: No such file, no image in a folder, or two images with one key.
+        DataError: No such file, no image in a folder, two images with one key, or a folder
+            that itself holds results.
     """
-    images: dict[str, ImageRef] = {}
+    found = FoundImages()
     for root in map(Path, inputs):
-        for key, image in _images_below(root, outside.resolve()):
-            if key in images:
+        for key, image in _images_below(root, found):
+            if key in found.images:
                 raise DataError(
-                    f"{image}: its outputs would be named {key!r}, as those of {images[key]}; "
-                    f"rename one, give the folder that holds both, or run twice"
+                    f"{image}: its outputs would be named {key!r}, as those of "
+                    f"{found.images[key]}; rename one, give the folder that holds both, or run "
+                    f"twice"
                 )
-            images[key] = image
-    return images
+            found.images[key] = image
+    return found
 
 
-def _images_below(root: Path, outside: Path) -> Iterator[tuple[str, ImageRef]]:
+def _images_below(root: Path, found: FoundImages) -> Iterator[tuple[str, ImageRef]]:
     if not root.exists():
         raise DataError(f"{root}: no such file or folder")
     if not root.is_dir():
         for image in images_in(root):
             yield key_of(image, root), image
         return
-    files = [p for p in sorted(root.rglob("*")) if p.is_file() and not _is_hidden(p, root)]
+    require_no_results(root)
+    found.passed_over.extend(results_below(root))
+    files = list(files_below(root, ("",)))
     images = [p for p in files if p.name.lower().endswith(image_suffixes())]
-    images = [p for p in images if outside not in p.resolve().parents]
     if not images:
+        results = f", {len(found.passed_over)} folders of results" if found.passed_over else ""
         raise DataError(
-            f"{root}: no image in this folder, {len(files)} other files; images end in "
-            f"{', '.join(image_suffixes())}"
+            f"{root}: no image in this folder, {len(files)} other files{results}; images end "
+            f"in {', '.join(image_suffixes())}"
         )
     for image in (page for file in images for page in images_in(file)):
         yield image.path.relative_to(root).with_suffix("").as_posix(), image
-
-
-def _is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -9,14 +9,13 @@ overlay/<key>.png      the image with the colours of its classes over it
 confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is low
 coverage.csv           image, class, pixels, percent: one line per image and class
 
-Each kind of output is one class in `WRITERS`, by the name that `--write` gives it.
+Each kind of file per image is one class in `WRITERS`, by the name that `--write` gives it.
 """
 
 import io
 import struct
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -63,10 +62,6 @@ class Writer(Protocol):
     def write(self, item: PredictedImage) -> None:
         """Write the output of one image."""
 
-    def close(self) -> None:
-        """Complete what all images share."""
-        return
-
 
 class ClassMaps(Writer):
     """Writes `classes/`."""
@@ -80,6 +75,11 @@ class ClassMaps(Writer):
     def write(self, item: PredictedImage) -> None:
         """Write a PNG, or a TIFF for an image with a georeference."""
         labels_HW = item.prediction.labels_HW
+        for suffix in (
+            ".tif",
+            ".png",
+        ):  # an interrupted run may have written the other
+            (self._folder / f"{item.key}{suffix}").unlink(missing_ok=True)
         if item.tags:
             content = _encode_indexed_tiff(labels_HW, self._palette, item.tags, where=item.key)
             _put(self._folder / f"{item.key}.tif", content)
@@ -114,41 +114,33 @@ class ConfidenceMaps(Writer):
         _put(self._folder / f"{item.key}.png", encode_indexed_png(confidence_HW, self._palette))
 
 
-class CoverageTable(Writer):
-    """Writes `coverage.csv`."""
-
-    def __init__(self, to: Destination) -> None:
-        self._names = to.labels.names
-        path = to.folder / "coverage.csv"
-        # surrogateescape: a file name that is not UTF-8 keeps its bytes
-        self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
-        self._write_row = write_rows(self._file)
-        self._write_row(COLUMNS)
-
-    def write(self, item: PredictedImage) -> None:
-        """Write one line per class."""
-        labels_HW = item.prediction.labels_HW
-        counts_C = np.bincount(labels_HW.ravel(), minlength=len(self._names))
-        for name, count in zip(self._names, counts_C.tolist(), strict=True):
-            percent = f"{100 * count / labels_HW.size:.4f}"
-            self._write_row((item.key, name, count, percent))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
 WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
     "classes": ClassMaps,
     "overlay": Overlays,
     "confidence": ConfidenceMaps,
-    "coverage": CoverageTable,
 }
-ALL = tuple(WRITERS)
+COVERAGE = "coverage"
+ALL = (*WRITERS, COVERAGE)
+
+
+def write_coverage(
+    folder: Path, labels: LabelSpec, counts: Iterable[tuple[str, NDArray[np.int64]]]
+) -> None:
+    """Write `coverage.csv` from the key of each image and its pixels per class, shape (C,)."""
+    # surrogateescape: a file name that is not UTF-8 keeps its bytes
+    with (folder / "coverage.csv").open(
+        "w", newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file:
+        write_row = write_rows(file)
+        write_row(COLUMNS)
+        for key, counts_C in counts:
+            total = int(counts_C.sum())
+            for name, count in zip(labels.names, counts_C.tolist(), strict=True):
+                write_row((key, name, count, f"{100 * count / total:.4f}"))
 
 
 def require_outputs(write: Collection[str]) -> None:
-    """Refuse names that are not in `WRITERS`.
+    """Refuse names that are not in `ALL`.
 
     Raises:
         ConfigError: An unknown name, or none at all.
@@ -156,15 +148,13 @@ def require_outputs(write: Collection[str]) -> None:
     if not write:
         raise ConfigError(f"no kind of file to write is given; choose from {', '.join(ALL)}")
     for name in write:
-        if name not in WRITERS:
+        if name not in ALL:
             raise UnknownNameError("output", name, ALL)
 
 
-@contextmanager
-def open_writers(write: Collection[str], to: Destination) -> Iterator[list[Writer]]:
-    """Open a writer for each name; their outputs are complete when the block ends."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(closing(WRITERS[name](to))) for name in write]
+def make_writers(write: Collection[str], to: Destination) -> list[Writer]:
+    """Make the writer of each kind of file per image in `write`."""
+    return [WRITERS[name](to) for name in write if name in WRITERS]
 
 
 def _put(path: Path, content: bytes) -> None:

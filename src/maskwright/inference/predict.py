@@ -1,11 +1,13 @@
 """Predict image files and write the results, one image in memory at a time.
 
+An image that cannot be read or predicted is listed in the manifest, and the others are written.
+
 Images do not share a batch here: measured on two CPU cores (U-Net on ResNet-18, 240 x 320 px),
 a batch of 8 takes 0.75 times the processor time of its images one by one on ONNX Runtime and
 1.2 times on torch, and images of a folder differ in size.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,25 +15,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.atomic import into_folder
+from ..core.errors import DataError
+from ..core.journal import Journal, describe_content
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
+from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ..data.georef.geotags import copy_tags
+from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
 from .inputs import find_images
-from .outputs import ALL, Destination, PredictedImage, open_writers, require_outputs
+from .outputs import (
+    ALL,
+    COVERAGE,
+    Destination,
+    PredictedImage,
+    Writer,
+    make_writers,
+    require_outputs,
+    write_coverage,
+)
 from .predictor import Predictor
 from .refiner import Refinement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PredictionSummary:
-    """Pixels per class over all images of one prediction run, shape (C,)."""
+    """Pixels per class over all images of one prediction run, shape (C,).
+
+    `failed` are the images without a prediction, `passed_over` the folders among the inputs
+    that hold results of an earlier run.
+    """
 
     labels: LabelSpec
     num_images: int
     pixels_C: NDArray[np.int64]
     refine: Refinement | None = None
+    failed: Sequence[FailedInput] = ()
+    passed_over: Sequence[Path] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The number of images, `pixels` and `percent` per class, and the refiner if any."""
@@ -42,6 +62,8 @@ class PredictionSummary:
                 {"name": name, "pixels": count, "percent": 100 * count / total}
                 for name, count in zip(self.labels.names, self.pixels_C.tolist(), strict=True)
             ],
+            "failed": [one.to_json() for one in self.failed],
+            "passed_over": [str(folder) for folder in self.passed_over],
         } | ({} if self.refine is None else {"refine": self.refine.to_json()})
 
 
@@ -51,42 +73,94 @@ def predict(
     out: Path | str,
     *,
     write: Sequence[str] = ALL,
+    mode: WriteMode = NEW,
     progress: Progress = silent,
 ) -> PredictionSummary:
-    """Predict every image; write the outputs of all of them into `out`, or of none.
+    """Predict every image and write the outputs to the new folder `out`.
 
     Args:
         model: From `open_model`.
-        inputs: Image files, and folders of images, searched to the bottom.
-        out: Files of the same name in it are replaced, others stay.
+        inputs: Image files, and folders of images, searched to the bottom; folders of results
+            in them are passed over.
+        out: See `core.results`.
         write: What is written: `classes`, `overlay`, `confidence`, `coverage`; see `outputs`.
+        mode: What to do with a folder that exists.
         progress: Called with every image.
 
     Raises:
         ConfigError: `write` is empty or has an unknown name.
-        DataError: An image is missing, damaged, or of another kind than the model takes.
-        OutputError: `out` cannot be written.
+        DataError: An input does not exist, or no image at all could be predicted.
+        BundleError: The model's logits are NaN or infinite.
+        OutputError: `out` exists and `mode` does not allow it, or it cannot be written.
     """
     require_outputs(write)
     labels = model.card.labels
-    images = find_images(inputs, outside=Path(out))
-    pixels_C = np.zeros(len(labels), np.int64)
-    with into_folder(Path(out)) as staging:
-        to = Destination(folder=staging, labels=labels, source=_source(model))
-        with open_writers(write, to) as writers:
-            for key, image in progress(images.items(), total=len(images), what="predicting"):
-                image_HWC = read_image(image)
-                prediction = model.predict(image_HWC, where=str(image))
-                tags = copy_tags(image.file) if image.page is None else ()
-                item = PredictedImage(
-                    key=key, image_HWC=image_HWC, prediction=prediction, tags=tags
-                )
-                for writer in writers:
-                    writer.write(item)
-                pixels_C += np.bincount(prediction.labels_HW.ravel(), minlength=len(labels))
+    head = {"verb": "predict", "model": model.model_id, "engine": model.engine.name}
+    head |= {"refine": str(model.refine), "write": ",".join(write)}
+    with open_results(Path(out), "predict", mode, head=head) as results:
+        found = find_images(inputs)
+        results.pass_over(found.passed_over)
+        images = found.images
+        done = results.journal.find_done(lambda k: [images[k].file] if k in images else None)
+        left = {key: image for key, image in images.items() if key not in done}
+        to = Destination(folder=results.folder, labels=labels, source=_source(model))
+        writers = make_writers(write, to)
+        for key, image in progress(left.items(), total=len(left), what="predicting"):
+            _predict_file(model, key, image, writers, results)
+        _require_any(results)
+        if COVERAGE in write:
+            write_coverage(results.folder, labels, _list_counts(results.journal))
+        pixels_C = np.zeros(len(labels), np.int64)
+        for _, counts_C in _list_counts(results.journal):
+            results.num_read += 1
+            pixels_C += counts_C
     return PredictionSummary(
-        labels=labels, num_images=len(images), pixels_C=pixels_C, refine=model.refine
+        labels=labels,
+        num_images=results.num_read,
+        pixels_C=pixels_C,
+        refine=model.refine,
+        failed=results.failed,
+        passed_over=results.passed_over,
     )
+
+
+def _predict_file(
+    model: Predictor,
+    key: str,
+    image: ImageRef,
+    writers: Sequence[Writer],
+    results: Results,
+) -> None:
+    """Predict one image, or list it as failed."""
+    try:
+        content = describe_content([image.file])
+        image_HWC = read_image(image)
+        prediction = model.predict(image_HWC, where=str(image))
+        tags = copy_tags(image.file) if image.page is None else ()
+        item = PredictedImage(key=key, image_HWC=image_HWC, prediction=prediction, tags=tags)
+        for writer in writers:
+            writer.write(item)
+    except DataError as error:
+        results.failed.append(FailedInput(str(image), str(error)))
+        return
+    num_classes = len(model.card.labels)
+    counts_C = np.bincount(prediction.labels_HW.ravel(), minlength=num_classes).tolist()
+    results.journal.add({"key": key, "read": content, "pixels": counts_C})
+
+
+def _require_any(results: Results) -> None:
+    if next(results.journal.lines(), None) is None:
+        first = results.failed[0].error
+        num = len(results.failed)
+        raise DataError(
+            first if num == 1 else f"{first} (none of {num} images could be predicted)"
+        )
+
+
+def _list_counts(journal: Journal) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield the key of each predicted image, and its pixels per class."""
+    for line in journal.lines():
+        yield line["key"], np.asarray(line["pixels"], np.int64)
 
 
 def _source(model: Predictor) -> str | None:

@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.atomic import into_folder, write_json, write_text
-from ..core.errors import DataError, OutputError
+from ..core.atomic import write_json, write_text
+from ..core.errors import DataError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
+from ..core.results import NEW, WriteMode, open_results
+from ..data.entries.walk import results_below
 from ..pages.pictures import RgbImage, encode_png
 from .figures.change import ClassChange
 from .figures.coverage import WHOLE, Coverage, sum_coverages
@@ -43,6 +45,7 @@ def measure(
     options: MeasureOptions = COVERAGE_ALONE,
     *,
     out: Path | str | None = None,
+    mode: WriteMode = NEW,
     progress: Progress = silent,
 ) -> Measurements:
     """Measure class maps; with `out` also write the files that this module lists, all or none.
@@ -50,33 +53,26 @@ def measure(
     Args:
         maps: One class map, or a folder of them with all folders below it.
         options: What to measure besides coverage.
-        out: Files of the same name in it are replaced, others stay.
+        out: See `core.results`; folders of results among the maps are passed over.
+        mode: What to do with a folder that exists.
         progress: Called for every map.
 
     Raises:
         DataError: A map, its partner or a polygon file is missing, damaged or does not fit.
         ConfigError: A class, rule or number is wrong.
-        OutputError: `out` cannot be written, or lies among the maps.
+        OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
     maps = Path(maps)
-    if out is not None:
-        _require_apart(maps, Path(out))
-    series = open_series(maps, options, progress)
     if out is None:
-        return _measure_series(series, None, progress)
-    with into_folder(Path(out)) as folder:
+        return _measure_series(open_series(maps, options, progress), None, progress)
+    with open_results(Path(out), "measure", mode) as results:
+        series, folder = open_series(maps, options, progress), results.folder
         measurements = _measure_series(series, folder, progress)
+        results.num_read = len(series.maps)
+        results.pass_over(results_below(maps) if maps.is_dir() else ())
         write_json(folder / "measurements.json", measurements.to_json())
         write_text(folder / "report.html", render_measurements(measurements))
     return measurements
-
-
-def _require_apart(maps: Path, out: Path) -> None:
-    if maps.is_dir() and maps.resolve() in (out.resolve(), *out.resolve().parents):
-        raise OutputError(
-            f"{out}: lies among the maps of {maps}, and its pictures would be read as maps "
-            f"next time; choose another folder with -o"
-        )
 
 
 def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) -> Measurements:

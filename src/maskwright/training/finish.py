@@ -1,6 +1,7 @@
 """Finish a run: calibrate the best weights, evaluate them, and export them as a Bundle."""
 
 from maskwright.core.checkpoint import BEST
+from maskwright.core.results import WriteMode
 from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.report.page import write_report
 from maskwright.export.bundle import choose_images, export_bundle
@@ -29,7 +30,8 @@ def finish(job: Job, callbacks: Callbacks, *, keep_parity_images: bool) -> None:
     )
     callbacks.log("evaluating the best weights on the validation images")
     report = evaluate(open_model(job.run), job.val, progress=callbacks.progress)
-    write_report(report, job.run / "report")
+    again = WriteMode(overwrite=True)
+    write_report(report, job.run / "report", again)
     callbacks.log("exporting to ONNX and comparing with torch")
     export_bundle(
         job.run / BEST,
@@ -37,4 +39,6 @@ def finish(job: Job, callbacks: Callbacks, *, keep_parity_images: bool) -> None:
         job.run / "bundle",
         report=job.run / "report" / "report.json",
         keep_parity_images=keep_parity_images,
+        mode=again,
+        progress=callbacks.progress,
     )

@@ -1,7 +1,7 @@
 """`convert`: write a dataset of one format in another, one image in memory at a time.
 
-The result is written into a folder beside the target, with a journal. A conversion that was
-interrupted resumes; at the end, the folder is renamed to the target. Images are copied byte by
+The target is a folder of results (`core.results`), so that an interrupted conversion can be
+resumed: images whose files have changed since are converted again. Images are copied byte by
 byte; a page of a file that holds several becomes a TIFF file of its own.
 """
 
@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from ...core import parts
-from ...core.atomic import explain_write_errors, write_json
+from ...core.atomic import write_json
 from ...core.codec import LabelCodec
-from ...core.errors import ConfigError, DataError, OutputError
+from ...core.errors import ConfigError, DataError
+from ...core.journal import Journal, describe_content
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
+from ...core.results import NEW, WriteMode, fill_folder
 from ..classes.codec import write_dataset_file
 from ..classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..classes.mapping import ClassMapping, read_mapping
@@ -32,7 +34,7 @@ from ..opening.splitfile import SplitFile
 from ..pixels.medical import SIGNED_OFFSET
 from ..shapes.drawing import count_overlap_pixels
 from .account import Account, Agreement
-from .journal import Journal, JournalLine
+from .journal import JournalLine, add_line, list_files, read_lines
 from .open_picture import open_picture
 
 ACCOUNT = "conversion.json"
@@ -50,43 +52,51 @@ def convert(
     to: str,
     classes: Path | None = None,
     verify: bool = False,
+    mode: WriteMode = NEW,
     progress: Progress = silent,
 ) -> Account:
     """Write the dataset `source` (a folder, an archive of one, or opened) to `target` as `to`.
 
-    `classes` is a mapping file. `verify` reads the result back and counts
-    the pixels that differ.
+    Args:
+        source: The dataset to read.
+        target: A new or empty folder, see `core.results`.
+        to: The format to write.
+        classes: A mapping file.
+        verify: Read the result back and count the pixels that differ.
+        mode: Overwrite replaces a converted dataset, resume continues one.
+        progress: Called for every image.
 
     Raises:
         DataError: The source is not a dataset, or an image of it is bad.
         ConfigError: There is no such format, it cannot be written, or the mapping is wrong.
-        OutputError: `target` exists, or cannot be written.
+        OutputError: `target` exists and `mode` does not replace it, or it cannot be written.
     """
     if not isinstance(source, FolderDataset):
         with open_unpacked(source, progress=progress) as dataset:
             return convert(
-                dataset, target, to=to, classes=classes, verify=verify, progress=progress
+                dataset,
+                target,
+                to=to,
+                classes=classes,
+                verify=verify,
+                mode=mode,
+                progress=progress,
             )
     target, part, dataset = Path(target), load_format(to), source
     if part.HOLDS is None:
         raise ConfigError(
             f"the format {to!r} can only be read; written can be {', '.join(list_writable())}"
         )
-    if target.exists():
-        raise OutputError(f"{target}: exists already; give a new folder or remove it")
     mapping = None if classes is None else read_mapping(classes, dataset.spec)
     conversion = _Conversion(dataset, to, part, part.HOLDS, mapping)
-    staging = target.with_name(f".{target.name}.partial")
-    with explain_write_errors(target):
-        journal = Journal(staging, conversion.head)
-        conversion.write(journal, progress)
-        account = conversion.account(target, journal)
-        conversion.finish(journal)
+    head = conversion.head
+    with fill_folder(target, "convert", mode, marker=ACCOUNT, head=head) as partial:
+        conversion.write(partial.journal, progress)
+        account = conversion.account(target, partial.journal)
+        conversion.finish(partial.journal)
         if verify:
-            account.agreement = conversion.compare(staging, progress)
-        write_json(staging / ACCOUNT, account.to_json())
-        journal.end()
-        staging.rename(target)
+            account.agreement = conversion.compare(partial.folder, progress)
+        write_json(partial.folder / ACCOUNT, account.to_json())
     return account
 
 
@@ -112,28 +122,42 @@ class _Conversion:
 
     @property
     def head(self) -> dict[str, object]:
-        """What identifies this conversion."""
-        classes = self.codec.spec.to_json()
-        return {"source": self.dataset.fingerprint, "to": self.name, "classes": classes}
+        """What identifies this conversion; the journal knows the images."""
+        raw = sorted([str(raw), index] for raw, index in self.codec.raw_to_index.items())
+        return {
+            "verb": "convert",
+            "to": self.name,
+            "classes": self.codec.spec.to_json(),
+            "codec": [self.codec.pixels, raw, sorted(map(str, self.codec.ignored))],
+        }
 
     def write(self, journal: Journal, progress: Progress) -> None:
-        """Write the files of every image that the journal does not list."""
+        """Write the files of every image that the journal does not list unchanged."""
+        entries = {self.dataset.entries[i].key: i for i in self.labelled_indices}
+
+        def files_of(key: str) -> list[Path] | None:
+            return list_files(self.dataset.entries[entries[key]]) if key in entries else None
+
+        done = journal.find_done(files_of)
         for index in progress(
             self.labelled_indices, total=len(self.labelled_indices), what="converting"
         ):
             key = self.dataset.entries[index].key
-            if key in journal.done:
+            if key in done:
                 continue
+            content = describe_content(list_files(self.dataset.entries[index]))
             picture = open_picture(self.dataset, index, self.mapping)
             written = self.part.write(journal.folder, picture)
-            journal.add(
+            add_line(
+                journal,
                 JournalLine(
                     key=key,
+                    read=content,
                     record=written.record,
                     lost={**_count_lost(picture, self.holds), **written.lost},
                     before=_count_pixels(picture.before_HW, self.dataset.spec),
                     after=_count_pixels(picture.labels_HW, picture.spec),
-                )
+                ),
             )
 
     def account(self, target: Path, journal: Journal) -> Account:
@@ -150,7 +174,7 @@ class _Conversion:
         )
         for why, names in self._list_left_out():
             account.left_out[why] = (*account.left_out.get(why, ()), *names)
-        for line in journal.lines():
+        for line in read_lines(journal):
             account.add(line["key"], line["lost"])
             account.before += Counter(line["before"])
             account.after += Counter(line["after"])
@@ -175,7 +199,7 @@ class _Conversion:
     def finish(self, journal: Journal) -> None:
         """Write what is written once: lists, one file for all images, dataset.yaml."""
         spec = self.codec.spec
-        self.part.finish(journal.folder, spec, (line["record"] for line in journal.lines()))
+        self.part.finish(journal.folder, spec, (line["record"] for line in read_lines(journal)))
         codec = self.part.codec_for(spec, find_background(self.codec))
         document = DatasetFile(
             format=self.name,

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ...core.errors import DataError
+from ...core.results import is_results
 from ..pixels.imageref import ImageRef
 from ..pixels.images import count_pages, image_suffixes
 
@@ -59,9 +60,23 @@ def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
         if item.name.startswith("."):
             continue
         if item.is_dir():
-            yield from files_below(Path(item.path), suffixes)
+            if not is_results(Path(item.path)):
+                yield from files_below(Path(item.path), suffixes)
         elif item.name.lower().endswith(endings):
             yield Path(item.path)
+
+
+def results_below(folder: Path) -> Iterator[Path]:
+    """The folders of results under `folder`, which `files_below` passes over; sorted."""
+    with os.scandir(folder) as listing:
+        items = sorted(listing, key=lambda item: item.name)
+    for path in (Path(item.path) for item in items if item.is_dir()):
+        if path.name.startswith("."):
+            continue
+        if is_results(path):
+            yield path
+        else:
+            yield from results_below(path)
 
 
 def folders(root: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 
-from ...core.atomic import into_folder
+from ...core.results import NEW, Results, WriteMode, open_results
 from ...pages.markup import render_class, render_code, render_number, render_table, render_terms
 from ...pages.page import Section, render_opening, render_page, render_tile
 from ...pages.text import format_number, format_points
@@ -190,14 +190,19 @@ def _p_value(p: float) -> str:
     return render_number(format_number(p, 4))
 
 
-def write_comparison(comparison: Comparison, out: Path | str) -> None:
-    """Write compare.json and compare.html into `out`, both or neither.
+def write_comparison(comparison: Comparison, out: Path | str, mode: WriteMode = NEW) -> None:
+    """Write compare.json and compare.html to the new folder `out`, both or neither.
 
     Raises:
-        OutputError: `out` cannot be written.
+        OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
+    with open_results(Path(out), "compare", mode) as results:
+        add_comparison(results, comparison)
+
+
+def add_comparison(results: Results, comparison: Comparison) -> None:
+    """Write the files of a comparison into results."""
+    folder, results.num_read = results.folder, comparison.num_images
     text = json.dumps(comparison.to_json(), indent=1, allow_nan=False) + "\n"
-    page = render_comparison(comparison)
-    with into_folder(Path(out)) as staging:
-        (staging / "compare.json").write_text(text, encoding="utf-8")
-        (staging / "compare.html").write_text(page, encoding="utf-8")
+    (folder / "compare.json").write_text(text, encoding="utf-8")
+    (folder / "compare.html").write_text(render_comparison(comparison), encoding="utf-8")

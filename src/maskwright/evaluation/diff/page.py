@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from ...core.atomic import into_folder
+from ...core.results import NEW, Results, WriteMode, open_results
 from ...pages.markup import render_class, render_code, render_table
 from ...pages.page import Section, render_page
 from ...pages.pictures import encode_indexed_png, encode_jpeg
@@ -17,16 +17,22 @@ from .diff import ChangedImage, Difference
 _MOST_KEYS, _MOST_MOVES, _MOST_MOVES_IN_TEXT = 200, 50, 10
 
 
-def write_difference(difference: Difference, out: Path | str) -> None:
-    """Write diff.json and diff.html into `out`, both or neither.
+def write_difference(difference: Difference, out: Path | str, mode: WriteMode = NEW) -> None:
+    """Write diff.json and diff.html to the new folder `out`, both or neither.
 
     Raises:
-        OutputError: `out` cannot be written.
+        OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
+    with open_results(Path(out), "diff", mode) as results:
+        add_difference(results, difference)
+
+
+def add_difference(results: Results, difference: Difference) -> None:
+    """Write the files of a difference into results."""
+    folder, results.num_read = results.folder, difference.num_both
     text = json.dumps(difference.to_json(), indent=1, allow_nan=False) + "\n"
-    with into_folder(Path(out)) as staging:
-        (staging / "diff.json").write_text(text, encoding="utf-8")
-        (staging / "diff.html").write_text(render_difference(difference), encoding="utf-8")
+    (folder / "diff.json").write_text(text, encoding="utf-8")
+    (folder / "diff.html").write_text(render_difference(difference), encoding="utf-8")
 
 
 def render_difference(difference: Difference) -> str:

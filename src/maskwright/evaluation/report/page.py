@@ -10,8 +10,8 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 
-from ...core.atomic import into_folder
 from ...core.report import CurveReport, Report
+from ...core.results import NEW, Results, WriteMode, open_results
 from ...core.scores import ABSENT_RULE
 from ...pages.markup import render_terms
 from ...pages.page import Section, render_opening, render_page, render_tile
@@ -241,17 +241,22 @@ def _image_sections(report: Report) -> Iterator[Section]:
         )
 
 
-def write_report(report: Report, out: Path | str) -> None:
-    """Write report.json, report.html and images.csv into `out`, all or none.
+def write_report(report: Report, out: Path | str, mode: WriteMode = NEW) -> None:
+    """Write report.json, report.html and images.csv to the new folder `out`, all or none.
 
     Raises:
-        OutputError: `out` cannot be written.
+        OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
+    with open_results(Path(out), "evaluate", mode) as results:
+        add_report(results, report)
+
+
+def add_report(results: Results, report: Report) -> None:
+    """Write the files of a report into results."""
+    folder, results.num_read = results.folder, sum(report.provenance.data.splits.values())
     text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
-    page = render_report(report)
-    with into_folder(Path(out)) as staging:
-        (staging / "report.json").write_text(text, encoding="utf-8")
-        (staging / "report.html").write_text(page, encoding="utf-8")
-        for name, content in report.attachments.items():
-            with (staging / name).open("wb") as file:
-                file.writelines(content)
+    (folder / "report.json").write_text(text, encoding="utf-8")
+    (folder / "report.html").write_text(render_report(report), encoding="utf-8")
+    for name, content in report.attachments.items():
+        with (folder / name).open("wb") as file:
+            file.writelines(content)
