@@ -55,9 +55,7 @@ def test_an_input_that_changed_at_equal_size_is_not_done(tmp_path):
 def test_a_line_of_what_is_not_an_input_is_refused(tmp_path):
     journal = Journal(tmp_path, HEAD)
     journal.add({"key": "a", "read": []})
-    with pytest.raises(
-        OutputError, match="has results of 'a', which is not an input now"
-    ):
+    with pytest.raises(OutputError, match="has results of 'a', which is not an input now"):
         journal.find_done({}.get)
 
 
