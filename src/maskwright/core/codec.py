@@ -17,6 +17,12 @@ from .labels import IGNORE, LabelMap, LabelSpec, Rgb
 UNDRAWN = "(undrawn)"
 """The label of pixels that no shape covers."""
 
+TRANSPARENT = 1 << 24
+"""The packed colour of pixels with alpha 0, whatever their red, green and blue."""
+
+TRANSPARENT_TEXT = "#00000000"
+"""As dataset.yaml writes `TRANSPARENT`."""
+
 _MAX_TABLE = 1 << 16
 
 
@@ -117,7 +123,8 @@ class LabelCodec:
 
     def encode(self, labels_HW: LabelMap) -> NDArray[np.unsignedinteger]:
         """The smallest raw value of each class, and the smallest ignored value for IGNORE."""
-        table = np.full(256, min(self.ignored, default=IGNORE), np.uint32)
+        ignored = [raw for raw in self.ignored if raw >= 0]
+        table = np.full(256, min(ignored, default=IGNORE), np.uint32)
         for raw, index in sorted(self.raw_to_index.items(), reverse=True):
             table[index] = raw
         raw_HW: NDArray[np.unsignedinteger] = table[labels_HW]
@@ -172,6 +179,8 @@ class LabelCodec:
 
     def format_raw(self, raw: int) -> str:
         """A raw value as dataset.yaml writes it: 7, '#804080' for a colour, or a label: car."""
+        if self.pixels == "rgb" and raw == TRANSPARENT:
+            return TRANSPARENT_TEXT
         if self.pixels == "name":
             return self.names[raw] if raw < len(self.names) else UNDRAWN
         return f"#{raw:06x}" if self.pixels == "rgb" else str(raw)
@@ -191,6 +200,11 @@ def pack_color(color: Rgb) -> int:
     """Pack one colour as 0xRRGGBB."""
     red, green, blue = color
     return red << 16 | green << 8 | blue
+
+
+def unpack_color(packed: int) -> Rgb:
+    """Undo `pack_color`; `TRANSPARENT` is shown as black."""
+    return packed >> 16 & 255, packed >> 8 & 255, packed & 255
 
 
 def pack_rgb(rgb_HW3: NDArray[np.uint8]) -> NDArray[np.uint32]:

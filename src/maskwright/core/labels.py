@@ -116,9 +116,21 @@ class LabelSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change whenever a name, colour, kind or the order changes."""
-        text = json.dumps(self.to_json(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Sixteen hex digits that change whenever a name, a colour or the order changes.
+
+        Kinds are left out: whether a class is counted changes nothing that a network learns.
+        """
+        return _hash_classes([{**entry, "kind": "stuff"} for entry in self.to_json()])
+
+    @property
+    def fingerprint_with_kinds(self) -> str:
+        """The fingerprint as it was up to version 0.1, where it changed with a kind too."""
+        return _hash_classes(self.to_json())
+
+
+def _hash_classes(classes: list[dict[str, Any]]) -> str:
+    text = json.dumps(classes, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def voc_palette() -> tuple[Rgb, ...]:

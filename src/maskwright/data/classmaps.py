@@ -16,7 +16,9 @@ from ..core.results import require_no_results
 from ..pages.text import list_names
 from .classes.codec import build_codec
 from .classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile, read_dataset_file
-from .classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
+from .classes.hints import Hints
+from .classes.infer import CLASSES_FILE, infer_codec, read_classes_file
+from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
 from .entries.walk import image_files, images_in, key_of
 from .pixels.imageref import ImageRef
@@ -215,21 +217,25 @@ def read_codec(
         DataError: A file is unreadable, or the values can be understood in two ways.
         ConfigError: `spec` is wrong.
     """
-    files = list(files)
+    files = all_files = list(files)
     listed = None if spec is None else _read_classes(Path(spec))
     if isinstance(listed, DatasetFile):
+        if listed.codec.pixels is None:
+            require_one_palette(files, where=str(spec))
         return build_codec(_with_pixels(listed, files), where=Path(str(spec)))
     if listed is not None:
         files = files[:: max(1, len(files) // _ENOUGH_MAPS)]
-    survey = survey_masks(files, total=len(files), progress=progress)
-    if survey.unreadable:
-        raise DataError(survey.unreadable[0])
-    folder = Path(files[0].path.parent)
     hints = Hints(
-        root=folder,
+        root=Path(all_files[0].path.parent),
         classes=listed,
         origin=str(spec) if listed is not None else "",
     )
+    hints = read_by_color(hints, all_files)
+    survey = survey_masks(
+        files, total=len(files), by_color=hints.codec.pixels == "rgb", progress=progress
+    )
+    if survey.unreadable:
+        raise DataError(survey.unreadable[0])
     codec, _ = infer_codec(survey, hints)
     return codec
 

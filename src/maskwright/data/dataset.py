@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
+from ..core.files import open_file
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
+from .entries.annotation import Annotation, Labels
 from .entries.scan import Entry, LeftOut
 from .entries.votes import majority_vote, read_votes
 from .opening import splitfile
@@ -32,6 +34,7 @@ from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
 from .pixels.images import image_size, open_image, read_image
 from .reading.archive import open_as_folder
+from .reading.documents import MAX_BYTES
 
 __all__ = ["Dataset", "Entry", "FolderDataset", "open_dataset"]
 
@@ -62,6 +65,11 @@ class Dataset(Protocol):
     @abstractmethod
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with the classes, keys, splits or contents."""
+
+    @property
+    def old_fingerprints(self) -> frozenset[str]:
+        """The fingerprints by which earlier versions knew this dataset."""
+        return frozenset()
 
     @property
     @abstractmethod
@@ -187,12 +195,32 @@ class FolderDataset(Dataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits over the classes, keys, splits and sizes of files."""
-        digest = hashlib.sha256(self.spec.fingerprint.encode())
+        """Sixteen hex digits over classes, codec, keys, splits, sizes of images and labels.
+
+        The labels count by the content of their files, so that a mask that was edited, or a
+        value that became another class or ignored, gives another fingerprint.
+        """
+        codec = self.codec
+        raws = (sorted(codec.raw_to_index.items()), sorted(codec.ignored), codec.names)
+        digest = hashlib.sha256(repr((self.spec.fingerprint, codec.pixels, raws)).encode())
         for entry in self.entries:
-            sizes = [image.file.stat().st_size for image in (entry.image, *entry.masks)]
-            digest.update(repr((entry.key, entry.split, sizes)).encode())
+            size = entry.image.file.stat().st_size
+            labels = [(_hash_content(label.file), _rule_of(label)) for label in entry.masks]
+            digest.update(repr((entry.key, entry.split, size, labels)).encode())
         return digest.hexdigest()[:16]
+
+    @property
+    def old_fingerprints(self) -> frozenset[str]:
+        """The fingerprints up to version 0.1: classes, keys, splits and sizes of files."""
+        files = [
+            repr((entry.key, entry.split, sizes)).encode()
+            for entry in self.entries
+            for sizes in [[f.file.stat().st_size for f in (entry.image, *entry.masks)]]
+        ]
+        heads = (self.spec.fingerprint, self.spec.fingerprint_with_kinds)
+        return frozenset(
+            hashlib.sha256(b"".join([head.encode(), *files])).hexdigest()[:16] for head in heads
+        )
 
     def split_of(self, index: int) -> str:
         """The split of one image, "" where the folder has none."""
@@ -301,3 +329,20 @@ def open_as_is(
         notes=(*data.scan.notes, *notes),
         left_out=data.scan.list_left_out(data.root),
     )
+
+
+def _rule_of(labels: Labels) -> object:
+    """What changes the pixels of labels beside the content of their file."""
+    return labels.overlap if isinstance(labels, Annotation) else labels.page
+
+
+def _hash_content(file: Path) -> str:
+    """Hash a file; one that many images share is read once, until its size or time changes."""
+    status = file.stat()
+    return _hash_unchanged(file, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 17)
+def _hash_unchanged(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - cache keys
+    with open_file(file, most_bytes=MAX_BYTES) as content:
+        return hashlib.file_digest(content, "blake2b").hexdigest()[:32]

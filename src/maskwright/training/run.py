@@ -105,7 +105,7 @@ def train(
     own_code.require_network(recipe, out, len(source.dataset.spec))
     callbacks.log(f"recipe: {out / RECIPE}")
     job = make_job(out, recipe, source)
-    require_same_data(job, write=processes.is_main_process)
+    require_same_data(job, callbacks.log, write=processes.is_main_process)
     fit(job, make_accelerator(recipe), callbacks.on_step, resume=options.resume)
     if processes.is_main_process:
         finish(job, callbacks, keep_parity_images=options.keep_parity_images)

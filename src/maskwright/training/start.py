@@ -1,5 +1,6 @@
 """Start a run, or resume it: choose its recipe, make its Job, and check its data."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from maskwright.core.card import ModelCard
 from maskwright.core.checkpoint import LAST
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.jsonfile import read_json
+from maskwright.core.versioned import Document, Schema
 from maskwright.nn.build import load_arch, newest
 from maskwright.nn.encoders import require_weights
 from maskwright.nn.protocols import OWN
@@ -20,6 +22,14 @@ from .recipe import Recipe, Settings, override, read_recipe
 
 RECIPE = "recipe.yaml"
 DATA = "run.json"
+BY_SIZE, BY_CONTENT = "sizes of files", "content of labels"
+DATA_SCHEMA = Schema(
+    kind=DATA,
+    version=2,
+    unversioned=1,
+    upgrades={1: lambda document: {**document, "compared": BY_SIZE}},
+)
+"""What a run began with; version 1 held fingerprints of the sizes of files."""
 
 
 def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
@@ -89,25 +99,44 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
     )
 
 
-def require_same_data(job: Job, *, write: bool) -> None:
+def require_same_data(job: Job, log: Callable[[str], None], *, write: bool) -> None:
     """Require the data that the run began with; a new run records its data, if `write`.
 
+    A run of version 0.1 recorded the sizes of files, not what the labels are: it is compared
+    by those, `log` says so, and from then on by all.
+
     Raises:
-        DataError: A resumed run finds other images than it began with.
+        DataError: A resumed run finds other images, masks, classes or raw values.
     """
     current = {split: job.card.provenance[split] for split in ("train", "val")}
     path = job.run / DATA
-    if not path.exists():
-        if write:
-            write_json(path, current)
-        return
-    begun = read_json(path)
-    if begun != current:
-        raise DataError(
-            f"{job.run}: this run began with {begun['train']['images']} training images "
-            f"({begun['train']['fingerprint']}), now there are {current['train']['images']} "
-            f"({current['train']['fingerprint']}); restore the data or start a new run"
+    if path.exists():
+        begun = DATA_SCHEMA.read(read_json(path), where=str(path))
+        if begun["compared"] == BY_CONTENT:
+            _require_equal(job.run, begun, current)
+            return
+        for split, images in (("train", job.train), ("val", job.val)):
+            if begun[split]["fingerprint"] in images.old_fingerprints:
+                begun[split] = current[split]
+        _require_equal(job.run, begun, current)
+        log(
+            "the run began with an earlier version: that masks and raw values are unchanged "
+            "since is not checked, only names, splits and sizes of files"
         )
+    if write:
+        write_json(path, DATA_SCHEMA.stamp({**current, "compared": BY_CONTENT}))
+
+
+def _require_equal(run: Path, begun: Document, current: Document) -> None:
+    for split, kind in (("train", "training"), ("val", "validation")):
+        old, new = begun[split], current[split]
+        if old != new:
+            raise DataError(
+                f"{run}: this run began with {old['images']} {kind} images "
+                f"({old['fingerprint']}), now there are {new['images']} "
+                f"({new['fingerprint']}); an image, a mask, a class or a raw value was "
+                f"changed: restore the data or start a new run"
+            )
 
 
 def _read_resumed(run: Path, options: TrainOptions) -> Recipe:

@@ -139,7 +139,7 @@ def test_more_values_than_255_are_refused():
 
 def test_numbers_and_colours_together_are_refused():
     mixed = survey(0, 1)
-    mixed.kinds["rgb"] = ROOT / "b.png"
+    mixed.kinds["rgb"] = mixed.colored = ROOT / "b.png"
     with pytest.raises(
         DataError, match=r"a\.png holds one number per pixel, .*b\.png a colour"
     ):

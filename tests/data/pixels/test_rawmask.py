@@ -9,9 +9,16 @@ import pytest
 import tifffile
 from PIL import Image
 
+from maskwright.core.codec import TRANSPARENT
 from maskwright.core.errors import DataError
 from maskwright.data.pixels.images import read_image
-from maskwright.data.pixels.rawmask import is_lossy, read_raw, read_raw_as_stored
+from maskwright.data.pixels.rawmask import (
+    NODATA,
+    is_lossy,
+    read_raw,
+    read_raw_as_stored,
+    read_stored_mask,
+)
 
 
 def grey_png(path, rows, depth):
@@ -60,13 +67,16 @@ def test_colours_are_packed_with_red_on_top(tmp_path):
     assert read_raw(tmp_path / "m.png", "rgb").tolist() == [[0x804020]]
 
 
-def test_opaque_alpha_is_dropped_and_transparency_refused(tmp_path):
+def test_opaque_alpha_is_dropped_clear_pixels_have_one_value_and_others_are_refused(tmp_path):
     rgba = np.array([[[1, 2, 3, 255], [4, 5, 6, 255]]], np.uint8)
     Image.fromarray(rgba).save(tmp_path / "m.png")
     assert read_raw(tmp_path / "m.png", "rgb").tolist() == [[0x010203, 0x040506]]
     rgba[0, 1, 3] = 0
     Image.fromarray(rgba).save(tmp_path / "m.png")
-    with pytest.raises(DataError, match=r"m\.png: 1 px of the mask are transparent"):
+    assert read_raw(tmp_path / "m.png", "rgb").tolist() == [[0x010203, TRANSPARENT]]
+    rgba[0, 1, 3] = 9
+    Image.fromarray(rgba).save(tmp_path / "m.png")
+    with pytest.raises(DataError, match=r"m\.png: 1 px of the mask are partly transparent"):
         read_raw(tmp_path / "m.png", "rgb")
 
 
@@ -80,7 +90,7 @@ def test_16_and_32_bit_numbers_are_kept(tmp_path):
 
 def test_a_mask_of_the_other_kind_is_refused_with_the_line_to_write(tmp_path):
     Image.new("L", (2, 2)).save(tmp_path / "grey.png")
-    Image.new("RGB", (2, 2)).save(tmp_path / "rgb.png")
+    Image.new("RGB", (2, 2), (9, 0, 0)).save(tmp_path / "rgb.png")
     with pytest.raises(
         DataError, match=r"grey\.png: the mask has one channel, .* 'pixels: rgb'"
     ):
@@ -89,6 +99,53 @@ def test_a_mask_of_the_other_kind_is_refused_with_the_line_to_write(tmp_path):
         DataError, match=r"rgb\.png: the mask has colours, .*codec: \{pixels: rgb"
     ):
         read_raw(tmp_path / "rgb.png", "index")
+
+
+def test_greys_in_a_colour_mask_are_numbers_where_the_dataset_says_index(tmp_path):
+    Image.new("RGB", (2, 1), (255, 255, 255)).save(tmp_path / "m.png")
+    assert read_raw(tmp_path / "m.png", "index").tolist() == [[255, 255]]
+
+
+def test_whole_numbers_in_floats_are_read_and_others_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "m.tif", np.array([[0, 3.0]], np.float32))
+    assert read_raw(tmp_path / "m.tif", "index").tolist() == [[0, 3]]
+    for value, shown in ((0.5, "0.5"), (np.nan, "nan"), (3e38, r"3e\+38")):
+        tifffile.imwrite(tmp_path / "m.tif", np.array([[0, value]], np.float32))
+        with pytest.raises(
+            DataError,
+            match=rf"m\.tif: 1 mask values are not whole .*first is {shown}, of float32",
+        ):
+            read_raw(tmp_path / "m.tif", "index")
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "text", "raw"),
+    [
+        (-9999, np.int16, "-9999", -9999),
+        (np.nan, np.float32, "nan", NODATA),
+        (np.finfo(np.float32).min, np.float32, "-3.4028234663852886e+38", NODATA),
+        (-9999, np.float32, "-9999.0", -9999),
+    ],
+)
+def test_the_nodata_tag_of_gdal_is_read(tmp_path, value, dtype, text, raw):
+    tag = (42113, "s", len(text) + 1, text, True)
+    tifffile.imwrite(tmp_path / "m.tif", np.array([[0, value]], dtype), extratags=[tag])
+    stored = read_stored_mask(tmp_path / "m.tif")
+    assert stored.nodata == raw
+    assert stored.raw_HW.tolist() == [[0, raw]]
+
+
+def test_a_palette_png_without_its_palette_is_refused(tmp_path):
+    image = Image.new("P", (2, 2))
+    image.putpalette([0, 0, 0, 9, 9, 9])
+    image.save(tmp_path / "m.png")
+    content = (tmp_path / "m.png").read_bytes()
+    place = content.index(b"PLTE") - 4
+    length = int.from_bytes(content[place : place + 4], "big") + 12
+    (tmp_path / "m.png").write_bytes(content[:place] + content[place + length :])
+    for read in (read_raw_as_stored, read_image):
+        with pytest.raises(DataError, match=r"m\.png: .*palette.*copy it again or remove it"):
+            read(tmp_path / "m.png")
 
 
 def test_jpeg_is_lossy_and_webp_only_where_it_is(tmp_path):

@@ -206,9 +206,9 @@ def _resolve_codec(
     """The codec, inferred from the readable masks; None, and a finding, where it is unclear."""
     if data.document.classes or data.scan.states_labels:
         return resolve_codec(data, progress)
-    hints = read_hints(data)
-    survey = survey_labels(data, hints, progress)
     try:
+        hints = read_hints(data)
+        survey = survey_labels(data, hints, progress)
         codec, notes = infer_codec(survey, hints)
     except DataError as error:
         reason, _, fix = str(error).removeprefix(f"{data.root}: ").partition("; ")

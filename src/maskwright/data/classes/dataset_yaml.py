@@ -7,8 +7,9 @@
     codec: {pixels: index, ignored: [255]}
 
 Only the names of the classes are needed, and even they are inferred where there are none.
-A raw value is a stored integer, in colour masks a string '#rrggbb', and for the shapes of an
-annotation tool their label; '(undrawn)' is the label of pixels that no shape covers.
+A raw value is a stored integer, in colour masks a string '#rrggbb' ('#00000000' for transparent
+pixels), and for the shapes of an annotation tool their label; '(undrawn)' is the label of
+pixels that no shape covers.
 """
 
 import re
@@ -24,6 +25,7 @@ from pydantic import (
     field_validator,
 )
 
+from ...core.codec import TRANSPARENT, TRANSPARENT_TEXT
 from ...core.errors import ConfigError, shorten, suggest
 from ...core.strictmodel import StrictModel
 from ...core.versioned import Schema
@@ -37,6 +39,8 @@ _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def _parse_raw_value(value: object) -> object:
+    if value == TRANSPARENT_TEXT:
+        return TRANSPARENT
     if isinstance(value, str) and _HEX.fullmatch(value):
         return int(value[1:], 16)
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -46,7 +50,7 @@ def _parse_raw_value(value: object) -> object:
     return value
 
 
-_Number = Annotated[int, Field(strict=True, ge=0, lt=1 << 32)]
+_Number = Annotated[int, Field(strict=True, ge=-(1 << 31), lt=1 << 32)]
 Raw = Annotated[_Number | str, BeforeValidator(_parse_raw_value)]
 Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
 

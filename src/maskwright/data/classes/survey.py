@@ -1,5 +1,6 @@
 """Survey: the raw values in a set of mask files with counts, before any codec exists."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,10 +11,17 @@ from ...core.errors import DataError
 from ...core.progress import Progress, silent
 from ...pages.text import format_small_share
 from ..pixels.imageref import ImageRef
-from ..pixels.rawmask import Pixels, read_raw_as_stored
+from ..pixels.rawmask import GREY, Pixels, StoredMask, read_stored_mask
+from .kinds import RegionTally, tally_regions
 
 MAX_VALUES = 4096
 """More distinct values than this are counted as one excess: photographs, lossy masks."""
+
+_ENOUGH_FOR_KINDS = 32
+"""So many masks, evenly spaced, show the regions of the classes."""
+
+ONE_BIT, BLACK_AND_WHITE = "1 bit", "black and white"
+_WHITES = {1: "0 and 1", 255: "0 and 255", 65535: "0 and 65535"}
 
 
 @dataclass(slots=True)
@@ -27,7 +35,12 @@ class ValueCount:
 
 @dataclass(slots=True)
 class Survey:
-    """Counts over the masks read; `unreadable` holds at most eight messages."""
+    """Counts over the masks read; `unreadable` holds at most eight messages.
+
+    `colored` is the first mask with a colour that is not grey. `binary` counts the masks that
+    hold 0 and one of 1, 255 and 65535 by form, such as "0 and 255" or `ONE_BIT`; `num_empty`
+    those of 0 alone. `nodata` are the values that the files declare to be without data.
+    """
 
     counts: dict[int, ValueCount] = field(default_factory=dict)
     kinds: dict[Pixels, ImageRef] = field(default_factory=dict)
@@ -36,25 +49,65 @@ class Survey:
     excess: bool = False
     num_unreadable: int = 0
     unreadable: list[str] = field(default_factory=list)
+    colored: ImageRef | None = None
+    binary: Counter[str] = field(default_factory=Counter)
+    num_empty: int = 0
+    nodata: set[int] = field(default_factory=set)
+    regions: dict[int, RegionTally] = field(default_factory=dict)
 
-    def add(self, mask: ImageRef) -> None:
-        """Count one mask."""
+    def add(self, mask: ImageRef, *, by_color: bool = False, regions: bool = False) -> None:
+        """Count one mask; `by_color` reads palettes as colours, `regions` tallies regions."""
         try:
-            kind, raw_HW = read_raw_as_stored(mask)
+            stored = read_stored_mask(mask, by_color=by_color)
         except DataError as error:
             self.num_unreadable += 1
             self.unreadable = [*self.unreadable, str(error)][:8]
             return
-        self.kinds.setdefault(kind, mask)
+        self.kinds.setdefault(stored.pixels, mask)
         self.num_masks += 1
-        self.num_pixels += raw_HW.size
-        for value, count in zip(*count_values(raw_HW), strict=True):
+        self.num_pixels += stored.raw_HW.size
+        values, counts = count_values(stored.raw_HW)
+        self._note_form(mask, stored, values)
+        for value, count in zip(values, counts, strict=True):
             if value not in self.counts and len(self.counts) >= MAX_VALUES:
                 self.excess = True
                 return
             tally = self.counts.setdefault(value, ValueCount(first=mask))
             tally.pixels += count
             tally.masks += 1
+        if regions:
+            tally_regions(stored.raw_HW, values, self.regions)
+
+    def _note_form(self, mask: ImageRef, stored: StoredMask, values: list[int]) -> None:
+        if stored.nodata is not None:
+            self.nodata.add(stored.nodata)
+        grey = stored.pixels == "rgb" and not any(value % GREY for value in values)
+        if stored.pixels == "rgb" and not grey and self.colored is None:
+            self.colored = mask
+        others = [value // GREY if grey else value for value in values if value]
+        if stored.one_bit:
+            self.binary[ONE_BIT] += 1
+        elif not others:
+            self.num_empty += 1
+        elif grey and others == [255]:
+            self.binary[BLACK_AND_WHITE] += 1
+        elif stored.pixels == "index" and len(others) == 1 and others[0] in _WHITES:
+            self.binary[_WHITES[others[0]]] += 1
+
+    @property
+    def all_binary(self) -> bool:
+        """Whether every mask holds 0 and at most one of 1, 255 and 65535."""
+        return 0 < self.binary.total() == self.num_masks - self.num_empty
+
+    def merge_grey(self) -> None:
+        """Count the greys of colour masks as the numbers that the other masks store."""
+        for value in [v for v in self.counts if v and v % GREY == 0]:
+            grey = self.counts.pop(value)
+            tally = self.counts.setdefault(value // GREY, ValueCount(first=grey.first))
+            tally.pixels += grey.pixels
+            tally.masks += grey.masks
+        for value in [v for v in self.regions if v and v % GREY == 0]:
+            self.regions.setdefault(value // GREY, RegionTally()).add(self.regions.pop(value))
 
     def share(self, value: int) -> str:
         """`7 (3.21 % of pixels, in 12 of 40 masks)` without the value itself."""
@@ -64,12 +117,17 @@ class Survey:
 
 
 def survey_masks(
-    masks: Iterable[ImageRef], *, total: int, progress: Progress = silent
+    masks: Iterable[ImageRef],
+    *,
+    total: int,
+    by_color: bool = False,
+    progress: Progress = silent,
 ) -> Survey:
-    """Read every mask once and count its values."""
+    """Read every mask once and count its values; with `by_color`, palettes give colours."""
     survey = Survey()
-    for mask in progress(masks, total=total, what="reading masks"):
-        survey.add(mask)
+    step = max(1, total // _ENOUGH_FOR_KINDS)
+    for number, mask in enumerate(progress(masks, total=total, what="reading masks")):
+        survey.add(mask, by_color=by_color, regions=number % step == 0)
     return survey
 
 

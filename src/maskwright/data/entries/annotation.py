@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.errors import DataError
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
+from ..classes.kinds import BACKGROUND_NAMES
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
 from ..shapes.drawing import Drawing, Overlap, paint
@@ -63,7 +64,6 @@ def _read_naming_file(read: Callable[[], Drawing], file: Path, where: str) -> Dr
 IGNORED = "__ignore__"
 """The label of shapes that are ignored in training; the name is Labelme's."""
 
-BACKGROUND_NAMES = frozenset({"background", "_background_", "bg", "unlabeled", "unlabelled"})
 
 Labels = ImageRef | Annotation
 """The labels of one image: a mask file, or shapes."""

@@ -14,11 +14,12 @@ from PIL import Image
 
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ..classes.kinds import BACKGROUND_NAMES
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
 from ..shapes.drawing import Drawing, Shape
 from ..shapes.raster import Crop, Raster, count_different_pixels, crop_mask, fill
-from .annotation import BACKGROUND_NAMES, IGNORED, Annotation
+from .annotation import IGNORED, Annotation
 from .scan import Entry
 
 PAGE_SUFFIX = ".tif"

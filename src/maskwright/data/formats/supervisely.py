@@ -32,13 +32,8 @@ from ...core.atomic import write_json
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelSpec, voc_palette
 from ..classes.dataset_yaml import ClassEntry, DatasetFile
-from ..entries.annotation import (
-    BACKGROUND_NAMES,
-    IGNORED,
-    SHAPE_CODEC,
-    Annotation,
-    list_shape_classes,
-)
+from ..classes.kinds import BACKGROUND_NAMES
+from ..entries.annotation import IGNORED, SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import (
     MOVED,
     Picture,

@@ -37,7 +37,8 @@ from ...core.labels import LabelSpec
 from ...core.textfile import read_text
 from ...core.yamlfile import dump_yaml
 from ..classes.dataset_yaml import ClassEntry, DatasetFile
-from ..entries.annotation import BACKGROUND_NAMES, IGNORED, SHAPE_CODEC, Annotation
+from ..classes.kinds import BACKGROUND_NAMES
+from ..entries.annotation import IGNORED, SHAPE_CODEC, Annotation
 from ..entries.picture import MOVED, Picture, Record, WriteResult, copy_image
 from ..entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, image_files

@@ -22,7 +22,8 @@ from pydantic import BeforeValidator, ConfigDict
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError
 from ..classes.dataset_yaml import Channel, ClassEntry, DatasetFile
-from ..entries.annotation import BACKGROUND_NAMES, IGNORED
+from ..classes.kinds import BACKGROUND_NAMES
+from ..entries.annotation import IGNORED
 from ..entries.scan import SPLITS, UNSPLIT, normalise_split
 from ..reading.documents import Document, Id, Side, find_annotation_files, find_copies, peek
 from ..reading.jsonindex import JsonIndex, index_json

@@ -15,8 +15,10 @@ from ...core.errors import DataError
 from ...core.progress import Progress
 from ..classes.codec import build_codec, write_dataset_file
 from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
-from ..classes.infer import CLASSES_FILE, Hints, infer_codec, read_classes_file
+from ..classes.hints import Hints
+from ..classes.infer import CLASSES_FILE, infer_codec, read_classes_file
 from ..classes.mapping import read_mapping
+from ..classes.palettes import read_by_color, require_one_palette
 from ..classes.survey import Survey, survey_masks
 from ..entries.annotation import Annotation
 from ..entries.scan import UNSPLIT, Entry, sort_entries
@@ -44,6 +46,10 @@ def resolve_codec(
     """
     if data.document.classes:
         codec = build_codec(_with_pixels(data), where=data.file)
+        if codec.pixels == "index" and (
+            data.document.codec.pixels is None or data.document.inferred
+        ):
+            require_one_palette(_list_masks(data), where=str(data.file))
         return _apply_mapping(data, codec), data.document.inferred
     if data.scan.states_labels:
         codec, notes = _build_stated_codec(data)
@@ -130,7 +136,12 @@ def resolve_splits(
 
 
 def read_hints(data: DataFolder) -> Hints:
-    """Read what the folder states about its labels, before any mask is read."""
+    """Read what the folder states about its labels, and the palettes of its masks.
+
+    Raises:
+        DataError: The palettes of two masks disagree.
+        ConfigError: classes.txt is wrong.
+    """
     listed, origin = data.scan.classes, f"the {data.document.format} layout"
     by_index = None if listed is None else dict(enumerate(listed))
     file = data.root / CLASSES_FILE
@@ -140,16 +151,22 @@ def read_hints(data: DataFolder) -> Hints:
     codec = data.document.codec
     if codec.pixels is None and codec.ignored is None:
         codec = data.scan.codec
-    return Hints(root=data.root, classes=by_index, origin=origin, codec=codec)
+    hints = Hints(root=data.root, classes=by_index, origin=origin, codec=codec)
+    return read_by_color(hints, _list_masks(data))
 
 
 def survey_labels(data: DataFolder, hints: Hints, progress: Progress) -> Survey:
     """Count raw values: of all masks, or of some where the classes are listed."""
-    masks = (mask for entry in data.scan.entries for mask in entry.masks)
-    files = [mask for mask in masks if isinstance(mask, ImageRef)]
+    files = _list_masks(data)
     if hints.classes is not None:
         files = files[:: max(1, len(files) // _ENOUGH_MASKS)]
-    return survey_masks(files, total=len(files), progress=progress)
+    by_color = hints.codec.pixels == "rgb"
+    return survey_masks(files, total=len(files), by_color=by_color, progress=progress)
+
+
+def _list_masks(data: DataFolder) -> list[ImageRef]:
+    masks = (mask for entry in data.scan.entries for mask in entry.masks)
+    return [mask for mask in masks if isinstance(mask, ImageRef)]
 
 
 def _with_pixels(data: DataFolder) -> DatasetFile:

@@ -65,6 +65,11 @@ class ImageFile(Protocol):
         """The colours of palette indices; empty without a palette, None if it is not known."""
         return None
 
+    @property
+    def nodata(self) -> float | None:
+        """The value of pixels without data, as GDAL's tag states it; None where none does."""
+        return None
+
     @abstractmethod
     def read(self, window: Window | None = None) -> ImageArray:
         """Read the image, or a window of it.

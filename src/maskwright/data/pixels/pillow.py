@@ -36,6 +36,8 @@ _GREY_STEP = {"L;2": 85, "L;4": 17}
 def open_pillow(file: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open a file in one of the formats that are read here."""
     with no_warnings, Image.open(file, formats=_FORMATS) as image:
+        if image.format == "PNG" and image.mode == "P" and image.palette is None:
+            raise ValueError("it stores palette indices and has no palette (PLTE)")
         yield image
 
 

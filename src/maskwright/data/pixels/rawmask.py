@@ -1,46 +1,80 @@
 """Raw values from mask files: what is stored, never what is shown.
 
 A palette PNG gives its indices, not its colours; a PNG of 1, 2 or 4 bits gives the stored
-numbers, not the greys they are spread to; a colour mask gives packed 0xRRGGBB. EXIF
+numbers, not the greys they are spread to; a colour mask gives packed 0xRRGGBB, and
+`TRANSPARENT` where alpha is 0. Whole numbers that are stored as floats are integers. EXIF
 orientation is applied as for photographs.
 """
 
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.codec import pack_rgb
+from ...core.codec import TRANSPARENT, pack_rgb
 from ...core.errors import DataError
 from .imageref import ImageRef
 from .images import open_image, to_ref
 
 Pixels = Literal["index", "rgb"]
+GREY = 0x010101
+"""A packed grey is its value times this."""
+
+NODATA = -(1 << 31)
+"""Stands for a nodata value that no 32-bit integer can hold: NaN, or the lowest float."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredMask:
+    """What one mask file stores: H x W raw values of one kind.
+
+    `one_bit` masks store one bit per pixel. `nodata` is the raw value that the file itself
+    declares to be without data.
+    """
+
+    pixels: Pixels
+    raw_HW: NDArray[np.integer]
+    one_bit: bool = False
+    nodata: int | None = None
 
 
 def read_raw(mask: ImageRef | PurePath, pixels: Pixels) -> NDArray[np.integer]:
     """H x W raw values: stored integers, or packed colours where `pixels` is "rgb".
 
+    A colour mask in which every pixel is grey holds integers too.
+
     Raises:
         DataError: Unreadable, of the other kind, or partly transparent.
     """
     ref = to_ref(mask)
-    file = open_image(ref)
-    kind, raw_HW = _to_raw(ref, file.read_colors() if pixels == "rgb" else file.read_stored())
-    if kind != pixels:
-        has = "one channel" if kind == "index" else "colours"
+    stored = _read(ref, by_color=pixels == "rgb")
+    raw_HW = stored.raw_HW
+    if stored.pixels == "rgb" and pixels == "index" and _is_grey(raw_HW):
+        return (raw_HW // GREY).astype(np.uint8)
+    if stored.pixels != pixels:
+        has = "one channel" if stored.pixels == "index" else "colours"
         raise DataError(
-            f"{ref}: the mask has {has}, the dataset says 'pixels: {pixels}'; "
-            f"save all masks in one way or write codec: {{pixels: {kind}}} in dataset.yaml"
+            f"{ref}: the mask has {has}, the dataset says 'pixels: {pixels}'; save all masks "
+            f"in one way or write codec: {{pixels: {stored.pixels}}} in dataset.yaml"
         )
     return raw_HW
 
 
+def read_stored_mask(mask: ImageRef | PurePath, *, by_color: bool = False) -> StoredMask:
+    """Read what a mask file stores; with `by_color`, a palette gives its colours.
+
+    Raises:
+        DataError: Unreadable, partly transparent, or not whole numbers.
+    """
+    return _read(to_ref(mask), by_color=by_color)
+
+
 def read_raw_as_stored(mask: ImageRef | PurePath) -> tuple[Pixels, NDArray[np.integer]]:
     """What kind of mask a file holds, and its raw values."""
-    ref = to_ref(mask)
-    return _to_raw(ref, open_image(ref).read_stored())
+    stored = read_stored_mask(mask)
+    return stored.pixels, stored.raw_HW
 
 
 def is_lossy(image: ImageRef | PurePath) -> bool:
@@ -52,19 +86,55 @@ def is_lossy(image: ImageRef | PurePath) -> bool:
     )
 
 
-def _to_raw(ref: ImageRef, stored: NDArray[Any]) -> tuple[Pixels, NDArray[np.integer]]:
-    if stored.ndim == 2:
-        if not np.issubdtype(stored.dtype, np.integer) and stored.dtype != np.bool_:
-            raise DataError(f"{ref}: mask values are {stored.dtype}; save them as integers")
-        return "index", stored.astype(np.uint8) if stored.dtype == np.bool_ else stored
-    if stored.shape[2] not in (3, 4) or stored.dtype != np.uint8:
+def _read(ref: ImageRef, *, by_color: bool) -> StoredMask:
+    file = open_image(ref)
+    stored = file.read_colors() if by_color else file.read_stored()
+    if stored.ndim == 3:
+        return StoredMask(pixels="rgb", raw_HW=_pack_colors(ref, stored))
+    if stored.dtype == np.bool_:
+        return StoredMask(pixels="index", raw_HW=stored.astype(np.uint8), one_bit=True)
+    nodata = file.nodata
+    if np.issubdtype(stored.dtype, np.integer):
+        whole = None if nodata is None or not nodata.is_integer() else int(nodata)
+        return StoredMask(pixels="index", raw_HW=stored, nodata=whole)
+    return _round_floats(ref, stored, nodata)
+
+
+def _round_floats(ref: ImageRef, stored_HW: NDArray[Any], nodata: float | None) -> StoredMask:
+    """The whole numbers that a mask stores as floats, as GDAL and QGIS write them."""
+    empty_HW = np.zeros(stored_HW.shape, np.bool_)
+    if nodata is not None:
+        empty_HW = np.isnan(stored_HW) if np.isnan(nodata) else stored_HW == nodata
+    rest = stored_HW[~empty_HW]
+    broken = ~np.isfinite(rest) | (rest != np.round(rest)) | (np.abs(rest) > -NODATA)
+    if broken.any():
         raise DataError(
-            f"{ref}: a mask of {stored.shape[2]} channels of {stored.dtype}; "
+            f"{ref}: {int(broken.sum())} mask values are not whole numbers (the first is "
+            f"{rest[broken][0]:g}, of {stored_HW.dtype}); save the mask as integers"
+        )
+    fits = nodata is not None and np.isfinite(nodata) and abs(nodata) < -NODATA
+    value = int(nodata) if nodata is not None and fits else NODATA
+    raw_HW = np.where(empty_HW, value, np.where(empty_HW, 0, stored_HW)).astype(np.int64)
+    return StoredMask(pixels="index", raw_HW=raw_HW, nodata=None if nodata is None else value)
+
+
+def _pack_colors(ref: ImageRef, stored_HWC: NDArray[Any]) -> NDArray[np.integer]:
+    if stored_HWC.shape[2] not in (3, 4) or stored_HWC.dtype != np.uint8:
+        raise DataError(
+            f"{ref}: a mask of {stored_HWC.shape[2]} channels of {stored_HWC.dtype}; "
             f"expected one channel, or 8-bit RGB"
         )
-    if stored.shape[2] == 4 and (clear := int((stored[..., 3] < 255).sum())):
-        raise DataError(
-            f"{ref}: {clear} px of the mask are transparent, so their class is unclear; "
-            f"save the mask without an alpha channel"
-        )
-    return "rgb", pack_rgb(stored[..., :3])
+    packed_HW = pack_rgb(stored_HWC[..., :3])
+    if stored_HWC.shape[2] == 4:
+        alpha_HW = stored_HWC[..., 3]
+        if partial := int(((alpha_HW > 0) & (alpha_HW < 255)).sum()):
+            raise DataError(
+                f"{ref}: {partial} px of the mask are partly transparent, so their class is "
+                f"unclear; save the mask hard-edged, or without an alpha channel"
+            )
+        packed_HW[alpha_HW == 0] = TRANSPARENT
+    return packed_HW
+
+
+def _is_grey(packed_HW: NDArray[np.integer]) -> bool:
+    return not (packed_HW % GREY).any()

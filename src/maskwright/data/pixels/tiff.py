@@ -32,6 +32,7 @@ _DAMAGED_TIFF = (
 )
 """What tifffile also raises; these were met by damaging files at random."""
 
+_GDAL_NODATA = 42113
 _MAX_TIFF_BYTES = 1 << 32
 for _reader in ("tifffile", "PIL.TiffImagePlugin"):
     logging.getLogger(_reader).addHandler(logging.NullHandler())  # errors quote its messages
@@ -140,6 +141,20 @@ def count_tiff_pages(path: Path) -> int:
             for n, one in enumerate(series)
         )
         return len(series) if alone else 1
+
+
+def read_nodata(path: Path) -> float | None:
+    """The value that the tag GDAL_NODATA of the first page states; None without the tag.
+
+    Source: gdal.org, GTiff driver: the tag 42113 holds the value as text.
+    """
+    with _file(path) as file:
+        page: Any = file.pages[0]
+        tag = page.tags.get(_GDAL_NODATA)
+        try:
+            return None if tag is None else float(str(tag.value).strip("\0 "))
+        except ValueError:
+            return None
 
 
 def _read_page(ref: ImageRef, decode: Decode) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from ..faults import explain_faults
 from ..imagefile import ImageArray, ImageFile, Window, to_image
 from ..imageref import ImageRef
 from ..pillow import decode_colors, decode_photograph, decode_stored
-from ..tiff import count_tiff_pages, read_tiff, read_tiff_window, tiff_size
+from ..tiff import count_tiff_pages, read_nodata, read_tiff, read_tiff_window, tiff_size
 
 PRIORITY = 10
 SUFFIXES = PAGED_SUFFIXES = (".tif", ".tiff")
@@ -42,6 +42,11 @@ class _TiffImage(ImageFile):
     def num_pages(self) -> int:
         with explain_faults(self.ref):
             return count_tiff_pages(self.ref.file)
+
+    @property
+    def nodata(self) -> float | None:
+        with explain_faults(self.ref):
+            return read_nodata(self.ref.file)
 
     def read(self, window: Window | None = None) -> ImageArray:
         with explain_faults(self.ref):
