@@ -119,9 +119,9 @@ def test_palettes_of_other_colours_are_refused_naming_two_files_and_the_line(tmp
         open_dataset(data)
     assert str(refusal.value) == (
         f"{data}: index 1 is #ff0000 in the palette of {data / 'masks/0.png'} and #0000ff in "
-        f"that of {data / 'masks/1.png'}, so an index has no fixed meaning; save all masks "
-        f"with one palette, or write one line in dataset.yaml: 'codec: {{pixels: rgb}}' to read "
-        f"them by colour, 'codec: {{pixels: index}}' to read them by index"
+        f"that of {data / 'masks/1.png'}, so an index has no fixed meaning; save all "
+        f"masks with one palette, or write one line in dataset.yaml: 'codec: {{pixels: rgb}}' "
+        f"to read them by colour, 'codec: {{pixels: index}}' to read them by index"
     )
     (data / "dataset.yaml").write_text("codec: {pixels: index}\n")
     assert open_dataset(data).spec.names == THREE

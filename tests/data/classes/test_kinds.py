@@ -68,8 +68,8 @@ def test_the_proposal_is_written_with_its_reason_and_can_be_corrected(write):
     assert [c.kind for c in dataset.spec] == ["stuff", "stuff", "thing"]
     assert (
         "kinds proposed from the pictures: things, mostly in regions inside the image: "
-        "class_2; stuff, much of the image or of its border: class_0, class_1 (correct 'kind' in "
-        "dataset.yaml)"
+        "class_2; stuff, much of the image or of its border: class_0, class_1 (correct 'kind' "
+        "in dataset.yaml)"
     ) in dataset.notes
     written = (data / "dataset.yaml").read_text()
     assert "kind: thing" in written
