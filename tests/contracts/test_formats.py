@@ -33,7 +33,9 @@ M = np.array(
 KEYS = {"train": ("a", "b", "c.d"), "val": ("e",)}
 NAMES = parts.names(FORMATS)
 WRITTEN = list_writable()
-HELD = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
+HELD = frozenset(
+    {"polygons", "overlaps", "attributes", "instances", "ignored", "splits", "groups"}
+)
 
 
 def native(root, keys, labels_HW, classes):

@@ -27,6 +27,13 @@ def convert(
         Path | None,
         typer.Option(help="A mapping file that merges, renames, reorders or ignores classes."),
     ] = None,
+    polygons: Annotated[
+        bool,
+        typer.Option(
+            "--polygons",
+            help="Write all regions as polygons, without holes, for tools that read no masks.",
+        ),
+    ] = False,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Read the result back and count the pixels that differ."),
@@ -51,6 +58,7 @@ def convert(
             target,
             to=to,
             classes=classes,
+            polygons=polygons,
             verify=verify,
             mode=WriteMode(overwrite=overwrite, resume=resume),
             progress=console.progress,

@@ -9,9 +9,9 @@ the folder is writable.
 import hashlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol, Self
@@ -152,7 +152,10 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class FolderDataset(Dataset):
-    """Images and masks in a folder; `entries` say where the files of each image lie."""
+    """Images and masks in a folder; `entries` say where the files of each image lie.
+
+    `unread` lists what the files hold beside labels, by kind, as in `Scan`.
+    """
 
     root: Path
     codec: LabelCodec
@@ -160,6 +163,7 @@ class FolderDataset(Dataset):
     format: str
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __getitem__(self, index: int) -> Sample:
         """One Sample, with the votes of its annotators where there are two or more."""
@@ -328,6 +332,7 @@ def open_as_is(
         format=str(data.document.format),
         notes=(*data.scan.notes, *notes),
         left_out=data.scan.list_left_out(data.root),
+        unread=data.scan.unread,
     )
 
 

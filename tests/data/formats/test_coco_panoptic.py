@@ -121,7 +121,9 @@ def test_void_crowds_and_objects_come_back(write, tmp_path_factory):
     root = write(files(document, rgb(ids_HW)))
     target = tmp_path_factory.mktemp("out") / "panoptic"
     account = convert(root, target, to="coco_panoptic", verify=True)
-    assert not account.losses
+    assert account.losses.keys() == {"supercategories of classes"}
+    assert account.losses["supercategories of classes"].keys == ["ground", "vehicle"]
+    assert "supercategories of classes: 2 (ground, vehicle)" in account.to_text()
     assert account.agreement.differing == 0
     written = json.loads((target / "annotations/panoptic_val.json").read_text())
     segments = written["annotations"][0]["segments_info"]

@@ -52,9 +52,8 @@ def test_the_golden_mask_is_written(write, tmp_path):
     text = (tmp_path / "out/annotations.xml").read_text()
     assert MASK_OF_M.split(" left", maxsplit=1)[0] in text
     assert 'left="1" top="1" width="5" height="3"' in text
-    head = '<image id="0" task_id="1" name="a.png" subset="default" width="6" height="4">'
-    assert head in text
-    assert "<subset>default</subset></task>" in text
+    assert '<image id="0" name="a.png" width="6" height="4">' in text
+    assert "<subset>default</subset>" in text
     (tmp_path / "out/dataset.yaml").unlink()
     np.testing.assert_array_equal(open_as_is(tmp_path / "out").labels(0), M)
 

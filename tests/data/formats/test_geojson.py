@@ -90,7 +90,9 @@ def test_the_golden_vector_is_written(write, tmp_path_factory):
     assert convert(source, target, to="geojson", verify=True).agreement.differing == 0
     document = json.loads((target / "train/a.geojson").read_text())
     (found,) = document["features"]
-    assert (found["properties"], "crs" in document) == ({"class": "car"}, False)
+    classification = {"name": "car", "color": [128, 0, 0]}  # for QuPath
+    assert found["properties"] == {"class": "car", "classification": classification}
+    assert "crs" not in document
     assert found["geometry"]["type"] == "MultiPolygon"
     assert [[len(ring) for ring in p] for p in found["geometry"]["coordinates"]] == [
         [5, 5],

@@ -56,16 +56,23 @@ def test_the_hole_of_the_golden_vector_is_filled_and_counted(write, tmp_path_fac
     assert {what: loss.count for what, loss in account.losses.items()} == {
         "holes in regions, which are filled": 1,
         "pixels of holes that are filled": 1,
+        "regions of one pixel's width or height, which Ultralytics drops in training": 1,
     }
     assert account.agreement.differing == 1
+    assert account.notes == (
+        (
+            "there is no val, and Ultralytics wants one: data.yaml names images/train for it; "
+            "`maskwright split` draws splits of the source"
+        ),
+    )
     lines = (target / "labels/train/a.txt").read_text().splitlines()
     assert lines == [
         "0 0.25 0.375 0.25 0.875 0.583333333 0.875 0.583333333 0.375",
         "0 0.916666667 0.625 0.916666667 0.875 0.916666667 0.875",
     ]
     assert yaml.safe_load((target / "data.yaml").read_text()) == {
-        "path": ".",
         "train": "images/train",
+        "val": "images/train",
         "names": {0: "car", 1: "background"},
     }
 

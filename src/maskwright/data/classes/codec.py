@@ -26,6 +26,7 @@ def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> 
     ]
     if document.inferred:
         lines.append(_dump_yaml({"inferred": list(document.inferred)}))
+    path.parent.mkdir(exist_ok=True)
     write_text(path, "\n".join(lines) + "\n")
 
 

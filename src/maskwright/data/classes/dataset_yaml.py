@@ -33,6 +33,8 @@ from ...core.yamlfile import read_yaml
 from ..shapes.drawing import Overlap
 
 FILE_NAME = "dataset.yaml"
+ASIDE = "maskwright"
+"""The folder of dataset.yaml and splits.json where they cannot lie beside the data."""
 SCHEMA = Schema(kind=FILE_NAME, version=1, unversioned=1, error=ConfigError, key="version")
 Pixels = Literal["index", "rgb", "name"]
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
@@ -81,11 +83,27 @@ class CodecEntry(StrictModel):
 UNSPECIFIED = CodecEntry()
 
 
+class GroupEntry(StrictModel):
+    """The group of an image is its key up to the first `before`, or up to the last one.
+
+    A key without it is a group of its own.
+    """
+
+    before: Annotated[str, Field(min_length=1)]
+    last: bool = False
+
+    def find_group(self, key: str) -> str:
+        """Return the group of the image with this key."""
+        head, _, tail = key.rpartition(self.before) if self.last else key.partition(self.before)
+        return (head or tail) if self.last else head
+
+
 class DatasetFile(StrictModel):
     """The content of dataset.yaml; `annotators` are folders of masks by one person each.
 
     `mapping` is a mapping file (`classes/mapping.py`) beside it, or the name of one that comes
-    with maskwright; it changes the classes that the format or `classes` list. `label_key` is
+    with maskwright; it changes the classes that the format or `classes` list. `group` says
+    which images are never split apart, in place of their folders. `label_key` is
     the property of a GeoJSON feature, or the column of a table, that holds its class. `runs` is
     the direction in which a table of run lengths counts pixels: down the columns (as on Kaggle)
     or along the rows.
@@ -99,6 +117,7 @@ class DatasetFile(StrictModel):
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = UNSPECIFIED
     mapping: str | None = None
+    group: GroupEntry | None = None
     overlap: Overlap | None = None
     label_key: str | None = None
     runs: Literal["columns", "rows"] | None = None
@@ -157,6 +176,10 @@ def _describe_problem(error: ValidationError) -> str:
 
 
 def _list_known_keys(place: tuple[int | str, ...]) -> tuple[str, ...]:
-    models: dict[int | str, type[BaseModel]] = {"classes": ClassEntry, "codec": CodecEntry}
+    models: dict[int | str, type[BaseModel]] = {
+        "classes": ClassEntry,
+        "codec": CodecEntry,
+        "group": GroupEntry,
+    }
     model = models.get(place[0], DatasetFile) if len(place) > 1 else DatasetFile
     return tuple(model.model_fields)

@@ -13,7 +13,10 @@ MAX_FILES = 10
 
 @dataclass(slots=True)
 class LostItem:
-    """A kind of content that was lost: its count, its images, and the first of their keys."""
+    """A kind of content that was lost: its count, its images, and the first of their keys.
+
+    What belongs to no image has none; then `keys` are its first names.
+    """
 
     count: int = 0
     num_images: int = 0
@@ -73,6 +76,12 @@ class Account:
                 loss.num_images += 1
                 loss.keys = [*loss.keys, key][:MAX_FILES]
 
+    def add_unread(self, unread: Mapping[str, tuple[str, ...]]) -> None:
+        """List what is lost of the whole dataset, by kind."""
+        for what, names in unread.items():
+            if names:
+                self.losses[what] = LostItem(count=len(names), keys=list(names[:MAX_FILES]))
+
     def to_json(self) -> dict[str, object]:
         """One JSON object."""
         agreement = self.agreement
@@ -105,10 +114,8 @@ class Account:
         formats = f"from {self.source_format} to {self.target_format}"
         lines = [f"{self.num_images:,} images {formats}: {self.target}"]
         for what, loss in sorted(self.losses.items()):
-            lines.append(
-                f"  lost: {what}: {loss.count:,} in {loss.num_images:,} images "
-                f"({list_names(loss.keys)})"
-            )
+            images = f" in {loss.num_images:,} images" if loss.num_images else ""
+            lines.append(f"  lost: {what}: {loss.count:,}{images} ({list_names(loss.keys)})")
         lines += [
             f"  left out: {why}: {len(names):,} ({list_names(names)})"
             for why, names in self.left_out.items()

@@ -22,22 +22,26 @@ from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
 from ...core.results import NEW, WriteMode, fill_folder
 from ..classes.codec import write_dataset_file
-from ..classes.dataset_yaml import FILE_NAME, DatasetFile
+from ..classes.dataset_yaml import ASIDE, FILE_NAME, DatasetFile, GroupEntry
 from ..classes.mapping import ClassMapping, read_mapping
 from ..dataset import FolderDataset, open_as_is, open_unpacked
 from ..entries.annotation import Annotation
 from ..entries.format import FORMATS, Format, load_format
-from ..entries.picture import Picture, find_background
-from ..entries.scan import UNSPLIT, LeftOut
+from ..entries.picture import find_background
+from ..entries.scan import UNSPLIT, Entry, LeftOut
 from ..opening import splitfile
 from ..opening.splitfile import SplitFile
+from ..pixels.images import open_image
 from ..pixels.medical import SIGNED_OFFSET
-from ..shapes.drawing import count_overlap_pixels
+from ..shapes.raster import Raster
 from .account import Account, Agreement
+from .groups import find_group_rule
 from .journal import JournalLine, add_line, list_files, read_lines
+from .losses import count_lost
 from .open_picture import open_picture
 
 ACCOUNT = "conversion.json"
+_GROUPS = "groups of images that are never split apart"
 
 
 def list_writable() -> tuple[str, ...]:
@@ -51,6 +55,7 @@ def convert(
     *,
     to: str,
     classes: Path | None = None,
+    polygons: bool = False,
     verify: bool = False,
     mode: WriteMode = NEW,
     progress: Progress = silent,
@@ -62,6 +67,8 @@ def convert(
         target: A new or empty folder, see `core.results`.
         to: The format to write.
         classes: A mapping file.
+        polygons: Write all regions as polygons of one ring, with holes filled, for tools that
+            read nothing else.
         verify: Read the result back and count the pixels that differ.
         mode: Overwrite replaces a converted dataset, resume continues one.
         progress: Called for every image.
@@ -78,6 +85,7 @@ def convert(
                 target,
                 to=to,
                 classes=classes,
+                polygons=polygons,
                 verify=verify,
                 mode=mode,
                 progress=progress,
@@ -87,8 +95,15 @@ def convert(
         raise ConfigError(
             f"the format {to!r} can only be read; written can be {', '.join(list_writable())}"
         )
+    if polygons and part.POLYGONS is None:
+        able = (name for name in list_writable() if load_format(name).POLYGONS)
+        raise ConfigError(
+            f"polygons alone are written to {', '.join(able)}, not to {to!r}; leave out "
+            f"`--polygons`"
+        )
     mapping = None if classes is None else read_mapping(classes, dataset.spec)
-    conversion = _Conversion(dataset, to, part, part.HOLDS, mapping)
+    outlined = part.POLYGONS if polygons else None
+    conversion = _Conversion(dataset, to, part, part.HOLDS, mapping, outlined)
     head = conversion.head
     with fill_folder(target, "convert", mode, marker=ACCOUNT, head=head) as partial:
         conversion.write(partial.journal, progress)
@@ -107,6 +122,7 @@ class _Conversion:
     part: Format
     holds: frozenset[str]
     mapping: ClassMapping | None
+    outlined: Raster | None
 
     @cached_property
     def codec(self) -> LabelCodec:
@@ -129,6 +145,7 @@ class _Conversion:
             "to": self.name,
             "classes": self.codec.spec.to_json(),
             "codec": [self.codec.pixels, raw, sorted(map(str, self.codec.ignored))],
+            "polygons": self.outlined is not None,
         }
 
     def write(self, journal: Journal, progress: Progress) -> None:
@@ -146,15 +163,18 @@ class _Conversion:
             if key in done:
                 continue
             content = describe_content(list_files(self.dataset.entries[index]))
-            picture = open_picture(self.dataset, index, self.mapping)
+            picture = open_picture(self.dataset, index, self.mapping, outlined=self.outlined)
             written = self.part.write(journal.folder, picture)
+            lost = Counter({**count_lost(picture, self.holds), **written.lost})
+            if self.outlined is not None:
+                lost.update(picture.outlining[1])
             add_line(
                 journal,
                 JournalLine(
                     key=key,
                     read=content,
                     record=written.record,
-                    lost={**_count_lost(picture, self.holds), **written.lost},
+                    lost=lost,
                     before=_count_pixels(picture.before_HW, self.dataset.spec),
                     after=_count_pixels(picture.labels_HW, picture.spec),
                 ),
@@ -174,6 +194,9 @@ class _Conversion:
         )
         for why, names in self._list_left_out():
             account.left_out[why] = (*account.left_out.get(why, ()), *names)
+        account.add_unread(self.dataset.unread)
+        if "groups" not in self.holds and self.group_rule is None:
+            account.add_unread({_GROUPS: self._list_shared_groups()})
         for line in read_lines(journal):
             account.add(line["key"], line["lost"])
             account.before += Counter(line["before"])
@@ -195,6 +218,27 @@ class _Conversion:
                 f"{pages} pages of volumes are written as TIFF files of their own, as they are "
                 f"read: medical values that may be below 0 with {SIGNED_OFFSET:,} added"
             )
+        num_turned = sum(open_image(entry.image).orientation > 1 for entry in self.written)
+        if num_turned:
+            yield (
+                f"{num_turned} images are turned by their EXIF tag: labels fit them as viewers "
+                f"show them, and not in a tool that ignores the tag"
+            )
+        yield from self.part.list_notes(self.codec.spec, {e.split for e in self.written})
+
+    @cached_property
+    def group_rule(self) -> GroupEntry | None:
+        """How groups are found in the keys that are written; None where no rule does it."""
+        return find_group_rule(self.written)
+
+    @property
+    def written(self) -> list[Entry]:
+        """The entries that are written."""
+        return [self.dataset.entries[index] for index in self.labelled_indices]
+
+    def _list_shared_groups(self) -> tuple[str, ...]:
+        counts = Counter(entry.group for entry in self.written)
+        return tuple(group for group, count in counts.items() if count > 1)
 
     def finish(self, journal: Journal) -> None:
         """Write what is written once: lists, one file for all images, dataset.yaml."""
@@ -203,13 +247,15 @@ class _Conversion:
         codec = self.part.codec_for(spec, find_background(self.codec))
         document = DatasetFile(
             format=self.name,
-            overlap="file" if codec.pixels == "name" else None,
+            group=self.group_rule,
+            overlap=self.part.WRITTEN_OVERLAP if codec.pixels == "name" else None,
             source=str(self.dataset.root),
         )
-        write_dataset_file(journal.folder / FILE_NAME, document, codec)
-        done = [self.dataset.entries[index] for index in self.labelled_indices]
+        folder = journal.folder / ASIDE if self.part.YAML_ASIDE else journal.folder
+        write_dataset_file(folder / FILE_NAME, document, codec)
+        done = self.written
         if "splits" not in self.holds and {entry.split for entry in done} != {UNSPLIT}:
-            SplitFile.from_entries(done).write(journal.folder / splitfile.FILE_NAME)
+            SplitFile.from_entries(done).write(folder / splitfile.FILE_NAME)
 
     def compare(self, folder: Path, progress: Progress) -> Agreement:
         """Read the result back and count the pixels whose class differs."""
@@ -226,25 +272,6 @@ class _Conversion:
             after_HW = written.labels(index_of[key])
             agreement.add(key, before_HW.size, int(np.count_nonzero(before_HW != after_HW)))
         return agreement
-
-
-def _count_lost(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
-    """Count what the source has and the target format cannot store."""
-    lost: dict[str, int] = {}
-    if isinstance(picture.entry.labels, Annotation):
-        drawing = picture.drawing
-        if "overlaps" not in holds:
-            lost["pixels of shapes below others"] = count_overlap_pixels(drawing, "file")
-        if "attributes" not in holds:
-            lost["attributes of shapes"] = sum(len(s.attributes) for s in drawing.shapes)
-        if "instances" not in holds:
-            lost["ids of instances"] = sum(s.instance is not None for s in drawing.shapes)
-        lost |= {f"{what}, which are not regions": n for what, n in drawing.skipped.items()}
-    if len(picture.entry.votes) > 1:
-        lost["masks of single annotators (the majority is written)"] = len(picture.entry.masks)
-    if "ignored" not in holds:
-        lost["ignored pixels"] = int(np.count_nonzero(picture.labels_HW == IGNORE))
-    return lost
 
 
 def _count_pixels(labels_HW: LabelMap, spec: LabelSpec) -> dict[str, int]:

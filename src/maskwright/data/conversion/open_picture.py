@@ -5,12 +5,19 @@ from ..classes.mapping import ClassMapping
 from ..dataset import FolderDataset
 from ..entries.picture import Picture, find_background
 from ..pixels.images import image_size
+from ..shapes.raster import Raster
 
 
 def open_picture(
-    dataset: FolderDataset, index: int, mapping: ClassMapping | None = None
+    dataset: FolderDataset,
+    index: int,
+    mapping: ClassMapping | None = None,
+    *,
+    outlined: Raster | None = None,
 ) -> Picture:
     """Open the image at one index of a dataset, in the classes of `mapping`.
+
+    `outlined` is the rule that fills polygons, where all regions are written as polygons.
 
     Raises:
         DataError: It has no labels, or they are of another size.
@@ -29,4 +36,6 @@ def open_picture(
         before_HW=labels_HW,
         labels_HW=labels_HW if mapping is None else mapping.table[labels_HW],
         background=find_background(codec),
+        outlined=outlined,
+        fingerprint=lambda: dataset.fingerprint,
     )

@@ -1,7 +1,7 @@
 """Format: what a file or folder in `data/formats` offers, with defaults for the rest."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,8 @@ from ...core.codec import LabelCodec
 from ...core.errors import ConfigError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
+from ..shapes.drawing import Overlap
+from ..shapes.raster import Raster
 from .picture import Picture, Record, WriteResult, codec_of_shapes
 from .scan import Scan
 
@@ -28,8 +30,19 @@ class Format(Protocol):
     """Keys of dataset.yaml that only some formats read: "label_key", "runs"."""
 
     HOLDS: frozenset[str] | None = None
-    """What is kept when the format is written: "overlaps", "attributes", "instances", "ignored"
-    (IGNORE differs from every class) and "splits". None: the format can only be read."""
+    """What is kept when the format is written: "polygons", "overlaps", "attributes",
+    "instances", "ignored" (IGNORE differs from every class), "splits" and "groups". None: the
+    format can only be read."""
+
+    POLYGONS: Raster | None = None
+    """The rule by which the tool fills polygons, where all regions can be written as such."""
+
+    WRITTEN_OVERLAP: Overlap = "file"
+    """The rule by which written shapes that overlap are read."""
+
+    YAML_ASIDE: bool = False
+    """Whether dataset.yaml and splits.json are kept in a folder of their own, since the tool
+    takes any YAML file beside the data for its own."""
 
     @abstractmethod
     def recognises(self, root: Path) -> bool:
@@ -63,6 +76,10 @@ class Format(Protocol):
 
     def finish(self, folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
         """Write what is written once, from what `write` recorded of each image."""
+
+    def list_notes(self, spec: LabelSpec, splits: Collection[str]) -> tuple[str, ...]:
+        """List what a user of the written files should know; `splits` are those written."""
+        return ()
 
     def codec_for(self, spec: LabelSpec, background: int | None) -> LabelCodec:
         """How the written labels are read back; it is saved in dataset.yaml.

@@ -1,8 +1,9 @@
 """Picture: one labelled image that is converted, as class map and as shapes."""
 
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from ..classes.kinds import BACKGROUND_NAMES
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
 from ..shapes.drawing import Drawing, Shape
-from ..shapes.raster import Crop, Raster, count_different_pixels, crop_mask, fill
+from ..shapes.outline import count_holes, trace_centers
+from ..shapes.raster import Crop, Raster, count_different_pixels, crop_mask, fill, unite
 from .annotation import IGNORED, Annotation
 from .scan import Entry
 
@@ -46,7 +48,9 @@ class Picture:
     """One image of a dataset.
 
     `background` is the class that is left undrawn in formats of shapes, None where all that
-    is undrawn is IGNORE. `before_HW` are the labels before a mapping of classes.
+    is undrawn is IGNORE. `before_HW` are the labels before a mapping of classes. `outlined` is
+    the rule that fills polygons, where all regions are to be written as polygons.
+    `fingerprint` gives that of the dataset that the image is part of; it reads all files.
     """
 
     entry: Entry
@@ -54,6 +58,8 @@ class Picture:
     before_HW: LabelMap
     labels_HW: LabelMap
     background: int | None
+    outlined: Raster | None = None
+    fingerprint: Callable[[], str] = str
 
     @property
     def spec(self) -> LabelSpec:
@@ -70,11 +76,26 @@ class Picture:
     def name(self) -> str:
         """File name of the image: its key and its suffix, which is .tif for a page."""
         image = self.entry.image
-        suffix = image.file.suffix.lower() if image.page is None else PAGE_SUFFIX
-        return f"{self.entry.key}{suffix}"
+        return f"{self.entry.key}{image.file.suffix if image.page is None else PAGE_SUFFIX}"
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the labels are shapes that people drew, not a mask."""
+        return isinstance(self.entry.labels, Annotation)
+
+    @property
+    def drawing(self) -> Drawing:
+        """The shapes to write, from the lowest to the highest, labelled by class name."""
+        return self.drawn if self.outlined is None else self.outlining[0]
 
     @cached_property
-    def drawing(self) -> Drawing:
+    def outlining(self) -> tuple[Drawing, Mapping[str, int]]:
+        """The shapes as polygons alone, and counts of what is lost by that."""
+        raster = self.outlined or self.drawn.raster
+        return outline_shapes(self.drawn, raster, smaller_on_top=not self.is_drawn)
+
+    @cached_property
+    def drawn(self) -> Drawing:
         """The shapes of the image from the lowest to the highest, labelled by class name.
 
         Ignored pixels have the label `IGNORED`. The shapes of a mask are the connected regions
@@ -139,6 +160,55 @@ def count_moved(drawing: Drawing, shape: Shape, raster: Raster) -> int:
 
 MOVED = "pixels at the borders of polygons, which the tool fills by another rule"
 """What `count_moved` counts, in an account."""
+
+MASKED = "polygons with holes or several parts, written as masks"
+HOLES = "holes in regions, which are filled"
+HOLE_PIXELS = "pixels of holes that are filled"
+PARTS = "parts of objects, written as separate objects"
+_OUTLINE_PIXELS = "pixels at the borders of regions, whose outlines run through pixel centres"
+
+
+def count_masked(drawing: Drawing) -> int:
+    """Count the shapes with several rings, which a tool of simple polygons stores as masks."""
+    return sum(bool(shape.rings) and not shape.is_polygon for shape in drawing.shapes)
+
+
+def outline_shapes(
+    drawing: Drawing, raster: Raster, *, smaller_on_top: bool
+) -> tuple[Drawing, Mapping[str, int]]:
+    """Outline all shapes by polygons of one ring each; also gives counts of what is lost.
+
+    The polygons are to be filled by `raster`. Holes are filled; with `smaller_on_top`, smaller
+    regions are moved on top, so that what lies in a hole stays visible.
+    """
+    shapes: list[tuple[int, Shape]] = []
+    lost = Counter({MOVED: 0, HOLES: 0, HOLE_PIXELS: 0, _OUTLINE_PIXELS: 0})
+    for index, (shape, crop) in enumerate(
+        zip(drawing.shapes, drawing.fill_shapes(), strict=True)
+    ):
+        if shape.is_polygon:
+            lost[MOVED] += count_moved(drawing, shape, raster)
+            shapes.append((crop.area_px, shape))
+            continue
+        rings = trace_centers(crop)
+        whole = unite([fill((ring,), drawing.size_HW, "opencv") for ring in rings])
+        written = unite([fill((ring,), drawing.size_HW, raster) for ring in rings])
+        lost[HOLES] += count_holes(crop)
+        lost[HOLE_PIXELS] += count_different_pixels(crop, whole)
+        lost[_OUTLINE_PIXELS] += count_different_pixels(whole, written)
+        several = len(rings) > 1 and not smaller_on_top and shape.instance is None
+        instance = f"region {index}" if several else shape.instance
+        shapes += (
+            (
+                fill((ring,), drawing.size_HW, "opencv").area_px,
+                replace(shape, rings=(ring,), masks=(), instance=instance),
+            )
+            for ring in rings
+        )
+    if smaller_on_top:
+        shapes.sort(key=lambda item: -item[0])
+    polygons = tuple(shape for _, shape in shapes)
+    return replace(drawing, shapes=polygons, raster=raster), lost
 
 
 def copy_image(picture: Picture, path: Path) -> None:

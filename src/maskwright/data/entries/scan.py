@@ -1,7 +1,7 @@
 """Scan: which files of a folder belong together, before any pixel is read."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from ...pages.text import list_names
@@ -71,7 +71,8 @@ class Scan:
     the layout itself states about the labels, None where it states nothing; where
     `codec.pixels` is given, both are complete and no mask is read. `overlap` is the rule for
     shapes. `listing` is how to list a raw value in the layout's own table
-    (`LabelCodec.listing`).
+    (`LabelCodec.listing`). `unread` lists what the files hold on the whole dataset that nothing
+    here has a place for, by kind ("supercategories": their names).
     """
 
     entries: tuple[Entry, ...]
@@ -81,6 +82,7 @@ class Scan:
     codec: CodecEntry = UNSPECIFIED
     overlap: Overlap | None = None
     listing: str = ""
+    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -38,7 +38,7 @@ from ..reading.alternatives import Forms, choose_form
 from ..reading.documents import Document, Finite, Side, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
 
-HOLDS = frozenset({"ignored", "splits"})
+HOLDS = frozenset({"groups", "ignored", "splits"})
 OVERLAP: Overlap = "file"
 IMAGES, FINE, COARSE = "leftImg8bit", "gtFine", "gtCoarse"
 IDS, POLYGONS, TRAIN_IDS = "labelIds.png", "polygons.json", "labelTrainIds.png"

@@ -48,6 +48,7 @@ from ..layouts.coco import (
     ImageEntry,
     is_coco_file,
     list_category_classes,
+    list_unread,
     open_coco_files,
 )
 from ..layouts.coco_images import is_turned, list_entries, require_stated_size, turned_error
@@ -61,11 +62,13 @@ from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import UNITED, Crop, Raster, Ring, crop_mask, fill, unite
 from ..shapes.runs import decode_coco_text, decode_columns, encode_coco_text, encode_columns
 
-HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
+POLYGONS: Raster = "coco"
 OVERLAP: Overlap = "smaller_on_top"
 _CROWD = "iscrowd"
 _SPLIT_OBJECTS = "parts of an object with others between them, written as separate objects"
 _HOLES = "polygons with holes, which COCO cannot store, written as masks"
+_TYPES = "types of attributes, which become text"
 _Count = Annotated[int, Field(ge=0, le=MAX_PIXELS)]
 
 
@@ -158,6 +161,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         overlap=overlap,
         left_out=listing.left_out,
         notes=notes,
+        unread=list_unread(files),
     )
 
 
@@ -179,7 +183,7 @@ def _read(file: CocoFile, image_index: int, image: ImageRef) -> Drawing:
     where = f"{file.path}: {listed.file_name}"
     turned = is_turned(image, listed)
     size_HW = image_size(image) if turned else require_stated_size(image, listed, where=where)
-    shapes, num_boxes, num_slivers = [], 0, 0
+    shapes, num_boxes, num_slivers, num_typed = [], 0, 0, 0
     for annotation in file.read_annotations(image_index, _Annotation):
         at = f"{where}: annotation {annotation.id}"
         file.require_annotation_of(image_index, listed, annotation.image_id, where=at)
@@ -190,6 +194,7 @@ def _read(file: CocoFile, image_index: int, image: ImageRef) -> Drawing:
         rings, masks = _parse_segmentation(annotation.segmentation, size_HW, at)
         polygons = tuple(ring for ring in rings if len(ring) > 2)
         num_slivers += len(rings) - len(polygons)
+        num_typed += sum(not isinstance(v, str) for v in (annotation.attributes or {}).values())
         if polygons or masks:
             shapes.append(
                 Shape(
@@ -206,7 +211,13 @@ def _read(file: CocoFile, image_index: int, image: ImageRef) -> Drawing:
         "boxes without a mask": num_boxes,
         "polygons of fewer than three corners": num_slivers,
     }
-    return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="coco", skipped=skipped)
+    return Drawing(
+        size_HW=size_HW,
+        shapes=tuple(shapes),
+        raster="coco",
+        skipped=skipped,
+        unread={_TYPES: num_typed},
+    )
 
 
 def _are_upright(shapes: Sequence[Shape], size_HW: tuple[int, int]) -> bool:

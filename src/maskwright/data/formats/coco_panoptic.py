@@ -15,7 +15,7 @@ Source: cocodataset.org, "Data format", 4; panopticapi, utils.py (rgb2id) and co
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +36,7 @@ from ..layouts.coco import (
     ImageEntry,
     is_coco_file,
     list_category_classes,
+    list_unread,
     open_coco_files,
 )
 from ..layouts.coco_images import list_entries, require_stated_size
@@ -121,6 +122,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         overlap="file",
         left_out=listing.left_out,
         notes=notes,
+        unread=list_unread(files),
     )
 
 
@@ -264,6 +266,17 @@ def write(folder: Path, picture: Picture) -> WriteResult:
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     """Write one JSON file per split."""
     write_coco_files(folder, _KIND, spec, records, panoptic=True)
+
+
+def list_notes(spec: LabelSpec, splits: Collection[str]) -> tuple[str, ...]:
+    """List that no class is a thing, which tools for panoptic segmentation do not expect."""
+    if any(entry.kind == "thing" for entry in spec):
+        return ()
+    note = (
+        "all classes are stuff, so that no segment is an object, and panopticapi divides by "
+        "the number of things; write 'kind: thing' at classes of objects in dataset.yaml"
+    )
+    return (note,)
 
 
 def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:

@@ -27,20 +27,22 @@ from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetF
 from ..entries.picture import Picture, Record, WriteResult
 from ..entries.scan import Scan
 from ..layouts.voc import (
+    LABEL_MAP,
     PALETTE,
+    VOID,
+    VOID_NAME,
     has_voc_layout,
+    is_table_name,
     make_record,
     pair_masks,
     write_image,
     write_lists,
+    write_table,
 )
 from ..reading.first_mask import FirstMask, read_first_mask
 from ..reading.text import read_lines
 
 HOLDS = frozenset({"ignored", "splits"})
-LABEL_MAP = "labelmap.txt"
-_VOID: Rgb = (224, 224, 192)
-_VOID_NAME = "ignored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,8 @@ def write(folder: Path, picture: Picture) -> WriteResult:
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     """Write the lists and the table."""
     write_lists(folder, records)
-    labels, _ = _make_table(spec)
-    text = "# label:color_rgb:parts:actions\n" + "".join(
-        f"{label.name}:{','.join(map(str, label.color or ()))}::\n" for label in labels
-    )
-    (folder / LABEL_MAP).write_text(text, encoding="utf-8")
+    colors, _ = _make_table(spec)
+    write_table(folder, zip(spec.names, colors, strict=True))
 
 
 def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
@@ -104,18 +103,18 @@ def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
         replace(entry, color=_to_rgb(colors[index])) for index, entry in enumerate(spec)
     )
     codec = LabelCodec.from_colors(LabelSpec(classes))
-    return replace(codec, spec=spec, ignored=frozenset({pack_color(_VOID)}))
+    return replace(codec, spec=spec, ignored=frozenset({pack_color(VOID)}))
 
 
-def _make_table(spec: LabelSpec) -> tuple[list[_Label], NDArray[np.uint8]]:
-    """Make the lines of the table and the 256 x 3 colours of class indices.
+def _make_table(spec: LabelSpec) -> tuple[list[Rgb], NDArray[np.uint8]]:
+    """Make the colour of each class and the 256 x 3 colours of class indices.
 
     The classes keep their colours, unless two classes share one or a class that is not called
     background is black, which CVAT takes as the background; then they get colours of VOC.
     """
     for entry in spec:
         _require_name(entry)
-    counts = Counter([entry.color for entry in spec] + [_VOID])
+    counts = Counter([entry.color for entry in spec] + [VOID])
     black = [e.name.lower() for e in spec if e.color == (0, 0, 0)]
     if max(counts.values()) == 1 and black in ([], ["background"]):
         colors = [entry.color for entry in spec]
@@ -123,9 +122,8 @@ def _make_table(spec: LabelSpec) -> tuple[list[_Label], NDArray[np.uint8]]:
         colors = _choose_colors(spec)
     table = PALETTE.copy()
     table[: len(colors)] = colors
-    table[IGNORE] = _VOID
-    labels = [_Label(entry.name, color) for entry, color in zip(spec, colors, strict=True)]
-    return [*labels, _Label(_VOID_NAME, _VOID)], table
+    table[IGNORE] = VOID
+    return colors, table
 
 
 def _choose_colors(spec: LabelSpec) -> list[Rgb]:
@@ -142,12 +140,12 @@ def _choose_colors(spec: LabelSpec) -> list[Rgb]:
 
 def _require_name(entry: ClassDef) -> None:
     name = entry.name
-    if ":" in name or name != name.strip() or name[0] == "#" or not name.isprintable():
+    if not is_table_name(name) and name != VOID_NAME:
         raise ConfigError(
             f"class {name!r}: a line of {LABEL_MAP} cannot hold this name (no ':', no blank at "
             f"its ends, no '#' at its start); rename it, with a mapping of classes"
         )
-    if name == _VOID_NAME:
+    if name == VOID_NAME:
         raise ConfigError(
             f"class {name!r}: {LABEL_MAP} has this name for void; rename the class, with a "
             f"mapping of classes"
@@ -164,7 +162,7 @@ def _read_table(path: Path) -> tuple[_Label, ...]:
             raise ConfigError(
                 f"{path}: line {number} is {line!r}, a name that occurs before; keep one"
             )
-    if not any(entry.color != _VOID for entry in table):
+    if not any(entry.color != VOID for entry in table):
         raise ConfigError(f"{path}: lists no classes; write 'name:red,green,blue::' lines")
     return tuple(table)
 
@@ -200,9 +198,9 @@ def _list_colored_classes(
     classes = tuple(
         ClassEntry(name=label.name, color=label.color, raw=(pack_color(label.color),))
         for label in table
-        if label.color is not None and label.color != _VOID
+        if label.color is not None and label.color != VOID
     )
-    return classes, CodecEntry(pixels="rgb", ignored=(pack_color(_VOID),))
+    return classes, CodecEntry(pixels="rgb", ignored=(pack_color(VOID),))
 
 
 def _list_indexed_classes(
@@ -215,9 +213,9 @@ def _list_indexed_classes(
     classes = tuple(
         ClassEntry(name=label.name, color=label.color, raw=(index,))
         for index, label in enumerate(table)
-        if label.color != _VOID
+        if label.color != VOID
     )
-    void = [index for index, label in enumerate(table) if label.color == _VOID]
+    void = [index for index, label in enumerate(table) if label.color == VOID]
     codec = CodecEntry(pixels="index", ignored=tuple(sorted({*void, IGNORE})))
     return classes, codec if known else UNSPECIFIED
 

@@ -14,7 +14,9 @@ have holes (even-odd) and cover the pixels whose centres are inside; the later l
 Other geometries and polygons outside the image are skipped and counted.
 
 `convert` writes the image with its files of georeference and a FeatureCollection beside it, in
-the system of the image; the class is the property `class`.
+the system of the image; the class is the property `class`, and for QuPath `classification`.
+Polygons are valid: one that crosses or touches itself, and one of several rings that another
+tool fills in another way, is written along the edges of its pixels.
 Source: RFC 7946; its predecessor of 2008 for `crs`; QuPath's export for `classification`.
 """
 
@@ -33,6 +35,7 @@ from pydantic import Field, RootModel
 
 from ...core.atomic import write_json
 from ...core.errors import DataError
+from ...core.labels import IGNORE, Rgb, voc_palette
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import (
@@ -49,14 +52,16 @@ from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
 from ..reading.documents import Document, Finite, read_json, validate
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.outline import trace_outlines
+from ..shapes.outline import is_simple, trace_outlines
 from ..shapes.raster import Crop, Ring
 
-HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
 READS = frozenset({"label_key"})
 OVERLAP: Overlap = "file"
 _SUFFIX, _CLASS, _UNNAMED = ".geojson", "class", "polygon"
-_KEYS = (_CLASS, "class_name", "classification", "category", "label", "type")
+_QUPATH = "classification"
+_KEYS = (_CLASS, "class_name", _QUPATH, "category", "label", "type")
+_STEPPED = "polygons of several rings or that cross themselves, written along edges of pixels"
 _EPSG = re.compile(r"EPSG:+(?:[\d.]*:)?(\d+)\b")
 _WGS84, _DEGREES = 4326, (360.0, 90.0)
 _Position = Annotated[tuple[Finite, ...], Field(min_length=2)]
@@ -292,7 +297,7 @@ def _read_attributes(feature: _Feature, key: str) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (feature.properties or {}).items()
-        if name != key and value not in (None, "")
+        if name not in {key, _QUPATH} and value not in (None, "")
     }
 
 
@@ -303,42 +308,44 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     for file in sidecars(picture.entry.image.file):
         shutil.copyfile(file, split_folder / f"{picture.entry.key}{file.suffix.lower()}")
     placement, drawing = open_image(picture.entry.image).placement, picture.drawing
-    features, moved = [], 0
+    colors = {entry.name: entry.color for entry in picture.spec}
+    features, moved, stepped = [], 0, 0
     for shape in drawing.shapes:
-        polygons = list(_list_polygons(shape, drawing))
-        moved += count_moved(drawing, shape, "center") if _is_polygon(shape, drawing) else 0
+        kept = _is_polygon(shape, drawing)
+        polygons = [shape.rings] if kept else list(_trace_polygons(shape, drawing))
+        moved += count_moved(drawing, shape, "center") if kept else 0
+        stepped += bool(shape.rings) and not kept
         if polygons:
-            features.append(
-                _make_feature(shape, [_close_rings(p, placement) for p in polygons])
-            )
+            color = colors.get(shape.label, voc_palette()[IGNORE])
+            rings = [_close_rings(polygon, placement) for polygon in polygons]
+            features.append(_make_feature(shape, rings, color))
     document: dict[str, object] = {"type": "FeatureCollection", "features": features}
     if placement is not None and placement.epsg is not None:
         name = f"urn:ogc:def:crs:EPSG::{placement.epsg}"
         document["crs"] = {"type": "name", "properties": {"name": name}}
     write_json(split_folder / f"{picture.entry.key}{_SUFFIX}", document)
-    return WriteResult(lost={MOVED: moved})
+    return WriteResult(lost={MOVED: moved, _STEPPED: stepped})
 
 
-def _make_feature(shape: Shape, polygons: list[list[_Coordinates]]) -> dict[str, object]:
+def _make_feature(
+    shape: Shape, polygons: list[list[_Coordinates]], color: Rgb
+) -> dict[str, object]:
     kind = "Polygon" if len(polygons) == 1 else "MultiPolygon"
     geometry = {"type": kind, "coordinates": polygons[0] if len(polygons) == 1 else polygons}
     feature_id = {"id": shape.instance} if shape.instance is not None else {}
-    properties = {**shape.attributes, _CLASS: shape.label}
+    classification = {"name": shape.label, "color": list(color)}
+    properties = {**shape.attributes, _CLASS: shape.label, _QUPATH: classification}
     return {"type": "Feature", **feature_id, "properties": properties, "geometry": geometry}
 
 
 def _is_polygon(shape: Shape, drawing: Drawing) -> bool:
     """Whether rings are written unchanged: one ring, or an outline and its holes."""
-    several = len(shape.rings) > 1
-    outside = drawing.raster != "center" if several else False
-    return bool(shape.rings) and not shape.masks and not outside and len(shape.rings[0]) >= 3
+    even_odd = len(shape.rings) == 1 or drawing.raster == "center"
+    return bool(shape.rings) and not shape.masks and even_odd and is_simple(shape.rings)
 
 
-def _list_polygons(shape: Shape, drawing: Drawing) -> Iterator[tuple[Ring, ...]]:
-    """List the polygons unchanged, or those along the edges of pixels, one per region."""
-    if _is_polygon(shape, drawing):
-        yield shape.rings
-        return
+def _trace_polygons(shape: Shape, drawing: Drawing) -> Iterator[tuple[Ring, ...]]:
+    """Trace a polygon along the edges of pixels for each 4-connected region."""
     crop = shape.fill(drawing.size_HW, drawing.raster)
     if not crop.area_px:
         return

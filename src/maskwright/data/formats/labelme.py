@@ -6,7 +6,10 @@ Folders named like a split are splits, other folders are groups; images without 
 skipped. A later shape lies over an earlier one. Shapes are filled as Labelme does
 (`shape_to_mask`): by Pillow with the outline, lines 10 pixels wide, a point as a disc of radius
 5. `__ignore__` is IGNORE and `_background_` the background. X-AnyLabeling writes such files
-too. A polygon of one ring is written as a polygon, all other shapes as masks.
+too. Flags and the description of a shape are its attributes; flags of an image are counted.
+
+A polygon of one ring is written as a polygon, all other shapes as masks. Instances become whole
+numbers from 1 in each image, since Labelme refuses a `group_id` of text.
 Source: labelme 5 to 7, labelme/_label_file.py and labelme/utils/shape.py.
 """
 
@@ -29,11 +32,13 @@ from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import (
+    MASKED,
     MOVED,
     Picture,
     Record,
     WriteResult,
     copy_image,
+    count_masked,
     count_moved,
 )
 from ..entries.scan import Entry, Scan, parse_place
@@ -49,10 +54,14 @@ from ..reading.documents import (
 )
 from ..reading.lookup import ImageLookup
 from ..shapes.drawing import Drawing, Overlap, Shape
-from ..shapes.raster import Crop, crop_mask
+from ..shapes.raster import Crop, Raster, Ring, crop_mask
 
-HOLDS = frozenset({"overlaps", "instances", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
+POLYGONS: Raster = "pillow"
 OVERLAP: Overlap = "file"
+_DESCRIPTION = "description"
+_FLAGS = {"true": True, "false": False}
+_NO_FLAGS = "attributes of shapes, which are neither a flag (true or false) nor a description"
 _LINE_PX, _POINT_PX = 10, 5
 """Width of a line, radius of a point."""
 
@@ -77,18 +86,32 @@ _NUM_POINTS = {
 }
 """Allowed numbers of points; X-AnyLabeling gives a rectangle its four corners."""
 
+_PRIMITIVES = {
+    "rectangle": "rectangles",
+    "oriented_rectangle": "rotated rectangles",
+    "rotation": "rotated rectangles",
+    "circle": "circles",
+    "line": "lines",
+    "linestrip": "lines",
+    "point": "points",
+}
+"""What is drawn that is neither a polygon nor a mask."""
+
 
 class _Shape(Document):
     label: str
     points: tuple[tuple[Finite, Finite], ...]
     shape_type: _Kind = "polygon"
     group_id: int | str | None = None
+    description: str | None = None
+    flags: dict[str, bool] | None = None
     mask: str | None = None
 
 
 class _File(Document):
     shapes: tuple[_Shape, ...]
     imagePath: str
+    flags: dict[str, object] | None = None
     imageHeight: Side | None = None
     imageWidth: Side | None = None
 
@@ -149,8 +172,11 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     copy_image(picture, target / picture.name)
     height, width = picture.size_HW
     drawing = picture.drawing
+    number_of: dict[str, int] = {}
     written = [
-        document for shape in drawing.shapes for document in _write_shape(shape, drawing)
+        document
+        for shape in drawing.shapes
+        for document in _write_shape(shape, drawing, number_of)
     ]
     document: dict[str, object] = {
         "version": "5.10.1",
@@ -162,8 +188,13 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         "imageWidth": width,
     }
     write_json(target / f"{picture.entry.key}.json", document)
-    moved = sum(count_moved(drawing, shape, "pillow") for shape in drawing.shapes)
-    return WriteResult(lost={MOVED: moved})
+    polygons = [shape for shape in drawing.shapes if shape.is_polygon]
+    lost = {
+        MOVED: sum(count_moved(drawing, shape, POLYGONS) for shape in polygons),
+        MASKED: count_masked(drawing),
+        _NO_FLAGS: sum(_count_other_attributes(shape) for shape in drawing.shapes),
+    }
+    return WriteResult(lost=lost)
 
 
 def finish(folder: Path, spec: LabelSpec, _records: Iterable[Record]) -> None:
@@ -187,6 +218,7 @@ def _read(path: Path, image: ImageRef) -> Drawing:
         ),
         raster="pillow",
         skipped={"shapes of several points": num_skipped},
+        unread={"flags of images": len(file.flags or {})},
     )
 
 
@@ -199,13 +231,23 @@ def _read_shape(shape: _Shape, size_HW: tuple[int, int], where: str) -> Shape:
             f"{where}: a {kind} of {len(points)} points, expected {expected}; draw it again or "
             f"remove it"
         )
-    instance = None if shape.group_id is None else str(shape.group_id)
+    rings: tuple[Ring, ...] = ()
+    masks: tuple[Crop, ...] = ()
     if kind in {"polygon", "oriented_rectangle", "rotation"}:
-        return Shape(label=shape.label, rings=(points,), instance=instance)
-    if kind == "mask":
-        return Shape(label=shape.label, masks=(_decode_mask(shape, where),), instance=instance)
-    crop = _draw_shape(kind, points, size_HW)
-    return Shape(label=shape.label, masks=(crop,), instance=instance)
+        rings = (points,)
+    elif kind == "mask":
+        masks = (_decode_mask(shape, where),)
+    else:
+        masks = (_draw_shape(kind, points, size_HW),)
+    flags = {name: "true" if value else "false" for name, value in (shape.flags or {}).items()}
+    return Shape(
+        label=shape.label,
+        rings=rings,
+        masks=masks,
+        instance=None if shape.group_id is None else str(shape.group_id),
+        attributes={**flags, _DESCRIPTION: shape.description} if shape.description else flags,
+        primitive="" if kind in {"polygon", "mask"} else _PRIMITIVES[kind],
+    )
 
 
 def _draw_shape(kind: str, points: NDArray[np.float64], size_HW: tuple[int, int]) -> Crop:
@@ -245,13 +287,31 @@ def _decode_mask(shape: _Shape, where: str) -> Crop:
     return Crop(top, left, inside_hw)
 
 
-def _write_shape(shape: Shape, drawing: Drawing) -> Iterator[dict[str, object]]:
-    """Describe a shape: one ring as a polygon, all else as a mask; nothing if it is empty."""
+def _is_flag(name: str, value: str) -> bool:
+    return name != _DESCRIPTION and value in _FLAGS
+
+
+def _count_other_attributes(shape: Shape) -> int:
+    """Count the attributes that Labelme has no field for."""
+    items = shape.attributes.items()
+    return sum(name != _DESCRIPTION and not _is_flag(name, value) for name, value in items)
+
+
+def _write_shape(
+    shape: Shape, drawing: Drawing, number_of: dict[str, int]
+) -> Iterator[dict[str, object]]:
+    """Describe a shape: one ring as a polygon, all else as a mask; nothing if it is empty.
+
+    `number_of` holds the number of each instance of the image, and gets new ones.
+    """
+    instance = shape.instance
     common: dict[str, object] = {
         "label": shape.label,
-        "group_id": shape.instance,
-        "description": "",
-        "flags": {},
+        "group_id": None
+        if instance is None
+        else number_of.setdefault(instance, len(number_of) + 1),
+        "description": shape.attributes.get(_DESCRIPTION, ""),
+        "flags": {n: _FLAGS[v] for n, v in shape.attributes.items() if _is_flag(n, v)},
     }
     if shape.is_polygon:
         points = shape.rings[0].tolist()

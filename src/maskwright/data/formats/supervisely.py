@@ -35,6 +35,7 @@ from ..classes.dataset_yaml import ClassEntry, DatasetFile
 from ..classes.kinds import BACKGROUND_NAMES
 from ..entries.annotation import IGNORED, SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import (
+    MASKED,
     MOVED,
     Picture,
     Record,
@@ -51,7 +52,7 @@ from ..reading.pngmask import decode_mask_text, inflate, open_png
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, Ring, crop_mask
 
-HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "file"
 META, IMAGES, ANNOTATIONS, UNNAMED = "meta.json", "img", "ann", "images"
 _REGIONS = frozenset({"bitmap", "polygon", "any"})
@@ -114,6 +115,7 @@ class _Object(Document):
 class _File(Document):
     size: _Size
     objects: tuple[_Object, ...]
+    tags: tuple[_Tag, ...] = ()
 
 
 class _WrittenBitmap(TypedDict):
@@ -189,22 +191,22 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         region = _write_region(shape, drawing)
         if region is None:
             continue
-        id_key = (
-            {} if shape.instance is None else {"id": _number_instance(id_of, shape.instance)}
-        )
+        name = shape.instance
+        id_key = {} if name is None else {"id": id_of.setdefault(name, len(id_of) + 1)}
         tags = [{"name": name, "value": value} for name, value in shape.attributes.items()]
         objects.append({**id_key, "classTitle": shape.label, "tags": tags, **region})
     path = target / ANNOTATIONS / f"{picture.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     size = {"height": height, "width": width}
     write_json(path, {"description": "", "tags": [], "size": size, "objects": objects})
-    polygons = (shape for shape in drawing.shapes if _is_polygon(shape, drawing))
+    polygons = [shape for shape in drawing.shapes if _is_polygon(shape, drawing)]
     record = {
         "tags": sorted({name for shape in drawing.shapes for name in shape.attributes}),
         "ignored": any(shape.label == IGNORED for shape in drawing.shapes),
     }
     moved = sum(count_moved(drawing, shape, "opencv") for shape in polygons)
-    return WriteResult(record=record, lost={MOVED: moved})
+    num_rings = sum(bool(shape.rings) for shape in drawing.shapes)
+    return WriteResult(record=record, lost={MOVED: moved, MASKED: num_rings - len(polygons)})
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
@@ -305,7 +307,13 @@ def _read(path: Path, image: ImageRef, kinds: Mapping[str, str]) -> Drawing:
             shapes.append(_make_shape(item, rings=_read_rings(item.points, where)))
         else:
             skipped[_PLURAL.get(kind, _OTHER)] += 1
-    return Drawing(size_HW=size_HW, shapes=tuple(shapes), raster="opencv", skipped=skipped)
+    return Drawing(
+        size_HW=size_HW,
+        shapes=tuple(shapes),
+        raster="opencv",
+        skipped=skipped,
+        unread={"tags of images": len(file.tags)},
+    )
 
 
 def _make_shape(
@@ -385,8 +393,3 @@ def _encode_bitmap(inside_hw: NDArray[np.bool_]) -> str:
     image.putpalette([0, 0, 0, 255, 255, 255])
     image.save(buffer, "PNG", transparency=0, optimize=False)
     return base64.b64encode(zlib.compress(buffer.getvalue())).decode("ascii")
-
-
-def _number_instance(id_of: dict[str, int], instance: str) -> int:
-    """Number an instance; ids start at 1."""
-    return id_of.setdefault(instance, len(id_of) + 1)

@@ -2,16 +2,18 @@
 
 Raw values are class indices, or VOC's colours of the indices if masks have three channels. A
 folder called VOC and a year has the 21 classes of Pascal VOC. labelme2voc lists classes in
-class_names.txt, one name per line. VOC has no other list of classes: dataset.yaml holds those
-of a folder that is written here.
-Source: the VOC2012 development kit, sections 3 and 6; labelme, examples/semantic_segmentation.
+class_names.txt, one name per line. `convert` writes that file, and labelmap.txt with VOC's
+colours, from which CVAT and datumaro take the names; a folder with both is read by either.
+Source: the VOC2012 development kit, sections 3 and 6; labelme, examples/semantic_segmentation;
+datumaro, plugins/data_formats/voc/format.py (parse_label_map).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from ...core.atomic import write_text
 from ...core.codec import LabelCodec, pack_color
 from ...core.errors import ConfigError
 from ...core.labels import IGNORE, MAX_CLASSES, LabelSpec, voc_palette
@@ -19,19 +21,22 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.picture import Picture, Record, WriteResult, write_mask
 from ..entries.scan import Scan
 from ..layouts.voc import (
+    LABEL_MAP,
     PALETTE,
+    count_other_images,
     has_voc_layout,
+    is_table_name,
     make_record,
     pair_masks,
     write_image,
     write_lists,
+    write_table,
 )
 from ..reading.first_mask import read_first_mask
 from ..reading.text import read_lines
 
 HOLDS = frozenset({"ignored", "splits"})
 CLASS_NAMES = "class_names.txt"
-_CVAT = "labelmap.txt"
 _PASCAL = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat"),
     *("chair", "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant"),
@@ -41,7 +46,7 @@ _PASCAL = (
 
 def recognises(root: Path) -> bool:
     """Whether `root` has VOC's folders and no labelmap.txt, which CVAT writes."""
-    return has_voc_layout(root) and not (root / _CVAT).is_file()
+    return has_voc_layout(root) and not (root / LABEL_MAP).is_file()
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
@@ -67,12 +72,27 @@ def scan(root: Path, document: DatasetFile) -> Scan:
 def write(folder: Path, picture: Picture) -> WriteResult:
     """Write the image and a mask of class indices, whose palette shows VOC's colours."""
     write_mask(write_image(folder, picture), picture.labels_HW, PALETTE)
-    return WriteResult(record=make_record(picture))
+    return WriteResult(record=make_record(picture), lost=count_other_images(picture))
 
 
-def finish(folder: Path, _spec: LabelSpec, records: Iterable[Record]) -> None:
-    """Write the lists of splits."""
+def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
+    """Write the lists of splits and the names of the classes."""
     write_lists(folder, records)
+    write_text(folder / CLASS_NAMES, "".join(f"{name}\n" for name in spec.names))
+    if all(is_table_name(name) for name in spec.names):
+        write_table(folder, zip(spec.names, voc_palette(), strict=False))
+
+
+def list_notes(spec: LabelSpec, splits: Collection[str]) -> tuple[str, ...]:
+    """List the names that CVAT's table of classes cannot hold."""
+    unfit = [name for name in spec.names if not is_table_name(name)]
+    if not unfit:
+        return ()
+    note = (
+        f"{LABEL_MAP} is not written, as it cannot hold the name {unfit[0]!r} ({len(unfit)} "
+        f"such): CVAT and datumaro will take the names of Pascal VOC"
+    )
+    return (note,)
 
 
 def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:

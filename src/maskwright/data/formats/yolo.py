@@ -14,19 +14,22 @@ pixels, then OpenCV's fillPoly, the smaller on top. Classes of one name are one 
 
 A polygon of one ring is written as it is, any other shape as one line per connected region,
 which gives the same pixels when it is read. A line cannot have holes: they are filled and
-counted. IGNORE is not written.
-Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview"; ultralytics 8,
-data/utils.py (verify_image_label, polygon2mask, polygons2masks_overlap).
+counted. IGNORE is not written. As Ultralytics always paints the smaller region on top, the
+pixels of larger shapes above smaller ones are counted. dataset.yaml is written to a folder of
+its own, as Ultralytics takes a folder with two YAML files for none.
+Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview"; ultralytics 8.4.190,
+data/utils.py (check_det_dataset, find_dataset_yaml, verify_image_label,
+polygons2masks_overlap) and utils/instance.py (remove_zero_area_boxes).
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,8 +42,25 @@ from ...core.yamlfile import dump_yaml
 from ..classes.dataset_yaml import ClassEntry, DatasetFile
 from ..classes.kinds import BACKGROUND_NAMES
 from ..entries.annotation import IGNORED, SHAPE_CODEC, Annotation
-from ..entries.picture import MOVED, Picture, Record, WriteResult, copy_image
-from ..entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
+from ..entries.picture import (
+    HOLE_PIXELS,
+    HOLES,
+    MOVED,
+    PARTS,
+    Picture,
+    Record,
+    WriteResult,
+    copy_image,
+)
+from ..entries.scan import (
+    SPLITS,
+    UNSPLIT,
+    Entry,
+    LeftOut,
+    Scan,
+    make_keys_unique,
+    parse_place,
+)
 from ..entries.walk import files_below, image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
@@ -48,17 +68,28 @@ from ..reading.documents import MAX_BYTES
 from ..reading.lookup import NameTable
 from ..reading.yolo_names import find_names_file, list_repeated, read_names
 from ..shapes.drawing import Drawing, Overlap, Shape
+from ..shapes.outline import count_holes, trace_centers
 from ..shapes.raster import Crop, Ring, count_different_pixels, fill, unite
 
-HOLDS = frozenset({"overlaps", "splits"})
-OVERLAP: Overlap = "smaller_on_top"
+HOLDS = frozenset({"polygons", "overlaps", "splits"})
+WRITTEN_OVERLAP: Overlap = "smaller_on_top"
+OVERLAP = WRITTEN_OVERLAP
+YAML_ASIDE = True
 _IMAGES, _LABELS = "images", "labels"
 _SLACK = 0.01
 """How far a coordinate may lie outside 0..1, as for Ultralytics; labelling tools round."""
 
-_HOLES = "holes in regions, which are filled"
-_HOLE_PIXELS = "pixels of holes that are filled"
-_PARTS = "parts of objects, written as separate objects"
+_THIN = "regions of one pixel's width or height, which Ultralytics drops in training"
+_BELOW = "pixels of shapes above smaller ones, which Ultralytics paints below them"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """A line to write: class index, corners as text, and the region that is read from them."""
+
+    index: int
+    text: str
+    region: Crop
 
 
 def recognises(root: Path) -> bool:
@@ -202,40 +233,69 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     entry, drawing = picture.entry, picture.drawing
     copy_image(picture, folder / _IMAGES / entry.split / picture.name)
     index_of = _number_classes(picture.spec, picture.background)
-    lost = Counter({MOVED: 0, _HOLES: 0, _HOLE_PIXELS: 0, _PARTS: 0})
-    lines: list[tuple[int, str]] = []
-    for shape in drawing.shapes:
+    lost = Counter({MOVED: 0, HOLES: 0, HOLE_PIXELS: 0, PARTS: 0})
+    lines: list[_Line] = []
+    for shape, crop in zip(drawing.shapes, drawing.fill_shapes(), strict=True):
         if shape.label == IGNORED:
             continue
-        crop = shape.fill(drawing.size_HW, drawing.raster)
         texts = [_format_ring(ring) for ring in _iterate_rings(shape, crop, drawing)]
         read_back = [_fill_text(text, drawing.size_HW) for text in texts]
-        for text, region in zip(texts, read_back, strict=True):
-            lines.append((-region.area_px, f"{index_of[shape.label]} {text}\n"))
-        lost[_PARTS] += max(len(texts) - 1, 0) if shape.instance else 0
+        lines += (
+            _Line(index_of[shape.label], text, region)
+            for text, region in zip(texts, read_back, strict=True)
+        )
+        lost[PARTS] += max(len(texts) - 1, 0) if picture.is_drawn else 0
         lost.update(_count_changes(shape, crop, unite(read_back)))
-    if not isinstance(entry.labels, Annotation):  # a class in a filled hole must lie on top
-        lines.sort(key=lambda line: line[0])
+    if not picture.is_drawn:  # a class in a filled hole must lie on top
+        lines.sort(key=lambda line: -line.region.area_px)
+    lost[_THIN] = sum(1 in line.region.inside_hw.shape for line in lines)
+    lost[_BELOW] = _count_reordered(lines, drawing.size_HW)
     path = folder / _LABELS / entry.split / f"{entry.key}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, "".join(text for _, text in lines))
+    write_text(path, "".join(f"{line.index} {line.text}\n" for line in lines))
     return WriteResult(
         record={"split": entry.split, "background": picture.background}, lost=lost
     )
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """Write data.yaml, with the names and the folders of the splits."""
-    background, splits = None, set()
+    """Write data.yaml, with the names and the folders of train, val and test.
+
+    There is no `path`: Ultralytics then takes the folder of the file, and `path: .` as the
+    current directory. It refuses a file without `train` or `val`.
+    """
+    background, splits = None, set[str]()
     for record in records:
         background = record["background"]
         splits.add(record["split"])
-    folders_of = {split: f"{_IMAGES}/{split}" for split in sorted(splits) if split}
     names = {index: name for name, index in _number_classes(spec, background).items()}
-    document = {"path": ".", **folders_of, "names": names}
-    if not folders_of:
-        document["train"] = _IMAGES
+    document = {**_choose_folders(splits), "names": names}
     write_text(folder / "data.yaml", dump_yaml(document) + "\n")
+
+
+def list_notes(spec: LabelSpec, splits: Collection[str]) -> tuple[str, ...]:
+    """List what data.yaml names for a split that there is none of, and what it cannot name."""
+    chosen = _choose_folders(splits)
+    notes = [
+        f"there is no {split}, and Ultralytics wants one: data.yaml names {chosen[split]} for "
+        f"it; `maskwright split` draws splits of the source"
+        for split in ("train", "val")
+        if split not in splits
+    ]
+    others = sorted(set(splits) - SPLITS - {UNSPLIT})
+    if others:
+        notes.append(f"data.yaml has no key for the splits {', '.join(others)}")
+    return tuple(notes)
+
+
+def _choose_folders(splits: Collection[str]) -> dict[str, str]:
+    """Choose the folders of images for the keys of data.yaml."""
+    known = {
+        split: f"{_IMAGES}/{split}" for split in ("train", "val", "test") if split in splits
+    }
+    first = next(iter(known.values()), _IMAGES)
+    train = known.get("train", first)
+    return {"train": train, "val": known.get("val", train), **known}
 
 
 def _number_classes(spec: LabelSpec, background: int | None) -> Mapping[str, int]:
@@ -258,15 +318,7 @@ def _iterate_rings(shape: Shape, crop: Crop, drawing: Drawing) -> Iterator[NDArr
         if ((ring >= 0) & (ring <= size)).all():
             yield ring / size
             return
-    if not crop.area_px:
-        return
-    inside = crop.inside_hw.astype(np.uint8)
-    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    for contour in contours:
-        corners = contour.reshape(-1, 2) + np.array((crop.left + 0.5, crop.top + 0.5))
-        # A line needs three corners, as two are a box: small regions repeat their last.
-        last = corners[-1:].repeat(max(3 - len(corners), 0), axis=0)
-        yield np.concatenate((corners, last)) / size
+    yield from (ring / size for ring in trace_centers(crop))
 
 
 def _format_ring(ring: NDArray[np.float64]) -> str:
@@ -284,10 +336,14 @@ def _count_changes(shape: Shape, before: Crop, after: Crop) -> dict[str, int]:
     num_different = count_different_pixels(before, after)
     if not num_different or (len(shape.rings) == 1 and not shape.masks):
         return {MOVED: num_different}
-    return {_HOLES: _count_holes(before), _HOLE_PIXELS: num_different}
+    return {HOLES: count_holes(before), HOLE_PIXELS: num_different}
 
 
-def _count_holes(crop: Crop) -> int:
-    """Count the 4-connected regions outside that do not touch the border."""
-    outside = np.pad(~crop.inside_hw, 1, constant_values=True).astype(np.uint8)
-    return int(cv2.connectedComponents(outside, connectivity=4)[0]) - 2  # inside, and around
+def _count_reordered(lines: Sequence[_Line], size_HW: tuple[int, int]) -> int:
+    """Count the pixels that change as Ultralytics paints the smaller region on top."""
+    drawn_HW, read_HW = np.full((2, *size_HW), -1, np.int32)
+    for line in lines:
+        drawn_HW[line.region.slices][line.region.inside_hw] = line.index
+    for line in sorted(lines, key=lambda line: -line.region.area_px):
+        read_HW[line.region.slices][line.region.inside_hw] = line.index
+    return int(np.count_nonzero(drawn_HW != read_HW))

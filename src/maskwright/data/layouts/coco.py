@@ -224,6 +224,19 @@ def is_coco_file(path: Path, *, panoptic: bool) -> bool:
     return num_words >= 3 and is_panoptic == panoptic and '"caption"' not in text
 
 
+def list_unread(files: Iterable[CocoFile]) -> dict[str, tuple[str, ...]]:
+    """List the supercategories of the files that are more than a class or a kind, by kind."""
+    known = {"", "none", "stuff", "thing"}
+    names = {
+        category.supercategory
+        for file in files
+        for category in file.categories.values()
+        if category.supercategory and category.supercategory.lower() not in known
+        if category.supercategory != category.name
+    }
+    return {"supercategories of classes": tuple(sorted(names))}
+
+
 def open_coco(path: Path) -> CocoFile:
     """Index a file.
 

@@ -10,14 +10,14 @@ Source: the VOC2012 development kit, section 3.2; datumaro, plugins/data_formats
 
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
-from ...core.labels import voc_palette
+from ...core.labels import Rgb, voc_palette
 from ..entries.picture import Picture, Record, copy_image
 from ..entries.scan import UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import images_by_name
@@ -25,6 +25,11 @@ from ..pixels.imageref import ImageRef
 from ..reading.text import read_lines
 
 IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
+LABEL_MAP = "labelmap.txt"
+"""The table of classes and colours, by which CVAT and datumaro extend VOC."""
+
+VOID: Rgb = (224, 224, 192)
+VOID_NAME = "ignored"
 _UNSPLIT_LISTS = ("default", "trainval")
 
 
@@ -78,6 +83,33 @@ def write_image(folder: Path, picture: Picture) -> Path:
     mask = folder / MASKS / f"{picture.entry.key}.png"
     mask.parent.mkdir(parents=True, exist_ok=True)
     return mask
+
+
+def count_other_images(picture: Picture) -> dict[str, int]:
+    """Count an image that is not a JPEG: some readers of VOC look for `<name>.jpg` alone."""
+    is_jpeg = PurePath(picture.name).suffix.lower() == ".jpg"
+    return {"images that are not .jpg, kept as they are": int(not is_jpeg)}
+
+
+def is_table_name(name: str) -> bool:
+    """Whether a line of labelmap.txt can hold the name of a class."""
+    return (
+        ":" not in name
+        and name == name.strip()
+        and name[0] != "#"
+        and name.isprintable()
+        and name != VOID_NAME
+    )
+
+
+def write_table(folder: Path, colors: Iterable[tuple[str, Rgb]]) -> None:
+    """Write labelmap.txt: the colour of each class, and void at the end."""
+    lines = (
+        f"{name}:{','.join(map(str, color))}::\n"
+        for name, color in (*colors, (VOID_NAME, VOID))
+    )
+    text = "# label:color_rgb:parts:actions\n" + "".join(lines)
+    (folder / LABEL_MAP).write_text(text, encoding="utf-8")
 
 
 def make_record(picture: Picture) -> VocRecord:

@@ -1,12 +1,13 @@
 """Locate a dataset: its folder, its dataset.yaml, its format, and a scan of its files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core import parts
 from ...core.errors import ConfigError, DataError
 from ...core.yamlfile import read_yaml
 from ..classes.dataset_yaml import (
+    ASIDE,
     FILE_NAME,
     DatasetFile,
     is_of_another_tool,
@@ -45,24 +46,49 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
         DataError: Nothing there, or nothing that a format recognises.
         ConfigError: dataset.yaml is wrong or names an unknown format.
     """
-    if not path.exists():
+    file = _find_file(path)
+    if not path.exists() and not file.exists():
         raise DataError(f"{path}: no such file or folder; give a folder or its {FILE_NAME}")
-    file = path / FILE_NAME if path.is_dir() else path
     if file.suffix not in {".yaml", ".yml"}:
         raise DataError(f"{path}: neither a folder nor a {FILE_NAME}")
-    is_foreign = file.exists() and is_of_another_tool(read_yaml(file))
+    is_foreign = _is_foreign(file)
     is_own = file.exists() and not is_foreign
     document = read_dataset_file(file) if is_own else DatasetFile()
-    root = file.parent / document.root if document.root else file.parent
+    folder = file.parent.parent if file.parent.name == ASIDE else file.parent
+    root = folder / document.root if document.root else folder
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
     name = form or document.format or _detect_format(root)
     part = load_format(name)
+    if part.YAML_ASIDE and not is_own:
+        file, is_foreign = file.parent / ASIDE / FILE_NAME, False
     _require_read_keys(file, document, part.READS, name)
-    scan = part.scan(root, document)
+    scan = _assign_groups(part.scan(root, document), document)
     _require_read_annotators(file, document, scan, name)
     document = document.model_copy(update={"format": name})
     return DataFolder(root=root, file=file, document=document, scan=scan, is_foreign=is_foreign)
+
+
+def _find_file(path: Path) -> Path:
+    """Find dataset.yaml: `path` or beside the data, else in the folder for it (`ASIDE`)."""
+    file = path / FILE_NAME if path.is_dir() else path
+    aside = file.parent / ASIDE / FILE_NAME
+    is_own = file.exists() and not _is_foreign(file)
+    return aside if aside.exists() and not is_own else file
+
+
+def _is_foreign(file: Path) -> bool:
+    """Whether a file is there and is that of another tool."""
+    return file.exists() and is_of_another_tool(read_yaml(file))
+
+
+def _assign_groups(scan: Scan, document: DatasetFile) -> Scan:
+    """Give the entries the groups that dataset.yaml names, where it does."""
+    rule = document.group
+    if rule is None:
+        return scan
+    entries = (replace(entry, group=rule.find_group(entry.key)) for entry in scan.entries)
+    return replace(scan, entries=tuple(entries))
 
 
 def _require_read_keys(

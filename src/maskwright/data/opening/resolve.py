@@ -211,5 +211,9 @@ def _list_splits(entries: Iterable[Entry]) -> list[str]:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether files may be added; without write bits not even root adds any."""
+    """Whether files may be added; without write bits not even root adds any.
+
+    A folder that does not exist yet is made in the nearest one that does.
+    """
+    folder = next(path for path in (folder, *folder.parents) if path.exists())
     return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)

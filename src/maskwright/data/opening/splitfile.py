@@ -54,6 +54,7 @@ class SplitFile:
 
     def write(self, path: Path) -> None:
         """Write splits.json atomically."""
+        path.parent.mkdir(exist_ok=True)
         write_json(path, self.to_json())
 
     @classmethod

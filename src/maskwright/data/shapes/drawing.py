@@ -28,7 +28,8 @@ class Shape:
     """One drawn region: rings (which `Drawing.raster` fills), crops of a mask, or both.
 
     Shapes that are parts of one object have the same `instance`. `attributes` holds further
-    properties that the tool stored, by name.
+    properties that the tool stored, by name. `primitive` is what the tool drew where that is
+    neither a polygon nor a mask ("rectangles", "circles"), in the plural.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Shape:
     z: int = 0
     instance: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    primitive: str = ""
 
     def __post_init__(self) -> None:
         for ring in self.rings:
@@ -62,13 +64,15 @@ class Drawing:
     """All shapes on one image.
 
     `skipped` counts what the file holds beside regions, by kind ("points", "boxes without a
-    mask"), so that nothing is dropped in silence.
+    mask"), and `unread` what it holds on the image and its regions that a Drawing has no place
+    for ("flags of images"), so that nothing is dropped in silence.
     """
 
     size_HW: tuple[int, int]
     shapes: tuple[Shape, ...]
     raster: Raster = "center"
     skipped: Mapping[str, int] = field(default_factory=dict)
+    unread: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         height, width = self.size_HW

@@ -32,6 +32,7 @@ SKIPPED = {
 }
 """What is counted for an element that is not a region."""
 
+_PRIMITIVES = {"box": "rectangles", "ellipse": "ellipses"}
 _CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -121,6 +122,7 @@ def parse_shape(
         z=model.z_order,
         instance=str(model.group_id) if model.group_id else None,
         attributes=attributes,
+        primitive=_PRIMITIVES.get(element.tag, ""),
     )
 
 

@@ -9,18 +9,23 @@ not `outside`. A file of keyframes alone is interpolated as CVAT does it (`track
 Masks, polygons, boxes (rotated ones too) and ellipses are filled as CVAT's own "Segmentation
 mask" export does it. Lines, points, cuboids, skeletons and tags are skipped and counted. The
 higher z_order lies on top, then the later shape. Each shape keeps its own label, whereas that
-export gives all shapes of a group the label of the largest. `convert` writes polygons of one
-ring as polygons, other regions as masks, each shape with a z_order of its own.
+export gives all shapes of a group the label of the largest.
+
+`convert` writes one file for each split, to be uploaded to a task: CVAT's import into a project
+takes no masks, and an import into a task finds frames by their id, which is their index in the
+order of names. Polygons of one ring are written as polygons, other regions as masks, each shape
+with a z_order of its own.
 Source: cvat 2.x, apps/dataset_manager: formats/cvat.py, bindings.py, annotation.py.
 """
 
 import re
-import shutil
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from ....core.errors import DataError
@@ -29,11 +34,13 @@ from ...classes.dataset_yaml import ClassEntry, DatasetFile
 from ...classes.kinds import BACKGROUND_NAMES
 from ...entries.annotation import IGNORED, SHAPE_CODEC, Annotation, list_shape_classes
 from ...entries.picture import (
+    MASKED,
     MOVED,
     Picture,
     Record,
     WriteResult,
     copy_image,
+    count_masked,
     count_moved,
 )
 from ...entries.scan import (
@@ -52,11 +59,13 @@ from ...reading.documents import find_annotation_files, peek_first
 from ...reading.lookup import ImageLookup
 from ...reading.xmlindex import read_element
 from ...shapes.drawing import Drawing, Overlap
+from ...shapes.raster import Raster
 from .elements import format_shapes, parse_shape
 from .index import CvatFile, IndexedTrack, Span, index_file
 from .tracks import place_shapes
 
-HOLDS = frozenset({"overlaps", "attributes", "instances", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
+POLYGONS: Raster = "coco"
 OVERLAP: Overlap = "z"
 FILE, IMAGES, DEFAULT = "annotations.xml", "images", "default"
 _FRAME = re.compile(r"frame_(\d{6,12})")
@@ -74,6 +83,16 @@ class _Item:
     image: ImageRef
     labels: Annotation
     is_empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Spooled:
+    """An image that is written: its name, its attributes, and the span of its shapes."""
+
+    name: str
+    head: str
+    start: int
+    end: int
 
 
 def recognises(root: Path) -> bool:
@@ -116,62 +135,66 @@ def scan(root: Path, document: DatasetFile) -> Scan:
 
 def write(folder: Path, picture: Picture) -> WriteResult:
     """Copy the image and record its shapes as text for `finish`."""
-    drawing, split = picture.drawing, picture.entry.split
-    copy_image(picture, folder / IMAGES / (split or DEFAULT) / picture.name)
+    drawing, subset = picture.drawing, picture.entry.split or DEFAULT
+    copy_image(picture, folder / IMAGES / subset / picture.name)
     attributes: dict[str, list[str]] = defaultdict(list)
     for shape in drawing.shapes:
         attributes[shape.label] += [n for n in shape.attributes if n not in {"occluded"}]
     height, width = picture.size_HW
-    head = f"name={quoteattr(picture.name)} subset={quoteattr(split or DEFAULT)}"
     record = {
-        "subset": split or DEFAULT,
-        "head": f'{head} width="{width}" height="{height}"',
+        "subset": subset,
+        "name": picture.name,
+        "head": f'name={quoteattr(picture.name)} width="{width}" height="{height}"',
         "shapes": "".join(format_shapes(drawing)),
         "attributes": {label: sorted(set(names)) for label, names in attributes.items()},
     }
-    polygons = (shape for shape in drawing.shapes if shape.is_polygon)
-    moved = sum(count_moved(drawing, shape, "coco") for shape in polygons)
-    return WriteResult(record=record, lost={MOVED: moved})
+    polygons = [shape for shape in drawing.shapes if shape.is_polygon]
+    moved = sum(count_moved(drawing, shape, POLYGONS) for shape in polygons)
+    return WriteResult(record=record, lost={MOVED: moved, MASKED: count_masked(drawing)})
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
-    """Write one file for all images, as a project with a task for each split."""
+    """Write one file for each split, in the form of a task."""
     attributes: dict[str, set[str]] = defaultdict(set)
-    sizes: dict[str, int] = {}
-    body = folder / f".{FILE}.body"
-    with body.open("w", encoding="utf-8") as file:
-        for image_id, record in enumerate(records):
-            sizes[record["subset"]] = sizes.get(record["subset"], 0) + 1
+    tasks: dict[str, list[_Spooled]] = defaultdict(list)
+    with tempfile.TemporaryFile() as spool:
+        for record in records:
             for label, names in record["attributes"].items():
                 attributes[label] |= set(names)
-            task = 1 + list(sizes).index(record["subset"])
-            head = f'<image id="{image_id}" task_id="{task}" {record["head"]}>'
-            file.write(f"  {head}\n{record['shapes']}  </image>\n")
+            start = spool.tell()
+            spool.write(record["shapes"].encode())
+            image = _Spooled(record["name"], record["head"], start, spool.tell())
+            tasks[record["subset"]].append(image)
+        labels = _format_labels(spec, attributes)
+        for subset, images in tasks.items():
+            name = FILE if subset == DEFAULT else f"annotations_{subset}.xml"
+            _write_task(folder / name, subset, images, labels, spool)
+
+
+def _write_task(
+    path: Path, subset: str, images: list["_Spooled"], labels: str, spool: IO[bytes]
+) -> None:
+    """Write the file of one task; ids are the indices of frames in CVAT's order of names."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
+        file.write("  <version>1.1</version>\n  <meta>\n    <task>\n")
+        name = escape(subset)
+        file.write(f"      <name>{name}</name>\n      <size>{len(images)}</size>\n")
+        file.write(f"      <mode>annotation</mode>\n      <subset>{name}</subset>\n")
+        file.write(f"      <labels>\n{labels}      </labels>\n    </task>\n  </meta>\n")
+        for index, image in enumerate(sorted(images, key=lambda image: image.name)):
+            file.write(f'  <image id="{index}" {image.head}>\n')
+            spool.seek(image.start)
+            file.write(spool.read(image.end - image.start).decode())
+            file.write("  </image>\n")
+        file.write("</annotations>\n")
+
+
+def _format_labels(spec: LabelSpec, attributes: Mapping[str, Iterable[str]]) -> str:
     colors = {c.name: c.color for c in spec}
     if IGNORED in attributes:
         colors[IGNORED] = voc_palette()[IGNORE]
-    labels = "".join(
-        _format_label(name, color, attributes[name]) for name, color in colors.items()
-    )
-    with (folder / FILE).open("w", encoding="utf-8") as file:
-        file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
-        file.write("  <version>1.1</version>\n  <meta>\n    <project>\n      <tasks>\n")
-        file.writelines(_format_task(n, *size) for n, size in enumerate(sizes.items(), start=1))
-        subsets = escape("\n".join(sizes))
-        file.write(f"      </tasks>\n      <subsets>{subsets}</subsets>\n      <labels>\n")
-        file.write(f"{labels}      </labels>\n    </project>\n  </meta>\n")
-        with body.open(encoding="utf-8") as rest:
-            shutil.copyfileobj(rest, file)
-        file.write("</annotations>\n")
-    body.unlink()
-
-
-def _format_task(task_id: int, subset: str, num_images: int) -> str:
-    name = escape(subset)
-    return (
-        f"        <task><id>{task_id}</id><name>{name}</name><size>{num_images}</size>"
-        f"<mode>annotation</mode><subset>{name}</subset></task>\n"
-    )
+    return "".join(_format_label(n, c, attributes.get(n, ())) for n, c in colors.items())
 
 
 def _format_label(name: str, color: Rgb, attributes: Iterable[str]) -> str:

@@ -57,7 +57,7 @@ from .documents import (
     require_image_item,
 )
 
-HOLDS = frozenset({"overlaps", "instances", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "instances", "ignored", "splits"})
 OVERLAP: Overlap = "file"
 IMAGES, ANNOTATIONS, LAYER, SLOT = "images", "annotations", "__raster_layer__", "0"
 _SCHEMA = "https://darwin-public.s3.eu-west-1.amazonaws.com/darwin_json/2.0/schema.json"
@@ -308,8 +308,9 @@ def _is_polygon(shape: Shape, drawing: Drawing) -> bool:
 def _start_annotation(
     picture: Picture, key: int | str, name: str, instance: int | None = None
 ) -> WrittenAnnotation:
-    """Start an annotation without its region; its id depends on the image and `key` alone."""
-    own_id = uuid.uuid5(_IDS, f"{picture.entry.split}/{picture.entry.key}/{key}")
+    """Start an annotation without its region; its id depends on dataset, image and `key`."""
+    place = f"{picture.fingerprint()}/{picture.entry.split}/{picture.entry.key}"
+    own_id = uuid.uuid5(_IDS, f"{place}/{key}")
     annotation: WrittenAnnotation = {
         "id": str(own_id),
         "name": name,

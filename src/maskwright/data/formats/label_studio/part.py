@@ -13,8 +13,10 @@ Cancelled annotations (`was_cancelled`) and predictions are not read. A task wit
 is skipped; an annotation without regions is all background. Regions that were drawn on a
 rotated image are errors, since their coordinates are not those of the image.
 
-`export.json`, `label_config.xml` and the images are written: polygons of one ring as polygons,
-all other shapes as brush strokes.
+`export.json`, `label_config.xml` and the images are written. A polygon of one ring is written
+as it is. A region without holes becomes a polygon along the edges of its pixels where that is
+shorter than a brush stroke, which has the size of the image; all other shapes are brush
+strokes. Of a mask, the regions of one class are one stroke.
 Source: labelstud.io, "Label Studio JSON format of annotated tasks"; label_studio_sdk 2.1,
 converter/converter.py, converter/brush.py and converter/exports/brush_to_coco.py.
 """
@@ -26,7 +28,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -42,11 +44,13 @@ from ....core.labels import LabelSpec
 from ...classes.dataset_yaml import DatasetFile
 from ...entries.annotation import IGNORED, SHAPE_CODEC, Annotation, list_shape_classes
 from ...entries.picture import (
+    MASKED,
     MOVED,
     Picture,
     Record,
     WriteResult,
     copy_image,
+    count_masked,
     count_moved,
 )
 from ...entries.scan import Entry, Scan, make_keys_unique, parse_place
@@ -56,7 +60,8 @@ from ...reading.documents import find_annotation_files, peek
 from ...reading.jsonindex import JsonIndex, index_json_list
 from ...reading.lookup import ImageLookup
 from ...shapes.drawing import Drawing, Overlap, Shape
-from ...shapes.raster import Crop, crop_mask
+from ...shapes.outline import is_one_region, trace_outlines
+from ...shapes.raster import Crop, Raster, Ring, crop_mask
 from .rlepack import pack_mask, unpack_mask
 from .tasks import (
     LabelsOnly,
@@ -71,10 +76,14 @@ from .tasks import (
     find_regions,
 )
 
-HOLDS = frozenset({"overlaps", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "ignored", "splits"})
+POLYGONS: Raster = "coco"
 OVERLAP: Overlap = "file"
+_PRIMITIVES = {"rectangle": "rectangles", "ellipse": "ellipses"}
 _PNG = "data:image/png;base64,"
 _TASKS, _EXPORT = "tasks", "export.json"
+_CORNER_BYTES, _PACKED_BYTES = 38, 5
+"""Characters of JSON for a corner of a polygon and for a byte of a brush stroke."""
 
 
 def recognises(root: Path) -> bool:
@@ -184,6 +193,7 @@ def _read(index: JsonIndex, task_index: int, image: ImageRef) -> Drawing:
                 label=region.label(where=region_where),
                 rings=rings,
                 masks=masks,
+                primitive=_PRIMITIVES.get(region.kind, ""),
                 attributes=attributes.get(region.result.id, {}),
             )
         )
@@ -281,6 +291,8 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     path = PurePosixPath("images", picture.entry.split, picture.name)
     copy_image(picture, folder / path)
     drawing, (height, width) = picture.drawing, picture.size_HW
+    if not picture.is_drawn and picture.outlined is None:
+        drawing = _join_by_label(drawing)
     results = [
         {
             "id": f"region{index}",
@@ -295,11 +307,13 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         for index, shape in enumerate(drawing.shapes)
         for kind, value in _write_shape(shape, drawing)
     ]
-    moved = sum(
-        count_moved(drawing, shape, "coco") for shape in drawing.shapes if shape.is_polygon
-    )
+    polygons = [shape for shape in drawing.shapes if shape.is_polygon]
+    lost = {
+        MOVED: sum(count_moved(drawing, shape, POLYGONS) for shape in polygons),
+        MASKED: count_masked(drawing),
+    }
     image = f"/data/local-files/?d={quote(str(path))}"
-    return WriteResult(record={"image": image, "result": results}, lost={MOVED: moved})
+    return WriteResult(record={"image": image, "result": results}, lost=lost)
 
 
 def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
@@ -314,15 +328,34 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
     write_text(folder / "label_config.xml", _format_config(spec))
 
 
+def _join_by_label(drawing: Drawing) -> Drawing:
+    """Join all shapes of one label, in the order in which labels occur."""
+    masks: dict[str, tuple[Crop, ...]] = {}
+    for shape in drawing.shapes:
+        masks[shape.label] = (*masks.get(shape.label, ()), *shape.masks)
+    shapes = tuple(Shape(label=label, masks=crops) for label, crops in masks.items())
+    return replace(drawing, shapes=shapes)
+
+
 def _write_shape(shape: Shape, drawing: Drawing) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield kind and value: one ring as a polygon, else a brush stroke; nothing if empty."""
+    """Yield kind and value of a shape; nothing if it is empty."""
     if shape.is_polygon:
-        points = shape.rings[0] * 100 / np.array(drawing.size_HW[::-1])
-        yield "polygon", {"points": points.tolist(), "closed": True}
+        yield "polygon", _write_ring(shape.rings[0], drawing)
         return
     crop = shape.fill(drawing.size_HW, drawing.raster)
-    if crop.area_px:
-        yield "brush", {"format": "rle", "rle": pack_mask(crop.to_mask(drawing.size_HW))}
+    if not crop.area_px:
+        return
+    packed = pack_mask(crop, drawing.size_HW)
+    rings = trace_outlines(crop) if is_one_region(crop) else ()
+    if rings and len(rings[0]) * _CORNER_BYTES < len(packed) * _PACKED_BYTES:
+        yield "polygon", _write_ring(rings[0], drawing)
+    else:
+        yield "brush", {"format": "rle", "rle": packed}
+
+
+def _write_ring(ring: Ring, drawing: Drawing) -> dict[str, object]:
+    points = ring * 100 / np.array(drawing.size_HW[::-1])
+    return {"points": points.tolist(), "closed": True}
 
 
 def _format_config(spec: LabelSpec) -> str:

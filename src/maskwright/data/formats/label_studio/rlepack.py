@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError
-from ...shapes.runs import encode_runs
+from ...shapes.raster import Crop
+from ...shapes.runs import encode_columns
 
 _CHANNELS = 4
 _HEAD_BITS = 32 + 5 + 4 * 4
@@ -71,9 +72,10 @@ def unpack_mask(
     return inside.reshape(size_HW)
 
 
-def pack_mask(inside_HW: NDArray[np.bool_]) -> list[int]:
+def pack_mask(crop: Crop, size_HW: tuple[int, int]) -> list[int]:
     """Pack a mask as 255 in all channels where it is True; inverse of `unpack_mask`."""
-    counts = encode_runs(inside_HW.ravel()) * _CHANNELS
+    transposed = Crop(crop.left, crop.top, crop.inside_hw.T)
+    counts = encode_columns(transposed, size_HW[::-1]) * _CHANNELS
     values = np.where(np.arange(len(counts)) % 2, 255, 0)
     values, counts = values[counts > 0], counts[counts > 0]
     num_pieces = -(-counts // _LONGEST)  # longer runs are split
@@ -84,7 +86,11 @@ def pack_mask(inside_HW: NDArray[np.bool_]) -> list[int]:
     size_index = np.searchsorted(np.array([8, 16, 256]), np.repeat(counts, num_pieces))
     size = np.array(_SIZES)[size_index]
     words = (((4 | size_index) << size | lengths - 1) << 8) | values  # 4: the bit of a run
-    head = [(inside_HW.size * _CHANNELS, 32), (7, 5), *((size - 1, 4) for size in _SIZES)]
+    head = [
+        (size_HW[0] * size_HW[1] * _CHANNELS, 32),
+        (7, 5),
+        *((size - 1, 4) for size in _SIZES),
+    ]
     bits = _write_bits(*(np.array(part, np.int64) for part in zip(*head, strict=True)))
     bits = np.concatenate(
         (bits, *(_write_bits(w, n) for w, n in _iterate_pieces(words, 11 + size)))
