@@ -14,6 +14,7 @@ from maskwright.core.labels import IGNORE
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
+from maskwright.data.entries.scan import LeftOut
 from maskwright.data.formats.labelme import recognises, scan
 
 M = np.array(
@@ -149,7 +150,8 @@ def test_splits_groups_and_windows_paths_are_read(write):
         ("train", "pictures__1"),
         ("val", "pictures__1"),
     ]
-    assert scanned.notes == ("1 images without a JSON file are skipped",)
+    bare = ("val/pictures/2.png",)
+    assert scanned.left_out == (LeftOut("images without a JSON file", bare),)
 
 
 def test_a_file_whose_image_is_missing_is_listed(write):
@@ -165,14 +167,14 @@ def test_several_points_are_skipped_and_counted(write):
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (shape("polygon", [[1, 1], [2, 2]]), r"shapes\.0: a polygon of 2 points, expected 3"),
+        (shape("rotation", [[1, 1], [2, 2]]), r"shapes\.0: a rotation of 2 points, expected 3"),
         (shape("circle", [[1, 1]]), r"shapes\.0: a circle of 1 points, expected 2"),
         (shape("rectangle", [[1, 1]] * 3), r"shapes\.0: a rectangle of 3 points, expected 2"),
         (shape("hexagon", [[1, 1]]), r"shapes\.0\.shape_type"),
         (shape("polygon", [[1, None]] * 3), r"shapes\.0\.points\.0\.1"),
         (shape("polygon", [[1e12, 0], [0, 1], [1, 1]]), "a corner lies 1e.12 px away"),
-        (shape("mask", [[1, 1], [5, 3]], mask="no png"), "its mask is not a PNG in base64"),
-        (shape("mask", [[1, 1], [5, 3]]), "its mask is not a PNG in base64"),
+        (shape("mask", [[1, 1], [5, 3]], mask="no png"), "its mask is not base64"),
+        (shape("mask", [[1, 1], [5, 3]]), "its mask is not a PNG"),
     ],
 )
 def test_a_bad_shape_is_named(write, bad, message):

@@ -6,7 +6,9 @@ Folders named like a split are splits, other folders are groups; images without 
 skipped. A later shape lies over an earlier one. Shapes are filled as Labelme does
 (`shape_to_mask`): by Pillow with the outline, lines 10 pixels wide, a point as a disc of radius
 5. `__ignore__` is IGNORE and `_background_` the background. X-AnyLabeling writes such files
-too. Flags and the description of a shape are its attributes; flags of an image are counted.
+too, with the key "difficult"; there, points and lines are not regions, as for its own export.
+Flags and the description of a shape are its attributes; flags of an image are counted. Files in
+the code page of an old Windows are read where it is clear (`reading/codepage.py`).
 
 A polygon of one ring is written as a polygon, all other shapes as masks. Instances become whole
 numbers from 1 in each image, since Labelme refuses a `group_id` of text.
@@ -14,17 +16,17 @@ Source: labelme 5 to 7, labelme/_label_file.py and labelme/utils/shape.py.
 """
 
 import base64
-import binascii
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image, ImageDraw
 
 from ...core.atomic import write_json
 from ...core.errors import DataError
@@ -41,9 +43,10 @@ from ..entries.picture import (
     count_masked,
     count_moved,
 )
-from ..entries.scan import Entry, Scan, parse_place
+from ..entries.scan import Entry, LeftOut, Scan, parse_place
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
+from ..reading.codepage import choose_code_page, is_utf8
 from ..reading.documents import (
     Document,
     Finite,
@@ -53,6 +56,7 @@ from ..reading.documents import (
     read_json,
 )
 from ..reading.lookup import ImageLookup
+from ..reading.pngmask import decode_mask_text, open_png
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, Raster, Ring, crop_mask
 
@@ -62,6 +66,7 @@ OVERLAP: Overlap = "file"
 _DESCRIPTION = "description"
 _FLAGS = {"true": True, "false": False}
 _NO_FLAGS = "attributes of shapes, which are neither a flag (true or false) nor a description"
+_UTF8 = "utf-8"
 _LINE_PX, _POINT_PX = 10, 5
 """Width of a line, radius of a point."""
 
@@ -98,6 +103,17 @@ _PRIMITIVES = {
 """What is drawn that is neither a polygon nor a mask."""
 
 
+_PLURAL = {
+    "points": "shapes of several points",
+    "point": "points",
+    "line": "lines",
+    "linestrip": "lines of several corners",
+}
+_NOT_REGIONS = frozenset({"points"})
+_NOT_REGIONS_OF_X = frozenset({"points", "point", "line", "linestrip"})
+"""Kinds of shapes that are counted, in files of Labelme and of X-AnyLabeling."""
+
+
 class _Shape(Document):
     label: str
     points: tuple[tuple[Finite, Finite], ...]
@@ -106,6 +122,7 @@ class _Shape(Document):
     description: str | None = None
     flags: dict[str, bool] | None = None
     mask: str | None = None
+    difficult: bool | None = None
 
 
 class _File(Document):
@@ -118,6 +135,8 @@ class _File(Document):
 
 class _Label(Document):
     label: str
+    shape_type: str = "polygon"
+    difficult: bool | None = None
 
 
 class _Labels(Document):
@@ -125,6 +144,9 @@ class _Labels(Document):
 
     shapes: tuple[_Label, ...]
     imagePath: str
+
+
+_AnyShape = TypeVar("_AnyShape", _Shape, _Label)
 
 
 def recognises(root: Path) -> bool:
@@ -140,30 +162,70 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: A file is not one of Labelme, or several files could be its image.
     """
     images, overlap = ImageLookup(root), document.overlap or OVERLAP
-    entries, lone, labels = [], [], set()
-    for path in find_annotation_files(root, ".json"):
-        file = read_json(path, _Labels)
-        labels |= {shape.label for shape in file.shapes}
+    entries, lone, labels = dict[ImageRef, Entry](), list[Path](), set[str]()
+    code_pages = Counter[str]()
+    for path, file, encoding in _read_all_labels(root):
+        labels |= {shape.label for shape in _select_regions(file.shapes)}
+        code_pages[encoding] += 1
         image = images.find(file.imagePath, near=path.parent, where=str(path))
         if image is None:
             lone.append(path)
             continue
         split, key, group = parse_place(image.path.relative_to(root))
-        shapes = Annotation(file=path, overlap=overlap, read=partial(_read, path, image))
-        entries.append(Entry(key=key, split=split, image=image, labels=shapes, group=group))
+        read = partial(_read, path, image, encoding)
+        shapes = Annotation(file=path, overlap=overlap, read=read)
+        if image in entries:
+            raise DataError(
+                f"{path} and {entries[image].labels} both label {image}; keep one of the files"
+            )
+        entries[image] = Entry(key=key, split=split, image=image, labels=shapes, group=group)
     if not entries:
         raise DataError(
             f"{root}: found no image that a JSON file here names; put the images beside them"
         )
-    unlabelled = len(images) - len(entries)
+    bare = images.list_others(entries)
     return Scan(
-        entries=tuple(entries),
+        entries=tuple(entries.values()),
         lone_masks=tuple(lone),
+        left_out=(LeftOut("images without a JSON file", bare),) if bare else (),
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(f"{unlabelled} images without a JSON file are skipped",) if unlabelled else (),
+        notes=tuple(_describe_code_pages(code_pages, labels)),
     )
+
+
+def _read_all_labels(root: Path) -> Iterator[tuple[Path, _Labels, str]]:
+    """Read the labels of every JSON file; also gives the encoding of the file."""
+    not_utf8 = []
+    for path in find_annotation_files(root, ".json"):
+        try:
+            yield path, read_json(path, _Labels), _UTF8
+        except DataError:
+            if is_utf8(path):
+                raise
+            not_utf8.append(path)
+    encoding = choose_code_page(not_utf8) if not_utf8 else _UTF8
+    for path in not_utf8:
+        yield path, read_json(path, _Labels, encoding=encoding), encoding
+
+
+def _describe_code_pages(code_pages: Counter[str], labels: set[str]) -> Iterator[str]:
+    for encoding, num in code_pages.items():
+        if encoding != _UTF8:
+            odd = next((label for label in sorted(labels) if not label.isascii()), "")
+            example = f", which gives the label {odd!r}" if odd else ""
+            yield (
+                f"{num} JSON files are not UTF-8 and are read in the code page {encoding}"
+                f"{example}; save them as UTF-8 if that is wrong"
+            )
+
+
+def _select_regions(shapes: Sequence[_AnyShape]) -> list[_AnyShape]:
+    """Select the shapes that are regions, by the rule of the tool that wrote the file."""
+    is_of_x = any(shape.difficult is not None for shape in shapes)
+    others = _NOT_REGIONS_OF_X if is_of_x else _NOT_REGIONS
+    return [shape for shape in shapes if shape.shape_type not in others]
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
@@ -203,21 +265,24 @@ def finish(folder: Path, spec: LabelSpec, _records: Iterable[Record]) -> None:
     (folder / "labels.txt").write_text("\n".join(dict.fromkeys(names)) + "\n", "utf-8")
 
 
-def _read(path: Path, image: ImageRef) -> Drawing:
-    file = read_json(path, _File)
+def _read(path: Path, image: ImageRef, encoding: str) -> Drawing:
+    file = read_json(path, _File, encoding=encoding)
     size_HW = (file.imageHeight or 0, file.imageWidth or 0)
     if not all(size_HW):
         size_HW = image_size(image)
-    regions = [shape for shape in file.shapes if shape.shape_type != "points"]
-    num_skipped = len(file.shapes) - len(regions)
+    regions = _select_regions(file.shapes)
+    skipped = Counter(_PLURAL[s.shape_type] for s in file.shapes if s.shape_type in _PLURAL)
+    skipped.subtract(_PLURAL[s.shape_type] for s in regions if s.shape_type in _PLURAL)
+    whole = [s for s in regions if s.shape_type != "polygon" or len(s.points) > 2]
+    skipped["polygons of fewer than three corners"] += len(regions) - len(whole)
     return Drawing(
         size_HW=size_HW,
         shapes=tuple(
             _read_shape(shape, size_HW, f"{path}: shapes.{index}")
-            for index, shape in enumerate(regions)
+            for index, shape in enumerate(whole)
         ),
         raster="pillow",
-        skipped={"shapes of several points": num_skipped},
+        skipped=+skipped,
         unread={"flags of images": len(file.flags or {})},
     )
 
@@ -236,7 +301,7 @@ def _read_shape(shape: _Shape, size_HW: tuple[int, int], where: str) -> Shape:
     if kind in {"polygon", "oriented_rectangle", "rotation"}:
         rings = (points,)
     elif kind == "mask":
-        masks = (_decode_mask(shape, where),)
+        masks = (_decode_mask(shape, size_HW, where),)
     else:
         masks = (_draw_shape(kind, points, size_HW),)
     flags = {name: "true" if value else "false" for name, value in (shape.flags or {}).items()}
@@ -268,16 +333,11 @@ def _draw_shape(kind: str, points: NDArray[np.float64], size_HW: tuple[int, int]
     return crop_mask(np.array(canvas, np.bool_))
 
 
-def _decode_mask(shape: _Shape, where: str) -> Crop:
+def _decode_mask(shape: _Shape, size_HW: tuple[int, int], where: str) -> Crop:
     """Decode a PNG mask; its upper left pixel lies at the first point."""
-    try:
-        content = base64.b64decode(shape.mask or "", validate=True)
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            inside_hw = np.array(image).astype(np.bool_)
-    except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise DataError(
-            f"{where}: its mask is not a PNG in base64: {error}; export it again"
-        ) from error
+    content = decode_mask_text(shape.mask or "", where=where)
+    with open_png(content, size_HW, where=where) as image:
+        inside_hw = np.array(image).astype(np.bool_)
     if inside_hw.ndim != 2:
         raise DataError(
             f"{where}: its mask has {inside_hw.shape[2]} channels, expected one; export it "
