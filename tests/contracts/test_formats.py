@@ -34,7 +34,8 @@ KEYS = {"train": ("a", "b", "c.d"), "val": ("e",)}
 NAMES = parts.names(FORMATS)
 WRITTEN = list_writable()
 HELD = frozenset(
-    {"polygons", "overlaps", "attributes", "instances", "ignored", "splits", "groups"}
+    {"polygons", "overlaps", "attributes", "instances", "ignored", "groups"}
+    | {"splits", "usual splits"}
 )
 
 

@@ -7,7 +7,7 @@ byte; a page of a file that holds several becomes a TIFF file of its own.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,8 +27,8 @@ from ..classes.mapping import ClassMapping, read_mapping
 from ..dataset import FolderDataset, open_as_is, open_unpacked
 from ..entries.annotation import Annotation
 from ..entries.format import FORMATS, Format, load_format
-from ..entries.picture import find_background
-from ..entries.scan import UNSPLIT, Entry, LeftOut
+from ..entries.picture import Picture, find_background
+from ..entries.scan import SPLITS, UNSPLIT, Entry, LeftOut
 from ..opening import splitfile
 from ..opening.splitfile import SplitFile
 from ..pixels.images import open_image
@@ -163,7 +163,7 @@ class _Conversion:
             if key in done:
                 continue
             content = describe_content(list_files(self.dataset.entries[index]))
-            picture = open_picture(self.dataset, index, self.mapping, outlined=self.outlined)
+            picture = self.open(index)
             written = self.part.write(journal.folder, picture)
             lost = Counter({**count_lost(picture, self.holds), **written.lost})
             if self.outlined is not None:
@@ -179,6 +179,20 @@ class _Conversion:
                     after=_count_pixels(picture.labels_HW, picture.spec),
                 ),
             )
+
+    def open(self, index: int) -> Picture:
+        """Open one image, in the folder of its split where the format reads its name."""
+        picture = open_picture(self.dataset, index, self.mapping, outlined=self.outlined)
+        if picture.entry.split in self.held_splits:
+            return picture
+        return replace(picture, entry=replace(picture.entry, split=UNSPLIT))
+
+    @cached_property
+    def held_splits(self) -> frozenset[str]:
+        """The splits that the layout of the format holds."""
+        if "splits" in self.holds:
+            return frozenset(entry.split for entry in self.written)
+        return frozenset({UNSPLIT}) | (SPLITS if "usual splits" in self.holds else frozenset())
 
     def account(self, target: Path, journal: Journal) -> Account:
         """Count what was written and what was lost, from the journal."""
@@ -231,7 +245,7 @@ class _Conversion:
         """How groups are found in the keys that are written; None where no rule does it."""
         return find_group_rule(self.written)
 
-    @property
+    @cached_property
     def written(self) -> list[Entry]:
         """The entries that are written."""
         return [self.dataset.entries[index] for index in self.labelled_indices]
@@ -254,7 +268,7 @@ class _Conversion:
         folder = journal.folder / ASIDE if self.part.YAML_ASIDE else journal.folder
         write_dataset_file(folder / FILE_NAME, document, codec)
         done = self.written
-        if "splits" not in self.holds and {entry.split for entry in done} != {UNSPLIT}:
+        if not {entry.split for entry in done} <= self.held_splits:
             SplitFile.from_entries(done).write(folder / splitfile.FILE_NAME)
 
     def compare(self, folder: Path, progress: Progress) -> Agreement:

@@ -55,7 +55,9 @@ from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.outline import is_simple, trace_outlines
 from ..shapes.raster import Crop, Ring
 
-HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
+HOLDS = frozenset(
+    {"polygons", "overlaps", "attributes", "instances", "ignored", "usual splits"}
+)
 READS = frozenset({"label_key"})
 OVERLAP: Overlap = "file"
 _SUFFIX, _CLASS, _UNNAMED = ".geojson", "class", "polygon"

@@ -60,7 +60,9 @@ from ..reading.pngmask import decode_mask_text, open_png
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, Raster, Ring, crop_mask
 
-HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
+HOLDS = frozenset(
+    {"polygons", "overlaps", "attributes", "instances", "ignored", "usual splits"}
+)
 POLYGONS: Raster = "pillow"
 OVERLAP: Overlap = "file"
 _DESCRIPTION = "description"

@@ -49,7 +49,7 @@ from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop
 from ..shapes.runs import decode_columns, encode_columns
 
-HOLDS = frozenset({"overlaps", "ignored", "splits"})
+HOLDS = frozenset({"overlaps", "ignored", "usual splits"})
 READS = frozenset({"label_key", "runs"})
 OVERLAP: Overlap = "file"
 _TABLE, _HEAD, _UNNAMED = "masks.csv", ("ImageId", "ClassId", "EncodedPixels"), "object"

@@ -52,7 +52,9 @@ from ..reading.pngmask import decode_mask_text, inflate, open_png
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop, Ring, crop_mask
 
-HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
+HOLDS = frozenset(
+    {"polygons", "overlaps", "attributes", "instances", "ignored", "usual splits"}
+)
 OVERLAP: Overlap = "file"
 META, IMAGES, ANNOTATIONS, UNNAMED = "meta.json", "img", "ann", "images"
 _REGIONS = frozenset({"bitmap", "polygon", "any"})

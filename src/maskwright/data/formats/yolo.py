@@ -71,7 +71,7 @@ from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.outline import count_holes, trace_centers
 from ..shapes.raster import Crop, Ring, count_different_pixels, fill, unite
 
-HOLDS = frozenset({"polygons", "overlaps", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "usual splits"})
 WRITTEN_OVERLAP: Overlap = "smaller_on_top"
 OVERLAP = WRITTEN_OVERLAP
 YAML_ASIDE = True

@@ -1,5 +1,6 @@
 """Locate a dataset: its folder, its dataset.yaml, its format, and a scan of its files."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ..entries.format import FORMATS, load_format
 from ..entries.scan import Entry, Scan
 
 _FALLBACK = "mask_folder"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
         file, is_foreign = file.parent / ASIDE / FILE_NAME, False
     _require_read_keys(file, document, part.READS, name)
     scan = _assign_groups(part.scan(root, document), document)
+    _require_text_names(root, scan)
     _require_read_annotators(file, document, scan, name)
     document = document.model_copy(update={"format": name})
     return DataFolder(root=root, file=file, document=document, scan=scan, is_foreign=is_foreign)
@@ -80,6 +83,23 @@ def _find_file(path: Path) -> Path:
 def _is_foreign(file: Path) -> bool:
     """Whether a file is there and is that of another tool."""
     return file.exists() and is_of_another_tool(read_yaml(file))
+
+
+def _require_text_names(root: Path, scan: Scan) -> None:
+    """Require names that are UTF-8: JSON, XML and YAML hold no others, and tools read them.
+
+    Python keeps a byte of a name that is not UTF-8 as a surrogate, U+DC80 to U+DCFF.
+    """
+    names = [str(entry.image.path) for entry in scan.entries]
+    names += [str(mask) for entry in scan.entries for mask in entry.masks]
+    odd = [name for name in (str(root), *names) if _SURROGATE.search(name)]
+    if odd:
+        shown = odd[0].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        more = f" ({len(odd)} such names)" if len(odd) > 1 else ""
+        raise DataError(
+            f"{shown}: its name is not UTF-8 text{more}, and no file that lists it could be "
+            f"read; rename it, for example by `convmv -f latin1 -t utf8 -r --notest`"
+        )
 
 
 def _assign_groups(scan: Scan, document: DatasetFile) -> Scan:

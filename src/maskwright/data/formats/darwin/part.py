@@ -57,7 +57,7 @@ from .documents import (
     require_image_item,
 )
 
-HOLDS = frozenset({"polygons", "overlaps", "instances", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "instances", "ignored", "usual splits"})
 OVERLAP: Overlap = "file"
 IMAGES, ANNOTATIONS, LAYER, SLOT = "images", "annotations", "__raster_layer__", "0"
 _SCHEMA = "https://darwin-public.s3.eu-west-1.amazonaws.com/darwin_json/2.0/schema.json"

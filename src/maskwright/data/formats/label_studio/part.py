@@ -76,7 +76,7 @@ from .tasks import (
     find_regions,
 )
 
-HOLDS = frozenset({"polygons", "overlaps", "ignored", "splits"})
+HOLDS = frozenset({"polygons", "overlaps", "ignored", "usual splits"})
 POLYGONS: Raster = "coco"
 OVERLAP: Overlap = "file"
 _PRIMITIVES = {"rectangle": "rectangles", "ellipse": "ellipses"}
