@@ -8,6 +8,15 @@ from numpy.typing import NDArray
 
 from .errors import ConfigError, DataError
 
+Image = NDArray[np.uint8] | NDArray[np.uint16]
+"""H x W x C."""
+
+CONVERTIBLE = (1, 3)
+"""Channels that images of 1, 3 or 4 channels can be converted to."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of red, green and blue; ITU-R BT.601."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
@@ -16,7 +25,8 @@ class InputSpec:
     x = (value / max_value - mean) / std per channel, in the channel order of the file
     (RGB for colour images). `scale_ratio` is the factor by which images are resized before
     the network (above 1 where objects are small); predictions always come back at source
-    resolution.
+    resolution. With `convert_channels`, images of 1, 3 or 4 channels become images of
+    `channels`: grey is repeated, alpha is dropped, RGB becomes its luma.
     """
 
     channels: int
@@ -24,6 +34,7 @@ class InputSpec:
     std: tuple[float, ...]
     max_value: int = 255
     scale_ratio: float = 1.0
+    convert_channels: bool = False
 
     def __post_init__(self) -> None:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
@@ -35,6 +46,11 @@ class InputSpec:
             raise ConfigError(f"input std must be positive, got {self.std}")
         if self.max_value not in (255, 65535):
             raise ConfigError(f"max_value must be 255 or 65535, got {self.max_value}")
+        if self.convert_channels and self.channels not in CONVERTIBLE:
+            raise ConfigError(
+                f"images are converted to 1 or 3 channels, got {self.channels}; set "
+                f"convert_channels to false"
+            )
         if not 0 < self.scale_ratio <= 4:
             raise ConfigError(f"scale_ratio must be in (0, 4], got {self.scale_ratio}")
 
@@ -48,6 +64,17 @@ class InputSpec:
     def to_json(self) -> dict[str, Any]:
         """A flat object."""
         return asdict(self)
+
+    def prepare(self, image_HWC: Image, *, where: str) -> Image:
+        """The image with the channels of the network: converted where the spec says so.
+
+        Raises:
+            DataError: Wrong number of channels or bits.
+        """
+        if self.convert_channels:
+            image_HWC = convert_channels(image_HWC, self.channels)
+        self.require_image(image_HWC, where=where)
+        return image_HWC
 
     def require_image(self, image_HWC: NDArray[np.integer], *, where: str) -> None:
         """Require an image with the channels and bits that the network takes.
@@ -87,3 +114,19 @@ class InputSpec:
         x_HWC = image_HWC.astype(np.float32) * (1 / (self.max_value * std_C)) - mean_C / std_C
         # (H, W, C) -> (C, H, W)
         return np.ascontiguousarray(x_HWC.transpose(2, 0, 1), dtype=np.float32)
+
+
+def convert_channels(image_HWC: Image, channels: int) -> Image:
+    """Convert grey, RGB and RGBA to 1 or 3 channels; leave an image of other channels."""
+    given = image_HWC.shape[2]
+    if given == channels or given not in (1, 3, 4) or channels not in CONVERTIBLE:
+        return image_HWC
+    if given == 1:
+        converted_HWC: Any = np.repeat(image_HWC, 3, axis=2)
+    elif channels == 3:
+        converted_HWC = np.ascontiguousarray(image_HWC[..., :3])
+    else:
+        luma_HW = np.rint(image_HWC[..., :3].astype(np.float32) @ _LUMA)
+        converted_HWC = luma_HW[..., None].astype(image_HWC.dtype)
+    result_HWC: Image = converted_HWC
+    return result_HWC

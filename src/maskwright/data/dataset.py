@@ -32,6 +32,7 @@ from .opening import splitfile
 from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
+from .pixels.imagefile import ImageKind
 from .pixels.images import image_size, open_image, read_image
 from .reading.archive import open_as_folder
 from .reading.documents import MAX_BYTES
@@ -140,6 +141,11 @@ class Dataset(Protocol):
         height, width = self.image(index).shape[:2]
         return height, width
 
+    def image_kind(self, index: int) -> ImageKind:
+        """Channels and type of the values of one image."""
+        image_HWC = self.image(index)
+        return ImageKind(image_HWC.shape[2], str(image_HWC.dtype))
+
     def spacing_mm(self, index: int) -> tuple[float, float] | None:  # noqa: ARG002 - a default
         """Height and width of a pixel in mm, None where the image does not say them."""
         return None
@@ -245,6 +251,10 @@ class FolderDataset(Dataset):
     def size_HW(self, index: int) -> tuple[int, int]:
         """Rows and columns of one image, from its header."""
         return image_size(self.entries[index].image)
+
+    def image_kind(self, index: int) -> ImageKind:
+        """Channels and type of the values of one image, from its header."""
+        return open_image(self.entries[index].image).kind
 
     def spacing_mm(self, index: int) -> tuple[float, float] | None:
         """Height and width of a pixel in mm, from the header of one image."""

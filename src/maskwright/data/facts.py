@@ -4,7 +4,8 @@ Class pixels are counted in every mask; sizes come from every header; colours an
 from an even sample of `_SAMPLE` images, enough for a plan and the same each time.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..core.inputspec import CONVERTIBLE, convert_channels
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from .dataset import Dataset
 from .opening.stratify import count_pixels
+from .pixels.imagefile import ImageKind
 
 _SAMPLE = 100
 
@@ -43,29 +46,90 @@ class Facts:
     counts_NC: NDArray[np.int64]
 
 
-def measure_facts(dataset: Dataset, progress: Progress = silent) -> Facts:
+def measure_facts(
+    dataset: Dataset, progress: Progress = silent, *, channels: int | None = None
+) -> Facts:
     """Read all masks, all headers and a sample of the images.
+
+    With `channels`, colours are measured on images that are converted to so many.
 
     Raises:
         DataError: Nothing is labelled, images differ in channels or bits, or a file is bad.
     """
+    kind = require_one_kind((dataset,), channels=channels, progress=progress).kind
     counts_NC = _count_classes(dataset, progress)
     pixels_C = counts_NC.sum(axis=0)
     if not pixels_C.any():
         raise DataError(f"{dataset.source}: no labelled pixel in {len(dataset)} images")
     sizes_N2 = np.array([dataset.size_HW(index) for index in range(len(dataset))])
     sample = range(0, len(dataset), -(-len(dataset) // _SAMPLE))
-    channels, max_value, mean, std = _measure_colors(dataset, sample, progress)
+    mean, std = _measure_colors(dataset, sample, kind, progress)
     return Facts(
         num_images=dataset.splits,
-        channels=channels,
-        max_value=max_value,
+        channels=kind.channels,
+        max_value=int(np.iinfo(kind.dtype).max),
         median_size_HW=_round_size(np.median(sizes_N2, axis=0)),
         class_share_C=tuple((pixels_C / pixels_C.sum()).tolist()),
         object_area_px_C=_measure_objects(dataset, sample, progress),
         mean=mean,
         std=std,
         counts_NC=counts_NC,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CommonKind:
+    """The kind that all images have, and how many are converted to it, by their own kind."""
+
+    kind: ImageKind
+    converted: Mapping[ImageKind, int]
+
+    def __str__(self) -> str:
+        counted = ", ".join(
+            f"{count} of {kind.channels} {'channel' if kind.channels == 1 else 'channels'}"
+            for kind, count in self.converted.items()
+        )
+        return f"images are converted to {self.kind.channels} channels: {counted}"
+
+
+def require_one_kind(
+    datasets: Sequence[Dataset], *, channels: int | None = None, progress: Progress = silent
+) -> CommonKind:
+    """Require images of one kind, by the header of every one.
+
+    With `channels`, 1 or 3, images of 1, 3 and 4 channels count as convertible to it.
+
+    Raises:
+        DataError: Two kinds; the message names a file of the rarer one and both counts.
+    """
+    total = sum(map(len, datasets))
+    indices = ((dataset, index) for dataset in datasets for index in range(len(dataset)))
+    counts: Counter[ImageKind] = Counter()
+    first: dict[ImageKind, str] = {}
+    for dataset, index in progress(indices, total=total, what="checking the kinds of images"):
+        kind = dataset.image_kind(index)
+        counts[kind] += 1
+        first.setdefault(kind, dataset.describe(index))
+    one_dtype = len({kind.dtype for kind in counts}) == 1
+    convertible = one_dtype and all(kind.channels in (1, 3, 4) for kind in counts)
+    if channels in CONVERTIBLE and convertible:
+        target = ImageKind(channels, next(iter(counts)).dtype)
+        return CommonKind(target, {k: n for k, n in counts.items() if k != target})
+    if len(counts) > 1:
+        raise _explain_kinds(counts, first, convertible=convertible)
+    return CommonKind(next(iter(counts)), {})
+
+
+def _explain_kinds(
+    counts: Counter[ImageKind], first: Mapping[ImageKind, str], *, convertible: bool
+) -> DataError:
+    (most, number), *_, (rare, count) = counts.most_common()
+    more = f" ({count} such images)" if count > 1 else ""
+    switch = " or set input.channels=3, which converts grey and RGBA" if convertible else ""
+    others = "1 other has" if number == 1 else f"{number} others have"
+    return DataError(
+        f"{first[rare]}: image has {rare}{more}, {others} {most}, as "
+        f"{first[most]} has; a network needs one kind of image: convert the image{switch}"
     )
 
 
@@ -80,37 +144,23 @@ def _count_classes(dataset: Dataset, progress: Progress) -> NDArray[np.int64]:
 
 
 def _measure_colors(
-    dataset: Dataset, sample: range, progress: Progress
-) -> tuple[int, int, tuple[float, ...], tuple[float, ...]]:
-    """Channels, largest possible value, and mean and std per channel in [0, 1]."""
-    kinds: dict[tuple[int, int], str] = {}
+    dataset: Dataset, sample: range, kind: ImageKind, progress: Progress
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std per channel in [0, 1], of images as the network takes them."""
+    max_value = np.float32(np.iinfo(kind.dtype).max)
     moments = []
     for index in progress(sample, total=len(sample), what="measuring colours"):
-        image_HWC = dataset.image(index)
-        kind = image_HWC.shape[2], int(np.iinfo(image_HWC.dtype).max)
-        kinds.setdefault(kind, dataset.describe(index))
-        _require_one_kind(kinds)
-        moments.append(_compute_moments(image_HWC / np.float32(kind[1])))
-    ((channels, max_value),) = kinds
+        image_HWC = convert_channels(dataset.image(index), kind.channels)
+        moments.append(_compute_moments(image_HWC / max_value))
     mean_C, square_C = np.mean(moments, axis=0)
     std_C = np.sqrt(np.maximum(square_C - mean_C**2, 1e-6))
-    return channels, max_value, tuple(mean_C.tolist()), tuple(std_C.tolist())
+    return tuple(mean_C.tolist()), tuple(std_C.tolist())
 
 
 def _compute_moments(x_HWC: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Mean of the values and of their squares per channel, (2, C)."""
     x_PC = x_HWC.reshape(-1, x_HWC.shape[2]).astype(np.float64)
     return np.stack([x_PC.mean(axis=0), np.square(x_PC).mean(axis=0)])
-
-
-def _require_one_kind(kinds: dict[tuple[int, int], str]) -> None:
-    if len(kinds) < 2:
-        return
-    (first, one), (second, other) = kinds.items()
-    raise DataError(
-        f"{other} has {second[0]} channels up to {second[1]}, {one} has {first[0]} up to "
-        f"{first[1]}; a network needs one kind of image: convert them"
-    )
 
 
 def _measure_objects(

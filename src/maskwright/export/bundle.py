@@ -257,5 +257,5 @@ def _test(
 
 def _make_inputs(images: Iterable[Image], spec: InputSpec) -> Iterator[Planes]:
     for index, image_HWC in enumerate(images):
-        spec.require_image(image_HWC, where=f"image {index} for parity")
-        yield to_network(image_HWC, spec)
+        prepared_HWC = spec.prepare(image_HWC, where=f"image {index} for parity")
+        yield to_network(prepared_HWC, spec)

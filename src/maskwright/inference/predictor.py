@@ -51,6 +51,7 @@ class Predictor:
                 than the memory holds; with the CRF, an image neither grey nor RGB.
             BundleError: The model's logits are NaN or infinite.
         """
+        image_HWC = self.card.input.prepare(image_HWC, where=where)
         logits_Khw = self.logits(image_HWC, where=where)
         return self._prediction(self.decide(logits_Khw, image_HWC, where=where))
 
@@ -78,7 +79,7 @@ class Predictor:
         Not divided by the card's temperature; `resolution.planes` brings them to the image's
         size. Raises what `predict` raises, except that logits may be NaN or infinite.
         """
-        self.card.input.require_image(image_HWC, where=where)
+        image_HWC = self.card.input.prepare(image_HWC, where=where)
         with _enough_memory(image_HWC.shape[:2], where):
             logits_1Khw = self.strategy(self.engine, self.card.input, [image_HWC], where=where)
         logits_Khw: NDArray[np.float32] = logits_1Khw[0]
@@ -119,8 +120,8 @@ class Predictor:
         """Index of the first image, and images of equal size in a row, as many as fit."""
         batch: list[Image] = []
         first = 0
-        for index, image_HWC in enumerate(images):
-            self.card.input.require_image(image_HWC, where=f"image {index}")
+        for index, given_HWC in enumerate(images):
+            image_HWC = self.card.input.prepare(given_HWC, where=f"image {index}")
             num_px = max(1, image_HWC.shape[0] * image_HWC.shape[1])
             full = len(batch) == max(1, min(self.engine.max_batch, _MAX_BATCH_PX // num_px))
             if batch and (full or image_HWC.shape != batch[0].shape):

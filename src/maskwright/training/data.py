@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from maskwright.core.errors import DataError
+from maskwright.core.labels import IGNORE
 from maskwright.core.progress import Progress
 from maskwright.data.dataset import Dataset, open_dataset
-from maskwright.data.facts import Facts, measure_facts
+from maskwright.data.facts import Facts, measure_facts, require_one_kind
+from maskwright.pages.text import format_count
 
 from .recipe import Settings
 from .splits import choose_splits, select_labelled
@@ -16,7 +19,8 @@ from .splits import choose_splits, select_labelled
 class TrainingData:
     """A dataset, the names of its training and validation split, and their images.
 
-    `facts` are measured on the training images.
+    `facts` are measured on the training images. `conversion` says which images are converted
+    to the channels of the network, "" where none is.
     """
 
     dataset: Dataset
@@ -24,10 +28,13 @@ class TrainingData:
     train: Dataset
     val: Dataset
     facts: Facts
+    conversion: str = ""
 
     @classmethod
     def read(cls, path: Path | str, settings: Settings, progress: Progress) -> Self:
         """Open a dataset and measure it; `settings` may name the two splits.
+
+        With `input.channels` in `settings`, grey, RGB and RGBA images are converted.
 
         Raises:
             DataError: The dataset is not fit for training.
@@ -35,4 +42,19 @@ class TrainingData:
         dataset = open_dataset(path, progress=progress)
         names = choose_splits(dataset, settings)
         train, val = (select_labelled(dataset, name) for name in names)
-        return cls(dataset, names, train, val, measure_facts(train, progress))
+        _require_labelled_pixel(val, names[1])
+        given = settings.get("input.channels")
+        channels = given if isinstance(given, int) else None
+        kind = require_one_kind((train, val), channels=channels, progress=progress)
+        facts = measure_facts(train, progress, channels=channels)
+        return cls(dataset, names, train, val, facts, str(kind) if kind.converted else "")
+
+
+def _require_labelled_pixel(val: Dataset, split: str) -> None:
+    """Require a pixel that validation can score; stops at the first image that has one."""
+    if all((val.labels(index) == IGNORE).all() for index in range(len(val))):
+        raise DataError(
+            f"{val.source}: no pixel of the {format_count(len(val), 'image')} of split "
+            f"{split!r} is labelled, so no epoch can be chosen; label some, or draw other "
+            f"splits with `maskwright split`"
+        )

@@ -52,6 +52,7 @@ def fit(job: Job, accelerator: Accelerator, on_step: OnStep, *, resume: bool) ->
         job.counts_NC,
         recipe,
         num_samples=job.num_steps * job.samples_per_step,
+        describe=job.train.describe,
     )
     loader = make_loader(crops, recipe, first=state.progress.step * job.samples_per_step)
     wrapped, stepper, batches = accelerator.prepare(state.model, state.optimizer, loader)

@@ -69,6 +69,7 @@ class InputOptions(StrictModel):
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     scale_ratio: float = 1.0
+    convert_channels: bool = False
 
     @property
     def spec(self) -> InputSpec:

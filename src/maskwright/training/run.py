@@ -25,7 +25,7 @@ from .options import Callbacks, TrainOptions
 from .planning.plan import Plan
 from .planning.rules import make_plan
 from .planning.situation import Situation
-from .recipe import Recipe, Settings, read_recipe, to_yaml
+from .recipe import Recipe, Settings, override, read_recipe, to_yaml
 from .setup import make_accelerator
 from .start import (
     DATA,
@@ -92,8 +92,11 @@ def train(
     given = choose_recipe(out, options)
     source = TrainingData.read(data, _split_settings(given, options), callbacks.progress)
     left_out = (item.to_note() for item in source.dataset.left_out)
-    for note in (*source.dataset.notes, *left_out):
+    conversion = (source.conversion,) if source.conversion else ()
+    for note in (*source.dataset.notes, *left_out, *conversion):
         callbacks.log(note)
+    if given and source.conversion and not options.resume:
+        given = override(given, {"input.convert_channels": True})
     processes = get_processes()
     if processes.is_main_process and not options.resume:
         text = to_yaml(given, {}) if given else _plan_yaml(source, options, started_s)
@@ -128,10 +131,13 @@ def open_run(root: Path) -> Run:
 def _split_settings(given: Recipe | None, options: TrainOptions) -> Settings:
     if given is None:
         return options.settings
-    return {
+    splits = {
         "data.train_split": given.data.train_split,
         "data.val_split": given.data.val_split,
     }
+    if given.input.convert_channels or "input.channels" in options.settings:
+        return {**splits, "input.channels": given.input.channels}
+    return splits
 
 
 def _plan_yaml(source: TrainingData, options: TrainOptions, started_s: float) -> str:

@@ -27,7 +27,7 @@ def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confus
     for index in range(accelerator.process_index, len(job.val), accelerator.num_processes):
         sample = job.val[index]
         if sample.labels_HW is not None:
-            prediction = predictor.predict(sample.image_HWC, where=sample.key)
+            prediction = predictor.predict(sample.image_HWC, where=job.val.describe(index))
             total += Confusion.from_labels(sample.labels_HW, prediction.labels_HW, num_classes)
     counts_CC = torch.from_numpy(total.counts_CC).to(accelerator.device)
     return Confusion(accelerator.reduce(counts_CC, "sum").cpu().numpy())

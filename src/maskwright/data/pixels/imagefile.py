@@ -5,7 +5,7 @@ each call, so that it can be kept, copied to another thread and forgotten.
 """
 
 from abc import abstractmethod
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,18 @@ Window = tuple[slice, slice]
 """Rows and columns of an image, as `np.s_[top:bottom, left:right]`."""
 
 ImageArray = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+class ImageKind(NamedTuple):
+    """What all images of a network have in common: channels, and type of values ("uint8")."""
+
+    channels: int
+    dtype: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.channels} {'channel' if self.channels == 1 else 'channels'} of {self.dtype}"
+        )
 
 
 class ImageFile(Protocol):
@@ -66,6 +78,11 @@ class ImageFile(Protocol):
         return None
 
     @property
+    def kind(self) -> ImageKind:
+        """Channels and type of the values that `read` returns; from the header where it can."""
+        return read_kind(self)
+
+    @property
     def nodata(self) -> float | None:
         """The value of pixels without data, as GDAL's tag states it; None where none does."""
         return None
@@ -88,6 +105,12 @@ class ImageFile(Protocol):
     def read_colors(self) -> NDArray[Any]:
         """As `read_stored`, but a palette gives its colours: (H, W, 3)."""
         return self.read_stored()
+
+
+def read_kind(image: ImageFile) -> ImageKind:
+    """The kind of an image, from its pixels."""
+    image_HWC = image.read()
+    return ImageKind(image_HWC.shape[2], str(image_HWC.dtype))
 
 
 class Reader(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,11 +10,14 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from .faults import MAX_PIXELS, explain_faults, no_warnings, several_images, too_large
-from .imagefile import ImageArray, ImageFile, Window, to_image
+from .imagefile import ImageArray, ImageFile, ImageKind, Window, read_kind, to_image
 from .imageref import ImageRef
 
 SIGNED_OFFSET = 32_768
 """Added to the values of medical images that may be below 0: -1000 HU is stored as 31,768."""
+
+_KIND_OF_FILE: dict[tuple[Path, int, int], ImageKind] = {}
+"""Kinds by file, size and time of change: a volume may hold thousands of pages."""
 
 ReadPage = Callable[[int], NDArray[np.integer]]
 """Page index, from 0 -> H x W or H x W x C values; a signed type where they may be below 0."""
@@ -63,6 +67,15 @@ class MedicalImage(ImageFile):
     def spacing_mm_HW(self) -> tuple[float, float] | None:
         """Height and width of a pixel in mm; None where the header does not state them."""
         return self.header.spacing_mm_HW
+
+    @property
+    def kind(self) -> ImageKind:
+        """That of the first page: all pages of a volume have one type."""
+        status = self.ref.file.stat()
+        version = (self.ref.file, status.st_size, status.st_mtime_ns)
+        if version not in _KIND_OF_FILE:
+            _KIND_OF_FILE[version] = read_kind(self)
+        return _KIND_OF_FILE[version]
 
     def read(self, window: Window | None = None) -> ImageArray:
         """As values are shown; where they may be below 0, uint16 with `SIGNED_OFFSET` added."""

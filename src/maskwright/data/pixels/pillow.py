@@ -16,7 +16,7 @@ from PIL.ImageFile import ImageFile as PillowFile
 from PIL.PngImagePlugin import PngImageFile
 
 from .faults import damage, explain_faults, no_warnings
-from .imagefile import ImageFile
+from .imagefile import ImageFile, ImageKind
 from .imageref import ImageRef
 from .jpeg import SIGNATURE as JPEG_SIGNATURE
 from .jpeg import prepare_jpeg
@@ -30,6 +30,17 @@ _LARGE_JPEG = 64 << 20
 _MAX_JPEG_BYTES_PER_PIXEL = 8
 _GREY_STEP = {"L;2": 85, "L;4": 17}
 """Pillow spreads 2 and 4-bit greys over 0..255 by this factor."""
+
+
+_KINDS = {
+    "1": ImageKind(1, "uint8"),
+    "L": ImageKind(1, "uint8"),
+    "RGB": ImageKind(3, "uint8"),
+    "RGBA": ImageKind(4, "uint8"),
+    "I": ImageKind(1, "int32"),
+    "F": ImageKind(1, "float32"),
+}
+"""Kinds by the mode of Pillow, of the modes that `decode_photograph` does not convert."""
 
 
 @contextmanager
@@ -97,6 +108,18 @@ class PillowHeader(ImageFile, Protocol):
         """EXIF orientation, 1 to 8."""
         with explain_faults(self.ref), open_pillow(self.ref.file) as image:
             return exif_orientation(image)
+
+
+def find_kind(image: Image.Image) -> ImageKind | None:
+    """The kind of image that `decode_photograph` gives; None where only the pixels tell it."""
+    if image.format == "GIF":
+        return None
+    if image.mode.startswith("I;16"):
+        return ImageKind(1, "uint16")
+    if image.mode in _KINDS:
+        return _KINDS[image.mode]
+    transparent = image.mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info
+    return ImageKind(4 if transparent else 3, "uint8")
 
 
 def exif_orientation(image: Image.Image) -> int:

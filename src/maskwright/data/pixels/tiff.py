@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from .faults import MAX_PIXELS, diagnose, too_large
-from .imagefile import Window
+from .imagefile import ImageKind, Window
 from .imageref import MAX_PAGES, ImageRef
 from .orientation import ORIENTATION, turn_upright, upright_size
-from .pillow import Decode, open_pillow
+from .pillow import Decode, find_kind, open_pillow
 from .tiff_bounds import (
     require_fitting_segment,
     require_fitting_segments,
@@ -141,6 +141,27 @@ def count_tiff_pages(path: Path) -> int:
             for n, one in enumerate(series)
         )
         return len(series) if alone else 1
+
+
+def find_tiff_kind(ref: ImageRef) -> ImageKind:
+    """The kind of image that `read_tiff` gives of a photograph, from the header."""
+    if ref.page is not None:
+        with _page(ref) as (page, _):
+            by_pillow = page.index == ref.page and _loses_nothing(page)
+            shape, axes, dtype = page.shape, page.axes, page.dtype
+        channels = {"YX": 1, "YXS": shape[-1], "SYX": shape[0]}[axes]
+    else:
+        with _tiff_series(ref.file) as series:
+            by_pillow = len(series) == 1 and _loses_nothing(series.keyframe)
+            order, dtype = _tiff_axes(series), series.dtype
+            channels = 1 if len(order) == 2 else series.shape[order[2]]
+    if by_pillow:
+        with open_pillow(ref.file) as image:
+            image.seek(ref.page or 0)
+            kind = find_kind(image)
+        if kind is not None:
+            return kind
+    return ImageKind(int(channels), str(dtype))
 
 
 def read_nodata(path: Path) -> float | None:

@@ -10,6 +10,7 @@ SLIM = {"pyramid_channels": 128, "decoder_channels": 64}
 
 INTERDEPENDENT = (
     "input.channels",
+    "input.convert_channels",
     "input.mean",
     "input.std",
     "input.max_value",

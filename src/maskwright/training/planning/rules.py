@@ -115,6 +115,8 @@ def _explain_slim(situation: Situation) -> str:
 def _decide_input(plan: Plan, situation: Situation) -> None:
     facts = situation.facts
     plan.decide("input.channels", facts.channels, "channels of the images")
+    if situation.conversion:
+        plan.decide("input.convert_channels", True, situation.conversion)
     plan.decide("input.max_value", facts.max_value, "the bit depth of the images")
     as_pretrained = facts.channels == 3 and plan.get("model.encoder_weights") != "none"
     for key, values in (("input.mean", facts.mean), ("input.std", facts.std)):

@@ -22,7 +22,7 @@ class Situation:
     """The data and the machine that a plan is made for.
 
     `facts` are of the training images; `sample_seconds` measures the time to read and augment
-    one sample under a recipe.
+    one sample under a recipe; `conversion` says which images are converted, "" if none is.
     """
 
     facts: Facts
@@ -31,6 +31,7 @@ class Situation:
     sample_seconds: Callable[[Recipe], float]
     splits: tuple[str, str]
     machine: Machine
+    conversion: str = ""
 
     @classmethod
     def from_data(cls, data: TrainingData) -> Self:
@@ -42,6 +43,7 @@ class Situation:
             sample_seconds=partial(_measure_sample_seconds, data),
             splits=data.split_names,
             machine=Machine.detect(),
+            conversion=data.conversion,
         )
 
     @property

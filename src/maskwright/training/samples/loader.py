@@ -90,8 +90,10 @@ class Crops(Dataset[Item]):
         recipe: Recipe,
         *,
         num_samples: int,
+        describe: Callable[[int], str] = "image {}".format,
     ) -> None:
         self.read = read
+        self.describe = describe
         self.num_images = len(counts_NC)
         self.num_samples = num_samples
         self.seed = recipe.seed
@@ -99,7 +101,7 @@ class Crops(Dataset[Item]):
         self.weather = Weather(recipe.weather)
         self.rare = RareClasses.from_counts(counts_NC)
         self.pasted = RareClasses.from_counts(counts_NC, max_share=1 / counts_NC.shape[1])
-        spec = recipe.input.spec
+        self.spec = spec = recipe.input.spec
         self.augment = Augmentation(
             options=recipe.augment,
             crop_HW=recipe.data.crop_px,
@@ -131,8 +133,9 @@ class Crops(Dataset[Item]):
         sample = self.read(image_index)
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
+        image_HWC = self.spec.prepare(sample.image_HWC, where=self.describe(image_index))
         focus = _draw_pixel(sample.labels_HW, target[0], rng) if target else None
-        crop = self.augment(sample.image_HWC, sample.labels_HW, rng, focus, sample.votes_AHW)
+        crop = self.augment(image_HWC, sample.labels_HW, rng, focus, sample.votes_AHW)
         return sample.key, crop
 
     def _mix(self, crop: Tensors, rng: np.random.Generator) -> Tensors:

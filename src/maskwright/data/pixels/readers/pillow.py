@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..faults import explain_faults
-from ..imagefile import ImageArray, ImageFile, Window, to_image
+from ..imagefile import ImageArray, ImageFile, ImageKind, Window, read_kind, to_image
 from ..imageref import ImageRef
 from ..orientation import turn_upright
 from ..pillow import (
@@ -20,6 +20,7 @@ from ..pillow import (
     decode_photograph,
     decode_stored,
     exif_orientation,
+    find_kind,
     open_pillow,
     open_pixels,
 )
@@ -40,6 +41,12 @@ class _PillowImage(PillowHeader):
         with explain_faults(self.ref), open_pillow(self.ref.file) as image:
             colors = (image.getpalette("RGB") or []) if image.mode == "P" else []
         return np.array(colors, np.uint8).reshape(-1, 3)  # (3N,) -> (N, 3)
+
+    @property
+    def kind(self) -> ImageKind:
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            found = find_kind(image)
+        return read_kind(self) if found is None else found
 
     def read(self, window: Window | None = None) -> ImageArray:
         return to_image(self._decode(decode_photograph), self.ref, window)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ....core.errors import DataError
 from ..faults import MAX_PIXELS, explain_faults, too_large
-from ..imagefile import ImageArray, ImageFile, Window, to_image
+from ..imagefile import ImageArray, ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 
 PRIORITY = 10
@@ -63,6 +63,11 @@ class _PnmImage(ImageFile):
     def size_HW(self) -> tuple[int, int]:
         header = self._read_header()
         return header.height, header.width
+
+    @property
+    def kind(self) -> ImageKind:
+        header = self._read_header()
+        return ImageKind(header.channels, "uint8" if header.top < 256 else "uint16")
 
     def read(self, window: Window | None = None) -> ImageArray:
         header, stored = self._read_samples()

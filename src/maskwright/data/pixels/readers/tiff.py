@@ -6,10 +6,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..faults import explain_faults
-from ..imagefile import ImageArray, ImageFile, Window, to_image
+from ..imagefile import ImageArray, ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 from ..pillow import decode_colors, decode_photograph, decode_stored
-from ..tiff import count_tiff_pages, read_nodata, read_tiff, read_tiff_window, tiff_size
+from ..tiff import (
+    count_tiff_pages,
+    find_tiff_kind,
+    read_nodata,
+    read_tiff,
+    read_tiff_window,
+    tiff_size,
+)
 
 PRIORITY = 10
 SUFFIXES = PAGED_SUFFIXES = (".tif", ".tiff")
@@ -42,6 +49,11 @@ class _TiffImage(ImageFile):
     def num_pages(self) -> int:
         with explain_faults(self.ref):
             return count_tiff_pages(self.ref.file)
+
+    @property
+    def kind(self) -> ImageKind:
+        with explain_faults(self.ref):
+            return find_tiff_kind(self.ref)
 
     @property
     def nodata(self) -> float | None:

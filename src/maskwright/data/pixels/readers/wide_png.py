@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..faults import damage, explain_faults
-from ..imagefile import ImageArray, ImageFile, Window, to_image
+from ..imagefile import ImageArray, ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 from ..orientation import turn_upright
 from ..pillow import PillowHeader
@@ -17,6 +17,7 @@ from ..png import SIGNATURE, require_sound_png
 PRIORITY = 10
 SUFFIXES = (".png",)
 
+_START_BYTES = 64
 _DEPTH_AND_TYPE = slice(24, 26)
 """Bits per sample and colour type in the header chunk; PNG specification, 11.2.2."""
 
@@ -33,6 +34,12 @@ def open_file(ref: ImageRef) -> ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class _WidePng(PillowHeader):
+    @property
+    def kind(self) -> ImageKind:
+        with explain_faults(self.ref), self.ref.file.open("rb") as file:
+            start = file.read(_START_BYTES)
+        return ImageKind(4 if start[_DEPTH_AND_TYPE] == b"\x10\x06" else 3, "uint16")
+
     def read(self, window: Window | None = None) -> ImageArray:
         return to_image(self.read_stored(), self.ref, window)
 
