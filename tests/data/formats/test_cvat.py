@@ -49,7 +49,7 @@ def test_the_golden_mask_is_written(write, tmp_path):
     )
     account = convert(source / "src", tmp_path / "out", to="cvat", verify=True)
     assert account.agreement.differing == 0
-    text = (tmp_path / "out/annotations.xml").read_text()
+    text = (tmp_path / "out/default.xml").read_text()
     assert MASK_OF_M.split(" left", maxsplit=1)[0] in text
     assert 'left="1" top="1" width="5" height="3"' in text
     assert '<image id="0" name="a.png" width="6" height="4">' in text
@@ -114,7 +114,7 @@ def test_attributes_groups_and_occlusion_are_kept(write, tmp_path):
     (again,) = open_as_is(tmp_path / "out").entries[0].labels.read().shapes
     assert again.attributes == found.attributes
     assert again.instance == "1"
-    assert "<attribute><name>a &lt; b</name>" in (tmp_path / "out/annotations.xml").read_text()
+    assert "<attribute><name>a &lt; b</name>" in (tmp_path / "out/default.xml").read_text()
 
 
 def test_polygons_stay_polygons_to_the_last_digit(write, tmp_path):

@@ -11,11 +11,12 @@ mask" export does it. Lines, points, cuboids, skeletons and tags are skipped and
 higher z_order lies on top, then the later shape. Each shape keeps its own label, whereas that
 export gives all shapes of a group the label of the largest.
 
-`convert` writes one file for each split, to be uploaded to a task: CVAT's import into a project
-takes no masks, and an import into a task finds frames by their id, which is their index in the
-order of names. Polygons of one ring are written as polygons, other regions as masks, each shape
-with a z_order of its own.
-Source: cvat 2.x, apps/dataset_manager: formats/cvat.py, bindings.py, annotation.py.
+`convert` writes `<split>.xml` and `images/<split>/`, to be uploaded to a task: CVAT's import
+into a project takes no masks, and an import into a task finds frames by their id, which is
+their index in the order of names. Polygons of one ring are written as polygons, other regions
+as masks, each shape with a z_order of its own.
+Source: cvat 2.x, apps/dataset_manager: formats/cvat.py (load), bindings.py (match_dm_item),
+annotation.py; datumaro 1.13, plugins/data_formats/cvat/base.py.
 """
 
 import re
@@ -67,7 +68,7 @@ from .tracks import place_shapes
 HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
 POLYGONS: Raster = "coco"
 OVERLAP: Overlap = "z"
-FILE, IMAGES, DEFAULT = "annotations.xml", "images", "default"
+IMAGES, DEFAULT = "images", "default"
 _FRAME = re.compile(r"frame_(\d{6,12})")
 
 
@@ -167,8 +168,7 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
             tasks[record["subset"]].append(image)
         labels = _format_labels(spec, attributes)
         for subset, images in tasks.items():
-            name = FILE if subset == DEFAULT else f"annotations_{subset}.xml"
-            _write_task(folder / name, subset, images, labels, spool)
+            _write_task(folder / f"{subset}.xml", subset, images, labels, spool)
 
 
 def _write_task(
