@@ -21,6 +21,7 @@ from .classes.infer import CLASSES_FILE, infer_codec, read_classes_file
 from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
 from .entries.walk import image_files, images_in, key_of
+from .opening.renewal import renew
 from .pixels.imageref import ImageRef
 from .pixels.images import image_suffixes, open_image
 from .pixels.rawmask import read_raw, read_raw_as_stored
@@ -201,11 +202,18 @@ def find_spec(path: Path) -> Path | None:
     resolved = find_folder(path).resolve()
     for folder in (resolved, *resolved.parents[:_LEVELS_ABOVE]):
         described = folder / FILE_NAME
-        if described.is_file() and read_dataset_file(described).classes:
+        if described.is_file() and _list_current(folder, described).classes:
             return described
         if (folder / CLASSES_FILE).is_file():
             return folder / CLASSES_FILE
     return None
+
+
+def _list_current(folder: Path, file: Path) -> DatasetFile:
+    """A dataset.yaml, without the classes that were inferred from what has changed since."""
+    document = read_dataset_file(file)
+    root = folder / document.root if document.root else folder
+    return renew(root, file, document)[0]
 
 
 def read_codec(

@@ -23,10 +23,10 @@ from ..entries.scan import UNSPLIT, Entry
 from ..opening import splitfile
 from ..opening.locate import DataFolder, locate
 from ..opening.resolve import (
+    apply_inference,
     read_hints,
     resolve_codec,
     resolve_splits,
-    save_inferred,
     survey_labels,
 )
 from ..reading.archive import open_as_folder
@@ -214,9 +214,7 @@ def _resolve_codec(
         reason, _, fix = str(error).removeprefix(f"{data.root}: ").partition("; ")
         findings.add("unclear-labels", data.root, reason, fix=fix)
         return None, ()
-    if survey.num_unreadable:
-        return codec, notes
-    return codec, (*notes, save_inferred(data, codec, notes))
+    return apply_inference(data, codec, notes, save=not survey.num_unreadable)
 
 
 def _resolve_entries(

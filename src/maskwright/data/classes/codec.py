@@ -8,14 +8,16 @@ from ...core.atomic import write_text
 from ...core.codec import LabelCodec, pack_color
 from ...core.errors import ConfigError
 from ...core.labels import ClassDef, LabelSpec, voc_palette
-from ...core.yamlfile import dump_yaml
+from ...core.yamlfile import dump_yaml, parse_yaml
 from .dataset_yaml import SCHEMA, ClassEntry, DatasetFile, Pixels
 
 
 def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> None:
     """Write `document` with every class and raw value of `codec` spelled out."""
     keys = document.model_dump(
-        mode="json", exclude_none=True, exclude={"classes", "codec", "inferred"}
+        mode="json",
+        exclude_none=True,
+        exclude={"classes", "codec", "inferred", "inferred_from"},
     )
     codec_entry = {"pixels": codec.pixels, "ignored": _show_values(codec, codec.ignored)}
     lines = [
@@ -26,6 +28,12 @@ def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> 
     ]
     if document.inferred:
         lines.append(_dump_yaml({"inferred": list(document.inferred)}))
+    if document.inferred_from:
+        written = parse_yaml("\n".join(lines[1:]), where=str(path))
+        result = DatasetFile.model_validate(written).result_hash
+        record = document.inferred_from.model_copy(update={"result": result})
+        entry = record.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        lines.append(f"inferred_from: {_dump_yaml(entry, flow=True)}")
     path.parent.mkdir(exist_ok=True)
     write_text(path, "\n".join(lines) + "\n")
 

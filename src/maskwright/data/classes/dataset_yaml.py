@@ -12,6 +12,7 @@ pixels), and for the shapes of an annotation tool their label; '(undrawn)' is th
 pixels that no shape covers.
 """
 
+import hashlib
 import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -98,6 +99,20 @@ class GroupEntry(StrictModel):
         return (head or tail) if self.last else head
 
 
+class InferredFrom(StrictModel):
+    """What an inference that wrote dataset.yaml began with, so that it can be renewed.
+
+    `files` are the hashes of the files that list classes, by name; `codec` and `mapping` are
+    what dataset.yaml gave before. `result` is the hash of the classes and the codec as they
+    were written: with another one the file was edited since.
+    """
+
+    files: dict[str, str] = Field(default_factory=dict)
+    codec: CodecEntry = UNSPECIFIED
+    mapping: str | None = None
+    result: str = ""
+
+
 class DatasetFile(StrictModel):
     """The content of dataset.yaml; `annotators` are folders of masks by one person each.
 
@@ -123,6 +138,13 @@ class DatasetFile(StrictModel):
     runs: Literal["columns", "rows"] | None = None
     source: str | None = None
     inferred: tuple[str, ...] = ()
+    inferred_from: InferredFrom | None = None
+
+    @property
+    def result_hash(self) -> str:
+        """Sixteen hex digits that change with the classes and the codec."""
+        text = self.model_dump_json(include={"classes", "codec"})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @field_validator("annotators")
     @classmethod

@@ -16,6 +16,7 @@ from ..classes.dataset_yaml import (
 )
 from ..entries.format import FORMATS, load_format
 from ..entries.scan import Entry, Scan
+from .renewal import renew
 
 _FALLBACK = "mask_folder"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -60,6 +61,7 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
     root = folder / document.root if document.root else folder
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
+    document, notes = renew(root, file, document) if is_own else (document, ())
     name = form or document.format or _detect_format(root)
     part = load_format(name)
     if part.YAML_ASIDE and not is_own:
@@ -68,6 +70,7 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
     scan = _assign_groups(part.scan(root, document), document)
     _require_text_names(root, scan)
     _require_read_annotators(file, document, scan, name)
+    scan = replace(scan, notes=(*notes, *scan.notes))
     document = document.model_copy(update={"format": name})
     return DataFolder(root=root, file=file, document=document, scan=scan, is_foreign=is_foreign)
 

@@ -26,6 +26,7 @@ from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw_as_stored
 from . import splitfile
 from .locate import DataFolder
+from .renewal import record_inference
 from .splitfile import SplitFile
 from .stratify import assign_splits, count_classes
 
@@ -55,10 +56,17 @@ def resolve_codec(
         codec, notes = _build_stated_codec(data)
     else:
         codec, notes = _infer_codec(data, progress)
+    return apply_inference(data, codec, notes, save=save)
+
+
+def apply_inference(
+    data: DataFolder, codec: LabelCodec, notes: tuple[str, ...], *, save: bool
+) -> tuple[LabelCodec, tuple[str, ...]]:
+    """The inferred codec after the mapping of dataset.yaml, with notes; `save` writes it."""
     if data.document.mapping:
         codec = _apply_mapping(data, codec)
         notes = (*notes, f"of these, {len(codec.spec)} by the mapping {data.document.mapping}")
-    return codec, (*notes, save_inferred(data, codec, notes)) if save else notes
+    return codec, (*notes, _save_inferred(data, codec, notes)) if save else notes
 
 
 def _apply_mapping(data: DataFolder, codec: LabelCodec) -> LabelCodec:
@@ -88,7 +96,7 @@ def _build_stated_codec(data: DataFolder) -> tuple[LabelCodec, tuple[str, ...]]:
     return codec, (f"{len(codec.spec)} classes as the {data.document.format} files name them",)
 
 
-def save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -> str:
+def _save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -> str:
     """Write dataset.yaml where the folder is writable; returns a note on whether it was."""
     folder = data.file.parent
     if not is_writable(folder):
@@ -97,7 +105,12 @@ def save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -
         return f"{data.file} is of another tool and stays as it is: all is inferred each time"
     overlap = data.document.overlap or data.scan.overlap
     document = data.document.model_copy(
-        update={"inferred": notes, "overlap": overlap, "mapping": None}
+        update={
+            "inferred": notes,
+            "inferred_from": record_inference(data.root, data.file, data.document),
+            "overlap": overlap,
+            "mapping": None,
+        }
     )
     write_dataset_file(data.file, document, codec)
     return f"written to {data.file}"
