@@ -10,6 +10,7 @@ from maskwright.core.errors import DataError, MaskwrightError
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
+from maskwright.data.entries.scan import LeftOut
 from maskwright.data.formats.rle import recognises, scan
 
 M = np.array(
@@ -107,11 +108,10 @@ def test_nothing_is_background_and_what_is_skipped_is_noted(write):
             "no column holds classes, so all regions are 'object'; if there is one, name it as "
             "'label_key' in dataset.yaml"
         ),
-        "1 images that rows name are missing, 'gone.png' is the first",
-        (
-            "1 images that no row names are skipped; a row without run lengths means that "
-            "nothing is on the image"
-        ),
+    )
+    assert scanned.left_out == (
+        LeftOut("images that are listed and not there", ("gone.png",)),
+        LeftOut("images that no row names", ("d.png",)),
     )
     dataset = open_as_is(root)
     assert [int(dataset.labels(place).sum()) for place in range(3)] == [0, 0, 10]
@@ -134,7 +134,10 @@ def test_nothing_is_background_and_what_is_skipped_is_noted(write):
         ("9" * 40 + " 1", "row 3: expected whole numbers as run lengths"),
         ("1 x", "row 3: expected whole numbers as run lengths"),
         ("1 2 3", "3 numbers, expected a start and a length"),
-        ("1 2,3", "row 3 has 4 fields, expected 3 as in the header; put quotes around commas"),
+        (
+            "1 2,3",
+            "row 3 has 4 fields, expected 3 as in the header; put quotes around a field",
+        ),
         ('"1 2', "row 3 has 2 fields"),
     ],
 )

@@ -50,5 +50,5 @@ def test_an_error_names_the_path_of_the_key(tmp_path, content, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"none: cannot be read: no such file"):
         read_json(tmp_path / "none", Whole)

@@ -36,5 +36,5 @@ def test_xml_that_is_wrong_or_hostile_is_refused(tmp_path, content, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"none: cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"none: cannot be read: no such file"):
         list(iterate_elements(tmp_path / "none", 2))

@@ -19,15 +19,17 @@ Steel Defect Detection" (several).
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ...core.files import open_file
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
@@ -36,6 +38,7 @@ from ..entries.scan import (
     SPLITS,
     UNSPLIT,
     Entry,
+    LeftOut,
     Scan,
     make_keys_unique,
     normalise_split,
@@ -44,7 +47,8 @@ from ..entries.scan import (
 from ..entries.walk import image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
-from ..reading.documents import find_annotation_files
+from ..reading.documents import MAX_INDEXED_BYTES, find_annotation_files
+from ..reading.lookup import NameTable
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop
 from ..shapes.runs import decode_columns, encode_columns
@@ -54,11 +58,28 @@ READS = frozenset({"label_key", "runs"})
 OVERLAP: Overlap = "file"
 _TABLE, _HEAD, _UNNAMED = "masks.csv", ("ImageId", "ClassId", "EncodedPixels"), "object"
 # Usual names of columns, in lower case: run lengths, image and class in one, image, class.
-_PIXELS = ("encodedpixels", "encoded_pixels", "rle", "rle_mask", "segmentation", "annotation")
+_PIXELS = (
+    *("encodedpixels", "encoded_pixels", "rle", "rle_mask", "mask_rle", "rle_encoding"),
+    *("encoding", "segmentation", "annotation"),
+)
 _BOTH = ("imageid_classid", "image_label", "image_class")
-_IMAGE = ("imageid", "image_id", "img_id", "image", "image_name", "filename", "file_name", "id")
+_IMAGE = (
+    *("imageid", "image_id", "img_id", "image", "image_name", "img", "img_name"),
+    *("filename", "file_name", "image_path", "id"),
+)
 _CLASS = ("classid", "class_id", "class", "label", "category", "category_id", "cell_type")
-_FIELD = re.compile(r'(?:^|(?<=[,;\t]))(?:"((?:[^"]|"")*)"|([^,;\t"]*))(?=[,;\t]|$)')
+_FIELDS = {
+    separator: re.compile(
+        rf'(?:^|(?<={separator}))(?:"((?:[^"]|"")*)"|([^{separator}"]*))(?={separator}|$)'
+    )
+    for separator in (",", ";", "\t")
+}
+"""The fields of a line, by the separator of the file."""
+
+_RUNS = re.compile(r"\d+ +\d+(?: +\d+)*")
+_MOST_ROWS = 1000
+"""Rows in which a recogniser looks for run lengths."""
+
 _MOST_HEAD = 1 << 16
 """Bytes of a header that are read."""
 
@@ -67,10 +88,11 @@ _MOST_HEAD = 1 << 16
 class _Table:
     """The number of columns of a file, and the index of each that is read.
 
-    `label` is None if there is no column of classes.
+    `label` is None if there is no column of classes. `separator` lies between the fields.
     """
 
     path: Path
+    separator: str
     num_columns: int
     image: int
     label: int | None
@@ -83,7 +105,7 @@ class _Table:
             DataError: There are more or fewer fields than in the header.
         """
         try:
-            fields = _split_fields(line.decode("utf-8"))
+            fields = _split_fields(line.decode("utf-8"), self.separator)
         except UnicodeError as error:
             raise DataError(
                 f"{self.path}: row {row} is not UTF-8 text: {error}; save it as UTF-8"
@@ -91,16 +113,17 @@ class _Table:
         if len(fields) != self.num_columns:
             raise DataError(
                 f"{self.path}: row {row} has {len(fields)} fields, expected "
-                f"{self.num_columns} as in the header; put quotes around commas"
+                f"{self.num_columns} as in the header; put quotes around a field that has a "
+                f"{self.separator!r}"
             )
         return fields
 
     def read_names(self, fields: list[str]) -> tuple[str, str]:
         """Read the image and the class of a row."""
         if self.label is None:
-            return fields[self.image].strip(), _UNNAMED
+            return fields[self.image], _UNNAMED
         if self.label != self.image:
-            return fields[self.image].strip(), fields[self.label].strip()
+            return fields[self.image], fields[self.label].strip()
         image, _, label = fields[self.image].strip().rpartition("_")
         return image, label
 
@@ -114,8 +137,16 @@ class _Rows:
 
 
 def recognises(root: Path) -> bool:
-    """Whether a CSV file has columns for images and run lengths."""
-    return root.is_dir() and any(_find_tables(root, None))
+    """Whether a CSV file has columns for images and run lengths, and run lengths in them."""
+    return root.is_dir() and any(map(_has_runs, _find_tables(root, None)))
+
+
+def _has_runs(table: _Table) -> bool:
+    """Whether the first row that is not empty has run lengths."""
+    for _, _, fields in islice(_iterate_rows(table), _MOST_ROWS):
+        if not _is_empty(fields[table.pixels]):
+            return _RUNS.match(fields[table.pixels].strip()) is not None
+    return True
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
@@ -124,26 +155,26 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     Raises:
         DataError: There is no table, or two tables name the same image.
     """
-    images, labels = _index_images(root), set[str]()
+    files = list(image_files(root))
+    images, labels = NameTable(_index_images(root, files)), set[str]()
     rows_of: dict[ImageRef, _Rows] = {}
-    missing: set[str] = set()
+    missing: dict[str, None] = {}
     for table in _find_tables(root, document.label_key):
         for row, offset, fields in _iterate_rows(table):
             name, label = table.read_names(fields)
-            if image := images.get(name):
+            if image := images.find(name) or images.find(name.strip()):
                 rows = rows_of.setdefault(image, _Rows(table))
                 _require_same_table(rows.table, table, image)
                 rows.offsets.append((row, offset))
                 if label and not _is_empty(fields[table.pixels]):
                     labels.add(label)
             else:
-                missing.add(name)
+                missing[name] = None
     if not rows_of:
         raise DataError(
             f"{root}: no CSV file with columns such as {', '.join(_HEAD)} names an image that "
             f"is here, {len(missing)} missing images are named; put them beside the file"
         )
-    num_unnamed = len(set(images.values())) - len(rows_of)
     return Scan(
         entries=make_keys_unique(
             _make_entry(root, *item, document) for item in rows_of.items()
@@ -151,7 +182,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=document.overlap or OVERLAP,
-        notes=tuple(_describe_skipped(rows_of, missing, num_unnamed)),
+        left_out=tuple(_list_left_out(root, missing, files, rows_of)),
+        notes=tuple(_describe_tables(rows_of)),
     )
 
 
@@ -167,22 +199,26 @@ def _make_entry(root: Path, image: ImageRef, rows: _Rows, document: DatasetFile)
     return Entry(key=key, split=split, image=image, labels=shapes, group=group)
 
 
-def _describe_skipped(
-    rows_of: dict[ImageRef, _Rows], missing: set[str], num_unnamed: int
-) -> Iterator[str]:
-    """Yield the notes on what is assumed and skipped."""
+def _describe_tables(rows_of: Mapping[ImageRef, _Rows]) -> Iterator[str]:
+    """Yield the notes on what is assumed."""
     if any(rows.table.label is None for rows in rows_of.values()):
         yield (
             f"no column holds classes, so all regions are {_UNNAMED!r}; if there is one, name "
             f"it as 'label_key' in dataset.yaml"
         )
-    if missing:
-        yield f"{len(missing)} images that rows name are missing, {min(missing)!r} is the first"
-    if num_unnamed:
-        yield (
-            f"{num_unnamed} images that no row names are skipped; a row without run lengths "
-            f"means that nothing is on the image"
-        )
+
+
+def _list_left_out(
+    root: Path,
+    missing: Iterable[str],
+    files: Iterable[ImageRef],
+    rows_of: Mapping[ImageRef, _Rows],
+) -> Iterator[LeftOut]:
+    if names := tuple(missing):
+        yield LeftOut("images that are listed and not there", names)
+    unnamed = (i.path.relative_to(root).as_posix() for i in files if i not in rows_of)
+    if names := tuple(unnamed):
+        yield LeftOut("images that no row names", names)
 
 
 def _require_same_table(one: _Table, other: _Table, image: ImageRef) -> None:
@@ -190,10 +226,10 @@ def _require_same_table(one: _Table, other: _Table, image: ImageRef) -> None:
         raise DataError(f"{image}: has rows in {one.path} and in {other.path}; keep one")
 
 
-def _index_images(root: Path) -> dict[str, ImageRef]:
+def _index_images(root: Path, files: Iterable[ImageRef]) -> dict[str, ImageRef]:
     """Index images by path and by name, with and without suffix, if only one image fits."""
     images_of: dict[str, set[ImageRef]] = {}
-    for image in image_files(root):
+    for image in files:
         path = PurePosixPath(image.path.relative_to(root).as_posix())
         for name in {str(path), str(path.with_suffix("")), path.name, path.stem}:
             images_of.setdefault(name, set()).add(image)
@@ -210,19 +246,17 @@ def _find_tables(root: Path, label_key: str | None) -> Iterator[_Table]:
     for path in find_annotation_files(root, ".csv"):
         if "submission" in path.stem.lower():
             continue
-        try:
-            with path.open("rb") as file:
-                head = file.readline(_MOST_HEAD).removeprefix(b"\xef\xbb\xbf")
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-        names = [name.strip() for name in _split_fields(head.decode("utf-8", errors="replace"))]
-        table = _read_header(path, names, label_key)
+        with open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
+            head = file.readline(_MOST_HEAD).removeprefix(b"\xef\xbb\xbf")
+        table = _read_header(path, head.decode("utf-8", errors="replace"), label_key)
         if table is not None:
             yield table
 
 
-def _read_header(path: Path, names: list[str], label_key: str | None) -> _Table | None:
+def _read_header(path: Path, head: str, label_key: str | None) -> _Table | None:
     """Find the columns by their names; None if the file is not a table of run lengths."""
+    separator = max(_FIELDS, key=head.count)  # of equals the comma
+    names = [name.strip() for name in _split_fields(head, separator)]
     low = [name.lower() for name in names]
 
     def find_column(known: tuple[str, ...]) -> int | None:
@@ -241,7 +275,12 @@ def _read_header(path: Path, names: list[str], label_key: str | None) -> _Table 
         label = names.index(label_key)
     image_column = image if both is None or image is not None else both
     return _Table(
-        path=path, num_columns=len(names), image=image_column or 0, label=label, pixels=pixels
+        path=path,
+        separator=separator,
+        num_columns=len(names),
+        image=image_column or 0,
+        label=label,
+        pixels=pixels,
     )
 
 
@@ -255,13 +294,14 @@ def _iterate_rows(table: _Table) -> Iterator[tuple[int, int, list[str]]]:
             offset += len(line)
 
 
-def _split_fields(line: str) -> list[str]:
+def _split_fields(line: str, separator: str) -> list[str]:
     """Split a line of a CSV file; the csv module limits fields to 131,072 characters."""
     line = line.rstrip("\r\n")
     if '"' not in line:
-        return re.split("[,;\t]", line)
+        return line.split(separator)
     return [
-        quoted.replace('""', '"') if quoted else plain for quoted, plain in _FIELD.findall(line)
+        quoted.replace('""', '"') if quoted else plain
+        for quoted, plain in _FIELDS[separator].findall(line)
     ]
 
 
@@ -335,7 +375,14 @@ def _decode_crop(
 
 
 def write(folder: Path, picture: Picture) -> WriteResult:
-    """Write the image; its rows go into the record, for the table of all images."""
+    """Write the image; its rows go into the record, for the table of all images.
+
+    Raises:
+        DataError: A name has a line break, which ends a row.
+    """
+    for name in (picture.name, *picture.spec.names):
+        if "\n" in name:
+            raise DataError(f"{name!r} has a line break, which ends a row; rename it")
     copy_image(picture, folder / "images" / picture.entry.split / picture.name)
     drawing, rows = picture.drawing, []
     for shape in drawing.shapes:

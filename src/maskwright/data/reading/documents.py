@@ -7,6 +7,7 @@ key or a value of another type is an error that names the file and the path of t
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -20,11 +21,15 @@ from pydantic import (
 )
 
 from ...core.errors import DataError
+from ...core.files import open_file, require_file
 from ..entries.walk import files_below
 from ..pixels.faults import MAX_PIXELS
 
 MAX_BYTES = 4 << 30
-"""Largest size of one annotation file."""
+"""Largest annotation file that is read as a whole."""
+
+MAX_INDEXED_BYTES = 1 << 40
+"""Largest annotation file of which single elements are read."""
 
 _MOST_DIGITS = 19
 """Digits of a text above which it is not read as a number."""
@@ -87,13 +92,11 @@ def parse_json(content: bytes, model: type[Model], *, where: str) -> Model:
 
 def peek(path: Path, size: int = 4096) -> str:
     """Read the first and the last `size` bytes, to detect formats; "" if that fails."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(size)
-            file.seek(max(path.stat().st_size - size, len(start)))
-            return (start + file.read(size)).decode("utf-8", errors="replace")
-    except OSError:
-        return ""
+    with suppress(DataError), open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
+        start = file.read(size)
+        file.seek(max(path.stat().st_size - size, len(start)))
+        return (start + file.read(size)).decode("utf-8", errors="replace")
+    return ""
 
 
 def peek_first(root: Path, suffix: str) -> str:
@@ -114,7 +117,7 @@ def find_copies(paths: Iterable[Path]) -> dict[Path, Path]:
     """
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in sorted(paths, key=lambda path: (len(path.name), path)):
-        by_size[path.stat().st_size].append(path)
+        by_size[require_file(path, most_bytes=MAX_INDEXED_BYTES)].append(path)
     copies: dict[Path, Path] = {}
     for group in by_size.values():
         originals: dict[bytes, Path] = {}
@@ -126,22 +129,14 @@ def find_copies(paths: Iterable[Path]) -> dict[Path, Path]:
 
 
 def _hash_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").digest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    with open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
+        return hashlib.file_digest(file, "blake2b").digest()
 
 
 def _read_utf8(path: Path, encoding: str) -> bytes:
     """Read a file, without its byte order mark, and recode it as UTF-8."""
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise DataError(f"{path}: {size:,} bytes of JSON, expected at most 4 GiB; split it")
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    with open_file(path, most_bytes=MAX_BYTES) as file:
+        content = file.read()
     if encoding == "utf-8":
         return content.removeprefix(b"\xef\xbb\xbf")
     try:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, RootModel
 
 from ...core.errors import DataError
-from .documents import parse_json
+from ...core.files import open_file
+from .documents import MAX_INDEXED_BYTES, parse_json
 
 Spans = NDArray[np.int64]
 """N x 2: offset of the first byte of each element, and of the byte behind its last."""
@@ -71,7 +72,7 @@ class JsonIndex:
             DataError: An element does not fit `model`; the message gives its index.
         """
         spans = self.spans.get(key, np.zeros((0, 2), np.int64))
-        with self.path.open("rb") as file:
+        with open_file(self.path, most_bytes=MAX_INDEXED_BYTES) as file:
             for first, last in _split_batches(spans):
                 # Up to the next element, so that the comma between them is checked too.
                 end = spans[last, 0] if last < len(spans) else spans[last - 1, 1]
@@ -88,7 +89,7 @@ class JsonIndex:
         Raises:
             DataError: As `read_all`, or the file has changed since it was indexed.
         """
-        with self.path.open("rb") as file:
+        with open_file(self.path, most_bytes=MAX_INDEXED_BYTES) as file:
             return [
                 parse_json(
                     _read(file, *self.spans[key][index].tolist()),
@@ -106,18 +107,15 @@ def index_json(path: Path) -> JsonIndex:
         DataError: The file cannot be read, is not a JSON object or is truncated, or a key
             occurs twice.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-            if start[:1] != b"{":
-                raise DataError(
-                    f"{path}: is not a JSON object, expected one with 'images', 'annotations' "
-                    f"and 'categories' (a list of results is not a dataset); export it again"
-                )
-            brackets = _scan_brackets(file, path)
-            return JsonIndex(path, _assign_keys(file, brackets, path))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    with open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
+        start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if start[:1] != b"{":
+            raise DataError(
+                f"{path}: is not a JSON object, expected one with 'images', 'annotations' and "
+                f"'categories' (a list of results is not a dataset); export it again"
+            )
+        brackets = _scan_brackets(file, path)
+        return JsonIndex(path, _assign_keys(file, brackets, path))
 
 
 def index_json_list(path: Path, key: str) -> JsonIndex:
@@ -126,20 +124,17 @@ def index_json_list(path: Path, key: str) -> JsonIndex:
     Raises:
         DataError: The file cannot be read, is not a JSON array, or is truncated.
     """
-    try:
-        with path.open("rb") as file:
-            if file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"[":
-                raise DataError(
-                    f"{path}: is not a JSON array, expected one of {key}: [{{...}}, ...]; "
-                    f"export it again"
-                )
-            brackets = _scan_brackets(file, path)
-            # The elements of an outer array are where an outer object has its values.
-            spans = _join_spans(brackets.value_starts, brackets.value_ends)
-            parse_json(_read_skeleton(file, [spans], path), _Array, where=str(path))
-            return JsonIndex(path, {key: spans})
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    with open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
+        if file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"[":
+            raise DataError(
+                f"{path}: is not a JSON array, expected one of {key}: [{{...}}, ...]; export "
+                f"it again"
+            )
+        brackets = _scan_brackets(file, path)
+        # The elements of an outer array are where an outer object has its values.
+        spans = _join_spans(brackets.value_starts, brackets.value_ends)
+        parse_json(_read_skeleton(file, [spans], path), _Array, where=str(path))
+        return JsonIndex(path, {key: spans})
 
 
 @dataclass(slots=True)

@@ -15,6 +15,8 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from ...core.errors import DataError
+from ...core.files import open_file
+from .documents import MAX_INDEXED_BYTES
 
 _CHUNK = 1 << 20
 _MAX_DEPTH = 100
@@ -40,13 +42,11 @@ def iterate_elements(path: Path, depth: int) -> Iterator[ElementSpan]:
     """
     index = _Index(path, depth)
     try:
-        with path.open("rb") as file:
+        with open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
             while chunk := file.read(_CHUNK):
                 index.parser.Parse(chunk, False)
                 yield from index.take_done()
             index.parser.Parse(b"", True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except ExpatError as error:
         raise DataError(f"{path}: not valid XML: {error}; export it again") from error
     yield from index.take_done()
@@ -59,11 +59,9 @@ def read_element(path: Path, start: int, end: int, *, where: str) -> Element:
         DataError: The file cannot be read, or has changed since it was indexed.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
             file.seek(start)
             element: Element = fromstring(file.read(end - start), forbid_dtd=True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise DataError(f"{where}: not valid XML: {error}; was the file changed?") from error
     return element

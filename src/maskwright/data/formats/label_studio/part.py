@@ -53,7 +53,7 @@ from ...entries.picture import (
     count_masked,
     count_moved,
 )
-from ...entries.scan import Entry, Scan, make_keys_unique, parse_place
+from ...entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
 from ...reading.documents import find_annotation_files, peek
@@ -74,6 +74,7 @@ from .tasks import (
     describe_task,
     find_image,
     find_regions,
+    name_image,
 )
 
 HOLDS = frozenset({"polygons", "overlaps", "ignored", "usual splits"})
@@ -104,24 +105,26 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     for path in filter(_looks_like_export, find_annotation_files(root, ".json")):
         index = index_json_list(path, _TASKS)
         for task_index, task in enumerate(index.read_all(_TASKS, Task[LabelsOnly])):
-            image = find_image(images, task, f"{path}: {_TASKS}.{task_index}")
+            where = f"{path}: {_TASKS}.{task_index}"
+            image = find_image(images, task, where)
+            if image is None:
+                collection.missing.append(name_image(task, where))
+                continue
             collection.add(root, image, task, (index, task_index), document.overlap or OVERLAP)
     if not collection.entries:
         raise DataError(
             f"{root}: no JSON export of Label Studio here has a labelled task whose image is "
             f"here too; put the images beside it"
             + "".join(f"; {count} tasks {text}" for text, count in collection.counts.items())
+            + (f"; {collection.missing[0]!r} is missing" if collection.missing else "")
         )
-    num_unnamed = len(images) - len(collection.images)
     return Scan(
         entries=make_keys_unique(collection.entries),
         classes=list_shape_classes(collection.labels, document),
         codec=SHAPE_CODEC,
         overlap=document.overlap or OVERLAP,
-        notes=(
-            *(f"{count} tasks {text}" for text, count in sorted(collection.counts.items())),
-            *((f"{num_unnamed} images that no task names are skipped",) if num_unnamed else ()),
-        ),
+        left_out=tuple(collection.list_left_out(images)),
+        notes=tuple(f"{num} tasks {text}" for text, num in sorted(collection.counts.items())),
     )
 
 
@@ -133,19 +136,28 @@ class _Collection:
     entries: list[Entry] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
+    missing: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
+
+    def list_left_out(self, images: ImageLookup) -> Iterator[LeftOut]:
+        """List the images that are named and missing, not annotated, or not named."""
+        for reason, names in (
+            ("images that are listed and not there", self.missing),
+            ("images of tasks without an annotation", self.bare),
+            ("images that no task names", images.list_others(self.images)),
+        ):
+            if names:
+                yield LeftOut(reason, tuple(names))
 
     def add(
         self,
         root: Path,
-        image: ImageRef | None,
+        image: ImageRef,
         task: Task[LabelsOnly],
         location: tuple[JsonIndex, int],
         overlap: Overlap,
     ) -> None:
         """Add one task; `location` is the index of its file and that of the task in it."""
-        if image is None:
-            self.counts["name an image that is missing"] += 1
-            return
         file = location[0].path
         if image in self.images:
             raise DataError(
@@ -156,6 +168,7 @@ class _Collection:
         self.counts.update(describe_task(task))
         annotation = choose_annotation(task.annotations)
         if annotation is None:
+            self.bare.append(image.path.relative_to(root).as_posix())
             return
         for region in find_regions(annotation.result)[0]:
             self.labels.update(region.labels)

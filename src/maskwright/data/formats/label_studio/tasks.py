@@ -16,7 +16,7 @@ from pydantic import Field
 from ....core.errors import DataError
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_suffixes
-from ...reading.documents import Document, Finite
+from ...reading.documents import Document, Finite, Id
 from ...reading.lookup import ImageLookup
 
 _REGIONS = frozenset({"brush", "bitmask", "polygon", "rectangle", "ellipse"})
@@ -72,7 +72,7 @@ class ResultValue(_Labels):
 class LabelsOnly(Document):
     """A result whose labels alone are read, for the pass that lists classes."""
 
-    id: str = ""
+    id: Id = ""
     type: str = ""
     value: _Labels = _Labels()
 
@@ -80,7 +80,7 @@ class LabelsOnly(Document):
 class Result(Document):
     """A region, or properties of a region or of the image."""
 
-    id: str = ""
+    id: Id = ""
     type: str = ""
     from_name: str = ""
     value: ResultValue = ResultValue()
@@ -145,8 +145,6 @@ def describe_task(task: Task[_ResultT]) -> Iterator[str]:
         yield "have several annotations: the ground truth is read, else the one changed last"
     if kept < len(task.annotations):
         yield "have annotations that were cancelled (was_cancelled): these are not read"
-    if not kept:
-        yield "have no annotation: their images are skipped"
     if task.predictions:
         yield "have predictions, which are not read"
 
@@ -172,6 +170,11 @@ def find_image(images: ImageLookup, task: Task[_ResultT], where: str) -> ImageRe
     return None
 
 
+def name_image(task: Task[_ResultT], where: str) -> str:
+    """The name of the image of a task, for messages."""
+    return next(_iterate_names(_find_address(task.data, where)))
+
+
 def _find_address(data: TaskData, where: str) -> str:
     """Find the address of the image: under `image`, else the only one with an image suffix."""
     texts = {key: text for key, text in data.items() if isinstance(text, str)}
@@ -195,16 +198,17 @@ def _find_address(data: TaskData, where: str) -> str:
 def _iterate_names(address: str) -> Iterator[str]:
     """Yield names that an address may mean, from the most exact to the least.
 
-    The address itself; the path of a URL, or of a local file in its query (`?d=`); the name of
-    that file without the prefix of uploads.
+    The path of a URL, or of a local file in its query (`?d=`), percent-decoded once; the
+    address as it is; the name of that file without the prefix of uploads.
     """
-    yield address
+    path = address
     try:
         parts = urlsplit(address)
+        path = parse_qs(parts.query, errors="strict").get("d", [unquote(parts.path)])[0]
+        yield path
     except ValueError:
-        return
-    path = unquote(parse_qs(parts.query).get("d", [parts.path])[0])
-    yield path
+        pass  # not an address: a plain name
+    yield address
     yield _UPLOAD_PREFIX.sub("", PurePosixPath(path).name)
 
 
@@ -226,9 +230,9 @@ def find_regions(results: Sequence[_ResultT]) -> tuple[list[Region[_ResultT]], C
     return regions, skipped
 
 
-def collect_attributes(results: Iterable[Result]) -> dict[str, dict[str, str]]:
+def collect_attributes(results: Iterable[Result]) -> dict[Id, dict[str, str]]:
     """Collect choices, texts and numbers of each region, by its id and the name of the tag."""
-    attributes: dict[str, dict[str, str]] = {}
+    attributes: dict[Id, dict[str, str]] = {}
     for result in results:
         value = result.value
         texts = (value.text,) if isinstance(value.text, str) else value.text

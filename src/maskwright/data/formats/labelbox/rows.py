@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import AliasChoices, Field
 
 from ....core.errors import DataError
-from ...reading.documents import Document, Finite, Side, peek
+from ....core.files import open_file
+from ...reading.documents import MAX_INDEXED_BYTES, Document, Finite, Side, peek
 from ...reading.jsonindex import JsonIndex, index_json_list
 
 ROWS = "rows"
@@ -198,15 +199,12 @@ def index_rows(path: Path) -> JsonIndex:
     if text.lstrip("\ufeff \t\r\n").startswith("["):
         return index_json_list(path, ROWS)
     spans, offset = [], 0
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                start = 3 if not offset and line.startswith(b"\xef\xbb\xbf") else 0
-                if line[start:].strip():
-                    spans.append((offset + start, offset + len(line)))
-                offset += len(line)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    with open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
+        for line in file:
+            start = 3 if not offset and line.startswith(b"\xef\xbb\xbf") else 0
+            if line[start:].strip():
+                spans.append((offset + start, offset + len(line)))
+            offset += len(line)
     return JsonIndex(path, {ROWS: np.array(spans, np.int64).reshape(-1, 2)})
 
 
