@@ -19,6 +19,7 @@ def split(
     quiet: Quiet = False,
 ) -> None:
     """Draw train, val and test by group, with rare classes in each."""
+    from ..data.opening.resolve import EACH_IMAGE
     from ..data.splits import make_split
 
     console = Console(as_json=as_json, quiet=quiet)
@@ -29,5 +30,7 @@ def split(
         missing = drawn.missing[name]
         lacks = f", without {', '.join(missing)} (in too few groups)" if missing else ""
         console.say(f"{name}: {len(keys)} images{lacks}")
+    if drawn.file.group == EACH_IMAGE:
+        console.say("each image is drawn by itself: frames of one video are too alike for that")
     console.say(f"{drawn.num_groups} groups; written to {drawn.path}")
     console.result(drawn.to_json())

@@ -9,7 +9,7 @@ from ..core.errors import ConfigError, DataError, OutputError
 from ..core.progress import Progress, silent
 from .entries.scan import Entry
 from .opening.locate import DataFolder, locate, require_complete
-from .opening.resolve import is_writable, resolve_codec
+from .opening.resolve import EACH_IMAGE, choose_pattern, is_writable, resolve_codec
 from .opening.splitfile import FILE_NAME, SplitFile, assign_groups
 from .opening.stratify import assign_splits, count_classes
 
@@ -63,7 +63,8 @@ def make_split(
         val: Share of images for val, 0 for none.
         test: Share of images for test, 0 for none.
         group: Regular expression cutting a key's group out of it (its first bracket, or the
-            whole match); a group is never split apart.
+            whole match); a group is never split apart. Without one, and where all images are
+            of one group, each image is drawn by itself.
         seed: The same seed, keys and masks give the same splits everywhere.
         progress: Shows the progress of reading masks.
 
@@ -79,6 +80,8 @@ def make_split(
         raise OutputError(f"{target}: the folder is read-only; split a copy of the data")
     require_complete(data)
     entries = _group_entries(data, group)
+    if group is None and (group := choose_pattern(entries)):
+        entries = _group_entries(data, group)
     _require_enough_groups(data, entries, shares)
     codec, _ = resolve_codec(data, progress)
     present_NC = count_classes(entries, codec, progress) > 0
@@ -128,6 +131,6 @@ def _require_enough_groups(
     if num_groups < len(shares):
         raise DataError(
             f"{data.root}: {len(entries)} images in {num_groups} groups cannot fill "
-            f"{len(shares)} splits ({', '.join(shares)}); add images, or ask for fewer splits "
-            f"with --val 0 or --test 0"
+            f"{len(shares)} splits ({', '.join(shares)}); add images, ask for fewer splits "
+            f"with --val 0 or --test 0, or draw each image alone with --group '{EACH_IMAGE}'"
         )

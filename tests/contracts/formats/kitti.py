@@ -9,7 +9,7 @@ def make(root, keys, labels_HW):
     ids_HW = np.where(labels_HW == 1, 8, 7).astype(np.uint8)
     for split, names in keys.items():
         folder = root / {"train": "training"}.get(split, split)
-        for place in ("image_2", "semantic"):
+        for place in ("image_2", "semantic", "instance"):
             (folder / place).mkdir(parents=True)
         for name in names:
             black = np.zeros((*labels_HW.shape, 3), np.uint8)

@@ -187,7 +187,7 @@ def test_older_files_are_refused_by_name(write):
         ([MASK, layer(RUNS_OF_M[:-1])], "dense_rle has 23 numbers, expected pairs"),
         ([MASK, layer([2, *RUNS_OF_M[1:]])], r"value 2 \(7 px\) has no mask in mask_ann"),
         ([MASK, layer([0, -7, *RUNS_OF_M[2:]])], "dense_rle.1: Input should be greater than"),
-        ([MASK, layer([0, 10**9, *RUNS_OF_M[2:]])], "dense_rle.1: Input should be less than"),
+        ([MASK, layer([0, 10**10, *RUNS_OF_M[2:]])], "dense_rle.1: Input should be less than"),
         ([MASK, layer(mapping={"u1": 0})], "mapping.u1: Input should be greater than"),
         ([MASK, layer(mapping={"u1": 1, "x": 1})], "two masks have the same value"),
         ([MASK, layer(mapping={"u1": 1, "x": 2})], r"the mask 'x', which is not .* \(1 are"),

@@ -46,8 +46,8 @@ def test_a_val_split_is_drawn_where_there_is_none(write):
 
 
 def test_an_id_that_cityscapes_does_not_have_is_refused(write):
-    dataset = open_as_is(write(files("a", ids=IDS + np.uint8(222))))
-    with pytest.raises(DataError, match=r"a\.png: mask values 222 \(1 px\), 226 \(1 px\)"):
+    dataset = open_as_is(write(files("000000_10", ids=IDS + np.uint8(222))))
+    with pytest.raises(DataError, match=r"_10\.png: mask values 222 \(1 px\), 226 \(1 px\)"):
         dataset.labels(0)
 
 

@@ -58,9 +58,15 @@ def test_names_of_splits_are_normalised(write):
     ]
 
 
-def test_a_single_folder_is_a_split_whatever_its_name(write):
-    root = write(files("images/seq/a.png", "masks/seq/a.png"))
-    assert keys(scan(root, NOTHING)) == [("seq", "a", True)]
+def test_a_single_folder_that_is_not_named_like_a_split_is_a_group(write):
+    root = write(files("images/batch1/a.png", "masks/batch1/a.png"))
+    (entry,) = scan(root, NOTHING).entries
+    assert (entry.split, entry.key, entry.group) == ("", "batch1__a", "batch1")
+
+
+def test_the_folder_that_tools_without_splits_write_is_none(write):
+    root = write(files("images/default/a.png", "masks/default/a.png"))
+    assert keys(scan(root, NOTHING)) == [("", "a", True)]
 
 
 def test_folders_that_are_not_splits_are_groups(write):
@@ -134,7 +140,10 @@ def test_any_folder_may_be_named_in_dataset_yaml(write):
         (("images/a.png",), r"a folder of images .*, found images; name them 'images'"),
         (("images/x.txt", "masks/a.png"), "holds no images; put them into"),
         (("images/a.png", "masks/x.txt"), "holds no masks; put them into"),
-        (("images/a.png", "images/a.jpg", "masks/a.png"), r"a\.png: a\.jpg beside it has the"),
+        (
+            ("images/a.png", "images/a.jpg", "masks/a.png"),
+            r"masks/a\.png: could be the mask of a\.jpg or of a\.png; call their masks a\.jpg",
+        ),
         (
             ("images/a.png", "images/train/b.png", "images/val/c.png", "masks/a.png"),
             r"a\.png: lies beside the folders of splits \(train, val\)",

@@ -274,16 +274,20 @@ class _Conversion:
     def compare(self, folder: Path, progress: Progress) -> Agreement:
         """Read the result back and count the pixels whose class differs."""
         written = open_as_is(folder)
-        index_of = {entry.key: index for index, entry in enumerate(written.entries)}
+        by_key = {entry.key: index for index, entry in enumerate(written.entries)}
+        # Keys of a native dataset need no split before them where only one split was written.
+        by_name = {(e.split, e.name_in_split): i for i, e in enumerate(written.entries)}
         agreement = Agreement()
         for index in progress(
             self.labelled_indices, total=len(self.labelled_indices), what="reading back"
         ):
-            key = self.dataset.entries[index].key
-            if key not in index_of:
+            entry = self.dataset.entries[index]
+            key = entry.key
+            found = by_key.get(key, by_name.get((entry.split, entry.name_in_split)))
+            if found is None:
                 raise DataError(f"{folder}: {key!r} was written, but is not read back")
             before_HW = open_picture(self.dataset, index, self.mapping).labels_HW
-            after_HW = written.labels(index_of[key])
+            after_HW = written.labels(found)
             agreement.add(key, before_HW.size, int(np.count_nonzero(before_HW != after_HW)))
         return agreement
 

@@ -73,10 +73,15 @@ class Picture:
         return height, width
 
     @property
-    def name(self) -> str:
-        """File name of the image: its key and its suffix, which is .tif for a page."""
+    def suffix(self) -> str:
+        """The suffix of the image file in lower case, .tif for a page."""
         image = self.entry.image
-        return f"{self.entry.key}{image.file.suffix if image.page is None else PAGE_SUFFIX}"
+        return image.file.suffix if image.page is None else PAGE_SUFFIX
+
+    @property
+    def name(self) -> str:
+        """File name of the image: its key and its suffix."""
+        return f"{self.entry.key}{self.suffix}"
 
     @property
     def is_drawn(self) -> bool:

@@ -18,10 +18,10 @@ IMAGE_FOLDERS = frozenset(
     {"image", "images", "img", "imgs", "input", "inputs", "jpegimages", "photos"}
 )
 _SPLIT_NAMES = {
-    "training": "train",
-    "valid": "val",
-    "validation": "val",
-    "testing": "test",
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "devel", "development"), "val"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+    "default": UNSPLIT,  # the only subset of CVAT and datumaro where none was named
 }
 
 
@@ -30,7 +30,8 @@ class Entry:
     """The files of one Sample. `labels` is its mask, None where it has none.
 
     Where a dataset lists annotators, `votes` holds the mask of each, None where an annotator
-    drew none, and `labels` is the first of them.
+    drew none, and `labels` is the first of them. `split_in_key` is true where the key begins
+    with the split, as images of two splits have one name.
     """
 
     key: str
@@ -39,6 +40,12 @@ class Entry:
     labels: Labels | None
     group: str
     votes: tuple[Labels | None, ...] = ()
+    split_in_key: bool = False
+
+    @property
+    def name_in_split(self) -> str:
+        """The key, without the split before it: unique among the images of one split."""
+        return self.key.removeprefix(f"{self.split}__") if self.split_in_key else self.key
 
     @property
     def masks(self) -> tuple[Labels, ...]:
@@ -71,8 +78,9 @@ class Scan:
     the layout itself states about the labels, None where it states nothing; where
     `codec.pixels` is given, both are complete and no mask is read. `overlap` is the rule for
     shapes. `listing` is how to list a raw value in the layout's own table
-    (`LabelCodec.listing`). `unread` lists what the files hold on the whole dataset that nothing
-    here has a place for, by kind ("supercategories": their names).
+    (`LabelCodec.listing`), and `origin` the file that names the classes, where one does.
+    `unread` lists what the files hold on the whole dataset that nothing here has a place for,
+    by kind ("supercategories": their names).
     """
 
     entries: tuple[Entry, ...]
@@ -83,6 +91,7 @@ class Scan:
     overlap: Overlap | None = None
     listing: str = ""
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origin: str = ""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -102,7 +111,7 @@ class Scan:
 
 
 def normalise_split(folder: str) -> str:
-    """`validation` -> `val` and so on; other names stay as they are."""
+    """`Validation` -> `val` and so on, `default` -> no split; other names stay as they are."""
     return _SPLIT_NAMES.get(folder.lower(), folder)
 
 
@@ -116,7 +125,7 @@ def parse_place(relative: PurePath) -> tuple[str, str, str]:
     split = next((name for name in named if name in SPLITS), UNSPLIT)
     if split:
         named.remove(split)
-    group = "__".join(name for name in named if name.lower() not in IMAGE_FOLDERS)
+    group = "__".join(name for name in named if name and name.lower() not in IMAGE_FOLDERS)
     stem = relative.stem
     key = f"{group}__{stem}" if group else stem
     return split, key, group or key
@@ -143,4 +152,5 @@ def sort_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 def _prefix_split(entry: Entry) -> Entry:
     key = f"{entry.split}__{entry.key}"
-    return replace(entry, key=key, group=key if entry.group == entry.key else entry.group)
+    group = key if entry.group == entry.key else entry.group
+    return replace(entry, key=key, group=group, split_in_key=True)

@@ -1,17 +1,41 @@
-"""Walk through a folder: image files, the images in a file, their keys."""
+"""Walk through a folder: image files, the images in a file, their keys.
+
+Left out are hidden files and folders, those that operating systems and network disks make,
+links that lead nowhere or to a folder above them, folders of results, and what is not a regular
+file.
+`list_passed_over` lists those that a person may miss.
+"""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ...core.errors import DataError
+from ...core.files import describe_read_error, explain_read_errors
 from ...core.results import is_results
 from ..pixels.imageref import ImageRef
 from ..pixels.images import count_pages, image_suffixes
 
+_SYSTEM_NAMES = frozenset(
+    {"__macosx", ".ds_store", ".spotlight-v100", ".trashes", ".fseventsd", "icon\r"}  # macOS
+    | {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"}  # Windows
+    | {"system volume information"}
+    | {"@eadir", "#recycle", "#snapshot", "@recycle", ".@__thumb", "lost+found"}  # disks
+)
+_RESOURCE_FORK = "._"
+"""The start of the names in which macOS keeps what other file systems cannot."""
+
+
+def is_system_name(name: str) -> bool:
+    """Whether operating systems or network disks make files or folders of this name."""
+    return name.lower() in _SYSTEM_NAMES or name.startswith(_RESOURCE_FORK)
+
 
 def image_files(folder: Path) -> Iterator[ImageRef]:
-    """All images under `folder`, sorted; hidden files and folders are left out.
+    """All images under `folder`, sorted.
 
     A file that holds several images gives one ImageRef per page.
     """
@@ -33,6 +57,20 @@ def key_of(image: ImageRef, file: Path) -> str:
     return file.stem if image.page is None else image.path.relative_to(file.parent).as_posix()
 
 
+def name_images(images: Collection[ImageRef], folder: Path) -> dict[str, ImageRef]:
+    """Images by their path below the folder, without the suffix.
+
+    Of images that differ in the suffix alone, each keeps it in the name: `a.jpg` and `a.png`.
+    """
+    paths = {image: image.path.relative_to(folder) for image in images}
+    stems = Counter(path.with_suffix("").as_posix() for path in paths.values())
+    return {
+        (path if stems[stem] > 1 else path.with_suffix("")).as_posix(): image
+        for image, path in paths.items()
+        if (stem := path.with_suffix("").as_posix())
+    }
+
+
 def images_by_name(folder: Path) -> dict[str, ImageRef]:
     """Images by their path below the folder, without the suffix; sorted.
 
@@ -52,43 +90,124 @@ def images_by_name(folder: Path) -> dict[str, ImageRef]:
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """All files of these suffixes (lower case) under `folder`, as `image_files`."""
+    """All files of these suffixes (lower case) under `folder`, sorted within each folder.
+
+    Raises:
+        DataError: A folder cannot be listed.
+    """
     endings = tuple(suffixes)
-    with os.scandir(folder) as listing:
-        items = sorted(listing, key=lambda item: item.name)
-    for item in items:
-        if item.name.startswith("."):
-            continue
-        if item.is_dir():
-            if not is_results(Path(item.path)):
-                yield from files_below(Path(item.path), suffixes)
-        elif item.name.lower().endswith(endings):
+    for item in _walk(folder, (_resolve(folder),)):
+        if item.kind == "file" and item.name.lower().endswith(endings):
             yield Path(item.path)
 
 
 def results_below(folder: Path) -> Iterator[Path]:
     """The folders of results under `folder`, which `files_below` passes over; sorted."""
-    with os.scandir(folder) as listing:
-        items = sorted(listing, key=lambda item: item.name)
-    for path in (Path(item.path) for item in items if item.is_dir()):
-        if path.name.startswith("."):
-            continue
-        if is_results(path):
-            yield path
-        else:
-            yield from results_below(path)
+    items = _walk(folder, (_resolve(folder),))
+    return (Path(item.path) for item in items if item.kind == "results")
 
 
 def folders(root: Path) -> tuple[str, ...]:
-    """Names of the folders in `root`, sorted, hidden ones left out.
+    """Names of the folders in `root`, sorted.
 
     Raises:
         DataError: `root` is not a folder or cannot be listed.
     """
+    items = _list_items(root, (_resolve(root),))
+    return tuple(item.name for item in items if item.kind == "folder")
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """What a walk leaves out: files of the system by name, links and devices by path."""
+
+    system: Counter[str] = field(default_factory=Counter)
+    links: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """One sentence with the number of each name; "" where nothing was left out."""
+        listed = ", ".join(f"{name} ({count})" for name, count in sorted(self.system.items()))
+        number = self.system.total()
+        files = "1 file" if number == 1 else f"{number:,} files"
+        return f"{files} of operating systems or disks left out: {listed}" if number else ""
+
+
+def list_passed_over(root: Path) -> PassedOver:
+    """List what `image_files` leaves out below `root`, except other hidden files."""
+    system: Counter[str] = Counter()
+    unread: dict[_Kind, list[str]] = {"link": [], "device": []}
+    for item in _walk(root, (_resolve(root),)):
+        if item.kind == "system":
+            name = f"{_RESOURCE_FORK}*" if item.name.startswith(_RESOURCE_FORK) else item.name
+            system[name] += _count_files(Path(item.path))
+        elif item.kind in unread:
+            unread[item.kind].append(Path(item.path).relative_to(root).as_posix())
+    return PassedOver(
+        Counter({name: count for name, count in system.items() if count}),
+        tuple(unread["link"]),
+        tuple(unread["device"]),
+    )
+
+
+_Kind = Literal["file", "folder", "results", "system", "link", "device", "hidden"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    name: str
+    path: str
+    kind: _Kind
+    above: tuple[Path, ...]
+    """Resolved paths of the folders that the walk came through, its own folder if it is one."""
+
+
+def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[_Item]:
+    for item in _list_items(folder, above):
+        yield item
+        if item.kind == "folder":
+            yield from _walk(Path(item.path), item.above)
+
+
+def _list_items(folder: Path, above: tuple[Path, ...]) -> list[_Item]:
     try:
-        with os.scandir(root) as listing:
-            return tuple(
-                sorted(i.name for i in listing if i.is_dir() and not i.name.startswith("."))
-            )
+        with os.scandir(folder) as listing:
+            items = sorted(listing, key=lambda item: item.name)
     except OSError as error:
-        raise DataError(f"{root}: cannot be listed: {error.strerror}") from error
+        reason = describe_read_error(error)
+        raise DataError(f"{folder}: cannot be listed: {reason}") from error
+    return [_classify(item, above) for item in items]
+
+
+def _classify(item: "os.DirEntry[str]", above: tuple[Path, ...]) -> _Item:
+    if is_system_name(item.name):
+        return _Item(item.name, item.path, "system", above)
+    if item.name.startswith("."):
+        return _Item(item.name, item.path, "hidden", above)
+    try:
+        if item.is_dir():
+            if is_results(Path(item.path)):
+                return _Item(item.name, item.path, "results", above)
+            if not item.is_symlink():
+                inside = above[-1] / item.name
+                return _Item(item.name, item.path, "folder", (*above, inside))
+            inside = _resolve(Path(item.path))
+            loops = any(folder.is_relative_to(inside) for folder in above)
+            return _Item(item.name, item.path, "link" if loops else "folder", (*above, inside))
+        kind: _Kind = "file" if item.is_file() else "link" if item.is_symlink() else "device"
+    except OSError:  # a link that leads to itself
+        kind = "link"
+    return _Item(item.name, item.path, kind, above)
+
+
+def _resolve(folder: Path) -> Path:
+    with explain_read_errors(folder):
+        return Path(os.path.realpath(folder))
+
+
+def _count_files(path: Path) -> int:
+    """The files in a folder of the system, or 1."""
+    if not path.is_dir():
+        return 1
+    return sum(len(names) for _, _, names in os.walk(path))

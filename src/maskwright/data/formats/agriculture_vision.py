@@ -48,10 +48,9 @@ class _MaskFiles:
 
 
 def recognises(root: Path) -> bool:
-    """Whether a folder in `root` has images/rgb and one of labels, boundaries and masks."""
+    """Whether a folder in `root` has images/rgb, and a folder in labels for each class."""
     return any(
-        (root / name / RGB).is_dir()
-        and any((root / name / folder).is_dir() for folder in (LABELS, *_VALID))
+        (root / name / RGB).is_dir() and bool(_list_label_folders(root / name))
         for name in folders(root)
     )
 

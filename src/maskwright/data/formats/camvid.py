@@ -16,8 +16,11 @@ datumaro, plugins/data_formats/camvid.py.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from ...core.codec import pack_color
 from ...core.errors import DataError
@@ -26,6 +29,7 @@ from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetF
 from ..entries.scan import UNSPLIT, Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files, images_by_name
 from ..pixels.imageref import ImageRef
+from ..pixels.rawmask import read_raw_as_stored
 from ..reading.first_mask import read_first_mask
 from ..reading.label_colors import FILE, read_label_colors
 
@@ -73,6 +77,7 @@ COLORS: dict[str, Rgb] = {
     "Void": (0, 0, 0),
     "Wall": (64, 192, 0),
 }
+_PACKED = frozenset(map(pack_color, COLORS.values()))
 _SEGNET = (
     *("Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car"),
     *("Pedestrian", "Bicyclist"),
@@ -143,18 +148,27 @@ def _find_pairs(root: Path) -> Iterator[_FolderPair]:
 def _is_camvid(root: Path, pair: _FolderPair) -> bool:
     """Whether a pair of folders is CamVid's.
 
-    Other datasets have the same folders; CamVid has the table of colours, or masks with the
-    names of its frames or with the ending `_L`.
+    Other datasets have the same folders and the ending `_L`. CamVid has the table of colours,
+    or masks with the names of its frames or with colours of its own alone.
     """
     if pair.masks.name in _PUBLISHED or (root / FILE).is_file():
         return True
     first = next(image_files(pair.masks), None)
     if first is None:
         return False
-    stem = first.path.stem
-    if pair.masks.name.endswith(_ENDINGS[0]):
-        return _FRAME.fullmatch(stem) is not None
-    return stem.endswith(_LABEL)
+    return _FRAME.fullmatch(first.path.stem) is not None or (
+        first.path.stem.endswith(_LABEL) and _has_own_colors(root, first)
+    )
+
+
+def _has_own_colors(root: Path, mask: ImageRef) -> bool:
+    """Whether a mask has colours of CamVid alone, and no CSV file lists other classes."""
+    if any(root.glob("*.csv")):
+        return False
+    with suppress(DataError):
+        kind, raw_HW = read_raw_as_stored(mask)
+        return kind == "rgb" and set(np.unique(raw_HW).tolist()) <= _PACKED
+    return False
 
 
 def _make_entry(name: str, image: ImageRef, split: str, mask: ImageRef | None) -> Entry:

@@ -9,26 +9,35 @@ replaces the table of Cityscapes: the raw value of a label is its line index, fr
 Source: the KITTI devkit for semantics (data_semantics.zip), readme.txt; cityscapesScripts.
 """
 
+import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from ...core.errors import DataError
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.scan import Entry, Scan, make_keys_unique, normalise_split
-from ..entries.walk import folders, images_by_name
+from ..entries.walk import folders, image_files, images_by_name
 from ..layouts.cityscapes import ID_CODEC, list_id_classes
 from ..pixels.imageref import ImageRef
 from ..reading.label_colors import FILE, read_label_colors
 
 IMAGES, MASKS, INSTANCES = "image_2", "semantic", "instance"
+_NAME = re.compile(r"\d{6}_\d{2}")
 
 
 def recognises(root: Path) -> bool:
-    """Whether a folder in `root` has KITTI's folders of images and masks."""
-    return any(
-        (root / name / IMAGES).is_dir()
-        and ((root / name / MASKS).is_dir() or (root / name / INSTANCES).is_dir())
-        for name in folders(root)
+    """Whether a folder in `root` has KITTI's folders of images and masks.
+
+    Own data in such folders would be read as ids of Cityscapes: names as KITTI's, its folder of
+    instances or the table of another tool are needed too.
+    """
+    tops = [root / name for name in folders(root) if (root / name / IMAGES).is_dir()]
+    return any((top / INSTANCES).is_dir() for top in tops) or any(
+        (root / FILE).is_file() or _NAME.fullmatch(first.path.stem)
+        for top in tops
+        if (top / MASKS).is_dir()
+        for first in islice(image_files(top / MASKS), 1)
     )
 
 

@@ -28,7 +28,7 @@ from ..entries.walk import folders, images_by_name
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
 from ..reading.alternatives import Forms, choose_form
-from ..reading.documents import Document, read_json
+from ..reading.documents import Document, peek, read_json
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.segments import crop_each_id
 
@@ -51,8 +51,11 @@ class _Config(Document):
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has a config file, and a folder with images and labels."""
-    return bool(_find_configs(root)) and any(
+    """Whether `root` has a config file, and a folder with images and labels.
+
+    Many tools call a file config.json: only Mapillary's says which labels are evaluated.
+    """
+    return any('"evaluate"' in peek(path) for path in _find_configs(root).values()) and any(
         _find_versions(root / name) for name in folders(root)
     )
 

@@ -1,9 +1,10 @@
 """Pascal VOC segmentation: palette masks, 255 is the void border (`data/layouts/voc.py`).
 
 Raw values are class indices, or VOC's colours of the indices if masks have three channels. A
-folder called VOC and a year has the 21 classes of Pascal VOC. labelme2voc lists classes in
-class_names.txt, one name per line. `convert` writes that file, and labelmap.txt with VOC's
-colours, from which CVAT and datumaro take the names; a folder with both is read by either.
+folder called VOC and a year has the 21 classes of Pascal VOC, if its first mask has that
+border. labelme2voc lists classes in class_names.txt, one name per line. `convert` writes that
+file, and labelmap.txt with VOC's colours, from which CVAT and datumaro take the names; a folder
+with both is read by either.
 Source: the VOC2012 development kit, sections 3 and 6; labelme, examples/semantic_segmentation;
 datumaro, plugins/data_formats/voc/format.py (parse_label_map).
 """
@@ -12,6 +13,8 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from ...core.atomic import write_text
 from ...core.codec import LabelCodec, pack_color
@@ -32,7 +35,8 @@ from ..layouts.voc import (
     write_lists,
     write_table,
 )
-from ..reading.first_mask import read_first_mask
+from ..pixels.rawmask import read_raw_as_stored
+from ..reading.first_mask import FirstMask, read_first_mask
 from ..reading.text import read_lines
 
 HOLDS = frozenset({"ignored", "splits"})
@@ -56,8 +60,9 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: A list names an image that does not exist, or there are no images.
         ConfigError: class_names.txt lists no names or too many.
     """
-    files, classes = pair_masks(root), _list_classes(root)
+    files = pair_masks(root)
     first = read_first_mask(files)
+    classes = _list_classes(root, first)
     if classes is None or first is None:
         return replace(files, classes=classes)
     colored = first.colored
@@ -100,7 +105,18 @@ def codec_for(spec: LabelSpec, _background: int | None) -> LabelCodec:
     return LabelCodec.identity(spec)
 
 
-def _list_classes(root: Path) -> tuple[ClassEntry, ...] | None:
+def _may_have_border(first: FirstMask | None) -> bool:
+    """Whether the first mask has the void border that Pascal drew around every object.
+
+    People put data of their own into folders of this name. True where no mask opens.
+    """
+    if first is None:
+        return True
+    _, raw_HW = read_raw_as_stored(first.image)
+    return bool(np.isin(raw_HW, (IGNORE, pack_color(voc_palette()[IGNORE]))).any())
+
+
+def _list_classes(root: Path, first: FirstMask | None) -> tuple[ClassEntry, ...] | None:
     """List the classes of class_names.txt, or Pascal's; None if neither applies."""
     path = root / CLASS_NAMES
     names: tuple[str, ...] = ()
@@ -111,7 +127,7 @@ def _list_classes(root: Path) -> tuple[ClassEntry, ...] | None:
             raise ConfigError(
                 f"{path}: lists {len(names)} classes, expected 1 to {MAX_CLASSES}; merge some"
             )
-    elif re.fullmatch(r"VOC(20)?\d\d", root.resolve().name):
+    elif re.fullmatch(r"VOC(20)?\d\d", root.resolve().name) and _may_have_border(first):
         names = _PASCAL
     colors = voc_palette()
     return tuple(ClassEntry(name=n, color=colors[i]) for i, n in enumerate(names)) or None

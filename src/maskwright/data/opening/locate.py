@@ -15,7 +15,8 @@ from ..classes.dataset_yaml import (
     read_dataset_file,
 )
 from ..entries.format import FORMATS, load_format
-from ..entries.scan import Entry, Scan
+from ..entries.scan import Entry, LeftOut, Scan
+from ..entries.walk import list_passed_over
 from .renewal import renew
 
 _FALLBACK = "mask_folder"
@@ -69,6 +70,7 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
     _require_read_keys(file, document, part.READS, name)
     scan = _assign_groups(part.scan(root, document), document)
     _require_text_names(root, scan)
+    scan = _name_passed_over(scan, root)
     _require_read_annotators(file, document, scan, name)
     scan = replace(scan, notes=(*notes, *scan.notes))
     document = document.model_copy(update={"format": name})
@@ -112,6 +114,16 @@ def _assign_groups(scan: Scan, document: DatasetFile) -> Scan:
         return scan
     entries = (replace(entry, group=rule.find_group(entry.key)) for entry in scan.entries)
     return replace(scan, entries=tuple(entries))
+
+
+def _name_passed_over(scan: Scan, root: Path) -> Scan:
+    """The scan, with what the walk through `root` left out."""
+    over = list_passed_over(root)
+    links = LeftOut("links that lead nowhere or to a folder above them", over.links)
+    devices = LeftOut("pipes, sockets and devices", over.devices)
+    left_out = tuple(item for item in (links, devices) if item.names)
+    notes = (over.note,) if over.note else ()
+    return replace(scan, left_out=(*scan.left_out, *left_out), notes=(*scan.notes, *notes))
 
 
 def _require_read_keys(

@@ -5,7 +5,7 @@ read from there later; in a read-only folder it is inferred each time, with the 
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,16 +21,19 @@ from ..classes.mapping import read_mapping
 from ..classes.palettes import read_by_color, require_one_palette
 from ..classes.survey import Survey, survey_masks
 from ..entries.annotation import Annotation
-from ..entries.scan import UNSPLIT, Entry, sort_entries
+from ..entries.scan import SPLITS, Entry, sort_entries
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw_as_stored
 from . import splitfile
 from .locate import DataFolder
 from .renewal import record_inference
-from .splitfile import SplitFile
+from .splitfile import SplitFile, assign_groups
 from .stratify import assign_splits, count_classes
 
 SEED = 0
+EACH_IMAGE = ".+"
+"""The group pattern by which each image is a group of its own."""
+
 _SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 _VAL_OF_TRAIN = 0.15
 _ENOUGH_MASKS = 256
@@ -93,7 +96,9 @@ def _build_stated_codec(data: DataFolder) -> tuple[LabelCodec, tuple[str, ...]]:
     stated = {"classes": data.scan.classes, "codec": data.scan.codec}
     codec = build_codec(data.document.model_copy(update=stated), where=data.file)
     codec = replace(codec, listing=data.scan.listing)
-    return codec, (f"{len(codec.spec)} classes as the {data.document.format} files name them",)
+    names = data.scan.origin or f"the {data.document.format} files"
+    verb = "names" if data.scan.origin else "name"
+    return codec, (f"{len(codec.spec)} classes as {names} {verb} them",)
 
 
 def _save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -> str:
@@ -129,14 +134,16 @@ def resolve_splits(
     if path.exists():
         return sort_entries(SplitFile.read(path).apply(entries, where=path)), ()
     splits = {e.split for e in entries}
-    if splits == {UNSPLIT}:
-        made = _draw_splits(entries, codec, _SHARES, progress)
+    pattern = None
+    if splits.isdisjoint(SPLITS):
+        made, pattern = _draw_splits(entries, codec, _SHARES, progress)
         how = "no folder names a split: 70 % train, 15 % val, 15 % test were drawn"
     elif "train" in splits and "val" not in splits:
         part = [e for e in entries if e.split == "train"]
         shares = {"train": 1 - _VAL_OF_TRAIN, "val": _VAL_OF_TRAIN}
         rest = [e for e in entries if e.split != "train"]
-        made = [*_draw_splits(part, codec, shares, progress), *rest]
+        drawn, pattern = _draw_splits(part, codec, shares, progress)
+        made = [*drawn, *rest]
         how = "there is no val: 15 % of train were drawn for it"
     else:
         return entries, ()
@@ -144,8 +151,11 @@ def resolve_splits(
     counts = ", ".join(
         f"{s} {sum(e.split == s for e in made)}" for s in ("train", "val", "test")
     )
-    note = f"{how} (by group, stratified by class, seed {SEED}): {counts}"
-    return made_entries, (note, _save_splits(path, made_entries)) if save else (note,)
+    unit = "by group" if pattern is None else "by image, as all are in one group"
+    note = f"{how} ({unit}, stratified by class, seed {SEED}): {counts}"
+    if not save:
+        return made_entries, (note,)
+    return made_entries, (note, _save_splits(path, made_entries, pattern))
 
 
 def read_hints(data: DataFolder) -> Hints:
@@ -155,7 +165,8 @@ def read_hints(data: DataFolder) -> Hints:
         DataError: The palettes of two masks disagree.
         ConfigError: classes.txt is wrong.
     """
-    listed, origin = data.scan.classes, f"the {data.document.format} layout"
+    listed = data.scan.classes
+    origin = data.scan.origin or f"the {data.document.format} layout"
     by_index = None if listed is None else dict(enumerate(listed))
     file = data.root / CLASSES_FILE
     if by_index is None and file.exists():
@@ -198,23 +209,36 @@ def _with_pixels(data: DataFolder) -> DatasetFile:
 
 def _draw_splits(
     entries: Iterable[Entry], codec: LabelCodec, shares: dict[str, float], progress: Progress
-) -> list[Entry]:
+) -> tuple[list[Entry], str | None]:
+    """Draw a split for each entry; returns the group pattern too, where one was needed.
+
+    One group could not be split at all: then each image is drawn by itself.
+    """
     entries = list(entries)
+    pattern = choose_pattern(entries)
+    entries = list(assign_groups(entries, pattern))
     present_NC = count_classes(entries, codec, progress) > 0
     groups = [e.group for e in entries]
     if len(set(groups)) < len(shares):
         shares = dict(list(shares.items())[: len(set(groups))])
     drawn = assign_splits(groups, present_NC, shares, seed=SEED)
-    return [replace(e, split=s) for e, s in zip(entries, drawn, strict=True)]
+    return [replace(e, split=s) for e, s in zip(entries, drawn, strict=True)], pattern
 
 
-def _save_splits(path: Path, entries: tuple[Entry, ...]) -> str:
+def choose_pattern(entries: Sequence[Entry]) -> str | None:
+    """The group pattern for entries that are all of one group, else None: their own groups."""
+    return EACH_IMAGE if len({entry.group for entry in entries}) == 1 else None
+
+
+def _save_splits(path: Path, entries: tuple[Entry, ...], pattern: str | None) -> str:
     if not is_writable(path.parent):
         return (
             f"{path.parent} is read-only: the splits are drawn each time, with the same result"
         )
     splits = {s: tuple(e.key for e in entries if e.split == s) for s in _list_splits(entries)}
-    file = SplitFile(splits=splits, val=_SHARES["val"], test=_SHARES["test"], seed=SEED)
+    file = SplitFile(
+        splits=splits, val=_SHARES["val"], test=_SHARES["test"], seed=SEED, group=pattern
+    )
     file.write(path)
     return f"written to {path}; `maskwright split` draws others"
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ...core.errors import DataError
+from ..entries.walk import is_system_name
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _MAX_MEMBERS = 5_000_000
@@ -50,7 +51,7 @@ def open_as_folder(path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="maskwright."))
     try:
         _unpack(path, folder)
-        children = list(folder.iterdir())
+        children = [child for child in folder.iterdir() if not is_system_name(child.name)]
         yield children[0] if len(children) == 1 and children[0].is_dir() else folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

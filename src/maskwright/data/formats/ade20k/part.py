@@ -59,6 +59,10 @@ class _Object(Document):
     parts: _Parts = _Parts()
 
 
+_START = "ADE_"
+"""The beginning of the names of all files."""
+
+
 class _Annotation(Document):
     object: tuple[_Object, ...]
 
@@ -68,7 +72,11 @@ class _File(Document):
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` holds scene parsing, or its first photograph has a `_seg.png`."""
+    """Whether `root` holds scene parsing, or the full dataset.
+
+    Photographs beside a `_seg.png` are common; ADE20K has names that begin with ADE_, or a file
+    that names the objects.
+    """
     return _is_scene_parsing(root) or _is_full(root)
 
 
@@ -77,13 +85,15 @@ def _is_scene_parsing(root: Path) -> bool:
         return False
     first = next(image_files(root / MASKS), None)
     return (root / TABLE).is_file() or (
-        first is not None and first.path.name.startswith("ADE_")
+        first is not None and first.path.name.startswith(_START)
     )
 
 
 def _is_full(root: Path) -> bool:
     first = next(files_below(root, _PHOTO), None) if root.is_dir() else None
-    return first is not None and first.with_name(f"{first.stem}{_SEG}").is_file()
+    if first is None or not (first.name.startswith(_START) or _find_names_file(first)):
+        return False
+    return first.with_name(f"{first.stem}{_SEG}").is_file()
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
