@@ -55,9 +55,7 @@ def report():
             of_families={"boundary_tolerance": "3px"},
             temperature=1.5,
         ),
-        uncertainty=Uncertainty(
-            method="bootstrap", replicates=9, level=0.95, groups=9, enough_groups=True
-        ),
+        uncertainty=Uncertainty(method="jackknife", level=0.95, groups=9, enough_groups=True),
         images=(ImageScore(key="a", miou=0.5, rank="worst"),),
         pictures={"a": {"image": b"\xff\xd8"}},
     )
@@ -65,7 +63,7 @@ def report():
 
 def test_json_holds_scores_with_intervals_and_names_the_absent(report):
     document = json.loads(json.dumps(report.to_json(), allow_nan=False))
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == 3
     assert document["scores"] == {"miou": 15 / 28, "pixel_accuracy": 0.7}
     assert document["intervals"] == {"miou": [0.5, 0.6], "pixel_accuracy": None}
     assert document["absent_classes"] == ["unicorn"]
@@ -114,6 +112,8 @@ def test_settings_slices_images_and_provenance_are_plain_json_objects(report):
             "images": 1,
             "miou": 0.1,
             "interval": [0.0, 0.2],
+            "interval_of": None,
+            "difference": None,
             "classes": {"road": 0.1, "car": None, "unicorn": None},
         }
     ]
@@ -140,7 +140,7 @@ def test_a_report_of_class_maps_names_their_folders():
     ("change", "reason"),
     [
         ({"schema_version": 1}, "report of version 1, this maskwright reads from 2 on"),
-        ({"schema_version": 3}, "report of version 3, .*; update maskwright"),
+        ({"schema_version": 4}, "report of version 4, .*; update maskwright"),
         ({"schema_version": None}, "not a report"),
     ],
 )

@@ -21,7 +21,16 @@ def report_folder(tmp_path):
     and hit pixels; `more` has further counts by name, each (N, C).
     """
 
-    def make(name, images, names=("road", "car"), *, settings=None, provenance=None, more=None):
+    def make(
+        name,
+        images,
+        names=("road", "car"),
+        *,
+        settings=None,
+        provenance=None,
+        more=None,
+        truth="0000",
+    ):
         labels = LabelSpec.from_names(names)
         table = ImageTable(labels)
         total = np.zeros((3, len(names)), np.int64)
@@ -32,7 +41,7 @@ def report_folder(tmp_path):
             total += counts_3C
             row = dict(zip(("truth", "predicted", "hit"), counts_3C, strict=True))
             row |= {n: np.asarray(array)[number] for n, array in (more or {}).items()}
-            table.add(key, group, row)
+            table.add(key, group, row, truth_hash=truth)
         folder = tmp_path / name
         folder.mkdir()
         (folder / NAME).write_bytes(b"".join(table))
@@ -94,9 +103,9 @@ def full_report():
             settings=ScoreSettings(
                 families=("region",), of_families={"boundary_tolerance": "3px"}
             ),
+            truth_groups=tuple(range(8, 8 + len(names))),
             uncertainty=Uncertainty(
-                method="Poisson bootstrap",
-                replicates=1000,
+                method="jackknife over groups",
                 level=0.95,
                 groups=120,
                 enough_groups=True,
@@ -161,6 +170,7 @@ def _slices(rng, names):
             num_images=12,
             miou=Estimate(miou, miou - 0.1, miou + 0.1),
             classes={n: rng.random() for n in names},
+            difference=miou - 0.7,
         )
         for value, miou in (("heavy rain & fog", 0.31), ("sun", 0.62))
     )

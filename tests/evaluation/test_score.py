@@ -74,9 +74,20 @@ def test_every_score_has_an_interval_around_it(folders):
     report = score(predictions, truth, options=ScoreOptions(group=r"\d+$"), detail=FULL)
     curves = [e for curve in report.curves.values() for e in curve.points]
     classes = [e for found in report.classes for e in found.values()]
-    for e in [*report.scores.values(), *classes, *curves]:
-        missing = np.isnan([e.value, e.low, e.high])
-        assert missing.all() or (not missing.any() and e.low - 0.02 <= e.value <= e.high + 0.02)
+    no_group_differs = (0, 1)
+    without = {
+        name
+        for name, e in report.scores.items()
+        if e.interval is None and e.value not in no_group_differs
+    }
+    assert without <= {
+        f"objects_{what}" for what in ("truth", "predicted", "missed", "invented")
+    }
+    with_interval = [e for e in [*report.scores.values(), *classes, *curves] if e.interval]
+    assert len(with_interval) > 40
+    for e in with_interval:
+        inside = e.value if np.isnan(e.interval_of) else e.interval_of
+        assert e.low <= inside <= e.high
     assert report.uncertainty.groups == 8
 
 

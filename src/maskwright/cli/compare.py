@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import AsJson, Overwrite, Quiet, out_option
+from .options import AsJson, Group, Overwrite, Quiet, out_option
 
 
 def compare(
@@ -20,6 +20,7 @@ def compare(
     ],
     *,
     out: Annotated[Path, out_option("Folder for the comparison.")] = Path("comparison"),
+    group: Group = None,
     fail_if_worse: Annotated[
         bool, typer.Option("--fail-if-worse", help="Exit status 3 when B is worse than A.")
     ] = False,
@@ -39,7 +40,7 @@ def compare(
     from ..evaluation.compare.text import summarize
 
     with open_results(out, "compare", WriteMode(overwrite=overwrite)) as results:
-        comparison = run(a, b)
+        comparison = run(a, b, group=group)
         if fail_if_worse:
             require_power(comparison)
         add_comparison(results, comparison)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Data, Engine, Model, Overwrite, Quiet, Refine, out_option
+from .options import AsJson, Data, Engine, Group, Model, Overwrite, Quiet, Refine, out_option
 from .scoring import (
     TOLERANCE,
     Attributes,
@@ -24,6 +24,7 @@ def evaluate(
     *,
     split: Annotated[str, typer.Option(help="The split to score on.")] = "test",
     out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
+    group: Group = None,
     attributes: Attributes = None,
     tolerance: Tolerance = TOLERANCE,
     surface: Surface = None,
@@ -53,6 +54,7 @@ def evaluate(
             predictor,
             dataset,
             detail=detail,
+            group=group,
             attributes=attributes,
             progress=console.progress,
         )

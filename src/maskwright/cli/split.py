@@ -32,5 +32,7 @@ def split(
         console.say(f"{name}: {len(keys)} images{lacks}")
     if drawn.file.group == EACH_IMAGE:
         console.say("each image is drawn by itself: frames of one video are too alike for that")
+    for note in drawn.notes:
+        console.say(note)
     console.say(f"{drawn.num_groups} groups; written to {drawn.path}")
     console.result(drawn.to_json())

@@ -161,7 +161,6 @@ class Uncertainty:
     """How the intervals of a report were made; with too few groups there are none."""
 
     method: str
-    replicates: int
     level: float
     groups: int
     enough_groups: bool

@@ -19,16 +19,35 @@ from .provenance import Provenance, ScoreSettings, Uncertainty
 from .typed import MALFORMED, require_types
 from .versioned import Document, Schema
 
-SCHEMA = Schema(kind="report", version=2)
+
+def _upgrade_2(document: Document) -> Document:
+    """Version 2 had bootstrap intervals with `replicates`, and no groups by class."""
+    uncertainty = dict(document["uncertainty"])
+    if uncertainty:
+        uncertainty["method"] += (
+            f", {uncertainty.pop('replicates')} replicates (too narrow for few groups: score "
+            f"again)"
+        )
+    return document | {"uncertainty": uncertainty, "interval_of": {}, "notes": []}
+
+
+SCHEMA = Schema(kind="report", version=3, upgrades={2: _upgrade_2})
+MIN_GROUPS = 5
+"""A class whose truth is in fewer groups of images has no interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One number and the ends of its interval; NaN where one does not exist."""
+    """One number and the ends of its interval; NaN where one does not exist.
+
+    `interval_of` is the number that the interval belongs to where that is not `value`: a mean
+    over fewer classes, since some are in too few groups.
+    """
 
     value: float
     low: float = math.nan
     high: float = math.nan
+    interval_of: float = math.nan
 
     @property
     def interval(self) -> list[float] | None:
@@ -36,10 +55,16 @@ class Estimate:
         return None if math.isnan(self.low) else [self.low, self.high]
 
     @classmethod
-    def from_json(cls, value: float | None, interval: list[float] | None) -> Self:
-        """Undo `number(value)` and `interval`."""
+    def from_json(
+        cls,
+        value: float | None,
+        interval: list[float] | None,
+        interval_of: float | None = None,
+    ) -> Self:
+        """Undo `number(value)`, `interval` and `number(interval_of)`."""
         low, high = interval or (math.nan, math.nan)
-        return cls(math.nan if value is None else float(value), float(low), float(high))
+        numbers = (math.nan if v is None else float(v) for v in (value, low, high, interval_of))
+        return cls(*numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +99,9 @@ class CurveReport:
 class Slice:
     """A part of the set: the images (or pixels) whose attribute `by` has the `value`.
 
-    `classes` holds the IoU of each class by name, NaN where it does not exist.
+    `classes` holds the IoU of each class by name, NaN where it does not exist. `difference` is
+    the mean over the classes with truth in the slice of their IoU there less that over the
+    whole set; NaN for a slice of one image, which is not ranked.
     """
 
     by: str
@@ -82,15 +109,18 @@ class Slice:
     num_images: int
     miou: Estimate
     classes: Mapping[str, float]
+    difference: float = math.nan
 
     def to_json(self) -> Document:
-        """`by`, `value`, `images`, `miou`, `interval`, `classes`."""
+        """`by`, `value`, `images`, `miou`, `interval`, `difference`, `classes`."""
         return {
             "by": self.by,
             "value": self.value,
             "images": self.num_images,
             "miou": number(self.miou.value),
             "interval": self.miou.interval,
+            "interval_of": number(self.miou.interval_of),
+            "difference": number(self.difference),
             "classes": {name: number(iou) for name, iou in self.classes.items()},
         }
 
@@ -101,7 +131,10 @@ class Slice:
             by=document["by"],
             value=document["value"],
             num_images=document["images"],
-            miou=Estimate.from_json(document["miou"], document.get("interval")),
+            miou=Estimate.from_json(
+                document["miou"], document.get("interval"), document.get("interval_of")
+            ),
+            difference=Estimate.from_json(document.get("difference"), None).value,
             classes={
                 n: Estimate.from_json(v, None).value for n, v in document["classes"].items()
             },
@@ -122,12 +155,26 @@ class ImageScore:
         return cls(**{name: document[name] for name in cls.__slots__})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ghost:
+    """A class that is predicted but not in the truth, and how much mIoU it costs.
+
+    Its IoU of 0 is in the mean; `cost` is the mIoU over the other classes less that mean.
+    """
+
+    name: str
+    predicted_px: int
+    cost: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report:
     """The scores of one model, or of one folder of predictions, on one set of images.
 
-    `classes` has the scores of each class in order of index. `slices` are parts of the set, the
-    worst first, and `images` the worst and the best images. `pictures` shows these: encoded
+    `classes` has the scores of each class in order of index, `truth_groups` the number of
+    groups whose truth holds it (empty in reports of older versions). `slices` are parts of the
+    set, the worst first, and `images` the worst and the best images. `notes` say what makes the
+    numbers less certain than they look. `pictures` shows these: encoded
     image files by key and panel, for report.html. `attachments` are the contents of further
     files, by name. The last two are not part of the JSON.
     """
@@ -142,6 +189,8 @@ class Report:
     slices: tuple[Slice, ...] = ()
     settings: ScoreSettings = field(default_factory=ScoreSettings)
     uncertainty: Uncertainty | None = None
+    truth_groups: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
     images: tuple[ImageScore, ...] = ()
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     attachments: Mapping[str, Iterable[bytes]] = field(default_factory=dict)
@@ -167,16 +216,47 @@ class Report:
         pixels = zip(self.labels.names, self.truth_px, self.predicted_px, strict=True)
         return tuple(name for name, truth, predicted in pixels if not truth + predicted)
 
+    @property
+    def ghosts(self) -> tuple[Ghost, ...]:
+        """Classes that are predicted but not in the truth, in order of index."""
+        pixels = zip(self.labels.names, self.truth_px, self.predicted_px, strict=True)
+        extra = [(name, px) for name, truth, px in pixels if not truth and px]
+        num_scored = len(self.labels) - len(self.absent_classes)
+        if num_scored < 2:
+            return ()
+        cost = self.miou / (num_scored - 1)  # S / (n - 1) - S / n with S = n mIoU
+        return tuple(Ghost(name=name, predicted_px=px, cost=cost) for name, px in extra)
+
+    def explain_no_interval(self, index: int) -> str:
+        """Why the IoU of a class has no interval; "" where it has one, or that is not known."""
+        if not self.truth_groups or self.uncertainty is None or not self.uncertainty.groups:
+            return ""
+        iou, groups = self.classes[index]["iou"], self.truth_groups[index]
+        if iou.interval is not None or math.isnan(iou.value):
+            return ""
+        if groups == 0:
+            return "not in the truth"
+        if groups < MIN_GROUPS:
+            return f"in {groups} group{'s' if groups > 1 else ''}"
+        return "no group differs" if iou.value in (0, 1) else "most pixels in one group"
+
     def to_json(self) -> Document:
         """report.json: scores with intervals, classes, curves, slices, provenance."""
         return SCHEMA.stamp(
             {
                 "scores": {name: number(e.value) for name, e in self.scores.items()},
                 "intervals": {name: e.interval for name, e in self.scores.items()},
+                "interval_of": {
+                    name: e.interval_of
+                    for name, e in self.scores.items()
+                    if not math.isnan(e.interval_of)
+                },
                 "uncertainty": {} if self.uncertainty is None else asdict(self.uncertainty),
                 "settings": self.settings.to_json(),
                 "absent_rule": scores.ABSENT_RULE,
                 "absent_classes": list(self.absent_classes),
+                "ghosts": [asdict(ghost) for ghost in self.ghosts],
+                "notes": list(self.notes),
                 "classes": self._classes_json(),
                 "curves": {name: curve.to_json() for name, curve in self.curves.items()},
                 "class_curves": {
@@ -218,7 +298,9 @@ class Report:
             confusion=_confusion_from_json(document["confusion"], len(labels)),
             provenance=Provenance.from_json(document["provenance"]),
             scores={
-                name: Estimate.from_json(value, document["intervals"][name])
+                name: Estimate.from_json(
+                    value, document["intervals"][name], document["interval_of"].get(name)
+                )
                 for name, value in document["scores"].items()
             },
             classes=tuple(
@@ -238,21 +320,24 @@ class Report:
             slices=tuple(map(Slice.from_json, document["slices"])),
             settings=ScoreSettings.from_json(document["settings"]),
             uncertainty=Uncertainty.from_json(document["uncertainty"]),
+            truth_groups=tuple(c["groups"] for c in document["classes"] if "groups" in c),
+            notes=tuple(document["notes"]),
             images=tuple(map(ImageScore.from_json, document["images"])),
         )
 
     def _classes_json(self) -> list[Document]:
-        rows = zip(self.labels, self.classes, self.truth_px, self.predicted_px, strict=True)
         return [
             {
                 "name": entry.name,
                 "color": list(entry.color),
-                **{name: number(e.value) for name, e in estimates.items()},
-                "truth_px": truth_px,
-                "predicted_px": predicted_px,
-                "intervals": {name: e.interval for name, e in estimates.items()},
+                **{name: number(e.value) for name, e in self.classes[index].items()},
+                "truth_px": self.truth_px[index],
+                "predicted_px": self.predicted_px[index],
+                **({"groups": self.truth_groups[index]} if self.truth_groups else {}),
+                "intervals": {name: e.interval for name, e in self.classes[index].items()},
+                "no_interval": self.explain_no_interval(index),
             }
-            for entry, estimates, truth_px, predicted_px in rows
+            for index, entry in enumerate(self.labels)
         ]
 
 

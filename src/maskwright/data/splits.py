@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import ConfigError, DataError, OutputError
 from ..core.progress import Progress, silent
 from .entries.scan import Entry
 from .opening.locate import DataFolder, locate, require_complete
+from .opening.neighbours import find_neighbours
 from .opening.resolve import EACH_IMAGE, choose_pattern, is_writable, resolve_codec
 from .opening.splitfile import FILE_NAME, SplitFile, assign_groups
 from .opening.stratify import assign_splits, count_classes
@@ -16,12 +18,16 @@ from .opening.stratify import assign_splits, count_classes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnSplits:
-    """Splits saved at `path`; `images_per_class` counts images by split and class name."""
+    """Splits saved at `path`; `images_per_class` counts images by split and class name.
+
+    `notes` warn of images that are alike though they are not in one group.
+    """
 
     path: Path
     file: SplitFile
     num_groups: int
     images_per_class: dict[str, dict[str, int]]
+    notes: tuple[str, ...] = ()
 
     @property
     def missing(self) -> dict[str, list[str]]:
@@ -44,6 +50,7 @@ class DrawnSplits:
             "splits": {split: len(keys) for split, keys in self.file.splits.items()},
             "images_per_class": self.images_per_class,
             "missing": {split: names for split, names in self.missing.items() if names},
+            "notes": list(self.notes),
         }
 
 
@@ -84,7 +91,8 @@ def make_split(
         entries = _group_entries(data, group)
     _require_enough_groups(data, entries, shares)
     codec, _ = resolve_codec(data, progress)
-    present_NC = count_classes(entries, codec, progress) > 0
+    counts_NC = count_classes(entries, codec, progress)
+    present_NC = counts_NC > 0
     split_N = assign_splits([e.group for e in entries], present_NC, shares, seed=seed)
     keys = np.array([entry.key for entry in entries])
     in_split = {split: np.array(split_N) == split for split in shares}
@@ -101,7 +109,17 @@ def make_split(
             )
             for split, rows_N in in_split.items()
         },
+        notes=_note_neighbours(entries, counts_NC),
     )
+
+
+def _note_neighbours(entries: list[Entry], counts_NC: NDArray[np.int64]) -> tuple[str, ...]:
+    """A warning where every image is its own group but neighbours have like class shares."""
+    if len({entry.group for entry in entries}) < len(entries):
+        return ()
+    shares_NC = counts_NC / np.maximum(1, counts_NC.sum(axis=1, keepdims=True))
+    found = find_neighbours([entry.key for entry in entries], shares_NC)
+    return () if found is None else (found.warn("The share of the classes of"),)
 
 
 def _require_shares(val: float, test: float) -> dict[str, float]:

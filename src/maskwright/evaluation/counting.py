@@ -1,9 +1,13 @@
 """Count all chosen metric families on one image: what `evaluate` and `score` share."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..core.confusion import Confusion
+from ..core.labels import LabelMap
 from ..core.provenance import ScoreSettings
 from ..metrics.counts import Counts, Scores
 from ..metrics.family import Family, ScoreDetail, ScoredImage, all_families
@@ -13,13 +17,24 @@ REGIONS_ONLY = ScoreDetail()
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Counted:
-    """What one image adds to a report: its confusion, and counts by name."""
+    """What one image adds to a report: its confusion, and counts by name.
+
+    `truth_hash` identifies the truth, so that only reports of the same truth are compared.
+    """
 
     key: str
     group: str
+    truth_hash: str
     confusion: Confusion
     counts: Counts
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def hash_truth(truth_HW: LabelMap) -> str:
+    """Hash the size and the class indices of a truth map."""
+    digest = hashlib.blake2b(repr(truth_HW.shape).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(truth_HW, np.uint8).data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +55,7 @@ class Scoring:
         return cls(detail=detail, families=families)
 
     def count(self, image: ScoredImage) -> Counts:
-        """Count every family on one image: label maps, image means, logits.
-
-        BLAS rounds by column, so this order is part of the last bit of an interval.
-        """
+        """Count every family on one image: label maps, image means, logits."""
         detail = self.detail.for_image(image.key)
         families = self.families.values()
         counts = [family.count(image, detail) for family in families]

@@ -13,10 +13,11 @@ from ..core.sample import Sample
 from ..core.scores import mean_iou
 from ..core.versions import versions_of
 from ..data.dataset import Dataset
+from ..data.opening.splitfile import match_groups
 from ..inference.predictor import Predictor
 from ..inference.resolution import planes
 from ..metrics.family import ModelOutput, ScoreDetail, ScoredImage
-from .counting import Counted, Scoring
+from .counting import Counted, Scoring, hash_truth
 from .extremes import Extremes
 from .slices import Attributes, bin_brightness, read_attributes
 from .tally import Tally
@@ -33,6 +34,7 @@ def evaluate(
     dataset: Dataset,
     *,
     detail: ScoreDetail = FULL,
+    group: str | None = None,
     attributes: Path | None = None,
     progress: Progress = silent,
 ) -> Report:
@@ -42,11 +44,14 @@ def evaluate(
         model: From `open_model`.
         dataset: Images with masks, of the model's classes.
         detail: What is counted beside the region scores.
+        group: Regular expression whose match in a key is its group, instead of the groups of
+            the dataset.
         attributes: CSV with a column `key` and others; each of their values makes a slice.
         progress: Called for each image.
 
     Raises:
         DataError: An image has no labels, or the classes are not those of the model.
+        ConfigError: `group` is not a regular expression.
     """
     labels = model.card.labels
     _require_same_classes(labels, dataset)
@@ -54,6 +59,8 @@ def evaluate(
     listed = Attributes()
     if attributes is not None:
         listed = read_attributes(attributes, list(dataset.keys))
+    matched = dataset.groups if group is None else match_groups(dataset.keys, group)
+    groups = {**dict(zip(dataset.keys, matched, strict=True)), **listed.groups}
     extremes = Extremes(dataset.spec.palette)
     detail = detail.with_spacings(
         (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
@@ -67,7 +74,8 @@ def evaluate(
         tally.add(
             Counted(
                 key=sample.key,
-                group=listed.groups.get(sample.key, sample.group),
+                group=groups[sample.key],
+                truth_hash=hash_truth(image.truth_HW),
                 confusion=image.confusion,
                 counts=scoring.count(image),
                 attributes={

@@ -1,8 +1,8 @@
 """images.csv: the counts of every image and class, from which all pairs of reports compare.
 
 One line per image and class that occurs in its truth or prediction; an image without a counted
-pixel has one line with an empty class. Lines are held compressed: those of 5,000 images of 10
-classes take some hundred kilobytes.
+pixel has one line with an empty class. `truth_hash` is that of the image's truth map. Lines are
+held compressed: those of 5,000 images of 10 classes take some hundred kilobytes.
 """
 
 import io
@@ -19,6 +19,8 @@ from ..metrics.family import all_families
 from ..pages.csvfile import write_rows
 
 NAME = "images.csv"
+KEY_COLUMNS = ("key", "group", "class")
+TRUTH_HASH = "truth_hash"
 
 
 @cache
@@ -39,20 +41,23 @@ class ImageTable:
         self._compressor = zlib.compressobj()
         self._chunks: list[bytes] = []
 
-    def add(self, key: str, group: str, counts: Mapping[str, NDArray[Any]]) -> None:
+    def add(
+        self, key: str, group: str, counts: Mapping[str, NDArray[Any]], *, truth_hash: str
+    ) -> None:
         """Add one image; all have the same names of counts."""
         text = io.StringIO()
         write_row = write_rows(text)
         if not self._counted:
             self._counted = [name for name in columns() if name in counts]
-            write_row(("key", "group", "class", *map(columns().get, self._counted)))
+            heads = map(columns().get, self._counted)
+            write_row((*KEY_COLUMNS, TRUTH_HASH, *heads))
         arrays = [counts[name] for name in self._counted]
         present = np.flatnonzero(counts["truth"] + counts["predicted"]).tolist()
         for index in present:
             numbers = [int(array[index]) for array in arrays]
-            write_row((key, group, self._labels.names[index], *numbers))
+            write_row((key, group, self._labels.names[index], truth_hash, *numbers))
         if not present:
-            write_row((key, group, "", *[0] * len(arrays)))
+            write_row((key, group, "", truth_hash, *[0] * len(arrays)))
         lines = text.getvalue().encode("utf-8", "surrogateescape")
         self._chunks.append(self._compressor.compress(lines))
 

@@ -1,5 +1,8 @@
 """Slices: the scores of the images that share the value of an attribute, the worst first.
 
+The mIoU of a slice is over the classes that its truth holds. Slices are sorted by how far these
+classes are below their IoU over the whole set; slices of one image are not ranked.
+
 Attributes come from a CSV file with one line per image (`key`, then any columns: weather,
 camera, site), and from the images themselves. A column of numbers with many values is cut at
 its quartiles. An image that the file does not list is refused, as is a column that would
@@ -19,17 +22,21 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.report import CurveReport, Estimate, Slice
-from ..core.scores import ratio
+from ..core.scores import Values, mean_present, ratio
 from ..core.textfile import read_text
 from ..metrics import region
 from ..metrics.counts import Counts
+from ..metrics.family import ScoreDetail, all_families
 from ..pages.csvfile import parse_rows
-from .bootstrap import MIN_GROUPS, Replicates, compute_intervals
+from .counting import Scoring
+from .estimates import estimate_scores
+from .groupsums import GroupSums
 
 KEY_COLUMNS = ("key", "image")
 GROUP_COLUMN = "group"
 DISTANCE = "distance to a class border"
 MAX_VALUES = 30
+_MARGINS = ("hit", "truth", "predicted")
 _BRIGHTNESS = ((64, "dark (< 64)"), (128, "dim (64-127)"), (192, "bright (128-191)"))
 _BRIGHTEST = "very bright (>= 192)"
 
@@ -73,31 +80,28 @@ def read_attributes(path: Path, keys: Iterable[str]) -> Attributes:
 
 @dataclass(slots=True)
 class Slices:
-    """Region counts by attribute and value, with replicates of their own."""
+    """Region counts by attribute and value, each by group."""
 
     labels: LabelSpec
     _parts: dict[tuple[str, str], "_Part"] = field(default_factory=dict)
 
-    def add(
-        self,
-        attributes: Mapping[str, str],
-        counts: Counts,
-        group: str,
-        weights_B: NDArray[np.float64],
-    ) -> None:
+    def add(self, attributes: Mapping[str, str], counts: Counts, group: str) -> None:
         """Add one image to the slice of each of its attributes."""
-        margins = {name: counts[name] for name in ("hit", "truth", "predicted")}
+        margins = {name: counts[name] for name in _MARGINS}
         for by, value in attributes.items():
-            part = self._parts.setdefault((by, value), _Part())
-            part.add(margins, group, weights_B)
+            self._parts.setdefault((by, value), _Part()).add(margins, group)
 
-    def slices(self) -> list[Slice]:
-        """Slices of the attributes with two or more values: one value makes the whole set."""
+    def slices(self, whole: Counts) -> list[Slice]:
+        """Slices of the attributes with two or more values: one value makes the whole set.
+
+        `whole` are the counts of the whole set, with which every slice is compared.
+        """
         several = {
             by for by, _ in self._parts if sum(other == by for other, _ in self._parts) > 1
         }
+        iou_C = region.scores(whole).classes["iou"]
         return [
-            part.to_slice(by, value, self.labels)
+            part.to_slice(by, value, self.labels, iou_C)
             for (by, value), part in self._parts.items()
             if by in several
         ]
@@ -105,30 +109,53 @@ class Slices:
 
 @dataclass(slots=True)
 class _Part:
-    sums: dict[str, NDArray[Any]] = field(default_factory=dict)
-    replicates: Replicates = field(default_factory=Replicates)
-    groups: set[str] = field(default_factory=set)
+    sums: GroupSums = field(default_factory=GroupSums)
     num_images: int = 0
 
-    def add(self, margins: Counts, group: str, weights_B: NDArray[np.float64]) -> None:
-        self.sums = {n: self.sums[n] + a if self.sums else +a for n, a in margins.items()}
-        self.replicates.add(margins, weights_B)
-        self.groups.add(group)
+    def add(self, margins: Counts, group: str) -> None:
+        self.sums.add(group, margins)
         self.num_images += 1
 
-    def to_slice(self, by: str, value: str, labels: LabelSpec) -> Slice:
-        scores = region.scores(self.sums)
-        ends = (np.nan, np.nan)
-        if len(self.groups) >= MIN_GROUPS:
-            replicates_B = region.scores(self.replicates.sums()).overall["miou"]
-            ends = compute_intervals(replicates_B).tolist()
+    def to_slice(self, by: str, value: str, labels: LabelSpec, whole_C: Values) -> Slice:
+        counts_G = self.sums.counts()
+        sums = {name: array.sum(axis=0) for name, array in counts_G.items()}
+        iou_C = region.scores(sums).classes["iou"]
+        in_truth_C = sums["truth"] > 0
         return Slice(
             by=by,
             value=value,
             num_images=self.num_images,
-            miou=Estimate(float(scores.overall["miou"]), *ends),
-            classes=dict(zip(labels.names, scores.classes["iou"].tolist(), strict=True)),
+            miou=estimate_miou(sums, counts_G),
+            classes=dict(zip(labels.names, iou_C.tolist(), strict=True)),
+            difference=_mean_difference(iou_C, whole_C, in_truth_C)
+            if self.num_images > 1
+            else np.nan,
         )
+
+
+def estimate_miou(sums: Counts, counts_G: Counts) -> Estimate:
+    """The mIoU of a slice, over the classes that its truth holds."""
+    groups_C = (counts_G["truth"] > 0).sum(axis=0)
+    detail = ScoreDetail()
+    scoring = Scoring(detail=detail, families={"region": all_families()["region"]})
+    held = sums["truth"] > 0
+    (found,) = estimate_scores(
+        scoring,
+        {name: np.where(held, array, 0) for name, array in sums.items()},
+        {name: np.where(held, array, 0) for name, array in counts_G.items()},
+        groups_C,
+    )
+    return found.overall["miou"]
+
+
+def score_image(counts: Counts) -> float:
+    """The mIoU of one image over the classes that its truth holds; NaN without any."""
+    iou_C = region.scores({name: counts[name] for name in _MARGINS}).classes["iou"]
+    return float(mean_present(np.where(counts["truth"] > 0, iou_C, np.nan)))
+
+
+def _mean_difference(iou_C: Values, whole_C: Values, in_truth_C: NDArray[np.bool_]) -> float:
+    return float(mean_present(np.where(in_truth_C, iou_C - whole_C, np.nan)))
 
 
 def slice_by_distance(
@@ -144,6 +171,7 @@ def slice_by_distance(
     """
     hit, truth, predicted = (counts[f"band_{n}"] for n in ("hit", "truth", "predicted"))
     iou_CB = ratio(hit, truth + predicted - hit)
+    whole_C = region.scores(counts).classes["iou"]
     return [
         Slice(
             by=DISTANCE,
@@ -151,19 +179,25 @@ def slice_by_distance(
             num_images=num_images,
             miou=point,
             classes=dict(zip(labels.names, iou_C.tolist(), strict=True)),
+            difference=_mean_difference(iou_C, whole_C, truth_C > 0),
         )
-        for band, point, iou_C in zip(curve.at, curve.points, iou_CB.T, strict=True)
+        for band, point, iou_C, truth_C in zip(
+            curve.at, curve.points, iou_CB.T, truth.T, strict=True
+        )
     ]
 
 
 def sort_worst_first(slices: Iterable[Slice]) -> tuple[Slice, ...]:
-    """Sort slices by their mIoU, lowest first; those without one last."""
+    """Sort slices by their `difference` from the whole set, lowest first; NaN last.
+
+    The mIoU of two slices is over different classes where one lacks a class; the difference
+    compares each class with itself.
+    """
     return tuple(sorted(slices, key=_order))
 
 
 def _order(part: Slice) -> tuple[float, str, str]:
-    miou = part.miou.value
-    return (np.inf if np.isnan(miou) else miou, part.by, part.value)
+    return (np.inf if np.isnan(part.difference) else part.difference, part.by, part.value)
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, str]]:

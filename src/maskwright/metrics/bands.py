@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
-from ..core.scores import Values, mean_present, ratio
+from ..core.scores import mean_present, ratio
 from .counts import Counts, Curve, Scores
 
 WIDTHS_PX = (1, 2, 4, 8, 16, 32)
@@ -64,17 +64,12 @@ def scores(counts: Counts) -> Scores:
         for name in ("band_hit", "band_truth", "band_predicted")
     )
     within = [part.cumsum(axis=-2)[..., :-1, :] for part in (hit, truth, predicted)]
+    widths = tuple(float(width) for width in WIDTHS_PX)
     return Scores(
         curves={
-            "trimap_miou": Curve(
-                axis="band half-width (px)",
-                at=tuple(float(width) for width in WIDTHS_PX),
-                values=_mean_iou(*within),
-            ),
-            "distance_miou": Curve(
-                axis="distance to the class border",
-                at=BANDS,
-                values=_mean_iou(hit, truth, predicted),
+            "trimap_miou": _curve("band half-width (px)", widths, *within),
+            "distance_miou": _curve(
+                "distance to the class border", BANDS, hit, truth, predicted
             ),
         }
     )
@@ -103,10 +98,15 @@ def mark_border(truth_HW: LabelMap) -> NDArray[np.bool_]:
     return border_HW
 
 
-def _mean_iou(
-    hit: NDArray[np.int64], truth: NDArray[np.int64], predicted: NDArray[np.int64]
-) -> Values:
-    return mean_present(ratio(hit, truth + predicted - hit))
+def _curve(
+    axis: str,
+    at: tuple[float | str, ...],
+    hit: NDArray[np.int64],
+    truth: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+) -> Curve:
+    iou = ratio(hit, truth + predicted - hit)
+    return Curve(axis=axis, at=at, values=mean_present(iou), of_classes=iou)
 
 
 def _histogram(

@@ -19,12 +19,14 @@ class Curve:
     """Scores along an axis: `axis` names it with its unit, `at` are its n positions.
 
     `values` is (..., n), or (..., C, n) for one curve per class. A position is a number or the
-    name of a bin ("16-64 px").
+    name of a bin ("16-64 px"). Where `values` are means over classes, `of_classes` are the
+    values of each class, (..., n, C).
     """
 
     axis: str
     at: tuple[float | str, ...]
     values: Values
+    of_classes: Values | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

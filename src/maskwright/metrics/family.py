@@ -128,13 +128,16 @@ class ScoreText:
     """A score in words. The default name is the key, spelled out: `a_score` is "A score".
 
     `unit` is "%" for shares, "n" for counts, "" for a plain number; a key that ends in `_px` or
-    `_mm` is a length. `chart` is how a curve of shares is drawn; "none" leaves it out.
+    `_mm` is a length. `chart` is how a curve of shares is drawn; "none" leaves it out. Counts,
+    and scores without `has_interval` (as of errors that noise alone shifts from 0), have no
+    interval.
     """
 
     name: str = ""
     explanation: str = ""
     unit: str = "%"
     chart: Literal["line", "bars", "reliability", "none"] = "line"
+    has_interval: bool = True
 
 
 class Family(Protocol):
@@ -150,6 +153,9 @@ class Family(Protocol):
             numbers per class, (C,).
         TRUTH_COUNTS: The columns that predictions do not change; `compare` requires the same.
         SETTINGS: Keys of `settings` that `compare` requires to be equal.
+        WEIGHTS: Counts, by class on their first axis, whose sum is the denominator of the
+            scores of a class: how much a group of images weighs in an interval.
+        CURVE_WEIGHTS: The same for each point of a curve, on the last axis.
         NEEDS_LOGITS: Counted in `evaluate` alone, since class maps have no logits.
         HAS_IMAGE_MEANS: Scores of each image alone are averaged over the images, too.
     """
@@ -162,6 +168,8 @@ class Family(Protocol):
     COLUMNS: Mapping[str, str] = NOTHING
     TRUTH_COUNTS: tuple[str, ...] = ()
     SETTINGS: tuple[str, ...] = ()
+    WEIGHTS: tuple[str, ...] = ("truth", "predicted")
+    CURVE_WEIGHTS: tuple[str, ...] = ()
     NEEDS_LOGITS: bool = False
     HAS_IMAGE_MEANS: bool = False
 

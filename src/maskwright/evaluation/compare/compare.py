@@ -1,35 +1,51 @@
 """Compare two reports of the same data: differences, intervals, p-values, images.
 
-B is worse when the mIoU, or the IoU of a class, falls: the 95 % interval of B - A is
-below 0 and p is below 0.05 (of a class: corrected by Holm over the classes). A score that only
-one of the two reports has is not tested.
+B is worse when the mIoU, or the IoU of a class, falls and its p, corrected over mIoU and all
+classes, is below 0.05. A score that only one of the two reports has is not tested.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
-from ...core.report import number
+from ...core.report import MIN_GROUPS, number
 from ...core.scores import Values
 from ...core.versioned import Document, Schema
-from ..bootstrap import LEVEL, MIN_GROUPS, REPLICATES, SEED
-from .changes import (
-    ALPHA,
+from ..intervals import LEVEL, METHOD
+from .changes import ALPHA, ScoreChange, measure_changes
+from .notes import image_mious, write_notes
+from .permutation import (
     MOST_EXACT_GROUPS,
     PERMUTATIONS,
-    ScoreChange,
-    compute_scores,
+    SEED,
+    STANDARDIZED_FROM,
     least_p,
-    measure_changes,
 )
 from .pictures import draw_pictures
 from .read import ReportPair, read_report_pair
+from .scorer import compute_scores
 
-SCHEMA = Schema(kind="comparison", version=1)
+
+def _upgrade_1(document: Document) -> Document:
+    """Version 1 corrected p by Holm's method over the classes alone, as `p_holm`."""
+    scores = {name: _rename_p(change) for name, change in document["scores"].items()}
+    classes = [{k: _rename_p(v) for k, v in entry.items()} for entry in document["classes"]]
+    return document | {"scores": scores, "classes": classes}
+
+
+def _rename_p(value: Any) -> Any:
+    if not isinstance(value, dict) or "p_holm" not in value:
+        return value
+    rest = {key: v for key, v in value.items() if key != "p_holm"}
+    return rest | {"p_corrected": value["p_holm"], "interval_of": None}
+
+
+SCHEMA = Schema(kind="comparison", version=2, upgrades={1: _upgrade_1})
 _NUM_LISTED = 10
 _NUM_SHOWN = 4
 """Images with pictures, of those that lost and of those that gained."""
@@ -38,7 +54,10 @@ _NUM_RESPONSIBLE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageChange:
-    """The mIoU of one image in A and B, and the classes that changed most with their IoU."""
+    """The mIoU of one image in A and B, and the classes that changed most with their IoU.
+
+    The mIoU of an image is over the classes that its truth holds.
+    """
 
     key: str
     group: str
@@ -71,8 +90,9 @@ class Comparison:
 
     `scores` are of the set, `classes` those of each class in order of index. `images` lists at
     most ten that lost most, the largest loss first, then at most ten that gained most.
-    `pictures` are encoded image files of some of them, by key and panel. `notes` name what is
-    missing, and why.
+    `mean_classes` are those of the means, `truth_groups` the number of groups whose truth holds
+    each class. `pictures` are encoded image files of some of them, by key and panel. `notes`
+    name what is missing, and why.
     """
 
     labels: LabelSpec
@@ -83,6 +103,8 @@ class Comparison:
     images: tuple[ImageChange, ...]
     num_images: int
     num_groups: int
+    mean_classes: tuple[str, ...]
+    truth_groups: tuple[int, ...]
     notes: tuple[str, ...] = ()
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
@@ -111,10 +133,13 @@ class Comparison:
                 "worse_in": list(self.worse),
                 "scores": {name: change.to_json() for name, change in self.scores.items()},
                 "classes": [
-                    {"name": entry.name, "color": list(entry.color)}
+                    {"name": entry.name, "color": list(entry.color), "groups": groups}
                     | {name: change.to_json() for name, change in changes.items()}
-                    for entry, changes in zip(self.labels, self.classes, strict=True)
+                    for entry, groups, changes in zip(
+                        self.labels, self.truth_groups, self.classes, strict=True
+                    )
                 ],
+                "mean_classes": list(self.mean_classes),
                 "images": [image.to_json() for image in self.images],
                 "num_images": self.num_images,
                 "method": self.method(),
@@ -127,29 +152,36 @@ class Comparison:
         exact = self.num_groups <= MOST_EXACT_GROUPS
         return {
             "groups": self.num_groups,
-            "interval": f"paired Poisson bootstrap over groups, {REPLICATES} replicates, "
-            f"percentiles"
+            "interval": f"of B - A: {METHOD}; a difference is on its own scale"
             if self.num_groups >= MIN_GROUPS
             else f"none: fewer than {MIN_GROUPS} groups",
             "level": LEVEL,
             "p": "paired permutation by group, two-sided, "
             + (f"all {2**self.num_groups} swaps" if exact else f"{PERMUTATIONS} drawn swaps"),
             "least_p": round(least_p(self.num_groups), 6),
-            "p_holm": "corrected over the classes (Holm 1979)",
-            "worse": f"mIoU or IoU of a class: interval wholly below 0 and p_holm < {ALPHA}",
+            "p_corrected": "step-down max-|d| over the classes and their mean, the same swaps "
+            "(Westfall and Young 1993), "
+            + ("in points" if self.num_groups < STANDARDIZED_FROM else "in standard units"),
+            "worse": f"mIoU or IoU of a class: B - A below 0 and p_corrected < {ALPHA}",
+            "error_rate": "if A and B are equal, B is worse in at most 2.5 % of comparisons, "
+            "worse or better in at most 5 %",
             "seed": SEED,
         }
 
 
-def compare(a: Path | str, b: Path | str) -> Comparison:
+def compare(a: Path | str, b: Path | str, *, group: str | None = None) -> Comparison:
     """Compare two report folders, written by `score` or `evaluate` on the same data.
+
+    `group` is a regular expression whose match in a key is its group, instead of the groups of
+    the reports.
 
     Raises:
         DataError: A file is missing or damaged, or the reports are not of the same images,
             groups, classes and truth.
+        ConfigError: `group` is not a regular expression.
     """
-    pair = read_report_pair(Path(a), Path(b))
-    overall, classes = measure_changes(pair)
+    pair = read_report_pair(Path(a), Path(b), group=group)
+    changes = measure_changes(pair)
     images = _images(pair)
     lost = [image.key for image in images if image.difference < 0]
     gained = [image.key for image in images if image.difference > 0]
@@ -159,20 +191,25 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
         labels=pair.a.labels,
         a=pair.a.path,
         b=pair.b.path,
-        scores=overall,
+        scores=changes.overall,
         classes=tuple(
-            {name: changes[i] for name, changes in classes.items()} for i in range(len(names))
+            {name: of_class[i] for name, of_class in changes.classes.items()}
+            for i in range(len(names))
         ),
         images=images,
         num_images=len(pair.a.keys),
         num_groups=len(pair.group_names),
-        notes=tuple(note for note in (*_notes(pair), reason) if note),
+        mean_classes=tuple(n for n, c in zip(names, changes.is_mean_C, strict=True) if c),
+        truth_groups=tuple(changes.groups_C.tolist()),
+        notes=tuple(note for note in (*write_notes(pair, changes), reason) if note),
         pictures=pictures,
     )
 
 
 def require_power(comparison: Comparison) -> None:
     """Require so many groups that p can fall below 0.05.
+
+    Classes in too few groups can still not count as worse; the notes name them.
 
     Raises:
         DataError: Too few groups.
@@ -188,7 +225,7 @@ def require_power(comparison: Comparison) -> None:
 
 def _images(pair: ReportPair) -> tuple[ImageChange, ...]:
     a, b = (compute_scores(folder.counts) for folder in (pair.a, pair.b))
-    before_N, after_N = a.overall["miou"], b.overall["miou"]
+    before_N, after_N = image_mious(pair)
     gain_N = np.where(np.isnan(after_N - before_N), 0.0, after_N - before_N)
     order = np.argsort(gain_N, kind="stable")
     lost = [i for i in order[:_NUM_LISTED] if gain_N[i] < 0]
@@ -222,18 +259,3 @@ def _responsible(
     change_C = rise_C if gained else -rise_C
     order = np.argsort(-change_C, kind="stable")[:_NUM_RESPONSIBLE]
     return tuple((names[i], float(a_C[i]), float(b_C[i])) for i in order if change_C[i] > 0)
-
-
-def _notes(pair: ReportPair) -> list[str]:
-    notes = []
-    if pair.left_out:
-        notes.append(
-            f"Only one report counted {', '.join(pair.left_out)}; scores of these are left out."
-        )
-    num_groups = len(pair.group_names)
-    if least_p(num_groups) >= ALPHA:
-        notes.append(
-            f"{num_groups} groups give no p below {least_p(num_groups):.3g}: too few to show "
-            f"a difference."
-        )
-    return notes

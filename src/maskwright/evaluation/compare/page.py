@@ -53,14 +53,17 @@ def _tile(name: str, change: ScoreChange) -> str:
         _points(change.difference),
         f"{render_score(change.a)} to {render_score(change.b)}, over the set",
         f"95&nbsp;% interval {ends}" if ends else "",
-        f"p {_p_value(change.p)}",
+        f"p {_p_value(change.p)}, corrected {_p_value(change.p_corrected)}",
     )
 
 
 def _sections(comparison: Comparison) -> Iterator[Section]:
     yield Section("Verdict", "", _verdict(comparison))
     for measure in comparison.classes[0] if comparison.classes else ():
-        note = f"{_POINTS} p corrected over the classes by Holm's method, over the set."
+        note = (
+            f"{_POINTS} p corrected over the classes and their mean by step-down max-|d| "
+            f"(Westfall and Young 1993), over the set."
+        )
         table = _class_table(comparison, measure)
         yield Section(f"{wording(measure).name} of the classes", note, table)
     for name, images in (
@@ -69,9 +72,9 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
     ):
         title = f"Images that {name} most"
         note = (
-            "By the mIoU of each image alone, over the classes that occur in its truth or its "
-            "prediction. From – to 0.0 %: a class that is not in the image and that only B "
-            "predicts; from 0.0 % to –: one that only A predicts."
+            "By the mIoU of each image alone, over the classes that its truth holds. From – to "
+            "0.0 %: a class that is not in the image and that only B predicts; from 0.0 % to "
+            "–: one that only A predicts."
         )
         gallery = _gallery(comparison, name, images)
         yield Section(title, note, _image_table(title, images) + gallery)
@@ -88,8 +91,8 @@ def _verdict(comparison: Comparison) -> str:
         f"B is better in {_list(risen)}." if risen else "",
     ]
     rule = (
-        f"Worse and better mean: mIoU, or the IoU of a class, whose 95&nbsp;% interval leaves "
-        f"out 0 and whose p (of classes corrected) is below {ALPHA}."
+        f"Worse and better mean: mIoU, or the IoU of a class, whose corrected p is below "
+        f"{ALPHA}. If A and B are equal, this happens in at most 5&nbsp;% of comparisons."
     )
     return f'<p><b>{" ".join(filter(None, verdicts))}</b></p><p class="soft">{rule}</p>'
 
@@ -111,7 +114,7 @@ def _class_table(comparison: Comparison, measure: str) -> str:
             render_score(change.b),
             _bar(change, reach),
             _p_value(change.p),
-            _p_value(change.p_holm),
+            _p_value(change.p_corrected),
             _judge(change),
         )
         for entry, change in zip(comparison.labels, changes, strict=True)

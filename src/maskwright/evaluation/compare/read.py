@@ -1,11 +1,12 @@
 """Read two report folders of the same data: their counts by image and by class.
 
 Same data means the same classes in the same order, the same images in the same groups, and the
-same truth in every image; anything else is refused, and the message names the first difference.
+same truth in every image (the hash of its map, and its pixels by class); anything else is
+refused, and the message names the first difference.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +16,28 @@ from ...core.errors import DataError
 from ...core.jsonfile import read_json
 from ...core.labels import LabelSpec
 from ...core.report import Report
+from ...data.opening.splitfile import match_groups
 from ...metrics.family import all_families
 from ...pages.csvfile import read_rows
-from ..imagetable import NAME, columns
+from ..imagetable import KEY_COLUMNS, NAME, TRUTH_HASH, columns
 
 REPORT = "report.json"
 _MAX_DIGITS = 15
 """A count of pixels has fewer, and their sum over all images fits 64 bits."""
 
-_KEY_COLUMNS = ("key", "group", "class")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReportFolder:
-    """A report folder: the report, the group of each image, and counts by name, (N, C) each."""
+    """A report folder: the report, the group of each image, and counts by name, (N, C) each.
+
+    `truth_hashes` identify the truth of each image; reports of older versions have none.
+    """
 
     path: Path
     report: Report
     groups: Mapping[str, str]
     counts: Mapping[str, NDArray[np.int64]]
+    truth_hashes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> LabelSpec:
@@ -56,6 +60,11 @@ class ReportPair:
     """Names of counts that only one of the two has."""
 
     @property
+    def has_truth_hashes(self) -> bool:
+        """Whether both name the truth of each image: only then it is known to be the same."""
+        return bool(self.a.truth_hashes and self.b.truth_hashes)
+
+    @property
     def group_names(self) -> tuple[str, ...]:
         """All groups, sorted."""
         return tuple(sorted(set(self.a.groups.values())))
@@ -75,19 +84,26 @@ class ReportPair:
         return tuple(self.a.counts)
 
 
-def read_report_pair(a: Path, b: Path) -> ReportPair:
+def read_report_pair(a: Path, b: Path, *, group: str | None = None) -> ReportPair:
     """Read both folders; the images of B are put in the order of A.
+
+    `group` is a regular expression whose match in a key is its group, instead of the groups of
+    the reports.
 
     Raises:
         DataError: A file is missing or damaged, or the two are not of the same data.
+        ConfigError: `group` is not a regular expression.
     """
     first, second = read_report_folder(a), read_report_folder(b)
+    if group is not None:
+        first, second = _match_groups(first, group), _match_groups(second, group)
     _require_same_classes(first, second)
     _require_same_images(first, second)
     both = [name for name in first.counts if name in second.counts]
     left_out = set(first.counts) ^ set(second.counts)
     first, second = (_select(folder, first.keys, both) for folder in (first, second))
     _require_same_groups(first, second)
+    _require_same_hashes(first, second)
     for family in all_families().values():
         if family.COLUMNS.keys() & set(both):
             for key in family.SETTINGS:
@@ -112,20 +128,29 @@ def read_report_folder(path: Path) -> ReportFolder:
             )
     file = path / REPORT
     report = Report.from_json(read_json(file, fix="score again"), where=str(file))
-    groups, counts = _read_table(path / NAME, report.labels)
-    return ReportFolder(path=path, report=report, groups=groups, counts=counts)
+    groups, counts, hashes = _read_table(path / NAME, report.labels)
+    return ReportFolder(
+        path=path, report=report, groups=groups, counts=counts, truth_hashes=hashes
+    )
 
 
 def _read_table(
     path: Path, labels: LabelSpec
-) -> tuple[dict[str, str], dict[str, NDArray[np.int64]]]:
+) -> tuple[dict[str, str], dict[str, NDArray[np.int64]], dict[str, str]]:
+    """Groups by key, counts by name, and the hash of each truth, where there are hashes."""
     lines = read_rows(path)
     names = _read_heads(path, next(lines, []))
     index = {name: i for i, name in enumerate(labels.names)}
     groups: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     rows: list[NDArray[np.int64]] = []
     rows_of_file = _require_columns(path, lines, names)
-    for number, (key, group, name, *values) in enumerate(rows_of_file, 2):
+    hashed = names[:1] == [TRUTH_HASH]
+    names = names[hashed:]
+    for number, (key, group, name, *texts) in enumerate(rows_of_file, 2):
+        values = texts[hashed:]
+        if hashed:
+            hashes[key] = texts[0]
         if key not in groups:
             rows.append(np.zeros((len(names), len(labels)), np.int64))
         if groups.setdefault(key, group) != group or (name and name not in index):
@@ -135,14 +160,14 @@ def _read_table(
     if not groups:
         raise DataError(f"{path}: lists no image; score again")
     stacked = np.stack(rows)
-    return groups, {name: stacked[:, i] for i, name in enumerate(names)}
+    return groups, {name: stacked[:, i] for i, name in enumerate(names)}, hashes
 
 
 def _read_heads(path: Path, heads: list[str]) -> list[str]:
-    """Names of the counts in the order of the columns; an unknown column is its own name."""
+    """Names of the columns after the key; an unknown column is its own name."""
     name_of = {column: name for name, column in columns().items()}
     names = [name_of.get(head, head) for head in heads[3:]]
-    if tuple(heads[:3]) != _KEY_COLUMNS or not {"truth", "predicted", "hit"} <= set(names):
+    if tuple(heads[:3]) != KEY_COLUMNS or not {"truth", "predicted", "hit"} <= set(names):
         raise _damage_error(path, 1)
     return names
 
@@ -214,6 +239,23 @@ def _require_same_groups(a: ReportFolder, b: ReportFolder) -> None:
             f"{b.path}: {len(differing)} images are in another group than in {a.path}, the "
             f"first is {key!r} ({a.groups[key]!r} there, {b.groups[key]!r} here); score both "
             f"with the same --group"
+        )
+
+
+def _match_groups(folder: ReportFolder, pattern: str) -> ReportFolder:
+    groups = match_groups(folder.keys, pattern)
+    return replace(folder, groups=dict(zip(folder.keys, groups, strict=True)))
+
+
+def _require_same_hashes(a: ReportFolder, b: ReportFolder) -> None:
+    if not (a.truth_hashes and b.truth_hashes):
+        return
+    differing = [key for key in a.keys if a.truth_hashes[key] != b.truth_hashes[key]]
+    if differing:
+        raise DataError(
+            f"{b.path}: {len(differing)} images have another truth than in {a.path}, the first "
+            f"is {differing[0]!r} (its hash is {a.truth_hashes[differing[0]]} there and "
+            f"{b.truth_hashes[differing[0]]} here); score both against the same truth"
         )
 
 

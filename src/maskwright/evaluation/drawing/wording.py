@@ -17,7 +17,8 @@ IMAGE_PREFIX = "image_mean_"
 class Wording:
     """A score in words; `unit` is "%", "px", "mm", "n" for counts or "" for a plain number.
 
-    `family` is the title of its family, `chart` how a curve is drawn.
+    `family` is the title of its family, `chart` how a curve is drawn. Without `has_interval`,
+    and in "n", it has no interval.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Wording:
     unit: str
     family: str
     chart: str = "line"
+    has_interval: bool = True
 
 
 @cache
@@ -49,7 +51,9 @@ def wording(key: str) -> Wording:
     stem = bare.removesuffix("_px").removesuffix("_mm")
     text, title = _texts().get(stem, (ScoreText(), next(iter(sections()))))
     unit = bare.removeprefix(stem).removeprefix("_") or text.unit
-    return Wording(text.name or _spell(stem), text.explanation, unit, title, text.chart)
+    return Wording(
+        text.name or _spell(stem), text.explanation, unit, title, text.chart, text.has_interval
+    )
 
 
 @cache

@@ -13,8 +13,9 @@ from pathlib import Path
 from ...core.report import CurveReport, Report
 from ...core.results import NEW, Results, WriteMode, open_results
 from ...core.scores import ABSENT_RULE
-from ...pages.markup import render_terms
+from ...pages.markup import render_number, render_terms
 from ...pages.page import Section, render_opening, render_page, render_tile
+from ...pages.text import format_points
 from ..drawing.charts import draw_line, draw_reliability, draw_share_bars
 from ..drawing.gallery import Shot, render_gallery
 from ..drawing.markup import render_interval, render_score
@@ -33,6 +34,7 @@ from .tables import (
     render_scores,
     render_slices,
 )
+from .text import describe_ghost, describe_interval_of
 
 _TILES = {
     "miou": "mean over classes, over the set",
@@ -96,6 +98,7 @@ def _tiles(report: Report) -> Iterator[str]:
             render_score(score.value),
             _TILES[key],
             f"95&nbsp;% interval {ends}" if ends else "",
+            escape(describe_interval_of(score, report)) if ends else "",
         )
 
 
@@ -117,15 +120,18 @@ def _facts(report: Report) -> str:
             f"{predicted}."
         )
     slices = [part for part in report.slices if part.by != DISTANCE]
-    if slices and not math.isnan(slices[0].miou.value):
+    if slices and slices[0].difference < 0:
         worst = slices[0]
         facts.append(
             f"Worst slice: {escape(worst.by)} {escape(worst.value)} with mIoU "
-            f"{render_score(worst.miou.value)} on {worst.num_images:,} images."
+            f"{render_score(worst.miou.value)} on {worst.num_images:,} images, its classes "
+            f"{render_number(format_points(worst.difference))} points from the whole set."
         )
+    facts += [f"{escape(describe_ghost(ghost))}." for ghost in report.ghosts]
     if report.absent_classes:
         absent = escape(", ".join(report.absent_classes))
         facts.append(f"Neither in truth nor predicted: {absent}.")
+    facts += [escape(note) for note in report.notes]
     return f'<ul class="facts">{"".join(f"<li>{f}</li>" for f in facts)}</ul>' if facts else ""
 
 
@@ -152,10 +158,7 @@ def _method(report: Report) -> str:
     made = report.uncertainty
     if made is None:
         return ""
-    return (
-        f"Small type: 95 % interval. {made.method}: {made.groups:,} groups, "
-        f"{made.replicates:,} replicates."
-    )
+    return f"Small type: 95 % interval. {made.method}; {made.groups:,} groups."
 
 
 def _confusion(report: Report) -> str:

@@ -65,6 +65,7 @@ def render_classes(report: Report, family: str, *, of_images: bool = False) -> s
     shares = family == "Regions" and not of_images
     barred = wording(keys[0]).unit == "%"
     heads = ["Class", *(wording(key).name for key in keys)]
+    heads += ["Groups with it"] if shares and report.truth_groups else []
     heads += ["Share of truth"] if shares else []
     rows = []
     for index, scores in enumerate(report.classes):
@@ -74,6 +75,10 @@ def render_classes(report: Report, family: str, *, of_images: bool = False) -> s
         ]
         if barred:
             cells[0] = render_bar(estimates[0])
+            if keys[0] == "iou" and (reason := report.explain_no_interval(index)):
+                cells[0] += f"<small>{escape(reason)}</small>"
+        if shares and report.truth_groups:
+            cells.append(format_number(report.truth_groups[index]))
         if shares:
             cells.append(render_number(format_share(report.truth_px[index] / total_px, 2)))
         rows.append([_class_name(report.labels, index), *cells])
@@ -90,13 +95,20 @@ def render_slices(report: Report) -> str:
         (
             f"{escape(part.by)}: {escape(part.value)}",
             render_bar(part.miou),
+            render_number(format_points(part.difference)),
             format_number(part.num_images),
             _list_falls(part.classes, whole),
         )
         for part in report.slices
     ]
-    heads = ("Slice", "mIoU over the slice", "Images", "IoU furthest below the whole set")
-    return render_table("Slices, worst first", heads, rows, words=(0, 1), wrapped=(3,))
+    heads = (
+        "Slice",
+        "mIoU over the slice",
+        "Against the whole set",
+        "Images",
+        "IoU furthest below the whole set",
+    )
+    return render_table("Slices, worst first", heads, rows, words=(0, 1), wrapped=(4,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,12 @@
 """A report as text for the console: a table of classes, then the scores of the set."""
 
-from ...core.report import Estimate, Report
-from ...core.scores import ABSENT_RULE
-from ...pages.text import format_share, text_table
+import math
 
-_HEADS = ("class", "IoU", "95 % interval", "precision", "recall", "Dice")
+from ...core.report import MIN_GROUPS, Estimate, Ghost, Report
+from ...core.scores import ABSENT_RULE
+from ...pages.text import format_points, format_share, text_table
+
+_HEADS = ("class", "IoU", "95 % interval", "precision", "recall", "Dice", "groups")
 
 
 def summarize(report: Report) -> str:
@@ -13,23 +15,64 @@ def summarize(report: Report) -> str:
         (
             name,
             format_share(scores["iou"].value),
-            _format_interval(scores["iou"]),
+            _format_interval(scores["iou"]) or report.explain_no_interval(index),
             *(format_share(scores[key].value) for key in ("precision", "recall", "dice")),
+            _count_groups(report, index),
         )
-        for name, scores in zip(report.labels.names, report.classes, strict=True)
+        for index, (name, scores) in enumerate(
+            zip(report.labels.names, report.classes, strict=True)
+        )
     ]
     lines = [*text_table(_HEADS, rows), _set_scores(report)]
     if report.absent_classes:
         lines.append(f"{ABSENT_RULE} Absent here: {', '.join(report.absent_classes)}.")
+    lines += [f"{describe_ghost(ghost)}." for ghost in report.ghosts]
+    lines += report.notes
     made = report.uncertainty
     if made is not None and not made.enough_groups:
         lines.append(f"No intervals: {made.groups} groups of images are too few.")
     return "\n".join(lines)
 
 
+def describe_ghost(ghost: Ghost) -> str:
+    """What a predicted but absent class costs."""
+    points = format_points(ghost.cost).removeprefix("+")
+    return (
+        f"{ghost.name}: {ghost.predicted_px:,} px predicted, not in the truth: costs mIoU "
+        f"{points} points"
+    )
+
+
+def describe_interval_of(score: Estimate, report: Report) -> str:
+    """Which mean the interval of `score` belongs to; "" where it is that of all classes."""
+    if math.isnan(score.interval_of):
+        return ""
+    return (
+        f"mean {format_share(score.interval_of)} without {', '.join(left_out(report))}: in too "
+        f"few groups"
+    )
+
+
+def left_out(report: Report) -> tuple[str, ...]:
+    """The scored classes that the intervals of means leave out."""
+    return tuple(
+        name
+        for name, groups, scores in zip(
+            report.labels.names, report.truth_groups, report.classes, strict=True
+        )
+        if groups < MIN_GROUPS and not math.isnan(scores["iou"].value)
+    )
+
+
+def _count_groups(report: Report, index: int) -> str:
+    return str(report.truth_groups[index]) if report.truth_groups else ""
+
+
 def _set_scores(report: Report) -> str:
     shares = {name: format_share(score.value) for name, score in report.scores.items()}
     interval = _format_interval(report.scores["miou"])
+    belongs = describe_interval_of(report.scores["miou"], report)
+    interval += f", {belongs}" if interval and belongs else ""
     return (
         f"mIoU {shares['miou']}{f' ({interval})' if interval else ''}, pixel accuracy "
         f"{shares['pixel_accuracy']}, frequency-weighted IoU "

@@ -6,6 +6,7 @@ from ..family import ScoreDetail, ScoredImage, ScoreText
 
 TITLE = "Boundaries"
 ORDER = 30
+CURVE_WEIGHTS = ("band_truth", "band_predicted")
 TEXTS = {
     "trimap_miou": ScoreText(
         "mIoU near borders", "of the pixels at most so far from a class border"

@@ -23,6 +23,7 @@ COLUMNS = {
     )
 }
 TRUTH_COUNTS = ("boundary_truth",)
+WEIGHTS = ("boundary_truth", "boundary_predicted")
 SETTINGS = ("boundary_tolerance",)
 TEXTS = {
     "mean_boundary_f1": ScoreText("Mean boundary F1", "outlines that lie within the tolerance"),

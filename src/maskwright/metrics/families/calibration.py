@@ -9,17 +9,21 @@ ORDER = 60
 NOTE = "Whether the confidence of the model equals its accuracy, over the set."
 MAIN = "calibration_error"
 NEEDS_LOGITS = True
+CURVE_WEIGHTS = ("top_pixels",)
 TEXTS = {
     "ece": ScoreText(
         "Expected calibration error",
         "mean difference of confidence and accuracy; 0 is best",
+        has_interval=False,
     ),
     "sce": ScoreText(
-        "Static calibration error", "that difference for each class, averaged; 0 is best"
+        "Static calibration error",
+        "that difference for each class, averaged; 0 is best",
+        has_interval=False,
     ),
     "brier": ScoreText("Brier score", "squared error of the probabilities; 0 is best", ""),
     "nll": ScoreText("Negative log-likelihood", "nats per pixel; 0 is best", ""),
-    "calibration_error": ScoreText("Calibration error"),
+    "calibration_error": ScoreText("Calibration error", has_interval=False),
     "reliability": ScoreText(
         "Reliability",
         "share of correct pixels; on the dashed diagonal it equals the confidence",

@@ -11,6 +11,8 @@ NOTE = (
     "things. Without a class that is a thing there is no score."
 )
 MAIN = "object_recall"
+WEIGHTS = ("objects_truth", "objects_predicted")
+CURVE_WEIGHTS = WEIGHTS
 TEXTS = {
     "object_recall": ScoreText("Objects found", "of the objects in truth"),
     "object_precision": ScoreText("Objects real", "of the objects predicted"),

@@ -8,6 +8,7 @@ from ..family import ScoreDetail, ScoredImage, ScoreText
 
 TITLE = ""
 ORDER = 10
+WEIGHTS = ("image_num:class:iou",)
 TEXTS: dict[str, ScoreText] = {}
 """Pages show `image_mean_x` beside `x`, in the words for `x`."""
 

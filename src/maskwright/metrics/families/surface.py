@@ -9,6 +9,7 @@ from ..surface import Ruler
 
 TITLE = "Surfaces"
 ORDER = 50
+WEIGHTS = ("surface_images", "surface_missed", "surface_invented")
 NOTE = "How far the surfaces of truth and prediction lie apart."
 TEXTS = {
     "mean_hd": ScoreText("Mean Hausdorff distance", "largest distance of the surfaces"),

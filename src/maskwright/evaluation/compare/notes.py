@@ -1,0 +1,85 @@
+"""What a reader of a comparison must know: what is left out, and what cannot be shown."""
+
+import numpy as np
+
+from ...core.report import MIN_GROUPS
+from ...core.scores import Values, mean_present
+from ...data.opening.neighbours import find_neighbours
+from .changes import ALPHA, Changes
+from .permutation import least_p
+from .read import ReportPair
+from .scorer import compute_scores
+
+
+def write_notes(pair: ReportPair, changes: Changes) -> list[str]:
+    """The notes of a comparison, one sentence or two each."""
+    notes = []
+    if pair.left_out:
+        notes.append(
+            f"Only one report counted {', '.join(pair.left_out)}; scores of these are left out."
+        )
+    if not pair.has_truth_hashes:
+        notes.append(
+            "The reports have no hashes of the truth: it is only known that each image has the "
+            "same pixels of each class. Score again to be sure that the truth is the same."
+        )
+    notes += _notes_on_classes(pair, changes)
+    notes += _notes_on_groups(pair)
+    return notes
+
+
+def _notes_on_classes(pair: ReportPair, changes: Changes) -> list[str]:
+    """Which classes are in no mean, in no interval, and which can never count as worse."""
+    rows = list(
+        zip(
+            pair.a.labels.names,
+            changes.is_mean_C.tolist(),
+            changes.groups_C.tolist(),
+            changes.touched_C.tolist(),
+            strict=True,
+        )
+    )
+    num_groups = len(pair.group_names)
+    notes = []
+    absent = [name for name, is_mean, _, touched in rows if touched and not is_mean]
+    if absent:
+        notes.append(f"Not in the truth, and therefore in no mean: {', '.join(absent)}.")
+    few = [f"{n} ({g})" for n, is_mean, g, _ in rows if is_mean and g < MIN_GROUPS]
+    if few and num_groups >= MIN_GROUPS:
+        notes.append(
+            f"In the truth of fewer than {MIN_GROUPS} groups, and therefore in no interval: "
+            f"{', '.join(few)}."
+        )
+    powerless = [f"{n} ({t})" for n, is_mean, _, t in rows if is_mean and least_p(t) >= ALPHA]
+    if powerless and least_p(num_groups) < ALPHA:
+        notes.append(
+            f"In too few groups to count as worse, however far they fall: "
+            f"{', '.join(powerless)}; 6 groups are needed."
+        )
+    return notes
+
+
+def _notes_on_groups(pair: ReportPair) -> list[str]:
+    notes = []
+    num_groups = len(pair.group_names)
+    if least_p(num_groups) >= ALPHA:
+        notes.append(
+            f"{num_groups} groups give no p below {least_p(num_groups):.3g}: too few to show "
+            f"a difference."
+        )
+    if num_groups == len(pair.a.keys):
+        before_N, after_N = image_mious(pair)
+        found = find_neighbours(pair.a.keys, (after_N - before_N)[:, None])
+        if found is not None:
+            notes.append(found.warn("The change of mIoU of"))
+    return notes
+
+
+def image_mious(pair: ReportPair) -> tuple[Values, Values]:
+    """The mIoU of each image in A and in B, over the classes that its truth holds, (N,)."""
+    in_truth_NC = pair.a.counts["truth"] > 0
+    a, b = (
+        mean_present(np.where(in_truth_NC, compute_scores(f.counts).classes["iou"], np.nan))
+        for f in (pair.a, pair.b)
+    )
+    return a, b
