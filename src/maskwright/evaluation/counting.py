@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -28,6 +29,25 @@ class Counted:
     confusion: Confusion
     counts: Counts
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_image(
+        cls,
+        image: ScoredImage,
+        counts: Counts,
+        *,
+        group: str,
+        attributes: Mapping[str, str],
+    ) -> Self:
+        """Take the key, the confusion and the hash of the truth from `image`."""
+        return cls(
+            key=image.key,
+            group=group,
+            truth_hash=hash_truth(image.truth_HW),
+            confusion=image.confusion,
+            counts=counts,
+            attributes=attributes,
+        )
 
 
 def hash_truth(truth_HW: LabelMap) -> str:

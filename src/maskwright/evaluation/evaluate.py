@@ -17,7 +17,7 @@ from ..data.opening.splitfile import match_groups
 from ..inference.predictor import Predictor
 from ..inference.resolution import planes
 from ..metrics.family import ModelOutput, ScoreDetail, ScoredImage
-from .counting import Counted, Scoring, hash_truth
+from .counting import Counted, Scoring
 from .extremes import Extremes
 from .slices import Attributes, bin_brightness, read_attributes
 from .tally import Tally
@@ -56,11 +56,7 @@ def evaluate(
     labels = model.card.labels
     _require_same_classes(labels, dataset)
     _require_labels(dataset)
-    listed = Attributes()
-    if attributes is not None:
-        listed = read_attributes(attributes, list(dataset.keys))
-    matched = dataset.groups if group is None else match_groups(dataset.keys, group)
-    groups = {**dict(zip(dataset.keys, matched, strict=True)), **listed.groups}
+    listed = _list_attributes(dataset, attributes, group)
     extremes = Extremes(dataset.spec.palette)
     detail = detail.with_spacings(
         (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
@@ -72,12 +68,10 @@ def evaluate(
         sample = dataset[index]
         image = _predict_sample(model, sample, where=dataset.describe(index))
         tally.add(
-            Counted(
-                key=sample.key,
-                group=groups[sample.key],
-                truth_hash=hash_truth(image.truth_HW),
-                confusion=image.confusion,
-                counts=scoring.count(image),
+            Counted.from_image(
+                image,
+                scoring.count(image),
+                group=listed.groups[sample.key],
                 attributes={
                     "brightness": bin_brightness(sample.image_HWC),
                     **listed.values.get(sample.key, {}),
@@ -94,6 +88,16 @@ def evaluate(
         ),
         ranked=extremes.rank(),
     )
+
+
+def _list_attributes(dataset: Dataset, table: Path | None, group: str | None) -> Attributes:
+    """Read the attributes, and choose a group for every key: listed, matched, or its own."""
+    listed = Attributes()
+    if table is not None:
+        listed = read_attributes(table, list(dataset.keys))
+    matched = dataset.groups if group is None else match_groups(dataset.keys, group)
+    groups = dict(zip(dataset.keys, matched, strict=True))
+    return Attributes(listed.values, {**groups, **listed.groups})
 
 
 def _predict_sample(model: Predictor, sample: Sample, *, where: str) -> ScoredImage:

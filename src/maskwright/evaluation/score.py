@@ -18,7 +18,7 @@ from ..data.classmaps import ClassMapPair, ClassMaps
 from ..data.entries.scan import normalise_split
 from ..data.opening.splitfile import match_groups
 from ..metrics.family import ScoreDetail, ScoredImage
-from .counting import REGIONS_ONLY, Counted, Scoring, hash_truth
+from .counting import REGIONS_ONLY, Counted, Scoring
 from .extremes import Extremes
 from .slices import Attributes, read_attributes
 from .tally import Tally
@@ -87,12 +87,10 @@ def score(
 
     def count(key: str) -> tuple[Counted, ScoredImage]:
         image = _read_image(pair, key)
-        counted = Counted(
-            key=key,
+        counted = Counted.from_image(
+            image,
+            scoring.count(image),
             group=attributes.groups[key],
-            truth_hash=hash_truth(image.truth_HW),
-            confusion=image.confusion,
-            counts=scoring.count(image),
             attributes=attributes.values.get(key, {}),
         )
         return counted, image
