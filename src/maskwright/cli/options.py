@@ -17,7 +17,7 @@ AsJson = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
 Data = Annotated[
-    Path, typer.Argument(metavar="DATA", help="A dataset folder, or its dataset.yaml.")
+    Path, typer.Argument(metavar="DATA", help="A dataset: folder, dataset.yaml, ZIP or TAR.")
 ]
 Model = Annotated[
     Path,

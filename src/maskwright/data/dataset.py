@@ -36,6 +36,7 @@ from .pixels.imagefile import ImageKind
 from .pixels.images import image_size, open_image, read_image
 from .reading.archive import open_as_folder
 from .reading.documents import MAX_BYTES
+from .reading.unpacked import keep_as_folder, name_archive
 
 __all__ = ["Dataset", "Entry", "FolderDataset", "open_dataset"]
 
@@ -293,18 +294,24 @@ class FolderDataset(Dataset):
 
 
 def open_dataset(path: str | Path, *, progress: Progress = silent) -> FolderDataset:
-    """Open a folder, or its dataset.yaml.
+    """Open a folder, its dataset.yaml, or an archive of a folder.
+
+    An archive stays unpacked until the process ends, and nothing is written to it.
 
     Raises:
         DataError: Files are missing, unreadable or ambiguous; the message names them.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
-    data = locate(Path(path))
-    require_complete(data)
-    codec, label_notes = resolve_codec(data, progress)
-    entries, split_notes = resolve_splits(data, codec, progress)
+    archive = Path(path)
+    folder = keep_as_folder(archive)
+    save = folder == archive
+    with name_archive(folder, archive):
+        data = locate(folder)
+        require_complete(data)
+        codec, label_notes = resolve_codec(data, progress, save=save)
+        entries, split_notes = resolve_splits(data, codec, progress, save=save)
     return FolderDataset(
-        root=data.root,
+        root=data.root if save else archive,
         codec=codec,
         entries=entries,
         format=str(data.document.format),
@@ -318,7 +325,7 @@ def open_unpacked(
     path: str | Path, *, form: str | None = None, progress: Progress = silent
 ) -> Iterator[FolderDataset]:
     """Open a folder or an archive as `open_as_is` does; an archive is unpacked in the block."""
-    with open_as_folder(Path(path)) as folder:
+    with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
         dataset = open_as_is(folder, form=form, progress=progress)
         yield dataset if folder == Path(path) else replace(dataset, root=Path(path))
 

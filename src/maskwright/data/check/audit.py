@@ -30,6 +30,7 @@ from ..opening.resolve import (
     survey_labels,
 )
 from ..reading.archive import open_as_folder
+from ..reading.unpacked import name_archive
 from .annotators import AnnotatorCode, Annotators
 from .defects import DefectCode, find_alike, find_gaps
 from .document import AuditDocument, ClassDocument
@@ -143,7 +144,7 @@ def audit(path: str | Path, progress: Progress = silent) -> Audit:
         DataError: There is nothing to check: no such folder, no images, no masks.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
-    with open_as_folder(Path(path)) as folder:
+    with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
         made = _audit_folder(folder, progress)
         return made if folder == Path(path) else replace(made, root=Path(path))
 

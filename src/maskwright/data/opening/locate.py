@@ -54,7 +54,10 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
     if not path.exists() and not file.exists():
         raise DataError(f"{path}: no such file or folder; give a folder or its {FILE_NAME}")
     if file.suffix not in {".yaml", ".yml"}:
-        raise DataError(f"{path}: neither a folder nor a {FILE_NAME}")
+        raise DataError(
+            f"{path}: neither a folder nor a {FILE_NAME}; unpack it if it is an archive, since "
+            f"files are written beside the data here"
+        )
     is_foreign = _is_foreign(file)
     is_own = file.exists() and not is_foreign
     document = read_dataset_file(file) if is_own else DatasetFile()
