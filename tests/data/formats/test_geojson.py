@@ -167,7 +167,9 @@ def test_labels_may_lie_in_a_folder_of_their_own(write):
         ("val", "val"),
     ]
     assert [path.name for path in found.lone_masks] == ["gone.geojson"]
-    assert found.notes == ("1 images without a GeoJSON file are skipped",)
+    assert [(item.reason, item.names) for item in found.left_out] == [
+        ("images without a GeoJSON file", ("images/val/b.png",))
+    ]
 
 
 def test_a_file_of_regions_of_interest_alone_is_not_labels(write):

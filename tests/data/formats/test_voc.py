@@ -35,7 +35,9 @@ def test_lists_name_the_images_of_a_split_and_others_are_skipped(write):
     )
     scanned = scan(root, NOTHING)
     assert keys(scanned) == [("test", "c", False), ("train", "a", True), ("val", "b", True)]
-    assert scanned.notes == ("1 images that no list names are skipped",)
+    assert [(item.reason, item.names) for item in scanned.left_out] == [
+        ("images that no list names", ("d",))
+    ]
 
 
 def test_one_list_for_all_is_not_a_split(write):

@@ -102,13 +102,14 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: none of {len(masks)} masks has an image; put those of {first} into "
             f"{root / 'images' / first.name}"
         )
-    num_bare = len(images) - len(entries) - len(pngs)
+    used = {*(entry.image for entry in entries), *pngs}
     return Scan(
         entries=tuple(entries),
         lone_masks=tuple(lone),
         classes=_list_classes() if document.classes is None else document.classes,
         codec=CodecEntry(pixels="index", ignored=(255,)),
-        notes=_list_notes(len(pngs) - len(masks), num_bare),
+        left_out=images.leave_out_others("images without a mask", used),
+        notes=_list_notes(len(pngs) - len(masks)),
     )
 
 
@@ -150,7 +151,7 @@ def _find_image(mask: ImageRef, root: Path, images: ImageLookup) -> ImageRef | N
     return next((path for path in candidates if path is not None and path != mask), None)
 
 
-def _list_notes(num_train_ids: int, num_bare: int) -> tuple[str, ...]:
+def _list_notes(num_train_ids: int) -> tuple[str, ...]:
     gaps = ", ".join(map(str, UNUSED))
     convention = (
         f"mask values are COCO's ids minus 1; a mask with one of {gaps} holds train ids "
@@ -159,6 +160,4 @@ def _list_notes(num_train_ids: int, num_bare: int) -> tuple[str, ...]:
     notes = [convention]
     if num_train_ids:
         notes.append(f"{num_train_ids} masks called ...{_TRAIN_ID_ENDING} are skipped")
-    if num_bare:
-        notes.append(f"{num_bare} images without a mask are skipped")
     return tuple(notes)

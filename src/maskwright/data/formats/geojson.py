@@ -45,7 +45,7 @@ from ..entries.picture import (
     copy_image,
     count_moved,
 )
-from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
+from ..entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, image_files
 from ..georef.placement import Placement, sidecars
 from ..pixels.imageref import ImageRef
@@ -116,7 +116,6 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: No image has one, or a file is not a FeatureCollection.
     """
     pairs = list(_pair_files(root))
-    num_bare = sum(1 for _ in image_files(root)) - len(pairs)
     if not pairs:
         raise DataError(
             f"{root}: no image here has a GeoJSON file of its name; call the file of a.tif "
@@ -130,7 +129,11 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         labelled = Annotation(file=path, overlap=overlap, read=partial(_read, path, image, key))
         split, name, group = parse_place(image.path.relative_to(root))
         entries.append(Entry(key=name, split=split, image=image, labels=labelled, group=group))
-    notes = [f"{num_bare} images without a GeoJSON file are skipped"] if num_bare else []
+    notes = list[str]()
+    paired = {image for image, _ in pairs}
+    bare = tuple(
+        i.path.relative_to(root).as_posix() for i in image_files(root) if i not in paired
+    )
     if not key:
         notes.append(
             f"no property of the polygons is a class, they are all {_UNNAMED!r}; name one as "
@@ -142,6 +145,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
+        left_out=(LeftOut("images without a GeoJSON file", bare),) if bare else (),
         notes=tuple(notes),
     )
 
@@ -201,7 +205,9 @@ def _read(path: Path, image: ImageRef, key: str) -> Drawing:
             geometry = feature.geometry
             skipped[f"features of type {geometry.type if geometry else 'null'}"] += 1
             continue
-        polygons = list(_parse_polygons(feature, where))
+        parsed = list(_parse_polygons(feature, where))
+        polygons = [rings for rings in parsed if rings]
+        skipped["polygons of fewer than three corners"] += len(parsed) - len(polygons)
         corners += [ring for rings in polygons for ring in rings]
         in_pixels = [_to_pixels(rings, placement) for rings in polygons]
         inside = [rings for rings in in_pixels if _overlaps_image(rings, size_HW)]
@@ -214,7 +220,7 @@ def _read(path: Path, image: ImageRef, key: str) -> Drawing:
             f"{path}: none of its polygons touches {image}, {skipped.total()} features in all; "
             f"it may be of another image or in another reference system: export it again"
         )
-    return Drawing(size_HW=size_HW, shapes=tuple(shapes), skipped=skipped)
+    return Drawing(size_HW=size_HW, shapes=tuple(shapes), skipped=+skipped)
 
 
 def _make_shape(feature: _Feature, rings: tuple[Ring, ...], key: str, where: str) -> Shape:
@@ -263,7 +269,7 @@ def _require_same_system(
 def _parse_polygons(feature: _Feature, where: str) -> Iterator[tuple[Ring, ...]]:
     """Parse the rings of each polygon, without the closing corner.
 
-    Rings of fewer than three corners are left out.
+    Rings of fewer than three corners are left out; without its first ring a polygon has none.
     """
     geometry = feature.geometry
     if geometry is None:
@@ -278,8 +284,8 @@ def _parse_polygons(feature: _Feature, where: str) -> Iterator[tuple[Ring, ...]]
     for polygon in polygons:
         rings = [np.array([position[:2] for position in ring]) for ring in polygon]
         rings = [r[:-1] if len(r) > 1 and (r[0] == r[-1]).all() else r for r in rings]
-        if rings and len(rings[0]) >= 3:
-            yield tuple(ring for ring in rings if len(ring) >= 3)
+        is_area = rings and len(rings[0]) >= 3
+        yield tuple(ring for ring in rings if len(ring) >= 3) if is_area else ()
 
 
 def _to_pixels(rings: Sequence[Ring], placement: Placement | None) -> tuple[Ring, ...]:

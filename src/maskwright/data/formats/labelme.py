@@ -43,7 +43,7 @@ from ..entries.picture import (
     count_masked,
     count_moved,
 )
-from ..entries.scan import Entry, LeftOut, Scan, parse_place
+from ..entries.scan import Entry, Scan, parse_place
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.codepage import choose_code_page, is_utf8
@@ -185,11 +185,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         raise DataError(
             f"{root}: found no image that a JSON file here names; put the images beside them"
         )
-    bare = images.list_others(entries)
     return Scan(
         entries=tuple(entries.values()),
         lone_masks=tuple(lone),
-        left_out=(LeftOut("images without a JSON file", bare),) if bare else (),
+        left_out=images.leave_out_others("images without a JSON file", entries),
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,

@@ -171,14 +171,14 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: no file <dataset>/{ANNOTATIONS}/<name>.json has an image in "
             f"<dataset>/{IMAGES}; export the project with its images"
         )
-    unlabelled = len(images) - len(entries)
+    used = {entry.image for entry in entries}
     return Scan(
         entries=make_keys_unique(entries),
         lone_masks=tuple(lone),
         classes=_list_classes(metas.values(), document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(f"{unlabelled} images without a JSON file are skipped",) if unlabelled else (),
+        left_out=images.leave_out_others("images without a JSON file", used),
     )
 
 

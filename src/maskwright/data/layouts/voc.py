@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.labels import Rgb, voc_palette
 from ..entries.picture import Picture, Record, copy_image
-from ..entries.scan import UNSPLIT, Entry, Scan, normalise_split
+from ..entries.scan import UNSPLIT, Entry, LeftOut, Scan, normalise_split
 from ..entries.walk import images_by_name
 from ..pixels.imageref import ImageRef
+from ..reading.lookup import NameTable
 from ..reading.text import read_lines
 
 IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
@@ -57,11 +58,12 @@ def pair_masks(root: Path) -> Scan:
                 f"{root}: has no folder {folder}; add it (CVAT: export with 'Save images')"
             )
     images, masks = images_by_name(root / IMAGES), images_by_name(root / MASKS)
-    lists = _read_lists(root / LISTS, images) or {
-        UNSPLIT: [name for name in images if name in masks]
+    table, mask_table = NameTable(images), NameTable(masks)
+    lists = _read_lists(root / LISTS, table) or {
+        UNSPLIT: [name for name in images if mask_table.find_name(name) is not None]
     }
     entries = [
-        _make_entry(name, split, images[name], masks.get(name))
+        _make_entry(name, split, images[name], mask_table.find(name))
         for split, names in lists.items()
         for name in names
     ]
@@ -69,11 +71,12 @@ def pair_masks(root: Path) -> Scan:
         raise DataError(
             f"{root}: no image in {IMAGES} has a mask of the same name in {MASKS}; rename them"
         )
-    unlisted = len(images) - len({entry.image for entry in entries})
+    used = {entry.image for entry in entries}
+    unlisted = tuple(name for name, image in images.items() if image not in used)
     return Scan(
         entries=tuple(entries),
-        lone_masks=tuple(path for name, path in masks.items() if name not in images),
-        notes=(f"{unlisted} images that no list names are skipped",) if unlisted else (),
+        lone_masks=tuple(m for name, m in masks.items() if table.find_name(name) is None),
+        left_out=(LeftOut("images that no list names", unlisted),) if unlisted else (),
     )
 
 
@@ -140,7 +143,7 @@ def _make_entry(name: str, split: str, image: ImageRef, mask: ImageRef | None) -
     )
 
 
-def _read_lists(folder: Path, images: dict[str, ImageRef]) -> dict[str, list[str]]:
+def _read_lists(folder: Path, images: NameTable[ImageRef]) -> dict[str, list[str]]:
     """Read the names by split; one list of all images only where no split has a list."""
     paths = sorted(folder.glob("*.txt"))
     of_splits = [path for path in paths if path.stem not in _UNSPLIT_LISTS]
@@ -153,15 +156,17 @@ def _read_lists(folder: Path, images: dict[str, ImageRef]) -> dict[str, list[str
     return by_split
 
 
-def _read_list(path: Path, images: dict[str, ImageRef]) -> list[str]:
+def _read_list(path: Path, images: NameTable[ImageRef]) -> list[str]:
     """Read one name per line; a flag behind the name (`1`, `-1`) is ignored."""
     lines = [line.strip().strip('"') for line in read_lines(path, error=DataError)]
     lines = [line for line in lines if line and not line.startswith("#")]
-    names = [line if line in images else line.split()[0] for line in lines]
-    missing = [name for name in names if name not in images]
+    found = {
+        line: images.find_name(line) or images.find_name(line.split()[0]) for line in lines
+    }
+    missing = [line for line, name in found.items() if name is None]
     if missing:
         raise DataError(
             f"{path}: lists {missing[0]!r} and {len(missing) - 1} other names without "
             f"an image in {IMAGES}; add the images or remove the lines"
         )
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(name for name in found.values() if name is not None))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Generic, TypeVar
 
 from ...core.errors import DataError
+from ..entries.scan import LeftOut
 from ..entries.walk import image_files
 from ..pixels.imageref import ImageRef
 
@@ -87,6 +88,11 @@ class ImageLookup:
     def list_others(self, used: Container[ImageRef]) -> tuple[str, ...]:
         """List the images that are not in `used`, by their paths below `root`."""
         return tuple(path for path, image in self._by_path.items() if image not in used)
+
+    def leave_out_others(self, reason: str, used: Container[ImageRef]) -> tuple[LeftOut, ...]:
+        """List the images that are not in `used` as left out; nothing where there are none."""
+        names = self.list_others(used)
+        return (LeftOut(reason, names),) if names else ()
 
     def list_folder(self, folder: Path) -> list[ImageRef]:
         """List the images directly in one folder, sorted."""

@@ -117,14 +117,13 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             f"{root}: no JSON file here names an image that is here; put the images into this "
             f"folder"
         )
-    num_bare = len(images) - len(entries)
     return Scan(
         entries=make_keys_unique(entries.values()),
         lone_masks=tuple(lone),
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(f"{num_bare} images without a JSON file are skipped",) if num_bare else (),
+        left_out=images.leave_out_others("images without a JSON file", entries),
     )
 
 

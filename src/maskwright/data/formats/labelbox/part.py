@@ -33,6 +33,7 @@ from ...entries.scan import (
     SPLITS,
     UNSPLIT,
     Entry,
+    LeftOut,
     Scan,
     make_keys_unique,
     normalise_split,
@@ -81,16 +82,30 @@ class _ImageRows:
 
 @dataclass(slots=True)
 class _Collection:
-    """Rows, labels, mask files and notes of the rows that were read so far.
+    """Rows, labels and mask files of the rows that were read so far.
 
-    `missing` holds the row and the address of each mask that is not here.
+    `missing` holds the row and the address of each mask that is not here, `absent` the names of
+    images that are not here, `bare` the images of rows without a label.
     """
 
     rows: dict[ImageRef, _ImageRows] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     missing: list[tuple[str, str]] = field(default_factory=list)
     files: dict[Path, MaskFiles] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
+    absent: list[str] = field(default_factory=list)
+    bare: list[ImageRef] = field(default_factory=list)
+
+    def list_left_out(self, root: Path, images: ImageLookup) -> Iterator[LeftOut]:
+        """List the images that are named and missing, not labelled, or not named."""
+        bare = (image.path.relative_to(root).as_posix() for image in self.bare)
+        for reason, names in (
+            ("images that are listed and not there", tuple(self.absent)),
+            ("images of rows without a label", tuple(bare)),
+        ):
+            if names:
+                yield LeftOut(reason, names)
+        used = {*self.rows, *self.bare}
+        yield from images.leave_out_others("images that no row names", used)
 
 
 def recognises(root: Path) -> bool:
@@ -117,18 +132,15 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         raise DataError(
             f"{root}: no row of Labelbox here is labelled and has its image here; put the "
             f"images beside the file"
-            + "".join(f"; {count} rows {text}" for text, count in collection.counts.items())
+            + (f"; {collection.absent[0]!r} is missing" if collection.absent else "")
+            + (f"; {len(collection.bare)} rows have no label" if collection.bare else "")
         )
-    num_unnamed = len(images) - len(collection.rows)
     return Scan(
         entries=make_keys_unique(_make_entries(root, collection, overlap)),
         classes=list_shape_classes(collection.labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        notes=(
-            *(f"{count} rows {text}" for text, count in sorted(collection.counts.items())),
-            *((f"{num_unnamed} images that no row names are skipped",) if num_unnamed else ()),
-        ),
+        left_out=tuple(collection.list_left_out(root, images)),
     )
 
 
@@ -161,11 +173,11 @@ def _add_row(
         raise DataError(f"{where}: expected 'data_row' as in an export v2; export it again")
     image = _find_image(data_row, images, by_stem, where)
     if image is None:
-        collection.counts["name an image that is missing"] += 1
+        collection.absent.append(next(data_row.names(), data_row.id))
         return
     objects = row.objects(where=where)
     if objects is None:
-        collection.counts["have no label"] += 1
+        collection.bare.append(image)
         return
     exported = row.data_row is not None
     rows = collection.rows.setdefault(image, _ImageRows(index, exported, row.split))
@@ -239,8 +251,10 @@ def _read(
     for (item, where), mask in zip(items, masks, strict=True):
         if not item.is_region:
             skipped[_describe_kind(item)] += 1
+        elif mask is None and len(item.polygon or ()) < 3:
+            skipped["polygons of fewer than three corners"] += 1
         elif mask is None:
-            shapes.append(_make_shape(item, where, rings=(_read_ring(item, where),)))
+            shapes.append(_make_shape(item, where, rings=(_read_ring(item),)))
         else:
             crop = read_mask(*mask, size_HW, crops, where)
             shapes.append(_make_shape(item, where, masks=(crop,)))
@@ -284,10 +298,5 @@ def _make_shape(
     )
 
 
-def _read_ring(item: ObjectAnnotation, where: str) -> Ring:
-    corners = item.polygon or ()
-    if len(corners) < 3:
-        raise DataError(
-            f"{where}: a polygon of {len(corners)} corners, expected 3 or more; draw it again"
-        )
-    return np.array([(corner.x, corner.y) for corner in corners], np.float64)
+def _read_ring(item: ObjectAnnotation) -> Ring:
+    return np.array([(corner.x, corner.y) for corner in item.polygon or ()], np.float64)
