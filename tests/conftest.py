@@ -1,7 +1,9 @@
 """Models that need no training, real data, small disks: shared by tests of several layers."""
 
 import json
+import os
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -31,9 +33,16 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # what is trusted in tests is not trusted by the person who runs them, nor the other way
+    config.state_home = tempfile.TemporaryDirectory(prefix="state.")
+    os.environ["XDG_STATE_HOME"] = config.state_home.name
     limit_min = config.getoption("--time-limit-min")
     if limit_min and not hasattr(config, "workerinput"):  # of xdist, the process that reports
         config.pluginmanager.register(_FolderTimes(limit_min), "folder-times")
+
+
+def pytest_unconfigure(config):
+    config.state_home.cleanup()
 
 
 class _FolderTimes:

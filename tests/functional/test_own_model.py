@@ -1,7 +1,10 @@
 """A network of the user's own, from the command line to a Bundle that holds no code."""
 
+import hashlib
 import json
+import re
 import shlex
+import shutil
 
 import pytest
 
@@ -66,6 +69,26 @@ def test_resuming_runs_the_copy_and_refuses_one_that_changed(run_maskwright, hom
     assert done.returncode == 1
     assert "mynet.py has changed" in done.stderr
     (home / "run/mynet.py").write_text(MYNET)
+
+
+def test_a_run_from_elsewhere_runs_its_code_only_with_trust(run_maskwright, home, tmp_path):
+    evil = MYNET + "# from elsewhere\n"
+    shutil.copytree(home / "run", tmp_path / "run", symlinks=True)
+    (tmp_path / "run/mynet.py").write_text(evil)
+    (tmp_path / "run/mynet.ran").unlink(missing_ok=True)
+    sha256 = hashlib.sha256(evil.encode()).hexdigest()
+    for name in ("recipe.yaml", "run.json", "checkpoints/*/card.json"):
+        for path in (tmp_path / "run").glob(name):
+            path.write_text(re.sub("#[0-9a-f]{12}", f"#{sha256[:12]}", path.read_text()))
+    command = ("train", home / "made", "-o", tmp_path / "run", "--resume")
+    done = run_maskwright(*command)
+    assert done.returncode == 1
+    assert f"read it, then trust it with --trust {sha256}" in done.stderr
+    assert not (tmp_path / "run/mynet.ran").exists()
+    assert run_maskwright(*command, "--trust", "0" * 64).returncode == 1
+    done = run_maskwright(*command, "--trust", sha256)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/mynet.ran").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A checkpoint holds all that changes in training; its links lead to whole folders."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -72,12 +74,39 @@ def test_only_the_best_and_the_last_checkpoint_are_kept(card, tmp_path):
     assert (tmp_path / "last").resolve().name == "step-0000003"
 
 
+def test_a_checkpoint_of_another_process_is_never_taken_over(card, tmp_path):
+    state, other = make_state(card, 1), make_state(card, 2)
+    state.progress.step = other.progress.step = 5
+    checkpoint.save(tmp_path, card, state, best=True)
+    checkpoint.save(tmp_path, card, other, best=False)
+    loaded = make_state(card, 3)
+    checkpoint.load(tmp_path, card, loaded)
+    expected = other.model.state_dict()
+    assert all(torch.equal(expected[k], v) for k, v in loaded.model.state_dict().items())
+    folder = tmp_path / "checkpoints/step-0000005"
+    (folder / "mine").touch()
+    checkpoint.save(tmp_path, card, other, best=True)  # its own folder is not written again
+    assert (folder / "mine").exists()
+
+
+def test_weights_of_another_network_are_refused_in_one_short_message(card, tmp_path):
+    checkpoint.save(tmp_path, card, make_state(card, 1), best=True)
+    other = replace(card, arch=replace(card.arch, name="unet"))
+    with pytest.raises(
+        BundleError, match="began with model 'fpn' with 'test_resnet'"
+    ) as caught:
+        checkpoint.load(tmp_path, other, make_state(card, 1))
+    assert "the recipe says 'unet' with 'test_resnet'" in str(caught.value)
+    assert len(str(caught.value).removeprefix(str(tmp_path))) < 400
+
+
 def test_a_damaged_checkpoint_is_refused_with_what_to_do(card, tmp_path):
     state = make_state(card, 1)
     checkpoint.save(tmp_path, card, state, best=True)
     for text in ("{", "{}", "[]"):
         (tmp_path / "last" / "state.json").write_text(text)
         with pytest.raises(
-            BundleError, match=r"last: this checkpoint cannot be resumed .*; start"
+            BundleError,
+            match=r"last: this checkpoint cannot be resumed .*; start|last/state\.json: not",
         ):
             checkpoint.load(tmp_path, card, state)

@@ -83,6 +83,14 @@ ResumeFolder = Annotated[
 ]
 
 
+Trust = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHA256", help="Run this code or graph, which was not made on this machine."
+    ),
+]
+
+
 def out_option(text: str) -> Any:
     """Give the option `-o/--out` the help `text`."""
     return typer.Option("-o", "--out", help=text)

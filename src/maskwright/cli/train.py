@@ -16,6 +16,7 @@ from .options import (
     Quiet,
     Resume,
     Settings,
+    Trust,
     budget_seconds,
     out_option,
 )
@@ -35,6 +36,7 @@ def train(
     budget: Budget = None,
     resume: Resume = False,
     no_parity_images: NoParityImages = False,
+    trust: Trust = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -53,6 +55,7 @@ def train(
         budget_s=budget_s,
         resume=resume,
         keep_parity_images=not no_parity_images,
+        trust=trust,
     )
     live = Live(console)
     callbacks = Callbacks(log=console.say, progress=console.progress, on_step=live.show)

@@ -1,11 +1,11 @@
 """Networks from a user's own file, named as `model.arch: ./mynet.py:build`.
 
-Only `admit` runs code; training calls it for a file that the command line or the recipe names.
+Only `admit` runs code; training calls it for a file that the command line names, and for one
+that a recipe or a run names if the file is trusted (`core.trust`).
 A card names such code too, but `get_admitted` finds only what was admitted in this process:
 opening a Bundle never runs code from it or from a file beside it.
 """
 
-import hashlib
 import importlib.util
 import inspect
 import sys
@@ -21,6 +21,7 @@ from torch import nn
 from maskwright.core import parts
 from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import ConfigError
+from maskwright.core.trust import hash_file, is_trusted, remember
 from maskwright.nn.part_config import NoChoices
 from maskwright.nn.protocols import OWN, Arch
 
@@ -36,27 +37,38 @@ class OwnArch:
     sha256: str
 
 
-def admit(code: CodeFile, folder: Path) -> CodeFile:
-    """Run the file that the user named; return its name with the full path and the digest.
+def admit(
+    code: CodeFile, folder: Path, *, is_named: bool = False, trust: str | None = None
+) -> CodeFile:
+    """Run the file of a network; return its name with the full path and the digest.
 
     Args:
         code: File and function as the user wrote them.
         folder: The folder that a relative path is relative to.
+        is_named: The user named the file on the command line: it is trusted from now on. A
+            file that a recipe or a run names must be trusted already.
+        trust: The SHA-256 that `--trust` gives.
 
     Raises:
         ConfigError: The file or function does not exist, the content does not match the
-            digest, or the code fails.
+            digest, the file is not trusted, or the code fails.
     """
     path = (folder / code.file).resolve()
     if not path.is_file():
         raise ConfigError(f"model.arch {str(code)!r}: no file {path}; give PATH.py:FUNCTION")
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = hash_file(path)
     digest = sha256[:DIGEST_LENGTH]
     if code.digest and digest != code.digest:
         raise ConfigError(
             f"model.arch {str(code)!r}: {path} has changed (it is #{digest} now); put the old "
             f"file back, or start a new run with model.arch={code.file}:{code.function}"
         )
+    if not is_named and not is_trusted("code", sha256, trust):
+        raise ConfigError(
+            f"{path}: Python code that was not named to a command on this machine, and this "
+            f"command would run it; read it, then trust it with --trust {sha256}"
+        )
+    remember("code", sha256)
     full = CodeFile(path, code.function, digest)
     _ADMITTED[full.function, digest] = OwnArch(_make_arch(full, _import(full)), sha256)
     return full

@@ -7,7 +7,7 @@ whole checkpoints. No pickle: tensors are safetensors, the rest is JSON. The lay
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from maskwright.core.atomic import new_folder
 from maskwright.core.bundle import WEIGHTS
-from maskwright.core.card import ModelCard
+from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.checkpoint import (
     BEST,
     FOLDER,
@@ -28,7 +28,7 @@ from maskwright.core.checkpoint import (
     link_checkpoint,
     write_card,
 )
-from maskwright.core.errors import BundleError
+from maskwright.core.errors import BundleError, shorten
 from maskwright.core.jsonfile import read_json
 from maskwright.nn.any_size import AnySize
 
@@ -47,18 +47,22 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingState:
-    """Everything that changes while a run trains; a checkpoint holds all of it."""
+    """Everything that changes while a run trains; a checkpoint holds all of it.
+
+    `written` are the folders of the checkpoints that this process wrote.
+    """
 
     model: AnySize
     optimizer: torch.optim.Optimizer
     average: MovingAverage
     progress: RunProgress
+    written: set[Path] = field(default_factory=set)
 
 
 def save(run: Path, card: ModelCard, state: TrainingState, *, best: bool) -> Path:
     """Write a checkpoint, link `last` (and `best`) to it, remove those without a link."""
     folder = run / FOLDER / f"step-{state.progress.step:07d}"
-    if not folder.exists():
+    if folder not in state.written:  # a folder that is there was left by a killed process
         with new_folder(folder) as staging:
             write_card(staging, card)
             _write(staging / WEIGHTS, state.average.state)
@@ -68,9 +72,10 @@ def save(run: Path, card: ModelCard, state: TrainingState, *, best: bool) -> Pat
             document = asdict(state.progress) | {"optimizer": table}
             text = json.dumps(document, indent=1)
             (staging / TRAINING_STATE).write_text(text, encoding="utf-8")
-    link_checkpoint(run, LAST, folder)
-    if best:
+        state.written.add(folder)
+    if best:  # first: a run that is resumed from `last` does not link it again
         link_checkpoint(run, BEST, folder)
+    link_checkpoint(run, LAST, folder)
     _prune(run)
     return folder
 
@@ -82,7 +87,7 @@ def load(run: Path, card: ModelCard, state: TrainingState) -> None:
         BundleError: The checkpoint cannot be read or belongs to another network.
     """
     folder = run / LAST
-    _require_revision(Checkpoint.open(folder), card)
+    _require_same_network(Checkpoint.open(folder), card)
     try:
         document = read_json(folder / TRAINING_STATE, error=BundleError)
         tensors = load_file(folder / TRAINING_TENSORS)
@@ -93,18 +98,29 @@ def load(run: Path, card: ModelCard, state: TrainingState) -> None:
             setattr(state.progress, name, document[name])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BundleError(
-            f"{folder}: this checkpoint cannot be resumed ({error}); start a new run"
+            f"{folder}: this checkpoint cannot be resumed ({shorten(str(error), 120)}); start "
+            f"a new run"
         ) from error
 
 
-def _require_revision(checkpoint: Checkpoint, card: ModelCard) -> None:
-    """Refuse weights of another revision: they might load, and train on as another network."""
+def _require_same_network(checkpoint: Checkpoint, card: ModelCard) -> None:
+    """Refuse weights of another network or revision: they might load, and train on."""
     written, arch = checkpoint.card.arch, card.arch
+    if replace(written, revision=arch.revision) != arch:
+        raise BundleError(
+            f"{checkpoint.root}: the run began with model {_describe_arch(written)}, the "
+            f"recipe says {_describe_arch(arch)} now; put the old values back, or start a new "
+            f"run"
+        )
     if written.revision != arch.revision:
         raise BundleError(
             f"{checkpoint.root}: the run began with revision {written.revision} of "
             f"{arch.name}, this maskwright trains revision {arch.revision}; start a new run"
         )
+
+
+def _describe_arch(arch: ArchSpec) -> str:
+    return shorten(f"{arch.name!r} with {arch.encoder!r}, {dict(arch.config)}", 120)
 
 
 def _optimizer_tensors(

@@ -23,7 +23,7 @@ class Interrupt:
 
 @contextmanager
 def catch_interrupt() -> Iterator[Interrupt]:
-    """Let the first SIGINT or SIGTERM set `pressed` and do no more.
+    """Let the first SIGINT, SIGTERM or SIGHUP set `pressed` and do no more.
 
     Only the main thread can handle signals; in other threads nothing is caught.
     """
@@ -31,7 +31,9 @@ def catch_interrupt() -> Iterator[Interrupt]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # no SIGHUP on Windows
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    numbers = [n for n in known if signal.getsignal(n) is not signal.SIG_IGN]  # nohup
     before = [signal.signal(number, interrupt.press) for number in numbers]
     try:
         yield interrupt

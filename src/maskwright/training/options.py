@@ -18,7 +18,8 @@ class TrainOptions:
     key and replace those of the recipe or of the plan. `budget_s` limits the time of the whole
     run, its final report and export included. `resume` continues the run in the output folder
     from its last checkpoint and excludes the options above. `keep_parity_images` keeps crops of
-    a few validation images in the Bundle.
+    a few validation images in the Bundle. `trust` is the SHA-256 of a network's file that a
+    recipe or the run names and that came from elsewhere: it is code, and it is run.
     """
 
     recipe: Path | None = None
@@ -26,6 +27,7 @@ class TrainOptions:
     budget_s: float | None = None
     resume: bool = False
     keep_parity_images: bool = True
+    trust: str | None = None
 
 
 def _ignore(_argument: object) -> None:

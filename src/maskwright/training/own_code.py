@@ -17,7 +17,8 @@ ARCH = "model.arch"
 def admit_settings(settings: Settings) -> Settings:
     """Run the file that `model.arch` names, if any, and name it by full path and digest."""
     code = CodeFile.parse(str(settings.get(ARCH)))
-    return dict(settings) | ({ARCH: str(admit(code, Path.cwd()))} if code else {})
+    named = {} if code is None else {ARCH: str(admit(code, Path.cwd(), is_named=True))}
+    return dict(settings) | named
 
 
 def admit_options(options: TrainOptions) -> tuple[CodeFile | None, TrainOptions]:
@@ -27,12 +28,13 @@ def admit_options(options: TrainOptions) -> tuple[CodeFile | None, TrainOptions]
     folder of the recipe.
     """
     folder, name = Path.cwd(), options.settings.get(ARCH)
+    is_named = name is not None
     if name is None and options.recipe is not None:
         folder, name = options.recipe.parent, read_recipe(options.recipe).model.arch
     code = CodeFile.parse(str(name))
     if code is None:
         return None, options
-    code = admit(code, folder)
+    code = admit(code, folder, is_named=is_named, trust=options.trust)
     settings = dict(options.settings) | {ARCH: str(code.beside)}
     return code, replace(options, settings=settings)
 
@@ -43,16 +45,27 @@ def copy_code(code: CodeFile | None, run: Path) -> None:
         shutil.copyfile(code.file, run / code.file.name)
 
 
-def require_network(recipe: Recipe, run: Path, num_classes: int) -> None:
-    """Run the copy in the folder of the run and require a network that meets the contract.
+def admit_copy(recipe: Recipe, run: Path, trust: str | None) -> CodeFile | None:
+    """Run the copy in the folder of the run, if the recipe names one; return its name.
 
     Raises:
-        ConfigError: The copy has changed since the run began, or the network fails.
+        ConfigError: The copy has changed since the run began, or is not trusted.
     """
     code = CodeFile.parse(recipe.model.arch)
     if code is not None:
+        admit(code, run, trust=trust)
+    return code
+
+
+def require_network(recipe: Recipe, run: Path, num_classes: int, trust: str | None) -> None:
+    """Run the copy in the folder of the run and require a network that meets the contract.
+
+    Raises:
+        ConfigError: As `admit_copy`, or the network fails.
+    """
+    code = admit_copy(recipe, run, trust)
+    if code is not None:
         channels = recipe.input.channels
-        admit(code, run)
         network = new_model(recipe.model.graph, channels, num_classes)
         require_contract(code, network, (channels, num_classes))
 

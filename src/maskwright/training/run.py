@@ -7,14 +7,17 @@ The folder is disposable once its bundle is taken out.
 """
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from maskwright.core.atomic import write_text
 from maskwright.core.bundle import REPORT, Bundle, open_bundle
+from maskwright.core.codefile import CodeFile
 from maskwright.core.jsonfile import read_json
 from maskwright.core.progress import Progress, silent
 from maskwright.core.report import Report
+from maskwright.core.trust import require_digest
 
 from . import own_code
 from .data import TrainingData
@@ -31,9 +34,11 @@ from .start import (
     DATA,
     RECIPE,
     choose_recipe,
+    lock_run,
     make_job,
     require_encoder_weights,
     require_same_data,
+    require_same_recipe,
 )
 
 
@@ -84,12 +89,32 @@ def train(
     Raises:
         ConfigError: There is a run in `out` already, or the recipe is wrong.
         DataError: The dataset is not fit for training.
+        OutputError: Another process trains in `out`, or it cannot be written.
         TrainingError: Training had to stop.
     """
     started_s = time.monotonic()
     out, options, callbacks = Path(out), options or TrainOptions(), callbacks or Callbacks()
+    require_digest(options.trust)
     code, options = own_code.admit_options(options)
     given = choose_recipe(out, options)
+    is_main = get_processes().is_main_process
+    with lock_run(out, options, callbacks.log) if is_main else nullcontext():
+        return _train(data, out, _Start(started_s, options, given, code), callbacks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What `train` begins with: time, options, the recipe if one is given, the user's file."""
+
+    started_s: float
+    options: TrainOptions
+    given: Recipe | None
+    code: CodeFile | None
+
+
+def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> Run:
+    """Train in a folder that this process has locked."""
+    options, given = start.options, start.given
     source = TrainingData.read(data, _split_settings(given, options), callbacks.progress)
     left_out = (item.to_note() for item in source.dataset.left_out)
     conversion = (source.conversion,) if source.conversion else ()
@@ -99,16 +124,17 @@ def train(
         given = override(given, {"input.convert_channels": True})
     processes = get_processes()
     if processes.is_main_process and not options.resume:
-        text = to_yaml(given, {}) if given else _plan_yaml(source, options, started_s)
+        text = to_yaml(given, {}) if given else _plan_yaml(source, options, start.started_s)
         (out / DATA).unlink(missing_ok=True)  # of a start that left no checkpoint
-        own_code.copy_code(code, out)
+        own_code.copy_code(start.code, out)
         write_text(out / RECIPE, text)
     processes.wait_for_everyone()
     recipe = read_recipe(out / RECIPE)
-    own_code.require_network(recipe, out, len(source.dataset.spec))
+    own_code.require_network(recipe, out, len(source.dataset.spec), options.trust)
     callbacks.log(f"recipe: {out / RECIPE}")
     job = make_job(out, recipe, source)
     require_same_data(job, callbacks.log, write=processes.is_main_process)
+    require_same_recipe(job, callbacks.log, write=processes.is_main_process)
     fit(job, make_accelerator(recipe), callbacks.on_step, resume=options.resume)
     if processes.is_main_process:
         finish(job, callbacks, keep_parity_images=options.keep_parity_images)

@@ -1,14 +1,17 @@
 """Start a run, or resume it: choose its recipe, make its Job, and check its data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 from maskwright.core.atomic import explain_write_errors, write_json
 from maskwright.core.card import ModelCard
 from maskwright.core.checkpoint import LAST
-from maskwright.core.errors import ConfigError, DataError
+from maskwright.core.errors import ConfigError, DataError, shorten
 from maskwright.core.jsonfile import read_json
+from maskwright.core.lock import hold_lock
+from maskwright.core.temporary import remove_leftovers
 from maskwright.core.versioned import Document, Schema
 from maskwright.nn.build import load_arch, newest
 from maskwright.nn.encoders import require_weights
@@ -22,6 +25,7 @@ from .recipe import Recipe, Settings, override, read_recipe
 
 RECIPE = "recipe.yaml"
 DATA = "run.json"
+_SPEED_ALONE = {"data.workers", "model.checkpointing"}
 BY_SIZE, BY_CONTENT = "sizes of files", "content of labels"
 DATA_SCHEMA = Schema(
     kind=DATA,
@@ -41,11 +45,7 @@ def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
     """
     if options.resume:
         return _read_resumed(run, options)
-    if (run / LAST).exists():
-        raise ConfigError(
-            f"{run}: there is a run already; continue it with --resume or choose another "
-            f"folder with -o"
-        )
+    _require_no_run(run)
     with explain_write_errors(run):
         run.mkdir(parents=True, exist_ok=True)
     if options.recipe is None:
@@ -99,6 +99,23 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
     )
 
 
+@contextmanager
+def lock_run(run: Path, options: TrainOptions, log: Callable[[str], None]) -> Iterator[None]:
+    """Lock the folder of a run; remove what killed processes left in it.
+
+    Raises:
+        OutputError: Another process trains there.
+        ConfigError: Another process has begun a run there meanwhile.
+    """
+    with explain_write_errors(run), hold_lock(run) as lock:
+        if lock.ended is not None:
+            log(f"{run}: left by {lock.ended}, which has ended")
+        if not options.resume:
+            _require_no_run(run)
+        remove_leftovers(run)
+        yield
+
+
 def require_same_data(job: Job, log: Callable[[str], None], *, write: bool) -> None:
     """Require the data that the run began with; a new run records its data, if `write`.
 
@@ -127,6 +144,54 @@ def require_same_data(job: Job, log: Callable[[str], None], *, write: bool) -> N
         write_json(path, DATA_SCHEMA.stamp({**current, "compared": BY_CONTENT}))
 
 
+def require_same_recipe(job: Job, log: Callable[[str], None], *, write: bool) -> None:
+    """Require the recipe that the run began with; a new run records its values, if `write`.
+
+    Values that change the speed alone may be edited; `log` names them.
+
+    Raises:
+        ConfigError: Another value was edited.
+    """
+    now, path = _list_values(job.recipe), job.run / DATA
+    document = read_json(path) if path.exists() else {}
+    begun = document.get("recipe")
+    if begun is None:
+        if write:
+            write_json(path, document | {"recipe": now})
+        return
+    edits = {
+        key: f"{key} {begun.get(key)} -> {now.get(key)}"
+        for key in sorted({*begun, *now})
+        if begun.get(key) != now.get(key)
+    }
+    refused = [text for key, text in edits.items() if key not in _SPEED_ALONE]
+    if refused:
+        raise ConfigError(
+            f"{job.run / RECIPE}: was edited since the run began: "
+            f"{shorten('; '.join(refused), 200)}; put the old values back, or start a new run "
+            f"with this recipe (--recipe)"
+        )
+    for text in edits.values():
+        log(f"{job.run / RECIPE}: edited since the run began: {text}")
+
+
+def _list_values(recipe: Recipe) -> dict[str, object]:
+    """Every value of a recipe by its dotted key, as JSON gives it back."""
+    values: dict[str, object] = {}
+    for section, value in recipe.model_dump(mode="json").items():
+        items = value.items() if isinstance(value, dict) else ()
+        values |= {f"{section}.{key}": item for key, item in items} or {section: value}
+    return values
+
+
+def _require_no_run(run: Path) -> None:
+    if (run / LAST).exists():
+        raise ConfigError(
+            f"{run}: there is a run already; continue it with --resume or choose another "
+            f"folder with -o"
+        )
+
+
 def _require_equal(run: Path, begun: Document, current: Document) -> None:
     for split, kind in (("train", "training"), ("val", "validation")):
         old, new = begun[split], current[split]
@@ -147,4 +212,6 @@ def _read_resumed(run: Path, options: TrainOptions) -> Recipe:
         )
     if not (run / LAST).exists():
         raise ConfigError(f"{run}: no checkpoint to resume; start the run without --resume")
-    return read_recipe(run / RECIPE)
+    recipe = read_recipe(run / RECIPE)
+    own_code.admit_copy(recipe, run, options.trust)
+    return recipe
