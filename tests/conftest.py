@@ -116,11 +116,13 @@ def painted_bundle(painted_card):
         from maskwright.core.bundle import GRAPH, WEIGHTS, write_bundle
         from maskwright.core.graph import Graph
         from maskwright.core.results import WriteMode
+        from maskwright.core.trust import hash_file, remember
 
         card = painted_card(**card_choices)
         path.parent.mkdir(parents=True, exist_ok=True)
         graph, weights = path.parent / f"{path.name}.onnx", path.parent / f"{path.name}.st"
         graph.write_bytes(_painted_graph(card))
+        remember("graph", hash_file(graph))  # else each Bundle has a trial in a process
         weights.write_bytes(b"no network reads these")
         files = {GRAPH: graph, WEIGHTS: weights}
         graphs, mode = [Graph(file=GRAPH, engine="onnxruntime")], WriteMode(overwrite=True)

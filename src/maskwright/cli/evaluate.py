@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Data, Engine, Group, Model, Overwrite, Quiet, Refine, out_option
+from .options import (
+    AsJson,
+    Data,
+    Engine,
+    Group,
+    Model,
+    Overwrite,
+    Quiet,
+    Refine,
+    Trust,
+    out_option,
+)
 from .scoring import (
     TOLERANCE,
     Attributes,
@@ -31,6 +42,7 @@ def evaluate(
     spacing: Spacing = None,
     engine: Engine = None,
     refine: Refine = None,
+    trust: Trust = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -48,7 +60,7 @@ def evaluate(
 
     detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
     with open_results(out, "evaluate", WriteMode(overwrite=overwrite)) as results:
-        predictor = open_model(model, engine=engine, refine=refine)
+        predictor = open_model(model, engine=engine, refine=refine, trust=trust)
         dataset = open_dataset(data, progress=console.progress).subset(split)
         report = score(
             predictor,

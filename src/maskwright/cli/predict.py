@@ -15,6 +15,7 @@ from .options import (
     Quiet,
     Refine,
     ResumeFolder,
+    Trust,
     Write,
     out_option,
 )
@@ -30,6 +31,7 @@ def predict(
     engine: Engine = None,
     refine: Refine = None,
     write: Write = None,
+    trust: Trust = None,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     as_json: AsJson = False,
@@ -42,7 +44,7 @@ def predict(
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
 
-    predictor = open_model(model, engine=engine, refine=refine)
+    predictor = open_model(model, engine=engine, refine=refine, trust=trust)
     names = ALL
     if write is not None:
         names = tuple(write.split(",")) if write else ()

@@ -47,13 +47,17 @@ SCHEMA = Schema(kind="bundle", version=2, upgrades={1: _list_the_graph}, error=B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """An opened, verified Bundle. `model_id` is 16 hex digits; `files` lists what it holds."""
+    """An opened, verified Bundle. `model_id` is 16 hex digits; `files` lists what it holds.
+
+    `sha256` has that of each file, by name.
+    """
 
     root: Path
     model_id: str
     card: ModelCard
     graphs: tuple[Graph, ...]
     files: tuple[str, ...]
+    sha256: Mapping[str, str]
 
     def file(self, name: str) -> Path:
         """Path of one listed file.
@@ -96,6 +100,7 @@ def open_bundle(path: Path) -> Bundle:
         card=ModelCard.from_json(manifest.get("card"), where=str(path / MANIFEST)),
         graphs=_read_graphs(path, manifest),
         files=tuple(manifest["files"]),
+        sha256={name: entry["sha256"] for name, entry in manifest["files"].items()},
     )
 
 

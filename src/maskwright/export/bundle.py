@@ -25,6 +25,7 @@ from ..core.graph import Graph, Parity
 from ..core.inputspec import InputSpec
 from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode
+from ..core.trust import hash_file, remember
 from ..data.dataset import Dataset, open_dataset
 from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
@@ -221,6 +222,7 @@ class _Writer:
             outputs = self.target.write(network.network, source.card, path, precision)
         engine = _run(self.target, path, source.card)
         parity = _test(source, network, engine, inputs_CHW, self.progress)
+        remember("graph", hash_file(path))
         tolerance = self.target.TOLERANCES[precision]
         parity.require_agreement(
             tolerance,

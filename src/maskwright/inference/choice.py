@@ -1,6 +1,6 @@
 """Choose the engine that runs a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -30,6 +30,7 @@ def build_engine(
     where: Path,
     name: str | None,
     options: EngineOptions,
+    admit: Callable[[str, EnginePart, ModelFile], None],
 ) -> Engine:
     """Build the engine called `name`, else the available one of highest priority.
 
@@ -41,6 +42,8 @@ def build_engine(
         where: Path of the model, for the error message.
         name: Of a part in `inference/engines`; None leaves the choice to the priorities.
         options: Its `precision` also selects among the files.
+        admit: Called with the engine's name, the engine and the file before it is built;
+            raises to refuse.
 
     Raises:
         UnknownNameError: No engine has this name.
@@ -65,6 +68,7 @@ def build_engine(
     for chosen in sorted(usable, key=lambda n: -every[n].PRIORITY):
         lacks = every[chosen].missing()
         if lacks is None:
+            admit(chosen, every[chosen], usable[chosen])
             return every[chosen].build(usable[chosen].path, card, options)
         missing.append(lacks)
     raise missing[0]

@@ -89,6 +89,14 @@ class EnginePart(Protocol):
         """The package that must be installed first; None where the engine is available."""
         return None
 
+    def list_external_files(self, _file: Path) -> tuple[str, ...]:
+        """Paths, relative to the folder of `file`, of other files that the engine would read.
+
+        Raises:
+            BundleError: The file is damaged.
+        """
+        return ()
+
     @abstractmethod
     def build(self, file: Path, card: ModelCard, options: EngineOptions) -> Engine:
         """Make the engine that runs `file`.

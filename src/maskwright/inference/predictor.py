@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.bundle import MANIFEST, WEIGHTS, is_bundle, open_bundle
+from ..core.bundle import MANIFEST, WEIGHTS, Bundle, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.errors import BundleError, DataError
 from ..core.prediction import Decision, Prediction
+from ..core.trust import require_digest
 from .choice import ModelFile, build_engine
-from .engine import Engine, EngineOptions
+from .engine import Engine, EngineOptions, EnginePart
 from .refiner import Refinement
 from .resolution import decide
 from .strategy import Image, Strategy, run_whole
+from .trial import require_trial
 
 DEFAULTS = EngineOptions()
 _MAX_BATCH_PX = 1 << 22
@@ -138,6 +140,7 @@ def open_model(
     engine: str | None = None,
     options: EngineOptions = DEFAULTS,
     refine: str | None = None,
+    trust: str | None = None,
 ) -> Predictor:
     """Open a Bundle, a run folder or a checkpoint.
 
@@ -150,13 +153,16 @@ def open_model(
         options: Threads, device and precision.
         refine: Name and settings of the refiner that decides every image, `crf` or
             `crf:theta_alpha=30`; nothing unless asked for.
+        trust: SHA-256 of a graph from elsewhere that runs without a trial, see `trial`.
 
     Raises:
-        BundleError: Not a model, a damaged one, or one that the engine cannot run.
+        BundleError: Not a model, a damaged one, one that the engine cannot run, or a graph
+            that reads files which are not in the Bundle or that fails its trial.
         ConfigError: An unknown engine, refiner, setting or option.
         MissingDependencyError: A package of the engine is not installed.
     """
-    path = Path(path)
+    require_digest(trust)
+    path, bundle = Path(path), None
     refinement = None if refine is None else Refinement.from_text(refine)
     if _is_run_of_own_code(path):
         path /= "bundle"  # whose graph runs without the code
@@ -169,8 +175,24 @@ def open_model(
         checkpoint = _open_checkpoint(path)
         card, model_id = checkpoint.card, checkpoint.model_id
         files = [ModelFile(checkpoint.weights)]
-    built = build_engine(files, card, where=path, name=engine, options=options)
+
+    def admit(name: str, part: EnginePart, file: ModelFile) -> None:
+        if bundle is not None and file.engine is not None:
+            _require_listed(bundle, file.path, part.list_external_files(file.path))
+            require_trial(bundle, file.path.name, name, trust)
+
+    built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
     return Predictor(built, card, model_id, refinement)
+
+
+def _require_listed(bundle: Bundle, graph: Path, external: Sequence[str]) -> None:
+    """Refuse a graph that reads a file whose content the manifest does not state."""
+    for name in external:
+        if name not in bundle.files:
+            raise BundleError(
+                f"{graph}: reads its weights from {name!r}, which {MANIFEST} does not list; do "
+                f"not use this bundle, or export the model again"
+            )
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.card import ModelCard
-from ...core.errors import BundleError, ConfigError
+from ...core.errors import BundleError, ConfigError, shorten
+from .. import onnxfile
 from ..engine import Engine, EngineOptions
 
 PRIORITY = 20
@@ -24,6 +25,7 @@ _NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")
 class OnnxEngine(Engine):
     """Runs a session whose graph has one input, and logits as its first output."""
 
+    file: Path
     session: Any
     input_name: str
     output_name: str
@@ -37,11 +39,40 @@ class OnnxEngine(Engine):
         try:
             logits_BKHW: NDArray[np.float32]
             logits_BKHW = self.session.run([self.output_name], {self.input_name: image_BCHW})[0]
-        except (errors.Fail, errors.RuntimeException) as error:
+        except _ort_errors(errors) as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error
-            raise
+            raise BundleError(
+                f"{self.file}: the graph fails on an input of {image_BCHW.shape} (B, C, H, W): "
+                f"{shorten(str(error).splitlines()[0], 200)}; export the model again"
+            ) from error
+        _require_logits(logits_BKHW, image_BCHW.shape, self.file)
         return logits_BKHW
+
+
+def _ort_errors(errors: Any) -> tuple[type[Exception], ...]:
+    """Every exception that ONNX Runtime raises."""
+    return tuple(
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    )
+
+
+def _require_logits(logits: Any, shape_BCHW: tuple[int, ...], file: Path) -> None:
+    """Refuse a graph that returns something else than it states."""
+    batch, _, *size_HW = shape_BCHW
+    found = getattr(logits, "dtype", None), *getattr(logits, "shape", ())
+    if found[:2] != (np.float32, batch) or list(found[3:]) != size_HW:
+        raise BundleError(
+            f"{file}: the graph returns {found} for an image of {shape_BCHW} (B, C, H, W), "
+            f"expected float32 logits of its size; export the model again"
+        )
+
+
+def list_external_files(file: Path) -> tuple[str, ...]:
+    """The contract of `inference.engine.EnginePart`."""
+    return onnxfile.list_external_files(file)
 
 
 def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
@@ -55,7 +86,7 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
             f"{file}: the graph maps {shapes[0]} to {shapes[1]}, its card says "
             f"{channels} channels to {classes} classes; export the model again"
         )
-    return OnnxEngine(session, inputs[0].name, outputs[0].name)
+    return OnnxEngine(file, session, inputs[0].name, outputs[0].name)
 
 
 def _session(file: Path, options: EngineOptions) -> Any:
@@ -70,15 +101,7 @@ def _session(file: Path, options: EngineOptions) -> Any:
     providers = _providers(options, onnxruntime.get_available_providers())
     try:
         return onnxruntime.InferenceSession(file, settings, providers=providers)
-    except (
-        errors.Fail,
-        errors.InvalidArgument,
-        errors.InvalidGraph,
-        errors.InvalidProtobuf,
-        errors.NoSuchFile,
-        errors.NotImplemented,
-        errors.RuntimeException,
-    ) as error:
+    except _ort_errors(errors) as error:
         raise BundleError(
             f"{file}: ONNX Runtime {onnxruntime.__version__} cannot run this graph "
             f"({str(error).splitlines()[0]}); copy the bundle again or export it again"

@@ -1,0 +1,113 @@
+"""Trial: a graph that was not made on this machine runs first in a child process.
+
+A graph is code: it may loop for ever or fill the memory. The child has a limit of time and one
+of memory, and runs the graph once, on a small image of zeros. A graph that passes is trusted
+from then on (`core.trust`); one that the user names by its SHA-256 needs no trial.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ..core import parts
+from ..core.bundle import Bundle, open_bundle
+from ..core.errors import BundleError, MaskwrightError
+from ..core.trust import is_trusted, remember
+from .engine import ENGINES, EngineOptions, EnginePart
+
+SIZE_HW = (64, 96)
+CPU_S, WALL_S = 30, 180
+"""Limits of the child: a busy machine gives it less processor time than the clock shows."""
+
+MEMORY_BYTES = 4 << 30
+"""For the child beside four times the size of the graph."""
+
+_OUT_OF_MEMORY = 3
+
+
+def require_trial(bundle: Bundle, graph: str, engine: str, trust: str | None) -> None:
+    """Run a graph of a Bundle in a child process, unless it is trusted.
+
+    Args:
+        bundle: Opened, so that the SHA-256 of its files are right.
+        graph: Name of the file.
+        engine: Name of the engine that is to run it.
+        trust: The SHA-256 that `--trust` gives.
+
+    Raises:
+        BundleError: The graph fails, or needs more time or memory than the limits.
+    """
+    sha256 = bundle.sha256[graph]
+    if is_trusted("graph", sha256, trust):
+        return
+    command = [sys.executable, "-m", __name__, str(bundle.root), graph, engine]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=WALL_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        reason = f"ran for more than {WALL_S} s"
+    else:
+        if done.returncode == 0:
+            remember("graph", sha256)
+            return
+        if done.returncode == 1:
+            raise BundleError(done.stderr.strip())
+        reason = _explain(done.returncode)
+    raise BundleError(
+        f"{bundle.root / graph}: was not made on this machine and {reason} on an image of "
+        f"{SIZE_HW[0]} x {SIZE_HW[1]} px (H, W); do not use it, or, if you know where it comes "
+        f"from, run it without limits by --trust {sha256}"
+    )
+
+
+def _explain(status: int) -> str:
+    if status == _OUT_OF_MEMORY:
+        return f"needs more than {MEMORY_BYTES >> 30} GiB of memory"
+    if sys.platform != "win32":
+        import signal
+
+        if status in {-signal.SIGXCPU, -signal.SIGKILL}:
+            return f"ran for more than {CPU_S} s"
+    return f"ends the program that runs it (exit status {status})"
+
+
+def main() -> None:
+    """Run the graph that the arguments name; exit status 1 with a message where it fails."""
+    root, graph, engine = sys.argv[1:]
+    try:
+        _run(Path(root), graph, engine)
+    except MaskwrightError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+    except MemoryError:
+        sys.exit(_OUT_OF_MEMORY)
+
+
+def _run(root: Path, graph: str, engine: str) -> None:
+    bundle = open_bundle(root)
+    file = bundle.file(graph)
+    part = parts.load(ENGINES, engine, like=EnginePart)
+    _limit(MEMORY_BYTES + 4 * file.stat().st_size)
+    run = part.build(file, bundle.card, EngineOptions(threads=1))
+    height, width = run.size_HW or (side + -side % run.size_multiple for side in SIZE_HW)
+    run(np.zeros((1, bundle.card.input.channels, height, width), np.float32))
+
+
+def _limit(num_bytes: int) -> None:
+    """Limit processor time and memory of this process, where the system can."""
+    if sys.platform != "win32":
+        import resource
+
+        for kind, limit in (
+            (resource.RLIMIT_CPU, CPU_S),
+            (resource.RLIMIT_DATA, num_bytes),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            resource.setrlimit(kind, (limit, limit))
+
+
+if __name__ == "__main__":
+    main()
