@@ -23,6 +23,31 @@ M = np.array(
 )
 PACKED = [0, 0, 0, 96, 57, 27, 254, 27, 0, 183, 255, 108, 2, 63, 248, 192, 35, 255, 140, 2]
 PACKED += [63, 248, 192, 45, 255, 198, 1, 31, 248]
+WRITTEN = [
+    0,
+    0,
+    0,
+    96,
+    56,
+    9,
+    167,
+    216,
+    6,
+    191,
+    253,
+    96,
+    23,
+    255,
+    184,
+    5,
+    255,
+    238,
+    1,
+    127,
+    251,
+]
+WRITTEN += [128, 107, 255, 184, 5, 255, 192]
+"""PACKED with the sizes of lengths that take the fewest bits."""
 BLACK = np.zeros((4, 6, 3), np.uint8)
 NOTHING = DatasetFile()
 
@@ -81,7 +106,7 @@ def test_the_golden_vector_is_written(write, tmp_path_factory):
             "original_width": 6,
             "original_height": 4,
             "image_rotation": 0,
-            "value": {"format": "rle", "rle": PACKED, "brushlabels": ["car"]},
+            "value": {"format": "rle", "rle": WRITTEN, "brushlabels": ["car"]},
         }
     ]
     assert '<Label value="car" background="#800000"/>' in (

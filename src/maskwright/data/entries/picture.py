@@ -111,6 +111,12 @@ class Picture:
             return labels.read().sort_by_overlap(labels.overlap, self._name_class)
         return Drawing(size_HW=self.size_HW, shapes=tuple(self._list_regions()))
 
+    @cached_property
+    def by_class(self) -> Drawing:
+        """The labels as one shape for each class that is drawn, in the order of the classes."""
+        shapes = (Shape(label=label, masks=(crop,)) for label, _, crop in self._crop_classes())
+        return Drawing(size_HW=self.size_HW, shapes=tuple(shapes))
+
     def _name_class(self, label: str) -> str:
         raw = self.codec.raw_of(label)
         if raw in self.codec.ignored:
@@ -118,16 +124,24 @@ class Picture:
         return self.spec.names[self.codec.raw_to_index[raw]]
 
     def _list_regions(self) -> Iterator[Shape]:
-        for value in np.unique(self.labels_HW).tolist():
+        for label, is_thing, crop in self._crop_classes():
+            if is_thing:
+                yield from _split_regions(crop, label)
+            else:
+                yield Shape(label=label, masks=(crop,))
+
+    def _crop_classes(self) -> Iterator[tuple[str, bool, Crop]]:
+        """Yield label, whether it is a thing, and the pixels of each class that is drawn."""
+        counts = np.bincount(self.labels_HW.ravel(), minlength=256)
+        for value in np.flatnonzero(counts).tolist():
             if value == self.background or (value == IGNORE and self.background is None):
                 continue
-            inside_HW = self.labels_HW == value
+            crop = crop_mask(self.labels_HW == value)
             if value == IGNORE:
-                yield Shape(label=IGNORED, masks=(crop_mask(inside_HW),))
-            elif self.spec.classes[value].kind == "thing":
-                yield from _split_regions(inside_HW, self.spec.names[value])
+                yield IGNORED, False, crop
             else:
-                yield Shape(label=self.spec.names[value], masks=(crop_mask(inside_HW),))
+                entry = self.spec.classes[value]
+                yield entry.name, entry.kind == "thing", crop
 
 
 def find_background(codec: LabelCodec) -> int | None:
@@ -254,9 +268,8 @@ def write_mask(
     image.save(path, "PNG")
 
 
-def _split_regions(inside_HW: Any, label: str) -> Iterator[Shape]:
+def _split_regions(crop: Crop, label: str) -> Iterator[Shape]:
     """Split a mask into one shape per 8-connected region."""
-    crop = crop_mask(inside_HW)
     _, regions, stats, _ = cv2.connectedComponentsWithStats(
         crop.inside_hw.astype(np.uint8), connectivity=8
     )

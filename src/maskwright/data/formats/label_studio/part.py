@@ -28,7 +28,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -83,7 +83,7 @@ OVERLAP: Overlap = "file"
 _PRIMITIVES = {"rectangle": "rectangles", "ellipse": "ellipses"}
 _PNG = "data:image/png;base64,"
 _TASKS, _EXPORT = "tasks", "export.json"
-_CORNER_BYTES, _PACKED_BYTES = 38, 5
+_CORNER_BYTES, _PACKED_BYTES = 38, 4
 """Characters of JSON for a corner of a polygon and for a byte of a brush stroke."""
 
 
@@ -303,9 +303,8 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     """Write the image; its task goes into the record, for the file of all tasks."""
     path = PurePosixPath("images", picture.entry.split, picture.name)
     copy_image(picture, folder / path)
-    drawing, (height, width) = picture.drawing, picture.size_HW
-    if not picture.is_drawn and picture.outlined is None:
-        drawing = _join_by_label(drawing)
+    joined = not picture.is_drawn and picture.outlined is None
+    drawing, (height, width) = picture.by_class if joined else picture.drawing, picture.size_HW
     results = [
         {
             "id": f"region{index}",
@@ -336,18 +335,10 @@ def finish(folder: Path, spec: LabelSpec, records: Iterable[Record]) -> None:
             annotation = {"id": task_id, "was_cancelled": False, "result": record["result"]}
             data = {"image": record["image"]}
             task = {"id": task_id, "annotations": [annotation], "predictions": [], "data": data}
-            file.write(("[\n" if task_id == 1 else ",\n") + json.dumps(task, allow_nan=False))
+            text = json.dumps(task, allow_nan=False, separators=(",", ":"))
+            file.write(("[\n" if task_id == 1 else ",\n") + text)
         file.write("\n]\n")
     write_text(folder / "label_config.xml", _format_config(spec))
-
-
-def _join_by_label(drawing: Drawing) -> Drawing:
-    """Join all shapes of one label, in the order in which labels occur."""
-    masks: dict[str, tuple[Crop, ...]] = {}
-    for shape in drawing.shapes:
-        masks[shape.label] = (*masks.get(shape.label, ()), *shape.masks)
-    shapes = tuple(Shape(label=label, masks=crops) for label, crops in masks.items())
-    return replace(drawing, shapes=shapes)
 
 
 def _write_shape(shape: Shape, drawing: Drawing) -> Iterator[tuple[str, dict[str, object]]]:

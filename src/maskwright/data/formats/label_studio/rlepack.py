@@ -17,6 +17,7 @@ Source: thi-ng/umbrella, packages/rle-pack; label_studio_sdk, converter/brush.py
 """
 
 from collections.abc import Iterator
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,6 @@ from ...shapes.runs import encode_columns
 
 _CHANNELS = 4
 _HEAD_BITS = 32 + 5 + 4 * 4
-_SIZES = (3, 4, 8, 16)
-"""Bits of a length, in files that are written."""
-
 _LONGEST = 1 << 16
 """Longest run of one block: the largest length of 16 bits."""
 
@@ -83,13 +81,15 @@ def pack_mask(crop: Crop, size_HW: tuple[int, int]) -> list[int]:
     lengths = np.full(len(values), _LONGEST, np.int64)
     lengths[np.cumsum(num_pieces) - 1] = counts - (num_pieces - 1) * _LONGEST
     lengths = np.where(lengths == 0, _LONGEST, lengths)
-    size_index = np.searchsorted(np.array([8, 16, 256]), np.repeat(counts, num_pieces))
-    size = np.array(_SIZES)[size_index]
+    needed = np.maximum(np.ceil(np.log2(lengths)), 1).astype(np.int64)  # bits of length - 1
+    sizes = _choose_sizes(needed)
+    size_index = np.searchsorted(sizes, needed)
+    size = sizes[size_index]
     words = (((4 | size_index) << size | lengths - 1) << 8) | values  # 4: the bit of a run
     head = [
         (size_HW[0] * size_HW[1] * _CHANNELS, 32),
         (7, 5),
-        *((size - 1, 4) for size in _SIZES),
+        *((size - 1, 4) for size in sizes.tolist()),
     ]
     bits = _write_bits(*(np.array(part, np.int64) for part in zip(*head, strict=True)))
     bits = np.concatenate(
@@ -98,6 +98,18 @@ def pack_mask(crop: Crop, size_HW: tuple[int, int]) -> list[int]:
     padding = np.zeros(8 - len(bits) % 8, np.bool_)  # a whole byte if the last is full
     packed: list[int] = np.packbits(np.concatenate((bits, padding))).tolist()
     return packed
+
+
+def _choose_sizes(needed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Choose the four sizes that take the fewest bits, ascending, for lengths of so many."""
+    counts = np.bincount(needed, minlength=17)
+    top = int(needed.max())
+    choices = np.array([(*c, top) for c in combinations_with_replacement(range(1, top + 1), 3)])
+    bits = np.arange(17)[:, None, None]
+    # (bits, choices, 4) -> (bits, choices): the smallest size that is enough
+    fitting = np.where(choices >= bits, choices, 17).min(axis=-1)
+    best: NDArray[np.int64] = choices[np.argmin(counts @ fitting)]
+    return best
 
 
 def _find_blocks(
