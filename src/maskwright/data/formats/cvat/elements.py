@@ -32,6 +32,9 @@ SKIPPED = {
 }
 """What is counted for an element that is not a region."""
 
+_TRUE = frozenset({"1", "true"})
+"""Texts by which the flag is set: CVAT's own, and that of JSON."""
+
 _PRIMITIVES = {"box": "rectangles", "ellipse": "ellipses"}
 _CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -232,7 +235,7 @@ def format_shapes(drawing: Drawing) -> Iterator[str]:
     groups: dict[str, int] = {}
     for z, shape in enumerate(drawing.shapes):
         head = f'label={_quote(shape.label)} source="manual"'
-        head += f' occluded="{int(shape.attributes.get("occluded") == "1")}"'
+        head += f' occluded="{int(shape.attributes.get("occluded") in _TRUE)}"'
         tail = f' z_order="{z}"'
         if shape.instance is not None:
             tail += f' group_id="{groups.setdefault(shape.instance, len(groups) + 1)}"'
