@@ -137,7 +137,7 @@ def test_any_folder_may_be_named_in_dataset_yaml(write):
             ("a.jpg", "b.png"),
             r"expected a folder of images beside a folder of masks, found no fold",
         ),
-        (("images/a.png",), r"a folder of images .*, found images; name them 'images'"),
+        (("images/a.png",), r"a folder of .*, found images \(1 PNG\); name them 'images'"),
         (("images/x.txt", "masks/a.png"), "holds no images; put them into"),
         (("images/a.png", "masks/x.txt"), "holds no masks; put them into"),
         (

@@ -18,7 +18,14 @@ from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.picture import Picture, WriteResult, copy_image, write_mask
-from ..entries.scan import UNSPLIT, Entry, Scan, make_keys_unique
+from ..entries.scan import (
+    SPLITS,
+    UNSPLIT,
+    Entry,
+    Scan,
+    make_keys_unique,
+    normalise_split,
+)
 from ..entries.walk import folders
 from ..layouts.class_tables import read_class_tables
 from ..layouts.image_pairs import (
@@ -33,7 +40,7 @@ from ..layouts.image_pairs import (
 )
 from ..layouts.pairing import EQUAL, Naming, find_naming
 from ..layouts.patterns import STAR, find_by_pattern
-from ..layouts.unknown import describe_unknown
+from ..layouts.unknown import describe_texts, describe_unknown
 from ..pixels.imageref import ImageRef
 from ..reading.lookup import fold_name
 
@@ -57,7 +64,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         raise DataError(f"{root}: holds no images; put them into {root / 'images'}")
     if not any(pairs.masks):
         folder = (document.annotators or (document.masks,))[0] or "masks"
-        raise DataError(f"{root}: holds no masks; put them into {root / folder}")
+        missing = f"{root}: holds no masks; put them into {root / folder}"
+        raise DataError(describe_texts(root) or missing)
     images = {name for _, name in pairs.images}
     namings = [
         find_naming(images, {name for _, name in masks}) or EQUAL for masks in pairs.masks
@@ -81,15 +89,33 @@ def _find_pairs(root: Path, document: DatasetFile) -> ImagePairs:
             find_by_pattern(root, images or f"images/{STAR}.{STAR}", "images"),
             [find_by_pattern(root, m or f"masks/{STAR}.{STAR}", "masks") for m in masks],
         )
-    found = find_named_folders(root, images, masks)
-    if found is None and images is None and masks == (None,):
-        found = (
-            find_folders_by_words(root)
-            or find_equal_folders(root)
-            or find_pairs_in_one_folder(root)
+    if images is None and masks == (None,):
+        found = _search(root)
+        if found is None:
+            raise DataError(describe_unknown(root))
+        return found
+    named = find_named_folders(root, images, masks)
+    if named is None:
+        given = [name for name in (images, *masks) if name is not None]
+        there = ", ".join(folders(root)) or "no folders"
+        raise DataError(
+            f"{root}: found no images and masks under the names in dataset.yaml, "
+            f"{', '.join(map(repr, given))}; there are {there}: correct the names"
         )
-    if found is None:
-        raise DataError(describe_unknown(root))
+    return named
+
+
+def _search(root: Path) -> ImagePairs | None:
+    """Find images and masks by the first layout that fits, also in the only folder in `root`."""
+    found = (
+        find_named_folders(root, None, (None,))
+        or find_folders_by_words(root)
+        or find_equal_folders(root)
+        or find_pairs_in_one_folder(root)
+    )
+    inner = folders(root)
+    if found is None and len(inner) == 1 and normalise_split(inner[0]) not in SPLITS:
+        return _search(root / inner[0])
     return found
 
 

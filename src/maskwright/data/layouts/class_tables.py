@@ -60,7 +60,8 @@ def read_class_tables(root: Path, scan: Scan) -> Scan:
     """
     tables = list(_find_tables(root))
     if not tables:
-        return scan
+        inner = folders(root)
+        return read_class_tables(root / inner[0], scan) if len(inner) == 1 else scan
     first = tables[0]
     for other in tables[1:]:
         if other.content != first.content:

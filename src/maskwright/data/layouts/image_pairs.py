@@ -213,7 +213,7 @@ def _divide_by_suffix(files: list[ImageRef], root: Path) -> _Parts | None:
     others = [image for image in files if image.path.suffix.lower() not in {".jpg", ".jpeg"}]
     parts = name_images(photos, root), name_images(others, root)
     equal = bool(photos) and _equal_names(parts)
-    looks = equal and all(_is_like_mask(image) for image in others[:_LOOKED_AT])
+    looks = equal and all(looks_like_mask(image) for image in others[:_LOOKED_AT])
     return parts if looks else None
 
 
@@ -351,10 +351,10 @@ def _count_unpaired(a: set[str], b: set[str]) -> int:
 
 def _looks_like_masks(folder: Path) -> bool:
     first = list(islice(image_files(folder), _LOOKED_AT))
-    return bool(first) and all(_is_like_mask(image) for image in first)
+    return bool(first) and all(looks_like_mask(image) for image in first)
 
 
-def _is_like_mask(image: ImageRef) -> bool:
+def looks_like_mask(image: ImageRef) -> bool:
     """Whether an image is stored without loss and has few values or colours."""
     with suppress(DataError, OSError):
         if is_lossy(image):
