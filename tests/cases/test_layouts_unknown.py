@@ -43,12 +43,6 @@ def refusal(root):
             "s1 (1",
             '{images: "*/photo.jpg", masks: "*/drawn.png"}',
         ),
-        (
-            "shots/{}.png",
-            "drawn/{}_k9.png",
-            "drawn (6 PNG); shots (6 PNG)",
-            '{images: "shots", masks: "drawn"}',
-        ),
     ],
 )
 def test_the_line_that_is_proposed_works(tmp_path, images, masks, seen, line):
@@ -63,6 +57,16 @@ def test_the_line_that_is_proposed_works(tmp_path, images, masks, seen, line):
     assert len(dataset) == 6
     assert all(dataset.has_labels(n) for n in range(6))
     assert dataset.labels(0).tolist() == [[0] * 30] * 10 + [[1] * 30] * 10
+
+
+def test_folders_of_which_one_has_more_files_are_proposed(tmp_path):
+    for n in range(6):
+        photo(tmp_path / f"shots/s{n}.png")
+    for n in range(4):
+        mask(tmp_path / f"drawn/s{n}_k9.png")
+    message = refusal(tmp_path)
+    assert "found drawn (4 PNG); shots (6 PNG); write" in message
+    assert message.endswith('with which it works: {images: "shots", masks: "drawn"}')
 
 
 def test_columns_of_a_table_are_listed(tmp_path):

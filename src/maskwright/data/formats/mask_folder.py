@@ -106,7 +106,7 @@ def _find_pairs(root: Path, document: DatasetFile) -> ImagePairs:
 
 
 def _search(root: Path) -> ImagePairs | None:
-    """Find images and masks by the first layout that fits, also in the only folder in `root`."""
+    """Find images and masks by the first layout that fits, also in the only folder here."""
     found = (
         find_named_folders(root, None, (None,))
         or find_folders_by_words(root)
