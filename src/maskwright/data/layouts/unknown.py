@@ -52,7 +52,7 @@ def describe_unknown(root: Path) -> str:
 
 
 def describe_texts(root: Path) -> str | None:
-    """The message on text files of YOLO whose classes have no names; None without such files."""
+    """The message on text files of YOLO whose classes have no names; None where none are."""
     texts, names = _find_yolo_texts(root), _name_yolo_classes(root)
     if not texts or names is None:
         return None
