@@ -20,6 +20,7 @@ from typing import IO, cast
 
 from ...core.errors import DataError
 from ..entries.walk import is_system_name
+from .parquet import is_parquet, unpack_parquet
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _MAX_MEMBERS = 5_000_000
@@ -40,21 +41,30 @@ class _Member:
 def open_as_folder(path: Path) -> Iterator[Path]:
     """Unpack an archive into a folder that is deleted afterwards; yield other paths unchanged.
 
-    If the archive holds a single folder, that folder is yielded.
+    Parquet files of images are unpacked too. If the archive holds a single folder, that folder
+    is yielded.
 
     Raises:
         DataError: The archive is damaged, or a member is unsafe; the message names it.
     """
-    if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
+    if not is_packed(path):
         yield path
         return
     folder = Path(tempfile.mkdtemp(prefix="maskwright."))
     try:
-        _unpack(path, folder)
+        if is_parquet(path):
+            unpack_parquet(path, folder)
+        else:
+            _unpack(path, folder)
         children = [child for child in folder.iterdir() if not is_system_name(child.name)]
         yield children[0] if len(children) == 1 and children[0].is_dir() else folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_packed(path: Path) -> bool:
+    """Whether `path` is an archive, or images and masks in Parquet files."""
+    return (path.is_file() and path.name.lower().endswith(SUFFIXES)) or is_parquet(path)
 
 
 def _unpack(path: Path, folder: Path) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from ...core.errors import MaskwrightError
-from .archive import open_as_folder
+from .archive import is_packed, open_as_folder
 
 _unpacked = ExitStack()
 atexit.register(_unpacked.close)
@@ -22,7 +22,7 @@ def keep_as_folder(path: Path) -> Path:
     Raises:
         DataError: The archive is damaged, or a member is unsafe; the message names it.
     """
-    if not path.is_file():
+    if not is_packed(path):
         return path
     status = path.stat()
     return _unpack(path.resolve(), status.st_size, status.st_mtime_ns, path)
