@@ -35,7 +35,7 @@ NAMES = parts.names(FORMATS)
 WRITTEN = list_writable()
 HELD = frozenset(
     {"polygons", "overlaps", "attributes", "instances", "ignored", "groups"}
-    | {"splits", "usual splits"}
+    | {"splits", "usual splits", "usual splits alone"}
 )
 
 

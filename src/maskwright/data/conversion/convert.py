@@ -28,7 +28,7 @@ from ..dataset import FolderDataset, open_as_is, open_unpacked
 from ..entries.annotation import Annotation
 from ..entries.format import FORMATS, Format, load_format
 from ..entries.picture import Picture, find_background
-from ..entries.scan import SPLITS, UNSPLIT, Entry, LeftOut
+from ..entries.scan import SPLITS, UNSPLIT, Entry, LeftOut, normalise_split
 from ..opening import splitfile
 from ..opening.splitfile import SplitFile
 from ..pixels.images import open_image
@@ -185,14 +185,19 @@ class _Conversion:
         picture = open_picture(self.dataset, index, self.mapping, outlined=self.outlined)
         if picture.entry.split in self.held_splits:
             return picture
-        return replace(picture, entry=replace(picture.entry, split=UNSPLIT))
+        entry = replace(picture.entry, split=UNSPLIT, split_in_key=False)
+        return replace(picture, entry=entry)
 
     @cached_property
     def held_splits(self) -> frozenset[str]:
         """The splits that the layout of the format holds."""
-        if "splits" in self.holds:
-            return frozenset(entry.split for entry in self.written)
-        return frozenset({UNSPLIT}) | (SPLITS if "usual splits" in self.holds else frozenset())
+        there = frozenset(entry.split for entry in self.written)
+        if "splits" in self.holds and all(normalise_split(name) == name for name in there):
+            return there
+        usual = SPLITS if "usual splits" in self.holds else frozenset()
+        if "usual splits alone" in self.holds and there <= SPLITS:
+            usual = SPLITS
+        return frozenset({UNSPLIT}) | usual
 
     def account(self, target: Path, journal: Journal) -> Account:
         """Count what was written and what was lost, from the journal."""

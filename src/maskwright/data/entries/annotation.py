@@ -61,6 +61,9 @@ def _read_naming_file(read: Callable[[], Drawing], file: Path, where: str) -> Dr
         raise DataError(f"{where}: {error}") from error
 
 
+ATTRIBUTE_TYPES = "types of attributes, which become text"
+"""What is unread of attributes that are numbers, lists or choices in the tool."""
+
 IGNORED = "__ignore__"
 """The label of shapes that are ignored in training; the name is Labelme's."""
 

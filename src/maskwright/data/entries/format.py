@@ -32,7 +32,8 @@ class Format(Protocol):
     HOLDS: frozenset[str] | None = None
     """What is kept when the format is written: "polygons", "overlaps", "attributes",
     "instances", "ignored" (IGNORE differs from every class), "groups", and "splits", or "usual
-    splits" where only train, val and test are. None: the format can only be read."""
+    splits" where only train, val and test are, or "usual splits alone" where those are and no
+    image is without a split. None: the format can only be read."""
 
     POLYGONS: Raster | None = None
     """The rule by which the tool fills polygons, where all regions can be written as such."""

@@ -33,7 +33,7 @@ from pydantic import Discriminator, Field, Tag
 from ...core.errors import DataError
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.annotation import IGNORED, SHAPE_CODEC, Annotation
+from ..entries.annotation import ATTRIBUTE_TYPES, IGNORED, SHAPE_CODEC, Annotation
 from ..entries.picture import (
     MOVED,
     Picture,
@@ -68,7 +68,6 @@ OVERLAP: Overlap = "smaller_on_top"
 _CROWD = "iscrowd"
 _SPLIT_OBJECTS = "parts of an object with others between them, written as separate objects"
 _HOLES = "polygons with holes, which COCO cannot store, written as masks"
-_TYPES = "types of attributes, which become text"
 _Count = Annotated[int, Field(ge=0, le=MAX_PIXELS)]
 
 
@@ -216,7 +215,7 @@ def _read(file: CocoFile, image_index: int, image: ImageRef) -> Drawing:
         shapes=tuple(shapes),
         raster="coco",
         skipped=skipped,
-        unread={_TYPES: num_typed},
+        unread={ATTRIBUTE_TYPES: num_typed},
     )
 
 

@@ -37,7 +37,7 @@ from ...core.atomic import write_json
 from ...core.errors import DataError
 from ...core.labels import IGNORE, Rgb, voc_palette
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
+from ..entries.annotation import ATTRIBUTE_TYPES, SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.picture import (
     MOVED,
     Picture,
@@ -220,7 +220,13 @@ def _read(path: Path, image: ImageRef, key: str) -> Drawing:
             f"{path}: none of its polygons touches {image}, {skipped.total()} features in all; "
             f"it may be of another image or in another reference system: export it again"
         )
-    return Drawing(size_HW=size_HW, shapes=tuple(shapes), skipped=+skipped)
+    num_typed = sum(_count_typed(feature, key) for feature in collection.features)
+    return Drawing(
+        size_HW=size_HW,
+        shapes=tuple(shapes),
+        skipped=+skipped,
+        unread={ATTRIBUTE_TYPES: num_typed},
+    )
 
 
 def _make_shape(feature: _Feature, rings: tuple[Ring, ...], key: str, where: str) -> Shape:
@@ -298,6 +304,13 @@ def _overlaps_image(rings: Sequence[Ring], size_HW: tuple[int, int]) -> bool:
     """Whether the bounding box of the outline overlaps the image."""
     low, high = rings[0].min(axis=0), rings[0].max(axis=0)
     return bool((high > 0).all() and (low < size_HW[::-1]).all())
+
+
+def _count_typed(feature: _Feature, key: str) -> int:
+    """Count the attributes that are not text."""
+    attributes = _read_attributes(feature, key) if feature.is_area else {}
+    properties = feature.properties or {}
+    return sum(not isinstance(properties[name], str) for name in attributes)
 
 
 def _read_attributes(feature: _Feature, key: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ from ..layouts.unknown import describe_texts, describe_unknown
 from ..pixels.imageref import ImageRef
 from ..reading.lookup import fold_name
 
-HOLDS = frozenset({"ignored", "usual splits"})
+HOLDS = frozenset({"ignored", "usual splits alone"})
 
 
 def recognises(root: Path) -> bool:

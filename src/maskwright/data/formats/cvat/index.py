@@ -100,8 +100,8 @@ class CvatFile:
     """The index of one file.
 
     `classes` are the labels that the file declares, `labels` those that its shapes have, and
-    `missing` the images that it names and that are not there; `notes` say how gaps of tracks
-    are read.
+    `missing` the images that it names and that are not there; `typed` are the attributes whose
+    values are not free text; `notes` say how gaps of tracks are read.
     """
 
     path: Path
@@ -112,6 +112,7 @@ class CvatFile:
     tracks: list[IndexedTrack] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
+    typed: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
@@ -170,6 +171,12 @@ def _read_meta(file: CvatFile, span: Span) -> None:
                 f"{file.path}: label {name!r} has the colour {color!r}, expected '#rrggbb'; "
                 f"export it again"
             )
+        attributes = label.iterfind("attributes/attribute")
+        file.typed |= {
+            f"{name}.{attribute.findtext('name')}"
+            for attribute in attributes
+            if attribute.findtext("input_type") not in {None, "text"}
+        }
         red_green_blue = tuple(bytes.fromhex(color[1:])) if color else None
         file.classes[name] = ClassEntry.model_validate(
             {"name": name, "color": red_green_blue, "kind": "thing", "raw": (name,)}

@@ -33,7 +33,13 @@ from ....core.errors import DataError
 from ....core.labels import IGNORE, LabelSpec, Rgb, voc_palette
 from ...classes.dataset_yaml import ClassEntry, DatasetFile
 from ...classes.kinds import BACKGROUND_NAMES
-from ...entries.annotation import IGNORED, SHAPE_CODEC, Annotation, list_shape_classes
+from ...entries.annotation import (
+    ATTRIBUTE_TYPES,
+    IGNORED,
+    SHAPE_CODEC,
+    Annotation,
+    list_shape_classes,
+)
 from ...entries.picture import (
     MASKED,
     MOVED,
@@ -131,6 +137,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         overlap=overlap,
         left_out=tuple(_list_left_out(items, files, images)),
         notes=tuple(_list_notes(items, files)),
+        unread={ATTRIBUTE_TYPES: tuple(sorted({name for f in files for name in f.typed}))},
     )
 
 
