@@ -232,7 +232,11 @@ class TestBadInput:
 
     def test_a_mask_one_pixel_smaller(self, refused):
         message = refused({"masks/train/im01.png": np.zeros((12, 15), np.uint8)}, yaml=NATIVE)
-        assert message == "im01: image is (12, 16) (H, W), labels are (12, 15)"
+        assert message == (
+            "masks/train/im01.png: mask is 12 x 15, its image images/train/im01.png is 12 x 16 "
+            "(H x W); save the mask at the size of the image as a viewer shows it "
+            "(EXIF applied)"
+        )
 
     def test_a_mask_value_not_in_the_list(self, refused):
         mask = np.zeros((12, 16), np.uint8)
@@ -247,7 +251,7 @@ class TestBadInput:
         mask = np.zeros((12, 16), np.uint8)
         mask[0, :3] = 9
         listed = refused({"masks/train/im01.png": mask, "classes.txt": "0 back\n1 leaf\n"})
-        assert "9 (3 px in 1 masks, first masks/train/im01.png) are not listed in" in listed
+        assert "9 (3 px in 1 mask, first masks/train/im01.png) are not listed in" in listed
 
     def test_a_colour_mask_with_an_undeclared_colour(self, write, pairs):
         files = pairs(4, split="train") | pairs(2, split="val", first=4)

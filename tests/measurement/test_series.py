@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError, UnknownNameError
+from maskwright.core.labels import LabelSpec
 from maskwright.core.progress import silent
-from maskwright.measurement.series import MeasureOptions, open_series
+from maskwright.measurement.series import MeasureOptions, _make_plan, open_series
 
 
 def open_it(maps, **options):
@@ -141,3 +142,13 @@ def test_a_roi_that_the_file_lacks_is_refused(maps, tmp_path):
 def test_a_minimum_area_that_is_not_finite_and_positive_is_refused(least):
     with pytest.raises(ConfigError, match=r"--min-area .*: give 0 or an area above it"):
         MeasureOptions(min_area=least)
+
+
+def test_names_with_a_comma_are_found_in_a_pair_whatever_the_comma_split_it_at():
+    spec = LabelSpec.from_names(("road", "kerb, low", "bus"))
+    for first, second in (("kerb, low", "bus"), ("kerb", "low, bus"), ("road", "kerb, low")):
+        options = MeasureOptions(gaps=((first, second),))
+        ((a, b),) = _make_plan(options, spec, ()).gaps
+        assert {spec.names[a], spec.names[b]} in ({"kerb, low", "bus"}, {"road", "kerb, low"})
+    ((a, b),) = _make_plan(MeasureOptions(gaps=(("kerb", "low,bus"),)), spec, ()).gaps
+    assert (spec.names[a], spec.names[b]) == ("kerb, low", "bus")

@@ -11,6 +11,9 @@ import typer
 
 from ..core.errors import ConfigError
 
+_SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+_BUDGET = re.compile(r"\s*".join(rf"(?:(?P<{u}>\d+(?:\.\d+)?)\s*{u})?" for u in _SECONDS), re.A)
+
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="One JSON document on stdout; all else goes to stderr."),
@@ -60,7 +63,7 @@ NoParityImages = Annotated[
 ]
 Budget = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Time for the whole run: 90s, 40m or 2.5h."),
+    typer.Option(metavar="TIME", help="Time for the whole run: 90s, 40m, 1h30m or 1d."),
 ]
 Write = Annotated[
     str | None,
@@ -97,14 +100,20 @@ def out_option(text: str) -> Any:
 
 
 def budget_seconds(budget: str | None) -> float | None:
-    """Read `--budget`: `40m` is 2400.0.
+    """Read `--budget`: `40m` is 2400.0, `1h30m` is 5400.0.
 
     Raises:
-        ConfigError: Not a number above 0 with s, m or h.
+        ConfigError: Not numbers with d, h, m or s, the largest unit first, or 0 in all.
     """
     if budget is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", budget.strip())
-    if match is None or not float(match[1]):
-        raise ConfigError(f"--budget {budget!r}: write a number and s, m or h, for example 40m")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    match = _BUDGET.fullmatch(budget.strip())
+    seconds = 0.0
+    if match is not None:
+        for unit, number in match.groupdict().items():
+            seconds += float(number or 0) * _SECONDS[unit]
+    if not seconds:
+        raise ConfigError(
+            f"--budget {budget!r}: write numbers with d, h, m or s, for example 40m or 1h30m"
+        )
+    return seconds

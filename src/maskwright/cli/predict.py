@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..pages.text import format_percent, text_table
+from ..pages.text import format_count, format_percent, text_table
 from .console import Console, print_text
 from .options import (
     AsJson,
@@ -54,7 +54,7 @@ def predict(
     rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]
     for line in text_table(("share", "class"), rows, words=(1,)):
         console.say(line)
-    console.say(f"{summary.num_images} images: {', '.join(names)} in {out}")
+    console.say(f"{format_count(summary.num_images, 'image')}: {', '.join(names)} in {out}")
     if summary.passed_over:
         console.say(f"{len(summary.passed_over)} folders of earlier results are passed over")
     console.result({"out": str(out)} | document)

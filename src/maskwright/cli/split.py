@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ..pages.text import format_count
 from .console import Console
 from .options import AsJson, Data, Group, Quiet
 
@@ -29,7 +30,7 @@ def split(
     for name, keys in drawn.file.splits.items():
         missing = drawn.missing[name]
         lacks = f", without {', '.join(missing)} (in too few groups)" if missing else ""
-        console.say(f"{name}: {len(keys)} images{lacks}")
+        console.say(f"{name}: {format_count(len(keys), 'image')}{lacks}")
     if drawn.file.group == EACH_IMAGE:
         console.say("each image is drawn by itself: frames of one video are too alike for that")
     for note in drawn.notes:

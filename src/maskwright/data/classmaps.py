@@ -118,7 +118,8 @@ class ClassMapPair:
         _require_partners(reference, files, other, others)
         listed = spec or find_spec(reference) or find_spec(other)
         raw = other_raw or listed is None
-        stored = [*files.values(), *(others.values() if raw else ())]
+        own = spec is None and find_spec(other) not in (None, listed)
+        stored = [*files.values(), *(others.values() if raw and not own else ())]
         codec = read_codec(stored, listed, progress=progress)
         return cls(
             reference=ClassMaps(root=reference, files=files, codec=codec),

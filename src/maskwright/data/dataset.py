@@ -27,6 +27,7 @@ from ..core.progress import Progress, silent
 from ..core.sample import Sample
 from .entries.annotation import Annotation, Labels
 from .entries.scan import Entry, LeftOut
+from .entries.sizes import require_one_size
 from .entries.votes import majority_vote, read_votes
 from .opening import splitfile
 from .opening.locate import locate, require_complete
@@ -176,10 +177,15 @@ class FolderDataset(Dataset):
         """One Sample, with the votes of its annotators where there are two or more."""
         entry = self.entries[index]
         votes_AHW = None if entry.labels is None else read_votes(entry, self.codec)
+        image_HWC = self.image(index)
+        if votes_AHW is not None and entry.labels is not None:
+            require_one_size(
+                entry, entry.labels, mask_HW=votes_AHW.shape[1:], image_HW=image_HWC.shape[:2]
+            )
         return Sample(
             key=entry.key,
             group=entry.group,
-            image_HWC=self.image(index),
+            image_HWC=image_HWC,
             labels_HW=None if votes_AHW is None else majority_vote(votes_AHW),
             votes_AHW=None if votes_AHW is None or len(votes_AHW) < 2 else votes_AHW,
         )
@@ -327,7 +333,10 @@ def open_unpacked(
     """Open a folder or an archive as `open_as_is` does; an archive is unpacked in the block."""
     with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
         dataset = open_as_is(folder, form=form, progress=progress)
-        yield dataset if folder == Path(path) else replace(dataset, root=Path(path))
+        if folder != Path(path):
+            notes = tuple(note.replace(str(folder), str(path)) for note in dataset.notes)
+            dataset = replace(dataset, root=Path(path), notes=notes)
+        yield dataset
 
 
 def open_as_is(

@@ -17,6 +17,7 @@ from ..core.errors import DataError
 from ..core.inputspec import CONVERTIBLE, convert_channels
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
+from ..pages.text import format_count
 from .dataset import Dataset
 from .opening.stratify import count_pixels
 from .pixels.imagefile import ImageKind
@@ -60,7 +61,9 @@ def measure_facts(
     counts_NC = _count_classes(dataset, progress)
     pixels_C = counts_NC.sum(axis=0)
     if not pixels_C.any():
-        raise DataError(f"{dataset.source}: no labelled pixel in {len(dataset)} images")
+        raise DataError(
+            f"{dataset.source}: no labelled pixel in {format_count(len(dataset), 'image')}"
+        )
     sizes_N2 = np.array([dataset.size_HW(index) for index in range(len(dataset))])
     sample = range(0, len(dataset), -(-len(dataset) // _SAMPLE))
     mean, std = _measure_colors(dataset, sample, kind, progress)

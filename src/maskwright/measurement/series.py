@@ -29,7 +29,7 @@ from ..pages.pictures import to_rgb
 from .figures.figures import ClassPair, MeasurePlan
 from .ground.roi import Mask, Rois, read_rois
 from .ground.scales import PixelScales, find_scales
-from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules
+from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules, split_pair
 
 ALL = "all"
 """The name that means every class, unless a class has it."""
@@ -199,7 +199,9 @@ def _make_plan(
     options: MeasureOptions, spec: LabelSpec, rules: tuple[Rule, ...]
 ) -> MeasurePlan:
     """Add what the rules need to what the options name."""
-    pairs: list[ClassPair] = [(spec.index(a), spec.index(b)) for a, b in options.gaps]
+    # a name may hold a comma, which the command line cannot tell from that between two names
+    named = [split_pair(f"{a},{b}", spec) or (a, b) for a, b in options.gaps]
+    pairs: list[ClassPair] = [(spec.index(a), spec.index(b)) for a, b in named]
     pairs += [(r.classes[0], r.classes[1]) for r in rules if r.measure == "gap"]
     regions = [*_indices(options.regions, spec), *_list_limited_classes(rules, OF_REGIONS)]
     thin = [*_indices(options.thin, spec), *_list_limited_classes(rules, OF_THIN)]

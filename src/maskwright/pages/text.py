@@ -55,8 +55,9 @@ def format_amount(value: float | None, unit: str = "") -> str:
 
 
 def format_count(count: int, noun: str) -> str:
-    """A count with its noun, which takes an s: `1 image`, `1,200 images`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    """A count with its noun: `1 image`, `1,200 images`, `2 classes`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def format_size(size_HW: Sequence[int]) -> str:

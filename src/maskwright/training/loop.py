@@ -27,7 +27,13 @@ from .freezing import EncoderFreezing
 from .interrupt import Interrupt, catch_interrupt
 from .job import Job, OnStep, Status
 from .log import RunLog
-from .optim import MovingAverage, compute_lr_ratio, make_optimizer, set_lr
+from .optim import (
+    MovingAverage,
+    compute_lr_ratio,
+    explain_learning_rate,
+    make_optimizer,
+    set_lr,
+)
 from .recipe import Recipe
 from .samples.loader import Batch, Crops, Normalize, make_loader
 from .setup import make_model
@@ -166,13 +172,13 @@ class _Loop:
         self.losses.append(value)
         if math.isfinite(value):
             return
-        step = self.state.progress.step
+        step, lr = self.state.progress.step, self.job.recipe.optim.lr
         path = self.job.run / "nan_batch.json"
         write_json(path, {"step": step, "loss": str(value), "keys": list(keys)})
         raise TrainingError(
-            f"step {step}: the loss is {value}, expected a finite number; the keys of the "
-            f"batch are in {path}. Check these images and their masks, lower the learning rate "
-            f"(--set optim.lr={self.job.recipe.optim.lr / 3:.2g}), or set optim.precision=fp32"
+            f"step {step}: the loss is {value}, expected a finite number, with the learning "
+            f"rate optim.lr={lr:g}; {explain_learning_rate(lr)}, check the images and masks of "
+            f"the batch (their keys are in {path}), or set optim.precision=fp32"
         )
 
     def _report_status(self, started_s: float, first_step: int) -> None:

@@ -50,6 +50,16 @@ def set_lr(optimizer: torch.optim.Optimizer, ratio: float) -> None:
         group["lr"] = group["peak_lr"] * ratio
 
 
+LARGEST_USUAL_LR = 1e-2
+"""AdamW rarely stays finite with more."""
+
+
+def explain_learning_rate(lr: float) -> str:
+    """What to do about a learning rate with which training did not stay finite."""
+    lower = min(lr / 3, LARGEST_USUAL_LR)
+    return f"lower the learning rate (--set optim.lr={lower:.2g})"
+
+
 class MovingAverage:
     """Exponential moving average of a model's floating-point state, batch statistics included.
 

@@ -7,13 +7,14 @@ The folder is disposable once its bundle is taken out.
 """
 
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from maskwright.core.atomic import write_text
 from maskwright.core.bundle import REPORT, Bundle, open_bundle
 from maskwright.core.codefile import CodeFile
+from maskwright.core.errors import MaskwrightError
 from maskwright.core.jsonfile import read_json
 from maskwright.core.progress import Progress, silent
 from maskwright.core.report import Report
@@ -27,6 +28,7 @@ from .machine import get_processes
 from .options import Callbacks, TrainOptions
 from .planning.plan import Plan
 from .planning.rules import make_plan
+from .planning.schedule import Budget
 from .planning.situation import Situation
 from .recipe import Recipe, Settings, override, read_recipe, to_yaml
 from .setup import make_accelerator
@@ -64,7 +66,7 @@ def plan(
         data: The folder of the dataset, or its dataset.yaml.
         settings: Recipe values by dotted key, say `{"optim.lr": 3e-4}`; they are kept, and
             the rest is planned around them.
-        budget_s: Seconds in which training has to end, validations included.
+        budget_s: Seconds in which a run has to end, its report and its export included.
         progress: Shows how many images have been read.
 
     Raises:
@@ -72,10 +74,12 @@ def plan(
             too short for one epoch.
         DataError: The dataset is not fit for training.
     """
+    started_s = time.monotonic()
     settings = own_code.admit_settings(settings or {})
     require_encoder_weights(settings)
-    situation = Situation.from_data(TrainingData.read(data, settings, progress))
-    return make_plan(situation, settings, budget_s=budget_s)
+    return _make_plan(
+        TrainingData.read(data, settings, progress), settings, budget_s, started_s
+    )
 
 
 def train(
@@ -98,8 +102,13 @@ def train(
     code, options = own_code.admit_options(options)
     given = choose_recipe(out, options)
     is_main = get_processes().is_main_process
-    with lock_run(out, options, callbacks.log) if is_main else nullcontext():
-        return _train(data, out, _Start(started_s, options, given, code), callbacks)
+    try:
+        with lock_run(out, options, callbacks.log) if is_main else nullcontext():
+            return _train(data, out, _Start(started_s, options, given, code), callbacks)
+    except MaskwrightError:
+        with suppress(OSError):  # a run that began holds files and stays
+            out.rmdir()
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,11 @@ def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> 
         given = override(given, {"input.convert_channels": True})
     processes = get_processes()
     if processes.is_main_process and not options.resume:
-        text = to_yaml(given, {}) if given else _plan_yaml(source, options, start.started_s)
+        if given is None:
+            planned = _make_plan(source, options.settings, options.budget_s, start.started_s)
+            text = planned.to_yaml()
+        else:
+            text = to_yaml(given, {})
         (out / DATA).unlink(missing_ok=True)  # of a start that left no checkpoint
         own_code.copy_code(start.code, out)
         write_text(out / RECIPE, text)
@@ -166,11 +179,12 @@ def _split_settings(given: Recipe | None, options: TrainOptions) -> Settings:
     return splits
 
 
-def _plan_yaml(source: TrainingData, options: TrainOptions, started_s: float) -> str:
+def _make_plan(
+    source: TrainingData, settings: Settings, budget_s: float | None, started_s: float
+) -> Plan:
     """Plan for the part of the budget that reading the data and finishing leave."""
-    budget_s = options.budget_s
+    budget = None
     if budget_s is not None:
         finish_s = estimate_finish_seconds(len(source.val))
-        budget_s -= time.monotonic() - started_s + finish_s
-    situation = Situation.from_data(source)
-    return make_plan(situation, options.settings, budget_s=budget_s).to_yaml()
+        budget = Budget(budget_s, time.monotonic() - started_s + finish_s)
+    return make_plan(Situation.from_data(source), settings, budget=budget)

@@ -2,6 +2,7 @@
 
 from maskwright.core.errors import DataError
 from maskwright.data.dataset import Dataset
+from maskwright.pages.text import format_count
 
 from .recipe import Settings
 
@@ -22,9 +23,9 @@ def choose_splits(dataset: Dataset, settings: Settings) -> tuple[str, str]:
     if train is None or val is None:
         missing = "data.train_split" if train is None else "data.val_split"
         raise DataError(
-            f"{dataset.source}: {len(dataset)} image(s) and no split for {missing}; there are "
-            f"{', '.join(dataset.splits)}; name one with --set {missing}=NAME, or add images "
-            f"and make splits with `maskwright split`"
+            f"{dataset.source}: {format_count(len(dataset), 'image')} and no split for "
+            f"{missing}; there are {', '.join(dataset.splits)}; name one with "
+            f"--set {missing}=NAME, or add images and make splits with `maskwright split`"
         )
     return str(train), str(val)
 

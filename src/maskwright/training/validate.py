@@ -1,5 +1,7 @@
 """Validate the averaged weights of a run on its validation images, at source resolution."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +11,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from maskwright.core.confusion import Confusion
+from maskwright.core.errors import BundleError, TrainingError
 from maskwright.inference.engine import Engine
 from maskwright.inference.predictor import Predictor
 from maskwright.nn.build import build_model
 
 from .checkpoint import TrainingState
 from .job import Job
+from .optim import explain_learning_rate
 
 
 def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confusion:
@@ -27,10 +31,25 @@ def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confus
     for index in range(accelerator.process_index, len(job.val), accelerator.num_processes):
         sample = job.val[index]
         if sample.labels_HW is not None:
-            prediction = predictor.predict(sample.image_HWC, where=job.val.describe(index))
+            where = job.val.describe(index)
+            with _explain_infinite(job, state):
+                prediction = predictor.predict(sample.image_HWC, where=where)
             total += Confusion.from_labels(sample.labels_HW, prediction.labels_HW, num_classes)
     counts_CC = torch.from_numpy(total.counts_CC).to(accelerator.device)
     return Confusion(accelerator.reduce(counts_CC, "sum").cpu().numpy())
+
+
+@contextmanager
+def _explain_infinite(job: Job, state: TrainingState) -> Iterator[None]:
+    """Turn the error on infinite logits, which blames a damaged file, into one on training."""
+    try:
+        yield
+    except BundleError as error:
+        lr = job.recipe.optim.lr
+        raise TrainingError(
+            f"after step {state.progress.step} the network gives NaN or infinite values, with "
+            f"the learning rate optim.lr={lr:g}; {explain_learning_rate(lr)} and train again"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,14 @@ def test_sizes_are_compared_as_a_viewer_shows_them(check, tmp_path_factory):
             "masks/train/im03.png": np.eye(16, 12, dtype=np.uint8),
         }
     )
-    turned_words = "it fits the image as stored, which EXIF turns by a quarter"
+    turned = "which EXIF turns by a quarter: the mask fits the image as it is stored"
+    name = "images/train/im0"
     assert the(found, "size-mismatch").examples == [
-        ("masks/train/im01.png", "mask is 12 x 15, image is 12 x 16 (H x W)"),
-        ("masks/train/im02.png", f"mask is 12 x 16, image is 16 x 12 (H x W); {turned_words}"),
+        ("masks/train/im01.png", f"mask is 12 x 15, its image {name}1.png is 12 x 16 (H x W)"),
+        (
+            "masks/train/im02.png",
+            f"mask is 12 x 16, its image {name}2.png is 16 x 12 (H x W), {turned}",
+        ),
     ]
 
 
@@ -318,7 +322,11 @@ def test_text_and_json_tell_the_same(check):
         "fix": KINDS["unreadable-image"].fix,
     }
     text = found.to_text()
-    for part in ("error: images that cannot be read: 1", finding["fix"], "1 kinds of error"):
+    for part in (
+        "error: images that cannot be read: 1",
+        finding["fix"],
+        "1 kind of error harms",
+    ):
         assert part in text
 
 

@@ -4,7 +4,7 @@ import pytest
 from maskwright.core.errors import ConfigError
 from maskwright.training.planning.plan import Plan
 from maskwright.training.planning.rules import make_plan
-from maskwright.training.planning.schedule import Pace, decide_full_schedule
+from maskwright.training.planning.schedule import Budget, Pace, decide_full_schedule
 
 from ..situations import situation
 
@@ -34,16 +34,19 @@ def test_without_a_budget_the_device_sets_the_crops_and_at_most_ten_validations(
 def test_a_budget_sets_the_epochs_so_that_more_time_gives_more():
     epochs = [
         make_plan(
-            situation(), SETTINGS | {"optim.precision": "fp32"}, budget_s=s
+            situation(), SETTINGS | {"optim.precision": "fp32"}, budget=Budget(s)
         ).recipe.schedule.epochs
         for s in (200, 20_000)
     ]
     assert epochs[0] * 4 < epochs[1]
 
 
-def test_a_budget_too_short_for_an_epoch_says_what_one_takes():
-    with pytest.raises(ConfigError, match=r"too short: one epoch of 50 images takes"):
-        make_plan(situation(), SETTINGS | {"optim.precision": "fp32"}, budget_s=0.01)
+def test_a_budget_too_short_for_an_epoch_says_what_is_needed_in_seconds():
+    with pytest.raises(
+        ConfigError,
+        match=r"^--budget 0\.01s is too short: at least \d+ s are needed, 9 s to read",
+    ):
+        make_plan(situation(), SETTINGS | {"optim.precision": "fp32"}, budget=Budget(0.01, 9))
 
 
 @pytest.mark.slow
@@ -52,11 +55,13 @@ def test_an_ample_budget_takes_the_usual_widths_and_a_tight_one_fewer_pixels():
     settings |= {"data.batch_size": 1}
     small = settings | {"input.scale_ratio": 0.25}
     many = situation(counts_NC=np.ones((200, 3), np.int64))
-    ample = make_plan(many, small, budget_s=1e6).recipe
+    ample = make_plan(many, small, budget=Budget(1e6)).recipe
     assert (ample.model.config, ample.data.crop_px) == ({}, (96, 128))
-    assert make_plan(situation(), small, budget_s=1e6).recipe.model.config != {}  # few images
-    enlarged = make_plan(situation(), settings, budget_s=200).recipe
+    assert (
+        make_plan(situation(), small, budget=Budget(1e6)).recipe.model.config != {}
+    )  # few images
+    enlarged = make_plan(situation(), settings, budget=Budget(200)).recipe
     assert (enlarged.input.scale_ratio, enlarged.data.crop_px) == (1.0, (352, 352))
     same_size = settings | {"input.scale_ratio": 1.0}
-    tight = make_plan(situation(), same_size, budget_s=200).recipe
+    tight = make_plan(situation(), same_size, budget=Budget(200)).recipe
     assert (tight.data.crop_px, tight.model.config["pyramid_channels"]) == ((256, 256), 128)

@@ -23,6 +23,7 @@ from ..entries.scan import UNSPLIT, Entry
 from ..opening import splitfile
 from ..opening.locate import DataFolder, locate
 from ..opening.resolve import (
+    WRITTEN,
     apply_inference,
     read_hints,
     resolve_codec,
@@ -146,7 +147,27 @@ def audit(path: str | Path, progress: Progress = silent) -> Audit:
     """
     with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
         made = _audit_folder(folder, progress)
-        return made if folder == Path(path) else replace(made, root=Path(path))
+        if folder == Path(path):
+            return made
+        return _name_archive(made, folder, Path(path))
+
+
+def _name_archive(made: Audit, folder: Path, path: Path) -> Audit:
+    """Name the archive in place of the folder that it was unpacked to and that is gone."""
+
+    def rename(text: str) -> str:
+        return text.replace(str(folder), str(path))
+
+    findings = tuple(
+        replace(
+            finding,
+            fix=rename(finding.fix),
+            examples=[(rename(file), rename(detail)) for file, detail in finding.examples],
+        )
+        for finding in made.findings
+    )
+    kept = (note for note in made.notes if not note.startswith(WRITTEN))
+    return replace(made, root=path, findings=findings, notes=tuple(map(rename, kept)))
 
 
 def _audit_folder(path: Path, progress: Progress) -> Audit:

@@ -56,10 +56,10 @@ KINDS: dict[str, Kind] = {
         "add images",
     ),
     "unreadable-image": Kind(
-        "error", "images that cannot be read", "copy them again or remove them"
+        "error", "images that cannot be read", "do what the line of each file says"
     ),
     "unreadable-mask": Kind(
-        "error", "masks that cannot be read", "copy them again or remove them with their images"
+        "error", "masks that cannot be read", "do what the line of each file says"
     ),
     "size-mismatch": Kind(
         "error",

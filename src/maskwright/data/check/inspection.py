@@ -20,9 +20,10 @@ from ...pages.text import format_small_share
 from ..classes.survey import count_values
 from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
+from ..entries.sizes import describe_mismatch
 from ..entries.votes import majority_vote
 from ..pixels.imageref import ImageRef
-from ..pixels.images import open_image, read_image
+from ..pixels.images import read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
 from ..shapes.drawing import Drawing
 from .annotators import Annotators
@@ -144,9 +145,8 @@ class Inspection:
     def _add_mismatch(
         self, entry: Entry, labels: Labels, mask: tuple[int, ...], image: tuple[int, ...]
     ) -> None:
-        detail = f"mask is {mask[0]} x {mask[1]}, image is {image[0]} x {image[1]} (H x W)"
-        if mask == image[::-1] and open_image(entry.image).orientation >= 5:
-            detail += "; it fits the image as stored, which EXIF turns by a quarter"
+        detail = describe_mismatch(entry, mask, image)
+        detail = detail.replace(str(entry.image), self.findings.shorten(entry.image))
         self.findings.add("size-mismatch", _name_file(entry, labels), detail)
 
     def _inspect_values(

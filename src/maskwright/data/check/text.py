@@ -1,5 +1,7 @@
 """An audit as text: head, what was inferred, tables of classes and annotators, findings."""
 
+from collections.abc import Iterable
+
 from ...pages.text import (
     format_count,
     format_number,
@@ -8,6 +10,10 @@ from ...pages.text import (
     text_table,
 )
 from .document import AuditDocument
+from .findings import FindingDocument
+
+_EMPTYING = frozenset({"unreadable-mask", "unclear-labels", "unlisted-values"})
+"""Codes of findings that take pixels out of the table of classes."""
 
 _SHOWN_CLASSES = 40
 _SHOWN_FILES = 5
@@ -15,13 +21,15 @@ _SHOWN_PAIRS = 10
 
 
 def render(document: AuditDocument) -> str:
-    """Plain text of an audit's JSON."""
+    """Plain text of an audit's JSON; what empties the table of classes stands before it."""
+    findings = document["findings"]
     return "\n".join(
         [
             *_format_head(document),
+            *_format_findings(f for f in findings if f["code"] in _EMPTYING),
             *_format_classes(document),
             *_format_annotators(document),
-            *_format_findings(document),
+            *_format_findings(f for f in findings if f["code"] not in _EMPTYING),
             _format_verdict(document),
         ]
     )
@@ -93,9 +101,9 @@ def _format_annotators(document: AuditDocument) -> list[str]:
     return [*table, f"Masks by annotator: {masks}. {share}.", *pairs, ""]
 
 
-def _format_findings(document: AuditDocument) -> list[str]:
+def _format_findings(findings: Iterable[FindingDocument]) -> list[str]:
     lines: list[str] = []
-    for finding in document["findings"]:
+    for finding in findings:
         files = finding["files"][:_SHOWN_FILES]
         lines.append(f"{finding['severity']}: {finding['message']}")
         lines += [
@@ -111,7 +119,9 @@ def _format_verdict(document: AuditDocument) -> str:
     severities = [finding["severity"] for finding in document["findings"]]
     errors, warnings = severities.count("error"), severities.count("warning")
     if errors:
-        return f"{errors} kinds of error harm training, {warnings} of warning may."
+        harm = "harms" if errors == 1 else "harm"
+        kinds = format_count(errors, "kind")
+        return f"{kinds} of error {harm} training, {warnings} of warning may."
     if warnings:
-        return f"Nothing harms training; {warnings} kinds of warning to check."
+        return f"Nothing harms training; {format_count(warnings, 'kind')} of warning to check."
     return "Nothing harms training."

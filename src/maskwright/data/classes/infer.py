@@ -20,6 +20,7 @@ from ...core.codec import LabelCodec, unpack_color
 from ...core.errors import ConfigError, DataError
 from ...core.labels import MAX_CLASSES, ClassDef, LabelSpec, voc_palette
 from ...core.textfile import read_text
+from ...pages.text import format_count
 from ..pixels.rawmask import GREY, Pixels
 from .colors import read_colors
 from .dataset_yaml import FILE_NAME, ClassEntry
@@ -55,8 +56,8 @@ def infer_codec(survey: Survey, hints: Hints) -> tuple[LabelCodec, tuple[str, ..
         f"{codec.format_raw(v)} {survey.share(v)}" for v in sorted(survey.counts)[:MAX_CLASSES]
     )
     kind = "one number" if pixels == "index" else "a colour"
-    head = f"{survey.num_masks} masks read, {kind} per pixel; values: {counted}"
-    origin = f"{len(codec.spec)} classes{_describe_origin(hints)}"
+    head = f"{format_count(survey.num_masks, 'mask')} read, {kind} per pixel; values: {counted}"
+    origin = f"{format_count(len(codec.spec), 'class')}{_describe_origin(hints)}"
     return codec, (head, *reading.why, origin, *on_kinds)
 
 
@@ -219,7 +220,7 @@ def _describe_unlisted(
 ) -> str:
     scale = 1 if unlisted[0] in survey.counts else GREY
     shown = [
-        f"{v} ({count.pixels} px in {count.masks} masks, first {count.first})"
+        f"{v} ({count.pixels} px in {format_count(count.masks, 'mask')}, first {count.first})"
         for v in unlisted[:8]
         if (count := survey.counts.get(v) or survey.counts[v * scale])
     ]

@@ -1,9 +1,9 @@
 """Open one labelled image of a dataset, to be written in another format."""
 
-from ...core.errors import DataError
 from ..classes.mapping import ClassMapping
 from ..dataset import FolderDataset
 from ..entries.picture import Picture, find_background
+from ..entries.sizes import require_one_size
 from ..pixels.images import image_size
 from ..shapes.raster import Raster
 
@@ -24,11 +24,9 @@ def open_picture(
     """
     entry = dataset.entries[index]
     labels_HW = dataset.labels(index)
-    if image_size(entry.image) != labels_HW.shape:
-        raise DataError(
-            f"{entry.image}: image is {image_size(entry.image)} (H, W), labels are "
-            f"{labels_HW.shape}; `maskwright check` lists all of them"
-        )
+    if entry.labels is not None:
+        size_HW = image_size(entry.image)
+        require_one_size(entry, entry.labels, mask_HW=labels_HW.shape, image_HW=size_HW)
     codec = dataset.codec if mapping is None else mapping.codec(dataset.codec)
     return Picture(
         entry=entry,

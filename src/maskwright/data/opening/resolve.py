@@ -13,6 +13,7 @@ from pathlib import Path
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.progress import Progress
+from ...pages.text import format_count
 from ..classes.codec import build_codec, write_dataset_file
 from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
 from ..classes.hints import Hints
@@ -33,6 +34,9 @@ from .stratify import assign_splits, count_classes
 SEED = 0
 EACH_IMAGE = ".+"
 """The group pattern by which each image is a group of its own."""
+
+WRITTEN = "written to "
+"""The beginning of a note that names a file that was written."""
 
 _SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 _VAL_OF_TRAIN = 0.15
@@ -98,7 +102,8 @@ def _build_stated_codec(data: DataFolder) -> tuple[LabelCodec, tuple[str, ...]]:
     codec = replace(codec, listing=data.scan.listing)
     names = data.scan.origin or f"the {data.document.format} files"
     verb = "names" if data.scan.origin else "name"
-    return codec, (f"{len(codec.spec)} classes as {names} {verb} them",)
+    counted = format_count(len(codec.spec), "class")
+    return codec, (f"{counted} as {names} {verb} them",)
 
 
 def _save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) -> str:
@@ -118,7 +123,7 @@ def _save_inferred(data: DataFolder, codec: LabelCodec, notes: tuple[str, ...]) 
         }
     )
     write_dataset_file(data.file, document, codec)
-    return f"written to {data.file}"
+    return f"{WRITTEN}{data.file}"
 
 
 def resolve_splits(

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from ...core.errors import DataError
+from ...core.errors import DataError, MaskwrightError
 from ..entries.walk import is_system_name
 from .parquet import is_parquet, unpack_parquet
 
@@ -57,7 +57,9 @@ def open_as_folder(path: Path) -> Iterator[Path]:
         else:
             _unpack(path, folder)
         children = [child for child in folder.iterdir() if not is_system_name(child.name)]
-        yield children[0] if len(children) == 1 and children[0].is_dir() else folder
+        top = children[0] if len(children) == 1 and children[0].is_dir() else folder
+        with _name_archive(top, path):
+            yield top
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -65,6 +67,19 @@ def open_as_folder(path: Path) -> Iterator[Path]:
 def is_packed(path: Path) -> bool:
     """Whether `path` is an archive, or images and masks in Parquet files."""
     return (path.is_file() and path.name.lower().endswith(SUFFIXES)) or is_parquet(path)
+
+
+@contextmanager
+def _name_archive(folder: Path, path: Path) -> Iterator[None]:
+    """Name the archive in errors, not the folder that it is unpacked to."""
+    try:
+        yield
+    except MaskwrightError as error:
+        error.args = tuple(
+            argument.replace(str(folder), str(path)) if isinstance(argument, str) else argument
+            for argument in error.args
+        )
+        raise
 
 
 def _unpack(path: Path, folder: Path) -> None:

@@ -15,7 +15,7 @@ from ...core.results import NEW, Results, WriteMode, open_results
 from ...core.scores import ABSENT_RULE
 from ...pages.markup import render_number, render_terms
 from ...pages.page import Section, render_opening, render_page, render_tile
-from ...pages.text import format_points
+from ...pages.text import format_count, format_points
 from ..drawing.charts import draw_line, draw_reliability, draw_share_bars
 from ..drawing.gallery import Shot, render_gallery
 from ..drawing.markup import render_interval, render_score
@@ -81,7 +81,9 @@ def _sections(report: Report) -> Iterator[Section]:
 
 def _subtitle(report: Report) -> str:
     splits = report.provenance.data.splits
-    pieces = [", ".join(f"{name}: {num} images" for name, num in splits.items())]
+    pieces = [
+        ", ".join(f"{name}: {format_count(num, 'image')}" for name, num in splits.items())
+    ]
     model = report.provenance.model
     if model is not None:
         network = (str(model.arch[key]) for key in ("name", "encoder") if key in model.arch)

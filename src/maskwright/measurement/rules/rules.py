@@ -183,16 +183,33 @@ def _parse_subject(text: str, spec: LabelSpec, where: str) -> tuple[str, tuple[i
     subject = words.removesuffix(ending).strip()
     if ending != "gap":
         return ending, (_find_index(subject, spec, where),)
-    parts = subject.split(",")
-    pairs = [
-        tuple(",".join(half).strip() for half in (parts[:i], parts[i:]))
-        for i in range(1, len(parts))
-    ]
-    if not pairs:
+    pair = split_pair(subject, spec)
+    if pair is None:
         raise ConfigError(f"{where}a gap is between two classes: 'a, b gap < 0.3 m'")
-    # Names may hold commas, so every comma is tried.
-    known = [pair for pair in pairs if set(pair) <= set(spec.names)]
-    return ending, tuple(_find_index(name, spec, where) for name in (known or pairs)[0])
+    return ending, tuple(_find_index(name, spec, where) for name in pair)
+
+
+def split_pair(text: str, spec: LabelSpec) -> tuple[str, str] | None:
+    """Split "a, b" into two names, at the comma that gives two classes where names hold commas.
+
+    At the first comma where none does; None without a comma.
+    """
+    parts = text.split(",")
+    pairs = [
+        (",".join(parts[:i]).strip(), ",".join(parts[i:]).strip()) for i in range(1, len(parts))
+    ]
+    names = {_strip_commas(name): name for name in spec.names}
+    known = [
+        (names[_strip_commas(a)], names[_strip_commas(b)])
+        for a, b in pairs
+        if _strip_commas(a) in names and _strip_commas(b) in names
+    ]
+    return next(iter(known or pairs), None)
+
+
+def _strip_commas(name: str) -> str:
+    """A name without blanks beside its commas, which the command line may drop."""
+    return re.sub(r"\s*,\s*", ",", name)
 
 
 def _find_index(name: str, spec: LabelSpec, where: str) -> int:

@@ -5,6 +5,8 @@ because the schedule counts crops; only where it is seen often can a network mem
 only there is augmentation stronger.
 """
 
+from maskwright.pages.text import format_count
+
 FEW_IMAGES = 100
 OFTEN_EPOCHS = 50
 SMALLER_ENCODER = "resnet18"
@@ -23,13 +25,14 @@ def is_few(num_images: int) -> bool:
 
 def explain_few(num_images: int) -> str:
     """The beginning of a reason that follows from the number of images."""
-    return f"{num_images} images are few (under {FEW_IMAGES})"
+    counted = format_count(num_images, "image")
+    return f"{counted} {'is' if num_images == 1 else 'are'} few (under {FEW_IMAGES})"
 
 
 def decide_augmentation(num_images: int, epochs: int) -> dict[str, tuple[object, str]]:
     """Values other than the defaults, each with its reason; none for enough images."""
     if not is_few(num_images) or epochs < OFTEN_EPOCHS:
         return {}
-    seen = f"{num_images} images, each seen {epochs} times"
+    seen = f"{format_count(num_images, 'image')}, each seen {epochs} times"
     reason = f"{seen}: stronger than usual, by common practice, not measured here"
     return {key: (value, reason) for key, value in STRONGER.items()}

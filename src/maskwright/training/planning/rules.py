@@ -9,13 +9,14 @@ from maskwright.core.errors import ConfigError
 from maskwright.nn.build import load_arch
 from maskwright.nn.encoders import fits_file
 from maskwright.nn.protocols import OWN
+from maskwright.pages.text import format_count
 
 from ..machine import measure_step_seconds
 from ..recipe import Settings
 from . import few_images
 from .plan import SLIM, Plan
 from .rare_classes import decide_rare_classes
-from .schedule import decide_full_schedule, decide_timed_schedule
+from .schedule import Budget, decide_full_schedule, decide_timed_schedule
 from .situation import Situation
 from .sizes import decide_crops, decide_scale
 
@@ -25,14 +26,14 @@ BATCH = {"cpu": 4, "cuda": 16}
 
 
 def make_plan(
-    situation: Situation, settings: Settings, *, budget_s: float | None = None
+    situation: Situation, settings: Settings, *, budget: Budget | None = None
 ) -> Plan:
     """Decide every value of a recipe.
 
     Args:
         situation: Data and machine.
         settings: Values given by the user; they are kept, and the rest is planned around them.
-        budget_s: Seconds in which training has to end, validations included.
+        budget: Seconds in which the run has to end; None for the usual number of crops.
 
     Raises:
         ConfigError: A setting is not a key of a recipe or has a wrong value, or the budget is
@@ -52,18 +53,18 @@ def make_plan(
         _decide_precision,
     ):
         decide(plan, situation)
-    if budget_s is None:
+    if budget is None:
         decide_full_schedule(plan, situation)
     else:
-        decide_timed_schedule(plan, situation, budget_s)
+        decide_timed_schedule(plan, situation, budget)
     _decide_for_few_images(plan, situation)
     return plan
 
 
 def _decide_splits(plan: Plan, situation: Situation) -> None:
     train, val = situation.splits
-    plan.decide("data.train_split", train, f"{situation.num_train} images")
-    plan.decide("data.val_split", val, f"{situation.num_val} images")
+    plan.decide("data.train_split", train, format_count(situation.num_train, "image"))
+    plan.decide("data.val_split", val, format_count(situation.num_val, "image"))
 
 
 def _decide_model(plan: Plan, situation: Situation) -> None:

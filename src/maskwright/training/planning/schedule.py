@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from maskwright.core.errors import ConfigError
+from maskwright.pages.text import format_count
 
 from ..machine import measure_step_seconds, measure_validation_seconds
 from .plan import SLIM, Plan
@@ -16,7 +17,7 @@ MIN_EPOCHS, MAX_EPOCHS = 10, 500
 TIGHT_CROPS, AMPLE_CROPS = 3_000, 40_000
 """Crops in a budget below which pixels are saved, and above which the model is larger."""
 
-MAX_VALIDATIONS = 10
+MIN_VALIDATIONS, MAX_VALIDATIONS = 2, 10
 VALIDATION_RATIO = 0.1
 """Largest share of a budget that validations take."""
 
@@ -29,19 +30,33 @@ def decide_full_schedule(plan: Plan, situation: Situation) -> None:
     num_crops, num_train = NUM_CROPS[situation.machine.device], situation.num_train
     epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(num_crops / num_train)))
     few = ", few, so each is seen often" if situation.has_few_images else ""
-    reason = f"{epochs * num_train} crops from {num_train} images{few}"
+    reason = f"{epochs * num_train} crops from {format_count(num_train, 'image')}{few}"
     plan.decide("schedule.epochs", epochs, reason)
     _decide_validations(plan, MAX_VALIDATIONS)
 
 
-def decide_timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> None:
-    """Measure the pace of training and choose the epochs that end within `budget_s`.
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Seconds of a whole run, and those of them that reading the data and finishing take."""
+
+    total_s: float
+    reserved_s: float = 0.0
+
+    @property
+    def training_s(self) -> float:
+        """Seconds that are left to train, validations included."""
+        return self.total_s - self.reserved_s
+
+
+def decide_timed_schedule(plan: Plan, situation: Situation, budget: Budget) -> None:
+    """Measure the pace of training and choose the epochs that end within `budget`.
 
     A tight budget saves pixels; an ample one takes a larger model.
 
     Raises:
         ConfigError: One epoch does not fit.
     """
+    budget_s = budget.training_s
     pace = Pace.measure(plan, situation)
     num_crops = pace.count_epochs(budget_s) * situation.num_train
     if num_crops < TIGHT_CROPS:
@@ -56,11 +71,7 @@ def decide_timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> 
         pace = Pace.measure(plan, situation)
     epochs = pace.count_epochs(budget_s)
     if epochs < 1:
-        raise ConfigError(
-            f"--budget leaves {budget_s / 60:.1f} min to train, too short: one epoch of "
-            f"{situation.num_train} images takes {pace.epoch_s / 60:.1f} min here and "
-            f"a validation {pace.validation_s / 60:.1f} min; give more time"
-        )
+        raise _explain_budget(budget, pace, situation.num_train)
     plan.decide(
         "schedule.epochs",
         epochs,
@@ -68,6 +79,18 @@ def decide_timed_schedule(plan: Plan, situation: Situation, budget_s: float) -> 
         f"validation; {budget_s / 60:.1f} min to train",
     )
     _decide_validations(plan, pace.count_validations(budget_s))
+
+
+def _explain_budget(budget: Budget, pace: "Pace", num_train: int) -> ConfigError:
+    """Say what the shortest run needs, in whole seconds."""
+    shortest_s = (pace.epoch_s + MIN_VALIDATIONS * pace.validation_s) / PLANNED_RATIO
+    needed_s = math.ceil(budget.reserved_s + shortest_s)
+    return ConfigError(
+        f"--budget {budget.total_s:g}s is too short: at least {needed_s} s are needed, "
+        f"{budget.reserved_s:.0f} s to read the data and to finish, and {shortest_s:.0f} s for "
+        f"one epoch of {format_count(num_train, 'image')} and its validations; give "
+        f"--budget {needed_s}s or more"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +117,8 @@ class Pace:
 
     def count_validations(self, budget_s: float) -> int:
         """Validations in a budget: a tenth of the time at most, but two or more."""
-        fitting = int(VALIDATION_RATIO * budget_s / self.validation_s)
-        return min(MAX_VALIDATIONS, max(2, fitting))
+        fitting = int(VALIDATION_RATIO * max(0.0, budget_s) / self.validation_s)
+        return min(MAX_VALIDATIONS, max(MIN_VALIDATIONS, fitting))
 
     def count_epochs(self, budget_s: float) -> int:
         """Whole epochs in a budget, next to the validations."""
