@@ -5,6 +5,7 @@ person or another tool wrote is checked here before it is opened.
 """
 
 import errno
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,9 +60,11 @@ def require_file(
 def open_file(
     path: Path, *, most_bytes: int, error: type[MaskwrightError] = DataError
 ) -> Iterator[BufferedReader]:
-    """Open a file that `require_file` accepts; an OSError inside the block is explained."""
+    """Open a file that `require_file` accepts; raises as that does."""
     require_file(path, most_bytes=most_bytes, error=error)
-    with explain_read_errors(path, error=error), path.open("rb") as file:
+    with explain_read_errors(path, error=error):
+        opened = path.open("rb")
+    with opened as file:
         yield file
 
 
@@ -78,6 +81,11 @@ def explain_read_errors(
         if "null byte" not in str(cause):
             raise
         raise error(f"{str(path)!r}: a name with a null byte; rename the file") from cause
+
+
+def is_present(path: Path) -> bool:
+    """Whether something has this name, even a link that leads nowhere: reading it explains."""
+    return os.path.lexists(path)
 
 
 def describe_read_error(error: OSError) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .atomic import write_text
 from .errors import OutputError
-from .files import explain_read_errors
+from .files import explain_read_errors, open_file
 
 NAME = ".journal.jsonl"
 
@@ -114,10 +114,14 @@ def describe_content(files: Iterable[Path]) -> list[list[object]]:
     return content
 
 
+_MAX_BYTES = 64 << 30
+"""Largest file whose content is noted."""
+
+
 @lru_cache(maxsize=64)
 def _hash(path: Path, _changed_ns: int) -> str:
     """One file may hold the labels of every image, so the last digests are kept."""
-    with path.open("rb") as file:
+    with open_file(path, most_bytes=_MAX_BYTES) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
-from ..core.files import open_file
+from ..core.files import is_present, open_file
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
@@ -34,7 +34,7 @@ from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
 from .pixels.imagefile import ImageKind
-from .pixels.images import image_size, open_image, read_image
+from .pixels.images import MAX_FILE_BYTES, image_size, open_image, read_image
 from .reading.archive import open_as_folder
 from .reading.documents import MAX_BYTES
 from .reading.unpacked import keep_as_folder, name_archive
@@ -272,7 +272,7 @@ class FolderDataset(Dataset):
         image = self.entries[index].image
         if image.page is not None:
             return super().image_digest(index)
-        with image.file.open("rb") as file:
+        with open_file(image.file, most_bytes=MAX_FILE_BYTES) as file:
             return hashlib.file_digest(file, "blake2b").digest()
 
     def labels(self, index: int) -> LabelMap:
@@ -354,7 +354,9 @@ def open_as_is(
     return FolderDataset(
         root=data.root,
         codec=codec,
-        entries=SplitFile.read(file).apply(entries, where=file) if file.exists() else entries,
+        entries=SplitFile.read(file).apply(entries, where=file)
+        if is_present(file)
+        else entries,
         format=str(data.document.format),
         notes=(*data.scan.notes, *notes),
         left_out=data.scan.list_left_out(data.root),

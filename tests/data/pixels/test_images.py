@@ -192,7 +192,7 @@ def test_what_is_not_an_image_is_refused(tmp_path):
     path.write_text("hello, I am a letter")
     with pytest.raises(DataError, match=r"a\.png: no image in a format that is read here"):
         read_image(path)
-    with pytest.raises(DataError, match=r"b\.png: no such file"):
+    with pytest.raises(DataError, match=r"b\.png: cannot be read: no such file"):
         read_image(tmp_path / "b.png")
     with pytest.raises(DataError, match="a folder, expected an image"):
         read_image(tmp_path)

@@ -308,7 +308,7 @@ def test_damage_gives_pixels_or_one_clear_error(tmp_path_factory, sound, name, d
 
 def test_an_empty_and_a_missing_file_are_named(tmp_path):
     for name in ("a.nii", "a.nii.gz", "a.dcm"):
-        with pytest.raises(DataError, match=rf"{name}: no such file"):
+        with pytest.raises(DataError, match=rf"{name}: cannot be read: no such file"):
             read_image(tmp_path / name)
         (tmp_path / name).touch()
         with pytest.raises(DataError, match=name):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
+from ...core.files import is_present
 from ...core.labels import IGNORE, LabelSpec
 from ...core.progress import Progress, silent
 from ...core.versioned import Schema
@@ -252,7 +253,7 @@ def _resolve_entries(
     try:
         return resolve_splits(data, codec, progress, save=False)
     except DataError as error:
-        if file.exists():
+        if is_present(file):
             reason, _, fix = str(error).removeprefix(f"{file}: ").partition("; ")
             findings.add("stale-splits", file, reason, fix=fix)
         return data.scan.entries, ()

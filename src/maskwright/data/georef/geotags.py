@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import DataError
+from ...core.files import open_file
 from .units import DEGREE, GEOCENTRIC, MERCATOR_METRE, METRE, UTM, WEB_MERCATOR, Unit
 
 Affine = tuple[float, float, float, float, float, float]
@@ -19,6 +20,7 @@ Tag = tuple[int, int, int, Any, bool]
 _PLACING = (33550, 33922, 34264, 34735, 34736, 34737)
 """Scale, tie points, matrix and keys of a GeoTIFF; OGC 19-008r4, section 7.1."""
 
+_MAX_BYTES = 64 << 30
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DAMAGED = (OSError, LookupError, TypeError, ValueError, struct.error)
 _PIXEL_IS_POINT = 2
@@ -94,7 +96,7 @@ def _unit(tags: dict[str, Any], model: int | None, code: int) -> Unit:
 
 
 def _is_tiff(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_file(path, most_bytes=_MAX_BYTES) as file:
         return file.read(4) in _TIFF_STARTS
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...core import parts
 from ...core.errors import ConfigError, DataError
+from ...core.files import is_present
 from ...core.yamlfile import read_yaml
 from ..classes.dataset_yaml import (
     ASIDE,
@@ -59,7 +60,7 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
             f"files are written beside the data here"
         )
     is_foreign = _is_foreign(file)
-    is_own = file.exists() and not is_foreign
+    is_own = is_present(file) and not is_foreign
     document = read_dataset_file(file) if is_own else DatasetFile()
     folder = file.parent.parent if file.parent.name == ASIDE else file.parent
     root = folder / document.root if document.root else folder
@@ -84,13 +85,13 @@ def _find_file(path: Path) -> Path:
     """Find dataset.yaml: `path` or beside the data, else in the folder for it (`ASIDE`)."""
     file = path / FILE_NAME if path.is_dir() else path
     aside = file.parent / ASIDE / FILE_NAME
-    is_own = file.exists() and not _is_foreign(file)
-    return aside if aside.exists() and not is_own else file
+    is_own = is_present(file) and not _is_foreign(file)
+    return aside if is_present(aside) and not is_own else file
 
 
 def _is_foreign(file: Path) -> bool:
     """Whether a file is there and is that of another tool."""
-    return file.exists() and is_of_another_tool(read_yaml(file))
+    return is_present(file) and is_of_another_tool(read_yaml(file))
 
 
 def _require_text_names(root: Path, scan: Scan) -> None:

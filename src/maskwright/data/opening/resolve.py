@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
+from ...core.files import is_present
 from ...core.progress import Progress
 from ...pages.text import format_count
 from ..classes.codec import build_codec, write_dataset_file
@@ -136,7 +137,7 @@ def resolve_splits(
     """
     entries = data.scan.entries
     path = data.beside(splitfile.FILE_NAME)
-    if path.exists():
+    if is_present(path):
         return sort_entries(SplitFile.read(path).apply(entries, where=path)), ()
     splits = {e.split for e in entries}
     pattern = None
@@ -174,7 +175,7 @@ def read_hints(data: DataFolder) -> Hints:
     origin = data.scan.origin or f"the {data.document.format} layout"
     by_index = None if listed is None else dict(enumerate(listed))
     file = data.root / CLASSES_FILE
-    if by_index is None and file.exists():
+    if by_index is None and is_present(file):
         origin = CLASSES_FILE
         by_index = {raw: ClassEntry(name=name) for raw, name in read_classes_file(file).items()}
     codec = data.document.codec

@@ -14,12 +14,16 @@ from pathlib import Path, PurePath
 
 from ...core import parts
 from ...core.errors import DataError, MissingDependencyError
+from ...core.files import open_file
 from .faults import explain_faults
 from .imagefile import ImageArray, ImageFile, Reader
 from .imageref import MAX_PAGES, ImageRef
 
 READERS = f"{__package__}.readers"
 _START_BYTES = 64
+
+MAX_FILE_BYTES = 64 << 30
+"""Largest image file; volumes and stacks of pages are read page by page."""
 
 
 def open_image(image: ImageRef | PurePath) -> ImageFile:
@@ -78,7 +82,7 @@ def count_pages(file: Path) -> int | None:
 
 def find_reader(file: Path) -> Reader:
     """The reader of the highest priority that takes a file."""
-    with file.open("rb") as content:
+    with open_file(file, most_bytes=MAX_FILE_BYTES) as content:
         start = content.read(_START_BYTES)
     name = file.name.lower()
     return next(

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ...core.codec import TRANSPARENT, pack_rgb
 from ...core.errors import DataError
+from ...core.files import open_file
 from .imageref import ImageRef
-from .images import open_image, to_ref
+from .images import MAX_FILE_BYTES, open_image, to_ref
 
 Pixels = Literal["index", "rgb"]
 GREY = 0x010101
@@ -79,7 +80,7 @@ def read_raw_as_stored(mask: ImageRef | PurePath) -> tuple[Pixels, NDArray[np.in
 
 def is_lossy(image: ImageRef | PurePath) -> bool:
     """Whether the compression changes pixel values: JPEG, or WebP that is not lossless."""
-    with to_ref(image).file.open("rb") as file:
+    with open_file(to_ref(image).file, most_bytes=MAX_FILE_BYTES) as file:
         start = file.read(64)
     return start.startswith(b"\xff\xd8\xff") or (
         start[8:12] == b"WEBP" and b"VP8L" not in start

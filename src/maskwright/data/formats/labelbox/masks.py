@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError
+from ....core.files import open_file
 from ...pixels.imageref import ImageRef
+from ...reading.documents import MAX_BYTES
 from ...reading.pngmask import decode_mask_text, open_png
 from ...shapes.raster import Crop, crop_mask
 from ...shapes.segments import crop_each_id
@@ -118,10 +120,8 @@ def _read_colors(path: Path, size_HW: tuple[int, int]) -> NDArray[np.int32]:
     Raises:
         DataError: The file cannot be read, is not a PNG, or has another size than its image.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    with open_file(path, most_bytes=MAX_BYTES) as file:
+        content = file.read()
     with open_png(content, size_HW, where=str(path)) as image:
         # (H, W, 4) -> (H, W): one integer per pixel, red in the lowest byte
         rgba_HW = np.array(image.convert("RGBA")).view("<u4")[..., 0]
