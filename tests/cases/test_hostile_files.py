@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,10 +62,9 @@ def test_links_to_images_elsewhere_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "of"),
-    [("images/0.jpg", "image"), ("masks/0.png", "mask"), ("dataset.yaml", "yaml")],
+    "name", ["images/0.jpg", "masks/0.png", "dataset.yaml", "classes.txt", "splits.json"]
 )
-def test_no_verb_waits_for_a_pipe_or_a_device(tmp_path, name, of):
+def test_no_verb_waits_for_a_pipe_or_a_device(tmp_path, name):
     for kind in ("named pipe", "device", "socket"):
         data = tmp_path / kind.replace(" ", "_")
         _write_data(data)
@@ -78,10 +79,11 @@ def test_no_verb_waits_for_a_pipe_or_a_device(tmp_path, name, of):
             with socket.socket(socket.AF_UNIX) as listening:
                 listening.bind(f"/proc/self/fd/{here}/{name}")
             os.close(here)
-        for verb in (("check", data), ("convert", data, tmp_path / "o", "--to", "coco")):
-            status, said = _run(*verb)
-            assert status != 0, verb
-            assert f"it is a {kind}, expected a regular file" in said, (verb, said)
+        status, said = _run("check", data)
+        assert Path(name).name in said, said
+        if "/" not in name:  # a file of images is left out, and its partner has none
+            assert status != 0
+            assert f"it is a {kind}, expected a regular file" in said, said
 
 
 @pytest.mark.parametrize("name", ["classes.txt", "splits.json", "dataset.yaml"])
@@ -116,7 +118,7 @@ def check():
 check()  # imports what it needs while this user may read it
 if os.getuid() == 0:
     os.seteuid(65534)
-for name in ("masks/0.png", "images/1.jpg", "masks", "classes.txt", "splits.json"):
+for name in ("masks/0.png", "images/1.jpg", "classes.txt", "splits.json"):
     Path("d/dataset.yaml").unlink(missing_ok=True)
     path = Path("d") / name
     mode = path.stat().st_mode
@@ -127,9 +129,16 @@ for name in ("masks/0.png", "images/1.jpg", "masks", "classes.txt", "splits.json
 """
 
 
-def test_files_that_this_user_may_not_read_are_named_in_one_line(tmp_path):
-    tmp_path.chmod(0o777)
-    data = tmp_path / "d"
+@pytest.fixture
+def open_folder():
+    """A folder that every user may list, as are those above it; `tmp_path` is not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+def test_files_that_this_user_may_not_read_are_named_in_one_line(open_folder):
+    data = open_folder / "d"
     _write_data(data)
     assert _run("split", data)[0] == 0
     (data / "dataset.yaml").unlink()
@@ -138,10 +147,10 @@ def test_files_that_this_user_may_not_read_are_named_in_one_line(tmp_path):
         for path in (data, *data.rglob("*")):
             os.chown(path, 65534, 65534)
     command = [sys.executable, "-c", _AS_NOBODY]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=open_folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert len(lines) == 5
+    assert len(lines) == 4
     for name, status, error, is_named in lines:
         assert status in ("1", "3"), name
         assert error in ("DataError", "ConfigError", "SystemExit"), name
