@@ -37,7 +37,7 @@ Scale = Literal["logit", "log", "plain"]
 """Where intervals are symmetric: shares, numbers above 0, and differences."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
-_BISECTIONS = 50
+_NEWTON_STEPS = 14
 _LARGEST_EXPONENT = 700.0
 """exp overflows soon above; such an interval is the whole range anyway."""
 
@@ -90,19 +90,19 @@ def t_quantile(freedom: Values) -> Values:
     """The quantile of Student's t that leaves (1 - `LEVEL`) / 2 above it.
 
     `freedom` are the degrees of freedom, at least 1 and not necessarily whole. With t = sqrt(n)
-    tan(a) the distribution is an integral of cos(a)^(n - 1), smooth in a, which is bisected.
+    tan(a) the distribution is an integral of cos(a)^(n - 1), which is concave in a: Newton's
+    steps from 0 approach the angle from below.
     """
     freedom = np.asarray(freedom, np.float64)
     whole = np.array([_integral_to_infinity(n) for n in freedom.ravel()])
     wanted = whole.reshape(freedom.shape) * LEVEL
-    low, high = np.zeros(freedom.shape), np.full(freedom.shape, np.pi / 2)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        angles = middle[..., None] * (_NODES + 1) / 2  # (...) -> (..., 64)
-        powers = np.cos(angles) ** (freedom[..., None] - 1)
-        below = (powers * _WEIGHTS).sum(axis=-1) * middle / 2 < wanted
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.asarray(np.sqrt(freedom) * np.tan(low))
+    angle = np.zeros(freedom.shape)
+    for _ in range(_NEWTON_STEPS):
+        nodes = angle[..., None] * (_NODES + 1) / 2  # (...) -> (..., 64)
+        powers = np.cos(nodes) ** (freedom[..., None] - 1)
+        reached = (powers * _WEIGHTS).sum(axis=-1) * angle / 2
+        angle = angle + (wanted - reached) / np.cos(angle) ** (freedom - 1)
+    return np.asarray(np.sqrt(freedom) * np.tan(angle))
 
 
 def _integral_to_infinity(freedom: float) -> float:

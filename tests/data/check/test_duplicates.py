@@ -28,7 +28,13 @@ def jpeg(image, quality):
 
 
 @pytest.fixture
-def compare(write):
+def notes():
+    """The notes of the calls of `compare`."""
+    return []
+
+
+@pytest.fixture
+def compare(write, notes):
     """A function: the codes found among {path: pixels}, by the first folder as split."""
 
     def run(files):
@@ -40,7 +46,7 @@ def compare(write):
         looks, findings = ImageHashes.empty(len(entries)), Findings(root)
         for row, entry in enumerate(entries):
             looks.add(row, read_image(entry.image))
-        assert find_duplicates(entries, looks, findings, silent) == ""
+        notes.extend(find_duplicates(entries, looks, findings, silent))
         return {f.code: f.examples for f in findings.sort()}
 
     return run
@@ -104,3 +110,23 @@ def test_the_hash_hardly_moves_with_the_encoding():
 def test_every_kind_of_image_has_a_hash():
     for shape, dtype in (((5, 7, 1), np.uint8), ((9, 9, 5), np.uint16), ((1, 1, 3), np.uint8)):
         assert 0 <= compute_perceptual_hash(np.zeros(shape, dtype)) < 1 << 64
+
+
+def test_similar_images_suggest_the_expression_that_groups_them(compare, notes):
+    """Two clips of three frames, each its own group; frames differ by a little noise."""
+    rng = np.random.default_rng(0)
+    files = {}
+    for clip in range(2):
+        for frame in range(3):
+            pixels = np.asarray(photo(10 + clip), np.int16) + rng.integers(-12, 12, (48, 64, 3))
+            pixels = np.clip(pixels, 0, 255).astype(np.uint8)
+            files[f"train/clip{clip}_{frame:03}.png"] = Image.fromarray(pixels)
+    compare(files)
+    (note,) = notes
+    assert "4 similar images are in another group" in note
+    assert r"--group '^(.*?)\d+\D*$' of `split` makes 2 groups and puts 4 of them" in note
+
+
+def test_unrelated_images_suggest_no_groups(compare, notes):
+    compare({f"train/clip{i % 2}_{i}.png": photo(20 + i) for i in range(6)})
+    assert notes == []

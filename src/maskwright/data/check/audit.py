@@ -185,8 +185,8 @@ def _audit_folder(path: Path, progress: Progress) -> Audit:
     _check_classes(inspection, {e.split for e in entries}, findings)
     if codec is not None:
         _check_names(codec, findings, stated=data.scan.states_labels)
-    skipped = find_duplicates(entries, inspection.hashes, findings, progress)
-    notes = (*data.scan.notes, *label_notes, *split_notes, *([skipped] if skipped else []))
+    similar_notes = find_duplicates(entries, inspection.hashes, findings, progress)
+    notes = (*data.scan.notes, *label_notes, *split_notes, *similar_notes)
     return Audit(
         root=data.root,
         splits=dict(Counter(e.split for e in entries)),

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from ...core.progress import Progress
 from ..entries.scan import Entry
+from ..opening.neighbours import suggest_pattern
+from ..opening.splitfile import match_groups
 from ..pixels.images import read_image
 from .findings import Findings
 
@@ -77,14 +79,18 @@ def find_duplicates(
     hashes: ImageHashes,
     findings: Findings[DuplicateCode],
     progress: Progress,
-) -> str:
-    """Add findings on equal and similar images; returns a note where not all were compared."""
+) -> tuple[str, ...]:
+    """Add findings on equal and similar images.
+
+    Returns notes: where not all were compared, and which groups similar images suggest.
+    """
     twins = _add_equal(entries, hashes, findings)
     rows = np.flatnonzero(hashes.seen_N & ~twins)
     candidates = _Candidates(rows, [entry.split for entry in entries])
     compared = heapq.nsmallest(_MAX_COMPARED, candidates.iterate(hashes.hash_N[rows], progress))
     thumbnail = lru_cache(2 * _MAX_COMPARED)(lambda path: _make_thumbnail(read_image(path)))
     reported: set[int] = set()
+    similar: list[tuple[int, int]] = []
     for _, _, a, b in progress(compared, total=len(compared), what="comparing similar images"):
         if b in reported:
             continue
@@ -93,9 +99,31 @@ def find_duplicates(
         )
         if difference <= _SIMILAR:
             reported.add(b)
+            similar.append((a, b))
             _add_similar(entries[a], entries[b], difference, findings)
     left = candidates.num_found - len(compared)
-    return f"{left} more pairs of images with similar hashes were not compared" if left else ""
+    skipped = f"{left} more pairs of images with similar hashes were not compared"
+    return ((skipped,) if left else ()) + _suggest_groups(entries, similar)
+
+
+def _suggest_groups(
+    entries: Sequence[Entry], similar: Sequence[tuple[int, int]]
+) -> tuple[str, ...]:
+    """The expression for `--group` that puts most similar pairs of other groups together."""
+    apart = [(a, b) for a, b in similar if entries[a].group != entries[b].group]
+    pattern, num_groups = suggest_pattern([entry.key for entry in entries])
+    if not apart or not pattern:
+        return ()
+    group_N = match_groups([entry.key for entry in entries], pattern)
+    num_joined = sum(group_N[a] == group_N[b] for a, b in apart)
+    if num_joined < len(apart) / 2:
+        return ()
+    note = (
+        f"{len(apart)} similar images are in another group than the image that they are like; "
+        f"--group '{pattern}' of `split` makes {num_groups} groups and puts {num_joined} of "
+        f"them together"
+    )
+    return (note,)
 
 
 def _add_equal(

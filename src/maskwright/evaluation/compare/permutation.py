@@ -30,7 +30,7 @@ def compute_p_values(
     """p, and p corrected over the classes and their mean, by score."""
     observed = subtract(scorer.score(b_GF.sum(axis=0)), scorer.score(a_GF.sum(axis=0)))
     observed = {name: np.abs(gain) for name, gain in observed.items()}
-    distances = _swap_groups(scorer, a_GF, b_GF)
+    distances = swap_groups(scorer, a_GF, b_GF)
     drawn = len(a_GF) > MOST_EXACT_GROUPS
     p = {
         name: np.concatenate(
@@ -46,30 +46,34 @@ def compute_p_values(
     for name, mean in means.items():
         joined_PK = np.concatenate([distances[name], distances[mean]], axis=1)
         joined_K = np.concatenate([observed[name], observed[mean]])
-        factor_K = _comparable_factors(joined_PK, len(a_GF), scorer.chosen[name].sum())
+        factor_K = comparable_factors(
+            joined_PK,
+            num_classes=int(scorer.chosen[name].sum()),
+            standardized=len(a_GF) >= STANDARDIZED_FROM,
+        )
         p_K = step_down(joined_PK * factor_K, (joined_K - _ROUNDING) * factor_K, drawn=drawn)
         corrected[name], corrected[mean] = p_K[:-1], p_K[-1:]
     return p, corrected
 
 
-def _comparable_factors(distances_PK: Values, num_groups: int, num_classes: int) -> Values:
+def comparable_factors(distances_PK: Values, *, num_classes: int, standardized: bool) -> Values:
     """What makes the distances of the classes and of their mean, the last, comparable, (K,).
 
     With few groups points of IoU are: in units of its spread no class is further from 0 than
     sqrt(G), however far it fell, and many classes reach that by chance. With more groups their
-    spread over the swaps is the unit, so that a noisy class does not hide a steady one. The
-    mean of n independent classes varies sqrt(n) times less than they do.
+    spread over the swaps is the unit (`standardized`), so that a noisy class does not hide a
+    steady one. The mean of n independent classes varies sqrt(n) times less than they do.
     """
-    if num_groups < STANDARDIZED_FROM:
+    if not standardized:
         factors_K = np.ones(distances_PK.shape[1])
         factors_K[-1] = np.sqrt(num_classes)
         return factors_K
     finite_PK = np.where(np.isfinite(distances_PK), distances_PK, 0.0)
     spread_K = np.sqrt(np.square(finite_PK).mean(axis=0))
-    return 1 / np.where(spread_K > _ROUNDING, spread_K, 1.0)
+    return np.asarray(1 / np.where(spread_K > _ROUNDING, spread_K, 1.0))
 
 
-def _swap_groups(scorer: Scorer, a_GF: Values, b_GF: Values) -> dict[str, Values]:
+def swap_groups(scorer: Scorer, a_GF: Values, b_GF: Values) -> dict[str, Values]:
     """|B - A| after each of P swaps, (P, K) by score; inf where it does not exist."""
     a_F, b_F, gain_GF = a_GF.sum(axis=0), b_GF.sum(axis=0), b_GF - a_GF
     differing = np.flatnonzero(gain_GF.any(axis=0))
