@@ -22,6 +22,7 @@ from pydantic import (
 
 from ...core.errors import DataError
 from ...core.files import open_file, require_file
+from ...core.textfile import decode_text
 from ..entries.walk import files_below
 from ..pixels.faults import MAX_PIXELS
 
@@ -137,6 +138,8 @@ def _read_utf8(path: Path, encoding: str) -> bytes:
     """Read a file, without its byte order mark, and recode it as UTF-8."""
     with open_file(path, most_bytes=MAX_BYTES) as file:
         content = file.read()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        decode_text(content, where=str(path))  # names UTF-16 and the fix
     if encoding == "utf-8":
         return content.removeprefix(b"\xef\xbb\xbf")
     try:

@@ -223,9 +223,12 @@ def _find_index(name: str, spec: LabelSpec, where: str) -> int:
 
 def _parse_number(text: str, where: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError as error:
         raise ConfigError(f"{where}{text!r} is not a number") from error
+    if not math.isfinite(number):
+        raise ConfigError(f"{where}{text!r} is not a finite number")
+    return number
 
 
 def _find_factor(measure: str, unit: str, map_unit: str, where: str) -> float:
