@@ -95,6 +95,7 @@ def test_a_rule_is_broken_when_its_comparison_holds(comparison, limit, value):
         ("scratch area > 2 px2", "the maps are measured in mm; write the limit in mm2"),
         ("scratch area 2 mm2", "not CLASS MEASURE COMPARISON NUMBER UNIT, such as"),
         ("scratch area > 1.2.3 mm2", "'1.2.3' is not a number"),
+        ("scratch area > 1e999 mm2", "'1e999' is not a finite number"),
         ("> 2 mm2", "not CLASS MEASURE"),
     ],
 )
