@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.codec import LabelCodec, pack_color
-from ...core.errors import ConfigError, DataError
+from ...core.errors import ConfigError, DataError, shorten
 from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelSpec, Rgb
 from ..classes.dataset_yaml import UNSPECIFIED, ClassEntry, CodecEntry, DatasetFile
 from ..entries.picture import Picture, Record, WriteResult
@@ -160,7 +160,8 @@ def _read_table(path: Path) -> tuple[_Label, ...]:
         table.append(_read_line(line.strip(), f"{path}: line {number}"))
         if [entry.name for entry in table].count(table[-1].name) > 1:
             raise ConfigError(
-                f"{path}: line {number} is {line!r}, a name that occurs before; keep one"
+                f"{path}: line {number} is {shorten(line)!r}, a name that occurs "
+                f"before; keep one"
             )
     if not any(entry.color != VOID for entry in table):
         raise ConfigError(f"{path}: lists no classes; write 'name:red,green,blue::' lines")
@@ -171,7 +172,7 @@ def _read_line(line: str, where: str) -> _Label:
     fields = line.split(":")
     if len(fields) != 4 or not fields[0]:
         raise ConfigError(
-            f"{where} is {line!r}, {len(fields)} fields, expected the four of "
+            f"{where} is {shorten(line)!r}, {len(fields)} fields, expected the four of "
             f"'name:red,green,blue::'; correct it"
         )
     parts = [part.strip() for part in fields[1].split(",")] if fields[1] else []
@@ -179,8 +180,8 @@ def _read_line(line: str, where: str) -> _Label:
     color = [int(part) for part in parts] if integers else []
     if parts and (len(color) != 3 or max(color) > 255):
         raise ConfigError(
-            f"{where} is {line!r}, its colour {fields[1]!r}, expected 'name:red,green,blue::' "
-            f"of 0..255; correct it"
+            f"{where} is {shorten(line)!r}, its colour {shorten(fields[1])!r}, expected "
+            f"'name:red,green,blue::' of 0..255; correct it"
         )
     return _Label(fields[0], _make_rgb(color) if color else None)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, ConfigDict
 
 from ...core.codec import UNDRAWN
-from ...core.errors import DataError
+from ...core.errors import DataError, shorten
 from ..classes.dataset_yaml import Channel, ClassEntry, DatasetFile
 from ..classes.kinds import BACKGROUND_NAMES
 from ..entries.annotation import IGNORED
@@ -136,7 +136,7 @@ class CocoFile:
         """
         if category_id not in self.categories:
             raise DataError(
-                f"{where}: category_id {category_id} is not one of the "
+                f"{where}: category_id {shorten(str(category_id))} is not one of the "
                 f"{len(self.categories)} categories of the file; add it to them or remove the "
                 f"annotation"
             )

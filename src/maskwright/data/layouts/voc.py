@@ -16,7 +16,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError
+from ...core.errors import DataError, shorten
 from ...core.labels import Rgb, voc_palette
 from ..entries.picture import Picture, Record, copy_image
 from ..entries.scan import UNSPLIT, Entry, LeftOut, Scan, normalise_split
@@ -166,7 +166,7 @@ def _read_list(path: Path, images: NameTable[ImageRef]) -> list[str]:
     missing = [line for line, name in found.items() if name is None]
     if missing:
         raise DataError(
-            f"{path}: lists {missing[0]!r} and {len(missing) - 1} other names without "
-            f"an image in {IMAGES}; add the images or remove the lines"
+            f"{path}: lists {shorten(missing[0])!r} and {len(missing) - 1} other names "
+            f"without an image in {IMAGES}; add the images or remove the lines"
         )
     return list(dict.fromkeys(name for name in found.values() if name is not None))

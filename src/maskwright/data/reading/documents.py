@@ -38,7 +38,8 @@ _MOST_DIGITS = 19
 _OWN_FILES = frozenset({"splits.json", "conversion.json"})
 """Files that maskwright writes beside a dataset."""
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e18, le=1e18)]
+"""A number of a size with which coordinates can be computed."""
 Side = Annotated[int, Field(ge=1, le=MAX_PIXELS)]
 
 

@@ -6,7 +6,7 @@ Tabs and blanks separate the columns, names may have blanks, and lines may end i
 import re
 from pathlib import Path
 
-from ...core.errors import ConfigError
+from ...core.errors import ConfigError, shorten
 from ...core.labels import MAX_CLASSES, Rgb
 from .text import read_lines
 
@@ -28,11 +28,13 @@ def read_label_colors(path: Path) -> dict[str, Rgb]:
         red, green, blue = map(int, match.groups()[:3]) if match else (256, 256, 256)
         if match is None or max(red, green, blue) > 255:
             raise ConfigError(
-                f"{path}: line {number} is {line!r}, expected 'red green blue name' of 0..255"
+                f"{path}: line {number} is {shorten(line)!r}, expected 'red green blue "
+                f"name' of 0..255"
             )
         if match[4] in colors:
             raise ConfigError(
-                f"{path}: line {number} names {match[4]!r} a second time; keep one line"
+                f"{path}: line {number} names {shorten(match[4])!r} a second time; keep one "
+                f"line"
             )
         colors[match[4]] = (red, green, blue)
     if not 0 < len(colors) <= MAX_CLASSES + 1:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.atomic import write_json
-from ....core.errors import DataError
+from ....core.errors import DataError, shorten
 from ...classes.dataset_yaml import DatasetFile
 from ...entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ...entries.picture import (
@@ -219,7 +219,7 @@ def _require_in_slot(annotation: AnnotationModel, slot: Slot, where: str) -> Non
         )
     if annotation.slot_names and slot.slot_name not in annotation.slot_names:
         raise DataError(
-            f"{where}: is in slot {annotation.slot_names[0]!r}, the item has only "
+            f"{where}: is in slot {shorten(annotation.slot_names[0])!r}, the item has only "
             f"{slot.slot_name!r}; export it again"
         )
 
