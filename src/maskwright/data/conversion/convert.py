@@ -95,14 +95,14 @@ def convert(
         raise ConfigError(
             f"the format {to!r} can only be read; written can be {', '.join(list_writable())}"
         )
-    if polygons and part.POLYGONS is None:
-        able = (name for name in list_writable() if load_format(name).POLYGONS)
+    if polygons and part.OUTLINE_FILL is None:
+        able = (name for name in list_writable() if load_format(name).OUTLINE_FILL)
         raise ConfigError(
             f"polygons alone are written to {', '.join(able)}, not to {to!r}; leave out "
             f"`--polygons`"
         )
     mapping = None if classes is None else read_mapping(classes, dataset.spec)
-    outlined = part.POLYGONS if polygons else None
+    outlined = part.OUTLINE_FILL if polygons else None
     conversion = _Conversion(dataset, to, part, part.HOLDS, mapping, outlined)
     head = conversion.head
     with fill_folder(target, "convert", mode, marker=ACCOUNT, head=head) as partial:

@@ -35,7 +35,7 @@ class Format(Protocol):
     splits" where only train, val and test are, or "usual splits alone" where those are and no
     image is without a split. None: the format can only be read."""
 
-    POLYGONS: Raster | None = None
+    OUTLINE_FILL: Raster | None = None
     """The rule by which the tool fills polygons, where all regions can be written as such."""
 
     WRITTEN_OVERLAP: Overlap = "file"

@@ -63,7 +63,7 @@ from ..shapes.raster import UNITED, Crop, Raster, Ring, crop_mask, fill, unite
 from ..shapes.runs import decode_coco_text, decode_columns, encode_coco_text, encode_columns
 
 HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
-POLYGONS: Raster = "coco"
+OUTLINE_FILL: Raster = "coco"
 OVERLAP: Overlap = "smaller_on_top"
 _CROWD = "iscrowd"
 _SPLIT_OBJECTS = "parts of an object with others between them, written as separate objects"

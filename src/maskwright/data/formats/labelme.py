@@ -63,7 +63,7 @@ from ..shapes.raster import Crop, Raster, Ring, crop_mask
 HOLDS = frozenset(
     {"polygons", "overlaps", "attributes", "instances", "ignored", "usual splits"}
 )
-POLYGONS: Raster = "pillow"
+OUTLINE_FILL: Raster = "pillow"
 OVERLAP: Overlap = "file"
 _DESCRIPTION = "description"
 _FLAGS = {"true": True, "false": False}
@@ -253,7 +253,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     write_json(target / f"{picture.entry.key}.json", document)
     polygons = [shape for shape in drawing.shapes if shape.is_polygon]
     lost = {
-        MOVED: sum(count_moved(drawing, shape, POLYGONS) for shape in polygons),
+        MOVED: sum(count_moved(drawing, shape, OUTLINE_FILL) for shape in polygons),
         MASKED: count_masked(drawing),
         _NO_FLAGS: sum(_count_other_attributes(shape) for shape in drawing.shapes),
     }

@@ -72,7 +72,7 @@ from .index import CvatFile, IndexedTrack, Span, index_file
 from .tracks import place_shapes
 
 HOLDS = frozenset({"polygons", "overlaps", "attributes", "instances", "ignored", "splits"})
-POLYGONS: Raster = "coco"
+OUTLINE_FILL: Raster = "coco"
 OVERLAP: Overlap = "z"
 IMAGES, DEFAULT = "images", "default"
 _FRAME = re.compile(r"frame_(\d{6,12})")
@@ -157,7 +157,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
         "attributes": {label: sorted(set(names)) for label, names in attributes.items()},
     }
     polygons = [shape for shape in drawing.shapes if shape.is_polygon]
-    moved = sum(count_moved(drawing, shape, POLYGONS) for shape in polygons)
+    moved = sum(count_moved(drawing, shape, OUTLINE_FILL) for shape in polygons)
     return WriteResult(record=record, lost={MOVED: moved, MASKED: count_masked(drawing)})
 
 

@@ -78,7 +78,7 @@ from .tasks import (
 )
 
 HOLDS = frozenset({"polygons", "overlaps", "ignored", "usual splits"})
-POLYGONS: Raster = "coco"
+OUTLINE_FILL: Raster = "coco"
 OVERLAP: Overlap = "file"
 _PRIMITIVES = {"rectangle": "rectangles", "ellipse": "ellipses"}
 _PNG = "data:image/png;base64,"
@@ -321,7 +321,7 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     ]
     polygons = [shape for shape in drawing.shapes if shape.is_polygon]
     lost = {
-        MOVED: sum(count_moved(drawing, shape, POLYGONS) for shape in polygons),
+        MOVED: sum(count_moved(drawing, shape, OUTLINE_FILL) for shape in polygons),
         MASKED: count_masked(drawing),
     }
     image = f"/data/local-files/?d={quote(str(path))}"
