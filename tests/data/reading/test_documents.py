@@ -39,7 +39,7 @@ def test_keys_that_the_model_does_not_name_are_skipped(tmp_path):
         (b'{"name": "x", "parts": [{"points": [], "size": 1e12}]}', r"parts\.0\.size"),
         (b'{"name": "x", "scale": NaN}', "scale: .*finite"),
         (b'{"name": "x", "scale": 1e999}', "scale: .*finite"),
-        (b"\xff\xfe\x00", "not valid JSON"),
+        (b"\xff\x00", "not valid JSON"),
     ],
 )
 def test_an_error_names_the_path_of_the_key(tmp_path, content, message):

@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
     "mixed-images": Kind(
         "error",
         "images of another kind (channels, bits) than most",
-        "convert them: a network takes one kind of image",
+        "convert them, or train with input.channels=3, which converts grey and RGBA",
     ),
     "unclear-labels": Kind(
         "error",

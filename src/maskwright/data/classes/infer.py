@@ -95,6 +95,11 @@ def _detect_pixels(survey: Survey, hints: Hints) -> Pixels:
             f"{hints.root}: {survey.kinds['index']} holds one number per pixel, "
             f"{survey.colored or survey.kinds['rgb']} a colour; save all masks in one way"
         )
+    if hints.codec.pixels == "index" and survey.colored is not None:
+        raise DataError(
+            f"{hints.root}: {survey.colored} holds colours, {FILE_NAME} says 'pixels: index'; "
+            f"write codec: {{pixels: rgb}}"
+        )
     kind: Pixels = "index" if "index" in survey.kinds else "rgb"
     if hints.codec.pixels == "name":
         raise DataError(f"{hints.root}: holds masks, {FILE_NAME} says 'pixels: name' (shapes)")
