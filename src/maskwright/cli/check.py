@@ -3,15 +3,21 @@
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import AsJson, Data, Quiet
+from .options import AllowOutside, AsJson, Data, Quiet
 
 
-def check(data: Data, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def check(
+    data: Data,
+    *,
+    allow_outside: AllowOutside = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Find what in DATA harms training; exit status 3 if any."""
     from ..data.check.audit import audit
 
     console = Console(as_json=as_json, quiet=quiet)
-    report = audit(data, console.progress)
+    report = audit(data, console.progress, allow_outside=allow_outside)
     console.result(report.to_json())
     if not as_json:
         print_text(report.to_text())

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Overwrite, Quiet, ResumeFolder
+from .options import AllowOutside, AsJson, Overwrite, Quiet, ResumeFolder
 
 
 def convert(
@@ -40,6 +40,7 @@ def convert(
     ] = False,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
+    allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -52,7 +53,9 @@ def convert(
     from ..data.dataset import open_unpacked
 
     console = Console(as_json=as_json, quiet=quiet)
-    with open_unpacked(source, form=form, progress=console.progress) as dataset:
+    with open_unpacked(
+        source, form=form, allow_outside=allow_outside, progress=console.progress
+    ) as dataset:
         account = run(
             dataset,
             target,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Overwrite, Quiet, out_option
+from .options import AllowOutside, AsJson, Overwrite, Quiet, out_option
 
 
 def diff(
@@ -15,6 +15,7 @@ def diff(
     *,
     out: Annotated[Path, out_option("Folder for the page.")] = Path("diff"),
     overwrite: Overwrite = False,
+    allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -29,7 +30,10 @@ def diff(
 
     console = Console(as_json=as_json, quiet=quiet)
     with open_results(out, "diff", WriteMode(overwrite=overwrite)) as results:
-        with open_unpacked(a) as old, open_unpacked(b) as new:
+        with (
+            open_unpacked(a, allow_outside=allow_outside) as old,
+            open_unpacked(b, allow_outside=allow_outside) as new,
+        ):
             difference = run(old, new, console.progress)
         add_difference(results, difference)
     console.say(summarize(difference))

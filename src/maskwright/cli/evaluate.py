@@ -7,6 +7,7 @@ import typer
 
 from .console import Console
 from .options import (
+    AllowOutside,
     AsJson,
     Data,
     Engine,
@@ -44,6 +45,7 @@ def evaluate(
     refine: Refine = None,
     trust: Trust = None,
     overwrite: Overwrite = False,
+    allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,7 +63,8 @@ def evaluate(
     detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
     with open_results(out, "evaluate", WriteMode(overwrite=overwrite)) as results:
         predictor = open_model(model, engine=engine, refine=refine, trust=trust)
-        dataset = open_dataset(data, progress=console.progress).subset(split)
+        dataset = open_dataset(data, allow_outside=allow_outside, progress=console.progress)
+        dataset = dataset.subset(split)
         report = score(
             predictor,
             dataset,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Model, NoParityImages, Overwrite, Quiet, out_option
+from .options import AllowOutside, AsJson, Model, NoParityImages, Overwrite, Quiet, out_option
 
 
 def export(
@@ -27,6 +27,7 @@ def export(
     ] = None,
     no_parity_images: NoParityImages = False,
     overwrite: Overwrite = False,
+    allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -40,6 +41,7 @@ def export(
         out,
         to=to,
         data=data,
+        allow_outside=allow_outside,
         precision=precision,
         keep_parity_images=not no_parity_images,
         mode=WriteMode(overwrite=overwrite),

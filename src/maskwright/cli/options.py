@@ -28,6 +28,10 @@ Model = Annotated[
         metavar="MODEL", help="A Bundle (runs without torch) or a run folder (needs torch)."
     ),
 ]
+AllowOutside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="Paths in dataset.yaml may lead out of its folder."),
+]
 Spec = Annotated[
     Path | None,
     typer.Option(

@@ -5,7 +5,16 @@ from typing import Annotated
 
 from ..core.atomic import write_text
 from .console import Console
-from .options import AsJson, Budget, Data, Quiet, Settings, budget_seconds, out_option
+from .options import (
+    AllowOutside,
+    AsJson,
+    Budget,
+    Data,
+    Quiet,
+    Settings,
+    budget_seconds,
+    out_option,
+)
 
 
 def plan(
@@ -14,6 +23,7 @@ def plan(
     out: Annotated[Path, out_option("The recipe file.")] = Path("recipe.yaml"),
     settings: Settings = None,
     budget: Budget = None,
+    allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -27,6 +37,7 @@ def plan(
         data,
         settings=parse_settings(settings or []),
         budget_s=budget_s,
+        allow_outside=allow_outside,
         progress=console.progress,
     )
     write_text(out, planned.to_yaml())

@@ -6,7 +6,7 @@ import typer
 
 from ..pages.text import format_count
 from .console import Console
-from .options import AsJson, Data, Group, Quiet
+from .options import AllowOutside, AsJson, Data, Group, Quiet
 
 
 def split(
@@ -16,6 +16,7 @@ def split(
     test: Annotated[float, typer.Option(help="Share of the images for test.")] = 0.15,
     group: Group = None,
     seed: Annotated[int, typer.Option(help="Another seed draws other splits.")] = 0,
+    allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -25,7 +26,13 @@ def split(
 
     console = Console(as_json=as_json, quiet=quiet)
     drawn = make_split(
-        data, val=val, test=test, group=group, seed=seed, progress=console.progress
+        data,
+        val=val,
+        test=test,
+        group=group,
+        seed=seed,
+        allow_outside=allow_outside,
+        progress=console.progress,
     )
     for name, keys in drawn.file.splits.items():
         missing = drawn.missing[name]

@@ -9,6 +9,7 @@ import typer
 from ..pages.text import format_share
 from .console import Console, print_text
 from .options import (
+    AllowOutside,
     AsJson,
     Budget,
     Data,
@@ -37,6 +38,7 @@ def train(
     resume: Resume = False,
     no_parity_images: NoParityImages = False,
     trust: Trust = None,
+    allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -56,6 +58,7 @@ def train(
         resume=resume,
         keep_parity_images=not no_parity_images,
         trust=trust,
+        allow_outside=allow_outside,
     )
     live = Live(console)
     callbacks = Callbacks(log=console.say, progress=console.progress, on_step=live.show)
@@ -83,4 +86,5 @@ def train(
 
 def _resume(data: Path, out: Path, options: "TrainOptions") -> str:
     more = "" if options.keep_parity_images else " --no-parity-images"
+    more += " --allow-outside" if options.allow_outside else ""
     return f"maskwright train {data} -o {out} --resume{more}"

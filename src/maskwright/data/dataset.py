@@ -299,10 +299,13 @@ class FolderDataset(Dataset):
         return replace(self, entries=tuple(e for e in self.entries if e.split == split))
 
 
-def open_dataset(path: str | Path, *, progress: Progress = silent) -> FolderDataset:
+def open_dataset(
+    path: str | Path, *, allow_outside: bool = False, progress: Progress = silent
+) -> FolderDataset:
     """Open a folder, its dataset.yaml, or an archive of a folder.
 
-    An archive stays unpacked until the process ends, and nothing is written to it.
+    An archive stays unpacked until the process ends, and nothing is written to it. With
+    `allow_outside`, paths in dataset.yaml may lead out of the folder.
 
     Raises:
         DataError: Files are missing, unreadable or ambiguous; the message names them.
@@ -312,7 +315,7 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> FolderData
     folder = keep_as_folder(archive)
     save = folder == archive
     with name_archive(folder, archive):
-        data = locate(folder)
+        data = locate(folder, allow_outside=allow_outside)
         require_complete(data)
         codec, label_notes = resolve_codec(data, progress, save=save)
         entries, split_notes = resolve_splits(data, codec, progress, save=save)
@@ -328,11 +331,15 @@ def open_dataset(path: str | Path, *, progress: Progress = silent) -> FolderData
 
 @contextmanager
 def open_unpacked(
-    path: str | Path, *, form: str | None = None, progress: Progress = silent
+    path: str | Path,
+    *,
+    form: str | None = None,
+    allow_outside: bool = False,
+    progress: Progress = silent,
 ) -> Iterator[FolderDataset]:
     """Open a folder or an archive as `open_as_is` does; an archive is unpacked in the block."""
     with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
-        dataset = open_as_is(folder, form=form, progress=progress)
+        dataset = open_as_is(folder, form=form, allow_outside=allow_outside, progress=progress)
         if folder != Path(path):
             notes = tuple(note.replace(str(folder), str(path)) for note in dataset.notes)
             dataset = replace(dataset, root=Path(path), notes=notes)
@@ -340,13 +347,17 @@ def open_unpacked(
 
 
 def open_as_is(
-    path: str | Path, *, form: str | None = None, progress: Progress = silent
+    path: str | Path,
+    *,
+    form: str | None = None,
+    allow_outside: bool = False,
+    progress: Progress = silent,
 ) -> FolderDataset:
     """Open a dataset as `open_dataset` does, but draw no splits and write no file.
 
     `form` is the name of the format, None to detect it.
     """
-    data = locate(Path(path), form=form)
+    data = locate(Path(path), form=form, allow_outside=allow_outside)
     require_complete(data)
     codec, notes = resolve_codec(data, progress, save=False)
     file = data.beside(splitfile.FILE_NAME)

@@ -61,6 +61,7 @@ def make_split(
     test: float = 0.15,
     group: str | None = None,
     seed: int = 0,
+    allow_outside: bool = False,
     progress: Progress = silent,
 ) -> DrawnSplits:
     """Draw train, val and test and save them as splits.json, which later steps use.
@@ -73,6 +74,7 @@ def make_split(
             whole match); a group is never split apart. Without one, and where all images are
             of one group, each image is drawn by itself.
         seed: The same seed, keys and masks give the same splits everywhere.
+        allow_outside: Whether paths in dataset.yaml may lead out of its folder.
         progress: Shows the progress of reading masks.
 
     Raises:
@@ -81,7 +83,7 @@ def make_split(
         OutputError: The folder is read-only.
     """
     shares = _require_shares(val, test)
-    data = locate(Path(path))
+    data = locate(Path(path), allow_outside=allow_outside)
     target = data.beside(FILE_NAME)
     if not is_writable(target.parent):
         raise OutputError(f"{target}: the folder is read-only; split a copy of the data")

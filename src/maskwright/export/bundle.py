@@ -46,6 +46,7 @@ def export_model(
     *,
     to: str = DEFAULT_TARGETS[0],
     data: Path | str | Dataset | None = None,
+    allow_outside: bool = False,
     precision: str | None = None,
     keep_parity_images: bool = True,
     mode: WriteMode = NEW,
@@ -59,6 +60,7 @@ def export_model(
         to: A part of `export.targets`.
         data: A dataset, whose validation images (all, if it has no split) the parity is tested
             on. Without it the images that the Bundle `model` keeps are used.
+        allow_outside: Whether paths in the dataset.yaml of `data` may lead out of its folder.
         precision: Of the graph; the target's default for None.
         keep_parity_images: Keep crops of a few of the images in the Bundle.
         mode: Overwrite replaces a Bundle.
@@ -73,7 +75,7 @@ def export_model(
     source = _Source.open(Path(model))
     images: Iterable[Image] = ()
     if data is not None:
-        images = _read_images(data, progress)
+        images = _read_images(data, progress, allow_outside=allow_outside)
     elif source.bundle is None or source.bundle.parity_inputs is None:
         raise ConfigError(f"{model}: keeps no parity images; give DATA to test the graph on")
     options = _ExportOptions(
@@ -127,10 +129,12 @@ def choose_images(dataset: Dataset) -> list[Image]:
     return [dataset.image(int(index)) for index in indices]
 
 
-def _read_images(data: Path | str | Dataset, progress: Progress) -> Iterator[Image]:
+def _read_images(
+    data: Path | str | Dataset, progress: Progress, *, allow_outside: bool
+) -> Iterator[Image]:
     """Open the data when the first image is asked for, after `out` was found to be free."""
     if isinstance(data, Path | str):
-        data = open_dataset(data, progress=progress)
+        data = open_dataset(data, allow_outside=allow_outside, progress=progress)
     yield from choose_images(data.subset("val") if "val" in data.splits else data)
 
 

@@ -31,15 +31,23 @@ class TrainingData:
     conversion: str = ""
 
     @classmethod
-    def read(cls, path: Path | str, settings: Settings, progress: Progress) -> Self:
+    def read(
+        cls,
+        path: Path | str,
+        settings: Settings,
+        progress: Progress,
+        *,
+        allow_outside: bool = False,
+    ) -> Self:
         """Open a dataset and measure it; `settings` may name the two splits.
 
-        With `input.channels` in `settings`, grey, RGB and RGBA images are converted.
+        With `input.channels` in `settings`, grey, RGB and RGBA images are converted. With
+        `allow_outside`, paths in dataset.yaml may lead out of its folder.
 
         Raises:
             DataError: The dataset is not fit for training.
         """
-        dataset = open_dataset(path, progress=progress)
+        dataset = open_dataset(path, allow_outside=allow_outside, progress=progress)
         names = choose_splits(dataset, settings)
         train, val = (select_labelled(dataset, name) for name in names)
         _require_labelled_pixel(val, names[1])

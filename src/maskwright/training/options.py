@@ -20,6 +20,7 @@ class TrainOptions:
     from its last checkpoint and excludes the options above. `keep_parity_images` keeps crops of
     a few validation images in the Bundle. `trust` is the SHA-256 of a network's file that a
     recipe or the run names and that came from elsewhere: it is code, and it is run.
+    With `allow_outside`, paths in dataset.yaml may lead out of its folder.
     """
 
     recipe: Path | None = None
@@ -28,6 +29,7 @@ class TrainOptions:
     resume: bool = False
     keep_parity_images: bool = True
     trust: str | None = None
+    allow_outside: bool = False
 
 
 def _ignore(_argument: object) -> None:

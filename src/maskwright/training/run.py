@@ -58,6 +58,7 @@ def plan(
     *,
     settings: Settings | None = None,
     budget_s: float | None = None,
+    allow_outside: bool = False,
     progress: Progress = silent,
 ) -> Plan:
     """Measure a dataset and this machine, and plan a recipe.
@@ -67,6 +68,7 @@ def plan(
         settings: Recipe values by dotted key, say `{"optim.lr": 3e-4}`; they are kept, and
             the rest is planned around them.
         budget_s: Seconds in which a run has to end, its report and its export included.
+        allow_outside: Whether paths in dataset.yaml may lead out of its folder.
         progress: Shows how many images have been read.
 
     Raises:
@@ -77,9 +79,8 @@ def plan(
     started_s = time.monotonic()
     settings = own_code.admit_settings(settings or {})
     require_encoder_weights(settings)
-    return _make_plan(
-        TrainingData.read(data, settings, progress), settings, budget_s, started_s
-    )
+    source = TrainingData.read(data, settings, progress, allow_outside=allow_outside)
+    return _make_plan(source, settings, budget_s, started_s)
 
 
 def train(
@@ -124,7 +125,12 @@ class _Start:
 def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> Run:
     """Train in a folder that this process has locked."""
     options, given = start.options, start.given
-    source = TrainingData.read(data, _split_settings(given, options), callbacks.progress)
+    source = TrainingData.read(
+        data,
+        _split_settings(given, options),
+        callbacks.progress,
+        allow_outside=options.allow_outside,
+    )
     left_out = (item.to_note() for item in source.dataset.left_out)
     conversion = (source.conversion,) if source.conversion else ()
     for note in (*source.dataset.notes, *left_out, *conversion):

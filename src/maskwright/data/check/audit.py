@@ -139,15 +139,19 @@ class Audit:
         return render(self.to_json())
 
 
-def audit(path: str | Path, progress: Progress = silent) -> Audit:
+def audit(
+    path: str | Path, progress: Progress = silent, *, allow_outside: bool = False
+) -> Audit:
     """Check every file of the data at `path`, a folder, its dataset.yaml or an archive.
+
+    With `allow_outside`, paths in dataset.yaml may lead out of its folder.
 
     Raises:
         DataError: There is nothing to check: no such folder, no images, no masks.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
     with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
-        made = _audit_folder(folder, progress)
+        made = _audit_folder(folder, progress, allow_outside=allow_outside)
         if folder == Path(path):
             return made
         return _name_archive(made, folder, Path(path))
@@ -171,8 +175,8 @@ def _name_archive(made: Audit, folder: Path, path: Path) -> Audit:
     return replace(made, root=path, findings=findings, notes=tuple(map(rename, kept)))
 
 
-def _audit_folder(path: Path, progress: Progress) -> Audit:
-    data = locate(path)
+def _audit_folder(path: Path, progress: Progress, *, allow_outside: bool) -> Audit:
+    data = locate(path, allow_outside=allow_outside)
     findings = Findings[str](data.root)
     codec, label_notes = _resolve_codec(data, findings, progress)
     entries, split_notes = _resolve_entries(data, codec, findings, progress)

@@ -18,6 +18,7 @@ from ..classes.dataset_yaml import (
 from ..entries.format import FORMATS, load_format
 from ..entries.scan import Entry, LeftOut, Scan
 from ..entries.walk import list_passed_over
+from .inside import require_inside, require_no_link_out
 from .renewal import renew
 
 _FALLBACK = "mask_folder"
@@ -42,10 +43,11 @@ class DataFolder:
         return self.file.parent / name
 
 
-def locate(path: Path, *, form: str | None = None) -> DataFolder:
+def locate(path: Path, *, form: str | None = None, allow_outside: bool = False) -> DataFolder:
     """Find and scan the data at `path`, a folder or its dataset.yaml; reads no pixels.
 
-    `form` is the name of the format, None to detect it.
+    `form` is the name of the format, None to detect it. With `allow_outside`, paths in
+    dataset.yaml may lead out of the folder.
 
     Raises:
         DataError: Nothing there, or nothing that a format recognises.
@@ -59,11 +61,15 @@ def locate(path: Path, *, form: str | None = None) -> DataFolder:
             f"{path}: neither a folder nor a {FILE_NAME}; unpack it if it is an archive, since "
             f"files are written beside the data here"
         )
+    if not allow_outside:
+        require_no_link_out(file)
     is_foreign = _is_foreign(file)
     is_own = is_present(file) and not is_foreign
     document = read_dataset_file(file) if is_own else DatasetFile()
     folder = file.parent.parent if file.parent.name == ASIDE else file.parent
     root = folder / document.root if document.root else folder
+    if not allow_outside:
+        require_inside(folder, root, file, document)
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
     document, notes = renew(root, file, document) if is_own else (document, ())
