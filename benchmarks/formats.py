@@ -3,12 +3,14 @@
     python benchmarks/formats.py
     python benchmarks/formats.py --peers PYTHON     # one that has datumaro; else not measured
     python benchmarks/formats.py --memory           # this again, times as they are in the file
+    python benchmarks/formats.py --strokes          # Label Studio again, the rest as it is
 
 Time: 12 images of 4096 x 4096 with 3,000 polygons in one COCO file. All ways run in turn, each
 in a process of its own that counts CPU seconds from after its imports (others work on the same
 machine), and the least is kept. It is checked that pycocotools paints and encodes the same.
 Memory: peak resident size of a process that converts small images, in which only their number
-differs.
+differs. Label Studio: one class map with some thousand discs, whose file of tasks once held a
+brush stroke of the size of the image for each of them.
 """
 
 import argparse
@@ -35,6 +37,10 @@ RESULTS = HERE / "formats.json"
 SIZE_PX, NUM_IMAGES, NUM_POLYGONS = 4096, 12, 3000
 NUM_CLASSES = 8
 SMALL_PX, MEMORY_IMAGES = 64, (1000, 10_000)
+NUM_DISCS = 6000
+EARLIER = {"seconds": 48.6, "megabytes": 92.0}
+"""What this map took on the same machine at commit 5b5c33a, a stroke for each region."""
+
 WAYS = ("maskwright", "pycocotools", "datumaro")
 FORMATS = {"masks": "mask_folder", "back": "coco"}
 
@@ -45,18 +51,25 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="the Python of an environment with datumaro")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true", help="this again, times as they are")
+    parser.add_argument(
+        "--strokes", action="store_true", help="Label Studio, the rest as it is"
+    )
     parser.add_argument("--one", nargs=3, metavar=("FORMAT", "ROOT", "OUT"))
     asked = parser.parse_args()
     if asked.one:
         converted(*asked.one)
         return
-    results = json.loads(RESULTS.read_text()) if asked.memory else {}
+    again = asked.memory or asked.strokes
+    results = json.loads(RESULTS.read_text()) if again else {}
     with tempfile.TemporaryDirectory() as folder:
-        if not asked.memory:
+        if not again:
             results["rounds"] = asked.rounds
             results["seconds"] = times(Path(folder), asked.peers, asked.rounds)
-        results["memory"] = memory(Path(folder))
-    results |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+        if not asked.strokes:
+            results["memory"] = memory(Path(folder))
+        results["strokes"] = strokes(Path(folder))
+    if not asked.strokes:
+        results |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     (HERE / "formats.md").write_text(table(results))
     print(table(results))
@@ -151,6 +164,30 @@ def memory(folder: Path) -> dict[str, dict[str, list[float]]]:
     return found
 
 
+def strokes(folder: Path) -> dict[str, float]:
+    """Seconds, megabytes of the file of tasks, and regions of one map for Label Studio."""
+    root, rng = folder / "discs", np.random.default_rng(0)
+    labels_HW = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
+    for _ in range(NUM_DISCS):
+        center = rng.integers(0, SIZE_PX, 2).tolist()
+        cv2.circle(labels_HW, center, int(rng.integers(4, 26)), int(rng.integers(1, 7)), -1)
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+        Image.fromarray(labels_HW).save(root / name / "a.png")
+    listed = ", ".join(f"{{name: c{index}, kind: thing}}" for index in range(1, 7))
+    (root / "dataset.yaml").write_text(f"classes: [{{name: background}}, {listed}]\n")
+    out = folder / "strokes"
+    command = [sys.executable, __file__, "--one", "label_studio", str(root), str(out)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    inside = ((labels_HW == value).astype(np.uint8) for value in range(1, 7))
+    num_regions = sum(cv2.connectedComponents(mask_HW)[0] - 1 for mask_HW in inside)
+    return {
+        "regions": num_regions,
+        "seconds": float(done.stdout.split()[0]),
+        "megabytes": (out / "export.json").stat().st_size / 1e6,
+    }
+
+
 def paint_coco(
     root: Path, rng: np.random.Generator, num_images: int, num_polygons: int, size_px: int
 ) -> None:
@@ -221,6 +258,7 @@ def table(results: dict) -> str:
     ]
     images = " | ".join(f"{n:,} images, MiB | seconds" for n in MEMORY_IMAGES)
     lines = "\n".join(rows), "\n".join(peaks)
+    found = results["strokes"]
     return f"""# COCO to class maps and back
 
 `python benchmarks/formats.py --peers PYTHON`; {results["date"]}, {results["machine"]}.
@@ -238,6 +276,13 @@ Peak memory of a process that converts images of {SMALL_PX} x {SMALL_PX} with 5 
 | to | {images} |
 |---|{"---|---|" * len(MEMORY_IMAGES)}
 {lines[1]}
+
+One class map of {SIZE_PX} x {SIZE_PX} with {found["regions"]:,} regions, to Label Studio.
+
+| written as | CPU seconds | file of tasks, MB |
+|---|---|---|
+| one brush stroke for each class | {found["seconds"]:.1f} | {found["megabytes"]:.1f} |
+| one for each region, as before 2026-11-29 | {EARLIER["seconds"]} | {EARLIER["megabytes"]} |
 """
 
 
