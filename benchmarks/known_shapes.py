@@ -70,6 +70,7 @@ def bar(length: float, width: float) -> Shape:
             "perimeter": 2 * (length + width),
             "length": length,
             "width": width,
+            "max_width": width,
             "elongation": length / width,
             "long_side": length,
             "short_side": width,
@@ -88,6 +89,7 @@ def ring(outer: float, inner: float) -> Shape:
             "perimeter": 2 * math.pi * (outer + inner),
             "length": math.pi * (outer + inner),
             "width": outer - inner,
+            "max_width": outer - inner,
             "holes_area": math.pi * inner**2,
         },
     )
@@ -111,6 +113,7 @@ def arc(radius: float, span_deg: float, width: float) -> Shape:
             "perimeter": 2 * (length + width),
             "length": length,
             "width": width,
+            "max_width": width,
         },
     )
 
@@ -130,8 +133,63 @@ def cross(length: float, width: float) -> Shape:
             "perimeter": 4 * length,
             "length": 2 * length,
             "width": width,
+            "max_width": math.sqrt(2) * width,
         },
     )
+
+
+def polygon(num_corners: int, radius: float) -> Shape:
+    """A regular polygon with its corners on a circle."""
+    inner = radius * math.cos(math.pi / num_corners)
+    turns = 2 * math.pi * np.arange(num_corners) / num_corners
+
+    def inside(x: Plane, y: Plane) -> NDArray[np.bool_]:
+        beyond = [x * math.cos(turn) + y * math.sin(turn) > inner for turn in turns]
+        return ~np.logical_or.reduce(beyond)
+
+    side = 2 * radius * math.sin(math.pi / num_corners)
+    return Shape(
+        f"polygon {num_corners} r{radius:g}",
+        inside,
+        radius,
+        {"area": num_corners * inner * side / 2, "perimeter": num_corners * side},
+    )
+
+
+def zigzag(leg: float, num_legs: int, width: float, corner_deg: float = 90) -> Shape:
+    """A stroke of straight legs that meet at `corner_deg`, with straight cut ends."""
+    half = math.radians(corner_deg) / 2
+    steps = np.array([(math.sin(half), (-1) ** i * math.cos(half)) for i in range(num_legs)])
+    corner_XY = np.concatenate([np.zeros((1, 2)), np.cumsum(leg * steps, axis=0)])
+    return _stroke(f"zigzag {num_legs}x{leg:g} {corner_deg:g}deg w{width:g}", corner_XY, width)
+
+
+def sine(amplitude: float, period: float, num_periods: int, width: float) -> Shape:
+    """A stroke along a sine, with straight cut ends."""
+    x = np.linspace(0, num_periods * period, 40 * num_periods + 1)
+    wave_XY = np.stack([x, amplitude * np.sin(2 * math.pi * x / period)], axis=-1)
+    return _stroke(f"sine a{amplitude:g} p{period:g} w{width:g}", wave_XY, width)
+
+
+def _stroke(name: str, line_XY: Plane, width: float) -> Shape:
+    """What is within half a `width` of a line of points, (N, 2), with straight cut ends."""
+    line_XY = line_XY - (line_XY.min(axis=0) + line_XY.max(axis=0)) / 2
+    step_XY = np.diff(line_XY, axis=0)
+    length = float(np.hypot(*step_XY.T).sum())
+
+    def inside(x: Plane, y: Plane) -> NDArray[np.bool_]:
+        near = np.zeros(x.shape, np.bool_)
+        for (x0, y0), (dx, dy) in zip(line_XY, step_XY, strict=False):
+            along = ((x - x0) * dx + (y - y0) * dy) / (dx**2 + dy**2)
+            t = np.clip(along, 0, 1)
+            near |= np.hypot(x - x0 - t * dx, y - y0 - t * dy) <= width / 2
+        for (x0, y0), (dx, dy) in ((line_XY[0], -step_XY[0]), (line_XY[-1], step_XY[-1])):
+            beyond = (x - x0) * dx + (y - y0) * dy > 0
+            near &= ~(beyond & (np.hypot(x - x0, y - y0) <= width))
+        return near
+
+    reach = float(np.hypot(*line_XY.T).max()) + width / 2
+    return Shape(name, inside, reach, {"length": length, "width": width})
 
 
 def gap(distance: float) -> tuple[Shape, Shape]:

@@ -141,6 +141,16 @@ THIN_BARS = tuple(shapes.bar(*s) for s in ((60, 1.5), (60, 3), (60, 6), (60, 10)
 ARCS = tuple(shapes.arc(*s) for s in ((100, 60, 2), (60, 120, 5), (25, 180, 4), (15, 180, 3)))
 THIN_RINGS = shapes.ring(20, 14), shapes.ring(50, 44)
 CROSSES = shapes.cross(60, 4), shapes.cross(60, 8), shapes.cross(100, 12)
+THIN_CROSSES = tuple(shapes.cross(60, width) for width in (1, 3, 5))
+SMALL_RINGS = tuple(shapes.ring(radius + 0.5, radius - 0.5) for radius in (2, 3, 4))
+ZIGZAGS = tuple(
+    shapes.zigzag(*s) for s in ((21, 6, 1.5), (21, 6, 3), (21, 6, 5), (12, 6, 3, 120))
+)
+SHARP_ZIGZAGS = (shapes.zigzag(14, 6, 3, 60),)
+SINES = tuple(
+    shapes.sine(*s) for s in ((6, 20, 4, 1.5), (6, 20, 4, 3), (6, 20, 4, 5), (3, 15, 4, 2))
+)
+POLYGONS = tuple(shapes.polygon(*s) for s in ((3, 5), (3, 10), (4, 5), (5, 7), (6, 10)))
 
 REGION_FIGURES = (
     Figure(
@@ -159,7 +169,7 @@ REGION_FIGURES = (
         "perimeter",
         "%",
         "perimeter",
-        (*DISCS, *BARS, *RINGS, ARCS[1], CROSSES[1]),
+        (*DISCS, *BARS, *RINGS, ARCS[1], CROSSES[1], *POLYGONS),
         {
             "maskwright": lambda d: d.region.perimeter,
             "skimage perimeter": lambda d: d.props.perimeter,
@@ -242,7 +252,10 @@ THIN_FIGURES = (
         "length",
         "%",
         "length",
-        (*THIN_BARS, *ARCS, *THIN_RINGS, *CROSSES),
+        (
+            *(*THIN_BARS, *ARCS, *THIN_RINGS, *CROSSES, *THIN_CROSSES),
+            *(*SMALL_RINGS, *ZIGZAGS, *SHARP_ZIGZAGS, *SINES),
+        ),
         {
             "maskwright": lambda d: d.thin.length,
             "skimage skeletonize, pixels": lambda d: float(skeletonize(d.mask_HW).sum()),
@@ -265,8 +278,8 @@ THIN_FIGURES = (
     Figure(
         "maximum width",
         "px",
-        "width",
-        (*THIN_BARS, *ARCS, *THIN_RINGS),
+        "max_width",
+        (*THIN_BARS, *ARCS, *THIN_RINGS, *CROSSES, *THIN_CROSSES, *SMALL_RINGS),
         {
             "maskwright": lambda d: d.thin.max_width,
             "skimage medial_axis, 2 x max": lambda d: 2 * float(d.medial[1].max()),

@@ -1,11 +1,10 @@
 """Length, width and branching of thin structures such as cracks, roads and vessels.
 
-The skeleton (Lee, Kashyap and Chu 1994) gives the middle line. It is smoothed, because a chain
-of pixels is up to 8 % longer than the line that it stands for, and lengthened to the border at
-its free ends, where skeletons stop short by about half the width. Spurs are removed: branches
-with a free end that are shorter than the width of the structure at their junction, so that they
-stick out by less than half of that. A piece whose skeleton is one point is as long as wide. An
-empty mask has length 0 and no width (NaN).
+The skeleton (Lee, Kashyap and Chu 1994) gives the middle line. Its length is that of
+`centerline`, lengthened to the border at its free ends, where skeletons stop short by about
+half the width. Spurs are removed: branches with a free end that are shorter than the width of
+the structure at their junction, so that they stick out by less than half of that. A piece whose
+skeleton is one point is as long as wide. An empty mask has length 0 and no width (NaN).
 """
 
 import math
@@ -17,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ground.pixel_scale import PixelSize
+from .centerline import measure_pieces, measure_polyline, oblongness, smooth_pieces
 from .outline import STEP_XY, Edges, trace_edges
 from .skeleton import FREE, Points, SkeletonBranch, SkeletonGraph, build_graph
-
-SMOOTHING_PX = 1.5
-"""Standard deviation along the skeleton; the value of least error, see docs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,8 +26,9 @@ class ThinStructure:
     """The figures of a mask as a network of lines; lengths and widths in the unit.
 
     `length`: of all middle lines. `mean_width`: area divided by length. `max_width`: diameter
-    of the largest disc that holds no middle of a border edge and crosses no straight border;
-    `max_width_px`: its middle as (x, y) in pixels. `num_branch_points`: junctions, where three
+    of the largest disc that holds no middle of a border edge, crosses no straight border and
+    has no inner corner of the border in it, and at least `mean_width`; `max_width_px`: the
+    middle of the disc as (x, y) in pixels. `num_branch_points`: junctions, where three
     lines or more meet; those whose discs overlap are one. `num_pieces`: connected regions (8
     neighbours). `skeleton_HW`: without spurs.
     """
@@ -67,11 +65,12 @@ def measure_thin(mask_HW: NDArray[np.bool_], size: PixelSize) -> ThinStructure:
     skeleton = _find_skeleton(mask_HW[part], size)
     skeleton_HW[part] = skeleton.skeleton_HW
     length = _measure_length(skeleton)
+    mean_width = size.area(int(mask_HW.sum())) / length
     max_width, (x, y) = _find_widest(skeleton)
     return ThinStructure(
         length=length,
-        mean_width=size.area(int(mask_HW.sum())) / length,
-        max_width=max_width,
+        mean_width=mean_width,
+        max_width=max(max_width, mean_width),
         max_width_px=(x + x0, y + y0),
         num_branch_points=_count_branch_points(skeleton),
         num_pieces=cv2.connectedComponents(mask_HW.view(np.uint8), connectivity=8)[0] - 1,
@@ -124,7 +123,7 @@ def _is_spur(branch: SkeletonBranch, skeleton: _Skeleton) -> bool:
     if branch.num_free_ends != 1:
         return False
     junction_XY = skeleton.graph.junctions_XY[max(branch.start, branch.end)]
-    return _polyline_length(branch.points_XY, skeleton.size) < 2 * skeleton.half_width(
+    return measure_polyline(branch.points_XY, skeleton.size) < 2 * skeleton.half_width(
         junction_XY
     )
 
@@ -134,10 +133,6 @@ def _points_between_junctions(branch: SkeletonBranch) -> Points:
     return branch.points_XY[branch.start != FREE : len(branch.points_XY) - (branch.end != FREE)]
 
 
-def _polyline_length(points_XY: Points, size: PixelSize) -> float:
-    return float(np.hypot(*size.points(np.diff(points_XY, axis=0)).T).sum())
-
-
 def _measure_length(skeleton: _Skeleton) -> float:
     lengths = [_branch_length(branch, skeleton) for branch in skeleton.graph.branches]
     points = [2 * skeleton.half_width(point_XY) for point_XY in skeleton.graph.isolated_XY]
@@ -145,45 +140,29 @@ def _measure_length(skeleton: _Skeleton) -> float:
 
 
 def _branch_length(branch: SkeletonBranch, skeleton: _Skeleton) -> float:
-    smooth_XY = _smooth(branch)
-    length = _polyline_length(smooth_XY, skeleton.size)
+    size = skeleton.size
+    pieces = smooth_pieces(branch.points_XY, closed=branch.closed, size=size)
+    length = measure_pieces(pieces, size)
     if branch.closed:
         return length
     if branch.start == FREE:
-        length += _distance_to_border(smooth_XY, skeleton)
+        length += _distance_to_border(pieces[0], skeleton)
     if branch.end == FREE:
-        length += _distance_to_border(smooth_XY[::-1], skeleton)
+        length += _distance_to_border(pieces[-1][::-1], skeleton)
     return length
-
-
-def _smooth(branch: SkeletonBranch) -> Points:
-    """Smooth a branch by a Gaussian along its pixels; its ends stay, a ring gets closed.
-
-    (N, 2) -> (N, 2), for a ring (N + 1, 2).
-    """
-    points_XY = branch.points_XY
-    reach = min(math.ceil(3 * SMOOTHING_PX), len(points_XY) - 1)
-    weights = np.exp(-((np.arange(-reach, reach + 1) / SMOOTHING_PX) ** 2) / 2)
-    weights /= weights.sum()
-    if branch.closed:
-        padded_XY = np.pad(points_XY, ((reach, reach), (0, 0)), mode="wrap")
-    else:
-        padded_XY = np.pad(
-            points_XY, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd"
-        )
-    smooth_XY = np.stack([np.convolve(c, weights, "valid") for c in padded_XY.T], axis=-1)
-    return np.concatenate([smooth_XY, smooth_XY[:1]]) if branch.closed else smooth_XY
 
 
 def _distance_to_border(points_XY: Points, skeleton: _Skeleton) -> float:
     """Distance from the first point to the border, straight on; at most twice the half width.
 
     The direction is that of the last stretch as long as the structure is wide, at least 4
-    pixels.
+    times the longer side of a pixel. Points are as far apart as the shorter side.
     """
     half_width = skeleton.half_width(points_XY[0])
     half_px = half_width / min(skeleton.size.pixel_HW)
-    back = min(len(points_XY) - 1, max(4, math.ceil(2 * half_px)))
+    back = min(
+        len(points_XY) - 1, max(round(4 * oblongness(skeleton.size)), math.ceil(2 * half_px))
+    )
     direction_XY = points_XY[0] - points_XY[back]
     direction_XY = direction_XY / np.hypot(*direction_XY)
     steps = np.arange(0, 2 * half_px + 1, 0.05)
@@ -211,15 +190,15 @@ def _find_widest(skeleton: _Skeleton) -> tuple[float, tuple[float, float]]:
 
 
 def _border_points(edges: Edges) -> Points:
-    """The middles of all edges, and the corners where the border goes straight on, (N, 2).
+    """The middles of all edges, and the corners that do not stick out, (N, 2).
 
     For a point of the half-pixel grid the nearest of these is as near as the nearest point of a
-    straight border.
+    straight border. A corner that sticks out is where pixels exceed an oblique border.
     """
     before = edges.neighbour(np.arange(len(edges.chain)), -1)
-    straight = edges.direction == edges.direction[before]
+    sticks_out = edges.direction == (edges.direction[before] + 1) % 4
     middle_XY = edges.corner_XY + STEP_XY[edges.direction] / 2
-    return np.concatenate([middle_XY, edges.corner_XY[straight]])
+    return np.concatenate([middle_XY, edges.corner_XY[~sticks_out]])
 
 
 def _count_branch_points(skeleton: _Skeleton) -> int:
@@ -245,4 +224,4 @@ def _is_bridge(branch: SkeletonBranch, skeleton: _Skeleton) -> bool:
         skeleton.half_width(skeleton.graph.junctions_XY[index])
         for index in (branch.start, branch.end)
     ]
-    return _polyline_length(branch.points_XY, skeleton.size) < sum(half_widths)
+    return measure_polyline(branch.points_XY, skeleton.size) < sum(half_widths)
