@@ -130,7 +130,7 @@ class ScoreText:
     `unit` is "%" for shares, "n" for counts, "" for a plain number; a key that ends in `_px` or
     `_mm` is a length. `chart` is how a curve of shares is drawn; "none" leaves it out. Counts,
     and scores without `has_interval` (as of errors that noise alone shifts from 0), have no
-    interval.
+    interval. Without `has_column` the table of classes on a page leaves it out.
     """
 
     name: str = ""
@@ -138,6 +138,7 @@ class ScoreText:
     unit: str = "%"
     chart: Literal["line", "bars", "reliability", "none"] = "line"
     has_interval: bool = True
+    has_column: bool = True
 
 
 class Family(Protocol):

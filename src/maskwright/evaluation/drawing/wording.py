@@ -18,7 +18,7 @@ class Wording:
     """A score in words; `unit` is "%", "px", "mm", "n" for counts or "" for a plain number.
 
     `family` is the title of its family, `chart` how a curve is drawn. Without `has_interval`,
-    and in "n", it has no interval.
+    and in "n", it has no interval; without `has_column` it is in no table of classes.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Wording:
     family: str
     chart: str = "line"
     has_interval: bool = True
+    has_column: bool = True
 
 
 @cache
@@ -52,7 +53,13 @@ def wording(key: str) -> Wording:
     text, title = _texts().get(stem, (ScoreText(), next(iter(sections()))))
     unit = bare.removeprefix(stem).removeprefix("_") or text.unit
     return Wording(
-        text.name or _spell(stem), text.explanation, unit, title, text.chart, text.has_interval
+        name=text.name or _spell(stem),
+        explanation=text.explanation,
+        unit=unit,
+        family=title,
+        chart=text.chart,
+        has_interval=text.has_interval,
+        has_column=text.has_column,
     )
 
 

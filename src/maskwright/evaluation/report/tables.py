@@ -192,7 +192,8 @@ def render_bar(share: Estimate) -> str:
 
 def _class_keys(report: Report, family: str) -> list[str]:
     keys = dict.fromkeys(key for scores in report.classes for key in scores)
-    of_family = [key for key in keys if wording(key).family == family]
+    words = {key: wording(key) for key in keys}
+    of_family = [k for k, text in words.items() if text.family == family and text.has_column]
     return sorted(
         of_family, key=lambda key: key.removeprefix(IMAGE_PREFIX) not in main_scores()
     )

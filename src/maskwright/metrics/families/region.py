@@ -19,9 +19,12 @@ TEXTS = {
     "mean_precision": ScoreText(
         "Mean precision", "share of the pixels predicted as a class that are of it"
     ),
-    "mean_recall": ScoreText("Mean recall", "share of the pixels of a class predicted as it"),
+    "mean_recall": ScoreText(
+        "Mean recall", "share of the pixels of a class predicted as it; mAcc of MMSegmentation"
+    ),
     "mean_accuracy": ScoreText(
-        "Mean accuracy", "share of pixels that are correctly a class, or not"
+        "Mean accuracy, one class against the rest",
+        "share of pixels that are correctly a class, or not: near 100 % for rare classes",
     ),
     "micro_iou": ScoreText("Micro IoU", "IoU of the pixels of all classes pooled"),
     "frequency_weighted_iou": ScoreText(
@@ -34,7 +37,7 @@ TEXTS = {
     "dice": ScoreText(),
     "precision": ScoreText(),
     "recall": ScoreText(),
-    "accuracy": ScoreText(),
+    "accuracy": ScoreText(has_column=False),  # near 1 for every rare class
 }
 
 
