@@ -39,16 +39,19 @@ browser:
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install chromium; } \
 	  > /dev/null 2>&1 || true
 
-# Tables and pictures that README and docs show; the datasets may not be shipped.
+# Tables that README and docs show; the datasets may not be shipped.
 bench: .venv/installed-all
 	$(BIN)/python benchmarks/real.py ../shared/data
 
 bench-scores: .venv/installed-all
 	$(BIN)/python benchmarks/scores.py
 
-picture: demo
+# All pictures in docs/images: of scenes that the scripts draw, and of nothing else.
+picture: demo .venv/installed-all
 	$(BIN)/python benchmarks/report_picture.py docs/images/report.png
 	$(BIN)/python benchmarks/picture.py demo docs/images/result.png
+	$(BIN)/python benchmarks/measure.py
+	$(BIN)/python benchmarks/augment_picture.py docs/images/weather.png
 
 # Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.
 constraints: .venv/installed-all

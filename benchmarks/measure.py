@@ -1,6 +1,7 @@
 """Measure the real datasets as a table, and draw the pictures of `measure` in the README.
 
-    python benchmarks/measure.py DATA     # benchmarks/measure.md and docs/images/measure-*.png
+    python benchmarks/measure.py          # docs/images/measure-*.png
+    python benchmarks/measure.py DATA     # benchmarks/measure.md
 
 DATA holds the real datasets (see CONTRIBUTING.md). Their licences do not allow showing them, so
 the pictures are of drawn scenes: a crack, a field of crop rows, a place before and after.
@@ -142,7 +143,7 @@ CASES = (
 
 
 def main(data: Path) -> None:
-    """Write the table and draw the pictures."""
+    """Write the table of the real datasets."""
     lines = [
         "# Measured on real maps",
         "",
@@ -159,7 +160,6 @@ def main(data: Path) -> None:
         lines.append(row)
         print(row, flush=True)
     write_text(ROOT / "benchmarks/measure.md", "\n".join(lines) + "\n")
-    draw_pictures()
 
 
 def draw_pictures() -> None:
@@ -308,4 +308,7 @@ def _seen(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if sys.argv[1:]:
+        main(Path(sys.argv[1]))
+    else:
+        draw_pictures()

@@ -120,6 +120,18 @@ def test_every_page_is_in_the_navigation():
     assert sorted(listed) == sorted(str(p.relative_to(DOCS)) for p in DOCS.rglob("*.md"))
 
 
+def test_every_picture_is_drawn_by_a_script_that_needs_no_dataset():
+    """Most public datasets may not be shown: `make picture` draws all scenes itself."""
+    recipe = re.search(r"^picture: .*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    assert recipe
+    assert "shared/data" not in recipe[1]
+    scripts = {Path(name) for name in re.findall(r"benchmarks/\w+\.py", recipe[1])}
+    words = recipe[1] + "".join((ROOT / script).read_text() for script in scripts)
+    for picture in (DOCS / "images").iterdir():
+        drawn = picture.stem.split("-")
+        assert all(part in words for part in drawn), f"{picture.name}: no script draws it"
+
+
 def test_pictures_in_the_docs_are_small():
     pictures = [p for p in DOCS.rglob("*") if p.suffix in {".png", ".jpg", ".webp"}]
     assert pictures
