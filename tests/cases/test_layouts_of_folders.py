@@ -308,3 +308,19 @@ def test_own_data_in_the_folders_of_kitti_are_not_ids_of_cityscapes(data, make):
     for n in range(2):
         make(n, f"training/image_2/a{n}.png", f"training/semantic/a{n}.png")
     assert open_as_is(data).spec.names == NAMES
+
+
+def test_images_of_a_split_without_masks_are_listed(data, make):
+    for n in range(2):
+        make(n, f"Aerial/train/images/a{n}.tif", f"Aerial/train/gt/a{n}.tif")
+    make(3, "Aerial/test/images/b.tif", None)
+    dataset = open_as_is(data)
+    assert dataset.splits == {"test": 1, "train": 2}
+    assert [dataset.has_labels(n) for n in range(3)] == [False, True, True]
+
+
+def test_masks_may_lie_one_folder_deeper_than_images(data, make):
+    expected = {
+        f"a{n}": make(n, f"images/a{n}.jpg", f"annotations/trimaps/a{n}.png") for n in range(3)
+    }
+    assert_converts_to(data, expected, NAMES)

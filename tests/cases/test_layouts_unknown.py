@@ -38,6 +38,12 @@ def refusal(root):
             '{images: "*_a.png", masks: "*_b.png"}',
         ),
         (
+            "{}.png",
+            "{}_q7.png",
+            "12 PNG in pairs x / x_q7",
+            '{images: "*.png", masks: "*_q7.png"}',
+        ),
+        (
             "{}/photo.jpg",
             "{}/drawn.png",
             "s1 (1",
@@ -51,7 +57,7 @@ def test_the_line_that_is_proposed_works(tmp_path, images, masks, seen, line):
         mask(tmp_path / masks.format(f"s{n}"))
     message = refusal(tmp_path)
     assert seen in message
-    assert message.endswith(f"with which it works: {line}")
+    assert message.endswith(f"with which 6 of 6 images have a mask: {line}")
     (tmp_path / "dataset.yaml").write_text(re.search(r"\{.*\}", message)[0])
     dataset = open_as_is(tmp_path)
     assert len(dataset) == 6
@@ -66,7 +72,7 @@ def test_folders_of_which_one_has_more_files_are_proposed(tmp_path):
         mask(tmp_path / f"drawn/s{n}_k9.png")
     message = refusal(tmp_path)
     assert "found drawn (4 PNG); shots (6 PNG); write" in message
-    assert message.endswith('with which it works: {images: "shots", masks: "drawn"}')
+    assert message.endswith('4 of 6 images have a mask: {images: "shots", masks: "drawn"}')
 
 
 def test_columns_of_a_table_are_listed(tmp_path):

@@ -85,10 +85,11 @@ def _find_pairs(root: Path, document: DatasetFile) -> ImagePairs:
     """Find images and masks where dataset.yaml says, else by the first layout that fits."""
     images, masks = document.images, document.annotators or (document.masks,)
     if any(STAR in (pattern or "") for pattern in (images, *masks)):
-        return ImagePairs(
-            find_by_pattern(root, images or f"images/{STAR}.{STAR}", "images"),
-            [find_by_pattern(root, m or f"masks/{STAR}.{STAR}", "masks") for m in masks],
-        )
+        masks_of = [find_by_pattern(root, m or f"masks/{STAR}", "masks") for m in masks]
+        taken = {mask for files in masks_of for mask in files.values()}
+        found_images = find_by_pattern(root, images or f"images/{STAR}", "images")
+        kept = {name: image for name, image in found_images.items() if image not in taken}
+        return ImagePairs(kept, masks_of)
     if images is None and masks == (None,):
         found = _search(root)
         if found is None:

@@ -99,7 +99,21 @@ def find_named_folders(
         else:
             group = name if len(pairs) > 1 else ""
             found.add_folders(UNSPLIT, image_folder, mask_folders, group=group)
+    for name in _list_unlabelled_splits(root, images) if pairs else ():
+        if name not in pairs:
+            folder = root / name / _find_named(root / name, IMAGE_FOLDERS, images)[0]
+            found.add_folders(normalise_split(name), folder, [None] * len(masks))
     return found if pairs else None
+
+
+def _list_unlabelled_splits(root: Path, images: str | None) -> list[str]:
+    """Folders of splits with one folder of images, such as test/images."""
+    return [
+        name
+        for name in folders(root)
+        if normalise_split(name) in SPLITS
+        and len(_find_named(root / name, IMAGE_FOLDERS, images)) == 1
+    ]
 
 
 def find_folders_by_words(root: Path) -> ImagePairs | None:

@@ -11,12 +11,24 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import takewhile
 
 from ..entries.scan import IMAGE_FOLDERS
 from ..reading.lookup import fold_name
 
 MASK_WORDS = frozenset(
-    {"annot", "annotation", "annotations", "annots", "gt", "ground", "groundtruth", "truth"}
+    {
+        "anno",
+        "annos",
+        "annot",
+        "annotation",
+        "annotations",
+        "annots",
+        "gt",
+        "ground",
+        "groundtruth",
+        "truth",
+    }
     | {"label", "labels", "labelled", "mask", "masks", "matte", "seg", "segs"}
     | {"segmentation", "segmentations", "segmented", "target", "targets"}
 )
@@ -61,7 +73,34 @@ def find_naming(images: Collection[str], masks: Collection[str]) -> Naming | Non
     if any(fold_name(name) in folded for name in masks):
         return EQUAL
     rules = (*_list_affix_rules(images, masks), _drop_words())
-    return next((rule for rule in rules if _fits(rule, images, masks)), None)
+    found = next((rule for rule in rules if _fits(rule, images, masks)), None)
+    return found or _find_in_inner_folders(images, masks)
+
+
+def _find_in_inner_folders(images: Collection[str], masks: Collection[str]) -> Naming | None:
+    """The rule below folders that all images or all masks share: `trimaps/a` belongs to `a`."""
+    above = [_find_common_folder(names) for names in (images, masks)]
+    if not any(above):
+        return None
+    names = (
+        {name.removeprefix(folder) for name in each}
+        for folder, each in zip(above, (images, masks), strict=True)
+    )
+    inner = find_naming(*names)
+    if inner is None:
+        return None
+    return Naming(
+        lambda name: inner.image(name.removeprefix(above[0])),
+        lambda name: inner.mask(name.removeprefix(above[1])),
+        inner.note,
+    )
+
+
+def _find_common_folder(names: Collection[str]) -> str:
+    """The folders that all names begin with, with the slash; "" without."""
+    parts = [name.split("/")[:-1] for name in names]
+    shared = takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
+    return "".join(f"{column[0]}/" for column in shared)
 
 
 def _fits(naming: Naming, images: Iterable[str], masks: Iterable[str]) -> bool:

@@ -1,8 +1,8 @@
 """Patterns of paths, such as `*/photo/*.jpg`, that say which files are images or masks.
 
-Each `*` stands for a part of one name in a path. The parts that the stars stand for, joined by
-`/`, are the name of the image; a mask has the name of its image. A first part that is named
-like a split is the split.
+Each `*` stands for a part of one name in a path; one at the end stands for a name with any
+suffix. The parts that the stars stand for, joined by `/`, are the name of the image; a mask has
+the name of its image. A first part that is named like a split is the split.
 """
 
 import re
@@ -26,7 +26,8 @@ def find_by_pattern(root: Path, pattern: str, key: str) -> Files:
     if pattern.startswith("/") or ".." in pattern.split("/"):
         raise ConfigError(f"{root}: '{key}: {pattern}' leads out of the folder; remove '..'")
     texts = [re.escape(text) for text in pattern.removeprefix("./").split(STAR)]
-    expression = re.compile("([^/]+)".join(texts))
+    suffix = r"\.[^/.]+" if pattern.endswith(STAR) else ""
+    expression = re.compile("([^/]+?)".join(texts) + suffix)
     files: Files = {}
     for image in image_files(root):
         match = expression.fullmatch(image.path.relative_to(root).as_posix())

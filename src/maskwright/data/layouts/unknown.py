@@ -16,7 +16,6 @@ from pathlib import Path
 from ...core.errors import MaskwrightError
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.format import load_format
-from ..entries.scan import Scan
 from ..entries.walk import files_below, folders, image_files, name_images
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_suffixes
@@ -41,11 +40,15 @@ _YOLO_LINE = re.compile(r"\d+( -?\d*\.?\d+){4,}\s*")
 def describe_unknown(root: Path) -> str:
     """One message: what was expected, what is there, and the line that makes it work."""
     seen = "; ".join(islice(_list_seen(root), _MOST_SHOWN)) or "no images"
-    lines = (line for line, document in _propose(root) if _works(root, document))
-    line = next(lines, None)
+    counts = ((line, _count_labelled(root, document)) for line, document in _propose(root))
+    fitting = [(n, total, line) for line, (n, total) in counts if 2 * n >= total > 0]
     fix = _USUAL
-    if line is not None:
-        fix = f"write this line into {root / 'dataset.yaml'}, with which it works: {line}"
+    if fitting:
+        labelled, total, line = max(fitting, key=lambda item: item[0] / item[1])
+        fix = (
+            f"write this line into {root / 'dataset.yaml'}, with which {labelled} of {total} "
+            f"images have a mask: {line}"
+        )
     elif (names := _name_yolo_classes(root)) is not None:
         fix = f"write the names of the classes into {root / 'data.yaml'}, as 'names: {names}'"
     return f"{root}: expected a folder of images beside a folder of masks, found {seen}; {fix}"
@@ -125,12 +128,12 @@ def _propose(root: Path) -> Iterator[tuple[str, DatasetFile]]:
         yield line, DatasetFile(images=images, masks=masks)
 
 
-def _works(root: Path, document: DatasetFile) -> bool:
+def _count_labelled(root: Path, document: DatasetFile) -> tuple[int, int]:
+    """Images with labels and all images that a scan finds; zeros where it refuses."""
     with suppress(MaskwrightError):
-        scan: Scan = load_format("mask_folder").scan(root, document)
-        labelled = sum(entry.labels is not None for entry in scan.entries)
-        return labelled * 2 >= len(scan.entries) > 0
-    return False
+        entries = load_format("mask_folder").scan(root, document).entries
+        return sum(entry.labels is not None for entry in entries), len(entries)
+    return 0, 0
 
 
 def _list_some(root: Path) -> list[ImageRef]:

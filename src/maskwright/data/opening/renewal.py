@@ -14,9 +14,12 @@ from ..classes.infer import CLASSES_FILE, read_classes_file
 LISTINGS = (
     CLASSES_FILE,
     "_classes.csv",
+    *(f"{split}/_classes.csv" for split in ("train", "valid", "test")),
     "class_dict.csv",
+    "class_dict_seg.csv",
     "codes.txt",
     "data.yaml",
+    "dataset.json",
     "label_colors.txt",
     "labelmap.txt",
 )
