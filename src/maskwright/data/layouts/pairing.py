@@ -79,7 +79,7 @@ def find_naming(images: Collection[str], masks: Collection[str]) -> Naming | Non
 
 def _find_in_inner_folders(images: Collection[str], masks: Collection[str]) -> Naming | None:
     """The rule below folders that all images or all masks share: `trimaps/a` belongs to `a`."""
-    above = [_find_common_folder(names) for names in (images, masks)]
+    above = [_find_shared_folder(names) for names in (images, masks)]
     if not any(above):
         return None
     names = (
@@ -96,7 +96,7 @@ def _find_in_inner_folders(images: Collection[str], masks: Collection[str]) -> N
     )
 
 
-def _find_common_folder(names: Collection[str]) -> str:
+def _find_shared_folder(names: Collection[str]) -> str:
     """The folders that all names begin with, with the slash; "" without."""
     parts = [name.split("/")[:-1] for name in names]
     shared = takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
