@@ -324,3 +324,54 @@ def test_masks_may_lie_one_folder_deeper_than_images(data, make):
         f"a{n}": make(n, f"images/a{n}.jpg", f"annotations/trimaps/a{n}.png") for n in range(3)
     }
     assert_converts_to(data, expected, NAMES)
+
+
+def test_images_of_a_kind_that_is_not_read_stand_in_the_account(data, make, tmp_path):
+    for n in range(2):
+        make(n, f"images/{n}.jpg", f"masks/{n}.png")
+    save(data / "masks/2.png", draw(2))
+    (data / "images/2.HEIC").write_bytes(b"x")
+    account = convert(data, tmp_path / "native", to="mask_folder")
+    assert account.left_out == {
+        "labels without an image": ("masks/2.png",),
+        "images of a kind that is not read; convert them to PNG": ("images/2.HEIC",),
+    }
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "supervisely"])
+def test_one_dataset_of_a_tool_is_split_by_image(data, make, tmp_path, form):
+    """One Supervisely dataset is one group; CVAT's split `default` is none."""
+    for n in range(20):
+        make(n, f"images/ds 1/p {n}.jpg", f"masks/ds 1/p {n}.png")
+    convert(data, tmp_path / "made", to=form)
+    dataset = open_dataset(tmp_path / "made")
+    assert dataset.splits == {"test": 3, "train": 14, "val": 3}
+
+
+def test_coco_of_the_split_default_is_split(data, make, tmp_path):
+    for n in range(12):
+        make(n, f"images/{n:03d}.jpg", f"masks/{n:03d}.png")
+    made = tmp_path / "made"
+    convert(data, made, to="coco")
+    for path in (made / "dataset.yaml", made / "splits.json", made / "conversion.json"):
+        path.unlink(missing_ok=True)
+    (document,) = made.rglob("*.json")
+    (made / "annotations").mkdir(exist_ok=True)
+    document.rename(made / "annotations/instances_default.json")
+    (made / "images/default").mkdir()
+    for image in list((made / "images").glob("*.jpg")):
+        image.rename(made / "images/default" / image.name)
+    assert open_dataset(made).splits == {"test": 2, "train": 8, "val": 2}
+
+
+@pytest.mark.slow
+def test_masks_of_more_than_178_megapixels_are_read(data):
+    """An orthomosaic of 14,000 x 13,000 pixels; Pillow alone refuses it."""
+    for folder in ("images", "masks"):
+        (data / folder).mkdir(parents=True)
+        image = Image.new("1", (14_000, 13_000))
+        image.paste(1, (100, 100, 5_100, 5_000))
+        image.save(data / folder / "0.png", compress_level=1)
+    dataset = open_as_is(data)
+    assert dataset.spec.names == ("background", "foreground")
+    assert int(dataset.labels(0).sum()) == 5_000 * 4_900

@@ -214,3 +214,32 @@ def test_a_splits_file_of_a_newer_version_is_refused(rare):
     del document["version"]
     path.write_text(json.dumps(document))
     assert set(SplitFile.read(path).splits) == {"train", "val", "test"}
+
+
+def test_images_of_one_group_are_drawn_one_by_one(write, pairs):
+    files = {name.replace("/", "/batch1/"): content for name, content in pairs(20).items()}
+    root = write(files)
+    drawn = make_split(root)
+    assert {name: len(keys) for name, keys in drawn.file.splits.items()} == SIZES
+    assert (drawn.num_groups, drawn.file.group) == (20, ".+")
+    dataset = open_dataset(root)
+    assert dataset.splits == SIZES
+    assert len(set(dataset.groups)) == 20
+
+
+SIZES = {"train": 14, "val": 3, "test": 3}
+
+
+def test_a_pattern_that_finds_one_group_is_refused_with_the_way_to_single_images(write, pairs):
+    with pytest.raises(DataError, match=r"in 1 groups cannot .* alone with --group '\.\+'"):
+        make_split(write(pairs(20)), group="im")
+
+
+def test_two_groups_are_not_split_apart(write, pairs):
+    files = {}
+    for first, folder in ((0, "north"), (10, "south")):
+        for name, content in pairs(10, first=first).items():
+            files[name.replace("/", f"/{folder}/")] = content
+    dataset = open_dataset(write(files))
+    assert dataset.splits == {"train": 10, "val": 10}
+    assert len(set(zip(dataset.groups, map(dataset.split_of, range(20)), strict=True))) == 2

@@ -25,6 +25,12 @@ _SYSTEM_NAMES = frozenset(
     | {"system volume information"}
     | {"@eadir", "#recycle", "#snapshot", "@recycle", ".@__thumb", "lost+found"}  # disks
 )
+UNREAD_SUFFIXES = frozenset(
+    {".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".svg", ".exr", ".hdr"}
+    | {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw"}
+)
+"""Endings of image files that no reader opens."""
+
 _RESOURCE_FORK = "._"
 """The start of the names in which macOS keeps what other file systems cannot."""
 
@@ -119,11 +125,15 @@ def folders(root: Path) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """What a walk leaves out: files of the system by name, links and devices by path."""
+    """What a walk leaves out: files of the system by name, and others by path.
+
+    `images` are images of a kind that is not read.
+    """
 
     system: Counter[str] = field(default_factory=Counter)
     links: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
@@ -137,17 +147,20 @@ class PassedOver:
 def list_passed_over(root: Path) -> PassedOver:
     """List what `image_files` leaves out below `root`, except other hidden files."""
     system: Counter[str] = Counter()
-    unread: dict[_Kind, list[str]] = {"link": [], "device": []}
+    unread: dict[str, list[str]] = {"link": [], "device": [], "image": []}
     for item in _walk(root, (_resolve(root),)):
         if item.kind == "system":
             name = f"{_RESOURCE_FORK}*" if item.name.startswith(_RESOURCE_FORK) else item.name
             system[name] += _count_files(Path(item.path))
-        elif item.kind in unread:
-            unread[item.kind].append(Path(item.path).relative_to(root).as_posix())
+            continue
+        kind = "image" if Path(item.name).suffix.lower() in UNREAD_SUFFIXES else item.kind
+        if kind in unread:
+            unread[kind].append(Path(item.path).relative_to(root).as_posix())
     return PassedOver(
         Counter({name: count for name, count in system.items() if count}),
         tuple(unread["link"]),
         tuple(unread["device"]),
+        tuple(unread["image"]),
     )
 
 

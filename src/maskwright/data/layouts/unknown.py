@@ -16,7 +16,7 @@ from pathlib import Path
 from ...core.errors import MaskwrightError
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.format import load_format
-from ..entries.walk import files_below, folders, image_files, name_images
+from ..entries.walk import UNREAD_SUFFIXES, files_below, folders, image_files, name_images
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_suffixes
 from ..reading.archive import SUFFIXES as ARCHIVES
@@ -28,7 +28,7 @@ _USUAL = (
     "name them 'images' and 'masks', or write their names in dataset.yaml: "
     "{images: photos, masks: truth}"
 )
-_NOT_READ = (".heic", ".heif", ".avif", ".psd", ".svg", ".raw", ".dng", ".mat", ".npy", ".npz")
+_NOT_READ = (*UNREAD_SUFFIXES, ".mat", ".npy", ".npz")
 _MOST_SHOWN = 5
 _MOST_FILES = 2000
 """Files that are looked at to find a rule for their names."""

@@ -131,7 +131,8 @@ def _name_passed_over(scan: Scan, root: Path) -> Scan:
     over = list_passed_over(root)
     links = LeftOut("links that lead nowhere or to a folder above them", over.links)
     devices = LeftOut("pipes, sockets and devices", over.devices)
-    left_out = tuple(item for item in (links, devices) if item.names)
+    images = LeftOut("images of a kind that is not read; convert them to PNG", over.images)
+    left_out = tuple(item for item in (links, devices, images) if item.names)
     notes = (over.note,) if over.note else ()
     return replace(scan, left_out=(*scan.left_out, *left_out), notes=(*scan.notes, *notes))
 
