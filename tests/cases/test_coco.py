@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask
 from tests.converted import assert_converts_to, read_names
 
 from maskwright.core.errors import DataError
@@ -250,3 +251,38 @@ def test_a_supercategory_with_annotations_is_a_class(data):
     annotations = [drawn(0, category=0), *(drawn(i) for i in FOUR[1:])]
     write(data / "annotations.json", images, annotations, robo("leaf", "plant"))
     assert open_as_is(data).spec.names == ("background", "plant", "leaf")
+
+
+MASK = np.zeros((40, 60), np.uint8)
+MASK[8:20, 10:30] = 1
+MASK[10:12, 12:14] = 0
+RUNS = [*(408, 12, 28, 12), *(28, 2, 2, 8) * 2, *(28, 12) * 16, 1220]
+"""Counts of MASK down the columns, zeros first."""
+
+
+@pytest.mark.parametrize("counts", [RUNS, RUNS[:-1]])
+def test_run_lengths_may_lack_the_last_zeros(data, counts):
+    shape = {"size": [40, 60], "counts": counts}
+    write(data / "annotations.json", [listed(0, "0.jpg")], [drawn(0, shape=shape, iscrowd=1)])
+    np.testing.assert_array_equal(open_as_is(data).labels(0), MASK)
+
+
+@pytest.mark.parametrize(
+    ("shape", "box"),
+    [
+        ([[10, 10, 1e6, 10, 1e6, 20, 10, 20]], (10, 20, 10, 60)),
+        ([[10, 10, 10, -1e6, 20, -1e6, 20, 10]], (0, 10, 10, 20)),
+        ([[-10, -10, 70, -10, 70, 20.5, -10, 20.5]], (0, 21, 0, 60)),
+        ([[3, 3, 20, 20, 37, 37]], (0, 0, 0, 0)),
+        ([[5, 5, 20, 5, 20, 20, 5, 20, 5, 5]], (5, 20, 5, 20)),
+        ([[5, 5, 20, 5, 20, 20, 5, 20], [8, 8, 12, 8, 12, 12, 8, 12]], (5, 20, 5, 20)),
+    ],
+)
+def test_odd_polygons_are_filled_as_by_pycocotools(data, shape, box):
+    write(data / "annotations.json", [listed(0, "0.jpg")], [drawn(0, shape=shape)])
+    expected = np.zeros((40, 60), np.uint8)
+    expected[box[0] : box[1], box[2] : box[3]] = 1
+    np.testing.assert_array_equal(open_as_is(data).labels(0), expected)
+    float_rings = [[float(x) for x in ring] for ring in shape]
+    peer = mask.decode(mask.merge(mask.frPyObjects(float_rings, 40, 60)))
+    np.testing.assert_array_equal(peer, expected)

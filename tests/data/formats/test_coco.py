@@ -289,8 +289,8 @@ WRONG = {
     ),
     "counts negative": (drawn({"size": [4, 6], "counts": [-5, 29]}), "greater than or equal"),
     "counts too short": (
-        drawn({"size": [4, 6], "counts": [5, 3]}),
-        "run lengths add up to 8, the mask has 4 x 6 = 24 pixels",
+        drawn({"size": [4, 6], "counts": [5, 3, 1]}),
+        "run lengths add up to 9, the mask has 4 x 6 = 24 pixels",
     ),
     "no COCO string": (drawn({"size": [4, 6], "counts": "\x01"}), "not a COCO string"),
     "odd polygon": (drawn([[1.0, 1, 2, 2, 3]]), "5 coordinates, expected pairs of x and y"),

@@ -79,6 +79,17 @@ def test_coco_equals_pycocotools_in_pieces_too(ring, height, width, piece, monke
     np.testing.assert_array_equal(ours_HW, peer.decode(theirs).astype(bool))
 
 
+@settings(max_examples=20)
+@given(ring=rings, height=sides, width=sides, far=st.lists(st.integers(-9, 9), max_size=6))
+def test_coco_equals_pycocotools_where_corners_are_far_away(ring, height, width, far):
+    ring = ring.copy()
+    for index, factor in enumerate(far[: ring.size]):
+        ring.ravel()[index] += 30_000 * factor
+    ours_HW = fill([ring], (height, width), "coco").to_mask((height, width))
+    (theirs,) = peer.frPyObjects([ring.ravel().tolist()], height, width)
+    np.testing.assert_array_equal(ours_HW, peer.decode(theirs).astype(bool))
+
+
 def test_an_outline_that_runs_far_to_and_fro_takes_little_memory():
     ring = np.array([[-14000 + 28000 * (n % 2), n * 37 % 40] for n in range(399)], np.float64)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

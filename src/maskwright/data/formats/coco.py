@@ -5,7 +5,8 @@
     annotations.json                       images/<name>.jpg
 
 Where a file is called `instances...`, other files (keypoints, say) are skipped. Polygons are
-filled as pycocotools does it, each by itself, and united; run lengths count down the columns.
+filled as pycocotools does it, each by itself, and united; run lengths count down the columns,
+and a list of them may lack its last run of zeros.
 COCO has no draw order: unless dataset.yaml states one, the smaller region lies on top. A crowd
 region (`iscrowd`) is a region of its class; the flag is kept as an attribute. Boxes without a
 mask and polygons of fewer than three corners are skipped and counted. An image whose EXIF tag
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag
 
 from ...core.errors import DataError
@@ -250,8 +252,15 @@ def _parse_segmentation(
     if isinstance(segmentation.counts, str):
         counts = decode_coco_text(segmentation.counts, where=where)
     else:
-        counts = np.array(segmentation.counts, np.int64)
+        counts = _add_last_zeros(np.array(segmentation.counts, np.int64), size_HW)
     return (), (decode_columns(counts, size_HW, where=where),)
+
+
+def _add_last_zeros(counts: NDArray[np.int64], size_HW: tuple[int, int]) -> NDArray[np.int64]:
+    """Add the last run of zeros, which some writers leave out, as pycocotools does."""
+    rest = size_HW[0] * size_HW[1] - int(counts.sum())
+    ends_with_ones = len(counts) % 2 == 0
+    return np.append(counts, rest) if rest > 0 and ends_with_ones else counts
 
 
 def _parse_attributes(annotation: _Annotation) -> dict[str, str]:

@@ -23,6 +23,10 @@ one of fewer pixels; or the one whose label is listed first (labels that are not
 below those that are). Between equals, the later in the file."""
 
 
+_FAR_OF_COCO = 1 << 22
+"""Pixels up to which a corner may lie away where COCO's rule fills."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Shape:
     """One drawn region: rings (which `Drawing.raster` fills), crops of a mask, or both.
@@ -82,6 +86,8 @@ class Drawing:
                 f"pixels; correct the size"
             )
         far = 16 * max(self.size_HW) + 4096
+        if self.raster == "coco":  # its fill leaves out what lies beyond the image
+            far = max(far, _FAR_OF_COCO)
         for shape in self.shapes:
             reach = max((np.abs(ring).max() for ring in shape.rings if len(ring)), default=0)
             if reach > far:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from .far_edge import step_along_far_edge
 from .scanline import fill_scanline
 
 Raster = Literal["center", "coco", "pillow", "darwin", "opencv"]
@@ -187,7 +188,7 @@ def _expand_ranges(
 
 def _fill_coco(ring: Ring, size_HW: tuple[int, int]) -> Crop:
     """Fill as `rleFrPoly` of cocoapi: down each column, between crossings of the outline."""
-    crossings = [_find_column_crossings(u, v, size_HW) for u, v in _walk_outline(ring)]
+    crossings = [_find_column_crossings(u, v, size_HW) for u, v in _walk_outline(ring, size_HW)]
     x, y = (np.concatenate(values) for values in zip(*crossings, strict=True))
     if not x.size:
         return Crop(0, 0, np.zeros((0, 0), np.bool_))
@@ -213,7 +214,9 @@ def _find_column_crossings(
     return x[middle].astype(np.int64), y.astype(np.int64)
 
 
-def _walk_outline(ring: Ring) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _walk_outline(
+    ring: Ring, size_HW: tuple[int, int]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yield the points of the outline in fifths of a pixel, in pieces of some megabytes.
 
     An edge has one point per step of its longer axis, both ends included. A piece starts with
@@ -222,14 +225,18 @@ def _walk_outline(ring: Ring) -> Iterator[tuple[NDArray[np.int64], NDArray[np.in
     # cocoapi adds 0.5 and truncates, also for negative numbers; so does this.
     start = np.trunc(_FIFTHS * ring + 0.5).astype(np.int64)
     end = np.concatenate((start[1:], start[:1]))
-    done = np.cumsum(np.abs(end - start).max(axis=1))  # steps up to the end of each edge
+    lengths = np.abs(end - start).max(axis=1)
+    done = np.cumsum(lengths)  # steps up to the end of each edge
     first, num, tail = 0, len(start), (start[:0, 0], start[:0, 1])
     while first < num:
         last = num
         if done[-1] > _PIECE:
             before = done[first - 1] if first else 0
             last = max(first + 1, int(np.searchsorted(done, before + _PIECE)))
-        u, v = _step_along_edges(start[first:last], end[first:last])
+        if lengths[first] > _PIECE:
+            u, v = step_along_far_edge(start[first], end[first], size_HW)
+        else:
+            u, v = _step_along_edges(start[first:last], end[first:last])
         if first:
             u, v = np.concatenate((tail[0], u)), np.concatenate((tail[1], v))
         yield u, v
