@@ -15,6 +15,7 @@ from maskwright.core import parts
 from maskwright.core.codec import LabelCodec
 from maskwright.core.errors import ConfigError, MaskwrightError
 from maskwright.core.labels import IGNORE, ClassDef, LabelSpec, voc_palette
+from maskwright.core.results import WriteMode
 from maskwright.data.classes.codec import write_dataset_file
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert, list_writable
@@ -228,7 +229,7 @@ def test_what_was_broken_off_goes_on_and_ends_the_same(target, tmp_path, monkeyp
     assert not (tmp_path / "out").exists()
     again = []
     monkeypatch.setattr(part, "write", lambda f, p: (again.append(p.entry.key), write(f, p))[1])
-    convert(source, tmp_path / "out", to=target)
+    convert(source, tmp_path / "out", to=target, mode=WriteMode(resume=True))
     assert sorted(seen + again) == sorted(k for keys in KEYS.values() for k in keys)
     convert(source, tmp_path / "whole", to=target)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
