@@ -305,6 +305,6 @@ def test_panoptic_segments_without_things_and_turned_images_are_noted(tmp_path):
     account = convert(source, tmp_path / "out", to="coco_panoptic", verify=True)
     text = account.to_text()
     assert "all classes are stuff, so that no segment is an object" in text
-    assert "1 images are turned by their EXIF tag" in text
+    assert "1 image is turned by the EXIF tag" in text
     document = json.loads((tmp_path / "out/annotations/panoptic_train.json").read_text())
     assert (document["images"][0]["height"], document["images"][0]["width"]) == (20, 30)

@@ -14,7 +14,7 @@ def make_spec(channels, **settings):
 
 
 def test_without_the_switch_other_channels_are_refused_by_name():
-    with pytest.raises(DataError, match=r"a\.png: image has 1 channels, the model takes 3"):
+    with pytest.raises(DataError, match=r"a\.png: image has 1 channel, the model takes 3"):
         make_spec(3).prepare(np.zeros((2, 2, 1), np.uint8), where="a.png")
 
 

@@ -91,5 +91,5 @@ def test_facts_need_no_files():
 
 def test_a_painted_dataset_is_named_in_messages():
     nothing = np.full((2, 2), 255, np.uint8)
-    with pytest.raises(DataError, match=r"^painted: no labelled pixel in 1 images"):
+    with pytest.raises(DataError, match=r"^painted: no labelled pixel in 1 image"):
         measure_facts(painted({"train/a": nothing}))

@@ -133,7 +133,7 @@ def test_splits_take_precedence_over_folders(write, pairs):
             DataError,
             "group 'street' matches nothing in 'im00' and 19 other",
         ),
-        ({"group": "im"}, DataError, "20 images in 1 groups cannot fill 3 splits"),
+        ({"group": "im"}, DataError, "20 images in 1 group cannot fill 3 splits"),
     ],
 )
 def test_a_draw_that_cannot_be_is_refused(rare, choices, error, message):
@@ -145,7 +145,7 @@ def test_a_draw_that_cannot_be_is_refused(rare, choices, error, message):
 def test_one_image_cannot_be_split(write, pairs):
     root = write(pairs(1))
     with pytest.raises(
-        DataError, match=r"1 images in 1 groups cannot fill 3 splits .* add images"
+        DataError, match=r"1 image in 1 group cannot fill 3 splits .* add images"
     ):
         make_split(root)
 

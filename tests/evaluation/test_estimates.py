@@ -120,7 +120,7 @@ def test_reports_of_another_truth_with_the_same_pixels_are_refused(scored, tmp_p
         tmp_path / "predicted", tmp_path / "truth", options=ScoreOptions(group=r"clip\d+")
     )
     write_report(report, tmp_path / "b")
-    with pytest.raises(Exception, match=r"1 images have another truth .* 'clip3_1' \(its hash"):
+    with pytest.raises(Exception, match=r"1 image has another truth .* 'clip3_1' \(its hash"):
         compare(tmp_path / "a", tmp_path / "b")
 
 

@@ -126,7 +126,7 @@ def test_a_folder_without_a_model_is_refused(maskwright, home):
 def test_an_image_of_another_kind_is_refused(maskwright, home):
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(home / "photos/grey.png")
     done = maskwright("predict", "bundle", "photos", "-o", "out")
-    require_refused(done, "grey.png: image has 1 channels, the model takes 3", "convert")
+    require_refused(done, "grey.png: image has 1 channel, the model takes 3", "convert")
     assert not (home / "out").exists()
 
 

@@ -144,7 +144,7 @@ def test_bad_images_are_listed_and_the_others_are_predicted(model, photos, tmp_p
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(photos / "grey.png")
     summary = predict(model, [photos], tmp_path / "out")
     assert summary.num_images == 2
-    assert "image has 1 channels" in summary.failed[0].error
+    assert "image has 1 channel" in summary.failed[0].error
     assert "z.png: the image is cut short or damaged" in summary.failed[1].error
     manifest = read_manifest(tmp_path / "out")
     assert manifest.num_read == 2
@@ -211,7 +211,7 @@ def test_outputs_inside_the_inputs_are_not_predicted_again(model, photos):
 
 def test_grey_image_is_refused_by_a_model_for_colour(model, tmp_path):
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "grey.png")
-    with pytest.raises(DataError, match=r"grey\.png: image has 1 channels, the model takes 3"):
+    with pytest.raises(DataError, match=r"grey\.png: image has 1 channel, the model takes 3"):
         predict(model, [tmp_path / "grey.png"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

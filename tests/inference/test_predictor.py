@@ -142,7 +142,7 @@ def test_a_batch_holds_fewer_large_images(painted, engine_from, monkeypatch):
 
 def test_many_images_are_named_by_their_index_in_errors(painted):
     images = [checkerboard(4, 4), checkerboard(4, 4, channels=1)]
-    with pytest.raises(DataError, match="image 1: image has 1 channels, the model takes 3"):
+    with pytest.raises(DataError, match="image 1: image has 1 channel, the model takes 3"):
         list(painted().predict_many(images))
     assert list(painted().predict_many([])) == []
 

@@ -81,7 +81,7 @@ def test_a_recipe_without_a_version_opens_and_one_of_a_newer_version_is_refused(
 
 
 def test_the_input_follows_the_rules_of_the_input_spec():
-    with pytest.raises(ConfigError, match=r"input: input of 1 channels needs as many means"):
+    with pytest.raises(ConfigError, match=r"input: input of 1 channel needs as many means"):
         parse_recipe({"input": {"channels": 1}}, where="r.yaml")
     with pytest.raises(ConfigError, match=r"input: scale_ratio must be in \(0, 4\], got 5"):
         parse_recipe({"input": {"scale_ratio": 5}}, where="r.yaml")

@@ -92,7 +92,9 @@ class LabelCodec:
         """
         unknown = [name for name in counts if name not in self.names]
         if unknown:
-            listed = ", ".join(f"{n!r} ({counts[n]} shapes)" for n in unknown[:8])
+            listed = ", ".join(
+                f"{n!r} ({counts[n]} shape{'s' * (counts[n] != 1)})" for n in unknown[:8]
+            )
             more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
             raise DataError(
                 f"{where}: labels {listed}{more} are not in the label codec"

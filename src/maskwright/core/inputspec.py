@@ -39,7 +39,7 @@ class InputSpec:
     def __post_init__(self) -> None:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ConfigError(
-                f"input of {self.channels} channels needs as many means and stds, "
+                f"input of {_count_channels(self.channels)} needs as many means and stds, "
                 f"got {len(self.mean)} and {len(self.std)}"
             )
         if min(self.std) <= 0:
@@ -84,7 +84,7 @@ class InputSpec:
         """
         if image_HWC.shape[2] != self.channels:
             raise DataError(
-                f"{where}: image has {image_HWC.shape[2]} channels, the model takes "
+                f"{where}: image has {_count_channels(image_HWC.shape[2])}, the model takes "
                 f"{self.channels}; convert the image or train on such images"
             )
         expected = np.uint8 if self.max_value == 255 else np.uint16
@@ -130,3 +130,7 @@ def convert_channels(image_HWC: Image, channels: int) -> Image:
         converted_HWC = luma_HW[..., None].astype(image_HWC.dtype)
     result_HWC: Image = converted_HWC
     return result_HWC
+
+
+def _count_channels(number: int) -> str:
+    return "1 channel" if number == 1 else f"{number} channels"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import ConfigError, DataError, OutputError
 from ..core.progress import Progress, silent
+from ..pages.text import format_count
 from .entries.scan import Entry
 from .opening.locate import DataFolder, locate, require_complete
 from .opening.neighbours import find_neighbours
@@ -150,7 +151,8 @@ def _require_enough_groups(
     num_groups = len({entry.group for entry in entries})
     if num_groups < len(shares):
         raise DataError(
-            f"{data.root}: {len(entries)} images in {num_groups} groups cannot fill "
+            f"{data.root}: {format_count(len(entries), 'image')} in "
+            f"{format_count(num_groups, 'group')} cannot fill "
             f"{len(shares)} splits ({', '.join(shares)}); add images, ask for fewer splits "
             f"with --val 0 or --test 0, or draw each image alone with --group '{EACH_IMAGE}'"
         )

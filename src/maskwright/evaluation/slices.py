@@ -28,6 +28,7 @@ from ..metrics import region
 from ..metrics.counts import Counts
 from ..metrics.family import ScoreDetail, all_families
 from ..pages.csvfile import parse_rows
+from ..pages.text import format_subject
 from .counting import Scoring
 from .estimates import estimate_scores
 from .groupsums import GroupSums
@@ -68,7 +69,8 @@ def read_attributes(path: Path, keys: Iterable[str]) -> Attributes:
     missing = [key for key in keys if key not in rows]
     if missing:
         raise DataError(
-            f"{path}: {len(missing)} images have no line, the first is {missing[0]!r}; "
+            f"{path}: {format_subject(len(missing), 'image has', 'images have')} no line, the "
+            f"first is {missing[0]!r}; "
             f"add a line for each (keys are file names without suffix)"
         )
     listed = {key: rows[key] for key in keys}

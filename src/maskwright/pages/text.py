@@ -60,6 +60,11 @@ def format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else plural}"
 
 
+def format_subject(count: int, one: str, many: str) -> str:
+    """A count with the words that agree with it: `1 mask is`, `3 masks are`."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def format_size(size_HW: Sequence[int]) -> str:
     """Height and width: `480 x 640`."""
     return " x ".join(str(side) for side in size_HW)

@@ -258,7 +258,7 @@ def test_a_folder_of_one_name_in_two_splits_is_a_leak(check, pairs):
 def test_images_of_another_kind_are_named(check):
     found = check({"images/train/im02.png": np.eye(12, 16, dtype=np.uint8)})
     assert the(found, "mixed-images").examples == [
-        ("images/train/im02.png", "1 channels of uint8, most have 3 of uint8")
+        ("images/train/im02.png", "1 channel of uint8, most have 3 of uint8")
     ]
 
 

@@ -168,7 +168,7 @@ def test_more_than_255_names_need_a_list(write):
         "codec: {pixels: name, ignored: ['(undrawn)']}\n"
     )
     with pytest.raises(
-        DataError, match=r"labels 'door' \(1 shapes\) are not in the label codec"
+        DataError, match=r"labels 'door' \(1 shape\) are not in the label codec"
     ):
         open_as_is(root).labels(0)
 

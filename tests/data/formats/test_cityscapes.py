@@ -201,11 +201,11 @@ def test_coarse_labels_are_read_where_they_are_alone_or_asked_for(write):
 WRONG = {
     "unknown": (
         polygons(drawn("carr", [0, 0], [1, 1])),
-        r"labels 'carr' \(1 shapes\) are not in the label codec; did you mean 'car'\?",
+        r"labels 'carr' \(1 shape\) are not in the label codec; did you mean 'car'\?",
     ),
     "unknown group": (
         polygons(drawn("hengroup", [0, 0], [1, 1])),
-        r"labels 'hen' \(1 shapes\) are not in the label codec",
+        r"labels 'hen' \(1 shape\) are not in the label codec",
     ),
     "one corner": (
         polygons(drawn("car", [0, 0])),

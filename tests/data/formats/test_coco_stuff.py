@@ -81,14 +81,12 @@ def test_masks_of_both_conventions_are_distinguished(write):
     root = write(files(top="annotations") | files(top="annotations", ending="_labelTrainIds"))
     found = scan(root, NOTHING)
     assert [entry.labels.file.name for entry in found.entries] == [f"{NAME}.png"]
-    assert found.notes[1] == "1 masks called ..._labelTrainIds are skipped"
+    assert found.notes[1] == "1 mask is skipped, called ..._labelTrainIds"
 
 
 def test_masks_without_images_are_named(write):
     root = write({f"stuffthingmaps/val2017/{NAME}.png": VALUES})
-    with pytest.raises(
-        DataError, match=r"none of 1 masks has an image; put those of .*val2017"
-    ):
+    with pytest.raises(DataError, match=r"none of 1 mask has an image; put those of .*val2017"):
         scan(root, NOTHING)
     root = write({"val2017/b.jpg": PHOTO, "stuffthingmaps/val2017/b.png": VALUES})
     found = scan(root, NOTHING)

@@ -201,7 +201,7 @@ def test_missing_images_and_unnamed_images_are_noted(write):
         }
     )
     found = scan(root, DatasetFile())
-    assert found.notes == ("1 images without a shape are all background",)
+    assert found.notes == ("1 image has no shape: all is background",)
     assert found.left_out == (
         LeftOut("images that are listed and not there", ("gone.png",)),
         LeftOut("images that no XML file names", ("images/x.png",)),
@@ -252,7 +252,7 @@ def test_only_polygons_that_stay_polygons_move(write, tmp_path):
         ('<blob label="car"/>', r"<blob> is not a shape of CVAT 1\.1 \(known: polygon, box"),
         (
             polygon("1,1;1,3;3,3", label="cat"),
-            r"labels 'cat' \(1 shapes\) are not in .*mean 'car",
+            r"labels 'cat' \(1 shape\) are not in .*mean 'car",
         ),
     ],
 )

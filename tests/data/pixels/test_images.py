@@ -129,7 +129,7 @@ def test_a_volume_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     volume = np.zeros((3, 5, 7), np.uint16)
     tifffile.imwrite(path, volume, photometric="minisblack", metadata={"axes": "ZYX"})
-    with pytest.raises(DataError, match=r"a\.tif: holds 1 images, .* axes ZYX .* save each"):
+    with pytest.raises(DataError, match=r"a\.tif: holds 1 image, .* axes ZYX .* save each"):
         read_image(path)
 
 

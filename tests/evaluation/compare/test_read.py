@@ -66,7 +66,7 @@ def test_other_images_are_refused(report_folder):
 def test_another_truth_is_refused(report_folder):
     other = IMAGES | {"b/one": ("b", {0: (61, 50, 45), 1: (39, 50, 35)})}
     text = refusal(report_folder("a", IMAGES), report_folder("b", other))
-    assert "1 images have another truth" in text
+    assert "1 image has another truth" in text
     assert "'b/one': 'road' has 60 pixels there and 61 here" in text
     assert "score both against the same truth" in text
 
@@ -74,7 +74,7 @@ def test_another_truth_is_refused(report_folder):
 def test_other_groups_are_refused(report_folder):
     other = IMAGES | {"b/two": ("d", IMAGES["b/two"][1])}
     text = refusal(report_folder("a", IMAGES), report_folder("b", other))
-    assert "1 images are in another group" in text
+    assert "1 image is in another group" in text
     assert "'b/two' ('b' there, 'd' here); score both with the same --group" in text
 
 

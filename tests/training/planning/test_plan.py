@@ -29,7 +29,7 @@ def test_a_wrong_setting_is_refused_at_once_but_interdependent_ones_when_all_are
     with pytest.raises(ConfigError, match=r"optim\.lr: Input should be greater than 0"):
         Plan({"optim.lr": -1})
     plan = Plan({"input.channels": 1})
-    with pytest.raises(ConfigError, match=r"input of 1 channels needs as many means"):
+    with pytest.raises(ConfigError, match=r"input of 1 channel needs as many means"):
         _ = plan.recipe
 
 

@@ -67,7 +67,7 @@ def test_rare_classes_bring_rare_crops_and_dice_and_the_reasons_name_figures_and
     assert (plan.recipe.data.rare_share, plan.recipe.loss.sum) == (0.5, "ce+dice")
     assert (plan.recipe.data.copy_paste, plan.recipe.loss.class_weights) == (0, "none")
     reason = plan.reasons["data.rare_share"]
-    assert reason.startswith("1 classes have under 2% of the pixels; IoU of rare ones on")
+    assert reason.startswith("1 class has under 2% of the pixels; IoU of rare ones on")
     for key in ("data.rare_share", "data.copy_paste", "loss.sum", "loss.class_weights"):
         assert plan.reasons[key].endswith("(benchmarks/imbalance.md)")
     first, second = RARE_IOU["dice_rare_crops"]

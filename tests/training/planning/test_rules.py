@@ -24,7 +24,7 @@ def test_every_value_is_explicit_and_reasons_are_given():
     text = plan.to_yaml()
     assert "scale_ratio: 2.0  # the median image is 360 x 480 px, objects of the" in text
     assert "smallest class are 9 px across" in text
-    assert "rare_share: 0.5  # 1 classes have under 2% of the pixels" in text
+    assert "rare_share: 0.5  # 1 class has under 2% of the pixels" in text
     assert "precision:" in text
     assert "measured here: a step takes" in text
 

@@ -31,6 +31,7 @@ from ..opening.resolve import (
     resolve_splits,
     survey_labels,
 )
+from ..pixels.imagefile import ImageKind
 from ..reading.archive import open_as_folder
 from ..reading.unpacked import name_archive
 from .annotators import AnnotatorCode, Annotators
@@ -301,7 +302,7 @@ def _check_images(
         most = max(kinds, key=lambda kind: kinds[kind])
         for kind in kinds:
             for path in inspection.kinds[kind] if kind != most else ():
-                detail = f"{kind[0]} channels of {kind[1]}, most have {most[0]} of {most[1]}"
+                detail = f"{ImageKind(*kind)}, most have {most[0]} of {most[1]}"
                 findings.add("mixed-images", path, detail)
     areas_N = inspection.sizes_N2.astype(np.int64).prod(axis=1)
     read = np.flatnonzero(areas_N)

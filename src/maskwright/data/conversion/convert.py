@@ -21,6 +21,7 @@ from ...core.journal import Journal, describe_content
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
 from ...core.results import NEW, WriteMode, fill_folder
+from ...pages.text import format_subject
 from ..classes.codec import write_dataset_file
 from ..classes.dataset_yaml import ASIDE, FILE_NAME, DatasetFile, GroupEntry
 from ..classes.mapping import ClassMapping, read_mapping
@@ -240,8 +241,9 @@ class _Conversion:
         num_turned = sum(open_image(entry.image).orientation > 1 for entry in self.written)
         if num_turned:
             yield (
-                f"{num_turned} images are turned by their EXIF tag: labels fit them as viewers "
-                f"show them, and not in a tool that ignores the tag"
+                f"{format_subject(num_turned, 'image is', 'images are')} turned by the EXIF "
+                f"tag: labels fit as viewers show the photograph, and not in a tool that "
+                f"ignores the tag"
             )
         yield from self.part.list_notes(self.codec.spec, {e.split for e in self.written})
 

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from ...core.errors import DataError
+from ...pages.text import format_count, format_subject
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.scan import Entry, Scan, normalise_split
 from ..entries.walk import folders, image_files
@@ -99,8 +100,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     if not entries:
         first = masks[0].path.parent
         raise DataError(
-            f"{root}: none of {len(masks)} masks has an image; put those of {first} into "
-            f"{root / 'images' / first.name}"
+            f"{root}: none of {format_count(len(masks), 'mask')} has an image; put those of "
+            f"{first} into {root / 'images' / first.name}"
         )
     used = {*(entry.image for entry in entries), *pngs}
     return Scan(
@@ -159,5 +160,6 @@ def _list_notes(num_train_ids: int) -> tuple[str, ...]:
     )
     notes = [convention]
     if num_train_ids:
-        notes.append(f"{num_train_ids} masks called ...{_TRAIN_ID_ENDING} are skipped")
+        counted = format_subject(num_train_ids, "mask is", "masks are")
+        notes.append(f"{counted} skipped, called ...{_TRAIN_ID_ENDING}")
     return tuple(notes)

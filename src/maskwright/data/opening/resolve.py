@@ -14,7 +14,7 @@ from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.files import is_present
 from ...core.progress import Progress
-from ...pages.text import format_count
+from ...pages.text import format_count, format_subject
 from ..classes.codec import build_codec, write_dataset_file
 from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
 from ..classes.hints import Hints
@@ -91,7 +91,8 @@ def _infer_codec(data: DataFolder, progress: Progress) -> tuple[LabelCodec, tupl
     hints = read_hints(data)
     survey = survey_labels(data, hints, progress)
     if survey.num_unreadable:
-        more = f"\n({survey.num_unreadable} masks are unreadable)"
+        counted = format_subject(survey.num_unreadable, "mask is", "masks are")
+        more = f"\n({counted} unreadable)"
         raise DataError(survey.unreadable[0] + (more if survey.num_unreadable > 1 else ""))
     return infer_codec(survey, hints)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ...pages.text import format_count
 from .faults import MAX_PIXELS, diagnose, too_large
 from .imagefile import ImageKind, Window
 from .imageref import MAX_PAGES, ImageRef
@@ -241,7 +242,7 @@ def _tiff_series(path: Path) -> Iterator[Any]:
         series: Any = file.series[0]
         if len(file.series) > 1 or not _tiff_axes(series):
             raise DataError(
-                f"{path}: holds {len(file.series)} images, the first with axes "
+                f"{path}: holds {format_count(len(file.series), 'image')}, the first with axes "
                 f"{series.axes} {series.shape}, expected one of rows, columns and "
                 f"channels; give the folder it lies in where they are pages, or save each "
                 f"image as a file"

@@ -19,6 +19,7 @@ from ...core.report import Report
 from ...data.opening.splitfile import match_groups
 from ...metrics.family import all_families
 from ...pages.csvfile import read_rows
+from ...pages.text import format_subject
 from ..imagetable import KEY_COLUMNS, NAME, TRUTH_HASH, columns
 
 REPORT = "report.json"
@@ -236,7 +237,8 @@ def _require_same_groups(a: ReportFolder, b: ReportFolder) -> None:
     if differing:
         key = differing[0]
         raise DataError(
-            f"{b.path}: {len(differing)} images are in another group than in {a.path}, the "
+            f"{b.path}: {format_subject(len(differing), 'image is', 'images are')} in another "
+            f"group than in {a.path}, the "
             f"first is {key!r} ({a.groups[key]!r} there, {b.groups[key]!r} here); score both "
             f"with the same --group"
         )
@@ -253,7 +255,8 @@ def _require_same_hashes(a: ReportFolder, b: ReportFolder) -> None:
     differing = [key for key in a.keys if a.truth_hashes[key] != b.truth_hashes[key]]
     if differing:
         raise DataError(
-            f"{b.path}: {len(differing)} images have another truth than in {a.path}, the first "
+            f"{b.path}: {format_subject(len(differing), 'image has', 'images have')} another "
+            f"truth than in {a.path}, the first "
             f"is {differing[0]!r} (its hash is {a.truth_hashes[differing[0]]} there and "
             f"{b.truth_hashes[differing[0]]} here); score both against the same truth"
         )
@@ -264,9 +267,9 @@ def _require_same_truth(a: ReportFolder, b: ReportFolder, name: str) -> None:
     if not differs_NC.any():
         return
     image, index = (int(i) for i in np.argwhere(differs_NC)[0])
+    counted = format_subject(int(differs_NC.any(axis=1).sum()), "image has", "images have")
     raise DataError(
-        f"{b.path}: {int(differs_NC.any(axis=1).sum())} images have another truth than in "
-        f"{a.path}, the first is {a.keys[image]!r}: {a.labels.names[index]!r} has "
+        f"{b.path}: {counted} another truth than in {a.path}, the first is {a.keys[image]!r}: {a.labels.names[index]!r} has "
         f"{a.counts[name][image, index]} pixels there and {b.counts[name][image, index]} here; "
         f"score both against the same truth"
     )

@@ -8,6 +8,7 @@ benchmark, and check that over both datasets no other remedy was better than the
 from collections.abc import Iterator
 
 from maskwright.data.facts import Facts
+from maskwright.pages.text import format_subject
 
 RARE_RATIO = 0.02
 SOURCE = "benchmarks/imbalance.md"
@@ -29,7 +30,8 @@ WEIGHTS_RECALL, WEIGHTS_PRECISION = 84, 9
 def decide_rare_classes(facts: Facts) -> dict[str, tuple[object, str]]:
     """Values for rare classes, each with its reason; milder ones where no class is rare."""
     num_rare = sum(0 < share < RARE_RATIO for share in facts.class_share_C)
-    counted = f"{num_rare} classes have under {RARE_RATIO:.0%} of the pixels"
+    subject = format_subject(num_rare, "class has", "classes have")
+    counted = f"{subject} under {RARE_RATIO:.0%} of the pixels"
     loss = "cross-entropy for every pixel, Dice so that each class counts"
     if not num_rare:
         return {

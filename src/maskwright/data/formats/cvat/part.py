@@ -31,6 +31,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ....core.errors import DataError
 from ....core.labels import IGNORE, LabelSpec, Rgb, voc_palette
+from ....pages.text import format_subject
 from ...classes.dataset_yaml import ClassEntry, DatasetFile
 from ...classes.kinds import BACKGROUND_NAMES
 from ...entries.annotation import (
@@ -377,6 +378,7 @@ def _list_left_out(
 
 def _list_notes(items: list[_Item], files: list[CvatFile]) -> Iterator[str]:
     if num_empty := sum(item.is_empty for item in items):
-        yield f"{num_empty} images without a shape are all background"
+        counted = format_subject(num_empty, "image has", "images have")
+        yield f"{counted} no shape: all is background"
     for file in files:
         yield from (f"{file.path.name}: {note}" for note in file.notes)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from ....pages.text import format_subject
 from .index import IndexedTrack, Span
 
 
@@ -36,8 +37,9 @@ class FrameShapes:
             )
         if self.num_interpolated:
             yield (
-                f"{self.num_interpolated} shapes between keyframes are interpolated as CVAT "
-                f"does it, since the file holds keyframes alone"
+                f"{format_subject(self.num_interpolated, 'shape is', 'shapes are')} "
+                f"interpolated between keyframes as CVAT does it, since the file holds "
+                f"keyframes alone"
             )
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ....core.atomic import write_json
 from ....core.errors import DataError, shorten
+from ....pages.text import format_count
 from ...classes.dataset_yaml import DatasetFile
 from ...entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ...entries.picture import (
@@ -203,7 +204,8 @@ def _read(path: Path, image: ImageRef) -> Drawing:
             skipped[next((_KINDS[kind] for kind in _KINDS if kind in extra), _OTHER)] += 1
     if num_layers > 1 or (masks and not num_layers):
         raise DataError(
-            f"{path}: {len(masks)} masks and {num_layers} raster layers, expected one layer "
+            f"{path}: {format_count(len(masks), 'mask')} and "
+            f"{format_count(num_layers, 'raster layer')}, expected one layer "
             f"for all masks; export it again"
         )
     skipped["masks without a pixel"] = len(masks) - sum(bool(s.masks) for s in shapes)
