@@ -36,3 +36,9 @@ def test_a_wrong_setting_is_refused_at_once_but_interdependent_ones_when_all_are
 def test_the_plan_reads_back_as_the_same_recipe():
     plan = make_plan(situation(), FREE)
     assert parse_recipe(yaml.safe_load(plan.to_yaml()), where="x") == plan.recipe
+
+
+def test_a_part_of_a_value_that_the_user_set_is_kept():
+    plan = Plan({"model.config.pyramid_channels": 8})
+    plan.decide("model.config", {"pyramid_channels": 128}, "half the usual widths")
+    assert plan.recipe.model.config == {"pyramid_channels": 8}

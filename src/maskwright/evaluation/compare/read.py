@@ -269,9 +269,10 @@ def _require_same_truth(a: ReportFolder, b: ReportFolder, name: str) -> None:
     image, index = (int(i) for i in np.argwhere(differs_NC)[0])
     counted = format_subject(int(differs_NC.any(axis=1).sum()), "image has", "images have")
     raise DataError(
-        f"{b.path}: {counted} another truth than in {a.path}, the first is {a.keys[image]!r}: {a.labels.names[index]!r} has "
-        f"{a.counts[name][image, index]} pixels there and {b.counts[name][image, index]} here; "
-        f"score both against the same truth"
+        f"{b.path}: {counted} another truth than in {a.path}, the first is "
+        f"{a.keys[image]!r}: {a.labels.names[index]!r} has {a.counts[name][image, index]} "
+        f"pixels there and {b.counts[name][image, index]} here; score both against the same "
+        f"truth"
     )
 
 

@@ -40,8 +40,8 @@ class Plan:
         override(Recipe(), checked)
 
     def decide(self, key: str, value: object, reason: str) -> None:
-        """Set a value, unless the user did, and give the reason."""
-        if key not in self.settings:
+        """Set a value, unless the user set it or a part of it, and give the reason."""
+        if not any(given == key or given.startswith(f"{key}.") for given in self.settings):
             self.values[key], self.reasons[key] = value, reason
 
     def keep(self, key: str, reason: str) -> None:
