@@ -28,12 +28,7 @@ from maskwright.core.confusion import Confusion
 from maskwright.core.provenance import Provenance
 from maskwright.core.report import MIN_GROUPS, Report
 from maskwright.evaluation.compare.changes import _intervals
-from maskwright.evaluation.compare.permutation import (
-    MOST_EXACT_GROUPS,
-    comparable_factors,
-    step_down,
-    swap_groups,
-)
+from maskwright.evaluation.compare.permutation import Swapped
 from maskwright.evaluation.compare.read import ReportFolder, ReportPair
 from maskwright.evaluation.compare.scorer import CLASS, Scorer, subtract
 from maskwright.evaluation.counting import Scoring
@@ -242,22 +237,12 @@ Corrected = Mapping[str, Array]
 def correct_in_all_ways(scorer: Scorer, a_GF: Array, b_GF: Array) -> Corrected:
     """Correct p by max-|d| in both units (`compare` takes one of them) and by Holm's method."""
     name, mean = CLASS + "iou", "miou"
-    gain = subtract(scorer.score(b_GF.sum(axis=0)), scorer.score(a_GF.sum(axis=0)))
-    distances = swap_groups(scorer, a_GF, b_GF)
-    joined_PK = np.concatenate([distances[name], distances[mean]], axis=1)
-    joined_K = np.abs(np.concatenate([gain[name], gain[mean]])) - 1e-12
-    drawn = len(a_GF) > MOST_EXACT_GROUPS
-    ways = {}
-    for way, standardized in ((POINTS, False), (STANDARD, True)):
-        factors_K = comparable_factors(
-            joined_PK,
-            num_classes=int(scorer.chosen[name].sum()),
-            standardized=standardized,
-        )
-        ways[way] = step_down(joined_PK * factors_K, joined_K * factors_K, drawn=drawn)
-    p = [step_down(joined_PK[:, [k]], joined_K[[k]], drawn=drawn) for k in range(len(joined_K))]
-    p_K = np.concatenate(p)
-    return {**ways, "Holm": np.append(_holm(p_K[:-1]), p_K[-1])}
+    swapped = Swapped.from_groups(scorer, a_GF, b_GF)
+    ways = {
+        way: swapped.correct(name, mean, standardized=way == STANDARD)
+        for way in (POINTS, STANDARD)
+    }
+    return {**ways, "Holm": np.append(_holm(swapped.p_values(name)), swapped.p_values(mean))}
 
 
 def _holm(p_N: Array) -> Array:

@@ -94,6 +94,23 @@ def test_a_report_of_schema_2_opens_with_its_numbers(folder, miou, confusion):
     assert report.confusion.counts_CC.tolist() == confusion
 
 
+def test_intervals_of_an_old_report_stay_and_are_called_too_narrow():
+    old = written("evaluated/report.json")
+    report = report_of("evaluated")
+    assert old["schema_version"] == 2
+    assert report.uncertainty.groups == old["uncertainty"]["groups"]
+    assert "replicates (too narrow for few groups: score again)" in report.uncertainty.method
+    assert report.truth_groups == ()
+    assert report.explain_no_interval(0) == ""
+
+
+def test_the_p_of_an_old_comparison_has_its_new_name():
+    old = COMPARISON.read(written("compare.json"), where="compare.json")
+    assert old["scores"]["miou"]["p_corrected"] == 1.0
+    assert "p_holm" not in old["scores"]["miou"]
+    assert old["classes"][0]["iou"]["p_corrected"] == 1.0
+
+
 def test_two_reports_are_compared(tmp_path):
     truth_NC = read_report_folder(OLD / "evaluated").counts["truth"]
     assert truth_NC.tolist() == [[472, 256, 36], [307, 416, 36]]
@@ -102,6 +119,7 @@ def test_two_reports_are_compared(tmp_path):
     old = COMPARISON.read(written("compare.json"), where="compare.json")
     assert old["scores"]["miou"]["a"] == TEST_MIOU
     assert comparison.to_json()["scores"].keys() == old["scores"].keys()
+    assert any("no hashes of the truth" in note for note in comparison.notes)
 
 
 def test_a_dataset_of_masks_and_its_splits_open():

@@ -68,7 +68,7 @@ def test_the_interval_of_a_mean_is_of_the_classes_in_enough_groups(scored):
     assert miou.interval_of == pytest.approx(of_two)
     assert miou.low < of_two < miou.high
     assert report.to_json()["interval_of"]["miou"] == miou.interval_of
-    text = f"mean {100 * of_two:.1f} % without bus: in too few groups"
+    text = f"without bus (in too few groups) {100 * of_two:.1f} %"
     assert text in summarize(report)
     assert text in render_report(report)
 
@@ -144,7 +144,7 @@ def test_compare_groups_anew_and_names_what_cannot_be_shown(scored, tmp_path):
     assert comparison.mean_classes == ("road", "car", "bus")
     text = " ".join(comparison.notes)
     assert "Not in the truth, and therefore in no mean: ghost." in text
-    assert "In the truth of fewer than 5 groups, and therefore in no interval: bus (1)." in text
+    assert "fewer than 5 groups, and therefore in no interval: bus (1). The interval of" in text
     assert "In too few groups to count as worse, however far they fall: bus (1)" in text
     document = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
     assert [entry["groups"] for entry in document["classes"]] == [7, 7, 1, 0]

@@ -27,12 +27,9 @@ from ...core.scores import Values
 from ...core.versioned import Document
 from ..estimates import MeanParts
 from ..intervals import compute_ends, effective_groups, jackknife_variance
-from .permutation import compute_p_values
+from .permutation import ALPHA, compute_p_values
 from .read import ReportPair
 from .scorer import CLASS, Scorer, subtract
-
-ALPHA = 0.05
-"""A difference with a corrected p below this is not chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +116,11 @@ def measure_changes(pair: ReportPair) -> Changes:
         )
         for name in a
     }
-    of_a, of_b = scorer.split(a_GF), scorer.split(b_GF)
-    touched_GC = of_a["truth"] + of_a["predicted"] + of_b["predicted"] > 0
     return Changes(
         overall={name: changes[name][0] for name in a if name not in scorer.chosen},
         classes={name.removeprefix(CLASS): changes[name] for name in scorer.chosen},
-        groups_C=(of_a["truth"] > 0).sum(axis=0),
-        touched_C=touched_GC.sum(axis=0),
+        groups_C=(scorer.split(a_GF)["truth"] > 0).sum(axis=0),
+        touched_C=scorer.count_touched(a_GF, b_GF),
         is_mean_C=scorer.chosen[CLASS + "iou"],
     )
 

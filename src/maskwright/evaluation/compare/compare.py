@@ -17,9 +17,10 @@ from ...core.report import MIN_GROUPS, number
 from ...core.scores import Values
 from ...core.versioned import Document, Schema
 from ..intervals import LEVEL, METHOD
-from .changes import ALPHA, ScoreChange, measure_changes
+from .changes import ScoreChange, measure_changes
 from .notes import image_mious, write_notes
 from .permutation import (
+    ALPHA,
     MOST_EXACT_GROUPS,
     PERMUTATIONS,
     SEED,

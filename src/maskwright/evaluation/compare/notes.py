@@ -5,8 +5,8 @@ import numpy as np
 from ...core.report import MIN_GROUPS
 from ...core.scores import Values, mean_present
 from ...data.opening.neighbours import find_neighbours
-from .changes import ALPHA, Changes
-from .permutation import least_p
+from .changes import Changes
+from .permutation import ALPHA, least_p
 from .read import ReportPair
 from .scorer import compute_scores
 
@@ -48,7 +48,8 @@ def _notes_on_classes(pair: ReportPair, changes: Changes) -> list[str]:
     if few and num_groups >= MIN_GROUPS:
         notes.append(
             f"In the truth of fewer than {MIN_GROUPS} groups, and therefore in no interval: "
-            f"{', '.join(few)}."
+            f"{', '.join(few)}. The interval of a mean is that of the mean without them, "
+            f"which follows it."
         )
     powerless = [f"{n} ({t})" for n, is_mean, _, t in rows if is_mean and least_p(t) >= ALPHA]
     if powerless and least_p(num_groups) < ALPHA:

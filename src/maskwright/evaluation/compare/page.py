@@ -15,8 +15,9 @@ from ..drawing.gallery import Shot, render_gallery
 from ..drawing.markup import render_score
 from ..drawing.wording import wording
 from ..extremes import IGNORED_RGB
-from .changes import ALPHA, ScoreChange
+from .changes import ScoreChange
 from .compare import Comparison, ImageChange
+from .permutation import ALPHA
 from .pictures import BOTH_WRONG_RGB, GAINED_RGB, LOST_RGB
 
 _POINTS = "Differences are B − A in percentage points; small type and whiskers: 95 % interval."
@@ -78,8 +79,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         )
         gallery = _gallery(comparison, name, images)
         yield Section(title, note, _image_table(title, images) + gallery)
-    notes = "".join(f"<p>{escape(note)}</p>" for note in comparison.notes)
-    yield Section("Method", "", notes + render_terms(comparison.method()))
+    yield Section("Method", "", render_terms(comparison.method()))
 
 
 def _verdict(comparison: Comparison) -> str:
@@ -94,7 +94,8 @@ def _verdict(comparison: Comparison) -> str:
         f"Worse and better mean: mIoU, or the IoU of a class, whose corrected p is below "
         f"{ALPHA}. If A and B are equal, this happens in at most 5&nbsp;% of comparisons."
     )
-    return f'<p><b>{" ".join(filter(None, verdicts))}</b></p><p class="soft">{rule}</p>'
+    notes = "".join(f"<p>{escape(note)}</p>" for note in comparison.notes)
+    return f'<p><b>{" ".join(filter(None, verdicts))}</b></p><p class="soft">{rule}</p>{notes}'
 
 
 def _list(names: Iterable[str]) -> str:
@@ -115,12 +116,15 @@ def _class_table(comparison: Comparison, measure: str) -> str:
             _bar(change, reach),
             _p_value(change.p),
             _p_value(change.p_corrected),
+            format_number(groups),
             _judge(change),
         )
-        for entry, change in zip(comparison.labels, changes, strict=True)
+        for entry, change, groups in zip(
+            comparison.labels, changes, comparison.truth_groups, strict=True
+        )
     ]
-    heads = ("Class", "A", "B", "B − A", "p", "p corrected", "B is")
-    return render_table(f"{wording(measure).name} of the classes", heads, rows, words=(0, 3, 6))
+    heads = ("Class", "A", "B", "B − A", "p", "p corrected", "Groups with it", "B is")
+    return render_table(f"{wording(measure).name} of the classes", heads, rows, words=(0, 3, 7))
 
 
 def _bar(change: ScoreChange, reach: float) -> str:
@@ -182,7 +186,8 @@ def _ends(change: ScoreChange) -> str:
     """The interval of B - A in points; "" where there is none."""
     if math.isnan(change.low):
         return ""
-    return f"{_points(change.low)} to {_points(change.high)}"
+    belongs = "" if math.isnan(change.interval_of) else f" of {_points(change.interval_of)}"
+    return f"{_points(change.low)} to {_points(change.high)}{belongs}"
 
 
 def _points(share: float) -> str:

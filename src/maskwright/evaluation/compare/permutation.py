@@ -6,7 +6,9 @@ swaps for up to 13 groups, else 10,000 drawn ones and p = (k + 1) / (n + 1), whi
 (Phipson & Smyth 2010). A swap after which a score does not exist counts as at least as far.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 from ...core.scores import Values
 from .scorer import Scorer, subtract
 
+ALPHA = 0.05
+"""A difference with a corrected p below this is not chance."""
 PERMUTATIONS = 10_000
 MOST_EXACT_GROUPS = 13
 STANDARDIZED_FROM = 13
@@ -28,35 +32,70 @@ def compute_p_values(
     scorer: Scorer, a_GF: Values, b_GF: Values
 ) -> tuple[dict[str, Values], dict[str, Values]]:
     """p, and p corrected over the classes and their mean, by score."""
-    observed = subtract(scorer.score(b_GF.sum(axis=0)), scorer.score(a_GF.sum(axis=0)))
-    observed = {name: np.abs(gain) for name, gain in observed.items()}
-    distances = swap_groups(scorer, a_GF, b_GF)
-    drawn = len(a_GF) > MOST_EXACT_GROUPS
-    p = {
-        name: np.concatenate(
-            [
-                step_down(distances[name][:, [k]], observed[name][[k]] - _ROUNDING, drawn=drawn)
-                for k in range(len(observed[name]))
-            ]
-        )
-        for name in observed
-    }
+    swapped = Swapped.from_groups(scorer, a_GF, b_GF)
+    p = {name: swapped.p_values(name) for name in swapped.observed}
     corrected = dict(p)
     means = {of_class: n for n in p if (of_class := scorer.class_score_of(n)) is not None}
     for name, mean in means.items():
-        joined_PK = np.concatenate([distances[name], distances[mean]], axis=1)
-        joined_K = np.concatenate([observed[name], observed[mean]])
-        factor_K = comparable_factors(
-            joined_PK,
-            num_classes=int(scorer.chosen[name].sum()),
-            standardized=len(a_GF) >= STANDARDIZED_FROM,
-        )
-        p_K = step_down(joined_PK * factor_K, (joined_K - _ROUNDING) * factor_K, drawn=drawn)
+        p_K = swapped.correct(name, mean, standardized=len(a_GF) >= STANDARDIZED_FROM)
         corrected[name], corrected[mean] = p_K[:-1], p_K[-1:]
     return p, corrected
 
 
-def comparable_factors(distances_PK: Values, *, num_classes: int, standardized: bool) -> Values:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swapped:
+    """|B - A| of each score as observed, (K,), and after each of P swaps, (P, K).
+
+    `touched_C` is the number of groups in which the truth, A or B has each class; swaps do not
+    change it.
+    """
+
+    observed: Mapping[str, Values]
+    distances: Mapping[str, Values]
+    touched_C: NDArray[np.int64]
+    drawn: bool
+    """Whether the swaps are drawn, and not all there are."""
+
+    @classmethod
+    def from_groups(cls, scorer: Scorer, a_GF: Values, b_GF: Values) -> "Swapped":
+        """Swap the groups of A and B, counts (G, F)."""
+        gains = subtract(scorer.score(b_GF.sum(axis=0)), scorer.score(a_GF.sum(axis=0)))
+        return cls(
+            observed={name: np.abs(gain) for name, gain in gains.items()},
+            distances=_swap_groups(scorer, a_GF, b_GF),
+            touched_C=scorer.count_touched(a_GF, b_GF),
+            drawn=len(a_GF) > MOST_EXACT_GROUPS,
+        )
+
+    def p_values(self, name: str) -> Values:
+        """P of each test of a score, not corrected, (K,)."""
+        distances_PK, observed_K = self.distances[name], self.observed[name] - _ROUNDING
+        columns = range(len(observed_K))
+        tests = [
+            step_down(distances_PK[:, [k]], observed_K[[k]], drawn=self.drawn) for k in columns
+        ]
+        return np.concatenate(tests)
+
+    def correct(self, name: str, mean: str, *, standardized: bool) -> Values:
+        """Correct the p of the classes and, last, of their mean, (C + 1,).
+
+        Classes in too few groups for p to fall below `ALPHA` keep their p and are not among
+        the others (Tarone 1990): they can hide a fall but never show one.
+        """
+        p_K = np.concatenate([self.p_values(name), self.p_values(mean)])
+        joined_PK = np.concatenate([self.distances[name], self.distances[mean]], axis=1)
+        joined_K = np.concatenate([self.observed[name], self.observed[mean]]) - _ROUNDING
+        for index, num_groups in enumerate(self.touched_C.tolist()):
+            if least_p(num_groups) >= ALPHA:
+                joined_K[index] = np.nan
+        factor_K = _comparable_factors(joined_PK, joined_K, standardized=standardized)
+        corrected = step_down(joined_PK * factor_K, joined_K * factor_K, drawn=self.drawn)
+        return np.where(np.isnan(corrected), p_K, corrected)
+
+
+def _comparable_factors(
+    distances_PK: Values, observed_K: Values, *, standardized: bool
+) -> Values:
     """What makes the distances of the classes and of their mean, the last, comparable, (K,).
 
     With few groups points of IoU are: in units of its spread no class is further from 0 than
@@ -65,15 +104,15 @@ def comparable_factors(distances_PK: Values, *, num_classes: int, standardized: 
     steady one. The mean of n independent classes varies sqrt(n) times less than they do.
     """
     if not standardized:
-        factors_K = np.ones(distances_PK.shape[1])
-        factors_K[-1] = np.sqrt(num_classes)
+        factors_K = np.ones(len(observed_K))
+        factors_K[-1] = math.sqrt(max(1, int(np.count_nonzero(~np.isnan(observed_K[:-1])))))
         return factors_K
     finite_PK = np.where(np.isfinite(distances_PK), distances_PK, 0.0)
     spread_K = np.sqrt(np.square(finite_PK).mean(axis=0))
     return np.asarray(1 / np.where(spread_K > _ROUNDING, spread_K, 1.0))
 
 
-def swap_groups(scorer: Scorer, a_GF: Values, b_GF: Values) -> dict[str, Values]:
+def _swap_groups(scorer: Scorer, a_GF: Values, b_GF: Values) -> dict[str, Values]:
     """|B - A| after each of P swaps, (P, K) by score; inf where it does not exist."""
     a_F, b_F, gain_GF = a_GF.sum(axis=0), b_GF.sum(axis=0), b_GF - a_GF
     differing = np.flatnonzero(gain_GF.any(axis=0))

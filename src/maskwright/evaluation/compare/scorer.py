@@ -77,6 +77,12 @@ class Scorer:
         found = class_score_of(name, [n.removeprefix(CLASS) for n in self.chosen])
         return None if found is None else CLASS + found
 
+    def count_touched(self, a_GF: Values, b_GF: Values) -> NDArray[np.int64]:
+        """Count the groups in which the truth, A or B has each class, (C,)."""
+        a, b = self.split(a_GF), self.split(b_GF)
+        touched_GC = a["truth"] + a["predicted"] + b["predicted"] > 0
+        return np.asarray(touched_GC.sum(axis=0), np.int64)
+
     def weights(self, counts_GF: Values) -> dict[str, Values]:
         """How much each group weighs in each score: (G, 1) for the set, (G, C)."""
         counts = self.split(counts_GF)

@@ -1,5 +1,7 @@
 """A comparison as text for the console: a table of scores, then the verdict."""
 
+import math
+
 from ...pages.text import format_number, format_points, format_share, text_table
 from ..drawing.wording import wording
 from .changes import ScoreChange
@@ -25,6 +27,8 @@ def summarize(comparison: Comparison) -> str:
 
 def _row(name: str, change: ScoreChange) -> tuple[str, ...]:
     low, high = format_points(change.low), format_points(change.high)
+    if not math.isnan(change.interval_of):
+        high += f" of {format_points(change.interval_of)}"
     return (
         name,
         format_share(change.a),

@@ -99,8 +99,8 @@ def _tiles(report: Report) -> Iterator[str]:
             wording(key).name,
             render_score(score.value),
             _TILES[key],
-            f"95&nbsp;% interval {ends}" if ends else "",
             escape(describe_interval_of(score, report)) if ends else "",
+            f"95&nbsp;% interval {ends}" if ends else "",
         )
 
 

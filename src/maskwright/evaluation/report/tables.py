@@ -74,9 +74,8 @@ def render_classes(report: Report, family: str, *, of_images: bool = False) -> s
             render_estimate(e, wording(k).unit) for e, k in zip(estimates, keys, strict=True)
         ]
         if barred:
-            cells[0] = render_bar(estimates[0])
-            if keys[0] == "iou" and (reason := report.explain_no_interval(index)):
-                cells[0] += f"<small>{escape(reason)}</small>"
+            reason = report.explain_no_interval(index) if keys[0] == "iou" else ""
+            cells[0] = render_bar(estimates[0], instead=reason)
         if shares and report.truth_groups:
             cells.append(format_number(report.truth_groups[index]))
         if shares:
@@ -182,11 +181,12 @@ def render_counts(curves: Mapping[str, CurveReport]) -> str:
     return render_table(f"Numbers by {first.axis}", (first.axis.capitalize(), *names), rows)
 
 
-def render_bar(share: Estimate) -> str:
-    """A bar with its number and interval beside it."""
+def render_bar(share: Estimate, *, instead: str = "") -> str:
+    """A bar with its number beside it, and with its interval or what is said `instead`."""
+    spread = f'<span class="spread">{escape(instead)}</span>' if instead else ""
     return (
-        f'<div class="barred">{draw_bar(share)}'
-        f"<div><b>{render_score(share.value)}</b>{render_interval(share)}</div></div>"
+        f'<div class="barred">{draw_bar(share)}<div><b>{render_score(share.value)}</b>'
+        f"{render_interval(share) or spread}</div></div>"
     )
 
 

@@ -48,8 +48,8 @@ def describe_interval_of(score: Estimate, report: Report) -> str:
     if math.isnan(score.interval_of):
         return ""
     return (
-        f"mean {format_share(score.interval_of)} without {', '.join(left_out(report))}: in too "
-        f"few groups"
+        f"without {', '.join(left_out(report))} (in too few groups) "
+        f"{format_share(score.interval_of)}"
     )
 
 
@@ -70,11 +70,12 @@ def _count_groups(report: Report, index: int) -> str:
 
 def _set_scores(report: Report) -> str:
     shares = {name: format_share(score.value) for name, score in report.scores.items()}
-    interval = _format_interval(report.scores["miou"])
-    belongs = describe_interval_of(report.scores["miou"], report)
-    interval += f", {belongs}" if interval and belongs else ""
+    miou = report.scores["miou"]
+    interval = _format_interval(miou)
+    belongs = describe_interval_of(miou, report) if interval else ""
+    interval = f"{f', {belongs}' if belongs else ''} ({interval})" if interval else ""
     return (
-        f"mIoU {shares['miou']}{f' ({interval})' if interval else ''}, pixel accuracy "
+        f"mIoU {shares['miou']}{interval}, pixel accuracy "
         f"{shares['pixel_accuracy']}, frequency-weighted IoU "
         f"{shares['frequency_weighted_iou']}; mean over images of their mIoU "
         f"{shares['image_mean_miou']}"
