@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskwright.core import InputSpec
+from maskwright.inference import resolution
 from maskwright.inference.resolution import decide, planes, to_network
 
 
@@ -113,3 +114,13 @@ def test_a_decision_gives_the_share_of_every_class(size_HW):
     ]
     np.testing.assert_allclose(np.sum(share_KHW, axis=0), 1, rtol=1e-5)
     np.testing.assert_array_equal(np.argmax(share_KHW, axis=0), decision.labels_HW)
+
+
+def test_strips_of_rows_decide_as_the_whole_image_does(monkeypatch):
+    rng = np.random.default_rng(5)
+    logits_KHW = rng.normal(size=(7, 50, 33)).astype(np.float32)
+    whole = resolution.decide(logits_KHW, (50, 33), temperature=0.7)
+    monkeypatch.setattr(resolution, "_STRIP_PX", 100)
+    strips = resolution.decide(logits_KHW, (50, 33), temperature=0.7)
+    for name in ("labels_HW", "confidence_HW", "best_HW"):
+        np.testing.assert_array_equal(getattr(strips, name), getattr(whole, name))

@@ -109,11 +109,18 @@ class InputSpec:
         return height, width
 
     def normalize(self, image_HWC: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Normalise an image; the network input, C x H x W float32, contiguous."""
+        """Normalise an image; the network input, C x H x W float32, contiguous.
+
+        Works channel by channel, so that no second image of float32 is held.
+        """
         mean_C, std_C = self.coefficients()
-        x_HWC = image_HWC.astype(np.float32) * (1 / (self.max_value * std_C)) - mean_C / std_C
-        # (H, W, C) -> (C, H, W)
-        return np.ascontiguousarray(x_HWC.transpose(2, 0, 1), dtype=np.float32)
+        scale_C, shift_C = 1 / (self.max_value * std_C), mean_C / std_C
+        x_CHW = np.empty((self.channels, *image_HWC.shape[:2]), np.float32)
+        for channel in range(self.channels):
+            x_CHW[channel] = image_HWC[..., channel]
+            x_CHW[channel] *= scale_C[channel]
+            x_CHW[channel] -= shift_C[channel]
+        return x_CHW
 
 
 def convert_channels(image_HWC: Image, channels: int) -> Image:

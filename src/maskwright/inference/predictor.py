@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..core.prediction import Decision, Prediction
 from ..core.trust import require_digest
 from .choice import ModelFile, build_engine
 from .engine import Engine, EngineOptions, EnginePart
+from .need import MemoryNeed
 from .refiner import Refinement
 from .resolution import decide
 from .strategy import Image, Strategy, run_whole
@@ -32,7 +33,7 @@ class Predictor:
 
     `model_id` is that of the Bundle, or for a checkpoint the hash of its card and weights.
     `refine`, where given, decides the classes of every image; else the largest logit does.
-    `strategy` is how images go through the engine.
+    `strategy` is how images go through the engine. `need` knows the memory that it takes.
     """
 
     engine: Engine
@@ -40,6 +41,7 @@ class Predictor:
     model_id: str
     refine: Refinement | None = None
     strategy: Strategy = run_whole
+    need: MemoryNeed = field(default_factory=MemoryNeed, compare=False, repr=False)
 
     def predict(self, image_HWC: Image, *, where: str = "image") -> Prediction:
         """Class map and confidence at the image's own size.
@@ -66,8 +68,7 @@ class Predictor:
         """
         for first, batch in self._batches(images):
             where = f"image {first}" if len(batch) == 1 else f"images {first} and following"
-            with _enough_memory(batch[0].shape[:2], where):
-                logits_BKhw = self.strategy(self.engine, self.card.input, batch, where=where)
+            logits_BKhw = self._run(batch, where=where)
             # (B, K, h, w) -> B times (K, h, w)
             for index, (image_HWC, logits_Khw) in enumerate(
                 zip(batch, logits_BKhw, strict=True), start=first
@@ -82,10 +83,15 @@ class Predictor:
         size. Raises what `predict` raises, except that logits may be NaN or infinite.
         """
         image_HWC = self.card.input.prepare(image_HWC, where=where)
-        with _enough_memory(image_HWC.shape[:2], where):
-            logits_1Khw = self.strategy(self.engine, self.card.input, [image_HWC], where=where)
-        logits_Khw: NDArray[np.float32] = logits_1Khw[0]
+        logits_Khw: NDArray[np.float32] = self._run([image_HWC], where=where)[0]
         return logits_Khw
+
+    def _run(self, images_BHWC: Sequence[Image], *, where: str) -> NDArray[np.float32]:
+        """logits_BKhw of images of equal size, if they fit in the free memory."""
+        size_HW = images_BHWC[0].shape[:2]
+        self.need.require(self.engine, self.card.input, size_HW, where=where)
+        with _enough_memory(size_HW, where):
+            return self.strategy(self.engine, self.card.input, images_BHWC, where=where)
 
     def decide(
         self, logits_Khw: NDArray[np.float32], image_HWC: Image, *, where: str = "image"

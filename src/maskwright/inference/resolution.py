@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ..core.inputspec import InputSpec
 from ..core.prediction import Decision
 
+_STRIP_PX = 1 << 20
+
 
 def to_network(
     image_HWC: NDArray[np.uint8] | NDArray[np.uint16], spec: InputSpec
@@ -42,25 +44,39 @@ def decide(
         size_HW: Of the image, and of the decision.
         temperature: Logits are divided by it before the softmax.
 
-    Works class by class, so that beyond the logits only a few planes of the image's size are
-    held. Shares are NaN where a logit is NaN or infinite.
+    Works class by class, and in strips of rows where the logits have the size of the image, so
+    that beyond the logits only the decision and a few planes of a strip are held. Shares are
+    NaN where a logit is NaN or infinite.
     """
     labels_HW = np.zeros(size_HW, np.uint8)
     best_HW = np.full(size_HW, -np.inf, np.float32)
-    for index, plane_HW in enumerate(planes(logits_Khw, size_HW)):
-        labels_HW[plane_HW > best_HW] = index
-        np.maximum(best_HW, plane_HW, out=best_HW)
     total_HW = np.zeros(size_HW, np.float32)
+    scale = np.float32(1 / temperature)
+    is_resized = logits_Khw.shape[1:] != size_HW
+    for rows in [slice(None)] if is_resized else _strips(size_HW):
+        strip_Khw = logits_Khw if is_resized else logits_Khw[:, rows]
+        labels_hW, best_hW, total_hW = labels_HW[rows], best_HW[rows], total_HW[rows]
+        for index, plane_hW in enumerate(planes(strip_Khw, labels_hW.shape)):
+            labels_hW[plane_hW > best_hW] = index
+            np.maximum(best_hW, plane_hW, out=best_hW)
+        with np.errstate(invalid="ignore"):
+            for plane_hW in planes(strip_Khw, labels_hW.shape):
+                total_hW += np.exp((plane_hW - best_hW) * scale)
     with np.errstate(invalid="ignore"):
-        for plane_HW in planes(logits_Khw, size_HW):
-            total_HW += np.exp((plane_HW - best_HW) * np.float32(1 / temperature))
         return Decision(
             labels_HW=labels_HW,
-            confidence_HW=np.reciprocal(total_HW),
+            confidence_HW=np.reciprocal(total_HW, out=total_HW),
             best_HW=best_HW,
             temperature=temperature,
             logits_Khw=logits_Khw,
         )
+
+
+def _strips(size_HW: tuple[int, int]) -> Iterator[slice]:
+    """Rows of an image, some at a time: at most `_STRIP_PX` pixels, or one row."""
+    height, width = size_HW
+    step = max(1, _STRIP_PX // max(1, width))
+    yield from (slice(top, top + step) for top in range(0, height, step))
 
 
 def planes(

@@ -43,7 +43,7 @@ def run_whole(
     For an engine that takes multiples of some size alone, the last row and column are repeated
     up to the next multiple, and the logits there are cut off.
     """
-    x_BCHW = np.stack([to_network(image_HWC, spec) for image_HWC in images_BHWC])
+    x_BCHW = _stack([to_network(image_HWC, spec) for image_HWC in images_BHWC])
     height, width = x_BCHW.shape[2:]
     if engine.size_HW not in {None, (height, width)}:
         raise DataError(
@@ -54,3 +54,8 @@ def run_whole(
     if below or right:
         x_BCHW = np.pad(x_BCHW, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
     return engine(x_BCHW)[:, :, :height, :width]
+
+
+def _stack(x_BCHW: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """One array of some images; a single one is not copied."""
+    return x_BCHW[0][None] if len(x_BCHW) == 1 else np.stack(x_BCHW)

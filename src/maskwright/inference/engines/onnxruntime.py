@@ -29,45 +29,38 @@ class OnnxEngine(Engine):
     session: Any
     input_name: str
     output_name: str
+    num_classes: int
     name = "onnxruntime"
     max_batch = 8
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The contract of Engine."""
+        """The contract of Engine; the graph writes into the array that is returned."""
+        import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+        batch, _, *size_HW = image_BCHW.shape
+        logits_BKHW = np.empty((batch, self.num_classes, *size_HW), np.float32)
+        binding = self.session.io_binding()
         try:
-            logits_BKHW: NDArray[np.float32]
-            logits_BKHW = self.session.run([self.output_name], {self.input_name: image_BCHW})[0]
-        except _ort_errors(errors) as error:
+            binding.bind_cpu_input(self.input_name, np.ascontiguousarray(image_BCHW))
+            output = onnxruntime.OrtValue.ortvalue_from_numpy(logits_BKHW)
+            binding.bind_ortvalue_output(self.output_name, output)
+            self.session.run_with_iobinding(binding)
+        except _list_errors(errors) as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error
             raise BundleError(
-                f"{self.file}: the graph fails on an input of {image_BCHW.shape} (B, C, H, W): "
+                f"{self.file}: the graph fails on an input of {image_BCHW.shape} (B, C, H, W), "
+                f"or returns no float32 logits of its size: "
                 f"{shorten(str(error).splitlines()[0], 200)}; export the model again"
             ) from error
-        _require_logits(logits_BKHW, image_BCHW.shape, self.file)
         return logits_BKHW
 
 
-def _ort_errors(errors: Any) -> tuple[type[Exception], ...]:
+def _list_errors(errors: Any) -> tuple[type[Exception], ...]:
     """Every exception that ONNX Runtime raises."""
-    return tuple(
-        kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, Exception)
-    )
-
-
-def _require_logits(logits: Any, shape_BCHW: tuple[int, ...], file: Path) -> None:
-    """Refuse a graph that returns something else than it states."""
-    batch, _, *size_HW = shape_BCHW
-    found = getattr(logits, "dtype", None), *getattr(logits, "shape", ())
-    if found[:2] != (np.float32, batch) or list(found[3:]) != size_HW:
-        raise BundleError(
-            f"{file}: the graph returns {found} for an image of {shape_BCHW} (B, C, H, W), "
-            f"expected float32 logits of its size; export the model again"
-        )
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    return (RuntimeError, *(kind for kind in kinds if issubclass(kind, Exception)))
 
 
 def list_external_files(file: Path) -> tuple[str, ...]:
@@ -86,7 +79,7 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
             f"{file}: the graph maps {shapes[0]} to {shapes[1]}, its card says "
             f"{channels} channels to {classes} classes; export the model again"
         )
-    return OnnxEngine(file, session, inputs[0].name, outputs[0].name)
+    return OnnxEngine(file, session, inputs[0].name, outputs[0].name, classes)
 
 
 def _session(file: Path, options: EngineOptions) -> Any:
@@ -96,12 +89,13 @@ def _session(file: Path, options: EngineOptions) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = _FATAL_ONLY  # its errors are raised, not printed
     settings.use_deterministic_compute = True
+    settings.enable_cpu_mem_arena = False  # it grows by powers of two, and keeps what it has
     settings.enable_mem_pattern = False  # a plan per input size would pile up over odd sizes
     settings.intra_op_num_threads = options.threads or 0  # 0: as many as there are cores
     providers = _providers(options, onnxruntime.get_available_providers())
     try:
         return onnxruntime.InferenceSession(file, settings, providers=providers)
-    except _ort_errors(errors) as error:
+    except _list_errors(errors) as error:
         raise BundleError(
             f"{file}: ONNX Runtime {onnxruntime.__version__} cannot run this graph "
             f"({str(error).splitlines()[0]}); copy the bundle again or export it again"

@@ -1,0 +1,64 @@
+"""Memory of this process and of this machine, read from Linux; None where it is not known."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_STATUS, _PEAK_RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_MEMINFO = Path("/proc/meminfo")
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def find_free_bytes() -> int | None:
+    """Bytes that this process can still take: of the machine, and of its control group."""
+    free = _read_field(_MEMINFO, "MemAvailable")
+    if free is None:
+        return None
+    limit, used = (_read_number(_GROUP / f"memory.{name}") for name in ("max", "current"))
+    if limit is None or used is None:
+        return free
+    cached = _read_field(_GROUP / "memory.stat", "inactive_file", unit=1) or 0
+    return min(free, limit - used + cached)
+
+
+@dataclass(slots=True)
+class PeakMemory:
+    """Bytes that a block took at its peak beyond what the process had; None if unknown."""
+
+    num_bytes: int | None = None
+
+
+@contextmanager
+def measure_peak() -> Iterator[PeakMemory]:
+    """Measure the block; needs no second process, and works on Linux alone."""
+    peak = PeakMemory()
+    before = _read_field(_STATUS, "VmRSS") if _forget_peak() else None
+    yield peak
+    after = _read_field(_STATUS, "VmHWM")
+    if before is not None and after is not None:
+        peak.num_bytes = max(0, after - before)
+
+
+def _forget_peak() -> bool:
+    """Begin a new peak of this process; False where the system cannot."""
+    with suppress(OSError):
+        _PEAK_RESET.write_text("5", encoding="ascii")
+        return True
+    return False
+
+
+def _read_field(path: Path, name: str, *, unit: int = 1024) -> int | None:
+    """A number of a file with lines of names and numbers, in bytes."""
+    with suppress(OSError):
+        match = re.search(rf"^{name}:?\s+(\d+)", path.read_text(encoding="ascii"), re.MULTILINE)
+        return None if match is None else int(match[1]) * unit
+    return None
+
+
+def _read_number(path: Path) -> int | None:
+    """The number in a file; None where there is no file, or no limit ("max")."""
+    with suppress(OSError, ValueError):
+        return int(path.read_text(encoding="ascii"))
+    return None

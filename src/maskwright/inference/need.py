@@ -1,0 +1,60 @@
+"""Memory that an image needs, compared with what is free before the network runs.
+
+What an engine takes per pixel depends on the network and on how the engine runs it, so it is
+measured, once, on an image of zeros; small images are not measured.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.errors import DataError
+from ..core.inputspec import InputSpec
+from ..core.memory import find_free_bytes, measure_peak
+from .engine import Engine
+
+LARGE_PX = 1 << 24
+"""Images of fewer pixels at the network's resolution are run without a question."""
+
+_TRIAL_PX = 1024
+_DECISION_BYTES = 10
+"""Per pixel of the image: label, logit and confidence, and a few planes of a strip."""
+
+
+@dataclass(slots=True)
+class MemoryNeed:
+    """Bytes of an engine per pixel of its input, beyond the input; None until measured."""
+
+    bytes_per_px: float | None = None
+
+    def require(
+        self, engine: Engine, spec: InputSpec, size_HW: tuple[int, int], *, where: str
+    ) -> None:
+        """Refuse an image that does not fit in the free memory; nothing where it is unknown.
+
+        Raises:
+            DataError: The image needs more memory than is free.
+        """
+        height, width = spec.network_size(size_HW)
+        if height * width < LARGE_PX or engine.size_HW is not None:
+            return
+        free = find_free_bytes()
+        if free is None:
+            return
+        if self.bytes_per_px is None:
+            self.bytes_per_px = _measure(engine, spec.channels)
+        network = height * width * (4 * spec.channels + self.bytes_per_px)
+        needed = network + size_HW[0] * size_HW[1] * _DECISION_BYTES
+        if needed > free:
+            raise DataError(
+                f"{where}: {size_HW[0]:,} x {size_HW[1]:,} px (H, W) need "
+                f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; cut the image "
+                f"into tiles or make it smaller"
+            )
+
+
+def _measure(engine: Engine, channels: int) -> float:
+    x_BCHW = np.zeros((1, channels, _TRIAL_PX, _TRIAL_PX), np.float32)
+    with measure_peak() as peak:
+        engine(x_BCHW)
+    return (peak.num_bytes or 0) / _TRIAL_PX**2

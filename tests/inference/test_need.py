@@ -1,0 +1,57 @@
+"""What does not fit in memory is refused before the network runs, with the sum."""
+
+import numpy as np
+import pytest
+
+from maskwright.core import memory
+from maskwright.core.errors import DataError
+from maskwright.core.memory import find_free_bytes, measure_peak
+from maskwright.inference import need, predictor
+from maskwright.inference.predictor import open_model
+
+IMAGE = np.zeros((300, 400, 3), np.uint8)
+
+
+@pytest.fixture
+def model(painted_bundle, tmp_path):
+    return open_model(painted_bundle(tmp_path / "bundle").root)
+
+
+def test_an_image_that_does_not_fit_is_refused_with_the_sum(model, monkeypatch):
+    monkeypatch.setattr(need, "LARGE_PX", 1)
+    monkeypatch.setattr(need, "find_free_bytes", lambda: 2_000_000)
+    with pytest.raises(DataError, match=r"a\.jpg: 300 x 400 px \(H, W\) need \d+\.\d GB"):
+        model.predict(IMAGE, where="a.jpg")
+    monkeypatch.setattr(predictor, "run_whole", None)
+    with pytest.raises(DataError, match=r"0\.0 GB are free; cut the image into tiles"):
+        list(model.predict_many([IMAGE]))
+
+
+def test_an_image_that_fits_or_is_small_is_predicted(model, monkeypatch):
+    monkeypatch.setattr(need, "find_free_bytes", lambda: 1)
+    assert model.predict(IMAGE).labels_HW.shape == (300, 400)
+    assert model.need.bytes_per_px is None
+    monkeypatch.setattr(need, "LARGE_PX", 1)
+    monkeypatch.setattr(need, "find_free_bytes", lambda: 1 << 40)
+    assert model.predict(IMAGE).labels_HW.shape == (300, 400)
+    # four logits of four bytes, and what the engine needs beside them
+    assert 4 * 4 <= model.need.bytes_per_px < 200
+
+
+def test_the_peak_of_a_block_is_measured():
+    with measure_peak() as peak:
+        np.ones(10_000_000, np.float32)
+    assert 38e6 <= peak.num_bytes < 60e6
+
+
+def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch):
+    assert find_free_bytes() > 1e6
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    texts = {"max": "3000", "current": "2500", "stat": "file 7\ninactive_file 40"}
+    for name, text in texts.items():
+        (tmp_path / f"memory.{name}").write_text(f"{text}\n")
+    assert find_free_bytes() == 3000 - 2500 + 40
+    (tmp_path / "memory.max").write_text("max\n")
+    assert find_free_bytes() > 1e6
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "none")
+    assert find_free_bytes() is None
