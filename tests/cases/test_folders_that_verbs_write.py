@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from maskwright.core.journal import count_lines
-from maskwright.core.results import WriteMode
+from maskwright.core.results import WriteMode, open_results
+from maskwright.data.check.audit import audit
 from maskwright.data.conversion.convert import convert
 
 NUM_IMAGES = 60
@@ -117,6 +118,28 @@ def test_score_onto_a_path_in_the_way_leaves_the_folder_as_it_was(dataset, tmp_p
         assert done.returncode == 1
         assert "out: exists already and holds files that score did not write" in message
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["report.json"]
+
+
+def test_check_passes_over_results_in_the_data_and_counts_them(dataset):
+    before = audit(dataset)
+    with open_results(dataset / "images" / "predictions", "predict") as results:
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(results.folder / "x.png")
+    after = audit(dataset)
+    assert after.num_images == before.num_images == NUM_IMAGES
+    (note,) = set(after.notes) - set(before.notes)
+    assert note.startswith("1 folders of results in the data are passed over: ")
+
+
+def test_predict_names_bad_images_and_exits_with_1(dataset, painted_bundle, tmp_path):
+    model = painted_bundle(tmp_path / "model")
+    (dataset / "images/bad.png").write_bytes(b"no image")
+    process = start("predict", model.root, dataset / "images", "-o", tmp_path / "out")
+    output, message = process.communicate()
+    assert process.returncode == 1
+    assert f"{NUM_IMAGES} images" in output
+    assert "bad.png" in message.splitlines()[0]
+    assert f"1 of {NUM_IMAGES + 1} images could not be predicted" in message
+    assert len(list((tmp_path / "out/classes").glob("*.png"))) == NUM_IMAGES
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

@@ -13,9 +13,7 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(run_maskwright, tmp
     (tmp_path / "scenes/mine.txt").write_text("precious")
     done = run_maskwright("demo", "-o", tmp_path)
     assert done.returncode == 1
-    assert done.stderr == (
-        f"{tmp_path}: holds files that are not of a demo; choose another folder with -o\n"
-    )
+    assert f"{tmp_path}: exists already and holds files that demo did not write" in done.stderr
     assert (tmp_path / "scenes/mine.txt").read_text() == "precious"
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shlex
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,23 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.errors import OutputError
+from ..core.results import WriteMode, open_results
 from ..pages.text import format_share
 from .console import Console
-from .options import AsJson, Quiet, out_option
+from .options import AsJson, Overwrite, Quiet, out_option
 
 SCENES = "scenes"
-MADE = {SCENES, "recipe.yaml", "run", "report", "predictions"}
-DRAWN = "drawn by maskwright"
-"""In the `source` of the scenes' dataset.yaml."""
 
 
 def demo(
     context: typer.Context,
     *,
-    out: Annotated[Path, out_option("Folder for all results; an old demo is replaced.")] = Path(
-        "demo"
-    ),
+    out: Annotated[Path, out_option("Folder for all results.")] = Path("demo"),
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,12 +31,14 @@ def demo(
 
     console = Console(as_json=as_json, quiet=quiet)
     started_s = time.monotonic()
-    _clear(out)
-    console.say(f"Drawing street scenes into {out / SCENES}")
-    write_street_scenes(out / SCENES, progress=console.progress)
-    for command in _commands(out):
-        console.say(f"\n$ maskwright {shlex.join(command)}")
-        _run(context, [*command, "--quiet"] if quiet else command, console)
+    with open_results(out, "demo", WriteMode(overwrite=overwrite)) as results:
+        console.say(f"Drawing street scenes into {out / SCENES}")
+        console.say(f"(until the demo has ended, {out} is called {results.folder.name})")
+        write_street_scenes(results.folder / SCENES, progress=console.progress)
+        commands = zip(_commands(out), _commands(results.folder), strict=True)
+        for shown, command in commands:
+            console.say(f"\n$ maskwright {shlex.join(shown)}")
+            _run(context, [*command, "--quiet"] if quiet else command, console)
     result = _summary(out, time.monotonic() - started_s)
     console.say(_in_words(result))
     console.result(result)
@@ -69,19 +66,6 @@ def _run(context: typer.Context, command: list[str], console: Console) -> None:
         code = root.main(args=command, prog_name="maskwright", standalone_mode=False)
     if code:
         raise typer.Exit(code)
-
-
-def _clear(out: Path) -> None:
-    """Remove what an earlier demo left; refuse a folder that holds anything else."""
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if names:
-        source = out / SCENES / "dataset.yaml"
-        drawn = source.is_file() and DRAWN in source.read_text(encoding="utf-8")
-        if not drawn or names - MADE:
-            raise OutputError(
-                f"{out}: holds files that are not of a demo; choose another folder with -o"
-            )
-        shutil.rmtree(out)
 
 
 def _summary(out: Path, took_s: float) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ...core.versioned import Schema
 from ...pages.text import list_names
 from ..classes.infer import infer_codec
 from ..entries.scan import UNSPLIT, Entry
+from ..entries.walk import results_below
 from ..opening import splitfile
 from ..opening.locate import DataFolder, locate
 from ..opening.resolve import (
@@ -192,6 +193,10 @@ def _audit_folder(path: Path, progress: Progress, *, allow_outside: bool) -> Aud
         _check_names(codec, findings, stated=data.scan.states_labels)
     similar_notes = find_duplicates(entries, inspection.hashes, findings, progress)
     notes = (*data.scan.notes, *label_notes, *split_notes, *similar_notes)
+    results = [str(folder) for folder in results_below(data.root)]
+    if results:
+        shown = list_names(results)
+        notes += (f"{len(results)} folders of results in the data are passed over: {shown}",)
     return Audit(
         root=data.root,
         splits=dict(Counter(e.split for e in entries)),

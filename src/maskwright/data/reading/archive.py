@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ...core.errors import DataError, MaskwrightError
+from ...core.temporary import make_temporary_folder
 from ..entries.walk import is_system_name
 from .members import Member, list_members, unsafe_member_error
 from .parquet import is_parquet, unpack_parquet
@@ -42,7 +43,7 @@ def open_as_folder(path: Path) -> Iterator[Path]:
     if not is_packed(path):
         yield path
         return
-    folder = Path(tempfile.mkdtemp(prefix="maskwright."))
+    folder = make_temporary_folder(Path(tempfile.gettempdir()), "maskwright")
     try:
         if is_parquet(path):
             unpack_parquet(path, folder)
