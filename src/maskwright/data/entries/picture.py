@@ -74,7 +74,7 @@ class Picture:
 
     @property
     def suffix(self) -> str:
-        """The suffix of the image file in lower case, .tif for a page."""
+        """The suffix of the image file, .tif for a page."""
         image = self.entry.image
         return image.file.suffix if image.page is None else PAGE_SUFFIX
 

@@ -227,14 +227,13 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     match = _KEY.fullmatch(key)
     city = match["city"] if match else picture.entry.group.replace("/", "__")
     relative = PurePath(picture.entry.split) / city
-    suffix = picture.entry.image.path.suffix.lower()
-    copy_image(picture, folder / IMAGES / relative / f"{key}_{IMAGES}{suffix}")
+    copy_image(picture, folder / IMAGES / relative / f"{key}_{IMAGES}{picture.suffix}")
     mask = folder / FINE / relative / f"{key}_{FINE}_{IDS}"
     write_mask(mask, codec.encode(picture.labels_HW))
     return WriteResult(
         lost={
             "names that are not city_000000_000000, kept as they are": int(match is None),
-            "images that are not PNG, kept as they are": int(suffix != ".png"),
+            "images that are not PNG, kept as they are": int(picture.suffix.lower() != ".png"),
         }
     )
 

@@ -314,11 +314,13 @@ def _count_typed(feature: _Feature, key: str) -> int:
 
 
 def _read_attributes(feature: _Feature, key: str) -> dict[str, str]:
-    """Read all other properties that are not empty."""
+    """Read all other properties that are not empty, without the class in QuPath's form."""
+    label = _read_label(feature, key)
     return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (feature.properties or {}).items()
-        if name not in {key, _QUPATH} and value not in (None, "")
+        if name != key and value not in (None, "")
+        if name != _QUPATH or _read_label(feature, _QUPATH) != label
     }
 
 
