@@ -7,9 +7,20 @@ was expected, what was found, and the fix.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MAX_START, _MAX_END = 1200, 700
+
 
 class MaskwrightError(Exception):
-    """Base of all errors raised on purpose; the command line prints them bare."""
+    """Base of all errors raised on purpose; the command line prints them bare.
+
+    A message that quotes a long name or value is cut in its middle: the fix stands at its end.
+    """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) <= _MAX_START + _MAX_END:
+            return text
+        return f"{text[:_MAX_START]} ... {text[-_MAX_END:]}"
 
 
 class ConfigError(MaskwrightError):

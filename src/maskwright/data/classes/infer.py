@@ -13,6 +13,7 @@ The rules, in words:
 * Where two interpretations are plausible, DataError asks for the one line that decides.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from .kinds import Kind, describe_kinds, propose_kind
 from .survey import BLACK_AND_WHITE, ONE_BIT, Survey
 
 CLASSES_FILE = "classes.txt"
+_INDEX = re.compile(r"[0-9]{1,9}")
 _TOPS = (255, 65535)
 _MAX_GAPPED = 32
 """More values than this, with gaps between them, are not taken as classes."""
@@ -70,7 +72,9 @@ def read_classes_file(path: Path) -> dict[int, str]:
     lines = [line.strip() for line in read_text(path, error=ConfigError).splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     split = [line.split(maxsplit=1) for line in lines]
-    if not all(len(parts) == 2 and parts[0].isdecimal() for parts in split):
+    if not all(
+        len(parts) == 2 and parts[0].isdecimal() and len(parts[0]) < 10 for parts in split
+    ):
         split = [[str(index), line] for index, line in enumerate(lines)]
     names: dict[int, str] = {}
     for index, name in split:
