@@ -31,6 +31,11 @@ def test_progress_yields_every_item_once_in_order(console, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_one_long_step_is_yielded_and_prints_nothing_where_there_is_no_terminal(capsys):
+    assert list(Console().progress(["step"], total=1, what="writing")) == ["step"]
+    assert capsys.readouterr().out == ""
+
+
 def test_progress_that_lasts_past_two_seconds_loses_no_item(capsys):
     def slow():
         for i in range(5):

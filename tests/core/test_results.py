@@ -1,10 +1,12 @@
 """Folders of results: new and old are never mixed, and an interrupted run can be resumed."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +121,48 @@ def test_an_error_leaves_the_old_results_and_nothing_new(tmp_path):
             note_and_stop(out, ["half"], [], mode, None)
     assert files(tmp_path) == ["out/maps/a.txt", f"out/{MANIFEST}"]
     assert not (tmp_path / "deep").exists()
+
+
+KILLED_IN_MID_MOVE = """
+import os, sys
+from pathlib import Path
+from maskwright.core.results import WriteMode, open_results
+rename, calls = Path.rename, []
+def rename_once(path, target):
+    if calls:
+        os.kill(os.getpid(), 9)
+    calls.append(path)
+    return rename(path, target)
+with open_results(Path(sys.argv[1]), "predict", WriteMode(overwrite=True)) as results:
+    (results.folder / "new").touch()
+    Path.rename = rename_once
+"""
+
+
+def test_a_kill_in_mid_move_mixes_nothing_and_loses_nothing(tmp_path):
+    out = tmp_path / "out"
+    write(out, "old")
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_MID_MOVE, str(out)], check=False)
+    assert killed.returncode == -9
+    assert not out.exists()
+    with pytest.raises(OutputError, match="exists already; add --overwrite"):
+        write(out)
+    assert files(tmp_path) == ["out/new", f"out/{MANIFEST}"]
+
+
+def test_a_failure_in_mid_move_leaves_the_old_results(tmp_path, monkeypatch):
+    out, rename = tmp_path / "out", Path.rename
+    write(out, "old")
+
+    def fail(path, target):
+        if path.name.endswith(".partial"):
+            raise OSError(errno.ENOSPC, "full")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write(out, "new", OVERWRITE)
+    assert (out / "maps/a.txt").read_text() == "old"
 
 
 def test_a_mount_point_is_refused_with_the_fix(mounted):

@@ -35,10 +35,16 @@ class Console:
             typer.echo(json.dumps(document, indent=1, allow_nan=False))
 
     def progress(self, items: Iterable[T], *, total: int, what: str) -> Iterator[T]:
-        """A core Progress: a bar on stderr, on terminals, once the work has lasted 2 s."""
+        """A core Progress: a bar on stderr, on terminals, once the work has lasted 2 s.
+
+        One item alone has a bar from the start, with the time that has passed.
+        """
         remaining = iter(items)
         if self.quiet:
             yield from remaining
+            return
+        if total == 1:  # one long step, of which no part is seen
+            yield from _show_bar(remaining, done=0, total=None, what=what)
             return
         started_s = time.monotonic()
         for done, item in enumerate(remaining, start=1):
@@ -52,21 +58,26 @@ def print_text(text: str, *, err: bool = False) -> None:
     typer.echo(escape_controls(text), err=err)
 
 
-def _show_bar(items: Iterator[T], *, done: int, total: int, what: str) -> Iterator[T]:
+def _show_bar(items: Iterator[T], *, done: int, total: int | None, what: str) -> Iterator[T]:
+    """Show a bar while the items are worked on; one that only moves where `total` is None."""
     from rich.console import Console as Terminal
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         TextColumn,
+        TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    columns: tuple[ProgressColumn, ...] = (TextColumn("{task.description}"), BarColumn())
+    if total is None:
+        columns += (TimeElapsedColumn(),)
+    else:
+        columns += (MofNCompleteColumn(), TimeRemainingColumn())
     terminal = Terminal(stderr=True)
-    with Progress(
-        *columns, TimeRemainingColumn(), console=terminal, disable=not terminal.is_terminal
-    ) as bar:
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal) as bar:
         task = bar.add_task(what, total=total, completed=done)
         for item in items:
             yield item

@@ -36,6 +36,7 @@ def export(
     from ..core.results import WriteMode
     from ..export.bundle import export_model
 
+    console.say(f"writing the graph {to} and comparing it with the network")
     bundle = export_model(
         model,
         out,

@@ -1,5 +1,6 @@
 """`maskwright score`: score the class maps of any framework against truth."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,7 @@ def score(
     """
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.results import WriteMode, open_results
+    from ..data.entries.walk import results_below
     from ..evaluation.report.page import add_report
     from ..evaluation.score import ScoreOptions
     from ..evaluation.score import score as run
@@ -71,5 +73,7 @@ def score(
             detail=detail,
             progress=console.progress,
         )
+        searched = (folder for folder in (predictions, truth) if folder.is_dir())
+        results.pass_over(chain.from_iterable(map(results_below, searched)))
         add_report(results, report)
     print_report(report, out, console)

@@ -49,19 +49,16 @@ def hold_lock(folder: Path) -> Iterator[Lock]:
         raise _locked_error(folder, _describe_this())
     with _open_locked(folder) as file:
         _HELD.add(held)
+        file.seek(0)
+        lock = Lock(folder / NAME, _read_owner(file.read()))
         try:
-            file.seek(0)
-            lock = Lock(folder / NAME, _read_owner(file.read()))
             file.seek(0)
             file.truncate()
             json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
             file.flush()
             yield lock
-            lock.file.unlink(missing_ok=True)
-        except BaseException:
-            (folder / NAME).unlink(missing_ok=True)
-            raise
         finally:
+            lock.file.unlink(missing_ok=True)
             _HELD.discard(held)
 
 

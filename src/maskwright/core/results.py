@@ -226,6 +226,8 @@ def fill_folder(
         partial.mkdir(exist_ok=True)
         remove_leftovers(partial.parent)
         with hold_lock(partial) as lock:
+            if _is_complete(partial, marker) and not real.exists() and not mode.overwrite:
+                _move(partial, real, lock, out)  # the process was killed before it could
             _require_free(out, real, verb, mode, marker)
             try:
                 journal, notes = _begin(partial, verb, mode, head, lock)
@@ -314,13 +316,22 @@ def _keep_or_remove(
         error.add_note(f"{num_done} images are done in {partial}; continue with --resume")
 
 
+def _is_complete(partial: Path, marker: str) -> bool:
+    """Whether a killed process had written everything into `partial`."""
+    return (partial / marker).is_file() and not (partial / JOURNAL).exists()
+
+
 def _move(partial: Path, real: Path, lock: Lock, out: Path) -> None:
     """Rename `partial` to `real`; what stands there is moved aside first and removed last."""
     try:
         if real.exists() and any(real.iterdir()):
             aside = make_temporary_folder(real.parent, real.name)
             real.rename(aside / real.name)
-            partial.rename(real)
+            try:
+                partial.rename(real)
+            except BaseException:
+                (aside / real.name).rename(real)
+                raise
             lock.follow(real)
             shutil.rmtree(aside)
         else:
