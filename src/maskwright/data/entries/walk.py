@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ...core.errors import DataError
 from ...core.files import describe_read_error, explain_read_errors
@@ -37,7 +37,7 @@ _RESOURCE_FORK = "._"
 
 def is_system_name(name: str) -> bool:
     """Whether operating systems or network disks make files or folders of this name."""
-    return name.lower() in _SYSTEM_NAMES or name.startswith(_RESOURCE_FORK)
+    return name.startswith(_RESOURCE_FORK) or name.lower() in _SYSTEM_NAMES
 
 
 def image_files(folder: Path) -> Iterator[ImageRef]:
@@ -167,13 +167,13 @@ def list_passed_over(root: Path) -> PassedOver:
 _Kind = Literal["file", "folder", "results", "system", "link", "device", "hidden"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
+    """`above` are the resolved folders that the walk came through, its own if it is one."""
+
     name: str
     path: str
     kind: _Kind
     above: tuple[Path, ...]
-    """Resolved paths of the folders that the walk came through, its own folder if it is one."""
 
 
 def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[_Item]:

@@ -22,7 +22,7 @@ from ...core.errors import DataError
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
-from ..entries.walk import image_files
+from ..entries.walk import files_below, image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..pixels.rawmask import read_raw
@@ -44,7 +44,7 @@ class _Mask:
 
 def recognises(root: Path) -> bool:
     """Whether an image has a name as Label Studio gives to masks."""
-    return root.is_dir() and any(_NAME.fullmatch(i.path.stem) for i in image_files(root))
+    return root.is_dir() and any(_NAME.fullmatch(p.stem) for p in files_below(root, {".png"}))
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:

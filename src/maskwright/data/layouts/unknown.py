@@ -80,7 +80,8 @@ def _list_seen(root: Path) -> Iterator[str]:
     pairs = _find_endings(root)
     if pairs is not None:
         kinds, first, second, count = pairs
-        yield f"{2 * count} {kinds} in pairs x{first} / x{second}"
+        most = "at least " if 2 * count >= _MOST_FILES else ""
+        yield f"{most}{2 * count} {kinds} in pairs x{first} / x{second}"
     for name in folders(root):
         yield f"{name} ({counted})" if (counted := _count_kinds(root / name)) else name
     yield from _list_files(root, paired=pairs is not None)
