@@ -5,18 +5,18 @@ The file lies beside dataset.yaml and takes precedence over the names of folders
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from ...core.atomic import write_json
-from ...core.errors import ConfigError, DataError, shorten
+from ...core.errors import DataError, shorten
 from ...core.jsonfile import read_json
 from ...core.typed import MALFORMED, require_types
 from ...core.versioned import Schema
 from ..entries.scan import Entry
+from .patterns import search_keys
 
 FILE_NAME = "splits.json"
 SCHEMA = Schema(kind="splits file", version=1, unversioned=1, key="version")
@@ -130,18 +130,14 @@ def match_groups(keys: Sequence[str], pattern: str) -> list[str]:
     """The first group of the pattern's match in each key, or the whole match.
 
     Raises:
-        ConfigError: Not a regular expression.
+        ConfigError: Not a regular expression, or one that takes too long.
         DataError: A key does not match.
     """
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(f"group {pattern!r} is not a regular expression: {error}") from error
-    matches = [(key, expression.search(key)) for key in keys]
-    missed = [key for key, match in matches if match is None]
+    groups = search_keys(keys, pattern)
+    missed = [key for key, group in zip(keys, groups, strict=True) if group is None]
     if missed:
         raise DataError(
-            f"group {pattern!r} matches nothing in {missed[0]!r} and {len(missed) - 1} other "
-            f"keys; widen the expression"
+            f"group {shorten(pattern)!r} matches nothing in {missed[0]!r} and "
+            f"{len(missed) - 1} other keys; widen the expression"
         )
-    return [match.group(1 if expression.groups else 0) for _, match in matches if match]
+    return [group for group in groups if group is not None]
