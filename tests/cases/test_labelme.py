@@ -161,3 +161,10 @@ def test_a_mask_that_is_a_bomb_is_refused_by_its_header(tmp_path):
         DataError, match=r"0\.json: shapes\.0: its mask is 60000 x 60000 \(H x W\)"
     ):
         open_as_is(tmp_path / "d").labels(0)
+
+
+def test_a_label_that_is_a_number_is_its_text(tmp_path):
+    for index, label in enumerate((5, "5")):
+        save(tmp_path / f"d/{index}.jpg")
+        write(tmp_path / f"d/{index}.json", document(f"{index}.jpg", polygon(label)))
+    assert_converts_to(tmp_path / "d", {"0": BOX, "1": BOX}, ("background", "5"))

@@ -152,3 +152,29 @@ def test_names_in_lists_and_of_masks_of_voc_may_have_another_case_or_form(tmp_pa
     (data / "ImageSets/Segmentation/train.txt").write_text("a\ncafe\u0301\n", "utf-8")
     (data / "class_names.txt").write_text("background\ncar\n")
     assert_converts_to(data, {"A": mask, "caf\u00e9": mask}, ("background", "car"))
+
+
+def test_ids_of_darwin_may_be_numbers_in_one_place_and_text_in_the_other(tmp_path):
+    mask = np.zeros((40, 60), np.uint8)
+    mask[0, 5:15] = 1
+    runs = [0, 5, 1, 10, 0, 60 * 40 - 15]
+    layer = {"dense_rle": runs, "mask_annotation_ids_mapping": {"7": 1}, "total_pixels": 2400}
+    annotations = [
+        {"id": 7, "name": "car", "mask": {}, "slot_names": ["0"]},
+        {"id": 8, "name": "__raster_layer__", "raster_layer": layer, "slot_names": ["0"]},
+    ]
+    save(tmp_path / "d/a.jpg")
+    write(tmp_path / "d/a.json", darwin_item("a.jpg", "/", annotations))
+    assert_converts_to(tmp_path / "d", {"a": mask}, ("background", "car"))
+
+
+def test_a_geojson_file_in_a_folder_of_labels_is_found_despite_the_case_of_its_name(tmp_path):
+    save(tmp_path / "d/images/train/A.png", "PNG")
+    ring = [list(corner) for corner in corners(5, 5, 15, 15)]
+    geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    feature = {"type": "Feature", "properties": {"class": "a"}, "geometry": geometry}
+    layer = {"type": "FeatureCollection", "features": [feature]}
+    write(tmp_path / "d/labels/train/a.geojson", layer)
+    mask = np.zeros((40, 60), np.uint8)
+    mask[5:15, 5:15] = 1
+    assert_converts_to(tmp_path / "d", {"A": mask}, ("background", "a"))

@@ -6,6 +6,7 @@ from PIL import Image
 from tests.converted import assert_converts_to
 
 from maskwright.core.errors import MaskwrightError
+from maskwright.data.classmaps import find_spec
 from maskwright.data.dataset import open_as_is, open_dataset
 
 LINE = "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5"
@@ -133,3 +134,11 @@ def test_an_export_of_cvat_for_ultralytics_is_read(tmp_path):
     data = write(tmp_path / "d", [LINE] * 2, names, folder="train")
     (data / "train.txt").write_text("data/images/train/a0.jpg\ndata/images/train/a1.jpg")
     assert_converts_to(data, {"a0": REGION, "a1": REGION}, ("background", "car", "no", "3d"))
+
+
+def test_a_yaml_of_yolo_above_class_maps_says_nothing_about_them(tmp_path):
+    (tmp_path / "dataset.yaml").write_text(YAML)
+    (tmp_path / "maps").mkdir()
+    assert find_spec(tmp_path / "maps") is None
+    (tmp_path / "classes.txt").write_text("0 background\n1 car\n")
+    assert find_spec(tmp_path / "maps") == tmp_path / "classes.txt"

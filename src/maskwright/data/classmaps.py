@@ -13,9 +13,16 @@ from ..core.errors import DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.results import require_no_results
+from ..core.yamlfile import read_yaml
 from ..pages.text import list_names
 from .classes.codec import build_codec
-from .classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile, read_dataset_file
+from .classes.dataset_yaml import (
+    FILE_NAME,
+    ClassEntry,
+    DatasetFile,
+    is_of_another_tool,
+    read_dataset_file,
+)
 from .classes.hints import Hints
 from .classes.infer import CLASSES_FILE, infer_codec, read_classes_file
 from .classes.palettes import read_by_color, require_one_palette
@@ -211,7 +218,12 @@ def find_spec(path: Path) -> Path | None:
 
 
 def _list_current(folder: Path, file: Path) -> DatasetFile:
-    """A dataset.yaml, without the classes that were inferred from what has changed since."""
+    """A dataset.yaml, without the classes that were inferred from what has changed since.
+
+    That of another tool, as YOLO's may be called so, says nothing.
+    """
+    if is_of_another_tool(read_yaml(file)):
+        return DatasetFile()
     document = read_dataset_file(file)
     root = folder / document.root if document.root else folder
     return renew(root, file, document)[0]

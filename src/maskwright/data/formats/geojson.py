@@ -51,6 +51,7 @@ from ..georef.placement import Placement, sidecars
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
 from ..reading.documents import Document, Finite, read_json, validate
+from ..reading.lookup import NameTable
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.outline import is_simple, trace_outlines
 from ..shapes.raster import Crop, Ring
@@ -152,20 +153,21 @@ def scan(root: Path, document: DatasetFile) -> Scan:
 
 def _pair_files(root: Path) -> Iterator[tuple[ImageRef, Path]]:
     """Pair images with their GeoJSON file: beside the image, or of the same split and name."""
-    files = {_parse_name(path, root): path for path in files_below(root, {_SUFFIX})}
+    paths = files_below(root, {_SUFFIX})
+    files = NameTable({_parse_name(path, root): path for path in paths})
     for image in image_files(root):
         beside = Path(image.path.with_suffix(_SUFFIX))
-        path = beside if beside.is_file() else files.get(_parse_name(image.path, root))
+        path = beside if beside.is_file() else files.find(_parse_name(image.path, root))
         if path is not None:
             yield image, path
 
 
-def _parse_name(path: PurePath, root: Path) -> tuple[str, str, str]:
+def _parse_name(path: PurePath, root: Path) -> str:
     """Parse split and key, which do not depend on the names of the folders of labels."""
     split, key, _ = parse_place(path.relative_to(root))
     for folder in ("labels", "masks", "annotations", "geojson", "vectors"):
         key = key.removeprefix(f"{folder}__")
-    return split, key, ""
+    return f"{split}/{key}"
 
 
 def _collect_classes(paths: Iterable[Path], label_key: str | None) -> tuple[str, set[str]]:

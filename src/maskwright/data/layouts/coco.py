@@ -17,7 +17,7 @@ from typing import Annotated, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError, shorten
@@ -38,8 +38,6 @@ _Model = TypeVar("_Model", bound=Document)
 
 class Category(Document):
     """One category; its id is arbitrary, its name identifies the class."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
     id: Id
     name: str

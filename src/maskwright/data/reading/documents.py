@@ -54,9 +54,12 @@ Id = Annotated[int | str, BeforeValidator(_read_digits)]
 
 
 class Document(BaseModel):
-    """Base of the models of annotation files: frozen, other keys ignored."""
+    """Base of the models of annotation files: frozen, other keys ignored.
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    A number where a text is expected, as scripts write labels and ids, is its text.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -43,7 +43,7 @@ from ...pixels.imageref import ImageRef
 from ...pixels.images import image_size
 from ...reading.documents import find_annotation_files, peek_first
 from ...reading.jsonindex import JsonIndex
-from ...reading.lookup import ImageLookup
+from ...reading.lookup import ImageLookup, fold_name
 from ...shapes.drawing import Drawing, Overlap, Shape
 from ...shapes.raster import Crop, Ring
 from .masks import (
@@ -148,7 +148,7 @@ def _collect_rows(root: Path, images: ImageLookup) -> _Collection:
     """Read all rows of all files."""
     collection, by_stem = _Collection(), defaultdict[str, list[ImageRef]](list)
     for image in images:
-        by_stem[image.path.stem].append(image)
+        by_stem[fold_name(image.path.stem)].append(image)
     paths = chain.from_iterable(find_annotation_files(root, suffix) for suffix in _SUFFIXES)
     for path in filter(looks_labelbox, paths):
         index = index_rows(path)
@@ -202,7 +202,7 @@ def _find_image(
     for name in (*data_row.names(), data_row.id):
         if image := images.find(name, where=where):
             return image
-        if len(namesakes := by_stem.get(name, [])) > 1:
+        if len(namesakes := by_stem.get(fold_name(name), [])) > 1:
             raise DataError(
                 f"{where}: names the image {name!r}, and {namesakes[0]} and {namesakes[1]} "
                 f"have that name; keep one"
