@@ -142,3 +142,9 @@ def test_a_yaml_of_yolo_above_class_maps_says_nothing_about_them(tmp_path):
     assert find_spec(tmp_path / "maps") is None
     (tmp_path / "classes.txt").write_text("0 background\n1 car\n")
     assert find_spec(tmp_path / "maps") == tmp_path / "classes.txt"
+
+
+def test_the_list_of_names_may_lie_with_the_labels(tmp_path):
+    data = write(tmp_path / "d", [LINE], "car\ntree\n", names_file="labels/classes.txt")
+    assert_converts_to(data, {"a0": REGION}, ("background", "car", "tree"))
+    assert open_as_is(data).left_out == ()

@@ -66,7 +66,7 @@ from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
 from ..reading.documents import MAX_BYTES
 from ..reading.lookup import NameTable
-from ..reading.yolo_names import find_names_file, list_repeated, read_names
+from ..reading.yolo_names import CLASSES, find_names_file, list_repeated, read_names
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.outline import count_holes, trace_centers
 from ..shapes.raster import Crop, Ring, count_different_pixels, fill, unite
@@ -135,9 +135,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
 
 
 def _name(text: Path, root: Path) -> str:
-    """The path of a text file below `root`, "" where it is not in a folder `labels`."""
+    """The path of a text file below `root`, "" where it is not one of labels."""
     relative = text.relative_to(root)
-    return relative.as_posix() if _LABELS in relative.parts[:-1] else ""
+    is_labels = _LABELS in relative.parts[:-1] and relative.name != CLASSES
+    return relative.as_posix() if is_labels else ""
 
 
 def _list_classes(names: tuple[str, ...]) -> tuple[ClassEntry, ...]:

@@ -71,7 +71,7 @@ def read_names(root: Path) -> dict[int, str]:
 
 
 def find_names_file(root: Path) -> Path | None:
-    """Find data.yaml, another YAML file with names, or classes.txt beside a folder `labels`."""
+    """Find data.yaml, another YAML file with names, or classes.txt beside or in `labels`."""
     others = sorted(path for suffix in ("*.yaml", "*.yml") for path in root.glob(suffix))
     for path in (root / _FIRST, *others):
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
@@ -80,8 +80,9 @@ def find_names_file(root: Path) -> Path | None:
             has_key = _KEY.search(file.read())
         if has_key and _is_of_yolo(path):
             return path
-    has_classes = (root / CLASSES).is_file() and (root / "labels").is_dir()
-    return root / CLASSES if has_classes else None
+    labels = root / "labels"
+    lists = (root / CLASSES, labels / CLASSES) if labels.is_dir() else ()
+    return next((path for path in lists if path.is_file()), None)
 
 
 def _is_of_yolo(path: Path) -> bool:
