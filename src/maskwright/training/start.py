@@ -1,5 +1,6 @@
 """Start a run, or resume it: choose its recipe, make its Job, and check its data."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -126,6 +127,9 @@ def require_same_data(job: Job, log: Callable[[str], None], *, write: bool) -> N
         DataError: A resumed run finds other images, masks, classes or raw values.
     """
     current = {split: job.card.provenance[split] for split in ("train", "val")}
+    # labels may lie in more files than their hashes cover, so their pixels count too
+    pixels = hashlib.sha256(job.counts_NC.tobytes()).hexdigest()[:16]
+    current["train"] = {**current["train"], "pixels": pixels}
     path = job.run / DATA
     if path.exists():
         begun = DATA_SCHEMA.read(read_json(path), where=str(path))

@@ -191,6 +191,15 @@ def test_classes_file_takes_indices_or_the_order_of_lines(tmp_path):
     path = tmp_path / "classes.txt"
     path.write_text("# comment\n2 traffic light\n0 road\n")
     assert read_classes_file(path) == {0: "road", 2: "traffic light"}
+    for text in (
+        "2: traffic light\n0: road\n",
+        "2, traffic light\n0,road\n",
+        "2.  traffic light\n0) road",
+    ):
+        path.write_text(text)
+        assert read_classes_file(path) == {0: "road", 2: "traffic light"}
+    path.write_text("road\n2 wheeler\n4.5 m mark\n")
+    assert read_classes_file(path) == {0: "road", 1: "2 wheeler", 2: "4.5 m mark"}
     path.write_text("road\ntraffic light\n")
     assert read_classes_file(path) == {0: "road", 1: "traffic light"}
 
@@ -200,6 +209,7 @@ def test_classes_file_takes_indices_or_the_order_of_lines(tmp_path):
     [
         ("0 a\n0 b\n", "index 0 is listed twice"),
         ("\n", "lists no classes"),
+        ("0 a\n1 b\nc\n", "most lines begin with an index, 'c' does not; write 'index name'"),
         ("\n".join(f"{i} c{i}" for i in range(256)), "lists 256 classes, at most 255"),
     ],
 )

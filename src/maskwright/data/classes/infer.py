@@ -30,7 +30,7 @@ from .kinds import Kind, describe_kinds, propose_kind
 from .survey import BLACK_AND_WHITE, ONE_BIT, Survey
 
 CLASSES_FILE = "classes.txt"
-_INDEX = re.compile(r"[0-9]{1,9}")
+_NUMBERED = re.compile(r"(\d{1,9})(?:\s+|\s*[:,;=)]\s*|\.\s+)(\S.*)", re.ASCII)
 _TOPS = (255, 65535)
 _MAX_GAPPED = 32
 """More values than this, with gaps between them, are not taken as classes."""
@@ -66,16 +66,24 @@ def infer_codec(survey: Survey, hints: Hints) -> tuple[LabelCodec, tuple[str, ..
 def read_classes_file(path: Path) -> dict[int, str]:
     """Read classes.txt: one `index name` per line, or one name per line, counted from 0.
 
+    The index may end with a colon, a comma or another sign of a list.
+
     Raises:
-        ConfigError: Not UTF-8 text, two lines with one index, or no line at all.
+        ConfigError: Not UTF-8 text, two lines with one index, no line at all, or lines of which
+            most, but not all, begin with an index.
     """
     lines = [line.strip() for line in read_text(path, error=ConfigError).splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    split = [line.split(maxsplit=1) for line in lines]
-    if not all(
-        len(parts) == 2 and parts[0].isdecimal() and len(parts[0]) < 10 for parts in split
-    ):
-        split = [[str(index), line] for index, line in enumerate(lines)]
+    found = [_NUMBERED.fullmatch(line) for line in lines]
+    bare = [line for line, match in zip(lines, found, strict=True) if match is None]
+    if bare and 2 * len(bare) < len(lines):
+        raise ConfigError(
+            f"{path}: most lines begin with an index, {bare[0]!r} does not; write 'index name' "
+            f"on each line, or names alone"
+        )
+    split = [(str(index), line) for index, line in enumerate(lines)]
+    if not bare:
+        split = [(match[1], match[2]) for match in found if match]
     names: dict[int, str] = {}
     for index, name in split:
         if int(index) in names:
