@@ -6,7 +6,8 @@ writes shapes.md and shapes.json beside it; with one word, the other part stays 
 
 Shapes of known size are drawn at 13 turns from 0 to 90 degrees and 3 shifts, with square pixels
 and with pixels of 1 by 0.6 and 1 by 0.2, and measured by maskwright and by what others offer
-(on square pixels, all in the same run). Times are the least of seven.
+(on square pixels, all in the same run). Times are of the processor,
+the least of seven.
 """
 
 import json
@@ -160,9 +161,9 @@ def _least_ms(ways: dict[str, Callable[[], Any]]) -> dict[str, float]:
     least = dict.fromkeys(ways, float("inf"))
     for _ in range(7):
         for way, work in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             work()
-            least[way] = min(least[way], 1000 * (time.perf_counter() - start))
+            least[way] = min(least[way], 1000 * (time.process_time() - start))
     return {way: round(ms, 1) for way, ms in least.items()}
 
 

@@ -207,3 +207,28 @@ def test_slices_are_the_scores_of_their_images_worst_first(folders, tmp_path):
     assert (fog.by, fog.value, fog.num_images) == ("weather", "fog", 4)
     assert fog.miou.value == mean_iou(sum(late, start=Confusion.zero(3)))
     assert fog.miou.value < sun.miou.value
+
+
+def test_the_kinds_of_the_data_choose_the_objects_of_the_set(tmp_path):
+    """A found background and missed defects: 0 of 2, and none where no class is a thing."""
+    truth_HW = np.zeros((30, 40), np.uint8)
+    truth_HW[3:6, 3:6] = truth_HW[20:24, 30:33] = 1
+    _write(tmp_path / "truth/a.png", truth_HW)
+    _write(tmp_path / "predicted/a.png", np.zeros_like(truth_HW))
+    found = {}
+    for kind in ("stuff", "thing"):
+        spec = tmp_path / kind / "dataset.yaml"
+        spec.parent.mkdir()
+        spec.write_text(
+            "classes:\n- {name: background, raw: [0]}\n"
+            f"- {{name: defect, raw: [1], kind: {kind}}}\n"
+        )
+        options = ScoreOptions(spec=spec)
+        report = score(tmp_path / "predicted", tmp_path / "truth", options=options, detail=FULL)
+        found[kind] = report.scores
+    assert (found["thing"]["object_recall"].value, found["thing"]["objects_truth"].value) == (
+        0,
+        2,
+    )
+    assert np.isnan(found["stuff"]["object_recall"].value)
+    assert np.isnan(found["stuff"]["objects_truth"].value)

@@ -143,6 +143,20 @@ def test_an_object_with_a_surface_on_one_side_alone_is_not_called_invented():
     assert np.isnan([found["hd_px"][1], found["nsd"][1]]).all()
 
 
+def test_a_predicted_surface_beside_an_open_one_is_not_counted():
+    """Most of a border is ignored; the prediction lies three pixels beside all of it."""
+    truth_HW = np.zeros((60, 60), np.uint8)
+    truth_HW[:, 30:] = 1
+    truth_HW[:40, 29:31] = IGNORE
+    predicted_HW = np.zeros((60, 60), np.uint8)
+    predicted_HW[:, 33:] = 1
+    ruler = Ruler(tolerance=1)
+    found = scores(count(truth_HW, predicted_HW, 2, ruler, classes=[1]), ruler).classes
+    assert 3 <= found["hd_px"][1] < 4  # to the upper end of the surface, (2, 3) px away
+    without_HW = np.where(truth_HW == IGNORE, 0, truth_HW)
+    assert scores(count(without_HW, predicted_HW, 2, ruler), ruler).classes["hd_px"][1] == 3
+
+
 def test_an_edge_towards_ignore_is_not_a_surface_and_one_of_the_image_is():
     labels_HW = np.zeros((4, 6), np.uint8)
     labels_HW[1:3, 1:3] = 1

@@ -19,6 +19,9 @@ Rules:
 * A surface pixel is one of the class that shares an edge with another class or with the
   outside of the image (MedPy: the structure without its erosion by a cross). An edge towards
   IGNORE makes no surface, and pixels whose truth is IGNORE belong to no structure.
+* Where the truth's class meets IGNORE its surface is open: the true one lies somewhere in the
+  ignored pixels. A predicted surface pixel nearer to the open surface than to the surface is
+  not counted.
 * Distances are exact, pixels may be higher than wide.
 * Pixels decide whether a class is present: an image where only truth or only the prediction has
   one has no distance. hd, hd95 and assd leave it out, nsd is 0 there, and `surface_missed` and
@@ -115,6 +118,7 @@ def count(
     maps = truth_HW, predicted_HW
     present = [np.bincount(labels_HW.ravel(), minlength=256) > 0 for labels_HW in maps]
     surfaces = [mark_surface(labels_HW) for labels_HW in maps]
+    open_HW = _mark_open(truth_HW)
     for index in range(num_classes) if classes is None else classes:
         truth, predicted = (
             np.argwhere(surface_HW & (labels_HW == index))
@@ -122,6 +126,9 @@ def count(
         )
         in_truth, in_prediction = (bool(has[index]) for has in present)
         images = _count_presence(in_truth=in_truth, in_prediction=in_prediction)
+        if len(truth) and len(predicted):
+            open_truth = np.argwhere(open_HW & (truth_HW == index))
+            predicted = _leave_out_open(predicted, truth, open_truth, ruler.spacing_HW)
         for name, value in (images | _measure_class(truth, predicted, images, ruler)).items():
             sums[name][index] = value
     return sums
@@ -165,6 +172,27 @@ def mark_surface(labels_HW: LabelMap) -> NDArray[np.bool_]:
         surface_HW[other] |= differs
     surface_HW &= valid_HW
     return surface_HW
+
+
+def _mark_open(truth_HW: LabelMap) -> NDArray[np.bool_]:
+    """Mark labelled pixels with an edge towards IGNORE."""
+    open_HW = np.zeros(truth_HW.shape, np.bool_)
+    ignored_HW = truth_HW == IGNORE
+    if ignored_HW.any():
+        for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+            open_HW[one] |= ignored_HW[other]
+            open_HW[other] |= ignored_HW[one]
+    return open_HW & ~ignored_HW
+
+
+def _leave_out_open(
+    predicted: Points, truth: Points, open_truth: Points, spacing_HW: tuple[float, float]
+) -> Points:
+    """Leave out predicted points that are nearer to the open surface than to the surface."""
+    if not len(open_truth):
+        return predicted
+    to_surface = measure_distances(predicted, truth, spacing_HW)
+    return predicted[to_surface <= measure_distances(predicted, open_truth, spacing_HW)]
 
 
 def _count_presence(*, in_truth: bool, in_prediction: bool) -> dict[str, float]:
