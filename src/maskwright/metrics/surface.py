@@ -182,7 +182,8 @@ def _mark_open(truth_HW: LabelMap) -> NDArray[np.bool_]:
         for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
             open_HW[one] |= ignored_HW[other]
             open_HW[other] |= ignored_HW[one]
-    return open_HW & ~ignored_HW
+        open_HW &= ~ignored_HW
+    return open_HW
 
 
 def _leave_out_open(
