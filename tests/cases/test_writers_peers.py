@@ -1,7 +1,7 @@
 """The importer is the judge: what the tools' own libraries read in the files that are written.
 
 pycocotools, rasterio, geopandas and shapely run here. Others ran by hand and left their answers
-in `tests/fixtures/peers`, whose README gives versions and commands. Where neither is possible,
+in `tests/fixtures/importers`, whose README gives versions and commands. Where neither is possible,
 the rule of the importer is rewritten here; the test names its source.
 """
 
@@ -21,7 +21,7 @@ from maskwright.core.errors import ConfigError
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
 
-PEERS = Path(__file__).parents[1] / "fixtures/peers"
+PEERS = Path(__file__).parents[1] / "fixtures/importers"
 TOOLS = sorted(path.stem for path in PEERS.glob("*.json"))
 OUTLINED = ("coco", "cvat", "label_studio", "labelme")
 
