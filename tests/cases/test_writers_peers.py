@@ -1,8 +1,8 @@
 """The importer is the judge: what the tools' own libraries read in the files that are written.
 
 pycocotools, rasterio, geopandas and shapely run here. Others ran by hand and left their answers
-in `tests/fixtures/importers`, whose README gives versions and commands. Where neither is possible,
-the rule of the importer is rewritten here; the test names its source.
+in `tests/fixtures/importers`, whose README gives versions and commands. Where neither is
+possible, the rule of the importer is rewritten here; the test names its source.
 """
 
 import json
