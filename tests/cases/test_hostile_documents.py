@@ -11,6 +11,7 @@ import resource
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -73,13 +74,13 @@ def changed(draw, document):
         key = keys[draw(st.integers(0, len(keys) - 1))]
         kind = draw(st.sampled_from(("replace", "replace", "replace", "remove", "add")))
         if kind == "replace":
-            holders[holder][key] = draw(st.sampled_from(ABSURD))
+            holders[holder][key] = deepcopy(draw(st.sampled_from(ABSURD)))
         elif kind == "remove":
             del holders[holder][key]
         elif isinstance(holders[holder], dict):
-            holders[holder]["unknown"] = draw(st.sampled_from(ABSURD))
+            holders[holder]["unknown"] = deepcopy(draw(st.sampled_from(ABSURD)))
         else:
-            holders[holder].append(holders[holder][key])
+            holders[holder].append(deepcopy(holders[holder][key]))
     return copy
 
 

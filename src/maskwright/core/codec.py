@@ -24,6 +24,8 @@ TRANSPARENT_TEXT = "#00000000"
 """As dataset.yaml writes `TRANSPARENT`."""
 
 _MAX_TABLE = 1 << 16
+_SEARCH_PX = 1 << 20
+"""Pixels whose values are searched at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +155,14 @@ class LabelCodec:
         return table, known
 
     def _decode_by_search(self, raw_HW: NDArray[np.integer], where: str) -> LabelMap:
-        position_HW = np.searchsorted(self._raw, raw_HW).clip(max=len(self._raw) - 1)
-        if (self._raw[position_HW] != raw_HW).any():
-            raise self._find_unlisted(raw_HW, where)
-        labels_HW: LabelMap = self._index[position_HW]
+        labels_HW = np.empty(raw_HW.shape, np.uint8)
+        rows = max(1, _SEARCH_PX // max(1, raw_HW.shape[-1]))
+        for top in range(0, len(raw_HW), rows):  # positions take eight bytes per pixel
+            band = raw_HW[top : top + rows]
+            position = np.searchsorted(self._raw, band).clip(max=len(self._raw) - 1)
+            if (self._raw[position] != band).any():
+                raise self._find_unlisted(raw_HW, where)
+            labels_HW[top : top + rows] = self._index[position]
         return labels_HW
 
     def _find_unlisted(self, raw_HW: NDArray[np.integer], where: str) -> DataError:
@@ -211,7 +217,8 @@ def unpack_color(packed: int) -> Rgb:
 
 def pack_rgb(rgb_HW3: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Pack colours as 0xRRGGBB, H x W; widened first, since uint8 would overflow."""
-    wide = rgb_HW3.astype(np.uint32)
-    scale_3 = np.array([1 << 16, 1 << 8, 1], np.uint32)
-    packed_HW: NDArray[np.uint32] = (wide * scale_3).sum(axis=-1, dtype=np.uint32)
+    packed_HW = rgb_HW3[..., 0].astype(np.uint32)
+    for channel in (1, 2):  # in place: one wide array and no more
+        packed_HW <<= 8
+        packed_HW |= rgb_HW3[..., channel]
     return packed_HW

@@ -194,7 +194,7 @@ def test_what_is_not_an_image_is_refused(tmp_path):
         read_image(path)
     with pytest.raises(DataError, match=r"b\.png: cannot be read: no such file"):
         read_image(tmp_path / "b.png")
-    with pytest.raises(DataError, match="a folder, expected an image"):
+    with pytest.raises(DataError, match="it is a folder, expected a regular file"):
         read_image(tmp_path)
 
 

@@ -26,6 +26,7 @@ from .png import SIGNATURE, require_sound_png
 Decode = Callable[[Image.Image], NDArray[Any]]
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_BAND_PX = 1 << 20
 _LARGE_JPEG = 64 << 20
 _MAX_JPEG_BYTES_PER_PIXEL = 8
 _GREY_STEP = {"L;2": 85, "L;4": 17}
@@ -75,10 +76,41 @@ def open_pixels(ref: ImageRef) -> Iterator[Image.Image]:
 
 
 def _require_same_pixels(image: Image.Image, padded: bytes, ref: ImageRef) -> None:
-    with open_pillow(io.BytesIO(padded)) as other:
-        expected = hashlib.blake2b(other.tobytes()).digest()
-    if hashlib.blake2b(image.tobytes()).digest() != expected:
+    if _hash_pixels(io.BytesIO(padded)) != _hash_bands(image):
         raise damage(ref, "a scan ends before its last pixel")
+
+
+def _hash_pixels(file: BinaryIO) -> bytes:
+    with open_pillow(file) as image:
+        return _hash_bands(image)
+
+
+def _hash_bands(image: Image.Image) -> bytes:
+    digest = hashlib.blake2b()
+    for band in _split_bands(image):
+        digest.update(np.ascontiguousarray(band).data)
+    return digest.digest()
+
+
+def _split_bands(image: Image.Image) -> Iterator[NDArray[Any]]:
+    """The pixels, some rows at a time; Pillow copies a whole image three times."""
+    rows = max(1, _BAND_PX // image.width)
+    for top in range(0, image.height, rows):
+        yield np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+
+
+def _to_array(image: Image.Image) -> NDArray[Any]:
+    """The pixels in an array of their own, (H, W) or (H, W, C)."""
+    if image.width * image.height <= _BAND_PX:
+        return np.array(image)
+    bands = _split_bands(image)
+    first = next(bands)
+    pixels = np.empty((image.height, *first.shape[1:]), first.dtype)
+    pixels[: len(first)], top = first, len(first)
+    for band in bands:
+        pixels[top : top + len(band)] = band
+        top += len(band)
+    return pixels
 
 
 def _read_jpeg(file: Path) -> bytes:
@@ -135,11 +167,11 @@ def decode_photograph(image: Image.Image) -> NDArray[Any]:
     if image.format == "GIF":
         return _decode_gif(image)
     if image.mode in ("L", "RGB", "RGBA", "I", "F") or image.mode.startswith("I;16"):
-        return np.array(image)
+        return _to_array(image)
     if image.mode == "1":
-        return np.array(image.convert("L"))
+        return _to_array(image.convert("L"))
     transparent = image.mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info
-    return np.array(image.convert("RGBA" if transparent else "RGB"))
+    return _to_array(image.convert("RGBA" if transparent else "RGB"))
 
 
 def decode_stored(image: Image.Image) -> NDArray[Any]:
@@ -153,24 +185,24 @@ def decode_stored(image: Image.Image) -> NDArray[Any]:
         grey = (colors[..., :1] == colors).all() and colors.shape[2] == 3
         return colors[..., 0] if grey else colors
     if image.mode in ("LA", "PA"):
-        return np.array(image.convert("RGBA"))
+        return _to_array(image.convert("RGBA"))
     mode = _raw_mode(image)
     if mode == "L" and (grey_HW := _decode_grey_png(image)) is not None:
         return grey_HW
     step = _GREY_STEP.get(mode, 1)
-    return np.array(image) // step if step > 1 else np.array(image)
+    return _to_array(image) // step if step > 1 else _to_array(image)
 
 
 def decode_colors(image: Image.Image) -> NDArray[Any]:
     """As `decode_stored`, but the colours of palette indices."""
     if image.mode == "P" or image.format == "GIF":
-        return np.array(image.convert("RGB"))
+        return _to_array(image.convert("RGB"))
     return decode_stored(image)
 
 
 def _decode_gif(image: Image.Image) -> NDArray[np.uint8]:
     """The first frame, (H, W, 3), or (H, W, 4) where a pixel of it is transparent."""
-    rgba_HW4 = np.array(image.convert("RGBA"))
+    rgba_HW4 = _to_array(image.convert("RGBA"))
     return rgba_HW4 if (rgba_HW4[..., 3] < 255).any() else rgba_HW4[..., :3].copy()
 
 
