@@ -231,7 +231,7 @@ SIZES = {"train": 14, "val": 3, "test": 3}
 
 
 def test_a_pattern_that_finds_one_group_is_refused_with_the_way_to_single_images(write, pairs):
-    with pytest.raises(DataError, match=r"in 1 groups cannot .* alone with --group '\.\+'"):
+    with pytest.raises(DataError, match=r"in 1 group cannot .* alone with --group '\.\+'"):
         make_split(write(pairs(20)), group="im")
 
 
@@ -243,3 +243,9 @@ def test_two_groups_are_not_split_apart(write, pairs):
     dataset = open_dataset(write(files))
     assert dataset.splits == {"train": 10, "val": 10}
     assert len(set(zip(dataset.groups, map(dataset.split_of, range(20)), strict=True))) == 2
+
+
+def test_an_archive_is_refused_since_nothing_can_be_written_beside_its_images(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"a\.zip: splits are written beside the data; unpack"):
+        make_split(tmp_path / "a.zip")

@@ -15,6 +15,7 @@ from .opening.neighbours import find_neighbours
 from .opening.resolve import EACH_IMAGE, choose_pattern, is_writable, resolve_codec
 from .opening.splitfile import FILE_NAME, SplitFile, assign_groups
 from .opening.stratify import assign_splits, count_classes
+from .reading.archive import is_packed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,10 @@ def make_split(
         OutputError: The folder is read-only.
     """
     shares = _require_shares(val, test)
+    if is_packed(Path(path)):
+        raise DataError(
+            f"{path}: splits are written beside the data; unpack the archive and split it then"
+        )
     data = locate(Path(path), allow_outside=allow_outside)
     target = data.beside(FILE_NAME)
     if not is_writable(target.parent):

@@ -173,3 +173,15 @@ def test_damaged_masks_are_read_or_refused_soon(write, fuzz):
         open_as_is(root, form="mask_folder").labels(0)
 
     fuzz(mask.read_bytes(), read)
+
+
+def test_damaged_tables_of_classes_are_read_or_refused_soon(write, fuzz):
+    table = "name,r,g,b\na,1,2,3\nb c,4,5,6\nd,0,0,0\n"
+    mask = np.array([[[1, 2, 3], [4, 5, 6], [0, 0, 0]]], np.uint8)
+    root = write({"images/a.png": mask, "masks/a.png": mask, "class_dict.csv": table})
+
+    def read(content):
+        (root / "class_dict.csv").write_bytes(content)
+        open_as_is(root, form="mask_folder").labels(0)
+
+    fuzz(table.encode(), read)

@@ -106,3 +106,19 @@ def test_slices_of_a_volume_are_one_group(tmp_path):
         (f"liver_1__000{n}", "liver_1") for n in range(3)
     ]
     assert open_as_is(tmp_path).labels(1).sum() == 5
+
+
+def test_damaged_files_are_read_or_refused_soon(write, fuzz):
+    labels = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "ignore": 4}
+    root = write(case("a") | {"dataset.json": table(labels, training=[{"image": "x.png"}])})
+    files = (root / "dataset.json", root / "labelsTr/a.png")
+    whole = [path.read_bytes() for path in files]
+
+    def read(index, content):
+        for path, before in zip(files, whole, strict=True):
+            path.write_bytes(before)
+        files[index].write_bytes(content)
+        open_as_is(root, form="nnunet").labels(0)
+
+    for index, content in enumerate(whole):
+        fuzz(content, lambda damaged, index=index: read(index, damaged))

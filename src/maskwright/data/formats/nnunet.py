@@ -14,6 +14,7 @@ Source: github.com/MIC-DKFZ/nnUNet, documentation/dataset_format.md, region_base
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -34,8 +35,11 @@ class _Pair(Document):
     image: str
 
 
+_Value = Annotated[int, Field(ge=0, lt=1 << 16)]
+
+
 class _Table(Document):
-    labels: dict[str, int | str | tuple[int, ...]] = Field(min_length=1)
+    labels: dict[str, _Value | str | tuple[_Value, ...]] = Field(min_length=1)
     training: tuple[_Pair | str, ...] = ()
 
 
