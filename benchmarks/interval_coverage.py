@@ -5,20 +5,22 @@
     python benchmarks/interval_coverage.py --sets 50  # a short look
 
 Counts of images are drawn (`drawn_counts`), in clips of 3 to 13 images that err together. The
-true score is that of 200,000 clips. Every interval and p-value comes from the code that `score`
-and `compare` run.
+true score is that of 200,000 clips. Intervals and p-values come from the functions that `score`
+and `compare` call, for many sets at once; a test compares them with what these give.
 """
 
 import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from coverage_page import write_tables
 from drawn_counts import NAMES, NINETEEN, SIX, Array, World, draw_chunks, draw_groups
 from numpy.typing import NDArray
 from scipy import stats
@@ -27,15 +29,19 @@ from maskwright.core import LabelSpec
 from maskwright.core.confusion import Confusion
 from maskwright.core.provenance import Provenance
 from maskwright.core.report import MIN_GROUPS, Report
-from maskwright.evaluation.compare.changes import _intervals
+from maskwright.core.scores import mean_present, ratio
 from maskwright.evaluation.compare.permutation import Swapped
 from maskwright.evaluation.compare.read import ReportFolder, ReportPair
 from maskwright.evaluation.compare.scorer import CLASS, Scorer, subtract
-from maskwright.evaluation.counting import Scoring
-from maskwright.evaluation.estimates import estimate_scores
-from maskwright.evaluation.intervals import effective_groups
+from maskwright.evaluation.estimates import MeanParts
+from maskwright.evaluation.intervals import (
+    Scale,
+    compute_ends,
+    effective_groups,
+    jackknife_variance,
+)
 from maskwright.metrics import boundary, region
-from maskwright.metrics.family import ScoreDetail, all_families
+from maskwright.metrics.family import all_families
 
 HERE = Path(__file__).parent
 GROUPS = (5, 6, 10, 20, 50, 200)
@@ -43,6 +49,7 @@ FAMILY_GROUPS = (6, 8, 10, 13, 20, 50)
 SETS = 2000
 NUM_TRUE = 200_000
 MOST_ENUMERATED = 8
+NUM_PERCENTILES = 400
 POINTS, STANDARD = "points", "standard units"
 GAIN = -0.15
 """B - A in logits of the share of right pixels: one to four points of IoU."""
@@ -57,9 +64,9 @@ def true_sums(seed: int, num_true: int) -> tuple[Array, Array]:
     return np.asarray(first), np.asarray(second)
 
 
-def score_sums(sums_FC: Array) -> dict[str, Array]:
-    """IoU and boundary F1 of each class."""
-    counts = dict(zip(NAMES, sums_FC, strict=True))
+def score_sums(sums: Array) -> dict[str, Array]:
+    """IoU and boundary F1 of each class, from sums (..., len(NAMES), C)."""
+    counts = dict(zip(NAMES, np.moveaxis(sums, -2, 0), strict=True))
     return {
         "IoU": region.scores(counts).classes["iou"],
         "boundary F1": boundary.scores(counts).classes["boundary_f1"],
@@ -67,31 +74,49 @@ def score_sums(sums_FC: Array) -> dict[str, Array]:
 
 
 Cell = tuple[int, str, str]
-"""Number of groups, score, class or band of groups that hold it."""
+"""Number of groups, score, class or mean."""
+Coverage = dict[Cell, tuple[float, float]]
+"""By cell: the share of sets with an interval, and the share of these that hold the truth."""
 
 
-class Coverage:
-    """How many intervals of each cell were looked for, printed, and held the true score."""
+@dataclass(frozen=True, eq=False)
+class Estimated:
+    """A score of S sets, (S, C), without each group, (G, S, C), and what intervals need."""
 
-    def __init__(self) -> None:
-        self.cells: dict[Cell, list[int]] = defaultdict(lambda: [0, 0, 0])
+    values: Array
+    without: Array
+    weights: Array
+    chosen: NDArray[np.bool_]
 
-    def add(self, cell: Cell, low: float, high: float, true: float) -> None:
-        """Count one interval; NaN where there is none."""
-        numbers = self.cells[cell]
-        numbers[0] += 1
-        numbers[1] += low <= high
-        numbers[2] += low <= true <= high
+    def ends(self, scale: Scale) -> "Ends":
+        """The ends of every class, NaN where it has no interval, and of their mean."""
+        parts = MeanParts(
+            values=self.values,
+            variances=np.nan_to_num(jackknife_variance(self.without)),
+            freedom=effective_groups(self.weights) - 1,
+            chosen=self.chosen,
+        )
+        variances = np.where(self.chosen, parts.variances, 0.0)
+        of_classes = compute_ends(self.values, variances, parts.freedom, scale=scale)
+        return of_classes, parts.ends(self.without, scale=scale), self.chosen
 
-    def rate(self, cell: Cell) -> float:
-        """The share of the printed intervals that hold the true score."""
-        _, printed, held = self.cells[cell]
-        return held / printed if printed else float("nan")
 
-    def rows(self) -> Iterator[tuple[Cell, float, float]]:
-        """Cell, share with an interval, coverage."""
-        for cell, (num, printed, _) in self.cells.items():
-            yield cell, printed / num, self.rate(cell)
+def estimate_sets(counts_GSFC: Array) -> dict[str, Estimated]:
+    """IoU and boundary F1 of many sets at once, as `estimate_scores` gives them one by one."""
+    totals = counts_GSFC.sum(axis=0)
+    whole, without = score_sums(totals), score_sums(totals - counts_GSFC)
+    counts = dict(zip(NAMES, np.moveaxis(counts_GSFC, -2, 0), strict=True))
+    chosen = (counts["truth"] > 0).sum(axis=0) >= MIN_GROUPS
+    families = {"IoU": "region", "boundary F1": "boundary"}
+    return {
+        name: Estimated(
+            values=whole[name],
+            without=without[name],
+            weights=np.sum([counts[n] for n in all_families()[family].WEIGHTS], axis=0),
+            chosen=chosen,
+        )
+        for name, family in families.items()
+    }
 
 
 def measure_reports(
@@ -100,63 +125,106 @@ def measure_reports(
     """The intervals of reports: IoU and boundary F1 of each class, and their means."""
     rng = np.random.default_rng([seed, num_groups])
     true = score_sums(true_sums(seed, num_true)[0])
-    families = {name: all_families()[name] for name in ("region", "boundary")}
-    scoring = Scoring(detail=ScoreDetail(full=True), families=families)
-    coverage = Coverage()
-    for (counts_GFC,) in draw_chunks(rng, num_sets, num_groups):
-        counts_G = {n: counts_GFC[:, i] for i, n in enumerate(NAMES)}
-        sums = {name: array.sum(axis=0) for name, array in counts_G.items()}
-        groups_C = (counts_G["truth"] > 0).sum(axis=0)
-        regions, boundaries = estimate_scores(scoring, sums, counts_G, groups_C)
-        scored = (
-            ("IoU", regions.classes["iou"], regions.overall["miou"]),
-            (
-                "boundary F1",
-                boundaries.classes["boundary_f1"],
-                boundaries.overall["mean_boundary_f1"],
-            ),
-        )
-        chosen_C = groups_C >= MIN_GROUPS
-        for name, classes, mean in scored:
-            for index, e in enumerate(classes):
-                cell = (num_groups, name, f"class {index + 1}")
-                coverage.add(cell, e.low, e.high, float(true[name][index]))
-                held = (num_groups, name, _band(int(groups_C[index])))
-                coverage.add(held, e.low, e.high, float(true[name][index]))
-            of_mean = float(true[name][chosen_C].mean()) if chosen_C.any() else float("nan")
-            coverage.add((num_groups, name, "mean"), mean.low, mean.high, of_mean)
-        if chosen_C.any():
-            _add_percentiles(coverage, counts_GFC, chosen_C, true["IoU"])
+    blocks = [estimate_sets(block) for (block,) in _blocks(rng, num_sets, num_groups)]
+    coverage = measure_percentiles(
+        next(_blocks(rng, NUM_PERCENTILES, num_groups))[0], true["IoU"]
+    )
+    for name in true:
+        ends = [block[name].ends("logit") for block in blocks]
+        coverage |= _cover(num_groups, name, true[name], ends)
     return coverage
 
 
-def _add_percentiles(
-    coverage: Coverage, counts_GFC: Array, chosen_C: NDArray[np.bool_], true_C: Array
-) -> None:
+def measure_differences(
+    num_groups: int, num_sets: int, *, seed: int = 0, num_true: int = NUM_TRUE
+) -> Coverage:
+    """The intervals of B - A in `compare`, B being worse."""
+    rng = np.random.default_rng([seed, num_groups, 1])
+    a, b = (score_sums(sums_FC)["IoU"] for sums_FC in true_sums(seed, num_true))
+    ends = []
+    for sides in _blocks(rng, num_sets, num_groups, gains=(0.0, GAIN)):
+        of_a, of_b = (estimate_sets(counts)["IoU"] for counts in sides)
+        gain = Estimated(
+            values=of_b.values - of_a.values,
+            without=of_b.without - of_a.without,
+            weights=of_a.weights + of_b.weights,
+            chosen=of_a.chosen,
+        )
+        ends.append(gain.ends("plain"))
+    return _cover(num_groups, "B - A, IoU", b - a, ends)
+
+
+def _blocks(
+    rng: np.random.Generator,
+    num_sets: int,
+    num_groups: int,
+    *,
+    gains: tuple[float, ...] = (0.0,),
+) -> Iterator[list[Array]]:
+    """Draw some sets at a time: for each model their counts, (G, S, len(NAMES), C)."""
+    step = max(1, 80_000 // num_groups)
+    for start in range(0, num_sets, step):
+        num = min(step, num_sets - start)
+        drawn = draw_chunks(rng, num, num_groups, gains=gains)
+        yield [np.stack(side, axis=1) for side in zip(*drawn, strict=True)]
+
+
+Ends = tuple[Array, Array, NDArray[np.bool_]]
+"""Of the classes (2, S, C) and of the means (2, S), and the classes of the means (S, C)."""
+
+
+def _cover(num_groups: int, name: str, true_C: Array, blocks: list[Ends]) -> Coverage:
+    """Count the intervals of each class and of the means that hold the truth."""
+    ends = np.concatenate([block[0] for block in blocks], axis=1)
+    mean_ends = np.concatenate([block[1] for block in blocks], axis=1)
+    chosen = np.concatenate([block[2] for block in blocks])
+    coverage = {}
+    for index, true in enumerate(true_C.tolist()):
+        cell = (num_groups, name, f"class {index + 1}")
+        coverage[cell] = _count_held(ends[..., index], np.full(len(chosen), true))
+    of_means = mean_present(np.where(chosen, true_C, np.nan))
+    coverage[num_groups, name, "mean"] = _count_held(mean_ends, of_means)
+    return coverage
+
+
+def _count_held(ends: Array, true_S: Array) -> tuple[float, float]:
+    printed = ~np.isnan(ends[0])
+    held = (ends[0] <= true_S) & (true_S <= ends[1])
+    return float(printed.mean()), float(held.sum() / max(1, printed.sum()))
+
+
+def measure_percentiles(counts_GSFC: Array, true_C: Array) -> Coverage:
     """The other method: a bootstrap over groups with expanded percentiles (Hesterberg 2015)."""
-    truth, predicted, hit = np.moveaxis(counts_GFC[:, :3], 1, 0)
-    union_GC = truth + predicted - hit
-    weights_BG, shares_B = _resamples(len(truth))
-    with np.errstate(invalid="ignore"):
-        iou_BC = (weights_BG @ hit) / (weights_BG @ union_GC)
-    mean_B = np.nanmean(iou_BC[:, chosen_C], axis=1)
-    cell = (len(truth), "IoU, expanded percentiles")
-    for index in np.flatnonzero(chosen_C):
-        ends = _expanded(iou_BC[:, index], shares_B, effective_groups(union_GC)[index])
-        coverage.add((*cell, f"class {index + 1}"), *ends, float(true_C[index]))
-    ends = _expanded(mean_B, shares_B, float(len(truth)))
-    coverage.add((*cell, "mean"), *ends, float(true_C[chosen_C].mean()))
+    num_groups = len(counts_GSFC)
+    estimated = estimate_sets(counts_GSFC)["IoU"]
+    weights_BG, shares_B = _resamples(num_groups)
+    ends, mean_ends = np.full((2, *estimated.values.shape), np.nan), []
+    for index, set_GFC in enumerate(np.moveaxis(counts_GSFC, 1, 0)):
+        sums = np.tensordot(weights_BG, set_GFC[:, :3], axes=1)  # (B, G) (G, 3, C) -> (B, 3, C)
+        truth, predicted, hit = np.moveaxis(sums, 1, 0)
+        iou_BC = ratio(hit, truth + predicted - hit)
+        chosen_C = estimated.chosen[index]
+        effective_C = effective_groups(estimated.weights[:, index])
+        for of_class in np.flatnonzero(chosen_C):
+            found = _expand(iou_BC[:, of_class], shares_B, float(effective_C[of_class]))
+            ends[:, index, of_class] = found
+        mean_B = mean_present(np.where(chosen_C, iou_BC, np.nan))
+        mean_ends.append(_expand(mean_B, shares_B, float(num_groups)))
+    name = "IoU, expanded percentiles"
+    means = np.array(mean_ends).T
+    return _cover(num_groups, name, true_C, [(ends, means, estimated.chosen)])
 
 
-def _expanded(values_B: Array, shares_B: Array, num_effective: float) -> tuple[float, float]:
+def _expand(values_B: Array, shares_B: Array, num_effective: float) -> tuple[float, float]:
     num = max(num_effective, 1.001)
     tail = stats.norm.cdf(-np.sqrt(num / (num - 1)) * stats.t.ppf(0.975, num - 1))
     known = ~np.isnan(values_B)
+    if not known.any():
+        return float("nan"), float("nan")
     order = np.argsort(values_B[known])
     shares = shares_B[known][order] / shares_B[known].sum()
-    low, high = np.interp(
-        [tail, 1 - tail], shares.cumsum() - shares / 2, values_B[known][order]
-    )
+    middles = shares.cumsum() - shares / 2
+    low, high = np.interp([tail, 1 - tail], middles, values_B[known][order])
     return float(low), float(high)
 
 
@@ -176,45 +244,10 @@ def _resamples(num_groups: int) -> tuple[Array, Array]:
     )
 
 
-def _band(num_groups: int) -> str:
-    if num_groups < MIN_GROUPS:
-        return "truth in < 5 groups"
-    return "truth in 5-9 groups" if num_groups < 10 else "truth in >= 10 groups"
-
-
-def measure_differences(
-    num_groups: int, num_sets: int, *, seed: int = 0, num_true: int = NUM_TRUE
-) -> Coverage:
-    """The intervals of B - A in `compare`, B being worse."""
-    rng = np.random.default_rng([seed, num_groups, 1])
-    a, b = (score_sums(sums_FC)["IoU"] for sums_FC in true_sums(seed, num_true))
-    true_C = b - a
-    coverage = Coverage()
-    for a_GFC, b_GFC in draw_chunks(rng, num_sets, num_groups, gains=(0.0, GAIN)):
-        scorer, a_GF, b_GF = make_scorer(a_GFC, b_GFC)
-        ends = _intervals(scorer, a_GF, b_GF)
-        groups_C = (a_GFC[:, 0] > 0).sum(axis=0)
-        for index, (low, high, _) in enumerate(ends[CLASS + "iou"].T.tolist()):
-            cell = (num_groups, "B - A, IoU", f"class {index + 1}")
-            coverage.add(cell, low, high, float(true_C[index]))
-        low, high, _ = ends["miou"][:, 0].tolist()
-        chosen_C = groups_C >= MIN_GROUPS
-        of_mean = float(true_C[chosen_C].mean()) if chosen_C.any() else float("nan")
-        coverage.add((num_groups, "B - A, IoU", "mean"), low, high, of_mean)
-    return coverage
-
-
 def make_scorer(a_GFC: Array, b_GFC: Array) -> tuple[Scorer, Array, Array]:
     """The scorer of `compare` for region scores, with the counts of A and B, (G, 3 C)."""
     names, num_groups = NAMES[:3], len(a_GFC)
-    labels = LabelSpec.from_names(tuple(f"c{i}" for i in range(a_GFC.shape[-1])))
-    report = Report(
-        labels=labels,
-        confusion=Confusion.zero(len(labels)),
-        provenance=Provenance(),
-        scores={},
-        classes=(),
-    )
+    report = _empty_report(a_GFC.shape[-1])
     groups = {f"g{i}": f"g{i}" for i in range(num_groups)}
     folders = [
         ReportFolder(
@@ -228,6 +261,17 @@ def make_scorer(a_GFC: Array, b_GFC: Array) -> tuple[Scorer, Array, Array]:
     pair = ReportPair(a=folders[0], b=folders[1], left_out=())
     a_GF, b_GF = (c[:, :3].reshape(num_groups, -1) for c in (a_GFC, b_GFC))
     return Scorer.from_sums(pair, a_GF.sum(axis=0), b_GF.sum(axis=0)), a_GF, b_GF
+
+
+@cache
+def _empty_report(num_classes: int) -> Report:
+    return Report(
+        labels=LabelSpec.from_names(tuple(f"c{i}" for i in range(num_classes))),
+        confusion=Confusion.zero(num_classes),
+        provenance=Provenance(),
+        scores={},
+        classes=(),
+    )
 
 
 Corrected = Mapping[str, Array]
@@ -291,9 +335,8 @@ def run_intervals(num_sets: int) -> list[Any]:
     cells = []
     for num_groups in GROUPS:
         for measure in (measure_reports, measure_differences):
-            for (groups, score, what), printed, held in measure(num_groups, num_sets).rows():
-                number = None if np.isnan(held) else round(held, 4)
-                cells.append([groups, score, what, round(printed, 3), number])
+            for cell, (printed, held) in measure(num_groups, num_sets).items():
+                cells.append([*cell, round(printed, 4), round(held, 4)])
         print(f"intervals, {num_groups} groups: done", flush=True)
     return cells
 
@@ -314,73 +357,6 @@ def run_verdicts(num_sets: int) -> list[Any]:
 
 
 PARTS = {"intervals": run_intervals, "verdicts": run_verdicts}
-
-_INTRODUCTION = """# Coverage of the 95 % intervals, errors and power of compare
-
-From `benchmarks/interval_coverage.py`, {num:,} sets per cell, in percent. Six classes have 45
-to 0.2 % of the pixels; class 6 is in the truth of 40 % of the clips. A dash: fewer than 50
-intervals. The standard error of a cell of 2,000 is 0.5.
-
-## Intervals that hold the true score
-
-Of the printed ones; in brackets the share of sets with an interval, where not in all. A class
-whose truth is in fewer than five groups has none, and is in no mean. The expanded percentiles
-of a bootstrap over groups (Hesterberg 2015) on the same sets are the method that was not
-chosen."""
-
-_ERRORS = """## Errors and power of compare
-
-Error: comparisons in which any class that is equal in A and B, or mIoU if none falls, counts
-as worse or better. Found: those in which the fallen class counts as worse. Step-down max-|d|
-over the classes and mIoU, in points and in standard units: `compare` takes points for up to
-12 groups and standard units from 13 on. Holm's method over the classes, with mIoU apart, was
-the one before."""
-
-
-def write_tables(results: dict[str, Any]) -> str:
-    """The results as Markdown."""
-    coverage = {(g, score, what): (p, h) for g, score, what, p, h in results["intervals"]}
-    lines = [*_INTRODUCTION.format(num=results["sets"]).splitlines(), ""]
-    whats = [*(f"class {i}" for i in range(1, 7)), "mean"]
-    scores = list(dict.fromkeys(score for _, score, _ in coverage))
-    for score in scores:
-        lines += [f"### {score}", "", "| groups | " + " | ".join(whats) + " |"]
-        lines += ["|---" * (len(whats) + 1) + "|"]
-        for num_groups in GROUPS:
-            row = [_cell(coverage.get((num_groups, score, w)), results["sets"]) for w in whats]
-            lines.append(f"| {num_groups} | " + " | ".join(row) + " |")
-        lines.append("")
-    lines += ["### By the number of groups that hold the class", ""]
-    bands = ("truth in 5-9 groups", "truth in >= 10 groups")
-    lines += ["| groups | " + " | ".join(f"IoU, {b}" for b in bands) + " |", "|---|---|---|"]
-    for num_groups in GROUPS:
-        row = [_cell(coverage.get((num_groups, "IoU", b)), results["sets"]) for b in bands]
-        lines.append(f"| {num_groups} | " + " | ".join(row) + " |")
-    return "\n".join([*lines, "", *_verdict_lines(results["verdicts"])]) + "\n"
-
-
-def _cell(found: tuple[float, float | None] | None, num_sets: int) -> str:
-    if found is None or found[1] is None or found[0] * num_sets < 50:
-        return "-"
-    printed, held = found
-    return f"{100 * held:.1f}" + (f" ({100 * printed:.0f})" if printed < 0.995 else "")
-
-
-def _verdict_lines(verdicts: list[Any]) -> list[str]:
-    """Family errors, then the power, by correction."""
-    lines = [*_ERRORS.splitlines(), ""]
-    for what in dict.fromkeys(row[0] for row in verdicts):
-        rows = [row for row in verdicts if row[0] == what]
-        ways = list(rows[0][3])
-        keys = ["error"] if "power" not in rows[0][3][ways[0]] else ["error", "power"]
-        heads = [f"{'found' if key == 'power' else key}, {way}" for key in keys for way in ways]
-        lines += [f"### {what} ({rows[0][2]:,} comparisons)", ""]
-        lines += ["| groups | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-        for _, num_groups, _, found in rows:
-            cells = [f"{100 * found[way].get(key, 0):.1f}" for key in keys for way in ways]
-            lines.append(f"| {num_groups} | " + " | ".join(cells) + " |")
-        lines.append("")
-    return lines[:-1]
 
 
 def main() -> None:
