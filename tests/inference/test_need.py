@@ -1,5 +1,7 @@
 """What does not fit in memory is refused before the network runs, with the sum."""
 
+import resource
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,13 @@ def test_the_peak_of_a_block_is_measured():
     with measure_peak() as peak:
         np.ones(10_000_000, np.float32)
     assert 38e6 <= peak.num_bytes < 60e6
+
+
+def test_the_limit_of_the_process_counts(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (10**12, 10**12))
+    assert find_free_bytes() < 10**12
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (5, 5))
+    assert find_free_bytes() < 0
 
 
 def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Memory of this process and of this machine, read from Linux; None where it is not known."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,15 +13,30 @@ _GROUP = Path("/sys/fs/cgroup")
 
 
 def find_free_bytes() -> int | None:
-    """Bytes that this process can still take: of the machine, and of its control group."""
+    """Bytes that this process can still take, by the machine, its control group and ulimit."""
     free = _read_field(_MEMINFO, "MemAvailable")
     if free is None:
         return None
+    limits = (_find_free_of_group(), _find_free_of_process())
+    return min([free, *(limit for limit in limits if limit is not None)])
+
+
+def _find_free_of_group() -> int | None:
     limit, used = (_read_number(_GROUP / f"memory.{name}") for name in ("max", "current"))
     if limit is None or used is None:
-        return free
-    cached = _read_field(_GROUP / "memory.stat", "inactive_file", unit=1) or 0
-    return min(free, limit - used + cached)
+        return None
+    return limit - used + (_read_field(_GROUP / "memory.stat", "inactive_file", unit=1) or 0)
+
+
+def _find_free_of_process() -> int | None:
+    """What `ulimit -v` leaves."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    used = _read_field(_STATUS, "VmSize")
+    return None if limit == resource.RLIM_INFINITY or used is None else limit - used
 
 
 @dataclass(slots=True)
