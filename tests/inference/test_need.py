@@ -32,12 +32,31 @@ def test_an_image_that_does_not_fit_is_refused_with_the_sum(model, monkeypatch):
 def test_an_image_that_fits_or_is_small_is_predicted(model, monkeypatch):
     monkeypatch.setattr(need, "find_free_bytes", lambda: 1)
     assert model.predict(IMAGE).labels_HW.shape == (300, 400)
-    assert model.need.bytes_per_px is None
+    assert model.need.engine is None
     monkeypatch.setattr(need, "LARGE_PX", 1)
     monkeypatch.setattr(need, "find_free_bytes", lambda: 1 << 40)
     assert model.predict(IMAGE).labels_HW.shape == (300, 400)
-    # four logits of four bytes, and what the engine needs beside them
-    assert 4 * 4 <= model.need.bytes_per_px < 200
+    # four logits of four bytes; the layout in blocks of eight channels is not used
+    assert 4 * 4 <= model.need.bytes_per_px < 24
+
+
+def test_a_large_image_gets_the_same_numbers_from_the_compact_engine(model, monkeypatch):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    small = model.predict(image)
+    monkeypatch.setattr(need, "LARGE_PX", 1)
+    large = model.predict(image)
+    assert model.need.engine.is_compact
+    assert model.need.engine.make_compact() is None
+    np.testing.assert_array_equal(large.labels_HW, small.labels_HW)
+    np.testing.assert_array_equal(large.confidence_HW, small.confidence_HW)
+
+
+def test_an_engine_that_gains_little_is_kept(model, monkeypatch):
+    monkeypatch.setattr(need, "LARGE_PX", 1)
+    monkeypatch.setattr(need, "_WORTH_RATIO", 0.0)
+    model.predict(IMAGE)
+    assert model.need.engine is model.engine
 
 
 def test_the_peak_of_a_block_is_measured():

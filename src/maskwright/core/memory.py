@@ -1,5 +1,6 @@
 """Memory of this process and of this machine, read from Linux; None where it is not known."""
 
+import ctypes
 import re
 import sys
 from collections.abc import Iterator
@@ -50,11 +51,18 @@ class PeakMemory:
 def measure_peak() -> Iterator[PeakMemory]:
     """Measure the block; needs no second process, and works on Linux alone."""
     peak = PeakMemory()
+    _return_freed_memory()
     before = _read_field(_STATUS, "VmRSS") if _forget_peak() else None
     yield peak
     after = _read_field(_STATUS, "VmHWM")
     if before is not None and after is not None:
         peak.num_bytes = max(0, after - before)
+
+
+def _return_freed_memory() -> None:
+    """Give memory that was freed back to the system: a block that takes it again shows none."""
+    with suppress(OSError, AttributeError, TypeError):  # glibc alone has the function
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _forget_peak() -> bool:

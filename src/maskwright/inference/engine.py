@@ -72,6 +72,10 @@ class Engine(Protocol):
         """
         ...
 
+    def make_compact(self) -> "Engine | None":
+        """An engine of the same file that takes less memory and more time; None for none."""
+        return None
+
 
 class EnginePart(Protocol):
     """What each file in `inference/engines` offers."""

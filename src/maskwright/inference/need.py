@@ -21,28 +21,35 @@ _DECISION_BYTES = 10
 """Per pixel of the image: label, logit and confidence, and a few planes of a strip."""
 
 
+_WORTH_RATIO = 0.75
+"""A compact engine is taken where it needs less than this share: it may be slower."""
+
+
 @dataclass(slots=True)
 class MemoryNeed:
-    """Bytes of an engine per pixel of its input, beyond the input; None until measured."""
+    """The engine for large images, and the bytes that it takes per pixel beside its input.
 
-    bytes_per_px: float | None = None
+    `engine` is None until a large image comes.
+    """
 
-    def require(
+    engine: Engine | None = None
+    bytes_per_px: float = 0.0
+
+    def choose_engine(
         self, engine: Engine, spec: InputSpec, size_HW: tuple[int, int], *, where: str
-    ) -> None:
-        """Refuse an image that does not fit in the free memory; nothing where it is unknown.
+    ) -> Engine:
+        """`engine`, or for a large image its compact form where that takes much less memory.
 
         Raises:
             DataError: The image needs more memory than is free.
         """
         height, width = spec.network_size(size_HW)
         if height * width < LARGE_PX or engine.size_HW is not None:
-            return
+            return engine
         free = find_free_bytes()
         if free is None:
-            return
-        if self.bytes_per_px is None:
-            self.bytes_per_px = _measure(engine, spec.channels)
+            return engine
+        chosen = self.engine or self._measure_both(engine, spec.channels)
         network = height * width * (4 * spec.channels + self.bytes_per_px)
         needed = network + size_HW[0] * size_HW[1] * _DECISION_BYTES
         if needed > free:
@@ -51,10 +58,20 @@ class MemoryNeed:
                 f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; cut the image "
                 f"into tiles or make it smaller"
             )
+        return chosen
+
+    def _measure_both(self, engine: Engine, channels: int) -> Engine:
+        self.engine, self.bytes_per_px = engine, _measure(engine, channels)
+        compact = engine.make_compact()
+        if compact is not None:
+            bytes_per_px = _measure(compact, channels)
+            if bytes_per_px < _WORTH_RATIO * self.bytes_per_px:
+                self.engine, self.bytes_per_px = compact, bytes_per_px
+        return self.engine
 
 
 def _measure(engine: Engine, channels: int) -> float:
     x_BCHW = np.zeros((1, channels, _TRIAL_PX, _TRIAL_PX), np.float32)
     with measure_peak() as peak:
-        engine(x_BCHW)
-    return (peak.num_bytes or 0) / _TRIAL_PX**2
+        logits_BKHW = engine(x_BCHW)
+    return max(peak.num_bytes or 0, logits_BKHW.nbytes) / _TRIAL_PX**2

@@ -89,9 +89,10 @@ class Predictor:
     def _run(self, images_BHWC: Sequence[Image], *, where: str) -> NDArray[np.float32]:
         """logits_BKhw of images of equal size, if they fit in the free memory."""
         size_HW = images_BHWC[0].shape[:2]
-        self.need.require(self.engine, self.card.input, size_HW, where=where)
+        spec = self.card.input
         with _enough_memory(size_HW, where):
-            return self.strategy(self.engine, self.card.input, images_BHWC, where=where)
+            engine = self.need.choose_engine(self.engine, spec, size_HW, where=where)
+            return self.strategy(engine, spec, images_BHWC, where=where)
 
     def decide(
         self, logits_Khw: NDArray[np.float32], image_HWC: Image, *, where: str = "image"

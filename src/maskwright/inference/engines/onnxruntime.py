@@ -1,7 +1,7 @@
 """ONNX Runtime, https://onnxruntime.ai: runs ONNX graphs, on the CPU by default; no torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class OnnxEngine(Engine):
     input_name: str
     output_name: str
     num_classes: int
+    options: EngineOptions
+    is_compact: bool = False
     name = "onnxruntime"
     max_batch = 8
 
@@ -56,6 +58,13 @@ class OnnxEngine(Engine):
             ) from error
         return logits_BKHW
 
+    def make_compact(self) -> "OnnxEngine | None":
+        """The contract of Engine; without the layout that pads channels to a block of eight."""
+        if self.is_compact:
+            return None
+        session = _session(self.file, self.options, compact=True)
+        return replace(self, session=session, is_compact=True)
+
 
 def _list_errors(errors: Any) -> tuple[type[Exception], ...]:
     """Every exception that ONNX Runtime raises."""
@@ -79,14 +88,18 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
             f"{file}: the graph maps {shapes[0]} to {shapes[1]}, its card says "
             f"{channels} channels to {classes} classes; export the model again"
         )
-    return OnnxEngine(file, session, inputs[0].name, outputs[0].name, classes)
+    return OnnxEngine(file, session, inputs[0].name, outputs[0].name, classes, options)
 
 
-def _session(file: Path, options: EngineOptions) -> Any:
+def _session(file: Path, options: EngineOptions, *, compact: bool = False) -> Any:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     settings = onnxruntime.SessionOptions()
+    if compact:
+        settings.graph_optimization_level = (
+            onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        )
     settings.log_severity_level = _FATAL_ONLY  # its errors are raised, not printed
     settings.use_deterministic_compute = True
     settings.enable_cpu_mem_arena = False  # it grows by powers of two, and keeps what it has
