@@ -58,7 +58,7 @@ def test_a_photograph_that_its_exif_tag_rotates_is_read_upright(tmp_path):
     assert_converts_to(data, {"a0": upright}, ("background", "object"))
 
 
-YAML = "path: /home/me/YOLODataset\ntrain: images/train\nval: images/val\ntest:\n\n" + NAMES
+YAML = "path: ../YOLODataset\ntrain: images/train\nval: images/val\ntest:\n\n" + NAMES
 
 
 @pytest.mark.parametrize("name", ["dataset.yaml", "my project.yml"])

@@ -45,13 +45,13 @@ from ..entries.picture import (
     copy_image,
     count_moved,
 )
-from ..entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
+from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, image_files
 from ..georef.placement import Placement, sidecars
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
 from ..reading.documents import Document, Finite, read_json, validate
-from ..reading.lookup import NameTable
+from ..reading.lookup import ImageLookup, NameTable
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.outline import is_simple, trace_outlines
 from ..shapes.raster import Crop, Ring
@@ -130,11 +130,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         labelled = Annotation(file=path, overlap=overlap, read=partial(_read, path, image, key))
         split, name, group = parse_place(image.path.relative_to(root))
         entries.append(Entry(key=name, split=split, image=image, labels=labelled, group=group))
+    images, paired = ImageLookup(root), {image for image, _ in pairs}
     notes = list[str]()
-    paired = {image for image, _ in pairs}
-    bare = tuple(
-        i.path.relative_to(root).as_posix() for i in image_files(root) if i not in paired
-    )
     if not key:
         notes.append(
             f"no property of the polygons is a class, they are all {_UNNAMED!r}; name one as "
@@ -146,7 +143,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=list_shape_classes(labels, document),
         codec=SHAPE_CODEC,
         overlap=overlap,
-        left_out=(LeftOut("images without a GeoJSON file", bare),) if bare else (),
+        left_out=images.leave_out_others("images without a GeoJSON file", paired),
         notes=tuple(notes),
     )
 

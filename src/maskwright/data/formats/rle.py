@@ -18,18 +18,15 @@ Steel Defect Detection" (several).
 """
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
-from ...core.files import open_file
 from ...core.labels import LabelSpec
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
@@ -47,8 +44,15 @@ from ..entries.scan import (
 from ..entries.walk import image_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import image_size
-from ..reading.documents import MAX_INDEXED_BYTES, find_annotation_files
 from ..reading.lookup import NameTable
+from ..reading.run_table import (
+    UNNAMED,
+    RunTable,
+    find_tables,
+    has_runs,
+    is_empty,
+    iterate_rows,
+)
 from ..shapes.drawing import Drawing, Overlap, Shape
 from ..shapes.raster import Crop
 from ..shapes.runs import decode_columns, encode_columns
@@ -56,97 +60,20 @@ from ..shapes.runs import decode_columns, encode_columns
 HOLDS = frozenset({"overlaps", "ignored", "usual splits"})
 READS = frozenset({"label_key", "runs"})
 OVERLAP: Overlap = "file"
-_TABLE, _HEAD, _UNNAMED = "masks.csv", ("ImageId", "ClassId", "EncodedPixels"), "object"
-# Usual names of columns, in lower case: run lengths, image and class in one, image, class.
-_PIXELS = (
-    *("encodedpixels", "encoded_pixels", "rle", "rle_mask", "mask_rle", "rle_encoding"),
-    *("encoding", "segmentation", "annotation"),
-)
-_BOTH = ("imageid_classid", "image_label", "image_class")
-_IMAGE = (
-    *("imageid", "image_id", "img_id", "image", "image_name", "img", "img_name"),
-    *("filename", "file_name", "image_path", "id"),
-)
-_CLASS = ("classid", "class_id", "class", "label", "category", "category_id", "cell_type")
-_FIELDS = {
-    separator: re.compile(
-        rf'(?:^|(?<={separator}))(?:"((?:[^"]|"")*)"|([^{separator}"]*))(?={separator}|$)'
-    )
-    for separator in (",", ";", "\t")
-}
-"""The fields of a line, by the separator of the file."""
-
-_RUNS = re.compile(r"\d+ +\d+(?: +\d+)*")
-_MOST_ROWS = 1000
-"""Rows in which a recogniser looks for run lengths."""
-
-_MOST_HEAD = 1 << 16
-"""Bytes of a header that are read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """The number of columns of a file, and the index of each that is read.
-
-    `label` is None if there is no column of classes. `separator` lies between the fields.
-    """
-
-    path: Path
-    separator: str
-    num_columns: int
-    image: int
-    label: int | None
-    pixels: int
-
-    def split(self, line: bytes, row: int) -> list[str]:
-        """Split a line of the file into its fields.
-
-        Raises:
-            DataError: There are more or fewer fields than in the header.
-        """
-        try:
-            fields = _split_fields(line.decode("utf-8"), self.separator)
-        except UnicodeError as error:
-            raise DataError(
-                f"{self.path}: row {row} is not UTF-8 text: {error}; save it as UTF-8"
-            ) from error
-        if len(fields) != self.num_columns:
-            raise DataError(
-                f"{self.path}: row {row} has {len(fields)} fields, expected "
-                f"{self.num_columns} as in the header; put quotes around a field that has a "
-                f"{self.separator!r}"
-            )
-        return fields
-
-    def read_names(self, fields: list[str]) -> tuple[str, str]:
-        """Read the image and the class of a row."""
-        if self.label is None:
-            return fields[self.image], _UNNAMED
-        if self.label != self.image:
-            return fields[self.image], fields[self.label].strip()
-        image, _, label = fields[self.image].strip().rpartition("_")
-        return image, label
+_TABLE, _HEAD = "masks.csv", ("ImageId", "ClassId", "EncodedPixels")
 
 
 @dataclass(slots=True)
 class _Rows:
     """The rows of one image in a file: number and offset of the first byte of each."""
 
-    table: _Table
+    table: RunTable
     offsets: list[tuple[int, int]] = field(default_factory=list)
 
 
 def recognises(root: Path) -> bool:
     """Whether a CSV file has columns for images and run lengths, and run lengths in them."""
-    return root.is_dir() and any(map(_has_runs, _find_tables(root, None)))
-
-
-def _has_runs(table: _Table) -> bool:
-    """Whether the first row that is not empty has run lengths."""
-    for _, _, fields in islice(_iterate_rows(table), _MOST_ROWS):
-        if not _is_empty(fields[table.pixels]):
-            return _RUNS.match(fields[table.pixels].strip()) is not None
-    return True
+    return root.is_dir() and any(map(has_runs, find_tables(root, None)))
 
 
 def scan(root: Path, document: DatasetFile) -> Scan:
@@ -159,14 +86,14 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     images, labels = NameTable(_index_images(root, files)), set[str]()
     rows_of: dict[ImageRef, _Rows] = {}
     missing: dict[str, None] = {}
-    for table in _find_tables(root, document.label_key):
-        for row, offset, fields in _iterate_rows(table):
+    for table in find_tables(root, document.label_key):
+        for row, offset, fields in iterate_rows(table):
             name, label = table.read_names(fields)
             if image := images.find(name) or images.find(name.strip()):
                 rows = rows_of.setdefault(image, _Rows(table))
                 _require_same_table(rows.table, table, image)
                 rows.offsets.append((row, offset))
-                if label and not _is_empty(fields[table.pixels]):
+                if label and not is_empty(fields[table.pixels]):
                     labels.add(label)
             else:
                 missing[name] = None
@@ -203,7 +130,7 @@ def _describe_tables(rows_of: Mapping[ImageRef, _Rows]) -> Iterator[str]:
     """Yield the notes on what is assumed."""
     if any(rows.table.label is None for rows in rows_of.values()):
         yield (
-            f"no column holds classes, so all regions are {_UNNAMED!r}; if there is one, name "
+            f"no column holds classes, so all regions are {UNNAMED!r}; if there is one, name "
             f"it as 'label_key' in dataset.yaml"
         )
 
@@ -221,7 +148,7 @@ def _list_left_out(
         yield LeftOut("images that no row names", names)
 
 
-def _require_same_table(one: _Table, other: _Table, image: ImageRef) -> None:
+def _require_same_table(one: RunTable, other: RunTable, image: ImageRef) -> None:
     if one.path != other.path:
         raise DataError(f"{image}: has rows in {one.path} and in {other.path}; keep one")
 
@@ -241,74 +168,6 @@ def _find_split(path: Path) -> str:
     return split if split in SPLITS else UNSPLIT
 
 
-def _find_tables(root: Path, label_key: str | None) -> Iterator[_Table]:
-    """Find the tables below a folder, without those to be submitted."""
-    for path in find_annotation_files(root, ".csv"):
-        if "submission" in path.stem.lower():
-            continue
-        with open_file(path, most_bytes=MAX_INDEXED_BYTES) as file:
-            head = file.readline(_MOST_HEAD).removeprefix(b"\xef\xbb\xbf")
-        table = _read_header(path, head.decode("utf-8", errors="replace"), label_key)
-        if table is not None:
-            yield table
-
-
-def _read_header(path: Path, head: str, label_key: str | None) -> _Table | None:
-    """Find the columns by their names; None if the file is not a table of run lengths."""
-    separator = max(_FIELDS, key=head.count)  # of equals the comma
-    names = [name.strip() for name in _split_fields(head, separator)]
-    low = [name.lower() for name in names]
-
-    def find_column(known: tuple[str, ...]) -> int | None:
-        return next((low.index(name) for name in known if name in low), None)
-
-    pixels, both, image = find_column(_PIXELS), find_column(_BOTH), find_column(_IMAGE)
-    if pixels is None or (both is None and image is None):
-        return None
-    label = both if both is not None else find_column(_CLASS)
-    if label_key is not None:
-        if label_key not in names:
-            raise DataError(
-                f"{path}: expected the column {label_key!r} (label_key in dataset.yaml), found "
-                f"{', '.join(names)}; correct label_key"
-            )
-        label = names.index(label_key)
-    image_column = image if both is None or image is not None else both
-    return _Table(
-        path=path,
-        separator=separator,
-        num_columns=len(names),
-        image=image_column or 0,
-        label=label,
-        pixels=pixels,
-    )
-
-
-def _iterate_rows(table: _Table) -> Iterator[tuple[int, int, list[str]]]:
-    """Iterate over the rows that are not blank: number (the header is 1), offset and fields."""
-    with table.path.open("rb") as file:
-        offset = len(file.readline())
-        for row, line in enumerate(file, start=2):
-            if line.strip():
-                yield row, offset, table.split(line, row)
-            offset += len(line)
-
-
-def _split_fields(line: str, separator: str) -> list[str]:
-    """Split a line of a CSV file; the csv module limits fields to 131,072 characters."""
-    line = line.rstrip("\r\n")
-    if '"' not in line:
-        return line.split(separator)
-    return [
-        quoted.replace('""', '"') if quoted else plain
-        for quoted, plain in _FIELDS[separator].findall(line)
-    ]
-
-
-def _is_empty(text: str) -> bool:
-    return text.strip() in {"", "-1"}
-
-
 def _read(rows: _Rows, image: ImageRef, *, down: bool) -> Drawing:
     table, size_HW, shapes = rows.table, image_size(image), []
     with table.path.open("rb") as file:
@@ -316,7 +175,7 @@ def _read(rows: _Rows, image: ImageRef, *, down: bool) -> Drawing:
             file.seek(offset)
             fields = table.split(file.readline(), row)
             text = fields[table.pixels]
-            if _is_empty(text):
+            if is_empty(text):
                 continue
             where = f"{table.path}: row {row}"
             label = table.read_names(fields)[1]
