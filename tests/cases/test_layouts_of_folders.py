@@ -375,3 +375,26 @@ def test_masks_of_more_than_178_megapixels_are_read(data):
     dataset = open_as_is(data)
     assert dataset.spec.names == ("background", "foreground")
     assert int(dataset.labels(0).sum()) == 5_000 * 4_900
+
+
+def test_a_folder_around_the_data_of_a_tool_is_no_obstacle(data, make):
+    for n in range(3):
+        make(n, f"wrap/Dataset001/imagesTr/t{n}_0000.png", f"wrap/Dataset001/labelsTr/t{n}.png")
+    table = '{"labels": {"background": 0, "crown": 1, "root": 2}}'
+    (data / "wrap/Dataset001/dataset.json").write_text(table)
+    for _ in range(2):  # the second time by the dataset.yaml of the first
+        dataset = open_dataset(data)
+        assert dataset.spec.names == ("background", "crown", "root")
+        assert sorted(dataset.keys) == ["t0", "t1", "t2"]
+    assert "root: wrap/Dataset001" in (data / "dataset.yaml").read_text()
+
+
+def test_roboflow_masks_in_a_folder_of_the_project_have_their_splits(data, make):
+    for n, split in enumerate(("train", "train", "valid")):
+        make(n, f"proj/{split}/{n}.jpg", f"proj/{split}/{n}_mask.png")
+        table = "Pixel Value, Class\n0, background\n1, crack\n2, rust\n"
+        (data / f"proj/{split}/_classes.csv").write_text(table)
+    dataset = open_as_is(data)
+    assert dataset.splits == {"train": 2, "val": 1}
+    assert dataset.keys == ("0", "1", "2")
+    assert dataset.spec.names == ("background", "crack", "rust")

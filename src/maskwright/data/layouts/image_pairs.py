@@ -165,6 +165,9 @@ def find_pairs_in_one_folder(root: Path) -> ImagePairs | None:
     Raises:
         DataError: An image has two masks.
     """
+    inner = folders(root)
+    if len(inner) == 1 and _has_splits(root / inner[0]):
+        return find_pairs_in_one_folder(root / inner[0])
     files = list(image_files(root))
     parts = _divide_by_words(files, root) or _divide_by_suffix(files, root)
     if parts is None:
@@ -177,6 +180,10 @@ def find_pairs_in_one_folder(root: Path) -> ImagePairs | None:
             by_split = bool(rest) and split in {UNSPLIT, *SPLITS}
             into[(split, rest) if by_split else (UNSPLIT, name)] = image
     return found
+
+
+def _has_splits(folder: Path) -> bool:
+    return any(normalise_split(name) in SPLITS for name in folders(folder))
 
 
 _Parts = tuple[dict[str, ImageRef], dict[str, ImageRef]]

@@ -16,8 +16,8 @@ from ..classes.dataset_yaml import (
     read_dataset_file,
 )
 from ..entries.format import FORMATS, load_format
-from ..entries.scan import Entry, LeftOut, Scan
-from ..entries.walk import list_passed_over
+from ..entries.scan import SPLITS, Entry, LeftOut, Scan, normalise_split
+from ..entries.walk import folders, list_passed_over
 from .inside import require_inside, require_no_link_out
 from .renewal import renew
 
@@ -74,6 +74,10 @@ def locate(path: Path, *, form: str | None = None, allow_outside: bool = False) 
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
     document, notes = renew(root, file, document) if is_own else (document, ())
     name = form or document.format or _detect_format(root)
+    if name == _FALLBACK and document == DatasetFile() and (found := _look_inside(root)):
+        name, inner = found
+        document = document.model_copy(update={"root": inner.relative_to(root).as_posix()})
+        root = inner
     part = load_format(name)
     if part.YAML_ASIDE and not is_own:
         file, is_foreign = file.parent / ASIDE / FILE_NAME, False
@@ -165,6 +169,16 @@ def _detect_format(root: Path) -> str:
             f"{FILE_NAME} or `--from {others[0]}`"
         )
     return others[0] if others else _FALLBACK
+
+
+def _look_inside(root: Path) -> tuple[str, Path] | None:
+    """The format and the place of data in the only folder of `root`; None without such data."""
+    names = folders(root)
+    if len(names) != 1 or normalise_split(names[0]) in SPLITS:
+        return None
+    inner = root / names[0]
+    name = _detect_format(inner)
+    return _look_inside(inner) if name == _FALLBACK else (name, inner)
 
 
 def require_complete(data: DataFolder) -> None:
