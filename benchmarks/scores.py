@@ -154,7 +154,7 @@ def _boundary_f1(tolerance: BoundaryTolerance, must: str) -> Section:
         ),
     }
     pairs = [without_ignore(pair) for pair in street_pairs()]
-    title = f"Boundary F1 within {reach_px} px ({tolerance}), street scenes"
+    title = f"Boundary F1 within {reach_px} px ({tolerance}), street scenes without IGNORE"
     return timed(title, ways, pairs, ("SciPy", must))
 
 
@@ -164,7 +164,7 @@ def _boundary_iou(band: BoundaryTolerance, must: str) -> Section:
         "the authors' way, cv2.erode": lambda pair: bands_by_erosion(pair, depth_px)
     }
     pairs = [without_ignore(pair) for pair in street_pairs()]
-    title = f"Boundary IoU, bands of {depth_px} px ({band}), street scenes"
+    title = f"Boundary IoU, bands of {depth_px} px ({band}), street scenes without IGNORE"
     return timed(title, ways, pairs, ("the authors", must))
 
 
