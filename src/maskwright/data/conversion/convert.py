@@ -91,7 +91,24 @@ def convert(
                 mode=mode,
                 progress=progress,
             )
-    target, part, dataset = Path(target), load_format(to), source
+    part, holds = _load_writable(to, polygons=polygons)
+    mapping = None if classes is None else read_mapping(classes, source.spec)
+    outlined = part.OUTLINE_FILL if polygons else None
+    conversion = _Conversion(source, to, part, holds, mapping, outlined)
+    target, head = Path(target), conversion.head
+    with fill_folder(target, "convert", mode, marker=ACCOUNT, head=head) as partial:
+        conversion.write(partial.journal, progress)
+        account = conversion.account(target, partial.journal)
+        conversion.finish(partial.journal)
+        if verify:
+            account.agreement = conversion.compare(partial.folder, progress)
+        write_json(partial.folder / ACCOUNT, account.to_json())
+    return account
+
+
+def _load_writable(to: str, *, polygons: bool) -> tuple[Format, frozenset[str]]:
+    """The format `to`, which can be written, and what it holds."""
+    part = load_format(to)
     if part.HOLDS is None:
         raise ConfigError(
             f"the format {to!r} can only be read; written can be {', '.join(list_writable())}"
@@ -102,18 +119,7 @@ def convert(
             f"polygons alone are written to {', '.join(able)}, not to {to!r}; leave out "
             f"`--polygons`"
         )
-    mapping = None if classes is None else read_mapping(classes, dataset.spec)
-    outlined = part.OUTLINE_FILL if polygons else None
-    conversion = _Conversion(dataset, to, part, part.HOLDS, mapping, outlined)
-    head = conversion.head
-    with fill_folder(target, "convert", mode, marker=ACCOUNT, head=head) as partial:
-        conversion.write(partial.journal, progress)
-        account = conversion.account(target, partial.journal)
-        conversion.finish(partial.journal)
-        if verify:
-            account.agreement = conversion.compare(partial.folder, progress)
-        write_json(partial.folder / ACCOUNT, account.to_json())
-    return account
+    return part, part.HOLDS
 
 
 @dataclass(frozen=True)
