@@ -8,7 +8,6 @@ Each command runs in a process of its own, whose peak of resident memory and tim
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import hostile_inputs
 import numpy as np
 from PIL import Image
 
@@ -65,6 +65,25 @@ def predict_many_classes(folder: Path, num_classes: int) -> Command:
     return Command((*arguments, "-o", str(folder / "out"), "--quiet"), height * width)
 
 
+def check_image(folder: Path, image: str, content: bytes) -> Command:
+    """A dataset with one hostile image."""
+    data = hostile_inputs.write_dataset(folder / "data", image, content)
+    return Command(("check", str(data), "--quiet"))
+
+
+def check_archive(folder: Path, name: str, content: bytes) -> Command:
+    """A hostile archive."""
+    (folder / name).write_bytes(content)
+    return Command(("check", str(folder / name), "--quiet"))
+
+
+def convert_large(folder: Path, *, colored_masks: bool) -> Command:
+    """Two large pairs, of which one is in memory at a time."""
+    data = hostile_inputs.write_large(folder / "data", colored_masks=colored_masks)
+    arguments = ("convert", str(data), str(folder / "out"), "--to", "mask_folder", "--quiet")
+    return Command(arguments, hostile_inputs.SIDE**2)
+
+
 def _write_bundle(path: Path, num_classes: int) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
@@ -93,25 +112,61 @@ def _write_bundle(path: Path, num_classes: int) -> None:
 ROWS: Mapping[str, Callable[[Path], Command]] = {
     "predict, JPEG of 6000 x 4000, 3 classes": lambda f: predict_many_classes(f, 3),
     "predict, JPEG of 6000 x 4000, 30 classes": lambda f: predict_many_classes(f, 30),
+    "image, TIFF of 1 KB with 169 million tiles": lambda f: check_image(
+        f, "a.tif", hostile_inputs.many_tiles()
+    ),
+    "image, TIFF of 8 x 8 with a strip of 2 GiB": lambda f: check_image(
+        f, "a.tif", hostile_inputs.packed_strip()
+    ),
+    "image, JPEG of 2,000 scans": lambda f: check_image(
+        f, "a.jpg", hostile_inputs.many_scans()
+    ),
+    "archive, tar.gz with a header of 3 GiB": lambda f: check_archive(
+        f, "a.tar.gz", hostile_inputs.pax_header()
+    ),
+    "archive, tar.bz2 with a member of 200 GiB": lambda f: check_archive(
+        f, "a.tar.bz2", hostile_inputs.large_member()
+    ),
+    "archive, tar.xz with 200,000 headers": lambda f: check_archive(
+        f, "a.tar.xz", hostile_inputs.many_headers()
+    ),
+    "large, RGBA of 16 bits, 6000 x 6000 (8 bytes a pixel)": lambda f: convert_large(
+        f, colored_masks=False
+    ),
+    "large, colour masks, 6000 x 6000 (3 bytes a pixel)": lambda f: convert_large(
+        f, colored_masks=True
+    ),
 }
+
+
+_LAUNCH = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(process.pid, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), usage.ru_maxrss], file)
+"""
+"""Starts a command from a small process: Linux counts the memory of the one that starts it."""
 
 
 def measure(command: Command) -> Measured:
     """Run a command in a process of its own."""
     started_s = time.monotonic()
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "maskwright", *command.arguments],
-            stdout=output,
-            stderr=output,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        verb = [sys.executable, "-m", "maskwright", *command.arguments]
+        with tempfile.NamedTemporaryFile() as figures:
+            subprocess.run(
+                [sys.executable, "-c", _LAUNCH, figures.name, *verb],
+                stdout=output,
+                stderr=output,
+                check=True,
+            )
+            status, peak_kb = json.load(figures)
         output.seek(0)
         lines = output.read().decode(errors="replace").splitlines()
-    peak = usage.ru_maxrss * 1024
+    peak = peak_kb * 1024
     return Measured(
-        status=process.returncode,
+        status=status,
         seconds=round(time.monotonic() - started_s, 1),
         peak_bytes=peak,
         bytes_per_px=round(peak / command.num_px, 1) if command.num_px else 0.0,
