@@ -369,7 +369,14 @@ def main() -> None:
     file = options.out / "interval_coverage.json"
     found = {part: PARTS[part](options.sets) for part in options.parts}
     kept = json.loads(file.read_text()) if file.exists() else {}
-    results = {"sets": options.sets, "intervals": [], "verdicts": []} | kept | found
+    results = {
+        "sets": options.sets,
+        "percentile_sets": min(options.sets, NUM_PERCENTILES),
+        "intervals": [],
+        "verdicts": [],
+        **kept,
+        **found,
+    }
     file.write_text(json.dumps(results) + "\n")
     file.with_suffix(".md").write_text(write_tables(results))
 
