@@ -79,7 +79,7 @@ def test_keyframes_alone_are_interpolated_and_the_last_one_stays(tmp_path):
         expected[f"frame_{frame:06d}"] = mask
     assert_converts_to(data, expected, ("background", "car"))
     (note,) = (n for n in open_as_is(data).notes if "between keyframes" in n)
-    assert "5 shapes between keyframes are interpolated as CVAT does it" in note
+    assert "5 shapes are interpolated between keyframes as CVAT does it" in note
 
 
 def test_no_shape_lies_between_an_outside_keyframe_and_the_next(tmp_path):
