@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import hostile_inputs
@@ -185,7 +185,8 @@ def main() -> None:
         if not name.startswith(begins):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            figures[name] = measure(make(Path(folder)))
+            one = measure(make(Path(folder)))
+            figures[name] = replace(one, says=one.says.replace(f"{folder}/", ""))
         print(name, figures[name])
     write_text(
         FIGURES, json.dumps({n: asdict(one) for n, one in figures.items()}, indent=1) + "\n"
