@@ -5,7 +5,7 @@ and is left out of every mean. Recall of a class absent from truth, and precisio
 never predicted, are NaN for the same reason. State this wherever a mean is shown.
 
 Every function takes Margins with any number of axes before the classes and keeps them: (C,) of
-one set, (B, C) of B bootstrap replicates.
+one set, (G, C) without each of G groups.
 """
 
 from dataclasses import dataclass
