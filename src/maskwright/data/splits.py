@@ -111,12 +111,7 @@ def make_split(
         path=target,
         file=file,
         num_groups=len({entry.group for entry in entries}),
-        images_per_class={
-            split: dict(
-                zip(codec.spec.names, present_NC[rows_N].sum(axis=0).tolist(), strict=True)
-            )
-            for split, rows_N in in_split.items()
-        },
+        images_per_class=_count_images(codec.spec.names, present_NC, in_split),
         notes=_note_neighbours(entries, counts_NC),
     )
 
@@ -128,6 +123,18 @@ def _note_neighbours(entries: list[Entry], counts_NC: NDArray[np.int64]) -> tupl
     shares_NC = counts_NC / np.maximum(1, counts_NC.sum(axis=1, keepdims=True))
     found = find_neighbours([entry.key for entry in entries], shares_NC)
     return () if found is None else (found.warn("The share of the classes of"),)
+
+
+def _count_images(
+    names: tuple[str, ...],
+    present_NC: NDArray[np.bool_],
+    in_split: dict[str, NDArray[np.bool_]],
+) -> dict[str, dict[str, int]]:
+    """Images of each class by split and name."""
+    return {
+        split: dict(zip(names, present_NC[rows_N].sum(axis=0).tolist(), strict=True))
+        for split, rows_N in in_split.items()
+    }
 
 
 def _require_shares(val: float, test: float) -> dict[str, float]:
