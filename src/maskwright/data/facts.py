@@ -81,7 +81,7 @@ def measure_facts(
 
 
 @dataclass(frozen=True, slots=True)
-class CommonKind:
+class ConvertedKind:
     """The kind that all images have, and how many are converted to it, by their own kind."""
 
     kind: ImageKind
@@ -97,7 +97,7 @@ class CommonKind:
 
 def require_one_kind(
     datasets: Sequence[Dataset], *, channels: int | None = None, progress: Progress = silent
-) -> CommonKind:
+) -> ConvertedKind:
     """Require images of one kind, by the header of every one.
 
     With `channels`, 1 or 3, images of 1, 3 and 4 channels count as convertible to it.
@@ -117,10 +117,10 @@ def require_one_kind(
     convertible = one_dtype and all(kind.channels in (1, 3, 4) for kind in counts)
     if channels in CONVERTIBLE and convertible:
         target = ImageKind(channels, next(iter(counts)).dtype)
-        return CommonKind(target, {k: n for k, n in counts.items() if k != target})
+        return ConvertedKind(target, {k: n for k, n in counts.items() if k != target})
     if len(counts) > 1:
         raise _explain_kinds(counts, first, convertible=convertible)
-    return CommonKind(next(iter(counts)), {})
+    return ConvertedKind(next(iter(counts)), {})
 
 
 def _explain_kinds(

@@ -90,9 +90,7 @@ def make_split(
             f"{path}: splits are written beside the data; unpack the archive and split it then"
         )
     data = locate(Path(path), allow_outside=allow_outside)
-    target = data.beside(FILE_NAME)
-    if not is_writable(target.parent):
-        raise OutputError(f"{target}: the folder is read-only; split a copy of the data")
+    target = _require_writable(data.beside(FILE_NAME))
     require_complete(data)
     entries = _group_entries(data, group)
     if group is None and (group := choose_pattern(entries)):
@@ -114,6 +112,12 @@ def make_split(
         images_per_class=_count_images(codec.spec.names, present_NC, in_split),
         notes=_note_neighbours(entries, counts_NC),
     )
+
+
+def _require_writable(target: Path) -> Path:
+    if not is_writable(target.parent):
+        raise OutputError(f"{target}: the folder is read-only; split a copy of the data")
+    return target
 
 
 def _note_neighbours(entries: list[Entry], counts_NC: NDArray[np.int64]) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def _list_affix_rules(images: Collection[str], masks: Collection[str]) -> Iterab
     """Rules from what some images share with masks, those that leave the longest part first."""
     ordered = sorted(images)
     some = {ordered[i * (len(ordered) - 1) // 4] for i in range(5)}
-    affixes = {found for name in some for found in _list_affixes(_base(name), masks)}
+    affixes = {found for name in some for found in _list_affixes(_file_name(name), masks)}
     for image, mask in sorted(affixes, key=lambda a: (sum(len(t) for p in a for t in p), a)):
         yield Naming(_strip(*image), _strip(*mask), _describe(image, mask))
 
@@ -132,7 +132,7 @@ _Affix = tuple[str, str]
 
 def _list_affixes(image: str, masks: Iterable[str]) -> Iterable[tuple[_Affix, _Affix]]:
     """What is left of the names of an image and of masks beside their longest common part."""
-    names = sorted({_base(name) for name in masks})
+    names = sorted({_file_name(name) for name in masks})
     numbered = [n for n in names if re.findall(r"\d+", n) == re.findall(r"\d+", image)]
     for mask in numbered[:_MOST_TRIED] or names[:_MOST_TRIED]:
         match = SequenceMatcher(None, image, mask, autojunk=False).find_longest_match()
@@ -198,5 +198,5 @@ def _drop_words() -> Naming:
     )
 
 
-def _base(name: str) -> str:
+def _file_name(name: str) -> str:
     return name.rpartition("/")[2]

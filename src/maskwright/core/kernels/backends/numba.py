@@ -4,38 +4,23 @@ One thread works on one image; callers distribute the images. Compiled code is c
 where a folder can be written, so that only the first run of an installation compiles.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba  # noqa: TID253  this file is only imported where numba is installed
 import numpy as np
 from numpy.typing import NDArray
 
 from ...labels import IGNORE, LabelMap
-from ..lattice import Lattice
+from . import _lattice
 from . import numpy as in_numpy
 from ._bits import disc_half_widths_px
+from ._compiled import compile_loop
 
+blur = _lattice.blur
 mark_outside_band = in_numpy.mark_outside_band  # nothing to gain: whole words already
-_F = TypeVar("_F", bound=Callable[..., Any])
 _ONES = np.uint64(0x0101010101010101)
 _BYTE = np.uint64(255)
 _EIGHT = np.uint64(8)
 _IGNORE = np.uint8(IGNORE)
 _STRIP_ROWS = 128
 _TILE_WORDS = 4
-_LANES = 4
-"""Numbers per register; a constant, as a loop of unknown length takes twice as long."""
-
-_BLOCK_POINTS = 1024
-_HALF = np.float32(0.5)
-
-
-def _compile(function: _F) -> _F:
-    try:
-        return cast("_F", numba.njit(nogil=True, cache=True)(function))
-    except RuntimeError:  # no folder for the cache: read-only installation without a home
-        return cast("_F", numba.njit(nogil=True)(function))
 
 
 def count_pairs(truth_HW: LabelMap, predicted_HW: LabelMap) -> NDArray[np.int64]:
@@ -54,7 +39,7 @@ def _as_words(pixels: LabelMap, num_words: int) -> NDArray[np.uint64]:
     return words if words.flags.aligned else words.copy()
 
 
-@_compile
+@compile_loop
 def _count_words(
     truth: NDArray[np.uint64], predicted: NDArray[np.uint64], counts: NDArray[np.int64]
 ) -> None:
@@ -75,7 +60,7 @@ def _count_words(
         run = 0
 
 
-@_compile
+@compile_loop
 def _count_pixels(truth: LabelMap, predicted: LabelMap, counts: NDArray[np.int64]) -> None:
     for i in range(truth.size):
         counts[truth[i], predicted[i]] += 1
@@ -92,7 +77,7 @@ def count_near(
     return counts_5C
 
 
-@_compile
+@compile_loop
 def _count_near_by_strips(
     maps_2HW: NDArray[np.uint8], widths: NDArray[np.int64], counts_5C: NDArray[np.int64]
 ) -> None:
@@ -133,7 +118,7 @@ def _count_near_by_strips(
                     seen[side, index] = False
 
 
-@_compile
+@compile_loop
 def _count_bits(plane: NDArray[np.uint64]) -> np.int64:
     num = np.int64(0)
     for row in range(plane.shape[0]):
@@ -143,7 +128,7 @@ def _count_bits(plane: NDArray[np.uint64]) -> np.int64:
     return num
 
 
-@_compile
+@compile_loop
 def _count_near_in_strip(
     mine: NDArray[np.uint64],
     others: tuple[NDArray[np.uint64], NDArray[np.uint64]],
@@ -165,7 +150,7 @@ def _count_near_in_strip(
     return num, num_near
 
 
-@_compile
+@compile_loop
 def _find_used_rows(
     plane: NDArray[np.uint64], rows: tuple[int, int], words: tuple[int, int]
 ) -> tuple[int, int]:
@@ -180,7 +165,7 @@ def _find_used_rows(
     return first, last
 
 
-@_compile
+@compile_loop
 def _draw_row(
     labels_HW: NDArray[np.uint8],
     y: int,
@@ -215,7 +200,7 @@ def _draw_row(
                         seen[0][index] = True
 
 
-@_compile
+@compile_loop
 def _draw_square(
     square: tuple[np.uint8, np.uint8, np.uint8, np.uint8],
     x: int,
@@ -239,7 +224,7 @@ def _draw_square(
                 seen[1][index] = True
 
 
-@_compile
+@compile_loop
 def _count_near_in_tile(
     mine: NDArray[np.uint64],
     others: tuple[NDArray[np.uint64], NDArray[np.uint64]],
@@ -276,7 +261,7 @@ def _count_near_in_tile(
     return num, num_near
 
 
-@_compile
+@compile_loop
 def _dilate_tile(
     plane: NDArray[np.uint64],
     tile: tuple[tuple[int, int], tuple[int, int]],
@@ -309,13 +294,13 @@ def _dilate_tile(
     return near
 
 
-@_compile
+@compile_loop
 def _merge(into: NDArray[np.uint64], one: NDArray[np.uint64], two: NDArray[np.uint64]) -> None:
     for i in range(into.size):
         into[i] |= one[i] | two[i]
 
 
-@_compile
+@compile_loop
 def _widen(line: NDArray[np.uint64], step_px: int, out: NDArray[np.uint64]) -> None:
     """Set each bit and those `step_px` (1..63) to its left and right; copy the end words."""
     step, rest = np.uint64(step_px), np.uint64(64 - step_px)
@@ -325,7 +310,7 @@ def _widen(line: NDArray[np.uint64], step_px: int, out: NDArray[np.uint64]) -> N
         out[i] = line[i] | shifted | (line[i - 1] >> rest) | (line[i + 1] << rest)
 
 
-@_compile
+@compile_loop
 def _popcount(word: np.uint64) -> np.int64:
     """Count the bits that are 1: sums of 2, 4, 8 adjacent bits, then the sum of the bytes."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
@@ -333,75 +318,3 @@ def _popcount(word: np.uint64) -> np.int64:
     word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return np.int64((word * _ONES) >> np.uint64(56))
-
-
-def blur(planes_KN: NDArray[np.float32], lattice: Lattice) -> None:
-    """See `core.kernels.kernel.Kernel`; `_LANES` planes go through the lattice together."""
-    for first in range(0, len(planes_KN), _LANES):
-        _blur_lanes(planes_KN[first : first + _LANES], lattice)
-
-
-@_compile
-def _blur_lanes(planes_LN: NDArray[np.float32], lattice: Lattice) -> None:
-    """Blur up to `_LANES` planes, whose values of one point are stored together, in blocks."""
-    here_ML = np.zeros((lattice.before_AM.shape[1], _LANES), np.float32)
-    there_ML = np.zeros_like(here_ML)
-    values_BL = np.zeros((_BLOCK_POINTS, _LANES), np.float32)
-    num_points = planes_LN.shape[1]
-    for start in range(0, num_points, _BLOCK_POINTS):
-        stop = min(start + _BLOCK_POINTS, num_points)
-        for lane in range(planes_LN.shape[0]):
-            values_BL[: stop - start, lane] = planes_LN[lane, start:stop]
-        _splat(values_BL, lattice, (start, stop), here_ML)
-    for direction in range(lattice.before_AM.shape[0]):
-        sides = lattice.before_AM[direction], lattice.after_AM[direction]
-        _spread(here_ML, sides, there_ML)
-        here_ML, there_ML = there_ML, here_ML
-    for start in range(0, num_points, _BLOCK_POINTS):
-        stop = min(start + _BLOCK_POINTS, num_points)
-        _slice(here_ML, lattice, (start, stop), values_BL)
-        for lane in range(planes_LN.shape[0]):
-            planes_LN[lane, start:stop] = values_BL[: stop - start, lane]
-
-
-@_compile
-def _splat(
-    values_BL: NDArray[np.float32],
-    lattice: Lattice,
-    points: tuple[int, int],
-    sums_ML: NDArray[np.float32],
-) -> None:
-    for n in range(points[0], points[1]):
-        for a in range(lattice.vertex_AN.shape[0]):
-            m, weight = np.uint64(lattice.vertex_AN[a, n]), lattice.weight_AN[a, n]
-            for lane in range(_LANES):
-                sums_ML[m, lane] += weight * values_BL[n - points[0], lane]
-
-
-@_compile
-def _spread(
-    here_ML: NDArray[np.float32],
-    sides: tuple[NDArray[np.int32], NDArray[np.int32]],
-    there_ML: NDArray[np.float32],
-) -> None:
-    for m in range(here_ML.shape[0] - 1):
-        before, after = np.uint64(sides[0][m]), np.uint64(sides[1][m])
-        for lane in range(_LANES):
-            both = (here_ML[before, lane] + here_ML[after, lane]) * _HALF
-            there_ML[m, lane] = here_ML[m, lane] + both
-
-
-@_compile
-def _slice(
-    sums_ML: NDArray[np.float32],
-    lattice: Lattice,
-    points: tuple[int, int],
-    values_BL: NDArray[np.float32],
-) -> None:
-    for n in range(points[0], points[1]):
-        row = n - points[0]
-        values_BL[row] = 0
-        for a in range(lattice.vertex_AN.shape[0]):
-            m, weight = np.uint64(lattice.vertex_AN[a, n]), lattice.weight_AN[a, n]
-            for lane in range(_LANES):
-                values_BL[row, lane] += weight * sums_ML[m, lane]
