@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 .PHONY: demo test test-slow browser check lint types layers docs bench bench-scores picture constraints clean
 
 demo: .venv/installed-train
-	$(BIN)/maskwright demo
+	$(BIN)/maskwright demo --overwrite
 
 test: .venv/installed-all browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical -m "not long and not real" --time-limit-min 25

@@ -1,9 +1,8 @@
 """Walk through a folder: image files, the images in a file, their keys.
 
 Left out are hidden files and folders, those that operating systems and network disks make,
-links that lead nowhere or to a folder above them, folders of results, and what is not a regular
-file.
-`list_passed_over` lists those that a person may miss.
+links that lead nowhere or to a folder above them, and folders of results. A pipe, a socket or a
+device that is called like an image is refused. `list_passed_over` lists what a person may miss.
 """
 
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ...core.errors import DataError
-from ...core.files import describe_read_error, explain_read_errors
+from ...core.files import describe_read_error, explain_read_errors, require_file
 from ...core.results import is_results
 from ..pixels.imageref import ImageRef
 from ..pixels.images import count_pages, image_suffixes
@@ -99,11 +98,13 @@ def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     """All files of these suffixes (lower case) under `folder`, sorted within each folder.
 
     Raises:
-        DataError: A folder cannot be listed.
+        DataError: A folder cannot be listed, or a pipe, a socket or a device has the suffix.
     """
     endings = tuple(suffixes)
     for item in _walk(folder, (_resolve(folder),)):
-        if item.kind == "file" and item.name.lower().endswith(endings):
+        if item.kind in ("file", "device") and item.name.lower().endswith(endings):
+            if item.kind == "device":
+                require_file(Path(item.path), most_bytes=0)  # names what it is
             yield Path(item.path)
 
 
@@ -208,7 +209,9 @@ def _classify(item: "os.DirEntry[str]", above: tuple[Path, ...]) -> _Item:
             inside = _resolve(Path(item.path))
             loops = any(folder.is_relative_to(inside) for folder in above)
             return _Item(item.name, item.path, "link" if loops else "folder", (*above, inside))
-        kind: _Kind = "file" if item.is_file() else "link" if item.is_symlink() else "device"
+        if item.is_file():
+            return _Item(item.name, item.path, "file", above)
+        kind: _Kind = "device" if Path(item.path).exists() else "link"  # that leads nowhere
     except OSError:  # a link that leads to itself
         kind = "link"
     return _Item(item.name, item.path, kind, above)
