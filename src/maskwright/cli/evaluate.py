@@ -54,6 +54,7 @@ def evaluate(
     Writes the report as JSON and HTML.
     """
     console = Console(as_json=as_json, quiet=quiet)
+    from ..core.report import FILE_NAME
     from ..core.results import WriteMode, open_results
     from ..data.dataset import open_dataset
     from ..evaluation.evaluate import evaluate as score
@@ -61,7 +62,9 @@ def evaluate(
     from ..inference.predictor import open_model
 
     detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
-    with open_results(out, "evaluate", WriteMode(overwrite=overwrite)) as results:
+    with open_results(
+        out, "evaluate", WriteMode(overwrite=overwrite), former=FILE_NAME
+    ) as results:
         predictor = open_model(model, engine=engine, refine=refine, trust=trust)
         dataset = open_dataset(data, allow_outside=allow_outside, progress=console.progress)
         dataset = dataset.subset(split)

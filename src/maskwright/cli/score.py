@@ -56,6 +56,7 @@ def score(
     Writes the report as JSON and HTML.
     """
     console = Console(as_json=as_json, quiet=quiet)
+    from ..core.report import FILE_NAME
     from ..core.results import WriteMode, open_results
     from ..data.entries.walk import results_below
     from ..evaluation.report.page import add_report
@@ -63,7 +64,9 @@ def score(
     from ..evaluation.score import score as run
 
     detail = parse_detail(full=full, tolerance=tolerance, surface=surface, spacing=spacing)
-    with open_results(out, "score", WriteMode(overwrite=overwrite)) as results:
+    with open_results(
+        out, "score", WriteMode(overwrite=overwrite), former=FILE_NAME
+    ) as results:
         report = run(
             predictions,
             truth,

@@ -31,6 +31,7 @@ def _upgrade_2(document: Document) -> Document:
     return document | {"uncertainty": uncertainty, "interval_of": {}, "notes": []}
 
 
+FILE_NAME = "report.json"
 SCHEMA = Schema(kind="report", version=3, upgrades={2: _upgrade_2})
 MIN_GROUPS = 5
 """A class whose truth is in fewer groups of images has no interval."""

@@ -168,6 +168,7 @@ def open_results(
     mode: WriteMode = NEW,
     *,
     head: Mapping[str, object] | None = None,
+    former: str | None = None,
 ) -> Iterator[Results]:
     """Yield the Results that become `out` when the block ends, with their manifest.
 
@@ -176,11 +177,12 @@ def open_results(
         verb: The verb that writes, for the manifest and for messages.
         mode: What to do with a folder that exists.
         head: What identifies the work, for a verb that can be resumed.
+        former: The file by which results without a manifest are known, those of version 0.1.
 
     Raises:
         OutputError: As `fill_folder`.
     """
-    with fill_folder(out, verb, mode, head=head) as partial:
+    with fill_folder(out, verb, mode, head=head, former=former) as partial:
         results = Results(folder=partial.folder, journal=partial.journal, notes=partial.notes)
         yield results
         manifest = Manifest(
@@ -202,6 +204,7 @@ def fill_folder(
     *,
     marker: str = MANIFEST,
     head: Mapping[str, object] | None = None,
+    former: str | None = None,
 ) -> Iterator[PartialFolder]:
     """Yield a folder that becomes `out` by one rename when the block ends.
 
@@ -214,6 +217,7 @@ def fill_folder(
         mode: What to do with a folder that exists.
         marker: The file by which such a folder is known.
         head: What identifies the work, for a verb that can be resumed.
+        former: Another such file, for folders of version 0.1.
 
     Raises:
         OutputError: `out` exists, another process writes it, there is nothing to resume or
@@ -221,14 +225,15 @@ def fill_folder(
     """
     real = out.resolve()
     partial = real.with_name(f"{real.name}{_SUFFIX}")
-    _require_free(out, real, verb, mode, marker)
+    markers = (marker,) if former is None else (marker, former)
+    _require_free(out, real, verb, mode, markers)
     with explain_write_errors(out), _new_parents(partial.parent):
         partial.mkdir(exist_ok=True)
         remove_leftovers(partial.parent)
         with hold_lock(partial) as lock:
             if _is_complete(partial, marker) and not real.exists() and not mode.overwrite:
                 _move(partial, real, lock, out)  # the process was killed before it could
-            _require_free(out, real, verb, mode, marker)
+            _require_free(out, real, verb, mode, markers)
             try:
                 journal, notes = _begin(partial, verb, mode, head, lock)
                 yield PartialFolder(folder=partial, journal=journal, notes=notes)
@@ -258,7 +263,9 @@ def _is_manifest(path: Path) -> bool:
     return path.is_file() and read_manifest(path.parent) is not None
 
 
-def _require_free(out: Path, real: Path, verb: str, mode: WriteMode, marker: str) -> None:
+def _require_free(
+    out: Path, real: Path, verb: str, mode: WriteMode, markers: Sequence[str]
+) -> None:
     if not real.exists():
         return
     if not real.is_dir():
@@ -267,10 +274,10 @@ def _require_free(out: Path, real: Path, verb: str, mode: WriteMode, marker: str
         )
     if not any(real.iterdir()):
         return
-    if not (real / marker).is_file():
+    if not any((real / marker).is_file() for marker in markers):
         raise OutputError(
             f"{out}: exists already and holds files that {verb} did not write (there is no "
-            f"{marker}); choose another folder, or remove this one"
+            f"{markers[0]}); choose another folder, or remove this one"
         )
     if not mode.overwrite:
         raise OutputError(

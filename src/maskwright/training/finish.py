@@ -1,6 +1,7 @@
 """Finish a run: calibrate the best weights, evaluate them, and export them as a Bundle."""
 
 from maskwright.core.checkpoint import BEST
+from maskwright.core.report import FILE_NAME
 from maskwright.core.results import WriteMode
 from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.report.page import write_report
@@ -37,7 +38,7 @@ def finish(job: Job, callbacks: Callbacks, *, keep_parity_images: bool) -> None:
         job.run / BEST,
         choose_images(job.val),
         job.run / "bundle",
-        report=job.run / "report" / "report.json",
+        report=job.run / "report" / FILE_NAME,
         keep_parity_images=keep_parity_images,
         mode=again,
         progress=callbacks.progress,

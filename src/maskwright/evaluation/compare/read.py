@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.jsonfile import read_json
 from ...core.labels import LabelSpec
-from ...core.report import Report
+from ...core.report import FILE_NAME, Report
 from ...data.opening.splitfile import match_groups
 from ...metrics.family import all_families
 from ...pages.csvfile import read_rows
 from ...pages.text import format_subject
 from ..imagetable import KEY_COLUMNS, NAME, TRUTH_HASH, columns
 
-REPORT = "report.json"
 _MAX_DIGITS = 15
 """A count of pixels has fewer, and their sum over all images fits 64 bits."""
 
@@ -121,13 +120,13 @@ def read_report_folder(path: Path) -> ReportFolder:
     Raises:
         DataError: A file is missing or damaged.
     """
-    for name in (REPORT, NAME):
+    for name in (FILE_NAME, NAME):
         if not (path / name).is_file():
             raise DataError(
                 f"{path}: has no {name}; give a folder that `maskwright score` or "
                 f"`maskwright evaluate` wrote"
             )
-    file = path / REPORT
+    file = path / FILE_NAME
     report = Report.from_json(read_json(file, fix="score again"), where=str(file))
     groups, counts, hashes = _read_table(path / NAME, report.labels)
     return ReportFolder(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 
-from ...core.report import CurveReport, Report
+from ...core.report import FILE_NAME, CurveReport, Report
 from ...core.results import NEW, Results, WriteMode, open_results
 from ...core.scores import ABSENT_RULE
 from ...pages.markup import render_number, render_terms
@@ -252,7 +252,7 @@ def write_report(report: Report, out: Path | str, mode: WriteMode = NEW) -> None
     Raises:
         OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
-    with open_results(Path(out), "evaluate", mode) as results:
+    with open_results(Path(out), "evaluate", mode, former=FILE_NAME) as results:
         add_report(results, report)
 
 
@@ -260,7 +260,7 @@ def add_report(results: Results, report: Report) -> None:
     """Write the files of a report into results."""
     folder, results.num_read = results.folder, sum(report.provenance.data.splits.values())
     text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
-    (folder / "report.json").write_text(text, encoding="utf-8")
+    (folder / FILE_NAME).write_text(text, encoding="utf-8")
     (folder / "report.html").write_text(render_report(report), encoding="utf-8")
     for name, content in report.attachments.items():
         with (folder / name).open("wb") as file:
