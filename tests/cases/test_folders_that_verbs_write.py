@@ -1,6 +1,5 @@
 """Folders that verbs write stay whole: kills, two processes at once, a path in the way."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from maskwright.core.results import WriteMode, open_results
 from maskwright.data.check.audit import audit
 from maskwright.data.conversion.convert import convert
 
-NUM_IMAGES = 60
+NUM_IMAGES = 200
 
 
 @pytest.fixture
@@ -145,8 +144,9 @@ def test_predict_names_bad_images_and_exits_with_1(dataset, painted_bundle, tmp_
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_leave_what_can_be_resumed_and_say_how(dataset, tmp_path, number):
     process = start("convert", dataset, tmp_path / "out", "--to", "coco")
-    wait_for_lines(process, tmp_path / "out.partial", 3)
-    os.kill(process.pid, number)
+    freeze_after_lines(process, tmp_path / "out.partial", 3)
+    process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
     _, message = process.communicate()
     assert process.returncode == 130
     assert "Interrupted." in message

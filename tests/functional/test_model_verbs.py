@@ -50,7 +50,7 @@ def test_evaluate_prints_the_table_and_writes_the_report(maskwright, home):
     assert "mIoU 100.0 %" in done.stdout
     assert "deep/report/report.html" in done.stdout
     written = sorted(p.name for p in (home / "deep/report").iterdir())
-    assert written == ["images.csv", "report.html", "report.json"]
+    assert written == ["images.csv", "report.html", "report.json", "results.json"]
 
 
 def test_evaluate_json_is_one_document_and_the_report(maskwright, home):
@@ -126,8 +126,11 @@ def test_a_folder_without_a_model_is_refused(maskwright, home):
 def test_an_image_of_another_kind_is_refused(maskwright, home):
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(home / "photos/grey.png")
     done = maskwright("predict", "bundle", "photos", "-o", "out")
-    require_refused(done, "grey.png: image has 1 channel, the model takes 3", "convert")
-    assert not (home / "out").exists()
+    assert done.returncode == 1
+    assert "grey.png: image has 1 channel, the model takes 3; convert" in done.stderr
+    assert "1 of 3 images could not be predicted" in done.stderr
+    (failed,) = json.loads((home / "out/results.json").read_text())["inputs"]["failed"]
+    assert failed["input"].endswith("photos/grey.png")
 
 
 def test_a_split_that_is_not_there_is_answered_with_those_that_are(maskwright, home):
@@ -151,16 +154,16 @@ def test_a_read_only_output_folder_is_refused_before_the_work(maskwright, mounte
         require_refused(done, f"{disk}/out: cannot write", "read-only", "-o")
 
 
-def test_a_full_disk_is_refused_and_left_empty(maskwright, home, mounted):
+def test_a_full_disk_is_refused_and_keeps_only_what_can_be_resumed(maskwright, home, mounted):
     disk = mounted("size=32k")
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 4, (200, 200, 3)).astype(np.uint8)
     Image.fromarray(noise).save(home / "photos/c.png")
     Image.fromarray(noise[..., 0]).save(home / "data/masks/test/c.png")
-    for verb, what in (("predict", "photos"), ("evaluate", "data")):
+    for verb, what, kept in (("evaluate", "data", []), ("predict", "photos", ["out.partial"])):
         done = maskwright(verb, "bundle", what, "-o", disk / "out")
         require_refused(done, f"{disk}/out: cannot write", "the disk is full")
-        assert list(disk.iterdir()) == []
+        assert [path.name for path in disk.iterdir()] == kept
 
 
 def test_a_name_that_is_not_text_keeps_its_bytes(maskwright, home):

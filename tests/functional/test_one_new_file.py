@@ -224,7 +224,7 @@ def model_and_data(painted_bundle, tmp_path):
 
 def predicted_map(run, home, *options):
     command = "predict", "bundle", "data/images", *options, "-o", "out", "--write", "classes"
-    done = run(*command, cwd=home)
+    done = run(*command, "--overwrite", cwd=home)
     assert done.returncode == 0, done.stderr
     assert not (home / "out/overlay").exists()
     return np.asarray(Image.open(home / "out/classes/test/a.png")).tolist()
@@ -237,11 +237,12 @@ def test_an_engine_is_taken_by_its_priority_and_named_in_reports(package_copy, m
     add_part("inference/engines/stripes.py", ENGINE)
     assert predicted_map(run, model_and_data) == [[0, 1, 2, 3]] * 4
     assert predicted_map(run, model_and_data, "--engine", "onnxruntime") == rows
+    command = "evaluate", "bundle", "data", "--json"
     for options, engine, miou in (
         ((), "stripes", 1 / 7),
         (("--engine", "onnxruntime"), "onnxruntime", 1),
     ):
-        done = run("evaluate", "bundle", "data", "--json", *options, cwd=model_and_data)
+        done = run(*command, "--overwrite", *options, cwd=model_and_data)
         report = json.loads(done.stdout)
         assert report["provenance"]["model"]["engine"] == engine
         assert report["scores"]["miou"] == pytest.approx(miou)

@@ -41,7 +41,7 @@ def own(tmp_path):
     def write(text, function="build"):
         path = tmp_path / "mynet.py"
         path.write_text(text)
-        return admit(CodeFile(Path("mynet.py"), function), tmp_path)
+        return admit(CodeFile(Path("mynet.py"), function), tmp_path, is_named=True)
 
     return write
 

@@ -34,7 +34,7 @@ ENCODERS, REVISION, OLDER = ("own",), 3, {2: one_pixel}
 def arch(tmp_path):
     """Revision 3 of a network of one convolution; revision 2, of one pixel, is kept."""
     (tmp_path / "conv.py").write_text(CODE)
-    code = admit(CodeFile.parse("conv.py:build"), tmp_path)
+    code = admit(CodeFile.parse("conv.py:build"), tmp_path, is_named=True)
     return newest(ArchSpec(name=str(code), encoder="own"))
 
 

@@ -20,7 +20,7 @@ def test_validation_is_found_under_its_usual_names():
 def test_a_missing_split_is_named_with_those_there_are():
     dataset = painted({"train/a": MAP, "test/c": MAP})
     with pytest.raises(
-        DataError, match=r"^painted: 2 image\(s\) .* data\.val_split; there are train, test;"
+        DataError, match=r"^painted: 2 images .* data\.val_split; there are train, test;"
     ):
         choose_splits(dataset, {})
 
@@ -32,7 +32,5 @@ def test_an_image_without_labels_does_not_train():
 
 
 def test_a_dataset_of_one_image_cannot_train():
-    with pytest.raises(
-        DataError, match=r"^painted: 1 image\(s\) and no split .* or add images"
-    ):
+    with pytest.raises(DataError, match=r"^painted: 1 image and no split .* or add images"):
         choose_splits(painted({"train/a": MAP}), {})

@@ -114,7 +114,7 @@ def test_faults_are_reported_by_the_mask_that_has_them(team):
             }
         )
     )
-    sizes = "mask is 12 x 15, image is 12 x 16 (H x W)"
+    sizes = "mask is 12 x 15, its image images/train/im01.png is 12 x 16 (H x W)"
     assert the(found, "size-mismatch").examples == [("ben/train/im01.png", sizes)]
     assert the(found, "unlisted-values").examples == [("ben/train/im02.png", "9 (2 px)")]
     assert the(found, "unreadable-mask").examples[0][0] == "ben/train/im03.png"

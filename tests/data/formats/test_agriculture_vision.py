@@ -14,6 +14,7 @@ M = np.array(
     [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1], [0, 1, 1, 1, 0, 1]], np.uint8
 )
 IMAGE = np.zeros((4, 6, 3), np.uint8)
+COLOURS = np.full((4, 6, 3), (9, 0, 0), np.uint8)
 FULL, NONE = np.full_like(M, 255), np.zeros_like(M)
 KEY = "1AD76MIZN_659-8394-1171-8906"
 
@@ -111,7 +112,7 @@ WRONG = {
         r"boundaries/.*\.png: is \(3, 6\) \(H, W\)",
     ),
     "colours": (
-        files({"waterway": IMAGE}),
+        files({"waterway": COLOURS}),
         r"waterway/.*\.png: the mask has colours",
     ),
     "no mask of one class": (

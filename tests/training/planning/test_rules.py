@@ -47,7 +47,9 @@ def test_few_images_are_seen_more_often_augmented_more_and_taught_to_a_smaller_n
     plan = make_plan(situation(), FREE)
     recipe, reasons = plan.recipe, plan.reasons
     assert recipe.schedule.epochs == 160
-    assert reasons["schedule.epochs"] == "8000 crops from 50 images, few, so each is seen often"
+    assert (
+        reasons["schedule.epochs"] == "8,000 crops from 50 images, few, so each is seen often"
+    )
     assert recipe.augment.scale == (0.5, 2.0)
     assert reasons["augment.scale"].startswith("50 images, each seen 160 times: stronger")
     assert recipe.model.config == {"pyramid_channels": 128, "decoder_channels": 64}
@@ -58,7 +60,7 @@ def test_many_images_keep_the_usual_augmentation_and_at_least_ten_passes():
     plan = make_plan(situation(counts_NC=np.ones((3000, 3), np.int64)), FREE)
     assert plan.recipe.augment == Recipe().augment
     assert plan.recipe.schedule.epochs == 10
-    assert plan.reasons["schedule.epochs"] == "30000 crops from 3000 images"
+    assert plan.reasons["schedule.epochs"] == "30,000 crops from 3,000 images"
     assert "few" not in plan.reasons["model.config"]
 
 

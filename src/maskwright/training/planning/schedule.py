@@ -30,7 +30,7 @@ def decide_full_schedule(plan: Plan, situation: Situation) -> None:
     num_crops, num_train = NUM_CROPS[situation.machine.device], situation.num_train
     epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(num_crops / num_train)))
     few = ", few, so each is seen often" if situation.has_few_images else ""
-    reason = f"{epochs * num_train} crops from {format_count(num_train, 'image')}{few}"
+    reason = f"{epochs * num_train:,} crops from {format_count(num_train, 'image')}{few}"
     plan.decide("schedule.epochs", epochs, reason)
     _decide_validations(plan, MAX_VALIDATIONS)
 
