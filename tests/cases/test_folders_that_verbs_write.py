@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from tests.signals import listen_to_signals
 
 from maskwright.core.journal import count_lines
 from maskwright.core.results import WriteMode, open_results
@@ -38,7 +39,13 @@ def write_mask(root, index, value):
 
 def start(*arguments):
     command = [sys.executable, "-m", "maskwright", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_signals,
+    )
 
 
 def wait_for_lines(process, partial, num):

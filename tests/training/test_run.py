@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from tests.signals import listen_to_signals
 
 from maskwright.core.errors import ConfigError, DataError, TrainingError
 from maskwright.data.dataset import open_dataset
@@ -173,6 +174,7 @@ def test_ctrl_c_saves_and_tells_how_to_resume(street, tmp_path, quick):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=listen_to_signals,
     )
     while not (out / "last").exists():
         assert process.poll() is None, process.stderr.read()

@@ -64,9 +64,8 @@ def score(
     from ..evaluation.score import score as run
 
     detail = parse_detail(full=full, tolerance=tolerance, surface=surface, spacing=spacing)
-    with open_results(
-        out, "score", WriteMode(overwrite=overwrite), former=FILE_NAME
-    ) as results:
+    mode = WriteMode(overwrite=overwrite)
+    with open_results(out, "score", mode, former=FILE_NAME) as results:
         report = run(
             predictions,
             truth,
