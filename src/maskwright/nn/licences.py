@@ -49,6 +49,6 @@ def weights_licence(encoder: str) -> str:
         return next(licences, UNKNOWN)
     import timm
 
-    config = timm.get_pretrained_cfg(encoder)
+    config = timm.get_pretrained_cfg(library.removeprefix("tu-"))
     stated = config and config.license
     return UNKNOWN if stated in {None, "unknown"} else READABLE.get(str(stated), str(stated))
