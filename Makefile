@@ -6,7 +6,7 @@ BIN := .venv/bin
 PINNED := pyproject.toml constraints.txt
 INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 
-.PHONY: demo test test-slow browser check lint types layers docs bench bench-scores picture constraints clean
+.PHONY: demo test test-slow browser check dist lint types layers docs bench bench-scores picture constraints clean
 
 demo: .venv/installed-train
 	$(BIN)/maskwright demo --overwrite
@@ -38,6 +38,12 @@ browser:
 	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || \
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install chromium; } \
 	  > /dev/null 2>&1 || true
+
+# The wheel and the sdist, installed into clean environments of each Python that is here.
+dist: .venv/installed-all
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/python tests/distribution.py dist/*
 
 # Tables that README and docs show; the datasets may not be shipped.
 bench: .venv/installed-all
