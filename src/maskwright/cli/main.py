@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
 
@@ -32,34 +33,51 @@ from .predict import predict
 from .score import score
 from .split import split
 from .train import train
+from .verbs import Verb, Verbs
 
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="maskwright",
     help="Semantic segmentation in production: check, train, evaluate, predict.",
+    cls=Verbs,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (
-    check,
-    split,
-    convert,
-    diff,
-    plan,
-    train,
-    evaluate,
-    export,
-    predict,
-    score,
-    compare,
-    measure,
-    models,
-    demo,
-):
-    app.command()(verb)
+
+_PANELS: dict[str, dict[Callable[..., None], str]] = {
+    "Data": {
+        check: "check my-data",
+        split: "split my-data --val 0.15 --test 0.15",
+        convert: "convert cvat-export.zip my-data --to mask_folder --verify",
+        diff: "diff my-data-spring my-data -o changes",
+    },
+    "Models": {
+        plan: "plan my-data --budget 40m",
+        train: "train my-data -o runs/a --budget 40m",
+        evaluate: "evaluate runs/a my-data --split test -o report",
+        export: "export runs/a --to onnx -o bundle",
+        predict: "predict runs/a photos -o out",
+        models: "models unet segformer --bench",
+    },
+    "Class maps": {
+        score: "score predictions truth --full -o report",
+        compare: "compare report-a report-b --fail-if-worse",
+        measure: "measure out/classes --mm-per-px 0.05 --regions scratch",
+    },
+    "This program": {
+        demo: "demo -o demo",
+    },
+}
+"""The verbs in the order of the help, each with the example at the end of its help."""
+
+for panel, verbs in _PANELS.items():
+    for verb, example in verbs.items():
+        app.command(cls=Verb, rich_help_panel=panel, epilog=f"Example: maskwright {example}")(
+            verb
+        )
 
 
 def _print_version(*, wanted: bool) -> None:

@@ -16,14 +16,17 @@ MmPerPx = Annotated[
 Roi = Annotated[Path | None, typer.Option(help="GeoJSON with regions of interest.")]
 Regions = Annotated[
     list[str] | None,
-    typer.Option(metavar="CLASS", help="List the regions of CLASS, or of all classes: all."),
+    typer.Option(
+        metavar="CLASS", help="List the regions of CLASS, or of all classes: all; repeatable."
+    ),
 ]
 Gaps = Annotated[
-    list[str] | None, typer.Option(metavar="A,B", help="Least distance between two classes.")
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Least distance between two classes; repeatable."),
 ]
 Thin = Annotated[
     list[str] | None,
-    typer.Option(metavar="CLASS", help="Measure length and width of a thin class."),
+    typer.Option(metavar="CLASS", help="Measure length and width of a thin class; repeatable."),
 ]
 MinArea = Annotated[
     float, typer.Option(help="Leave out smaller regions, in the unit of areas.")
