@@ -1,6 +1,7 @@
 """predict: what is written, what is listed as failed, and how a run is resumed."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from PIL import Image
 from maskwright.core.errors import ConfigError, DataError, OutputError, UnknownNameError
 from maskwright.core.results import WriteMode, read_manifest
 from maskwright.data.classmaps import open_class_maps
+from maskwright.data.dataset import open_dataset
+from maskwright.data.formats.cvat import part as cvat
 from maskwright.data.pixels import images
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
@@ -233,3 +236,53 @@ def test_images_are_read_one_after_the_other(model, photos, tmp_path):
 
     predict(model, [photos], tmp_path / "out", progress=watch)
     assert seen == [(0, 2, "predicting"), (1, 2, "predicting")]
+
+
+def read_labels(folder):
+    dataset = open_dataset(folder)
+    return {key: dataset.labels(index).tolist() for index, key in enumerate(dataset.keys)}
+
+
+@pytest.mark.parametrize("to", ["cvat", "labelme", "coco", "label_studio", "mask_folder"])
+def test_annotations_of_a_tool_hold_the_predicted_class_maps(model, photos, tmp_path, to):
+    out = tmp_path / "out"
+    summary = predict(model, [photos], out, write=("classes", to))
+    account = json.loads((out / to / "conversion.json").read_text())
+    assert summary.to_json()["annotations"] == {to: account}
+    assert (account["images"], account["to"]) == (2, to)
+    assert account["target"] == str(out / to)
+    expected = [read(out / "classes/plain.png"), read(out / "classes/street/turned.png")]
+    assert list(read_labels(out / to).values()) == [labels.tolist() for labels in expected]
+
+
+def test_without_classes_the_maps_behind_annotations_are_not_kept(model, photos, tmp_path):
+    predict(model, [photos], tmp_path / "out", write=("labelme",))
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"labelme", "results.json"}
+
+
+def test_an_image_that_cannot_be_read_has_no_annotation(model, photos, tmp_path):
+    (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    summary = predict(model, [photos], tmp_path / "out", write=("cvat",))
+    assert [Path(one.input).name for one in summary.failed] == ["broken.png"]
+    assert summary.accounts["cvat"].num_images == 2
+
+
+def test_annotations_are_complete_after_resuming(model, photos, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def stop(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cvat, "copy_image", stop)
+        with pytest.raises(KeyboardInterrupt):
+            predict(model, [photos], out, write=("cvat",))
+    assert not out.exists()
+    predict(model, [photos], out, write=("cvat",), mode=WriteMode(resume=True))
+    assert len(read_labels(out / "cvat")) == 2
+
+
+def test_an_unknown_kind_of_file_names_the_formats_too(model, photos, tmp_path):
+    with pytest.raises(UnknownNameError, match=r"'cvta'.*cvat"):
+        predict(model, [photos], tmp_path / "out", write=("cvta",))

@@ -72,7 +72,9 @@ Budget = Annotated[
 Write = Annotated[
     str | None,
     typer.Option(
-        metavar="KINDS", help="Kinds of files to write, separated by commas (default: all)."
+        metavar="KINDS",
+        help="Kinds of files to write, separated by commas: classes, overlay, confidence, "
+        "coverage (default: these), and formats of `convert`, such as cvat.",
     ),
 ]
 Resume = Annotated[

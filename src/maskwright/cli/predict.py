@@ -37,7 +37,10 @@ def predict(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict images: class maps, overlays, confidence and coverage."""
+    """Predict images: class maps, overlays, confidence and coverage.
+
+    `--write cvat` (or another format of `convert`) writes labels for a labelling tool.
+    """
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.results import MANIFEST, WriteMode
     from ..inference.outputs import ALL
@@ -55,6 +58,8 @@ def predict(
     for line in text_table(("share", "class"), rows, words=(1,)):
         console.say(line)
     console.say(f"{format_count(summary.num_images, 'image')}: {', '.join(names)} in {out}")
+    for account in summary.accounts.values():
+        console.say(account.to_text())
     if summary.passed_over:
         console.say(f"{len(summary.passed_over)} folders of earlier results are passed over")
     console.result({"out": str(out)} | document)

@@ -8,6 +8,7 @@ classes/dataset.yaml   names and colours of the classes, for `score` and `measur
 overlay/<key>.png      the image with the colours of its classes over it
 confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is low
 coverage.csv           image, class, pixels, percent: one line per image and class
+cvat/, labelme/, ...   the images with their class maps as labels of a tool; see `annotations`
 
 Each kind of file per image is one class in `WRITERS`, by the name that `--write` gives it.
 """
@@ -29,6 +30,7 @@ from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
 from ..data.classes.codec import write_dataset_file
 from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
+from ..data.conversion.convert import list_writable
 from ..data.georef.geotags import Tag
 from ..pages.csvfile import write_rows
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
@@ -114,8 +116,9 @@ class ConfidenceMaps(Writer):
         _put(self._folder / f"{item.key}.png", encode_indexed_png(confidence_HW, self._palette))
 
 
+CLASSES = "classes"
 WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
-    "classes": ClassMaps,
+    CLASSES: ClassMaps,
     "overlay": Overlays,
     "confidence": ConfidenceMaps,
 }
@@ -139,22 +142,29 @@ def write_coverage(
                 write_row((key, name, count, f"{100 * count / total:.4f}"))
 
 
-def require_outputs(write: Collection[str]) -> None:
-    """Refuse names that are not in `ALL`.
+def require_outputs(write: Collection[str]) -> tuple[str, ...]:
+    """Refuse names that are neither in `ALL` nor formats that `convert` writes.
+
+    Returns the formats in `write`.
 
     Raises:
         ConfigError: An unknown name, or none at all.
     """
     if not write:
         raise ConfigError(f"no kind of file to write is given; choose from {', '.join(ALL)}")
-    for name in write:
-        if name not in ALL:
-            raise UnknownNameError("output", name, ALL)
+    others = tuple(name for name in write if name not in ALL)
+    if not others:
+        return ()
+    formats = list_writable()
+    for name in others:
+        if name not in formats:
+            raise UnknownNameError("output", name, (*ALL, *formats))
+    return others
 
 
 def make_writers(write: Collection[str], to: Destination) -> list[Writer]:
     """Make the writer of each kind of file per image in `write`."""
-    return [WRITERS[name](to) for name in write if name in WRITERS]
+    return [WRITERS[name](to) for name in dict.fromkeys(write) if name in WRITERS]
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -7,8 +7,9 @@ a batch of 8 takes 0.75 times the processor time of its images one by one on ONN
 1.2 times on torch, and images of a folder differ in size.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ from ..core.journal import Journal, describe_content
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
+from ..data.conversion.account import Account
 from ..data.georef.geotags import copy_tags
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
+from .annotations import write_annotations
 from .inputs import find_images
 from .outputs import (
     ALL,
+    CLASSES,
     COVERAGE,
     Destination,
     PredictedImage,
@@ -43,7 +47,7 @@ class PredictionSummary:
     """Pixels per class over all images of one prediction run, shape (C,).
 
     `failed` are the images without a prediction, `passed_over` the folders among the inputs
-    that hold results of an earlier run.
+    that hold results of an earlier run. `accounts` say what each format of annotations lost.
     """
 
     labels: LabelSpec
@@ -52,10 +56,17 @@ class PredictionSummary:
     refine: Refinement | None = None
     failed: Sequence[FailedInput] = ()
     passed_over: Sequence[Path] = ()
+    accounts: Mapping[str, Account] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The number of images, `pixels` and `percent` per class, and the refiner if any."""
+        """The number of images, `pixels` and `percent` per class, and what else there is.
+
+        `annotations` has the account of each format, `refine` the refiner.
+        """
         total = max(1, int(self.pixels_C.sum()))
+        accounts = {name: account.to_json() for name, account in self.accounts.items()}
+        optional = {} if self.refine is None else {"refine": self.refine.to_json()}
+        optional |= {"annotations": accounts} if accounts else {}
         return {
             "num_images": self.num_images,
             "classes": [
@@ -64,7 +75,7 @@ class PredictionSummary:
             ],
             "failed": [one.to_json() for one in self.failed],
             "passed_over": [str(folder) for folder in self.passed_over],
-        } | ({} if self.refine is None else {"refine": self.refine.to_json()})
+        } | optional
 
 
 def predict(
@@ -83,7 +94,8 @@ def predict(
         inputs: Image files, and folders of images, searched to the bottom; folders of results
             in them are passed over.
         out: See `core.results`.
-        write: What is written: `classes`, `overlay`, `confidence`, `coverage`; see `outputs`.
+        write: What is written: `classes`, `overlay`, `confidence`, `coverage`, and formats that
+            `convert` writes; see `outputs`.
         mode: What to do with a folder that exists.
         progress: Called with every image.
 
@@ -93,7 +105,7 @@ def predict(
         BundleError: The model's logits are NaN or infinite.
         OutputError: `out` exists and `mode` does not allow it, or it cannot be written.
     """
-    require_outputs(write)
+    formats = require_outputs(write)
     labels = model.card.labels
     head = {"verb": "predict", "model": model.model_id, "engine": model.engine.name}
     head |= {"refine": str(model.refine), "write": ",".join(write)}
@@ -104,12 +116,15 @@ def predict(
         done = results.journal.find_done(lambda k: [images[k].file] if k in images else None)
         left = {key: image for key, image in images.items() if key not in done}
         to = Destination(folder=results.folder, labels=labels, source=_source(model))
-        writers = make_writers(write, to)
+        writers = make_writers((*write, CLASSES) if formats else write, to)
         for key, image in progress(left.items(), total=len(left), what="predicting"):
             _predict_file(model, key, image, writers, results)
         _require_any(results)
         if COVERAGE in write:
             write_coverage(results.folder, labels, _list_counts(results.journal))
+        accounts = _annotate(results, formats, images, labels, out=Path(out), progress=progress)
+        if CLASSES not in write:
+            shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
         pixels_C = np.zeros(len(labels), np.int64)
         for _, counts_C in _list_counts(results.journal):
             results.num_read += 1
@@ -121,7 +136,35 @@ def predict(
         refine=model.refine,
         failed=results.failed,
         passed_over=results.passed_over,
+        accounts=accounts,
     )
+
+
+def _annotate(
+    results: Results,
+    formats: Sequence[str],
+    images: Mapping[str, ImageRef],
+    labels: LabelSpec,
+    *,
+    out: Path,
+    progress: Progress,
+) -> dict[str, Account]:
+    """Write the class maps that were predicted in each of the formats."""
+    if not formats:
+        return {}
+    predicted = {key: images[key] for key, _ in _list_counts(results.journal)}
+    return {
+        name: write_annotations(
+            name,
+            results.folder / name,
+            predicted,
+            labels,
+            maps=results.folder / CLASSES,
+            target=out / name,
+            progress=progress,
+        )
+        for name in formats
+    }
 
 
 def _predict_file(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -91,18 +92,34 @@ def convert(
                 mode=mode,
                 progress=progress,
             )
-    part, holds = _load_writable(to, polygons=polygons)
     mapping = None if classes is None else read_mapping(classes, source.spec)
-    outlined = part.OUTLINE_FILL if polygons else None
-    conversion = _Conversion(source, to, part, holds, mapping, outlined)
+    conversion = _Conversion.begin(source, to, mapping, polygons=polygons)
     target, head = Path(target), conversion.head
     with fill_folder(target, "convert", mode, marker=ACCOUNT, head=head) as partial:
-        conversion.write(partial.journal, progress)
-        account = conversion.account(target, partial.journal)
-        conversion.finish(partial.journal)
+        account = conversion.run(partial.journal, target, progress)
         if verify:
             account.agreement = conversion.compare(partial.folder, progress)
         write_json(partial.folder / ACCOUNT, account.to_json())
+    return account
+
+
+def convert_into(
+    folder: Path, source: FolderDataset, target: Path, *, to: str, progress: Progress = silent
+) -> Account:
+    """Write `source` as `to` into `folder`, which a verb fills and which becomes `target`.
+
+    Images that an interrupted call has written are not written again.
+
+    Raises:
+        DataError: An image or its labels are bad.
+        ConfigError: There is no such format, or it cannot be written.
+    """
+    conversion = _Conversion.begin(source, to)
+    folder.mkdir(exist_ok=True)
+    journal = Journal(folder, conversion.head)
+    account = conversion.run(journal, target, progress)
+    write_json(folder / ACCOUNT, account.to_json())
+    journal.end()
     return account
 
 
@@ -130,6 +147,27 @@ class _Conversion:
     holds: frozenset[str]
     mapping: ClassMapping | None
     outlined: Raster | None
+
+    @classmethod
+    def begin(
+        cls,
+        dataset: FolderDataset,
+        to: str,
+        mapping: ClassMapping | None = None,
+        *,
+        polygons: bool = False,
+    ) -> Self:
+        """Load the format `to`, and refuse one that cannot be written."""
+        part, holds = _load_writable(to, polygons=polygons)
+        outlined = part.OUTLINE_FILL if polygons else None
+        return cls(dataset, to, part, holds, mapping, outlined)
+
+    def run(self, journal: Journal, target: Path, progress: Progress) -> Account:
+        """Write everything into the folder of the journal, which becomes `target`."""
+        self.write(journal, progress)
+        account = self.account(target, journal)
+        self.finish(journal)
+        return account
 
     @cached_property
     def codec(self) -> LabelCodec:
