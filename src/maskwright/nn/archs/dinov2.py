@@ -4,7 +4,7 @@ from torch import nn
 
 from maskwright.nn.blocks.dino import DinoEncoder
 from maskwright.nn.blocks.dino_heads import HeadConfig as Config
-from maskwright.nn.blocks.dino_heads import build_segmenter
+from maskwright.nn.blocks.dino_heads import build_first_segmenter, build_segmenter
 
 ENCODERS = (
     "vit_small_patch14_dinov2",
@@ -18,9 +18,19 @@ ENCODERS = (
 )
 
 GOOD_FOR = "Few labelled images: its encoder's weights, learned without labels, already fit."
+REVISION = 2
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`); one score per token, with DPT 8 x 8."""
     dino = DinoEncoder(encoder.removeprefix("tu-"), in_channels)
     return build_segmenter(dino, config, num_classes)
+
+
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """Revision 1, whose DPT head was another."""
+    dino = DinoEncoder(encoder.removeprefix("tu-"), in_channels)
+    return build_first_segmenter(dino, config, num_classes)
+
+
+OLDER = {1: _build_first}

@@ -1,14 +1,23 @@
 """DPT, Ranftl et al. 2021 (arXiv:2103.13413): tokens of a transformer, fused as a pyramid."""
 
-from typing import Any, Literal
+from collections import OrderedDict
+from typing import Any
 
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
+from maskwright.nn.blocks.dpt import (
+    NUM_STAGES,
+    DPTDecoder,
+    Readout,
+    StageWidths,
+    dpt_scores,
+    restore_first_revision,
+    stage_widths,
+)
 from maskwright.nn.blocks.heads import DeeplySupervised, dropout_head
-from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.vit import VisionTransformerStages
-from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 ENCODERS = (
@@ -29,80 +38,79 @@ ENCODERS = (
 )
 """The paper's encoders are vit_base_patch16_384 and vit_large_patch16_384."""
 
-STAGES = 4
+LARGE = (256, 512, 1024, 1024)
+"""The authors' widths of the stages for tokens of 1024 channels."""
 
 GOOD_FOR = "Global context from a pretrained transformer; many images, a GPU."
+REVISION = 2
 
 
 class Config(PartConfig):
     """Use of the class token, widths of the maps and of their fusion, auxiliary loss.
 
     `readout`: the class token is concatenated with each token and projected ("cat", the
-    paper's), added to it ("add"), or ignored. In training, an auxiliary head on the last but
-    one stage of the fusion adds `aux_weight` times its loss; with 0 it is not built.
+    paper's), added to it ("add"), or ignored. `stage_channels` None: the authors' for the
+    encoder, (256, 512, 1024, 1024) for a large one, else 1/8, 1/4, 1/2 and 1 times its width.
+    In training, an auxiliary head on the last but one stage of the fusion adds `aux_weight`
+    times its loss; with 0 it is not built.
     """
 
-    readout: Literal["cat", "add", "ignore"] = "cat"
-    stage_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
+    readout: Readout = "cat"
+    stage_channels: StageWidths | None = None
     fusion_channels: int = Field(256, gt=0)
     aux_weight: float = Field(0.2, ge=0)
 
 
-def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> "DPT":
     """Build the network (`protocols.Arch`); logits at stride 2, upsampled bilinearly."""
     tokens = VisionTransformerStages(
-        encoder.removeprefix("tu-"), stages=STAGES, in_channels=in_channels
+        encoder.removeprefix("tu-"), stages=NUM_STAGES, in_channels=in_channels
     )
     return DPT(config, tokens, num_classes)
 
 
 class DPT(DeeplySupervised):
-    """Encoder, the library's decoder and head, and an auxiliary head in training."""
+    """Encoder, decoder and head, and an auxiliary head in training (section 4.2)."""
 
     def __init__(
         self, config: Config, encoder: VisionTransformerStages, num_classes: int
     ) -> None:
         super().__init__(config.aux_weight)
-        import_smp()
-        from segmentation_models_pytorch.base import initialization
-        from segmentation_models_pytorch.decoders.dpt import decoder as library
-
         self.encoder = encoder
-        self.decoder = library.DPTDecoder(
-            encoder_out_channels=[encoder.channels] * STAGES,
-            encoder_output_strides=[encoder.stride] * STAGES,
-            encoder_has_prefix_tokens=True,
-            readout=config.readout,
-            intermediate_channels=config.stage_channels,
-            fusion_channels=config.fusion_channels,
+        width, token_width = config.fusion_channels, encoder.channels
+        widths = LARGE if token_width == LARGE[-1] else stage_widths(token_width)
+        self.decoder = DPTDecoder(
+            token_width, config.stage_channels or widths, width, config.readout
         )
-        self.head = library.DPTSegmentationHead(config.fusion_channels, num_classes)
-        initialization.initialize_decoder(self.decoder)
-        initialization.initialize_head(self.head)
-        replace_batch_norm(self)
-        width = config.fusion_channels
+        # the nesting is part of the state-dict keys
+        self.head = nn.Sequential(OrderedDict(head=dpt_scores(width, num_classes)))
+        self.align_corners = False
         self.aux_head: nn.Module | None = None
         if config.aux_weight:
             self.aux_head = dropout_head(width, width, num_classes, nn.Dropout(0.1))
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, also those of the auxiliary head, smaller."""
-        fused = before = None
-        for block, stage in zip(
-            self.decoder.fusion_blocks, reversed(self._fusion_inputs(x_BCHW)), strict=True
-        ):
-            before, fused = fused, block(stage, fused)
-        logits_BKHW: Tensor = self.head(fused)
+        *_, before, last = self.decoder(self.encoder(x_BCHW))
+        logits_BKHW = interpolate(
+            self.head(last),
+            scale_factor=2,
+            mode="bilinear",
+            align_corners=self.align_corners,
+        )
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(before)]
 
-    def _fusion_inputs(self, x_BCHW: Tensor) -> list[Tensor]:
-        """Maps of strides 4, 8, 16 and 32 with `fusion_channels` channels each."""
-        steps = zip(self.decoder.projection_blocks, self.decoder.reassemble_blocks, strict=True)
-        return [
-            reassemble(project(map_BChw, class_B1C))
-            for (project, reassemble), (map_BChw, class_B1C) in zip(
-                steps, self.encoder(x_BCHW), strict=True
-            )
-        ]
+
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> "DPT":
+    """Revision 1: the widths of a large encoder for all."""
+    widths = config.stage_channels or LARGE
+    config = config.model_copy(update={"stage_channels": widths})
+    network = build(config, encoder, in_channels, num_classes)
+    network.align_corners = True
+    restore_first_revision(network.decoder)
+    return network
+
+
+OLDER = {1: _build_first}

@@ -4,6 +4,8 @@ FC-DenseNet56 is `down_layers` (4, 4, 4, 4, 4), `bottleneck_layers` 4 and `growt
 FC-DenseNet67 has 5 of each and growth 16.
 """
 
+from typing import cast
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from maskwright.nn.part_config import PartConfig
 ENCODERS = ("own",)
 
 GOOD_FOR = "Few images and no pretrained weights; much memory."
+REVISION = 2
 
 
 class Config(PartConfig):
@@ -26,7 +29,7 @@ class Config(PartConfig):
     dropout: float = Field(0.2, ge=0, lt=1)
 
 
-def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> "FCDenseNet":
     """Build the network (`protocols.Arch`)."""
     return FCDenseNet(config, in_channels, num_classes)
 
@@ -48,7 +51,7 @@ class FCDenseNet(nn.Module):
         self.bottleneck = DenseBlock(channels, config.bottleneck_layers, config)
         new = config.bottleneck_layers * config.growth
         for num_layers, skip in zip(reversed(config.down_layers), reversed(skips), strict=True):
-            self.enlarge.append(nn.ConvTranspose2d(new, new, 3, 2, 1, output_padding=1))
+            self.enlarge.append(nn.ConvTranspose2d(new, new, 3, 2))
             self.up_blocks.append(DenseBlock(new + skip, num_layers, config))
             channels, new = new + skip, num_layers * config.growth
         self.classify = nn.Conv2d(channels + new, num_classes, 1)
@@ -62,7 +65,10 @@ class FCDenseNet(nn.Module):
             x = shrink(x)
         new = self.bottleneck(x)
         for enlarge, block in zip(self.enlarge, self.up_blocks, strict=True):
-            x = torch.cat([enlarge(new), skips.pop()], 1)
+            skip = skips.pop()
+            # 2 h + 1 rows and columns: the authors cut off the last
+            enlarged = enlarge(new)[..., : skip.shape[-2], : skip.shape[-1]]
+            x = torch.cat([enlarged, skip], 1)
             new = block(x)
         logits_BKHW: Tensor = self.classify(torch.cat([x, new], 1))
         return logits_BKHW
@@ -101,3 +107,17 @@ class DenseLayer(nn.Module):
 
 def _transition_down(channels: int, dropout: float) -> nn.Sequential:
     return norm_relu_conv(channels, channels, 1).extend([nn.Dropout(dropout), nn.MaxPool2d(2)])
+
+
+def _build_first(
+    config: Config, encoder: str, in_channels: int, num_classes: int
+) -> FCDenseNet:
+    """Revision 1, whose transposed convolutions lay one pixel further up and left."""
+    network = build(config, encoder, in_channels, num_classes)
+    for layer in network.enlarge:
+        enlarge = cast("nn.ConvTranspose2d", layer)
+        enlarge.padding, enlarge.output_padding = (1, 1), (1, 1)
+    return network
+
+
+OLDER = {1: _build_first}

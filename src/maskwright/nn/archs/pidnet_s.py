@@ -28,6 +28,7 @@ from maskwright.nn.protocols import PixelLoss
 ENCODERS = ("own",)
 
 GOOD_FOR = "Real time, with sharp borders: one of three branches detects them."
+REVISION = 2
 
 
 class Config(PartConfig):
@@ -48,7 +49,7 @@ class Config(PartConfig):
     border_radius_px: int = Field(2, gt=0)
 
 
-def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> "PIDNet":
     """Build the network (`protocols.Arch`)."""
     return PIDNet(config, in_channels, num_classes)
 
@@ -71,7 +72,10 @@ class PIDNet(nn.Module):
         self.stem = two_branch_stem(in_channels, c)
         self.i3 = residual_stage(basic_block, (2 * c, 4 * c), 3, stride=2)
         self.i4 = residual_stage(basic_block, (4 * c, 8 * c), 3, stride=2)
-        self.i5 = residual_stage(bottleneck_block, (8 * c, 16 * c), 2, stride=2)
+        # without a ReLU between the two, as in the authors' code
+        self.i5 = nn.Sequential(
+            bottleneck_block(8 * c, 16 * c, 2), bottleneck_block(16 * c, 16 * c)
+        )
         self.p3, self.p4 = (residual_stage(basic_block, (2 * c, 2 * c), 2) for _ in range(2))
         self.p5 = residual_stage(bottleneck_block, (2 * c, 4 * c), 1)
         self.d3 = residual_stage(basic_block, (2 * c, c), 1)
@@ -162,3 +166,13 @@ class BoundaryAttentionFusion(nn.Module):
         border = torch.sigmoid(d)
         mixed: Tensor = self.details((1 - border) * i + p) + self.context(i + border * p)
         return mixed
+
+
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> PIDNet:
+    """Revision 1, which had a ReLU between the bottlenecks of the context branch."""
+    network = build(config, encoder, in_channels, num_classes)
+    network.i5.insert(1, nn.ReLU())
+    return network
+
+
+OLDER = {1: _build_first}

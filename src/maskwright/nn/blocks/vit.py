@@ -29,7 +29,6 @@ class VisionTransformerStages(nn.Module):
         depth = len(model.blocks)
         self.ends = tuple(depth * stage // stages - 1 for stage in range(1, stages + 1))
         self.channels: int = model.embed_dim
-        self.stride: int = model.patch_embed.patch_size[0]
 
     def forward(self, x_BCHW: Tensor) -> list[tuple[Tensor, Tensor]]:
         """(B, C, h, w) and the class token (B, 1, C) at the end of each stage."""
