@@ -10,11 +10,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from PIL import Image
 
+from maskwright.corruption.road_weather import KINDS, apply_weather
 from maskwright.data.synth.streets import draw_street
-from maskwright.training.samples.weather import KINDS, apply_weather
 
 SIZE_HW = (144, 192)
 STRENGTHS = (1 / 3, 2 / 3, 1.0)
@@ -25,7 +24,7 @@ LABEL_PX = 92
 def main(out: Path) -> None:
     """Draw the page."""
     image_HW3, _ = draw_street(SIZE_HW, seed=0, number=7)
-    image = torch.from_numpy(image_HW3).permute(2, 0, 1) / 255
+    image = (image_HW3 / 255).astype(np.float32)
     rows = []
     for number, kind in enumerate(KINDS):
         views = [
@@ -38,8 +37,8 @@ def main(out: Path) -> None:
     print(f"{out}: {page.shape[1]} x {page.shape[0]} px")
 
 
-def _pixels(image: torch.Tensor) -> np.ndarray:
-    return (image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+def _pixels(image: np.ndarray) -> np.ndarray:
+    return (image * 255).round().astype(np.uint8)
 
 
 def _label(kind: str) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Corruptions of images by published definitions, seeded, for any number of bands."""
