@@ -19,6 +19,7 @@ from maskwright.pages.text import (
     format_small_share,
     list_names,
     text_table,
+    wrap_lines,
 )
 
 WORDS = st.text("abc <>–", min_size=1, max_size=8).map(str.strip).filter(bool)
@@ -87,3 +88,16 @@ def test_a_row_of_another_length_is_refused():
 def test_control_characters_are_shown_and_lines_stay_lines():
     assert escape_controls("a\x1b[2Jb\rc\u202ed\x9b") == "a\\x1b[2Jb\\rc\\u202ed\\x9b"
     assert escape_controls("two\nlines\tand é 猫") == "two\nlines\tand é 猫"
+
+
+def test_long_lines_are_wrapped_between_words_and_tables_are_not():
+    text = "  values: 0 (95 % of pixels), 1 (5 % of pixels)\nclass       share  images\n"
+    assert wrap_lines(text, 24) == (
+        "  values: 0 (95 % of\n    pixels), 1 (5 % of\n    pixels)\nclass       share  images\n"
+    )
+
+
+def test_a_word_longer_than_a_line_is_not_broken():
+    assert wrap_lines("see /a-long/path/to-a/file.png now", 10) == (
+        "see\n  /a-long/path/to-a/file.png\n  now"
+    )

@@ -3,12 +3,13 @@
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import AllowOutside, AsJson, Data, Quiet
+from .options import AllowOutside, AsJson, Data, Form, Quiet
 
 
 def check(
     data: Data,
     *,
+    form: Form = None,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -17,7 +18,7 @@ def check(
     from ..data.check.audit import audit
 
     console = Console(as_json=as_json, quiet=quiet)
-    report = audit(data, console.progress, allow_outside=allow_outside)
+    report = audit(data, console.progress, form=form, allow_outside=allow_outside)
     console.result(report.to_json())
     if not as_json:
         print_text(report.to_text())

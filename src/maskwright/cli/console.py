@@ -1,6 +1,8 @@
 """Console: where the text, the result and the progress bars of a command go."""
 
 import json
+import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from ..pages.text import escape_controls
+from ..pages.text import escape_controls, wrap_lines
 
 BAD_VERDICT = 3
 """Exit status of a command that ran to its end and whose verdict is bad."""
@@ -54,8 +56,14 @@ class Console:
 
 
 def print_text(text: str, *, err: bool = False) -> None:
-    """Print text for people; control characters in names of files and classes are escaped."""
-    typer.echo(escape_controls(text), err=err)
+    """Print text for people; control characters in names of files and classes are escaped.
+
+    On a terminal, long lines are wrapped between words.
+    """
+    text = escape_controls(text)
+    if (sys.stderr if err else sys.stdout).isatty():
+        text = wrap_lines(text, shutil.get_terminal_size().columns)
+    typer.echo(text, err=err)
 
 
 def _show_bar(items: Iterator[T], *, done: int, total: int | None, what: str) -> Iterator[T]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AllowOutside, AsJson, Overwrite, Quiet, ResumeFolder
+from .options import AllowOutside, AsJson, Form, Overwrite, Quiet, ResumeFolder
 
 
 def convert(
@@ -19,10 +19,7 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="DST", help="The folder to write.")],
     *,
     to: Annotated[str, typer.Option(metavar="FORMAT", help="The format to write.")],
-    form: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FORMAT", help="Format of SRC (default: detected)."),
-    ] = None,
+    form: Form = None,
     classes: Annotated[
         Path | None,
         typer.Option(help="A mapping file that merges, renames, reorders or ignores classes."),

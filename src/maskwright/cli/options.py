@@ -32,6 +32,10 @@ AllowOutside = Annotated[
     bool,
     typer.Option("--allow-outside", help="Paths in dataset.yaml may lead out of its folder."),
 ]
+Form = Annotated[
+    str | None,
+    typer.Option("--from", metavar="FORMAT", help="Format of the data (default: detected)."),
+]
 Spec = Annotated[
     Path | None,
     typer.Option(

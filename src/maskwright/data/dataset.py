@@ -318,6 +318,8 @@ def open_dataset(
         data = locate(folder, allow_outside=allow_outside)
         require_complete(data)
         codec, label_notes = resolve_codec(data, progress, save=save)
+        if data.document.classes:
+            label_notes = ()  # dataset.yaml has them, and `check` prints them
         entries, split_notes = resolve_splits(data, codec, progress, save=save)
     return FolderDataset(
         root=data.root if save else archive,

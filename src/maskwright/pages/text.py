@@ -6,7 +6,9 @@ console can print them; `markup.render_number` turns a formatted number into HTM
 
 import math
 import re
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 
 DASH = "–"
 
@@ -89,6 +91,29 @@ def text_table(
         ).rstrip()
         for line in lines
     ]
+
+
+def wrap_lines(text: str, width: int) -> str:
+    """Wrap long lines between words, indented by two more; lines of tables stay as they are.
+
+    A line of a table is one with two spaces between words.
+    """
+    return "\n".join(map(partial(_wrap, width=width), text.split("\n")))
+
+
+def _wrap(line: str, width: int) -> str:
+    words = line.lstrip(" ")
+    indent = " " * (len(line) - len(words))
+    if len(line) <= width or "  " in words:
+        return line
+    return textwrap.fill(
+        words,
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def escape_controls(text: str) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from maskwright.core.errors import DataError
 from maskwright.core.labels import IGNORE
+from maskwright.data.check.audit import audit
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
@@ -206,6 +207,22 @@ def test_where_both_files_of_coco_are_present_the_format_must_be_given(write):
         open_as_is(root)
     assert open_as_is(root, form="coco").labels(0).sum() == 3
     assert open_as_is(root, form="coco_panoptic").spec.names == ("car", "road")
+    audit(root, form="coco")
+    assert open_as_is(root).format == "coco"  # dataset.yaml says so now
+
+
+def test_of_two_files_of_coco_the_one_without_its_images_is_left_out(write):
+    boxes = {"images": listed()["images"], "categories": [{"id": 3, "name": "car"}]}
+    runs = {"size": [4, 6], "counts": [5, 3, 16]}
+    boxes["annotations"] = [{"image_id": "a_000", "category_id": 3, "segmentation": runs}]
+    found = files(listed(*BOTH), rgb(M_IDS)) | {
+        "annotations/instances_val2017.json": json.dumps(boxes)
+    }
+    root = write({name: content for name, content in found.items() if name[-4:] != ".png"})
+    dataset = open_as_is(root)
+    assert dataset.format == "coco"
+    assert dataset.labels(0).sum() == 3
+    assert any("read as coco, not as coco_panoptic: " in note for note in dataset.notes)
 
 
 def test_a_dataset_goes_to_another_process_and_back(write):

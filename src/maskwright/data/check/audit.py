@@ -142,18 +142,24 @@ class Audit:
 
 
 def audit(
-    path: str | Path, progress: Progress = silent, *, allow_outside: bool = False
+    path: str | Path,
+    progress: Progress = silent,
+    *,
+    form: str | None = None,
+    allow_outside: bool = False,
 ) -> Audit:
     """Check every file of the data at `path`, a folder, its dataset.yaml or an archive.
 
-    With `allow_outside`, paths in dataset.yaml may lead out of its folder.
+    `form` is the name of the format, None to detect it; dataset.yaml keeps it. With
+    `allow_outside`, paths in dataset.yaml may lead out of its folder.
 
     Raises:
         DataError: There is nothing to check: no such folder, no images, no masks.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
     with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
-        made = _audit_folder(folder, progress, allow_outside=allow_outside)
+        data = locate(folder, form=form, allow_outside=allow_outside)
+        made = _audit_folder(data, progress)
         if folder == Path(path):
             return made
         return _name_archive(made, folder, Path(path))
@@ -177,8 +183,7 @@ def _name_archive(made: Audit, folder: Path, path: Path) -> Audit:
     return replace(made, root=path, findings=findings, notes=tuple(map(rename, kept)))
 
 
-def _audit_folder(path: Path, progress: Progress, *, allow_outside: bool) -> Audit:
-    data = locate(path, allow_outside=allow_outside)
+def _audit_folder(data: DataFolder, progress: Progress) -> Audit:
     findings = Findings[str](data.root)
     codec, label_notes = _resolve_codec(data, findings, progress)
     entries, split_notes = _resolve_entries(data, codec, findings, progress)

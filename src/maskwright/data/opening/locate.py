@@ -73,11 +73,17 @@ def locate(path: Path, *, form: str | None = None, allow_outside: bool = False) 
     if not any(root.iterdir() if root.is_dir() else ()):
         raise DataError(f"{root}: the folder is empty or missing; put images and masks into it")
     document, notes = renew(root, file, document) if is_own else (document, ())
-    name = form or document.format or _detect_format(root)
-    if name == _FALLBACK and document == DatasetFile() and (found := _look_inside(root)):
-        name, inner = found
+    given = form or document.format
+    detected = _Detected(given) if given else _detect_format(root)
+    if (
+        detected.name == _FALLBACK
+        and document == DatasetFile()
+        and (found := _look_inside(root))
+    ):
+        detected, inner = found
         document = document.model_copy(update={"root": inner.relative_to(root).as_posix()})
         root = inner
+    name = detected.name
     part = load_format(name)
     if part.YAML_ASIDE and not is_own:
         file, is_foreign = file.parent / ASIDE / FILE_NAME, False
@@ -86,7 +92,7 @@ def locate(path: Path, *, form: str | None = None, allow_outside: bool = False) 
     _require_text_names(root, scan)
     scan = _name_passed_over(scan, root)
     _require_read_annotators(file, document, scan, name)
-    scan = replace(scan, notes=(*notes, *scan.notes))
+    scan = replace(scan, notes=(*notes, *detected.notes, *scan.notes))
     document = document.model_copy(update={"format": name})
     return DataFolder(root=root, file=file, document=document, scan=scan, is_foreign=is_foreign)
 
@@ -160,25 +166,52 @@ def _require_read_annotators(file: Path, document: DatasetFile, scan: Scan, name
         )
 
 
-def _detect_format(root: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class _Detected:
+    """The name of a format, and notes on why another one was not taken."""
+
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+def _detect_format(root: Path) -> _Detected:
+    """The only format that recognises the folder; of several, the only one that has its files.
+
+    Raises:
+        DataError: Several formats have all their files here, or none of several has.
+    """
     names = parts.names(FORMATS)
     others = [n for n in names if n != _FALLBACK and load_format(n).recognises(root)]
-    if len(others) > 1:
+    if len(others) < 2:
+        return _Detected(others[0] if others else _FALLBACK)
+    problems = {name: _find_problem(root, name) for name in others}
+    complete = [name for name, problem in problems.items() if not problem]
+    if len(complete) != 1:
         raise DataError(
             f"{root}: could be {' or '.join(others)}; say which, with 'format: {others[0]}' in "
-            f"{FILE_NAME} or `--from {others[0]}`"
+            f"{FILE_NAME}, or with --from {others[0]} of `check`, which writes it there"
         )
-    return others[0] if others else _FALLBACK
+    notes = (f"read as {complete[0]}, not as {n}: {p}" for n, p in problems.items() if p)
+    return _Detected(complete[0], tuple(notes))
 
 
-def _look_inside(root: Path) -> tuple[str, Path] | None:
+def _find_problem(root: Path, name: str) -> str:
+    """Why the files in `root` cannot be read as a format, "" where they can."""
+    try:
+        scan = load_format(name).scan(root, DatasetFile())
+    except (DataError, ConfigError) as error:
+        return str(error)
+    return "" if any(entry.labels is not None for entry in scan.entries) else "no labels"
+
+
+def _look_inside(root: Path) -> tuple[_Detected, Path] | None:
     """The format and the place of data in the only folder of `root`; None without such data."""
     names = folders(root)
     if len(names) != 1 or normalise_split(names[0]) in SPLITS:
         return None
     inner = root / names[0]
-    name = _detect_format(inner)
-    return _look_inside(inner) if name == _FALLBACK else (name, inner)
+    detected = _detect_format(inner)
+    return _look_inside(inner) if detected.name == _FALLBACK else (detected, inner)
 
 
 def require_complete(data: DataFolder) -> None:
