@@ -28,14 +28,21 @@ def test_borders_do_not_depend_on_the_order_of_classes():
     labels = torch.randint(0, 3, (2, 9, 7))
     order = torch.tensor([2, 0, 1])
     assert torch.equal(border_map(labels, 1), border_map(order[labels], 1))
-    assert torch.equal(detail_map(labels), detail_map(order[labels]))
 
 
-def test_the_detail_map_has_the_borders_of_the_two_finest_strides():
-    assert detail_map(HALVES)[0, 0].tolist() == [0, 0, 1, 1, 0, 0]
+def test_details_are_the_pixels_of_a_higher_index_than_those_around_them():
     labels = torch.zeros(1, 32, 32, dtype=torch.long)
-    labels[:, :, 16:] = 1
-    assert detail_map(labels)[0, 8].nonzero().flatten().tolist() == [15, 16, 17]
+    labels[:, 4:28, 16:28] = 1
+    # 16: stride 1; 16 and 17: the pixel of stride 2 that covers both
+    assert detail_map(labels)[0, 8, :24].nonzero().flatten().tolist() == [16, 17]
+
+
+def test_ignored_pixels_are_no_details_and_make_none():
+    labels = torch.full((1, 16, 16), 2)
+    labels[:, :, 8:] = IGNORE
+    inner = detail_map(labels)[0, 4:12]
+    assert not inner[:, 4:].any()
+    assert detail_map(ALL_IGNORED).sum() == 0
 
 
 @pytest.mark.parametrize("loss_of", [balanced_border_loss, border_overlap_loss])

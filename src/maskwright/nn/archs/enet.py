@@ -1,7 +1,11 @@
 """ENet, Paszke et al. 2016 (arXiv:1606.02147): early downsampling and narrow bottlenecks.
 
-Widths are the paper's for 3 channels; the first map has 13 more channels than the image.
+Widths are the paper's for 3 channels; the first map has 13 more channels than the image. The
+order of the asymmetric kernels, the epsilon and the initialisation (torch's) are those of the
+authors' code (github.com/e-lab/ENet-training).
 """
+
+from typing import cast
 
 import torch
 from pydantic import Field
@@ -16,8 +20,10 @@ from maskwright.nn.part_config import PartConfig
 ENCODERS = ("own",)
 FIRST_CONV = 13
 DILATIONS = (2, 4, 8, 16)
+EPSILON = 1e-3
 
 GOOD_FOR = "The smallest machines: a third of a million parameters."
+REVISION = 2
 
 
 class Config(PartConfig):
@@ -27,7 +33,7 @@ class Config(PartConfig):
     dropout: float = Field(0.1, ge=0, lt=1)
 
 
-def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def build(config: Config, _encoder: str, in_channels: int, num_classes: int) -> "ENet":
     """Build the network (`protocols.Arch`)."""
     return ENet(config, in_channels, num_classes)
 
@@ -39,7 +45,7 @@ class ENet(nn.Module):
         super().__init__()
         first, dropout = FIRST_CONV + in_channels, config.dropout
         self.initial = conv(in_channels, FIRST_CONV, 3, stride=2)
-        self.initial_act = nn.Sequential(Norm(first), nn.PReLU(first))
+        self.initial_act = nn.Sequential(*_norm_act(first, nn.PReLU))
         self.down1 = Down(first, 64, config.first_dropout)
         self.stage1 = nn.Sequential(*(_regular(64, config.first_dropout) for _ in range(4)))
         self.down2 = Down(64, 128, dropout)
@@ -106,7 +112,7 @@ class Up(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
         super().__init__()
         narrow = out_channels // 4
-        self.main = nn.Sequential(conv(in_channels, out_channels, 1), Norm(out_channels))
+        self.main = nn.Sequential(conv(in_channels, out_channels, 1), _norm(out_channels))
         self.extension = nn.Sequential(
             conv(in_channels, narrow, 1),
             *_norm_act(narrow, nn.ReLU),
@@ -138,7 +144,7 @@ def _regular(
 
 def _asymmetric(channels: int, dropout: float) -> nn.Module:
     narrow = channels // 4
-    pair = [conv(narrow, narrow, (5, 1)), conv(narrow, narrow, (1, 5))]
+    pair = [conv(narrow, narrow, (1, 5)), conv(narrow, narrow, (5, 1))]
     return _build_bottleneck(channels, dropout, nn.PReLU, pair)
 
 
@@ -157,7 +163,11 @@ def _build_bottleneck(
 
 
 def _norm_act(channels: int, act: type[nn.Module]) -> tuple[nn.Module, nn.Module]:
-    return Norm(channels), _act(act, channels)
+    return _norm(channels), _act(act, channels)
+
+
+def _norm(channels: int) -> Norm:
+    return Norm(channels, eps=EPSILON)
 
 
 def _act(act: type[nn.Module], channels: int) -> nn.Module:
@@ -165,4 +175,20 @@ def _act(act: type[nn.Module], channels: int) -> nn.Module:
 
 
 def _expand(narrow: int, channels: int, dropout: float) -> tuple[nn.Module, ...]:
-    return conv(narrow, channels, 1), Norm(channels), nn.Dropout2d(dropout)
+    return conv(narrow, channels, 1), _norm(channels), nn.Dropout2d(dropout)
+
+
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> ENet:
+    """Revision 1: asymmetric kernels in the other order, and torch's epsilon."""
+    network = build(config, encoder, in_channels, num_classes)
+    for module in network.modules():
+        if isinstance(module, Norm):
+            module.eps = 1e-5
+    for bottleneck in (*network.stage2, *network.stage3):
+        layers = cast("nn.Sequential", bottleneck.extension)
+        if isinstance(layers[4], nn.Conv2d):
+            layers[3], layers[4] = layers[4], layers[3]
+    return network
+
+
+OLDER = {1: _build_first}

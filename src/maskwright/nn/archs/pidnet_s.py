@@ -98,14 +98,14 @@ class PIDNet(nn.Module):
         """Logits (B, K, H, W); in training, the outputs that `loss` reads."""
         x = self.stem(x_BCHW)
         i = relu(self.i3(x))
-        p3 = self.pick3(self.p3(x), i)
+        p3 = relu(self.pick3(self.p3(x), i))
         d = self.d3(x)
         d = d + resize_like(self.difference3(i), d)
         i = relu(self.i4(i))
-        p = self.pick4(self.p4(relu(p3)), i)
+        p = self.pick4(self.p4(p3), i)
         d4 = self.d4(relu(d))
-        d4 = d4 + resize_like(self.difference4(i), d4)
-        p, d = self.p5(relu(p)), self.d5(relu(d4))
+        d4 = relu(d4 + resize_like(self.difference4(i), d4))
+        p, d = self.p5(relu(p)), self.d5(d4)
         i = resize_like(self.context(self.i5(i)), p)
         logits_BKHW = upsample(self.head(self.mix(p, i, d)), 8)
         if not self.training:

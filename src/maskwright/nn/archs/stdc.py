@@ -5,10 +5,10 @@ from typing import Literal, NamedTuple
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
 from maskwright.core.labels import IGNORE
-from maskwright.nn.blocks.borders import border_map, border_overlap_loss
+from maskwright.nn.blocks.borders import border_overlap_loss
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
 from maskwright.nn.blocks.heads import score_head, sum_head_losses
 from maskwright.nn.blocks.pooling import global_mean
@@ -21,7 +21,7 @@ NUM_BLOCKS = {"stdc1": (2, 2, 2), "stdc2": (4, 5, 3)}
 STAGE_CHANNELS = (256, 512, 1024)
 CONTEXT = 128
 DETAIL_SHARES = ((1, 0.6), (2, 0.3), (4, 0.1))
-"""Stride of a border map and its weight in the truth of the detail head (section 3.3)."""
+"""Stride of a map of details and its weight in the truth of the detail head (section 3.3)."""
 
 GOOD_FOR = "Real time; borders by a loss in training instead of a branch."
 
@@ -98,18 +98,31 @@ class STDC(nn.Module):
 
 
 def detail_map(labels_BHW: Tensor) -> Tensor:
-    """1.0 where the weighted borders of strides 1, 2 and 4 exceed a tenth, float32.
+    """1.0 where the weighted details of strides 1, 2 and 4 exceed a tenth, float32; eq. 6.
 
-    The paper finds borders by a Laplacian of class indices, which depends on their order; here
-    a border is where classes differ.
+    A pixel is a detail of a stride where the Laplacian of the class indices is positive, as in
+    the authors' code: its class has a higher index than those around it, and beyond the image
+    all indices are 0. Pixels labelled IGNORE are no details, and count as equal to the pixel
+    beside them.
     """
-    border_B1HW = border_map(labels_BHW, 1)[:, None]
     size_HW = labels_BHW.shape[-2:]
-    total_B1HW = torch.zeros_like(border_B1HW)
+    total_B1HW = labels_BHW.new_zeros(len(labels_BHW), 1, *size_HW, dtype=torch.float32)
     for stride, share in DETAIL_SHARES:
-        total_B1HW += share * interpolate(border_B1HW[..., ::stride, ::stride], size_HW)
+        total_B1HW += share * interpolate(_laplacian_details(labels_BHW, stride), size_HW)
     # the sum is 0, 0.1, 0.3 ...: 0.15 is between, whatever the rounding
     return (total_B1HW > 0.15)[:, 0].float()
+
+
+def _laplacian_details(labels_BHW: Tensor, stride: int) -> Tensor:
+    """1.0 at details (B, 1, H / stride, W / stride)."""
+    valid_B1HW = (labels_BHW != IGNORE)[:, None].float()
+    class_B1HW = labels_BHW[:, None].float() * valid_B1HW
+    ring_1133 = torch.ones(1, 1, 3, 3, device=labels_BHW.device)
+    ring_1133[..., 1, 1] = 0
+    sum_B1hw = conv2d(pad(class_B1HW, (1, 1, 1, 1)), ring_1133, stride=stride)
+    count_B1hw = conv2d(pad(valid_B1HW, (1, 1, 1, 1), value=1.0), ring_1133, stride=stride)
+    centre_B1hw, known_B1hw = (x[..., ::stride, ::stride] for x in (class_B1HW, valid_B1HW))
+    return ((count_B1hw * centre_B1hw > sum_B1hw) * known_B1hw).float()
 
 
 class ShortDense(nn.Module):

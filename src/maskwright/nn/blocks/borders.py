@@ -33,13 +33,13 @@ def balanced_border_loss(logits_BHW: Tensor, border_BHW: Tensor, valid_BHW: Tens
 
 
 def border_overlap_loss(logits_BHW: Tensor, border_BHW: Tensor, valid_BHW: Tensor) -> Tensor:
-    """Mean over valid pixels of the cross-entropy, plus 1 - Dice of the border."""
+    """Mean cross-entropy of the valid pixels, plus the mean over images of 1 - Dice."""
     valid_BHW = valid_BHW.float()
     border_BHW = border_BHW * valid_BHW
     loss_BHW = binary_cross_entropy_with_logits(
         logits_BHW.float(), border_BHW, valid_BHW, reduction="none"
     )
     prob_BHW = logits_BHW.float().sigmoid() * valid_BHW
-    hit = (prob_BHW * border_BHW).sum()
-    dice = (2 * hit + 1) / ((prob_BHW**2).sum() + border_BHW.sum() + 1)
-    return loss_BHW.sum() / valid_BHW.sum().clamp(min=1) + 1 - dice
+    hit_B = (prob_BHW * border_BHW).sum((1, 2))
+    dice_B = (2 * hit_B + 1) / (prob_BHW.sum((1, 2)) + border_BHW.sum((1, 2)) + 1)
+    return loss_BHW.sum() / valid_BHW.sum().clamp(min=1) + (1 - dice_B).mean()
