@@ -222,7 +222,9 @@ def _mirrored(match) -> str:
 
 def filled(name, names, encoder="own", **config):
     arch = ArchSpec(name=name, encoder=encoder, config=config)
-    return fill_by_name(new_model(arch, 3, K).network, names)
+    with torch.device("meta"):
+        network = new_model(arch, 3, K).network
+    return fill_by_name(network.to_empty(device="cpu"), names)
 
 
 def training_outputs(network, shape):
@@ -300,3 +302,24 @@ def test_enet_is_the_authors():
             if isinstance(layer, nn.PReLU):
                 layer.weight /= 4  # a slope of 1 would hide the layer
         assert_equals_fixture({"logits": network(noise("image", SMALL))}, "enet")
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "variance"),
+    [
+        ("pidnet_s", "i4.0.body.0", 2 / (256 * 9)),
+        ("ddrnet23_slim", "fusion4.low.0.body.0", 2 / (256 * 9)),
+        ("bisenetv2", "details.5.0", 2 / (128 * 9)),
+        ("stdc", "stages.2.0.rest.0.0", 2 / (256 * 9)),
+        ("stdc", "context.refine32.body.0", 1 / (1024 * 9)),
+        ("segnet_basic", "down.1.0", 2 / (64 * 49)),
+        ("fcdensenet103", "up_blocks.0.layers.0.body.2", 2 / (896 * 9)),
+    ],
+)
+def test_kernels_start_with_the_variance_of_the_authors(name, kernel, variance):
+    torch.manual_seed(0)
+    network = new_model(ArchSpec(name=name, encoder="own"), 3, K).network
+    found = network.get_submodule(kernel).weight
+    assert found.var().item() == pytest.approx(variance, rel=0.05)
+    is_uniform = found.abs().max() < 2 * found.std()
+    assert bool(is_uniform) == (name == "fcdensenet103")

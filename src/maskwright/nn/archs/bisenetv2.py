@@ -7,6 +7,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 from maskwright.nn.blocks.conv import conv, conv_norm, conv_norm_relu
 from maskwright.nn.blocks.heads import DeeplySupervised, score_head
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.resize import resize_like, upsample
@@ -58,6 +59,7 @@ class BiSeNetV2(DeeplySupervised):
                 score_head(channels, config.aux_channels, num_classes)
                 for channels in SEMANTIC_CHANNELS
             )
+        init_he(self, mode="fan_out")  # the paper: "kaiming normal"
 
     def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Logits (B, K, H, W); in training, also those of the auxiliary heads, smaller."""

@@ -11,6 +11,7 @@ from torch.nn.functional import relu
 
 from maskwright.nn.blocks.conv import conv_norm, pad_explicitly
 from maskwright.nn.blocks.heads import DeeplySupervised, pre_norm_head
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.pooled_context import SerialContext
 from maskwright.nn.blocks.residual import (
     basic_block,
@@ -61,6 +62,7 @@ class DDRNet(DeeplySupervised):
         self.head = pre_norm_head(4 * c, config.head_channels, num_classes)
         if self.aux_weight:
             self.aux_head = pre_norm_head(2 * c, config.head_channels, num_classes)
+        init_he(self, mode="fan_out")  # as the authors
 
     def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Logits (B, K, H, W); in training, also those of the auxiliary head, at stride 8."""

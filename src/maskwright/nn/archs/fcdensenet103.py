@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv, norm_relu_conv
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.part_config import PartConfig
 
 ENCODERS = ("own",)
@@ -55,6 +56,7 @@ class FCDenseNet(nn.Module):
             self.up_blocks.append(DenseBlock(new + skip, num_layers, config))
             channels, new = new + skip, num_layers * config.growth
         self.classify = nn.Conv2d(channels + new, num_classes, 1)
+        init_he(self, is_uniform=True)  # "HeUniform", as the authors
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""

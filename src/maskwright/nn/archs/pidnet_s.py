@@ -14,6 +14,7 @@ from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import balanced_border_loss, border_map
 from maskwright.nn.blocks.conv import conv_norm, pad_explicitly
 from maskwright.nn.blocks.heads import pre_norm_head
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.pooled_context import ParallelContext
 from maskwright.nn.blocks.residual import (
     basic_block,
@@ -93,6 +94,7 @@ class PIDNet(nn.Module):
         self.head = pre_norm_head(4 * c, config.head_channels, num_classes)
         self.aux_head = pre_norm_head(2 * c, config.head_channels, num_classes)
         self.border_head = pre_norm_head(2 * c, c, 1)
+        init_he(self, mode="fan_out")  # as the authors
 
     def forward(self, x_BCHW: Tensor) -> Tensor | PIDNetOutputs:
         """Logits (B, K, H, W); in training, the outputs that `loss` reads."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm_relu
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
 from maskwright.nn.blocks.recompute import SelfCheckpointing, run_checkpointed
 from maskwright.nn.encoders import import_smp
@@ -37,6 +38,7 @@ class SegNet(SelfCheckpointing):
         self.decoder = nn.ModuleList(_mirror(stage) for stage in reversed(self._stages()))
         last = cast("nn.Sequential", self.decoder[-1])
         last[-1] = nn.Conv2d(64, num_classes, 3, padding=1)
+        init_he(self)  # as the authors
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""
@@ -60,7 +62,7 @@ class SegNet(SelfCheckpointing):
 
 
 def _build_vgg(encoder: str, in_channels: int) -> nn.Module:
-    """The library's VGG, initialised here.
+    """The library's VGG, whose kernels `SegNet` initialises.
 
     The library would first initialise a classifier of 120 million parameters (3 s).
     """
@@ -68,10 +70,7 @@ def _build_vgg(encoder: str, in_channels: int) -> nn.Module:
         vgg = import_smp().encoders.get_encoder(encoder, in_channels=in_channels, weights=None)
     vgg = vgg.to_empty(device=torch.get_default_device())
     for layer in vgg.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(cast("Tensor", layer.bias))
-        elif isinstance(layer, nn.BatchNorm2d):
+        if isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()
     return cast("nn.Module", vgg)
 

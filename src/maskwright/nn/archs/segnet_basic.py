@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
 from maskwright.nn.part_config import PartConfig
 
@@ -41,6 +42,7 @@ class SegNetBasic(nn.Module):
         self.down = nn.ModuleList(conv_norm_relu(n, width, kernel) for n in widths)
         self.up = nn.ModuleList(conv_norm(width, width, kernel) for _ in widths)
         self.classify = nn.Conv2d(width, num_classes, 1)
+        init_he(self)  # as the authors
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""

@@ -11,6 +11,7 @@ from maskwright.core.labels import IGNORE
 from maskwright.nn.blocks.borders import border_overlap_loss
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
 from maskwright.nn.blocks.heads import score_head, sum_head_losses
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
@@ -72,6 +73,10 @@ class STDC(nn.Module):
         self.head = score_head(256, config.head_channels, num_classes)
         self.aux_heads = nn.ModuleList(score_head(CONTEXT, 64, num_classes) for _ in range(2))
         self.detail_head = score_head(STAGE_CHANNELS[0], 64, 1)
+        # as the authors: the backbone by other rules than the rest
+        init_he(self, slope=1)
+        for part in (self.stem, self.stages):
+            init_he(part, mode="fan_out")
 
     def forward(self, x_BCHW: Tensor) -> Tensor | STDCOutputs:
         """Logits (B, K, H, W); in training, the outputs that `loss` reads."""
