@@ -1,5 +1,7 @@
 """Weights and outputs of the library's networks, to compare ours with."""
 
+import re
+
 import torch
 from torch import nn
 
@@ -11,6 +13,30 @@ def renamed(state, names):
         old = next((old for old in names if key.startswith(old)), None)
         if old is not None:
             found[names[old] + key.removeprefix(old)] = value
+    return found
+
+
+def packed(state, parts, name):
+    """Tensors whose keys differ in one of `parts`, concatenated under `name`."""
+    first, *others = parts
+    found = {}
+    for key, value in state.items():
+        if first in key:
+            tensors = [value, *(state[key.replace(first, other)] for other in others)]
+            found[key.replace(first, name)] = torch.cat(tensors)
+        elif not any(other in key for other in others):
+            found[key] = value
+    return found
+
+
+def translated(state, patterns):
+    """Keys after all substitutions of regular expressions, in their order."""
+    found = {}
+    for key, value in state.items():
+        name = key
+        for pattern, replacement in patterns.items():
+            name = re.sub(pattern, replacement, name)
+        found[name] = value
     return found
 
 
