@@ -74,13 +74,13 @@ def pages(full_report, tmp_path_factory):
     return {num_classes: folder / f"{num_classes}.html" for num_classes in CLASSES}
 
 
-def measured(browser, page, script, width_px):
+def measured(browser, page, script, width_px, *options):
     """What `script` returns on a copy of the page that may run it."""
     allowed = re.sub(r"<meta http-equiv[^>]+>", "", page.read_text(encoding="utf-8"))
     run = f"document.body.dataset.found = JSON.stringify((() => {{{script}}})())"
     copy = page.with_name(f"{page.stem}-measured.html")
     copy.write_text(allowed.replace("</body>", f"<script>{run}</script></body>"))
-    said = browser(copy, f"--window-size={width_px},900", "--dump-dom")
+    said = browser(copy, *options, f"--window-size={width_px},900", "--dump-dom")
     return json.loads(html.unescape(re.search(r'data-found="([^"]*)"', said)[1]))
 
 
@@ -201,7 +201,11 @@ def test_the_focus_is_seen(keyboard):
     assert keyboard.value(style) == "solid"
 
 
-def test_every_text_has_contrast_enough(browser, pages):
+DARK = "--blink-settings=preferredColorScheme=0"
+
+
+@pytest.mark.parametrize("options", [(), (DARK,)], ids=["light", "dark"])
+def test_every_text_has_contrast_enough(browser, pages, options):
     """WCAG 2.2, 1.4.3: 4.5 to 1 between text and what lies behind it."""
     script = """
     const light = c => { c = c.match(/[0-9.]+/g).slice(0, 3).map(v => v / 255)
@@ -210,13 +214,23 @@ def test_every_text_has_contrast_enough(browser, pages):
     const behind = e => { for (; e; e = e.parentElement) {
       const color = getComputedStyle(e).backgroundColor;
       if (!color.endsWith(", 0)")) return color; } return "rgb(255, 255, 255)"; };
-    return [...document.querySelectorAll("main *")].filter(e => !e.closest("svg, .zoom") &&
-      [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => {
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const cells = [...document.querySelectorAll("svg.matrix text.deep, svg.matrix text.pale")]
+      .map(text => { const paint = text.previousElementSibling;
+        const a = +paint.getAttribute("fill-opacity");
+        const mix = [paint, document.querySelector("section")].map((e, i) =>
+          getComputedStyle(e)[i ? "backgroundColor" : "fill"].match(/[0-9.]+/g).map(Number));
+        const under = `rgb(${mix[0].map((v, i) => a * v + (1 - a) * mix[1][i])})`;
+        const pair = [light(getComputedStyle(text).fill), light(under)].sort((a, b) => b - a);
+        return [(pair[0] + 0.05) / (pair[1] + 0.05), text.outerHTML];
+      }).filter(([ratio]) => ratio < 4.4);
+    return [dark, cells.slice(0, 3), [...document.querySelectorAll("main *")].filter(e =>
+      !e.closest("svg, .zoom") && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => {
         const pair = [light(getComputedStyle(e).color), light(behind(e))].sort((a, b) => b - a);
         return [(pair[0] + 0.05) / (pair[1] + 0.05), e.outerHTML.slice(0, 60)];
-      }).filter(([ratio]) => ratio < 4.5).slice(0, 3);
+      }).filter(([ratio]) => ratio < 4.5).slice(0, 3)];
     """
-    assert measured(browser, pages[19], script, 1200) == []
+    assert measured(browser, pages[19], script, 1200, *options) == [bool(options), [], []]
 
 
 def test_it_prints(browser, pages, tmp_path):

@@ -10,12 +10,17 @@ def test_a_table_has_a_caption_and_scopes_and_can_be_reached_by_keyboard():
     assert '<caption class="unseen">A &amp; B</caption>' in text
     assert '<th scope="col">Class</th><th scope="col" class=number>IoU</th>' in text
     assert 'role="region" tabindex="0" aria-label="A &amp; B"' in text
-    assert '<th scope="row">road</th><td class="number">76.0&nbsp;%</td>' in text
+    assert (
+        '<th scope="row">road</th><td class="number" data-head="IoU">76.0&nbsp;%</td>' in text
+    )
 
 
 def test_columns_of_words_are_not_numbers_and_wrapped_ones_break():
     text = render_table("T", ("a", "b", "c"), [("1", "2", "3")], words=(0, 1), wrapped=(2,))
-    assert '<th scope="row">1</th><td>2</td><td class="wrap">3</td>' in text
+    assert (
+        '<th scope="row">1</th><td data-head="b">2</td><td class="wrap" data-head="c">3</td>'
+        in text
+    )
     assert "class=number" not in text
 
 

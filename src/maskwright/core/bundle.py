@@ -2,9 +2,10 @@
 
 A folder with `bundle.json` (card, graphs, file hashes, id) and the files it lists:
 `weights.safetensors`, graphs such as `model.onnx`, `report.json`, and `parity.npz`, a few
-images with the logits expected of them. It opens without torch. The id is the SHA-256 of the
+images with the logits expected of them. It opens without torch. `id` is the SHA-256 of the
 manifest as it was written, which holds the SHA-256 of every file: a flipped byte anywhere
-changes one of them and the Bundle refuses to open.
+changes one of them and the Bundle refuses to open. `model` is the id of the checkpoint that was
+exported: the report of a run and the Bundle of the run name one model.
 """
 
 import hashlib
@@ -47,9 +48,10 @@ SCHEMA = Schema(kind="bundle", version=2, upgrades={1: _list_the_graph}, error=B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """An opened, verified Bundle. `model_id` is 16 hex digits; `files` lists what it holds.
+    """An opened, verified Bundle; `files` lists what it holds.
 
-    `sha256` has that of each file, by name.
+    `model_id` is 16 hex digits: the id of the checkpoint it was exported from, or in Bundles
+    that do not name one the id of the Bundle. `sha256` has that of each file, by name.
     """
 
     root: Path
@@ -96,7 +98,7 @@ def open_bundle(path: Path) -> Bundle:
         _verify(path, name, entry)
     return Bundle(
         root=path,
-        model_id=manifest["id"],
+        model_id=str(manifest.get("model", manifest["id"])),
         card=ModelCard.from_json(manifest.get("card"), where=str(path / MANIFEST)),
         graphs=_read_graphs(path, manifest),
         files=tuple(manifest["files"]),
@@ -110,6 +112,7 @@ def write_bundle(
     files: Mapping[str, Path],
     *,
     graphs: Sequence[Graph],
+    model_id: str | None = None,
     mode: WriteMode = NEW,
 ) -> Bundle:
     """Write a Bundle whole or not at all.
@@ -119,13 +122,14 @@ def write_bundle(
         card: Of the network.
         files: Names in the Bundle, to the files that are copied.
         graphs: Those of `files` that engines run, preferred first.
+        model_id: Of the checkpoint that is exported.
         mode: Overwrite replaces a Bundle.
 
     Raises:
         OutputError: `path` exists and `mode` does not replace it, or it cannot be written.
     """
     with fill_bundle(path, mode) as folder:
-        add_files(folder, card, files, graphs=graphs)
+        add_files(folder, card, files, graphs=graphs, model_id=model_id)
     return open_bundle(path)
 
 
@@ -137,7 +141,12 @@ def fill_bundle(path: Path, mode: WriteMode = NEW) -> Iterator[Path]:
 
 
 def add_files(
-    folder: Path, card: ModelCard, files: Mapping[str, Path], *, graphs: Sequence[Graph]
+    folder: Path,
+    card: ModelCard,
+    files: Mapping[str, Path],
+    *,
+    graphs: Sequence[Graph],
+    model_id: str | None = None,
 ) -> None:
     """Copy the files that are not in `folder` already, and write the manifest."""
     for name, source in files.items():
@@ -148,7 +157,7 @@ def add_files(
         "graphs": [graph.to_json() for graph in graphs],
         "files": {name: _describe(folder / name) for name in files},
     }
-    manifest = SCHEMA.stamp(content)
+    manifest = SCHEMA.stamp(content | ({} if model_id is None else {"model": model_id}))
     document = {"id": _identity(manifest)} | manifest
     text = json.dumps(document, indent=1, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -143,6 +143,7 @@ class _Source:
     """The model that is exported; `files` and `graphs` go into the new Bundle."""
 
     card: ModelCard
+    model_id: str
     weights: Path
     files: dict[str, Path]
     graphs: tuple[Graph, ...] = ()
@@ -154,6 +155,7 @@ class _Source:
             bundle = open_bundle(path)
             return cls(
                 card=bundle.card,
+                model_id=bundle.model_id,
                 weights=bundle.file(WEIGHTS),
                 files={name: bundle.file(name) for name in bundle.files},
                 graphs=bundle.graphs,
@@ -161,7 +163,12 @@ class _Source:
             )
         checkpoint = Checkpoint.open(find_checkpoint(path) or path)
         weights = checkpoint.weights
-        return cls(card=checkpoint.card, weights=weights, files={WEIGHTS: weights})
+        return cls(
+            card=checkpoint.card,
+            model_id=checkpoint.model_id,
+            weights=weights,
+            files={WEIGHTS: weights},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +202,8 @@ def _export(
         elif inputs_CHW:
             files[PARITY] = folder / PARITY
             keep_inputs(network, inputs_CHW, files[PARITY])
-        add_files(folder, source.card, files, graphs=list(graphs.values()))
+        listed = list(graphs.values())
+        add_files(folder, source.card, files, graphs=listed, model_id=source.model_id)
     return open_bundle(out)
 
 

@@ -31,7 +31,7 @@ _MAX_BATCH_PX = 1 << 22
 class Predictor:
     """A model that is ready to predict images.
 
-    `model_id` is that of the Bundle, or for a checkpoint the hash of its card and weights.
+    `model_id` is the hash of the card and weights of the checkpoint, also for its Bundle.
     `refine`, where given, decides the classes of every image; else the largest logit does.
     `strategy` is how images go through the engine. `need` knows the memory that it takes.
     """

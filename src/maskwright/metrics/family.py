@@ -130,7 +130,8 @@ class ScoreText:
     `unit` is "%" for shares, "n" for counts, "" for a plain number; a key that ends in `_px` or
     `_mm` is a length. `chart` is how a curve of shares is drawn; "none" leaves it out. Counts,
     and scores without `has_interval` (as of errors that noise alone shifts from 0), have no
-    interval. Without `has_column` the table of classes on a page leaves it out.
+    interval. Without `has_column` the table of classes on a page leaves it out, and without
+    `has_bar` (of errors, whose best is 0) a share has no bar there.
     """
 
     name: str = ""
@@ -139,6 +140,7 @@ class ScoreText:
     chart: Literal["line", "bars", "reliability", "none"] = "line"
     has_interval: bool = True
     has_column: bool = True
+    has_bar: bool = True
 
 
 class Family(Protocol):

@@ -29,38 +29,52 @@ def render_table(
 
     Caption and heads are text, cells are HTML. The first cell names its row; a row of that cell
     alone is a heading above the rows that follow it. Columns hold numbers, except those of
-    `words` and `wrapped`; the latter may break their lines.
+    `words` and `wrapped`; the latter may break their lines. In a narrow window each row is a
+    block: the first cell above, then the others, each under the head of its column.
     """
     kinds = ["" if i in words else ' class="number"' for i in range(len(heads))]
     for index in wrapped:
         kinds[index] = ' class="wrap"'
-    lines = "".join(_row(cells, kinds) for cells in rows)
-    return frame_table(caption, heads, lines, words=[*words, *wrapped]) if lines else ""
+    lines = "".join(_row(cells, heads, kinds) for cells in rows)
+    if not lines:
+        return ""
+    return frame_table(caption, heads, lines, words=[*words, *wrapped], kind="rows")
 
 
 def frame_table(
-    caption: str, heads: Sequence[str], lines: str, *, words: Collection[int] = (0,)
+    caption: str,
+    heads: Sequence[str],
+    lines: str,
+    *,
+    words: Collection[int] = (0,),
+    kind: str = "grid",
 ) -> str:
-    """A table like `render_table` around `lines`, which are whole <tr> elements."""
+    """A table like `render_table` around `lines`, which are whole <tr> elements.
+
+    A table of the `kind` "rows" has the head of its column in each cell (`data-head`).
+    """
     cells = "".join(
         f'<th scope="col"{"" if i in words else " class=number"}>{escape(head)}</th>'
         for i, head in enumerate(heads)
     )
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">'
-        f'<table><caption class="unseen">{escape(caption)}</caption>'
+        f'<table class="{kind}"><caption class="unseen">{escape(caption)}</caption>'
         f"<thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
 
 
-def _row(cells: Sequence[str], kinds: Sequence[str]) -> str:
+def _row(cells: Sequence[str], heads: Sequence[str], kinds: Sequence[str]) -> str:
     head, *others = cells
     if not others and len(kinds) > 1:
         return f'<tr class="kin"><th colspan="{len(kinds)}" scope="rowgroup">{head}</th></tr>'
-    columns = zip(kinds[1:], others, strict=True)
+    columns = zip(kinds[1:], heads[1:], others, strict=True)
     return (
         f'<tr><th scope="row">{head}</th>'
-        + "".join(f"<td{kind}>{cell}</td>" for kind, cell in columns)
+        + "".join(
+            f'<td{kind} data-head="{escape(title)}">{cell}</td>'
+            for kind, title, cell in columns
+        )
         + "</tr>"
     )
 

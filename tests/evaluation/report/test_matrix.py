@@ -34,8 +34,10 @@ def test_a_cell_tells_its_share_of_the_row_and_its_pixels():
 
 
 def test_more_of_a_row_is_darker():
-    fills = [r.get("fill") for r in drawn([[60, 30, 10]] + [[0, 0, 0]] * 2).iter("rect")][:3]
-    assert fills == sorted(fills)
+    squares = list(drawn([[60, 30, 10]] + [[0, 0, 0]] * 2).iter("rect"))[:3]
+    fills = [float(square.get("fill-opacity")) for square in squares]
+    assert fills == sorted(fills, reverse=True)
+    assert fills == pytest.approx([0.755, 0.516, 0.282])
 
 
 @pytest.mark.parametrize("num_classes", [1, 24, 60, 133])

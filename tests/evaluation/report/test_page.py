@@ -1,13 +1,16 @@
 """The report page: whole, self-contained, escaped, and readable without colours or a mouse."""
 
+import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from maskwright.core.provenance import Provenance
-from maskwright.core.report import Report
+from maskwright.core.report import Estimate, Report
 from maskwright.evaluation.report.page import render_report
+from maskwright.evaluation.slices import DISTANCE
 
 VOID = {"meta", "img", "input"}
 CITY = ("road", "<b>car</b>", "sky & cloud", "pole")
@@ -104,7 +107,7 @@ def test_the_tiles_say_how_they_were_counted(full_report):
     tiles = re.findall(r'<div class="tile">(.*?)</div>', render_report(full_report(CITY)))
     assert len(tiles) == 4
     assert "<small>mean over classes, over the set</small>" in tiles[0]
-    assert "<small>per image, then averaged</small>" in tiles[2]
+    assert len({tile.partition("<b>")[0] for tile in tiles}) == 4  # no name on two tiles
     assert all("95&nbsp;% interval" in tile for tile in tiles)
 
 
@@ -130,3 +133,27 @@ def test_a_score_that_does_not_exist_is_a_dash(full_report):
         full.to_json() | {"scores": {"miou": None}, "intervals": {"miou": None}}, where="here"
     )
     assert '<div class="tile">mIoU<b>–</b>' in render_report(nothing)
+
+
+def test_slices_by_distance_stand_with_the_boundaries(full_report):
+    full = full_report(CITY)
+    by_distance = replace(full.slices[0], by=DISTANCE, value="0-1 px", difference=-0.9)
+    page = render_report(replace(full, slices=(by_distance, *full.slices)))
+    slices, boundaries = (page.index(f'<section id="{n}') for n in ("slices", "boundaries"))
+    row = page.index(f"{DISTANCE}: 0-1 px")
+    assert slices < boundaries < row < page.index('<section id="objects')
+
+
+def test_a_column_without_any_score_is_left_out(full_report):
+    full = full_report(CITY)
+    empty = tuple({**entry, "boundary_iou": Estimate(math.nan)} for entry in full.classes)
+    assert "Boundary IoU</th>" in render_report(full)
+    assert "Boundary IoU</th>" not in render_report(replace(full, classes=empty))
+
+
+def test_errors_of_calibration_have_no_bar_that_looks_empty(full_report):
+    full = full_report(CITY)
+    errors = tuple({**entry, "calibration_error": Estimate(0.014)} for entry in full.classes)
+    page = render_report(replace(full, classes=errors))
+    cell = page[page.index('data-head="Calibration error">') :][:60]
+    assert cell == 'data-head="Calibration error">1.4&nbsp;%</td></tr><tr><th sc'

@@ -74,7 +74,7 @@ def test_slices_say_which_classes_fall_most(report):
     whole = dict(zip(report.labels.names, ious, strict=True))
     part = report.slices[0]
     falls = {n: part.classes[n] - whole[n] for n in whole if part.classes[n] < whole[n]}
-    text = render_slices(report)
+    text = render_slices(report.slices, report)
     assert "weather: heavy rain &amp; fog" in text
     assert text.index("heavy rain") < text.index("sun")
     for fall in falls.values():

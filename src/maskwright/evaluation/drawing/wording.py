@@ -18,7 +18,8 @@ class Wording:
     """A score in words; `unit` is "%", "px", "mm", "n" for counts or "" for a plain number.
 
     `family` is the title of its family, `chart` how a curve is drawn. Without `has_interval`,
-    and in "n", it has no interval; without `has_column` it is in no table of classes.
+    and in "n", it has no interval; without `has_column` it is in no table of classes,
+    without `has_bar` its column there has no bars.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Wording:
     chart: str = "line"
     has_interval: bool = True
     has_column: bool = True
+    has_bar: bool = True
 
 
 @cache
@@ -60,6 +62,7 @@ def wording(key: str) -> Wording:
         chart=text.chart,
         has_interval=text.has_interval,
         has_column=text.has_column,
+        has_bar=text.has_bar,
     )
 
 

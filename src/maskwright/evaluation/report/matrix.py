@@ -10,12 +10,11 @@ from ...core.confusion import Confusion
 from ...core.labels import LabelSpec
 from ...pages.text import format_share
 
-_LIGHT, _DARK = (255, 255, 255), (8, 48, 107)
 _GAMMA = 0.55
 """Below 1, so that small shares show: an error of 3 % must be visible."""
 
 _WHITE_FROM = 0.47
-"""From this share on white numbers have more contrast than black ones; at least 4.7 to 1."""
+"""From this share on numbers have the colour of the page: contrast is 4.5 to 1 or more."""
 
 _LONGEST_NAME = 22
 
@@ -50,12 +49,10 @@ def draw_confusion(confusion: Confusion, labels: LabelSpec) -> str:
         _cell(i, j, share_CC[i, j], int(confusion.counts_CC[i, j]), (labels, layout))
         for i, j in np.argwhere(confusion.counts_CC > 0).tolist()
     )
-    diagonal = "".join(
-        _square(i, i, layout, 'fill="none" stroke="#555"') for i in range(num_classes)
-    )
+    diagonal = "".join(_square(i, i, layout, 'class="diagonal"') for i in range(num_classes))
     frame = (
         f'<rect x="{layout.left_px}" y="{layout.top_px}" width="{side_px}" height="{side_px}" '
-        f'fill="none" stroke="#b8c0cc"/>'
+        f'class="frame"/>'
     )
     return (
         f'<svg class="matrix{" wide" if num_classes > _MOST_SHRUNK else ""}" role="img" '
@@ -88,16 +85,16 @@ def _cell(
     truth, predicted = escape(labels.names[row]), escape(labels.names[column])
     amount = f"{format_share(share, 2)} of the row, {count:,} px"
     title = f"<title>truth {truth}, prediction {predicted}: {amount}</title>"
-    square = _square(row, column, layout, f'fill="{_color(share)}"', title)
+    fill = f'class="cell" fill-opacity="{share**_GAMMA:.3g}"'
+    square = _square(row, column, layout, fill, title)
     if not layout.roomy or share < 0.005:
         return square
     x = layout.left_px + (column + 0.5) * layout.cell_px
     y = layout.top_px + (row + 0.5) * layout.cell_px + layout.font_px * 0.36
-    ink = "#fff" if share > _WHITE_FROM else "#000"
+    kind = "deep" if share > _WHITE_FROM else "pale"
     number = f"{100 * share:.0f}"
     return (
-        f'{square}<text x="{x:g}" y="{y:g}" text-anchor="middle" pointer-events="none" '
-        f'style="fill:{ink}">{number}</text>'
+        f'{square}<text x="{x:g}" y="{y:g}" text-anchor="middle" class="{kind}">{number}</text>'
     )
 
 
@@ -123,12 +120,6 @@ def _names(names: list[str], layout: _Layout) -> str:
             f"{escape(name)}</text>"
         )
     return "".join(pieces)
-
-
-def _color(share: float) -> str:
-    weight = share**_GAMMA
-    channels = (round(a + (b - a) * weight) for a, b in zip(_LIGHT, _DARK, strict=True))
-    return "#" + "".join(f"{c:02x}" for c in channels)
 
 
 def _short(name: str) -> str:

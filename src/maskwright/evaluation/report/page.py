@@ -39,12 +39,12 @@ from .text import describe_ghost, describe_interval_of
 _TILES = {
     "miou": "mean over classes, over the set",
     "pixel_accuracy": "over the set",
-    "image_mean_miou": "per image, then averaged",
     "mean_boundary_f1": "mean over classes, over the set",
     "frequency_weighted_iou": "over the set",
 }
 _NUM_TILES = 4
 _NUM_STANDING_OUT = 3
+_BORDERS = "Boundaries"
 
 
 def render_report(report: Report) -> str:
@@ -62,7 +62,8 @@ def _sections(report: Report) -> Iterator[Section]:
     yield Section("What stands out", "", _facts(report))
     classes = render_classes(report, "Regions") + _of_images(report, "Regions")
     yield Section("Classes", _rule(report), classes)
-    yield Section("Slices, worst first", "", render_slices(report))
+    of_images = [part for part in report.slices if part.by != DISTANCE]
+    yield Section("Slices, worst first", "", render_slices(of_images, report))
     note = (
         "A row is a class in truth, a column a predicted class; each row adds up to 100 %. The "
         "outlined diagonal is recall, the rest is error."
@@ -72,6 +73,7 @@ def _sections(report: Report) -> Iterator[Section]:
         scores = render_family(report, family) + _curves(report, family)
         scores += render_classes(report, family)
         details = _of_images(report, family) + _class_curves(report, family)
+        details += _slices_by_distance(report) if family == _BORDERS else ""
         yield Section(family, about, scores + details)
     yield from _image_sections(report)
     yield Section("All scores", _method(report), render_scores(report))
@@ -154,6 +156,11 @@ def _of_images(report: Report, family: str) -> str:
         if table
         else ""
     )
+
+
+def _slices_by_distance(report: Report) -> str:
+    table = render_slices([part for part in report.slices if part.by == DISTANCE], report)
+    return f"<details><summary>By {DISTANCE}</summary>{table}</details>" if table else ""
 
 
 def _method(report: Report) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.confusion import Confusion
 from ...core.labels import LabelSpec
-from ...core.report import CurveReport, Estimate, Report
+from ...core.report import CurveReport, Estimate, Report, Slice
 from ...pages.markup import render_class, render_number, render_table
 from ...pages.text import DASH, format_number, format_points, format_share
 from ..drawing.charts import draw_bar, format_position
@@ -41,7 +41,9 @@ def render_scores(report: Report) -> str:
                 for key in (name, IMAGE_PREFIX + name)
             )
             rows.append([escape(words.name) + note, *cells])
-    heads = ("Score", "Over the set", "Per image, then averaged")
+    heads = ["Score", "Over the set", "Per image, then averaged"]
+    if not any(_is_of_images(key) for key in report.scores):
+        heads, rows = heads[:2], [row[:2] for row in rows]
     return render_table("All scores", heads, rows)
 
 
@@ -63,7 +65,7 @@ def render_classes(report: Report, family: str, *, of_images: bool = False) -> s
         return ""
     total_px = max(1, sum(report.truth_px))
     shares = family == "Regions" and not of_images
-    barred = wording(keys[0]).unit == "%"
+    barred = wording(keys[0]).unit == "%" and wording(keys[0]).has_bar
     heads = ["Class", *(wording(key).name for key in keys)]
     heads += ["Groups with it"] if shares and report.truth_groups else []
     heads += ["Share of truth"] if shares else []
@@ -85,8 +87,8 @@ def render_classes(report: Report, family: str, *, of_images: bool = False) -> s
     return render_table(caption, heads, rows, words=range(1 + barred))
 
 
-def render_slices(report: Report) -> str:
-    """The parts of the set, worst first, with the classes furthest below the whole set."""
+def render_slices(slices: Sequence[Slice], report: Report) -> str:
+    """Slices of a report, with the classes furthest below the whole set."""
     whole = dict(
         zip(report.labels.names, (s["iou"].value for s in report.classes), strict=True)
     )
@@ -98,7 +100,7 @@ def render_slices(report: Report) -> str:
             format_number(part.num_images),
             _list_falls(part.classes, whole),
         )
-        for part in report.slices
+        for part in slices
     ]
     heads = (
         "Slice",
@@ -184,8 +186,9 @@ def render_counts(curves: Mapping[str, CurveReport]) -> str:
 def render_bar(share: Estimate, *, instead: str = "") -> str:
     """A bar with its number beside it, and with its interval or what is said `instead`."""
     spread = f'<span class="spread">{escape(instead)}</span>' if instead else ""
+    bar = "<span></span>" if math.isnan(share.value) else draw_bar(share)
     return (
-        f'<div class="barred">{draw_bar(share)}<div><b>{render_score(share.value)}</b>'
+        f'<div class="barred">{bar}<div><b>{render_score(share.value)}</b>'
         f"{render_interval(share) or spread}</div></div>"
     )
 
@@ -194,9 +197,12 @@ def _class_keys(report: Report, family: str) -> list[str]:
     keys = dict.fromkeys(key for scores in report.classes for key in scores)
     words = {key: wording(key) for key in keys}
     of_family = [k for k, text in words.items() if text.family == family and text.has_column]
-    return sorted(
-        of_family, key=lambda key: key.removeprefix(IMAGE_PREFIX) not in main_scores()
-    )
+    known = [key for key in of_family if any(_is_known(c.get(key)) for c in report.classes)]
+    return sorted(known, key=lambda key: key.removeprefix(IMAGE_PREFIX) not in main_scores())
+
+
+def _is_known(score: Estimate | None) -> bool:
+    return score is not None and not math.isnan(score.value)
 
 
 def _is_of_images(key: str) -> bool:

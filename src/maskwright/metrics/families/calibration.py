@@ -23,7 +23,7 @@ TEXTS = {
     ),
     "brier": ScoreText("Brier score", "squared error of the probabilities; 0 is best", ""),
     "nll": ScoreText("Negative log-likelihood", "nats per pixel; 0 is best", ""),
-    "calibration_error": ScoreText("Calibration error", has_interval=False),
+    "calibration_error": ScoreText("Calibration error", has_interval=False, has_bar=False),
     "reliability": ScoreText(
         "Reliability",
         "share of correct pixels; on the dashed diagonal it equals the confidence",
