@@ -93,7 +93,7 @@ def test_the_file_is_written_the_same_byte_for_byte(rare):
     first = (rare / "splits.json").read_bytes()
     make_split(rare)
     assert (rare / "splits.json").read_bytes() == first
-    make_split(rare, seed=5)
+    make_split(rare, seed=5, redraw=True)
     assert (rare / "splits.json").read_bytes() != first
 
 
@@ -118,7 +118,7 @@ def test_a_class_in_too_few_groups_is_named(write, pairs):
 
 def test_splits_take_precedence_over_folders(write, pairs):
     root = write(pairs(10, split="train") | pairs(5, split="val", first=10))
-    make_split(root, val=0.2, test=0.2)
+    make_split(root, val=0.2, test=0.2, redraw=True)
     assert open_dataset(root).splits == {"test": 3, "train": 9, "val": 3}
 
 
@@ -174,10 +174,10 @@ class TestStaleSplits:
         write(pairs(1, first=50))
         with pytest.raises(
             DataError,
-            match=r"splits\.json: 'im50' is in no split; run `maskwright split` again",
+            match=r"splits\.json: 'im50' is in no split; draw them again with",
         ):
             open_dataset(drawn)
-        make_split(drawn)
+        make_split(drawn, keep=("val", "test"))
         assert len(open_dataset(drawn)) == 21
 
     def test_a_lost_image_is_named(self, drawn):
@@ -190,13 +190,15 @@ class TestStaleSplits:
         document = json.loads((drawn / "splits.json").read_text())
         document["splits"]["train"].append(document["splits"]["val"].pop())
         (drawn / "splits.json").write_text(json.dumps(document))
-        with pytest.raises(DataError, match="keys changed since the splits were drawn; run"):
+        with pytest.raises(
+            DataError, match="keys changed since the splits were drawn; draw them"
+        ):
             open_dataset(drawn)
 
     def test_a_damaged_file_is_named(self, drawn):
         (drawn / "splits.json").write_text("{}")
         with pytest.raises(
-            DataError, match=r"splits\.json: not a splits file .* run `maskwright"
+            DataError, match=r"splits\.json: not a splits file .* draw them again with"
         ):
             open_dataset(drawn)
 
@@ -206,12 +208,12 @@ def test_a_splits_file_of_a_newer_version_is_refused(rare):
     path = rare / "splits.json"
     document = json.loads(path.read_text())
     assert next(iter(document)) == "version"
-    path.write_text(json.dumps(document | {"version": 2}))
+    path.write_text(json.dumps(document | {"version": 3}))
     with pytest.raises(
-        DataError, match="splits file of version 2, this maskwright reads up to"
+        DataError, match="splits file of version 3, this maskwright reads up to"
     ):
         SplitFile.read(path)
-    del document["version"]
+    del document["version"], document["groups"]  # as the first files were
     path.write_text(json.dumps(document))
     assert set(SplitFile.read(path).splits) == {"train", "val", "test"}
 
@@ -249,3 +251,122 @@ def test_an_archive_is_refused_since_nothing_can_be_written_beside_its_images(tm
     (tmp_path / "a.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"a\.zip: splits are written beside the data; unpack"):
         make_split(tmp_path / "a.zip")
+
+
+class TestEarlierSplits:
+    @pytest.fixture
+    def folders(self, write, pairs):
+        return write(pairs(10, split="train") | pairs(5, split="val", first=10))
+
+    def test_splits_of_folders_are_not_thrown_away_in_silence(self, folders):
+        with pytest.raises(
+            DataError, match=r"splits already, by the folders \(train 10, val 5\); .*redraw"
+        ):
+            make_split(folders)
+        assert not (folders / "splits.json").exists()
+
+    def test_a_split_that_is_kept_stays_and_the_others_are_drawn(self, folders):
+        drawn = make_split(folders, keep=["val"], test=0.2)
+        assert drawn.file.splits["val"] == tuple(f"im{n}" for n in range(10, 15))
+        assert {name: len(keys) for name, keys in drawn.file.splits.items()} == {
+            "train": 8,
+            "val": 5,
+            "test": 2,
+        }
+
+    def test_a_split_that_does_not_exist_cannot_be_kept(self, folders):
+        with pytest.raises(
+            ConfigError, match=r"valid: .*did you mean 'val'.* Known: train, val"
+        ):
+            make_split(folders, keep=["valid"])
+
+    def test_a_group_is_not_torn_apart_by_what_is_kept(self, folders, tmp_path):
+        table = tmp_path / "groups.csv"
+        table.write_text("key,group\n" + "".join(f"im{n:02d},{n // 4}\n" for n in range(15)))
+        with pytest.raises(DataError, match=r"group '2' has images in val, which is kept, and"):
+            make_split(folders, keep=["val"], group_file=table)
+
+    def test_another_seed_does_not_replace_a_drawn_split_in_silence(self, rare):
+        make_split(rare)
+        with pytest.raises(DataError, match=r"already, by splits\.json \(test 3, train 14"):
+            make_split(rare, seed=1)
+
+    def test_redraw_and_keep_exclude_each_other(self, folders):
+        with pytest.raises(ConfigError, match="draws all images anew and"):
+            make_split(folders, keep=["val"], redraw=True)
+
+
+class TestTables:
+    def test_groups_come_from_a_table_by_file_name_and_are_saved(self, rare, tmp_path):
+        table = tmp_path / "groups.csv"
+        rows = [f"images/im{n:02d}.png,part{n // 2}" for n in range(20)]
+        table.write_text("\n".join(["file,group", *rows, "another.jpg,part99"]))
+        drawn = make_split(rare, group_file=table)
+        assert drawn.num_groups == 10
+        dataset = open_dataset(rare)
+        assert dataset.groups[dataset.keys.index("im05")] == "part2"
+        pairs = set(zip(dataset.groups, map(dataset.split_of, range(20)), strict=True))
+        assert len(pairs) == 10
+
+    def test_splits_come_from_a_table(self, rare, tmp_path):
+        table = tmp_path / "splits.csv"
+        names = ["training", "val", "test"]
+        table.write_text(
+            "key,split\n" + "".join(f"im{n:02d},{names[n % 3]}\n" for n in range(20))
+        )
+        make_split(rare, split_file=table)
+        assert open_dataset(rare).splits == {"test": 6, "train": 7, "val": 7}
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (
+                "key,group\nim00,a\n",
+                "19 images have no row with a 'group', the first is 'im01'",
+            ),
+            ("key,grup\nim00,a\n", "has no column 'group'; did you mean 'grup'"),
+            ("group\na\n", "has no column 'key'; its first line is 'group', expected"),
+            ("key,group\nim00,a\nim00,b\n", "'im00' has two values of 'group', 'a' and 'b'"),
+        ],
+    )
+    def test_a_table_that_does_not_fit_is_refused(self, rare, tmp_path, text, message):
+        (tmp_path / "t.csv").write_text(text)
+        with pytest.raises(DataError, match=message):
+            make_split(rare, group_file=tmp_path / "t.csv")
+
+
+class TestFolds:
+    def test_each_image_is_in_one_fold_and_test_stays_out(self, rare):
+        drawn = make_split(rare, folds=3, test=0.1)
+        sizes = {name: len(keys) for name, keys in drawn.file.splits.items()}
+        assert sizes == {"fold0": 6, "fold1": 6, "fold2": 6, "test": 2}
+        assert open_dataset(rare).splits == sizes
+
+    def test_folds_are_read_together(self, rare):
+        make_split(rare, folds=4)
+        joined = open_dataset(rare).subset("fold0+fold2")
+        assert joined.splits == {"fold0": 5, "fold2": 5}
+
+    def test_folds_leave_no_room_for_val(self, rare):
+        with pytest.raises(ConfigError, match="each fold is the validation split of one run"):
+            make_split(rare, folds=5, val=0.2)
+
+
+def test_no_split_is_empty_where_no_class_is_in_two_groups():
+    present_NC = np.eye(3, dtype=np.bool_)
+    splits = assign_splits(["a", "b", "c"], present_NC, SHARES, seed=0)
+    assert set(splits) == set(SHARES)
+
+
+def test_a_split_with_nothing_to_tell_apart_is_refused(write, pairs):
+    files = pairs(12, values=(0,))
+    files["masks/im03.png"][0, 0] = 1
+    with pytest.raises(DataError, match=r"would hold no class but class_0 of 2, so that"):
+        make_split(write(files))
+
+
+def test_a_table_may_name_one_split_alone(write, pairs, tmp_path):
+    root = write(pairs(4))
+    (tmp_path / "t.csv").write_text("key,split\n" + "".join(f"im0{n},val\n" for n in range(4)))
+    make_split(root, split_file=tmp_path / "t.csv")
+    assert open_dataset(root).splits == {"val": 4}

@@ -47,6 +47,10 @@ Group = Annotated[
     str | None,
     typer.Option(metavar="REGEX", help="Images whose keys have the same match are one group."),
 ]
+GroupFile = Annotated[
+    Path | None,
+    typer.Option(metavar="CSV", help="Table of key,group, in place of --group."),
+]
 Refine = Annotated[
     str | None,
     typer.Option(
@@ -64,6 +68,12 @@ Settings = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="One recipe value, such as optim.lr=3e-4; repeatable.",
+    ),
+]
+Fold = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K", help="Validate on fold K of `split --folds`, train on all others."
     ),
 ]
 NoParityImages = Annotated[
@@ -107,6 +117,11 @@ Trust = Annotated[
 def out_option(text: str) -> Any:
     """Give the option `-o/--out` the help `text`."""
     return typer.Option("-o", "--out", help=text)
+
+
+def fold_settings(fold: int | None) -> dict[str, str]:
+    """The recipe values of `--fold`."""
+    return {} if fold is None else {"data.val_split": f"fold{fold}"}
 
 
 def budget_seconds(budget: str | None) -> float | None:

@@ -10,9 +10,11 @@ from .options import (
     AsJson,
     Budget,
     Data,
+    Fold,
     Quiet,
     Settings,
     budget_seconds,
+    fold_settings,
     out_option,
 )
 
@@ -23,6 +25,7 @@ def plan(
     out: Annotated[Path, out_option("The recipe file.")] = Path("recipe.yaml"),
     settings: Settings = None,
     budget: Budget = None,
+    fold: Fold = None,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -35,7 +38,7 @@ def plan(
 
     planned = run(
         data,
-        settings=parse_settings(settings or []),
+        settings=parse_settings(settings or []) | fold_settings(fold),
         budget_s=budget_s,
         allow_outside=allow_outside,
         progress=console.progress,

@@ -1,20 +1,47 @@
 """`maskwright split`: draw the training, validation and test split."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..pages.text import format_count
 from .console import Console
-from .options import AllowOutside, AsJson, Data, Group, Quiet
+from .options import AllowOutside, AsJson, Data, Group, GroupFile, Quiet
+
+Val = Annotated[float | None, typer.Option(help="Share of the images for val (default: 0.15).")]
+Test = Annotated[
+    float | None,
+    typer.Option(help="Share of the images for test (default: 0.15; with --folds 0)."),
+]
+Folds = Annotated[
+    int | None, typer.Option(metavar="N", help="Draw N folds, for N runs of `train --fold`.")
+]
+SplitTable = Annotated[
+    Path | None, typer.Option(metavar="CSV", help="Take the splits from a table of key,split.")
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SPLIT", help="Leave this split as it is and draw the others; repeatable."
+    ),
+]
+Redraw = Annotated[
+    bool, typer.Option("--redraw", help="Draw all anew, though there are splits.")
+]
 
 
 def split(
     data: Data,
     *,
-    val: Annotated[float, typer.Option(help="Share of the images for val.")] = 0.15,
-    test: Annotated[float, typer.Option(help="Share of the images for test.")] = 0.15,
+    val: Val = None,
+    test: Test = None,
+    folds: Folds = None,
+    split_file: SplitTable = None,
     group: Group = None,
+    group_file: GroupFile = None,
+    keep: Keep = None,
+    redraw: Redraw = False,
     seed: Annotated[int, typer.Option(help="Another seed draws other splits.")] = 0,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
@@ -29,7 +56,12 @@ def split(
         data,
         val=val,
         test=test,
+        folds=folds,
+        split_file=split_file,
         group=group,
+        group_file=group_file,
+        keep=keep or (),
+        redraw=redraw,
         seed=seed,
         allow_outside=allow_outside,
         progress=console.progress,

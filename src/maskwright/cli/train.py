@@ -13,12 +13,14 @@ from .options import (
     AsJson,
     Budget,
     Data,
+    Fold,
     NoParityImages,
     Quiet,
     Resume,
     Settings,
     Trust,
     budget_seconds,
+    fold_settings,
     out_option,
 )
 
@@ -35,6 +37,7 @@ def train(
     ] = None,
     settings: Settings = None,
     budget: Budget = None,
+    fold: Fold = None,
     resume: Resume = False,
     no_parity_images: NoParityImages = False,
     trust: Trust = None,
@@ -53,7 +56,7 @@ def train(
 
     options = TrainOptions(
         recipe=recipe,
-        settings=parse_settings(settings or []),
+        settings=parse_settings(settings or []) | fold_settings(fold),
         budget_s=budget_s,
         resume=resume,
         keep_parity_images=not no_parity_images,

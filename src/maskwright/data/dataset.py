@@ -285,18 +285,19 @@ class FolderDataset(Dataset):
         return majority_vote(read_votes(self.entries[index], self.codec))
 
     def subset(self, split: str) -> Self:
-        """The images of one split.
+        """The images of one split, or of several, as `fold0+fold1`.
 
         Raises:
             DataError: There is no such split; the message lists those there are.
         """
-        if split not in self.splits:
+        wanted = {split} if split in self.splits else set(split.split("+"))
+        if not wanted <= self.splits.keys():
             listed = ", ".join(f"{name} ({count})" for name, count in self.splits.items())
             raise DataError(
                 f"{self.root}: no split {split!r}; there are {listed}; "
                 f"`maskwright split` makes train, val and test"
             )
-        return replace(self, entries=tuple(e for e in self.entries if e.split == split))
+        return replace(self, entries=tuple(e for e in self.entries if e.split in wanted))
 
 
 def open_dataset(

@@ -137,6 +137,8 @@ def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> 
         callbacks.log(note)
     if given and source.conversion and not options.resume:
         given = override(given, {"input.convert_channels": True})
+    if given and not options.resume:
+        given = override(given, {"data.train_split": source.split_names[0]})  # of folds
     processes = get_processes()
     if processes.is_main_process and not options.resume:
         if given is None:

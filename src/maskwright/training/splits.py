@@ -2,6 +2,7 @@
 
 from maskwright.core.errors import DataError
 from maskwright.data.dataset import Dataset
+from maskwright.data.opening.splitfile import list_folds
 from maskwright.pages.text import format_count
 
 from .recipe import Settings
@@ -13,13 +14,22 @@ VAL_NAMES = ("val", "valid", "validation")
 def choose_splits(dataset: Dataset, settings: Settings) -> tuple[str, str]:
     """Choose the names of the training and the validation split: as set, else by usual names.
 
-    A test split is never chosen: a model selected on it would be scored on it.
+    Where the validation split is a fold, all other folds train, unless splits without that fold
+    are set. A test split is never chosen: a model selected on it would be scored on it.
 
     Raises:
         DataError: The dataset has no split for one of the two.
     """
     train = settings.get("data.train_split") or _find(TRAIN_NAMES, dataset)
     val = settings.get("data.val_split") or _find(VAL_NAMES, dataset)
+    folds = list_folds(dataset.splits)
+    if val in folds and (train is None or val in str(train).split("+")):
+        train = "+".join(name for name in folds if name != val)
+    if folds and not (train and val):
+        raise DataError(
+            f"{dataset.source}: has folds; choose the one of validation, --fold 0 to "
+            f"--fold {len(folds) - 1}"
+        )
     if train is None or val is None:
         missing = "data.train_split" if train is None else "data.val_split"
         raise DataError(

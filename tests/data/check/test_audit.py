@@ -252,7 +252,12 @@ def test_two_images_of_one_key_are_an_error(check, pairs):
 def test_a_folder_of_one_name_in_two_splits_is_a_leak(check, pairs):
     files = pairs(1, first=50, split="train/street") | pairs(1, first=51, split="val/street")
     found = check(files)
-    assert the(found, "group-across-splits").examples == [("street", "train and val")]
+    assert the(found, "group-across-splits").examples == [
+        (
+            "street",
+            "train (images/train/street/im50.png) and val (images/val/street/im51.png)",
+        )
+    ]
 
 
 def test_images_of_another_kind_are_named(check):
@@ -284,7 +289,7 @@ def test_splits_that_do_not_fit_are_an_error(write, pairs):
     found = audit(root)
     stale = the(found, "stale-splits").to_json()
     assert stale["files"] == [{"file": "splits.json", "detail": "'im30' is in no split"}]
-    assert stale["fix"] == "run `maskwright split` again or remove splits.json"
+    assert stale["fix"].startswith("draw them again with `maskwright split --redraw`, remove")
     assert f"  fix: {stale['fix']}" in found.to_text()
     assert found.harmful
 

@@ -59,7 +59,7 @@ def test_equal_pixels_are_found_in_and_across_splits(compare):
     )
     assert found == {
         "duplicate": [("train/b.bmp", "equal to train/a.png")],
-        "duplicate-across-splits": [("val/c.png", "equal to train/a.png")],
+        "duplicate-across-splits": [("val/c.png", "equal to train/a.png: val and train")],
     }
 
 

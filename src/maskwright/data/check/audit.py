@@ -286,7 +286,7 @@ def _check_pairs(
     for path in data.scan.lone_masks:
         findings.add("missing-image", path)
     first: dict[str, Entry] = {}
-    splits_of_group: dict[str, str] = {}
+    first_of_group: dict[str, Entry] = {}
     reported: set[str] = set()
     for entry in entries:
         twin = first.setdefault(entry.key, entry)
@@ -294,13 +294,15 @@ def _check_pairs(
             findings.add(
                 "same-key", entry.image, f"{entry.key!r} is {findings.shorten(twin.image)}"
             )
-        split = splits_of_group.setdefault(entry.group, entry.split)
-        if split != entry.split and twin is entry and entry.group not in reported:
+        one = first_of_group.setdefault(entry.group, entry)
+        if one.split != entry.split and twin is entry and entry.group not in reported:
             reported.add(entry.group)
-            findings.add("group-across-splits", entry.group, f"{split} and {entry.split}")
+            files = (f"{e.split} ({findings.shorten(e.image)})" for e in (one, entry))
+            findings.add("group-across-splits", entry.group, " and ".join(files))
     if len(entries) < 2:
         findings.add("too-few-images", entries[0].image)
-    if UNSPLIT not in {e.split for e in entries} and "train" not in {e.split for e in entries}:
+    splits = {e.split for e in entries}
+    if UNSPLIT not in splits and "train" not in splits and not splitfile.list_folds(splits):
         findings.add("no-train", "train")
 
 

@@ -141,7 +141,8 @@ def _add_equal(
         code: DuplicateCode = (
             "duplicate" if one.split == other.split else "duplicate-across-splits"
         )
-        findings.add(code, other.image, f"equal to {findings.shorten(one.image)}")
+        detail = _name_splits(one, other)
+        findings.add(code, other.image, f"equal to {findings.shorten(one.image)}{detail}")
     return twins
 
 
@@ -177,7 +178,12 @@ def _add_similar(
     if one.split != other.split:
         code = "copy-across-splits" if difference <= _COPY else "similar-across-splits"
     detail = f"like {findings.shorten(one.image)} (difference {difference:.2f} of the contrast)"
-    findings.add(code, other.image, detail)
+    findings.add(code, other.image, detail + _name_splits(one, other))
+
+
+def _name_splits(one: Entry, other: Entry) -> str:
+    """The splits of two images that leak, which the paths do not show after a draw."""
+    return "" if one.split == other.split else f": {other.split} and {one.split}"
 
 
 def _measure_difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

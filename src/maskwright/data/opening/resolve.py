@@ -247,7 +247,7 @@ def _save_splits(path: Path, entries: tuple[Entry, ...], pattern: str | None) ->
         splits=splits, val=_SHARES["val"], test=_SHARES["test"], seed=SEED, group=pattern
     )
     file.write(path)
-    return f"written to {path}; `maskwright split` draws others"
+    return f"written to {path}; `maskwright split --redraw` draws others"
 
 
 def _list_splits(entries: Iterable[Entry]) -> list[str]:

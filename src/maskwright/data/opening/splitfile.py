@@ -5,8 +5,9 @@ The file lies beside dataset.yaml and takes precedence over the names of folders
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -19,19 +20,33 @@ from ..entries.scan import Entry
 from .patterns import search_keys
 
 FILE_NAME = "splits.json"
-SCHEMA = Schema(kind="splits file", version=1, unversioned=1, key="version")
-_FIX = "run `maskwright split` again"
+SCHEMA = Schema(
+    kind="splits file",
+    version=2,
+    unversioned=1,
+    key="version",
+    upgrades={1: lambda document: {**document, "groups": {}}},
+)
+"""Version 2 has the groups of a table."""
+
+_FIX = "draw them again with `maskwright split --redraw`"
+_FOLD = re.compile(r"fold\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitFile:
-    """Keys by split, and how they were drawn; `group` is a regular expression or None."""
+    """Keys by split, and how they were drawn.
+
+    `group` is a regular expression or None; `groups` are those of a table, by key. Folds are
+    splits called `fold0`, `fold1` and so on.
+    """
 
     splits: dict[str, tuple[str, ...]]
     val: float
     test: float
     seed: int
     group: str | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -46,6 +61,7 @@ class SplitFile:
                 "val": self.val,
                 "test": self.test,
                 "group": self.group,
+                "groups": dict(self.groups),
                 "seed": self.seed,
                 "splits": {split: list(keys) for split, keys in self.splits.items()},
                 "sha256": self.sha256,
@@ -72,6 +88,7 @@ class SplitFile:
                 test=document["test"],
                 seed=document["seed"],
                 group=document["group"],
+                groups=dict(document["groups"]),
             )
             require_types(file)
             claimed = document["sha256"]
@@ -80,10 +97,7 @@ class SplitFile:
                 f"{path}: not a splits file ({shorten(repr(error), 200)}); {_FIX}"
             ) from error
         if claimed != file.sha256:
-            raise DataError(
-                f"{path}: keys changed since the splits were drawn; "
-                f"run `maskwright split` again"
-            )
+            raise DataError(f"{path}: keys changed since the splits were drawn; {_FIX}")
         return file
 
     @classmethod
@@ -104,17 +118,27 @@ class SplitFile:
             DataError: An image is in no split, or a key has no image.
         """
         split_of = {key: split for split, keys in self.splits.items() for key in keys}
-        entries = assign_groups(entries, self.group)
+        entries = self.assign_groups(entries)
         unassigned = [e.key for e in entries if e.key not in split_of]
         missing = sorted(set(split_of) - {e.key for e in entries})
         for keys, problem in ((unassigned, "is in no split"), (missing, "has no image")):
             if keys:
                 more = f" (nor do {len(keys) - 1} more)" if len(keys) > 1 else ""
                 raise DataError(
-                    f"{where}: {keys[0]!r} {problem}{more}; run `maskwright split` again "
-                    f"or remove {where.name}"
+                    f"{where}: {keys[0]!r} {problem}{more}; {_FIX}, remove {where.name}, or "
+                    f"add new images to train with --keep val --keep test"
                 )
         return tuple(replace(e, split=split_of[e.key]) for e in entries)
+
+    def assign_groups(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        """The entries with the groups of this file, of its table or of its expression."""
+        grouped = assign_groups(entries, self.group)
+        return tuple(replace(e, group=self.groups.get(e.key, e.group)) for e in grouped)
+
+
+def list_folds(splits: Iterable[str]) -> list[str]:
+    """The folds among the names of splits, in the order of their numbers."""
+    return sorted(filter(_FOLD.fullmatch, splits), key=lambda name: int(name[4:]))
 
 
 def assign_groups(entries: Iterable[Entry], pattern: str | None) -> Sequence[Entry]:

@@ -2,7 +2,8 @@
 
 Iterative stratification (Sechidis et al. 2011, algorithm 1) over whole groups: the class
 in the fewest groups first, each group to the split that lacks most images of that class.
-One rule is added: the last groups of a class go to the splits that have none of it.
+Two rules are added: the last groups of a class go to the splits that have none of it, and the
+last groups of all to splits without an image.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,6 +76,9 @@ def _assign_groups(images_GC: NDArray[np.int64], shares: list[float], seed: int)
             lacking_S = ~has_SC[:, rarest]
             last = len(with_it) - done <= lacking_S.sum()
             allowed_S = lacking_S if last else np.ones(len(shares), np.bool_)
+            empty_S = ~has_SC[:, -1]
+            if (split_G < 0).sum() <= empty_S.sum():
+                allowed_S = empty_S
             best = max(
                 np.flatnonzero(allowed_S).tolist(),
                 key=lambda s: (wanted_SC[s, rarest], wanted_SC[s, -1], -s),
