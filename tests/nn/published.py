@@ -19,7 +19,6 @@ CONVNEXT = "Liu et al. 2022 (arXiv:2201.03545), table 7"
 
 PAPERS_WITH_CODE = "paperswithcode.com, which has no FLOPs"
 NOT_CHECKED = "not checked against a source"
-TORCHVISION_AUX_PARAMS = 1024 * 256 * 9 + 2 * 256 + 257 * 21
 TORCHVISION_AUX_MACS = 65 * 65 * (1024 * 256 * 9 + 256 * 21)
 """Of its auxiliary head at 520 x 520, which it computes in use too."""
 
@@ -176,7 +175,6 @@ ROWS = [
             "mit_b5": {"params_m": 84.7, "read_in": PAPERS_WITH_CODE},
         }.items()
     ),
-    # less the auxiliary head that the source counts: 3 x 3 to 256, its norm, 150 scores
     *(
         Published(
             arch="upernet",
@@ -184,14 +182,14 @@ ROWS = [
             read_in="facebookresearch/ConvNeXt, semantic_segmentation/README.md",
             encoder=encoder,
             num_classes=150,
-            params_m=params_m - (width * 256 * 9 + 2 * 256 + 257 * 150) / 1e6,
+            params_m=params_m,
             gmac=gmac,
             size_HW=(512, 2048),
         )
-        for encoder, width, params_m, gmac in (
-            ("convnext_tiny", 384, 60, 939),
-            ("convnext_small", 384, 82, 1027),
-            ("convnext_base", 512, 122, 1170),
+        for encoder, params_m, gmac in (
+            ("convnext_tiny", 60, 939),
+            ("convnext_small", 82, 1027),
+            ("convnext_base", 122, 1170),
         )
     ),
     # the deep stem of the source's encoder is 0.02 and 10; it counts normalisation too
@@ -204,8 +202,8 @@ ROWS = [
         gmac=1429.68,
         size_HW=(2048, 1024),
     ),
-    # the library's has one stage more, and 4 x 4 where the authors' has 3 x 3. Theirs, by their
-    # models/model.lua, is 19.5 G, or 22.6 G where a transposed convolution counts by its output
+    # by their models/linknet.py 19.5 G, or 22.6 G where a transposed convolution counts by its
+    # output
     Published(
         arch="linknet",
         source="Chaurasia and Culurciello 2017 (arXiv:1707.03718), table II: 21.2 G operations",
@@ -224,7 +222,7 @@ ROWS = [
         num_classes=150,
         params_m=343,
     ),
-    # of both, torchvision counts an auxiliary head in use; deeplabv3 here has none at all
+    # of both, torchvision counts the auxiliary head in use too
     *(
         Published(
             arch="fcn",
@@ -251,7 +249,7 @@ ROWS = [
             encoder=encoder,
             config={"output_stride": 8},
             num_classes=21,
-            params_m=(num_params - TORCHVISION_AUX_PARAMS) / 1e6,
+            params_m=num_params / 1e6,
             gmac=gmac - TORCHVISION_AUX_MACS / 1e9,
             size_HW=(520, 520),
             tolerance_ratio=1e-5,

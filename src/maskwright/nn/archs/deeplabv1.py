@@ -36,16 +36,33 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return LargeFOV(config, network, num_classes)
 
 
+def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    network: Any = build(config, encoder, in_channels, num_classes)
+    network.pool = nn.Identity()
+    module: nn.Module = network
+    return module
+
+
+REVISION = 2
+"""2: the mean of 3 x 3 after the last pool."""
+
+OLDER = {1: _build_1}
+
+
 class LargeFOV(nn.Module):
-    """VGG16 whose first fully connected layer is a dilated 3 x 3 convolution."""
+    """VGG16 whose first fully connected layer is a dilated 3 x 3 convolution.
+
+    A mean over 3 x 3 follows its last pool, as in the authors' network.
+    """
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__()
         self.encoder: nn.Module = encoder
         width, rate = config.decoder_channels, config.rate
         wide = nn.Conv2d(encoder.out_channels[-1], width, 3, padding=rate, dilation=rate)
+        self.pool = nn.AvgPool2d(3, stride=1, padding=1)
         self.head = fully_connected_head(wide, num_classes, config.dropout)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, K, H, W)."""
-        return upsample(self.head(self.encoder(x_BCHW)[-1]), STRIDE)
+        return upsample(self.head(self.pool(self.encoder(x_BCHW)[-1])), STRIDE)

@@ -4,7 +4,8 @@ The paper refines the scores by a dense CRF. That is not part of the network:
 `predict --refine crf` does it for any model.
 """
 
-from functools import reduce
+from collections.abc import Callable
+from functools import partial, reduce
 from typing import Any, Literal
 
 import torch
@@ -12,11 +13,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from maskwright.nn.blocks.dilation import build_encoder
 from maskwright.nn.blocks.heads import DeeplySupervised
+from maskwright.nn.blocks.library import library_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected_head
-from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
@@ -49,10 +51,18 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`); logits at stride 8, upsampled bilinearly."""
+    return _build(build_encoder, config, encoder, in_channels, num_classes)
+
+
+def _build(
+    get_encoder: Callable[..., Any],
+    config: Config,
+    encoder: str,
+    in_channels: int,
+    num_classes: int,
+) -> nn.Module:
     is_vgg = encoder.startswith("vgg")
-    network = import_smp().encoders.get_encoder(
-        encoder, in_channels=in_channels, output_stride=32 if is_vgg else STRIDE
-    )
+    network = get_encoder(encoder, in_channels, output_stride=32 if is_vgg else STRIDE)
     if is_vgg:
         dilate_vgg(network)
     replace_batch_norm(network)
@@ -62,6 +72,12 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
         branch(config, channels, num_classes, rate) for rate in RATES[config.field_of_view]
     ]
     return DeepLabV2(config, network, pyramid)
+
+
+REVISION = 2
+"""2: a ResNet is dilated so that pretrained features keep their values."""
+
+OLDER = {1: partial(_build, library_encoder)}
 
 
 def _branch(_config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:

@@ -1,15 +1,69 @@
 """DeepLabv3, Chen et al. 2017 (arXiv:1706.05587): atrous pyramid with image-level features."""
 
-from torch import nn
+from typing import Any
 
-from maskwright.nn.blocks.atrous import AtrousConfig as Config
+from torch import Tensor, nn
+
+from maskwright.nn.blocks.atrous import AtrousConfig, AtrousPyramid
+from maskwright.nn.blocks.dilation import build_encoder, set_multi_grid
+from maskwright.nn.blocks.heads import DeeplySupervised, fcn_head, score_head
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.library import build_library_network
+from maskwright.nn.blocks.norm import replace_batch_norm
+from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.encoders import import_smp
 
 GOOD_FOR = "Large context, where thin objects matter little."
 
 
+class Config(AtrousConfig):
+    """As of the atrous pyramid, and the multi-grid.
+
+    `multi_grid` multiplies the dilation of the three units in the last stage of a ResNet
+    (section 4.2); 1, 1, 1 is torchvision's network. Other encoders have no such units.
+    """
+
+    multi_grid: tuple[int, int, int] = (1, 2, 4)
+
+
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`)."""
+    network = build_encoder(encoder, in_channels, output_stride=config.output_stride)
+    set_multi_grid(network, config.multi_grid)
+    replace_batch_norm(network)
+    return DeepLabV3(config, network, num_classes)
+
+
+def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     make = import_smp().DeepLabV3
     return build_library_network(make, encoder, in_channels, num_classes, **config.to_library())
+
+
+REVISION = 2
+"""2: dilation keeps pretrained features, multi-grid, initial weights, auxiliary head."""
+
+OLDER = {1: _build_1}
+
+
+class DeepLabV3(DeeplySupervised):
+    """Encoder, atrous pyramid and head; in training an auxiliary head."""
+
+    def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
+        super().__init__(config.aux_weight)
+        self.encoder: nn.Module = encoder
+        self.stride = config.output_stride
+        *_, before, last = encoder.out_channels
+        self.pyramid = AtrousPyramid(last, config)
+        self.head = score_head(config.decoder_channels, config.decoder_channels, num_classes)
+        self.aux_head = fcn_head(before, num_classes) if config.aux_weight else None
+        init_he(self.pyramid)
+        init_he(self.head)
+        init_he(self.head[-1], slope=1)
+
+    def forward(self, x_BCHW: Tensor) -> Any:
+        """Logits; in training, also those of the auxiliary head, smaller."""
+        *_, before, last = self.encoder(x_BCHW)
+        logits_BKHW = upsample(self.head(self.pyramid(last)), self.stride)
+        if self.aux_head is None or not self.training:
+            return logits_BKHW
+        return [logits_BKHW, self.aux_head(before)]

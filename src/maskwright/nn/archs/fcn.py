@@ -7,11 +7,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from maskwright.nn.blocks.heads import DeeplySupervised, aux_head
+from maskwright.nn.blocks.dilation import build_encoder
+from maskwright.nn.blocks.heads import DeeplySupervised, fcn_head
+from maskwright.nn.blocks.library import library_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.blocks.vgg import fully_connected_head
-from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 FULLY_CONNECTED = 4096
@@ -37,15 +38,29 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`); the paper's encoder is vgg16."""
-    network = import_smp().encoders.get_encoder(
-        encoder,
-        in_channels=in_channels,
-        output_stride=config.stride if config.dilated else 32,
-    )
-    if config.dilated:
-        _dilate_as_torchvision(network)
+    output_stride = config.stride if config.dilated else 32
+    network = build_encoder(encoder, in_channels, output_stride=output_stride)
+    return _build(config, network, encoder, num_classes)
+
+
+def _build(config: Config, network: Any, encoder: str, num_classes: int) -> nn.Module:
     replace_batch_norm(network)
     return FCN(config, network, num_classes, is_vgg=encoder.startswith("vgg"))
+
+
+def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    """Revision 1, where only dilated bottleneck stages of a ResNet were as torchvision's."""
+    output_stride = config.stride if config.dilated else 32
+    network = library_encoder(encoder, in_channels, output_stride=output_stride)
+    if config.dilated:
+        _halve_first_dilation(network)
+    return _build(config, network, encoder, num_classes)
+
+
+REVISION = 2
+"""2: every dilated encoder keeps the values of pretrained features."""
+
+OLDER = {1: _build_1}
 
 
 class FCN(DeeplySupervised):
@@ -65,7 +80,7 @@ class FCN(DeeplySupervised):
         )
         self.doublings = nn.ModuleList(_upsampling(num_classes) for _ in range(num_skips))
         self.stride = config.stride
-        self.aux_head = aux_head(channels[-1], num_classes) if config.aux_weight else None
+        self.aux_head = fcn_head(channels[-1], num_classes) if config.aux_weight else None
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, with an `aux_weight`, also those of the auxiliary head."""
@@ -81,11 +96,8 @@ class FCN(DeeplySupervised):
         return [logits_BKHW, self.aux_head(stages[-1])]
 
 
-def _dilate_as_torchvision(encoder: nn.Module) -> None:
-    """Halve the dilation of the first block in dilated bottleneck stages of a ResNet.
-
-    torchvision dilates that block by the rate of the stage before, the library by the stage's.
-    """
+def _halve_first_dilation(encoder: nn.Module) -> None:
+    """Halve the dilation of the first block in dilated bottleneck stages of a ResNet."""
     stages: list[Any] = [s for name, s in encoder.named_children() if name in DILATED_STAGES]
     for stage in stages:
         first, last = stage[0], stage[-1]
@@ -103,7 +115,7 @@ def _vgg_head(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 def _head(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     dropout = 0.1 if config.dropout is None else config.dropout
-    return aux_head(in_channels, num_classes, dropout=dropout)
+    return fcn_head(in_channels, num_classes, dropout=dropout)
 
 
 def _skip_head(in_channels: int, num_classes: int) -> nn.Conv2d:

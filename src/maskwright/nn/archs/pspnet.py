@@ -1,15 +1,18 @@
 """PSPNet, Zhao et al. 2017 (arXiv:1612.01105): features pooled over 1, 2, 3 and 6 bins."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
+from maskwright.nn.blocks.dilation import build_encoder
 from maskwright.nn.blocks.heads import DeeplySupervised, aux_head, dropout_head
+from maskwright.nn.blocks.library import library_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
 from maskwright.nn.blocks.resize import upsample
-from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 
 STRIDE = 8
@@ -34,14 +37,30 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`); logits at stride 8, upsampled bilinearly."""
-    network = import_smp().encoders.get_encoder(
+    return _build(build_encoder, config, encoder, in_channels, num_classes)
+
+
+def _build(
+    get_encoder: Callable[..., Any],
+    config: Config,
+    encoder: str,
+    in_channels: int,
+    num_classes: int,
+) -> nn.Module:
+    network = get_encoder(
         encoder,
-        in_channels=in_channels,
+        in_channels,
         depth=config.encoder_depth,
         output_stride=STRIDE if config.encoder_depth > 3 else 32,
     )
     replace_batch_norm(network)
     return PSPNet(config, network, num_classes)
+
+
+REVISION = 2
+"""2: the encoder is dilated so that pretrained features keep their values."""
+
+OLDER = {1: partial(_build, library_encoder)}
 
 
 class PSPNet(DeeplySupervised):

@@ -40,6 +40,12 @@ def aux_head(in_channels: int, num_classes: int, *, dropout: float = 0.1) -> nn.
     return dropout_head(in_channels, middle, num_classes, nn.Dropout2d(dropout))
 
 
+def fcn_head(in_channels: int, num_classes: int, *, dropout: float = 0.1) -> nn.Sequential:
+    """The head and the auxiliary head of torchvision's FCN; single values are dropped."""
+    middle = max(1, in_channels // 4)
+    return dropout_head(in_channels, middle, num_classes, nn.Dropout(dropout))
+
+
 class DeeplySupervised(nn.Module):
     """In training, the forward returns the logits of several heads, the main head first."""
 

@@ -29,6 +29,18 @@ class Norm(nn.BatchNorm2d):
         return super().forward(x_BCHW)
 
 
+class MapLayerNorm(nn.LayerNorm):
+    """LayerNorm over the channels of each place of a map."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-6)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W)."""
+        # (B, C, H, W) -> (B, H, W, C) and back
+        return super().forward(x_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 def replace_batch_norm(network: nn.Module) -> None:
     """Replace BatchNorm2d by `Norm`, which also trains on one value per channel.
 

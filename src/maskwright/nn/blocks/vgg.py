@@ -29,9 +29,9 @@ def fully_connected_head(first: nn.Conv2d, num_classes: int, dropout: float) -> 
     return nn.Sequential(
         first,
         nn.ReLU(),
-        nn.Dropout2d(dropout),
+        nn.Dropout(dropout),
         nn.Conv2d(width, width, 1),
         nn.ReLU(),
-        nn.Dropout2d(dropout),
+        nn.Dropout(dropout),
         nn.Conv2d(width, num_classes, 1),
     )
