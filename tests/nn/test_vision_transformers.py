@@ -9,7 +9,9 @@ from torch import nn
 
 from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
+from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import new_model
+from maskwright.nn.protocols import ProgressAware
 
 from .peers import randomised, renamed, scores_of
 
@@ -85,8 +87,7 @@ def test_eomt_gives_the_numbers_of_transformers_with_the_same_weights():
     model.network.encoder.model.pos_embed = nn.Parameter(places.clone())
     model.network.encoder.model.patch_embed.grid_size = (6, 6)
     missing, unknown = model.network.load_state_dict(state, strict=False)
-    assert missing == ["steps"]
-    assert unknown == []
+    assert (missing, unknown) == ([], [])
     image = torch.rand(2, 3, 96, 96)
     with torch.inference_mode():
         said = peer(image)
@@ -94,23 +95,39 @@ def test_eomt_gives_the_numbers_of_transformers_with_the_same_weights():
         torch.testing.assert_close(model(image).exp(), expected, rtol=1e-3, atol=1e-5)
 
 
-def test_masking_ends_block_by_block():
-    settings = {"annealing_steps": 50, "num_queries": 4, "num_points": 50}
-    arch = {"name": "eomt", "encoder": "vit_small_patch14_reg4_dinov2", "config": settings}
-    network = new_model(ArchSpec.from_json(arch), 3, K).network
+def small_eomt(**settings):
+    config = {"num_queries": 4, "num_points": 50, **settings}
+    arch = ArchSpec(name="eomt", encoder="vit_small_patch14_reg4_dinov2", config=config)
+    return new_model(arch, 3, K).network
+
+
+@pytest.mark.parametrize(("settings", "end"), [({}, 1.0), ({"annealing_ratio": 0.5}, 0.5)])
+def test_masking_ends_block_by_block_over_a_share_of_the_run(settings, end):
+    network = small_eomt(**settings)
+    assert isinstance(network, ProgressAware)
     shares = []
-    for step in (0, 15, 35, 45):
-        network.steps.fill_(step)
+    for progress in (0, 0.3, 0.7, 0.9):
+        network.set_progress(progress * end)
         shares.append([round(network.masked_ratio(block), 3) for block in range(3)])
     half = round(0.5**0.9, 3)
     assert shares == [[1, 1, 1], [half, 1, 1], [0, 0, half], [0, 0, 0]]
-    network.steps.zero_()
+
+
+def test_masked_queries_get_finite_gradients_and_no_ratio_means_no_masking():
+    network = small_eomt()
     image, labels = torch.rand(1, 3, 32, 32), torch.randint(0, K, (1, 32, 32))
     outputs = network.train()(image)
     assert len(outputs) == 4
-    assert network.steps == 1
     network.loss(outputs, labels, None).backward()
     assert torch.isfinite(network.query.weight.grad).all()
+    assert small_eomt(annealing_ratio=0.0).masked_ratio(0) == 0
+
+
+def test_weights_that_hold_a_count_of_training_steps_still_load():
+    network = AnySize(small_eomt())
+    state = network.state_dict()
+    network.load_state_dict(state | {"network.steps": torch.tensor(7)})
+    assert "network.steps" not in network.state_dict()
 
 
 @pytest.mark.parametrize("size_HW", [(56, 84), (518, 70)])

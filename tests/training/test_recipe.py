@@ -28,7 +28,7 @@ def test_yaml_round_trips_with_every_value_explicit(tmp_path):
 
 def test_a_misspelt_key_names_the_nearest():
     with pytest.raises(
-        ConfigError, match=r"r\.yaml: optim\.learning_rat: no such key\. Known: lr, encoder_lr"
+        ConfigError, match=r"r\.yaml: optim\.learning_rat: no such key\. Known: name, momentum, lr"
     ):
         parse_recipe({"optim": {"learning_rat": 1}}, where="r.yaml")
     with pytest.raises(
@@ -140,3 +140,21 @@ def test_numbers_of_a_recipe_file_are_as_strict_as_settings(tmp_path):
 def test_settings_of_a_loss_are_strict_too():
     with pytest.raises(ConfigError, match="gamma"):
         build_loss("focal", {"focal": {"gamma": "inf"}}, None)
+
+
+@pytest.mark.parametrize(
+    ("config", "ratio"),
+    [({}, 0.0), ({"annealing_steps": 0}, 0.0), ({"annealing_steps": 900}, 1.0)],
+)
+def test_an_eomt_recipe_of_version_1_masks_as_it_did(config, ratio):
+    document = {"version": 1, "model": {"arch": "eomt", "config": {"num_queries": 7, **config}}}
+    recipe = parse_recipe(document, where="recipe.yaml")
+    assert recipe.model.config == {"num_queries": 7, "annealing_ratio": ratio}
+    again = parse_recipe(recipe.to_json(), where="recipe.yaml")
+    assert (again, recipe.to_json()["version"]) == (recipe, 2)
+
+
+def test_other_recipes_of_version_1_mean_what_they_meant():
+    recipe = parse_recipe({"version": 1, "model": {"arch": "fpn"}}, where="recipe.yaml")
+    assert recipe == override(Recipe(), {"model.arch": "fpn"})
+    assert (recipe.optim.name, recipe.optim.clip_norm) == ("adamw", 5.0)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from .codefile import CodeFile
@@ -41,7 +41,20 @@ class ArchSpec:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Undo `to_json`; raises TypeError where a key is missing or unknown."""
-        return cls(**document)
+        arch = cls(**document)
+        return replace(arch, config=rename_settings(arch.name, arch.config))
+
+
+def rename_settings(arch: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an architecture by the names of today; unknown ones are kept.
+
+    `annealing_steps` of EoMT was a number of steps, to be set to that of the whole run, and is
+    now a share of the run.
+    """
+    renamed = dict(config)
+    if arch == "eomt" and "annealing_steps" in renamed:
+        renamed["annealing_ratio"] = 1.0 if renamed.pop("annealing_steps") else 0.0
+    return renamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
 
 from .loss import LossFunction
-from .protocols import NetworkWithLoss, PixelLoss
+from .protocols import NetworkWithLoss, PixelLoss, ProgressAware
 
 STRIDE = 32
 
@@ -34,6 +34,11 @@ class AnySize(nn.Module):
         if isinstance(outputs, Tensor):
             return outputs[:, :, :height, :width]
         return outputs
+
+    def set_progress(self, progress: float) -> None:
+        """Tell the network which share of the run is done, in [0, 1), if it depends on it."""
+        if isinstance(self.network, ProgressAware):
+            self.network.set_progress(progress)
 
     def loss(
         self,

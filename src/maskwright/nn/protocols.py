@@ -11,6 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from .published_recipe import PublishedRecipe
+
 ARCHS = "maskwright.nn.archs"
 LOSSES = "maskwright.nn.losses"
 OWN = "own"
@@ -34,6 +36,9 @@ class Arch(Protocol):
 
     `("own",)`: the architecture is a whole network without a separate encoder.
     """
+
+    RECIPE: PublishedRecipe | None = None
+    """How its authors trained it; the plan takes it. None: not known, or not published."""
 
     REVISION: int = 1
     """Raised by a change after which older weights give other logits."""
@@ -83,6 +88,14 @@ class NetworkWithLoss(Protocol):
 
     def loss(self, outputs: Any, labels_BHW: Tensor, pixel_loss: PixelLoss, /) -> Tensor:
         """The scalar to minimise; `pixel_loss` is the recipe's loss."""
+
+
+@runtime_checkable
+class ProgressAware(Protocol):
+    """A network that trains differently at the start of a run than at its end."""
+
+    def set_progress(self, progress: float, /) -> None:
+        """Take the share of the run that is done, in [0, 1); called before each step."""
 
 
 @runtime_checkable

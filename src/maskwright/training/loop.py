@@ -115,7 +115,9 @@ class _Loop:
             self._seed(index)
             ratio = compute_lr_ratio(progress.step, job.num_steps, job.recipe.optim)
             set_lr(state.optimizer, ratio)
-            self._train_batch(batch, loss.at(progress.step / job.num_steps), normalize)
+            share = progress.step / job.num_steps
+            state.model.set_progress(share)
+            self._train_batch(batch, loss.at(share), normalize)
             if not self.accelerator.sync_gradients:
                 continue
             progress.step += 1
@@ -157,9 +159,9 @@ class _Loop:
                 )
                 self._require_finite(loss, batch["key"])
                 self.accelerator.backward(loss)
-                if self.accelerator.sync_gradients:
-                    clip = self.job.recipe.optim.clip_norm
-                    self.accelerator.clip_grad_norm_(self.wrapped.parameters(), clip)
+                clip_norm = self.job.recipe.optim.clip_norm
+                if self.accelerator.sync_gradients and clip_norm:
+                    self.accelerator.clip_grad_norm_(self.wrapped.parameters(), clip_norm)
                 self.stepper.step()
                 self.stepper.zero_grad()
         except (RuntimeError, MemoryError) as error:

@@ -77,7 +77,8 @@ def measure_step_seconds(
         with _autocast(recipe, machine):
             outputs = model(normalize(image))
         torch.autograd.backward(model.loss(outputs, labels, loss_function))
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optim.clip_norm)
+        if recipe.optim.clip_norm:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optim.clip_norm)
         optimizer.step()
         optimizer.zero_grad()
         average.update(model, step)

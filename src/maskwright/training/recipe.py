@@ -10,17 +10,37 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from maskwright.core.card import ArchSpec
+from maskwright.core.card import ArchSpec, rename_settings
 from maskwright.core.errors import ConfigError, shorten, suggest
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.strictmodel import StrictModel
-from maskwright.core.versioned import Schema
+from maskwright.core.versioned import Document, Schema
 from maskwright.core.yamlfile import dump_yaml, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-SCHEMA = Schema(kind="recipe", version=1, unversioned=1, error=ConfigError, key="version")
+
+def _make_annealing_explicit(document: Document) -> Document:
+    """Version 2: EoMT's masking ends with the run by default, and was off by default."""
+    model = document.get("model")
+    if not isinstance(model, dict) or model.get("arch") != "eomt":
+        return document
+    config = model.get("config") or {}
+    if not isinstance(config, dict):
+        return document
+    renamed = {"annealing_ratio": 0.0, **rename_settings("eomt", config)}
+    return document | {"model": model | {"config": renamed}}
+
+
+SCHEMA = Schema(
+    kind="recipe",
+    version=2,
+    unversioned=1,
+    upgrades={1: _make_annealing_explicit},
+    error=ConfigError,
+    key="version",
+)
 
 Settings = Mapping[str, object]
 """Values of a recipe by dotted key, as `--set optim.lr=3e-4` gives them."""
@@ -147,16 +167,21 @@ class LossOptions(StrictModel):
 
 
 class OptimOptions(StrictModel):
-    """AdamW, its learning-rate schedule, and the moving average of weights (EMA) to keep."""
+    """The optimizer, its learning-rate schedule, and the moving average of weights (EMA).
 
+    `momentum` is that of "sgd"; `clip_norm` 0 does not clip gradients.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     lr: Annotated[float, Field(gt=0)] = 2e-3
     encoder_lr_ratio: Annotated[float, Field(gt=0)] = 0.5
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     freeze_epochs: Annotated[int, Field(ge=0)] = 0
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
-    schedule: Literal["poly", "cosine"] = "poly"
+    schedule: Literal["poly", "linear", "cosine"] = "poly"
     warmup_ratio: Share = 0.05
-    clip_norm: Annotated[float, Field(gt=0)] = 5.0
+    clip_norm: Annotated[float, Field(ge=0)] = 5.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
     accumulate: Positive = 1
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"

@@ -22,7 +22,7 @@ from . import own_code
 from .data import TrainingData
 from .job import Job
 from .options import TrainOptions
-from .recipe import Recipe, Settings, override, read_recipe
+from .recipe import Recipe, Settings, override, parse_recipe, read_recipe
 
 RECIPE = "recipe.yaml"
 DATA = "run.json"
@@ -158,11 +158,11 @@ def require_same_recipe(job: Job, log: Callable[[str], None], *, write: bool) ->
     """
     now, path = _list_values(job.recipe), job.run / DATA
     document = read_json(path) if path.exists() else {}
-    begun = document.get("recipe")
-    if begun is None:
+    if "recipe" not in document:
         if write:
             write_json(path, document | {"recipe": now})
         return
+    begun = _list_values(_parse_values(document["recipe"], where=str(path)))
     edits = {
         key: f"{key} {begun.get(key)} -> {now.get(key)}"
         for key in sorted({*begun, *now})
@@ -182,10 +182,22 @@ def require_same_recipe(job: Job, log: Callable[[str], None], *, write: bool) ->
 def _list_values(recipe: Recipe) -> dict[str, object]:
     """Every value of a recipe by its dotted key, as JSON gives it back."""
     values: dict[str, object] = {}
-    for section, value in recipe.model_dump(mode="json").items():
+    for section, value in recipe.to_json().items():
         items = value.items() if isinstance(value, dict) else ()
         values |= {f"{section}.{key}": item for key, item in items} or {section: value}
     return values
+
+
+def _parse_values(values: Document, *, where: str) -> Recipe:
+    """The recipe of `_list_values`, of this version of recipes or an older one."""
+    document: Document = {}
+    for name, value in values.items():
+        section, dot, key = name.partition(".")
+        if dot:
+            document.setdefault(section, {})[key] = value
+        else:
+            document[section] = value
+    return parse_recipe(document, where=where)
 
 
 def _require_no_run(run: Path) -> None:

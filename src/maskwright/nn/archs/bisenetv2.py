@@ -12,12 +12,23 @@ from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = ("own",)
 SEMANTIC_CHANNELS = (16, 32, 64, 128)
 """After the stem (stride 4) and the stages 3 to 5 (strides 8, 16, 32)."""
 
 GOOD_FOR = "Real time on a GPU, at high resolution."
+
+RECIPE = PublishedRecipe(
+    source="Yu et al. 2020, section 5.2",
+    optimizer="sgd",
+    lr=0.05,
+    batch_size=16,
+    num_steps=150_000,
+    weight_decay=5e-4,
+    loss="ohem",
+)
 
 
 class Config(PartConfig):

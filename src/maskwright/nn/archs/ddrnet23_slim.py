@@ -21,10 +21,21 @@ from maskwright.nn.blocks.residual import (
 )
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = ("own",)
 
 GOOD_FOR = "Real time at high resolution; more accurate than most at its speed."
+
+RECIPE = PublishedRecipe(
+    source="Hong et al. 2021, section 4.3",
+    optimizer="sgd",
+    lr=0.01,
+    batch_size=12,
+    num_steps=120_000,
+    weight_decay=5e-4,
+    loss="ohem",
+)
 
 
 class Config(PartConfig):

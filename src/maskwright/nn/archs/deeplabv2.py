@@ -20,6 +20,7 @@ from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected_head
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 STRIDE = 8
 ENCODERS = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "vgg16_bn")
@@ -32,6 +33,16 @@ QUARTERS = (2, 3)
 """Further scales of the image, in quarters of its size."""
 
 GOOD_FOR = "A known baseline; newer architectures are more accurate in less time."
+
+RECIPE = PublishedRecipe(
+    source="Chen et al. 2016, section 4.1",
+    optimizer="sgd",
+    lr=0.01,
+    encoder_lr_ratio=0.1,
+    batch_size=10,
+    num_steps=20_000,
+    weight_decay=5e-4,
+)
 
 
 class Config(PartConfig):

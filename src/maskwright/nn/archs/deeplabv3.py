@@ -12,8 +12,18 @@ from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.encoders import import_smp
+from maskwright.nn.published_recipe import PublishedRecipe
 
 GOOD_FOR = "Large context, where thin objects matter little."
+
+RECIPE = PublishedRecipe(
+    source="Chen et al. 2017, section 4.1",
+    optimizer="sgd",
+    lr=0.007,
+    batch_size=16,
+    num_steps=30_000,
+    weight_decay=4e-5,
+)
 
 
 class Config(AtrousConfig):

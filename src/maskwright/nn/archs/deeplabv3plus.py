@@ -20,6 +20,7 @@ from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.encoders import import_smp
+from maskwright.nn.published_recipe import PublishedRecipe
 
 STRIDE = 4
 SKIP = 2
@@ -27,6 +28,15 @@ SKIP = 2
 
 SKIP_CHANNELS = 48
 GOOD_FOR = "Street scenes and other large context; quick on a CPU with a light encoder."
+
+RECIPE = PublishedRecipe(
+    source="Chen et al. 2018, section 4",
+    optimizer="sgd",
+    lr=0.007,
+    batch_size=16,
+    num_steps=30_000,
+    weight_decay=4e-5,
+)
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:

@@ -5,6 +5,7 @@ from torch import nn
 from maskwright.nn.blocks.dino import DinoEncoder
 from maskwright.nn.blocks.dino_heads import HeadConfig as Config
 from maskwright.nn.blocks.dino_heads import build_first_segmenter, build_segmenter
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = (
     "vit_small_patch14_dinov2",
@@ -18,6 +19,18 @@ ENCODERS = (
 )
 
 GOOD_FOR = "Few labelled images: its encoder's weights, learned without labels, already fit."
+RECIPE = PublishedRecipe(
+    source="Oquab et al. 2023, section 7.4, and the linear configuration for ADE20K",
+    optimizer="adamw",
+    lr=0.001,
+    freezes_encoder=True,
+    batch_size=16,
+    num_steps=40_000,
+    weight_decay=1e-4,
+    warmup_ratio=1500 / 40_000,
+    schedule="linear",
+)
+
 REVISION = 2
 
 

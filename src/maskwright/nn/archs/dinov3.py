@@ -9,6 +9,7 @@ from maskwright.nn.blocks.dino_heads import (
     build_first_segmenter,
     build_segmenter,
 )
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = (
     "vit_small_patch16_dinov3",
@@ -22,6 +23,18 @@ ENCODERS = (
 GOOD_FOR = (
     "As dinov2, with sharper features at high resolution; weights under Meta's own licence."
 )
+RECIPE = PublishedRecipe(
+    source="Siméoni et al. 2025, config-ade20k-linear-training.yaml of the authors",
+    optimizer="adamw",
+    lr=0.001,
+    freezes_encoder=True,
+    batch_size=16,
+    num_steps=40_000,
+    weight_decay=0.001,
+    warmup_ratio=1500 / 40_000,
+    schedule="cosine",
+)
+
 REVISION = 2
 
 

@@ -19,6 +19,7 @@ from maskwright.nn.blocks.dpt import (
 from maskwright.nn.blocks.heads import DeeplySupervised, dropout_head
 from maskwright.nn.blocks.vit import VisionTransformerStages
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = (
     "vit_small_patch16_224",
@@ -43,6 +44,14 @@ LARGE = (256, 512, 1024, 1024)
 
 GOOD_FOR = "Global context from a pretrained transformer; many images, a GPU."
 REVISION = 2
+
+RECIPE = PublishedRecipe(
+    source="Ranftl et al. 2021, section 4.2",
+    optimizer="sgd",
+    lr=0.002,
+    batch_size=48,
+    num_steps=101_000,
+)
 
 
 class Config(PartConfig):

@@ -16,6 +16,7 @@ from maskwright.nn.blocks.conv import conv
 from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = ("own",)
 FIRST_CONV = 13
@@ -24,6 +25,16 @@ EPSILON = 1e-3
 
 GOOD_FOR = "The smallest machines: a third of a million parameters."
 REVISION = 2
+
+RECIPE = PublishedRecipe(
+    source="Paszke et al. 2016, section 5.1",
+    optimizer="adam",
+    lr=5e-4,
+    batch_size=10,
+    num_steps=89_000,
+    weight_decay=2e-4,
+    schedule="step",
+)
 
 
 class Config(PartConfig):

@@ -20,6 +20,7 @@ from maskwright.nn.blocks.set_loss import (
     SetLoss,
     class_logits,
 )
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = (
     "vit_small_patch14_reg4_dinov2",
@@ -31,6 +32,19 @@ ENCODERS = (
 
 GOOD_FOR = "Masks nearly as good as mask2former's, several times faster; a pretrained encoder."
 
+RECIPE = PublishedRecipe(
+    source="Kerssies et al. 2025, mask_classification_semantic.py of the authors",
+    optimizer="adamw",
+    lr=1e-4,
+    layer_decay=0.8,
+    batch_size=16,
+    num_steps=39_000,
+    weight_decay=0.05,
+    warmup_ratio=1500 / 39_000,
+    loss="",
+)
+"""The authors' encoder begins to learn only after a second warm-up."""
+
 PATCH_PX = 16
 MASK_STRIDE = 4
 
@@ -39,15 +53,15 @@ class Config(PointLossConfig):
     """Number of queries, blocks that process them, and weights and points of the set loss.
 
     `query_blocks` is the number of last blocks of the encoder with queries among the tokens: 3
-    in the paper for the small and base encoder, 4 for large, 5 for giant. With
-    `annealing_steps`, queries attend only to patches in their masks at the start of training;
-    this masking ends block by block over that many forward passes (section 3.3). Set it to the
-    number of steps of the run; 0 trains without masking. Prediction never masks.
+    in the paper for the small and base encoder, 4 for large, 5 for giant. At the start of
+    training, queries attend only to patches in their masks; this masking ends block by block
+    over the share `annealing_ratio` of the run (section 3.3): the paper's is 1, the whole run,
+    0 trains without masking. Prediction never masks.
     """
 
     num_queries: int = Field(100, gt=0)
     query_blocks: int = Field(3, gt=0, le=12)
-    annealing_steps: int = Field(0, ge=0)
+    annealing_ratio: float = Field(1.0, ge=0, le=1)
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
@@ -58,8 +72,6 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
 
 class EoMT(QueryNetwork):
     """The encoder, with queries among the tokens of its last blocks."""
-
-    steps: Tensor
 
     def __init__(self, config: Config, encoder: DinoEncoder, num_classes: int) -> None:
         super().__init__(SetLoss.from_config(config))
@@ -72,8 +84,13 @@ class EoMT(QueryNetwork):
         self.mask_head = mlp([width] * 4, nn.GELU)
         self.class_predictor = nn.Linear(width, num_classes + 1)
         self.query_blocks = config.query_blocks
-        self.annealing_steps = config.annealing_steps
-        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self.annealing_ratio = config.annealing_ratio
+        self.progress = 0.0
+        self.register_load_state_dict_pre_hook(_drop_count)
+
+    def set_progress(self, progress: float) -> None:
+        """Take the share of the run that is done (`protocols.ProgressAware`)."""
+        self.progress = progress
 
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, the queries after and before each last block, the last first."""
@@ -94,14 +111,13 @@ class EoMT(QueryNetwork):
                 layers[-1].mask_BQhw.detach(), x_BNC, grid_hw, index
             )
             x_BNC = self.encoder.run_block(first + index, x_BNC, allowed_B1NN)
-        self.steps += 1
         return [self._predict(x_BNC, grid_hw), *layers[::-1]]
 
     def masked_ratio(self, index: int) -> float:
         """Share of the queries that are masked in block `index` of the last blocks, 1 to 0."""
-        if not self.annealing_steps:
+        if not self.annealing_ratio:
             return 0.0
-        passed = int(self.steps) / self.annealing_steps * (self.query_blocks + 2)
+        passed = self.progress / self.annealing_ratio * (self.query_blocks + 2)
         return float((1 - min(1.0, max(0.0, passed - index - 1))) ** 0.9)
 
     def _predict(self, x_BNC: Tensor, grid_hw: tuple[int, int]) -> Queries:
@@ -132,6 +148,11 @@ class EoMT(QueryNetwork):
         start = num_queries + self.encoder.num_prefix
         allowed_BNN[:, :num_queries, start:] = inside_BQn | free_BQ1
         return allowed_BNN[:, None]
+
+
+def _drop_count(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Older weights hold the number of training steps, which changes no prediction."""
+    state.pop(f"{prefix}steps", None)
 
 
 class UpscaleBlock(nn.Module):

@@ -9,12 +9,22 @@ from maskwright.nn.blocks.heads import DeeplySupervised, score_head
 from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = ("own",)
 STAGES = ((64, 2), (96, 2), (128, 1))
 """Width and stride of the three stages of bottlenecks."""
 
 GOOD_FOR = "Real time on small machines, at high resolution."
+
+RECIPE = PublishedRecipe(
+    source="Poudel et al. 2019, section 4.1",
+    optimizer="sgd",
+    lr=0.045,
+    batch_size=12,
+    num_steps=248_000,
+    weight_decay=4e-5,
+)
 
 
 class Config(PartConfig):

@@ -13,11 +13,22 @@ from torch import Tensor, nn
 from maskwright.nn.blocks.conv import conv, norm_relu_conv
 from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = ("own",)
 
 GOOD_FOR = "Few images and no pretrained weights; much memory."
 REVISION = 2
+
+RECIPE = PublishedRecipe(
+    source="Jégou et al. 2017, section 4.1",
+    optimizer="rmsprop",
+    lr=0.001,
+    batch_size=3,
+    num_steps=92_000,
+    weight_decay=1e-4,
+    schedule="step",
+)
 
 
 class Config(PartConfig):

@@ -14,10 +14,20 @@ from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.blocks.vgg import fully_connected_head
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 FULLY_CONNECTED = 4096
 DILATED_STAGES = ("layer3", "layer4")
 GOOD_FOR = "A known baseline; with resnet50 and dilation that of torchvision."
+
+RECIPE = PublishedRecipe(
+    source="torchvision, references/segmentation",
+    optimizer="sgd",
+    lr=0.02,
+    batch_size=32,
+    num_steps=87_000,
+    weight_decay=1e-4,
+)
 
 
 class Config(PartConfig):

@@ -22,10 +22,21 @@ from maskwright.nn.blocks.pyramid import (
 from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 STRIDE = 4
 GROUPS = 32
 GOOD_FOR = "Thin and small objects in limited time; the default of the plan."
+
+RECIPE = PublishedRecipe(
+    source="Kirillov et al. 2019, section 5.2",
+    optimizer="sgd",
+    lr=0.01,
+    batch_size=32,
+    num_steps=65_000,
+    weight_decay=1e-4,
+    schedule="step",
+)
 
 
 class Config(PartConfig):

@@ -17,12 +17,23 @@ from maskwright.nn.blocks.norm import Norm, replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import NoChoices as Config
+from maskwright.nn.published_recipe import PublishedRecipe
 
 FINAL_CHANNELS = 32
 STEM = 1
 """Index of the stem's map, of stride 2, among the encoder's features."""
 
 GOOD_FOR = "Speed on a small machine, with borders better than its size suggests."
+
+RECIPE = PublishedRecipe(
+    source="Chaurasia and Culurciello 2017, opts.lua of the authors",
+    optimizer="rmsprop",
+    lr=5e-4,
+    batch_size=8,
+    num_steps=111_000,
+    weight_decay=2e-4,
+    schedule="step",
+)
 
 
 def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:

@@ -22,8 +22,21 @@ from maskwright.nn.blocks.set_loss import (
     SetLoss,
     class_logits,
 )
+from maskwright.nn.published_recipe import PublishedRecipe
 
 GOOD_FOR = "The most accurate masks, where there is a GPU and time to train."
+
+RECIPE = PublishedRecipe(
+    source="Cheng et al. 2022, section 4.1, and the configuration for ADE20K",
+    optimizer="adamw",
+    lr=1e-4,
+    encoder_lr_ratio=0.1,
+    batch_size=16,
+    num_steps=160_000,
+    weight_decay=0.05,
+    clip_norm=0.01,
+    loss="",
+)
 
 NUM_LEVELS = 3
 """Levels of strides 32, 16 and 8, which the decoder layers attend to in turn."""

@@ -31,8 +31,20 @@ from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
+from maskwright.nn.published_recipe import PublishedRecipe
 
 GOOD_FOR = "Objects that can be counted, each with a box and a mask; regions are coarse."
+
+RECIPE = PublishedRecipe(
+    source="torchvision, references/detection",
+    optimizer="sgd",
+    lr=0.02,
+    batch_size=16,
+    num_steps=190_000,
+    weight_decay=1e-4,
+    schedule="step",
+    loss="",
+)
 
 BOX_CELLS, MASK_CELLS = 7, 14
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)

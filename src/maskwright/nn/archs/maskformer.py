@@ -15,8 +15,21 @@ from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.blocks.set_loss import Queries, QueryNetwork, SetLoss, class_logits
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 GOOD_FOR = "Many classes; lighter than mask2former, and less accurate."
+
+RECIPE = PublishedRecipe(
+    source="Cheng et al. 2021, section 4.1, and the configuration for ADE20K",
+    optimizer="adamw",
+    lr=1e-4,
+    encoder_lr_ratio=0.1,
+    batch_size=16,
+    num_steps=160_000,
+    weight_decay=1e-4,
+    clip_norm=0.01,
+    loss="",
+)
 
 NUM_GROUPS = 32
 NUM_HEADS = 8

@@ -17,9 +17,19 @@ from maskwright.nn.blocks.pyramid import pyramid_maps, pyramid_widths
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 STRIDE = 4
 GOOD_FOR = "Large and small objects in one image, with a light decoder."
+
+RECIPE = PublishedRecipe(
+    source="Li et al. 2018, section 4.1",
+    optimizer="sgd",
+    lr=0.004,
+    batch_size=16,
+    num_steps=66_000,
+    weight_decay=1e-4,
+)
 
 
 class Config(PartConfig):

@@ -25,11 +25,22 @@ from maskwright.nn.blocks.residual import (
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = ("own",)
 
 GOOD_FOR = "Real time, with sharp borders: one of three branches detects them."
 REVISION = 2
+
+RECIPE = PublishedRecipe(
+    source="Xu et al. 2023, pidnet_small_cityscapes.yaml of the authors",
+    optimizer="sgd",
+    lr=0.01,
+    batch_size=12,
+    num_steps=120_000,
+    weight_decay=5e-4,
+    loss="ohem",
+)
 
 
 class Config(PartConfig):

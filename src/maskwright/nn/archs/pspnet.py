@@ -14,10 +14,20 @@ from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
 from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 STRIDE = 8
 
 GOOD_FOR = "Scenes with large regions; thin objects are lost at stride 8."
+
+RECIPE = PublishedRecipe(
+    source="Zhao et al. 2017, section 5.1",
+    optimizer="sgd",
+    lr=0.01,
+    batch_size=16,
+    num_steps=150_000,
+    weight_decay=1e-4,
+)
 
 
 class Config(PartConfig):

@@ -12,11 +12,25 @@ from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 WIDE = ("mit_b2", "mit_b3", "mit_b4", "mit_b5")
 
 GOOD_FOR = "Scenes of many scales, at few parameters."
 REVISION = 2
+
+RECIPE = PublishedRecipe(
+    source="Xie et al. 2021, section 4.1",
+    optimizer="adamw",
+    lr=6e-4,
+    encoder_lr_ratio=0.1,
+    batch_size=16,
+    num_steps=160_000,
+    weight_decay=0.01,
+    warmup_ratio=1500 / 160_000,
+    schedule="linear",
+)
+"""The authors' rate of the encoder, 6e-5, is a tenth of that of the head."""
 
 
 class Config(PartConfig):

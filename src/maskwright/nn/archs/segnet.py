@@ -15,10 +15,21 @@ from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
 from maskwright.nn.blocks.recompute import SelfCheckpointing, run_checkpointed
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import NoChoices as Config
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = ("vgg16_bn", "vgg11_bn", "vgg13_bn", "vgg19_bn")
 
 GOOD_FOR = "A known baseline; sharp borders without skips."
+
+RECIPE = PublishedRecipe(
+    source="Badrinarayanan et al. 2017, section 3.3, and the authors' solver",
+    optimizer="sgd",
+    lr=0.1,
+    batch_size=12,
+    num_steps=40_000,
+    weight_decay=5e-4,
+    schedule="step",
+)
 
 
 def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:

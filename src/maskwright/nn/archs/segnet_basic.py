@@ -13,10 +13,21 @@ from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
 from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 ENCODERS = ("own",)
 
 GOOD_FOR = "A small known baseline without pretrained weights."
+
+RECIPE = PublishedRecipe(
+    source="Badrinarayanan et al. 2017, section 3.3, and the authors' solver",
+    optimizer="sgd",
+    lr=0.1,
+    batch_size=12,
+    num_steps=40_000,
+    weight_decay=5e-4,
+    schedule="step",
+)
 
 
 class Config(PartConfig):

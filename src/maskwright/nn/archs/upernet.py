@@ -26,10 +26,23 @@ from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_
 from maskwright.nn.blocks.resize import resize_like, upsample
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
+from maskwright.nn.published_recipe import PublishedRecipe
 
 STRIDE = 4
 AUX_CHANNELS = 256
 GOOD_FOR = "Scenes of many classes; the usual decoder of large transformer encoders."
+
+RECIPE = PublishedRecipe(
+    source="Liu et al. 2021 (Swin), appendix A2.3",
+    optimizer="adamw",
+    lr=6e-5,
+    batch_size=16,
+    num_steps=160_000,
+    weight_decay=0.01,
+    warmup_ratio=1500 / 160_000,
+    schedule="linear",
+)
+"""With a transformer as its encoder; Xiao et al. 2018 trained ResNets by SGD."""
 
 
 class Config(PartConfig):
