@@ -28,7 +28,7 @@ def test_yaml_round_trips_with_every_value_explicit(tmp_path):
 
 def test_a_misspelt_key_names_the_nearest():
     with pytest.raises(
-        ConfigError, match=r"r\.yaml: optim\.learning_rat: no such key\. Known: name, momentum, lr"
+        ConfigError, match=r"r\.yaml: optim\.learning_rat: no such key\. Known: name, momentum,"
     ):
         parse_recipe({"optim": {"learning_rat": 1}}, where="r.yaml")
     with pytest.raises(
@@ -75,8 +75,8 @@ def test_a_recipe_without_a_version_opens_and_one_of_a_newer_version_is_refused(
     path = tmp_path / "r.yaml"
     path.write_text("optim: {lr: 0.5}\n")
     assert read_recipe(path) == override(Recipe(), {"optim.lr": 0.5})
-    path.write_text("version: 2\n")
-    with pytest.raises(ConfigError, match=r"r\.yaml: recipe of version 2, .* up to 1; update"):
+    path.write_text("version: 3\n")
+    with pytest.raises(ConfigError, match=r"r\.yaml: recipe of version 3, .* up to 2; update"):
         read_recipe(path)
 
 

@@ -78,7 +78,7 @@ def compute_lr_ratio(step: int, num_steps: int, options: OptimOptions) -> float:
     t = (step - warmup) / max(1, num_steps - warmup)
     if options.schedule == "cosine":
         return (1 + math.cos(math.pi * t)) / 2
-    return (1 - t) ** (0.9 if options.schedule == "poly" else 1.0)
+    return float((1 - t) ** (0.9 if options.schedule == "poly" else 1.0))
 
 
 def set_lr(optimizer: torch.optim.Optimizer, ratio: float) -> None:

@@ -4,7 +4,7 @@ Trained with Mask2Former's set loss on one mask per class, instead of the recipe
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import Field
@@ -86,7 +86,7 @@ class EoMT(QueryNetwork):
         self.query_blocks = config.query_blocks
         self.annealing_ratio = config.annealing_ratio
         self.progress = 0.0
-        self.register_load_state_dict_pre_hook(_drop_count)
+        cast("Any", self).register_load_state_dict_pre_hook(_drop_count)  # untyped in torch
 
     def set_progress(self, progress: float) -> None:
         """Take the share of the run that is done (`protocols.ProgressAware`)."""
