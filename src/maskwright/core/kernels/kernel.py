@@ -69,6 +69,17 @@ class Kernel(Protocol):
         of a simplex. Holds at most eight values per vertex beside the planes.
         """
 
+    @abstractmethod
+    def upsample_argmax(
+        self, logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
+    ) -> NDArray[np.uint8]:
+        """Index of the largest logit of each pixel (H, W) after bilinear interpolation.
+
+        Pixel centres lie at half integers and the edge pixels are repeated, as in torch with
+        align_corners=False; where several logits are equal, the lowest index. K <= 255; logits
+        are finite. Interpolates in float32, first down the columns and then along the rows.
+        """
+
 
 @lru_cache(maxsize=1)
 def kernel() -> Kernel:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...labels import IGNORE, LabelMap
-from . import _lattice
+from . import _compiled_upsampling, _lattice
 from . import numpy as in_numpy
 from ._bits import disc_half_widths_px
 from ._compiled import compile_loop
 
 blur = _lattice.blur
+upsample_argmax = _compiled_upsampling.upsample_argmax
 mark_outside_band = in_numpy.mark_outside_band  # nothing to gain: whole words already
 _ONES = np.uint64(0x0101010101010101)
 _BYTE = np.uint64(255)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...labels import IGNORE, LabelMap
 from ..lattice import Lattice
+from . import _upsampling
 from ._bits import (
     Plane,
     any_in_window,
@@ -24,6 +25,7 @@ from ._bits import (
     unpack,
 )
 
+upsample_argmax = _upsampling.upsample_argmax
 _MAX_HISTOGRAM_PX = 2**24
 """cv2.calcHist counts in float32, which holds every integer up to this one."""
 
