@@ -40,6 +40,16 @@ def test_the_prediction_has_the_size_of_the_image_whatever_the_network_sees(pain
     assert prediction.labels_HW.shape == prediction.confidence_HW.shape == size_HW
 
 
+@pytest.mark.parametrize("scale_ratio", [1.0, 0.37])
+def test_labels_without_confidence_are_those_of_the_prediction(painted, scale_ratio):
+    model, image = painted(scale_ratio=scale_ratio), checkerboard(45, 70)
+    labels_HW = model.label(image)
+    assert labels_HW.dtype == np.uint8
+    assert (labels_HW != model.predict(image).labels_HW).mean() < 0.002  # equal logits
+    if scale_ratio == 1:
+        assert (labels_HW == image[..., 0]).all()
+
+
 def test_half_scale_is_wrong_only_near_borders(painted):
     image = checkerboard(64, 96, num_classes=2)
     labels_HW = painted(names=("a", "b"), scale_ratio=0.5).predict(image, where="a").labels_HW

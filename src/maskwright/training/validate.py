@@ -33,8 +33,8 @@ def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confus
         if sample.labels_HW is not None:
             where = job.val.describe(index)
             with _explain_infinite(job, state):
-                prediction = predictor.predict(sample.image_HWC, where=where)
-            total += Confusion.from_labels(sample.labels_HW, prediction.labels_HW, num_classes)
+                predicted_HW = predictor.label(sample.image_HWC, where=where)
+            total += Confusion.from_labels(sample.labels_HW, predicted_HW, num_classes)
     counts_CC = torch.from_numpy(total.counts_CC).to(accelerator.device)
     return Confusion(accelerator.reduce(counts_CC, "sum").cpu().numpy())
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ...labels import LabelMap
 from ._compiled import compile_loop
-from ._upsampling import Cells, divide_axis
+from ._upsampling import Cells, divide_axis, find_largest
 
 _LOWEST = np.float32(-np.inf)
 
@@ -14,6 +14,8 @@ def upsample_argmax(
     logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
 ) -> NDArray[np.uint8]:
     """See `core.kernels.kernel.Kernel`."""
+    if logits_Khw.shape[1:] == size_HW:
+        return find_largest(logits_Khw)
     rows, columns = map(divide_axis, logits_Khw.shape[1:], size_HW)
     labels_HW = np.empty(size_HW, np.uint8)
     _fill_rows(logits_Khw, rows, columns, labels_HW)
