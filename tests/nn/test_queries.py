@@ -1,5 +1,7 @@
 """The set loss and the query networks give the numbers of transformers."""
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -23,6 +25,17 @@ EVERYWHERE = SetLoss(
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def networks_on_resnet18():
+    """A function: the network `name` on ResNet-18 with its random weights, built once."""
+
+    @cache
+    def build(name):
+        return new_model(ArchSpec(name=name, encoder="resnet18"), 3, K).network
+
+    return build
 
 
 def queries(batch=2, size_hw=(8, 12), scale=3.0):
@@ -249,6 +262,27 @@ def test_maskformer_gives_the_numbers_of_transformers_with_the_same_weights():
         theirs = peer(image)
         expected = scores_of(theirs.class_queries_logits, theirs.masks_queries_logits)
         torch.testing.assert_close(model(image).exp(), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "weight", "variance"),
+    [
+        ("mask2former", "query_decoder.layers.0.self_attn.q_proj", 2 / (4 * 256)),
+        ("mask2former", "query_decoder.layers.0.self_attn.out_proj", 2 / (2 * 256)),
+        ("mask2former", "pixel_decoder.layers.0.fc1", 2 / (5 * 256)),
+        ("mask2former", "pixel_decoder.layer.0", 1 / (9 * 256)),
+        ("mask2former", "pixel_decoder.input_projections.0.0", 2 / (512 + 256)),
+        ("maskformer", "pixel_decoder.stem.0", 1 / (9 * 512)),
+        ("maskformer", "query_decoder.input_projection", 1 / 512),
+        ("maskformer", "query_decoder.layers.0.fc1", 2 / (9 * 256)),
+    ],
+)
+def test_weights_start_with_the_variance_of_the_authors(
+    name, weight, variance, networks_on_resnet18
+):
+    found = networks_on_resnet18(name).get_submodule(weight).weight
+    assert found.var().item() == pytest.approx(variance, rel=0.05)
+    assert found.abs().max() < 2 * found.std()
 
 
 @pytest.mark.parametrize("name", ["mask2former", "maskformer"])

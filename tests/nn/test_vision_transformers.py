@@ -46,7 +46,8 @@ def timm_blocks(state, theirs, ours):
     return found
 
 
-def test_eomt_gives_the_numbers_of_transformers_with_the_same_weights():
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_eomt_gives_the_numbers_of_transformers_with_the_same_weights(is_masked):
     from transformers import EomtConfig, EomtForUniversalSegmentation
 
     config = EomtConfig(
@@ -59,16 +60,16 @@ def test_eomt_gives_the_numbers_of_transformers_with_the_same_weights():
         num_labels=K,
     )
     peer = randomised(EomtForUniversalSegmentation(config))
-    peer.attn_mask_probs.zero_()
+    peer.attn_mask_probs.fill_(float(is_masked))
     arch = {
         "name": "eomt",
         "encoder": "vit_small_patch14_reg4_dinov2",
-        "config": {"num_queries": Q},
+        "config": {"num_queries": Q, "annealing_steps": 1 if is_masked else 0},
     }
     model = new_model(ArchSpec.from_json(arch), 3, K).eval()
-    theirs = peer.state_dict()
-    state = timm_blocks(theirs, "layers.", "encoder.model.blocks.") | renamed(
-        {k: v for k, v in theirs.items() if "position" not in k},
+    tensors = peer.state_dict()
+    state = timm_blocks(tensors, "layers.", "encoder.model.blocks.") | renamed(
+        {k: v for k, v in tensors.items() if "position" not in k},
         {
             "embeddings.cls_token": "encoder.model.cls_token",
             "embeddings.register_tokens": "encoder.model.reg_token",
@@ -82,7 +83,7 @@ def test_eomt_gives_the_numbers_of_transformers_with_the_same_weights():
             "class_predictor.": "class_predictor.",
         },
     )
-    places = theirs["embeddings.position_embeddings.weight"][None]
+    places = tensors["embeddings.position_embeddings.weight"][None]
     state["encoder.model.pos_embed"] = places
     model.network.encoder.model.pos_embed = nn.Parameter(places.clone())
     model.network.encoder.model.patch_embed.grid_size = (6, 6)
@@ -90,9 +91,18 @@ def test_eomt_gives_the_numbers_of_transformers_with_the_same_weights():
     assert (missing, unknown) == ([], [])
     image = torch.rand(2, 3, 96, 96)
     with torch.inference_mode():
-        said = peer(image)
-        expected = scores_of(said.class_queries_logits, said.masks_queries_logits)
-        torch.testing.assert_close(model(image).exp(), expected, rtol=1e-3, atol=1e-5)
+        theirs = peer(image)
+        if is_masked:
+            model.network.training = True  # all else stays in eval mode
+            last, *others = model.network(image)
+            assert len(others) == 3
+            found = (last.class_BQk, last.mask_BQhw)
+            expected = (theirs.class_queries_logits, theirs.masks_queries_logits)
+        else:
+            found = model(image).exp()
+            expected = scores_of(theirs.class_queries_logits, theirs.masks_queries_logits)
+        atol = 1e-4 if is_masked else 1e-5
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=atol)
 
 
 def small_eomt(**settings):

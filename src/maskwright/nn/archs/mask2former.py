@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from maskwright.nn.blocks.attention import Attention, init_xavier, mlp, sine_position
 from maskwright.nn.blocks.deformable import DeformableLayer
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.blocks.resize import resize_like
@@ -101,6 +102,10 @@ class DeformablePixelDecoder(nn.Module):
             nn.ReLU(),
         )
         self.mask_projection = nn.Conv2d(width, width, 1)
+        # as the authors; the others are the rule that detectron2 calls c2_xavier_fill
+        init_xavier(self.input_projections)
+        for part in (self.adapter, self.layer, self.mask_projection):
+            init_he(part, slope=1, is_uniform=True)
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Maps (B, C, h, w) of strides 32, 16 and 8, and one of stride 4 for the masks."""

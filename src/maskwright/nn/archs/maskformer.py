@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.nn.blocks.attention import Attention, init_xavier, mlp, sine_position
+from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
 from maskwright.nn.blocks.set_loss import Queries, QueryNetwork, SetLoss, class_logits
@@ -87,6 +88,7 @@ class PixelDecoder(nn.Module):
         )
         self.blocks = nn.ModuleList(_conv_group_norm(width, width, 3) for _ in finer)
         self.mask_projection = nn.Conv2d(width, width, 3, padding=1)
+        init_he(self, slope=1, is_uniform=True)  # detectron2's c2_xavier_fill, as the authors
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Map (B, C, h, w) of stride 4."""
@@ -106,6 +108,7 @@ class QueryDecoder(nn.Module):
         width = config.decoder_channels
         self.queries_embedder = nn.Embedding(config.num_queries, width)
         self.input_projection = nn.Conv2d(in_channels, width, 1)
+        init_he(self.input_projection, slope=1, is_uniform=True)
         self.layers = nn.ModuleList(
             QueryLayer(width, 8 * width, config.dropout) for _ in range(config.query_layers)
         )

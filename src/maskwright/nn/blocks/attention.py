@@ -57,12 +57,19 @@ def mlp(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequ
 
 
 def init_xavier(module: nn.Module) -> None:
-    """Xavier-uniform weights (Glorot and Bengio 2010) and biases of 0, as in DETR."""
+    """Xavier-uniform weights (Glorot and Bengio 2010) and biases of 0, as in DETR.
+
+    There, the projections to queries, keys and values are one tensor of three times the width.
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+    for layer in module.modules():
+        if isinstance(layer, Attention):
+            for projection in (layer.q_proj, layer.k_proj, layer.v_proj):
+                nn.init.xavier_uniform_(projection.weight, gain=0.5**0.5)
 
 
 def sine_position(x_BChw: Tensor, width: int) -> Tensor:

@@ -90,6 +90,8 @@ class DeformableLayer(nn.Module):
         self.fc1 = nn.Linear(width, inner)
         self.fc2 = nn.Linear(inner, width)
         self.final_layer_norm = nn.LayerNorm(width)
+        for linear in (self.fc1, self.fc2):
+            nn.init.xavier_uniform_(linear.weight)
 
     def forward(self, x_BNC: Tensor, position_NC: Tensor, sizes: Sizes) -> Tensor:
         """(B, N, C)."""
