@@ -91,7 +91,7 @@ def real_data():
 def painted_card():
     """A function: the card of a network that reads the class index off the first channel."""
 
-    def make(*, names=NAMES, channels=3, scale_ratio=1.0, max_value=255):
+    def make(*, names=NAMES, channels=3, scale_ratio=1.0, max_value=255, provenance=None):
         return ModelCard(
             labels=LabelSpec.from_names(names),
             input=InputSpec(
@@ -102,7 +102,7 @@ def painted_card():
                 scale_ratio=scale_ratio,
             ),
             arch=ArchSpec(name="painted", encoder="none"),
-            provenance={"seed": 7},
+            provenance=provenance or {"seed": 7},
         )
 
     return make

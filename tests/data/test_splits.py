@@ -308,6 +308,12 @@ class TestTables:
         pairs = set(zip(dataset.groups, map(dataset.split_of, range(20)), strict=True))
         assert len(pairs) == 10
 
+    def test_what_is_kept_keeps_its_groups(self, rare, tmp_path):
+        table = tmp_path / "groups.csv"
+        table.write_text("key,group\n" + "".join(f"im{n:02d},{n // 2}\n" for n in range(20)))
+        make_split(rare, group_file=table)
+        assert make_split(rare, keep=["val"], seed=4).num_groups == 10
+
     def test_splits_come_from_a_table(self, rare, tmp_path):
         table = tmp_path / "splits.csv"
         names = ["training", "val", "test"]

@@ -70,3 +70,13 @@ def test_nothing_to_read_is_refused(tree):
     (tree / "texts/a.txt").touch()
     with pytest.raises(DataError, match=r"no image in this folder, 1 other files; .*\.webp"):
         keys(tree / "texts")
+
+
+def test_a_pattern_chooses_among_the_images_of_a_folder_by_name_or_by_path(tree):
+    assert list(find_images([tree], glob="x.*").images) == ["a/x", "b/x"]
+    assert list(find_images([tree], glob="a/*").images) == ["a/deep/y", "a/x"]
+    assert list(find_images([tree / "b/x.png"], glob="y*").images) == ["x"]
+    with pytest.raises(
+        DataError, match=r"--glob 'z\*' fits none of 3 images in this folder, su"
+    ):
+        find_images([tree], glob="z*")

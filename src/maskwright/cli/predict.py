@@ -1,7 +1,8 @@
 """`maskwright predict`: predict images with a model."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,11 +21,19 @@ from .options import (
     out_option,
 )
 
+if TYPE_CHECKING:
+    from ..inference.folds import FoldPredictors
+    from ..inference.predictor import Predictor
+
 
 def predict(
     model: Model,
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUTS", help="Images and folders of images.")
+        list[str],
+        typer.Argument(
+            metavar="INPUTS",
+            help="Images, folders of images, and - for stdin: one image, or a list of paths.",
+        ),
     ],
     *,
     out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
@@ -32,6 +41,23 @@ def predict(
     refine: Refine = None,
     write: Write = None,
     trust: Trust = None,
+    glob: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN", help="Take from folders only images like this: '*_top.jpg'."
+        ),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Fetch INPUTS that begin with https://.")
+    ] = False,
+    out_of_fold: Annotated[
+        bool,
+        typer.Option(
+            "--out-of-fold",
+            help="MODEL is a folder of runs on folds, INPUTS their dataset: predict each image "
+            "by the run that did not see it.",
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     as_json: AsJson = False,
@@ -43,16 +69,25 @@ def predict(
     """
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.results import MANIFEST, WriteMode
+    from ..inference.fetch import fetch_inputs
+    from ..inference.folds import open_folds
     from ..inference.outputs import ALL
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
 
-    predictor = open_model(model, engine=engine, refine=refine, trust=trust)
+    predictor: Predictor | FoldPredictors
+    if out_of_fold:
+        predictor = open_folds(model, inputs[0], engine=engine, refine=refine, trust=trust)
+    else:
+        predictor = open_model(model, engine=engine, refine=refine, trust=trust)
     names = ALL
     if write is not None:
         names = tuple(write.split(",")) if write else ()
     mode = WriteMode(overwrite=overwrite, resume=resume)
-    summary = run(predictor, inputs, out, write=names, mode=mode, progress=console.progress)
+    with fetch_inputs(inputs, stdin=sys.stdin.buffer, allow_download=allow_download) as paths:
+        summary = run(
+            predictor, paths, out, write=names, glob=glob, mode=mode, progress=console.progress
+        )
     document = summary.to_json()
     rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]
     for line in text_table(("share", "class"), rows, words=(1,)):

@@ -206,6 +206,10 @@ def _group_entries(data: DataFolder, request: _Request) -> _Grouped:
     if request.group_file is not None:
         table = read_key_table(request.group_file, "group", entries)
         return _Grouped(tuple(replace(e, group=table[e.key]) for e in entries), None, table)
+    path = data.beside(FILE_NAME)
+    if request.group is None and request.keep and is_present(path):
+        file = SplitFile.read(path)
+        return _Grouped(file.assign_groups(entries), file.group, file.groups)
     pattern = request.group or choose_pattern(entries)
     return _Grouped(tuple(assign_groups(entries, pattern)), pattern)
 

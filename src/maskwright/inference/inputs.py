@@ -6,6 +6,7 @@ suffix. The key of a page begins with the whole name of its file.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..core.errors import DataError
@@ -13,6 +14,7 @@ from ..core.results import require_no_results
 from ..data.entries.walk import files_below, images_in, key_of, results_below
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import image_suffixes
+from ..pages.text import format_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,13 @@ class FoundImages:
     passed_over: list[Path] = field(default_factory=list)
 
 
-def find_images(inputs: Iterable[Path | str]) -> FoundImages:
+def find_images(inputs: Iterable[Path | str], *, glob: str | None = None) -> FoundImages:
     """Find every image, in order of name; folders are searched to the bottom.
 
     Args:
         inputs: Image files, and folders of images.
+        glob: Pattern of the images that are taken from a folder: of their names, or with a `/`
+            of their paths below the folder.
 
     Raises:
         DataError: No such file, no image in a folder, two images with one key, or a folder
@@ -38,7 +42,7 @@ def find_images(inputs: Iterable[Path | str]) -> FoundImages:
     """
     found = FoundImages()
     for root in map(Path, inputs):
-        for key, image in _images_below(root, found):
+        for key, image in _images_below(root, found, glob):
             if key in found.images:
                 raise DataError(
                     f"{image}: its outputs would be named {key!r}, as those of "
@@ -49,7 +53,9 @@ def find_images(inputs: Iterable[Path | str]) -> FoundImages:
     return found
 
 
-def _images_below(root: Path, found: FoundImages) -> Iterator[tuple[str, ImageRef]]:
+def _images_below(
+    root: Path, found: FoundImages, glob: str | None
+) -> Iterator[tuple[str, ImageRef]]:
     if not root.exists():
         raise DataError(f"{root}: no such file or folder")
     if not root.is_dir():
@@ -60,6 +66,14 @@ def _images_below(root: Path, found: FoundImages) -> Iterator[tuple[str, ImageRe
     found.passed_over.extend(results_below(root))
     files = list(files_below(root, ("",)))
     images = [p for p in files if p.name.lower().endswith(image_suffixes())]
+    if glob is not None and images:
+        num_images, first = len(images), images[0]
+        images = [path for path in images if _matches(path.relative_to(root), glob)]
+        if not images:
+            raise DataError(
+                f"{root}: --glob {glob!r} fits none of {format_count(num_images, 'image')} in "
+                f"this folder, such as {first.relative_to(root)}"
+            )
     if not images:
         results = f", {len(found.passed_over)} folders of results" if found.passed_over else ""
         raise DataError(
@@ -68,3 +82,8 @@ def _images_below(root: Path, found: FoundImages) -> Iterator[tuple[str, ImageRe
         )
     for image in (page for file in images for page in images_in(file)):
         yield image.path.relative_to(root).with_suffix("").as_posix(), image
+
+
+def _matches(path: Path, glob: str) -> bool:
+    """Whether a pattern fits the name, or with a `/` in it the whole path."""
+    return fnmatchcase(path.as_posix() if "/" in glob else path.name, glob)

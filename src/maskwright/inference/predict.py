@@ -26,7 +26,8 @@ from ..data.georef.geotags import copy_tags
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
 from .annotations import write_annotations
-from .inputs import find_images
+from .folds import FoldPredictors
+from .inputs import FoundImages, find_images
 from .outputs import (
     ALL,
     CLASSES,
@@ -79,23 +80,25 @@ class PredictionSummary:
 
 
 def predict(
-    model: Predictor,
+    model: Predictor | FoldPredictors,
     inputs: Iterable[Path | str],
     out: Path | str,
     *,
     write: Sequence[str] = ALL,
+    glob: str | None = None,
     mode: WriteMode = NEW,
     progress: Progress = silent,
 ) -> PredictionSummary:
     """Predict every image and write the outputs to the new folder `out`.
 
     Args:
-        model: From `open_model`.
+        model: From `open_model`, or from `open_folds`, which brings its images along.
         inputs: Image files, and folders of images, searched to the bottom; folders of results
-            in them are passed over.
+            in them are passed over. None with `open_folds`.
         out: See `core.results`.
         write: What is written: `classes`, `overlay`, `confidence`, `coverage`, and formats that
             `convert` writes; see `outputs`.
+        glob: Pattern of the images that are taken from folders: of names, or with `/` of paths.
         mode: What to do with a folder that exists.
         progress: Called with every image.
 
@@ -107,10 +110,10 @@ def predict(
     """
     formats = require_outputs(write)
     labels = model.card.labels
-    head = {"verb": "predict", "model": model.model_id, "engine": model.engine.name}
+    head = {"verb": "predict", "model": model.model_id, "engine": _name_engine(model)}
     head |= {"refine": str(model.refine), "write": ",".join(write)}
     with open_results(Path(out), "predict", mode, head=head) as results:
-        found = find_images(inputs)
+        found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
         images = found.images
         done = results.journal.find_done(lambda k: [images[k].file] if k in images else None)
@@ -118,7 +121,8 @@ def predict(
         to = Destination(folder=results.folder, labels=labels, source=_source(model))
         writers = make_writers((*write, CLASSES) if formats else write, to)
         for key, image in progress(left.items(), total=len(left), what="predicting"):
-            _predict_file(model, key, image, writers, results)
+            one = model.choose(key) if isinstance(model, FoldPredictors) else model
+            _predict_file(one, key, image, writers, results)
         _require_any(results)
         if COVERAGE in write:
             write_coverage(results.folder, labels, _list_counts(results.journal))
@@ -138,6 +142,18 @@ def predict(
         passed_over=results.passed_over,
         accounts=accounts,
     )
+
+
+def _find(
+    model: Predictor | FoldPredictors, inputs: Iterable[Path | str], glob: str | None
+) -> FoundImages:
+    if isinstance(model, FoldPredictors):
+        return FoundImages(dict(model.images))
+    return find_images(inputs, glob=glob)
+
+
+def _name_engine(model: Predictor | FoldPredictors) -> str:
+    return model.engine_name if isinstance(model, FoldPredictors) else model.engine.name
 
 
 def _annotate(
@@ -206,7 +222,7 @@ def _list_counts(journal: Journal) -> Iterator[tuple[str, NDArray[np.int64]]]:
         yield line["key"], np.asarray(line["pixels"], np.int64)
 
 
-def _source(model: Predictor) -> str | None:
+def _source(model: Predictor | FoldPredictors) -> str | None:
     """The `source` in dataset.yaml, for refined maps alone."""
     if model.refine is None:
         return None
