@@ -17,6 +17,8 @@ from maskwright.nn.blocks import boxes, instance_loss
 from maskwright.nn.blocks.instances import find_instances
 from maskwright.nn.build import new_model
 
+from .peers import randomised, renamed
+
 K = 3
 SMALL = {
     "anchor_px": 8,
@@ -177,6 +179,37 @@ def test_an_image_is_scored_as_torchvisions_parts_score_it():
     for s, c, b in zip(score[0], classes[0], box[0], strict=True):
         key = (int(c), *b.round().long().tolist())
         assert theirs[key] == pytest.approx(float(s), rel=1e-4)
+
+
+def test_torchvisions_weights_give_its_features_scores_and_deltas():
+    from torchvision.models.detection import MaskRCNN
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+    backbone = resnet_fpn_backbone(
+        backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d
+    )
+    peer = randomised(MaskRCNN(backbone, K + 1))
+    arch = ArchSpec(name="mask_rcnn", encoder="resnet18")
+    network = new_model(arch, 3, K).network.eval()
+    names = {
+        "backbone.body.": "encoder.",
+        "backbone.fpn.": "fpn.",
+        "rpn.head.": "rpn_head.",
+        "roi_heads.": "",
+    }
+    network.load_state_dict(renamed(peer.state_dict(), names))
+    image = torch.rand(2, 3, *SIZE_HW)
+    with torch.inference_mode():
+        maps = list(peer.backbone(image).values())
+        proposed = network._propose(network.encoder(image)[-4:], SIZE_HW)
+        scores, deltas = peer.rpn.head(maps)
+    for found, expected in zip(proposed.maps, maps, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    # (B, A, h, w) -> (B, h w A), torchvision's order of anchors
+    score_BA = torch.cat([s.permute(0, 2, 3, 1).flatten(1) for s in scores], 1)
+    delta_BA4 = torch.cat([d.permute(0, 2, 3, 1).reshape(len(d), -1, 4) for d in deltas], 1)
+    torch.testing.assert_close(proposed.score_BA, score_BA, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(proposed.delta_BA4, delta_BA4, rtol=1e-4, atol=1e-4)
 
 
 def test_losses_are_torchvisions_where_everything_is_known():
