@@ -34,7 +34,9 @@ class PublishedRecipe:
         weight_decay: Of SGD (added to the gradient) or AdamW (decoupled).
         clip_norm: Largest norm of the gradient; 0: not clipped.
         warmup_ratio: Share of the run in which the rate rises from 0.
-        schedule: "poly" (1 - t)^0.9, "linear" 1 - t, "cosine" or "step", which falls in steps.
+        schedule: "poly" (1 - t)^0.9, "linear" 1 - t, "cosine" or "step", constant or falling in
+            steps.
+        output_stride: Of the coarsest features, for architectures with this setting.
         loss: Loss of pixels as `loss.sum` names it, "" where the network has its own loss.
 
     Raises:
@@ -54,6 +56,7 @@ class PublishedRecipe:
     clip_norm: float = 0.0
     warmup_ratio: float = 0.0
     schedule: Literal["poly", "linear", "cosine", "step"] = "poly"
+    output_stride: int | None = None
     loss: str = "ce"
 
     def __post_init__(self) -> None:

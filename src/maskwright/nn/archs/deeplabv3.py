@@ -23,6 +23,7 @@ RECIPE = PublishedRecipe(
     batch_size=16,
     num_steps=30_000,
     weight_decay=4e-5,
+    output_stride=16,
 )
 
 

@@ -29,6 +29,7 @@ RECIPE = PublishedRecipe(
     batch_size=16,
     num_steps=66_000,
     weight_decay=1e-4,
+    output_stride=16,
 )
 
 

@@ -27,9 +27,14 @@ WEIGHTS_RECALL, WEIGHTS_PRECISION = 84, 9
 """In %, of the rare classes on the first dataset, with weights 1 / pixel share."""
 
 
+def count_rare_classes(facts: Facts) -> int:
+    """Classes that occur, but in less than `RARE_RATIO` of the pixels."""
+    return sum(0 < share < RARE_RATIO for share in facts.class_share_C)
+
+
 def decide_rare_classes(facts: Facts) -> dict[str, tuple[object, str]]:
     """Values for rare classes, each with its reason; milder ones where no class is rare."""
-    num_rare = sum(0 < share < RARE_RATIO for share in facts.class_share_C)
+    num_rare = count_rare_classes(facts)
     subject = format_subject(num_rare, "class has", "classes have")
     counted = f"{subject} under {RARE_RATIO:.0%} of the pixels"
     loss = "cross-entropy for every pixel, Dice so that each class counts"

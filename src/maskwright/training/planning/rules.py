@@ -16,6 +16,7 @@ from ..recipe import Settings
 from . import few_images
 from .plan import SLIM, Plan
 from .rare_classes import decide_rare_classes
+from .rates import decide_output_stride, decide_rates
 from .schedule import Budget, decide_full_schedule, decide_timed_schedule
 from .situation import Situation
 from .sizes import decide_crops, decide_scale
@@ -49,7 +50,6 @@ def make_plan(
         _decide_loading,
         _decide_for_rare_classes,
         _decide_jpeg,
-        _decide_learning_rates,
         _decide_precision,
     ):
         decide(plan, situation)
@@ -57,6 +57,7 @@ def make_plan(
         decide_full_schedule(plan, situation)
     else:
         decide_timed_schedule(plan, situation, budget)
+    decide_rates(plan, situation)
     _decide_for_few_images(plan, situation)
     return plan
 
@@ -69,6 +70,7 @@ def _decide_splits(plan: Plan, situation: Situation) -> None:
 
 def _decide_model(plan: Plan, situation: Situation) -> None:
     plan.decide("model.arch", "fpn", "best on thin and small things in the same time")
+    decide_output_stride(plan)
     encoders = load_arch(str(plan.get("model.arch"))).ENCODERS
     if encoders is not None and encoders[0] == OWN:
         plan.decide("model.encoder", OWN, "the architecture is a network of its own")
@@ -146,17 +148,6 @@ def _decide_jpeg(plan: Plan, situation: Situation) -> None:
     facts = situation.facts
     if facts.channels not in {1, 3} or facts.max_value != 255:
         plan.decide("augment.jpeg", 0.0, "JPEG stores 8-bit images of 1 or 3 channels only")
-
-
-def _decide_learning_rates(plan: Plan, situation: Situation) -> None:
-    if plan.get("model.encoder_weights") == "none":
-        plan.decide("optim.encoder_lr_ratio", 1.0, "the encoder starts from random weights")
-    else:
-        plan.keep("optim.encoder_lr_ratio", "the encoder is pretrained")
-    if situation.machine.device == "cpu":
-        plan.keep("optim.lr", "the best found for small batches")
-    else:
-        plan.decide("optim.lr", 5e-4, "a usual value for large encoders; not tuned here")
 
 
 def _decide_precision(plan: Plan, situation: Situation) -> None:

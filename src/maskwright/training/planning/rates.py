@@ -1,0 +1,145 @@
+"""Optimizer, learning rates, decay, clipping and loss: the authors' recipe, or measured values.
+
+The authors' learning rate belongs to their optimizer, batch size and length of training. It is
+scaled to the batch size (`nn.published_recipe`), and for AdamW to the length: the best rate
+falls with the number of samples to the power 0.32 (Bjorck et al. 2025, arXiv:2409.19913), so a
+shorter run takes a larger one.
+
+The rules have limits. SGD moves weights by steps of the size of the rate, so a run of less than
+a tenth of the authors' samples ends long before it has learnt; AdamW at the rate of
+`Recipe` learns faster there, and for networks with a loss of pixels it was measured to
+(docs/howto/recipe.md). Below a hundredth, that holds against the authors' AdamW too. Networks
+with a loss of their own diverge at that rate: they take the authors' always.
+"""
+
+from maskwright.nn.build import load_arch
+from maskwright.nn.published_recipe import PublishedRecipe
+
+from .plan import Plan
+from .rare_classes import count_rare_classes
+from .situation import Situation
+
+SMALLEST_SHARE = {"sgd": 0.1, "adamw": 0.01}
+"""Share of the authors' samples from which on their recipe is taken, by the optimizer."""
+
+HORIZON_POWER = 0.32
+LARGEST_LR = 2e-3
+"""Of AdamW, by scaling to a short run: the largest that was measured to work."""
+
+GPU_LR = 5e-4
+
+
+def decide_output_stride(plan: Plan) -> None:
+    """Write the authors' stride of the coarsest features, where an architecture offers it."""
+    published = load_arch(str(plan.get("model.arch"))).RECIPE
+    if published is not None and published.output_stride is not None:
+        stride = {"output_stride": published.output_stride}
+        plan.decide("model.config", stride, published.source)
+
+
+def decide_rates(plan: Plan, situation: Situation) -> None:
+    """Decide what the optimizer does; the schedule is decided already."""
+    published = load_arch(str(plan.get("model.arch"))).RECIPE
+    if published is None:
+        _decide_measured(plan, situation, "the authors' recipe is not known")
+    elif reason := _explain_unfit(plan, situation, published):
+        _decide_measured(plan, situation, reason)
+    else:
+        _decide_published(plan, situation, published)
+
+
+def _explain_unfit(plan: Plan, situation: Situation, published: PublishedRecipe) -> str:
+    """Why the authors' recipe is not taken; "" where it is."""
+    optimizer = "adamw" if published.is_adaptive else "sgd"
+    given = plan.settings.get("optim.name", optimizer)
+    cited = f"{published.source}: {published.optimizer} {published.lr:g}"
+    if given != optimizer:
+        return f"{cited}, for another optimizer"
+    num_samples = _count_samples(plan, situation)
+    is_long = num_samples >= SMALLEST_SHARE[optimizer] * published.num_samples
+    if is_long or not published.loss or "optim.name" in plan.settings:
+        return ""
+    return (
+        f"{cited} is for {published.num_samples:,} crops, this run has {num_samples:,}, for "
+        f"which AdamW was measured to learn faster at the rate"
+    )
+
+
+def _decide_measured(plan: Plan, situation: Situation, reason: str) -> None:
+    """Take the values that were found to work with AdamW and small batches."""
+    if situation.machine.device == "cpu":
+        plan.keep("optim.lr", f"the best found for small batches; {reason}")
+    else:
+        usual = "a usual value for large encoders; not tuned here"
+        plan.decide("optim.lr", GPU_LR, f"{usual}; {reason}")
+    if _is_pretrained(plan):
+        plan.keep("optim.encoder_lr_ratio", "the encoder is pretrained")
+    else:
+        plan.decide("optim.encoder_lr_ratio", 1.0, "the encoder starts from random weights")
+
+
+def _decide_published(plan: Plan, situation: Situation, published: PublishedRecipe) -> None:
+    source = published.source
+    plan.decide("optim.name", "adamw" if published.is_adaptive else "sgd", source)
+    plan.decide("optim.momentum", published.momentum, source)
+    _decide_published_lr(plan, situation, published)
+    if published.optimizer in {"adamw", "sgd"}:
+        plan.decide("optim.weight_decay", published.weight_decay, source)
+    else:
+        plan.keep("optim.weight_decay", f"the decay of {published.optimizer} is another one")
+    clipping = source if published.clip_norm else f"{source} does not clip"
+    plan.decide("optim.clip_norm", published.clip_norm, clipping)
+    plan.decide("optim.warmup_ratio", round(published.warmup_ratio, 4), source)
+    if published.schedule == "step":
+        plan.keep("optim.schedule", "the steps of the authors belong to their data")
+    else:
+        plan.decide("optim.schedule", published.schedule, source)
+    _decide_encoder(plan, published)
+    _decide_loss(plan, situation, published)
+
+
+def _decide_published_lr(plan: Plan, situation: Situation, published: PublishedRecipe) -> None:
+    batch, num_samples = _count_batch(plan), _count_samples(plan, situation)
+    lr, shorter = published.scale_lr(batch), published.num_samples / num_samples
+    scaled = f"scaled from batch {published.batch_size} to {batch}"
+    if published.is_adaptive and shorter > 1:
+        lr = max(lr, min(LARGEST_LR, lr * shorter**HORIZON_POWER))
+        scaled += f" and from {published.num_samples:,} crops to {num_samples:,}"
+    reason = f"{published.optimizer} {published.lr:g}: {published.source}, {scaled}"
+    plan.decide("optim.lr", float(f"{lr:.3g}"), reason)
+
+
+def _decide_encoder(plan: Plan, published: PublishedRecipe) -> None:
+    """A pretrained encoder learns as the authors' does, a random one as fast as the decoder."""
+    if not _is_pretrained(plan):
+        plan.decide("optim.encoder_lr_ratio", 1.0, "the encoder starts from random weights")
+        return
+    source = published.source
+    plan.decide("optim.encoder_lr_ratio", published.encoder_lr_ratio, source)
+    plan.decide("optim.layer_decay", published.layer_decay, source)
+    if published.freezes_encoder:
+        epochs = plan.get("schedule.epochs")
+        plan.decide("optim.freeze_epochs", epochs, f"{source}: the encoder is not trained")
+
+
+def _decide_loss(plan: Plan, situation: Situation, published: PublishedRecipe) -> None:
+    """Take the authors' loss, unless a class is rare: then the measured remedy stays."""
+    if not published.loss:
+        reason = f"without effect: {plan.get('model.arch')} has its own loss"
+        plan.decide("loss.sum", plan.get("loss.sum"), reason)
+    elif not count_rare_classes(situation.facts):
+        plan.decide("loss.sum", published.loss, published.source)
+
+
+def _is_pretrained(plan: Plan) -> bool:
+    return bool(plan.get("model.encoder_weights") != "none")
+
+
+def _count_batch(plan: Plan) -> int:
+    """Images per optimizer step."""
+    return int(plan.get("data.batch_size") * plan.get("optim.accumulate"))
+
+
+def _count_samples(plan: Plan, situation: Situation) -> int:
+    """Crops of the whole run."""
+    return int(plan.get("schedule.epochs")) * situation.num_train
