@@ -330,11 +330,11 @@ def test_images_of_a_kind_that_is_not_read_stand_in_the_account(data, make, tmp_
     for n in range(2):
         make(n, f"images/{n}.jpg", f"masks/{n}.png")
     save(data / "masks/2.png", draw(2))
-    (data / "images/2.HEIC").write_bytes(b"x")
+    (data / "images/2.AVIF").write_bytes(b"x")
     account = convert(data, tmp_path / "native", to="mask_folder")
     assert account.left_out == {
         "labels without an image": ("masks/2.png",),
-        "images of a kind that is not read; convert them to PNG": ("images/2.HEIC",),
+        "images of a kind that is not read; convert them to PNG": ("images/2.AVIF",),
     }
 
 

@@ -102,11 +102,11 @@ def test_texts_of_yolo_without_names_say_where_names_go(tmp_path):
 
 def test_files_that_are_not_read_and_archives_are_named(tmp_path):
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos/a.heic").write_bytes(b"x")
+    (tmp_path / "photos/a.avif").write_bytes(b"x")
     (tmp_path / "data.zip").write_bytes(b"x")
     message = refusal(tmp_path)
     assert (
-        "found photos (1 HEIC (not read)); the archive data.zip, whose path may be" in message
+        "found photos (1 AVIF (not read)); the archive data.zip, whose path may be" in message
     )
 
 

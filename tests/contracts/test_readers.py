@@ -37,8 +37,15 @@ def write_dicom(path):
     data.save_as(path, enforce_file_format=True)
 
 
+def write_heif(path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    image = Image.fromarray(RNG.integers(0, 200, (5, 7, 3), np.uint8))
+    pillow_heif.from_pillow(image).save(path, quality=-1)
+
+
 WRITE = {
     "dicom": ("a.dcm", write_dicom),
+    "heif": ("a.heic", write_heif),
     "nifti": ("a.nii", write_nifti),
     "pillow": (
         "a.png",

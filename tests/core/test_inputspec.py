@@ -14,12 +14,14 @@ def make_spec(channels, **settings):
 
 
 def test_without_the_switch_other_channels_are_refused_by_name():
-    with pytest.raises(DataError, match=r"a\.png: image has 1 channel, the model takes 3"):
-        make_spec(3).prepare(np.zeros((2, 2, 1), np.uint8), where="a.png")
+    with pytest.raises(DataError, match=r"a\.png: image has 3 channels, the model takes 1"):
+        make_spec(1).prepare(np.zeros((2, 2, 3), np.uint8), where="a.png")
 
 
-def test_grey_is_repeated_alpha_dropped_and_rgb_becomes_its_luma():
-    to_rgb, to_grey = (make_spec(n, convert_channels=True) for n in (3, 1))
+@pytest.mark.parametrize("switch", [False, True])
+def test_grey_is_repeated_alpha_dropped_and_rgb_becomes_its_luma(switch):
+    to_rgb = make_spec(3, convert_channels=switch)
+    to_grey = make_spec(1, convert_channels=True)
     grey = np.array([[[7]]], np.uint8)
     rgba = np.array([[[255, 0, 100, 9]]], np.uint8)
     assert to_rgb.prepare(grey, where="a").tolist() == [[[7, 7, 7]]]

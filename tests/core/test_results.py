@@ -70,7 +70,8 @@ def test_a_folder_appears_at_once_with_its_manifest(tmp_path):
     assert document["schema_version"] == 1
     assert document["files"] == {"coverage.csv": 1, "maps": 1}
     failed = [{"input": "b.jpg", "error": "b.jpg: damaged"}]
-    assert document["inputs"] == {"read": 2, "passed_over": [], "failed": failed}
+    inputs = {"read": 2, "passed_over": [], "failed": failed, "remarks": []}
+    assert document["inputs"] == inputs
     manifest = read_manifest(out)
     assert manifest.verb == "predict"
     assert manifest.to_json() == document

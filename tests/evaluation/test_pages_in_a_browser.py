@@ -225,7 +225,8 @@ def test_every_text_has_contrast_enough(browser, pages, options):
         return [(pair[0] + 0.05) / (pair[1] + 0.05), text.outerHTML];
       }).filter(([ratio]) => ratio < 4.4);
     return [dark, cells.slice(0, 3), [...document.querySelectorAll("main *")].filter(e =>
-      !e.closest("svg, .zoom") && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => {
+      !e.closest("svg, .zoom") &&
+      [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => {
         const pair = [light(getComputedStyle(e).color), light(behind(e))].sort((a, b) => b - a);
         return [(pair[0] + 0.05) / (pair[1] + 0.05), e.outerHTML.slice(0, 60)];
       }).filter(([ratio]) => ratio < 4.5).slice(0, 3)];

@@ -113,9 +113,9 @@ def test_weights_that_give_no_numbers_are_refused_and_nothing_is_written(
 
 
 def test_images_of_another_kind_are_refused(checkpoint, tmp_path):
-    grey = np.zeros((40, 40, 1), np.uint8)
-    with pytest.raises(DataError, match="image 0 for parity: image has 1 channel"):
-        export_bundle(checkpoint, [grey], tmp_path / "bundle")
+    pair = np.zeros((40, 40, 2), np.uint8)
+    with pytest.raises(DataError, match="image 0 for parity: image has 2 channels"):
+        export_bundle(checkpoint, [pair], tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 

@@ -124,10 +124,10 @@ def test_a_folder_without_a_model_is_refused(maskwright, home):
 
 
 def test_an_image_of_another_kind_is_refused(maskwright, home):
-    Image.fromarray(np.zeros((4, 4), np.uint8)).save(home / "photos/grey.png")
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(home / "photos/grey.png")
     done = maskwright("predict", "bundle", "photos", "-o", "out")
     assert done.returncode == 1
-    assert "grey.png: image has 1 channel, the model takes 3; convert" in done.stderr
+    assert "grey.png: image holds uint16, the model takes uint8; convert" in done.stderr
     assert "1 of 3 images could not be predicted" in done.stderr
     (failed,) = json.loads((home / "out/results.json").read_text())["inputs"]["failed"]
     assert failed["input"].endswith("photos/grey.png")

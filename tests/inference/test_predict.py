@@ -2,13 +2,16 @@
 
 import csv
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.core.errors import ConfigError, DataError, OutputError, UnknownNameError
+from maskwright.core.errors import ConfigError, OutputError, UnknownNameError
+from maskwright.core.imagestats import ImageStatistics
 from maskwright.core.results import WriteMode, read_manifest
 from maskwright.data.classmaps import open_class_maps
 from maskwright.data.dataset import open_dataset
@@ -88,6 +91,7 @@ def test_coverage_has_a_line_for_every_class_of_every_image(model, photos, tmp_p
         "classes": [{"name": n, "pixels": 6, "percent": 25.0} for n in NAMES],
         "failed": [],
         "passed_over": [],
+        "remarks": [],
     }
 
 
@@ -144,10 +148,10 @@ def test_a_second_run_is_refused_and_overwrite_gives_the_same_bytes(model, photo
 def test_bad_images_are_listed_and_the_others_are_predicted(model, photos, tmp_path):
     whole = (photos / "plain.png").read_bytes()
     (photos / "z.png").write_bytes(whole[: len(whole) // 2])
-    Image.fromarray(np.zeros((4, 4), np.uint8)).save(photos / "grey.png")
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(photos / "grey.png")
     summary = predict(model, [photos], tmp_path / "out")
     assert summary.num_images == 2
-    assert "image has 1 channel" in summary.failed[0].error
+    assert "image holds uint16, the model takes uint8" in summary.failed[0].error
     assert "z.png: the image is cut short or damaged" in summary.failed[1].error
     manifest = read_manifest(tmp_path / "out")
     assert manifest.num_read == 2
@@ -212,11 +216,50 @@ def test_outputs_inside_the_inputs_are_not_predicted_again(model, photos):
     assert second.passed_over == [photos / "predictions"]
 
 
-def test_grey_image_is_refused_by_a_model_for_colour(model, tmp_path):
-    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "grey.png")
-    with pytest.raises(DataError, match=r"grey\.png: image has 1 channel, the model takes 3"):
-        predict(model, [tmp_path / "grey.png"], tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def test_grey_and_transparent_images_are_converted_with_a_remark(model, photos, tmp_path):
+    index_HW = np.array([[0, 1], [2, 3]], np.uint8)
+    Image.fromarray(index_HW).save(photos / "grey.png")
+    Image.fromarray(np.dstack([index_HW] * 3 + [index_HW * 50])).save(photos / "icon.png")
+    summary = predict(model, [photos], tmp_path / "out")
+    for name in ("grey", "icon"):
+        np.testing.assert_array_equal(read(tmp_path / f"out/classes/{name}.png"), index_HW)
+    assert summary.failed == []
+    assert summary.remarks == [
+        "1 image has transparency, which is dropped (icon)",
+        "1 image is grey; the grey stands for red, green and blue (grey)",
+    ]
+    assert read_manifest(tmp_path / "out").remarks == tuple(summary.remarks)
+
+
+def test_images_unlike_those_that_the_model_learnt_from_are_remarked(model, photos, tmp_path):
+    learnt = ImageStatistics(
+        mean=(0.1, 0.0, 0.0), std=(0.1,) * 3, spread=(0.01,) * 3, size_HW=(4, 3)
+    )
+    familiar = replace(model, card=replace(model.card, learnt=learnt))
+    Image.fromarray(np.zeros((9, 12, 3), np.uint8)).save(photos / "large.png")
+    Image.fromarray(np.full((4, 3, 3), 80, np.uint8)).save(photos / "bright.png")
+    scale, color = predict(familiar, [photos], tmp_path / "out").remarks
+    assert scale.startswith("1 image is of another scale than the images that the model learnt")
+    assert "about 4 x 3 px" in scale
+    assert scale.endswith("(large)")
+    assert color.startswith("1 image is far in brightness or colour")
+    assert color.endswith("(bright)")
+
+
+def test_a_heic_photograph_without_its_package_is_listed_with_the_pip_command(
+    model, photos, tmp_path, monkeypatch
+):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    with Image.open(photos / "plain.png") as image:
+        pillow_heif.from_pillow(image.convert("RGB")).save(photos / "phone.HEIC", quality=-1)
+    assert predict(model, [photos], tmp_path / "out").num_images == 3
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    summary = predict(model, [photos], tmp_path / "without")
+    assert summary.num_images == 2
+    assert summary.failed[0].error == (
+        f"{photos / 'phone.HEIC'}: pillow-heif is not installed; run: pip install "
+        f"'maskwright[heic]'"
+    )
 
 
 def test_file_in_the_way_of_the_output_is_refused(model, photos, tmp_path):

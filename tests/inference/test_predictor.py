@@ -60,10 +60,10 @@ def test_half_scale_is_wrong_only_near_borders(painted):
     assert not wrong_HW[far_HW].any()
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("channels", [2, 5])
 def test_other_channels_than_the_model_takes_are_refused(painted, channels):
     with pytest.raises(
-        DataError, match=f"b.png: image has {channels} channels?, the model takes 3"
+        DataError, match=f"b.png: image has {channels} channels, the model takes 3"
     ):
         painted().predict(checkerboard(4, 4, channels=channels), where="b.png")
 
@@ -151,8 +151,8 @@ def test_a_batch_holds_fewer_large_images(painted, engine_from, monkeypatch):
 
 
 def test_many_images_are_named_by_their_index_in_errors(painted):
-    images = [checkerboard(4, 4), checkerboard(4, 4, channels=1)]
-    with pytest.raises(DataError, match="image 1: image has 1 channel, the model takes 3"):
+    images = [checkerboard(4, 4), checkerboard(4, 4, channels=2)]
+    with pytest.raises(DataError, match="image 1: image has 2 channels, the model takes 3"):
         list(painted().predict_many(images))
     assert list(painted().predict_many([])) == []
 

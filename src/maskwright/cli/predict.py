@@ -95,6 +95,8 @@ def predict(
     console.say(f"{format_count(summary.num_images, 'image')}: {', '.join(names)} in {out}")
     for account in summary.accounts.values():
         console.say(account.to_text())
+    for remark in summary.remarks:
+        console.say(remark)
     if summary.passed_over:
         console.say(f"{len(summary.passed_over)} folders of earlier results are passed over")
     console.result({"out": str(out)} | document)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from .codefile import CodeFile
 from .errors import BundleError, ConfigError, MaskwrightError, shorten
+from .imagestats import ImageStatistics
 from .inputspec import InputSpec
 from .labels import LabelSpec
 from .typed import MALFORMED, require_types
@@ -63,7 +64,8 @@ class ModelCard:
 
     `provenance` is for people: dataset and split fingerprints, versions, seed. Logits are
     divided by `temperature` before the softmax that gives the confidence (Guo et al. 2017,
-    eq. 9): fitted after training, 1 before and in old cards.
+    eq. 9): fitted after training, 1 before and in old cards. `learnt` describes the training
+    images; None before the end of a training and in old cards.
 
     Raises ConfigError for a temperature that is not a number above 0.
     """
@@ -73,6 +75,7 @@ class ModelCard:
     arch: ArchSpec
     provenance: dict[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
+    learnt: ImageStatistics | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature > 0):
@@ -82,14 +85,15 @@ class ModelCard:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object; `from_json` undoes it."""
+        """A JSON object, `learnt` only where it is known; `from_json` undoes it."""
+        learnt = {} if self.learnt is None else {"learnt": self.learnt.to_json()}
         return {
             "labels": self.labels.to_json(),
             "input": self.input.to_json(),
             "arch": self.arch.to_json(),
             "provenance": self.provenance,
             "temperature": self.temperature,
-        }
+        } | learnt
 
     @classmethod
     def from_json(cls, document: Any, *, where: str) -> Self:
@@ -105,6 +109,9 @@ class ModelCard:
                 arch=ArchSpec.from_json(document["arch"]),
                 provenance=dict(document["provenance"]),
                 temperature=document.get("temperature", 1.0),
+                learnt=ImageStatistics.from_json(document["learnt"])
+                if "learnt" in document
+                else None,
             )
             require_types(card)
         except (*MALFORMED, MaskwrightError) as error:

@@ -25,8 +25,9 @@ class InputSpec:
     x = (value / max_value - mean) / std per channel, in the channel order of the file
     (RGB for colour images). `scale_ratio` is the factor by which images are resized before
     the network (above 1 where objects are small); predictions always come back at source
-    resolution. With `convert_channels`, images of 1, 3 or 4 channels become images of
-    `channels`: grey is repeated, alpha is dropped, RGB becomes its luma.
+    resolution. A network of 3 channels takes grey images, whose values are repeated, and RGBA
+    images, whose alpha is dropped. With `convert_channels`, images of 1, 3 or 4 channels become
+    images of `channels`: RGB becomes its luma, too.
     """
 
     channels: int
@@ -66,12 +67,12 @@ class InputSpec:
         return asdict(self)
 
     def prepare(self, image_HWC: Image, *, where: str) -> Image:
-        """The image with the channels of the network: converted where the spec says so.
+        """The image with the channels of the network: grey and RGBA become RGB.
 
         Raises:
             DataError: Wrong number of channels or bits.
         """
-        if self.convert_channels:
+        if self.convert_channels or self.channels == 3:
             image_HWC = convert_channels(image_HWC, self.channels)
         self.require_image(image_HWC, where=where)
         return image_HWC

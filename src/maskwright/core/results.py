@@ -77,14 +77,15 @@ class PartialFolder:
 class Results:
     """Results that are being written into `folder`, and what their manifest will say.
 
-    `num_read` counts the inputs that were read. `passed_over` are folders among the inputs that
-    hold results. `failed` are the inputs that could not be read.
+    `num_read` counts the inputs that were read, and `remarks` are on them. `passed_over` are
+    folders among the inputs that hold results. `failed` are the inputs that could not be read.
     """
 
     folder: Path
     journal: Journal
     notes: list[str]
     num_read: int = 0
+    remarks: Sequence[str] = ()
     passed_over: Sequence[Path] = ()
     failed: list[FailedInput] = field(default_factory=list)
 
@@ -107,6 +108,7 @@ class Manifest:
     passed_over: tuple[str, ...]
     failed: tuple[FailedInput, ...]
     files: Mapping[str, int]
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` undoes it."""
@@ -118,6 +120,7 @@ class Manifest:
                     "read": self.num_read,
                     "passed_over": list(self.passed_over),
                     "failed": [one.to_json() for one in self.failed],
+                    "remarks": list(self.remarks),
                 },
                 "files": dict(self.files),
             }
@@ -139,6 +142,7 @@ class Manifest:
                 num_read=int(inputs["read"]),
                 passed_over=tuple(map(str, inputs["passed_over"])),
                 failed=tuple(FailedInput(**one) for one in inputs["failed"]),
+                remarks=tuple(map(str, inputs.get("remarks", ()))),
                 files={str(name): int(count) for name, count in content["files"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -191,6 +195,7 @@ def open_results(
             num_read=results.num_read,
             passed_over=tuple(map(str, results.passed_over)),
             failed=tuple(results.failed),
+            remarks=tuple(results.remarks),
             files=_count_files(partial.folder),
         )
         write_json(partial.folder / MANIFEST, manifest.to_json())

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import DataError
+from ..core.errors import DataError, MissingDependencyError
 from ..core.journal import Journal, describe_content
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
@@ -41,6 +41,7 @@ from .outputs import (
 )
 from .predictor import Predictor
 from .refiner import Refinement
+from .remarks import find_traits, list_remarks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +49,8 @@ class PredictionSummary:
     """Pixels per class over all images of one prediction run, shape (C,).
 
     `failed` are the images without a prediction, `passed_over` the folders among the inputs
-    that hold results of an earlier run. `accounts` say what each format of annotations lost.
+    that hold results of an earlier run. `remarks` are on images that were converted, or that
+    are unlike those the model learnt from. `accounts` say what each format of annotations lost.
     """
 
     labels: LabelSpec
@@ -57,6 +59,7 @@ class PredictionSummary:
     refine: Refinement | None = None
     failed: Sequence[FailedInput] = ()
     passed_over: Sequence[Path] = ()
+    remarks: Sequence[str] = ()
     accounts: Mapping[str, Account] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class PredictionSummary:
             ],
             "failed": [one.to_json() for one in self.failed],
             "passed_over": [str(folder) for folder in self.passed_over],
+            "remarks": list(self.remarks),
         } | optional
 
 
@@ -133,6 +137,7 @@ def predict(
         for _, counts_C in _list_counts(results.journal):
             results.num_read += 1
             pixels_C += counts_C
+        results.remarks = list_remarks(_list_traits(results.journal), model.card)
     return PredictionSummary(
         labels=labels,
         num_images=results.num_read,
@@ -140,6 +145,7 @@ def predict(
         refine=model.refine,
         failed=results.failed,
         passed_over=results.passed_over,
+        remarks=results.remarks,
         accounts=accounts,
     )
 
@@ -199,12 +205,19 @@ def _predict_file(
         item = PredictedImage(key=key, image_HWC=image_HWC, prediction=prediction, tags=tags)
         for writer in writers:
             writer.write(item)
-    except DataError as error:
-        results.failed.append(FailedInput(str(image), str(error)))
+    except (DataError, MissingDependencyError) as error:
+        results.failed.append(FailedInput(str(image), _name_image(image, error)))
         return
     num_classes = len(model.card.labels)
     counts_C = np.bincount(prediction.labels_HW.ravel(), minlength=num_classes).tolist()
-    results.journal.add({"key": key, "read": content, "pixels": counts_C})
+    traits = find_traits(image_HWC, model.card)
+    line = {"key": key, "read": content, "pixels": counts_C}
+    results.journal.add(line | ({"traits": traits} if traits else {}))
+
+
+def _name_image(image: ImageRef, error: Exception) -> str:
+    """The message of an error on an image, which begins with the name of the image."""
+    return str(error) if isinstance(error, DataError) else f"{image}: {error}"
 
 
 def _require_any(results: Results) -> None:
@@ -220,6 +233,12 @@ def _list_counts(journal: Journal) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Yield the key of each predicted image, and its pixels per class."""
     for line in journal.lines():
         yield line["key"], np.asarray(line["pixels"], np.int64)
+
+
+def _list_traits(journal: Journal) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the key of each predicted image, and what is unusual about the image."""
+    for line in journal.lines():
+        yield line["key"], line.get("traits", ())
 
 
 def _source(model: Predictor | FoldPredictors) -> str | None:

@@ -10,6 +10,7 @@ from maskwright.inference.predictor import open_model
 
 from .calibrate import calibrate
 from .job import Job
+from .learnt import describe_images
 from .options import Callbacks
 
 FINISH_S_PER_IMAGE = 0.5
@@ -22,13 +23,14 @@ def estimate_finish_seconds(num_val: int) -> float:
 
 
 def finish(job: Job, callbacks: Callbacks, *, keep_parity_images: bool) -> None:
-    """Write the temperature into the card of the best weights, then `report/` and `bundle/`."""
+    """Complete the card of the best weights, then write `report/` and `bundle/`."""
     calibration = calibrate(job.run, job.val, seed=job.recipe.seed, progress=callbacks.progress)
     callbacks.log(
         "no validation pixel is labelled: the temperature stays 1"
         if calibration is None
         else str(calibration)
     )
+    describe_images(job.run, job.train, progress=callbacks.progress)
     callbacks.log("evaluating the best weights on the validation images")
     report = evaluate(open_model(job.run), job.val, progress=callbacks.progress)
     again = WriteMode(overwrite=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.codec import LabelCodec
-from ...core.errors import DataError
+from ...core.errors import DataError, MissingDependencyError
 from ...core.labels import IGNORE
 from ...pages.text import format_small_share
 from ..classes.survey import count_values
@@ -113,7 +113,7 @@ class Inspection:
     def _inspect_image(self, row: int, entry: Entry) -> None:
         try:
             image_HWC = read_image(entry.image)
-        except DataError as error:
+        except (DataError, MissingDependencyError) as error:
             self.findings.add("unreadable-image", entry.image, _strip_path(error, entry.image))
             return
         self.hashes.add(row, image_HWC)
@@ -247,5 +247,5 @@ def _name_file(entry: Entry, labels: Labels) -> ImageRef | Path:
     return labels
 
 
-def _strip_path(error: DataError, image: ImageRef) -> str:
+def _strip_path(error: Exception, image: ImageRef) -> str:
     return str(error).removeprefix(f"{image}: ")

@@ -1,8 +1,8 @@
 """Open image files by the reader that takes them, which is chosen once per open.
 
-JPEG, PNG, BMP, GIF and WebP are read by Pillow, PNG with 16-bit colours by OpenCV, PBM, PGM and
-PPM by NumPy, TIFF by Pillow or tifffile, NIfTI by nibabel, DICOM by pydicom (`readers/`). EXIF
-orientation is always applied.
+JPEG, PNG, BMP, GIF and WebP are read by Pillow, HEIC by pillow-heif, PNG with 16-bit colours by
+OpenCV, PBM, PGM and PPM by NumPy, TIFF by Pillow or tifffile, NIfTI by nibabel, DICOM by
+pydicom (`readers/`). EXIF orientation is always applied.
 Medical values that may be below 0 (Hounsfield units) are stored in uint16 with `SIGNED_OFFSET`
 added, for all files alike; masks keep their values.
 

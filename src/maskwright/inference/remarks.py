@@ -1,0 +1,61 @@
+"""Remarks on images that were predicted: converted, or unlike those the model learnt from."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from ..core.card import ModelCard
+from ..core.inputspec import Image
+from ..pages.text import format_size, format_subject, list_names
+
+ALPHA, GREY, SCALE, COLOR = "alpha", "grey", "scale", "colour"
+"""Traits of an image, as the journal keeps them."""
+
+
+def find_traits(image_HWC: Image, card: ModelCard) -> list[str]:
+    """What is unusual about an image, given as it was read."""
+    spec, learnt, traits = card.input, card.learnt, []
+    if spec.channels == 3 and image_HWC.shape[2] != 3:
+        traits.append(ALPHA if image_HWC.shape[2] == 4 else GREY)
+    if learnt is not None:
+        prepared_HWC = spec.prepare(image_HWC, where="image")
+        if learnt.is_other_scale(image_HWC.shape[:2]):
+            traits.append(SCALE)
+        if learnt.is_other_color(prepared_HWC, max_value=spec.max_value):
+            traits.append(COLOR)
+    return traits
+
+
+def list_remarks(
+    traits_by_key: Iterable[tuple[str, Sequence[str]]], card: ModelCard
+) -> list[str]:
+    """One sentence for each trait, with the number of images and the first names."""
+    keys: dict[str, list[str]] = defaultdict(list)
+    for key, traits in traits_by_key:
+        for trait in traits:
+            keys[trait].append(key)
+    return [
+        f"{format_subject(len(keys[trait]), *words)} ({list_names(keys[trait])})"
+        for trait, words in _words(card).items()
+        if keys[trait]
+    ]
+
+
+def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
+    """Trait -> the sentence on one image, and the sentence on several."""
+    size = "" if card.learnt is None else format_size(card.learnt.size_HW)
+    alpha = "transparency, which is dropped"
+    grey = "grey; the grey stands for red, green and blue"
+    scale = (
+        f"of another scale than the images that the model learnt from, about {size} px "
+        f"(H, W): results may be poor; resize to about that size, or train with such images"
+    )
+    color = (
+        "far in brightness or colour from the images that the model learnt from: results may "
+        "be poor; train with such images"
+    )
+    return {
+        ALPHA: (f"image has {alpha}", f"images have {alpha}"),
+        GREY: (f"image is {grey}", f"images are {grey}"),
+        SCALE: (f"image is {scale}", f"images are {scale}"),
+        COLOR: (f"image is {color}", f"images are {color}"),
+    }
