@@ -114,7 +114,7 @@ def test_an_option_of_several_verbs_has_one_text():
     best = "Engine that runs MODEL (default: best one installed)."
     assert texts["--engine"] == [(best, "NAME")] * 2
     several = {name for name in texts if name.startswith("--") and len(set(texts[name])) > 1}
-    assert several == {"--out", "--resume", "--to"}  # each names what its verb writes
+    assert several == {"--out", "--resume", "--to", "--seed"}  # each names what its verb writes
 
 
 def test_help_imports_no_heavy_package():

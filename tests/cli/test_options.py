@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskwright.cli.options import budget_seconds
+from maskwright.cli.options import budget_seconds, crop_size
 from maskwright.core.errors import ConfigError
 
 
@@ -26,3 +26,15 @@ def test_a_budget_is_read_in_days_hours_minutes_and_seconds(text, seconds):
 def test_what_is_not_a_budget_is_refused_with_examples(text):
     with pytest.raises(ConfigError, match=r"--budget .*: write numbers with d, h, m or s, for"):
         budget_seconds(text)
+
+
+def test_a_crop_is_height_times_width_and_one_number_is_a_square():
+    assert crop_size("256x512") == [256, 512]
+    assert crop_size("256") == [256, 256]
+    assert crop_size(None) is None
+
+
+@pytest.mark.parametrize("text", ["", "a", "1x2x3", "2.5x3", "-1x3", "²"])
+def test_a_crop_that_is_not_whole_numbers_is_refused(text):
+    with pytest.raises(ConfigError, match="expected HxW, for example 256x512"):
+        crop_size(text)

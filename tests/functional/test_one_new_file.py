@@ -277,4 +277,4 @@ def test_a_refiner_decides_where_it_is_named(package_copy, model_and_data):
     assert report["classes"][0]["recall"] == 1
     done = run("predict", "bundle", "data", "--refine", "fill:class=2", cwd=model_and_data)
     assert done.returncode == 1
-    assert "'fill:class=2': class: Extra inputs are not permitted" in done.stderr
+    assert "'fill:class=2': class: no such key" in done.stderr

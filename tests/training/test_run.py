@@ -264,12 +264,55 @@ def _by_two(street, out, settings):
     )
 
 
-def test_weights_that_cannot_be_had_fail_before_any_data_is_read(tmp_path):
-    nowhere = tmp_path / "no-data-here"
+def test_weights_that_are_not_there_fail_before_images_are_measured(street, tmp_path):
+    seen = []
+
+    def progress(items, *, total, what):
+        seen.append(what)
+        yield from items
+
+    options = TrainOptions(settings={"model.encoder_weights": "x.pth"})
     with pytest.raises(ConfigError, match=r"encoder weights '.*x\.pth': no such file"):
-        train(
-            nowhere, tmp_path / "r", TrainOptions(settings={"model.encoder_weights": "x.pth"})
-        )
+        train(street, tmp_path / "runs" / "r", options, Callbacks(progress=progress))
+    assert "counting classes" not in seen
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_missing_folder_is_named_before_weights(tmp_path):
+    options = TrainOptions(settings={"model.encoder_weights": "x.pth"})
+    with pytest.raises(DataError, match=r"nowhere: no such file or folder"):
+        train(tmp_path / "nowhere", tmp_path / "r", options)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_run_that_is_refused_after_its_plan_leaves_nothing(street, tmp_path, quick):
+    options = TrainOptions(settings=quick | {"optim.precision": "fp16"}, device="cpu")
+    with pytest.raises(ConfigError, match=r"'fp16' needs device 'cuda', got 'cpu'"):
+        train(street, tmp_path / "r", options)
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_planning_leaves_nothing_and_does_not_speak_of_resuming(street, tmp_path):
+    out = tmp_path / "runs" / "planned"
+    options = ["--set", "model.encoder_weights=none", "--set", "data.crop_px=[640, 640]"]
+    process = subprocess.Popen(
+        command(street, out, *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ONE_THREAD,
+        preexec_fn=listen_to_signals,
+    )
+    while not out.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted." in errors
+    assert "resume" not in errors
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_misspelt_setting_fails_before_any_data_is_read(tmp_path):
@@ -277,3 +320,41 @@ def test_a_misspelt_setting_fails_before_any_data_is_read(tmp_path):
         ConfigError, match=r"model\.encodr: no such key; did you mean 'encoder'"
     ):
         plan(tmp_path / "nowhere", settings={"model.encodr": "x"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lr": 1}, r"lr: no such key; did you mean 'optim\.lr'\?"),
+        ({"model.arch": "fpnn"}, r"no arch named 'fpnn'; did you mean 'fpn'\?"),
+        (
+            {"model.encoder": "resnet3"},
+            r"no encoder named 'resnet3'; did you mean 'resnet34'",
+        ),
+        ({"model.config.piramid_channels": 3}, r"did you mean 'pyramid_channels'\?"),
+        ({"loss.sum": "dicee"}, r"no loss named 'dicee'; did you mean 'dice'\?"),
+        ({"loss.config": {"dice": {"smoth": 1}}}, r"loss\.config\.dice: smoth: no such key"),
+    ],
+)
+def test_names_of_parts_and_of_their_settings_fail_before_any_data_is_read(
+    tmp_path, settings, message
+):
+    with pytest.raises(ConfigError, match=message):
+        plan(tmp_path / "nowhere", settings=settings)
+
+
+def test_a_setting_of_the_usual_architecture_needs_no_name_of_it(tmp_path):
+    with pytest.raises(DataError, match="no such file or folder"):
+        plan(tmp_path / "nowhere", settings={"model.config.pyramid_channels": 64})
+
+
+def test_epochs_and_a_budget_exclude_each_other(tmp_path):
+    settings = {"schedule.epochs": 3}
+    with pytest.raises(ConfigError, match="--budget chooses the epochs, and --epochs gives"):
+        plan(tmp_path / "nowhere", settings=settings, budget_s=90)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:1"])
+def test_an_unknown_device_is_refused(tmp_path, device):
+    with pytest.raises(ConfigError, match="expected cpu, cuda or cuda:N"):
+        plan(tmp_path, device=device)

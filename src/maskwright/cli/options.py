@@ -83,6 +83,23 @@ Budget = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Time for the whole run: 90s, 40m, 1h30m or 1d."),
 ]
+Epochs = Annotated[
+    int | None, typer.Option(metavar="N", help="Passes over the training images.")
+]
+Batch = Annotated[int | None, typer.Option(metavar="N", help="Images per step.")]
+Crop = Annotated[
+    str | None,
+    typer.Option(metavar="HxW", help="Height and width of training crops, such as 256x512."),
+]
+Arch = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Architecture, one of `maskwright models`.")
+]
+Encoder = Annotated[str | None, typer.Option(metavar="NAME", help="Encoder, such as resnet34.")]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers.")]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="DEVICE", help="cpu, cuda or cuda:1 (default: a GPU if any)."),
+]
 Write = Annotated[
     str | None,
     typer.Option(
@@ -122,6 +139,20 @@ def out_option(text: str) -> Any:
 def fold_settings(fold: int | None) -> dict[str, str]:
     """The recipe values of `--fold`."""
     return {} if fold is None else {"data.val_split": f"fold{fold}"}
+
+
+def crop_size(crop: str | None) -> list[int] | None:
+    """Read `--crop`: `256x512` is [256, 512], `256` is [256, 256].
+
+    Raises:
+        ConfigError: Not one or two whole numbers.
+    """
+    if crop is None:
+        return None
+    sides = crop.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and side.isascii() for side in sides):
+        raise ConfigError(f"--crop {crop!r}: expected HxW, for example 256x512")
+    return [int(sides[0]), int(sides[-1])]
 
 
 def budget_seconds(budget: str | None) -> float | None:

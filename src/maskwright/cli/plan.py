@@ -7,13 +7,21 @@ from ..core.atomic import write_text
 from .console import Console
 from .options import (
     AllowOutside,
+    Arch,
     AsJson,
+    Batch,
     Budget,
+    Crop,
     Data,
+    Device,
+    Encoder,
+    Epochs,
     Fold,
     Quiet,
+    Seed,
     Settings,
     budget_seconds,
+    crop_size,
     fold_settings,
     out_option,
 )
@@ -26,20 +34,31 @@ def plan(
     settings: Settings = None,
     budget: Budget = None,
     fold: Fold = None,
+    epochs: Epochs = None,
+    batch: Batch = None,
+    crop: Crop = None,
+    arch: Arch = None,
+    encoder: Encoder = None,
+    seed: Seed = None,
+    device: Device = None,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a recipe for DATA and this machine, with reasons."""
     budget_s = budget_seconds(budget)
+    plain: dict[str, object] = {"epochs": epochs, "batch": batch, "crop": crop_size(crop)}
+    plain |= {"arch": arch, "encoder": encoder, "seed": seed}
     console = Console(as_json=as_json, quiet=quiet)
+    from ..training.options import add_plain_options
     from ..training.recipe import parse_settings
     from ..training.run import plan as run
 
     planned = run(
         data,
-        settings=parse_settings(settings or []) | fold_settings(fold),
+        settings=add_plain_options(parse_settings(settings or []), plain) | fold_settings(fold),
         budget_s=budget_s,
+        device=device,
         allow_outside=allow_outside,
         progress=console.progress,
     )

@@ -10,16 +10,24 @@ from ..pages.text import format_share
 from .console import Console, print_text
 from .options import (
     AllowOutside,
+    Arch,
     AsJson,
+    Batch,
     Budget,
+    Crop,
     Data,
+    Device,
+    Encoder,
+    Epochs,
     Fold,
     NoParityImages,
     Quiet,
     Resume,
+    Seed,
     Settings,
     Trust,
     budget_seconds,
+    crop_size,
     fold_settings,
     out_option,
 )
@@ -38,6 +46,13 @@ def train(
     settings: Settings = None,
     budget: Budget = None,
     fold: Fold = None,
+    epochs: Epochs = None,
+    batch: Batch = None,
+    crop: Crop = None,
+    arch: Arch = None,
+    encoder: Encoder = None,
+    seed: Seed = None,
+    device: Device = None,
     resume: Resume = False,
     no_parity_images: NoParityImages = False,
     trust: Trust = None,
@@ -47,17 +62,21 @@ def train(
 ) -> None:
     """Train a model on DATA; writes a Bundle to OUT/bundle."""
     budget_s = budget_seconds(budget)
+    plain: dict[str, object] = {"epochs": epochs, "batch": batch, "crop": crop_size(crop)}
+    plain |= {"arch": arch, "encoder": encoder, "seed": seed}
     is_first = os.environ.get("RANK", "0") == "0"  # of the processes of accelerate launch
     console = Console(as_json=as_json and is_first, quiet=quiet or not is_first)
-    from ..training.options import Callbacks, TrainOptions
+    from ..training.options import Callbacks, TrainOptions, add_plain_options
     from ..training.recipe import parse_settings
     from ..training.run import train as run_training
+    from ..training.start import has_checkpoint
     from .live import Live
 
     options = TrainOptions(
         recipe=recipe,
-        settings=parse_settings(settings or []) | fold_settings(fold),
+        settings=add_plain_options(parse_settings(settings or []), plain) | fold_settings(fold),
         budget_s=budget_s,
+        device=device,
         resume=resume,
         keep_parity_images=not no_parity_images,
         trust=trust,
@@ -69,7 +88,9 @@ def train(
         run = run_training(data, out, options, callbacks)
     except KeyboardInterrupt as stop:
         live.stop()
-        print_text(f"{stop or 'stopped'}; resume with: {_resume(data, out, options)}", err=True)
+        if has_checkpoint(out):
+            text = f"{stop or 'stopped'}; resume with: {_resume(data, out, options)}"
+            print_text(text, err=True)
         raise
     finally:
         live.stop()
@@ -90,4 +111,5 @@ def train(
 def _resume(data: Path, out: Path, options: "TrainOptions") -> str:
     more = "" if options.keep_parity_images else " --no-parity-images"
     more += " --allow-outside" if options.allow_outside else ""
+    more += f" --device {options.device}" if options.device else ""
     return f"maskwright train {data} -o {out} --resume{more}"

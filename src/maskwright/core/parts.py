@@ -18,7 +18,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
-from .errors import ConfigError, UnknownNameError
+from .errors import ConfigError, UnknownNameError, suggest
 
 P = TypeVar("P")
 
@@ -83,7 +83,15 @@ def configure(part: Any, settings: Mapping[str, Any], *, where: str) -> Any:
     try:
         return part.Config(**settings)
     except ValidationError as error:
-        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        lines = (
+            f"{'.'.join(map(str, e['loc']))}: "
+            + (
+                f"no such key{suggest(str(e['loc'][0]), part.Config.model_fields)}"
+                if e["type"] == "extra_forbidden" and len(e["loc"]) == 1
+                else e["msg"]
+            )
+            for e in error.errors()
+        )
         raise ConfigError(f"{where}: {'; '.join(lines)}") from error
 
 

@@ -40,7 +40,7 @@ def new_model(
     Raises:
         ConfigError: An unknown name or a config key that the architecture does not have.
     """
-    _require_encoder(arch.name, arch.encoder, weights)
+    require_encoder(arch.name, arch.encoder, weights)
     network = _build_network(newest(arch), in_channels, num_classes, weights=weights)
     if checkpointing:
         recompute_blocks(network)
@@ -107,7 +107,12 @@ def load_arch(name: str) -> Arch:
     return parts.load(ARCHS, name, like=Arch) if code is None else get_admitted(code).arch
 
 
-def _require_encoder(name: str, encoder: str, weights: str) -> None:
+def require_encoder(name: str, encoder: str, weights: str) -> None:
+    """Require that the architecture `name` supports the encoder, and weights for it.
+
+    Raises:
+        ConfigError: It does not; the message names the encoders that it supports.
+    """
     known = load_arch(name).ENCODERS
     if (encoder == OWN) if known is None else (encoder not in known):
         fitting = "mobilenet_v2" if known is None else known[0]
@@ -130,7 +135,7 @@ def build_model(card: ModelCard) -> AnySize:
         BundleError: The card names a revision that the architecture cannot build any more.
     """
     arch = card.arch
-    _require_encoder(arch.name, arch.encoder, "none")
+    require_encoder(arch.name, arch.encoder, "none")
     return AnySize(_build_network(arch, card.input.channels, len(card.labels))).eval()
 
 

@@ -22,6 +22,9 @@ from .protocols import AdaptableEncoder
 PREFIXES = ("encoder.", "module.", "backbone.", "model.")
 """Prefixes of encoder keys in checkpoints of whole models; `load_weights` strips them."""
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of RGB values in [0, 1], for the encoders that timm does not have."""
+
 PLAIN_TRANSFORMERS = ("tu-vit_", "tu-deit3_")
 """Transformers of a single stride, for which timm's own models are used."""
 
@@ -140,6 +143,18 @@ def has_download(library: str) -> bool:
         config = timm.get_pretrained_cfg(library.removeprefix("tu-"))
         return config is not None and bool(config.has_weights)
     return "imagenet" in import_smp().encoders.encoders[library]["pretrained_settings"]
+
+
+def find_input_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the RGB values in [0, 1] of an encoder's pretraining."""
+    import timm
+
+    library = library_name(name)
+    prefix = next((p for p in ("tu-", "timm-") if library.startswith(p)), None)
+    config = timm.get_pretrained_cfg(library.removeprefix(prefix)) if prefix else None
+    if config is None:
+        return IMAGENET_MEAN, IMAGENET_STD
+    return tuple(config.mean), tuple(config.std)
 
 
 def _download(name: str) -> dict[str, Tensor]:

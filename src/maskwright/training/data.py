@@ -1,5 +1,6 @@
 """The dataset of a run: training images, validation images, and facts of the former."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -38,11 +39,13 @@ class TrainingData:
         progress: Progress,
         *,
         allow_outside: bool = False,
+        before_measuring: Callable[[Dataset, Dataset], None] | None = None,
     ) -> Self:
         """Open a dataset and measure it; `settings` may name the two splits.
 
         With `input.channels` in `settings`, grey, RGB and RGBA images are converted. With
-        `allow_outside`, paths in dataset.yaml may lead out of its folder.
+        `allow_outside`, paths in dataset.yaml may lead out of its folder. `before_measuring`
+        takes the training and the validation images, and may refuse before all are read.
 
         Raises:
             DataError: The dataset is not fit for training.
@@ -50,6 +53,8 @@ class TrainingData:
         dataset = open_dataset(path, allow_outside=allow_outside, progress=progress)
         names = choose_splits(dataset, settings)
         train, val = (select_labelled(dataset, name) for name in names)
+        if before_measuring is not None:
+            before_measuring(train, val)
         _require_labelled_pixel(val, names[1])
         given = settings.get("input.channels")
         channels = given if isinstance(given, int) else None

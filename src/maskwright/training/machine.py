@@ -7,8 +7,10 @@ from statistics import median
 
 import torch
 from accelerate import PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import parse_flag_from_env
 
+from maskwright.core.errors import ConfigError
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
 
@@ -28,13 +30,44 @@ class Machine:
 
     @classmethod
     def detect(cls) -> "Machine":
-        """Describe this machine: its first GPU, or its CPU."""
+        """Describe the device that `use_device` chose: a GPU, or the CPU."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-        if torch.cuda.is_available():
-            gpu = torch.cuda.get_device_properties(0)
+        device = get_processes().device
+        if device.type == "cuda":
+            gpu = torch.cuda.get_device_properties(device)
             return cls("cuda", gpu.name, cores, gpu.total_memory)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return cls("cpu", "CPU", cores, memory)
+
+
+def use_device(device: str | None) -> None:
+    """Train on `device`, "cpu", "cuda" or "cuda:N"; None: on a GPU if there is one.
+
+    What Accelerate keeps from an earlier run in this process is forgotten.
+
+    Raises:
+        ConfigError: There is no such device, or `accelerate launch` has chosen the devices.
+    """
+    AcceleratorState._reset_state()
+    if "LOCAL_RANK" in os.environ:
+        if device is not None:
+            raise ConfigError("--device: accelerate launch chooses the devices; leave it out")
+        return
+    PartialState._reset_state()
+    kind, _, index = (device or "").partition(":")
+    if kind == "cpu" and not index:
+        PartialState(cpu=True)
+    elif kind == "cuda" and (index.isdecimal() or not index):
+        number = int(index or 0)
+        if number >= torch.cuda.device_count():
+            raise ConfigError(
+                f"--device {device}: torch finds {torch.cuda.device_count()} GPUs with CUDA; "
+                f"use --device cpu, or see `maskwright env`"
+            )
+        torch.cuda.set_device(number)
+        PartialState().device = torch.device("cuda", number)
+    elif device is not None:
+        raise ConfigError(f"--device {device!r}: expected cpu, cuda or cuda:N, such as cuda:1")
 
 
 def get_processes() -> PartialState:

@@ -1,13 +1,37 @@
-"""Options and callbacks of `train`."""
+"""Options and callbacks of `train`, and the plain names of the values that are set most."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from maskwright.core.errors import ConfigError
 from maskwright.core.progress import Progress, silent
 
 from .job import OnStep
 from .recipe import Settings
+
+PLAIN_KEYS = {
+    "epochs": "schedule.epochs",
+    "batch": "data.batch_size",
+    "crop": "data.crop_px",
+    "arch": "model.arch",
+    "encoder": "model.encoder",
+    "seed": "seed",
+}
+"""The key of a recipe that each plain option sets."""
+
+
+def add_plain_options(settings: Settings, options: Mapping[str, object]) -> dict[str, object]:
+    """Add the values of plain options, those that are not None, to `settings`.
+
+    Raises:
+        ConfigError: An option and a setting give the same value.
+    """
+    given = {PLAIN_KEYS[name]: value for name, value in options.items() if value is not None}
+    for name, key in PLAIN_KEYS.items():
+        if key in given and key in settings:
+            raise ConfigError(f"--{name} and --set {key} give the same value; leave out one")
+    return dict(settings) | given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +40,10 @@ class TrainOptions:
 
     `recipe` is the file to train by; None plans one. `settings` are recipe values by dotted
     key and replace those of the recipe or of the plan. `budget_s` limits the time of the whole
-    run, its final report and export included. `resume` continues the run in the output folder
-    from its last checkpoint and excludes the options above. `keep_parity_images` keeps crops of
-    a few validation images in the Bundle. `trust` is the SHA-256 of a network's file that a
+    run, its final report and export included. `device` is "cpu", "cuda" or "cuda:N", None for
+    the first GPU if there is one. `resume` continues the run in the output folder from its last
+    checkpoint and excludes recipe, settings and budget. `keep_parity_images` keeps crops of a
+    few validation images in the Bundle. `trust` is the SHA-256 of a network's file that a
     recipe or the run names and that came from elsewhere: it is code, and it is run.
     With `allow_outside`, paths in dataset.yaml may lead out of its folder.
     """
@@ -26,6 +51,7 @@ class TrainOptions:
     recipe: Path | None = None
     settings: Settings = field(default_factory=dict)
     budget_s: float | None = None
+    device: str | None = None
     resume: bool = False
     keep_parity_images: bool = True
     trust: str | None = None

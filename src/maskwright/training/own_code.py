@@ -39,10 +39,11 @@ def admit_options(options: TrainOptions) -> tuple[CodeFile | None, TrainOptions]
     return code, replace(options, settings=settings)
 
 
-def copy_code(code: CodeFile | None, run: Path) -> None:
-    """Copy the file, if there is one, into the folder of the run."""
-    if code is not None and code.file != (run / code.file.name).resolve():
-        shutil.copyfile(code.file, run / code.file.name)
+def copy_code(code: CodeFile | None, run: Path) -> list[Path]:
+    """Copy the file, if there is one, into the folder of the run; return what was written."""
+    if code is None or code.file == (run / code.file.name).resolve():
+        return []
+    return [Path(shutil.copyfile(code.file, run / code.file.name))]
 
 
 def admit_copy(recipe: Recipe, run: Path, trust: str | None) -> CodeFile | None:

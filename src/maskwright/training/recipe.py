@@ -325,6 +325,9 @@ def _explain(error: "ErrorDetails") -> str:
         return f"{path}: {message}{found}" if path else message
     *parents, key = map(str, error["loc"])
     known = _known_keys(parents)
+    same_name = [f"{name}.{key}" for name in known if key in _known_keys([*parents, name])]
+    if same_name:
+        return f"{path}: no such key; did you mean {' or '.join(map(repr, same_name))}?"
     return f"{path}: no such key{suggest(key, known)}"
 
 

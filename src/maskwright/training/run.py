@@ -7,40 +7,45 @@ The folder is disposable once its bundle is taken out.
 """
 
 import time
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+
+from accelerate import Accelerator
 
 from maskwright.core.atomic import write_text
 from maskwright.core.bundle import REPORT, Bundle, open_bundle
 from maskwright.core.codefile import CodeFile
-from maskwright.core.errors import MaskwrightError
 from maskwright.core.jsonfile import read_json
 from maskwright.core.progress import Progress, silent
 from maskwright.core.report import Report
 from maskwright.core.trust import require_digest
+from maskwright.data.dataset import Dataset
+from maskwright.nn.encoders import require_weights
+from maskwright.nn.protocols import OWN
 
 from . import own_code
 from .data import TrainingData
-from .finish import estimate_finish_seconds, finish
+from .finish import finish
+from .job import Job
 from .loop import fit
-from .machine import get_processes
+from .machine import get_processes, use_device
 from .options import Callbacks, TrainOptions
 from .planning.plan import Plan
-from .planning.rules import make_plan
-from .planning.schedule import Budget
-from .planning.situation import Situation
+from .planning.planner import Planner
 from .recipe import Recipe, Settings, override, read_recipe, to_yaml
 from .setup import make_accelerator
 from .start import (
     DATA,
     RECIPE,
     choose_recipe,
+    discard_refused,
     lock_run,
     make_job,
-    require_encoder_weights,
     require_same_data,
     require_same_recipe,
+    require_settings,
 )
 
 
@@ -58,6 +63,7 @@ def plan(
     *,
     settings: Settings | None = None,
     budget_s: float | None = None,
+    device: str | None = None,
     allow_outside: bool = False,
     progress: Progress = silent,
 ) -> Plan:
@@ -68,19 +74,28 @@ def plan(
         settings: Recipe values by dotted key, say `{"optim.lr": 3e-4}`; they are kept, and
             the rest is planned around them.
         budget_s: Seconds in which a run has to end, its report and its export included.
+        device: "cpu", "cuda" or "cuda:N"; None for a GPU if there is one.
         allow_outside: Whether paths in dataset.yaml may lead out of its folder.
         progress: Shows how many images have been read.
 
     Raises:
         ConfigError: A setting is wrong, encoder weights are not available, or the budget is
-            too short for one epoch.
+            too short.
         DataError: The dataset is not fit for training.
     """
     started_s = time.monotonic()
+    use_device(device)
     settings = own_code.admit_settings(settings or {})
-    require_encoder_weights(settings)
-    source = TrainingData.read(data, settings, progress, allow_outside=allow_outside)
-    return _make_plan(source, settings, budget_s, started_s)
+    require_settings(settings, budget_s)
+    planner = Planner(settings=settings, started_s=started_s, budget_s=budget_s)
+    source = TrainingData.read(
+        data,
+        settings,
+        progress,
+        allow_outside=allow_outside,
+        before_measuring=planner.require_weights,
+    )
+    return planner.plan(source)
 
 
 def train(
@@ -100,16 +115,12 @@ def train(
     started_s = time.monotonic()
     out, options, callbacks = Path(out), options or TrainOptions(), callbacks or Callbacks()
     require_digest(options.trust)
+    use_device(options.device)
     code, options = own_code.admit_options(options)
     given = choose_recipe(out, options)
     is_main = get_processes().is_main_process
-    try:
-        with lock_run(out, options, callbacks.log) if is_main else nullcontext():
-            return _train(data, out, _Start(started_s, options, given, code), callbacks)
-    except MaskwrightError:
-        with suppress(OSError):  # a run that began holds files and stays
-            out.rmdir()
-        raise
+    with lock_run(out, options, callbacks.log) if is_main else nullcontext():
+        return _train(data, out, _Start(started_s, options, given, code), callbacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,46 +132,75 @@ class _Start:
     given: Recipe | None
     code: CodeFile | None
 
+    @property
+    def planner(self) -> Planner:
+        """Plans the recipe where none is given."""
+        options = self.options
+        return Planner(
+            settings=options.settings, started_s=self.started_s, budget_s=options.budget_s
+        )
+
+    def require_weights(self, _train: Dataset, _val: Dataset) -> None:
+        """Require the encoder weights of the given recipe; a resumed run needs none."""
+        if self.given is None or self.options.resume or self.given.model.encoder == OWN:
+            return
+        require_weights(self.given.model.encoder, self.given.model.encoder_weights)
+
 
 def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> Run:
     """Train in a folder that this process has locked."""
-    options, given = start.options, start.given
+    options, processes = start.options, get_processes()
+    job, accelerator = _prepare(data, out, start, callbacks)
+    fit(job, accelerator, callbacks.on_step, resume=options.resume)
+    if processes.is_main_process:
+        finish(job, callbacks, keep_parity_images=options.keep_parity_images)
+    processes.wait_for_everyone()
+    return open_run(out)
+
+
+def _prepare(
+    data: Path | str, out: Path, start: _Start, callbacks: Callbacks
+) -> tuple[Job, Accelerator]:
+    """Read the data, write the recipe where the run is new, and make the Job."""
+    options, given, planner = start.options, start.given, start.planner
     source = TrainingData.read(
         data,
         _split_settings(given, options),
         callbacks.progress,
         allow_outside=options.allow_outside,
+        before_measuring=planner.require_weights if given is None else start.require_weights,
     )
-    left_out = (item.to_note() for item in source.dataset.left_out)
-    conversion = (source.conversion,) if source.conversion else ()
-    for note in (*source.dataset.notes, *left_out, *conversion):
+    for note in _list_notes(source):
         callbacks.log(note)
     if given and source.conversion and not options.resume:
         given = override(given, {"input.convert_channels": True})
     if given and not options.resume:
         given = override(given, {"data.train_split": source.split_names[0]})  # of folds
     processes = get_processes()
+    written = []
     if processes.is_main_process and not options.resume:
-        if given is None:
-            planned = _make_plan(source, options.settings, options.budget_s, start.started_s)
-            text = planned.to_yaml()
-        else:
-            text = to_yaml(given, {})
+        text = planner.plan(source).to_yaml() if given is None else to_yaml(given, {})
         (out / DATA).unlink(missing_ok=True)  # of a start that left no checkpoint
-        own_code.copy_code(start.code, out)
+        written = [out / RECIPE, out / DATA]
+        written += own_code.copy_code(start.code, out)
         write_text(out / RECIPE, text)
-    processes.wait_for_everyone()
-    recipe = read_recipe(out / RECIPE)
-    own_code.require_network(recipe, out, len(source.dataset.spec), options.trust)
-    callbacks.log(f"recipe: {out / RECIPE}")
-    job = make_job(out, recipe, source)
-    require_same_data(job, callbacks.log, write=processes.is_main_process)
-    require_same_recipe(job, callbacks.log, write=processes.is_main_process)
-    fit(job, make_accelerator(recipe), callbacks.on_step, resume=options.resume)
-    if processes.is_main_process:
-        finish(job, callbacks, keep_parity_images=options.keep_parity_images)
-    processes.wait_for_everyone()
-    return open_run(out)
+    with discard_refused(out, written):
+        processes.wait_for_everyone()
+        recipe = read_recipe(out / RECIPE)
+        own_code.require_network(recipe, out, len(source.dataset.spec), options.trust)
+        callbacks.log(f"recipe: {out / RECIPE}")
+        job = make_job(out, recipe, source)
+        require_same_data(job, callbacks.log, write=processes.is_main_process)
+        require_same_recipe(job, callbacks.log, write=processes.is_main_process)
+        return job, make_accelerator(recipe)
+
+
+def _list_notes(source: TrainingData) -> Iterator[str]:
+    """What opening the dataset has inferred, left out and converted."""
+    yield from source.dataset.notes
+    yield from (item.to_note() for item in source.dataset.left_out)
+    if source.conversion:
+        yield source.conversion
 
 
 def open_run(root: Path) -> Run:
@@ -185,14 +225,3 @@ def _split_settings(given: Recipe | None, options: TrainOptions) -> Settings:
     if given.input.convert_channels or "input.channels" in options.settings:
         return {**splits, "input.channels": given.input.channels}
     return splits
-
-
-def _make_plan(
-    source: TrainingData, settings: Settings, budget_s: float | None, started_s: float
-) -> Plan:
-    """Plan for the part of the budget that reading the data and finishing leave."""
-    budget = None
-    if budget_s is not None:
-        finish_s = estimate_finish_seconds(len(source.val))
-        budget = Budget(budget_s, time.monotonic() - started_s + finish_s)
-    return make_plan(Situation.from_data(source), settings, budget=budget)

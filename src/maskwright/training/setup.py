@@ -25,11 +25,12 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
         ConfigError: float16 or norm "sync" on a CPU, or a batch that cannot be divided by the
             number of processes.
     """
-    if recipe.optim.precision == "fp16" and not torch.cuda.is_available():
+    on_gpu = get_processes().device.type == "cuda"
+    if recipe.optim.precision == "fp16" and not on_gpu:
         raise ConfigError(
             "optim.precision 'fp16' needs device 'cuda', got 'cpu'; use bf16 or fp32"
         )
-    if recipe.model.norm == "sync" and not torch.cuda.is_available():
+    if recipe.model.norm == "sync" and not on_gpu:
         raise ConfigError(
             "model.norm 'sync' needs device 'cuda', got 'cpu'; use batch or group"
         )

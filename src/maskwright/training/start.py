@@ -1,11 +1,12 @@
 """Start a run, or resume it: choose its recipe, make its Job, and check its data."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from maskwright.core import parts
 from maskwright.core.atomic import explain_write_errors, write_json
 from maskwright.core.card import ModelCard
 from maskwright.core.checkpoint import LAST
@@ -14,14 +15,17 @@ from maskwright.core.jsonfile import read_json
 from maskwright.core.lock import hold_lock
 from maskwright.core.temporary import remove_leftovers
 from maskwright.core.versioned import Document, Schema
-from maskwright.nn.build import load_arch, newest
-from maskwright.nn.encoders import require_weights
+from maskwright.nn.build import load_arch, newest, require_encoder
+from maskwright.nn.encoders import library_name
+from maskwright.nn.loss import build_loss
 from maskwright.nn.protocols import OWN
 
 from . import own_code
 from .data import TrainingData
 from .job import Job
 from .options import TrainOptions
+from .planning.network import USUAL_ARCH
+from .planning.plan import Plan
 from .recipe import Recipe, Settings, override, parse_recipe, read_recipe
 
 RECIPE = "recipe.yaml"
@@ -38,41 +42,60 @@ DATA_SCHEMA = Schema(
 
 
 def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
-    """Read the recipe that `options` name, None where one is to be planned; make the folder.
+    """Read the recipe that `options` name, None where one is to be planned.
 
     Raises:
         ConfigError: The folder already has a run, or has none to resume; options exclude each
-            other; encoder weights are not available.
+            other; a key or a value is wrong.
     """
     if options.resume:
         return _read_resumed(run, options)
     _require_no_run(run)
-    with explain_write_errors(run):
-        run.mkdir(parents=True, exist_ok=True)
     if options.recipe is None:
-        require_encoder_weights(options.settings)
+        require_settings(options.settings, options.budget_s)
         return None
     if options.budget_s is not None:
         raise ConfigError("--budget plans a recipe and --recipe is one; give one of the two")
     recipe = override(read_recipe(options.recipe), options.settings)
-    if recipe.model.encoder != OWN:
-        require_weights(recipe.model.encoder, recipe.model.encoder_weights)
+    require_parts(recipe)
     return recipe
 
 
-def require_encoder_weights(settings: Settings) -> None:
-    """Require weights that are available for the encoder to be planned.
+def require_settings(settings: Settings, budget_s: float | None) -> None:
+    """Require keys and values that a recipe can have, before any data is read.
 
     Raises:
-        ConfigError: They are not, or a setting of the model is wrong.
+        ConfigError: A key or a value is wrong, or the settings exclude the budget.
     """
-    of_model = {key: value for key, value in settings.items() if key.startswith("model.")}
-    model = override(Recipe(), of_model).model
-    encoders = load_arch(model.arch).ENCODERS
-    if encoders is not None and "model.encoder" not in settings:
-        model = model.model_copy(update={"encoder": encoders[0]})
-    if model.encoder != OWN:
-        require_weights(model.encoder, model.encoder_weights)
+    plan = Plan(settings)
+    plan.decide("model.arch", USUAL_ARCH, "")
+    model = {"model.arch": plan.get("model.arch")}
+    require_parts(override(plan.given, model), has_encoder="model.encoder" in settings)
+    if budget_s is not None and "schedule.epochs" in settings:
+        raise ConfigError(
+            "--budget chooses the epochs, and --epochs gives them; leave out one of the two"
+        )
+
+
+def require_parts(recipe: Recipe, *, has_encoder: bool = True) -> None:
+    """Require an architecture, an encoder and losses that exist, with settings that they have.
+
+    Raises:
+        ConfigError: One does not exist; the message names the nearest one.
+    """
+    model = recipe.model
+    part = load_arch(model.arch)
+    parts.configure(part, model.config, where=f"model.config of {model.arch}")
+    if has_encoder:
+        require_encoder(model.arch, model.encoder, "none")
+        if model.encoder != OWN:
+            library_name(model.encoder)
+    build_loss(recipe.loss.sum, recipe.loss.config, None)
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether a run has a checkpoint, from which it can be resumed."""
+    return (run / LAST).exists()
 
 
 def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
@@ -102,19 +125,41 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
 
 @contextmanager
 def lock_run(run: Path, options: TrainOptions, log: Callable[[str], None]) -> Iterator[None]:
-    """Lock the folder of a run; remove what killed processes left in it.
+    """Make and lock the folder of a run; remove what killed processes left in it.
+
+    A folder that was made here and is left empty is removed at the end.
 
     Raises:
-        OutputError: Another process trains there.
+        OutputError: Another process trains there, or the folder cannot be made.
         ConfigError: Another process has begun a run there meanwhile.
     """
-    with explain_write_errors(run), hold_lock(run) as lock:
-        if lock.ended is not None:
-            log(f"{run}: left by {lock.ended}, which has ended")
-        if not options.resume:
-            _require_no_run(run)
-        remove_leftovers(run)
+    made = [folder for folder in (run, *run.parents) if not folder.exists()]
+    try:
+        with explain_write_errors(run):
+            run.mkdir(parents=True, exist_ok=True)
+            with hold_lock(run) as lock:
+                if lock.ended is not None:
+                    log(f"{run}: left by {lock.ended}, which has ended")
+                if not options.resume:
+                    _require_no_run(run)
+                remove_leftovers(run)
+                yield
+    finally:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+
+
+@contextmanager
+def discard_refused(run: Path, written: Sequence[Path]) -> Iterator[None]:
+    """Remove the files `written` of a new run that is refused or interrupted at its start."""
+    try:
         yield
+    except BaseException:
+        if not has_checkpoint(run):
+            for path in written:
+                path.unlink(missing_ok=True)
+        raise
 
 
 def require_same_data(job: Job, log: Callable[[str], None], *, write: bool) -> None:
@@ -201,7 +246,7 @@ def _parse_values(values: Document, *, where: str) -> Recipe:
 
 
 def _require_no_run(run: Path) -> None:
-    if (run / LAST).exists():
+    if has_checkpoint(run):
         raise ConfigError(
             f"{run}: there is a run already; continue it with --resume or choose another "
             f"folder with -o"
@@ -223,10 +268,10 @@ def _require_equal(run: Path, begun: Document, current: Document) -> None:
 def _read_resumed(run: Path, options: TrainOptions) -> Recipe:
     if options.settings or options.recipe or options.budget_s is not None:
         raise ConfigError(
-            "--resume continues with the run's own recipe; leave out --recipe, --set and "
-            "--budget"
+            "--resume continues with the run's own recipe; leave out --recipe, --set, "
+            "--budget, --epochs and the like"
         )
-    if not (run / LAST).exists():
+    if not has_checkpoint(run):
         raise ConfigError(f"{run}: no checkpoint to resume; start the run without --resume")
     recipe = read_recipe(run / RECIPE)
     own_code.admit_copy(recipe, run, options.trust)

@@ -224,7 +224,7 @@ def test_logits_of_another_shape_are_refused(shape):
         ("iterations=0", "iterations: Input should be greater than or equal to 1"),
         ("iterations=2.5", "iterations: Input should be a valid integer"),
         ("w1=much", "w1: Input should be a valid number"),
-        ("theta_alfa=3", "theta_alfa: Extra inputs are not permitted"),
+        ("theta_alfa=3", "theta_alfa: no such key; did you mean 'theta_alpha'"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(values, message):

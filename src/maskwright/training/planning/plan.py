@@ -36,8 +36,7 @@ class Plan:
     def __post_init__(self) -> None:
         for key, value in self.settings.items():
             self.values[key], self.reasons[key] = value, "given"
-        checked = {k: v for k, v in self.settings.items() if k not in INTERDEPENDENT}
-        override(Recipe(), checked)
+        _ = self.given  # which requires valid settings
 
     def decide(self, key: str, value: object, reason: str) -> None:
         """Set a value, unless the user set it or a part of it, and give the reason."""
@@ -52,6 +51,12 @@ class Plan:
         """The value as decided so far, else its default."""
         section, _, name = key.partition(".")
         return self.values.get(key, getattr(getattr(Recipe(), section), name))
+
+    @property
+    def given(self) -> Recipe:
+        """The settings of the user over the defaults, without the interdependent ones."""
+        checked = {k: v for k, v in self.settings.items() if k not in INTERDEPENDENT}
+        return override(Recipe(), checked)
 
     @property
     def recipe(self) -> Recipe:

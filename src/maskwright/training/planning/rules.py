@@ -5,24 +5,20 @@ the values that follow from them by fixed rules, and leave the rest at defaults 
 to work.
 """
 
-from maskwright.core.errors import ConfigError
-from maskwright.nn.build import load_arch
-from maskwright.nn.encoders import fits_file
-from maskwright.nn.protocols import OWN
+from maskwright.nn.encoders import find_input_statistics
 from maskwright.pages.text import format_count
 
 from ..machine import measure_step_seconds
 from ..recipe import Settings
 from . import few_images
-from .plan import SLIM, Plan
+from .network import decide_network
+from .plan import Plan
 from .rare_classes import decide_rare_classes
-from .rates import decide_output_stride, decide_rates
+from .rates import decide_rates
 from .schedule import Budget, decide_full_schedule, decide_timed_schedule
 from .situation import Situation
 from .sizes import decide_crops, decide_scale
 
-ENCODERS = {"cpu": "mobilenet_v2", "cuda": "resnet50"}
-KNOWN_ENCODERS = ("mobilenet_v2", "resnet18", "resnet34", "resnet50")
 BATCH = {"cpu": 4, "cuda": 16}
 
 
@@ -43,7 +39,7 @@ def make_plan(
     plan = Plan(settings)
     for decide in (
         _decide_splits,
-        _decide_model,
+        decide_network,
         _decide_input,
         decide_scale,
         decide_crops,
@@ -68,65 +64,18 @@ def _decide_splits(plan: Plan, situation: Situation) -> None:
     plan.decide("data.val_split", val, format_count(situation.num_val, "image"))
 
 
-def _decide_model(plan: Plan, situation: Situation) -> None:
-    plan.decide("model.arch", "fpn", "best on thin and small things in the same time")
-    decide_output_stride(plan)
-    encoders = load_arch(str(plan.get("model.arch"))).ENCODERS
-    if encoders is not None and encoders[0] == OWN:
-        plan.decide("model.encoder", OWN, "the architecture is a network of its own")
-        plan.decide("model.encoder_weights", "none", "there are none for it")
-        return
-    plan.decide("model.encoder", *_choose_encoder(plan, situation, encoders))
-    plan.keep("model.encoder_weights", "far fewer images are needed than from random weights")
-    on_cpu = situation.machine.device == "cpu"
-    if plan.get("model.arch") == "fpn" and (on_cpu or situation.has_few_images):
-        plan.decide("model.config", SLIM, _explain_slim(situation))
-
-
-def _choose_encoder(
-    plan: Plan, situation: Situation, encoders: tuple[str, ...] | None
-) -> tuple[str, str]:
-    """The encoder and the reason; `encoders` are all that the architecture takes, None: any."""
-    device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
-    if encoders is not None:
-        return encoders[0], "the default encoder of the architecture"
-    if weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
-        fitting = [e for e in KNOWN_ENCODERS if fits_file(e, weights)]
-        if not fitting:
-            raise ConfigError(
-                f"encoder weights {weights}: expected those of {', '.join(KNOWN_ENCODERS)}; "
-                f"name their encoder with --set model.encoder=NAME"
-            )
-        return fitting[0], "the encoder of the weights file"
-    if device == "cuda" and situation.has_few_images:
-        few = few_images.explain_few(situation.num_train)
-        usual = ENCODERS[device]
-        return few_images.SMALLER_ENCODER, f"{few}: smaller than {usual}, not measured here"
-    return ENCODERS[device], f"the best found for training on a {device}"
-
-
-def _explain_slim(situation: Situation) -> str:
-    reasons = []
-    if situation.machine.device == "cpu":
-        reasons.append("a third faster on a CPU")
-    if situation.has_few_images:
-        few = few_images.explain_few(situation.num_train)
-        reasons.append(f"{few}, a smaller model overfits less")
-    return f"half the usual widths: {'; '.join(reasons)}"
-
-
 def _decide_input(plan: Plan, situation: Situation) -> None:
     facts = situation.facts
     plan.decide("input.channels", facts.channels, "channels of the images")
     if situation.conversion:
         plan.decide("input.convert_channels", True, situation.conversion)
     plan.decide("input.max_value", facts.max_value, "the bit depth of the images")
-    as_pretrained = facts.channels == 3 and plan.get("model.encoder_weights") != "none"
-    for key, values in (("input.mean", facts.mean), ("input.std", facts.std)):
-        if as_pretrained:
-            plan.keep(key, "that of the encoder's pretraining")
-        else:
-            plan.decide(key, [round(v, 4) for v in values], "of the training images")
+    mean, std, reason = facts.mean, facts.std, "of the training images"
+    if facts.channels == 3 and plan.get("model.encoder_weights") != "none":
+        mean, std = find_input_statistics(str(plan.get("model.encoder")))
+        reason = "that of the encoder's pretraining"
+    for key, values in (("input.mean", mean), ("input.std", std)):
+        plan.decide(key, [round(v, 4) for v in values], reason)
 
 
 def _decide_loading(plan: Plan, situation: Situation) -> None:

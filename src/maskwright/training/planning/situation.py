@@ -23,6 +23,8 @@ class Situation:
 
     `facts` are of the training images; `sample_seconds` measures the time to read and augment
     one sample under a recipe; `conversion` says which images are converted, "" if none is.
+    `substitute` is the encoder whose weights are installed, where those of the usual encoder
+    cannot be downloaded, else "".
     """
 
     facts: Facts
@@ -32,18 +34,20 @@ class Situation:
     splits: tuple[str, str]
     machine: Machine
     conversion: str = ""
+    substitute: str = ""
 
     @classmethod
-    def from_data(cls, data: TrainingData) -> Self:
-        """The situation of a dataset on this machine."""
+    def from_data(cls, data: TrainingData, machine: Machine, *, substitute: str = "") -> Self:
+        """The situation of a dataset on a machine."""
         return cls(
             facts=data.facts,
             num_classes=len(data.dataset.spec),
             num_val=len(data.val),
             sample_seconds=partial(_measure_sample_seconds, data),
             splits=data.split_names,
-            machine=Machine.detect(),
+            machine=machine,
             conversion=data.conversion,
+            substitute=substitute,
         )
 
     @property
