@@ -47,10 +47,8 @@ def test_a_short_run_keeps_what_was_measured_and_says_for_how_many_crops_the_aut
     assert (optim.name, optim.lr, optim.encoder_lr_ratio) == ("adamw", 2e-3, 0.5)
     assert (optim.clip_norm, optim.weight_decay) == (usual.clip_norm, usual.weight_decay)
     assert plan.recipe.loss.sum == "ce+dice"
-    assert (
-        "Kirillov et al. 2019, section 5.2: sgd 0.01 is for 2,080,000 crops, this run has "
-        in (plan.reasons["optim.lr"])
-    )
+    cited = "Kirillov et al. 2019, section 5.2: sgd 0.01 is for 2,080,000 crops, this run has"
+    assert f"{cited} 8,000" in plan.reasons["optim.lr"]
 
 
 def test_a_run_of_a_tenth_of_the_authors_crops_takes_their_sgd_scaled_to_the_batch():
@@ -79,7 +77,8 @@ def test_networks_with_their_own_loss_take_the_authors_recipe_in_a_short_run_too
 
 
 def test_no_scaling_exceeds_the_largest_rate_that_was_measured():
-    assert planned("dinov2", 8_000, weights="none").recipe.optim.lr == 2e-3
+    assert planned("segformer", 500).recipe.optim.lr == 5e-3
+    assert planned("segformer", 500, weights="none").recipe.optim.lr == 2e-3
 
 
 def test_an_encoder_of_random_weights_learns_at_the_rate_of_the_decoder():

@@ -3,13 +3,13 @@
 The authors' learning rate belongs to their optimizer, batch size and length of training. It is
 scaled to the batch size (`nn.published_recipe`), and for AdamW to the length: the best rate
 falls with the number of samples to the power 0.32 (Bjorck et al. 2025, arXiv:2409.19913), so a
-shorter run takes a larger one.
+shorter run takes a larger one. On CamVid in 138 steps of 8 crops, SegFormer on a pretrained
+MobileNetV2 reaches 34.3 % mIoU at the authors' rate, 45.0 % at the scaled one.
 
-The rules have limits. SGD moves weights by steps of the size of the rate, so a run of less than
-a tenth of the authors' samples ends long before it has learnt; AdamW at the rate of
-`Recipe` learns faster there, and for networks with a loss of pixels it was measured to
-(docs/howto/recipe.md). Below a hundredth, that holds against the authors' AdamW too. Networks
-with a loss of their own diverge at that rate: they take the authors' always.
+SGD moves weights by steps of the size of the rate: a run of less than a tenth of the authors'
+crops ends before it has learnt, and no larger rate helps a step that diverges. There, networks
+with a loss of pixels take AdamW at the rate that was measured to work for small batches.
+Networks with a loss of their own take the authors' recipe always: nothing else was measured.
 """
 
 from maskwright.nn.build import load_arch
@@ -19,12 +19,12 @@ from .plan import Plan
 from .rare_classes import count_rare_classes
 from .situation import Situation
 
-SMALLEST_SHARE = {"sgd": 0.1, "adamw": 0.01}
-"""Share of the authors' samples from which on their recipe is taken, by the optimizer."""
+SMALLEST_SGD_SHARE = 0.1
+"""Share of the authors' crops from which on their SGD is taken."""
 
 HORIZON_POWER = 0.32
-LARGEST_LR = 2e-3
-"""Of AdamW, by scaling to a short run: the largest that was measured to work."""
+LARGEST_LR, LARGEST_RANDOM_LR = 5e-3, 2e-3
+"""Of AdamW by scaling to a short run, with a pretrained encoder and without: measured to work."""
 
 GPU_LR = 5e-4
 
@@ -52,12 +52,13 @@ def _explain_unfit(plan: Plan, situation: Situation, published: PublishedRecipe)
     """Why the authors' recipe is not taken; "" where it is."""
     optimizer = "adamw" if published.is_adaptive else "sgd"
     given = plan.settings.get("optim.name", optimizer)
+    given_sgd = "optim.name" in plan.settings
     cited = f"{published.source}: {published.optimizer} {published.lr:g}"
     if given != optimizer:
         return f"{cited}, for another optimizer"
     num_samples = _count_samples(plan, situation)
-    is_long = num_samples >= SMALLEST_SHARE[optimizer] * published.num_samples
-    if is_long or not published.loss or "optim.name" in plan.settings:
+    is_long = num_samples >= SMALLEST_SGD_SHARE * published.num_samples
+    if published.is_adaptive or is_long or not published.loss or given_sgd:
         return ""
     return (
         f"{cited} is for {published.num_samples:,} crops, this run has {num_samples:,}, for "
@@ -103,7 +104,8 @@ def _decide_published_lr(plan: Plan, situation: Situation, published: PublishedR
     lr, shorter = published.scale_lr(batch), published.num_samples / num_samples
     scaled = f"scaled from batch {published.batch_size} to {batch}"
     if published.is_adaptive and shorter > 1:
-        lr = max(lr, min(LARGEST_LR, lr * shorter**HORIZON_POWER))
+        largest = LARGEST_LR if _is_pretrained(plan) else LARGEST_RANDOM_LR
+        lr = max(lr, min(largest, lr * shorter**HORIZON_POWER))
         scaled += f" and from {published.num_samples:,} crops to {num_samples:,}"
     reason = f"{published.optimizer} {published.lr:g}: {published.source}, {scaled}"
     plan.decide("optim.lr", float(f"{lr:.3g}"), reason)
