@@ -2,7 +2,7 @@
 
     export OMP_NUM_THREADS=1
     python benchmarks/architectures.py ../shared/data --steps 2000 --minutes 480
-    python benchmarks/architectures.py ../shared/data --steps 2000 --seeds 3 --cases fpn/mobilenet_v2
+    python benchmarks/architectures.py ../shared/data --seeds 3 --cases fpn/mobilenet_v2
     python benchmarks/architectures.py ../shared/data --speed
 
 A reduced size: images at half their height and width. CamVid may not be shipped; SOURCE.txt in

@@ -24,7 +24,7 @@ SMALLEST_SGD_SHARE = 0.1
 
 HORIZON_POWER = 0.32
 LARGEST_LR, LARGEST_RANDOM_LR = 5e-3, 2e-3
-"""Of AdamW by scaling to a short run, with a pretrained encoder and without: measured to work."""
+"""Of AdamW, by scaling to a short run: with a pretrained encoder, and with a random one."""
 
 GPU_LR = 5e-4
 
