@@ -38,6 +38,10 @@ def evaluate(
     out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
     group: Group = None,
     attributes: Attributes = None,
+    gallery: Annotated[
+        bool,
+        typer.Option("--gallery", help="Write gallery.html: predictions to browse."),
+    ] = False,
     tolerance: Tolerance = TOLERANCE,
     surface: Surface = None,
     spacing: Spacing = None,
@@ -74,7 +78,10 @@ def evaluate(
             detail=detail,
             group=group,
             attributes=attributes,
+            gallery_in=results.folder if gallery else None,
             progress=console.progress,
         )
         add_report(results, report)
     print_report(report, out, console)
+    if gallery:
+        console.say(f"{out / 'gallery.html'} shows every prediction")

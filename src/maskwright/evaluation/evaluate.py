@@ -17,6 +17,7 @@ from ..data.opening.splitfile import match_groups
 from ..inference.predictor import Predictor
 from ..inference.resolution import planes
 from ..metrics.family import ModelOutput, ScoreDetail, ScoredImage
+from .browse import Gallery
 from .counting import Counted, Scoring
 from .extremes import Extremes
 from .slices import Attributes, bin_brightness, read_attributes
@@ -36,6 +37,7 @@ def evaluate(
     detail: ScoreDetail = FULL,
     group: str | None = None,
     attributes: Path | None = None,
+    gallery_in: Path | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Score `model` on every image of `dataset`; take one split with `dataset.subset`.
@@ -47,6 +49,7 @@ def evaluate(
         group: Regular expression whose match in a key is its group, instead of the groups of
             the dataset.
         attributes: CSV with a column `key` and others; each of their values makes a slice.
+        gallery_in: A folder, in which a gallery of the predictions is written.
         progress: Called for each image.
 
     Raises:
@@ -64,6 +67,9 @@ def evaluate(
     detail = replace(detail, things=dataset.spec.things)
     scoring = Scoring.from_detail(detail, has_logits=True)
     tally = Tally(dataset.spec, scoring)
+    gallery = None
+    if gallery_in is not None:
+        gallery = Gallery(folder=gallery_in, labels=dataset.spec, total=len(dataset))
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample = dataset[index]
         image = _predict_sample(model, sample, where=dataset.describe(index))
@@ -79,6 +85,10 @@ def evaluate(
             )
         )
         extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
+        if gallery is not None and image.model is not None:
+            gallery.add(sample, image.truth_HW, image.model.decision, image.confusion)
+    if gallery is not None:
+        gallery.write(dataset.name)
     return tally.report(
         provenance=_provenance(model, dataset),
         settings=replace(

@@ -96,7 +96,7 @@ class _Ranked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownImage:
-    """One image of at most 960 px per side; encoded only when it is shown."""
+    """One image, of at most 960 px per side by default; encoded only when it is shown."""
 
     truth_hw: LabelMap
     predicted_hw: LabelMap
@@ -104,10 +104,15 @@ class ShownImage:
 
     @classmethod
     def from_maps(
-        cls, truth_HW: LabelMap, predicted_HW: LabelMap, image_HWC: Image | None = None
+        cls,
+        truth_HW: LabelMap,
+        predicted_HW: LabelMap,
+        image_HWC: Image | None = None,
+        *,
+        longest_px: int = _LONGEST_PX,
     ) -> "ShownImage":
         """Resize two label maps, and the image if there is one, to the size shown."""
-        size_hw = compute_shown_size(truth_HW.shape)
+        size_hw = compute_shown_size(truth_HW.shape, longest_px)
         image_hw3 = None
         if image_HWC is not None:
             shrunk: Any = cv2.resize(
@@ -165,9 +170,11 @@ def _rim(mask_hw: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask_hw & (np.asarray(thick_hw) > np.asarray(inner_hw))
 
 
-def compute_shown_size(size_HW: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width, at most 960 px, in which an image of `size_HW` is shown."""
-    scale = min(1.0, _LONGEST_PX / max(size_HW))
+def compute_shown_size(
+    size_HW: tuple[int, ...], longest_px: int = _LONGEST_PX
+) -> tuple[int, int]:
+    """Height and width, at most `longest_px`, in which an image of `size_HW` is shown."""
+    scale = min(1.0, longest_px / max(size_HW))
     height, width = (max(1, round(n * scale)) for n in size_HW)
     return height, width
 

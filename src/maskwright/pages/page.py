@@ -1,9 +1,12 @@
 """A whole page: a title, then titled sections, in one frame and one style.
 
-No script, no network, no font: pictures and style are inside.
+No network, no font: the style is inside, and so are the pictures. A page to browse through
+(`browse`) has a script, allowed by its hash, and pictures as files beside it.
 """
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -30,9 +33,18 @@ class Section:
 
 
 def render_page(
-    title: str, subtitle: str, sections: Iterable[Section], *, opening: str = ""
+    title: str,
+    subtitle: str,
+    sections: Iterable[Section],
+    *,
+    opening: str = "",
+    script: str = "",
+    style: str = "",
 ) -> str:
     r"""The page; `title` and `subtitle` are text, `opening` is HTML above the sections.
+
+    With a `script` the page may show pictures that are files; `style` is added to that of all
+    pages.
 
     Names of files that are not UTF-8 are shown with the bytes in question as `\udcfc`, control
     characters of names as `\x1b`.
@@ -41,11 +53,24 @@ def render_page(
     filled = Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(title),
         subtitle=escape(subtitle),
-        style=folder.joinpath("page.css").read_text(encoding="utf-8"),
+        style=folder.joinpath("page.css").read_text(encoding="utf-8") + style,
+        policy=_policy(script),
+        script=f"<script>{script}</script>" if script else "",
         opening=opening,
         sections=render_sections(sections),
     )
     return escape_controls(filled.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def _policy(script: str) -> str:
+    """The Content-Security-Policy: no network, and of scripts only this one."""
+    if not script:
+        return "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        "default-src 'none'; img-src 'self' file: data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
 
 
 def render_sections(sections: Iterable[Section]) -> str:
