@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from .evaluation.report.page import write_report as write_report
     from .evaluation.score import ScoreOptions as ScoreOptions
     from .evaluation.score import score as score
+    from .evaluation.verdicts.choice import Choice as Choice
+    from .evaluation.verdicts.choice import RuleOptions as RuleOptions
+    from .evaluation.verdicts.decide import decide as decide
     from .export.bundle import export_model as export_model
     from .inference.engine import EngineOptions as EngineOptions
     from .inference.predict import predict as predict
@@ -70,6 +73,9 @@ _HOME = {
     "Audit": "data.check.audit:Audit",
     "Bundle": "core.bundle:Bundle",
     "BundleError": "core.errors:BundleError",
+    "Choice": "evaluation.verdicts.choice:Choice",
+    "decide": "evaluation.verdicts.decide:decide",
+    "RuleOptions": "evaluation.verdicts.choice:RuleOptions",
     "Callbacks": "training.options:Callbacks",
     "check": "data.check.audit:audit",
     "ClassDef": "core.labels:ClassDef",

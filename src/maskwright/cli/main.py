@@ -22,6 +22,7 @@ from .check import check
 from .compare import compare
 from .console import print_text
 from .convert import convert
+from .decide import decide
 from .demo import demo
 from .diff import diff
 from .evaluate import evaluate
@@ -58,6 +59,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         plan: "plan my-data --budget 40m",
         train: "train my-data -o runs/a --budget 40m",
         evaluate: "evaluate runs/a my-data --split test -o report",
+        decide: "decide runs/a my-data --miss 1% -o bundle",
         export: "export runs/a --to onnx -o bundle",
         predict: "predict runs/a photos -o out",
         models: "models unet segformer --bench",

@@ -93,6 +93,8 @@ def predict(
     for line in text_table(("share", "class"), rows, words=(1,)):
         console.say(line)
     console.say(f"{format_count(summary.num_images, 'image')}: {', '.join(names)} in {out}")
+    if summary.verdicts:
+        console.say(", ".join(f"{count:,} {name}" for name, count in summary.verdicts.items()))
     for account in summary.accounts.values():
         console.say(account.to_text())
     for remark in summary.remarks:

@@ -11,6 +11,7 @@ from .imagestats import ImageStatistics
 from .inputspec import InputSpec
 from .labels import LabelSpec
 from .typed import MALFORMED, require_types
+from .verdict import VerdictRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +66,11 @@ class ModelCard:
     `provenance` is for people: dataset and split fingerprints, versions, seed. Logits are
     divided by `temperature` before the softmax that gives the confidence (Guo et al. 2017,
     eq. 9): fitted after training, 1 before and in old cards. `learnt` describes the training
-    images; None before the end of a training and in old cards.
+    images; None before the end of a training and in old cards. `decide` is the
+    rule for verdicts, None where none was chosen.
 
-    Raises ConfigError for a temperature that is not a number above 0.
+    Raises ConfigError for a temperature that is not a number above 0, or a rule that does not
+    fit the classes.
     """
 
     labels: LabelSpec
@@ -76,6 +79,7 @@ class ModelCard:
     provenance: dict[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     learnt: ImageStatistics | None = None
+    decide: VerdictRule | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature > 0):
@@ -83,17 +87,24 @@ class ModelCard:
                 f"temperature {self.temperature}: logits are divided by it, so it must be a "
                 f"number above 0; 1 leaves them as they are"
             )
+        if self.decide is not None:
+            self.decide.require_classes(self.labels.names)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object, `learnt` only where it is known; `from_json` undoes it."""
+        """A JSON object, `learnt` and `decide` only where they are known; see `from_json`."""
         learnt = {} if self.learnt is None else {"learnt": self.learnt.to_json()}
-        return {
-            "labels": self.labels.to_json(),
-            "input": self.input.to_json(),
-            "arch": self.arch.to_json(),
-            "provenance": self.provenance,
-            "temperature": self.temperature,
-        } | learnt
+        decide = {} if self.decide is None else {"decide": self.decide.to_json()}
+        return (
+            {
+                "labels": self.labels.to_json(),
+                "input": self.input.to_json(),
+                "arch": self.arch.to_json(),
+                "provenance": self.provenance,
+                "temperature": self.temperature,
+            }
+            | learnt
+            | decide
+        )
 
     @classmethod
     def from_json(cls, document: Any, *, where: str) -> Self:
@@ -111,6 +122,9 @@ class ModelCard:
                 temperature=document.get("temperature", 1.0),
                 learnt=ImageStatistics.from_json(document["learnt"])
                 if "learnt" in document
+                else None,
+                decide=VerdictRule.from_json(document["decide"])
+                if "decide" in document
                 else None,
             )
             require_types(card)

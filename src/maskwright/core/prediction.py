@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .labels import LabelMap
+from .verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -14,7 +15,8 @@ class Prediction:
     """Class map and confidence of one image, same size and orientation as the source.
 
     `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or its
-    marginal where a refiner decided. `model_id` is that of the Bundle or checkpoint.
+    marginal where a refiner decided. `model_id` is that of the Bundle or checkpoint. `verdict`
+    is None where the model has no rule for verdicts.
 
     Raises DataError where the two maps differ in size.
     """
@@ -22,6 +24,7 @@ class Prediction:
     labels_HW: LabelMap
     confidence_HW: NDArray[np.float32]
     model_id: str
+    verdict: Verdict | None = None
 
     def __post_init__(self) -> None:
         if self.labels_HW.shape != self.confidence_HW.shape:
@@ -38,7 +41,8 @@ class Decision:
     `logits_Khw` are at the network's resolution or at the image's. At the image's size, the
     share of class k is `exp((logit_k - best_HW) / temperature) * confidence_HW`: softmax of the
     logits divided by the temperature. Labels do not depend on the temperature. A refiner gives
-    the logarithms of its marginals as logits.
+    the logarithms of its marginals as logits. `reported` are the indices of the classes of the
+    verdict, None where the model has no rule for verdicts.
     """
 
     labels_HW: LabelMap
@@ -46,3 +50,9 @@ class Decision:
     best_HW: NDArray[np.float32]
     temperature: float
     logits_Khw: NDArray[np.float32]
+    reported: tuple[int, ...] | None = None
+
+    def shares(self, plane_HW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Shares of one class, in [0, 1], from its logits at the size of the image."""
+        distance_HW = (plane_HW - self.best_HW) * np.float32(1 / self.temperature)
+        return np.asarray(np.exp(distance_HW) * self.confidence_HW)

@@ -57,14 +57,15 @@ def evaluate(
         ConfigError: `group` is not a regular expression.
     """
     labels = model.card.labels
-    _require_same_classes(labels, dataset)
-    _require_labels(dataset)
+    require_fit(labels, dataset)
     listed = _list_attributes(dataset, attributes, group)
     extremes = Extremes(dataset.spec.palette)
     detail = detail.with_spacings(
         (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
     )
-    detail = replace(detail, things=dataset.spec.things)
+    rule = model.card.decide
+    reported = () if rule is None else tuple(map(labels.index, rule.classes))
+    detail = replace(detail, things=dataset.spec.things, reported=reported)
     scoring = Scoring.from_detail(detail, has_logits=True)
     tally = Tally(dataset.spec, scoring)
     gallery = None
@@ -123,6 +124,16 @@ def _predict_sample(model: Predictor, sample: Sample, *, where: str) -> ScoredIm
     return ScoredImage.from_labels(
         sample.key, truth_HW, decision.labels_HW, len(model.card.labels), model=output
     )
+
+
+def require_fit(labels: LabelSpec, dataset: Dataset) -> None:
+    """Refuse a dataset whose images cannot all be scored with a model of these classes.
+
+    Raises:
+        DataError: The classes differ, an image has no labels, or there is no image.
+    """
+    _require_same_classes(labels, dataset)
+    _require_labels(dataset)
 
 
 def _require_same_classes(labels: LabelSpec, dataset: Dataset) -> None:

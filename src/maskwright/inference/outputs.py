@@ -8,6 +8,8 @@ classes/dataset.yaml   names and colours of the classes, for `score` and `measur
 overlay/<key>.png      the image with the colours of its classes over it
 confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is low
 coverage.csv           image, class, pixels, percent: one line per image and class
+verdicts.csv           image, verdict, classes, error: one line per image, also of those that
+                       could not be read; of models with a rule for verdicts alone
 cvat/, labelme/, ...   the images with their class maps as labels of a tool; see `annotations`
 
 Each kind of file per image is one class in `WRITERS`, by the name that `--write` gives it.
@@ -28,6 +30,8 @@ from ..core.codec import LabelCodec
 from ..core.errors import ConfigError, DataError, UnknownNameError
 from ..core.labels import LabelSpec
 from ..core.prediction import Prediction
+from ..core.results import FailedInput
+from ..core.verdict import OK, Verdict
 from ..data.classes.codec import write_dataset_file
 from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.conversion.convert import list_writable
@@ -35,6 +39,7 @@ from ..data.georef.geotags import Tag
 from ..pages.csvfile import write_rows
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
 
+DEFECT, UNREAD = "defect", "unread"
 COLUMNS = ("image", "class", "pixels", "percent")
 
 
@@ -140,6 +145,26 @@ def write_coverage(
             total = int(counts_C.sum())
             for name, count in zip(labels.names, counts_C.tolist(), strict=True):
                 write_row((key, name, count, f"{100 * count / total:.4f}"))
+
+
+def write_verdicts(
+    folder: Path, verdicts: Iterable[tuple[str, Verdict]], failed: Iterable[FailedInput]
+) -> dict[str, int]:
+    """Write `verdicts.csv`; returns the number of images by verdict: ok, defect, unread."""
+    counts = dict.fromkeys((OK, DEFECT, UNREAD), 0)
+    with (folder / "verdicts.csv").open(
+        "w", newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file:
+        write_row = write_rows(file)
+        write_row(("image", "verdict", "classes", "error"))
+        for key, verdict in verdicts:
+            text = OK if verdict.is_ok else DEFECT
+            counts[text] += 1
+            write_row((key, text, ", ".join(verdict.classes), ""))
+        for one in failed:
+            counts[UNREAD] += 1
+            write_row((one.input, UNREAD, "", one.error))
+    return counts
 
 
 def require_outputs(write: Collection[str]) -> tuple[str, ...]:

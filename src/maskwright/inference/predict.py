@@ -21,6 +21,7 @@ from ..core.journal import Journal, describe_content
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
+from ..core.verdict import Verdict
 from ..data.conversion.account import Account
 from ..data.georef.geotags import copy_tags
 from ..data.pixels.imageref import ImageRef
@@ -38,6 +39,7 @@ from .outputs import (
     make_writers,
     require_outputs,
     write_coverage,
+    write_verdicts,
 )
 from .predictor import Predictor
 from .refiner import Refinement
@@ -51,6 +53,8 @@ class PredictionSummary:
     `failed` are the images without a prediction, `passed_over` the folders among the inputs
     that hold results of an earlier run. `remarks` are on images that were converted, or that
     are unlike those the model learnt from. `accounts` say what each format of annotations lost.
+    `verdicts` are the numbers of images that are ok, show a defect, and could not be read;
+    empty where the model has no rule for verdicts.
     """
 
     labels: LabelSpec
@@ -61,16 +65,19 @@ class PredictionSummary:
     passed_over: Sequence[Path] = ()
     remarks: Sequence[str] = ()
     accounts: Mapping[str, Account] = field(default_factory=dict)
+    verdicts: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The number of images, `pixels` and `percent` per class, and what else there is.
 
-        `annotations` has the account of each format, `refine` the refiner.
+        `annotations` has the account of each format, `refine` the refiner, `verdicts` the
+        number of images by verdict.
         """
         total = max(1, int(self.pixels_C.sum()))
         accounts = {name: account.to_json() for name, account in self.accounts.items()}
         optional = {} if self.refine is None else {"refine": self.refine.to_json()}
         optional |= {"annotations": accounts} if accounts else {}
+        optional |= {"verdicts": dict(self.verdicts)} if self.verdicts else {}
         return {
             "num_images": self.num_images,
             "classes": [
@@ -130,6 +137,10 @@ def predict(
         _require_any(results)
         if COVERAGE in write:
             write_coverage(results.folder, labels, _list_counts(results.journal))
+        verdicts = {}
+        if model.card.decide is not None:
+            listed = _list_verdicts(results.journal)
+            verdicts = write_verdicts(results.folder, listed, results.failed)
         accounts = _annotate(results, formats, images, labels, out=Path(out), progress=progress)
         if CLASSES not in write:
             shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
@@ -147,6 +158,7 @@ def predict(
         passed_over=results.passed_over,
         remarks=results.remarks,
         accounts=accounts,
+        verdicts=verdicts,
     )
 
 
@@ -211,8 +223,12 @@ def _predict_file(
     num_classes = len(model.card.labels)
     counts_C = np.bincount(prediction.labels_HW.ravel(), minlength=num_classes).tolist()
     traits = find_traits(image_HWC, model.card)
-    line = {"key": key, "read": content, "pixels": counts_C}
-    results.journal.add(line | ({"traits": traits} if traits else {}))
+    line: dict[str, object] = {"key": key, "read": content, "pixels": counts_C}
+    if traits:
+        line["traits"] = traits
+    if prediction.verdict is not None:
+        line["reported"] = prediction.verdict.classes
+    results.journal.add(line)
 
 
 def _name_image(image: ImageRef, error: Exception) -> str:
@@ -239,6 +255,11 @@ def _list_traits(journal: Journal) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the key of each predicted image, and what is unusual about the image."""
     for line in journal.lines():
         yield line["key"], line.get("traits", ())
+
+
+def _list_verdicts(journal: Journal) -> Iterator[tuple[str, Verdict]]:
+    for line in journal.lines():
+        yield line["key"], Verdict(tuple(line["reported"]))
 
 
 def _source(model: Predictor | FoldPredictors) -> str | None:

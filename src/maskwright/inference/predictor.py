@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from ..core.bundle import MANIFEST, WEIGHTS, Bundle, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
-from ..core.errors import BundleError, DataError
+from ..core.errors import BundleError, ConfigError, DataError
 from ..core.kernels.kernel import kernel
 from ..core.labels import LabelMap
 from ..core.prediction import Decision, Prediction
 from ..core.trust import require_digest
+from ..core.verdict import Verdict
 from .choice import ModelFile, build_engine
 from .engine import Engine, EngineOptions, EnginePart
 from .need import MemoryNeed
@@ -23,6 +24,7 @@ from .refiner import Refinement
 from .resolution import decide
 from .strategy import Image, Strategy, run_whole
 from .trial import require_trial
+from .verdict import apply_rule
 
 DEFAULTS = EngineOptions()
 _MAX_BATCH_PX = 1 << 22
@@ -34,7 +36,8 @@ class Predictor:
     """A model that is ready to predict images.
 
     `model_id` is the hash of the card and weights of the checkpoint, also for its Bundle.
-    `refine`, where given, decides the classes of every image; else the largest logit does.
+    `refine`, where given, decides the classes of every image, and so does the rule for verdicts
+    of the card; else the largest logit does.
     `strategy` is how images go through the engine. `need` knows the memory that it takes.
     """
 
@@ -96,7 +99,7 @@ class Predictor:
         """
         logits_Khw = self.logits(image_HWC, where=where)
         size_HW = image_HWC.shape[:2]
-        if self.refine is not None:
+        if self.refine is not None or self.card.decide is not None:
             return self.decide(logits_Khw, image_HWC, where=where).labels_HW
         self._require_finite(logits_Khw, where)
         with _enough_memory(size_HW, where):
@@ -128,6 +131,8 @@ class Predictor:
                     logits_Khw, image_HWC, temperature=temperature, where=where
                 )
         self._require_finite(decision.confidence_HW, where)
+        if self.card.decide is not None:
+            return apply_rule(decision, self.card.decide, self.card.labels)
         return decision
 
     def _require_finite(self, values: NDArray[np.float32], where: str) -> None:
@@ -138,10 +143,14 @@ class Predictor:
             )
 
     def _prediction(self, decision: Decision) -> Prediction:
+        names, verdict = self.card.labels.names, None
+        if decision.reported is not None:
+            verdict = Verdict(tuple(names[index] for index in decision.reported))
         return Prediction(
             labels_HW=decision.labels_HW,
             confidence_HW=decision.confidence_HW,
             model_id=self.model_id,
+            verdict=verdict,
         )
 
     def _batches(self, images: Iterable[Image]) -> Iterator[tuple[int, Sequence[Image]]]:
@@ -184,7 +193,8 @@ def open_model(
     Raises:
         BundleError: Not a model, a damaged one, one that the engine cannot run, or a graph
             that reads files which are not in the Bundle or that fails its trial.
-        ConfigError: An unknown engine, refiner, setting or option.
+        ConfigError: An unknown engine, refiner, setting or option, or a refiner for a model
+            with a rule for verdicts.
         MissingDependencyError: A package of the engine is not installed.
     """
     require_digest(trust)
@@ -207,6 +217,11 @@ def open_model(
             _require_listed(bundle, file.path, part.list_external_files(file.path))
             require_trial(bundle, file.path.name, name, trust)
 
+    if refinement is not None and card.decide is not None:
+        raise ConfigError(
+            f"{path}: its thresholds for verdicts were chosen without a refiner; leave out "
+            f"--refine, or use the model before `maskwright decide`"
+        )
     built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
     return Predictor(built, card, model_id, refinement)
 

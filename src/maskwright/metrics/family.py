@@ -32,7 +32,8 @@ class ScoreDetail:
     `full` adds boundary, distance and object scores, the first within `tolerance`; `ruler` adds
     surface distances. `things` are the indices of the classes whose objects are counted over
     the set; `evaluate` and `score` take them from the data. `spacings` are the height and width
-    of a pixel in mm by key of the image, where image headers give them.
+    of a pixel in mm by key of the image, where image headers give them. `reported` are the
+    indices of the classes of which a model gives verdicts.
     """
 
     full: bool = False
@@ -40,6 +41,7 @@ class ScoreDetail:
     ruler: Ruler | None = None
     things: tuple[int, ...] = ()
     spacings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    reported: tuple[int, ...] = ()
 
     def with_spacings(
         self, spacings_mm: Iterable[tuple[str, tuple[float, float] | None]]

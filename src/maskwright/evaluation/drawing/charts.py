@@ -126,6 +126,20 @@ def draw_reliability(title: str, curve: CurveReport, shares: Sequence[float]) ->
     return _draw_frame(title, curve, drawn, _HEIGHT_PX + _HISTOGRAM_PX)
 
 
+def draw_against(title: str, curve: CurveReport) -> str:
+    """Shares in [0, 1] over positions that are shares too, in their order, joined by a line."""
+    points = [
+        (_across(float(at)), _y(point.value))
+        for at, point in zip(curve.at, curve.points, strict=True)
+        if not math.isnan(point.value)
+    ]
+    line = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    dots = "".join(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points)
+    ticks = "".join(_text(_across(v), _y(0) + 18, f"{100 * v:.0f}", "middle") for v in _TICKS)
+    drawn = (f'<path class="line" d="M{line}"/>' if line else "") + dots + ticks
+    return _draw_frame(title, curve, drawn, _HEIGHT_PX - _TILTED_PX)
+
+
 def _draw_histogram(shares: Sequence[float]) -> str:
     """Bars below the axis with their percentage, from left to right at equal steps."""
     known = [0.0 if math.isnan(share) else share for share in shares]

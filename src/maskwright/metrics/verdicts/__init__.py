@@ -1,0 +1,1 @@
+"""Verdicts on images: the regions above a threshold, and counts for every threshold."""
