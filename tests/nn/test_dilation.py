@@ -12,23 +12,13 @@ from maskwright.nn.blocks.dilation import DilatedPool, build_encoder, dilate
 from maskwright.nn.build import new_model
 from maskwright.nn.encoders import library_name
 
+SLOWER = [
+    *("se_resnet50", "dpn68", "densenet121", "vgg11", "xception", "mobileone_s0"),
+    *("resnet26d", "resnest14d", "tf_efficientnet_lite0", "ese_vovnet19b_dw"),
+]
 FAMILIES = [
-    "resnet18",
-    "se_resnet50",
-    "dpn68",
-    "densenet121",
-    "vgg11",
-    "xception",
-    "mobilenet_v2",
-    "mobileone_s0",
-    "efficientnet-b0",
-    "test_resnet",
-    "resnet26d",
-    "resnest14d",
-    "regnety_002",
-    "convnext_atto",
-    "tf_efficientnet_lite0",
-    "ese_vovnet19b_dw",
+    *("resnet18", "mobilenet_v2", "efficientnet-b0", "test_resnet", "regnety_002"),
+    *("convnext_atto", *(pytest.param(name, marks=pytest.mark.long) for name in SLOWER)),
 ]
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from maskwright.core.card import ArchSpec
+from maskwright.nn.archs import pan
 from maskwright.nn.build import new_model
 from maskwright.nn.encoders import import_smp
 
@@ -16,16 +17,6 @@ K = 3
 def network(name, encoder="test_resnet", **config):
     torch.manual_seed(0)
     return new_model(ArchSpec(name=name, encoder=encoder, config=config), 3, K).network
-
-
-def test_unetplusplus_is_the_library_s_with_more_heads():
-    ours = network("unetplusplus", aux_weight=0).eval()
-    library = (
-        import_smp().UnetPlusPlus("tu-test_resnet", encoder_weights=None, classes=K).eval()
-    )
-    library.load_state_dict(ours.state_dict())
-    x = torch.rand(1, 3, 64, 96)
-    torch.testing.assert_close(ours(x), library(x))
 
 
 def test_unetplusplus_loss_is_the_weighted_mean_over_its_unets():
@@ -78,6 +69,17 @@ def test_pan_is_the_library_s_but_for_corners_and_the_papers_relu():
         guided.conv1[1].add_relu, guided.conv1[2] = True, nn.Identity()
     x = torch.rand(1, 3, 256, 512)
     torch.testing.assert_close(ours(x), library(x), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size_HW", [(8, 8), (16, 24)])
+def test_pan_of_revision_1_gives_the_numbers_of_the_library_where_that_runs(size_HW):
+    torch.manual_seed(0)
+    library = (
+        import_smp().PAN("tu-test_resnet", encoder_weights=None, decoder_channels=8).decoder.fpa
+    )
+    library.eval()
+    x = torch.rand(2, library.mid[0].conv.in_channels, *size_HW)
+    torch.testing.assert_close(pan.LibraryAttention(library)(x), library(x))
 
 
 @pytest.mark.parametrize("name", ["deeplabv3", "deeplabv3plus"])

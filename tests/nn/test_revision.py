@@ -10,7 +10,8 @@ from torch import nn
 from maskwright.core.card import ArchSpec
 from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import BundleError
-from maskwright.nn.build import load_model, new_model, newest
+from maskwright.nn.build import build_model, load_model, new_model, newest
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.own_model import admit
 
 CODE = """
@@ -73,3 +74,54 @@ def test_weights_of_another_revision_are_refused_though_they_would_load(
     expected = rf"of revision {revision} of .*conv\.py.*, this maskwright builds revision 3; "
     with pytest.raises(BundleError, match=expected + fix):
         load_model(card, weights(3))
+
+
+LIBRARY = {
+    "deeplabv3": "DeepLabV3",
+    "deeplabv3plus": "DeepLabV3Plus",
+    "fpn": "FPN",
+    "linknet": "Linknet",
+    "manet": "MAnet",
+}
+SETTINGS = {
+    "deeplabv3": {"encoder_output_stride": 16, "decoder_atrous_rates": (6, 12, 18)},
+}
+ENCODERS = {"deeplabv1": "vgg16", "deeplabv2": "resnet18"}
+DILATED_FCN = {"fcn": {"dilated": True}}
+ANY_ENCODER = [*LIBRARY, "upernet", "pan", "pspnet", "fcn", "deeplabv2"]
+
+
+@pytest.mark.parametrize(
+    "name", [*ANY_ENCODER, pytest.param("deeplabv1", marks=pytest.mark.long)]
+)
+@torch.inference_mode()
+def test_weights_of_revision_1_never_become_the_changed_network(name, painted_card, tmp_path):
+    encoder, config = ENCODERS.get(name, "test_resnet"), DILATED_FCN.get(name, {})
+    first = ArchSpec(name=name, encoder=encoder, config=config)
+    card = replace(painted_card(), arch=first)
+    older = build_model(card)
+    save_file(older.state_dict(), tmp_path / "weights.safetensors")
+    image = torch.rand(1, 3, 64, 96)
+    loaded = load_model(card, tmp_path / "weights.safetensors")
+    assert torch.equal(loaded(image), older(image))
+    changed = build_model(replace(card, arch=newest(first)))
+    assert newest(first).revision == 2
+    if set(changed.state_dict()) == set(older.state_dict()):
+        changed.load_state_dict(older.state_dict())
+        assert not torch.allclose(changed(image), older(image), rtol=1e-3)
+    else:
+        with pytest.raises(BundleError, match=f"not the weights of this {name}"):
+            load_model(replace(card, arch=newest(first)), tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+@torch.inference_mode()
+def test_revision_1_is_the_library_s_network(name, painted_card):
+    card = replace(painted_card(), arch=ArchSpec(name=name, encoder="test_resnet"))
+    ours = build_model(card)
+    make = getattr(import_smp(), LIBRARY[name])
+    options = {"encoder_weights": None, "classes": len(card.labels)} | SETTINGS.get(name, {})
+    theirs = make("tu-test_resnet", **options)
+    theirs.load_state_dict(ours.network.state_dict())
+    image = torch.rand(1, 3, 64, 96)
+    torch.testing.assert_close(ours(image), theirs.eval()(image))

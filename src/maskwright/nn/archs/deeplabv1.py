@@ -48,7 +48,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return LargeFOV(config, network, num_classes)
 
 
-def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     network: Any = build(config, encoder, in_channels, num_classes)
     network.pool = nn.Identity()
     module: nn.Module = network
@@ -58,7 +58,7 @@ def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -
 REVISION = 2
 """2: the mean of 3 x 3 after the last pool."""
 
-OLDER = {1: _build_1}
+OLDER = {1: _build_first}
 
 
 class LargeFOV(nn.Module):

@@ -45,7 +45,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return DeepLabV3(config, network, num_classes)
 
 
-def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     make = import_smp().DeepLabV3
     return build_library_network(make, encoder, in_channels, num_classes, **config.to_library())
 
@@ -53,7 +53,7 @@ def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -
 REVISION = 2
 """2: dilation keeps pretrained features, multi-grid, initial weights, auxiliary head."""
 
-OLDER = {1: _build_1}
+OLDER = {1: _build_first}
 
 
 class DeepLabV3(DeeplySupervised):

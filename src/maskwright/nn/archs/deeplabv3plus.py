@@ -47,7 +47,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return DeepLabV3Plus(config, network, num_classes)
 
 
-def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     make = import_smp().DeepLabV3Plus
     return build_library_network(make, encoder, in_channels, num_classes, **config.to_library())
 
@@ -55,7 +55,7 @@ def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -
 REVISION = 2
 """2: dilation keeps pretrained features; the paper's decoder, initialised; auxiliary head."""
 
-OLDER = {1: _build_1}
+OLDER = {1: _build_first}
 
 
 class DeepLabV3Plus(DeeplySupervised):

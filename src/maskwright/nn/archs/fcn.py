@@ -58,7 +58,7 @@ def _build(config: Config, network: Any, encoder: str, num_classes: int) -> nn.M
     return FCN(config, network, num_classes, is_vgg=encoder.startswith("vgg"))
 
 
-def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Revision 1, where only dilated bottleneck stages of a ResNet were as torchvision's."""
     output_stride = config.stride if config.dilated else 32
     network = library_encoder(encoder, in_channels, output_stride=output_stride)
@@ -70,7 +70,7 @@ def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -
 REVISION = 2
 """2: every dilated encoder keeps the values of pretrained features."""
 
-OLDER = {1: _build_1}
+OLDER = {1: _build_first}
 
 
 class FCN(DeeplySupervised):

@@ -58,7 +58,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return FeaturePyramid(config, network, num_classes)
 
 
-def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     return build_library_network(
         import_smp().FPN,
         encoder,
@@ -73,7 +73,7 @@ def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -
 REVISION = 2
 """2: the pyramid's 3 x 3 convolutions; maps are resized without aligned corners."""
 
-OLDER = {1: _build_1}
+OLDER = {1: _build_first}
 
 
 class FeaturePyramid(nn.Module):

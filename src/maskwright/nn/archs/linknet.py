@@ -43,14 +43,14 @@ def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> 
     return LinkNet(network, num_classes)
 
 
-def _build_1(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     return build_library_network(import_smp().Linknet, encoder, in_channels, num_classes)
 
 
 REVISION = 2
 """2: the paper's network; the library's has five decoder blocks and no full convolutions."""
 
-OLDER = {1: _build_1}
+OLDER = {1: _build_first}
 
 
 class LinkNet(nn.Module):

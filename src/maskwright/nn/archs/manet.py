@@ -25,13 +25,13 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`)."""
-    network: Any = _build_1(config, encoder, in_channels, num_classes)
+    network: Any = _build_first(config, encoder, in_channels, num_classes)
     network.decoder.center = PositionAttention(network.decoder.center)
     module: nn.Module = network
     return module
 
 
-def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     return build_library_network(
         import_smp().MAnet,
         encoder,
@@ -45,7 +45,7 @@ def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -
 REVISION = 2
 """2: each place has its own distribution over places, and its own sum."""
 
-OLDER = {1: _build_1}
+OLDER = {1: _build_first}
 
 
 class PositionAttention(nn.Module):

@@ -64,7 +64,7 @@ def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> n
     return UPerNet(config, network, num_classes)
 
 
-def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     network: Any = build_library_network(
         import_smp().UPerNet,
         encoder,
@@ -81,7 +81,7 @@ def _build_1(config: Config, encoder: str, in_channels: int, num_classes: int) -
 REVISION = 2
 """2: no LayerNorm on maps of a ResNet; resizing without aligned corners; auxiliary head."""
 
-OLDER = {1: _build_1}
+OLDER = {1: _build_first}
 
 
 class UPerNet(DeeplySupervised):
