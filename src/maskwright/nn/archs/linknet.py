@@ -43,7 +43,9 @@ def build(_config: Config, encoder: str, in_channels: int, num_classes: int) -> 
     return LinkNet(network, num_classes)
 
 
-def _build_first(_config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+def _build_first(
+    _config: Config, encoder: str, in_channels: int, num_classes: int
+) -> nn.Module:
     return build_library_network(import_smp().Linknet, encoder, in_channels, num_classes)
 
 
