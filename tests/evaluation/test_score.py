@@ -165,7 +165,10 @@ def test_another_size_names_both_files(folders):
 def test_a_prediction_that_does_not_decide_is_refused_with_its_file(folders):
     predictions, truth = folders
     _write(predictions / "city1/002.png", np.full((40, 56), 255, np.uint8))
-    with pytest.raises(DataError, match=r"city1/002\.png.*prediction holds class index 255"):
+    with pytest.raises(
+        DataError,
+        match=r"city1/002\.png.*prediction is IGNORE .255. in [0-9,]+ px where.*--skip-undecided",
+    ):
         score(predictions, truth)
 
 
@@ -232,3 +235,13 @@ def test_the_kinds_of_the_data_choose_the_objects_of_the_set(tmp_path):
     )
     assert np.isnan(found["stuff"]["object_recall"].value)
     assert np.isnan(found["stuff"]["objects_truth"].value)
+
+
+def test_undecided_pixels_are_left_out_on_request_and_counted(tmp_path):
+    _write(tmp_path / "t/a.png", np.array([[0, 0, 1], [1, 255, 1]], np.uint8))
+    _write(tmp_path / "p/a.png", np.array([[0, 255, 1], [0, 255, 255]], np.uint8))
+    (tmp_path / "classes.txt").write_text("0 sky\n1 road\n")
+    options = ScoreOptions(spec=tmp_path / "classes.txt", skip_undecided=True)
+    report = score(tmp_path / "p", tmp_path / "t", options=options)
+    assert report.confusion.counts_CC.tolist() == [[1, 0], [1, 1]]
+    assert any("2 of 5 labelled pixels (40 %) are IGNORE" in note for note in report.notes)

@@ -37,6 +37,13 @@ def score(
             help="PREDICTIONS hold raw values, as TRUTH does, not class indices.",
         ),
     ] = False,
+    skip_undecided: Annotated[
+        bool,
+        typer.Option(
+            "--skip-undecided",
+            help="Leave pixels out that PREDICTIONS ignore, as maps of an annotator may.",
+        ),
+    ] = False,
     group: Group = None,
     attributes: Attributes = None,
     full: Annotated[
@@ -70,7 +77,11 @@ def score(
             predictions,
             truth,
             options=ScoreOptions(
-                spec=spec, raw_predictions=raw_predictions, group=group, attributes=attributes
+                spec=spec,
+                raw_predictions=raw_predictions,
+                group=group,
+                attributes=attributes,
+                skip_undecided=skip_undecided,
             ),
             detail=detail,
             progress=console.progress,

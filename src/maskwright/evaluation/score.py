@@ -7,7 +7,10 @@ Files are read and counted on all cores; a few images are in memory at a time.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..core.errors import DataError
+from ..core.labels import IGNORE, LabelMap
 from ..core.progress import Progress, silent
 from ..core.provenance import DataSource, MapsSource, Provenance
 from ..core.report import Report
@@ -18,6 +21,7 @@ from ..data.classmaps import ClassMapPair, ClassMaps
 from ..data.entries.scan import normalise_split
 from ..data.opening.splitfile import match_groups
 from ..metrics.family import ScoreDetail, ScoredImage
+from ..pages.text import format_small_share
 from .counting import REGIONS_ONLY, Counted, Scoring
 from .extremes import Extremes
 from .slices import Attributes, read_attributes
@@ -35,12 +39,15 @@ class ScoreOptions:
     the predictions, and else infers the classes from all values. `raw_predictions`: one-channel
     predictions hold raw values that the codec of `spec` maps, as truth does, not class indices.
     `group` is a regular expression whose match in a key is its group, `attributes` a CSV file.
+    `skip_undecided` leaves labelled pixels out of all scores where the prediction is IGNORE, as
+    in the maps of an annotator; without it they are refused.
     """
 
     spec: Path | None = None
     raw_predictions: bool = False
     group: str | None = None
     attributes: Path | None = None
+    skip_undecided: bool = False
 
 
 PLAIN = ScoreOptions()
@@ -85,29 +92,53 @@ def score(
     scoring = Scoring.from_detail(detail, has_logits=False)
     tally = Tally(truth_maps.spec, scoring)
 
-    def count(key: str) -> tuple[Counted, ScoredImage]:
-        image = _read_image(pair, key)
+    def count(key: str) -> tuple[Counted, ScoredImage, Undecided]:
+        image, skipped = _read_image(pair, key, skip_undecided=options.skip_undecided)
         counted = Counted.from_image(
             image,
             scoring.count(image),
             group=attributes.groups[key],
             attributes=attributes.values.get(key, {}),
         )
-        return counted, image
+        return counted, image, skipped
 
     done = map_in_order(count, keys)
-    for counted, image in progress(done, total=len(keys), what="scoring"):
+    undecided = Undecided()
+    for counted, image, skipped in progress(done, total=len(keys), what="scoring"):
         tally.add(counted)
+        undecided += skipped
         miou = float(mean_iou(image.confusion))
         extremes.add_maps(image.key, image.truth_HW, image.predicted_HW, miou)
-    return tally.report(
+    report = tally.report(
         provenance=_provenance(predicted_maps, truth_maps, options),
         settings=scoring.settings(),
         ranked=extremes.rank(),
     )
+    return replace(report, notes=(*report.notes, *undecided.list_notes()))
 
 
-def _read_image(pair: ClassMapPair, key: str) -> ScoredImage:
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Labelled pixels of the truth, and those of them that the prediction leaves open."""
+
+    skipped: int = 0
+    labelled: int = 0
+
+    def __add__(self, other: "Undecided") -> "Undecided":
+        return Undecided(self.skipped + other.skipped, self.labelled + other.labelled)
+
+    def list_notes(self) -> tuple[str, ...]:
+        """One sentence where pixels are left out."""
+        if not self.skipped:
+            return ()
+        share = format_small_share(self.skipped / self.labelled)
+        counted = f"{self.skipped:,} of {self.labelled:,} labelled pixels ({share})"
+        return (f"{counted} are IGNORE in the predictions and are left out of every score",)
+
+
+def _read_image(
+    pair: ClassMapPair, key: str, *, skip_undecided: bool
+) -> tuple[ScoredImage, Undecided]:
     """Read both class maps of one key.
 
     Raises:
@@ -115,12 +146,32 @@ def _read_image(pair: ClassMapPair, key: str) -> ScoredImage:
     """
     truth_maps, predicted_maps = pair.reference, pair.other
     try:
-        return ScoredImage.from_labels(
-            key, truth_maps.read(key), predicted_maps.read(key), len(truth_maps.spec)
-        )
+        truth_HW, predicted_HW = truth_maps.read(key), predicted_maps.read(key)
+        truth_HW, undecided = _mark_undecided(truth_HW, predicted_HW, skip=skip_undecided)
+        image = ScoredImage.from_labels(key, truth_HW, predicted_HW, len(truth_maps.spec))
     except DataError as error:
         files = f"{predicted_maps.files[key]} and {truth_maps.files[key]}"
         raise DataError(f"{files}: {error}") from error
+    return image, undecided
+
+
+def _mark_undecided(
+    truth_HW: LabelMap, predicted_HW: LabelMap, *, skip: bool
+) -> tuple[LabelMap, Undecided]:
+    """The truth, IGNORE too where the prediction is; refuses such pixels unless `skip`."""
+    if truth_HW.shape != predicted_HW.shape:
+        return truth_HW, Undecided()  # refused where they are counted
+    labelled_HW = truth_HW != IGNORE
+    open_HW = labelled_HW & (predicted_HW == IGNORE)
+    num_open = int(np.count_nonzero(open_HW))
+    if num_open and not skip:
+        raise DataError(
+            f"the prediction is IGNORE ({IGNORE}) in {num_open:,} px where the truth is "
+            f"labelled, and a model must decide; for the maps of a second annotator, leave such "
+            f"pixels out of all scores with --skip-undecided"
+        )
+    undecided = Undecided(num_open, int(np.count_nonzero(labelled_HW)))
+    return np.where(open_HW, np.uint8(IGNORE), truth_HW), undecided
 
 
 def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:
