@@ -167,7 +167,7 @@ def test_a_prediction_that_does_not_decide_is_refused_with_its_file(folders):
     _write(predictions / "city1/002.png", np.full((40, 56), 255, np.uint8))
     with pytest.raises(
         DataError,
-        match=r"city1/002\.png.*prediction is IGNORE .255. in [0-9,]+ px where.*--skip-undecided",
+        match=r"city1/002\.png.*prediction is IGNORE .255. in [0-9,]+ px.*--skip-undecided",
     ):
         score(predictions, truth)
 

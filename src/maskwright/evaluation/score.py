@@ -167,7 +167,7 @@ def _mark_undecided(
     if num_open and not skip:
         raise DataError(
             f"the prediction is IGNORE ({IGNORE}) in {num_open:,} px where the truth is "
-            f"labelled, and a model must decide; for the maps of a second annotator, leave such "
+            f"labelled, and a model must decide; for maps of a second annotator, leave such "
             f"pixels out of all scores with --skip-undecided"
         )
     undecided = Undecided(num_open, int(np.count_nonzero(labelled_HW)))
