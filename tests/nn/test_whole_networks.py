@@ -295,6 +295,13 @@ def test_logits_are_the_reference_s(name, names, shape, encoder, config):
         assert_equals_fixture({"logits": network(noise("image", shape))}, name)
 
 
+def test_bisenetv2_can_be_the_network_of_the_published_weights():
+    network = filled("bisenetv2", BISENETV2, released=True)
+    with torch.inference_mode():
+        logits = network(noise("image", LARGE))
+    assert_equals_fixture({"logits": logits}, "bisenetv2_released")
+
+
 def test_enet_is_the_authors():
     network = filled("enet", ENET)
     with torch.inference_mode():

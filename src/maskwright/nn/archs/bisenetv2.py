@@ -3,14 +3,14 @@
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, max_pool2d
+from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
 from maskwright.nn.blocks.conv import conv, conv_norm, conv_norm_relu
 from maskwright.nn.blocks.heads import DeeplySupervised, score_head
 from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import global_mean
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import upsample
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -36,8 +36,13 @@ class Config(PartConfig):
 
     In training, four auxiliary heads on the semantic branch (the paper's booster) add
     `aux_weight` times their loss each; with 0 they are not built.
+
+    `released`: the network of the weights that github.com/CoinCheung/BiSeNet publishes. Its
+    last depthwise convolutions and its aggregation end in a ReLU, and its aggregation takes
+    nearest neighbours, which the paper's figures do not show.
     """
 
+    released: bool = False
     expansion: int = Field(6, gt=0)
     head_channels: int = Field(1024, gt=0)
     aux_channels: int = Field(128, gt=0)
@@ -62,8 +67,8 @@ class BiSeNetV2(DeeplySupervised):
             conv_norm_relu(64, 128, stride=2),
             *(conv_norm_relu(128, 128) for _ in range(2)),
         )
-        self.semantics = nn.ModuleList([Stem(in_channels), *_stages(config.expansion)])
-        self.aggregate = Aggregation(128)
+        self.semantics = nn.ModuleList([Stem(in_channels), *_stages(config)])
+        self.aggregate = Aggregation(128, released=config.released)
         self.head = score_head(128, config.head_channels, num_classes)
         if self.aux_weight:
             self.aux_heads = nn.ModuleList(
@@ -108,17 +113,18 @@ class GatherExpand(nn.Module):
     """3 x 3, depthwise to `expansion` times the width, 1 x 1 to the output; figure 5."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, expansion: int, stride: int = 1
+        self, config: Config, in_channels: int, out_channels: int, stride: int = 1
     ) -> None:
         super().__init__()
-        wide = in_channels * expansion
-        self.body = nn.Sequential(
-            conv_norm_relu(in_channels, in_channels),
-            conv_norm(in_channels, wide, stride=stride, groups=in_channels),
-        )
+        wide = in_channels * config.expansion
+        last = conv_norm_relu if config.released else conv_norm
+        self.body = nn.Sequential(conv_norm_relu(in_channels, in_channels))
         self.shortcut = nn.Sequential()
-        if stride != 1:
-            self.body.append(conv_norm(wide, wide, groups=wide))
+        if stride == 1:
+            self.body.append(last(in_channels, wide, groups=in_channels))
+        else:
+            first = conv_norm(in_channels, wide, stride=stride, groups=in_channels)
+            self.body.extend([first, last(wide, wide, groups=wide)])
             self.shortcut.extend(
                 [
                     conv_norm(in_channels, in_channels, stride=stride, groups=in_channels),
@@ -150,39 +156,42 @@ class ContextEmbedding(nn.Module):
 class Aggregation(nn.Module):
     """Each branch gates the other at its own resolution; figure 6."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, released: bool) -> None:
         super().__init__()
+        self.resize_mode = "nearest" if released else "bilinear"
         self.details = _depthwise(channels)
         self.details_small = conv_norm(channels, channels, stride=2)
         self.semantics = _depthwise(channels)
         self.semantics_large = conv_norm(channels, channels)
-        self.mix = conv_norm(channels, channels)
+        self.mix = (conv_norm_relu if released else conv_norm)(channels, channels)
 
     def forward(self, details: Tensor, semantics: Tensor) -> Tensor:
         """As `details` in shape, which has four times the height and width of `semantics`."""
-        large = self.details(details) * upsample(self.semantics_large(semantics), 4).sigmoid()
+        gate = self._enlarge(self.semantics_large(semantics), details).sigmoid()
+        large = self.details(details) * gate
         small = avg_pool2d(self.details_small(details), 3, 2, 1)
         small = small * self.semantics(semantics).sigmoid()
-        mixed: Tensor = self.mix(large + resize_like(small, large))
+        mixed: Tensor = self.mix(large + self._enlarge(small, large))
         return mixed
 
+    def _enlarge(self, x_BChw: Tensor, like_BCHW: Tensor) -> Tensor:
+        return interpolate(x_BChw, like_BCHW.shape[-2:], mode=self.resize_mode)
 
-def _stages(expansion: int) -> list[nn.Module]:
+
+def _stages(config: Config) -> list[nn.Module]:
     first, third, fourth, fifth = SEMANTIC_CHANNELS
-    last = [GatherExpand(fifth, fifth, expansion) for _ in range(3)]
+    last = [GatherExpand(config, fifth, fifth) for _ in range(3)]
     return [
-        _pair(first, third, expansion),
-        _pair(third, fourth, expansion),
-        nn.Sequential(
-            GatherExpand(fourth, fifth, expansion, 2), *last, ContextEmbedding(fifth)
-        ),
+        _pair(config, first, third),
+        _pair(config, third, fourth),
+        nn.Sequential(GatherExpand(config, fourth, fifth, 2), *last, ContextEmbedding(fifth)),
     ]
 
 
-def _pair(in_channels: int, out_channels: int, expansion: int) -> nn.Sequential:
+def _pair(config: Config, in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        GatherExpand(in_channels, out_channels, expansion, 2),
-        GatherExpand(out_channels, out_channels, expansion),
+        GatherExpand(config, in_channels, out_channels, 2),
+        GatherExpand(config, out_channels, out_channels),
     )
 
 
