@@ -89,6 +89,16 @@ def test_a_checkpoint_of_another_process_is_never_taken_over(card, tmp_path):
     assert (folder / "mine").exists()
 
 
+def test_the_state_of_parameters_that_were_grouped_otherwise_is_refused(card, tmp_path):
+    state, other = make_state(card, 1), make_state(card, 1)
+    train_a_step(state)
+    checkpoint.save(tmp_path, card, state, best=True)
+    all_parameters = [p for group in other.optimizer.param_groups for p in group["params"]]
+    regrouped = replace(other, optimizer=torch.optim.AdamW(all_parameters[::-1]))
+    with pytest.raises(BundleError, match=r"cannot be resumed \(the optimizer's exp_avg of"):
+        checkpoint.load(tmp_path, card, regrouped)
+
+
 def test_weights_of_another_network_are_refused_in_one_short_message(card, tmp_path):
     checkpoint.save(tmp_path, card, make_state(card, 1), best=True)
     other = replace(card, arch=replace(card.arch, name="unet"))

@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from maskwright.core.card import ArchSpec
 from maskwright.core.progress import silent
+from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import load_model, new_model
 from maskwright.training.data import TrainingData
 from maskwright.training.loop import fit
@@ -83,6 +84,23 @@ def test_a_network_of_group_norms_is_made_again_from_its_card(job):
     assert grouped.card.arch.norm == "group"
     model = load_model(grouped.card, grouped.run / "best" / "weights.safetensors")
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
+
+
+@pytest.mark.slow
+def test_a_network_learns_the_share_of_the_run_before_each_step_also_after_a_resume(
+    job, monkeypatch
+):
+    shares = []
+    monkeypatch.setattr(AnySize, "set_progress", lambda _self, share: shares.append(share))
+    broken = job("shares", **{"optim.name": "sgd", "optim.lr": 0.01})
+    saved = broken.steps_per_epoch
+    with pytest.raises(KeyboardInterrupt):
+        go(broken, stopping_after(saved + 1))
+    assert shares == [n / broken.num_steps for n in range(saved + 1)]
+    shares.clear()
+    weights = go(broken, resume=True)
+    assert all(torch.isfinite(tensor).all() for tensor in weights.values())
+    assert shares == [n / broken.num_steps for n in range(saved, broken.num_steps)]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from maskwright.core.atomic import write_json
 from maskwright.core.errors import ConfigError, OutputError
 from maskwright.core.jsonfile import read_json
 from maskwright.training.options import TrainOptions
@@ -33,6 +34,17 @@ def test_an_edited_recipe_is_refused_and_the_edit_is_named(tmp_path):
     assert f"model.arch {Recipe().model.arch} -> fpn" in message
     assert "start a new run with this recipe (--recipe)" in message
     assert "data.workers" not in message
+
+
+def test_a_run_that_began_with_recipes_of_version_1_goes_on(tmp_path):
+    check_recipe(tmp_path, Recipe())
+    record = read_json(tmp_path / "run.json")
+    for key in ("version", "optim.name", "optim.momentum"):
+        del record["recipe"][key]
+    write_json(tmp_path / "run.json", record)
+    assert check_recipe(tmp_path, Recipe()) == []
+    with pytest.raises(ConfigError, match=r"optim\.name adamw -> sgd"):
+        check_recipe(tmp_path, override(Recipe(), {"optim.name": "sgd"}))
 
 
 def test_what_changes_the_speed_alone_may_be_edited_and_is_named(tmp_path):

@@ -126,7 +126,7 @@ def _describe_arch(arch: ArchSpec) -> str:
 def _optimizer_tensors(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
-    """The state of AdamW as named tensors, and the names of those of each parameter index."""
+    """The state of the optimizer as named tensors, and the names of those of each parameter index."""
     tensors: dict[str, Tensor] = {}
     table: dict[str, list[str]] = {}
     for index, values in optimizer.state_dict()["state"].items():
@@ -143,7 +143,27 @@ def _restore_optimizer(
         int(index): {k: tensors[f"optim.{index}.{k}"] for k in keys}
         for index, keys in table.items()
     }
+    _require_same_parameters(optimizer, document["state"])
     optimizer.load_state_dict(document)
+
+
+def _require_same_parameters(
+    optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]
+) -> None:
+    """Refuse the state of parameters in another order: another version groups them otherwise.
+
+    Raises:
+        ValueError: A tensor, other than a count of steps, has another shape than its parameter.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for index, tensors in state.items():
+        shape = tuple(parameters[index].shape)
+        wrong = [k for k, v in tensors.items() if v.ndim and tuple(v.shape) != shape]
+        if wrong:
+            raise ValueError(
+                f"the optimizer's {wrong[0]} of parameter {index} has another shape than "
+                f"{shape}: another version grouped the parameters otherwise"
+            )
 
 
 def _select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -13,6 +13,8 @@ from .rates import decide_output_stride
 from .situation import Situation
 
 USUAL_ARCH = "fpn"
+"""benchmarks/architectures.md says which figure would change this choice."""
+
 ENCODERS = {"cpu": "mobilenet_v2", "cuda": "resnet50"}
 KNOWN_ENCODERS = ("mobilenet_v2", "resnet18", "resnet34", "resnet50")
 PACKAGED_ENCODER = f"tu-{next(iter(PACKAGED))}"
