@@ -126,7 +126,7 @@ def _describe_arch(arch: ArchSpec) -> str:
 def _optimizer_tensors(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
-    """The state of the optimizer as named tensors, and the names of those of each parameter index."""
+    """The optimizer's state as named tensors, and their names by the index of the parameter."""
     tensors: dict[str, Tensor] = {}
     table: dict[str, list[str]] = {}
     for index, values in optimizer.state_dict()["state"].items():

@@ -41,6 +41,18 @@ def test_a_smaller_batch_lowers_and_a_shorter_run_raises_the_rate_of_adamw():
     assert longer.recipe.optim.lr == 3e-4
 
 
+def test_a_raised_rate_has_the_usual_warm_up_and_clipping_at_least():
+    short, whole = planned("segformer", 8_000), planned("mask2former", 2_560_000)
+    usual = Recipe().optim
+    assert short.recipe.optim.warmup_ratio == usual.warmup_ratio
+    assert short.recipe.optim.clip_norm == usual.clip_norm
+    assert short.reasons["optim.clip_norm"] == (
+        "Xie et al. 2021, section 4.1 does not clip, at a lower rate"
+    )
+    assert planned("mask2former", 8_000).recipe.optim.clip_norm == 0.01
+    assert (whole.recipe.optim.warmup_ratio, whole.recipe.optim.lr) == (0.0, 1e-4)
+
+
 def test_a_short_run_keeps_what_was_measured_and_says_for_how_many_crops_the_authors_rate_is():
     plan = planned("fpn", 8_000)
     optim, usual = plan.recipe.optim, Recipe().optim

@@ -15,6 +15,7 @@ Networks with a loss of their own take the authors' recipe always: nothing else 
 from maskwright.nn.build import load_arch
 from maskwright.nn.published_recipe import PublishedRecipe
 
+from ..recipe import Recipe
 from .plan import Plan
 from .rare_classes import count_rare_classes
 from .situation import Situation
@@ -88,9 +89,7 @@ def _decide_published(plan: Plan, situation: Situation, published: PublishedReci
         plan.decide("optim.weight_decay", published.weight_decay, source)
     else:
         plan.keep("optim.weight_decay", f"the decay of {published.optimizer} is another one")
-    clipping = source if published.clip_norm else f"{source} does not clip"
-    plan.decide("optim.clip_norm", published.clip_norm, clipping)
-    plan.decide("optim.warmup_ratio", round(published.warmup_ratio, 4), source)
+    _decide_start(plan, situation, published)
     if published.schedule == "step":
         plan.keep("optim.schedule", "the steps of the authors belong to their data")
     else:
@@ -103,12 +102,37 @@ def _decide_published_lr(plan: Plan, situation: Situation, published: PublishedR
     batch, num_samples = _count_batch(plan), _count_samples(plan, situation)
     lr, shorter = published.scale_lr(batch), published.num_samples / num_samples
     scaled = f"scaled from batch {published.batch_size} to {batch}"
-    if published.is_adaptive and shorter > 1:
+    if _raises_lr(plan, situation, published):
         largest = LARGEST_LR if _is_pretrained(plan) else LARGEST_RANDOM_LR
         lr = max(lr, min(largest, lr * shorter**HORIZON_POWER))
         scaled += f" and from {published.num_samples:,} crops to {num_samples:,}"
     reason = f"{published.optimizer} {published.lr:g}: {published.source}, {scaled}"
     plan.decide("optim.lr", float(f"{lr:.3g}"), reason)
+
+
+def _decide_start(plan: Plan, situation: Situation, published: PublishedRecipe) -> None:
+    """Decide what tames the first steps: warm-up, clipping.
+
+    A share of a short run may be a single step, at a rate that was raised: there, both are no
+    less than the defaults.
+    """
+    source, raised = published.source, _raises_lr(plan, situation, published)
+    usual = f"{source} has less, for a lower rate and more steps"
+    if raised and published.warmup_ratio < Recipe().optim.warmup_ratio:
+        plan.keep("optim.warmup_ratio", usual)
+    else:
+        plan.decide("optim.warmup_ratio", round(published.warmup_ratio, 4), source)
+    if published.clip_norm:
+        plan.decide("optim.clip_norm", published.clip_norm, source)
+    elif raised:
+        plan.keep("optim.clip_norm", f"{source} does not clip, at a lower rate")
+    else:
+        plan.decide("optim.clip_norm", 0.0, f"{source} does not clip")
+
+
+def _raises_lr(plan: Plan, situation: Situation, published: PublishedRecipe) -> bool:
+    """Whether the rate is raised for a run that is shorter than the authors'."""
+    return published.is_adaptive and _count_samples(plan, situation) < published.num_samples
 
 
 def _decide_encoder(plan: Plan, published: PublishedRecipe) -> None:
