@@ -1,5 +1,6 @@
 """`maskwright plan`: write a recipe for a dataset and this machine."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,7 @@ def plan(
     quiet: Quiet = False,
 ) -> None:
     """Write a recipe for DATA and this machine, with reasons."""
+    started_s = time.monotonic()  # before torch is imported
     budget_s = budget_seconds(budget)
     plain: dict[str, object] = {"epochs": epochs, "batch": batch, "crop": crop_size(crop)}
     plain |= {"arch": arch, "encoder": encoder, "seed": seed}
@@ -58,6 +60,7 @@ def plan(
         data,
         settings=add_plain_options(parse_settings(settings or []), plain) | fold_settings(fold),
         budget_s=budget_s,
+        started_s=started_s,
         device=device,
         allow_outside=allow_outside,
         progress=console.progress,

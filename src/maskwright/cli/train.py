@@ -1,6 +1,7 @@
 """`maskwright train`: train a model, with a live table of its progress."""
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,11 +62,13 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model on DATA; writes a Bundle to OUT/bundle."""
+    started_s = time.monotonic()  # before torch is imported
     budget_s = budget_seconds(budget)
     plain: dict[str, object] = {"epochs": epochs, "batch": batch, "crop": crop_size(crop)}
     plain |= {"arch": arch, "encoder": encoder, "seed": seed}
     is_first = os.environ.get("RANK", "0") == "0"  # of the processes of accelerate launch
     console = Console(as_json=as_json and is_first, quiet=quiet or not is_first)
+    from ..evaluation.report.text import list_failures
     from ..training.options import Callbacks, TrainOptions, add_plain_options
     from ..training.recipe import parse_settings
     from ..training.run import train as run_training
@@ -76,6 +79,7 @@ def train(
         recipe=recipe,
         settings=add_plain_options(parse_settings(settings or []), plain) | fold_settings(fold),
         budget_s=budget_s,
+        started_s=started_s,
         device=device,
         resume=resume,
         keep_parity_images=not no_parity_images,
@@ -95,6 +99,8 @@ def train(
     finally:
         live.stop()
     console.say(f"best validation mIoU {format_share(run.report.miou, 2)}")
+    for failure in list_failures(run.report):
+        console.say(failure)
     console.say(f"report  {run.root / 'report' / 'report.html'}")
     console.say(f"bundle  {run.bundle.root}  ({run.bundle.model_id})")
     console.result(

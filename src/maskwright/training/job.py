@@ -35,8 +35,9 @@ class Job:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps that show every image about once."""
-        return math.ceil(len(self.train) / self.samples_per_step)
+        """Optimizer steps of an epoch: as the recipe says, else to show every image once."""
+        given = self.recipe.schedule.steps_per_epoch
+        return given or math.ceil(len(self.train) / self.samples_per_step)
 
     @property
     def num_steps(self) -> int:

@@ -26,6 +26,7 @@ from .checkpoint import RunProgress, TrainingState
 from .freezing import EncoderFreezing
 from .interrupt import Interrupt, catch_interrupt
 from .job import Job, OnStep, Status
+from .length import Length
 from .log import RunLog
 from .optim import (
     MovingAverage,
@@ -43,8 +44,17 @@ from .weights import compute_class_weights
 SAVE_EVERY_S = 120.0
 
 
-def fit(job: Job, accelerator: Accelerator, on_step: OnStep, *, resume: bool) -> RunProgress:
-    """Train until the schedule ends, patience runs out or Ctrl-C; leaves `best` and `last`.
+def fit(
+    job: Job,
+    accelerator: Accelerator,
+    on_step: OnStep,
+    *,
+    resume: bool,
+    length: Length | None = None,
+) -> RunProgress:
+    """Train until the length ends, patience runs out or Ctrl-C; leaves `best` and `last`.
+
+    Without a `length`, it is that of the recipe.
 
     Raises:
         TrainingError: The loss is NaN or infinite, or memory ran out.
@@ -53,17 +63,19 @@ def fit(job: Job, accelerator: Accelerator, on_step: OnStep, *, resume: bool) ->
     recipe = job.recipe
     torch.manual_seed(recipe.seed)
     state = _make_state(job, accelerator, resume=resume)
+    length = length or Length.open(job.run, job.num_steps)
     crops = Crops(
         job.train.__getitem__,
         job.counts_NC,
         recipe,
-        num_samples=job.num_steps * job.samples_per_step,
+        num_samples=length.most_steps * job.samples_per_step,
         describe=job.train.describe,
     )
     loader = make_loader(crops, recipe, first=state.progress.step * job.samples_per_step)
     wrapped, stepper, batches = accelerator.prepare(state.model, state.optimizer, loader)
     log = RunLog(job.run, state.progress.step) if accelerator.is_main_process else None
-    loop = _Loop(job, accelerator, state, wrapped, stepper, log, on_step)
+    length.go_to(state.progress.step)
+    loop = _Loop(job, accelerator, state, wrapped, stepper, log, on_step, length)
     with catch_interrupt() as interrupt:
         loop.run(batches, interrupt)
     if log is not None:
@@ -97,6 +109,7 @@ class _Loop:
     stepper: torch.optim.Optimizer
     log: RunLog | None
     on_step: OnStep
+    length: Length
     losses: list[float] = field(default_factory=list)
     miou: float | None = None
 
@@ -113,18 +126,20 @@ class _Loop:
         first_batch = progress.step * job.recipe.optim.accumulate
         for index, batch in enumerate(batches, start=first_batch):
             self._seed(index)
-            ratio = compute_lr_ratio(progress.step, job.num_steps, job.recipe.optim)
+            ratio = compute_lr_ratio(progress.step, self.length.num_steps, job.recipe.optim)
             set_lr(state.optimizer, ratio)
-            share = progress.step / job.num_steps
+            share = progress.step / self.length.num_steps
             state.model.set_progress(share)
             self._train_batch(batch, loss.at(share), normalize)
             if not self.accelerator.sync_gradients:
                 continue
             progress.step += 1
             state.average.update(state.model, progress.step)
+            self._correct_length()
             self._report_status(started_s, first_step)
-            if progress.step % job.steps_per_epoch == 0:
-                if self._end_epoch():
+            is_last = progress.step >= self.length.num_steps
+            if is_last or progress.step % job.steps_per_epoch == 0:
+                if self._end_epoch() or is_last:
                     break
                 freezing.start_epoch(progress.epoch)
             if self._in_any_process(flag=interrupt.pressed):
@@ -133,6 +148,19 @@ class _Loop:
             if self._in_any_process(flag=time.monotonic() - saved_s > SAVE_EVERY_S):
                 self._save(best=False)
                 saved_s = time.monotonic()
+
+    def _correct_length(self) -> None:
+        """Fit the length to the budget, if there is one: in all processes to the same steps."""
+        step, length = self.state.progress.step, self.length
+        length.replay(step)
+        if length.budget is None or not length.is_check(step):
+            return
+        proposed = length.propose(step)
+        if self.accelerator.num_processes > 1:
+            own = proposed if self.accelerator.is_main_process else 0
+            total = torch.tensor(own, device=self.accelerator.device)
+            proposed = int(self.accelerator.reduce(total, "sum").item())
+        length.correct(step, proposed, write=self.accelerator.is_main_process)
 
     def _seed(self, batch_index: int) -> None:
         """Make dropout depend on the index of the batch alone, as its samples do."""
@@ -189,13 +217,13 @@ class _Loop:
         self.on_step(
             Status(
                 step=progress.step,
-                num_steps=job.num_steps,
+                num_steps=self.length.num_steps,
                 epoch=progress.epoch,
                 loss=self.losses[-1],
                 miou=self.miou,
                 best_miou=progress.best_miou if progress.best_epoch >= 0 else None,
                 images_per_s=job.samples_per_step / step_s,
-                left_s=(job.num_steps - progress.step) * step_s,
+                left_s=(self.length.num_steps - progress.step) * step_s,
             )
         )
 
@@ -203,11 +231,13 @@ class _Loop:
         """Validate and save as the schedule requires; return whether patience has run out."""
         progress, schedule = self.state.progress, self.job.recipe.schedule
         progress.epoch += 1
-        is_last = progress.step == self.job.num_steps
+        is_last = progress.step >= self.length.num_steps
         is_validated = progress.epoch % schedule.validate_every == 0 or is_last
         is_better = False
         if is_validated:
+            started_s = time.monotonic()
             self.miou = float(mean_iou(validate(self.job, self.state, self.accelerator)))
+            self.length.add_validation(time.monotonic() - started_s)
             is_better = progress.best_epoch < 0 or self.miou > progress.best_miou
             if is_better:
                 progress.best_miou, progress.best_epoch = self.miou, progress.epoch

@@ -40,7 +40,8 @@ class TrainOptions:
 
     `recipe` is the file to train by; None plans one. `settings` are recipe values by dotted
     key and replace those of the recipe or of the plan. `budget_s` limits the time of the whole
-    run, its final report and export included. `device` is "cpu", "cuda" or "cuda:N", None for
+    run, its final report and export included, from `started_s` on `time.monotonic` (None: from
+    the call). `device` is "cpu", "cuda" or "cuda:N", None for
     the first GPU if there is one. `resume` continues the run in the output folder from its last
     checkpoint and excludes recipe, settings and budget. `keep_parity_images` keeps crops of a
     few validation images in the Bundle. `trust` is the SHA-256 of a network's file that a
@@ -51,6 +52,7 @@ class TrainOptions:
     recipe: Path | None = None
     settings: Settings = field(default_factory=dict)
     budget_s: float | None = None
+    started_s: float | None = None
     device: str | None = None
     resume: bool = False
     keep_parity_images: bool = True

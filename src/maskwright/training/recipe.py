@@ -188,9 +188,13 @@ class OptimOptions(StrictModel):
 
 
 class ScheduleOptions(StrictModel):
-    """Length of the run and intervals of validation; `patience` 0 never stops early."""
+    """Length of the run and intervals of validation; `patience` 0 never stops early.
+
+    An epoch has `steps_per_epoch` optimizer steps; 0: as many as show every image once.
+    """
 
     epochs: Positive = 50
+    steps_per_epoch: Annotated[int, Field(ge=0)] = 0
     validate_every: Positive = 1
     patience: Annotated[int, Field(ge=0)] = 0
 

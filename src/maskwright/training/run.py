@@ -29,9 +29,12 @@ from . import own_code
 from .data import TrainingData
 from .finish import finish
 from .job import Job
+from .length import FILE_NAME as LENGTH
+from .length import Length
 from .loop import fit
 from .machine import get_processes, use_device
 from .options import Callbacks, TrainOptions
+from .pace import Budget
 from .planning.plan import Plan
 from .planning.planner import Planner
 from .recipe import Recipe, Settings, override, read_recipe, to_yaml
@@ -63,6 +66,7 @@ def plan(
     *,
     settings: Settings | None = None,
     budget_s: float | None = None,
+    started_s: float | None = None,
     device: str | None = None,
     allow_outside: bool = False,
     progress: Progress = silent,
@@ -74,6 +78,7 @@ def plan(
         settings: Recipe values by dotted key, say `{"optim.lr": 3e-4}`; they are kept, and
             the rest is planned around them.
         budget_s: Seconds in which a run has to end, its report and its export included.
+        started_s: Time on `time.monotonic` from which the budget counts; None for now.
         device: "cpu", "cuda" or "cuda:N"; None for a GPU if there is one.
         allow_outside: Whether paths in dataset.yaml may lead out of its folder.
         progress: Shows how many images have been read.
@@ -83,11 +88,11 @@ def plan(
             too short.
         DataError: The dataset is not fit for training.
     """
-    started_s = time.monotonic()
+    budget = _start_budget(budget_s, started_s)
     use_device(device)
     settings = own_code.admit_settings(settings or {})
     require_settings(settings, budget_s)
-    planner = Planner(settings=settings, started_s=started_s, budget_s=budget_s)
+    planner = Planner(settings=settings, budget=budget)
     source = TrainingData.read(
         data,
         settings,
@@ -112,22 +117,22 @@ def train(
         OutputError: Another process trains in `out`, or it cannot be written.
         TrainingError: Training had to stop.
     """
-    started_s = time.monotonic()
     out, options, callbacks = Path(out), options or TrainOptions(), callbacks or Callbacks()
     require_digest(options.trust)
+    budget = _start_budget(options.budget_s, options.started_s)
     use_device(options.device)
     code, options = own_code.admit_options(options)
     given = choose_recipe(out, options)
     is_main = get_processes().is_main_process
     with lock_run(out, options, callbacks.log) if is_main else nullcontext():
-        return _train(data, out, _Start(started_s, options, given, code), callbacks)
+        return _train(data, out, _Start(budget, options, given, code), callbacks)
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What `train` begins with: time, options, the recipe if one is given, the user's file."""
+    """What `train` begins with: budget, options, the recipe if one is given, user's file."""
 
-    started_s: float
+    budget: Budget | None
     options: TrainOptions
     given: Recipe | None
     code: CodeFile | None
@@ -135,10 +140,7 @@ class _Start:
     @property
     def planner(self) -> Planner:
         """Plans the recipe where none is given."""
-        options = self.options
-        return Planner(
-            settings=options.settings, started_s=self.started_s, budget_s=options.budget_s
-        )
+        return Planner(settings=self.options.settings, budget=self.budget)
 
     def require_weights(self, _train: Dataset, _val: Dataset) -> None:
         """Require the encoder weights of the given recipe; a resumed run needs none."""
@@ -150,8 +152,10 @@ class _Start:
 def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> Run:
     """Train in a folder that this process has locked."""
     options, processes = start.options, get_processes()
-    job, accelerator = _prepare(data, out, start, callbacks)
-    fit(job, accelerator, callbacks.on_step, resume=options.resume)
+    job, accelerator, length = _prepare(data, out, start, callbacks)
+    fit(job, accelerator, callbacks.on_step, length=length, resume=options.resume)
+    if text := length.describe():
+        callbacks.log(text)
     if processes.is_main_process:
         finish(job, callbacks, keep_parity_images=options.keep_parity_images)
     processes.wait_for_everyone()
@@ -160,7 +164,7 @@ def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> 
 
 def _prepare(
     data: Path | str, out: Path, start: _Start, callbacks: Callbacks
-) -> tuple[Job, Accelerator]:
+) -> tuple[Job, Accelerator, Length]:
     """Read the data, write the recipe where the run is new, and make the Job."""
     options, given, planner = start.options, start.given, start.planner
     source = TrainingData.read(
@@ -177,10 +181,14 @@ def _prepare(
     if given and not options.resume:
         given = override(given, {"data.train_split": source.split_names[0]})  # of folds
     processes = get_processes()
-    written = []
+    written, pace = [], None
     if processes.is_main_process and not options.resume:
-        text = planner.plan(source).to_yaml() if given is None else to_yaml(given, {})
-        (out / DATA).unlink(missing_ok=True)  # of a start that left no checkpoint
+        text = "" if given is None else to_yaml(given, {})
+        if given is None:
+            planned = planner.plan(source)
+            text, pace = planned.to_yaml(), planned.pace
+        for name in (DATA, LENGTH):
+            (out / name).unlink(missing_ok=True)  # of a start that left no checkpoint
         written = [out / RECIPE, out / DATA]
         written += own_code.copy_code(start.code, out)
         write_text(out / RECIPE, text)
@@ -192,7 +200,17 @@ def _prepare(
         job = make_job(out, recipe, source)
         require_same_data(job, callbacks.log, write=processes.is_main_process)
         require_same_recipe(job, callbacks.log, write=processes.is_main_process)
-        return job, make_accelerator(recipe)
+        length = Length.open(out, job.num_steps)
+        if start.budget is not None:
+            length.start(start.budget, pace)
+        return job, make_accelerator(recipe), length
+
+
+def _start_budget(budget_s: float | None, started_s: float | None) -> Budget | None:
+    if budget_s is None:
+        return None
+    now_s = time.monotonic()
+    return Budget(total_s=budget_s, started_s=now_s if started_s is None else started_s)
 
 
 def _list_notes(source: TrainingData) -> Iterator[str]:

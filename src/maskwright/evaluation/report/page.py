@@ -34,7 +34,7 @@ from .tables import (
     render_scores,
     render_slices,
 )
-from .text import describe_ghost, describe_interval_of
+from .text import describe_ghost, describe_interval_of, list_failures
 
 _TILES = {
     "miou": "mean over classes, over the set",
@@ -111,7 +111,7 @@ def _facts(report: Report) -> str:
     names = report.labels.names
     ious = zip((scores["iou"].value for scores in report.classes), names, strict=True)
     scored = sorted((iou, name) for iou, name in ious if not math.isnan(iou))
-    facts = []
+    facts = [f"<b>{escape(failure)}</b>" for failure in list_failures(report)]
     if len(scored) > _NUM_STANDING_OUT:
         lowest = ", ".join(
             f"{escape(name)} {render_score(iou)}" for iou, name in scored[:_NUM_STANDING_OUT]

@@ -6,6 +6,9 @@ from ...core.report import MIN_GROUPS, Estimate, Ghost, Report
 from ...core.scores import ABSENT_RULE
 from ...pages.text import format_points, format_share, text_table
 
+FAR_RATIO = 0.1
+"""Difference of the mean over images from the mIoU that is remarked on."""
+
 _HEADS = ("class", "IoU", "95 % interval", "precision", "recall", "Dice", "groups")
 
 
@@ -23,7 +26,7 @@ def summarize(report: Report) -> str:
             zip(report.labels.names, report.classes, strict=True)
         )
     ]
-    lines = [*text_table(_HEADS, rows), _set_scores(report)]
+    lines = [*text_table(_HEADS, rows), _set_scores(report), *list_failures(report)]
     if report.absent_classes:
         lines.append(f"{ABSENT_RULE} Absent here: {', '.join(report.absent_classes)}.")
     lines += [f"{describe_ghost(ghost)}." for ghost in report.ghosts]
@@ -32,6 +35,44 @@ def summarize(report: Report) -> str:
     if made is not None and not made.enough_groups:
         lines.append(f"No intervals: {made.groups} groups of images are too few.")
     return "\n".join(lines)
+
+
+def list_failures(report: Report) -> list[str]:
+    """What makes a model useless and a score look good: first on the console and on the page.
+
+    Classes of which no pixel or no object is found, and a mean over images that is far above
+    the mIoU.
+    """
+    failures = [
+        _describe_miss(report, index, name)
+        for index, name in enumerate(report.labels.names)
+        if report.truth_px[index] and not report.confusion.counts_CC[index, index]
+    ]
+    failures += [
+        f"{name}: no object is found (object recall 0 %)."
+        for name, scores in zip(report.labels.names, report.classes, strict=True)
+        if scores["iou"].value > 0
+        and "object_recall" in scores
+        and scores["object_recall"].value == 0
+    ]
+    of_set, of_images = (report.scores.get(key) for key in ("miou", "image_mean_miou"))
+    if of_set and of_images and of_images.value - of_set.value > FAR_RATIO:
+        failures.append(
+            f"Believe mIoU {format_share(of_set.value)}, which counts every pixel of the set. "
+            f"The mean over images of their mIoU is {format_share(of_images.value)}, because "
+            f"images without a class leave that class out of their mean."
+        )
+    return failures
+
+
+def _describe_miss(report: Report, index: int, name: str) -> str:
+    """A class of which no pixel is found."""
+    counts_CC = report.confusion.counts_CC
+    predicted = int(counts_CC[:, index].sum())
+    instead = report.labels.names[int(counts_CC[index].argmax())]
+    ending = f"{predicted:,} px are predicted as it, all of them wrong" if predicted else ""
+    ending = ending or f"the model never predicts it, most of it becomes {instead}"
+    return f"{name}: none of its {report.truth_px[index]:,} px is found; {ending}."
 
 
 def describe_ghost(ghost: Ghost) -> str:
@@ -77,8 +118,7 @@ def _set_scores(report: Report) -> str:
     return (
         f"mIoU {shares['miou']}{interval}, pixel accuracy "
         f"{shares['pixel_accuracy']}, frequency-weighted IoU "
-        f"{shares['frequency_weighted_iou']}; mean over images of their mIoU "
-        f"{shares['image_mean_miou']}"
+        f"{shares['frequency_weighted_iou']}"
     )
 
 

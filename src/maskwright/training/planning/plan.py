@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..pace import Pace
 from ..recipe import Recipe, Settings, override, to_yaml
 
 SLIM = {"pyramid_channels": 128, "decoder_channels": 64}
@@ -23,7 +24,8 @@ INTERDEPENDENT = (
 class Plan:
     """A recipe in the making: values by dotted key, and the reason of each decision.
 
-    Values that the user set are kept, whatever is decided.
+    Values that the user set are kept, whatever is decided. `pace` is what a budget was planned
+    with.
 
     Raises:
         ConfigError: A setting of the user is wrong.
@@ -32,6 +34,7 @@ class Plan:
     settings: Settings
     values: dict[str, object] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         for key, value in self.settings.items():

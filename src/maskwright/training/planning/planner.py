@@ -1,31 +1,28 @@
 """Planner: requires encoder weights before a dataset is measured, then plans a recipe."""
 
-import time
 from dataclasses import dataclass
 
 from maskwright.data.dataset import Dataset
 
 from ..data import TrainingData
-from ..finish import estimate_finish_seconds
 from ..machine import Machine
+from ..pace import Budget
 from ..recipe import Settings
 from .network import find_substitute
 from .plan import Plan
 from .rules import make_plan
-from .schedule import Budget
 from .situation import Situation
 
 
 @dataclass(slots=True, kw_only=True)
 class Planner:
-    """Plans a recipe around `settings`; `started_s` is the time at which `budget_s` begins.
+    """Plans a recipe around `settings`, within `budget` if there is one.
 
     `substitute` is set by `require_weights`, see `Situation`.
     """
 
     settings: Settings
-    started_s: float
-    budget_s: float | None = None
+    budget: Budget | None = None
     substitute: str = ""
 
     def require_weights(self, train: Dataset, _val: Dataset) -> None:
@@ -39,10 +36,6 @@ class Planner:
         )
 
     def plan(self, source: TrainingData) -> Plan:
-        """Plan for the part of the budget that reading the data and finishing leave."""
-        budget = None
-        if self.budget_s is not None:
-            finish_s = estimate_finish_seconds(len(source.val))
-            budget = Budget(self.budget_s, time.monotonic() - self.started_s + finish_s)
+        """Plan for a dataset that was read."""
         situation = Situation.from_data(source, Machine.detect(), substitute=self.substitute)
-        return make_plan(situation, self.settings, budget=budget)
+        return make_plan(situation, self.settings, budget=self.budget)

@@ -5,19 +5,22 @@ the values that follow from them by fixed rules, and leave the rest at defaults 
 to work.
 """
 
+import math
+
 from maskwright.nn.encoders import find_input_statistics
 from maskwright.pages.text import format_count
 
-from ..machine import measure_step_seconds
+from ..pace import Budget
 from ..recipe import Settings
 from . import few_images
 from .network import decide_network
 from .plan import Plan
 from .rare_classes import decide_rare_classes
 from .rates import decide_rates
-from .schedule import Budget, decide_full_schedule, decide_timed_schedule
+from .schedule import PLANNING_RATIO, decide_full_schedule, decide_timed_schedule
 from .situation import Situation
 from .sizes import decide_crops, decide_scale
+from .timing import Timing
 
 BATCH = {"cpu": 4, "cuda": 16}
 
@@ -34,7 +37,7 @@ def make_plan(
 
     Raises:
         ConfigError: A setting is not a key of a recipe or has a wrong value, or the budget is
-            too short for one epoch.
+            too short for a few steps.
     """
     plan = Plan(settings)
     for decide in (
@@ -46,13 +49,16 @@ def make_plan(
         _decide_loading,
         _decide_for_rare_classes,
         _decide_jpeg,
-        _decide_precision,
     ):
         decide(plan, situation)
+    timing = Timing(situation, math.inf)
+    if budget is not None:
+        timing = Timing(situation, PLANNING_RATIO * budget.total_s, budget.clock)
+    _decide_precision(plan, timing)
     if budget is None:
         decide_full_schedule(plan, situation)
     else:
-        decide_timed_schedule(plan, situation, budget)
+        plan.pace = decide_timed_schedule(plan, situation, timing, budget)
     decide_rates(plan, situation)
     _decide_for_few_images(plan, situation)
     return plan
@@ -99,16 +105,17 @@ def _decide_jpeg(plan: Plan, situation: Situation) -> None:
         plan.decide("augment.jpeg", 0.0, "JPEG stores 8-bit images of 1 or 3 channels only")
 
 
-def _decide_precision(plan: Plan, situation: Situation) -> None:
+def _decide_precision(plan: Plan, timing: Timing) -> None:
     """Take bfloat16 where a step is faster by a tenth or more, measured on this machine."""
     if "optim.precision" in plan.settings:
         return
     seconds = {}
     for precision in ("fp32", "bf16"):
         plan.decide("optim.precision", precision, "")
-        seconds[precision] = measure_step_seconds(
-            plan.recipe, situation.num_classes, situation.machine
-        )
+        if not timing.has_time:
+            plan.decide("optim.precision", "fp32", "the budget is too short to measure others")
+            return
+        seconds[precision] = timing.step_seconds(plan.recipe)
     plan.decide(
         "optim.precision",
         "bf16" if seconds["fp32"] > 1.1 * seconds["bf16"] else "fp32",

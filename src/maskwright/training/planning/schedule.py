@@ -1,28 +1,23 @@
 """The schedule: epochs and validations, by usual numbers or measured to fit a budget."""
 
 import math
-from dataclasses import dataclass
-from typing import Self
 
 from maskwright.core.errors import ConfigError
 from maskwright.pages.text import format_count
 
-from ..machine import measure_step_seconds, measure_validation_seconds
+from ..pace import MAX_VALIDATIONS, MIN_STEPS, PLANNED_RATIO, Budget, Pace
 from .plan import SLIM, Plan
 from .situation import Situation
-from .sizes import decide_fewer_pixels
+from .sizes import decide_fewer_pixels, decide_half_scale
+from .timing import Timing
 
 NUM_CROPS = {"cpu": 8_000, "cuda": 60_000}
 MIN_EPOCHS, MAX_EPOCHS = 10, 500
 TIGHT_CROPS, AMPLE_CROPS = 3_000, 40_000
 """Crops in a budget below which pixels are saved, and above which the model is larger."""
 
-MIN_VALIDATIONS, MAX_VALIDATIONS = 2, 10
-VALIDATION_RATIO = 0.1
-"""Largest share of a budget that validations take."""
-
-PLANNED_RATIO = 0.88
-"""Share of a budget that is planned; the rest absorbs what the timing did not see."""
+PLANNING_RATIO = 0.1
+"""Largest share of a budget that measurements for the plan take."""
 
 
 def decide_full_schedule(plan: Plan, situation: Situation) -> None:
@@ -35,98 +30,91 @@ def decide_full_schedule(plan: Plan, situation: Situation) -> None:
     _decide_validations(plan, MAX_VALIDATIONS)
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Seconds of a whole run, and those of them that reading the data and finishing take."""
+def decide_timed_schedule(
+    plan: Plan, situation: Situation, timing: Timing, budget: Budget
+) -> Pace:
+    """Measure the pace of training and choose the steps that end within `budget`.
 
-    total_s: float
-    reserved_s: float = 0.0
-
-    @property
-    def training_s(self) -> float:
-        """Seconds that are left to train, validations included."""
-        return self.total_s - self.reserved_s
-
-
-def decide_timed_schedule(plan: Plan, situation: Situation, budget: Budget) -> None:
-    """Measure the pace of training and choose the epochs that end within `budget`.
-
-    A tight budget saves pixels; an ample one takes a larger model.
+    A tight budget saves pixels, then halves the scale; an ample one takes a larger model.
 
     Raises:
-        ConfigError: One epoch does not fit.
+        ConfigError: `MIN_STEPS` steps do not fit.
     """
-    budget_s = budget.training_s
-    pace = Pace.measure(plan, situation)
-    num_crops = pace.count_epochs(budget_s) * situation.num_train
+    read_s = budget.spent_s - timing.spent_s  # what was spent before anything was measured
+    pace = _measure_pace(plan, situation, timing)
+    num_crops = pace.count_steps(budget.left_s) * pace.samples
     if num_crops < TIGHT_CROPS:
         decide_fewer_pixels(plan, situation)
-        pace = Pace.measure(plan, situation)
+        pace = _measure_pace(plan, situation, timing)
     elif (
         num_crops > AMPLE_CROPS
         and plan.get("model.config") == SLIM
         and not situation.has_few_images
     ):
         plan.decide("model.config", {}, "the budget is ample: the usual widths")
-        pace = Pace.measure(plan, situation)
-    epochs = pace.count_epochs(budget_s)
-    if epochs < 1:
-        raise _explain_budget(budget, pace, situation.num_train)
+        pace = _measure_pace(plan, situation, timing)
+    if pace.count_steps(budget.left_s) < MIN_STEPS:
+        decide_half_scale(plan)
+        pace = _measure_pace(plan, situation, timing)
+    steps = pace.count_steps(budget.left_s)
+    if steps < MIN_STEPS:
+        raise _explain_budget(budget, pace, read_s)
+    _decide_steps(plan, situation, pace, budget)
+    return pace
+
+
+def _decide_steps(plan: Plan, situation: Situation, pace: Pace, budget: Budget) -> None:
+    """Whole epochs, or one epoch of fewer steps where not every image can be shown once."""
+    steps, train_s = pace.count_steps(budget.left_s), pace.count_train_seconds(budget.left_s)
+    whole = math.ceil(situation.num_train / pace.samples)
+    epochs, per_epoch = (steps // whole, 0) if steps >= whole else (1, steps)
     plan.decide(
         "schedule.epochs",
         epochs,
-        f"measured here: {pace.epoch_s:.1f} s per epoch, {pace.validation_s:.1f} s per "
-        f"validation; {budget_s / 60:.1f} min to train",
+        f"measured here: {pace.step_s:.2f} s per step, {pace.validation_s:.1f} s per "
+        f"validation; {format_duration(train_s)} to train",
     )
-    _decide_validations(plan, pace.count_validations(budget_s))
+    shown = "every image once" if not per_epoch else "all that the budget allows"
+    plan.decide("schedule.steps_per_epoch", per_epoch, shown)
+    _decide_validations(plan, pace.count_validations(train_s))
 
 
-def _explain_budget(budget: Budget, pace: "Pace", num_train: int) -> ConfigError:
-    """Say what the shortest run needs, in whole seconds."""
-    shortest_s = (pace.epoch_s + MIN_VALIDATIONS * pace.validation_s) / PLANNED_RATIO
-    needed_s = math.ceil(budget.reserved_s + shortest_s)
+def _explain_budget(budget: Budget, pace: Pace, read_s: float) -> ConfigError:
+    """Name the smallest budget that works, as measured, in whole seconds."""
+    shortest_s = (MIN_STEPS * pace.step_s + pace.validation_s) / PLANNED_RATIO
+    fixed_s = read_s + pace.finish_s
+    needed_s = 5 * math.ceil(1.05 * (fixed_s + shortest_s) / (1 - PLANNING_RATIO) / 5)
     return ConfigError(
         f"--budget {budget.total_s:g}s is too short: at least {needed_s} s are needed, "
-        f"{budget.reserved_s:.0f} s to read the data and to finish, and {shortest_s:.0f} s for "
-        f"one epoch of {format_count(num_train, 'image')} and its validations; give "
+        f"{fixed_s:.0f} s to read the data and to finish, {shortest_s:.0f} s for "
+        f"{MIN_STEPS} steps and a validation, and a tenth to measure; give "
         f"--budget {needed_s}s or more"
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds of an epoch and of a validation, measured on this machine."""
+def format_duration(seconds: float) -> str:
+    """`45 s`, or `2.5 min` from two minutes on; 0 s where `seconds` are negative."""
+    seconds = max(0.0, seconds)
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
-    epoch_s: float
-    validation_s: float
 
-    @classmethod
-    def measure(cls, plan: Plan, situation: Situation) -> Self:
-        """Measure the pace of the plan as decided so far."""
-        recipe, machine = plan.recipe, situation.machine
-        num_classes, size_HW = situation.num_classes, situation.facts.median_size_HW
-        samples = recipe.data.batch_size * recipe.optim.accumulate
-        sample_s = situation.sample_seconds(recipe)
-        step_s = measure_step_seconds(recipe, num_classes, machine, num_steps=10)
-        step_s = step_s * recipe.optim.accumulate + samples * sample_s
-        image_s = measure_validation_seconds(recipe, size_HW, num_classes, machine)
-        return cls(
-            epoch_s=math.ceil(situation.num_train / samples) * step_s,
-            validation_s=(image_s + sample_s) * situation.num_val,
-        )
-
-    def count_validations(self, budget_s: float) -> int:
-        """Validations in a budget: a tenth of the time at most, but two or more."""
-        fitting = int(VALIDATION_RATIO * max(0.0, budget_s) / self.validation_s)
-        return min(MAX_VALIDATIONS, max(MIN_VALIDATIONS, fitting))
-
-    def count_epochs(self, budget_s: float) -> int:
-        """Whole epochs in a budget, next to the validations."""
-        validations_s = self.count_validations(budget_s) * self.validation_s
-        return max(0, int((budget_s * PLANNED_RATIO - validations_s) / self.epoch_s))
+def _measure_pace(plan: Plan, situation: Situation, timing: Timing) -> Pace:
+    """Measure the pace of the plan as decided so far."""
+    recipe = plan.recipe
+    samples = recipe.data.batch_size * recipe.optim.accumulate
+    sample_s = timing.sample_seconds(recipe)
+    step_s = timing.step_seconds(recipe) * recipe.optim.accumulate + samples * sample_s
+    image_s = timing.image_seconds(recipe) + sample_s
+    return Pace(
+        step_s=step_s,
+        validation_s=image_s * situation.num_val,
+        finish_s=timing.finish_seconds(image_s, situation.num_val),
+        samples=samples,
+    )
 
 
 def _decide_validations(plan: Plan, num_validations: int) -> None:
     epochs = int(plan.get("schedule.epochs"))
     every = max(1, math.ceil(epochs / num_validations))
-    plan.decide("schedule.validate_every", every, f"at most {num_validations} validations")
+    noun = "validation" if num_validations == 1 else "validations"
+    plan.decide("schedule.validate_every", every, f"at most {num_validations} {noun}")

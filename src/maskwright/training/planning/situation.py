@@ -9,7 +9,12 @@ from typing import Self
 from maskwright.data.facts import Facts
 
 from ..data import TrainingData
-from ..machine import Machine
+from ..machine import (
+    Machine,
+    measure_slowness,
+    measure_step_seconds,
+    measure_validation_seconds,
+)
 from ..recipe import Recipe
 from ..samples.loader import Crops
 from . import few_images
@@ -22,7 +27,9 @@ class Situation:
     """The data and the machine that a plan is made for.
 
     `facts` are of the training images; `sample_seconds` measures the time to read and augment
-    one sample under a recipe; `conversion` says which images are converted, "" if none is.
+    one sample under a recipe, `step_seconds` that of a step on a batch and `image_seconds` that
+    of predicting an image, both within a limit in seconds; `slowness` is that of
+    `machine.measure_slowness`; `conversion` says which images are converted, "" if none is.
     `substitute` is the encoder whose weights are installed, where those of the usual encoder
     cannot be downloaded, else "".
     """
@@ -31,8 +38,11 @@ class Situation:
     num_classes: int
     num_val: int
     sample_seconds: Callable[[Recipe], float]
+    step_seconds: Callable[[Recipe, float], float]
+    image_seconds: Callable[[Recipe, float], float]
     splits: tuple[str, str]
     machine: Machine
+    slowness: Callable[[], float] = measure_slowness
     conversion: str = ""
     substitute: str = ""
 
@@ -44,6 +54,8 @@ class Situation:
             num_classes=len(data.dataset.spec),
             num_val=len(data.val),
             sample_seconds=partial(_measure_sample_seconds, data),
+            step_seconds=partial(_measure_step, len(data.dataset.spec), machine),
+            image_seconds=partial(_measure_image, data, machine),
             splits=data.split_names,
             machine=machine,
             conversion=data.conversion,
@@ -59,6 +71,17 @@ class Situation:
     def has_few_images(self) -> bool:
         """Whether a smaller model and more augmentation are advisable."""
         return few_images.is_few(self.num_train)
+
+
+def _measure_step(num_classes: int, machine: Machine, recipe: Recipe, limit_s: float) -> float:
+    return measure_step_seconds(recipe, num_classes, machine, limit_s=limit_s)
+
+
+def _measure_image(
+    data: TrainingData, machine: Machine, recipe: Recipe, limit_s: float
+) -> float:
+    size_HW, num_classes = data.facts.median_size_HW, len(data.dataset.spec)
+    return measure_validation_seconds(recipe, size_HW, num_classes, machine, limit_s=limit_s)
 
 
 def _measure_sample_seconds(data: TrainingData, recipe: Recipe) -> float:

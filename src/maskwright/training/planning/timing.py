@@ -1,0 +1,72 @@
+"""Timing: measured seconds of steps and images, within the time that planning may take."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..finish import estimate_finish_seconds
+from ..recipe import Recipe
+from .situation import Situation
+
+
+@dataclass(slots=True)
+class Timing:
+    """Measures a recipe on the machine of a situation, each part once.
+
+    When `limit_s` have passed on `clock`, nothing more is measured: seconds are then scaled by
+    pixels from a measurement of the same kind.
+    """
+
+    situation: Situation
+    limit_s: float
+    clock: Callable[[], float] = time.monotonic
+    spent_s: float = 0.0
+    _steps: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _images: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether another measurement may begin."""
+        return self.spent_s < self.limit_s
+
+    def step_seconds(self, recipe: Recipe) -> float:
+        """Seconds of a step on one batch."""
+        pixels = recipe.data.batch_size * recipe.data.crop_px[0] * recipe.data.crop_px[1]
+        key = f"{recipe.model.graph} {recipe.optim.precision} {pixels}"
+        return self._measure(self._steps, key, pixels, self.situation.step_seconds, recipe)
+
+    def image_seconds(self, recipe: Recipe) -> float:
+        """Seconds of predicting one image."""
+        pixels = recipe.input.scale_ratio**2
+        key = f"{recipe.model.graph} {recipe.optim.precision} {pixels}"
+        return self._measure(self._images, key, pixels, self.situation.image_seconds, recipe)
+
+    def sample_seconds(self, recipe: Recipe) -> float:
+        """Seconds of reading and augmenting one image."""
+        started_s = self.clock()
+        seconds = self.situation.sample_seconds(recipe)
+        self.spent_s += self.clock() - started_s
+        return seconds
+
+    def finish_seconds(self, image_s: float, num_val: int) -> float:
+        """Seconds of finishing the run: calibration, report and export."""
+        return estimate_finish_seconds(num_val, image_s, self.situation.slowness())
+
+    def _measure(
+        self,
+        known: dict[str, tuple[float, float]],
+        key: str,
+        pixels: float,
+        measure: Callable[[Recipe, float], float],
+        recipe: Recipe,
+    ) -> float:
+        if key not in known:
+            if known and not self.has_time:
+                seconds, measured = next(reversed(known.values()))
+                return seconds * pixels / measured
+            started_s = self.clock()
+            # each of the first measurements leaves time for the others
+            seconds = measure(recipe, max(0.0, self.limit_s - self.spent_s) / 3)
+            self.spent_s += self.clock() - started_s
+            known[key] = (seconds, pixels)
+        return known[key][0]
