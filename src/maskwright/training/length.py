@@ -86,7 +86,7 @@ class Length:
             self.checked_s = self.budget.clock()
 
     def propose(self, step: int) -> int:
-        """Steps that fit at the pace so far, three quarters of it the pace since the last check.
+        """Steps that fit at a pace: three quarters since the last check, one quarter so far.
 
         `num_steps` where about as many fit.
         """
