@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from maskwright.core import InputSpec, LabelSpec
 from maskwright.core.card import ArchSpec, ModelCard
+from maskwright.core.spelling import speaks_command_line
 
 # No deadline: the first call of a kernel compiles it. The default draws the same examples on
 # every run, so that a change is judged by itself; `pytest --hypothesis-profile=search` draws
@@ -85,6 +86,12 @@ def real_data():
     if not REAL.is_dir():
         pytest.skip(f"the real datasets are not at {REAL}: their licences forbid shipping them")
     return REAL
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _messages_of_the_command_line():
+    """Messages are tested as they are written; tests/core/test_spelling.py has Python's."""
+    speaks_command_line.set(True)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .calls import diff as diff
+    from .calls import evaluate as evaluate
+    from .calls import plan as plan
+    from .calls import predict as predict
+    from .calls import train as train
     from .core.bundle import Bundle as Bundle
     from .core.bundle import open_bundle as open_bundle
     from .core.card import ModelCard as ModelCard
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
     from .core.labels import IGNORE as IGNORE
     from .core.labels import ClassDef as ClassDef
     from .core.labels import LabelSpec as LabelSpec
-    from .core.prediction import Prediction as Prediction
     from .core.progress import Progress as Progress
     from .core.report import Report as Report
     from .core.results import WriteMode as WriteMode
@@ -42,8 +46,6 @@ if TYPE_CHECKING:
     from .evaluation.compare.compare import compare as compare
     from .evaluation.compare.page import write_comparison as write_comparison
     from .evaluation.diff.diff import Difference as Difference
-    from .evaluation.diff.diff import diff as diff
-    from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.report.page import write_report as write_report
     from .evaluation.score import ScoreOptions as ScoreOptions
     from .evaluation.score import score as score
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from .evaluation.verdicts.decide import decide as decide
     from .export.bundle import export_model as export_model
     from .inference.engine import EngineOptions as EngineOptions
-    from .inference.predict import predict as predict
+    from .inference.prediction import Prediction as Prediction
     from .inference.predictor import Predictor as Predictor
     from .inference.predictor import open_model as open_model
     from .measurement.measure import measure as measure
@@ -65,8 +67,6 @@ if TYPE_CHECKING:
     from .training.planning.plan import Plan as Plan
     from .training.recipe import Recipe as Recipe
     from .training.run import Run as Run
-    from .training.run import plan as plan
-    from .training.run import train as train
 
 _HOME = {
     "Account": "data.conversion.account:Account",
@@ -86,10 +86,10 @@ _HOME = {
     "convert": "data.conversion.convert:convert",
     "DataError": "core.errors:DataError",
     "Dataset": "data.dataset:Dataset",
-    "diff": "evaluation.diff.diff:diff",
+    "diff": "calls:diff",
     "Difference": "evaluation.diff.diff:Difference",
     "EngineOptions": "inference.engine:EngineOptions",
-    "evaluate": "evaluation.evaluate:evaluate",
+    "evaluate": "calls:evaluate",
     "export_model": "export.bundle:export_model",
     "FolderDataset": "data.dataset:FolderDataset",
     "IGNORE": "core.labels:IGNORE",
@@ -107,10 +107,10 @@ _HOME = {
     "open_dataset": "data.dataset:open_dataset",
     "open_model": "inference.predictor:open_model",
     "OutputError": "core.errors:OutputError",
-    "plan": "training.run:plan",
+    "plan": "calls:plan",
     "Plan": "training.planning.plan:Plan",
-    "predict": "inference.predict:predict",
-    "Prediction": "core.prediction:Prediction",
+    "predict": "calls:predict",
+    "Prediction": "inference.prediction:Prediction",
     "Predictor": "inference.predictor:Predictor",
     "Progress": "core.progress:Progress",
     "Recipe": "training.recipe:Recipe",
@@ -121,7 +121,7 @@ _HOME = {
     "ScoreDetail": "metrics.family:ScoreDetail",
     "ScoreOptions": "evaluation.score:ScoreOptions",
     "split": "data.splits:make_split",
-    "train": "training.run:train",
+    "train": "calls:train",
     "TrainingError": "core.errors:TrainingError",
     "TrainOptions": "training.options:TrainOptions",
     "UnknownNameError": "core.errors:UnknownNameError",
@@ -135,11 +135,20 @@ __all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("maskwright")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _HOME[name].partition(":")
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+    try:
+        return getattr(import_module(f"{__name__}.{module}"), attribute)
+    except ModuleNotFoundError as error:
+        from .core.extras import explain_missing
+
+        raise explain_missing(error) from error
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*_HOME, "__doc__", "__version__"])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from maskwright.cli.options import budget_seconds, crop_size
+from maskwright.cli.options import crop_size
+from maskwright.core.duration import budget_seconds
 from maskwright.core.errors import ConfigError
 
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from maskwright.core.confusion import Confusion
+from maskwright.core.decision import Decision
 from maskwright.core.labels import IGNORE, LabelSpec
-from maskwright.core.prediction import Decision
 from maskwright.core.sample import Sample
 from maskwright.evaluation import browse
 from maskwright.evaluation.browse import Gallery

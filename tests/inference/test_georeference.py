@@ -9,11 +9,11 @@ from PIL import Image
 
 from maskwright.core import LabelSpec
 from maskwright.core.errors import DataError
-from maskwright.core.prediction import Prediction
 from maskwright.data.classmaps import find_maps, open_class_maps
 from maskwright.data.georef.geotags import copy_tags
 from maskwright.inference.outputs import Destination, PredictedImage, make_writers
 from maskwright.inference.predict import predict
+from maskwright.inference.prediction import Prediction
 from maskwright.inference.predictor import open_model
 from maskwright.measurement.ground.scales import find_scales
 
@@ -86,7 +86,9 @@ def test_a_turned_image_gives_no_tags_that_would_place_it_wrongly(tmp_path):
 def write_class_map(folder, key, tags):
     labels = LabelSpec.from_names(("a", "b"))
     flat, sure = np.zeros((4, 3), np.uint8), np.ones((4, 3), np.float32)
-    prediction = Prediction(labels_HW=flat, confidence_HW=sure, model_id="m")
+    prediction = Prediction(
+        labels_HW=flat, confidence_HW=sure, model_id="m", labels=labels, image_HWC=PHOTO
+    )
     item = PredictedImage(key=key, image_HWC=PHOTO, prediction=prediction, tags=tags)
     (writer,) = make_writers(("classes",), Destination(folder=folder, labels=labels))
     writer.write(item)

@@ -7,7 +7,6 @@ interrupted. An error that a user can cause is printed bare, and so is what the 
 
 import io
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable
@@ -16,8 +15,10 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import MaskwrightError, MissingDependencyError
+from ..core.errors import MaskwrightError
+from ..core.extras import explain_missing
 from ..core.files import describe_read_error
+from ..core.spelling import speaks_command_line
 from .check import check
 from .compare import compare
 from .console import print_text
@@ -105,6 +106,7 @@ def _top(
 
 def main() -> None:
     """Run the command line; the console script `maskwright`."""
+    speaks_command_line.set(True)
     _escape_undecodable_names()
     _stop_on_signals()
     try:
@@ -114,7 +116,7 @@ def main() -> None:
         _print_notes(error)
         sys.exit(1)
     except ModuleNotFoundError as error:
-        print_text(str(_missing_extra(error)), err=True)
+        print_text(str(explain_missing(error)), err=True)
         sys.exit(1)
     except OSError as error:
         _leave_stdout()
@@ -159,19 +161,6 @@ def _leave_stdout() -> None:
         sys.stdout.flush()
         return
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _missing_extra(error: ModuleNotFoundError) -> MissingDependencyError:
-    """The pip command for a package of an extra for users; any other missing one is a bug."""
-    from importlib.metadata import requires
-
-    module = (error.name or "").partition(".")[0]
-    package = {"skimage": "scikit_image"}.get(module, module)
-    for requirement in requires("maskwright") or ():
-        match = re.match(r"([\w.-]+).*extra == ['\"](?!all|dev)(\w+)", requirement)
-        if match and match[1].replace("-", "_") == package:
-            return MissingDependencyError(module, match[2])
-    raise error
 
 
 def _escape_undecodable_names() -> None:

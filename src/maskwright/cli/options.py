@@ -3,16 +3,12 @@
 docs/design.md has the table of shared options, today's and later ones.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..core.errors import ConfigError
-
-_SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
-_BUDGET = re.compile(r"\s*".join(rf"(?:(?P<{u}>\d+(?:\.\d+)?)\s*{u})?" for u in _SECONDS), re.A)
 
 AsJson = Annotated[
     bool,
@@ -153,23 +149,3 @@ def crop_size(crop: str | None) -> list[int] | None:
     if len(sides) > 2 or not all(side.isdecimal() and side.isascii() for side in sides):
         raise ConfigError(f"--crop {crop!r}: expected HxW, for example 256x512")
     return [int(sides[0]), int(sides[-1])]
-
-
-def budget_seconds(budget: str | None) -> float | None:
-    """Read `--budget`: `40m` is 2400.0, `1h30m` is 5400.0.
-
-    Raises:
-        ConfigError: Not numbers with d, h, m or s, the largest unit first, or 0 in all.
-    """
-    if budget is None:
-        return None
-    match = _BUDGET.fullmatch(budget.strip())
-    seconds = 0.0
-    if match is not None:
-        for unit, number in match.groupdict().items():
-            seconds += float(number or 0) * _SECONDS[unit]
-    if not seconds:
-        raise ConfigError(
-            f"--budget {budget!r}: write numbers with d, h, m or s, for example 40m or 1h30m"
-        )
-    return seconds

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..core.atomic import write_text
+from ..core.duration import budget_seconds
 from .console import Console
 from .options import (
     AllowOutside,
@@ -21,7 +22,6 @@ from .options import (
     Quiet,
     Seed,
     Settings,
-    budget_seconds,
     crop_size,
     fold_settings,
     out_option,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.duration import budget_seconds
 from ..pages.text import format_share
 from .console import Console, print_text
 from .options import (
@@ -27,7 +28,6 @@ from .options import (
     Seed,
     Settings,
     Trust,
-    budget_seconds,
     crop_size,
     fold_settings,
     out_option,

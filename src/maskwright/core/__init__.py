@@ -4,7 +4,6 @@ from .codec import LabelCodec
 from .confusion import Confusion
 from .inputspec import InputSpec
 from .labels import IGNORE, ClassDef, LabelMap, LabelSpec
-from .prediction import Prediction
 from .report import Report
 from .sample import Sample
 
@@ -16,7 +15,6 @@ __all__ = [
     "LabelCodec",
     "LabelMap",
     "LabelSpec",
-    "Prediction",
     "Report",
     "Sample",
 ]

@@ -7,17 +7,21 @@ was expected, what was found, and the fix.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from .spelling import speaks_command_line, to_python
+
 _MAX_START, _MAX_END = 1200, 700
 
 
 class MaskwrightError(Exception):
     """Base of all errors raised on purpose; the command line prints them bare.
 
+    Its text names options as arguments of Python, and on the command line as options.
     A message that quotes a long name or value is cut in its middle: the fix stands at its end.
     """
 
     def __str__(self) -> str:
         text = super().__str__()
+        text = text if speaks_command_line.get() else to_python(text)
         if len(text) <= _MAX_START + _MAX_END:
             return text
         return f"{text[:_MAX_START]} ... {text[-_MAX_END:]}"

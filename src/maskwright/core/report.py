@@ -14,6 +14,7 @@ import numpy as np
 from . import scores
 from .confusion import Confusion
 from .errors import DataError, MaskwrightError, shorten
+from .htmltable import html_table
 from .labels import LabelSpec
 from .provenance import Provenance, ScoreSettings, Uncertainty
 from .typed import MALFORMED, require_types
@@ -168,7 +169,7 @@ class Ghost:
     cost: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Report:
     """The scores of one model, or of one folder of predictions, on one set of images.
 
@@ -227,6 +228,17 @@ class Report:
             return ()
         cost = self.miou / (num_scored - 1)  # S / (n - 1) - S / n with S = n mIoU
         return tuple(Ghost(name=name, predicted_px=px, cost=cost) for name, px in extra)
+
+    def __repr__(self) -> str:
+        return f"Report(mIoU {100 * self.miou:.1f} %, {len(self.labels)} classes)"
+
+    def _repr_html_(self) -> str:
+        keys = ("iou", "precision", "recall", "dice")
+        rows = [
+            (name, *(_percent(scores[key].value) for key in keys))
+            for name, scores in zip(self.labels.names, self.classes, strict=True)
+        ]
+        return html_table(f"mIoU {_percent(self.miou)}", ("class", *keys), rows)
 
     def explain_no_interval(self, index: int) -> str:
         """Why the IoU of a class has no interval; "" where it has one, or that is not known."""
@@ -369,3 +381,7 @@ def _curves_from_json(document: Document, labels: LabelSpec) -> tuple[CurveRepor
     return tuple(
         CurveReport.from_json(shared | document["classes"][name]) for name in labels.names
     )
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f} %"

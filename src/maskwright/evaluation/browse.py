@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from ..core.confusion import Confusion
+from ..core.decision import Decision
 from ..core.labels import LabelMap, LabelSpec
-from ..core.prediction import Decision
 from ..core.sample import Sample
 from ..core.scores import iou, mean_iou
 from ..pages.browse import (

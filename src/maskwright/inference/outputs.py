@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from ..core.codec import LabelCodec
 from ..core.errors import ConfigError, DataError, UnknownNameError
 from ..core.labels import LabelSpec
-from ..core.prediction import Prediction
 from ..core.results import FailedInput
 from ..core.verdict import OK, Verdict
 from ..data.classes.codec import write_dataset_file
@@ -38,6 +37,7 @@ from ..data.conversion.convert import list_writable
 from ..data.georef.geotags import Tag
 from ..pages.csvfile import write_rows
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
+from .prediction import Prediction
 
 DEFECT, UNREAD = "defect", "unread"
 COLUMNS = ("image", "class", "pixels", "percent")

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from ..core.bundle import MANIFEST, WEIGHTS, Bundle, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
+from ..core.decision import Decision
 from ..core.errors import BundleError, ConfigError, DataError
 from ..core.kernels.kernel import kernel
 from ..core.labels import LabelMap
-from ..core.prediction import Decision, Prediction
 from ..core.trust import require_digest
 from ..core.verdict import Verdict
+from ..data.pixels.images import read_image
 from .choice import ModelFile, build_engine
 from .engine import Engine, EngineOptions, EnginePart
 from .need import MemoryNeed
+from .prediction import Prediction
 from .refiner import Refinement
 from .resolution import decide
 from .strategy import Image, Strategy, run_whole
@@ -62,7 +64,17 @@ class Predictor:
         """
         image_HWC = self.card.input.prepare(image_HWC, where=where)
         logits_Khw = self.logits(image_HWC, where=where)
-        return self._prediction(self.decide(logits_Khw, image_HWC, where=where))
+        return self._prediction(self.decide(logits_Khw, image_HWC, where=where), image_HWC)
+
+    def __call__(self, image: Image | Path | str) -> Prediction:
+        """`predict` of one image, or of an image file.
+
+        Raises:
+            DataError: As `predict`; the file is not an image, or holds several.
+        """
+        if isinstance(image, Path | str):
+            return self.predict(read_image(Path(image)), where=str(image))
+        return self.predict(image)
 
     def predict_many(self, images: Iterable[Image]) -> Iterator[Prediction]:
         """Yield the prediction of each image, in order; equal sizes in a row share a batch.
@@ -79,7 +91,7 @@ class Predictor:
                 zip(batch, logits_BKhw, strict=True), start=first
             ):
                 decision = self.decide(logits_Khw, image_HWC, where=f"image {index}")
-                yield self._prediction(decision)
+                yield self._prediction(decision, image_HWC)
 
     def logits(self, image_HWC: Image, *, where: str = "image") -> NDArray[np.float32]:
         """The network's logits of one image, logits_Khw at the network's resolution.
@@ -142,7 +154,7 @@ class Predictor:
                 f"are damaged: train again"
             )
 
-    def _prediction(self, decision: Decision) -> Prediction:
+    def _prediction(self, decision: Decision, image_HWC: Image) -> Prediction:
         names, verdict = self.card.labels.names, None
         if decision.reported is not None:
             verdict = Verdict(tuple(names[index] for index in decision.reported))
@@ -151,6 +163,8 @@ class Predictor:
             confidence_HW=decision.confidence_HW,
             model_id=self.model_id,
             verdict=verdict,
+            labels=self.card.labels,
+            image_HWC=image_HWC,
         )
 
     def _batches(self, images: Iterable[Image]) -> Iterator[tuple[int, Sequence[Image]]]:

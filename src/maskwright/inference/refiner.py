@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import parts
+from ..core.decision import Decision
 from ..core.errors import ConfigError
-from ..core.prediction import Decision
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

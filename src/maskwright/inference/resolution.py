@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.decision import Decision
 from ..core.inputspec import InputSpec
-from ..core.prediction import Decision
 
 _STRIP_PX = 1 << 20
 

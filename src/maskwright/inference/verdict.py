@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..core.decision import Decision
 from ..core.labels import LabelSpec
-from ..core.prediction import Decision
 from ..core.verdict import VerdictRule
 from ..metrics.verdicts.regions import find_regions
 from .resolution import planes

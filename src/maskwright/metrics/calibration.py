@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.decision import Decision
 from ..core.labels import IGNORE, LabelMap
-from ..core.prediction import Decision
 from ..core.scores import Values, mean_present, ratio
 from .counts import Counts, Curve, Scores
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ..core import parts
 from ..core.confusion import Confusion
+from ..core.decision import Decision
 from ..core.labels import LabelMap
-from ..core.prediction import Decision
 from .boundary import TOLERANCE, BoundaryTolerance
 from .counts import Counts, Scores
 from .surface import Ruler

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -52,13 +53,19 @@ from .start import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Run:
     """A finished run: its folder, its Bundle and the Report of its best weights on val."""
 
     root: Path
     bundle: Bundle
     report: Report
+
+    def __repr__(self) -> str:
+        return f"Run({self.root}: {self.report!r} on val)"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self.report._repr_html_()}"
 
 
 def plan(

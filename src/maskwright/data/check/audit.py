@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.files import is_present
+from ...core.htmltable import html_table
 from ...core.labels import IGNORE, LabelSpec
 from ...core.progress import Progress, silent
 from ...core.versioned import Schema
@@ -71,7 +72,7 @@ SCHEMA = Schema(kind="audit", version=1)
 _SPREAD = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Audit:
     """The result of `check`. `counts` holds pixels and images of each class by split.
 
@@ -98,6 +99,18 @@ class Audit:
     def harmful(self) -> bool:
         """Whether a finding would harm training."""
         return any(finding.kind.severity == "error" for finding in self.findings)
+
+    def __repr__(self) -> str:
+        counts = Counter(finding.kind.severity for finding in self.findings)
+        found = ", ".join(f"{count} {severity}" for severity, count in sorted(counts.items()))
+        return f"Audit({self.root}: {self.num_images} images; {found or 'no findings'})"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (d["severity"], d["message"], str(d["count"]), d["fix"])
+            for d in (finding.to_json() for finding in self.findings)
+        )
+        return html_table(repr(self), ("severity", "finding", "files", "fix"), rows)
 
     def classes(self) -> list[ClassDocument]:
         """Pixels and images of each class over all splits."""

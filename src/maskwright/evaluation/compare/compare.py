@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import DataError
+from ...core.htmltable import html_table
 from ...core.labels import LabelSpec
 from ...core.report import MIN_GROUPS, number
 from ...core.scores import Values
 from ...core.versioned import Document, Schema
+from ...pages.text import format_points, format_share
 from ..intervals import LEVEL, METHOD
 from .changes import ScoreChange, measure_changes
 from .notes import image_mious, write_notes
@@ -85,7 +87,7 @@ class ImageChange:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Comparison:
     """B against A on the same images.
 
@@ -118,6 +120,20 @@ class Comparison:
     def better(self) -> tuple[str, ...]:
         """Scores that rose beyond chance, named as in `worse`."""
         return tuple(name for name, change in self._judge() if change.rose)
+
+    def __repr__(self) -> str:
+        found = [f"better in {', '.join(self.better)}"] if self.better else []
+        found += [f"worse in {', '.join(self.worse)}"] if self.worse else []
+        change = format_points(self.scores["miou"].difference)
+        judged = f"B is {' and '.join(found)}" if found else "no difference beyond chance"
+        return f"Comparison(mIoU {change} points on {self.num_images} images; {judged})"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (name, format_share(c.a), format_share(c.b), format_points(c.difference))
+            for name, c in self._judge()
+        )
+        return html_table(repr(self), ("IoU", "A", "B", "difference"), rows)
 
     def _judge(self) -> Iterator[tuple[str, ScoreChange]]:
         yield "mIoU", self.scores["miou"]

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from ...core.decision import Decision
 from ...core.errors import DataError
 from ...core.kernels.kernel import kernel
 from ...core.kernels.lattice import build_lattice
-from ...core.prediction import Decision
 from ..refiner import Refiner
 from ..resolution import decide, planes
 

@@ -1,37 +1,11 @@
-"""Prediction: the class map of one image, at the image's own resolution."""
+"""Decision: the class of each pixel of one image, and the logits it comes from."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError
 from .labels import LabelMap
-from .verdict import Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prediction:
-    """Class map and confidence of one image, same size and orientation as the source.
-
-    `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or its
-    marginal where a refiner decided. `model_id` is that of the Bundle or checkpoint. `verdict`
-    is None where the model has no rule for verdicts.
-
-    Raises DataError where the two maps differ in size.
-    """
-
-    labels_HW: LabelMap
-    confidence_HW: NDArray[np.float32]
-    model_id: str
-    verdict: Verdict | None = None
-
-    def __post_init__(self) -> None:
-        if self.labels_HW.shape != self.confidence_HW.shape:
-            raise DataError(
-                f"labels are {self.labels_HW.shape}, confidence is {self.confidence_HW.shape}; "
-                f"both must have the size of the image"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,242 @@
+"""The calls of a notebook: a path is accepted wherever a model, a dataset or an image is.
+
+Each opens what it is given and calls the function of that stage. What a stage needs is imported
+when it is called, so that a machine that predicts needs no torch.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .core.duration import budget_seconds
+from .core.errors import ConfigError
+from .core.extras import explain_missing
+from .data.dataset import Dataset, open_dataset, open_unpacked
+from .data.pixels.images import read_image
+from .inference.inputs import find_images
+from .inference.prediction import Prediction
+from .inference.predictor import Predictor, open_model
+
+if TYPE_CHECKING:
+    from .core.report import Report
+    from .evaluation.diff.diff import Difference
+    from .inference.predict import PredictionSummary
+    from .training.options import Callbacks, TrainOptions
+    from .training.planning.plan import Plan
+    from .training.run import Run
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Picture = Path | str | Pixels
+Budget = str | float | None
+
+
+@overload
+def predict(model: Predictor | Path | str, inputs: Picture) -> Prediction: ...
+@overload
+def predict(
+    model: Predictor | Path | str, inputs: list[Any] | tuple[Any, ...]
+) -> list[Prediction]: ...
+@overload
+def predict(
+    model: Predictor | Path | str,
+    inputs: Path | str | Iterable[Path | str],
+    out: Path | str,
+    **options: Any,
+) -> "PredictionSummary": ...
+def predict(
+    model: Predictor | Path | str,
+    inputs: Any,
+    out: Path | str | None = None,
+    **options: Any,
+) -> "Prediction | list[Prediction] | PredictionSummary":
+    """Predict images, in memory or into the folder `out`.
+
+    Args:
+        model: From `open_model`, or the path of a Bundle or a Run.
+        inputs: An image file or an array H x W x C, or several; folders of images too.
+        out: The folder to write, see `core.results`.
+        options: With `out`: those of `inference.predict.predict`, such as `write`.
+
+    Returns:
+        The Prediction of one image, a list for several or for a folder; with `out` the summary
+        of what was written.
+
+    Raises:
+        DataError: An input does not exist, or is not an image.
+        BundleError: Not a model.
+    """
+    predictor = model if isinstance(model, Predictor) else open_model(model)
+    if out is not None:
+        from .inference.predict import predict as write
+
+        listed = [inputs] if isinstance(inputs, Path | str) else inputs
+        return write(predictor, listed, out, **options)
+    if options:
+        raise ConfigError(f"{', '.join(options)}: only where a folder `out` is written")
+    if isinstance(inputs, np.ndarray):
+        return predictor(inputs)
+    if isinstance(inputs, Path | str):
+        if not Path(inputs).is_dir():
+            return predictor(inputs)
+        inputs = [inputs]
+    return [predictor(image) for image in _list_images(inputs)]
+
+
+def evaluate(
+    model: Predictor | Path | str,
+    data: Dataset | Path | str,
+    *,
+    split: str = "test",
+    **options: Any,
+) -> "Report":
+    """Score a model on one split of a dataset, or on all of an open Dataset.
+
+    Args:
+        model: From `open_model`, or the path of a Bundle or a Run.
+        data: The path of a dataset, or an open Dataset.
+        split: The split to score on, where `data` is a path.
+        options: Those of `evaluation.evaluate.evaluate`, such as `detail` and `group`.
+
+    Raises:
+        DataError: There is no such split, an image has no labels, or the classes differ.
+        BundleError: Not a model.
+    """
+    from .evaluation.evaluate import evaluate as score
+
+    predictor = model if isinstance(model, Predictor) else open_model(model)
+    if isinstance(data, Path | str):
+        data = open_dataset(data).subset(split)
+    return score(predictor, data, **options)
+
+
+def diff(a: Dataset | Path | str, b: Dataset | Path | str, **options: Any) -> "Difference":
+    """Compare two versions of a dataset, given by their paths or open.
+
+    Raises:
+        DataError: Not a dataset, or an image or its labels cannot be read.
+    """
+    from .evaluation.diff.diff import diff as compare
+
+    with _opened(a) as old, _opened(b) as new:
+        return compare(old, new, **options)
+
+
+def plan(
+    data: Path | str,
+    *,
+    epochs: int | None = None,
+    budget: Budget = None,
+    fold: int | None = None,
+    settings: Mapping[str, object] | None = None,
+    **options: Any,
+) -> "Plan":
+    """Measure a dataset and this machine, and plan a recipe.
+
+    Args:
+        data: The path of a dataset.
+        epochs: Length of the training, in place of `schedule.epochs`.
+        budget: Time for the whole run, as "40m" or in seconds.
+        fold: The fold of validation, where the dataset has folds.
+        settings: Recipe values by dotted key.
+        options: Those of `training.run.plan`.
+
+    Raises:
+        ConfigError: A setting is wrong, or the budget is too short.
+        DataError: The dataset is not fit for training.
+        MissingDependencyError: torch is not installed.
+    """
+    with _need_extra():
+        from .training.run import plan as make
+    chosen = _settings(settings or {}, epochs, fold)
+    return make(data, settings=chosen, budget_s=_seconds(budget), **options)
+
+
+def train(
+    data: Path | str,
+    out: Path | str,
+    options: "TrainOptions | None" = None,
+    callbacks: "Callbacks | None" = None,
+    *,
+    epochs: int | None = None,
+    budget: Budget = None,
+    fold: int | None = None,
+    recipe: Path | str | None = None,
+    settings: Mapping[str, object] | None = None,
+    resume: bool = False,
+) -> "Run":
+    """Train a model on `data` and leave a run with a Bundle in `out`.
+
+    Args:
+        data: The path of a dataset.
+        out: A new folder for the run.
+        options: All options; those below, where given, replace the ones in it.
+        callbacks: Log lines, progress bars, status after each step.
+        epochs: Length of the training, in place of `schedule.epochs`.
+        budget: Time for the whole run, as "40m" or in seconds.
+        fold: The fold of validation, where the dataset has folds.
+        recipe: The file to train by; a recipe is planned unless given.
+        settings: Recipe values by dotted key.
+        resume: Continue the run in `out`.
+
+    Raises:
+        ConfigError: There is a run in `out` already, or the recipe is wrong.
+        DataError: The dataset is not fit for training.
+        OutputError: Another process trains in `out`, or it cannot be written.
+        TrainingError: Training had to stop.
+        MissingDependencyError: torch is not installed.
+    """
+    with _need_extra():
+        from .training.options import TrainOptions
+        from .training.run import train as run
+    options = options or TrainOptions()
+    given: dict[str, Any] = {
+        "settings": _settings({**options.settings, **(settings or {})}, epochs, fold)
+    }
+    given |= {"recipe": Path(recipe)} if recipe is not None else {}
+    given |= {"budget_s": _seconds(budget)} if budget is not None else {}
+    given |= {"resume": True} if resume else {}
+    return run(data, out, replace(options, **given), callbacks)
+
+
+def _settings(
+    settings: Mapping[str, object], epochs: int | None, fold: int | None
+) -> dict[str, Any]:
+    of_epochs = {} if epochs is None else {"schedule.epochs": epochs}
+    of_fold = {} if fold is None else {"data.val_split": f"fold{fold}"}
+    return {**settings, **of_epochs, **of_fold}
+
+
+def _seconds(budget: Budget) -> float | None:
+    return budget_seconds(budget) if isinstance(budget, str) else budget
+
+
+def _list_images(inputs: Sequence[Picture]) -> Iterator[Any]:
+    """Arrays as they are, files as they are named, and the images of folders."""
+    for item in inputs:
+        if isinstance(item, Path | str) and Path(item).is_dir():
+            yield from map(read_image, find_images([item]).images.values())
+        else:
+            yield item
+
+
+@contextmanager
+def _opened(data: Dataset | Path | str) -> Iterator[Dataset]:
+    if isinstance(data, Path | str):
+        with open_unpacked(data) as dataset:
+            yield dataset
+    else:
+        yield data
+
+
+@contextmanager
+def _need_extra() -> Iterator[None]:
+    """Turn the absence of a package of an extra into an error with the pip command."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise explain_missing(error) from error

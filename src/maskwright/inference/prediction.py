@@ -1,0 +1,80 @@
+"""Prediction: the class map of one image, at the image's own resolution, and its pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.atomic import write_bytes
+from ..core.errors import DataError, OutputError
+from ..core.labels import LabelMap, LabelSpec
+from ..core.verdict import Verdict
+from ..pages.pictures import RgbImage, draw_overlay, encode_indexed_png, encode_png, to_rgb
+from ..pages.text import format_share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Prediction:
+    """Class map and confidence of one image, same size and orientation as the source.
+
+    `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or its
+    marginal where a refiner decided. `model_id` is that of the Bundle or checkpoint, `labels`
+    are the classes, and `image_HWC` is the image. `verdict` is None where the model has no
+    rule for verdicts. A notebook shows the overlay.
+
+    Raises DataError where the two maps differ in size.
+    """
+
+    labels_HW: LabelMap
+    confidence_HW: NDArray[np.float32]
+    model_id: str
+    labels: LabelSpec
+    image_HWC: NDArray[np.uint8] | NDArray[np.uint16]
+    verdict: Verdict | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels_HW.shape != self.confidence_HW.shape:
+            raise DataError(
+                f"labels are {self.labels_HW.shape}, confidence is {self.confidence_HW.shape}; "
+                f"both must have the size of the image"
+            )
+
+    @property
+    def coverage(self) -> dict[str, float]:
+        """The share of the pixels of each class that is there, in [0, 1], the largest first."""
+        counts_C = np.bincount(self.labels_HW.ravel(), minlength=len(self.labels))
+        shares = zip(
+            self.labels.names, (counts_C / max(1, counts_C.sum())).tolist(), strict=True
+        )
+        return dict(sorted((s for s in shares if s[1]), key=lambda share: -share[1]))
+
+    def overlay(self) -> RgbImage:
+        """The image with the colours of its classes over it, H x W x 3."""
+        return draw_overlay(to_rgb(self.image_HWC), self.labels_HW, self.labels.palette)
+
+    def save(self, path: Path | str) -> Path:
+        """Write the class map as a palette PNG file, as `predict` does in `classes/`.
+
+        Raises:
+            OutputError: The name does not end in .png, or the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".png":
+            raise OutputError(f"{path}: a class map is written without loss, as .png")
+        write_bytes(path, encode_indexed_png(self.labels_HW, self.labels.palette))
+        return path
+
+    def show(self) -> None:
+        """Open the overlay in the viewer of this machine; a notebook shows it by itself."""
+        from PIL import Image
+
+        Image.fromarray(self.overlay()).show()
+
+    def _repr_png_(self) -> bytes:
+        return encode_png(self.overlay())
+
+    def __repr__(self) -> str:
+        height, width = self.labels_HW.shape
+        listed = ", ".join(f"{n} {format_share(s)}" for n, s in list(self.coverage.items())[:4])
+        return f"Prediction({height} x {width}: {listed})"
