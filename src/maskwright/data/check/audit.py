@@ -42,6 +42,7 @@ from .document import AuditDocument, ClassDocument
 from .duplicates import DuplicateCode, ImageHashes, find_duplicates
 from .findings import Finding, Findings, require_texts
 from .inspection import Counts, Inspection, InspectionCode
+from .task import TaskCode
 from .text import render
 
 AuditCode = Literal[
@@ -66,7 +67,7 @@ AuditCode = Literal[
 ]
 """Kinds of findings on the dataset as a whole."""
 
-require_texts(AuditCode, InspectionCode, DuplicateCode, DefectCode, AnnotatorCode)
+require_texts(AuditCode, InspectionCode, DuplicateCode, DefectCode, AnnotatorCode, TaskCode)
 
 SCHEMA = Schema(kind="audit", version=1)
 _SPREAD = 16
@@ -209,6 +210,8 @@ def _audit_folder(data: DataFolder, progress: Progress) -> Audit:
     _check_classes(inspection, {e.split for e in entries}, findings)
     if codec is not None:
         _check_names(codec, findings, stated=data.scan.states_labels)
+        for code, subject, detail in inspection.task.list_remarks(codec.spec):
+            findings.add(code, subject, detail)
     similar_notes = find_duplicates(entries, inspection.hashes, findings, progress)
     notes = (*data.scan.notes, *label_notes, *split_notes, *similar_notes)
     results = [str(folder) for folder in results_below(data.root)]

@@ -205,6 +205,35 @@ KINDS: dict[str, Kind] = {
         "images similar to another in their split",
         "nothing to do for a video; keep such images in one split",
     ),
+    "joined-things": Kind(
+        "note",
+        "classes whose shapes touch or overlap others of the class, and merge in a class map",
+        "nothing to do for areas and shares; to count such things, choose a method that "
+        "separates instances, or leave a gap between them (docs/howto/which-task.md)",
+    ),
+    "whole-image-classes": Kind(
+        "note",
+        "sets of classes of which nearly every mask shows one alone",
+        "to know which class an image is, a classifier is enough and needs no masks "
+        "(docs/howto/which-task.md)",
+    ),
+    "box-labels": Kind(
+        "note",
+        "classes whose regions are nearly all upright rectangles",
+        "to find boxes, a detector is enough; to learn outlines, draw them along the things "
+        "(docs/howto/which-task.md)",
+    ),
+    "thin-class": Kind(
+        "note",
+        "classes that are nearly all lines one pixel wide",
+        "draw the lines as wide as they are, 3 px or more, or take larger images; scores of "
+        "such lines depend on single pixels (docs/howto/which-task.md)",
+    ),
+    "many-classes": Kind(
+        "note",
+        "label sets with fewer than two masks for each class",
+        "merge classes with a mapping file, or label more images (docs/howto/which-task.md)",
+    ),
     "resolution-spread": Kind(
         "warning",
         "images larger than 16 times the smallest, in pixels",

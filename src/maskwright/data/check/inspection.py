@@ -30,6 +30,7 @@ from .annotators import Annotators
 from .defects import DefectCode, find_defects, measure_outside
 from .duplicates import ImageHashes
 from .findings import Findings
+from .task import TaskTally, find_background_index
 
 InspectionCode = Literal[
     "unreadable-image",
@@ -71,6 +72,7 @@ class Inspection:
     hashes: ImageHashes
     sizes_N2: NDArray[np.int32]
     annotators: Annotators | None = None
+    task: TaskTally = field(default_factory=TaskTally)
     counts: dict[str, Counts] = field(default_factory=dict)
     kinds: dict[tuple[int, str], list[ImageRef]] = field(
         default_factory=lambda: defaultdict(list)
@@ -133,6 +135,7 @@ class Inspection:
                 drawing = labels.read()
                 painted_HW = labels.paint(drawing, self.codec)
                 self._inspect_drawing(shown, drawing)
+                self.task.add_shapes(drawing)
                 return painted_HW
             if self.codec is not None:
                 return read_labels(labels, self.codec)
@@ -195,6 +198,7 @@ class Inspection:
         path = _name_file(entry, labels)
         with suppress(DataError):  # reported as unlisted values
             labels_HW = self.codec.decode(raw_HW, where=str(labels))
+            self.task.add(labels_HW, find_background_index(self.codec.spec))
             ignored = float(np.mean(labels_HW == IGNORE))
             if 0.5 < ignored < 1:
                 self.findings.add("mostly-ignored", path, format_small_share(ignored))
