@@ -154,3 +154,22 @@ def test_the_readme_shows_the_table_that_the_benchmark_wrote():
     assert shown
     assert shown[1].strip()
     assert all(line in written.splitlines() for line in shown[1].strip().splitlines())
+
+
+def test_the_page_of_datasets_shows_scores_that_the_benchmark_wrote():
+    shown = re.search(
+        r"<!-- real: begin -->\n(.*?)<!-- real: end -->",
+        (DOCS / "datasets.md").read_text(),
+        re.DOTALL,
+    )
+    written = (ROOT / "benchmarks/real.md").read_text().splitlines()
+    assert shown
+    assert shown[1].strip()
+    assert all(line in written for line in shown[1].strip().splitlines())
+
+
+def test_every_format_that_the_page_of_datasets_names_exists():
+    page = (DOCS / "datasets.md").read_text()
+    names = re.findall(r"`([a-z0-9_]+)`", page)
+    assert len(names) > 10
+    assert not set(names) - set(parts.names("maskwright.data.formats"))
