@@ -47,7 +47,7 @@ class ArchSpec:
         return replace(arch, config=rename_settings(arch.name, arch.config))
 
 
-def rename_settings(arch: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def rename_settings(arch: str, config: Mapping[str, Any]) -> dict[str, object]:
     """The settings of an architecture by the names of today; unknown ones are kept.
 
     `annealing_steps` of EoMT was a number of steps, to be set to that of the whole run, and is

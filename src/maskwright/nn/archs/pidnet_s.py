@@ -34,12 +34,12 @@ REVISION = 2
 
 RECIPE = PublishedRecipe(
     source="Xu et al. 2023, pidnet_small_cityscapes.yaml of the authors",
+    loss="ohem",
     optimizer="sgd",
     lr=0.01,
+    weight_decay=5e-4,
     batch_size=12,
     num_steps=120_000,
-    weight_decay=5e-4,
-    loss="ohem",
 )
 
 
