@@ -4,11 +4,11 @@ Each opens what it is given and calls the function of that stage. What a stage n
 when it is called, so that a machine that predicts needs no torch.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .inference.predict import PredictionSummary
     from .training.options import Callbacks, TrainOptions
     from .training.planning.plan import Plan
+    from .training.recipe import Settings
     from .training.run import Run
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -35,19 +36,6 @@ Picture = Path | str | Pixels
 Budget = str | float | None
 
 
-@overload
-def predict(model: Predictor | Path | str, inputs: Picture) -> Prediction: ...
-@overload
-def predict(
-    model: Predictor | Path | str, inputs: list[Any] | tuple[Any, ...]
-) -> list[Prediction]: ...
-@overload
-def predict(
-    model: Predictor | Path | str,
-    inputs: Path | str | Iterable[Path | str],
-    out: Path | str,
-    **options: Any,
-) -> "PredictionSummary": ...
 def predict(
     model: Predictor | Path | str,
     inputs: Any,
@@ -194,18 +182,19 @@ def train(
         from .training.options import TrainOptions
         from .training.run import train as run
     options = options or TrainOptions()
-    given: dict[str, Any] = {
-        "settings": _settings({**options.settings, **(settings or {})}, epochs, fold)
-    }
-    given |= {"recipe": Path(recipe)} if recipe is not None else {}
-    given |= {"budget_s": _seconds(budget)} if budget is not None else {}
-    given |= {"resume": True} if resume else {}
-    return run(data, out, replace(options, **given), callbacks)
+    options = replace(
+        options,
+        settings=_settings({**options.settings, **(settings or {})}, epochs, fold),
+        recipe=options.recipe if recipe is None else Path(recipe),
+        budget_s=options.budget_s if budget is None else _seconds(budget),
+        resume=resume or options.resume,
+    )
+    return run(data, out, options, callbacks)
 
 
 def _settings(
     settings: Mapping[str, object], epochs: int | None, fold: int | None
-) -> dict[str, Any]:
+) -> "Settings":
     of_epochs = {} if epochs is None else {"schedule.epochs": epochs}
     of_fold = {} if fold is None else {"data.val_split": f"fold{fold}"}
     return {**settings, **of_epochs, **of_fold}

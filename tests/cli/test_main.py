@@ -112,9 +112,10 @@ def test_an_option_of_several_verbs_has_one_text():
         for option in verb.params:
             texts.setdefault(option.opts[-1], []).append((option.help, option.metavar))
     best = "Engine that runs MODEL (default: best one installed)."
-    assert texts["--engine"] == [(best, "NAME")] * 2
+    assert set(texts["--engine"]) == {(best, "NAME")}
     several = {name for name in texts if name.startswith("--") and len(set(texts[name])) > 1}
-    assert several == {"--out", "--resume", "--to", "--seed"}  # each names what its verb writes
+    of_one_verb = {"--seed", "--classes", "--split"}  # means another thing in each
+    assert several == {"--out", "--resume", "--to"} | of_one_verb
 
 
 def test_help_imports_no_heavy_package():

@@ -42,7 +42,7 @@ def decide(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose thresholds of MODEL for verdicts: which parts are ok, which show a defect.
+    """Choose thresholds for verdicts: ok, or a defect.
 
     They are tested on the split 'test', if there is one, and lie in the Bundle.
     """

@@ -32,6 +32,7 @@ from .measure import measure
 from .models import models
 from .plan import plan
 from .predict import predict
+from .schema import schema
 from .score import score
 from .split import split
 from .train import train
@@ -71,6 +72,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         measure: "measure out/classes --mm-per-px 0.05 --regions scratch",
     },
     "This program": {
+        schema: "schema recipe -o .",
         demo: "demo -o demo",
     },
 }

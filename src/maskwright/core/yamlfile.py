@@ -21,6 +21,9 @@ from .textfile import decode_text
 MAX_BYTES = 1 << 20
 """Largest YAML file; 255 classes with all their raw values take a hundredth."""
 
+SCHEMA_LINE = "# yaml-language-server: $schema={}.schema.json"
+"""The line by which an editor finds the schema that lies beside a file."""
+
 _MAX_DEPTH = 40
 _MAX_DIGITS = 18
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

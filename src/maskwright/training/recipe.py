@@ -15,7 +15,7 @@ from maskwright.core.errors import ConfigError, shorten, suggest
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.strictmodel import StrictModel
 from maskwright.core.versioned import Document, Schema
-from maskwright.core.yamlfile import dump_yaml, parse_yaml, read_yaml
+from maskwright.core.yamlfile import SCHEMA_LINE, dump_yaml, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -291,7 +291,8 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, object]:
 def to_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     """The recipe with every value explicit and the reason of each decision as a comment."""
     lines = [
-        "# maskwright recipe: every value a run depends on. Change any; unknown keys fail."
+        SCHEMA_LINE.format("recipe"),
+        "# maskwright recipe: every value a run depends on. Change any; unknown keys fail.",
     ]
     for section, value in recipe.to_json().items():
         if not isinstance(value, dict):

@@ -8,7 +8,7 @@ from ...core.atomic import write_text
 from ...core.codec import LabelCodec, pack_color
 from ...core.errors import ConfigError
 from ...core.labels import ClassDef, LabelSpec, voc_palette
-from ...core.yamlfile import dump_yaml, parse_yaml
+from ...core.yamlfile import SCHEMA_LINE, dump_yaml, parse_yaml
 from .dataset_yaml import SCHEMA, ClassEntry, DatasetFile, Pixels
 
 
@@ -35,7 +35,7 @@ def write_dataset_file(path: Path, document: DatasetFile, codec: LabelCodec) -> 
         entry = record.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         lines.append(f"inferred_from: {_dump_yaml(entry, flow=True)}")
     path.parent.mkdir(exist_ok=True)
-    write_text(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join([SCHEMA_LINE.format("dataset"), *lines]) + "\n")
 
 
 def build_codec(document: DatasetFile, *, where: Path) -> LabelCodec:

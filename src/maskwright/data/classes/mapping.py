@@ -32,7 +32,9 @@ class _Class(StrictModel):
     kind: Literal["stuff", "thing"] | None = None
 
 
-class _File(StrictModel):
+class MappingFile(StrictModel):
+    """The content of a mapping file."""
+
     classes: tuple[_Class, ...] = Field(min_length=1)
     ignored: tuple[str, ...] = ()
 
@@ -72,7 +74,7 @@ def read_mapping(path: Path, spec: LabelSpec) -> ClassMapping:
     if not path.suffix and not path.exists():
         path = _find_shipped(path.name)
     try:
-        document = _File.model_validate(read_yaml(path))
+        document = MappingFile.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the document"
