@@ -6,11 +6,11 @@ hashes and the share of its pixels on which annotators disagree.
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
@@ -18,6 +18,7 @@ from ...core.files import is_present
 from ...core.htmltable import html_table
 from ...core.labels import IGNORE, LabelSpec
 from ...core.progress import Progress, silent
+from ...core.results import NEW, WriteMode, open_results
 from ...core.versioned import Schema
 from ...pages.text import list_names
 from ..classes.infer import infer_codec
@@ -39,9 +40,16 @@ from ..reading.unpacked import name_archive
 from .annotators import AnnotatorCode, Annotators
 from .defects import DefectCode, find_alike, find_gaps
 from .document import AuditDocument, ClassDocument
-from .duplicates import DuplicateCode, ImageHashes, find_duplicates
+from .duplicates import DuplicateCode, find_duplicates
 from .findings import Finding, Findings, require_texts
-from .inspection import Counts, Inspection, InspectionCode
+from .inspection import (
+    Counts,
+    Inspection,
+    InspectionCode,
+    inspect_entries,
+    summarize_sizes,
+)
+from .sheet import ContactSheet
 from .task import TaskCode
 from .text import render
 
@@ -161,22 +169,45 @@ def audit(
     *,
     form: str | None = None,
     allow_outside: bool = False,
+    out: Path | str | None = None,
+    mode: WriteMode = NEW,
 ) -> Audit:
     """Check every file of the data at `path`, a folder, its dataset.yaml or an archive.
 
     `form` is the name of the format, None to detect it; dataset.yaml keeps it. With
-    `allow_outside`, paths in dataset.yaml may lead out of its folder.
+    `allow_outside`, paths in dataset.yaml may lead out of its folder. With `out`, a contact
+    sheet is written into this folder, see `sheet`; `mode` says what to do where it exists.
 
     Raises:
         DataError: There is nothing to check: no such folder, no images, no masks.
         ConfigError: dataset.yaml or classes.txt is wrong.
+        OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
-    with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
+    check = partial(_audit, Path(path), form=form, allow_outside=allow_outside)
+    if out is None:
+        return check(progress, None)
+    with open_results(Path(out), "check", mode) as results:
+        sheet = ContactSheet(folder=results.folder)
+        made = check(progress, sheet)
+        sheet.write(made.to_json())
+        results.num_read = made.num_images
+    return made
+
+
+def _audit(
+    path: Path,
+    progress: Progress,
+    sheet: ContactSheet | None,
+    *,
+    form: str | None,
+    allow_outside: bool,
+) -> Audit:
+    with open_as_folder(path) as folder, name_archive(folder, path):
         data = locate(folder, form=form, allow_outside=allow_outside)
-        made = _audit_folder(data, progress)
-        if folder == Path(path):
+        made = _audit_folder(data, progress, sheet)
+        if folder == path:
             return made
-        return _name_archive(made, folder, Path(path))
+        return _name_archive(made, folder, path)
 
 
 def _name_archive(made: Audit, folder: Path, path: Path) -> Audit:
@@ -197,7 +228,7 @@ def _name_archive(made: Audit, folder: Path, path: Path) -> Audit:
     return replace(made, root=path, findings=findings, notes=tuple(map(rename, kept)))
 
 
-def _audit_folder(data: DataFolder, progress: Progress) -> Audit:
+def _audit_folder(data: DataFolder, progress: Progress, sheet: ContactSheet | None) -> Audit:
     findings = Findings[str](data.root)
     codec, label_notes = _resolve_codec(data, findings, progress)
     entries, split_notes = _resolve_entries(data, codec, findings, progress)
@@ -205,7 +236,9 @@ def _audit_folder(data: DataFolder, progress: Progress) -> Audit:
     for item in data.scan.left_out:
         for name in item.names:
             findings.add("left-out", name, item.reason)
-    inspection = _inspect(data, entries, codec, findings, progress)
+    if sheet is not None:
+        sheet.begin(len(entries), None if codec is None else codec.spec)
+    inspection = inspect_entries(data, entries, codec, findings, sheet, progress)
     _check_images(inspection, entries, findings)
     _check_classes(inspection, {e.split for e in entries}, findings)
     if codec is not None:
@@ -223,35 +256,11 @@ def _audit_folder(data: DataFolder, progress: Progress) -> Audit:
         splits=dict(Counter(e.split for e in entries)),
         spec=None if codec is None else codec.spec,
         counts=inspection.counts,
-        sizes_HW=_summarise_sizes(inspection.sizes_N2),
+        sizes_HW=summarize_sizes(inspection.sizes_N2),
         findings=findings.sort(),
         notes=notes,
         annotators=inspection.annotators,
     )
-
-
-def _inspect(
-    data: DataFolder,
-    entries: tuple[Entry, ...],
-    codec: LabelCodec | None,
-    findings: Findings[str],
-    progress: Progress,
-) -> Inspection:
-    inspection = Inspection(
-        codec, findings, ImageHashes.empty(len(entries)), np.zeros((len(entries), 2), np.int32)
-    )
-    names = data.document.annotators or ()
-    if codec is not None and len(names) > 1:
-        inspection.annotators = Annotators(
-            names=names, classes=codec.spec.names, disputed_N=np.zeros(len(entries))
-        )
-    for row, entry in progress(
-        enumerate(entries), total=len(entries), what="checking images and masks"
-    ):
-        inspection.inspect(row, entry)
-    if inspection.annotators is not None:
-        inspection.annotators.report(entries, findings)
-    return inspection
 
 
 def _resolve_codec(
@@ -374,12 +383,3 @@ def _check_classes(
             findings.add("class-not-in-train", name)
         elif not val_C[index]:
             findings.add("class-not-in-val", name)
-
-
-def _summarise_sizes(sizes_N2: NDArray[np.int32]) -> tuple[tuple[int, int], ...] | None:
-    read_N2 = sizes_N2[sizes_N2.any(axis=1)]
-    if not len(read_N2):
-        return None
-    order = np.argsort(read_N2.astype(np.int64).prod(axis=1), kind="stable")
-    rows = read_N2[order[[0, len(order) // 2, -1]]].tolist()
-    return tuple((height, width) for height, width in rows)

@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError, MissingDependencyError
-from ...core.labels import IGNORE
+from ...core.labels import IGNORE, LabelMap
+from ...core.progress import Progress
 from ...pages.text import format_small_share
 from ..classes.survey import count_values
 from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
 from ..entries.sizes import describe_mismatch
 from ..entries.votes import majority_vote
+from ..opening.locate import DataFolder
+from ..pixels.imagefile import ImageArray
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
@@ -30,6 +33,7 @@ from .annotators import Annotators
 from .defects import DefectCode, find_defects, measure_outside
 from .duplicates import ImageHashes
 from .findings import Findings
+from .sheet import ContactSheet
 from .task import TaskTally, find_background_index
 
 InspectionCode = Literal[
@@ -64,7 +68,8 @@ class Counts:
 class Inspection:
     """Inspects entries; `codec` is None where mask values could not be understood.
 
-    `annotators` is None where there are fewer than two, or no codec.
+    `annotators` is None where there are fewer than two, or no codec. `sheet` gets every image
+    with its labels where a page is written.
     """
 
     codec: LabelCodec | None
@@ -73,6 +78,7 @@ class Inspection:
     sizes_N2: NDArray[np.int32]
     annotators: Annotators | None = None
     task: TaskTally = field(default_factory=TaskTally)
+    sheet: ContactSheet | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
     kinds: dict[tuple[int, str], list[ImageRef]] = field(
         default_factory=lambda: defaultdict(list)
@@ -81,7 +87,8 @@ class Inspection:
 
     def inspect(self, row: int, entry: Entry) -> None:
         """Read one image and its masks, and add findings on them."""
-        self._inspect_image(row, entry)
+        before = {code: finding.count for code, finding in self.findings.by_code.items()}
+        image_HWC = self._inspect_image(row, entry)
         size = tuple(self.sizes_N2[row].tolist())
         raw: dict[Labels, NDArray[np.integer]] = {}
         pixels: dict[int, int] | None = None
@@ -99,6 +106,23 @@ class Inspection:
             pixels = dict(zip(*count_values(majority_vote(votes_AHW)), strict=True))
         if pixels is not None:
             self._count(entry.split, pixels)
+        if self.sheet is not None:
+            found = self.findings.by_code.items()
+            codes = [code for code, finding in found if finding.count > before.get(code, 0)]
+            labels_HW = self._choose_labels(entry, raw, size)
+            self.sheet.add(row, entry, image_HWC, labels_HW, codes)
+
+    def _choose_labels(
+        self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]
+    ) -> LabelMap | None:
+        """The labels to show: those of the majority, or of the only mask; None without any."""
+        if self.annotators is not None and any(size):
+            return majority_vote(self._collect_votes(entry, raw, size))
+        for labels, raw_HW in raw.items():
+            if self.codec is not None and raw_HW.shape == size:
+                with suppress(DataError):  # reported as unlisted values
+                    return self.codec.decode(raw_HW, where=str(labels))
+        return None
 
     def _collect_votes(
         self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]
@@ -112,18 +136,19 @@ class Inspection:
                     vote_HW[:] = self.codec.decode(raw_HW, where=str(labels))
         return votes_AHW
 
-    def _inspect_image(self, row: int, entry: Entry) -> None:
+    def _inspect_image(self, row: int, entry: Entry) -> ImageArray | None:
         try:
             image_HWC = read_image(entry.image)
         except (DataError, MissingDependencyError) as error:
             self.findings.add("unreadable-image", entry.image, _strip_path(error, entry.image))
-            return
+            return None
         self.hashes.add(row, image_HWC)
         self.sizes_N2[row] = image_HWC.shape[:2]
         kind = image_HWC.shape[2], str(image_HWC.dtype)
         self.num_of_kind[kind] += 1
         if len(self.kinds[kind]) < 10:
             self.kinds[kind].append(entry.image)
+        return image_HWC
 
     def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
         """Raw values; None, and a finding, where they cannot be read."""
@@ -253,3 +278,39 @@ def _name_file(entry: Entry, labels: Labels) -> ImageRef | Path:
 
 def _strip_path(error: Exception, image: ImageRef) -> str:
     return str(error).removeprefix(f"{image}: ")
+
+
+def inspect_entries(
+    data: DataFolder,
+    entries: tuple[Entry, ...],
+    codec: LabelCodec | None,
+    findings: Findings[str],
+    sheet: ContactSheet | None,
+    progress: Progress,
+) -> Inspection:
+    """Inspect every image and its masks, and with several annotators their agreement."""
+    sizes_N2 = np.zeros((len(entries), 2), np.int32)
+    hashes = ImageHashes.empty(len(entries))
+    inspection = Inspection(codec, findings, hashes, sizes_N2, sheet=sheet)
+    names = data.document.annotators or ()
+    if codec is not None and len(names) > 1:
+        inspection.annotators = Annotators(
+            names=names, classes=codec.spec.names, disputed_N=np.zeros(len(entries))
+        )
+    for row, entry in progress(
+        enumerate(entries), total=len(entries), what="checking images and masks"
+    ):
+        inspection.inspect(row, entry)
+    if inspection.annotators is not None:
+        inspection.annotators.report(entries, findings)
+    return inspection
+
+
+def summarize_sizes(sizes_N2: NDArray[np.int32]) -> tuple[tuple[int, int], ...] | None:
+    """The smallest, the median and the largest image by area; None where none was read."""
+    read_N2 = sizes_N2[sizes_N2.any(axis=1)]
+    if not len(read_N2):
+        return None
+    order = np.argsort(read_N2.astype(np.int64).prod(axis=1), kind="stable")
+    rows = read_N2[order[[0, len(order) // 2, -1]]].tolist()
+    return tuple((height, width) for height, width in rows)

@@ -1,0 +1,214 @@
+"""The contact sheet of a dataset: `check.html` with the images, their labels and the findings.
+
+    check.html          classes and sizes as bars, then the images with filters and sorting
+    check.json          the audit as JSON
+    images/00012.jpg    an image of at most 320 px with its labels over it
+
+Shown are at most `MAX_IMAGES` images, evenly spread, and as many more with findings. Pictures
+are written while images are checked; of each only a few words stay in memory.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ...pages.browse import (
+    BrowsedImage,
+    BrowseOptions,
+    read_script,
+    read_style,
+    render_browser,
+)
+from ...pages.markup import render_class, render_legend, render_number, render_table
+from ...pages.page import Section, render_page
+from ...pages.pictures import draw_overlay, encode_jpeg, to_rgb
+from ...pages.text import format_count, format_number, format_share, format_size
+from ..entries.scan import Entry
+from .document import AuditDocument
+
+PAGE, DOCUMENT, FOLDER = "check.html", "check.json", "images"
+MAX_IMAGES = 1000
+THUMBNAIL_PX = 320
+_MOST_SIZES = 12
+_AREA, _IGNORED, _NUM_CLASSES = "megapixels", "ignored pixels (%)", "number of classes"
+_SPLIT, _FINDING = "split", "finding"
+
+
+@dataclass(slots=True, kw_only=True)
+class ContactSheet:
+    """Collects the images of a check; `folder` is where the pictures go."""
+
+    folder: Path
+    _num_images: int = 0
+    _spec: LabelSpec | None = None
+    _images: list[BrowsedImage] = field(default_factory=list)
+    _sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    _num_with_findings: int = 0
+
+    def begin(self, num_images: int, spec: LabelSpec | None) -> None:
+        """State how many images will be added, and their classes where these are known."""
+        self._num_images, self._spec = num_images, spec
+
+    def add(
+        self,
+        row: int,
+        entry: Entry,
+        image_HWC: NDArray[Any] | None,
+        labels_HW: LabelMap | None,
+        codes: Iterable[str],
+    ) -> None:
+        """Add the image in row `row` with the codes of the findings on it.
+
+        An image or labels that cannot be read are None.
+        """
+        found = sorted(codes)
+        if image_HWC is not None:
+            self._sizes[image_HWC.shape[0], image_HWC.shape[1]] += 1
+        extra = bool(found) and self._num_with_findings < MAX_IMAGES
+        self._num_with_findings += bool(found)
+        if not (extra or _is_sampled(row, self._num_images)):
+            return
+        panels = {}
+        if image_HWC is not None:
+            path = f"{FOLDER}/{row:05d}.jpg"
+            (self.folder / FOLDER).mkdir(exist_ok=True)
+            (self.folder / path).write_bytes(self._draw(image_HWC, labels_HW))
+            panels = {"labels over the image": path}
+        self._images.append(self._describe(entry, image_HWC, labels_HW, found, panels))
+
+    def _draw(self, image_HWC: NDArray[Any], labels_HW: LabelMap | None) -> bytes:
+        scale = min(1.0, THUMBNAIL_PX / max(image_HWC.shape[:2]))
+        height, width = (max(1, round(n * scale)) for n in image_HWC.shape[:2])
+        small_hw3: Any = cv2.resize(
+            to_rgb(image_HWC), (width, height), interpolation=cv2.INTER_AREA
+        )
+        if labels_HW is None or self._spec is None:
+            return encode_jpeg(small_hw3)
+        labels_hw = cv2.resize(labels_HW, (width, height), interpolation=cv2.INTER_NEAREST)
+        return encode_jpeg(draw_overlay(small_hw3, np.asarray(labels_hw), self._spec.palette))
+
+    def _describe(
+        self,
+        entry: Entry,
+        image_HWC: NDArray[Any] | None,
+        labels_HW: LabelMap | None,
+        codes: list[str],
+        panels: Mapping[str, str],
+    ) -> BrowsedImage:
+        numbers, shares = {}, {}
+        if image_HWC is not None:
+            numbers[_AREA] = image_HWC.shape[0] * image_HWC.shape[1] / 1e6
+        if labels_HW is not None and self._spec is not None:
+            pixels = np.bincount(labels_HW.ravel(), minlength=IGNORE + 1)
+            shares = {
+                name: 100 * int(pixels[index]) / labels_HW.size
+                for index, name in enumerate(self._spec.names)
+                if pixels[index]
+            }
+            numbers[_IGNORED] = 100 * int(pixels[IGNORE]) / labels_HW.size
+            numbers[_NUM_CLASSES] = len(shares)
+        return BrowsedImage(
+            key=entry.key,
+            panels=panels,
+            numbers=numbers,
+            tags={_SPLIT: [entry.split] if entry.split else [], _FINDING: codes},
+            by_class=shares,
+        )
+
+    def write(self, audit: AuditDocument) -> None:
+        """Write the page and the document of an audit."""
+        document = json.dumps(audit, indent=1, allow_nan=False) + "\n"
+        (self.folder / DOCUMENT).write_text(document, encoding="utf-8")
+        text = render_page(
+            f"Check of {Path(audit['dataset']).name}",
+            self._subtitle(audit),
+            self._sections(audit),
+            script=read_script(),
+            style=read_style(),
+        )
+        (self.folder / PAGE).write_text(text, encoding="utf-8")
+
+    def _subtitle(self, audit: AuditDocument) -> str:
+        splits = ", ".join(f"{name or 'no split'} {n:,}" for name, n in audit["splits"].items())
+        verdict = "findings harm training" if audit["harmful"] else "nothing harms training"
+        return f"{format_count(audit['images'], 'image')} ({splits}): {verdict}"
+
+    def _sections(self, audit: AuditDocument) -> Iterable[Section]:
+        yield Section("Findings", "", _render_findings(audit))
+        yield Section("Classes", "Share of the labelled pixels.", _render_classes(audit))
+        yield Section("Sizes", "Height x width of the images.", _render_sizes(self._sizes))
+        options = BrowseOptions(
+            sorts=(_AREA, _IGNORED, _NUM_CLASSES),
+            filters=(_SPLIT, _FINDING),
+            classes=() if self._spec is None else self._spec.names,
+            class_number="share of the chosen class (%)",
+            told=(_FINDING,),
+        )
+        legend = ""
+        if self._spec is not None:
+            legend = render_legend((c.color, c.name) for c in self._spec)
+        note = ""
+        if len(self._images) < self._num_images:
+            note = (
+                f"{len(self._images):,} of {self._num_images:,} images: at most "
+                f"{MAX_IMAGES:,}, evenly spread, and up to {MAX_IMAGES:,} with findings."
+            )
+        yield Section("Images", note, legend + render_browser(self._images, options))
+
+
+def _is_sampled(row: int, num_images: int) -> bool:
+    """Whether a row is one of at most `MAX_IMAGES`, evenly spread."""
+    step = max(1.0, num_images / MAX_IMAGES)
+    return row == 0 or int(row / step) > int((row - 1) / step)
+
+
+def _render_findings(audit: AuditDocument) -> str:
+    rows = []
+    for document in audit["findings"]:
+        files = document["files"][:3]
+        shown = ", ".join(
+            f["file"] + (f": {f['detail']}" if f["detail"] else "") for f in files
+        )
+        more = document["count"] - len(files)
+        cells = (document["message"], shown + (f" and {more:,} more" if more > 0 else ""))
+        rows.append((document["severity"], *cells, document["fix"]))
+    if not rows:
+        return "<p>None.</p>"
+    escaped = [tuple(map(escape, row)) for row in rows]
+    heads = ("Severity", "Finding", "Files", "Fix")
+    return render_table("Findings", heads, escaped, wrapped=(1, 2, 3))
+
+
+def _render_classes(audit: AuditDocument) -> str:
+    rows = [
+        (
+            render_class(entry["color"], entry["name"]),
+            _render_bar(entry["share"]) + render_number(format_share(entry["share"], 2)),
+            format_number(entry["images"]),
+        )
+        for entry in audit["classes"]
+    ]
+    return render_table("Classes", ("Class", "Share", "Images"), rows, words=(0, 1))
+
+
+def _render_sizes(sizes: Counter[tuple[int, int]]) -> str:
+    listed = sizes.most_common(_MOST_SIZES)
+    total, rest = max(1, sizes.total()), sizes.total() - sum(n for _, n in listed)
+    named = [(format_size(size), n) for size, n in sorted(listed)]
+    if rest:
+        named.append((f"{len(sizes) - len(listed):,} other sizes", rest))
+    rows = [(name, _render_bar(n / total) + format_number(n)) for name, n in named]
+    return render_table("Sizes", ("Size", "Images"), rows, words=(0, 1))
+
+
+def _render_bar(share: float) -> str:
+    return f'<span class="share"><i style="width:{100 * share:.1f}%"></i></span>'
