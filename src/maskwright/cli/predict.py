@@ -22,42 +22,51 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..inference.folds import FoldPredictors
+    from ..inference.predict import PredictionSummary
     from ..inference.predictor import Predictor
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUTS",
+        help="Images, folders of images, and - for stdin: one image, or a list of paths.",
+    ),
+]
+Glob = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN", help="Take from folders only images like this: '*_top.jpg'."
+    ),
+]
+AllowDownload = Annotated[
+    bool, typer.Option("--allow-download", help="Fetch INPUTS that begin with https://.")
+]
+OutOfFold = Annotated[
+    bool,
+    typer.Option(
+        "--out-of-fold",
+        help="MODEL is a folder of runs on folds, INPUTS their dataset: predict each image "
+        "by the run that did not see it.",
+    ),
+]
 
 
 def predict(
     model: Model,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUTS",
-            help="Images, folders of images, and - for stdin: one image, or a list of paths.",
-        ),
-    ],
+    inputs: Inputs,
     *,
     out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
     engine: Engine = None,
     refine: Refine = None,
     write: Write = None,
     trust: Trust = None,
-    glob: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATTERN", help="Take from folders only images like this: '*_top.jpg'."
-        ),
-    ] = None,
-    allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Fetch INPUTS that begin with https://.")
-    ] = False,
-    out_of_fold: Annotated[
-        bool,
-        typer.Option(
-            "--out-of-fold",
-            help="MODEL is a folder of runs on folds, INPUTS their dataset: predict each image "
-            "by the run that did not see it.",
-        ),
-    ] = False,
+    glob: Glob = None,
+    allow_download: AllowDownload = False,
+    out_of_fold: OutOfFold = False,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     as_json: AsJson = False,
@@ -88,6 +97,22 @@ def predict(
         summary = run(
             predictor, paths, out, write=names, glob=glob, mode=mode, progress=console.progress
         )
+    _print_summary(summary, out, names, console)
+    for failed in summary.failed:
+        print_text(failed.error, err=True)
+    if summary.failed:
+        typer.echo(
+            f"{len(summary.failed)} of {summary.num_images + len(summary.failed)} images "
+            f"could not be predicted; {out / MANIFEST} lists them",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def _print_summary(
+    summary: "PredictionSummary", out: Path, names: "Sequence[str]", console: Console
+) -> None:
+    """Print the share of each class, what was written, and what there is to say about it."""
     document = summary.to_json()
     rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]
     for line in text_table(("share", "class"), rows, words=(1,)):
@@ -102,12 +127,3 @@ def predict(
     if summary.passed_over:
         console.say(f"{len(summary.passed_over)} folders of earlier results are passed over")
     console.result({"out": str(out)} | document)
-    for failed in summary.failed:
-        print_text(failed.error, err=True)
-    if summary.failed:
-        typer.echo(
-            f"{len(summary.failed)} of {summary.num_images + len(summary.failed)} images "
-            f"could not be predicted; {out / MANIFEST} lists them",
-            err=True,
-        )
-        raise typer.Exit(1)

@@ -104,8 +104,7 @@ def predict(
 
     Args:
         model: From `open_model`, or from `open_folds`, which brings its images along.
-        inputs: Image files, and folders of images, searched to the bottom; folders of results
-            in them are passed over. None with `open_folds`.
+        inputs: Image files and folders of images, to the bottom; none with `open_folds`.
         out: See `core.results`.
         write: What is written: `classes`, `overlay`, `confidence`, `coverage`, and formats that
             `convert` writes; see `outputs`.
@@ -120,34 +119,25 @@ def predict(
         OutputError: `out` exists and `mode` does not allow it, or it cannot be written.
     """
     formats = require_outputs(write)
-    labels = model.card.labels
+    labels, rule = model.card.labels, model.card.decide
     head = {"verb": "predict", "model": model.model_id, "engine": _name_engine(model)}
     head |= {"refine": str(model.refine), "write": ",".join(write)}
     with open_results(Path(out), "predict", mode, head=head) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
-        images = found.images
-        done = results.journal.find_done(lambda k: [images[k].file] if k in images else None)
-        left = {key: image for key, image in images.items() if key not in done}
         to = Destination(folder=results.folder, labels=labels, source=_source(model))
         writers = make_writers((*write, CLASSES) if formats else write, to)
-        for key, image in progress(left.items(), total=len(left), what="predicting"):
-            one = model.choose(key) if isinstance(model, FoldPredictors) else model
-            _predict_file(one, key, image, writers, results)
-        _require_any(results)
+        _predict_left(model, found.images, writers, results, progress)
         if COVERAGE in write:
             write_coverage(results.folder, labels, _list_counts(results.journal))
-        verdicts = {}
-        if model.card.decide is not None:
-            listed = _list_verdicts(results.journal)
-            verdicts = write_verdicts(results.folder, listed, results.failed)
-        accounts = _annotate(results, formats, images, labels, out=Path(out), progress=progress)
+        listed = _list_verdicts(results.journal)
+        verdicts = write_verdicts(results.folder, listed, results.failed) if rule else {}
+        accounts = _annotate(
+            results, formats, found.images, labels, out=Path(out), progress=progress
+        )
         if CLASSES not in write:
             shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
-        pixels_C = np.zeros(len(labels), np.int64)
-        for _, counts_C in _list_counts(results.journal):
-            results.num_read += 1
-            pixels_C += counts_C
+        pixels_C = _sum_pixels(results, len(labels))
         results.remarks = list_remarks(_list_traits(results.journal), model.card)
     return PredictionSummary(
         labels=labels,
@@ -160,6 +150,31 @@ def predict(
         accounts=accounts,
         verdicts=verdicts,
     )
+
+
+def _predict_left(
+    model: Predictor | FoldPredictors,
+    images: Mapping[str, ImageRef],
+    writers: Sequence[Writer],
+    results: Results,
+    progress: Progress,
+) -> None:
+    """Predict the images that the journal does not list; at least one is predicted then."""
+    done = results.journal.find_done(lambda k: [images[k].file] if k in images else None)
+    left = {key: image for key, image in images.items() if key not in done}
+    for key, image in progress(left.items(), total=len(left), what="predicting"):
+        one = model.choose(key) if isinstance(model, FoldPredictors) else model
+        _predict_file(one, key, image, writers, results)
+    _require_any(results)
+
+
+def _sum_pixels(results: Results, num_classes: int) -> NDArray[np.int64]:
+    """Pixels per class of all predicted images, (C,); counts the images as well."""
+    pixels_C = np.zeros(num_classes, np.int64)
+    for _, counts_C in _list_counts(results.journal):
+        results.num_read += 1
+        pixels_C += counts_C
+    return pixels_C
 
 
 def _find(
