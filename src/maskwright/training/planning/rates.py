@@ -8,9 +8,10 @@ pretrained MobileNetV2 reached 34.3 % mIoU at the authors' rate, 45.0 % at the s
 the usual warm-up and clipping (one seed; a warm-up of one step and no clipping cost revision 2
 2.7 points).
 
-SGD moves weights by steps of the size of the rate: a run of less than a tenth of the authors'
-crops ends before it has learnt, and no larger rate helps a step that diverges. There, networks
-with a loss of pixels take AdamW at the rate that was measured to work for small batches.
+SGD moves weights by steps of the size of the rate: a short run ends before it has learnt, and a
+rate that is raised diverges. Below a tenth of the authors' crops (a rule, not measured here),
+networks with a loss of pixels take AdamW at the rate that was measured to work for small
+batches.
 Networks with a loss of their own take the authors' recipe always: nothing else was measured.
 """
 
@@ -64,8 +65,8 @@ def _explain_unfit(plan: Plan, situation: Situation, published: PublishedRecipe)
     if published.is_adaptive or is_long or not published.loss or given_sgd:
         return ""
     return (
-        f"{cited} is for {published.num_samples:,} crops, this run has {num_samples:,}, for "
-        f"which AdamW was measured to learn faster at the rate"
+        f"{cited} is for {published.num_samples:,} crops, this run has {num_samples:,}, too "
+        f"few for SGD"
     )
 
 
