@@ -31,6 +31,11 @@ class Console:
         if not self.quiet:
             print_text(text, err=self.as_json)
 
+    def say_all(self, lines: Iterable[str]) -> None:
+        """Lines for people, as `say` prints each."""
+        for line in lines:
+            self.say(line)
+
     def result(self, document: Any) -> None:
         """The command's one JSON document, printed only with `--json`; None stands for NaN."""
         if self.as_json:

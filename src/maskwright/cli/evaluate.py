@@ -7,6 +7,7 @@ import typer
 
 from .console import Console
 from .options import (
+    AcceptLicence,
     AllowOutside,
     AsJson,
     Data,
@@ -48,6 +49,7 @@ def evaluate(
     engine: Engine = None,
     refine: Refine = None,
     trust: Trust = None,
+    accept_licence: AcceptLicence = False,
     overwrite: Overwrite = False,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
@@ -69,7 +71,10 @@ def evaluate(
     with open_results(
         out, "evaluate", WriteMode(overwrite=overwrite), former=FILE_NAME
     ) as results:
-        predictor = open_model(model, engine=engine, refine=refine, trust=trust)
+        predictor = open_model(
+            model, engine=engine, refine=refine, trust=trust, accept_licence=accept_licence
+        )
+        console.say_all(predictor.notes)
         dataset = open_dataset(data, allow_outside=allow_outside, progress=console.progress)
         dataset = dataset.subset(split)
         report = score(

@@ -19,9 +19,17 @@ Data = Annotated[
     Path, typer.Argument(metavar="DATA", help="A dataset: folder, dataset.yaml, ZIP or TAR.")
 ]
 Model = Annotated[
-    Path,
+    str,
     typer.Argument(
-        metavar="MODEL", help="A Bundle (runs without torch) or a run folder (needs torch)."
+        metavar="MODEL",
+        help="A Bundle (runs without torch), a run folder, or a published model: "
+        "hub:OWNER/NAME[@REVISION], or the folder or file of its weights (need torch).",
+    ),
+]
+AcceptLicence = Annotated[
+    bool,
+    typer.Option(
+        "--accept-licence", help="Accept the licence of published weights, after reading it."
     ),
 ]
 AllowOutside = Annotated[

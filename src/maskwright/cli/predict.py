@@ -9,6 +9,7 @@ import typer
 from ..pages.text import format_count, format_percent, text_table
 from .console import Console, print_text
 from .options import (
+    AcceptLicence,
     AsJson,
     Engine,
     Model,
@@ -67,6 +68,7 @@ def predict(
     glob: Glob = None,
     allow_download: AllowDownload = False,
     out_of_fold: OutOfFold = False,
+    accept_licence: AcceptLicence = False,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     as_json: AsJson = False,
@@ -88,7 +90,10 @@ def predict(
     if out_of_fold:
         predictor = open_folds(model, inputs[0], engine=engine, refine=refine, trust=trust)
     else:
-        predictor = open_model(model, engine=engine, refine=refine, trust=trust)
+        predictor = open_model(
+            model, engine=engine, refine=refine, trust=trust, accept_licence=accept_licence
+        )
+        console.say_all(predictor.notes)
     names = ALL
     if write is not None:
         names = tuple(write.split(",")) if write else ()

@@ -19,14 +19,61 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SizeRule:
+    """The size at which a network sees every image, whatever size the image has.
+
+    `fixed_HW` is that size; with `keep_aspect`, both sides are scaled by the one of its two
+    ratios that is nearer to 1. Otherwise the shorter side becomes `shortest_px`, less where the
+    longer side would exceed `longest_px`. Sides are rounded to multiples of `multiple`.
+
+    Raises ConfigError unless exactly one of `fixed_HW` and `shortest_px` is given, in pixels.
+    """
+
+    fixed_HW: tuple[int, int] | None = None
+    keep_aspect: bool = False
+    shortest_px: int | None = None
+    longest_px: int | None = None
+    multiple: int = 1
+
+    def __post_init__(self) -> None:
+        given = [*(self.fixed_HW or ()), self.shortest_px, self.longest_px, self.multiple]
+        if (self.fixed_HW is None) == (self.shortest_px is None) or min(
+            n for n in given if n is not None
+        ) < 1:
+            raise ConfigError(
+                f"a size rule has either fixed_HW or shortest_px, of 1 px or more, got {self}"
+            )
+
+    def resize(self, size_HW: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) of the network's input for an image of `size_HW`."""
+        if self.fixed_HW is not None and not self.keep_aspect:
+            return self._round(self.fixed_HW)
+        if self.fixed_HW is not None:
+            ratios = [new / old for new, old in zip(self.fixed_HW, size_HW, strict=True)]
+            ratio = min(ratios, key=lambda r: abs(1 - r))
+        else:
+            ratio = (self.shortest_px or 1) / min(size_HW)
+            if self.longest_px is not None:
+                ratio = min(ratio, self.longest_px / max(size_HW))
+        height, width = size_HW
+        return self._round((height * ratio, width * ratio))
+
+    def _round(self, size_HW: tuple[float, float]) -> tuple[int, int]:
+        step = self.multiple
+        height, width = (max(1, round(n / step)) * step for n in size_HW)
+        return height, width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
     """Channels, scale and normalisation of the network's input.
 
     x = (value / max_value - mean) / std per channel, in the channel order of the file
     (RGB for colour images). `scale_ratio` is the factor by which images are resized before
     the network (above 1 where objects are small); predictions always come back at source
-    resolution. A network of 3 channels takes grey images, whose values are repeated, and RGBA
-    images, whose alpha is dropped. With `convert_channels`, images of 1, 3 or 4 channels become
+    resolution. A `size_rule`, in its place, is that of a published model. A network of 3
+    channels takes grey images, whose values are repeated, and RGBA images, whose alpha is
+    dropped. With `convert_channels`, images of 1, 3 or 4 channels become
     images of `channels`: RGB becomes its luma, too.
     """
 
@@ -36,8 +83,13 @@ class InputSpec:
     max_value: int = 255
     scale_ratio: float = 1.0
     convert_channels: bool = False
+    size_rule: SizeRule | None = None
 
     def __post_init__(self) -> None:
+        if self.size_rule is not None and self.scale_ratio != 1:
+            raise ConfigError(
+                f"a size rule excludes scale_ratio, got {self.scale_ratio}; set it to 1"
+            )
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ConfigError(
                 f"input of {_count_channels(self.channels)} needs as many means and stds, "
@@ -60,11 +112,18 @@ class InputSpec:
         """Undo `to_json`."""
         known = dict(document)
         known["mean"], known["std"] = tuple(known["mean"]), tuple(known["std"])
+        if known.get("size_rule") is not None:
+            rule = dict(known["size_rule"])
+            rule["fixed_HW"] = rule["fixed_HW"] and tuple(rule["fixed_HW"])
+            known["size_rule"] = SizeRule(**rule)
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
-        """A flat object."""
-        return asdict(self)
+        """An object; `size_rule` only where there is one."""
+        document = asdict(self)
+        if self.size_rule is None:
+            del document["size_rule"]
+        return document
 
     def prepare(self, image_HWC: Image, *, where: str) -> Image:
         """The image with the channels of the network: grey and RGBA become RGB.
@@ -106,6 +165,8 @@ class InputSpec:
 
     def network_size(self, size_HW: tuple[int, int]) -> tuple[int, int]:
         """(H, W) at which the network sees an image of `size_HW`."""
+        if self.size_rule is not None:
+            return self.size_rule.resize(size_HW)
         height, width = (max(1, round(n * self.scale_ratio)) for n in size_HW)
         return height, width
 

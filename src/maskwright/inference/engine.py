@@ -77,6 +77,16 @@ class Engine(Protocol):
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedModel:
+    """A published model of others, ready to run; `notes` are lines for the user."""
+
+    engine: Engine
+    card: ModelCard
+    model_id: str
+    notes: tuple[str, ...]
+
+
 class EnginePart(Protocol):
     """What each file in `inference/engines` offers."""
 
@@ -109,3 +119,17 @@ class EnginePart(Protocol):
             BundleError: The file is damaged, or not the network that the card describes.
             ConfigError: An option that the engine cannot follow on this machine.
         """
+
+    def open_published(
+        self,
+        _source: str,
+        _options: EngineOptions,
+        *,
+        accept_licence: bool,  # noqa: ARG002
+    ) -> OpenedModel | None:
+        """Open a checkpoint that others published; None from an engine that reads none.
+
+        Raises:
+            ConfigError: It cannot be read, or its licence has to be accepted.
+        """
+        return None

@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import parts
 from ..core.bundle import MANIFEST, WEIGHTS, Bundle, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.decision import Decision
-from ..core.errors import BundleError, ConfigError, DataError
+from ..core.errors import BundleError, ConfigError, DataError, MissingDependencyError
+from ..core.hubname import HubName
 from ..core.kernels.kernel import kernel
 from ..core.labels import LabelMap
 from ..core.trust import require_digest
 from ..core.verdict import Verdict
 from ..data.pixels.images import read_image
 from .choice import ModelFile, build_engine
-from .engine import Engine, EngineOptions, EnginePart
+from .engine import ENGINES, Engine, EngineOptions, EnginePart, OpenedModel
 from .need import MemoryNeed
 from .prediction import Prediction
 from .refiner import Refinement
@@ -29,6 +31,9 @@ from .trial import require_trial
 from .verdict import apply_rule
 
 DEFAULTS = EngineOptions()
+FOREIGN = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.pth", "*.pt")
+"""Files of weights in the folders of others."""
+
 _MAX_BATCH_PX = 1 << 22
 """Pixels of one batch: a batch of large images would need a multiple of the memory of one."""
 
@@ -41,6 +46,7 @@ class Predictor:
     `refine`, where given, decides the classes of every image, and so does the rule for verdicts
     of the card; else the largest logit does.
     `strategy` is how images go through the engine. `need` knows the memory that it takes.
+    `notes` are lines for the user on a published model: its licence, and what it leaves out.
     """
 
     engine: Engine
@@ -49,6 +55,7 @@ class Predictor:
     refine: Refinement | None = None
     strategy: Strategy = run_whole
     need: MemoryNeed = field(default_factory=MemoryNeed, compare=False, repr=False)
+    notes: tuple[str, ...] = ()
 
     def predict(self, image_HWC: Image, *, where: str = "image") -> Prediction:
         """Class map and confidence at the image's own size.
@@ -190,30 +197,39 @@ def open_model(
     options: EngineOptions = DEFAULTS,
     refine: str | None = None,
     trust: str | None = None,
+    accept_licence: bool = False,
 ) -> Predictor:
-    """Open a Bundle, a run folder or a checkpoint.
+    """Open a Bundle, a run folder, a checkpoint, or a model that others published.
 
-    A Bundle runs on ONNX Runtime and a checkpoint on torch, unless an engine of higher priority
-    is installed that can run it.
+    A published model is `hub:OWNER/NAME[@REVISION]`, or the folder or file of its weights; it
+    runs on torch. A Bundle runs on ONNX Runtime and a checkpoint on torch, unless an engine of
+    higher priority is installed that can run it.
 
     Args:
-        path: Of the folder.
+        path: Of the folder or file, or the name on the hub.
         engine: Name of the engine that runs the model; the best one available unless given.
         options: Threads, device and precision.
         refine: Name and settings of the refiner that decides every image, `crf` or
             `crf:theta_alpha=30`; nothing unless asked for.
         trust: SHA-256 of a graph from elsewhere that runs without a trial, see `trial`.
+        accept_licence: The user accepts the licence of a published model.
 
     Raises:
         BundleError: Not a model, a damaged one, one that the engine cannot run, or a graph
             that reads files which are not in the Bundle or that fails its trial.
-        ConfigError: An unknown engine, refiner, setting or option, or a refiner for a model
-            with a rule for verdicts.
+        ConfigError: An unknown engine, refiner, setting or option; a refiner for a model with
+            a rule for verdicts; a published model that cannot be opened, or whose licence has
+            to be accepted.
         MissingDependencyError: A package of the engine is not installed.
     """
     require_digest(trust)
-    path, bundle = Path(path), None
     refinement = None if refine is None else Refinement.from_text(refine)
+    if is_published(path):
+        opened = _open_published(str(path), engine, options, accept_licence=accept_licence)
+        return Predictor(
+            opened.engine, opened.card, opened.model_id, refinement, notes=opened.notes
+        )
+    path, bundle = Path(path), None
     if _is_run_of_own_code(path):
         path /= "bundle"  # whose graph runs without the code
     if is_bundle(path):
@@ -238,6 +254,43 @@ def open_model(
         )
     built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
     return Predictor(built, card, model_id, refinement)
+
+
+def is_published(model: Path | str) -> bool:
+    """Whether `model` is one that others published: on the hub, one file, or a foreign folder.
+
+    A folder is foreign that has files of weights and nothing of a Bundle or a run.
+    """
+    path = Path(model)
+    if HubName.parse(str(model)) is not None or path.is_file():
+        return True
+    if is_bundle(path) or find_checkpoint(path) is not None:
+        return False
+    return any(True for pattern in FOREIGN for _ in path.glob(pattern))
+
+
+def _open_published(
+    source: str, name: str | None, options: EngineOptions, *, accept_licence: bool
+) -> OpenedModel:
+    """Open a published model on the engine `name`, else on the first that reads such models.
+
+    Raises:
+        ConfigError: The engine reads none.
+    """
+    known = parts.names(ENGINES) if name is None else (name,)
+    missing: MissingDependencyError | None = None
+    for part in (parts.load(ENGINES, n, like=EnginePart) for n in known):
+        missing = part.missing() or missing
+        if part.missing() is None:
+            opened = part.open_published(source, options, accept_licence=accept_licence)
+            if opened is not None:
+                return opened
+    if missing is not None:
+        raise missing
+    raise ConfigError(
+        f"{source}: engine {name!r} opens no published models; leave out the engine, or export "
+        f"the model first with `maskwright export {source} DATA --to onnx -o BUNDLE`"
+    )
 
 
 def _require_listed(bundle: Bundle, graph: Path, external: Sequence[str]) -> None:

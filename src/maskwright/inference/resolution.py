@@ -21,11 +21,12 @@ _STRIP_PX = 1 << 20
 def to_network(
     image_HWC: NDArray[np.uint8] | NDArray[np.uint16], spec: InputSpec
 ) -> NDArray[np.float32]:
-    """Resize by `spec.scale_ratio` and normalise: network input, C x h x w float32."""
+    """Resize as `spec` says and normalise: network input, C x h x w float32."""
     size_hw = spec.network_size(image_HWC.shape[:2])
     if size_hw == image_HWC.shape[:2]:
         return spec.normalize(image_HWC)
-    method = cv2.INTER_AREA if spec.scale_ratio < 1 else cv2.INTER_LINEAR
+    shrinks = np.prod(size_hw) < np.prod(image_HWC.shape[:2])
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     planes = [
         cv2.resize(image_HWC[..., c], size_hw[::-1], interpolation=method)
         for c in range(spec.channels)  # OpenCV resizes at most four at once

@@ -5,6 +5,10 @@ torchvision and timm state that this may apply to the weights. Read the licence 
 commercial use.
 """
 
+import re
+
+from maskwright.core.errors import ConfigError
+
 from .encoders import has_download, library_name
 from .protocols import OWN
 
@@ -52,3 +56,37 @@ def weights_licence(encoder: str) -> str:
     config = timm.get_pretrained_cfg(library.removeprefix("tu-"))
     stated = config and config.license
     return UNKNOWN if stated in {None, "unknown"} else READABLE.get(str(stated), str(stated))
+
+
+PERMISSIVE = ("mit", "apache", "bsd", "isc", "cc0", "cc-by-4", "unlicense", "zlib")
+"""How the names of licences begin that ask for no more than a notice."""
+
+
+def is_permissive(licence: str) -> bool:
+    """Whether a licence, by its name, allows any use."""
+    return licence.lower().removeprefix("the ").startswith(PERMISSIVE)
+
+
+def read_licence(readme: str) -> str | None:
+    """The licence in the YAML head of a model's README, as the hub's model cards have it."""
+    head = re.match(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", readme, re.DOTALL)
+    if head is None:
+        return None
+    found = dict(re.findall(r"^(license(?:_name)?):[ \t]*['\"]?([^'\"\n]+)", head[1], re.M))
+    licence = str(found.get("license", "")).strip()
+    if licence == "other":
+        licence = str(found.get("license_name", "other (see its page)")).strip()
+    return licence or None
+
+
+def require_accepted(what: str, licence: str, *, accepted: bool) -> None:
+    """Require consent to a licence that is not permissive.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if not (accepted or is_permissive(licence)):
+        raise ConfigError(
+            f"{what}: licence: {licence}. It is not known to allow every use; read it, then "
+            f"accept it with --accept-licence (in Python: accept_licence=True)"
+        )

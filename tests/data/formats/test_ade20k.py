@@ -10,8 +10,9 @@ from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.dataset import open_as_is, open_dataset
-from maskwright.data.formats.ade20k.names import SCENE_NAMES, shorten_names
+from maskwright.data.formats.ade20k.names import shorten_names
 from maskwright.data.formats.ade20k.part import recognises, scan
+from maskwright.data.layouts.known_classes import SCENE_NAMES
 
 from .damage import make_reader
 

@@ -23,6 +23,7 @@ from ...core.labels import IGNORE, MAX_CLASSES, LabelSpec, voc_palette
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.picture import Picture, Record, WriteResult, write_mask
 from ..entries.scan import Scan
+from ..layouts.known_classes import PASCAL
 from ..layouts.voc import (
     LABEL_MAP,
     PALETTE,
@@ -41,11 +42,6 @@ from ..reading.text import read_lines
 
 HOLDS = frozenset({"ignored", "splits"})
 CLASS_NAMES = "class_names.txt"
-_PASCAL = (
-    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat"),
-    *("chair", "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant"),
-    *("sheep", "sofa", "train", "tvmonitor"),
-)
 
 
 def recognises(root: Path) -> bool:
@@ -128,6 +124,6 @@ def _list_classes(root: Path, first: FirstMask | None) -> tuple[ClassEntry, ...]
                 f"{path}: lists {len(names)} classes, expected 1 to {MAX_CLASSES}; merge some"
             )
     elif re.fullmatch(r"VOC(20)?\d\d", root.resolve().name) and _may_have_border(first):
-        names = _PASCAL
+        names = PASCAL
     colors = voc_palette()
     return tuple(ClassEntry(name=n, color=colors[i]) for i, n in enumerate(names)) or None

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from ...core.bundle import WEIGHTS
 from ...core.card import ModelCard
 from ...core.errors import ConfigError, MissingDependencyError
-from ..engine import FP32, Engine, EngineOptions
+from ..engine import FP32, Engine, EngineOptions, OpenedModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
 
 PRIORITY = 10
@@ -69,15 +71,34 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> TorchEngine:
         BundleError: The weights are not those of the network that the card describes.
         ConfigError: The device is not here, or cannot run at this precision; providers.
     """
-    import torch
-
     from ...nn.build import load_model
+
+    return _run(lambda: load_model(card, file), options)
+
+
+def open_published(
+    source: str, options: EngineOptions, *, accept_licence: bool
+) -> OpenedModel | None:
+    """The contract of `inference.engine.EnginePart`."""
+    from ..published import open_published as read
+
+    published = read(source, accept_licence=accept_licence)
+    return OpenedModel(
+        engine=_run(lambda: published.network, options),
+        card=published.card,
+        model_id=published.model_id,
+        notes=published.notes,
+    )
+
+
+def _run(load: "Callable[[], nn.Module]", options: EngineOptions) -> TorchEngine:
+    """Run the network that `load` gives, which is called after the options were checked."""
+    import torch
 
     device = _device(options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    network = load_model(card, file).eval()
-    return TorchEngine(network.to(device), options.precision)
+    return TorchEngine(load().eval().to(device), options.precision)
 
 
 def _device(options: EngineOptions) -> str:

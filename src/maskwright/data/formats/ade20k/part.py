@@ -29,13 +29,14 @@ from ...classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ...entries.annotation import Annotation
 from ...entries.scan import SPLITS, UNSPLIT, Entry, Scan, normalise_split
 from ...entries.walk import files_below, image_files
+from ...layouts.known_classes import SCENE_NAMES
 from ...pixels.imageref import ImageRef
 from ...pixels.rawmask import read_raw
 from ...reading.documents import Document, read_json
 from ...reading.text import read_lines
 from ...shapes.drawing import Drawing, Overlap, Shape
 from ...shapes.segments import crop_each_id
-from .names import SCENE_NAMES, shorten_names
+from .names import shorten_names
 
 OVERLAP: Overlap = "file"
 OTHER = "(other)"

@@ -1,0 +1,158 @@
+"""Published checkpoints give the numbers of their publishers' own code."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from maskwright.core.card import ArchSpec
+from maskwright.core.errors import ConfigError
+from maskwright.inference.published import open_published
+from maskwright.nn.build import new_model
+from maskwright.nn.pretrained.layout import translate
+
+from ..peers import randomised
+from ..reference import _tensor, load_fixture, noise, sample
+from ..test_whole_networks import BISENETV2, DDRNET, PIDNET, STDC, filled
+
+K = 5
+
+
+def theirs(name, names, *, without=(), **config):
+    """A state dict with the authors' names, filled as the reference of the fixture was."""
+    own = filled(name, names, **config).state_dict()
+    found = {
+        translate(key, names): value
+        for key, value in own.items()
+        if not key.startswith(without)
+    }
+    return {
+        key: _tensor(key, tuple(value.shape)) if value.is_floating_point() else value
+        for key, value in found.items()
+    }
+
+
+def assert_logits(network, name):
+    with torch.inference_mode():
+        found = torch.tensor(sample(network(noise("image", (1, 3, 128, 192))))["values"])
+    expected = torch.tensor(load_fixture(name)["outputs"]["logits"]["values"])
+    atol = 1e-3 * expected.abs().max().item()
+    torch.testing.assert_close(found, expected, atol=atol, rtol=0)
+
+
+def saved(path, state, prefix="", **beside):
+    torch.save({"state_dict": {prefix + k: v for k, v in state.items()}, **beside}, path)
+    return str(path)
+
+
+def test_pidnet_from_its_authors_training_code(tmp_path):
+    state = theirs("pidnet_s", PIDNET)
+    published = open_published(saved(tmp_path / "best.pt", state, "model.", epoch=3))
+    assert published.layout == "pidnet"
+    assert published.licence.startswith("MIT")
+    assert published.unused == ()
+    assert_logits(published.network, "pidnet_s")
+
+
+def test_biases_before_a_normalisation_move_into_its_mean(tmp_path):
+    state = theirs("ddrnet23_slim", DDRNET)
+    bias = noise("bias", (32,))
+    state["conv1.0.bias"] = bias
+    state["conv1.1.running_mean"] = state["conv1.1.running_mean"] + bias
+    published = open_published(saved(tmp_path / "w.pth", state))
+    assert published.layout == "ddrnet"
+    assert_logits(published.network, "ddrnet23_slim")
+
+
+def test_stdc_whose_heads_have_no_biases(tmp_path):
+    state = {k: v for k, v in theirs("stdc", STDC).items() if not k.endswith("conv_out.bias")}
+    published = open_published(saved(tmp_path / "w.pth", state))
+    assert published.card.arch.config["backbone"] == "stdc1"
+    assert_logits(published.network, "stdc")
+
+
+def test_bisenetv2_with_the_activations_of_its_published_code(tmp_path):
+    state = theirs("bisenetv2", BISENETV2, without=("aux_heads",))
+    state["aux2.conv.conv.weight"] = torch.zeros(1)
+    published = open_published(saved(tmp_path / "w.pth", state))
+    assert published.unused == ("aux2.conv.conv.weight",)
+    assert published.card.input.mean == (0.3257, 0.3690, 0.3223)
+    assert_logits(published.network, "bisenetv2_released")
+
+
+def test_segformer_of_transformers_with_names_and_input_of_its_folder(tmp_path):
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    torch.manual_seed(0)
+    names = {0: "wall", 1: "floor", 2: "wall"}
+    peer = randomised(SegformerForSemanticSegmentation(SegformerConfig(id2label=names)))
+    peer.save_pretrained(tmp_path)
+    settings = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "size": 64}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    published = open_published(str(tmp_path))
+    assert published.card.labels.names == ("wall", "floor", "wall (2)")
+    assert published.card.arch.encoder == "mit_b0"
+    assert published.card.input.mean == (0.5,) * 3
+    assert published.card.input.network_size((100, 300)) == (64, 64)
+    image = torch.rand(2, 3, 64, 96)
+    with torch.inference_mode():
+        expected = torch.nn.functional.interpolate(
+            peer(image).logits, scale_factor=4, mode="bilinear"
+        )
+        torch.testing.assert_close(published.network(image), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_segformer_of_its_authors_needs_consent_to_its_licence(tmp_path):
+    from maskwright.nn.pretrained.layouts.segformer_authors import NAMES
+
+    own = new_model(ArchSpec(name="segformer", encoder="mit_b0"), 3, K).network.state_dict()
+    state = {translate(key, NAMES): value for key, value in own.items()}
+    path = saved(tmp_path / "w.pth", state, meta={"CLASSES": tuple("abcde")})
+    with pytest.raises(ConfigError, match=r"NVIDIA .* --accept-licence"):
+        open_published(path)
+    published = open_published(path, accept_licence=True)
+    assert published.card.labels.names == tuple("abcde")
+    assert published.card.provenance["published"]["files"]["w.pth"]["bytes"] > 1e6
+    for key, value in published.network.network.state_dict().items():
+        assert torch.equal(value, own[key]), key
+
+
+@pytest.mark.parametrize("kind", ["Unet", "UnetPlusPlus"])
+def test_networks_of_smp_as_it_saves_them(tmp_path, kind):
+    import segmentation_models_pytorch as smp
+
+    torch.manual_seed(0)
+    peer = randomised(getattr(smp, kind)("resnet18", encoder_weights=None, classes=3))
+    peer.save_pretrained(tmp_path)
+    published = open_published(str(tmp_path))
+    assert published.licence == "mit"
+    image = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        expected = peer(image)
+        atol = 1e-4 * expected.abs().max().item()
+        torch.testing.assert_close(published.network(image), expected, rtol=0, atol=atol)
+
+
+def test_a_network_of_smp_that_differs_from_ours_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"_model_class": "FPN"}', encoding="utf-8")
+    tensors = {f"segmentation_head.0.{kind}": torch.zeros(1) for kind in ("weight", "bias")}
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ConfigError, match=r"FPN; expected .* Unet, UnetPlusPlus"):
+        open_published(str(tmp_path))
+
+
+def test_fcn_of_torchvision(tmp_path):
+    from torchvision.models.segmentation import fcn_resnet50
+
+    torch.manual_seed(0)
+    peer = randomised(fcn_resnet50(weights=None, weights_backbone=None, aux_loss=True))
+    torch.save(peer.state_dict(), tmp_path / "fcn.pth")
+    published = open_published(str(tmp_path / "fcn.pth"))
+    assert published.card.labels.names[1] == "aeroplane"
+    assert published.card.input.network_size((260, 600)) == (520, 1200)
+    image = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            published.network(image), peer(image)["out"], rtol=1e-3, atol=1e-3
+        )
