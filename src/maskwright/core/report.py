@@ -14,6 +14,7 @@ import numpy as np
 from . import scores
 from .confusion import Confusion
 from .errors import DataError, MaskwrightError, shorten
+from .frame import FrameErrors
 from .htmltable import html_table
 from .labels import LabelSpec
 from .provenance import Provenance, ScoreSettings, Uncertainty
@@ -176,7 +177,8 @@ class Report:
     `classes` has the scores of each class in order of index, `truth_groups` the number of
     groups whose truth holds it (empty in reports of older versions). `slices` are parts of the
     set, the worst first, and `images` the worst and the best images. `notes` say what makes the
-    numbers less certain than they look. `pictures` shows these: encoded
+    numbers less certain than they look. `frame` has the errors by place in the frame, where all
+    images have one size. `pictures` shows these: encoded
     image files by key and panel, for report.html. `attachments` are the contents of further
     files, by name. The last two are not part of the JSON.
     """
@@ -194,6 +196,7 @@ class Report:
     truth_groups: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     images: tuple[ImageScore, ...] = ()
+    frame: FrameErrors | None = None
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     attachments: Mapping[str, Iterable[bytes]] = field(default_factory=dict)
 
@@ -282,6 +285,7 @@ class Report:
                 "images": [asdict(image) for image in self.images],
                 "provenance": self.provenance.to_json(),
             }
+            | ({} if self.frame is None else {"frame_errors": self.frame.to_json()})
         )
 
     @classmethod
@@ -336,6 +340,9 @@ class Report:
             truth_groups=tuple(c["groups"] for c in document["classes"] if "groups" in c),
             notes=tuple(document["notes"]),
             images=tuple(map(ImageScore.from_json, document["images"])),
+            frame=FrameErrors.from_json(document["frame_errors"])
+            if "frame_errors" in document
+            else None,
         )
 
     def _classes_json(self) -> list[Document]:

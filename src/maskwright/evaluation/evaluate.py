@@ -85,6 +85,7 @@ def evaluate(
                 },
             )
         )
+        tally.frame.add(image.truth_HW, image.predicted_HW)
         extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
         if gallery is not None and image.model is not None:
             gallery.add(sample, image.truth_HW, image.model.decision, image.confusion)

@@ -106,6 +106,7 @@ def score(
     undecided = Undecided()
     for counted, image, skipped in progress(done, total=len(keys), what="scoring"):
         tally.add(counted)
+        tally.frame.add(image.truth_HW, image.predicted_HW)
         undecided += skipped
         miou = float(mean_iou(image.confusion))
         extremes.add_maps(image.key, image.truth_HW, image.predicted_HW, miou)

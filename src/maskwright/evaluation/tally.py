@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
+from ..core.frame import FrameTally
 from ..core.labels import LabelSpec
 from ..core.provenance import Provenance, ScoreSettings, Uncertainty
 from ..core.report import MIN_GROUPS, CurveReport, ImageScore, Report, Slice
@@ -32,11 +33,14 @@ class Tally:
     _holds_C: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     """By group: which classes its truth holds."""
     _image_scores: dict[str, float] = field(default_factory=dict)
+    frame: FrameTally = field(init=False)
+    """The callers add the maps of each image to it."""
     _slices: Slices = field(init=False)
     _table: ImageTable = field(init=False)
 
     def __post_init__(self) -> None:
         self._confusion = Confusion.zero(len(self.labels))
+        self.frame = FrameTally(len(self.labels))
         self._slices = Slices(self.labels)
         self._table = ImageTable(self.labels)
 
@@ -82,6 +86,7 @@ class Tally:
             truth_groups=tuple(groups_C.tolist()),
             notes=self._notes(),
             images=tuple(ranked),
+            frame=self.frame.errors,
             pictures={image.key: panels for image, panels in ranked.items()},
             attachments={NAME: self._table},
         )

@@ -23,6 +23,7 @@ from ..drawing.wording import sections as family_sections
 from ..drawing.wording import wording
 from ..extremes import IGNORED_RGB, PANELS, WRONG_RGB
 from ..slices import DISTANCE
+from .frame import render_frame
 from .matrix import draw_confusion
 from .tables import (
     largest_confusions,
@@ -75,6 +76,12 @@ def _sections(report: Report) -> Iterator[Section]:
         details = _of_images(report, family) + _class_curves(report, family)
         details += _slices_by_distance(report) if family == _BORDERS else ""
         yield Section(family, about, scores + details)
+    if report.frame is not None:
+        note = (
+            "Share of the labelled pixels of each cell of the frame that is wrong, over all "
+            "images, by class in truth. All images have one size, as of a fixed camera."
+        )
+        yield Section("Where in the frame", note, render_frame(report.frame, report.labels))
     yield from _image_sections(report)
     yield Section("All scores", _method(report), render_scores(report))
     made = report.provenance.to_json() | {"settings": report.settings.to_json()}
