@@ -7,30 +7,25 @@ import pytest
 import torch
 
 from maskwright.core import InputSpec, LabelSpec, parts
-from maskwright.core.card import ArchSpec, ModelCard
+from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError
 from maskwright.export.target import Target, choose_precision, name_file
 from maskwright.export.targets import onnx as onnx_target
 from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
-from maskwright.nn.build import build_model, load_arch
+from maskwright.nn.build import build_model
+
+from ..small_archs import small_arch
 
 TARGETS = "maskwright.export.targets"
 SHAPES = [(1, 3, 1, 1), (3, 3, 31, 33), (1, 3, 64, 32), (2, 3, 30, 170), (1, 3, 97, 131)]
-FEWER_LAYERS = {
-    "fcdensenet103": {"down_layers": (2,) * 5, "bottleneck_layers": 2},
-    "mask2former": {"pixel_layers": 2, "query_layers": 4},
-    "mask_rcnn": {"num_proposals": 64, "num_detections": 20, "mask_channels": 64},
-}
-"""Of the same kinds: tracing takes time by the layer, a mask in a box takes it to run."""
 
 
 def make(arch, channels=3):
     """On the encoder it needs, else on a very small one."""
-    encoder = (load_arch(arch).ENCODERS or ("test_resnet",))[0]
     card = ModelCard(
         labels=LabelSpec.from_names(("a", "b", "c")),
         input=InputSpec(channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels),
-        arch=ArchSpec(name=arch, encoder=encoder, config=FEWER_LAYERS.get(arch, {})),
+        arch=small_arch(arch, "test_resnet"),
     )
     torch.manual_seed(0)
     network = build_model(card)
