@@ -112,7 +112,7 @@ class Verbs(TyperGroup):
             return super().resolve_command(ctx, args)
         if word in foreign.TASKS and args[1:2] and args[1] in {*self.commands, *foreign.VERBS}:
             ctx.fail(f"leave out {word!r}; write: {self._correct(args[1:])}")
-        if word in foreign.VERBS:
+        if foreign.VERBS.get(word, "").partition(" ")[0] in self.commands:
             ctx.fail(f"no command {word!r}; write: {self._correct(args)}")
         known = ", ".join(self.commands)
         if "=" in word:
