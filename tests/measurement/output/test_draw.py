@@ -122,3 +122,16 @@ def test_without_figures_the_picture_is_unchanged():
     empty = measure_thin(np.zeros(SIZE_HW, bool), PX)
     np.testing.assert_array_equal(draw_skeleton(grey(), empty, PX), grey())
     np.testing.assert_array_equal(draw_boxes(grey(), [], PX), grey())
+
+
+def test_labels_of_two_kinds_of_figures_do_not_lie_over_each_other(blocks):
+    """The length of the gap is not written where the area of a box is."""
+    used_HW = np.zeros(SIZE_HW, bool)
+    draw_boxes(grey(), find_regions(blocks[0], PX), PX, used_HW)
+    before_HW = used_HW.copy()
+    assert before_HW.any()
+    used_HW[:] = True  # no room is left
+    gap = find_gap(*blocks, PX)
+    without_HW3 = draw_gap(grey(), gap, PX, used_HW)
+    with_HW3 = draw_gap(grey(), gap, PX, before_HW)
+    assert is_inked(without_HW3).sum() < is_inked(with_HW3).sum()

@@ -21,6 +21,7 @@ from ..figures.gap import Gap
 from ..figures.regions import RegionProperties
 from ..figures.thin import ThinStructure
 from ..ground.pixel_scale import PixelScale
+from ..ground.roi import Mask
 
 YELLOW, SKY, ORANGE, RIM = (240, 228, 66), (86, 180, 233), (230, 159, 0), (20, 20, 20)
 
@@ -49,7 +50,9 @@ class _Label:
     at_px: tuple[float, float]
 
 
-def draw_gap(picture_HW3: RgbImage, gap: Gap, scale: PixelScale) -> RgbImage:
+def draw_gap(
+    picture_HW3: RgbImage, gap: Gap, scale: PixelScale, used_HW: Mask | None = None
+) -> RgbImage:
     """Draw a gap as a line with marks at its ends and its length; one mark for a touch."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.from_picture(picture_HW3)
     _draw_line(drawn_HW3, [gap.a_px, gap.b_px], YELLOW, pen)
@@ -59,10 +62,12 @@ def draw_gap(picture_HW3: RgbImage, gap: Gap, scale: PixelScale) -> RgbImage:
     text = (
         f"0 {scale.unit}, they touch" if gap.touches else _format_size(gap.distance, scale.unit)
     )
-    return _write_labels(drawn_HW3, [_Label(text, middle_px)], YELLOW, pen)
+    return _write_labels(drawn_HW3, [_Label(text, middle_px)], YELLOW, pen, used_HW)
 
 
-def draw_skeleton(picture_HW3: RgbImage, thin: ThinStructure, scale: PixelScale) -> RgbImage:
+def draw_skeleton(
+    picture_HW3: RgbImage, thin: ThinStructure, scale: PixelScale, used_HW: Mask | None = None
+) -> RgbImage:
     """Draw the skeleton, the largest disc that fits, and its diameter."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.from_picture(picture_HW3)
     for width_px, color in ((pen.line_px + 2, RIM), (pen.line_px, SKY)):
@@ -78,11 +83,14 @@ def draw_skeleton(picture_HW3: RgbImage, thin: ThinStructure, scale: PixelScale)
         thin.max_width_px[1] - radii_px[1] * 0.7,
     )
     label = _Label(_format_size(thin.max_width, scale.unit), beside_px)
-    return _write_labels(drawn_HW3, [label], YELLOW, pen)
+    return _write_labels(drawn_HW3, [label], YELLOW, pen, used_HW)
 
 
 def draw_boxes(
-    picture_HW3: RgbImage, regions: Sequence[RegionProperties], scale: PixelScale
+    picture_HW3: RgbImage,
+    regions: Sequence[RegionProperties],
+    scale: PixelScale,
+    used_HW: Mask | None = None,
 ) -> RgbImage:
     """Draw the rotated box of each region, its number from 1, and its area if there is room."""
     drawn_HW3, pen = picture_HW3.copy(), _Pen.from_picture(picture_HW3)
@@ -92,7 +100,7 @@ def draw_boxes(
         _Label(f"{number}: {_format_size(region.area, scale.area_unit)}", _top_corner(region))
         for number, region in enumerate(regions, start=1)
     ]
-    return _write_labels(drawn_HW3, labels, ORANGE, pen)
+    return _write_labels(drawn_HW3, labels, ORANGE, pen, used_HW)
 
 
 def _top_corner(region: RegionProperties) -> tuple[float, float]:
@@ -132,14 +140,18 @@ def _draw_ellipse(
 
 
 def _write_labels(
-    drawn_HW3: RgbImage, labels: Sequence[_Label], color: Rgb, pen: _Pen
+    drawn_HW3: RgbImage, labels: Sequence[_Label], color: Rgb, pen: _Pen, used_HW: Mask | None
 ) -> RgbImage:
-    """Write labels above and right of their points, inside the picture, none over another."""
+    """Write labels above and right of their points, inside the picture, none over another.
+
+    `used_HW` marks where labels are; what is written is marked too.
+    """
     image = Image.fromarray(drawn_HW3)
     canvas = ImageDraw.Draw(image)
     font = ImageFont.load_default(pen.letter_px)
     rim_px = 1 + pen.letter_px // 12
-    used_HW = np.zeros(drawn_HW3.shape[:2], np.bool_)
+    if used_HW is None:
+        used_HW = np.zeros(drawn_HW3.shape[:2], np.bool_)
     for label in labels:
         left, top, right, bottom = canvas.textbbox(
             (0, 0), label.text, font, stroke_width=rim_px

@@ -30,13 +30,14 @@ def draw_figures(
     picture_HW3: RgbImage, figures: Figures, rois: Mapping[str, Mask], scale: PixelScale
 ) -> RgbImage:
     """Draw boxes, then skeletons, gaps, and the borders of regions of interest."""
+    used_HW = np.zeros(picture_HW3.shape[:2], np.bool_)  # no label over another
     for regions in figures.regions.values():
-        picture_HW3 = draw_boxes(picture_HW3, regions, scale)
+        picture_HW3 = draw_boxes(picture_HW3, regions, scale, used_HW)
     for thin in figures.thin.values():
-        picture_HW3 = draw_skeleton(picture_HW3, thin, scale)
+        picture_HW3 = draw_skeleton(picture_HW3, thin, scale, used_HW)
     for gap in figures.gaps.values():
         if gap is not None:
-            picture_HW3 = draw_gap(picture_HW3, gap, scale)
+            picture_HW3 = draw_gap(picture_HW3, gap, scale, used_HW)
     return draw_rois(picture_HW3, rois) if rois else picture_HW3
 
 
