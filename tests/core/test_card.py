@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from maskwright.core.card import ModelCard
+from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.errors import BundleError, ConfigError
 
 
@@ -35,3 +35,11 @@ def test_a_temperature_that_is_not_a_number_is_refused(painted_card, temperature
     document = painted_card().to_json() | {"temperature": temperature}
     with pytest.raises(BundleError, match="a: not a model card"):
         ModelCard.from_json(document, where="a")
+
+
+@pytest.mark.parametrize(("steps", "ratio"), [(0, 0.0), (900, 1.0)])
+def test_a_card_of_eomt_with_a_number_of_annealing_steps_opens(steps, ratio):
+    config = {"num_queries": 7, "annealing_steps": steps}
+    document = {"name": "eomt", "encoder": "own", "config": config}
+    assert ArchSpec.from_json(document).config == {"num_queries": 7, "annealing_ratio": ratio}
+    assert ArchSpec.from_json(document | {"name": "fpn"}).config == config
