@@ -22,7 +22,7 @@ def render_choice(choice: Choice) -> str:
     judged = choice.tested_on or choice.chosen_on
     tiles = [
         render_tile(
-            f"{rate.kind.capitalize()}s",
+            _describe(rate).capitalize(),
             render_number(format_share(rate.value)),
             f"{rate.events:,} of {rate.total:,} parts of {escape(judged.split)}",
         )
@@ -67,7 +67,7 @@ def _sections(choice: Choice) -> Iterator[Section]:
     yield Section(
         "Every threshold",
         f"Parts of {choice.chosen_on.split}, at the smallest area of each class.",
-        charts,
+        f'<div class="charts">{charts}</div>',
     )
 
 
@@ -110,12 +110,14 @@ def _describe(rate: Rate) -> str:
 def _charts(name: str, curve: ClassCurve) -> str:
     roc = _curve("parts falsely reported, %", curve.false_alarms, curve.found)
     pr = _curve("parts found, %", curve.found, curve.precision)
-    return (
-        f"<h3>{escape(name)}: parts found over false alarms</h3>"
-        f"{draw_against(f'{name}: parts found', roc)}"
-        f"<h3>{escape(name)}: reported parts that show it, over parts found</h3>"
-        f"{draw_against(f'{name}: precision', pr)}"
+    return _figure(name, "parts found over false alarms", roc) + _figure(
+        name, "reported parts that show it, over parts found", pr
     )
+
+
+def _figure(name: str, what: str, curve: CurveReport) -> str:
+    caption = f"<figcaption><b>{escape(name)}</b>{what}</figcaption>"
+    return f"<figure>{caption}{draw_against(f'{name}: {what}', curve)}</figure>"
 
 
 def _curve(axis: str, at: tuple[float, ...], values: tuple[float, ...]) -> CurveReport:
