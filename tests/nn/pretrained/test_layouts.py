@@ -14,6 +14,7 @@ from maskwright.nn.pretrained.layout import translate
 
 from ..peers import randomised
 from ..reference import _tensor, load_fixture, noise, sample
+from ..test_dpt import peer_of
 from ..test_whole_networks import BISENETV2, DDRNET, PIDNET, STDC, filled
 
 K = 5
@@ -156,3 +157,16 @@ def test_fcn_of_torchvision(tmp_path):
         torch.testing.assert_close(
             published.network(image), peer(image)["out"], rtol=1e-3, atol=1e-3
         )
+
+
+def test_dpt_of_transformers_but_for_its_aligned_corners(tmp_path):
+    peer = peer_of(readout_type="project")
+    peer.save_pretrained(tmp_path)
+    published = open_published(str(tmp_path))
+    assert published.card.arch.encoder == "vit_tiny_patch16_224"
+    assert published.card.input.mean == (0.5,) * 3
+    assert any(name.startswith("auxiliary_head") for name in published.unused)
+    image = torch.rand(1, 3, 96, 96)
+    with torch.inference_mode():
+        found = published.network(image)
+        torch.testing.assert_close(found, peer(image).logits, rtol=1e-3, atol=1e-3)
