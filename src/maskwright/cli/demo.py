@@ -13,9 +13,10 @@ import typer
 from ..core.results import WriteMode, open_results
 from ..pages.text import format_share
 from .console import Console
-from .options import AsJson, Overwrite, Quiet, out_option
+from .options import AsJson, Overwrite, Quiet, out_option, require_torch
 
 SCENES = "scenes"
+RANDOM = "from-random-weights"
 
 
 def demo(
@@ -27,6 +28,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Check, train, evaluate and predict on generated street scenes."""
+    require_torch()
     from ..data.synth.streets import write_street_scenes
 
     console = Console(as_json=as_json, quiet=quiet)
@@ -35,7 +37,8 @@ def demo(
         console.say(f"Drawing street scenes into {out / SCENES}")
         console.say(f"(until the demo has ended, {out} is called {results.folder.name})")
         write_street_scenes(results.folder / SCENES, progress=console.progress)
-        commands = zip(_commands(out), _commands(results.folder), strict=True)
+        weights = _find_weights()
+        commands = zip(_commands(out, weights), _commands(results.folder, weights), strict=True)
         for shown, command in commands:
             console.say(f"\n$ maskwright {shlex.join(shown)}")
             _run(context, [*command, "--quiet"] if quiet else command, console)
@@ -44,17 +47,35 @@ def demo(
     console.result(result)
 
 
-def _commands(out: Path) -> list[list[str]]:
+def _find_weights() -> str:
+    """The encoder whose weights are installed (extra `weights`), "" for none."""
+    from ..nn.packaged import PACKAGED, find_packaged
+
+    return next((f"tu-{name}" for name in PACKAGED if find_packaged(name)), "")
+
+
+def _commands(out: Path, encoder: str) -> list[list[str]]:
+    """With an `encoder` that has weights, the same training without them follows."""
     scenes, run, recipe = str(out / SCENES), str(out / "run"), str(out / "recipe.yaml")
     bundle, photos = f"{run}/bundle", f"{scenes}/images/test"
-    quick = ("model.encoder_weights=none", "input.scale_ratio=1", "schedule.epochs=15")
-    return [
+    weights = f"model.encoder={encoder}" if encoder else "model.encoder_weights=none"
+    quick = (weights, "input.scale_ratio=1", "schedule.epochs=15")
+    commands = [
         ["check", scenes],
         ["plan", scenes, "-o", recipe, *(word for q in quick for word in ("--set", q))],
         ["train", scenes, "-o", run, "--recipe", recipe],
         ["evaluate", bundle, scenes, "--split", "test", "-o", str(out / "report")],
         ["predict", bundle, photos, "-o", str(out / "predictions")],
     ]
+    if encoder:
+        plain, report = str(out / RANDOM / "run"), str(out / RANDOM / "report")
+        without = ("model.encoder_weights=none", "optim.encoder_lr_ratio=1")
+        options = [word for value in without for word in ("--set", value)]
+        commands += [
+            ["train", scenes, "-o", plain, "--recipe", recipe, *options],
+            ["evaluate", f"{plain}/bundle", scenes, "--split", "test", "-o", report],
+        ]
+    return commands
 
 
 def _run(context: typer.Context, command: list[str], console: Console) -> None:
@@ -70,9 +91,10 @@ def _run(context: typer.Context, command: list[str], console: Console) -> None:
 
 def _summary(out: Path, took_s: float) -> dict[str, Any]:
     report = out / "report"
-    scores = json.loads((report / "report.json").read_bytes())["scores"]
+    random = out / RANDOM / "report"
     return {
-        "miou": scores["miou"],
+        "miou": _read_miou(report),
+        "miou_from_random_weights": _read_miou(random) if random.exists() else None,
         "took_s": round(took_s),
         "report": str(report / "report.html"),
         "predictions": str(out / "predictions"),
@@ -80,10 +102,16 @@ def _summary(out: Path, took_s: float) -> dict[str, Any]:
     }
 
 
+def _read_miou(report: Path) -> float:
+    miou: float = json.loads((report / "report.json").read_bytes())["scores"]["miou"]
+    return miou
+
+
 def _in_words(result: dict[str, Any]) -> str:
-    miou = format_share(result["miou"])
+    miou, random = format_share(result["miou"]), result["miou_from_random_weights"]
+    beside = "" if random is None else f", {format_share(random)} from random weights"
     return (
-        f"\nDone in {result['took_s']} s: mIoU {miou} on the test split.\n"
+        f"\nDone in {result['took_s']} s: mIoU {miou} on the test split{beside}.\n"
         f"  report       {result['report']}\n"
         f"  predictions  {result['predictions']}\n"
         f"  model        {result['bundle']}\n"

@@ -26,6 +26,7 @@ from .convert import convert
 from .decide import decide
 from .demo import demo
 from .diff import diff
+from .env import env
 from .evaluate import evaluate
 from .export import export
 from .measure import measure
@@ -74,6 +75,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
     "This program": {
         schema: "schema recipe -o .",
         demo: "demo -o demo",
+        env: "env --json",
     },
 }
 """The verbs in the order of the help, each with the example at the end of its help."""

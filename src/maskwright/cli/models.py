@@ -6,7 +6,7 @@ import typer
 
 from ..pages.text import format_number, text_table
 from .console import Console, print_text
-from .options import AsJson, Quiet
+from .options import AsJson, Quiet, require_torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ def models(
 
     The licence is that of the pretrained weights.
     """
+    require_torch()
     console = Console(as_json=as_json, quiet=quiet)
     from ..nn.catalogue import NUM_CLASSES, SIZE_HW
     from ..nn.catalogue import models as run

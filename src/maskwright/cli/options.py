@@ -3,12 +3,13 @@
 docs/design.md has the table of shared options, today's and later ones.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, MissingDependencyError
 
 AsJson = Annotated[
     bool,
@@ -143,6 +144,16 @@ def out_option(text: str) -> Any:
 def fold_settings(fold: int | None) -> dict[str, str]:
     """The recipe values of `--fold`."""
     return {} if fold is None else {"data.val_split": f"fold{fold}"}
+
+
+def require_torch() -> None:
+    """Require torch before a verb begins.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    if find_spec("torch") is None:
+        raise MissingDependencyError("torch", "train")
 
 
 def crop_size(crop: str | None) -> list[int] | None:

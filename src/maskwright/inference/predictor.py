@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -203,7 +204,8 @@ def open_model(
 
     A published model is `hub:OWNER/NAME[@REVISION]`, or the folder or file of its weights; it
     runs on torch. A Bundle runs on ONNX Runtime and a checkpoint on torch, unless an engine of
-    higher priority is installed that can run it.
+    higher priority is installed that can run it. Without torch, a finished run is opened as its
+    Bundle.
 
     Args:
         path: Of the folder or file, or the name on the hub.
@@ -230,8 +232,8 @@ def open_model(
             opened.engine, opened.card, opened.model_id, refinement, notes=opened.notes
         )
     path, bundle = Path(path), None
-    if _is_run_of_own_code(path):
-        path /= "bundle"  # whose graph runs without the code
+    if _is_run_of_own_code(path) or (engine != "torch" and _is_run_without_torch(path)):
+        path /= "bundle"  # whose graph runs without the code, and without torch
     if is_bundle(path):
         bundle = open_bundle(path)
         card, model_id = bundle.card, bundle.model_id
@@ -329,6 +331,11 @@ def _is_run_of_own_code(path: Path) -> bool:
         return False
     folder = find_checkpoint(path)
     return folder is not None and Checkpoint.open(folder).card.arch.code is not None
+
+
+def _is_run_without_torch(path: Path) -> bool:
+    """Whether this is a finished run, and torch, which runs its weights, is not installed."""
+    return is_bundle(path / "bundle") and find_spec("torch") is None
 
 
 def _describe(path: Path) -> str:

@@ -108,6 +108,11 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
             "dataset": data.dataset.fingerprint,
             "train": {"fingerprint": data.train.fingerprint, "images": len(data.train)},
             "val": {"fingerprint": data.val.fingerprint, "images": len(data.val)},
+            "domain": {
+                "dataset": Path(data.dataset.source).name,
+                "median_size_HW": data.facts.median_size_HW,
+                "scale_ratio": recipe.input.scale_ratio,
+            },
             "seed": recipe.seed,
             "versions": {name: version(name) for name in ("maskwright", "torch", "numpy")},
         }
