@@ -18,6 +18,21 @@ from .scoring import (
     print_report,
 )
 
+RawPredictions = Annotated[
+    bool,
+    typer.Option(
+        "--raw-predictions",
+        help="PREDICTIONS hold raw values, as TRUTH does, not class indices.",
+    ),
+]
+SkipUndecided = Annotated[
+    bool,
+    typer.Option(
+        "--skip-undecided",
+        help="Leave pixels out that PREDICTIONS ignore, as maps of an annotator may.",
+    ),
+]
+
 
 def score(
     predictions: Annotated[
@@ -30,20 +45,8 @@ def score(
     ],
     *,
     spec: Spec = None,
-    raw_predictions: Annotated[
-        bool,
-        typer.Option(
-            "--raw-predictions",
-            help="PREDICTIONS hold raw values, as TRUTH does, not class indices.",
-        ),
-    ] = False,
-    skip_undecided: Annotated[
-        bool,
-        typer.Option(
-            "--skip-undecided",
-            help="Leave pixels out that PREDICTIONS ignore, as maps of an annotator may.",
-        ),
-    ] = False,
+    raw_predictions: RawPredictions = False,
+    skip_undecided: SkipUndecided = False,
     group: Group = None,
     attributes: Attributes = None,
     full: Annotated[

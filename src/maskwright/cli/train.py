@@ -12,31 +12,24 @@ from ..pages.text import format_share
 from .console import Console, print_text
 from .options import (
     AllowOutside,
-    Arch,
     AsJson,
-    Batch,
     Budget,
-    Crop,
     Data,
     Device,
-    Encoder,
-    Epochs,
-    Fold,
     NoParityImages,
     Quiet,
     Resume,
-    Seed,
-    Settings,
     Trust,
-    crop_size,
-    fold_settings,
     out_option,
 )
+from .recipe_values import ReadValues, takes_recipe_values
 
 if TYPE_CHECKING:
     from ..training.options import TrainOptions
+    from ..training.run import Run
 
 
+@takes_recipe_values
 def train(
     data: Data,
     *,
@@ -44,15 +37,8 @@ def train(
     recipe: Annotated[
         Path | None, typer.Option("--recipe", help="Use this recipe instead of planning one.")
     ] = None,
-    settings: Settings = None,
+    values: ReadValues,
     budget: Budget = None,
-    fold: Fold = None,
-    epochs: Epochs = None,
-    batch: Batch = None,
-    crop: Crop = None,
-    arch: Arch = None,
-    encoder: Encoder = None,
-    seed: Seed = None,
     device: Device = None,
     resume: Resume = False,
     no_parity_images: NoParityImages = False,
@@ -64,20 +50,16 @@ def train(
     """Train a model on DATA; writes a Bundle to OUT/bundle."""
     started_s = time.monotonic()  # before torch is imported
     budget_s = budget_seconds(budget)
-    plain: dict[str, object] = {"epochs": epochs, "batch": batch, "crop": crop_size(crop)}
-    plain |= {"arch": arch, "encoder": encoder, "seed": seed}
     is_first = os.environ.get("RANK", "0") == "0"  # of the processes of accelerate launch
     console = Console(as_json=as_json and is_first, quiet=quiet or not is_first)
-    from ..evaluation.report.text import list_failures
-    from ..training.options import Callbacks, TrainOptions, add_plain_options
-    from ..training.recipe import parse_settings
+    from ..training.options import Callbacks, TrainOptions
     from ..training.run import train as run_training
     from ..training.start import has_checkpoint
     from .live import Live
 
     options = TrainOptions(
         recipe=recipe,
-        settings=add_plain_options(parse_settings(settings or []), plain) | fold_settings(fold),
+        settings=values(),
         budget_s=budget_s,
         started_s=started_s,
         device=device,
@@ -98,6 +80,12 @@ def train(
         raise
     finally:
         live.stop()
+    _tell(run, console)
+
+
+def _tell(run: "Run", console: Console) -> None:
+    from ..evaluation.report.text import list_failures
+
     console.say(f"best validation mIoU {format_share(run.report.miou, 2)}")
     for failure in list_failures(run.report):
         console.say(failure)

@@ -56,17 +56,10 @@ def evaluate(
         DataError: An image has no labels, or the classes are not those of the model.
         ConfigError: `group` is not a regular expression.
     """
-    labels = model.card.labels
-    require_fit(labels, dataset)
+    require_fit(model.card.labels, dataset)
     listed = _list_attributes(dataset, attributes, group)
     extremes = Extremes(dataset.spec.palette)
-    detail = detail.with_spacings(
-        (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
-    )
-    rule = model.card.decide
-    reported = () if rule is None else tuple(map(labels.index, rule.classes))
-    detail = replace(detail, things=dataset.spec.things, reported=reported)
-    scoring = Scoring.from_detail(detail, has_logits=True)
+    scoring = _choose_scoring(model, dataset, detail)
     tally = Tally(dataset.spec, scoring)
     gallery = None
     if gallery_in is not None:
@@ -100,6 +93,16 @@ def evaluate(
         ),
         ranked=extremes.rank(),
     )
+
+
+def _choose_scoring(model: Predictor, dataset: Dataset, detail: ScoreDetail) -> Scoring:
+    detail = detail.with_spacings(
+        (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
+    )
+    rule, labels = model.card.decide, model.card.labels
+    reported = () if rule is None else tuple(map(labels.index, rule.classes))
+    detail = replace(detail, things=dataset.spec.things, reported=reported)
+    return Scoring.from_detail(detail, has_logits=True)
 
 
 def _list_attributes(dataset: Dataset, table: Path | None, group: str | None) -> Attributes:

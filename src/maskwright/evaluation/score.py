@@ -85,11 +85,7 @@ def score(
     truth_maps, predicted_maps, keys = pair.reference, pair.other, list(pair.keys)
     attributes = _attributes(keys, options)
     extremes = Extremes(truth_maps.spec.palette)
-    detail = detail.with_spacings(
-        (key, truth_maps.spacing_mm(key) or predicted_maps.spacing_mm(key)) for key in keys
-    )
-    detail = replace(detail, things=truth_maps.spec.things)
-    scoring = Scoring.from_detail(detail, has_logits=False)
+    scoring = _choose_scoring(pair, detail)
     tally = Tally(truth_maps.spec, scoring)
 
     def count(key: str) -> tuple[Counted, ScoredImage, Undecided]:
@@ -116,6 +112,14 @@ def score(
         ranked=extremes.rank(),
     )
     return replace(report, notes=(*report.notes, *undecided.list_notes()))
+
+
+def _choose_scoring(pair: ClassMapPair, detail: ScoreDetail) -> Scoring:
+    truth, other = pair.reference, pair.other
+    detail = detail.with_spacings(
+        (key, truth.spacing_mm(key) or other.spacing_mm(key)) for key in pair.keys
+    )
+    return Scoring.from_detail(replace(detail, things=truth.spec.things), has_logits=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,13 +249,19 @@ def open_model(
             _require_listed(bundle, file.path, part.list_external_files(file.path))
             require_trial(bundle, file.path.name, name, trust)
 
-    if refinement is not None and card.decide is not None:
+    if refinement is not None:
+        _require_no_rule(card, path)
+    built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
+    return Predictor(built, card, model_id, refinement)
+
+
+def _require_no_rule(card: ModelCard, path: Path) -> None:
+    """Refuse a refiner for a model with a rule for verdicts."""
+    if card.decide is not None:
         raise ConfigError(
             f"{path}: its thresholds for verdicts were chosen without a refiner; leave out "
             f"--refine, or use the model before `maskwright decide`"
         )
-    built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
-    return Predictor(built, card, model_id, refinement)
 
 
 def is_published(model: Path | str) -> bool:

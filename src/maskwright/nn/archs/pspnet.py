@@ -57,14 +57,10 @@ def _build(
     in_channels: int,
     num_classes: int,
 ) -> nn.Module:
-    network = get_encoder(
-        encoder,
-        in_channels,
-        depth=config.encoder_depth,
-        output_stride=STRIDE if config.encoder_depth > 3 else 32,
-    )
-    replace_batch_norm(network)
-    return PSPNet(config, network, num_classes)
+    stride = STRIDE if config.encoder_depth > 3 else 32
+    made = get_encoder(encoder, in_channels, depth=config.encoder_depth, output_stride=stride)
+    replace_batch_norm(made)
+    return PSPNet(config, made, num_classes)
 
 
 REVISION = 2
