@@ -75,7 +75,7 @@ def train(
     except KeyboardInterrupt as stop:
         live.stop()
         if has_checkpoint(out):
-            text = f"{stop or 'stopped'}; resume with: {_resume(data, out, options)}"
+            text = f"{str(stop) or 'stopped'}; resume with: {_resume(data, out, options)}"
             print_text(text, err=True)
         raise
     finally:

@@ -57,7 +57,7 @@ class FrameErrors:
             self.size_HW, self.errors_Chw + other.errors_Chw, self.pixels_hw + other.pixels_hw
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """An object; `from_json` undoes it."""
         return {
             "size": list(self.size_HW),

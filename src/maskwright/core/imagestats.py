@@ -70,7 +70,7 @@ class ImageStatistics:
         limit_C = np.maximum(_LEAST_SHIFT, _SHIFT_FACTOR * np.asarray(self.spread))
         return bool((np.abs(mean_C - np.asarray(self.mean)) > limit_C).any())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A flat object; `from_json` undoes it."""
         return asdict(self)
 

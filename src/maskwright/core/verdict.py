@@ -75,7 +75,7 @@ class VerdictRule:
                 "out the class of what a good part shows"
             )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON object; `from_json` undoes it."""
         classes = {name: asdict(rule) for name, rule in self.classes.items()}
         return {"miss": self.miss, "by": self.by, "classes": classes}

@@ -61,21 +61,17 @@ def evaluate(
     extremes = Extremes(dataset.spec.palette)
     scoring = _choose_scoring(model, dataset, detail)
     tally = Tally(dataset.spec, scoring)
-    gallery = None
-    if gallery_in is not None:
-        gallery = Gallery(folder=gallery_in, labels=dataset.spec, total=len(dataset))
+    gallery = gallery_in and Gallery(gallery_in, labels=dataset.spec, total=len(dataset))
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample = dataset[index]
         image = _predict_sample(model, sample, where=dataset.describe(index))
+        brightness = {"brightness": bin_brightness(sample.image_HWC)}
         tally.add(
             Counted.from_image(
                 image,
                 scoring.count(image),
                 group=listed.groups[sample.key],
-                attributes={
-                    "brightness": bin_brightness(sample.image_HWC),
-                    **listed.values.get(sample.key, {}),
-                },
+                attributes=brightness | dict(listed.values.get(sample.key, {})),
             )
         )
         tally.frame.add(image.truth_HW, image.predicted_HW)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from ..core.trust import require_digest
 from ..core.verdict import Verdict
 from ..data.pixels.images import read_image
 from .choice import ModelFile, build_engine
-from .engine import ENGINES, Engine, EngineOptions, EnginePart, OpenedModel
+from .engine import ENGINES, Engine, EngineOptions, EnginePart
 from .need import MemoryNeed
 from .prediction import Prediction
 from .refiner import Refinement
@@ -227,10 +227,8 @@ def open_model(
     require_digest(trust)
     refinement = None if refine is None else Refinement.from_text(refine)
     if is_published(path):
-        opened = _open_published(str(path), engine, options, accept_licence=accept_licence)
-        return Predictor(
-            opened.engine, opened.card, opened.model_id, refinement, notes=opened.notes
-        )
+        model = _open_published(str(path), engine, options, accept_licence=accept_licence)
+        return replace(model, refine=refinement)
     path, bundle = Path(path), None
     if _is_run_of_own_code(path) or (engine != "torch" and _is_run_without_torch(path)):
         path /= "bundle"  # whose graph runs without the code, and without torch
@@ -279,7 +277,7 @@ def is_published(model: Path | str) -> bool:
 
 def _open_published(
     source: str, name: str | None, options: EngineOptions, *, accept_licence: bool
-) -> OpenedModel:
+) -> Predictor:
     """Open a published model on the engine `name`, else on the first that reads such models.
 
     Raises:
@@ -292,12 +290,13 @@ def _open_published(
         if part.missing() is None:
             opened = part.open_published(source, options, accept_licence=accept_licence)
             if opened is not None:
-                return opened
+                return Predictor(
+                    opened.engine, opened.card, opened.model_id, notes=opened.notes
+                )
     if missing is not None:
         raise missing
     raise ConfigError(
-        f"{source}: engine {name!r} opens no published models; leave out the engine, or export "
-        f"the model first with `maskwright export {source} DATA --to onnx -o BUNDLE`"
+        f"{source}: engine {name!r} opens no published models; leave out the engine"
     )
 
 

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -170,7 +169,7 @@ def _make_labels(described: Described, name_classes: NameClasses) -> LabelSpec:
 
 def _make_provenance(
     checkpoint: ForeignCheckpoint, layout: str, licence: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     published = {
         "source": checkpoint.source,
         "revision": checkpoint.revision,

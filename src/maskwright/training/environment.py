@@ -21,7 +21,7 @@ _BASE = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydantic")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def describe_environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, object]:
     """Describe the environment as a JSON object.
 
     `torch` is None where it is not installed, `free_memory_bytes` where it is unknown. `extras`
@@ -65,7 +65,7 @@ def list_lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"{extra:<10} {state}"
 
 
-def _describe_torch() -> dict[str, Any] | None:
+def _describe_torch() -> dict[str, object] | None:
     if find_spec("torch") is None:
         return None
     import torch

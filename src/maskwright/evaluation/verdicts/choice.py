@@ -1,7 +1,6 @@
 """Choice: the thresholds that were chosen for a model, for what, and their rates."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ...core.errors import ConfigError
 from ...core.labels import LabelSpec
@@ -50,7 +49,7 @@ class SplitRates:
     num_shown: int
     rates: tuple[Rate, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON object."""
         return {
             "split": self.split,
@@ -78,7 +77,7 @@ class Choice:
     curves: dict[str, ClassCurve]
     notes: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The content of decide.json."""
         return SCHEMA.stamp(
             {
@@ -94,7 +93,7 @@ class Choice:
         )
 
 
-def _curve_json(curve: ClassCurve) -> dict[str, Any]:
+def _curve_json(curve: ClassCurve) -> dict[str, object]:
     document = asdict(curve)
     return {
         key: [number(v) for v in value] if isinstance(value, tuple) else number(value)

@@ -13,7 +13,6 @@ interval of Clopper and Pearson (1934) for so many groups holds: [0, 1 - 0.025^(
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +50,7 @@ class Rate:
         """The share, NaN without a case."""
         return self.events / self.total if self.total else math.nan
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """An object with `rate`, null where a number does not exist."""
         numbers = {**asdict(self), "rate": self.value}
         return {

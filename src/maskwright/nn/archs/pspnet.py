@@ -1,7 +1,6 @@
 """PSPNet, Zhao et al. 2017 (arXiv:1612.01105): features pooled over 1, 2, 3 and 6 bins."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -47,18 +46,18 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`); logits at stride 8, upsampled bilinearly."""
-    return _build(build_encoder, config, encoder, in_channels, num_classes)
+    return _build_on(build_encoder, config, (encoder, in_channels), num_classes)
 
 
-def _build(
-    get_encoder: Callable[..., Any],
-    config: Config,
-    encoder: str,
-    in_channels: int,
-    num_classes: int,
+def _build_older(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
+    return _build_on(library_encoder, config, (encoder, in_channels), num_classes)
+
+
+def _build_on(
+    get_encoder: Callable[..., Any], config: Config, encoder: tuple[str, int], num_classes: int
 ) -> nn.Module:
     stride = STRIDE if config.encoder_depth > 3 else 32
-    made = get_encoder(encoder, in_channels, depth=config.encoder_depth, output_stride=stride)
+    made = get_encoder(*encoder, depth=config.encoder_depth, output_stride=stride)
     replace_batch_norm(made)
     return PSPNet(config, made, num_classes)
 
@@ -66,7 +65,7 @@ def _build(
 REVISION = 2
 """2: the encoder is dilated so that pretrained features keep their values."""
 
-OLDER = {1: partial(_build, library_encoder)}
+OLDER = {1: _build_older}
 
 
 class PSPNet(DeeplySupervised):

@@ -72,7 +72,7 @@ def read_checkpoint(source: str) -> ForeignCheckpoint:
     # a lone file in a folder of other things must not take their configuration
     documents = root if path.is_dir() or path.name in WEIGHTS else None
     tensors: dict[str, Tensor] = {}
-    meta: dict[str, Any] = {}
+    meta: dict[str, object] = {}
     for file in weights:
         part, beside = read_tensors(file)
         tensors |= part
@@ -88,7 +88,7 @@ def read_checkpoint(source: str) -> ForeignCheckpoint:
     )
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     """The tensors of a file by name, and its other entries; no code of the file is run.
 
     Raises:
@@ -191,5 +191,5 @@ def _read_documents(folder: Path | None) -> dict[str, Any]:
     return documents
 
 
-def _identify(file: Path) -> dict[str, Any]:
+def _identify(file: Path) -> dict[str, object]:
     return {"bytes": file.stat().st_size, "sha256": hash_file(file)}

@@ -28,7 +28,7 @@ NEUTRAL = {
 FREE = {"_model_class", "classes", "encoder_name", "encoder_weights", "in_channels"}
 
 Settings = Mapping[str, Any]
-ARCHS: dict[str, tuple[str, Callable[[Settings], dict[str, Any]]]] = {
+ARCHS: dict[str, tuple[str, Callable[[Settings], dict[str, object]]]] = {
     "Unet": ("unet", lambda c: {CHANNELS: tuple(c[CHANNELS])}),
     "UnetPlusPlus": (
         "unetplusplus",
