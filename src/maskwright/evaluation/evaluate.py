@@ -61,7 +61,7 @@ def evaluate(
     extremes = Extremes(dataset.spec.palette)
     scoring = _choose_scoring(model, dataset, detail)
     tally = Tally(dataset.spec, scoring)
-    gallery = gallery_in and Gallery(gallery_in, labels=dataset.spec, total=len(dataset))
+    gallery = None if gallery_in is None else _open_gallery(gallery_in, dataset)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample = dataset[index]
         image = _predict_sample(model, sample, where=dataset.describe(index))
@@ -99,6 +99,10 @@ def _choose_scoring(model: Predictor, dataset: Dataset, detail: ScoreDetail) -> 
     reported = () if rule is None else tuple(map(labels.index, rule.classes))
     detail = replace(detail, things=dataset.spec.things, reported=reported)
     return Scoring.from_detail(detail, has_logits=True)
+
+
+def _open_gallery(folder: Path, dataset: Dataset) -> Gallery:
+    return Gallery(folder=folder, labels=dataset.spec, total=len(dataset))
 
 
 def _list_attributes(dataset: Dataset, table: Path | None, group: str | None) -> Attributes:
