@@ -32,7 +32,9 @@ def test_every_architecture_has_the_recipe_of_its_authors_with_the_year(name):
     [
         ("segformer", {"lr": 6e-4, "encoder_lr_ratio": 0.1, "batch_size": 16}),
         ("mask2former", {"lr": 1e-4, "clip_norm": 0.01, "weight_decay": 0.05}),
-        ("eomt", {"lr": 1e-4, "layer_decay": 0.8, "optimizer": "adamw"}),
+        ("eomt", {"lr": 1e-4, "layer_decay": 0.8, "optimizer": "adamw", "clip_norm": 0.01}),
+        ("segnet", {"lr": 0.001, "batch_size": 4, "num_steps": 40_000}),
+        ("segnet_basic", {"lr": 0.1, "batch_size": 12, "num_steps": 10_000}),
         ("pidnet_s", {"lr": 0.01, "optimizer": "sgd", "batch_size": 12, "loss": "ohem"}),
         ("deeplabv3plus", {"lr": 7e-3, "output_stride": 16, "num_steps": 30_000}),
         ("bisenetv2", {"lr": 0.05, "batch_size": 16, "weight_decay": 5e-4}),

@@ -59,7 +59,7 @@ def test_a_short_run_keeps_what_was_measured_and_says_for_how_many_crops_the_aut
     assert (optim.name, optim.lr, optim.encoder_lr_ratio) == ("adamw", 2e-3, 0.5)
     assert (optim.clip_norm, optim.weight_decay) == (usual.clip_norm, usual.weight_decay)
     assert plan.recipe.loss.sum == "ce+dice"
-    cited = "Kirillov et al. 2019, section 5.2: sgd 0.01 is for 2,080,000 crops, this run has"
+    cited = "Kirillov et al. 2019, section 4.1: sgd 0.01 is for 2,080,000 crops, this run has"
     assert f"{cited} 8,000" in plan.reasons["optim.lr"]
 
 
@@ -116,6 +116,7 @@ def test_the_loss_of_the_authors_gives_way_to_the_remedy_for_rare_classes():
 def test_the_output_stride_of_the_authors_is_explicit_and_the_users_holds():
     plan = planned("deeplabv3plus", 8_000)
     assert plan.recipe.model.config == {"output_stride": 16}
-    assert plan.reasons["model.config"] == "Chen et al. 2018, section 4"
+    source = "Chen et al. 2018, section 4, and train.py of the authors"
+    assert plan.reasons["model.config"] == source
     given = planned("deeplabv3plus", 8_000, **{"model.config.output_stride": 8})
     assert given.recipe.model.config == {"output_stride": 8}

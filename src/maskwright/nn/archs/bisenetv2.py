@@ -29,6 +29,7 @@ RECIPE = PublishedRecipe(
     weight_decay=5e-4,
     loss="ohem",
 )
+"""The loss was not checked against a source."""
 
 
 class Config(PartConfig):

@@ -28,7 +28,7 @@ ENCODERS = ("own",)
 GOOD_FOR = "Real time at high resolution; more accurate than most at its speed."
 
 RECIPE = PublishedRecipe(
-    source="Hong et al. 2021, section 4.3",
+    source="Hong et al. 2021, and the configuration of mmsegmentation",
     optimizer="sgd",
     lr=0.01,
     batch_size=12,

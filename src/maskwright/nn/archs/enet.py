@@ -27,7 +27,7 @@ GOOD_FOR = "The smallest machines: a third of a million parameters."
 REVISION = 2
 
 RECIPE = PublishedRecipe(
-    source="Paszke et al. 2016, section 5.1",
+    source="Paszke et al. 2016, opts.lua of the authors",
     optimizer="adam",
     lr=5e-4,
     batch_size=10,

@@ -29,7 +29,7 @@ GROUPS = 32
 GOOD_FOR = "Thin and small objects in limited time; the default of the plan."
 
 RECIPE = PublishedRecipe(
-    source="Kirillov et al. 2019, section 5.2",
+    source="Kirillov et al. 2019, section 4.1",
     optimizer="sgd",
     lr=0.01,
     batch_size=32,

@@ -42,6 +42,7 @@ RECIPE = PublishedRecipe(
     batch_size=16,
     num_steps=190_000,
     weight_decay=1e-4,
+    warmup_ratio=1000 / 190_000,
     schedule="step",
     loss="",
 )

@@ -31,6 +31,9 @@ RECIPE = PublishedRecipe(
     weight_decay=1e-4,
     output_stride=16,
 )
+"""The batch size was not checked against a source; the other numbers were checked against a
+reimplementation, not against the paper.
+"""
 
 
 class Config(PartConfig):

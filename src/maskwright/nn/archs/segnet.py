@@ -22,10 +22,10 @@ ENCODERS = ("vgg16_bn", "vgg11_bn", "vgg13_bn", "vgg19_bn")
 GOOD_FOR = "A known baseline; sharp borders without skips."
 
 RECIPE = PublishedRecipe(
-    source="Badrinarayanan et al. 2017, section 3.3, and the authors' solver",
+    source="Badrinarayanan et al. 2017, section 4, and the authors' solver",
     optimizer="sgd",
-    lr=0.1,
-    batch_size=12,
+    lr=0.001,
+    batch_size=4,
     num_steps=40_000,
     weight_decay=5e-4,
     schedule="step",

@@ -20,13 +20,13 @@ ENCODERS = ("own",)
 GOOD_FOR = "A small known baseline without pretrained weights."
 
 RECIPE = PublishedRecipe(
-    source="Badrinarayanan et al. 2017, section 3.3 (as SegNet), and the authors' solver",
+    source="Badrinarayanan et al. 2017, section 3.3, and the authors' solver",
     lr=0.1,
     optimizer="sgd",
     schedule="step",
     weight_decay=5e-4,
     batch_size=12,
-    num_steps=40_000,
+    num_steps=10_000,
 )
 
 

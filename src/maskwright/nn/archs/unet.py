@@ -20,7 +20,10 @@ RECIPE = PublishedRecipe(
     clip_norm=12.0,
     loss="ce+dice",
 )
-"""The paper gives no learning rate; this is the usual recipe of U-Nets since."""
+"""The paper gives no learning rate; this is the usual recipe of U-Nets since.
+
+The batch size, which nnU-Net plans for each dataset, was not checked against a source.
+"""
 
 
 class Config(PartConfig):
