@@ -25,7 +25,10 @@ RECIPE = PublishedRecipe(
     weight_decay=1e-4,
     output_stride=16,
 )
-"""The authors' file has this decay for ResNets, and 4e-5 for MobileNetV2 and Xception."""
+"""The authors' file has this decay for ResNets, and 4e-5 for MobileNetV2 and Xception.
+
+The batch size was not checked against a source.
+"""
 
 
 class Config(AtrousConfig):

@@ -38,7 +38,10 @@ RECIPE = PublishedRecipe(
     weight_decay=4e-5,
     output_stride=16,
 )
-"""The authors' file has this decay for MobileNetV2 and Xception, and 1e-4 for ResNets."""
+"""The authors' file has this decay for MobileNetV2 and Xception, and 1e-4 for ResNets.
+
+The batch size was not checked against a source.
+"""
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:

@@ -30,7 +30,7 @@ RECIPE = PublishedRecipe(
     warmup_ratio=1500 / 40_000,
     schedule="linear",
 )
-"""The weight decay and the schedule were not checked against a source."""
+"""The numbers were not checked against a source."""
 
 REVISION = 2
 
