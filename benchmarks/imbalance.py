@@ -40,6 +40,7 @@ from maskwright.data.facts import Facts, measure_facts
 from maskwright.data.synth.scene import STREET
 from maskwright.data.synth.streets import draw_street
 from maskwright.inference.predictor import open_model
+from maskwright.nn.build import newest
 from maskwright.training.job import Job
 from maskwright.training.loop import fit
 from maskwright.training.recipe import Recipe, override
@@ -195,7 +196,7 @@ def _job(piece: Piece, asked: argparse.Namespace, root: Path, run: Path) -> Job:
     card = ModelCard(
         labels=train.spec,
         input=InputSpec(channels=spec.channels, mean=spec.mean, std=spec.std),
-        arch=recipe.model.graph,
+        arch=newest(recipe.model.graph),
     )
     return Job(
         run=run,

@@ -59,7 +59,8 @@ def _commands(out: Path, encoder: str) -> list[list[str]]:
     scenes, run, recipe = str(out / SCENES), str(out / "run"), str(out / "recipe.yaml")
     bundle, photos = f"{run}/bundle", f"{scenes}/images/test"
     weights = f"model.encoder={encoder}" if encoder else "model.encoder_weights=none"
-    quick = (weights, "input.scale_ratio=1", "schedule.epochs=15")
+    epochs = 8 if encoder else 15  # two trainings, or one
+    quick = (weights, "input.scale_ratio=1", f"schedule.epochs={epochs}")
     commands = [
         ["check", scenes],
         ["plan", scenes, "-o", recipe, *(word for q in quick for word in ("--set", q))],
