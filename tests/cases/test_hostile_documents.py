@@ -188,7 +188,7 @@ def test_mapping(data, attack):
 
 
 def test_splits_json_sealed_anew(data, attack):
-    _run("split", data, "--val", "0.25", "--test", "0.25", "--group", r"(\d)")
+    _run("split", data, "--redraw", "--val", "0.25", "--test", "0.25", "--group", r"(\d)")
     path = data / "splits.json"
     document = json.loads(path.read_text())
 

@@ -52,7 +52,8 @@ def test_the_graph_says_what_the_network_says_at_any_size(target, arch, tmp_path
         with torch.inference_mode():
             expected = network(torch.from_numpy(x_BCHW)).numpy()
         logits = engine(x_BCHW)
-        np.testing.assert_allclose(logits, expected, atol=1e-3, err_msg=str(shape))
+        atol = 1e-3 * max(1, np.abs(expected).max() / 100)
+        np.testing.assert_allclose(logits, expected, atol=atol, err_msg=str(shape))
         # Sums of float32 in another order differ by some 1e-6 of the largest logit, on some
         # processors more than on others; and rounding may move a stored maximum to its equal
         # neighbour, in a pixel here and there.

@@ -8,7 +8,7 @@ from torch import nn
 
 from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
-from maskwright.nn.blocks.dilation import DilatedPool, build_encoder, dilate
+from maskwright.nn.blocks.dilation import DilatedPool, build_encoder, dilate, fix_padding
 from maskwright.nn.build import new_model
 from maskwright.nn.encoders import library_name
 
@@ -97,3 +97,18 @@ def test_an_encoder_that_cannot_be_dilated_is_refused(encoder, why):
     arch = ArchSpec(name="pspnet", encoder=encoder)
     with pytest.raises(ConfigError, match=f"'pspnet' does not support encoder .*{why}"):
         new_model(arch, 3, 2)
+
+
+def test_padding_by_size_becomes_fixed_with_the_same_features_and_names():
+    encoder = build_encoder("tu-tf_efficientnet_lite0", 3).eval()
+    image = torch.rand(1, 3, 96, 160)
+    with torch.no_grad():
+        before = encoder(image)
+    names = list(encoder.state_dict())
+    assert any(type(m).__name__ == "Conv2dSame" for m in encoder.modules())
+    fix_padding(encoder)
+    assert not any(type(m).__name__ == "Conv2dSame" for m in encoder.modules())
+    assert list(encoder.state_dict()) == names
+    with torch.no_grad():
+        for one, other in zip(before, encoder(image), strict=True):
+            assert torch.equal(one, other)

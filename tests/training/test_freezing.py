@@ -27,7 +27,7 @@ def test_the_encoder_is_frozen_until_its_epoch_and_the_decoder_is_not():
     for epoch, learns in ((0, False), (1, False), (2, True), (3, True)):
         mode.start_epoch(epoch)
         assert modes(model) == ({learns}, {learns})
-        decoder = model.network.decoder
+        decoder = model.network.branches
         assert decoder.training
         assert all(p.requires_grad for p in decoder.parameters())
 
@@ -38,7 +38,7 @@ def test_a_frozen_encoder_gets_no_gradient_and_keeps_its_statistics():
     before = {k: v.clone() for k, v in model.network.encoder.state_dict().items()}
     model(torch.randn(2, 3, 64, 64)).sum().backward()
     assert all(p.grad is None for p in model.network.encoder.parameters())
-    assert any(p.grad is not None for p in model.network.decoder.parameters())
+    assert any(p.grad is not None for p in model.network.branches.parameters())
     after = model.network.encoder.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
 

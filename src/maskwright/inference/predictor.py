@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -268,8 +269,10 @@ def is_published(model: Path | str) -> bool:
     A folder is foreign that has files of weights and nothing of a Bundle or a run.
     """
     path = Path(model)
-    if HubName.parse(str(model)) is not None or path.is_file():
+    if HubName.parse(str(model)) is not None:
         return True
+    if path.is_file():
+        return any(fnmatch(path.name, pattern) for pattern in (*FOREIGN, "*.ckpt", "*.pkl"))
     if is_bundle(path) or find_checkpoint(path) is not None:
         return False
     return any(True for pattern in FOREIGN for _ in path.glob(pattern))

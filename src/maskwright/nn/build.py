@@ -13,6 +13,7 @@ from maskwright.core.codefile import CodeFile
 from maskwright.core.errors import BundleError, ConfigError
 
 from .any_size import AnySize
+from .blocks.dilation import fix_padding
 from .blocks.norm import replace_by_group_norm
 from .blocks.recompute import recompute_blocks
 from .encoders import library_name, load_weights, widen_input
@@ -59,6 +60,7 @@ def _build_network(
     if arch.encoder != OWN:
         load_weights(network.encoder, arch.encoder, weights)
         widen_input(network.encoder, in_channels)
+        fix_padding(network.encoder)
     return _set_norm(network, arch.norm)
 
 

@@ -84,6 +84,24 @@ def set_multi_grid(encoder: nn.Module, factors: tuple[int, int, int]) -> None:
                     layer.padding = _scale(_pair(layer.padding), factor)
 
 
+def fix_padding(encoder: nn.Module) -> None:
+    """Give convolutions that pad by the size of their map, as in TensorFlow, fixed margins.
+
+    For images whose sides are multiples of 32 both are the same, and an exporter need not
+    reason about sizes: with a pyramid behind, it does for ten minutes.
+    """
+    for name, layer in list(encoder.named_modules()):
+        if type(layer).__name__ == "Conv2dSame":
+            kernel, step = _pair(layer.kernel_size), _pair(layer.stride)
+            dilation = _pair(layer.dilation)
+            sides = zip(kernel, dilation, step, strict=True)
+            rows, columns = (max((k - 1) * d + 1 - s, 0) for k, d, s in sides)
+            margin = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+            parent, _, leaf = name.rpartition(".")
+            fixed = MarginConv2d(layer, margin, step[0], dilation)
+            setattr(encoder.get_submodule(parent), leaf, fixed)
+
+
 class RefuseAttention(TorchFunctionMode):
     """Raise ValueError where places attend to each other."""
 
