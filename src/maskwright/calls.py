@@ -110,7 +110,7 @@ def diff(a: Dataset | Path | str, b: Dataset | Path | str, **options: Any) -> "D
     """
     from .evaluation.diff.diff import diff as compare
 
-    with _opened(a) as old, _opened(b) as new:
+    with _open_unless_open(a) as old, _open_unless_open(b) as new:
         return compare(old, new, **options)
 
 
@@ -138,7 +138,7 @@ def plan(
         DataError: The dataset is not fit for training.
         MissingDependencyError: torch is not installed.
     """
-    with _need_extra():
+    with _explain_missing_extra():
         from .training.run import plan as make
     chosen = _settings(settings or {}, epochs, fold)
     return make(data, settings=chosen, budget_s=_seconds(budget), **options)
@@ -178,7 +178,7 @@ def train(
         TrainingError: Training had to stop.
         MissingDependencyError: torch is not installed.
     """
-    with _need_extra():
+    with _explain_missing_extra():
         from .training.options import TrainOptions
         from .training.run import train as run
     options = options or TrainOptions()
@@ -214,7 +214,7 @@ def _list_images(inputs: Sequence[Picture]) -> Iterator[Any]:
 
 
 @contextmanager
-def _opened(data: Dataset | Path | str) -> Iterator[Dataset]:
+def _open_unless_open(data: Dataset | Path | str) -> Iterator[Dataset]:
     if isinstance(data, Path | str):
         with open_unpacked(data) as dataset:
             yield dataset
@@ -223,7 +223,7 @@ def _opened(data: Dataset | Path | str) -> Iterator[Dataset]:
 
 
 @contextmanager
-def _need_extra() -> Iterator[None]:
+def _explain_missing_extra() -> Iterator[None]:
     """Turn the absence of a package of an extra into an error with the pip command."""
     try:
         yield

@@ -1,6 +1,7 @@
 """Networks without a separate encoder, and SegNet, give the numbers of their reference code.
 
-Each dictionary turns our names of tensors into the reference's, see `reference.fill_by_name`.
+Each dictionary turns our names of tensors into the reference's, see `reference.fill_by_name`;
+where published weights can be opened, it is that of their layout.
 """
 
 import pytest
@@ -12,139 +13,18 @@ from maskwright.core.labels import IGNORE
 from maskwright.nn.archs.stdc import detail_map
 from maskwright.nn.blocks.borders import border_overlap_loss
 from maskwright.nn.build import new_model
+from maskwright.nn.pretrained.layouts import bisenetv2, ddrnet, pidnet, stdc
 
 from .reference import assert_equals_fixture, fill_by_name, noise
 
 K = 5
 LARGE, SMALL = (1, 3, 128, 192), (1, 3, 64, 96)
 
-RESIDUAL = {
-    r"\.2\.(body|shortcut)": r".1.\1",
-    r"\.4\.(body|shortcut)": r".2.\1",
-    r"\.body\.0": ".conv1",
-    r"\.body\.1": ".bn1",
-    r"\.body\.3": ".conv2",
-    r"\.body\.4": ".bn2",
-    r"\.body\.6": ".conv3",
-    r"\.body\.7": ".bn3",
-    r"(\d)\.shortcut": r"\1.downsample",
+STAGES = {
+    r"^stages\.(\d)\.(\d)": lambda m: f"cp.backbone.features.{2 + 2 * int(m[1]) + int(m[2])}"
 }
-TWO_BRANCHES = {
-    r"^stem\.0": "conv1",
-    r"^stem\.1\.0": "conv1.3",
-    r"^stem\.1\.1": "conv1.4",
-    r"^stem\.2": "layer1",
-    r"^stem\.4": "layer2",
-    r"^context\.reduced\.0": "spp.scale0",
-    r"^context\.reduced\.(\d)\.0": r"spp.scale\1.1",
-    r"^context\.reduced\.(\d)\.2": r"spp.scale\1.3",
-    r"^context\.mix": "spp.compression",
-    r"^context\.shortcut": "spp.shortcut",
-    r"^head": "final_layer",
-    r"(final_layer|aux_head|border_head)\.0": r"\1.bn1",
-    r"(final_layer|aux_head|border_head)\.2": r"\1.conv1",
-    r"(final_layer|aux_head|border_head)\.3": r"\1.bn2",
-    r"(final_layer|aux_head|border_head)\.5": r"\1.conv2",
-}
-PIDNET = (
-    TWO_BRANCHES
-    | {
-        r"^i(\d)": r"layer\1",
-        r"^p(\d)": r"layer\1_",
-        r"^d3\.0": "layer3_d",
-        r"^d(\d)": r"layer\1_d",
-        r"^(layer3_d)\.shortcut": r"\1.downsample",
-        r"^pick(\d)\.compress": r"compression\1",
-        r"^pick(\d)\.of_details": r"pag\1.f_x",
-        r"^pick(\d)\.of_context": r"pag\1.f_y",
-        r"^difference": "diff",
-        r"^context\.refine": "spp.scale_process",
-        r"^mix\.details": "dfm.conv_p",
-        r"^mix\.context": "dfm.conv_i",
-        r"^aux_head": "seghead_p",
-        r"^border_head": "seghead_d",
-    }
-    | RESIDUAL
-)
-DDRNET = (
-    TWO_BRANCHES
-    | {
-        r"^fusion(\d)\.low": r"layer\1",
-        r"^fusion(\d)\.high": r"layer\1_",
-        r"^fusion(\d)\.compress": r"compression\1",
-        r"^fusion(\d)\.shrink\.0": r"down\1",
-        r"^fusion4\.shrink\.2\.0": "down4.3",
-        r"^fusion4\.shrink\.2\.1": "down4.4",
-        r"^high5": "layer5_",
-        r"^low5": "layer5",
-        r"^context\.refine\.0": "spp.process1",
-        r"^context\.refine\.1": "spp.process2",
-        r"^context\.refine\.2": "spp.process3",
-        r"^context\.refine\.3": "spp.process4",
-        r"^aux_head": "seghead_extra",
-    }
-    | RESIDUAL
-)
-STDC = {
-    r"^stem\.(\d)": r"cp.backbone.features.\1",
-    r"^stages\.(\d)\.(\d)": lambda m: f"cp.backbone.features.{2 + 2 * int(m[1]) + int(m[2])}",
-    r"\.first": ".conv_list.0",
-    r"\.rest\.0": ".conv_list.1",
-    r"\.rest\.1": ".conv_list.2",
-    r"\.rest\.2": ".conv_list.3",
-    r"\.shrink": ".avd_layer",
-    r"^context\.mean": "cp.conv_avg",
-    r"^context\.refine(\d+)\.body": r"cp.arm\1.conv",
-    r"^context\.refine(\d+)\.gate\.0": r"cp.arm\1.conv_atten",
-    r"^context\.refine(\d+)\.gate\.1": r"cp.arm\1.bn_atten",
-    r"^context\.smooth": "cp.conv_head",
-    r"^fuse\.mix": "ffm.convblk",
-    r"^fuse\.gate\.0": "ffm.conv1",
-    r"^fuse\.gate\.2": "ffm.conv2",
-    r"^head": "conv_out",
-    r"^aux_heads\.0": "conv_out16",
-    r"^aux_heads\.1": "conv_out32",
-    r"^detail_head": "conv_out_sp8",
-    r"^(conv_out\w*)\.3": r"\1.conv_out",
-    r"^(conv_out\w*)\.([01])\.": r"\1.conv.\2.",
-    r"^(?!.*avd_layer)(.*)\.0\.(\w+)$": r"\1.conv.\2",
-    r"^(?!.*avd_layer)(.*)\.1\.(\w+)$": r"\1.bn.\2",
-}
-BISENETV2 = {
-    r"^details\.([01])\.": r"detail.S1.\1.",
-    r"^details\.2": "detail.S2.0",
-    r"^details\.3": "detail.S2.1",
-    r"^details\.4": "detail.S2.2",
-    r"^details\.5": "detail.S3.0",
-    r"^details\.6": "detail.S3.1",
-    r"^details\.7": "detail.S3.2",
-    r"^semantics\.0\.first": "segment.S1S2.conv",
-    r"^semantics\.0\.shrink": "segment.S1S2.left",
-    r"^semantics\.0\.mix": "segment.S1S2.fuse",
-    r"^semantics\.3\.4\.norm": "segment.S5_5.bn",
-    r"^semantics\.3\.4\.embed": "segment.S5_5.conv_gap",
-    r"^semantics\.3\.4\.mix": "segment.S5_5.conv_last",
-    r"^semantics\.1": "segment.S3",
-    r"^semantics\.2": "segment.S4",
-    r"^semantics\.3": "segment.S5_4",
-    r"^(segment.*)\.body\.0": r"\1.conv1",
-    r"^(segment.*)\.0\.body\.1": r"\1.0.dwconv1",
-    r"^(segment.*)\.body\.1": r"\1.dwconv",
-    r"^(segment.*)\.0\.body\.2": r"\1.0.dwconv2",
-    r"^(segment.*)\.body\.[23]": r"\1.conv2",
-    r"\.shortcut\.1\.0": ".shortcut.2",
-    r"\.shortcut\.1\.1": ".shortcut.3",
-    r"\.shortcut\.0\.([01])": r".shortcut.\1",
-    r"^aggregate\.details_small": "bga.left2",
-    r"^aggregate\.semantics_large": "bga.right1",
-    r"^aggregate\.details": "bga.left1",
-    r"^aggregate\.semantics": "bga.right2",
-    r"^aggregate\.mix": "bga.conv",
-    r"^head\.3": "head.conv_out.1",
-    r"^head\.([01])\.": r"head.conv.\1.",
-    r"^(?!.*(?:bga|dwconv|shortcut|conv2))(.*)\.0\.(\w+)$": r"\1.conv.\2",
-    r"^(?!.*(?:bga|dwconv|shortcut|conv2|conv_out))(.*)\.1\.(\w+)$": r"\1.bn.\2",
-}
+STDC = STAGES | stdc.NAMES
+"""Opening a checkpoint numbers its blocks by stage first; here the authors' numbers stay."""
 FASTSCNN = {
     r"^learn_to_shrink\.0": "learning_to_downsample.conv.conv",
     r"^learn_to_shrink\.(\d)": r"learning_to_downsample.dsconv\1",
@@ -235,7 +115,7 @@ def training_outputs(network, shape):
 
 
 def test_pidnet_is_the_authors():
-    found = training_outputs(filled("pidnet_s", PIDNET), LARGE)
+    found = training_outputs(filled("pidnet_s", pidnet.NAMES), LARGE)
     outputs = {
         "logits": found.logits_BKHW,
         "aux": found.aux_BKhw,
@@ -245,7 +125,7 @@ def test_pidnet_is_the_authors():
 
 
 def test_ddrnet_is_the_authors():
-    logits, aux = training_outputs(filled("ddrnet23_slim", DDRNET), LARGE)
+    logits, aux = training_outputs(filled("ddrnet23_slim", ddrnet.NAMES), LARGE)
     assert_equals_fixture({"logits": logits, "aux": aux}, "ddrnet23_slim")
 
 
@@ -271,7 +151,7 @@ def test_the_details_of_stdc_and_their_loss_are_the_authors():
 @pytest.mark.parametrize(
     ("name", "names", "shape", "encoder", "config"),
     [
-        ("bisenetv2", BISENETV2, LARGE, "own", {}),
+        ("bisenetv2", bisenetv2.NAMES, LARGE, "own", {}),
         ("fastscnn", FASTSCNN, LARGE, "own", {}),
         (
             "fcdensenet103",
@@ -296,7 +176,7 @@ def test_logits_are_the_reference_s(name, names, shape, encoder, config):
 
 
 def test_bisenetv2_can_be_the_network_of_the_published_weights():
-    network = filled("bisenetv2", BISENETV2, released=True)
+    network = filled("bisenetv2", bisenetv2.NAMES, released=True)
     with torch.inference_mode():
         logits = network(noise("image", LARGE))
     assert_equals_fixture({"logits": logits}, "bisenetv2_released")

@@ -76,6 +76,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def first_line(error: BaseException, most: int = 200) -> str:
+    """What an error says, without the advice after it; its kind where it says nothing."""
+    return shorten(next(iter(str(error).splitlines()), type(error).__name__), most)
+
+
 def shorten(text: str, most: int = 60) -> str:
     """The text, or its beginning and `...`, of at most `most` characters, for messages."""
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -10,7 +10,7 @@ from torch import nn
 from maskwright.core import parts
 from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.codefile import CodeFile
-from maskwright.core.errors import BundleError, ConfigError
+from maskwright.core.errors import BundleError, ConfigError, first_line
 
 from .any_size import AnySize
 from .blocks.dilation import fix_padding
@@ -157,6 +157,6 @@ def load_model(card: ModelCard, weights: Path) -> AnySize:
     except (SafetensorError, RuntimeError, OSError) as error:
         raise BundleError(
             f"{weights}: not the weights of this {card.arch.name} "
-            f"({str(error).splitlines()[0]}); train or export it again"
+            f"({first_line(error)}); train or export it again"
         ) from error
     return model

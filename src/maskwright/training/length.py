@@ -106,7 +106,7 @@ class Length:
             validation_s=self.pace.validation_s * slowdown,
             finish_s=self.pace.finish_s * slowdown,
         )
-        fitting = step + pace.count_steps(self.budget.left_s)
+        fitting = step + pace.count_steps(self.budget.remaining_s)
         least = max(step, min(self.planned, MIN_STEPS))
         proposed = max(least, min(fitting, int(MAX_RATIO * self.planned)))
         if abs(proposed - self.num_steps) <= LEAST_CHANGE * self.num_steps:

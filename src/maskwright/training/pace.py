@@ -29,7 +29,7 @@ class Budget:
         return self.clock() - self.started_s
 
     @property
-    def left_s(self) -> float:
+    def remaining_s(self) -> float:
         """Seconds to the end; negative when it has passed."""
         return self.total_s - self.spent_s
 

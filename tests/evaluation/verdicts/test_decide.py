@@ -16,7 +16,7 @@ from maskwright.core.verdict import ClassRule, VerdictRule
 from maskwright.data.dataset import open_dataset
 from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.verdicts.choice import SCHEMA, RuleOptions
-from maskwright.evaluation.verdicts.choose import count_needed, shown_miss_rate
+from maskwright.evaluation.verdicts.choose import bound_miss_rate, count_needed
 from maskwright.evaluation.verdicts.decide import decide
 from maskwright.evaluation.verdicts.page import summarize_choice
 from maskwright.evaluation.verdicts.rates import estimate_rate
@@ -172,7 +172,7 @@ def test_a_rule_must_leave_a_class_for_good_parts():
 
 def test_one_percent_needs_299_parts():
     assert count_needed(0.01) == 299
-    assert shown_miss_rate(299) <= 0.01 < shown_miss_rate(298)
+    assert bound_miss_rate(299) <= 0.01 < bound_miss_rate(298)
 
 
 def test_a_rate_without_events_has_the_exact_interval():

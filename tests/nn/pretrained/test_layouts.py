@@ -11,11 +11,12 @@ from maskwright.core.errors import ConfigError
 from maskwright.inference.published import open_published
 from maskwright.nn.build import new_model
 from maskwright.nn.pretrained.layout import translate
+from maskwright.nn.pretrained.layouts import bisenetv2, ddrnet, pidnet
 
 from ..peers import randomised
 from ..reference import _tensor, load_fixture, noise, sample
 from ..test_dpt import peer_of
-from ..test_whole_networks import BISENETV2, DDRNET, PIDNET, STDC, filled
+from ..test_whole_networks import STDC, filled
 
 K = 5
 
@@ -48,7 +49,7 @@ def saved(path, state, prefix="", **beside):
 
 
 def test_pidnet_from_its_authors_training_code(tmp_path):
-    state = theirs("pidnet_s", PIDNET)
+    state = theirs("pidnet_s", pidnet.NAMES)
     published = open_published(saved(tmp_path / "best.pt", state, "model.", epoch=3))
     assert published.layout == "pidnet"
     assert published.licence.startswith("MIT")
@@ -57,7 +58,7 @@ def test_pidnet_from_its_authors_training_code(tmp_path):
 
 
 def test_biases_before_a_normalisation_move_into_its_mean(tmp_path):
-    state = theirs("ddrnet23_slim", DDRNET)
+    state = theirs("ddrnet23_slim", ddrnet.NAMES)
     bias = noise("bias", (32,))
     state["conv1.0.bias"] = bias
     state["conv1.1.running_mean"] = state["conv1.1.running_mean"] + bias
@@ -74,7 +75,7 @@ def test_stdc_whose_heads_have_no_biases(tmp_path):
 
 
 def test_bisenetv2_with_the_activations_of_its_published_code(tmp_path):
-    state = theirs("bisenetv2", BISENETV2, without=("aux_heads",))
+    state = theirs("bisenetv2", bisenetv2.NAMES, without=("aux_heads",))
     state["aux2.conv.conv.weight"] = torch.zeros(1)
     published = open_published(saved(tmp_path / "w.pth", state))
     assert published.unused == ("aux2.conv.conv.weight",)

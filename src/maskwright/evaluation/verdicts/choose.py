@@ -48,7 +48,7 @@ def choose_rule(parts: Parts, index: int, miss: float, *, where: str) -> ClassRu
             f"{where}: no part shows {parts.names[index]!r}, so no threshold can be chosen for "
             f"it; draw the splits again, or name the other classes with --classes"
         )
-    reported_PTS = parts.reported_PTS(index)
+    reported_PTS = parts.find_reported_PTS(index)
     missed_TS = (~reported_PTS[shown_P]).sum(axis=0)
     alarms_TS = reported_PTS[~shown_P].sum(axis=0)
     allowed = max(math.floor(miss * num_shown + 1e-9), int(missed_TS.min()))
@@ -64,7 +64,7 @@ def draw_curve(parts: Parts, index: int, rule: ClassRule) -> ClassCurve:
     """Compute the rates of one class at every threshold, at the smallest area of its rule."""
     shown_P = parts.shown_PK[:, index]
     column = AREAS_PX.index(rule.smallest_area_px)
-    reported_PT = parts.reported_PTS(index)[..., column]
+    reported_PT = parts.find_reported_PTS(index)[..., column]
     hits_T = reported_PT[shown_P].sum(axis=0).astype(np.float64)
     alarms_T = reported_PT[~shown_P].sum(axis=0).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -83,7 +83,7 @@ def draw_curve(parts: Parts, index: int, rule: ClassRule) -> ClassCurve:
     )
 
 
-def shown_miss_rate(num_parts: int) -> float:
+def bound_miss_rate(num_parts: int) -> float:
     """The largest miss rate that fits with none missed among so many parts.
 
     The one-sided end at 95 %, Clopper and Pearson 1934: 1 - 0.05^(1 / n), about 3 / n.

@@ -23,7 +23,7 @@ from ...inference.resolution import planes
 from ...metrics.verdicts.evidence import gather_evidence
 from ..evaluate import require_fit
 from .choice import FILE_NAME, PAGE_NAME, Choice, RuleOptions, SplitRates
-from .choose import choose_rule, count_needed, draw_curve, shown_miss_rate
+from .choose import bound_miss_rate, choose_rule, count_needed, draw_curve
 from .page import render_choice
 from .parts import Parts
 from .rates import list_rates
@@ -201,7 +201,7 @@ def _list_notes(rule: VerdictRule, chosen: SplitRates, tested: SplitRates | None
         notes.append(
             f"a miss rate of {100 * rule.miss:g} % cannot be shown with {judged.num_shown:,} "
             f"parts of {judged.split!r} that show a class: none missed among them shows at "
-            f"most {100 * shown_miss_rate(judged.num_shown):.3g} % (95 %, one-sided); "
+            f"most {100 * bound_miss_rate(judged.num_shown):.3g} % (95 %, one-sided); "
             f"{100 * rule.miss:g} % needs {needed:,}"
         )
     notes += [

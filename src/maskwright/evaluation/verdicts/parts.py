@@ -51,12 +51,12 @@ class Parts:
         """The group of each part."""
         return [self._group_of[part] for part in self._shown]
 
-    def reported_PTS(self, index: int) -> Bools:
+    def find_reported_PTS(self, index: int) -> Bools:
         """Whether one class is reported of each part, at every threshold and smallest area."""
         largest_PT = np.stack([rows[index] for rows in self._largest.values()])
         return np.asarray(largest_PT[..., None] >= np.array(AREAS_PX))
 
-    def reported_P(self, index: int, rule: ClassRule) -> Bools:
+    def find_reported_P(self, index: int, rule: ClassRule) -> Bools:
         """Whether one class is reported of each part by its rule, which is on the grid."""
         row = THRESHOLDS.index(rule.threshold)
         largest_P = np.array([rows[index][row] for rows in self._largest.values()])

@@ -70,7 +70,7 @@ def list_rates(parts: Parts, rule: VerdictRule) -> list[Rate]:
     """The rates of a rule: over parts for any class and each class, then over defects."""
     shown_PK, names = parts.shown_PK, parts.names
     reported_PK = np.stack(
-        [parts.reported_P(i, rule.classes[name]) for i, name in enumerate(names)], axis=1
+        [parts.find_reported_P(i, rule.classes[name]) for i, name in enumerate(names)], axis=1
     )
     any_shown_P, any_reported_P = (
         np.logical_or.reduce(a, axis=1) for a in (shown_PK, reported_PK)

@@ -12,7 +12,7 @@ from torch import nn
 
 from ...core.bundle import GRAPH
 from ...core.card import ModelCard
-from ...core.errors import ConfigError
+from ...core.errors import ConfigError, first_line
 from ...core.graph import LOGITS
 
 FILE = GRAPH
@@ -42,7 +42,7 @@ def write(network: nn.Module, card: ModelCard, path: Path, _precision: str) -> t
         except (RuntimeError, ValueError, AssertionError) as error:
             raise ConfigError(
                 f"model {card.arch.name!r} with encoder {card.arch.encoder!r} "
-                f"cannot be written as ONNX ({str(error).splitlines()[0]}); "
+                f"cannot be written as ONNX ({first_line(error)}); "
                 f"choose another encoder, or use the run itself, on torch"
             ) from error
     if program is None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.card import ModelCard
-from ...core.errors import BundleError, ConfigError, shorten
+from ...core.errors import BundleError, ConfigError, first_line
 from .. import onnxfile
 from ..engine import Engine, EngineOptions
 
@@ -54,7 +54,7 @@ class OnnxEngine(Engine):
             raise BundleError(
                 f"{self.file}: the graph fails on an input of {image_BCHW.shape} (B, C, H, W), "
                 f"or returns no float32 logits of its size: "
-                f"{shorten(str(error).splitlines()[0], 200)}; export the model again"
+                f"{first_line(error)}; export the model again"
             ) from error
         return logits_BKHW
 
@@ -111,7 +111,7 @@ def _session(file: Path, options: EngineOptions, *, compact: bool = False) -> An
     except _list_errors(errors) as error:
         raise BundleError(
             f"{file}: ONNX Runtime {onnxruntime.__version__} cannot run this graph "
-            f"({str(error).splitlines()[0]}); copy the bundle again or export it again"
+            f"({first_line(error)}); copy the bundle again or export it again"
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maskwright.core.errors import ConfigError, shorten
+from maskwright.core.errors import ConfigError, first_line
 from maskwright.core.hubname import HubName
 from maskwright.core.jsonfile import read_json
 from maskwright.core.trust import hash_file
@@ -125,13 +125,13 @@ def _load(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise ConfigError(
             f"{path}: not a file of tensors alone: it is damaged, or reading it would run code "
-            f"({_first_line(error)}). Where you trust it, save its "
+            f"({first_line(error, 120)}). Where you trust it, save its "
             f"state_dict as .safetensors or with torch.save, and give that file"
         ) from error
     except Exception as error:
         raise ConfigError(
             f"{path}: not a file of tensors, or not all of it "
-            f"({type(error).__name__}: {_first_line(error)}); download "
+            f"({type(error).__name__}: {first_line(error, 120)}); download "
             f"it again, or save its state_dict as .safetensors or with torch.save"
         ) from error
 
@@ -193,8 +193,3 @@ def _read_documents(folder: Path | None) -> dict[str, Any]:
 
 def _identify(file: Path) -> dict[str, object]:
     return {"bytes": file.stat().st_size, "sha256": hash_file(file)}
-
-
-def _first_line(error: Exception) -> str:
-    """What an error says, without the advice that follows; "" where it says nothing."""
-    return shorten(next(iter(str(error).splitlines()), ""), 120)

@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from maskwright.core.errors import ConfigError
+from maskwright.core.errors import ConfigError, first_line
 from maskwright.core.hubname import HubName
 
 PATTERNS = ("*.json", "*.safetensors", "*.bin", "*.pth", "*.pt", "README.md", "LICENSE*")
@@ -68,7 +68,7 @@ def fetch_repository(name: HubName) -> Path:
         raise ConfigError(f"{name}: the hub has no such repository; check the name") from error
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ConfigError(
-            f"{name}: the download failed ({str(error).splitlines()[0]}); try again, or give "
+            f"{name}: the download failed ({first_line(error)}); try again, or give "
             f"the path of a folder with its files"
         ) from error
     return Path(folder)

@@ -42,7 +42,7 @@ def decide_timed_schedule(
     """
     read_s = budget.spent_s - timing.spent_s  # what was spent before anything was measured
     pace = _measure_pace(plan, situation, timing)
-    num_crops = pace.count_steps(budget.left_s) * pace.samples
+    num_crops = pace.count_steps(budget.remaining_s) * pace.samples
     if num_crops < TIGHT_CROPS:
         decide_fewer_pixels(plan, situation)
         pace = _measure_pace(plan, situation, timing)
@@ -53,10 +53,10 @@ def decide_timed_schedule(
     ):
         plan.decide("model.config", {}, "the budget is ample: the usual widths")
         pace = _measure_pace(plan, situation, timing)
-    if pace.count_steps(budget.left_s) < MIN_STEPS:
+    if pace.count_steps(budget.remaining_s) < MIN_STEPS:
         decide_half_scale(plan)
         pace = _measure_pace(plan, situation, timing)
-    steps = pace.count_steps(budget.left_s)
+    steps = pace.count_steps(budget.remaining_s)
     if steps < MIN_STEPS:
         raise _explain_budget(budget, pace, read_s)
     _decide_steps(plan, situation, pace, budget)
@@ -65,7 +65,10 @@ def decide_timed_schedule(
 
 def _decide_steps(plan: Plan, situation: Situation, pace: Pace, budget: Budget) -> None:
     """Whole epochs, or one epoch of fewer steps where not every image can be shown once."""
-    steps, train_s = pace.count_steps(budget.left_s), pace.count_train_seconds(budget.left_s)
+    steps, train_s = (
+        pace.count_steps(budget.remaining_s),
+        pace.count_train_seconds(budget.remaining_s),
+    )
     whole = math.ceil(situation.num_train / pace.samples)
     epochs, per_epoch = (steps // whole, 0) if steps >= whole else (1, steps)
     plan.decide(
