@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .core.duration import budget_seconds
 from .core.errors import ConfigError
 from .core.extras import explain_missing
+from .core.image import Image
 from .data.dataset import Dataset, open_dataset, open_unpacked
 from .data.pixels.images import read_image
 from .inference.inputs import find_images
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from .training.recipe import Settings
     from .training.run import Run
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
-Picture = Path | str | Pixels
+Picture = Path | str | Image
 Budget = str | float | None
 
 

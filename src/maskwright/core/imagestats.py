@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .inputspec import Image
+from .image import Image
 
 _MOST_PX = 1 << 16
 """Pixels of an image that are looked at, evenly spread."""

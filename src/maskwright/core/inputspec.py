@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConfigError, DataError
-
-Image = NDArray[np.uint8] | NDArray[np.uint16]
-"""H x W x C."""
+from .image import Image
 
 CONVERTIBLE = (1, 3)
 """Channels that images of 1, 3 or 4 channels can be converted to."""
@@ -136,7 +134,7 @@ class InputSpec:
         self.require_image(image_HWC, where=where)
         return image_HWC
 
-    def require_image(self, image_HWC: NDArray[np.integer], *, where: str) -> None:
+    def require_image(self, image_HWC: Image, *, where: str) -> None:
         """Require an image with the channels and bits that the network takes.
 
         Raises:
@@ -170,7 +168,7 @@ class InputSpec:
         height, width = (max(1, round(n * self.scale_ratio)) for n in size_HW)
         return height, width
 
-    def normalize(self, image_HWC: NDArray[np.integer]) -> NDArray[np.float32]:
+    def normalize(self, image_HWC: Image) -> NDArray[np.float32]:
         """Normalise an image; the network input, C x H x W float32, contiguous.
 
         Works channel by channel, so that no second image of float32 is held.

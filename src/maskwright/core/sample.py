@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
+from .image import Image
 from .labels import LabelMap
 
 
@@ -22,7 +23,7 @@ class Sample:
 
     key: str
     group: str
-    image_HWC: NDArray[np.uint8] | NDArray[np.uint16]
+    image_HWC: Image
     labels_HW: LabelMap | None = None
     votes_AHW: NDArray[np.uint8] | None = None
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.files import is_present, open_file
+from ..core.image import Image
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
@@ -97,7 +97,7 @@ class Dataset(Protocol):
         """Whether one image has a class map; reads no pixels."""
 
     @abstractmethod
-    def image(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def image(self, index: int) -> Image:
         """One image, H x W x C, oriented by EXIF; its class map is not read."""
 
     @abstractmethod
@@ -251,7 +251,7 @@ class FolderDataset(Dataset):
         """Whether one image has a mask or shapes."""
         return self.entries[index].labels is not None
 
-    def image(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def image(self, index: int) -> Image:
         """One image, H x W x C, oriented by EXIF; its mask is not read."""
         return read_image(self.entries[index].image)
 

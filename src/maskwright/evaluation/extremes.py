@@ -9,13 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.image import Image
 from ..core.labels import IGNORE, LabelMap
 from ..core.report import ImageScore
 from ..core.sample import Sample
 from ..core.threads import map_in_order
 from ..pages.pictures import RgbImage, encode_indexed_png, encode_jpeg, to_rgb
-
-Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 PANELS = ("image", "truth", "prediction", "error")
 IGNORED_RGB = (232, 232, 236)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import parts
 from ..core.bundle import (
@@ -22,6 +21,7 @@ from ..core.card import ModelCard
 from ..core.checkpoint import Checkpoint, find_checkpoint
 from ..core.errors import ConfigError
 from ..core.graph import Graph, Parity
+from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode
@@ -36,8 +36,6 @@ from .target import TARGETS, Target, choose_precision, name_file
 
 DEFAULT_TARGETS = ("onnx",)
 PARITY_IMAGES = 8
-
-Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def export_model(

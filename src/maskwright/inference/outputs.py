@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
 from ..core.errors import ConfigError, DataError, UnknownNameError
+from ..core.image import Image
 from ..core.labels import LabelSpec
 from ..core.results import FailedInput
 from ..core.verdict import OK, Verdict
@@ -57,7 +58,7 @@ class PredictedImage:
     """One image as writers get it; `tags` place it on the ground."""
 
     key: str
-    image_HWC: NDArray[np.uint8] | NDArray[np.uint16]
+    image_HWC: Image
     prediction: Prediction
     tags: Sequence[Tag] = ()
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..core.atomic import write_bytes
 from ..core.errors import DataError, OutputError
+from ..core.image import Image
 from ..core.labels import LabelMap, LabelSpec
 from ..core.verdict import Verdict
 from ..pages.pictures import RgbImage, draw_overlay, encode_indexed_png, encode_png, to_rgb
@@ -30,7 +31,7 @@ class Prediction:
     confidence_HW: NDArray[np.float32]
     model_id: str
     labels: LabelSpec
-    image_HWC: NDArray[np.uint8] | NDArray[np.uint16]
+    image_HWC: Image
     verdict: Verdict | None = None
 
     def __post_init__(self) -> None:

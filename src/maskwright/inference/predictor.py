@@ -17,6 +17,7 @@ from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.decision import Decision
 from ..core.errors import BundleError, ConfigError, DataError, MissingDependencyError
 from ..core.hubname import HubName
+from ..core.image import Image
 from ..core.kernels.kernel import kernel
 from ..core.labels import LabelMap
 from ..core.trust import require_digest
@@ -28,7 +29,7 @@ from .need import MemoryNeed
 from .prediction import Prediction
 from .refiner import Refinement
 from .resolution import decide
-from .strategy import Image, Strategy, run_whole
+from .strategy import Strategy, run_whole
 from .trial import require_trial
 from .verdict import apply_rule
 

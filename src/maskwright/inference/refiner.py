@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core import parts
 from ..core.decision import Decision
 from ..core.errors import ConfigError
+from ..core.image import Image
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,7 +28,7 @@ class Refiner(Protocol):
     def __call__(
         self,
         logits_Khw: NDArray[np.float32],
-        image_HWC: NDArray[np.uint8] | NDArray[np.uint16],
+        image_HWC: Image,
         *,
         temperature: float,
         where: str,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..core.card import ModelCard
-from ..core.inputspec import Image
+from ..core.image import Image
 from ..pages.text import format_size, format_subject, list_names
 
 ALPHA, GREY, SCALE, COLOR = "alpha", "grey", "scale", "colour"

@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.decision import Decision
+from ..core.image import Image
 from ..core.inputspec import InputSpec
 
 _STRIP_PX = 1 << 20
 
 
-def to_network(
-    image_HWC: NDArray[np.uint8] | NDArray[np.uint16], spec: InputSpec
-) -> NDArray[np.float32]:
+def to_network(image_HWC: Image, spec: InputSpec) -> NDArray[np.float32]:
     """Resize as `spec` says and normalise: network input, C x h x w float32."""
     size_hw = spec.network_size(image_HWC.shape[:2])
     if size_hw == image_HWC.shape[:2]:

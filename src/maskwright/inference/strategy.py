@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..core.image import Image
 from ..core.inputspec import InputSpec
 from .engine import Engine
 from .resolution import to_network
-
-Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class Strategy(Protocol):

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from maskwright.core.checkpoint import BEST, Checkpoint, write_card
+from maskwright.core.image import Image
 from maskwright.core.imagestats import ImageStatistics
-from maskwright.core.inputspec import Image
 from maskwright.core.progress import Progress, silent
 from maskwright.data.dataset import Dataset
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError, MissingDependencyError
+from ...core.image import Image
 from ...core.labels import IGNORE, LabelMap
 from ...core.progress import Progress
 from ...pages.text import format_small_share
@@ -24,7 +25,6 @@ from ..entries.scan import Entry
 from ..entries.sizes import describe_mismatch
 from ..entries.votes import majority_vote
 from ..opening.locate import DataFolder
-from ..pixels.imagefile import ImageArray
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
@@ -136,7 +136,7 @@ class Inspection:
                     vote_HW[:] = self.codec.decode(raw_HW, where=str(labels))
         return votes_AHW
 
-    def _inspect_image(self, row: int, entry: Entry) -> ImageArray | None:
+    def _inspect_image(self, row: int, entry: Entry) -> Image | None:
         try:
             image_HWC = read_image(entry.image)
         except (DataError, MissingDependencyError) as error:

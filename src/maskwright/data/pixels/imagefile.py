@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ...core.image import Image
 from ..georef.placement import Placement, read_placement
 from .imageref import ImageRef
 
 Window = tuple[slice, slice]
 """Rows and columns of an image, as `np.s_[top:bottom, left:right]`."""
-
-ImageArray = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class ImageKind(NamedTuple):
@@ -88,7 +87,7 @@ class ImageFile(Protocol):
         return None
 
     @abstractmethod
-    def read(self, window: Window | None = None) -> ImageArray:
+    def read(self, window: Window | None = None) -> Image:
         """Read the image, or a window of it.
 
         Returns:
@@ -135,7 +134,7 @@ class Reader(Protocol):
         """Open an image of a file that it takes."""
 
 
-def to_image(pixels: NDArray[Any], ref: ImageRef, window: Window | None = None) -> ImageArray:
+def to_image(pixels: NDArray[Any], ref: ImageRef, window: Window | None = None) -> Image:
     """Check decoded pixels, (H, W) or (H, W, C), cut the window out: (h, w, C).
 
     Raises:

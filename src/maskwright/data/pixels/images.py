@@ -15,8 +15,9 @@ from pathlib import Path, PurePath
 from ...core import parts
 from ...core.errors import DataError, MissingDependencyError
 from ...core.files import open_file
+from ...core.image import Image
 from .faults import explain_faults
-from .imagefile import ImageArray, ImageFile, Reader
+from .imagefile import ImageFile, Reader
 from .imageref import MAX_PAGES, ImageRef
 
 READERS = f"{__package__}.readers"
@@ -38,7 +39,7 @@ def open_image(image: ImageRef | PurePath) -> ImageFile:
         return find_reader(ref.file).open_file(ref)
 
 
-def read_image(image: ImageRef | PurePath) -> ImageArray:
+def read_image(image: ImageRef | PurePath) -> Image:
     """H x W x C, uint8 or uint16, writable, RGB order, oriented by EXIF.
 
     Raises:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ...core.image import Image
 from .faults import MAX_PIXELS, explain_faults, no_warnings, several_images, too_large
-from .imagefile import ImageArray, ImageFile, ImageKind, Window, read_kind, to_image
+from .imagefile import ImageFile, ImageKind, Window, read_kind, to_image
 from .imageref import ImageRef
 
 SIGNED_OFFSET = 32_768
@@ -77,7 +78,7 @@ class MedicalImage(ImageFile):
             _KIND_OF_FILE[version] = read_kind(self)
         return _KIND_OF_FILE[version]
 
-    def read(self, window: Window | None = None) -> ImageArray:
+    def read(self, window: Window | None = None) -> Image:
         """As values are shown; where they may be below 0, uint16 with `SIGNED_OFFSET` added."""
         values = self._read(self.read_shown)
         if values.dtype.kind == "u":

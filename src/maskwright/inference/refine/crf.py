@@ -24,6 +24,7 @@ from pydantic import BaseModel, Field
 
 from ...core.decision import Decision
 from ...core.errors import DataError
+from ...core.image import Image
 from ...core.kernels.kernel import kernel
 from ...core.kernels.lattice import build_lattice
 from ..refiner import Refiner
@@ -34,7 +35,6 @@ _REACH = 5
 """Widths of the Gaussian of position beyond which a neighbour counts for nothing."""
 
 Planes = NDArray[np.float32]
-Image = NDArray[np.uint8] | NDArray[np.uint16]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Width = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -154,7 +154,7 @@ def _features(image_HWC: Image, config: Config) -> Planes:
     """
     height, width, channels = image_HWC.shape
     features_DHW = np.empty((channels + 2, height, width), np.float32)
-    unit = 255 / np.iinfo(image_HWC.dtype).max / config.theta_beta
+    unit = (1 if image_HWC.dtype == np.uint8 else 255 / 65_535) / config.theta_beta
     np.multiply(image_HWC.transpose(2, 0, 1), np.float32(unit), out=features_DHW[:-2])
     features_DHW[-2] = np.arange(height)[:, None] / config.theta_alpha
     features_DHW[-1] = np.arange(width) / config.theta_alpha
@@ -177,11 +177,12 @@ def _log_softmax_in_place(scores_KHW: Planes) -> Planes:
     return scores_KHW
 
 
-def _require_fit(logits_Khw: Planes, image_HWC: NDArray[np.integer], where: str) -> None:
-    if image_HWC.ndim != 3 or image_HWC.shape[2] not in {1, 3}:
+def _require_fit(logits_Khw: Planes, image_HWC: Image, where: str) -> None:
+    colors = image_HWC.ndim == 3 and image_HWC.shape[2] in {1, 3}
+    if not colors or image_HWC.dtype == np.float32:
         raise DataError(
-            f"{where}: image is {image_HWC.shape}, the CRF takes (H, W, 1) grey or (H, W, 3) "
-            f"RGB; predict such images without it"
+            f"{where}: image is {image_HWC.shape} {image_HWC.dtype}, the CRF takes (H, W, 1) "
+            f"grey or (H, W, 3) RGB of 8 or 16 bits; predict such images without it"
         )
     if logits_Khw.ndim != 3 or not logits_Khw.size or not image_HWC.size:
         raise DataError(

@@ -19,6 +19,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from maskwright.core.image import Image
 from maskwright.core.labels import IGNORE, LabelMap
 
 from ..recipe import AugmentOptions
@@ -42,7 +43,7 @@ class Augmentation:
 
     def __call__(
         self,
-        image_HWC: NDArray[np.integer],
+        image_HWC: Image,
         labels_HW: LabelMap,
         rng: np.random.Generator,
         focus_yx: tuple[int, int] | None = None,

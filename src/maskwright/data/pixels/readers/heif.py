@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import MissingDependencyError
+from ....core.image import Image
 from ..faults import MAX_PIXELS, damage, explain_faults, too_large
-from ..imagefile import ImageArray, ImageFile, ImageKind, Window, to_image
+from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 
 PRIORITY = 10
@@ -45,7 +46,7 @@ class _HeifImage(ImageFile):
     def kind(self) -> ImageKind:
         return ImageKind(_CHANNELS[self._open().mode], "uint8")
 
-    def read(self, window: Window | None = None) -> ImageArray:
+    def read(self, window: Window | None = None) -> Image:
         return to_image(self.read_stored(), self.ref, window)
 
     def read_stored(self) -> NDArray[Any]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....core.image import Image
 from ..faults import explain_faults
-from ..imagefile import ImageArray, ImageFile, ImageKind, Window, read_kind, to_image
+from ..imagefile import ImageFile, ImageKind, Window, read_kind, to_image
 from ..imageref import ImageRef
 from ..orientation import turn_upright
 from ..pillow import (
@@ -48,7 +49,7 @@ class _PillowImage(PillowHeader):
             found = find_kind(image)
         return read_kind(self) if found is None else found
 
-    def read(self, window: Window | None = None) -> ImageArray:
+    def read(self, window: Window | None = None) -> Image:
         return to_image(self._decode(decode_photograph), self.ref, window)
 
     def read_stored(self) -> NDArray[Any]:

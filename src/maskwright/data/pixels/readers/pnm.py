@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError
+from ....core.image import Image
 from ..faults import MAX_PIXELS, explain_faults, too_large
-from ..imagefile import ImageArray, ImageFile, ImageKind, Window, to_image
+from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 
 PRIORITY = 10
@@ -69,7 +70,7 @@ class _PnmImage(ImageFile):
         header = self._read_header()
         return ImageKind(header.channels, "uint8" if header.top < 256 else "uint16")
 
-    def read(self, window: Window | None = None) -> ImageArray:
+    def read(self, window: Window | None = None) -> Image:
         header, stored = self._read_samples()
         if stored.dtype == np.bool_:
             shown = stored.astype(np.uint8) * np.uint8(255)

@@ -5,8 +5,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ....core.image import Image
 from ..faults import explain_faults
-from ..imagefile import ImageArray, ImageFile, ImageKind, Window, to_image
+from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 from ..pillow import decode_colors, decode_photograph, decode_stored
 from ..tiff import (
@@ -60,7 +61,7 @@ class _TiffImage(ImageFile):
         with explain_faults(self.ref):
             return read_nodata(self.ref.file)
 
-    def read(self, window: Window | None = None) -> ImageArray:
+    def read(self, window: Window | None = None) -> Image:
         with explain_faults(self.ref):
             if window is not None and (part := read_tiff_window(self.ref, window)) is not None:
                 return to_image(part, self.ref)

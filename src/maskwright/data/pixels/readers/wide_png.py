@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ....core.image import Image
 from ..faults import damage, explain_faults
-from ..imagefile import ImageArray, ImageFile, ImageKind, Window, to_image
+from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 from ..orientation import turn_upright
 from ..pillow import PillowHeader
@@ -40,7 +41,7 @@ class _WidePng(PillowHeader):
             start = file.read(_START_BYTES)
         return ImageKind(4 if start[_DEPTH_AND_TYPE] == b"\x10\x06" else 3, "uint16")
 
-    def read(self, window: Window | None = None) -> ImageArray:
+    def read(self, window: Window | None = None) -> Image:
         return to_image(self.read_stored(), self.ref, window)
 
     def read_stored(self) -> NDArray[Any]:
