@@ -19,7 +19,11 @@ FEWER_LAYERS = {
 }
 """Tracing takes time by the layer, training by the weight, a mask in a box takes it to run."""
 
-SMALLEST = {"dpt": "vit_tiny_patch16_224", "segnet": "vgg11_bn"}
+SMALLEST = {
+    "dpt": "vit_tiny_patch16_224",
+    "lraspp": "mobilenetv3_small_050",
+    "segnet": "vgg11_bn",
+}
 """Encoders of the architectures whose default is larger."""
 
 

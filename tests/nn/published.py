@@ -21,6 +21,9 @@ PAPERS_WITH_CODE = "paperswithcode.com, which has no FLOPs"
 NOT_CHECKED = "not checked against a source"
 TORCHVISION_AUX_MACS = 65 * 65 * (1024 * 256 * 9 + 256 * 21)
 """Of its auxiliary head at 520 x 520, which it computes in use too."""
+MOBILENET_AUX_PARAMETERS = 40 * 10 * 9 + 2 * 10 + 10 * 21 + 21
+MOBILENET_AUX_MACS = 65 * 65 * (40 * 10 * 9 + 10 * 21)
+"""Of its auxiliary head on MobileNetV3, which is at stride 8 and not built here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +277,31 @@ ROWS = [
         for encoder, num_params, gmac in (
             ("resnet50", 42_004_074, 178.722),
             ("resnet101", 60_996_202, 258.743),
+        )
+    ),
+    # a map of 520 px has 33 rows at stride 16 there, where 32.5 count here
+    *(
+        Published(
+            arch=arch,
+            source=f"torchvision, weights.meta of {name}",
+            read_in="torchvision 0.29, where they are num_params and _ops",
+            encoder="mobilenetv3_large_100",
+            config=config,
+            num_classes=21,
+            params_m=num_params / 1e6,
+            gmac=gmac,
+            size_HW=(520, 520),
+            tolerance_ratio=0.03,
+        )
+        for arch, name, config, num_params, gmac in (
+            ("lraspp", "LRASPP_MobileNet_V3_Large", {}, 3_221_538, 2.086),
+            (
+                "deeplabv3",
+                "DeepLabV3_MobileNet_V3_Large",
+                {"aux_weight": 0},
+                11_029_328 - MOBILENET_AUX_PARAMETERS,
+                10.452 - MOBILENET_AUX_MACS / 1e9,
+            ),
         )
     ),
     # less VGG16's 1000 scores, plus 21

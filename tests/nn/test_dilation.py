@@ -63,6 +63,14 @@ def test_the_layer_that_loses_its_stride_keeps_its_rate():
     assert found == [((1, 1), (rate, rate), (rate, rate)) for rate in (1, 2, 2, 4)]
 
 
+def test_the_layer_that_loses_its_stride_is_dilated_where_weights_were_trained_so():
+    layers = [nn.Conv2d(1, 1, 8, stride=8), *(nn.Conv2d(1, 1, 3, s, 1) for s in (2, 1, 2, 1))]
+    encoder = nn.Sequential(*layers)
+    encoder.forward = lambda x: [nn.Sequential.forward(encoder, x)]
+    dilate(encoder, 1, 8, dilates_strided=True)
+    assert [layer.dilation[0] for layer in encoder[1:]] == [2, 2, 4, 4]
+
+
 @pytest.mark.parametrize(
     "pool",
     [

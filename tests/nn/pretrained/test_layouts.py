@@ -14,7 +14,7 @@ from maskwright.nn.pretrained.layout import translate
 from maskwright.nn.pretrained.layouts import bisenetv2, ddrnet, pidnet
 
 from ..peers import randomised
-from ..reference import _tensor, load_fixture, noise, sample
+from ..reference import _tensor, fill_by_name, load_fixture, noise, sample
 from ..test_dpt import peer_of
 from ..test_whole_networks import STDC, filled
 
@@ -171,3 +171,43 @@ def test_dpt_of_transformers_but_for_its_aligned_corners(tmp_path):
     with torch.inference_mode():
         found = published.network(image)
         torch.testing.assert_close(found, peer(image).logits, rtol=1e-3, atol=1e-3)
+
+
+def assert_close(found, expected, ratio=1e-5):
+    """Up to a share of the largest value: float32 sums in another order."""
+    atol = ratio * expected.abs().max().item()
+    torch.testing.assert_close(found, expected, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize(
+    "name", ["deeplabv3_resnet50", "deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"]
+)
+def test_deeplabv3_and_lraspp_of_torchvision(tmp_path, name):
+    from torchvision.models import segmentation
+
+    heads = {"aux_loss": True} if name.startswith("deeplabv3") else {}
+    peer = getattr(segmentation, name)(weights=None, weights_backbone=None, **heads)
+    torch.save(fill_by_name(peer).state_dict(), tmp_path / "w.pth")
+    published = open_published(str(tmp_path / "w.pth"))
+    assert published.licence.startswith("BSD-3-Clause")
+    assert published.card.labels.names[1] == "aeroplane"
+    assert published.card.input.network_size((260, 600)) == (520, 1200)
+    assert all(key.startswith("aux_classifier") for key in published.unused)
+    image = noise("image", (1, 3, 64, 96))
+    with torch.inference_mode():
+        theirs = peer(image)
+        assert_close(published.network(image), theirs["out"])
+        if name == "deeplabv3_resnet50":
+            assert not published.unused
+            network = published.network.network
+            aux = network.aux_head(network.encoder(image)[-2])
+            aux = torch.nn.functional.interpolate(aux, (64, 96), mode="bilinear")
+            assert_close(aux, theirs["aux"])
+
+
+def test_lraspp_on_another_network_than_mobilenet_is_named(tmp_path):
+    from maskwright.nn.pretrained.layouts import torchvision_lraspp
+
+    state = dict.fromkeys(torchvision_lraspp.KEYS, torch.zeros(1))
+    with pytest.raises(ConfigError, match="whose backbone is not MobileNetV3-Large"):
+        open_published(saved(tmp_path / "w.pth", state))

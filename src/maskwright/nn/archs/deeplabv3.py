@@ -32,18 +32,26 @@ The batch size was not checked against a source.
 
 
 class Config(AtrousConfig):
-    """As of the atrous pyramid, and the multi-grid.
+    """As of the atrous pyramid, the multi-grid, and the dilation of strided layers.
 
     `multi_grid` multiplies the dilation of the three units in the last stage of a ResNet
-    (section 4.2); 1, 1, 1 is torchvision's network. Other encoders have no such units.
+    (section 4.2); 1, 1, 1 is torchvision's network. Other encoders have no such units. With
+    `dilates_strided`, the layer that loses its stride is dilated too, which torchvision's
+    weights on MobileNetV3 need; other weights lose their meaning by it.
     """
 
     multi_grid: tuple[int, int, int] = (1, 2, 4)
+    dilates_strided: bool = False
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`)."""
-    network = build_encoder(encoder, in_channels, output_stride=config.output_stride)
+    network = build_encoder(
+        encoder,
+        in_channels,
+        output_stride=config.output_stride,
+        dilates_strided=config.dilates_strided,
+    )
     set_multi_grid(network, config.multi_grid)
     replace_batch_norm(network)
     return DeepLabV3(config, network, num_classes)

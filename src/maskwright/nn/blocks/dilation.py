@@ -33,11 +33,17 @@ Pair = tuple[int, int]
 
 
 def build_encoder(
-    name: str, in_channels: int, *, output_stride: int = UNDILATED, depth: int = 5
+    name: str,
+    in_channels: int,
+    *,
+    output_stride: int = UNDILATED,
+    depth: int = 5,
+    dilates_strided: bool = False,
 ) -> Any:
     """Build an encoder of segmentation-models-pytorch or timm, with random weights.
 
     Its maps beyond `output_stride` keep that stride; state-dict keys do not depend on it.
+    `dilates_strided`: see `dilate`.
 
     Raises:
         ValueError: The encoder attends between places, or changes the size by other means than
@@ -45,19 +51,25 @@ def build_encoder(
     """
     encoder = import_smp().encoders.get_encoder(name, in_channels=in_channels, depth=depth)
     if output_stride < 2**depth:
-        dilate(encoder, in_channels, output_stride)
+        dilate(encoder, in_channels, output_stride, dilates_strided=dilates_strided)
     return encoder
 
 
-def dilate(encoder: nn.Module, in_channels: int, output_stride: int) -> None:
+def dilate(
+    encoder: nn.Module, in_channels: int, output_stride: int, *, dilates_strided: bool = False
+) -> None:
     """Replace the strides beyond `output_stride` by dilation; see the module docstring.
+
+    With `dilates_strided`, the layer that loses its stride is dilated like those after it: only
+    for weights that were trained so.
 
     Raises:
         ValueError: As in `build_encoder`.
     """
     for name, layer, stride in _find_layers(encoder, in_channels):
-        rate = max(1, stride // output_stride)
         own_step = _pair(layer.stride)[0]
+        reached = stride * own_step if dilates_strided else stride
+        rate = max(1, reached // output_stride)
         step = min(own_step, max(1, output_stride // stride))
         if rate > 1 or step < own_step:
             parent, _, leaf = name.rpartition(".")
