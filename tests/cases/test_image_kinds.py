@@ -1,4 +1,4 @@
-"""Photographs of several kinds in one folder: refused before training, or converted."""
+"""Photographs of several kinds in one folder: converted to one kind, or refused."""
 
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from tests.converted import assert_converts_to
 
 from maskwright.core.errors import DataError
 from maskwright.core.progress import silent
+from maskwright.data.facts import find_common_kind
+from maskwright.data.pixels.imagefile import ImageKind
 from maskwright.data.pixels.images import open_image, read_image
 from maskwright.training.data import TrainingData
 
@@ -65,21 +67,48 @@ def test_photographs_of_all_modes_are_converted_to_another_format(tmp_path):
 @pytest.mark.parametrize(
     ("name", "mode", "kind"),
     [
-        ("train/grey.png", "L", "1 channel of uint8"),
-        ("train/clear.png", "RGBA", "4 channels of uint8"),
-        ("val/grey.jpg", "L", "1 channel of uint8"),
+        ("train/grey.png", "L", "1 of 1 channel"),
+        ("train/clear.png", "RGBA", "1 of 4 channels"),
+        ("val/grey.jpg", "L", "1 of 1 channel"),
     ],
 )
-def test_one_image_of_another_kind_is_named_before_training(tmp_path, name, mode, kind):
+def test_a_grey_or_transparent_image_among_rgb_is_converted_and_counted(
+    tmp_path, name, mode, kind
+):
     write_splits(tmp_path, odd={name: draw_photo(9).convert(mode)})
+    data = read(tmp_path)
+    assert data.conversion == f"images are converted to 3 channels: {kind}"
+    assert data.facts.channels == len(data.facts.mean) == 3
+
+
+def test_four_channels_are_not_dropped_unasked_where_most_images_have_them(tmp_path):
+    odd = {f"train/clear{i}.png": draw_photo(i).convert("RGBA") for i in range(8)}
+    write_splits(tmp_path, odd=odd)
     with pytest.raises(DataError) as refusal:
         read(tmp_path)
-    assert str(refusal.value).startswith(
-        f"{tmp_path / 'images' / name}: image has {kind}, 6 others have 3 channels of uint8"
+    assert ": image has 3 channels of uint8 (6 such images), 8 others have 4" in str(
+        refusal.value
     )
     assert str(refusal.value).endswith(
         "convert the image or set input.channels=3, which converts grey and RGBA"
     )
+    assert read(tmp_path, input__channels=3).facts.channels == 3
+
+
+@pytest.mark.parametrize(
+    ("counts", "common"),
+    [
+        ({(3, "uint8"): 5, (1, "uint8"): 9}, (3, "uint8")),
+        ({(3, "uint8"): 5, (4, "uint8"): 6}, None),
+        ({(3, "uint16"): 5, (4, "uint16"): 4}, (3, "uint16")),
+        ({(3, "uint8"): 5, (3, "uint16"): 1}, None),
+        ({(5, "uint8"): 5, (3, "uint8"): 1}, None),
+        ({(4, "uint8"): 5}, (4, "uint8")),
+    ],
+)
+def test_check_and_training_convert_by_one_rule(counts, common):
+    kinds = {ImageKind(*kind): count for kind, count in counts.items()}
+    assert find_common_kind(kinds) == common
 
 
 def test_the_switch_converts_grey_and_rgba_in_training_and_validation_and_says_so(tmp_path):
@@ -112,9 +141,11 @@ def test_one_16_bit_image_among_8_bit_ones_is_found_wherever_it_is(tmp_path):
 
 def test_every_header_is_read_not_a_sample(tmp_path):
     many = {f"train/m{i:03}.png": draw_photo(0).resize((60, 40)) for i in range(150)}
-    odd = {"train/m101.png": draw_photo(0).convert("L")}
+    odd = {"train/m101.png": draw_photo(0).convert("L").convert("I;16")}
     write_splits(tmp_path, odd=many | odd)
-    with pytest.raises(DataError, match=r"m101\.png: image has 1 channel of uint8, 155 others"):
+    with pytest.raises(
+        DataError, match=r"m101\.png: image has 1 channel of uint16, 155 others"
+    ):
         read(tmp_path)
 
 

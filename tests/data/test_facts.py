@@ -60,10 +60,10 @@ def test_16_bit_images_of_five_channels_are_measured(write):
 
 
 def test_images_of_two_kinds_are_refused(root, write):
-    write({"images/val/b.png": np.zeros((8, 6), np.uint8)})
+    write({"images/val/b.png": np.zeros((8, 6), np.uint16)})
     with pytest.raises(
         DataError,
-        match=r"b\.png: image has 1 channel of uint8, 1 other has 3 .*a\.png has; a network",
+        match=r"b\.png: image has 1 channel of uint16, 1 other has 3 .*a\.png has; a network",
     ):
         measure_facts(open_dataset(root))
 

@@ -98,12 +98,11 @@ class ConvertedKind:
 def require_one_kind(
     datasets: Sequence[Dataset], *, channels: int | None = None, progress: Progress = silent
 ) -> ConvertedKind:
-    """Require images of one kind, by the header of every one.
-
-    With `channels`, 1 or 3, images of 1, 3 and 4 channels count as convertible to it.
+    """Require images of one kind, or of kinds that are converted, by every header.
 
     Raises:
-        DataError: Two kinds; the message names a file of the rarer one and both counts.
+        DataError: Kinds without a common one, see `find_common_kind`; the message names a file
+            of the rarer one and both counts.
     """
     total = sum(map(len, datasets))
     indices = ((dataset, index) for dataset in datasets for index in range(len(dataset)))
@@ -113,22 +112,41 @@ def require_one_kind(
         kind = dataset.image_kind(index)
         counts[kind] += 1
         first.setdefault(kind, dataset.describe(index))
-    one_dtype = len({kind.dtype for kind in counts}) == 1
-    convertible = one_dtype and all(kind.channels in (1, 3, 4) for kind in counts)
-    if channels in CONVERTIBLE and convertible:
-        target = ImageKind(channels, next(iter(counts)).dtype)
-        return ConvertedKind(target, {k: n for k, n in counts.items() if k != target})
-    if len(counts) > 1:
-        raise _explain_kinds(counts, first, convertible=convertible)
-    return ConvertedKind(next(iter(counts)), {})
+    common = find_common_kind(counts, channels=channels)
+    if common is None:
+        raise _explain_kinds(counts, first)
+    return ConvertedKind(common, {k: n for k, n in counts.items() if k != common})
 
 
-def _explain_kinds(
-    counts: Counter[ImageKind], first: Mapping[ImageKind, str], *, convertible: bool
-) -> DataError:
+def find_common_kind(
+    counts: Mapping[ImageKind, int], *, channels: int | None = None
+) -> ImageKind | None:
+    """The kind that images have or are converted to; None where a network cannot take all.
+
+    `counts` are images by kind. Grey, RGB and RGBA images of one type become images of
+    `channels`, 1 or 3. Without `channels`, kinds that differ become RGB, unless most have four
+    channels: the fourth may be a band rather than alpha, and is not dropped unasked.
+    """
+    most = max(counts, key=lambda kind: counts[kind])
+    if channels is None and len(counts) > 1 and most.channels != 4:
+        channels = 3
+    if channels in CONVERTIBLE and _are_convertible(counts):
+        return ImageKind(channels, most.dtype)
+    return most if len(counts) == 1 else None
+
+
+def _are_convertible(kinds: Iterable[ImageKind]) -> bool:
+    """Whether all kinds are grey, RGB or RGBA of one type."""
+    kinds = tuple(kinds)
+    return len({k.dtype for k in kinds}) == 1 and all(k.channels in (1, 3, 4) for k in kinds)
+
+
+def _explain_kinds(counts: Counter[ImageKind], first: Mapping[ImageKind, str]) -> DataError:
     (most, number), *_, (rare, count) = counts.most_common()
     more = f" ({count} such images)" if count > 1 else ""
-    switch = " or set input.channels=3, which converts grey and RGBA" if convertible else ""
+    switch = ""
+    if _are_convertible(counts):
+        switch = " or set input.channels=3, which converts grey and RGBA"
     others = "1 other has" if number == 1 else f"{number} others have"
     return DataError(
         f"{first[rare]}: image has {rare}{more}, {others} {most}, as "

@@ -43,9 +43,10 @@ class TrainingData:
     ) -> Self:
         """Open a dataset and measure it; `settings` may name the two splits.
 
-        With `input.channels` in `settings`, grey, RGB and RGBA images are converted. With
-        `allow_outside`, paths in dataset.yaml may lead out of its folder. `before_measuring`
-        takes the training and the validation images, and may refuse before all are read.
+        Grey, RGB and RGBA images are converted to one kind, to `input.channels` where
+        `settings` have it. With `allow_outside`, paths in dataset.yaml may lead out of its
+        folder. `before_measuring` takes the training and the validation images, and may refuse
+        before all are read.
 
         Raises:
             DataError: The dataset is not fit for training.
@@ -59,6 +60,8 @@ class TrainingData:
         given = settings.get("input.channels")
         channels = given if isinstance(given, int) else None
         kind = require_one_kind((train, val), channels=channels, progress=progress)
+        if kind.converted:
+            channels = kind.kind.channels
         facts = measure_facts(train, progress, channels=channels)
         return cls(dataset, names, train, val, facts, str(kind) if kind.converted else "")
 

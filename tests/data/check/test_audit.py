@@ -261,10 +261,19 @@ def test_a_folder_of_one_name_in_two_splits_is_a_leak(check, pairs):
 
 
 def test_images_of_another_kind_are_named(check):
-    found = check({"images/train/im02.png": np.eye(12, 16, dtype=np.uint8)})
+    found = check({"images/train/im02.png": np.ones((12, 16), dtype=np.uint16)})
     assert the(found, "mixed-images").examples == [
-        ("images/train/im02.png", "1 channel of uint8, most have 3 of uint8")
+        ("images/train/im02.png", "1 channel of uint16, most have 3 of uint8")
     ]
+    assert found.harmful
+
+
+def test_grey_images_that_training_converts_are_a_note(check):
+    found = check({"images/train/im02.png": np.eye(12, 16, dtype=np.uint8)})
+    assert the(found, "converted-images").examples == [
+        ("images/train/im02.png", "1 channel of uint8, converted to 3 channels")
+    ]
+    assert "mixed-images" not in codes(found)
 
 
 def test_sizes_far_apart_are_named(check, pairs):

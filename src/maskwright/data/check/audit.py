@@ -24,6 +24,7 @@ from ...pages.text import list_names
 from ..classes.infer import infer_codec
 from ..entries.scan import UNSPLIT, Entry
 from ..entries.walk import results_below
+from ..facts import find_common_kind
 from ..opening import splitfile
 from ..opening.locate import DataFolder, locate
 from ..opening.resolve import (
@@ -34,7 +35,6 @@ from ..opening.resolve import (
     resolve_splits,
     survey_labels,
 )
-from ..pixels.imagefile import ImageKind
 from ..reading.archive import open_as_folder
 from ..reading.unpacked import name_archive
 from .annotators import AnnotatorCode, Annotators
@@ -61,6 +61,7 @@ AuditCode = Literal[
     "same-key",
     "too-few-images",
     "mixed-images",
+    "converted-images",
     "unclear-labels",
     "one-class",
     "alike-names",
@@ -334,13 +335,7 @@ def _check_pairs(
 def _check_images(
     inspection: Inspection, entries: tuple[Entry, ...], findings: Findings[AuditCode]
 ) -> None:
-    kinds = inspection.num_of_kind
-    if len(kinds) > 1:
-        most = max(kinds, key=lambda kind: kinds[kind])
-        for kind in kinds:
-            for path in inspection.kinds[kind] if kind != most else ():
-                detail = f"{ImageKind(*kind)}, most have {most[0]} of {most[1]}"
-                findings.add("mixed-images", path, detail)
+    _check_kinds(inspection, findings)
     areas_N = inspection.sizes_N2.astype(np.int64).prod(axis=1)
     read = np.flatnonzero(areas_N)
     if read.size:
@@ -348,6 +343,22 @@ def _check_images(
         for row in read[areas_N[read] > _SPREAD * smallest].tolist():
             height, width = inspection.sizes_N2[row].tolist()
             findings.add("resolution-spread", entries[row].image, f"{height} x {width} (H x W)")
+
+
+def _check_kinds(inspection: Inspection, findings: Findings[AuditCode]) -> None:
+    """Name images of another kind than most: an error only where training refuses them."""
+    counts = inspection.num_of_kind
+    if len(counts) < 2:
+        return
+    most = max(counts, key=lambda kind: counts[kind])
+    common = find_common_kind(counts)
+    for kind in counts:
+        if common is not None and kind != common:
+            detail = f"{kind}, converted to {common.channels} channels"
+            findings.add_all("converted-images", inspection.kinds[kind], counts[kind], detail)
+        elif common is None and kind != most:
+            detail = f"{kind}, most have {most.channels} of {most.dtype}"
+            findings.add_all("mixed-images", inspection.kinds[kind], counts[kind], detail)
 
 
 def _check_names(codec: LabelCodec, findings: Findings[AuditCode], *, stated: bool) -> None:

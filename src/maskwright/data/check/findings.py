@@ -4,6 +4,7 @@ An `error` harms training (a wrong, missing or leaking label), a `warning` may, 
 does not. A finding counts all its files and keeps the first `MAX_EXAMPLES`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, Generic, Literal, TypedDict, TypeVar, get_args
@@ -68,8 +69,13 @@ KINDS: dict[str, Kind] = {
     ),
     "mixed-images": Kind(
         "error",
-        "images of another kind (channels, bits) than most",
-        "convert them, or train with input.channels=3, which converts grey and RGBA",
+        "images of another kind (channels, bits) than most, which training refuses",
+        "convert them; input.channels=3 converts grey, RGB and RGBA of the same bits",
+    ),
+    "converted-images": Kind(
+        "note",
+        "images of another kind than most, which training and prediction convert",
+        "nothing to do: grey stands for red, green and blue, and alpha is dropped",
     ),
     "unclear-labels": Kind(
         "error",
@@ -324,6 +330,15 @@ class Findings(Generic[Code_contra]):
         finding.count += 1
         if len(finding.examples) < MAX_EXAMPLES:
             finding.examples.append((self.shorten(file), detail))
+
+    def add_all(
+        self, code: Code_contra, files: Iterable[ImageRef], count: int, detail: str
+    ) -> None:
+        """Count so many files under `code`, of which `files` are the first."""
+        for file in files:
+            self.add(code, file, detail)
+            count -= 1
+        self.by_code[code].count += count
 
     def shorten(self, file: ImageRef | Path | str) -> str:
         """A path relative to the root, where it lies below it."""

@@ -4,7 +4,7 @@ Sixteen bytes of hashes, the size and the disputed share of each image are kept.
 masks are counted by class and split; with several annotators, those of the majority are.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from ..entries.scan import Entry
 from ..entries.sizes import describe_mismatch
 from ..entries.votes import majority_vote
 from ..opening.locate import DataFolder
+from ..pixels.imagefile import ImageKind
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
@@ -32,7 +33,7 @@ from ..shapes.drawing import Drawing
 from .annotators import Annotators
 from .defects import DefectCode, find_defects, measure_outside
 from .duplicates import ImageHashes
-from .findings import Findings
+from .findings import MAX_EXAMPLES, Findings
 from .sheet import ContactSheet
 from .task import TaskTally, find_background_index
 
@@ -80,10 +81,8 @@ class Inspection:
     task: TaskTally = field(default_factory=TaskTally)
     sheet: ContactSheet | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
-    kinds: dict[tuple[int, str], list[ImageRef]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    num_of_kind: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+    kinds: dict[ImageKind, list[ImageRef]] = field(default_factory=lambda: defaultdict(list))
+    num_of_kind: Counter[ImageKind] = field(default_factory=Counter)
 
     def inspect(self, row: int, entry: Entry) -> None:
         """Read one image and its masks, and add findings on them."""
@@ -144,9 +143,9 @@ class Inspection:
             return None
         self.hashes.add(row, image_HWC)
         self.sizes_N2[row] = image_HWC.shape[:2]
-        kind = image_HWC.shape[2], str(image_HWC.dtype)
+        kind = ImageKind(image_HWC.shape[2], str(image_HWC.dtype))
         self.num_of_kind[kind] += 1
-        if len(self.kinds[kind]) < 10:
+        if len(self.kinds[kind]) < MAX_EXAMPLES:
             self.kinds[kind].append(entry.image)
         return image_HWC
 
