@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError, DataError
-from maskwright.core.yamlfile import dump_yaml, parse_yaml, read_yaml
+from maskwright.core.strictmodel import StrictModel
+from maskwright.core.yamlfile import (
+    dump_yaml,
+    find_line,
+    name_line,
+    parse_yaml,
+    read_yaml,
+    validate_yaml,
+)
 
 
 def test_documents_are_read_and_an_empty_file_is_an_empty_mapping(tmp_path):
@@ -125,3 +133,76 @@ def test_every_text_that_is_written_is_read_back(value, flow):
     document = {"names": value, "last": 3e-05}
     text = dump_yaml(document, flow=flow, readable=False)
     assert parse_yaml(text, where="w") == document
+
+
+class Wheel(StrictModel):
+    size_mm: float
+
+
+class Axle(StrictModel):
+    name: str
+    wheels: tuple[Wheel, ...] = ()
+
+
+class Cart(StrictModel):
+    front: Axle | None = None
+    axles: list[Axle] | None = None
+
+
+NESTED = """\
+front:
+  name: steering
+axles:
+  - name: rear
+    wheels:
+      - {size_mm: 20}
+      - size_mm: 20
+        sise_mm: 21
+"""
+
+
+def test_an_unknown_key_deep_inside_names_file_line_key_and_the_nearest(tmp_path):
+    path = tmp_path / "cart.yaml"
+    path.write_text(NESTED)
+    with pytest.raises(ConfigError) as refusal:
+        validate_yaml(read_yaml(path), Cart, path=path)
+    assert str(refusal.value) == (
+        f"{path}: line 8: unknown key 'axles.0.wheels.1.sise_mm'; did you mean 'size_mm'? "
+        f"Known: size_mm."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("front:\n  nmae: a", "line 2: unknown key 'front.nmae'; did you mean 'name'? Known: "),
+        ("axles:\n  - wheels: []", "line 2: the key 'axles.0.name' is missing"),
+        ("front:\n  name: 5", "line 2: front.name: expected a text, got 5; put it in quotes"),
+        ("frnt: {}\nfront:\n  name: 5", "line 1: unknown key 'frnt'"),
+        (
+            "axles:\n\n  - name: a\n    wheels: [{size_mm: big}]",
+            "line 4: axles.0.wheels.0.size",
+        ),
+    ],
+)
+def test_a_wrong_value_names_its_line_and_unknown_keys_come_first(tmp_path, text, message):
+    path = tmp_path / "cart.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refusal:
+        validate_yaml(read_yaml(path), Cart, path=path)
+    assert str(refusal.value).startswith(f"{path}: {message}")
+
+
+def test_the_line_of_a_key_that_is_not_there_is_that_of_what_holds_it(tmp_path):
+    path = tmp_path / "cart.yaml"
+    path.write_text(NESTED)
+    assert find_line(path, ("axles", 0, "wheels", 1)) == 7
+    assert find_line(path, ("axles", 0, "none", "deeper")) == 4
+    assert find_line(tmp_path / "none.yaml", ("axles",)) == 1
+    with (
+        pytest.raises(ConfigError, match=r"cart\.yaml: line 3: too heavy"),
+        name_line(path, ("axles",)),
+    ):
+        raise ConfigError("too heavy")
+    with pytest.raises(ConfigError, match=r"^too heavy$"), name_line(None, ()):
+        raise ConfigError("too heavy")

@@ -37,6 +37,16 @@ def test_a_misspelt_key_names_the_nearest():
         parse_recipe({"optm": {}}, where="r.yaml")
 
 
+def test_a_recipe_file_names_the_line_of_each_key(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("seed: 1\noptim:\n  lr: 0.1\n  lrr: 0.2\nmodle: {}\n")
+    with pytest.raises(ConfigError) as refusal:
+        read_recipe(path)
+    first, second = str(refusal.value).split("; line ")
+    assert first.startswith(f"{path}: line 4: optim.lrr: no such key; did you mean 'lr'?")
+    assert second.startswith("5: modle: no such key; did you mean 'model'?")
+
+
 def test_a_wrong_value_names_its_place():
     with pytest.raises(ConfigError, match=r"optim\.lr: Input should be greater than 0"):
         parse_recipe({"optim": {"lr": -1}}, where="r.yaml")

@@ -9,7 +9,7 @@ from maskwright.core.errors import ConfigError, OutputError
 from maskwright.core.jsonfile import read_json
 from maskwright.training.options import TrainOptions
 from maskwright.training.recipe import Recipe, override
-from maskwright.training.start import lock_run, require_same_recipe
+from maskwright.training.start import choose_recipe, lock_run, require_same_recipe
 
 
 def check_recipe(run, recipe):
@@ -72,3 +72,22 @@ def test_a_run_that_began_meanwhile_is_not_overwritten(tmp_path):
         pass
     with lock_run(tmp_path, TrainOptions(resume=True), print):
         assert (tmp_path / ".lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model: {arch: fpn}\nloss:\n  sum: dicee\n", "line 2: no loss named 'dicee'"),
+        (
+            "model:\n  arch: fpn\n  config: {piramid_channels: 3}\n",
+            "line 3: model.config of fpn: piramid_channels: no such key; did you mean 'pyramid_",
+        ),
+        ("model:\n  arch: fpnn\n", "line 2: no arch named 'fpnn'; did you mean 'fpn'"),
+    ],
+)
+def test_names_of_parts_in_a_recipe_file_are_refused_with_their_line(tmp_path, text, message):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refusal:
+        choose_recipe(tmp_path / "run", TrainOptions(recipe=path))
+    assert str(refusal.value).startswith(f"{path}: {message}")

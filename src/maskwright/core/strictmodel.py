@@ -1,8 +1,14 @@
 """StrictModel: the base of what people write in YAML or on the command line."""
 
-from typing import Annotated, Any, get_args, get_origin
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+from .errors import shorten, suggest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _FOUND = {bool: "true or false", str: "a text"}
 
@@ -34,3 +40,35 @@ def _require_plain(value: object, expected: Any) -> None:
         raise ValueError(f"expected a number, not {_FOUND[type(value)]}")
     if expected is bool and not isinstance(value, bool):
         raise ValueError("expected true or false")
+
+
+def explain_problem(problem: "ErrorDetails", model: type[BaseModel]) -> str:
+    """Say what is wrong with one key of a document of `model`; a known key near it is named."""
+    place = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        *parents, key = problem["loc"]
+        return f"unknown key {place!r}{suggest(str(key), list_keys(model, parents))}."
+    if problem["type"] == "missing":
+        return f"the key {place!r} is missing"
+    found = shorten(repr(problem["input"]))
+    if problem["type"] == "string_type" and not isinstance(problem["input"], dict | list):
+        return f"{place}: expected a text, got {found}; put it in quotes, '{found}'"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place or 'the document'}: {message}, got {found}"
+
+
+def list_keys(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, ...]:
+    """List the keys, as a document has them, of the part of `model` at a place in it."""
+    for part in place:
+        if isinstance(part, str):
+            fields = {f.alias or name: f for name, f in model.model_fields.items()}
+            inner = _find_model(fields[part].annotation) if part in fields else None
+            model = model if inner is None else inner
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _find_model(hint: Any) -> type[BaseModel] | None:
+    """The model that a type is or holds, as a list, a tuple or a union does."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint
+    return next(filter(None, map(_find_model, get_args(hint))), None)

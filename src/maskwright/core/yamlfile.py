@@ -8,15 +8,20 @@ is a text, `.inf` and `.nan` are refused, and so is a key that occurs twice.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from .errors import ConfigError, shorten
+from .errors import ConfigError, DataError, shorten
 from .files import open_file
+from .strictmodel import explain_problem
 from .textfile import decode_text
+
+Model = TypeVar("Model", bound=BaseModel)
 
 MAX_BYTES = 1 << 20
 """Largest YAML file; 255 classes with all their raw values take a hundredth."""
@@ -55,6 +60,61 @@ def read_yaml(path: Path) -> Any:
     text = decode_text(content, where=f"{path}: not valid YAML", error=ConfigError)
     document = parse_yaml(text, where=str(path))
     return {} if document is None else document
+
+
+def validate_yaml(document: object, model: type[Model], *, path: Path) -> Model:
+    """Make a `model` of the document that was read from `path`.
+
+    Raises:
+        ConfigError: An unknown key or a wrong value, unknown keys first: file, line, key, and
+            the nearest known key.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems = sorted(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
+        first, more = problems[0], len(problems) - 1
+        line, others = find_line(path, first["loc"]), f" ({more} more like it)" if more else ""
+        raise ConfigError(
+            f"{path}: line {line}: {explain_problem(first, model)}{others}"
+        ) from error
+
+
+@contextmanager
+def name_line(path: Path | None, place: Sequence[int | str]) -> Iterator[None]:
+    """Put the file and the line of a place in it before a ConfigError; nothing without a path.
+
+    Raises:
+        ConfigError: As the block, with file and line.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        if path is None:
+            raise
+        raise ConfigError(f"{path}: line {find_line(path, place)}: {error}") from error
+
+
+def find_line(path: Path, place: Sequence[int | str]) -> int:
+    """Find the line, from 1, of the key or item at a place; of what holds it where it is not.
+
+    1 for a file that can no longer be read.
+    """
+    line = 1
+    with suppress(DataError, ConfigError, yaml.YAMLError):
+        with open_file(path, most_bytes=MAX_BYTES) as file:
+            text = decode_text(file.read(), where=str(path))
+        node: Any = yaml.compose(text, Loader=_Loader)
+        for part in place:
+            if isinstance(node, yaml.MappingNode):
+                held = {key.value: (key, value) for key, value in node.value}
+                key, node = held.get(str(part), (None, None))
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+                key = node = node.value[part]
+            else:
+                break
+            line = line if key is None else _line(key)
+    return line
 
 
 def parse_yaml(text: str, *, where: str) -> Any:

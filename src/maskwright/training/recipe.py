@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from maskwright.core.card import ArchSpec, rename_settings
 from maskwright.core.errors import ConfigError, shorten, suggest
 from maskwright.core.inputspec import InputSpec
-from maskwright.core.strictmodel import StrictModel
+from maskwright.core.strictmodel import StrictModel, list_keys
 from maskwright.core.versioned import Document, Schema
-from maskwright.core.yamlfile import SCHEMA_LINE, dump_yaml, parse_yaml, read_yaml
+from maskwright.core.yamlfile import SCHEMA_LINE, dump_yaml, find_line, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -250,7 +250,8 @@ def read_recipe(path: Path) -> Recipe:
         ConfigError: Not YAML, or not a recipe.
         DataError: The file cannot be read.
     """
-    return parse_recipe(read_yaml(path), where=str(path))
+    document = SCHEMA.read(read_yaml(path), where=str(path))
+    return _validate(document, where=str(path), file=path)
 
 
 def override(recipe: Recipe, settings: Settings) -> Recipe:
@@ -306,13 +307,17 @@ def to_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _validate(document: object, *, where: str) -> Recipe:
+def _validate(document: object, *, where: str, file: Path | None = None) -> Recipe:
+    """Make a Recipe; messages name the lines of `file`, from which it was read."""
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(
-            f"{where}: " + "; ".join(_explain(e) for e in error.errors())
-        ) from error
+        lines = (
+            f"line {find_line(file, e['loc'])}: " if file and e["loc"] else ""
+            for e in error.errors()
+        )
+        problems = (line + _explain(e) for line, e in zip(lines, error.errors(), strict=True))
+        raise ConfigError(f"{where}: {'; '.join(problems)}") from error
 
 
 def _format_line(indent: str, key: str, value: object, reason: str | None) -> str:
@@ -329,8 +334,10 @@ def _explain(error: "ErrorDetails") -> str:
         found = "" if isinstance(error["input"], dict) else f", got {_show(error['input'])}"
         return f"{path}: {message}{found}" if path else message
     *parents, key = map(str, error["loc"])
-    known = _known_keys(parents)
-    same_name = [f"{name}.{key}" for name in known if key in _known_keys([*parents, name])]
+    known = list_keys(Recipe, parents)
+    same_name = [
+        f"{name}.{key}" for name in known if key in list_keys(Recipe, [*parents, name])
+    ]
     if same_name:
         return f"{path}: no such key; did you mean {' or '.join(map(repr, same_name))}?"
     return f"{path}: no such key{suggest(key, known)}"
@@ -348,12 +355,3 @@ def _explain_list(error: "ErrorDetails") -> str:
 
 def _show(value: object) -> str:
     return shorten(dump_yaml(value, flow=True))
-
-
-def _known_keys(parents: list[str]) -> tuple[str, ...]:
-    model: type[BaseModel] = Recipe
-    for parent in parents:
-        section = model.model_fields[parent].annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            model = section
-    return tuple(model.model_fields)

@@ -15,6 +15,7 @@ from maskwright.core.jsonfile import read_json
 from maskwright.core.lock import hold_lock
 from maskwright.core.temporary import remove_leftovers
 from maskwright.core.versioned import Document, Schema
+from maskwright.core.yamlfile import name_line
 from maskwright.nn.build import load_arch, newest, require_encoder
 from maskwright.nn.encoders import library_name
 from maskwright.nn.loss import build_loss
@@ -57,7 +58,8 @@ def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
     if options.budget_s is not None:
         raise ConfigError("--budget plans a recipe and --recipe is one; give one of the two")
     recipe = override(read_recipe(options.recipe), options.settings)
-    require_parts(recipe)
+    is_changed = any(key.startswith(("model.", "loss.")) for key in options.settings)
+    require_parts(recipe, file=None if is_changed else options.recipe)
     return recipe
 
 
@@ -77,20 +79,28 @@ def require_settings(settings: Settings, budget_s: float | None) -> None:
         )
 
 
-def require_parts(recipe: Recipe, *, has_encoder: bool = True) -> None:
+def require_parts(
+    recipe: Recipe, *, has_encoder: bool = True, file: Path | None = None
+) -> None:
     """Require an architecture, an encoder and losses that exist, with settings that they have.
 
+    `file` is the one that the recipe was read from, if any.
+
     Raises:
-        ConfigError: One does not exist; the message names the nearest one.
+        ConfigError: One does not exist; the message names the nearest one, and line in `file`.
     """
     model = recipe.model
-    part = load_arch(model.arch)
-    parts.configure(part, model.config, where=f"model.config of {model.arch}")
+    with name_line(file, ("model", "arch")):
+        part = load_arch(model.arch)
+    with name_line(file, ("model", "config")):
+        parts.configure(part, model.config, where=f"model.config of {model.arch}")
     if has_encoder:
-        require_encoder(model.arch, model.encoder, "none")
-        if model.encoder != OWN:
-            library_name(model.encoder)
-    build_loss(recipe.loss.sum, recipe.loss.config, None)
+        with name_line(file, ("model", "encoder")):
+            require_encoder(model.arch, model.encoder, "none")
+            if model.encoder != OWN:
+                library_name(model.encoder)
+    with name_line(file, ("loss",)):
+        build_loss(recipe.loss.sum, recipe.loss.config, None)
 
 
 def has_checkpoint(run: Path) -> bool:

@@ -99,7 +99,10 @@ def test_what_is_written_is_short_and_readable(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("clases: []", r"dataset\.yaml: unknown key 'clases'; did you mean 'classes'\?"),
+        (
+            "clases: []",
+            r"dataset\.yaml: line 1: unknown key 'clases'; did you mean 'classes'\?",
+        ),
         (
             "classes: [{name: a, colour: [1, 2, 3]}]",
             r"unknown key 'classes\.0\.colour'; did you mean 'color'\?",

@@ -48,7 +48,10 @@ def test_the_codec_reads_the_same_files_as_the_new_classes(tmp_path):
         (TEXT.replace("[void]", "[void, car]"), "names 'car' twice"),
         (TEXT.replace("name: road", "name: vehicle, from: [road]"), "repeated: vehicle"),
         ("classes: []", "classes: Tuple should have at least 1 item"),
-        ("classes: [{name: a, fom: [b]}]", "classes.0.fom: Extra inputs are not permitted"),
+        (
+            "classes: [{name: a, fom: [b]}]",
+            "line 1: unknown key 'classes.0.fom'; did you mean 'from'",
+        ),
     ],
 )
 def test_a_mistake_is_named(tmp_path, text, message):

@@ -116,7 +116,7 @@ def test_a_real_unit_needs_a_scale(file):
         ("rules: [{fial: road < 20 %}]", "unknown key 'rules.0.fial'; did you mean 'fail'"),
         ("rule: []", "unknown key 'rule'; did you mean 'rules'"),
         ("rules: []", "rules: List should have at least 1 item"),
-        ("rules: [{fail: 3}]", "rules.0.fail: Input should be a valid string"),
+        ("rules: [{fail: 3}]", "rules.0.fail: expected a text, got 3; put it in quotes, '3'"),
         (
             "rules: [{fail: road < 20 %}, {fail: road < 20 %}]",
             "two rules have the name 'road < 20 %'; give each its own name",
@@ -128,7 +128,7 @@ def test_a_real_unit_needs_a_scale(file):
         ("rules: [", "not valid YAML"),
         ("version: 2\nrules: [{fail: road < 20 %}]", r"version 2.*reads up to 1"),
         ("[road]", "not a rules.yaml; expected an object of keys"),
-        ("", "rules: Field required"),
+        ("", "the key 'rules' is missing"),
     ],
 )
 def test_a_wrong_file_is_refused(file, text, message):

@@ -17,20 +17,13 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from ...core.codec import TRANSPARENT, TRANSPARENT_TEXT
-from ...core.errors import ConfigError, shorten, suggest
+from ...core.errors import ConfigError
 from ...core.strictmodel import StrictModel
 from ...core.versioned import Schema
-from ...core.yamlfile import read_yaml
+from ...core.yamlfile import read_yaml, validate_yaml
 from ..shapes.drawing import Overlap
 
 FILE_NAME = "dataset.yaml"
@@ -177,31 +170,4 @@ def read_dataset_file(path: Path) -> DatasetFile:
         ConfigError: Not YAML, an unknown key (the nearest is named) or a wrong value.
     """
     document = SCHEMA.read(read_yaml(path), where=str(path))
-    try:
-        return DatasetFile.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_describe_problem(error)}") from error
-
-
-def _describe_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    path = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        key = str(problem["loc"][-1])
-        known = _list_known_keys(problem["loc"])
-        return f"unknown key {path!r}{suggest(key, known)}."
-    found = shorten(repr(problem["input"]))
-    if problem["type"] == "string_type" and not isinstance(problem["input"], dict | list):
-        return f"{path}: expected a text, got {found}; put it in quotes, '{found}'"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{path or 'the document'}: {message}, got {found}"
-
-
-def _list_known_keys(place: tuple[int | str, ...]) -> tuple[str, ...]:
-    models: dict[int | str, type[BaseModel]] = {
-        "classes": ClassEntry,
-        "codec": CodecEntry,
-        "group": GroupEntry,
-    }
-    model = models.get(place[0], DatasetFile) if len(place) > 1 else DatasetFile
-    return tuple(model.model_fields)
+    return validate_yaml(document, DatasetFile, path=path)

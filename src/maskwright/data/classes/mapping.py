@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ...core.codec import LabelCodec
-from ...core.errors import ConfigError, UnknownNameError, shorten
+from ...core.errors import ConfigError, UnknownNameError
 from ...core.labels import IGNORE, ClassDef, LabelMap, LabelSpec
 from ...core.strictmodel import StrictModel
-from ...core.yamlfile import read_yaml
+from ...core.versioned import Schema
+from ...core.yamlfile import read_yaml, validate_yaml
 from .dataset_yaml import Channel
+
+SCHEMA = Schema(kind="mapping file", version=1, unversioned=1, error=ConfigError, key="version")
 
 
 class _Class(StrictModel):
@@ -73,14 +76,8 @@ def read_mapping(path: Path, spec: LabelSpec) -> ClassMapping:
     """
     if not path.suffix and not path.exists():
         path = _find_shipped(path.name)
-    try:
-        document = MappingFile.model_validate(read_yaml(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the document"
-        raise ConfigError(
-            f"{path}: {place}: {first['msg']}, got {shorten(repr(first['input']))}"
-        ) from error
+    content = SCHEMA.read(read_yaml(path), where=str(path))
+    document = validate_yaml(content, MappingFile, path=path)
     sources = [entry.of or (entry.name,) for entry in document.classes]
     named = Counter([*document.ignored, *(name for names in sources for name in names)])
     _require_all_classes(named, spec, path)

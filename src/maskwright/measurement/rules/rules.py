@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ...core.errors import ConfigError, suggest
 from ...core.labels import LabelSpec
 from ...core.strictmodel import StrictModel
 from ...core.versioned import Schema
-from ...core.yamlfile import read_yaml
+from ...core.yamlfile import read_yaml, validate_yaml
 
 SCHEMA = Schema(kind="rules.yaml", version=1, unversioned=1, error=ConfigError, key="version")
 
@@ -132,21 +132,7 @@ def read_rules(path: Path, spec: LabelSpec, map_unit: str) -> tuple[Rule, ...]:
 
 def _read_entries(path: Path) -> list[RuleEntry]:
     document = SCHEMA.read(read_yaml(path), where=str(path))
-    try:
-        return RulesFile.model_validate(document).rules
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_describe_problem(error)}") from error
-
-
-def _describe_problem(error: ValidationError) -> str:
-    """Describe the first unknown key, else the first wrong value."""
-    problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    key_path = ".".join(map(str, problem["loc"]))
-    if problem["type"] != "extra_forbidden":
-        return f"{key_path}: {problem['msg']}"
-    model = RuleEntry if len(problem["loc"]) > 1 else RulesFile
-    hint = suggest(str(problem["loc"][-1]), model.model_fields)
-    return f"unknown key {key_path!r}{hint}."
+    return validate_yaml(document, RulesFile, path=path).rules
 
 
 def _parse_rule(entry: RuleEntry, spec: LabelSpec, map_unit: str, where: str) -> Rule:
