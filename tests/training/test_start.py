@@ -80,7 +80,7 @@ def test_a_run_that_began_meanwhile_is_not_overwritten(tmp_path):
         ("model: {arch: fpn}\nloss:\n  sum: dicee\n", "line 2: no loss named 'dicee'"),
         (
             "model:\n  arch: fpn\n  config: {piramid_channels: 3}\n",
-            "line 3: model.config of fpn: piramid_channels: no such key; did you mean 'pyramid_",
+            "line 3: model.config of fpn: piramid_channels: no such key; did you mean",
         ),
         ("model:\n  arch: fpnn\n", "line 2: no arch named 'fpnn'; did you mean 'fpn'"),
     ],
