@@ -2,12 +2,8 @@
 
 import html
 import json
-import os
 import re
-import select
-import shutil
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -17,7 +13,8 @@ from maskwright.evaluation.compare.compare import compare
 from maskwright.evaluation.compare.page import write_comparison
 from maskwright.evaluation.report.page import render_report
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+from ..browser import OPTIONS, Browser, find_browser
+
 CLASSES = {
     2: ("background", "crack"),
     19: tuple(f"traffic sign {i}" for i in range(19)),
@@ -27,20 +24,10 @@ CLASSES = {
 pytestmark = pytest.mark.slow
 
 
-OPTIONS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
-    *("--disable-background-networking", "--disable-sync", "--disable-component-update"),
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
-
-
 @pytest.fixture(scope="module")
 def found_browser():
     """The path of a browser that starts."""
-    found = next(filter(_starts, filter(None, map(shutil.which, BROWSERS))), None)
-    if found is None:
-        pytest.skip("no Chromium here; as root: apt-get install chromium")
-    return found
+    return find_browser()
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +43,6 @@ def browser(found_browser, tmp_path_factory):
         return done.stdout
 
     return run
-
-
-def _starts(command):
-    """Some are only a note that the browser has to be installed in another way."""
-    done = subprocess.run([command, "--version"], capture_output=True, timeout=60, check=False)
-    return done.returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -110,61 +91,11 @@ def test_the_page_is_filled(browser, pages, num_classes, tmp_path):
         assert 0.005 < (band < 160).mean() < 0.9
 
 
-class Keyboard:
-    """A page in a browser that is driven over two pipes by the DevTools protocol."""
-
-    def __init__(self, command, page):
-        commands, self._write = os.pipe()
-        self._read, answers = os.pipe()
-        quiet = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
-        pipes = [(os.POSIX_SPAWN_DUP2, commands, 3), (os.POSIX_SPAWN_DUP2, answers, 4), quiet]
-        arguments = [*command, "--remote-debugging-pipe", "--window-size=1200,900"]
-        self.process = os.posix_spawn(command[0], arguments, os.environ, file_actions=pipes)
-        os.close(commands)
-        os.close(answers)
-        self._told, self._answers, self._session = 0, b"", {}
-        target = self.ask("Target.createTarget", url=page.as_uri())
-        attached = self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        self._session = {"sessionId": attached["sessionId"]}
-        while self.value("document.readyState + location.protocol") != "completefile:":
-            time.sleep(0.1)
-
-    def ask(self, method, **params):
-        self._told += 1
-        question = {"id": self._told, "method": method, "params": params} | self._session
-        os.write(self._write, json.dumps(question).encode() + b"\0")
-        while (answer := self._next()).get("id") != self._told:
-            pass
-        return answer["result"]
-
-    def _next(self):
-        while b"\0" not in self._answers:
-            assert select.select([self._read], [], [], 60)[0], "the browser does not answer"
-            self._answers += os.read(self._read, 1 << 20)
-        first, _, self._answers = self._answers.partition(b"\0")
-        return json.loads(first)
-
-    def value(self, expression):
-        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
-        return answer["result"].get("value")
-
-    def press(self, key, code, text=""):
-        for kind in ("keyDown", "keyUp"):
-            event = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
-            self.ask("Input.dispatchKeyEvent", **event | {"text": text} if text else event)
-
-    def close(self):
-        self.ask("Browser.close")
-        os.waitpid(self.process, 0)
-        os.close(self._write)
-        os.close(self._read)
-
-
 @pytest.fixture
 def keyboard(found_browser, pages, tmp_path):
     """The page of 19 classes; scripts of its own cannot run, as its policy says."""
-    options = *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"
-    opened = Keyboard([found_browser, *options], pages[19])
+    opened = Browser(found_browser, tmp_path / "profile")
+    opened.open(pages[19], width_px=1200)
     yield opened
     opened.close()
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import numpy as np
@@ -12,11 +11,8 @@ from PIL import Image
 from maskwright.measurement.measure import measure
 from maskwright.measurement.series import MeasureOptions
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-OPTIONS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
-    *("--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"),
-)
+from ..browser import OPTIONS, find_browser
+
 ASK = """
 <script>addEventListener("load", () => {
   const pictures = [...document.images];
@@ -37,9 +33,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def browser(tmp_path):
     """A function: run a browser on a page with further options; gives back its output."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None or subprocess.run([found, "--version"], check=False).returncode:
-        pytest.skip("no Chromium here")
+    found = find_browser()
 
     def run(path, *options):
         command = [found, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", *options]

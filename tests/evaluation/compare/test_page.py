@@ -27,7 +27,7 @@ def page(report_folder):
 
 def test_the_verdict_is_in_words(page):
     assert "B is worse in mIoU, &lt;b&gt;road&lt;/b&gt;, car." in page
-    assert page.count('<td data-head="B is">worse</td>') == 2
+    assert page.count('<td data-head="B is"><span class="failed">worse</span></td>') == 2
     assert "below 0.05" in page
 
 
@@ -35,8 +35,8 @@ def test_nothing_is_said_of_what_may_be_chance(report_folder):
     a = report_folder("a", images(range(80, 90)), NAMES)
     text = render_comparison(compare(a, a))
     assert "B is not shown to be worse." in text
-    assert '<td data-head="B is">worse</td>' not in text
-    assert '<td data-head="B is">better</td>' not in text
+    assert '<td data-head="B is"><span class="failed">worse</span></td>' not in text
+    assert '<td data-head="B is"><span class="passed">better</span></td>' not in text
     assert "Images that lost" not in text
 
 
@@ -60,7 +60,7 @@ def test_the_same_page_the_other_way_round_says_better(report_folder):
     a = report_folder("a", images(range(80, 90)), NAMES)
     b = report_folder("b", images(range(70, 80)), NAMES)
     page = render_comparison(compare(b, a))
-    assert page.count('<td data-head="B is">better</td>') == 2
+    assert page.count('<td data-head="B is"><span class="passed">better</span></td>') == 2
     assert "B is better in mIoU, &lt;b&gt;road" in page
 
 
@@ -72,4 +72,4 @@ def test_a_score_that_only_a_has_is_a_dash_and_not_judged(report_folder):
     assert math.isnan(comparison.classes[1]["iou"].difference)
     page = render_comparison(comparison)
     assert page.count("<b>–</b>") == 1
-    assert page.count('<td data-head="B is">better</td>') == 1
+    assert page.count('<td data-head="B is"><span class="passed">better</span></td>') == 1

@@ -6,6 +6,8 @@ import pytest
 
 from maskwright.measurement.output.chart import ChartLine, draw_chart
 
+from ...browser import find_contrast
+
 
 def lines(num_images, *names):
     rng = np.random.default_rng(0)
@@ -16,7 +18,8 @@ def lines(num_images, *names):
 
 
 def drawn(svg):
-    return ET.fromstring(svg)
+    """The chart for wide windows."""
+    return ET.fromstring(f"<div>{svg}</div>")[0]
 
 
 def test_every_class_is_named_and_escaped_and_the_axis_starts_at_0():
@@ -63,3 +66,23 @@ def test_names_stay_inside_and_apart_where_many_lines_end_at_the_bottom():
     assert 0 < at[0] < 60
     assert at[-1] < 300
     assert min(np.diff(at)) >= 15.9
+
+
+def test_a_narrow_window_has_a_chart_of_its_own_with_shorter_names():
+    svg = draw_chart(["an/image/of/a/long/name", "b"], lines(2, "a class of a long name"))
+    large, small = ET.fromstring(f"<div>{svg}</div>")
+    assert [large.get("class"), small.get("class")] == [
+        "chart series large",
+        "chart series small",
+    ]
+    assert [large.get("viewBox"), small.get("viewBox")] == ["0 0 1040 300", "0 0 380 300"]
+    assert {"a class of …", "…/a/long/name"} <= {node.text for node in small.iter("text")}
+
+
+@pytest.mark.parametrize("color", [(0, 0, 0), (128, 0, 0), (0, 0, 255), (255, 255, 255)])
+def test_lines_stand_out_from_light_and_from_dark_paper(color):
+    """WCAG 2.2, 1.4.11: 3 to 1 between a graphic and what lies behind it."""
+    svg = draw_chart(["a", "b"], [ChartLine("soil", color, np.array([1.0, 2.0]))])
+    for name, paper in (("on-light", (255, 255, 255)), ("on-dark", (24, 29, 38))):
+        found = re.search(rf"--{name}:rgb\((\d+),(\d+),(\d+)\)", svg)
+        assert find_contrast(tuple(map(int, found.groups())), paper) >= 3

@@ -59,7 +59,8 @@ def _tile(name: str, change: ScoreChange) -> str:
 
 
 def _sections(comparison: Comparison) -> Iterator[Section]:
-    yield Section("Verdict", "", _verdict(comparison))
+    kind = "verdict fails" if comparison.worse else "verdict" if comparison.better else ""
+    yield Section("Verdict", "", _verdict(comparison), kind)
     for measure in comparison.classes[0] if comparison.classes else ():
         note = (
             f"{_POINTS} p corrected over the classes and their mean by step-down max-|d| "
@@ -138,8 +139,8 @@ def _bar(change: ScoreChange, reach: float) -> str:
 
 def _judge(change: ScoreChange) -> str:
     if change.rose:
-        return "better"
-    return "worse" if change.fell else ""
+        return '<span class="passed">better</span>'
+    return '<span class="failed">worse</span>' if change.fell else ""
 
 
 def _image_table(title: str, images: list[ImageChange]) -> str:

@@ -66,8 +66,9 @@ def summarize(difference: Difference) -> str:
 
 
 def _sections(difference: Difference) -> Iterator[Section]:
-    lines = (f"<li>{escape(line)}</li>" for line in summarize(difference).splitlines())
-    yield Section("What changed", "", f"<ul>{''.join(lines)}</ul>")
+    lines = [line for line in summarize(difference).splitlines() if not line.startswith(" ")]
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    yield Section("What changed", "", f'<ul class="facts">{items}</ul>')
     note = "Pixels of the images that are in both versions with labels of one size."
     yield Section("Classes", note, _class_table(difference))
     yield Section("From class to class", "", _move_table(difference))
@@ -78,27 +79,34 @@ def _sections(difference: Difference) -> Iterator[Section]:
 
 
 def _class_table(difference: Difference) -> str:
-    color_of = {entry.name: entry.color for entry in difference.labels}
     rows = [
         (
-            render_class(color_of[pixels.name], pixels.name)
-            if pixels.name in color_of
-            else escape(pixels.name),
+            _render_name(difference, pixels.name),
             *map(format_number, (pixels.a, pixels.b, pixels.gained, pixels.lost)),
         )
         for pixels in difference.by_class()
     ]
     return render_table(
-        "Pixels by class", ("Class", "px in A", "px in B", "gained", "lost"), rows
+        "Pixels by class", ("Class", "px in A", "px in B", "Gained", "Lost"), rows
     )
+
+
+def _render_name(difference: Difference, name: str) -> str:
+    colors = (entry.color for entry in difference.labels if entry.name == name)
+    color = next(colors, None)
+    return escape(name) if color is None else render_class(color, name)
 
 
 def _move_table(difference: Difference) -> str:
     rows = [
-        (escape(move.before), escape(move.after), format_number(move.num_px))
+        (
+            _render_name(difference, move.before),
+            _render_name(difference, move.after),
+            format_number(move.num_px),
+        )
         for move in difference.moves()[:_MOST_MOVES]
     ]
-    return render_table("From class to class", ("A", "B", "px"), rows, words=(0, 1))
+    return render_table("From class to class", ("In A", "In B", "Pixels"), rows, words=(0, 1))
 
 
 def _image_table(difference: Difference) -> str:
@@ -109,7 +117,7 @@ def _image_table(difference: Difference) -> str:
     ]
     left_out = sum(max(0, len(keys) - _MOST_KEYS) for keys in difference.images.values())
     more = f"<p>and {left_out:,} more; diff.json lists all</p>" if left_out else ""
-    return render_table("Images by name", ("Image", "is"), rows, words=(0, 1)) + more
+    return render_table("Images by name", ("Image", "Change"), rows, words=(0, 1)) + more
 
 
 def _shot(difference: Difference, image: ChangedImage) -> Shot:

@@ -12,13 +12,15 @@ from html import escape
 from ...core.report import CurveReport, Estimate
 from ...pages.text import format_share
 
-_WIDTH_PX, _HEIGHT_PX = 520, 296
-_LEFT_PX, _TOP_PX, _RIGHT_PX, _BOTTOM_PX = 44, 22, 12, 76
-_TILTED_PX = 26
+_WIDTH_PX, _HEIGHT_PX = 520, 306
+_LEFT_PX, _TOP_PX, _RIGHT_PX, _BOTTOM_PX = 44, 22, 12, 86
+_TILTED_PX = 36
 """Extra height for tilted names below the axis."""
 _HISTOGRAM_PX = 50
 _TICKS = (0, 0.25, 0.5, 0.75, 1)
 _BAR_WIDTH_PX, _BAR_HEIGHT_PX = 150, 16
+_LETTER_PX = 8.0
+"""Of the larger letters in a narrow window."""
 _LEAST_NAMED = 0.005
 """A smaller share has no number above its bar: it would be 0."""
 
@@ -158,7 +160,8 @@ def _draw_chart(title: str, curve: CurveReport, drawn: str) -> str:
     num = len(curve.at)
     crowded = _step(num) < 34
     tilted = (
-        max((len(format_position(at)) for at in curve.at), default=0) * 6.4 > _step(num) - 4
+        max((len(format_position(at)) for at in curve.at), default=0) * _LETTER_PX
+        > _step(num) - 4
     )
     labels = []
     for i, (at, point) in enumerate(zip(curve.at, curve.points, strict=True)):

@@ -28,7 +28,7 @@ def render_frame(frame: FrameErrors, labels: LabelSpec) -> str:
     maps += [(labels.names[i], frame.errors_Chw[i] / pixels_hw) for i in order[:_MOST_MAPS]]
     most = max(float(share_hw.max()) for _, share_hw in maps)
     figures = "".join(_figure(name, share_hw, most, frame.size_HW) for name, share_hw in maps)
-    return f'{render_ramp("0 %", format_share(most))}<div class="pictures">{figures}</div>'
+    return f'{render_ramp("0 %", format_share(most))}<div class="pictures maps">{figures}</div>'
 
 
 def _figure(

@@ -1,4 +1,7 @@
-"""A confusion matrix as SVG: rows are truth, a darker cell is a larger share of its row."""
+"""A confusion matrix as SVG: rows are truth, a darker cell is a larger share of its row.
+
+Classes that are neither in truth nor predicted have no row.
+"""
 
 from dataclasses import dataclass
 from html import escape
@@ -39,15 +42,17 @@ class _Layout:
 
 def draw_confusion(confusion: Confusion, labels: LabelSpec) -> str:
     """An SVG element with one square per pair of classes that occurs, each with a tooltip."""
-    num_classes = len(labels)
-    names = [_short(name) for name in labels.names]
+    present = _find_present(confusion)
+    counts_CC = confusion.counts_CC[np.ix_(present, present)]
+    long_names = [labels.names[i] for i in present]
+    num_classes, names = len(present), [_short(name) for name in long_names]
     layout = _layout(num_classes, max(map(len, names)))
-    share_CC = _shares(confusion.counts_CC)
+    share_CC = _shares(counts_CC)
     side_px = layout.cell_px * num_classes
     width_px, height_px = layout.left_px + side_px + layout.top_px, layout.top_px + side_px + 4
     cells = "".join(
-        _cell(i, j, share_CC[i, j], int(confusion.counts_CC[i, j]), (labels, layout))
-        for i, j in np.argwhere(confusion.counts_CC > 0).tolist()
+        _cell(i, j, share_CC[i, j], int(counts_CC[i, j]), (long_names, layout))
+        for i, j in np.argwhere(counts_CC > 0).tolist()
     )
     diagonal = "".join(_square(i, i, layout, 'class="diagonal"') for i in range(num_classes))
     frame = (
@@ -60,6 +65,13 @@ def draw_confusion(confusion: Confusion, labels: LabelSpec) -> str:
         f'height="{height_px}" viewBox="0 0 {width_px} {height_px}" '
         f'font-size="{layout.font_px}">{cells}{frame}{diagonal}{_names(names, layout)}</svg>'
     )
+
+
+def _find_present(confusion: Confusion) -> list[int]:
+    """The classes in truth or predicted; all where there is no pixel."""
+    counts_CC = confusion.counts_CC
+    present = np.flatnonzero(counts_CC.sum(axis=0) + counts_CC.sum(axis=1)).tolist()
+    return present or list(range(len(counts_CC)))
 
 
 def _layout(num_classes: int, longest: int) -> _Layout:
@@ -79,10 +91,10 @@ def _shares(counts_CC: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _cell(
-    row: int, column: int, share: float, count: int, context: tuple[LabelSpec, _Layout]
+    row: int, column: int, share: float, count: int, context: tuple[list[str], _Layout]
 ) -> str:
-    labels, layout = context
-    truth, predicted = escape(labels.names[row]), escape(labels.names[column])
+    names, layout = context
+    truth, predicted = escape(names[row]), escape(names[column])
     amount = f"{format_share(share, 2)} of the row, {count:,} px"
     title = f"<title>truth {truth}, prediction {predicted}: {amount}</title>"
     fill = f'class="cell" fill-opacity="{share**_GAMMA:.3g}"'

@@ -147,8 +147,12 @@ def _facts(report: Report) -> str:
 
 
 def _rule(report: Report) -> str:
-    absent = ", ".join(report.absent_classes)
-    ending = f"Absent here: {absent}." if absent else "No class is absent here."
+    absent = format_count(len(report.absent_classes), "class")
+    ending = (
+        f"Absent here, and without a row: {absent}."
+        if report.absent_classes
+        else "No class is absent here."
+    )
     return (
         f"Over all pixels of the set at source resolution, ignored ones left out. "
         f"{ABSENT_RULE} The same holds for the precision of a class that is never predicted. "
@@ -195,7 +199,9 @@ def _curves(report: Report, family: str) -> str:
         if wording(key).chart == "reliability"
         else _chart(key, curve)
         for key, curve in of_family.items()
-        if wording(key).unit == "%" and wording(key).chart != "none"
+        if wording(key).unit == "%"
+        and wording(key).chart != "none"
+        and not all(math.isnan(point.value) for point in curve.points)
     )
     counts = {key: curve for key, curve in of_family.items() if wording(key).unit != "%"}
     return (f'<div class="charts">{drawn}</div>' if drawn else "") + render_counts(counts)

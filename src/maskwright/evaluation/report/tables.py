@@ -26,7 +26,7 @@ _LEAST_SHARE = 0.001
 
 def render_scores(report: Report) -> str:
     """Every score of the set with its interval, beside the same averaged over images."""
-    names = list(dict.fromkeys(key.removeprefix(IMAGE_PREFIX) for key in report.scores))
+    names = list(dict.fromkeys(_name_of_set(key, report) for key in report.scores))
     rows: list[list[str]] = []
     for family in sections():
         listed = [name for name in names if wording(name).family == family]
@@ -38,7 +38,7 @@ def render_scores(report: Report) -> str:
             note = f"<small>{escape(text)}</small>" if text else ""
             cells = (
                 render_estimate(report.scores[key], words.unit) if key in report.scores else ""
-                for key in (name, IMAGE_PREFIX + name)
+                for key in (name, _name_of_images(name, report))
             )
             rows.append([escape(words.name) + note, *cells])
     heads = ["Score", "Over the set", "Per image, then averaged"]
@@ -47,19 +47,30 @@ def render_scores(report: Report) -> str:
     return render_table("All scores", heads, rows)
 
 
+def _name_of_set(key: str, report: Report) -> str:
+    """The score over the set: `mean_dice` for `image_mean_dice`, which averages it."""
+    bare = key.removeprefix(IMAGE_PREFIX)
+    return f"mean_{bare}" if _is_of_images(key) and f"mean_{bare}" in report.scores else bare
+
+
+def _name_of_images(name: str, report: Report) -> str:
+    own = IMAGE_PREFIX + name
+    return own if own in report.scores else IMAGE_PREFIX + name.removeprefix("mean_")
+
+
 def render_family(report: Report, family: str) -> str:
-    """The scores of one family over the set, in one line."""
+    """The scores of one family over the set that exist, in one line."""
     items = [
         f"<li>{escape(wording(key).name)} <b>{render_score(score.value, wording(key).unit)}</b>"
         f"{render_interval(score, wording(key).unit)}</li>"
         for key, score in report.scores.items()
-        if not _is_of_images(key) and wording(key).family == family
+        if not _is_of_images(key) and wording(key).family == family and _is_known(score)
     ]
     return f'<ul class="figures">{"".join(items)}</ul>' if items else ""
 
 
 def render_classes(report: Report, family: str, *, of_images: bool = False) -> str:
-    """One row per class with its scores of one family; "" where none was computed."""
+    """One row per class that occurs, with its scores of one family; "" without scores."""
     keys = [key for key in _class_keys(report, family) if _is_of_images(key) == of_images]
     if not keys:
         return ""
@@ -71,6 +82,8 @@ def render_classes(report: Report, family: str, *, of_images: bool = False) -> s
     heads += ["Share of truth"] if shares else []
     rows = []
     for index, scores in enumerate(report.classes):
+        if report.labels.names[index] in report.absent_classes:
+            continue
         estimates = [scores.get(key, _ABSENT) for key in keys]
         cells = [
             render_estimate(e, wording(k).unit) for e, k in zip(estimates, keys, strict=True)
@@ -169,6 +182,7 @@ def render_class_curves(key: str, curves: Sequence[CurveReport], labels: LabelSp
 
 def render_counts(curves: Mapping[str, CurveReport]) -> str:
     """Curves that are not shares, as columns beside each other; all have the same axis."""
+    curves = {key: curve for key, curve in curves.items() if any(map(_is_known, curve.points))}
     if not curves:
         return ""
     first = next(iter(curves.values()))

@@ -9,6 +9,7 @@ from ...pages.text import format_points, format_share, text_table
 FAR_RATIO = 0.1
 """Difference of the mean over images from the mIoU that is remarked on."""
 
+_MOST_NAMED = 4
 _HEADS = ("class", "IoU", "95 % interval", "precision", "recall", "Dice", "groups")
 
 
@@ -88,10 +89,9 @@ def describe_interval_of(score: Estimate, report: Report) -> str:
     """Which mean the interval of `score` belongs to; "" where it is that of all classes."""
     if math.isnan(score.interval_of):
         return ""
-    return (
-        f"without {', '.join(left_out(report))} (in too few groups) "
-        f"{format_share(score.interval_of)}"
-    )
+    names = left_out(report)
+    listed = ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} classes"
+    return f"without {listed} (in too few groups) {format_share(score.interval_of)}"
 
 
 def left_out(report: Report) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Coverage over a series of images as an SVG line chart: one line per class, with its name.
 
-Lines differ in their names and their dashes, not in colour alone. A long series is drawn as
-means of neighbouring images; where no pixel is labelled, a line has a hole.
+Lines differ in their names and their dashes, not in colour alone, and each has a colour for
+light and one for dark pages. The chart is drawn for wide and for narrow windows, and the style
+of the page shows one of the two. A long series is drawn as means of neighbouring images; where
+no pixel is labelled, a line has a hole.
 """
 
 from collections.abc import Sequence
@@ -15,10 +17,11 @@ from ...core.labels import Rgb
 
 _MOST_POINTS = 400
 _MOST_LINES = 8
-_WIDTH_PX, _HEIGHT_PX = 1040, 300
+_HEIGHT_PX = 300
 _LEFT_PX, _TOP_PX, _BOTTOM_PX = 52, 14, 34
-_LETTER_PX, _LINE_PX, _LONGEST = 7.0, 16, 22
-_LUMA, _LIGHTEST = (0.299, 0.587, 0.114), 170
+_LETTER_PX, _LINE_PX = 7.0, 16
+_LUMA, _LIGHTEST, _DARKEST = (0.299, 0.587, 0.114), 140, 115
+"""Of lines: so their contrast is 3 to 1 or more on the light and on the dark paper of pages."""
 _DASHES = ("", "7 3", "2 3", "10 3 2 3")
 
 
@@ -32,12 +35,27 @@ class ChartLine:
 
 
 @dataclass(frozen=True, slots=True)
+class _Layout:
+    """A chart for windows of one kind, and the longest names it has room for, in letters."""
+
+    kind: str
+    width_px: int
+    longest: int
+    longest_key: int
+
+
+_LARGE = _Layout("large", 1040, longest=22, longest_key=34)
+_SMALL = _Layout("small", 380, longest=12, longest_key=13)
+
+
+@dataclass(frozen=True, slots=True)
 class _Frame:
     """The axes: x of a point by its index, y by its percent, both in pixels."""
 
     num_points: int
     top_percent: float
     right_px: float
+    longest_key: int
 
     def x(self, index: float) -> float:
         width = self.right_px - _LEFT_PX
@@ -49,20 +67,24 @@ class _Frame:
 
 
 def draw_chart(keys: Sequence[str], lines: Sequence[ChartLine]) -> str:
-    """Draw an SVG element with the classes that cover most, at most eight of them."""
+    """Draw two SVG elements with the classes that cover most, at most eight of them."""
+    return _draw_layout(keys, lines, _LARGE) + _draw_layout(keys, lines, _SMALL)
+
+
+def _draw_layout(keys: Sequence[str], lines: Sequence[ChartLine], layout: _Layout) -> str:
     largest = sorted(lines, key=lambda line: -_mean(line.percent_N))[:_MOST_LINES]
     present = [line for line in largest if np.nanmax(line.percent_N, initial=0) > 0]
-    names = [_shorten(line.name) for line in present]
-    right_px = _WIDTH_PX - 28 - _LETTER_PX * max(map(len, names), default=0)
+    names = [_shorten(line.name, layout.longest) for line in present]
+    right_px = layout.width_px - 28 - _LETTER_PX * max(map(len, names), default=0)
     top = _round_up(max((float(np.nanmax(x.percent_N)) for x in present), default=1.0))
-    frame = _Frame(min(len(keys), _MOST_POINTS), top, right_px)
+    frame = _Frame(min(len(keys), _MOST_POINTS), top, right_px, layout.longest_key)
     curves = "".join(
         _draw_line(line, _DASHES[lines.index(line) % len(_DASHES)], frame) for line in present
     )
     title = f"Percent of the labelled pixels over {len(keys)} images"
     return (
-        f'<svg class="chart series" role="img" aria-label="{title}" '
-        f'viewBox="0 0 {_WIDTH_PX} {_HEIGHT_PX}">'
+        f'<svg class="chart series {layout.kind}" role="img" aria-label="{title}" '
+        f'viewBox="0 0 {layout.width_px} {_HEIGHT_PX}">'
         f"{_draw_axes(keys, frame)}{curves}{_draw_names(present, names, frame)}</svg>"
     )
 
@@ -81,7 +103,7 @@ def _draw_line(line: ChartLine, dash: str, frame: _Frame) -> str:
     return (
         f'<g fill="none" stroke-linecap="round" stroke-linejoin="round">'
         f'<title>{escape(line.name)}</title><path d="{path}" class="edge"/>'
-        f'<path d="{path}" stroke="{_darken(line.color)}" stroke-width="2.6"{dashes}/></g>'
+        f'<path d="{path}" class="curve" style="{_color(line.color)}"{dashes}/></g>'
     )
 
 
@@ -97,7 +119,7 @@ def _draw_axes(keys: Sequence[str], frame: _Frame) -> str:
     ticks = "".join(
         f'<text x="{frame.x(index * (frame.num_points - 1) / max(1, len(keys) - 1)):.1f}" '
         f'y="{_HEIGHT_PX - 10}" text-anchor="{anchor}" class="axis">'
-        f"{escape(_shorten_key(keys[index]))}</text>"
+        f"{escape(_shorten_key(keys[index], frame.longest_key))}</text>"
         for index, anchor in ticks_at
     )
     return grid + ticks
@@ -116,16 +138,20 @@ def _draw_names(lines: Sequence[ChartLine], names: Sequence[str], frame: _Frame)
         most = at[i] - _LINE_PX
     return "".join(
         f'<rect x="{frame.right_px + 8:g}" y="{at[i] - 4:.1f}" width="9" height="9" '
-        f'fill="{_darken(lines[i].color)}"/><text x="{frame.right_px + 22:g}" '
+        f'class="key" style="{_color(lines[i].color)}"/><text x="{frame.right_px + 22:g}" '
         f'y="{at[i] + 5:.1f}">{escape(names[i])}</text>'
         for i in order
     )
 
 
-def _darken(color: Rgb) -> str:
-    """Make the colour of a class dark enough to be seen on white, as CSS."""
-    light = max(1.0, sum(w * v for w, v in zip(_LUMA, color, strict=True)) / _LIGHTEST)
-    return f"rgb({','.join(str(round(v / light)) for v in color)})"
+def _color(color: Rgb) -> str:
+    """The colour of a class, darker where it is pale and lighter where it is dark, as CSS."""
+    luma = sum(w * v for w, v in zip(_LUMA, color, strict=True))
+    darker = min(1.0, _LIGHTEST / max(luma, 1.0))
+    lighter = max(0.0, (_DARKEST - luma) / max(255 - luma, 1.0))
+    on_light = ",".join(str(round(v * darker)) for v in color)
+    on_dark = ",".join(str(round(v + (255 - v) * lighter)) for v in color)
+    return f"--on-light:rgb({on_light});--on-dark:rgb({on_dark})"
 
 
 def _average(values: NDArray[np.float64], num_points: int) -> NDArray[np.float64]:
@@ -151,9 +177,9 @@ def _round_up(percent: float) -> float:
     return next((top for top in tops if percent <= top), 100.0)
 
 
-def _shorten(name: str) -> str:
-    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+def _shorten(name: str, longest: int) -> str:
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _shorten_key(key: str) -> str:
-    return key if len(key) <= 34 else "…" + key[-33:]
+def _shorten_key(key: str, longest: int) -> str:
+    return key if len(key) <= longest else "…" + key[1 - longest :]

@@ -78,7 +78,8 @@ def _render_rules(results: Measurements) -> Section:
         )
         limit = escape(f"fails if {rule.text}").replace(rule.unit, unit_symbol(rule.unit))
         rows.append((escape(rule.name), outcome, limit, format_number(result.num_judged)))
-    body = render_table("Rules", ("Rule", "Result", "Limit", "Images judged"), rows)
+    heads = ("Rule", "Result", "Limit", "Images judged")
+    body = render_table("Rules", heads, rows, words=(0, 1, 2))
     if not failed:
         return Section("Passes: no image fails a rule", "", body, "verdict")
     counted = count_failures(len(results.failed_keys), len(results.images))
@@ -126,7 +127,7 @@ def _render_coverage(results: Measurements) -> Section:
     rows.append(["ignored, of all pixels", *ignored, *(("", "") if several else ())])
     note = "Share of the labelled pixels of all images"
     note += "; least and most are shares of single images." if several else "."
-    return Section("Coverage", note, render_table("Coverage", heads, rows))
+    return Section("Coverage", note, render_table("Coverage", heads, rows, words=(0, 1)))
 
 
 def _render_series(results: Measurements) -> Section:
@@ -270,7 +271,7 @@ def _render_regions(results: Measurements, totals: Mapping[str, RegionTotals]) -
         for name, total in totals.items()
     ]
     heads = ("Class", "Regions", "Area", "Mean area", "Largest", "In image")
-    return render_table("Regions", heads, rows)
+    return render_table("Regions", heads, rows, words=(0, 5))
 
 
 def _render_gaps(results: Measurements, totals: Sequence[GapTotals]) -> str:
@@ -291,7 +292,7 @@ def _render_gaps(results: Measurements, totals: Sequence[GapTotals]) -> str:
         "Images where they touch",
         "Images with both",
     )
-    return render_table("Gaps", heads, rows)
+    return render_table("Gaps", heads, rows, words=(0, 2))
 
 
 def _render_thin(results: Measurements, totals: Mapping[str, ThinTotals]) -> str:
@@ -308,7 +309,7 @@ def _render_thin(results: Measurements, totals: Mapping[str, ThinTotals]) -> str
         for name, total in totals.items()
     ]
     heads = ("Class", "Length", "Mean width", "Largest width", "In image", "Branch points")
-    return render_table("Thin structures", heads, rows)
+    return render_table("Thin structures", heads, rows, words=(0, 4))
 
 
 def _render_pictures(results: Measurements) -> Section:
