@@ -5,6 +5,8 @@ import lzma
 import struct
 import time
 import zlib
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import read_image
 from maskwright.data.pixels.jpeg import prepare_jpeg
 from maskwright.data.pixels.rawmask import read_raw_as_stored
+from maskwright.data.pixels.tiff_file import read_pixels
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _DEFLATE, _LZMA, _ZSTD = 8, 34925, 50000
@@ -114,11 +117,21 @@ def test_compressed_tiffs_of_every_layout_are_still_read(tmp_path):
         np.testing.assert_array_equal(read_image(path), image_HWC)
 
 
-def test_a_tiff_of_zstd_names_the_package_that_it_needs(tmp_path):
-    pytest.importorskip("tifffile")
+def test_a_damaged_tiff_of_zstd_is_named_with_and_without_its_package(tmp_path):
     tags = _tags(8, 16, _ZSTD, offset=500, rows=8, bytes=64)
     _write_tiff(tmp_path / "a.tif", tags)
-    _refuse(tmp_path / "a.tif", "TIFF compression ZSTD needs the package imagecodecs; run: pip")
+    needed = "ZSTD needs the package imagecodecs; run: pip install 'maskwright.geo.'"
+    _refuse(tmp_path / "a.tif", f"{needed}|cut short or damaged")
+
+
+def test_the_package_of_a_compression_is_named():
+    page = SimpleNamespace(compression=SimpleNamespace(name="ZSTD"))
+
+    def decode():
+        raise ValueError("<COMPRESSION.ZSTD: 50000> requires the 'imagecodecs' package")
+
+    with pytest.raises(DataError, match=r"ZSTD needs .* pip install 'maskwright\[geo\]'"):
+        read_pixels(ImageRef(Path("a.tif")), page, decode)
 
 
 @pytest.mark.parametrize(("bits", "kind"), [(16, 2), (8, 0), (8, 2), (16, 0)])

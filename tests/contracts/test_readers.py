@@ -43,6 +43,13 @@ def write_heif(path):
     pillow_heif.from_pillow(image).save(path, quality=-1)
 
 
+def write_vrt(path):
+    rasterio = pytest.importorskip("rasterio")
+    source = path.with_name("b.tif")
+    tifffile.imwrite(source, RNG.integers(0, 9, (5, 7), np.uint16))
+    rasterio.shutil.copy(source, path, driver="VRT")
+
+
 WRITE = {
     "dicom": ("a.dcm", write_dicom),
     "heif": ("a.heic", write_heif),
@@ -55,6 +62,7 @@ WRITE = {
         "a.pgm",
         lambda p: Image.fromarray(RNG.integers(0, 9, (5, 7), np.uint8)).save(p),
     ),
+    "raster": ("a.vrt", write_vrt),
     "tiff": ("a.tif", lambda p: tifffile.imwrite(p, RNG.integers(0, 9, (5, 7), np.uint16))),
     "wide_png": ("a.png", lambda p: cv2.imwrite(str(p), np.full((5, 7, 3), 300, np.uint16))),
 }

@@ -10,7 +10,7 @@ from .errors import ConfigError, DataError
 from .image import Image
 
 CONVERTIBLE = (1, 3)
-"""Channels that images of 1, 3 or 4 channels can be converted to."""
+"""Channels of the images that can be converted into each other."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue; ITU-R BT.601."""
@@ -184,16 +184,14 @@ class InputSpec:
 
 
 def convert_channels(image_HWC: Image, channels: int) -> Image:
-    """Convert grey, RGB and RGBA to 1 or 3 channels; leave an image of other channels."""
+    """Convert grey and RGB to 1 or 3 channels; leave an image of other channels."""
     given = image_HWC.shape[2]
-    if given == channels or given not in (1, 3, 4) or channels not in CONVERTIBLE:
+    if given == channels or given not in CONVERTIBLE or channels not in CONVERTIBLE:
         return image_HWC
     if given == 1:
         converted_HWC: Any = np.repeat(image_HWC, 3, axis=2)
-    elif channels == 3:
-        converted_HWC = np.ascontiguousarray(image_HWC[..., :3])
     else:
-        luma_HW = np.rint(image_HWC[..., :3].astype(np.float32) @ _LUMA)
+        luma_HW = np.rint(image_HWC.astype(np.float32) @ _LUMA)
         converted_HWC = luma_HW[..., None].astype(image_HWC.dtype)
     result_HWC: Image = converted_HWC
     return result_HWC

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError
-from maskwright.data.pixels.images import image_size, read_image
+from maskwright.data.pixels.images import image_size, open_image, read_image
 
 pillow_heif = pytest.importorskip("pillow_heif")
 
@@ -39,10 +39,13 @@ def test_a_photograph_on_its_side_is_upright_once(picture, tmp_path):
     assert np.abs(read_HW3.astype(int) - upright_HW3)[2:13, 2:8].max() < 8
 
 
-def test_transparency_and_grey_keep_their_channels(picture, tmp_path):
+def test_transparency_is_no_channel_and_grey_is_one(picture, tmp_path):
     save(tmp_path / "a.heif", np.dstack([picture, picture[..., :1]]))
     save(tmp_path / "b.heif", picture[..., 0])
-    assert read_image(tmp_path / "a.heif").shape == (20, 30, 4)
+    assert read_image(tmp_path / "a.heif").shape == (20, 30, 3)
+    np.testing.assert_array_equal(
+        open_image(tmp_path / "a.heif").read_valid(), picture[..., 0] > 0
+    )
     assert read_image(tmp_path / "b.heif").shape == (20, 30, 1)
 
 

@@ -14,7 +14,7 @@ from maskwright.data.pixels import images
 from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import find_reader, open_image
 from maskwright.data.pixels.rawmask import read_raw
-from maskwright.data.pixels.tiff import read_tiff_window
+from maskwright.data.pixels.tiff_window import read_tiff_window
 
 RNG = np.random.default_rng(5)
 PHOTO = RNG.integers(0, 256, (37, 53, 3), np.uint8)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from maskwright.core.errors import DataError
-from maskwright.data.pixels.images import image_size, read_image
+from maskwright.data.pixels.images import image_size, open_image, read_image
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (6, 9, 3), np.uint8)
@@ -69,7 +69,7 @@ def test_colours_come_back_as_saved(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("mode", "channels"), [("L", 1), ("1", 1), ("P", 3), ("LA", 4), ("RGBA", 4), ("RGB", 3)]
+    ("mode", "channels"), [("L", 1), ("1", 1), ("P", 3), ("LA", 3), ("RGBA", 3), ("RGB", 3)]
 )
 def test_every_mode_of_png_gives_whole_channels(tmp_path, mode, channels):
     path = tmp_path / "a.png"
@@ -95,7 +95,7 @@ def test_png_of_16_bits_keeps_all_of_them(tmp_path, channels):
     pixels = RNG.integers(0, 1 << 16, (5, 7, channels), np.uint16)
     to_bgr = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
     cv2.imwrite(str(path), pixels[..., to_bgr])
-    np.testing.assert_array_equal(read_image(path), pixels)
+    np.testing.assert_array_equal(read_image(path), pixels[..., :3])
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
@@ -133,11 +133,30 @@ def test_a_volume_is_refused(tmp_path):
         read_image(path)
 
 
-def test_fractions_are_refused(tmp_path):
+def test_complex_numbers_are_refused(tmp_path):
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, np.zeros((5, 7), np.float32))
-    with pytest.raises(DataError, match=r"a\.tif: pixels are float32, expected 8 or 16-bit"):
+    tifffile.imwrite(path, np.zeros((5, 7), np.complex64))
+    with pytest.raises(DataError, match=r"a\.tif: pixels are complex64, expected integers or"):
         read_image(path)
+
+
+@pytest.mark.parametrize(("mode", "suffix"), [("RGBA", "png"), ("LA", "png"), ("RGBA", "webp")])
+def test_pixels_of_alpha_0_hold_no_data(tmp_path, mode, suffix):
+    image = Image.fromarray(PHOTO).convert(mode)
+    alpha_HW = np.arange(54, dtype=np.uint8).reshape(6, 9) // 18  # 0, 1 and 2
+    image.putalpha(Image.fromarray(alpha_HW))
+    image.save(tmp_path / f"a.{suffix}", lossless=True)
+    opened = open_image(tmp_path / f"a.{suffix}")
+    assert opened.may_lack_data
+    np.testing.assert_array_equal(opened.read_valid(), alpha_HW > 0)
+    np.testing.assert_array_equal(opened.read_data(np.s_[1:4, 2:]).valid_HW, alpha_HW[1:4, 2:] > 0)
+
+
+def test_a_photograph_without_alpha_holds_data_everywhere(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "a.png")
+    opened = open_image(tmp_path / "a.png")
+    assert not opened.may_lack_data
+    assert opened.read_data().valid_HW is None
 
 
 @pytest.mark.parametrize("read", [read_image, image_size])

@@ -19,7 +19,7 @@ from maskwright.data.entries.walk import image_files
 from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import count_pages, image_size, read_image
 from maskwright.data.pixels.rawmask import is_lossy, read_raw
-from maskwright.data.pixels.tiff import num_directories
+from maskwright.data.pixels.tiff_file import num_directories
 
 RNG = np.random.default_rng(11)
 STACK = RNG.integers(0, 1 << 16, (20, 5, 7), np.uint16)

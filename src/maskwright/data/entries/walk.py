@@ -25,7 +25,7 @@ _SYSTEM_NAMES = frozenset(
     | {"@eadir", "#recycle", "#snapshot", "@recycle", ".@__thumb", "lost+found"}  # disks
 )
 UNREAD_SUFFIXES = frozenset(
-    {".avif", ".jp2", ".jxl", ".psd", ".svg", ".exr", ".hdr"}
+    {".avif", ".jxl", ".psd", ".svg", ".exr", ".hdr"}
     | {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw"}
 )
 """Endings of image files that no reader opens."""

@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
-from ...core.image import Image
+from ...core.image import Image, PixelData, ValidMap
 from ..georef.placement import Placement, read_placement
 from .imageref import ImageRef
 
 Window = tuple[slice, slice]
 """Rows and columns of an image, as `np.s_[top:bottom, left:right]`."""
+
+
+_MOST_WHOLE = 1 << 24
+"""Whole numbers up to this are exact in float32."""
 
 
 class ImageKind(NamedTuple):
@@ -86,16 +90,29 @@ class ImageFile(Protocol):
         """The value of pixels without data, as GDAL's tag states it; None where none does."""
         return None
 
+    @property
+    def may_lack_data(self) -> bool:
+        """Whether pixels may hold no data, by the header: nodata, a mask, alpha, or floats."""
+        return False
+
     @abstractmethod
     def read(self, window: Window | None = None) -> Image:
-        """Read the image, or a window of it.
+        """Read the image, or a window of it, without its alpha.
 
         Returns:
-            (H, W, C), uint8 or uint16, RGB order, oriented by EXIF, writable.
+            (H, W, C), RGB order, oriented by EXIF, writable; see `core.image.Image`.
 
         Raises:
-            DataError: Damaged, too large, or pixels that are not 8 or 16-bit integers.
+            DataError: Damaged, too large, or pixels that are not real numbers.
         """
+
+    def read_data(self, window: Window | None = None) -> PixelData:
+        """Read as `read` does, with the map of the pixels that hold data."""
+        return PixelData(self.read(window))
+
+    def read_valid(self, window: Window | None = None) -> ValidMap | None:
+        """Which pixels hold data, None where all do; decodes no pixels where all must."""
+        return self.read_data(window).valid_HW if self.may_lack_data else None
 
     @abstractmethod
     def read_stored(self) -> NDArray[Any]:
@@ -138,12 +155,36 @@ def to_image(pixels: NDArray[Any], ref: ImageRef, window: Window | None = None) 
     """Check decoded pixels, (H, W) or (H, W, C), cut the window out: (h, w, C).
 
     Raises:
-        DataError: Pixels that are not 8 or 16-bit integers.
+        DataError: Pixels that are not real numbers, or integers that float32 cannot hold.
     """
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise DataError(
-            f"{ref}: pixels are {pixels.dtype}, expected 8 or 16-bit integers; "
-            f"rescale the image and save it as uint8 or uint16"
-        )
     image_HWC = pixels if pixels.ndim == 3 else pixels[..., None]  # (H, W) -> (H, W, 1)
-    return image_HWC if window is None else image_HWC[window].copy()
+    if window is not None:
+        image_HWC = image_HWC[window].copy()
+    if image_HWC.dtype not in (np.uint8, np.uint16):
+        return _to_float(image_HWC, ref)
+    image: Image = image_HWC
+    return image
+
+
+def find_type(dtype: np.dtype[Any]) -> str:
+    """The type of values of an image whose file stores them as `dtype`."""
+    return str(dtype) if dtype in (np.uint8, np.uint16) else "float32"
+
+
+def _to_float(image_HWC: NDArray[Any], ref: ImageRef) -> NDArray[np.float32]:
+    """Values with a sign, of 32 bits or floats, as float32."""
+    kind = image_HWC.dtype.kind
+    if kind not in "iuf":
+        raise DataError(
+            f"{ref}: pixels are {image_HWC.dtype}, expected integers or floats; rescale the "
+            f"image and save it as uint8, uint16 or float32"
+        )
+    if kind != "f" and image_HWC.dtype.itemsize > 2 and image_HWC.size:
+        lowest, highest = int(image_HWC.min()), int(image_HWC.max())
+        if max(-lowest, highest) > _MOST_WHOLE and lowest != np.iinfo(image_HWC.dtype).min:
+            raise DataError(
+                f"{ref}: values of {image_HWC.dtype} from {lowest:,} to {highest:,}, float32 "
+                f"holds up to {_MOST_WHOLE:,} exactly; rescale the image"
+            )
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: no data
+        return np.asarray(image_HWC, np.float32)

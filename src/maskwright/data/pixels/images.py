@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from ...core import parts
 from ...core.errors import DataError, MissingDependencyError
 from ...core.files import open_file
-from ...core.image import Image
+from ...core.image import Image, PixelData
 from .faults import explain_faults
 from .imagefile import ImageFile, Reader
 from .imageref import MAX_PAGES, ImageRef
@@ -40,12 +40,17 @@ def open_image(image: ImageRef | PurePath) -> ImageFile:
 
 
 def read_image(image: ImageRef | PurePath) -> Image:
-    """H x W x C, uint8 or uint16, writable, RGB order, oriented by EXIF.
+    """H x W x C, writable, RGB order, oriented by EXIF, without alpha; see `core.image.Image`.
 
     Raises:
-        DataError: Damaged, too large, or pixels that are not 8 or 16-bit integers.
+        DataError: Damaged, too large, or pixels that are not real numbers.
     """
     return open_image(image).read()
+
+
+def read_data(image: ImageRef | PurePath) -> PixelData:
+    """As `read_image`, with the map of the pixels that hold data."""
+    return open_image(image).read_data()
 
 
 def image_size(image: ImageRef | PurePath) -> tuple[int, int]:

@@ -37,8 +37,8 @@ _KINDS = {
     "1": ImageKind(1, "uint8"),
     "L": ImageKind(1, "uint8"),
     "RGB": ImageKind(3, "uint8"),
-    "RGBA": ImageKind(4, "uint8"),
-    "I": ImageKind(1, "int32"),
+    "RGBA": ImageKind(3, "uint8"),
+    "I": ImageKind(1, "float32"),
     "F": ImageKind(1, "float32"),
 }
 """Kinds by the mode of Pillow, of the modes that `decode_photograph` does not convert."""
@@ -142,16 +142,21 @@ class PillowHeader(ImageFile, Protocol):
             return exif_orientation(image)
 
 
-def find_kind(image: Image.Image) -> ImageKind | None:
-    """The kind of image that `decode_photograph` gives; None where only the pixels tell it."""
+def find_kind(image: Image.Image) -> ImageKind:
+    """The kind of image that `decode_photograph` gives, without its alpha."""
     if image.format == "GIF":
-        return None
+        return ImageKind(3, "uint8")
     if image.mode.startswith("I;16"):
         return ImageKind(1, "uint16")
-    if image.mode in _KINDS:
-        return _KINDS[image.mode]
-    transparent = image.mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info
-    return ImageKind(4 if transparent else 3, "uint8")
+    return _KINDS.get(image.mode, ImageKind(3, "uint8"))
+
+
+def is_transparent(image: Image.Image) -> bool:
+    """Whether `decode_photograph` gives alpha as the last of four channels; not of a GIF."""
+    if image.mode in ("L", "RGB", "I", "F", "1") or image.mode.startswith("I;16"):
+        return False
+    modes = ("RGBA", "LA", "La", "PA", "RGBa")
+    return image.mode in modes or "transparency" in image.info
 
 
 def exif_orientation(image: Image.Image) -> int:
@@ -170,8 +175,7 @@ def decode_photograph(image: Image.Image) -> NDArray[Any]:
         return _to_array(image)
     if image.mode == "1":
         return _to_array(image.convert("L"))
-    transparent = image.mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info
-    return _to_array(image.convert("RGBA" if transparent else "RGB"))
+    return _to_array(image.convert("RGBA" if is_transparent(image) else "RGB"))
 
 
 def decode_stored(image: Image.Image) -> NDArray[Any]:

@@ -1,42 +1,29 @@
 """TIFF by tifffile: what Pillow cannot hold, and the pages of a file."""
 
-import logging
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...pages.text import format_count
-from .faults import MAX_PIXELS, diagnose, too_large
-from .imagefile import ImageKind, Window
-from .imageref import MAX_PAGES, ImageRef
+from .faults import MAX_PIXELS, too_large
+from .gdal import open_gdal, read_bands
+from .imagefile import ImageKind, find_type
+from .imageref import ImageRef
 from .orientation import ORIENTATION, turn_upright, upright_size
-from .pillow import Decode, find_kind, open_pillow
-from .tiff_bounds import (
-    require_fitting_segment,
-    require_fitting_segments,
-    require_sound_page,
-)
+from .pillow import Decode, decode_stored, find_kind, open_pillow
+from .tiff_bounds import require_fitting_segments, require_sound_page
+from .tiff_file import list_pages, list_series, num_directories, open_tiff, read_pixels
+from .tiff_tags import MAX_TIFF_BYTES, find_alpha, find_nodata, has_pillow_pixels, needs_gdal
 
 _MAX_CHANNELS = 16
 """More pages without a meaning than this are images, fewer the channels of one."""
-
-_DAMAGED_TIFF = (
-    *(LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError),
-    AssertionError,
-)
-"""What tifffile also raises; these were met by damaging files at random."""
-
-_GDAL_NODATA = 42113
-_MAX_TIFF_BYTES = 1 << 32
-for _reader in ("tifffile", "PIL.TiffImagePlugin"):
-    logging.getLogger(_reader).addHandler(logging.NullHandler())  # errors quote its messages
 
 
 def tiff_size(ref: ImageRef) -> tuple[int, int]:
@@ -57,70 +44,18 @@ def read_tiff(ref: ImageRef, decode: Decode) -> NDArray[Any]:
         pages = [page for page in series.pages if page is not None]  # ImageJ lists the first
         for page in pages:
             require_sound_page(ref, page)
-        by_pillow = len(series) == 1 and _loses_nothing(series.keyframe)
+        by_pillow = len(series) == 1 and has_pillow_pixels(series.keyframe)
         if not by_pillow:
+            if needs_gdal(series.keyframe):
+                with open_gdal(ref.file, "GTiff") as raster:
+                    return read_bands(raster)
             for page in pages:
                 require_fitting_segments(ref, series.parent, page)
-            pixels = _read_pixels(ref, series.keyframe, series.asarray)
+            pixels = read_pixels(ref, series.keyframe, series.asarray)
             upright = pixels.transpose(_tiff_axes(series))  # any order -> (H, W, C)
             return turn_upright(upright, _tiff_orientation(series.keyframe))
     with open_pillow(ref.file) as image:
         return np.ascontiguousarray(decode(image))
-
-
-def read_tiff_window(ref: ImageRef, window: Window) -> NDArray[Any] | None:
-    """Only the strips or tiles that a window touches, as H x W or H x W x C.
-
-    None where the window must be cut out of the decoded image: it is empty or has steps, or the
-    pixels are turned, stored in planes, or shown in other values than those that are stored.
-    """
-    with _file(ref.file) as file:
-        if (ref.page is None and len(file.pages) > 1) or (ref.page or 0) >= len(file.pages):
-            return None
-        page: Any = file.pages[ref.page or 0]
-        if page.axes not in ("YX", "YXS") or not _is_shown_as_stored(page) or file.is_imagej:
-            return None
-        declared = page.imagelength * page.imagewidth
-        if declared > MAX_PIXELS or page.nbytes > _MAX_TIFF_BYTES:
-            raise too_large(ref, declared)
-        rows, columns = range(page.imagelength)[window[0]], range(page.imagewidth)[window[1]]
-        if not rows or not columns or (rows.step, columns.step) != (1, 1):
-            return None
-        require_sound_page(ref, page)
-        return _decode_window(page, rows, columns, partial(_decode_tile, ref, file, page))
-
-
-def _is_shown_as_stored(page: Any) -> bool:
-    """Whether no palette, colour space, orientation or alpha stands between file and image."""
-    plain = page.photometric.name in ("MINISBLACK", "RGB") and page.compression.name != "JPEG"
-    bits = page.bitspersample in (8, 16) and not page.extrasamples
-    return plain and bits and _tiff_orientation(page) == 1
-
-
-def _decode_window(
-    page: Any, rows: range, columns: range, decode_tile: Callable[[int], NDArray[Any]]
-) -> NDArray[Any]:
-    height, width = page.chunks[:2]
-    num_across = page.chunked[1]
-    part = np.zeros((len(rows), len(columns), *page.shape[2:]), page.dtype)
-    for y in range(rows.start // height, (rows.stop - 1) // height + 1):
-        for x in range(columns.start // width, (columns.stop - 1) // width + 1):
-            tile = decode_tile(y * num_across + x)
-            top, left = max(y * height, rows.start), max(x * width, columns.start)
-            inside = tile[top - y * height :, left - x * width :]
-            target = part[top - rows.start :, left - columns.start :]
-            h, w = (min(a, b) for a, b in zip(inside.shape[:2], target.shape[:2], strict=True))
-            target[:h, :w] = inside[:h, :w]
-    return part
-
-
-def _decode_tile(ref: ImageRef, file: Any, page: Any, index: int) -> NDArray[Any]:
-    """One strip or tile, h x w or h x w x C; those at the border may reach past the image."""
-    file.filehandle.seek(page.dataoffsets[index])
-    content = file.filehandle.read(page.databytecounts[index])
-    require_fitting_segment(ref, page, content)
-    tile_1hwC = _read_pixels(ref, page, lambda: page.decode(content, index)[0])
-    return tile_1hwC[0] if page.axes == "YXS" else tile_1hwC[0, ..., 0]
 
 
 def count_tiff_pages(path: Path) -> int:
@@ -131,8 +66,8 @@ def count_tiff_pages(path: Path) -> int:
     """
     if _has_one_page(path):
         return 1
-    with _file(path) as file:
-        series = file.series
+    with open_tiff(path) as file:
+        series = list_series(file)
         if len(series) == 1:
             first = series[0]
             pages = first.axes[1:] in ("YX", "YXS") and not _tiff_axes(first)
@@ -148,35 +83,66 @@ def find_tiff_kind(ref: ImageRef) -> ImageKind:
     """The kind of image that `read_tiff` gives of a photograph, from the header."""
     if ref.page is not None:
         with _page(ref) as (page, _):
-            by_pillow = page.index == ref.page and _loses_nothing(page)
-            shape, axes, dtype = page.shape, page.axes, page.dtype
-        channels = {"YX": 1, "YXS": shape[-1], "SYX": shape[0]}[axes]
+            by_pillow = page.index == ref.page and has_pillow_pixels(page)
+            shape, dtype, alpha = page.shape, page.dtype, find_alpha(page)
+            channels = {"YX": 1, "YXS": shape[-1], "SYX": shape[0]}[page.axes]
     else:
         with _tiff_series(ref.file) as series:
-            by_pillow = len(series) == 1 and _loses_nothing(series.keyframe)
-            order, dtype = _tiff_axes(series), series.dtype
+            by_pillow = len(series) == 1 and has_pillow_pixels(series.keyframe)
+            order, dtype, alpha = _tiff_axes(series), series.dtype, find_alpha(series.keyframe)
             channels = 1 if len(order) == 2 else series.shape[order[2]]
     if by_pillow:
         with open_pillow(ref.file) as image:
             image.seek(ref.page or 0)
-            kind = find_kind(image)
-        if kind is not None:
-            return kind
-    return ImageKind(int(channels), str(dtype))
+            return find_kind(image)
+    return ImageKind(int(channels) - (alpha is not None), find_type(dtype))
 
 
-def read_nodata(path: Path) -> float | None:
-    """The value that the tag GDAL_NODATA of the first page states; None without the tag.
+@dataclass(frozen=True, slots=True)
+class TiffValidity:
+    """What of a file or a page marks pixels without data; `alpha` is the index of a sample.
 
-    Source: gdal.org, GTiff driver: the tag 42113 holds the value as text.
+    `mask` is the index of the page that holds the mask, `mask_file` a mask beside the file.
     """
-    with _file(path) as file:
-        page: Any = file.pages[0]
-        tag = page.tags.get(_GDAL_NODATA)
-        try:
-            return None if tag is None else float(str(tag.value).strip("\0 "))
-        except ValueError:
-            return None
+
+    alpha: int | None = None
+    nodata: float | None = None
+    mask: int | None = None
+    mask_file: Path | None = None
+    has_floats: bool = False
+
+    @property
+    def may_lack_data(self) -> bool:
+        """Whether any of them is there, or values may be NaN."""
+        return self.has_floats or self != TiffValidity()
+
+
+def find_validity(ref: ImageRef) -> TiffValidity:
+    """Read what marks pixels without data, from the header."""
+    beside = ref.file.with_name(f"{ref.file.name}.msk")
+    with open_tiff(ref.file) as file:
+        number = ref.page or 0
+        page: Any = file.pages[number if number < len(file.pages) else 0]
+        masks = [p.index for p in list_pages(file) if p.is_mask and not p.is_reduced]
+        return TiffValidity(
+            alpha=find_alpha(page),
+            nodata=find_nodata(page),
+            mask=masks[0] if masks and ref.page is None else None,
+            mask_file=beside if ref.page is None and beside.is_file() else None,
+            has_floats=page.dtype is not None and page.dtype.kind == "f",
+        )
+
+
+def read_mask(ref: ImageRef, validity: TiffValidity) -> NDArray[Any] | None:
+    """The mask of a file, H x W, 0 where there is no data; None without one."""
+    if validity.mask is not None:
+        mask = _read_page(ImageRef(ref.file, validity.mask), decode_stored)
+    elif validity.mask_file is not None:
+        mask = _read_page(ImageRef(validity.mask_file, 0), decode_stored)
+    else:
+        return None
+    valid_HW: NDArray[Any] = mask if mask.ndim == 2 else mask.any(axis=2)
+    return valid_HW
 
 
 def _read_page(ref: ImageRef, decode: Decode) -> NDArray[Any]:
@@ -184,12 +150,12 @@ def _read_page(ref: ImageRef, decode: Decode) -> NDArray[Any]:
     number = ref.page or 0
     with _page(ref) as (page, read):
         require_sound_page(ref, page)
-        if page.index == number and _loses_nothing(page):
+        if page.index == number and has_pillow_pixels(page):
             with open_pillow(ref.file) as image:
                 image.seek(number)
                 return np.ascontiguousarray(decode(image))
         require_fitting_segments(ref, page.parent, page)
-        pixels = _read_pixels(ref, page, read)
+        pixels = read_pixels(ref, page, read)
         if page.axes == "SYX":
             pixels = np.moveaxis(pixels, 0, -1)  # (C, H, W) -> (H, W, C)
         if pixels.shape[:2] != (page.imagelength, page.imagewidth):
@@ -201,7 +167,7 @@ def _read_page(ref: ImageRef, decode: Decode) -> NDArray[Any]:
 def _page(ref: ImageRef) -> Iterator[tuple[Any, Callable[[], NDArray[Any]]]]:
     """The directory of one page, its size checked, and how its pixels are read."""
     number = ref.page or 0
-    with _file(ref.file) as file:
+    with open_tiff(ref.file) as file:
         try:
             page: Any = file.pages[number]
             read = page.asarray
@@ -216,7 +182,7 @@ def _page(ref: ImageRef) -> Iterator[tuple[Any, Callable[[], NDArray[Any]]]]:
                 f"{ref}: a page with axes {page.axes!r}, expected rows, columns and channels; "
                 f"save it as an image of its own"
             )
-        if declared > MAX_PIXELS or page.nbytes > _MAX_TIFF_BYTES:
+        if declared > MAX_PIXELS or page.nbytes > MAX_TIFF_BYTES:
             raise too_large(ref, declared)
         yield page, read
 
@@ -238,94 +204,28 @@ def _tiff_series(path: Path) -> Iterator[Any]:
     Raises:
         DataError: Several images, a volume, or more than `MAX_PIXELS`.
     """
-    with _file(path) as file:
-        series: Any = file.series[0]
-        if len(file.series) > 1 or not _tiff_axes(series):
+    with open_tiff(path) as file:
+        found = list_series(file)
+        series: Any = found[0]
+        if len(found) > 1 or not _tiff_axes(series):
             raise DataError(
-                f"{path}: holds {format_count(len(file.series), 'image')}, the first with axes "
+                f"{path}: holds {format_count(len(found), 'image')}, the first with axes "
                 f"{series.axes} {series.shape}, expected one of rows, columns and "
                 f"channels; give the folder it lies in where they are pages, or save each "
                 f"image as a file"
             )
         declared = series.keyframe.imagelength * series.keyframe.imagewidth
-        if declared > MAX_PIXELS or series.nbytes > _MAX_TIFF_BYTES:
+        if declared > MAX_PIXELS or series.nbytes > MAX_TIFF_BYTES:
             raise too_large(ImageRef(path), declared)
         yield series
-
-
-@contextmanager
-def _file(path: Path) -> Iterator[Any]:
-    """The opened file, where it has no more directories than are read."""
-    import tifffile
-
-    if num_directories(path) > MAX_PAGES:
-        raise DataError(
-            f"{path}: holds over {MAX_PAGES:,} pages; save it as several files, or remove it "
-            f"if it is damaged"
-        )
-    try:
-        with tifffile.TiffFile(path) as file:
-            yield file
-    except (tifffile.TiffFileError, *_DAMAGED_TIFF) as error:
-        raise DataError(diagnose(ImageRef(path), error)) from error
-
-
-def num_directories(path: Path) -> int:
-    """How many image directories a TIFF file chains, `MAX_PAGES` + 1 where there are more.
-
-    A chain that leaves the file ends there.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    count = 0
-    with path.open("rb") as file:
-        head = file.read(16)
-        order = "<" if head[:2] == b"II" else ">"
-        big = head[2:4] in (b"+\0", b"\0+")
-        try:
-            place = struct.unpack_from(f"{order}{'8xQ' if big else '4xI'}", head)[0]
-            while place and count <= MAX_PAGES:
-                place, count = _next_directory(file, place, order, big=big), count + 1
-        except (struct.error, OSError, OverflowError):
-            return count
-    return count
-
-
-def _next_directory(file: BinaryIO, place: int, order: str, *, big: bool) -> int:
-    """TIFF 6.0, section 2: a count, entries of 12 (20) bytes, the place of the next."""
-    file.seek(place)
-    (entries,) = struct.unpack(f"{order}{'Q' if big else 'H'}", file.read(8 if big else 2))
-    file.seek(entries * (20 if big else 12), 1)
-    (after,) = struct.unpack(f"{order}{'Q' if big else 'I'}", file.read(8 if big else 4))
-    return int(after)
 
 
 def _has_one_page(path: Path) -> bool:
     """Quickly: one directory, and not ImageJ's, which may stand for a stack."""
     if num_directories(path) != 1:
         return False
-    with _file(path) as file:
+    with open_tiff(path) as file:
         return not file.is_imagej
-
-
-def _read_pixels(ref: ImageRef, page: Any, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-    """Read pixels; DataError names the package that their compression needs."""
-    try:
-        return read()
-    except (ValueError, ImportError) as error:
-        if isinstance(error, ValueError) and "imagecodecs" not in str(error):
-            raise
-        raise DataError(
-            f"{ref}: TIFF compression {page.compression.name} needs the "
-            f"package imagecodecs; run: pip install imagecodecs, or save it uncompressed"
-        ) from error
-
-
-def _loses_nothing(page: Any) -> bool:
-    """Whether Pillow reads this page with all channels and bits."""
-    depths = set(np.atleast_1d(page.bitspersample).tolist())
-    return depths <= {1, 8} and page.samplesperpixel in (1, 3, 4)
 
 
 def _tiff_axes(series: Any) -> tuple[int, ...]:

@@ -181,8 +181,8 @@ def _require_fit(logits_Khw: Planes, image_HWC: Image, where: str) -> None:
     colors = image_HWC.ndim == 3 and image_HWC.shape[2] in {1, 3}
     if not colors or image_HWC.dtype == np.float32:
         raise DataError(
-            f"{where}: image is {image_HWC.shape} {image_HWC.dtype}, the CRF takes (H, W, 1) "
-            f"grey or (H, W, 3) RGB of 8 or 16 bits; predict such images without it"
+            f"{where}: image is {image_HWC.shape}, the CRF takes (H, W, 1) grey or (H, W, 3) "
+            f"RGB of 8 or 16 bits; predict such images without it"
         )
     if logits_Khw.ndim != 3 or not logits_Khw.size or not image_HWC.size:
         raise DataError(

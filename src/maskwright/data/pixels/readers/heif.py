@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import MissingDependencyError
-from ....core.image import Image
+from ....core.image import Image, PixelData
 from ..faults import MAX_PIXELS, damage, explain_faults, too_large
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
+from ..validity import cut_last_alpha
 
 PRIORITY = 10
 SUFFIXES = (".heic", ".heif")
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
-_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 3}
 
 
 def takes(start: bytes) -> bool:
@@ -46,8 +47,15 @@ class _HeifImage(ImageFile):
     def kind(self) -> ImageKind:
         return ImageKind(_CHANNELS[self._open().mode], "uint8")
 
+    @property
+    def may_lack_data(self) -> bool:
+        return bool(self._open().mode == "RGBA")
+
     def read(self, window: Window | None = None) -> Image:
-        return to_image(self.read_stored(), self.ref, window)
+        return self.read_data(window).image_HWC
+
+    def read_data(self, window: Window | None = None) -> PixelData:
+        return cut_last_alpha(to_image(self.read_stored(), self.ref, window))
 
     def read_stored(self) -> NDArray[Any]:
         opened = self._open()

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.image import Image
+from ....core.image import Image, PixelData
 from ..faults import explain_faults
-from ..imagefile import ImageFile, ImageKind, Window, read_kind, to_image
+from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 from ..orientation import turn_upright
 from ..pillow import (
@@ -22,9 +22,11 @@ from ..pillow import (
     decode_stored,
     exif_orientation,
     find_kind,
+    is_transparent,
     open_pillow,
     open_pixels,
 )
+from ..validity import cut_last_alpha
 
 PRIORITY = 0
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
@@ -46,11 +48,18 @@ class _PillowImage(PillowHeader):
     @property
     def kind(self) -> ImageKind:
         with explain_faults(self.ref), open_pillow(self.ref.file) as image:
-            found = find_kind(image)
-        return read_kind(self) if found is None else found
+            return find_kind(image)
+
+    @property
+    def may_lack_data(self) -> bool:
+        with explain_faults(self.ref), open_pillow(self.ref.file) as image:
+            return image.format == "GIF" or is_transparent(image)
 
     def read(self, window: Window | None = None) -> Image:
-        return to_image(self._decode(decode_photograph), self.ref, window)
+        return self.read_data(window).image_HWC
+
+    def read_data(self, window: Window | None = None) -> PixelData:
+        return cut_last_alpha(to_image(self._decode(decode_photograph), self.ref, window))
 
     def read_stored(self) -> NDArray[Any]:
         return self._decode(decode_stored)

@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ....core.image import Image
+from ....core.image import Image, PixelData
 from ..faults import explain_faults
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
@@ -13,11 +13,13 @@ from ..pillow import decode_colors, decode_photograph, decode_stored
 from ..tiff import (
     count_tiff_pages,
     find_tiff_kind,
-    read_nodata,
+    find_validity,
+    read_mask,
     read_tiff,
-    read_tiff_window,
     tiff_size,
 )
+from ..tiff_window import read_tiff_window
+from ..validity import cut_alpha, mark_valid
 
 PRIORITY = 10
 SUFFIXES = PAGED_SUFFIXES = (".tif", ".tiff")
@@ -59,14 +61,38 @@ class _TiffImage(ImageFile):
     @property
     def nodata(self) -> float | None:
         with explain_faults(self.ref):
-            return read_nodata(self.ref.file)
+            return find_validity(self.ref).nodata
+
+    @property
+    def may_lack_data(self) -> bool:
+        with explain_faults(self.ref):
+            return find_validity(self.ref).may_lack_data
 
     def read(self, window: Window | None = None) -> Image:
+        return self.read_data(window).image_HWC
+
+    def read_data(self, window: Window | None = None) -> PixelData:
         with explain_faults(self.ref):
-            if window is not None and (part := read_tiff_window(self.ref, window)) is not None:
-                return to_image(part, self.ref)
-            pixels = read_tiff(self.ref, decode_photograph)
-        return to_image(pixels, self.ref, window)
+            validity = find_validity(self.ref)
+            stored, rest = self._decode(window)
+            whole_HWC = to_image(stored, self.ref, rest)
+            image_HWC, alpha_HW = cut_alpha(whole_HWC, validity.alpha)
+            mask_HW = read_mask(self.ref, validity)
+            if mask_HW is not None:
+                mask_HW = mask_HW != 0 if window is None else mask_HW[window] != 0
+                mask_HW &= True if alpha_HW is None else alpha_HW != 0
+            return mark_valid(
+                image_HWC,
+                nodata=validity.nodata,
+                mask_HW=alpha_HW if mask_HW is None else mask_HW,
+            )
+
+    def _decode(self, window: Window | None) -> tuple[NDArray[Any], Window | None]:
+        """The pixels of the file or of a window of it, and the window left to cut out."""
+        part = None if window is None else read_tiff_window(self.ref, window)
+        if part is not None:
+            return part, None
+        return read_tiff(self.ref, decode_photograph), window
 
     def read_stored(self) -> NDArray[Any]:
         with explain_faults(self.ref):

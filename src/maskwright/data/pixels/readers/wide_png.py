@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.image import Image
+from ....core.image import Image, PixelData
 from ..faults import damage, explain_faults
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 from ..orientation import turn_upright
 from ..pillow import PillowHeader
 from ..png import SIGNATURE, require_sound_png
+from ..validity import cut_last_alpha
 
 PRIORITY = 10
 SUFFIXES = (".png",)
@@ -37,12 +38,18 @@ def open_file(ref: ImageRef) -> ImageFile:
 class _WidePng(PillowHeader):
     @property
     def kind(self) -> ImageKind:
+        return ImageKind(3, "uint16")
+
+    @property
+    def may_lack_data(self) -> bool:
         with explain_faults(self.ref), self.ref.file.open("rb") as file:
-            start = file.read(_START_BYTES)
-        return ImageKind(4 if start[_DEPTH_AND_TYPE] == b"\x10\x06" else 3, "uint16")
+            return file.read(_START_BYTES)[_DEPTH_AND_TYPE] == b"\x10\x06"
 
     def read(self, window: Window | None = None) -> Image:
-        return to_image(self.read_stored(), self.ref, window)
+        return self.read_data(window).image_HWC
+
+    def read_data(self, window: Window | None = None) -> PixelData:
+        return cut_last_alpha(to_image(self.read_stored(), self.ref, window))
 
     def read_stored(self) -> NDArray[Any]:
         orientation = self.orientation  # Pillow refuses what is too large before OpenCV decodes

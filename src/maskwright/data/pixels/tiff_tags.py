@@ -1,0 +1,69 @@
+"""What the tags of a TIFF page say of its samples: alpha, masks, nodata, and who decodes it."""
+
+from typing import Any
+
+import numpy as np
+
+ALPHAS = (1, 2)
+"""ExtraSamples of associated and of unassociated alpha; TIFF 6.0, section 18. 0 has no meaning:
+near infrared, say."""
+
+GDAL_NODATA = 42113
+MAX_TIFF_BYTES = 1 << 32
+"""Decoded bytes of the largest page."""
+
+_ALPHA = (2,)
+_WITH_HEADER = frozenset(
+    {"JPEG", "WEBP", "LERC", "JPEGXL", "JPEGXL_DNG", "JPEG2000", "APERIO_JP2000_RGB"}
+)
+"""Compressions whose strips and tiles state a size of their own, which GDAL checks."""
+
+
+def find_alpha(page: Any) -> int | None:
+    """The index of the sample that is alpha; None without one."""
+    extra = [int(code) for code in page.extrasamples]
+    first = int(page.samplesperpixel) - len(extra)
+    return next((first + n for n, code in enumerate(extra) if code in ALPHAS), None)
+
+
+def is_picture(page: Any) -> bool:
+    """Whether a page is an image, neither a mask of another nor a smaller copy of one."""
+    return not page.is_mask and not page.is_reduced
+
+
+def find_nodata(page: Any) -> float | None:
+    """The value that the tag GDAL_NODATA states; None without the tag.
+
+    Source: gdal.org, GTiff driver: the tag 42113 holds the value as text.
+    """
+    tag = page.tags.get(GDAL_NODATA)
+    try:
+        return None if tag is None else float(str(tag.value).strip("\0 "))
+    except ValueError:
+        return None
+
+
+def has_pillow_pixels(page: Any) -> bool:
+    """Whether Pillow reads a page with all channels, bits and values.
+
+    Pillow drops a fourth sample without a meaning and divides colours by associated alpha.
+    """
+    depths = set(np.atleast_1d(page.bitspersample).tolist())
+    extra = tuple(int(code) for code in page.extrasamples)
+    rgba = page.photometric.name == "RGB" and page.samplesperpixel == 4 and extra == _ALPHA
+    plain = page.samplesperpixel in (1, 3, 4) and not extra
+    coded = page.compression.name in _WITH_HEADER - {"JPEG"}
+    return depths <= {1, 8} and (plain or rgba) and not coded and not page.is_mask
+
+
+def needs_gdal(page: Any) -> bool:
+    """Whether a page that Pillow does not read is decoded by GDAL, not by tifffile."""
+    return page.compression.name in _WITH_HEADER
+
+
+def is_shown_as_stored(page: Any) -> bool:
+    """Whether samples are shown as stored: no palette, turn or odd depth stands between."""
+    orientation = page.tags.get(274)
+    upright = orientation is None or int(orientation.value) == 1
+    plain = page.photometric.name in ("MINISBLACK", "RGB") and not needs_gdal(page)
+    return plain and upright and page.bitspersample in (8, 16, 32, 64)
