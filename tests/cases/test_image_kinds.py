@@ -68,31 +68,36 @@ def test_photographs_of_all_modes_are_converted_to_another_format(tmp_path):
     ("name", "mode", "kind"),
     [
         ("train/grey.png", "L", "1 of 1 channel"),
-        ("train/clear.png", "RGBA", "1 of 4 channels"),
         ("val/grey.jpg", "L", "1 of 1 channel"),
     ],
 )
-def test_a_grey_or_transparent_image_among_rgb_is_converted_and_counted(
-    tmp_path, name, mode, kind
-):
+def test_a_grey_image_among_rgb_is_converted_and_counted(tmp_path, name, mode, kind):
     write_splits(tmp_path, odd={name: draw_photo(9).convert(mode)})
     data = read(tmp_path)
     assert data.conversion == f"images are converted to 3 channels: {kind}"
     assert data.facts.channels == len(data.facts.mean) == 3
 
 
-def test_four_channels_are_not_dropped_unasked_where_most_images_have_them(tmp_path):
-    odd = {f"train/clear{i}.png": draw_photo(i).convert("RGBA") for i in range(8)}
-    write_splits(tmp_path, odd=odd)
-    with pytest.raises(DataError) as refusal:
-        read(tmp_path)
-    assert ": image has 3 channels of uint8 (6 such images), 8 others have 4" in str(
-        refusal.value
+def test_a_transparent_image_among_rgb_is_of_their_kind(tmp_path):
+    write_splits(tmp_path, odd={"train/clear.png": draw_photo(9).convert("RGBA")})
+    data = read(tmp_path)
+    assert (data.conversion, data.facts.channels) == ("", 3)
+
+
+def test_a_fourth_band_is_not_dropped(tmp_path):
+    bands_HW4 = np.dstack([np.asarray(draw_photo(9)), np.asarray(draw_photo(9))[..., :1]])
+    write_splits(tmp_path, odd={"train/near.tif": bands_HW4})
+    tifffile.imwrite(
+        tmp_path / "images/train/near.tif",
+        bands_HW4,
+        photometric="rgb",
+        extrasamples=["unspecified"],
     )
-    assert str(refusal.value).endswith(
-        "convert the image or set input.channels=3, which converts grey and RGBA"
-    )
-    assert read(tmp_path, input__channels=3).facts.channels == 3
+    for settings in ({}, {"input__channels": 3}):
+        with pytest.raises(
+            DataError, match=r"near\.tif: image has 4 channels of uint8, 6 others"
+        ):
+            read(tmp_path, **settings)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +105,7 @@ def test_four_channels_are_not_dropped_unasked_where_most_images_have_them(tmp_p
     [
         ({(3, "uint8"): 5, (1, "uint8"): 9}, (3, "uint8")),
         ({(3, "uint8"): 5, (4, "uint8"): 6}, None),
-        ({(3, "uint16"): 5, (4, "uint16"): 4}, (3, "uint16")),
+        ({(3, "uint16"): 5, (4, "uint16"): 4}, None),
         ({(3, "uint8"): 5, (3, "uint16"): 1}, None),
         ({(5, "uint8"): 5, (3, "uint8"): 1}, None),
         ({(4, "uint8"): 5}, (4, "uint8")),
@@ -111,7 +116,7 @@ def test_check_and_training_convert_by_one_rule(counts, common):
     assert find_common_kind(kinds) == common
 
 
-def test_the_switch_converts_grey_and_rgba_in_training_and_validation_and_says_so(tmp_path):
+def test_the_switch_converts_grey_in_training_and_validation_and_says_so(tmp_path):
     odd = {
         "train/grey.png": draw_photo(8).convert("L"),
         "train/clear.png": draw_photo(9).convert("RGBA"),
@@ -121,9 +126,7 @@ def test_the_switch_converts_grey_and_rgba_in_training_and_validation_and_says_s
     data = read(tmp_path, input__channels=3)
     assert data.facts.channels == 3
     assert len(data.facts.mean) == 3
-    assert data.conversion == (
-        "images are converted to 3 channels: 1 of 4 channels, 2 of 1 channel"
-    )
+    assert data.conversion == ("images are converted to 3 channels: 2 of 1 channel")
     assert read(tmp_path, input__channels=1).facts.channels == 1
 
 
@@ -194,5 +197,5 @@ def test_the_header_of_a_tiff_tells_its_kind(tmp_path, channels, dtype, planar):
     assert (
         open_image(path).kind
         == (image.shape[2], str(image.dtype))
-        == (channels, str(image.dtype))
+        == (3 if channels == 4 else channels, str(image.dtype))  # without alpha
     )

@@ -19,15 +19,13 @@ def test_without_the_switch_other_channels_are_refused_by_name():
 
 
 @pytest.mark.parametrize("switch", [False, True])
-def test_grey_is_repeated_alpha_dropped_and_rgb_becomes_its_luma(switch):
+def test_grey_is_repeated_and_rgb_becomes_its_luma(switch):
     to_rgb = make_spec(3, convert_channels=switch)
     to_grey = make_spec(1, convert_channels=True)
-    grey = np.array([[[7]]], np.uint8)
-    rgba = np.array([[[255, 0, 100, 9]]], np.uint8)
+    grey, rgb = np.array([[[7]]], np.uint8), np.array([[[255, 0, 100]]], np.uint8)
     assert to_rgb.prepare(grey, where="a").tolist() == [[[7, 7, 7]]]
-    assert to_rgb.prepare(rgba, where="a").tolist() == [[[255, 0, 100]]]
     # 0.299 * 255 + 0.114 * 100 = 87.6
-    assert to_grey.prepare(rgba, where="a").tolist() == [[[88]]]
+    assert to_grey.prepare(rgb, where="a").tolist() == [[[88]]]
     assert to_grey.prepare(grey, where="a") is grey
 
 
@@ -35,6 +33,8 @@ def test_bits_and_other_channels_are_never_converted():
     spec = make_spec(3, convert_channels=True)
     with pytest.raises(DataError, match=r"a\.tif: image holds uint16, the model takes uint8"):
         spec.prepare(np.zeros((2, 2, 1), np.uint16), where="a.tif")
+    with pytest.raises(DataError, match=r"a\.tif: image has 4 channels, the model takes 3"):
+        spec.prepare(np.zeros((2, 2, 4), np.uint8), where="a.tif")
     with pytest.raises(DataError, match=r"a\.tif: image has 5 channels"):
         spec.prepare(np.zeros((2, 2, 5), np.uint8), where="a.tif")
     with pytest.raises(ConfigError, match="converted to 1 or 3 channels, got 4"):

@@ -70,9 +70,8 @@ class InputSpec:
     (RGB for colour images). `scale_ratio` is the factor by which images are resized before
     the network (above 1 where objects are small); predictions always come back at source
     resolution. A `size_rule`, in its place, is that of a published model. A network of 3
-    channels takes grey images, whose values are repeated, and RGBA images, whose alpha is
-    dropped. With `convert_channels`, images of 1, 3 or 4 channels become
-    images of `channels`: RGB becomes its luma, too.
+    channels takes grey images, whose values are repeated. With `convert_channels`, images of 1
+    or 3 channels become images of `channels`: RGB becomes its luma, too.
     """
 
     channels: int
@@ -124,7 +123,7 @@ class InputSpec:
         return document
 
     def prepare(self, image_HWC: Image, *, where: str) -> Image:
-        """The image with the channels of the network: grey and RGBA become RGB.
+        """The image with the channels of the network: grey becomes RGB.
 
         Raises:
             DataError: Wrong number of channels or bits.

@@ -123,12 +123,11 @@ def find_common_kind(
 ) -> ImageKind | None:
     """The kind that images have or are converted to; None where a network cannot take all.
 
-    `counts` are images by kind. Grey, RGB and RGBA images of one type become images of
-    `channels`, 1 or 3. Without `channels`, kinds that differ become RGB, unless most have four
-    channels: the fourth may be a band rather than alpha, and is not dropped unasked.
+    `counts` are images by kind. Grey and RGB images of one type become images of `channels`, 1
+    or 3; without `channels`, kinds that differ become RGB.
     """
     most = max(counts, key=lambda kind: counts[kind])
-    if channels is None and len(counts) > 1 and most.channels != 4:
+    if channels is None and len(counts) > 1:
         channels = 3
     if channels in CONVERTIBLE and _are_convertible(counts):
         return ImageKind(channels, most.dtype)
@@ -136,9 +135,9 @@ def find_common_kind(
 
 
 def _are_convertible(kinds: Iterable[ImageKind]) -> bool:
-    """Whether all kinds are grey, RGB or RGBA of one type."""
+    """Whether all kinds are grey or RGB of one type."""
     kinds = tuple(kinds)
-    return len({k.dtype for k in kinds}) == 1 and all(k.channels in (1, 3, 4) for k in kinds)
+    return len({k.dtype for k in kinds}) == 1 and all(k.channels in CONVERTIBLE for k in kinds)
 
 
 def _explain_kinds(counts: Counter[ImageKind], first: Mapping[ImageKind, str]) -> DataError:
@@ -146,7 +145,7 @@ def _explain_kinds(counts: Counter[ImageKind], first: Mapping[ImageKind, str]) -
     more = f" ({count} such images)" if count > 1 else ""
     switch = ""
     if _are_convertible(counts):
-        switch = " or set input.channels=3, which converts grey and RGBA"
+        switch = " or set input.channels=3, which converts grey"
     others = "1 other has" if number == 1 else f"{number} others have"
     return DataError(
         f"{first[rare]}: image has {rare}{more}, {others} {most}, as "

@@ -43,7 +43,7 @@ class TrainingData:
     ) -> Self:
         """Open a dataset and measure it; `settings` may name the two splits.
 
-        Grey, RGB and RGBA images are converted to one kind, to `input.channels` where
+        Grey and RGB images are converted to one kind, to `input.channels` where
         `settings` have it. With `allow_outside`, paths in dataset.yaml may lead out of its
         folder. `before_measuring` takes the training and the validation images, and may refuse
         before all are read.

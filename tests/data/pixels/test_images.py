@@ -149,7 +149,9 @@ def test_pixels_of_alpha_0_hold_no_data(tmp_path, mode, suffix):
     opened = open_image(tmp_path / f"a.{suffix}")
     assert opened.may_lack_data
     np.testing.assert_array_equal(opened.read_valid(), alpha_HW > 0)
-    np.testing.assert_array_equal(opened.read_data(np.s_[1:4, 2:]).valid_HW, alpha_HW[1:4, 2:] > 0)
+    np.testing.assert_array_equal(
+        opened.read_data(np.s_[1:4, 2:]).valid_HW, alpha_HW[1:4, 2:] > 0
+    )
 
 
 def test_a_photograph_without_alpha_holds_data_everywhere(tmp_path):

@@ -70,12 +70,12 @@ KINDS: dict[str, Kind] = {
     "mixed-images": Kind(
         "error",
         "images of another kind (channels, bits) than most, which training refuses",
-        "convert them; input.channels=3 converts grey, RGB and RGBA of the same bits",
+        "convert them; input.channels=3 converts grey and RGB of the same bits",
     ),
     "converted-images": Kind(
         "note",
         "images of another kind than most, which training and prediction convert",
-        "nothing to do: grey stands for red, green and blue, and alpha is dropped",
+        "nothing to do: grey stands for red, green and blue",
     ),
     "unclear-labels": Kind(
         "error",

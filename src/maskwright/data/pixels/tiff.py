@@ -141,7 +141,7 @@ def read_mask(ref: ImageRef, validity: TiffValidity) -> NDArray[Any] | None:
         mask = _read_page(ImageRef(validity.mask_file, 0), decode_stored)
     else:
         return None
-    valid_HW: NDArray[Any] = mask if mask.ndim == 2 else mask.any(axis=2)
+    valid_HW: NDArray[Any] = mask if mask.ndim == 2 else np.asarray(mask.any(axis=2))
     return valid_HW
 
 
