@@ -11,7 +11,8 @@ from tests.converted import assert_converts_to
 
 from maskwright.core.errors import DataError
 from maskwright.core.progress import silent
-from maskwright.data.facts import find_common_kind
+from maskwright.data.check.audit import audit
+from maskwright.data.facts import find_shared_kind
 from maskwright.data.pixels.imagefile import ImageKind
 from maskwright.data.pixels.images import open_image, read_image
 from maskwright.training.data import TrainingData
@@ -76,6 +77,9 @@ def test_a_grey_image_among_rgb_is_converted_and_counted(tmp_path, name, mode, k
     data = read(tmp_path)
     assert data.conversion == f"images are converted to 3 channels: {kind}"
     assert data.facts.channels == len(data.facts.mean) == 3
+    (note,) = (f for f in audit(tmp_path).findings if f.code.endswith("-images"))
+    assert (note.code, note.kind.severity) == ("converted-images", "note")
+    assert note.examples[0][0] == f"images/{name}"
 
 
 def test_a_transparent_image_among_rgb_is_of_their_kind(tmp_path):
@@ -113,7 +117,7 @@ def test_a_fourth_band_is_not_dropped(tmp_path):
 )
 def test_check_and_training_convert_by_one_rule(counts, common):
     kinds = {ImageKind(*kind): count for kind, count in counts.items()}
-    assert find_common_kind(kinds) == common
+    assert find_shared_kind(kinds) == common
 
 
 def test_the_switch_converts_grey_in_training_and_validation_and_says_so(tmp_path):

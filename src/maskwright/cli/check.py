@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import AllowOutside, AsJson, Data, Form, Overwrite, Quiet, out_option
+from .options import (
+    AllowOutside,
+    AsJson,
+    Data,
+    Form,
+    MappingFile,
+    Overwrite,
+    ProposeMapping,
+    Quiet,
+    adopt_mapping_option,
+    out_option,
+)
 
 
 def check(
@@ -16,6 +27,8 @@ def check(
     out: Annotated[
         Path | None, out_option("Folder for a contact sheet: images with labels, findings.")
     ] = None,
+    mapping: MappingFile = None,
+    propose_mapping: ProposeMapping = None,
     overwrite: Overwrite = False,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
@@ -24,9 +37,12 @@ def check(
     """Find what in DATA harms training; exit status 3 if any."""
     from ..core.results import WriteMode
     from ..data.check.audit import audit
+    from ..data.check.merges import list_merges
     from ..data.check.sheet import PAGE
+    from ..data.classes.proposal import write_proposal
 
     console = Console(as_json=as_json, quiet=quiet)
+    adopt_mapping_option(data, mapping, console, allow_outside=allow_outside)
     report = audit(
         data,
         console.progress,
@@ -40,5 +56,7 @@ def check(
         print_text(report.to_text())
     if out is not None:
         console.say(f"{out / PAGE} shows the images")
+    if propose_mapping is not None:
+        console.say(write_proposal(propose_mapping, report.spec, list_merges(report)))
     if report.harmful:
         raise typer.Exit(BAD_VERDICT)

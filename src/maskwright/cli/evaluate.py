@@ -15,6 +15,7 @@ from .options import (
     Group,
     Model,
     Overwrite,
+    ProposeMapping,
     Quiet,
     Refine,
     Trust,
@@ -50,6 +51,7 @@ def evaluate(
     refine: Refine = None,
     trust: Trust = None,
     accept_licence: AcceptLicence = False,
+    propose_mapping: ProposeMapping = None,
     overwrite: Overwrite = False,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
@@ -87,6 +89,6 @@ def evaluate(
             progress=console.progress,
         )
         add_report(results, report)
-    print_report(report, out, console)
+    print_report(report, out, console, propose_mapping=propose_mapping)
     if gallery:
         console.say(f"{out / 'gallery.html'} shows every prediction")

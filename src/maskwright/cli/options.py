@@ -3,6 +3,7 @@
 docs/design.md has the table of shared options, today's and later ones.
 """
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import ConfigError, MissingDependencyError
+from .console import Console
 
 AsJson = Annotated[
     bool,
@@ -113,6 +115,22 @@ Write = Annotated[
         "coverage (default: these), and formats of `convert`, such as cvat.",
     ),
 ]
+MappingFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        metavar="FILE",
+        help="Merge classes by this mapping file from now on: dataset.yaml names it.",
+    ),
+]
+ProposeMapping = Annotated[
+    Path | None,
+    typer.Option(
+        "--propose-mapping",
+        metavar="FILE",
+        help="Write a mapping file that merges classes, for --mapping.",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")
 ]
@@ -139,6 +157,27 @@ Trust = Annotated[
 def out_option(text: str) -> Any:
     """Give the option `-o/--out` the help `text`."""
     return typer.Option("-o", "--out", help=text)
+
+
+def adopt_mapping_option(
+    data: Path, mapping: Path | None, console: Console, *, allow_outside: bool
+) -> None:
+    """Let the dataset have the classes of `--mapping`, if it is given.
+
+    Raises:
+        ConfigError: The mapping does not fit, or several processes train.
+    """
+    if mapping is None:
+        return
+    if "LOCAL_RANK" in os.environ:
+        raise ConfigError(
+            f"--mapping {mapping}: several processes train here; run `maskwright check DATA "
+            f"--mapping {mapping}` before"
+        )
+    from ..data.adopt import adopt_mapping
+
+    note = adopt_mapping(data, mapping, allow_outside=allow_outside, progress=console.progress)
+    console.say(note)
 
 
 def fold_settings(fold: int | None) -> dict[str, str]:

@@ -13,7 +13,9 @@ from .options import (
     Budget,
     Data,
     Device,
+    MappingFile,
     Quiet,
+    adopt_mapping_option,
     out_option,
 )
 from .recipe_values import ReadValues, takes_recipe_values
@@ -27,6 +29,7 @@ def plan(
     values: ReadValues,
     budget: Budget = None,
     device: Device = None,
+    mapping: MappingFile = None,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -35,8 +38,10 @@ def plan(
     started_s = time.monotonic()  # before torch is imported
     budget_s = budget_seconds(budget)
     console = Console(as_json=as_json, quiet=quiet)
+    from ..data.check.text import format_findings
     from ..training.run import plan as run
 
+    adopt_mapping_option(data, mapping, console, allow_outside=allow_outside)
     planned = run(
         data,
         settings=values(),
@@ -48,11 +53,13 @@ def plan(
     )
     write_text(out, planned.to_yaml())
     console.say(planned.to_yaml())
+    console.say_all(format_findings(remark.to_json() for remark in planned.remarks))
     console.say(f"written to {out}; train with: maskwright train {data} --recipe {out} -o RUN")
     console.result(
         {
             "recipe": planned.recipe.to_json(),
             "reasons": planned.reasons,
             "path": str(out),
+            "remarks": [remark.to_json() for remark in planned.remarks],
         }
     )

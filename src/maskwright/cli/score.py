@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Group, Overwrite, Quiet, Spec, out_option
+from .options import (
+    AsJson,
+    Group,
+    Overwrite,
+    ProposeMapping,
+    Quiet,
+    Spec,
+    out_option,
+)
 from .scoring import (
     TOLERANCE,
     Attributes,
@@ -33,6 +41,15 @@ SkipUndecided = Annotated[
     ),
 ]
 
+Merge = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Merge the classes of both by this mapping file."),
+]
+Full = Annotated[
+    bool,
+    typer.Option("--full", help="Score boundaries, distances and objects too; slower."),
+]
+
 
 def score(
     predictions: Annotated[
@@ -49,14 +66,13 @@ def score(
     skip_undecided: SkipUndecided = False,
     group: Group = None,
     attributes: Attributes = None,
-    full: Annotated[
-        bool,
-        typer.Option("--full", help="Score boundaries, distances and objects too; slower."),
-    ] = False,
+    mapping: Merge = None,
+    full: Full = False,
     tolerance: Tolerance = TOLERANCE,
     surface: Surface = None,
     spacing: Spacing = None,
     out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
+    propose_mapping: ProposeMapping = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -85,6 +101,7 @@ def score(
                 group=group,
                 attributes=attributes,
                 skip_undecided=skip_undecided,
+                mapping=mapping,
             ),
             detail=detail,
             progress=console.progress,
@@ -92,4 +109,4 @@ def score(
         searched = (folder for folder in (predictions, truth) if folder.is_dir())
         results.pass_over(chain.from_iterable(map(results_below, searched)))
         add_report(results, report)
-    print_report(report, out, console)
+    print_report(report, out, console, propose_mapping=propose_mapping)

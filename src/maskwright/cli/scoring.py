@@ -63,10 +63,21 @@ def parse_detail(
     )
 
 
-def print_report(report: "Report", out: Path, console: Console) -> None:
-    """Print the table of classes and the scores of the set; with `--json` the whole report."""
+def print_report(
+    report: "Report", out: Path, console: Console, *, propose_mapping: Path | None = None
+) -> None:
+    """Print the table of classes and the scores of the set; with `--json` the whole report.
+
+    A mapping file for classes that are not told apart is written to `propose_mapping`.
+    """
     from ..evaluation.report.text import summarize
 
     console.say(summarize(report))
+    if propose_mapping is not None:
+        from ..data.classes.proposal import write_proposal
+        from ..evaluation.confusable import list_merges
+
+        merges = list_merges(report.confusable)
+        console.say(write_proposal(propose_mapping, report.labels, merges))
     console.say(f"{out / 'report.html'} shows it with pictures; the numbers: report.json")
     console.result(report.to_json())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.duration import budget_seconds
+from ..core.errors import ConfigError
 from ..pages.text import format_share
 from .console import Console, print_text
 from .options import (
@@ -16,10 +17,12 @@ from .options import (
     Budget,
     Data,
     Device,
+    MappingFile,
     NoParityImages,
     Quiet,
     Resume,
     Trust,
+    adopt_mapping_option,
     out_option,
 )
 from .recipe_values import ReadValues, takes_recipe_values
@@ -40,6 +43,7 @@ def train(
     values: ReadValues,
     budget: Budget = None,
     device: Device = None,
+    mapping: MappingFile = None,
     resume: Resume = False,
     no_parity_images: NoParityImages = False,
     trust: Trust = None,
@@ -68,6 +72,9 @@ def train(
         trust=trust,
         allow_outside=allow_outside,
     )
+    if resume and mapping is not None:
+        raise ConfigError("--resume goes on with the classes of the run; leave out --mapping")
+    adopt_mapping_option(data, mapping, console, allow_outside=allow_outside)
     live = Live(console)
     callbacks = Callbacks(log=console.say, progress=console.progress, on_step=live.show)
     try:

@@ -18,6 +18,7 @@ from .frame import FrameErrors
 from .htmltable import html_table
 from .labels import LabelSpec
 from .provenance import Provenance, ScoreSettings, Uncertainty
+from .toldapart import ToldApart
 from .typed import MALFORMED, require_types
 from .versioned import Document, Schema
 
@@ -178,7 +179,8 @@ class Report:
     groups whose truth holds it (empty in reports of older versions). `slices` are parts of the
     set, the worst first, and `images` the worst and the best images. `notes` say what makes the
     numbers less certain than they look. `frame` has the errors by place in the frame, where all
-    images have one size. `pictures` shows these: encoded
+    images have one size. `confusable` are pairs of classes that are not told apart.
+    `pictures` shows these: encoded
     image files by key and panel, for report.html. `attachments` are the contents of further
     files, by name. The last two are not part of the JSON.
     """
@@ -197,6 +199,7 @@ class Report:
     notes: tuple[str, ...] = ()
     images: tuple[ImageScore, ...] = ()
     frame: FrameErrors | None = None
+    confusable: tuple[ToldApart, ...] = ()
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     attachments: Mapping[str, Iterable[bytes]] = field(default_factory=dict)
 
@@ -282,6 +285,7 @@ class Report:
                 "slices": [part.to_json() for part in self.slices],
                 "labels": self.labels.to_json(),
                 "confusion": self.confusion.counts_CC.tolist(),
+                "confusable": [pair.to_json() for pair in self.confusable],
                 "images": [asdict(image) for image in self.images],
                 "provenance": self.provenance.to_json(),
             }
@@ -340,6 +344,7 @@ class Report:
             truth_groups=tuple(c["groups"] for c in document["classes"] if "groups" in c),
             notes=tuple(document["notes"]),
             images=tuple(map(ImageScore.from_json, document["images"])),
+            confusable=tuple(map(ToldApart.from_json, document.get("confusable", ()))),
             frame=FrameErrors.from_json(document["frame_errors"])
             if "frame_errors" in document
             else None,

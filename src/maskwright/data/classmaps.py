@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.codec import LabelCodec
-from ..core.errors import DataError
+from ..core.errors import ConfigError, DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.results import require_no_results
@@ -25,6 +25,7 @@ from .classes.dataset_yaml import (
 )
 from .classes.hints import Hints
 from .classes.infer import CLASSES_FILE, infer_codec, read_classes_file
+from .classes.mapping import ClassMapping, apply_mappings, read_mapping
 from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
 from .entries.walk import image_files, images_in, key_of
@@ -46,17 +47,19 @@ class ClassMaps:
 
     With `raw`, one channel holds raw values that `codec` maps, as in the masks of a dataset;
     without, class indices, as `maskwright predict` writes them. Colours are always mapped.
+    `mapping` merges the classes that the files hold.
     """
 
     root: Path
     files: Mapping[str, ImageRef]
     codec: LabelCodec
     raw: bool = True
+    mapping: ClassMapping | None = None
 
     @property
     def spec(self) -> LabelSpec:
-        """The classes."""
-        return self.codec.spec
+        """The classes, after the mapping."""
+        return self.codec.spec if self.mapping is None else self.mapping.after
 
     def __len__(self) -> int:
         return len(self.files)
@@ -71,16 +74,20 @@ class ClassMaps:
         Raises:
             DataError: It is unreadable, or holds a value that is neither a class nor ignored.
         """
-        image = self.files[key]
+        labels_HW = self._read_stored(self.files[key])
+        return labels_HW if self.mapping is None else self.mapping.table[labels_HW]
+
+    def _read_stored(self, image: ImageRef) -> LabelMap:
+        """The class map of one file with the classes of `codec`."""
         if self.raw and self.codec.pixels != "name":
             return self.codec.decode(read_raw(image, self.codec.pixels), where=str(image))
         kind, raw_HW = read_raw_as_stored(image)
         if kind == self.codec.pixels == "rgb":
             codec = self.codec
         elif kind == "rgb":
-            codec = LabelCodec.from_colors(self.spec)
+            codec = LabelCodec.from_colors(self.codec.spec)
         else:
-            codec = LabelCodec.identity(self.spec)
+            codec = LabelCodec.identity(self.codec.spec)
         return codec.decode(raw_HW, where=str(image))
 
 
@@ -107,17 +114,19 @@ class ClassMapPair:
         *,
         spec: Path | None = None,
         other_raw: bool = True,
+        mapping: Path | None = None,
         progress: Progress = silent,
     ) -> "ClassMapPair":
         """Find the maps at two paths; two files belong together whatever their names are.
 
         The classes are those of `spec`, or found by the reference, or by the other maps; where
         there is no list, they are inferred from all values. With `other_raw` false, the other
-        maps hold class indices where the classes are listed.
+        maps hold class indices where the classes are listed. A `mapping` file merges the
+        classes of both.
 
         Raises:
             DataError: Nothing there, a map without a partner, or values that are not classes.
-            ConfigError: The file with the classes is wrong.
+            ConfigError: The file with the classes, or the mapping, is wrong.
         """
         files, others = find_maps(reference), find_maps(other)
         if reference.is_file() and other.is_file() and len(files) == len(others):
@@ -128,10 +137,29 @@ class ClassMapPair:
         own = spec is None and find_spec(other) not in (None, listed)
         stored = [*files.values(), *(others.values() if raw and not own else ())]
         codec = read_codec(stored, listed, progress=progress)
+        merged = None
+        if mapping is not None:
+            codec, merged = _merge_classes(codec, stored, listed, mapping)
         return cls(
-            reference=ClassMaps(root=reference, files=files, codec=codec),
-            other=ClassMaps(root=other, files=others, codec=codec, raw=raw),
+            reference=ClassMaps(root=reference, files=files, codec=codec, mapping=merged),
+            other=ClassMaps(root=other, files=others, codec=codec, raw=raw, mapping=merged),
         )
+
+
+def _merge_classes(
+    codec: LabelCodec, files: Iterable[ImageRef], spec: Path | None, mapping: Path
+) -> tuple[LabelCodec, ClassMapping]:
+    """The codec of the files, and the mapping of its classes.
+
+    A mapping for the classes before those that `spec` names is taken in their place.
+    """
+    try:
+        return codec, read_mapping(mapping, codec.spec)
+    except ConfigError:
+        plain = read_codec(files, spec, is_mapped=False)
+        if plain.spec == codec.spec:
+            raise
+        return plain, read_mapping(mapping, plain.spec)
 
 
 def _require_partners(
@@ -230,9 +258,15 @@ def _list_current(folder: Path, file: Path) -> DatasetFile:
 
 
 def read_codec(
-    files: Iterable[ImageRef], spec: Path | str | None, *, progress: Progress = silent
+    files: Iterable[ImageRef],
+    spec: Path | str | None,
+    *,
+    is_mapped: bool = True,
+    progress: Progress = silent,
 ) -> LabelCodec:
     """Read the codec that `spec` describes for `files`; inferred from all where it is None.
+
+    It is that after the mappings that `spec` names, where `is_mapped`.
 
     Raises:
         DataError: A file is unreadable, or the values can be understood in two ways.
@@ -243,7 +277,9 @@ def read_codec(
     if isinstance(listed, DatasetFile):
         if listed.codec.pixels is None:
             require_one_palette(files, where=str(spec))
-        return build_codec(_with_pixels(listed, files), where=Path(str(spec)))
+        file = Path(str(spec))
+        codec = build_codec(_with_pixels(listed, files), where=file)
+        return apply_mappings(codec, listed, file.parent) if is_mapped else codec
     if listed is not None:
         files = files[:: max(1, len(files) // _ENOUGH_MAPS)]
     hints = Hints(

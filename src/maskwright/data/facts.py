@@ -101,7 +101,7 @@ def require_one_kind(
     """Require images of one kind, or of kinds that are converted, by every header.
 
     Raises:
-        DataError: Kinds without a common one, see `find_common_kind`; the message names a file
+        DataError: Kinds without a common one, see `find_shared_kind`; the message names a file
             of the rarer one and both counts.
     """
     total = sum(map(len, datasets))
@@ -112,13 +112,13 @@ def require_one_kind(
         kind = dataset.image_kind(index)
         counts[kind] += 1
         first.setdefault(kind, dataset.describe(index))
-    common = find_common_kind(counts, channels=channels)
+    common = find_shared_kind(counts, channels=channels)
     if common is None:
         raise _explain_kinds(counts, first)
     return ConvertedKind(common, {k: n for k, n in counts.items() if k != common})
 
 
-def find_common_kind(
+def find_shared_kind(
     counts: Mapping[ImageKind, int], *, channels: int | None = None
 ) -> ImageKind | None:
     """The kind that images have or are converted to; None where a network cannot take all.

@@ -40,7 +40,8 @@ class ScoreOptions:
     predictions hold raw values that the codec of `spec` maps, as truth does, not class indices.
     `group` is a regular expression whose match in a key is its group, `attributes` a CSV file.
     `skip_undecided` leaves labelled pixels out of all scores where the prediction is IGNORE, as
-    in the maps of an annotator; without it they are refused.
+    in the maps of an annotator; without it they are refused. `mapping` is a mapping file that
+    merges the classes of both.
     """
 
     spec: Path | None = None
@@ -48,6 +49,11 @@ class ScoreOptions:
     group: str | None = None
     attributes: Path | None = None
     skip_undecided: bool = False
+    mapping: Path | None = None
+
+    def list_notes(self) -> tuple[str, ...]:
+        """A sentence where classes are merged."""
+        return () if self.mapping is None else (f"classes are merged by {self.mapping}",)
 
 
 PLAIN = ScoreOptions()
@@ -80,6 +86,7 @@ def score(
         Path(predictions),
         spec=options.spec,
         other_raw=options.raw_predictions,
+        mapping=options.mapping,
         progress=progress,
     )
     truth_maps, predicted_maps, keys = pair.reference, pair.other, list(pair.keys)
@@ -111,7 +118,8 @@ def score(
         settings=scoring.settings(),
         ranked=extremes.rank(),
     )
-    return replace(report, notes=(*report.notes, *undecided.list_notes()))
+    notes = (*report.notes, *options.list_notes(), *undecided.list_notes())
+    return replace(report, notes=notes)
 
 
 def _choose_scoring(pair: ClassMapPair, detail: ScoreDetail) -> Scoring:

@@ -13,6 +13,7 @@ from ..core.labels import LabelSpec
 from ..core.provenance import Provenance, ScoreSettings, Uncertainty
 from ..core.report import MIN_GROUPS, CurveReport, ImageScore, Report, Slice
 from ..data.opening.neighbours import find_neighbours
+from .confusable import PairTally
 from .counting import Counted, Scoring
 from .estimates import estimate_scores
 from .groupsums import MAX_ROWS, GroupSums
@@ -33,6 +34,7 @@ class Tally:
     _holds_C: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     """By group: which classes its truth holds."""
     _image_scores: dict[str, float] = field(default_factory=dict)
+    _pairs: PairTally = field(default_factory=PairTally)
     frame: FrameTally = field(init=False)
     """The callers add the maps of each image to it."""
     _slices: Slices = field(init=False)
@@ -50,6 +52,7 @@ class Tally:
         sums = self._sums
         self._sums = {n: sums[n] + a if n in sums else +a for n, a in image.counts.items()}
         self._group_sums.add(image.group, image.counts)
+        self._pairs.add(image.group, image.confusion.counts_CC)
         holds_C = image.counts["truth"] > 0
         self._holds_C[image.group] = self._holds_C.get(image.group, False) | holds_C
         self._image_scores[image.key] = score_image(image.counts)
@@ -87,6 +90,7 @@ class Tally:
             notes=self._notes(),
             images=tuple(ranked),
             frame=self.frame.errors,
+            confusable=self._pairs.find_pairs(self.labels, groups_C),
             pictures={image.key: panels for image, panels in ranked.items()},
             attachments={NAME: self._table},
         )

@@ -22,6 +22,7 @@ from maskwright.core.jsonfile import read_json
 from maskwright.core.progress import Progress, silent
 from maskwright.core.report import Report
 from maskwright.core.trust import require_digest
+from maskwright.data.check.task import remark_on_task
 from maskwright.data.dataset import Dataset
 from maskwright.nn.encoders import require_weights
 from maskwright.nn.protocols import OWN
@@ -107,7 +108,9 @@ def plan(
         allow_outside=allow_outside,
         before_measuring=planner.require_weights,
     )
-    return planner.plan(source)
+    planned = planner.plan(source)
+    planned.remarks = remark_on_task(source.dataset, progress)
+    return planned
 
 
 def train(

@@ -268,14 +268,6 @@ def test_images_of_another_kind_are_named(check):
     assert found.harmful
 
 
-def test_grey_images_that_training_converts_are_a_note(check):
-    found = check({"images/train/im02.png": np.eye(12, 16, dtype=np.uint8)})
-    assert the(found, "converted-images").examples == [
-        ("images/train/im02.png", "1 channel of uint8, converted to 3 channels")
-    ]
-    assert "mixed-images" not in codes(found)
-
-
 def test_sizes_far_apart_are_named(check, pairs):
     found = check(pairs(1, split="train", first=7, size=(60, 80)))
     assert the(found, "resolution-spread").examples == [

@@ -24,7 +24,7 @@ from ...pages.text import list_names
 from ..classes.infer import infer_codec
 from ..entries.scan import UNSPLIT, Entry
 from ..entries.walk import results_below
-from ..facts import find_common_kind
+from ..facts import find_shared_kind
 from ..opening import splitfile
 from ..opening.locate import DataFolder, locate
 from ..opening.resolve import (
@@ -351,7 +351,7 @@ def _check_kinds(inspection: Inspection, findings: Findings[AuditCode]) -> None:
     if len(counts) < 2:
         return
     most = max(counts, key=lambda kind: counts[kind])
-    common = find_common_kind(counts)
+    common = find_shared_kind(counts)
     for kind in counts:
         if common is not None and kind != common:
             detail = f"{kind}, converted to {common.channels} channels"

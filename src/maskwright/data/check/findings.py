@@ -238,7 +238,8 @@ KINDS: dict[str, Kind] = {
     "many-classes": Kind(
         "note",
         "label sets with fewer than two masks for each class",
-        "merge classes with a mapping file, or label more images (docs/howto/which-task.md)",
+        "merge rare classes (`maskwright check DATA --propose-mapping merged.yaml` proposes "
+        "how), or label more images (docs/howto/which-task.md)",
     ),
     "resolution-spread": Kind(
         "warning",

@@ -7,6 +7,7 @@ or more are needed, so that a few odd images give no remark.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -14,10 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ...core.progress import Progress, silent
 from ...pages.text import format_share
 from ..classes.kinds import BACKGROUND_NAMES
+from ..dataset import Dataset, FolderDataset
+from ..entries.annotation import Annotation
 from ..shapes.drawing import Drawing
 from ..shapes.raster import Crop
+from .findings import Finding, Findings
 
 TaskCode = Literal[
     "joined-things",
@@ -39,6 +44,9 @@ THIN_RATIO = 0.95
 """This share of the pixels of a class is in lines one pixel wide."""
 IMAGES_PER_CLASS, MIN_CLASSES = 2, 10
 """With 10 classes or more, fewer images for each class than this."""
+
+MOST_MASKS = 512
+"""Masks that `remark_on_task` reads, evenly spread; more than twice the most classes."""
 
 _TWO = np.ones((2, 2), np.uint8)
 
@@ -136,3 +144,29 @@ def _cut(values_HW: Any, crop: Crop) -> Any:
 def find_background_index(spec: LabelSpec) -> int | None:
     """The class that is called background or similar, None where none is."""
     return next((i for i, n in enumerate(spec.names) if n.lower() in BACKGROUND_NAMES), None)
+
+
+def remark_on_task(dataset: Dataset, progress: Progress = silent) -> tuple[Finding, ...]:
+    """The remarks on a dataset, from at most `MOST_MASKS` of its masks.
+
+    Raises:
+        DataError: A mask is unreadable.
+    """
+    tally, background = TaskTally(), find_background_index(dataset.spec)
+    labelled = [index for index in range(len(dataset)) if dataset.has_labels(index)]
+    sample = labelled[:: -(-len(labelled) // MOST_MASKS) or 1]
+    for index in progress(sample, total=len(sample), what="looking at the task"):
+        tally.add(dataset.labels(index), background)
+        for annotation in _list_annotations(dataset, index):
+            tally.add_shapes(annotation.read())
+    findings = Findings[TaskCode](Path(dataset.source))
+    for code, subject, detail in tally.list_remarks(dataset.spec):
+        findings.add(code, subject, detail)
+    return findings.sort()
+
+
+def _list_annotations(dataset: Dataset, index: int) -> list[Annotation]:
+    """The labels of one image that are shapes."""
+    if not isinstance(dataset, FolderDataset):
+        return []
+    return [m for m in dataset.entries[index].masks if isinstance(m, Annotation)]

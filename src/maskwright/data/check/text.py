@@ -26,10 +26,10 @@ def render(document: AuditDocument) -> str:
     return "\n".join(
         [
             *_format_head(document),
-            *_format_findings(f for f in findings if f["code"] in _EMPTYING),
+            *format_findings(f for f in findings if f["code"] in _EMPTYING),
             *_format_classes(document),
             *_format_annotators(document),
-            *_format_findings(f for f in findings if f["code"] not in _EMPTYING),
+            *format_findings(f for f in findings if f["code"] not in _EMPTYING),
             _format_verdict(document),
         ]
     )
@@ -101,7 +101,8 @@ def _format_annotators(document: AuditDocument) -> list[str]:
     return [*table, f"Masks by annotator: {masks}. {share}.", *pairs, ""]
 
 
-def _format_findings(findings: Iterable[FindingDocument]) -> list[str]:
+def format_findings(findings: Iterable[FindingDocument]) -> list[str]:
+    """Lines of text: each finding with its first files, and what to do."""
     lines: list[str] = []
     for finding in findings:
         files = finding["files"][:_SHOWN_FILES]

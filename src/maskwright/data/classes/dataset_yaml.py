@@ -102,7 +102,7 @@ class InferredFrom(StrictModel):
 
     files: dict[str, str] = Field(default_factory=dict)
     codec: CodecEntry = UNSPECIFIED
-    mapping: str | None = None
+    mapping: str | tuple[str, ...] | None = None
     result: str = ""
 
 
@@ -110,7 +110,8 @@ class DatasetFile(StrictModel):
     """The content of dataset.yaml; `annotators` are folders of masks by one person each.
 
     `mapping` is a mapping file (`classes/mapping.py`) beside it, or the name of one that comes
-    with maskwright; it changes the classes that the format or `classes` list. `group` says
+    with maskwright, or several, one after the other; it changes the classes that the format or
+    `classes` list. `group` says
     which images are never split apart, in place of their folders. `label_key` is
     the property of a GeoJSON feature, or the column of a table, that holds its class. `runs` is
     the direction in which a table of run lengths counts pixels: down the columns (as on Kaggle)
@@ -124,7 +125,7 @@ class DatasetFile(StrictModel):
     annotators: tuple[str, ...] | None = None
     classes: tuple[ClassEntry, ...] | None = None
     codec: CodecEntry = UNSPECIFIED
-    mapping: str | None = None
+    mapping: str | tuple[str, ...] | None = None
     group: GroupEntry | None = None
     overlap: Overlap | None = None
     label_key: str | None = None
@@ -132,6 +133,11 @@ class DatasetFile(StrictModel):
     source: str | None = None
     inferred: tuple[str, ...] = ()
     inferred_from: InferredFrom | None = None
+
+    @property
+    def mappings(self) -> tuple[str, ...]:
+        """The names of the mappings, in the order in which they are applied."""
+        return (self.mapping,) if isinstance(self.mapping, str) else self.mapping or ()
 
     @property
     def result_hash(self) -> str:

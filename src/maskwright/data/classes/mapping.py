@@ -23,7 +23,7 @@ from ...core.labels import IGNORE, ClassDef, LabelMap, LabelSpec
 from ...core.strictmodel import StrictModel
 from ...core.versioned import Schema
 from ...core.yamlfile import read_yaml, validate_yaml
-from .dataset_yaml import Channel
+from .dataset_yaml import Channel, DatasetFile
 
 SCHEMA = Schema(kind="mapping file", version=1, unversioned=1, error=ConfigError, key="version")
 
@@ -94,6 +94,18 @@ def read_mapping(path: Path, spec: LabelSpec) -> ClassMapping:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return ClassMapping(spec, after, table)
+
+
+def apply_mappings(codec: LabelCodec, document: DatasetFile, folder: Path) -> LabelCodec:
+    """The codec after the mappings that a dataset.yaml in `folder` names, if any.
+
+    Raises:
+        ConfigError: As `read_mapping`.
+    """
+    for name in document.mappings:
+        path = folder / name if Path(name).suffix else Path(name)
+        codec = read_mapping(path, codec.spec).codec(codec)
+    return codec
 
 
 def _find_shipped(name: str) -> Path:

@@ -55,8 +55,7 @@ def _list_paths(
     """Key, the folder that its path begins at, and the path."""
     if document.root is not None:
         yield "root", folder, document.root
-    if document.mapping is not None:
-        yield "mapping", folder, document.mapping
+    yield from (("mapping", folder, mapping) for mapping in document.mappings)
     named = (("images", document.images), ("masks", document.masks))
     for key, name in (*named, *(("annotators", name) for name in document.annotators or ())):
         if name is not None:

@@ -30,7 +30,7 @@ _MOST_BYTES = 1 << 20
 
 def record_inference(root: Path, file: Path, document: DatasetFile) -> InferredFrom:
     """Record what an inference begins with: listings of classes, codec and mapping."""
-    names = [*LISTINGS, *([document.mapping] if document.mapping else [])]
+    names = [*LISTINGS, *document.mappings]
     hashes = {name: _hash_listing(root, file, name) for name in names}
     return InferredFrom(
         files={name: value for name, value in hashes.items() if value},
@@ -50,6 +50,7 @@ def renew(root: Path, file: Path, document: DatasetFile) -> tuple[DatasetFile, t
         return document, _compare_names(root, document)
     before = document.model_copy(update={"codec": record.codec, "mapping": record.mapping})
     current = record_inference(root, file, before)
+    adopted = (*before.mappings, *document.mappings)  # the former are in the classes by now
     changed = sorted(
         name
         for name in record.files.keys() | current.files.keys()
@@ -64,7 +65,9 @@ def renew(root: Path, file: Path, document: DatasetFile) -> tuple[DatasetFile, t
             f"and stays as it is: correct it, or remove its 'classes' to infer them again"
         )
         return document, (note,)
-    cleared = {"classes": None, "inferred": (), "inferred_from": None}
+    cleared: dict[str, object] = {"classes": None, "inferred": (), "inferred_from": None}
+    if document.mappings:
+        cleared["mapping"] = adopted
     return before.model_copy(update=cleared), (
         f"{file} is written again, since {shown} changed after it was inferred",
     )

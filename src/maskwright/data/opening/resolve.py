@@ -19,7 +19,7 @@ from ..classes.codec import build_codec, write_dataset_file
 from ..classes.dataset_yaml import FILE_NAME, ClassEntry, DatasetFile
 from ..classes.hints import Hints
 from ..classes.infer import CLASSES_FILE, infer_codec, read_classes_file
-from ..classes.mapping import read_mapping
+from ..classes.mapping import apply_mappings
 from ..classes.palettes import read_by_color, require_one_palette
 from ..classes.survey import Survey, survey_masks
 from ..entries.annotation import Annotation
@@ -73,17 +73,14 @@ def apply_inference(
     """The inferred codec after the mapping of dataset.yaml, with notes; `save` writes it."""
     if data.document.mapping:
         codec = _apply_mapping(data, codec)
-        notes = (*notes, f"of these, {len(codec.spec)} by the mapping {data.document.mapping}")
+        shown = " and ".join(data.document.mappings)
+        notes = (*notes, f"of these, {len(codec.spec)} by the mapping {shown}")
     return codec, (*notes, _save_inferred(data, codec, notes)) if save else notes
 
 
 def _apply_mapping(data: DataFolder, codec: LabelCodec) -> LabelCodec:
-    """The codec after the mapping that dataset.yaml names, if any."""
-    name = data.document.mapping
-    if name is None:
-        return codec
-    path = data.beside(name) if Path(name).suffix else Path(name)
-    return read_mapping(path, codec.spec).codec(codec)
+    """The codec after the mappings that dataset.yaml names, if any."""
+    return apply_mappings(codec, data.document, data.file.parent)
 
 
 def _infer_codec(data: DataFolder, progress: Progress) -> tuple[LabelCodec, tuple[str, ...]]:

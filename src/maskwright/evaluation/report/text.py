@@ -5,6 +5,7 @@ import math
 from ...core.report import MIN_GROUPS, Estimate, Ghost, Report
 from ...core.scores import ABSENT_RULE
 from ...pages.text import format_points, format_share, text_table
+from ..confusable import describe_pair
 
 FAR_RATIO = 0.1
 """Difference of the mean over images from the mIoU that is remarked on."""
@@ -41,8 +42,8 @@ def summarize(report: Report) -> str:
 def list_failures(report: Report) -> list[str]:
     """What makes a model useless and a score look good: first on the console and on the page.
 
-    Classes of which no pixel or no object is found, and a mean over images that is far above
-    the mIoU.
+    Classes of which no pixel or no object is found, classes that are not told apart, and a mean
+    over images that is far above the mIoU.
     """
     failures = [
         _describe_miss(report, index, name)
@@ -56,6 +57,7 @@ def list_failures(report: Report) -> list[str]:
         and "object_recall" in scores
         and scores["object_recall"].value == 0
     ]
+    failures += [describe_pair(pair) for pair in report.confusable]
     of_set, of_images = (report.scores.get(key) for key in ("miou", "image_mean_miou"))
     if of_set and of_images and of_images.value - of_set.value > FAR_RATIO:
         failures.append(

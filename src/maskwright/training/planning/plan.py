@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from maskwright.data.check.findings import Finding
+
 from ..pace import Pace
 from ..recipe import Recipe, Settings, override, to_yaml
 
@@ -25,7 +27,7 @@ class Plan:
     """A recipe in the making: values by dotted key, and the reason of each decision.
 
     Values that the user set are kept, whatever is decided. `pace` is what a budget was planned
-    with.
+    with. `remarks` say where the labels ask for another task than class maps.
 
     Raises:
         ConfigError: A setting of the user is wrong.
@@ -35,6 +37,7 @@ class Plan:
     values: dict[str, object] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     pace: Pace | None = None
+    remarks: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         for key, value in self.settings.items():
