@@ -23,8 +23,11 @@ from torch import Tensor, nn
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/networks"
 NUM_VALUES = 200
-CLOSE_RATIO = 1e-3
-"""Permitted difference, as a share of the largest value: float32 sums in another order."""
+CLOSE_RATIO = 3e-5
+"""Permitted difference, as a share of the largest value: float32 sums in another order.
+
+The sums of the deepest networks differ by 5e-6 from those in float64.
+"""
 
 
 def noise(name: str, shape: tuple[int, ...]) -> Tensor:

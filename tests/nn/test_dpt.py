@@ -50,7 +50,7 @@ def ours(state):
     return translated(packed(used, parts, "attn.qkv"), NAMES)
 
 
-def peer_of(**options):
+def peer_of(*, align_corners=False, **options):
     from transformers import DPTConfig, DPTForSemanticSegmentation
 
     config = DPTConfig(
@@ -68,14 +68,14 @@ def peer_of(**options):
     peer = randomised(DPTForSemanticSegmentation(config))
     for module in peer.modules():
         if hasattr(module, "align_corners"):
-            module.align_corners = False
+            module.align_corners = align_corners
     return peer
 
 
-@pytest.mark.parametrize("readout", ["project", "ignore"])
-def test_logits_are_those_of_transformers_with_the_same_weights(readout):
-    peer = peer_of(readout_type=readout)
-    config = {"fusion_channels": 32, "aux_weight": 0}
+@pytest.mark.parametrize(("readout", "aligned"), [("project", False), ("ignore", True)])
+def test_logits_are_those_of_transformers_with_the_same_weights(readout, aligned):
+    peer = peer_of(readout_type=readout, align_corners=aligned)
+    config = {"fusion_channels": 32, "aux_weight": 0, "align_corners": aligned}
     config["readout"] = {"project": "cat"}.get(readout, readout)
     arch = ArchSpec(name="dpt", encoder="vit_tiny_patch16_224", config=config)
     model = new_model(arch, 3, K).eval()

@@ -1,7 +1,9 @@
 """Names on the hub, folders and files of published checkpoints; each fault has its message."""
 
 import json
+import pickle
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -123,3 +125,16 @@ def test_licences_are_read_from_the_head_of_a_readme():
     assert is_permissive("MIT (of XuJiacong/PIDNet)")
     assert not is_permissive("other (see its page)")
     assert not is_permissive("cc-by-nc-4.0")
+
+
+def test_the_message_on_a_pickle_of_detectron2_says_how_to_convert_it(tmp_path, monkeypatch):
+    arrays = {"stem.weight": np.full((2, 3), 7, np.float32)}
+    with (tmp_path / "model_final.pkl").open("wb") as file:
+        pickle.dump({"model": arrays, "__author__": "a"}, file)
+    with pytest.raises(ConfigError, match=r"arrays of NumPy.*convert it") as refused:
+        read_checkpoint(str(tmp_path / "model_final.pkl"))
+    monkeypatch.chdir(tmp_path)
+    command = str(refused.value).partition('python -c "')[2].removesuffix('"')
+    exec(command, {})
+    found = read_checkpoint(str(tmp_path / "model_final.pth")).tensors
+    assert torch.equal(found["stem.weight"], torch.full((2, 3), 7.0))

@@ -11,10 +11,21 @@ from maskwright.core.errors import ConfigError
 from maskwright.inference.published import open_published
 from maskwright.nn.build import new_model
 from maskwright.nn.pretrained.layout import translate
-from maskwright.nn.pretrained.layouts import bisenetv2, ddrnet, pidnet
+from maskwright.nn.pretrained.layouts import (
+    bisenetv2,
+    ddrnet,
+    dpt_authors,
+    eomt_authors,
+    eomt_transformers,
+    mask2former_authors,
+    mask2former_transformers,
+    pidnet,
+    segformer_authors,
+    torchvision_lraspp,
+)
 
-from ..peers import randomised
-from ..reference import _tensor, fill_by_name, load_fixture, noise, sample
+from ..peers import packed, randomised, scores_of, translated
+from ..reference import CLOSE_RATIO, _tensor, fill_by_name, load_fixture, noise, sample
 from ..test_dpt import peer_of
 from ..test_whole_networks import STDC, filled
 
@@ -29,18 +40,35 @@ def theirs(name, names, *, without=(), **config):
         for key, value in own.items()
         if not key.startswith(without)
     }
+    return filled_by_name(found)
+
+
+def filled_by_name(found):
+    """The tensors of a state dict, filled as the reference of a fixture was."""
     return {
         key: _tensor(key, tuple(value.shape)) if value.is_floating_point() else value
         for key, value in found.items()
     }
 
 
-def assert_logits(network, name):
+def assert_logits(network, name, size_HW=(128, 192)):
+    """Logits, or for networks of queries their scores, are those of the fixture."""
     with torch.inference_mode():
-        found = torch.tensor(sample(network(noise("image", (1, 3, 128, 192))))["values"])
-    expected = torch.tensor(load_fixture(name)["outputs"]["logits"]["values"])
-    atol = 1e-3 * expected.abs().max().item()
-    torch.testing.assert_close(found, expected, atol=atol, rtol=0)
+        output = network(noise("image", (1, 3, *size_HW)))
+    ((kind, expected),) = (
+        (kind, load_fixture(name)["outputs"][kind])
+        for kind in ("logits", "scores")
+        if kind in load_fixture(name)["outputs"]
+    )
+    found = sample(output.exp() if kind == "scores" else output)
+    assert found["shape"] == expected["shape"]
+    assert_close(torch.tensor(found["values"]), torch.tensor(expected["values"]), CLOSE_RATIO)
+
+
+def assert_close(found, expected, ratio=1e-5):
+    """Up to a share of the largest value: float32 sums in another order."""
+    atol = ratio * expected.abs().max().item()
+    torch.testing.assert_close(found, expected, rtol=0, atol=atol)
 
 
 def saved(path, state, prefix="", **beside):
@@ -106,18 +134,16 @@ def test_segformer_of_transformers_with_names_and_input_of_its_folder(tmp_path):
 
 
 def test_segformer_of_its_authors_needs_consent_to_its_licence(tmp_path):
-    from maskwright.nn.pretrained.layouts.segformer_authors import NAMES
-
+    names = segformer_authors.NAMES
     own = new_model(ArchSpec(name="segformer", encoder="mit_b0"), 3, K).network.state_dict()
-    state = {translate(key, NAMES): value for key, value in own.items()}
+    state = filled_by_name(translated(own, names))
     path = saved(tmp_path / "w.pth", state, meta={"CLASSES": tuple("abcde")})
     with pytest.raises(ConfigError, match=r"NVIDIA .* --accept-licence"):
         open_published(path)
     published = open_published(path, accept_licence=True)
     assert published.card.labels.names == tuple("abcde")
     assert published.card.provenance["published"]["files"]["w.pth"]["bytes"] > 1e6
-    for key, value in published.network.network.state_dict().items():
-        assert torch.equal(value, own[key]), key
+    assert_logits(published.network, "segformer")
 
 
 @pytest.mark.parametrize("kind", ["Unet", "UnetPlusPlus"])
@@ -160,8 +186,8 @@ def test_fcn_of_torchvision(tmp_path):
         )
 
 
-def test_dpt_of_transformers_but_for_its_aligned_corners(tmp_path):
-    peer = peer_of(readout_type="project")
+def test_dpt_of_transformers(tmp_path):
+    peer = peer_of(readout_type="project", align_corners=True)
     peer.save_pretrained(tmp_path)
     published = open_published(str(tmp_path))
     assert published.card.arch.encoder == "vit_tiny_patch16_224"
@@ -169,14 +195,18 @@ def test_dpt_of_transformers_but_for_its_aligned_corners(tmp_path):
     assert any(name.startswith("auxiliary_head") for name in published.unused)
     image = torch.rand(1, 3, 96, 96)
     with torch.inference_mode():
-        found = published.network(image)
-        torch.testing.assert_close(found, peer(image).logits, rtol=1e-3, atol=1e-3)
+        assert_close(published.network(image), peer(image).logits)
 
 
-def assert_close(found, expected, ratio=1e-5):
-    """Up to a share of the largest value: float32 sums in another order."""
-    atol = ratio * expected.abs().max().item()
-    torch.testing.assert_close(found, expected, rtol=0, atol=atol)
+def test_dpt_of_its_authors(tmp_path):
+    config = {"stage_channels": (24, 48, 96, 192), "fusion_channels": 32}
+    state = theirs("dpt", dpt_authors.NAMES, encoder="vit_tiny_patch16_384", **config)
+    unused = {"pretrained.model.norm.weight": torch.ones(192)}
+    published = open_published(saved(tmp_path / "dpt.pt", state | unused))
+    assert published.licence.startswith("MIT")
+    assert published.unused == tuple(unused)
+    assert published.card.input.network_size((600, 800)) == (480, 640)
+    assert_logits(published.network, "dpt", (96, 128))
 
 
 @pytest.mark.parametrize(
@@ -205,9 +235,133 @@ def test_deeplabv3_and_lraspp_of_torchvision(tmp_path, name):
             assert_close(aux, theirs["aux"])
 
 
-def test_lraspp_on_another_network_than_mobilenet_is_named(tmp_path):
-    from maskwright.nn.pretrained.layouts import torchvision_lraspp
+DETECTRON2 = {
+    r"^backbone\.(conv|bn)1\.": r"backbone.stem.\g<1>1.",
+    r"^backbone\.layer(\d)": lambda m: f"backbone.res{int(m[1]) + 1}",
+    r"^(backbone.*)\.bn(\d)": r"\1.conv\2.norm",
+    r"\.downsample\.0": ".shortcut",
+    r"\.downsample\.1": ".shortcut.norm",
+}
+FIRST_NAMES = {r"sem_seg_head\.pixel_decoder": "sem_seg_head", "query_feat": "static_query"}
+"""Of the authors' code when it wrote the published files."""
 
-    state = dict.fromkeys(torchvision_lraspp.KEYS, torch.zeros(1))
-    with pytest.raises(ConfigError, match="whose backbone is not MobileNetV3-Large"):
-        open_published(saved(tmp_path / "w.pth", state))
+
+@pytest.mark.parametrize("later_names", [{}, FIRST_NAMES])
+def test_mask2former_of_its_authors(tmp_path, later_names):
+    config = {"num_queries": 7, "pixel_layers": 2, "query_layers": 3, "decoder_channels": 64}
+    names = mask2former_authors.NAMES
+    own = translated(filled("mask2former", names, "resnet18", **config).state_dict(), names)
+    parts = [f".{name}_proj." for name in "qkv"]
+    state = filled_by_name(translated(packed(own, parts, ".in_proj_"), DETECTRON2))
+    path = saved(tmp_path / "m.pth", translated(state, later_names))
+    with pytest.raises(ConfigError, match=r"CC-BY-NC-4\.0.* --accept-licence"):
+        open_published(path)
+    published = open_published(path, accept_licence=True)
+    assert published.card.arch.config == config
+    assert published.unused == ()
+    assert_logits(published.network, "mask2former", (64, 96))
+
+
+def test_eomt_of_its_authors(tmp_path):
+    config = {"num_queries": 7, "position_grid": 6}
+    names = eomt_authors.NAMES
+    state = theirs("eomt", names, encoder="vit_small_patch14_reg4_dinov2", **config)
+    state["attn_mask_probs"] = torch.zeros(3)
+    published = open_published(saved(tmp_path / "m.ckpt", state, "network."))
+    assert published.licence.startswith("MIT")
+    assert published.card.arch.config == config | {"query_blocks": 3}
+    assert published.card.input.size_rule.shortest_px == 96
+    assert_logits(published.network, "eomt", (96, 96))
+
+
+def saved_mask2former(folder):
+    from transformers import (
+        Mask2FormerConfig,
+        Mask2FormerForUniversalSegmentation,
+        ResNetConfig,
+    )
+
+    stages = [f"stage{n}" for n in range(1, 5)]
+    backbone = ResNetConfig(
+        depths=[2] * 4,
+        layer_type="basic",
+        hidden_sizes=[64, 128, 256, 512],
+        out_features=stages,
+    )
+    widths = dict.fromkeys(("hidden_dim", "mask_feature_size", "feature_size"), 64)
+    config = Mask2FormerConfig(
+        backbone_config=backbone,
+        num_labels=K,
+        num_queries=7,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_feedforward_dim=256,
+        dim_feedforward=512,
+        **widths,
+    )
+    peer = randomised(Mask2FormerForUniversalSegmentation(config))
+    peer.save_pretrained(folder)
+    return peer
+
+
+def saved_eomt(folder):
+    from transformers import EomtConfig, EomtForUniversalSegmentation
+
+    config = EomtConfig(
+        hidden_size=384,
+        num_hidden_layers=12,
+        num_attention_heads=6,
+        image_size=96,
+        num_queries=7,
+        num_blocks=3,
+        num_labels=K,
+    )
+    peer = randomised(EomtForUniversalSegmentation(config))
+    peer.attn_mask_probs.zero_()
+    peer.save_pretrained(folder)
+    return peer
+
+
+@pytest.mark.parametrize(
+    ("save", "unused"), [(saved_mask2former, ()), (saved_eomt, ("attn_mask_probs",))]
+)
+def test_networks_of_queries_as_transformers_saves_them(tmp_path, save, unused):
+    torch.manual_seed(0)
+    peer = save(tmp_path)
+    published = open_published(str(tmp_path))
+    assert published.unused == (*unused, "criterion.empty_weight")
+    image = noise("image", (1, 3, 96, 96))
+    with torch.inference_mode():
+        theirs = peer(image)
+        expected = scores_of(theirs.class_queries_logits, theirs.masks_queries_logits)
+        assert_close(published.network(image).exp(), expected)
+
+
+EMBEDDINGS = "model.pixel_level_module.encoder.embeddings.patch_embeddings.projection.weight"
+
+
+@pytest.mark.parametrize(
+    ("layout", "changes", "why"),
+    [
+        (torchvision_lraspp, {}, "whose backbone is not MobileNetV3-Large"),
+        (mask2former_transformers, {EMBEDDINGS: (1,)}, "on a Swin transformer, whose graph"),
+        (
+            mask2former_authors,
+            {"backbone.patch_embed.proj.weight": (1,)},
+            "on a Swin transformer, whose graph",
+        ),
+        (eomt_transformers, {"query.weight": (2, 384)}, "those on DINOv3 have other positions"),
+        (eomt_authors, {"q.weight": (2, 384)}, "those on DINOv3 have other positions"),
+        (
+            dpt_authors,
+            {"pretrained.model.patch_embed.backbone.stem.conv.weight": (1,)},
+            "DPT-Hybrid, whose encoder is a ResNet before a transformer",
+        ),
+        (dpt_authors, {}, "DPT for depth; expected DPT for semantic segmentation"),
+    ],
+)
+def test_a_network_that_no_architecture_here_is_is_named(tmp_path, layout, changes, why):
+    shapes = dict.fromkeys(layout.KEYS, (1,)) | changes
+    state = {key: torch.zeros(shape) for key, shape in shapes.items()}
+    with pytest.raises(ConfigError, match=why):
+        open_published(saved(tmp_path / "w.pth", state), accept_licence=True)

@@ -58,19 +58,21 @@ against a source.
 
 
 class Config(PartConfig):
-    """Use of the class token, widths of the maps and of their fusion, auxiliary loss.
+    """Use of the class token, widths of the maps and of their fusion, auxiliary loss, resizing.
 
     `readout`: the class token is concatenated with each token and projected ("cat", the
     paper's), added to it ("add"), or ignored. `stage_channels` None: the authors' for the
     encoder, (256, 512, 1024, 1024) for a large one, else 1/8, 1/4, 1/2 and 1 times its width.
     In training, an auxiliary head on the last but one stage of the fusion adds `aux_weight`
-    times its loss; with 0 it is not built.
+    times its loss; with 0 it is not built. With `align_corners`, maps are resized with aligned
+    corners, as in the authors' network and its published weights.
     """
 
     readout: Readout = "cat"
     stage_channels: StageWidths | None = None
     fusion_channels: int = Field(256, gt=0)
     aux_weight: float = Field(0.2, ge=0)
+    align_corners: bool = False
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> "DPT":
@@ -94,9 +96,10 @@ class DPT(DeeplySupervised):
         self.decoder = DPTDecoder(
             token_width, config.stage_channels or widths, width, config.readout
         )
+        self.decoder.align(corners=config.align_corners)
         # the nesting is part of the state-dict keys
         self.head = nn.Sequential(OrderedDict(head=dpt_scores(width, num_classes)))
-        self.align_corners = False
+        self.align_corners = config.align_corners
         self.aux_head: nn.Module | None = None
         if config.aux_weight:
             self.aux_head = dropout_head(width, width, num_classes, nn.Dropout(0.1))
@@ -118,9 +121,8 @@ class DPT(DeeplySupervised):
 def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> "DPT":
     """Revision 1: the widths of a large encoder for all."""
     widths = config.stage_channels or LARGE
-    config = config.model_copy(update={"stage_channels": widths})
+    config = config.model_copy(update={"stage_channels": widths, "align_corners": True})
     network = build(config, encoder, in_channels, num_classes)
-    network.align_corners = True
     restore_first_revision(network.decoder)
     return network
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.nn.blocks.attention import mlp
-from maskwright.nn.blocks.dino import DinoEncoder
+from maskwright.nn.blocks.dino import POSITION_GRID, DinoEncoder
 from maskwright.nn.blocks.set_loss import (
     PointLossConfig,
     Queries,
@@ -57,17 +57,25 @@ class Config(PointLossConfig):
     in the paper for the small and base encoder, 4 for large, 5 for giant. At the start of
     training, queries attend only to patches in their masks; this masking ends block by block
     over the share `annealing_ratio` of the run (section 3.3): the paper's is 1, the whole run,
-    0 trains without masking. Prediction never masks.
+    0 trains without masking. Prediction never masks. `position_grid` is the number of patches
+    along each side for which position embeddings are stored; for images of another size they
+    are resized.
     """
 
     num_queries: int = Field(100, gt=0)
     query_blocks: int = Field(3, gt=0, le=12)
     annealing_ratio: float = Field(1.0, ge=0, le=1)
+    position_grid: int = Field(POSITION_GRID, gt=0)
 
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`); masks of stride 4."""
-    dino = DinoEncoder(encoder.removeprefix("tu-"), in_channels, patch_px=PATCH_PX)
+    dino = DinoEncoder(
+        encoder.removeprefix("tu-"),
+        in_channels,
+        patch_px=PATCH_PX,
+        position_grid=config.position_grid,
+    )
     return EoMT(config, dino, num_classes)
 
 

@@ -8,6 +8,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
+POSITION_GRID = 32
+
 
 class TokenEncoder(nn.Module):
     """A vision transformer of timm that returns its tokens after some blocks.
@@ -69,12 +71,21 @@ class DinoEncoder(TokenEncoder):
         in_channels: Channels of the image.
         patch_px: Side of a patch; None: that of the pretrained model. `adapt_weights` resizes
             published patch and position embeddings to it.
+        position_grid: Patches along each side with a position embedding, where `patch_px` is
+            given.
     """
 
-    def __init__(self, name: str, in_channels: int, *, patch_px: int | None = None) -> None:
-        options = (
-            {} if patch_px is None else {"patch_size": patch_px, "img_size": 32 * patch_px}
-        )
+    def __init__(
+        self,
+        name: str,
+        in_channels: int,
+        *,
+        patch_px: int | None = None,
+        position_grid: int = POSITION_GRID,
+    ) -> None:
+        options = {}
+        if patch_px is not None:
+            options = {"patch_size": patch_px, "img_size": position_grid * patch_px}
         super().__init__(name, in_channels, **options)
 
     def embed_patches(self, x_BCHW: Tensor) -> tuple[Tensor, tuple[int, int]]:

@@ -1,9 +1,9 @@
 """DPT's decoder, Ranftl et al. 2021 (arXiv:2103.13413): tokens, fused as a pyramid.
 
 As in the authors' code (github.com/isl-org/DPT), with two exceptions: maps are resized without
-aligned corners, and the coarsest stage, which has nothing to be added to, has no residual block
-for it (theirs exists and is never called). Initialised by torch, as theirs. The names of the
-layers are part of the state-dict keys: they must not change.
+aligned corners unless asked for, and the coarsest stage, which has nothing to be added to, has
+no residual block for it (theirs exists and is never called). Initialised by torch, as theirs.
+The names of the layers are part of the state-dict keys: they must not change.
 """
 
 from typing import Literal, cast
@@ -55,6 +55,11 @@ class DPTDecoder(nn.Module):
         self.fusion_blocks = nn.ModuleList(
             Fusion(fusion_channels, is_coarsest=index == 0) for index in range(NUM_STAGES)
         )
+
+    def align(self, *, corners: bool) -> None:
+        """Resize with or without aligned corners."""
+        for block in self.fusion_blocks:
+            cast("Fusion", block).align_corners = corners
 
     def forward(self, stages: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
         """Fuse maps (B, C, h, w) and class tokens (B, 1, C) of four stages, the finest first.
@@ -169,8 +174,6 @@ def restore_first_revision(decoder: DPTDecoder) -> None:
 
     It had aligned corners and a residual block on the coarsest stage.
     """
-    fusions = [cast("Fusion", block) for block in decoder.fusion_blocks]
-    for fusion in fusions:
-        fusion.align_corners = True
-    coarsest = fusions[0]
+    decoder.align(corners=True)
+    coarsest = cast("Fusion", decoder.fusion_blocks[0])
     coarsest.residual_conv_block1 = PreActResidual(coarsest.project.in_channels)

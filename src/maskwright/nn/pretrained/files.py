@@ -1,6 +1,7 @@
 """The files of a published checkpoint: found in a folder, and read as tensors alone."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,12 +122,13 @@ def _load(path: Path) -> Any:
             from safetensors.torch import load_file
 
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the pickle's protocol, before it is refused
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ConfigError(
             f"{path}: not a file of tensors alone: it is damaged, or reading it would run code "
-            f"({first_line(error, 120)}). Where you trust it, save its "
-            f"state_dict as .safetensors or with torch.save, and give that file"
+            f"({first_line(error, 120)}). {_explain_conversion(path)}"
         ) from error
     except Exception as error:
         raise ConfigError(
@@ -134,6 +136,23 @@ def _load(path: Path) -> Any:
             f"({type(error).__name__}: {first_line(error, 120)}); download "
             f"it again, or save its state_dict as .safetensors or with torch.save"
         ) from error
+
+
+def _explain_conversion(path: Path) -> str:
+    """How to make a file of tensors of one that needs code; Detectron2's are pickled arrays."""
+    if path.suffix != ".pkl":
+        return (
+            "Where you trust it, save its state_dict as .safetensors or with torch.save, and "
+            "give that file"
+        )
+    converted = path.with_suffix(".pth").name
+    return (
+        f"Detectron2's .pkl files hold arrays of NumPy. Where you trust it, convert it and "
+        f'give the file that this writes: python -c "import pickle, torch; '
+        f"from pathlib import Path; "
+        f"m = pickle.loads(Path('{path.name}').read_bytes(), encoding='latin1')['model']; "
+        f"torch.save({{k: torch.as_tensor(v) for k, v in m.items()}}, '{converted}')\""
+    )
 
 
 def _only_tensors(state: Mapping[str, Any], path: Path) -> dict[str, Tensor]:

@@ -128,6 +128,19 @@ def pack(tensors: Mapping[str, Tensor], parts: Sequence[str], name: str) -> dict
     return packed
 
 
+def split_projections(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take torch's packed `in_proj_weight` and `in_proj_bias` apart: queries, keys, values."""
+    split: dict[str, Tensor] = {}
+    for key, value in tensors.items():
+        stem, is_packed, kind = key.partition("in_proj_")
+        if is_packed:
+            for name, part in zip("qkv", value.chunk(3), strict=True):
+                split[f"{stem}{name}_proj.{kind}"] = part
+        else:
+            split[key] = value
+    return split
+
+
 def make_input(
     checkpoint: ForeignCheckpoint,
     *,

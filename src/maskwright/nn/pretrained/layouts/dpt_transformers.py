@@ -1,15 +1,11 @@
-"""DPT on a vision transformer as transformers saves it (Intel/dpt-large-ade on the hub).
-
-Its authors upsample with aligned corners, our network without: logits shift by less than a
-pixel of the coarsest map.
-"""
+"""DPT on a vision transformer as transformers saves it (Intel/dpt-large-ade on the hub)."""
 
 from collections.abc import Mapping
 
 from torch import Tensor
 
 from maskwright.core.card import ArchSpec
-from maskwright.core.errors import ConfigError
+from maskwright.nn.pretrained.dpt import find_encoder
 from maskwright.nn.pretrained.files import ForeignCheckpoint
 from maskwright.nn.pretrained.layout import Described, make_input, pack, read_class_names
 
@@ -41,25 +37,15 @@ NAMES = {
     r"residual_conv_block(\d)\.conv_(\d)": r"residual_layer\1.convolution\2",
     r"residual_conv_block(\d)\.batch_norm_(\d)": r"residual_layer\1.batch_norm\2",
 }
-ENCODERS = {192: "tiny", 384: "small", 768: "base", 1024: "large"}
-SIDES_PX = {197: 224, 577: 384}
-"""Side of the images by the number of position embeddings, patches of 16 pixels and a class."""
 
 
 def describe(checkpoint: ForeignCheckpoint) -> Described:
     """The contract of `Layout`; auxiliary heads are left out.
 
     Raises:
-        ConfigError: Another size of the encoder or of its images, or a convolutional stem.
+        ConfigError: Another size of the encoder or of its images.
     """
     tensors = checkpoint.tensors
-    num_tokens, width = tensors["dpt.embeddings.position_embeddings"].shape[1:]
-    side_px, size = SIDES_PX.get(num_tokens), ENCODERS.get(width)
-    if side_px is None or size is None:
-        raise ConfigError(
-            f"{checkpoint.source}: tokens of {width} channels and {num_tokens} positions; "
-            f"expected a vision transformer for images of 224 or 384 pixels"
-        )
     stages = [
         len(tensors[f"neck.reassemble_stage.layers.{i}.projection.weight"]) for i in range(4)
     ]
@@ -69,9 +55,10 @@ def describe(checkpoint: ForeignCheckpoint) -> Described:
         "stage_channels": tuple(stages),
         "fusion_channels": tensors["head.head.0.weight"].shape[0],
         "aux_weight": 0.0,
+        "align_corners": True,
     }
     num_classes = len(tensors["head.head.4.weight"])
-    encoder = f"vit_{size}_patch16_{side_px}"
+    encoder = find_encoder(checkpoint.source, tensors["dpt.embeddings.position_embeddings"])
     return Described(
         arch=ArchSpec(name="dpt", encoder=encoder, config=config),
         num_classes=num_classes,
