@@ -17,7 +17,7 @@ RNG = np.random.default_rng(2)
 
 def write_nifti(path):
     nib = pytest.importorskip("nibabel")
-    values = RNG.integers(0, 200, (5, 7, 2)).astype(np.uint8)
+    values = RNG.integers(0, 200, (7, 5, 2)).astype(np.uint8)
     nib.save(nib.Nifti1Image(values, np.diag([1, 1, 3, 1])), path)
 
 

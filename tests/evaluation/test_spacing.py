@@ -10,22 +10,22 @@ from maskwright.evaluation.score import ScoreOptions, score
 from maskwright.metrics.family import ScoreDetail
 from maskwright.metrics.surface import Ruler
 
-TRUTH = np.zeros((20, 30, 2), np.uint8)
-TRUTH[5:15, 5:15] = 1
-SAID = np.roll(TRUTH, 4, axis=1)
+TRUTH = np.zeros((30, 20, 2), np.uint8)
+TRUTH[15:25, 5:15] = 1
+SAID = np.roll(TRUTH, 4, axis=0)
 
 
 @pytest.fixture
 def both(tmp_path):
     (tmp_path / "truth").mkdir()
     for case, width in (("a", 0.5), ("b", 0.5)):
-        image = nib.Nifti1Image(TRUTH, np.diag([2.0, width, 5.0, 1.0]))
+        image = nib.Nifti1Image(TRUTH, np.diag([width, 2.0, 5.0, 1.0]))
         image.header.set_xyzt_units("mm")
         nib.save(image, tmp_path / f"truth/{case}.nii.gz")
         folder = tmp_path / f"said/{case}.nii.gz"
         folder.mkdir(parents=True)
         for number in range(2):
-            Image.fromarray(SAID[..., number]).save(folder / f"{number:04}.png")
+            Image.fromarray(SAID[::-1, ::-1, number].T).save(folder / f"{number:04}.png")
     (tmp_path / "classes.txt").write_text("0 background\n1 organ\n")
     return tmp_path
 
@@ -56,7 +56,7 @@ def test_a_spacing_that_is_given_takes_precedence(both):
 
 
 def test_one_header_without_a_unit_leaves_all_in_pixels(both):
-    image = nib.Nifti1Image(TRUTH, np.diag([2.0, 0.5, 5.0, 1.0]))
+    image = nib.Nifti1Image(TRUTH, np.diag([0.5, 2.0, 5.0, 1.0]))
     image.header.set_xyzt_units("unknown")
     nib.save(image, both / "truth/b.nii.gz")
     organ = scored(both, Ruler(tolerance=1.0)).to_json()["classes"][1]

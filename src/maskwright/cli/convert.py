@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AllowOutside, AsJson, Form, Overwrite, Quiet, ResumeFolder
+from .options import Align, AllowOutside, AsJson, Form, Overwrite, Quiet, ResumeFolder
 
 
 def convert(
@@ -31,6 +31,7 @@ def convert(
             help="Write all regions as polygons, without holes, for tools that read no masks.",
         ),
     ] = False,
+    align: Align = False,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Read the result back and count the pixels that differ."),
@@ -59,6 +60,7 @@ def convert(
             to=to,
             classes=classes,
             polygons=polygons,
+            align=align,
             verify=verify,
             mode=WriteMode(overwrite=overwrite, resume=resume),
             progress=console.progress,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import AsJson, Overwrite, Quiet, Spec, out_option
+from .options import Align, AsJson, Overwrite, Quiet, Spec, out_option
 
 Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
 Images = Annotated[Path | None, typer.Option(help="The photographs, under the overlays.")]
@@ -51,6 +51,7 @@ def measure(
     thin: Thin = None,
     min_area: MinArea = 0.0,
     before: Before = None,
+    align: Align = False,
     rules: Rules = None,
     out: Annotated[Path, out_option("Folder for the results.")] = Path("measurements"),
     overwrite: Overwrite = False,
@@ -68,6 +69,7 @@ def measure(
         spec=spec,
         images=images,
         before=before,
+        align=align,
         mm_per_px=mm_per_px,
         roi=roi,
         rules=rules,

@@ -207,3 +207,12 @@ def crop_size(crop: str | None) -> list[int] | None:
     if len(sides) > 2 or not all(side.isdecimal() and side.isascii() for side in sides):
         raise ConfigError(f"--crop {crop!r}: expected HxW, for example 256x512")
     return [int(sides[0]), int(sides[-1])]
+
+
+Align = Annotated[
+    bool,
+    typer.Option(
+        "--align",
+        help="Resample labels that lie elsewhere to the grid they belong to (nearest pixel).",
+    ),
+]

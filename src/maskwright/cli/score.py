@@ -8,6 +8,7 @@ import typer
 
 from .console import Console
 from .options import (
+    Align,
     AsJson,
     Group,
     Overwrite,
@@ -64,6 +65,7 @@ def score(
     spec: Spec = None,
     raw_predictions: RawPredictions = False,
     skip_undecided: SkipUndecided = False,
+    align: Align = False,
     group: Group = None,
     attributes: Attributes = None,
     mapping: Merge = None,
@@ -102,6 +104,7 @@ def score(
                 attributes=attributes,
                 skip_undecided=skip_undecided,
                 mapping=mapping,
+                align=align,
             ),
             detail=detail,
             progress=console.progress,

@@ -4,8 +4,8 @@ The classes are those of a dataset.yaml or classes.txt, given or found in the fo
 above it; where there is none, they are inferred from the values of all maps, as for a dataset.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.codec import LabelCodec
@@ -30,12 +30,17 @@ from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
 from .entries.walk import image_files, images_in, key_of
 from .opening.renewal import renew
+from .pixels.alignment import describe_misalignment, require_alike
 from .pixels.imageref import ImageRef
 from .pixels.images import image_suffixes, open_image
 from .pixels.rawmask import read_raw, read_raw_as_stored
+from .pixels.resample import read_aligned
 
 _ENOUGH_MAPS = 32
 """So many maps decide how listed classes are stored; the others are checked when read."""
+
+ALIGN = "resample it to the grid of the other with --align, or save both on one grid"
+"""The fix where two maps do not lie alike."""
 
 _LEVELS_ABOVE = 2
 """`masks/val` lies two levels below its dataset.yaml."""
@@ -48,6 +53,7 @@ class ClassMaps:
     With `raw`, one channel holds raw values that `codec` maps, as in the masks of a dataset;
     without, class indices, as `maskwright predict` writes them. Colours are always mapped.
     `mapping` merges the classes that the files hold.
+    Maps are read on the grids of `aligned_to`, by key, where they lie elsewhere.
     """
 
     root: Path
@@ -55,6 +61,7 @@ class ClassMaps:
     codec: LabelCodec
     raw: bool = True
     mapping: ClassMapping | None = None
+    aligned_to: Mapping[str, ImageRef] = field(default_factory=dict)
 
     @property
     def spec(self) -> LabelSpec:
@@ -74,7 +81,9 @@ class ClassMaps:
         Raises:
             DataError: It is unreadable, or holds a value that is neither a class nor ignored.
         """
-        labels_HW = self._read_stored(self.files[key])
+        image, grid = self.files[key], self.aligned_to.get(key)
+        read = self._read_stored
+        labels_HW = read(image) if grid is None else read_aligned(read, image, grid)
         return labels_HW if self.mapping is None else self.mapping.table[labels_HW]
 
     def _read_stored(self, image: ImageRef) -> LabelMap:
@@ -96,10 +105,12 @@ class ClassMapPair:
     """Two sets of class maps with the same keys and classes.
 
     Truth and predictions, or two dates; `reference` decides how the maps are stored.
+    `resampled` are the keys whose other maps are resampled to the grid of the reference.
     """
 
     reference: ClassMaps
     other: ClassMaps
+    resampled: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -115,6 +126,7 @@ class ClassMapPair:
         spec: Path | None = None,
         other_raw: bool = True,
         mapping: Path | None = None,
+        align: bool = False,
         progress: Progress = silent,
     ) -> "ClassMapPair":
         """Find the maps at two paths; two files belong together whatever their names are.
@@ -122,16 +134,19 @@ class ClassMapPair:
         The classes are those of `spec`, or found by the reference, or by the other maps; where
         there is no list, they are inferred from all values. With `other_raw` false, the other
         maps hold class indices where the classes are listed. A `mapping` file merges the
-        classes of both.
+        classes of both. With `align`, other maps that do not lie where the reference lies are
+        resampled to its grid.
 
         Raises:
-            DataError: Nothing there, a map without a partner, or values that are not classes.
+            DataError: Nothing there, a map without a partner or at another place than its
+                partner, or values that are not classes.
             ConfigError: The file with the classes, or the mapping, is wrong.
         """
         files, others = find_maps(reference), find_maps(other)
         if reference.is_file() and other.is_file() and len(files) == len(others):
             others = dict(zip(files, others.values(), strict=True))
         _require_partners(reference, files, other, others)
+        resampled = _find_misaligned(files, others, align=align, progress=progress)
         listed = spec or find_spec(reference) or find_spec(other)
         raw = other_raw or listed is None
         own = spec is None and find_spec(other) not in (None, listed)
@@ -142,7 +157,15 @@ class ClassMapPair:
             codec, merged = _merge_classes(codec, stored, listed, mapping)
         return cls(
             reference=ClassMaps(root=reference, files=files, codec=codec, mapping=merged),
-            other=ClassMaps(root=other, files=others, codec=codec, raw=raw, mapping=merged),
+            other=ClassMaps(
+                root=other,
+                files=others,
+                codec=codec,
+                raw=raw,
+                mapping=merged,
+                aligned_to={key: files[key] for key in resampled},
+            ),
+            resampled=resampled,
         )
 
 
@@ -160,6 +183,32 @@ def _merge_classes(
         if plain.spec == codec.spec:
             raise
         return plain, read_mapping(mapping, plain.spec)
+
+
+def _find_misaligned(
+    files: Mapping[str, ImageRef],
+    others: Mapping[str, ImageRef],
+    *,
+    align: bool,
+    progress: Progress,
+) -> tuple[str, ...]:
+    """The keys whose two maps do not lie alike; refuses the first of them unless `align`."""
+    found = []
+    for key in progress(files, total=len(files), what="checking where maps lie"):
+        if align:
+            found += [key] if describe_misalignment(others[key], files[key]) else []
+        else:
+            require_alike(others[key], files[key], fix=ALIGN)
+    return tuple(found)
+
+
+def describe_resampled(keys: Sequence[str], what: str) -> tuple[str, ...]:
+    """One sentence on maps that were resampled; none where none was."""
+    if not keys:
+        return ()
+    counted = f"{len(keys):,} {what}" if len(keys) > 1 else f"1 of the {what}"
+    how = "resampled to the grid of the other map, by the nearest pixel"
+    return (f"{counted} {how}: {list_names(keys)}",)
 
 
 def _require_partners(

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -25,18 +25,18 @@ from ..core.image import Image
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
-from .entries.annotation import Annotation, Labels
+from .entries.content import describe_labels
 from .entries.scan import Entry, LeftOut
-from .entries.sizes import require_one_size
+from .entries.sizes import require_one_place, require_one_size
 from .entries.votes import majority_vote, read_votes
 from .opening import splitfile
 from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
 from .pixels.imagefile import ImageKind
+from .pixels.imageref import ImageRef
 from .pixels.images import MAX_FILE_BYTES, image_size, open_image, read_image
 from .reading.archive import open_as_folder
-from .reading.documents import MAX_BYTES
 from .reading.unpacked import keep_as_folder, name_archive
 
 __all__ = ["Dataset", "Entry", "FolderDataset", "open_dataset"]
@@ -152,6 +152,13 @@ class Dataset(Protocol):
         """Height and width of a pixel in mm, None where the image does not say them."""
         return None
 
+    def mask_file(self, index: int) -> ImageRef | None:  # noqa: ARG002 - a default
+        """The mask of one image; None where its labels are not pixels of one file."""
+        return None
+
+    def require_one_place(self, progress: Progress = silent) -> None:
+        """Require labels that lie where their images lie, else DataError with the fix."""
+
     def image_digest(self, index: int) -> bytes:
         """A hash that two images share only where they are equal."""
         pixels_HWC = np.ascontiguousarray(self.image(index))
@@ -162,7 +169,8 @@ class Dataset(Protocol):
 class FolderDataset(Dataset):
     """Images and masks in a folder; `entries` say where the files of each image lie.
 
-    `unread` lists what the files hold beside labels, by kind, as in `Scan`.
+    `unread` lists what the files hold beside labels, by kind, as in `Scan`. With `align`, masks
+    that do not lie where their image lies are resampled to its grid.
     """
 
     root: Path
@@ -172,11 +180,14 @@ class FolderDataset(Dataset):
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    align: bool = False
 
     def __getitem__(self, index: int) -> Sample:
         """One Sample, with the votes of its annotators where there are two or more."""
         entry = self.entries[index]
-        votes_AHW = None if entry.labels is None else read_votes(entry, self.codec)
+        votes_AHW = None
+        if entry.labels is not None:
+            votes_AHW = read_votes(entry, self.codec, align=self.align)
         image_HWC = self.image(index)
         if votes_AHW is not None and entry.labels is not None:
             require_one_size(
@@ -222,7 +233,7 @@ class FolderDataset(Dataset):
         digest = hashlib.sha256(repr((self.spec.fingerprint, codec.pixels, raws)).encode())
         for entry in self.entries:
             size = entry.image.file.stat().st_size
-            labels = [(_hash_content(label.file), _rule_of(label)) for label in entry.masks]
+            labels = [describe_labels(label) for label in entry.masks]
             digest.update(repr((entry.key, entry.split, size, labels)).encode())
         return digest.hexdigest()[:16]
 
@@ -282,7 +293,18 @@ class FolderDataset(Dataset):
             DataError: There is none, it is unreadable, a value is not in the codec, or the
                 masks of two annotators differ in size.
         """
-        return majority_vote(read_votes(self.entries[index], self.codec))
+        return majority_vote(read_votes(self.entries[index], self.codec, align=self.align))
+
+    def mask_file(self, index: int) -> ImageRef | None:
+        """The mask of one image; the first where there are several annotators."""
+        labels = self.entries[index].labels
+        return labels if isinstance(labels, ImageRef) else None
+
+    def require_one_place(self, progress: Progress = silent) -> None:
+        """Require masks that lie where their images lie; reads headers alone."""
+        total = len(self.entries)
+        for entry in progress(self.entries, total=total, what="checking where masks lie"):
+            require_one_place(entry)
 
     def subset(self, split: str) -> Self:
         """The images of one split, or of several, as `fold0+fold1`.
@@ -376,20 +398,3 @@ def open_as_is(
         left_out=data.scan.list_left_out(data.root),
         unread=data.scan.unread,
     )
-
-
-def _rule_of(labels: Labels) -> object:
-    """What changes the pixels of labels beside the content of their file."""
-    return labels.overlap if isinstance(labels, Annotation) else labels.page
-
-
-def _hash_content(file: Path) -> str:
-    """Hash a file; one that many images share is read once, until its size or time changes."""
-    status = file.stat()
-    return _hash_unchanged(file, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=1 << 17)
-def _hash_unchanged(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - cache keys
-    with open_file(file, most_bytes=MAX_BYTES) as content:
-        return hashlib.file_digest(content, "blake2b").hexdigest()[:32]

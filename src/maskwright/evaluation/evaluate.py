@@ -53,10 +53,12 @@ def evaluate(
         progress: Called for each image.
 
     Raises:
-        DataError: An image has no labels, or the classes are not those of the model.
+        DataError: An image has no labels, or they do not lie where the image lies, or the
+            classes are not those of the model.
         ConfigError: `group` is not a regular expression.
     """
     require_fit(model.card.labels, dataset)
+    dataset.require_one_place(progress)
     listed = _list_attributes(dataset, attributes, group)
     extremes = Extremes(dataset.spec.palette)
     scoring = _choose_scoring(model, dataset, detail)

@@ -17,7 +17,7 @@ from ..core.report import Report
 from ..core.scores import mean_iou
 from ..core.threads import map_in_order
 from ..core.versions import versions_of
-from ..data.classmaps import ClassMapPair, ClassMaps
+from ..data.classmaps import ClassMapPair, ClassMaps, describe_resampled
 from ..data.entries.scan import normalise_split
 from ..data.opening.splitfile import match_groups
 from ..metrics.family import ScoreDetail, ScoredImage
@@ -42,6 +42,8 @@ class ScoreOptions:
     `skip_undecided` leaves labelled pixels out of all scores where the prediction is IGNORE, as
     in the maps of an annotator; without it they are refused. `mapping` is a mapping file that
     merges the classes of both.
+    `align` resamples predictions that do not lie where their truth lies; without it they are
+    refused.
     """
 
     spec: Path | None = None
@@ -50,6 +52,7 @@ class ScoreOptions:
     attributes: Path | None = None
     skip_undecided: bool = False
     mapping: Path | None = None
+    align: bool = False
 
     def list_notes(self) -> tuple[str, ...]:
         """A sentence where classes are merged."""
@@ -77,8 +80,8 @@ def score(
         progress: Called for each pair.
 
     Raises:
-        DataError: A file is missing, extra, damaged or of another size, or holds a value that
-            is not a class.
+        DataError: A file is missing, extra, damaged, of another size or at another place, or
+            holds a value that is not a class.
         ConfigError: The file with the classes, or the expression of the group, is wrong.
     """
     pair = ClassMapPair.open(
@@ -87,6 +90,7 @@ def score(
         spec=options.spec,
         other_raw=options.raw_predictions,
         mapping=options.mapping,
+        align=options.align,
         progress=progress,
     )
     truth_maps, predicted_maps, keys = pair.reference, pair.other, list(pair.keys)
@@ -118,7 +122,8 @@ def score(
         settings=scoring.settings(),
         ranked=extremes.rank(),
     )
-    notes = (*report.notes, *options.list_notes(), *undecided.list_notes())
+    resampled = describe_resampled(pair.resampled, "predictions")
+    notes = (*report.notes, *options.list_notes(), *undecided.list_notes(), *resampled)
     return replace(report, notes=notes)
 
 

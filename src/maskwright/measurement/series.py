@@ -23,6 +23,7 @@ from ..data.classmaps import (
     open_class_maps,
     read_codec,
 )
+from ..data.pixels.alignment import require_alike
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import read_image
 from ..pages.pictures import to_rgb
@@ -45,6 +46,7 @@ class MeasureOptions:
         images: Photographs with the same keys, shown below the overlays; maps without a
             georeference take that of their photograph.
         before: Class maps of the same places at an earlier date, with the same keys.
+        align: Resample earlier maps that lie on another grid; else they are refused.
         mm_per_px: Side of a pixel in mm; takes precedence over a georeference.
         roi: A GeoJSON file with regions of interest.
         rules: A rules.yaml with limits.
@@ -59,6 +61,7 @@ class MeasureOptions:
     spec: Path | None = None
     images: Path | None = None
     before: Path | None = None
+    align: bool = False
     mm_per_px: float | None = None
     roi: Path | None = None
     rules: Path | None = None
@@ -148,7 +151,9 @@ def _open_maps(
     """Open both dates with the same classes; each date is decoded by its own spec file."""
     if options.before is None:
         return open_class_maps(path, spec=options.spec, progress=progress), None
-    pair = ClassMapPair.open(path, options.before, spec=options.spec, progress=progress)
+    pair = ClassMapPair.open(
+        path, options.before, spec=options.spec, align=options.align, progress=progress
+    )
     maps, before = replace(pair.reference, root=find_folder(path)), pair.other
     spec, spec_before = find_spec(path), find_spec(options.before)
     if options.spec is None and None not in (spec, spec_before) and spec != spec_before:
@@ -166,13 +171,15 @@ def _open_maps(
 def _find_photographs(maps: ClassMaps, folder: Path) -> dict[str, ImageRef]:
     photographs = find_maps(folder)
     if len(photographs) == len(maps) == 1:
-        return dict(zip(maps.files, photographs.values(), strict=True))
+        photographs = dict(zip(maps.files, photographs.values(), strict=True))
     missing = [key for key in maps.files if key not in photographs]
     if missing:
         raise DataError(
             f"{folder}: no photograph for {len(missing)} of {len(maps)} maps: "
             f"{', '.join(missing[:8])}; they need the same names"
         )
+    for key, image in maps.files.items():
+        require_alike(image, photographs[key], fix="save the map on the grid of the photograph")
     return {key: photographs[key] for key in maps.files}
 
 

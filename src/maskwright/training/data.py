@@ -56,6 +56,8 @@ class TrainingData:
         train, val = (select_labelled(dataset, name) for name in names)
         if before_measuring is not None:
             before_measuring(train, val)
+        for part in (train, val):
+            part.require_one_place(progress)
         _require_labelled_pixel(val, names[1])
         given = settings.get("input.channels")
         channels = given if isinstance(given, int) else None

@@ -1,6 +1,7 @@
 """DICOM and NIfTI: values, slices, spacing, and files that are damaged or lie."""
 
 import gzip
+import itertools
 import struct
 import sys
 import time
@@ -43,6 +44,11 @@ def save_nifti(path, values, zooms=(0.5, 0.7, 3.0), unit="mm", **header):
     return path
 
 
+def as_viewed(slice_of_RAS):
+    """A slice of an array in the order R, A, S, as radiologists view it."""
+    return slice_of_RAS[::-1, ::-1].T
+
+
 def save_dicom(path, pixels, *, syntax=ExplicitVRLittleEndian, packed=None, **tags):
     head = Dataset()
     head.file_meta = FileMetaDataset()
@@ -71,7 +77,7 @@ def save_dicom(path, pixels, *, syntax=ExplicitVRLittleEndian, packed=None, **ta
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_volume_is_cut_across_its_coarsest_spacing_and_lies_as_stored(tmp_path, name, axis):
+def test_a_volume_is_cut_across_its_coarsest_spacing_and_lies_as_viewed(tmp_path, name, axis):
     values = RNG.integers(-1000, 3000, (4, 5, 6)).astype(np.int16)
     zooms = np.array([0.5, 0.7, 0.6])
     zooms[axis] = 3
@@ -79,14 +85,49 @@ def test_a_volume_is_cut_across_its_coarsest_spacing_and_lies_as_stored(tmp_path
     assert count_pages(path) == values.shape[axis]
     for number, page in enumerate(image_files(tmp_path)):
         assert page == ImageRef(path, number)
-        expected = values.take(number, axis=axis)
+        expected = as_viewed(values.take(number, axis=axis))
         image = read_image(page)
         assert image.dtype == np.uint16
         np.testing.assert_array_equal(image[..., 0].astype(int) - SIGNED_OFFSET, expected)
         np.testing.assert_array_equal(read_raw(page, "index"), expected)
         assert image_size(page) == expected.shape
-        assert open_image(page).spacing_mm_HW == pytest.approx(np.delete(zooms, axis))
+        assert open_image(page).spacing_mm_HW == pytest.approx(np.delete(zooms, axis)[::-1])
         assert (open_image(page).orientation, is_lossy(page)) == (1, False)
+
+
+@pytest.mark.parametrize("order", list(itertools.product(*["RL", "AP", "SI"])))
+def test_slices_are_the_same_in_whatever_order_voxels_are_stored(tmp_path, order):
+    values = RNG.integers(0, 200, (4, 5, 6)).astype(np.uint8)
+    affine = [[0.5, 0.02, 0, 10], [0, 0.7, 0.01, -3], [0.01, 0, 3, 7], [0, 0, 0, 1]]
+    image = nib.Nifti1Image(values, affine)
+    image.header.set_xyzt_units("mm")
+    for axes in itertools.permutations(order):
+        turn = nib.orientations.ornt_transform(
+            nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(axes)
+        )
+        nib.save(image.as_reoriented(turn), tmp_path / "a.nii")
+        opened = open_image(ImageRef(tmp_path / "a.nii", 2))
+        assert (opened.num_pages, opened.patient_frame.plane) == (6, "axial")
+        assert opened.patient_frame.stored == "".join(axes)
+        np.testing.assert_array_equal(opened.read_stored(), as_viewed(values[..., 2]))
+        # the first voxel on screen is the one that lies most to the right and to the front
+        at = opened.patient_frame.affine_44 @ [0.5, 0.5, 2, 1]
+        np.testing.assert_allclose(at, np.array(affine) @ [3, 4, 2, 1], atol=1e-5)
+        assert opened.spacing_mm_DHW == pytest.approx((3, 0.7, 0.5), rel=1e-3)
+
+
+def test_the_first_axial_slice_is_at_the_feet_with_the_right_of_the_patient_on_the_left(
+    tmp_path,
+):
+    values = np.zeros((3, 2, 4), np.uint8)
+    values[-1, -1, 0] = 7  # most to the right, to the front and to the feet
+    path = save_nifti(tmp_path / "a.nii", values)
+    assert read_raw(ImageRef(path, 0), "index").tolist() == [[7, 0, 0], [0, 0, 0]]
+
+
+def test_a_volume_of_one_slice_is_that_slice(tmp_path):
+    path = save_nifti(tmp_path / "a.nii", np.zeros((4, 5, 1), np.uint8), (2, 2, 1))
+    assert (count_pages(path), image_size(path)) == (None, (5, 4))
 
 
 def test_of_equal_spacings_the_last_axis_is_cut(tmp_path):
@@ -106,13 +147,14 @@ def test_unsigned_values_stay(tmp_path):
         path = save_nifti(tmp_path / "a.nii", values)
         image = read_image(ImageRef(path, 1))
         assert image.dtype == kind
-        np.testing.assert_array_equal(image[..., 0], values[..., 1])
+        np.testing.assert_array_equal(image[..., 0], as_viewed(values[..., 1]))
 
 
 def test_whole_numbers_stored_as_floats_are_read_and_fractions_refused(tmp_path):
     labels = RNG.integers(0, 4, (4, 5, 3)).astype(np.float64)
     path = save_nifti(tmp_path / "a.nii.gz", labels)
-    np.testing.assert_array_equal(read_raw(ImageRef(path, 2), "index"), labels[..., 2])
+    read = read_raw(ImageRef(path, 2), "index")
+    np.testing.assert_array_equal(read, as_viewed(labels[..., 2]))
     path = save_nifti(tmp_path / "b.nii.gz", labels + 0.5)
     with pytest.raises(
         DataError, match=r"b\.nii\.gz: values are fractions .* save it as int16"
@@ -133,7 +175,7 @@ def test_a_spacing_without_a_unit_is_none(tmp_path):
     path = save_nifti(tmp_path / "a.nii", np.zeros((2, 3, 4), np.uint8), unit="unknown")
     assert open_image(path).spacing_mm_HW is None
     path = save_nifti(tmp_path / "b.nii", np.zeros((2, 3, 4), np.uint8), unit="micron")
-    assert open_image(path).spacing_mm_HW == pytest.approx((0.0005, 0.0007))
+    assert open_image(path).spacing_mm_HW == pytest.approx((0.0007, 0.0005))
 
 
 def test_time_is_refused(tmp_path):
@@ -322,7 +364,8 @@ def test_a_real_ct_and_its_segmentation_are_slices():
         pytest.skip("the real volumes are not here")
     names = "example_ct_sm.nii.gz", "example_ct_sm_T300_output.nii.gz"
     image, mask = (ImageRef(folder / name, 12) for name in names)
-    truth = [np.asarray(nib.load(folder / name).dataobj)[..., 12] for name in names]
+    volumes = [nib.as_closest_canonical(nib.load(folder / name)) for name in names]
+    truth = [as_viewed(np.asarray(volume.dataobj)[..., 12]) for volume in volumes]
     assert count_pages(folder / names[0]) == count_pages(folder / names[1]) == 30
     np.testing.assert_array_equal(read_image(image)[..., 0] - float(SIGNED_OFFSET), truth[0])
     np.testing.assert_array_equal(read_raw(mask, "index"), truth[1])
@@ -333,4 +376,4 @@ def test_huge_extensions_of_a_header_are_not_read(tmp_path):
     content = bytearray(path.read_bytes())
     content[348:360] = struct.pack("<4B2i", 1, 0, 0, 0, 1 << 30, 6)
     path.write_bytes(content)
-    assert read_image(ImageRef(path, 0)).shape == (2, 3, 1)
+    assert read_image(ImageRef(path, 0)).shape == (3, 2, 1)

@@ -62,7 +62,7 @@ def test_a_series_in_two_systems_is_refused(two):
 def test_the_spacing_of_medical_headers_gives_mm_where_all_state_it(tmp_path):
     nib = pytest.importorskip("nibabel")
     for name, unit in (("a", "mm"), ("b", "mm"), ("c", "unknown")):
-        image = nib.Nifti1Image(np.zeros((4, 5, 2), np.uint8), np.diag([0.5, 0.25, 3, 1]))
+        image = nib.Nifti1Image(np.zeros((5, 4, 2), np.uint8), np.diag([0.25, 0.5, 3, 1]))
         image.header.set_xyzt_units(unit)
         nib.save(image, tmp_path / f"{name}.nii")
     files = find_maps(tmp_path)
@@ -79,7 +79,7 @@ def test_the_spacing_of_medical_headers_gives_mm_where_all_state_it(tmp_path):
 
 def test_maps_without_a_spacing_take_that_of_their_photographs(tmp_path):
     nib = pytest.importorskip("nibabel")
-    image = nib.Nifti1Image(np.zeros((4, 5, 2), np.uint8), np.diag([0.5, 0.25, 3, 1]))
+    image = nib.Nifti1Image(np.zeros((5, 4, 2), np.uint8), np.diag([0.25, 0.5, 3, 1]))
     image.header.set_xyzt_units("mm")
     (tmp_path / "images").mkdir()
     nib.save(image, tmp_path / "images/a.nii.gz")

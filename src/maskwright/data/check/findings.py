@@ -67,6 +67,17 @@ KINDS: dict[str, Kind] = {
         "masks of another size than their image",
         "save the mask at the size of the image as a viewer shows it (EXIF applied)",
     ),
+    "misaligned": Kind(
+        "error",
+        "masks that do not lie where their image lies",
+        "resample them with `maskwright convert --align`, or save them on the grid of the "
+        "image, with its affine or georeference",
+    ),
+    "mixed-planes": Kind(
+        "warning",
+        "volumes cut in another plane than most",
+        "train on volumes of one plane: resample the others to the same order of spacings",
+    ),
     "mixed-images": Kind(
         "error",
         "images of another kind (channels, bits) than most, which training refuses",

@@ -22,12 +22,13 @@ from ...pages.text import format_small_share
 from ..classes.survey import count_values
 from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
-from ..entries.sizes import describe_mismatch
+from ..entries.sizes import describe_mismatch, list_misaligned
 from ..entries.votes import majority_vote
+from ..georef.patient import Plane
 from ..opening.locate import DataFolder
 from ..pixels.imagefile import ImageKind
 from ..pixels.imageref import ImageRef
-from ..pixels.images import read_image
+from ..pixels.images import open_image, read_image
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
 from ..shapes.drawing import Drawing
 from .annotators import Annotators
@@ -41,6 +42,7 @@ InspectionCode = Literal[
     "unreadable-image",
     "unreadable-mask",
     "size-mismatch",
+    "misaligned",
     "unlisted-values",
     "lossy-mask",
     "antialiased-mask",
@@ -83,19 +85,22 @@ class Inspection:
     counts: dict[str, Counts] = field(default_factory=dict)
     kinds: dict[ImageKind, list[ImageRef]] = field(default_factory=lambda: defaultdict(list))
     num_of_kind: Counter[ImageKind] = field(default_factory=Counter)
+    planes: dict[Plane, list[ImageRef]] = field(default_factory=lambda: defaultdict(list))
+    """By plane, the first slice of each volume."""
 
     def inspect(self, row: int, entry: Entry) -> None:
         """Read one image and its masks, and add findings on them."""
         before = {code: finding.count for code, finding in self.findings.by_code.items()}
         image_HWC = self._inspect_image(row, entry)
         size = tuple(self.sizes_N2[row].tolist())
+        misaligned = self._inspect_place(entry)
         raw: dict[Labels, NDArray[np.integer]] = {}
         pixels: dict[int, int] | None = None
         for labels in entry.masks:
             raw_HW = self._read_labels(entry, labels)
             if raw_HW is not None:
                 raw[labels] = raw_HW
-                if any(size) and raw_HW.shape != size:
+                if any(size) and raw_HW.shape != size and labels not in misaligned:
                     self._add_mismatch(entry, labels, raw_HW.shape, size)
                 pixels = self._inspect_values(entry, labels, raw_HW)
                 self._inspect_defects(entry, labels, raw_HW)
@@ -148,6 +153,22 @@ class Inspection:
         if len(self.kinds[kind]) < MAX_EXAMPLES:
             self.kinds[kind].append(entry.image)
         return image_HWC
+
+    def _inspect_place(self, entry: Entry) -> set[Labels]:
+        """Masks that do not lie where the image lies, as findings; the plane of a volume."""
+        first = not entry.image.page  # of the slices of a volume, one stands for all
+        try:
+            found = dict(list_misaligned(entry))
+            frame = open_image(entry.image).patient_frame if first else None
+        except (DataError, MissingDependencyError):  # the image or the mask cannot be read
+            return set()
+        if frame is not None:
+            self.planes[frame.plane].append(entry.image)
+        for mask, difference in found.items():
+            if first:
+                image = self.findings.shorten(entry.image)
+                self.findings.add("misaligned", mask, f"beside {image} it {difference}")
+        return set(found)
 
     def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
         """Raw values; None, and a finding, where they cannot be read."""

@@ -50,7 +50,8 @@ class Agreement:
 class Account:
     """The result of a conversion; `before` and `after` are pixels by class.
 
-    `left_out` names the samples that were not written, by the reason.
+    `left_out` names the samples that were not written, by the reason, and `resampled` those
+    whose labels were resampled to the grid of their image.
     """
 
     source: Path
@@ -65,6 +66,7 @@ class Account:
     after: Counter[str] = field(default_factory=Counter)
     agreement: Agreement | None = None
     notes: tuple[str, ...] = ()
+    resampled: tuple[str, ...] = ()
 
     def add(self, key: str, lost: Mapping[str, int]) -> None:
         """Count one image that was written."""
@@ -106,6 +108,7 @@ class Account:
                 "ratio": agreement.ratio,
                 "worst": agreement.images,
             },
+            "resampled": list(self.resampled),
             "notes": list(self.notes),
         }
 
@@ -120,6 +123,11 @@ class Account:
             f"  left out: {why}: {len(names):,} ({list_names(names)})"
             for why, names in self.left_out.items()
         ]
+        if self.resampled:
+            lines.append(
+                f"  resampled to the grid of the image, by the nearest pixel: labels of "
+                f"{len(self.resampled):,} images ({list_names(self.resampled)})"
+            )
         if not self.losses and not self.left_out:
             lines.append("  lost: nothing")
         if self.before != self.after:

@@ -31,6 +31,7 @@ from ..entries.annotation import Annotation
 from ..entries.format import FORMATS, Format, load_format
 from ..entries.picture import Picture, find_background
 from ..entries.scan import SPLITS, UNSPLIT, Entry, LeftOut, normalise_split
+from ..entries.sizes import list_misaligned
 from ..opening import splitfile
 from ..opening.splitfile import SplitFile
 from ..pixels.images import open_image
@@ -58,6 +59,7 @@ def convert(
     to: str,
     classes: Path | None = None,
     polygons: bool = False,
+    align: bool = False,
     verify: bool = False,
     mode: WriteMode = NEW,
     progress: Progress = silent,
@@ -71,6 +73,7 @@ def convert(
         classes: A mapping file.
         polygons: Write all regions as polygons of one ring, with holes filled, for tools that
             read nothing else.
+        align: Resample masks that do not lie where their image lies to its grid.
         verify: Read the result back and count the pixels that differ.
         mode: Overwrite replaces a converted dataset, resume continues one.
         progress: Called for every image.
@@ -88,10 +91,12 @@ def convert(
                 to=to,
                 classes=classes,
                 polygons=polygons,
+                align=align,
                 verify=verify,
                 mode=mode,
                 progress=progress,
             )
+    source = replace(source, align=align)
     mapping = None if classes is None else read_mapping(classes, source.spec)
     conversion = _Conversion.begin(source, to, mapping, polygons=polygons)
     target, head = Path(target), conversion.head
@@ -191,6 +196,7 @@ class _Conversion:
             "classes": self.codec.spec.to_json(),
             "codec": [self.codec.pixels, raw, sorted(map(str, self.codec.ignored))],
             "polygons": self.outlined is not None,
+            "align": self.dataset.align,
         }
 
     def write(self, journal: Journal, progress: Progress) -> None:
@@ -261,6 +267,9 @@ class _Conversion:
         account.add_unread(self.dataset.unread)
         if "groups" not in self.holds and self.group_rule is None:
             account.add_unread({_GROUPS: self._list_shared_groups()})
+        if self.dataset.align:
+            keys = (e.key for e in self.written if any(list_misaligned(e)))
+            account.resampled = tuple(keys)
         for line in read_lines(journal):
             account.add(line["key"], line["lost"])
             account.before += Counter(line["before"])

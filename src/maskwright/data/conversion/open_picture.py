@@ -3,7 +3,7 @@
 from ..classes.mapping import ClassMapping
 from ..dataset import FolderDataset
 from ..entries.picture import Picture, find_background
-from ..entries.sizes import require_one_size
+from ..entries.sizes import require_one_place, require_one_size
 from ..pixels.images import image_size
 from ..shapes.raster import Raster
 
@@ -20,9 +20,11 @@ def open_picture(
     `outlined` is the rule that fills polygons, where all regions are written as polygons.
 
     Raises:
-        DataError: It has no labels, or they are of another size.
+        DataError: It has no labels, or they are of another size or lie at another place.
     """
     entry = dataset.entries[index]
+    if not dataset.align:
+        require_one_place(entry)
     labels_HW = dataset.labels(index)
     if entry.labels is not None:
         size_HW = image_size(entry.image)

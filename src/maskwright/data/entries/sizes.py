@@ -1,6 +1,10 @@
-"""Masks of another size than their image: what is said about them, in one way."""
+"""Masks of another size or at another place than their image: what is said about them."""
+
+from collections.abc import Iterator
 
 from ...core.errors import DataError
+from ..pixels.alignment import describe_misalignment, require_alike
+from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
 from .annotation import Labels
 from .scan import Entry
@@ -30,3 +34,25 @@ def describe_mismatch(entry: Entry, mask_HW: Size, image_HW: Size) -> str:
     if mask_HW == image_HW[::-1] and open_image(entry.image).orientation >= 5:
         text += ", which EXIF turns by a quarter: the mask fits the image as it is stored"
     return text
+
+
+def require_one_place(entry: Entry) -> None:
+    """Require masks that lie where their image lies, where the files state it.
+
+    Raises:
+        DataError: Naming both files, the difference in pixels and mm or metres, and the fix.
+    """
+    for mask in entry.masks:
+        if isinstance(mask, ImageRef):
+            require_alike(mask, entry.image)
+
+
+def list_misaligned(entry: Entry) -> Iterator[tuple[ImageRef, str]]:
+    """List the masks that do not lie where their image lies, and how they lie.
+
+    Raises:
+        DataError: A georeference is damaged.
+    """
+    for mask in entry.masks:
+        if isinstance(mask, ImageRef) and (found := describe_misalignment(mask, entry.image)):
+            yield mask, found

@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelMap
-from .annotation import read_labels
+from ..pixels.imageref import ImageRef
+from ..pixels.resample import read_aligned
+from .annotation import Labels, read_labels
 from .scan import Entry
 
 
-def read_votes(entry: Entry, codec: LabelCodec) -> NDArray[np.uint8]:
+def read_votes(entry: Entry, codec: LabelCodec, *, align: bool = False) -> NDArray[np.uint8]:
     """Read the LabelMaps (A, H, W) of all annotators; IGNORE where one drew no mask.
+
+    With `align`, masks that do not lie where the image lies are resampled to its grid.
 
     Raises:
         DataError: No mask, one that is unreadable or has a value that is not in the codec, or
@@ -23,8 +27,15 @@ def read_votes(entry: Entry, codec: LabelCodec) -> NDArray[np.uint8]:
     """
     if not entry.masks:
         raise DataError(f"{entry.image}: has no mask")
+
+    def read(labels: Labels) -> LabelMap:
+        return codec.decode(read_labels(labels, codec), where=str(labels))
+
     maps = {
-        path: codec.decode(read_labels(path, codec), where=str(path)) for path in entry.masks
+        mask: read_aligned(read, mask, entry.image)
+        if align and isinstance(mask, ImageRef)
+        else read(mask)
+        for mask in entry.masks
     }
     (first, first_HW), *others = maps.items()
     for path, labels_HW in others:

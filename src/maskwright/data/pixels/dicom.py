@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, MissingDependencyError
+from ..georef.patient import PatientFrame
 from .faults import explain_damage
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -57,6 +58,16 @@ class Frames:
     slope: float
     intercept: float
     spacing_mm_HW: tuple[float, float] | None
+
+    @property
+    def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
+        """None: the frames of a file need not be the slices of a volume."""
+        return None
+
+    @property
+    def frame(self) -> PatientFrame | None:
+        """None: the position of frames in the patient is not read."""
+        return None
 
     @property
     def range(self) -> tuple[float, float]:

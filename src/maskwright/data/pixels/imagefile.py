@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.image import Image, PixelData, ValidMap
+from ..georef.patient import PatientFrame
 from ..georef.placement import Placement, read_placement
 from .imageref import ImageRef
 
@@ -60,6 +61,14 @@ class ImageFile(Protocol):
         return None
 
     @property
+    def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
+        """Distance of the pages, height and width of a pixel in mm, where the header has them.
+
+        None where it does not, and where pages are not the slices of a volume.
+        """
+        return None
+
+    @property
     def orientation(self) -> int:
         """EXIF orientation, 1 to 8, that reading undoes."""
         return 1
@@ -74,6 +83,11 @@ class ImageFile(Protocol):
             DataError: The tags or the world file are damaged.
         """
         return None if self.ref.page is not None else read_placement(self.ref.file)
+
+    @property
+    def patient_frame(self) -> PatientFrame | None:
+        """Where the slices of the file lie in the patient; None for what is not a volume."""
+        return None
 
     @property
     def palette_N3(self) -> NDArray[np.uint8] | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.image import Image
+from ..georef.patient import PatientFrame
 from .faults import MAX_PIXELS, explain_faults, no_warnings, several_images, too_large
 from .imagefile import ImageFile, ImageKind, Window, read_kind, to_image
 from .imageref import ImageRef
@@ -38,6 +39,14 @@ class Header(Protocol):
     @property
     def spacing_mm_HW(self) -> tuple[float, float] | None:
         """Height and width of a pixel in mm; None where it is not stated."""
+
+    @property
+    def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
+        """Distance of pages, height and width of a pixel in mm; None where it is not stated."""
+
+    @property
+    def frame(self) -> PatientFrame | None:
+        """Where the pages lie in the patient, None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +77,16 @@ class MedicalImage(ImageFile):
     def spacing_mm_HW(self) -> tuple[float, float] | None:
         """Height and width of a pixel in mm; None where the header does not state them."""
         return self.header.spacing_mm_HW
+
+    @property
+    def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
+        """Distance of slices, height and width of a pixel in mm."""
+        return self.header.spacing_mm_DHW
+
+    @property
+    def patient_frame(self) -> PatientFrame | None:
+        """Where the slices of the file lie in the patient."""
+        return self.header.frame
 
     @property
     def kind(self) -> ImageKind:

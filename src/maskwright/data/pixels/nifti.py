@@ -1,8 +1,14 @@
 """Slices of NIfTI volumes (NIfTI-1 and NIfTI-2, plain or gzipped), one in memory at a time.
 
-* A volume is cut across the axis of its coarsest spacing, the last of those that are equal.
-* A slice lies as it is stored: its rows are the first of the other two axes, its columns the
-  second. It is not turned by the affine.
+* All volumes are cut in one frame, whatever the order in which their voxels are stored: the
+  axes of the body that are nearest to the axes of the volume, by its affine.
+* A volume is cut across the axis of its coarsest spacing: where spacings are equal across S
+  (axial slices), else A (coronal), else R (sagittal). Slices count from feet to head, from back
+  to front, from left to right.
+* A slice lies as radiologists view it: columns run from the right of the patient to the left,
+  rows from the front to the back (axial) or from head to feet; in sagittal slices columns run
+  from the front to the back.
+* A volume that states no orientation is taken as stored in the order R, A, S.
 * Values are those that the header's slope and intercept give; fractions are refused.
 * The spacing is given only where the header names its unit.
 """
@@ -11,6 +17,7 @@ import gzip
 import math
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, MissingDependencyError
+from ..georef.patient import PLANES, PatientFrame, Plane
 from .faults import explain_damage
 
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
@@ -33,50 +41,127 @@ _DAMAGED = (OSError, EOFError, ValueError, TypeError, LookupError, OverflowError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """An axis of the slices: the stored axis that it is, and whether it runs against it."""
+
+    stored: int
+    reversed: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Volume:
     """The header of a volume, checked against the size of the file.
 
-    `shape` and `zooms` have three values each; `axis` is cut across; `unit_mm` is the unit of
-    the zooms in millimetres, None where it is not stated.
+    `shape` and `zooms` have three values each, of the stored axes; `unit_mm` is the unit of the
+    zooms in millimetres, None where it is not stated. `affine_44` maps stored indices to R, A
+    and S in the unit of the zooms, None where the file states no orientation.
     """
 
     path: Path
     shape: tuple[int, int, int]
     zooms: tuple[float, float, float]
     unit_mm: float | None
+    affine_44: NDArray[np.float64] | None
     dtype: np.dtype[Any]
     offset: int
     slope: float
     intercept: float
 
+    @cached_property
+    def _body_axes(self) -> tuple[tuple[int, bool], ...]:
+        """The axis of the body (0, 1, 2: R, A, S) of each stored axis, and whether it grows."""
+        if self.affine_44 is None:
+            return ((0, True), (1, True), (2, True))
+        from nibabel.orientations import io_orientation
+
+        # nibabel has no types
+        axes: Any = cast(Any, io_orientation)(self.affine_44)
+        return tuple((int(axis), bool(sign > 0)) for axis, sign in axes)
+
+    @cached_property
+    def _axes(self) -> tuple[_Axis, _Axis, _Axis]:
+        """The axes of slices, rows and columns."""
+        stored_of = {axis: stored for stored, (axis, _) in enumerate(self._body_axes)}
+        cut = self._cut_axis
+        columns, rows = (axis for axis in range(3) if axis != cut)
+        wanted = ((cut, True), (rows, False), (columns, False))
+        slices, rows_, columns_ = (
+            _Axis(
+                stored=stored_of[axis],
+                reversed=self._body_axes[stored_of[axis]][1] != along,
+            )
+            for axis, along in wanted
+        )
+        return slices, rows_, columns_
+
     @property
-    def axis(self) -> int:
-        """The axis that is cut across."""
+    def _cut_axis(self) -> int:
+        """The axis of the body that is cut across."""
+        if self.shape.count(1) == 1:
+            return self._body_axes[self.shape.index(1)][0]
         coarsest = max(self.zooms)
-        return max(i for i in range(3) if math.isclose(self.zooms[i], coarsest, rel_tol=1e-3))
+        return max(
+            axis
+            for zoom, (axis, _) in zip(self.zooms, self._body_axes, strict=True)
+            if math.isclose(zoom, coarsest, rel_tol=1e-3)
+        )
+
+    @property
+    def plane(self) -> Plane:
+        """The plane of the slices."""
+        return PLANES[self._cut_axis]
 
     @property
     def num_pages(self) -> int:
         """How many slices there are."""
-        return self.shape[self.axis]
-
-    @property
-    def _plane(self) -> list[int]:
-        return [i for i in range(3) if i != self.axis]
+        return self.shape[self._axes[0].stored]
 
     @property
     def size_HW(self) -> tuple[int, int]:
         """Rows and columns of a slice."""
-        rows, columns = (self.shape[i] for i in self._plane)
-        return rows, columns
+        _, rows, columns = self._axes
+        return self.shape[rows.stored], self.shape[columns.stored]
+
+    @property
+    def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
+        """Distance of slices, height and width of a pixel in mm; None without a unit."""
+        depth, height, width = (self.zooms[axis.stored] for axis in self._axes)
+        if self.unit_mm is None or min(depth, height, width) <= 0:
+            return None
+        return depth * self.unit_mm, height * self.unit_mm, width * self.unit_mm
 
     @property
     def spacing_mm_HW(self) -> tuple[float, float] | None:
         """Height and width of a pixel of a slice in mm; None without a unit in the header."""
-        rows, columns = (self.zooms[i] for i in self._plane)
-        if self.unit_mm is None or not (rows > 0 and columns > 0):
+        _, rows, columns = self._axes
+        height, width = self.zooms[rows.stored], self.zooms[columns.stored]
+        if self.unit_mm is None or min(height, width) <= 0:
             return None
-        return rows * self.unit_mm, columns * self.unit_mm
+        return height * self.unit_mm, width * self.unit_mm
+
+    @property
+    def frame(self) -> PatientFrame:
+        """Where the slices lie in the patient, in mm; the unit is mm where none is stated."""
+        affine_44 = self.affine_44
+        stated = affine_44 is not None
+        if affine_44 is None:
+            affine_44 = np.diag([*(zoom or 1.0 for zoom in self.zooms), 1.0])
+        to_stored_44 = np.zeros((4, 4))
+        to_stored_44[3, 3] = 1.0
+        slices, rows, columns = self._axes
+        for point, axis in enumerate((columns, rows, slices)):
+            half = 0.0 if axis is slices else 0.5  # the middle of the first pixel is at 0.5
+            to_stored_44[axis.stored, point] = -1.0 if axis.reversed else 1.0
+            last = self.shape[axis.stored] - 1
+            to_stored_44[axis.stored, 3] = last + half if axis.reversed else -half
+        scale = self.unit_mm or 1.0
+        return PatientFrame(
+            affine_44=np.diag([scale, scale, scale, 1.0]) @ affine_44 @ to_stored_44,
+            num_slices=self.num_pages,
+            plane=self.plane,
+            stored="".join("RAS"[a] if along else "LPI"[a] for a, along in self._body_axes),
+            stated=stated,
+        )
 
     @property
     def is_signed(self) -> bool:
@@ -106,15 +191,24 @@ class Volume:
         return values.astype(np.int64 if self.is_signed else np.uint32)
 
     def _read_stored(self, index: int) -> NDArray[Any]:
-        """Stored values; across another axis than the last, the file is read once."""
+        """Stored values of a slice, H x W; off the last axis the whole file is read."""
         from nibabel.arrayproxy import ArrayProxy
 
+        slices, rows, columns = self._axes
+        stored = self.num_pages - 1 - index if slices.reversed else index
         spec = (self.shape, self.dtype, self.offset)
         proxy: Any = cast(Any, ArrayProxy)(self.path, spec, mmap=False, keep_file_open=True)
-        if self.axis == 2:
-            return np.ascontiguousarray(proxy[..., index])
-        lines = [proxy[..., k].take(index, axis=self.axis) for k in range(self.shape[2])]
-        return np.stack(lines, axis=1)
+        if slices.stored == 2:
+            plane = np.asarray(proxy[..., stored])
+        else:
+            lines = [
+                proxy[..., k].take(stored, axis=slices.stored) for k in range(self.shape[2])
+            ]
+            plane = np.stack(lines, axis=1)
+        if rows.stored > columns.stored:
+            plane = plane.T
+        plane = plane[:: -1 if rows.reversed else 1, :: -1 if columns.reversed else 1]
+        return np.ascontiguousarray(plane)
 
 
 def open_volume(path: Path) -> Volume:
@@ -137,6 +231,7 @@ def open_volume(path: Path) -> Volume:
             shape=shape,
             zooms=(zooms[0], zooms[1], zooms[2]) if sound else (0.0, 0.0, 0.0),
             unit_mm=MM.get(header.get_xyzt_units()[0]) if sound else None,
+            affine_44=_read_affine(header),
             dtype=dtype,
             offset=int(header["vox_offset"]),
             slope=1.0 if slope is None else float(slope),
@@ -144,6 +239,15 @@ def open_volume(path: Path) -> Volume:
         )
         _require_whole(volume)
     return volume
+
+
+def _read_affine(header: Any) -> NDArray[np.float64] | None:
+    """The sform, else the qform; None where neither is stated, or where it has no volume."""
+    if not (int(header["sform_code"]) or int(header["qform_code"])):
+        return None
+    affine_44 = np.asarray(header.get_best_affine(), np.float64)
+    sound = np.isfinite(affine_44).all() and abs(np.linalg.det(affine_44[:3, :3])) > 0
+    return affine_44 if sound else None
 
 
 def _header(path: Path) -> Any:

@@ -1,7 +1,8 @@
 """`diff`: what changed between two versions of a dataset, from classes down to pixels.
 
 Classes are matched by name and images by key. Pixels are compared where both versions have
-labels of the same size; a pixel that became IGNORE, or is no longer IGNORE, counts as changed.
+labels of the same size at the same place; a pixel that became IGNORE, or is no longer IGNORE,
+counts as changed.
 """
 
 import heapq
@@ -16,6 +17,7 @@ from ...core.labels import IGNORE, MAX_CLASSES, ClassDef, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
 from ...core.versioned import Document, Schema
 from ...data.dataset import Dataset
+from ...data.pixels.alignment import describe_misalignment
 from ..extremes import compute_shown_size, resize_labels
 
 SCHEMA = Schema(kind="difference", version=1)
@@ -182,6 +184,7 @@ class _Counts:
             "with labels now": [],
             "without labels now": [],
             "with labels of another size": [],
+            "with labels at another place": [],
             "with other labels": [],
         }
     )
@@ -208,6 +211,10 @@ class _Counts:
         a_HW, b_HW = self._read(self.a, index_a), self._read(self.b, index_b)
         if a_HW.shape != b_HW.shape:
             self.images["with labels of another size"].append(key)
+            return
+        old, new = self.a.mask_file(index_a), self.b.mask_file(index_b)
+        if old and new and describe_misalignment(new, old):
+            self.images["with labels at another place"].append(key)
             return
         self._count(key, a_HW, b_HW)
 

@@ -1,0 +1,27 @@
+"""The content of labels as a hash, by which two versions of a dataset are told apart."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from ...core.files import open_file
+from ..pixels.images import MAX_FILE_BYTES
+from .annotation import Annotation, Labels
+
+
+def describe_labels(labels: Labels) -> tuple[str, object]:
+    """The hash of the file of labels, and what else changes their pixels: a rule, or a page."""
+    rule = labels.overlap if isinstance(labels, Annotation) else labels.page
+    return _hash_content(labels.file), rule
+
+
+def _hash_content(file: Path) -> str:
+    """Hash a file; one that many images share is read once, until its size or time changes."""
+    status = file.stat()
+    return _hash_unchanged(file, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 17)
+def _hash_unchanged(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - cache keys
+    with open_file(file, most_bytes=MAX_FILE_BYTES) as content:
+        return hashlib.file_digest(content, "blake2b").hexdigest()[:32]
