@@ -62,7 +62,6 @@ AuditCode = Literal[
     "too-few-images",
     "mixed-images",
     "converted-images",
-    "mixed-planes",
     "unclear-labels",
     "one-class",
     "alike-names",
@@ -337,11 +336,6 @@ def _check_images(
     inspection: Inspection, entries: tuple[Entry, ...], findings: Findings[AuditCode]
 ) -> None:
     _check_kinds(inspection, findings)
-    planes = sorted(inspection.planes.items(), key=lambda item: -len(item[1]))
-    for plane, volumes in planes[1:]:
-        for volume in volumes:
-            detail = f"{plane} slices, most have {planes[0][0]} ones"
-            findings.add("mixed-planes", volume.file, detail)
     areas_N = inspection.sizes_N2.astype(np.int64).prod(axis=1)
     read = np.flatnonzero(areas_N)
     if read.size:

@@ -43,6 +43,7 @@ InspectionCode = Literal[
     "unreadable-mask",
     "size-mismatch",
     "misaligned",
+    "mixed-planes",
     "unlisted-values",
     "lossy-mask",
     "antialiased-mask",
@@ -169,6 +170,14 @@ class Inspection:
                 image = self.findings.shorten(entry.image)
                 self.findings.add("misaligned", mask, f"beside {image} it {difference}")
         return set(found)
+
+    def report_planes(self) -> None:
+        """Add a finding on each volume that is cut in another plane than most."""
+        planes = sorted(self.planes.items(), key=lambda item: -len(item[1]))
+        for plane, volumes in planes[1:]:
+            for volume in volumes:
+                detail = f"{plane} slices, most have {planes[0][0]} ones"
+                self.findings.add("mixed-planes", volume.file, detail)
 
     def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
         """Raw values; None, and a finding, where they cannot be read."""
@@ -321,6 +330,7 @@ def inspect_entries(
         enumerate(entries), total=len(entries), what="checking images and masks"
     ):
         inspection.inspect(row, entry)
+    inspection.report_planes()
     if inspection.annotators is not None:
         inspection.annotators.report(entries, findings)
     return inspection
