@@ -17,7 +17,6 @@ from .core.errors import ConfigError
 from .core.extras import explain_missing
 from .core.image import Image
 from .data.dataset import Dataset, open_dataset, open_unpacked
-from .data.pixels.images import read_image
 from .inference.inputs import find_images
 from .inference.prediction import Prediction
 from .inference.predictor import Predictor, open_model
@@ -204,10 +203,10 @@ def _seconds(budget: Budget) -> float | None:
 
 
 def _list_images(inputs: Sequence[Picture]) -> Iterator[Any]:
-    """Arrays as they are, files as they are named, and the images of folders."""
+    """Arrays as they are, files as they are named, and the paths of images in folders."""
     for item in inputs:
         if isinstance(item, Path | str) and Path(item).is_dir():
-            yield from map(read_image, find_images([item]).images.values())
+            yield from (Path(image.path) for image in find_images([item]).images.values())
         else:
             yield item
 

@@ -216,16 +216,21 @@ def test_outputs_inside_the_inputs_are_not_predicted_again(model, photos):
     assert second.passed_over == [photos / "predictions"]
 
 
-def test_grey_and_transparent_images_are_converted_with_a_remark(model, photos, tmp_path):
+def test_grey_images_and_pixels_without_data_are_remarked(model, photos, tmp_path):
     index_HW = np.array([[0, 1], [2, 3]], np.uint8)
     Image.fromarray(index_HW).save(photos / "grey.png")
     Image.fromarray(np.dstack([index_HW] * 3 + [index_HW * 50])).save(photos / "icon.png")
     summary = predict(model, [photos], tmp_path / "out")
-    for name in ("grey", "icon"):
-        np.testing.assert_array_equal(read(tmp_path / f"out/classes/{name}.png"), index_HW)
+    np.testing.assert_array_equal(read(tmp_path / "out/classes/grey.png"), index_HW)
+    assert read(tmp_path / "out/classes/icon.png").tolist() == [[255, 1], [2, 3]]
+    assert read(tmp_path / "out/confidence/icon.png")[0, 0] == 0
+    icon = [
+        row for row in (tmp_path / "out/coverage.csv").read_text().splitlines() if "icon" in row
+    ]
+    assert sum(int(row.split(",")[2]) for row in icon) == 3
     assert summary.failed == []
     assert summary.remarks == [
-        "1 image has transparency, which is dropped (icon)",
+        "1 image has pixels without data, which are not predicted (255 in class maps) (icon)",
         "1 image is grey; the grey stands for red, green and blue (grey)",
     ]
     assert read_manifest(tmp_path / "out").remarks == tuple(summary.remarks)

@@ -1,11 +1,13 @@
 """Decision: the class of each pixel of one image, and the logits it comes from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .labels import LabelMap
+from .image import ValidMap
+from .labels import IGNORE, LabelMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +27,14 @@ class Decision:
     temperature: float
     logits_Khw: NDArray[np.float32]
     reported: tuple[int, ...] | None = None
+
+    def leave_out(self, invalid_HW: ValidMap) -> Self:
+        """The decision without the pixels that hold no data: IGNORE, with confidence 0."""
+        return replace(
+            self,
+            labels_HW=np.where(invalid_HW, np.uint8(IGNORE), self.labels_HW),
+            confidence_HW=np.where(invalid_HW, np.float32(0), self.confidence_HW),
+        )
 
     def shares(self, plane_HW: NDArray[np.float32]) -> NDArray[np.float32]:
         """Shares of one class, in [0, 1], from its logits at the size of the image."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConfigError, DataError
-from .image import Image
+from .image import Image, ValidMap
 
 CONVERTIBLE = (1, 3)
 """Channels of the images that can be converted into each other."""
@@ -122,8 +122,12 @@ class InputSpec:
             del document["size_rule"]
         return document
 
-    def prepare(self, image_HWC: Image, *, where: str) -> Image:
+    def prepare(
+        self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str
+    ) -> Image:
         """The image with the channels of the network: grey becomes RGB.
+
+        Pixels without data get the neutral value: they are outside of the image for a network.
 
         Raises:
             DataError: Wrong number of channels or bits.
@@ -131,7 +135,7 @@ class InputSpec:
         if self.convert_channels or self.channels == 3:
             image_HWC = convert_channels(image_HWC, self.channels)
         self.require_image(image_HWC, where=where)
-        return image_HWC
+        return fill_invalid(image_HWC, valid_HW, self.neutral_value)
 
     def require_image(self, image_HWC: Image, *, where: str) -> None:
         """Require an image with the channels and bits that the network takes.
@@ -180,6 +184,21 @@ class InputSpec:
             x_CHW[channel] *= scale_C[channel]
             x_CHW[channel] -= shift_C[channel]
         return x_CHW
+
+
+def fill_invalid(
+    image_HWC: Image, valid_HW: ValidMap | None, fill_C: tuple[float, ...]
+) -> Image:
+    """The image with the value `fill_C` where it holds no data; itself where all is valid."""
+    if valid_HW is None:
+        if image_HWC.dtype != np.float32 or np.isfinite(image_HWC).all():
+            return image_HWC
+        valid_HW = np.asarray(np.isfinite(image_HWC).all(axis=2))
+    filled_HWC = image_HWC.copy()
+    values_C = np.asarray(fill_C)
+    whole = image_HWC.dtype != np.float32
+    filled_HWC[~valid_HW] = (np.rint(values_C) if whole else values_C).astype(image_HWC.dtype)
+    return filled_HWC
 
 
 def convert_channels(image_HWC: Image, channels: int) -> Image:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .image import Image
+from .image import Image, ValidMap
 from .labels import LabelMap
 
 
@@ -15,7 +15,8 @@ class Sample:
     """One item of a Dataset. A `group` is never split apart: a patient, a street, a video.
 
     The image is H x W x C, uint8 or uint16, oriented as a viewer shows it (EXIF applied),
-    with no resizing and no change of values.
+    with no resizing and no change of values. `valid_HW` is False where it holds no data, and
+    labels and votes are IGNORE there; None where every pixel holds data.
 
     `votes_AHW` are the LabelMaps of A >= 2 annotators, all IGNORE where an annotator drew
     nothing; `labels_HW` is then the label of the majority.
@@ -26,6 +27,7 @@ class Sample:
     image_HWC: Image
     labels_HW: LabelMap | None = None
     votes_AHW: NDArray[np.uint8] | None = None
+    valid_HW: ValidMap | None = None
 
     def __post_init__(self) -> None:
         if self.image_HWC.ndim != 3:

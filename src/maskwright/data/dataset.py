@@ -21,14 +21,14 @@ import numpy as np
 from ..core.codec import LabelCodec
 from ..core.errors import DataError
 from ..core.files import is_present, open_file
-from ..core.image import Image
+from ..core.image import Image, PixelData
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
 from .entries.content import describe_labels
 from .entries.scan import Entry, LeftOut
 from .entries.sizes import require_one_place, require_one_size
-from .entries.votes import majority_vote, read_votes
+from .entries.votes import ignore_invalid, majority_vote, read_votes
 from .opening import splitfile
 from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
@@ -100,9 +100,15 @@ class Dataset(Protocol):
     def image(self, index: int) -> Image:
         """One image, H x W x C, oriented by EXIF; its class map is not read."""
 
+    def data(self, index: int) -> PixelData:
+        """One image as `image` gives it, with the map of the pixels that hold data."""
+        return PixelData(self.image(index))
+
     @abstractmethod
     def labels(self, index: int) -> LabelMap:
         """The class map of one image, H x W: with several annotators, the majority.
+
+        IGNORE where the image holds no data.
 
         Raises:
             DataError: The image has no class map, or a value in it is not in the codec.
@@ -131,11 +137,13 @@ class Dataset(Protocol):
 
     def __getitem__(self, index: int) -> Sample:
         """One Sample; its constructor checks that image and class map have one size."""
+        image_HWC, valid_HW = self.data(index)
         return Sample(
             key=self.keys[index],
             group=self.groups[index],
-            image_HWC=self.image(index),
+            image_HWC=image_HWC,
             labels_HW=self.labels(index) if self.has_labels(index) else None,
+            valid_HW=valid_HW,
         )
 
     def size_HW(self, index: int) -> tuple[int, int]:
@@ -188,17 +196,19 @@ class FolderDataset(Dataset):
         votes_AHW = None
         if entry.labels is not None:
             votes_AHW = read_votes(entry, self.codec, align=self.align)
-        image_HWC = self.image(index)
+        image_HWC, valid_HW = self.data(index)
         if votes_AHW is not None and entry.labels is not None:
             require_one_size(
                 entry, entry.labels, mask_HW=votes_AHW.shape[1:], image_HW=image_HWC.shape[:2]
             )
+            votes_AHW = ignore_invalid(votes_AHW, valid_HW)
         return Sample(
             key=entry.key,
             group=entry.group,
             image_HWC=image_HWC,
             labels_HW=None if votes_AHW is None else majority_vote(votes_AHW),
             votes_AHW=None if votes_AHW is None or len(votes_AHW) < 2 else votes_AHW,
+            valid_HW=valid_HW,
         )
 
     @property
@@ -266,6 +276,10 @@ class FolderDataset(Dataset):
         """One image, H x W x C, oriented by EXIF; its mask is not read."""
         return read_image(self.entries[index].image)
 
+    def data(self, index: int) -> PixelData:
+        """One image, with the map of the pixels that hold data."""
+        return open_image(self.entries[index].image).read_data()
+
     def size_HW(self, index: int) -> tuple[int, int]:
         """Rows and columns of one image, from its header."""
         return image_size(self.entries[index].image)
@@ -293,7 +307,9 @@ class FolderDataset(Dataset):
             DataError: There is none, it is unreadable, a value is not in the codec, or the
                 masks of two annotators differ in size.
         """
-        return majority_vote(read_votes(self.entries[index], self.codec, align=self.align))
+        entry = self.entries[index]
+        labels_HW = majority_vote(read_votes(entry, self.codec, align=self.align))
+        return ignore_invalid(labels_HW, open_image(entry.image).read_valid())
 
     def mask_file(self, index: int) -> ImageRef | None:
         """The mask of one image; the first where there are several annotators."""

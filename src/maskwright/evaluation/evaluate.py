@@ -122,8 +122,8 @@ def _predict_sample(model: Predictor, sample: Sample, *, where: str) -> ScoredIm
     if sample.labels_HW is None:
         raise DataError(f"{where}: has no mask")
     truth_HW = sample.labels_HW
-    logits_Khw = model.logits(sample.image_HWC, where=where)
-    decision = model.decide(logits_Khw, sample.image_HWC, where=where)
+    logits_Khw = model.logits(sample.image_HWC, sample.valid_HW, where=where)
+    decision = model.decide(logits_Khw, sample.image_HWC, sample.valid_HW, where=where)
     output = ModelOutput(
         decision=decision, planes=partial(planes, decision.logits_Khw, truth_HW.shape)
     )

@@ -145,7 +145,7 @@ def write_coverage(
         for key, counts_C in counts:
             total = int(counts_C.sum())
             for name, count in zip(labels.names, counts_C.tolist(), strict=True):
-                write_row((key, name, count, f"{100 * count / total:.4f}"))
+                write_row((key, name, count, f"{100 * count / max(1, total):.4f}"))
 
 
 def write_verdicts(

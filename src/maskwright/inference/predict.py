@@ -24,8 +24,9 @@ from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ..core.verdict import Verdict
 from ..data.conversion.account import Account
 from ..data.georef.geotags import copy_tags
+from ..data.opening.stratify import count_pixels
 from ..data.pixels.imageref import ImageRef
-from ..data.pixels.images import read_image
+from ..data.pixels.images import read_data
 from .annotations import write_annotations
 from .folds import FoldPredictors
 from .inputs import FoundImages, find_images
@@ -226,8 +227,8 @@ def _predict_file(
     """Predict one image, or list it as failed."""
     try:
         content = describe_content([image.file])
-        image_HWC = read_image(image)
-        prediction = model.predict(image_HWC, where=str(image))
+        image_HWC, valid_HW = read_data(image)
+        prediction = model.predict(image_HWC, valid_HW, where=str(image))
         tags = copy_tags(image.file) if image.page is None else ()
         item = PredictedImage(key=key, image_HWC=image_HWC, prediction=prediction, tags=tags)
         for writer in writers:
@@ -235,9 +236,8 @@ def _predict_file(
     except (DataError, MissingDependencyError) as error:
         results.failed.append(FailedInput(str(image), _name_image(image, error)))
         return
-    num_classes = len(model.card.labels)
-    counts_C = np.bincount(prediction.labels_HW.ravel(), minlength=num_classes).tolist()
-    traits = find_traits(image_HWC, model.card)
+    counts_C = count_pixels(prediction.labels_HW, len(model.card.labels)).tolist()
+    traits = find_traits(image_HWC, valid_HW, model.card)
     line: dict[str, object] = {"key": key, "read": content, "pixels": counts_C}
     if traits:
         line["traits"] = traits

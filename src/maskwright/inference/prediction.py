@@ -11,6 +11,7 @@ from ..core.errors import DataError, OutputError
 from ..core.image import Image
 from ..core.labels import LabelMap, LabelSpec
 from ..core.verdict import Verdict
+from ..data.opening.stratify import count_pixels
 from ..pages.pictures import RgbImage, draw_overlay, encode_indexed_png, encode_png, to_rgb
 from ..pages.text import format_share
 
@@ -43,8 +44,8 @@ class Prediction:
 
     @property
     def coverage(self) -> dict[str, float]:
-        """The share of the pixels of each class that is there, in [0, 1], the largest first."""
-        counts_C = np.bincount(self.labels_HW.ravel(), minlength=len(self.labels))
+        """The share of the predicted pixels of each class that is there, the largest first."""
+        counts_C = count_pixels(self.labels_HW, len(self.labels))
         shares = zip(
             self.labels.names, (counts_C / max(1, counts_C.sum())).tolist(), strict=True
         )

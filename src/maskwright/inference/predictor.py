@@ -17,12 +17,12 @@ from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.decision import Decision
 from ..core.errors import BundleError, ConfigError, DataError, MissingDependencyError
 from ..core.hubname import HubName
-from ..core.image import Image
+from ..core.image import Image, ValidMap
 from ..core.kernels.kernel import kernel
-from ..core.labels import LabelMap
+from ..core.labels import IGNORE, LabelMap
 from ..core.trust import require_digest
 from ..core.verdict import Verdict
-from ..data.pixels.images import read_image
+from ..data.pixels.images import read_data
 from .choice import ModelFile, build_engine
 from .engine import ENGINES, Engine, EngineOptions, EnginePart
 from .need import MemoryNeed
@@ -60,11 +60,15 @@ class Predictor:
     need: MemoryNeed = field(default_factory=MemoryNeed, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
-    def predict(self, image_HWC: Image, *, where: str = "image") -> Prediction:
+    def predict(
+        self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
+    ) -> Prediction:
         """Class map and confidence at the image's own size.
 
         Args:
             image_HWC: As `data.pixels.images.read_image` gives it.
+            valid_HW: Which pixels hold data; all unless given. The others are IGNORE in the
+                class map, with confidence 0.
             where: File name or key, for the error message.
 
         Raises:
@@ -72,9 +76,10 @@ class Predictor:
                 than the memory holds; with the CRF, an image neither grey nor RGB.
             BundleError: The model's logits are NaN or infinite.
         """
-        image_HWC = self.card.input.prepare(image_HWC, where=where)
+        image_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
         logits_Khw = self.logits(image_HWC, where=where)
-        return self._prediction(self.decide(logits_Khw, image_HWC, where=where), image_HWC)
+        decision = self.decide(logits_Khw, image_HWC, valid_HW, where=where)
+        return self._prediction(decision, image_HWC)
 
     def __call__(self, image: Image | Path | str) -> Prediction:
         """`predict` of one image, or of an image file.
@@ -83,7 +88,7 @@ class Predictor:
             DataError: As `predict`; the file is not an image, or holds several.
         """
         if isinstance(image, Path | str):
-            return self.predict(read_image(Path(image)), where=str(image))
+            return self.predict(*read_data(Path(image)), where=str(image))
         return self.predict(image)
 
     def predict_many(self, images: Iterable[Image]) -> Iterator[Prediction]:
@@ -103,29 +108,37 @@ class Predictor:
                 decision = self.decide(logits_Khw, image_HWC, where=f"image {index}")
                 yield self._prediction(decision, image_HWC)
 
-    def logits(self, image_HWC: Image, *, where: str = "image") -> NDArray[np.float32]:
+    def logits(
+        self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
+    ) -> NDArray[np.float32]:
         """The network's logits of one image, logits_Khw at the network's resolution.
 
-        Not divided by the card's temperature; `resolution.planes` brings them to the image's
-        size. Raises what `predict` raises, except that logits may be NaN or infinite.
+        Where `valid_HW` is False, the network sees its neutral value. Not divided by the card's
+        temperature; `resolution.planes` brings them to the image's size. Raises what `predict`
+        raises, except that logits may be NaN or infinite.
         """
-        image_HWC = self.card.input.prepare(image_HWC, where=where)
+        image_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
         logits_Khw: NDArray[np.float32] = self._run([image_HWC], where=where)[0]
         return logits_Khw
 
-    def label(self, image_HWC: Image, *, where: str = "image") -> LabelMap:
+    def label(
+        self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
+    ) -> LabelMap:
         """The class of each pixel, without confidence: much faster where logits are enlarged.
 
         The labels are those of `predict`, but where two classes have the same logit up to
         rounding. Raises what `predict` raises.
         """
-        logits_Khw = self.logits(image_HWC, where=where)
+        logits_Khw = self.logits(image_HWC, valid_HW, where=where)
         size_HW = image_HWC.shape[:2]
         if self.refine is not None or self.card.decide is not None:
-            return self.decide(logits_Khw, image_HWC, where=where).labels_HW
+            return self.decide(logits_Khw, image_HWC, valid_HW, where=where).labels_HW
         self._require_finite(logits_Khw, where)
         with _enough_memory(size_HW, where):
-            return kernel().upsample_argmax(logits_Khw, size_HW)
+            labels_HW = kernel().upsample_argmax(logits_Khw, size_HW)
+        if valid_HW is not None:
+            labels_HW[~valid_HW] = IGNORE
+        return labels_HW
 
     def _run(self, images_BHWC: Sequence[Image], *, where: str) -> NDArray[np.float32]:
         """logits_BKhw of images of equal size, if they fit in the free memory."""
@@ -136,7 +149,12 @@ class Predictor:
             return self.strategy(engine, spec, images_BHWC, where=where)
 
     def decide(
-        self, logits_Khw: NDArray[np.float32], image_HWC: Image, *, where: str = "image"
+        self,
+        logits_Khw: NDArray[np.float32],
+        image_HWC: Image,
+        valid_HW: ValidMap | None = None,
+        *,
+        where: str = "image",
     ) -> Decision:
         """The Decision that `predict` makes from the logits of an image and the image.
 
@@ -153,8 +171,11 @@ class Predictor:
                     logits_Khw, image_HWC, temperature=temperature, where=where
                 )
         self._require_finite(decision.confidence_HW, where)
+        if valid_HW is not None:  # before the rule, which then finds no evidence there
+            decision = decision.leave_out(~valid_HW)
         if self.card.decide is not None:
-            return apply_rule(decision, self.card.decide, self.card.labels)
+            decision = apply_rule(decision, self.card.decide, self.card.labels)
+            decision = decision if valid_HW is None else decision.leave_out(~valid_HW)
         return decision
 
     def _require_finite(self, values: NDArray[np.float32], where: str) -> None:

@@ -4,20 +4,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..core.card import ModelCard
-from ..core.image import Image
+from ..core.image import Image, ValidMap
 from ..pages.text import format_size, format_subject, list_names
 
-ALPHA, GREY, SCALE, COLOR = "alpha", "grey", "scale", "colour"
+NODATA, GREY, SCALE, COLOR = "nodata", "grey", "scale", "colour"
 """Traits of an image, as the journal keeps them."""
 
 
-def find_traits(image_HWC: Image, card: ModelCard) -> list[str]:
+def find_traits(image_HWC: Image, valid_HW: ValidMap | None, card: ModelCard) -> list[str]:
     """What is unusual about an image, given as it was read."""
     spec, learnt, traits = card.input, card.learnt, []
+    if valid_HW is not None:
+        traits.append(NODATA)
     if spec.channels == 3 and image_HWC.shape[2] != 3:
-        traits.append(ALPHA if image_HWC.shape[2] == 4 else GREY)
+        traits.append(GREY)
     if learnt is not None:
-        prepared_HWC = spec.prepare(image_HWC, where="image")
+        prepared_HWC = spec.prepare(image_HWC, valid_HW, where="image")
         if learnt.is_other_scale(image_HWC.shape[:2]):
             traits.append(SCALE)
         if learnt.is_other_color(prepared_HWC, max_value=spec.max_value):
@@ -43,7 +45,7 @@ def list_remarks(
 def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
     """Trait -> the sentence on one image, and the sentence on several."""
     size = "" if card.learnt is None else format_size(card.learnt.size_HW)
-    alpha = "transparency, which is dropped"
+    nodata = "pixels without data, which are not predicted (255 in class maps)"
     grey = "grey; the grey stands for red, green and blue"
     scale = (
         f"of another scale than the images that the model learnt from, about {size} px "
@@ -54,7 +56,7 @@ def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
         "be poor; train with such images"
     )
     return {
-        ALPHA: (f"image has {alpha}", f"images have {alpha}"),
+        NODATA: (f"image has {nodata}", f"images have {nodata}"),
         GREY: (f"image is {grey}", f"images are {grey}"),
         SCALE: (f"image is {scale}", f"images are {scale}"),
         COLOR: (f"image is {color}", f"images are {color}"),

@@ -79,8 +79,8 @@ def _sample_pixels(
     indices = np.unique(np.linspace(0, len(val) - 1, MAX_IMAGES).round().astype(int)).tolist()
     num_pixels = max(1, MAX_LOGITS // len(model.card.labels) // len(indices))
     for index in progress(indices, total=len(indices), what="calibrating"):
-        image_HWC, labels_HW = val.image(index), val.labels(index)
-        logits_Khw = model.logits(image_HWC, where=val.describe(index))
+        labels_HW = val.labels(index)
+        logits_Khw = model.logits(*val.data(index), where=val.describe(index))
         rng = np.random.default_rng([seed, index])
         chosen_p = _draw_labelled(labels_HW, num_pixels, rng)
         logits_Kp = [p.ravel()[chosen_p] for p in planes(logits_Khw, labels_HW.shape)]

@@ -24,7 +24,7 @@ def describe_images(run: Path, train: Dataset, *, progress: Progress = silent) -
     def images() -> Iterator[Image]:
         indices = np.unique(np.linspace(0, len(train) - 1, MAX_IMAGES).round().astype(int))
         for index in progress(indices.tolist(), total=len(indices), what="measuring images"):
-            yield spec.prepare(train.image(index), where=train.describe(index))
+            yield spec.prepare(*train.data(index), where=train.describe(index))
 
     learnt = ImageStatistics.from_images(images(), max_value=spec.max_value)
     write_card(checkpoint.root, replace(checkpoint.card, learnt=learnt))

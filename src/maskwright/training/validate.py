@@ -33,7 +33,7 @@ def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confus
         if sample.labels_HW is not None:
             where = job.val.describe(index)
             with _explain_infinite(job, state):
-                predicted_HW = predictor.label(sample.image_HWC, where=where)
+                predicted_HW = predictor.label(sample.image_HWC, sample.valid_HW, where=where)
             total += Confusion.from_labels(sample.labels_HW, predicted_HW, num_classes)
     counts_CC = torch.from_numpy(total.counts_CC).to(accelerator.device)
     return Confusion(accelerator.reduce(counts_CC, "sum").cpu().numpy())

@@ -45,7 +45,8 @@ def test_transparency_is_no_channel_and_grey_is_one(picture, tmp_path):
     save(tmp_path / "a.heif", np.dstack([picture, alpha_HW]))
     save(tmp_path / "b.heif", picture[..., 0])
     assert read_image(tmp_path / "a.heif").shape == (20, 30, 3)
-    np.testing.assert_array_equal(open_image(tmp_path / "a.heif").read_valid(), alpha_HW > 0)
+    opened = open_image(tmp_path / "a.heif")  # its alpha is packed with loss
+    np.testing.assert_array_equal(opened.read_valid(), opened.read_stored()[..., 3] > 0)
     assert read_image(tmp_path / "b.heif").shape == (20, 30, 1)
 
 

@@ -59,6 +59,11 @@ KINDS: dict[str, Kind] = {
     "unreadable-image": Kind(
         "error", "images that cannot be read", "do what the line of each file says"
     ),
+    "no-data": Kind(
+        "note",
+        "images with pixels that hold no data (nodata, a mask, alpha 0, NaN)",
+        "nothing to do: these pixels are neither trained on, nor scored, predicted or counted",
+    ),
     "unreadable-mask": Kind(
         "error", "masks that cannot be read", "do what the line of each file says"
     ),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError, MissingDependencyError
-from ...core.image import Image
+from ...core.image import PixelData, ValidMap
 from ...core.labels import IGNORE, LabelMap
 from ...core.progress import Progress
 from ...pages.text import format_small_share
@@ -23,12 +23,12 @@ from ..classes.survey import count_values
 from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
 from ..entries.sizes import describe_mismatch, list_misaligned
-from ..entries.votes import majority_vote
+from ..entries.votes import ignore_invalid, majority_vote
 from ..georef.patient import Plane
 from ..opening.locate import DataFolder
 from ..pixels.imagefile import ImageKind
 from ..pixels.imageref import ImageRef
-from ..pixels.images import open_image, read_image
+from ..pixels.images import open_image, read_data
 from ..pixels.rawmask import is_lossy, read_raw_as_stored
 from ..shapes.drawing import Drawing
 from .annotators import Annotators
@@ -40,6 +40,7 @@ from .task import TaskTally, find_background_index
 
 InspectionCode = Literal[
     "unreadable-image",
+    "no-data",
     "unreadable-mask",
     "size-mismatch",
     "misaligned",
@@ -92,7 +93,7 @@ class Inspection:
     def inspect(self, row: int, entry: Entry) -> None:
         """Read one image and its masks, and add findings on them."""
         before = {code: finding.count for code, finding in self.findings.by_code.items()}
-        image_HWC = self._inspect_image(row, entry)
+        image_HWC, valid_HW = self._inspect_image(row, entry)
         size = tuple(self.sizes_N2[row].tolist())
         misaligned = self._inspect_place(entry)
         raw: dict[Labels, NDArray[np.integer]] = {}
@@ -103,10 +104,10 @@ class Inspection:
                 raw[labels] = raw_HW
                 if any(size) and raw_HW.shape != size and labels not in misaligned:
                     self._add_mismatch(entry, labels, raw_HW.shape, size)
-                pixels = self._inspect_values(entry, labels, raw_HW)
-                self._inspect_defects(entry, labels, raw_HW)
+                pixels = self._inspect_values(entry, labels, raw_HW, valid_HW)
+                self._inspect_defects(entry, labels, raw_HW, valid_HW)
         if self.annotators is not None and any(size):
-            votes_AHW = self._collect_votes(entry, raw, size)
+            votes_AHW = ignore_invalid(self._collect_votes(entry, raw, size), valid_HW)
             self.annotators.add(row, votes_AHW)
             pixels = dict(zip(*count_values(majority_vote(votes_AHW)), strict=True))
         if pixels is not None:
@@ -115,6 +116,8 @@ class Inspection:
             found = self.findings.by_code.items()
             codes = [code for code, finding in found if finding.count > before.get(code, 0)]
             labels_HW = self._choose_labels(entry, raw, size)
+            if labels_HW is not None:
+                labels_HW = ignore_invalid(labels_HW, valid_HW)
             self.sheet.add(row, entry, image_HWC, labels_HW, codes)
 
     def _choose_labels(
@@ -141,19 +144,23 @@ class Inspection:
                     vote_HW[:] = self.codec.decode(raw_HW, where=str(labels))
         return votes_AHW
 
-    def _inspect_image(self, row: int, entry: Entry) -> Image | None:
+    def _inspect_image(self, row: int, entry: Entry) -> PixelData | tuple[None, None]:
+        """The image; None and None, and a finding, where it cannot be read."""
         try:
-            image_HWC = read_image(entry.image)
+            data = image_HWC, valid_HW = read_data(entry.image)
         except (DataError, MissingDependencyError) as error:
             self.findings.add("unreadable-image", entry.image, _strip_path(error, entry.image))
-            return None
+            return None, None
+        if valid_HW is not None:
+            share = format_small_share(1 - float(valid_HW.mean()))
+            self.findings.add("no-data", entry.image, f"{share} of the pixels")
         self.hashes.add(row, image_HWC)
         self.sizes_N2[row] = image_HWC.shape[:2]
         kind = ImageKind(image_HWC.shape[2], str(image_HWC.dtype))
         self.num_of_kind[kind] += 1
         if len(self.kinds[kind]) < MAX_EXAMPLES:
             self.kinds[kind].append(entry.image)
-        return image_HWC
+        return data
 
     def _inspect_place(self, entry: Entry) -> set[Labels]:
         """Masks that do not lie where the image lies, as findings; the plane of a volume."""
@@ -207,9 +214,16 @@ class Inspection:
         self.findings.add("size-mismatch", _name_file(entry, labels), detail)
 
     def _inspect_values(
-        self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
+        self,
+        entry: Entry,
+        labels: Labels,
+        raw_HW: NDArray[np.integer],
+        valid_HW: ValidMap | None,
     ) -> dict[int, int]:
-        """Pixels of each class index, and of IGNORE; unlisted values are in none."""
+        """Pixels of each class index, and of IGNORE; unlisted values are in none.
+
+        All pixels without data count as IGNORE.
+        """
         path = _name_file(entry, labels)
         stored = isinstance(labels, ImageRef) and not is_lossy(labels)
         if stored and compute_blurred_ratio(raw_HW) > _BLURRED_RATIO:
@@ -219,7 +233,10 @@ class Inspection:
         table = dict(self.codec.raw_to_index) | dict.fromkeys(self.codec.ignored, IGNORE)
         pixels: dict[int, int] = defaultdict(int)
         unlisted = []
-        for value, number in zip(*count_values(raw_HW), strict=True):
+        if valid_HW is not None and valid_HW.shape == raw_HW.shape:
+            pixels[IGNORE] = int(np.count_nonzero(~valid_HW))
+            raw_HW = raw_HW[valid_HW][None]  # (P,) -> (1, P)
+        for value, number in zip(*count_values(raw_HW), strict=True) if raw_HW.size else ():
             if value in table:
                 pixels[table[value]] += number
             else:
@@ -245,13 +262,18 @@ class Inspection:
             self.findings.add("no-region", path, skipped)
 
     def _inspect_defects(
-        self, entry: Entry, labels: Labels, raw_HW: NDArray[np.integer]
+        self,
+        entry: Entry,
+        labels: Labels,
+        raw_HW: NDArray[np.integer],
+        valid_HW: ValidMap | None,
     ) -> None:
         if self.codec is None:
             return
         path = _name_file(entry, labels)
         with suppress(DataError):  # reported as unlisted values
-            labels_HW = self.codec.decode(raw_HW, where=str(labels))
+            decoded_HW = self.codec.decode(raw_HW, where=str(labels))
+            labels_HW = ignore_invalid(decoded_HW, valid_HW)
             self.task.add(labels_HW, find_background_index(self.codec.spec))
             ignored = float(np.mean(labels_HW == IGNORE))
             if 0.5 < ignored < 1:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
+from ...core.image import ValidMap
 from ...core.labels import IGNORE, LabelMap
 from ..pixels.imageref import ImageRef
 from ..pixels.resample import read_aligned
@@ -48,6 +49,18 @@ def read_votes(entry: Entry, codec: LabelCodec, *, align: bool = False) -> NDArr
     return np.stack(
         [nothing_HW if path is None else maps[path] for path in entry.votes or (first,)]
     )
+
+
+def ignore_invalid(
+    labels_AHW: NDArray[np.uint8], valid_HW: ValidMap | None
+) -> NDArray[np.uint8]:
+    """Labels (..., H, W) with IGNORE where the image holds no data.
+
+    Unchanged where sizes differ, which is refused with both names elsewhere.
+    """
+    if valid_HW is None or valid_HW.shape != labels_AHW.shape[-2:]:
+        return labels_AHW
+    return np.where(valid_HW, labels_AHW, np.uint8(IGNORE))
 
 
 def majority_vote(votes_AHW: NDArray[np.uint8]) -> LabelMap:

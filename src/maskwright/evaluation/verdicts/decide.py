@@ -161,11 +161,12 @@ def _gather(
     parts = Parts(tuple(names))
     what = "deciding"
     for index in progress(range(len(dataset)), total=len(dataset), what=what):
-        where, image_HWC = dataset.describe(index), dataset.image(index)
+        where, (image_HWC, valid_HW) = dataset.describe(index), dataset.data(index)
         truth_HW = dataset.labels(index)
         if truth_HW.shape != image_HWC.shape[:2]:
             raise DataError(f"{where}: labels and image differ in size; run `maskwright check`")
-        decision = model.decide(model.logits(image_HWC, where=where), image_HWC, where=where)
+        logits_Khw = model.logits(image_HWC, valid_HW, where=where)
+        decision = model.decide(logits_Khw, image_HWC, valid_HW, where=where)
         shares = (
             (k, decision.shares(plane_HW))
             for k, plane_HW in enumerate(planes(decision.logits_Khw, image_HWC.shape[:2]))

@@ -133,7 +133,8 @@ class Crops(Dataset[Item]):
         sample = self.read(image_index)
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
-        image_HWC = self.spec.prepare(sample.image_HWC, where=self.describe(image_index))
+        where = self.describe(image_index)
+        image_HWC = self.spec.prepare(sample.image_HWC, sample.valid_HW, where=where)
         focus = _draw_pixel(sample.labels_HW, target[0], rng) if target else None
         crop = self.augment(image_HWC, sample.labels_HW, rng, focus, sample.votes_AHW)
         return sample.key, crop
