@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from maskwright.data.facts import Facts
+from maskwright.data.values import ValueSample
 from maskwright.training.machine import Machine
 from maskwright.training.planning.situation import Situation
 
@@ -46,6 +47,15 @@ class Measured:
         return seconds
 
 
+def make_values(channels=3, max_value=255, **changes):
+    """A sample of two pixels, 0 and `max_value`, of images without a modality or a place."""
+    values = np.repeat(np.array([[0], [max_value]], np.float32), channels, axis=1)
+    type_ = "uint8" if max_value == 255 else "uint16"
+    kept = {"values_PC": values, "foreground_PC": values}
+    kept |= {"types": frozenset({type_}), "modalities": {None: 50}}
+    return ValueSample(**(kept | changes))
+
+
 def situation(machine=CPU, *, clock=None, step_s=0.1, image_s=0.05, **changes):
     facts = {
         "num_images": {"train": 50},
@@ -56,6 +66,7 @@ def situation(machine=CPU, *, clock=None, step_s=0.1, image_s=0.05, **changes):
         "object_area_px_C": (9000.0, 400.0, 90.0),
         "mean": (0.4, 0.4, 0.4),
         "std": (0.2, 0.2, 0.2),
+        "values": make_values(changes.get("channels", 3), changes.get("max_value", 255)),
         "counts_NC": np.ones((50, 3), np.int64),
     }
     clock = clock or Clock()

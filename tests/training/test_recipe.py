@@ -85,8 +85,8 @@ def test_a_recipe_without_a_version_opens_and_one_of_a_newer_version_is_refused(
     path = tmp_path / "r.yaml"
     path.write_text("optim: {lr: 0.5}\n")
     assert read_recipe(path) == override(Recipe(), {"optim.lr": 0.5})
-    path.write_text("version: 3\n")
-    with pytest.raises(ConfigError, match=r"r\.yaml: recipe of version 3, .* up to 2; update"):
+    path.write_text("version: 4\n")
+    with pytest.raises(ConfigError, match=r"r\.yaml: recipe of version 4, .* up to 3; update"):
         read_recipe(path)
 
 
@@ -161,10 +161,42 @@ def test_an_eomt_recipe_of_version_1_masks_as_it_did(config, ratio):
     recipe = parse_recipe(document, where="recipe.yaml")
     assert recipe.model.config == {"num_queries": 7, "annealing_ratio": ratio}
     again = parse_recipe(recipe.to_json(), where="recipe.yaml")
-    assert (again, recipe.to_json()["version"]) == (recipe, 2)
+    assert (again, recipe.to_json()["version"]) == (recipe, 3)
 
 
 def test_other_recipes_of_version_1_mean_what_they_meant():
     recipe = parse_recipe({"version": 1, "model": {"arch": "fpn"}}, where="recipe.yaml")
     assert recipe == override(Recipe(), {"model.arch": "fpn"})
     assert (recipe.optim.name, recipe.optim.clip_norm) == ("adamw", 5.0)
+
+
+@pytest.mark.parametrize(("max_value", "offset"), [(255, 0), (65535, 32_768)])
+def test_a_wide_recipe_of_version_2_reads_values_below_0_as_it_did(max_value, offset):
+    document = {"version": 2, "input": {"max_value": max_value}, "augment": {"jpeg": 0.0}}
+    recipe = parse_recipe(document, where="recipe.yaml")
+    assert (recipe.input.signed_offset, recipe.augment.unit) == (offset, "range")
+    assert recipe.input.kind == "photograph"
+    assert parse_recipe(recipe.to_json(), where="recipe.yaml") == recipe
+
+
+def test_a_window_of_one_pair_is_that_of_all_channels():
+    std = {"unit": "std", "saturation": 0.0, "hue": 0.0, "jpeg": 0.0}
+    document = {"input": {"kind": "ct", "window": [-200, 300]}, "augment": std}
+    recipe = parse_recipe(document, where="recipe.yaml")
+    assert recipe.input.window == ((-200.0, 300.0),)
+    assert recipe.input.spec.window == ((-200.0, 300.0),)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"input": {"kind": "ct"}}, "input.kind 'ct' needs augment.unit 'std', got 'range'"),
+        ({"augment": {"unit": "std"}}, "saturation, hue and jpeg .* set them to 0"),
+        ({"input": {"window": [0, 1]}}, "window clips the values of kind ct or reflectance"),
+        ({"input": {"kind": "ct", "window": [[3, 1]]}}, r"window must be \[lowest, highest\]"),
+        ({"input": {"kind": "xray"}}, "input.kind: Input should be 'photograph', 'ct', 'mr'"),
+    ],
+)
+def test_kinds_units_and_windows_that_do_not_fit_are_refused(document, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_recipe(document, where="r.yaml")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from .errors import ConfigError, DataError
 from .image import Image, ValidMap
+from .intensity import KINDS, SIGNED_OFFSET, Kind, Scaling, measure_foreground
 
 CONVERTIBLE = (1, 3)
 """Channels of the images that can be converted into each other."""
@@ -64,20 +65,30 @@ class SizeRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """Channels, scale and normalisation of the network's input.
+    """Channels, scale and intensity of the network's input.
 
-    x = (value / max_value - mean) / std per channel, in the channel order of the file
-    (RGB for colour images). `scale_ratio` is the factor by which images are resized before
+    `kind` is that of the images, see `core.intensity`. For photographs, x = (value / max_value
+    - mean) / std per channel, in the channel order of the file (RGB for colour images). Other
+    kinds keep the unit of their values: x = (value - mean) / std, where `window` clips the
+    values first, of all channels or of each, and values of "mr" are first those of the z-score
+    of their image. `max_value` is 255 for images of 8 bits and 65535 for wider ones.
+
+    `scale_ratio` is the factor by which images are resized before
     the network (above 1 where objects are small); predictions always come back at source
     resolution. A `size_rule`, in its place, is that of a published model. A network of 3
-    channels takes grey images, whose values are repeated. With `convert_channels`, images of 1
-    or 3 channels become images of `channels`: RGB becomes its luma, too.
+    channels takes grey photographs, whose values are repeated. With `convert_channels`,
+    photographs of 1 or 3 channels become images of `channels`: RGB becomes its luma, too.
+    `signed_offset` is added to values that may
+    be below 0; models of version 0.1 have one, of which images were read as uint16.
     """
 
     channels: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    kind: Kind = "photograph"
+    window: tuple[tuple[float, float], ...] = ()
     max_value: int = 255
+    signed_offset: int = 0
     scale_ratio: float = 1.0
     convert_channels: bool = False
     size_rule: SizeRule | None = None
@@ -96,6 +107,7 @@ class InputSpec:
             raise ConfigError(f"input std must be positive, got {self.std}")
         if self.max_value not in (255, 65535):
             raise ConfigError(f"max_value must be 255 or 65535, got {self.max_value}")
+        self._require_kind()
         if self.convert_channels and self.channels not in CONVERTIBLE:
             raise ConfigError(
                 f"images are converted to 1 or 3 channels, got {self.channels}; set "
@@ -104,11 +116,36 @@ class InputSpec:
         if not 0 < self.scale_ratio <= 4:
             raise ConfigError(f"scale_ratio must be in (0, 4], got {self.scale_ratio}")
 
+    def _require_kind(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.window and self.kind not in ("ct", "reflectance"):
+            raise ConfigError(
+                f"window clips the values of kind ct or reflectance, got kind {self.kind!r}; "
+                f"leave window empty"
+            )
+        if len(self.window) not in (0, 1, self.channels):
+            raise ConfigError(
+                f"input of {_count_channels(self.channels)} needs as many windows, or "
+                f"one, got {len(self.window)}"
+            )
+        if not all(low < high for low, high in self.window):
+            raise ConfigError(
+                f"window must be [lowest, highest] per channel, got {self.window}"
+            )
+        if self.convert_channels and self.kind != "photograph":
+            raise ConfigError(
+                f"convert_channels is for photographs, got kind {self.kind!r}; set it to false"
+            )
+
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
-        """Undo `to_json`."""
+        """Undo `to_json`; documents without a kind are of version 0.1."""
         known = dict(document)
+        if "kind" not in known and known.get("max_value") == 65535:
+            known["signed_offset"] = SIGNED_OFFSET
         known["mean"], known["std"] = tuple(known["mean"]), tuple(known["std"])
+        known["window"] = tuple(tuple(pair) for pair in known.get("window", ()))
         if known.get("size_rule") is not None:
             rule = dict(known["size_rule"])
             rule["fixed_HW"] = rule["fixed_HW"] and tuple(rule["fixed_HW"])
@@ -125,44 +162,80 @@ class InputSpec:
     def prepare(
         self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str
     ) -> Image:
-        """The image with the channels of the network: grey becomes RGB.
+        """The image with the channels of the network: grey photographs become RGB.
 
         Pixels without data get the neutral value: they are outside of the image for a network.
 
         Raises:
-            DataError: Wrong number of channels or bits.
+            DataError: Wrong number of channels or type of values.
         """
-        if self.convert_channels or self.channels == 3:
+        if self.convert_channels or (self.channels == 3 and self.kind == "photograph"):
             image_HWC = convert_channels(image_HWC, self.channels)
+        if self.signed_offset and image_HWC.dtype == np.float32:
+            image_HWC = _add_offset(image_HWC, self.signed_offset)
         self.require_image(image_HWC, where=where)
-        return fill_invalid(image_HWC, valid_HW, self.neutral_value)
+        neutral_C = self.measure_scaling(image_HWC, valid_HW).neutral_C
+        return fill_invalid(image_HWC, valid_HW, neutral_C)
 
     def require_image(self, image_HWC: Image, *, where: str) -> None:
-        """Require an image with the channels and bits that the network takes.
+        """Require an image with the channels and the type of values that the network takes.
 
         Raises:
-            DataError: Wrong number of channels or bits.
+            DataError: Wrong number of channels or type of values.
         """
         if image_HWC.shape[2] != self.channels:
             raise DataError(
                 f"{where}: image has {_count_channels(image_HWC.shape[2])}, the model takes "
                 f"{self.channels}; convert the image or train on such images"
             )
-        expected = np.uint8 if self.max_value == 255 else np.uint16
-        if image_HWC.dtype != expected:
+        if image_HWC.dtype not in self._types:
             raise DataError(
                 f"{where}: image holds {image_HWC.dtype}, the model takes "
-                f"{np.dtype(expected)}; convert the image or train on such images"
+                f"{' or '.join(self._types)}; convert the image or train on such images"
             )
 
     @property
-    def neutral_value(self) -> tuple[float, ...]:
-        """The stored value per channel, 0..max_value, that normalises to 0."""
-        return tuple(mean * self.max_value for mean in self.mean)
+    def _types(self) -> tuple[str, ...]:
+        """Types of values: calibrated values are the same number in each type that holds it."""
+        if self.max_value == 255:
+            return ("uint8",)
+        return ("uint16",) if self.kind == "photograph" else ("uint16", "float32")
+
+    @property
+    def _window_C2(self) -> NDArray[np.float32] | None:
+        if not self.window:
+            return None
+        return np.broadcast_to(np.asarray(self.window, np.float32), (self.channels, 2))
+
+    @property
+    def unit(self) -> int:
+        """The stored value of which `mean` and `std` are shares."""
+        return self.max_value if self.kind == "photograph" else 1
 
     def coefficients(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """mean_C and std_C of values in 0..1, in the precision of the network input."""
+        """mean_C and std_C, in the precision of the network input."""
         return np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+
+    def measure_scaling(self, image_HWC: Image, valid_HW: ValidMap | None = None) -> Scaling:
+        """How the values of an image become network input, also those of its crops.
+
+        The image is as `prepare` gives it, whole and of its own size: kind "mr" measures it.
+        """
+        mean_C, std_C = self.coefficients()
+        if self.kind == "mr":
+            own_mean_C, own_std_C = measure_foreground(image_HWC, valid_HW)
+            # the z-score of the image, then that of the set, as one
+            mean_C = (own_mean_C + own_std_C * mean_C).astype(np.float32)
+            std_C = (own_std_C * std_C).astype(np.float32)
+            neutral_C = tuple(mean_C.tolist())
+        else:
+            neutral_C = tuple(mean * self.unit for mean in self.mean)
+        return Scaling(
+            scale_C=np.float32(1) / (np.float32(self.unit) * std_C),
+            shift_C=mean_C / std_C,
+            neutral_C=neutral_C,
+            window_C2=self._window_C2,
+        )
 
     def network_size(self, size_HW: tuple[int, int]) -> tuple[int, int]:
         """(H, W) at which the network sees an image of `size_HW`."""
@@ -171,19 +244,14 @@ class InputSpec:
         height, width = (max(1, round(n * self.scale_ratio)) for n in size_HW)
         return height, width
 
-    def normalize(self, image_HWC: Image) -> NDArray[np.float32]:
-        """Normalise an image; the network input, C x H x W float32, contiguous.
 
-        Works channel by channel, so that no second image of float32 is held.
-        """
-        mean_C, std_C = self.coefficients()
-        scale_C, shift_C = 1 / (self.max_value * std_C), mean_C / std_C
-        x_CHW = np.empty((self.channels, *image_HWC.shape[:2]), np.float32)
-        for channel in range(self.channels):
-            x_CHW[channel] = image_HWC[..., channel]
-            x_CHW[channel] *= scale_C[channel]
-            x_CHW[channel] -= shift_C[channel]
-        return x_CHW
+def _add_offset(image_HWC: Image, offset: int) -> Image:
+    """Whole numbers of 16 bits with a sign as uint16; another image is returned as it is."""
+    shifted_HWC = np.asarray(image_HWC, np.float32) + np.float32(offset)
+    fits = np.array_equal(shifted_HWC, np.rint(shifted_HWC))
+    if not fits or shifted_HWC.min(initial=0) < 0 or shifted_HWC.max(initial=0) > 65_535:
+        return image_HWC
+    return shifted_HWC.astype(np.uint16)
 
 
 def fill_invalid(

@@ -167,6 +167,14 @@ class Dataset(Protocol):
     def require_one_place(self, progress: Progress = silent) -> None:
         """Require labels that lie where their images lie, else DataError with the fix."""
 
+    def modality(self, index: int) -> str | None:  # noqa: ARG002 - a default
+        """How a medical image was acquired, as `ImageFile.modality`; None for other images."""
+        return None
+
+    def is_georeferenced(self, index: int) -> bool:  # noqa: ARG002 - a default
+        """Whether one image says where it lies on the ground."""
+        return False
+
     def image_digest(self, index: int) -> bytes:
         """A hash that two images share only where they are equal."""
         pixels_HWC = np.ascontiguousarray(self.image(index))
@@ -291,6 +299,14 @@ class FolderDataset(Dataset):
     def spacing_mm(self, index: int) -> tuple[float, float] | None:
         """Height and width of a pixel in mm, from the header of one image."""
         return open_image(self.entries[index].image).spacing_mm_HW
+
+    def modality(self, index: int) -> str | None:
+        """How a medical image was acquired, from the header."""
+        return open_image(self.entries[index].image).modality
+
+    def is_georeferenced(self, index: int) -> bool:
+        """Whether one image says where it lies on the ground, by its tags or a world file."""
+        return open_image(self.entries[index].image).placement is not None
 
     def image_digest(self, index: int) -> bytes:
         """A hash of the image file; of its pixels where the file holds several images."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..core.image import ValidMap
 from ..core.inputspec import CONVERTIBLE, convert_channels
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
@@ -21,6 +22,7 @@ from ..pages.text import format_count
 from .dataset import Dataset
 from .opening.stratify import count_pixels
 from .pixels.imagefile import ImageKind
+from .values import ValueSample, ValueTally
 
 _SAMPLE = 100
 
@@ -32,7 +34,8 @@ class Facts:
     `class_share_C` sums to 1 over the pixels that are not IGNORE. Half of the pixels of a
     class lie in connected regions of at least `object_area_px_C` (a median over pixels: over
     regions it would be the size of specks); None for a class that the sample lacks. `mean`
-    and `std` are per channel, of values divided by `max_value`. `counts_NC` holds the pixels
+    and `std` are per channel, of values divided by `max_value`, 255 or 65535. `values` is a
+    sample of pixels in their own unit. `counts_NC` holds the pixels
     of each class in each image of the dataset.
     """
 
@@ -44,6 +47,7 @@ class Facts:
     object_area_px_C: tuple[float | None, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    values: ValueSample
     counts_NC: NDArray[np.int64]
 
 
@@ -66,16 +70,17 @@ def measure_facts(
         )
     sizes_N2 = np.array([dataset.size_HW(index) for index in range(len(dataset))])
     sample = range(0, len(dataset), -(-len(dataset) // _SAMPLE))
-    mean, std = _measure_colors(dataset, sample, kind, progress)
+    mean, std, values = _measure_colors(dataset, sample, kind, progress)
     return Facts(
         num_images=dataset.splits,
         channels=kind.channels,
-        max_value=int(np.iinfo(kind.dtype).max),
+        max_value=kind.max_value,
         median_size_HW=_round_size(np.median(sizes_N2, axis=0)),
         class_share_C=tuple((pixels_C / pixels_C.sum()).tolist()),
         object_area_px_C=_measure_objects(dataset, sample, progress),
         mean=mean,
         std=std,
+        values=values,
         counts_NC=counts_NC,
     )
 
@@ -115,7 +120,8 @@ def require_one_kind(
     common = find_shared_kind(counts, channels=channels)
     if common is None:
         raise _explain_kinds(counts, first)
-    return ConvertedKind(common, {k: n for k, n in counts.items() if k != common})
+    converted = {k: n for k, n in counts.items() if k.channels != common.channels}
+    return ConvertedKind(common, converted)
 
 
 def find_shared_kind(
@@ -123,15 +129,25 @@ def find_shared_kind(
 ) -> ImageKind | None:
     """The kind that images have or are converted to; None where a network cannot take all.
 
-    `counts` are images by kind. Grey and RGB images of one type become images of `channels`, 1
-    or 3; without `channels`, kinds that differ become RGB.
+    `counts` are images by kind. Numbers of 16 bits and floats are of one kind, in the unit of
+    each. Grey and RGB images of one type become images of `channels`, 1 or 3; without
+    `channels`, kinds that differ become RGB.
     """
     most = max(counts, key=lambda kind: counts[kind])
+    if _differ_in_wide_type(counts):
+        return ImageKind(most.channels, "float32")
     if channels is None and len(counts) > 1:
         channels = 3
     if channels in CONVERTIBLE and _are_convertible(counts):
         return ImageKind(channels, most.dtype)
     return most if len(counts) == 1 else None
+
+
+def _differ_in_wide_type(kinds: Iterable[ImageKind]) -> bool:
+    """Whether kinds have one number of channels and are of 16 bits as well as of floats."""
+    kinds = tuple(kinds)
+    types = {kind.dtype for kind in kinds}
+    return len({kind.channels for kind in kinds}) == 1 and types == {"uint16", "float32"}
 
 
 def _are_convertible(kinds: Iterable[ImageKind]) -> bool:
@@ -165,21 +181,35 @@ def _count_classes(dataset: Dataset, progress: Progress) -> NDArray[np.int64]:
 
 def _measure_colors(
     dataset: Dataset, sample: range, kind: ImageKind, progress: Progress
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std per channel in [0, 1], of images as the network takes them."""
-    max_value = np.float32(np.iinfo(kind.dtype).max)
-    moments = []
+) -> tuple[tuple[float, ...], tuple[float, ...], ValueSample]:
+    """Mean and std per channel in [0, 1], and values, of images as the network takes them."""
+    moments, tally = [], ValueTally(dataset.spec)
     for index in progress(sample, total=len(sample), what="measuring colours"):
-        image_HWC = convert_channels(dataset.image(index), kind.channels)
-        moments.append(_compute_moments(image_HWC / max_value))
+        given_HWC, valid_HW = dataset.data(index)
+        image_HWC = convert_channels(given_HWC, kind.channels)
+        shares_HWC = image_HWC / np.float32(kind.max_value)
+        if valid_HW is None or valid_HW.any():
+            moments.append(_compute_moments(shares_HWC, valid_HW))
+        tally.add(
+            image_HWC,
+            valid_HW,
+            dataset.labels(index) if dataset.has_labels(index) else None,
+            modality=dataset.modality(index),
+            is_georeferenced=dataset.is_georeferenced(index),
+        )
+    if not moments:
+        raise DataError(f"{dataset.source}: no pixel of {len(sample)} images holds data")
     mean_C, square_C = np.mean(moments, axis=0)
     std_C = np.sqrt(np.maximum(square_C - mean_C**2, 1e-6))
-    return tuple(mean_C.tolist()), tuple(std_C.tolist())
+    return tuple(mean_C.tolist()), tuple(std_C.tolist()), tally.finish()
 
 
-def _compute_moments(x_HWC: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Mean of the values and of their squares per channel, (2, C)."""
-    x_PC = x_HWC.reshape(-1, x_HWC.shape[2]).astype(np.float64)
+def _compute_moments(
+    x_HWC: NDArray[np.floating[Any]], valid_HW: ValidMap | None
+) -> NDArray[np.float64]:
+    """Mean of the values and of their squares per channel, (2, C), where there are data."""
+    x_PC = x_HWC.reshape(-1, x_HWC.shape[2]) if valid_HW is None else x_HWC[valid_HW]
+    x_PC = x_PC.astype(np.float64)
     return np.stack([x_PC.mean(axis=0), np.square(x_PC).mean(axis=0)])
 
 

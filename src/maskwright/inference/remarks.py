@@ -22,7 +22,7 @@ def find_traits(image_HWC: Image, valid_HW: ValidMap | None, card: ModelCard) ->
         prepared_HWC = spec.prepare(image_HWC, valid_HW, where="image")
         if learnt.is_other_scale(image_HWC.shape[:2]):
             traits.append(SCALE)
-        if learnt.is_other_color(prepared_HWC, max_value=spec.max_value):
+        if learnt.is_other_color(prepared_HWC, spec):
             traits.append(COLOR)
     return traits
 

@@ -21,9 +21,10 @@ _STRIP_PX = 1 << 20
 
 def to_network(image_HWC: Image, spec: InputSpec) -> NDArray[np.float32]:
     """Resize as `spec` says and normalise: network input, C x h x w float32."""
+    scaling = spec.measure_scaling(image_HWC)
     size_hw = spec.network_size(image_HWC.shape[:2])
     if size_hw == image_HWC.shape[:2]:
-        return spec.normalize(image_HWC)
+        return scaling.normalize(image_HWC)
     shrinks = np.prod(size_hw) < np.prod(image_HWC.shape[:2])
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     planes = [
@@ -31,7 +32,7 @@ def to_network(image_HWC: Image, spec: InputSpec) -> NDArray[np.float32]:
         for c in range(spec.channels)  # OpenCV resizes at most four at once
     ]
     resized_hwC: NDArray[Any] = np.stack(planes, axis=-1)
-    return spec.normalize(resized_hwC.reshape(*size_hw, spec.channels))
+    return scaling.normalize(resized_hwC.reshape(*size_hw, spec.channels))
 
 
 def decide(

@@ -26,5 +26,5 @@ def describe_images(run: Path, train: Dataset, *, progress: Progress = silent) -
         for index in progress(indices.tolist(), total=len(indices), what="measuring images"):
             yield spec.prepare(*train.data(index), where=train.describe(index))
 
-    learnt = ImageStatistics.from_images(images(), max_value=spec.max_value)
+    learnt = ImageStatistics.from_images(images(), spec)
     write_card(checkpoint.root, replace(checkpoint.card, learnt=learnt))

@@ -118,7 +118,7 @@ class _Loop:
         job, state, progress = self.job, self.state, self.state.progress
         weights_K = compute_class_weights(job.recipe.loss.class_weights, job.counts_NC)
         loss = build_loss(job.recipe.loss.sum, job.recipe.loss.config, weights_K)
-        normalize = Normalize(job.recipe.input.spec).to(self.accelerator.device)
+        normalize = Normalize(job.recipe).to(self.accelerator.device)
         first_step, started_s = progress.step, time.monotonic()
         saved_s = started_s
         freezing = EncoderFreezing.from_recipe(state.model, job.recipe)

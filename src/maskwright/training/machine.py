@@ -109,7 +109,7 @@ def measure_step_seconds(
     model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, recipe.optim)
     loss_function = build_loss(recipe.loss.sum, recipe.loss.config, None)
-    normalize = Normalize(recipe.input.spec).to(machine.device)
+    normalize = Normalize(recipe).to(machine.device)
     shape = (recipe.data.batch_size, recipe.input.channels, *recipe.data.crop_px)
     image = torch.rand(shape, device=machine.device)
     labels = (image[:, 0] * num_classes).long().clamp(max=num_classes - 1)

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from maskwright.core.card import ArchSpec, rename_settings
 from maskwright.core.errors import ConfigError, shorten, suggest
 from maskwright.core.inputspec import InputSpec
+from maskwright.core.intensity import SIGNED_OFFSET, Kind
 from maskwright.core.strictmodel import StrictModel, list_keys
 from maskwright.core.versioned import Document, Schema
 from maskwright.core.yamlfile import SCHEMA_LINE, dump_yaml, find_line, parse_yaml, read_yaml
@@ -33,11 +34,19 @@ def _make_annealing_explicit(document: Document) -> Document:
     return document | {"model": model | {"config": renamed}}
 
 
+def _make_offset_explicit(document: Document) -> Document:
+    """Version 3: values below 0 stay as they are, and were read as uint16 with an offset."""
+    given = document.get("input")
+    if not isinstance(given, dict) or given.get("max_value") != 65535:
+        return document
+    return document | {"input": {"signed_offset": SIGNED_OFFSET} | given}
+
+
 SCHEMA = Schema(
     kind="recipe",
-    version=2,
+    version=3,
     unversioned=1,
-    upgrades={1: _make_annealing_explicit},
+    upgrades={1: _make_annealing_explicit, 2: _make_offset_explicit},
     error=ConfigError,
     key="version",
 )
@@ -81,15 +90,28 @@ class ModelOptions(StrictModel):
         return self
 
 
-class InputOptions(StrictModel):
-    """The InputSpec of the network, as the recipe writes it; its rules are those of `spec`."""
+def _list_pair(value: object) -> object:
+    """[[lowest, highest]] where `value` is [lowest, highest]."""
+    if not isinstance(value, list) or len(value) != 2:
+        return value
+    return [value] if all(isinstance(end, int | float) for end in value) else value
 
+
+class InputOptions(StrictModel):
+    """The InputSpec of the network, as the recipe writes it; its rules are those of `spec`.
+
+    A `window` of one pair is that of every channel.
+    """
+
+    kind: Kind = "photograph"
+    window: Annotated[tuple[tuple[float, float], ...], BeforeValidator(_list_pair)] = ()
     channels: Positive = 3
     max_value: Literal[255, 65535] = 255
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     scale_ratio: float = 1.0
     convert_channels: bool = False
+    signed_offset: Annotated[int, Field(ge=0)] = 0
 
     @property
     def spec(self) -> InputSpec:
@@ -119,8 +141,14 @@ class DataOptions(StrictModel):
 
 
 class AugmentOptions(StrictModel):
-    """Random changes: of geometry to image and labels alike, of colour to the image alone."""
+    """Random changes: of geometry to image and labels alike, of colour to the image alone.
 
+    `unit` is that of brightness, contrast and noise. "range": values lie in 0..1, brightness is
+    a factor, and saturation, hue and JPEG apply. "std": values are standard deviations from the
+    mean of `input`, brightness is added, and contrast is about the mean of the crop.
+    """
+
+    unit: Literal["range", "std"] = "range"
     scale: tuple[float, float] = (0.75, 1.5)
     flip: Share = 0.5
     flip_vertical: Share = 0.0
@@ -224,6 +252,7 @@ class Recipe(StrictModel):
                 f"augment.jpeg needs 8-bit images of 1 or 3 channels, got {channels} channels "
                 f"up to {self.input.max_value}; set augment.jpeg to 0"
             )
+        self._require_unit()
         if self.optim.freeze_epochs and self.model.encoder_weights == "none":
             raise ValueError(
                 "optim.freeze_epochs freezes the encoder, but its weights are random "
@@ -231,6 +260,18 @@ class Recipe(StrictModel):
                 "optim.freeze_epochs to 0"
             )
         return self
+
+    def _require_unit(self) -> None:
+        options, kind = self.augment, self.input.kind
+        if options.unit == "range" and kind != "photograph":
+            raise ValueError(f"input.kind {kind!r} needs augment.unit 'std', got 'range'")
+        if options.unit == "std" and (
+            options.saturation or options.hue or options.jpeg or self.weather.share
+        ):
+            raise ValueError(
+                "augment.saturation, hue and jpeg and weather need augment.unit 'range', got "
+                "'std'; set them to 0"
+            )
 
 
 def parse_recipe(document: object, *, where: str) -> Recipe:
@@ -349,7 +390,8 @@ def _explain_list(error: "ErrorDetails") -> str:
     for key in error["loc"]:
         default = getattr(default, str(key), None)
     shown = _show(error["input"])
-    several = ", ".join([shown] * (len(default) if isinstance(default, tuple) else 2))
+    length = len(default) if isinstance(default, tuple) else 0
+    several = ", ".join([shown] * (length or 2))
     return f"expected values in brackets, for example [{several}], got {shown}"
 
 

@@ -140,6 +140,15 @@ def test_complex_numbers_are_refused(tmp_path):
         read_image(path)
 
 
+def test_fractions_and_values_below_0_are_floats_in_their_own_unit(tmp_path):
+    path = tmp_path / "a.tif"
+    for kind in (np.float32, np.int16):
+        tifffile.imwrite(path, np.array([[-1000, 0, 7]], kind))
+        image = read_image(path)
+        assert image.dtype == np.float32
+        assert image[0, :, 0].tolist() == [-1000, 0, 7]
+
+
 @pytest.mark.parametrize(("mode", "suffix"), [("RGBA", "png"), ("LA", "png"), ("RGBA", "webp")])
 def test_pixels_of_alpha_0_hold_no_data(tmp_path, mode, suffix):
     image = Image.fromarray(PHOTO).convert(mode)

@@ -21,6 +21,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless
 
 from maskwright.core.errors import DataError, MissingDependencyError
 from maskwright.data.entries.walk import image_files
+from maskwright.data.pixels.imagefile import ImageKind
 from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import (
     count_pages,
@@ -28,7 +29,6 @@ from maskwright.data.pixels.images import (
     open_image,
     read_image,
 )
-from maskwright.data.pixels.medical import SIGNED_OFFSET
 from maskwright.data.pixels.rawmask import is_lossy, read_raw
 
 RNG = np.random.default_rng(5)
@@ -87,8 +87,8 @@ def test_a_volume_is_cut_across_its_coarsest_spacing_and_lies_as_viewed(tmp_path
         assert page == ImageRef(path, number)
         expected = as_viewed(values.take(number, axis=axis))
         image = read_image(page)
-        assert image.dtype == np.uint16
-        np.testing.assert_array_equal(image[..., 0].astype(int) - SIGNED_OFFSET, expected)
+        assert image.dtype == np.float32
+        np.testing.assert_array_equal(image[..., 0], expected)
         np.testing.assert_array_equal(read_raw(page, "index"), expected)
         assert image_size(page) == expected.shape
         assert open_image(page).spacing_mm_HW == pytest.approx(np.delete(zooms, axis)[::-1])
@@ -135,10 +135,12 @@ def test_of_equal_spacings_the_last_axis_is_cut(tmp_path):
     assert count_pages(path) == 6
 
 
-def test_minus_1000_hounsfield_units_are_31768(tmp_path):
+def test_minus_1000_hounsfield_units_are_minus_1000(tmp_path):
     path = save_nifti(tmp_path / "a.nii", np.full((2, 3, 1), -1000, np.int16))
     assert count_pages(path) is None
-    assert read_image(path)[0, 0, 0] == 31_768
+    assert read_image(path)[0, 0, 0] == -1000
+    assert open_image(path).kind == ImageKind(1, "float32")
+    assert open_image(path).modality == ""
 
 
 def test_unsigned_values_stay(tmp_path):
@@ -150,16 +152,29 @@ def test_unsigned_values_stay(tmp_path):
         np.testing.assert_array_equal(image[..., 0], as_viewed(values[..., 1]))
 
 
-def test_whole_numbers_stored_as_floats_are_read_and_fractions_refused(tmp_path):
+def test_whole_numbers_stored_as_floats_are_labels_and_fractions_are_values_alone(tmp_path):
     labels = RNG.integers(0, 4, (4, 5, 3)).astype(np.float64)
     path = save_nifti(tmp_path / "a.nii.gz", labels)
     read = read_raw(ImageRef(path, 2), "index")
     np.testing.assert_array_equal(read, as_viewed(labels[..., 2]))
     path = save_nifti(tmp_path / "b.nii.gz", labels + 0.5)
-    with pytest.raises(
-        DataError, match=r"b\.nii\.gz: values are fractions .* save it as int16"
-    ):
-        read_image(ImageRef(path, 2))
+    np.testing.assert_array_equal(read_image(ImageRef(path, 2))[..., 0], labels[..., 2] + 0.5)
+    with pytest.raises(DataError, match=r"b\.nii\.gz/0002: 20 mask values are not whole"):
+        read_raw(ImageRef(path, 2), "index")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.dcm"])
+def test_numbers_are_the_same_whether_stored_with_a_sign_or_not(tmp_path, name):
+    values = RNG.integers(0, 4000, (4, 5))
+    images = []
+    for kind in (np.int16, np.uint16):
+        if name == "a.nii":
+            path = save_nifti(tmp_path / name, values[..., None].astype(kind))
+        else:
+            path = save_dicom(tmp_path / name, values.astype(kind))
+        images.append(read_image(path))
+    np.testing.assert_array_equal(*images)
+    np.testing.assert_array_equal(images[0][..., 0], values)
 
 
 def test_slope_and_intercept_are_applied(tmp_path):
@@ -168,7 +183,7 @@ def test_slope_and_intercept_are_applied(tmp_path):
     content[112:120] = struct.pack("<2f", 2, -10)
     path.write_bytes(content)
     assert read_raw(ImageRef(path, 0), "index").tolist() == [[-4, -4], [-4, -4]]
-    assert read_image(ImageRef(path, 0))[0, 0, 0] == SIGNED_OFFSET - 4
+    assert read_image(ImageRef(path, 0))[0, 0, 0] == -4
 
 
 def test_a_spacing_without_a_unit_is_none(tmp_path):
@@ -213,7 +228,7 @@ def test_frames_are_pages_and_one_is_a_file(tmp_path):
     assert open_image(one).spacing_mm_HW is None
 
 
-def test_ct_is_shifted_whether_stored_signed_or_not(tmp_path):
+def test_ct_has_hounsfield_units_whether_stored_signed_or_not(tmp_path):
     units = RNG.integers(-1000, 3000, (4, 5))
     signed = save_dicom(tmp_path / "a.dcm", units.astype(np.int16))
     rescaled = save_dicom(
@@ -223,7 +238,17 @@ def test_ct_is_shifted_whether_stored_signed_or_not(tmp_path):
         RescaleIntercept=-1024,
     )
     np.testing.assert_array_equal(read_image(signed), read_image(rescaled))
-    np.testing.assert_array_equal(read_image(signed)[..., 0], units + SIGNED_OFFSET)
+    np.testing.assert_array_equal(read_image(signed)[..., 0], units)
+
+
+def test_a_fractional_slope_gives_floats(tmp_path):
+    pixels = RNG.integers(0, 4096, (4, 5)).astype(np.uint16)
+    rescale = {"RescaleSlope": 0.25, "RescaleIntercept": -1, "Modality": "MR"}
+    path = save_dicom(tmp_path / "a.dcm", pixels, **rescale)
+    image = read_image(path)
+    assert image.dtype == np.float32
+    np.testing.assert_array_equal(image[..., 0], pixels / 4 - 1)
+    assert open_image(path).modality == "MR"
 
 
 def test_windows_are_not_applied(tmp_path):
@@ -266,7 +291,7 @@ def test_a_packing_without_a_decoder_names_the_package(tmp_path):
 @pytest.mark.parametrize(
     ("tags", "words"),
     [
-        ({"RescaleSlope": 0.37, "RescaleIntercept": 0}, "rescale slope 0.37.* give fractions"),
+        ({"RescaleSlope": 0, "RescaleIntercept": 0}, "rescale slope 0, .* other than 0"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR of 1 samples .* RGB"),
         ({"Rows": 60_000, "Columns": 60_000}, "declares 1 frames of 60000 x 60000, 7,200,000"),
         ({"NumberOfFrames": 2_000_000_000}, "declares 2000000000 frames of 4 x 5"),
@@ -367,7 +392,7 @@ def test_a_real_ct_and_its_segmentation_are_slices():
     volumes = [nib.as_closest_canonical(nib.load(folder / name)) for name in names]
     truth = [as_viewed(np.asarray(volume.dataobj)[..., 12]) for volume in volumes]
     assert count_pages(folder / names[0]) == count_pages(folder / names[1]) == 30
-    np.testing.assert_array_equal(read_image(image)[..., 0] - float(SIGNED_OFFSET), truth[0])
+    np.testing.assert_array_equal(read_image(image)[..., 0], truth[0])
     np.testing.assert_array_equal(read_raw(mask, "index"), truth[1])
 
 

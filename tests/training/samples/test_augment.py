@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core import IGNORE
+from maskwright.core.inputspec import InputSpec
 from maskwright.training.recipe import AugmentOptions
 from maskwright.training.samples.augment import Augmentation
 
@@ -24,9 +25,8 @@ COLOURLESS = {k: v for k, v in STILL.items() if k not in {"scale", "flip", "rota
 
 
 def augmentation(crop_HW=(32, 32), **part):
-    return Augmentation(
-        options=AugmentOptions(**part), crop_HW=crop_HW, fill_C=(7.0, 7.0, 7.0), max_value=255
-    )
+    spec = InputSpec(channels=3, mean=(7 / 255,) * 3, std=(0.2,) * 3)
+    return Augmentation(options=AugmentOptions(**part), crop_HW=crop_HW, spec=spec)
 
 
 def painted(size_HW=(40, 50), num_classes=5, block=8):
@@ -90,8 +90,9 @@ def test_any_number_of_channels_and_16_bits(channels):
     view = Augmentation(
         options=AugmentOptions(jpeg=0.0, blur=1.0, noise=1.0),
         crop_HW=(32, 32),
-        fill_C=(0.0,) * channels,
-        max_value=65535,
+        spec=InputSpec(
+            channels=channels, mean=(0.0,) * channels, std=(0.2,) * channels, max_value=65535
+        ),
     )
     out, labels = view(image, np.zeros((20, 20), np.uint8), np.random.default_rng(0))
     assert out.shape == (channels, 32, 32)

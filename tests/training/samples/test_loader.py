@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from maskwright.core.inputspec import InputSpec
 from maskwright.core.sample import Sample
 from maskwright.training.recipe import Recipe, override
 from maskwright.training.samples.loader import Crops, Normalize, RareClasses, make_loader
@@ -73,11 +72,13 @@ def test_a_dataset_without_any_labelled_pixel_still_gives_crops():
 
 
 def test_training_normalises_as_the_input_spec_does():
-    spec = InputSpec(channels=2, mean=(0.5, 0.25), std=(0.25, 0.5), max_value=65535)
+    values = {"channels": 2, "mean": (0.5, 0.25), "std": (0.25, 0.5), "max_value": 65535}
+    recipe = Recipe(input=values, augment={"jpeg": 0.0})
     image_HWC = np.random.default_rng(0).integers(0, 65536, (5, 6, 2)).astype(np.uint16)
-    image_HWC[0, 0] = spec.neutral_value
+    scaling = recipe.input.spec.measure_scaling(image_HWC)
+    image_HWC[0, 0] = scaling.neutral_C
     image_CHW = torch.from_numpy(image_HWC.transpose(2, 0, 1).astype(np.float32) / 65535)
-    found = Normalize(spec)(image_CHW[None])[0]
-    np.testing.assert_allclose(found, spec.normalize(image_HWC), atol=1e-6)
+    found = Normalize(recipe)(image_CHW[None])[0]
+    np.testing.assert_allclose(found, scaling.normalize(image_HWC), atol=1e-6)
     np.testing.assert_allclose(found[:, 0, 0], 0, atol=1e-4)
     assert float(found[0, 1, 1]) == pytest.approx((image_HWC[1, 1, 0] / 65535 - 0.5) / 0.25)

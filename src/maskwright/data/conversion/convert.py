@@ -35,7 +35,6 @@ from ..entries.sizes import list_misaligned
 from ..opening import splitfile
 from ..opening.splitfile import SplitFile
 from ..pixels.images import open_image
-from ..pixels.medical import SIGNED_OFFSET
 from ..shapes.raster import Raster
 from .account import Account, Agreement
 from .groups import find_group_rule
@@ -288,8 +287,8 @@ class _Conversion:
         pages = sum(entries[index].image.page is not None for index in self.labelled_indices)
         if pages:
             yield (
-                f"{pages} pages of volumes are written as TIFF files of their own, as they are "
-                f"read: medical values that may be below 0 with {SIGNED_OFFSET:,} added"
+                f"{pages} pages of volumes are written as TIFF files of their own, with the "
+                f"values of the modality, as floats where they may be below 0"
             )
         num_turned = sum(open_image(entry.image).orientation > 1 for entry in self.written)
         if num_turned:

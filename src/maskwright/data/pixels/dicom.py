@@ -1,7 +1,7 @@
 """Frames of DICOM images, one in memory at a time; DICOM PS3.3, section C.7.6.
 
 * Values are those of the modality: stored values by rescale slope and intercept. Windows are
-  a matter of display and not applied; fractions are refused.
+  a matter of display and not applied.
 * MONOCHROME1, where low values are white, is inverted within the range of its bits, so that an
   image is what a viewer shows. A mask keeps its stored values (`inverted=False`).
 * Colours are read as RGB, from YBR too; PALETTE COLOR is refused.
@@ -10,6 +10,7 @@
 """
 
 import logging
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ _KINDS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_
 _TAGS = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing"),
-    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *("Modality", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 _FAULT = "the DICOM file is cut short, damaged or of a kind that is not read"
@@ -58,6 +59,7 @@ class Frames:
     slope: float
     intercept: float
     spacing_mm_HW: tuple[float, float] | None
+    modality: str = ""
 
     @property
     def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
@@ -81,8 +83,10 @@ class Frames:
         """Whether values below 0 are possible: by the header alone, equal for all frames."""
         return self.range[0] < 0
 
-    def read(self, index: int, *, inverted: bool) -> NDArray[np.integer]:
+    def read(self, index: int, *, inverted: bool) -> NDArray[Any]:
         """Read one frame: H x W, or H x W x 3; int64 where values may be below 0.
+
+        Fractions are float64.
 
         Raises:
             DataError: Damaged, no such frame, or packed in a way that needs a package.
@@ -97,14 +101,13 @@ class Frames:
             raise DataError(f"{self.path}: frame {index} is {stored.shape} {stored.dtype}")
         values = stored
         if (self.slope, self.intercept) != (1, 0):
-            values = stored.astype(np.int64) * int(self.slope) + int(self.intercept)
+            values = stored * np.float64(self.slope) + np.float64(self.intercept)
         if inverted and self.kind == "MONOCHROME1":
-            values = int(sum(self.range)) - values.astype(np.int64)
-        if self.is_signed:
+            values = sum(self.range) - values.astype(np.float64)
+        if not (self.slope.is_integer() and self.intercept.is_integer()):
+            return values
+        if self.is_signed or self.range[1] > 65_535:
             return values.astype(np.int64)
-        lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
-        if lowest < 0 or highest > 65_535:
-            raise DataError(f"{self.path}: values {lowest} to {highest}, expected 16 bits")
         return values.astype(np.uint8 if self.range[1] <= 255 else np.uint16)
 
 
@@ -128,6 +131,7 @@ def open_frames(path: Path) -> Frames:
             slope=_rescale(path, head, "RescaleSlope", 1.0),
             intercept=_rescale(path, head, "RescaleIntercept", 0.0),
             spacing_mm_HW=_spacing(head),
+            modality=str(head.get("Modality") or ""),
         )
         _require_read(frames, head)
         _require_whole(frames, head, syntax)
@@ -197,11 +201,16 @@ def _require_read(frames: Frames, head: Any) -> None:
             f"{path}: {frames.bits} of {allocated} bits per value, expected 1, 8 or 16; "
             f"save it with 16 bits"
         )
-    whole = frames.slope.is_integer() and frames.intercept.is_integer() and frames.slope != 0
-    if not whole or abs(frames.intercept) > 1 << 31 or head.get("ModalityLUTSequence"):
+    rescale = (frames.slope, frames.intercept)
+    if not all(map(math.isfinite, rescale)) or frames.slope == 0:
         raise DataError(
-            f"{path}: rescale slope {frames.slope:g}, intercept {frames.intercept:g}, or a "
-            f"look-up table, give fractions; save the rescaled values as 16-bit integers"
+            f"{path}: rescale slope {frames.slope:g}, intercept {frames.intercept:g}, expected "
+            f"numbers and a slope other than 0; correct the header"
+        )
+    if head.get("ModalityLUTSequence"):
+        raise DataError(
+            f"{path}: its values go through a look-up table (ModalityLUTSequence), which is "
+            f"not read; save the values of the table"
         )
 
 

@@ -30,6 +30,11 @@ class ImageKind(NamedTuple):
     channels: int
     dtype: str
 
+    @property
+    def max_value(self) -> int:
+        """255 for images of 8 bits, 65535 for wider ones."""
+        return 255 if self.dtype == "uint8" else 65535
+
     def __str__(self) -> str:
         return (
             f"{self.channels} {'channel' if self.channels == 1 else 'channels'} of {self.dtype}"
@@ -87,6 +92,14 @@ class ImageFile(Protocol):
     @property
     def patient_frame(self) -> PatientFrame | None:
         """Where the slices of the file lie in the patient; None for what is not a volume."""
+        return None
+
+    @property
+    def modality(self) -> str | None:
+        """How a medical image was acquired, as DICOM's codes say it ("CT", "MR").
+
+        "" where its header does not state it, None for other images.
+        """
         return None
 
     @property

@@ -3,8 +3,7 @@
 JPEG, PNG, BMP, GIF and WebP are read by Pillow, HEIC by pillow-heif, PNG with 16-bit colours by
 OpenCV, PBM, PGM and PPM by NumPy, TIFF by Pillow or tifffile, NIfTI by nibabel, DICOM by
 pydicom (`readers/`). EXIF orientation is always applied.
-Medical values that may be below 0 (Hounsfield units) are stored in uint16 with `SIGNED_OFFSET`
-added, for all files alike; masks keep their values.
+Values are those of the file or of the modality, such as Hounsfield units, in every type.
 
 Everywhere a path is taken as the text form of an ImageRef, such as `ct.nii.gz/0012`.
 """

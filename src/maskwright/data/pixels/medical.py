@@ -1,28 +1,24 @@
-"""What NIfTI and DICOM share: pages of one volume, and values that may be below 0."""
+"""What NIfTI and DICOM share: pages of one volume, and values in the unit of the modality."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError
 from ...core.image import Image
 from ..georef.patient import PatientFrame
 from .faults import MAX_PIXELS, explain_faults, no_warnings, several_images, too_large
 from .imagefile import ImageFile, ImageKind, Window, read_kind, to_image
 from .imageref import ImageRef
 
-SIGNED_OFFSET = 32_768
-"""Added to the values of medical images that may be below 0: -1000 HU is stored as 31,768."""
-
 _KIND_OF_FILE: dict[tuple[Path, int, int], ImageKind] = {}
 """Kinds by file, size and time of change: a volume may hold thousands of pages."""
 
-ReadPage = Callable[[int], NDArray[np.integer]]
-"""Page index, from 0 -> H x W or H x W x C values; a signed type where they may be below 0."""
+ReadPage = Callable[[int], NDArray[Any]]
+"""Page index, from 0 -> H x W or H x W x C values; a signed type where they may be below 0, by
+the header alone, and floats where they are fractions."""
 
 
 class Header(Protocol):
@@ -47,6 +43,10 @@ class Header(Protocol):
     @property
     def frame(self) -> PatientFrame | None:
         """Where the pages lie in the patient, None where it is not known."""
+
+    @property
+    def modality(self) -> str:
+        """DICOM's code of the modality; "" where it is not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,11 @@ class MedicalImage(ImageFile):
         return self.header.frame
 
     @property
+    def modality(self) -> str:
+        """DICOM's code of the modality; "" where the header does not state it."""
+        return self.header.modality
+
+    @property
     def kind(self) -> ImageKind:
         """That of the first page: all pages of a volume have one type."""
         status = self.ref.file.stat()
@@ -98,23 +103,14 @@ class MedicalImage(ImageFile):
         return _KIND_OF_FILE[version]
 
     def read(self, window: Window | None = None) -> Image:
-        """As values are shown; where they may be below 0, uint16 with `SIGNED_OFFSET` added."""
-        values = self._read(self.read_shown)
-        if values.dtype.kind == "u":
-            return to_image(values, self.ref, window)
-        lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
-        if lowest < -SIGNED_OFFSET or highest >= SIGNED_OFFSET:
-            raise DataError(
-                f"{self.ref}: values {lowest:,} to {highest:,} do not fit 16 bits; "
-                f"rescale the image and save it as int16"
-            )
-        return to_image((values + SIGNED_OFFSET).astype(np.uint16), self.ref, window)
+        """As values are shown; float32 where they may be below 0 or are fractions."""
+        return to_image(self._read(self.read_shown), self.ref, window)
 
     def read_stored(self) -> NDArray[Any]:
         """Values of the modality, H x W or H x W x C."""
         return self._read(self.read_values)
 
-    def _read(self, read_page: ReadPage) -> NDArray[np.integer]:
+    def _read(self, read_page: ReadPage) -> NDArray[Any]:
         if self.ref.page is None and self.num_pages > 1:
             raise several_images(self.ref, self.num_pages)
         with explain_faults(self.ref), no_warnings:

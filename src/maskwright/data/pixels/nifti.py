@@ -9,7 +9,7 @@
   rows from the front to the back (axial) or from head to feet; in sagittal slices columns run
   from the front to the back.
 * A volume that states no orientation is taken as stored in the order R, A, S.
-* Values are those that the header's slope and intercept give; fractions are refused.
+* Values are those that the header's slope and intercept give.
 * The spacing is given only where the header names its unit.
 """
 
@@ -31,6 +31,7 @@ from .faults import explain_damage
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 """The header's word for its unit -> millimetres."""
 
+_LARGEST_WHOLE = 1 << 31
 _HEADER_BYTES = 540
 _MAX_HEAD = 1 << 24
 _GZIP_RATIO = 1032
@@ -66,6 +67,7 @@ class Volume:
     offset: int
     slope: float
     intercept: float
+    modality = ""
 
     @cached_property
     def _body_axes(self) -> tuple[tuple[int, bool], ...]:
@@ -168,11 +170,11 @@ class Volume:
         """Whether values below 0 are possible: by the type alone, equal for all slices."""
         return self.dtype.kind in "if" or self.slope < 0 or self.intercept < 0
 
-    def read(self, index: int) -> NDArray[np.integer]:
-        """Read one slice, H x W: unsigned, or int64 where values may be below 0.
+    def read(self, index: int) -> NDArray[Any]:
+        """Read one slice, H x W: unsigned; int64 where values may be below 0; else float64.
 
         Raises:
-            DataError: Damaged, no such slice, or fractions.
+            DataError: Damaged, or no such slice.
         """
         if not 0 <= index < self.num_pages:
             raise DataError(f"{self.path}: has {self.num_pages} slices, no slice {index}")
@@ -181,13 +183,9 @@ class Volume:
         if self.slope == 1 and self.intercept == 0 and self.dtype.kind == "u":
             return stored.astype(self.dtype.newbyteorder("="))
         values = stored * np.float64(self.slope) + np.float64(self.intercept)
-        if not (np.isfinite(values).all() and np.array_equal(values, np.rint(values))):
-            raise DataError(
-                f"{self.path}: values are fractions ({self.dtype}, slope {self.slope:g}), "
-                f"expected whole numbers; rescale the volume and save it as int16 or uint16"
-            )
-        if np.abs(values).max(initial=0) > 1 << 40:
-            raise DataError(f"{self.path}: values up to {np.abs(values).max():g}; use int16")
+        whole = np.isfinite(values).all() and np.array_equal(values, np.rint(values))
+        if not whole or np.abs(values).max(initial=0) > _LARGEST_WHOLE:
+            return values
         return values.astype(np.int64 if self.is_signed else np.uint32)
 
     def _read_stored(self, index: int) -> NDArray[Any]:

@@ -12,12 +12,18 @@ SLIM = {"pyramid_channels": 128, "decoder_channels": 64}
 """`model.config` of an FPN of half the usual widths."""
 
 INTERDEPENDENT = (
+    "input.kind",
+    "input.window",
     "input.channels",
     "input.convert_channels",
     "input.mean",
     "input.std",
     "input.max_value",
+    "augment.unit",
+    "augment.saturation",
+    "augment.hue",
     "augment.jpeg",
+    "weather.share",
 )
 """Settings that are valid only together; they are checked when all are decided."""
 

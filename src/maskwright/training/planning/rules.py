@@ -7,12 +7,12 @@ to work.
 
 import math
 
-from maskwright.nn.encoders import find_input_statistics
 from maskwright.pages.text import format_count
 
 from ..pace import Budget
 from ..recipe import Settings
 from . import few_images
+from .intensity import decide_intensity
 from .network import decide_network
 from .plan import Plan
 from .rare_classes import decide_rare_classes
@@ -43,12 +43,11 @@ def make_plan(
     for decide in (
         _decide_splits,
         decide_network,
-        _decide_input,
+        decide_intensity,
         decide_scale,
         decide_crops,
         _decide_loading,
         _decide_for_rare_classes,
-        _decide_jpeg,
     ):
         decide(plan, situation)
     timing = Timing(situation, math.inf)
@@ -70,20 +69,6 @@ def _decide_splits(plan: Plan, situation: Situation) -> None:
     plan.decide("data.val_split", val, format_count(situation.num_val, "image"))
 
 
-def _decide_input(plan: Plan, situation: Situation) -> None:
-    facts = situation.facts
-    plan.decide("input.channels", facts.channels, "channels of the images")
-    if situation.conversion:
-        plan.decide("input.convert_channels", True, situation.conversion)
-    plan.decide("input.max_value", facts.max_value, "the bit depth of the images")
-    mean, std, reason = facts.mean, facts.std, "of the training images"
-    if facts.channels == 3 and plan.get("model.encoder_weights") != "none":
-        mean, std = find_input_statistics(str(plan.get("model.encoder")))
-        reason = "that of the encoder's pretraining"
-    for key, values in (("input.mean", mean), ("input.std", std)):
-        plan.decide(key, [round(v, 4) for v in values], reason)
-
-
 def _decide_loading(plan: Plan, situation: Situation) -> None:
     device, cores = situation.machine.device, situation.machine.cores
     reason = "more, smaller steps" if device == "cpu" else "fills the device"
@@ -97,12 +82,6 @@ def _decide_loading(plan: Plan, situation: Situation) -> None:
 def _decide_for_rare_classes(plan: Plan, situation: Situation) -> None:
     for key, (value, reason) in decide_rare_classes(situation.facts).items():
         plan.decide(key, value, reason)
-
-
-def _decide_jpeg(plan: Plan, situation: Situation) -> None:
-    facts = situation.facts
-    if facts.channels not in {1, 3} or facts.max_value != 255:
-        plan.decide("augment.jpeg", 0.0, "JPEG stores 8-bit images of 1 or 3 channels only")
 
 
 def _decide_precision(plan: Plan, timing: Timing) -> None:
@@ -128,4 +107,5 @@ def _decide_for_few_images(plan: Plan, situation: Situation) -> None:
     epochs = int(plan.get("schedule.epochs"))
     stronger = few_images.decide_augmentation(situation.num_train, epochs)
     for key, (value, reason) in stronger.items():
-        plan.decide(key, value, reason)
+        if plan.get(key):  # what is off stays off
+            plan.decide(key, value, reason)

@@ -54,7 +54,7 @@ def decide_timed_schedule(
         plan.decide("model.config", {}, "the budget is ample: the usual widths")
         pace = _measure_pace(plan, situation, timing)
     if pace.count_steps(budget.remaining_s) < MIN_STEPS:
-        decide_half_scale(plan)
+        decide_half_scale(plan, situation)
         pace = _measure_pace(plan, situation, timing)
     steps = pace.count_steps(budget.remaining_s)
     if steps < MIN_STEPS:

@@ -68,6 +68,11 @@ class Situation:
         return len(self.facts.counts_NC)
 
     @property
+    def is_georeferenced(self) -> bool:
+        """Whether images lie on the ground."""
+        return self.facts.values.num_georeferenced > 0
+
+    @property
     def has_few_images(self) -> bool:
         """Whether a smaller model and more augmentation are advisable."""
         return few_images.is_few(self.num_train)

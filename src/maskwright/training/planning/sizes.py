@@ -18,10 +18,17 @@ MAX_SCALE = 2.0
 
 
 def decide_scale(plan: Plan, situation: Situation) -> None:
-    """Reduce large images, enlarge images with small objects; 1 where neither matters much."""
+    """Reduce large images, enlarge images with small objects; 1 where neither matters much.
+
+    Georeferenced images are never reduced: objects on the ground have one size in pixels,
+    however large the scene is.
+    """
     height, width = situation.facts.median_size_HW
     reason = f"the median image is {height} x {width} px"
     to_fit = math.sqrt(LARGE_PX[situation.machine.device] / (height * width))
+    if situation.is_georeferenced:
+        to_fit = math.inf
+        reason += ", georeferenced: crops of full resolution"
     areas = [area for area in situation.facts.object_area_px_C if area]
     to_see = OBJECT_PX / math.sqrt(min(areas)) if areas else 0.0
     if to_see > min(1.0, to_fit):
@@ -48,10 +55,14 @@ def decide_fewer_pixels(plan: Plan, situation: Situation) -> None:
     plan.decide("data.crop_px", small, "the budget is tight: more crops, but smaller ones")
 
 
-def decide_half_scale(plan: Plan) -> None:
-    """Save more time: halve the scale of images, and with it the crops."""
-    half = max(0.1, round(plan.get("input.scale_ratio") / 2, 2))
-    plan.decide("input.scale_ratio", half, "the budget is too tight for the full scale")
+def decide_half_scale(plan: Plan, situation: Situation) -> None:
+    """Save more time: halve the scale of images, and with it the crops.
+
+    Of georeferenced images, crops alone become smaller.
+    """
+    if not situation.is_georeferenced:
+        half = max(0.1, round(plan.get("input.scale_ratio") / 2, 2))
+        plan.decide("input.scale_ratio", half, "the budget is too tight for the full scale")
     crop = [max(64, _round_up(side / 2)) for side in plan.get("data.crop_px")]
     plan.decide("data.crop_px", crop, "the budget is too tight for larger crops")
 

@@ -3,7 +3,8 @@
 Geometry is drawn once and applied to both: to the image bilinearly (antialiased where it
 shrinks), to the labels and to the votes of annotators by the nearest pixel, so that classes
 are never blended. Where the crop reaches beyond the image, labels are IGNORE and the image has
-the input mean. Colour, blur, noise and JPEG change the image alone. Built on
+the input mean. Colour, blur, noise and JPEG change the image alone: in 0..1 with
+`augment.unit` "range", else the input of the network, in standard deviations. Built on
 torchvision.transforms.v2; all randomness comes from the argument `rng`.
 """
 
@@ -20,6 +21,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from maskwright.core.image import Image
+from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import IGNORE, LabelMap
 
 from ..recipe import AugmentOptions
@@ -27,19 +29,18 @@ from ..recipe import AugmentOptions
 Tensors = tuple[Tensor, Tensor]
 """Image (C, H, W) and labels (1 + A, H, W): the LabelMap, then the votes of A annotators."""
 
+NOISE_STD = (0.02, 0.13)
+"""Least and largest noise in standard deviations: 0.005 to 0.03 of 0..1 in photographs, whose
+standard deviation is about 0.23."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """Draws random views of a Sample, each of exactly `crop_HW` pixels.
-
-    `fill_C` is the value outside the image, in its own units (0..max_value).
-    """
+    """Draws random views of a Sample, each of exactly `crop_HW` pixels, for an input."""
 
     options: AugmentOptions
     crop_HW: tuple[int, int]
-    fill_C: tuple[float, ...]
-    max_value: int
-    base_scale: float = 1.0
+    spec: InputSpec
 
     def __call__(
         self,
@@ -49,32 +50,43 @@ class Augmentation:
         focus_yx: tuple[int, int] | None = None,
         votes_AHW: NDArray[np.uint8] | None = None,
     ) -> Tensors:
-        """Augmented image (float32, 0..1) and labels (uint8); `focus_yx` stays in the crop."""
+        """Augmented image (float32) and labels (uint8); `focus_yx` stays in the crop."""
+        scaling = self.spec.measure_scaling(image_HWC)
         # (H, W, C) -> (C, H, W)
         image = torch.from_numpy(np.ascontiguousarray(image_HWC.transpose(2, 0, 1)))
         votes = () if votes_AHW is None else votes_AHW
         labels = torch.from_numpy(np.stack([labels_HW, *votes]))
         pair = tv_tensors.Image(image), tv_tensors.Mask(labels)
-        image, labels = self._transform(pair, rng, focus_yx)
-        return self._change_appearance(image.float() / self.max_value, rng), labels
+        image, labels = self._transform(pair, scaling.neutral_C, rng, focus_yx)
+        if self.options.unit == "range":
+            return self._change_photograph(image.float() / self.spec.max_value, rng), labels
+        # (C, H, W) -> (H, W, C), a view
+        x = torch.from_numpy(scaling.normalize(image.permute(1, 2, 0).numpy()))
+        return self._change_values(x, rng), labels
 
     def _transform(
-        self, pair: Tensors, rng: np.random.Generator, focus_yx: tuple[int, int] | None
+        self,
+        pair: Tensors,
+        fill_C: tuple[float, ...],
+        rng: np.random.Generator,
+        focus_yx: tuple[int, int] | None,
     ) -> Tensors:
         options = self.options
-        scale = self.base_scale * math.exp(rng.uniform(*np.log(options.scale)))
+        scale = self.spec.scale_ratio * math.exp(rng.uniform(*np.log(options.scale)))
         angle = (
             rng.uniform(-options.rotate_deg, options.rotate_deg) if rng.random() < 0.5 else 0.0
         )
         window_HW = self._window_size(scale, angle)
         top, left = _place_window(tuple(pair[0].shape[-2:]), window_HW, rng, focus_yx)
-        image = _crop(pair[0], (top, left), window_HW, list(self.fill_C))
+        image = _crop(pair[0], (top, left), window_HW, list(fill_C))
         labels = _crop(pair[1], (top, left), window_HW, IGNORE)
+        if options.unit == "std":
+            image = image.float()
         size = [max(1, round(n * scale)) for n in window_HW]
         image = F.resize(image, size, InterpolationMode.BILINEAR, antialias=True)
         labels = F.resize_image(labels, size, InterpolationMode.NEAREST_EXACT)
         if angle:
-            image = F.rotate(image, angle, InterpolationMode.BILINEAR, fill=list(self.fill_C))
+            image = F.rotate(image, angle, InterpolationMode.BILINEAR, fill=list(fill_C))
             labels = F.rotate(labels, angle, InterpolationMode.NEAREST, fill=IGNORE)
         image, labels = (F.center_crop(t, list(self.crop_HW)) for t in (image, labels))
         if rng.random() < options.flip:
@@ -91,7 +103,7 @@ class Augmentation:
         window = tuple(math.ceil(n / scale) for n in rotated)
         return window[0], window[1]
 
-    def _change_appearance(self, image: Tensor, rng: np.random.Generator) -> Tensor:
+    def _change_photograph(self, image: Tensor, rng: np.random.Generator) -> Tensor:
         options, channels = self.options, image.shape[0]
         if rng.random() < 0.8:
             image = image * _draw_factor(options.brightness, rng)
@@ -112,6 +124,20 @@ class Augmentation:
         if rng.random() < options.jpeg:
             image = _compress_jpeg(image, quality=int(rng.integers(40, 95)))
         return image
+
+    def _change_values(self, x: Tensor, rng: np.random.Generator) -> Tensor:
+        """Change network input, whose mean and std over a set are 0 and 1."""
+        options = self.options
+        if rng.random() < 0.8:
+            x = x + rng.uniform(-options.brightness, options.brightness)
+            mean_C11 = x.mean(dim=(1, 2), keepdim=True)
+            x = (x - mean_C11) * _draw_factor(options.contrast, rng) + mean_C11
+        if rng.random() < options.blur:
+            x = F.gaussian_blur(x, [5, 5], [rng.uniform(0.3, 1.5)])
+        if rng.random() < options.noise:
+            grain = rng.standard_normal(x.shape, np.float32) * rng.uniform(*NOISE_STD)
+            x = x + torch.from_numpy(grain)
+        return x
 
 
 def _compress_jpeg(image: Tensor, *, quality: int) -> Tensor:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import LabelMap
 from maskwright.core.sample import Sample
 
@@ -33,8 +32,8 @@ MIN_RARE_PX = 16
 class Item(TypedDict):
     """One sample of a run.
 
-    image (C, H, W) float32 in 0..1; labels (H, W) int64; with several annotators votes
-    (A, H, W) uint8.
+    image (C, H, W) float32, in 0..1 with `augment.unit` "range", else network input; labels
+    (H, W) int64; with several annotators votes (A, H, W) uint8.
     """
 
     image: Tensor
@@ -101,13 +100,11 @@ class Crops(Dataset[Item]):
         self.weather = Weather(recipe.weather)
         self.rare = RareClasses.from_counts(counts_NC)
         self.pasted = RareClasses.from_counts(counts_NC, max_share=1 / counts_NC.shape[1])
-        self.spec = spec = recipe.input.spec
+        self.spec = recipe.input.spec
         self.augment = Augmentation(
             options=recipe.augment,
             crop_HW=recipe.data.crop_px,
-            fill_C=spec.neutral_value,
-            max_value=spec.max_value,
-            base_scale=spec.scale_ratio,
+            spec=self.spec,
         )
 
     def __len__(self) -> int:
@@ -168,21 +165,27 @@ def make_loader(crops: Crops, recipe: Recipe, *, first: int) -> "DataLoader[Item
 
 
 class Normalize(torch.nn.Module):
-    """`InputSpec.normalize` on the device, for a batch of images that are in 0..1 already."""
+    """Make network input of a batch on the device: `Scaling` of images that are in 0..1.
+
+    Images of `augment.unit` "std" are network input as they come.
+    """
 
     mean_1C11: Tensor
     std_1C11: Tensor
 
-    def __init__(self, spec: InputSpec) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        mean_C, std_C = map(torch.from_numpy, spec.coefficients())
+        mean_C, std_C = map(torch.from_numpy, recipe.input.spec.coefficients())
         # (C,) -> (1, C, 1, 1)
         self.register_buffer("mean_1C11", mean_C.view(1, -1, 1, 1))
         self.register_buffer("std_1C11", std_C.view(1, -1, 1, 1))
+        self.in_range = recipe.augment.unit == "range"
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Network input, channels last in memory."""
-        x_BCHW = (image_BCHW - self.mean_1C11) / self.std_1C11
+        x_BCHW = image_BCHW
+        if self.in_range:
+            x_BCHW = (image_BCHW - self.mean_1C11) / self.std_1C11
         return x_BCHW.contiguous(memory_format=torch.channels_last)
 
 

@@ -1,0 +1,111 @@
+"""ValueSample: pixel values of a dataset, and what its headers say of their unit.
+
+A plan decides by it how values become network input, and shows its histogram.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.image import Image, ValidMap
+from ..core.labels import IGNORE, LabelMap, LabelSpec
+from .classes.kinds import BACKGROUND_NAMES
+
+_MOST_PX = 4096
+"""Pixels that are taken of one image, and of its foreground."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ValueSample:
+    """Values of some images: (P, C) float32 in the unit of the files.
+
+    `values_PC` are drawn from all images, `foreground_PC` from their foreground: the labelled
+    pixels that are no background, or `values_PC` where there are none. `modalities`
+    counts images by `ImageFile.modality`; `num_georeferenced` those that lie on the ground.
+    """
+
+    values_PC: NDArray[np.float32]
+    foreground_PC: NDArray[np.float32]
+    types: frozenset[str]
+    modalities: Mapping[str | None, int]
+    num_georeferenced: int = 0
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return int(self.values_PC.shape[1])
+
+    def measure_moments(
+        self, window_C2: NDArray[np.float64] | None = None, *, foreground: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and std per channel, (C,), of the values clipped to a window; std is above 0."""
+        values_PC = (self.foreground_PC if foreground else self.values_PC).astype(np.float64)
+        if window_C2 is not None:
+            values_PC = values_PC.clip(window_C2[:, 0], window_C2[:, 1])
+        std_C = values_PC.std(axis=0)
+        return values_PC.mean(axis=0), np.where(std_C > 0, std_C, 1.0)
+
+    def measure_range(self, percent: float, *, foreground: bool = False) -> NDArray[np.float64]:
+        """The values between which all but `percent` lie on each side, (C, 2) per channel."""
+        values_PC = self.foreground_PC if foreground else self.values_PC
+        ends_2C = np.percentile(values_PC, (percent, 100 - percent), axis=0)
+        return ends_2C.T.astype(np.float64)
+
+
+class ValueTally:
+    """Collects a ValueSample, image by image."""
+
+    def __init__(self, spec: LabelSpec) -> None:
+        names = [name.lower() for name in spec.names]
+        self._background = [i for i, name in enumerate(names) if name in BACKGROUND_NAMES]
+        self._rng = np.random.default_rng(0)
+        self._values: list[NDArray[np.float32]] = []
+        self._foreground: list[NDArray[np.float32]] = []
+        self._types: set[str] = set()
+        self._modalities: Counter[str | None] = Counter()
+        self._num_georeferenced = 0
+
+    def add(
+        self,
+        image_HWC: Image,
+        valid_HW: ValidMap | None,
+        labels_HW: LabelMap | None,
+        *,
+        modality: str | None,
+        is_georeferenced: bool,
+    ) -> None:
+        """Take pixels of one image that hold data."""
+        num_px = image_HWC.shape[0] * image_HWC.shape[1]
+        valid_P = np.ones(num_px, np.bool_) if valid_HW is None else valid_HW.ravel()
+        pixels_PC = image_HWC.reshape(-1, image_HWC.shape[2])  # (H, W, C) -> (P, C)
+        self._values.append(self._draw(pixels_PC, valid_P))
+        if labels_HW is not None:
+            drawn_HW = ~np.isin(labels_HW, [*self._background, IGNORE])
+            self._foreground.append(self._draw(pixels_PC, drawn_HW.ravel() & valid_P))
+        self._types.add(str(image_HWC.dtype))
+        self._modalities[modality] += 1
+        self._num_georeferenced += is_georeferenced
+
+    def finish(self) -> ValueSample:
+        """The sample of all images that were added; at least one."""
+        values_PC = np.concatenate(self._values)
+        if not len(values_PC):  # no pixel of any image holds data
+            values_PC = np.zeros((1, values_PC.shape[1]), np.float32)
+        foreground_PC = np.concatenate([*self._foreground, values_PC[:0]])
+        return ValueSample(
+            values_PC=values_PC,
+            foreground_PC=foreground_PC if len(foreground_PC) else values_PC,
+            types=frozenset(self._types),
+            modalities=dict(self._modalities),
+            num_georeferenced=self._num_georeferenced,
+        )
+
+    def _draw(self, pixels_PC: Image, chosen_P: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """All chosen pixels, or `_MOST_PX` drawn from them."""
+        indices = np.flatnonzero(chosen_P)
+        if len(indices) > _MOST_PX:
+            indices = indices[self._rng.integers(len(indices), size=_MOST_PX)]
+        return np.asarray(pixels_PC[indices], np.float32)

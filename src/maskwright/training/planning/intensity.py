@@ -1,0 +1,156 @@
+"""Decisions on intensity: the kind of the images, their window, mean and std, and augmentation.
+
+The window of CT are the percentiles 0.5 and 99.5 of the foreground, and its mean and std those
+of the clipped foreground (nnU-Net, Isensee et al. 2021, supplementary note 2); the window of
+reflectance are those percentiles of each band.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.core.errors import ConfigError, DataError
+from maskwright.core.intensity import CALIBRATED, Kind
+from maskwright.data.facts import Facts
+from maskwright.data.values import ValueSample
+from maskwright.nn.encoders import find_input_statistics
+
+from .plan import Plan
+from .situation import Situation
+
+CLIPPED_PERCENT = 0.5
+"""Percent of the values that the planned window clips on each side."""
+
+_PICTURES = frozenset({"US", "ES", "XC", "GM", "SM", "OP", "DG", "OT"})
+"""Modalities of photographs and of what is shown as such; DICOM PS3.3, C.7.3.1.1.1."""
+
+_TISSUE_HU = (-4_100.0, -50.0)
+"""The lowest values of a CT: fat and air are below -50, padding is not below -4,096."""
+_HIGHEST_HU = 8_000.0
+_NOT_IN_STD = "augment.unit std changes no colours"
+
+
+def decide_intensity(plan: Plan, situation: Situation) -> None:
+    """Decide how values become network input, and how augmentation may change them.
+
+    Raises:
+        ConfigError: The given kind is not one that the images can have.
+        DataError: Images of several modalities.
+    """
+    facts = situation.facts
+    plan.decide("input.channels", facts.channels, "channels of the images")
+    if situation.conversion:
+        plan.decide("input.convert_channels", True, situation.conversion)
+    plan.decide("input.max_value", facts.max_value, "the bit depth of the images")
+    plan.decide("input.kind", *find_kind(facts, converted=bool(situation.conversion)))
+    _require_possible(plan, facts)
+    _decide_statistics(plan, facts)
+    _decide_augmentation(plan, facts)
+
+
+def find_kind(facts: Facts, *, converted: bool = False) -> tuple[Kind, str]:
+    """The kind of the images, and the reason.
+
+    Raises:
+        DataError: Images of several modalities.
+    """
+    if facts.max_value == 255:
+        return "photograph", "8-bit images"
+    values = facts.values
+    stated = sorted(name for name in values.modalities if name)
+    if len(stated) > 1:
+        raise DataError(
+            f"images of {len(stated)} modalities ({', '.join(stated)}): their values have no "
+            f"unit in common; train on one of them, or choose with --set input.kind=mr"
+        )
+    if stated == ["CT"]:
+        return "ct", "DICOM says Modality CT: Hounsfield units"
+    if converted:
+        return "photograph", "only photographs are converted"
+    if stated and stated[0] in _PICTURES:
+        return "photograph", f"DICOM says Modality {stated[0]}"
+    if stated:
+        return "mr", f"DICOM says Modality {stated[0]}, whose values have no fixed unit"
+    if not values.num_georeferenced and _look_like_hounsfield_units(values):
+        low, high = values.measure_range(CLIPPED_PERCENT)[0]
+        return "ct", f"values from {low:.0f} to {high:.0f}, as Hounsfield units have"
+    if None not in values.modalities:
+        return "mr", "a medical image whose values are not Hounsfield units"
+    return _find_kind_of_sensor(facts)
+
+
+def _find_kind_of_sensor(facts: Facts) -> tuple[Kind, str]:
+    values = facts.values
+    if values.num_georeferenced:
+        return "reflectance", "wider than 8 bits and georeferenced"
+    if facts.channels > 1:
+        return "reflectance", f"{facts.channels} bands wider than 8 bits"
+    if values.types != {"uint16"}:
+        return "reflectance", "values with a sign or fractions"
+    return "photograph", "16-bit images of one channel"
+
+
+def _look_like_hounsfield_units(values: ValueSample) -> bool:
+    """Whether one channel has values as a CT has: signed, of fat or air, and of tissue."""
+    if values.channels != 1 or "float32" not in values.types:
+        return False
+    ((low, high),) = values.measure_range(CLIPPED_PERCENT)
+    whole = np.array_equal(values.values_PC, np.rint(values.values_PC))
+    return bool(whole and _TISSUE_HU[0] <= low <= _TISSUE_HU[1] and 0 < high <= _HIGHEST_HU)
+
+
+def _require_possible(plan: Plan, facts: Facts) -> None:
+    kind = plan.get("input.kind")
+    if kind == "photograph" and "float32" in facts.values.types:
+        raise ConfigError(
+            "input.kind photograph takes values of 8 or 16 bits, and the images hold values "
+            "below 0 or fractions; use ct, mr or reflectance"
+        )
+
+
+def _decide_statistics(plan: Plan, facts: Facts) -> None:
+    """Decide window, mean and std."""
+    kind: Kind = plan.get("input.kind")
+    mean_C, std_C, reason = np.array(facts.mean), np.array(facts.std), "of the training images"
+    if kind == "photograph":
+        pretrained = plan.get("model.encoder_weights") != "none"
+        if facts.channels == 3 and facts.max_value == 255 and pretrained:
+            statistics = find_input_statistics(str(plan.get("model.encoder")))
+            mean_C, std_C = map(np.array, statistics)
+            reason = "that of the encoder's pretraining"
+    elif kind == "mr":
+        mean_C, std_C = np.zeros(facts.channels), np.ones(facts.channels)
+        reason = "of the z-score of each image"
+    else:
+        window_C2 = _decide_window(plan, facts.values, kind)
+        mean_C, std_C = facts.values.measure_moments(window_C2, foreground=kind == "ct")
+        reason = f"of the clipped {'foreground' if kind == 'ct' else 'values'}"
+    for key, values_C in (("input.mean", mean_C), ("input.std", std_C)):
+        plan.decide(key, [float(f"{v:.4f}") for v in values_C], reason)
+
+
+def _decide_window(plan: Plan, values: ValueSample, kind: Kind) -> NDArray[np.float64]:
+    """Decide the window, and return it per channel, (C, 2)."""
+    window_C2 = values.measure_range(CLIPPED_PERCENT, foreground=kind == "ct")
+    flat_C = window_C2[:, 0] >= window_C2[:, 1]
+    window_C2[flat_C] = values.measure_range(0)[flat_C] + (-0.5, 0.5)
+    shares = f"{CLIPPED_PERCENT:g} % and {100 - CLIPPED_PERCENT:g} %"
+    of = "of the foreground" if kind == "ct" else "of each band"
+    rounded = [[float(f"{end:.6g}") for end in pair] for pair in window_C2]
+    plan.decide("input.window", rounded, f"clips values to those at {shares} {of}")
+    given = np.atleast_2d(np.asarray(plan.get("input.window"), np.float64))
+    return np.broadcast_to(given, (values.channels, 2))
+
+
+def _decide_augmentation(plan: Plan, facts: Facts) -> None:
+    kind: Kind = plan.get("input.kind")
+    if facts.channels not in {1, 3} or facts.max_value != 255:
+        plan.decide("augment.jpeg", 0.0, "JPEG stores 8-bit images of 1 or 3 channels only")
+    if kind == "photograph" and facts.max_value == 255:
+        return
+    plan.decide("augment.unit", "std", "relative to the statistics of the images")
+    for name in ("saturation", "hue", "jpeg"):
+        plan.decide(f"augment.{name}", 0.0, _NOT_IN_STD)
+    if kind in CALIBRATED:
+        for name in ("brightness", "contrast", "noise"):
+            reason = f"off: absolute values of kind {kind} tell classes apart"
+            plan.decide(f"augment.{name}", 0.0, reason)
