@@ -17,6 +17,14 @@ Test = Annotated[
 Folds = Annotated[
     int | None, typer.Option(metavar="N", help="Draw N folds, for N runs of `train --fold`.")
 ]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        help="Group by date, folder, folder:1, block:1km or PatientID of the files; with "
+        "--group-file by this column.",
+    ),
+]
 SplitTable = Annotated[
     Path | None, typer.Option(metavar="CSV", help="Take the splits from a table of key,split.")
 ]
@@ -40,6 +48,7 @@ def split(
     split_file: SplitTable = None,
     group: Group = None,
     group_file: GroupFile = None,
+    group_by: GroupBy = None,
     keep: Keep = None,
     redraw: Redraw = False,
     seed: Annotated[int, typer.Option(help="Another seed draws other splits.")] = 0,
@@ -60,6 +69,7 @@ def split(
         split_file=split_file,
         group=group,
         group_file=group_file,
+        group_by=group_by,
         keep=keep or (),
         redraw=redraw,
         seed=seed,

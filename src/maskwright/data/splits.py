@@ -13,6 +13,7 @@ from ..core.progress import Progress, silent
 from ..pages.text import format_count, list_names
 from .entries.scan import Entry, normalise_split
 from .opening.earlier import list_kept, read_earlier_splits, require_nothing_lost
+from .opening.groupby import find_groups
 from .opening.keytable import read_key_table
 from .opening.locate import DataFolder, locate, require_complete
 from .opening.neighbours import find_neighbours
@@ -72,6 +73,7 @@ def make_split(
     split_file: Path | str | None = None,
     group: str | None = None,
     group_file: Path | str | None = None,
+    group_by: str | None = None,
     keep: Collection[str] = (),
     redraw: bool = False,
     seed: int = 0,
@@ -90,6 +92,8 @@ def make_split(
             whole match); a group is never split apart. Without one, and where all images are
             of one group, each image is drawn by itself.
         group_file: CSV with the columns `key` and `group`, in place of `group`.
+        group_by: What the files themselves say, see `opening.groupby`: "date", "folder",
+            "block:1km", "PatientID". With `group_file`, the column that names the groups.
         keep: Splits that there are and that stay as they are; the other images are drawn.
         redraw: Draw all images anew, though there are splits.
         seed: The same seed, keys and masks give the same splits everywhere.
@@ -108,12 +112,13 @@ def make_split(
         split_file=None if split_file is None else Path(split_file),
         group=group,
         group_file=None if group_file is None else Path(group_file),
+        group_by=group_by,
         keep=keep,
         redraw=redraw,
         seed=seed,
     )
     data = _locate_writable(Path(path), allow_outside=allow_outside)
-    grouped = _group_entries(data, request)
+    grouped = _group_entries(data, request, progress)
     kept = _require_free(data, grouped, request)
     codec, _ = resolve_codec(data, progress)
     counts_NC = count_classes(grouped.entries, codec, progress)
@@ -147,13 +152,15 @@ class _Request:
     split_file: Path | None
     group: str | None
     group_file: Path | None
+    group_by: str | None
     keep: Collection[str]
     redraw: bool
     seed: int
 
     def __post_init__(self) -> None:
-        if self.group is not None and self.group_file is not None:
-            raise ConfigError("--group and --group-file both give the groups; use one of them")
+        if self.group is not None and (self.group_file or self.group_by):
+            other = "--group-file" if self.group_file else "--group-by"
+            raise ConfigError(f"--group and {other} both give the groups; use one of them")
         if self.keep and self.redraw:
             raise ConfigError("--redraw draws all images anew and --keep does not; use one")
         if self.split_file is not None and self.keep:
@@ -194,7 +201,7 @@ class _Grouped:
     table: Mapping[str, str] = field(default_factory=dict)
 
 
-def _group_entries(data: DataFolder, request: _Request) -> _Grouped:
+def _group_entries(data: DataFolder, request: _Request, progress: Progress) -> _Grouped:
     """The entries, grouped; all must be labelled, for they are stratified by class."""
     entries = data.scan.entries
     bare = [e for e in entries if e.labels is None]
@@ -203,8 +210,11 @@ def _group_entries(data: DataFolder, request: _Request) -> _Grouped:
             f"{bare[0].image} and {len(bare) - 1} other images have no mask; only labelled "
             f"images can be split: move the others out of {data.root}"
         )
-    if request.group_file is not None:
-        table = read_key_table(request.group_file, "group", entries)
+    if request.group_file is not None or request.group_by is not None:
+        if request.group_file is not None:
+            table = read_key_table(request.group_file, request.group_by or "group", entries)
+        else:
+            table = find_groups(entries, str(request.group_by), progress)
         return _Grouped(tuple(replace(e, group=table[e.key]) for e in entries), None, table)
     path = data.beside(FILE_NAME)
     if request.group is None and request.keep and is_present(path):

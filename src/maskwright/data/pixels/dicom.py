@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError, MissingDependencyError
+from ...core.errors import ConfigError, DataError, MissingDependencyError, nearest
 from ..georef.patient import PatientFrame
 from .faults import explain_damage
 
@@ -244,3 +244,35 @@ def _damage_errors() -> tuple[type[Exception], ...]:
     except ModuleNotFoundError:
         return _DAMAGED
     return (*_DAMAGED, BytesLengthException, InvalidDicomError)
+
+
+def require_keyword(keyword: str) -> None:
+    """Require the keyword of a tag, such as PatientID.
+
+    Raises:
+        ConfigError: There is no such tag; the nearest one is named.
+        MissingDependencyError: pydicom is not installed.
+    """
+    try:
+        from pydicom.datadict import keyword_dict
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("pydicom", "medical") from error
+    if keyword not in keyword_dict:
+        raise ConfigError(
+            f"no tag of DICOM is called {keyword!r}{nearest(keyword, keyword_dict)}"
+        )
+
+
+def read_tag(path: Path, keyword: str) -> str | None:
+    """Read the text of one tag; None where the file is not DICOM or lacks it.
+
+    What the tag holds is in no message: it may name a patient.
+    """
+    import pydicom
+
+    try:
+        head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[keyword])
+        value = head.get(keyword)
+    except (*_damage_errors(), *_DAMAGED):
+        return None
+    return None if value is None else str(value)
