@@ -127,17 +127,23 @@ class ScoreSettings:
 
     `families` are the metric families in the order of the report, `of_families` their settings
     by key (`boundary_tolerance`, `surface`). Reports of a model have its softmax `temperature`
-    and, where a refiner was used, its name and settings as `refine`.
+    and, where a refiner was used, its name and settings as `refine`. `decide` is the rule for
+    verdicts (`core.verdict`) by which the class maps were made, None without one.
     """
 
     families: tuple[str, ...] = ()
     of_families: JsonObject = field(default_factory=dict)
     temperature: float | None = None
     refine: JsonObject | None = None
+    decide: JsonObject | None = None
 
     def to_json(self) -> Document:
         """One object; no key for what is None."""
-        model = {"temperature": self.temperature, "refine": self.refine}
+        model = {
+            "temperature": self.temperature,
+            "refine": self.refine,
+            "decide": self.decide,
+        }
         return {
             "families": list(self.families),
             **self.of_families,
@@ -147,12 +153,13 @@ class ScoreSettings:
     @classmethod
     def from_json(cls, document: Document) -> Self:
         """Undo `to_json`; keys that are not fields here belong to a family."""
-        own = ("families", "temperature", "refine")
+        own = ("families", "temperature", "refine", "decide")
         return cls(
             families=tuple(document.get("families", ())),
             of_families={key: value for key, value in document.items() if key not in own},
             temperature=document.get("temperature"),
             refine=document.get("refine"),
+            decide=document.get("decide"),
         )
 
 

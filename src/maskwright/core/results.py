@@ -79,6 +79,7 @@ class Results:
 
     `num_read` counts the inputs that were read, and `remarks` are on them. `passed_over` are
     folders among the inputs that hold results. `failed` are the inputs that could not be read.
+    `decide` is the rule for verdicts of the model, as JSON.
     """
 
     folder: Path
@@ -88,6 +89,7 @@ class Results:
     remarks: Sequence[str] = ()
     passed_over: Sequence[Path] = ()
     failed: list[FailedInput] = field(default_factory=list)
+    decide: Mapping[str, Any] | None = None
 
     def pass_over(self, folders: Iterable[Path]) -> None:
         """Note folders of results among the inputs, without the one that is being filled."""
@@ -99,7 +101,7 @@ class Manifest:
     """The manifest of a folder of results.
 
     `files` counts the files by the first part of their path. `maskwright` is the version that
-    wrote the results.
+    wrote the results, `decide` the rule for verdicts that made them.
     """
 
     verb: str
@@ -109,6 +111,7 @@ class Manifest:
     failed: tuple[FailedInput, ...]
     files: Mapping[str, int]
     remarks: tuple[str, ...] = ()
+    decide: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` undoes it."""
@@ -123,6 +126,7 @@ class Manifest:
                     "remarks": list(self.remarks),
                 },
                 "files": dict(self.files),
+                "decide": self.decide,
             }
         )
 
@@ -144,6 +148,7 @@ class Manifest:
                 failed=tuple(FailedInput(**one) for one in inputs["failed"]),
                 remarks=tuple(map(str, inputs.get("remarks", ()))),
                 files={str(name): int(count) for name, count in content["files"].items()},
+                decide=content.get("decide"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SCHEMA.error(f"{where}: not a {SCHEMA.kind} ({error!r})") from error
@@ -197,6 +202,7 @@ def open_results(
             failed=tuple(results.failed),
             remarks=tuple(results.remarks),
             files=_count_files(partial.folder),
+            decide=results.decide,
         )
         write_json(partial.folder / MANIFEST, manifest.to_json())
 

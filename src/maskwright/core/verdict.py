@@ -75,6 +75,12 @@ class VerdictRule:
                 "out the class of what a good part shows"
             )
 
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{name} from {rule.threshold:g} and {rule.smallest_area_px:,} px"
+            for name, rule in self.classes.items()
+        )
+
     def to_json(self) -> dict[str, object]:
         """A JSON object; `from_json` undoes it."""
         classes = {name: asdict(rule) for name, rule in self.classes.items()}
@@ -85,6 +91,24 @@ class VerdictRule:
         """Undo `to_json`; raises TypeError, KeyError or ConfigError for another document."""
         classes = {name: ClassRule(**rule) for name, rule in document["classes"].items()}
         return cls(classes=classes, miss=document["miss"], by=document["by"])
+
+
+def read_rule(document: Mapping[str, Any] | None) -> VerdictRule | None:
+    """Read a rule from JSON; None where there is none."""
+    return None if document is None else VerdictRule.from_json(document)
+
+
+def describe_difference(
+    a: VerdictRule | None, b: VerdictRule | None, names: tuple[str, str]
+) -> str:
+    """Say how two rules differ in what they report; "" where they do not.
+
+    `names` stand for what was made by each. None is no rule: the largest logit decides.
+    """
+    if (a and a.classes) == (b and b.classes):
+        return ""
+    shown = (f"{name} {rule or 'none'}" for name, rule in zip(names, (a, b), strict=True))
+    return f"The thresholds for verdicts differ: {'; '.join(shown)}."
 
 
 @dataclass(frozen=True, slots=True)

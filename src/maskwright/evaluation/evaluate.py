@@ -88,6 +88,7 @@ def evaluate(
             scoring.settings(),
             temperature=model.card.temperature,
             refine=None if model.refine is None else model.refine.to_json(),
+            decide=None if model.card.decide is None else model.card.decide.to_json(),
         ),
         ranked=extremes.rank(),
     )

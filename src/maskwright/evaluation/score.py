@@ -4,8 +4,10 @@ A prediction belongs to the truth file with the same path below its folder, with
 Files are read and counted on all cores; a few images are in memory at a time.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +16,10 @@ from ..core.labels import IGNORE, LabelMap
 from ..core.progress import Progress, silent
 from ..core.provenance import DataSource, MapsSource, Provenance
 from ..core.report import Report
+from ..core.results import read_manifest
 from ..core.scores import mean_iou
 from ..core.threads import map_in_order
+from ..core.verdict import describe_difference, read_rule
 from ..core.versions import versions_of
 from ..data.classmaps import ClassMapPair, ClassMaps, describe_resampled
 from ..data.entries.scan import normalise_split
@@ -119,12 +123,12 @@ def score(
         extremes.add_maps(image.key, image.truth_HW, image.predicted_HW, miou)
     report = tally.report(
         provenance=_provenance(predicted_maps, truth_maps, options),
-        settings=scoring.settings(),
+        settings=replace(scoring.settings(), decide=_find_rule(predicted_maps)),
         ranked=extremes.rank(),
     )
     resampled = describe_resampled(pair.resampled, "predictions")
-    notes = (*report.notes, *options.list_notes(), *undecided.list_notes(), *resampled)
-    return replace(report, notes=notes)
+    notes = (*report.notes, *_compare_rules(pair), *options.list_notes())
+    return replace(report, notes=(*notes, *undecided.list_notes(), *resampled))
 
 
 def _choose_scoring(pair: ClassMapPair, detail: ScoreDetail) -> Scoring:
@@ -202,6 +206,22 @@ def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:
         groups = match_groups(keys, options.group)
     group_of = dict(zip(keys, groups, strict=True))
     return Attributes(listed.values, {**group_of, **listed.groups})
+
+
+def _find_rule(maps: ClassMaps) -> Mapping[str, Any] | None:
+    """The rule for verdicts by which `predict` made the maps, None where it made none so."""
+    folders = (maps.root, maps.root.parent)  # predict writes OUT/classes
+    manifests = (read_manifest(folder) for folder in folders)
+    return next((found.decide for found in manifests if found is not None), None)
+
+
+def _compare_rules(pair: ClassMapPair) -> tuple[str, ...]:
+    """A warning where predictions are scored against those of another rule."""
+    predicted, truth = (read_rule(_find_rule(maps)) for maps in (pair.other, pair.reference))
+    if truth is None:
+        return ()
+    difference = describe_difference(predicted, truth, ("predictions", "truth"))
+    return (difference,) if difference else ()
 
 
 def _folder_group(key: str) -> str:

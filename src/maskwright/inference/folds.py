@@ -7,6 +7,7 @@ from pathlib import Path
 from ..core.bundle import is_bundle
 from ..core.card import ModelCard
 from ..core.errors import BundleError, DataError
+from ..core.verdict import describe_difference
 from ..core.yamlfile import read_yaml
 from ..data.dataset import FolderDataset, open_dataset
 from ..data.opening.splitfile import list_folds
@@ -84,12 +85,22 @@ def open_folds(
         model = run / "bundle" if is_bundle(run / "bundle") else run
         predictors[fold] = open_model(model, engine=engine, refine=refine, trust=trust)
         _require_fold(predictors[fold], dataset, fold, run)
+    _require_one_rule(predictors)
     entries = [entry for entry in dataset.entries if entry.split in predictors]
     return FoldPredictors(
         predictors=predictors,
         images={entry.key: entry.image for entry in entries},
         fold_of={entry.key: entry.split for entry in entries},
     )
+
+
+def _require_one_rule(predictors: Mapping[str, Predictor]) -> None:
+    """Require that all folds have one rule for verdicts, or none has."""
+    rules = {fold: model.card.decide for fold, model in predictors.items()}
+    (first, one), *others = rules.items()
+    for fold, other in others:
+        if difference := describe_difference(one, other, (first, fold)):
+            raise BundleError(f"{difference} Choose them once for all folds, or for none.")
 
 
 def _find_runs(folder: Path) -> dict[str, Path]:

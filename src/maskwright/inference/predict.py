@@ -139,6 +139,7 @@ def predict(
         if CLASSES not in write:
             shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
         pixels_C = _sum_pixels(results, len(labels))
+        results.decide = None if rule is None else rule.to_json()
         results.remarks = list_remarks(_list_traits(results.journal), model.card)
     return PredictionSummary(
         labels=labels,
@@ -278,7 +279,10 @@ def _list_verdicts(journal: Journal) -> Iterator[tuple[str, Verdict]]:
 
 
 def _source(model: Predictor | FoldPredictors) -> str | None:
-    """The `source` in dataset.yaml, for refined maps alone."""
+    """The `source` in dataset.yaml, for maps that the largest logit alone did not decide."""
+    rule = model.card.decide
+    if rule is not None:
+        return f"predicted by model {model.model_id}, decided by {rule}"
     if model.refine is None:
         return None
     return f"predicted by model {model.model_id}, refined by {model.refine}"

@@ -52,9 +52,7 @@ def test_photographs_of_one_day_are_one_group(tmp_path):
 def test_photographs_without_a_date_are_counted_and_refused(tmp_path, date):
     write_photo(tmp_path / "a.jpg", "2024:05:31 09:00:00")
     write_photo(tmp_path / "b.jpg", date)
-    with pytest.raises(
-        DataError, match=r"b\.jpg: 1 image has no date in EXIF, the first"
-    ):
+    with pytest.raises(DataError, match=r"b\.jpg: 1 image has no date in EXIF, the first"):
         group(tmp_path, "date")
 
 

@@ -11,10 +11,15 @@ from PIL import Image
 
 from maskwright.core.bundle import open_bundle
 from maskwright.core.errors import ConfigError, DataError
-from maskwright.core.results import WriteMode
+from maskwright.core.report import Report
+from maskwright.core.results import WriteMode, read_manifest
 from maskwright.core.verdict import ClassRule, VerdictRule
+from maskwright.data.classes.dataset_yaml import read_dataset_file
 from maskwright.data.dataset import open_dataset
+from maskwright.evaluation.compare.compare import compare
 from maskwright.evaluation.evaluate import evaluate
+from maskwright.evaluation.report.page import write_report
+from maskwright.evaluation.score import score
 from maskwright.evaluation.verdicts.choice import SCHEMA, RuleOptions
 from maskwright.evaluation.verdicts.choose import bound_miss_rate, count_needed
 from maskwright.evaluation.verdicts.decide import decide
@@ -147,6 +152,38 @@ def test_evaluate_scores_verdicts_of_images(bundle, parts, tmp_path):
     scores = evaluate(open_model(tmp_path / "decided"), dataset).scores
     assert (scores["miss_rate"].value, scores["false_alarm_rate"].value) == (0.0, 0.0)
     assert "miss_rate" not in evaluate(open_model(bundle), dataset).scores
+
+
+def test_thresholds_stand_in_all_that_is_made_with_them_and_a_difference_is_a_warning(
+    bundle, parts, tmp_path
+):
+    _, choice = decide(bundle, open_dataset(parts), tmp_path / "decided")
+    images, masks = parts / "images/test", parts / "masks/test"
+    for name, model in (("old", bundle), ("new", tmp_path / "decided")):
+        predict(open_model(model), [images], tmp_path / name, write=("classes",))
+    stored = choice.rule.to_json()
+    assert read_manifest(tmp_path / "new").decide == stored
+    assert read_manifest(tmp_path / "old").decide is None
+    source = read_dataset_file(tmp_path / "new/classes/dataset.yaml").source
+    assert source.endswith(f"decided by {choice.rule}")
+
+    dataset = open_dataset(parts).subset("test")
+    evaluated = evaluate(open_model(tmp_path / "decided"), dataset)
+    scored = {name: score(tmp_path / name / "classes", masks) for name in ("old", "new")}
+    for report in (evaluated, scored["new"]):
+        again = Report.from_json(report.to_json(), where="report.json")
+        assert again.settings.decide == stored
+    assert scored["old"].settings.decide is None
+    assert "The thresholds for verdicts differ" not in " ".join(scored["new"].notes)
+
+    warning = f"The thresholds for verdicts differ: predictions none; truth {choice.rule}."
+    assert warning in score(tmp_path / "old/classes", tmp_path / "new/classes").notes
+    for name, report in scored.items():
+        write_report(report, tmp_path / "reports" / name)
+    folders = (tmp_path / "reports/old", tmp_path / "reports/new")
+    notes = compare(*folders).notes
+    assert f"The thresholds for verdicts differ: A none; B {choice.rule}." in notes
+    assert "thresholds" not in " ".join(compare(folders[1], folders[1]).notes)
 
 
 def test_thresholds_can_be_chosen_again_for_a_bundle_that_has_some(bundle, parts, tmp_path):

@@ -273,6 +273,6 @@ def read_tag(path: Path, keyword: str) -> str | None:
     try:
         head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[keyword])
         value = head.get(keyword)
-    except (*_damage_errors(), *_DAMAGED):
+    except _damage_errors():
         return None
     return None if value is None else str(value)

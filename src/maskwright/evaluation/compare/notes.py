@@ -4,6 +4,7 @@ import numpy as np
 
 from ...core.report import MIN_GROUPS
 from ...core.scores import Values, mean_present
+from ...core.verdict import describe_difference, read_rule
 from ...data.opening.neighbours import find_neighbours
 from .changes import Changes
 from .permutation import ALPHA, least_p
@@ -23,6 +24,9 @@ def write_notes(pair: ReportPair, changes: Changes) -> list[str]:
             "The reports have no hashes of the truth: it is only known that each image has the "
             "same pixels of each class. Score again to be sure that the truth is the same."
         )
+    rule_a, rule_b = (read_rule(one.report.settings.decide) for one in (pair.a, pair.b))
+    if difference := describe_difference(rule_a, rule_b, ("A", "B")):
+        notes.append(difference)
     notes += _notes_on_classes(pair, changes)
     notes += _notes_on_groups(pair)
     return notes
