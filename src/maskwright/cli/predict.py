@@ -55,6 +55,13 @@ OutOfFold = Annotated[
     ),
 ]
 
+Mosaic = Annotated[
+    bool,
+    typer.Option(
+        "--mosaic", help="Join the class maps of georeferenced tiles on one grid: mosaic.tif."
+    ),
+]
+
 
 def predict(
     model: Model,
@@ -69,6 +76,7 @@ def predict(
     allow_download: AllowDownload = False,
     out_of_fold: OutOfFold = False,
     accept_licence: AcceptLicence = False,
+    mosaic: Mosaic = False,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     as_json: AsJson = False,
@@ -82,7 +90,7 @@ def predict(
     from ..core.results import MANIFEST, WriteMode
     from ..inference.fetch import fetch_inputs
     from ..inference.folds import open_folds
-    from ..inference.outputs import ALL
+    from ..inference.outputs import ALL, MOSAIC
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
 
@@ -94,9 +102,10 @@ def predict(
             model, engine=engine, refine=refine, trust=trust, accept_licence=accept_licence
         )
         console.say_all(predictor.notes)
-    names = ALL
+    names: tuple[str, ...] = ALL
     if write is not None:
         names = tuple(write.split(",")) if write else ()
+    names = (*names, *([MOSAIC] if mosaic and MOSAIC not in names else []))
     mode = WriteMode(overwrite=overwrite, resume=resume)
     with fetch_inputs(inputs, stdin=sys.stdin.buffer, allow_download=allow_download) as paths:
         summary = run(

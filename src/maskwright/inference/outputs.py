@@ -1,12 +1,15 @@
 """The files that predict writes, in the size and orientation of the image.
 
 classes/<key>.png      palette PNG; a pixel is a class index
-classes/<key>.tif      instead, for a GeoTIFF image: a palette TIFF with the tags of its
-                       georeference
+classes/<key>.tif      instead, for an image with a georeference (GeoTIFF, JPEG 2000, VRT): a
+                       palette GeoTIFF on its grid, 255 is nodata
 classes/dataset.yaml   names and colours of the classes, for `score` and `measure`; of refined
                        maps also the model and the refiner, as `source`
 overlay/<key>.png      the image with the colours of its classes over it
-confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is low
+confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is low; a GeoTIFF
+                       (.tif) where the class map is one, 0 is nodata
+mosaic.tif, mosaic_confidence.tif
+                       of all images on one grid, see `mosaic`; only where it is asked for
 coverage.csv           image, class, pixels, percent: one line per image and class
 verdicts.csv           image, verdict, classes, error: one line per image, also of those that
                        could not be read; of models with a rule for verdicts alone
@@ -29,15 +32,16 @@ from numpy.typing import NDArray
 from ..core.codec import LabelCodec
 from ..core.errors import ConfigError, DataError, UnknownNameError
 from ..core.image import Image
-from ..core.labels import LabelSpec
+from ..core.labels import IGNORE, LabelSpec
 from ..core.results import FailedInput
 from ..core.verdict import OK, Verdict
 from ..data.classes.codec import write_dataset_file
 from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.conversion.convert import list_writable
-from ..data.georef.geotags import Tag
+from ..data.georef.geotags import Tag, nodata_tag
 from ..pages.csvfile import write_rows
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
+from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
 
 DEFECT, UNREAD = "defect", "unread"
@@ -46,11 +50,15 @@ COLUMNS = ("image", "class", "pixels", "percent")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where outputs go: the folder, the classes, and what dataset.yaml names as the source."""
+    """Where outputs go: the folder, the classes, and what dataset.yaml names as the source.
+
+    `grid` is where the images lie in a mosaic, where one is written.
+    """
 
     folder: Path
     labels: LabelSpec
     source: str | None = None
+    grid: MosaicGrid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,16 +91,7 @@ class ClassMaps(Writer):
     def write(self, item: PredictedImage) -> None:
         """Write a PNG, or a TIFF for an image with a georeference."""
         labels_HW = item.prediction.labels_HW
-        for suffix in (
-            ".tif",
-            ".png",
-        ):  # an interrupted run may have written the other
-            (self._folder / f"{item.key}{suffix}").unlink(missing_ok=True)
-        if item.tags:
-            content = _encode_indexed_tiff(labels_HW, self._palette, item.tags, where=item.key)
-            _put(self._folder / f"{item.key}.tif", content)
-        else:
-            _put(self._folder / f"{item.key}.png", encode_indexed_png(labels_HW, self._palette))
+        _put_map(self._folder, item, labels_HW, self._palette, nodata=IGNORE)
 
 
 class Overlays(Writer):
@@ -117,19 +116,37 @@ class ConfidenceMaps(Writer):
         self._palette = heat_palette()
 
     def write(self, item: PredictedImage) -> None:
-        """Write the confidence in steps of 1 / 255."""
-        confidence_HW = np.rint(item.prediction.confidence_HW * 255).astype(np.uint8)
-        _put(self._folder / f"{item.key}.png", encode_indexed_png(confidence_HW, self._palette))
+        """Write the confidence in steps of 1 / 255, as a PNG or a TIFF."""
+        confidence_HW = to_bytes(item.prediction.confidence_HW)
+        _put_map(self._folder, item, confidence_HW, self._palette, nodata=0)
 
 
-CLASSES = "classes"
+class Mosaics(Writer):
+    """Writes `mosaic.tif` and `mosaic_confidence.tif`."""
+
+    def __init__(self, to: Destination) -> None:
+        if to.grid is None:
+            raise ValueError("a mosaic needs the grid of its images")
+        self._mosaic = Mosaic(to.grid, to.folder, to.labels.palette, heat_palette())
+
+    def write(self, item: PredictedImage) -> None:
+        """Lay the class map of one image into the mosaic."""
+        confidence_HW = to_bytes(item.prediction.confidence_HW)
+        self._mosaic.add(item.key, item.prediction.labels_HW, confidence_HW)
+
+
+CLASSES, MOSAIC = "classes", "mosaic"
 WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
     CLASSES: ClassMaps,
     "overlay": Overlays,
     "confidence": ConfidenceMaps,
+    MOSAIC: Mosaics,
 }
 COVERAGE = "coverage"
-ALL = (*WRITERS, COVERAGE)
+ALL = (CLASSES, "overlay", "confidence", COVERAGE)
+"""What is written unless something else is asked for."""
+
+KINDS = (*ALL, MOSAIC)
 
 
 def write_coverage(
@@ -169,7 +186,7 @@ def write_verdicts(
 
 
 def require_outputs(write: Collection[str]) -> tuple[str, ...]:
-    """Refuse names that are neither in `ALL` nor formats that `convert` writes.
+    """Refuse names that are neither in `KINDS` nor formats that `convert` writes.
 
     Returns the formats in `write`.
 
@@ -177,14 +194,14 @@ def require_outputs(write: Collection[str]) -> tuple[str, ...]:
         ConfigError: An unknown name, or none at all.
     """
     if not write:
-        raise ConfigError(f"no kind of file to write is given; choose from {', '.join(ALL)}")
-    others = tuple(name for name in write if name not in ALL)
+        raise ConfigError(f"no kind of file to write is given; choose from {', '.join(KINDS)}")
+    others = tuple(name for name in write if name not in KINDS)
     if not others:
         return ()
     formats = list_writable()
     for name in others:
         if name not in formats:
-            raise UnknownNameError("output", name, (*ALL, *formats))
+            raise UnknownNameError("output", name, (*KINDS, *formats))
     return others
 
 
@@ -196,6 +213,25 @@ def make_writers(write: Collection[str], to: Destination) -> list[Writer]:
 def _put(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+def _put_map(
+    folder: Path,
+    item: PredictedImage,
+    index_HW: NDArray[np.uint8],
+    palette: NDArray[np.uint8],
+    *,
+    nodata: int,
+) -> None:
+    """Write a palette PNG, or a TIFF for an image with a georeference."""
+    for suffix in (".tif", ".png"):  # an interrupted run may have written the other
+        (folder / f"{item.key}{suffix}").unlink(missing_ok=True)
+    if item.tags:
+        tags = (*item.tags, nodata_tag(nodata))
+        content = _encode_indexed_tiff(index_HW, palette, tags, where=item.key)
+        _put(folder / f"{item.key}.tif", content)
+    else:
+        _put(folder / f"{item.key}.png", encode_indexed_png(index_HW, palette))
 
 
 def _encode_indexed_tiff(

@@ -23,17 +23,18 @@ from ..core.progress import Progress, silent
 from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ..core.verdict import Verdict
 from ..data.conversion.account import Account
-from ..data.georef.geotags import copy_tags
 from ..data.opening.stratify import count_pixels
 from ..data.pixels.imageref import ImageRef
-from ..data.pixels.images import read_data
+from ..data.pixels.images import open_image, read_data
 from .annotations import write_annotations
 from .folds import FoldPredictors
 from .inputs import FoundImages, find_images
+from .mosaic import MosaicGrid
 from .outputs import (
     ALL,
     CLASSES,
     COVERAGE,
+    MOSAIC,
     Destination,
     PredictedImage,
     Writer,
@@ -107,8 +108,8 @@ def predict(
         model: From `open_model`, or from `open_folds`, which brings its images along.
         inputs: Image files and folders of images, to the bottom; none with `open_folds`.
         out: See `core.results`.
-        write: What is written: `classes`, `overlay`, `confidence`, `coverage`, and formats that
-            `convert` writes; see `outputs`.
+        write: What is written: `classes`, `overlay`, `confidence`, `coverage`, `mosaic`, and
+            formats that `convert` writes; see `outputs`.
         glob: Pattern of the images that are taken from folders: of names, or with `/` of paths.
         mode: What to do with a folder that exists.
         progress: Called with every image.
@@ -126,7 +127,12 @@ def predict(
     with open_results(Path(out), "predict", mode, head=head) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
-        to = Destination(folder=results.folder, labels=labels, source=_source(model))
+        to = Destination(
+            folder=results.folder,
+            labels=labels,
+            source=_source(model),
+            grid=MosaicGrid.from_images(found.images) if MOSAIC in write else None,
+        )
         writers = make_writers((*write, CLASSES) if formats else write, to)
         _predict_left(model, found.images, writers, results, progress)
         if COVERAGE in write:
@@ -230,8 +236,12 @@ def _predict_file(
         content = describe_content([image.file])
         image_HWC, valid_HW = read_data(image)
         prediction = model.predict(image_HWC, valid_HW, where=str(image))
-        tags = copy_tags(image.file) if image.page is None else ()
-        item = PredictedImage(key=key, image_HWC=image_HWC, prediction=prediction, tags=tags)
+        item = PredictedImage(
+            key=key,
+            image_HWC=image_HWC,
+            prediction=prediction,
+            tags=open_image(image).geotags,
+        )
         for writer in writers:
             writer.write(item)
     except (DataError, MissingDependencyError) as error:

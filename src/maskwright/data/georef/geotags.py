@@ -1,7 +1,7 @@
 """The tags of a GeoTIFF that place its pixels; OGC GeoTIFF Standard 1.1 (19-008r4)."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ _PLACING = (33550, 33922, 34264, 34735, 34736, 34737)
 _MAX_BYTES = 64 << 30
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DAMAGED = (OSError, LookupError, TypeError, ValueError, struct.error)
-_PIXEL_IS_POINT = 2
+_PIXEL_IS_AREA, _PIXEL_IS_POINT = 1, 2
+_MODEL_TYPE, _RASTER_TYPE, _KEYS = 1024, 1025, 34735
+_ASCII, _SHORT, _DOUBLE = 2, 3, 12
 _USER_DEFINED = 32767
-_GEOGRAPHIC, _GEOCENTRIC = 2, 3
+_PROJECTED, _GEOGRAPHIC, _GEOCENTRIC = 1, 2, 3
 _METRES = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937, 9036: 1000.0}
 """GeoKey 3076 -> metres: metre, foot, US survey foot, kilometre."""
 
@@ -46,6 +48,45 @@ def copy_tags(path: Path) -> tuple[Tag, ...]:
             return ()
         tags = [page.tags.get(code) for code in _PLACING]
         return tuple((t.code, int(t.dtype), t.count, t.value, True) for t in tags if t)
+
+
+def make_tags(affine: Affine, epsg: int | None, *, is_geographic: bool) -> tuple[Tag, ...]:
+    """The tags of a GeoTIFF that lies at `affine`, in the system `epsg` where it is known."""
+    keys = [(_RASTER_TYPE, 0, 1, _PIXEL_IS_AREA)]
+    if epsg is not None:
+        model, code = (_GEOGRAPHIC, 2048) if is_geographic else (_PROJECTED, 3072)
+        keys = [(_MODEL_TYPE, 0, 1, model), *keys, (code, 0, 1, epsg)]
+    directory = (1, 1, 0, len(keys), *(value for key in keys for value in key))
+    return move_tags([(_KEYS, _SHORT, len(directory), directory, True)], affine)
+
+
+def nodata_tag(value: int) -> Tag:
+    """The tag by which GDAL names the value of pixels without data."""
+    text = str(value)
+    return 42113, _ASCII, len(text) + 1, text, True
+
+
+def move_tags(tags: Iterable[Tag], affine: Affine) -> tuple[Tag, ...]:
+    """Tags of the same reference system for an image that lies at `affine`."""
+    kept = [_as_area(tag) for tag in tags if tag[0] in (_KEYS, 34736, 34737)]
+    a, b, c, d, e, f = affine
+    if b == d == 0 and a > 0 > e:
+        scale, tie = (a, -e, 0.0), (0.0, 0.0, 0.0, c, f, 0.0)
+        return ((33550, _DOUBLE, 3, scale, True), (33922, _DOUBLE, 6, tie, True), *kept)
+    matrix = (a, b, 0.0, c, d, e, 0.0, f, *(0.0,) * 7, 1.0)
+    return ((34264, _DOUBLE, 16, matrix, True), *kept)
+
+
+def _as_area(tag: Tag) -> Tag:
+    """The key directory with pixels that are areas: the affine is that of outer corners."""
+    code, kind, count, value, once = tag
+    if code != _KEYS:
+        return tag
+    numbers = list(value)
+    for start in range(4, len(numbers) - 3, 4):
+        if numbers[start] == _RASTER_TYPE:
+            numbers[start + 3] = _PIXEL_IS_AREA
+    return code, kind, count, tuple(numbers), once
 
 
 def read_tags(path: Path) -> tuple[dict[str, Any], Affine] | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.image import Image, PixelData, ValidMap
+from ..georef.geotags import Tag, copy_tags
 from ..georef.patient import PatientFrame
 from ..georef.placement import Placement, read_placement
 from .imageref import ImageRef
@@ -101,6 +102,14 @@ class ImageFile(Protocol):
         "" where its header does not state it, None for other images.
         """
         return None
+
+    @property
+    def geotags(self) -> tuple[Tag, ...]:
+        """The tags of a GeoTIFF on the grid of the image; none where it has no georeference.
+
+        Those of a GeoTIFF as they are. A world file gives none.
+        """
+        return () if self.ref.page is not None else copy_tags(self.ref.file)
 
     @property
     def palette_N3(self) -> NDArray[np.uint8] | None:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.image import Image, PixelData
+from ...georef.geotags import Tag, make_tags
 from ...georef.placement import Placement, read_placement
+from ...georef.units import DEGREE
 from ...georef.worldfiles import unit_of
 from ..faults import explain_faults
 from ..gdal import VRT_START, open_gdal, read_bands
@@ -69,6 +71,13 @@ class _RasterImage(ImageFile):
             text, epsg = raster.crs.to_wkt(), raster.crs.to_epsg()
         unit = unit_of(text, affine)
         return Placement(affine=affine, epsg=epsg, unit=unit, origin=self.ref.file)
+
+    @property
+    def geotags(self) -> tuple[Tag, ...]:
+        found = self.placement
+        if found is None:
+            return ()
+        return make_tags(found.affine, found.epsg, is_geographic=found.unit == DEGREE)
 
     def read(self, window: Window | None = None) -> Image:
         return self.read_data(window).image_HWC
