@@ -121,11 +121,14 @@ def test_a_setting_that_is_not_yaml_is_named(text):
             r"--set schedule.epochs=1:30: line 1 has 1:30, .*plain number",
         ),
         ("data.batch_size=010", "line 1 has 010"),
-        ("augment.flip=yes", "line 1 has yes, .*true or false"),
+        ("augment.flip_lr=yes", "line 1 has yes, .*true or false"),
         ("optim.lr=.inf", "not a finite number"),
         ("optim.lr=inf", r"optim.lr: expected a number, not a text, got inf"),
         ("optim.lr=1e999", "not a finite number"),
-        ("augment.flip=true", r"augment.flip: expected a number, not true or false, got true"),
+        (
+            "augment.flip_lr=true",
+            r"flip_lr: expected a number, not true or false, got true",
+        ),
         ("schedule.epochs='8'", r"schedule.epochs: expected a number, not a text, got '8'"),
         ("model.checkpointing=1", r"model.checkpointing: expected true or false, got 1"),
         ("augment.scale=[true, 2]", r"augment.scale: expected a number, not true or false"),
@@ -200,3 +203,11 @@ def test_a_window_of_one_pair_is_that_of_all_channels():
 def test_kinds_units_and_windows_that_do_not_fit_are_refused(document, message):
     with pytest.raises(ConfigError, match=message):
         parse_recipe(document, where="r.yaml")
+
+
+def test_the_flip_of_an_earlier_recipe_is_that_of_left_and_right():
+    for version in ({}, {"version": 2}):
+        recipe = parse_recipe({**version, "augment": {"flip": 0.25}}, where="recipe.yaml")
+        assert recipe.augment.flip_lr == 0.25
+    with pytest.raises(ConfigError, match=r"flip: no such key; did you mean 'flip_lr'"):
+        parse_recipe({"version": 3, "augment": {"flip": 0.25}}, where="recipe.yaml")

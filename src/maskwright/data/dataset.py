@@ -33,7 +33,7 @@ from .opening import splitfile
 from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
-from .pixels.imagefile import ImageKind
+from .pixels.imagefile import ImageFile, ImageKind
 from .pixels.imageref import ImageRef
 from .pixels.images import MAX_FILE_BYTES, image_size, open_image, read_image
 from .reading.archive import open_as_folder
@@ -156,8 +156,8 @@ class Dataset(Protocol):
         image_HWC = self.image(index)
         return ImageKind(image_HWC.shape[2], str(image_HWC.dtype))
 
-    def spacing_mm(self, index: int) -> tuple[float, float] | None:  # noqa: ARG002 - a default
-        """Height and width of a pixel in mm, None where the image does not say them."""
+    def image_file(self, index: int) -> ImageFile | None:  # noqa: ARG002 - a default
+        """One image, opened for what its header states; None where it is not a file."""
         return None
 
     def mask_file(self, index: int) -> ImageRef | None:  # noqa: ARG002 - a default
@@ -296,9 +296,9 @@ class FolderDataset(Dataset):
         """Channels and type of the values of one image, from its header."""
         return open_image(self.entries[index].image).kind
 
-    def spacing_mm(self, index: int) -> tuple[float, float] | None:
-        """Height and width of a pixel in mm, from the header of one image."""
-        return open_image(self.entries[index].image).spacing_mm_HW
+    def image_file(self, index: int) -> ImageFile | None:
+        """One image, opened for what its header states."""
+        return open_image(self.entries[index].image)
 
     def modality(self, index: int) -> str | None:
         """How a medical image was acquired, from the header."""

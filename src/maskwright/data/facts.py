@@ -20,6 +20,7 @@ from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from ..pages.text import format_count
 from .dataset import Dataset
+from .georef.patient import Plane
 from .opening.stratify import count_pixels
 from .pixels.imagefile import ImageKind
 from .values import ValueSample, ValueTally
@@ -34,6 +35,7 @@ class Facts:
     `class_share_C` sums to 1 over the pixels that are not IGNORE. Half of the pixels of a
     class lie in connected regions of at least `object_area_px_C` (a median over pixels: over
     regions it would be the size of specks); None for a class that the sample lacks. `mean`
+    `planes` are those of the volumes whose slices the images are, none for other images. `mean`
     and `std` are per channel, of values divided by `max_value`, 255 or 65535. `values` is a
     sample of pixels in their own unit. `counts_NC` holds the pixels
     of each class in each image of the dataset.
@@ -49,6 +51,7 @@ class Facts:
     std: tuple[float, ...]
     values: ValueSample
     counts_NC: NDArray[np.int64]
+    planes: tuple[Plane, ...] = ()
 
 
 def measure_facts(
@@ -82,7 +85,15 @@ def measure_facts(
         std=std,
         values=values,
         counts_NC=counts_NC,
+        planes=_list_planes(dataset, sample),
     )
+
+
+def _list_planes(dataset: Dataset, sample: range) -> tuple[Plane, ...]:
+    """The planes of the volumes of a sample, sorted."""
+    files = (dataset.image_file(index) for index in sample)
+    frames = (None if file is None else file.patient_frame for file in files)
+    return tuple(sorted({frame.plane for frame in frames if frame is not None}))
 
 
 @dataclass(frozen=True, slots=True)

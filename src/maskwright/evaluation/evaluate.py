@@ -96,7 +96,8 @@ def evaluate(
 
 def _choose_scoring(model: Predictor, dataset: Dataset, detail: ScoreDetail) -> Scoring:
     detail = detail.with_spacings(
-        (key, dataset.spacing_mm(index)) for index, key in enumerate(dataset.keys)
+        (key, file.spacing_mm_HW if (file := dataset.image_file(index)) else None)
+        for index, key in enumerate(dataset.keys)
     )
     rule, labels = model.card.decide, model.card.labels
     reported = () if rule is None else tuple(map(labels.index, rule.classes))

@@ -10,46 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from maskwright.core.card import ArchSpec, rename_settings
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError, shorten, suggest
 from maskwright.core.inputspec import InputSpec
-from maskwright.core.intensity import SIGNED_OFFSET, Kind
+from maskwright.core.intensity import Kind
 from maskwright.core.strictmodel import StrictModel, list_keys
-from maskwright.core.versioned import Document, Schema
 from maskwright.core.yamlfile import SCHEMA_LINE, dump_yaml, find_line, parse_yaml, read_yaml
+
+from .recipe_versions import SCHEMA
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-
-def _make_annealing_explicit(document: Document) -> Document:
-    """Version 2: EoMT's masking ends with the run by default, and was off by default."""
-    model = document.get("model")
-    if not isinstance(model, dict) or model.get("arch") != "eomt":
-        return document
-    config = model.get("config") or {}
-    if not isinstance(config, dict):
-        return document
-    renamed = {"annealing_ratio": 0.0, **rename_settings("eomt", config)}
-    return document | {"model": model | {"config": renamed}}
-
-
-def _make_offset_explicit(document: Document) -> Document:
-    """Version 3: values below 0 stay as they are, and were read as uint16 with an offset."""
-    given = document.get("input")
-    if not isinstance(given, dict) or given.get("max_value") != 65535:
-        return document
-    return document | {"input": {"signed_offset": SIGNED_OFFSET} | given}
-
-
-SCHEMA = Schema(
-    kind="recipe",
-    version=3,
-    unversioned=1,
-    upgrades={1: _make_annealing_explicit, 2: _make_offset_explicit},
-    error=ConfigError,
-    key="version",
-)
 
 Settings = Mapping[str, object]
 """Values of a recipe by dotted key, as `--set optim.lr=3e-4` gives them."""
@@ -150,7 +122,7 @@ class AugmentOptions(StrictModel):
 
     unit: Literal["range", "std"] = "range"
     scale: tuple[float, float] = (0.75, 1.5)
-    flip: Share = 0.5
+    flip_lr: Share = 0.5
     flip_vertical: Share = 0.0
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = 5.0
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.3

@@ -11,7 +11,7 @@ from maskwright.training.samples.augment import Augmentation
 
 STILL = {
     "scale": (1.0, 1.0),
-    "flip": 0.0,
+    "flip_lr": 0.0,
     "rotate_deg": 0.0,
     "brightness": 0.0,
     "contrast": 0.0,
@@ -21,7 +21,7 @@ STILL = {
     "noise": 0.0,
     "jpeg": 0.0,
 }
-COLOURLESS = {k: v for k, v in STILL.items() if k not in {"scale", "flip", "rotate_deg"}}
+COLOURLESS = {k: v for k, v in STILL.items() if k not in {"scale", "flip_lr", "rotate_deg"}}
 
 
 def augmentation(crop_HW=(32, 32), **part):

@@ -20,7 +20,18 @@ from ...data.dataset import Dataset
 from ...data.pixels.alignment import describe_misalignment
 from ..extremes import compute_shown_size, resize_labels
 
-SCHEMA = Schema(kind="difference", version=1)
+_ELSEWHERE = "with labels at another place"
+
+
+def _add_places(document: Document) -> Document:
+    """Version 2 lists labels that lie at another place, which version 1 did not look for."""
+    images = document.get("images")
+    if not isinstance(images, dict):
+        return document
+    return document | {"images": {**images, _ELSEWHERE: []}}
+
+
+SCHEMA = Schema(kind="difference", version=2, upgrades={1: _add_places})
 IGNORED = "(ignored)"
 _MOST_SHOWN = 8
 
@@ -184,7 +195,7 @@ class _Counts:
             "with labels now": [],
             "without labels now": [],
             "with labels of another size": [],
-            "with labels at another place": [],
+            _ELSEWHERE: [],
             "with other labels": [],
         }
     )
@@ -214,7 +225,7 @@ class _Counts:
             return
         old, new = self.a.mask_file(index_a), self.b.mask_file(index_b)
         if old and new and describe_misalignment(new, old):
-            self.images["with labels at another place"].append(key)
+            self.images[_ELSEWHERE].append(key)
             return
         self._count(key, a_HW, b_HW)
 

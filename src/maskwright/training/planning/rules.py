@@ -12,6 +12,7 @@ from maskwright.pages.text import format_count
 from ..pace import Budget
 from ..recipe import Settings
 from . import few_images
+from .flips import decide_flips
 from .intensity import decide_intensity
 from .network import decide_network
 from .plan import Plan
@@ -48,6 +49,7 @@ def make_plan(
         decide_crops,
         _decide_loading,
         _decide_for_rare_classes,
+        decide_flips,
     ):
         decide(plan, situation)
     timing = Timing(situation, math.inf)

@@ -31,7 +31,7 @@ class Situation:
     of predicting an image, both within a limit in seconds; `slowness` is that of
     `machine.measure_slowness`; `conversion` says which images are converted, "" if none is.
     `substitute` is the encoder whose weights are installed, where those of the usual encoder
-    cannot be downloaded, else "".
+    cannot be downloaded, else "". `class_names` are those of the classes, in order.
     """
 
     facts: Facts
@@ -45,6 +45,7 @@ class Situation:
     slowness: Callable[[], float] = measure_slowness
     conversion: str = ""
     substitute: str = ""
+    class_names: tuple[str, ...] = ()
 
     @classmethod
     def from_data(cls, data: TrainingData, machine: Machine, *, substitute: str = "") -> Self:
@@ -52,6 +53,7 @@ class Situation:
         return cls(
             facts=data.facts,
             num_classes=len(data.dataset.spec),
+            class_names=data.dataset.spec.names,
             num_val=len(data.val),
             sample_seconds=partial(_measure_sample_seconds, data),
             step_seconds=partial(_measure_step, len(data.dataset.spec), machine),

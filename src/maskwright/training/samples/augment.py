@@ -89,7 +89,7 @@ class Augmentation:
             image = F.rotate(image, angle, InterpolationMode.BILINEAR, fill=list(fill_C))
             labels = F.rotate(labels, angle, InterpolationMode.NEAREST, fill=IGNORE)
         image, labels = (F.center_crop(t, list(self.crop_HW)) for t in (image, labels))
-        if rng.random() < options.flip:
+        if rng.random() < options.flip_lr:
             image, labels = F.horizontal_flip(image), F.horizontal_flip(labels)
         if rng.random() < options.flip_vertical:
             image, labels = F.vertical_flip(image), F.vertical_flip(labels)
