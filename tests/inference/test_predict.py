@@ -60,6 +60,7 @@ def test_maps_have_the_size_and_orientation_that_a_viewer_shows(model, photos, t
     predict(model, [photos], out)
     assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {
         "coverage.csv",
+        "legend.png",
         "results.json",
         "classes/dataset.yaml",
         *(
@@ -98,15 +99,16 @@ def test_coverage_has_a_line_for_every_class_of_every_image(model, photos, tmp_p
 def test_only_what_is_asked_for_is_written(model, photos, tmp_path):
     everything = tmp_path / "all"
     predict(model, [photos], everything)
-    for name, files in (
-        ("coverage", {"coverage.csv"}),
-        ("overlay", {"overlay/plain.png", "overlay/street/turned.png"}),
+    for name, files, legend in (
+        ("coverage", {"coverage.csv"}, set()),
+        ("overlay", {"overlay/plain.png", "overlay/street/turned.png"}, {"legend.png"}),
     ):
         out = tmp_path / name
         assert predict(model, [photos], out, write=(name,)).pixels_C.tolist() == [6] * 4
         assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {
             "results.json",
             *files,
+            *legend,
         }
         for file in files:
             assert (out / file).read_bytes() == (everything / file).read_bytes()
@@ -156,7 +158,13 @@ def test_bad_images_are_listed_and_the_others_are_predicted(model, photos, tmp_p
     manifest = read_manifest(tmp_path / "out")
     assert manifest.num_read == 2
     assert manifest.failed == tuple(summary.failed)
-    assert manifest.files == {"classes": 3, "confidence": 2, "coverage.csv": 1, "overlay": 2}
+    assert manifest.files == {
+        "classes": 3,
+        "confidence": 2,
+        "coverage.csv": 1,
+        "legend.png": 1,
+        "overlay": 2,
+    }
 
 
 def stop_after(num):

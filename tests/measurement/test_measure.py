@@ -47,7 +47,7 @@ def test_every_table_of_a_series_in_mm(season, tmp_path, write_maps, field):
     assert {path.name for path in out.iterdir()} == {
         *("change.csv", "coverage.csv", "from_to.csv", "gaps.csv", "regions.csv", "thin.csv"),
         *("measurements.json", "regions.geojson", "report.html", "results.json"),
-        *("overlay", "change"),
+        *("overlay", "change", "legend.png"),
     }
     assert [line["image"] for line in table(out / "gaps.csv")] == ["july", "june", "may"]
     first = table(out / "coverage.csv")[1]

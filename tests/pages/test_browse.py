@@ -48,6 +48,7 @@ def test_the_images_are_json_that_no_name_can_end(images):
     assert first == {
         "i": 0,
         "k": "</script><b>",
+        "r": 1.0,
         "p": ["t/0.jpg"],
         "n": [12.3457],
         "t": [[0, 1]],

@@ -70,7 +70,8 @@ class Gallery:
         panels = shown.panels(self.labels.palette)
         panels["confidence"] = encode_jpeg(heat_palette()[levels_hw])
         paths = {name: self._write(index, name, content) for name, content in panels.items()}
-        self._images.append(self._describe(sample.key, paths, decision, confusion))
+        ratio = size_hw[1] / size_hw[0]
+        self._images.append(self._describe(sample.key, paths, ratio, decision, confusion))
 
     def _write(self, index: int, panel: str, content: bytes) -> str:
         path = f"{FOLDER}/{index:05d}-{panel}.{_SUFFIX.get(panel, 'png')}"
@@ -80,7 +81,12 @@ class Gallery:
         return path
 
     def _describe(
-        self, key: str, panels: dict[str, str], decision: Decision, confusion: Confusion
+        self,
+        key: str,
+        panels: dict[str, str],
+        ratio: float,
+        decision: Decision,
+        confusion: Confusion,
     ) -> BrowsedImage:
         counts_CC, names = confusion.counts_CC, self.labels.names
         total = int(counts_CC.sum())
@@ -89,6 +95,7 @@ class Gallery:
         return BrowsedImage(
             key=key,
             panels=panels,
+            ratio=ratio,
             numbers={
                 _ERROR: 100 * (1 - float(mean_iou(confusion))),
                 _WRONG: wrong,

@@ -10,6 +10,7 @@ confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is 
                        (.tif) where the class map is one, 0 is nodata
 mosaic.tif, mosaic_confidence.tif
                        of all images on one grid, see `mosaic`; only where it is asked for
+legend.png             colours, indices and names of the classes, and the scale of confidence
 coverage.csv           image, class, pixels, percent: one line per image and class
 verdicts.csv           image, verdict, classes, error: one line per image, also of those that
                        could not be read; of models with a rule for verdicts alone
@@ -40,6 +41,7 @@ from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.conversion.convert import list_writable
 from ..data.georef.geotags import Tag, nodata_tag
 from ..pages.csvfile import write_rows
+from ..pages.legend import draw_legend, draw_scale, list_classes
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
 from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
@@ -147,6 +149,20 @@ ALL = (CLASSES, "overlay", "confidence", COVERAGE)
 """What is written unless something else is asked for."""
 
 KINDS = (*ALL, MOSAIC)
+
+
+def write_legend(folder: Path, labels: LabelSpec, write: Collection[str]) -> None:
+    """Write `legend.png`, which explains the colours of the pictures that are in `write`.
+
+    It is a file beside them, so that every overlay has the pixels of its image alone.
+    """
+    strips = []
+    if {CLASSES, "overlay"} & set(write):
+        strips.append(draw_legend(list_classes(labels)))
+    if "confidence" in write:
+        strips.append(draw_scale("confidence"))
+    if strips:
+        (folder / "legend.png").write_bytes(encode_png(np.concatenate(strips)))
 
 
 def write_coverage(

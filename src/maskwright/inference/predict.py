@@ -41,6 +41,7 @@ from .outputs import (
     make_writers,
     require_outputs,
     write_coverage,
+    write_legend,
     write_verdicts,
 )
 from .predictor import Predictor
@@ -135,8 +136,7 @@ def predict(
         )
         writers = make_writers((*write, CLASSES) if formats else write, to)
         _predict_left(model, found.images, writers, results, progress)
-        if COVERAGE in write:
-            write_coverage(results.folder, labels, _list_counts(results.journal))
+        _write_shared(results, labels, write)
         listed = _list_verdicts(results.journal)
         verdicts = write_verdicts(results.folder, listed, results.failed) if rule else {}
         accounts = _annotate(
@@ -174,6 +174,13 @@ def _predict_left(
         one = model.choose(key) if isinstance(model, FoldPredictors) else model
         _predict_file(one, key, image, writers, results)
     _require_any(results)
+
+
+def _write_shared(results: Results, labels: LabelSpec, write: Sequence[str]) -> None:
+    """Write the files that belong to all images: the legend and the table of coverage."""
+    write_legend(results.folder, labels, write)
+    if COVERAGE in write:
+        write_coverage(results.folder, labels, _list_counts(results.journal))
 
 
 def _sum_pixels(results: Results, num_classes: int) -> NDArray[np.int64]:

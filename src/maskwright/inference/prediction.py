@@ -12,6 +12,7 @@ from ..core.image import Image
 from ..core.labels import LabelMap, LabelSpec
 from ..core.verdict import Verdict
 from ..data.opening.stratify import count_pixels
+from ..pages.legend import add_legend
 from ..pages.pictures import RgbImage, draw_overlay, encode_indexed_png, encode_png, to_rgb
 from ..pages.text import format_share
 
@@ -68,13 +69,21 @@ class Prediction:
         return path
 
     def show(self) -> None:
-        """Open the overlay in the viewer of this machine; a notebook shows it by itself."""
+        """Open the overlay in the viewer of this machine; a notebook shows it by itself.
+
+        Below it are the colours, names and shares of the classes that are there.
+        """
         from PIL import Image
 
-        Image.fromarray(self.overlay()).show()
+        Image.fromarray(self._draw()).show()
 
     def _repr_png_(self) -> bytes:
-        return encode_png(self.overlay())
+        return encode_png(self._draw())
+
+    def _draw(self) -> RgbImage:
+        colors = {entry.name: entry.color for entry in self.labels}
+        entries = [(colors[n], f"{n} {format_share(s)}") for n, s in self.coverage.items()]
+        return add_legend(self.overlay(), entries, most_columns=4)
 
     def __repr__(self) -> str:
         height, width = self.labels_HW.shape

@@ -5,6 +5,7 @@ What is written to the output folder:
 measurements.json   all figures of the series and of every image
 *.csv               see `tables`; regions.geojson
 overlay/<key>.png   the regions, gaps and thin structures of a map, drawn on it
+legend.png          the colours of the classes and of what is drawn in overlay/
 change/<key>.png    the pixels that changed class, coloured by the kind of change
 report.html         all of it to read and to print
 """
@@ -20,13 +21,15 @@ from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode, open_results
 from ..data.entries.walk import results_below
+from ..pages.legend import add_legend, draw_legend, list_classes
 from ..pages.pictures import RgbImage, encode_png
 from .figures.change import ClassChange
 from .figures.coverage import WHOLE, Coverage, sum_coverages
 from .figures.figures import Figures, measure_map
 from .ground.pixel_scale import middle_of_image
 from .ground.roi import Mask
-from .output.changemap import ChangeLegend, add_legend, list_changes, paint_change
+from .output.changemap import ChangeLegend, list_changes, paint_change
+from .output.draw import FIGURES
 from .output.image_summary import ImageSummary
 from .output.measurements import Measurements, MeasureSettings
 from .output.page import render_measurements
@@ -97,6 +100,9 @@ def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) 
                 overlay_HW3 = _draw_overlay(series, image, folder)
                 selection.add(key, overlay_HW3, passed=image.passed)
     _require_rois_met(series, coverage)
+    if folder is not None and (folder / "overlay").exists():
+        legend_HW3 = draw_legend([*list_classes(series.spec), *FIGURES])
+        _write_bytes(folder / "legend.png", encode_png(legend_HW3))
     change_pictures: Mapping[str, bytes] = {}
     if folder is not None and change is not None:
         change_pictures = _write_change_maps(series, folder, change, images, progress)

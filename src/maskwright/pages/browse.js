@@ -36,14 +36,18 @@
     first = 0;
     draw();
   };
-  const facts = image => data.sorts.map((name, i) => `${name} ${number(image.n[i])}`).join(" · ")
-    + (chosen("class") === "" ? "" : ` · ${data.classes[chosen("class")]} ${number(image.c[chosen("class")])}`);
+  const whole = text => text.replaceAll(" ", "\u00a0");
+  const facts = image => data.sorts.map((name, i) => whole(`${name} ${number(image.n[i])}`)).join(" · ")
+    + (chosen("class") === "" ? ""
+      : ` · ${whole(`${data.classes[chosen("class")]} ${number(image.c[chosen("class")])}`)}`);
   const picture = (image, panel) => {
     const figure = make("span", "", "one"), img = make("img");
     img.src = image.p[panel];
     img.loading = "lazy";
     img.alt = `${data.panels[panel]} of ${image.k}`;
-    figure.append(img, make("small", data.panels[panel]));
+    img.style.aspectRatio = image.r;
+    figure.append(img);
+    if (data.panels.length > 1) figure.append(make("small", data.panels[panel]));
     return figure;
   };
   const draw = () => {

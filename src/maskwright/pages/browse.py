@@ -22,7 +22,8 @@ class BrowsedImage:
     """One image of the page.
 
     `panels` are pictures: name -> path relative to the page. `numbers` sort and `tags` filter,
-    each by name; `by_class` has a number of each class, by its name, where it exists.
+    each by name; `by_class` has a number of each class, by its name, where it exists. `ratio`
+    is width / height of the pictures: it keeps their room before they are loaded.
     """
 
     key: str
@@ -30,6 +31,7 @@ class BrowsedImage:
     numbers: Mapping[str, float]
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by_class: Mapping[str, float] = field(default_factory=dict)
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ def _to_json(
     return {
         "i": index,
         "k": image.key,
+        "r": round(image.ratio, 3),
         "p": [image.panels.get(name, "") for name in panels],
         "n": [_round(image.numbers.get(name, math.nan)) for name in options.sorts],
         "t": [[position[n][tag] for tag in image.tags.get(n, ())] for n in values],

@@ -8,7 +8,6 @@ from maskwright.measurement.output.changemap import (
     OTHER,
     UNLABELLED,
     ChangeLegend,
-    add_legend,
     list_changes,
     paint_change,
 )
@@ -50,12 +49,3 @@ def test_every_colour_of_a_picture_is_explained_with_its_area():
     ]
     still = ClassChange.from_maps(before_HW, before_HW, 4, PixelSize.pixels())
     assert list_changes(still, ChangeLegend.from_change(still), SPEC, "px2") == []
-
-
-def test_a_small_picture_is_enlarged_over_its_words():
-    painted = paint_change(*_maps(), ChangeLegend(((0, 1),)), SPEC)
-    page = add_legend(painted, [(COLORS[0], "a to b   6 px2"), (OTHER, "other changes")])
-    assert page.shape == (4 * 48 + 12 + 2 * 26, 480, 3)
-    assert (page[0, 0] == COLORS[0]).all()
-    words = page[4 * 48 :, 40:]
-    assert 0.005 < (words < 128).all(axis=-1).mean() < 0.2

@@ -6,7 +6,13 @@ from maskwright.measurement.figures.gap import find_gap
 from maskwright.measurement.figures.regions import find_regions
 from maskwright.measurement.figures.thin import measure_thin
 from maskwright.measurement.ground.pixel_scale import PixelSize
-from maskwright.measurement.output.draw import SKY, draw_boxes, draw_gap, draw_skeleton
+from maskwright.measurement.output.draw import (
+    SKY,
+    draw_boxes,
+    draw_gap,
+    draw_length,
+    draw_skeleton,
+)
 
 PX = PixelSize.pixels()
 SIZE_HW = (240, 320)
@@ -109,13 +115,42 @@ def test_letters_and_lines_grow_with_the_picture(blocks):
     assert share(6) == pytest.approx(share(3), rel=0.35)
 
 
-def test_where_there_is_no_room_the_larger_region_is_labelled():
+def label_windows(regions, used_HW):
+    """Whether each pixel has a label of the boxes."""
+    before_HW = used_HW.copy()
+    draw_boxes(grey(), regions, PX, used_HW)
+    return used_HW & ~before_HW
+
+
+def test_a_label_without_room_above_its_box_moves_to_another_side():
     mask_HW = np.zeros(SIZE_HW, bool)
     mask_HW[100:110, 100:120], mask_HW[112:116, 100:108] = True, True
     regions = find_regions(mask_HW, PX)
-    both = draw_boxes(grey(), regions, PX)
-    first = draw_boxes(grey(), regions[:1], PX)
-    np.testing.assert_array_equal(both[:95], first[:95])
+    first_HW = label_windows(regions[:1], np.zeros(SIZE_HW, bool))
+    second_HW = label_windows(regions, np.zeros(SIZE_HW, bool)) & ~first_HW
+    assert first_HW.any()
+    assert second_HW.any()
+
+
+def test_where_no_side_has_room_the_larger_region_is_labelled():
+    mask_HW = np.zeros(SIZE_HW, bool)
+    mask_HW[100:110, 100:120], mask_HW[112:116, 100:108] = True, True
+    regions = find_regions(mask_HW, PX)
+    used_HW = np.ones(SIZE_HW, bool)
+    used_HW[82:99] = False  # a strip with room for one label
+    both = draw_boxes(grey(), regions, PX, used_HW.copy())
+    first = draw_boxes(grey(), regions[:1], PX, used_HW.copy())
+    np.testing.assert_array_equal(both[:99], first[:99])
+
+
+def test_the_scale_has_a_round_length_in_the_unit_of_the_picture():
+    scale = PixelSize.square("mm", 0.5)
+    drawn_HW3 = draw_length(grey(), scale)
+    inked_HW = is_inked(drawn_HW3)
+    (columns,) = np.nonzero(inked_HW[232])  # 20 mm are 40 px: a quarter of 160 mm, rounded down
+    assert (columns.min(), columns.max()) == pytest.approx((8, 48), abs=3)
+    assert inked_HW[200:228].any()
+    np.testing.assert_array_equal(draw_length(grey(), PX), grey())
 
 
 def test_without_figures_the_picture_is_unchanged():

@@ -28,7 +28,13 @@ from ...pages.browse import (
     read_style,
     render_browser,
 )
-from ...pages.markup import render_class, render_legend, render_number, render_table
+from ...pages.markup import (
+    render_class,
+    render_code,
+    render_legend,
+    render_number,
+    render_table,
+)
 from ...pages.page import Section, render_page
 from ...pages.pictures import draw_overlay, encode_jpeg, to_rgb
 from ...pages.text import format_count, format_number, format_share, format_size
@@ -104,8 +110,9 @@ class ContactSheet:
         codes: list[str],
         panels: Mapping[str, str],
     ) -> BrowsedImage:
-        numbers, shares = {}, {}
+        numbers, shares, ratio = {}, {}, 1.0
         if image_HWC is not None:
+            ratio = image_HWC.shape[1] / image_HWC.shape[0]
             numbers[_AREA] = image_HWC.shape[0] * image_HWC.shape[1] / 1e6
         if labels_HW is not None and self._spec is not None:
             pixels = np.bincount(labels_HW.ravel(), minlength=IGNORE + 1)
@@ -122,6 +129,7 @@ class ContactSheet:
             numbers=numbers,
             tags={_SPLIT: [entry.split] if entry.split else [], _FINDING: codes},
             by_class=shares,
+            ratio=ratio,
         )
 
     def write(self, audit: AuditDocument) -> None:
@@ -175,17 +183,19 @@ def _render_findings(audit: AuditDocument) -> str:
     rows = []
     for document in audit["findings"]:
         files = document["files"][:3]
-        shown = ", ".join(
-            f["file"] + (f": {f['detail']}" if f["detail"] else "") for f in files
-        )
+        listed = [
+            render_code(f["file"]) + (f": {escape(f['detail'])}" if f["detail"] else "")
+            for f in files
+        ]
         more = document["count"] - len(files)
-        cells = (document["message"], shown + (f" and {more:,} more" if more > 0 else ""))
-        rows.append((document["severity"], *cells, document["fix"]))
+        listed += [f"and {more:,} more"] if more > 0 else []
+        texts = (escape(document[name]) for name in ("severity", "message", "fix"))
+        severity, message, fix = texts
+        rows.append((severity, message, "<br>".join(listed), fix))
     if not rows:
         return "<p>None.</p>"
-    escaped = [tuple(map(escape, row)) for row in rows]
     heads = ("Severity", "Finding", "Files", "Fix")
-    return render_table("Findings", heads, escaped, wrapped=(1, 2, 3))
+    return render_table("Findings", heads, rows, wrapped=(1, 2, 3))
 
 
 def _render_classes(audit: AuditDocument) -> str:

@@ -52,7 +52,12 @@ def summarize_choice(choice: Choice) -> str:
 
 def _sections(choice: Choice) -> Iterator[Section]:
     notes = "".join(f"<li>{escape(note)}</li>" for note in choice.notes)
-    yield Section("Read this first", "", f"<ul>{notes}</ul>" if notes else "")
+    yield Section(
+        "Read this first",
+        "",
+        f'<ul class="facts">{notes}</ul>' if notes else "",
+        "verdict fails",
+    )
     yield Section(
         "Thresholds",
         "A class is reported where its share reaches the threshold in a region of at least the "
@@ -78,23 +83,34 @@ def _title(choice: Choice, found: SplitRates) -> str:
 
 
 def _rule_table(choice: Choice) -> str:
-    labels = choice.labels
     rows = [
         (
-            render_class(labels.classes[labels.index(name)].color, name),
+            _render_name(choice, name),
             f"{rule.threshold:g}",
             render_number(f"{rule.smallest_area_px:,} px"),
             format_number(choice.curves[name].auroc, 3),
         )
         for name, rule in choice.rule.classes.items()
     ]
-    return render_table("Thresholds", ("Class", "threshold", "smallest area", "AUROC"), rows)
+    return render_table("Thresholds", ("Class", "Threshold", "Smallest area", "AUROC"), rows)
 
 
 def _rate_table(choice: Choice, found: SplitRates) -> str:
-    rows = [tuple(map(escape, row)) for row in _rate_rows(found)]
-    table = render_table("Rates", ("Class", "of", "rate"), rows, words=(0, 1), wrapped=(2,))
-    return f"<p>{escape(_title(choice, found))}</p>{table}"
+    rows = [
+        (_render_name(choice, name), escape(what), escape(rate))
+        for name, what, rate in _rate_rows(found)
+    ]
+    table = render_table(
+        "Rates", ("Class", "What", "Rate, interval of 95 %"), rows, words=(0, 1), wrapped=(2,)
+    )
+    title = _title(choice, found)
+    return f"<p>{escape(title[0].upper() + title[1:])}</p>{table}"
+
+
+def _render_name(choice: Choice, name: str) -> str:
+    if name not in choice.labels.names:
+        return escape(name)
+    return render_class(choice.labels.classes[choice.labels.index(name)].color, name)
 
 
 def _rate_rows(found: SplitRates) -> list[tuple[str, str, str]]:

@@ -6,14 +6,10 @@ kind of change has the same colour in all pictures of a series. The colours are 
 and Ito (2008, "Color universal design"), which the colour-blind can tell apart.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from ...core.labels import IGNORE, LabelMap, LabelSpec, Rgb
 from ...pages.pictures import RgbImage
@@ -37,9 +33,6 @@ _UNCHANGED = (205, 245)
 """Grey of the darkest and of the lightest class where no class changed."""
 
 _LUMA = (0.299, 0.587, 0.114)
-_LEAST_WIDTH_PX = 480
-_LINE_PX = 26
-_FONT_PX = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +86,9 @@ def paint_change(
     return np.ascontiguousarray(painted_HW3)
 
 
-def add_legend(painted_HW3: RgbImage, entries: Sequence[tuple[Rgb, str]]) -> RgbImage:
-    """Add one line per entry (colour, text) below a picture; a small picture is enlarged."""
-    height, width = painted_HW3.shape[:2]
-    factor = max(1, -(-_LEAST_WIDTH_PX // width))
-    enlarged_HW3 = cv2.resize(
-        painted_HW3, (width * factor, height * factor), interpolation=cv2.INTER_NEAREST
-    )
-    height, width = enlarged_HW3.shape[:2]
-    page = Image.new("RGB", (width, height + 12 + _LINE_PX * len(entries)), (255, 255, 255))
-    page.paste(Image.fromarray(enlarged_HW3), (0, 0))
-    canvas = ImageDraw.Draw(page)
-    for index, (color, text) in enumerate(entries):
-        top = height + 8 + index * _LINE_PX
-        canvas.rectangle((10, top + 3, 30, top + 19), fill=color, outline=(90, 90, 90))
-        canvas.text((40, top + 2), text, fill=(27, 34, 48), font=_font())
-    return np.asarray(page, np.uint8)
-
-
 def _borders(labels_HW: LabelMap) -> NDArray[np.bool_]:
     """Pixels whose right or lower neighbour is of another class, H x W."""
     border_HW = np.zeros(labels_HW.shape, np.bool_)
     border_HW[:, :-1] = labels_HW[:, 1:] != labels_HW[:, :-1]
     border_HW[:-1] |= labels_HW[1:] != labels_HW[:-1]
     return border_HW
-
-
-@cache
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(_FONT_PX)

@@ -23,8 +23,18 @@ from ..figures.thin import ThinStructure
 from ..ground.pixel_scale import PixelScale
 from ..ground.roi import Mask
 
-YELLOW, SKY, ORANGE, RIM = (240, 228, 66), (86, 180, 233), (230, 159, 0), (20, 20, 20)
+YELLOW, SKY, ORANGE = (240, 228, 66), (86, 180, 233), (230, 159, 0)
+WHITE, RIM = (255, 255, 255), (20, 20, 20)
 
+FIGURES: Sequence[tuple[Rgb, str]] = (
+    (ORANGE, "box of a region: number, area"),
+    (SKY, "middle line of a thin structure"),
+    (YELLOW, "largest width, smallest gap"),
+    (WHITE, "region of interest, length of the scale"),
+)
+"""What the lines mean, for legends."""
+
+_SCALE_SHARE = 0.25
 _FRACTION_BITS = 4
 """OpenCV draws at a sixteenth of a pixel: four bits after the point."""
 
@@ -103,6 +113,33 @@ def draw_boxes(
     return _write_labels(drawn_HW3, labels, ORANGE, pen, used_HW)
 
 
+def draw_length(
+    picture_HW3: RgbImage, scale: PixelScale, used_HW: Mask | None = None
+) -> RgbImage:
+    """Draw a line of a round length at the bottom left, with its length; not in pixels."""
+    if scale.unit == "px":
+        return picture_HW3
+    drawn_HW3, pen = picture_HW3.copy(), _Pen.from_picture(picture_HW3)
+    height, width = picture_HW3.shape[:2]
+    margin_px = 8 * pen.line_px
+    y_px = float(height - margin_px)
+    pixel = scale.at(y_px, margin_px).pixel_HW[1]
+    length = _round_down(_SCALE_SHARE * width * pixel)
+    ends_px = (float(margin_px), y_px), (margin_px + length / pixel, y_px)
+    _draw_line(drawn_HW3, ends_px, WHITE, pen)
+    for x_px, _ in ends_px:
+        tick_px = (x_px, y_px - 3 * pen.line_px), (x_px, y_px + 3 * pen.line_px)
+        _draw_line(drawn_HW3, tick_px, WHITE, pen)
+    label = _Label(f"{length:g} {scale.unit}", ends_px[0])
+    return _write_labels(drawn_HW3, [label], WHITE, pen, used_HW)
+
+
+def _round_down(length: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is not longer."""
+    power = 10.0 ** math.floor(math.log10(length))
+    return next(factor for factor in (5, 2, 1) if factor * power <= length) * power
+
+
 def _top_corner(region: RegionProperties) -> tuple[float, float]:
     x, y = min(region.box.corners_px.tolist(), key=lambda corner: corner[1])
     return x, y
@@ -142,9 +179,10 @@ def _draw_ellipse(
 def _write_labels(
     drawn_HW3: RgbImage, labels: Sequence[_Label], color: Rgb, pen: _Pen, used_HW: Mask | None
 ) -> RgbImage:
-    """Write labels above and right of their points, inside the picture, none over another.
+    """Write labels beside their points, inside the picture, none over another.
 
-    `used_HW` marks where labels are; what is written is marked too.
+    Above and right is tried first, then the other sides. `used_HW` marks where labels are; what
+    is written is marked too.
     """
     image = Image.fromarray(drawn_HW3)
     canvas = ImageDraw.Draw(image)
@@ -157,13 +195,11 @@ def _write_labels(
             (0, 0), label.text, font, stroke_width=rim_px
         )
         width, height = math.ceil(right - left), math.ceil(bottom - top)
-        x, y = label.at_px
-        x0 = max(0, min(round(x + 2 * pen.line_px), image.width - width))
-        y0 = max(0, min(round(y - 4 * pen.line_px) - height, image.height - height))
-        window = np.s_[y0 : y0 + height, x0 : x0 + width]
-        if used_HW[window].any():
+        window = _find_room(label, (height, width), pen, used_HW)
+        if window is None:
             continue
-        used_HW[window] = True
+        y0, x0 = window
+        used_HW[y0 : y0 + height, x0 : x0 + width] = True
         canvas.text(
             (x0 - left, y0 - top),
             label.text,
@@ -173,3 +209,18 @@ def _write_labels(
             stroke_fill=RIM,
         )
     return np.asarray(image)
+
+
+def _find_room(
+    label: _Label, size_hw: tuple[int, int], pen: _Pen, used_HW: Mask
+) -> tuple[int, int] | None:
+    """The top left pixel (y, x) of free room beside the point of a label; None without room."""
+    (x, y), (height, width) = label.at_px, size_hw
+    above, below = round(y - 4 * pen.line_px) - height, round(y + 4 * pen.line_px)
+    right, left = round(x + 2 * pen.line_px), round(x - 2 * pen.line_px) - width
+    for top, start in ((above, right), (above, left), (below, right), (below, left)):
+        y0 = max(0, min(top, used_HW.shape[0] - height))
+        x0 = max(0, min(start, used_HW.shape[1] - width))
+        if not used_HW[y0 : y0 + height, x0 : x0 + width].any():
+            return y0, x0
+    return None

@@ -10,7 +10,7 @@ from ...pages.pictures import RgbImage, encode_jpeg
 from ..figures.figures import Figures
 from ..ground.pixel_scale import PixelScale
 from ..ground.roi import Mask
-from .draw import draw_boxes, draw_gap, draw_skeleton
+from .draw import draw_boxes, draw_gap, draw_length, draw_skeleton
 
 _LEAST_SIDE_PX, _LONGEST_SIDE_PX = 480, 900
 _ROI_INK, _ROI_RIM = (255, 255, 255), (0, 0, 0)
@@ -29,8 +29,9 @@ def blend_class_colors(
 def draw_figures(
     picture_HW3: RgbImage, figures: Figures, rois: Mapping[str, Mask], scale: PixelScale
 ) -> RgbImage:
-    """Draw boxes, then skeletons, gaps, and the borders of regions of interest."""
+    """Draw the scale, boxes, skeletons, gaps, and the borders of regions of interest."""
     used_HW = np.zeros(picture_HW3.shape[:2], np.bool_)  # no label over another
+    picture_HW3 = draw_length(picture_HW3, scale, used_HW)
     for regions in figures.regions.values():
         picture_HW3 = draw_boxes(picture_HW3, regions, scale, used_HW)
     for thin in figures.thin.values():
