@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from torch import Tensor, nn
 
-from maskwright.core.card import ModelCard
+from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.errors import ConfigError, shorten
 from maskwright.core.labels import LabelSpec
 from maskwright.core.typed import MALFORMED
@@ -96,7 +96,7 @@ def read_published(
             f"download it again"
         ) from error
     labels = _make_labels(described, name_classes)
-    card = ModelCard(labels=labels, input=described.input, arch=newest(described.arch))
+    card = ModelCard(labels=labels, input=described.input, arch=_choose_revision(described))
     network = build_model(card)
     state, unused = take_tensors(network.network.state_dict(), tensors, layout.NAMES)
     fill_network(network.network, state, source=source, layout=name)
@@ -151,6 +151,12 @@ def _describe_misfit(
         f"{len(wrong)} tensors have another shape (first: {first} is "
         f"{tuple(state[first].shape)}, expected {tuple(own[first].shape)})"
     )
+
+
+def _choose_revision(described: Described) -> ArchSpec:
+    if described.revision is None:
+        return newest(described.arch)
+    return replace(described.arch, revision=described.revision)
 
 
 def _make_labels(described: Described, name_classes: NameClasses) -> LabelSpec:

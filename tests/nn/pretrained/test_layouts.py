@@ -10,6 +10,7 @@ from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.inference.published import open_published
 from maskwright.nn.build import new_model
+from maskwright.nn.encoders import import_smp
 from maskwright.nn.pretrained.layout import translate
 from maskwright.nn.pretrained.layouts import (
     bisenetv2,
@@ -21,8 +22,10 @@ from maskwright.nn.pretrained.layouts import (
     mask2former_transformers,
     pidnet,
     segformer_authors,
+    smp_dpt,
     torchvision_lraspp,
 )
+from maskwright.nn.pretrained.layouts import smp as smp_layout
 
 from ..peers import packed, randomised, scores_of, translated
 from ..reference import CLOSE_RATIO, _tensor, fill_by_name, load_fixture, noise, sample
@@ -146,27 +149,56 @@ def test_segformer_of_its_authors_needs_consent_to_its_licence(tmp_path):
     assert_logits(published.network, "segformer")
 
 
-@pytest.mark.parametrize("kind", ["Unet", "UnetPlusPlus"])
-def test_networks_of_smp_as_it_saves_them(tmp_path, kind):
-    import segmentation_models_pytorch as smp
+SMALL_DPT = {
+    "encoder_name": "tu-vit_tiny_patch16_224.augreg_in21k",
+    "decoder_intermediate_channels": (24, 48, 96, 192),
+    "decoder_fusion_channels": 32,
+}
+OF_SMP = {
+    **{kind: {} for kind in smp_layout.KINDS},
+    "DPT": SMALL_DPT,
+}
 
+
+@pytest.mark.parametrize("kind", OF_SMP)
+def test_networks_of_smp_as_it_saves_them(tmp_path, kind):
     torch.manual_seed(0)
-    peer = randomised(getattr(smp, kind)("resnet18", encoder_weights=None, classes=3))
+    options = {"encoder_name": "tu-test_resnet", "encoder_weights": None, "classes": 3}
+    peer = randomised(getattr(import_smp(), kind)(**options | OF_SMP[kind]))
     peer.save_pretrained(tmp_path)
     published = open_published(str(tmp_path))
     assert published.licence == "mit"
-    image = torch.rand(1, 3, 64, 96)
+    side_HW = published.card.input.network_size((64, 96))
+    assert side_HW == ((224, 224) if kind == "DPT" else (64, 96))
+    image = torch.rand(1, 3, *side_HW)
     with torch.inference_mode():
-        expected = peer(image)
-        atol = 1e-4 * expected.abs().max().item()
-        torch.testing.assert_close(published.network(image), expected, rtol=0, atol=atol)
+        assert_close(published.network(image), peer(image))
 
 
-def test_a_network_of_smp_that_differs_from_ours_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text('{"_model_class": "FPN"}', encoding="utf-8")
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({"_model_class": "PSPNet"}, "PSPNet of the library resizes .* with aligned corners"),
+        ({"_model_class": "PAN"}, "PAN of the library halves odd maps"),
+        ({"_model_class": "Other"}, "Other; expected .* Unet, UnetPlusPlus, MAnet, Linknet"),
+        ({"_model_class": "Linknet", "encoder_depth": 4}, "encoder_depth is 4, which linknet"),
+        ({"_model_class": "Linknet", "in_channels": 4}, "takes 4 channels, and nothing"),
+    ],
+)
+def test_a_network_of_smp_that_differs_from_ours_is_refused(tmp_path, config, why):
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     tensors = {f"segmentation_head.0.{kind}": torch.zeros(1) for kind in ("weight", "bias")}
     save_file(tensors, tmp_path / "model.safetensors")
-    with pytest.raises(ConfigError, match=r"FPN; expected .* Unet, UnetPlusPlus"):
+    with pytest.raises(ConfigError, match=why):
+        open_published(str(tmp_path))
+
+
+def test_a_dpt_of_smp_that_resizes_its_positions_is_refused(tmp_path):
+    config = {"_model_class": "DPT", "dynamic_img_size": True}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    tensors = {key: torch.zeros(1) for key in smp_dpt.KEYS}
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ConfigError, match=r"resizes its position embeddings .* another rule"):
         open_published(str(tmp_path))
 
 

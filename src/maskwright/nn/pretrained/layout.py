@@ -31,13 +31,15 @@ Names = Mapping[str, str | Callable[[re.Match[str]], str]]
 class Described:
     """The network that a checkpoint is of, and its input.
 
-    `class_names` are None where the checkpoint does not have them.
+    `class_names` are None where the checkpoint does not have them, `revision` of the
+    architecture is None for its newest.
     """
 
     arch: ArchSpec
     num_classes: int
     input: InputSpec
     class_names: tuple[str, ...] | None = None
+    revision: int | None = None
 
 
 class Layout(Protocol):
