@@ -17,13 +17,13 @@ from maskwright.evaluation.browse import Gallery
 LABELS = LabelSpec.from_names(("<b>road</b>", "car", "sky"))
 
 
-def add(gallery, key, *, wrong_px=0, size_HW=(40, 60)):
+def add(gallery, key, *, wrong_px=0, size_HW=(40, 60), confidence=0.75):
     truth_HW = np.zeros(size_HW, np.uint8)
     truth_HW[:20] = 1
     truth_HW[0] = IGNORE
     predicted_HW = np.where(truth_HW == IGNORE, 0, truth_HW).astype(np.uint8)
     predicted_HW[30, :wrong_px] = 1
-    confidence_HW = np.full(size_HW, 0.75, np.float32)
+    confidence_HW = np.full(size_HW, confidence, np.float32)
     decision = Decision(
         labels_HW=predicted_HW,
         confidence_HW=confidence_HW,
