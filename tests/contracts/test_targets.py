@@ -20,12 +20,16 @@ TARGETS = "maskwright.export.targets"
 SHAPES = [(1, 3, 1, 1), (3, 3, 31, 33), (1, 3, 64, 32), (2, 3, 30, 170), (1, 3, 97, 131)]
 
 
-def make(arch, channels=3):
-    """On the encoder it needs, else on a very small one."""
+DILATED_CONVNEXT = pytest.param("pan", "convnext_atto", marks=pytest.mark.long)
+"""Patches of stride 2 that dilation turns into windows with a margin on one side."""
+
+
+def make(arch, encoder="test_resnet", channels=3):
+    """On the encoder it needs, else on `encoder`, by default a very small one."""
     card = ModelCard(
         labels=LabelSpec.from_names(("a", "b", "c")),
         input=InputSpec(channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels),
-        arch=small_arch(arch, "test_resnet"),
+        arch=small_arch(arch, encoder),
     )
     torch.manual_seed(0)
     network = build_model(card)
@@ -38,9 +42,14 @@ def make(arch, channels=3):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", parts.names(TARGETS))
-@pytest.mark.parametrize("arch", parts.names("maskwright.nn.archs"))
-def test_the_graph_says_what_the_network_says_at_any_size(target, arch, tmp_path, capfd):
-    card, network = make(arch)
+@pytest.mark.parametrize(
+    ("arch", "encoder"),
+    [*((name, "test_resnet") for name in parts.names("maskwright.nn.archs")), DILATED_CONVNEXT],
+)
+def test_the_graph_says_what_the_network_says_at_any_size(
+    target, arch, encoder, tmp_path, capfd
+):
+    card, network = make(arch, encoder)
     part = parts.load(TARGETS, target, like=Target)
     outputs = part.write(network, card, tmp_path / part.FILE, "fp32")
     assert outputs[0] == "logits"

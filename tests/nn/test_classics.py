@@ -97,3 +97,13 @@ def test_deeplabv2_takes_the_maximum_over_three_scales():
 def test_deeplabv2_has_fully_connected_layers_only_with_a_vgg():
     assert isinstance(network("deeplabv2", "resnet18").pyramid[0], nn.Conv2d)
     assert len(network("deeplabv2", "vgg16").pyramid[0]) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "scores"),
+    [("deeplabv1", "vgg16", "head.6"), ("deeplabv2", "resnet18", "pyramid.0")],
+)
+def test_scores_start_as_fc8_of_the_authors_train_prototxt(name, encoder, scores):
+    layer = network(name, encoder).get_submodule(scores)
+    assert layer.weight.std().item() == pytest.approx(0.01, rel=0.1)
+    assert not layer.bias.any()

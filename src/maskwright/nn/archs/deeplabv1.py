@@ -4,14 +4,15 @@ The paper refines the scores by a dense CRF. That is not part of the network:
 `predict --refine crf` does it for any model.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field
 from torch import Tensor, nn
 
+from maskwright.nn.blocks.initialise import init_scores
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import upsample
-from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected_head
+from maskwright.nn.blocks.vgg import SCORES_STD, dilate_vgg, fully_connected_head
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -77,6 +78,8 @@ class LargeFOV(nn.Module):
         wide = nn.Conv2d(encoder.out_channels[-1], width, 3, padding=rate, dilation=rate)
         self.pool = nn.AvgPool2d(3, stride=1, padding=1)
         self.head = fully_connected_head(wide, num_classes, config.dropout)
+        *_, scores = self.head
+        init_scores(cast("nn.Conv2d", scores), SCORES_STD)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, K, H, W)."""

@@ -6,7 +6,7 @@ The paper refines the scores by a dense CRF. That is not part of the network:
 
 from collections.abc import Callable
 from functools import partial, reduce
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import Field
@@ -15,10 +15,11 @@ from torch.nn.functional import interpolate
 
 from maskwright.nn.blocks.dilation import build_encoder
 from maskwright.nn.blocks.heads import DeeplySupervised
+from maskwright.nn.blocks.initialise import init_scores
 from maskwright.nn.blocks.library import library_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.resize import resize_like, upsample
-from maskwright.nn.blocks.vgg import dilate_vgg, fully_connected_head
+from maskwright.nn.blocks.vgg import SCORES_STD, dilate_vgg, fully_connected_head
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -95,13 +96,18 @@ OLDER = {1: partial(_build, library_encoder)}
 
 
 def _branch(_config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:
-    return nn.Conv2d(in_channels, num_classes, 3, padding=rate, dilation=rate)
+    scores = nn.Conv2d(in_channels, num_classes, 3, padding=rate, dilation=rate)
+    init_scores(scores, SCORES_STD)
+    return scores
 
 
 def _vgg_branch(config: Config, in_channels: int, num_classes: int, rate: int) -> nn.Module:
     """The fully connected layers of VGG16, the first with one dilation rate."""
     first = nn.Conv2d(in_channels, config.decoder_channels, 3, padding=rate, dilation=rate)
-    return fully_connected_head(first, num_classes, config.dropout)
+    head = fully_connected_head(first, num_classes, config.dropout)
+    *_, scores = head
+    init_scores(cast("nn.Conv2d", scores), SCORES_STD)
+    return head
 
 
 class DeepLabV2(DeeplySupervised):

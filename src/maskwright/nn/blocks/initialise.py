@@ -1,4 +1,4 @@
-"""Random weights by the rule of He et al. 2015 (arXiv:1502.01852)."""
+"""Random weights by the rule of He et al. 2015 (arXiv:1502.01852), and of scores."""
 
 from typing import Literal
 
@@ -28,3 +28,10 @@ def init_he(
             init(layer.weight, a=slope, mode=mode)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def init_scores(conv: nn.Conv2d, std: float) -> None:
+    """Set a kernel to normal random numbers of mean 0, and its biases to 0."""
+    nn.init.normal_(conv.weight, std=std)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)

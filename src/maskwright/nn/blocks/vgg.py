@@ -6,6 +6,8 @@ from torch import nn
 
 STRIDED_POOLS = 3
 RATE = 2
+SCORES_STD = 0.01
+"""Of the kernels that score, at the start of training: fc8 in the authors' train.prototxt."""
 
 
 def dilate_vgg(encoder: Any) -> None:
