@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
@@ -20,7 +21,7 @@ from .recipe import Recipe
 from .samples.loader import Normalize
 
 REFERENCE_S = 0.16
-"""Seconds of the work of `measure_slowness` on the machine where exports were timed."""
+"""Seconds of the work of `start_slowness` on the machine where exports were timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +162,30 @@ def measure_validation_seconds(
     return median(seconds[1:] or seconds)
 
 
-def measure_slowness() -> float:
-    """The time of fixed work in Python, relative to that on an idle machine of 2025.
+def start_slowness(
+    clock: Callable[[], float] = time.monotonic,
+    cpu_clock: Callable[[], float] = time.thread_time,
+) -> Callable[[], float]:
+    """Begin to observe the load of the machine; what is returned measures its slowness.
 
-    It grows with the load of the machine, as the time of an export does, which is such work.
+    That is the time of fixed work in Python, relative to an idle machine of 2025, as the time
+    of an export is, which is such work: the processor time of the work, times the seconds that
+    pass for a second of processor time since the observation began. A moment does not show the
+    load, since the system gives a program its turns of the processor in pieces.
     """
-    started_s = time.perf_counter()
-    counts: dict[int, int] = {}
-    for index in range(1_200_000):
-        counts[index % 1000] = counts.get(index % 997, 0) + index
-    return max(0.5, (time.perf_counter() - started_s) / REFERENCE_S)
+    started_s, started_cpu_s = clock(), cpu_clock()
+
+    def measure() -> float:
+        work_s = -cpu_clock()
+        counts: dict[int, int] = {}
+        for index in range(1_200_000):
+            counts[index % 1000] = counts.get(index % 997, 0) + index
+        work_s += cpu_clock()
+        passed_s = clock() - started_s
+        load = max(1.0, passed_s / (cpu_clock() - started_cpu_s))
+        return max(0.5, work_s / REFERENCE_S * load)
+
+    return measure
 
 
 def _autocast(recipe: Recipe, machine: Machine) -> torch.autocast:

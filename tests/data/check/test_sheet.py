@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from maskwright.core.errors import OutputError
 from maskwright.core.results import WriteMode, read_manifest
 from maskwright.data.check import sheet
 from maskwright.data.check.audit import audit
+from maskwright.data.check.sheet import bin_sizes
 
 
 @pytest.fixture
@@ -74,3 +76,30 @@ def test_the_folder_follows_the_rule_of_results(data, tmp_path):
     with pytest.raises(OutputError, match="add --overwrite"):
         audit(data, out=tmp_path / "page")
     audit(data, out=tmp_path / "page", mode=WriteMode(overwrite=True))
+
+
+def test_one_size_and_three_have_a_bar_each():
+    assert bin_sizes(Counter({(60, 90): 5})) == [("60 x 90", 5)]
+    three = [(60, 90)] * 5 + [(90, 60)] * 2 + [(1080, 1920)]
+    assert bin_sizes(Counter(three)) == [("60 x 90", 5), ("90 x 60", 2), ("1080 x 1920", 1)]
+
+
+def test_a_thousand_sizes_are_eight_bins_that_hold_every_image_once():
+    rng = np.random.default_rng(0)
+    sizes = [(int(h), int(w)) for h, w in rng.integers(200, 4000, (1000, 2))]
+    rows = bin_sizes(Counter(sizes))
+    assert len(rows) == 8
+    assert sum(count for _, count in rows) == 1000
+    ends = [[float(end) for end in name.split(" to ")] for name, _ in rows]
+    areas = [h * w / 1e6 for h, w in sizes]
+    assert ends[0][0] == pytest.approx(min(areas), rel=0.01)
+    assert ends[-1][1] == pytest.approx(max(areas), rel=0.01)
+    assert all(low < high for low, high in ends)
+    middle = rows[4]
+    inside = sum(ends[4][0] <= area < ends[4][1] for area in areas)
+    assert middle[1] == pytest.approx(inside, abs=5)  # the ends are rounded
+
+
+def test_many_sizes_of_one_area_are_one_bin():
+    sizes = [(2**n, 2 ** (20 - n)) for n in range(21)]
+    assert bin_sizes(Counter(sizes)) == [("1.05", 21)]

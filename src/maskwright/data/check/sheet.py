@@ -44,7 +44,9 @@ from .document import AuditDocument
 PAGE, DOCUMENT, FOLDER = "check.html", "check.json", "images"
 MAX_IMAGES = 1000
 THUMBNAIL_PX = 320
-_MOST_SIZES = 12
+_MOST_SIZES, _NUM_BINS = 12, 8
+"""Sizes that have a bar each, and bins in place of more."""
+
 _AREA, _IGNORED, _NUM_CLASSES = "megapixels", "ignored pixels (%)", "number of classes"
 _SPLIT, _FINDING = "split", "finding"
 
@@ -153,7 +155,7 @@ class ContactSheet:
     def _sections(self, audit: AuditDocument) -> Iterable[Section]:
         yield Section("Findings", "", _render_findings(audit))
         yield Section("Classes", "Share of the labelled pixels.", _render_classes(audit))
-        yield Section("Sizes", "Height x width of the images.", _render_sizes(self._sizes))
+        yield Section("Sizes", _describe_sizes(self._sizes), _render_sizes(self._sizes))
         options = BrowseOptions(
             sorts=(_AREA, _IGNORED, _NUM_CLASSES),
             filters=(_SPLIT, _FINDING),
@@ -211,13 +213,36 @@ def _render_classes(audit: AuditDocument) -> str:
 
 
 def _render_sizes(sizes: Counter[tuple[int, int]]) -> str:
-    listed = sizes.most_common(_MOST_SIZES)
-    total, rest = max(1, sizes.total()), sizes.total() - sum(n for _, n in listed)
-    named = [(format_size(size), n) for size, n in sorted(listed)]
-    if rest:
-        named.append((f"{len(sizes) - len(listed):,} other sizes", rest))
-    rows = [(name, _render_bar(n / total) + format_number(n)) for name, n in named]
-    return render_table("Sizes", ("Size", "Images"), rows, words=(0, 1))
+    total = max(1, sizes.total())
+    rows = [(name, _render_bar(n / total) + format_number(n)) for name, n in bin_sizes(sizes)]
+    head = "Size" if len(sizes) <= _MOST_SIZES else "Megapixels"
+    return render_table("Sizes", (head, "Images"), rows, words=(0, 1))
+
+
+def bin_sizes(sizes: Counter[tuple[int, int]]) -> list[tuple[str, int]]:
+    """Images by size; where there are many sizes, by megapixels.
+
+    Bins of megapixels have equal ratios, from the least to the largest.
+    """
+    if len(sizes) <= _MOST_SIZES:
+        return [(format_size(size), n) for size, n in sorted(sizes.items())]
+    areas = np.array([height * width / 1e6 for height, width in sizes])
+    edges = np.geomspace(areas.min(), areas.max(), _NUM_BINS + 1)
+    if edges[0] == edges[-1]:
+        return [(f"{edges[0]:.3g}", sizes.total())]
+    rows = np.clip(np.searchsorted(edges, areas, side="right") - 1, 0, _NUM_BINS - 1)
+    counts = np.bincount(rows, weights=list(sizes.values()), minlength=_NUM_BINS)
+    spans = zip(edges[:-1], edges[1:], counts.tolist(), strict=True)
+    return [(f"{low:.3g} to {high:.3g}", int(count)) for low, high, count in spans]
+
+
+def _describe_sizes(sizes: Counter[tuple[int, int]]) -> str:
+    """The note above the bars."""
+    if len(sizes) <= _MOST_SIZES:
+        return "Height x width of the images."
+    ordered = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    ends = f"from {format_size(ordered[0])} to {format_size(ordered[-1])}"
+    return f"{len(sizes):,} sizes (height x width), {ends}, by megapixels."
 
 
 def _render_bar(share: float) -> str:

@@ -16,6 +16,9 @@ MIN_EPOCHS, MAX_EPOCHS = 10, 500
 TIGHT_CROPS, AMPLE_CROPS = 3_000, 40_000
 """Crops in a budget below which pixels are saved, and above which the model is larger."""
 
+BUSY = 3.0
+"""Slowness from which a refusal speaks of other programs."""
+
 PLANNING_RATIO = 0.1
 """Largest share of a budget that measurements for the plan take."""
 
@@ -58,7 +61,7 @@ def decide_timed_schedule(
         pace = _measure_pace(plan, situation, timing)
     steps = pace.count_steps(budget.remaining_s)
     if steps < MIN_STEPS:
-        raise _explain_budget(budget, pace, read_s)
+        raise _explain_budget(budget, pace, read_s, timing.slowness)
     _decide_steps(plan, situation, pace, budget)
     return pace
 
@@ -82,8 +85,11 @@ def _decide_steps(plan: Plan, situation: Situation, pace: Pace, budget: Budget) 
     _decide_validations(plan, pace.count_validations(train_s))
 
 
-def _explain_budget(budget: Budget, pace: Pace, read_s: float) -> ConfigError:
+def _explain_budget(budget: Budget, pace: Pace, read_s: float, slowness: float) -> ConfigError:
     """Name the smallest budget that works, as measured, in whole seconds."""
+    busy = ""
+    if slowness >= BUSY:
+        busy = f" Other programs take the machine now: work takes {slowness:.0f} times as long."
     shortest_s = (MIN_STEPS * pace.step_s + pace.validation_s) / PLANNED_RATIO
     fixed_s = read_s + pace.finish_s
     needed_s = 5 * math.ceil(1.05 * (fixed_s + shortest_s) / (1 - PLANNING_RATIO) / 5)
@@ -91,7 +97,7 @@ def _explain_budget(budget: Budget, pace: Pace, read_s: float) -> ConfigError:
         f"--budget {budget.total_s:g}s is too short: at least {needed_s} s are needed, "
         f"{fixed_s:.0f} s to read the data and to finish, {shortest_s:.0f} s for "
         f"{MIN_STEPS} steps and a validation, and a tenth to measure; give "
-        f"--budget {needed_s}s or more"
+        f"--budget {needed_s}s or more.{busy}"
     )
 
 

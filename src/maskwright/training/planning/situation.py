@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
@@ -11,9 +11,9 @@ from maskwright.data.facts import Facts
 from ..data import TrainingData
 from ..machine import (
     Machine,
-    measure_slowness,
     measure_step_seconds,
     measure_validation_seconds,
+    start_slowness,
 )
 from ..recipe import Recipe
 from ..samples.loader import Crops
@@ -28,8 +28,9 @@ class Situation:
 
     `facts` are of the training images; `sample_seconds` measures the time to read and augment
     one sample under a recipe, `step_seconds` that of a step on a batch and `image_seconds` that
-    of predicting an image, both within a limit in seconds; `slowness` is that of
-    `machine.measure_slowness`; `conversion` says which images are converted, "" if none is.
+    of predicting an image, both within a limit in seconds; `slowness` is what
+    `machine.start_slowness` returns; `conversion` says which images are converted, "" if none
+    is.
     `substitute` is the encoder whose weights are installed, where those of the usual encoder
     cannot be downloaded, else "". `class_names` are those of the classes, in order.
     """
@@ -42,7 +43,7 @@ class Situation:
     image_seconds: Callable[[Recipe, float], float]
     splits: tuple[str, str]
     machine: Machine
-    slowness: Callable[[], float] = measure_slowness
+    slowness: Callable[[], float] = field(default_factory=start_slowness)
     conversion: str = ""
     substitute: str = ""
     class_names: tuple[str, ...] = ()

@@ -14,13 +14,14 @@ class Timing:
     """Measures a recipe on the machine of a situation, each part once.
 
     When `limit_s` have passed on `clock`, nothing more is measured: seconds are then scaled by
-    pixels from a measurement of the same kind.
+    pixels from a measurement of the same kind. `slowness` is that measured last.
     """
 
     situation: Situation
     limit_s: float
     clock: Callable[[], float] = time.monotonic
     spent_s: float = 0.0
+    slowness: float = 1.0
     _steps: dict[str, tuple[float, float]] = field(default_factory=dict)
     _images: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -50,7 +51,8 @@ class Timing:
 
     def finish_seconds(self, image_s: float, num_val: int) -> float:
         """Seconds of finishing the run: calibration, report and export."""
-        return estimate_finish_seconds(num_val, image_s, self.situation.slowness())
+        self.slowness = self.situation.slowness()
+        return estimate_finish_seconds(num_val, image_s, self.slowness)
 
     def _measure(
         self,
