@@ -51,7 +51,7 @@ def make_values(channels=3, max_value=255, **changes):
     """A sample of two pixels, 0 and `max_value`, of images without a modality or a place."""
     values = np.repeat(np.array([[0], [max_value]], np.float32), channels, axis=1)
     type_ = "uint8" if max_value == 255 else "uint16"
-    kept = {"values_PC": values, "foreground_PC": values}
+    kept = {"values_PC": values, "foreground_PC": values, "of_class": {}}
     kept |= {"types": frozenset({type_}), "modalities": {None: 50}}
     return ValueSample(**(kept | changes))
 

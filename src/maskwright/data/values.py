@@ -16,6 +16,8 @@ from .classes.kinds import BACKGROUND_NAMES
 
 _MOST_PX = 4096
 """Pixels that are taken of one image, and of its foreground."""
+_MOST_OF_CLASS_PX = 512
+"""Pixels that are taken of each class of one image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,12 +25,14 @@ class ValueSample:
     """Values of some images: (P, C) float32 in the unit of the files.
 
     `values_PC` are drawn from all images, `foreground_PC` from their foreground: the labelled
-    pixels that are no background, or `values_PC` where there are none. `modalities`
-    counts images by `ImageFile.modality`; `num_georeferenced` those that lie on the ground.
+    pixels that are no background, or `values_PC` where there are none. `of_class` has values
+    of each class that occurs, the background too. `modalities` counts images by
+    `ImageFile.modality`; `num_georeferenced` those that lie on the ground.
     """
 
     values_PC: NDArray[np.float32]
     foreground_PC: NDArray[np.float32]
+    of_class: Mapping[int, NDArray[np.float32]]
     types: frozenset[str]
     modalities: Mapping[str | None, int]
     num_georeferenced: int = 0
@@ -64,6 +68,7 @@ class ValueTally:
         self._rng = np.random.default_rng(0)
         self._values: list[NDArray[np.float32]] = []
         self._foreground: list[NDArray[np.float32]] = []
+        self._of_class: list[list[NDArray[np.float32]]] = [[] for _ in names]
         self._types: set[str] = set()
         self._modalities: Counter[str | None] = Counter()
         self._num_georeferenced = 0
@@ -81,10 +86,14 @@ class ValueTally:
         num_px = image_HWC.shape[0] * image_HWC.shape[1]
         valid_P = np.ones(num_px, np.bool_) if valid_HW is None else valid_HW.ravel()
         pixels_PC = image_HWC.reshape(-1, image_HWC.shape[2])  # (H, W, C) -> (P, C)
-        self._values.append(self._draw(pixels_PC, valid_P))
+        self._values.append(self._draw(pixels_PC, valid_P, _MOST_PX))
         if labels_HW is not None:
-            drawn_HW = ~np.isin(labels_HW, [*self._background, IGNORE])
-            self._foreground.append(self._draw(pixels_PC, drawn_HW.ravel() & valid_P))
+            labels_P = np.where(valid_P, labels_HW.ravel(), IGNORE)
+            drawn_P = ~np.isin(labels_P, [*self._background, IGNORE])
+            self._foreground.append(self._draw(pixels_PC, drawn_P, _MOST_PX))
+            for index in np.flatnonzero(np.bincount(labels_P)[: len(self._of_class)]).tolist():
+                drawn_PC = self._draw(pixels_PC, labels_P == index, _MOST_OF_CLASS_PX)
+                self._of_class[index].append(drawn_PC)
         self._types.add(str(image_HWC.dtype))
         self._modalities[modality] += 1
         self._num_georeferenced += is_georeferenced
@@ -98,14 +107,17 @@ class ValueTally:
         return ValueSample(
             values_PC=values_PC,
             foreground_PC=foreground_PC if len(foreground_PC) else values_PC,
+            of_class={i: np.concatenate(v) for i, v in enumerate(self._of_class) if v},
             types=frozenset(self._types),
             modalities=dict(self._modalities),
             num_georeferenced=self._num_georeferenced,
         )
 
-    def _draw(self, pixels_PC: Image, chosen_P: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """All chosen pixels, or `_MOST_PX` drawn from them."""
+    def _draw(
+        self, pixels_PC: Image, chosen_P: NDArray[np.bool_], most: int
+    ) -> NDArray[np.float32]:
+        """All chosen pixels, or `most` drawn from them."""
         indices = np.flatnonzero(chosen_P)
-        if len(indices) > _MOST_PX:
-            indices = indices[self._rng.integers(len(indices), size=_MOST_PX)]
+        if len(indices) > most:
+            indices = indices[self._rng.integers(len(indices), size=most)]
         return np.asarray(pixels_PC[indices], np.float32)

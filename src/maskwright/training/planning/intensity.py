@@ -1,8 +1,10 @@
 """Decisions on intensity: the kind of the images, their window, mean and std, and augmentation.
 
 The window of CT are the percentiles 0.5 and 99.5 of the foreground, and its mean and std those
-of the clipped foreground (nnU-Net, Isensee et al. 2021, supplementary note 2); the window of
-reflectance are those percentiles of each band.
+of the clipped foreground (nnU-Net, Isensee et al. 2021, supplementary note 2). One thing is
+added: the densest class, and the least dense, need no room of their own beyond all others, and
+are clipped where the next class ends. Else bone, where it is a class, stretches the window
+until organs look alike. The window of reflectance are the same percentiles of each band.
 """
 
 import numpy as np
@@ -14,11 +16,15 @@ from maskwright.data.facts import Facts
 from maskwright.data.values import ValueSample
 from maskwright.nn.encoders import find_input_statistics
 
+from .histogram import draw_histogram
 from .plan import Plan
 from .situation import Situation
 
 CLIPPED_PERCENT = 0.5
 """Percent of the values that the planned window clips on each side."""
+
+LEAST_PX = 50
+"""Pixels from which on a class has percentiles."""
 
 _PICTURES = frozenset({"US", "ES", "XC", "GM", "SM", "OP", "DG", "OT"})
 """Modalities of photographs and of what is shown as such; DICOM PS3.3, C.7.3.1.1.1."""
@@ -124,21 +130,49 @@ def _decide_statistics(plan: Plan, facts: Facts) -> None:
         window_C2 = _decide_window(plan, facts.values, kind)
         mean_C, std_C = facts.values.measure_moments(window_C2, foreground=kind == "ct")
         reason = f"of the clipped {'foreground' if kind == 'ct' else 'values'}"
+    if kind != "photograph":
+        plan.histogram = draw_histogram(facts.values, kind, plan.get("input.window"))
     for key, values_C in (("input.mean", mean_C), ("input.std", std_C)):
         plan.decide(key, [float(f"{v:.4f}") for v in values_C], reason)
 
 
 def _decide_window(plan: Plan, values: ValueSample, kind: Kind) -> NDArray[np.float64]:
     """Decide the window, and return it per channel, (C, 2)."""
-    window_C2 = values.measure_range(CLIPPED_PERCENT, foreground=kind == "ct")
+    percent = f"{CLIPPED_PERCENT:g} % and {100 - CLIPPED_PERCENT:g} %"
+    if kind == "ct":
+        window_C2 = find_ct_window(values)
+        reason = f"{percent} of the foreground, narrower where one class is far from all others"
+    else:
+        window_C2, reason = values.measure_range(CLIPPED_PERCENT), f"{percent} of each band"
     flat_C = window_C2[:, 0] >= window_C2[:, 1]
     window_C2[flat_C] = values.measure_range(0)[flat_C] + (-0.5, 0.5)
-    shares = f"{CLIPPED_PERCENT:g} % and {100 - CLIPPED_PERCENT:g} %"
-    of = "of the foreground" if kind == "ct" else "of each band"
     rounded = [[float(f"{end:.6g}") for end in pair] for pair in window_C2]
-    plan.decide("input.window", rounded, f"clips values to those at {shares} {of}")
+    plan.decide("input.window", rounded, reason)
     given = np.atleast_2d(np.asarray(plan.get("input.window"), np.float64))
     return np.broadcast_to(given, (values.channels, 2))
+
+
+def find_ct_window(values: ValueSample) -> NDArray[np.float64]:
+    """The window of each channel, (C, 2), in Hounsfield units.
+
+    Beyond the second class from either end, as much room is left as the values of that class
+    spread.
+    """
+    window_C2 = values.measure_range(CLIPPED_PERCENT, foreground=True)
+    classes_PC = [v for v in values.of_class.values() if len(v) >= LEAST_PX]
+    if len(classes_PC) < 2:
+        return window_C2
+    percents = (CLIPPED_PERCENT, 50, 100 - CLIPPED_PERCENT)
+    ends_K3C = np.stack([np.percentile(v, percents, axis=0) for v in classes_PC])
+    for channel, (low, high) in enumerate(window_C2):
+        ends_K3 = ends_K3C[..., channel]
+        by_median_K3 = ends_K3[np.argsort(ends_K3[:, 1])]
+        second, last_but_one = by_median_K3[1], by_median_K3[-2]
+        least = second[0] - (second[2] - second[0])
+        most = last_but_one[2] + (last_but_one[2] - last_but_one[0])
+        if max(low, least) < min(high, most):
+            window_C2[channel] = max(low, least), min(high, most)
+    return window_C2
 
 
 def _decide_augmentation(plan: Plan, facts: Facts) -> None:
