@@ -53,6 +53,7 @@ def plan(
     )
     write_text(out, planned.to_yaml())
     console.say(planned.to_yaml())
+    console.say_all(planned.histogram)
     console.say_all(format_findings(remark.to_json() for remark in planned.remarks))
     console.say(f"written to {out}; train with: maskwright train {data} --recipe {out} -o RUN")
     console.result(
@@ -60,6 +61,7 @@ def plan(
             "recipe": planned.recipe.to_json(),
             "reasons": planned.reasons,
             "path": str(out),
+            "histogram": list(planned.histogram),
             "remarks": [remark.to_json() for remark in planned.remarks],
         }
     )

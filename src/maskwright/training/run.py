@@ -197,6 +197,8 @@ def _prepare(
         if given is None:
             planned = planner.plan(source)
             text, pace = planned.to_yaml(), planned.pace
+            for line in planned.histogram:
+                callbacks.log(line)
         for name in (DATA, LENGTH):
             (out / name).unlink(missing_ok=True)  # of a start that left no checkpoint
         written = [out / RECIPE, out / DATA]

@@ -33,7 +33,8 @@ class Plan:
     """A recipe in the making: values by dotted key, and the reason of each decision.
 
     Values that the user set are kept, whatever is decided. `pace` is what a budget was planned
-    with. `remarks` say where the labels ask for another task than class maps.
+    with. `remarks` say where the labels ask for another task than class maps. `histogram` are
+    lines on the values of the pixels, none for photographs.
 
     Raises:
         ConfigError: A setting of the user is wrong.
@@ -44,6 +45,7 @@ class Plan:
     reasons: dict[str, str] = field(default_factory=dict)
     pace: Pace | None = None
     remarks: tuple[Finding, ...] = ()
+    histogram: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for key, value in self.settings.items():
