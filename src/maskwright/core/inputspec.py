@@ -78,8 +78,9 @@ class InputSpec:
     resolution. A `size_rule`, in its place, is that of a published model. A network of 3
     channels takes grey photographs, whose values are repeated. With `convert_channels`,
     photographs of 1 or 3 channels become images of `channels`: RGB becomes its luma, too.
-    `signed_offset` is added to values that may
-    be below 0; models of version 0.1 have one, of which images were read as uint16.
+    `signed_offset` is added to values that may be below 0; models of version 0.1 have one, of
+    which images were read as uint16. `bands` names the channels, where the images name theirs:
+    files of one band, or a file that describes its bands.
     """
 
     channels: int
@@ -92,6 +93,7 @@ class InputSpec:
     scale_ratio: float = 1.0
     convert_channels: bool = False
     size_rule: SizeRule | None = None
+    bands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.size_rule is not None and self.scale_ratio != 1:
@@ -108,6 +110,7 @@ class InputSpec:
         if self.max_value not in (255, 65535):
             raise ConfigError(f"max_value must be 255 or 65535, got {self.max_value}")
         self._require_kind()
+        self._require_bands()
         if self.convert_channels and self.channels not in CONVERTIBLE:
             raise ConfigError(
                 f"images are converted to 1 or 3 channels, got {self.channels}; set "
@@ -115,6 +118,13 @@ class InputSpec:
             )
         if not 0 < self.scale_ratio <= 4:
             raise ConfigError(f"scale_ratio must be in (0, 4], got {self.scale_ratio}")
+
+    def _require_bands(self) -> None:
+        if self.bands and len(self.bands) != self.channels:
+            raise ConfigError(
+                f"input of {_count_channels(self.channels)} has as many bands, got "
+                f"{len(self.bands)}: {', '.join(self.bands)}"
+            )
 
     def _require_kind(self) -> None:
         if self.kind not in KINDS:
@@ -145,6 +155,7 @@ class InputSpec:
         if "kind" not in known and known.get("max_value") == 65535:
             known["signed_offset"] = SIGNED_OFFSET
         known["mean"], known["std"] = tuple(known["mean"]), tuple(known["std"])
+        known["bands"] = tuple(known.get("bands", ()))
         known["window"] = tuple(tuple(pair) for pair in known.get("window", ()))
         if known.get("size_rule") is not None:
             rule = dict(known["size_rule"])

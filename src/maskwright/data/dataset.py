@@ -25,6 +25,7 @@ from ..core.image import Image, PixelData
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
+from ..pages.text import list_names
 from .entries.content import describe_labels
 from .entries.scan import Entry, LeftOut
 from .entries.sizes import require_one_place, require_one_size
@@ -103,6 +104,21 @@ class Dataset(Protocol):
     def data(self, index: int) -> PixelData:
         """One image as `image` gives it, with the map of the pixels that hold data."""
         return PixelData(self.image(index))
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The names of the channels, where they are known."""
+        return ()
+
+    def with_bands(self, bands: tuple[str, ...]) -> Self:
+        """The dataset with these channels; as it is where none are named.
+
+        Raises:
+            DataError: Its images have no names of bands.
+        """
+        if bands and bands != self.bands:
+            raise DataError(f"{self.source}: has no bands by name, {list_names(bands)} needed")
+        return self
 
     @abstractmethod
     def labels(self, index: int) -> LabelMap:
@@ -311,10 +327,22 @@ class FolderDataset(Dataset):
     def image_digest(self, index: int) -> bytes:
         """A hash of the image file; of its pixels where the file holds several images."""
         image = self.entries[index].image
-        if image.page is not None:
+        if image.page is not None or image.bands:
             return super().image_digest(index)
         with open_file(image.file, most_bytes=MAX_FILE_BYTES) as file:
             return hashlib.file_digest(file, "blake2b").digest()
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The names of the channels, where dataset.yaml or the model has named them."""
+        return self.entries[0].image.bands if self.entries else ()
+
+    def with_bands(self, bands: tuple[str, ...]) -> Self:
+        """The dataset with these channels of its images; as it is where none are named."""
+        if not bands or bands == self.bands:
+            return self
+        entries = (replace(e, image=replace(e.image, bands=bands)) for e in self.entries)
+        return replace(self, entries=tuple(entries))
 
     def labels(self, index: int) -> LabelMap:
         """The class map of one image: with several annotators, the majority.

@@ -52,6 +52,7 @@ class Facts:
     values: ValueSample
     counts_NC: NDArray[np.int64]
     planes: tuple[Plane, ...] = ()
+    bands: tuple[str, ...] = ()
 
 
 def measure_facts(
@@ -86,6 +87,7 @@ def measure_facts(
         values=values,
         counts_NC=counts_NC,
         planes=_list_planes(dataset, sample),
+        bands=dataset.bands,
     )
 
 

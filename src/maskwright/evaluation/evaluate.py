@@ -58,6 +58,7 @@ def evaluate(
         ConfigError: `group` is not a regular expression.
     """
     require_fit(model.card.labels, dataset)
+    dataset = dataset.with_bands(model.card.input.bands)
     dataset.require_one_place(progress)
     listed = _list_attributes(dataset, attributes, group)
     extremes = Extremes(dataset.spec.palette)

@@ -5,13 +5,14 @@ suffix. The key of a page begins with the whole name of its file.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..core.errors import DataError
 from ..core.results import require_no_results
 from ..data.entries.walk import files_below, images_in, key_of, results_below
+from ..data.pixels.bands import join_files
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import image_suffixes
 from ..pages.text import format_count
@@ -28,13 +29,16 @@ class FoundImages:
     passed_over: list[Path] = field(default_factory=list)
 
 
-def find_images(inputs: Iterable[Path | str], *, glob: str | None = None) -> FoundImages:
+def find_images(
+    inputs: Iterable[Path | str], *, glob: str | None = None, bands: tuple[str, ...] = ()
+) -> FoundImages:
     """Find every image, in order of name; folders are searched to the bottom.
 
     Args:
         inputs: Image files, and folders of images.
         glob: Pattern of the images that are taken from a folder: of their names, or with a `/`
             of their paths below the folder.
+        bands: Those that the model takes, by name: files of one band are joined to one image.
 
     Raises:
         DataError: No such file, no image in a folder, two images with one key, or a folder
@@ -42,7 +46,7 @@ def find_images(inputs: Iterable[Path | str], *, glob: str | None = None) -> Fou
     """
     found = FoundImages()
     for root in map(Path, inputs):
-        for key, image in _images_below(root, found, glob):
+        for key, image in _join_bands(_images_below(root, found, glob), bands):
             if key in found.images:
                 raise DataError(
                     f"{image}: its outputs would be named {key!r}, as those of "
@@ -51,6 +55,23 @@ def find_images(inputs: Iterable[Path | str], *, glob: str | None = None) -> Fou
                 )
             found.images[key] = image
     return found
+
+
+def _join_bands(
+    images: Iterable[tuple[str, ImageRef]], bands: tuple[str, ...]
+) -> Iterator[tuple[str, ImageRef]]:
+    """The images with the bands of a model; files of one band are joined."""
+    if not bands:
+        yield from images
+        return
+    by_file = {image.path: (key, image) for key, image in images}
+    for one in join_files([Path(path) for path in by_file], bands):
+        if isinstance(one, ImageRef):
+            key, _ = by_file[one.file]
+            yield PurePath(key).with_name(one.path.stem).as_posix(), one
+        else:
+            key, image = by_file[one]
+            yield key, replace(image, bands=bands)
 
 
 def _images_below(

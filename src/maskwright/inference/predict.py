@@ -168,7 +168,9 @@ def _predict_left(
     progress: Progress,
 ) -> None:
     """Predict the images that the journal does not list; at least one is predicted then."""
-    done = results.journal.find_done(lambda k: [images[k].file] if k in images else None)
+    done = results.journal.find_done(
+        lambda k: [images[k].file, *images[k].others] if k in images else None
+    )
     left = {key: image for key, image in images.items() if key not in done}
     for key, image in progress(left.items(), total=len(left), what="predicting"):
         one = model.choose(key) if isinstance(model, FoldPredictors) else model
@@ -197,7 +199,7 @@ def _find(
 ) -> FoundImages:
     if isinstance(model, FoldPredictors):
         return FoundImages(dict(model.images))
-    return find_images(inputs, glob=glob)
+    return find_images(inputs, glob=glob, bands=model.card.input.bands)
 
 
 def _name_engine(model: Predictor | FoldPredictors) -> str:
@@ -240,7 +242,7 @@ def _predict_file(
 ) -> None:
     """Predict one image, or list it as failed."""
     try:
-        content = describe_content([image.file])
+        content = describe_content([image.file, *image.others])
         image_HWC, valid_HW = read_data(image)
         prediction = model.predict(image_HWC, valid_HW, where=str(image))
         item = PredictedImage(

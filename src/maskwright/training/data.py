@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from maskwright.core.errors import DataError
+from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
 from maskwright.core.progress import Progress
 from maskwright.data.dataset import Dataset, open_dataset
@@ -52,6 +52,8 @@ class TrainingData:
             DataError: The dataset is not fit for training.
         """
         dataset = open_dataset(path, allow_outside=allow_outside, progress=progress)
+        if bands := settings.get("input.bands"):
+            dataset = dataset.with_bands(read_bands(bands))
         names = choose_splits(dataset, settings)
         train, val = (select_labelled(dataset, name) for name in names)
         if before_measuring is not None:
@@ -66,6 +68,14 @@ class TrainingData:
             channels = kind.kind.channels
         facts = measure_facts(train, progress, channels=channels)
         return cls(dataset, names, train, val, facts, str(kind) if kind.converted else "")
+
+
+def read_bands(given: object) -> tuple[str, ...]:
+    """The names of bands in a setting: a list, or one text with commas."""
+    listed = given.split(",") if isinstance(given, str) else given
+    if not isinstance(listed, list | tuple) or not all(isinstance(b, str) for b in listed):
+        raise ConfigError(f"input.bands is a list of names, [B04, B08, NDVI], got {given!r}")
+    return tuple(name.strip() for name in listed)
 
 
 def _require_labelled_pixel(val: Dataset, split: str) -> None:

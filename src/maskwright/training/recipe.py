@@ -84,6 +84,7 @@ class InputOptions(StrictModel):
     scale_ratio: float = 1.0
     convert_channels: bool = False
     signed_offset: Annotated[int, Field(ge=0)] = 0
+    bands: tuple[str, ...] = ()
 
     @property
     def spec(self) -> InputSpec:

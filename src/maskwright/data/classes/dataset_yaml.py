@@ -115,7 +115,9 @@ class DatasetFile(StrictModel):
     which images are never split apart, in place of their folders. `label_key` is
     the property of a GeoJSON feature, or the column of a table, that holds its class. `runs` is
     the direction in which a table of run lengths counts pixels: down the columns (as on Kaggle)
-    or along the rows.
+    or along the rows. `bands` names the channels, in order: files of one band
+    (`scene_B04.tif`) are joined to one image, and those of a file that names its bands are
+    chosen.
     """
 
     format: str | None = None
@@ -130,6 +132,7 @@ class DatasetFile(StrictModel):
     overlap: Overlap | None = None
     label_key: str | None = None
     runs: Literal["columns", "rows"] | None = None
+    bands: tuple[str, ...] | None = None
     source: str | None = None
     inferred: tuple[str, ...] = ()
     inferred_from: InferredFrom | None = None

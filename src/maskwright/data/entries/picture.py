@@ -231,10 +231,10 @@ def outline_shapes(
 
 
 def copy_image(picture: Picture, path: Path) -> None:
-    """Copy the image file to `path`; a page becomes a TIFF file of its own."""
+    """Copy the image file to `path`; a page, or the bands of a scene, become a TIFF file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = picture.entry.image
-    if image.page is None:
+    if image.page is None and not image.bands:
         shutil.copyfile(image.file, path)
     else:
         _write_page(image, path)
@@ -247,13 +247,12 @@ def _write_page(page: ImageRef, path: Path) -> None:
     if path.suffix.lower() != PAGE_SUFFIX:
         path = path.with_name(path.name + PAGE_SUFFIX)
     image_HWC = read_image(page)
-    colored = image_HWC.shape[2] in (3, 4)
+    colored = image_HWC.shape[2] == 3
     tifffile.imwrite(
         path,
         image_HWC if image_HWC.shape[2] > 1 else image_HWC[..., 0],
         photometric="rgb" if colored else "minisblack",
         planarconfig="contig" if image_HWC.shape[2] > 1 else None,
-        extrasamples=["unassalpha"] if image_HWC.shape[2] == 4 else None,
     )
 
 

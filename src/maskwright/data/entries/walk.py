@@ -7,7 +7,9 @@ device that is called like an image is refused. `list_passed_over` lists what a 
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,6 +17,7 @@ from typing import Literal, NamedTuple
 from ...core.errors import DataError
 from ...core.files import describe_read_error, explain_read_errors, require_file
 from ...core.results import is_results
+from ..pixels.bands import join_files
 from ..pixels.imageref import ImageRef
 from ..pixels.images import count_pages, image_suffixes
 
@@ -42,10 +45,30 @@ def is_system_name(name: str) -> bool:
 def image_files(folder: Path) -> Iterator[ImageRef]:
     """All images under `folder`, sorted.
 
-    A file that holds several images gives one ImageRef per page.
+    A file that holds several images gives one ImageRef per page, and inside of `joining_bands`
+    the files of one scene give one.
     """
-    for file in files_below(folder, image_suffixes()):
-        yield from images_in(file)
+    files: Iterable[Path | ImageRef] = files_below(folder, image_suffixes())
+    if bands := _joined_bands.get():
+        files = join_files([*files_below(folder, image_suffixes())], bands)
+    for file in files:
+        yield from [file] if isinstance(file, ImageRef) else images_in(file)
+
+
+_joined_bands: ContextVar[tuple[str, ...]] = ContextVar("joined_bands", default=())
+
+
+@contextmanager
+def joining_bands(bands: tuple[str, ...]) -> Iterator[None]:
+    """In the block, `image_files` gives one image per scene of files named as these bands.
+
+    Formats walk through folders in many ways, and none has to know of bands.
+    """
+    token = _joined_bands.set(bands)
+    try:
+        yield
+    finally:
+        _joined_bands.reset(token)
 
 
 def images_in(file: Path) -> Iterator[ImageRef]:

@@ -8,13 +8,14 @@ the folders of labels in the order of their names: six in 2020, nine in 2021. Pi
 boundary of the field or outside its mask of valid pixels are IGNORE. A class map holds one
 class per pixel, while the published score counts any of the labels of a pixel as correct: here
 the smaller region lies on top, or the label that comes first in the list `overlap` of
-dataset.yaml; `convert` counts the hidden pixels. The images of one field are a group. Only RGB
-is read, near infrared (`images/nir`) is not.
+dataset.yaml; `convert` counts the hidden pixels. The images of one field are a group. Near
+infrared (`images/nir`), where every image has it, is the fourth channel: the bands are red,
+green, blue, nir, of which `bands` of dataset.yaml chooses others.
 Source: Chiu et al. 2020; github.com/SHI-Labs/Agriculture-Vision, README.md.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..entries.annotation import IGNORED, Annotation
 from ..entries.scan import Entry, Scan, normalise_split
 from ..entries.walk import folders, images_by_name
+from ..pixels.bands import RGB as COLORS
 from ..pixels.imageref import ImageRef
 from ..pixels.rawmask import read_raw
 from ..shapes.drawing import Drawing, Overlap, Shape
@@ -70,8 +72,11 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
     overlap = document.overlap or OVERLAP
     entries, lone = list[Entry](), list[ImageRef]()
+    has_nir = all(_has_near_infrared(root / name) for name in splits)
     for name in splits:
         images = images_by_name(root / name / RGB)
+        if has_nir:
+            images = _join_near_infrared(images, root / name / NIR)
         masks = {label: _index_masks(root / name / LABELS / label) for label in labels}
         entries += _make_entries(root / name, images, masks, overlap)
         lone += (path for m in masks.values() for key, path in m.items() if key not in images)
@@ -81,8 +86,26 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         classes=document.classes or _list_classes(labels),
         codec=CodecEntry(pixels="name", ignored=(IGNORED,)),
         overlap=overlap,
-        notes=tuple(_list_notes([root / name for name in splits], overlap)),
+        notes=tuple(_list_notes([root / name for name in splits], overlap, has_nir=has_nir)),
     )
+
+
+def _has_near_infrared(folder: Path) -> bool:
+    """Whether every image of a split has a file of near infrared."""
+    if not (folder / NIR).is_dir():
+        return False
+    return images_by_name(folder / RGB).keys() <= images_by_name(folder / NIR).keys()
+
+
+def _join_near_infrared(images: dict[str, ImageRef], folder: Path) -> dict[str, ImageRef]:
+    """The images, each with its near infrared as the fourth channel."""
+    near = images_by_name(folder)
+    return {
+        name: replace(
+            image, others=(near[name].file,), bands=(*COLORS, "nir"), scene=image.file
+        )
+        for name, image in images.items()
+    }
 
 
 def _list_label_folders(folder: Path) -> tuple[str, ...]:
@@ -144,11 +167,13 @@ def _list_classes(labels: list[str]) -> tuple[ClassEntry, ...]:
     return (background, *(ClassEntry(name=label, raw=(label,)) for label in labels))
 
 
-def _list_notes(splits: list[Path], overlap: Overlap) -> Iterator[str]:
+def _list_notes(splits: list[Path], overlap: Overlap, *, has_nir: bool) -> Iterator[str]:
     rule = overlap if isinstance(overlap, str) else ", ".join(overlap)
     yield f"labels overlap, one per pixel is kept: {rule} ('overlap' in dataset.yaml)"
-    if any((split / NIR).is_dir() for split in splits):
-        yield f"near infrared ({NIR}) is not read, images have three channels"
+    if has_nir:
+        yield f"near infrared ({NIR}) is the fourth channel; 'bands' in dataset.yaml chooses"
+    elif any((split / NIR).is_dir() for split in splits):
+        yield f"near infrared ({NIR}) is not read, as some images have none"
     bare = [split.name for split in splits if not any((split / n).is_dir() for n in _VALID)]
     if bare:
         yield f"no boundaries and masks in {', '.join(bare)}: every pixel counts there"

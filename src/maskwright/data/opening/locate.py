@@ -8,6 +8,7 @@ from ...core import parts
 from ...core.errors import ConfigError, DataError
 from ...core.files import is_present
 from ...core.yamlfile import read_yaml
+from ...pages.text import format_count
 from ..classes.dataset_yaml import (
     ASIDE,
     FILE_NAME,
@@ -17,7 +18,7 @@ from ..classes.dataset_yaml import (
 )
 from ..entries.format import FORMATS, load_format
 from ..entries.scan import SPLITS, Entry, LeftOut, Scan, normalise_split
-from ..entries.walk import folders, list_passed_over
+from ..entries.walk import folders, joining_bands, list_passed_over
 from .inside import require_inside, require_no_link_out
 from .renewal import renew
 
@@ -88,7 +89,9 @@ def locate(path: Path, *, form: str | None = None, allow_outside: bool = False) 
     if part.YAML_ASIDE and not is_own:
         file, is_foreign = file.parent / ASIDE / FILE_NAME, False
     _require_read_keys(file, document, part.READS, name)
-    scan = _assign_groups(part.scan(root, document), document)
+    with joining_bands(document.bands or ()):
+        scan = part.scan(root, document)
+    scan = _assign_groups(_assign_bands(scan, document), document)
     _require_text_names(root, scan)
     scan = _name_passed_over(scan, root)
     _require_read_annotators(file, document, scan, name)
@@ -125,6 +128,20 @@ def _require_text_names(root: Path, scan: Scan) -> None:
             f"{shown}: its name is not UTF-8 text{more}, and no file that lists it could be "
             f"read; rename it, for example by `convmv -f latin1 -t utf8 -r --notest`"
         )
+
+
+def _assign_bands(scan: Scan, document: DatasetFile) -> Scan:
+    """Give the images the bands that dataset.yaml names, where it does."""
+    bands = document.bands or ()
+    if not bands:
+        return scan
+    entries = (replace(e, image=replace(e.image, bands=bands)) for e in scan.entries)
+    num = sum(entry.image.scene is not None for entry in scan.entries)
+    note = (
+        f"channels are the bands {', '.join(bands)}; bands of {format_count(num, 'image')} are "
+        f"joined from files, coarser ones on the finest grid by repeating pixels"
+    )
+    return replace(scan, entries=tuple(entries), notes=(*scan.notes, note))
 
 
 def _assign_groups(scan: Scan, document: DatasetFile) -> Scan:

@@ -112,6 +112,11 @@ class ImageFile(Protocol):
         return () if self.ref.page is not None else copy_tags(self.ref.file)
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """The names of the channels; empty where the file does not name all of them."""
+        return ()
+
+    @property
     def palette_N3(self) -> NDArray[np.uint8] | None:
         """The colours of palette indices; empty without a palette, None if it is not known."""
         return None

@@ -1,4 +1,4 @@
-"""ImageRef: one image, which is a file or one page of a file that holds several.
+"""ImageRef: one image, which is a file, one page of a file that holds several, or files.
 
     scan/ct.nii.gz          one file, a volume of 30 slices
     scan/ct.nii.gz/0012     the text form of its slice 12, counted from 0
@@ -17,15 +17,26 @@ MAX_PAGES = 9_999
 class ImageRef:
     """A file, and the index of a page in it from 0; `page` is None for a file of one image.
 
-    Sorts as its text form does: by file, then by page.
+    `others` are further files of the same scene, whose bands are channels too. `bands` names
+    the channels to read, in order: bands of the files, or derived from them (NDVI); all where
+    it is empty. `scene` is the text form of several files. Sorts as its text form does: by
+    file, then by page.
     """
 
     file: Path
     page: int | None = None
+    others: tuple[Path, ...] = ()
+    bands: tuple[str, ...] = ()
+    scene: Path | None = None
 
     @property
     def path(self) -> PurePath:
-        """The text form as a path, for names and keys. Open `file`, not this path."""
+        """The text form as a path, for names and keys. Open `file`, not this path.
+
+        That of several files is the name of their scene, which is not a file.
+        """
+        if self.scene is not None:
+            return self.scene
         return self.file if self.page is None else self.file / f"{self.page:04}"
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from ...core import parts
 from ...core.errors import DataError, MissingDependencyError
 from ...core.files import open_file
 from ...core.image import Image, PixelData
+from .bands import BandStack
 from .faults import explain_faults
 from .imagefile import ImageFile, Reader
 from .imageref import MAX_PAGES, ImageRef
@@ -35,6 +36,9 @@ def open_image(image: ImageRef | PurePath) -> ImageFile:
     """
     ref = to_ref(image)
     with explain_faults(ref):
+        if ref.bands:
+            refs = (ImageRef(ref.file, ref.page), *map(ImageRef, ref.others))
+            return BandStack(ref, tuple(find_reader(r.file).open_file(r) for r in refs))
         return find_reader(ref.file).open_file(ref)
 
 

@@ -20,7 +20,14 @@ from .orientation import ORIENTATION, turn_upright, upright_size
 from .pillow import Decode, decode_stored, find_kind, open_pillow
 from .tiff_bounds import require_fitting_segments, require_sound_page
 from .tiff_file import list_pages, list_series, num_directories, open_tiff, read_pixels
-from .tiff_tags import MAX_TIFF_BYTES, find_alpha, find_nodata, has_pillow_pixels, needs_gdal
+from .tiff_tags import (
+    MAX_TIFF_BYTES,
+    find_alpha,
+    find_nodata,
+    has_pillow_pixels,
+    needs_gdal,
+    read_band_names,
+)
 
 _MAX_CHANNELS = 16
 """More pages without a meaning than this are images, fewer the channels of one."""
@@ -131,6 +138,16 @@ def find_validity(ref: ImageRef) -> TiffValidity:
             mask_file=beside if ref.page is None and beside.is_file() else None,
             has_floats=page.dtype is not None and page.dtype.kind == "f",
         )
+
+
+def find_bands(ref: ImageRef) -> tuple[str, ...]:
+    """The names of the bands, without alpha; empty where GDAL's tag does not name all."""
+    with open_tiff(ref.file) as file:
+        page: Any = file.pages[0]
+        names = read_band_names(page)
+        alpha = find_alpha(page)
+        listed = [names.get(n, "") for n in range(page.samplesperpixel) if n != alpha]
+    return tuple(listed) if all(listed) else ()
 
 
 def read_mask(ref: ImageRef, validity: TiffValidity) -> NDArray[Any] | None:

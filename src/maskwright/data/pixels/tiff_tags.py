@@ -8,7 +8,7 @@ ALPHAS = (1, 2)
 """ExtraSamples of associated and of unassociated alpha; TIFF 6.0, section 18. 0 has no meaning:
 near infrared, say."""
 
-GDAL_NODATA = 42113
+GDAL_METADATA, GDAL_NODATA = 42112, 42113
 MAX_TIFF_BYTES = 1 << 32
 """Decoded bytes of the largest page."""
 
@@ -41,6 +41,23 @@ def find_nodata(page: Any) -> float | None:
         return None if tag is None else float(str(tag.value).strip("\0 "))
     except ValueError:
         return None
+
+
+def read_band_names(page: Any) -> dict[int, str]:
+    """The description of each band by its index, as GDAL stores them.
+
+    Source: gdal.org, GTiff driver: the tag 42112 holds XML of items by sample and role.
+    """
+    from defusedxml import ElementTree
+    from defusedxml.common import DefusedXmlException
+
+    tag = page.tags.get(GDAL_METADATA)
+    try:
+        root = ElementTree.fromstring(str(tag.value).strip("\0 ")) if tag is not None else ()
+        items = [item for item in root if item.get("role") == "description"]
+        return {int(item.get("sample", 0)): (item.text or "").strip() for item in items}
+    except (ElementTree.ParseError, DefusedXmlException, ValueError):
+        return {}
 
 
 def has_pillow_pixels(page: Any) -> bool:

@@ -44,6 +44,8 @@ def decide_intensity(plan: Plan, situation: Situation) -> None:
     """
     facts = situation.facts
     plan.decide("input.channels", facts.channels, "channels of the images")
+    if facts.bands:
+        plan.decide("input.bands", list(facts.bands), "the bands that dataset.yaml names")
     if situation.conversion:
         plan.decide("input.convert_channels", True, situation.conversion)
     plan.decide("input.max_value", facts.max_value, "the bit depth of the images")

@@ -52,6 +52,13 @@ class _RasterImage(ImageFile):
             return ImageKind(channels, find_type(np.result_type(*raster.dtypes)))
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        with self._open() as raster:
+            alpha = _find_alpha(raster)
+            names = [n or "" for i, n in enumerate(raster.descriptions) if i != alpha]
+        return tuple(names) if all(names) else ()
+
+    @property
     def nodata(self) -> float | None:
         with self._open() as raster:
             return None if raster.nodata is None else float(raster.nodata)

@@ -12,6 +12,7 @@ from ..imageref import ImageRef
 from ..pillow import decode_colors, decode_photograph, decode_stored
 from ..tiff import (
     count_tiff_pages,
+    find_bands,
     find_tiff_kind,
     find_validity,
     read_mask,
@@ -57,6 +58,11 @@ class _TiffImage(ImageFile):
     def kind(self) -> ImageKind:
         with explain_faults(self.ref):
             return find_tiff_kind(self.ref)
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        with explain_faults(self.ref):
+            return find_bands(self.ref)
 
     @property
     def nodata(self) -> float | None:
