@@ -11,6 +11,7 @@ from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.nn.pretrained.files import ForeignCheckpoint
 from maskwright.nn.pretrained.layout import Described, make_input
+from maskwright.nn.pretrained.smp import require_rgb
 
 PUBLISHER = "segmentation-models-pytorch"
 KEYS = ("segmentation_head.0.weight", "segmentation_head.0.bias")
@@ -126,20 +127,6 @@ def describe(checkpoint: ForeignCheckpoint) -> Described:
         input=make_input(checkpoint),
         revision=kind.revision,
     )
-
-
-def require_rgb(checkpoint: ForeignCheckpoint) -> None:
-    """Require that a network of the library is for three channels.
-
-    Raises:
-        ConfigError: It is not.
-    """
-    channels = checkpoint.config["in_channels"]
-    if channels != 3:
-        raise ConfigError(
-            f"{checkpoint.source}: takes {channels} channels, and nothing in it says how to "
-            f"normalise them; expected a network for RGB images"
-        )
 
 
 def _freeze(value: Any) -> Any:

@@ -10,7 +10,7 @@ from maskwright.core.inputspec import SizeRule
 from maskwright.nn.pretrained.dpt import SIDES_PX, find_encoder
 from maskwright.nn.pretrained.files import ForeignCheckpoint
 from maskwright.nn.pretrained.layout import Described, make_input
-from maskwright.nn.pretrained.layouts.smp import require_rgb
+from maskwright.nn.pretrained.smp import require_rgb
 
 PUBLISHER = "segmentation-models-pytorch, DPT"
 POSITIONS = "encoder.model.pos_embed"
