@@ -147,3 +147,14 @@ def test_other_maps_hold_class_indices_where_asked(tmp_path):
     spec.write_text("classes: [{name: x, raw: [7]}, {name: y, raw: [9]}]\n")
     pair = ClassMapPair.open(tmp_path / "a", tmp_path / "b", other_raw=False)
     assert pair.reference.read("1").tolist() == pair.other.read("1").tolist() == [[0, 1]]
+
+
+def test_maps_by_key_are_paired_with_maps_in_folders_of_splits(tmp_path):
+    for name in ("truth/train/a/1", "truth/valid/2", "said/a/1", "said/2"):
+        _save(tmp_path / f"{name}.png")
+    pair = ClassMapPair.open(tmp_path / "truth", tmp_path / "said")
+    assert pair.keys == ("a/1", "2")
+    assert pair.reference.files["2"].path == tmp_path / "truth/valid/2.png"
+    _save(tmp_path / "truth/train/2.png")  # two maps of one name
+    with pytest.raises(DataError, match="3 of 3 maps have no partner"):
+        ClassMapPair.open(tmp_path / "truth", tmp_path / "said")

@@ -15,6 +15,7 @@ from maskwright.training.recipe import read_recipe
 from maskwright.training.run import open_run, train
 
 FOLDS = ("fold0", "fold1")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,16 @@ class Confusion:
             require_classes("prediction", pairs.sum(axis=0), num_classes)
         return cls(counts_CC)
 
+    @classmethod
+    def from_json(cls, rows: list[list[int]], num_classes: int) -> Self:
+        """Read the counts of a document; raises ValueError where they cannot be counts."""
+        counts_CC = np.array(rows)
+        if counts_CC.shape != (num_classes, num_classes) or counts_CC.dtype != np.int64:
+            raise ValueError(f"'confusion' is not {num_classes} x {num_classes} integers")
+        if counts_CC.min() < 0 or counts_CC.sum(dtype=np.float64) >= 1 << 62:
+            raise ValueError("'confusion' holds counts below 0, or more than there can be")
+        return cls(counts_CC)
+
     def __add__(self, other: Self) -> Self:
         return type(self)(self.counts_CC + other.counts_CC)
 

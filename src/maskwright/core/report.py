@@ -180,9 +180,8 @@ class Report:
     set, the worst first, and `images` the worst and the best images. `notes` say what makes the
     numbers less certain than they look. `frame` has the errors by place in the frame, where all
     images have one size. `confusable` are pairs of classes that are not told apart.
-    `pictures` shows these: encoded
-    image files by key and panel, for report.html. `attachments` are the contents of further
-    files, by name. The last two are not part of the JSON.
+    `pictures` are encoded image files by key and panel, for report.html, and `attachments` the
+    contents of further files, by name; neither is part of the JSON.
     """
 
     labels: LabelSpec
@@ -225,6 +224,13 @@ class Report:
         return tuple(name for name, truth, predicted in pixels if not truth + predicted)
 
     @property
+    def missed_classes(self) -> tuple[str, ...]:
+        """Names of the classes of whose truth no pixel is found."""
+        hits = np.diagonal(self.confusion.counts_CC)
+        pixels = zip(self.labels.names, self.truth_px, hits, strict=True)
+        return tuple(name for name, truth, found in pixels if truth and not found)
+
+    @property
     def ghosts(self) -> tuple[Ghost, ...]:
         """Classes that are predicted but not in the truth, in order of index."""
         pixels = zip(self.labels.names, self.truth_px, self.predicted_px, strict=True)
@@ -236,7 +242,8 @@ class Report:
         return tuple(Ghost(name=name, predicted_px=px, cost=cost) for name, px in extra)
 
     def __repr__(self) -> str:
-        return f"Report(mIoU {100 * self.miou:.1f} %, {len(self.labels)} classes)"
+        missed = f"; not found: {', '.join(self.missed_classes)}" if self.missed_classes else ""
+        return f"Report(mIoU {_percent(self.miou)}, {len(self.labels)} classes{missed})"
 
     def _repr_html_(self) -> str:
         keys = ("iou", "precision", "recall", "dice")
@@ -244,7 +251,8 @@ class Report:
             (name, *(_percent(scores[key].value) for key in keys))
             for name, scores in zip(self.labels.names, self.classes, strict=True)
         ]
-        return html_table(f"mIoU {_percent(self.miou)}", ("class", *keys), rows)
+        heads = ("class", "IoU", "precision", "recall", "Dice")
+        return html_table(repr(self), heads, rows)
 
     def explain_no_interval(self, index: int) -> str:
         """Why the IoU of a class has no interval; "" where it has one, or that is not known."""
@@ -316,7 +324,7 @@ class Report:
         labels = LabelSpec.from_json(document["labels"])
         return cls(
             labels=labels,
-            confusion=_confusion_from_json(document["confusion"], len(labels)),
+            confusion=Confusion.from_json(document["confusion"], len(labels)),
             provenance=Provenance.from_json(document["provenance"]),
             scores={
                 name: Estimate.from_json(
@@ -369,15 +377,6 @@ class Report:
 def number(value: float) -> float | None:
     """`value` for JSON, which has no NaN: None instead."""
     return None if math.isnan(value) else float(value)
-
-
-def _confusion_from_json(rows: list[list[int]], num_classes: int) -> Confusion:
-    counts_CC = np.array(rows)
-    if counts_CC.shape != (num_classes, num_classes) or counts_CC.dtype != np.int64:
-        raise ValueError(f"'confusion' is not {num_classes} x {num_classes} integers")
-    if counts_CC.min() < 0 or counts_CC.sum(dtype=np.float64) >= 1 << 62:
-        raise ValueError("'confusion' holds a count below 0, or more pixels than there can be")
-    return Confusion(counts_CC)
 
 
 def _curves_to_json(curves: tuple[CurveReport, ...], labels: LabelSpec) -> Document:

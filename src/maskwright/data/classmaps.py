@@ -28,6 +28,7 @@ from .classes.infer import CLASSES_FILE, infer_codec, read_classes_file
 from .classes.mapping import ClassMapping, apply_mappings, read_mapping
 from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
+from .entries.scan import SPLITS, normalise_split
 from .entries.walk import image_files, images_in, key_of
 from .opening.renewal import renew
 from .pixels.alignment import describe_misalignment, require_alike
@@ -145,6 +146,8 @@ class ClassMapPair:
         files, others = find_maps(reference), find_maps(other)
         if reference.is_file() and other.is_file() and len(files) == len(others):
             others = dict(zip(files, others.values(), strict=True))
+        if files.keys() != others.keys():
+            files, others = _drop_splits(files, others)
         _require_partners(reference, files, other, others)
         resampled = _find_misaligned(files, others, align=align, progress=progress)
         listed = spec or find_spec(reference) or find_spec(other)
@@ -167,6 +170,32 @@ class ClassMapPair:
             ),
             resampled=resampled,
         )
+
+
+def _drop_splits(
+    files: dict[str, ImageRef], others: dict[str, ImageRef]
+) -> tuple[dict[str, ImageRef], dict[str, ImageRef]]:
+    """Both without the folders of splits before their names, where the names fit only so.
+
+    `predict --out-of-fold` writes by key, and the masks may lie in `train` and `val`.
+    """
+    bare, bare_others = (
+        {_drop_split(key): image for key, image in one.items()} for one in (files, others)
+    )
+    is_unique = len(bare) == len(files) and len(bare_others) == len(others)
+    return (
+        (bare, bare_others)
+        if is_unique and bare.keys() == bare_others.keys()
+        else (
+            files,
+            others,
+        )
+    )
+
+
+def _drop_split(key: str) -> str:
+    split, _, rest = key.partition("/")
+    return rest if rest and normalise_split(split) in SPLITS else key
 
 
 def _merge_classes(

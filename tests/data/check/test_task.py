@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from maskwright.core.labels import LabelSpec
-from maskwright.data.check.task import MIN_MASKS, TaskTally, find_background_index
+from maskwright.data.check.task import (
+    MIN_MASKS,
+    TaskTally,
+    find_background_index,
+    remark_on_task,
+)
+from maskwright.data.check.text import format_findings
 from maskwright.data.dataset import open_as_is
 from maskwright.data.shapes.drawing import Drawing, Shape
 
@@ -84,3 +91,23 @@ def test_public_datasets_give_no_remark(real_data, name):
         tally.add(labels_HW, find_background_index(dataset.spec))
     assert tally.num_masks >= MIN_MASKS
     assert list(tally.list_remarks(dataset.spec)) == []
+
+
+def test_remarks_of_a_dataset_have_the_fix_and_read_shapes_too(tmp_path):
+    root = tmp_path / "data"
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    boxes_HW = np.zeros((64, 64), np.uint8)
+    boxes_HW[5:20, 5:30] = boxes_HW[30:50, 10:22] = boxes_HW[25:60, 40:60] = 1
+    for index in range(8):
+        Image.fromarray(np.full((64, 64, 3), index, np.uint8)).save(
+            root / f"images/{index}.png"
+        )
+        Image.fromarray(boxes_HW).save(root / f"masks/{index}.png")
+    (root / "dataset.yaml").write_text("classes: [{name: background}, {name: part}]\n")
+    (remark,) = remark_on_task(open_as_is(root))
+    document = remark.to_json()
+    assert (document["code"], document["severity"]) == ("box-labels", "note")
+    assert document["files"] == [{"file": "part", "detail": "100.0 % of 24 regions"}]
+    lines = format_findings([document])
+    assert lines[-1].startswith("  fix: to find boxes, a detector is enough")

@@ -34,6 +34,8 @@ def test_a_class_that_is_never_predicted_is_named_first(report_of):
     )
     assert list_failures(report)[0] == line
     assert line in summarize(report)
+    assert repr(report).endswith("%, 2 classes; not found: <hole>)")
+    assert "not found: &lt;hole&gt;" in report._repr_html_()
     standing_out = render_report(report).partition("What stands out</h2>")[2][:400]
     assert "&lt;hole&gt;: none of its 1,234 px is found" in standing_out
 

@@ -107,3 +107,14 @@ def test_an_ample_budget_takes_the_usual_widths_and_a_tight_one_fewer_pixels():
     same_size = FIXED | {"input.scale_ratio": 1.0}
     tight = make_plan(situation(step_s=0.5), same_size, budget=budget(200)).recipe
     assert (tight.data.crop_px, tight.model.config["pyramid_channels"]) == ((256, 256), 128)
+
+
+def test_a_budget_that_is_over_after_reading_is_refused_before_anything_is_measured():
+    slow = situation()
+    with pytest.raises(ConfigError) as refusal:
+        make_plan(slow, FIXED, budget=budget(90, started_s=-101.0))
+    assert str(refusal.value) == (
+        "--budget 90s is over before training: 101 s to start and to read the data; give "
+        "--budget 405s or more, or end other programs"
+    )
+    assert slow.step_seconds.calls == 0

@@ -48,7 +48,7 @@ def list_failures(report: Report) -> list[str]:
     failures = [
         _describe_miss(report, index, name)
         for index, name in enumerate(report.labels.names)
-        if report.truth_px[index] and not report.confusion.counts_CC[index, index]
+        if name in report.missed_classes
     ]
     failures += [
         f"{name}: no object is found (object recall 0 %)."

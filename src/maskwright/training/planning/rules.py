@@ -18,7 +18,12 @@ from .network import decide_network
 from .plan import Plan
 from .rare_classes import decide_rare_classes
 from .rates import decide_rates
-from .schedule import PLANNING_RATIO, decide_full_schedule, decide_timed_schedule
+from .schedule import (
+    PLANNING_RATIO,
+    decide_full_schedule,
+    decide_timed_schedule,
+    require_time,
+)
 from .situation import Situation
 from .sizes import decide_crops, decide_scale
 from .timing import Timing
@@ -40,6 +45,8 @@ def make_plan(
         ConfigError: A setting is not a key of a recipe or has a wrong value, or the budget is
             too short for a few steps.
     """
+    if budget is not None:
+        require_time(budget)
     plan = Plan(settings)
     for decide in (
         _decide_splits,

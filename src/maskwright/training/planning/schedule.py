@@ -19,6 +19,9 @@ TIGHT_CROPS, AMPLE_CROPS = 3_000, 40_000
 BUSY = 3.0
 """Slowness from which a refusal speaks of other programs."""
 
+LEAST_STARTS = 4
+"""A run takes at least so many times the time of its start."""
+
 PLANNING_RATIO = 0.1
 """Largest share of a budget that measurements for the plan take."""
 
@@ -31,6 +34,21 @@ def decide_full_schedule(plan: Plan, situation: Situation) -> None:
     reason = f"{epochs * num_train:,} crops from {format_count(num_train, 'image')}{few}"
     plan.decide("schedule.epochs", epochs, reason)
     _decide_validations(plan, MAX_VALIDATIONS)
+
+
+def require_time(budget: Budget) -> None:
+    """Refuse a budget that is over before anything is measured.
+
+    Raises:
+        ConfigError: It is; the message names what the start took.
+    """
+    if budget.remaining_s > 0:
+        return
+    least_s = 5 * math.ceil(LEAST_STARTS * budget.spent_s / 5)
+    raise ConfigError(
+        f"--budget {budget.total_s:g}s is over before training: {budget.spent_s:.0f} s to "
+        f"start and to read the data; give --budget {least_s}s or more, or end other programs"
+    )
 
 
 def decide_timed_schedule(
