@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..core.labels import Rgb
 from .pictures import RgbImage
 
-FONT_PX, _WEIGHT = 15, 500
+FONT_PX, _WEIGHT = 15, 400
 _HAS_FONTS = hasattr(cv2, "FontFace")
 _BASELINE_PX = 14
 """From the top of a line to the foot of its letters."""

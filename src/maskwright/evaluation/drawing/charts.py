@@ -189,7 +189,7 @@ def _draw_frame(title: str, curve: CurveReport, drawn: str, height_px: int) -> s
     label = escape(f"{title}, by {curve.axis}. {spoken}")
     return (
         f'<svg class="chart" role="img" aria-label="{label}" '
-        f'viewBox="0 0 {_WIDTH_PX} {height_px}">{lines}{_text(_LEFT_PX - 8, 12, "%", "end")}'
+        f'viewBox="0 0 {_WIDTH_PX} {height_px}">{lines}{_text(_LEFT_PX - 8, 8, "%", "end")}'
         f"{drawn}{axis}</svg>"
     )
 
