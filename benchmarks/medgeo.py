@@ -51,7 +51,7 @@ WAYS = ("planned", "plain")
 STEPS, BATCH, LEARNING_RATE = 320, 4, 2e-3
 FIXED: dict[str, object] = {
     "model.encoder_weights": "none",
-    "model.config": {"pyramid_channels": 32, "decoder_channels": 16},
+    "model.config": {"pyramid_channels": 32, "decoder_channels": 32},
     "input.scale_ratio": 1.0,
     "data.batch_size": BATCH,
     "optim.precision": "fp32",

@@ -205,6 +205,18 @@ class InputSpec:
                 f"{' or '.join(self._types)}; convert the image or train on such images"
             )
 
+    def require_modality(self, modality: str | None, *, where: str) -> None:
+        """Require a medical image of the kind, by DICOM's code where its header states one.
+
+        Raises:
+            DataError: A CT for kind "mr", or another modality for kind "ct".
+        """
+        if modality and self.kind in ("ct", "mr") and (modality == "CT") != (self.kind == "ct"):
+            raise DataError(
+                f"{where}: DICOM says Modality {modality}, the model takes images of kind "
+                f"{self.kind!r}; leave it out or train on such images"
+            )
+
     @property
     def _types(self) -> tuple[str, ...]:
         """Types of values: calibrated values are the same number in each type that holds it."""

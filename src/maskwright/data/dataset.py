@@ -183,14 +183,6 @@ class Dataset(Protocol):
     def require_one_place(self, progress: Progress = silent) -> None:
         """Require labels that lie where their images lie, else DataError with the fix."""
 
-    def modality(self, index: int) -> str | None:  # noqa: ARG002 - a default
-        """How a medical image was acquired, as `ImageFile.modality`; None for other images."""
-        return None
-
-    def is_georeferenced(self, index: int) -> bool:  # noqa: ARG002 - a default
-        """Whether one image says where it lies on the ground."""
-        return False
-
     def image_digest(self, index: int) -> bytes:
         """A hash that two images share only where they are equal."""
         pixels_HWC = np.ascontiguousarray(self.image(index))
@@ -315,14 +307,6 @@ class FolderDataset(Dataset):
     def image_file(self, index: int) -> ImageFile | None:
         """One image, opened for what its header states."""
         return open_image(self.entries[index].image)
-
-    def modality(self, index: int) -> str | None:
-        """How a medical image was acquired, from the header."""
-        return open_image(self.entries[index].image).modality
-
-    def is_georeferenced(self, index: int) -> bool:
-        """Whether one image says where it lies on the ground, by its tags or a world file."""
-        return open_image(self.entries[index].image).placement is not None
 
     def image_digest(self, index: int) -> bytes:
         """A hash of the image file; of its pixels where the file holds several images."""

@@ -198,6 +198,7 @@ def _measure_colors(
     """Mean and std per channel in [0, 1], and values, of images as the network takes them."""
     moments, tally = [], ValueTally(dataset.spec)
     for index in progress(sample, total=len(sample), what="measuring colours"):
+        file = dataset.image_file(index)
         given_HWC, valid_HW = dataset.data(index)
         image_HWC = convert_channels(given_HWC, kind.channels)
         shares_HWC = image_HWC / np.float32(kind.max_value)
@@ -207,8 +208,8 @@ def _measure_colors(
             image_HWC,
             valid_HW,
             dataset.labels(index) if dataset.has_labels(index) else None,
-            modality=dataset.modality(index),
-            is_georeferenced=dataset.is_georeferenced(index),
+            modality=None if file is None else file.modality,
+            is_georeferenced=file is not None and file.placement is not None,
         )
     if not moments:
         raise DataError(f"{dataset.source}: no pixel of {len(sample)} images holds data")

@@ -66,8 +66,10 @@ def evaluate(
     tally = Tally(dataset.spec, scoring)
     gallery = None if gallery_in is None else _open_gallery(gallery_in, dataset)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
-        sample = dataset[index]
-        image = _predict_sample(model, sample, where=dataset.describe(index))
+        sample, file, where = dataset[index], dataset.image_file(index), dataset.describe(index)
+        if file is not None:
+            model.card.input.require_modality(file.modality, where=where)
+        image = _predict_sample(model, sample, where=where)
         brightness = {"brightness": bin_brightness(sample.image_HWC)}
         tally.add(
             Counted.from_image(

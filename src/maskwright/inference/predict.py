@@ -25,7 +25,7 @@ from ..core.verdict import Verdict
 from ..data.conversion.account import Account
 from ..data.opening.stratify import count_pixels
 from ..data.pixels.imageref import ImageRef
-from ..data.pixels.images import open_image, read_data
+from ..data.pixels.images import open_image
 from .annotations import write_annotations
 from .folds import FoldPredictors
 from .inputs import FoundImages, find_images
@@ -243,13 +243,15 @@ def _predict_file(
     """Predict one image, or list it as failed."""
     try:
         content = describe_content([image.file, *image.others])
-        image_HWC, valid_HW = read_data(image)
+        opened = open_image(image)
+        model.card.input.require_modality(opened.modality, where=str(image))
+        image_HWC, valid_HW = opened.read_data()
         prediction = model.predict(image_HWC, valid_HW, where=str(image))
         item = PredictedImage(
             key=key,
             image_HWC=image_HWC,
             prediction=prediction,
-            tags=open_image(image).geotags,
+            tags=opened.geotags,
         )
         for writer in writers:
             writer.write(item)

@@ -51,9 +51,13 @@ def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
         f"of another scale than the images that the model learnt from, about {size} px "
         f"(H, W): results may be poor; resize to about that size, or train with such images"
     )
+    what = "in brightness or colour"
+    if card.input.kind != "photograph" and card.learnt is not None:
+        means = ", ".join(f"{mean:.4g}" for mean in card.learnt.mean)
+        what = f"in their values, which were {means} on average and may be of another unit,"
     color = (
-        "far in brightness or colour from the images that the model learnt from: results may "
-        "be poor; train with such images"
+        f"far {what} from the images that the model learnt from: results may be poor; train "
+        f"with such images"
     )
     return {
         NODATA: (f"image has {nodata}", f"images have {nodata}"),

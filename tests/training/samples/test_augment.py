@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from maskwright.core import IGNORE
 from maskwright.core.inputspec import InputSpec
+from maskwright.inference.resolution import to_network
 from maskwright.training.recipe import AugmentOptions
 from maskwright.training.samples.augment import Augmentation
 
@@ -108,3 +109,39 @@ def test_the_focus_stays_in_the_crop():
     for seed in range(20):
         _, moved = view(image, labels, np.random.default_rng(seed), (150, 250))
         assert (moved == 1).any()
+
+
+def in_std(image, spec, seed=0, **part):
+    options = AugmentOptions(**(STILL | {"unit": "std"} | part))
+    view = Augmentation(options=options, crop_HW=image.shape[:2], spec=spec)
+    return view(image, np.zeros(image.shape[:2], np.uint8), np.random.default_rng(seed))[0]
+
+
+HOUNSFIELD = InputSpec(
+    channels=1, kind="ct", window=((-200, 300),), mean=(50,), std=(100,), max_value=65535
+)
+
+
+def test_values_in_std_are_the_input_that_prediction_makes():
+    image = np.random.default_rng(0).normal(0, 300, (32, 32, 1)).astype(np.float32)
+    expected = HOUNSFIELD.measure_scaling(image).normalize(image)
+    np.testing.assert_allclose(in_std(image, HOUNSFIELD), expected, atol=1e-5)
+    np.testing.assert_allclose(to_network(image, HOUNSFIELD), expected, atol=1e-6)
+
+
+def test_brightness_in_std_adds_as_much_to_every_pixel_whatever_the_offset_of_the_values():
+    image = np.random.default_rng(0).normal(0, 50, (32, 32, 1)).astype(np.float32)
+    still = in_std(image, HOUNSFIELD)
+    shifts = [(in_std(image, HOUNSFIELD, seed, brightness=0.3) - still) for seed in range(20)]
+    assert all(float(shift.std()) < 1e-5 for shift in shifts)
+    means = [float(shift.mean()) for shift in shifts]
+    assert max(map(abs, means)) <= 0.3
+    assert min(means) < -0.1
+    assert max(means) > 0.1
+
+
+def test_contrast_in_std_keeps_the_mean_of_the_crop():
+    image = np.random.default_rng(0).normal(80, 50, (32, 32, 1)).astype(np.float32)
+    still, changed = (in_std(image, HOUNSFIELD, 3, contrast=c) for c in (0.0, 0.5))
+    assert float(changed.mean()) == pytest.approx(float(still.mean()), abs=1e-5)
+    assert float(changed.std()) != pytest.approx(float(still.std()), rel=0.01)
