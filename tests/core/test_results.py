@@ -17,6 +17,7 @@ from maskwright.core.results import (
     NEW,
     FailedInput,
     WriteMode,
+    is_in_partial,
     is_results,
     open_results,
     read_manifest,
@@ -75,6 +76,13 @@ def test_a_folder_appears_at_once_with_its_manifest(tmp_path):
     manifest = read_manifest(out)
     assert manifest.verb == "predict"
     assert manifest.to_json() == document
+
+
+def test_a_folder_inside_one_that_is_being_filled_may_be_removed_with_it(tmp_path):
+    with open_results(tmp_path / "demo", "demo") as results:
+        assert is_in_partial(results.folder / "run")
+        assert not is_in_partial(tmp_path / "run")
+    assert not is_in_partial(tmp_path / "demo/run")
 
 
 def test_a_used_folder_is_refused_and_named_with_the_fix(tmp_path):

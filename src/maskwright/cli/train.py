@@ -9,6 +9,7 @@ import typer
 
 from ..core.duration import budget_seconds
 from ..core.errors import ConfigError
+from ..core.results import is_in_partial
 from ..pages.text import format_share
 from .console import Console, print_text
 from .options import (
@@ -81,7 +82,7 @@ def train(
         run = run_training(data, out, options, callbacks)
     except KeyboardInterrupt as stop:
         live.stop()
-        if has_checkpoint(out):
+        if has_checkpoint(out) and not is_in_partial(out):  # demo's folder is removed
             text = f"{str(stop) or 'stopped'}; resume with: {_resume(data, out, options)}"
             print_text(text, err=True)
         raise

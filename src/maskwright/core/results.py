@@ -159,6 +159,11 @@ def is_results(folder: Path) -> bool:
     return (folder / JOURNAL).is_file() or _is_manifest(folder / MANIFEST)
 
 
+def is_in_partial(path: Path) -> bool:
+    """Whether `path` lies in a folder that is being filled; an interrupt may remove it."""
+    return any((parent / JOURNAL).is_file() for parent in path.resolve().parents)
+
+
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest in `folder`; None where there is none that can be read."""
     path = folder / MANIFEST

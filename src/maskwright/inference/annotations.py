@@ -51,7 +51,7 @@ def write_annotations(
         root=target.parent,
         codec=LabelCodec.identity(labels),
         entries=tuple(entries),
-        format="mask_folder",
+        format="class maps",
     )
     return convert_into(folder, dataset, target, to=to, progress=progress)
 

@@ -175,6 +175,12 @@ def test_blur_is_distinguished_from_hard_edges():
     assert compute_blurred_ratio(np.zeros((1, 1), np.uint8)) == 0
 
 
+def test_a_class_with_thin_parts_between_two_others_is_not_blurred():
+    classes_HW = disc(size=90, value=1)
+    classes_HW[8:18, 18:42], classes_HW[9:17, 19:41] = 1, 2  # a rim of one pixel is left
+    assert 0 < compute_blurred_ratio(classes_HW) < 0.25
+
+
 def test_labels_that_cannot_be_understood_are_a_finding_and_the_rest_is_still_checked(check):
     found = check(
         {
@@ -414,3 +420,9 @@ def test_volumes_of_two_planes_are_named(write, tmp_path):
     assert the(found, "mixed-planes").examples == [
         ("images/p2.nii", "coronal slices, most have axial ones")
     ]
+
+
+def test_images_upright_and_across_are_not_all_alike(check, pairs):
+    found = check(pairs(1, split="train", size=(16, 12), first=90))
+    assert found.sizes_HW == ((12, 16), (12, 16), (16, 12))
+    assert "size: min 12 x 16, median 12 x 16, max 16 x 12 (H x W)" in found.to_text()

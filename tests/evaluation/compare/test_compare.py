@@ -145,7 +145,7 @@ def test_what_only_one_report_counted_is_noted(report_folder):
     more = {"boundary_truth": np.ones((8, 2), int)}
     a = report_folder("a", images(BETTER), more=more)
     comparison = compare(a, report_folder("b", images(WORSE)))
-    assert "Only one report counted boundary_truth" in comparison.notes[0]
+    assert "Only one report has the scores of boundaries: " in comparison.notes[0]
 
 
 def test_no_pictures_are_shown_of_evaluate_and_the_page_says_so(fallen):

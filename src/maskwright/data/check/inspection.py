@@ -18,7 +18,7 @@ from ...core.errors import DataError, MissingDependencyError
 from ...core.image import PixelData, ValidMap
 from ...core.labels import IGNORE, LabelMap
 from ...core.progress import Progress
-from ...pages.text import format_small_share
+from ...pages.text import format_count, format_small_share
 from ..classes.survey import count_values
 from ..entries.annotation import Annotation, Labels, read_labels
 from ..entries.scan import Entry
@@ -254,9 +254,8 @@ class Inspection:
     def _inspect_drawing(self, path: ImageRef | Path, drawing: Drawing) -> None:
         number, reach_px = measure_outside(drawing)
         if number:
-            self.findings.add(
-                "outside-image", path, f"{number} shapes, up to {reach_px:.4g} px"
-            )
+            counted = format_count(number, "shape")
+            self.findings.add("outside-image", path, f"{counted}, up to {reach_px:.4g} px")
         skipped = ", ".join(f"{n} {what}" for what, n in drawing.skipped.items() if n)
         if skipped:
             self.findings.add("no-region", path, skipped)
@@ -302,8 +301,9 @@ def compute_blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
     """Share of borders, in [0, 1], that pass through a value between those of their two sides.
 
     A blend of two packed colours lies between them too: its first channel that differs does.
-    Across a hard border between raw values at least 2 apart no pixel lies between; a smoothed
-    one has one or more. A class drawn one pixel wide looks the same, but is rare.
+    Across a hard border no pixel lies between; a smoothed one between raw values at least 2
+    apart has one or more. So has a class that is one pixel wide between two others: the hard
+    borders of its wide parts outnumber these.
     """
     through = hard = 0
     for lines in (raw_HW, raw_HW.T):
@@ -313,7 +313,7 @@ def compute_blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
         inside = (middle != before) & (middle != after)
         between = inside & ((before < middle) == (middle < after))
         through += int((far & between).sum())
-        hard += int((far & ~inside).sum())
+        hard += int(((before != after) & ~inside).sum())
     total = (
         through + hard / 2
     )  # a hard border counts twice: once before and once after the middle pixel
@@ -359,10 +359,13 @@ def inspect_entries(
 
 
 def summarize_sizes(sizes_N2: NDArray[np.int32]) -> tuple[tuple[int, int], ...] | None:
-    """The smallest, the median and the largest image by area; None where none was read."""
+    """The smallest, the median and the largest image by area; None where none was read.
+
+    Of images of equal area, the higher ones are larger: all three are equal where all are.
+    """
     read_N2 = sizes_N2[sizes_N2.any(axis=1)]
     if not len(read_N2):
         return None
-    order = np.argsort(read_N2.astype(np.int64).prod(axis=1), kind="stable")
+    order = np.lexsort((read_N2[:, 0], read_N2.astype(np.int64).prod(axis=1)))
     rows = read_N2[order[[0, len(order) // 2, -1]]].tolist()
     return tuple((height, width) for height, width in rows)

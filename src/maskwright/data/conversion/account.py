@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...pages.text import list_names
+from ...pages.text import format_count, list_names
 
 MAX_FILES = 10
 
@@ -115,7 +115,7 @@ class Account:
     def to_text(self) -> str:
         """The account as text."""
         formats = f"from {self.source_format} to {self.target_format}"
-        lines = [f"{self.num_images:,} images {formats}: {self.target}"]
+        lines = [f"{format_count(self.num_images, 'image')} {formats}: {self.target}"]
         for what, loss in sorted(self.losses.items()):
             images = f" in {loss.num_images:,} images" if loss.num_images else ""
             lines.append(f"  lost: {what}: {loss.count:,}{images} ({list_names(loss.keys)})")

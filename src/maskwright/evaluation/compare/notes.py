@@ -6,6 +6,7 @@ from ...core.report import MIN_GROUPS
 from ...core.scores import Values, mean_present
 from ...core.verdict import describe_difference, read_rule
 from ...data.opening.neighbours import find_neighbours
+from ...metrics.family import all_families
 from .changes import Changes
 from .permutation import ALPHA, least_p
 from .read import ReportPair
@@ -17,7 +18,8 @@ def write_notes(pair: ReportPair, changes: Changes) -> list[str]:
     notes = []
     if pair.left_out:
         notes.append(
-            f"Only one report counted {', '.join(pair.left_out)}; scores of these are left out."
+            f"Only one report has {_name_scores(pair)}: these are left out. `evaluate` and "
+            f"`score --full` count them, with the same tolerance."
         )
     if not pair.has_truth_hashes:
         notes.append(
@@ -30,6 +32,17 @@ def write_notes(pair: ReportPair, changes: Changes) -> list[str]:
     notes += _notes_on_classes(pair, changes)
     notes += _notes_on_groups(pair)
     return notes
+
+
+def _name_scores(pair: ReportPair) -> str:
+    """The scores that only one report has, by the titles of their families."""
+    titles = {
+        name: family.TITLE.lower()
+        for family in all_families().values()
+        for name in family.COLUMNS
+    }
+    names = sorted({titles.get(name, name) for name in pair.left_out})
+    return f"the scores of {', '.join(names)}"
 
 
 def _notes_on_classes(pair: ReportPair, changes: Changes) -> list[str]:

@@ -4,7 +4,7 @@ import math
 
 from ...core.report import MIN_GROUPS, Estimate, Ghost, Report
 from ...core.scores import ABSENT_RULE
-from ...pages.text import format_points, format_share, text_table
+from ...pages.text import format_points, format_share, format_subject, text_table
 from ..confusable import describe_pair
 
 FAR_RATIO = 0.1
@@ -35,7 +35,8 @@ def summarize(report: Report) -> str:
     lines += report.notes
     made = report.uncertainty
     if made is not None and not made.enough_groups:
-        lines.append(f"No intervals: {made.groups} groups of images are too few.")
+        counted = format_subject(made.groups, "group of images is", "groups of images are")
+        lines.append(f"No intervals: {counted} too few.")
     return "\n".join(lines)
 
 
