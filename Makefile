@@ -58,6 +58,7 @@ picture: demo .venv/installed-all
 	$(BIN)/python benchmarks/picture.py demo docs/images/result.png
 	$(BIN)/python benchmarks/measure.py
 	$(BIN)/python benchmarks/augment_picture.py docs/images/weather.png
+	$(BIN)/python benchmarks/tutorials.py docs/images
 
 # Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.
 constraints: .venv/installed-all

@@ -93,10 +93,16 @@ def run_tutorial(page: Path, folder: Path) -> Iterator[Done]:
     speaks_command_line.set(True)
     with contextlib.chdir(folder):
         for command in read_commands(page):
-            printed = io.StringIO()
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                status = _run(*shlex.split(command.line))
-            yield Done(command, status, printed.getvalue())
+            status, printed = run_line(command.line)
+            yield Done(command, status, printed)
+
+
+def run_line(line: str) -> tuple[int, str]:
+    """Run a command in the current folder; return its exit status and what it printed."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        status = _run(*shlex.split(line))
+    return status, printed.getvalue()
 
 
 def _parse(line: str, shown: str) -> Command:

@@ -167,7 +167,7 @@ def test_categories_have_gaps_and_count_by_name_over_files(write):
         ("car", "thing", None),
         ("sign", "stuff", (1, 2, 3)),
     ]
-    assert found.notes == ("1 other COCO files are skipped",)
+    assert found.notes == ("1 other COCO file is skipped",)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.progress import Progress
+from ...pages.text import format_subject
 from ..entries.scan import Entry
 from ..opening.neighbours import suggest_pattern
 from ..opening.splitfile import match_groups
@@ -118,8 +119,9 @@ def _suggest_groups(
     num_joined = sum(group_N[a] == group_N[b] for a, b in apart)
     if num_joined < len(apart) / 2:
         return ()
+    counted = format_subject(len(apart), "similar image is", "similar images are")
     note = (
-        f"{len(apart)} similar images are in another group than the image that they are like; "
+        f"{counted} in another group than the image of the pair; "
         f"--group '{pattern}' of `split` makes {num_groups} groups and puts {num_joined} of "
         f"them together"
     )

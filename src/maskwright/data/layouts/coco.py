@@ -21,6 +21,7 @@ from pydantic import BeforeValidator
 
 from ...core.codec import UNDRAWN
 from ...core.errors import DataError, shorten
+from ...pages.text import format_subject
 from ..classes.dataset_yaml import Channel, ClassEntry, DatasetFile
 from ..classes.kinds import BACKGROUND_NAMES
 from ..entries.annotation import IGNORED
@@ -196,7 +197,8 @@ def _list_notes(
     files: Sequence[CocoFile], num_skipped: int, copies: Mapping[Path, Path]
 ) -> Iterator[str]:
     if num_skipped:
-        yield f"{num_skipped} other COCO files are skipped"
+        subject = format_subject(num_skipped, "other COCO file is", "other COCO files are")
+        yield f"{subject} skipped"
     for copy, original in copies.items():
         yield f"{copy.name} is a copy of {original.name} and is not read"
     used = {category.name for file in files for category in file.categories.values()}
