@@ -119,6 +119,7 @@ def plan(
     budget: Budget = None,
     fold: int | None = None,
     settings: Mapping[str, object] | None = None,
+    init: Path | str | None = None,
     **options: Any,
 ) -> "Plan":
     """Measure a dataset and this machine, and plan a recipe.
@@ -129,7 +130,8 @@ def plan(
         budget: Time for the whole run, as "40m" or in seconds.
         fold: The fold of validation, where the dataset has folds.
         settings: Recipe values by dotted key.
-        options: Those of `training.run.plan`.
+        init: The whole network to start from, in place of `model.init`.
+        options: Those of `training.run.plan`, such as `accept_licence`.
 
     Raises:
         ConfigError: A setting is wrong, or the budget is too short.
@@ -138,7 +140,7 @@ def plan(
     """
     with _explain_missing_extra():
         from .training.run import plan as make
-    chosen = _settings(settings or {}, epochs, fold)
+    chosen = _settings(settings or {}, epochs, fold, init)
     return make(data, settings=chosen, budget_s=_seconds(budget), **options)
 
 
@@ -153,6 +155,8 @@ def train(
     fold: int | None = None,
     recipe: Path | str | None = None,
     settings: Mapping[str, object] | None = None,
+    init: Path | str | None = None,
+    accept_licence: bool = False,
     resume: bool = False,
 ) -> "Run":
     """Train a model on `data` and leave a run with a Bundle in `out`.
@@ -167,6 +171,8 @@ def train(
         fold: The fold of validation, where the dataset has folds.
         recipe: The file to train by; a recipe is planned unless given.
         settings: Recipe values by dotted key.
+        init: The whole network to start from, in place of `model.init`.
+        accept_licence: The licence of the weights to start from is accepted.
         resume: Continue the run in `out`.
 
     Raises:
@@ -182,20 +188,25 @@ def train(
     options = options or TrainOptions()
     options = replace(
         options,
-        settings=_settings({**options.settings, **(settings or {})}, epochs, fold),
+        settings=_settings({**options.settings, **(settings or {})}, epochs, fold, init),
         recipe=options.recipe if recipe is None else Path(recipe),
         budget_s=options.budget_s if budget is None else _seconds(budget),
         resume=resume or options.resume,
+        accept_licence=accept_licence or options.accept_licence,
     )
     return run(data, out, options, callbacks)
 
 
 def _settings(
-    settings: Mapping[str, object], epochs: int | None, fold: int | None
+    settings: Mapping[str, object],
+    epochs: int | None,
+    fold: int | None,
+    init: Path | str | None,
 ) -> "Settings":
     of_epochs = {} if epochs is None else {"schedule.epochs": epochs}
     of_fold = {} if fold is None else {"data.val_split": f"fold{fold}"}
-    return {**settings, **of_epochs, **of_fold}
+    of_init = {} if init is None else {"model.init": str(init)}
+    return {**settings, **of_epochs, **of_fold, **of_init}
 
 
 def _seconds(budget: Budget) -> float | None:

@@ -35,7 +35,7 @@ ANSWERS = {
     "predict model=runs/a source=photos": "maskwright predict runs/a photos",
     "export format=onnx": "maskwright export MODEL --to onnx --out OUT",
     "train my-data --imgsz 512": "here it is --",
-    "train my-data --weights yolo.pt": "--set model.encoder_weights=yolo.pt",
+    "train my-data --weights yolo.pt": "--init yolo.pt",
     "train my-data --batch-size 4": "here it is --",
     "train my-data --project runs": "here it is --out runs",
     "predict --source photos": "here it is INPUTS, which has no name: photos",

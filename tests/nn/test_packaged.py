@@ -9,7 +9,8 @@ from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.nn import packaged
 from maskwright.nn.build import new_model
-from maskwright.nn.encoders import has_weights_offline, require_weights
+from maskwright.nn.encoder_weights import require_weights
+from maskwright.nn.encoders import has_weights_offline
 from maskwright.nn.packaged import PACKAGED, find_packaged, read_packaged
 
 LITE0 = PACKAGED["tf_efficientnet_lite0"]

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AllowOutside, AsJson, Model, NoParityImages, Overwrite, Quiet, out_option
+from .options import (
+    AcceptLicence,
+    AllowOutside,
+    AsJson,
+    Model,
+    NoParityImages,
+    Overwrite,
+    Quiet,
+    out_option,
+)
 
 
 def export(
@@ -28,10 +37,14 @@ def export(
     no_parity_images: NoParityImages = False,
     overwrite: Overwrite = False,
     allow_outside: AllowOutside = False,
+    accept_licence: AcceptLicence = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Add a graph to MODEL, tested against the network."""
+    """Add a graph to MODEL, tested against the network.
+
+    A published model becomes a Bundle.
+    """
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.results import WriteMode
     from ..export.bundle import export_model
@@ -45,8 +58,10 @@ def export(
         allow_outside=allow_outside,
         precision=precision,
         keep_parity_images=not no_parity_images,
+        accept_licence=accept_licence,
         mode=WriteMode(overwrite=overwrite),
         progress=console.progress,
+        log=console.say,
     )
     graph = bundle.graphs[-1]
     where = "the parity images of the bundle alone" if data is None else f"images of {data}"

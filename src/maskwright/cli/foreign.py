@@ -20,7 +20,7 @@ VERBS: Mapping[str, str] = {
     "doctor": "env",
     "eval": "evaluate MODEL DATA --split test",
     "evaluation": "evaluate MODEL DATA --split test",
-    "finetune": "train DATA -o RUN",
+    "finetune": "train DATA -o RUN --init MODEL",
     "fingerprint": "check DATA",
     "fit": "train DATA -o RUN",
     "infer": "predict MODEL photos -o out",
@@ -67,6 +67,7 @@ _BATCH = ("--batch {}", "--set data.batch_size={}")
 _CROP = ("--crop {0}x{0}", "--set 'data.crop_px=[{0},{0}]'")
 _ENCODER = ("--encoder {}", "--set model.encoder={}")
 _EPOCHS = ("--epochs {}", "--set schedule.epochs={}")
+_INIT = "--init {}"
 _OUT = "--out {}"
 _WEIGHTS = "--set model.encoder_weights={}"
 
@@ -79,8 +80,8 @@ OPTIONS: Mapping[str, Sequence[str]] = {
     "bs": _BATCH,
     "c": ("--recipe {}",),
     "cfg": ("--recipe {}",),
-    "checkpoint": ("MODEL",),
-    "ckpt": ("MODEL",),
+    "checkpoint": ("MODEL", _INIT),
+    "ckpt": ("MODEL", _INIT),
     "classes": ("--spec {}",),
     "config": ("--recipe {}",),
     "crop-size": _CROP,
@@ -109,6 +110,7 @@ OPTIONS: Mapping[str, Sequence[str]] = {
     "input": ("INPUTS", "MAPS", "DATA"),
     "input-dir": ("INPUTS", "MAPS", "DATA"),
     "learning-rate": ("--set optim.lr={}",),
+    "load-from": (_INIT,),
     "loss": ("--set loss.sum={}",),
     "lr": ("--set optim.lr={}",),
     "lr0": ("--set optim.lr={}",),
@@ -124,6 +126,8 @@ OPTIONS: Mapping[str, Sequence[str]] = {
     "patience": ("--set schedule.patience={}",),
     "pred": ("PREDICTIONS",),
     "predictions": ("PREDICTIONS",),
+    "pretrained": (_INIT,),
+    "pretrained-weights": (_INIT,),
     "project": (_OUT,),
     "n-splits": ("--folds {}",),
     "random-state": ("--seed {}", "--set seed={}"),
@@ -137,7 +141,7 @@ OPTIONS: Mapping[str, Sequence[str]] = {
     "time": ("--budget {}h",),
     "val-size": ("--val {}",),
     "weight-decay": ("--set optim.weight_decay={}",),
-    "weights": ("MODEL", _WEIGHTS),
+    "weights": ("MODEL", _INIT),
     "workers": ("--set data.workers={}",),
 }
 """Options of other tools, without dashes, with the templates of what they are here."""

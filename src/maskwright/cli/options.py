@@ -102,6 +102,14 @@ Arch = Annotated[
     str | None, typer.Option(metavar="NAME", help="Architecture, one of `maskwright models`.")
 ]
 Encoder = Annotated[str | None, typer.Option(metavar="NAME", help="Encoder, such as resnet34.")]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Whole network to start from: a Bundle, a run, hub:OWNER/NAME[@REVISION], or the "
+        "folder or file of published weights.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers.")]
 Device = Annotated[
     str | None,

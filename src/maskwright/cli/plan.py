@@ -8,6 +8,7 @@ from ..core.atomic import write_text
 from ..core.duration import budget_seconds
 from .console import Console
 from .options import (
+    AcceptLicence,
     AllowOutside,
     AsJson,
     Budget,
@@ -31,6 +32,7 @@ def plan(
     device: Device = None,
     mapping: MappingFile = None,
     allow_outside: AllowOutside = False,
+    accept_licence: AcceptLicence = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -49,7 +51,9 @@ def plan(
         started_s=started_s,
         device=device,
         allow_outside=allow_outside,
+        accept_licence=accept_licence,
         progress=console.progress,
+        log=console.say,
     )
     write_text(out, planned.to_yaml())
     console.say(planned.to_yaml())

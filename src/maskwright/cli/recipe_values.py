@@ -12,6 +12,7 @@ from .options import (
     Encoder,
     Epochs,
     Fold,
+    Init,
     Seed,
     Settings,
     crop_size,
@@ -50,10 +51,11 @@ def _read(
     crop: Crop = None,
     arch: Arch = None,
     encoder: Encoder = None,
+    init: Init = None,
     seed: Seed = None,
 ) -> dict[str, object]:
     plain: dict[str, object] = {"epochs": epochs, "batch": batch, "crop": crop_size(crop)}
-    plain |= {"arch": arch, "encoder": encoder, "seed": seed}
+    plain |= {"arch": arch, "encoder": encoder, "init": init, "seed": seed}
     from ..training.options import add_plain_options
     from ..training.recipe import parse_settings
 

@@ -13,6 +13,7 @@ from ..core.results import is_in_partial
 from ..pages.text import format_share
 from .console import Console, print_text
 from .options import (
+    AcceptLicence,
     AllowOutside,
     AsJson,
     Budget,
@@ -49,6 +50,7 @@ def train(
     no_parity_images: NoParityImages = False,
     trust: Trust = None,
     allow_outside: AllowOutside = False,
+    accept_licence: AcceptLicence = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -72,6 +74,7 @@ def train(
         keep_parity_images=not no_parity_images,
         trust=trust,
         allow_outside=allow_outside,
+        accept_licence=accept_licence,
     )
     if resume and mapping is not None:
         raise ConfigError("--resume goes on with the classes of the run; leave out --mapping")

@@ -1,10 +1,12 @@
 """Checkpoint or Bundle -> Bundle with another graph, after its parity is tested."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from safetensors.torch import save as serialize
 
 from ..core import parts
 from ..core.bundle import (
@@ -29,7 +31,10 @@ from ..core.trust import hash_file, remember
 from ..data.dataset import Dataset, open_dataset
 from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
+from ..inference.predictor import is_published
+from ..inference.published import open_published
 from ..inference.resolution import to_network
+from ..nn.any_size import AnySize
 from ..nn.build import load_model
 from .parity import Planes, compare, keep_inputs, verify
 from .target import TARGETS, Target, choose_precision, name_file
@@ -47,13 +52,16 @@ def export_model(
     allow_outside: bool = False,
     precision: str | None = None,
     keep_parity_images: bool = True,
+    accept_licence: bool = False,
     mode: WriteMode = NEW,
     progress: Progress = silent,
+    log: Callable[[str], None] | None = None,
 ) -> Bundle:
     """Write the Bundle `out`: the model with one more graph.
 
     Args:
-        model: A Bundle, a run or a checkpoint.
+        model: A Bundle, a run, a checkpoint, or a published model: its name on the hub, or the
+            folder or file of its weights.
         out: See `core.results`; may be `model`.
         to: A part of `export.targets`.
         data: A dataset, whose validation images (all, if it has no split) the parity is tested
@@ -61,16 +69,22 @@ def export_model(
         allow_outside: Whether paths in the dataset.yaml of `data` may lead out of its folder.
         precision: Of the graph; the target's default for None.
         keep_parity_images: Keep crops of a few of the images in the Bundle.
+        accept_licence: The user accepts the licence of a published model.
         mode: Overwrite replaces a Bundle.
         progress: Of opening `data`, writing the graph and testing it.
+        log: Gets lines on a published model: its licence, and what is left out.
 
     Raises:
         BundleError: The model is damaged, or the graph disagrees with the network.
-        ConfigError: The network cannot be exported, or there are no images.
+        ConfigError: The network cannot be exported, there are no images, or a published model
+            cannot be read or its licence has to be accepted.
         DataError: `data` is not a dataset, or its images do not fit the model.
         MissingDependencyError: The target needs a package that is not installed.
     """
-    source = _Source.open(Path(model))
+    source = _Source.open(model, accept_licence=accept_licence)
+    if log is not None:
+        for note in source.notes:
+            log(note)
     images: Iterable[Image] = ()
     if data is not None:
         images = _read_images(data, progress, allow_outside=allow_outside)
@@ -110,7 +124,7 @@ def export_bundle(
         BundleError: The checkpoint is damaged, or a graph disagrees with the network.
         ConfigError: The network cannot be exported, or there are no images.
     """
-    source = _Source.open(checkpoint)
+    source = _Source.of_checkpoint(checkpoint)
     if report is not None:
         source.files[REPORT] = report
     options = _ExportOptions(
@@ -138,35 +152,65 @@ def _read_images(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """The model that is exported; `files` and `graphs` go into the new Bundle."""
+    """The model that is exported; `files` and `graphs` go into the new Bundle.
+
+    `load` gives the network in eval mode. A published model has no file of weights of ours:
+    that is written from the network.
+    """
 
     card: ModelCard
     model_id: str
-    weights: Path
+    load: Callable[[], AnySize]
     files: dict[str, Path]
     graphs: tuple[Graph, ...] = ()
     bundle: Bundle | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, path: Path) -> "_Source":
-        if is_bundle(path):
-            bundle = open_bundle(path)
-            return cls(
-                card=bundle.card,
-                model_id=bundle.model_id,
-                weights=bundle.file(WEIGHTS),
-                files={name: bundle.file(name) for name in bundle.files},
-                graphs=bundle.graphs,
-                bundle=bundle,
-            )
-        checkpoint = Checkpoint.open(find_checkpoint(path) or path)
-        weights = checkpoint.weights
+    def open(cls, model: Path | str, *, accept_licence: bool) -> "_Source":
+        if is_published(model):
+            return cls.of_published(str(model), accept_licence=accept_licence)
+        path = Path(model)
+        if not is_bundle(path):
+            return cls.of_checkpoint(find_checkpoint(path) or path)
+        bundle = open_bundle(path)
         return cls(
-            card=checkpoint.card,
-            model_id=checkpoint.model_id,
-            weights=weights,
-            files={WEIGHTS: weights},
+            card=bundle.card,
+            model_id=bundle.model_id,
+            load=partial(load_model, bundle.card, bundle.file(WEIGHTS)),
+            files={name: bundle.file(name) for name in bundle.files},
+            graphs=bundle.graphs,
+            bundle=bundle,
         )
+
+    @classmethod
+    def of_checkpoint(cls, folder: Path) -> "_Source":
+        found = Checkpoint.open(folder)
+        return cls(
+            card=found.card,
+            model_id=found.model_id,
+            load=partial(load_model, found.card, found.weights),
+            files={WEIGHTS: found.weights},
+        )
+
+    @classmethod
+    def of_published(cls, source: str, *, accept_licence: bool) -> "_Source":
+        found = open_published(source, accept_licence=accept_licence)
+        return cls(
+            card=found.card,
+            model_id=found.model_id,
+            load=lambda: found.network,
+            files={},
+            notes=found.notes,
+        )
+
+    def write_weights(self, network: AnySize, folder: Path) -> None:
+        """Write the file of weights into `folder` where the model has none."""
+        if WEIGHTS not in self.files:
+            path = folder / WEIGHTS
+            tensors = {k: v.contiguous() for k, v in network.state_dict().items()}
+            path.write_bytes(serialize(tensors))
+            self.files[WEIGHTS] = path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +231,10 @@ def _export(
 ) -> Bundle:
     with fill_bundle(out, options.mode) as folder:
         inputs_CHW = list(_make_inputs(images, source.card.input))
+        model = source.load().eval()
+        source.write_weights(model, folder)
+        network = TorchEngine(model)
         files, graphs = dict(source.files), {graph.file: graph for graph in source.graphs}
-        network = TorchEngine(load_model(source.card, source.weights).eval())
         for name, precision in options.targets:
             writer = _Writer(name, parts.load(TARGETS, name, like=Target), folder, progress)
             graph = writer.write(source, network, inputs_CHW, precision)

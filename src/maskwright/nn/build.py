@@ -16,7 +16,8 @@ from .any_size import AnySize
 from .blocks.dilation import fix_padding
 from .blocks.norm import replace_by_group_norm
 from .blocks.recompute import recompute_blocks
-from .encoders import library_name, load_weights, widen_input
+from .encoder_weights import load_weights
+from .encoders import library_name, widen_input
 from .own_model import get_admitted
 from .protocols import ARCHS, OWN, Arch
 
@@ -28,21 +29,25 @@ def new_model(
     *,
     weights: str = "none",
     checkpointing: bool = False,
+    revision: int | None = None,
 ) -> AnySize:
-    """A network to train, of the newest revision of its architecture.
+    """A network to train.
 
     Args:
         arch: All but the revision is used.
         in_channels: Channels of the images.
         num_classes: K.
-        weights: Encoder weights: "imagenet", a file, or "none".
+        weights: Of the encoder, see `encoder_weights.load_weights`.
         checkpointing: In training, recompute activations in the backward pass.
+        revision: Of the architecture; None for its newest.
 
     Raises:
+        BundleError: The architecture does not keep this revision.
         ConfigError: An unknown name or a config key that the architecture does not have.
     """
     require_encoder(arch.name, arch.encoder, weights)
-    network = _build_network(newest(arch), in_channels, num_classes, weights=weights)
+    arch = newest(arch) if revision is None else replace(arch, revision=revision)
+    network = _build_network(arch, in_channels, num_classes, weights=weights)
     if checkpointing:
         recompute_blocks(network)
     return AnySize(network)
@@ -126,7 +131,8 @@ def require_encoder(name: str, encoder: str, weights: str) -> None:
     if encoder == OWN and weights != "none":
         raise ConfigError(
             f"model.arch {name!r} has no separate encoder to load encoder weights "
-            f"{weights!r} into; use --set model.encoder_weights=none"
+            f"{weights!r} into; use --set model.encoder_weights=none, and model.init to start "
+            f"from all of a network"
         )
 
 

@@ -1,4 +1,6 @@
-"""Licences of the weights that `encoder_weights: imagenet` downloads, as published.
+"""Licences of published weights, and the consent that those need which are not permissive.
+
+The table is of the weights that `encoder_weights: imagenet` downloads, as published.
 
 The licence of the training images is separate: ImageNet's are for research, and both
 torchvision and timm state that this may apply to the weights. Read the licence before
@@ -38,6 +40,7 @@ READABLE = {"dinov3-license": "DINOv3 License: Meta's own, gated, not open sourc
 """Readable text for licence names of timm that are not known outside."""
 
 UNKNOWN = "unknown; ask its publisher"
+NOT_STATED = "not stated with the files"
 NO_WEIGHTS = "none to download"
 
 
@@ -79,13 +82,20 @@ def read_licence(readme: str) -> str | None:
     return licence or None
 
 
+def state_licence(readme: str, publisher: str | None, *, is_hub: bool) -> str:
+    """The licence by the model's README, else its publisher's, else that none is stated."""
+    return read_licence(readme) or publisher or (UNKNOWN if is_hub else NOT_STATED)
+
+
 def require_accepted(what: str, licence: str, *, accepted: bool) -> None:
     """Require consent to a licence that is not permissive.
+
+    Files that the user has without a word on their licence are the user's own affair.
 
     Raises:
         ConfigError: There is none.
     """
-    if not (accepted or is_permissive(licence)):
+    if not (accepted or licence == NOT_STATED or is_permissive(licence)):
         raise ConfigError(
             f"{what}: licence: {licence}. It is not known to allow every use; read it, then "
             f"accept it with --accept-licence (in Python: accept_licence=True)"

@@ -40,6 +40,12 @@ class Arch(Protocol):
     RECIPE: PublishedRecipe | None = None
     """How its authors trained it; the plan takes it. None: not known, or not published."""
 
+    EXTRA_CLASS_FIRST: bool = False
+    """Whether the class that a head has beside those of the dataset precedes them (background).
+
+    Else it follows them (no object). Without effect where there is no such class.
+    """
+
     REVISION: int = 1
     """Raised by a change after which older weights give other logits."""
 

@@ -15,13 +15,10 @@ from maskwright.core.typed import MALFORMED
 
 from .any_size import AnySize
 from .build import build_model, newest
-from .licences import UNKNOWN, read_licence, require_accepted
+from .licences import require_accepted, state_licence
 from .pretrained.files import ForeignCheckpoint, read_checkpoint
-from .pretrained.layout import Described, Layout, find_layout, take_tensors
-
-NOT_STATED = "not stated with the files"
-COUNTERS = "num_batches_tracked"
-"""Buffers of batch normalisation that old checkpoints lack; nothing reads them."""
+from .pretrained.layout import Described, find_layout, take_tensors
+from .transfer import COUNTERS
 
 NameClasses = Callable[[int], LabelSpec]
 """The classes of a known dataset by their number, else numbered ones."""
@@ -83,10 +80,8 @@ def read_published(
             of a variant that no architecture here is, or its licence has to be accepted.
     """
     name, layout, checkpoint = find_layout(read_checkpoint(source))
-    licence = state_licence(checkpoint, layout)
-    # files that the user has without a word on their licence are the user's own affair
-    accepted = accept_licence or licence == NOT_STATED
-    require_accepted(source, licence, accepted=accepted)
+    licence = state_licence(checkpoint.readme, layout.LICENCE, is_hub=checkpoint.is_hub)
+    require_accepted(source, licence, accepted=accept_licence)
     try:
         described = layout.describe(checkpoint)
         tensors = layout.prepare(checkpoint.tensors)
@@ -108,12 +103,6 @@ def read_published(
         unused=tuple(sorted(key for key in unused if not key.endswith(COUNTERS))),
         has_names=described.class_names is not None,
     )
-
-
-def state_licence(checkpoint: ForeignCheckpoint, layout: Layout) -> str:
-    """The licence by the model's README, else its publisher's, else that none is stated."""
-    stated = read_licence(checkpoint.readme) or layout.LICENCE
-    return stated or (UNKNOWN if checkpoint.is_hub else NOT_STATED)
 
 
 def fill_network(
@@ -176,12 +165,6 @@ def _make_labels(described: Described, name_classes: NameClasses) -> LabelSpec:
 def _make_provenance(
     checkpoint: ForeignCheckpoint, layout: str, licence: str
 ) -> dict[str, object]:
-    published = {
-        "source": checkpoint.source,
-        "revision": checkpoint.revision,
-        "layout": layout,
-        "licence": licence,
-        "files": {name: dict(facts) for name, facts in checkpoint.files.items()},
-    }
+    published = {**checkpoint.describe(licence), "layout": layout}
     versions = {name: version(name) for name in ("maskwright", "torch")}
     return {"published": published, "versions": versions}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from maskwright.core.card import ModelCard
 from maskwright.data.dataset import Dataset
+from maskwright.nn.transfer import Transfer
 
 from .recipe import Recipe
 
@@ -19,6 +20,7 @@ class Job:
     """The inputs of one training run.
 
     `run` is its folder; `counts_NC` has the pixels of each class in each training image.
+    `transfer` is what the network takes from the one that it starts from, if there is one.
     """
 
     run: Path
@@ -27,6 +29,7 @@ class Job:
     train: Dataset
     val: Dataset
     counts_NC: NDArray[np.int64]
+    transfer: Transfer | None = None
 
     @property
     def samples_per_step(self) -> int:

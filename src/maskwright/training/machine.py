@@ -106,6 +106,7 @@ def measure_step_seconds(
         recipe.input.channels,
         num_classes,
         checkpointing=recipe.model.checkpointing,
+        revision=recipe.model.revision or None,
     )
     model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, recipe.optim)
@@ -146,7 +147,12 @@ def measure_validation_seconds(
 
     As in `measure_step_seconds`, nothing begins after `limit_s`.
     """
-    model = new_model(recipe.model.graph, recipe.input.channels, num_classes)
+    model = new_model(
+        recipe.model.graph,
+        recipe.input.channels,
+        num_classes,
+        revision=recipe.model.revision or None,
+    )
     model = model.eval().to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     scaled = [max(1, round(n * recipe.input.scale_ratio)) for n in size_HW]
     image = torch.rand(1, recipe.input.channels, *scaled, device=machine.device)

@@ -16,6 +16,7 @@ PLAIN_KEYS = {
     "crop": "data.crop_px",
     "arch": "model.arch",
     "encoder": "model.encoder",
+    "init": "model.init",
     "seed": "seed",
 }
 """The key of a recipe that each plain option sets."""
@@ -46,7 +47,8 @@ class TrainOptions:
     checkpoint and excludes recipe, settings and budget. `keep_parity_images` keeps crops of a
     few validation images in the Bundle. `trust` is the SHA-256 of a network's file that a
     recipe or the run names and that came from elsewhere: it is code, and it is run.
-    With `allow_outside`, paths in dataset.yaml may lead out of its folder.
+    With `allow_outside`, paths in dataset.yaml may lead out of its folder. `accept_licence`
+    accepts the licence of the weights that training starts from.
     """
 
     recipe: Path | None = None
@@ -58,6 +60,7 @@ class TrainOptions:
     keep_parity_images: bool = True
     trust: str | None = None
     allow_outside: bool = False
+    accept_licence: bool = False
 
 
 def _ignore(_argument: object) -> None:

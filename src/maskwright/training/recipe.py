@@ -5,18 +5,19 @@ reasons; they are for people and are not read back.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError, shorten, suggest
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.intensity import Kind
 from maskwright.core.strictmodel import StrictModel, list_keys
 from maskwright.core.yamlfile import SCHEMA_LINE, dump_yaml, find_line, parse_yaml, read_yaml
 
+from .model_options import ModelOptions
 from .recipe_versions import SCHEMA
 
 if TYPE_CHECKING:
@@ -28,38 +29,6 @@ Settings = Mapping[str, object]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
-
-
-class ModelOptions(StrictModel):
-    """The network, the weights that its encoder starts from, and its normalisation layers.
-
-    `norm`: "batch"; "sync", batch statistics over all GPUs; "frozen", the statistics that come
-    with the encoder; "group", which does not depend on the batch and changes the graph.
-    `checkpointing`: compute activations again in the backward pass, with less memory, more
-    time and the same numbers.
-    """
-
-    arch: str = "unet"
-    encoder: str = "mobilenet_v2"
-    encoder_weights: str = "imagenet"
-    norm: Literal["batch", "sync", "frozen", "group"] = "batch"
-    checkpointing: bool = False
-    config: dict[str, object] = Field(default_factory=dict)
-
-    @property
-    def graph(self) -> ArchSpec:
-        """The part that a ModelCard keeps: all that is needed to build the same graph."""
-        norm = "group" if self.norm == "group" else "batch"
-        return ArchSpec(name=self.arch, encoder=self.encoder, config=self.config, norm=norm)
-
-    @model_validator(mode="after")
-    def _require_statistics(self) -> Self:
-        if self.norm == "frozen" and self.encoder_weights == "none":
-            raise ValueError(
-                "norm 'frozen' keeps the statistics that come with the encoder's weights, but "
-                "encoder_weights is 'none'; give encoder_weights or use norm 'batch'"
-            )
-        return self
 
 
 def _list_pair(value: object) -> object:
@@ -226,11 +195,11 @@ class Recipe(StrictModel):
                 f"up to {self.input.max_value}; set augment.jpeg to 0"
             )
         self._require_unit()
-        if self.optim.freeze_epochs and self.model.encoder_weights == "none":
+        if self.optim.freeze_epochs and not self.model.is_pretrained:
             raise ValueError(
                 "optim.freeze_epochs freezes the encoder, but its weights are random "
-                "(model.encoder_weights is 'none'); give model.encoder_weights or set "
-                "optim.freeze_epochs to 0"
+                "(model.encoder_weights is 'none'); give model.encoder_weights or model.init, "
+                "or set optim.freeze_epochs to 0"
             )
         return self
 
@@ -269,20 +238,22 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def override(recipe: Recipe, settings: Settings) -> Recipe:
-    """Replace values of `recipe`.
+    """Replace values of `recipe`; what was not set in it stays so.
 
     Raises:
         ConfigError: A key that does not exist, or a wrong value.
     """
-    document = recipe.model_dump(mode="json")
+    document = recipe.model_dump(mode="json", exclude_unset=True)
+    every = recipe.model_dump(mode="json")
     for key, value in settings.items():
         *parents, leaf = key.split(".")
-        section = document
+        section, known = document, every
         for parent in parents:
             section = section.setdefault(parent, {}) if isinstance(section, dict) else {}
-        if not isinstance(section, dict):
+            known = known.get(parent, {}) if isinstance(known, dict) else {}
+        if not (isinstance(section, dict) and isinstance(known, dict)):
             raise ConfigError(f"--set {key}: {'.'.join(parents)} holds a value, not keys")
-        section[leaf] = value
+        section[leaf] = deepcopy(value)  # a later setting may change a part of it
     return _validate(document, where="recipe with --set " + ", ".join(settings))
 
 

@@ -7,7 +7,7 @@ The folder is disposable once its bundle is taken out.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from html import escape
@@ -23,9 +23,6 @@ from maskwright.core.progress import Progress, silent
 from maskwright.core.report import Report
 from maskwright.core.trust import require_digest
 from maskwright.data.check.task import remark_on_task
-from maskwright.data.dataset import Dataset
-from maskwright.nn.encoders import require_weights
-from maskwright.nn.protocols import OWN
 
 from . import own_code
 from .data import TrainingData
@@ -36,6 +33,7 @@ from .length import Length
 from .loop import fit
 from .machine import get_processes, use_device
 from .options import Callbacks, TrainOptions
+from .origin import Origin
 from .pace import Budget
 from .planning.plan import Plan
 from .planning.planner import Planner
@@ -77,7 +75,9 @@ def plan(
     started_s: float | None = None,
     device: str | None = None,
     allow_outside: bool = False,
+    accept_licence: bool = False,
     progress: Progress = silent,
+    log: Callable[[str], None] | None = None,
 ) -> Plan:
     """Measure a dataset and this machine, and plan a recipe.
 
@@ -89,18 +89,21 @@ def plan(
         started_s: Time on `time.monotonic` from which the budget counts; None for now.
         device: "cpu", "cuda" or "cuda:N"; None for a GPU if there is one.
         allow_outside: Whether paths in dataset.yaml may lead out of its folder.
+        accept_licence: The user accepts the licence of the weights to start from.
         progress: Shows how many images have been read.
+        log: Gets lines on the weights to start from.
 
     Raises:
-        ConfigError: A setting is wrong, encoder weights are not available, or the budget is
-            too short.
+        ConfigError: A setting is wrong, weights to start from are not available or their
+            licence has to be accepted, or the budget is too short.
         DataError: The dataset is not fit for training.
     """
     budget = _start_budget(budget_s, started_s)
     use_device(device)
     settings = own_code.admit_settings(settings or {})
     require_settings(settings, budget_s)
-    planner = Planner(settings=settings, budget=budget)
+    log = log or Callbacks().log
+    planner = Planner(settings=settings, budget=budget, accept_licence=accept_licence, log=log)
     source = TrainingData.read(
         data,
         settings,
@@ -109,6 +112,7 @@ def plan(
         before_measuring=planner.require_weights,
     )
     planned = planner.plan(source)
+    Origin.of_new_run(planner, planned.recipe, source, log)
     planned.remarks = remark_on_task(source.dataset, progress)
     return planned
 
@@ -147,16 +151,15 @@ class _Start:
     given: Recipe | None
     code: CodeFile | None
 
-    @property
-    def planner(self) -> Planner:
-        """Plans the recipe where none is given."""
-        return Planner(settings=self.options.settings, budget=self.budget)
-
-    def require_weights(self, _train: Dataset, _val: Dataset) -> None:
-        """Require the encoder weights of the given recipe; a resumed run needs none."""
-        if self.given is None or self.options.resume or self.given.model.encoder == OWN:
-            return
-        require_weights(self.given.model.encoder, self.given.model.encoder_weights)
+    def make_planner(self, log: Callable[[str], None]) -> Planner:
+        """Make what plans the recipe, or completes the given one."""
+        return Planner(
+            settings=self.options.settings,
+            given=self.given,
+            budget=self.budget,
+            accept_licence=self.options.accept_licence,
+            log=log,
+        )
 
 
 def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> Run:
@@ -176,13 +179,14 @@ def _prepare(
     data: Path | str, out: Path, start: _Start, callbacks: Callbacks
 ) -> tuple[Job, Accelerator, Length]:
     """Read the data, write the recipe where the run is new, and make the Job."""
-    options, given, planner = start.options, start.given, start.planner
+    options, given = start.options, start.given
+    planner = start.make_planner(callbacks.log)
     source = TrainingData.read(
         data,
         _split_settings(given, options),
         callbacks.progress,
         allow_outside=options.allow_outside,
-        before_measuring=planner.require_weights if given is None else start.require_weights,
+        before_measuring=None if options.resume else planner.require_weights,
     )
     for note in _list_notes(source):
         callbacks.log(note)
@@ -190,6 +194,7 @@ def _prepare(
         given = override(given, {"input.convert_channels": True})
     if given and not options.resume:
         given = override(given, {"data.train_split": source.split_names[0]})  # of folds
+        given = planner.complete(given)
     processes = get_processes()
     written, pace = [], None
     if processes.is_main_process and not options.resume:
@@ -207,9 +212,13 @@ def _prepare(
     with discard_refused(out, written):
         processes.wait_for_everyone()
         recipe = read_recipe(out / RECIPE)
+        if options.resume:
+            origin = Origin.of_resumed_run(out)
+        else:
+            origin = Origin.of_new_run(planner, recipe, source, callbacks.log)
         own_code.require_network(recipe, out, len(source.dataset.spec), options.trust)
         callbacks.log(f"recipe: {out / RECIPE}")
-        job = make_job(out, recipe, source)
+        job = make_job(out, recipe, source, origin)
         require_same_data(job, callbacks.log, write=processes.is_main_process)
         require_same_recipe(job, callbacks.log, write=processes.is_main_process)
         length = Length.open(out, job.num_steps)

@@ -50,7 +50,7 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
 
 
 def make_model(job: Job, *, pretrained: bool) -> AnySize:
-    """Make the network of a job; `pretrained` loads the encoder weights of the recipe."""
+    """Make the network of a job; `pretrained` loads the weights that the recipe starts from."""
     options = job.recipe.model
     model = new_model(
         job.card.arch,
@@ -58,7 +58,10 @@ def make_model(job: Job, *, pretrained: bool) -> AnySize:
         len(job.card.labels),
         weights=options.encoder_weights if pretrained else "none",
         checkpointing=options.checkpointing,
+        revision=options.revision or None,
     )
+    if pretrained and job.transfer is not None:
+        job.transfer.fill(model)
     if options.norm == "sync":
         model = synchronize_batch_norm(model)
     return model.to(memory_format=torch.channels_last)

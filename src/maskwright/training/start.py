@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from maskwright.core import parts
 from maskwright.core.atomic import explain_write_errors, write_json
-from maskwright.core.card import ModelCard
+from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.checkpoint import LAST
 from maskwright.core.errors import ConfigError, DataError, shorten
 from maskwright.core.jsonfile import read_json
@@ -24,7 +25,9 @@ from maskwright.nn.protocols import OWN
 from . import own_code
 from .data import TrainingData
 from .job import Job
+from .model_options import NEWEST, NONE, ModelOptions
 from .options import TrainOptions
+from .origin import Origin
 from .planning.network import USUAL_ARCH
 from .planning.plan import Plan
 from .recipe import Recipe, Settings, override, parse_recipe, read_recipe
@@ -70,9 +73,11 @@ def require_settings(settings: Settings, budget_s: float | None) -> None:
         ConfigError: A key or a value is wrong, or the settings exclude the budget.
     """
     plan = Plan(settings)
-    plan.decide("model.arch", USUAL_ARCH, "")
-    model = {"model.arch": plan.get("model.arch")}
-    require_parts(override(plan.given, model), has_encoder="model.encoder" in settings)
+    given = plan.given
+    if not given.model.follows_init:
+        plan.decide("model.arch", USUAL_ARCH, "")
+        given = override(given, {"model.arch": plan.get("model.arch")})
+    require_parts(given, has_encoder="model.encoder" in settings)
     if budget_s is not None and "schedule.epochs" in settings:
         raise ConfigError(
             "--budget chooses the epochs, and --epochs gives them; leave out one of the two"
@@ -84,17 +89,19 @@ def require_parts(
 ) -> None:
     """Require an architecture, an encoder and losses that exist, with settings that they have.
 
+    An architecture that is still to be read from `model.init` is checked when that is opened.
     `file` is the one that the recipe was read from, if any.
 
     Raises:
         ConfigError: One does not exist; the message names the nearest one, and line in `file`.
     """
     model = recipe.model
-    with name_line(file, ("model", "arch")):
-        part = load_arch(model.arch)
-    with name_line(file, ("model", "config")):
-        parts.configure(part, model.config, where=f"model.config of {model.arch}")
-    if has_encoder:
+    if not model.follows_init:
+        with name_line(file, ("model", "arch")):
+            part = load_arch(model.arch)
+        with name_line(file, ("model", "config")):
+            parts.configure(part, model.config, where=f"model.config of {model.arch}")
+    if has_encoder and model.init == NONE:
         with name_line(file, ("model", "encoder")):
             require_encoder(model.arch, model.encoder, "none")
             if model.encoder != OWN:
@@ -108,12 +115,12 @@ def has_checkpoint(run: Path) -> bool:
     return (run / LAST).exists()
 
 
-def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
+def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> Job:
     """Make the Job of a recipe on a dataset, with the card of its checkpoints."""
     card = ModelCard(
         labels=data.dataset.spec,
         input=recipe.input.spec,
-        arch=newest(recipe.model.graph),
+        arch=_choose_revision(recipe.model),
         provenance={
             "dataset": data.dataset.fingerprint,
             "train": {"fingerprint": data.train.fingerprint, "images": len(data.train)},
@@ -126,7 +133,8 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
             "seed": recipe.seed,
             "versions": {name: version(name) for name in ("maskwright", "torch", "numpy")},
         }
-        | own_code.make_provenance(recipe),
+        | own_code.make_provenance(recipe)
+        | dict(origin.provenance),
     )
     return Job(
         run=run,
@@ -135,7 +143,14 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData) -> Job:
         train=data.train,
         val=data.val,
         counts_NC=data.facts.counts_NC,
+        transfer=origin.transfer,
     )
+
+
+def _choose_revision(model: ModelOptions) -> ArchSpec:
+    if model.revision == NEWEST:
+        return newest(model.graph)
+    return replace(model.graph, revision=model.revision)
 
 
 @contextmanager

@@ -47,6 +47,8 @@ RECIPE = PublishedRecipe(
     loss="",
 )
 
+EXTRA_CLASS_FIRST = True
+
 BOX_CELLS, MASK_CELLS = 7, 14
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 ANCHOR_WEIGHTS = (1.0, 1.0, 1.0, 1.0)

@@ -53,6 +53,15 @@ class ForeignCheckpoint:
         """Whether it came from the hub, and not from a path of the user."""
         return HubName.parse(self.source) is not None
 
+    def describe(self, licence: str) -> dict[str, Any]:
+        """The entry of a card on a network that came from it."""
+        return {
+            "source": self.source,
+            "revision": self.revision,
+            "licence": licence,
+            "files": {name: dict(facts) for name, facts in self.files.items()},
+        }
+
 
 def read_checkpoint(source: str) -> ForeignCheckpoint:
     """Read `hub:OWNER/NAME[@REVISION]`, a folder with the files of a checkpoint, or one file.

@@ -51,7 +51,7 @@ def decide_intensity(plan: Plan, situation: Situation) -> None:
     plan.decide("input.max_value", facts.max_value, "the bit depth of the images")
     plan.decide("input.kind", *find_kind(facts, converted=bool(situation.conversion)))
     _require_possible(plan, facts)
-    _decide_statistics(plan, facts)
+    _decide_statistics(plan, situation)
     _decide_augmentation(plan, facts)
 
 
@@ -115,16 +115,18 @@ def _require_possible(plan: Plan, facts: Facts) -> None:
         )
 
 
-def _decide_statistics(plan: Plan, facts: Facts) -> None:
+def _decide_statistics(plan: Plan, situation: Situation) -> None:
     """Decide window, mean and std."""
-    kind: Kind = plan.get("input.kind")
+    facts, kind = situation.facts, plan.get("input.kind")
     mean_C, std_C, reason = np.array(facts.mean), np.array(facts.std), "of the training images"
-    if kind == "photograph":
-        pretrained = plan.get("model.encoder_weights") != "none"
-        if facts.channels == 3 and facts.max_value == 255 and pretrained:
-            statistics = find_input_statistics(str(plan.get("model.encoder")))
-            mean_C, std_C = map(np.array, statistics)
-            reason = "that of the encoder's pretraining"
+    initial = situation.initial
+    if initial is not None and initial.takes(kind, facts.channels):
+        spec, reason = initial.card.input, f"that of {initial.source}"
+        mean_C, std_C = np.array(spec.mean), np.array(spec.std)
+        plan.decide("input.window", [list(pair) for pair in spec.window], reason)
+    elif kind == "photograph":
+        if facts.channels == 3 and facts.max_value == 255 and plan.is_pretrained:
+            mean_C, std_C, reason = _find_statistics(plan, situation)
     elif kind == "mr":
         mean_C, std_C = np.zeros(facts.channels), np.ones(facts.channels)
         reason = "of the z-score of each image"
@@ -136,6 +138,18 @@ def _decide_statistics(plan: Plan, facts: Facts) -> None:
         plan.histogram = draw_histogram(facts.values, kind, plan.get("input.window"))
     for key, values_C in (("input.mean", mean_C), ("input.std", std_C)):
         plan.decide(key, [float(f"{v:.4f}") for v in values_C], reason)
+
+
+def _find_statistics(
+    plan: Plan, situation: Situation
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Mean and std of RGB images that the encoder was trained with, and the reason."""
+    found = situation.checkpoint
+    if found is not None and found.statistics is not None:
+        mean, std = found.statistics
+        return np.array(mean), np.array(std), f"that of {found.source}"
+    mean, std = find_input_statistics(str(plan.get("model.encoder")))
+    return np.array(mean), np.array(std), "that of the encoder's pretraining"
 
 
 def _decide_window(plan: Plan, values: ValueSample, kind: Kind) -> NDArray[np.float64]:

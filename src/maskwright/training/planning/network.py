@@ -1,11 +1,16 @@
 """Decisions on the network: architecture, encoder, the encoder's weights, and widths."""
 
+from dataclasses import dataclass
+
 from maskwright.core.errors import ConfigError
-from maskwright.nn.build import load_arch
-from maskwright.nn.encoders import fits_file, has_weights_offline, require_weights
+from maskwright.nn.build import load_arch, require_encoder
+from maskwright.nn.encoder_weights import EncoderCheckpoint, open_weights, require_weights
+from maskwright.nn.encoders import has_weights_offline
 from maskwright.nn.packaged import PACKAGED
 from maskwright.nn.protocols import OWN
 
+from ..initial import InitialNetwork
+from ..model_options import NONE
 from ..recipe import Settings
 from . import few_images
 from .plan import SLIM, Plan
@@ -23,28 +28,53 @@ PACKAGED_ENCODER = f"tu-{next(iter(PACKAGED))}"
 
 def decide_network(plan: Plan, situation: Situation) -> None:
     """Decide the architecture, its encoder, the weights of that, and the widths."""
+    if situation.initial is not None:
+        _follow(plan, situation.initial)
+        return
     plan.decide("model.arch", USUAL_ARCH, "best on thin and small things in the same time")
     decide_output_stride(plan)
     encoders = load_arch(str(plan.get("model.arch"))).ENCODERS
     if encoders is not None and encoders[0] == OWN:
         plan.decide("model.encoder", OWN, "the architecture is a network of its own")
-        plan.decide("model.encoder_weights", "none", "there are none for it")
+        plan.decide("model.encoder_weights", NONE, "there are none for it; see model.init")
         return
-    plan.decide("model.encoder", *_choose_encoder(plan, situation, encoders))
+    if "model.encoder" not in plan.settings:
+        plan.decide("model.encoder", *_choose_encoder(plan, situation, encoders))
     plan.keep("model.encoder_weights", "far fewer images are needed than from random weights")
     on_cpu = situation.machine.device == "cpu"
     if plan.get("model.arch") == "fpn" and (on_cpu or situation.has_few_images):
         plan.decide("model.config", SLIM, _explain_slim(situation))
 
 
-def find_substitute(settings: Settings, *, device: str, num_train: int) -> str:
-    """Require weights of the encoder to be planned; return the encoder that replaces it, or "".
+def _follow(plan: Plan, initial: InitialNetwork) -> None:
+    """Take the network that training starts from."""
+    plan.reasons["model.init"] = initial.reason
+    values = initial.follow(plan.given.model)
+    reason = f"that of {initial.source}"
+    for key in ("arch", "encoder", "norm", "revision"):
+        plan.decide(f"model.{key}", values[key], reason)
+    plan.decide_config(values["config"], reason)
+    plan.decide("model.encoder_weights", NONE, "model.init has those of the encoder too")
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableWeights:
+    """Encoder weights that were found: a checkpoint if they are one, see `find_weights`."""
+
+    checkpoint: EncoderCheckpoint | None = None
+    substitute: str = ""
+
+
+def find_weights(
+    settings: Settings, *, device: str, num_train: int, accept_licence: bool = False
+) -> AvailableWeights:
+    """Require weights of the encoder to be planned.
 
     Where the weights of the usual encoder cannot be downloaded and those of
-    `PACKAGED_ENCODER` are installed, that encoder replaces it.
+    `PACKAGED_ENCODER` are installed, that encoder is the substitute.
 
     Raises:
-        ConfigError: No weights are available.
+        ConfigError: No weights are available, or their licence has to be accepted.
     """
     plan = Plan(settings)
     plan.decide("model.arch", USUAL_ARCH, "")
@@ -57,15 +87,23 @@ def find_substitute(settings: Settings, *, device: str, num_train: int) -> str:
     else:
         encoder = usual_encoder(device, num_train)
     if encoder == OWN:
-        return ""
+        require_encoder(str(plan.get("model.arch")), encoder, _given_weights(settings))
+        return AvailableWeights()
+    is_free = "model.encoder" not in settings
+    if is_free and weights not in {"imagenet", NONE}:  # they name their encoder, or fit one
+        return AvailableWeights(open_weights(weights, accept_licence=accept_licence))
     try:
-        require_weights(encoder, weights)
+        found = require_weights(encoder, weights, accept_licence=accept_licence)
     except ConfigError:
-        is_free = encoders is None and "model.encoder" not in settings
-        if is_free and weights == "imagenet" and has_weights_offline(PACKAGED_ENCODER):
-            return PACKAGED_ENCODER
+        is_usual = encoders is None and is_free and weights == "imagenet"
+        if is_usual and has_weights_offline(PACKAGED_ENCODER):
+            return AvailableWeights(substitute=PACKAGED_ENCODER)
         raise
-    return ""
+    return AvailableWeights(found)
+
+
+def _given_weights(settings: Settings) -> str:
+    return str(settings.get("model.encoder_weights", NONE))
 
 
 def usual_encoder(device: str, num_train: int) -> str:
@@ -80,16 +118,14 @@ def _choose_encoder(
 ) -> tuple[str, str]:
     """The encoder and the reason; `encoders` are all that the architecture takes, None: any."""
     device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
+    found = situation.checkpoint
+    if found is not None:
+        if found.encoder is not None:
+            return found.encoder, f"the encoder of {weights}"
+        if encoders is None:
+            return _find_encoder(found), f"the encoder that {weights} fits"
     if encoders is not None:
         return encoders[0], "the default encoder of the architecture"
-    if weights not in {"imagenet", "none"} and "model.encoder" not in plan.settings:
-        fitting = [e for e in KNOWN_ENCODERS if fits_file(e, weights)]
-        if not fitting:
-            raise ConfigError(
-                f"encoder weights {weights}: expected those of {', '.join(KNOWN_ENCODERS)}; "
-                f"name their encoder with --set model.encoder=NAME"
-            )
-        return fitting[0], "the encoder of the weights file"
     usual = usual_encoder(device, situation.num_train)
     if situation.substitute:
         return situation.substitute, (
@@ -100,6 +136,18 @@ def _choose_encoder(
         few = few_images.explain_few(situation.num_train)
         return usual, f"{few}: smaller than {ENCODERS[device]}, not measured here"
     return usual, f"the best found for training on a {device}"
+
+
+def _find_encoder(found: EncoderCheckpoint) -> str:
+    """The first encoder that a checkpoint fits which states none."""
+    fitting = (name for name in KNOWN_ENCODERS if found.fits(name))
+    encoder = next(fitting, None)
+    if encoder is None:
+        raise ConfigError(
+            f"encoder weights {found.source}: expected those of {', '.join(KNOWN_ENCODERS)}; "
+            f"name their encoder with --set model.encoder=NAME"
+        )
+    return encoder
 
 
 def _explain_slim(situation: Situation) -> str:

@@ -1,10 +1,12 @@
 """Plan: a recipe in the making, with the reason of each decision."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from maskwright.data.check.findings import Finding
 
+from ..model_options import ModelOptions
 from ..pace import Pace
 from ..recipe import Recipe, Settings, override, to_yaml
 
@@ -57,6 +59,13 @@ class Plan:
         if not any(given == key or given.startswith(f"{key}.") for given in self.settings):
             self.values[key], self.reasons[key] = value, reason
 
+    def decide_config(self, config: Mapping[str, object], reason: str) -> None:
+        """Set those settings of the architecture that the user did not set."""
+        merged = {**config, **self.given.model.config}
+        self.values["model.config"] = merged
+        if "model.config" not in self.settings:
+            self.reasons["model.config"] = reason
+
     def keep(self, key: str, reason: str) -> None:
         """Keep the default of a value and give the reason."""
         self.reasons.setdefault(key, reason)
@@ -65,6 +74,12 @@ class Plan:
         """The value as decided so far, else its default."""
         section, _, name = key.partition(".")
         return self.values.get(key, getattr(getattr(Recipe(), section), name))
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the encoder, or the whole network, starts from trained weights."""
+        chosen = {key: self.get(f"model.{key}") for key in ("init", "encoder_weights")}
+        return ModelOptions(**chosen).is_pretrained
 
     @property
     def given(self) -> Recipe:

@@ -13,6 +13,11 @@ rate that is raised diverges. Below a tenth of the authors' crops (a rule, not m
 networks with a loss of pixels take AdamW at the rate that was measured to work for small
 batches.
 Networks with a loss of their own take the authors' recipe always: nothing else was measured.
+
+Where the whole network starts from trained weights (`model.init`), the rate so found is for
+more than is left to learn: a tenth of it is taken, for encoder and decoder alike. The authors
+of PIDNet train at 1e-2 from ImageNet on Cityscapes and at 1e-3 from Cityscapes on CamVid (Xu et
+al. 2023, arXiv:2206.02066, section 4.2).
 """
 
 from maskwright.nn.build import load_arch
@@ -32,6 +37,9 @@ LARGEST_LR, LARGEST_RANDOM_LR = 5e-3, 2e-3
 
 GPU_LR = 5e-4
 
+FINE_TUNING_RATIO = 0.1
+"""Of the rate for a network that starts from encoder weights, where all of it is trained."""
+
 
 def decide_output_stride(plan: Plan) -> None:
     """Write the authors' stride of the coarsest features, where an architecture offers it."""
@@ -50,6 +58,19 @@ def decide_rates(plan: Plan, situation: Situation) -> None:
         _decide_measured(plan, situation, reason)
     else:
         _decide_published(plan, situation, published)
+    if situation.initial is not None:
+        _lower_for_fine_tuning(plan)
+
+
+def _lower_for_fine_tuning(plan: Plan) -> None:
+    """Take a share of the rates decided so far, for a network that is trained already."""
+    lr, usual = FINE_TUNING_RATIO * plan.get("optim.lr"), plan.reasons.get("optim.lr", "")
+    why = (
+        f"fine-tuning of all of {plan.get('model.init')}: a tenth of the rate from encoder "
+        f"weights, as Xu et al. 2023, section 4.2"
+    )
+    plan.decide("optim.lr", float(f"{lr:.3g}"), f"{why}; that rate: {usual}")
+    plan.decide("optim.encoder_lr_ratio", 1.0, "the decoder is pretrained as the encoder is")
 
 
 def _explain_unfit(plan: Plan, situation: Situation, published: PublishedRecipe) -> str:
@@ -77,7 +98,7 @@ def _decide_measured(plan: Plan, situation: Situation, reason: str) -> None:
     else:
         usual = "a usual value for large encoders; not tuned here"
         plan.decide("optim.lr", GPU_LR, f"{usual}; {reason}")
-    if _is_pretrained(plan):
+    if plan.is_pretrained:
         plan.keep("optim.encoder_lr_ratio", "the encoder is pretrained")
     else:
         plan.decide("optim.encoder_lr_ratio", 1.0, "the encoder starts from random weights")
@@ -106,7 +127,7 @@ def _decide_published_lr(plan: Plan, situation: Situation, published: PublishedR
     lr, shorter = published.scale_lr(batch), published.num_samples / num_samples
     scaled = f"scaled from batch {published.batch_size} to {batch}"
     if _raises_lr(plan, situation, published):
-        largest = LARGEST_LR if _is_pretrained(plan) else LARGEST_RANDOM_LR
+        largest = LARGEST_LR if plan.is_pretrained else LARGEST_RANDOM_LR
         lr = max(lr, min(largest, lr * shorter**HORIZON_POWER))
         scaled += f" and from {published.num_samples:,} crops to {num_samples:,}"
     reason = f"{published.optimizer} {published.lr:g}: {published.source}, {scaled}"
@@ -140,7 +161,7 @@ def _raises_lr(plan: Plan, situation: Situation, published: PublishedRecipe) -> 
 
 def _decide_encoder(plan: Plan, published: PublishedRecipe) -> None:
     """A pretrained encoder learns as the authors' does, a random one as fast as the decoder."""
-    if not _is_pretrained(plan):
+    if not plan.is_pretrained:
         plan.decide("optim.encoder_lr_ratio", 1.0, "the encoder starts from random weights")
         return
     source = published.source
@@ -158,10 +179,6 @@ def _decide_loss(plan: Plan, situation: Situation, published: PublishedRecipe) -
         plan.decide("loss.sum", plan.get("loss.sum"), reason)
     elif not count_rare_classes(situation.facts):
         plan.decide("loss.sum", published.loss, published.source)
-
-
-def _is_pretrained(plan: Plan) -> bool:
-    return bool(plan.get("model.encoder_weights") != "none")
 
 
 def _count_batch(plan: Plan) -> int:

@@ -69,6 +69,7 @@ def decide_timed_schedule(
         pace = _measure_pace(plan, situation, timing)
     elif (
         num_crops > AMPLE_CROPS
+        and situation.initial is None
         and plan.get("model.config") == SLIM
         and not situation.has_few_images
     ):

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Self
 
 from maskwright.data.facts import Facts
+from maskwright.nn.encoder_weights import EncoderCheckpoint
 
 from ..data import TrainingData
+from ..initial import InitialNetwork
 from ..machine import (
     Machine,
     measure_step_seconds,
@@ -32,7 +34,9 @@ class Situation:
     `machine.start_slowness` returns; `conversion` says which images are converted, "" if none
     is.
     `substitute` is the encoder whose weights are installed, where those of the usual encoder
-    cannot be downloaded, else "". `class_names` are those of the classes, in order.
+    cannot be downloaded, else "". `class_names` are those of the classes, in order. `initial`
+    is the whole network that training starts from, `checkpoint` that of the encoder's weights,
+    where they come from one.
     """
 
     facts: Facts
@@ -47,9 +51,19 @@ class Situation:
     conversion: str = ""
     substitute: str = ""
     class_names: tuple[str, ...] = ()
+    initial: InitialNetwork | None = None
+    checkpoint: EncoderCheckpoint | None = None
 
     @classmethod
-    def from_data(cls, data: TrainingData, machine: Machine, *, substitute: str = "") -> Self:
+    def from_data(
+        cls,
+        data: TrainingData,
+        machine: Machine,
+        *,
+        substitute: str = "",
+        initial: InitialNetwork | None = None,
+        checkpoint: EncoderCheckpoint | None = None,
+    ) -> Self:
         """The situation of a dataset on a machine."""
         return cls(
             facts=data.facts,
@@ -63,6 +77,8 @@ class Situation:
             machine=machine,
             conversion=data.conversion,
             substitute=substitute,
+            initial=initial,
+            checkpoint=checkpoint,
         )
 
     @property
