@@ -29,7 +29,8 @@ def write_checkpoint(
     """The folder of a checkpoint of ours; returns its state dict."""
     folder.mkdir(parents=True)
     torch.manual_seed(5)
-    state = new_model(arch, spec.channels, len(names)).state_dict()
+    network = new_model(arch, spec.channels, len(names), revision=arch.revision)
+    state = network.state_dict()
     save_file({k: v.contiguous() for k, v in state.items()}, folder / WEIGHTS)
     labels = LabelSpec.from_names(names)
     card = ModelCard(labels=labels, input=spec, arch=arch, provenance=provenance)

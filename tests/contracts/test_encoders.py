@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tests.initial import COMMIT, README, make_hub, write_checkpoint, write_unet
 
 from maskwright.core.card import ArchSpec
@@ -144,12 +144,12 @@ def test_a_classifier_of_transformers_fills_the_encoder_of_its_network(tmp_path)
     from transformers import SegformerConfig, SegformerForImageClassification
 
     torch.manual_seed(1)
-    peer = SegformerForImageClassification(SegformerConfig())
-    peer.save_pretrained(tmp_path)
+    SegformerForImageClassification(SegformerConfig()).save_pretrained(tmp_path)
     assert open_weights(str(tmp_path)).encoder is None
     arch = ArchSpec(name="segformer", encoder="mit_b0")
     filled = new_model(arch, 3, 2, weights=str(tmp_path)).network.encoder.state_dict()
-    own = peer.state_dict()["segformer.encoder.patch_embeddings.0.proj.weight"]
+    saved = load_file(tmp_path / "model.safetensors")
+    own = saved["segformer.encoder.patch_embeddings.0.proj.weight"]
     assert torch.equal(filled["patch_embed1.proj.weight"], own)
 
 

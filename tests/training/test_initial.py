@@ -65,10 +65,17 @@ def test_a_setting_that_changes_a_width_is_named(tmp_path):
         initial.plan_transfer(recipe, LabelSpec.from_names(STREET))
 
 
-def test_weights_of_an_older_revision_are_no_start(tmp_path):
+def test_weights_of_an_older_revision_are_trained_as_that(tmp_path):
     old = ArchSpec(name="fpn", encoder="test_resnet", revision=1)
-    with pytest.raises(ConfigError, match=r"has revision 1 of fpn, .* trains revision 2"):
-        opened(tmp_path, arch=old)
+    initial = opened(tmp_path, arch=old)
+    found = initial.follow(ModelOptions(init="old"))
+    assert (
+        found["revision"],
+        opened(tmp_path / "b").follow(ModelOptions(init="b"))["revision"],
+    ) == (1, 0)
+    recipe = override(Recipe(), {f"model.{key}": value for key, value in found.items()})
+    taken = initial.plan_transfer(recipe, initial.card.labels)
+    assert taken.fresh == taken.unused == ()
 
 
 def test_two_starts_exclude_each_other():
