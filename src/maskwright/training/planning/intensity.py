@@ -123,7 +123,8 @@ def _decide_statistics(plan: Plan, situation: Situation) -> None:
     if initial is not None and initial.takes(kind, facts.channels):
         spec, reason = initial.card.input, f"that of {initial.source}"
         mean_C, std_C = np.array(spec.mean), np.array(spec.std)
-        plan.decide("input.window", [list(pair) for pair in spec.window], reason)
+        if spec.window:
+            plan.decide("input.window", [list(pair) for pair in spec.window], reason)
     elif kind == "photograph":
         if facts.channels == 3 and facts.max_value == 255 and plan.is_pretrained:
             mean_C, std_C, reason = _find_statistics(plan, situation)

@@ -10,7 +10,7 @@ from maskwright.nn.packaged import PACKAGED
 from maskwright.nn.protocols import OWN
 
 from ..initial import InitialNetwork
-from ..model_options import NONE
+from ..model_options import NEWEST, NONE
 from ..recipe import Settings
 from . import few_images
 from .plan import SLIM, Plan
@@ -52,7 +52,8 @@ def _follow(plan: Plan, initial: InitialNetwork) -> None:
     values = initial.follow(plan.given.model)
     reason = f"that of {initial.source}"
     for key in ("arch", "encoder", "norm", "revision"):
-        plan.decide(f"model.{key}", values[key], reason)
+        if values[key] != NEWEST:
+            plan.decide(f"model.{key}", values[key], reason)
     plan.decide_config(values["config"], reason)
     plan.decide("model.encoder_weights", NONE, "model.init has those of the encoder too")
 
