@@ -133,3 +133,26 @@ def test_diff_lists_labels_at_another_place(scenes, tmp_path):
     found = diff(open_dataset(a), dataset)
     assert found.images["with labels at another place"] == ("s0",)
     assert found.changed_px == 0
+
+
+def test_a_conversion_keeps_world_files_and_counts_what_slices_lose(tmp_path):
+    nib = pytest.importorskip("nibabel")
+    (tmp_path / "dataset.yaml").write_text("classes: [{name: soil}, {name: water}]\n")
+    for folder, high in (("images", 200), ("masks", 2)):
+        (tmp_path / folder).mkdir()
+        pixels = RNG.integers(0, high, (12, 14)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / folder / "map.png")
+        (tmp_path / folder / "map.pgw").write_text("10\n0\n0\n-10\n500005\n5299995\n")
+        (tmp_path / folder / "map.prj").write_text('PROJCS["UTM", AUTHORITY["EPSG","32632"]]')
+        values = RNG.integers(0, high, (14, 12, 3)).astype(np.uint8)
+        volume = nib.Nifti1Image(values, np.diag([0.5, 0.5, 3, 1]))
+        volume.header.set_xyzt_units("mm")
+        nib.save(volume, tmp_path / folder / "ct.nii")
+    account = convert(tmp_path, tmp_path / "out", to="mask_folder")
+    written = open_dataset(tmp_path / "out")
+    place = written.image_file(written.keys.index("map")).placement
+    assert (place.epsg, place.affine) == (32632, (10, 0, 500_000, 0, -10, 5_300_000))
+    lost = {what: item.count for what, item in account.losses.items()}
+    assert lost["spacings of slices in mm, which the TIFF file of a page does not hold"] == 3
+    assert sum("orientations of slices in the patient" in what for what in lost) == 1
+    assert "lost: nothing" not in account.to_text()

@@ -102,7 +102,11 @@ def test_names_of_counts_scores_and_columns_are_unique_over_all_families():
     [
         (ScoreDetail(), False, ["region", "per_image"]),
         (ScoreDetail(), True, ["region", "per_image", "calibration"]),
-        (EVERYTHING, True, [name for name in all_families() if name != "verdicts"]),
+        (
+            EVERYTHING,
+            True,
+            [name for name in all_families() if name not in {"verdicts", "patients"}],
+        ),
     ],
 )
 def test_detail_chooses_the_families(detail, has_logits, expected):

@@ -35,8 +35,11 @@ def surface_scores(number, tolerance=2.0):
 @pytest.mark.parametrize("number", PAIRS)
 def test_surface_distances_are_those_of_medpy(number):
     found = surface_scores(number)
-    for name, expected in answers("medpy")[number].items():
-        assert found[name] == pytest.approx(expected, rel=1e-9), name
+    expected = answers("medpy")[number]
+    hd95 = expected.pop("hd95")
+    assert found["hd95"] >= hd95 * (1 - 1e-9)  # the larger percentile of two, not that of all
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-9), name
 
 
 @pytest.mark.parametrize("number", PAIRS)
@@ -64,7 +67,7 @@ def test_surface_scores_are_those_of_monai(number):
     nsd = monai.compute_surface_dice(predicted, truth, class_thresholds=[2.0], **settings)
     assert found["nsd"] == pytest.approx(nsd.item(), rel=1e-5)
     hd95 = monai.compute_hausdorff_distance(predicted, truth, percentile=95, **settings)
-    assert found["hd95"] <= hd95.item() * (1 + 1e-6)  # the larger of two percentiles
+    assert found["hd95"] == pytest.approx(hd95.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("number", PAIRS)

@@ -1,4 +1,4 @@
-"""Surface distances, against MedPy's definitions written out with SciPy."""
+"""Surface distances, against definitions written out with SciPy."""
 
 import numpy as np
 import pytest
@@ -22,13 +22,13 @@ def one_way(mask_HW, other_HW, spacing_HW):
 
 
 def reference(truth_HW, predicted_HW, ruler):
-    """MedPy's hd, hd95 and assd, and the share within the tolerance."""
+    """MedPy's hd and assd, the larger directed percentile, the share within the tolerance."""
     there = one_way(truth_HW, predicted_HW, ruler.spacing_HW)
     back = one_way(predicted_HW, truth_HW, ruler.spacing_HW)
     both = np.hstack((there, back))
     return {
         "surface_hd": max(there.max(), back.max()),
-        "surface_hd95": np.percentile(both, 95),
+        "surface_hd95": max(np.percentile(there, 95), np.percentile(back, 95)),
         "surface_assd": both.mean(),
         "surface_nsd": np.mean(both <= ruler.tolerance + 1e-9),
     }

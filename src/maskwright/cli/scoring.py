@@ -35,7 +35,7 @@ Surface = Annotated[
 Spacing = Annotated[
     str | None,
     typer.Option(
-        help="Pixel size in mm for --surface: '0.5', or H x W '0.5x0.7' "
+        help="Pixel size in mm for --surface: '0.5', H x W '0.5x0.7', D x H x W '3x0.5x0.7' "
         "(default: from medical headers)."
     ),
 ]

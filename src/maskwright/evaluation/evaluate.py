@@ -1,5 +1,6 @@
 """Evaluate a model on a dataset at source resolution, with one image in memory at a time."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from .counting import Counted, Scoring
 from .extremes import Extremes
 from .slices import Attributes, bin_brightness, read_attributes
 from .tally import Tally
+from .volumes import find_volumes
 
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "onnxruntime", "torch")
 
@@ -62,7 +64,7 @@ def evaluate(
     dataset.require_one_place(progress)
     listed = _list_attributes(dataset, attributes, group)
     extremes = Extremes(dataset.spec.palette)
-    scoring = _choose_scoring(model, dataset, detail)
+    scoring = _choose_scoring(model, dataset, detail, listed.groups)
     tally = Tally(dataset.spec, scoring)
     gallery = None if gallery_in is None else _open_gallery(gallery_in, dataset)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
@@ -79,6 +81,7 @@ def evaluate(
                 attributes=brightness | dict(listed.values.get(sample.key, {})),
             )
         )
+        tally.add_slice(image, listed.groups[sample.key])
         tally.frame.add(image.truth_HW, image.predicted_HW)
         extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
         if gallery is not None and image.model is not None:
@@ -97,10 +100,12 @@ def evaluate(
     )
 
 
-def _choose_scoring(model: Predictor, dataset: Dataset, detail: ScoreDetail) -> Scoring:
-    detail = detail.with_spacings(
-        (key, file.spacing_mm_HW if (file := dataset.image_file(index)) else None)
-        for index, key in enumerate(dataset.keys)
+def _choose_scoring(
+    model: Predictor, dataset: Dataset, detail: ScoreDetail, groups: Mapping[str, str]
+) -> Scoring:
+    files = {key: dataset.image_file(index) for index, key in enumerate(dataset.keys)}
+    detail = detail.with_volumes(find_volumes(files, groups, detail)).with_spacings(
+        (key, None if file is None else file.spacing_mm_HW) for key, file in files.items()
     )
     rule, labels = model.card.decide, model.card.labels
     reported = () if rule is None else tuple(map(labels.index, rule.classes))

@@ -24,12 +24,14 @@ from ..core.versions import versions_of
 from ..data.classmaps import ClassMapPair, ClassMaps, describe_resampled
 from ..data.entries.scan import normalise_split
 from ..data.opening.splitfile import match_groups
+from ..data.pixels.images import open_image
 from ..metrics.family import ScoreDetail, ScoredImage
 from ..pages.text import format_small_share
 from .counting import REGIONS_ONLY, Counted, Scoring
 from .extremes import Extremes
 from .slices import Attributes, read_attributes
 from .tally import Tally
+from .volumes import find_volumes
 
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "pillow")
 _SPLITS = ("train", "val", "test")
@@ -100,7 +102,7 @@ def score(
     truth_maps, predicted_maps, keys = pair.reference, pair.other, list(pair.keys)
     attributes = _attributes(keys, options)
     extremes = Extremes(truth_maps.spec.palette)
-    scoring = _choose_scoring(pair, detail)
+    scoring = _choose_scoring(pair, detail, attributes.groups)
     tally = Tally(truth_maps.spec, scoring)
 
     def count(key: str) -> tuple[Counted, ScoredImage, Undecided]:
@@ -117,6 +119,7 @@ def score(
     undecided = Undecided()
     for counted, image, skipped in progress(done, total=len(keys), what="scoring"):
         tally.add(counted)
+        tally.add_slice(image, counted.group)
         tally.frame.add(image.truth_HW, image.predicted_HW)
         undecided += skipped
         miou = float(mean_iou(image.confusion))
@@ -131,8 +134,17 @@ def score(
     return replace(report, notes=(*notes, *undecided.list_notes(), *resampled))
 
 
-def _choose_scoring(pair: ClassMapPair, detail: ScoreDetail) -> Scoring:
+def _choose_scoring(
+    pair: ClassMapPair, detail: ScoreDetail, groups: Mapping[str, str]
+) -> Scoring:
     truth, other = pair.reference, pair.other
+    for maps in (truth, other):
+        files = {key: open_image(maps.files[key]) for key in pair.keys}
+        detail = (
+            detail
+            if detail.volumes
+            else detail.with_volumes(find_volumes(files, groups, detail))
+        )
     detail = detail.with_spacings(
         (key, truth.spacing_mm(key) or other.spacing_mm(key)) for key in pair.keys
     )

@@ -13,6 +13,8 @@ from ..core.labels import LabelSpec
 from ..core.provenance import Provenance, ScoreSettings, Uncertainty
 from ..core.report import MIN_GROUPS, CurveReport, ImageScore, Report, Slice
 from ..data.opening.neighbours import find_neighbours
+from ..metrics.counts import Counts
+from ..metrics.family import ScoredImage
 from .confusable import PairTally
 from .counting import Counted, Scoring
 from .estimates import estimate_scores
@@ -20,6 +22,7 @@ from .groupsums import MAX_ROWS, GroupSums
 from .imagetable import NAME, ImageTable
 from .intervals import LEVEL, METHOD
 from .slices import Slices, score_image, slice_by_distance, sort_worst_first
+from .volumes import VolumeTally, fill_counts
 
 
 @dataclass(slots=True)
@@ -39,12 +42,14 @@ class Tally:
     """The callers add the maps of each image to it."""
     _slices: Slices = field(init=False)
     _table: ImageTable = field(init=False)
+    _volumes: VolumeTally = field(init=False)
 
     def __post_init__(self) -> None:
         self._confusion = Confusion.zero(len(self.labels))
         self.frame = FrameTally(len(self.labels))
         self._slices = Slices(self.labels)
         self._table = ImageTable(self.labels)
+        self._volumes = VolumeTally(detail=self.scoring.detail)
 
     def add(self, image: Counted) -> None:
         """Add one image; the order of images does not change any number but float rounding."""
@@ -59,6 +64,17 @@ class Tally:
         self._slices.add(image.attributes, image.counts, image.group)
         self._table.add(image.key, image.group, image.counts, truth_hash=image.truth_hash)
 
+    def add_slice(self, image: ScoredImage, group: str) -> None:
+        """Add one image as a slice of its volume, where it is one."""
+        for patient, counts in self._volumes.add(image, group):
+            self._add_counts(patient, counts)
+
+    def _add_counts(self, group: str, counts: Counts) -> None:
+        """Add what is counted of a whole volume or patient, and of no image."""
+        filled = fill_counts(counts, self._sums)
+        self._sums = {name: array + filled[name] for name, array in self._sums.items()}
+        self._group_sums.add(group, filled)
+
     def report(
         self,
         *,
@@ -67,6 +83,8 @@ class Tally:
         ranked: Mapping[ImageScore, Mapping[str, bytes]],
     ) -> Report:
         """The Report of all images added so far; `ranked` is what `Extremes.ranked` gives."""
+        for patient, counts in self._volumes.list_patients():
+            self._add_counts(patient, counts)
         groups_C = np.stack([*self._holds_C.values()]).sum(axis=0, dtype=np.int64)
         families = estimate_scores(
             self.scoring, self._sums, self._group_sums.counts(), groups_C

@@ -4,6 +4,7 @@ What is written to the output folder:
 
 measurements.json   all figures of the series and of every image
 *.csv               see `tables`; regions.geojson
+volumes.csv         one row per volume and class, see `volumes`
 overlay/<key>.png   the regions, gaps and thin structures of a map, drawn on it
 legend.png          the colours of the classes and of what is drawn in overlay/
 change/<key>.png    the pixels that changed class, coloured by the kind of change
@@ -21,12 +22,12 @@ from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode, open_results
 from ..data.entries.walk import results_below
+from ..pages.csvfile import write_rows
 from ..pages.legend import add_legend, draw_legend, list_classes
 from ..pages.pictures import RgbImage, encode_png
 from .figures.change import ClassChange
 from .figures.coverage import WHOLE, Coverage, sum_coverages
 from .figures.figures import Figures, measure_map
-from .ground.pixel_scale import middle_of_image
 from .ground.roi import Mask
 from .output.changemap import ChangeLegend, list_changes, paint_change
 from .output.draw import FIGURES
@@ -37,6 +38,7 @@ from .output.pictures import PictureSelection, blend_class_colors, draw_figures,
 from .output.tables import TableWriter, open_tables
 from .rules.verdicts import Verdict, judge
 from .series import MapSeries, MeasureOptions, open_series
+from .volumes import COLUMNS, ClassVolume
 
 COVERAGE_ALONE = MeasureOptions()
 MAX_PICTURES = 12
@@ -84,6 +86,8 @@ def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) 
     verdicts: list[Verdict] = []
     coverage: dict[str, Coverage] = {}
     change: ClassChange | None = None
+    roi_changes: dict[str, ClassChange] = {}
+    meter = series.open_volume_meter()
     selection = PictureSelection(MAX_PICTURES)
     with _open_tables(folder, series) as tables:
         for key in progress(keys, total=len(keys), what="measuring"):
@@ -94,15 +98,20 @@ def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) 
             coverage = sum_coverages((coverage, figures.coverage))
             if figures.change is not None:
                 change = figures.change if change is None else change + figures.change
+            _add_changes(roi_changes, figures.rois)
+            meter.add(key, image.labels_HW, image.before_HW)
             if tables is not None and folder is not None:
                 placement = series.scales.placements.get(key)
                 tables.add(key, figures, image.verdicts, placement)
                 overlay_HW3 = _draw_overlay(series, image, folder)
                 selection.add(key, overlay_HW3, passed=image.passed)
+    meter.finish()
     _require_rois_met(series, coverage)
     if folder is not None and (folder / "overlay").exists():
         legend_HW3 = draw_legend([*list_classes(series.spec), *FIGURES])
         _write_bytes(folder / "legend.png", encode_png(legend_HW3))
+    if folder is not None and meter.volumes:
+        _write_volumes(folder / "volumes.csv", meter.volumes)
     change_pictures: Mapping[str, bytes] = {}
     if folder is not None and change is not None:
         change_pictures = _write_change_maps(series, folder, change, images, progress)
@@ -118,7 +127,26 @@ def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) 
         verdicts=verdicts,
         pictures=selection.pictures,
         change_pictures=change_pictures,
+        roi_changes=roi_changes,
+        volumes=meter.volumes,
     )
+
+
+def _add_changes(total: dict[str, ClassChange], rois: Mapping[str, Figures]) -> None:
+    """Add the changes of one image inside regions of interest."""
+    for roi, inside in rois.items():
+        if inside.change is not None:
+            total[roi] = total[roi] + inside.change if roi in total else inside.change
+
+
+def _write_volumes(path: Path, volumes: Mapping[str, Mapping[str, ClassVolume]]) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        write = write_rows(file)
+        write(COLUMNS)
+        for name, classes in volumes.items():
+            for class_name, volume in classes.items():
+                figures = volume.to_json().values()
+                write((name, class_name, *("" if f is None else f for f in figures)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -127,6 +155,7 @@ class _MeasuredImage:
 
     key: str
     labels_HW: LabelMap
+    before_HW: LabelMap | None
     masks: Mapping[str, Mask]
     figures: Figures
     verdicts: tuple[Verdict, ...]
@@ -139,19 +168,21 @@ class _MeasuredImage:
 def _measure_image(series: MapSeries, key: str) -> _MeasuredImage:
     labels_HW = series.maps.read(key)
     masks = series.roi_masks(key, labels_HW.shape)
+    before_HW = series.read_before(key)
     try:
         figures = measure_map(
             labels_HW,
             series.plan,
             series.scales.of_map(key),
             rois=masks,
-            before_HW=series.read_before(key),
+            before_HW=before_HW,
         )
     except DataError as error:
         raise DataError(f"{series.maps.files[key]}: {error}") from error
     return _MeasuredImage(
         key=key,
         labels_HW=labels_HW,
+        before_HW=before_HW,
         masks=masks,
         figures=figures,
         verdicts=tuple(judge(key, figures, series.rules, series.spec)),
@@ -187,8 +218,8 @@ def _write_change_maps(
         after_HW, before_HW = series.maps.read(key), series.read_before(key)
         if before_HW is None:
             continue
-        size = series.scales.of_map(key).at(*middle_of_image(after_HW.shape))
-        change = ClassChange.from_maps(before_HW, after_HW, len(series.spec), size)
+        scale = series.scales.of_map(key)
+        change = ClassChange.from_maps(before_HW, after_HW, len(series.spec), scale)
         painted_HW3 = paint_change(before_HW, after_HW, legend, series.spec)
         entries = list_changes(change, legend, series.spec, series.scales.area_unit)
         content = encode_png(add_legend(painted_HW3, entries))
@@ -229,6 +260,7 @@ def _settings(series: MapSeries) -> MeasureSettings:
         gaps=tuple((names[a], names[b]) for a, b in plan.gaps),
         thin=tuple(names[index] for index in plan.thin),
         min_area=plan.min_area,
+        resampled=series.resampled,
     )
 
 

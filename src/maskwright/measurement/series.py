@@ -25,12 +25,13 @@ from ..data.classmaps import (
 )
 from ..data.pixels.alignment import require_alike
 from ..data.pixels.imageref import ImageRef
-from ..data.pixels.images import read_image
+from ..data.pixels.images import open_image, read_image
 from ..pages.pictures import to_rgb
 from .figures.figures import ClassPair, MeasurePlan
 from .ground.roi import Mask, Rois, read_rois
 from .ground.scales import PixelScales, find_scales
 from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules, split_pair
+from .volumes import VolumeMeter, find_slices
 
 ALL = "all"
 """The name that means every class, unless a class has it."""
@@ -86,6 +87,8 @@ class MapSeries:
     rois: Rois | None
     rules: tuple[Rule, ...]
     plan: MeasurePlan
+    resampled: tuple[str, ...] = ()
+    """The keys whose earlier maps are resampled to the grid of the later ones."""
 
     @property
     def spec(self) -> LabelSpec:
@@ -95,6 +98,13 @@ class MapSeries:
     def read_before(self, key: str) -> LabelMap | None:
         """Read the map of the earlier date, H x W; None where there is none."""
         return None if self.before is None else self.before.read(key)
+
+    def open_volume_meter(self) -> VolumeMeter:
+        """The meter of the volumes whose slices the maps are; it measures none of others."""
+        files = {key: open_image(image) for key, image in self.maps.files.items()}
+        headers = {key: open_image(image) for key, image in self.photographs.items()}
+        spacings_mm, file_of = find_slices(files, headers)
+        return VolumeMeter(spec=self.spec, spacings_mm=spacings_mm, file_of=file_of)
 
     def roi_masks(self, key: str, size_HW: tuple[int, int]) -> dict[str, Mask]:
         """Rasterize the regions of interest for one map, each H x W."""
@@ -126,12 +136,12 @@ def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapS
         DataError: A file is missing, has no partner, or lies in another reference system.
         ConfigError: A class, a rule or a number is wrong.
     """
-    after, before = _open_maps(maps, options, progress)
+    after, before, resampled = _open_maps(maps, options, progress)
     photographs = {} if options.images is None else _find_photographs(after, options.images)
     scales = find_scales(after.files, photographs, options.mm_per_px)
     rois = None if options.roi is None else read_rois(options.roi)
     if rois is not None:
-        rois.require_fit(scales.epsg)
+        rois.require_fit(scales.epsg, in_degrees=scales.in_degrees)
     rules = () if options.rules is None else read_rules(options.rules, after.spec, scales.unit)
     _require_inputs(rules, options, rois)
     return MapSeries(
@@ -142,15 +152,19 @@ def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapS
         rois=rois,
         rules=rules,
         plan=_make_plan(options, after.spec, rules),
+        resampled=resampled,
     )
 
 
 def _open_maps(
     path: Path, options: MeasureOptions, progress: Progress
-) -> tuple[ClassMaps, ClassMaps | None]:
-    """Open both dates with the same classes; each date is decoded by its own spec file."""
+) -> tuple[ClassMaps, ClassMaps | None, tuple[str, ...]]:
+    """Open both dates with the same classes; each date is decoded by its own spec file.
+
+    Also returns the keys of earlier maps that are resampled.
+    """
     if options.before is None:
-        return open_class_maps(path, spec=options.spec, progress=progress), None
+        return open_class_maps(path, spec=options.spec, progress=progress), None, ()
     pair = ClassMapPair.open(
         path, options.before, spec=options.spec, align=options.align, progress=progress
     )
@@ -165,7 +179,7 @@ def _open_maps(
                 f"--spec"
             )
         before = replace(before, codec=codec)
-    return maps, before
+    return maps, before, pair.resampled
 
 
 def _find_photographs(maps: ClassMaps, folder: Path) -> dict[str, ImageRef]:

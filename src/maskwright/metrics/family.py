@@ -20,6 +20,7 @@ from ..core.labels import LabelMap
 from .boundary import TOLERANCE, BoundaryTolerance
 from .counts import Counts, Scores
 from .surface import Ruler
+from .volume import VolumeSlice
 
 FAMILIES = "maskwright.metrics.families"
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -33,7 +34,8 @@ class ScoreDetail:
     surface distances. `things` are the indices of the classes whose objects are counted over
     the set; `evaluate` and `score` take them from the data. `spacings` are the height and width
     of a pixel in mm by key of the image, where image headers give them. `reported` are the
-    indices of the classes of which a model gives verdicts.
+    indices of the classes of which a model gives verdicts. `volumes` are the places of images
+    in volumes, by key, where all images are slices of whole volumes.
     """
 
     full: bool = False
@@ -42,6 +44,14 @@ class ScoreDetail:
     things: tuple[int, ...] = ()
     spacings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     reported: tuple[int, ...] = ()
+    volumes: Mapping[str, VolumeSlice] = field(default_factory=dict)
+
+    def with_volumes(self, volumes: Mapping[str, VolumeSlice]) -> "ScoreDetail":
+        """Count whole volumes, in mm, where `volumes` has the place of every image."""
+        if not volumes:
+            return self
+        ruler = None if self.ruler is None else replace(self.ruler, unit="mm")
+        return replace(self, volumes=volumes, ruler=ruler)
 
     def with_spacings(
         self, spacings_mm: Iterable[tuple[str, tuple[float, float] | None]]

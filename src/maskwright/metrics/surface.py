@@ -4,9 +4,10 @@ Meant for data with one structure, or a few that matter: an organ, a road, a wel
 class, with S the surface pixels of truth, S' of the prediction, d(p, S) the least Euclidean
 distance between pixel centres in the ruler's unit, and D all d(p, S') and all d(p', S):
 
-* hd: Hausdorff distance, the largest of D. hd95: the 95th percentile of D, linear between
-  ranks (MedPy's `hd95`; MONAI's `compute_hausdorff_distance(percentile=95)` takes the larger of
-  the two directions' percentiles instead, which is as large or larger).
+* hd: Hausdorff distance, the largest of D. hd95: the larger of the 95th percentiles of all
+  d(p, S') and of all d(p', S), linear between ranks (MONAI's
+  `compute_hausdorff_distance(percentile=95)`, DeepMind's surface-distance, Metrics Reloaded;
+  MedPy's `hd95` takes the percentile of D, which is as small or smaller).
 * assd: average symmetric surface distance, the mean of D (MedPy's `assd` since 0.5, MONAI's
   `compute_average_surface_distance(symmetric=True)`).
 * nsd: normalised surface Dice at the ruler's tolerance, the share of D that is within it, by
@@ -22,31 +23,33 @@ Rules:
 * Where the truth's class meets IGNORE its surface is open: the true one lies somewhere in the
   ignored pixels. A predicted surface pixel nearer to the open surface than to the surface is
   not counted.
-* Distances are exact, pixels may be higher than wide.
+* Distances are exact, pixels may be higher than wide. Of whole volumes (`metrics.volume`) they
+  are in three dimensions: surfaces are of voxels that share a face with another class, and a
+  volume takes the place of an image.
 * Pixels decide whether a class is present: an image where only truth or only the prediction has
   one has no distance. hd, hd95 and assd leave it out, nsd is 0 there, and `surface_missed` and
   `surface_invented` count such images. Read them together: the mean distance leaves out the
   worst images.
 * A class that is present but has no surface, because all of its outline is with IGNORE, has no
   score in the image, nsd included.
-* Scores are means over the images, not over the set of all surface pixels; a class without an
-  image scores NaN.
+* Scores are means over the images (volumes), not over the set of all surface pixels; a class
+  without an image scores NaN.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, MissingDependencyError
 from ..core.labels import IGNORE, LabelMap
 from ..core.scores import Values, mean_present, ratio
 from .counts import Counts, Scores
 
-Points = NDArray[np.intp]
-"""P x 2 pixel positions, row and column."""
+Points = NDArray[np.integer]
+"""P x 2 pixel positions, row and column; P x 3 in volumes, slice, row and column."""
 
 _ROUNDING = 1 + 1e-9
 """3 pixels of 0.1 mm are 0.30000000000000004 mm, and within a tolerance of 0.3 mm."""
@@ -56,15 +59,19 @@ _ROUNDING = 1 + 1e-9
 class Ruler:
     """Height and width of a pixel in `unit`, and the tolerance of the surface Dice in it.
 
+    `depth` is the distance of slices, where images of a group are given as those of a volume.
+
     Raises ConfigError for a spacing that is not above 0 and a tolerance below 0.
     """
 
     tolerance: float
     spacing_HW: tuple[float, float] = (1.0, 1.0)
     unit: str = "px"
+    depth: float | None = None
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(side) and side > 0 for side in self.spacing_HW):
+        sides = (*self.spacing_HW, 1.0 if self.depth is None else self.depth)
+        if not all(math.isfinite(side) and side > 0 for side in sides):
             raise ConfigError(
                 f"surface distances: one pixel is {self.spacing_HW} {self.unit} (height, "
                 f"width); give two numbers above 0"
@@ -76,22 +83,25 @@ class Ruler:
 
     @classmethod
     def parse(cls, tolerance: float, spacing: str | None) -> "Ruler":
-        """From a spacing in mm, "0.5" or "0.5x0.7" (height x width); pixels where it is None.
+        """From a spacing in mm, "0.5", "0.5x0.7" (height x width) or "3x0.5x0.7"; else pixels.
+
+        The first of three is the distance of slices.
 
         Raises:
-            ConfigError: A spacing that is not one or two numbers above 0.
+            ConfigError: A spacing that is not one, two or three numbers above 0.
         """
         if spacing is None:
             return cls(tolerance=tolerance)
         try:
             sides = [float(side) for side in spacing.lower().split("x")]
+            depth = sides.pop(0) if len(sides) == 3 else None
             height, width = sides if len(sides) == 2 else (*sides, *sides)
         except ValueError as error:
             raise ConfigError(
                 f"spacing {spacing!r}; give the size of a pixel in mm: 0.5, or height x width "
-                f"as 0.5x0.7"
+                f"as 0.5x0.7, or slices x height x width as 3x0.5x0.7"
             ) from error
-        return cls(tolerance=tolerance, spacing_HW=(height, width), unit="mm")
+        return cls(tolerance=tolerance, spacing_HW=(height, width), unit="mm", depth=depth)
 
 
 def count(
@@ -113,25 +123,34 @@ def count(
         ruler: Spacing, unit and tolerance.
         classes: Indices to measure; all when None. The others count nothing.
     """
-    sums = {name: np.zeros(num_classes) for name in _NAMES}
+    sums = make_zeros(num_classes)
     predicted_HW = np.where(truth_HW == IGNORE, np.uint8(IGNORE), predicted_HW)
     maps = truth_HW, predicted_HW
     present = [np.bincount(labels_HW.ravel(), minlength=256) > 0 for labels_HW in maps]
     surfaces = [mark_surface(labels_HW) for labels_HW in maps]
-    open_HW = _mark_open(truth_HW)
+    open_HW = mark_open(truth_HW)
     for index in range(num_classes) if classes is None else classes:
         truth, predicted = (
             np.argwhere(surface_HW & (labels_HW == index))
             for surface_HW, labels_HW in zip(surfaces, maps, strict=True)
         )
         in_truth, in_prediction = (bool(has[index]) for has in present)
-        images = _count_presence(in_truth=in_truth, in_prediction=in_prediction)
-        if len(truth) and len(predicted):
-            open_truth = np.argwhere(open_HW & (truth_HW == index))
-            predicted = _leave_out_open(predicted, truth, open_truth, ruler.spacing_HW)
-        for name, value in (images | _measure_class(truth, predicted, images, ruler)).items():
+        measured = measure_class(
+            truth,
+            predicted,
+            np.argwhere(open_HW & (truth_HW == index)),
+            present=(in_truth, in_prediction),
+            spacing=ruler.spacing_HW,
+            tolerance=ruler.tolerance,
+        )
+        for name, value in measured.items():
             sums[name][index] = value
     return sums
+
+
+def make_zeros(num_classes: int) -> dict[str, NDArray[np.float64]]:
+    """The counts of nothing, (C,) each."""
+    return {name: np.zeros(num_classes) for name in _NAMES}
 
 
 def scores(counts: Counts, ruler: Ruler) -> Scores:
@@ -174,7 +193,7 @@ def mark_surface(labels_HW: LabelMap) -> NDArray[np.bool_]:
     return surface_HW
 
 
-def _mark_open(truth_HW: LabelMap) -> NDArray[np.bool_]:
+def mark_open(truth_HW: LabelMap) -> NDArray[np.bool_]:
     """Mark labelled pixels with an edge towards IGNORE."""
     open_HW = np.zeros(truth_HW.shape, np.bool_)
     ignored_HW = truth_HW == IGNORE
@@ -187,13 +206,13 @@ def _mark_open(truth_HW: LabelMap) -> NDArray[np.bool_]:
 
 
 def _leave_out_open(
-    predicted: Points, truth: Points, open_truth: Points, spacing_HW: tuple[float, float]
+    predicted: Points, truth: Points, open_truth: Points, spacing: tuple[float, ...]
 ) -> Points:
     """Leave out predicted points that are nearer to the open surface than to the surface."""
     if not len(open_truth):
         return predicted
-    to_surface = measure_distances(predicted, truth, spacing_HW)
-    return predicted[to_surface <= measure_distances(predicted, open_truth, spacing_HW)]
+    to_surface = measure_distances(predicted, truth, spacing)
+    return predicted[to_surface <= measure_distances(predicted, open_truth, spacing)]
 
 
 def _count_presence(*, in_truth: bool, in_prediction: bool) -> dict[str, float]:
@@ -204,28 +223,65 @@ def _count_presence(*, in_truth: bool, in_prediction: bool) -> dict[str, float]:
     }
 
 
-def _measure_class(
-    truth: Points, predicted: Points, images: Mapping[str, float], ruler: Ruler
+def measure_class(
+    truth: Points,
+    predicted: Points,
+    open_truth: Points,
+    *,
+    present: tuple[bool, bool],
+    spacing: tuple[float, ...],
+    tolerance: float,
 ) -> dict[str, float]:
-    """Measure one class of one image; nothing where a class that is present has no surface."""
+    """Measure one class of one image or volume from its surface points, (P, 2) or (P, 3) each.
+
+    Args:
+        truth: Surface of the truth.
+        predicted: Surface of the prediction.
+        open_truth: Points of the truth beside IGNORE.
+        present: Whether truth and prediction have the class.
+        spacing: The size of a pixel or voxel along each axis.
+        tolerance: That of the surface Dice, in the unit of the spacing.
+    """
+    in_truth, in_prediction = present
+    images = _count_presence(in_truth=in_truth, in_prediction=in_prediction)
+    if len(truth) and len(predicted):
+        predicted = _leave_out_open(predicted, truth, open_truth, spacing)
     if not len(truth) or not len(predicted):
         one_side = images["surface_missed"] + images["surface_invented"]
-        return {"surface_judged": one_side * bool(len(truth) or len(predicted))}
-    there = measure_distances(truth, predicted, ruler.spacing_HW)
-    back = measure_distances(predicted, truth, ruler.spacing_HW)
+        return images | {"surface_judged": one_side * bool(len(truth) or len(predicted))}
+    there = measure_distances(truth, predicted, spacing)
+    back = measure_distances(predicted, truth, spacing)
     both = np.concatenate([there, back])
-    return {
+    return images | {
         "surface_measured": 1.0,
         "surface_judged": 1.0,
         "surface_hd": float(both.max()),
-        "surface_hd95": float(np.percentile(both, 95)),
+        "surface_hd95": float(max(np.percentile(there, 95), np.percentile(back, 95))),
         "surface_assd": float(both.mean()),
-        "surface_nsd": float((both <= ruler.tolerance * _ROUNDING).mean()),
+        "surface_nsd": float((both <= tolerance * _ROUNDING).mean()),
     }
 
 
-def measure_distances(points: Points, to: Points, spacing_HW: tuple[float, float]) -> Values:
-    """Exact distance from each of `points` (P, 2) to the nearest of `to` (Q, 2), Q >= 1; (P,).
+def measure_distances(points: Points, to: Points, spacing: tuple[float, ...]) -> Values:
+    """Exact distance from each of `points` to the nearest of `to` (Q >= 1), shape (P,).
+
+    Points are (P, 2) and (Q, 2), or (P, 3) and (Q, 3) in volumes, for which SciPy is needed.
+
+    Raises:
+        MissingDependencyError: Points of a volume, and SciPy is not installed.
+    """
+    if len(spacing) == 2:
+        return _measure_in_plane(points, to, (spacing[0], spacing[1]))
+    try:
+        from scipy.spatial import cKDTree
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("scipy", "measure") from error
+    distances, _ = cKDTree(to * np.array(spacing)).query(points * np.array(spacing))
+    return np.asarray(distances, np.float64)
+
+
+def _measure_in_plane(points: Points, to: Points, spacing_HW: tuple[float, float]) -> Values:
+    """Measure distances in a plane.
 
     The nearest point in each column is known from one sweep down and one up. From its own
     column each point looks further to both sides, until the columns alone are farther away

@@ -56,6 +56,16 @@ def format_amount(value: float | None, unit: str = "") -> str:
     return f"{text} {unit}" if unit else text
 
 
+def format_area(value: float | None, unit: str) -> str:
+    """As `format_amount`; square metres from a hectare on in ha, from 1 km2 on in km2."""
+    size = 0.0 if value is None or math.isnan(value) else abs(value)
+    if unit != "m2" or value is None or size < 1e4:
+        return format_amount(value, unit)
+    return (
+        format_amount(value / 1e6, "km2") if size >= 1e6 else format_amount(value / 1e4, "ha")
+    )
+
+
 def format_count(count: int, noun: str) -> str:
     """A count with its noun: `1 image`, `1,200 images`, `2 classes`."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"

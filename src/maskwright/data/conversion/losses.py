@@ -6,8 +6,14 @@ import numpy as np
 
 from ...core.labels import IGNORE
 from ..entries.picture import Picture
+from ..pixels.imageref import ImageRef
+from ..pixels.images import open_image
 from ..shapes.drawing import Drawing, count_overlap_pixels
 
+_SPACINGS = "spacings of slices in mm, which the TIFF file of a page does not hold"
+_ORIENTATIONS = "orientations of slices in the patient, which the TIFF file does not hold"
+_SCENES = "georeferences of scenes, which the TIFF file of their bands does not hold"
+_PLACES = "georeferences of masks, whose images have none"
 _NO_SHAPES = "shapes, written as pixels"
 _FOLDERS = "names of folders, which become the start of the file name"
 
@@ -21,9 +27,26 @@ def count_lost(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
         lost["masks of single annotators (the majority is written)"] = len(picture.entry.masks)
     if "ignored" not in holds:
         lost["ignored pixels"] = int(np.count_nonzero(picture.labels_HW == IGNORE))
+    lost |= _count_lost_of_place(picture)
     image = picture.entry.image
     if image.page is None and picture.entry.key.endswith(f"__{image.file.stem}"):
         lost[_FOLDERS] = 1
+    return lost
+
+
+def _count_lost_of_place(picture: Picture) -> dict[str, int]:
+    """Count what says where the pixels lie and has no place in the written files."""
+    image, labels = picture.entry.image, picture.entry.labels
+    opened = open_image(image)
+    lost: dict[str, int] = {}
+    if image.page is not None:
+        frame = opened.patient_frame
+        lost[_SPACINGS] = int(opened.spacing_mm_HW is not None)
+        lost[_ORIENTATIONS] = int(frame is not None and frame.stated)
+    elif image.bands:
+        lost[_SCENES] = int(opened.placement is not None)
+    elif isinstance(labels, ImageRef) and opened.placement is None:
+        lost[_PLACES] = int(open_image(labels).placement is not None)
     return lost
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ..classes.kinds import BACKGROUND_NAMES
+from ..georef.placement import sidecars
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
 from ..shapes.drawing import Drawing, Shape
@@ -231,11 +232,16 @@ def outline_shapes(
 
 
 def copy_image(picture: Picture, path: Path) -> None:
-    """Copy the image file to `path`; a page, or the bands of a scene, become a TIFF file."""
+    """Copy the image file, and the files that place it on the ground, to `path`.
+
+    A page, or the bands of a scene, become a TIFF file of their own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     image = picture.entry.image
     if image.page is None and not image.bands:
         shutil.copyfile(image.file, path)
+        for file in sidecars(image.file):
+            shutil.copyfile(file, path.with_suffix(file.suffix.lower()))
     else:
         _write_page(image, path)
 

@@ -22,7 +22,6 @@ Source: RFC 7946; its predecessor of 2008 for `crs`; QuPath's export for `classi
 
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -47,7 +46,7 @@ from ..entries.picture import (
 )
 from ..entries.scan import Entry, Scan, make_keys_unique, parse_place
 from ..entries.walk import files_below, image_files
-from ..georef.placement import Placement, sidecars
+from ..georef.placement import Placement
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
 from ..reading.documents import Document, Finite, read_json, validate
@@ -327,8 +326,6 @@ def write(folder: Path, picture: Picture) -> WriteResult:
     """Copy the image and its files of georeference, and write its polygons."""
     split_folder = folder / picture.entry.split
     copy_image(picture, split_folder / picture.name)
-    for file in sidecars(picture.entry.image.file):
-        shutil.copyfile(file, split_folder / f"{picture.entry.key}{file.suffix.lower()}")
     placement, drawing = open_image(picture.entry.image).placement, picture.drawing
     colors = {entry.name: entry.color for entry in picture.spec}
     features, moved, stepped = [], 0, 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelMap
 from ...core.versioned import Document
-from ..ground.pixel_scale import PixelSize
+from ..ground.pixel_scale import PixelScale
 from .finite import finite_or_none
 
 Areas = NDArray[np.float64]
@@ -36,7 +36,7 @@ class ClassChange:
 
     @classmethod
     def from_maps(
-        cls, before_HW: LabelMap, after_HW: LabelMap, num_classes: int, size: PixelSize
+        cls, before_HW: LabelMap, after_HW: LabelMap, num_classes: int, scale: PixelScale
     ) -> "ClassChange":
         """Count the changes between two maps of one place.
 
@@ -50,10 +50,10 @@ class ClassChange:
             )
         pair_HW = before_HW.astype(np.uint16) << 8 | after_HW
         counts = np.bincount(pair_HW.ravel(), minlength=1 << 16).reshape(256, 256)
-        pixels_CC = counts[:num_classes, :num_classes].astype(np.int64)
+        area = scale.sum_areas(pair_HW, 1 << 16).reshape(256, 256)
         return cls(
-            pixels_CC,
-            (pixels_CC * size.pixel_area).astype(np.float64),
+            counts[:num_classes, :num_classes].astype(np.int64),
+            area[:num_classes, :num_classes],
             int(counts[:num_classes, IGNORE].sum()),
             int(counts[IGNORE, :num_classes].sum()),
         )

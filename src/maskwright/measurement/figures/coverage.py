@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.labels import IGNORE, LabelMap
 from ...core.versioned import Document
-from ..ground.pixel_scale import PixelScale, PixelSize, middle_of_image, middle_of_mask
+from ..ground.pixel_scale import PixelScale
 from ..ground.roi import Mask
 from .finite import finite_or_none
 
@@ -32,13 +32,23 @@ class Coverage:
     ignored_area: float
 
     @classmethod
-    def from_labels(cls, labels_HW: LabelMap, num_classes: int, size: PixelSize) -> "Coverage":
-        """Count the pixels of a map, or those in a region of interest (any shape)."""
-        counts_256 = np.bincount(labels_HW.ravel(), minlength=256)
-        pixels_C = counts_256[:num_classes].astype(np.int64)
-        ignored_px = int(counts_256[IGNORE])
-        area_C = (pixels_C * size.pixel_area).astype(np.float64)
-        return cls(pixels_C, area_C, ignored_px, size.area(ignored_px))
+    def from_labels(
+        cls,
+        labels_HW: LabelMap,
+        num_classes: int,
+        scale: PixelScale,
+        inside_HW: Mask | None = None,
+    ) -> "Coverage":
+        """Count the pixels of a map, or those inside a region of interest."""
+        counted = labels_HW if inside_HW is None else labels_HW[inside_HW]
+        counts_256 = np.bincount(counted.ravel(), minlength=256)
+        area_256 = scale.sum_areas(labels_HW, 256, inside_HW=inside_HW)
+        return cls(
+            counts_256[:num_classes].astype(np.int64),
+            area_256[:num_classes],
+            int(counts_256[IGNORE]),
+            float(area_256[IGNORE]),
+        )
 
     def __add__(self, other: "Coverage") -> "Coverage":
         return Coverage(
@@ -92,18 +102,12 @@ class Coverage:
 def count_coverage(
     labels_HW: LabelMap, num_classes: int, scale: PixelScale, rois: Mapping[str, Mask]
 ) -> dict[str, Coverage]:
-    """Count the whole map (under `WHOLE`) and every region of interest.
-
-    Areas are by the size of a pixel in the middle of the map or of the region.
-    """
-    middle = scale.at(*middle_of_image(labels_HW.shape))
+    """Count the whole map (under `WHOLE`) and every region of interest."""
     inside = {
-        name: Coverage.from_labels(
-            labels_HW[roi_HW], num_classes, scale.at(*middle_of_mask(roi_HW))
-        )
+        name: Coverage.from_labels(labels_HW, num_classes, scale, roi_HW)
         for name, roi_HW in rois.items()
     }
-    return {WHOLE: Coverage.from_labels(labels_HW, num_classes, middle), **inside}
+    return {WHOLE: Coverage.from_labels(labels_HW, num_classes, scale), **inside}
 
 
 def sum_coverages(coverages: Iterable[Mapping[str, Coverage]]) -> dict[str, Coverage]:

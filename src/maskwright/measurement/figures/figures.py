@@ -7,12 +7,12 @@ to itself is the least gap between two of its regions.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
-from ...core.labels import LabelMap
+from ...core.labels import IGNORE, LabelMap
 from ..ground.pixel_scale import PixelScale, PixelSize, middle_of_image, middle_of_mask
 from ..ground.roi import Mask
 from .change import ClassChange
@@ -45,7 +45,8 @@ class MeasurePlan:
 class Figures:
     """The figures of one map: `coverage` by region of interest, `regions` and `thin` by class.
 
-    A value of `gaps` is None where a class is absent.
+    A value of `gaps` is None where a class is absent. `rois` are the same figures of what lies
+    inside each region of interest, where more than coverage is measured.
     """
 
     coverage: Mapping[str, Coverage]
@@ -53,6 +54,7 @@ class Figures:
     gaps: Mapping[ClassPair, Gap | None]
     thin: Mapping[int, ThinStructure]
     change: ClassChange | None = None
+    rois: Mapping[str, "Figures"] = field(default_factory=dict)
 
 
 def measure_map(
@@ -75,6 +77,28 @@ def measure_map(
     Raises:
         DataError: The map of the earlier date is of another size.
     """
+    figures = _measure_labels(labels_HW, plan, scale, rois=rois, before_HW=before_HW)
+    if not plan.draws and before_HW is None:
+        return figures
+    inside = {}
+    for name, roi_HW in rois.items():
+        labels, before = (
+            None if m is None else np.where(roi_HW, m, np.uint8(IGNORE))
+            for m in (labels_HW, before_HW)
+        )
+        if labels is not None:
+            inside[name] = _measure_labels(labels, plan, scale, rois={}, before_HW=before)
+    return replace(figures, rois=inside)
+
+
+def _measure_labels(
+    labels_HW: LabelMap,
+    plan: MeasurePlan,
+    scale: PixelScale,
+    *,
+    rois: Mapping[str, Mask],
+    before_HW: LabelMap | None,
+) -> Figures:
     middle = scale.at(*middle_of_image(labels_HW.shape))
     min_px = max(1, math.ceil(plan.min_area / middle.pixel_area - 1e-9))
     indices = {*plan.thin, *(index for pair in plan.gaps for index in pair)}
@@ -97,7 +121,7 @@ def measure_map(
         },
         change=None
         if before_HW is None
-        else ClassChange.from_maps(before_HW, labels_HW, plan.num_classes, middle),
+        else ClassChange.from_maps(before_HW, labels_HW, plan.num_classes, scale),
     )
 
 

@@ -89,6 +89,7 @@ def find_regions(
     pixels = tuple(scale.at(y + y0, x + x0) for x, y in moments[:, :2].tolist())
     columns = _Columns(
         num_px=sizes[kept],
+        area=scale.sum_areas(labels_HW, int(kept.sum()) + 1, top=y0)[1:],
         pixels=pixels,
         perimeter=_measure_perimeters(labels_HW, edges, pixels),
         moments=moments,
@@ -105,6 +106,7 @@ class _Columns:
     """Figures of all R regions, each with R rows; `origin_XY` is added to points."""
 
     num_px: NDArray[np.int64]
+    area: Values
     pixels: tuple[PixelSize, ...]
     perimeter: Values
     moments: Values
@@ -185,7 +187,7 @@ def _make_region(columns: _Columns, index: int) -> RegionProperties:
     num_px = int(columns.num_px[index])
     return RegionProperties(
         num_px=num_px,
-        area=size.area(num_px),
+        area=float(columns.area[index]),
         perimeter=float(columns.perimeter[index]),
         bounds_px=(x0, y0, x1, y1),
         width=(x1 - x0) * width,

@@ -6,7 +6,7 @@ rules and column names can be typed. Pixels need not be square.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self, get_args
+from typing import Any, Literal, Protocol, Self, get_args
 
 import cv2
 import numpy as np
@@ -30,6 +30,19 @@ class PixelScale(Protocol):
 
     def at(self, y: float, x: float) -> "PixelSize":
         """The size of a pixel at (y, x), in pixels from the top left corner of the image."""
+
+    def sum_areas(
+        self,
+        codes_HW: NDArray[Any],
+        num_codes: int,
+        *,
+        inside_HW: NDArray[np.bool_] | None = None,
+        top: int = 0,
+    ) -> NDArray[np.float64]:
+        """The area of the pixels of each code from 0 to `num_codes` - 1, (num_codes,).
+
+        `top` is the row of the image in which `codes_HW` begins.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,19 @@ class PixelSize:
     def at(self, y: float, x: float) -> Self:  # noqa: ARG002 - the same at every place
         """The same size at every place."""
         return self
+
+    def sum_areas(
+        self,
+        codes_HW: NDArray[Any],
+        num_codes: int,
+        *,
+        inside_HW: NDArray[np.bool_] | None = None,
+        top: int = 0,  # noqa: ARG002 - the same at every place
+    ) -> NDArray[np.float64]:
+        """The area of the pixels of each code; see `PixelScale`."""
+        codes = codes_HW if inside_HW is None else codes_HW[inside_HW]
+        counts = np.bincount(codes.ravel(), minlength=num_codes)
+        return np.asarray(counts * self.pixel_area, np.float64)
 
     @property
     def pixel_area(self) -> float:

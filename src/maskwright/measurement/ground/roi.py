@@ -60,13 +60,15 @@ class Rois:
         """Names in the order of the file."""
         return tuple(r.name for r in self.regions)
 
-    def require_fit(self, epsg: int | None) -> None:
+    def require_fit(self, epsg: int | None, *, in_degrees: bool = False) -> None:
         """Refuse coordinates in another reference system than `epsg`, that of the maps.
+
+        `in_degrees`: coordinates of the maps are degrees, as RFC 7946 has them.
 
         Raises:
             DataError: Another reference system than that of the maps, or degrees.
         """
-        if epsg is None:
+        if epsg is None or (in_degrees and self.epsg is None):
             return
         corners = np.concatenate([r for roi in self.regions for p in roi.polygons for r in p])
         degrees = self.epsg is None and bool((np.abs(corners) <= (360, 90)).all())

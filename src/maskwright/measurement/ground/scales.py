@@ -15,8 +15,10 @@ import numpy as np
 
 from ...core.errors import ConfigError, DataError
 from ...data.georef.placement import Placement
+from ...data.georef.units import DEGREE, MERCATOR_METRE
 from ...data.pixels.imageref import ImageRef
 from ...data.pixels.images import open_image
+from .geodesic import GeodesicScale
 from .pixel_scale import PixelScale, PixelSize
 
 _LARGEST_SKEW = 1e-3
@@ -51,6 +53,11 @@ class PixelScales:
         return f"{self.unit}2"
 
     @property
+    def in_degrees(self) -> bool:
+        """Whether the coordinates of the maps on the ground are degrees."""
+        return any(placement.unit == DEGREE for placement in self.placements.values())
+
+    @property
     def epsg(self) -> int | None:
         """The EPSG code of the reference system of all maps; None where it is not known."""
         return next((placement.epsg for placement in self.placements.values()), None)
@@ -75,7 +82,7 @@ def find_scales(
     placements = dict(_find_placements(maps, photographs))
     if not placements:
         return _read_headers(maps, photographs)
-    scales = {key: metric_size(placement) for key, placement in placements.items()}
+    scales = {key: make_scale(placement) for key, placement in placements.items()}
     _require_all(maps, placements)
     _require_one_system(placements)
     first = next(iter(placements.values()))
@@ -83,8 +90,25 @@ def find_scales(
         default=PixelSize.pixels(),
         scales=scales,
         placements=placements,
-        origin=f"georeference, {first.system}",
+        origin=f"georeference, {first.system}{_describe_ellipsoid(scales)}",
     )
+
+
+def _describe_ellipsoid(scales: Mapping[str, PixelScale]) -> str:
+    geodesic = any(isinstance(scale, GeodesicScale) for scale in scales.values())
+    return "; areas and lengths in metres on its ellipsoid" if geodesic else ""
+
+
+def make_scale(placement: Placement) -> PixelScale:
+    """The size of a pixel in metres: geodesic for degrees and Web Mercator.
+
+    Raises:
+        DataError: The unit has no length in metres, or the pixels are skewed.
+        MissingDependencyError: Degrees and Web Mercator need pyproj.
+    """
+    if placement.unit in (DEGREE, MERCATOR_METRE):
+        return GeodesicScale(placement)
+    return metric_size(placement)
 
 
 def metric_size(placement: Placement) -> PixelSize:

@@ -5,7 +5,7 @@ that does not exist is None. Lengths and areas are in the unit of the maps.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from ...core.labels import LabelSpec
 from ...core.versioned import Document
@@ -116,6 +116,8 @@ class ImageSummary:
     gaps: tuple[ClassGap, ...]
     thin: Mapping[str, ThinSize]
     change: ImageChange | None
+    in_rois: Mapping[str, "ImageSummary"] = field(default_factory=dict)
+    """The figures inside each region of interest."""
 
     @classmethod
     def from_figures(cls, key: str, figures: Figures, spec: LabelSpec) -> "ImageSummary":
@@ -142,23 +144,31 @@ class ImageSummary:
             change=None
             if figures.change is None
             else ImageChange.from_change(figures.change, spec),
+            in_rois={
+                roi: cls.from_figures(key, inside, spec) for roi, inside in figures.rois.items()
+            },
         )
 
     def to_json(self) -> Document:
         """The entry of measurements.json; it has no key for what was not measured."""
+        return {
+            "key": self.key,
+            "percent": dict(self.percent),
+            "ignored_percent": self.ignored_percent,
+            **self._list_measured(),
+        }
+
+    def _list_measured(self) -> Document:
+        in_rois = {roi: inside._list_measured() for roi, inside in self.in_rois.items()}
         measured = {
             "rois": {roi: dict(percent) for roi, percent in self.rois.items()},
+            "in_rois": in_rois,
             "regions": {name: asdict(count) for name, count in self.regions.items()},
             "gaps": [gap.to_json() for gap in self.gaps],
             "thin": {name: asdict(size) for name, size in self.thin.items()},
             "change": None if self.change is None else self.change.to_json(),
         }
-        return {
-            "key": self.key,
-            "percent": dict(self.percent),
-            "ignored_percent": self.ignored_percent,
-            **{name: part for name, part in measured.items() if part},
-        }
+        return {name: part for name, part in measured.items() if part}
 
 
 def _percents(coverage: Coverage, spec: LabelSpec) -> Percents:

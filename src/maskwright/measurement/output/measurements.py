@@ -9,6 +9,7 @@ from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..rules.rules import Rule
 from ..rules.verdicts import Verdict
+from ..volumes import ClassVolume
 from .image_summary import ImageSummary
 from .totals import SeriesTotals
 
@@ -20,7 +21,8 @@ DENOMINATOR = "a class: of the labelled pixels; what is ignored: of all pixels"
 class MeasureSettings:
     """What was measured and how, with names of classes; `scale` states how it is known.
 
-    `maps` and `before` are paths; `min_area` is in the unit of areas.
+    `maps` and `before` are paths; `min_area` is in the unit of areas. `resampled` are the keys
+    of earlier maps that were resampled to the grid of the later ones.
     """
 
     scale: str
@@ -31,6 +33,7 @@ class MeasureSettings:
     gaps: tuple[tuple[str, str], ...] = ()
     thin: tuple[str, ...] = ()
     min_area: float = 0.0
+    resampled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,10 @@ class Measurements:
     verdicts: Sequence[Verdict] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     change_pictures: Mapping[str, bytes] = field(default_factory=dict)
+    roi_changes: Mapping[str, ClassChange] = field(default_factory=dict)
+    """The change inside each region of interest."""
+    volumes: Mapping[str, Mapping[str, ClassVolume]] = field(default_factory=dict)
+    """By file of slices and class."""
 
     @property
     def passed(self) -> bool:
@@ -93,6 +100,17 @@ class Measurements:
         return SeriesTotals.from_images(self.images)
 
     @property
+    def roi_totals(self) -> dict[str, SeriesTotals]:
+        """The same inside each region of interest, where more than coverage is measured."""
+        names = dict.fromkeys(roi for image in self.images for roi in image.in_rois)
+        return {
+            roi: SeriesTotals.from_images(
+                [image.in_rois[roi] for image in self.images if roi in image.in_rois]
+            )
+            for roi in names
+        }
+
+    @property
     def rule_results(self) -> tuple[RuleResult, ...]:
         """The result of each rule, in the order of the rules."""
         return tuple(map(self._sum_up, self.rules))
@@ -112,11 +130,25 @@ class Measurements:
             "change": None if self.change is None else self.change.to_json(names),
             **self.totals.to_json(),
         }
+        if self.roi_totals:
+            document["in_rois"] = {
+                roi: totals.to_json() | self._change_in(roi)
+                for roi, totals in self.roi_totals.items()
+            }
+        if self.volumes:
+            document["volumes"] = {
+                file: {name: volume.to_json() for name, volume in classes.items()}
+                for file, classes in self.volumes.items()
+            }
         if self.rules:
             document["passed"] = self.passed
             document["rules"] = [result.to_json() for result in self.rule_results]
             document["verdicts"] = [verdict.to_json() for verdict in self.verdicts]
         return SCHEMA.stamp(document | {"images": [image.to_json() for image in self.images]})
+
+    def _change_in(self, roi: str) -> Document:
+        change = self.roi_changes.get(roi)
+        return {} if change is None else {"change": change.to_json(self.labels.names)}
 
     def _sum_up(self, rule: Rule) -> RuleResult:
         verdicts = [verdict for verdict in self.verdicts if verdict.rule == rule]

@@ -22,7 +22,7 @@ from ...core.labels import LabelSpec
 from ...data.georef.placement import Placement
 from ...pages.csvfile import WriteRow, write_rows
 from ..figures.change import ClassChange
-from ..figures.coverage import list_rows
+from ..figures.coverage import WHOLE, list_rows
 from ..figures.figures import Figures
 from ..figures.gap import Gap
 from ..figures.outline import Ring
@@ -36,21 +36,21 @@ COLUMNS = {
         *("image", "roi", "class", "pixels", "percent", "percent_of", "area", "area_unit"),
     ),
     "regions.csv": (
-        *("image", "class", "region", "area", "perimeter", "width", "height"),
+        *("image", "roi", "class", "region", "area", "perimeter", "width", "height"),
         *("box_long", "box_short", "orientation_deg", "elongation", "num_holes", "holes_area"),
         *("unit", "area_unit", "num_px", "x_px", "y_px", "left_px", "top_px"),
         *("right_px", "bottom_px"),
     ),
     "gaps.csv": (
-        *("image", "class_a", "class_b", "distance", "unit", "touches"),
+        *("image", "roi", "class_a", "class_b", "distance", "unit", "touches"),
         *("a_x_px", "a_y_px", "b_x_px", "b_y_px"),
     ),
     "thin.csv": (
-        *("image", "class", "length", "mean_width", "max_width", "unit"),
+        *("image", "roi", "class", "length", "mean_width", "max_width", "unit"),
         *("max_width_x_px", "max_width_y_px", "num_branch_points", "num_pieces"),
     ),
-    "change.csv": ("image", "class", "gained", "lost", "net", "area_unit"),
-    "from_to.csv": ("image", "before", "after", "pixels", "area", "area_unit"),
+    "change.csv": ("image", "roi", "class", "gained", "lost", "net", "area_unit"),
+    "from_to.csv": ("image", "roi", "before", "after", "pixels", "area", "area_unit"),
     "rules.csv": ("image", "rule", "passed", "value", "fails_if", "note"),
 }
 REGIONS_GEOJSON = "regions.geojson"
@@ -80,39 +80,48 @@ class TableWriter:
         placement: Placement | None,
     ) -> None:
         """Write the figures and the verdicts of one map."""
-        names, (unit, area_unit) = self._spec.names, self._units
+        names, (_, area_unit) = self._spec.names, self._units
         for roi, coverage in figures.coverage.items():
             for name, pixels, percent, area, of in list_rows(coverage, names):
                 cells = roi, name, pixels, _format(percent), of, _format(area), area_unit
                 self._write("coverage.csv", key, cells)
-        for index, regions in figures.regions.items():
+        for roi, inside in {WHOLE: figures, **figures.rois}.items():
+            self._add_figures(key, roi, inside)
+        for index, regions in figures.regions.items() if self._outlines else ():
             for number, region in enumerate(regions, start=1):
-                self._write(
-                    "regions.csv",
-                    key,
-                    (names[index], number, *_region_cells(region, unit, area_unit)),
-                )
-                if self._outlines:
-                    self._outlines.add((key, names[index], number), region, placement)
-        for (a, b), gap in figures.gaps.items():
-            self._write("gaps.csv", key, (names[a], names[b], *_gap_cells(gap, unit)))
-        for index, thin in figures.thin.items():
-            self._write("thin.csv", key, (names[index], *_thin_cells(thin, unit)))
-        if figures.change is not None:
-            self._add_change(key, figures.change)
+                self._add_outline((key, names[index], number), region, placement)
         for verdict in verdicts:
             self._write("rules.csv", key, _verdict_cells(verdict))
 
-    def _add_change(self, key: str, change: ClassChange) -> None:
+    def _add_outline(
+        self, name: tuple[str, str, int], region: RegionProperties, placement: Placement | None
+    ) -> None:
+        if self._outlines:
+            self._outlines.add(name, region, placement)
+
+    def _add_figures(self, key: str, roi: str, figures: Figures) -> None:
+        """Write the figures of a map, or of a region of interest in it."""
+        names, (unit, area_unit) = self._spec.names, self._units
+        for index, regions in figures.regions.items():
+            for number, region in enumerate(regions, start=1):
+                cells = roi, names[index], number, *_region_cells(region, unit, area_unit)
+                self._write("regions.csv", key, cells)
+        for (a, b), gap in figures.gaps.items():
+            self._write("gaps.csv", key, (roi, names[a], names[b], *_gap_cells(gap, unit)))
+        for index, thin in figures.thin.items():
+            self._write("thin.csv", key, (roi, names[index], *_thin_cells(thin, unit)))
+        if figures.change is not None:
+            self._add_change(key, roi, figures.change)
+
+    def _add_change(self, key: str, roi: str, change: ClassChange) -> None:
         names, area_unit = self._spec.names, self._units[1]
         by_class = zip(names, change.gained, change.lost, change.net, strict=True)
         for name, *areas in by_class:
-            self._write("change.csv", key, (name, *map(_format, areas), area_unit))
+            self._write("change.csv", key, (roi, name, *map(_format, areas), area_unit))
         for a, b in np.argwhere(change.pixels_CC).tolist():
             pixels, area = int(change.pixels_CC[a, b]), change.area_CC[a, b]
-            self._write(
-                "from_to.csv", key, (names[a], names[b], pixels, _format(area), area_unit)
-            )
+            cells = roi, names[a], names[b], pixels, _format(area), area_unit
+            self._write("from_to.csv", key, cells)
 
     def _write(self, table: str, key: str, cells: Iterable[Any]) -> None:
         self._files[table]((key, *cells))

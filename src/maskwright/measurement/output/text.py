@@ -1,10 +1,13 @@
 """Measurements as plain text, for the command line."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from ...pages.text import format_amount, format_count, format_percent, text_table
+from ...data.classmaps import describe_resampled
+from ...pages.text import format_amount, format_area, format_count, format_percent, text_table
 from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
+from ..volumes import ClassVolume
 from .measurements import Measurements
 from .totals import GapTotals, SeriesTotals
 
@@ -20,7 +23,10 @@ def to_text(measurements: Measurements) -> str:
         f"{num_images}; {measurements.settings.scale}",
         *_describe_coverage(measurements),
         *_describe_change(measurements.change, measurements.labels.names, area_unit),
+        *describe_resampled(measurements.settings.resampled, "earlier maps"),
         *_describe_totals(measurements.totals, unit, area_unit),
+        *_describe_rois(measurements),
+        *_describe_volumes(measurements),
         *_describe_rules(measurements),
     ]
     return "\n".join(lines)
@@ -51,7 +57,7 @@ def count_failures(num_failed: int, num_images: int) -> str:
 def _describe_coverage(measurements: Measurements) -> Iterator[str]:
     names, whole = measurements.labels.names, measurements.coverage[WHOLE]
     rows = [
-        (format_percent(percent), name, format_amount(area, measurements.area_unit))
+        (format_percent(percent), name, format_area(area, measurements.area_unit))
         for name, percent, area in zip(names, whole.percent, whole.area_C, strict=True)
     ]
     yield from text_table(("share", "class", "area"), rows, words=(1,))
@@ -84,9 +90,10 @@ def _describe_change(
     ):
         if gained or lost:
             sign = "+" if net > 0 else ""
+            unit = area_unit if area_unit == "m2" else ""  # ha and km2 differ by their size
             yield (
-                f"  {name}: gained {format_amount(gained)}, lost {format_amount(lost)}, "
-                f"net {sign}{format_amount(net, area_unit)}"
+                f"  {name}: gained {format_area(gained, unit)}, lost "
+                f"{format_area(lost, unit)}, net {sign}{format_area(net, area_unit)}"
             )
 
 
@@ -94,8 +101,8 @@ def _describe_totals(totals: SeriesTotals, unit: str, area_unit: str) -> Iterato
     for name, regions in totals.regions.items():
         count = format_count(regions.count, "region")
         yield (
-            f"{name}: {count}, {format_amount(regions.area, area_unit)}, the "
-            f"largest {format_amount(regions.largest, area_unit)}"
+            f"{name}: {count}, {format_area(regions.area, area_unit)}, the "
+            f"largest {format_area(regions.largest, area_unit)}"
         )
     for gap in totals.gaps:
         yield f"{' and '.join(gap.between)}: {_describe_gap(gap, unit)}"
@@ -105,6 +112,41 @@ def _describe_totals(totals: SeriesTotals, unit: str, area_unit: str) -> Iterato
             f"{format_amount(thin.mean_width, unit)}, largest "
             f"{format_amount(thin.max_width, unit)}"
         )
+
+
+def _describe_rois(measurements: Measurements) -> Iterator[str]:
+    """The figures inside each region of interest, but for its coverage."""
+    unit, area_unit = measurements.unit, measurements.area_unit
+    totals = measurements.roi_totals
+    for roi, inside in list(totals.items())[:_MOST_ROIS]:
+        change, names = measurements.roi_changes.get(roi), measurements.labels.names
+        for line in (
+            *_describe_change(change, names, area_unit),
+            *_describe_totals(inside, unit, area_unit),
+        ):
+            yield f"in {roi}: {line.strip()}"
+
+
+def _describe_volumes(measurements: Measurements) -> Iterator[str]:
+    """One line per class of each volume; a background is a class as any other."""
+    lines = [
+        f"{Path(file).name}: {name} {format_amount(volume.ml, 'ml')} in "
+        f"{format_count(volume.lesions, 'lesion')}, the largest "
+        f"{format_amount(volume.largest_lesion_ml, 'ml')}{_describe_growth(volume)}"
+        for file, classes in measurements.volumes.items()
+        for name, volume in classes.items()
+        if volume.ml or volume.ml_before
+    ]
+    yield from lines[:_MOST_FAILED]
+    if len(lines) > _MOST_FAILED:
+        yield f"and {len(lines) - _MOST_FAILED} more; volumes.csv has all"
+
+
+def _describe_growth(volume: ClassVolume) -> str:
+    if volume.ml_before is None:
+        return ""
+    before, apart = format_amount(volume.ml_before, "ml"), format_amount(volume.hd95_mm, "mm")
+    return f"; {before} before, surfaces {apart} apart (HD95)"
 
 
 def _describe_gap(gap: GapTotals, unit: str) -> str:

@@ -7,7 +7,8 @@
 
 A limit is CLASS MEASURE COMPARISON NUMBER UNIT. MEASURE is one of `MEASURES`, area where left
 out; a gap has two classes, separated by a comma. UNIT is that of the measure: % (of the
-labelled pixels), px2, mm2, cm2 or m2 for areas; px, mm, cm or m for lengths; none for a count.
+labelled pixels), px2, mm2, cm2, m2, km2 or ha for areas; px, mm, cm, m or km for lengths; none
+for a count.
 """
 
 import math
@@ -46,11 +47,9 @@ OF_CHANGE = frozenset({"gained", "lost"})
 SHARES = frozenset({"area", "gained", "lost"})
 """Measures that can be limited in percent."""
 
-OF_ROI = frozenset({"area"})
-"""Measures that can be limited in a region of interest."""
-
 _PERCENT = "%"
-_MM: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+_MM: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "km": 1e6}
+_HECTARE, _HECTARE_SIDE_M = "ha", 100.0
 _LIMIT = re.compile(
     r"\s*(?P<subject>\S.*?)\s*(?P<comparison><=|>=|<|>)\s*(?P<number>[-+]?[\d.]+(?:e[-+]?\d+)?)"
     r"\s*(?P<unit>%|[a-z]+2?)?\s*",
@@ -143,10 +142,6 @@ def _parse_rule(entry: RuleEntry, spec: LabelSpec, map_unit: str, where: str) ->
             f"{where}not CLASS MEASURE COMPARISON NUMBER UNIT, such as 'scratch area > 2 mm2'"
         )
     measure, classes = _parse_subject(match["subject"], spec, where)
-    if entry.roi is not None and measure not in OF_ROI:
-        raise ConfigError(
-            f"{where}{measure} is not measured in regions of interest; only area is"
-        )
     unit = match["unit"] or ""
     return Rule(
         name=entry.name or entry.fail,
@@ -223,6 +218,8 @@ def _find_factor(measure: str, unit: str, map_unit: str, where: str) -> float:
     power = 2 if kind == "area" else 1
     known = {"px": 1.0, **_MM} if kind != "count" else {}
     allowed = [f"{u}2" if power == 2 else u for u in known] or ["no unit"]
+    if power == 2 and known:
+        allowed.append(_HECTARE)
     if measure in SHARES:
         allowed.insert(0, _PERCENT)
     if unit not in (allowed if known else ("",)):
@@ -231,7 +228,7 @@ def _find_factor(measure: str, unit: str, map_unit: str, where: str) -> float:
         )
     if unit in ("", _PERCENT):
         return 1.0
-    length_unit = unit.removesuffix("2")
+    length_unit = "m" if unit == _HECTARE else unit.removesuffix("2")
     if (length_unit == "px") != (map_unit == "px"):
         fix = (
             "give the size of a pixel with --mm-per-px"
@@ -239,4 +236,7 @@ def _find_factor(measure: str, unit: str, map_unit: str, where: str) -> float:
             else f"write the limit in {map_unit}{'2' if power == 2 else ''}"
         )
         raise ConfigError(f"{where}the maps are measured in {map_unit}; {fix}")
-    return 1.0 if length_unit == "px" else (_MM[map_unit] / _MM[length_unit]) ** power
+    if length_unit == "px":
+        return 1.0
+    side_mm = _MM["m"] * _HECTARE_SIDE_M if unit == _HECTARE else _MM[length_unit]
+    return (_MM[map_unit] / side_mm) ** power

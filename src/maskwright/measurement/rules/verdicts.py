@@ -56,7 +56,8 @@ def judge(
         coverage = figures.coverage.get(rule.roi or WHOLE)
         if coverage is None or (rule.roi and coverage.labelled_px + coverage.ignored_px == 0):
             continue
-        value, note = _find_value(rule, figures, coverage, spec)
+        inside = figures if rule.roi is None else figures.rois.get(rule.roi, figures)
+        value, note = _find_value(rule, inside, coverage, spec)
         yield Verdict(
             key=key,
             rule=rule,

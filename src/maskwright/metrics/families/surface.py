@@ -32,7 +32,12 @@ def is_on(detail: ScoreDetail) -> bool:
 
 
 def count(image: ScoredImage, detail: ScoreDetail) -> Counts:
-    """Sums of distances, and the images in which they exist, (C,)."""
+    """Sums of distances, and the images in which they exist, (C,).
+
+    Zeros for the slices of whole volumes, which are counted when all of them are there.
+    """
+    if detail.volumes:
+        return surface.make_zeros(len(image.confusion.counts_CC))
     return surface.count(*image.maps, _ruler(detail))
 
 
@@ -42,8 +47,21 @@ def scores(counts: Counts, detail: ScoreDetail) -> Scores:
 
 
 def settings(detail: ScoreDetail) -> Mapping[str, object]:
-    """`surface`: tolerance, spacing (None where images differ), unit, source of the spacing."""
+    """`surface`: tolerance, spacing (None where images differ), unit, source of the spacing.
+
+    `volumes` is the number of volumes where distances are in three dimensions.
+    """
     ruler = _ruler(detail)
+    if detail.volumes:
+        spacings = {place.spacing_mm_DHW for place in detail.volumes.values()}
+        return {
+            "surface": {
+                "tolerance": ruler.tolerance,
+                "spacing_DHW": list(spacings.pop()) if len(spacings) == 1 else None,
+                "unit": "mm",
+                "volumes": len({place.volume for place in detail.volumes.values()}),
+            }
+        }
     differ = len(set(detail.spacings.values())) > 1
     source = {"spacing_of": "the headers of the images"} if detail.spacings else {}
     return {
