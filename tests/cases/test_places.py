@@ -11,6 +11,9 @@ from maskwright.core.errors import DataError
 from maskwright.data.check.audit import audit
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_dataset
+from maskwright.data.pixels.alignment import describe_place
+from maskwright.data.pixels.imageref import ImageRef
+from maskwright.evaluation.counting import hash_truth
 from maskwright.evaluation.diff.diff import diff
 from maskwright.evaluation.score import ScoreOptions, score
 from maskwright.measurement.measure import measure
@@ -156,3 +159,16 @@ def test_a_conversion_keeps_world_files_and_counts_what_slices_lose(tmp_path):
     assert lost["spacings of slices in mm, which the TIFF file of a page does not hold"] == 3
     assert sum("orientations of slices in the patient" in what for what in lost) == 1
     assert "lost: nothing" not in account.to_text()
+
+
+def test_the_truth_at_another_place_is_another_truth_for_compare(tmp_path):
+    labels = RNG.integers(0, 2, (8, 8)).astype(np.uint8)
+    hashes = []
+    for name, east in (("a", 0), ("b", 0), ("c", 50)):
+        truth = ImageRef(save(tmp_path / name / "s.tif", labels, east=east))
+        hashes.append(hash_truth(labels, describe_place(truth)))
+    Image.fromarray(labels).save(tmp_path / "s.png")
+    nowhere = hash_truth(labels, describe_place(ImageRef(tmp_path / "s.png")))
+    assert hashes[0] == hashes[1]
+    assert len({*hashes, nowhere}) == 3
+    assert nowhere == hash_truth(labels)

@@ -38,21 +38,25 @@ class Counted:
         *,
         group: str,
         attributes: Mapping[str, str],
+        place: str = "",
     ) -> Self:
-        """Take the key, the confusion and the hash of the truth from `image`."""
+        """Take the key, the confusion and the hash of the truth from `image`.
+
+        `place` says where the truth lies: the same labels at another place are another truth.
+        """
         return cls(
             key=image.key,
             group=group,
-            truth_hash=hash_truth(image.truth_HW),
+            truth_hash=hash_truth(image.truth_HW, place),
             confusion=image.confusion,
             counts=counts,
             attributes=attributes,
         )
 
 
-def hash_truth(truth_HW: LabelMap) -> str:
-    """Hash the size and the class indices of a truth map."""
-    digest = hashlib.blake2b(repr(truth_HW.shape).encode(), digest_size=8)
+def hash_truth(truth_HW: LabelMap, place: str = "") -> str:
+    """Hash the size, the class indices and the place of a truth map."""
+    digest = hashlib.blake2b(repr(truth_HW.shape).encode() + place.encode(), digest_size=8)
     digest.update(np.ascontiguousarray(truth_HW, np.uint8).data)
     return digest.hexdigest()
 

@@ -15,6 +15,7 @@ from ..core.scores import mean_iou
 from ..core.versions import versions_of
 from ..data.dataset import Dataset
 from ..data.opening.splitfile import match_groups
+from ..data.pixels.alignment import describe_place
 from ..inference.predictor import Predictor
 from ..inference.resolution import planes
 from ..metrics.family import ModelOutput, ScoreDetail, ScoredImage
@@ -79,6 +80,7 @@ def evaluate(
                 scoring.count(image),
                 group=listed.groups[sample.key],
                 attributes=brightness | dict(listed.values.get(sample.key, {})),
+                place=describe_place(dataset.mask_file(index)),
             )
         )
         tally.add_slice(image, listed.groups[sample.key])

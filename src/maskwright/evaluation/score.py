@@ -24,6 +24,7 @@ from ..core.versions import versions_of
 from ..data.classmaps import ClassMapPair, ClassMaps, describe_resampled
 from ..data.entries.scan import normalise_split
 from ..data.opening.splitfile import match_groups
+from ..data.pixels.alignment import describe_place
 from ..data.pixels.images import open_image
 from ..metrics.family import ScoreDetail, ScoredImage
 from ..pages.text import format_small_share
@@ -112,6 +113,7 @@ def score(
             scoring.count(image),
             group=attributes.groups[key],
             attributes=attributes.values.get(key, {}),
+            place=describe_place(pair.reference.files[key]),
         )
         return counted, image, skipped
 

@@ -155,7 +155,7 @@ class VolumeMeter:
 
     def _measure(self) -> Iterator[tuple[str, ClassVolume]]:
         voxel_ml = float(np.prod(self._spacing)) / 1000
-        distances = {}
+        distances: Mapping[str, NDArray[np.float64]] = {}
         if self._surfaces is not None:
             distances = scores(self._surfaces.finish(_RULER, self._spacing), _RULER).classes
         for index, entry in enumerate(self.spec):

@@ -122,8 +122,8 @@ def test_a_real_unit_needs_a_scale(file):
             "two rules have the name 'road < 20 %'; give each its own name",
         ),
         (
-            "rules: [{fail: 'road length > 2 mm', roi: x}]",
-            "length is not measured in regions of interest",
+            "rules: [{fail: 'road length > 2 ha'}]",
+            "length is limited in px, mm, cm, m, km, got 'ha'",
         ),
         ("rules: [", "not valid YAML"),
         ("version: 2\nrules: [{fail: road < 20 %}]", r"version 2.*reads up to 1"),

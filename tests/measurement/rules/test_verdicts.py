@@ -96,6 +96,30 @@ def test_an_image_without_labels_fails_every_rule(verdict, fail):
     )
 
 
+@pytest.mark.parametrize(
+    "fail",
+    [
+        "scratch regions > 0",
+        "scratch largest region > 0.1 mm2",
+        "scratch length > 0.1 mm",
+        "scratch gained > 0.1 mm2",
+    ],
+)
+def test_every_measure_can_be_limited_in_a_region_of_interest(verdict, fail):
+    labels_HW = CLEAN.copy()
+    labels_HW[5, 12:18] = 1  # right of the middle
+    (whole,) = verdict(fail, labels_HW, before_HW=CLEAN)
+    (left,) = verdict(fail, labels_HW, before_HW=CLEAN, roi="left")
+    assert (whole.passed, left.passed, left.value) == (False, True, 0)
+
+
+def test_areas_on_the_ground_are_limited_in_hectares_and_square_kilometres(tmp_path):
+    path = tmp_path / "rules.yaml"
+    path.write_text("rules: [{fail: scratch > 2 ha}, {fail: scratch > 0.02 km2}]")
+    factors = [rule.factor for rule in read_rules(path, SPEC, "m")]
+    assert factors == [pytest.approx(1e-4), pytest.approx(1e-6)]
+
+
 def test_a_rule_of_a_region_of_interest_judges_that_region_alone(verdict):
     (result,) = verdict("scratch area > 4 mm2", SCRATCHED, roi="left")
     assert (result.value, result.passed) == (17 / 4, False)

@@ -84,6 +84,22 @@ def read_grid(image: ImageRef) -> Grid | None:
     return Grid(size_HW=opened.size_HW, frame=frame, placement=placement)
 
 
+def describe_place(image: ImageRef | None) -> str:
+    """The place of a file as a text that is equal for files at one place, to 0.001 px.
+
+    "" where the file does not state its place, or there is none.
+
+    Raises:
+        DataError: The georeference or the header is damaged.
+    """
+    grid = None if image is None else read_grid(image)
+    if grid is None:
+        return ""
+    system = "" if grid.placement is None else grid.placement.epsg
+    sides = np.round(grid.affine_44[:3] / grid.sides.max(), 3) + 0.0  # no -0.0
+    return f"{system} {sides.tolist()}"
+
+
 def describe_misalignment(file: ImageRef, reference: ImageRef) -> str:
     """Describe how one file lies beside another; "" where the two lie alike.
 
