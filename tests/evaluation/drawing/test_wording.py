@@ -24,8 +24,8 @@ def test_words_of_a_score(key, name, unit, family):
 
 
 def test_families_that_share_a_section_share_its_title_and_note():
-    names = ["Regions", "Verdicts", "Boundaries", "Objects", "Surfaces", "Confidence"]
-    assert list(sections()) == names
+    names = ["Regions", "Verdicts", "Patients", "Boundaries", "Objects", "Surfaces"]
+    assert list(sections()) == [*names, "Confidence"]
     assert (
         sections()["Boundaries"] == "How well the outlines of classes are drawn, over the set."
     )
