@@ -125,6 +125,10 @@ class LabelCodec:
         labels_HW: LabelMap = table[raw_HW]
         return labels_HW
 
+    def lists(self, raw: int) -> bool:
+        """Whether a raw value is that of a class, or ignored."""
+        return raw in self.raw_to_index or raw in self.ignored
+
     def encode(self, labels_HW: LabelMap) -> NDArray[np.unsignedinteger]:
         """The smallest raw value of each class, and the smallest ignored value for IGNORE."""
         ignored = [raw for raw in self.ignored if raw >= 0]

@@ -28,6 +28,7 @@ from .classes.infer import CLASSES_FILE, infer_codec, read_classes_file
 from .classes.mapping import ClassMapping, apply_mappings, read_mapping
 from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
+from .entries.annotation import decode_mask
 from .entries.scan import SPLITS, normalise_split
 from .entries.walk import image_files, images_in, key_of
 from .opening.renewal import renew
@@ -88,9 +89,10 @@ class ClassMaps:
         return labels_HW if self.mapping is None else self.mapping.table[labels_HW]
 
     def _read_stored(self, image: ImageRef) -> LabelMap:
-        """The class map of one file with the classes of `codec`."""
+        """The class map of one file with the classes of `codec`; its own nodata is IGNORE."""
         if self.raw and self.codec.pixels != "name":
-            return self.codec.decode(read_raw(image, self.codec.pixels), where=str(image))
+            raw_HW = read_raw(image, self.codec.pixels)
+            return decode_mask(self.codec, raw_HW, image, keep_listed=False)
         kind, raw_HW = read_raw_as_stored(image)
         if kind == self.codec.pixels == "rgb":
             codec = self.codec
@@ -98,7 +100,7 @@ class ClassMaps:
             codec = LabelCodec.from_colors(self.codec.spec)
         else:
             codec = LabelCodec.identity(self.codec.spec)
-        return codec.decode(raw_HW, where=str(image))
+        return decode_mask(codec, raw_HW, image, keep_listed=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

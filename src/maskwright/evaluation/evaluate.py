@@ -8,7 +8,7 @@ from pathlib import Path
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
-from ..core.provenance import DataSource, ModelSource, Provenance
+from ..core.provenance import DataSource, ModelSource, Provenance, ScoreSettings
 from ..core.report import Report
 from ..core.sample import Sample
 from ..core.scores import mean_iou
@@ -92,13 +92,18 @@ def evaluate(
         gallery.write(dataset.name)
     return tally.report(
         provenance=_provenance(model, dataset),
-        settings=replace(
-            scoring.settings(),
-            temperature=model.card.temperature,
-            refine=None if model.refine is None else model.refine.to_json(),
-            decide=None if model.card.decide is None else model.card.decide.to_json(),
-        ),
+        settings=_describe_settings(model, scoring),
         ranked=extremes.rank(),
+    )
+
+
+def _describe_settings(model: Predictor, scoring: Scoring) -> ScoreSettings:
+    """The settings of the scores, and what of the model decides the classes."""
+    return replace(
+        scoring.settings(),
+        temperature=model.card.temperature,
+        refine=None if model.refine is None else model.refine.to_json(),
+        decide=None if model.card.decide is None else model.card.decide.to_json(),
     )
 
 

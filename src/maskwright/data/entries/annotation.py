@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.errors import DataError
+from ...core.labels import IGNORE, LabelMap
 from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..classes.kinds import BACKGROUND_NAMES
 from ..pixels.imageref import ImageRef
+from ..pixels.images import open_image
 from ..pixels.rawmask import read_raw
 from ..shapes.drawing import Drawing, Overlap, paint
 
@@ -83,6 +85,29 @@ def read_labels(labels: Labels, codec: LabelCodec) -> NDArray[np.integer]:
     if codec.pixels == "name":
         raise DataError(f"{labels}: a mask, where dataset.yaml says 'pixels: name' (shapes)")
     return read_raw(labels, codec.pixels)
+
+
+def decode_mask(
+    codec: LabelCodec, raw_HW: NDArray[np.integer], mask: ImageRef, *, keep_listed: bool
+) -> LabelMap:
+    """Decode raw values; the nodata value that a mask file itself declares is IGNORE.
+
+    With `keep_listed`, a value that the codec lists stays what it is there: GIS programs write
+    0 as nodata where it is the background.
+
+    Raises:
+        DataError: A value is neither mapped, nor ignored, nor nodata.
+    """
+    nodata = open_image(mask).nodata if codec.pixels == "index" else None
+    known = nodata is not None and nodata.is_integer()
+    if nodata is None or not known or (keep_listed and codec.lists(int(nodata))):
+        return codec.decode(raw_HW, where=str(mask))
+    empty_HW = raw_HW == int(nodata)
+    if not empty_HW.any():
+        return codec.decode(raw_HW, where=str(mask))
+    some = np.asarray(min(codec.raw_to_index, default=0)).astype(raw_HW.dtype)
+    labels_HW = codec.decode(np.where(empty_HW, some, raw_HW), where=str(mask))
+    return np.where(empty_HW, np.uint8(IGNORE), labels_HW)
 
 
 def list_shape_classes(labels: Iterable[str], document: DatasetFile) -> tuple[ClassEntry, ...]:

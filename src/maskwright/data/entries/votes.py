@@ -13,7 +13,7 @@ from ...core.image import ValidMap
 from ...core.labels import IGNORE, LabelMap
 from ..pixels.imageref import ImageRef
 from ..pixels.resample import read_aligned
-from .annotation import Labels, read_labels
+from .annotation import Labels, decode_mask, read_labels
 from .scan import Entry
 
 
@@ -30,7 +30,10 @@ def read_votes(entry: Entry, codec: LabelCodec, *, align: bool = False) -> NDArr
         raise DataError(f"{entry.image}: has no mask")
 
     def read(labels: Labels) -> LabelMap:
-        return codec.decode(read_labels(labels, codec), where=str(labels))
+        raw_HW = read_labels(labels, codec)
+        if isinstance(labels, ImageRef):
+            return decode_mask(codec, raw_HW, labels, keep_listed=True)
+        return codec.decode(raw_HW, where=str(labels))
 
     maps = {
         mask: read_aligned(read, mask, entry.image)
