@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,19 @@ def test_an_ample_budget_takes_the_usual_widths_and_a_tight_one_fewer_pixels():
     same_size = FIXED | {"input.scale_ratio": 1.0}
     tight = make_plan(situation(step_s=0.5), same_size, budget=budget(200)).recipe
     assert (tight.data.crop_px, tight.model.config["pyramid_channels"]) == ((256, 256), 128)
+
+
+def test_reading_is_measured_once_where_the_time_to_measure_is_over():
+    clock, read = Clock(), []
+
+    def read_sample(_recipe):
+        read.append(clock.now_s)
+        clock.now_s += 30.0
+        return 0.1
+
+    slow = replace(situation(clock=clock, step_s=6.0), sample_seconds=read_sample)
+    assert make_plan(slow, FIXED, budget=budget(300, clock)).recipe.schedule.epochs >= 1
+    assert len(read) == 1
 
 
 def test_a_budget_that_is_over_after_reading_is_refused_before_anything_is_measured():

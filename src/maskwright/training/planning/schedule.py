@@ -80,7 +80,7 @@ def decide_timed_schedule(
         pace = _measure_pace(plan, situation, timing)
     steps = pace.count_steps(budget.remaining_s)
     if steps < MIN_STEPS:
-        raise _explain_budget(budget, pace, read_s, timing.slowness)
+        raise _explain_budget(budget, pace, read_s, timing.slowness or 1.0)
     _decide_steps(plan, situation, pace, budget)
     return pace
 

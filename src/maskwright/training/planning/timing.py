@@ -21,7 +21,8 @@ class Timing:
     limit_s: float
     clock: Callable[[], float] = time.monotonic
     spent_s: float = 0.0
-    slowness: float = 1.0
+    slowness: float | None = None
+    _sample_s: float | None = None
     _steps: dict[str, tuple[float, float]] = field(default_factory=dict)
     _images: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -43,15 +44,17 @@ class Timing:
         return self._measure(self._images, key, pixels, self.situation.image_seconds, recipe)
 
     def sample_seconds(self, recipe: Recipe) -> float:
-        """Seconds of reading and augmenting one image."""
-        started_s = self.clock()
-        seconds = self.situation.sample_seconds(recipe)
-        self.spent_s += self.clock() - started_s
-        return seconds
+        """Seconds of reading and augmenting one image; as measured before once time is over."""
+        if self._sample_s is None or self.has_time:
+            started_s = self.clock()
+            self._sample_s = self.situation.sample_seconds(recipe)
+            self.spent_s += self.clock() - started_s
+        return self._sample_s
 
     def finish_seconds(self, image_s: float, num_val: int) -> float:
         """Seconds of finishing the run: calibration, report and export."""
-        self.slowness = self.situation.slowness()
+        if self.slowness is None or self.has_time:
+            self.slowness = self.situation.slowness()
         return estimate_finish_seconds(num_val, image_s, self.slowness)
 
     def _measure(
