@@ -11,6 +11,7 @@ from ...core.atomic import write_text
 from ...core.errors import ConfigError, OutputError
 from ...core.labels import ClassDef, LabelSpec
 from ...core.yamlfile import SCHEMA_LINE, dump_yaml
+from ...pages.text import list_names
 from .kinds import BACKGROUND_NAMES
 
 RARE, OTHER = 3, "other"
@@ -82,7 +83,7 @@ def write_proposal(path: Path, spec: LabelSpec | None, merges: Sequence[Merge]) 
             f"or not told apart; write a mapping file by hand"
         )
     write_text(path, format_mapping(spec, joined))
-    merged = "; ".join(", ".join(merge.names) for merge in joined)
+    merged = "; ".join(list_names(merge.names, most=6) for merge in joined)
     return f"{path} merges {merged}; use it: maskwright check DATA --mapping {path}"
 
 
