@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from tests.initial import COMMIT, README, make_hub, write_unet
 
 from maskwright.core.bundle import open_bundle
 from maskwright.core.checkpoint import Checkpoint
@@ -15,6 +16,8 @@ from maskwright.core.errors import (
     OutputError,
     UnknownNameError,
 )
+from maskwright.data.dataset import open_dataset
+from maskwright.data.synth.streets import write_street_scenes
 from maskwright.export.bundle import export_bundle, export_model
 from maskwright.export.parity import verify
 from maskwright.inference.predictor import open_model
@@ -36,6 +39,25 @@ def test_a_bundle_holds_card_weights_graph_and_proof(untrained_bundle, untrained
     assert graph.parity.largest_logit_difference < 1e-4
     assert graph.parity.equal_pixel_share > 0.999
     assert list(bundle.root.parent.iterdir()) == [bundle.root]
+
+
+def test_a_published_model_becomes_a_bundle_when_its_licence_is_accepted(tmp_path, monkeypatch):
+    folder, lines = make_hub(tmp_path / "hub", monkeypatch), []
+    write_unet(folder, 3)
+    (folder / "README.md").write_text(README, encoding="utf-8")
+    data = write_street_scenes(tmp_path / "data", num_images=6, size_HW=(64, 64), seed=1)
+    with pytest.raises(ConfigError, match=r"licence: acme-research.*--accept-licence"):
+        export_model("hub:acme/unet", tmp_path / "b", data=data)
+    with pytest.raises(ConfigError, match=r"keeps no parity images; give DATA"):
+        export_model("hub:acme/unet", tmp_path / "b", accept_licence=True)
+    bundle = export_model(
+        "hub:acme/unet", tmp_path / "b", data=data, accept_licence=True, log=lines.append
+    )
+    assert "licence: acme-research" in lines[0]
+    assert bundle.card.provenance["published"]["revision"] == COMMIT
+    assert bundle.files == ("weights.safetensors", "model.onnx", "parity.npz")
+    image = open_dataset(data).image(0)
+    assert open_model(bundle.root).predict(image).labels_HW.shape == (64, 64)
 
 
 def test_kept_parity_images_are_crops_of_the_images_and_their_logits(untrained_bundle):
