@@ -87,12 +87,17 @@ def read_commands(page: Path) -> list[Command]:
     return commands
 
 
-def run_tutorial(page: Path, folder: Path) -> Iterator[Done]:
-    """Run the commands of a page in `folder`, one after the other, in this process."""
+def run_tutorial(page: Path, folder: Path, *, until: str | None = None) -> Iterator[Done]:
+    """Run the commands of a page in `folder`, one after the other, in this process.
+
+    `until` is the verb before which the commands end.
+    """
     _write_files(page, folder)
     speaks_command_line.set(True)
     with contextlib.chdir(folder):
         for command in read_commands(page):
+            if until is not None and command.line.startswith(f"maskwright {until} "):
+                return
             status, printed = run_line(command.line)
             yield Done(command, status, printed)
 

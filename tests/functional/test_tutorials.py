@@ -13,10 +13,13 @@ NEAR_RATIO, NEAR = 0.15, 3.0
 NUMBER = r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?"
 
 
-def run_page(name, folder):
-    """Run a tutorial; each exit status and each shown line is as the page says."""
+def run_page(name, folder, *, until=None):
+    """Run a tutorial; each exit status and each shown line is as the page says.
+
+    `until` is the verb before which it ends.
+    """
     is_trained = False
-    for done in run_tutorial(TUTORIALS / f"{name}.md", folder):
+    for done in run_tutorial(TUTORIALS / f"{name}.md", folder, until=until):
         line, shown = done.command.line, done.command.shown
         assert done.status == done.command.status, f"{line}\n{done.printed}"
         is_trained |= line.startswith("maskwright train")
@@ -68,6 +71,12 @@ def test_a_tutorial_shows_what_its_commands_print(name):
     assert sum(bool(command.shown) for command in commands) >= len(commands) - 3
 
 
+@pytest.mark.parametrize("name", ["field", "cvat"])
+def test_a_tutorial_runs_to_its_training(name, tmp_path):
+    run_page(name, tmp_path, until="train")
+    assert json.loads(next(tmp_path.glob("*/splits.json")).read_text())["splits"]["test"]
+
+
 @pytest.mark.slow
 def test_the_tutorial_of_inspection_ends_with_verdicts(tmp_path):
     run_page("inspection", tmp_path)
@@ -82,6 +91,7 @@ def test_the_tutorial_of_inspection_ends_with_verdicts(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_tutorial_of_a_field_ends_with_the_cover_of_each_photograph(tmp_path):
     run_page("field", tmp_path)
     with (tmp_path / "out/coverage.csv").open(newline="") as file:
@@ -96,6 +106,7 @@ def test_the_tutorial_of_a_field_ends_with_the_cover_of_each_photograph(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_tutorial_of_cvat_ends_with_labels_that_cvat_takes(tmp_path):
     run_page("cvat", tmp_path)
     root = ET.parse(tmp_path / "drafts/cvat/default.xml").getroot()
