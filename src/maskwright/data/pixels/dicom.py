@@ -33,6 +33,7 @@ _KINDS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_
 _TAGS = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("Modality", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
@@ -60,6 +61,15 @@ class Frames:
     intercept: float
     spacing_mm_HW: tuple[float, float] | None
     modality: str = ""
+    padding_stored: tuple[int, int] | None = None
+
+    @property
+    def padding(self) -> tuple[float, float] | None:
+        """The least and the largest value of pixels without data, rescaled; PS3.3, C.7.5.1."""
+        if self.padding_stored is None:
+            return None
+        ends = [self.slope * value + self.intercept for value in self.padding_stored]
+        return min(ends), max(ends)
 
     @property
     def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
@@ -131,6 +141,7 @@ def open_frames(path: Path) -> Frames:
             slope=_rescale(path, head, "RescaleSlope", 1.0),
             intercept=_rescale(path, head, "RescaleIntercept", 0.0),
             spacing_mm_HW=_spacing(head),
+            padding_stored=_find_padding(head),
             modality=str(head.get("Modality") or ""),
         )
         _require_read(frames, head)
@@ -153,6 +164,16 @@ def _read_head(path: Path) -> tuple[Any, Any]:
     if "Rows" not in head or "PhotometricInterpretation" not in head:
         raise DataError(f"{path}: a DICOM file without an image; remove it from the images")
     return syntax, head
+
+
+def _find_padding(head: Any) -> tuple[int, int] | None:
+    """The stored values that fill what was not measured, from one end to the other."""
+    value = head.get("PixelPaddingValue")
+    if value is None:
+        return None
+    other = head.get("PixelPaddingRangeLimit")
+    ends = sorted((int(value), int(value if other is None else other)))
+    return ends[0], ends[1]
 
 
 def _group_values(head: Any, sequence: str, name: str) -> list[Any]:

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from ...core.image import Image
+from ...core.image import Image, PixelData
 from ..georef.patient import PatientFrame
 from .faults import MAX_PIXELS, explain_faults, no_warnings, several_images, too_large
 from .imagefile import ImageFile, ImageKind, Window, read_kind, to_image
 from .imageref import ImageRef
+from .validity import mark_valid
 
 _KIND_OF_FILE: dict[tuple[Path, int, int], ImageKind] = {}
 """Kinds by file, size and time of change: a volume may hold thousands of pages."""
@@ -51,12 +52,16 @@ class Header(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MedicalImage(ImageFile):
-    """An image of which the header is read; `read_shown` inverts MONOCHROME1, others do not."""
+    """An image of which the header is read; `read_shown` inverts MONOCHROME1, others do not.
+
+    Values within `padding`, as `read_values` gives them, are pixels without data.
+    """
 
     ref: ImageRef
     header: Header
     read_shown: ReadPage
     read_values: ReadPage
+    padding: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         height, width = self.header.size_HW
@@ -104,7 +109,22 @@ class MedicalImage(ImageFile):
 
     def read(self, window: Window | None = None) -> Image:
         """As values are shown; float32 where they may be below 0 or are fractions."""
-        return to_image(self._read(self.read_shown), self.ref, window)
+        return self.read_data(window).image_HWC
+
+    @property
+    def may_lack_data(self) -> bool:
+        """Whether the header declares a value of padding."""
+        return self.padding is not None
+
+    def read_data(self, window: Window | None = None) -> PixelData:
+        """As `read`; pixels of padding, and values that are not finite, hold no data."""
+        image_HWC = to_image(self._read(self.read_shown), self.ref, window)
+        if self.padding is None:
+            return mark_valid(image_HWC)
+        low, high = self.padding
+        values = to_image(self._read(self.read_values), self.ref, window)
+        measured_HW = np.asarray(((values < low) | (values > high)).any(axis=2))
+        return mark_valid(image_HWC, mask_HW=measured_HW)
 
     def read_stored(self) -> NDArray[Any]:
         """Values of the modality, H x W or H x W x C."""

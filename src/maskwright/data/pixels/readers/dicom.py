@@ -23,4 +23,5 @@ def open_file(ref: ImageRef) -> ImageFile:
         header=frames,
         read_shown=partial(frames.read, inverted=True),
         read_values=partial(frames.read, inverted=False),
+        padding=frames.padding,
     )
