@@ -3,14 +3,15 @@
 from html import escape
 
 from ...pages.markup import data_uri, render_code, render_number
-from ...pages.text import format_amount, format_percent
+from ...pages.text import format_area, format_percent
 
-_UNITS = {"px2": "px²", "mm2": "mm²", "cm2": "cm²", "m2": "m²"}
+_UNITS = {"px2": "px²", "mm2": "mm²", "cm2": "cm²", "m2": "m²", "km2": "km²"}
 
 
 def render_amount(value: float | None, unit: str = "") -> str:
-    """Render four digits and the unit; a dash for None."""
-    return render_number(format_amount(value, unit_symbol(unit)))
+    """Render four digits and the unit, large areas in ha and km²; a dash for None."""
+    amount, _, shown = format_area(value, unit).partition(" ")
+    return render_number(f"{amount} {unit_symbol(shown)}".rstrip())
 
 
 def render_change(value: float, unit: str) -> str:

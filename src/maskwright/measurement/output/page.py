@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
@@ -62,8 +63,43 @@ def _sections(results: Measurements) -> Iterator[Section]:
     yield Section("Regions", note, _render_regions(results, totals.regions))
     yield Section("Gaps", note, _render_gaps(results, totals.gaps))
     yield Section("Thin structures", note, _render_thin(results, totals.thin))
+    for roi, inside in results.roi_totals.items():
+        body = (
+            _render_regions(results, inside.regions)
+            + _render_gaps(results, inside.gaps)
+            + _render_thin(results, inside.thin)
+        )
+        changed = results.roi_changes.get(roi)
+        text = note if changed is None else _describe_change(changed)
+        yield Section(f"Inside {roi}", text, body)
+    if results.volumes:
+        yield _render_volumes(results)
     if results.pictures:
         yield _render_pictures(results)
+
+
+def _render_volumes(results: Measurements) -> Section:
+    """One row per volume and class that occurs; the earlier date where there is one."""
+    rows = [
+        (
+            render_code(Path(file).name),
+            _render_name(results, results.labels.index(name)),
+            render_amount(volume.ml, "ml"),
+            format_number(volume.lesions),
+            render_amount(volume.largest_lesion_ml, "ml"),
+            render_amount(volume.ml_before, "ml"),
+            render_amount(volume.hd95_mm, "mm"),
+        )
+        for file, classes in results.volumes.items()
+        for name, volume in classes.items()
+        if volume.ml or volume.ml_before
+    ]
+    heads = ("Volume", "Class", "Millilitres", "Lesions", "Largest", "Before", "HD95 of dates")
+    note = (
+        f"The first {_MOST_ROWS} rows; volumes.csv has all." if len(rows) > _MOST_ROWS else ""
+    )
+    table = render_table("Volumes", heads, rows[:_MOST_ROWS], words=(0, 1))
+    return Section("Volumes", note, table)
 
 
 def _render_rules(results: Measurements) -> Section:
