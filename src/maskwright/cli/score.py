@@ -52,15 +52,19 @@ Full = Annotated[
 ]
 
 
+Predictions = Annotated[
+    Path,
+    typer.Argument(metavar="PREDICTIONS", help="A folder of class maps, or one class map."),
+]
+Truth = Annotated[
+    Path,
+    typer.Argument(metavar="TRUTH", help="A folder with the same names, or one class map."),
+]
+
+
 def score(
-    predictions: Annotated[
-        Path,
-        typer.Argument(metavar="PREDICTIONS", help="A folder of class maps, or one class map."),
-    ],
-    truth: Annotated[
-        Path,
-        typer.Argument(metavar="TRUTH", help="A folder with the same names, or one class map."),
-    ],
+    predictions: Predictions,
+    truth: Truth,
     *,
     spec: Spec = None,
     raw_predictions: RawPredictions = False,

@@ -56,8 +56,7 @@ def evaluate(
         progress: Called for each image.
 
     Raises:
-        DataError: An image has no labels, or they do not lie where the image lies, or the
-            classes are not those of the model.
+        DataError: No labels, labels at another place, or other classes than the model has.
         ConfigError: `group` is not a regular expression.
     """
     require_fit(model.card.labels, dataset)
@@ -83,8 +82,7 @@ def evaluate(
                 place=describe_place(dataset.mask_file(index)),
             )
         )
-        tally.add_slice(image, listed.groups[sample.key])
-        tally.frame.add(image.truth_HW, image.predicted_HW)
+        tally.add_maps(image, listed.groups[sample.key])
         extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
         if gallery is not None and image.model is not None:
             gallery.add(sample, image.truth_HW, image.model.decision, image.confusion)

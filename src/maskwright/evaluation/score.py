@@ -87,8 +87,7 @@ def score(
         progress: Called for each pair.
 
     Raises:
-        DataError: A file is missing, extra, damaged, of another size or at another place, or
-            holds a value that is not a class.
+        DataError: A file is missing, damaged, of another size or place, or holds other values.
         ConfigError: The file with the classes, or the expression of the group, is wrong.
     """
     pair = ClassMapPair.open(
@@ -121,8 +120,7 @@ def score(
     undecided = Undecided()
     for counted, image, skipped in progress(done, total=len(keys), what="scoring"):
         tally.add(counted)
-        tally.add_slice(image, counted.group)
-        tally.frame.add(image.truth_HW, image.predicted_HW)
+        tally.add_maps(image, counted.group)
         undecided += skipped
         miou = float(mean_iou(image.confusion))
         extremes.add_maps(image.key, image.truth_HW, image.predicted_HW, miou)
@@ -131,9 +129,14 @@ def score(
         settings=replace(scoring.settings(), decide=_find_rule(predicted_maps)),
         ranked=extremes.rank(),
     )
-    resampled = describe_resampled(pair.resampled, "predictions")
-    notes = (*report.notes, *_compare_rules(pair), *options.list_notes())
-    return replace(report, notes=(*notes, *undecided.list_notes(), *resampled))
+    return replace(report, notes=(*report.notes, *_list_notes(pair, options, undecided)))
+
+
+def _list_notes(
+    pair: ClassMapPair, options: ScoreOptions, undecided: "Undecided"
+) -> tuple[str, ...]:
+    notes = (*_compare_rules(pair), *options.list_notes(), *undecided.list_notes())
+    return (*notes, *describe_resampled(pair.resampled, "predictions"))
 
 
 def _choose_scoring(

@@ -39,7 +39,7 @@ class Tally:
     _image_scores: dict[str, float] = field(default_factory=dict)
     _pairs: PairTally = field(default_factory=PairTally)
     frame: FrameTally = field(init=False)
-    """The callers add the maps of each image to it."""
+    """Errors by their place in the image."""
     _slices: Slices = field(init=False)
     _table: ImageTable = field(init=False)
     _volumes: VolumeTally = field(init=False)
@@ -64,8 +64,9 @@ class Tally:
         self._slices.add(image.attributes, image.counts, image.group)
         self._table.add(image.key, image.group, image.counts, truth_hash=image.truth_hash)
 
-    def add_slice(self, image: ScoredImage, group: str) -> None:
-        """Add one image as a slice of its volume, where it is one."""
+    def add_maps(self, image: ScoredImage, group: str) -> None:
+        """Add the maps of one image: its errors by place, and its slice of a volume."""
+        self.frame.add(image.truth_HW, image.predicted_HW)
         for patient, counts in self._volumes.add(image, group):
             self._add_counts(patient, counts)
 

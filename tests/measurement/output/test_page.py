@@ -61,7 +61,7 @@ def test_the_page_has_every_section_and_is_well_formed(page):
     assert titles == [
         "Fails: 20 of 20 images fail a rule",
         *("Coverage", "Coverage by image", "Regions of interest", "Change", "Regions"),
-        *("Gaps", "Thin structures", "Pictures"),
+        *("Gaps", "Thin structures", "Inside &lt;u&gt;bed&lt;/u&gt;", "Pictures"),
     ]
     parser = _Balanced()
     parser.feed(page)
