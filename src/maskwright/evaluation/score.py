@@ -116,8 +116,7 @@ def score(
         )
         return counted, image, skipped
 
-    done = map_in_order(count, keys)
-    undecided = Undecided()
+    done, undecided = map_in_order(count, keys), Undecided()
     for counted, image, skipped in progress(done, total=len(keys), what="scoring"):
         tally.add(counted)
         tally.add_maps(image, counted.group)
