@@ -28,7 +28,7 @@ from .journal import Journal, count_lines, matches_head, read_head
 from .jsonfile import read_json
 from .lock import Lock, hold_lock
 from .temporary import make_temporary_folder, remove_leftovers
-from .versioned import Schema
+from .versioned import Document, Schema
 
 MANIFEST = "results.json"
 SCHEMA = Schema(kind="manifest of results", version=1)
@@ -78,8 +78,8 @@ class Results:
     """Results that are being written into `folder`, and what their manifest will say.
 
     `num_read` counts the inputs that were read, and `remarks` are on them. `passed_over` are
-    folders among the inputs that hold results. `failed` are the inputs that could not be read.
-    `decide` is the rule for verdicts of the model, as JSON.
+    folders among the inputs that hold results, `failed` inputs that could not be read. `decide`
+    is the rule for verdicts of the model, as JSON.
     """
 
     folder: Path
@@ -89,7 +89,7 @@ class Results:
     remarks: Sequence[str] = ()
     passed_over: Sequence[Path] = ()
     failed: list[FailedInput] = field(default_factory=list)
-    decide: Mapping[str, Any] | None = None
+    decide: Document | None = None
 
     def pass_over(self, folders: Iterable[Path]) -> None:
         """Note folders of results among the inputs, without the one that is being filled."""
@@ -111,7 +111,7 @@ class Manifest:
     failed: tuple[FailedInput, ...]
     files: Mapping[str, int]
     remarks: tuple[str, ...] = ()
-    decide: Mapping[str, Any] | None = None
+    decide: Document | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` undoes it."""
@@ -132,11 +132,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, document: object, *, where: str) -> Self:
-        """Read a manifest.
-
-        Raises:
-            DataError: Not a manifest, or one of a version that cannot be read.
-        """
+        """Read a manifest; raises DataError where it is none, or of an unknown version."""
         content = SCHEMA.read(document, where=where)
         try:
             inputs = content["inputs"]

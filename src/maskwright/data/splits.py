@@ -84,27 +84,23 @@ def make_split(
 
     Args:
         path: A folder or its dataset.yaml.
-        val: Share of images for val, 0 for none; 0.15 unless given.
-        test: Share of images for test, 0 for none; 0.15 unless given, 0 with `folds`.
+        val, test: Shares of images, 0 for none; 0.15 unless given, `test` 0 with `folds`.
         folds: Draw so many folds, `fold0` and so on, in place of train and val.
         split_file: CSV with the columns `key` and `split`: nothing is drawn.
         group: Regular expression cutting a key's group out of it (its first bracket, or the
-            whole match); a group is never split apart. Without one, and where all images are
-            of one group, each image is drawn by itself.
+            whole match). Without one, where all are of one group, each image is drawn.
         group_file: CSV with the columns `key` and `group`, in place of `group`.
-        group_by: What the files themselves say, see `opening.groupby`: "date", "folder",
-            "block:1km", "PatientID". With `group_file`, the column that names the groups.
+        group_by: See `opening.groupby`; with `group_file`, the column of the groups.
         keep: Splits that there are and that stay as they are; the other images are drawn.
         redraw: Draw all images anew, though there are splits.
         seed: The same seed, keys and masks give the same splits everywhere.
         allow_outside: Paths in dataset.yaml may lead out of its folder.
-        progress: Shows the progress of reading masks.
+        progress: Of reading masks.
 
     Raises:
-        ConfigError: Shares that leave nothing to train on, options that exclude each other,
-            or a wrong regular expression.
-        DataError: There are splits already, images without masks, fewer groups than splits, a
-            split would hold no image or one class alone, or a bad file.
+        ConfigError: Nothing is left to train on, or an option is wrong or excludes another.
+        DataError: There are splits already, images without masks, too few groups, a split
+            without an image or of one class, or a bad file.
         OutputError: The folder is read-only.
     """
     request = _Request(

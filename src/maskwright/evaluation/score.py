@@ -7,7 +7,6 @@ Files are read and counted on all cores; a few images are in memory at a time.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..core.results import read_manifest
 from ..core.scores import mean_iou
 from ..core.threads import map_in_order
 from ..core.verdict import describe_difference, read_rule
+from ..core.versioned import Document
 from ..core.versions import versions_of
 from ..data.classmaps import ClassMapPair, ClassMaps, describe_resampled
 from ..data.entries.scan import normalise_split
@@ -224,7 +224,7 @@ def _attributes(keys: list[str], options: ScoreOptions) -> Attributes:
     return Attributes(listed.values, {**group_of, **listed.groups})
 
 
-def _find_rule(maps: ClassMaps) -> Mapping[str, Any] | None:
+def _find_rule(maps: ClassMaps) -> Document | None:
     """The rule for verdicts by which `predict` made the maps, None where it made none so."""
     folders = (maps.root, maps.root.parent)  # predict writes OUT/classes
     manifests = (read_manifest(folder) for folder in folders)

@@ -108,7 +108,7 @@ def _explain_budget(budget: Budget, pace: Pace, read_s: float, slowness: float) 
     """Name the smallest budget that works, as measured, in whole seconds."""
     busy = ""
     if slowness >= BUSY:
-        busy = f" Other programs take the machine now: work takes {slowness:.0f} times as long."
+        busy = f". Other programs take the machine now: work takes {slowness:.0f} times as long"
     shortest_s = (MIN_STEPS * pace.step_s + pace.validation_s) / PLANNED_RATIO
     fixed_s = read_s + pace.finish_s
     needed_s = 5 * math.ceil(1.05 * (fixed_s + shortest_s) / (1 - PLANNING_RATIO) / 5)
@@ -116,7 +116,7 @@ def _explain_budget(budget: Budget, pace: Pace, read_s: float, slowness: float) 
         f"--budget {budget.total_s:g}s is too short: at least {needed_s} s are needed, "
         f"{fixed_s:.0f} s to read the data and to finish, {shortest_s:.0f} s for "
         f"{MIN_STEPS} steps and a validation, and a tenth to measure; give "
-        f"--budget {needed_s}s or more.{busy}"
+        f"--budget {needed_s}s or more{busy}"
     )
 
 
