@@ -84,11 +84,12 @@ def make_split(
 
     Args:
         path: A folder or its dataset.yaml.
-        val, test: Shares of images, 0 for none; 0.15 unless given, `test` 0 with `folds`.
+        val: Share of images for val, 0 for none; 0.15 unless given.
+        test: As `val`; 0 unless given with `folds`.
         folds: Draw so many folds, `fold0` and so on, in place of train and val.
         split_file: CSV with the columns `key` and `split`: nothing is drawn.
         group: Regular expression cutting a key's group out of it (its first bracket, or the
-            whole match). Without one, where all are of one group, each image is drawn.
+            whole match); each image is one where all would be of one group.
         group_file: CSV with the columns `key` and `group`, in place of `group`.
         group_by: See `opening.groupby`; with `group_file`, the column of the groups.
         keep: Splits that there are and that stay as they are; the other images are drawn.
@@ -99,8 +100,7 @@ def make_split(
 
     Raises:
         ConfigError: Nothing is left to train on, or an option is wrong or excludes another.
-        DataError: There are splits already, images without masks, too few groups, a split
-            without an image or of one class, or a bad file.
+        DataError: There are splits, an image without mask, a bad file, or a poor split.
         OutputError: The folder is read-only.
     """
     request = _Request(
