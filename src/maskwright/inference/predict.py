@@ -128,12 +128,7 @@ def predict(
     with open_results(Path(out), "predict", mode, head=head) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
-        to = Destination(
-            folder=results.folder,
-            labels=labels,
-            source=_source(model),
-            grid=MosaicGrid.from_images(found.images) if MOSAIC in write else None,
-        )
+        to = _find_destination(model, results.folder, found, write)
         writers = make_writers((*write, CLASSES) if formats else write, to)
         _predict_left(model, found.images, writers, results, progress)
         _write_shared(results, labels, write)
@@ -200,6 +195,16 @@ def _find(
     if isinstance(model, FoldPredictors):
         return FoundImages(dict(model.images))
     return find_images(inputs, glob=glob, bands=model.card.input.bands)
+
+
+def _find_destination(
+    model: Predictor | FoldPredictors, folder: Path, found: FoundImages, write: Sequence[str]
+) -> Destination:
+    """Where the outputs go, and where images lie in the mosaic, if one is written."""
+    grid = MosaicGrid.from_images(found.images) if MOSAIC in write else None
+    return Destination(
+        folder=folder, labels=model.card.labels, source=_source(model), grid=grid
+    )
 
 
 def _name_engine(model: Predictor | FoldPredictors) -> str:

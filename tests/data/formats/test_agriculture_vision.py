@@ -88,6 +88,18 @@ def test_splits_without_labels_are_kept_and_unread_channels_are_noted(write):
     assert any("near infrared (images/nir) is not read" in note for note in dataset.notes)
 
 
+def test_near_infrared_is_the_fourth_channel_and_bands_chooses_others(write):
+    found = files(nested())
+    found[f"train/images/nir/{KEY}.jpg"] = np.full((4, 6), 77, np.uint8)
+    root = write(found)
+    dataset = open_as_is(root)
+    assert dataset.bands == ("red", "green", "blue", "nir")
+    assert dataset.keys == (KEY,)
+    assert dataset[0].image_HWC[0, 0].tolist() == [0, 0, 0, 77]
+    (root / "dataset.yaml").write_text("bands: [nir, red]\n")
+    assert open_as_is(root)[0].image_HWC[0, 0].tolist() == [77, 0]
+
+
 def test_without_boundaries_and_masks_every_pixel_counts(write):
     found = files(nested())
     kept = {k: v for k, v in found.items() if "boundaries" not in k and "/masks/" not in k}
