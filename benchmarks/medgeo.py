@@ -33,7 +33,9 @@ from maskwright.inference.predictor import open_model
 from maskwright.nn.build import new_model
 from maskwright.training.data import TrainingData
 from maskwright.training.loop import fit
-from maskwright.training.planning.planner import Planner
+from maskwright.training.machine import Machine
+from maskwright.training.planning.rules import make_plan
+from maskwright.training.planning.situation import Situation
 from maskwright.training.recipe import Recipe
 from maskwright.training.setup import make_accelerator
 from maskwright.training.start import make_job
@@ -93,14 +95,14 @@ def run(root: Path, name: str, way: str, *, seed: int, steps: int) -> dict[str, 
     data = TrainingData.read(root, settings, silent)
     epochs = round(steps * BATCH / len(data.train))
     settings |= {"schedule.epochs": epochs, "schedule.validate_every": epochs}
-    recipe = Planner(settings=settings).plan(data).recipe
+    recipe = make_plan(Situation.from_data(data, Machine.detect()), settings).recipe
     if way == "planned":
         total = train_planned(root.with_suffix(".run"), recipe, data)
     else:
         total = train_plain(recipe, data, WINDOWS[name], steps=steps)
     spec = recipe.input
     return {
-        "miou": mean_iou(total),
+        "miou": float(mean_iou(total)),
         "iou": dict(zip(data.dataset.spec.names, iou(total).tolist(), strict=True)),
         "kind": spec.kind,
         "window": [list(pair) for pair in spec.window],
