@@ -39,7 +39,7 @@ class Trained:
         """The licence of the weights that this network came from; None where none is known."""
         return find_licence(self.card.provenance)
 
-    def make_provenance(self) -> dict[str, Any]:
+    def make_provenance(self) -> dict[str, object]:
         """The entry of a card on a network that starts from this one."""
         size, sha256 = self.weights.stat().st_size, hash_file(self.weights)
         licence = {} if self.licence is None else {"licence": self.licence}

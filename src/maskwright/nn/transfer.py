@@ -118,10 +118,8 @@ def plan_transfer(
     """
     shapes, axes = list_shapes(arch, in_channels, num_classes, revision), {}
     tensors = _adapt_input(tensors, shapes, in_channels)
-    same_classes = old_num_classes == num_classes and pairs == tuple(
-        (index, index) for index in range(num_classes)
-    )
-    if not same_classes:
+    same = tuple((index, index) for index in range(num_classes))
+    if old_num_classes != num_classes or pairs != same:
         axes = find_class_axes(arch, in_channels, num_classes, revision)
     whole, heads, missing, wrong = [], [], [], []
     rows: dict[str, Rows] = {}
@@ -139,12 +137,7 @@ def plan_transfer(
         else:
             heads.append(name)
     if wrong:
-        first = wrong[0]
-        raise ConfigError(
-            f"{source}: {len(wrong)} tensors have another shape than in the network to train "
-            f"(first: {first} is {tuple(tensors[first].shape)}, expected {shapes[first]}); "
-            f"{fix}"
-        )
+        raise _wrong_shape(wrong, tensors, shapes, source, fix)
     return Transfer(
         pairs=pairs,
         tensors=tensors,
@@ -209,10 +202,7 @@ def list_shapes(
     try:
         with torch.device("meta"):
             network = new_model(arch, in_channels, num_classes, revision=revision)
-    except (
-        RuntimeError,
-        ConfigError,
-    ):  # a library, or a user's file, that computes with tensors on the way
+    except (RuntimeError, ConfigError):  # code that computes with tensors on the way
         network = new_model(arch, in_channels, num_classes, revision=revision)
     return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
@@ -238,6 +228,20 @@ def _fits(
     for axis in axes:
         expected[axis.axis] = axis.size(old_num_classes)
     return expected == list(old)
+
+
+def _wrong_shape(
+    wrong: Sequence[str],
+    tensors: Mapping[str, Tensor],
+    shapes: Mapping[str, Sequence[int]],
+    source: str,
+    fix: str,
+) -> ConfigError:
+    first = wrong[0]
+    return ConfigError(
+        f"{source}: {len(wrong)} tensors have another shape than in the network to train "
+        f"(first: {first} is {tuple(tensors[first].shape)}, expected {shapes[first]}); {fix}"
+    )
 
 
 def _match_entries(

@@ -51,7 +51,7 @@ class InitialNetwork:
         """Whether its input is of this kind and has as many channels, so that it is kept."""
         return (self.card.input.kind, self.card.input.channels) == (kind, channels)
 
-    def follow(self, given: ModelOptions) -> dict[str, Any]:
+    def follow(self, given: ModelOptions) -> Mapping[str, Any]:
         """The values of `model` in a recipe that starts from this network.
 
         Args:
@@ -61,7 +61,7 @@ class InitialNetwork:
             ConfigError: A given value contradicts the network, or a setting does not exist.
         """
         arch = self.card.arch
-        found: dict[str, Any] = {"arch": self._name_arch(given), "encoder": arch.encoder}
+        found: dict[str, object] = {"arch": self._name_arch(given), "encoder": arch.encoder}
         found["norm"] = arch.norm
         known = given.model_fields_set
         for key, value in found.items():
@@ -147,7 +147,7 @@ class InitialNetwork:
         if transfer.unused:
             yield f"{self.source}: not used: {_list(transfer.unused)}"
 
-    def make_provenance(self, transfer: Transfer, labels: LabelSpec) -> dict[str, Any]:
+    def make_provenance(self, transfer: Transfer, labels: LabelSpec) -> dict[str, object]:
         """The entry of a card: the source, the classes taken over, the tensors that are not."""
         return {
             **self.provenance,

@@ -42,8 +42,8 @@ class Origin:
             log(line)
         if text := _warn_of_seen_images(initial.card.provenance, data):
             log(f"{initial.source}: {text}")
-        entry = initial.make_provenance(transfer, labels)
-        return cls(transfer=transfer, provenance={"init": entry})
+        began = initial.make_provenance(transfer, labels)
+        return cls(transfer=transfer, provenance={"init": began})
 
     @classmethod
     def of_resumed_run(cls, run: Path) -> Self:

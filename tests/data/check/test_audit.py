@@ -1,6 +1,5 @@
 import json
 import tracemalloc
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ from PIL import Image, ImageFilter
 
 from maskwright.core.errors import DataError
 from maskwright.data.check.audit import audit
-from maskwright.data.check.findings import KINDS, MAX_EXAMPLES, require_texts
+from maskwright.data.check.findings import KINDS, MAX_EXAMPLES
 from maskwright.data.check.inspection import compute_blurred_ratio
 from maskwright.data.splits import make_split
 
@@ -353,29 +352,6 @@ def test_a_read_only_folder_is_checked_and_left_alone(write, pairs, read_only):
     found = audit(root)
     assert sorted(root.rglob("*")) == before
     assert any("read-only" in note for note in found.notes)
-
-
-def test_every_kind_has_one_owner_and_a_text():
-    known = Literal["missing-mask"], Literal["specks"]
-    with pytest.raises(
-        ValueError, match=r"^kinds of findings .*unlabelled-split.* without an o"
-    ):
-        require_texts(*known)
-    with pytest.raises(ValueError, match="kinds of findings lost-mask without a text; absent"):
-        require_texts(Literal["lost-mask"], known[1])
-    with pytest.raises(ValueError, match="; specks of two owners; see maskwright"):
-        require_texts(*known, known[1])
-
-
-def test_no_fix_points_at_another_line():
-    assert not [code for code, kind in KINDS.items() if "above" in kind.fix]
-
-
-def test_every_kind_of_finding_has_words_and_a_fix():
-    for code, kind in KINDS.items():
-        assert kind.what
-        assert kind.fix
-        assert code == code.lower()
 
 
 def peak_bytes(root):

@@ -53,7 +53,7 @@ class ForeignCheckpoint:
         """Whether it came from the hub, and not from a path of the user."""
         return HubName.parse(self.source) is not None
 
-    def describe(self, licence: str) -> dict[str, Any]:
+    def describe(self, licence: str) -> dict[str, object]:
         """The entry of a card on a network that came from it."""
         return {
             "source": self.source,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from maskwright.data.dataset import Dataset
 from maskwright.nn.encoder_weights import require_weights
@@ -82,7 +81,7 @@ class Planner:
         """Add to a recipe what follows from the network that training starts from."""
         if self.initial is None:
             return recipe
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             f"model.{key}": value for key, value in self.initial.follow(recipe.model).items()
         }
         spec, given = self.initial.card.input, recipe.input
