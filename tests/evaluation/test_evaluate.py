@@ -116,7 +116,7 @@ def test_report_html_needs_nothing_else_and_escapes_names(model, scenes, tmp_pat
     assert "<b>tree" not in page
     assert "&lt;b&gt;tree&lt;/b&gt;" in page
     assert ABSENT_RULE in page
-    assert "Absent here: car &amp; van." in page
+    assert "Neither in truth nor predicted: car &amp; van." in page
     assert "<svg" in page
     for text in ("mIoU", "Frequency-weighted IoU", "Pixel accuracy", "Worst images", "seed"):
         assert text in page

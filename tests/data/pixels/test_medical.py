@@ -16,7 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from maskwright.core.errors import DataError, MissingDependencyError
 from maskwright.data.entries.walk import image_files
@@ -236,20 +242,21 @@ def test_colours_are_read_as_they_are(tmp_path):
     np.testing.assert_array_equal(read_image(ImageRef(path, 1)), pixels[1])
 
 
-def test_rle_is_read(tmp_path):
-    pixels = RNG.integers(0, 200, (4, 6)).astype(np.uint8)
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+def test_packings_with_a_decoder_are_read(tmp_path, syntax):
+    pixels = RNG.integers(0, 200, (64, 48)).astype(np.uint8)
     path = save_dicom(tmp_path / "a.dcm", pixels)
     head = pydicom.dcmread(path)
-    head.compress(RLELossless)
+    head.compress(syntax)
     head.save_as(path)
     np.testing.assert_array_equal(read_image(path)[..., 0], pixels)
 
 
 def test_a_packing_without_a_decoder_names_the_package(tmp_path):
     path = save_dicom(
-        tmp_path / "a.dcm", np.zeros((4, 4), np.uint8), syntax=JPEGLSLossless, packed=[b"0000"]
+        tmp_path / "a.dcm", np.zeros((4, 4), np.uint8), syntax=JPEGLosslessSV1, packed=[b"0000"]
     )
-    with pytest.raises(DataError, match=r"packed as JPEG-LS.*pip install pylibjpeg"):
+    with pytest.raises(DataError, match=r"packed as JPEG Lossless.*pip install pylibjpeg"):
         read_image(path)
 
 
