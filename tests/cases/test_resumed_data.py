@@ -10,6 +10,7 @@ from maskwright.core.errors import DataError
 from maskwright.core.progress import silent
 from maskwright.data.dataset import open_dataset
 from maskwright.training.data import TrainingData
+from maskwright.training.origin import Origin
 from maskwright.training.recipe import Recipe
 from maskwright.training.start import make_job, require_same_data
 
@@ -43,7 +44,7 @@ def resume(run, data):
     """Notes of a start, or of a resumed run, on the data as they are now."""
     run.mkdir(exist_ok=True)
     notes: list[str] = []
-    job = make_job(run, Recipe(), TrainingData.read(data, {}, silent))
+    job = make_job(run, Recipe(), TrainingData.read(data, {}, silent), Origin())
     require_same_data(job, notes.append, write=True)
     return notes
 

@@ -34,7 +34,7 @@ def test_a_run_is_opened_by_its_best_checkpoint(run, painted_card):
     checkpoint = Checkpoint.open(run / "best")
     assert checkpoint.card == painted_card()
     assert checkpoint.weights.read_bytes() == b"\0"
-    assert checkpoint.model_id == "d5311c5dbbefb204"
+    assert checkpoint.model_id == "3e53ca59baf96ad1"
 
 
 def test_a_link_is_moved_to_another_checkpoint(run):

@@ -10,6 +10,7 @@ from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import load_model, new_model
 from maskwright.training.data import TrainingData
 from maskwright.training.loop import fit
+from maskwright.training.origin import Origin
 from maskwright.training.recipe import Recipe, override
 from maskwright.training.setup import make_accelerator
 from maskwright.training.start import make_job
@@ -41,7 +42,7 @@ def job(street, quick, encoder_file, tmp_path):
         data = TrainingData.read(street, {}, silent)
         run = tmp_path / name
         run.mkdir()
-        return make_job(run, recipe, data)
+        return make_job(run, recipe, data, Origin())
 
     return make
 

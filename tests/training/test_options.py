@@ -21,7 +21,7 @@ def test_plain_options_set_values_of_the_recipe_and_those_not_given_set_none():
 
 
 def test_each_plain_option_names_a_key_of_the_recipe():
-    values = [3, 2, [64, 64], "fpn", "resnet18", 5]
+    values = [3, 2, [64, 64], "fpn", "resnet18", "runs/a", 5]
     settings = add_plain_options({}, dict(zip(PLAIN_KEYS, values, strict=True)))
     assert len(override(Recipe(), settings).model_dump()) > 0
     assert list(settings.values()) == values

@@ -109,7 +109,7 @@ def find_line(path: Path, place: Sequence[int | str]) -> int:
             if isinstance(node, yaml.MappingNode):
                 held = {key.value: (key, value) for key, value in node.value}
                 key, node = held.get(str(part), (None, None))
-            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
                 key = node = node.value[part]
             else:
                 break
