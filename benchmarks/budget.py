@@ -29,7 +29,7 @@ INTRO = f"""# Time budgets
 `python benchmarks/budget.py DATA...`: the time of the whole command as a share of `--budget`.
 A run should end between {WITHIN[0]:.0%} and {WITHIN[1]:.0%}; a refusal names the smallest
 budget that works. *Load* is the number of processes that want to run on the cores of the
-machine, before and after. All rows so far are of a machine on which other programs ran.
+machine, before and after. The first rows are of a machine on which other programs ran.
 
 | data | command | budget | took | share | load | cores | end |
 |---|---|---|---|---|---|---|---|

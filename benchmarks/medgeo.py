@@ -34,6 +34,7 @@ from maskwright.nn.build import new_model
 from maskwright.training.data import TrainingData
 from maskwright.training.loop import fit
 from maskwright.training.machine import Machine
+from maskwright.training.origin import Origin
 from maskwright.training.planning.rules import make_plan
 from maskwright.training.planning.situation import Situation
 from maskwright.training.recipe import Recipe
@@ -61,7 +62,7 @@ FIXED: dict[str, object] = {
 
 
 def main() -> None:
-    """Run what is not done yet; write results and page after each run."""
+    """Run what is not done yet; write each result at once, and the page at the end."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
@@ -84,8 +85,8 @@ def main() -> None:
                     if key not in results:
                         results[key] = run(root, name, way, seed=seed, steps=asked.steps)
                         write_json(out, results)
-                        write_text(asked.out / "medgeo.md", make_page(results))
                         print(f"{key}: {results[key]['miou']:.4f}", flush=True)
+    write_text(asked.out / "medgeo.md", make_page(results))
 
 
 def run(root: Path, name: str, way: str, *, seed: int, steps: int) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def train_planned(run_folder: Path, recipe: Recipe, data: TrainingData) -> Confu
     """Train as `maskwright train` does, and predict the validation images."""
     run_folder.mkdir()
     one = replace(data.val, entries=data.val.entries[:1])  # what the loop validates on
-    job = replace(make_job(run_folder, recipe, data), val=one)
+    job = replace(make_job(run_folder, recipe, data, Origin()), val=one)
     fit(job, make_accelerator(recipe), lambda _status: None, resume=False)
     model = open_model(run_folder / "last")
     total = Confusion.zero(len(data.dataset.spec))
