@@ -16,6 +16,8 @@ from maskwright.core import InputSpec, LabelSpec
 from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.spelling import speaks_command_line
 
+from .browser import Browser, find_browser
+
 # No deadline: the first call of a kernel compiles it. The default draws the same examples on
 # every run, so that a change is judged by itself; `pytest --hypothesis-profile=search` draws
 # new ones, and `fuzz` 10,000 for each test.
@@ -78,6 +80,14 @@ class _FolderTimes:
 
 NAMES = ("sky", "road", "tree", "car")
 REAL = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def window(tmp_path_factory):
+    """A browser whose scripts are those of the tests, for one page after the other."""
+    opened = Browser(find_browser(), tmp_path_factory.mktemp("window"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_a_decision_leaves_them_out():
         temperature=1.0,
         logits_Khw=np.stack([0 * ones_HW, ones_HW]),
     )
-    invalid_HW = np.array([[True, False], [False, False]])
-    left = replace(decision).leave_out(invalid_HW)
+    valid_HW = np.array([[False, True], [True, True]])
+    left = replace(decision).leave_out(valid_HW)
     assert left.labels_HW.tolist() == [[255, 1], [1, 1]]
     assert left.confidence_HW.tolist() == [[0, 1], [1, 1]]

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from ..browser import Browser, find_browser
-
 ROOT = Path(__file__).parents[2]
 SHIM = "javascripts/iframe-worker.js"
 
@@ -18,7 +16,7 @@ def test_the_theme_takes_the_worker_of_this_repository():
 
 
 @pytest.mark.slow
-def test_a_worker_runs_in_a_page_that_is_opened_from_disk(tmp_path):
+def test_a_worker_runs_in_a_page_that_is_opened_from_disk(tmp_path, window):
     (tmp_path / "shim.js").write_text((ROOT / "docs" / SHIM).read_text(encoding="utf-8"))
     (tmp_path / "more.js").write_text("self.factor = 2")
     (tmp_path / "worker.js").write_text(
@@ -32,7 +30,5 @@ def test_a_worker_runs_in_a_page_that_is_opened_from_disk(tmp_path):
         'worker.addEventListener("message", e => { document.title = `got ${e.data}`; });'
         "worker.postMessage(21);</script>"
     )
-    browser = Browser(find_browser(), tmp_path / "profile")
-    browser.open(page)
-    browser.wait_for("document.title === 'got 42'")
-    browser.close()
+    window.open(page)
+    window.wait_for("document.title === 'got 42'")

@@ -4,7 +4,6 @@ import pytest
 
 from maskwright.evaluation.browse import Gallery
 
-from ..browser import Browser, find_browser
 from .test_browse import LABELS, add
 
 pytestmark = pytest.mark.slow
@@ -29,17 +28,10 @@ def page(tmp_path_factory):
     return folder / "gallery.html"
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory):
-    browser = Browser(find_browser(), tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
-def browser(opened, page):
-    opened.open(page)
-    return opened
+def browser(window, page):
+    window.open(page)
+    return window
 
 
 def test_the_worst_image_comes_first_and_the_order_can_be_chosen(browser):
@@ -86,12 +78,12 @@ def test_an_image_opens_turns_and_closes_by_keyboard(browser):
     assert browser.value(outline) == "solid"
 
 
-def test_on_a_phone_nothing_is_wider_than_the_window(opened, page):
-    opened.open(page, width_px=390, dark=True)
-    assert opened.value("document.documentElement.scrollWidth") == 390
-    opened.value("document.querySelector('.shot').click()")
+def test_on_a_phone_nothing_is_wider_than_the_window(window, page):
+    window.open(page, width_px=390, dark=True)
+    assert window.value("document.documentElement.scrollWidth") == 390
+    window.value("document.querySelector('.shot').click()")
     assert (
-        opened.value("document.querySelector('#browse-big').getBoundingClientRect().right")
+        window.value("document.querySelector('#browse-big').getBoundingClientRect().right")
         <= 390
     )
 

@@ -11,7 +11,7 @@ from maskwright.evaluation.compare.compare import compare
 from maskwright.evaluation.compare.page import write_comparison
 from maskwright.evaluation.report.page import render_report
 
-from ..browser import OPTIONS, Browser, find_browser
+from ..browser import OPTIONS, find_browser
 
 CLASSES = {
     2: ("background", "crack"),
@@ -51,14 +51,6 @@ def pages(full_report, tmp_path_factory):
         path = folder / f"{num_classes}.html"
         path.write_text(render_report(full_report(names)), encoding="utf-8")
     return {num_classes: folder / f"{num_classes}.html" for num_classes in CLASSES}
-
-
-@pytest.fixture(scope="module")
-def window(found_browser, tmp_path_factory):
-    """A browser whose scripts are those of the tests; pages have none."""
-    opened = Browser(found_browser, tmp_path_factory.mktemp("window"))
-    yield opened
-    opened.close()
 
 
 def measured(window, page, script, width_px, *, dark=False):
@@ -103,12 +95,10 @@ def test_the_page_is_filled(browser, pages, num_classes, tmp_path):
 
 
 @pytest.fixture
-def keyboard(found_browser, pages, tmp_path):
+def keyboard(window, pages):
     """The page of 19 classes; scripts of its own cannot run, as its policy says."""
-    opened = Browser(found_browser, tmp_path / "profile")
-    opened.open(pages[19], width_px=1200)
-    yield opened
-    opened.close()
+    window.open(pages[19], width_px=1200)
+    return window
 
 
 OPEN = "document.querySelectorAll(':popover-open').length"

@@ -11,7 +11,7 @@ from PIL import Image
 from maskwright.measurement.measure import measure
 from maskwright.measurement.series import MeasureOptions
 
-from ..browser import OPTIONS, Browser, find_browser
+from ..browser import OPTIONS, find_browser
 
 ASK = """
 <script>addEventListener("load", () => {
@@ -65,19 +65,17 @@ def page(write_maps, field, tmp_path):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_has_a_chart_whose_letters_can_be_read(page, tmp_path, dark):
-    opened = Browser(find_browser(), tmp_path / "phone")
-    opened.open(page, width_px=390, dark=dark)
-    assert opened.value("document.documentElement.scrollWidth") == 390
+def test_a_phone_has_a_chart_whose_letters_can_be_read(page, window, dark):
+    window.open(page, width_px=390, dark=dark)
+    assert window.value("document.documentElement.scrollWidth") == 390
     series = "[...document.querySelectorAll('svg.series')].filter(e => e.clientWidth)"
-    assert opened.value(f"{series}.map(e => e.getAttribute('class'))") == ["chart series small"]
+    assert window.value(f"{series}.map(e => e.getAttribute('class'))") == ["chart series small"]
     letter_px = f"12 * {series}[0].getScreenCTM().a"
-    assert opened.value(letter_px) >= 9
+    assert window.value(letter_px) >= 9
     stroke = "getComputedStyle(document.querySelector('svg.small .curve')).stroke"
     name = "--on-dark" if dark else "--on-light"
     wanted = f"document.querySelector('svg.small .curve').style.getPropertyValue('{name}')"
-    assert opened.value(stroke).replace(" ", "") == opened.value(wanted)
-    opened.close()
+    assert window.value(stroke).replace(" ", "") == window.value(wanted)
 
 
 @pytest.mark.parametrize("width_px", [420, 1200])

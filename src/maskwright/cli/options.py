@@ -139,6 +139,21 @@ ProposeMapping = Annotated[
         help="Write a mapping file that merges classes, for --mapping.",
     ),
 ]
+Align = Annotated[
+    bool,
+    typer.Option(
+        "--align",
+        help="Resample labels that lie elsewhere to the grid they belong to (nearest pixel).",
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        help="Group by date, folder, folder:1, block:1km or PatientID of the files; with "
+        "--group-file by this column.",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")
 ]
@@ -215,12 +230,3 @@ def crop_size(crop: str | None) -> list[int] | None:
     if len(sides) > 2 or not all(side.isdecimal() and side.isascii() for side in sides):
         raise ConfigError(f"--crop {crop!r}: expected HxW, for example 256x512")
     return [int(sides[0]), int(sides[-1])]
-
-
-Align = Annotated[
-    bool,
-    typer.Option(
-        "--align",
-        help="Resample labels that lie elsewhere to the grid they belong to (nearest pixel).",
-    ),
-]

@@ -51,7 +51,6 @@ Full = Annotated[
     typer.Option("--full", help="Score boundaries, distances and objects too; slower."),
 ]
 
-
 Predictions = Annotated[
     Path,
     typer.Argument(metavar="PREDICTIONS", help="A folder of class maps, or one class map."),

@@ -7,7 +7,7 @@ import typer
 
 from ..pages.text import format_count
 from .console import Console
-from .options import AllowOutside, AsJson, Data, Group, GroupFile, Quiet
+from .options import AllowOutside, AsJson, Data, Group, GroupBy, GroupFile, Quiet
 
 Val = Annotated[float | None, typer.Option(help="Share of the images for val (default: 0.15).")]
 Test = Annotated[
@@ -16,14 +16,6 @@ Test = Annotated[
 ]
 Folds = Annotated[
     int | None, typer.Option(metavar="N", help="Draw N folds, for N runs of `train --fold`.")
-]
-GroupBy = Annotated[
-    str | None,
-    typer.Option(
-        metavar="KEY",
-        help="Group by date, folder, folder:1, block:1km or PatientID of the files; with "
-        "--group-file by this column.",
-    ),
 ]
 SplitTable = Annotated[
     Path | None, typer.Option(metavar="CSV", help="Take the splits from a table of key,split.")

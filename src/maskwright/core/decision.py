@@ -28,12 +28,12 @@ class Decision:
     logits_Khw: NDArray[np.float32]
     reported: tuple[int, ...] | None = None
 
-    def leave_out(self, invalid_HW: ValidMap) -> Self:
+    def leave_out(self, valid_HW: ValidMap) -> Self:
         """The decision without the pixels that hold no data: IGNORE, with confidence 0."""
         return replace(
             self,
-            labels_HW=np.where(invalid_HW, np.uint8(IGNORE), self.labels_HW),
-            confidence_HW=np.where(invalid_HW, np.float32(0), self.confidence_HW),
+            labels_HW=np.where(valid_HW, self.labels_HW, np.uint8(IGNORE)),
+            confidence_HW=np.where(valid_HW, self.confidence_HW, np.float32(0)),
         )
 
     def shares(self, plane_HW: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -185,8 +185,10 @@ class InputSpec:
         if self.signed_offset and image_HWC.dtype == np.float32:
             image_HWC = _add_offset(image_HWC, self.signed_offset)
         self.require_image(image_HWC, where=where)
-        neutral_C = self.measure_scaling(image_HWC, valid_HW).neutral_C
-        return fill_invalid(image_HWC, valid_HW, neutral_C)
+        invalid_HW = _find_invalid(image_HWC, valid_HW)
+        if invalid_HW is None:
+            return image_HWC
+        return _fill(image_HWC, invalid_HW, self.measure_scaling(image_HWC, valid_HW).neutral_C)
 
     def require_image(self, image_HWC: Image, *, where: str) -> None:
         """Require an image with the channels and the type of values that the network takes.
@@ -277,18 +279,19 @@ def _add_offset(image_HWC: Image, offset: int) -> Image:
     return shifted_HWC.astype(np.uint16)
 
 
-def fill_invalid(
-    image_HWC: Image, valid_HW: ValidMap | None, fill_C: tuple[float, ...]
-) -> Image:
-    """The image with the value `fill_C` where it holds no data; itself where all is valid."""
-    if valid_HW is None:
-        if image_HWC.dtype != np.float32 or np.isfinite(image_HWC).all():
-            return image_HWC
-        valid_HW = np.asarray(np.isfinite(image_HWC).all(axis=2))
-    filled_HWC = image_HWC.copy()
-    values_C = np.asarray(fill_C)
+def _find_invalid(image_HWC: Image, valid_HW: ValidMap | None) -> NDArray[np.bool_] | None:
+    """Where the image holds no data, H x W; None where it holds data everywhere."""
+    if valid_HW is not None:
+        return ~valid_HW
+    if image_HWC.dtype != np.float32 or np.isfinite(image_HWC).all():
+        return None
+    return np.asarray(~np.isfinite(image_HWC).all(axis=2))
+
+
+def _fill(image_HWC: Image, invalid_HW: NDArray[np.bool_], fill_C: tuple[float, ...]) -> Image:
+    filled_HWC, values_C = image_HWC.copy(), np.asarray(fill_C)
     whole = image_HWC.dtype != np.float32
-    filled_HWC[~valid_HW] = (np.rint(values_C) if whole else values_C).astype(image_HWC.dtype)
+    filled_HWC[invalid_HW] = (np.rint(values_C) if whole else values_C).astype(image_HWC.dtype)
     return filled_HWC
 
 

@@ -14,7 +14,7 @@ from .labels import LabelMap
 class Sample:
     """One item of a Dataset. A `group` is never split apart: a patient, a street, a video.
 
-    The image is H x W x C, uint8 or uint16, oriented as a viewer shows it (EXIF applied),
+    The image is H x W x C (see `core.image`), oriented as a viewer shows it (EXIF applied),
     with no resizing and no change of values. `valid_HW` is False where it holds no data, and
     labels and votes are IGNORE there; None where every pixel holds data.
 

@@ -1,5 +1,6 @@
 """Adopt a mapping file: copy it beside dataset.yaml and name it there."""
 
+import filecmp
 import shutil
 from pathlib import Path
 
@@ -84,4 +85,4 @@ def _add_mapping(file: Path, document: DatasetFile, name: str) -> str:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    return other.is_file() and one.read_bytes() == other.read_bytes()
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)

@@ -185,14 +185,9 @@ def _drop_splits(
         {_drop_split(key): image for key, image in one.items()} for one in (files, others)
     )
     is_unique = len(bare) == len(files) and len(bare_others) == len(others)
-    return (
-        (bare, bare_others)
-        if is_unique and bare.keys() == bare_others.keys()
-        else (
-            files,
-            others,
-        )
-    )
+    if is_unique and bare.keys() == bare_others.keys():
+        return bare, bare_others
+    return files, others
 
 
 def _drop_split(key: str) -> str:

@@ -34,11 +34,11 @@ class Facts:
 
     `class_share_C` sums to 1 over the pixels that are not IGNORE. Half of the pixels of a
     class lie in connected regions of at least `object_area_px_C` (a median over pixels: over
-    regions it would be the size of specks); None for a class that the sample lacks. `mean`
-    `planes` are those of the volumes whose slices the images are, none for other images. `mean`
-    and `std` are per channel, of values divided by `max_value`, 255 or 65535. `values` is a
-    sample of pixels in their own unit. `counts_NC` holds the pixels
-    of each class in each image of the dataset.
+    regions it would be the size of specks); None for a class that the sample lacks. `planes`
+    are those of the volumes whose slices the images are, none for other images. `mean` and
+    `std` are per channel, of values divided by `max_value`, 255 or 65535. `values` is a sample
+    of pixels in their own unit. `counts_NC` holds the pixels of each class in each image of the
+    dataset. `bands` names the channels, where they are known.
     """
 
     num_images: dict[str, int]

@@ -99,10 +99,8 @@ class ValueTally:
         self._num_georeferenced += is_georeferenced
 
     def finish(self) -> ValueSample:
-        """The sample of all images that were added; at least one."""
+        """The sample of all images that were added; at least one pixel of them holds data."""
         values_PC = np.concatenate(self._values)
-        if not len(values_PC):  # no pixel of any image holds data
-            values_PC = np.zeros((1, values_PC.shape[1]), np.float32)
         foreground_PC = np.concatenate([*self._foreground, values_PC[:0]])
         return ValueSample(
             values_PC=values_PC,

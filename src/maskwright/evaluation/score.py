@@ -143,12 +143,9 @@ def _choose_scoring(
 ) -> Scoring:
     truth, other = pair.reference, pair.other
     for maps in (truth, other):
-        files = {key: open_image(maps.files[key]) for key in pair.keys}
-        detail = (
-            detail
-            if detail.volumes
-            else detail.with_volumes(find_volumes(files, groups, detail))
-        )
+        if not detail.volumes:
+            files = {key: open_image(maps.files[key]) for key in pair.keys}
+            detail = detail.with_volumes(find_volumes(files, groups, detail))
     detail = detail.with_spacings(
         (key, truth.spacing_mm(key) or other.spacing_mm(key)) for key in pair.keys
     )

@@ -83,7 +83,7 @@ class Tally:
         settings: ScoreSettings,
         ranked: Mapping[ImageScore, Mapping[str, bytes]],
     ) -> Report:
-        """The Report of all images added so far; `ranked` is what `Extremes.ranked` gives."""
+        """The Report of all images added so far; `ranked` is what `Extremes.rank` gives."""
         for patient, counts in self._volumes.list_patients():
             self._add_counts(patient, counts)
         groups_C = np.stack([*self._holds_C.values()]).sum(axis=0, dtype=np.int64)

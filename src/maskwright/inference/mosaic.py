@@ -77,8 +77,8 @@ def _find_corner(
     place: Placement, first: Placement, image: ImageRef, first_image: ImageRef
 ) -> tuple[int, int]:
     """Row and column of an image on the grid of the first image."""
-    sides = [side for affine in (place.affine, first.affine) for side in _sides(affine)]
-    alike = np.allclose(sides[:4], sides[4:], rtol=1e-6, atol=0) and place.epsg == first.epsg
+    sides, first_sides = _sides(place.affine), _sides(first.affine)
+    alike = np.allclose(sides, first_sides, rtol=1e-6, atol=0) and place.epsg == first.epsg
     x, y = first.to_pixels((place.affine[2], place.affine[5])).tolist()
     off_px = max(abs(x - round(x)), abs(y - round(y)))
     if not alike or off_px > _TOLERANCE_PX:

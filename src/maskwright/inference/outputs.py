@@ -93,7 +93,7 @@ class ClassMaps(Writer):
     def write(self, item: PredictedImage) -> None:
         """Write a PNG, or a TIFF for an image with a georeference."""
         labels_HW = item.prediction.labels_HW
-        _put_map(self._folder, item, labels_HW, self._palette, nodata=IGNORE)
+        _write_map(self._folder, item, labels_HW, self._palette, nodata=IGNORE)
 
 
 class Overlays(Writer):
@@ -120,7 +120,7 @@ class ConfidenceMaps(Writer):
     def write(self, item: PredictedImage) -> None:
         """Write the confidence in steps of 1 / 255, as a PNG or a TIFF."""
         confidence_HW = to_bytes(item.prediction.confidence_HW)
-        _put_map(self._folder, item, confidence_HW, self._palette, nodata=0)
+        _write_map(self._folder, item, confidence_HW, self._palette, nodata=0)
 
 
 class Mosaics(Writer):
@@ -231,7 +231,7 @@ def _put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _put_map(
+def _write_map(
     folder: Path,
     item: PredictedImage,
     index_HW: NDArray[np.uint8],

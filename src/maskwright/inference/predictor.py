@@ -172,10 +172,11 @@ class Predictor:
                 )
         self._require_finite(decision.confidence_HW, where)
         if valid_HW is not None:  # before the rule, which then finds no evidence there
-            decision = decision.leave_out(~valid_HW)
+            decision = decision.leave_out(valid_HW)
         if self.card.decide is not None:
             decision = apply_rule(decision, self.card.decide, self.card.labels)
-            decision = decision if valid_HW is None else decision.leave_out(~valid_HW)
+            if valid_HW is not None:
+                decision = decision.leave_out(valid_HW)
         return decision
 
     def _require_finite(self, values: NDArray[np.float32], where: str) -> None:

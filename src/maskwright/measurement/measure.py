@@ -145,8 +145,7 @@ def _write_volumes(path: Path, volumes: Mapping[str, Mapping[str, ClassVolume]])
         write(COLUMNS)
         for name, classes in volumes.items():
             for class_name, volume in classes.items():
-                figures = volume.to_json().values()
-                write((name, class_name, *("" if f is None else f for f in figures)))
+                write((name, class_name, *volume.to_json().values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -103,8 +103,7 @@ class MapSeries:
         """The meter of the volumes whose slices the maps are; it measures none of others."""
         files = {key: open_image(image) for key, image in self.maps.files.items()}
         headers = {key: open_image(image) for key, image in self.photographs.items()}
-        spacings_mm, file_of = find_slices(files, headers)
-        return VolumeMeter(spec=self.spec, spacings_mm=spacings_mm, file_of=file_of)
+        return VolumeMeter(spec=self.spec, slices=find_slices(files, headers))
 
     def roi_masks(self, key: str, size_HW: tuple[int, int]) -> dict[str, Mask]:
         """Rasterize the regions of interest for one map, each H x W."""

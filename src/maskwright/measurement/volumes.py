@@ -3,9 +3,10 @@
 The slices of one file are a volume where all of them are measured and its header, or that of
 the photograph, states the distance of slices and the size of pixels. Lesions are the regions
 of a class in three dimensions, whose voxels touch at a face, an edge or a corner (26
-neighbours). One slice and the surface points of one volume are in memory.
+neighbours). A few slices and the surface points of one volume are in memory.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from ..core.labels import LabelMap, LabelSpec
 from ..core.versioned import Document
 from ..data.pixels.imagefile import ImageFile
 from ..metrics.surface import Ruler, scores
-from ..metrics.volume import VolumeSurfaces
+from ..metrics.volume import VolumeSlice, VolumeSurfaces
 from .figures.finite import finite_or_none
 
 COLUMNS = (
@@ -105,17 +106,14 @@ class LesionCounter:
 class VolumeMeter:
     """Measures the volumes of a series, fed one slice after the other.
 
-    `spacings_mm` are distance of slices, height and width by key of the slices of whole
-    volumes; `file_of` is the file of each.
+    `slices` are those of whole volumes, by key.
     """
 
     spec: LabelSpec
-    spacings_mm: Mapping[str, tuple[float, float, float]]
-    file_of: Mapping[str, str]
+    slices: Mapping[str, VolumeSlice]
     volumes: dict[str, dict[str, ClassVolume]] = field(default_factory=dict)
     """The finished volumes by file, with their classes by name."""
-    _file: str = ""
-    _spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    _last: VolumeSlice | None = None
     _lesions: list[LesionCounter] = field(default_factory=list)
     _before_px: NDArray[np.int64] | None = None
     _surfaces: VolumeSurfaces | None = None
@@ -126,12 +124,15 @@ class VolumeMeter:
         Raises:
             MissingDependencyError: Distances between two dates need SciPy.
         """
-        file = self.file_of.get(key, "")
-        if file != self._file:
+        now = self.slices.get(key)
+        goes_on = now and self._last and now.volume == self._last.volume
+        if not goes_on:
             self.finish()
-            self._begin(file, key, compares=before_HW is not None)
-        if not file:
+        if now is None:
             return
+        if not goes_on:
+            self._begin(compares=before_HW is not None)
+        self._last = now
         for index, lesions in enumerate(self._lesions):
             lesions.add(labels_HW == index)
         if before_HW is not None and self._before_px is not None and self._surfaces is not None:
@@ -141,23 +142,22 @@ class VolumeMeter:
 
     def finish(self) -> None:
         """End the last volume."""
-        if self._file:
-            self.volumes[self._file] = dict(self._measure())
-        self._file = ""
+        if self._last is not None:
+            self.volumes[self._last.volume] = dict(self._measure(self._last))
+        self._last = None
 
-    def _begin(self, file: str, key: str, *, compares: bool) -> None:
-        self._file = file
-        if file:
-            self._spacing = self.spacings_mm[key]
+    def _begin(self, *, compares: bool) -> None:
         self._lesions = [LesionCounter() for _ in self.spec]
         self._before_px = np.zeros(len(self.spec), np.int64) if compares else None
         self._surfaces = VolumeSurfaces(num_classes=len(self.spec)) if compares else None
 
-    def _measure(self) -> Iterator[tuple[str, ClassVolume]]:
-        voxel_ml = float(np.prod(self._spacing)) / 1000
+    def _measure(self, last: VolumeSlice) -> Iterator[tuple[str, ClassVolume]]:
+        voxel_ml = last.voxel_ml
         distances: Mapping[str, NDArray[np.float64]] = {}
         if self._surfaces is not None:
-            distances = scores(self._surfaces.finish(_RULER, self._spacing), _RULER).classes
+            distances = scores(
+                self._surfaces.finish(_RULER, last.spacing_mm_DHW), _RULER
+            ).classes
         for index, entry in enumerate(self.spec):
             sizes = self._lesions[index].list_sizes()
             before = None
@@ -181,30 +181,25 @@ class VolumeMeter:
 
 def find_slices(
     files: Mapping[str, ImageFile], headers: Mapping[str, ImageFile]
-) -> tuple[dict[str, tuple[float, float, float]], dict[str, str]]:
-    """Find the spacing and the file of each slice of a whole volume, by key.
+) -> dict[str, VolumeSlice]:
+    """Find the slices of whole volumes, by key.
 
     `headers` are photographs whose headers are taken where a map has none of its own.
     """
-    spacings: dict[str, tuple[float, float, float]] = {}
-    file_of: dict[str, str] = {}
-    pages: dict[str, int] = {}
-    counts: dict[str, int] = {}
+    slices: dict[str, VolumeSlice] = {}
+    pages = Counter[str]()
     for key, own in files.items():
         sources = (own, headers.get(key))
         file = next((f for f in sources if f is not None and f.spacing_mm_DHW), None)
-        spacing = None if file is None else file.spacing_mm_DHW
-        if (
-            file is None
-            or spacing is None
-            or (file.ref.page or 0) != pages.get(str(file.ref.file), 0)
-        ):
+        if file is None or file.spacing_mm_DHW is None:
             continue
-        name = str(file.ref.file)
-        pages[name], counts[name] = pages.get(name, 0) + 1, file.num_pages
-        spacings[key], file_of[key] = spacing, name
-    whole = {key for key, name in file_of.items() if pages[name] == counts[name]}
-    return (
-        {key: spacing for key, spacing in spacings.items() if key in whole},
-        {key: name for key, name in file_of.items() if key in whole},
-    )
+        name, page = str(file.ref.file), file.ref.page or 0
+        if page == pages[name]:
+            pages[name] += 1
+            slices[key] = VolumeSlice(
+                volume=name,
+                index=page,
+                count=file.num_pages,
+                spacing_mm_DHW=file.spacing_mm_DHW,
+            )
+    return {key: one for key, one in slices.items() if pages[one.volume] == one.count}

@@ -46,11 +46,16 @@ def new_model(
         ConfigError: An unknown name or a config key that the architecture does not have.
     """
     require_encoder(arch.name, arch.encoder, weights)
-    arch = newest(arch) if revision is None else replace(arch, revision=revision)
+    arch = choose_revision(arch, revision)
     network = _build_network(arch, in_channels, num_classes, weights=weights)
     if checkpointing:
         recompute_blocks(network)
     return AnySize(network)
+
+
+def choose_revision(arch: ArchSpec, revision: int | None) -> ArchSpec:
+    """The same architecture at a revision; None for its newest."""
+    return newest(arch) if revision is None else replace(arch, revision=revision)
 
 
 def newest(arch: ArchSpec) -> ArchSpec:

@@ -17,7 +17,7 @@ from maskwright.core.typed import MALFORMED
 from .encoders import download_weights, import_smp, library_name
 from .licences import require_accepted, state_licence
 from .pretrained.files import ForeignCheckpoint, read_checkpoint
-from .pretrained.layout import Layout, find_layout, take_tensors
+from .pretrained.layout import COUNTERS, Layout, find_layout, take_tensors
 from .protocols import OWN, AdaptableEncoder
 from .trained import Trained, find_trained
 
@@ -244,7 +244,7 @@ def _explain_whole(source: str, name: str) -> ConfigError:
 def _copy_weights(encoder: nn.Module, named: Mapping[str, Tensor], source: str) -> None:
     """Copy all tensors of the encoder from `named`, which may have others (a classifier's)."""
     own = encoder.state_dict()
-    missing = [k for k in own if k not in named and not k.endswith("num_batches_tracked")]
+    missing = [k for k in own if k not in named and not k.endswith(COUNTERS)]
     if missing:
         raise ConfigError(
             f"encoder weights {source}: {len(missing)} of {len(own)} tensors are missing "

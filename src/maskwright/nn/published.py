@@ -8,17 +8,16 @@ from importlib.metadata import version
 
 from torch import Tensor, nn
 
-from maskwright.core.card import ArchSpec, ModelCard
+from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError, shorten
 from maskwright.core.labels import LabelSpec
 from maskwright.core.typed import MALFORMED
 
 from .any_size import AnySize
-from .build import build_model, newest
+from .build import build_model, choose_revision
 from .licences import require_accepted, state_licence
 from .pretrained.files import ForeignCheckpoint, read_checkpoint
-from .pretrained.layout import Described, find_layout, take_tensors
-from .transfer import COUNTERS
+from .pretrained.layout import COUNTERS, Described, find_layout, take_tensors
 
 NameClasses = Callable[[int], LabelSpec]
 """The classes of a known dataset by their number, else numbered ones."""
@@ -91,7 +90,11 @@ def read_published(
             f"download it again"
         ) from error
     labels = _make_labels(described, name_classes)
-    card = ModelCard(labels=labels, input=described.input, arch=_choose_revision(described))
+    card = ModelCard(
+        labels=labels,
+        input=described.input,
+        arch=choose_revision(described.arch, described.revision),
+    )
     network = build_model(card)
     state, unused = take_tensors(network.network.state_dict(), tensors, layout.NAMES)
     fill_network(network.network, state, source=source, layout=name)
@@ -140,12 +143,6 @@ def _describe_misfit(
         f"{len(wrong)} tensors have another shape (first: {first} is "
         f"{tuple(state[first].shape)}, expected {tuple(own[first].shape)})"
     )
-
-
-def _choose_revision(described: Described) -> ArchSpec:
-    if described.revision is None:
-        return newest(described.arch)
-    return replace(described.arch, revision=described.revision)
 
 
 def _make_labels(described: Described, name_classes: NameClasses) -> LabelSpec:

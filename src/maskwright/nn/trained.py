@@ -10,9 +10,8 @@ from torch import Tensor
 from maskwright.core.bundle import WEIGHTS, is_bundle, open_bundle
 from maskwright.core.card import ModelCard
 from maskwright.core.checkpoint import Checkpoint, find_checkpoint
-from maskwright.core.trust import hash_file
 
-from .pretrained.files import read_tensors
+from .pretrained.files import identify, read_tensors
 
 ORIGINS = ("init", "encoder_weights", "published")
 """Entries in the provenance of a card on weights of others that the network came from."""
@@ -41,9 +40,8 @@ class Trained:
 
     def make_provenance(self) -> dict[str, object]:
         """The entry of a card on a network that starts from this one."""
-        size, sha256 = self.weights.stat().st_size, hash_file(self.weights)
         licence = {} if self.licence is None else {"licence": self.licence}
-        files = {self.weights.name: {"bytes": size, "sha256": sha256}}
+        files = {self.weights.name: identify(self.weights)}
         return {"model": self.model_id, **licence, "files": files}
 
 

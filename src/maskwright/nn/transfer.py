@@ -17,9 +17,7 @@ from maskwright.core.labels import LabelSpec
 
 from .build import load_arch, new_model
 from .encoders import widen_kernel
-
-COUNTERS = "num_batches_tracked"
-"""Buffers of batch normalisation that old checkpoints lack; nothing reads them."""
+from .pretrained.layout import COUNTERS
 
 ClassPairs = tuple[tuple[int, int], ...]
 """Indices of one class in the new and in the old network."""

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.labels import LabelSpec, Rgb
 from .lettering import measure_text, write_text
 from .pictures import RgbImage, heat_palette
-from .text import escape_controls
+from .text import escape_controls, shorten_name
 
 LegendEntry = tuple[Rgb, str]
 """A colour and its name."""
@@ -78,4 +78,4 @@ def add_legend(
 
 def _shorten(text: str) -> str:
     line = escape_controls(text).replace("\n", " ")
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return shorten_name(line, _LONGEST)

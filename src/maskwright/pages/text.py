@@ -129,3 +129,8 @@ def _wrap(line: str, width: int) -> str:
 def escape_controls(text: str) -> str:
     r"""The text with control characters, tab and line feed apart, as `\x1b`."""
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def shorten_name(text: str, longest: int) -> str:
+    """The text, or its beginning and …, of at most `longest` characters."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"

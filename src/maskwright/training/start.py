@@ -3,13 +3,12 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from maskwright.core import parts
 from maskwright.core.atomic import explain_write_errors, write_json
-from maskwright.core.card import ArchSpec, ModelCard
+from maskwright.core.card import ModelCard
 from maskwright.core.checkpoint import LAST
 from maskwright.core.errors import ConfigError, DataError, shorten
 from maskwright.core.jsonfile import read_json
@@ -17,7 +16,7 @@ from maskwright.core.lock import hold_lock
 from maskwright.core.temporary import remove_leftovers
 from maskwright.core.versioned import Document, Schema
 from maskwright.core.yamlfile import name_line
-from maskwright.nn.build import load_arch, newest, require_encoder
+from maskwright.nn.build import choose_revision, load_arch, require_encoder
 from maskwright.nn.encoders import library_name
 from maskwright.nn.loss import build_loss
 from maskwright.nn.protocols import OWN
@@ -25,7 +24,7 @@ from maskwright.nn.protocols import OWN
 from . import own_code
 from .data import TrainingData
 from .job import Job
-from .model_options import NEWEST, NONE, ModelOptions
+from .model_options import NONE
 from .options import TrainOptions
 from .origin import Origin
 from .planning.network import USUAL_ARCH
@@ -120,7 +119,7 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> J
     card = ModelCard(
         labels=data.dataset.spec,
         input=recipe.input.spec,
-        arch=_choose_revision(recipe.model),
+        arch=choose_revision(recipe.model.graph, recipe.model.revision or None),
         provenance={
             "dataset": data.dataset.fingerprint,
             "train": {"fingerprint": data.train.fingerprint, "images": len(data.train)},
@@ -145,12 +144,6 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> J
         counts_NC=data.facts.counts_NC,
         transfer=origin.transfer,
     )
-
-
-def _choose_revision(model: ModelOptions) -> ArchSpec:
-    if model.revision == NEWEST:
-        return newest(model.graph)
-    return replace(model.graph, revision=model.revision)
 
 
 @contextmanager

@@ -6,8 +6,6 @@ from PIL import Image
 
 from maskwright.data.check.audit import audit
 
-from ...browser import Browser, find_browser
-
 pytestmark = pytest.mark.slow
 
 KEYS = "[...document.querySelectorAll('.shot > code')].map(e => e.textContent)"
@@ -39,17 +37,10 @@ def page(tmp_path_factory):
     return out / "check.html"
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory):
-    browser = Browser(find_browser(), tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
-def browser(opened, page):
-    opened.open(page)
-    return opened
+def browser(window, page):
+    window.open(page)
+    return window
 
 
 def choose_text(browser, name, text):
@@ -93,7 +84,7 @@ def test_a_high_image_is_shown_whole_and_does_not_fill_the_window(browser):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_on_a_phone_nothing_is_wider_than_the_window(opened, page, dark):
-    opened.open(page, width_px=390, dark=dark)
-    assert opened.value("document.documentElement.scrollWidth") == 390
-    assert opened.value("document.querySelectorAll('main b').length") == 0
+def test_on_a_phone_nothing_is_wider_than_the_window(window, page, dark):
+    window.open(page, width_px=390, dark=dark)
+    assert window.value("document.documentElement.scrollWidth") == 390
+    assert window.value("document.querySelectorAll('main b').length") == 0

@@ -15,23 +15,14 @@ from maskwright.inference.published import open_published
 from maskwright.nn.licences import is_permissive, read_licence
 from maskwright.nn.pretrained.files import read_checkpoint
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+from ...initial import COMMIT, make_hub
+
 README = "---\nlicense: other\nlicense_name: acme-research\n---\n# A model\n"
 
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """The folder of one repository in the cache of the hub, which cannot be reached."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    root = tmp_path / "models--acme--unet"
-    (root / "refs").mkdir(parents=True)
-    (root / "refs/main").write_text(COMMIT, encoding="utf-8")
-    folder = root / "snapshots" / COMMIT
-    folder.mkdir(parents=True)
-    return folder
+    return make_hub(tmp_path, monkeypatch)
 
 
 def test_a_name_on_the_hub_is_owner_name_and_revision():

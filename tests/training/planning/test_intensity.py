@@ -65,6 +65,8 @@ def test_the_kind_follows_from_the_data(values, kind, reason):
 def test_images_of_two_modalities_are_refused():
     with pytest.raises(DataError, match=r"2 modalities \(CT, MR\).*--set input\.kind=mr"):
         planned(modalities={"CT": 5, "MR": 4})
+    chosen = planned(FREE | {"input.kind": "mr"}, modalities={"CT": 5, "MR": 4})
+    assert chosen.recipe.input.kind == "mr"
 
 
 def test_values_with_a_sign_are_no_photographs():

@@ -191,8 +191,9 @@ def _render_findings(audit: AuditDocument) -> str:
         ]
         more = document["count"] - len(files)
         listed += [f"and {more:,} more"] if more > 0 else []
-        texts = (escape(document[name]) for name in ("severity", "message", "fix"))
-        severity, message, fix = texts
+        severity, message, fix = (
+            escape(document[name]) for name in ("severity", "message", "fix")
+        )
         rows.append((severity, message, "<br>".join(listed), fix))
     if not rows:
         return "<p>None.</p>"

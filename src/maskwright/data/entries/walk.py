@@ -36,6 +36,8 @@ UNREAD_SUFFIXES = frozenset(
 _RESOURCE_FORK = "._"
 """The start of the names in which macOS keeps what other file systems cannot."""
 
+_joined_bands: ContextVar[tuple[str, ...]] = ContextVar("joined_bands", default=())
+
 
 def is_system_name(name: str) -> bool:
     """Whether operating systems or network disks make files or folders of this name."""
@@ -48,14 +50,10 @@ def image_files(folder: Path) -> Iterator[ImageRef]:
     A file that holds several images gives one ImageRef per page, and inside of `joining_bands`
     the files of one scene give one.
     """
-    files: Iterable[Path | ImageRef] = files_below(folder, image_suffixes())
-    if bands := _joined_bands.get():
-        files = join_files([*files_below(folder, image_suffixes())], bands)
+    found, bands = files_below(folder, image_suffixes()), _joined_bands.get()
+    files: Iterable[Path | ImageRef] = join_files([*found], bands) if bands else found
     for file in files:
         yield from [file] if isinstance(file, ImageRef) else images_in(file)
-
-
-_joined_bands: ContextVar[tuple[str, ...]] = ContextVar("joined_bands", default=())
 
 
 @contextmanager

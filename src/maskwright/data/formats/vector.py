@@ -73,7 +73,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             outside.append(image.path.relative_to(root).as_posix())
             continue
         read = partial(_read, file, name, key, image)
-        labels = Annotation(file=file, place=str(image.path.name), overlap=overlap, read=read)
+        labels = Annotation(file=file, place=image.path.name, overlap=overlap, read=read)
         split, image_key, group = parse_place(image.path.relative_to(root))
         entries.append(
             Entry(key=image_key, split=split, image=image, labels=labels, group=group)

@@ -59,7 +59,7 @@ def resolve_codec(
             data.document.codec.pixels is None or data.document.inferred
         ):
             require_one_palette(_list_masks(data), where=str(data.file))
-        return _apply_mapping(data, codec), data.document.inferred
+        return apply_mappings(codec, data.document, data.file.parent), data.document.inferred
     if data.scan.states_labels:
         codec, notes = _build_stated_codec(data)
     else:
@@ -72,15 +72,10 @@ def apply_inference(
 ) -> tuple[LabelCodec, tuple[str, ...]]:
     """The inferred codec after the mapping of dataset.yaml, with notes; `save` writes it."""
     if data.document.mapping:
-        codec = _apply_mapping(data, codec)
+        codec = apply_mappings(codec, data.document, data.file.parent)
         shown = " and ".join(data.document.mappings)
         notes = (*notes, f"of these, {len(codec.spec)} by the mapping {shown}")
     return codec, (*notes, _save_inferred(data, codec, notes)) if save else notes
-
-
-def _apply_mapping(data: DataFolder, codec: LabelCodec) -> LabelCodec:
-    """The codec after the mappings that dataset.yaml names, if any."""
-    return apply_mappings(codec, data.document, data.file.parent)
 
 
 def _infer_codec(data: DataFolder, progress: Progress) -> tuple[LabelCodec, tuple[str, ...]]:

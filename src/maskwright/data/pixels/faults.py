@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from ...core.errors import DataError
+from ...core.errors import DataError, first_line
 from .imageref import ImageRef
 
 MAX_PIXELS = 1 << 30
@@ -89,8 +89,9 @@ def explain_damage(
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except errors as error:
-        first = (str(error).splitlines() or [""])[0]
-        raise DataError(f"{path}: {fault} ({first}); copy it again or remove it") from error
+        raise DataError(
+            f"{path}: {fault} ({first_line(error)}); copy it again or remove it"
+        ) from error
 
 
 def diagnose(image: ImageRef, error: Exception) -> str:

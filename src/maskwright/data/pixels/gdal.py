@@ -94,8 +94,7 @@ def _require_sources_below(path: Path) -> None:
             f"{path}: a virtual raster that computes its pixels is not read; run: "
             f"gdal_translate {path.name} {path.stem}.tif"
         )
-    sources = [element for element in root.iter() if element.tag.startswith("Source")]
-    for element in sources:
+    for element in root.iter():
         if element.tag in ("SourceFilename", "SourceDataset"):
             is_relative = element.get("relativeToVRT") == "1"
             _require_source(path, element.text or "", is_relative=is_relative)

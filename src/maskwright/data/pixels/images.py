@@ -1,8 +1,8 @@
 """Open image files by the reader that takes them, which is chosen once per open.
 
 JPEG, PNG, BMP, GIF and WebP are read by Pillow, HEIC by pillow-heif, PNG with 16-bit colours by
-OpenCV, PBM, PGM and PPM by NumPy, TIFF by Pillow or tifffile, NIfTI by nibabel, DICOM by
-pydicom (`readers/`). EXIF orientation is always applied.
+OpenCV, PBM, PGM and PPM by NumPy, TIFF by Pillow, tifffile or GDAL, JPEG 2000 and VRT by GDAL
+(rasterio), NIfTI by nibabel, DICOM by pydicom (`readers/`). EXIF orientation is always applied.
 Values are those of the file or of the modality, such as Hounsfield units, in every type.
 
 Everywhere a path is taken as the text form of an ImageRef, such as `ct.nii.gz/0012`.

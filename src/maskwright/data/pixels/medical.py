@@ -123,7 +123,9 @@ class MedicalImage(ImageFile):
         if self.padding is None:
             return mark_valid(image_HWC)
         low, high = self.padding
-        values = to_image(self._read(self.read_values), self.ref, window)
+        values = image_HWC
+        if self.read_values is not self.read_shown:
+            values = to_image(self._read(self.read_values), self.ref, window)
         measured_HW = np.asarray(((values < low) | (values > high)).any(axis=2))
         return mark_valid(image_HWC, mask_HW=measured_HW)
 

@@ -16,7 +16,7 @@ from .faults import MAX_PIXELS, too_large
 from .gdal import open_gdal, read_bands
 from .imagefile import ImageKind, find_type
 from .imageref import ImageRef
-from .orientation import ORIENTATION, turn_upright, upright_size
+from .orientation import turn_upright, upright_size
 from .pillow import Decode, decode_stored, find_kind, open_pillow
 from .tiff_bounds import require_fitting_segments, require_sound_page
 from .tiff_file import list_pages, list_series, num_directories, open_tiff, read_pixels
@@ -24,6 +24,7 @@ from .tiff_tags import (
     MAX_TIFF_BYTES,
     find_alpha,
     find_nodata,
+    find_orientation,
     has_pillow_pixels,
     needs_gdal,
     read_band_names,
@@ -37,10 +38,10 @@ def tiff_size(ref: ImageRef) -> tuple[int, int]:
     """(H, W) of a file or a page, oriented."""
     if ref.page is not None:
         with _page(ref) as (page, _):
-            return upright_size(page.imagelength, page.imagewidth, _tiff_orientation(page))
+            return upright_size(page.imagelength, page.imagewidth, find_orientation(page))
     with _tiff_series(ref.file) as series:
         shape = [series.shape[axis] for axis in _tiff_axes(series)[:2]]
-        return upright_size(shape[0], shape[1], _tiff_orientation(series.keyframe))
+        return upright_size(shape[0], shape[1], find_orientation(series.keyframe))
 
 
 def read_tiff(ref: ImageRef, decode: Decode) -> NDArray[Any]:
@@ -60,7 +61,7 @@ def read_tiff(ref: ImageRef, decode: Decode) -> NDArray[Any]:
                 require_fitting_segments(ref, series.parent, page)
             pixels = read_pixels(ref, series.keyframe, series.asarray)
             upright = pixels.transpose(_tiff_axes(series))  # any order -> (H, W, C)
-            return turn_upright(upright, _tiff_orientation(series.keyframe))
+            return turn_upright(upright, find_orientation(series.keyframe))
     with open_pillow(ref.file) as image:
         return np.ascontiguousarray(decode(image))
 
@@ -130,11 +131,12 @@ def find_validity(ref: ImageRef) -> TiffValidity:
     with open_tiff(ref.file) as file:
         number = ref.page or 0
         page: Any = file.pages[number if number < len(file.pages) else 0]
-        masks = [p.index for p in list_pages(file) if p.is_mask and not p.is_reduced]
+        pages = list_pages(file) if ref.page is None else []
+        masks = [p.index for p in pages if p.is_mask and not p.is_reduced]
         return TiffValidity(
             alpha=find_alpha(page),
             nodata=find_nodata(page),
-            mask=masks[0] if masks and ref.page is None else None,
+            mask=masks[0] if masks else None,
             mask_file=beside if ref.page is None and beside.is_file() else None,
             has_floats=page.dtype is not None and page.dtype.kind == "f",
         )
@@ -177,7 +179,7 @@ def _read_page(ref: ImageRef, decode: Decode) -> NDArray[Any]:
             pixels = np.moveaxis(pixels, 0, -1)  # (C, H, W) -> (H, W, C)
         if pixels.shape[:2] != (page.imagelength, page.imagewidth):
             raise ValueError(f"its pixels are {pixels.shape}")
-        return turn_upright(pixels, _tiff_orientation(page))
+        return turn_upright(pixels, find_orientation(page))
 
 
 @contextmanager
@@ -260,8 +262,3 @@ def _tiff_axes(series: Any) -> tuple[int, ...]:
         return (0, 1, 2)
     few = first in "QI" and series.shape[0] <= _MAX_CHANNELS
     return (1, 2, 0) if first in "SC" or few else ()
-
-
-def _tiff_orientation(page: Any) -> int:
-    tag = page.tags.get(ORIENTATION)
-    return int(tag.value) if tag is not None else 1

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from .orientation import ORIENTATION
+
 ALPHAS = (1, 2)
 """ExtraSamples of associated and of unassociated alpha; TIFF 6.0, section 18. 0 has no meaning:
 near infrared, say."""
@@ -80,7 +82,12 @@ def needs_gdal(page: Any) -> bool:
 
 def is_shown_as_stored(page: Any) -> bool:
     """Whether samples are shown as stored: no palette, turn or odd depth stands between."""
-    orientation = page.tags.get(274)
-    upright = orientation is None or int(orientation.value) == 1
+    upright = find_orientation(page) == 1
     plain = page.photometric.name in ("MINISBLACK", "RGB") and not needs_gdal(page)
     return plain and upright and page.bitspersample in (8, 16, 32, 64)
+
+
+def find_orientation(page: Any) -> int:
+    """The EXIF orientation of a page, 1 to 8; 1 where none is stated."""
+    tag = page.tags.get(ORIENTATION)
+    return int(tag.value) if tag is not None else 1

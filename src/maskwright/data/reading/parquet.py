@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import RootModel
 
-from ...core.errors import DataError, MissingDependencyError
+from ...core.errors import DataError, MissingDependencyError, first_line
 from ..entries.scan import SPLITS, UNSPLIT, normalise_split
 from ..entries.walk import files_below, image_files
 from .documents import read_json
@@ -116,8 +116,9 @@ def _iterate_rows(path: Path) -> Iterator[_Row]:
             for batch in file.iter_batches(batch_size=_ROWS, columns=[image, mask]):
                 yield from (_make_row(path, row[image], row[mask]) for row in batch.to_pylist())
     except (pa.ArrowException, OSError, ValueError) as error:
-        first = (str(error).splitlines() or [""])[0]
-        raise DataError(f"{path}: the file is damaged: {first}; download it again") from error
+        raise DataError(
+            f"{path}: the file is damaged: {first_line(error)}; download it again"
+        ) from error
 
 
 def _require_bounded(path: Path, file: Any) -> None:

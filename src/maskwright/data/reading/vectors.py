@@ -17,11 +17,13 @@ from ...core.errors import DataError
 from ...core.extras import explain_missing
 from ...core.files import open_file
 from ...pages.text import list_names
+from ..pixels.faults import explain_damage
 
 SUFFIXES = (".gpkg", ".shp", ".geojson")
 _STARTS = {".gpkg": b"SQLite format 3\0", ".shp": b"\0\0\x27\x0a"}
 _MAX_BYTES = 64 << 30
 _LONGEST_START = 64
+_DAMAGED = "the vector file is damaged"
 _POLYGONS = (3, 6)
 """Type numbers of polygons and multi-polygons in shapely."""
 
@@ -94,7 +96,13 @@ def _open_unchanged(
         import shapely
     except ModuleNotFoundError as error:
         raise explain_missing(error) from error
-    try:
+    errors = (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        shapely.errors.ShapelyError,
+        *(ValueError, OSError, RuntimeError),
+    )
+    with explain_damage(file, _DAMAGED, errors):
         name = layer or _find_layer(file, pyogrio.list_layers(file))
         columns = tuple(pyogrio.read_info(file, layer=name)["fields"].tolist())
         if column is not None and column not in columns:
@@ -106,10 +114,6 @@ def _open_unchanged(
             file, layer=name, columns=[] if column is None else [column], return_fids=True
         )
         shapes_N = shapely.force_2d(shapely.from_wkb(wkb))
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise _damaged(file, error) from error
-    except (shapely.errors.ShapelyError, ValueError, OSError, RuntimeError) as error:
-        raise _damaged(file, error) from error
     values = [None] * len(shapes_N) if column is None else [_to_text(v) for v in fields[0]]
     types_N = shapely.get_type_id(shapes_N)
     kept = np.flatnonzero(np.isin(types_N, _POLYGONS) & ~shapely.is_empty(shapes_N))
@@ -162,11 +166,7 @@ def _require_start(file: Path) -> None:
     text = start.lstrip(b"\xef\xbb\xbf \r\n\t")
     sound = start.startswith(expected) if expected else text[:1] == b"{"
     if not sound:
-        raise _damaged(file, f"does not begin as a {file.suffix} file does")
-
-
-def _damaged(file: Path, reason: object) -> DataError:
-    first = (str(reason).splitlines() or [""])[0]
-    return DataError(
-        f"{file}: the vector file is damaged ({first}); copy it again or remove it"
-    )
+        raise DataError(
+            f"{file}: {_DAMAGED} (does not begin as a {file.suffix} file does); copy it again "
+            f"or remove it"
+        )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.confusion import Confusion
 from ...core.labels import LabelSpec
-from ...pages.text import format_share
+from ...pages.text import format_share, shorten_name
 
 _GAMMA = 0.55
 """Below 1, so that small shares show: an error of 3 % must be visible."""
@@ -45,7 +45,10 @@ def draw_confusion(confusion: Confusion, labels: LabelSpec) -> str:
     present = _find_present(confusion)
     counts_CC = confusion.counts_CC[np.ix_(present, present)]
     long_names = [labels.names[i] for i in present]
-    num_classes, names = len(present), [_short(name) for name in long_names]
+    num_classes, names = (
+        len(present),
+        [shorten_name(name, _LONGEST_NAME) for name in long_names],
+    )
     layout = _layout(num_classes, max(map(len, names)))
     share_CC = _shares(counts_CC)
     side_px = layout.cell_px * num_classes
@@ -132,7 +135,3 @@ def _names(names: list[str], layout: _Layout) -> str:
             f"{escape(name)}</text>"
         )
     return "".join(pieces)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

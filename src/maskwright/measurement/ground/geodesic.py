@@ -53,7 +53,9 @@ class GeodesicScale:
     def at(self, y: float, x: float) -> PixelSize:
         """The height and width of a pixel around (y, x)."""
         geod = _open_geod(self.placement.epsg)
-        ends = self._to_degrees([(x, y - 0.5), (x, y + 0.5), (x - 0.5, y), (x + 0.5, y)])
+        ends = _to_degrees(
+            self.placement, [(x, y - 0.5), (x, y + 0.5), (x - 0.5, y), (x + 0.5, y)]
+        )
         (top, bottom, left, right) = ends.tolist()
         _, _, height = geod.inv(*top, *bottom)
         _, _, width = geod.inv(*left, *right)
@@ -68,20 +70,16 @@ class GeodesicScale:
         top: int = 0,
     ) -> NDArray[np.float64]:
         """The area of the pixels of each code, (num_codes,); see `PixelScale`."""
-        areas_H = np.array([self._measure_row(top + row) for row in range(len(codes_HW))])
+        areas_H = np.array(
+            [_measure_pixel(self.placement, top + row) for row in range(len(codes_HW))]
+        )
         areas_HW = np.broadcast_to(areas_H[:, None], codes_HW.shape)
         inside = np.s_[...] if inside_HW is None else inside_HW
         codes, areas = codes_HW[inside].ravel(), areas_HW[inside].ravel()
         return np.bincount(codes, weights=areas, minlength=num_codes).astype(np.float64)
 
-    def _measure_row(self, row: int) -> float:
-        return _measure_pixel(self.placement, row)
 
-    def _to_degrees(self, points_px_XY: Any) -> NDArray[np.float64]:
-        return to_degrees(self.placement, points_px_XY)
-
-
-def to_degrees(placement: Placement, points_px_XY: Any) -> NDArray[np.float64]:
+def _to_degrees(placement: Placement, points_px_XY: Any) -> NDArray[np.float64]:
     """Points (..., 2) of a map, (x, y) in pixels, as longitude and latitude."""
     ground = placement.to_ground(points_px_XY)
     if placement.unit == DEGREE or placement.epsg is None:
@@ -92,7 +90,7 @@ def to_degrees(placement: Placement, points_px_XY: Any) -> NDArray[np.float64]:
 @lru_cache(maxsize=1 << 17)
 def _measure_pixel(placement: Placement, row: int) -> float:
     """The area of a pixel of one row in square metres."""
-    corners = to_degrees(placement, [(0, row), (1, row), (1, row + 1), (0, row + 1)])
+    corners = _to_degrees(placement, [(0, row), (1, row), (1, row + 1), (0, row + 1)])
     area, _ = _open_geod(placement.epsg).polygon_area_perimeter(corners[:, 0], corners[:, 1])
     return abs(float(area))
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.labels import Rgb
+from ...pages.text import shorten_name
 
 _MOST_POINTS = 400
 _MOST_LINES = 8
@@ -74,7 +75,7 @@ def draw_chart(keys: Sequence[str], lines: Sequence[ChartLine]) -> str:
 def _draw_layout(keys: Sequence[str], lines: Sequence[ChartLine], layout: _Layout) -> str:
     largest = sorted(lines, key=lambda line: -_mean(line.percent_N))[:_MOST_LINES]
     present = [line for line in largest if np.nanmax(line.percent_N, initial=0) > 0]
-    names = [_shorten(line.name, layout.longest) for line in present]
+    names = [shorten_name(line.name, layout.longest) for line in present]
     right_px = layout.width_px - 28 - _LETTER_PX * max(map(len, names), default=0)
     top = _round_up(max((float(np.nanmax(x.percent_N)) for x in present), default=1.0))
     frame = _Frame(min(len(keys), _MOST_POINTS), top, right_px, layout.longest_key)
@@ -175,10 +176,6 @@ def _round_up(percent: float) -> float:
     """The top of the axis: four equal steps below it are round numbers."""
     tops = (0.1, 0.2, 0.4, 1.0, 2.0, 4.0, 10.0, 20.0, 40.0, 60.0, 80.0)
     return next((top for top in tops if percent <= top), 100.0)
-
-
-def _shorten(name: str, longest: int) -> str:
-    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def _shorten_key(key: str, longest: int) -> str:

@@ -130,10 +130,10 @@ class Measurements:
             "change": None if self.change is None else self.change.to_json(names),
             **self.totals.to_json(),
         }
-        if self.roi_totals:
+        if roi_totals := self.roi_totals:
             document["in_rois"] = {
                 roi: totals.to_json() | self._change_in(roi)
-                for roi, totals in self.roi_totals.items()
+                for roi, totals in roi_totals.items()
             }
         if self.volumes:
             document["volumes"] = {

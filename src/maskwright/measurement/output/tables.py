@@ -87,17 +87,12 @@ class TableWriter:
                 self._write("coverage.csv", key, cells)
         for roi, inside in {WHOLE: figures, **figures.rois}.items():
             self._add_figures(key, roi, inside)
-        for index, regions in figures.regions.items() if self._outlines else ():
-            for number, region in enumerate(regions, start=1):
-                self._add_outline((key, names[index], number), region, placement)
+        if self._outlines is not None:
+            for index, regions in figures.regions.items():
+                for number, region in enumerate(regions, start=1):
+                    self._outlines.add((key, names[index], number), region, placement)
         for verdict in verdicts:
             self._write("rules.csv", key, _verdict_cells(verdict))
-
-    def _add_outline(
-        self, name: tuple[str, str, int], region: RegionProperties, placement: Placement | None
-    ) -> None:
-        if self._outlines:
-            self._outlines.add(name, region, placement)
 
     def _add_figures(self, key: str, roi: str, figures: Figures) -> None:
         """Write the figures of a map, or of a region of interest in it."""

@@ -1,6 +1,6 @@
 """Heads that classify the tokens of a DINO transformer: a linear one, and DPT's."""
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -17,6 +17,7 @@ from .dpt import (
     restore_first_revision,
     stage_widths,
 )
+from .initialise import init_scores
 from .norm import Norm
 
 FIRST_WIDTHS = (256, 512, 1024, 1024)
@@ -95,8 +96,7 @@ class LinearHead(nn.Module):
         self.dropout = nn.Dropout2d(config.dropout)
         self.bn = Norm(width)
         self.conv_seg = nn.Conv2d(width, num_classes, 1)
-        nn.init.normal_(self.conv_seg.weight, std=0.01)
-        nn.init.zeros_(cast("Tensor", self.conv_seg.bias))
+        init_scores(self.conv_seg, 0.01)
 
     def forward(self, stages: list[tuple[Tensor, Tensor]]) -> Tensor:
         """(B, K, h, w), one value per token."""

@@ -93,7 +93,7 @@ def read_checkpoint(source: str) -> ForeignCheckpoint:
         tensors=tensors,
         meta=meta,
         revision=None if name is None else path.name,
-        files={file.name: _identify(file) for file in weights},
+        files={file.name: identify(file) for file in weights},
         **described,
     )
 
@@ -219,5 +219,6 @@ def _read_documents(folder: Path | None) -> dict[str, Any]:
     return documents
 
 
-def _identify(file: Path) -> dict[str, object]:
+def identify(file: Path) -> dict[str, object]:
+    """Size and hash of a file, for a card."""
     return {"bytes": file.stat().st_size, "sha256": hash_file(file)}

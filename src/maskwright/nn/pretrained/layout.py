@@ -23,6 +23,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 PREFIXES = ("", "module.", "model.", "model.module.", "module.model.", "network.", "net.")
 """What training code puts before all names: the attributes that hold the network."""
 
+COUNTERS = "num_batches_tracked"
+"""Buffers of batch normalisation that old checkpoints lack; nothing reads them."""
+
 Names = Mapping[str, str | Callable[[re.Match[str]], str]]
 """Regular expressions and their replacements, applied in this order to a name of ours."""
 

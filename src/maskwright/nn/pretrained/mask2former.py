@@ -17,6 +17,19 @@ SIZE_RULE = SizeRule(shortest_px=512, longest_px=2048)
 """Of the authors' configuration for ADE20K."""
 
 
+def refuse_swin(checkpoint: ForeignCheckpoint, patches: str) -> None:
+    """Refuse a checkpoint that has the tensor `patches`, with which a Swin transformer begins.
+
+    Raises:
+        ConfigError: It has.
+    """
+    if patches in checkpoint.tensors:
+        raise ConfigError(
+            f"{checkpoint.source}: Mask2Former on a Swin transformer, whose graph would hold "
+            f"for one size of images; Mask2Former on a ResNet can be opened"
+        )
+
+
 def describe_mask2former(
     checkpoint: ForeignCheckpoint,
     tensors: Mapping[str, Tensor],

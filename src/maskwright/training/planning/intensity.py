@@ -40,7 +40,7 @@ def decide_intensity(plan: Plan, situation: Situation) -> None:
 
     Raises:
         ConfigError: The given kind is not one that the images can have.
-        DataError: Images of several modalities.
+        DataError: Images of several modalities, and no kind is given.
     """
     facts = situation.facts
     plan.decide("input.channels", facts.channels, "channels of the images")
@@ -49,7 +49,8 @@ def decide_intensity(plan: Plan, situation: Situation) -> None:
     if situation.conversion:
         plan.decide("input.convert_channels", True, situation.conversion)
     plan.decide("input.max_value", facts.max_value, "the bit depth of the images")
-    plan.decide("input.kind", *find_kind(facts, converted=bool(situation.conversion)))
+    if "input.kind" not in plan.settings:
+        plan.decide("input.kind", *find_kind(facts, converted=bool(situation.conversion)))
     _require_possible(plan, facts)
     _decide_statistics(plan, situation)
     _decide_augmentation(plan, facts)
@@ -194,9 +195,9 @@ def find_ct_window(values: ValueSample) -> NDArray[np.float64]:
 
 def _decide_augmentation(plan: Plan, facts: Facts) -> None:
     kind: Kind = plan.get("input.kind")
-    if facts.channels not in {1, 3} or facts.max_value != 255:
-        plan.decide("augment.jpeg", 0.0, "JPEG stores 8-bit images of 1 or 3 channels only")
     if kind == "photograph" and facts.max_value == 255:
+        if facts.channels not in {1, 3}:
+            plan.decide("augment.jpeg", 0.0, "JPEG stores 8-bit images of 1 or 3 channels only")
         return
     plan.decide("augment.unit", "std", "relative to the statistics of the images")
     for name in ("saturation", "hue", "jpeg"):

@@ -81,16 +81,17 @@ def find_weights(
     plan.decide("model.arch", USUAL_ARCH, "")
     weights = str(plan.get("model.encoder_weights"))
     encoders = load_arch(str(plan.get("model.arch"))).ENCODERS
-    if "model.encoder" in settings:
+    is_free = "model.encoder" not in settings
+    if not is_free:
         encoder = str(settings["model.encoder"])
     elif encoders is not None:
         encoder = encoders[0]
     else:
         encoder = usual_encoder(device, num_train)
     if encoder == OWN:
-        require_encoder(str(plan.get("model.arch")), encoder, _given_weights(settings))
+        given = str(settings.get("model.encoder_weights", NONE))
+        require_encoder(str(plan.get("model.arch")), encoder, given)
         return AvailableWeights()
-    is_free = "model.encoder" not in settings
     if is_free and weights not in {"imagenet", NONE}:  # they name their encoder, or fit one
         return AvailableWeights(open_weights(weights, accept_licence=accept_licence))
     try:
@@ -101,10 +102,6 @@ def find_weights(
             return AvailableWeights(substitute=PACKAGED_ENCODER)
         raise
     return AvailableWeights(found)
-
-
-def _given_weights(settings: Settings) -> str:
-    return str(settings.get("model.encoder_weights", NONE))
 
 
 def usual_encoder(device: str, num_train: int) -> str:

@@ -18,10 +18,12 @@ def open_file(ref: ImageRef) -> ImageFile:
     """Read the header; MissingDependencyError without pydicom."""
     with no_warnings:
         frames = open_frames(ref.file)
+    read_values = partial(frames.read, inverted=False)
+    is_inverted = frames.kind == "MONOCHROME1"
     return MedicalImage(
         ref=ref,
         header=frames,
-        read_shown=partial(frames.read, inverted=True),
-        read_values=partial(frames.read, inverted=False),
+        read_shown=partial(frames.read, inverted=True) if is_inverted else read_values,
+        read_values=read_values,
         padding=frames.padding,
     )

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from maskwright.core.errors import ConfigError
 from maskwright.nn.pretrained.files import ForeignCheckpoint
 from maskwright.nn.pretrained.layout import Described, Names, split_projections, translate
-from maskwright.nn.pretrained.mask2former import describe_mask2former
+from maskwright.nn.pretrained.mask2former import describe_mask2former, refuse_swin
 from maskwright.nn.pretrained.resnet import FROM_TRANSFORMERS
 
 PUBLISHER = "transformers, Mask2FormerForUniversalSegmentation"
@@ -40,11 +39,7 @@ def describe(checkpoint: ForeignCheckpoint) -> Described:
     Raises:
         ConfigError: The encoder is a Swin transformer, or a size is fixed here.
     """
-    if f"{ENCODER}embeddings.patch_embeddings.projection.weight" in checkpoint.tensors:
-        raise ConfigError(
-            f"{checkpoint.source}: Mask2Former on a Swin transformer, whose graph would hold "
-            f"for one size of images; Mask2Former on a ResNet can be opened"
-        )
+    refuse_swin(checkpoint, f"{ENCODER}embeddings.patch_embeddings.projection.weight")
     return describe_mask2former(
         checkpoint,
         prepare(checkpoint.tensors),

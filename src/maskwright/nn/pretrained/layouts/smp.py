@@ -1,6 +1,6 @@
 """segmentation-models-pytorch's `save_pretrained`: config.json and model.safetensors.
 
-Several networks of the library are revision 1 of our architectures: they are opened as that.
+Its networks are opened as revision 1 of our architectures.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,6 @@ class Kind:
     """
 
     arch: str
-    revision: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, object] = field(default_factory=dict)
     neutral: Mapping[str, object] = field(default_factory=dict)
@@ -125,7 +124,7 @@ def describe(checkpoint: ForeignCheckpoint) -> Described:
         arch=ArchSpec(name=kind.arch, encoder=encoder, config={**settings, **kind.fixed}),
         num_classes=config["classes"],
         input=make_input(checkpoint),
-        revision=kind.revision,
+        revision=1,
     )
 
 
