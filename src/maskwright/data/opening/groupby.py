@@ -10,17 +10,15 @@ the first file, so that whoever has splits.json alone cannot try out values, and
 value nor a part of it is in any message.
 """
 
-import hashlib
-import hmac
 import math
 import re
 from collections.abc import Callable, Sequence
 
 from ...core.errors import ConfigError, DataError
-from ...core.files import open_file
 from ...core.progress import Progress
 from ...pages.text import format_subject
 from ..entries.scan import Entry
+from ..georef.identity import hash_identifier, make_secret
 from ..georef.placement import Placement
 from ..georef.units import DEGREE
 from ..pixels.capture import read_capture_day
@@ -34,7 +32,6 @@ DEGREE_M = 111_320.0
 _BLOCK = re.compile(r"block:(?P<number>\d+(\.\d+)?)(?P<unit>m|km|ft|mi)", re.ASCII)
 _FOLDER = re.compile(r"folder(:(?P<level>[1-9]\d?))?", re.ASCII)
 _KEYWORD = re.compile(r"[A-Z][A-Za-z0-9]+")
-_MOST_KEY_BYTES = 1 << 31
 
 Finder = Callable[[Entry], str | None]
 """The group of one image; None where its file does not say."""
@@ -127,16 +124,10 @@ def _number_block(
 
 def _hash_tag(entry: Entry, keyword: str, secret: bytes) -> str | None:
     value = read_tag(entry.image.file, keyword)
-    if not value:
-        return None
-    digest = hmac.new(secret, value.encode("utf-8", "surrogateescape"), hashlib.sha256)
-    return f"{keyword} {digest.hexdigest()[:16]}"
+    return f"{keyword} {hash_identifier(value, secret)}" if value else None
 
 
 def _make_secret(entries: Sequence[Entry]) -> bytes:
     """A key that changes with the content of the first file, by name."""
     first = min((entry.image.file for entry in entries), default=None)
-    if first is None:
-        return b""
-    with open_file(first, most_bytes=_MOST_KEY_BYTES) as content:
-        return hashlib.file_digest(content, "sha256").digest()
+    return b"" if first is None else make_secret(first)
