@@ -80,7 +80,9 @@ class InputSpec:
     photographs of 1 or 3 channels become images of `channels`: RGB becomes its luma, too.
     `signed_offset` is added to values that may be below 0; models of version 0.1 have one, of
     which images were read as uint16. `bands` names the channels, where the images name theirs:
-    files of one band, or a file that describes its bands.
+    files of one band, or a file that describes its bands. `slices` is the number of slices of a
+    volume that are channels: the slice that is predicted, in the middle, and its neighbours;
+    `channels` are those of all slices.
     """
 
     channels: int
@@ -94,6 +96,7 @@ class InputSpec:
     convert_channels: bool = False
     size_rule: SizeRule | None = None
     bands: tuple[str, ...] = ()
+    slices: int = 1
 
     def __post_init__(self) -> None:
         if self.size_rule is not None and self.scale_ratio != 1:
@@ -110,6 +113,7 @@ class InputSpec:
         if self.max_value not in (255, 65535):
             raise ConfigError(f"max_value must be 255 or 65535, got {self.max_value}")
         self._require_kind()
+        self._require_slices()
         self._require_bands()
         if self.convert_channels and self.channels not in CONVERTIBLE:
             raise ConfigError(
@@ -119,10 +123,27 @@ class InputSpec:
         if not 0 < self.scale_ratio <= 4:
             raise ConfigError(f"scale_ratio must be in (0, 4], got {self.scale_ratio}")
 
-    def _require_bands(self) -> None:
-        if self.bands and len(self.bands) != self.channels:
+    def _require_slices(self) -> None:
+        if self.slices < 1 or self.slices % 2 == 0:
             raise ConfigError(
-                f"input of {_count_channels(self.channels)} has as many bands, got "
+                f"slices must be odd, a slice and as many on both sides, got {self.slices}"
+            )
+        if self.channels % self.slices:
+            raise ConfigError(
+                f"{self.slices} slices have as many channels each, got "
+                f"{_count_channels(self.channels)} of all"
+            )
+        if self.slices > 1 and self.convert_channels:
+            raise ConfigError(
+                f"convert_channels is for single images, got slices {self.slices}; set it to "
+                f"false"
+            )
+
+    def _require_bands(self) -> None:
+        channels = self.channels // self.slices
+        if self.bands and len(self.bands) != channels:
+            raise ConfigError(
+                f"input of {_count_channels(channels)} has as many bands, got "
                 f"{len(self.bands)}: {', '.join(self.bands)}"
             )
 
@@ -164,8 +185,10 @@ class InputSpec:
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
-        """An object; `size_rule` only where there is one."""
+        """An object; `size_rule` and `slices` only where there is one, or are several."""
         document = asdict(self)
+        if self.slices == 1:
+            del document["slices"]
         if self.size_rule is None:
             del document["size_rule"]
         return document
@@ -180,7 +203,8 @@ class InputSpec:
         Raises:
             DataError: Wrong number of channels or type of values.
         """
-        if self.convert_channels or (self.channels == 3 and self.kind == "photograph"):
+        is_rgb = self.channels == 3 and self.kind == "photograph" and self.slices == 1
+        if self.convert_channels or is_rgb:
             image_HWC = convert_channels(image_HWC, self.channels)
         if self.signed_offset and image_HWC.dtype == np.float32:
             image_HWC = _add_offset(image_HWC, self.signed_offset)
@@ -196,6 +220,11 @@ class InputSpec:
         Raises:
             DataError: Wrong number of channels or type of values.
         """
+        if image_HWC.shape[2] * self.slices == self.channels != image_HWC.shape[2]:
+            raise DataError(
+                f"{where}: is one slice, the model takes {self.slices} neighbouring slices as "
+                f"channels; give the volume that it is a slice of"
+            )
         if image_HWC.shape[2] != self.channels:
             raise DataError(
                 f"{where}: image has {_count_channels(image_HWC.shape[2])}, the model takes "
@@ -232,6 +261,14 @@ class InputSpec:
             return None
         return np.broadcast_to(np.asarray(self.window, np.float32), (self.channels, 2))
 
+    def select_slice(self, image_HWC: Image) -> Image:
+        """The slice that is predicted, H x W x C, of an image of all slices; a view."""
+        if self.slices == 1 or image_HWC.shape[2] != self.channels:
+            return image_HWC
+        per_slice = self.channels // self.slices
+        first = self.slices // 2 * per_slice
+        return image_HWC[..., first : first + per_slice]
+
     @property
     def unit(self) -> int:
         """The stored value of which `mean` and `std` are shares."""
@@ -248,7 +285,7 @@ class InputSpec:
         """
         mean_C, std_C = self.coefficients()
         if self.kind == "mr":
-            own_mean_C, own_std_C = measure_foreground(image_HWC, valid_HW)
+            own_mean_C, own_std_C = self._measure_slices(image_HWC, valid_HW)
             # the z-score of the image, then that of the set, as one
             mean_C = (own_mean_C + own_std_C * mean_C).astype(np.float32)
             std_C = (own_std_C * std_C).astype(np.float32)
@@ -261,6 +298,21 @@ class InputSpec:
             neutral_C=neutral_C,
             window_C2=self._window_C2,
         )
+
+    def _measure_slices(
+        self, image_HWC: Image, valid_HW: ValidMap | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and std per channel, (C,), of the foreground of all slices together.
+
+        So that a slice brighter than its neighbours stays brighter.
+        """
+        height, width, channels = image_HWC.shape
+        # (H, W, S x C) -> (H, W x S, C)
+        joined_HWC = image_HWC.reshape(height, width * self.slices, channels // self.slices)
+        if valid_HW is not None:
+            valid_HW = np.repeat(valid_HW, self.slices, axis=1)
+        mean_C, std_C = measure_foreground(joined_HWC, valid_HW)
+        return np.tile(mean_C, self.slices), np.tile(std_C, self.slices)
 
     def network_size(self, size_HW: tuple[int, int]) -> tuple[int, int]:
         """(H, W) at which the network sees an image of `size_HW`."""

@@ -30,7 +30,7 @@ from .opening.resolve import resolve_codec, resolve_splits
 from .opening.splitfile import SplitFile
 from .pixels.imagefile import ImageFile, ImageKind
 from .pixels.imageref import ImageRef
-from .pixels.images import MAX_FILE_BYTES, image_size, open_image, read_image
+from .pixels.images import MAX_FILE_BYTES, find_reader, image_size, open_image, read_image
 from .protocol import Dataset
 from .reading.archive import open_as_folder
 from .reading.unpacked import keep_as_folder, name_archive
@@ -107,7 +107,8 @@ class FolderDataset(Dataset):
         raws = (sorted(codec.raw_to_index.items()), sorted(codec.ignored), codec.names)
         digest = hashlib.sha256(repr((self.spec.fingerprint, codec.pixels, raws)).encode())
         for entry in self.entries:
-            size = entry.image.file.stat().st_size
+            sizes = [file.stat().st_size for file in entry.image.files]
+            size = sizes[0] if len(sizes) == 1 else sizes
             labels = [describe_labels(label) for label in entry.masks]
             digest.update(repr((entry.key, entry.split, size, labels)).encode())
         return digest.hexdigest()[:16]
@@ -157,6 +158,12 @@ class FolderDataset(Dataset):
         """One image, opened for what its header states."""
         return open_image(self.entries[index].image)
 
+    def unpacked_bytes(self, index: int) -> Mapping[Path, int]:
+        """The gzipped volumes of one image and its masks, with their unpacked bytes."""
+        entry = self.entries[index]
+        refs = (entry.image, *(mask for mask in entry.masks if isinstance(mask, ImageRef)))
+        return {f: n for ref in refs for f, n in open_image(ref).unpacked_bytes.items()}
+
     def image_digest(self, index: int) -> bytes:
         """A hash of the image file; of its pixels where the file holds several images."""
         image = self.entries[index].image
@@ -174,8 +181,29 @@ class FolderDataset(Dataset):
         """The dataset with these channels of its images; as it is where none are named."""
         if not bands or bands == self.bands:
             return self
-        entries = (replace(e, image=replace(e.image, bands=bands)) for e in self.entries)
+        entries = (replace(e, image=e.image.with_bands(bands)) for e in self.entries)
         return replace(self, entries=tuple(entries))
+
+    def with_slices(self, number: int) -> Self:
+        """The dataset whose images are `number` neighbouring slices of volumes, as channels.
+
+        Raises:
+            DataError: An image is not a slice of a volume.
+        """
+        images = [replace(entry.image, num_slices=number) for entry in self.entries]
+        for image in images if number > 1 else ():
+            open_image(image)  # refuses what has no neighbours
+        entries = (replace(e, image=i) for e, i in zip(self.entries, images, strict=True))
+        return replace(self, entries=tuple(entries))
+
+    @property
+    def bands_by_order(self) -> tuple[str, ...]:
+        """The names of the channels, where the files tell them by their order alone."""
+        image = self.entries[0].image if self.entries else ImageRef(self.root)
+        if image.sources or not image.bands or image.scene is not None:
+            return image.sources
+        part = find_reader(image.file).open_file(image.parts[0])
+        return () if part.bands else image.bands
 
     def labels(self, index: int) -> LabelMap:
         """The class map of one image: with several annotators, the majority.

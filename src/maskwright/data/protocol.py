@@ -3,6 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.image import Image, PixelData
+from ..core.inputspec import InputSpec
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
@@ -96,6 +98,32 @@ class Dataset(Protocol):
             raise DataError(f"{self.source}: has no bands by name, {list_names(bands)} needed")
         return self
 
+    def with_slices(self, number: int) -> Self:
+        """The dataset whose images are `number` neighbouring slices of volumes, as channels.
+
+        Raises:
+            DataError: Its images are not slices of volumes.
+        """
+        if number > 1:
+            raise DataError(
+                f"{self.source}: its images are not slices of volumes, and the model takes "
+                f"{number} neighbouring slices"
+            )
+        return self
+
+    def with_input(self, spec: InputSpec) -> Self:
+        """The dataset with the channels that a network takes: its bands and slices.
+
+        Raises:
+            DataError: Its images have no such channels.
+        """
+        return self.with_bands(spec.bands).with_slices(spec.slices)
+
+    @property
+    def bands_by_order(self) -> tuple[str, ...]:
+        """The names of the channels, where the files tell them by their order alone."""
+        return ()
+
     @abstractmethod
     def labels(self, index: int) -> LabelMap:
         """The class map of one image, H x W: with several annotators, the majority.
@@ -151,6 +179,10 @@ class Dataset(Protocol):
     def image_file(self, index: int) -> ImageFile | None:  # noqa: ARG002 - a default
         """One image, opened for what its header states; None where it is not a file."""
         return None
+
+    def unpacked_bytes(self, index: int) -> Mapping[Path, int]:  # noqa: ARG002 - a default
+        """The files that are unpacked whole to read one Sample, and their bytes then."""
+        return {}
 
     def mask_file(self, index: int) -> ImageRef | None:  # noqa: ARG002 - a default
         """The mask of one image; None where its labels are not pixels of one file."""

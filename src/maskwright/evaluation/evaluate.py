@@ -60,7 +60,7 @@ def evaluate(
         ConfigError: `group` is not a regular expression.
     """
     require_fit(model.card.labels, dataset)
-    dataset = dataset.with_bands(model.card.input.bands)
+    dataset = dataset.with_input(model.card.input)
     dataset.require_one_place(progress)
     listed = _list_attributes(dataset, attributes, group)
     extremes = Extremes(dataset.spec.palette)
@@ -72,6 +72,8 @@ def evaluate(
         if file is not None:
             model.card.input.require_modality(file.modality, where=where)
         image = _predict_sample(model, sample, where=where)
+        shown_HWC = model.card.input.select_slice(sample.image_HWC)
+        sample = replace(sample, image_HWC=shown_HWC)
         brightness = {"brightness": bin_brightness(sample.image_HWC)}
         tally.add(
             Counted.from_image(

@@ -87,7 +87,7 @@ def export_model(
             log(note)
     images: Iterable[Image] = ()
     if data is not None:
-        images = _read_images(data, progress, allow_outside=allow_outside)
+        images = _read_images(data, source.card.input, progress, allow_outside=allow_outside)
     elif source.bundle is None or source.bundle.parity_inputs is None:
         raise ConfigError(f"{model}: keeps no parity images; give DATA to test the graph on")
     options = _ExportOptions(
@@ -142,11 +142,12 @@ def choose_images(dataset: Dataset) -> list[Image]:
 
 
 def _read_images(
-    data: Path | str | Dataset, progress: Progress, *, allow_outside: bool
+    data: Path | str | Dataset, spec: InputSpec, progress: Progress, *, allow_outside: bool
 ) -> Iterator[Image]:
     """Open the data when the first image is asked for, after `out` was found to be free."""
     if isinstance(data, Path | str):
         data = open_dataset(data, allow_outside=allow_outside, progress=progress)
+    data = data.with_input(spec)
     yield from choose_images(data.subset("val") if "val" in data.splits else data)
 
 

@@ -86,6 +86,7 @@ def open_folds(
         predictors[fold] = open_model(model, engine=engine, refine=refine, trust=trust)
         _require_fold(predictors[fold], dataset, fold, run)
     _require_one_rule(predictors)
+    dataset = dataset.with_input(next(iter(predictors.values())).card.input)
     entries = [entry for entry in dataset.entries if entry.split in predictors]
     return FoldPredictors(
         predictors=predictors,

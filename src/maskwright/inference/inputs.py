@@ -4,10 +4,10 @@ The key of a file is its stem; the key of a file in a folder is its path from th
 suffix. The key of a page begins with the whole name of its file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from ..core.errors import DataError
 from ..core.results import require_no_results
@@ -38,51 +38,52 @@ def find_images(
         inputs: Image files, and folders of images.
         glob: Pattern of the images that are taken from a folder: of their names, or with a `/`
             of their paths below the folder.
-        bands: Those that the model takes, by name: files of one band are joined to one image.
+        bands: Those that the model takes, by name: files of one band are joined to one image,
+            in a folder, and among all files that are given.
 
     Raises:
         DataError: No such file, no image in a folder, two images with one key, or a folder
             that itself holds results.
     """
     found = FoundImages()
-    for root in map(Path, inputs):
-        for key, image in _join_bands(_images_below(root, found, glob), bands):
-            if key in found.images:
-                raise DataError(
-                    f"{image}: its outputs would be named {key!r}, as those of "
-                    f"{found.images[key]}; rename one, give the folder that holds both, or run "
-                    f"twice"
-                )
-            found.images[key] = image
+    roots = [Path(root) for root in inputs]
+    files = [root for root in roots if not root.is_dir()]
+    for root in roots:
+        if not root.exists():
+            raise DataError(f"{root}: no such file or folder")
+        if root.is_dir():
+            _add(found, _images_below(root, found, glob, bands))
+        elif not bands:
+            _add(found, _images_of([root], bands))
+        elif files:  # the channels of one image may be several files: all are joined at once
+            _add(found, _images_of(files, bands))
+            files = []
     return found
 
 
-def _join_bands(
-    images: Iterable[tuple[str, ImageRef]], bands: tuple[str, ...]
-) -> Iterator[tuple[str, ImageRef]]:
-    """The images with the bands of a model; files of one band are joined."""
-    if not bands:
-        yield from images
-        return
-    by_file = {image.path: (key, image) for key, image in images}
-    for one in join_files([Path(path) for path in by_file], bands):
-        if isinstance(one, ImageRef):
-            key, _ = by_file[one.file]
-            yield PurePath(key).with_name(one.path.stem).as_posix(), one
-        else:
-            key, image = by_file[one]
-            yield key, replace(image, bands=bands)
+def _add(found: FoundImages, images: Iterable[tuple[str, ImageRef]]) -> None:
+    for key, image in images:
+        if key in found.images:
+            raise DataError(
+                f"{image}: its outputs would be named {key!r}, as those of "
+                f"{found.images[key]}; rename one, give the folder that holds both, or run "
+                f"twice"
+            )
+        found.images[key] = image
+
+
+def _images_of(files: Sequence[Path], bands: tuple[str, ...]) -> Iterator[tuple[str, ImageRef]]:
+    """Key and image of files, and of their pages; files of one band are joined."""
+    for one in join_files(files, bands) if bands else files:
+        whole = one.path if isinstance(one, ImageRef) else one
+        for image in images_in(one, bands):
+            yield key_of(image, Path(whole)), replace(image, bands=bands)
 
 
 def _images_below(
-    root: Path, found: FoundImages, glob: str | None
+    root: Path, found: FoundImages, glob: str | None, bands: tuple[str, ...]
 ) -> Iterator[tuple[str, ImageRef]]:
-    if not root.exists():
-        raise DataError(f"{root}: no such file or folder")
-    if not root.is_dir():
-        for image in images_in(root):
-            yield key_of(image, root), image
-        return
+    """Path below the folder, without suffix, and image."""
     require_no_results(root)
     found.passed_over.extend(results_below(root))
     files = list(files_below(root, ("",)))
@@ -101,7 +102,7 @@ def _images_below(
             f"{root}: no image in this folder, {len(files)} other files{results}; images end "
             f"in {', '.join(image_suffixes())}"
         )
-    for image in (page for file in images for page in images_in(file)):
+    for _, image in _images_of(images, bands):
         yield image.path.relative_to(root).with_suffix("").as_posix(), image
 
 

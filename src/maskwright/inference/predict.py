@@ -9,7 +9,7 @@ a batch of 8 takes 0.75 times the processor time of its images one by one on ONN
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +163,7 @@ def _predict_left(
     progress: Progress,
 ) -> None:
     """Predict the images that the journal does not list; at least one is predicted then."""
-    done = results.journal.find_done(
-        lambda k: [images[k].file, *images[k].others] if k in images else None
-    )
+    done = results.journal.find_done(lambda k: list(images[k].files) if k in images else None)
     left = {key: image for key, image in images.items() if key not in done}
     for key, image in progress(left.items(), total=len(left), what="predicting"):
         one = model.choose(key) if isinstance(model, FoldPredictors) else model
@@ -194,7 +192,10 @@ def _find(
 ) -> FoundImages:
     if isinstance(model, FoldPredictors):
         return FoundImages(dict(model.images))
-    return find_images(inputs, glob=glob, bands=model.card.input.bands)
+    spec = model.card.input
+    found = find_images(inputs, glob=glob, bands=spec.bands)
+    images = {k: replace(image, num_slices=spec.slices) for k, image in found.images.items()}
+    return FoundImages(images, found.passed_over)
 
 
 def _find_destination(
@@ -247,14 +248,14 @@ def _predict_file(
 ) -> None:
     """Predict one image, or list it as failed."""
     try:
-        content = describe_content([image.file, *image.others])
+        content = describe_content(image.files)
         opened = open_image(image)
         model.card.input.require_modality(opened.modality, where=str(image))
         image_HWC, valid_HW = opened.read_data()
         prediction = model.predict(image_HWC, valid_HW, where=str(image))
         item = PredictedImage(
             key=key,
-            image_HWC=image_HWC,
+            image_HWC=model.card.input.select_slice(image_HWC),
             prediction=prediction,
             tags=opened.geotags,
         )

@@ -22,7 +22,7 @@ from ..core.kernels.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
 from ..core.trust import require_digest
 from ..core.verdict import Verdict
-from ..data.pixels.images import read_data
+from ..data.pixels.images import read_data, to_ref
 from .choice import ModelFile, build_engine
 from .engine import ENGINES, Engine, EngineOptions, EnginePart
 from .need import MemoryNeed
@@ -88,7 +88,8 @@ class Predictor:
             DataError: As `predict`; the file is not an image, or holds several.
         """
         if isinstance(image, Path | str):
-            return self.predict(*read_data(Path(image)), where=str(image))
+            ref = replace(to_ref(image), num_slices=self.card.input.slices)
+            return self.predict(*read_data(ref), where=str(image))
         return self.predict(image)
 
     def predict_many(self, images: Iterable[Image]) -> Iterator[Prediction]:
@@ -168,7 +169,10 @@ class Predictor:
                 decision = decide(logits_Khw, size_HW, temperature=temperature)
             else:
                 decision = self.refine.refiner(
-                    logits_Khw, image_HWC, temperature=temperature, where=where
+                    logits_Khw,
+                    self.card.input.select_slice(image_HWC),
+                    temperature=temperature,
+                    where=where,
                 )
         self._require_finite(decision.confidence_HW, where)
         if valid_HW is not None:  # before the rule, which then finds no evidence there
@@ -196,7 +200,7 @@ class Predictor:
             model_id=self.model_id,
             verdict=verdict,
             labels=self.card.labels,
-            image_HWC=image_HWC,
+            image_HWC=self.card.input.select_slice(image_HWC),
         )
 
     def _batches(self, images: Iterable[Image]) -> Iterator[tuple[int, Sequence[Image]]]:

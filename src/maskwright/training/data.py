@@ -8,7 +8,7 @@ from typing import Self
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE
 from maskwright.core.progress import Progress
-from maskwright.data.dataset import Dataset, open_dataset
+from maskwright.data.dataset import Dataset, FolderDataset, open_dataset
 from maskwright.data.facts import Facts, measure_facts, require_one_kind
 from maskwright.pages.text import format_count
 
@@ -20,8 +20,8 @@ from .splits import choose_splits, select_labelled
 class TrainingData:
     """A dataset, the names of its training and validation split, and their images.
 
-    `facts` are measured on the training images. `conversion` says which images are converted
-    to the channels of the network, "" where none is.
+    `facts` are measured on the training images, of each slice by itself. `conversion` says
+    which images are converted to the channels of the network, "" where none is.
     """
 
     dataset: Dataset
@@ -53,7 +53,7 @@ class TrainingData:
         """
         dataset = open_dataset(path, allow_outside=allow_outside, progress=progress)
         if bands := settings.get("input.bands"):
-            dataset = dataset.with_bands(read_bands(bands))
+            dataset = _choose_bands(dataset, read_bands(bands))
         names = choose_splits(dataset, settings)
         train, val = (select_labelled(dataset, name) for name in names)
         if before_measuring is not None:
@@ -67,6 +67,8 @@ class TrainingData:
         if kind.converted:
             channels = kind.kind.channels
         facts = measure_facts(train, progress, channels=channels)
+        if (slices := read_slices(settings.get("input.slices", 1))) > 1:
+            train, val = (part.with_slices(slices) for part in (train, val))
         return cls(dataset, names, train, val, facts, str(kind) if kind.converted else "")
 
 
@@ -76,6 +78,32 @@ def read_bands(given: object) -> tuple[str, ...]:
     if not isinstance(listed, list | tuple) or not all(isinstance(b, str) for b in listed):
         raise ConfigError(f"input.bands is a list of names, [B04, B08, NDVI], got {given!r}")
     return tuple(name.strip() for name in listed)
+
+
+def read_slices(given: object) -> int:
+    """The number of slices in a setting."""
+    if not isinstance(given, int) or given < 1 or given % 2 == 0:
+        raise ConfigError(
+            f"input.slices is odd, a slice and as many on both sides (3, 5), got {given!r}"
+        )
+    return given
+
+
+def _choose_bands(dataset: FolderDataset, bands: tuple[str, ...]) -> FolderDataset:
+    """The dataset with these channels.
+
+    Raises:
+        ConfigError: The files tell channels by their order alone, and it is another one: those
+            of an image to predict could not be told apart.
+    """
+    given = dataset.bands_by_order
+    if given and bands != given:
+        raise ConfigError(
+            f"input.bands is {', '.join(bands)}, and the files tell their channels by order "
+            f"alone: {', '.join(given)}; take all in this order, or name the files by channel "
+            f"(case_T1.nii.gz)"
+        )
+    return dataset.with_bands(bands)
 
 
 def _require_labelled_pixel(val: Dataset, split: str) -> None:

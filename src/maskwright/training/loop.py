@@ -37,6 +37,7 @@ from .optim import (
 )
 from .recipe import Recipe
 from .samples.loader import Batch, Crops, Normalize, make_loader
+from .samples.order import SampleOrder
 from .setup import make_model
 from .validate import validate
 from .weights import compute_class_weights
@@ -70,6 +71,7 @@ def fit(
         recipe,
         num_samples=length.most_steps * job.samples_per_step,
         describe=job.train.describe,
+        order=SampleOrder.from_dataset(job.train, recipe.seed),
     )
     loader = make_loader(crops, recipe, first=state.progress.step * job.samples_per_step)
     wrapped, stepper, batches = accelerator.prepare(state.model, state.optimizer, loader)

@@ -41,7 +41,8 @@ def _list_pair(value: object) -> object:
 class InputOptions(StrictModel):
     """The InputSpec of the network, as the recipe writes it; its rules are those of `spec`.
 
-    A `window` of one pair is that of every channel.
+    A `window` of one pair is that of every channel. With `slices` above 1, images are slices
+    of volumes with their neighbours: `channels` are those of all slices.
     """
 
     kind: Kind = "photograph"
@@ -54,6 +55,7 @@ class InputOptions(StrictModel):
     convert_channels: bool = False
     signed_offset: Annotated[int, Field(ge=0)] = 0
     bands: tuple[str, ...] = ()
+    slices: Positive = 1
 
     @property
     def spec(self) -> InputSpec:
@@ -195,6 +197,12 @@ class Recipe(StrictModel):
                 f"up to {self.input.max_value}; set augment.jpeg to 0"
             )
         self._require_unit()
+        changed = self.augment.saturation or self.augment.hue or jpeg
+        if self.input.slices > 1 and changed:
+            raise ValueError(
+                "augment.saturation, hue and jpeg change colours, and the channels are slices "
+                f"(input.slices is {self.input.slices}); set them to 0"
+            )
         if self.optim.freeze_epochs and not self.model.is_pretrained:
             raise ValueError(
                 "optim.freeze_epochs freezes the encoder, but its weights are random "

@@ -257,10 +257,13 @@ def open_run(root: Path) -> Run:
 def _split_settings(given: Recipe | None, options: TrainOptions) -> Settings:
     if given is None:
         return options.settings
-    splits = {
+    splits: dict[str, object] = {
         "data.train_split": given.data.train_split,
         "data.val_split": given.data.val_split,
+        "input.slices": given.input.slices,
     }
+    if given.input.bands:
+        splits["input.bands"] = list(given.input.bands)
     if given.input.convert_channels or "input.channels" in options.settings:
         return {**splits, "input.channels": given.input.channels}
     return splits

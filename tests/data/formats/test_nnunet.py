@@ -78,7 +78,7 @@ def test_cases_that_are_listed_and_not_there_are_left_out_by_name(write):
     [
         (
             case("a") | {"imagesTr/a_0001.png": IMAGE},
-            "channel 1 of 'a'; a network here",
+            "the case 'a' has 0001, which dataset.json does not name",
         ),
         ({"imagesTr/a_0000.png": IMAGE, "labelsTr/b.png": M}, "no case in imagesTr has labels"),
         (
@@ -122,3 +122,90 @@ def test_damaged_files_are_read_or_refused_soon(write, fuzz):
 
     for index, content in enumerate(whole):
         fuzz(content, lambda damaged, index=index: read(index, damaged))
+
+
+def save_case(root, name, channels=("0000", "0001"), ending=".nii.gz", shape=(4, 5, 3)):
+    nib = pytest.importorskip("nibabel")
+    labels = np.zeros(shape[:3], np.uint8)
+    labels[1, 2:4] = 1
+    files = {f"imagesTr/{name}_{c}": RNG.integers(-9, 9, shape) for c in channels}
+    if not channels:
+        files = {f"imagesTr/{name}": RNG.integers(-9, 9, shape)}
+    for path, values in ({f"labelsTr/{name}": labels} | files).items():
+        (root / path).parent.mkdir(exist_ok=True)
+        image = nib.Nifti1Image(values.astype(np.int16), np.eye(4))
+        nib.save(image, root / f"{path}{ending}")
+
+
+RNG = np.random.default_rng(6)
+TWO = {"channel_names": {"0": "T1", "1": "FLAIR"}, "file_ending": ".nii.gz"}
+
+
+def test_channels_of_a_case_have_the_names_of_dataset_json(tmp_path):
+    save_case(tmp_path, "a")
+    (tmp_path / "dataset.json").write_text(table({"background": 0, "x": 1}, **TWO))
+    dataset = open_as_is(tmp_path)
+    assert dataset.bands == dataset.bands_by_order == ("T1", "FLAIR")
+    assert dataset.keys == ("a__0000", "a__0001", "a__0002")
+    assert dataset[1].image_HWC.shape == (5, 4, 2)
+    assert "channels are T1, FLAIR, as dataset.json names them" in dataset.notes
+
+
+def test_a_fourth_axis_of_the_decathlon_are_the_modalities(tmp_path):
+    save_case(tmp_path, "a", channels=(), shape=(4, 5, 3, 2))
+    labels = {"0": "background", "1": "x"}
+    table_1 = {"modality": {"0": "FLAIR", "1": "T1w"}, "labels": labels, "numTraining": 1}
+    (tmp_path / "dataset.json").write_text(json.dumps(table_1))
+    dataset = open_as_is(tmp_path)
+    assert dataset.bands == ("FLAIR", "T1w")
+    assert dataset[0].image_HWC.shape == (5, 4, 2)
+
+
+def test_a_case_without_a_channel_is_refused_by_name(tmp_path):
+    save_case(tmp_path, "a")
+    save_case(tmp_path, "b", channels=("0001",))
+    (tmp_path / "dataset.json").write_text(table({"background": 0, "x": 1}, **TWO))
+    with pytest.raises(DataError, match=r"the case 'b' has no file of 0000 \(T1\)"):
+        scan(tmp_path, DatasetFile())
+
+
+def folds(*pairs):
+    return json.dumps([{"train": list(train), "val": list(val)} for train, val in pairs])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "splits"),
+    [
+        ([("bc", "a"), ("ac", "b"), ("ab", "c")], {"a": "fold0", "b": "fold1", "c": "fold2"}),
+        ([("ab", "c")], {"a": "train", "b": "train", "c": "val"}),
+    ],
+)
+def test_folds_are_those_of_splits_final(write, pairs, splits):
+    cases = case("a") | case("b") | case("c") | {"imagesTs/d_0000.png": IMAGE}
+    files = {"dataset.json": table({"background": 0}), "splits_final.json": folds(*pairs)}
+    found = scan(write(cases | files), DatasetFile())
+    assert {e.key: e.split for e in found.entries} == splits | {"d": "test"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        ([("a", "b")], "does not list the cases of imagesTr alone, such as 'c'"),
+        ([("bc", "a"), ("ac", "b")], "do not divide the cases"),
+        ([("bc", "a"), ("abc", "b"), ("ab", "c")], "do not divide the cases"),
+    ],
+)
+def test_folds_that_do_not_divide_the_cases_are_not_read_and_said_so(write, pairs, reason):
+    cases = case("a") | case("b") | case("c")
+    files = {"dataset.json": table({"background": 0}), "splits_final.json": folds(*pairs)}
+    found = scan(write(cases | files), DatasetFile())
+    assert {e.split for e in found.entries} == {"train"}
+    assert any(reason in note for note in found.notes)
+
+
+def test_regions_and_a_wrong_number_of_cases_are_said(write):
+    labels = {"background": 0, "whole": [1, 2], "core": 2}
+    root = write(case("a") | {"dataset.json": table(labels, numTraining=3)})
+    notes = " ".join(scan(root, DatasetFile()).notes)
+    assert "lists regions, whole [1, 2]: a pixel has one class here" in notes
+    assert "says numTraining 3, and 1 labelled case is in imagesTr" in notes

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.core.errors import DataError
+from maskwright.core.errors import DataError, MissingDependencyError
 from maskwright.core.labels import IGNORE
-from maskwright.data.pixels import alignment
+from maskwright.data.pixels import grids
 from maskwright.data.pixels.alignment import describe_misalignment, require_alike
 from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.rawmask import read_raw
@@ -80,9 +80,9 @@ def test_the_same_numbers_in_another_zone_are_another_place(tmp_path):
 
 def test_without_pyproj_another_zone_is_named(tmp_path, monkeypatch):
     def missing(*_):
-        raise alignment.MissingDependencyError("pyproj", "geo")
+        raise MissingDependencyError("pyproj", "geo")
 
-    monkeypatch.setattr(alignment, "transform_points", missing)
+    monkeypatch.setattr(grids, "transform_points", missing)
     image, mask = (save_map(tmp_path / f"{z}.tif", crs=f"EPSG:{z}") for z in (32632, 32633))
     assert describe_misalignment(mask, image) == "lies in EPSG:32633, the other in EPSG:32632"
 

@@ -78,6 +78,16 @@ KINDS: dict[str, Kind] = {
         "resample them with `maskwright convert --align`, or save them on the grid of the "
         "image, with its affine or georeference",
     ),
+    "unit-assumed": Kind(
+        "note",
+        "volumes whose header states no unit of length",
+        "nothing to do if spacings are in mm; else write the unit into the header",
+    ),
+    "two-orientations": Kind(
+        "warning",
+        "volumes whose sform and qform differ, so that programs show them at two places",
+        "find out which of the two is right, and write it into both",
+    ),
     "mixed-planes": Kind(
         "warning",
         "volumes cut in another plane than most",

@@ -44,6 +44,8 @@ InspectionCode = Literal[
     "unreadable-mask",
     "size-mismatch",
     "misaligned",
+    "unit-assumed",
+    "two-orientations",
     "mixed-planes",
     "unlisted-values",
     "lossy-mask",
@@ -56,6 +58,10 @@ InspectionCode = Literal[
 ]
 """Kinds of findings on single images and masks."""
 
+_OF_ASSUMPTION: dict[str, InspectionCode] = {
+    "unit": "unit-assumed",
+    "orientation": "two-orientations",
+}
 _BLURRED_RATIO = 0.25
 _MIN_BORDERS = 16
 
@@ -168,6 +174,9 @@ class Inspection:
         try:
             found = dict(list_misaligned(entry))
             frame = open_image(entry.image).patient_frame if first else None
+            masks = [m for m in entry.masks if isinstance(m, ImageRef)]
+            for ref in (entry.image, *masks) if first else ():
+                self._add_assumptions(ref)
         except (DataError, MissingDependencyError):  # the image or the mask cannot be read
             return set()
         if frame is not None:
@@ -177,6 +186,11 @@ class Inspection:
                 image = self.findings.shorten(entry.image)
                 self.findings.add("misaligned", mask, f"beside {image} it {difference}")
         return set(found)
+
+    def _add_assumptions(self, image: ImageRef) -> None:
+        """Add a finding on what is assumed of a volume."""
+        for on, text in open_image(image).assumptions:
+            self.findings.add(_OF_ASSUMPTION[on], image.file, text)
 
     def report_planes(self) -> None:
         """Add a finding on each volume that is cut in another plane than most."""

@@ -257,7 +257,8 @@ def _read_unlisted_numbers(
         shown = ", ".join(f"{v} {survey.share(v)}" for v in negative[:8])
         raise ask(
             hints,
-            f"masks hold values below 0, {shown}, which usually mark pixels without a class",
+            f"masks hold values below 0, {shown} (the first in "
+            f"{survey.counts[negative[0]].first}), which usually mark pixels without a class",
             f"codec: {{ignored: {negative[:8]}}}",
             "if they do, codec: {ignored: []} if each value is a class",
         )

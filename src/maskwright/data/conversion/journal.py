@@ -36,4 +36,4 @@ def add_line(journal: Journal, line: JournalLine) -> None:
 
 def list_files(entry: Entry) -> list[Path]:
     """The files that an image of a dataset is read from."""
-    return [entry.image.file, *(labels.file for labels in entry.masks)]
+    return [*entry.image.files, *(labels.file for labels in entry.masks)]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -53,7 +53,7 @@ def image_files(folder: Path) -> Iterator[ImageRef]:
     found, bands = files_below(folder, image_suffixes()), _joined_bands.get()
     files: Iterable[Path | ImageRef] = join_files([*found], bands) if bands else found
     for file in files:
-        yield from [file] if isinstance(file, ImageRef) else images_in(file)
+        yield from images_in(file, bands)
 
 
 @contextmanager
@@ -69,13 +69,17 @@ def joining_bands(bands: tuple[str, ...]) -> Iterator[None]:
         _joined_bands.reset(token)
 
 
-def images_in(file: Path) -> Iterator[ImageRef]:
-    """The images in a file: the file itself, or its pages where it holds several."""
-    number = count_pages(file)
+def images_in(file: Path | ImageRef, bands: tuple[str, ...] = ()) -> Iterator[ImageRef]:
+    """The images in a file, or in files whose bands are joined: itself, or its pages.
+
+    `bands` are those that channels of a single file may be.
+    """
+    image = ImageRef(file) if isinstance(file, Path) else file
+    number = count_pages(image if image.bands else replace(image, bands=bands))
     if number is None:
-        yield ImageRef(file)
+        yield image
     else:
-        yield from (ImageRef(file, page) for page in range(number))
+        yield from (replace(image, page=page) for page in range(number))
 
 
 def key_of(image: ImageRef, file: Path) -> str:

@@ -1,11 +1,13 @@
 """Locate a dataset: its folder, its dataset.yaml, its format, and a scan of its files."""
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core import parts
-from ...core.errors import ConfigError, DataError
+from ...core.errors import ConfigError, DataError, MissingDependencyError
 from ...core.files import is_present
 from ...core.yamlfile import read_yaml
 from ...pages.text import format_count
@@ -19,6 +21,7 @@ from ..classes.dataset_yaml import (
 from ..entries.format import FORMATS, load_format
 from ..entries.scan import SPLITS, Entry, LeftOut, Scan, normalise_split
 from ..entries.walk import folders, joining_bands, list_passed_over
+from ..pixels.images import open_image
 from .inside import require_inside, require_no_link_out
 from .renewal import renew
 
@@ -94,6 +97,7 @@ def locate(path: Path, *, form: str | None = None, allow_outside: bool = False) 
     scan = _assign_groups(_assign_bands(scan, document), document)
     _require_text_names(root, scan)
     scan = _name_passed_over(scan, root)
+    scan = replace(scan, notes=(*scan.notes, *_list_assumptions(scan)))
     _require_read_annotators(file, document, scan, name)
     scan = replace(scan, notes=(*notes, *detected.notes, *scan.notes))
     document = document.model_copy(update={"format": name})
@@ -135,7 +139,10 @@ def _assign_bands(scan: Scan, document: DatasetFile) -> Scan:
     bands = document.bands or ()
     if not bands:
         return scan
-    entries = (replace(e, image=replace(e.image, bands=bands)) for e in scan.entries)
+    entries = (
+        e if e.image.bands == bands else replace(e, image=e.image.with_bands(bands))
+        for e in scan.entries
+    )
     num = sum(entry.image.scene is not None for entry in scan.entries)
     note = (
         f"channels are the bands {', '.join(bands)}; bands of {format_count(num, 'image')} are "
@@ -162,6 +169,19 @@ def _name_passed_over(scan: Scan, root: Path) -> Scan:
     left_out = tuple(item for item in (links, devices, images) if item.names)
     notes = (over.note,) if over.note else ()
     return replace(scan, left_out=(*scan.left_out, *left_out), notes=(*scan.notes, *notes))
+
+
+def _list_assumptions(scan: Scan) -> Iterator[str]:
+    """What is assumed of volumes whose headers leave it open, with their number."""
+    texts: dict[str, list[str]] = {}
+    for entry in scan.entries:
+        if entry.image.page == 0:
+            with suppress(DataError, MissingDependencyError):  # told when it is read
+                for on, text in open_image(entry.image).assumptions:
+                    texts.setdefault(on, []).append(f"{entry.image.path.parent.name}: {text}")
+    for found in texts.values():
+        more = f" (so of {format_count(len(found), 'volume')})" if len(found) > 1 else ""
+        yield f"{found[0]}{more}"
 
 
 def _require_read_keys(

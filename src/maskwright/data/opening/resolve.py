@@ -134,6 +134,8 @@ def resolve_splits(
         return sort_entries(SplitFile.read(path).apply(entries, where=path)), ()
     splits = {e.split for e in entries}
     pattern = None
+    if splitfile.list_folds(splits):
+        return entries, ()
     if splits.isdisjoint(SPLITS):
         made, pattern = _draw_splits(entries, codec, _SHARES, progress)
         how = "no folder names a split: 70 % train, 15 % val, 15 % test were drawn"

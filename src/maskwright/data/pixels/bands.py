@@ -1,8 +1,12 @@
-"""Bands of one scene as the channels of one image: files of a band each, and derived bands.
+"""Bands of one scene or channels of one case as one image: files of a band each, derived bands.
 
     s2/T33UUP_20240501_B04.tif   one file per band: `scene` is T33UUP_20240501
     s2/R20m/T33UUP_20240501_B05_20m.jp2   coarser, in the folder of its resolution
     s2/T33UUP_20240501/B04.tif   or one folder per scene
+
+    brats/case1/case1_t1.nii.gz       channels of one case, volumes on one grid
+    case1_0000.nii.gz                 or numbered, as nnU-Net does: the first of the bands
+    case1.nii.gz                      or one volume, whose fourth axis are the bands
 
 Bands of different resolution are read on the finest grid: each pixel of a coarser band is
 repeated, so that no value is made up. Derived bands are `NDVI`, (nir - red) / (nir + red), and
@@ -11,9 +15,10 @@ repeated, so that no value is made up. Derived bands are `NDVI`, (nir - red) / (
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +28,12 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError, suggest
 from ...core.image import Image, PixelData, ValidMap
-from ...pages.text import list_names
+from ...pages.text import format_count, list_names
 from ..georef.geotags import Tag
+from ..georef.patient import PatientFrame
 from ..georef.placement import Placement
-from .imagefile import ImageFile, ImageKind, Window
+from .grids import Grid, list_differences
+from .imagefile import Assumption, ImageFile, ImageKind, Window
 from .imageref import ImageRef
 from .validity import join_valid
 
@@ -44,6 +51,7 @@ _ROLES = {
 """Names of bands by role: by the word, of Sentinel-2 (B08), of Landsat 8 and 9 (B5)."""
 
 _RESOLUTION_FOLDER = re.compile(r"R\d{2,3}m")
+_NUMBERED = re.compile(r"(?P<case>.+)_(?P<number>\d{4})")
 _GRID_TOLERANCE = 0.5
 
 
@@ -51,13 +59,14 @@ def join_files(files: Sequence[Path], bands: Sequence[str]) -> list[ImageRef | P
     """One ImageRef per scene of files that are named as bands, and the other files.
 
     Where a band is there at several resolutions, its finest file is taken. Other files of a
-    scene in its folder are left out: bands that are not asked for, and quality masks.
+    scene in its folder are left out: bands that are not asked for, and quality masks. Files
+    that are numbered from _0000 on, one for each of several bands, are the bands in order.
     """
     pattern = _compile(bands)
     scenes: dict[Path, dict[str, tuple[int, Path]]] = defaultdict(dict)
     others = list[Path]()
     for file in files:
-        match = pattern.fullmatch(file.stem)
+        match = pattern.fullmatch(split_name(file)[0])
         if match is None:
             others.append(file)
             continue
@@ -68,12 +77,52 @@ def join_files(files: Sequence[Path], bands: Sequence[str]) -> list[ImageRef | P
     images: list[ImageRef | Path] = []
     for scene, by_band in scenes.items():
         paths = [by_band[band][1] for band in sorted(by_band)]
-        path = scene.with_name(f"{scene.name}{paths[0].suffix.lower()}")
-        images.append(
-            ImageRef(paths[0], others=tuple(paths[1:]), bands=tuple(bands), scene=path)
-        )
-    images += [file for file in others if not _is_of_scene(file, scenes)]
+        images.append(join_scene(scene, paths, bands))
+    rest = [file for file in others if not _is_of_scene(file, scenes)]
+    images += _join_numbered(rest, bands) if len(bands) > 1 else rest
     return sorted(images, key=lambda one: one.path if isinstance(one, ImageRef) else one)
+
+
+def join_scene(
+    scene: Path, paths: Sequence[Path], bands: Sequence[str], sources: Sequence[str] = ()
+) -> ImageRef:
+    """The files of one scene, which is named without a suffix, as one image."""
+    return ImageRef(
+        paths[0],
+        others=tuple(paths[1:]),
+        bands=tuple(bands),
+        scene=scene.with_name(f"{scene.name}{split_name(paths[0])[1]}"),
+        sources=tuple(sources),
+    )
+
+
+def split_name(file: Path) -> tuple[str, str]:
+    """Stem and suffix, in lower case, of the name of a file; `.nii.gz` is one suffix."""
+    suffix = file.suffix.lower()
+    if suffix == ".gz" and (inner := Path(file.stem).suffix):
+        suffix = f"{inner.lower()}.gz"
+    return file.name[: len(file.name) - len(suffix)], suffix
+
+
+def split_number(file: Path) -> tuple[str, int | None]:
+    """Case and number of the channel, by the name of a file: `a_0001.png` is channel 1 of a."""
+    stem = split_name(file)[0]
+    match = _NUMBERED.fullmatch(stem)
+    return (match["case"], int(match["number"])) if match else (stem, None)
+
+
+def _join_numbered(files: Sequence[Path], bands: Sequence[str]) -> Iterator[ImageRef | Path]:
+    """One ImageRef per case of files that are numbered as all of the bands, and the others."""
+    cases: dict[Path, dict[int, Path]] = defaultdict(dict)
+    for file in files:
+        case, number = split_number(file)
+        if number is not None:
+            cases[file.with_name(case)][number] = file
+    whole = {c for c, numbers in cases.items() if sorted(numbers) == [*range(len(bands))]}
+    for scene in whole:
+        paths = [path for _, path in sorted(cases[scene].items())]
+        yield join_scene(scene, paths, bands, bands)
+    yield from (f for f in files if f.with_name(split_number(f)[0]) not in whole)
 
 
 def _compile(bands: Sequence[str]) -> re.Pattern[str]:
@@ -97,8 +146,8 @@ def _is_of_scene(file: Path, scenes: Iterable[Path]) -> bool:
         place == scene
         or (
             place == scene.parent
-            and file.stem[: len(scene.name)] == scene.name
-            and file.stem[len(scene.name) :][:1] in set("_.-")
+            and file.name[: len(scene.name)] == scene.name
+            and file.name[len(scene.name) :][:1] in set("_.-")
         )
         for scene in scenes
     )
@@ -128,9 +177,34 @@ class BandStack(ImageFile):
         return self._finest.size_HW
 
     @property
+    def num_pages(self) -> int:
+        """Those of the first file."""
+        return self.parts[0].num_pages
+
+    @property
     def placement(self) -> Placement | None:
         """Where the finest file lies."""
         return self._finest.placement
+
+    @property
+    def patient_frame(self) -> PatientFrame | None:
+        """Where the volumes lie in the patient."""
+        return self._finest.patient_frame
+
+    @property
+    def modality(self) -> str | None:
+        """That of the first file."""
+        return self.parts[0].modality
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Those on each file, with its name where there are several."""
+        several = len(self.parts) > 1
+        return tuple(
+            one._replace(text=f"{part.ref.file.name}: {one.text}") if several else one
+            for part in self.parts
+            for one in part.assumptions
+        )
 
     @property
     def geotags(self) -> tuple[Tag, ...]:
@@ -141,6 +215,16 @@ class BandStack(ImageFile):
     def spacing_mm_HW(self) -> tuple[float, float] | None:
         """That of the finest file."""
         return self._finest.spacing_mm_HW
+
+    @property
+    def unpacked_bytes(self) -> Mapping[Path, int]:
+        """Those of all files."""
+        return {f: size for part in self.parts for f, size in part.unpacked_bytes.items()}
+
+    @property
+    def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
+        """That of the finest file."""
+        return self._finest.spacing_mm_DHW
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -190,13 +274,28 @@ class BandStack(ImageFile):
 
     @cached_property
     def _names(self) -> list[tuple[str, ...]]:
-        """The names of the channels of each file."""
+        """The names of the channels of each file, in lower case."""
+        named = len(self.parts) == 1 and self.parts[0].bands
+        if not named and (sources := self.ref.sources):
+            return self._divide(tuple(name.lower() for name in sources))
         pattern = _compile(self.ref.bands)
         return [self._name_bands(part, pattern) for part in self.parts]
 
+    def _divide(self, sources: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The names of all channels, divided among the files."""
+        counts = [part.kind.channels for part in self.parts]
+        if sum(counts) != len(sources):
+            raise DataError(
+                f"{self.ref}: has {sum(counts)} channels in "
+                f"{format_count(len(counts), 'file')}, and {len(sources)} are named: "
+                f"{list_names(sources)}; add the files, or correct the names"
+            )
+        ends = accumulate(counts)
+        return [sources[end - n : end] for n, end in zip(counts, ends, strict=True)]
+
     def _name_bands(self, part: ImageFile, pattern: re.Pattern[str]) -> tuple[str, ...]:
         channels = part.kind.channels
-        match = pattern.fullmatch(part.ref.file.stem)
+        match = pattern.fullmatch(split_name(part.ref.file)[0])
         if channels == 1 and self.ref.scene is not None:
             name = part.ref.file.parent.name if match is None else match["band"]
             return (name.lower(),)
@@ -246,10 +345,16 @@ class BandStack(ImageFile):
         )
 
     def _require_one_place(self) -> None:
-        """Require files that cover the same ground, up to half a pixel of the coarser one."""
+        """Require files that cover the same ground, up to half a pixel of the coarser one.
+
+        Volumes lie alike by the rule for image and mask.
+        """
         first = self._finest
         for part in self.parts:
             if part is first:
+                continue
+            if part.patient_frame is not None and first.patient_frame is not None:
+                _require_one_grid(part, first)
                 continue
             (height, width), (h, w) = first.size_HW, part.size_HW
             factor = max(height / h, width / w)
@@ -266,3 +371,14 @@ class BandStack(ImageFile):
                     f"({h} x {w} and {height} x {width} px, H x W); warp the bands of a scene "
                     f"to one extent"
                 )
+
+
+def _require_one_grid(volume: ImageFile, first: ImageFile) -> None:
+    own, there = Grid.from_image(volume), Grid.from_image(first)
+    if own is not None and there is not None:
+        found = ", ".join(list_differences(own, there))
+        if found:
+            raise DataError(
+                f"{volume.ref}: does not lie where {first.ref.file.name} lies: it {found}; the "
+                f"channels of a case lie on one grid: resample this one to it"
+            )

@@ -5,7 +5,9 @@ each call, so that it can be kept, copied to another thread and forgotten.
 """
 
 from abc import abstractmethod
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +42,13 @@ class ImageKind(NamedTuple):
         return (
             f"{self.channels} {'channel' if self.channels == 1 else 'channels'} of {self.dtype}"
         )
+
+
+class Assumption(NamedTuple):
+    """What is assumed of a file, the unit of its lengths or its orientation, in one clause."""
+
+    on: Literal["unit", "orientation"]
+    text: str
 
 
 class ImageFile(Protocol):
@@ -117,9 +126,24 @@ class ImageFile(Protocol):
         return ()
 
     @property
+    def ambiguity(self) -> str:
+        """Why bands must be named before the image is read, with the fix; "" where not."""
+        return ""
+
+    @property
     def palette_N3(self) -> NDArray[np.uint8] | None:
         """The colours of palette indices; empty without a palette, None if it is not known."""
         return None
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What is assumed of the file where its header says nothing, or two things."""
+        return ()
+
+    @property
+    def unpacked_bytes(self) -> Mapping[Path, int]:
+        """Files that are unpacked whole to read one of their pages, and their bytes then."""
+        return {}
 
     @property
     def kind(self) -> ImageKind:

@@ -6,7 +6,7 @@
 Keys, messages and lists of files hold the text form, as if the file were a folder of its pages.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Self
 
@@ -19,8 +19,10 @@ class ImageRef:
 
     `others` are further files of the same scene, whose bands are channels too. `bands` names
     the channels to read, in order: bands of the files, or derived from them (NDVI); all where
-    it is empty. `scene` is the text form of several files. Sorts as its text form does: by
-    file, then by page.
+    it is empty. `scene` is the text form of several files, and `sources` names the channels
+    that the files hold, in order, where their layout names them. With `num_slices` above 1, an
+    odd number, the channels are those of the page and of its neighbours (`slices`). Sorts as
+    its text form does: by file, then by page.
     """
 
     file: Path
@@ -28,16 +30,32 @@ class ImageRef:
     others: tuple[Path, ...] = ()
     bands: tuple[str, ...] = ()
     scene: Path | None = None
+    sources: tuple[str, ...] = ()
+    num_slices: int = 1
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that the image is read from."""
+        return (self.file, *self.others)
+
+    @property
+    def parts(self) -> "tuple[ImageRef, ...]":
+        """The image in each of the files."""
+        return tuple(ImageRef(file, self.page) for file in self.files)
+
+    def with_bands(self, bands: tuple[str, ...]) -> Self:
+        """The image with these channels; the names that its files had before are kept."""
+        named = self.sources or (self.bands if self.scene is None else ())
+        return replace(self, bands=bands, sources=named)
 
     @property
     def path(self) -> PurePath:
         """The text form as a path, for names and keys. Open `file`, not this path.
 
-        That of several files is the name of their scene, which is not a file.
+        That of several files begins with the name of their scene, which is not a file.
         """
-        if self.scene is not None:
-            return self.scene
-        return self.file if self.page is None else self.file / f"{self.page:04}"
+        file = self.file if self.scene is None else self.scene
+        return file if self.page is None else file / f"{self.page:04}"
 
     def __str__(self) -> str:
         return str(self.path)

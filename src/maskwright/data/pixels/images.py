@@ -19,6 +19,7 @@ from .bands import BandStack
 from .faults import explain_faults
 from .imagefile import ImageFile, Reader
 from .imageref import MAX_PAGES, ImageRef
+from .slices import SliceStack
 
 READERS = f"{__package__}.readers"
 _START_BYTES = 64
@@ -35,11 +36,16 @@ def open_image(image: ImageRef | PurePath) -> ImageFile:
         MissingDependencyError: The file needs a package that is not installed.
     """
     ref = to_ref(image)
+    if ref.num_slices > 1:
+        return SliceStack(ref, open_image)
     with explain_faults(ref):
         if ref.bands:
-            refs = (ImageRef(ref.file, ref.page), *map(ImageRef, ref.others))
-            return BandStack(ref, tuple(find_reader(r.file).open_file(r) for r in refs))
-        return find_reader(ref.file).open_file(ref)
+            opened = (find_reader(part.file).open_file(part) for part in ref.parts)
+            return BandStack(ref, tuple(opened))
+        file = find_reader(ref.file).open_file(ref)
+        if file.ambiguity:
+            raise DataError(f"{ref.file}: {file.ambiguity}")
+        return file
 
 
 def read_image(image: ImageRef | PurePath) -> Image:
@@ -75,15 +81,17 @@ def to_ref(image: ImageRef | PurePath | str) -> ImageRef:
     return ImageRef(path)
 
 
-def count_pages(file: Path) -> int | None:
+def count_pages(image: ImageRef | Path) -> int | None:
     """How many images a file holds, each a page; None where it is one, or cannot be read.
 
-    The reason why it cannot be read is given when it is read.
+    Files whose bands are joined are counted by the first of them. The reason why one cannot be
+    read is given when it is read.
     """
-    if not file.name.lower().endswith(paged_suffixes()):
+    ref = ImageRef(image) if isinstance(image, Path) else image
+    if not ref.file.name.lower().endswith(paged_suffixes()):
         return None
     try:
-        number = open_image(ImageRef(file)).num_pages
+        number = open_image(ref).num_pages
     except (DataError, MissingDependencyError):
         return None
     return number if 1 < number <= MAX_PAGES else None

@@ -1,5 +1,7 @@
 """Slices of NIfTI volumes (NIfTI-1 and NIfTI-2, plain or gzipped), one in memory at a time.
 
+A gzipped volume is unpacked once and kept while it fits (`gunzip`).
+
 * All volumes are cut in one frame, whatever the order in which their voxels are stored: the
   axes of the body that are nearest to the axes of the volume, by its affine.
 * A volume is cut across the axis of its coarsest spacing: where spacings are equal across S
@@ -8,16 +10,20 @@
 * A slice lies as radiologists view it: columns run from the right of the patient to the left,
   rows from the front to the back (axial) or from head to feet; in sagittal slices columns run
   from the front to the back.
-* A volume that states no orientation is taken as stored in the order R, A, S.
+* A volume that states no orientation is taken as stored in the order R, A, S. Of two that
+  differ, sform and qform, the sform is taken.
 * Values are those that the header's slope and intercept give.
-* The spacing is given only where the header names its unit.
+* A spacing without a unit is taken as mm.
+* The indices of a fourth axis are channels, where their names are given; see `readers.nifti`.
 """
 
 import gzip
 import math
 import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,11 +33,15 @@ from numpy.typing import NDArray
 from ...core.errors import DataError, MissingDependencyError
 from ..georef.patient import PLANES, PatientFrame, Plane
 from .faults import explain_damage
+from .gunzip import unpacked_files
+from .imagefile import Assumption
 
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 """The header's word for its unit -> millimetres."""
 
 _LARGEST_WHOLE = 1 << 31
+_FORM_TOLERANCE = 0.01
+"""Share of the smallest voxel by which sform and qform, stored as float32, may differ."""
 _HEADER_BYTES = 540
 _MAX_HEAD = 1 << 24
 _GZIP_RATIO = 1032
@@ -53,21 +63,41 @@ class _Axis:
 class Volume:
     """The header of a volume, checked against the size of the file.
 
-    `shape` and `zooms` have three values each, of the stored axes; `unit_mm` is the unit of the
-    zooms in millimetres, None where it is not stated. `affine_44` maps stored indices to R, A
-    and S in the unit of the zooms, None where the file states no orientation.
+    `shape` and `zooms` have three values each, of the stored axes; `num_channels` is the length
+    of a fourth one, and `time_step` describes its step, where the header has one. `unit_mm` is
+    the unit of the zooms in millimetres. `affine_44` maps stored indices to R, A and S in the
+    unit of the zooms, None where the file states no orientation. `assumptions` says what the
+    header leaves open.
     """
 
     path: Path
     shape: tuple[int, int, int]
+    num_channels: int = 1
+    time_step: str = ""
     zooms: tuple[float, float, float]
-    unit_mm: float | None
+    unit_mm: float
+    assumptions: tuple[Assumption, ...] = ()
     affine_44: NDArray[np.float64] | None
     dtype: np.dtype[Any]
     offset: int
     slope: float
     intercept: float
     modality = ""
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the file is gzipped."""
+        return self.path.suffix.lower() == ".gz"
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the unpacked file up to its last voxel."""
+        return self.offset + math.prod(self.shape) * self.num_channels * self.dtype.itemsize
+
+    @property
+    def unpacked_bytes(self) -> Mapping[Path, int]:
+        """The file and `num_bytes`, where it is gzipped."""
+        return {self.path: self.num_bytes} if self.is_packed else {}
 
     @cached_property
     def _body_axes(self) -> tuple[tuple[int, bool], ...]:
@@ -126,24 +156,24 @@ class Volume:
 
     @property
     def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
-        """Distance of slices, height and width of a pixel in mm; None without a unit."""
+        """Distance of slices, height and width of a pixel in mm; None without zooms."""
         depth, height, width = (self.zooms[axis.stored] for axis in self._axes)
-        if self.unit_mm is None or min(depth, height, width) <= 0:
+        if min(depth, height, width) <= 0:
             return None
         return depth * self.unit_mm, height * self.unit_mm, width * self.unit_mm
 
     @property
     def spacing_mm_HW(self) -> tuple[float, float] | None:
-        """Height and width of a pixel of a slice in mm; None without a unit in the header."""
+        """Height and width of a pixel of a slice in mm; None without zooms in the header."""
         _, rows, columns = self._axes
         height, width = self.zooms[rows.stored], self.zooms[columns.stored]
-        if self.unit_mm is None or min(height, width) <= 0:
+        if min(height, width) <= 0:
             return None
         return height * self.unit_mm, width * self.unit_mm
 
     @property
     def frame(self) -> PatientFrame:
-        """Where the slices lie in the patient, in mm; the unit is mm where none is stated."""
+        """Where the slices lie in the patient, in mm."""
         affine_44 = self.affine_44
         stated = affine_44 is not None
         if affine_44 is None:
@@ -156,7 +186,7 @@ class Volume:
             to_stored_44[axis.stored, point] = -1.0 if axis.reversed else 1.0
             last = self.shape[axis.stored] - 1
             to_stored_44[axis.stored, 3] = last + half if axis.reversed else -half
-        scale = self.unit_mm or 1.0
+        scale = self.unit_mm
         return PatientFrame(
             affine_44=np.diag([scale, scale, scale, 1.0]) @ affine_44 @ to_stored_44,
             num_slices=self.num_pages,
@@ -171,7 +201,10 @@ class Volume:
         return self.dtype.kind in "if" or self.slope < 0 or self.intercept < 0
 
     def read(self, index: int) -> NDArray[Any]:
-        """Read one slice, H x W: unsigned; int64 where values may be below 0; else float64.
+        """Read one slice: unsigned; int64 where values may be below 0; else float64.
+
+        Returns:
+            H x W, or H x W x C where the volume has channels.
 
         Raises:
             DataError: Damaged, or no such slice.
@@ -189,24 +222,32 @@ class Volume:
         return values.astype(np.int64 if self.is_signed else np.uint32)
 
     def _read_stored(self, index: int) -> NDArray[Any]:
-        """Stored values of a slice, H x W; off the last axis the whole file is read."""
-        from nibabel.arrayproxy import ArrayProxy
-
+        """Stored values of a slice, H x W or H x W x C."""
         slices, rows, columns = self._axes
         stored = self.num_pages - 1 - index if slices.reversed else index
-        spec = (self.shape, self.dtype, self.offset)
-        proxy: Any = cast(Any, ArrayProxy)(self.path, spec, mmap=False, keep_file_open=True)
-        if slices.stored == 2:
-            plane = np.asarray(proxy[..., stored])
-        else:
-            lines = [
-                proxy[..., k].take(stored, axis=slices.stored) for k in range(self.shape[2])
-            ]
-            plane = np.stack(lines, axis=1)
+        plane = self._read_plane(slices.stored, stored)  # (axis, axis, C)
         if rows.stored > columns.stored:
-            plane = plane.T
+            plane = plane.swapaxes(0, 1)
         plane = plane[:: -1 if rows.reversed else 1, :: -1 if columns.reversed else 1]
-        return np.ascontiguousarray(plane)
+        return np.ascontiguousarray(plane if self.num_channels > 1 else plane[..., 0])
+
+    def _read_plane(self, axis: int, index: int) -> NDArray[Any]:
+        """The voxels of one index of a stored axis; off the last axis all are read."""
+        shape = (*self.shape, self.num_channels)
+        unpacked = None
+        if self.is_packed:
+            unpacked = unpacked_files.read(self.path, self.num_bytes)
+        if unpacked is not None:
+            stored: NDArray[Any] = unpacked[self.offset :].view(self.dtype)
+            return np.asarray(stored.reshape(shape, order="F").take(index, axis=axis))
+        from nibabel.arrayproxy import ArrayProxy
+
+        spec = (shape, self.dtype, self.offset)
+        proxy: Any = cast(Any, ArrayProxy)(self.path, spec, mmap=False, keep_file_open=True)
+        if axis == 2:
+            return np.asarray(proxy[:, :, index])
+        lines = [proxy[:, :, k].take(index, axis=axis) for k in range(self.shape[2])]
+        return np.stack(lines, axis=1)
 
 
 def open_volume(path: Path) -> Volume:
@@ -218,7 +259,7 @@ def open_volume(path: Path) -> Volume:
     """
     with explain_damage(path, _FAULT, _damage_errors()):
         header = _header(path)
-        shape, dtype = _shape(path, header), header.get_data_dtype()
+        (*shape, num_channels), dtype = _shape(path, header), header.get_data_dtype()
         if dtype.kind not in "iuf":
             raise DataError(f"{path}: values are {dtype}, expected numbers; save it as int16")
         slope, intercept = header.get_slope_inter()
@@ -226,9 +267,12 @@ def open_volume(path: Path) -> Volume:
         sound = all(math.isfinite(zoom) and zoom >= 0 for zoom in zooms)
         volume = Volume(
             path=path,
-            shape=shape,
+            shape=(shape[0], shape[1], shape[2]),
+            num_channels=num_channels,
+            time_step=_describe_time(header),
             zooms=(zooms[0], zooms[1], zooms[2]) if sound else (0.0, 0.0, 0.0),
-            unit_mm=MM.get(header.get_xyzt_units()[0]) if sound else None,
+            unit_mm=MM.get(header.get_xyzt_units()[0], 1.0),
+            assumptions=tuple(_list_assumptions(header)),
             affine_44=_read_affine(header),
             dtype=dtype,
             offset=int(header["vox_offset"]),
@@ -246,6 +290,35 @@ def _read_affine(header: Any) -> NDArray[np.float64] | None:
     affine_44 = np.asarray(header.get_best_affine(), np.float64)
     sound = np.isfinite(affine_44).all() and abs(np.linalg.det(affine_44[:3, :3])) > 0
     return affine_44 if sound else None
+
+
+def _list_assumptions(header: Any) -> Iterator[Assumption]:
+    """What is assumed where the header states no unit, or two orientations."""
+    if header.get_xyzt_units()[0] not in MM:
+        yield Assumption("unit", "no unit of length is stated: taken as mm")
+    if not (int(header["sform_code"]) and int(header["qform_code"])):
+        return
+    sform_44, qform_44 = header.get_sform(), header.get_qform()
+    sides = np.linalg.norm(sform_44[:3, :3], axis=0)
+    last = [max(1, int(size)) - 1 for size in (*header.get_data_shape(), 1, 1)[:3]]
+    corners_48 = np.array([(x, y, z, 1) for x, y, z in product(*((0, end) for end in last))]).T
+    off_mm = float(np.abs((sform_44 - qform_44) @ corners_48).max())
+    if not off_mm <= _FORM_TOLERANCE * float(sides.min()):
+        unit = " mm" if header.get_xyzt_units()[0] in ("mm", "unknown") else " of its unit"
+        codes = int(header["sform_code"]), int(header["qform_code"])
+        yield Assumption(
+            "orientation",
+            f"sform (code {codes[0]}) and qform (code {codes[1]}) lie up to {off_mm:.4g}{unit} "
+            f"apart: the sform is taken",
+        )
+
+
+def _describe_time(header: Any) -> str:
+    """The step of the fourth axis, " in steps of 2 sec"; "" where none is stated."""
+    unit, zooms = header.get_xyzt_units()[1], header.get_zooms()
+    if unit == "unknown" or len(zooms) < 4 or not zooms[3] > 0:
+        return ""
+    return f" in steps of {zooms[3]:g} {unit}"
 
 
 def _header(path: Path) -> Any:
@@ -274,22 +347,26 @@ def _start(path: Path) -> bytes:
         return file.read(_HEADER_BYTES)
 
 
-def _shape(path: Path, header: Any) -> tuple[int, int, int]:
+def _shape(path: Path, header: Any) -> tuple[int, int, int, int]:
+    """The lengths of three axes, and of a fourth one; 1 for an axis that is not there."""
     shape = [int(size) for size in header.get_data_shape()]
     while len(shape) > 3 and shape[-1] == 1:
         shape.pop()
-    if len(shape) not in (2, 3) or min(shape) < 1:
+    if len(shape) == 5 and shape[3] == 1:  # vectors lie on the fifth axis, by the standard
+        del shape[3]
+    if len(shape) not in (2, 3, 4) or min(shape) < 1:
         raise DataError(
-            f"{path}: has the shape {tuple(shape)}, expected three axes; "
-            f"save each time or channel as a volume of its own"
+            f"{path}: has the shape {tuple(shape)}, expected three axes, or four of which the "
+            f"last are channels; save each time as a volume of its own"
         )
-    return shape[0], shape[1], shape[2] if len(shape) == 3 else 1
+    rows, columns, slices, channels = (*shape, 1, 1)[:4]
+    return rows, columns, slices, channels
 
 
 def _require_whole(volume: Volume) -> None:
-    declared = volume.offset + math.prod(volume.shape) * volume.dtype.itemsize
+    declared = volume.num_bytes
     size = volume.path.stat().st_size
-    most = size * _GZIP_RATIO if volume.path.suffix.lower() == ".gz" else size
+    most = size * _GZIP_RATIO if volume.is_packed else size
     if declared > most or not 0 <= volume.offset <= _MAX_HEAD:
         raise DataError(
             f"{volume.path}: declares {volume.shape} voxels, {declared:,} bytes, in a file of "

@@ -106,17 +106,37 @@ def _round_floats(ref: ImageRef, stored_HW: NDArray[Any], nodata: float | None) 
     empty_HW = np.zeros(stored_HW.shape, np.bool_)
     if nodata is not None:
         empty_HW = np.isnan(stored_HW) if np.isnan(nodata) else stored_HW == nodata
-    rest = stored_HW[~empty_HW]
-    broken = ~np.isfinite(rest) | (rest != np.round(rest)) | (np.abs(rest) > -NODATA)
-    if broken.any():
-        raise DataError(
-            f"{ref}: {int(broken.sum())} mask values are not whole numbers (the first is "
-            f"{rest[broken][0]:g}, of {stored_HW.dtype}); save the mask as integers"
-        )
+    _require_whole(ref, stored_HW[~empty_HW])
     fits = nodata is not None and np.isfinite(nodata) and abs(nodata) < -NODATA
     value = int(nodata) if nodata is not None and fits else NODATA
     raw_HW = np.where(empty_HW, value, np.where(empty_HW, 0, stored_HW)).astype(np.int64)
     return StoredMask(pixels="index", raw_HW=raw_HW, nodata=None if nodata is None else value)
+
+
+def _require_whole(ref: ImageRef, values_P: NDArray[Any]) -> None:
+    """Require whole numbers of up to 31 bits.
+
+    Raises:
+        DataError: Naming how many values are NaN, and the first others with their counts.
+    """
+    empty = np.isnan(values_P)
+    with np.errstate(invalid="ignore"):  # infinities
+        broken = ~empty & ((values_P != np.round(values_P)) | (np.abs(values_P) > -NODATA))
+    if not (empty.any() or broken.any()):
+        return
+    values, counts = np.unique(values_P[broken], return_counts=True)
+    listed = [f"{v:g} ({n} px)" for v, n in zip(values[:4], counts[:4], strict=True)]
+    listed += [f"{len(values) - 4} more"] * (len(values) > 4)
+    listed += [f"NaN ({int(empty.sum())} px)"] * bool(empty.any())
+    fix = "save the mask as integers"
+    if broken.any():
+        fix += ", resampled to the nearest value where it was resampled"
+    if empty.any():
+        fix += ", with the value of a class, or one that is ignored, in place of NaN"
+    raise DataError(
+        f"{ref}: {int(broken.sum() + empty.sum())} mask values of {values_P.dtype} are not "
+        f"whole numbers: {', '.join(listed)}; {fix}"
+    )
 
 
 def _pack_colors(ref: ImageRef, stored_HWC: NDArray[Any]) -> NDArray[np.integer]:

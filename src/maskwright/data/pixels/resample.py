@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ...core.labels import IGNORE, LabelMap
 from ..georef.placement import Placement
-from .alignment import Grid, describe_misalignment, read_grid, to_system
+from .alignment import describe_misalignment, read_grid
+from .grids import Grid, to_system
 from .imageref import ImageRef
 
 ReadLabels = Callable[[ImageRef], LabelMap]

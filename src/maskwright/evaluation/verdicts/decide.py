@@ -154,7 +154,7 @@ def _gather(
 ) -> Parts:
     """Predict every image of a split and gather its evidence."""
     require_fit(model.card.labels, dataset)
-    dataset = dataset.with_bands(model.card.input.bands)
+    dataset = dataset.with_input(model.card.input)
     groups = dataset.groups
     if options.group is not None:
         groups = tuple(match_groups(dataset.keys, options.group))

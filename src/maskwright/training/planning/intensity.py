@@ -15,6 +15,7 @@ from maskwright.core.intensity import CALIBRATED, Kind
 from maskwright.data.facts import Facts
 from maskwright.data.values import ValueSample
 from maskwright.nn.encoders import find_input_statistics
+from maskwright.pages.text import format_count
 
 from .histogram import draw_histogram
 from .plan import Plan
@@ -43,7 +44,13 @@ def decide_intensity(plan: Plan, situation: Situation) -> None:
         DataError: Images of several modalities, and no kind is given.
     """
     facts = situation.facts
-    plan.decide("input.channels", facts.channels, "channels of the images")
+    slices = plan.get("input.slices")
+    reason = "channels of the images"
+    if slices > 1:
+        reason = f"{slices} slices, of {format_count(facts.channels, 'channel')} each"
+    elif facts.planes:
+        plan.keep("input.slices", "each slice by itself; 3 adds a neighbour on both sides")
+    plan.decide("input.channels", slices * facts.channels, reason)
     if facts.bands:
         plan.decide("input.bands", list(facts.bands), "the bands that dataset.yaml names")
     if situation.conversion:
@@ -119,15 +126,17 @@ def _require_possible(plan: Plan, facts: Facts) -> None:
 def _decide_statistics(plan: Plan, situation: Situation) -> None:
     """Decide window, mean and std."""
     facts, kind = situation.facts, plan.get("input.kind")
+    slices: int = plan.get("input.slices")
     mean_C, std_C, reason = np.array(facts.mean), np.array(facts.std), "of the training images"
     initial = situation.initial
-    if initial is not None and initial.takes(kind, facts.channels):
+    if initial is not None and initial.takes(kind, slices * facts.channels):
         spec, reason = initial.card.input, f"that of {initial.source}"
         mean_C, std_C = np.array(spec.mean), np.array(spec.std)
         if spec.window:
             plan.decide("input.window", [list(pair) for pair in spec.window], reason)
     elif kind == "photograph":
-        if facts.channels == 3 and facts.max_value == 255 and plan.is_pretrained:
+        is_rgb = facts.channels == 3 and facts.max_value == 255 and slices == 1
+        if is_rgb and plan.is_pretrained:
             mean_C, std_C, reason = _find_statistics(plan, situation)
     elif kind == "mr":
         mean_C, std_C = np.zeros(facts.channels), np.ones(facts.channels)
@@ -137,9 +146,12 @@ def _decide_statistics(plan: Plan, situation: Situation) -> None:
         mean_C, std_C = facts.values.measure_moments(window_C2, foreground=kind == "ct")
         reason = f"of the clipped {'foreground' if kind == 'ct' else 'values'}"
     if kind != "photograph":
-        plan.histogram = draw_histogram(facts.values, kind, plan.get("input.window"))
+        window = plan.get("input.window")[: facts.channels]
+        plan.histogram = draw_histogram(facts.values, kind, window)
     for key, values_C in (("input.mean", mean_C), ("input.std", std_C)):
-        plan.decide(key, [float(f"{v:.4f}") for v in values_C], reason)
+        # those of one slice are the same for all
+        times = slices if len(values_C) == facts.channels else 1
+        plan.decide(key, [float(f"{v:.4f}") for v in values_C] * times, reason)
 
 
 def _find_statistics(
@@ -165,8 +177,10 @@ def _decide_window(plan: Plan, values: ValueSample, kind: Kind) -> NDArray[np.fl
     flat_C = window_C2[:, 0] >= window_C2[:, 1]
     window_C2[flat_C] = values.measure_range(0)[flat_C] + (-0.5, 0.5)
     rounded = [[float(f"{end:.6g}") for end in pair] for pair in window_C2]
-    plan.decide("input.window", rounded, reason)
+    repeated = rounded * (plan.get("input.slices") if len(rounded) > 1 else 1)
+    plan.decide("input.window", repeated, reason)
     given = np.atleast_2d(np.asarray(plan.get("input.window"), np.float64))
+    given = given[: values.channels]
     return np.broadcast_to(given, (values.channels, 2))
 
 
@@ -196,7 +210,10 @@ def find_ct_window(values: ValueSample) -> NDArray[np.float64]:
 def _decide_augmentation(plan: Plan, facts: Facts) -> None:
     kind: Kind = plan.get("input.kind")
     if kind == "photograph" and facts.max_value == 255:
-        if facts.channels not in {1, 3}:
+        if plan.get("input.slices") > 1:
+            for name in ("saturation", "hue", "jpeg"):
+                plan.decide(f"augment.{name}", 0.0, "the channels are slices, not colours")
+        elif facts.channels not in {1, 3}:
             plan.decide("augment.jpeg", 0.0, "JPEG stores 8-bit images of 1 or 3 channels only")
         return
     plan.decide("augment.unit", "std", "relative to the statistics of the images")

@@ -17,6 +17,7 @@ INTERDEPENDENT = (
     "input.kind",
     "input.window",
     "input.channels",
+    "input.slices",
     "input.convert_channels",
     "input.mean",
     "input.std",

@@ -19,6 +19,7 @@ from ..machine import (
 )
 from ..recipe import Recipe
 from ..samples.loader import Crops
+from ..samples.order import SampleOrder
 from . import few_images
 
 TIMED_SAMPLES = 8
@@ -110,7 +111,11 @@ def _measure_image(
 
 def _measure_sample_seconds(data: TrainingData, recipe: Recipe) -> float:
     crops = Crops(
-        data.train.__getitem__, data.facts.counts_NC, recipe, num_samples=TIMED_SAMPLES
+        data.train.__getitem__,
+        data.facts.counts_NC,
+        recipe,
+        num_samples=TIMED_SAMPLES,
+        order=SampleOrder.from_dataset(data.train, recipe.seed),
     )
     started_s = time.perf_counter()
     for index in range(len(crops)):

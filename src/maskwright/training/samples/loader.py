@@ -1,7 +1,7 @@
 """Training samples: sample n of a run is a pure function of (seed, n).
 
 Therefore a run can be resumed at any sample, and the number of worker processes changes
-nothing. Each epoch shows every image once, in an order drawn from (seed, epoch);
+nothing. Each epoch shows every image once, in an order drawn from (seed, epoch) (`order`);
 a `rare_share` of the crops is moved, if needed to another image, so that they show a class
 that is drawn with probability proportional to 1 / sqrt(its share of pixels). Then, where the
 recipe asks for it, pixels of another crop are pasted (`mix`) and weather is drawn (`weather`).
@@ -23,6 +23,7 @@ from maskwright.core.sample import Sample
 from ..recipe import Recipe
 from .augment import Augmentation, Tensors
 from .mix import draw_half_of_classes, paste
+from .order import Indices, SampleOrder
 from .weather import Weather
 
 MIN_RARE_PX = 16
@@ -71,6 +72,14 @@ class RareClasses:
         )
         return cls(images, weight_C / max(weight_C.sum(), 1e-12))
 
+    def within(self, images: Indices | None) -> "RareClasses":
+        """The same for some of the images; unchanged for None."""
+        if images is None:
+            return self
+        inside = tuple(np.intersect1d(one, images) for one in self.images_of_class)
+        weight_C = self.probability_C * [len(one) > 0 for one in inside]
+        return RareClasses(inside, weight_C / max(weight_C.sum(), 1e-12))
+
     def draw(self, rng: np.random.Generator) -> tuple[int, int] | None:
         """Draw a class index and an image index; None when no class has pixels."""
         if not self.probability_C.any():
@@ -90,10 +99,11 @@ class Crops(Dataset[Item]):
         *,
         num_samples: int,
         describe: Callable[[int], str] = "image {}".format,
+        order: SampleOrder | None = None,
     ) -> None:
         self.read = read
         self.describe = describe
-        self.num_images = len(counts_NC)
+        self.order = order or SampleOrder(len(counts_NC), recipe.seed)
         self.num_samples = num_samples
         self.seed = recipe.seed
         self.data = recipe.data
@@ -113,10 +123,13 @@ class Crops(Dataset[Item]):
     def __getitem__(self, n: int) -> Item:
         """Sample n of the run, the first being 0."""
         rng = np.random.default_rng((self.seed, 1, n))
-        target = self.rare.draw(rng) if rng.random() < self.data.rare_share else None
-        key, crop = self._crop(target[1] if target else self._image_index(n), target, rng)
+        block = self.order.find_block(n)
+        is_rare = rng.random() < self.data.rare_share
+        target = self.rare.within(block).draw(rng) if is_rare else None
+        index = target[1] if target else self.order.image_index(n)
+        key, crop = self._crop(index, target, rng)
         rng = np.random.default_rng((self.seed, 3, n))
-        image, labels = self._mix(crop, rng)
+        image, labels = self._mix(crop, block, rng)
         image = self.weather(image, rng)
         item = Item(image=image, labels=labels[0].long(), key=key)
         if len(labels) > 1:
@@ -136,20 +149,17 @@ class Crops(Dataset[Item]):
         crop = self.augment(image_HWC, sample.labels_HW, rng, focus, sample.votes_AHW)
         return sample.key, crop
 
-    def _mix(self, crop: Tensors, rng: np.random.Generator) -> Tensors:
-        """Paste pixels of another crop, with the probabilities of the recipe."""
+    def _mix(self, crop: Tensors, block: Indices | None, rng: np.random.Generator) -> Tensors:
+        """Paste pixels of another crop of the block, with the probabilities of the recipe."""
         if rng.random() < self.data.class_mix:
-            _, other = self._crop(int(rng.integers(self.num_images)), None, rng)
+            others = self.order.num_images if block is None else block
+            _, other = self._crop(int(rng.choice(others)), None, rng)
             crop = paste(crop, other, draw_half_of_classes(other, rng))
-        if rng.random() < self.data.copy_paste and (target := self.pasted.draw(rng)):
+        pasted = self.pasted.within(block)
+        if rng.random() < self.data.copy_paste and (target := pasted.draw(rng)):
             _, other = self._crop(target[1], target, rng)
             crop = paste(crop, other, [target[0]])
         return crop
-
-    def _image_index(self, n: int) -> int:
-        epoch, position = divmod(n, self.num_images)
-        order = np.random.default_rng((self.seed, 0, epoch)).permutation(self.num_images)
-        return int(order[position])
 
 
 def make_loader(crops: Crops, recipe: Recipe, *, first: int) -> "DataLoader[Item]":

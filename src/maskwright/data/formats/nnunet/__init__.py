@@ -1,0 +1,5 @@
+"""nnU-Net: `part` is the format, `table` reads its JSON files."""
+
+from .part import recognises, scan
+
+__all__ = ["recognises", "scan"]
