@@ -18,6 +18,19 @@ CONFIG = {"pyramid_channels": 16, "decoder_channels": 32}
 FPN = ArchSpec(name="fpn", encoder="test_resnet", config=CONFIG, revision=2)
 HALF = InputSpec(channels=3, mean=(0.5,) * 3, std=(0.25,) * 3)
 
+STREET = ("road", "sidewalk", "building", "sky", "tree", "grass", "car")
+"""All classes of the drawn streets but three."""
+
+SETTINGS = {
+    "input.scale_ratio": 1.0,
+    "data.crop_px": [64, 64],
+    "data.batch_size": 2,
+    "optim.precision": "fp32",
+    "schedule.epochs": 2,
+}
+UNCHANGED = SETTINGS | {"optim.lr": 1e-12, "optim.ema_decay": 0.0}
+"""So small a rate changes nothing: a run ends with the weights that it began with."""
+
 
 def write_checkpoint(
     folder: Path,

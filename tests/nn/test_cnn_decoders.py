@@ -15,6 +15,9 @@ from transformers.models.upernet.modeling_upernet import UperNetFCNHead, UperNet
 from maskwright.core.card import ArchSpec
 from maskwright.nn.archs import deeplabv1, upernet
 from maskwright.nn.archs.manet import PositionAttention
+from maskwright.nn.archs.pan import GuidedSkip
+from maskwright.nn.blocks.initialise import init_he
+from maskwright.nn.blocks.resize import resize_like
 from maskwright.nn.build import new_model
 from maskwright.nn.encoders import import_smp
 
@@ -223,6 +226,17 @@ def test_position_attention_sums_the_values_of_all_places_by_similarity():
     attended = functional.scaled_dot_product_attention(query, key, value, scale=1.0)
     expected = block.out_conv(x + attended.transpose(1, 2).reshape(x.shape))
     torch.testing.assert_close(ours(x), expected)
+
+
+def test_guidance_of_pan_begins_as_a_plain_sum_of_skip_and_context():
+    torch.manual_seed(0)
+    guided = GuidedSkip(3, 4)
+    init_he(guided)
+    skip, context = torch.rand(2, 3, 8, 6), torch.rand(2, 4, 4, 3)
+    expected = resize_like(context, skip) + guided.skip(skip)
+    torch.testing.assert_close(guided(skip, context), expected)
+    guided(skip, context).square().sum().backward()
+    assert guided.weights[1].weight.grad.abs().max() > 0  # they learn
 
 
 @torch.inference_mode()

@@ -11,13 +11,17 @@ import time
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from tests.initial import STREET, UNCHANGED, write_checkpoint
 from tests.signals import INTERRUPTED, listen_to_signals
 
 from maskwright.core.errors import ConfigError, DataError, TrainingError
 from maskwright.data.dataset import open_dataset
+from maskwright.data.splits import make_split
+from maskwright.data.synth.streets import write_street_scenes
 from maskwright.inference.predictor import open_model
 from maskwright.training.job import Status
 from maskwright.training.options import Callbacks, TrainOptions
+from maskwright.training.recipe import read_recipe
 from maskwright.training.run import open_run, plan, train
 
 
@@ -98,8 +102,6 @@ def test_a_folder_with_a_run_is_not_overwritten(finished, street, quick):
 
 @pytest.mark.slow
 def test_resuming_on_other_data_is_refused(finished, tmp_path):
-    from maskwright.data.synth.streets import write_street_scenes
-
     run, _ = finished
     other = write_street_scenes(tmp_path / "other", num_images=10, size_HW=(64, 64), seed=9)
     with pytest.raises(DataError, match=r"began with 10 training images .* now there are 6"):
@@ -252,11 +254,30 @@ def test_a_batch_that_two_processes_cannot_divide_is_refused(street, tmp_path, q
     assert "data.batch_size=3 cannot be divided by 2 processes" in done.stderr
 
 
-def _by_two(street, out, settings):
+@pytest.mark.slow
+def test_two_processes_begin_a_fold_with_the_network_that_init_names(tmp_path):
+    data = write_street_scenes(tmp_path / "data", num_images=8, size_HW=(64, 64), seed=3)
+    make_split(data, folds=2, redraw=True, group=".+")
+    old = write_checkpoint(tmp_path / "old", STREET, dataset="another")
+    settings = UNCHANGED | {"schedule.epochs": 1}
+    start = ("--init", str(tmp_path / "old"), "--fold", "1")
+    done = _by_two(data, tmp_path / "new", settings, *start)
+    assert done.returncode == 0, done.stderr
+    run = open_run(tmp_path / "new")
+    splits = read_recipe(run.root / "recipe.yaml").data
+    assert (splits.train_split, splits.val_split) == ("fold0", "fold1")
+    assert run.bundle.card.provenance["init"]["kept_classes"] == list(STREET)
+    new = load_file(run.root / "best" / "weights.safetensors")
+    head = "network.head.weight"
+    np.testing.assert_allclose(new[head][:7], old[head].numpy(), atol=1e-6)
+
+
+def _by_two(street, out, settings, *more):
     """Train in two processes on the CPU: `accelerate launch --cpu` would start one."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    verb = command(street, out, *quick_options(settings), *more)[3:]
     return subprocess.run(
-        [*launch, "-m", "maskwright", *command(street, out, *quick_options(settings))[3:]],
+        [*launch, "-m", "maskwright", *verb],
         capture_output=True,
         env=ONE_THREAD | {"ACCELERATE_USE_CPU": "true"},
         text=True,

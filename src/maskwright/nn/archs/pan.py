@@ -95,12 +95,20 @@ class PAN(nn.Module):
 
 
 class GuidedSkip(nn.Module):
-    """Global attention upsample, figure 4: context weights the channels of a skip."""
+    """Global attention upsample, figure 4: context weights the channels of a skip.
+
+    The paper normalises the weights over the batch and rectifies them, and does not say how
+    they begin. They begin at 1, whatever the context: by the usual start, about half of the
+    images of a batch would lose a channel, whichever have the lower means.
+    """
 
     def __init__(self, skip_channels: int, channels: int) -> None:
         super().__init__()
         self.skip = conv_norm_relu(skip_channels, channels)
         self.weights = conv_norm_relu(channels, channels, 1)
+        _, norm, _ = self.weights
+        nn.init.zeros_(norm.weight)
+        nn.init.ones_(norm.bias)
 
     def forward(self, skip_BCHW: Tensor, context_BChw: Tensor) -> Tensor:
         """(B, channels, H, W)."""
