@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .core.labels import ClassDef as ClassDef
     from .core.labels import LabelSpec as LabelSpec
     from .core.progress import Progress as Progress
+    from .core.pseudonyms import keeping_ids as keeping_ids
     from .core.report import Report as Report
     from .core.results import WriteMode as WriteMode
     from .core.sample import Sample as Sample
@@ -94,6 +95,7 @@ _HOME = {
     "FolderDataset": "data.dataset:FolderDataset",
     "IGNORE": "core.labels:IGNORE",
     "InputSpec": "core.inputspec:InputSpec",
+    "keeping_ids": "core.pseudonyms:keeping_ids",
     "LabelCodec": "core.codec:LabelCodec",
     "LabelSpec": "core.labels:LabelSpec",
     "MaskwrightError": "core.errors:MaskwrightError",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import Align, AllowOutside, AsJson, Form, Overwrite, Quiet, ResumeFolder
+from .options import Align, AllowOutside, AsJson, Form, KeepIds, Overwrite, Quiet, ResumeFolder
 
 
 def convert(
@@ -38,6 +38,7 @@ def convert(
     ] = False,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
+    _keep_ids: KeepIds = False,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

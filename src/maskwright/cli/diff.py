@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AllowOutside, AsJson, Overwrite, Quiet, out_option
+from .options import AllowOutside, AsJson, KeepIds, Overwrite, Quiet, out_option
 
 
 def diff(
@@ -15,6 +15,7 @@ def diff(
     *,
     out: Annotated[Path, out_option("Folder for the page.")] = Path("diff"),
     overwrite: Overwrite = False,
+    _keep_ids: KeepIds = False,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

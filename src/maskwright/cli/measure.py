@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import Align, AsJson, Overwrite, Quiet, Spec, out_option
+from .options import Align, AsJson, KeepIds, Overwrite, Quiet, Spec, out_option
 
 Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
 Images = Annotated[Path | None, typer.Option(help="The photographs, under the overlays.")]
@@ -55,6 +55,7 @@ def measure(
     rules: Rules = None,
     out: Annotated[Path, out_option("Folder for the results.")] = Path("measurements"),
     overwrite: Overwrite = False,
+    _keep_ids: KeepIds = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import ConfigError, MissingDependencyError
+from ..core.pseudonyms import keeping_ids
 from .console import Console
 
 AsJson = Annotated[
@@ -38,6 +39,21 @@ AcceptLicence = Annotated[
 AllowOutside = Annotated[
     bool,
     typer.Option("--allow-outside", help="Paths in dataset.yaml may lead out of its folder."),
+]
+
+
+def _keep_ids(context: typer.Context, *, keep: bool) -> None:
+    context.with_resource(keeping_ids(keep=keep))
+
+
+KeepIds = Annotated[
+    bool,
+    typer.Option(
+        "--keep-ids",
+        help="Show what DICOM headers say of a patient or an examination as it is, not hashed.",
+        callback=_keep_ids,
+        expose_value=False,
+    ),
 ]
 Form = Annotated[
     str | None,

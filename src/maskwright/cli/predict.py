@@ -12,6 +12,7 @@ from .options import (
     AcceptLicence,
     AsJson,
     Engine,
+    KeepIds,
     Model,
     Overwrite,
     Quiet,
@@ -79,6 +80,7 @@ def predict(
     mosaic: Mosaic = False,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
+    _keep_ids: KeepIds = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from ..pages.text import format_count
 from .console import Console
-from .options import AllowOutside, AsJson, Data, Group, GroupBy, GroupFile, Quiet
+from .options import AllowOutside, AsJson, Data, Group, GroupBy, GroupFile, KeepIds, Quiet
 
 Val = Annotated[float | None, typer.Option(help="Share of the images for val (default: 0.15).")]
 Test = Annotated[
@@ -44,6 +44,7 @@ def split(
     keep: Keep = None,
     redraw: Redraw = False,
     seed: Annotated[int, typer.Option(help="Another seed draws other splits.")] = 0,
+    _keep_ids: KeepIds = False,
     allow_outside: AllowOutside = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -7,6 +7,7 @@ was expected, what was found, and the fix.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from .pseudonyms import hide
 from .spelling import speaks_command_line, to_python
 
 _MAX_START, _MAX_END = 1200, 700
@@ -17,10 +18,11 @@ class MaskwrightError(Exception):
 
     Its text names options as arguments of Python, and on the command line as options.
     A message that quotes a long name or value is cut in its middle: the fix stands at its end.
+    Names of people in it are hidden, see `core.pseudonyms`.
     """
 
     def __str__(self) -> str:
-        text = super().__str__()
+        text = hide(super().__str__())
         text = text if speaks_command_line.get() else to_python(text)
         if len(text) <= _MAX_START + _MAX_END:
             return text

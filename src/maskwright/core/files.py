@@ -92,3 +92,12 @@ def describe_read_error(error: OSError) -> str:
     """Why a file cannot be read, and the fix: `permission denied; make it readable`."""
     reason = _REASONS.get(error.errno or 0)
     return reason or f"{error.strerror or error}; check the disk, or copy it again"
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files may be added; without write bits not even root adds any.
+
+    A folder that does not exist yet is made in the nearest one that does.
+    """
+    folder = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)

@@ -25,6 +25,7 @@ _FLAGS = {
     **{flag: f"{flag.replace('-', '_')}=True" for flag in _TRUE.split()},
     "overwrite": "mode=WriteMode(overwrite=True)",
     "no-parity-images": "keep_parity_images=False",
+    "keep-ids": "maskwright.keeping_ids()",
 }
 _NAMES = {"from": "form", "set": "settings"}
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from ..core.atomic import explain_write_errors, write_text
 from ..core.errors import ConfigError, DataError, OutputError
+from ..core.files import is_writable
 from ..core.progress import Progress
 from ..core.yamlfile import dump_yaml, find_line
 from .classes.dataset_yaml import DatasetFile, read_dataset_file
 from .classes.mapping import read_mapping
 from .opening.locate import DataFolder, locate
-from .opening.resolve import is_writable, resolve_codec
+from .opening.resolve import resolve_codec
 from .reading.archive import is_packed
 
 

@@ -259,7 +259,7 @@ def open_dataset(
     folder = keep_as_folder(archive)
     save = folder == archive
     with name_archive(folder, archive):
-        data = locate(folder, allow_outside=allow_outside)
+        data = locate(folder, allow_outside=allow_outside, save=save)
         require_complete(data)
         codec, label_notes = resolve_codec(data, progress, save=save)
         if data.document.classes:
@@ -303,7 +303,7 @@ def open_as_is(
 
     `form` is the name of the format, None to detect it.
     """
-    data = locate(Path(path), form=form, allow_outside=allow_outside)
+    data = locate(Path(path), form=form, allow_outside=allow_outside, save=False)
     require_complete(data)
     codec, notes = resolve_codec(data, progress, save=False)
     file = data.beside(splitfile.FILE_NAME)

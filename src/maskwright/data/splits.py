@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ConfigError, DataError, OutputError
-from ..core.files import is_present
+from ..core.files import is_present, is_writable
 from ..core.progress import Progress, silent
 from ..pages.text import format_count, list_names
 from .entries.scan import Entry, normalise_split
@@ -17,7 +17,7 @@ from .opening.groupby import find_groups
 from .opening.keytable import read_key_table
 from .opening.locate import DataFolder, locate, require_complete
 from .opening.neighbours import find_neighbours
-from .opening.resolve import EACH_IMAGE, choose_pattern, is_writable, resolve_codec
+from .opening.resolve import EACH_IMAGE, choose_pattern, resolve_codec
 from .opening.splitfile import FILE_NAME, SplitFile, assign_groups
 from .opening.stratify import assign_splits, count_classes
 from .reading.archive import is_packed
@@ -210,7 +210,8 @@ def _group_entries(data: DataFolder, request: _Request, progress: Progress) -> _
         if request.group_file is not None:
             table = read_key_table(request.group_file, request.group_by or "group", entries)
         else:
-            table = find_groups(entries, str(request.group_by), progress)
+            by, folder = str(request.group_by), data.file.parent
+            table = find_groups(entries, by, progress, folder=folder)
         return _Grouped(tuple(replace(e, group=table[e.key]) for e in entries), None, table)
     path = data.beside(FILE_NAME)
     if request.group is None and request.keep and is_present(path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..core.errors import DataError
 from ..core.results import require_no_results
+from ..data.entries.hiding import hide_images
 from ..data.entries.walk import files_below, images_in, key_of, results_below
 from ..data.pixels.bands import join_files
 from ..data.pixels.imageref import ImageRef
@@ -22,11 +23,13 @@ from ..pages.text import format_count
 class FoundImages:
     """The images among some inputs, by key.
 
-    `passed_over` are folders in them that hold results of an earlier run.
+    `passed_over` are folders in them that hold results of an earlier run; `notes` are for
+    people.
     """
 
     images: dict[str, ImageRef] = field(default_factory=dict)
     passed_over: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_images(
@@ -52,17 +55,20 @@ def find_images(
         if not root.exists():
             raise DataError(f"{root}: no such file or folder")
         if root.is_dir():
-            _add(found, _images_below(root, found, glob, bands))
+            _add(found, _images_below(root, found, glob, bands), root)
         elif not bands:
-            _add(found, _images_of([root], bands))
+            _add(found, _images_of([root], bands), root.parent)
         elif files:  # the channels of one image may be several files: all are joined at once
-            _add(found, _images_of(files, bands))
+            _add(found, _images_of(files, bands), root.parent)
             files = []
     return found
 
 
-def _add(found: FoundImages, images: Iterable[tuple[str, ImageRef]]) -> None:
-    for key, image in images:
+def _add(found: FoundImages, images: Iterable[tuple[str, ImageRef]], folder: Path) -> None:
+    """Add images, with keys and text forms that name nobody."""
+    listed, note = hide_images(images, folder)
+    found.notes.extend([note] if note else [])
+    for key, image in listed:
         if key in found.images:
             raise DataError(
                 f"{image}: its outputs would be named {key!r}, as those of "

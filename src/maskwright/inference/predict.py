@@ -141,7 +141,8 @@ def predict(
             shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
         pixels_C = _sum_pixels(results, len(labels))
         results.decide = None if rule is None else rule.to_json()
-        results.remarks = list_remarks(_list_traits(results.journal), model.card)
+        traits = _list_traits(results.journal)
+        results.remarks = (*found.notes, *list_remarks(traits, model.card))
     return PredictionSummary(
         labels=labels,
         num_images=results.num_read,

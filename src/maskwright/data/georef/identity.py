@@ -9,6 +9,7 @@ import hmac
 from pathlib import Path
 
 from ...core.files import open_file
+from ...core.pseudonyms import keeps_ids
 
 _MOST_BYTES = 1 << 31
 _DIGITS = 16
@@ -34,11 +35,15 @@ def name_series(uid: str, first: Path) -> str:
     """The name of a DICOM series in keys, by its SeriesInstanceUID and the file of a slice.
 
     The secret is the content of the first slice, so that the name does not change with the
-    folder that is opened, nor with other patients in it.
+    folder that is opened, nor with other patients in it. Inside of `keeping_ids`, the UID.
     """
+    if keeps_ids.get():
+        return f"series_{uid}"
     return f"series_{hash_identifier(uid, make_secret(first))}"
 
 
 def name_image(uid: str, file: Path) -> str:
     """The name in keys of a DICOM image whose file is called by its SOPInstanceUID."""
+    if keeps_ids.get():
+        return f"image_{uid}"
     return f"image_{hash_identifier(uid, make_secret(file))}"

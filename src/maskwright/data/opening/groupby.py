@@ -5,25 +5,26 @@
     block:1km   blocks of the ground with this side, by the georeference
     PatientID   any other tag of DICOM too, by its keyword
 
-A patient is not named: the value of a tag is hashed with a key that is made from the content of
-the first file, so that whoever has splits.json alone cannot try out values, and neither the
-value nor a part of it is in any message.
+A patient is not named: the value of a tag is hashed with the key of the dataset, see
+`pixels.pseudonyms`, and neither the value nor a part of it is in any message.
 """
 
 import math
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ...core.errors import ConfigError, DataError
 from ...core.progress import Progress
+from ...core.pseudonyms import keeps_ids
 from ...pages.text import format_subject
 from ..entries.scan import Entry
-from ..georef.identity import hash_identifier, make_secret
 from ..georef.placement import Placement
 from ..georef.units import DEGREE
 from ..pixels.capture import read_capture_day
 from ..pixels.dicom import read_tag, require_keyword
 from ..pixels.images import open_image
+from ..pixels.pseudonyms import Pseudonyms, open_pseudonyms
 
 METRES = {"m": 1.0, "km": 1000.0, "ft": 0.3048, "mi": 1609.344}
 DEGREE_M = 111_320.0
@@ -37,14 +38,16 @@ Finder = Callable[[Entry], str | None]
 """The group of one image; None where its file does not say."""
 
 
-def find_groups(entries: Sequence[Entry], by: str, progress: Progress) -> dict[str, str]:
-    """The group of each key by what `by` names.
+def find_groups(
+    entries: Sequence[Entry], by: str, progress: Progress, *, folder: Path
+) -> dict[str, str]:
+    """The group of each key by what `by` names; `folder` keeps the key of pseudonyms.
 
     Raises:
         ConfigError: `by` names nothing of this kind.
         DataError: A file does not say, or cannot be read.
     """
-    find, lacks = _choose_finder(by, entries)
+    find, lacks = _choose_finder(by, entries, folder)
     groups: dict[str, str] = {}
     bare: list[Entry] = []
     for entry in progress(entries, total=len(entries), what=f"grouping by {by}"):
@@ -62,7 +65,7 @@ def find_groups(entries: Sequence[Entry], by: str, progress: Progress) -> dict[s
     return groups
 
 
-def _choose_finder(by: str, entries: Sequence[Entry]) -> tuple[Finder, str]:
+def _choose_finder(by: str, entries: Sequence[Entry], folder: Path) -> tuple[Finder, str]:
     """What finds the group of an image, and the words for an image that has none."""
     if by == "date":
         return (lambda entry: read_capture_day(entry.image)), "no date in EXIF"
@@ -76,8 +79,8 @@ def _choose_finder(by: str, entries: Sequence[Entry]) -> tuple[Finder, str]:
         return (lambda entry: _find_block(entry, side_m)), "no georeference"
     if _KEYWORD.fullmatch(by):
         require_keyword(by)
-        secret = _make_secret(entries)
-        return (lambda entry: _hash_tag(entry, by, secret)), f"no {by} in a DICOM header"
+        names = open_pseudonyms(folder, (entry.image.file for entry in entries), save=True)
+        return (lambda entry: _name_tag(entry, by, names)), f"no {by} in a DICOM header"
     raise ConfigError(
         f"--group-by {by!r}: expected date, folder, folder:1, a block of the ground such as "
         f"block:1km, or a tag of DICOM such as PatientID; with --group-file a column of it; "
@@ -122,12 +125,8 @@ def _number_block(
     return math.floor(east * metres / side_m), math.floor(north * metres / side_m)
 
 
-def _hash_tag(entry: Entry, keyword: str, secret: bytes) -> str | None:
+def _name_tag(entry: Entry, keyword: str, pseudonyms: Pseudonyms) -> str | None:
     value = read_tag(entry.image.file, keyword)
-    return f"{keyword} {hash_identifier(value, secret)}" if value else None
-
-
-def _make_secret(entries: Sequence[Entry]) -> bytes:
-    """A key that changes with the content of the first file, by name."""
-    first = min((entry.image.file for entry in entries), default=None)
-    return b"" if first is None else make_secret(first)
+    if not value:
+        return None
+    return f"{keyword} {value if keeps_ids.get() else pseudonyms.name(value)}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ...core.errors import DataError, nearest
+from ...core.pseudonyms import spell
 from ...pages.csvfile import read_rows
 from ...pages.text import format_subject
 from ..entries.scan import Entry
@@ -24,7 +25,7 @@ def read_key_table(path: Path, column: str, entries: Sequence[Entry]) -> dict[st
     keys_of = _list_names(entries)
     values: dict[str, str] = {}
     for name, value in _read_column(path, column):
-        for key in keys_of.get(_plain(name), ()):
+        for key in keys_of.get(spell(_plain(name)), ()):
             if values.setdefault(key, value) != value:
                 raise DataError(
                     f"{path}: {key!r} has two values of {column!r}, {values[key]!r} and "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...core import parts
 from ...core.errors import ConfigError, DataError, MissingDependencyError
-from ...core.files import is_present
+from ...core.files import is_present, is_writable
 from ...core.yamlfile import read_yaml
 from ...pages.text import format_count
 from ..classes.dataset_yaml import (
@@ -19,6 +19,7 @@ from ..classes.dataset_yaml import (
     read_dataset_file,
 )
 from ..entries.format import FORMATS, load_format
+from ..entries.hiding import hide_names
 from ..entries.scan import SPLITS, Entry, LeftOut, Scan, normalise_split
 from ..entries.walk import folders, joining_bands, list_passed_over
 from ..pixels.images import open_image
@@ -47,11 +48,14 @@ class DataFolder:
         return self.file.parent / name
 
 
-def locate(path: Path, *, form: str | None = None, allow_outside: bool = False) -> DataFolder:
+def locate(
+    path: Path, *, form: str | None = None, allow_outside: bool = False, save: bool = True
+) -> DataFolder:
     """Find and scan the data at `path`, a folder or its dataset.yaml; reads no pixels.
 
     `form` is the name of the format, None to detect it. With `allow_outside`, paths in
-    dataset.yaml may lead out of the folder.
+    dataset.yaml may lead out of the folder. Where names of files name a patient, pseudonyms
+    stand for them, and `save` writes their key where the folder is writable.
 
     Raises:
         DataError: Nothing there, or nothing that a format recognises.
@@ -100,6 +104,7 @@ def locate(path: Path, *, form: str | None = None, allow_outside: bool = False) 
     scan = replace(scan, notes=(*scan.notes, *_list_assumptions(scan)))
     _require_read_annotators(file, document, scan, name)
     scan = replace(scan, notes=(*notes, *detected.notes, *scan.notes))
+    scan = hide_names(scan, root, save=save and is_writable(file.parent))
     document = document.model_copy(update={"format": name})
     return DataFolder(root=root, file=file, document=document, scan=scan, is_foreign=is_foreign)
 

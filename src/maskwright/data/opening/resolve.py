@@ -4,7 +4,6 @@ What is inferred is written to dataset.yaml and splits.json where the folder is 
 read from there later; in a read-only folder it is inferred each time, with the same result.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError
-from ...core.files import is_present
+from ...core.files import is_present, is_writable
 from ...core.progress import Progress
 from ...pages.text import format_count, format_subject
 from ..classes.codec import build_codec, write_dataset_file
@@ -246,12 +245,3 @@ def _save_splits(path: Path, entries: tuple[Entry, ...], pattern: str | None) ->
 
 def _list_splits(entries: Iterable[Entry]) -> list[str]:
     return sorted({e.split for e in entries})
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether files may be added; without write bits not even root adds any.
-
-    A folder that does not exist yet is made in the nearest one that does.
-    """
-    folder = next(path for path in (folder, *folder.parents) if path.exists())
-    return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)

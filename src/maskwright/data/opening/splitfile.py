@@ -14,6 +14,7 @@ from typing import Self
 from ...core.atomic import write_json
 from ...core.errors import DataError, shorten
 from ...core.jsonfile import read_json
+from ...core.pseudonyms import spell
 from ...core.typed import MALFORMED, require_types
 from ...core.versioned import Schema
 from ..entries.scan import Entry
@@ -98,7 +99,15 @@ class SplitFile:
             ) from error
         if claimed != file.sha256:
             raise DataError(f"{path}: keys changed since the splits were drawn; {_FIX}")
-        return file
+        return file.spell_keys()
+
+    def spell_keys(self) -> Self:
+        """The same file with its keys as `--keep-ids` of this call spells them."""
+        return replace(
+            self,
+            splits={s: tuple(map(spell, keys)) for s, keys in self.splits.items()},
+            groups={spell(key): group for key, group in self.groups.items()},
+        )
 
     @classmethod
     def from_entries(cls, entries: Iterable[Entry]) -> Self:

@@ -105,7 +105,7 @@ class Frames:
 
         if not 0 <= index < self.num_pages:
             raise DataError(f"{self.path}: has {self.num_pages} frames, no frame {index}")
-        with explain_damage(self.path, _FAULT, _damage_errors()):
+        with explain_damage(self.path, _FAULT, damage_errors()):
             stored: NDArray[Any] = pixel_array(self.path, index=index)
         if stored.shape[:2] != self.size_HW or stored.dtype.kind not in "iu":
             raise DataError(f"{self.path}: frame {index} is {stored.shape} {stored.dtype}")
@@ -128,7 +128,7 @@ def open_frames(path: Path) -> Frames:
         DataError: Damaged, without an image, or of a kind that is not read.
         MissingDependencyError: pydicom is not installed.
     """
-    with explain_damage(path, _FAULT, _damage_errors()):
+    with explain_damage(path, _FAULT, damage_errors()):
         syntax, head = _read_head(path)
         frames = Frames(
             path=path,
@@ -259,7 +259,8 @@ def _require_whole(frames: Frames, head: Any, syntax: Any) -> None:
         )
 
 
-def _damage_errors() -> tuple[type[Exception], ...]:
+def damage_errors() -> tuple[type[Exception], ...]:
+    """What pydicom raises for damaged files."""
     try:
         from pydicom.errors import BytesLengthException, InvalidDicomError
     except ModuleNotFoundError:
@@ -294,6 +295,6 @@ def read_tag(path: Path, keyword: str) -> str | None:
     try:
         head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[keyword])
         value = head.get(keyword)
-    except _damage_errors():
+    except damage_errors():
         return None
     return None if value is None else str(value)

@@ -21,8 +21,9 @@ class ImageRef:
     the channels to read, in order: bands of the files, or derived from them (NDVI); all where
     it is empty. `scene` is the text form of several files, and `sources` names the channels
     that the files hold, in order, where their layout names them. With `num_slices` above 1, an
-    odd number, the channels are those of the page and of its neighbours (`slices`). Sorts as
-    its text form does: by file, then by page.
+    odd number, the channels are those of the page and of its neighbours (`slices`). `alias`
+    is the text form of a file whose name is not shown. Sorts as its text form does: by file,
+    then by page.
     """
 
     file: Path
@@ -32,6 +33,7 @@ class ImageRef:
     scene: Path | None = None
     sources: tuple[str, ...] = ()
     num_slices: int = 1
+    alias: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -54,8 +56,12 @@ class ImageRef:
 
         That of several files begins with the name of their scene, which is not a file.
         """
-        file = self.file if self.scene is None else self.scene
+        file = self.scene or self.alias or self.file
         return file if self.page is None else file / f"{self.page:04}"
+
+    def rename(self, path: Path) -> Self:
+        """The same image with another text form of its file or scene."""
+        return replace(self, alias=path) if self.scene is None else replace(self, scene=path)
 
     def __str__(self) -> str:
         return str(self.path)

@@ -1,0 +1,128 @@
+"""Keys and names without names of people: what a scan finds, with pseudonyms in place of them.
+
+Names of files and folders are the user's own and stay, but where they contain what the header
+of their DICOM file says of the patient or the examination, a hash stands for that part. Files
+on disk keep their names.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+
+from ...core.pseudonyms import hide, keeps_ids, learn, learn_key
+from ...pages.text import format_subject
+from ..pixels.imageref import ImageRef
+from ..pixels.pseudonyms import Pseudonyms, open_pseudonyms, read_identity
+from .scan import Entry, LeftOut, Scan
+
+_LEAST_ALONE = 6
+"""Identifiers from this length on are hidden in messages wherever they stand."""
+
+
+@dataclass(slots=True)
+class NameHider:
+    """Hides what headers say in names below `root`; `num_hidden` counts files."""
+
+    root: Path
+    pseudonyms: Pseudonyms
+    values: Mapping[Path, tuple[str, ...]]
+    num_hidden: int = field(default=0, init=False)
+
+    @classmethod
+    def open(cls, root: Path, files: Iterable[Path], *, save: bool) -> "NameHider | None":
+        """None where no header names anyone."""
+        found = {file: read_identity(file) for file in dict.fromkeys(files)}
+        named = {file: values for file, values in found.items() if values}
+        if not named:
+            return None
+        pseudonyms = open_pseudonyms(root, named, save=save)
+        hider = cls(root, pseudonyms, named)
+        for value in {value for values in named.values() for value in values}:
+            if len(value) >= _LEAST_ALONE and ("^" in value or any(map(str.isdigit, value))):
+                learn(value, pseudonyms.name(value))
+        return hider
+
+    def hide_image(self, image: ImageRef, values: Iterable[str]) -> ImageRef:
+        """The image with a text form that names nobody, outside of `keeping_ids`."""
+        if keeps_ids.get():
+            return image
+        path = image.scene or image.file
+        hidden = self.hide_path(path, values)
+        return image if hidden == path else image.rename(hidden)
+
+    def hide_path(self, path: Path, values: Iterable[str]) -> Path:
+        """The path; its parts below the root name nobody."""
+        inside = path.is_relative_to(self.root)
+        relative = path.relative_to(self.root) if inside else PurePath(path.name)
+        parts = [self.pseudonyms.replace(part, values) for part in relative.parts]
+        for part, hidden in zip(relative.parts, parts, strict=True):
+            if part != hidden:
+                learn(part, hidden)
+                learn(PurePath(part).stem, PurePath(hidden).stem)
+        return (self.root if inside else path.parent).joinpath(*parts)
+
+    def hide_key(self, key: str, values: Iterable[str]) -> str:
+        """The key, or the group, without names."""
+        hidden = self.pseudonyms.replace(key, values)
+        if hidden != key:
+            learn_key(key, hidden)
+        return key if keeps_ids.get() else hidden
+
+    def hide_entry(self, entry: Entry) -> Entry:
+        """The entry with a key, a group and text forms that name nobody."""
+        files = [entry.image, *entry.masks]
+        values = [
+            value
+            for file in files
+            if isinstance(file, ImageRef)
+            for value in self.values.get(file.file, ())
+        ]
+        if not values:
+            return entry
+        image = self.hide_image(entry.image, values)
+        self.num_hidden += image != entry.image and not image.page
+
+        def hide_labels(labels: object) -> object:
+            return self.hide_image(labels, values) if isinstance(labels, ImageRef) else labels
+
+        return replace(
+            entry,
+            key=self.hide_key(entry.key, values),
+            group=self.hide_key(entry.group, values),
+            image=image,
+            labels=hide_labels(entry.labels),
+            votes=tuple(map(hide_labels, entry.votes)),
+        )
+
+    def hide_keyed(self, key: str, image: ImageRef) -> tuple[str, ImageRef]:
+        """The key and the image of an input that is part of no dataset."""
+        values = self.values.get(image.file, ())
+        hidden = self.hide_image(image, values)
+        self.num_hidden += hidden != image and not image.page
+        return self.hide_key(key, values), hidden
+
+    @property
+    def note(self) -> str:
+        """One sentence with the number of files; "" where no name was hidden."""
+        if not self.num_hidden:
+            return ""
+        counted = format_subject(self.num_hidden, "file is", "files are")
+        return (
+            f"names of {counted} shown with a hash in place of what their headers say of the "
+            f"patient or the examination; --keep-ids shows them as they are"
+        )
+
+
+def hide_names(scan: Scan, root: Path, *, save: bool) -> Scan:
+    """The scan, with pseudonyms in keys, groups, text forms and notes.
+
+    `save` writes the key of the pseudonyms beside the data, where names are hidden.
+    """
+    refs = [r for e in scan.entries for r in (e.image, *e.masks) if isinstance(r, ImageRef)]
+    hider = NameHider.open(root, (ref.file for ref in refs), save=save)
+    if hider is None:
+        return scan
+    entries = tuple(map(hider.hide_entry, scan.entries))
+    left_out = (LeftOut(i.reason, tuple(map(hide, i.names))) for i in scan.left_out)
+    notes = (*map(hide, scan.notes), *([hider.note] if hider.note else []))
+    return replace(scan, entries=entries, left_out=tuple(left_out), notes=notes)
