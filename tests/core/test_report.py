@@ -8,6 +8,7 @@ import pytest
 
 from maskwright.core import Confusion, LabelSpec, Report
 from maskwright.core.errors import DataError
+from maskwright.core.patients import ImageScore
 from maskwright.core.provenance import (
     DataSource,
     MapsSource,
@@ -16,7 +17,7 @@ from maskwright.core.provenance import (
     ScoreSettings,
     Uncertainty,
 )
-from maskwright.core.report import CurveReport, Estimate, ImageScore, Slice
+from maskwright.core.report import CurveReport, Estimate, Slice
 
 COUNTS = np.array([[4, 1, 0], [2, 3, 0], [0, 0, 0]])
 NOTHING = Estimate(math.nan)

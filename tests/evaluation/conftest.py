@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from maskwright.core import IGNORE, Confusion, LabelSpec
+from maskwright.core.patients import ImageScore
 from maskwright.core.provenance import DataSource, Provenance, ScoreSettings, Uncertainty
-from maskwright.core.report import CurveReport, Estimate, ImageScore, Report, Slice
+from maskwright.core.report import CurveReport, Estimate, Report, Slice
 from maskwright.evaluation.extremes import ShownImage
 from maskwright.evaluation.imagetable import NAME, ImageTable
 from maskwright.metrics import region

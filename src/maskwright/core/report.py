@@ -7,7 +7,7 @@ groups to resample.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from . import scores
 from .confusion import Confusion
 from .errors import DataError, MaskwrightError, shorten
 from .frame import FrameErrors
+from .histogram import Intensities
 from .htmltable import html_table
 from .labels import LabelSpec
+from .patients import ImageScore, PatientScores, VolumePictures
 from .provenance import Provenance, ScoreSettings, Uncertainty
 from .toldapart import ToldApart
 from .typed import MALFORMED, require_types
@@ -146,20 +148,6 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageScore:
-    """One of the worst or best images, with its own mIoU."""
-
-    rank: Literal["worst", "best"]
-    key: str
-    miou: float
-
-    @classmethod
-    def from_json(cls, document: Document) -> Self:
-        """Undo `asdict`."""
-        return cls(**{name: document[name] for name in cls.__slots__})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ghost:
     """A class that is predicted but not in the truth, and how much mIoU it costs.
 
@@ -180,8 +168,10 @@ class Report:
     set, the worst first, and `images` the worst and the best images. `notes` say what makes the
     numbers less certain than they look. `frame` has the errors by place in the frame, where all
     images have one size. `confusable` are pairs of classes that are not told apart.
-    `pictures` are encoded image files by key and panel, for report.html, and `attachments` the
-    contents of further files, by name; neither is part of the JSON.
+    `intensities` are the values of the images, `patients` the scores of each patient where the
+    images are slices of whole volumes. `pictures` are encoded image files by key and panel and
+    `volumes` those of slices, for report.html, and `attachments` the contents of further files,
+    by name; none of the three is part of the JSON.
     """
 
     labels: LabelSpec
@@ -199,6 +189,9 @@ class Report:
     images: tuple[ImageScore, ...] = ()
     frame: FrameErrors | None = None
     confusable: tuple[ToldApart, ...] = ()
+    intensities: Intensities | None = None
+    patients: tuple[PatientScores, ...] = ()
+    volumes: tuple[VolumePictures, ...] = ()
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     attachments: Mapping[str, Iterable[bytes]] = field(default_factory=dict)
 
@@ -298,6 +291,8 @@ class Report:
                 "provenance": self.provenance.to_json(),
             }
             | ({} if self.frame is None else {"frame_errors": self.frame.to_json()})
+            | ({} if self.intensities is None else {"intensities": self.intensities.to_json()})
+            | ({"patients": [p.to_json() for p in self.patients]} if self.patients else {})
         )
 
     @classmethod
@@ -356,6 +351,10 @@ class Report:
             frame=FrameErrors.from_json(document["frame_errors"])
             if "frame_errors" in document
             else None,
+            intensities=Intensities.from_json(document["intensities"])
+            if "intensities" in document
+            else None,
+            patients=tuple(map(PatientScores.from_json, document.get("patients", ()))),
         )
 
     def _classes_json(self) -> list[Document]:

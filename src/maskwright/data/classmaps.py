@@ -29,6 +29,7 @@ from .classes.mapping import ClassMapping, apply_mappings, read_mapping
 from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
 from .entries.annotation import decode_mask
+from .entries.hiding import hide_images
 from .entries.scan import SPLITS, normalise_split
 from .entries.walk import image_files, images_in, key_of
 from .opening.renewal import renew
@@ -289,7 +290,8 @@ def find_maps(path: Path) -> dict[str, ImageRef]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; give class maps or a folder of them")
     if path.is_file():
-        return {key_of(image, path): image for image in images_in(path)}
+        named = [(key_of(image, path), image) for image in images_in(path)]
+        return dict(hide_images(named, path.parent)[0])
     require_no_results(path)
     files: dict[str, ImageRef] = {}
     for image in image_files(path):
@@ -302,7 +304,7 @@ def find_maps(path: Path) -> dict[str, ImageRef]:
     if not files:
         kinds = ", ".join(image_suffixes())
         raise DataError(f"{path}: holds no class maps ({kinds}); give another folder")
-    return files
+    return dict(hide_images(files.items(), path)[0])
 
 
 def find_spec(path: Path) -> Path | None:

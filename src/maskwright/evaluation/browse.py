@@ -7,6 +7,7 @@ At most `MAX_IMAGES` images, evenly spread over the set, have thumbnails and are
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,10 +27,19 @@ from ..pages.browse import (
     render_browser,
     render_ramp,
 )
+from ..pages.display import Display
 from ..pages.markup import render_legend
 from ..pages.page import Section, render_page
 from ..pages.pictures import encode_jpeg, heat_palette
 from ..pages.text import format_count
+from ..pages.volumes import (
+    SliceView,
+    VolumeView,
+    describe_shown,
+    read_volume_script,
+    read_volume_style,
+    render_volumes,
+)
 from .extremes import IGNORED_RGB, WRONG_RGB, ShownImage
 
 PAGE, FOLDER = "gallery.html", "gallery"
@@ -42,11 +52,18 @@ _SUFFIX = {"image": "jpg", "error": "jpg", "confidence": "jpg", "truth": "png"}
 
 @dataclass(slots=True, kw_only=True)
 class Gallery:
-    """Writes thumbnails into `folder`; `total` is the number of images that will be added."""
+    """Writes thumbnails into `folder`; `total` is the number of images that will be added.
+
+    `places` has the name of the volume and the index of each slice, by key, and `sizes` the
+    number of slices of each volume.
+    """
 
     folder: Path
     labels: LabelSpec
     total: int
+    display: Display = field(default_factory=Display)
+    places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     num_bytes: int = 0
     _images: list[BrowsedImage] = field(default_factory=list)
     _num_seen: int = 0
@@ -59,8 +76,9 @@ class Gallery:
         step = max(1.0, self.total / MAX_IMAGES)
         if int(index / step) == int((index - 1) / step) and index:
             return
+        rgb_HW3 = self.display.draw(sample.image_HWC, sample.valid_HW)
         shown = ShownImage.from_maps(
-            truth_HW, decision.labels_HW, sample.image_HWC, longest_px=THUMBNAIL_PX
+            truth_HW, decision.labels_HW, rgb_HW3, longest_px=THUMBNAIL_PX
         )
         size_hw = shown.truth_hw.shape
         confidence_hw = cv2.resize(
@@ -124,15 +142,44 @@ class Gallery:
             largest_first=True,
         )
         body = render_legend(entries) + render_ramp("confidence 0", "1")
-        body += render_browser(self._images, options)
+        browser = render_browser(self._images, options)
+        views = self._list_volumes()
+        sections = [Section("Predictions", self.display.describe(), body + browser)]
+        if views:
+            note = f"{describe_shown(views, len(self.sizes))} {self.display.describe()}"
+            sections.append(Section("Slice by slice", note, body + render_volumes(views)))
         text = render_page(
             f"Gallery of {name}",
             self.describe(),
-            [Section("Predictions", "", body)],
-            script=read_script(),
-            style=read_style(),
+            sections,
+            script=read_script() + read_volume_script(),
+            style=read_style() + read_volume_style(),
         )
         (self.folder / PAGE).write_text(text, encoding="utf-8")
+
+    def _list_volumes(self) -> list[VolumeView]:
+        """The volumes of which slices are shown, by their thumbnails."""
+        found: dict[str, list[tuple[int, BrowsedImage]]] = {}
+        for image in self._images:
+            if image.key in self.places:
+                name, index = self.places[image.key]
+                found.setdefault(name, []).append((index, image))
+        return [
+            VolumeView(
+                name=name,
+                num_slices=self.sizes[name],
+                slices=[
+                    SliceView(
+                        index=index,
+                        pictures={n: i.panels[n] for n in ("image", "truth", "prediction")},
+                        note=f"{_WRONG} {i.numbers[_WRONG]:.1f}",
+                    )
+                    for index, i in slices
+                ],
+                ratio=slices[0][1].ratio,
+            )
+            for name, slices in found.items()
+        ]
 
     def describe(self) -> str:
         """How many images are shown, and how large the thumbnails are."""

@@ -16,12 +16,16 @@ from ..core.versions import versions_of
 from ..data.dataset import Dataset
 from ..data.opening.splitfile import match_groups
 from ..data.pixels.alignment import describe_place
+from ..data.pixels.imagefile import ImageFile
 from ..inference.predictor import Predictor
 from ..inference.resolution import planes
 from ..metrics.family import ModelOutput, ScoreDetail, ScoredImage
+from ..pages.display import Display
+from .album import VolumeAlbum
 from .browse import Gallery
 from .counting import Counted, Scoring
 from .extremes import Extremes
+from .seenvalues import SeenValues
 from .slices import Attributes, bin_brightness, read_attributes
 from .tally import Tally
 from .volumes import find_volumes
@@ -63,10 +67,20 @@ def evaluate(
     dataset = dataset.with_input(model.card.input)
     dataset.require_one_place(progress)
     listed = _list_attributes(dataset, attributes, group)
-    extremes = Extremes(dataset.spec.palette)
-    scoring = _choose_scoring(model, dataset, detail, listed.groups)
+    display = Display.from_input(model.card.input)
+    extremes = Extremes(dataset.spec.palette, display=display)
+    files = {key: dataset.image_file(index) for index, key in enumerate(dataset.keys)}
+    scoring = _choose_scoring(model, dataset, detail, files, listed.groups)
+    values = SeenValues(labels=dataset.spec, spec=model.card.input, total=len(dataset))
+    album = VolumeAlbum.plan(
+        files,
+        listed.groups,
+        palette=dataset.spec.palette,
+        display=display,
+        names=dataset.spec.names,
+    )
+    gallery = None if gallery_in is None else _open_gallery(gallery_in, dataset, album)
     tally = Tally(dataset.spec, scoring)
-    gallery = None if gallery_in is None else _open_gallery(gallery_in, dataset)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample, file, where = dataset[index], dataset.image_file(index), dataset.describe(index)
         if file is not None:
@@ -86,6 +100,8 @@ def evaluate(
         )
         tally.add_maps(image, listed.groups[sample.key])
         extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
+        album.add(sample, image, listed.groups[sample.key])
+        values.add(index, sample)
         if gallery is not None and image.model is not None:
             gallery.add(sample, image.truth_HW, image.model.decision, image.confusion)
     if gallery is not None:
@@ -94,6 +110,8 @@ def evaluate(
         provenance=_provenance(model, dataset),
         settings=_describe_settings(model, scoring),
         ranked=extremes.rank(),
+        intensities=values.finish(),
+        volumes=album.finish(),
     )
 
 
@@ -108,9 +126,12 @@ def _describe_settings(model: Predictor, scoring: Scoring) -> ScoreSettings:
 
 
 def _choose_scoring(
-    model: Predictor, dataset: Dataset, detail: ScoreDetail, groups: Mapping[str, str]
+    model: Predictor,
+    dataset: Dataset,
+    detail: ScoreDetail,
+    files: Mapping[str, ImageFile | None],
+    groups: Mapping[str, str],
 ) -> Scoring:
-    files = {key: dataset.image_file(index) for index, key in enumerate(dataset.keys)}
     detail = detail.with_volumes(find_volumes(files, groups, detail)).with_spacings(
         (key, None if file is None else file.spacing_mm_HW) for key, file in files.items()
     )
@@ -120,8 +141,15 @@ def _choose_scoring(
     return Scoring.from_detail(detail, has_logits=True)
 
 
-def _open_gallery(folder: Path, dataset: Dataset) -> Gallery:
-    return Gallery(folder=folder, labels=dataset.spec, total=len(dataset))
+def _open_gallery(folder: Path, dataset: Dataset, album: VolumeAlbum) -> Gallery:
+    return Gallery(
+        folder=folder,
+        labels=dataset.spec,
+        total=len(dataset),
+        display=album.display,
+        places=album.places,
+        sizes=album.sizes,
+    )
 
 
 def _list_attributes(dataset: Dataset, table: Path | None, group: str | None) -> Attributes:

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.image import Image
+from ..core.image import Image, ValidMap
 from ..core.labels import IGNORE, LabelMap
-from ..core.report import ImageScore
+from ..core.patients import ImageScore
 from ..core.sample import Sample
 from ..core.threads import map_in_order
-from ..pages.pictures import RgbImage, encode_indexed_png, encode_jpeg, to_rgb
+from ..pages.display import Display
+from ..pages.pictures import RgbImage, encode_indexed_png, encode_jpeg
 
 PANELS = ("image", "truth", "prediction", "error")
 IGNORED_RGB = (232, 232, 236)
@@ -34,6 +35,7 @@ class Extremes:
 
     palette: RgbImage
     num_kept: int = 4
+    display: Display = field(default_factory=Display)
     _best: list["_Ranked"] = field(default_factory=list)
     _worst: list["_Ranked"] = field(default_factory=list)
     _num_images: int = 0
@@ -43,7 +45,12 @@ class Extremes:
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
         self.add_maps(
-            sample.key, sample.labels_HW, predicted_HW, miou, image_HWC=sample.image_HWC
+            sample.key,
+            sample.labels_HW,
+            predicted_HW,
+            miou,
+            image_HWC=sample.image_HWC,
+            valid_HW=sample.valid_HW,
         )
 
     def add_maps(
@@ -54,6 +61,7 @@ class Extremes:
         miou: float,
         *,
         image_HWC: Image | None = None,
+        valid_HW: ValidMap | None = None,
     ) -> None:
         """Consider one image; one of mIoU NaN (every pixel ignored) is left out."""
         self._num_images += 1
@@ -63,7 +71,8 @@ class Extremes:
         sides = [s for s in sides if len(s[0]) < self.num_kept or s[1] > s[0][0].rank]
         if not sides:
             return
-        shown = ShownImage.from_maps(truth_HW, predicted_HW, image_HWC)
+        rgb_HW3 = None if image_HWC is None else self.display.draw(image_HWC, valid_HW)
+        shown = ShownImage.from_maps(truth_HW, predicted_HW, rgb_HW3)
         for heap, rank in sides:
             push = heapq.heappush if len(heap) < self.num_kept else heapq.heappushpop
             push(heap, _Ranked(rank, -self._num_images, key, miou, shown))
@@ -106,17 +115,15 @@ class ShownImage:
         cls,
         truth_HW: LabelMap,
         predicted_HW: LabelMap,
-        image_HWC: Image | None = None,
+        image_HW3: RgbImage | None = None,
         *,
         longest_px: int = _LONGEST_PX,
     ) -> "ShownImage":
-        """Resize two label maps, and the image if there is one, to the size shown."""
+        """Resize two label maps, and the picture if there is one, to the size shown."""
         size_hw = compute_shown_size(truth_HW.shape, longest_px)
         image_hw3 = None
-        if image_HWC is not None:
-            shrunk: Any = cv2.resize(
-                to_rgb(image_HWC), size_hw[::-1], interpolation=cv2.INTER_AREA
-            )
+        if image_HW3 is not None:
+            shrunk: Any = cv2.resize(image_HW3, size_hw[::-1], interpolation=cv2.INTER_AREA)
             image_hw3 = shrunk
         return cls(
             resize_labels(truth_HW, size_hw), resize_labels(predicted_HW, size_hw), image_hw3

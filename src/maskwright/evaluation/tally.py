@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from ..core.confusion import Confusion
 from ..core.frame import FrameTally
+from ..core.histogram import Intensities
 from ..core.labels import LabelSpec
+from ..core.patients import ImageScore, VolumePictures
 from ..core.provenance import Provenance, ScoreSettings, Uncertainty
-from ..core.report import MIN_GROUPS, CurveReport, ImageScore, Report, Slice
+from ..core.report import MIN_GROUPS, CurveReport, Report, Slice
 from ..data.opening.neighbours import find_neighbours
 from ..metrics.counts import Counts
 from ..metrics.family import ScoredImage
@@ -82,6 +84,8 @@ class Tally:
         provenance: Provenance,
         settings: ScoreSettings,
         ranked: Mapping[ImageScore, Mapping[str, bytes]],
+        intensities: Intensities | None = None,
+        volumes: tuple[VolumePictures, ...] = (),
     ) -> Report:
         """The Report of all images added so far; `ranked` is what `Extremes.rank` gives."""
         for patient, counts in self._volumes.list_patients():
@@ -110,6 +114,9 @@ class Tally:
             images=tuple(ranked),
             frame=self.frame.errors,
             confusable=self._pairs.find_pairs(self.labels, groups_C),
+            intensities=intensities,
+            patients=self._volumes.score_patients(self.labels, self.scoring),
+            volumes=volumes,
             pictures={image.key: panels for image, panels in ranked.items()},
             attachments={NAME: self._table},
         )

@@ -5,16 +5,25 @@ distance of slices and the size of pixels. Images are scored as volumes where ev
 is a slice of a volume; else each image stands alone.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.labels import LabelSpec
+from ..core.patients import PatientScores
 from ..data.pixels.imagefile import ImageFile
 from ..metrics.counts import Counts
 from ..metrics.family import ScoreDetail, ScoredImage
 from ..metrics.volume import PatientSums, VolumeSlice, VolumeSurfaces
+from .counting import Scoring
+
+_OF_PATIENTS = ("patients", "surface")
+"""Families whose scores a patient has alone."""
+_COUNTED = frozenset({"patients", "surface_images", "surface_missed", "surface_invented"})
+_PAGE = re.compile(r"(?:/|__)\d{4}$")
 
 
 def find_volumes(
@@ -70,6 +79,10 @@ class VolumeTally:
     detail: ScoreDetail
     _surfaces: dict[str, VolumeSurfaces] = field(default_factory=dict)
     _patients: dict[str, PatientSums] = field(default_factory=dict)
+    _of_surfaces: dict[str, Counts] = field(default_factory=dict)
+    """The counts of the surfaces of all volumes of a patient, by group."""
+    _volumes: dict[str, list[str]] = field(default_factory=dict)
+    """The volumes of a patient by the names that pages have, by group."""
 
     def add(self, image: ScoredImage, group: str) -> Iterator[tuple[str, Counts]]:
         """Add one slice; yields the group and the surfaces of a volume that is complete.
@@ -81,6 +94,9 @@ class VolumeTally:
         place = self.detail.volumes.get(image.key)
         if place is None:
             return
+        names = self._volumes.setdefault(group, [])
+        if (name := name_volume(image.key, group)) not in names:
+            names.append(name)
         counts_CC = image.confusion.counts_CC
         sums = self._patients.setdefault(group, PatientSums.zero(len(counts_CC)))
         sums.add(counts_CC, place.voxel_ml, share=1 / place.count)
@@ -96,12 +112,43 @@ class VolumeTally:
             raise DataError(f"{image.key}: {error}") from error
         if place.index == place.count - 1:
             del self._surfaces[place.volume]
-            yield group, surfaces.finish(ruler, place.spacing_mm_DHW)
+            counts = surfaces.finish(ruler, place.spacing_mm_DHW)
+            before = self._of_surfaces.get(group, {})
+            self._of_surfaces[group] = {n: a + before.get(n, 0) for n, a in counts.items()}
+            yield group, counts
 
     def list_patients(self) -> Iterator[tuple[str, Counts]]:
         """The counts of each patient, by group."""
         for group, sums in self._patients.items():
             yield group, sums.count()
+
+    def score_patients(self, labels: LabelSpec, scoring: Scoring) -> tuple[PatientScores, ...]:
+        """The scores of each patient, in the order of their first slices."""
+        families = [scoring.families[n] for n in _OF_PATIENTS if n in scoring.families]
+        found = []
+        for group, sums in self._patients.items():
+            counts = {**sums.count(), **self._of_surfaces.get(group, {})}
+            by_class: dict[str, dict[str, float]] = {name: {} for name in labels.names}
+            for family in families:
+                for key, values_C in family.scores(counts, self.detail).classes.items():
+                    if key not in _COUNTED:
+                        pairs = zip(labels.names, np.asarray(values_C).tolist(), strict=True)
+                        for name, value in pairs:
+                            by_class[name][key] = float(value)
+            present = (sums.truth_ml + sums.predicted_ml > 0).tolist()
+            shown = {
+                n: by_class[n] for n, is_in in zip(labels.names, present, strict=True) if is_in
+            }
+            found.append(
+                PatientScores(patient=group, volumes=tuple(self._volumes[group]), classes=shown)
+            )
+        return tuple(found)
+
+
+def name_volume(key: str, group: str) -> str:
+    """The name of the volume of a slice on pages: its key without the index of the slice."""
+    stem = _PAGE.sub("", key)
+    return group if stem == key else stem
 
 
 def fill_counts(counts: Counts, like: Counts) -> Counts:

@@ -23,7 +23,7 @@ import io
 import struct
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -41,8 +41,9 @@ from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.conversion.convert import list_writable
 from ..data.georef.geotags import Tag, nodata_tag
 from ..pages.csvfile import write_rows
-from ..pages.legend import draw_legend, draw_scale, list_classes
-from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette, to_rgb
+from ..pages.display import Display
+from ..pages.legend import draw_legend, draw_note, draw_scale, list_classes
+from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette
 from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
 
@@ -54,11 +55,13 @@ COLUMNS = ("image", "class", "pixels", "percent")
 class Destination:
     """Where outputs go: the folder, the classes, and what dataset.yaml names as the source.
 
-    `grid` is where the images lie in a mosaic, where one is written.
+    `display` is how images are shown in overlays. `grid` is where the images lie in a mosaic,
+    where one is written.
     """
 
     folder: Path
     labels: LabelSpec
+    display: Display = field(default_factory=Display)
     source: str | None = None
     grid: MosaicGrid | None = None
 
@@ -101,12 +104,13 @@ class Overlays(Writer):
 
     def __init__(self, to: Destination) -> None:
         self._folder = to.folder / "overlay"
-        self._palette = to.labels.palette
+        self._palette, self._display = to.labels.palette, to.display
 
     def write(self, item: PredictedImage) -> None:
         """Write the image with the colours of its classes over it."""
-        rgb_HW3 = to_rgb(item.image_HWC)
-        overlay_HW3 = draw_overlay(rgb_HW3, item.prediction.labels_HW, self._palette)
+        labels_HW = item.prediction.labels_HW
+        rgb_HW3 = self._display.draw(item.image_HWC, labels_HW != IGNORE)
+        overlay_HW3 = draw_overlay(rgb_HW3, labels_HW, self._palette)
         _put(self._folder / f"{item.key}.png", encode_png(overlay_HW3))
 
 
@@ -151,18 +155,20 @@ ALL = (CLASSES, "overlay", "confidence", COVERAGE)
 KINDS = (*ALL, MOSAIC)
 
 
-def write_legend(folder: Path, labels: LabelSpec, write: Collection[str]) -> None:
+def write_legend(to: Destination, write: Collection[str]) -> None:
     """Write `legend.png`, which explains the colours of the pictures that are in `write`.
 
     It is a file beside them, so that every overlay has the pixels of its image alone.
     """
     strips = []
     if {CLASSES, "overlay"} & set(write):
-        strips.append(draw_legend(list_classes(labels)))
+        strips.append(draw_legend(list_classes(to.labels)))
+    if "overlay" in write and (note := to.display.describe()):
+        strips.append(draw_note(note))
     if "confidence" in write:
         strips.append(draw_scale("confidence"))
     if strips:
-        (folder / "legend.png").write_bytes(encode_png(np.concatenate(strips)))
+        (to.folder / "legend.png").write_bytes(encode_png(np.concatenate(strips)))
 
 
 def write_coverage(

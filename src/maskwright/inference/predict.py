@@ -26,6 +26,7 @@ from ..data.conversion.account import Account
 from ..data.opening.stratify import count_pixels
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import open_image
+from ..pages.display import Display
 from .annotations import write_annotations
 from .folds import FoldPredictors
 from .inputs import FoundImages, find_images
@@ -131,7 +132,7 @@ def predict(
         to = _find_destination(model, results.folder, found, write)
         writers = make_writers((*write, CLASSES) if formats else write, to)
         _predict_left(model, found.images, writers, results, progress)
-        _write_shared(results, labels, write)
+        _write_shared(results, to, write)
         listed = _list_verdicts(results.journal)
         verdicts = write_verdicts(results.folder, listed, results.failed) if rule else {}
         accounts = _annotate(
@@ -172,11 +173,11 @@ def _predict_left(
     _require_any(results)
 
 
-def _write_shared(results: Results, labels: LabelSpec, write: Sequence[str]) -> None:
+def _write_shared(results: Results, to: Destination, write: Sequence[str]) -> None:
     """Write the files that belong to all images: the legend and the table of coverage."""
-    write_legend(results.folder, labels, write)
+    write_legend(to, write)
     if COVERAGE in write:
-        write_coverage(results.folder, labels, _list_counts(results.journal))
+        write_coverage(results.folder, to.labels, _list_counts(results.journal))
 
 
 def _sum_pixels(results: Results, num_classes: int) -> NDArray[np.int64]:
@@ -205,7 +206,11 @@ def _find_destination(
     """Where the outputs go, and where images lie in the mosaic, if one is written."""
     grid = MosaicGrid.from_images(found.images) if MOSAIC in write else None
     return Destination(
-        folder=folder, labels=model.card.labels, source=_source(model), grid=grid
+        folder=folder,
+        labels=model.card.labels,
+        display=Display.from_input(model.card.input),
+        source=_source(model),
+        grid=grid,
     )
 
 

@@ -1,6 +1,6 @@
 """Prediction: the class map of one image, at the image's own resolution, and its pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from ..core.atomic import write_bytes
 from ..core.errors import DataError, OutputError
 from ..core.image import Image
-from ..core.labels import LabelMap, LabelSpec
+from ..core.labels import IGNORE, LabelMap, LabelSpec
 from ..core.verdict import Verdict
 from ..data.opening.stratify import count_pixels
+from ..pages.display import Display
 from ..pages.legend import add_legend
-from ..pages.pictures import RgbImage, draw_overlay, encode_indexed_png, encode_png, to_rgb
+from ..pages.pictures import RgbImage, draw_overlay, encode_indexed_png, encode_png
 from ..pages.text import format_share
 
 
@@ -24,7 +25,7 @@ class Prediction:
     `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or its
     marginal where a refiner decided. `model_id` is that of the Bundle or checkpoint, `labels`
     are the classes, and `image_HWC` is the image. `verdict` is None where the model has no
-    rule for verdicts. A notebook shows the overlay.
+    rule for verdicts, `display` is how the image is shown. A notebook shows the overlay.
 
     Raises DataError where the two maps differ in size.
     """
@@ -35,6 +36,7 @@ class Prediction:
     labels: LabelSpec
     image_HWC: Image
     verdict: Verdict | None = None
+    display: Display = field(default_factory=Display)
 
     def __post_init__(self) -> None:
         if self.labels_HW.shape != self.confidence_HW.shape:
@@ -54,7 +56,8 @@ class Prediction:
 
     def overlay(self) -> RgbImage:
         """The image with the colours of its classes over it, H x W x 3."""
-        return draw_overlay(to_rgb(self.image_HWC), self.labels_HW, self.labels.palette)
+        rgb_HW3 = self.display.draw(self.image_HWC, self.labels_HW != IGNORE)
+        return draw_overlay(rgb_HW3, self.labels_HW, self.labels.palette)
 
     def save(self, path: Path | str) -> Path:
         """Write the class map as a palette PNG file, as `predict` does in `classes/`.

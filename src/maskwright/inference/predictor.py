@@ -23,6 +23,7 @@ from ..core.labels import IGNORE, LabelMap
 from ..core.trust import require_digest
 from ..core.verdict import Verdict
 from ..data.pixels.images import read_data, to_ref
+from ..pages.display import Display
 from .choice import ModelFile, build_engine
 from .engine import ENGINES, Engine, EngineOptions, EnginePart
 from .need import MemoryNeed
@@ -201,6 +202,7 @@ class Predictor:
             verdict=verdict,
             labels=self.card.labels,
             image_HWC=self.card.input.select_slice(image_HWC),
+            display=Display.from_input(self.card.input),
         )
 
     def _batches(self, images: Iterable[Image]) -> Iterator[tuple[int, Sequence[Image]]]:

@@ -26,7 +26,7 @@ from ..data.classmaps import (
 from ..data.pixels.alignment import require_alike
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import open_image, read_image
-from ..pages.pictures import to_rgb
+from ..pages.display import Display
 from .figures.figures import ClassPair, MeasurePlan
 from .ground.roi import Mask, Rois, read_rois
 from .ground.scales import PixelScales, find_scales
@@ -125,7 +125,7 @@ class MapSeries:
             raise DataError(
                 f"{path}: image is {image_HWC.shape[:2]} (H, W), its map is {size_HW}"
             )
-        return to_rgb(image_HWC)
+        return Display().draw(image_HWC)
 
 
 def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapSeries:

@@ -63,6 +63,21 @@ def draw_scale(title: str, width_px: int = 640) -> RgbImage:
     return strip_HW3
 
 
+def draw_note(text: str, width_px: int = 640) -> RgbImage:
+    """Draw a text, wrapped between words, as a strip of this width on white."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if measure_text(longer) <= width_px - 2 * _MARGIN_PX:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    strip_HW3 = np.full((12 + _LINE_PX * len(lines), width_px, 3), 255, np.uint8)
+    for row, line in enumerate(lines):
+        write_text(strip_HW3, line, (_MARGIN_PX, 8 + row * _LINE_PX), _INK)
+    return strip_HW3
+
+
 def add_legend(
     picture_HW3: RgbImage, entries: Sequence[LegendEntry], *, most_columns: int = 1
 ) -> RgbImage:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from ..core.image import Image
 from ..core.labels import LabelMap
 
 RgbImage = NDArray[np.uint8]
@@ -16,24 +15,6 @@ RgbImage = NDArray[np.uint8]
 
 _VIRIDIS = cv2.COLORMAP_VIRIDIS
 """Even steps of lightness: readable for the colour-blind, and in grey print."""
-
-
-def to_rgb(image_HWC: Image) -> RgbImage:
-    """The first three channels, or the first as grey; wider values are scaled to their range.
-
-    Values that are not finite are black.
-    """
-    channels = [0, 1, 2] if image_HWC.shape[2] >= 3 else [0, 0, 0]
-    shown_HW3: NDArray[Any] = image_HWC[..., channels]
-    if shown_HW3.dtype == np.uint8:
-        return np.ascontiguousarray(shown_HW3)
-    known_P = shown_HW3[np.isfinite(shown_HW3)]
-    if not known_P.size:
-        return np.zeros(shown_HW3.shape, np.uint8)
-    darkest, brightest = float(known_P.min()), float(known_P.max())
-    scale = np.float32(255 / ((brightest - darkest) or 1))
-    spread_HW3 = (shown_HW3 - np.float32(darkest)) * scale
-    return np.where(np.isfinite(spread_HW3), spread_HW3, 0).astype(np.uint8)
 
 
 def draw_overlay(rgb_HW3: RgbImage, labels_HW: LabelMap, palette: RgbImage) -> RgbImage:

@@ -5,6 +5,7 @@ import pytest
 
 from maskwright.data.dataset import open_dataset
 from maskwright.data.facts import measure_facts
+from maskwright.data.intensities import find_kind
 from maskwright.data.synth.phantoms import (
     FIELDS,
     FIELDS_HU,
@@ -15,7 +16,6 @@ from maskwright.data.synth.phantoms import (
     draw_organs,
     write_phantoms,
 )
-from maskwright.training.planning.intensity import find_kind
 
 
 def test_organs_have_their_hounsfield_units_and_nothing_else_tells_them_apart():
@@ -46,5 +46,5 @@ def test_the_plan_finds_the_kind_of_what_is_on_disk(tmp_path, phantoms, kind):
     dataset = open_dataset(root)
     assert dataset.splits == {"train": 12, "val": 4}
     facts = measure_facts(dataset.subset("train"))
-    assert find_kind(facts)[0] == kind
+    assert find_kind(facts.values, facts.max_value)[0] == kind
     assert set(facts.values.of_class) == set(np.flatnonzero(facts.class_share_C).tolist())

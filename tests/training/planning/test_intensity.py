@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import ConfigError, DataError
-from maskwright.training.planning.intensity import find_ct_window
+from maskwright.data.intensities import find_ct_window
 from maskwright.training.planning.rules import make_plan
 
 from ..situations import FREE, make_values, situation

@@ -52,6 +52,7 @@ from .inspection import (
 from .sheet import ContactSheet
 from .task import TaskCode
 from .text import render
+from .values import measure_values
 
 AuditCode = Literal[
     "missing-mask",
@@ -238,7 +239,8 @@ def _audit_folder(data: DataFolder, progress: Progress, sheet: ContactSheet | No
         for name in item.names:
             findings.add("left-out", name, item.reason)
     if sheet is not None:
-        sheet.begin(len(entries), None if codec is None else codec.spec)
+        values = measure_values(entries, codec)
+        sheet.begin(len(entries), None if codec is None else codec.spec, values)
     inspection = inspect_entries(data, entries, codec, findings, sheet, progress)
     _check_images(inspection, entries, findings)
     _check_classes(inspection, {e.split for e in entries}, findings)

@@ -124,7 +124,7 @@ class Inspection:
             labels_HW = self._choose_labels(entry, raw, size)
             if labels_HW is not None:
                 labels_HW = ignore_invalid(labels_HW, valid_HW)
-            self.sheet.add(row, entry, image_HWC, labels_HW, codes)
+            self.sheet.add(row, entry, image_HWC, labels_HW, codes, valid_HW)
 
     def _choose_labels(
         self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]

@@ -9,6 +9,7 @@ are written while images are checked; of each only a few words stay in memory.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.image import ValidMap
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...pages.browse import (
     BrowsedImage,
@@ -28,6 +30,8 @@ from ...pages.browse import (
     read_style,
     render_browser,
 )
+from ...pages.display import Display
+from ...pages.histogram import render_intensities
 from ...pages.markup import (
     render_class,
     render_code,
@@ -36,10 +40,19 @@ from ...pages.markup import (
     render_table,
 )
 from ...pages.page import Section, render_page
-from ...pages.pictures import draw_overlay, encode_jpeg, to_rgb
+from ...pages.pictures import draw_overlay, encode_jpeg
 from ...pages.text import format_count, format_number, format_share, format_size
+from ...pages.volumes import (
+    SliceView,
+    VolumeView,
+    describe_shown,
+    read_volume_script,
+    read_volume_style,
+    render_volumes,
+)
 from ..entries.scan import Entry
 from .document import AuditDocument
+from .values import ShownValues
 
 PAGE, DOCUMENT, FOLDER = "check.html", "check.json", "images"
 MAX_IMAGES = 1000
@@ -49,6 +62,8 @@ _MOST_SIZES, _NUM_BINS = 12, 8
 
 _AREA, _IGNORED, _NUM_CLASSES = "megapixels", "ignored pixels (%)", "number of classes"
 _SPLIT, _FINDING = "split", "finding"
+_OF_SOME = "Of at most 32 images, evenly spread; each row of bars has its own height."
+_PAGE = re.compile(r"(?:/|__)\d{4}$")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,13 +73,17 @@ class ContactSheet:
     folder: Path
     _num_images: int = 0
     _spec: LabelSpec | None = None
+    _values: ShownValues = field(default_factory=lambda: ShownValues(display=Display()))
+    _pages: Counter[str] = field(default_factory=Counter)
+    """Slices of each volume, shown or not."""
+    _volumes: dict[str, list[tuple[int, BrowsedImage]]] = field(default_factory=dict)
     _images: list[BrowsedImage] = field(default_factory=list)
     _sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     _num_with_findings: int = 0
 
-    def begin(self, num_images: int, spec: LabelSpec | None) -> None:
-        """State how many images will be added, and their classes where these are known."""
-        self._num_images, self._spec = num_images, spec
+    def begin(self, num_images: int, spec: LabelSpec | None, values: ShownValues) -> None:
+        """State how many images will be added, their classes, where known, and their values."""
+        self._num_images, self._spec, self._values = num_images, spec, values
 
     def add(
         self,
@@ -73,12 +92,15 @@ class ContactSheet:
         image_HWC: NDArray[Any] | None,
         labels_HW: LabelMap | None,
         codes: Iterable[str],
+        valid_HW: ValidMap | None = None,
     ) -> None:
         """Add the image in row `row` with the codes of the findings on it.
 
         An image or labels that cannot be read are None.
         """
         found = sorted(codes)
+        if entry.image.page is not None:
+            self._pages[_PAGE.sub("", entry.key)] += 1
         if image_HWC is not None:
             self._sizes[image_HWC.shape[0], image_HWC.shape[1]] += 1
         extra = bool(found) and self._num_with_findings < MAX_IMAGES
@@ -89,15 +111,25 @@ class ContactSheet:
         if image_HWC is not None:
             path = f"{FOLDER}/{row:05d}.jpg"
             (self.folder / FOLDER).mkdir(exist_ok=True)
-            (self.folder / path).write_bytes(self._draw(image_HWC, labels_HW))
+            (self.folder / path).write_bytes(self._draw(image_HWC, labels_HW, valid_HW))
             panels = {"labels over the image": path}
         self._images.append(self._describe(entry, image_HWC, labels_HW, found, panels))
+        if entry.image.page is not None and panels:
+            name = _PAGE.sub("", entry.key)
+            self._volumes.setdefault(name, []).append((entry.image.page, self._images[-1]))
 
-    def _draw(self, image_HWC: NDArray[Any], labels_HW: LabelMap | None) -> bytes:
+    def _draw(
+        self,
+        image_HWC: NDArray[Any],
+        labels_HW: LabelMap | None,
+        valid_HW: ValidMap | None,
+    ) -> bytes:
         scale = min(1.0, THUMBNAIL_PX / max(image_HWC.shape[:2]))
         height, width = (max(1, round(n * scale)) for n in image_HWC.shape[:2])
         small_hw3: Any = cv2.resize(
-            to_rgb(image_HWC), (width, height), interpolation=cv2.INTER_AREA
+            self._values.display.draw(image_HWC, valid_HW),
+            (width, height),
+            interpolation=cv2.INTER_AREA,
         )
         if labels_HW is None or self._spec is None:
             return encode_jpeg(small_hw3)
@@ -142,8 +174,8 @@ class ContactSheet:
             f"Check of {Path(audit['dataset']).name}",
             self._subtitle(audit),
             self._sections(audit),
-            script=read_script(),
-            style=read_style(),
+            script=read_script() + read_volume_script(),
+            style=read_style() + read_volume_style(),
         )
         (self.folder / PAGE).write_text(text, encoding="utf-8")
 
@@ -156,6 +188,10 @@ class ContactSheet:
         yield Section("Findings", "", _render_findings(audit))
         yield Section("Classes", "Share of the labelled pixels.", _render_classes(audit))
         yield Section("Sizes", _describe_sizes(self._sizes), _render_sizes(self._sizes))
+        if self._values.intensities is not None:
+            colors = {} if self._spec is None else {c.name: c.color for c in self._spec}
+            body = render_intensities(self._values.intensities, colors)
+            yield Section("Intensities", _OF_SOME, body)
         options = BrowseOptions(
             sorts=(_AREA, _IGNORED, _NUM_CLASSES),
             filters=(_SPLIT, _FINDING),
@@ -166,13 +202,46 @@ class ContactSheet:
         legend = ""
         if self._spec is not None:
             legend = render_legend((c.color, c.name) for c in self._spec)
+        views = [
+            _view(name, slices, self._pages[name]) for name, slices in self._list_volumes()
+        ]
+        if views:
+            yield Section(
+                "Slice by slice",
+                f"{describe_shown(views, len(self._pages))} {self._values.display.describe()}",
+                legend + render_volumes(views),
+            )
         note = ""
         if len(self._images) < self._num_images:
             note = (
                 f"{len(self._images):,} of {self._num_images:,} images: at most "
                 f"{MAX_IMAGES:,}, evenly spread, and up to {MAX_IMAGES:,} with findings."
             )
+        note = f"{note} {self._values.display.describe()}".strip()
         yield Section("Images", note, legend + render_browser(self._images, options))
+
+    def _list_volumes(self) -> list[VolumeView]:
+        """The volumes of which more than one slice is shown."""
+        volumes = ((name, own) for name, own in self._volumes.items() if len(own) > 1)
+        return [_view(name, slices, self._pages[name]) for name, slices in volumes]
+
+
+def _view(name: str, slices: list[tuple[int, BrowsedImage]], num_slices: int) -> VolumeView:
+    return VolumeView(
+        name=name,
+        num_slices=num_slices,
+        slices=[
+            SliceView(
+                index=page,
+                pictures=image.panels,
+                note=", ".join(
+                    f"{label} {share:.1f} %" for label, share in image.by_class.items()
+                ),
+            )
+            for page, image in slices
+        ],
+        ratio=slices[0][1].ratio,
+    )
 
 
 def _is_sampled(row: int, num_images: int) -> bool:

@@ -39,7 +39,7 @@ def _count_lost_of_place(picture: Picture) -> dict[str, int]:
     image, labels = picture.entry.image, picture.entry.labels
     opened = open_image(image)
     lost: dict[str, int] = {}
-    if image.page is not None:
+    if image.page is not None or picture.is_medical:
         frame = opened.patient_frame
         lost[_SPACINGS] = int(opened.spacing_mm_HW is not None)
         lost[_ORIENTATIONS] = int(frame is not None and frame.stated)

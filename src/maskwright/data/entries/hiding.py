@@ -13,6 +13,7 @@ from ...core.pseudonyms import hide, keeps_ids, learn, learn_key
 from ...pages.text import format_subject
 from ..pixels.imageref import ImageRef
 from ..pixels.pseudonyms import Pseudonyms, open_pseudonyms, read_identity
+from .annotation import Labels
 from .scan import Entry, LeftOut, Scan
 
 _LEAST_ALONE = 6
@@ -58,7 +59,8 @@ class NameHider:
         for part, hidden in zip(relative.parts, parts, strict=True):
             if part != hidden:
                 learn(part, hidden)
-                learn(PurePath(part).stem, PurePath(hidden).stem)
+                if any(map(str.isalpha, PurePath(part).suffix)):  # not the end of a UID
+                    learn(PurePath(part).stem, PurePath(hidden).stem)
         return (self.root if inside else path.parent).joinpath(*parts)
 
     def hide_key(self, key: str, values: Iterable[str]) -> str:
@@ -82,7 +84,7 @@ class NameHider:
         image = self.hide_image(entry.image, values)
         self.num_hidden += image != entry.image and not image.page
 
-        def hide_labels(labels: object) -> object:
+        def hide_labels(labels: Labels | None) -> Labels | None:
             return self.hide_image(labels, values) if isinstance(labels, ImageRef) else labels
 
         return replace(
@@ -94,13 +96,6 @@ class NameHider:
             votes=tuple(map(hide_labels, entry.votes)),
         )
 
-    def hide_keyed(self, key: str, image: ImageRef) -> tuple[str, ImageRef]:
-        """The key and the image of an input that is part of no dataset."""
-        values = self.values.get(image.file, ())
-        hidden = self.hide_image(image, values)
-        self.num_hidden += hidden != image and not image.page
-        return self.hide_key(key, values), hidden
-
     @property
     def note(self) -> str:
         """One sentence with the number of files; "" where no name was hidden."""
@@ -111,6 +106,22 @@ class NameHider:
             f"names of {counted} shown with a hash in place of what their headers say of the "
             f"patient or the examination; --keep-ids shows them as they are"
         )
+
+
+def hide_images(
+    images: Iterable[tuple[str, ImageRef]], folder: Path
+) -> tuple[list[tuple[str, ImageRef]], str]:
+    """Keys and images that are part of no dataset, as `hide_names` does, and its note."""
+    images = list(images)
+    hider = NameHider.open(folder, (image.file for _, image in images), save=False)
+    if hider is None:
+        return images, ""
+    hidden = []
+    for key, image in images:
+        values = hider.values.get(image.file, ())
+        hidden.append((hider.hide_key(key, values), hider.hide_image(image, values)))
+        hider.num_hidden += hidden[-1][1] != image and not image.page
+    return hidden, hider.note
 
 
 def hide_names(scan: Scan, root: Path, *, save: bool) -> Scan:

@@ -15,10 +15,13 @@ from PIL import Image
 
 from ...core.codec import UNDRAWN, LabelCodec
 from ...core.labels import IGNORE, LabelMap, LabelSpec
+from ...core.pseudonyms import keeps_ids
 from ..classes.kinds import BACKGROUND_NAMES
 from ..georef.placement import sidecars
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
+from ..pixels.private import copy_pixels
+from ..pixels.pseudonyms import may_be_dicom
 from ..shapes.drawing import Drawing, Shape
 from ..shapes.outline import count_holes, trace_centers
 from ..shapes.raster import Crop, Raster, count_different_pixels, crop_mask, fill, unite
@@ -75,9 +78,19 @@ class Picture:
 
     @property
     def suffix(self) -> str:
-        """The suffix of the image file, .tif for a page."""
+        """The suffix of the image file, .tif for pages and other images of DICOM."""
         image = self.entry.image
-        return image.file.suffix if image.page is None else PAGE_SUFFIX
+        is_page = image.page is not None or self.is_medical
+        return PAGE_SUFFIX if is_page else image.file.suffix
+
+    @property
+    def is_medical(self) -> bool:
+        """Whether a file of one image is DICOM, whose header names a patient.
+
+        Its pixels are written without the header; inside of `keeping_ids` the file is copied.
+        """
+        image = self.entry.image
+        return image.page is None and not keeps_ids.get() and may_be_dicom(image.file)
 
     @property
     def name(self) -> str:
@@ -234,12 +247,16 @@ def outline_shapes(
 def copy_image(picture: Picture, path: Path) -> None:
     """Copy the image file, and the files that place it on the ground, to `path`.
 
-    A page, or the bands of a scene, become a TIFF file of their own.
+    A page, an image of DICOM, and the bands of a scene become a TIFF file of their own. What a
+    photograph says beside its pixels is left out, see `pixels.private`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     image = picture.entry.image
-    if image.page is None and not image.bands:
-        shutil.copyfile(image.file, path)
+    if image.page is None and not image.bands and not picture.is_medical:
+        if keeps_ids.get():
+            shutil.copyfile(image.file, path)
+        else:
+            copy_pixels(image, path)
         for file in sidecars(image.file):
             shutil.copyfile(file, path.with_suffix(file.suffix.lower()))
     else:

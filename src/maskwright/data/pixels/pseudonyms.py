@@ -85,7 +85,7 @@ def _compile(words: list[str]) -> re.Pattern[str]:
 
 def read_identity(file: Path) -> tuple[str, ...]:
     """Read the values of `TAGS` in a DICOM file; none of another or a damaged file."""
-    if not _may_be_dicom(file):
+    if not may_be_dicom(file):
         return ()
     try:
         import pydicom
@@ -110,7 +110,7 @@ def _list_texts(value: Any) -> list[str]:
     return [str(one) for one in values if one is not None and str(one).strip()]
 
 
-def _may_be_dicom(file: Path) -> bool:
+def may_be_dicom(file: Path) -> bool:
     """Whether the name ends as DICOM files do; without a suffix, whether the content does."""
     if file.suffix.lower() in {".dcm", ".dicom"}:
         return True

@@ -10,12 +10,16 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 
+from ...core.inputspec import InputSpec
 from ...core.report import FILE_NAME, CurveReport, Report
 from ...core.results import NEW, Results, WriteMode, open_results
 from ...core.scores import ABSENT_RULE
-from ...pages.markup import render_number, render_terms
+from ...pages.display import Display
+from ...pages.histogram import render_intensities
+from ...pages.markup import render_legend, render_number, render_terms
 from ...pages.page import Section, render_opening, render_page, render_tile
 from ...pages.text import format_count, format_points
+from ...pages.volumes import read_volume_script, read_volume_style
 from ..drawing.charts import draw_line, draw_reliability, draw_share_bars
 from ..drawing.gallery import Shot, render_gallery
 from ..drawing.markup import render_interval, render_score
@@ -25,6 +29,7 @@ from ..extremes import IGNORED_RGB, PANELS, WRONG_RGB
 from ..slices import DISTANCE
 from .frame import render_frame
 from .matrix import draw_confusion
+from .patients import render_patient_sections
 from .tables import (
     largest_confusions,
     render_class_curves,
@@ -46,6 +51,7 @@ _TILES = {
 _NUM_TILES = 4
 _NUM_STANDING_OUT = 3
 _BORDERS = "Boundaries"
+_OF_SOME = "Of at most 200 images, evenly spread; each row of bars has its own height."
 
 
 def render_report(report: Report) -> str:
@@ -56,7 +62,17 @@ def render_report(report: Report) -> str:
         _subtitle(report),
         sections,
         opening=render_opening(sections, _tiles(report)),
+        script=read_volume_script() if report.volumes else "",
+        style=read_volume_style() if report.volumes else "",
     )
+
+
+def _describe_display(report: Report) -> str:
+    """How the values of the images are shown; "" where no image is."""
+    model = report.provenance.model
+    if model is None or not model.input:
+        return ""
+    return Display.from_input(InputSpec.from_json(dict(model.input))).describe()
 
 
 def _sections(report: Report) -> Iterator[Section]:
@@ -82,6 +98,16 @@ def _sections(report: Report) -> Iterator[Section]:
             "images, by class in truth. All images have one size, as of a fixed camera."
         )
         yield Section("Where in the frame", note, render_frame(report.frame, report.labels))
+    legend = render_legend((c.color, c.name) for c in report.labels)
+    for section in render_patient_sections(report, legend):
+        shown = (
+            f"{section.note} {_describe_display(report)}" if report.volumes else section.note
+        )
+        yield replace(section, note=shown.strip())
+    if report.intensities is not None:
+        colors = {entry.name: entry.color for entry in report.labels}
+        body = render_intensities(report.intensities, colors)
+        yield Section("Intensities", _OF_SOME, body)
     yield from _image_sections(report)
     yield Section("All scores", _method(report), render_scores(report))
     made = report.provenance.to_json() | {"settings": report.settings.to_json()}
@@ -261,7 +287,8 @@ def _image_sections(report: Report) -> Iterator[Section]:
         yield Section(
             f"{rank.capitalize()} images",
             "By the mIoU of each image alone. A click or Enter enlarges the pictures, arrow "
-            "keys choose one, Escape closes. Numbers in the maps are those of the classes.",
+            "keys choose one, Escape closes. Numbers in the maps are those of the classes. "
+            f"{_describe_display(report)}".strip(),
             render_gallery(f"{rank}-images", shots, report.labels, marks),
         )
 
