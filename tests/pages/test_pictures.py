@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from maskwright.core import LabelSpec
@@ -12,7 +11,6 @@ from maskwright.pages.pictures import (
     encode_indexed_png,
     encode_png,
     heat_palette,
-    to_rgb,
 )
 
 
@@ -20,21 +18,6 @@ def opened(content):
     with Image.open(io.BytesIO(content)) as image:
         image.load()
         return image
-
-
-@pytest.mark.parametrize(
-    ("channels", "shown"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (5, [0, 1, 2])]
-)
-def test_the_first_channels_are_shown(channels, shown):
-    image = np.random.default_rng(0).integers(0, 256, (3, 4, channels)).astype(np.uint8)
-    np.testing.assert_array_equal(to_rgb(image), image[..., shown])
-
-
-@pytest.mark.parametrize("darkest", [0, 31_768])
-def test_16_bits_are_stretched_from_the_darkest_to_the_brightest_pixel(darkest):
-    image = np.array([[[0], [1000], [4000]]], np.uint16) + np.uint16(darkest)
-    assert to_rgb(image)[0, :, 0].tolist() == [0, 63, 255]
-    assert not to_rgb(np.zeros((2, 2, 1), np.uint16)).any()
 
 
 def test_an_overlay_mixes_in_the_class_colour_and_draws_borders():

@@ -30,7 +30,8 @@ class SeenValues:
         """Take values of the image at an index, if it is one of those that are kept."""
         step = max(1, -(-self.total // MOST_IMAGES))
         holds_data = sample.valid_HW is None or sample.valid_HW.any()
-        if index % step or not holds_data or sample.image_HWC.shape[2] != self.spec.channels:
+        num_channels = self.spec.channels // self.spec.slices
+        if index % step or not holds_data or sample.image_HWC.shape[2] != num_channels:
             return
         self._num_images += 1
         self._tally.add(

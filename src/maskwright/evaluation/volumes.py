@@ -45,7 +45,7 @@ def find_volumes(
         spacing_mm = None if file is None else file.spacing_mm_DHW
         if file is None or spacing_mm is None:
             return {}
-        volume = str(file.ref.file)
+        volume = str(file.ref.shown_file)
         index, count = file.ref.page or 0, file.num_pages
         if index != pages.get(volume, 0):  # a slice is missing, or slices are not in order
             return {}

@@ -193,7 +193,7 @@ def find_slices(
         file = next((f for f in sources if f is not None and f.spacing_mm_DHW), None)
         if file is None or file.spacing_mm_DHW is None:
             continue
-        name, page = str(file.ref.file), file.ref.page or 0
+        name, page = str(file.ref.shown_file), file.ref.page or 0
         if page == pages[name]:
             pages[name] += 1
             slices[key] = VolumeSlice(

@@ -51,8 +51,8 @@ class Display:
     @classmethod
     def from_input(cls, spec: InputSpec) -> Self:
         """As the images of a network are shown."""
-        windows = spec.window
-        channels = choose_channels(spec.channels, spec.bands)
+        num_channels = spec.channels // spec.slices
+        windows, channels = spec.window, choose_channels(num_channels, spec.bands)
         if len(windows) > 1:
             windows = tuple(windows[channel] for channel in channels)
         return cls(
@@ -83,7 +83,7 @@ class Display:
         low_c, high_c = np.asarray(windows, np.float32).T
         span_c = np.where(high_c > low_c, high_c - low_c, np.float32(1))
         share_HWc = (np.nan_to_num(shown_HWc.astype(np.float32)) - low_c) / span_c
-        levels_HWc = np.rint(share_HWc.clip(0, 1) * 255).astype(np.uint8)
+        levels_HWc: RgbImage = np.rint(share_HWc.clip(0, 1) * 255).astype(np.uint8)
         levels_HWc[~known_HW] = 0
         return levels_HWc
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.progress import silent
+from maskwright.core.pseudonyms import keeping_ids
 from maskwright.data.entries.scan import Entry
 from maskwright.data.opening.groupby import find_groups
 from maskwright.data.pixels.imageref import ImageRef
@@ -30,7 +31,7 @@ def list_entries(folder, pattern):
 
 
 def group(folder, by, pattern="*.*"):
-    return find_groups(list_entries(folder, pattern), by, silent)
+    return find_groups(list_entries(folder, pattern), by, silent, folder=folder)
 
 
 def write_photo(path, date):
@@ -87,17 +88,23 @@ def write_slice(path, patient):
 
 
 def test_slices_of_one_patient_are_one_group_and_the_patient_is_not_named(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
     for name, patient in (("a", "Doe^1970"), ("b", "Doe^1970"), ("c", "Roe")):
-        write_slice(tmp_path / f"{name}.dcm", patient)
-    groups = group(tmp_path, "PatientID")
+        write_slice(one / f"{name}.dcm", patient)
+    groups = group(one, "PatientID", "*.dcm")
     assert groups["a"] == groups["b"] != groups["c"]
     assert all(re.fullmatch("PatientID [0-9a-f]{16}", name) for name in groups.values())
-    assert groups == group(tmp_path, "PatientID")
-    other = tmp_path / "other"
+    (one / "0.dcm").write_bytes((one / "a.dcm").read_bytes() + b"\0\0")  # another first file
+    assert groups.items() <= group(one, "PatientID", "*.dcm").items()
+    with keeping_ids():
+        assert group(one, "PatientID", "*.dcm")["c"] == "PatientID Roe"
     other.mkdir()
     write_slice(other / "a.dcm", "Doe^1970")
     (other / "a.dcm").write_bytes((other / "a.dcm").read_bytes() + b"\0\0")
-    assert group(other, "PatientID")["a"] != groups["a"]  # keyed: values cannot be tried out
+    assert (
+        group(other, "PatientID", "*.dcm")["a"] != groups["a"]
+    )  # keyed: values cannot be tried out
 
 
 def test_a_slice_without_the_tag_and_an_unknown_tag_are_refused(tmp_path):

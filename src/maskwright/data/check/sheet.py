@@ -202,9 +202,7 @@ class ContactSheet:
         legend = ""
         if self._spec is not None:
             legend = render_legend((c.color, c.name) for c in self._spec)
-        views = [
-            _view(name, slices, self._pages[name]) for name, slices in self._list_volumes()
-        ]
+        views = self._list_volumes()
         if views:
             yield Section(
                 "Slice by slice",

@@ -5,7 +5,7 @@ of their DICOM file says of the patient or the examination, a hash stands for th
 on disk keep their names.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
@@ -72,12 +72,10 @@ class NameHider:
 
     def hide_entry(self, entry: Entry) -> Entry:
         """The entry with a key, a group and text forms that name nobody."""
-        files = [entry.image, *entry.masks]
         values = [
             value
-            for file in files
-            if isinstance(file, ImageRef)
-            for value in self.values.get(file.file, ())
+            for file in _list_files((entry.image, *entry.masks))
+            for value in self.values.get(file, ())
         ]
         if not values:
             return entry
@@ -108,17 +106,25 @@ class NameHider:
         )
 
 
+def _list_files(labels: Iterable[Labels]) -> Iterator[Path]:
+    """The files of images and masks; the shapes of annotation files are read elsewhere."""
+    for one in labels:
+        if isinstance(one, ImageRef):
+            yield from one.files
+
+
 def hide_images(
     images: Iterable[tuple[str, ImageRef]], folder: Path
 ) -> tuple[list[tuple[str, ImageRef]], str]:
     """Keys and images that are part of no dataset, as `hide_names` does, and its note."""
     images = list(images)
-    hider = NameHider.open(folder, (image.file for _, image in images), save=False)
+    files = _list_files(image for _, image in images)
+    hider = NameHider.open(folder, files, save=False)
     if hider is None:
         return images, ""
     hidden = []
     for key, image in images:
-        values = hider.values.get(image.file, ())
+        values = [v for file in image.files for v in hider.values.get(file, ())]
         hidden.append((hider.hide_key(key, values), hider.hide_image(image, values)))
         hider.num_hidden += hidden[-1][1] != image and not image.page
     return hidden, hider.note
@@ -129,8 +135,8 @@ def hide_names(scan: Scan, root: Path, *, save: bool) -> Scan:
 
     `save` writes the key of the pseudonyms beside the data, where names are hidden.
     """
-    refs = [r for e in scan.entries for r in (e.image, *e.masks) if isinstance(r, ImageRef)]
-    hider = NameHider.open(root, (ref.file for ref in refs), save=save)
+    files = _list_files(one for e in scan.entries for one in (e.image, *e.masks))
+    hider = NameHider.open(root, files, save=save)
     if hider is None:
         return scan
     entries = tuple(map(hider.hide_entry, scan.entries))

@@ -56,8 +56,12 @@ class ImageRef:
 
         That of several files begins with the name of their scene, which is not a file.
         """
-        file = self.scene or self.alias or self.file
-        return file if self.page is None else file / f"{self.page:04}"
+        return self.shown_file if self.page is None else self.shown_file / f"{self.page:04}"
+
+    @property
+    def shown_file(self) -> Path:
+        """The text form of the file or scene, without a page."""
+        return self.scene or self.alias or self.file
 
     def rename(self, path: Path) -> Self:
         """The same image with another text form of its file or scene."""
