@@ -1,5 +1,7 @@
 """A run corrects its steps to end within its budget, and a resumed one corrects them alike."""
 
+from dataclasses import replace
+
 import pytest
 
 from maskwright.core.jsonfile import read_json
@@ -26,7 +28,7 @@ def train(length, clock, step_s, *, first=0):
 
 def start(run, total_s, clock):
     length = Length.open(run, PACE.count_steps(total_s))
-    length.start(Budget(total_s=total_s, started_s=0.0, clock=clock), PACE)
+    length.start(Budget(total_s=total_s, started_s=0.0, clock=clock), PACE, 50)
     return length
 
 
@@ -76,3 +78,53 @@ def test_the_slow_first_step_does_not_shorten_a_run(tmp_path):
     length = start(tmp_path, 200, clock)
     train(length, clock, lambda step: 20.0 if step == 1 else 1.0)
     assert length.num_steps > 0.8 * length.planned
+
+
+def test_a_delay_of_one_step_does_not_end_a_run(tmp_path):
+    clock = Clock()
+    length = start(tmp_path, 200, clock)
+    train(length, clock, lambda step: 3.0 if step == 60 else 1.0)
+    assert length.num_steps > 0.95 * length.planned
+
+
+def test_a_last_epoch_that_is_cut_short_leaves_no_whole_one_before_it(tmp_path):
+    length = Length(tmp_path, 21, 31)
+    assert not length.has_whole_epoch(21, 21)  # 10 steps follow: validated after them alone
+    length.num_steps = 42
+    assert length.has_whole_epoch(21, 21)
+    assert not length.has_whole_epoch(42, 21)
+
+
+def test_validations_between_two_ends_of_a_run_take_steps_from_it():
+    assert PACE.count_more_steps(130, 4) == 57  # 88 % of 100 s, less 2 s, at 1.5 s each
+    assert PACE.count_more_steps(130, 2000) == 85
+    assert PACE.count_more_steps(31, 4) == 0
+
+
+@pytest.mark.parametrize("validation_steps", [20, 50])
+def test_validations_of_a_lengthened_run_are_paid_from_its_budget(tmp_path, validation_steps):
+    clock = Clock()
+    pace = replace(PACE, validation_s=12.0)
+    length = Length.open(tmp_path, 100)
+    length.start(Budget(total_s=200, started_s=0.0, clock=clock), pace, validation_steps)
+
+    def step_s(step):  # the validation after a step is not part of its time
+        if step % validation_steps == 1 and length.has_whole_epoch(step - 1, validation_steps):
+            clock.now_s += pace.validation_s
+            length.add_validation(pace.validation_s)
+        return 0.7
+
+    length.go_to(0)
+    train(length, clock, lambda step: step_s(step) if step > 1 else 1.0)
+    clock.now_s += pace.validation_s + pace.finish_s
+    assert 200 * 0.85 < clock.now_s <= 200 * 1.02
+
+
+def test_a_run_pays_for_an_end_as_slow_as_its_steps(tmp_path):
+    clock = Clock()
+    pace = replace(PACE, finish_s=100.0)
+    length = Length.open(tmp_path, pace.count_steps(300))
+    length.start(Budget(total_s=300, started_s=0.0, clock=clock), pace, 1000)
+    train(length, clock, lambda step: 1.5)
+    clock.now_s += 1.5 * (pace.validation_s + pace.finish_s)
+    assert 300 * 0.85 < clock.now_s <= 300 * 1.02

@@ -15,7 +15,8 @@ _SETTING = r"--set [\w.]+=[^\s,;)]+"
 _SETTINGS = re.compile(rf"{_SETTING}(?: {_SETTING})*")
 _OPTION = re.compile(
     r"(?<![\w-])--(?P<name>[a-z]+(?:-[a-z]+)*)"
-    r"(?: (?P<value>'[^']*'|[0-9][\w.]*(?<!\.)|[0-9a-f]{64}))?"
+    r"(?: (?P<value>'[^']*'|[0-9][\w.]*(?<!\.)|[0-9a-f]{64}"
+    r"|(?<=--from )[a-z]\w*|(?<=--device )(?:cpu\b|cuda[:\d]*)))?"
 )
 _COMMAND = re.compile(r"`maskwright ([a-z]+)`")
 _QUOTED = re.compile(r"`[^`]*`")

@@ -43,6 +43,11 @@ class Job:
         return given or math.ceil(len(self.train) / self.samples_per_step)
 
     @property
+    def validation_steps(self) -> int:
+        """Optimizer steps from one validation to the next."""
+        return self.recipe.schedule.validate_every * self.steps_per_epoch
+
+    @property
     def num_steps(self) -> int:
         """Optimizer steps of the whole schedule."""
         return self.recipe.schedule.epochs * self.steps_per_epoch

@@ -23,6 +23,9 @@ FIRST_CHECK = 4
 MAX_RATIO = 3.0
 """Largest lengthening of the planned steps, and largest slowdown that is believed."""
 
+WINDOW_RATIO = 0.03
+"""Share of the budget over which a pace is measured: a delay of one step is not a pace."""
+
 LEAST_CHANGE = 0.03
 """A smaller change of the steps is not made."""
 
@@ -32,6 +35,7 @@ class Length:
     """Steps of a run: `num_steps` now, and the corrections by the step after which they hold.
 
     `budget` and `pace` are None where nothing is corrected: without a budget, in a resumed run.
+    A validation follows every `validation_steps`, and the last step.
     """
 
     run: Path
@@ -40,6 +44,7 @@ class Length:
     corrections: dict[int, int] = field(default_factory=dict)
     budget: Budget | None = None
     pace: Pace | None = None
+    validation_steps: int = 1
     first_step: int = 0
     checked_step: int = 0
     checked_s: float = 0.0
@@ -67,9 +72,9 @@ class Length:
         lengthened = int(MAX_RATIO * self.planned) if self.budget else 0
         return max(self.planned, lengthened, *self.corrections.values(), 0)
 
-    def start(self, budget: Budget, pace: Pace | None) -> None:
+    def start(self, budget: Budget, pace: Pace | None, validation_steps: int) -> None:
         """Correct by `budget`; `pace` is what was planned with, known in the main process."""
-        self.budget, self.pace = budget, pace
+        self.budget, self.pace, self.validation_steps = budget, pace, validation_steps
 
     def add_validation(self, seconds: float) -> None:
         """Take out of the pace what a validation took."""
@@ -78,6 +83,10 @@ class Length:
     def is_check(self, step: int) -> bool:
         """Whether the pace is compared after `step`; the same in all processes."""
         return step >= FIRST_CHECK and step % max(2, self.planned // NUM_CHECKS) == 0
+
+    def has_whole_epoch(self, step: int, steps_per_epoch: int) -> bool:
+        """Whether an epoch or more follows `step`: a correction may cut the last one short."""
+        return self.num_steps - step >= steps_per_epoch
 
     def replay(self, step: int) -> None:
         """Take over a correction that was made after `step`, which has just ended."""
@@ -88,12 +97,15 @@ class Length:
     def propose(self, step: int) -> int:
         """Steps that fit at a pace: three quarters since the last check, one quarter so far.
 
-        `num_steps` where about as many fit.
+        `num_steps` where about as many fit, or where the last check was a moment ago.
         """
         if self.budget is None or self.pace is None or step <= self.checked_step:
             return self.num_steps
         now_s = self.budget.clock()
         spent_s = now_s - self.checked_s - self.validating_s
+        has_time = self.pace.count_train_seconds(self.budget.remaining_s) > 0
+        if has_time and spent_s < WINDOW_RATIO * self.budget.total_s:
+            return self.num_steps
         self.trained_s += spent_s
         recent_s = spent_s / (step - self.checked_step)
         mean_s = self.trained_s / (step - self.first_step)
@@ -106,7 +118,7 @@ class Length:
             validation_s=self.pace.validation_s * slowdown,
             finish_s=self.pace.finish_s * slowdown,
         )
-        fitting = step + pace.count_steps(self.budget.remaining_s)
+        fitting = step + pace.count_more_steps(self.budget.remaining_s, self.validation_steps)
         least = max(step, min(self.planned, MIN_STEPS))
         proposed = max(least, min(fitting, int(MAX_RATIO * self.planned)))
         if abs(proposed - self.num_steps) <= LEAST_CHANGE * self.num_steps:

@@ -234,7 +234,10 @@ class _Loop:
         progress, schedule = self.state.progress, self.job.recipe.schedule
         progress.epoch += 1
         is_last = progress.step >= self.length.num_steps
-        is_validated = progress.epoch % schedule.validate_every == 0 or is_last
+        # a validation just before that of the last step would take its time from training
+        is_whole = self.length.has_whole_epoch(progress.step, self.job.steps_per_epoch)
+        is_due = progress.epoch % schedule.validate_every == 0 and is_whole
+        is_validated = is_due or is_last
         is_better = False
         if is_validated:
             started_s = time.monotonic()

@@ -121,7 +121,7 @@ def measure_step_seconds(
         if seconds and sum(seconds) > limit_s:
             break
         started_s = time.perf_counter()
-        with _autocast(recipe, machine):
+        with use_precision(recipe, machine):
             outputs = model(normalize(image))
         torch.autograd.backward(model.loss(outputs, labels, loss_function))
         if recipe.optim.clip_norm:
@@ -131,39 +131,6 @@ def measure_step_seconds(
         average.update(model, step)
         if machine.device == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started_s)
-    return median(seconds[1:] or seconds)
-
-
-def measure_validation_seconds(
-    recipe: Recipe,
-    size_HW: tuple[int, int],
-    num_classes: int,
-    machine: Machine,
-    *,
-    limit_s: float = math.inf,
-) -> float:
-    """Measure the seconds to predict one image of `size_HW` (H, W), as a validation does.
-
-    As in `measure_step_seconds`, nothing begins after `limit_s`.
-    """
-    model = new_model(
-        recipe.model.graph,
-        recipe.input.channels,
-        num_classes,
-        revision=recipe.model.revision or None,
-    )
-    model = model.eval().to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scaled = [max(1, round(n * recipe.input.scale_ratio)) for n in size_HW]
-    image = torch.rand(1, recipe.input.channels, *scaled, device=machine.device)
-    image = image.contiguous(memory_format=torch.channels_last)
-    seconds: list[float] = []
-    for _ in range(4):
-        if seconds and sum(seconds) > limit_s:
-            break
-        started_s = time.perf_counter()
-        with torch.inference_mode(), _autocast(recipe, machine):
-            model(image).float().cpu().argmax(dim=1)
         seconds.append(time.perf_counter() - started_s)
     return median(seconds[1:] or seconds)
 
@@ -194,6 +161,7 @@ def start_slowness(
     return measure
 
 
-def _autocast(recipe: Recipe, machine: Machine) -> torch.autocast:
+def use_precision(recipe: Recipe, machine: Machine) -> torch.autocast:
+    """The context of arithmetic at the precision of `recipe`."""
     kind = torch.float16 if recipe.optim.precision == "fp16" else torch.bfloat16
     return torch.autocast(machine.device, kind, enabled=recipe.optim.precision != "fp32")

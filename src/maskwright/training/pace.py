@@ -60,3 +60,8 @@ class Pace:
         train_s = self.count_train_seconds(left_s)
         validations_s = self.count_validations(train_s) * self.validation_s
         return max(0, int((train_s * PLANNED_RATIO - validations_s) / self.step_s))
+
+    def count_more_steps(self, left_s: float, every: int) -> int:
+        """Steps that fit in `left_s`, with a validation after `every` so many and after all."""
+        train_s = self.count_train_seconds(left_s) * PLANNED_RATIO - self.validation_s
+        return max(0, int(train_s / (self.step_s + self.validation_s / every)))

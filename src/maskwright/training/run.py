@@ -223,7 +223,7 @@ def _prepare(
         require_same_recipe(job, callbacks.log, write=processes.is_main_process)
         length = Length.open(out, job.num_steps)
         if start.budget is not None:
-            length.start(start.budget, pace)
+            length.start(start.budget, pace, job.validation_steps)
         return job, make_accelerator(recipe), length
 
 

@@ -1,8 +1,11 @@
 """Validate the averaged weights of a run on its validation images, at source resolution."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,33 +13,78 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import nn
 
+from maskwright.core.card import ModelCard
 from maskwright.core.confusion import Confusion
 from maskwright.core.errors import BundleError, TrainingError
+from maskwright.data.dataset import Dataset
 from maskwright.inference.engine import Engine
 from maskwright.inference.predictor import Predictor
-from maskwright.nn.build import build_model
+from maskwright.nn.build import build_model, choose_revision
 
 from .checkpoint import TrainingState
 from .job import Job
+from .machine import Machine, use_precision
 from .optim import explain_learning_rate
+from .recipe import Recipe
+
+NUM_TIMED = 8
+"""Images of which the time is measured, with the first, which does not count."""
 
 
 def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confusion:
     """Predict the validation images, shared out among the processes, and count their pixels."""
     model = build_model(job.card).to(accelerator.device)
     model.load_state_dict(state.average.state)
-    predictor = Predictor(_MemoryEngine(model, accelerator), job.card, "in training")
-    num_classes = len(job.card.labels)
-    total = Confusion.zero(num_classes)
+    engine = _MemoryEngine(model, accelerator.device, accelerator.autocast)
+    predictor = Predictor(engine, job.card, "in training")
+    total = Confusion.zero(len(job.card.labels))
     for index in range(accelerator.process_index, len(job.val), accelerator.num_processes):
-        sample = job.val[index]
-        if sample.labels_HW is not None:
-            where = job.val.describe(index)
-            with _explain_infinite(job, state):
-                predicted_HW = predictor.label(sample.image_HWC, sample.valid_HW, where=where)
-            total += Confusion.from_labels(sample.labels_HW, predicted_HW, num_classes)
+        with _explain_infinite(job, state):
+            total += _count_image(predictor, job.val, index)
     counts_CC = torch.from_numpy(total.counts_CC).to(accelerator.device)
     return Confusion(accelerator.reduce(counts_CC, "sum").cpu().numpy())
+
+
+def measure_image_seconds(
+    recipe: Recipe, val: Dataset, machine: Machine, *, limit_s: float = math.inf
+) -> float:
+    """Measure the seconds to validate an image of the mean area of `val`, from random weights.
+
+    It is read, predicted and counted: at a small scale most of the time is that of the source
+    resolution. Images are evenly spread over `val`; the first does not count, since it takes
+    many times as long. No image but the second begins after `limit_s`.
+    """
+    card = ModelCard(
+        labels=val.spec,
+        input=recipe.input.spec,
+        arch=choose_revision(recipe.model.graph, recipe.model.revision or None),
+    )
+    model = build_model(card).eval().to(machine.device)
+    model = model.to(memory_format=torch.channels_last)
+    engine = _MemoryEngine(model, machine.device, partial(use_precision, recipe, machine))
+    predictor = Predictor(engine, card, "in planning")
+    sizes = (val.size_HW(index) for index in range(len(val)))
+    areas_px = [height * width for height, width in sizes]
+    spread = [round(index) for index in np.linspace(0, len(val) - 1, NUM_TIMED).tolist()]
+    seconds: list[float] = []
+    for index in spread:
+        if sum(seconds[1:]) > limit_s:
+            break
+        started_s = time.perf_counter()
+        _count_image(predictor, val, index)
+        seconds.append(time.perf_counter() - started_s)
+    timed_px = sum(areas_px[index] for index in spread[1 : len(seconds)])
+    return sum(seconds[1:]) / timed_px * float(np.mean(areas_px))
+
+
+def _count_image(predictor: Predictor, dataset: Dataset, index: int) -> Confusion:
+    """Predict one image and count its pixels; none where it has no labels."""
+    sample, num_classes = dataset[index], len(predictor.card.labels)
+    if sample.labels_HW is None:
+        return Confusion.zero(num_classes)
+    where = dataset.describe(index)
+    predicted_HW = predictor.label(sample.image_HWC, sample.valid_HW, where=where)
+    return Confusion.from_labels(sample.labels_HW, predicted_HW, num_classes)
 
 
 @contextmanager
@@ -57,12 +105,13 @@ class _MemoryEngine(Engine):
     """An Engine that runs the network in memory, at the precision of training."""
 
     model: nn.Module
-    accelerator: Accelerator
+    device: torch.device | str
+    precision: Callable[[], AbstractContextManager[object]]
     name = "training"
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        x_BCHW = torch.from_numpy(image_BCHW).to(self.accelerator.device)
-        with torch.inference_mode(), self.accelerator.autocast():
+        x_BCHW = torch.from_numpy(image_BCHW).to(self.device)
+        with torch.inference_mode(), self.precision():
             logits_BKHW = self.model(x_BCHW.contiguous(memory_format=torch.channels_last))
         logits: NDArray[np.float32] = logits_BKHW.float().cpu().numpy()
         return logits

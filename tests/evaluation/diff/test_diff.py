@@ -122,6 +122,11 @@ def test_too_many_classes_together_are_refused(version):
         diff(one, other)
 
 
+def test_an_image_without_a_split_is_not_in_another_one(version):
+    a = version("a", {"train/x": OLD, "val/y": OLD})
+    assert diff(a, painted({"/x": OLD, "val/y": OLD})).images["in another split"] == ()
+
+
 def test_datasets_without_files_are_compared_too():
     new = OLD.copy()
     new[0, 0] = 1

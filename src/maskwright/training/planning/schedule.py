@@ -132,7 +132,7 @@ def _measure_pace(plan: Plan, situation: Situation, timing: Timing) -> Pace:
     samples = recipe.data.batch_size * recipe.optim.accumulate
     sample_s = timing.sample_seconds(recipe)
     step_s = timing.step_seconds(recipe) * recipe.optim.accumulate + samples * sample_s
-    image_s = timing.image_seconds(recipe) + sample_s
+    image_s = timing.image_seconds(recipe)
     return Pace(
         step_s=step_s,
         validation_s=image_s * situation.num_val,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
+from maskwright.data.dataset import Dataset
 from maskwright.data.facts import Facts
 from maskwright.nn.encoder_weights import EncoderCheckpoint
 
@@ -14,12 +15,12 @@ from ..initial import InitialNetwork
 from ..machine import (
     Machine,
     measure_step_seconds,
-    measure_validation_seconds,
     start_slowness,
 )
 from ..recipe import Recipe
 from ..samples.loader import Crops
 from ..samples.order import SampleOrder
+from ..validate import measure_image_seconds
 from . import few_images
 
 TIMED_SAMPLES = 8
@@ -31,7 +32,7 @@ class Situation:
 
     `facts` are of the training images; `sample_seconds` measures the time to read and augment
     one sample under a recipe, `step_seconds` that of a step on a batch and `image_seconds` that
-    of predicting an image, both within a limit in seconds; `slowness` is what
+    of validating an image, both within a limit in seconds; `slowness` is what
     `machine.start_slowness` returns; `conversion` says which images are converted, "" if none
     is.
     `substitute` is the encoder whose weights are installed, where those of the usual encoder
@@ -73,7 +74,7 @@ class Situation:
             num_val=len(data.val),
             sample_seconds=partial(_measure_sample_seconds, data),
             step_seconds=partial(_measure_step, len(data.dataset.spec), machine),
-            image_seconds=partial(_measure_image, data, machine),
+            image_seconds=partial(_measure_image, data.val, machine),
             splits=data.split_names,
             machine=machine,
             conversion=data.conversion,
@@ -102,11 +103,8 @@ def _measure_step(num_classes: int, machine: Machine, recipe: Recipe, limit_s: f
     return measure_step_seconds(recipe, num_classes, machine, limit_s=limit_s)
 
 
-def _measure_image(
-    data: TrainingData, machine: Machine, recipe: Recipe, limit_s: float
-) -> float:
-    size_HW, num_classes = data.facts.median_size_HW, len(data.dataset.spec)
-    return measure_validation_seconds(recipe, size_HW, num_classes, machine, limit_s=limit_s)
+def _measure_image(val: Dataset, machine: Machine, recipe: Recipe, limit_s: float) -> float:
+    return measure_image_seconds(recipe, val, machine, limit_s=limit_s)
 
 
 def _measure_sample_seconds(data: TrainingData, recipe: Recipe) -> float:
