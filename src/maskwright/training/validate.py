@@ -74,7 +74,8 @@ def measure_image_seconds(
         _count_image(predictor, val, index)
         seconds.append(time.perf_counter() - started_s)
     timed_px = sum(areas_px[index] for index in spread[1 : len(seconds)])
-    return sum(seconds[1:]) / timed_px * float(np.mean(areas_px))
+    seconds_per_px: float = sum(seconds[1:]) / timed_px
+    return seconds_per_px * sum(areas_px) / len(areas_px)
 
 
 def _count_image(predictor: Predictor, dataset: Dataset, index: int) -> Confusion:
