@@ -119,10 +119,11 @@ def test_recognises_its_own_layout_and_no_other(name, part, root, tmp_path_facto
     assert [n for n in others if load_format(n).recognises(root)] == []
 
 
-def test_scan_finds_every_image_without_reading_pixels(part, root):
+def test_scan_finds_every_image_without_reading_pixels(name, part, root):
     images = {entry.image for entry in part.scan(root, DatasetFile()).entries}
-    for image in images:
-        image.file.write_bytes(b"not read")
+    if not getattr(maker_module(name), "READS_HEADERS", False):
+        for image in images:
+            image.file.write_bytes(b"not read")
     scan = part.scan(root, DatasetFile())
     assert sorted(e.key for e in scan.entries) == sorted(
         k for keys in KEYS.values() for k in keys

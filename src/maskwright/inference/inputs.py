@@ -12,7 +12,15 @@ from pathlib import Path
 from ..core.errors import DataError
 from ..core.results import require_no_results
 from ..data.entries.hiding import hide_images
-from ..data.entries.walk import files_below, images_in, key_of, results_below
+from ..data.entries.walk import (
+    files_below,
+    images_in,
+    joining_bands,
+    key_of,
+    list_image_files,
+    list_images,
+    results_below,
+)
 from ..data.pixels.bands import join_files
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import image_suffixes
@@ -93,7 +101,7 @@ def _images_below(
     require_no_results(root)
     found.passed_over.extend(results_below(root))
     files = list(files_below(root, ("",)))
-    images = [p for p in files if p.name.lower().endswith(image_suffixes())]
+    images = list_image_files(root)
     if glob is not None and images:
         num_images, first = len(images), images[0]
         images = [path for path in images if _matches(path.relative_to(root), glob)]
@@ -108,7 +116,9 @@ def _images_below(
             f"{root}: no image in this folder, {len(files)} other files{results}; images end "
             f"in {', '.join(image_suffixes())}"
         )
-    for _, image in _images_of(images, bands):
+    with joining_bands(bands):
+        found_below = list(list_images(images, root))
+    for image in (replace(image, bands=bands) for image in found_below):
         yield image.path.relative_to(root).with_suffix("").as_posix(), image
 
 

@@ -23,12 +23,14 @@ from ..shapes.drawing import Drawing, Overlap, paint
 class Annotation:
     """The shapes of one image: their file, how they are read and how they overlap.
 
-    `place` names the image inside a file that holds many, "" in a file of its own. `read`
+    `place` names the image inside a file that holds many, "" in a file of its own; `others` are
+    further files with shapes of the image. `read`
     reads the Drawing again on each call, so that only one is in memory.
     """
 
     file: Path
     place: str = ""
+    others: tuple[Path, ...] = ()
     overlap: Overlap
     read: Callable[[], Drawing] = field(compare=False, repr=False)
 

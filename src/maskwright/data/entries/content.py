@@ -5,14 +5,17 @@ from functools import lru_cache
 from pathlib import Path
 
 from ...core.files import open_file
+from ..pixels.imageref import ImageRef
 from ..pixels.images import MAX_FILE_BYTES
-from .annotation import Annotation, Labels
+from .annotation import Labels
 
 
 def describe_labels(labels: Labels) -> tuple[str, object]:
     """The hash of the file of labels, and what else changes their pixels: a rule, or a page."""
-    rule = labels.overlap if isinstance(labels, Annotation) else labels.page
-    return _hash_content(labels.file), rule
+    if isinstance(labels, ImageRef):
+        return _hash_content(labels.file), labels.page
+    others = [_hash_content(file) for file in labels.others]
+    return _hash_content(labels.file), (labels.overlap, *others) if others else labels.overlap
 
 
 def _hash_content(file: Path) -> str:

@@ -47,7 +47,8 @@ class NameHider:
         """The image with a text form that names nobody, outside of `keeping_ids`."""
         if keeps_ids.get():
             return image
-        path = image.scene or image.file
+        by_file = image.series is not None and image.series.by_file
+        path = image.file if by_file else image.shown_file
         hidden = self.hide_path(path, values)
         return image if hidden == path else image.rename(hidden)
 

@@ -7,7 +7,7 @@ device that is called like an image is refused. `list_passed_over` lists what a 
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -18,8 +18,10 @@ from ...core.errors import DataError
 from ...core.files import describe_read_error, explain_read_errors, require_file
 from ...core.results import is_results
 from ..pixels.bands import join_files
+from ..pixels.dicom_head import has_dicom_start, may_be_dicom
 from ..pixels.imageref import ImageRef
 from ..pixels.images import count_pages, image_suffixes
+from .series import sort_dicom
 
 _SYSTEM_NAMES = frozenset(
     {"__macosx", ".ds_store", ".spotlight-v100", ".trashes", ".fseventsd", "icon\r"}  # macOS
@@ -48,12 +50,36 @@ def image_files(folder: Path) -> Iterator[ImageRef]:
     """All images under `folder`, sorted.
 
     A file that holds several images gives one ImageRef per page, and inside of `joining_bands`
-    the files of one scene give one.
+    the files of one scene give one. The files of a DICOM series are the slices of a volume.
+
+    Raises:
+        DataError: Files of a DICOM series are not one volume.
     """
-    found, bands = files_below(folder, image_suffixes()), _joined_bands.get()
-    files: Iterable[Path | ImageRef] = join_files([*found], bands) if bands else found
-    for file in files:
-        yield from images_in(file, bands)
+    yield from list_images(list_image_files(folder), folder)
+
+
+def list_images(files: Sequence[Path], folder: Path) -> Iterator[ImageRef]:
+    """The images of some image files below `folder`, sorted.
+
+    Raises:
+        DataError: Files of a DICOM series are not one volume.
+    """
+    rest, dicom = sort_dicom(files, folder)
+    bands = _joined_bands.get()
+    others: Iterable[Path | ImageRef] = join_files(rest, bands) if bands else rest
+    images = (i for o in others for i in images_in(o, bands))
+    yield from sorted([*images, *dicom.images]) if dicom.images else images
+
+
+def list_image_files(folder: Path) -> list[Path]:
+    """All image files under `folder`, sorted: by suffix, and DICOM that has none."""
+    endings = image_suffixes()
+
+    def is_image(path: str) -> bool:
+        name = Path(path).name.lower()
+        return name.endswith(endings) or (may_be_dicom(name) and has_dicom_start(Path(path)))
+
+    return list(_files_where(folder, is_image))
 
 
 @contextmanager
@@ -126,8 +152,12 @@ def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
         DataError: A folder cannot be listed, or a pipe, a socket or a device has the suffix.
     """
     endings = tuple(suffixes)
+    yield from _files_where(folder, lambda path: path.lower().endswith(endings))
+
+
+def _files_where(folder: Path, is_wanted: Callable[[str], bool]) -> Iterator[Path]:
     for item in _walk(folder, (_resolve(folder),)):
-        if item.kind in ("file", "device") and item.name.lower().endswith(endings):
+        if item.kind in ("file", "device") and is_wanted(item.path):
             if item.kind == "device":
                 require_file(Path(item.path), most_bytes=0)  # names what it is
             yield Path(item.path)
@@ -153,13 +183,15 @@ def folders(root: Path) -> tuple[str, ...]:
 class PassedOver:
     """What a walk leaves out: files of the system by name, and others by path.
 
-    `images` are images of a kind that is not read.
+    `images` are images of a kind that is not read, `localizers` and `no_images` DICOM files.
     """
 
     system: Counter[str] = field(default_factory=Counter)
     links: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    localizers: tuple[str, ...] = ()
+    no_images: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
@@ -182,11 +214,18 @@ def list_passed_over(root: Path) -> PassedOver:
         kind = "image" if Path(item.name).suffix.lower() in UNREAD_SUFFIXES else item.kind
         if kind in unread:
             unread[kind].append(Path(item.path).relative_to(root).as_posix())
+    _, dicom = sort_dicom(list_image_files(root), root)
+    localizers, no_images = (
+        tuple(file.relative_to(root).as_posix() for file in files)
+        for files in (dicom.localizers, (*dicom.labels, *dicom.others))
+    )
     return PassedOver(
         Counter({name: count for name, count in system.items() if count}),
         tuple(unread["link"]),
         tuple(unread["device"]),
         tuple(unread["image"]),
+        localizers,
+        no_images,
     )
 
 

@@ -26,6 +26,7 @@ from ..entries.scan import (
     make_keys_unique,
     normalise_split,
 )
+from ..entries.series import find_group
 from ..entries.walk import folders
 from ..layouts.class_tables import read_class_tables
 from ..layouts.image_pairs import (
@@ -145,7 +146,7 @@ def _pair_masks(
                 split=split,
                 image=image,
                 labels=next((path for path in votes if path is not None), None),
-                group=group.replace("/", "__") or key,
+                group=group.replace("/", "__") or find_group(image, key),
                 votes=votes if voted else (),
             )
         )

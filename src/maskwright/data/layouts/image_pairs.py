@@ -21,6 +21,7 @@ import numpy as np
 
 from ...core.errors import DataError
 from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, normalise_split
+from ..entries.series import name_by_file
 from ..entries.walk import folders, image_files, images_by_name, name_images
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
@@ -58,11 +59,26 @@ class ImagePairs:
         self, split: str, images: Path, masks: Iterable[Path | None], *, group: str = ""
     ) -> None:
         """Add the files of a folder of images and of folders of masks, of one group."""
-        named = name_images(list(image_files(images)), images)
+        masks = list(masks)
+        masks_by_name = [{} if m is None else images_by_name(m) for m in masks]
+        named = _name_slices(list(image_files(images)), images, masks_by_name)
         _collect_files(images, split, named, self.images, group)
-        for folder, files in zip(masks, self.masks, strict=True):
+        for folder, found, files in zip(masks, masks_by_name, self.masks, strict=True):
             if folder is not None:
-                _collect_files(folder, split, images_by_name(folder), files, group)
+                _collect_files(folder, split, found, files, group)
+
+
+def _name_slices(
+    images: list[ImageRef], folder: Path, masks: list[dict[str, ImageRef]]
+) -> dict[str, ImageRef]:
+    """Images by name; slices of a DICOM series by that of their file where masks have it."""
+    by_series = name_images(images, folder)
+    if all(image.series is None for image in images):
+        return by_series
+    by_file = name_images(list(map(name_by_file, images)), folder)
+    taken = {name for files in masks for name in files}
+    left_by_file, left = (_count_unpaired(set(n), taken) for n in (by_file, by_series))
+    return by_file if left_by_file < left else by_series
 
 
 def has_named_folders(root: Path) -> bool:
@@ -168,7 +184,7 @@ def find_pairs_in_one_folder(root: Path) -> ImagePairs | None:
     inner = folders(root)
     if len(inner) == 1 and _has_splits(root / inner[0]):
         return find_pairs_in_one_folder(root / inner[0])
-    files = list(image_files(root))
+    files = list(map(name_by_file, image_files(root)))
     parts = _divide_by_words(files, root) or _divide_by_suffix(files, root)
     if parts is None:
         return None

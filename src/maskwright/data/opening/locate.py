@@ -21,6 +21,7 @@ from ..classes.dataset_yaml import (
 from ..entries.format import FORMATS, load_format
 from ..entries.hiding import hide_names
 from ..entries.scan import SPLITS, Entry, LeftOut, Scan, normalise_split
+from ..entries.series import describe_series
 from ..entries.walk import folders, joining_bands, list_passed_over
 from ..pixels.images import open_image
 from .inside import require_inside, require_no_link_out
@@ -171,8 +172,17 @@ def _name_passed_over(scan: Scan, root: Path) -> Scan:
     links = LeftOut("links that lead nowhere or to a folder above them", over.links)
     devices = LeftOut("pipes, sockets and devices", over.devices)
     images = LeftOut("images of a kind that is not read; convert them to PNG", over.images)
-    left_out = tuple(item for item in (links, devices, images) if item.names)
-    notes = (over.note,) if over.note else ()
+    localizers = LeftOut("DICOM localizers, which are no slices of a volume", over.localizers)
+    labels = {mask.file.relative_to(root).as_posix() for e in scan.entries for mask in e.masks}
+    others = LeftOut(
+        "DICOM files that hold no image; segmentations and structures are labels in the "
+        "formats dicom_seg and rtstruct",
+        tuple(name for name in over.no_images if name not in labels),
+    )
+    items = (links, devices, images, localizers, others)
+    left_out = tuple(item for item in items if item.names)
+    series = describe_series(entry.image for entry in scan.entries)
+    notes = tuple(note for note in (over.note, *series) if note)
     return replace(scan, left_out=(*scan.left_out, *left_out), notes=(*scan.notes, *notes))
 
 

@@ -1,19 +1,23 @@
 """Frames of DICOM images, one in memory at a time; DICOM PS3.3, section C.7.6.
 
-* Values are those of the modality: stored values by rescale slope and intercept. Windows are
-  a matter of display and not applied.
+* Values are those of the modality: stored values by rescale slope and intercept, which frames
+  of one file may each have for themselves (Philips MR). Windows are a matter of display and not
+  applied. Float Pixel Data are read as they are.
+* All frames give one type of values: floats where a slope of any of them has a fraction.
 * MONOCHROME1, where low values are white, is inverted within the range of its bits, so that an
   image is what a viewer shows. A mask keeps its stored values (`inverted=False`).
 * Colours are read as RGB, from YBR too; PALETTE COLOR is refused.
 * Spacing is PixelSpacing. That of the detector (ImagerPixelSpacing) is larger than the body's
   and not taken.
+* Frames are slices of a volume where they are parallel, on one line and at equal distances.
+  Their order is that of the file where it runs along the line, else by position.
 """
 
 import logging
 import math
-import struct
-import zlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import ConfigError, DataError, MissingDependencyError, nearest
-from ..georef.patient import PatientFrame
+from ..georef.patient import (
+    PatientFrame,
+    SlicePlane,
+    are_even,
+    frame_slices,
+    measure_steps,
+    order_planes,
+)
+from .bits import read_bits
+from .dicom_groups import (
+    find_depth,
+    find_padding,
+    find_planes,
+    find_rescales,
+    find_spacing,
+)
+from .dicom_head import damage_errors
 from .faults import explain_damage
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -36,19 +56,32 @@ _TAGS = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("Modality", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "SOPInstanceUID"),
+    "SeriesInstanceUID",
 )
 _FAULT = "the DICOM file is cut short, damaged or of a kind that is not read"
-_DAMAGED = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, zlib.error),
-    *(AttributeError, RuntimeError, AssertionError, struct.error),
-)
+_PACKAGES = {
+    "JPEG-LS": "pyjpegls",
+    "JPEG 2000": "pylibjpeg pylibjpeg-openjpeg",
+    "High-Throughput": "pylibjpeg pylibjpeg-openjpeg",
+    "JPEG": "pylibjpeg pylibjpeg-libjpeg",
+}
+"""The start of the name of a transfer syntax -> the packages that unpack it."""
+_EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"
+_FLOATS = {32: "float32", 64: "float64"}
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())  # our errors quote its messages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Frames:
-    """The header of a DICOM image, checked against the size of the file."""
+    """The header of a DICOM image, checked against the size of the file.
+
+    `rescales` are slope and intercept of each frame, or one for all of them. `planes` are the
+    planes of the frames in the order of the file; none where one of them is not stated.
+    `float_type` is the type of Float Pixel Data, "" of integers; with `is_packed`, a byte holds
+    eight pixels. `instance` and `series` are UIDs.
+    """
 
     path: Path
     size_HW: tuple[int, int]
@@ -57,46 +90,81 @@ class Frames:
     kind: str
     bits: int
     stores_signed: bool
-    slope: float
-    intercept: float
+    rescales: tuple[tuple[float, float], ...]
     spacing_mm_HW: tuple[float, float] | None
     modality: str = ""
     padding_stored: tuple[int, int] | None = None
+    planes: tuple[SlicePlane, ...] = field(default=(), repr=False)
+    depth_mm: float | None = None
+    float_type: str = ""
+    is_packed: bool = False
+    instance: str = ""
+    series: str = ""
 
-    @property
-    def padding(self) -> tuple[float, float] | None:
+    def rescale_of(self, index: int) -> tuple[float, float]:
+        """Slope and intercept of a page."""
+        return self.rescales[self.order[index] if len(self.rescales) > 1 else 0]
+
+    def find_padding(self, index: int) -> tuple[float, float] | None:
         """The least and the largest value of pixels without data, rescaled; PS3.3, C.7.5.1."""
         if self.padding_stored is None:
             return None
-        ends = [self.slope * value + self.intercept for value in self.padding_stored]
+        slope, intercept = self.rescale_of(index)
+        ends = [slope * value + intercept for value in self.padding_stored]
         return min(ends), max(ends)
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """The index in the file of each page."""
+        stored = tuple(range(self.num_pages))
+        if self.num_pages < 2 or not self._are_parallel or are_even(self.planes):
+            return stored
+        ordered = tuple(order_planes(self.planes))
+        return ordered if are_even([self.planes[index] for index in ordered]) else stored
+
+    @cached_property
+    def _are_parallel(self) -> bool:
+        planes = self.planes
+        return bool(planes) and all(plane.is_parallel(planes[0]) for plane in planes)
+
+    @cached_property
+    def frame(self) -> PatientFrame | None:
+        """Where the frames lie in the patient; None where they are not slices of a volume."""
+        planes = [self.planes[index] for index in self.order] if self._are_parallel else []
+        if not planes or self.spacing_mm_HW is None:
+            return None
+        if len(planes) > 1 and not are_even(planes):
+            return None
+        return frame_slices(planes, self.spacing_mm_HW, self.depth_mm or 1.0)
 
     @property
     def spacing_mm_DHW(self) -> tuple[float, float, float] | None:
-        """None: the frames of a file need not be the slices of a volume."""
-        return None
-
-    @property
-    def frame(self) -> PatientFrame | None:
-        """None: the position of frames in the patient is not read."""
-        return None
+        """Distance of slices, height and width of a pixel in mm; None of a lone slice."""
+        if self.frame is None or self.spacing_mm_HW is None or self.num_pages < 2:
+            return None
+        steps = measure_steps([self.planes[index] for index in self.order])
+        return float(np.abs(steps).mean()), *self.spacing_mm_HW
 
     @property
     def range(self) -> tuple[float, float]:
         """The least and the largest value that the bits can hold, rescaled."""
+        ends = [end for rescale in self.rescales for end in self._find_range(rescale)]
+        return min(ends), max(ends)
+
+    def _find_range(self, rescale: tuple[float, float]) -> tuple[float, float]:
+        slope, intercept = rescale
         low = -(2.0 ** (self.bits - 1)) if self.stores_signed else 0.0
-        ends = [self.slope * v + self.intercept for v in (low, low + 2.0**self.bits - 1)]
+        ends = [slope * v + intercept for v in (low, low + 2.0**self.bits - 1)]
         return min(ends), max(ends)
 
     @property
-    def is_signed(self) -> bool:
-        """Whether values below 0 are possible: by the header alone, equal for all frames."""
-        return self.range[0] < 0
+    def has_fractions(self) -> bool:
+        """Whether values may be fractions: by the header alone, equal for all frames."""
+        numbers = [number for rescale in self.rescales for number in rescale]
+        return bool(self.float_type) or not all(number.is_integer() for number in numbers)
 
     def read(self, index: int, *, inverted: bool) -> NDArray[Any]:
-        """Read one frame: H x W, or H x W x 3; int64 where values may be below 0.
-
-        Fractions are float64.
+        """Read one page: H x W, or H x W x 3, of the type that `find_value_type` gives.
 
         Raises:
             DataError: Damaged, no such frame, or packed in a way that needs a package.
@@ -106,46 +174,75 @@ class Frames:
         if not 0 <= index < self.num_pages:
             raise DataError(f"{self.path}: has {self.num_pages} frames, no frame {index}")
         with explain_damage(self.path, _FAULT, damage_errors()):
-            stored: NDArray[Any] = pixel_array(self.path, index=index)
-        if stored.shape[:2] != self.size_HW or stored.dtype.kind not in "iu":
+            place = self.order[index]
+            stored: NDArray[Any] = (
+                read_bits(self.path, place, self.size_HW)
+                if self.is_packed
+                else pixel_array(self.path, index=place)
+            )
+        if stored.shape[:2] != self.size_HW or stored.dtype.kind not in "iuf":
             raise DataError(f"{self.path}: frame {index} is {stored.shape} {stored.dtype}")
+        slope, intercept = rescale = self.rescale_of(index)
         values = stored
-        if (self.slope, self.intercept) != (1, 0):
-            values = stored * np.float64(self.slope) + np.float64(self.intercept)
+        if rescale != (1, 0):
+            values = stored * np.float64(slope) + np.float64(intercept)
         if inverted and self.kind == "MONOCHROME1":
-            values = sum(self.range) - values.astype(np.float64)
-        if not (self.slope.is_integer() and self.intercept.is_integer()):
-            return values
-        if self.is_signed or self.range[1] > 65_535:
-            return values.astype(np.int64)
-        return values.astype(np.uint8 if self.range[1] <= 255 else np.uint16)
+            values = sum(self._find_range(rescale)) - values.astype(np.float64)
+        return values.astype(find_value_type([self]), copy=False)
+
+
+def find_value_type(images: Iterable[Frames]) -> np.dtype[Any]:
+    """The type of the values of all frames of some images, which are read alike.
+
+    float64 where there are fractions, else int64 where values may be below 0 or need more than
+    16 bits, else uint16, or uint8 where that holds them.
+    """
+    images = list(images)
+    low = min(image.range[0] for image in images)
+    high = max(image.range[1] for image in images)
+    if any(image.has_fractions for image in images):
+        return np.dtype(np.float64)
+    if low < 0 or high > 65_535:
+        return np.dtype(np.int64)
+    return np.dtype(np.uint8 if high <= 255 else np.uint16)
 
 
 def open_frames(path: Path) -> Frames:
-    """Read the header of a DICOM file.
+    """Read the header of a DICOM file; kept until its size or time changes.
 
     Raises:
         DataError: Damaged, without an image, or of a kind that is not read.
         MissingDependencyError: pydicom is not installed.
     """
     with explain_damage(path, _FAULT, damage_errors()):
-        syntax, head = _read_head(path)
-        frames = Frames(
-            path=path,
-            size_HW=(int(head.Rows), int(head.Columns)),
-            num_pages=int(head.get("NumberOfFrames") or 1),
-            samples=int(head.get("SamplesPerPixel", 1)),
-            kind=str(head.PhotometricInterpretation),
-            bits=int(head.get("BitsStored") or head.BitsAllocated),
-            stores_signed=bool(head.get("PixelRepresentation", 0)),
-            slope=_rescale(path, head, "RescaleSlope", 1.0),
-            intercept=_rescale(path, head, "RescaleIntercept", 0.0),
-            spacing_mm_HW=_spacing(head),
-            padding_stored=_find_padding(head),
-            modality=str(head.get("Modality") or ""),
-        )
-        _require_read(frames, head)
-        _require_whole(frames, head, syntax)
+        status = path.stat()
+        return _open_unchanged(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 14)
+def _open_unchanged(path: Path, size: int, mtime_ns: int) -> Frames:  # noqa: ARG001 - cache keys
+    syntax, head = _read_head(path)
+    frames = Frames(
+        path=path,
+        size_HW=(int(head.Rows), int(head.Columns)),
+        num_pages=int(head.get("NumberOfFrames") or 1),
+        samples=int(head.get("SamplesPerPixel", 1)),
+        kind=str(head.PhotometricInterpretation),
+        bits=int(head.get("BitsStored") or head.BitsAllocated),
+        stores_signed=bool(head.get("PixelRepresentation", 0)),
+        rescales=find_rescales(head),
+        spacing_mm_HW=find_spacing(head),
+        padding_stored=find_padding(head),
+        modality=str(head.get("Modality") or ""),
+        planes=find_planes(head),
+        depth_mm=find_depth(head),
+        float_type="" if "BitsStored" in head else _FLOATS.get(int(head.BitsAllocated), ""),
+        is_packed=int(head.BitsAllocated) == 1,
+        instance=str(head.get("SOPInstanceUID") or ""),
+        series=str(head.get("SeriesInstanceUID") or ""),
+    )
+    _require_read(frames, head)
+    _require_whole(frames, head, syntax)
     return frames
 
 
@@ -166,49 +263,6 @@ def _read_head(path: Path) -> tuple[Any, Any]:
     return syntax, head
 
 
-def _find_padding(head: Any) -> tuple[int, int] | None:
-    """The stored values that fill what was not measured, from one end to the other."""
-    value = head.get("PixelPaddingValue")
-    if value is None:
-        return None
-    other = head.get("PixelPaddingRangeLimit")
-    ends = sorted((int(value), int(value if other is None else other)))
-    return ends[0], ends[1]
-
-
-def _group_values(head: Any, sequence: str, name: str) -> list[Any]:
-    """The distinct values in the functional groups of an enhanced image."""
-    values: list[Any] = []
-    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for group in head.get(groups) or ():
-            for item in group.get(sequence) or ():
-                value = item.get(name)
-                if value is not None and value not in values:
-                    values.append(value)
-    return values
-
-
-def _rescale(path: Path, head: Any, name: str, default: float) -> float:
-    values = _group_values(head, "PixelValueTransformationSequence", name)
-    if len(values) > 1:
-        raise DataError(
-            f"{path}: its frames are rescaled in {len(values)} ways ({name}); "
-            f"save each frame as a file of its own"
-        )
-    value = values[0] if values else head.get(name)
-    return default if value is None else float(value)
-
-
-def _spacing(head: Any) -> tuple[float, float] | None:
-    values = _group_values(head, "PixelMeasuresSequence", "PixelSpacing")
-    stated = head.get("PixelSpacing") if not values else None
-    sides = values[0] if len(values) == 1 else stated
-    if not sides or len(sides) != 2:
-        return None
-    height, width = (float(side) for side in sides)
-    return (height, width) if 0 < height < 1e6 and 0 < width < 1e6 else None
-
-
 def _require_read(frames: Frames, head: Any) -> None:
     path = frames.path
     if frames.kind not in _KINDS or frames.samples not in (1, 3):
@@ -217,16 +271,23 @@ def _require_read(frames: Frames, head: Any) -> None:
             f"save it as MONOCHROME2 or RGB"
         )
     allocated = int(head.BitsAllocated)
-    if allocated not in (1, 8, 16) or not 1 <= frames.bits <= allocated:
+    if not frames.float_type and (
+        allocated not in (1, 8, 16) or not 1 <= frames.bits <= allocated
+    ):
         raise DataError(
             f"{path}: {frames.bits} of {allocated} bits per value, expected 1, 8 or 16; "
             f"save it with 16 bits"
         )
-    rescale = (frames.slope, frames.intercept)
-    if not all(map(math.isfinite, rescale)) or frames.slope == 0:
+    for slope, intercept in frames.rescales:
+        if not all(map(math.isfinite, (slope, intercept))) or slope == 0:
+            raise DataError(
+                f"{path}: rescale slope {slope:g}, intercept {intercept:g}, expected "
+                f"numbers and a slope other than 0; correct the header"
+            )
+    if len(frames.rescales) not in (1, frames.num_pages):
         raise DataError(
-            f"{path}: rescale slope {frames.slope:g}, intercept {frames.intercept:g}, expected "
-            f"numbers and a slope other than 0; correct the header"
+            f"{path}: states rescale slopes of {len(frames.rescales)} frames and has "
+            f"{frames.num_pages}; export it again"
         )
     if head.get("ModalityLUTSequence"):
         raise DataError(
@@ -237,8 +298,6 @@ def _require_read(frames: Frames, head: Any) -> None:
 
 def _require_whole(frames: Frames, head: Any, syntax: Any) -> None:
     """Refuse what cannot be decoded, or declares more than its file can hold."""
-    from pydicom.pixels.decoders.base import get_decoder
-
     path, size = frames.path, frames.path.stat().st_size
     height, width = frames.size_HW
     samples = 2 if frames.kind == "YBR_FULL_422" else frames.samples  # of four, two are shared
@@ -252,20 +311,32 @@ def _require_whole(frames: Frames, head: Any, syntax: Any) -> None:
             f"{declared:,} bytes, in a file of {size:,}; it is cut short or damaged; "
             f"copy it again or remove it"
         )
-    if not get_decoder(syntax).is_available:
-        raise DataError(
-            f"{path}: packed as {syntax.name}, which needs another package; run: pip install "
-            f"pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or save it uncompressed"
-        )
+    _require_decoder(frames, syntax)
 
 
-def damage_errors() -> tuple[type[Exception], ...]:
-    """What pydicom raises for damaged files."""
+def _require_decoder(frames: Frames, syntax: Any) -> None:
+    """Require a package that unpacks the image; Pillow unpacks JPEG of 8 bits alone."""
+    from pydicom.pixels.decoders.base import get_decoder
+
     try:
-        from pydicom.errors import BytesLengthException, InvalidDicomError
-    except ModuleNotFoundError:
-        return _DAMAGED
-    return (*_DAMAGED, BytesLengthException, InvalidDicomError)
+        available = get_decoder(syntax).available_plugins
+    except NotImplementedError as error:
+        raise DataError(
+            f"{frames.path}: packed as {syntax.name}, which is not read; save its frames "
+            f"uncompressed"
+        ) from error
+    if not syntax.is_encapsulated:
+        return
+    too_wide = syntax == _EXTENDED_JPEG and frames.bits > 8
+    if set(available) - ({"pillow"} if too_wide else set()):
+        return
+    named = (names for start, names in _PACKAGES.items() if syntax.name.startswith(start))
+    packages = next(named, "pylibjpeg")
+    bits = f" of {frames.bits} bits" if too_wide else ""
+    raise DataError(
+        f"{frames.path}: packed as {syntax.name}{bits}, which needs another package; run: pip "
+        f"install {packages}, or save it uncompressed"
+    )
 
 
 def require_keyword(keyword: str) -> None:

@@ -199,7 +199,7 @@ class Reader(Protocol):
 
     `SUFFIXES` are endings of file names in lower case; a file that ends as `PAGED_SUFFIXES` do
     is opened when a folder is listed, to count its pages. The reader of the highest `PRIORITY`
-    that takes a file opens it: by its ending where `BY_NAME`, else by its content.
+    that takes a file opens it: by its ending where `BY_NAME`, or by its content.
     """
 
     PRIORITY: int
@@ -208,7 +208,7 @@ class Reader(Protocol):
     BY_NAME: bool = False
 
     def takes(self, start: bytes) -> bool:  # noqa: ARG002 - the default takes every file
-        """Whether this reader opens a file that begins with these bytes, up to 64."""
+        """Whether this reader opens a file that begins with these bytes, up to 132."""
         return True
 
     @abstractmethod

@@ -16,13 +16,14 @@ from ...core.errors import DataError, MissingDependencyError
 from ...core.files import open_file
 from ...core.image import Image, PixelData
 from .bands import BandStack
+from .dicom_head import may_be_dicom, read_head
 from .faults import explain_faults
 from .imagefile import ImageFile, Reader
 from .imageref import MAX_PAGES, ImageRef
 from .slices import SliceStack
 
 READERS = f"{__package__}.readers"
-_START_BYTES = 64
+_START_BYTES = 132
 
 MAX_FILE_BYTES = 64 << 30
 """Largest image file; volumes and stacks of pages are read page by page."""
@@ -88,7 +89,8 @@ def count_pages(image: ImageRef | Path) -> int | None:
     read is given when it is read.
     """
     ref = ImageRef(image) if isinstance(image, Path) else image
-    if not ref.file.name.lower().endswith(paged_suffixes()):
+    is_paged = ref.file.name.lower().endswith(paged_suffixes())
+    if not is_paged and not (may_be_dicom(ref.file.name) and read_head(ref.file)):
         return None
     try:
         number = open_image(ref).num_pages
@@ -105,7 +107,7 @@ def find_reader(file: Path) -> Reader:
     return next(
         reader
         for reader in _readers()
-        if (name.endswith(reader.SUFFIXES) if reader.BY_NAME else reader.takes(start))
+        if (reader.BY_NAME and name.endswith(reader.SUFFIXES)) or reader.takes(start)
     )
 
 

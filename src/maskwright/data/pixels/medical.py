@@ -102,8 +102,9 @@ class MedicalImage(ImageFile):
     @property
     def kind(self) -> ImageKind:
         """That of the first page: all pages of a volume have one type."""
-        status = self.ref.file.stat()
-        version = (self.ref.file, status.st_size, status.st_mtime_ns)
+        file = self.ref.file if self.ref.series is None else self.ref.series.files[0]
+        status = file.stat()
+        version = (file, status.st_size, status.st_mtime_ns)
         if version not in _KIND_OF_FILE:
             _KIND_OF_FILE[version] = read_kind(self)
         return _KIND_OF_FILE[version]

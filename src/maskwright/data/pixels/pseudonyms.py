@@ -16,7 +16,7 @@ from typing import Any
 from ...core.atomic import write_text
 from ...core.errors import DataError
 from ..georef.identity import hash_identifier, make_secret
-from .dicom import damage_errors
+from .dicom_head import damage_errors, has_dicom_start, may_be_dicom
 from .faults import no_warnings
 
 KEY_NAME = "pseudonyms.key"
@@ -31,7 +31,6 @@ _LEAST = 4
 """A shorter value is too common in names of files: 001 may be the number of a slice."""
 _LEAST_INSIDE = 6
 """From this length on a value counts inside of a longer word too."""
-_MAGIC_AT = 128
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -85,7 +84,7 @@ def _compile(words: list[str]) -> re.Pattern[str]:
 
 def read_identity(file: Path) -> tuple[str, ...]:
     """Read the values of `TAGS` in a DICOM file; none of another or a damaged file."""
-    if not may_be_dicom(file):
+    if not (may_be_dicom(file.name) and has_dicom_start(file)):
         return ()
     try:
         import pydicom
@@ -108,17 +107,6 @@ def _list_texts(value: Any) -> list[str]:
     """The texts of an element, of which a multi-valued one has several."""
     values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     return [str(one) for one in values if one is not None and str(one).strip()]
-
-
-def may_be_dicom(file: Path) -> bool:
-    """Whether the name ends as DICOM files do; without a suffix, whether the content does."""
-    if file.suffix.lower() in {".dcm", ".dicom"}:
-        return True
-    if any(character.isalpha() for character in file.suffix):
-        return False
-    with suppress(OSError), file.open("rb") as content:
-        return content.read(_MAGIC_AT + 4)[_MAGIC_AT:] == b"DICM"
-    return False
 
 
 def open_pseudonyms(folder: Path, files: Iterable[Path], *, save: bool = False) -> Pseudonyms:

@@ -63,7 +63,7 @@ def _resample_in_patient(
         inside &= _is_inside(z, own.num_slices)
         slices = np.where(inside, z, -1).astype(int)
         for index in np.unique(slices[inside]).tolist():
-            labels_HW = read(ImageRef(labels.file, None if own.num_slices == 1 else index))
+            labels_HW = read(labels if own.num_slices == 1 else labels.with_page(index))
             here = slices == index
             resampled_HW[rows][here] = labels_HW[y[here].astype(int), x[here].astype(int)]
     return resampled_HW

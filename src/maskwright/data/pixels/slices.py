@@ -84,7 +84,7 @@ class SliceStack(ImageFile):
         return PixelData(image_HWC, middle.valid_HW)
 
     def _read_page(self, page: int, window: Window | None) -> PixelData:
-        return self.open_page(replace(self.ref, page=page, num_slices=1)).read_data(window)
+        return self.open_page(replace(self.ref.with_page(page), num_slices=1)).read_data(window)
 
     def read_stored(self) -> NDArray[Any]:
         """As the page itself."""

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from ...core.errors import DataError
 from ..entries.scan import LeftOut
+from ..entries.series import name_by_file
 from ..entries.walk import image_files
 from ..pixels.imageref import ImageRef
 
@@ -60,7 +61,7 @@ class ImageLookup:
         self._by_path: dict[str, ImageRef] = {}
         self._by_name: dict[str, list[ImageRef]] = defaultdict(list)
         self._by_stem: dict[str, list[ImageRef]] = defaultdict(list)
-        for image in image_files(root):
+        for image in map(name_by_file, image_files(root)):
             path = image.path.relative_to(root)
             if image.path.parent.name in without:
                 continue

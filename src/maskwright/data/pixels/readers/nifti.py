@@ -45,6 +45,11 @@ class NiftiImage(MedicalImage):
         )
 
 
+def takes(start: bytes) -> bool:  # noqa: ARG001 - the name decides
+    """No file is taken by its content."""
+    return False
+
+
 def open_file(ref: ImageRef) -> ImageFile:
     """Read the header; MissingDependencyError without nibabel."""
     with no_warnings:

@@ -1,0 +1,127 @@
+"""The DICOM images of a folder, as segmentations and structure sets name them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.errors import DataError
+from ...pages.text import format_count, list_names
+from ..classes.dataset_yaml import DatasetFile
+from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
+from ..entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
+from ..entries.walk import image_files, list_image_files
+from ..pixels.dicom_head import DicomKind, read_head
+from ..pixels.imageref import ImageRef
+from ..pixels.series import find_reference
+from ..shapes.drawing import Overlap
+
+OVERLAP: Overlap = "smaller_on_top"
+"""Regions inside others stay visible: a tumour in the liver, the liver in the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class DicomImages:
+    """Images by SOPInstanceUID and number of the frame, by series, and by volume.
+
+    The number is None for a file of one image. A volume is that of `ImageRef.volume`.
+    """
+
+    by_instance: Mapping[tuple[str, int | None], ImageRef]
+    by_series: Mapping[str, frozenset[Path]]
+    by_volume: Mapping[Path, tuple[ImageRef, ...]]
+
+    def __len__(self) -> int:
+        return len(self.by_instance)
+
+    def find(self, instance: str, frame: int | None) -> ImageRef | None:
+        """The image that a reference names; a file of one image may be named as its frame 1."""
+        found = self.by_instance.get((instance, frame))
+        return found or self.by_instance.get((instance, None))
+
+
+def find_dicom_images(root: Path) -> DicomImages:
+    """Find the images below `root` by their UIDs.
+
+    Raises:
+        DataError: A header is damaged, or two images have one SOPInstanceUID.
+    """
+    by_instance: dict[tuple[str, int | None], ImageRef] = {}
+    by_series: dict[str, set[Path]] = defaultdict(set)
+    by_volume: dict[Path, list[ImageRef]] = defaultdict(list)
+    for image in image_files(root):
+        reference = find_reference(image)
+        if reference is None:
+            continue
+        twin = by_instance.setdefault((reference.instance, reference.frame), image)
+        if twin is not image:
+            raise DataError(
+                f"{image.file}: has the SOPInstanceUID of {twin.file}, so that labels could "
+                f"mean either; remove one if they are copies, or give each a UID of its own"
+            )
+        by_series[reference.series].add(image.volume)
+        by_volume[image.volume].append(image)
+    return DicomImages(
+        by_instance,
+        {uid: frozenset(volumes) for uid, volumes in by_series.items()},
+        {volume: tuple(images) for volume, images in by_volume.items()},
+    )
+
+
+def list_label_files(root: Path, kind: DicomKind) -> list[Path]:
+    """List the DICOM files below `root` that hold labels of one kind."""
+    heads = ((file, read_head(file)) for file in list_image_files(root))
+    return [file for file, head in heads if head is not None and head.kind == kind]
+
+
+def has_labels_of(root: Path, kind: DicomKind) -> bool:
+    """Whether a folder has DICOM files with labels of one kind."""
+    return root.is_dir() and bool(list_label_files(root, kind))
+
+
+def make_scan(
+    root: Path,
+    document: DatasetFile,
+    images: DicomImages,
+    annotations: Mapping[ImageRef, Annotation],
+    *,
+    labels: Iterable[str],
+    what: str,
+    missing: Iterable[str] = (),
+    notes: tuple[str, ...] = (),
+) -> Scan:
+    """Make a scan of the images that have annotations; the others are left out.
+
+    `what` names the files with labels, in the plural; `missing` are those of them that refer
+    to images that are not there.
+
+    Raises:
+        DataError: No image has an annotation.
+    """
+    if not annotations:
+        raise DataError(
+            f"{root}: none of the {what} refers to one of {format_count(len(images), 'image')} "
+            f"here ({list_names(tuple(missing))}); put the images that they were drawn on into "
+            f"the folder"
+        )
+    entries = []
+    for image, annotation in annotations.items():
+        split, key, group = parse_place(image.path.relative_to(root))
+        entries.append(Entry(key=key, split=split, image=image, labels=annotation, group=group))
+    bare = [
+        volume.relative_to(root).as_posix()
+        for volume, own in images.by_volume.items()
+        if not any(image in annotations for image in own)
+    ]
+    left_out = (
+        LeftOut(f"DICOM images to which none of the {what} refers", tuple(bare)),
+        LeftOut(f"{what} that refer to images that are not there", tuple(missing)),
+    )
+    return Scan(
+        entries=make_keys_unique(entries),
+        classes=list_shape_classes(labels, document),
+        codec=SHAPE_CODEC,
+        overlap=document.overlap or OVERLAP,
+        left_out=tuple(item for item in left_out if item.names),
+        notes=notes,
+    )
