@@ -11,13 +11,8 @@ from maskwright.core import IGNORE, LabelSpec
 from maskwright.core.codec import LabelCodec
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import ClassDef
-from maskwright.data.classmaps import (
-    ClassMapPair,
-    ClassMaps,
-    find_maps,
-    find_spec,
-    open_class_maps,
-)
+from maskwright.data.classmaps import ClassMapPair, ClassMaps, find_spec, open_class_maps
+from maskwright.data.mapfiles import find_maps
 from maskwright.data.pixels.images import read_image
 
 RAW = np.array([[0, 1, 2], [2, 255, 0]], np.uint8)

@@ -9,8 +9,9 @@ from PIL import Image
 
 from maskwright.core import LabelSpec
 from maskwright.core.errors import DataError
-from maskwright.data.classmaps import find_maps, open_class_maps
+from maskwright.data.classmaps import open_class_maps
 from maskwright.data.georef.geotags import copy_tags
+from maskwright.data.mapfiles import find_maps
 from maskwright.inference.outputs import Destination, PredictedImage, make_writers
 from maskwright.inference.predict import predict
 from maskwright.inference.prediction import Prediction

@@ -12,7 +12,6 @@ from ..core.codec import LabelCodec
 from ..core.errors import ConfigError, DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
-from ..core.results import require_no_results
 from ..core.yamlfile import read_yaml
 from ..pages.text import list_names
 from .classes.codec import build_codec
@@ -28,14 +27,14 @@ from .classes.infer import CLASSES_FILE, infer_codec, read_classes_file
 from .classes.mapping import ClassMapping, apply_mappings, read_mapping
 from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
+from .drawnmaps import DrawnMaps, find_drawn
 from .entries.annotation import decode_mask
-from .entries.hiding import hide_images
 from .entries.scan import SPLITS, normalise_split
-from .entries.walk import image_files, images_in, key_of
+from .mapfiles import find_folder, find_maps
 from .opening.renewal import renew
 from .pixels.alignment import describe_misalignment, require_alike
 from .pixels.imageref import ImageRef
-from .pixels.images import image_suffixes, open_image
+from .pixels.images import open_image
 from .pixels.rawmask import read_raw, read_raw_as_stored
 from .pixels.resample import read_aligned
 
@@ -55,7 +54,8 @@ class ClassMaps:
 
     With `raw`, one channel holds raw values that `codec` maps, as in the masks of a dataset;
     without, class indices, as `maskwright predict` writes them. Colours are always mapped.
-    `mapping` merges the classes that the files hold.
+    `mapping` merges the classes that the files hold. With `drawn`, `files` are images, and the
+    maps their labels.
     Maps are read on the grids of `aligned_to`, by key, where they lie elsewhere.
     """
 
@@ -65,6 +65,7 @@ class ClassMaps:
     raw: bool = True
     mapping: ClassMapping | None = None
     aligned_to: Mapping[str, ImageRef] = field(default_factory=dict)
+    drawn: DrawnMaps | None = None
 
     @property
     def spec(self) -> LabelSpec:
@@ -86,7 +87,10 @@ class ClassMaps:
         """
         image, grid = self.files[key], self.aligned_to.get(key)
         read = self._read_stored
-        labels_HW = read(image) if grid is None else read_aligned(read, image, grid)
+        if self.drawn is not None:
+            labels_HW = self.drawn.read(key)
+        else:
+            labels_HW = read(image) if grid is None else read_aligned(read, image, grid)
         return labels_HW if self.mapping is None else self.mapping.table[labels_HW]
 
     def _read_stored(self, image: ImageRef) -> LabelMap:
@@ -146,7 +150,9 @@ class ClassMapPair:
                 partner, or values that are not classes.
             ConfigError: The file with the classes, or the mapping, is wrong.
         """
-        files, others = find_maps(reference), find_maps(other)
+        drawn, other_drawn = find_drawn(reference, other), find_drawn(other, reference)
+        files = find_maps(reference) if drawn is None else dict(drawn.images)
+        others = find_maps(other) if other_drawn is None else dict(other_drawn.images)
         if reference.is_file() and other.is_file() and len(files) == len(others):
             others = dict(zip(files, others.values(), strict=True))
         if files.keys() != others.keys():
@@ -156,13 +162,25 @@ class ClassMapPair:
         listed = spec or find_spec(reference) or find_spec(other)
         raw = other_raw or listed is None
         own = spec is None and find_spec(other) not in (None, listed)
-        stored = [*files.values(), *(others.values() if raw and not own else ())]
-        codec = read_codec(stored, listed, progress=progress)
+        stored = [
+            *(files.values() if drawn is None else ()),
+            *(others.values() if raw and not own and other_drawn is None else ()),
+        ]
+        if drawn is not None:
+            codec = _read_drawn_codec(drawn, listed)
+        else:
+            codec = read_codec(stored, listed, progress=progress)
         merged = None
         if mapping is not None:
             codec, merged = _merge_classes(codec, stored, listed, mapping)
         return cls(
-            reference=ClassMaps(root=reference, files=files, codec=codec, mapping=merged),
+            reference=ClassMaps(
+                root=reference,
+                files=files,
+                codec=codec,
+                mapping=merged,
+                drawn=drawn and drawn.with_classes(codec.spec),
+            ),
             other=ClassMaps(
                 root=other,
                 files=others,
@@ -170,6 +188,7 @@ class ClassMapPair:
                 raw=raw,
                 mapping=merged,
                 aligned_to={key: files[key] for key in resampled},
+                drawn=other_drawn and other_drawn.with_classes(codec.spec),
             ),
             resampled=resampled,
         )
@@ -276,37 +295,6 @@ def open_class_maps(
     return ClassMaps(root=find_folder(path), files=files, codec=codec)
 
 
-def find_folder(path: Path) -> Path:
-    """The folder itself, or the folder of a file."""
-    return path if path.is_dir() else path.parent
-
-
-def find_maps(path: Path) -> dict[str, ImageRef]:
-    """Find image files by key, sorted; reads none of them.
-
-    Raises:
-        DataError: Nothing there, two files of one key, or a folder of results.
-    """
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; give class maps or a folder of them")
-    if path.is_file():
-        named = [(key_of(image, path), image) for image in images_in(path)]
-        return dict(hide_images(named, path.parent)[0])
-    require_no_results(path)
-    files: dict[str, ImageRef] = {}
-    for image in image_files(path):
-        key = image.path.relative_to(path).with_suffix("").as_posix()
-        if key in files:
-            raise DataError(
-                f"{image}: {files[key].path.name} has the same name; remove one of them"
-            )
-        files[key] = image
-    if not files:
-        kinds = ", ".join(image_suffixes())
-        raise DataError(f"{path}: holds no class maps ({kinds}); give another folder")
-    return dict(hide_images(files.items(), path)[0])
-
-
 def find_spec(path: Path) -> Path | None:
     """The nearest dataset.yaml that lists classes, or classes.txt, in the folder or above it.
 
@@ -372,6 +360,16 @@ def read_codec(
         raise DataError(survey.unreadable[0])
     codec, _ = infer_codec(survey, hints)
     return codec
+
+
+def _read_drawn_codec(drawn: DrawnMaps, spec: Path | None) -> LabelCodec:
+    """The codec of labels: the classes that they name, or those that `spec` lists."""
+    if spec is None:
+        return drawn.codec
+    listed = _read_classes(spec)
+    if not isinstance(listed, DatasetFile):
+        listed = DatasetFile(classes=tuple(entry for _, entry in sorted(listed.items())))
+    return apply_mappings(build_codec(listed, where=spec), listed, spec.parent)
 
 
 def _read_classes(spec: Path) -> DatasetFile | dict[int, ClassEntry]:

@@ -14,15 +14,8 @@ from numpy.typing import NDArray
 from ..core.errors import ConfigError, DataError
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress
-from ..data.classmaps import (
-    ClassMapPair,
-    ClassMaps,
-    find_folder,
-    find_maps,
-    find_spec,
-    open_class_maps,
-    read_codec,
-)
+from ..data.classmaps import ClassMapPair, ClassMaps, find_spec, open_class_maps, read_codec
+from ..data.mapfiles import find_folder, find_maps
 from ..data.pixels.alignment import require_alike
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import open_image, read_image

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from maskwright.core.errors import DataError
+from maskwright.core.progress import silent
 from maskwright.data.classes.dataset_yaml import DatasetFile
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
 from maskwright.data.formats import dicom_seg
+from maskwright.data.opening.groupby import find_groups
+from maskwright.evaluation.score import score
 
 from ...dicoms import read, save_enhanced, save_seg, save_series
 
@@ -122,8 +126,10 @@ def test_two_files_of_one_series_are_read_as_one_and_said_so(tmp_path, slices):
     dataset, labels_DHW = read_labels(tmp_path)
     np.testing.assert_array_equal(labels_DHW, np.where(TUMOUR, 2, LIVER))
     assert any("several files are on one image" in note for note in dataset.notes)
+    assert dataset.left_out == ()
+    before = dataset.fingerprint
     write_seg(tmp_path / "b.dcm", slices, LIVER, labels=("tumour",))
-    assert open_as_is(tmp_path).fingerprint != dataset.fingerprint
+    assert open_as_is(tmp_path).fingerprint != before
 
 
 def test_frames_of_an_enhanced_image_are_named_by_their_number(tmp_path):
@@ -214,5 +220,43 @@ def test_convert_writes_the_classes_of_segments(tmp_path, slices):
     (tmp_path / "ct").rename(tmp_path / "in" / "ct")
     account = convert(tmp_path / "in", tmp_path / "out", to="mask_folder", verify=True)
     assert account.num_images == 6
-    assert account.agreement.differing == {}
+    assert account.agreement.differing == 0
     np.testing.assert_array_equal(read_labels(tmp_path / "out")[1], LIVER)
+
+
+def test_score_reads_segmentations_on_either_side_by_the_images_they_lie_on(tmp_path, slices):
+    write_seg(tmp_path / "seg.dcm", slices, LIVER, labels=("liver",))
+    predicted = LIVER.copy()
+    predicted[2] = 0
+    write_seg(tmp_path / "out" / "p1.dcm", slices, predicted, labels=("liver",))
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    for name in ("ct", "seg.dcm"):
+        (tmp_path / name).rename(truth / name)
+    report = score(tmp_path / "out", truth)
+    found, missed = predicted.sum(), (LIVER & ~predicted).sum()
+    counts_CC = report.confusion.counts_CC.tolist()
+    assert counts_CC == [[LIVER.size - LIVER.sum(), 0], [missed, found]]
+    for k in range(6):
+        path = tmp_path / "maps" / "ct" / "p1" / f"{k:04}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(predicted[k]).save(path)
+    report = score(tmp_path / "maps", truth)
+    assert report.confusion.counts_CC.tolist() == counts_CC
+    assert report.labels.names == ("background", "liver")
+
+
+def test_patients_are_groups_of_series_with_segmentations(tmp_path, slices):
+    other = save_series(
+        tmp_path / "ct" / "p2", np.zeros(SHAPE, np.int16), series="1.2.3.4", PatientID="P1"
+    )
+    third = save_series(
+        tmp_path / "ct" / "p3", np.zeros(SHAPE, np.int16), series="1.2.3.5", PatientID="P3"
+    )
+    for number, files in enumerate((slices, other, third)):
+        write_seg(tmp_path / f"{number}.dcm", files, LIVER, labels=("liver",))
+    entries = dicom_seg.scan(tmp_path, DatasetFile()).entries
+    groups = find_groups(entries, "PatientID", silent)
+    by_series = {entry.group: groups[entry.key] for entry in entries}
+    assert by_series["ct__p1"] == by_series["ct__p2"] != by_series["ct__p3"]
+    assert not any("P1" in group or "P3" in group for group in groups.values())

@@ -112,12 +112,12 @@ def test_series_in_one_folder_are_named_by_a_hash_and_the_uid_is_nowhere(tmp_pat
     for uid in uids:
         save_series(tmp_path / "a", VALUES, names=uid + ".{}", series=uid)
     images = list(image_files(tmp_path))
-    volumes = sorted({image.volume.name for image in images})
+    volumes = sorted({image.shown_file.name for image in images})
     assert len(volumes) == 2
     assert all(name.startswith("series_") and len(name) == 23 for name in volumes)
     assert not any("1.2.840" in str(image) for image in images)
     other = shutil.copytree(tmp_path / "a", tmp_path / "elsewhere")
-    assert sorted({image.volume.name for image in image_files(other)}) == volumes
+    assert sorted({image.shown_file.name for image in image_files(other)}) == volumes
 
 
 def test_images_without_a_position_stay_images_of_their_own(tmp_path):

@@ -92,7 +92,7 @@ def test_a_turned_map_in_degrees_is_refused(tmp_path):
 def test_a_map_in_degrees_is_measured_in_metres_and_says_so(tmp_path):
     from PIL import Image
 
-    from maskwright.data.classmaps import find_maps
+    from maskwright.data.mapfiles import find_maps
 
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     (tmp_path / "a.pgw").write_text("0.01\n0\n0\n-0.01\n9.0\n60.0\n")

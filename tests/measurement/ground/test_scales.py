@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError
-from maskwright.data.classmaps import find_maps
+from maskwright.data.mapfiles import find_maps
 from maskwright.data.pixels.imageref import ImageRef
 from maskwright.measurement.ground.scales import find_scales
 

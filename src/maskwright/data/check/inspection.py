@@ -198,7 +198,7 @@ class Inspection:
         for plane, volumes in planes[1:]:
             for volume in volumes:
                 detail = f"{plane} slices, most have {planes[0][0]} ones"
-                self.findings.add("mixed-planes", volume.volume, detail)
+                self.findings.add("mixed-planes", volume.shown_file, detail)
 
     def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
         """Raw values; None, and a finding, where they cannot be read."""

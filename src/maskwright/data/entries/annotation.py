@@ -39,6 +39,11 @@ class Annotation:
             self, "read", partial(_read_naming_file, self.read, self.file, str(self))
         )
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files with shapes of the image."""
+        return (self.file, *self.others)
+
     def __str__(self) -> str:
         return f"{self.file}: {self.place}" if self.place else str(self.file)
 

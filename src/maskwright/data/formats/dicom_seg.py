@@ -26,11 +26,12 @@ from ..layouts.dicom_images import (
     OVERLAP,
     DicomImages,
     find_dicom_images,
+    find_image_folder,
     has_labels_of,
     list_label_files,
     make_scan,
 )
-from ..pixels.alignment import TOLERANCE_PX
+from ..pixels.grids import TOLERANCE_PX
 from ..pixels.imageref import ImageRef
 from ..pixels.series import SliceReference, find_reference
 from ..reading.segmentation import Segmentation, SegmentFrame, open_segmentation
@@ -57,7 +58,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: A header is damaged, or no segmentation refers to an image here.
         MissingDependencyError: pydicom is not installed.
     """
-    images = find_dicom_images(root)
+    folder = find_image_folder(root, document)
+    images = find_dicom_images(folder)
     frames_of: dict[ImageRef, _Frames] = defaultdict(dict)
     labels, missing, several = set[str](), list[str](), set[Path]()
     for file in list_label_files(root, "segmentation"):
@@ -85,10 +87,10 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         )
         for image, frames in frames_of.items()
     }
-    names = [volume.relative_to(root).as_posix() for volume in sorted(several)]
+    names = [volume.relative_to(folder).as_posix() for volume in sorted(several)]
     note = f"segments of several files are on one image, read as one: {list_names(names)}"
     return make_scan(
-        root,
+        folder,
         document,
         images,
         annotations,
@@ -106,13 +108,13 @@ def _match(segmentation: Segmentation, images: DicomImages) -> dict[ImageRef, li
         volume
         for uid in segmentation.referenced
         if (image := images.find(uid, None) or images.find(uid, 1))
-        for volume in [image.volume]
+        for volume in [image.shown_file]
     }
     for index, frame in enumerate(segmentation.frames):
         sources = {image for source in frame.sources if (image := images.find(*source))}
         image = next(iter(sources)) if len(sources) == 1 else None
         if image is None:
-            near = candidates or {source.volume for source in sources}
+            near = candidates or {source.shown_file for source in sources}
             image = _find_by_position(frame, near, images)
         if image is not None:
             found[image].append(index)
@@ -138,7 +140,7 @@ def _find_volumes(
 ) -> set[Path]:
     """The volumes to which a file refers; slices without a frame are background there."""
     named = (images.find(uid, None) or images.find(uid, 1) for uid in segmentation.referenced)
-    return {image.volume for image in (*found, *named) if image is not None}
+    return {image.shown_file for image in (*found, *named) if image is not None}
 
 
 def _read(image: ImageRef, frames: _Frames) -> Drawing:

@@ -27,6 +27,7 @@ from ..layouts.dicom_images import (
     OVERLAP,
     DicomImages,
     find_dicom_images,
+    find_image_folder,
     has_labels_of,
     list_label_files,
     make_scan,
@@ -57,7 +58,8 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             to an image here.
         MissingDependencyError: pydicom is not installed.
     """
-    images = find_dicom_images(root)
+    folder = find_image_folder(root, document)
+    images = find_dicom_images(folder)
     contours_of: dict[ImageRef, _Indices] = defaultdict(dict)
     labels, missing, faults = set[str](), list[str](), list[str]()
     for file in list_label_files(root, "structures"):
@@ -86,7 +88,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         for image, indices in contours_of.items()
     }
     return make_scan(
-        root,
+        folder,
         document,
         images,
         annotations,
@@ -100,7 +102,7 @@ def _find_volumes(structures: StructureSet, images: DicomImages) -> list[Path]:
     """The volumes to which a file refers, by series or by the images of contours."""
     named = {volume for uid in structures.series for volume in images.by_series.get(uid, ())}
     drawn = (images.find(contour.instance, None) for contour in structures.contours)
-    return sorted(named | {image.volume for image in drawn if image is not None})
+    return sorted(named | {image.shown_file for image in drawn if image is not None})
 
 
 def _match(
@@ -112,7 +114,7 @@ def _match(
     frames = {volume: _open_frame(images.by_volume[volume][0]) for volume in volumes}
     for index, contour in enumerate(structures.contours):
         image = images.find(contour.instance, None)
-        near = volumes if image is None else [image.volume]
+        near = volumes if image is None else [image.shown_file]
         for volume in near:
             heights = _find_heights(contour, frames[volume])
             slices, page = images.by_volume[volume], round(float(heights.mean()))

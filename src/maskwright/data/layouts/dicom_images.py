@@ -24,7 +24,7 @@ OVERLAP: Overlap = "smaller_on_top"
 class DicomImages:
     """Images by SOPInstanceUID and number of the frame, by series, and by volume.
 
-    The number is None for a file of one image. A volume is that of `ImageRef.volume`.
+    The number is None for a file of one image. A volume is that of `ImageRef.shown_file`.
     """
 
     by_instance: Mapping[tuple[str, int | None], ImageRef]
@@ -59,8 +59,8 @@ def find_dicom_images(root: Path) -> DicomImages:
                 f"{image.file}: has the SOPInstanceUID of {twin.file}, so that labels could "
                 f"mean either; remove one if they are copies, or give each a UID of its own"
             )
-        by_series[reference.series].add(image.volume)
-        by_volume[image.volume].append(image)
+        by_series[reference.series].add(image.shown_file)
+        by_volume[image.shown_file].append(image)
     return DicomImages(
         by_instance,
         {uid: frozenset(volumes) for uid, volumes in by_series.items()},
@@ -79,6 +79,11 @@ def has_labels_of(root: Path, kind: DicomKind) -> bool:
     return root.is_dir() and bool(list_label_files(root, kind))
 
 
+def find_image_folder(root: Path, document: DatasetFile) -> Path:
+    """The folder of the images: `images` of dataset.yaml, else that of the labels."""
+    return root if document.images is None else root / document.images
+
+
 def make_scan(
     root: Path,
     document: DatasetFile,
@@ -90,7 +95,7 @@ def make_scan(
     missing: Iterable[str] = (),
     notes: tuple[str, ...] = (),
 ) -> Scan:
-    """Make a scan of the images that have annotations; the others are left out.
+    """Make a scan of the images below `root` that have annotations; others are left out.
 
     `what` names the files with labels, in the plural; `missing` are those of them that refer
     to images that are not there.

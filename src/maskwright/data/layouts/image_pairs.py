@@ -24,7 +24,7 @@ from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, normalise_split
 from ..entries.series import name_by_file
 from ..entries.walk import folders, image_files, images_by_name, name_images
 from ..pixels.imageref import ImageRef
-from ..pixels.images import open_image
+from ..pixels.images import open_image, paged_suffixes
 from ..pixels.rawmask import is_lossy
 from .pairing import IMAGE_WORDS, MASK_WORDS, find_naming, split_words
 
@@ -59,13 +59,27 @@ class ImagePairs:
         self, split: str, images: Path, masks: Iterable[Path | None], *, group: str = ""
     ) -> None:
         """Add the files of a folder of images and of folders of masks, of one group."""
-        masks = list(masks)
+        masks, found_images = list(masks), list(image_files(images))
         masks_by_name = [{} if m is None else images_by_name(m) for m in masks]
-        named = _name_slices(list(image_files(images)), images, masks_by_name)
+        if any(image.series is not None for image in found_images):
+            masks_by_name = [_drop_volume_suffixes(files) for files in masks_by_name]
+        named = _name_slices(found_images, images, masks_by_name)
         _collect_files(images, split, named, self.images, group)
         for folder, found, files in zip(masks, masks_by_name, self.masks, strict=True):
             if folder is not None:
                 _collect_files(folder, split, found, files, group)
+
+
+def _drop_volume_suffixes(files: dict[str, ImageRef]) -> dict[str, ImageRef]:
+    """Masks by name, those in volumes as slices of a series are: `a/0012` of `a.nii.gz`."""
+    endings = sorted(paged_suffixes(), key=len, reverse=True)
+    named: dict[str, ImageRef] = {}
+    for name, image in files.items():
+        volume, _, page = name.rpartition("/")
+        ending = next((e for e in endings if volume.lower().endswith(e)), "")
+        plain = f"{volume.removesuffix(volume[-len(ending) :])}/{page}" if ending else name
+        named[name if plain in named or plain in files else plain] = image
+    return named
 
 
 def _name_slices(

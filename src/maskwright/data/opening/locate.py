@@ -173,11 +173,11 @@ def _name_passed_over(scan: Scan, root: Path) -> Scan:
     devices = LeftOut("pipes, sockets and devices", over.devices)
     images = LeftOut("images of a kind that is not read; convert them to PNG", over.images)
     localizers = LeftOut("DICOM localizers, which are no slices of a volume", over.localizers)
-    labels = {mask.file.relative_to(root).as_posix() for e in scan.entries for mask in e.masks}
+    used = {file for entry in scan.entries for mask in entry.masks for file in mask.files}
     others = LeftOut(
         "DICOM files that hold no image; segmentations and structures are labels in the "
         "formats dicom_seg and rtstruct",
-        tuple(name for name in over.no_images if name not in labels),
+        tuple(name for name in over.no_images if root / name not in used),
     )
     items = (links, devices, images, localizers, others)
     left_out = tuple(item for item in items if item.names)
