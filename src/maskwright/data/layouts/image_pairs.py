@@ -24,9 +24,17 @@ from ..entries.scan import IMAGE_FOLDERS, SPLITS, UNSPLIT, normalise_split
 from ..entries.series import name_by_file
 from ..entries.walk import folders, image_files, images_by_name, name_images
 from ..pixels.imageref import ImageRef
-from ..pixels.images import open_image, paged_suffixes
+from ..pixels.images import open_image
 from ..pixels.rawmask import is_lossy
-from .pairing import IMAGE_WORDS, MASK_WORDS, find_naming, split_words
+from .pairing import (
+    IMAGE_WORDS,
+    MASK_WORDS,
+    count_unpaired,
+    drop_volume_suffixes,
+    find_naming,
+    name_slices,
+    split_words,
+)
 
 Name = tuple[str, str]
 """Split, and the path below its folder without the suffix."""
@@ -62,37 +70,12 @@ class ImagePairs:
         masks, found_images = list(masks), list(image_files(images))
         masks_by_name = [{} if m is None else images_by_name(m) for m in masks]
         if any(image.series is not None for image in found_images):
-            masks_by_name = [_drop_volume_suffixes(files) for files in masks_by_name]
-        named = _name_slices(found_images, images, masks_by_name)
+            masks_by_name = [drop_volume_suffixes(files) for files in masks_by_name]
+        named = name_slices(found_images, images, masks_by_name)
         _collect_files(images, split, named, self.images, group)
         for folder, found, files in zip(masks, masks_by_name, self.masks, strict=True):
             if folder is not None:
                 _collect_files(folder, split, found, files, group)
-
-
-def _drop_volume_suffixes(files: dict[str, ImageRef]) -> dict[str, ImageRef]:
-    """Masks by name, those in volumes as slices of a series are: `a/0012` of `a.nii.gz`."""
-    endings = sorted(paged_suffixes(), key=len, reverse=True)
-    named: dict[str, ImageRef] = {}
-    for name, image in files.items():
-        volume, _, page = name.rpartition("/")
-        ending = next((e for e in endings if volume.lower().endswith(e)), "")
-        plain = f"{volume.removesuffix(volume[-len(ending) :])}/{page}" if ending else name
-        named[name if plain in named or plain in files else plain] = image
-    return named
-
-
-def _name_slices(
-    images: list[ImageRef], folder: Path, masks: list[dict[str, ImageRef]]
-) -> dict[str, ImageRef]:
-    """Images by name; slices of a DICOM series by that of their file where masks have it."""
-    by_series = name_images(images, folder)
-    if all(image.series is None for image in images):
-        return by_series
-    by_file = name_images(list(map(name_by_file, images)), folder)
-    taken = {name for files in masks for name in files}
-    left_by_file, left = (_count_unpaired(set(n), taken) for n in (by_file, by_series))
-    return by_file if left_by_file < left else by_series
 
 
 def has_named_folders(root: Path) -> bool:
@@ -169,7 +152,7 @@ def find_equal_folders(root: Path) -> ImagePairs | None:
     """
     named = {name: files for name in folders(root) if (files := _list_names(root / name))}
     equal = [
-        (a, b) for a, b in combinations(named, 2) if _count_unpaired(named[a], named[b]) == 0
+        (a, b) for a, b in combinations(named, 2) if count_unpaired(named[a], named[b]) == 0
     ]
     ordered = [
         pair
@@ -391,13 +374,6 @@ def _collect_files(
 
 def _list_names(folder: Path) -> set[str]:
     return set(name_images(list(image_files(folder)), folder))
-
-
-def _count_unpaired(a: set[str], b: set[str]) -> int:
-    naming = find_naming(a, b)
-    if naming is None:
-        return len(a) + len(b)
-    return len({naming.image(name) for name in a} ^ {naming.mask(name) for name in b})
 
 
 def _looks_like_masks(folder: Path) -> bool:

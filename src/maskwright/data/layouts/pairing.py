@@ -12,8 +12,13 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import takewhile
+from pathlib import Path
 
 from ..entries.scan import IMAGE_FOLDERS
+from ..entries.series import name_by_file
+from ..entries.walk import name_images
+from ..pixels.imageref import ImageRef
+from ..pixels.images import paged_suffixes
 from ..reading.lookup import fold_name
 
 MASK_WORDS = frozenset(
@@ -200,3 +205,36 @@ def _drop_words() -> Naming:
 
 def _file_name(name: str) -> str:
     return name.rpartition("/")[2]
+
+
+def count_unpaired(a: set[str], b: set[str]) -> int:
+    """The number of names of two sets that have no partner in the other."""
+    naming = find_naming(a, b)
+    if naming is None:
+        return len(a) + len(b)
+    return len({naming.image(name) for name in a} ^ {naming.mask(name) for name in b})
+
+
+def drop_volume_suffixes(files: dict[str, ImageRef]) -> dict[str, ImageRef]:
+    """Masks by name, those in volumes as slices of a series are: `a/0012` of `a.nii.gz`."""
+    endings = sorted(paged_suffixes(), key=len, reverse=True)
+    named: dict[str, ImageRef] = {}
+    for name, image in files.items():
+        volume, _, page = name.rpartition("/")
+        ending = next((e for e in endings if volume.lower().endswith(e)), "")
+        plain = f"{volume.removesuffix(volume[-len(ending) :])}/{page}" if ending else name
+        named[name if plain in named or plain in files else plain] = image
+    return named
+
+
+def name_slices(
+    images: list[ImageRef], folder: Path, masks: list[dict[str, ImageRef]]
+) -> dict[str, ImageRef]:
+    """Images by name; slices of a DICOM series by that of their file where masks have it."""
+    by_series = name_images(images, folder)
+    if all(image.series is None for image in images):
+        return by_series
+    by_file = name_images(list(map(name_by_file, images)), folder)
+    taken = {name for files in masks for name in files}
+    left_by_file, left = (count_unpaired(set(n), taken) for n in (by_file, by_series))
+    return by_file if left_by_file < left else by_series

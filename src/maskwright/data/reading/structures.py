@@ -91,7 +91,9 @@ def _open_unchanged(path: Path, size: int, mtime_ns: int) -> StructureSet:  # no
 
 
 def _to_contour(path: Path, roi: int, item: Any) -> Contour:
-    numbers = np.array([float(number) for number in item.get("ContourData") or ()])
+    numbers: NDArray[np.float64] = np.array(
+        [float(number) for number in item.get("ContourData") or ()], np.float64
+    )
     if len(numbers) % 3 or not np.isfinite(numbers).all():
         raise DataError(
             f"{path}: a contour of ROI {roi} has {len(numbers)} coordinates, expected x, y and "
