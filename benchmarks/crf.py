@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 
 from maskwright.core import Confusion, parts
 from maskwright.core.kernels.kernel import KERNELS, Kernel
+from maskwright.core.refinechain import RefineStep
 from maskwright.core.scores import iou
 from maskwright.data.pixels.images import read_image
-from maskwright.inference.refine.crf import Config, build, log_marginals
-from maskwright.inference.refiner import Refinement
+from maskwright.inference.refine.crf import Config, log_marginals
 from maskwright.inference.resolution import planes
 
 HERE = Path(__file__).parent
@@ -268,7 +268,7 @@ def _scores(data: Path, split: str, num: int, crf: Config | None) -> list[float]
 
 def _text(crf: Config) -> str:
     """As on the command line."""
-    return str(Refinement("crf", crf, build(crf)))
+    return str(RefineStep(refiner="crf", settings=crf.model_dump()))
 
 
 def page(found: dict[str, Any]) -> str:

@@ -82,7 +82,7 @@ def test_refining_is_asked_for_and_written_down(maskwright, home):
         "predict", "bundle", "photos", "--refine", "crf:w1=1", "-o", "out", "--json"
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["refine"]["w1"] == 1
+    assert json.loads(done.stdout)["refine"]["steps"][0]["w1"] == 1
     predicted = np.asarray(Image.open(home / "out/classes/a.png"))
     assert predicted.shape == (4, 5)
     assert predicted.max() < 4
@@ -90,7 +90,8 @@ def test_refining_is_asked_for_and_written_down(maskwright, home):
         "refined by crf:w1=1,theta_alpha=67" in (home / "out/classes/dataset.yaml").read_text()
     )
     done = maskwright("evaluate", "bundle", "data", "--refine", "crf", "-o", "report", "--json")
-    assert json.loads(done.stdout)["settings"]["refine"]["theta_alpha"] == 67
+    (step,) = json.loads(done.stdout)["settings"]["refine"]["steps"]
+    assert step["theta_alpha"] == 67
     done = maskwright("predict", "bundle", "photos", "--refine", "cfr", "-o", "none")
     require_refused(done, "no refiner named 'cfr'; did you mean 'crf'?")
     assert not (home / "none").exists()

@@ -108,15 +108,18 @@ from pydantic import BaseModel
 from maskwright.inference.resolution import decide
 
 
+ON = "shares"
+
+
 class Config(BaseModel, frozen=True, extra="forbid"):
     index: int = 0
 
 
-def build(config):
-    def fill(logits_Khw, image_HWC, *, temperature, where):
-        logits_Khw = np.zeros_like(logits_Khw)
+def build(config, classes):
+    def fill(decision, image):
+        logits_Khw = np.zeros_like(decision.logits_Khw)
         logits_Khw[config.index] = 1
-        return decide(logits_Khw, image_HWC.shape[:2], temperature=temperature)
+        return decide(logits_Khw, decision.labels_HW.shape)
 
     return fill
 '''
@@ -273,7 +276,7 @@ def test_a_refiner_decides_where_it_is_named(package_copy, model_and_data):
     assert "refined by fill:index=2" in written
     done = run("evaluate", "bundle", "data", "--refine", "fill", "--json", cwd=model_and_data)
     report = json.loads(done.stdout)
-    assert report["settings"]["refine"] == {"name": "fill", "index": 0}
+    assert report["settings"]["refine"] == {"steps": [{"refiner": "fill", "index": 0}]}
     assert report["classes"][0]["recall"] == 1
     done = run("predict", "bundle", "data", "--refine", "fill:class=2", cwd=model_and_data)
     assert done.returncode == 1

@@ -78,7 +78,8 @@ Refine = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Refiner of each image: 'crf', or with settings 'crf:w1=5,w2=1' (default: none).",
+        help="Refiners of each image: 'crf', 'crf:w1=5,w2=1', a YAML file of a chain, or "
+        "'none' (default: those of the Bundle).",
     ),
 ]
 Engine = Annotated[

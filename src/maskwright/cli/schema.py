@@ -11,7 +11,7 @@ from ..core.errors import UnknownNameError
 from .console import Console
 from .options import AsJson, Quiet
 
-KINDS = ("recipe", "dataset", "rules", "mapping")
+KINDS = ("recipe", "dataset", "rules", "mapping", "chain")
 
 
 def schema(
@@ -69,4 +69,8 @@ def _load_model(kind: str) -> Any:
         from ..data.classes.mapping import MappingFile
 
         return MappingFile
+    if kind == "chain":
+        from ..inference.refiner import ChainFile
+
+        return ChainFile
     raise UnknownNameError("schema", kind, KINDS)

@@ -10,6 +10,7 @@ from .errors import BundleError, ConfigError, MaskwrightError, shorten
 from .imagestats import ImageStatistics
 from .inputspec import InputSpec
 from .labels import LabelSpec
+from .refinechain import RefineChain
 from .typed import MALFORMED, require_types
 from .verdict import VerdictRule
 
@@ -66,11 +67,12 @@ class ModelCard:
     `provenance` is for people: dataset and split fingerprints, versions, seed. Logits are
     divided by `temperature` before the softmax that gives the confidence (Guo et al. 2017,
     eq. 9): fitted after training, 1 before and in old cards. `learnt` describes the training
-    images; None before the end of a training and in old cards. `decide` is the
-    rule for verdicts, None where none was chosen.
+    images; None before the end of a training and in old cards. `refine` are the refiners that
+    every prediction goes through, and `decide` is the rule for verdicts, which comes after
+    them; None where none was chosen.
 
-    Raises ConfigError for a temperature that is not a number above 0, or a rule that does not
-    fit the classes.
+    Raises ConfigError for a temperature that is not a number above 0, or refiners or a rule
+    that do not fit the classes.
     """
 
     labels: LabelSpec
@@ -79,6 +81,7 @@ class ModelCard:
     provenance: dict[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     learnt: ImageStatistics | None = None
+    refine: RefineChain | None = None
     decide: VerdictRule | None = None
 
     def __post_init__(self) -> None:
@@ -87,12 +90,15 @@ class ModelCard:
                 f"temperature {self.temperature}: logits are divided by it, so it must be a "
                 f"number above 0; 1 leaves them as they are"
             )
+        if self.refine is not None:
+            self.refine.require_classes(self.labels.names)
         if self.decide is not None:
             self.decide.require_classes(self.labels.names)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object, `learnt` and `decide` only where they are known; see `from_json`."""
+        """A JSON object without what is None; see `from_json`."""
         learnt = {} if self.learnt is None else {"learnt": self.learnt.to_json()}
+        refine = {} if self.refine is None else {"refine": self.refine.to_json()}
         decide = {} if self.decide is None else {"decide": self.decide.to_json()}
         return (
             {
@@ -103,6 +109,7 @@ class ModelCard:
                 "temperature": self.temperature,
             }
             | learnt
+            | refine
             | decide
         )
 
@@ -122,6 +129,9 @@ class ModelCard:
                 temperature=document.get("temperature", 1.0),
                 learnt=ImageStatistics.from_json(document["learnt"])
                 if "learnt" in document
+                else None,
+                refine=RefineChain.from_json(document["refine"])
+                if "refine" in document
                 else None,
                 decide=VerdictRule.from_json(document["decide"])
                 if "decide" in document

@@ -17,8 +17,10 @@ class Decision:
     `logits_Khw` are at the network's resolution or at the image's. At the image's size, the
     share of class k is `exp((logit_k - best_HW) / temperature) * confidence_HW`: softmax of the
     logits divided by the temperature. Labels do not depend on the temperature. A refiner gives
-    the logarithms of its marginals as logits. `reported` are the indices of the classes of the
-    verdict, None where the model has no rule for verdicts.
+    the logarithms of its marginals as logits. `refined_HW` are the pixels whose class a refiner
+    of class maps has changed, None where there is none; their labels are not those of the
+    largest logit. `reported` are the indices of the classes of the verdict, None where the
+    model has no rule for verdicts.
     """
 
     labels_HW: LabelMap
@@ -26,6 +28,7 @@ class Decision:
     best_HW: NDArray[np.float32]
     temperature: float
     logits_Khw: NDArray[np.float32]
+    refined_HW: NDArray[np.bool_] | None = None
     reported: tuple[int, ...] | None = None
 
     def leave_out(self, valid_HW: ValidMap) -> Self:
@@ -35,6 +38,20 @@ class Decision:
             labels_HW=np.where(valid_HW, self.labels_HW, np.uint8(IGNORE)),
             confidence_HW=np.where(valid_HW, self.confidence_HW, np.float32(0)),
         )
+
+    def evidence(self, index: int, plane_HW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Shares of one class that follow the refiners: 1 or 0 at the pixels they changed."""
+        shares_HW = self.shares(plane_HW)
+        if self.refined_HW is None:
+            return shares_HW
+        return np.where(self.refined_HW, np.float32(self.labels_HW == index), shares_HW)
+
+    def rank(self, index: int, plane_HW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of one class that follow the refiners: infinite where they chose it."""
+        if self.refined_HW is None:
+            return plane_HW
+        chosen_HW = self.refined_HW & (self.labels_HW == index)
+        return np.where(chosen_HW, np.float32(np.inf), plane_HW)
 
     def shares(self, plane_HW: NDArray[np.float32]) -> NDArray[np.float32]:
         """Shares of one class, in [0, 1], from its logits at the size of the image."""

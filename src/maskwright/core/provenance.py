@@ -127,7 +127,7 @@ class ScoreSettings:
 
     `families` are the metric families in the order of the report, `of_families` their settings
     by key (`boundary_tolerance`, `surface`). Reports of a model have its softmax `temperature`
-    and, where a refiner was used, its name and settings as `refine`. `decide` is the rule for
+    and, where refiners were used, their chain as `refine`. `decide` is the rule for
     verdicts (`core.verdict`) by which the class maps were made, None without one.
     """
 

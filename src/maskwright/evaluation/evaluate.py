@@ -85,7 +85,8 @@ def evaluate(
         sample, file, where = dataset[index], dataset.image_file(index), dataset.describe(index)
         if file is not None:
             model.card.input.require_modality(file.modality, where=where)
-        image = _predict_sample(model, sample, where=where)
+        spacing = None if file is None else file.spacing_mm_HW
+        image = _predict_sample(model, sample, spacing_mm_HW=spacing, where=where)
         shown_HWC = model.card.input.select_slice(sample.image_HWC)
         sample = replace(sample, image_HWC=shown_HWC)
         brightness = {"brightness": bin_brightness(sample.image_HWC)}
@@ -162,13 +163,21 @@ def _list_attributes(dataset: Dataset, table: Path | None, group: str | None) ->
     return Attributes(listed.values, {**groups, **listed.groups})
 
 
-def _predict_sample(model: Predictor, sample: Sample, *, where: str) -> ScoredImage:
+def _predict_sample(
+    model: Predictor, sample: Sample, *, spacing_mm_HW: tuple[float, float] | None, where: str
+) -> ScoredImage:
     """Predict one sample at its own size, and pair the prediction with its labels."""
     if sample.labels_HW is None:
         raise DataError(f"{where}: has no mask")
     truth_HW = sample.labels_HW
     logits_Khw = model.logits(sample.image_HWC, sample.valid_HW, where=where)
-    decision = model.decide(logits_Khw, sample.image_HWC, sample.valid_HW, where=where)
+    decision = model.decide(
+        logits_Khw,
+        sample.image_HWC,
+        sample.valid_HW,
+        spacing_mm_HW=spacing_mm_HW,
+        where=where,
+    )
     output = ModelOutput(
         decision=decision, planes=partial(planes, decision.logits_Khw, truth_HW.shape)
     )

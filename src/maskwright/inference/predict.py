@@ -74,7 +74,7 @@ class PredictionSummary:
     def to_json(self) -> dict[str, Any]:
         """The number of images, `pixels` and `percent` per class, and what else there is.
 
-        `annotations` has the account of each format, `refine` the refiner, `verdicts` the
+        `annotations` has the account of each format, `refine` the refiners, `verdicts` the
         number of images by verdict.
         """
         total = max(1, int(self.pixels_C.sum()))
@@ -258,7 +258,9 @@ def _predict_file(
         opened = open_image(image)
         model.card.input.require_modality(opened.modality, where=str(image))
         image_HWC, valid_HW = opened.read_data()
-        prediction = model.predict(image_HWC, valid_HW, where=str(image))
+        prediction = model.predict(
+            image_HWC, valid_HW, spacing_mm_HW=opened.spacing_mm_HW, where=str(image)
+        )
         item = PredictedImage(
             key=key,
             image_HWC=model.card.input.select_slice(image_HWC),

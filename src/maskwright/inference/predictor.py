@@ -20,6 +20,7 @@ from ..core.hubname import HubName
 from ..core.image import Image, ValidMap
 from ..core.kernels.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
+from ..core.refinechain import RefineChain
 from ..core.trust import require_digest
 from ..core.verdict import Verdict
 from ..data.pixels.images import read_data, to_ref
@@ -28,7 +29,7 @@ from .choice import ModelFile, build_engine
 from .engine import ENGINES, Engine, EngineOptions, EnginePart
 from .need import MemoryNeed
 from .prediction import Prediction
-from .refiner import Refinement
+from .refiner import Refinement, SourceImage, parse_chain
 from .resolution import decide
 from .strategy import Strategy, run_whole
 from .trial import require_trial
@@ -47,8 +48,8 @@ class Predictor:
     """A model that is ready to predict images.
 
     `model_id` is the hash of the card and weights of the checkpoint, also for its Bundle.
-    `refine`, where given, decides the classes of every image, and so does the rule for verdicts
-    of the card; else the largest logit does.
+    The largest logit decides the classes of every image; then `refine` changes them, where it
+    is given, and then the rule for verdicts of the card.
     `strategy` is how images go through the engine. `need` knows the memory that it takes.
     `notes` are lines for the user on a published model: its licence, and what it leaves out.
     """
@@ -62,7 +63,12 @@ class Predictor:
     notes: tuple[str, ...] = ()
 
     def predict(
-        self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
+        self,
+        image_HWC: Image,
+        valid_HW: ValidMap | None = None,
+        *,
+        spacing_mm_HW: tuple[float, float] | None = None,
+        where: str = "image",
     ) -> Prediction:
         """Class map and confidence at the image's own size.
 
@@ -70,16 +76,19 @@ class Predictor:
             image_HWC: As `data.pixels.images.read_image` gives it.
             valid_HW: Which pixels hold data; all unless given. The others are IGNORE in the
                 class map, with confidence 0.
+            spacing_mm_HW: Size of a pixel, for refiners with areas in mm2.
             where: File name or key, for the error message.
 
         Raises:
             DataError: Another number of channels or bits than the model takes, or more pixels
-                than the memory holds; with the CRF, an image neither grey nor RGB.
+                than the memory holds; an image that a refiner does not take.
             BundleError: The model's logits are NaN or infinite.
         """
         image_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
         logits_Khw = self.logits(image_HWC, where=where)
-        decision = self.decide(logits_Khw, image_HWC, valid_HW, where=where)
+        decision = self.decide(
+            logits_Khw, image_HWC, valid_HW, spacing_mm_HW=spacing_mm_HW, where=where
+        )
         return self._prediction(decision, image_HWC)
 
     def __call__(self, image: Image | Path | str) -> Prediction:
@@ -156,9 +165,12 @@ class Predictor:
         image_HWC: Image,
         valid_HW: ValidMap | None = None,
         *,
+        spacing_mm_HW: tuple[float, float] | None = None,
         where: str = "image",
     ) -> Decision:
         """The Decision that `predict` makes from the logits of an image and the image.
+
+        The largest logit decides, then the refiners in order, then the rule for verdicts.
 
         Raises:
             BundleError: The logits are NaN or infinite.
@@ -166,18 +178,13 @@ class Predictor:
         """
         size_HW, temperature = image_HWC.shape[:2], self.card.temperature
         with _enough_memory(size_HW, where):
-            if self.refine is None:
-                decision = decide(logits_Khw, size_HW, temperature=temperature)
-            else:
-                decision = self.refine.refiner(
-                    logits_Khw,
-                    self.card.input.select_slice(image_HWC),
-                    temperature=temperature,
-                    where=where,
-                )
-        self._require_finite(decision.confidence_HW, where)
-        if valid_HW is not None:  # before the rule, which then finds no evidence there
-            decision = decision.leave_out(valid_HW)
+            decision = decide(logits_Khw, size_HW, temperature=temperature)
+            self._require_finite(decision.confidence_HW, where)
+            if valid_HW is not None:  # before refiners and rule, which find nothing there then
+                decision = decision.leave_out(valid_HW)
+            if self.refine is not None:
+                shown_HWC = self.card.input.select_slice(image_HWC)
+                decision = self.refine(decision, SourceImage(shown_HWC, spacing_mm_HW, where))
         if self.card.decide is not None:
             decision = apply_rule(decision, self.card.decide, self.card.labels)
             if valid_HW is not None:
@@ -241,24 +248,24 @@ def open_model(
         path: Of the folder or file, or the name on the hub.
         engine: Name of the engine that runs the model; the best one available unless given.
         options: Threads, device and precision.
-        refine: Name and settings of the refiner that decides every image, `crf` or
-            `crf:theta_alpha=30`; nothing unless asked for.
+        refine: Refiners that every image goes through, in place of those of the Bundle: a name
+            with settings, `crf` or `crf:theta_alpha=30`, a YAML file of a chain, or `none`.
         trust: SHA-256 of a graph from elsewhere that runs without a trial, see `trial`.
         accept_licence: The user accepts the licence of a published model.
 
     Raises:
         BundleError: Not a model, a damaged one, one that the engine cannot run, or a graph
             that reads files which are not in the Bundle or that fails its trial.
-        ConfigError: An unknown engine, refiner, setting or option; a refiner for a model with
-            a rule for verdicts; a published model that cannot be opened, or whose licence has
-            to be accepted.
+        ConfigError: An unknown engine, refiner, setting or option; other refiners for a model
+            with a rule for verdicts; a published model that cannot be opened, or whose licence
+            has to be accepted.
         MissingDependencyError: A package of the engine is not installed.
     """
     require_digest(trust)
-    refinement = None if refine is None else Refinement.from_text(refine)
+    chain = None if refine is None else parse_chain(refine)
     if is_published(path):
         model = _open_published(str(path), engine, options, accept_licence=accept_licence)
-        return replace(model, refine=refinement)
+        return replace(model, refine=_build_chain(chain, model.card))
     path, bundle = Path(path), None
     if _is_run_of_own_code(path) or (engine != "torch" and _is_run_without_torch(path)):
         path /= "bundle"  # whose graph runs without the code, and without torch
@@ -277,18 +284,25 @@ def open_model(
             _require_listed(bundle, file.path, part.list_external_files(file.path))
             require_trial(bundle, file.path.name, name, trust)
 
-    if refinement is not None:
+    if refine is not None:
         _require_no_rule(card, path)
+        card = replace(card, refine=chain)
+    refinement = _build_chain(card.refine, card)
     built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
     return Predictor(built, card, model_id, refinement)
 
 
+def _build_chain(chain: RefineChain | None, card: ModelCard) -> Refinement | None:
+    return None if chain is None else Refinement.from_chain(chain, card.labels)
+
+
 def _require_no_rule(card: ModelCard, path: Path) -> None:
-    """Refuse a refiner for a model with a rule for verdicts."""
+    """Refuse other refiners for a model with a rule for verdicts."""
     if card.decide is not None:
         raise ConfigError(
-            f"{path}: its thresholds for verdicts were chosen without a refiner; leave out "
-            f"--refine, or use the model before `maskwright decide`"
+            f"{path}: its thresholds for verdicts were chosen with "
+            f"{card.refine or 'no refiner'}; leave out --refine, or use the model before "
+            f"`maskwright decide`"
         )
 
 

@@ -193,9 +193,9 @@ def test_thresholds_can_be_chosen_again_for_a_bundle_that_has_some(bundle, parts
     assert second.rule == first.rule
 
 
-def test_a_refiner_does_not_fit_thresholds_chosen_without_one(bundle, parts, tmp_path):
+def test_other_refiners_do_not_fit_thresholds_chosen_without_them(bundle, parts, tmp_path):
     decide(bundle, open_dataset(parts), tmp_path / "decided")
-    with pytest.raises(ConfigError, match="chosen without a refiner"):
+    with pytest.raises(ConfigError, match="were chosen with no refiner; leave out --refine"):
         open_model(tmp_path / "decided", refine="crf")
 
 

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from maskwright.core import parts
 from maskwright.core.errors import BundleError, ConfigError, DataError
 from maskwright.core.kernels.kernel import KERNELS, Kernel
+from maskwright.core.labels import LabelSpec
 from maskwright.data.dataset import open_dataset
 from maskwright.inference.predictor import Predictor, open_model
 from maskwright.inference.refine import crf as crf_part
 from maskwright.inference.refine.crf import Config, log_marginals
 from maskwright.inference.refiner import Refinement
 from maskwright.inference.resolution import planes
+
+LABELS = LabelSpec.from_names(("a", "b", "c"))
 
 
 def exact(logits_KHW, image_HWC, crf):
@@ -229,11 +232,11 @@ def test_logits_of_another_shape_are_refused(shape):
 )
 def test_settings_without_a_meaning_are_refused(values, message):
     with pytest.raises(ConfigError, match=f"'crf:{values}': {message}"):
-        Refinement.from_text(f"crf:{values}")
+        Refinement.from_text(f"crf:{values}", LABELS)
 
 
 def test_the_defaults_are_those_released_with_deeplab_v2():
-    assert str(Refinement.from_text("crf")) == (
+    assert str(Refinement.from_text("crf", LABELS)) == (
         "crf:w1=4,theta_alpha=67,theta_beta=3,w2=3,theta_gamma=1,iterations=10"
     )
 
@@ -248,7 +251,7 @@ def doubtful(painted_card, engine_from):
 
     def make(refine=None, logits=logits):
         engine = engine_from(lambda image_BCHW: logits[None])
-        refinement = refine and Refinement.from_text(refine)
+        refinement = refine and Refinement.from_text(refine, painted_card().labels)
         return Predictor(engine, painted_card(), "0123456789abcdef", refinement)
 
     return make, image, logits
@@ -288,12 +291,14 @@ def test_reports_and_class_maps_name_the_refiner(painted_bundle, tmp_path):
     crf = "crf:w1=1"
     dataset = open_dataset(tmp_path / "data")
     report, plain = (evaluate(open_model(bundle, refine=r), dataset) for r in (crf, None))
-    assert report.settings.refine == {"name": "crf"} | Config(w1=1.0).model_dump()
+    assert report.settings.refine == {
+        "steps": [{"refiner": "crf"} | Config(w1=1.0).model_dump()]
+    }
     assert plain.settings.refine is None
     summary = predict(
         open_model(bundle, refine=crf), [tmp_path / "data/images"], tmp_path / "o"
     )
-    assert json.loads(json.dumps(summary.to_json()))["refine"]["w1"] == 1.0
+    assert json.loads(json.dumps(summary.to_json()))["refine"]["steps"][0]["w1"] == 1.0
     assert (
         "refined by crf:w1=1,theta_alpha=67"
         in (tmp_path / "o/classes/dataset.yaml").read_text()

@@ -166,10 +166,17 @@ def _gather(
         truth_HW = dataset.labels(index)
         if truth_HW.shape != image_HWC.shape[:2]:
             raise DataError(f"{where}: labels and image differ in size; run `maskwright check`")
+        file = dataset.image_file(index)
         logits_Khw = model.logits(image_HWC, valid_HW, where=where)
-        decision = model.decide(logits_Khw, image_HWC, valid_HW, where=where)
+        decision = model.decide(
+            logits_Khw,
+            image_HWC,
+            valid_HW,
+            spacing_mm_HW=None if file is None else file.spacing_mm_HW,
+            where=where,
+        )
         shares = (
-            (k, decision.shares(plane_HW))
+            (k, decision.evidence(k, plane_HW))
             for k, plane_HW in enumerate(planes(decision.logits_Khw, image_HWC.shape[:2]))
             if k in indices
         )

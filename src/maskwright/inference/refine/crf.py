@@ -15,6 +15,7 @@ pixel at the default widths; noise has 6, the largest number possible.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import cv2
@@ -27,9 +28,11 @@ from ...core.errors import DataError
 from ...core.image import Image
 from ...core.kernels.kernel import kernel
 from ...core.kernels.lattice import build_lattice
-from ..refiner import Refiner
+from ..refiner import Input, Refiner, SourceImage
+from ..relabel import keep_to_classes, require_photograph
 from ..resolution import decide, planes
 
+ON: Input = "shares"
 _PLANES_AT_ONCE = 8
 _REACH = 5
 """Widths of the Gaussian of position beyond which a neighbour counts for nothing."""
@@ -57,17 +60,21 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     iterations: Annotated[int, Field(ge=1)] = 10
 
 
-def build(config: Config) -> Refiner:
+def build(config: Config, classes: Sequence[int]) -> Refiner:
     """The contract of `inference.refiner.RefinerPart`."""
 
-    def refine_with_crf(
-        logits_Khw: Planes, image_HWC: Image, *, temperature: float, where: str
-    ) -> Decision:
+    def refine_with_crf(decision: Decision, image: SourceImage) -> Decision:
+        temperature = decision.temperature
         scores_KHW = log_marginals(
-            logits_Khw, image_HWC, config, temperature=temperature, where=where
+            decision.logits_Khw,
+            image.pixels_HWC,
+            config,
+            temperature=temperature,
+            where=image.where,
         )
         # The temperature is part of the marginals already.
-        return decide(scores_KHW, image_HWC.shape[:2], temperature=1.0)
+        refined = decide(scores_KHW, decision.labels_HW.shape, temperature=1.0)
+        return keep_to_classes(decision, refined, classes)
 
     return refine_with_crf
 
@@ -178,12 +185,7 @@ def _log_softmax_in_place(scores_KHW: Planes) -> Planes:
 
 
 def _require_fit(logits_Khw: Planes, image_HWC: Image, where: str) -> None:
-    colors = image_HWC.ndim == 3 and image_HWC.shape[2] in {1, 3}
-    if not colors or image_HWC.dtype == np.float32:
-        raise DataError(
-            f"{where}: image is {image_HWC.shape}, the CRF takes (H, W, 1) grey or (H, W, 3) "
-            f"RGB of 8 or 16 bits; predict such images without it"
-        )
+    require_photograph(image_HWC, "the CRF", where)
     if logits_Khw.ndim != 3 or not logits_Khw.size or not image_HWC.size:
         raise DataError(
             f"{where}: logits are {logits_Khw.shape} for an image of {image_HWC.shape}, "
