@@ -124,15 +124,10 @@ def _match(segmentation: Segmentation, images: DicomImages) -> dict[ImageRef, li
 def _find_by_position(
     frame: SegmentFrame, volumes: set[Path], images: DicomImages
 ) -> ImageRef | None:
-    for volume in sorted(volumes):
-        for image in images.by_volume[volume]:
-            reference = find_reference(image)
-            if (
-                reference is not None
-                and _measure_offset(frame.plane, reference) <= TOLERANCE_PX
-            ):
-                return image
-    return None
+    image = None if frame.plane is None else images.find_nearest(frame.plane, sorted(volumes))
+    if image is None or _measure_offset(frame.plane, images.references[image]) > TOLERANCE_PX:
+        return None
+    return image
 
 
 def _find_volumes(

@@ -5,15 +5,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ...core.errors import DataError
 from ...pages.text import format_count, list_names
 from ..classes.dataset_yaml import DatasetFile
 from ..entries.annotation import SHAPE_CODEC, Annotation, list_shape_classes
 from ..entries.scan import Entry, LeftOut, Scan, make_keys_unique, parse_place
 from ..entries.walk import image_files, list_image_files
+from ..georef.patient import SlicePlane
 from ..pixels.dicom_head import DicomKind, read_head
 from ..pixels.imageref import ImageRef
-from ..pixels.series import find_reference
+from ..pixels.series import SliceReference, find_reference
 from ..shapes.drawing import Overlap
 
 OVERLAP: Overlap = "smaller_on_top"
@@ -24,12 +27,14 @@ OVERLAP: Overlap = "smaller_on_top"
 class DicomImages:
     """Images by SOPInstanceUID and number of the frame, by series, and by volume.
 
-    The number is None for a file of one image. A volume is that of `ImageRef.shown_file`.
+    `references` are how other objects name each image, and where it lies. The number is None
+    for a file of one image. A volume is that of `ImageRef.shown_file`.
     """
 
     by_instance: Mapping[tuple[str, int | None], ImageRef]
     by_series: Mapping[str, frozenset[Path]]
     by_volume: Mapping[Path, tuple[ImageRef, ...]]
+    references: Mapping[ImageRef, SliceReference]
 
     def __len__(self) -> int:
         return len(self.by_instance)
@@ -38,6 +43,20 @@ class DicomImages:
         """The image that a reference names; a file of one image may be named as its frame 1."""
         found = self.by_instance.get((instance, frame))
         return found or self.by_instance.get((instance, None))
+
+    def find_nearest(self, plane: SlicePlane, volumes: Iterable[Path]) -> ImageRef | None:
+        """The image of some volumes whose first pixel lies nearest to that of a plane."""
+        planes = {
+            image: own
+            for volume in volumes
+            for image in self.by_volume[volume]
+            if (own := self.references[image].plane) is not None
+        }
+        if not planes:
+            return None
+        positions_N3 = np.array([own.position for own in planes.values()])
+        nearest = np.linalg.norm(positions_N3 - plane.position, axis=1).argmin()
+        return list(planes)[int(nearest)]
 
 
 def find_dicom_images(root: Path) -> DicomImages:
@@ -49,6 +68,7 @@ def find_dicom_images(root: Path) -> DicomImages:
     by_instance: dict[tuple[str, int | None], ImageRef] = {}
     by_series: dict[str, set[Path]] = defaultdict(set)
     by_volume: dict[Path, list[ImageRef]] = defaultdict(list)
+    references: dict[ImageRef, SliceReference] = {}
     for image in image_files(root):
         reference = find_reference(image)
         if reference is None:
@@ -61,10 +81,12 @@ def find_dicom_images(root: Path) -> DicomImages:
             )
         by_series[reference.series].add(image.shown_file)
         by_volume[image.shown_file].append(image)
+        references[image] = reference
     return DicomImages(
         by_instance,
         {uid: frozenset(volumes) for uid, volumes in by_series.items()},
         {volume: tuple(images) for volume, images in by_volume.items()},
+        references,
     )
 
 

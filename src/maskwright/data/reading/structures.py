@@ -94,16 +94,16 @@ def _to_contour(path: Path, roi: int, item: Any) -> Contour:
     numbers: NDArray[np.float64] = np.array(
         [float(number) for number in item.get("ContourData") or ()], np.float64
     )
-    if len(numbers) % 3 or not np.isfinite(numbers).all():
+    if numbers.size % 3 or not np.isfinite(numbers).all():
         raise DataError(
-            f"{path}: a contour of ROI {roi} has {len(numbers)} coordinates, expected x, y and "
+            f"{path}: a contour of ROI {roi} has {numbers.size} coordinates, expected x, y and "
             f"z of each corner; export it again"
         )
     images = item.get("ContourImageSequence") or ()
     kind = str(item.get("ContourGeometricType") or "")
     return Contour(
         roi=roi,
-        points_LPS=numbers.reshape(-1, 3),  # (N * 3,) -> (N, 3)
+        points_LPS=np.reshape(numbers, (-1, 3)),  # (N * 3,) -> (N, 3)
         instance=str(images[0].ReferencedSOPInstanceUID) if len(images) == 1 else "",
         skipped=_KINDS.get(kind, "contours of another type"),
     )
