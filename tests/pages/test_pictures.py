@@ -22,9 +22,16 @@ def opened(content):
 
 def test_an_overlay_mixes_in_the_class_colour_and_draws_borders():
     labels = np.array([[0, 0, 1, 1]], np.uint8)
-    palette = LabelSpec.from_names(("a", "b")).palette
+    palette = np.array([[0, 100, 0], [128, 0, 0]], np.uint8)
     mixed = draw_overlay(np.full((1, 4, 3), 100, np.uint8), labels, palette)
-    assert mixed[0].tolist() == [[50, 50, 50]] * 2 + [[255, 255, 255]] + [[114, 50, 50]]
+    assert mixed[0].tolist() == [[50, 100, 50]] * 2 + [[255, 255, 255]] + [[114, 50, 50]]
+
+
+def test_an_overlay_leaves_the_image_as_it_is_where_the_class_is_black():
+    labels = np.array([[0, 0, 1, 1]], np.uint8)
+    palette = LabelSpec.from_names(("background", "b")).palette
+    mixed = draw_overlay(np.full((1, 4, 3), 100, np.uint8), labels, palette)
+    assert mixed[0].tolist() == [[100, 100, 100]] * 2 + [[255, 255, 255]] + [[114, 50, 50]]
 
 
 def test_an_indexed_file_holds_the_indices_and_shows_the_colours():

@@ -18,8 +18,14 @@ _VIRIDIS = cv2.COLORMAP_VIRIDIS
 
 
 def draw_overlay(rgb_HW3: RgbImage, labels_HW: LabelMap, palette: RgbImage) -> RgbImage:
-    """Mix image and class colours half and half; borders between classes are white."""
-    mixed_HW3 = cv2.addWeighted(rgb_HW3, 0.5, palette[labels_HW], 0.5, 0)
+    """Mix image and class colours half and half; borders between classes are white.
+
+    Where the colour is black, as that of a background usually is, the image stays as it is.
+    """
+    color_HW3 = palette[labels_HW]
+    mixed_HW3 = cv2.addWeighted(rgb_HW3, 0.5, color_HW3, 0.5, 0)
+    black_HW = ~color_HW3.any(axis=2)
+    mixed_HW3[black_HW] = rgb_HW3[black_HW]
     border_HW = np.zeros(labels_HW.shape, np.bool_)
     border_HW[:, 1:] = labels_HW[:, 1:] != labels_HW[:, :-1]
     border_HW[1:] |= labels_HW[1:] != labels_HW[:-1]
