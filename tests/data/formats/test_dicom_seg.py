@@ -256,7 +256,7 @@ def test_patients_are_groups_of_series_with_segmentations(tmp_path, slices):
     for number, files in enumerate((slices, other, third)):
         write_seg(tmp_path / f"{number}.dcm", files, LIVER, labels=("liver",))
     entries = dicom_seg.scan(tmp_path, DatasetFile()).entries
-    groups = find_groups(entries, "PatientID", silent)
+    groups = find_groups(entries, "PatientID", silent, folder=tmp_path)
     by_series = {entry.group: groups[entry.key] for entry in entries}
     assert by_series["ct__p1"] == by_series["ct__p2"] != by_series["ct__p3"]
     assert not any("P1" in group or "P3" in group for group in groups.values())

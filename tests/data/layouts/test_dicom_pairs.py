@@ -80,7 +80,9 @@ def test_masks_with_the_names_of_slice_files_belong_to_those_slices(tmp_path):
 
 def test_check_names_the_series_and_finds_nothing_wrong(tmp_path):
     save_series(tmp_path / "images" / "p1", VALUES, names=names)
-    save_nifti(tmp_path / "masks" / "p1.nii", LABELS)
+    square = np.zeros(SHAPE, np.uint8)
+    square[:, 1:4, 2:6] = 1
+    save_nifti(tmp_path / "masks" / "p1.nii", square)
     found = audit(tmp_path)
     assert any(note.startswith("1 series of DICOM, 4 slices") for note in found.notes)
     assert not found.harmful

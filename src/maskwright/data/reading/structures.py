@@ -99,7 +99,7 @@ def _to_contour(path: Path, roi: int, item: Any) -> Contour:
             f"{path}: a contour of ROI {roi} has {numbers.size} coordinates, expected x, y and "
             f"z of each corner; export it again"
         )
-    images = item.get("ContourImageSequence") or ()
+    images: Any = item.get("ContourImageSequence") or ()
     kind = str(item.get("ContourGeometricType") or "")
     return Contour(
         roi=roi,
