@@ -3,6 +3,7 @@
 import json
 import re
 
+import cv2
 import nibabel as nib
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from maskwright.data.dataset import open_dataset
 from maskwright.evaluation import album
 from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.report.page import write_report
+from maskwright.inference.predict import predict
 from maskwright.inference.predictor import Predictor
 from maskwright.metrics.family import ScoreDetail
 from maskwright.metrics.surface import Ruler
@@ -53,8 +55,8 @@ def patients(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def report(patients, engine_from, tmp_path_factory):
-    """The folder of a report, and the report; the model misses each tumour's right half."""
+def model(engine_from):
+    """A model that misses each tumour's right half."""
     card = ModelCard(
         labels=LabelSpec.from_names(NAMES),
         input=InputSpec(
@@ -75,7 +77,12 @@ def report(patients, engine_from, tmp_path_factory):
         logits[:, 2, :, image_BCHW.shape[3] // 2 :] = -1e4
         return logits
 
-    model = Predictor(engine_from(paint), card, "painted")
+    return Predictor(engine_from(paint), card, "painted")
+
+
+@pytest.fixture(scope="module")
+def report(patients, model, tmp_path_factory):
+    """The folder of a report, that of a gallery, and the report."""
     out = tmp_path_factory.mktemp("report") / "report"
     gallery = tmp_path_factory.mktemp("gallery")
     detail = ScoreDetail(full=True, ruler=Ruler(tolerance=2.0))
@@ -135,8 +142,6 @@ def test_pictures_are_drawn_by_the_window_and_the_legend_says_so(report):
     out, gallery, made = report
     for page in (out / "report.html", gallery / "gallery.html"):
         assert "Images are shown from black to white: -160 to 240 HU." in page.read_text()
-    import cv2
-
     picture = made.volumes[0].slices[6]["image"]
     grey_HW = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
     inside = np.median(grey_HW[18:22, 12:16])
@@ -182,6 +187,20 @@ def test_slices_that_are_left_out_are_counted(patients, report, monkeypatch):
     for name, index in planned.values():
         by_volume.setdefault(name, []).append(index)
     assert list(by_volume.values()) == [[0, 1, 3, 4, 6, 7, 9, 10]] * 2  # of three volumes
+
+
+def test_overlays_of_predict_are_drawn_by_the_window(patients, model, tmp_path):
+    predict(model, [patients / "images"], tmp_path / "out", write=("classes", "overlay"))
+    overlay_HW3 = cv2.imread(str(tmp_path / "out/overlay/p1.nii.gz/0006.png"))[..., ::-1]
+    classes_HW = cv2.imread(str(tmp_path / "out/classes/p1.nii.gz/0006.png"), -1)
+    liver = np.array(LabelSpec.from_names(NAMES).palette[1], int)
+    inside = overlay_HW3[20, 14].astype(int)
+    grey = 2 * inside - liver  # half of the picture is the colour of the class
+    assert grey == pytest.approx([140] * 3, abs=25)
+    assert classes_HW is not None
+    legend = cv2.imread(str(tmp_path / "out/legend.png"))
+    predict(model, [patients / "images"], tmp_path / "plain", write=("classes",))
+    assert len(legend) > len(cv2.imread(str(tmp_path / "plain/legend.png")))
 
 
 SHOWN = "document.querySelector('#volume-1 .told').textContent"

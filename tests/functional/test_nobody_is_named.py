@@ -135,6 +135,7 @@ def test_no_result_of_any_verb_names_a_patient(patients, tmp_path, run, painted_
         ("convert", patients, out / "masks", "--to", "mask_folder"),
         ("evaluate", model, patients, "--split", "train", "-o", out / "report"),
         ("predict", model, images, "-o", out / "predicted"),
+        ("score", out / "predicted/classes", patients / "masks", "-o", out / "scored"),
         (
             "measure",
             out / "predicted/classes",

@@ -5,7 +5,7 @@ import pytest
 
 from maskwright.core.labels import LabelSpec
 from maskwright.pages import lettering
-from maskwright.pages.legend import add_legend, draw_legend, draw_scale, list_classes
+from maskwright.pages.legend import add_legend, draw_legend, draw_note, draw_scale, list_classes
 from maskwright.pages.pictures import heat_palette
 
 RED, BLUE = (200, 10, 10), (10, 10, 200)
@@ -25,6 +25,15 @@ def test_every_class_has_its_color_beside_its_name():
         line_HW3 = strip_HW3[8 + 26 * row : 8 + 26 * (row + 1)]
         assert tuple(line_HW3[11, 20]) == color
         assert is_inked(line_HW3[:, 40:]).sum() > 20
+
+
+def test_a_note_is_wrapped_between_words_within_its_strip():
+    strip_HW3 = draw_note("Images are shown from black to white: -160 to 240 HU.", 300)
+    assert strip_HW3.shape == (12 + 2 * 26, 300, 3)
+    inked = is_inked(strip_HW3)
+    assert inked[8:34].any()
+    assert inked[34:].any()
+    assert not inked[:, -8:].any()
 
 
 def test_entries_are_read_down_the_columns():

@@ -11,6 +11,7 @@ from .options import (
     Align,
     AsJson,
     Group,
+    KeepIds,
     Overwrite,
     ProposeMapping,
     Quiet,
@@ -79,6 +80,7 @@ def score(
     out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
     propose_mapping: ProposeMapping = None,
     overwrite: Overwrite = False,
+    _keep_ids: KeepIds = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -147,7 +147,8 @@ class Gallery:
         sections = [Section("Predictions", self.display.describe(), body + browser)]
         if views:
             note = f"{describe_shown(views, len(self.sizes))} {self.display.describe()}"
-            sections.append(Section("Slice by slice", note, body + render_volumes(views)))
+            legend = render_legend([*entries[:-2], entries[-1]])  # nothing is marked as wrong
+            sections.append(Section("Slice by slice", note, legend + render_volumes(views)))
         text = render_page(
             f"Gallery of {name}",
             self.describe(),

@@ -13,7 +13,7 @@ from ..core.labels import IGNORE, LabelMap, LabelSpec
 from ..core.verdict import Verdict
 from ..data.opening.stratify import count_pixels
 from ..pages.display import Display
-from ..pages.legend import add_legend
+from ..pages.legend import add_legend, draw_note
 from ..pages.pictures import RgbImage, draw_overlay, encode_indexed_png, encode_png
 from ..pages.text import format_share
 
@@ -86,7 +86,11 @@ class Prediction:
     def _draw(self) -> RgbImage:
         colors = {entry.name: entry.color for entry in self.labels}
         entries = [(colors[n], f"{n} {format_share(s)}") for n, s in self.coverage.items()]
-        return add_legend(self.overlay(), entries, most_columns=4)
+        picture_HW3 = add_legend(self.overlay(), entries, most_columns=4)
+        note = self.display.describe()
+        if not note:
+            return picture_HW3
+        return np.concatenate([picture_HW3, draw_note(note, picture_HW3.shape[1])])
 
     def __repr__(self) -> str:
         height, width = self.labels_HW.shape

@@ -12,9 +12,10 @@ from pathlib import Path, PurePath
 from ...core.pseudonyms import hide, keeps_ids, learn, learn_key
 from ...pages.text import format_subject
 from ..pixels.imageref import ImageRef
-from ..pixels.pseudonyms import Pseudonyms, open_pseudonyms, read_identity
+from ..pixels.pseudonyms import Pseudonyms, find_key_folder, open_pseudonyms, read_identity
 from .annotation import Labels
 from .scan import Entry, LeftOut, Scan
+from .walk import files_below
 
 _LEAST_ALONE = 6
 """Identifiers from this length on are hidden in messages wherever they stand."""
@@ -30,9 +31,20 @@ class NameHider:
     num_hidden: int = field(default=0, init=False)
 
     @classmethod
-    def open(cls, root: Path, files: Iterable[Path], *, save: bool) -> "NameHider | None":
-        """None where no header names anyone."""
+    def open(
+        cls,
+        root: Path,
+        files: Iterable[Path],
+        *,
+        save: bool = False,
+        others: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> "NameHider | None":
+        """None where no header names anyone.
+
+        `others` has the values for files without a header, by their names without suffix.
+        """
         found = {file: read_identity(file) for file in dict.fromkeys(files)}
+        found = {file: v or (others or {}).get(file.stem, ()) for file, v in found.items()}
         named = {file: values for file, values in found.items() if values}
         if not named:
             return None
@@ -117,10 +129,16 @@ def _list_files(labels: Iterable[Labels]) -> Iterator[Path]:
 def hide_images(
     images: Iterable[tuple[str, ImageRef]], folder: Path
 ) -> tuple[list[tuple[str, ImageRef]], str]:
-    """Keys and images that are part of no dataset, as `hide_names` does, and its note."""
+    """Keys and images that are read without a dataset, as `hide_names` does, and its note.
+
+    Masks below the folder of a key are named as the DICOM files there.
+    """
     images = list(images)
     files = _list_files(image for _, image in images)
-    hider = NameHider.open(folder, files, save=False)
+    place = find_key_folder(folder)
+    named = () if place is None else files_below(place, (".dcm", ".dicom"))
+    others = {file.stem: read_identity(file) for file in named}
+    hider = NameHider.open(folder, files, others=others)
     if hider is None:
         return images, ""
     hidden = []

@@ -118,15 +118,23 @@ def open_pseudonyms(folder: Path, files: Iterable[Path], *, save: bool = False) 
     Raises:
         DataError: The key file is damaged.
     """
-    for place in (folder, *folder.absolute().parents):
-        with suppress(OSError):
-            if (place / KEY_NAME).is_file():
-                return Pseudonyms(_read_key(place / KEY_NAME))
+    place = find_key_folder(folder)
+    if place is not None:
+        return Pseudonyms(_read_key(place / KEY_NAME))
     key = _make_key(files)
     if save:
         write_text(folder / KEY_NAME, f"{key.hex()}\n")
         (folder / KEY_NAME).chmod(0o600)
     return Pseudonyms(key)
+
+
+def find_key_folder(folder: Path) -> Path | None:
+    """The folder that holds the key: this one, or the nearest above; None without a key."""
+    for place in (folder, *folder.absolute().parents):
+        with suppress(OSError):
+            if (place / KEY_NAME).is_file():
+                return place
+    return None
 
 
 def _read_key(file: Path) -> bytes:

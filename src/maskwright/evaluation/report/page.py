@@ -99,11 +99,7 @@ def _sections(report: Report) -> Iterator[Section]:
         )
         yield Section("Where in the frame", note, render_frame(report.frame, report.labels))
     legend = render_legend((c.color, c.name) for c in report.labels)
-    for section in render_patient_sections(report, legend):
-        shown = (
-            f"{section.note} {_describe_display(report)}" if report.volumes else section.note
-        )
-        yield replace(section, note=shown.strip())
+    yield from render_patient_sections(report, legend, _describe_display(report))
     if report.intensities is not None:
         colors = {entry.name: entry.color for entry in report.labels}
         body = render_intensities(report.intensities, colors)

@@ -23,10 +23,15 @@ from ..drawing.wording import wording
 
 MOST_PATIENTS = 200
 """Patients in the table; report.json has all of them."""
+_HEADS = {"patient_dice": "Dice"}
+"""Of one patient, where the words of the score are of several."""
 
 
-def render_patient_sections(report: Report, legend: str) -> Iterator[Section]:
-    """The table of patients and their volumes; nothing where images are not volumes."""
+def render_patient_sections(report: Report, legend: str, shown: str) -> Iterator[Section]:
+    """The table of patients and their volumes; nothing where images are not volumes.
+
+    `legend` is HTML, and `shown` says how images are shown.
+    """
     anchors = {v.volume: name_anchor(i) for i, v in enumerate(report.volumes)}
     ordered = sorted(report.patients, key=_rank)
     note = "The patient of the lowest Dice first; a name leads to the slices of a volume."
@@ -38,9 +43,8 @@ def render_patient_sections(report: Report, legend: str) -> Iterator[Section]:
     views = [_view(volume) for volume in report.volumes]
     num_volumes = max(len(views), len({v for p in report.patients for v in p.volumes}))
     body = render_volumes(views)
-    yield Section(
-        "Slice by slice", describe_shown(views, num_volumes), legend + body if body else ""
-    )
+    note = f"{describe_shown(views, num_volumes)} {shown}"
+    yield Section("Slice by slice", note, legend + body if body else "")
 
 
 def _rank(patient: PatientScores) -> float:
@@ -67,7 +71,7 @@ def _render_table(
                 render_score(scores.get(key, math.nan), wording(key).unit) for key in keys
             )
             rows.append((render_class(colors[name], name), *numbers))
-    heads = ("Class", *(wording(key).name for key in keys))
+    heads = ("Class", *(_HEADS.get(key, wording(key).name) for key in keys))
     return render_table("Each patient", heads, rows)
 
 
