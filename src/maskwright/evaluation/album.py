@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from ..core.patients import VolumePictures
 from ..core.sample import Sample
+from ..data.entries.scan import name_volume
 from ..data.pixels.imagefile import ImageFile
 from ..metrics.family import ScoredImage
 from ..pages.display import Display
 from ..pages.pictures import RgbImage, encode_indexed_png, encode_jpeg
 from ..pages.text import format_share
 from .extremes import ShownImage, panel_colors
-from .volumes import name_volume
 
 MOST_SLICES = 300
 LEAST_PER_VOLUME = 8

@@ -5,7 +5,6 @@ distance of slices and the size of pixels. Images are scored as volumes where ev
 is a slice of a volume; else each image stands alone.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.patients import PatientScores
+from ..data.entries.scan import name_volume
 from ..data.pixels.imagefile import ImageFile
 from ..metrics.counts import Counts
 from ..metrics.family import ScoreDetail, ScoredImage
@@ -23,7 +23,6 @@ from .counting import Scoring
 _OF_PATIENTS = ("patients", "surface")
 """Families whose scores a patient has alone."""
 _COUNTED = frozenset({"patients", "surface_images", "surface_missed", "surface_invented"})
-_PAGE = re.compile(r"(?:/|__)\d{4}$")
 
 
 def find_volumes(
@@ -143,12 +142,6 @@ class VolumeTally:
                 PatientScores(patient=group, volumes=tuple(self._volumes[group]), classes=shown)
             )
         return tuple(found)
-
-
-def name_volume(key: str, group: str) -> str:
-    """The name of the volume of a slice on pages: its key without the index of the slice."""
-    stem = _PAGE.sub("", key)
-    return group if stem == key else stem
 
 
 def fill_counts(counts: Counts, like: Counts) -> Counts:

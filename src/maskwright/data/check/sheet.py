@@ -9,7 +9,6 @@ are written while images are checked; of each only a few words stay in memory.
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -50,7 +49,7 @@ from ...pages.volumes import (
     read_volume_style,
     render_volumes,
 )
-from ..entries.scan import Entry
+from ..entries.scan import Entry, name_volume
 from .document import AuditDocument
 from .values import ShownValues
 
@@ -63,7 +62,6 @@ _MOST_SIZES, _NUM_BINS = 12, 8
 _AREA, _IGNORED, _NUM_CLASSES = "megapixels", "ignored pixels (%)", "number of classes"
 _SPLIT, _FINDING = "split", "finding"
 _OF_SOME = "Of at most 32 images, evenly spread; each row of bars has its own height."
-_PAGE = re.compile(r"(?:/|__)\d{4}$")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +98,7 @@ class ContactSheet:
         """
         found = sorted(codes)
         if entry.image.page is not None:
-            self._pages[_PAGE.sub("", entry.key)] += 1
+            self._pages[name_volume(entry.key, entry.group)] += 1
         if image_HWC is not None:
             self._sizes[image_HWC.shape[0], image_HWC.shape[1]] += 1
         extra = bool(found) and self._num_with_findings < MAX_IMAGES
@@ -115,7 +113,7 @@ class ContactSheet:
             panels = {"labels over the image": path}
         self._images.append(self._describe(entry, image_HWC, labels_HW, found, panels))
         if entry.image.page is not None and panels:
-            name = _PAGE.sub("", entry.key)
+            name = name_volume(entry.key, entry.group)
             self._volumes.setdefault(name, []).append((entry.image.page, self._images[-1]))
 
     def _draw(

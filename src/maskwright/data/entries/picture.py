@@ -18,10 +18,10 @@ from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.pseudonyms import keeps_ids
 from ..classes.kinds import BACKGROUND_NAMES
 from ..georef.placement import sidecars
-from ..pixels.dicom_head import has_dicom_start, may_be_dicom
 from ..pixels.imageref import ImageRef
 from ..pixels.images import read_image
 from ..pixels.private import copy_pixels
+from ..pixels.pseudonyms import is_dicom_file
 from ..shapes.drawing import Drawing, Shape
 from ..shapes.outline import count_holes, trace_centers
 from ..shapes.raster import Crop, Raster, count_different_pixels, crop_mask, fill, unite
@@ -90,9 +90,7 @@ class Picture:
         Its pixels are written without the header; inside of `keeping_ids` the file is copied.
         """
         image = self.entry.image
-        if image.page is not None or keeps_ids.get():
-            return False
-        return may_be_dicom(image.file.name) and has_dicom_start(image.file)
+        return image.page is None and not keeps_ids.get() and is_dicom_file(image.file)
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """Scan: which files of a folder belong together, before any pixel is read."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -12,6 +13,8 @@ from .annotation import Labels
 
 UNSPLIT = ""
 """The split of an entry whose folder names none."""
+
+_PAGE = re.compile(r"(?:/|__)\d{4}$")
 
 SPLITS = frozenset({"train", "val", "test"})
 IMAGE_FOLDERS = frozenset(
@@ -129,6 +132,15 @@ def parse_place(relative: PurePath) -> tuple[str, str, str]:
     stem = relative.stem
     key = f"{group}__{stem}" if group else stem
     return split, key, group or key
+
+
+def name_volume(key: str, group: str) -> str:
+    """The name of the volume of a slice on pages: its key without the index of the slice.
+
+    The group of a slice whose key has no index, as a file of its own.
+    """
+    stem = _PAGE.sub("", key)
+    return group if stem == key else stem
 
 
 def make_keys_unique(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -82,9 +82,14 @@ def _compile(words: list[str]) -> re.Pattern[str]:
     return re.compile(joined, re.IGNORECASE)
 
 
+def is_dicom_file(file: Path) -> bool:
+    """Whether a file is DICOM, by its name and its content."""
+    return may_be_dicom(file.name) and has_dicom_start(file)
+
+
 def read_identity(file: Path) -> tuple[str, ...]:
     """Read the values of `TAGS` in a DICOM file; none of another or a damaged file."""
-    if not (may_be_dicom(file.name) and has_dicom_start(file)):
+    if not is_dicom_file(file):
         return ()
     try:
         import pydicom
@@ -94,12 +99,8 @@ def read_identity(file: Path) -> tuple[str, ...]:
         head: Any = pydicom.dcmread(
             file, stop_before_pixels=True, specific_tags=list(TAGS), force=False
         )
-        values = (head.get(tag) for tag in TAGS)
-        several = (
-            v if isinstance(v, (list, pydicom.multival.MultiValue)) else [v] for v in values
-        )
-        texts = (str(value) for each in several for value in each if value)
-        return tuple(dict.fromkeys(text for text in texts if text.strip()))
+        texts = (text for tag in TAGS for text in _list_texts(head.get(tag)))
+        return tuple(dict.fromkeys(texts))
     return ()
 
 
