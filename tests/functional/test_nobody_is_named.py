@@ -159,6 +159,35 @@ def test_no_result_of_any_verb_names_a_patient(patients, tmp_path, run, painted_
     assert not any(key in path.read_bytes() for path in out.rglob("*") if path.is_file())
 
 
+def test_series_in_the_folder_of_a_patient_are_not_named(tmp_path, run, painted_bundle):
+    model = painted_bundle(
+        tmp_path / "model/bundle", names=("other", "organ"), channels=1, max_value=65535
+    ).root
+    for patient in range(2):
+        folder = tmp_path / f"scans/QX{77431 + patient}"
+        folder.mkdir(parents=True)
+        for index in range(3):
+            save_dicom(
+                folder / f"{UID}.{patient}.{index}.dcm",
+                np.full((16, 16), index, np.uint16),
+                PatientID=f"QX-{77431 + patient}",
+                PatientName=f"Quux{patient}^Zyxel",
+                SeriesInstanceUID=f"{UID}.{patient}",
+                SOPInstanceUID=f"{UID}.{patient}.{index}",
+                Modality="OT",
+                PixelSpacing=[1, 1],
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                ImagePositionPatient=[0, 0, 2 * index],
+            )
+    status, text = run("predict", model, tmp_path / "scans", "-o", tmp_path / "out")
+    assert status == 0, text
+    assert not SECRETS.search(text.encode()), text
+    assert list_leaks(tmp_path / "out") == []
+    assert len(list((tmp_path / "out/overlay").rglob("*.png"))) == 6
+    run("predict", model, tmp_path / "scans", "-o", tmp_path / "kept", "--keep-ids")
+    assert any("QX77431" in str(path) for path in (tmp_path / "kept/overlay").rglob("*.png"))
+
+
 def test_an_error_names_no_patient_and_keep_ids_names_the_file(patients, run, tmp_path):
     bad = next((patients / "masks").rglob("QX-77431_0.png"))
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(bad)
