@@ -170,3 +170,11 @@ def test_real_imagenet_weights_fit_the_encoder_they_are_of():
     )
     first = model.network.encoder.features[0][0].weight
     assert first.detach().abs().max() > 0.2
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_encoder_that_pads_by_the_size_of_its_map_takes_any_channels(channels):
+    arch = ArchSpec(name="fpn", encoder="tu-tf_efficientnet_lite0")
+    model = new_model(arch, channels, 5, weights="none").eval()
+    with torch.inference_mode():
+        assert model(torch.zeros(1, channels, 64, 96)).shape == (1, 5, 64, 96)

@@ -11,20 +11,21 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from .errors import OutputError
 from .temporary import make_temporary_file, make_temporary_folder
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file beside `path`, sync it to disk, and rename it."""
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a temporary file beside `path`; when the block ends, sync it and rename it."""
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = make_temporary_file(path.parent, path.name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o666 & ~_umask())
@@ -32,6 +33,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` as `new_file` does."""
+    with new_file(path) as file:
+        file.write(content)
 
 
 def write_text(path: Path, text: str) -> None:

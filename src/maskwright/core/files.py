@@ -7,6 +7,7 @@ person or another tool wrote is checked here before it is opened.
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -101,3 +102,17 @@ def is_writable(folder: Path) -> bool:
     """
     folder = next(path for path in (folder, *folder.parents) if path.exists())
     return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)
+
+
+def count_endings(folder: Path) -> dict[str, Counter[str]]:
+    """The number of files by ending (".nii.gz") below each entry of `folder`.
+
+    Hidden entries are left out.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for path in sorted(folder.rglob("*")):
+        first = path.relative_to(folder).parts[0]
+        if path.is_file() and not first.startswith("."):
+            packed = path.suffixes[-2:] if path.suffix == ".gz" else [path.suffix]
+            counts.setdefault(first, Counter())["".join(packed)] += 1
+    return counts

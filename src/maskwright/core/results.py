@@ -13,7 +13,6 @@ own.
 
 import errno
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from typing import Any, Self
 
 from .atomic import explain_write_errors, write_json
 from .errors import DataError, MaskwrightError, OutputError
+from .files import count_endings
 from .journal import NAME as JOURNAL
 from .journal import Journal, count_lines, matches_head, read_head
 from .jsonfile import read_json
@@ -100,8 +100,9 @@ class Results:
 class Manifest:
     """The manifest of a folder of results.
 
-    `files` counts the files by the first part of their path. `maskwright` is the version that
-    wrote the results, `decide` the rule for verdicts that made them.
+    `files` counts the files by the first part of their path, `endings` those of each folder by
+    the ending of their names. `maskwright` is the version that wrote the results, `decide` the
+    rule for verdicts that made them.
     """
 
     verb: str
@@ -110,6 +111,7 @@ class Manifest:
     passed_over: tuple[str, ...]
     failed: tuple[FailedInput, ...]
     files: Mapping[str, int]
+    endings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     decide: Document | None = None
 
@@ -126,6 +128,7 @@ class Manifest:
                     "remarks": list(self.remarks),
                 },
                 "files": dict(self.files),
+                "endings": {name: dict(e) for name, e in self.endings.items()},
                 "decide": self.decide,
             }
         )
@@ -144,6 +147,7 @@ class Manifest:
                 failed=tuple(FailedInput(**one) for one in inputs["failed"]),
                 remarks=tuple(map(str, inputs.get("remarks", ()))),
                 files={str(name): int(count) for name, count in content["files"].items()},
+                endings={name: dict(e) for name, e in content.get("endings", {}).items()},
                 decide=content.get("decide"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -195,6 +199,7 @@ def open_results(
     with fill_folder(out, verb, mode, head=head, former=former) as partial:
         results = Results(folder=partial.folder, journal=partial.journal, notes=partial.notes)
         yield results
+        counts = count_endings(partial.folder)
         manifest = Manifest(
             verb=verb,
             maskwright=version("maskwright"),
@@ -202,7 +207,8 @@ def open_results(
             passed_over=tuple(map(str, results.passed_over)),
             failed=tuple(results.failed),
             remarks=tuple(results.remarks),
-            files=_count_files(partial.folder),
+            files={name: count.total() for name, count in counts.items()},
+            endings={n: dict(c) for n, c in counts.items() if (partial.folder / n).is_dir()},
             decide=results.decide,
         )
         write_json(partial.folder / MANIFEST, manifest.to_json())
@@ -387,13 +393,3 @@ def _new_parents(folder: Path) -> Iterator[None]:
             for path in created:
                 path.rmdir()
         raise
-
-
-def _count_files(folder: Path) -> dict[str, int]:
-    """Number of files below each entry of `folder`; hidden ones are left out."""
-    counts: Counter[str] = Counter()
-    for path in sorted(folder.rglob("*")):
-        first = path.relative_to(folder).parts[0]
-        if path.is_file() and not first.startswith("."):
-            counts[first] += 1
-    return dict(counts)

@@ -16,6 +16,7 @@ from ..data.conversion.convert import convert_into
 from ..data.dataset import FolderDataset
 from ..data.entries.scan import UNSPLIT, Entry
 from ..data.pixels.imageref import ImageRef
+from .volumes import find_slices, is_slice
 
 
 def write_annotations(
@@ -35,7 +36,7 @@ def write_annotations(
         folder: Where the files are written; what an interrupted call wrote there is kept.
         images: The predicted images by key.
         labels: The classes of the maps.
-        maps: The folder of the class maps, `<key>.png` or `<key>.tif`.
+        maps: The folder of the class maps.
         target: The folder that `folder` becomes, for the account.
         progress: Called for every image.
 
@@ -44,7 +45,9 @@ def write_annotations(
         DataError: The format cannot hold the images or the classes.
     """
     entries = (
-        Entry(key=key, split=UNSPLIT, image=image, labels=_find_map(maps, key), group=key)
+        Entry(
+            key=key, split=UNSPLIT, image=image, labels=_find_map(maps, key, image), group=key
+        )
         for key, image in images.items()
     )
     dataset = FolderDataset(
@@ -56,6 +59,9 @@ def write_annotations(
     return convert_into(folder, dataset, target, to=to, progress=progress)
 
 
-def _find_map(maps: Path, key: str) -> ImageRef:
+def _find_map(maps: Path, key: str, image: ImageRef) -> ImageRef:
+    """The class map of one image, or of a slice before the volume is written."""
+    if is_slice(image):
+        maps = find_slices(maps)
     tiff = maps / f"{key}.tif"
     return ImageRef(tiff if tiff.is_file() else maps / f"{key}.png")

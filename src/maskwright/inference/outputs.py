@@ -3,11 +3,14 @@
 classes/<key>.png      palette PNG; a pixel is a class index
 classes/<key>.tif      instead, for an image with a georeference (GeoTIFF, JPEG 2000, VRT): a
                        palette GeoTIFF on its grid, 255 is nodata
+classes/<volume>.nii.gz
+                       instead, for the slices of a NIfTI volume: see `volumes`
 classes/dataset.yaml   names and colours of the classes, for `score` and `measure`; of refined
                        maps also the model and the refiner, as `source`
+dicom_seg/<series>.dcm with the class maps of DICOM images: a DICOM-SEG, see `segmentations`
 overlay/<key>.png      the image with the colours of its classes over it
 confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is low; a GeoTIFF
-                       (.tif) where the class map is one, 0 is nodata
+                       (.tif) or a NIfTI volume where the class map is one, 0 is no data
 mosaic.tif, mosaic_confidence.tif
                        of all images on one grid, see `mosaic`; only where it is asked for
 legend.png             colours, indices and names of the classes, and the scale of confidence
@@ -46,6 +49,7 @@ from ..pages.legend import draw_legend, draw_note, draw_scale, list_classes
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette
 from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
+from .volumes import CLASSES, CONFIDENCE, find_slices
 
 DEFECT, UNREAD = "defect", "unread"
 COLUMNS = ("image", "class", "pixels", "percent")
@@ -68,12 +72,17 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PredictedImage:
-    """One image as writers get it; `tags` place it on the ground."""
+    """One image as writers get it.
+
+    `tags` place it on the ground. `is_slice` says that its maps are slices of a volume, which
+    `volumes` puts together.
+    """
 
     key: str
     image_HWC: Image
     prediction: Prediction
     tags: Sequence[Tag] = ()
+    is_slice: bool = False
 
 
 class Writer(Protocol):
@@ -88,7 +97,7 @@ class ClassMaps(Writer):
     """Writes `classes/`."""
 
     def __init__(self, to: Destination) -> None:
-        self._folder = to.folder / "classes"
+        self._folder = to.folder / CLASSES
         self._palette = to.labels.palette
         document, codec = DatasetFile(source=to.source), LabelCodec.identity(to.labels)
         write_dataset_file(self._folder / FILE_NAME, document, codec)
@@ -118,7 +127,7 @@ class ConfidenceMaps(Writer):
     """Writes `confidence/`."""
 
     def __init__(self, to: Destination) -> None:
-        self._folder = to.folder / "confidence"
+        self._folder = to.folder / CONFIDENCE
         self._palette = heat_palette()
 
     def write(self, item: PredictedImage) -> None:
@@ -141,15 +150,15 @@ class Mosaics(Writer):
         self._mosaic.add(item.key, item.prediction.labels_HW, confidence_HW)
 
 
-CLASSES, MOSAIC = "classes", "mosaic"
+MOSAIC = "mosaic"
 WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
     CLASSES: ClassMaps,
     "overlay": Overlays,
-    "confidence": ConfidenceMaps,
+    CONFIDENCE: ConfidenceMaps,
     MOSAIC: Mosaics,
 }
 COVERAGE = "coverage"
-ALL = (CLASSES, "overlay", "confidence", COVERAGE)
+ALL = (CLASSES, "overlay", CONFIDENCE, COVERAGE)
 """What is written unless something else is asked for."""
 
 KINDS = (*ALL, MOSAIC)
@@ -165,8 +174,8 @@ def write_legend(to: Destination, write: Collection[str]) -> None:
         strips.append(draw_legend(list_classes(to.labels)))
     if "overlay" in write and (note := to.display.describe()):
         strips.append(draw_note(note))
-    if "confidence" in write:
-        strips.append(draw_scale("confidence"))
+    if CONFIDENCE in write:
+        strips.append(draw_scale(CONFIDENCE))
     if strips:
         (to.folder / "legend.png").write_bytes(encode_png(np.concatenate(strips)))
 
@@ -246,6 +255,8 @@ def _write_map(
     nodata: int,
 ) -> None:
     """Write a palette PNG, or a TIFF for an image with a georeference."""
+    if item.is_slice:
+        folder = find_slices(folder)
     for suffix in (".tif", ".png"):  # an interrupted run may have written the other
         (folder / f"{item.key}{suffix}").unlink(missing_ok=True)
     if item.tags:

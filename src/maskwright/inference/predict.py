@@ -33,7 +33,6 @@ from .inputs import FoundImages, find_images
 from .mosaic import MosaicGrid
 from .outputs import (
     ALL,
-    CLASSES,
     COVERAGE,
     MOSAIC,
     Destination,
@@ -48,6 +47,8 @@ from .outputs import (
 from .predictor import Predictor
 from .refiner import Refinement
 from .remarks import find_traits, list_remarks
+from .segmentations import SegmentationWriter
+from .volumes import CLASSES, VolumeWriter, is_slice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -138,12 +139,13 @@ def predict(
         accounts = _annotate(
             results, formats, found.images, labels, out=Path(out), progress=progress
         )
+        not_written = _write_volumes(model, results, found.images, write)
         if CLASSES not in write:
             shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
         pixels_C = _sum_pixels(results, len(labels))
         results.decide = None if rule is None else rule.to_json()
-        traits = _list_traits(results.journal)
-        results.remarks = (*found.notes, *list_remarks(traits, model.card))
+        remarks = list_remarks(_list_traits(results.journal), model.card)
+        results.remarks = [*found.notes, *remarks, *not_written]
     return PredictionSummary(
         labels=labels,
         num_images=results.num_read,
@@ -171,6 +173,26 @@ def _predict_left(
         one = model.choose(key) if isinstance(model, FoldPredictors) else model
         _predict_file(one, key, image, writers, results)
     _require_any(results)
+
+
+def _write_volumes(
+    model: Predictor | FoldPredictors,
+    results: Results,
+    images: Mapping[str, ImageRef],
+    kinds: Sequence[str],
+) -> tuple[str, ...]:
+    """Put the maps of slices together; returns remarks on what is not written."""
+    done = {line["key"] for line in results.journal.lines()}
+    remarks = VolumeWriter(folder=results.folder, images=images).write(kinds, done)
+    if CLASSES not in kinds:
+        return remarks
+    segmentations = SegmentationWriter(
+        folder=results.folder,
+        images=images,
+        labels=model.card.labels,
+        model_id=model.model_id,
+    )
+    return (*remarks, *segmentations.write(done))
 
 
 def _write_shared(results: Results, to: Destination, write: Sequence[str]) -> None:
@@ -266,6 +288,7 @@ def _predict_file(
             image_HWC=model.card.input.select_slice(image_HWC),
             prediction=prediction,
             tags=opened.geotags,
+            is_slice=is_slice(image),
         )
         for writer in writers:
             writer.write(item)

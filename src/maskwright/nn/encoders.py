@@ -60,7 +60,7 @@ def widen_input(encoder: nn.Module, in_channels: int) -> None:
         for n, m in encoder.named_modules()
         if isinstance(m, nn.Conv2d) and m.in_channels == 3 and m.groups == 1
     )
-    conv = nn.Conv2d(
+    conv = type(first)(  # its kind may pad by the size of the map, as in TensorFlow
         in_channels,
         first.out_channels,
         kernel_size=cast("tuple[int, int]", first.kernel_size),

@@ -322,6 +322,7 @@ class _Conversion:
             format=self.name,
             group=self.group_rule,
             overlap=self.part.WRITTEN_OVERLAP if codec.pixels == "name" else None,
+            bands=self.dataset.bands or None,
             source=str(self.dataset.root),
         )
         folder = journal.folder / ASIDE if self.part.YAML_ASIDE else journal.folder

@@ -12,7 +12,6 @@ from ..shapes.drawing import Drawing, count_overlap_pixels
 
 _SPACINGS = "spacings of slices in mm, which the TIFF file of a page does not hold"
 _ORIENTATIONS = "orientations of slices in the patient, which the TIFF file does not hold"
-_SCENES = "georeferences of scenes, which the TIFF file of their bands does not hold"
 _PLACES = "georeferences of masks, whose images have none"
 _NO_SHAPES = "shapes, written as pixels"
 _FOLDERS = "names of folders, which become the start of the file name"
@@ -43,8 +42,6 @@ def _count_lost_of_place(picture: Picture) -> dict[str, int]:
         frame = opened.patient_frame
         lost[_SPACINGS] = int(opened.spacing_mm_HW is not None)
         lost[_ORIENTATIONS] = int(frame is not None and frame.stated)
-    elif image.bands:
-        lost[_SCENES] = int(opened.placement is not None)
     elif isinstance(labels, ImageRef) and opened.placement is None:
         lost[_PLACES] = int(open_image(labels).placement is not None)
     return lost

@@ -17,11 +17,15 @@ from ...core.codec import UNDRAWN, LabelCodec
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.pseudonyms import keeps_ids
 from ..classes.kinds import BACKGROUND_NAMES
+from ..georef.geotags import nodata_tag
 from ..georef.placement import sidecars
+from ..pixels.imagefile import list_geotags
 from ..pixels.imageref import ImageRef
-from ..pixels.images import read_image
+from ..pixels.images import open_image
 from ..pixels.private import copy_pixels
 from ..pixels.pseudonyms import is_dicom_file
+from ..pixels.tiff_tags import bands_tag
+from ..pixels.validity import fill_nodata
 from ..shapes.drawing import Drawing, Shape
 from ..shapes.outline import count_holes, trace_centers
 from ..shapes.raster import Crop, Raster, count_different_pixels, crop_mask, fill, unite
@@ -264,18 +268,28 @@ def copy_image(picture: Picture, path: Path) -> None:
 
 
 def _write_page(page: ImageRef, path: Path) -> None:
-    """Write the pixels of one page uncompressed, which every TIFF reader supports."""
+    """Write the pixels of one page uncompressed, which every TIFF reader supports.
+
+    The file has the georeference and the names of the bands. Pixels without data have one
+    value, which it declares.
+    """
     import tifffile
 
     if path.suffix.lower() != PAGE_SUFFIX:
         path = path.with_name(path.name + PAGE_SUFFIX)
-    image_HWC = read_image(page)
+    opened = open_image(page)
+    image_HWC, nodata = fill_nodata(*opened.read_data())
+    tags = [*list_geotags(opened), *([] if nodata is None else [nodata_tag(nodata)])]
+    if opened.bands:
+        tags.append(bands_tag(opened.bands))
     colored = image_HWC.shape[2] == 3
     tifffile.imwrite(
         path,
         image_HWC if image_HWC.shape[2] > 1 else image_HWC[..., 0],
         photometric="rgb" if colored else "minisblack",
         planarconfig="contig" if image_HWC.shape[2] > 1 else None,
+        metadata=None,
+        extratags=tags,
     )
 
 

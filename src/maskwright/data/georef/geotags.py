@@ -60,9 +60,9 @@ def make_tags(affine: Affine, epsg: int | None, *, is_geographic: bool) -> tuple
     return move_tags([(_KEYS, _SHORT, len(directory), directory, True)], affine)
 
 
-def nodata_tag(value: int) -> Tag:
-    """The tag by which GDAL names the value of pixels without data."""
-    text = str(value)
+def nodata_tag(value: float) -> Tag:
+    """The tag by which GDAL names the value of pixels without data, NaN too."""
+    text = f"{value:g}"
     return 42113, _ASCII, len(text) + 1, text, True
 
 

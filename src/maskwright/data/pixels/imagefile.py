@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.image import Image, PixelData, ValidMap
-from ..georef.geotags import Tag, copy_tags
+from ..georef.geotags import Tag, copy_tags, make_tags
 from ..georef.patient import PatientFrame
 from ..georef.placement import Placement, read_placement
+from ..georef.units import DEGREE
 from .imageref import ImageRef
 
 Window = tuple[slice, slice]
@@ -192,6 +193,14 @@ def read_kind(image: ImageFile) -> ImageKind:
     """The kind of an image, from its pixels."""
     image_HWC = image.read()
     return ImageKind(image_HWC.shape[2], str(image_HWC.dtype))
+
+
+def list_geotags(image: ImageFile) -> tuple[Tag, ...]:
+    """The tags that place an image; made of its placement where a world file gives that."""
+    place = None if image.geotags else image.placement
+    if place is None:
+        return image.geotags
+    return make_tags(place.affine, place.epsg, is_geographic=place.unit == DEGREE)
 
 
 class Reader(Protocol):

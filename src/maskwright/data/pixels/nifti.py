@@ -221,6 +221,12 @@ class Volume:
             return values
         return values.astype(np.int64 if self.is_signed else np.uint32)
 
+    def as_slices(self, stored_XYZ: NDArray[Any]) -> NDArray[Any]:
+        """A view of an array of the stored shape as slices, (D, H, W), in their order."""
+        axes = self._axes
+        slices_DHW = stored_XYZ.transpose([axis.stored for axis in axes])
+        return slices_DHW[tuple(np.s_[:: -1 if axis.reversed else 1] for axis in axes)]
+
     def _read_stored(self, index: int) -> NDArray[Any]:
         """Stored values of a slice, H x W or H x W x C."""
         slices, rows, columns = self._axes
@@ -258,7 +264,7 @@ def open_volume(path: Path) -> Volume:
         MissingDependencyError: nibabel is not installed.
     """
     with explain_damage(path, _FAULT, _damage_errors()):
-        header = _header(path)
+        header = read_header(path)
         (*shape, num_channels), dtype = _shape(path, header), header.get_data_dtype()
         if dtype.kind not in "iuf":
             raise DataError(f"{path}: values are {dtype}, expected numbers; save it as int16")
@@ -321,8 +327,13 @@ def _describe_time(header: Any) -> str:
     return f" in steps of {zooms[3]:g} {unit}"
 
 
-def _header(path: Path) -> Any:
-    """The header of NIfTI-1 or 2; extensions are not read, as they may declare any size."""
+def read_header(path: Path) -> Any:
+    """The header of NIfTI-1 or 2; extensions are not read, as they may declare any size.
+
+    Raises:
+        DataError: The file is not a NIfTI volume.
+        MissingDependencyError: nibabel is not installed.
+    """
     try:
         from nibabel.nifti1 import Nifti1Header
         from nibabel.nifti2 import Nifti2Header

@@ -1,9 +1,12 @@
 """What the tags of a TIFF page say of its samples: alpha, masks, nodata, and who decodes it."""
 
+from collections.abc import Sequence
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 
+from ..georef.geotags import Tag
 from .orientation import ORIENTATION
 
 ALPHAS = (1, 2)
@@ -14,6 +17,7 @@ GDAL_METADATA, GDAL_NODATA = 42112, 42113
 MAX_TIFF_BYTES = 1 << 32
 """Decoded bytes of the largest page."""
 
+_ASCII = 2
 _ALPHA = (2,)
 _WITH_HEADER = frozenset(
     {"JPEG", "WEBP", "LERC", "JPEGXL", "JPEGXL_DNG", "JPEG2000", "APERIO_JP2000_RGB"}
@@ -60,6 +64,16 @@ def read_band_names(page: Any) -> dict[int, str]:
         return {int(item.get("sample", 0)): (item.text or "").strip() for item in items}
     except (ElementTree.ParseError, DefusedXmlException, ValueError):
         return {}
+
+
+def bands_tag(names: Sequence[str]) -> Tag:
+    """The tag by which `read_band_names` finds these names."""
+    items = "".join(
+        f'<Item name="DESCRIPTION" sample="{sample}" role="description">{escape(name)}</Item>'
+        for sample, name in enumerate(names)
+    )
+    text = f"<GDALMetadata>{items}</GDALMetadata>"
+    return GDAL_METADATA, _ASCII, len(text) + 1, text, True
 
 
 def has_pillow_pixels(page: Any) -> bool:

@@ -32,6 +32,23 @@ def mark_valid(
     return PixelData(image_HWC, None if valid_HW.all() else valid_HW)
 
 
+def fill_nodata(image_HWC: Image, valid_HW: ValidMap | None) -> tuple[Image, float | None]:
+    """The image with one value in all pixels without data, and the value; None without any.
+
+    It is NaN in floats, else a value that no valid pixel has in all channels: 0 or the largest.
+    """
+    if valid_HW is None:
+        return image_HWC, None
+    filled: Any = image_HWC.copy()
+    value: Any = np.nan
+    if image_HWC.dtype != np.float32:
+        largest = 255 if image_HWC.dtype == np.uint8 else 65_535
+        shown_PC = image_HWC[valid_HW]
+        value = next((v for v in (0, largest) if not (shown_PC == v).all(axis=1).any()), 0)
+    filled[~valid_HW] = value
+    return filled, float(value)
+
+
 def cut_alpha(image_HWC: Image, alpha: int | None) -> tuple[Image, NDArray[Any] | None]:
     """The image without the channel `alpha`, and that channel, H x W; None without one."""
     if alpha is None:
