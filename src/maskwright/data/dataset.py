@@ -190,6 +190,8 @@ class FolderDataset(Dataset):
         Raises:
             DataError: An image is not a slice of a volume.
         """
+        if all(entry.image.num_slices == number for entry in self.entries):
+            return self
         images = [replace(entry.image, num_slices=number) for entry in self.entries]
         for image in images if number > 1 else ():
             open_image(image)  # refuses what has no neighbours

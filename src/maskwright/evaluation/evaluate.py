@@ -83,12 +83,8 @@ def evaluate(
     tally = Tally(dataset.spec, scoring)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample, file, where = dataset[index], dataset.image_file(index), dataset.describe(index)
-        if file is not None:
-            model.card.input.require_modality(file.modality, where=where)
-        spacing = None if file is None else file.spacing_mm_HW
-        image = _predict_sample(model, sample, spacing_mm_HW=spacing, where=where)
-        shown_HWC = model.card.input.select_slice(sample.image_HWC)
-        sample = replace(sample, image_HWC=shown_HWC)
+        image = _predict_sample(model, sample, file, where=where)
+        sample = _select_slice(model, sample)
         brightness = {"brightness": bin_brightness(sample.image_HWC)}
         tally.add(
             Counted.from_image(
@@ -164,9 +160,11 @@ def _list_attributes(dataset: Dataset, table: Path | None, group: str | None) ->
 
 
 def _predict_sample(
-    model: Predictor, sample: Sample, *, spacing_mm_HW: tuple[float, float] | None, where: str
+    model: Predictor, sample: Sample, file: ImageFile | None, *, where: str
 ) -> ScoredImage:
     """Predict one sample at its own size, and pair the prediction with its labels."""
+    if file is not None:
+        model.card.input.require_modality(file.modality, where=where)
     if sample.labels_HW is None:
         raise DataError(f"{where}: has no mask")
     truth_HW = sample.labels_HW
@@ -175,7 +173,7 @@ def _predict_sample(
         logits_Khw,
         sample.image_HWC,
         sample.valid_HW,
-        spacing_mm_HW=spacing_mm_HW,
+        spacing_mm_HW=None if file is None else file.spacing_mm_HW,
         where=where,
     )
     output = ModelOutput(
@@ -184,6 +182,11 @@ def _predict_sample(
     return ScoredImage.from_labels(
         sample.key, truth_HW, decision.labels_HW, len(model.card.labels), model=output
     )
+
+
+def _select_slice(model: Predictor, sample: Sample) -> Sample:
+    """The sample with the slice that is predicted alone, without its neighbours."""
+    return replace(sample, image_HWC=model.card.input.select_slice(sample.image_HWC))
 
 
 def require_fit(labels: LabelSpec, dataset: Dataset) -> None:

@@ -51,6 +51,7 @@ class TrainingData:
         Raises:
             DataError: The dataset is not fit for training.
         """
+        slices = read_slices(settings.get("input.slices", 1))
         dataset = open_dataset(path, allow_outside=allow_outside, progress=progress)
         if bands := settings.get("input.bands"):
             dataset = _choose_bands(dataset, read_bands(bands))
@@ -67,8 +68,7 @@ class TrainingData:
         if kind.converted:
             channels = kind.kind.channels
         facts = measure_facts(train, progress, channels=channels)
-        if (slices := read_slices(settings.get("input.slices", 1))) > 1:
-            train, val = (part.with_slices(slices) for part in (train, val))
+        train, val = (part.with_slices(slices) for part in (train, val))
         return cls(dataset, names, train, val, facts, str(kind) if kind.converted else "")
 
 

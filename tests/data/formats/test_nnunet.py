@@ -85,6 +85,10 @@ def test_cases_that_are_listed_and_not_there_are_left_out_by_name(write):
             case("a") | {"dataset.json": table({"b": "c"})},
             "labels has 'b': 'c', expected",
         ),
+        (
+            case("a") | {"dataset.json": table({"b": 0}, file_ending=".nrrd")},
+            r"file_ending is '\.nrrd', and such files are not read",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(write, files, message):

@@ -5,6 +5,7 @@ resumed: images whose files have changed since are converted again. Images are c
 byte; a page of a file that holds several becomes a TIFF file of its own.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from ..entries.picture import Picture, find_background
 from ..entries.scan import SPLITS, UNSPLIT, Entry, LeftOut, normalise_split
 from ..entries.sizes import list_misaligned
 from ..opening import splitfile
-from ..opening.splitfile import SplitFile
+from ..opening.splitfile import SplitFile, list_folds
 from ..pixels.images import open_image
 from ..shapes.raster import Raster
 from .account import Account, Agreement
@@ -244,10 +245,19 @@ class _Conversion:
         there = frozenset(entry.split for entry in self.written)
         if "splits" in self.holds and all(normalise_split(name) == name for name in there):
             return there
+        if "folds" in self.holds and self._has_whole_folds(there):
+            return there
         usual = SPLITS if "usual splits" in self.holds else frozenset()
         if "usual splits alone" in self.holds and there <= SPLITS:
             usual = SPLITS
         return frozenset({UNSPLIT}) | usual
+
+    def _has_whole_folds(self, splits: frozenset[str]) -> bool:
+        """Whether the splits are train and val, or folds, beside test, of whole groups."""
+        rest = splits - {"test"}
+        named = rest <= {"train", "val"} or set(list_folds(rest)) == rest
+        of_groups = {(entry.group, entry.split) for entry in self.written}
+        return named and len(of_groups) == len({group for group, _ in of_groups})
 
     def account(self, target: Path, journal: Journal) -> Account:
         """Count what was written and what was lost, from the journal."""
@@ -285,7 +295,7 @@ class _Conversion:
         yield from self.dataset.notes
         entries = self.dataset.entries
         pages = sum(entries[index].image.page is not None for index in self.labelled_indices)
-        if pages:
+        if pages and "volumes" not in self.holds:
             yield (
                 f"{pages} pages of volumes are written as TIFF files of their own, with the "
                 f"values of the modality, as floats where they may be below 0"
@@ -334,7 +344,7 @@ class _Conversion:
     def compare(self, folder: Path, progress: Progress) -> Agreement:
         """Read the result back and count the pixels whose class differs."""
         written = open_as_is(folder)
-        by_key = {entry.key: index for index, entry in enumerate(written.entries)}
+        by_key = {_name_page(e.key): index for index, e in enumerate(written.entries)}
         # Keys of a native dataset need no split before them where only one split was written.
         by_name = {(e.split, e.name_in_split): i for i, e in enumerate(written.entries)}
         agreement = Agreement()
@@ -343,13 +353,18 @@ class _Conversion:
         ):
             entry = self.dataset.entries[index]
             key = entry.key
-            found = by_key.get(key, by_name.get((entry.split, entry.name_in_split)))
+            found = by_key.get(_name_page(key), by_name.get((entry.split, entry.name_in_split)))
             if found is None:
                 raise DataError(f"{folder}: {key!r} was written, but is not read back")
             before_HW = open_picture(self.dataset, index, self.mapping).labels_HW
             after_HW = written.labels(found)
             agreement.add(key, before_HW.size, int(np.count_nonzero(before_HW != after_HW)))
         return agreement
+
+
+def _name_page(key: str) -> str:
+    """A key without the suffix of the volume, which a format may leave out."""
+    return re.sub(r"\.nii(\.gz)?__(?=\d+$)", "__", key)
 
 
 def _count_pixels(labels_HW: LabelMap, spec: LabelSpec) -> dict[str, int]:

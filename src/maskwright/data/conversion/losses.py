@@ -8,6 +8,7 @@ from ...core.labels import IGNORE
 from ..entries.picture import Picture
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
+from ..pixels.nifti_write import is_nifti
 from ..shapes.drawing import Drawing, count_overlap_pixels
 
 _SPACINGS = "spacings of slices in mm, which the TIFF file of a page does not hold"
@@ -26,18 +27,20 @@ def count_lost(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
         lost["masks of single annotators (the majority is written)"] = len(picture.entry.masks)
     if "ignored" not in holds:
         lost["ignored pixels"] = int(np.count_nonzero(picture.labels_HW == IGNORE))
-    lost |= _count_lost_of_place(picture)
+    lost |= _count_lost_of_place(picture, holds)
     image = picture.entry.image
     if image.page is None and picture.entry.key.endswith(f"__{image.file.stem}"):
         lost[_FOLDERS] = 1
     return lost
 
 
-def _count_lost_of_place(picture: Picture) -> dict[str, int]:
+def _count_lost_of_place(picture: Picture, holds: frozenset[str]) -> dict[str, int]:
     """Count what says where the pixels lie and has no place in the written files."""
     image, labels = picture.entry.image, picture.entry.labels
     opened = open_image(image)
     lost: dict[str, int] = {}
+    if "volumes" in holds and image.page is not None and all(map(is_nifti, image.files)):
+        return lost
     if image.page is not None or picture.is_medical:
         frame = opened.patient_frame
         lost[_SPACINGS] = int(opened.spacing_mm_HW is not None)

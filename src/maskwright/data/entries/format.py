@@ -33,7 +33,9 @@ class Format(Protocol):
     """What is kept when the format is written: "polygons", "overlaps", "attributes",
     "instances", "ignored" (IGNORE differs from every class), "groups", and "splits", or "usual
     splits" where only train, val and test are, or "usual splits alone" where those are and no
-    image is without a split. None: the format can only be read."""
+    image is without a split, or "folds" where train, val and test are, or folds and test.
+    "volumes": slices of NIfTI volumes stay volumes, with spacing and orientation. None: the
+    format can only be read."""
 
     OUTLINE_FILL: Raster | None = None
     """The rule by which the tool fills polygons, where all regions can be written as such."""

@@ -250,7 +250,10 @@ class BandStack(ImageFile):
         self._require_one_place()
         planes: dict[str, NDArray[Any]] = {}
         maps: list[ValidMap | None] = []
+        needed = {name.lower() for name in list_sources(self.ref.bands)}
         for part, names in zip(self.parts, self._names, strict=True):
+            if needed.isdisjoint(names):
+                continue
             data = part.read_data()
             maps.append(None if data.valid_HW is None else self._enlarge(data.valid_HW))
             for index, name in enumerate(names):
@@ -267,6 +270,17 @@ class BandStack(ImageFile):
     def read_stored(self) -> NDArray[Any]:
         """As `read`."""
         return self.read()
+
+    def find_band(self, name: str) -> tuple[ImageFile, int]:
+        """The file that holds a band as it is, and the index of its channel.
+
+        Raises:
+            DataError: None does, as of a derived band.
+        """
+        for part, names in zip(self.parts, self._names, strict=True):
+            if name.lower() in names:
+                return part, names.index(name.lower())
+        raise DataError(f"{self.ref}: no file holds the band {name!r} as it is")
 
     @cached_property
     def _finest(self) -> ImageFile:

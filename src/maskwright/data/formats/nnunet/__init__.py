@@ -1,5 +1,6 @@
-"""nnU-Net: `part` is the format, `table` reads its JSON files."""
+"""nnU-Net: `part` reads the format, `table` its JSON files, `writing` writes it."""
 
-from .part import recognises, scan
+from .part import HOLDS, list_notes, recognises, scan
+from .writing import codec_for, finish, write
 
-__all__ = ["recognises", "scan"]
+__all__ = ["HOLDS", "codec_for", "finish", "list_notes", "recognises", "scan", "write"]

@@ -20,11 +20,12 @@ manual_data_splits.md, nnunetv2/experiment_planning/verify_dataset_integrity.py.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ....core.errors import DataError
+from ....core.labels import LabelSpec
 from ....pages.text import format_count, list_names
 from ...classes.dataset_yaml import DatasetFile
 from ...entries.scan import Entry, LeftOut, Scan, make_keys_unique
@@ -35,6 +36,7 @@ from ...pixels.images import image_suffixes
 from ...reading.documents import peek, read_json
 from .table import SPLITS_TABLE, TABLE, Folds, Pair, Table, list_classes
 
+HOLDS: frozenset[str] = frozenset({"ignored", "folds", "volumes"})
 _FOLDERS = {"Tr": "train", "Ts": "test"}
 _VOLUMES = (".nii", ".nii.gz")
 
@@ -55,6 +57,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         DataError: There are no such folders, or a case lacks a channel.
     """
     table = read_json(root / TABLE, Table)
+    _require_read_ending(root / TABLE, table)
     entries, lone = list[Entry](), list[ImageRef]()
     for ending, split in _FOLDERS.items():
         if not (root / f"images{ending}").is_dir():
@@ -81,6 +84,15 @@ def scan(root: Path, document: DatasetFile) -> Scan:
         origin=TABLE,
         notes=(*_list_notes(table, entries), *notes),
     )
+
+
+def _require_read_ending(path: Path, table: Table) -> None:
+    ending = table.file_ending.lower()
+    if ending and not ending.endswith(image_suffixes()):
+        raise DataError(
+            f"{path}: file_ending is {table.file_ending!r}, and such files are not read; save "
+            f"images and labels as .nii.gz and correct it"
+        )
 
 
 def _list_missing(table: Table, entries: list[Entry]) -> tuple[LeftOut, ...]:
@@ -205,3 +217,10 @@ def _assign_folds(path: Path, entries: list[Entry]) -> tuple[list[Entry], tuple[
     ]
     names = sorted({*splits.values()})
     return made, (f"the splits {', '.join(names)} are those of {path.name}",)
+
+
+def list_notes(_spec: LabelSpec, _splits: Collection[str]) -> tuple[str, ...]:
+    """List what a user of the written files should know."""
+    return (
+        "nnU-Net finds the folder as nnUNet_raw/Dataset001_Name, with your number and name",
+    )
