@@ -1,14 +1,19 @@
 """Slices of a volume with their neighbours as channels."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.inputspec import InputSpec
+from maskwright.data.entries.walk import image_files
 from maskwright.data.pixels.imagefile import ImageKind
 from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import open_image, read_data, read_image
+
+from ...dicoms import save_series
 
 RNG = np.random.default_rng(2)
 
@@ -120,3 +125,12 @@ def test_one_slice_for_a_model_of_three_is_refused_and_never_repeated():
     spec = make_spec(kind="photograph", max_value=255)
     with pytest.raises(DataError, match="is one slice, the model takes 3 neighbouring slices"):
         spec.prepare(np.zeros((4, 4, 1), np.uint8), where="a.png")
+
+
+def test_neighbours_in_a_series_are_those_by_position(tmp_path):
+    values = RNG.integers(-9, 99, (5, 4, 3)).astype(np.int16)
+    save_series(tmp_path / "p", values, names=lambda k: f"IM{7 * k % 11:03}.dcm")
+    pages = list(image_files(tmp_path))
+    singles = [read_image(page)[..., 0] for page in pages]
+    stack = read_image(replace(pages[4], num_slices=3))
+    np.testing.assert_array_equal(stack, np.stack([singles[i] for i in (3, 4, 4)], axis=-1))

@@ -60,8 +60,9 @@ class SliceStack(ImageFile):
 
     @property
     def num_pages(self) -> int:
-        """How many pages the file holds."""
-        return self._middle.num_pages
+        """How many pages the file holds, or how many slices the series has."""
+        series = self.ref.series
+        return self._middle.num_pages if series is None else len(series.files)
 
     @property
     def kind(self) -> ImageKind:
