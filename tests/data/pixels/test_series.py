@@ -240,6 +240,19 @@ def test_localizers_and_files_without_an_image_are_left_out_by_name(tmp_path):
     assert sorted(over.no_images) == ["rt.dcm", "seg.dcm"]
 
 
+def test_a_series_of_few_slices_in_several_orientations_is_a_localizer(tmp_path):
+    turns = [AXIAL, AXIAL, CORONAL, CORONAL, SAGITTAL, SAGITTAL]
+
+    def change(k, head):
+        head.ImageOrientationPatient = list(turns[k])
+
+    scout = save_series(tmp_path / "scout", VALUES, series="1.2.3.4", change=change)
+    save_series(tmp_path / "a", VALUES)
+    np.testing.assert_array_equal(stack(tmp_path), VALUES)
+    names = tuple(f"scout/{path.name}" for path in scout)
+    assert list_passed_over(tmp_path).localizers == names
+
+
 def test_each_slice_has_its_own_slope_and_all_have_one_type(tmp_path):
     slopes = [0.25, 1.0, 2.0, 0.123456, 3.0, 1.0]
 

@@ -19,7 +19,7 @@ from ..georef.identity import name_image, name_series
 from ..pixels.dicom_head import SUFFIXES, DicomHead, may_be_dicom, read_head
 from ..pixels.imageref import ImageRef, Series
 from ..pixels.images import count_pages
-from ..pixels.series import describe_fault, group_series, order_slices
+from ..pixels.series import describe_fault, group_series, is_scout, order_slices
 from .scan import IMAGE_FOLDERS, SPLITS, normalise_split
 
 _UID = re.compile(r"\d+(\.\d+){4,}")
@@ -53,10 +53,12 @@ def sort_dicom(files: Sequence[Path], root: Path) -> tuple[list[Path], DicomFile
             ("others", ("other",)),
         )
     }
-    localizers = tuple(h.path for h in heads if h.kind == "image" and h.is_localizer)
+    localizers = [h.path for h in heads if h.kind == "image" and h.is_localizer]
     joined: dict[Path, ImageRef] = {}
     faults = list[str]()
-    for group in group_series(heads):
+    groups = group_series(heads)
+    localizers += [head.path for group in groups if is_scout(group) for head in group]
+    for group in (group for group in groups if not is_scout(group)):
         if fault := describe_fault(group):
             place = _find_folder(group)
             faults.append(f"{place}: {format_count(len(group), 'file')} of one series: {fault}")
@@ -71,7 +73,7 @@ def sort_dicom(files: Sequence[Path], root: Path) -> tuple[list[Path], DicomFile
     used |= {head.path for head in alone}
     images = (*joined.values(), *(image for head in alone for image in _list_alone(head)))
     rest = [file for file in files if file not in used]
-    return rest, DicomFiles(images=images, localizers=localizers, **by_kind)
+    return rest, DicomFiles(images=images, localizers=tuple(localizers), **by_kind)
 
 
 def name_by_file(image: ImageRef) -> ImageRef:

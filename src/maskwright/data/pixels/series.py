@@ -31,6 +31,8 @@ from .dicom import Frames, find_value_type, open_frames
 from .dicom_head import DicomHead, read_head
 from .imageref import ImageRef, Series
 
+_MOST_OF_SCOUT = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesHeader:
@@ -158,6 +160,13 @@ def group_series(heads: Iterable[DicomHead]) -> list[list[DicomHead]]:
     return [group for group in groups if sum(head.plane is not None for head in group) > 1]
 
 
+def is_scout(heads: Iterable[DicomHead]) -> bool:
+    """Whether a series is a localizer by its planes: several, with up to three slices each."""
+    planes = [head.plane for head in heads if head.plane is not None]
+    counts = Counter(_number_orientations(planes))
+    return len(counts) > 1 and max(counts.values()) <= _MOST_OF_SCOUT
+
+
 def order_slices(heads: Sequence[DicomHead]) -> list[DicomHead]:
     """The files of a series by their position along the normal of the slices."""
     planes = [head.plane for head in heads if head.plane is not None]
@@ -176,8 +185,9 @@ def describe_fault(heads: Sequence[DicomHead]) -> str:
             f"{format_count(len(bare), 'file')} of {len(heads)} without a position in the "
             f"patient ({list_names(bare)}); move them out of the folder"
         )
+    numbers = _number_orientations(places)
     for what, kinds in (
-        ("orientations", _count_orientations(places, heads)),
+        ("orientations", _count_by(heads, [f"orientation {n}" for n in numbers])),
         ("sizes", _count_by(heads, [f"{h.size_HW[0]} x {h.size_HW[1]} px" for h in heads])),
         ("kinds of pixels", _count_by(heads, [head.colors for head in heads])),
     ):
@@ -199,16 +209,16 @@ def _count_by(heads: Sequence[DicomHead], values: Sequence[str]) -> list[str]:
     ]
 
 
-def _count_orientations(planes: Sequence[SlicePlane], heads: Sequence[DicomHead]) -> list[str]:
+def _number_orientations(planes: Sequence[SlicePlane]) -> list[int]:
+    """The number of the orientation of each plane, from 1 in the order in which they occur."""
     firsts: list[SlicePlane] = []
     for plane in planes:
         if not any(plane.is_parallel(first) for first in firsts):
             firsts.append(plane)
-    names = [
-        next(f"orientation {n}" for n, f in enumerate(firsts, 1) if plane.is_parallel(f))
+    return [
+        next(number for number, first in enumerate(firsts, 1) if plane.is_parallel(first))
         for plane in planes
     ]
-    return _count_by(heads, names)
 
 
 def _describe_twins(ordered: Sequence[DicomHead]) -> str:
