@@ -120,9 +120,9 @@ def _list_alone(head: DicomHead) -> Iterator[ImageRef]:
         shown = head.path.with_name(name_image(head.instance, head.path))
     count = count_pages(head.path)
     if count is None:
-        yield ImageRef(head.path, scene=shown)
+        yield ImageRef(head.path, alias=shown)
     for page in range(count or 0):
-        yield ImageRef(head.path, page, scene=shown)
+        yield ImageRef(head.path, page, alias=shown)
 
 
 def describe_series(images: Iterable[ImageRef]) -> tuple[str, ...]:

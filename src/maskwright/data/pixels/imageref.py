@@ -90,8 +90,9 @@ class ImageRef:
 
     def with_page(self, page: int) -> Self:
         """Another page of the same file, or another slice of the same series."""
-        file = self.file if self.series is None else self.series.files[page]
-        return replace(self, file=file, page=page)
+        if self.series is None:
+            return replace(self, page=page)
+        return replace(self, file=self.series.files[page], page=page, alias=None)
 
     def __str__(self) -> str:
         return str(self.path)
