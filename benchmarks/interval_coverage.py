@@ -260,7 +260,7 @@ def make_scorer(a_GFC: Array, b_GFC: Array) -> tuple[Scorer, Array, Array]:
     ]
     pair = ReportPair(a=folders[0], b=folders[1], left_out=())
     a_GF, b_GF = (c[:, :3].reshape(num_groups, -1) for c in (a_GFC, b_GFC))
-    return Scorer.from_sums(pair, a_GF.sum(axis=0), b_GF.sum(axis=0)), a_GF, b_GF
+    return Scorer.from_sums(pair.names, a_GF.sum(axis=0), b_GF.sum(axis=0)), a_GF, b_GF
 
 
 @cache

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from .evaluation.compare.compare import compare as compare
     from .evaluation.compare.page import write_comparison as write_comparison
     from .evaluation.diff.diff import Difference as Difference
+    from .evaluation.refining.result import Tuning as Tuning
+    from .evaluation.refining.tune import TuneOptions as TuneOptions
+    from .evaluation.refining.tune import tune_refine as tune_refine
     from .evaluation.report.page import write_report as write_report
     from .evaluation.score import ScoreOptions as ScoreOptions
     from .evaluation.score import score as score
@@ -126,6 +129,9 @@ _HOME = {
     "train": "calls:train",
     "TrainingError": "core.errors:TrainingError",
     "TrainOptions": "training.options:TrainOptions",
+    "tune_refine": "evaluation.refining.tune:tune_refine",
+    "TuneOptions": "evaluation.refining.tune:TuneOptions",
+    "Tuning": "evaluation.refining.result:Tuning",
     "UnknownNameError": "core.errors:UnknownNameError",
     "write_comparison": "evaluation.compare.page:write_comparison",
     "WriteMode": "core.results:WriteMode",

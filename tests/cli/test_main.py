@@ -86,7 +86,8 @@ def test_a_file_name_that_is_not_utf8_can_be_printed(run_verb):
 
 
 def _verbs():
-    return [command.callback.__name__ for command in app.registered_commands]
+    names = (command.callback.__name__ for command in app.registered_commands)
+    return [name.replace("_", "-") for name in names]
 
 
 def test_the_help_of_every_verb_fits_its_line():
@@ -101,7 +102,7 @@ def test_the_help_of_every_verb_fits_its_line():
 
 @pytest.mark.parametrize("verb", _verbs())
 def test_every_verb_is_a_file_of_its_name_and_takes_json_and_quiet(verb):
-    assert (Path(main_module.__file__).parent / f"{verb}.py").is_file()
+    assert (Path(main_module.__file__).parent / f"{verb.replace('-', '_')}.py").is_file()
     text = CliRunner().invoke(app, [verb, "--help"], terminal_width=200).output
     assert {"--json", "--quiet"} <= set(re.findall(r"--[a-z-]+", text))
 

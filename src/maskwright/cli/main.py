@@ -37,6 +37,7 @@ from .schema import schema
 from .score import score
 from .split import split
 from .train import train
+from .tune_refine import tune_refine
 from .verbs import Verb, Verbs
 
 INTERRUPTED = 130
@@ -63,6 +64,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         train: "train my-data -o runs/a --budget 40m",
         evaluate: "evaluate runs/a my-data --split test -o report",
         decide: "decide runs/a my-data --miss 1% -o bundle",
+        tune_refine: "tune-refine runs/a my-data -o bundle",
         export: "export runs/a --to onnx -o bundle",
         predict: "predict runs/a photos -o out",
         models: "models unet segformer --bench",

@@ -60,8 +60,10 @@ def interval_of_change(hits_a, hits_b):
     """Without its p, which takes most of the time."""
     pair = ReportPair(a=side(hits_a), b=side(hits_b), left_out=())
     a_GF, b_GF = pair.by_group(pair.a), pair.by_group(pair.b)
-    scorer = Scorer.from_sums(pair, a_GF.sum(axis=0), b_GF.sum(axis=0))
-    low, high, _ = changes_module._intervals(scorer, a_GF, b_GF)["pixel_accuracy"][:, 0]
+    scorer = Scorer.from_sums(pair.names, a_GF.sum(axis=0), b_GF.sum(axis=0))
+    low, high, _ = changes_module.estimate_differences(scorer, a_GF, b_GF)["pixel_accuracy"][
+        :, 0
+    ]
     return Estimate(0.0, low, high)
 
 

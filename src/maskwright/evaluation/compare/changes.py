@@ -100,12 +100,12 @@ class Changes:
 def measure_changes(pair: ReportPair) -> Changes:
     """Measure all changes of a pair."""
     a_GF, b_GF = pair.by_group(pair.a), pair.by_group(pair.b)
-    scorer = Scorer.from_sums(pair, a_GF.sum(axis=0), b_GF.sum(axis=0))
+    scorer = Scorer.from_sums(pair.names, a_GF.sum(axis=0), b_GF.sum(axis=0))
     a, b = (
         scorer.score(counts_GF.sum(axis=0)) | scorer.score_classes(counts_GF.sum(axis=0))
         for counts_GF in (a_GF, b_GF)
     )
-    ends = _intervals(scorer, a_GF, b_GF)
+    ends = estimate_differences(scorer, a_GF, b_GF)
     p, p_corrected = compute_p_values(scorer, a_GF, b_GF)
     changes = {
         name: tuple(
@@ -125,8 +125,11 @@ def measure_changes(pair: ReportPair) -> Changes:
     )
 
 
-def _intervals(scorer: Scorer, a_GF: Values, b_GF: Values) -> Mapping[str, Values]:
-    """The ends of B - A and what they belong to where that is not B - A, (3, K) by score."""
+def estimate_differences(scorer: Scorer, a_GF: Values, b_GF: Values) -> Mapping[str, Values]:
+    """The ends of B - A and what they belong to where that is not B - A, (3, K) by score.
+
+    `a_GF` and `b_GF` are the counts of each group, in the order of the scorer's names.
+    """
     a_F, b_F = a_GF.sum(axis=0), b_GF.sum(axis=0)
     gains = subtract(scorer.score(b_F), scorer.score(a_F))
     if len(a_GF) < MIN_GROUPS:

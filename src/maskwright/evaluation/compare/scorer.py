@@ -10,7 +10,6 @@ from ...core.scores import Values, mean_present
 from ...metrics.counts import Counts, Scores
 from ...metrics.family import Family, all_families
 from ..estimates import class_score_of
-from .read import ReportPair
 
 CLASS = "class:"
 """Before the name of a score of the classes, where those of the set are beside it."""
@@ -39,13 +38,13 @@ class Scorer:
     chosen: Mapping[str, NDArray[np.bool_]]
 
     @classmethod
-    def from_sums(cls, pair: ReportPair, a_F: Values, b_F: Values) -> "Scorer":
-        """Choose the classes from the sums over the set."""
-        bare = cls(names=pair.names, chosen={})
+    def from_sums(cls, names: tuple[str, ...], a_F: Values, b_F: Values) -> "Scorer":
+        """Choose the classes from the sums over the set of the counts called `names`."""
+        bare = cls(names=names, chosen={})
         a, b = bare.score_classes(a_F), bare.score_classes(b_F)
         in_truth_C = bare.split(a_F)["truth"] > 0
         chosen = {name: in_truth_C & ~np.isnan(a[name] + b[name]) for name in a}
-        return cls(names=pair.names, chosen=chosen)
+        return cls(names=names, chosen=chosen)
 
     def split(self, sums: Values) -> dict[str, Values]:
         """Counts by name, each (..., C)."""
