@@ -268,3 +268,20 @@ def test_real_footprints_lie_on_the_buildings_of_a_real_map_in_metres(real_data,
     ]
     assert len(shares) > 20
     assert min(shares) > 99
+
+
+def test_photographs_of_16_bits_are_neither_black_nor_white_and_the_page_says_how(
+    season, tmp_path, field
+):
+    for name in ("may", "june", "july"):
+        wide_HW = np.linspace(20_000, 21_000, field(10).size).reshape(field(10).shape)
+        wide_HW[0, 0] = 65_535
+        path = tmp_path / f"photos/{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(wide_HW.astype(np.uint16)).save(path)
+    options = MeasureOptions(mm_per_px=1.0, images=tmp_path / "photos", regions=("crop",))
+    measure(season, options, out=tmp_path / "out")
+    page = (tmp_path / "out/report.html").read_text()
+    assert "from black to white: percentiles 1 to 99 of each image." in page
+    overlay = np.asarray(Image.open(tmp_path / "out/overlay/may.png")).astype(int)
+    assert np.ptp(overlay.sum(axis=2)) > 150

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..core.atomic import write_json, write_text
 from ..core.errors import DataError
 from ..core.labels import LabelMap
@@ -23,7 +25,7 @@ from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode, open_results
 from ..data.entries.walk import results_below
 from ..pages.csvfile import write_rows
-from ..pages.legend import add_legend, draw_legend, list_classes
+from ..pages.legend import add_legend, draw_legend, draw_note, list_classes
 from ..pages.pictures import RgbImage, encode_png
 from .figures.change import ClassChange
 from .figures.coverage import WHOLE, Coverage, sum_coverages
@@ -109,6 +111,8 @@ def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) 
     _require_rois_met(series, coverage)
     if folder is not None and (folder / "overlay").exists():
         legend_HW3 = draw_legend([*list_classes(series.spec), *FIGURES])
+        if shown := series.display.describe():
+            legend_HW3 = np.concatenate([legend_HW3, draw_note(shown)])
         _write_bytes(folder / "legend.png", encode_png(legend_HW3))
     if folder is not None and meter.volumes:
         _write_volumes(folder / "volumes.csv", meter.volumes)
@@ -126,6 +130,7 @@ def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) 
         rules=series.rules,
         verdicts=verdicts,
         pictures=selection.pictures,
+        shown=series.display.describe(),
         change_pictures=change_pictures,
         roi_changes=roi_changes,
         volumes=meter.volumes,

@@ -88,6 +88,12 @@ class MapSeries:
         """The classes."""
         return self.maps.spec
 
+    @property
+    def display(self) -> Display:
+        """How photographs are shown, by the type of values of the first."""
+        first = next(iter(self.photographs.values()), None)
+        return Display(is_wide=first is not None and open_image(first).kind.dtype != "uint8")
+
     def read_before(self, key: str) -> LabelMap | None:
         """Read the map of the earlier date, H x W; None where there is none."""
         return None if self.before is None else self.before.read(key)
@@ -118,7 +124,7 @@ class MapSeries:
             raise DataError(
                 f"{path}: image is {image_HWC.shape[:2]} (H, W), its map is {size_HW}"
             )
-        return Display().draw(image_HWC)
+        return self.display.draw(image_HWC)
 
 
 def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapSeries:

@@ -60,7 +60,7 @@ class Measurements:
     """The figures of a series: `coverage` by region of interest, "" for the whole images.
 
     `images` are in the order of the keys. `pictures` and `change_pictures` are the JPEG files
-    of the report by key, for some of the images.
+    of the report by key, for some of the images, and `shown` says how photographs are drawn.
     """
 
     labels: LabelSpec
@@ -73,6 +73,7 @@ class Measurements:
     rules: Sequence[Rule] = ()
     verdicts: Sequence[Verdict] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    shown: str = ""
     change_pictures: Mapping[str, bytes] = field(default_factory=dict)
     roi_changes: Mapping[str, ClassChange] = field(default_factory=dict)
     """The change inside each region of interest."""

@@ -352,6 +352,7 @@ def _render_pictures(results: Measurements) -> Section:
     num_images, num_shown = len(results.images), len(results.pictures)
     note = "" if num_shown == num_images else f"{num_shown} of {num_images} images"
     note += ", those that fail a rule first." if note and results.failed_keys else ""
+    note = f"{note} {results.shown}".strip()
     entries: list[tuple[Rgb, str]] = [(entry.color, entry.name) for entry in results.labels]
     if results.coverage[WHOLE].ignored_px:
         entries.append((results.labels.palette[IGNORE], "ignored"))
