@@ -36,7 +36,7 @@ NAMES = parts.names(FORMATS)
 WRITTEN = list_writable()
 HELD = frozenset(
     {"polygons", "overlaps", "attributes", "instances", "ignored", "groups"}
-    | {"splits", "usual splits", "usual splits alone"}
+    | {"splits", "usual splits", "usual splits alone", "folds", "volumes"}
 )
 
 
