@@ -13,7 +13,7 @@ from maskwright.data.formats import dicom_seg
 from maskwright.data.opening.groupby import find_groups
 from maskwright.evaluation.score import score
 
-from ...dicoms import read, save_enhanced, save_seg, save_series
+from ...dicoms import read, save_enhanced, save_seg, save_series, save_structures
 
 hd = pytest.importorskip("highdicom")
 from highdicom.seg import Segmentation, SegmentDescription  # noqa: E402 - an optional package
@@ -260,3 +260,30 @@ def test_patients_are_groups_of_series_with_segmentations(tmp_path, slices):
     by_series = {entry.group: groups[entry.key] for entry in entries}
     assert by_series["ct__p1"] == by_series["ct__p2"] != by_series["ct__p3"]
     assert not any("P1" in group or "P3" in group for group in groups.values())
+
+
+def test_images_in_another_folder_are_named_in_dataset_yaml(tmp_path, slices):
+    write_seg(tmp_path / "labels" / "seg.dcm", slices, LIVER, labels=("liver",))
+    (tmp_path / "ct").rename(tmp_path / "labels" / "ct")
+    save_series(tmp_path / "labels" / "old", np.zeros(SHAPE, np.int16), series="1.2.3.4")
+    (tmp_path / "labels" / "dataset.yaml").write_text("format: dicom_seg\nimages: ct\n")
+    dataset, labels_DHW = read_labels(tmp_path / "labels")
+    assert dataset.keys[0] == "p1__0000"
+    np.testing.assert_array_equal(labels_DHW, LIVER)
+
+
+def test_localizers_and_other_objects_are_left_out_by_name(tmp_path, slices):
+    write_seg(tmp_path / "seg.dcm", slices, LIVER, labels=("liver",))
+    save_series(
+        tmp_path / "scout",
+        np.zeros((1, 5, 7), np.int16),
+        series="1.2.3.4",
+        ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"],
+    )
+    save_structures(tmp_path / "rt.dcm", [], series=[])
+    (tmp_path / "dataset.yaml").write_text("format: dicom_seg\n")
+    reasons = {item.reason: item.names for item in open_as_is(tmp_path).left_out}
+    assert reasons["DICOM localizers, which are no slices of a volume"] == ("scout/000.dcm",)
+    assert [names for reason, names in reasons.items() if "hold no image" in reason] == [
+        ("rt.dcm",)
+    ]

@@ -357,3 +357,14 @@ def test_predict_finds_the_slices_of_a_folder_in_order(tmp_path):
     save_series(tmp_path / "p1", VALUES, names=shuffled)
     found = find_images([tmp_path]).images
     assert list(found) == [f"p1/{k:04}" for k in range(6)]
+
+
+def test_pydicoms_own_series_without_suffixes_is_ordered_by_position():
+    folder = Path(get_testdata_file("DICOMDIR")).parent / "98892001"
+    images = list(image_files(folder))
+    assert [str(image.path.relative_to(folder)) for image in images] == [
+        f"CT5N/{k:04}" for k in range(5)
+    ]
+    heights = [read(image.file).ImagePositionPatient[2] for image in images]
+    assert heights == sorted(heights)
+    assert all(image.file.suffix == "" for image in images)
