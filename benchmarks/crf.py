@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from maskwright.core import Confusion, parts
 from maskwright.core.kernels.kernel import KERNELS, Kernel
+from maskwright.core.logits import Logits
 from maskwright.core.refinechain import RefineStep
 from maskwright.core.scores import iou
 from maskwright.data.pixels.images import read_image
@@ -56,8 +57,8 @@ NUM_SEARCHED, NUM_SCORED, NUM_CROPS = 4, 12, 4
 SIZES = {"480 x 360, 11 classes": (360, 480, 11), "2048 x 1024, 19 classes": (1024, 2048, 19)}
 
 Image = NDArray[np.uint8]
-Logits = NDArray[np.float32]
-Way = Callable[[Logits, Image, Config], Logits]
+Planes = NDArray[np.float32]
+Way = Callable[[Planes, Image, Config], Planes]
 
 
 # ---- data ----
@@ -71,7 +72,7 @@ def pairs(data: Path, split: str, num: int) -> Iterator[tuple[Image, Image]]:
         yield read_image(path), cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
 
 
-def at_stride(truth_HW: Image, num_classes: int) -> Logits:
+def at_stride(truth_HW: Image, num_classes: int) -> Planes:
     """log(0.9 share of the class in each square + 0.1 / K)."""
     size_wh = (truth_HW.shape[1] // STRIDE, truth_HW.shape[0] // STRIDE)
     shares = [
@@ -84,14 +85,19 @@ def at_stride(truth_HW: Image, num_classes: int) -> Logits:
 # ---- ways: marginals (K, H, W) ----
 
 
-def ours(logits: Logits, image: Image, crf: Config) -> Logits:
+def ours(logits: Planes, image: Image, crf: Config) -> Planes:
     """As `predict --refine crf`."""
-    return np.exp(log_marginals(logits, image, crf, where="benchmark"))
+    return np.exp(log_marginals(of_image(logits, image), image, crf, where="benchmark"))
 
 
-def all_pairs(logits: Logits, image: Image, crf: Config) -> Logits:
+def of_image(logits: Planes, image: Image) -> Logits:
+    """The logits of an image, as a Predictor gives them to the CRF."""
+    return Logits.of_image(logits, image.shape[:2])
+
+
+def all_pairs(logits: Planes, image: Image, crf: Config) -> Planes:
     """The same equations with all pairs of pixels."""
-    unary_KN = np.stack(list(planes(logits, image.shape[:2]))).reshape(len(logits), -1)
+    unary_KN = np.stack(list(planes(of_image(logits, image)))).reshape(len(logits), -1)
     place_2N = np.indices(image.shape[:2]).reshape(2, -1).astype(np.float32)
     colour_3N = image.reshape(-1, 3).T.astype(np.float32)
     far_NN, unlike_NN = (_squares(f) for f in (place_2N, colour_3N))
@@ -109,17 +115,17 @@ def _squares(features_DN: NDArray[np.float32]) -> NDArray[np.float32]:
     return sum(((f[:, None] - f) ** 2 for f in features_DN), start=np.float32(0))
 
 
-def _softmax(scores: Logits) -> Logits:
+def _softmax(scores: Planes) -> Planes:
     raised = np.exp(scores - scores.max(axis=0))
     return raised / raised.sum(axis=0)
 
 
-def pydensecrf(logits: Logits, image: Image, crf: Config) -> Logits:
+def pydensecrf(logits: Planes, image: Image, crf: Config) -> Planes:
     """The authors' code, each Gaussian divided by its sum as in DeepLab."""
     from pydensecrf.densecrf import NORMALIZE_AFTER, DenseCRF2D
 
     height, width = image.shape[:2]
-    shares = _softmax(np.stack(list(planes(logits, (height, width)))))
+    shares = _softmax(np.stack(list(planes(of_image(logits, image)))))
     model = DenseCRF2D(width, height, len(logits))
     model.setUnaryEnergy(np.ascontiguousarray(-np.log(shares).reshape(len(logits), -1)))
     model.addPairwiseGaussian(sxy=crf.theta_gamma, compat=crf.w2, normalization=NORMALIZE_AFTER)
@@ -169,7 +175,7 @@ def error(data: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _crops(data: Path) -> Iterator[tuple[Logits, Image]]:
+def _crops(data: Path) -> Iterator[tuple[Planes, Image]]:
     """The square of each image with the most class borders, of those on a grid."""
     height, width = CROP_HW
     for image, truth_HW in pairs(data, "val", NUM_CROPS):
@@ -186,7 +192,7 @@ def _crops(data: Path) -> Iterator[tuple[Logits, Image]]:
         yield at_stride(truth_HW[part], 11), np.ascontiguousarray(image[part])
 
 
-def _gap(found: Logits, exact: Logits) -> tuple[float, float, float]:
+def _gap(found: Planes, exact: Planes) -> tuple[float, float, float]:
     gap_HW = np.abs(found - exact).max(axis=0)
     agree = (found.argmax(axis=0) == exact.argmax(axis=0)).mean()
     return float(gap_HW.mean()), float(np.quantile(gap_HW, 0.99)), float(agree)
@@ -226,7 +232,7 @@ def one(data: Path, size: str, way: str) -> dict[str, float]:
         run(logits[:, :4, :4], np.ascontiguousarray(image[:32, :32]), Config())
         before = resource.getrusage(resource.RUSAGE_SELF)
         if run is ours:
-            log_marginals(logits, image, Config(), where="benchmark")
+            log_marginals(of_image(logits, image), image, Config(), where="benchmark")
         else:
             run(logits, image, Config())
         after = resource.getrusage(resource.RUSAGE_SELF)
@@ -256,9 +262,9 @@ def _scores(data: Path, split: str, num: int, crf: Config | None) -> list[float]
     for image, truth_HW in pairs(data, split, num):
         logits = at_stride(truth_HW, 11)
         if crf is None:
-            scores = np.stack(list(planes(logits, truth_HW.shape)))
+            scores = np.stack(list(planes(of_image(logits, image))))
         else:
-            scores = log_marginals(logits, image, crf, where="benchmark")
+            scores = log_marginals(of_image(logits, image), image, crf, where="benchmark")
         total += Confusion.from_labels(truth_HW, scores.argmax(axis=0).astype(np.uint8), 11)
     return [float(value) for value in iou(total)]
 

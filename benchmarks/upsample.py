@@ -2,15 +2,16 @@
 
     python benchmarks/upsample.py
 
-All ways run in turn in one process with one thread, on the same logits of a drawn street; the
+All ways run in turn in one process with two threads, on the same logits of a drawn street; the
 table has the median time of each, the memory that it added, and the share of its labels that
-differ from torch's. Writes `benchmarks/upsample.md`.
+differ from torch's. A second table has the confidence, which needs all classes at each pixel.
+Writes `benchmarks/upsample.md`.
 """
 
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
@@ -19,26 +20,31 @@ import torch
 
 from maskwright.core import parts
 from maskwright.core.kernels.kernel import KERNELS, Kernel
+from maskwright.core.logits import Logits
 from maskwright.core.memory import measure_peak
 from maskwright.data.synth.streets import draw_street
+from maskwright.inference.resolution import decide
 
 OUT = Path(__file__).with_name("upsample.md")
 SIZE_HW = (1024, 2048)
 STRIDE = 4
 ROUNDS = 7
+THREADS = 2
 MIXED_SHARE = 0.175
 """Of a trained network on street scenes, 15 to 20 % of the cells are mixed."""
 TARGETS = {19: (12, 30), 150: (5, 20)}
 """Wanted ratio to torch, without numba and with it, by the number of classes."""
 
+Way = Callable[[], np.ndarray]
+
 
 def main() -> None:
     """Measure all ways and write the table."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    torch.set_num_threads(THREADS)
+    cv2.setNumThreads(THREADS)
     source = (
         f"From `python benchmarks/upsample.py`: logits of a drawn street at 1/{STRIDE} of its "
-        f"size, labels of {SIZE_HW[0]} x {SIZE_HW[1]} px (H x W). One thread on "
+        f"size, labels of {SIZE_HW[0]} x {SIZE_HW[1]} px (H x W). {THREADS} threads on "
         f"{platform.machine()}, the ways in turn, {ROUNDS} rounds, medians."
     )
     lines = ["# Labels at full resolution from logits at a quarter of it", "", source]
@@ -50,21 +56,37 @@ def main() -> None:
 
 
 def measure(num_classes: int) -> list[str]:
-    """The table of one number of classes."""
+    """The tables of one number of classes."""
     logits_Khw = draw_logits(num_classes)
-    ways: dict[str, Callable[[], np.ndarray]] = {
+    logits = Logits.of_image(logits_Khw, SIZE_HW)
+    labels: dict[str, Way] = {
         "torch: interpolate, argmax": lambda: by_torch(logits_Khw),
         "OpenCV: class by class, running maximum": lambda: by_opencv(logits_Khw),
     }
     for name in ("numpy", "numba"):
         part = parts.load(KERNELS, name, like=Kernel)
-        ways[f"maskwright, {name}"] = lambda part=part: part.upsample_argmax(
-            logits_Khw, SIZE_HW
-        )
+        labels[f"maskwright, {name}"] = lambda part=part: part.upsample_argmax(logits)
+    confidence: dict[str, Way] = {
+        "torch: interpolate, softmax, maximum": lambda: confidence_by_torch(logits_Khw),
+        "maskwright: strips of rows": lambda: decide(logits).confidence_HW,
+    }
+    return [
+        f"## {num_classes} classes, {find_mixed_share(logits_Khw):.1%} of the cells mixed",
+        "",
+        *run_in_turn(labels, "labels that differ", lambda a, b: float((a != b).mean())),
+        "",
+        *run_in_turn(confidence, "largest difference", lambda a, b: float(abs(a - b).max())),
+    ]
+
+
+def run_in_turn(
+    ways: Mapping[str, Way], title: str, compare: Callable[[np.ndarray, np.ndarray], float]
+) -> list[str]:
+    """A table of the ways; `compare` is between the result of each and that of the first."""
     times_s: dict[str, list[float]] = {name: [] for name in ways}
-    labels, added = {}, {}
+    results, added = {}, {}
     for name, way in ways.items():
-        labels[name] = way()  # compiles
+        results[name] = way()  # compiles
         with measure_peak() as peak:
             way()
         added[name] = (peak.num_bytes or 0) / 2**20
@@ -75,15 +97,10 @@ def measure(num_classes: int) -> list[str]:
             times_s[name].append(time.perf_counter() - begin)
     first = next(iter(ways))
     base = statistics.median(times_s[first])
-    lines = [
-        f"## {num_classes} classes, {find_mixed_share(logits_Khw):.1%} of the cells mixed",
-        "",
-        "| way | ms | times torch | MiB added | labels that differ |",
-        "|---|---|---|---|---|",
-    ]
+    lines = [f"| way | ms | times torch | MiB added | {title} |", "|---|---|---|---|---|"]
     for name in ways:
         median = statistics.median(times_s[name])
-        differ = (labels[name] != labels[first]).mean()
+        differ = compare(results[name], results[first])
         numbers = f"{1e3 * median:.1f} | {base / median:.1f} | {added[name]:.0f} | {differ:.1e}"
         lines.append(f"| {name} | {numbers} |")
     return lines
@@ -126,6 +143,13 @@ def by_torch(logits_Khw: np.ndarray) -> np.ndarray:
     logits = torch.from_numpy(logits_Khw)[None]
     full = torch.nn.functional.interpolate(logits, size=SIZE_HW, mode="bilinear")
     return full.argmax(1)[0].to(torch.uint8).numpy()
+
+
+def confidence_by_torch(logits_Khw: np.ndarray) -> np.ndarray:
+    """Enlarge all classes, then the largest share."""
+    logits = torch.from_numpy(logits_Khw)[None]
+    full = torch.nn.functional.interpolate(logits, size=SIZE_HW, mode="bilinear")
+    return full.softmax(1).amax(1)[0].numpy()
 
 
 def by_opencv(logits_Khw: np.ndarray) -> np.ndarray:

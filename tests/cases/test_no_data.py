@@ -10,6 +10,7 @@ from PIL import Image
 from maskwright.core.decision import Decision
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import IGNORE
+from maskwright.core.logits import Logits
 from maskwright.data.check.audit import audit
 from maskwright.data.dataset import open_dataset
 
@@ -88,7 +89,7 @@ def test_a_decision_leaves_them_out():
         confidence_HW=ones_HW,
         best_HW=ones_HW,
         temperature=1.0,
-        logits_Khw=np.stack([0 * ones_HW, ones_HW]),
+        logits=Logits.of_image(np.stack([0 * ones_HW, ones_HW]), ones_HW.shape),
     )
     valid_HW = np.array([[False, True], [True, True]])
     left = replace(decision).leave_out(valid_HW)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from maskwright.core import IGNORE, Confusion, parts
+from maskwright.core.logits import Logits
 from maskwright.evaluation.counting import Scoring
 from maskwright.inference.resolution import decide
 from maskwright.metrics.family import (
@@ -32,7 +33,7 @@ def painted(seed):
     logits_KHW = rng.normal(size=(NUM_CLASSES, *truth_HW.shape)).astype(np.float32)
     logits_KHW[truth_HW, *np.indices(truth_HW.shape)] += 2
     truth_HW[:2] = IGNORE
-    decision = decide(logits_KHW, truth_HW.shape)
+    decision = decide(Logits.of_image(logits_KHW, truth_HW.shape))
     return ScoredImage.from_labels(
         f"image{seed}",
         truth_HW,

@@ -6,6 +6,7 @@ import pytest
 from maskwright.core import parts
 from maskwright.core.errors import ConfigError, UnknownNameError
 from maskwright.core.labels import IGNORE, LabelSpec
+from maskwright.core.logits import Logits
 from maskwright.core.refinechain import RefineChain
 from maskwright.inference.refiner import REFINERS, Refinement, RefinerPart, SourceImage
 from maskwright.inference.resolution import decide, planes
@@ -33,14 +34,14 @@ def network_decision(*, seed=0, temperature=1.0, valid_HW=None):
     rng = np.random.default_rng(seed)
     logits_Khw = rng.normal(size=(3, 8, 11)).astype(np.float32)
     image_HWC = rng.integers(0, 256, (16, 21, 3), dtype=np.uint8)
-    decision = decide(logits_Khw, (16, 21), temperature=temperature)
+    decision = decide(Logits.of_image(logits_Khw, (16, 21)), temperature=temperature)
     if valid_HW is not None:
         decision = decision.leave_out(valid_HW)
     return decision, SourceImage(image_HWC, where="a.png")
 
 
 def shares(decision):
-    stack = planes(decision.logits_Khw, decision.labels_HW.shape)
+    stack = planes(decision.logits)
     return np.stack([decision.shares(plane_HW) for plane_HW in stack])
 
 
@@ -66,7 +67,7 @@ def test_a_refiner_of_classes_keeps_the_logits_and_names_the_pixels_it_changed(r
     if _part(step.refiner).ON == "shares":
         assert decision.refined_HW is None
     else:
-        assert decision.logits_Khw is given.logits_Khw
+        assert decision.logits is given.logits
         changed_HW = decision.labels_HW != given.labels_HW
         named_HW = decision.refined_HW
         assert (changed_HW <= (False if named_HW is None else named_HW)).all()
@@ -83,9 +84,9 @@ def test_the_same_image_is_decided_the_same(refinement):
 
 def test_a_decision_is_not_changed_in_place(refinement):
     given, image = network_decision()
-    before = given.labels_HW.copy(), given.confidence_HW.copy(), given.logits_Khw.copy()
+    before = given.labels_HW.copy(), given.confidence_HW.copy(), given.logits.values_Khw.copy()
     refinement(given, image)
-    after = given.labels_HW, given.confidence_HW, given.logits_Khw
+    after = given.labels_HW, given.confidence_HW, given.logits.values_Khw
     for one, two in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -105,7 +106,7 @@ def test_an_image_without_any_data_stays_without(refinement):
 
 
 def test_a_single_pixel_is_refined(refinement):
-    decision = decide(np.zeros((3, 1, 1), np.float32), (1, 1))
+    decision = decide(Logits.of_image(np.zeros((3, 1, 1), np.float32), (1, 1)))
     refined = refinement(decision, SourceImage(np.zeros((1, 1, 3), np.uint8)))
     assert refined.labels_HW.tolist() == [[0]]
 

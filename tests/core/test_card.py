@@ -1,5 +1,6 @@
 """A model card survives JSON, and what an old one lacks has its old meaning."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 
 from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.errors import BundleError, ConfigError
+from maskwright.core.logits import LogitsGrid
 
 
 def test_a_card_survives_json(painted_card):
@@ -43,3 +45,15 @@ def test_a_card_of_eomt_with_a_number_of_annealing_steps_opens(steps, ratio):
     document = {"name": "eomt", "encoder": "own", "config": config}
     assert ArchSpec.from_json(document).config == {"num_queries": 7, "annealing_ratio": ratio}
     assert ArchSpec.from_json(document | {"name": "fpn"}).config == config
+
+
+def test_the_grid_of_logits_is_written_where_it_is_coarser_than_the_input(painted_card):
+    card = painted_card()
+    assert "logits" not in card.to_json()
+    coarse = replace(card, logits=LogitsGrid(4, 32))
+    assert coarse.to_json()["logits"] == {"stride": 4, "multiple": 32}
+    assert ModelCard.from_json(json.loads(json.dumps(coarse.to_json())), where="a") == coarse
+    assert coarse.logits.size((33, 64)) == (16, 16)
+    wrong = coarse.to_json() | {"logits": {"stride": 5, "multiple": 32}}
+    with pytest.raises(BundleError, match="the stride must be 1 or more and divide"):
+        ModelCard.from_json(wrong, where="a")

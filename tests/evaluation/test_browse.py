@@ -10,6 +10,7 @@ from PIL import Image
 from maskwright.core.confusion import Confusion
 from maskwright.core.decision import Decision
 from maskwright.core.labels import IGNORE, LabelSpec
+from maskwright.core.logits import Logits
 from maskwright.core.sample import Sample
 from maskwright.evaluation import browse
 from maskwright.evaluation.browse import Gallery
@@ -29,7 +30,7 @@ def add(gallery, key, *, wrong_px=0, size_HW=(40, 60), confidence=0.75):
         confidence_HW=confidence_HW,
         best_HW=confidence_HW,
         temperature=1.0,
-        logits_Khw=np.zeros((3, *size_HW), np.float32),
+        logits=Logits.of_image(np.zeros((3, *size_HW), np.float32), size_HW),
     )
     sample = Sample(
         key=key, group=key, image_HWC=np.full((*size_HW, 3), 90, np.uint8), labels_HW=truth_HW

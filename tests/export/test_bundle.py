@@ -1,14 +1,16 @@
 """export_bundle: a Bundle that agrees with its checkpoint, or no Bundle."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 from tests.initial import COMMIT, README, make_hub, write_unet
 
-from maskwright.core.bundle import open_bundle
-from maskwright.core.checkpoint import Checkpoint
+from maskwright.core.bundle import WEIGHTS, open_bundle
+from maskwright.core.card import ArchSpec
+from maskwright.core.checkpoint import Checkpoint, write_card
 from maskwright.core.errors import (
     BundleError,
     ConfigError,
@@ -16,11 +18,13 @@ from maskwright.core.errors import (
     OutputError,
     UnknownNameError,
 )
+from maskwright.core.logits import FULL_SIZE, LogitsGrid
 from maskwright.data.dataset import open_dataset
 from maskwright.data.synth.streets import write_street_scenes
 from maskwright.export.bundle import export_bundle, export_model
 from maskwright.export.parity import verify
 from maskwright.inference.predictor import open_model
+from maskwright.nn.build import build_model
 
 
 @pytest.fixture
@@ -39,6 +43,32 @@ def test_a_bundle_holds_card_weights_graph_and_proof(untrained_bundle, untrained
     assert graph.parity.largest_logit_difference < 1e-4
     assert graph.parity.equal_pixel_share > 0.999
     assert list(bundle.root.parent.iterdir()) == [bundle.root]
+
+
+def test_a_graph_gives_logits_at_the_stride_of_the_card_and_the_labels_of_full_size(
+    checkpoint, photographs, tmp_path
+):
+    """Cards before 0.2 say nothing of a stride: their graphs give logits of full size."""
+    arch = ArchSpec(name="pspnet", encoder="test_resnet", revision=2)
+    card = replace(Checkpoint.open(checkpoint).card, arch=arch)
+    network = build_model(card)
+    assert (network.grid, network.head_grid) == (FULL_SIZE, LogitsGrid(8, 32))
+    save_file({k: v.numpy() for k, v in network.state_dict().items()}, checkpoint / WEIGHTS)
+    write_card(checkpoint, card)
+    full = open_model(checkpoint)
+    write_card(checkpoint, replace(card, logits=network.head_grid))
+    bundle = export_bundle(checkpoint, photographs, tmp_path / "at_stride")
+    with np.load(bundle.parity_inputs) as arrays:
+        assert arrays["logits_1"].shape == (4, 64 // 8, 64 // 8)
+    for image in photographs:
+        expected = full.predict(image)
+        for path in (bundle.root, checkpoint):
+            model = open_model(path)
+            assert model.logits(image).values_Khw.shape[1] < image.shape[0] / 4
+            found = model.predict(image)
+            assert (found.labels_HW == expected.labels_HW).mean() > 0.999
+            np.testing.assert_allclose(found.confidence_HW, expected.confidence_HW, atol=1e-4)
+            np.testing.assert_array_equal(found.labels_HW, model.label(image))
 
 
 def test_a_published_model_becomes_a_bundle_when_its_licence_is_accepted(tmp_path, monkeypatch):

@@ -102,6 +102,8 @@ def build(file, card, options):
 
 REFINER = '''"""One class everywhere: a throw-away refiner."""
 
+from dataclasses import replace
+
 import numpy as np
 from pydantic import BaseModel
 
@@ -117,9 +119,9 @@ class Config(BaseModel, frozen=True, extra="forbid"):
 
 def build(config, classes):
     def fill(decision, image):
-        logits_Khw = np.zeros_like(decision.logits_Khw)
-        logits_Khw[config.index] = 1
-        return decide(logits_Khw, decision.labels_HW.shape)
+        values_Khw = np.zeros_like(decision.logits.values_Khw)
+        values_Khw[config.index] = 1
+        return decide(replace(decision.logits, values_Khw=values_Khw))
 
     return fill
 '''

@@ -104,14 +104,15 @@ def test_a_temperature_changes_the_confidence_and_no_label(painted):
     one, other = (m.predict(image, where="a") for m in (model, warm))
     np.testing.assert_array_equal(one.labels_HW, other.labels_HW)
     assert (other.confidence_HW < one.confidence_HW).all()
-    np.testing.assert_array_equal(*(m.logits(image, where="a") for m in (model, warm)))
+    logits = (m.logits(image, where="a").values_Khw for m in (model, warm))
+    np.testing.assert_array_equal(*logits)
 
 
 def test_a_prediction_is_the_decision_on_the_logits(painted):
     image, model = checkerboard(33, 50), painted(scale_ratio=0.37)
-    logits_Khw = model.logits(image, where="a")
-    assert logits_Khw.shape == (4, *model.card.input.network_size((33, 50)))
-    decision = model.decide(logits_Khw, image, where="a")
+    logits = model.logits(image, where="a")
+    assert logits.values_Khw.shape == (4, *model.card.input.network_size((33, 50)))
+    decision = model.decide(logits, image, where="a")
     prediction = model.predict(image, where="a")
     np.testing.assert_array_equal(decision.labels_HW, prediction.labels_HW)
     np.testing.assert_array_equal(decision.confidence_HW, prediction.confidence_HW)
@@ -166,7 +167,7 @@ def test_sizes_that_an_engine_cannot_take_are_padded_or_refused(painted, engine_
         return model.engine(x_BCHW)
 
     padded = replace(model, engine=engine_from(run, size_multiple=32))
-    np.testing.assert_array_equal(padded.logits(image), model.logits(image))
+    np.testing.assert_array_equal(*(m.logits(image).values_Khw for m in (padded, model)))
     assert shapes == [(64, 64)]
     static = replace(model, engine=engine_from(run, size_HW=(32, 32)))
     assert static.predict(checkerboard(32, 32)).labels_HW.shape == (32, 32)

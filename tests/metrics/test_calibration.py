@@ -10,19 +10,21 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import brier_score_loss, log_loss
 
 from maskwright.core.labels import IGNORE
+from maskwright.core.logits import Logits
 from maskwright.inference.resolution import decide, planes
 from maskwright.metrics.calibration import MIDDLES, NUM_BINS, count, scores
 
 
 def counted(truth_HW, logits_Khw, temperature=1.0):
-    decision = decide(logits_Khw, truth_HW.shape, temperature=temperature)
-    found = planes(logits_Khw, truth_HW.shape)
-    return count(truth_HW, found, decision, len(logits_Khw))
+    logits = Logits.of_image(logits_Khw, truth_HW.shape)
+    decision = decide(logits, temperature=temperature)
+    return count(truth_HW, planes(logits), decision, len(logits))
 
 
 def shares(truth_HW, logits_Khw, temperature=1.0):
     """Softmax in float64 of the labelled pixels, P x K, and their truth."""
-    full_KHW = np.stack(list(planes(logits_Khw, truth_HW.shape))).astype(np.float64)
+    logits = Logits.of_image(logits_Khw, truth_HW.shape)
+    full_KHW = np.stack(list(planes(logits))).astype(np.float64)
     valid_HW = truth_HW != IGNORE
     logits_PK = full_KHW[:, valid_HW].T / temperature
     share_PK = np.exp(logits_PK - logits_PK.max(axis=1, keepdims=True))

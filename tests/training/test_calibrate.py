@@ -49,8 +49,7 @@ def all_pixels(model, val):
     logits, truth = [], []
     for number in range(len(val)):
         labels_HW = val.labels(number)
-        logits_Khw = model.logits(val.image(number), where="x")
-        full_KHW = np.stack(list(planes(logits_Khw, labels_HW.shape)))
+        full_KHW = np.stack(list(planes(model.logits(val.image(number), where="x"))))
         logits.append(full_KHW[:, labels_HW != IGNORE].T)
         truth.append(labels_HW[labels_HW != IGNORE])
     return np.concatenate(logits).astype(np.float64), np.concatenate(truth)

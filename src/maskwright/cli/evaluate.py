@@ -14,11 +14,14 @@ from .options import (
     Engine,
     Group,
     KeepIds,
+    MaxMemory,
     Model,
+    Overlap,
     Overwrite,
     ProposeMapping,
     Quiet,
     Refine,
+    Tile,
     Trust,
     out_option,
 )
@@ -50,6 +53,9 @@ def evaluate(
     spacing: Spacing = None,
     engine: Engine = None,
     refine: Refine = None,
+    tile: Tile = "auto",
+    overlap: Overlap = None,
+    max_memory: MaxMemory = "4GB",
     trust: Trust = None,
     accept_licence: AcceptLicence = False,
     propose_mapping: ProposeMapping = None,
@@ -70,13 +76,20 @@ def evaluate(
     from ..evaluation.evaluate import evaluate as score
     from ..evaluation.report.page import add_report
     from ..inference.predictor import open_model
+    from ..inference.tiling import Tiling
 
+    tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
     with open_results(
         out, "evaluate", WriteMode(overwrite=overwrite), former=FILE_NAME
     ) as results:
         predictor = open_model(
-            model, engine=engine, refine=refine, trust=trust, accept_licence=accept_licence
+            model,
+            engine=engine,
+            refine=refine,
+            tiling=tiling,
+            trust=trust,
+            accept_licence=accept_licence,
         )
         console.say_all(predictor.notes)
         dataset = open_dataset(data, allow_outside=allow_outside, progress=console.progress)

@@ -82,6 +82,30 @@ Refine = Annotated[
         "'none' (default: those of the Bundle).",
     ),
 ]
+Tile = Annotated[
+    str,
+    typer.Option(
+        "--tile",
+        metavar="HxW",
+        help="Cut images into tiles: 'auto' (images too large for the memory), 'off', or HxW.",
+    ),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option(
+        "--overlap",
+        metavar="PX",
+        help="Pixels that neighbouring tiles share (default: by the receptive field).",
+    ),
+]
+MaxMemory = Annotated[
+    str,
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Memory of the network from which on '--tile auto' cuts an image: 2GB, 800MB.",
+    ),
+]
 Engine = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Engine that runs MODEL (default: best one installed)."),

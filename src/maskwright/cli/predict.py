@@ -13,11 +13,14 @@ from .options import (
     AsJson,
     Engine,
     KeepIds,
+    MaxMemory,
     Model,
+    Overlap,
     Overwrite,
     Quiet,
     Refine,
     ResumeFolder,
+    Tile,
     Trust,
     Write,
     out_option,
@@ -71,6 +74,9 @@ def predict(
     out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
     engine: Engine = None,
     refine: Refine = None,
+    tile: Tile = "auto",
+    overlap: Overlap = None,
+    max_memory: MaxMemory = "4GB",
     write: Write = None,
     trust: Trust = None,
     glob: Glob = None,
@@ -95,13 +101,22 @@ def predict(
     from ..inference.outputs import ALL, MOSAIC
     from ..inference.predict import predict as run
     from ..inference.predictor import open_model
+    from ..inference.tiling import Tiling
 
+    tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     predictor: Predictor | FoldPredictors
     if out_of_fold:
-        predictor = open_folds(model, inputs[0], engine=engine, refine=refine, trust=trust)
+        predictor = open_folds(
+            model, inputs[0], engine=engine, refine=refine, tiling=tiling, trust=trust
+        )
     else:
         predictor = open_model(
-            model, engine=engine, refine=refine, trust=trust, accept_licence=accept_licence
+            model,
+            engine=engine,
+            refine=refine,
+            tiling=tiling,
+            trust=trust,
+            accept_licence=accept_licence,
         )
         console.say_all(predictor.notes)
     names: tuple[str, ...] = ALL

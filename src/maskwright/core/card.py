@@ -10,6 +10,7 @@ from .errors import BundleError, ConfigError, MaskwrightError, shorten
 from .imagestats import ImageStatistics
 from .inputspec import InputSpec
 from .labels import LabelSpec
+from .logits import FULL_SIZE, LogitsGrid
 from .refinechain import RefineChain
 from .typed import MALFORMED, require_types
 from .verdict import VerdictRule
@@ -69,7 +70,9 @@ class ModelCard:
     eq. 9): fitted after training, 1 before and in old cards. `learnt` describes the training
     images; None before the end of a training and in old cards. `refine` are the refiners that
     every prediction goes through, and `decide` is the rule for verdicts, which comes after
-    them; None where none was chosen.
+    them; None where none was chosen. `logits` is the grid on which every graph of the
+    model, and the network built from the card, gives its logits; old cards have the size of
+    the input.
 
     Raises ConfigError for a temperature that is not a number above 0, or refiners or a rule
     that do not fit the classes.
@@ -83,6 +86,7 @@ class ModelCard:
     learnt: ImageStatistics | None = None
     refine: RefineChain | None = None
     decide: VerdictRule | None = None
+    logits: LogitsGrid = FULL_SIZE
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature > 0):
@@ -96,10 +100,11 @@ class ModelCard:
             self.decide.require_classes(self.labels.names)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object without what is None; see `from_json`."""
+        """A JSON object of what differs from its default; see `from_json`."""
         learnt = {} if self.learnt is None else {"learnt": self.learnt.to_json()}
         refine = {} if self.refine is None else {"refine": self.refine.to_json()}
         decide = {} if self.decide is None else {"decide": self.decide.to_json()}
+        logits = {} if self.logits == FULL_SIZE else {"logits": self.logits.to_json()}
         return (
             {
                 "labels": self.labels.to_json(),
@@ -111,6 +116,7 @@ class ModelCard:
             | learnt
             | refine
             | decide
+            | logits
         )
 
     @classmethod
@@ -136,6 +142,7 @@ class ModelCard:
                 decide=VerdictRule.from_json(document["decide"])
                 if "decide" in document
                 else None,
+                logits=LogitsGrid(**document["logits"]) if "logits" in document else FULL_SIZE,
             )
             require_types(card)
         except (*MALFORMED, MaskwrightError) as error:

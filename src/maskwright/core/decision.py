@@ -8,15 +8,16 @@ from numpy.typing import NDArray
 
 from .image import ValidMap
 from .labels import IGNORE, LabelMap
+from .logits import Logits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decision:
     """The predicted class of each pixel, its share and its logit, and the logits behind them.
 
-    `logits_Khw` are at the network's resolution or at the image's. At the image's size, the
-    share of class k is `exp((logit_k - best_HW) / temperature) * confidence_HW`: softmax of the
-    logits divided by the temperature. Labels do not depend on the temperature. A refiner gives
+    At the image's size, the share of class k is
+    `exp((logit_k - best_HW) / temperature) * confidence_HW`: softmax of the logits divided by
+    the temperature. Labels do not depend on the temperature. A refiner gives
     the logarithms of its marginals as logits. `refined_HW` are the pixels whose class a refiner
     of class maps has changed, None where there is none; their labels are not those of the
     largest logit. `reported` are the indices of the classes of the verdict, None where the
@@ -27,7 +28,7 @@ class Decision:
     confidence_HW: NDArray[np.float32]
     best_HW: NDArray[np.float32]
     temperature: float
-    logits_Khw: NDArray[np.float32]
+    logits: Logits
     refined_HW: NDArray[np.bool_] | None = None
     reported: tuple[int, ...] | None = None
 

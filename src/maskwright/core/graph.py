@@ -66,8 +66,10 @@ class Graph:
     """One graph of a Bundle.
 
     `engine` names the part of `inference.engines` that runs `file`. The first of `outputs` is
-    `logits`, (B, K, H, W); the second, where there is one, is `features`. `parity` is None
-    where nobody has compared the graph with the network.
+    `logits`, (B, K, h, w) on the grid of the card; the second, where there is one, is
+    `features`. `parity` is None where nobody has compared the graph with the network.
+    `bytes_per_px` is the memory that the engine takes per pixel of its input, and `reach_px`
+    half of the receptive field, both measured at the export; 0 where they are not known.
 
     Raises BundleError for other outputs.
     """
@@ -78,6 +80,8 @@ class Graph:
     outputs: tuple[str, ...] = (LOGITS,)
     tolerance: Tolerance = field(default_factory=Tolerance)
     parity: Parity | None = None
+    bytes_per_px: float = 0.0
+    reach_px: int = 0
 
     def __post_init__(self) -> None:
         if self.outputs not in _OUTPUTS:
@@ -101,4 +105,6 @@ class Graph:
             outputs=tuple(document["outputs"]),
             tolerance=Tolerance(**document["tolerance"]),
             parity=None if parity is None else Parity(**parity),
+            bytes_per_px=document.get("bytes_per_px", 0.0),
+            reach_px=document.get("reach_px", 0),
         )

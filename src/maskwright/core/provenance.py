@@ -128,7 +128,8 @@ class ScoreSettings:
     `families` are the metric families in the order of the report, `of_families` their settings
     by key (`boundary_tolerance`, `surface`). Reports of a model have its softmax `temperature`
     and, where refiners were used, their chain as `refine`. `decide` is the rule for
-    verdicts (`core.verdict`) by which the class maps were made, None without one.
+    verdicts (`core.verdict`) by which the class maps were made, None without one. `tiling` says
+    which images were cut into tiles.
     """
 
     families: tuple[str, ...] = ()
@@ -136,6 +137,7 @@ class ScoreSettings:
     temperature: float | None = None
     refine: JsonObject | None = None
     decide: JsonObject | None = None
+    tiling: JsonObject | None = None
 
     def to_json(self) -> Document:
         """One object; no key for what is None."""
@@ -143,6 +145,7 @@ class ScoreSettings:
             "temperature": self.temperature,
             "refine": self.refine,
             "decide": self.decide,
+            "tiling": self.tiling,
         }
         return {
             "families": list(self.families),
@@ -153,13 +156,14 @@ class ScoreSettings:
     @classmethod
     def from_json(cls, document: Document) -> Self:
         """Undo `to_json`; keys that are not fields here belong to a family."""
-        own = ("families", "temperature", "refine", "decide")
+        own = ("families", "temperature", "refine", "decide", "tiling")
         return cls(
             families=tuple(document.get("families", ())),
             of_families={key: value for key, value in document.items() if key not in own},
             temperature=document.get("temperature"),
             refine=document.get("refine"),
             decide=document.get("decide"),
+            tiling=document.get("tiling"),
         )
 
 

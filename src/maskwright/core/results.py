@@ -79,7 +79,7 @@ class Results:
 
     `num_read` counts the inputs that were read, and `remarks` are on them. `passed_over` are
     folders among the inputs that hold results, `failed` inputs that could not be read. `decide`
-    is the rule for verdicts of the model, as JSON.
+    is the rule for verdicts and `tiling` says which images were cut into tiles, as JSON.
     """
 
     folder: Path
@@ -90,6 +90,7 @@ class Results:
     passed_over: Sequence[Path] = ()
     failed: list[FailedInput] = field(default_factory=list)
     decide: Document | None = None
+    tiling: Document | None = None
 
     def pass_over(self, folders: Iterable[Path]) -> None:
         """Note folders of results among the inputs, without the one that is being filled."""
@@ -102,7 +103,7 @@ class Manifest:
 
     `files` counts the files by the first part of their path, `endings` those of each folder by
     the ending of their names. `maskwright` is the version that wrote the results, `decide` the
-    rule for verdicts that made them.
+    rule for verdicts that made them, `tiling` which images were cut into tiles.
     """
 
     verb: str
@@ -114,6 +115,7 @@ class Manifest:
     endings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     decide: Document | None = None
+    tiling: Document | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` undoes it."""
@@ -131,6 +133,7 @@ class Manifest:
                 "endings": {name: dict(e) for name, e in self.endings.items()},
                 "decide": self.decide,
             }
+            | ({} if self.tiling is None else {"tiling": self.tiling})
         )
 
     @classmethod
@@ -149,6 +152,7 @@ class Manifest:
                 files={str(name): int(count) for name, count in content["files"].items()},
                 endings={name: dict(e) for name, e in content.get("endings", {}).items()},
                 decide=content.get("decide"),
+                tiling=content.get("tiling"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SCHEMA.error(f"{where}: not a {SCHEMA.kind} ({error!r})") from error
@@ -210,6 +214,7 @@ def open_results(
             files={name: count.total() for name, count in counts.items()},
             endings={n: dict(c) for n, c in counts.items() if (partial.folder / n).is_dir()},
             decide=results.decide,
+            tiling=results.tiling,
         )
         write_json(partial.folder / MANIFEST, manifest.to_json())
 

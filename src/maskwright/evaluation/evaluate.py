@@ -119,6 +119,7 @@ def _describe_settings(model: Predictor, scoring: Scoring) -> ScoreSettings:
         temperature=model.card.temperature,
         refine=None if model.refine is None else model.refine.to_json(),
         decide=None if model.card.decide is None else model.card.decide.to_json(),
+        tiling=model.tiling.to_json(),
     )
 
 
@@ -168,17 +169,15 @@ def _predict_sample(
     if sample.labels_HW is None:
         raise DataError(f"{where}: has no mask")
     truth_HW = sample.labels_HW
-    logits_Khw = model.logits(sample.image_HWC, sample.valid_HW, where=where)
+    logits = model.logits(sample.image_HWC, sample.valid_HW, where=where)
     decision = model.decide(
-        logits_Khw,
+        logits,
         sample.image_HWC,
         sample.valid_HW,
         spacing_mm_HW=None if file is None else file.spacing_mm_HW,
         where=where,
     )
-    output = ModelOutput(
-        decision=decision, planes=partial(planes, decision.logits_Khw, truth_HW.shape)
-    )
+    output = ModelOutput(decision=decision, planes=partial(planes, decision.logits))
     return ScoredImage.from_labels(
         sample.key, truth_HW, decision.labels_HW, len(model.card.labels), model=output
     )

@@ -31,9 +31,11 @@ from ..core.trust import hash_file, remember
 from ..data.dataset import Dataset, open_dataset
 from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
+from ..inference.need import measure_bytes_per_px
 from ..inference.predictor import is_published
 from ..inference.published import open_published
 from ..inference.resolution import to_network
+from ..inference.tiling import measure_reach
 from ..nn.any_size import AnySize
 from ..nn.build import load_model
 from .parity import Planes, compare, keep_inputs, verify
@@ -197,10 +199,11 @@ class _Source:
     @classmethod
     def of_published(cls, source: str, *, accept_licence: bool) -> "_Source":
         found = open_published(source, accept_licence=accept_licence)
+        card, network = found.stop_at_head()
         return cls(
-            card=found.card,
+            card=card,
             model_id=found.model_id,
-            load=lambda: found.network,
+            load=lambda: network,
             files={},
             notes=found.notes,
         )
@@ -293,6 +296,8 @@ class _Writer:
             outputs=outputs,
             tolerance=tolerance,
             parity=parity,
+            bytes_per_px=round(measure_bytes_per_px(engine, source.card.input.channels), 1),
+            reach_px=measure_reach(engine, source.card),
         )
 
 

@@ -49,7 +49,7 @@ class EngineOptions:
 
 
 class Engine(Protocol):
-    """Runs a network: image_BCHW in, logits_BKHW out; the same input gives the same logits."""
+    """Runs a network: image_BCHW in, logits_BKhw out; the same input gives the same logits."""
 
     name: str
     """Of the part in `inference/engines`; reports record it."""
@@ -65,7 +65,7 @@ class Engine(Protocol):
 
     @abstractmethod
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """logits_BKHW, float32, contiguous, of the input's height and width.
+        """logits_BKhw, float32, contiguous, on the grid `logits` of the model's card.
 
         Raises:
             MemoryError: The input is too large for this machine.

@@ -12,8 +12,9 @@ from ..core.yamlfile import read_yaml
 from ..data.dataset import FolderDataset, open_dataset
 from ..data.opening.splitfile import list_folds
 from ..data.pixels.imageref import ImageRef
-from .predictor import Predictor, open_model
+from .predictor import AUTOMATIC, Predictor, open_model
 from .refiner import Refinement
+from .tiling import Tiling
 
 _RECIPE = "recipe.yaml"
 
@@ -42,6 +43,11 @@ class FoldPredictors:
         return next(iter(self.predictors.values())).refine
 
     @property
+    def tiling(self) -> Tiling:
+        """Which images are cut into tiles, as for the first fold."""
+        return next(iter(self.predictors.values())).tiling
+
+    @property
     def engine_name(self) -> str:
         """The name of the engine of the first fold."""
         return next(iter(self.predictors.values())).engine.name
@@ -57,6 +63,7 @@ def open_folds(
     *,
     engine: str | None = None,
     refine: str | None = None,
+    tiling: Tiling = AUTOMATIC,
     trust: str | None = None,
 ) -> FoldPredictors:
     """Open the runs in the folder `runs`, one for each fold of `data`.
@@ -83,7 +90,9 @@ def open_folds(
     for fold in folds:
         run = run_of[fold]
         model = run / "bundle" if is_bundle(run / "bundle") else run
-        predictors[fold] = open_model(model, engine=engine, refine=refine, trust=trust)
+        predictors[fold] = open_model(
+            model, engine=engine, refine=refine, tiling=tiling, trust=trust
+        )
         _require_fold(predictors[fold], dataset, fold, run)
     _require_one_rule(predictors)
     dataset = dataset.with_input(next(iter(predictors.values())).card.input)

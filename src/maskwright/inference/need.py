@@ -4,6 +4,8 @@ What an engine takes per pixel depends on the network and on how the engine runs
 measured, once, on an image of zeros; small images are not measured.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,22 +58,36 @@ class MemoryNeed:
             raise DataError(
                 f"{where}: {size_HW[0]:,} x {size_HW[1]:,} px (H, W) need "
                 f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; cut the image "
-                f"into tiles or make it smaller"
+                f"into tiles (--tile) or make it smaller"
             )
         return chosen
 
     def _measure_both(self, engine: Engine, channels: int) -> Engine:
-        self.engine, self.bytes_per_px = engine, _measure(engine, channels)
+        self.engine, self.bytes_per_px = engine, measure_bytes_per_px(engine, channels)
         compact = engine.make_compact()
         if compact is not None:
-            bytes_per_px = _measure(compact, channels)
+            bytes_per_px = measure_bytes_per_px(compact, channels)
             if bytes_per_px < _WORTH_RATIO * self.bytes_per_px:
                 self.engine, self.bytes_per_px = compact, bytes_per_px
         return self.engine
 
 
-def _measure(engine: Engine, channels: int) -> float:
+def measure_bytes_per_px(engine: Engine, channels: int) -> float:
+    """Bytes per pixel of its input that an engine takes at its peak, beside the input."""
     x_BCHW = np.zeros((1, channels, _TRIAL_PX, _TRIAL_PX), np.float32)
     with measure_peak() as peak:
-        logits_BKHW = engine(x_BCHW)
-    return max(peak.num_bytes or 0, logits_BKHW.nbytes) / _TRIAL_PX**2
+        logits_BKhw = engine(x_BCHW)
+    return max(peak.num_bytes or 0, logits_BKhw.nbytes) / _TRIAL_PX**2
+
+
+@contextmanager
+def explain_memory(size_HW: tuple[int, int], where: str) -> Iterator[None]:
+    """Turn a MemoryError on an image into a DataError that names it."""
+    try:
+        yield
+    except MemoryError as error:
+        height, width = size_HW
+        raise DataError(
+            f"{where}: {height} x {width} px (H, W) need more memory than is available; "
+            f"cut the image into tiles (--tile) or make it smaller"
+        ) from error

@@ -28,7 +28,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
 from .volumes import CLASSES, CONFIDENCE, find_slices
 
+OVERLAY, MOSAIC = "overlay", "mosaic"
 DEFECT, UNREAD = "defect", "unread"
 COLUMNS = ("image", "class", "pixels", "percent")
 
@@ -112,7 +113,7 @@ class Overlays(Writer):
     """Writes `overlay/`."""
 
     def __init__(self, to: Destination) -> None:
-        self._folder = to.folder / "overlay"
+        self._folder = to.folder / OVERLAY
         self._palette, self._display = to.labels.palette, to.display
 
     def write(self, item: PredictedImage) -> None:
@@ -150,15 +151,14 @@ class Mosaics(Writer):
         self._mosaic.add(item.key, item.prediction.labels_HW, confidence_HW)
 
 
-MOSAIC = "mosaic"
 WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
     CLASSES: ClassMaps,
-    "overlay": Overlays,
+    OVERLAY: Overlays,
     CONFIDENCE: ConfidenceMaps,
     MOSAIC: Mosaics,
 }
 COVERAGE = "coverage"
-ALL = (CLASSES, "overlay", CONFIDENCE, COVERAGE)
+ALL = (CLASSES, OVERLAY, CONFIDENCE, COVERAGE)
 """What is written unless something else is asked for."""
 
 KINDS = (*ALL, MOSAIC)
@@ -170,9 +170,9 @@ def write_legend(to: Destination, write: Collection[str]) -> None:
     It is a file beside them, so that every overlay has the pixels of its image alone.
     """
     strips = []
-    if {CLASSES, "overlay"} & set(write):
+    if {CLASSES, OVERLAY} & set(write):
         strips.append(draw_legend(list_classes(to.labels)))
-    if "overlay" in write and (note := to.display.describe()):
+    if OVERLAY in write and (note := to.display.describe()):
         strips.append(draw_note(note))
     if CONFIDENCE in write:
         strips.append(draw_scale(CONFIDENCE))
@@ -260,20 +260,29 @@ def _write_map(
     for suffix in (".tif", ".png"):  # an interrupted run may have written the other
         (folder / f"{item.key}{suffix}").unlink(missing_ok=True)
     if item.tags:
-        tags = (*item.tags, nodata_tag(nodata))
-        content = _encode_indexed_tiff(index_HW, palette, tags, where=item.key)
-        _put(folder / f"{item.key}.tif", content)
+        file, tags = io.BytesIO(), (*item.tags, nodata_tag(nodata))
+        write_indexed_tiff(file, index_HW, palette, tags, where=item.key)
+        _put(folder / f"{item.key}.tif", file.getvalue())
     else:
         _put(folder / f"{item.key}.png", encode_indexed_png(index_HW, palette))
 
 
-def _encode_indexed_tiff(
-    index_HW: NDArray[np.uint8], palette: NDArray[np.uint8], tags: Sequence[Tag], *, where: str
-) -> bytes:
-    """A palette TIFF file with these tags; the same bytes each time."""
+def write_indexed_tiff(
+    file: BinaryIO,
+    index_HW: NDArray[np.uint8],
+    palette: NDArray[np.uint8],
+    tags: Sequence[Tag],
+    *,
+    where: str,
+    tile: tuple[int, int] | None = None,
+) -> None:
+    """Write a palette TIFF file with these tags, in strips or tiles; the same bytes each time.
+
+    Raises:
+        DataError: The tags are damaged.
+    """
     import tifffile
 
-    file = io.BytesIO()
     try:
         tifffile.imwrite(
             file,
@@ -281,10 +290,10 @@ def _encode_indexed_tiff(
             photometric="palette",
             colormap=palette.T.astype(np.uint16) * 257,
             compression="zlib",
+            tile=tile,
             metadata=None,
             software=False,
             extratags=tags,
         )
     except (ValueError, TypeError, struct.error) as error:
         raise DataError(f"{where}: the georeference is damaged ({error})") from error
-    return file.getvalue()

@@ -24,10 +24,12 @@ from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ..core.verdict import Verdict
 from ..data.conversion.account import Account
 from ..data.opening.stratify import count_pixels
+from ..data.pixels.imagefile import ImageFile
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import open_image
 from ..pages.display import Display
 from .annotations import write_annotations
+from .bands import plan_bands, predict_bands
 from .folds import FoldPredictors
 from .inputs import FoundImages, find_images
 from .mosaic import MosaicGrid
@@ -35,6 +37,7 @@ from .outputs import (
     ALL,
     COVERAGE,
     MOSAIC,
+    WRITERS,
     Destination,
     PredictedImage,
     Writer,
@@ -48,6 +51,7 @@ from .predictor import Predictor
 from .refiner import Refinement
 from .remarks import find_traits, list_remarks
 from .segmentations import SegmentationWriter
+from .tiling import TilePlan
 from .volumes import CLASSES, VolumeWriter, is_slice
 
 
@@ -95,6 +99,21 @@ class PredictionSummary:
         } | optional
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outputs:
+    """Where the files per image go, their kinds, and the writer of each kind."""
+
+    to: Destination
+    kinds: tuple[str, ...]
+    writers: Sequence[Writer]
+
+    @classmethod
+    def open(cls, write: Sequence[str], to: Destination) -> "_Outputs":
+        """Make the writers of the kinds of files per image in `write`."""
+        kinds = tuple(name for name in dict.fromkeys(write) if name in WRITERS)
+        return cls(to=to, kinds=kinds, writers=make_writers(kinds, to))
+
+
 def predict(
     model: Predictor | FoldPredictors,
     inputs: Iterable[Path | str],
@@ -125,14 +144,15 @@ def predict(
     """
     formats = require_outputs(write)
     labels, rule = model.card.labels, model.card.decide
-    head = {"verb": "predict", "model": model.model_id, "engine": _name_engine(model)}
-    head |= {"refine": str(model.refine), "write": ",".join(write)}
+    head: dict[str, object] = {"verb": "predict", "model": model.model_id}
+    head |= {"engine": _name_engine(model), "refine": str(model.refine)}
+    head |= {"write": ",".join(write), "tiling": model.tiling.to_json()}
     with open_results(Path(out), "predict", mode, head=head) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
         to = _find_destination(model, results.folder, found, write)
-        writers = make_writers((*write, CLASSES) if formats else write, to)
-        _predict_left(model, found.images, writers, results, progress)
+        outputs = _Outputs.open((*write, CLASSES) if formats else write, to)
+        _predict_left(model, found.images, outputs, results, progress)
         _write_shared(results, to, write)
         listed = _list_verdicts(results.journal)
         verdicts = write_verdicts(results.folder, listed, results.failed) if rule else {}
@@ -144,6 +164,7 @@ def predict(
             shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
         pixels_C = _sum_pixels(results, len(labels))
         results.decide = None if rule is None else rule.to_json()
+        results.tiling = model.tiling.to_json()
         remarks = list_remarks(_list_traits(results.journal), model.card)
         results.remarks = [*found.notes, *remarks, *not_written]
     return PredictionSummary(
@@ -162,7 +183,7 @@ def predict(
 def _predict_left(
     model: Predictor | FoldPredictors,
     images: Mapping[str, ImageRef],
-    writers: Sequence[Writer],
+    outputs: _Outputs,
     results: Results,
     progress: Progress,
 ) -> None:
@@ -171,7 +192,7 @@ def _predict_left(
     left = {key: image for key, image in images.items() if key not in done}
     for key, image in progress(left.items(), total=len(left), what="predicting"):
         one = model.choose(key) if isinstance(model, FoldPredictors) else model
-        _predict_file(one, key, image, writers, results)
+        _predict_file(one, key, image, outputs, results)
     _require_any(results)
 
 
@@ -271,7 +292,7 @@ def _predict_file(
     model: Predictor,
     key: str,
     image: ImageRef,
-    writers: Sequence[Writer],
+    outputs: _Outputs,
     results: Results,
 ) -> None:
     """Predict one image, or list it as failed."""
@@ -279,30 +300,53 @@ def _predict_file(
         content = describe_content(image.files)
         opened = open_image(image)
         model.card.input.require_modality(opened.modality, where=str(image))
-        image_HWC, valid_HW = opened.read_data()
-        prediction = model.predict(
-            image_HWC, valid_HW, spacing_mm_HW=opened.spacing_mm_HW, where=str(image)
-        )
-        item = PredictedImage(
-            key=key,
-            image_HWC=model.card.input.select_slice(image_HWC),
-            prediction=prediction,
-            tags=opened.geotags,
-            is_slice=is_slice(image),
-        )
-        for writer in writers:
-            writer.write(item)
+        plan = plan_bands(model, opened, outputs.to, outputs.kinds)
+        if plan is None:
+            found = _predict_whole(model, key, opened, outputs.writers)
+        else:
+            found = _predict_bands(model, plan, key, opened, outputs)
     except (DataError, MissingDependencyError) as error:
         results.failed.append(FailedInput(str(image), _name_image(image, error)))
         return
-    counts_C = count_pixels(prediction.labels_HW, len(model.card.labels)).tolist()
-    traits = find_traits(image_HWC, valid_HW, model.card)
-    line: dict[str, object] = {"key": key, "read": content, "pixels": counts_C}
-    if traits:
-        line["traits"] = traits
+    results.journal.add({"key": key, "read": content} | found)
+
+
+def _predict_whole(
+    model: Predictor, key: str, opened: ImageFile, writers: Sequence[Writer]
+) -> dict[str, object]:
+    """Predict an image in memory; returns what the journal keeps of it."""
+    image_HWC, valid_HW = opened.read_data()
+    prediction = model.predict(
+        image_HWC, valid_HW, spacing_mm_HW=opened.spacing_mm_HW, where=str(opened.ref)
+    )
+    item = PredictedImage(
+        key=key,
+        image_HWC=model.card.input.select_slice(image_HWC),
+        prediction=prediction,
+        tags=opened.geotags,
+        is_slice=is_slice(opened.ref),
+    )
+    for writer in writers:
+        writer.write(item)
+    counts_C = count_pixels(prediction.labels_HW, len(model.card.labels))
+    found = _describe(counts_C, find_traits(image_HWC, valid_HW, model.card))
     if prediction.verdict is not None:
-        line["reported"] = prediction.verdict.classes
-    results.journal.add(line)
+        found["reported"] = prediction.verdict.classes
+    return found
+
+
+def _predict_bands(
+    model: Predictor, plan: TilePlan, key: str, opened: ImageFile, outputs: _Outputs
+) -> dict[str, object]:
+    """Predict a large image by rows; returns what the journal keeps of it."""
+    done = predict_bands(model, plan, opened, key, outputs.to, outputs.kinds)
+    traits = find_traits(*done.sample, model.card, size_HW=opened.size_HW)
+    return _describe(done.counts_C, traits)
+
+
+def _describe(counts_C: NDArray[np.int64], traits: Sequence[str]) -> dict[str, object]:
+    found: dict[str, object] = {"pixels": counts_C.tolist()}
+    return found | ({"traits": traits} if traits else {})
 
 
 def _name_image(image: ImageRef, error: Exception) -> str:

@@ -1,7 +1,6 @@
 """Predictor: an Engine with the card that says how to feed it and what its numbers mean."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from importlib.util import find_spec
@@ -15,11 +14,12 @@ from ..core.bundle import MANIFEST, WEIGHTS, Bundle, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.decision import Decision
-from ..core.errors import BundleError, ConfigError, DataError, MissingDependencyError
+from ..core.errors import BundleError, ConfigError, MissingDependencyError
 from ..core.hubname import HubName
 from ..core.image import Image, ValidMap
 from ..core.kernels.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
+from ..core.logits import Logits
 from ..core.refinechain import RefineChain
 from ..core.trust import require_digest
 from ..core.verdict import Verdict
@@ -27,15 +27,17 @@ from ..data.pixels.images import read_data, to_ref
 from ..pages.display import Display
 from .choice import ModelFile, build_engine
 from .engine import ENGINES, Engine, EngineOptions, EnginePart
-from .need import MemoryNeed
+from .need import MemoryNeed, explain_memory
 from .prediction import Prediction
 from .refiner import Refinement, SourceImage, parse_chain
 from .resolution import decide
 from .strategy import Strategy, run_whole
+from .tiling import TiledImage, Tiling
 from .trial import require_trial
 from .verdict import apply_rule
 
 DEFAULTS = EngineOptions()
+AUTOMATIC = Tiling()
 FOREIGN = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.pth", "*.pt")
 """Files of weights in the folders of others."""
 
@@ -50,7 +52,8 @@ class Predictor:
     `model_id` is the hash of the card and weights of the checkpoint, also for its Bundle.
     The largest logit decides the classes of every image; then `refine` changes them, where it
     is given, and then the rule for verdicts of the card.
-    `strategy` is how images go through the engine. `need` knows the memory that it takes.
+    `strategy` is how images go through the engine in one piece, `tiling` says which images are
+    cut into tiles. `need` knows the memory that an image takes.
     `notes` are lines for the user on a published model: its licence, and what it leaves out.
     """
 
@@ -59,6 +62,7 @@ class Predictor:
     model_id: str
     refine: Refinement | None = None
     strategy: Strategy = run_whole
+    tiling: Tiling = AUTOMATIC
     need: MemoryNeed = field(default_factory=MemoryNeed, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -85,9 +89,9 @@ class Predictor:
             BundleError: The model's logits are NaN or infinite.
         """
         image_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
-        logits_Khw = self.logits(image_HWC, where=where)
+        logits = self.logits(image_HWC, where=where)
         decision = self.decide(
-            logits_Khw, image_HWC, valid_HW, spacing_mm_HW=spacing_mm_HW, where=where
+            logits, image_HWC, valid_HW, spacing_mm_HW=spacing_mm_HW, where=where
         )
         return self._prediction(decision, image_HWC)
 
@@ -111,57 +115,54 @@ class Predictor:
         """
         for first, batch in self._batches(images):
             where = f"image {first}" if len(batch) == 1 else f"images {first} and following"
-            logits_BKhw = self._run(batch, where=where)
-            # (B, K, h, w) -> B times (K, h, w)
-            for index, (image_HWC, logits_Khw) in enumerate(
-                zip(batch, logits_BKhw, strict=True), start=first
-            ):
-                decision = self.decide(logits_Khw, image_HWC, where=f"image {index}")
+            pairs = zip(batch, self._run(batch, where=where), strict=True)
+            for index, (image_HWC, logits) in enumerate(pairs, start=first):
+                decision = self.decide(logits, image_HWC, where=f"image {index}")
                 yield self._prediction(decision, image_HWC)
 
     def logits(
         self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
-    ) -> NDArray[np.float32]:
-        """The network's logits of one image, logits_Khw at the network's resolution.
+    ) -> Logits:
+        """The network's logits of one image, at the resolution of the network.
 
         Where `valid_HW` is False, the network sees its neutral value. Not divided by the card's
         temperature; `resolution.planes` brings them to the image's size. Raises what `predict`
         raises, except that logits may be NaN or infinite.
         """
         image_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
-        logits_Khw: NDArray[np.float32] = self._run([image_HWC], where=where)[0]
-        return logits_Khw
+        return self._run([image_HWC], where=where)[0]
 
     def label(
         self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
     ) -> LabelMap:
-        """The class of each pixel, without confidence: much faster where logits are enlarged.
+        """The labels of `predict` without confidence: much faster where logits are enlarged.
 
-        The labels are those of `predict`, but where two classes have the same logit up to
-        rounding. Raises what `predict` raises.
+        Raises what `predict` raises.
         """
-        logits_Khw = self.logits(image_HWC, valid_HW, where=where)
-        size_HW = image_HWC.shape[:2]
+        logits = self.logits(image_HWC, valid_HW, where=where)
         if self.refine is not None or self.card.decide is not None:
-            return self.decide(logits_Khw, image_HWC, valid_HW, where=where).labels_HW
-        self._require_finite(logits_Khw, where)
-        with _enough_memory(size_HW, where):
-            labels_HW = kernel().upsample_argmax(logits_Khw, size_HW)
+            return self.decide(logits, image_HWC, valid_HW, where=where).labels_HW
+        self._require_finite(logits.values_Khw, where)
+        with explain_memory(logits.size_HW, where):
+            labels_HW = kernel().upsample_argmax(logits)
         if valid_HW is not None:
             labels_HW[~valid_HW] = IGNORE
         return labels_HW
 
-    def _run(self, images_BHWC: Sequence[Image], *, where: str) -> NDArray[np.float32]:
-        """logits_BKhw of images of equal size, if they fit in the free memory."""
-        size_HW = images_BHWC[0].shape[:2]
-        spec = self.card.input
-        with _enough_memory(size_HW, where):
+    def _run(self, images_BHWC: Sequence[Image], *, where: str) -> list[Logits]:
+        """The logits of images of equal size, if they fit in the free memory."""
+        size_HW, spec = images_BHWC[0].shape[:2], self.card.input
+        plan = self.tiling.plan(self.engine, spec, size_HW)
+        with explain_memory(size_HW, where):
+            if plan is not None:
+                tiled = (TiledImage.of_array(plan, image, spec) for image in images_BHWC)
+                return [image.run(self.engine, self.card) for image in tiled]
             engine = self.need.choose_engine(self.engine, spec, size_HW, where=where)
-            return self.strategy(engine, spec, images_BHWC, where=where)
+            return self.strategy(engine, self.card, images_BHWC, where=where)
 
     def decide(
         self,
-        logits_Khw: NDArray[np.float32],
+        logits: Logits,
         image_HWC: Image,
         valid_HW: ValidMap | None = None,
         *,
@@ -176,9 +177,8 @@ class Predictor:
             BundleError: The logits are NaN or infinite.
             DataError: As `predict`.
         """
-        size_HW, temperature = image_HWC.shape[:2], self.card.temperature
-        with _enough_memory(size_HW, where):
-            decision = decide(logits_Khw, size_HW, temperature=temperature)
+        with explain_memory(logits.size_HW, where):
+            decision = decide(logits, temperature=self.card.temperature)
             self._require_finite(decision.confidence_HW, where)
             if valid_HW is not None:  # before refiners and rule, which find nothing there then
                 decision = decision.leave_out(valid_HW)
@@ -234,6 +234,7 @@ def open_model(
     engine: str | None = None,
     options: EngineOptions = DEFAULTS,
     refine: str | None = None,
+    tiling: Tiling = AUTOMATIC,
     trust: str | None = None,
     accept_licence: bool = False,
 ) -> Predictor:
@@ -250,6 +251,7 @@ def open_model(
         options: Threads, device and precision.
         refine: Refiners that every image goes through, in place of those of the Bundle: a name
             with settings, `crf` or `crf:theta_alpha=30`, a YAML file of a chain, or `none`.
+        tiling: Which images are cut into tiles; its bytes per pixel are those of the Bundle.
         trust: SHA-256 of a graph from elsewhere that runs without a trial, see `trial`.
         accept_licence: The user accepts the licence of a published model.
 
@@ -265,7 +267,7 @@ def open_model(
     chain = None if refine is None else parse_chain(refine)
     if is_published(path):
         model = _open_published(str(path), engine, options, accept_licence=accept_licence)
-        return replace(model, refine=_build_chain(chain, model.card))
+        return replace(model, refine=_build_chain(chain, model.card), tiling=tiling)
     path, bundle = Path(path), None
     if _is_run_of_own_code(path) or (engine != "torch" and _is_run_without_torch(path)):
         path /= "bundle"  # whose graph runs without the code, and without torch
@@ -289,7 +291,9 @@ def open_model(
         card = replace(card, refine=chain)
     refinement = _build_chain(card.refine, card)
     built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
-    return Predictor(built, card, model_id, refinement)
+    if bundle is not None:
+        tiling = tiling.take_measured(bundle.graphs, built)
+    return Predictor(built, card, model_id, refinement, tiling=tiling)
 
 
 def _build_chain(chain: RefineChain | None, card: ModelCard) -> Refinement | None:
@@ -354,18 +358,6 @@ def _require_listed(bundle: Bundle, graph: Path, external: Sequence[str]) -> Non
                 f"{graph}: reads its weights from {name!r}, which {MANIFEST} does not list; do "
                 f"not use this bundle, or export the model again"
             )
-
-
-@contextmanager
-def _enough_memory(size_HW: tuple[int, int], where: str) -> Iterator[None]:
-    try:
-        yield
-    except MemoryError as error:
-        height, width = size_HW
-        raise DataError(
-            f"{where}: {height} x {width} px (H, W) need more memory than is available; "
-            f"cut the image into tiles or make it smaller"
-        ) from error
 
 
 def _open_checkpoint(path: Path) -> Checkpoint:

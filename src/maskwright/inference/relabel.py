@@ -66,10 +66,7 @@ def relabel(decision: Decision, labels_HW: LabelMap) -> Decision:
         return decision
     best_HW = decision.best_HW.copy()
     indices = np.unique(labels_HW[changed_HW])
-    size_HW = labels_HW.shape
-    for index, plane_HW in zip(
-        indices, planes(decision.logits_Khw[indices], size_HW), strict=True
-    ):
+    for index, plane_HW in zip(indices, planes(decision.logits.select(indices)), strict=True):
         here_HW = changed_HW & (labels_HW == index)
         best_HW[here_HW] = plane_HW[here_HW]
     before_HW = decision.refined_HW
@@ -95,7 +92,7 @@ def keep_to_classes(before: Decision, after: Decision, classes: Sequence[int]) -
     if not undone_HW.any():
         return after
     scale = np.float32(1 / before.temperature)
-    zipped = zip(after.logits_Khw, planes(before.logits_Khw, undone_HW.shape), strict=True)
+    zipped = zip(after.logits.values_Khw, planes(before.logits), strict=True)
     for after_HW, before_HW in zipped:
         after_HW[undone_HW] = before_HW[undone_HW] * scale
     best_HW = before.best_HW * scale

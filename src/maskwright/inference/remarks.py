@@ -11,8 +11,14 @@ NODATA, GREY, SCALE, COLOR = "nodata", "grey", "scale", "colour"
 """Traits of an image, as the journal keeps them."""
 
 
-def find_traits(image_HWC: Image, valid_HW: ValidMap | None, card: ModelCard) -> list[str]:
-    """What is unusual about an image, given as it was read."""
+def find_traits(
+    image_HWC: Image,
+    valid_HW: ValidMap | None,
+    card: ModelCard,
+    *,
+    size_HW: tuple[int, int] | None = None,
+) -> list[str]:
+    """What is unusual about an image as it was read, or a sample of one of `size_HW`."""
     spec, learnt, traits = card.input, card.learnt, []
     if valid_HW is not None:
         traits.append(NODATA)
@@ -20,7 +26,7 @@ def find_traits(image_HWC: Image, valid_HW: ValidMap | None, card: ModelCard) ->
         traits.append(GREY)
     if learnt is not None:
         prepared_HWC = spec.prepare(image_HWC, valid_HW, where="image")
-        if learnt.is_other_scale(image_HWC.shape[:2]):
+        if learnt.is_other_scale(size_HW or image_HWC.shape[:2]):
             traits.append(SCALE)
         if learnt.is_other_color(prepared_HWC, spec):
             traits.append(COLOR)

@@ -15,14 +15,24 @@ from numpy.typing import NDArray
 from ..core.decision import Decision
 from ..core.image import Image
 from ..core.inputspec import InputSpec
+from ..core.intensity import Scaling
+from ..core.kernels.kernel import kernel
+from ..core.logits import Logits
 
-_STRIP_PX = 1 << 20
+_STRIP_LOGITS = 1 << 22
+"""Logits of all classes at the size of the image that are held at once: 16 MB."""
 
 
 def to_network(image_HWC: Image, spec: InputSpec) -> NDArray[np.float32]:
     """Resize as `spec` says and normalise: network input, C x h x w float32."""
-    scaling = spec.measure_scaling(image_HWC)
     size_hw = spec.network_size(image_HWC.shape[:2])
+    return resize_input(image_HWC, spec, size_hw, spec.measure_scaling(image_HWC))
+
+
+def resize_input(
+    image_HWC: Image, spec: InputSpec, size_hw: tuple[int, int], scaling: Scaling
+) -> NDArray[np.float32]:
+    """Resize an image, or a window of one, to `size_hw` and normalise: C x h x w float32."""
     if size_hw == image_HWC.shape[:2]:
         return scaling.normalize(image_HWC)
     shrinks = np.prod(size_hw) < np.prod(image_HWC.shape[:2])
@@ -35,58 +45,66 @@ def to_network(image_HWC: Image, spec: InputSpec) -> NDArray[np.float32]:
     return scaling.normalize(resized_hwC.reshape(*size_hw, spec.channels))
 
 
-def decide(
-    logits_Khw: NDArray[np.float32], size_HW: tuple[int, int], *, temperature: float = 1.0
-) -> Decision:
+def decide(logits: Logits, *, temperature: float = 1.0) -> Decision:
     """Choose the class of the largest logit; its softmax share at `temperature` is confidence.
 
     Args:
-        logits_Khw: At any resolution.
-        size_HW: Of the image, and of the decision.
+        logits: Of an image.
         temperature: Logits are divided by it before the softmax.
 
-    Works class by class, and in strips of rows where the logits have the size of the image, so
-    that beyond the logits only the decision and a few planes of a strip are held. Shares are
-    NaN where a logit is NaN or infinite.
+    Works in strips of rows, so that beyond the logits only the decision and the planes of a
+    strip are held. Shares are NaN where a logit is NaN or infinite.
     """
-    labels_HW = np.zeros(size_HW, np.uint8)
-    best_HW = np.full(size_HW, -np.inf, np.float32)
-    total_HW = np.zeros(size_HW, np.float32)
+    best_HW = np.full(logits.size_HW, -np.inf, np.float32)
+    total_HW = np.zeros(logits.size_HW, np.float32)
     scale = np.float32(1 / temperature)
-    is_resized = logits_Khw.shape[1:] != size_HW
-    for rows in [slice(None)] if is_resized else _strips(size_HW):
-        strip_Khw = logits_Khw if is_resized else logits_Khw[:, rows]
-        labels_hW, best_hW, total_hW = labels_HW[rows], best_HW[rows], total_HW[rows]
-        for index, plane_hW in enumerate(planes(strip_Khw, labels_hW.shape)):
-            labels_hW[plane_hW > best_hW] = index
-            np.maximum(best_hW, plane_hW, out=best_hW)
-        with np.errstate(invalid="ignore"):
-            for plane_hW in planes(strip_Khw, labels_hW.shape):
-                total_hW += np.exp((plane_hW - best_hW) * scale)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # differences of logits that are infinite
+        labels_HW = kernel().upsample_argmax(logits)
+        for rows in _list_strips(logits):
+            planes_KsW = list(planes(logits.crop_rows(rows.start, rows.stop)))
+            best_sW, total_sW = best_HW[rows], total_HW[rows]
+            for plane_sW in planes_KsW:
+                np.maximum(best_sW, plane_sW, out=best_sW)
+            for plane_sW in planes_KsW:
+                total_sW += np.exp((plane_sW - best_sW) * scale)
         return Decision(
             labels_HW=labels_HW,
             confidence_HW=np.reciprocal(total_HW, out=total_HW),
             best_HW=best_HW,
             temperature=temperature,
-            logits_Khw=logits_Khw,
+            logits=logits,
         )
 
 
-def _strips(size_HW: tuple[int, int]) -> Iterator[slice]:
-    """Rows of an image, some at a time: at most `_STRIP_PX` pixels, or one row."""
-    height, width = size_HW
-    step = max(1, _STRIP_PX // max(1, width))
-    yield from (slice(top, top + step) for top in range(0, height, step))
+def _list_strips(logits: Logits) -> Iterator[slice]:
+    """Rows of an image, some at a time: at most `_STRIP_LOGITS` logits, or one row."""
+    height, width = logits.size_HW
+    step = max(1, _STRIP_LOGITS // max(1, width * len(logits)))
+    yield from (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 
-def planes(
-    logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the logits of each class at `size_HW`, one plane in memory at a time."""
-    for plane_hw in logits_Khw:
-        if plane_hw.shape == size_HW:
-            yield plane_hw
-        else:
-            resized = cv2.resize(plane_hw, size_HW[::-1], interpolation=cv2.INTER_LINEAR)
-            yield np.asarray(resized, np.float32).reshape(size_HW)
+def planes(logits: Logits) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits of each class at the size of the image, one plane in memory at a time.
+
+    Rows are interpolated first and then columns, as in `core.kernels`.
+    """
+    if logits.is_full_size:
+        yield from logits.values_Khw
+        return
+    height, width = logits.size_HW
+    place_H = logits.rows.locate(height)
+    above_H = np.floor(place_H).astype(np.int64)
+    weight_H1 = (place_H - above_H).astype(np.float32)[:, None]
+    last = logits.values_Khw.shape[1] - 1
+    above_H, below_H = np.clip(above_H, 0, last), np.clip(above_H + 1, 0, last)
+    for plane_hw in logits.values_Khw:
+        above_Hw = plane_hw[above_H]
+        rows_Hw = above_Hw + weight_H1 * (plane_hw[below_H] - above_Hw)
+        if not logits.columns.is_identity:
+            rows_Hw = _enlarge_rows(rows_Hw, 1 / logits.columns.step)
+        yield rows_Hw[:, :width]
+
+
+def _enlarge_rows(rows_Hw: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:
+    resized = cv2.resize(rows_Hw, None, fx=ratio, fy=1, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, np.float32).reshape(len(rows_Hw), -1)

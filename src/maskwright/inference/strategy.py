@@ -6,9 +6,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.card import ModelCard
 from ..core.errors import DataError
 from ..core.image import Image
-from ..core.inputspec import InputSpec
+from ..core.logits import Logits
 from .engine import Engine
 from .resolution import to_network
 
@@ -17,13 +18,13 @@ class Strategy(Protocol):
     """A callable that runs some images of equal size."""
 
     def __call__(
-        self, engine: Engine, spec: InputSpec, images_BHWC: Sequence[Image], *, where: str
-    ) -> NDArray[np.float32]:
-        """logits_BKhw at the network's resolution, `spec.network_size` of the images' size.
+        self, engine: Engine, card: ModelCard, images_BHWC: Sequence[Image], *, where: str
+    ) -> list[Logits]:
+        """The logits of each image.
 
         Args:
             engine: Called with at most `engine.max_batch` images, of sizes that it takes.
-            spec: Of the model's card; the images are of the kind that it asks for.
+            card: Of the model; the images are of the kind that its input asks for.
             images_BHWC: At least one, all of the same size, at most `engine.max_batch`.
             where: File name or key, for the error message.
 
@@ -35,14 +36,14 @@ class Strategy(Protocol):
 
 
 def run_whole(
-    engine: Engine, spec: InputSpec, images_BHWC: Sequence[Image], *, where: str
-) -> NDArray[np.float32]:
+    engine: Engine, card: ModelCard, images_BHWC: Sequence[Image], *, where: str
+) -> list[Logits]:
     """Run each image in one piece; see `Strategy`.
 
     For an engine that takes multiples of some size alone, the last row and column are repeated
-    up to the next multiple, and the logits there are cut off.
+    up to the next multiple.
     """
-    x_BCHW = _stack([to_network(image_HWC, spec) for image_HWC in images_BHWC])
+    x_BCHW = _stack([to_network(image_HWC, card.input) for image_HWC in images_BHWC])
     height, width = x_BCHW.shape[2:]
     if engine.size_HW not in {None, (height, width)}:
         raise DataError(
@@ -52,7 +53,12 @@ def run_whole(
     below, right = (-side % engine.size_multiple for side in (height, width))
     if below or right:
         x_BCHW = np.pad(x_BCHW, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
-    return engine(x_BCHW)[:, :, :height, :width]
+    logits_BKhw = engine(x_BCHW)
+    stride = card.logits.stride
+    if stride == 1:
+        logits_BKhw = logits_BKhw[:, :, :height, :width]
+    size_HW, extent_hw = images_BHWC[0].shape[:2], (height / stride, width / stride)
+    return [Logits.of_image(logits_Khw, size_HW, extent_hw) for logits_Khw in logits_BKhw]
 
 
 def _stack(x_BCHW: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

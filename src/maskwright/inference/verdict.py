@@ -27,7 +27,7 @@ def apply_rule(decision: Decision, rule: VerdictRule, labels: LabelSpec) -> Deci
     best_HW = np.full(size_HW, -np.inf, np.float32)
     rank_HW = best_HW.copy()
     reported: list[int] = []
-    for index, plane_HW in enumerate(planes(decision.logits_Khw, size_HW)):
+    for index, plane_HW in enumerate(planes(decision.logits)):
         own_rank_HW = decision.rank(index, plane_HW)
         wins_HW = own_rank_HW > rank_HW
         class_rule = rule.classes.get(labels.names[index])

@@ -1,13 +1,15 @@
 """Any image size for networks that need multiples of 32: pad the image, crop the logits."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from maskwright.core.errors import ConfigError
+from maskwright.core.errors import BundleError, ConfigError
 from maskwright.core.labels import IGNORE
+from maskwright.core.logits import FULL_SIZE, LogitsGrid
 
+from .blocks.resize import Enlarge
 from .loss import LossFunction
 from .protocols import NetworkWithLoss, PixelLoss, ProgressAware
 
@@ -18,20 +20,36 @@ class AnySize(nn.Module):
     """`network` for every H and W >= 1.
 
     The image is padded at the right and at the bottom with copies of its last column and row to
-    the next multiple of 32; the logits of the padding are cropped. Only arithmetic on sizes, so
-    that height and width stay free in an exported graph.
+    the next multiple of 32; logits of the size of the image are cropped. Only arithmetic on
+    sizes, so that height and width stay free in an exported graph.
+
+    Raises BundleError where the network does not give logits on the grid `grid`.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, grid: LogitsGrid = FULL_SIZE) -> None:
         super().__init__()
         self.network = network
+        self.grid = grid
+        if grid not in (FULL_SIZE, self.head_grid):
+            raise BundleError(
+                f"the card says that logits lie at {grid}, {type(network).__name__} gives them "
+                f"at {self.head_grid}; export the model again"
+            )
+        if grid != FULL_SIZE:
+            cast("Enlarge", network.enlarge).keeps_stride = True
+
+    @property
+    def head_grid(self) -> LogitsGrid:
+        """The grid on which the head of the network works."""
+        enlarge = getattr(self.network, "enlarge", None)
+        return LogitsGrid(enlarge.factor, STRIDE) if isinstance(enlarge, Enlarge) else FULL_SIZE
 
     def forward(self, x_BCHW: Tensor) -> Any:
-        """Logits (B, K, H, W); in training, the outputs that the network's `loss` reads."""
+        """Logits on `grid`; in training (B, K, H, W), or what the network's `loss` reads."""
         height, width = x_BCHW.shape[-2:]
         padded_BCHW = torch.nn.functional.pad(x_BCHW, _padding(x_BCHW), mode="replicate")
         outputs = self.network(padded_BCHW)
-        if isinstance(outputs, Tensor):
+        if isinstance(outputs, Tensor) and (self.training or self.grid == FULL_SIZE):
             return outputs[:, :, :height, :width]
         return outputs
 

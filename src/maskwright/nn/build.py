@@ -149,7 +149,8 @@ def build_model(card: ModelCard) -> AnySize:
     """
     arch = card.arch
     require_encoder(arch.name, arch.encoder, "none")
-    return AnySize(_build_network(arch, card.input.channels, len(card.labels))).eval()
+    network = _build_network(arch, card.input.channels, len(card.labels))
+    return AnySize(network, card.logits).eval()
 
 
 def load_model(card: ModelCard, weights: Path) -> AnySize:

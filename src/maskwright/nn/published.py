@@ -45,6 +45,11 @@ class Published:
         text = json.dumps(self.card.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def stop_at_head(self) -> tuple[ModelCard, AnySize]:
+        """The card and the network with logits at the stride of the head."""
+        card = replace(self.card, logits=self.network.head_grid)
+        return card, AnySize(self.network.network, card.logits).eval()
+
     @property
     def source(self) -> str:
         """The name or path that the user gave."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from maskwright.core.checkpoint import BEST, Checkpoint, write_card
 from maskwright.core.errors import TrainingError
 from maskwright.core.labels import IGNORE, LabelMap
+from maskwright.core.logits import Logits
 from maskwright.core.progress import Progress, silent
 from maskwright.data.dataset import Dataset
 from maskwright.inference.predictor import Predictor, open_model
@@ -80,10 +81,10 @@ def _sample_pixels(
     num_pixels = max(1, MAX_LOGITS // len(model.card.labels) // len(indices))
     for index in progress(indices, total=len(indices), what="calibrating"):
         labels_HW = val.labels(index)
-        logits_Khw = model.logits(*val.data(index), where=val.describe(index))
+        logits = model.logits(*val.data(index), where=val.describe(index))
         rng = np.random.default_rng([seed, index])
         chosen_p = _draw_labelled(labels_HW, num_pixels, rng)
-        logits_Kp = [p.ravel()[chosen_p] for p in planes(logits_Khw, labels_HW.shape)]
+        logits_Kp = [p.ravel()[chosen_p] for p in planes(logits)]
         # K x (p,) -> (p, K)
         yield labels_HW.ravel()[chosen_p], np.stack(logits_Kp, axis=1)
 
@@ -123,7 +124,7 @@ def _score(
     truth_1P, num_classes = truth_P[None], logits_PK.shape[1]
     # (P, K) -> (K, 1, P)
     logits_K1P = np.ascontiguousarray(logits_PK.T)[:, None]
-    decision = decide(logits_K1P, truth_1P.shape, temperature=temperature)
+    decision = decide(Logits.of_image(logits_K1P, truth_1P.shape), temperature=temperature)
     overall = calibration.scores(
         calibration.count(truth_1P, logits_K1P, decision, num_classes)
     ).overall

@@ -9,7 +9,7 @@ the batch size of the recipe is that of all processes together.
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -64,6 +64,7 @@ def fit(
     recipe = job.recipe
     torch.manual_seed(recipe.seed)
     state = _make_state(job, accelerator, resume=resume)
+    job = replace(job, card=replace(job.card, logits=state.model.head_grid))
     length = length or Length.open(job.run, job.num_steps)
     crops = Crops(
         job.train.__getitem__,

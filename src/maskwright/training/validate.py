@@ -113,6 +113,6 @@ class _MemoryEngine(Engine):
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         x_BCHW = torch.from_numpy(image_BCHW).to(self.device)
         with torch.inference_mode(), self.precision():
-            logits_BKHW = self.model(x_BCHW.contiguous(memory_format=torch.channels_last))
-        logits: NDArray[np.float32] = logits_BKHW.float().cpu().numpy()
+            logits_BKhw = self.model(x_BCHW.contiguous(memory_format=torch.channels_last))
+        logits: NDArray[np.float32] = logits_BKhw.float().cpu().numpy()
         return logits

@@ -5,6 +5,7 @@ import pytest
 
 from maskwright.core.decision import Decision
 from maskwright.core.labels import IGNORE, LabelSpec
+from maskwright.core.logits import Logits
 from maskwright.inference.refiner import Refinement, SourceImage
 from maskwright.inference.resolution import decide
 
@@ -32,7 +33,9 @@ def draw():
         for index in range(3):
             here_HW = labels_HW == index
             logits_KHW[index][here_HW] = np.broadcast_to(logit, labels_HW.shape)[here_HW]
-        return decide(logits_KHW, labels_HW.shape).leave_out(labels_HW != IGNORE)
+        return decide(Logits.of_image(logits_KHW, labels_HW.shape)).leave_out(
+            labels_HW != IGNORE
+        )
 
     return make
 

@@ -10,6 +10,7 @@ from maskwright.core.bundle import add_files, fill_bundle, open_bundle
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import BundleError, ConfigError
 from maskwright.core.labels import LabelSpec
+from maskwright.core.logits import Logits
 from maskwright.core.refinechain import RefineChain, RefineStep
 from maskwright.core.verdict import ClassRule, VerdictRule
 from maskwright.inference.predictor import open_model
@@ -87,7 +88,7 @@ def test_steps_are_applied_in_order():
     )
 
     def run(*steps):
-        decision = decide(logits_KHW, (7, 7))
+        decision = decide(Logits.of_image(logits_KHW, (7, 7)))
         return Refinement.from_chain(RefineChain(steps), LABELS)(decision, image).labels_HW
 
     assert (run(fill, remove) == 1).sum() == 9
@@ -165,7 +166,7 @@ def test_a_pixel_that_a_refiner_gave_to_a_class_of_the_rule_is_reported_with_it(
     labels_HW[1:4, 1:4] = 1
     labels_HW[2, 2] = 0
     logits_KHW = 3 * (labels_HW == np.arange(4)[:, None, None]).astype(np.float32)
-    decision = decide(logits_KHW, (5, 5))
+    decision = decide(Logits.of_image(logits_KHW, (5, 5)))
     filled = Refinement.from_text("holes:classes=car,area=1 px", LABELS)(
         decision, SourceImage(np.zeros((5, 5, 3), np.uint8))
     )

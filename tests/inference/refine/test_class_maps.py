@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import IGNORE, LabelSpec
+from maskwright.core.logits import Logits
 from maskwright.inference.refine import superpixels
 from maskwright.inference.refine.holes import find_holes
 from maskwright.inference.refine.morphology import draw_disk
@@ -26,7 +27,7 @@ def random_map(seed, *, size_HW=(40, 50), num_classes=4, ignored=0.03):
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=(num_classes, *size_HW))
     logits_KHW = 4 * np.stack([ndimage.gaussian_filter(n, 1.0) for n in noise])
-    decision = decide(logits_KHW.astype(np.float32), size_HW)
+    decision = decide(Logits.of_image(logits_KHW.astype(np.float32), size_HW))
     return decision.leave_out(rng.random(size_HW) >= ignored)
 
 
@@ -268,7 +269,7 @@ def test_memory_does_not_grow_with_the_number_of_classes(text):
     rng = np.random.default_rng(0)
     size_HW, num_classes = (400, 400), 60
     logits_Khw = rng.normal(size=(num_classes, 20, 20)).astype(np.float32)
-    decision = decide(logits_Khw, size_HW)
+    decision = decide(Logits.of_image(logits_Khw, size_HW))
     labels = LabelSpec.from_names(tuple(map(str, range(num_classes))))
     refinement = Refinement.from_text(text.replace("a+b", "0+1"), labels)
     image = SourceImage(np.zeros((*size_HW, 3), np.uint8))

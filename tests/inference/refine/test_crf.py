@@ -12,6 +12,7 @@ from maskwright.core import parts
 from maskwright.core.errors import BundleError, ConfigError, DataError
 from maskwright.core.kernels.kernel import KERNELS, Kernel
 from maskwright.core.labels import LabelSpec
+from maskwright.core.logits import Logits
 from maskwright.data.dataset import open_dataset
 from maskwright.inference.predictor import Predictor, open_model
 from maskwright.inference.refine import crf as crf_part
@@ -63,8 +64,13 @@ def scene(seed=0, *, size_HW=(30, 40), num_classes=3, channels=3, noise=3.0):
     return logits.astype(np.float32), image.clip(0, 255).astype(np.uint8), truth_HW
 
 
+def of_image(logits_KHW):
+    return Logits.of_image(logits_KHW, logits_KHW.shape[1:])
+
+
 def marginals(logits_Khw, image_HWC, crf, **more):
-    return np.exp(log_marginals(logits_Khw, image_HWC, crf, where="a.png", **more))
+    logits = Logits.of_image(logits_Khw, image_HWC.shape[:2])
+    return np.exp(log_marginals(logits, image_HWC, crf, where="a.png", **more))
 
 
 CHOICES = (
@@ -126,12 +132,12 @@ def test_marginals_sum_to_one_and_all_kernels_agree(seed, num_classes, channels)
         part = parts.load(KERNELS, name, like=Kernel)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(crf_part, "kernel", lambda part=part: part)
-            found.append(log_marginals(logits, image, Config(), where="a.png"))
+            found.append(log_marginals(of_image(logits), image, Config(), where="a.png"))
     np.testing.assert_allclose(np.exp(found[0]).sum(axis=0), 1, atol=1e-5)
     assert np.isfinite(found[0]).all()
     np.testing.assert_array_equal(*found)
     np.testing.assert_array_equal(
-        found[0], log_marginals(logits, image, Config(), where="a.png")
+        found[0], log_marginals(of_image(logits), image, Config(), where="a.png")
     )
 
 
@@ -172,7 +178,7 @@ def test_the_smallest_images_are_refined_too(size_HW, with_kernel):
 def test_logits_of_the_network_s_size_are_enlarged_first():
     logits, image, _ = scene()
     small = np.ascontiguousarray(logits[:, ::4, ::4])
-    enlarged = np.stack(list(planes(small, image.shape[:2])))
+    enlarged = np.stack(list(planes(Logits.of_image(small, image.shape[:2]))))
     found = [marginals(one, image, Config()) for one in (small, enlarged)]
     np.testing.assert_array_equal(*found)
 
@@ -198,7 +204,7 @@ def test_memory_is_bounded_even_where_no_two_pixels_are_alike(monkeypatch):
     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     logits = rng.random((num_classes, height, width), np.float32)
     tracemalloc.start()
-    log_marginals(logits, image, Config(iterations=1), where="a.png")
+    log_marginals(of_image(logits), image, Config(iterations=1), where="a.png")
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak_bytes < (8 * num_classes + 200 + 80 * 6) * height * width + 20e6
@@ -211,11 +217,12 @@ def test_an_image_neither_grey_nor_rgb_is_refused(channels):
         marginals(logits, image, Config())
 
 
-@pytest.mark.parametrize("shape", [(30, 40), (0, 30, 40), (3, 30, 40, 1)])
-def test_logits_of_another_shape_are_refused(shape):
+@pytest.mark.parametrize(("num_classes", "size_HW"), [(3, (40, 30)), (0, (30, 40))])
+def test_logits_of_another_image_or_of_no_class_are_refused(num_classes, size_HW):
     _, image, _ = scene()
-    with pytest.raises(DataError, match=r"a\.png: logits are .* takes \(K, h, w\)"):
-        marginals(np.zeros(shape, np.float32), image, Config())
+    logits = of_image(np.zeros((num_classes, *size_HW), np.float32))
+    with pytest.raises(DataError, match=rf"a\.png: logits of {num_classes} classes for"):
+        log_marginals(logits, image, Config(), where="a.png")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +273,8 @@ def test_a_model_refines_its_predictions_where_asked(doubtful):
     np.testing.assert_allclose(prediction.confidence_HW, found.max(axis=0), atol=1e-6)
     assert (plain.labels_HW != prediction.labels_HW).mean() > 0.1
     assert prediction.labels_HW.max() < 4  # never IGNORE
-    np.testing.assert_array_equal(*(make(r).logits(image) for r in (None, chosen)))
+    logits = (make(r).logits(image).values_Khw for r in (None, chosen))
+    np.testing.assert_array_equal(*logits)
 
 
 def test_nan_logits_name_the_model(doubtful):

@@ -6,6 +6,7 @@ import pytest
 
 from maskwright.core.errors import DataError
 from maskwright.core.labels import LabelSpec
+from maskwright.core.logits import Logits
 from maskwright.inference.refine.guided import Config, GuidedFilter
 from maskwright.inference.refiner import Refinement, SourceImage
 from maskwright.inference.resolution import decide, planes
@@ -79,9 +80,9 @@ def test_two_pixels_by_hand():
 def test_filtered_shares_sum_to_one_before_anything_is_cut_off():
     rng = np.random.default_rng(0)
     image_HWC = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    decision = decide(rng.normal(size=(3, 5, 8)).astype(np.float32), (20, 30))
+    decision = decide(Logits.of_image(rng.normal(size=(3, 5, 8)).astype(np.float32), (20, 30)))
     guide = GuidedFilter(image_HWC, np.ones((20, 30), bool), Config())
-    shares = (decision.shares(p) for p in planes(decision.logits_Khw, (20, 30)))
+    shares = (decision.shares(p) for p in planes(decision.logits))
     np.testing.assert_allclose(sum(map(guide.filter, shares)), 1, atol=1e-6)
 
 
@@ -95,7 +96,7 @@ def test_coarse_shares_move_to_the_edge_of_the_image():
             for k in range(3)
         ]
     )
-    decision = decide(4 * coarse_KHW, (48, 64))
+    decision = decide(Logits.of_image(4 * coarse_KHW, (48, 64)))
     refined = Refinement.from_text("guided", LABELS)(decision, SourceImage(image_HWC))
     wrong = [(d.labels_HW != truth_HW).mean() for d in (decision, refined)]
     assert wrong[0] > 0.005
@@ -103,7 +104,7 @@ def test_coarse_shares_move_to_the_edge_of_the_image():
 
 
 def test_an_image_neither_grey_nor_rgb_is_refused():
-    decision = decide(np.zeros((3, 4, 4), np.float32), (4, 4))
+    decision = decide(Logits.of_image(np.zeros((3, 4, 4), np.float32), (4, 4)))
     with pytest.raises(DataError, match=r"a\.png: image is \(4, 4, 5\), the guided filter"):
         Refinement.from_text("guided", LABELS)(
             decision, SourceImage(np.zeros((4, 4, 5), np.uint8), where="a.png")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import parts
 from ..labels import LabelMap
+from ..logits import Logits
 
 if TYPE_CHECKING:
     from .lattice import Lattice
@@ -70,14 +71,11 @@ class Kernel(Protocol):
         """
 
     @abstractmethod
-    def upsample_argmax(
-        self, logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
-    ) -> NDArray[np.uint8]:
+    def upsample_argmax(self, logits: Logits) -> LabelMap:
         """Index of the largest logit of each pixel (H, W) after bilinear interpolation.
 
-        Pixel centres lie at half integers and the edge pixels are repeated, as in torch with
-        align_corners=False; where several logits are equal, the lowest index. K <= 255; logits
-        are finite. Interpolates in float32, first down the columns and then along the rows.
+        Where several logits are equal, the lowest index. K <= 255; logits are finite.
+        Interpolates in float32, first down the columns and then along the rows.
         """
 
 

@@ -161,6 +161,11 @@ class ImageFile(Protocol):
         """Whether pixels may hold no data, by the header: nodata, a mask, alpha, or floats."""
         return False
 
+    @property
+    def reads_windows(self) -> bool:
+        """Whether `read` of a window decodes a part of the file alone."""
+        return False
+
     @abstractmethod
     def read(self, window: Window | None = None) -> Image:
         """Read the image, or a window of it, without its alpha.

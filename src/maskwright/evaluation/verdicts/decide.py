@@ -167,9 +167,9 @@ def _gather(
         if truth_HW.shape != image_HWC.shape[:2]:
             raise DataError(f"{where}: labels and image differ in size; run `maskwright check`")
         file = dataset.image_file(index)
-        logits_Khw = model.logits(image_HWC, valid_HW, where=where)
+        logits = model.logits(image_HWC, valid_HW, where=where)
         decision = model.decide(
-            logits_Khw,
+            logits,
             image_HWC,
             valid_HW,
             spacing_mm_HW=None if file is None else file.spacing_mm_HW,
@@ -177,7 +177,7 @@ def _gather(
         )
         shares = (
             (k, decision.evidence(k, plane_HW))
-            for k, plane_HW in enumerate(planes(decision.logits_Khw, image_HWC.shape[:2]))
+            for k, plane_HW in enumerate(planes(decision.logits))
             if k in indices
         )
         evidence = gather_evidence(truth_HW, shares)

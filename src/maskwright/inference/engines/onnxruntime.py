@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...core.card import ModelCard
 from ...core.errors import BundleError, ConfigError, first_line
+from ...core.logits import LogitsGrid
 from .. import onnxfile
 from ..engine import Engine, EngineOptions
 
@@ -30,6 +31,7 @@ class OnnxEngine(Engine):
     input_name: str
     output_name: str
     num_classes: int
+    grid: LogitsGrid
     options: EngineOptions
     is_compact: bool = False
     name = "onnxruntime"
@@ -40,12 +42,13 @@ class OnnxEngine(Engine):
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-        batch, _, *size_HW = image_BCHW.shape
-        logits_BKHW = np.empty((batch, self.num_classes, *size_HW), np.float32)
+        batch, _, height, width = image_BCHW.shape
+        size_hw = self.grid.size((height, width))
+        logits_BKhw = np.empty((batch, self.num_classes, *size_hw), np.float32)
         binding = self.session.io_binding()
         try:
             binding.bind_cpu_input(self.input_name, np.ascontiguousarray(image_BCHW))
-            output = onnxruntime.OrtValue.ortvalue_from_numpy(logits_BKHW)
+            output = onnxruntime.OrtValue.ortvalue_from_numpy(logits_BKhw)
             binding.bind_ortvalue_output(self.output_name, output)
             self.session.run_with_iobinding(binding)
         except _list_errors(errors) as error:
@@ -53,10 +56,10 @@ class OnnxEngine(Engine):
                 raise MemoryError(str(error)) from error
             raise BundleError(
                 f"{self.file}: the graph fails on an input of {image_BCHW.shape} (B, C, H, W), "
-                f"or returns no float32 logits of its size: "
+                f"or returns no float32 logits at {self.grid}: "
                 f"{first_line(error)}; export the model again"
             ) from error
-        return logits_BKHW
+        return logits_BKhw
 
     def make_compact(self) -> "OnnxEngine | None":
         """The contract of Engine; without the layout that pads channels to a block of eight."""
@@ -88,7 +91,8 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
             f"{file}: the graph maps {shapes[0]} to {shapes[1]}, its card says "
             f"{channels} channels to {classes} classes; export the model again"
         )
-    return OnnxEngine(file, session, inputs[0].name, outputs[0].name, classes, options)
+    names = inputs[0].name, outputs[0].name
+    return OnnxEngine(file, session, *names, classes, card.logits, options)
 
 
 def _session(file: Path, options: EngineOptions, *, compact: bool = False) -> Any:

@@ -42,8 +42,8 @@ class TorchEngine(Engine):
         device = next(self.network.parameters()).device
         try:
             with torch.inference_mode(), self._precision_on(device.type):
-                logits_BKHW = self.network(torch.from_numpy(image_BCHW).to(device))
-            return np.ascontiguousarray(logits_BKHW.float().cpu().numpy())
+                logits_BKhw = self.network(torch.from_numpy(image_BCHW).to(device))
+            return np.ascontiguousarray(logits_BKhw.float().cpu().numpy())
         except RuntimeError as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error
@@ -83,9 +83,10 @@ def open_published(
     from ..published import open_published as read
 
     published = read(source, accept_licence=accept_licence)
+    card, network = published.stop_at_head()
     return OpenedModel(
-        engine=_run(lambda: published.network, options),
-        card=published.card,
+        engine=_run(lambda: network, options),
+        card=card,
         model_id=published.model_id,
         notes=published.notes,
     )

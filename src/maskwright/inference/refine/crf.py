@@ -28,6 +28,7 @@ from ...core.errors import DataError
 from ...core.image import Image
 from ...core.kernels.kernel import kernel
 from ...core.kernels.lattice import build_lattice
+from ...core.logits import Logits
 from ..refiner import Input, Refiner, SourceImage
 from ..relabel import keep_to_classes, require_photograph
 from ..resolution import decide, planes
@@ -66,21 +67,21 @@ def build(config: Config, classes: Sequence[int]) -> Refiner:
     def refine_with_crf(decision: Decision, image: SourceImage) -> Decision:
         temperature = decision.temperature
         scores_KHW = log_marginals(
-            decision.logits_Khw,
+            decision.logits,
             image.pixels_HWC,
             config,
             temperature=temperature,
             where=image.where,
         )
         # The temperature is part of the marginals already.
-        refined = decide(scores_KHW, decision.labels_HW.shape, temperature=1.0)
+        refined = decide(Logits.of_image(scores_KHW, decision.labels_HW.shape), temperature=1.0)
         return keep_to_classes(decision, refined, classes)
 
     return refine_with_crf
 
 
 def log_marginals(
-    logits_Khw: Planes,
+    logits: Logits,
     image_HWC: Image,
     config: Config,
     *,
@@ -90,8 +91,8 @@ def log_marginals(
     """Logarithms of each class's marginal at the image's own size, (K, H, W).
 
     Args:
-        logits_Khw: At the network's resolution. Enlarged bilinearly and divided by
-            `temperature`, they are the paper's unary potentials with the opposite sign.
+        logits: Of the image. Enlarged bilinearly and divided by `temperature`, they are the
+            paper's unary potentials with the opposite sign.
         image_HWC: Grey or RGB, as `data.pixels.images.read_image` gives it.
         config: Weights and widths.
         temperature: Of the model's card.
@@ -101,10 +102,9 @@ def log_marginals(
         DataError: The image is neither grey nor RGB, or the logits are empty.
         ConfigError: The widths are too small for the image.
     """
-    _require_fit(logits_Khw, image_HWC, where)
-    size_HW = image_HWC.shape[:2]
-    scores_KHW = np.empty((len(logits_Khw), *size_HW), np.float32)
-    for scores_HW, plane_HW in zip(scores_KHW, planes(logits_Khw, size_HW), strict=True):
+    _require_fit(logits, image_HWC, where)
+    scores_KHW = np.empty((len(logits), *logits.size_HW), np.float32)
+    for scores_HW, plane_HW in zip(scores_KHW, planes(logits), strict=True):
         np.multiply(plane_HW, np.float32(1 / temperature), out=scores_HW)
     messages = _Messages(image_HWC, config)
     shares_KHW = scores_KHW.copy()
@@ -184,10 +184,10 @@ def _log_softmax_in_place(scores_KHW: Planes) -> Planes:
     return scores_KHW
 
 
-def _require_fit(logits_Khw: Planes, image_HWC: Image, where: str) -> None:
+def _require_fit(logits: Logits, image_HWC: Image, where: str) -> None:
     require_photograph(image_HWC, "the CRF", where)
-    if logits_Khw.ndim != 3 or not logits_Khw.size or not image_HWC.size:
+    if logits.size_HW != image_HWC.shape[:2] or not logits.values_Khw.size:
         raise DataError(
-            f"{where}: logits are {logits_Khw.shape} for an image of {image_HWC.shape}, "
-            f"the CRF takes (K, h, w), one plane of logits per class"
+            f"{where}: logits of {len(logits)} classes for an image of {logits.size_HW}, got "
+            f"one of {image_HWC.shape[:2]}; the CRF takes the logits of the image"
         )

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from ...core.decision import Decision
 from ...core.image import Image
 from ...core.labels import IGNORE
+from ...core.logits import Logits
 from ..refiner import Input, Refiner, SourceImage
 from ..relabel import keep_to_classes, require_photograph
 from ..resolution import decide, planes
@@ -48,14 +49,12 @@ def build(config: Config, classes: Sequence[int]) -> Refiner:
         require_photograph(image.pixels_HWC, "the guided filter", image.where)
         size_HW = decision.labels_HW.shape
         guide = GuidedFilter(image.pixels_HWC, decision.labels_HW != IGNORE, config)
-        shares_KHW = np.empty((len(decision.logits_Khw), *size_HW), np.float32)
-        for shares_HW, plane_HW in zip(
-            shares_KHW, planes(decision.logits_Khw, size_HW), strict=True
-        ):
+        shares_KHW = np.empty((len(decision.logits), *size_HW), np.float32)
+        for shares_HW, plane_HW in zip(shares_KHW, planes(decision.logits), strict=True):
             filtered_HW = guide.filter(decision.shares(plane_HW))
             np.maximum(filtered_HW, _LEAST, out=shares_HW, casting="same_kind")
         np.log(shares_KHW, out=shares_KHW)
-        refined = decide(shares_KHW, size_HW, temperature=1.0)
+        refined = decide(Logits.of_image(shares_KHW, size_HW), temperature=1.0)
         return keep_to_classes(decision, refined, classes)
 
     return refine_with_guide

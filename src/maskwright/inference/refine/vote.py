@@ -36,7 +36,7 @@ def build(_config: Config, classes: Sequence[int]) -> Refiner:
         num_regions = len(regions.area_px_R)
         votes_FR = np.empty((len(family_F), num_regions))
         for votes_R, plane_HW in zip(
-            votes_FR, planes(decision.logits_Khw[family_F], labels_HW.shape), strict=True
+            votes_FR, planes(decision.logits.select(family_F)), strict=True
         ):
             shares_N = decision.shares(plane_HW)[inside_HW]
             votes_R[:] = np.bincount(index_N, weights=shares_N, minlength=num_regions)

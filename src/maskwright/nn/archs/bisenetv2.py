@@ -10,7 +10,7 @@ from maskwright.nn.blocks.heads import DeeplySupervised, score_head
 from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.norm import Norm
 from maskwright.nn.blocks.pooling import global_mean
-from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.resize import Enlarge
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -60,6 +60,7 @@ class BiSeNetV2(DeeplySupervised):
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(8)
         self.details = nn.Sequential(
             conv_norm_relu(in_channels, 64, stride=2),
             conv_norm_relu(64, 64),
@@ -83,7 +84,8 @@ class BiSeNetV2(DeeplySupervised):
         levels = [x_BCHW]
         for stage in self.semantics:
             levels.append(stage(levels[-1]))
-        logits_BKHW = upsample(self.head(self.aggregate(self.details(x_BCHW), levels[-1])), 8)
+        mixed = self.aggregate(self.details(x_BCHW), levels[-1])
+        logits_BKHW: Tensor = self.enlarge(self.head(mixed))
         if not (self.training and self.aux_weight):
             return logits_BKHW
         heads = zip(self.aux_heads, levels[1:], strict=True)

@@ -19,7 +19,7 @@ from maskwright.nn.blocks.residual import (
     residual_stage,
     two_branch_stem,
 )
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -61,6 +61,7 @@ class DDRNet(DeeplySupervised):
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(8)
         c = config.channels
         self.stem = two_branch_stem(in_channels, c)
         self.fusion3 = BilateralFusion(2 * c, 4 * c, high=2 * c)
@@ -82,7 +83,7 @@ class DDRNet(DeeplySupervised):
         low, high = self.fusion4(relu(low), relu(high3))
         high = self.high5(relu(high))
         high = high + resize_like(self.context(self.low5(relu(low))), high)
-        logits_BKHW = upsample(self.head(high), 8)
+        logits_BKHW: Tensor = self.enlarge(self.head(high))
         if not (self.training and self.aux_weight):
             return logits_BKHW
         return logits_BKHW, self.aux_head(high3)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from maskwright.nn.blocks.initialise import init_scores
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.resize import Enlarge
 from maskwright.nn.blocks.vgg import SCORES_STD, dilate_vgg, fully_connected_head
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
@@ -73,6 +73,7 @@ class LargeFOV(nn.Module):
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__()
+        self.enlarge = Enlarge(STRIDE)
         self.encoder: nn.Module = encoder
         width, rate = config.decoder_channels, config.rate
         wide = nn.Conv2d(encoder.out_channels[-1], width, 3, padding=rate, dilation=rate)
@@ -83,4 +84,5 @@ class LargeFOV(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, K, H, W)."""
-        return upsample(self.head(self.pool(self.encoder(x_BCHW)[-1])), STRIDE)
+        logits: Tensor = self.enlarge(self.head(self.pool(self.encoder(x_BCHW)[-1])))
+        return logits

@@ -18,7 +18,7 @@ from maskwright.nn.blocks.heads import DeeplySupervised
 from maskwright.nn.blocks.initialise import init_scores
 from maskwright.nn.blocks.library import library_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.blocks.vgg import SCORES_STD, dilate_vgg, fully_connected_head
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -115,6 +115,7 @@ class DeepLabV2(DeeplySupervised):
 
     def __init__(self, config: Config, encoder: nn.Module, pyramid: list[nn.Module]) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(STRIDE)
         self.encoder = encoder
         self.pyramid = nn.ModuleList(pyramid)
         self.multi_scale = config.multi_scale
@@ -125,7 +126,7 @@ class DeepLabV2(DeeplySupervised):
         if self.multi_scale:
             smaller = [self._score(_downscale(x_BCHW, quarters)) for quarters in QUARTERS]
             scores += [resize_like(score, scores[0]) for score in smaller]
-        logits_BKHW = upsample(reduce(torch.maximum, scores), STRIDE)
+        logits_BKHW: Tensor = self.enlarge(reduce(torch.maximum, scores))
         if self.training and self.multi_scale and self.aux_weight:
             return [logits_BKHW, *scores]
         return logits_BKHW

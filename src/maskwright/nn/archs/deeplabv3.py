@@ -10,7 +10,7 @@ from maskwright.nn.blocks.heads import DeeplySupervised, fcn_head, score_head
 from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.resize import Enlarge
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -73,8 +73,8 @@ class DeepLabV3(DeeplySupervised):
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(config.output_stride)
         self.encoder: nn.Module = encoder
-        self.stride = config.output_stride
         *_, before, last = encoder.out_channels
         self.pyramid = AtrousPyramid(last, config)
         self.head = score_head(config.decoder_channels, config.decoder_channels, num_classes)
@@ -86,7 +86,7 @@ class DeepLabV3(DeeplySupervised):
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, also those of the auxiliary head, smaller."""
         *_, before, last = self.encoder(x_BCHW)
-        logits_BKHW = upsample(self.head(self.pyramid(last)), self.stride)
+        logits_BKHW: Tensor = self.enlarge(self.head(self.pyramid(last)))
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(before)]

@@ -18,7 +18,7 @@ from maskwright.nn.blocks.heads import DeeplySupervised, fcn_head
 from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -67,6 +67,7 @@ class DeepLabV3Plus(DeeplySupervised):
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(STRIDE)
         self.encoder: nn.Module = encoder
         *_, before, last = encoder.out_channels
         width = config.decoder_channels
@@ -88,7 +89,7 @@ class DeepLabV3Plus(DeeplySupervised):
         skip_BChw = self.skip(features[SKIP])
         context_BChw = resize_like(self.pyramid(features[-1]), skip_BChw)
         fused_BChw = self.fuse(torch.cat([context_BChw, skip_BChw], 1))
-        logits_BKHW = upsample(self.head(fused_BChw), STRIDE)
+        logits_BKHW: Tensor = self.enlarge(self.head(fused_BChw))
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(features[-2])]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, separable_conv
 from maskwright.nn.blocks.heads import DeeplySupervised, score_head
 from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -51,6 +51,7 @@ class FastSCNN(DeeplySupervised):
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(8)
         self.learn_to_shrink = nn.Sequential(
             conv_norm_relu(in_channels, 32, stride=2),
             separable_conv(32, 48, stride=2),
@@ -75,7 +76,7 @@ class FastSCNN(DeeplySupervised):
         high = self.learn_to_shrink(x_BCHW)
         low = self.global_features(high)
         fused = torch.relu(self.fuse_high(high) + self.fuse_low(resize_like(low, high)))
-        logits_BKHW = upsample(self.head(fused), 8)
+        logits_BKHW: Tensor = self.enlarge(self.head(fused))
         if not (self.training and self.aux_weight):
             return logits_BKHW
         return logits_BKHW, self.aux_heads[0](high), self.aux_heads[1](low)

@@ -11,7 +11,7 @@ from maskwright.nn.blocks.dilation import build_encoder
 from maskwright.nn.blocks.heads import DeeplySupervised, fcn_head
 from maskwright.nn.blocks.library import library_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.resize import Enlarge
 from maskwright.nn.blocks.vgg import fully_connected_head
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -78,6 +78,7 @@ class FCN(DeeplySupervised):
 
     def __init__(self, config: Config, encoder: Any, num_classes: int, *, is_vgg: bool) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(config.stride)
         self.encoder: nn.Module = encoder
         self.is_vgg = is_vgg
         *channels, last = encoder.out_channels
@@ -89,7 +90,6 @@ class FCN(DeeplySupervised):
             _skip_head(width, num_classes) for width in nearest[::-1][:num_skips]
         )
         self.doublings = nn.ModuleList(_upsampling(num_classes) for _ in range(num_skips))
-        self.stride = config.stride
         self.aux_head = fcn_head(channels[-1], num_classes) if config.aux_weight else None
 
     def forward(self, x_BCHW: Tensor) -> Any:
@@ -100,7 +100,7 @@ class FCN(DeeplySupervised):
         refinements = zip(self.doublings, self.skips, earlier[::-1], strict=False)
         for doubling, skip, stage in refinements:
             scores = doubling(scores) + skip(stage)
-        logits_BKHW = upsample(scores, self.stride)
+        logits_BKHW: Tensor = self.enlarge(scores)
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(stages[-1])]

@@ -19,7 +19,7 @@ from maskwright.nn.blocks.pyramid import (
     pyramid_maps,
     pyramid_widths,
 )
-from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.resize import Enlarge
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -81,6 +81,7 @@ class FeaturePyramid(nn.Module):
 
     def __init__(self, config: Config, encoder: nn.Module, num_classes: int) -> None:
         super().__init__()
+        self.enlarge = Enlarge(STRIDE)
         self.encoder = encoder
         width, head_width = config.pyramid_channels, config.decoder_channels
         self.lateral = nn.ModuleList(nn.Conv2d(n, width, 1) for n in pyramid_widths(encoder))
@@ -108,7 +109,8 @@ class FeaturePyramid(nn.Module):
         )
         for other in others:
             summed = summed + other
-        return upsample(self.head(self.dropout(summed)), STRIDE)
+        logits: Tensor = self.enlarge(self.head(self.dropout(summed)))
+        return logits
 
 
 def _branch(in_channels: int, out_channels: int, doublings: int) -> nn.Sequential:

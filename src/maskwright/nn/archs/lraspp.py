@@ -15,7 +15,7 @@ from maskwright.nn.blocks.conv import conv_norm_relu
 from maskwright.nn.blocks.dilation import build_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pooling import global_mean
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -103,6 +103,7 @@ class LRASPP(nn.Module):
 
     def __init__(self, config: Config, encoder: MobileNetV3Ends, num_classes: int) -> None:
         super().__init__()
+        self.enlarge = Enlarge(STRIDE)
         self.encoder = encoder
         (skip, last), width = encoder.out_channels, config.decoder_channels
         self.context = conv_norm_relu(last, width, 1)
@@ -115,4 +116,5 @@ class LRASPP(nn.Module):
         skip, last = self.encoder(x_BCHW)
         gated = self.context(last) * self.gate(global_mean(last)).sigmoid()
         scores = self.score_skip(skip) + self.score_context(resize_like(gated, skip))
-        return upsample(scores, STRIDE)
+        logits: Tensor = self.enlarge(scores)
+        return logits

@@ -14,7 +14,7 @@ from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pooling import global_mean
 from maskwright.nn.blocks.pyramid import pyramid_maps, pyramid_widths
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -75,6 +75,7 @@ class PAN(nn.Module):
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__()
+        self.enlarge = Enlarge(STRIDE)
         self.encoder: nn.Module = encoder
         *skips, last = pyramid_widths(encoder)
         width = config.decoder_channels
@@ -91,7 +92,8 @@ class PAN(nn.Module):
         context = self.attention(last)
         for guided, skip in zip(reversed(self.guided), reversed(skips), strict=True):
             context = guided(skip, context)
-        return upsample(self.head(context), STRIDE)
+        logits: Tensor = self.enlarge(self.head(context))
+        return logits
 
 
 class GuidedSkip(nn.Module):

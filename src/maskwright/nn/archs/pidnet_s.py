@@ -22,7 +22,7 @@ from maskwright.nn.blocks.residual import (
     residual_stage,
     two_branch_stem,
 )
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -79,6 +79,7 @@ class PIDNet(nn.Module):
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
         super().__init__()
+        self.enlarge = Enlarge(8)
         self.config = config
         c = config.channels
         self.stem = two_branch_stem(in_channels, c)
@@ -120,7 +121,7 @@ class PIDNet(nn.Module):
         d4 = relu(d4 + resize_like(self.difference4(i), d4))
         p, d = self.p5(relu(p)), self.d5(d4)
         i = resize_like(self.context(self.i5(i)), p)
-        logits_BKHW = upsample(self.head(self.mix(p, i, d)), 8)
+        logits_BKHW: Tensor = self.enlarge(self.head(self.mix(p, i, d)))
         if not self.training:
             return logits_BKHW
         return PIDNetOutputs(logits_BKHW, self.aux_head(p3), self.border_head(d4))

@@ -11,7 +11,7 @@ from maskwright.nn.blocks.heads import DeeplySupervised, aux_head, dropout_head
 from maskwright.nn.blocks.library import library_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
 from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
-from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.resize import Enlarge
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -77,6 +77,7 @@ class PSPNet(DeeplySupervised):
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(STRIDE)
         self.encoder: nn.Module = encoder
         *_, before, last = encoder.out_channels
         width = max(1, last // len(BINS))
@@ -92,7 +93,7 @@ class PSPNet(DeeplySupervised):
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, also those of the auxiliary head, smaller."""
         *_, before, last = self.encoder(x_BCHW)
-        logits_BKHW = upsample(self.head(concat_levels(self.levels, last)), STRIDE)
+        logits_BKHW: Tensor = self.enlarge(self.head(concat_levels(self.levels, last)))
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(before)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from maskwright.nn.blocks.library import build_library_network
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.resize import upsample
+from maskwright.nn.blocks.resize import Enlarge
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -57,6 +57,7 @@ class SegFormer(nn.Module):
         self, config: Config, encoder: str, in_channels: int, num_classes: int
     ) -> None:
         super().__init__()
+        self.enlarge = Enlarge(4)
         smp = import_smp()
         from segmentation_models_pytorch.decoders.segformer.decoder import SegformerDecoder
 
@@ -76,7 +77,8 @@ class SegFormer(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""
         fused_BChw = self.dropout(self.decoder(self.encoder(x_BCHW)))
-        return upsample(self.segmentation_head(fused_BChw), 4)
+        logits: Tensor = self.enlarge(self.segmentation_head(fused_BChw))
+        return logits
 
 
 def _decoder_channels(config: Config, encoder: str) -> int:

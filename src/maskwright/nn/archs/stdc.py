@@ -13,7 +13,7 @@ from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu
 from maskwright.nn.blocks.heads import score_head, sum_head_losses
 from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.pooling import global_mean
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -71,6 +71,7 @@ class STDC(nn.Module):
 
     def __init__(self, config: Config, in_channels: int, num_classes: int) -> None:
         super().__init__()
+        self.enlarge = Enlarge(8)
         self.config = config
         self.stem = nn.Sequential(
             conv_norm_relu(in_channels, 32, stride=2), conv_norm_relu(32, 64, stride=2)
@@ -96,7 +97,8 @@ class STDC(nn.Module):
         eighth = self.stages[0](self.stem(x_BCHW))
         sixteenth = self.stages[1](eighth)
         context8, context16 = self.context(eighth, sixteenth, self.stages[2](sixteenth))
-        logits_BKHW = upsample(self.head(self.fuse(torch.cat([eighth, context8], 1))), 8)
+        fused = self.fuse(torch.cat([eighth, context8], 1))
+        logits_BKHW: Tensor = self.enlarge(self.head(fused))
         if not self.training:
             return logits_BKHW
         aux = (self.aux_heads[0](context8), self.aux_heads[1](context16))

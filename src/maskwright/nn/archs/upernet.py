@@ -23,7 +23,7 @@ from maskwright.nn.blocks.pooling import (
     pooling_levels,
 )
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
-from maskwright.nn.blocks.resize import resize_like, upsample
+from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.encoders import import_smp
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -89,6 +89,7 @@ class UPerNet(DeeplySupervised):
 
     def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
         super().__init__(config.aux_weight)
+        self.enlarge = Enlarge(STRIDE)
         self.encoder: nn.Module = encoder
         *finer, before, last = widths = pyramid_widths(encoder)
         width = config.decoder_channels
@@ -122,7 +123,7 @@ class UPerNet(DeeplySupervised):
         smoothed = [smooth(x) for smooth, x in zip(self.smooth, levels[:-1], strict=True)]
         finest, *coarser = [*smoothed, levels[-1]]
         fused = torch.cat([finest, *(resize_like(level, finest) for level in coarser)], 1)
-        logits_BKHW = upsample(self.head(fused), STRIDE)
+        logits_BKHW: Tensor = self.enlarge(self.head(fused))
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(finer[-1])]

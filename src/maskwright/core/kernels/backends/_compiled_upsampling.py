@@ -4,21 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...labels import LabelMap
+from ...logits import Logits
 from ._compiled import compile_loop
-from ._upsampling import Cells, divide_axis, find_largest
+from ._upsampling import Cells, divide_axes, find_largest
 
 _LOWEST = np.float32(-np.inf)
 
 
-def upsample_argmax(
-    logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
-) -> NDArray[np.uint8]:
+def upsample_argmax(logits: Logits) -> LabelMap:
     """See `core.kernels.kernel.Kernel`."""
-    if logits_Khw.shape[1:] == size_HW:
-        return find_largest(logits_Khw)
-    rows, columns = map(divide_axis, logits_Khw.shape[1:], size_HW)
-    labels_HW = np.empty(size_HW, np.uint8)
-    _fill_rows(logits_Khw, rows, columns, labels_HW)
+    if logits.is_full_size:
+        return find_largest(logits.values_Khw)
+    rows, columns = divide_axes(logits)
+    labels_HW = np.empty(logits.size_HW, np.uint8)
+    _fill_rows(logits.values_Khw, rows, columns, labels_HW)
     return labels_HW
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...labels import LabelMap
+from ...logits import Axis, Logits
 
 _CHUNK_PX = 1 << 19
 """Pixels of mixed cells decided at once, which bounds the memory of intermediate arrays."""
@@ -31,22 +32,29 @@ class Cells(NamedTuple):
     num: NDArray[np.int64]
 
 
-def divide_axis(size: int, size_result: int) -> Cells:
-    """Cells of an axis; pixel centres at half integers, as in torch without align_corners."""
-    position = (np.arange(size_result) + 0.5) * (size / size_result) - 0.5
-    cell = np.floor(position).astype(np.int64)
+def divide_axes(logits: Logits) -> tuple[Cells, Cells]:
+    """The cells of the rows and of the columns."""
+    axes = zip(
+        (logits.rows, logits.columns), logits.values_Khw.shape[1:], logits.size_HW, strict=True
+    )
+    rows, columns = (_divide_axis(axis, size, num) for axis, size, num in axes)
+    return rows, columns
+
+
+def _divide_axis(axis: Axis, size: int, size_result: int) -> Cells:
+    place = axis.locate(size_result)
+    cell = np.floor(place).astype(np.int64)
     bounds = np.searchsorted(cell, np.arange(-1, size + 1))
-    weight = (position - cell).astype(np.float32)
+    weight = (place - cell).astype(np.float32)
     return Cells(cell + 1, weight, bounds[:-1], np.diff(bounds))
 
 
-def upsample_argmax(
-    logits_Khw: NDArray[np.float32], size_HW: tuple[int, int]
-) -> NDArray[np.uint8]:
+def upsample_argmax(logits: Logits) -> LabelMap:
     """See `core.kernels.kernel.Kernel`."""
-    if logits_Khw.shape[1:] == size_HW:
+    logits_Khw = logits.values_Khw
+    if logits.is_full_size:
         return find_largest(logits_Khw)
-    rows, columns = map(divide_axis, logits_Khw.shape[1:], size_HW)
+    rows, columns = divide_axes(logits)
     best = np.pad(find_largest(logits_Khw), 1, mode="edge")
     labels_HW = best.take(rows.cell, axis=0).take(columns.cell, axis=1)
     corner = best[:-1, :-1]

@@ -74,6 +74,11 @@ class _TiffImage(ImageFile):
         with explain_faults(self.ref):
             return find_validity(self.ref).may_lack_data
 
+    @property
+    def reads_windows(self) -> bool:
+        with explain_faults(self.ref):
+            return read_tiff_window(self.ref, (slice(0, 1), slice(0, 1))) is not None
+
     def read(self, window: Window | None = None) -> Image:
         return self.read_data(window).image_HWC
 

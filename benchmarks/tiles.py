@@ -1,0 +1,135 @@
+"""A large image in tiles: blending at the resolution of the logits, beside the usual way.
+
+    python benchmarks/tiles.py
+
+Both ways get the same logits of each tile, which cost nothing here, so that the times are those
+of joining tiles alone. The usual way enlarges the logits of each tile to its pixels, adds them
+to accumulators of all classes at full resolution, divides by the sum of the weights and takes
+the largest. Writes `benchmarks/tiles.md`, with the seams: the share of labels that differ
+between the two ways, on the borders of tiles and in their interior.
+"""
+
+import platform
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from maskwright.core.card import ArchSpec, ModelCard
+from maskwright.core.inputspec import InputSpec
+from maskwright.core.kernels.kernel import kernel
+from maskwright.core.labels import LabelSpec
+from maskwright.core.logits import LogitsGrid
+from maskwright.core.memory import measure_peak
+from maskwright.inference.engine import Engine
+from maskwright.inference.tiling import TiledImage, Tiling
+
+OUT = Path(__file__).with_name("tiles.md")
+SIDE_PX, TILE_PX, OVERLAP_PX, STRIDE, NUM_CLASSES = 4096, 512, 128, 4, 19
+WANTED_RATIO, WANTED_MIB = 20, 100
+
+
+class Replay(Engine):
+    """Returns the logits of a few tiles of smooth noise in turn, as a network would."""
+
+    name = "replay"
+
+    def __init__(self) -> None:
+        side = TILE_PX // STRIDE
+        rng = np.random.default_rng(0)
+        coarse = rng.standard_normal((4, NUM_CLASSES, side // 8, side // 8)).astype(np.float32)
+        self.logits_4Khw = np.stack(
+            [[cv2.resize(plane, (side, side)) for plane in planes] for planes in coarse]
+        )
+        self.calls = 0
+
+    def __call__(self, _image_BCHW: np.ndarray) -> np.ndarray:
+        """The logits of the next tile."""
+        self.calls += 1
+        return self.logits_4Khw[self.calls % 4][None]
+
+
+def main() -> None:
+    """Run both ways and write the table."""
+    labels = LabelSpec.from_names([f"class {index}" for index in range(NUM_CLASSES)])
+    spec = InputSpec(channels=1, mean=(0.5,), std=(0.25,))
+    card = ModelCard(labels=labels, input=spec, arch=ArchSpec(name="replay", encoder="own"))
+    card = replace(card, logits=LogitsGrid(STRIDE, 32))
+    image_HWC = np.zeros((SIDE_PX, SIDE_PX, 1), np.uint8)
+    plan = Tiling(tile=(TILE_PX, TILE_PX), overlap=OVERLAP_PX).plan(
+        Replay(), spec, (SIDE_PX, SIDE_PX)
+    )
+    if plan is None:
+        raise ValueError("the image is not cut")
+    tiles = TiledImage.of_array(plan, image_HWC, spec)
+    rows, added = {}, {}
+    for name, way in (("full-resolution accumulators", by_pixels), ("maskwright", by_bands)):
+        with measure_peak() as peak:
+            begin = time.perf_counter()
+            labels_HW = way(tiles, card)
+            seconds = time.perf_counter() - begin
+        rows[name], added[name] = (seconds, labels_HW), (peak.num_bytes or 0) / 2**20
+    write(rows, added, tiles)
+
+
+def by_bands(tiles: TiledImage, card: ModelCard) -> np.ndarray:
+    """The way of `predict`."""
+    bands = tiles.run_bands(Replay(), card)
+    return np.concatenate([kernel().upsample_argmax(band) for band in bands])
+
+
+def by_pixels(tiles: TiledImage, card: ModelCard) -> np.ndarray:
+    """Accumulators of all classes at full resolution, with the same weights."""
+    engine, (height, width) = Replay(), tiles.size_HW
+    sum_KHW = np.zeros((len(card.labels), height, width), np.float32)
+    total_HW = np.zeros((height, width), np.float32)
+    rows, columns = tiles.plan.rows, tiles.plan.columns
+    for top, weight_y in zip(rows.starts, rows.weigh(1), strict=True):
+        for left, weight_x in zip(columns.starts, columns.weigh(1), strict=True):
+            weight_hw = weight_y[:, None] * weight_x
+            window = np.s_[top : top + rows.tile, left : left + columns.tile]
+            for plane_hw, sum_HW in zip(engine(np.zeros(0))[0], sum_KHW, strict=True):
+                sum_HW[window] += cv2.resize(plane_hw, (columns.tile, rows.tile)) * weight_hw
+            total_HW[window] += weight_hw
+    sum_KHW /= total_HW
+    return sum_KHW.argmax(axis=0).astype(np.uint8)
+
+
+def write(
+    rows: dict[str, tuple[float, np.ndarray]], added: dict[str, float], tiles: TiledImage
+) -> None:
+    """Write the table, and how often the two ways differ on borders and inside of tiles."""
+    (base, first), *_ = rows.values()
+    source = (
+        f"From `python benchmarks/tiles.py` on {platform.machine()}: {SIDE_PX} x {SIDE_PX} px, "
+        f"{NUM_CLASSES} classes, tiles of {TILE_PX} px that share {OVERLAP_PX}, logits at 1/"
+        f"{STRIDE}; without the network. The times hold the class maps."
+    )
+    lines = [
+        "# A large image in tiles",
+        "",
+        source,
+        "",
+        "| way | s | times as fast | MiB added | differs on borders of tiles | inside |",
+        "|---|---|---|---|---|---|",
+    ]
+    is_border_HW = np.zeros(tiles.size_HW, np.bool_)
+    for axis, view in ((tiles.plan.rows, is_border_HW), (tiles.plan.columns, is_border_HW.T)):
+        for start in axis.starts[1:]:
+            view[start : start + axis.overlap] = True
+    for name, (seconds, labels_HW) in rows.items():
+        differs_HW = labels_HW != first
+        shares = [float(differs_HW[part].mean()) for part in (is_border_HW, ~is_border_HW)]
+        lines.append(
+            f"| {name} | {seconds:.2f} | {base / seconds:.1f} | {added[name]:.0f} | "
+            f"{shares[0]:.2%} | {shares[1]:.2%} |"
+        )
+    lines += ["", f"To reach: {WANTED_RATIO} times as fast, less than {WANTED_MIB} MiB."]
+    OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
