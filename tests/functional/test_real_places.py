@@ -79,7 +79,7 @@ def test_nuclei_of_a_stack_are_trained_predicted_and_measured(run, real_data, tm
         for part in range(3):
             planes = stack[10 * part : 10 * part + 10]
             path = tmp_path / f"nuclei/{kind}/n{part}.tif"
-            tifffile.imwrite(path, planes, photometric="minisblack")
+            tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "ZYX"})
     (tmp_path / "nuclei/classes.txt").write_text("0 background\n1 nucleus\n")
     run("maskwright check nuclei")
     assert "3 groups" in run("maskwright split nuclei --val 0.34 --test 0.33")
@@ -101,7 +101,9 @@ def test_a_scene_comes_out_as_geotiff_on_its_grid(run, real_data, tmp_path):
                 profile = scene.profile | {
                     "width": 300,
                     "height": 300,
-                    "transform": scene.window_transform(window),
+                    "transform": rasterio.Affine(
+                        0.5, 0, 733_601 + 150 * column, 0, -0.5, 3_725_139 - 150 * row
+                    ),
                 }
                 path = tmp_path / f"scene/images/t{row}{column}.tif"
                 path.parent.mkdir(parents=True, exist_ok=True)

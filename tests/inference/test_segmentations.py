@@ -1,10 +1,14 @@
 """predict on DICOM: a DICOM-SEG comes out that highdicom reads, with references and names."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from maskwright.core.results import read_manifest
+from maskwright.core.scores import mean_iou
 from maskwright.data.dataset import open_dataset
+from maskwright.evaluation.score import score
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
 
@@ -96,7 +100,7 @@ def test_segmentations_are_the_labels_of_a_dataset_without_a_pixel_of_difference
     save_series(root / "images/ct", values_DHW)
     predict(model, [root / "images"], tmp_path / "out")
     (root / "seg").mkdir()
-    (tmp_path / "out/dicom_seg/ct.dcm").rename(root / "seg/ct.dcm")
+    shutil.copy(tmp_path / "out/dicom_seg/ct.dcm", root / "seg")
     dataset = open_dataset(root)
     assert dataset.format == "dicom_seg"
     names = np.array(dataset.spec.names)
@@ -105,6 +109,9 @@ def test_segmentations_are_the_labels_of_a_dataset_without_a_pixel_of_difference
         found = names[dataset.labels(index)]
         np.testing.assert_array_equal(found, np.array(NAMES)[dataset.image(index)[..., 0]])
         assert (dataset.image(index)[..., 0] == values_DHW[entry.image.page]).all()
+    report = score(tmp_path / "out/dicom_seg", root)
+    assert report.confusion.counts_CC.sum() == values_DHW.size
+    assert mean_iou(report.confusion) == 1.0
 
 
 def test_an_image_without_a_study_keeps_its_class_maps_and_is_named(

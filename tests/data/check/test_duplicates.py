@@ -130,3 +130,11 @@ def test_similar_images_suggest_the_expression_that_groups_them(compare, notes):
 def test_unrelated_images_suggest_no_groups(compare, notes):
     compare({f"train/clip{i % 2}_{i}.png": photo(20 + i) for i in range(6)})
     assert notes == []
+
+
+def test_images_of_many_bands_are_compared_by_their_first_three():
+    image = np.random.default_rng(2).integers(0, 4000, (40, 50, 12)).astype(np.uint16)
+    first = compute_perceptual_hash(image[..., :3])
+    assert compute_perceptual_hash(image) == first
+    image[..., :3] = image[::-1, ..., :3]
+    assert compute_perceptual_hash(image) != first

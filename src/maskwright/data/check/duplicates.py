@@ -194,9 +194,8 @@ def _measure_difference(first: NDArray[np.float32], second: NDArray[np.float32])
 
 
 def _make_thumbnail(image_HWC: NDArray[Any]) -> NDArray[np.float32]:
-    """32 x 32 mean of the channels."""
-    small = cv2.resize(image_HWC, (32, 32), interpolation=cv2.INTER_AREA)
-    grey: NDArray[np.float32] = small.reshape(32, 32, -1)[..., :3].mean(
-        axis=2, dtype=np.float32
-    )
+    """32 x 32 mean of the first three channels."""
+    shown_HWC = np.ascontiguousarray(image_HWC[..., :3])  # OpenCV averages four at most
+    small = cv2.resize(shown_HWC, (32, 32), interpolation=cv2.INTER_AREA)
+    grey: NDArray[np.float32] = small.reshape(32, 32, -1).mean(axis=2, dtype=np.float32)
     return grey
