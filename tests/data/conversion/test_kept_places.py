@@ -82,15 +82,22 @@ def test_what_says_where_pixels_lie_is_kept_or_in_the_account(tmp_path, source, 
     SOURCES[source](tmp_path / "data")
     account = convert(tmp_path / "data", tmp_path / "out", to=to)
     lost = " ".join(what for what, item in account.losses.items() if item.count)
-    if source == "volume":
-        assert "spacings of slices in mm" in lost
+    written = open_dataset(tmp_path / "out").image_file(0)
+    before = open_dataset(tmp_path / "data").image_file(0)
+    if source == "volume" and "spacings of slices in mm" in lost:
         assert "orientations of slices in the patient" in lost
         return
-    written = open_dataset(tmp_path / "out").image_file(0)
+    if source == "volume":
+        assert written.spacing_mm_DHW == before.spacing_mm_DHW == (3, 0.5, 0.5)
+        assert (written.patient_frame.affine_44 == before.patient_frame.affine_44).all()
+        return
+    if "georeferences of images" in lost:
+        assert to == "nnunet"
+        return
     assert written.placement.affine == AFFINE
     assert written.placement.epsg == 32632
     assert "georeferences" not in lost
-    before = open_dataset(tmp_path / "data").image_file(0).read_data()
+    before = before.read_data()
     after = written.read_data()
     np.testing.assert_array_equal(after.image_HWC, before.image_HWC)
     assert (after.valid_HW is None) == (before.valid_HW is None)
