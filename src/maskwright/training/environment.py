@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.core.memory import find_free_bytes
+from maskwright.pages.text import format_count
 
 PACKAGE = "maskwright"
 _EXTRA = re.compile(r"([\w.-]+).*extra == ['\"](?!all|dev)(\w+)")
@@ -58,7 +59,8 @@ def list_lines(found: Mapping[str, Any]) -> Iterator[str]:
     else:
         cuda = f"CUDA {torch['cuda']}" if torch["cuda"] else "without CUDA"
         devices = ", ".join(torch["devices"]) or "no GPU"
-        yield f"torch      {torch['version']}, {cuda}, {devices}, {torch['threads']} threads"
+        threads = format_count(torch["threads"], "thread")
+        yield f"torch      {torch['version']}, {cuda}, {devices}, {threads}"
     for extra, packages in found["extras"].items():
         lacking = [name for name, number in packages.items() if number is None]
         state = f"missing: {', '.join(lacking)}" if lacking else "installed"

@@ -65,7 +65,8 @@ def _sections(choice: Choice) -> Iterator[Section]:
         _rule_table(choice),
     )
     if choice.tested_on is not None:
-        yield Section("Rates on other images", METHOD, _rate_table(choice, choice.tested_on))
+        method = f"Interval: {METHOD}."
+        yield Section("Rates on other images", method, _rate_table(choice, choice.tested_on))
     note = "The thresholds were fitted to these images, so these rates are too good."
     yield Section("Rates where they were chosen", note, _rate_table(choice, choice.chosen_on))
     charts = "".join(_charts(name, curve) for name, curve in choice.curves.items())
