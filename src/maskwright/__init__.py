@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .evaluation.verdicts.decide import decide as decide
     from .export.bundle import export_model as export_model
     from .inference.engine import EngineOptions as EngineOptions
+    from .inference.opening import open_ensemble as open_ensemble
     from .inference.prediction import Prediction as Prediction
     from .inference.predictor import Predictor as Predictor
     from .inference.predictor import open_model as open_model
@@ -110,6 +111,7 @@ _HOME = {
     "models": "nn.catalogue:models",
     "open_bundle": "core.bundle:open_bundle",
     "open_dataset": "data.dataset:open_dataset",
+    "open_ensemble": "inference.opening:open_ensemble",
     "open_model": "inference.predictor:open_model",
     "OutputError": "core.errors:OutputError",
     "plan": "calls:plan",

@@ -11,6 +11,7 @@ from .options import (
     AllowOutside,
     AsJson,
     Data,
+    Dropout,
     Engine,
     Group,
     KeepIds,
@@ -23,6 +24,7 @@ from .options import (
     Refine,
     Tile,
     Trust,
+    Tta,
     out_option,
 )
 from .scoring import (
@@ -56,6 +58,8 @@ def evaluate(
     tile: Tile = "auto",
     overlap: Overlap = None,
     max_memory: MaxMemory = "4GB",
+    tta: Tta = None,
+    dropout: Dropout = 0,
     trust: Trust = None,
     accept_licence: AcceptLicence = False,
     propose_mapping: ProposeMapping = None,
@@ -75,7 +79,7 @@ def evaluate(
     from ..data.dataset import open_dataset
     from ..evaluation.evaluate import evaluate as score
     from ..evaluation.report.page import add_report
-    from ..inference.predictor import open_model
+    from ..inference.opening import open_ensemble
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
@@ -83,8 +87,10 @@ def evaluate(
     with open_results(
         out, "evaluate", WriteMode(overwrite=overwrite), former=FILE_NAME
     ) as results:
-        predictor = open_model(
+        predictor = open_ensemble(
             model,
+            tta=tta,
+            dropout=dropout,
             engine=engine,
             refine=refine,
             tiling=tiling,

@@ -106,6 +106,17 @@ MaxMemory = Annotated[
         help="Memory of the network from which on '--tile auto' cuts an image: 2GB, 800MB.",
     ),
 ]
+Tta = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VIEWS",
+        help="Average over views of each image: flips, scales=0.75:1.25, or both by a comma.",
+    ),
+]
+Dropout = Annotated[
+    int,
+    typer.Option(metavar="N", help="Average over N passes with active dropout (engine torch)."),
+]
 Engine = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Engine that runs MODEL (default: best one installed)."),

@@ -11,6 +11,7 @@ from .console import Console, print_text
 from .options import (
     AcceptLicence,
     AsJson,
+    Dropout,
     Engine,
     KeepIds,
     MaxMemory,
@@ -22,6 +23,7 @@ from .options import (
     ResumeFolder,
     Tile,
     Trust,
+    Tta,
     Write,
     out_option,
 )
@@ -77,6 +79,8 @@ def predict(
     tile: Tile = "auto",
     overlap: Overlap = None,
     max_memory: MaxMemory = "4GB",
+    tta: Tta = None,
+    dropout: Dropout = 0,
     write: Write = None,
     trust: Trust = None,
     glob: Glob = None,
@@ -95,23 +99,31 @@ def predict(
     `--write cvat` (or another format of `convert`) writes labels for a labelling tool.
     """
     console = Console(as_json=as_json, quiet=quiet)
+    from ..core.errors import ConfigError
     from ..core.results import MANIFEST, WriteMode
     from ..inference.fetch import fetch_inputs
     from ..inference.folds import open_folds
+    from ..inference.opening import open_ensemble
     from ..inference.outputs import ALL, MOSAIC
     from ..inference.predict import predict as run
-    from ..inference.predictor import open_model
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     predictor: Predictor | FoldPredictors
     if out_of_fold:
+        if tta or dropout:
+            raise ConfigError(
+                "--out-of-fold predicts each image by one model as it is; leave out --tta and "
+                "--dropout"
+            )
         predictor = open_folds(
             model, inputs[0], engine=engine, refine=refine, tiling=tiling, trust=trust
         )
     else:
-        predictor = open_model(
+        predictor = open_ensemble(
             model,
+            tta=tta,
+            dropout=dropout,
             engine=engine,
             refine=refine,
             tiling=tiling,

@@ -127,15 +127,16 @@ class ScoreSettings:
 
     `families` are the metric families in the order of the report, `of_families` their settings
     by key (`boundary_tolerance`, `surface`). Reports of a model have its softmax `temperature`
-    and, where refiners were used, their chain as `refine`. `decide` is the rule for
-    verdicts (`core.verdict`) by which the class maps were made, None without one. `tiling` says
-    which images were cut into tiles.
+    and, where refiners were used, their chain as `refine`; `ensemble` has the members and views
+    of an ensemble. `decide` is the rule for verdicts (`core.verdict`) by which the class maps
+    were made, None without one. `tiling` says which images were cut into tiles.
     """
 
     families: tuple[str, ...] = ()
     of_families: JsonObject = field(default_factory=dict)
     temperature: float | None = None
     refine: JsonObject | None = None
+    ensemble: JsonObject | None = None
     decide: JsonObject | None = None
     tiling: JsonObject | None = None
 
@@ -144,6 +145,7 @@ class ScoreSettings:
         model = {
             "temperature": self.temperature,
             "refine": self.refine,
+            "ensemble": self.ensemble,
             "decide": self.decide,
             "tiling": self.tiling,
         }
@@ -156,12 +158,13 @@ class ScoreSettings:
     @classmethod
     def from_json(cls, document: Document) -> Self:
         """Undo `to_json`; keys that are not fields here belong to a family."""
-        own = ("families", "temperature", "refine", "decide", "tiling")
+        own = ("families", "temperature", "refine", "ensemble", "decide", "tiling")
         return cls(
             families=tuple(document.get("families", ())),
             of_families={key: value for key, value in document.items() if key not in own},
             temperature=document.get("temperature"),
             refine=document.get("refine"),
+            ensemble=document.get("ensemble"),
             decide=document.get("decide"),
             tiling=document.get("tiling"),
         )

@@ -118,6 +118,7 @@ def _describe_settings(model: Predictor, scoring: Scoring) -> ScoreSettings:
         scoring.settings(),
         temperature=model.card.temperature,
         refine=None if model.refine is None else model.refine.to_json(),
+        ensemble=None if model.ensemble is None else model.ensemble.to_json(),
         decide=None if model.card.decide is None else model.card.decide.to_json(),
         tiling=model.tiling.to_json(),
     )

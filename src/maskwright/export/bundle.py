@@ -29,10 +29,10 @@ from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode
 from ..core.trust import hash_file, remember
 from ..data.dataset import Dataset, open_dataset
+from ..inference.choice import is_published
 from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
 from ..inference.need import measure_bytes_per_px
-from ..inference.predictor import is_published
 from ..inference.published import open_published
 from ..inference.resolution import to_network
 from ..inference.tiling import measure_reach

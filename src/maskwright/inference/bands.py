@@ -75,12 +75,13 @@ def plan_bands(
 ) -> TilePlan | None:
     """The tiles of an image that is predicted in bands; None for one that is not.
 
-    A refiner, a rule for verdicts, a mosaic, and a kind of image whose values are relative to
-    the whole image need all rows at once.
+    An ensemble, a refiner, a rule for verdicts, a mosaic, and a kind of image whose values are
+    relative to the whole image need all rows at once.
     """
     spec = model.card.input
     decides_whole = model.refine is not None or model.card.decide is not None
     reads_whole = spec.kind == "mr" or bool(spec.signed_offset) or is_slice(file.ref)
+    decides_whole |= model.ensemble is not None
     if decides_whole or reads_whole or set(kinds) - set(KINDS):
         return None
     plan = model.tiling.plan(model.engine, spec, file.size_HW)

@@ -1,4 +1,4 @@
-"""Choose the engine that runs a model."""
+"""Choose the engine that runs a model, of ours or published by others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..core import parts
+from ..core.bundle import is_bundle
 from ..core.card import ModelCard
-from ..core.errors import BundleError, MissingDependencyError
-from .engine import ENGINES, FP32, Engine, EngineOptions, EnginePart
+from ..core.checkpoint import find_checkpoint
+from ..core.errors import BundleError, ConfigError, MissingDependencyError
+from ..core.hubname import HubName
+from .engine import ENGINES, FP32, Engine, EngineOptions, EnginePart, OpenedModel
+
+FOREIGN = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.pth", "*.pt")
+"""Files of weights in the folders of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,44 @@ def build_engine(
             return every[chosen].build(usable[chosen].path, card, options)
         missing.append(lacks)
     raise missing[0]
+
+
+def is_published(model: Path | str) -> bool:
+    """Whether `model` is one that others published: on the hub, one file, or a foreign folder.
+
+    A folder is foreign that has files of weights and nothing of a Bundle or a run.
+    """
+    path = Path(model)
+    if HubName.parse(str(model)) is not None:
+        return True
+    if path.is_file():
+        return any(fnmatch(path.name, pattern) for pattern in (*FOREIGN, "*.ckpt", "*.pkl"))
+    if is_bundle(path) or find_checkpoint(path) is not None:
+        return False
+    return any(True for pattern in FOREIGN for _ in path.glob(pattern))
+
+
+def open_published(
+    source: str, name: str | None, options: EngineOptions, *, accept_licence: bool
+) -> OpenedModel:
+    """Open a published model on the engine `name`, else on the first that reads such models.
+
+    Raises:
+        ConfigError: The engine reads none.
+    """
+    known = parts.names(ENGINES) if name is None else (name,)
+    missing: MissingDependencyError | None = None
+    for part in (parts.load(ENGINES, n, like=EnginePart) for n in known):
+        missing = part.missing() or missing
+        if part.missing() is None:
+            opened = part.open_published(source, options, accept_licence=accept_licence)
+            if opened is not None:
+                return opened
+    if missing is not None:
+        raise missing
+    raise ConfigError(
+        f"{source}: engine {name!r} opens no published models; leave out the engine"
+    )
 
 
 def _choose_file(

@@ -72,6 +72,10 @@ class Engine(Protocol):
         """
         ...
 
+    def make_stochastic(self, _seed: int) -> "Engine | None":
+        """An engine whose dropout draws from the seed at each call; None without dropout."""
+        return None
+
     def make_compact(self) -> "Engine | None":
         """An engine of the same file that takes less memory and more time; None for none."""
         return None

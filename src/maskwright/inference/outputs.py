@@ -11,6 +11,9 @@ dicom_seg/<series>.dcm with the class maps of DICOM images: a DICOM-SEG, see `se
 overlay/<key>.png      the image with the colours of its classes over it
 confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is low; a GeoTIFF
                        (.tif) or a NIfTI volume where the class map is one, 0 is no data
+entropy/<key>.png, mutual_information/<key>.png
+                       as confidence/, of the entropy and, of an ensemble, of the mutual
+                       information, see `ensemble`; only where they are asked for
 mosaic.tif, mosaic_confidence.tif
                        of all images on one grid, see `mosaic`; only where it is asked for
 legend.png             colours, indices and names of the classes, and the scale of confidence
@@ -27,6 +30,7 @@ import struct
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -49,7 +53,7 @@ from ..pages.legend import draw_legend, draw_note, draw_scale, list_classes
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette
 from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
-from .volumes import CLASSES, CONFIDENCE, find_slices
+from .volumes import CLASSES, CONFIDENCE, ENTROPY, INFORMATION, UNCERTAINTY, find_slices
 
 OVERLAY, MOSAIC = "overlay", "mosaic"
 DEFECT, UNREAD = "defect", "unread"
@@ -137,6 +141,26 @@ class ConfidenceMaps(Writer):
         _write_map(self._folder, item, confidence_HW, self._palette, nodata=0)
 
 
+class UncertaintyMaps(Writer):
+    """Writes `entropy/` or `mutual_information/`."""
+
+    def __init__(self, to: Destination, name: str) -> None:
+        self._folder = to.folder / name
+        self._name = name
+        self._palette = heat_palette()
+
+    def write(self, item: PredictedImage) -> None:
+        """Write the map in steps of 1 / 255, as a PNG or a TIFF."""
+        maps = {
+            ENTROPY: item.prediction.entropy_HW,
+            INFORMATION: item.prediction.mutual_information_HW,
+        }
+        map_HW = maps[self._name]
+        if map_HW is None:
+            raise ValueError(f"{item.key}: was predicted without {self._name}")
+        _write_map(self._folder, item, to_bytes(map_HW), self._palette, nodata=0)
+
+
 class Mosaics(Writer):
     """Writes `mosaic.tif` and `mosaic_confidence.tif`."""
 
@@ -155,13 +179,15 @@ WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
     CLASSES: ClassMaps,
     OVERLAY: Overlays,
     CONFIDENCE: ConfidenceMaps,
+    ENTROPY: partial(UncertaintyMaps, name=ENTROPY),
+    INFORMATION: partial(UncertaintyMaps, name=INFORMATION),
     MOSAIC: Mosaics,
 }
 COVERAGE = "coverage"
 ALL = (CLASSES, OVERLAY, CONFIDENCE, COVERAGE)
 """What is written unless something else is asked for."""
 
-KINDS = (*ALL, MOSAIC)
+KINDS = (*ALL, MOSAIC, *UNCERTAINTY)
 
 
 def write_legend(to: Destination, write: Collection[str]) -> None:
@@ -174,8 +200,8 @@ def write_legend(to: Destination, write: Collection[str]) -> None:
         strips.append(draw_legend(list_classes(to.labels)))
     if OVERLAY in write and (note := to.display.describe()):
         strips.append(draw_note(note))
-    if CONFIDENCE in write:
-        strips.append(draw_scale(CONFIDENCE))
+    scales = [name for name in (CONFIDENCE, *UNCERTAINTY) if name in write]
+    strips += [draw_scale(name.replace("_", " ")) for name in scales]
     if strips:
         (to.folder / "legend.png").write_bytes(encode_png(np.concatenate(strips)))
 

@@ -30,16 +30,19 @@ from ..data.pixels.images import open_image
 from ..pages.display import Display
 from .annotations import write_annotations
 from .bands import plan_bands, predict_bands
+from .ensemble import require_members
 from .folds import FoldPredictors
 from .inputs import FoundImages, find_images
 from .mosaic import MosaicGrid
 from .outputs import (
     ALL,
     COVERAGE,
+    INFORMATION,
     MOSAIC,
     WRITERS,
     Destination,
     PredictedImage,
+    UncertaintyMaps,
     Writer,
     make_writers,
     require_outputs,
@@ -130,14 +133,13 @@ def predict(
         model: From `open_model`, or from `open_folds`, which brings its images along.
         inputs: Image files and folders of images, to the bottom; none with `open_folds`.
         out: See `core.results`.
-        write: What is written: `classes`, `overlay`, `confidence`, `coverage`, `mosaic`, and
-            formats that `convert` writes; see `outputs`.
+        write: The kinds of files and the formats that are written; see `outputs`.
         glob: Pattern of the images that are taken from folders: of names, or with `/` of paths.
         mode: What to do with a folder that exists.
         progress: Called with every image.
 
     Raises:
-        ConfigError: `write` is empty or has an unknown name.
+        ConfigError: `write` is empty, or names what is unknown or what one model lacks.
         DataError: An input does not exist, or no image at all could be predicted.
         BundleError: The model's logits are NaN or infinite.
         OutputError: `out` exists and `mode` does not allow it, or it cannot be written.
@@ -146,7 +148,11 @@ def predict(
     labels, rule = model.card.labels, model.card.decide
     head: dict[str, object] = {"verb": "predict", "model": model.model_id}
     head |= {"engine": _name_engine(model), "refine": str(model.refine)}
+    ensemble = model.ensemble if isinstance(model, Predictor) else None
     head |= {"write": ",".join(write), "tiling": model.tiling.to_json()}
+    head |= {"ensemble": str(ensemble)}
+    if INFORMATION in write:
+        require_members(ensemble)
     with open_results(Path(out), "predict", mode, head=head) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
@@ -317,7 +323,11 @@ def _predict_whole(
     """Predict an image in memory; returns what the journal keeps of it."""
     image_HWC, valid_HW = opened.read_data()
     prediction = model.predict(
-        image_HWC, valid_HW, spacing_mm_HW=opened.spacing_mm_HW, where=str(opened.ref)
+        image_HWC,
+        valid_HW,
+        spacing_mm_HW=opened.spacing_mm_HW,
+        uncertainty=any(isinstance(writer, UncertaintyMaps) for writer in writers),
+        where=str(opened.ref),
     )
     item = PredictedImage(
         key=key,

@@ -25,7 +25,9 @@ class Prediction:
     `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or its
     marginal where a refiner decided. `model_id` is that of the Bundle or checkpoint, `labels`
     are the classes, and `image_HWC` is the image. `verdict` is None where the model has no
-    rule for verdicts, `display` is how the image is shown. A notebook shows the overlay.
+    rule for verdicts, `display` is how the image is shown. `entropy_HW` and
+    `mutual_information_HW`, float32 in [0, 1], are None where they were not asked for; the
+    second also without an ensemble. A notebook shows the overlay.
 
     Raises DataError where the two maps differ in size.
     """
@@ -36,6 +38,8 @@ class Prediction:
     labels: LabelSpec
     image_HWC: Image
     verdict: Verdict | None = None
+    entropy_HW: NDArray[np.float32] | None = None
+    mutual_information_HW: NDArray[np.float32] | None = None
     display: Display = field(default_factory=Display)
 
     def __post_init__(self) -> None:

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import parts
 from ..core.bundle import MANIFEST, WEIGHTS, Bundle, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.decision import Decision
-from ..core.errors import BundleError, ConfigError, MissingDependencyError
-from ..core.hubname import HubName
+from ..core.errors import BundleError, ConfigError
 from ..core.image import Image, ValidMap
 from ..core.kernels.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
@@ -25,8 +22,9 @@ from ..core.trust import require_digest
 from ..core.verdict import Verdict
 from ..data.pixels.images import read_data, to_ref
 from ..pages.display import Display
-from .choice import ModelFile, build_engine
-from .engine import ENGINES, Engine, EngineOptions, EnginePart
+from .choice import ModelFile, build_engine, is_published, open_published
+from .engine import Engine, EngineOptions, EnginePart
+from .ensemble import Combined, Ensemble
 from .need import MemoryNeed, explain_memory
 from .prediction import Prediction
 from .refiner import Refinement, SourceImage, parse_chain
@@ -38,9 +36,6 @@ from .verdict import apply_rule
 
 DEFAULTS = EngineOptions()
 AUTOMATIC = Tiling()
-FOREIGN = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.pth", "*.pt")
-"""Files of weights in the folders of others."""
-
 _MAX_BATCH_PX = 1 << 22
 """Pixels of one batch: a batch of large images would need a multiple of the memory of one."""
 
@@ -54,6 +49,7 @@ class Predictor:
     is given, and then the rule for verdicts of the card.
     `strategy` is how images go through the engine in one piece, `tiling` says which images are
     cut into tiles. `need` knows the memory that an image takes.
+    `ensemble`, where given, takes the place of the engine: several models, views or passes.
     `notes` are lines for the user on a published model: its licence, and what it leaves out.
     """
 
@@ -63,6 +59,7 @@ class Predictor:
     refine: Refinement | None = None
     strategy: Strategy = run_whole
     tiling: Tiling = AUTOMATIC
+    ensemble: Ensemble | None = None
     need: MemoryNeed = field(default_factory=MemoryNeed, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -72,6 +69,7 @@ class Predictor:
         valid_HW: ValidMap | None = None,
         *,
         spacing_mm_HW: tuple[float, float] | None = None,
+        uncertainty: bool = False,
         where: str = "image",
     ) -> Prediction:
         """Class map and confidence at the image's own size.
@@ -81,6 +79,8 @@ class Predictor:
             valid_HW: Which pixels hold data; all unless given. The others are IGNORE in the
                 class map, with confidence 0.
             spacing_mm_HW: Size of a pixel, for refiners with areas in mm2.
+            uncertainty: Measure the entropy too, and of an ensemble the mutual information:
+                those of the network, before refiners.
             where: File name or key, for the error message.
 
         Raises:
@@ -88,12 +88,15 @@ class Predictor:
                 than the memory holds; an image that a refiner does not take.
             BundleError: The model's logits are NaN or infinite.
         """
+        combined, logits = self._combine(image_HWC, valid_HW, where)
         image_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
-        logits = self.logits(image_HWC, where=where)
         decision = self.decide(
             logits, image_HWC, valid_HW, spacing_mm_HW=spacing_mm_HW, where=where
         )
-        return self._prediction(decision, image_HWC)
+        prediction = self._prediction(decision, image_HWC)
+        if not uncertainty:
+            return prediction
+        return self._add_uncertainty(prediction, logits, combined)
 
     def __call__(self, image: Image | Path | str) -> Prediction:
         """`predict` of one image, or of an image file.
@@ -113,6 +116,10 @@ class Predictor:
         was measured on a CPU, and tests allow 1e-4 in the confidence. Errors are those of
         `predict` and name the image by its index.
         """
+        if self.ensemble is not None:
+            for index, image_HWC in enumerate(images):
+                yield self.predict(image_HWC, where=f"image {index}")
+            return
         for first, batch in self._batches(images):
             where = f"image {first}" if len(batch) == 1 else f"images {first} and following"
             pairs = zip(batch, self._run(batch, where=where), strict=True)
@@ -125,12 +132,12 @@ class Predictor:
     ) -> Logits:
         """The network's logits of one image, at the resolution of the network.
 
+        Those of an ensemble, at the size of the image, follow from its shares.
         Where `valid_HW` is False, the network sees its neutral value. Not divided by the card's
         temperature; `resolution.planes` brings them to the image's size. Raises what `predict`
         raises, except that logits may be NaN or infinite.
         """
-        image_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
-        return self._run([image_HWC], where=where)[0]
+        return self._combine(image_HWC, valid_HW, where)[1]
 
     def label(
         self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
@@ -148,6 +155,34 @@ class Predictor:
         if valid_HW is not None:
             labels_HW[~valid_HW] = IGNORE
         return labels_HW
+
+    def _combine(
+        self, image_HWC: Image, valid_HW: ValidMap | None, where: str
+    ) -> tuple[Combined | None, Logits]:
+        """What the ensemble gives for an image, None without one, and the logits."""
+        if self.ensemble is None:
+            image_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
+            return None, self._run([image_HWC], where=where)[0]
+        with explain_memory(image_HWC.shape[:2], where):
+            combined = self.ensemble.combine(image_HWC, valid_HW, where=where)
+            return combined, combined.to_logits(self.card.temperature)
+
+    def _add_uncertainty(
+        self,
+        prediction: Prediction,
+        logits: Logits,
+        combined: Combined | None,
+    ) -> Prediction:
+        """The prediction with its maps of uncertainty; 0 where there is no data."""
+        if combined is None:
+            decision = decide(logits, temperature=self.card.temperature)
+            combined = Combined.of_decision(decision)
+        valid_HW, information_HW = prediction.labels_HW != IGNORE, combined.information_HW
+        return replace(
+            prediction,
+            entropy_HW=combined.entropy_HW * valid_HW,
+            mutual_information_HW=None if information_HW is None else information_HW * valid_HW,
+        )
 
     def _run(self, images_BHWC: Sequence[Image], *, where: str) -> list[Logits]:
         """The logits of images of equal size, if they fit in the free memory."""
@@ -266,7 +301,8 @@ def open_model(
     require_digest(trust)
     chain = None if refine is None else parse_chain(refine)
     if is_published(path):
-        model = _open_published(str(path), engine, options, accept_licence=accept_licence)
+        opened = open_published(str(path), engine, options, accept_licence=accept_licence)
+        model = Predictor(opened.engine, opened.card, opened.model_id, notes=opened.notes)
         return replace(model, refine=_build_chain(chain, model.card), tiling=tiling)
     path, bundle = Path(path), None
     if _is_run_of_own_code(path) or (engine != "torch" and _is_run_without_torch(path)):
@@ -308,46 +344,6 @@ def _require_no_rule(card: ModelCard, path: Path) -> None:
             f"{card.refine or 'no refiner'}; leave out --refine, or use the model before "
             f"`maskwright decide`"
         )
-
-
-def is_published(model: Path | str) -> bool:
-    """Whether `model` is one that others published: on the hub, one file, or a foreign folder.
-
-    A folder is foreign that has files of weights and nothing of a Bundle or a run.
-    """
-    path = Path(model)
-    if HubName.parse(str(model)) is not None:
-        return True
-    if path.is_file():
-        return any(fnmatch(path.name, pattern) for pattern in (*FOREIGN, "*.ckpt", "*.pkl"))
-    if is_bundle(path) or find_checkpoint(path) is not None:
-        return False
-    return any(True for pattern in FOREIGN for _ in path.glob(pattern))
-
-
-def _open_published(
-    source: str, name: str | None, options: EngineOptions, *, accept_licence: bool
-) -> Predictor:
-    """Open a published model on the engine `name`, else on the first that reads such models.
-
-    Raises:
-        ConfigError: The engine reads none.
-    """
-    known = parts.names(ENGINES) if name is None else (name,)
-    missing: MissingDependencyError | None = None
-    for part in (parts.load(ENGINES, n, like=EnginePart) for n in known):
-        missing = part.missing() or missing
-        if part.missing() is None:
-            opened = part.open_published(source, options, accept_licence=accept_licence)
-            if opened is not None:
-                return Predictor(
-                    opened.engine, opened.card, opened.model_id, notes=opened.notes
-                )
-    if missing is not None:
-        raise missing
-    raise ConfigError(
-        f"{source}: engine {name!r} opens no published models; leave out the engine"
-    )
 
 
 def _require_listed(bundle: Bundle, graph: Path, external: Sequence[str]) -> None:

@@ -24,8 +24,10 @@ from ..data.pixels.nifti_write import is_nifti, write_like
 from ..pages.text import format_count, list_names
 
 CLASSES, CONFIDENCE = "classes", "confidence"
+ENTROPY, INFORMATION = "entropy", "mutual_information"
+UNCERTAINTY = (ENTROPY, INFORMATION)
 _SLICES = ".slices"
-_STORED = {CLASSES: (IGNORE, 1.0), CONFIDENCE: (0, 1 / 255)}
+_STORED = {CLASSES: (IGNORE, 1.0)} | dict.fromkeys((CONFIDENCE, *UNCERTAINTY), (0, 1 / 255))
 """Empty value and slope of the NIfTI volume of each kind of map."""
 
 Slices = Mapping[str, ImageRef]
@@ -43,7 +45,7 @@ class VolumeWriter:
         """Write the maps of these kinds, and remove those of slices.
 
         Args:
-            kinds: `classes` and `confidence` make volumes.
+            kinds: `classes`, `confidence` and the maps of uncertainty make volumes.
             done: The keys that were predicted.
 
         Returns:

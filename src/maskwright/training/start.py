@@ -16,6 +16,7 @@ from maskwright.core.lock import hold_lock
 from maskwright.core.temporary import remove_leftovers
 from maskwright.core.versioned import Document, Schema
 from maskwright.core.yamlfile import name_line
+from maskwright.inference.views import PROVENANCE as FLIPS_KEY
 from maskwright.nn.build import choose_revision, load_arch, require_encoder
 from maskwright.nn.encoders import library_name
 from maskwright.nn.loss import build_loss
@@ -129,6 +130,7 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> J
                 "median_size_HW": data.facts.median_size_HW,
                 "scale_ratio": recipe.input.scale_ratio,
             },
+            FLIPS_KEY: _list_flips(recipe),
             "seed": recipe.seed,
             "versions": {name: version(name) for name in ("maskwright", "torch", "numpy")},
         }
@@ -144,6 +146,12 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> J
         counts_NC=data.facts.counts_NC,
         transfer=origin.transfer,
     )
+
+
+def _list_flips(recipe: Recipe) -> list[str]:
+    """The flips that training uses, which test-time augmentation may use then."""
+    shares = {"lr": recipe.augment.flip_lr, "ud": recipe.augment.flip_vertical}
+    return [name for name, share in shares.items() if share > 0]
 
 
 @contextmanager

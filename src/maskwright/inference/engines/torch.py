@@ -1,7 +1,8 @@
 """PyTorch, https://pytorch.org: runs weights.safetensors, on a CUDA device if there is one."""
 
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,14 @@ _NO_MEMORY = ("allocate memory", "not enough memory", "out of memory")
 
 @dataclass(frozen=True, slots=True)
 class TorchEngine(Engine):
-    """Runs `network`, which is in eval mode, on the device where its weights are."""
+    """Runs `network`, which is in eval mode, on the device where its weights are.
+
+    With `dropout_seed`, its layers of dropout draw from this seed at each call.
+    """
 
     network: "nn.Module"
     precision: str = FP32
+    dropout_seed: int | None = None
     name = "torch"
     max_batch = 8
 
@@ -41,13 +46,43 @@ class TorchEngine(Engine):
 
         device = next(self.network.parameters()).device
         try:
-            with torch.inference_mode(), self._precision_on(device.type):
+            with torch.inference_mode(), self._precision_on(device.type), self._dropout():
                 logits_BKhw = self.network(torch.from_numpy(image_BCHW).to(device))
             return np.ascontiguousarray(logits_BKhw.float().cpu().numpy())
         except RuntimeError as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error
             raise
+
+    def make_stochastic(self, seed: int) -> "TorchEngine | None":
+        """The contract of Engine: None for a network without dropout."""
+        return replace(self, dropout_seed=seed) if self._list_dropout() else None
+
+    def _list_dropout(self) -> "list[nn.Module]":
+        """The layers of dropout that drop something."""
+        from torch.nn.modules.dropout import _DropoutNd
+
+        modules = self.network.modules()
+        return [module for module in modules if isinstance(module, _DropoutNd) and module.p > 0]
+
+    @contextmanager
+    def _dropout(self) -> Iterator[None]:
+        """Let the layers of dropout draw from the seed, if there is one."""
+        import torch
+
+        if self.dropout_seed is None:
+            yield
+            return
+        layers = self._list_dropout()
+        with torch.random.fork_rng():
+            torch.manual_seed(self.dropout_seed)
+            try:
+                for layer in layers:
+                    layer.train()
+                yield
+            finally:
+                for layer in layers:
+                    layer.eval()
 
     def _precision_on(self, device: str) -> AbstractContextManager[Any]:
         """Autocast to the precision; nothing for fp32."""
