@@ -151,8 +151,9 @@ class ClassMapPair:
             ConfigError: The file with the classes, or the mapping, is wrong.
         """
         drawn, other_drawn = find_drawn(reference, other), find_drawn(other, reference)
-        files = find_maps(reference) if drawn is None else dict(drawn.images)
         others = find_maps(other) if other_drawn is None else dict(other_drawn.images)
+        drawn = drawn and drawn.match_keys(others)
+        files = find_maps(reference) if drawn is None else dict(drawn.images)
         if reference.is_file() and other.is_file() and len(files) == len(others):
             others = dict(zip(files, others.values(), strict=True))
         if files.keys() != others.keys():

@@ -1,6 +1,6 @@
 """Class maps that are labels of images: DICOM-SEG and RTSTRUCT, by the images they lie on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +34,23 @@ class DrawnMaps:
         """The same labels with the classes of a list; what is not drawn is its background."""
         known = (i for i, name in enumerate(spec.names) if name.lower() in BACKGROUND_NAMES)
         return replace(self, codec=codec_of_shapes(spec, next(known, None)))
+
+    def match_keys(self, keys: Collection[str]) -> "DrawnMaps":
+        """The same labels without the folders that all keys begin with, where `keys` fit so.
+
+        `predict DATA/ct` writes maps by their path below `ct`.
+        """
+        maps = self
+        while maps.images.keys() != set(keys):
+            first = {key.partition("/")[0] for key in maps.images if "/" in key}
+            if len(first) != 1 or not all("/" in key for key in maps.images):
+                return self
+            images, annotations = (
+                {key.partition("/")[2]: value for key, value in values.items()}
+                for values in (maps.images, maps.annotations)
+            )
+            maps = replace(maps, images=images, annotations=annotations)
+        return maps
 
     def read(self, key: str) -> LabelMap:
         """The LabelMap of one image.
