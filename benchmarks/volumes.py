@@ -20,8 +20,8 @@ from maskwright.data.pixels.gunzip import UnpackedFiles
 from maskwright.training.samples.order import SampleOrder
 
 OUT = Path(__file__).with_name("volumes.md")
-SHAPE = (128, 128, 64)
-NUM_PATIENTS = 3
+SHAPE = (256, 256, 32)
+NUM_PATIENTS = 2
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
         ways = {
             "unpacked for each slice": (0, 0),
             "kept, all at once": (NUM_PATIENTS * size, NUM_PATIENTS * size),
-            "kept, two patients at a time": (2 * size, 2 * size),
+            "kept, one patient at a time": (size, size),
         }
         rows = {name: measure(dataset, *limits) for name, limits in ways.items()}
     slowest_s = rows["unpacked for each slice"][0]
@@ -60,7 +60,7 @@ def draw_patients(root: Path) -> FolderDataset:
     for number in range(NUM_PATIENTS):
         noise = rng.normal(0, 12, SHAPE)
         labels = np.zeros(SHAPE, np.uint8)
-        labels[40:80, 40:80] = 1
+        labels[80:160, 80:160] = 1
         values = np.rint(40 * labels + noise).astype(np.int16)
         for kind, voxels in (("images", values), ("masks", labels)):
             path = root / kind / f"p{number}.nii.gz"

@@ -51,6 +51,6 @@ class SeenValues:
             self.labels,
             kind=self.spec.kind,
             reason="the kind of images that the model takes",
-            window=self.spec.window,
+            window=self.spec.window[: self.spec.channels // self.spec.slices],
             bands=self.spec.bands,
         )

@@ -245,7 +245,8 @@ class Volume:
             unpacked = unpacked_files.read(self.path, self.num_bytes)
         if unpacked is not None:
             stored: NDArray[Any] = unpacked[self.offset :].view(self.dtype)
-            return np.asarray(stored.reshape(shape, order="F").take(index, axis=axis))
+            plane = (*[slice(None)] * axis, index)  # `take` would copy the whole volume
+            return np.asarray(stored.reshape(shape, order="F")[plane])
         from nibabel.arrayproxy import ArrayProxy
 
         spec = (shape, self.dtype, self.offset)
