@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from .training.planning.plan import Plan as Plan
     from .training.recipe import Recipe as Recipe
     from .training.run import Run as Run
+    from .training.soup import make_soup as make_soup
 
 _HOME = {
     "Account": "data.conversion.account:Account",
@@ -127,6 +128,7 @@ _HOME = {
     "score": "evaluation.score:score",
     "ScoreDetail": "metrics.family:ScoreDetail",
     "ScoreOptions": "evaluation.score:ScoreOptions",
+    "make_soup": "training.soup:make_soup",
     "split": "data.splits:make_split",
     "train": "calls:train",
     "TrainingError": "core.errors:TrainingError",

@@ -35,6 +35,7 @@ from .plan import plan
 from .predict import predict
 from .schema import schema
 from .score import score
+from .soup import soup
 from .split import split
 from .train import train
 from .tune_refine import tune_refine
@@ -65,6 +66,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         evaluate: "evaluate runs/a my-data --split test -o report",
         decide: "decide runs/a my-data --miss 1% -o bundle",
         tune_refine: "tune-refine runs/a my-data -o bundle",
+        soup: "soup runs/a+runs/b my-data -o averaged",
         export: "export runs/a --to onnx -o bundle",
         predict: "predict runs/a photos -o out",
         models: "models unet segformer --bench",

@@ -65,10 +65,10 @@ def save(run: Path, card: ModelCard, state: TrainingState, *, best: bool) -> Pat
     if folder not in state.written:  # a folder that is there was left by a killed process
         with new_folder(folder) as staging:
             write_card(staging, card)
-            _write(staging / WEIGHTS, state.average.state)
+            write_tensors(staging / WEIGHTS, state.average.state)
             tensors, table = _optimizer_tensors(state.optimizer)
             raw = {f"model.{k}": v for k, v in state.model.state_dict().items()}
-            _write(staging / TRAINING_TENSORS, raw | tensors)
+            write_tensors(staging / TRAINING_TENSORS, raw | tensors)
             document = asdict(state.progress) | {"optimizer": table}
             text = json.dumps(document, indent=1)
             (staging / TRAINING_STATE).write_text(text, encoding="utf-8")
@@ -170,7 +170,7 @@ def _select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write a safetensors file from Python, whose error on a full disk names the reason."""
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     path.write_bytes(serialize(plain))
