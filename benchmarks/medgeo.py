@@ -59,9 +59,18 @@ WINDOWS: dict[str, tuple[float, float] | None] = {
 """What the plain loop clips to."""
 WAYS = ("planned", "plain")
 STEPS, BATCH = 320, 4
-FIXED: dict[str, object] = {
+_PRETRAINED: dict[str, object] = {
     "model.encoder": "tu-tf_efficientnet_lite0",
     "model.encoder_weights": "imagenet",
+}
+_SMALL: dict[str, object] = {
+    "model.encoder": "mobilenet_v2",
+    "model.encoder_weights": "none",
+    "model.config": {"pyramid_channels": 32, "decoder_channels": 32},
+}
+NETWORKS = {"organs": _PRETRAINED, "fields": _SMALL, "land": _PRETRAINED}
+"""Fields have no shapes to see, which a trained encoder looks for."""
+FIXED: dict[str, object] = {
     "input.scale_ratio": 1.0,
     "data.batch_size": BATCH,
     "optim.precision": "fp32",
@@ -99,7 +108,7 @@ def main() -> None:
 def run(root: Path, name: str, way: str, *, seed: int, steps: int) -> dict[str, Any]:
     """Train one way, and score the last weights on validation."""
     started_s = time.process_time()
-    settings = FIXED | {"seed": seed, "data.crop_px": [SIDE_PX[name]] * 2}
+    settings = FIXED | NETWORKS[name] | {"seed": seed, "data.crop_px": [SIDE_PX[name]] * 2}
     data = TrainingData.read(root, settings, silent)
     epochs = round(steps * BATCH / len(data.train))
     settings |= {"schedule.epochs": epochs, "schedule.validate_every": epochs}
@@ -185,7 +194,8 @@ def _read(dataset: Dataset) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
 def make_page(results: dict[str, Any]) -> str:
     """Markdown: mIoU of both ways, and IoU of each class."""
     setting = (
-        f"From `benchmarks/medgeo.py`: FPN on tf_efficientnet_lite0 with ImageNet weights, "
+        f"From `benchmarks/medgeo.py`: FPN on tf_efficientnet_lite0 with ImageNet weights "
+        f"(organs, land), or of narrow widths on mobilenet_v2 from random weights (fields), "
         f"{STEPS} steps of {BATCH} images (organs 128 x 128 px, fields and land 64 x 64), 160 "
         f"training images of 20 patients or places, 40 of 5 others for validation, last "
         f"weights, one thread. The plain loop has the network, loss, optimizer, schedule and "
