@@ -108,9 +108,8 @@ class GuidedSkip(nn.Module):
         super().__init__()
         self.skip = conv_norm_relu(skip_channels, channels)
         self.weights = conv_norm_relu(channels, channels, 1)
-        _, norm, _ = self.weights
-        nn.init.zeros_(norm.weight)
-        nn.init.ones_(norm.bias)
+        nn.init.zeros_(self.weights.get_parameter("1.weight"))
+        nn.init.ones_(self.weights.get_parameter("1.bias"))
 
     def forward(self, skip_BCHW: Tensor, context_BChw: Tensor) -> Tensor:
         """(B, channels, H, W)."""
