@@ -245,8 +245,8 @@ class Volume:
             unpacked = unpacked_files.read(self.path, self.num_bytes)
         if unpacked is not None:
             stored: NDArray[Any] = unpacked[self.offset :].view(self.dtype)
-            plane = (*[slice(None)] * axis, index)  # `take` would copy the whole volume
-            return np.asarray(stored.reshape(shape, order="F")[plane])
+            # a view: `take` would copy the whole volume
+            return np.asarray(np.moveaxis(stored.reshape(shape, order="F"), axis, 0)[index])
         from nibabel.arrayproxy import ArrayProxy
 
         spec = (shape, self.dtype, self.offset)
