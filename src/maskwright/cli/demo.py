@@ -27,7 +27,7 @@ def demo(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check, train, evaluate and predict on generated street scenes."""
+    """Check, train, evaluate and predict on generated scenes."""
     require_torch()
     from ..data.synth.streets import write_street_scenes
 

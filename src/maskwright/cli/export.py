@@ -43,7 +43,7 @@ def export(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Add a tested graph to MODEL; a published model becomes a Bundle."""
+    """Add a tested graph to MODEL, or make a Bundle of it."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.results import WriteMode
     from ..export.bundle import export_model

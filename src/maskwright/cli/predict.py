@@ -94,7 +94,7 @@ def predict(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict images: class maps, overlays, confidence and coverage.
+    """Predict images: class maps, overlays, confidence.
 
     `--write cvat` (or another format of `convert`) writes labels for a labelling tool.
     """

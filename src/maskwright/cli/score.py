@@ -84,7 +84,7 @@ def score(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score class maps in PREDICTIONS against TRUTH; writes a report."""
+    """Score class maps in PREDICTIONS against TRUTH."""
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.report import FILE_NAME
     from ..core.results import WriteMode, open_results
