@@ -104,7 +104,6 @@ def predict(
     from ..inference.fetch import fetch_inputs
     from ..inference.folds import open_folds
     from ..inference.opening import open_ensemble
-    from ..inference.outputs import ALL, MOSAIC
     from ..inference.predict import predict as run
     from ..inference.tiling import Tiling
 
@@ -131,25 +130,38 @@ def predict(
             accept_licence=accept_licence,
         )
         console.say_all(predictor.notes)
-    names: tuple[str, ...] = ALL
-    if write is not None:
-        names = tuple(write.split(",")) if write else ()
-    names = (*names, *([MOSAIC] if mosaic and MOSAIC not in names else []))
+    names = _list_kinds(write, mosaic=mosaic)
     mode = WriteMode(overwrite=overwrite, resume=resume)
     with fetch_inputs(inputs, stdin=sys.stdin.buffer, allow_download=allow_download) as paths:
         summary = run(
             predictor, paths, out, write=names, glob=glob, mode=mode, progress=console.progress
         )
     _print_summary(summary, out, names, console)
+    _require_all(summary, out / MANIFEST)
+
+
+def _list_kinds(write: str | None, *, mosaic: bool) -> tuple[str, ...]:
+    """The kinds of files of the options --write and --mosaic."""
+    from ..inference.outputs import ALL, MOSAIC
+
+    names: tuple[str, ...] = ALL
+    if write is not None:
+        names = tuple(write.split(",")) if write else ()
+    return (*names, *([MOSAIC] if mosaic and MOSAIC not in names else []))
+
+
+def _require_all(summary: "PredictionSummary", manifest: Path) -> None:
+    """End with status 1 where images could not be predicted, and print why."""
+    if not summary.failed:
+        return
     for failed in summary.failed:
         print_text(failed.error, err=True)
-    if summary.failed:
-        typer.echo(
-            f"{len(summary.failed)} of {summary.num_images + len(summary.failed)} images "
-            f"could not be predicted; {out / MANIFEST} lists them",
-            err=True,
-        )
-        raise typer.Exit(1)
+    typer.echo(
+        f"{len(summary.failed)} of {summary.num_images + len(summary.failed)} images "
+        f"could not be predicted; {manifest} lists them",
+        err=True,
+    )
+    raise typer.Exit(1)
 
 
 def _print_summary(

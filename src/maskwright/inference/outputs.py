@@ -323,3 +323,18 @@ def write_indexed_tiff(
         )
     except (ValueError, TypeError, struct.error) as error:
         raise DataError(f"{where}: the georeference is damaged ({error})") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOutputs:
+    """Where the files per image go, their kinds, and the writer of each kind."""
+
+    to: Destination
+    kinds: tuple[str, ...]
+    writers: Sequence[Writer]
+
+    @classmethod
+    def open(cls, write: Sequence[str], to: Destination) -> "ImageOutputs":
+        """Make the writers of the kinds of files per image in `write`."""
+        kinds = tuple(name for name in dict.fromkeys(write) if name in WRITERS)
+        return cls(to=to, kinds=kinds, writers=make_writers(kinds, to))

@@ -30,7 +30,7 @@ from ..data.pixels.images import open_image
 from ..pages.display import Display
 from .annotations import write_annotations
 from .bands import plan_bands, predict_bands
-from .ensemble import require_members
+from .ensemble import Ensemble, require_members
 from .folds import FoldPredictors
 from .inputs import FoundImages, find_images
 from .mosaic import MosaicGrid
@@ -39,12 +39,11 @@ from .outputs import (
     COVERAGE,
     INFORMATION,
     MOSAIC,
-    WRITERS,
     Destination,
+    ImageOutputs,
     PredictedImage,
     UncertaintyMaps,
     Writer,
-    make_writers,
     require_outputs,
     write_coverage,
     write_legend,
@@ -102,21 +101,6 @@ class PredictionSummary:
         } | optional
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outputs:
-    """Where the files per image go, their kinds, and the writer of each kind."""
-
-    to: Destination
-    kinds: tuple[str, ...]
-    writers: Sequence[Writer]
-
-    @classmethod
-    def open(cls, write: Sequence[str], to: Destination) -> "_Outputs":
-        """Make the writers of the kinds of files per image in `write`."""
-        kinds = tuple(name for name in dict.fromkeys(write) if name in WRITERS)
-        return cls(to=to, kinds=kinds, writers=make_writers(kinds, to))
-
-
 def predict(
     model: Predictor | FoldPredictors,
     inputs: Iterable[Path | str],
@@ -146,18 +130,13 @@ def predict(
     """
     formats = require_outputs(write)
     labels, rule = model.card.labels, model.card.decide
-    head: dict[str, object] = {"verb": "predict", "model": model.model_id}
-    head |= {"engine": _name_engine(model), "refine": str(model.refine)}
-    ensemble = model.ensemble if isinstance(model, Predictor) else None
-    head |= {"write": ",".join(write), "tiling": model.tiling.to_json()}
-    head |= {"ensemble": str(ensemble)}
     if INFORMATION in write:
-        require_members(ensemble)
-    with open_results(Path(out), "predict", mode, head=head) as results:
+        require_members(_find_ensemble(model))
+    with open_results(Path(out), "predict", mode, head=_identify(model, write)) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
         to = _find_destination(model, results.folder, found, write)
-        outputs = _Outputs.open((*write, CLASSES) if formats else write, to)
+        outputs = ImageOutputs.open((*write, CLASSES) if formats else write, to)
         _predict_left(model, found.images, outputs, results, progress)
         _write_shared(results, to, write)
         listed = _list_verdicts(results.journal)
@@ -170,7 +149,6 @@ def predict(
             shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
         pixels_C = _sum_pixels(results, len(labels))
         results.decide = None if rule is None else rule.to_json()
-        results.tiling = model.tiling.to_json()
         remarks = list_remarks(_list_traits(results.journal), model.card)
         results.remarks = [*found.notes, *remarks, *not_written]
     return PredictionSummary(
@@ -186,14 +164,32 @@ def predict(
     )
 
 
+def _identify(model: Predictor | FoldPredictors, write: Sequence[str]) -> dict[str, object]:
+    """What must be the same where a prediction is resumed."""
+    return {
+        "verb": "predict",
+        "model": model.model_id,
+        "engine": _name_engine(model),
+        "refine": str(model.refine),
+        "write": ",".join(write),
+        "tiling": model.tiling.to_json(),
+        "ensemble": str(_find_ensemble(model)),
+    }
+
+
+def _find_ensemble(model: Predictor | FoldPredictors) -> Ensemble | None:
+    return model.ensemble if isinstance(model, Predictor) else None
+
+
 def _predict_left(
     model: Predictor | FoldPredictors,
     images: Mapping[str, ImageRef],
-    outputs: _Outputs,
+    outputs: ImageOutputs,
     results: Results,
     progress: Progress,
 ) -> None:
     """Predict the images that the journal does not list; at least one is predicted then."""
+    results.tiling = model.tiling.to_json()
     done = results.journal.find_done(lambda k: list(images[k].files) if k in images else None)
     left = {key: image for key, image in images.items() if key not in done}
     for key, image in progress(left.items(), total=len(left), what="predicting"):
@@ -298,7 +294,7 @@ def _predict_file(
     model: Predictor,
     key: str,
     image: ImageRef,
-    outputs: _Outputs,
+    outputs: ImageOutputs,
     results: Results,
 ) -> None:
     """Predict one image, or list it as failed."""
@@ -346,7 +342,7 @@ def _predict_whole(
 
 
 def _predict_bands(
-    model: Predictor, plan: TilePlan, key: str, opened: ImageFile, outputs: _Outputs
+    model: Predictor, plan: TilePlan, key: str, opened: ImageFile, outputs: ImageOutputs
 ) -> dict[str, object]:
     """Predict a large image by rows; returns what the journal keeps of it."""
     done = predict_bands(model, plan, opened, key, outputs.to, outputs.kinds)
