@@ -136,7 +136,7 @@ def test_a_graph_that_returns_another_size_is_refused(bundle_of):
         helper.make_node("MaxPool", ["first"], ["logits"], kernel_shape=[2, 2]),
     ]
     bundle = bundle_of(nodes)
-    with pytest.raises(BundleError, match="or returns no float32 logits of its size"):
+    with pytest.raises(BundleError, match="or returns no float32 logits at full size"):
         open_model(bundle.root, trust=bundle.sha256[GRAPH]).predict(IMAGE)
 
 

@@ -47,6 +47,8 @@ class LogitsGrid:
         return asdict(self)
 
     def __str__(self) -> str:
+        if self.stride == 1:
+            return "full size"
         return f"stride {self.stride} (padded to multiples of {self.multiple})"
 
 
