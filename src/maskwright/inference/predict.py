@@ -37,7 +37,6 @@ from .mosaic import MosaicGrid
 from .outputs import (
     ALL,
     COVERAGE,
-    INFORMATION,
     MOSAIC,
     Destination,
     ImageOutputs,
@@ -54,7 +53,7 @@ from .refiner import Refinement
 from .remarks import find_traits, list_remarks
 from .segmentations import SegmentationWriter
 from .tiling import TilePlan
-from .volumes import CLASSES, VolumeWriter, is_slice
+from .volumes import CLASSES, INFORMATION, VolumeWriter, is_slice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
