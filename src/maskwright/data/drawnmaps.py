@@ -45,11 +45,9 @@ class DrawnMaps:
             first = {key.partition("/")[0] for key in maps.images if "/" in key}
             if len(first) != 1 or not all("/" in key for key in maps.images):
                 return self
-            images, annotations = (
-                {key.partition("/")[2]: value for key, value in values.items()}
-                for values in (maps.images, maps.annotations)
-            )
-            maps = replace(maps, images=images, annotations=annotations)
+            images = {key.partition("/")[2]: image for key, image in maps.images.items()}
+            drawn = {key.partition("/")[2]: item for key, item in maps.annotations.items()}
+            maps = replace(maps, images=images, annotations=drawn)
         return maps
 
     def read(self, key: str) -> LabelMap:
