@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
+from .opening import Opening
 from .options import (
     AcceptLicence,
     AllowOutside,
@@ -37,6 +38,10 @@ from .scoring import (
     print_report,
 )
 
+Gallery = Annotated[
+    bool, typer.Option("--gallery", help="Write gallery.html: predictions to browse.")
+]
+
 
 def evaluate(
     model: Model,
@@ -46,10 +51,7 @@ def evaluate(
     out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
     group: Group = None,
     attributes: Attributes = None,
-    gallery: Annotated[
-        bool,
-        typer.Option("--gallery", help="Write gallery.html: predictions to browse."),
-    ] = False,
+    gallery: Gallery = False,
     tolerance: Tolerance = TOLERANCE,
     surface: Surface = None,
     spacing: Spacing = None,
@@ -69,40 +71,26 @@ def evaluate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score MODEL on one split of DATA.
-
-    Writes the report as JSON and HTML.
-    """
+    """Score MODEL on one split of DATA; writes the report as JSON and HTML."""
     console = Console(as_json=as_json, quiet=quiet)
+    opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
     from ..core.report import FILE_NAME
     from ..core.results import WriteMode, open_results
     from ..data.dataset import open_dataset
     from ..evaluation.evaluate import evaluate as score
     from ..evaluation.report.page import add_report
-    from ..inference.opening import open_ensemble
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
-    with open_results(
-        out, "evaluate", WriteMode(overwrite=overwrite), former=FILE_NAME
-    ) as results:
-        predictor = open_ensemble(
-            model,
-            tta=tta,
-            dropout=dropout,
-            engine=engine,
-            refine=refine,
-            tiling=tiling,
-            trust=trust,
-            accept_licence=accept_licence,
-        )
+    mode = WriteMode(overwrite=overwrite)
+    with open_results(out, "evaluate", mode, former=FILE_NAME) as results:
+        predictor = opening.open(model, tiling=tiling, tta=tta, dropout=dropout)
         console.say_all(predictor.notes)
         dataset = open_dataset(data, allow_outside=allow_outside, progress=console.progress)
-        dataset = dataset.subset(split)
         report = score(
             predictor,
-            dataset,
+            dataset.subset(split),
             detail=detail,
             group=group,
             attributes=attributes,

@@ -8,6 +8,7 @@ import typer
 
 from ..pages.text import format_count, format_percent, text_table
 from .console import Console, print_text
+from .opening import Opening
 from .options import (
     AcceptLicence,
     AsJson,
@@ -99,36 +100,20 @@ def predict(
     `--write cvat` (or another format of `convert`) writes labels for a labelling tool.
     """
     console = Console(as_json=as_json, quiet=quiet)
-    from ..core.errors import ConfigError
+    opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
     from ..core.results import MANIFEST, WriteMode
     from ..inference.fetch import fetch_inputs
-    from ..inference.folds import open_folds
-    from ..inference.opening import open_ensemble
     from ..inference.predict import predict as run
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     predictor: Predictor | FoldPredictors
     if out_of_fold:
-        if tta or dropout:
-            raise ConfigError(
-                "--out-of-fold predicts each image by one model as it is; leave out --tta and "
-                "--dropout"
-            )
-        predictor = open_folds(
-            model, inputs[0], engine=engine, refine=refine, tiling=tiling, trust=trust
+        predictor = opening.open_folds(
+            model, inputs[0], tiling=tiling, tta=tta, dropout=dropout
         )
     else:
-        predictor = open_ensemble(
-            model,
-            tta=tta,
-            dropout=dropout,
-            engine=engine,
-            refine=refine,
-            tiling=tiling,
-            trust=trust,
-            accept_licence=accept_licence,
-        )
+        predictor = opening.open(model, tiling=tiling, tta=tta, dropout=dropout)
         console.say_all(predictor.notes)
     names = _list_kinds(write, mosaic=mosaic)
     mode = WriteMode(overwrite=overwrite, resume=resume)

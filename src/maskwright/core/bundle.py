@@ -191,7 +191,7 @@ def _list_files(root: Path, manifest: dict[str, Any]) -> dict[str, dict[str, Any
     return files
 
 
-def _read_graphs(root: Path, manifest: dict[str, Any]) -> tuple[Graph, ...]:
+def _read_graphs(root: Path, manifest: Mapping[str, Any]) -> tuple[Graph, ...]:
     try:
         graphs = tuple(Graph.from_json(entry) for entry in manifest["graphs"])
         for graph in graphs:
@@ -228,6 +228,6 @@ def _describe(path: Path) -> dict[str, Any]:
         return {"sha256": digest, "bytes": file.tell()}
 
 
-def _identity(manifest: dict[str, Any]) -> str:
+def _identity(manifest: Mapping[str, Any]) -> str:
     text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

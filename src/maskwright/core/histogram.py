@@ -55,7 +55,7 @@ class Histogram:
             unit=unit,
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON object; `from_json` undoes it."""
         return asdict(self)
 
@@ -85,7 +85,7 @@ class Intensities:
     reason: str
     channels: tuple[Histogram, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON object; `from_json` undoes it."""
         channels = [histogram.to_json() for histogram in self.channels]
         return {"kind": self.kind, "reason": self.reason, "channels": channels}

@@ -42,7 +42,7 @@ class LogitsGrid:
         height, width = (math.ceil(n / self.multiple) * self.multiple for n in size_HW)
         return height // self.stride, width // self.stride
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A flat object."""
         return asdict(self)
 

@@ -19,7 +19,7 @@ class PatientScores:
     volumes: tuple[str, ...]
     classes: Mapping[str, Mapping[str, float]]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON object with None for NaN; `from_json` undoes it."""
         classes = {
             name: {key: None if math.isnan(value) else value for key, value in scores.items()}

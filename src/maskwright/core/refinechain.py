@@ -24,7 +24,7 @@ class RefineStep:
     classes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON object, `classes` only where there are some; `from_json` undoes it."""
         classes = {CLASSES: list(self.classes)} if self.classes else {}
         return {REFINER: self.refiner, **classes, **self.settings}
@@ -70,7 +70,7 @@ class RefineChain:
                         f"the model{suggest(name, names)}; its classes are {', '.join(names)}"
                     )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON object; `from_json` undoes it."""
         return {STEPS: [step.to_json() for step in self.steps]}
 

@@ -29,8 +29,7 @@ from .classes.palettes import read_by_color, require_one_palette
 from .classes.survey import survey_masks
 from .drawnmaps import DrawnMaps, find_drawn
 from .entries.annotation import decode_mask
-from .entries.scan import SPLITS, normalise_split
-from .mapfiles import find_folder, find_maps
+from .mapfiles import find_folder, find_maps, pair_maps
 from .opening.renewal import renew
 from .pixels.alignment import describe_misalignment, require_alike
 from .pixels.imageref import ImageRef
@@ -154,26 +153,18 @@ class ClassMapPair:
         others = find_maps(other) if other_drawn is None else dict(other_drawn.images)
         drawn = drawn and drawn.match_keys(others)
         files = find_maps(reference) if drawn is None else dict(drawn.images)
-        if reference.is_file() and other.is_file() and len(files) == len(others):
-            others = dict(zip(files, others.values(), strict=True))
-        if files.keys() != others.keys():
-            files, others = _drop_splits(files, others)
-        _require_partners(reference, files, other, others)
+        files, others = pair_maps(reference, files, other, others)
         resampled = _find_misaligned(files, others, align=align, progress=progress)
         listed = spec or find_spec(reference) or find_spec(other)
         raw = other_raw or listed is None
-        own = spec is None and find_spec(other) not in (None, listed)
+        own = other_drawn is not None or (
+            spec is None and find_spec(other) not in (None, listed)
+        )
         stored = [
             *(files.values() if drawn is None else ()),
-            *(others.values() if raw and not own and other_drawn is None else ()),
+            *(others.values() if raw and not own else ()),
         ]
-        if drawn is not None:
-            codec = _read_drawn_codec(drawn, listed)
-        else:
-            codec = read_codec(stored, listed, progress=progress)
-        merged = None
-        if mapping is not None:
-            codec, merged = _merge_classes(codec, stored, listed, mapping)
+        codec, merged = _choose_codec(drawn, stored, listed, mapping, progress)
         return cls(
             reference=ClassMaps(
                 root=reference,
@@ -195,25 +186,19 @@ class ClassMapPair:
         )
 
 
-def _drop_splits(
-    files: dict[str, ImageRef], others: dict[str, ImageRef]
-) -> tuple[dict[str, ImageRef], dict[str, ImageRef]]:
-    """Both without the folders of splits before their names, where the names fit only so.
-
-    `predict --out-of-fold` writes by key, and the masks may lie in `train` and `val`.
-    """
-    bare, bare_others = (
-        {_drop_split(key): image for key, image in one.items()} for one in (files, others)
-    )
-    is_unique = len(bare) == len(files) and len(bare_others) == len(others)
-    if is_unique and bare.keys() == bare_others.keys():
-        return bare, bare_others
-    return files, others
-
-
-def _drop_split(key: str) -> str:
-    split, _, rest = key.partition("/")
-    return rest if rest and normalise_split(split) in SPLITS else key
+def _choose_codec(
+    drawn: DrawnMaps | None,
+    stored: list[ImageRef],
+    listed: Path | None,
+    mapping: Path | None,
+    progress: Progress,
+) -> tuple[LabelCodec, ClassMapping | None]:
+    """How the maps of both are stored, and what their classes become by `mapping`."""
+    if drawn is not None:
+        codec = _read_drawn_codec(drawn, listed)
+    else:
+        codec = read_codec(stored, listed, progress=progress)
+    return (codec, None) if mapping is None else _merge_classes(codec, stored, listed, mapping)
 
 
 def _merge_classes(
@@ -256,26 +241,6 @@ def describe_resampled(keys: Sequence[str], what: str) -> tuple[str, ...]:
     counted = f"{len(keys):,} {what}" if len(keys) > 1 else f"1 of the {what}"
     how = "resampled to the grid of the other map, by the nearest pixel"
     return (f"{counted} {how}: {list_names(keys)}",)
-
-
-def _require_partners(
-    reference: Path, files: Mapping[str, ImageRef], other: Path, others: Mapping[str, ImageRef]
-) -> None:
-    masks = reference / "masks"
-    hint = ""
-    if masks.is_dir():
-        hint = f". {reference} is a dataset: give {masks} or a folder in it"
-    for here, there, mine, theirs in (
-        (reference, other, files, others),
-        (other, reference, others, files),
-    ):
-        alone = sorted(mine.keys() - theirs.keys())
-        if alone:
-            raise DataError(
-                f"{here}: {len(alone)} of {len(mine)} maps have no partner in {there}: "
-                f"{list_names(alone)}; names below the two folders must be the same, suffixes "
-                f"aside{hint}"
-            )
 
 
 def open_class_maps(

@@ -63,41 +63,28 @@ def evaluate(
         DataError: No labels, labels at another place, or other classes than the model has.
         ConfigError: `group` is not a regular expression.
     """
+    spec = model.card.input
     require_fit(model.card.labels, dataset)
-    dataset = dataset.with_input(model.card.input)
+    dataset = dataset.with_input(spec)
     dataset.require_one_place(progress)
-    listed = _list_attributes(dataset, attributes, group)
-    display = Display.from_input(model.card.input)
+    listed, display = _list_attributes(dataset, attributes, group), Display.from_input(spec)
     extremes = Extremes(dataset.spec.palette, display=display)
     files = {key: dataset.image_file(index) for index, key in enumerate(dataset.keys)}
     scoring = _choose_scoring(model, dataset, detail, files, listed.groups)
-    values = SeenValues(labels=dataset.spec, spec=model.card.input, total=len(dataset))
-    album = VolumeAlbum.plan(
-        files,
-        listed.groups,
-        palette=dataset.spec.palette,
-        display=display,
-        names=dataset.spec.names,
-    )
+    values = SeenValues(labels=dataset.spec, spec=spec, total=len(dataset))
+    album = _plan_album(dataset, files, listed.groups, display)
     gallery = None if gallery_in is None else _open_gallery(gallery_in, dataset, album)
     tally = Tally(dataset.spec, scoring)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample, file, where = dataset[index], dataset.image_file(index), dataset.describe(index)
         image = _predict_sample(model, sample, file, where=where)
         sample = _select_slice(model, sample)
-        brightness = {"brightness": bin_brightness(sample.image_HWC)}
-        tally.add(
-            Counted.from_image(
-                image,
-                scoring.count(image),
-                group=listed.groups[sample.key],
-                attributes=brightness | dict(listed.values.get(sample.key, {})),
-                place=describe_place(dataset.mask_file(index)),
-            )
-        )
-        tally.add_maps(image, listed.groups[sample.key])
+        name = listed.groups[sample.key]
+        place = describe_place(dataset.mask_file(index))
+        tally.add(_count_image(image, sample, scoring, listed, place))
+        tally.add_maps(image, name)
         extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
-        album.add(sample, image, listed.groups[sample.key])
+        album.add(sample, image, name)
         values.add(index, sample)
         if gallery is not None and image.model is not None:
             gallery.add(sample, image.truth_HW, image.model.decision, image.confusion)
@@ -109,6 +96,32 @@ def evaluate(
         ranked=extremes.rank(),
         intensities=values.finish(),
         volumes=album.finish(),
+    )
+
+
+def _count_image(
+    image: ScoredImage, sample: Sample, scoring: Scoring, listed: Attributes, place: str
+) -> Counted:
+    """The counts of one image, in its group and its slices."""
+    brightness = {"brightness": bin_brightness(sample.image_HWC)}
+    return Counted.from_image(
+        image,
+        scoring.count(image),
+        group=listed.groups[sample.key],
+        attributes=brightness | dict(listed.values.get(sample.key, {})),
+        place=place,
+    )
+
+
+def _plan_album(
+    dataset: Dataset,
+    files: Mapping[str, ImageFile | None],
+    groups: Mapping[str, str],
+    display: Display,
+) -> VolumeAlbum:
+    spec = dataset.spec
+    return VolumeAlbum.plan(
+        files, groups, palette=spec.palette, display=display, names=spec.names
     )
 
 

@@ -85,8 +85,8 @@ class PredictionSummary:
         """
         total = max(1, int(self.pixels_C.sum()))
         accounts = {name: account.to_json() for name, account in self.accounts.items()}
-        optional = {} if self.refine is None else {"refine": self.refine.to_json()}
-        optional |= {"annotations": accounts} if accounts else {}
+        optional: dict[str, object] = {"annotations": accounts} if accounts else {}
+        optional |= {} if self.refine is None else {"refine": self.refine.to_json()}
         optional |= {"verdicts": dict(self.verdicts)} if self.verdicts else {}
         return {
             "num_images": self.num_images,
@@ -129,8 +129,7 @@ def predict(
     """
     formats = require_outputs(write)
     labels, rule = model.card.labels, model.card.decide
-    if INFORMATION in write:
-        require_members(_find_ensemble(model))
+    _require_uncertainty(model, write)
     with open_results(Path(out), "predict", mode, head=_identify(model, write)) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
@@ -161,6 +160,12 @@ def predict(
         accounts=accounts,
         verdicts=verdicts,
     )
+
+
+def _require_uncertainty(model: Predictor | FoldPredictors, write: Sequence[str]) -> None:
+    """Refuse a kind of file that only several members can fill."""
+    if INFORMATION in write:
+        require_members(_find_ensemble(model))
 
 
 def _identify(model: Predictor | FoldPredictors, write: Sequence[str]) -> dict[str, object]:

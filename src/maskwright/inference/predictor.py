@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -304,32 +305,40 @@ def open_model(
         opened = open_published(str(path), engine, options, accept_licence=accept_licence)
         model = Predictor(opened.engine, opened.card, opened.model_id, notes=opened.notes)
         return replace(model, refine=_build_chain(chain, model.card), tiling=tiling)
-    path, bundle = Path(path), None
+    path = Path(path)
     if _is_run_of_own_code(path) or (engine != "torch" and _is_run_without_torch(path)):
         path /= "bundle"  # whose graph runs without the code, and without torch
-    if is_bundle(path):
-        bundle = open_bundle(path)
-        card, model_id = bundle.card, bundle.model_id
-        files = [ModelFile(path / g.file, g.precision, g.engine) for g in bundle.graphs]
-        files += [ModelFile(path / WEIGHTS)] if WEIGHTS in bundle.files else []
-    else:
-        checkpoint = _open_checkpoint(path)
-        card, model_id = checkpoint.card, checkpoint.model_id
-        files = [ModelFile(checkpoint.weights)]
-
-    def admit(name: str, part: EnginePart, file: ModelFile) -> None:
-        if bundle is not None and file.engine is not None:
-            _require_listed(bundle, file.path, part.list_external_files(file.path))
-            require_trial(bundle, file.path.name, name, trust)
+    bundle = open_bundle(path) if is_bundle(path) else None
+    source = _open_checkpoint(path) if bundle is None else bundle
+    card = source.card
 
     if refine is not None:
         _require_no_rule(card, path)
         card = replace(card, refine=chain)
-    refinement = _build_chain(card.refine, card)
+    files, admit = _list_files(source), partial(_admit, bundle, trust)
     built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
     if bundle is not None:
         tiling = tiling.take_measured(bundle.graphs, built)
-    return Predictor(built, card, model_id, refinement, tiling=tiling)
+    refinement = _build_chain(card.refine, card)
+    return Predictor(built, card, source.model_id, refinement, tiling=tiling)
+
+
+def _list_files(source: Bundle | Checkpoint) -> list[ModelFile]:
+    """The files that an engine may run: graphs, then weights."""
+    if isinstance(source, Checkpoint):
+        return [ModelFile(source.weights)]
+    root = source.root
+    graphs = [ModelFile(root / g.file, g.precision, g.engine) for g in source.graphs]
+    return graphs + ([ModelFile(root / WEIGHTS)] if WEIGHTS in source.files else [])
+
+
+def _admit(
+    bundle: Bundle | None, trust: str | None, name: str, part: EnginePart, file: ModelFile
+) -> None:
+    """Refuse a graph that reads files outside its Bundle, or that has to be tried first."""
+    if bundle is not None and file.engine is not None:
+        _require_listed(bundle, file.path, part.list_external_files(file.path))
+        require_trial(bundle, file.path.name, name, trust)
 
 
 def _build_chain(chain: RefineChain | None, card: ModelCard) -> Refinement | None:

@@ -222,7 +222,7 @@ class Refinement:
                 decision = decision.leave_out(valid_HW)
         return decision
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The steps with every setting, for reports."""
         return self.chain.to_json()
 

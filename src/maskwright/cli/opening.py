@@ -1,0 +1,58 @@
+"""How the verbs open the model that they run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..inference.folds import FoldPredictors
+    from ..inference.predictor import Predictor
+    from ..inference.tiling import Tiling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """The options of a verb by which a model is opened, see `open_model`."""
+
+    engine: str | None
+    refine: str | None
+    trust: str | None
+    accept_licence: bool
+
+    def open(
+        self, model: str, *, tiling: "Tiling", tta: str | None, dropout: int
+    ) -> "Predictor":
+        """Open one model, or several joined by a plus; raises as `open_ensemble`."""
+        from ..inference.opening import open_ensemble
+
+        return open_ensemble(
+            model,
+            tta=tta,
+            dropout=dropout,
+            engine=self.engine,
+            refine=self.refine,
+            tiling=tiling,
+            trust=self.trust,
+            accept_licence=self.accept_licence,
+        )
+
+    def open_folds(
+        self, runs: str, data: Path | str, *, tiling: "Tiling", tta: str | None, dropout: int
+    ) -> "FoldPredictors":
+        """Open the runs of all folds of a dataset.
+
+        Raises:
+            ConfigError: Views or passes, which a run of a fold has not.
+            BundleError, DataError: As `inference.folds.open_folds`.
+        """
+        from ..core.errors import ConfigError
+        from ..inference.folds import open_folds
+
+        if tta or dropout:
+            raise ConfigError(
+                "--out-of-fold predicts each image by one model as it is; leave out --tta and "
+                "--dropout"
+            )
+        return open_folds(
+            runs, data, engine=self.engine, refine=self.refine, tiling=tiling, trust=self.trust
+        )
