@@ -87,4 +87,4 @@ def test_a_high_image_is_shown_whole_and_does_not_fill_the_window(browser):
 def test_on_a_phone_nothing_is_wider_than_the_window(window, page, dark):
     window.open(page, width_px=390, dark=dark)
     assert window.value("document.documentElement.scrollWidth") == 390
-    assert window.value("document.querySelectorAll('main b').length") == 0
+    assert window.value("document.querySelectorAll('.shot b, .share b').length") == 0

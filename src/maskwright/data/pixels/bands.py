@@ -353,9 +353,10 @@ class BandStack(ImageFile):
         for candidate in names:
             if candidate.lower() in planes:
                 return planes[candidate.lower()]
+        known = [known for part in self._names for known in part]
         raise DataError(
-            f"{self.ref}: has no band {name!r}{suggest(name, planes)}; it has "
-            f"{list_names(list(planes))}: add the file, or correct the bands"
+            f"{self.ref}: has no band {name!r}{suggest(name, known)}; it has "
+            f"{list_names(known)}: add the file, or correct the bands"
         )
 
     def _require_one_place(self) -> None:
