@@ -71,7 +71,7 @@ def evaluate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score MODEL on one split of DATA; writes the report as JSON and HTML."""
+    """Score MODEL on one split of DATA: a report."""
     console = Console(as_json=as_json, quiet=quiet)
     opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
     from ..core.report import FILE_NAME
