@@ -55,7 +55,9 @@ def test_images_of_one_folder_are_one_group_in_every_format(target, tmp_path):
     assert {entry.key: entry.group for entry in written.entries} == group_of
     splits = {(entry.group, entry.split) for entry in written.entries}
     assert len(splits) == len({group for group, _ in splits}) == 6
-    assert {split for _, split in splits} == {"train", "val", "test"}
+    # the cases of nnU-Net's imagesTr are its training set, from which val alone is drawn
+    drawn = {"train", "val"} if target == "nnunet" else {"train", "val", "test"}
+    assert {split for _, split in splits} == drawn
 
 
 def test_groups_that_no_rule_finds_in_the_keys_stand_in_the_account(tmp_path):
@@ -109,7 +111,8 @@ def test_the_suffix_keeps_its_case(target, tmp_path):
     source = draw(tmp_path / "source", ["a"], suffix=".PNG")
     convert(source, tmp_path / "out", to=target)
     (entry,) = open_as_is(tmp_path / "out").entries
-    assert entry.image.path.name == "a.PNG"
+    # nnU-Net finds files by a number of the channel and one ending
+    assert entry.image.path.name == ("a_0000.png" if target == "nnunet" else "a.PNG")
 
 
 @pytest.mark.parametrize("target", FORMATS)

@@ -73,8 +73,12 @@ def test_the_spacing_of_medical_headers_gives_mm_where_all_state_it(tmp_path):
     assert scales.origin == "spacing in the headers of the images, in mm"
     assert find_scales(said, {}, 2.0).of_map("a.nii/0001").pixel_HW == (2.0, 2.0)
     scales = find_scales(files, {}, None)
+    assert (scales.unit, scales.of_map("c.nii/0001").pixel_HW) == ("mm", (0.5, 0.25))
+    assert scales.origin.endswith("in mm (2 of 6 state no unit: taken as mm)")
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "d.png")
+    scales = find_scales(find_maps(tmp_path), {}, None)
     assert (scales.unit, scales.of_map("a.nii/0001").pixel_HW) == ("px", (1.0, 1.0))
-    assert scales.origin == "4 of 6 headers state a spacing: all is in pixels"
+    assert scales.origin == "6 of 7 headers state a spacing: all is in pixels"
 
 
 def test_maps_without_a_spacing_take_that_of_their_photographs(tmp_path):

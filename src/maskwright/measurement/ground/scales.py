@@ -137,14 +137,18 @@ def _read_headers(
 ) -> PixelScales:
     """Read the spacing in medical headers, which must state that of every map."""
     scales: dict[str, PixelScale] = {}
+    num_assumed = 0
     for key, image in maps.items():
-        sides = open_image(image).spacing_mm_HW
-        if sides is None and key in photographs:
-            sides = open_image(photographs[key]).spacing_mm_HW
-        if sides is not None:
-            scales[key] = PixelSize("mm", sides)
+        file = open_image(image)
+        if file.spacing_mm_HW is None and key in photographs:
+            file = open_image(photographs[key])
+        if file.spacing_mm_HW is not None:
+            scales[key] = PixelSize("mm", file.spacing_mm_HW)
+            num_assumed += any(on == "unit" for on, _ in file.assumptions)
     if len(scales) == len(maps):
         origin = "spacing in the headers of the images, in mm"
+        if num_assumed:
+            origin += f" ({num_assumed} of {len(maps)} state no unit: taken as mm)"
         return PixelScales(default=PixelSize.pixels(), scales=scales, origin=origin)
     origin = "no georeference: lengths and areas in pixels"
     if scales:
