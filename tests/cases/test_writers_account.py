@@ -47,7 +47,7 @@ WORDS = {
         "supercategories of classes",
     ),
     "folders": "names of folders, which become the start of the file name",
-    "images that are .jpg": (),
+    "images that are .jpg": "images that are not PNG, whose pixels are written as PNG",
 }
 """The lines of the account for each kind; any of them is enough."""
 

@@ -36,6 +36,7 @@ _FREE_TEXT = {"descrip", "aux_file", "db_name", "intent_name"}
 _CHUNK_BYTES = 1 << 20
 _DAMAGED = (OSError, EOFError, zlib.error)
 _FOLD = re.compile(r"fold\d+")
+_CODING = "images that are not PNG, whose pixels are written as PNG"
 _PLACES = "georeferences of images, which PNG and TIFF files of nnU-Net do not hold"
 _ALPHA = "maps of pixels without data, which nnU-Net does not read (their labels are kept)"
 
@@ -134,7 +135,11 @@ def _write_image(folder: Path, picture: Picture) -> WriteResult:
         write_mask(labels, encode(picture))
     else:
         _write_tiff(labels, encode(picture))
-    lost = {_PLACES: int(opened.placement is not None), _ALPHA: int(valid_HW is not None)}
+    lost = {
+        _PLACES: int(opened.placement is not None),
+        _ALPHA: int(valid_HW is not None),
+        _CODING: int(suffix == ".png" and image.path.suffix.lower() != ".png"),
+    }
     return WriteResult(record=_make_record(picture, key, names, suffix), lost=lost)
 
 
