@@ -84,9 +84,9 @@ def test_a_spacing_that_is_given_takes_precedence(both):
     assert organ["hd_mm"] == pytest.approx(12.0)
 
 
-def test_one_header_without_a_unit_leaves_all_in_pixels(both):
+def test_a_header_without_a_unit_is_taken_as_mm(both):
     image = nib.Nifti1Image(TRUTH, np.diag([0.5, 2.0, 5.0, 1.0]))
     image.header.set_xyzt_units("unknown")
     nib.save(image, both / "truth/b.nii.gz")
     organ = scored(both, Ruler(tolerance=1.0)).to_json()["classes"][1]
-    assert organ["hd_px"] == pytest.approx(4.0)
+    assert organ["hd_mm"] == pytest.approx(2.0)
