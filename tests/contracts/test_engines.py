@@ -111,7 +111,7 @@ def test_an_image_too_large_for_the_memory_is_named(name, folder):
     )
     assert done.stdout == (
         "DataError large.png: 3000 x 3000 px (H, W) need more memory than is available; "
-        "cut the image into tiles (tile) or make it smaller\n"
+        "cut the image into tiles (tiling) or make it smaller\n"
     )
 
 

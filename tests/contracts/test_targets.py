@@ -23,6 +23,29 @@ SHAPES = [(1, 3, 1, 1), (3, 3, 31, 33), (1, 3, 64, 32), (2, 3, 30, 170), (1, 3, 
 DILATED_CONVNEXT = pytest.param("pan", "convnext_atto", marks=pytest.mark.long)
 """Patches of stride 2 that dilation turns into windows with a margin on one side."""
 
+EACH_KIND = (
+    "deeplabv3plus",
+    "dpt",
+    "eomt",
+    "fpn",
+    "mask2former",
+    "pidnet_s",
+    "segformer",
+    "unet",
+)
+"""One architecture of each kind of graph; the others, 10 s each, run in `make test-slow`."""
+
+
+def list_archs():
+    """All architectures on a small encoder, and the dilated one."""
+    marks = {True: (), False: pytest.mark.long}
+    archs = parts.names("maskwright.nn.archs")
+    assert set(EACH_KIND) <= set(archs)
+    return [
+        *(pytest.param(name, "test_resnet", marks=marks[name in EACH_KIND]) for name in archs),
+        DILATED_CONVNEXT,
+    ]
+
 
 def make(arch, encoder="test_resnet", channels=3):
     """On the encoder it needs, else on `encoder`, by default a very small one."""
@@ -42,10 +65,7 @@ def make(arch, encoder="test_resnet", channels=3):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", parts.names(TARGETS))
-@pytest.mark.parametrize(
-    ("arch", "encoder"),
-    [*((name, "test_resnet") for name in parts.names("maskwright.nn.archs")), DILATED_CONVNEXT],
-)
+@pytest.mark.parametrize(("arch", "encoder"), list_archs())
 def test_the_graph_says_what_the_network_says_at_any_size(
     target, arch, encoder, tmp_path, capfd
 ):

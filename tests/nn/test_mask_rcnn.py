@@ -319,7 +319,7 @@ def test_a_swin_encoder_is_refused_before_training():
         small("swin_tiny_patch4_window7_224")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_learns_one_image():
     model = small().train()
     image, labels_BHW = torch.rand(2, 3, 64, 64) / 4, streets()

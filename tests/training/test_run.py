@@ -254,7 +254,7 @@ def test_a_batch_that_two_processes_cannot_divide_is_refused(street, tmp_path, q
     assert "data.batch_size=3 cannot be divided by 2 processes" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_begin_a_fold_with_the_network_that_init_names(tmp_path):
     data = write_street_scenes(tmp_path / "data", num_images=8, size_HW=(64, 64), seed=3)
     make_split(data, folds=2, redraw=True, group=".+")

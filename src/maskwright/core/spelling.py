@@ -28,7 +28,7 @@ _FLAGS = {
     "no-parity-images": "keep_parity_images=False",
     "keep-ids": "maskwright.keeping_ids()",
 }
-_NAMES = {"from": "form", "set": "settings"}
+_NAMES = {"from": "form", "set": "settings", "tile": "tiling"}
 
 
 def to_python(message: str) -> str:
