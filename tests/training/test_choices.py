@@ -10,6 +10,7 @@ from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import load_model, new_model
 from maskwright.training.data import TrainingData
 from maskwright.training.loop import fit
+from maskwright.training.machine import use_device
 from maskwright.training.origin import Origin
 from maskwright.training.recipe import Recipe, override
 from maskwright.training.setup import make_accelerator
@@ -56,6 +57,7 @@ def stopping_after(step):
 
 
 def go(job, on_step=lambda _status: None, *, resume=False):
+    use_device("cpu")  # another run in this process may have had another precision
     fit(job, make_accelerator(job.recipe), on_step, resume=resume)
     return load_file(job.run / "last" / "weights.safetensors")
 
