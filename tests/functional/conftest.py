@@ -11,6 +11,7 @@ from importlib.metadata import distribution, requires
 from pathlib import Path
 
 import pytest
+from tutorials import run_line
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("model.encoder_weights=none", "schedule.epochs=2", "data.crop_px=[64, 64]")
@@ -131,3 +132,16 @@ def five_lines():
     """The commands under the README's heading on your own data."""
     section = (ROOT / "README.md").read_text().split("in five lines\n")[1]
     return re.findall(r"^    (maskwright .+)$", section.split("\n## ")[0], re.MULTILINE)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A function: run a command in an empty folder, require its status, give what it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_and_require(line, *, status=0):
+        ended, printed = run_line(line)
+        assert ended == status, f"{line}\n{printed}"
+        return printed
+
+    return run_and_require

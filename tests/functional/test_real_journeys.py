@@ -4,7 +4,6 @@ import json
 import shutil
 
 import pytest
-from tutorials import run_line
 
 SMALL = (
     "--epochs 1 --batch 4 --encoder test_resnet --device cpu "
@@ -12,19 +11,6 @@ SMALL = (
 )
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A function: run a command in an empty folder, require its status, give what it prints."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_and_require(line, *, status=0):
-        ended, printed = run_line(line)
-        assert ended == status, f"{line}\n{printed}"
-        return printed
-
-    return run_and_require
 
 
 def copy(source, target):

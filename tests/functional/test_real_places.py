@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tifffile
-from tutorials import run_line
 
 SMALL = (
     "--epochs 1 --batch 2 --encoder test_resnet --device cpu "
@@ -11,19 +10,6 @@ SMALL = (
 )
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A function: run a command in an empty folder, require its status, give what it prints."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_and_require(line, *, status=0):
-        ended, printed = run_line(line)
-        assert ended == status, f"{line}\n{printed}"
-        return printed
-
-    return run_and_require
 
 
 def test_nuclei_of_a_stack_are_trained_predicted_and_measured(run, real_data, tmp_path):

@@ -11,7 +11,6 @@ Source: DICOM PS3.3, A.51 and C.8.20; label maps: supplement 243.
 """
 
 from collections import defaultdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,11 @@ import numpy as np
 from ...core.errors import DataError
 from ...pages.text import format_count, list_names
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.annotation import Annotation
 from ..entries.scan import Scan
 from ..georef.patient import SlicePlane
 from ..layouts.dicom_images import (
-    OVERLAP,
     DicomImages,
+    IndicesByFile,
     find_dicom_images,
     find_image_folder,
     has_labels_of,
@@ -42,9 +40,6 @@ _FIX = (
     "resample the segmentation to the grid of its images, or give the images it was made from"
 )
 
-_Frames = dict[Path, list[int]]
-"""Indices of frames by file."""
-
 
 def recognises(root: Path) -> bool:
     """Whether there is a DICOM file with a segmentation."""
@@ -60,7 +55,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     """
     folder = find_image_folder(root, document)
     images = find_dicom_images(folder)
-    frames_of: dict[ImageRef, _Frames] = defaultdict(dict)
+    frames_of: dict[ImageRef, dict[Path, list[int]]] = defaultdict(dict)
     labels, missing, several = set[str](), list[str](), set[Path]()
     for file in list_label_files(root, "segmentation"):
         segmentation = open_segmentation(file)
@@ -76,24 +71,14 @@ def scan(root: Path, document: DatasetFile) -> Scan:
             several |= {volume} if frames_of[images.by_volume[volume][0]] else set()
             for image in images.by_volume[volume]:
                 frames_of[image][file] = found.get(image, [])
-    overlap = document.overlap or OVERLAP
-    annotations = {
-        image: Annotation(
-            file=next(iter(frames)),
-            others=tuple(frames)[1:],
-            place=image.path.name,
-            overlap=overlap,
-            read=partial(_read, image, frames),
-        )
-        for image, frames in frames_of.items()
-    }
     names = [volume.relative_to(folder).as_posix() for volume in sorted(several)]
     note = f"segments of several files are on one image, read as one: {list_names(names)}"
     return make_scan(
         folder,
         document,
         images,
-        annotations,
+        frames_of,
+        _read,
         labels=labels,
         what="segmentations",
         missing=missing,
@@ -138,7 +123,7 @@ def _find_volumes(
     return {image.shown_file for image in (*found, *named) if image is not None}
 
 
-def _read(image: ImageRef, frames: _Frames) -> Drawing:
+def _read(image: ImageRef, frames: IndicesByFile) -> Drawing:
     """The segments of one image.
 
     Raises:

@@ -12,7 +12,6 @@ Source: DICOM PS3.3, A.19 and C.8.8.5 to C.8.8.6.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,11 @@ import numpy as np
 from ...core.errors import DataError
 from ...pages.text import format_count, list_names
 from ..classes.dataset_yaml import DatasetFile
-from ..entries.annotation import Annotation
 from ..entries.scan import Scan
 from ..georef.patient import UNEVEN, PatientFrame
 from ..layouts.dicom_images import (
-    OVERLAP,
     DicomImages,
+    IndicesByFile,
     find_dicom_images,
     find_image_folder,
     has_labels_of,
@@ -40,9 +38,6 @@ from ..shapes.raster import Ring
 
 _DIGITS = 6
 """Corners are rounded to so many digits of a pixel, so that edges on centres stay on them."""
-
-_Indices = dict[Path, list[int]]
-"""Indices of contours by file."""
 
 
 def recognises(root: Path) -> bool:
@@ -60,7 +55,7 @@ def scan(root: Path, document: DatasetFile) -> Scan:
     """
     folder = find_image_folder(root, document)
     images = find_dicom_images(folder)
-    contours_of: dict[ImageRef, _Indices] = defaultdict(dict)
+    contours_of: dict[ImageRef, dict[Path, list[int]]] = defaultdict(dict)
     labels, missing, faults = set[str](), list[str](), list[str]()
     for file in list_label_files(root, "structures"):
         structures = open_structures(file)
@@ -76,22 +71,12 @@ def scan(root: Path, document: DatasetFile) -> Scan:
                 contours_of[image][file] = found.get(image, [])
     if faults:
         raise DataError(". ".join(faults))
-    overlap = document.overlap or OVERLAP
-    annotations = {
-        image: Annotation(
-            file=next(iter(indices)),
-            others=tuple(indices)[1:],
-            place=image.path.name,
-            overlap=overlap,
-            read=partial(_read, image, indices),
-        )
-        for image, indices in contours_of.items()
-    }
     return make_scan(
         folder,
         document,
         images,
-        annotations,
+        contours_of,
+        _read,
         labels=labels,
         what="structure sets",
         missing=missing,
@@ -164,7 +149,7 @@ def _describe_stray(
     return [problem]
 
 
-def _read(image: ImageRef, indices: _Indices) -> Drawing:
+def _read(image: ImageRef, indices: IndicesByFile) -> Drawing:
     """The regions of one image."""
     opened, frame = open_image(image), _open_frame(image)
     shapes, skipped = list[Shape](), Counter[str]()

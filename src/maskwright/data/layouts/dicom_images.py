@@ -1,8 +1,9 @@
 """The DICOM images of a folder, as segmentations and structure sets name them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,10 @@ from ..georef.patient import SlicePlane
 from ..pixels.dicom_head import DicomKind, read_head
 from ..pixels.imageref import ImageRef
 from ..pixels.series import SliceReference, find_reference
-from ..shapes.drawing import Overlap
+from ..shapes.drawing import Drawing, Overlap
+
+IndicesByFile = Mapping[Path, list[int]]
+"""The frames or contours of each file with labels that are on one image."""
 
 OVERLAP: Overlap = "smaller_on_top"
 """Regions inside others stay visible: a tumour in the liver, the liver in the body."""
@@ -110,35 +114,44 @@ def make_scan(
     root: Path,
     document: DatasetFile,
     images: DicomImages,
-    annotations: Mapping[ImageRef, Annotation],
+    drawn: Mapping[ImageRef, IndicesByFile],
+    read: Callable[[ImageRef, IndicesByFile], Drawing],
     *,
     labels: Iterable[str],
     what: str,
     missing: Iterable[str] = (),
     notes: tuple[str, ...] = (),
 ) -> Scan:
-    """Make a scan of the images below `root` that have annotations; others are left out.
+    """Make a scan of the images below `root` that have labels; others are left out.
 
+    `drawn` says which frames or contours of which files are on an image, and `read` draws them.
     `what` names the files with labels, in the plural; `missing` are those of them that refer
     to images that are not there.
 
     Raises:
-        DataError: No image has an annotation.
+        DataError: No image has labels.
     """
-    if not annotations:
+    if not drawn:
         raise DataError(
             f"{root}: none of the {what} refers to one of {format_count(len(images), 'image')} "
             f"here ({list_names(tuple(missing))}); put the images that they were drawn on into "
             f"the folder"
         )
     entries = []
-    for image, annotation in annotations.items():
+    for image, indices in drawn.items():
+        annotation = Annotation(
+            file=next(iter(indices)),
+            others=tuple(indices)[1:],
+            place=image.path.name,
+            overlap=document.overlap or OVERLAP,
+            read=partial(read, image, indices),
+        )
         split, key, group = parse_place(image.path.relative_to(root))
         entries.append(Entry(key=key, split=split, image=image, labels=annotation, group=group))
     bare = [
         volume.relative_to(root).as_posix()
         for volume, own in images.by_volume.items()
-        if not any(image in annotations for image in own)
+        if not any(image in drawn for image in own)
     ]
     left_out = (
         LeftOut(f"DICOM images to which none of the {what} refers", tuple(bare)),
