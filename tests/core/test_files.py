@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from maskwright.core.errors import BundleError, DataError
-from maskwright.core.files import open_file, require_file
+from maskwright.core.files import keep_unchanged, open_file, require_file
 
 MOST = 1 << 20
 
@@ -72,3 +72,21 @@ def test_a_file_that_this_user_may_not_read_is_refused_with_the_fix(tmp_path):
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert read.stdout == "a: cannot be read: permission denied; make it readable\n"
+
+
+def test_what_is_read_from_a_file_is_kept_until_the_file_changes(tmp_path):
+    reads = []
+
+    @keep_unchanged(4)
+    def read(path):
+        reads.append(path)
+        return path.read_text()
+
+    file = tmp_path / "a"
+    file.write_text("one")
+    assert (read(file), read(file), reads) == ("one", "one", [file])
+    file.write_text("three")
+    assert (read(file), len(reads)) == ("three", 2)
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        read(file)

@@ -8,12 +8,16 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache, wraps
 from io import BufferedReader
 from pathlib import Path
+from typing import TypeVar
 
 from .errors import DataError, MaskwrightError
+
+_Read = TypeVar("_Read")
 
 _REASONS = {
     errno.ENOENT: "no such file",
@@ -116,3 +120,26 @@ def count_endings(folder: Path) -> dict[str, Counter[str]]:
             packed = path.suffixes[-2:] if path.suffix == ".gz" else [path.suffix]
             counts.setdefault(first, Counter())["".join(packed)] += 1
     return counts
+
+
+def keep_unchanged(
+    maxsize: int,
+) -> Callable[[Callable[[Path], _Read]], Callable[[Path], _Read]]:
+    """Keep what a function reads from a file until the size or the time of the file changes.
+
+    At most `maxsize` files. The function raises OSError where the file is not there.
+    """
+
+    def decorate(read: Callable[[Path], _Read]) -> Callable[[Path], _Read]:
+        @lru_cache(maxsize)
+        def read_version(path: Path, *_version: int) -> _Read:
+            return read(path)
+
+        @wraps(read)
+        def read_current(path: Path) -> _Read:
+            status = path.stat()
+            return read_version(path, status.st_size, status.st_mtime_ns)
+
+        return read_current
+
+    return decorate

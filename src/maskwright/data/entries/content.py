@@ -1,10 +1,9 @@
 """The content of labels as a hash, by which two versions of a dataset are told apart."""
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
-from ...core.files import open_file
+from ...core.files import keep_unchanged, open_file
 from ..pixels.imageref import ImageRef
 from ..pixels.images import MAX_FILE_BYTES
 from .annotation import Labels
@@ -18,13 +17,8 @@ def describe_labels(labels: Labels) -> tuple[str, object]:
     return _hash_content(labels.file), (labels.overlap, *others) if others else labels.overlap
 
 
+@keep_unchanged(1 << 17)
 def _hash_content(file: Path) -> str:
     """Hash a file; one that many images share is read once, until its size or time changes."""
-    status = file.stat()
-    return _hash_unchanged(file, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=1 << 17)
-def _hash_unchanged(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - cache keys
     with open_file(file, most_bytes=MAX_FILE_BYTES) as content:
         return hashlib.file_digest(content, "blake2b").hexdigest()[:32]

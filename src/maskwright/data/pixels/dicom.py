@@ -17,7 +17,7 @@ import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import ConfigError, DataError, MissingDependencyError, nearest
+from ...core.files import keep_unchanged
 from ..georef.patient import (
     PatientFrame,
     SlicePlane,
@@ -215,12 +216,11 @@ def open_frames(path: Path) -> Frames:
         MissingDependencyError: pydicom is not installed.
     """
     with explain_damage(path, _FAULT, damage_errors()):
-        status = path.stat()
-        return _open_unchanged(path, status.st_size, status.st_mtime_ns)
+        return _open(path)
 
 
-@lru_cache(maxsize=1 << 14)
-def _open_unchanged(path: Path, size: int, mtime_ns: int) -> Frames:  # noqa: ARG001 - cache keys
+@keep_unchanged(1 << 14)
+def _open(path: Path) -> Frames:
     syntax, head = _read_head(path)
     frames = Frames(
         path=path,

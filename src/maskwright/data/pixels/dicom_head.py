@@ -7,12 +7,11 @@ times.
 import struct
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from ...core.errors import DataError
-from ...core.files import open_file
+from ...core.files import keep_unchanged, open_file
 from ..georef.patient import SlicePlane
 from .faults import no_warnings
 
@@ -96,14 +95,13 @@ def read_head(file: Path) -> DicomHead | None:
     What is wrong with it is said when it is opened as an image.
     """
     try:
-        status = file.stat()
+        return _read(file)
     except OSError:
         return None
-    return _read_unchanged(file, status.st_size, status.st_mtime_ns)
 
 
-@lru_cache(maxsize=1 << 17)
-def _read_unchanged(file: Path, size: int, mtime_ns: int) -> DicomHead | None:  # noqa: ARG001 - cache keys
+@keep_unchanged(1 << 17)
+def _read(file: Path) -> DicomHead | None:
     if not has_dicom_start(file):
         return None
     try:

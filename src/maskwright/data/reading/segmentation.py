@@ -7,7 +7,6 @@ segment.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, MissingDependencyError
+from ...core.files import keep_unchanged
 from ..georef.patient import SlicePlane
 from ..pixels.bits import read_bits
 from ..pixels.dicom_groups import find_planes, find_spacing
@@ -100,12 +100,11 @@ def open_segmentation(path: Path) -> Segmentation:
         MissingDependencyError: pydicom is not installed.
     """
     with explain_damage(path, _FAULT, damage_errors()), no_warnings:
-        status = path.stat()
-        return _open_unchanged(path, status.st_size, status.st_mtime_ns)
+        return _open(path)
 
 
-@lru_cache(maxsize=64)
-def _open_unchanged(path: Path, size: int, mtime_ns: int) -> Segmentation:  # noqa: ARG001 - cache keys
+@keep_unchanged(64)
+def _open(path: Path) -> Segmentation:
     try:
         import pydicom
     except ModuleNotFoundError as error:
@@ -119,6 +118,7 @@ def _open_unchanged(path: Path, size: int, mtime_ns: int) -> Segmentation:  # no
         )
     bits, size_HW = int(head.BitsAllocated), (int(head.Rows), int(head.Columns))
     frames = tuple(_list_frames(head, is_map=kind == "LABELMAP"))
+    size = path.stat().st_size
     declared = len(frames) * size_HW[0] * size_HW[1] * bits // 8
     syntax: Any = head.file_meta.TransferSyntaxUID
     if min(size_HW) < 1 or (not syntax.is_compressed and declared > size):

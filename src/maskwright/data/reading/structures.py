@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, MissingDependencyError
+from ...core.files import keep_unchanged
 from ..pixels.dicom_head import damage_errors
 from ..pixels.faults import explain_damage, no_warnings
 
@@ -59,12 +59,11 @@ def open_structures(path: Path) -> StructureSet:
         MissingDependencyError: pydicom is not installed.
     """
     with explain_damage(path, _FAULT, damage_errors()), no_warnings:
-        status = path.stat()
-        return _open_unchanged(path, status.st_size, status.st_mtime_ns)
+        return _open(path)
 
 
-@lru_cache(maxsize=32)
-def _open_unchanged(path: Path, size: int, mtime_ns: int) -> StructureSet:  # noqa: ARG001 - cache keys
+@keep_unchanged(32)
+def _open(path: Path) -> StructureSet:
     try:
         import pydicom
     except ModuleNotFoundError as error:
