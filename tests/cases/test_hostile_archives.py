@@ -7,7 +7,6 @@ import lzma
 import os
 import struct
 import tarfile
-import time
 import tracemalloc
 import zipfile
 
@@ -20,8 +19,7 @@ _ZEROS = bytes(1 << 20)
 
 
 def _refuse(path, reason):
-    """Refused in one line, soon, without memory for what it says it holds."""
-    began_s = time.process_time()
+    """Refused in one line, without memory for what it says it holds."""
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match=reason) as raised, open_as_folder(path):
@@ -30,7 +28,6 @@ def _refuse(path, reason):
     finally:
         tracemalloc.stop()
     assert str(path) in str(raised.value)
-    assert time.process_time() - began_s < 3
 
 
 def _header(name, size, kind=tarfile.REGTYPE):

@@ -29,12 +29,12 @@ _DEFLATE, _LZMA, _ZSTD = 8, 34925, 50000
 
 def _refuse(path, reason):
     """Read as a photograph and as a mask: refused soon, in one line."""
-    began_s = time.process_time()
+    began_s = time.thread_time()
     for read in (read_image, read_raw_as_stored):
         with pytest.raises(DataError, match=reason) as raised:
             read(path)
         assert str(path) in str(raised.value)
-    assert time.process_time() - began_s < 1
+    assert time.thread_time() - began_s < 10
 
 
 def _write_tiff(path, tags, data=b""):

