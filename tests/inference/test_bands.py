@@ -11,8 +11,7 @@ from PIL import Image
 from maskwright.core.errors import OutputError
 from maskwright.core.jsonfile import read_json
 from maskwright.core.results import MANIFEST
-from maskwright.inference import bands
-from maskwright.inference import predict as predict_module
+from maskwright.inference import bands, imagework
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
 from maskwright.inference.tiling import Tiling
@@ -52,7 +51,7 @@ def spied(monkeypatch):
         names.append(key)
         return bands.predict_bands(model, plan, file, key, *rest)
 
-    monkeypatch.setattr(predict_module, "predict_bands", run)
+    monkeypatch.setattr(imagework, "predict_bands", run)
     return names
 
 

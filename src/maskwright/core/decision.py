@@ -40,6 +40,18 @@ class Decision:
             confidence_HW=np.where(valid_HW, self.confidence_HW, np.float32(0)),
         )
 
+    def crop_rows(self, start: int, stop: int) -> "Decision":
+        """The decision on the rows from `start` to `stop`."""
+        refined_HW = self.refined_HW
+        return replace(
+            self,
+            labels_HW=self.labels_HW[start:stop],
+            confidence_HW=self.confidence_HW[start:stop],
+            best_HW=self.best_HW[start:stop],
+            logits=self.logits.crop_rows(start, stop),
+            refined_HW=None if refined_HW is None else refined_HW[start:stop],
+        )
+
     def evidence(self, index: int, plane_HW: NDArray[np.float32]) -> NDArray[np.float32]:
         """Shares of one class that follow the refiners: 1 or 0 at the pixels they changed."""
         shares_HW = self.shares(plane_HW)

@@ -14,6 +14,7 @@ from typing import IO, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.decision import Decision
 from ..core.image import Image, PixelData, ValidMap
 from ..core.inputspec import InputSpec
 from ..core.labels import IGNORE, LabelMap
@@ -25,10 +26,12 @@ from ..pages.pngfile import write_png_rows
 from .mosaic import to_bytes
 from .outputs import OVERLAY, Destination, write_indexed_tiff
 from .predictor import Predictor
+from .probabilities import FOLDER, PROBABILITIES, ShareRows, write_shares
+from .resolution import list_shares
 from .tiling import TiledImage, TilePlan
 from .volumes import CLASSES, CONFIDENCE, is_slice
 
-KINDS = (CLASSES, OVERLAY, CONFIDENCE)
+KINDS = (CLASSES, OVERLAY, CONFIDENCE, *PROBABILITIES)
 """The kinds of files per image that are written by rows."""
 
 _TIFF_TILE = (256, 256)
@@ -116,23 +119,39 @@ def predict_bands(
     counts_C = np.zeros(len(to.labels), np.int64)
     samples: list[tuple[Image, ValidMap]] = []
     with ExitStack() as stack:
-        outputs = {kind: to.folder / kind / key for kind in kinds}
         files = {
-            kind: stack.enter_context(_open_rows(kind, path, file, palette))
-            for kind, path in outputs.items()
+            kind: stack.enter_context(_open_rows(kind, to.folder / kind / key, file, palette))
+            for kind in kinds
+            if kind not in PROBABILITIES
         }
+        shares = [
+            stack.enter_context(_open_shares(kind, key, file, to))
+            for kind in kinds
+            if kind in PROBABILITIES
+        ]
         above_1W: LabelMap | None = None
-        for rows, data, labels_HW, confidence_HW in _decide(model, tiles, source, where):
+        for rows, data, decision in _decide(model, tiles, source, where):
+            labels_HW = decision.labels_HW
             if CLASSES in files:
                 files[CLASSES].add_rows(labels_HW)
             if CONFIDENCE in files:
-                files[CONFIDENCE].add_rows(to_bytes(confidence_HW))
+                files[CONFIDENCE].add_rows(to_bytes(decision.confidence_HW))
+            for one in shares:
+                for rows_nWK in list_shares(decision):
+                    one.add_rows(rows_nWK)
             if OVERLAY in files:
                 files[OVERLAY].add_rows(_draw(to, data.image_HWC, labels_HW, above_1W))
             above_1W = labels_HW[-1:]
             counts_C += count_pixels(labels_HW, len(to.labels))
             samples.append(_take_sample(data, rows.start))
     return BandSummary(counts_C, _join(samples))
+
+
+def _open_shares(
+    kind: str, key: str, image: ImageFile, to: Destination
+) -> AbstractContextManager[ShareRows]:
+    path = to.folder / FOLDER / key
+    return write_shares(path, image.size_HW, to.labels, kind=kind, tags=image.geotags)
 
 
 def _open_rows(
@@ -182,14 +201,14 @@ def _write_tiff_rows(
 
 def _decide(
     model: Predictor, tiles: TiledImage, source: _Source, where: str
-) -> Iterator[tuple[slice, PixelData, LabelMap, NDArray[np.float32]]]:
-    """Yield rows, their pixels, their labels and their confidence."""
+) -> Iterator[tuple[slice, PixelData, Decision]]:
+    """Yield rows, their pixels and the decision on them."""
     start = 0
     for logits in tiles.run_bands(model.engine, model.card):
         rows = slice(start, start + logits.size_HW[0])
         data = source.read((rows, slice(0, tiles.size_HW[1])))
         decision = model.decide(logits, data.image_HWC, data.valid_HW, where=where)
-        yield rows, data, decision.labels_HW, decision.confidence_HW
+        yield rows, data, decision
         start = rows.stop
 
 

@@ -14,6 +14,9 @@ confidence/<key>.png   palette PNG; a pixel is round(255 x confidence), dark is 
 entropy/<key>.png, mutual_information/<key>.png
                        as confidence/, of the entropy and, of an ensemble, of the mutual
                        information, see `ensemble`; only where they are asked for
+probabilities/<key>.npz, or a GeoTIFF
+                       the probability of each class, see `probabilities`; only where it is
+                       asked for
 mosaic.tif, mosaic_confidence.tif
                        of all images on one grid, see `mosaic`; only where it is asked for
 legend.png             colours, indices and names of the classes, and the scale of confidence
@@ -53,6 +56,8 @@ from ..pages.legend import draw_legend, draw_note, draw_scale, list_classes
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette
 from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
+from .probabilities import BYTES, FOLDER, HALVES, PROBABILITIES, write_shares
+from .resolution import list_shares
 from .volumes import CLASSES, CONFIDENCE, ENTROPY, INFORMATION, UNCERTAINTY, find_slices
 
 OVERLAY, MOSAIC = "overlay", "mosaic"
@@ -161,6 +166,24 @@ class UncertaintyMaps(Writer):
         _write_map(self._folder, item, to_bytes(map_HW), self._palette, nodata=0)
 
 
+class ProbabilityMaps(Writer):
+    """Writes `probabilities/`."""
+
+    def __init__(self, to: Destination, kind: str) -> None:
+        self._to, self._kind = to, kind
+
+    def write(self, item: PredictedImage) -> None:
+        """Write the shares of all classes, some rows after the other."""
+        decision = item.prediction.decision
+        if decision is None:
+            raise ValueError(f"{item.key}: was predicted without probabilities")
+        path, size_HW = self._to.folder / FOLDER / item.key, decision.logits.size_HW
+        labels, kind = self._to.labels, self._kind
+        with write_shares(path, size_HW, labels, kind=kind, tags=item.tags) as file:
+            for rows_nWK in list_shares(decision):
+                file.add_rows(rows_nWK)
+
+
 class Mosaics(Writer):
     """Writes `mosaic.tif` and `mosaic_confidence.tif`."""
 
@@ -181,13 +204,15 @@ WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
     CONFIDENCE: ConfidenceMaps,
     ENTROPY: partial(UncertaintyMaps, name=ENTROPY),
     INFORMATION: partial(UncertaintyMaps, name=INFORMATION),
+    BYTES: partial(ProbabilityMaps, kind=BYTES),
+    HALVES: partial(ProbabilityMaps, kind=HALVES),
     MOSAIC: Mosaics,
 }
 COVERAGE = "coverage"
 ALL = (CLASSES, OVERLAY, CONFIDENCE, COVERAGE)
 """What is written unless something else is asked for."""
 
-KINDS = (*ALL, MOSAIC, *UNCERTAINTY)
+KINDS = (*ALL, MOSAIC, *UNCERTAINTY, *PROBABILITIES)
 
 
 def write_legend(to: Destination, write: Collection[str]) -> None:
@@ -248,8 +273,12 @@ def require_outputs(write: Collection[str]) -> tuple[str, ...]:
     Returns the formats in `write`.
 
     Raises:
-        ConfigError: An unknown name, or none at all.
+        ConfigError: An unknown name, or none at all; probabilities as two types.
     """
+    if set(PROBABILITIES) <= set(write):
+        raise ConfigError(
+            f"{BYTES} and {HALVES} would have the same names; choose one of the two"
+        )
     if not write:
         raise ConfigError(f"no kind of file to write is given; choose from {', '.join(KINDS)}")
     others = tuple(name for name in write if name not in KINDS)

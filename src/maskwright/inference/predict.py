@@ -16,22 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import DataError, MissingDependencyError
-from ..core.journal import Journal, describe_content
+from ..core.errors import DataError
+from ..core.journal import Journal
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ..core.verdict import Verdict
 from ..data.conversion.account import Account
-from ..data.opening.stratify import count_pixels
-from ..data.pixels.imagefile import ImageFile
 from ..data.pixels.imageref import ImageRef
-from ..data.pixels.images import open_image
 from ..pages.display import Display
 from .annotations import write_annotations
-from .bands import plan_bands, predict_bands
 from .ensemble import Ensemble, require_members
 from .folds import FoldPredictors
+from .imagework import ImageWork
 from .inputs import FoundImages, find_images
 from .mosaic import MosaicGrid
 from .outputs import (
@@ -40,9 +37,6 @@ from .outputs import (
     MOSAIC,
     Destination,
     ImageOutputs,
-    PredictedImage,
-    UncertaintyMaps,
-    Writer,
     require_outputs,
     write_coverage,
     write_legend,
@@ -50,10 +44,9 @@ from .outputs import (
 )
 from .predictor import Predictor
 from .refiner import Refinement
-from .remarks import find_traits, list_remarks
+from .remarks import list_remarks
 from .segmentations import SegmentationWriter
-from .tiling import TilePlan
-from .volumes import CLASSES, INFORMATION, VolumeWriter, is_slice
+from .volumes import CLASSES, INFORMATION, VolumeWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -196,9 +189,13 @@ def _predict_left(
     results.tiling = model.tiling.to_json()
     done = results.journal.find_done(lambda k: list(images[k].files) if k in images else None)
     left = {key: image for key, image in images.items() if key not in done}
+    work = ImageWork(model, outputs)
     for key, image in progress(left.items(), total=len(left), what="predicting"):
-        one = model.choose(key) if isinstance(model, FoldPredictors) else model
-        _predict_file(one, key, image, outputs, results)
+        found = work(key, image)
+        if isinstance(found, FailedInput):
+            results.failed.append(found)
+        else:
+            results.journal.add(found)
     _require_any(results)
 
 
@@ -292,76 +289,6 @@ def _annotate(
         )
         for name in formats
     }
-
-
-def _predict_file(
-    model: Predictor,
-    key: str,
-    image: ImageRef,
-    outputs: ImageOutputs,
-    results: Results,
-) -> None:
-    """Predict one image, or list it as failed."""
-    try:
-        content = describe_content(image.files)
-        opened = open_image(image)
-        model.card.input.require_modality(opened.modality, where=str(image))
-        plan = plan_bands(model, opened, outputs.to, outputs.kinds)
-        if plan is None:
-            found = _predict_whole(model, key, opened, outputs.writers)
-        else:
-            found = _predict_bands(model, plan, key, opened, outputs)
-    except (DataError, MissingDependencyError) as error:
-        results.failed.append(FailedInput(str(image), _name_image(image, error)))
-        return
-    results.journal.add({"key": key, "read": content} | found)
-
-
-def _predict_whole(
-    model: Predictor, key: str, opened: ImageFile, writers: Sequence[Writer]
-) -> dict[str, object]:
-    """Predict an image in memory; returns what the journal keeps of it."""
-    image_HWC, valid_HW = opened.read_data()
-    prediction = model.predict(
-        image_HWC,
-        valid_HW,
-        spacing_mm_HW=opened.spacing_mm_HW,
-        uncertainty=any(isinstance(writer, UncertaintyMaps) for writer in writers),
-        where=str(opened.ref),
-    )
-    item = PredictedImage(
-        key=key,
-        image_HWC=model.card.input.select_slice(image_HWC),
-        prediction=prediction,
-        tags=opened.geotags,
-        is_slice=is_slice(opened.ref),
-    )
-    for writer in writers:
-        writer.write(item)
-    counts_C = count_pixels(prediction.labels_HW, len(model.card.labels))
-    found = _describe(counts_C, find_traits(image_HWC, valid_HW, model.card))
-    if prediction.verdict is not None:
-        found["reported"] = prediction.verdict.classes
-    return found
-
-
-def _predict_bands(
-    model: Predictor, plan: TilePlan, key: str, opened: ImageFile, outputs: ImageOutputs
-) -> dict[str, object]:
-    """Predict a large image by rows; returns what the journal keeps of it."""
-    done = predict_bands(model, plan, opened, key, outputs.to, outputs.kinds)
-    traits = find_traits(*done.sample, model.card, size_HW=opened.size_HW)
-    return _describe(done.counts_C, traits)
-
-
-def _describe(counts_C: NDArray[np.int64], traits: Sequence[str]) -> dict[str, object]:
-    found: dict[str, object] = {"pixels": counts_C.tolist()}
-    return found | ({"traits": traits} if traits else {})
-
-
-def _name_image(image: ImageRef, error: Exception) -> str:
-    """The message of an error on an image, which begins with the name of the image."""
-    return str(error) if isinstance(error, DataError) else f"{image}: {error}"
 
 
 def _require_any(results: Results) -> None:

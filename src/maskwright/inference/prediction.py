@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.atomic import write_bytes
+from ..core.decision import Decision
 from ..core.errors import DataError, OutputError
 from ..core.image import Image
 from ..core.labels import IGNORE, LabelMap, LabelSpec
@@ -25,7 +26,8 @@ class Prediction:
     `confidence_HW` is float32 in [0, 1]: the softmax share of the predicted class, or its
     marginal where a refiner decided. `model_id` is that of the Bundle or checkpoint, `labels`
     are the classes, and `image_HWC` is the image. `verdict` is None where the model has no
-    rule for verdicts, `display` is how the image is shown. `entropy_HW` and
+    rule for verdicts, `display` is how the image is shown. `decision` has the shares of all
+    classes, and is None where they were not asked for. `entropy_HW` and
     `mutual_information_HW`, float32 in [0, 1], are None where they were not asked for; the
     second also without an ensemble. A notebook shows the overlay.
 
@@ -41,6 +43,7 @@ class Prediction:
     entropy_HW: NDArray[np.float32] | None = None
     mutual_information_HW: NDArray[np.float32] | None = None
     display: Display = field(default_factory=Display)
+    decision: Decision | None = None
 
     def __post_init__(self) -> None:
         if self.labels_HW.shape != self.confidence_HW.shape:

@@ -71,6 +71,7 @@ class Predictor:
         *,
         spacing_mm_HW: tuple[float, float] | None = None,
         uncertainty: bool = False,
+        probabilities: bool = False,
         where: str = "image",
     ) -> Prediction:
         """Class map and confidence at the image's own size.
@@ -82,6 +83,7 @@ class Predictor:
             spacing_mm_HW: Size of a pixel, for refiners with areas in mm2.
             uncertainty: Measure the entropy too, and of an ensemble the mutual information:
                 those of the network, before refiners.
+            probabilities: Keep the Decision, which has the shares of all classes.
             where: File name or key, for the error message.
 
         Raises:
@@ -95,6 +97,8 @@ class Predictor:
             logits, image_HWC, valid_HW, spacing_mm_HW=spacing_mm_HW, where=where
         )
         prediction = self._prediction(decision, image_HWC)
+        if probabilities:
+            prediction = replace(prediction, decision=decision)
         if not uncertainty:
             return prediction
         return self._add_uncertainty(prediction, logits, combined)

@@ -76,6 +76,17 @@ def decide(logits: Logits, *, temperature: float = 1.0) -> Decision:
         )
 
 
+def list_shares(decision: Decision) -> Iterator[NDArray[np.float32]]:
+    """Yield the shares of all classes that follow the refiners, (n, W, K), some rows at a time.
+
+    They are 0 where the decision leaves pixels out.
+    """
+    for rows in _list_strips(decision.logits):
+        part = decision.crop_rows(rows.start, rows.stop)
+        shares = [part.evidence(k, plane_sW) for k, plane_sW in enumerate(planes(part.logits))]
+        yield np.stack(shares, axis=-1)
+
+
 def _list_strips(logits: Logits) -> Iterator[slice]:
     """Rows of an image, some at a time: at most `_STRIP_LOGITS` logits, or one row."""
     height, width = logits.size_HW

@@ -1,0 +1,166 @@
+"""Write the probability of each class at each pixel by rows, so that no image is held whole.
+
+probabilities/<key>.npz   `probabilities` (H, W, K), and `classes`, the K names in order
+probabilities/<key>.tif   instead, for an image with a georeference: a cloud-optimised GeoTIFF,
+                          one band per class with its name; written by GDAL (extra `geo`)
+
+Values are round(255 x probability) as uint8, or float16 for `probabilities:float16`, which a
+GeoTIFF holds as float32, since GDAL before 3.11 leaves bytes undefined in 16-bit files. They
+are 0 where there is no data. They are the shares by which classes are decided: calibrated by
+the temperature of the card, after refiners.
+"""
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError, MissingDependencyError
+from ..core.labels import LabelSpec
+from ..data.georef.geotags import Tag
+
+FOLDER = "probabilities"
+BYTES, HALVES = FOLDER, f"{FOLDER}:float16"
+PROBABILITIES = (BYTES, HALVES)
+"""The kinds of files: values as uint8 and as float16."""
+
+_GDAL_METADATA, _ASCII = 42112, 2
+_TILE_PX = 256
+_LEVEL = 1
+"""Of deflate: level 6 takes several times longer and saves a few percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRows:
+    """A file to which rows of probabilities are added from top to bottom."""
+
+    file: IO[bytes]
+    kind: str
+    dtype: np.dtype[Any]
+
+    def add_rows(self, rows: NDArray[np.float32]) -> None:
+        """Add rows, (n, W, K), in [0, 1]."""
+        if self.kind == BYTES:
+            stored = np.rint(rows * np.float32(255)).astype(np.uint8)
+        else:
+            stored = rows.astype(np.float16).astype(self.dtype)
+        self.file.write(stored.tobytes())
+
+
+@contextmanager
+def write_shares(
+    path: Path,
+    size_HW: tuple[int, int],
+    labels: LabelSpec,
+    *,
+    kind: str,
+    tags: Sequence[Tag] = (),
+) -> Iterator[ShareRows]:
+    """Yield a file for the rows of one image, which gets its name when all of them are there.
+
+    Args:
+        path: Without the suffix, which follows from `tags`.
+        size_HW: Of the image.
+        labels: The classes.
+        kind: One of `PROBABILITIES`.
+        tags: Those that place the image on the ground.
+
+    Raises:
+        DataError: The tags are damaged.
+        MissingDependencyError: There are tags, and rasterio is not installed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in (".npz", ".tif"):  # an interrupted run may have written the other
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    target = path.with_name(f"{path.name}.tif" if tags else f"{path.name}.npz")
+    partial = target.with_name(f"{target.name}.tmp")
+    shape = (*size_HW, len(labels))
+    try:
+        with (
+            _write_cog(partial, shape, labels, kind, tags)
+            if tags
+            else _write_npz(partial, shape, labels, kind) as rows
+        ):
+            yield rows
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _write_npz(
+    path: Path, shape: tuple[int, ...], labels: LabelSpec, kind: str
+) -> Iterator[ShareRows]:
+    dtype = np.dtype(np.uint8 if kind == BYTES else np.float16)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        with _open_entry(archive, "classes") as file:
+            np.save(file, np.array(labels.names), allow_pickle=False)
+        with _open_entry(archive, "probabilities") as file:
+            header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            yield ShareRows(file, kind, dtype)
+
+
+def _open_entry(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """An array in an .npz file; its time is fixed, so that the bytes are the same each time."""
+    entry = zipfile.ZipInfo(f"{name}.npy")
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return archive.open(entry, "w", force_zip64=True)
+
+
+@contextmanager
+def _write_cog(
+    path: Path, shape: tuple[int, ...], labels: LabelSpec, kind: str, tags: Sequence[Tag]
+) -> Iterator[ShareRows]:
+    """Collect the rows on disk; a tiled TIFF is made of them, and the final file of that."""
+    import tifffile
+
+    try:
+        from rasterio.errors import RasterioError
+        from rasterio.shutil import copy
+    except ImportError as error:
+        raise MissingDependencyError("rasterio", "geo") from error
+    dtype = np.dtype(np.uint8 if kind == BYTES else np.float32)
+    tiled = path.with_name(f"{path.name}.tiles")
+    with TemporaryFile(dir=path.parent) as scratch:
+        yield ShareRows(scratch, kind, dtype)
+        scratch.flush()
+        try:
+            tifffile.imwrite(
+                tiled,
+                np.memmap(scratch, dtype, "r", shape=shape),
+                photometric="minisblack",
+                planarconfig="contig",
+                tile=(_TILE_PX, _TILE_PX),
+                metadata=None,
+                software=False,
+                extratags=[*tags, _describe_bands(labels, kind)],
+            )
+            options = {"COMPRESS": "DEFLATE", "LEVEL": _LEVEL, "BLOCKSIZE": _TILE_PX}
+            copy(tiled, path, driver="COG", **options)
+        except (ValueError, TypeError, RasterioError) as error:
+            raise DataError(f"{path.name}: the georeference is damaged ({error})") from error
+        finally:
+            tiled.unlink(missing_ok=True)
+
+
+def _describe_bands(labels: LabelSpec, kind: str) -> Tag:
+    """The tag by which GDAL knows the name and the scale of each band."""
+    items = [
+        f'<Item name="DESCRIPTION" sample="{index}" role="description">{escape(name)}</Item>'
+        for index, name in enumerate(labels.names)
+    ]
+    if kind == BYTES:
+        items += [
+            f'<Item name="SCALE" sample="{index}" role="scale">{1 / 255}</Item>'
+            for index in range(len(labels))
+        ]
+    text = f"<GDALMetadata>{''.join(items)}</GDALMetadata>"
+    return _GDAL_METADATA, _ASCII, len(text.encode()) + 1, text, True
