@@ -128,3 +128,30 @@ def test_a_run_pays_for_an_end_as_slow_as_its_steps(tmp_path):
     train(length, clock, lambda step: 1.5)
     clock.now_s += 1.5 * (pace.validation_s + pace.finish_s)
     assert 300 * 0.85 < clock.now_s <= 300 * 1.02
+
+
+@pytest.mark.parametrize("ratio", [0.7, 1.6])
+def test_the_first_validation_tells_how_long_the_end_takes(tmp_path, ratio):
+    clock = Clock()
+    pace = replace(PACE, validation_s=20.0, finish_s=150.0)
+    length = Length.open(tmp_path, pace.count_steps(600))
+    length.start(Budget(total_s=600, started_s=0.0, clock=clock), pace, 100)
+
+    def step_s(step):
+        if step == 101:
+            clock.now_s += ratio * pace.validation_s
+            length.add_validation(ratio * pace.validation_s)
+        return 1.0
+
+    train(length, clock, step_s)
+    clock.now_s += ratio * (pace.validation_s + pace.finish_s)
+    assert 600 * 0.9 < clock.now_s <= 600 * 1.02
+
+
+def test_a_moment_of_load_does_not_end_a_run_whose_end_takes_most_of_its_budget(tmp_path):
+    clock = Clock()
+    pace = replace(PACE, finish_s=70.0)
+    length = Length.open(tmp_path, pace.count_steps(120))
+    length.start(Budget(total_s=120, started_s=0.0, clock=clock), pace, 1000)
+    train(length, clock, lambda step: 2.0 if 8 < step <= 10 else 1.0)
+    assert length.num_steps > 0.85 * length.planned

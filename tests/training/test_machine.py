@@ -1,22 +1,43 @@
 """The slowness of a machine follows its load, over a time and not at a moment."""
 
+import time
+from pathlib import Path
+
 import pytest
 
-from maskwright.training.machine import REFERENCE_S, start_slowness
+from maskwright.training import machine
+from maskwright.training.machine import (
+    REFERENCE_S,
+    WAITING,
+    read_waiting_seconds,
+    start_slowness,
+)
 
 
 @pytest.mark.parametrize(
-    ("passed_s", "work_s", "slowness"),
+    ("waited_s", "work_s", "slowness"),
     [
-        (2.0, REFERENCE_S, 1.0),  # idle
-        (20.0, REFERENCE_S, 10.0),  # a tenth of the processor
-        (20.0, 2 * REFERENCE_S, 20.0),  # of a slower one
-        (1.0, REFERENCE_S, 1.0),  # several threads at work
-        (2.0, 0.1 * REFERENCE_S, 0.5),  # the least that is believed
+        (0.0, REFERENCE_S, 1.0),  # idle
+        (18.0, REFERENCE_S, 10.0),  # a tenth of the processor
+        (18.0, 2 * REFERENCE_S, 20.0),  # of a slower one
+        (0.0, 0.1 * REFERENCE_S, 0.5),  # the least that is believed
     ],
 )
-def test_slowness_is_that_of_the_processor_times_the_load(passed_s, work_s, slowness):
-    clock = iter([100.0, 100.0 + passed_s])
+def test_slowness_is_that_of_the_processor_times_the_load(waited_s, work_s, slowness):
+    clock = iter([100.0, 100.0 + waited_s])
     cpu_clock = iter([5.0, 6.0, 6.0 + work_s, 7.0])
     measure = start_slowness(clock.__next__, cpu_clock.__next__)
     assert measure() == pytest.approx(slowness)
+
+
+def test_time_asleep_is_not_time_that_a_processor_was_waited_for():
+    before_s = read_waiting_seconds()
+    time.sleep(0.3)
+    assert 0 <= read_waiting_seconds() - before_s < (0.2 if WAITING.exists() else 1)
+
+
+def test_where_waiting_is_not_counted_all_time_without_a_processor_is(monkeypatch):
+    monkeypatch.setattr(machine, "WAITING", Path("/nowhere"))
+    before_s = read_waiting_seconds()
+    time.sleep(0.1)
+    assert read_waiting_seconds() - before_s > 0.05

@@ -6,6 +6,7 @@ the same steps, and ends as it would have ended.
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Self
 
 from maskwright.core.atomic import write_json
@@ -21,7 +22,7 @@ NUM_CHECKS = 20
 
 FIRST_CHECK = 4
 MAX_RATIO = 3.0
-"""Largest lengthening of the planned steps, and largest slowdown that is believed."""
+"""Largest lengthening of the planned steps, and largest slowness that is believed."""
 
 WINDOW_RATIO = 0.03
 """Share of the budget over which a pace is measured: a delay of one step is not a pace."""
@@ -35,7 +36,8 @@ class Length:
     """Steps of a run: `num_steps` now, and the corrections by the step after which they hold.
 
     `budget` and `pace` are None where nothing is corrected: without a budget, in a resumed run.
-    A validation follows every `validation_steps`, and the last step.
+    A validation follows every `validation_steps`, and the last step. `end_ratio` is the time of
+    a validation relative to the planned, while a step took `end_step_s`, as planned at first.
     """
 
     run: Path
@@ -48,8 +50,10 @@ class Length:
     first_step: int = 0
     checked_step: int = 0
     checked_s: float = 0.0
-    trained_s: float = 0.0
     validating_s: float = 0.0
+    paces_s: list[float] = field(default_factory=list)
+    end_ratio: float = 1.0
+    end_step_s: float | None = None
 
     @classmethod
     def open(cls, run: Path, planned: int) -> Self:
@@ -77,8 +81,15 @@ class Length:
         self.budget, self.pace, self.validation_steps = budget, pace, validation_steps
 
     def add_validation(self, seconds: float) -> None:
-        """Take out of the pace what a validation took."""
+        """Take out of the pace what a validation took; the end will be as slow as that was."""
         self.validating_s += seconds
+        if self.pace is not None and self.paces_s:
+            self.end_ratio, self.end_step_s = seconds / self.pace.validation_s, self.step_s
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of a step: the median of three checks, since load that passes is no pace."""
+        return median(self.paces_s[-3:])
 
     def is_check(self, step: int) -> bool:
         """Whether the pace is compared after `step`; the same in all processes."""
@@ -95,7 +106,7 @@ class Length:
             self.checked_s = self.budget.clock()
 
     def propose(self, step: int) -> int:
-        """Steps that fit at a pace: three quarters since the last check, one quarter so far.
+        """Steps that fit at the pace of the last checks.
 
         `num_steps` where about as many fit, or where the last check was a moment ago.
         """
@@ -106,17 +117,16 @@ class Length:
         has_time = self.pace.count_train_seconds(self.budget.remaining_s) > 0
         if has_time and spent_s < WINDOW_RATIO * self.budget.total_s:
             return self.num_steps
-        self.trained_s += spent_s
-        recent_s = spent_s / (step - self.checked_step)
-        mean_s = self.trained_s / (step - self.first_step)
-        step_s = max(1e-6, (3 * recent_s + mean_s) / 4)
+        self.paces_s.append(spent_s / (step - self.checked_step))
+        step_s = max(1e-6, self.step_s)
         self.checked_step, self.checked_s, self.validating_s = step, now_s, 0.0
-        slowdown = min(MAX_RATIO, max(1.0, step_s / self.pace.step_s))
+        slowness = max(1.0, step_s / (self.end_step_s or self.pace.step_s))
+        slowness = min(MAX_RATIO, self.end_ratio * slowness)
         pace = replace(
             self.pace,
             step_s=step_s,
-            validation_s=self.pace.validation_s * slowdown,
-            finish_s=self.pace.finish_s * slowdown,
+            validation_s=self.pace.validation_s * slowness,
+            finish_s=self.pace.finish_s * slowness,
         )
         fitting = step + pace.count_more_steps(self.budget.remaining_s, self.validation_steps)
         least = max(step, min(self.planned, MIN_STEPS))

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -22,6 +23,9 @@ from .samples.loader import Normalize
 
 REFERENCE_S = 0.16
 """Seconds of the work of `start_slowness` on the machine where exports were timed."""
+
+WAITING = Path("/proc/thread-self/schedstat")
+"""Nanoseconds on a processor, nanoseconds waiting for one, turns (proc(5) of Linux)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +139,29 @@ def measure_step_seconds(
     return median(seconds[1:] or seconds)
 
 
+def read_waiting_seconds() -> float:
+    """Seconds that this thread was ready to run and waited for a processor (Linux).
+
+    Where the system does not count them, all seconds in which the thread did not run.
+    """
+    try:
+        return int(WAITING.read_text().split()[1]) / 1e9
+    except OSError:
+        return time.monotonic() - time.thread_time()
+
+
 def start_slowness(
-    clock: Callable[[], float] = time.monotonic,
+    waiting_clock: Callable[[], float] = read_waiting_seconds,
     cpu_clock: Callable[[], float] = time.thread_time,
 ) -> Callable[[], float]:
     """Begin to observe the load of the machine; what is returned measures its slowness.
 
     That is the time of fixed work in Python, relative to an idle machine of 2025, as the time
-    of an export is, which is such work: the processor time of the work, times the seconds that
-    pass for a second of processor time since the observation began. A moment does not show the
-    load, since the system gives a program its turns of the processor in pieces.
+    of an export is, which is such work: the processor time of the work, and for each of its
+    seconds those that the thread waited for a processor since the observation began. A moment
+    does not show the load, since the system gives a program its turns in pieces.
     """
-    started_s, started_cpu_s = clock(), cpu_clock()
+    waited_s, used_s = waiting_clock(), cpu_clock()
 
     def measure() -> float:
         work_s = -cpu_clock()
@@ -154,8 +169,7 @@ def start_slowness(
         for index in range(1_200_000):
             counts[index % 1000] = counts.get(index % 997, 0) + index
         work_s += cpu_clock()
-        passed_s = clock() - started_s
-        load = max(1.0, passed_s / (cpu_clock() - started_cpu_s))
+        load = 1 + (waiting_clock() - waited_s) / (cpu_clock() - used_s)
         return max(0.5, work_s / REFERENCE_S * load)
 
     return measure
