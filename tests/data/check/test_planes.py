@@ -1,7 +1,8 @@
-"""Volumes of one dataset that are cut in several planes."""
+"""Volumes of one dataset cut in several planes, and frames that are not one volume."""
 
 import numpy as np
 import pytest
+import tifffile
 
 from maskwright.data.check.audit import audit
 
@@ -23,3 +24,39 @@ def test_volumes_of_two_planes_are_named(write, tmp_path):
     assert the(found, "mixed-planes").examples == [
         ("images/p2.nii", "coronal slices, most have axial ones")
     ]
+
+
+@pytest.mark.parametrize(
+    ("heights", "words"),
+    [
+        (
+            (0, 3, 6, 15, 18),
+            (
+                "2 slices missing: 9 mm from one to the next between frame 3 and frame 4, "
+                "3 mm elsewhere (1 gap): no volume"
+            ),
+        ),
+        (
+            (0, 3, 3, 6, 9),
+            "1 frame at the position of another, the first frame 2 and frame 3: no volume",
+        ),
+        ((0, 3, 6, 9, 12), None),
+    ],
+)
+def test_frames_that_are_not_one_volume_are_named_with_their_distances(
+    write, tmp_path, heights, words
+):
+    pytest.importorskip("pydicom")
+    from ...dicoms import save_enhanced
+
+    rng = np.random.default_rng(4)
+    values_DHW = rng.integers(0, 999, (5, 12, 12)).astype(np.uint16)
+    save_enhanced(tmp_path / "images/p.dcm", values_DHW, [(0, 0, z) for z in heights])
+    (tmp_path / "masks").mkdir()
+    masks_DHW = rng.integers(0, 2, (5, 12, 12)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "masks/p.tif", masks_DHW, photometric="minisblack")
+    found = audit(write(YAML))
+    codes = [finding.code for finding in found.findings]
+    assert ("no-volume" in codes) == (words is not None)
+    if words is not None:
+        assert the(found, "no-volume").examples == [("images/p.dcm", words)]

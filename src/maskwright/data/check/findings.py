@@ -88,6 +88,12 @@ KINDS: dict[str, Kind] = {
         "volumes whose sform and qform differ, so that programs show them at two places",
         "find out which of the two is right, and write it into both",
     ),
+    "no-volume": Kind(
+        "warning",
+        "files whose frames are not one volume, and have no millilitres or distances in 3-D",
+        "resample the frames to equal distances, or export the file again with all frames of "
+        "one volume",
+    ),
     "mixed-planes": Kind(
         "warning",
         "volumes cut in another plane than most",

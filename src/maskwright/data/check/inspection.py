@@ -46,6 +46,7 @@ InspectionCode = Literal[
     "misaligned",
     "unit-assumed",
     "two-orientations",
+    "no-volume",
     "mixed-planes",
     "unlisted-values",
     "lossy-mask",
@@ -61,6 +62,7 @@ InspectionCode = Literal[
 _OF_ASSUMPTION: dict[str, InspectionCode] = {
     "unit": "unit-assumed",
     "orientation": "two-orientations",
+    "frames": "no-volume",
 }
 _BLURRED_RATIO = 0.25
 _MIN_BORDERS = 16

@@ -34,6 +34,7 @@ from ..georef.patient import (
     measure_steps,
     order_planes,
 )
+from ..georef.slicing import describe_frames
 from .bits import read_bits
 from .dicom_groups import (
     find_depth,
@@ -44,6 +45,7 @@ from .dicom_groups import (
 )
 from .dicom_head import damage_errors
 from .faults import explain_damage
+from .imagefile import Assumption
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
@@ -137,6 +139,14 @@ class Frames:
         if len(planes) > 1 and not are_even(planes):
             return None
         return frame_slices(planes, self.spacing_mm_HW, self.depth_mm or 1.0)
+
+    @cached_property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Frames that state where they lie and are not one volume are images of their own."""
+        if self.num_pages < 2 or not self.planes or self.spacing_mm_HW is None:
+            return ()
+        fault = describe_frames(self.planes)
+        return (Assumption("frames", f"{fault}: no volume"),) if fault else ()
 
     @property
     def spacing_mm_DHW(self) -> tuple[float, float, float] | None:

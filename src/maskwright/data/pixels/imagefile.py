@@ -46,9 +46,9 @@ class ImageKind(NamedTuple):
 
 
 class Assumption(NamedTuple):
-    """What is assumed of a file, the unit of its lengths or its orientation, in one clause."""
+    """What is assumed of a file, in one clause: its unit, its orientation, or its frames."""
 
-    on: Literal["unit", "orientation"]
+    on: Literal["unit", "orientation", "frames"]
     text: str
 
 

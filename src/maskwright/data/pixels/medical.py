@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...core.image import Image, PixelData
 from ..georef.patient import PatientFrame
 from .faults import MAX_PIXELS, explain_faults, no_warnings, several_images, too_large
-from .imagefile import ImageFile, ImageKind, Window, read_kind, to_image
+from .imagefile import Assumption, ImageFile, ImageKind, Window, read_kind, to_image
 from .imageref import ImageRef
 from .validity import mark_valid
 
@@ -49,6 +49,10 @@ class Header(Protocol):
     @property
     def modality(self) -> str:
         """DICOM's code of the modality; "" where it is not stated."""
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What is assumed of unit, orientation and frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,11 @@ class MedicalImage(ImageFile):
     def modality(self) -> str:
         """DICOM's code of the modality; "" where the header does not state it."""
         return self.header.modality
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Those of the header."""
+        return self.header.assumptions
 
     @property
     def kind(self) -> ImageKind:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ...pages.text import format_count, list_names
 from ..georef.patient import (
-    UNEVEN,
     PatientFrame,
     SlicePlane,
     are_even,
@@ -27,8 +26,10 @@ from ..georef.patient import (
     measure_steps,
     order_planes,
 )
+from ..georef.slicing import NOT_ON_A_LINE, describe_gaps, find_twins, number_orientations
 from .dicom import Frames, find_value_type, open_frames
 from .dicom_head import DicomHead, read_head
+from .imagefile import Assumption
 from .imageref import ImageRef, Series
 
 _MOST_OF_SCOUT = 3
@@ -42,6 +43,7 @@ class SeriesHeader:
     frame: PatientFrame | None
     spacing_mm_DHW: tuple[float, float, float] | None
     value_type: np.dtype[Any]
+    assumptions: tuple[Assumption, ...] = ()
 
     @property
     def size_HW(self) -> tuple[int, int]:
@@ -163,7 +165,7 @@ def group_series(heads: Iterable[DicomHead]) -> list[list[DicomHead]]:
 def is_scout(heads: Iterable[DicomHead]) -> bool:
     """Whether a series is a localizer by its planes: several, with up to three slices each."""
     planes = [head.plane for head in heads if head.plane is not None]
-    counts = Counter(_number_orientations(planes))
+    counts = Counter(number_orientations(planes))
     return len(counts) > 1 and max(counts.values()) <= _MOST_OF_SCOUT
 
 
@@ -185,7 +187,7 @@ def describe_fault(heads: Sequence[DicomHead]) -> str:
             f"{format_count(len(bare), 'file')} of {len(heads)} without a position in the "
             f"patient ({list_names(bare)}); move them out of the folder"
         )
-    numbers = _number_orientations(places)
+    numbers = number_orientations(places)
     for what, kinds in (
         ("orientations", _count_by(heads, [f"orientation {n}" for n in numbers])),
         ("sizes", _count_by(heads, [f"{h.size_HW[0]} x {h.size_HW[1]} px" for h in heads])),
@@ -209,24 +211,9 @@ def _count_by(heads: Sequence[DicomHead], values: Sequence[str]) -> list[str]:
     ]
 
 
-def _number_orientations(planes: Sequence[SlicePlane]) -> list[int]:
-    """The number of the orientation of each plane, from 1 in the order in which they occur."""
-    firsts: list[SlicePlane] = []
-    for plane in planes:
-        if not any(plane.is_parallel(first) for first in firsts):
-            firsts.append(plane)
-    return [
-        next(number for number, first in enumerate(firsts, 1) if plane.is_parallel(first))
-        for plane in planes
-    ]
-
-
 def _describe_twins(ordered: Sequence[DicomHead]) -> str:
     """Files at one position: two copies, or echoes, times and directions of one series."""
-    planes = [head.plane for head in ordered if head.plane is not None]
-    steps = measure_steps(planes)
-    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
-    same = np.flatnonzero(steps <= UNEVEN * usual).tolist()
+    same = find_twins([head.plane for head in ordered if head.plane is not None])
     if not same:
         return ""
     one, other = ordered[same[0]], ordered[same[0] + 1]
@@ -248,17 +235,6 @@ def _describe_gaps(ordered: Sequence[DicomHead]) -> str:
     planes = [head.plane for head in ordered if head.plane is not None]
     if are_even(planes):
         return ""
-    steps = measure_steps(planes)
-    usual = float(np.median(steps))
-    wide = np.flatnonzero(steps > (1 + UNEVEN) * usual).tolist()
-    if not wide:
-        return "slices that do not lie on one line at equal distances; export the series again"
-    first = wide[0]
-    missing = int(np.rint(steps[wide] / usual - 1).sum())
-    names = f"{ordered[first].path.name} and {ordered[first + 1].path.name}"
-    lacks = f"{format_count(missing, 'slice')} missing" if missing else "unequal spacing"
-    return (
-        f"{lacks}: {steps[first]:.4g} mm from one to the next between {names}, "
-        f"{usual:.4g} mm elsewhere ({format_count(len(wide), 'gap')}); copy the missing files, "
-        f"or resample the series to equal distances"
-    )
+    if gaps := describe_gaps(planes, [head.path.name for head in ordered]):
+        return f"{gaps}; copy the missing files, or resample the series to equal distances"
+    return f"{NOT_ON_A_LINE}; export the series again"

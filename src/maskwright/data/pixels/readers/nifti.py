@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..faults import no_warnings
-from ..imagefile import Assumption, ImageFile
+from ..imagefile import ImageFile
 from ..imageref import ImageRef
 from ..medical import MedicalImage
 from ..nifti import Volume, open_volume
@@ -26,11 +26,6 @@ class NiftiImage(MedicalImage):
     def unpacked_bytes(self) -> Mapping[Path, int]:
         """The file, where it is gzipped."""
         return self.header.unpacked_bytes
-
-    @property
-    def assumptions(self) -> tuple[Assumption, ...]:
-        """Those on unit and orientation."""
-        return self.header.assumptions
 
     @property
     def ambiguity(self) -> str:
