@@ -82,7 +82,7 @@ def cut(side: int, spec: InputSpec) -> TiledImage:
 def by_bands(tiles: TiledImage, card: ModelCard) -> np.ndarray:
     """The way of `predict`."""
     bands = tiles.run_bands(Replay(), card)
-    return np.concatenate([kernel().upsample_argmax(band) for band in bands])
+    return np.concatenate([kernel().upsample_argmax(band) for band, _ in bands])
 
 
 def by_pixels(tiles: TiledImage, card: ModelCard) -> np.ndarray:

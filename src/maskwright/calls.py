@@ -24,7 +24,7 @@ from .inference.predictor import Predictor, open_model
 if TYPE_CHECKING:
     from .core.report import Report
     from .evaluation.diff.diff import Difference
-    from .inference.predict import PredictionSummary
+    from .inference.summary import PredictionSummary
     from .training.options import Callbacks, TrainOptions
     from .training.planning.plan import Plan
     from .training.recipe import Settings

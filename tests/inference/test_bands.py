@@ -15,7 +15,7 @@ from maskwright.inference import bands, imagework
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
 from maskwright.inference.tiling import Tiling
-from maskwright.pages.pngfile import write_png_rows
+from maskwright.pages.pngfile import PngRows
 
 SIZE_HW = (401, 330)
 CUT = Tiling(tile=(128, 160), overlap=64)
@@ -47,9 +47,9 @@ def spied(monkeypatch):
     """The names of the images that are predicted by rows."""
     names = []
 
-    def run(model, plan, file, key, *rest):
+    def run(model, plan, file, key, *rest, **options):
         names.append(key)
-        return bands.predict_bands(model, plan, file, key, *rest)
+        return bands.predict_bands(model, plan, file, key, *rest, **options)
 
     monkeypatch.setattr(imagework, "predict_bands", run)
     return names
@@ -147,12 +147,21 @@ def test_a_disk_that_fills_leaves_no_file_that_looks_whole(model, tmp_path, monk
     assert not list(tmp_path.glob("**/classes/a.png*"))
 
 
-def test_a_png_file_of_rows_is_what_pillow_reads(tmp_path):
+def test_a_png_file_of_rows_is_what_pillow_reads_also_where_it_was_continued(tmp_path):
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (9, 5, 3)).astype(np.uint8)
-    with write_png_rows(tmp_path / "rgb.png", (9, 5)) as rows:
+    for name, is_continued in (("once.png", False), ("twice.png", True)):
+        rows = PngRows(tmp_path / name, (9, 5))
         rows.add_rows(rgb[:4])
+        if is_continued:
+            mark = rows.sync()
+            rows.add_rows(rgb[:2])
+            rows.close()
+            rows = PngRows(tmp_path / name, (9, 5), mark=mark)
         rows.add_rows(rgb[4:])
-    with Image.open(tmp_path / "rgb.png") as image:
-        assert (image.mode, image.size) == ("RGB", (5, 9))
-        np.testing.assert_array_equal(np.asarray(image), rgb)
+        rows.end()
+        rows.close()
+        with Image.open(tmp_path / name) as image:
+            assert (image.mode, image.size) == ("RGB", (5, 9))
+            np.testing.assert_array_equal(np.asarray(image), rgb)
+    assert (tmp_path / "once.png").read_bytes() == (tmp_path / "twice.png").read_bytes()

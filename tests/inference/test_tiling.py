@@ -114,7 +114,7 @@ def test_bands_of_rows_give_what_the_whole_array_gives(model, stride, scale_rati
     plan = Tiling(tile=(128, 128), overlap=64).plan(predictor.engine, spec, (401, 300))
     tiles = TiledImage.of_array(plan, image, spec)
     whole = decide(tiles.run(predictor.engine, predictor.card))
-    bands = list(tiles.run_bands(predictor.engine, predictor.card))
+    bands = [band for band, _ in tiles.run_bands(predictor.engine, predictor.card)]
     assert len(bands) == len(plan.rows.starts)
     assert max(band.values_Khw.shape[1] for band in bands) <= 128 // stride + 3
     labels_HW = np.concatenate([decide(band).labels_HW for band in bands])

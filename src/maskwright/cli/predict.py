@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..inference.folds import FoldPredictors
-    from ..inference.predict import PredictionSummary
     from ..inference.predictor import Predictor
+    from ..inference.summary import PredictionSummary
 
 
 Inputs = Annotated[
@@ -68,6 +68,13 @@ Mosaic = Annotated[
         "--mosaic", help="Join the class maps of georeferenced tiles on one grid: mosaic.tif."
     ),
 ]
+Aoi = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Polygons (GeoJSON, GeoPackage, shapefile) outside of which nothing is predicted.",
+    ),
+]
 
 
 def predict(
@@ -89,6 +96,7 @@ def predict(
     out_of_fold: OutOfFold = False,
     accept_licence: AcceptLicence = False,
     mosaic: Mosaic = False,
+    aoi: Aoi = None,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     _keep_ids: KeepIds = False,
@@ -116,10 +124,16 @@ def predict(
         predictor = opening.open(model, tiling=tiling, tta=tta, dropout=dropout)
         console.say_all(predictor.notes)
     names = _list_kinds(write, mosaic=mosaic)
-    mode = WriteMode(overwrite=overwrite, resume=resume)
     with fetch_inputs(inputs, stdin=sys.stdin.buffer, allow_download=allow_download) as paths:
         summary = run(
-            predictor, paths, out, write=names, glob=glob, mode=mode, progress=console.progress
+            predictor,
+            paths,
+            out,
+            write=names,
+            glob=glob,
+            aoi=aoi,
+            mode=WriteMode(overwrite=overwrite, resume=resume),
+            progress=console.progress,
         )
     _print_summary(summary, out, names, console)
     _require_all(summary, out / MANIFEST)

@@ -78,6 +78,7 @@ def explain_write_errors(path: Path) -> Iterator[None]:
             errno.EROFS: "the file system is read-only; choose another output folder with -o",
             errno.ENOSPC: "the disk is full; free some space or choose another folder with -o",
             errno.EDQUOT: "the disk quota is used up; free some space",
+            errno.EFBIG: "the file is larger than the disk or `ulimit -f` allows",
             errno.ENOTDIR: "there is a file where a folder is needed; choose another path",
             errno.EEXIST: "there is a file where a folder is needed; choose another path",
             errno.ENAMETOOLONG: "a name in it is too long for this disk; use shorter names",

@@ -1,6 +1,7 @@
 """Folders of results: one rule for every verb that writes a folder.
 
-    OUT.partial/   what is written so far, `.journal.jsonl` and `.lock`
+    OUT.partial/   what is written so far, `.journal.jsonl`, `.lock`, and in `.begun/` what is
+                   done of a large input
     OUT/           the same folder, after one rename
 
 A verb fills OUT.partial, which becomes OUT when everything is in it. OUT must not exist or must
@@ -31,6 +32,9 @@ from .temporary import make_temporary_folder, remove_leftovers
 from .versioned import Document, Schema
 
 MANIFEST = "results.json"
+BEGUN = ".begun"
+"""Folder in OUT.partial with the state of inputs of which a part is done."""
+
 SCHEMA = Schema(kind="manifest of results", version=1)
 _SUFFIX = ".partial"
 _LARGEST_MANIFEST = 1 << 26
@@ -203,6 +207,7 @@ def open_results(
     with fill_folder(out, verb, mode, head=head, former=former) as partial:
         results = Results(folder=partial.folder, journal=partial.journal, notes=partial.notes)
         yield results
+        shutil.rmtree(partial.folder / BEGUN, ignore_errors=True)
         counts = count_endings(partial.folder)
         manifest = Manifest(
             verb=verb,
@@ -317,9 +322,9 @@ def _begin(
 ) -> tuple[Journal, list[str]]:
     """Continue the journal in `partial`, or empty the folder and begin a new one."""
     notes = [] if lock.ended is None else [f"{partial}: left by {lock.ended}, which has ended"]
-    num_done = count_lines(partial)
+    done = _describe_done(partial)
     if mode.resume:
-        if not num_done or head is None:
+        if not done or head is None:
             raise OutputError(f"{partial}: no interrupted {verb} to resume; leave out --resume")
         if not matches_head(read_head(partial), head):
             raise OutputError(
@@ -327,23 +332,32 @@ def _begin(
                 f"the first command with --resume, or start again with --overwrite"
             )
         return Journal(partial, head), notes
-    if num_done and head is not None and not mode.overwrite:
+    if done and head is not None and not mode.overwrite:
         raise OutputError(
-            f"{partial}: an interrupted {verb} left {num_done} images here; continue it with "
-            f"--resume, or start again with --overwrite"
+            f"{partial}: an interrupted {verb} left {done} here; continue it with --resume, "
+            f"or start again with --overwrite"
         )
     _empty(partial, lock)
     return Journal(partial, head or {"verb": verb}), notes
 
 
+def _describe_done(partial: Path) -> str:
+    """How many inputs are done, and of how many more a part; "" where none is."""
+    num_done = count_lines(partial)
+    num_begun = sum(1 for _ in (partial / BEGUN).rglob("*.npz"))
+    if not num_begun:
+        return f"{num_done} images" if num_done else ""
+    return f"{num_done} images and a part of {num_begun} more"
+
+
 def _keep_or_remove(
     partial: Path, head: Mapping[str, object] | None, error: BaseException
 ) -> None:
-    num_done = count_lines(partial)
-    if head is None or not num_done:
+    done = _describe_done(partial)
+    if head is None or not done:
         shutil.rmtree(partial, ignore_errors=True)
     elif not isinstance(error, OutputError):
-        error.add_note(f"{num_done} images are done in {partial}; continue with --resume")
+        error.add_note(f"{done} are done in {partial}; continue with --resume")
 
 
 def _is_complete(partial: Path, marker: str) -> bool:

@@ -14,12 +14,13 @@ from ..data.opening.stratify import count_pixels
 from ..data.pixels.imagefile import ImageFile
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import open_image
+from .area import ImageArea
 from .bands import plan_bands, predict_bands
 from .folds import FoldPredictors
 from .outputs import ImageOutputs, PredictedImage
 from .predictor import Predictor
 from .probabilities import PROBABILITIES
-from .remarks import find_traits
+from .remarks import OUTSIDE, find_traits
 from .tiling import TilePlan
 from .volumes import UNCERTAINTY, is_slice
 
@@ -45,18 +46,25 @@ class ImageWork:
             opened = open_image(image)
             model.card.input.require_modality(opened.modality, where=str(image))
             plan = plan_bands(model, opened, self.outputs.to, self.outputs.kinds)
+            aoi = self.outputs.to.area
+            area = None if aoi is None else aoi.place(opened)
             if plan is None:
-                found = self._predict_whole(model, key, opened)
+                found = self._predict_whole(model, key, opened, area)
             else:
-                found = self._predict_bands(model, plan, key, opened)
+                found = self._predict_bands(model, plan, key, opened, area, content)
         except (DataError, MissingDependencyError) as error:
             return FailedInput(str(image), _name_image(image, error))
+        if area is not None and area.misses(opened.size_HW):
+            found["traits"] = [*found.get("traits", ()), OUTSIDE]
         return {"key": key, "read": content} | found
 
-    def _predict_whole(self, model: Predictor, key: str, opened: ImageFile) -> Document:
+    def _predict_whole(
+        self, model: Predictor, key: str, opened: ImageFile, area: ImageArea | None
+    ) -> Document:
         """Predict an image in memory; returns what the journal keeps of it."""
         kinds = self.outputs.kinds
-        image_HWC, valid_HW = opened.read_data()
+        image_HWC, data_HW = opened.read_data()
+        valid_HW = data_HW if area is None else area.restrict(data_HW, opened.size_HW)
         prediction = model.predict(
             image_HWC,
             valid_HW,
@@ -75,16 +83,23 @@ class ImageWork:
         for writer in self.outputs.writers:
             writer.write(item)
         counts_C = count_pixels(prediction.labels_HW, len(model.card.labels))
-        found = _describe(counts_C, find_traits(image_HWC, valid_HW, model.card))
+        found = _describe(counts_C, find_traits(image_HWC, data_HW, model.card))
         if prediction.verdict is not None:
             found["reported"] = prediction.verdict.classes
         return found
 
     def _predict_bands(
-        self, model: Predictor, plan: TilePlan, key: str, opened: ImageFile
+        self,
+        model: Predictor,
+        plan: TilePlan,
+        key: str,
+        opened: ImageFile,
+        area: ImageArea | None,
+        content: object,
     ) -> Document:
         """Predict a large image by rows; returns what the journal keeps of it."""
-        done = predict_bands(model, plan, opened, key, self.outputs.to, self.outputs.kinds)
+        to, kinds = self.outputs.to, self.outputs.kinds
+        done = predict_bands(model, plan, opened, key, to, kinds, content=content, area=area)
         traits = find_traits(*done.sample, model.card, size_HW=opened.size_HW)
         return _describe(done.counts_C, traits)
 

@@ -2,7 +2,7 @@
 
 classes/<key>.png      palette PNG; a pixel is a class index
 classes/<key>.tif      instead, for an image with a georeference (GeoTIFF, JPEG 2000, VRT): a
-                       palette GeoTIFF on its grid, 255 is nodata
+                       palette GeoTIFF on its grid, 255 is nodata; see `rasters`
 classes/<volume>.nii.gz
                        instead, for the slices of a NIfTI volume: see `volumes`
 classes/dataset.yaml   names and colours of the classes, for `score` and `measure`; of refined
@@ -29,19 +29,18 @@ Each kind of file per image is one class in `WRITERS`, by the name that `--write
 """
 
 import io
-import struct
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.codec import LabelCodec
-from ..core.errors import ConfigError, DataError, UnknownNameError
+from ..core.errors import ConfigError, UnknownNameError
 from ..core.image import Image
 from ..core.labels import IGNORE, LabelSpec
 from ..core.results import FailedInput
@@ -49,14 +48,16 @@ from ..core.verdict import OK, Verdict
 from ..data.classes.codec import write_dataset_file
 from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.conversion.convert import list_writable
-from ..data.georef.geotags import Tag, nodata_tag
+from ..data.georef.geotags import Tag
 from ..pages.csvfile import write_rows
 from ..pages.display import Display
 from ..pages.legend import draw_legend, draw_note, draw_scale, list_classes
 from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_palette
+from .area import AreaOfInterest
 from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
 from .probabilities import BYTES, FOLDER, HALVES, PROBABILITIES, write_shares
+from .rasters import write_indexed_tiff
 from .resolution import list_shares
 from .volumes import CLASSES, CONFIDENCE, ENTROPY, INFORMATION, UNCERTAINTY, find_slices
 
@@ -70,7 +71,7 @@ class Destination:
     """Where outputs go: the folder, the classes, and what dataset.yaml names as the source.
 
     `display` is how images are shown in overlays. `grid` is where the images lie in a mosaic,
-    where one is written.
+    where one is written. `area` is the area of interest, outside of which pixels are IGNORE.
     """
 
     folder: Path
@@ -78,6 +79,7 @@ class Destination:
     display: Display = field(default_factory=Display)
     source: str | None = None
     grid: MosaicGrid | None = None
+    area: AreaOfInterest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -315,43 +317,19 @@ def _write_map(
     for suffix in (".tif", ".png"):  # an interrupted run may have written the other
         (folder / f"{item.key}{suffix}").unlink(missing_ok=True)
     if item.tags:
-        file, tags = io.BytesIO(), (*item.tags, nodata_tag(nodata))
-        write_indexed_tiff(file, index_HW, palette, tags, where=item.key)
+        file = io.BytesIO()
+        write_indexed_tiff(
+            file,
+            lambda start, stop: index_HW[start:stop],
+            (index_HW.shape[0], index_HW.shape[1]),
+            palette,
+            item.tags,
+            nodata=nodata,
+            where=item.key,
+        )
         _put(folder / f"{item.key}.tif", file.getvalue())
     else:
         _put(folder / f"{item.key}.png", encode_indexed_png(index_HW, palette))
-
-
-def write_indexed_tiff(
-    file: BinaryIO,
-    index_HW: NDArray[np.uint8],
-    palette: NDArray[np.uint8],
-    tags: Sequence[Tag],
-    *,
-    where: str,
-    tile: tuple[int, int] | None = None,
-) -> None:
-    """Write a palette TIFF file with these tags, in strips or tiles; the same bytes each time.
-
-    Raises:
-        DataError: The tags are damaged.
-    """
-    import tifffile
-
-    try:
-        tifffile.imwrite(
-            file,
-            index_HW,
-            photometric="palette",
-            colormap=palette.T.astype(np.uint16) * 257,
-            compression="zlib",
-            tile=tile,
-            metadata=None,
-            software=False,
-            extratags=tags,
-        )
-    except (ValueError, TypeError, struct.error) as error:
-        raise DataError(f"{where}: the georeference is damaged ({error})") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

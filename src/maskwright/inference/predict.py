@@ -9,9 +9,8 @@ a batch of 8 takes 0.75 times the processor time of its images one by one on ONN
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from ..data.conversion.account import Account
 from ..data.pixels.imageref import ImageRef
 from ..pages.display import Display
 from .annotations import write_annotations
+from .area import AreaOfInterest
 from .ensemble import Ensemble, require_members
 from .folds import FoldPredictors
 from .imagework import ImageWork
@@ -43,54 +43,10 @@ from .outputs import (
     write_verdicts,
 )
 from .predictor import Predictor
-from .refiner import Refinement
 from .remarks import list_remarks
 from .segmentations import SegmentationWriter
+from .summary import PredictionSummary
 from .volumes import CLASSES, INFORMATION, VolumeWriter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PredictionSummary:
-    """Pixels per class over all images of one prediction run, shape (C,).
-
-    `failed` are the images without a prediction, `passed_over` the folders among the inputs
-    that hold results of an earlier run. `remarks` are on images that were converted, or that
-    are unlike those the model learnt from. `accounts` say what each format of annotations lost.
-    `verdicts` are the numbers of images that are ok, show a defect, and could not be read;
-    empty where the model has no rule for verdicts.
-    """
-
-    labels: LabelSpec
-    num_images: int
-    pixels_C: NDArray[np.int64]
-    refine: Refinement | None = None
-    failed: Sequence[FailedInput] = ()
-    passed_over: Sequence[Path] = ()
-    remarks: Sequence[str] = ()
-    accounts: Mapping[str, Account] = field(default_factory=dict)
-    verdicts: Mapping[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The number of images, `pixels` and `percent` per class, and what else there is.
-
-        `annotations` has the account of each format, `refine` the refiners, `verdicts` the
-        number of images by verdict.
-        """
-        total = max(1, int(self.pixels_C.sum()))
-        accounts = {name: account.to_json() for name, account in self.accounts.items()}
-        optional: dict[str, object] = {"annotations": accounts} if accounts else {}
-        optional |= {} if self.refine is None else {"refine": self.refine.to_json()}
-        optional |= {"verdicts": dict(self.verdicts)} if self.verdicts else {}
-        return {
-            "num_images": self.num_images,
-            "classes": [
-                {"name": name, "pixels": count, "percent": 100 * count / total}
-                for name, count in zip(self.labels.names, self.pixels_C.tolist(), strict=True)
-            ],
-            "failed": [one.to_json() for one in self.failed],
-            "passed_over": [str(folder) for folder in self.passed_over],
-            "remarks": list(self.remarks),
-        } | optional
 
 
 def predict(
@@ -100,6 +56,7 @@ def predict(
     *,
     write: Sequence[str] = ALL,
     glob: str | None = None,
+    aoi: Path | None = None,
     mode: WriteMode = NEW,
     progress: Progress = silent,
 ) -> PredictionSummary:
@@ -111,6 +68,7 @@ def predict(
         out: See `core.results`.
         write: The kinds of files and the formats that are written; see `outputs`.
         glob: Pattern of the images that are taken from folders: of names, or with `/` of paths.
+        aoi: A file of polygons; pixels outside of them are IGNORE. See `area`.
         mode: What to do with a folder that exists.
         progress: Called with every image.
 
@@ -123,10 +81,12 @@ def predict(
     formats = require_outputs(write)
     labels, rule = model.card.labels, model.card.decide
     _require_uncertainty(model, write)
-    with open_results(Path(out), "predict", mode, head=_identify(model, write)) as results:
+    area = None if aoi is None else AreaOfInterest.open(aoi)
+    head = _identify(model, write, area)
+    with open_results(Path(out), "predict", mode, head=head) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
-        to = _find_destination(model, results.folder, found, write)
+        to = replace(_find_destination(model, results.folder, found, write), area=area)
         outputs = ImageOutputs.open((*write, CLASSES) if formats else write, to)
         _predict_left(model, found.images, outputs, results, progress)
         _write_shared(results, to, write)
@@ -161,7 +121,9 @@ def _require_uncertainty(model: Predictor | FoldPredictors, write: Sequence[str]
         require_members(_find_ensemble(model))
 
 
-def _identify(model: Predictor | FoldPredictors, write: Sequence[str]) -> dict[str, object]:
+def _identify(
+    model: Predictor | FoldPredictors, write: Sequence[str], area: AreaOfInterest | None
+) -> dict[str, object]:
     """What must be the same where a prediction is resumed."""
     return {
         "verb": "predict",
@@ -171,6 +133,7 @@ def _identify(model: Predictor | FoldPredictors, write: Sequence[str]) -> dict[s
         "write": ",".join(write),
         "tiling": model.tiling.to_json(),
         "ensemble": str(_find_ensemble(model)),
+        "aoi": None if area is None else area.digest,
     }
 
 

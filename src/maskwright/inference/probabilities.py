@@ -47,11 +47,22 @@ class ShareRows:
 
     def add_rows(self, rows: NDArray[np.float32]) -> None:
         """Add rows, (n, W, K), in [0, 1]."""
-        if self.kind == BYTES:
-            stored = np.rint(rows * np.float32(255)).astype(np.uint8)
-        else:
-            stored = rows.astype(np.float16).astype(self.dtype)
-        self.file.write(stored.tobytes())
+        self.file.write(encode_shares(rows, self.kind, self.dtype).tobytes())
+
+
+def encode_shares(rows: NDArray[np.float32], kind: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Probabilities as a file of this kind stores them."""
+    if kind == BYTES:
+        rows = np.rint(rows * np.float32(255))
+    stored: NDArray[Any] = rows.astype(np.uint8 if kind == BYTES else np.float16)
+    return stored.astype(dtype)
+
+
+def find_stored_type(kind: str, tags: Sequence[Tag]) -> np.dtype[Any]:
+    """The type of the values in a file of this kind, of an image with these tags."""
+    if kind == BYTES:
+        return np.dtype(np.uint8)
+    return np.dtype(np.float32 if tags else np.float16)
 
 
 @contextmanager
@@ -98,7 +109,7 @@ def write_shares(
 def _write_npz(
     path: Path, shape: tuple[int, ...], labels: LabelSpec, kind: str
 ) -> Iterator[ShareRows]:
-    dtype = np.dtype(np.uint8 if kind == BYTES else np.float16)
+    dtype = find_stored_type(kind, ())
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         with _open_entry(archive, "classes") as file:
             np.save(file, np.array(labels.names), allow_pickle=False)
@@ -127,7 +138,7 @@ def _write_cog(
         from rasterio.shutil import copy
     except ImportError as error:
         raise MissingDependencyError("rasterio", "geo") from error
-    dtype = np.dtype(np.uint8 if kind == BYTES else np.float32)
+    dtype = find_stored_type(kind, tags)
     tiled = path.with_name(f"{path.name}.tiles")
     with TemporaryFile(dir=path.parent) as scratch:
         yield ShareRows(scratch, kind, dtype)

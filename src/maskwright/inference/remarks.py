@@ -7,7 +7,7 @@ from ..core.card import ModelCard
 from ..core.image import Image, ValidMap
 from ..pages.text import format_size, format_subject, list_names
 
-NODATA, GREY, SCALE, COLOR = "nodata", "grey", "scale", "colour"
+NODATA, GREY, SCALE, COLOR, OUTSIDE = "nodata", "grey", "scale", "colour", "outside"
 """Traits of an image, as the journal keeps them."""
 
 
@@ -57,6 +57,7 @@ def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
         f"of another scale than the images that the model learnt from, about {size} px "
         f"(H, W): results may be poor; resize to about that size, or train with such images"
     )
+    outside = "outside of the area of interest (--aoi), 255 in class maps"
     what = "in brightness or colour"
     if card.input.kind != "photograph" and card.learnt is not None:
         means = ", ".join(f"{mean:.4g}" for mean in card.learnt.mean)
@@ -67,6 +68,7 @@ def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
     )
     return {
         NODATA: (f"image has {nodata}", f"images have {nodata}"),
+        OUTSIDE: (f"image lies {outside}", f"images lie {outside}"),
         GREY: (f"image is {grey}", f"images are {grey}"),
         SCALE: (f"image is {scale}", f"images are {scale}"),
         COLOR: (f"image is {color}", f"images are {color}"),

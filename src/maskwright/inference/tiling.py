@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,14 +223,33 @@ class Tiling:
         }
 
 
+class Carry(NamedTuple):
+    """What the bands of rows after some tiles need of those before them.
+
+    `num_tiles` are the rows of tiles that are done, `num_rows` those of the image. `held_Khw`
+    are rows of logits from row `origin` on, `sum_Khw` the weighted logits of the next rows.
+    """
+
+    num_tiles: int
+    num_rows: int
+    origin: int
+    held_Khw: NDArray[np.float32]
+    sum_Khw: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TiledImage:
-    """One image that is run in tiles: its plan and size, how its pixels are read and scaled."""
+    """One image that is run in tiles: its plan and size, how its pixels are read and scaled.
+
+    `needs`, where given, says of a window whether anything in it is asked for. Tiles without
+    are not run, their logits are 0.
+    """
 
     plan: TilePlan
     size_HW: tuple[int, int]
     read: ReadWindow
     scaling: Scaling
+    needs: Callable[[slice, slice], bool] | None = None
 
     @classmethod
     def of_array(cls, plan: TilePlan, image_HWC: Image, spec: InputSpec) -> Self:
@@ -245,60 +264,102 @@ class TiledImage:
     def run(self, engine: Engine, card: ModelCard) -> Logits:
         """The logits of the whole image."""
         stride, axes = card.logits.stride, (self.plan.rows, self.plan.columns)
-        values_Khw = np.concatenate([band for _, band in self._blend(engine, card)], axis=1)
+        bands = [band_Khw for band_Khw, _ in self._blend(engine, card, None)]
         return Logits.of_image(
-            values_Khw, self.size_HW, (axes[0].size / stride, axes[1].size / stride)
+            np.concatenate(bands, axis=1),
+            self.size_HW,
+            (axes[0].size / stride, axes[1].size / stride),
         )
 
-    def run_bands(self, engine: Engine, card: ModelCard) -> Iterator[Logits]:
+    def run_bands(
+        self, engine: Engine, card: ModelCard, carry: Carry | None = None
+    ) -> Iterator[tuple[Logits, Carry]]:
         """Yield the logits of all rows of the image, some rows after the other.
 
         They are those of `run`: the rows of logits between which the next rows of the image lie
-        are held back.
+        are held back. With the Carry that was yielded with a band, go on after that band.
         """
         stride, (height, width) = card.logits.stride, self.size_HW
         rows = Axis(self.plan.rows.size / stride / height)
         columns = Axis(self.plan.columns.size / stride / width)
-        place_H = rows.locate(height)
-        done, origin = 0, 0
-        held_Khw = np.zeros((len(card.labels), 0, 0), np.float32)
-        for top, band_Khw in self._blend(engine, card):
-            values_Khw = np.concatenate([held_Khw, band_Khw], axis=1) if done else band_Khw
-            bottom = top + band_Khw.shape[1]
-            is_last = bottom * stride >= self.plan.rows.size
+        place_H, tops = rows.locate(height), self.plan.rows.starts
+        done, origin = (0, 0) if carry is None else (carry.num_rows, carry.origin)
+        values_Khw = None if carry is None else carry.held_Khw
+        for index, (band_Khw, sum_Khw) in enumerate(
+            self._blend(engine, card, carry), start=0 if carry is None else carry.num_tiles
+        ):
+            held = [] if values_Khw is None else [values_Khw]
+            values_Khw = np.concatenate([*held, band_Khw], axis=1)
+            bottom = tops[index] // stride + band_Khw.shape[1]
+            is_last = index == len(tops) - 1
             stop = height if is_last else int((np.ceil(place_H) < bottom).sum())
             axis = rows._replace(first=done, origin=origin)
-            yield Logits(values_Khw, (stop - done, width), axis, columns)
-            if not is_last:
-                first = min(max(math.floor(place_H[stop]), 0), bottom)
-                held_Khw, origin, done = values_Khw[:, first - origin :], first, stop
+            logits = Logits(values_Khw, (stop - done, width), axis, columns)
+            first = bottom if is_last else min(max(math.floor(place_H[stop]), 0), bottom)
+            values_Khw, origin, done = values_Khw[:, first - origin :], first, stop
+            yield logits, Carry(index + 1, done, origin, values_Khw, sum_Khw)
 
     def _blend(
-        self, engine: Engine, card: ModelCard
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield rows of logits that no later tile covers, with the index of the first."""
+        self, engine: Engine, card: ModelCard, carry: Carry | None
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Yield rows of logits that no later tile covers, and the sum of those after them."""
         stride, plan = card.logits.stride, self.plan
         tops, lefts = plan.rows.starts, plan.columns.starts
-        weights_y, weights_x = plan.rows.weigh(stride), plan.columns.weigh(stride)
+        weights_y = plan.rows.weigh(stride)
         height, width = plan.rows.tile // stride, (lefts[-1] + plan.columns.tile) // stride
         size_hw = tuple(math.ceil(axis.size / stride) for axis in (plan.rows, plan.columns))
         sum_Khw = np.zeros((len(card.labels), height, width), np.float32)
-        for index, top in enumerate(tops):
-            for first in range(0, len(lefts), plan.batch):
-                numbers = range(first, min(first + plan.batch, len(lefts)))
-                x_BCHW = np.stack([self._cut(card.input, top, lefts[n]) for n in numbers])
-                for n, logits_Khw in zip(numbers, engine(x_BCHW), strict=True):
-                    left = lefts[n] // stride
-                    weight_hw = weights_y[index][:, None] * weights_x[n]
-                    sum_Khw[:, :, left : left + weight_hw.shape[1]] += logits_Khw * weight_hw
+        if carry is not None:
+            sum_Khw[:, : carry.sum_Khw.shape[1]] = carry.sum_Khw
+        for index in range(0 if carry is None else carry.num_tiles, len(tops)):
+            top = tops[index]
+            self._add_tiles(sum_Khw, top, weights_y[index], engine, card)
             following = tops[index + 1] if index + 1 < len(tops) else top + plan.rows.tile
             num_final = (following - top) // stride
             first = top // stride
             # the logits of the padding are never between pixels of the image where stride is 1
             crop = size_hw if stride == 1 else (first + num_final, width)
-            yield first, sum_Khw[:, : min(num_final, crop[0] - first), : crop[1]].copy()
+            band_Khw = sum_Khw[:, : min(num_final, crop[0] - first), : crop[1]].copy()
             sum_Khw[:, : height - num_final] = sum_Khw[:, num_final:]
             sum_Khw[:, height - num_final :] = 0
+            yield band_Khw, sum_Khw[:, : height - num_final]
+
+    def _add_tiles(
+        self,
+        sum_Khw: NDArray[np.float32],
+        top: int,
+        weight_h: NDArray[np.float32],
+        engine: Engine,
+        card: ModelCard,
+    ) -> None:
+        """Add the weighted logits of one row of tiles."""
+        stride, columns = card.logits.stride, self.plan.columns
+        needed = [
+            (left // stride, weight_w, (top, left))
+            for left, weight_w in zip(columns.starts, columns.weigh(stride), strict=True)
+            if self._needs((top, left))
+        ]
+        for first in range(0, len(needed), self.plan.batch):
+            batch = needed[first : first + self.plan.batch]
+            x_BCHW = np.stack([self._cut(card.input, *place) for _, _, place in batch])
+            for (left, weight_w, _), logits_Khw in zip(batch, engine(x_BCHW), strict=True):
+                weight_hw = weight_h[:, None] * weight_w
+                sum_Khw[:, :, left : left + len(weight_w)] += logits_Khw * weight_hw
+
+    def _needs(self, place: tuple[int, int]) -> bool:
+        """Whether anything in or within `UNIT` of the tile at (top, left) is asked for."""
+        if self.needs is None:
+            return True
+        axes, windows = (self.plan.rows, self.plan.columns), []
+        for start, axis, num in zip(place, axes, self.size_HW, strict=True):
+            ratio = num / axis.size
+            windows.append(
+                slice(
+                    max(0, math.floor((start - UNIT) * ratio)),
+                    min(num, math.ceil((start + axis.tile + UNIT) * ratio)),
+                )
+            )
+        return self.needs(windows[0], windows[1])
 
     def _cut(self, spec: InputSpec, top: int, left: int) -> NDArray[np.float32]:
         """The network input of one tile, (C, h, w), padded at the edges of the image."""
