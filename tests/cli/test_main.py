@@ -105,6 +105,7 @@ def test_every_verb_is_a_file_of_its_name_and_takes_json_and_quiet(verb):
     assert (Path(main_module.__file__).parent / f"{verb.replace('-', '_')}.py").is_file()
     text = CliRunner().invoke(app, [verb, "--help"], terminal_width=200).output
     assert {"--json", "--quiet"} <= set(re.findall(r"--[a-z-]+", text))
+    assert "list[" not in text
 
 
 def test_an_option_of_several_verbs_has_one_text():

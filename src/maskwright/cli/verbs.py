@@ -11,6 +11,7 @@ from ..core.errors import nearest
 from . import foreign
 
 _ARGUMENT = re.compile(r"\{(?P<name>[^}]*)\}(?P<more>(\.\.\.)?)")
+_LIST = re.compile(r"<list\[(?P<kind>\w+)\]>")
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z][\w-]*)=(?P<value>.*)", re.DOTALL)
 _OPTION = re.compile(r"--[A-Za-z][\w-]*|-[A-Za-z]")
 
@@ -22,6 +23,11 @@ class Verb(TyperCommand):
         """`DATA` for a required argument, where typer writes `{DATA}`."""
         pieces = super().collect_usage_pieces(ctx)
         return [_ARGUMENT.sub(r"\g<name>\g<more>", piece) for piece in pieces]
+
+    def get_help(self, ctx: Any) -> str:
+        """The help; an argument of several words is `<str>...`, where typer writes a list."""
+        text = str(super().get_help(ctx))
+        return _LIST.sub(lambda m: f"<{m['kind']}>...".ljust(len(m[0])), text)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words after the verb.
