@@ -17,20 +17,26 @@ _VIRIDIS = cv2.COLORMAP_VIRIDIS
 """Even steps of lightness: readable for the colour-blind, and in grey print."""
 
 
-def draw_overlay(rgb_HW3: RgbImage, labels_HW: LabelMap, palette: RgbImage) -> RgbImage:
-    """Mix image and class colours half and half; borders between classes are white.
+def mix_class_colors(rgb_HW3: RgbImage, labels_HW: LabelMap, palette: RgbImage) -> RgbImage:
+    """Mix image and class colours half and half.
 
     Where the colour is black, as that of a background usually is, the image stays as it is.
     """
     color_HW3 = palette[labels_HW]
-    mixed_HW3 = cv2.addWeighted(rgb_HW3, 0.5, color_HW3, 0.5, 0)
+    mixed_HW3 = np.asarray(cv2.addWeighted(rgb_HW3, 0.5, color_HW3, 0.5, 0), np.uint8)
     black_HW = ~color_HW3.any(axis=2)
     mixed_HW3[black_HW] = rgb_HW3[black_HW]
+    return mixed_HW3
+
+
+def draw_overlay(rgb_HW3: RgbImage, labels_HW: LabelMap, palette: RgbImage) -> RgbImage:
+    """Mix image and class colours; borders between classes are white."""
+    mixed_HW3 = mix_class_colors(rgb_HW3, labels_HW, palette)
     border_HW = np.zeros(labels_HW.shape, np.bool_)
     border_HW[:, 1:] = labels_HW[:, 1:] != labels_HW[:, :-1]
     border_HW[1:] |= labels_HW[1:] != labels_HW[:-1]
     mixed_HW3[border_HW] = 255
-    return np.asarray(mixed_HW3, np.uint8)
+    return mixed_HW3
 
 
 def heat_palette() -> RgbImage:

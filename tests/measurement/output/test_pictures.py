@@ -29,6 +29,8 @@ def test_class_colours_are_whole_alone_and_half_over_a_photograph():
     assert (blend_class_colors(labels_HW, SPEC, None)[10, 10] == SPEC.palette[1]).all()
     photograph = np.full((60, 80, 3), 200, np.uint8)
     assert blend_class_colors(labels_HW, SPEC, photograph)[10, 10].tolist() == [164, 100, 100]
+    assert SPEC.palette[0].tolist() == [0, 0, 0]
+    assert blend_class_colors(labels_HW, SPEC, photograph)[0, 0].tolist() == [200, 200, 200]
 
 
 def test_every_kind_of_figure_leaves_its_mark_and_the_picture_given_stays():

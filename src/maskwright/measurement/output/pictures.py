@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ...core.labels import LabelMap, LabelSpec
-from ...pages.pictures import RgbImage, encode_jpeg
+from ...pages.pictures import RgbImage, encode_jpeg, mix_class_colors
 from ..figures.figures import Figures
 from ..ground.pixel_scale import PixelScale
 from ..ground.roi import Mask
@@ -19,11 +19,10 @@ _ROI_INK, _ROI_RIM = (255, 255, 255), (0, 0, 0)
 def blend_class_colors(
     labels_HW: LabelMap, spec: LabelSpec, photograph: RgbImage | None
 ) -> RgbImage:
-    """Paint the classes, H x W x 3; a photograph and the colours are mixed half and half."""
-    colored_HW3 = spec.palette[labels_HW]
+    """Paint the classes, H x W x 3, or mix their colours with a photograph."""
     if photograph is None:
-        return colored_HW3
-    return np.asarray(cv2.addWeighted(photograph, 0.5, colored_HW3, 0.5, 0), np.uint8)
+        return spec.palette[labels_HW]
+    return mix_class_colors(photograph, labels_HW, spec.palette)
 
 
 def draw_figures(
