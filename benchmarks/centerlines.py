@@ -14,9 +14,9 @@ import numpy as np
 from known_shapes import SHIFTS_PX_XY, TURNS_DEG, Shape
 
 from maskwright.core.atomic import write_text
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures import centerline, thin
 from maskwright.measurement.figures.skeleton import FREE, Points, SkeletonBranch
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 SQUARE = PixelSize.pixels()
 SHAPES = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.measurement.ground.pixel_scale import PixelSize
+from maskwright.data.georef.pixel_scale import PixelSize
 
 Plane = NDArray[np.float64]
 Inside = Callable[[Plane, Plane], NDArray[np.bool_]]

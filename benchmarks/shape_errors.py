@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from skimage.measure import regionprops
 from skimage.morphology import medial_axis, skeletonize
 
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.gap import find_gap
 from maskwright.measurement.figures.regions import RegionProperties, find_regions
 from maskwright.measurement.figures.thin import ThinStructure, measure_thin
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 
 @dataclass(frozen=True)

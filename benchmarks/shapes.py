@@ -27,10 +27,10 @@ from skimage.measure import label, regionprops_table
 from skimage.morphology import medial_axis, skeletonize
 
 from maskwright.core.atomic import write_bytes
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.gap import find_gap
 from maskwright.measurement.figures.regions import find_regions
 from maskwright.measurement.figures.thin import measure_thin
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 HERE = Path(__file__).parent
 SQUARE = PixelSize.pixels()

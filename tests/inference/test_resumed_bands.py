@@ -14,7 +14,8 @@ import tifffile
 from PIL import Image
 
 from maskwright.core.errors import OutputError
-from maskwright.core.results import BEGUN, WriteMode
+from maskwright.core.journal import BEGUN
+from maskwright.core.results import WriteMode
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
 from maskwright.inference.tiling import Tiling

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from shape_errors import GAP_FIGURE, REGION_FIGURES, THIN_FIGURES, Figure, errors, poses
 
-from maskwright.measurement.ground.pixel_scale import PixelSize
+from maskwright.data.georef.pixel_scale import PixelSize
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/howto/measure-accuracy.md"

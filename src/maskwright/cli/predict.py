@@ -1,6 +1,7 @@
 """`maskwright predict`: predict images with a model."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,6 +76,12 @@ Aoi = Annotated[
         help="Polygons (GeoJSON, GeoPackage, shapefile) outside of which nothing is predicted.",
     ),
 ]
+Vectorise = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT", help="Also write class maps as polygons: 'geojson' or 'gpkg'."
+    ),
+]
 
 
 def predict(
@@ -97,6 +104,7 @@ def predict(
     accept_licence: AcceptLicence = False,
     mosaic: Mosaic = False,
     aoi: Aoi = None,
+    vectorise: Vectorise = None,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     _keep_ids: KeepIds = False,
@@ -124,17 +132,10 @@ def predict(
         predictor = opening.open(model, tiling=tiling, tta=tta, dropout=dropout)
         console.say_all(predictor.notes)
     names = _list_kinds(write, mosaic=mosaic)
+    mode = WriteMode(overwrite=overwrite, resume=resume)
+    call = partial(run, predictor, write=names, glob=glob, aoi=aoi, vectorise=vectorise)
     with fetch_inputs(inputs, stdin=sys.stdin.buffer, allow_download=allow_download) as paths:
-        summary = run(
-            predictor,
-            paths,
-            out,
-            write=names,
-            glob=glob,
-            aoi=aoi,
-            mode=WriteMode(overwrite=overwrite, resume=resume),
-            progress=console.progress,
-        )
+        summary = call(inputs=paths, out=out, mode=mode, progress=console.progress)
     _print_summary(summary, out, names, console)
     _require_all(summary, out / MANIFEST)
 

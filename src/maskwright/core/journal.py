@@ -17,6 +17,8 @@ from .errors import OutputError
 from .files import explain_read_errors, open_file
 
 NAME = ".journal.jsonl"
+BEGUN = ".begun"
+"""Folder beside the journal with the state of inputs of which a part is done."""
 
 
 class Journal:
@@ -93,6 +95,15 @@ def count_lines(folder: Path) -> int:
     """Number of complete lines after the head."""
     path = folder / NAME
     return max(0, sum(1 for _ in _read_lines(path)) - 1) if path.is_file() else 0
+
+
+def describe_done(folder: Path) -> str:
+    """How many inputs are done, and of how many more a part; "" where none is."""
+    num_done = count_lines(folder)
+    num_begun = sum(1 for _ in (folder / BEGUN).rglob("*.npz"))
+    if not num_begun:
+        return f"{num_done} images" if num_done else ""
+    return f"{num_done} images and a part of {num_begun} more"
 
 
 def matches_head(found: object, head: Mapping[str, object]) -> bool:

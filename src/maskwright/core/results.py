@@ -1,7 +1,6 @@
 """Folders of results: one rule for every verb that writes a folder.
 
-    OUT.partial/   what is written so far, `.journal.jsonl`, `.lock`, and in `.begun/` what is
-                   done of a large input
+    OUT.partial/   what is written so far, `.journal.jsonl`, `.lock`, `.begun/` (see `journal`)
     OUT/           the same folder, after one rename
 
 A verb fills OUT.partial, which becomes OUT when everything is in it. OUT must not exist or must
@@ -24,17 +23,14 @@ from typing import Any, Self
 from .atomic import explain_write_errors, write_json
 from .errors import DataError, MaskwrightError, OutputError
 from .files import count_endings
+from .journal import BEGUN, Journal, describe_done, matches_head, read_head
 from .journal import NAME as JOURNAL
-from .journal import Journal, count_lines, matches_head, read_head
 from .jsonfile import read_json
 from .lock import Lock, hold_lock
 from .temporary import make_temporary_folder, remove_leftovers
 from .versioned import Document, Schema
 
 MANIFEST = "results.json"
-BEGUN = ".begun"
-"""Folder in OUT.partial with the state of inputs of which a part is done."""
-
 SCHEMA = Schema(kind="manifest of results", version=1)
 _SUFFIX = ".partial"
 _LARGEST_MANIFEST = 1 << 26
@@ -322,7 +318,7 @@ def _begin(
 ) -> tuple[Journal, list[str]]:
     """Continue the journal in `partial`, or empty the folder and begin a new one."""
     notes = [] if lock.ended is None else [f"{partial}: left by {lock.ended}, which has ended"]
-    done = _describe_done(partial)
+    done = describe_done(partial)
     if mode.resume:
         if not done or head is None:
             raise OutputError(f"{partial}: no interrupted {verb} to resume; leave out --resume")
@@ -341,20 +337,10 @@ def _begin(
     return Journal(partial, head or {"verb": verb}), notes
 
 
-def _describe_done(partial: Path) -> str:
-    """How many inputs are done, and of how many more a part; "" where none is."""
-    num_done = count_lines(partial)
-    num_begun = sum(1 for _ in (partial / BEGUN).rglob("*.npz"))
-    if not num_begun:
-        return f"{num_done} images" if num_done else ""
-    return f"{num_done} images and a part of {num_begun} more"
-
-
 def _keep_or_remove(
     partial: Path, head: Mapping[str, object] | None, error: BaseException
 ) -> None:
-    done = _describe_done(partial)
-    if head is None or not done:
+    if head is None or not (done := describe_done(partial)):
         shutil.rmtree(partial, ignore_errors=True)
     elif not isinstance(error, OutputError):
         error.add_note(f"{done} are done in {partial}; continue with --resume")

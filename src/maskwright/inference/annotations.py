@@ -45,9 +45,7 @@ def write_annotations(
         DataError: The format cannot hold the images or the classes.
     """
     entries = (
-        Entry(
-            key=key, split=UNSPLIT, image=image, labels=_find_map(maps, key, image), group=key
-        )
+        Entry(key=key, split=UNSPLIT, image=image, labels=find_map(maps, key, image), group=key)
         for key, image in images.items()
     )
     dataset = FolderDataset(
@@ -59,7 +57,7 @@ def write_annotations(
     return convert_into(folder, dataset, target, to=to, progress=progress)
 
 
-def _find_map(maps: Path, key: str, image: ImageRef) -> ImageRef:
+def find_map(maps: Path, key: str, image: ImageRef) -> ImageRef:
     """The class map of one image, or of a slice before the volume is written."""
     if is_slice(image):
         maps = find_slices(maps)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from ..core.decision import Decision
 from ..core.image import Image, PixelData
 from ..core.inputspec import InputSpec
+from ..core.journal import BEGUN
 from ..core.labels import IGNORE, LabelMap
 from ..core.logits import Logits
-from ..core.results import BEGUN
 from ..data.georef.geotags import Tag
 from ..data.opening.stratify import count_pixels
 from ..data.pixels.imagefile import ImageFile, Window

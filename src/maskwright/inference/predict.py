@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.journal import Journal
-from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ..core.verdict import Verdict
 from ..data.conversion.account import Account
 from ..data.pixels.imageref import ImageRef
 from ..pages.display import Display
-from .annotations import write_annotations
+from .annotations import find_map, write_annotations
 from .area import AreaOfInterest
 from .ensemble import Ensemble, require_members
 from .folds import FoldPredictors
@@ -46,6 +45,8 @@ from .predictor import Predictor
 from .remarks import list_remarks
 from .segmentations import SegmentationWriter
 from .summary import PredictionSummary
+from .vectors import FOLDER as VECTORS
+from .vectors import require_vectors, write_vectors
 from .volumes import CLASSES, INFORMATION, VolumeWriter
 
 
@@ -57,6 +58,7 @@ def predict(
     write: Sequence[str] = ALL,
     glob: str | None = None,
     aoi: Path | None = None,
+    vectorise: str | None = None,
     mode: WriteMode = NEW,
     progress: Progress = silent,
 ) -> PredictionSummary:
@@ -69,6 +71,7 @@ def predict(
         write: The kinds of files and the formats that are written; see `outputs`.
         glob: Pattern of the images that are taken from folders: of names, or with `/` of paths.
         aoi: A file of polygons; pixels outside of them are IGNORE. See `area`.
+        vectorise: A format of polygons, `geojson` or `gpkg`; see `vectors`.
         mode: What to do with a folder that exists.
         progress: Called with every image.
 
@@ -79,40 +82,32 @@ def predict(
         OutputError: `out` exists and `mode` does not allow it, or it cannot be written.
     """
     formats = require_outputs(write)
-    labels, rule = model.card.labels, model.card.decide
+    if vectorise is not None:
+        require_vectors(vectorise)
+    rule = model.card.decide
     _require_uncertainty(model, write)
     area = None if aoi is None else AreaOfInterest.open(aoi)
-    head = _identify(model, write, area)
+    head = _identify(model, write, area) | {"vectorise": vectorise}
     with open_results(Path(out), "predict", mode, head=head) as results:
         found = _find(model, inputs, glob)
         results.pass_over(found.passed_over)
         to = replace(_find_destination(model, results.folder, found, write), area=area)
-        outputs = ImageOutputs.open((*write, CLASSES) if formats else write, to)
+        needs_maps = bool(formats) or vectorise is not None
+        outputs = ImageOutputs.open((*write, CLASSES) if needs_maps else write, to)
         _predict_left(model, found.images, outputs, results, progress)
         _write_shared(results, to, write)
         listed = _list_verdicts(results.journal)
         verdicts = write_verdicts(results.folder, listed, results.failed) if rule else {}
-        accounts = _annotate(
-            results, formats, found.images, labels, out=Path(out), progress=progress
-        )
+        accounts = _annotate(results, formats, found.images, to, Path(out), progress)
+        _vectorise(results, vectorise, found.images, to, progress)
         not_written = _write_volumes(model, results, found.images, write)
         if CLASSES not in write:
             shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
-        pixels_C = _sum_pixels(results, len(labels))
+        pixels_C = _sum_pixels(results, len(to.labels))
         results.decide = None if rule is None else rule.to_json()
         remarks = list_remarks(_list_traits(results.journal), model.card)
         results.remarks = [*found.notes, *remarks, *not_written]
-    return PredictionSummary(
-        labels=labels,
-        num_images=results.num_read,
-        pixels_C=pixels_C,
-        refine=model.refine,
-        failed=results.failed,
-        passed_over=results.passed_over,
-        remarks=results.remarks,
-        accounts=accounts,
-        verdicts=verdicts,
-    )
+    return PredictionSummary.of_results(results, pixels_C, model, accounts, verdicts)
 
 
 def _require_uncertainty(model: Predictor | FoldPredictors, write: Sequence[str]) -> None:
@@ -231,8 +226,7 @@ def _annotate(
     results: Results,
     formats: Sequence[str],
     images: Mapping[str, ImageRef],
-    labels: LabelSpec,
-    *,
+    to: Destination,
     out: Path,
     progress: Progress,
 ) -> dict[str, Account]:
@@ -245,13 +239,28 @@ def _annotate(
             name,
             results.folder / name,
             predicted,
-            labels,
+            to.labels,
             maps=results.folder / CLASSES,
             target=out / name,
             progress=progress,
         )
         for name in formats
     }
+
+
+def _vectorise(
+    results: Results,
+    form: str | None,
+    images: Mapping[str, ImageRef],
+    to: Destination,
+    progress: Progress,
+) -> None:
+    """Write the class maps that were predicted as polygons."""
+    if form is None:
+        return
+    keys = [key for key, _ in _list_counts(results.journal)]
+    maps = {key: find_map(results.folder / CLASSES, key, images[key]) for key in keys}
+    write_vectors(form, results.folder / VECTORS, maps, images, to.labels, progress=progress)
 
 
 def _require_any(results: Results) -> None:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import LabelSpec
-from ..core.results import FailedInput
+from ..core.results import FailedInput, Results
 from ..data.conversion.account import Account
+from .folds import FoldPredictors
+from .predictor import Predictor
 from .refiner import Refinement
 
 
@@ -34,6 +36,28 @@ class PredictionSummary:
     remarks: Sequence[str] = ()
     accounts: Mapping[str, Account] = field(default_factory=dict)
     verdicts: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_results(
+        cls,
+        results: Results,
+        pixels_C: NDArray[np.int64],
+        model: Predictor | FoldPredictors,
+        accounts: Mapping[str, Account],
+        verdicts: Mapping[str, int],
+    ) -> Self:
+        """The summary of results that are written."""
+        return cls(
+            labels=model.card.labels,
+            num_images=results.num_read,
+            pixels_C=pixels_C,
+            refine=model.refine,
+            failed=results.failed,
+            passed_over=results.passed_over,
+            remarks=results.remarks,
+            accounts=accounts,
+            verdicts=verdicts,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The number of images, `pixels` and `percent` per class, and what else there is.

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
+from maskwright.data.georef.geodesic import metric_size
 from maskwright.data.georef.placement import read_placement
 from maskwright.data.georef.units import DEGREE
-from maskwright.measurement.ground.scales import metric_size
 
 from .geotiffs import FOOT, US_FOOT, write_geotiff, write_transformed
 

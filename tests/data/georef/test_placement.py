@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core.errors import DataError
+from maskwright.data.georef.geodesic import metric_size
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.data.georef.placement import Placement
 from maskwright.data.georef.units import Unit
-from maskwright.measurement.ground.pixel_scale import PixelSize
-from maskwright.measurement.ground.scales import metric_size
 
 NORTH_UP = (0.5, 0.0, 733601.0, 0.0, -0.25, 3725139.0)
 

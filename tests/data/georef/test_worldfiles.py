@@ -2,9 +2,9 @@ import pytest
 from PIL import Image
 
 from maskwright.core.errors import DataError
+from maskwright.data.georef.geodesic import metric_size
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.data.georef.placement import read_placement
-from maskwright.measurement.ground.pixel_scale import PixelSize
-from maskwright.measurement.ground.scales import metric_size
 
 LINES = "0.5\n0\n0\n-0.5\n733601.25\n3725138.75\n"
 UTM = (

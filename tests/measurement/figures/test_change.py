@@ -7,9 +7,9 @@ from sklearn.metrics import confusion_matrix
 
 from maskwright.core.errors import DataError
 from maskwright.core.labels import IGNORE
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.change import ClassChange
 from maskwright.measurement.figures.coverage import Coverage
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 PX = PixelSize.pixels()
 BEFORE = np.array([[0, 0, 1], [1, 2, IGNORE]], np.uint8)

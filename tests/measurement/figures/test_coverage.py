@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskwright.core.labels import IGNORE
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.coverage import (
     WHOLE,
     Coverage,
@@ -12,7 +13,6 @@ from maskwright.measurement.figures.coverage import (
     list_rows,
     sum_coverages,
 )
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 MAP = np.array([[0, 0, 1, IGNORE], [0, 2, 2, IGNORE]], np.uint8)
 MAPS = arrays(

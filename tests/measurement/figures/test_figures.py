@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.coverage import WHOLE
 from maskwright.measurement.figures.figures import (
     MeasurePlan,
@@ -13,7 +14,6 @@ from maskwright.measurement.figures.figures import (
 )
 from maskwright.measurement.figures.gap import find_gap
 from maskwright.measurement.figures.regions import find_regions
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 MASKS = arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14)))
 MAP = np.zeros((20, 30), np.uint8)

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.gap import find_gap
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 PX = PixelSize.pixels()
 TALL = PixelSize("mm", (0.5, 0.2))

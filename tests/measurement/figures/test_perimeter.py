@@ -6,9 +6,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from known_shapes import bar, disc
 from shape_errors import poses
 
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.outline import trace_edges
 from maskwright.measurement.figures.perimeter import measure_edges
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 PX = PixelSize.pixels()
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))

@@ -8,8 +8,8 @@ from shape_errors import poses
 from shapely import MultiPoint
 from skimage.measure import euler_number, label, regionprops
 
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.regions import find_regions
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 PX = PixelSize.pixels()
 TALL = PixelSize("mm", (2.0, 0.5))

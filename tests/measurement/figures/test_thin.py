@@ -7,8 +7,8 @@ from known_shapes import arc, bar, cross, ring, sine, zigzag
 from scipy import ndimage
 from shape_errors import poses
 
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.thin import measure_thin
-from maskwright.measurement.ground.pixel_scale import PixelSize
 
 PX = PixelSize.pixels()
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12))

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.core.errors import DataError
+from maskwright.data.georef.geodesic import metric_size
 from maskwright.data.georef.placement import Placement
 from maskwright.data.georef.units import METRE
 from maskwright.measurement.ground.roi import fill_rings, read_rois
-from maskwright.measurement.ground.scales import metric_size
 
 SQUARE = [[1, 1], [5, 1], [5, 4], [1, 4], [1, 1]]
 HOLE = [[2, 2], [3, 2], [3, 3], [2, 3], [2, 2]]

@@ -1,8 +1,8 @@
 import numpy as np
 
 from maskwright.core.labels import IGNORE, LabelSpec
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.change import ClassChange
-from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.changemap import (
     COLORS,
     OTHER,

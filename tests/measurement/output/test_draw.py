@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from known_shapes import bar
 
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.gap import find_gap
 from maskwright.measurement.figures.regions import find_regions
 from maskwright.measurement.figures.thin import measure_thin
-from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.draw import (
     SKY,
     draw_boxes,

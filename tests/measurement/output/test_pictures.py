@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from maskwright.core.labels import LabelSpec
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.figures import MeasurePlan, measure_map
-from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.pictures import (
     PictureSelection,
     blend_class_colors,

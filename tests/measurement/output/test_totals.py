@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from maskwright.core.labels import LabelSpec
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.change import ClassChange
 from maskwright.measurement.figures.coverage import Coverage
 from maskwright.measurement.figures.figures import Figures, MeasurePlan, measure_map
-from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.output.image_summary import ImageSummary
 from maskwright.measurement.output.totals import GapTotals, RegionTotals, SeriesTotals
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from maskwright.core.labels import IGNORE, LabelSpec
+from maskwright.data.georef.pixel_scale import PixelSize
 from maskwright.measurement.figures.figures import MeasurePlan, measure_map
-from maskwright.measurement.ground.pixel_scale import PixelSize
 from maskwright.measurement.rules.rules import read_rules
 from maskwright.measurement.rules.verdicts import judge
 

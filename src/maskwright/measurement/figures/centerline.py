@@ -19,7 +19,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground.pixel_scale import PixelSize
+from ...data.georef.pixel_scale import PixelSize
 from .skeleton import Points
 
 SMOOTHING_PX = 1.5

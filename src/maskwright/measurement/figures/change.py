@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.labels import IGNORE, LabelMap
 from ...core.versioned import Document
-from ..ground.pixel_scale import PixelScale
+from ...data.georef.pixel_scale import PixelScale
 from .finite import finite_or_none
 
 Areas = NDArray[np.float64]

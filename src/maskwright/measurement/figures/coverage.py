@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.labels import IGNORE, LabelMap
 from ...core.versioned import Document
-from ..ground.pixel_scale import PixelScale
+from ...data.georef.pixel_scale import PixelScale
 from ..ground.roi import Mask
 from .finite import finite_or_none
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from ...core.labels import IGNORE, LabelMap
-from ..ground.pixel_scale import PixelScale, PixelSize, middle_of_image, middle_of_mask
+from ...data.georef.pixel_scale import PixelScale, PixelSize, middle_of_image, middle_of_mask
 from ..ground.roi import Mask
 from .change import ClassChange
 from .coverage import Coverage, count_coverage

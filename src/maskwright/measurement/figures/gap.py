@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground.pixel_scale import PixelSize
+from ...data.georef.pixel_scale import PixelSize
 
 Point = tuple[float, float]
 

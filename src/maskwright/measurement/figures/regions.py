@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground.pixel_scale import PixelScale, PixelSize
+from ...data.georef.pixel_scale import PixelScale, PixelSize
 from .outline import Edges, PixelPolygon, make_polygons, trace_edges
 from .perimeter import measure_edges
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground.pixel_scale import PixelSize
+from ...data.georef.pixel_scale import PixelSize
 from .centerline import measure_pieces, measure_polyline, oblongness, smooth_pieces
 from .outline import STEP_XY, Edges, trace_edges
 from .skeleton import FREE, Points, SkeletonBranch, SkeletonGraph, build_graph

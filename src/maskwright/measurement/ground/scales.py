@@ -11,18 +11,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ...core.errors import ConfigError, DataError
+from ...data.georef.geodesic import GeodesicScale, make_scale
+from ...data.georef.pixel_scale import PixelScale, PixelSize
 from ...data.georef.placement import Placement
-from ...data.georef.units import DEGREE, MERCATOR_METRE
+from ...data.georef.units import DEGREE
 from ...data.pixels.imageref import ImageRef
 from ...data.pixels.images import open_image
-from .geodesic import GeodesicScale
-from .pixel_scale import PixelScale, PixelSize
-
-_LARGEST_SKEW = 1e-3
-"""Cosine of the angle between the rows and columns of the grid, where 0 is a right angle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,39 +92,6 @@ def find_scales(
 def _describe_ellipsoid(scales: Mapping[str, PixelScale]) -> str:
     geodesic = any(isinstance(scale, GeodesicScale) for scale in scales.values())
     return "; areas and lengths in metres on its ellipsoid" if geodesic else ""
-
-
-def make_scale(placement: Placement) -> PixelScale:
-    """The size of a pixel in metres: geodesic for degrees and Web Mercator.
-
-    Raises:
-        DataError: The unit has no length in metres, or the pixels are skewed.
-        MissingDependencyError: Degrees and Web Mercator need pyproj.
-    """
-    if placement.unit in (DEGREE, MERCATOR_METRE):
-        return GeodesicScale(placement)
-    return metric_size(placement)
-
-
-def metric_size(placement: Placement) -> PixelSize:
-    """The size of a pixel on the ground in metres.
-
-    Raises:
-        DataError: The unit has no length in metres, or the pixels are skewed.
-    """
-    if placement.unit.metres is None:
-        raise DataError(
-            f"{placement.origin}: {placement.unit.reason}; reproject it to a system in metres, "
-            f"such as the UTM zone, or give the size of a pixel with --mm-per-px"
-        )
-    a, b, _, d, e, _ = placement.affine
-    width, height = float(np.hypot(a, d)), float(np.hypot(b, e))
-    if abs(a * b + d * e) > _LARGEST_SKEW * width * height:
-        raise DataError(
-            f"{placement.origin}: the georeference {placement.affine} skews the pixels; "
-            f"resample the map to a grid with right angles"
-        )
-    return PixelSize("m", (placement.unit.metres * height, placement.unit.metres * width))
 
 
 def _read_headers(

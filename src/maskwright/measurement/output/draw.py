@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ...core.labels import Rgb
+from ...data.georef.pixel_scale import PixelScale
 from ...pages.pictures import RgbImage
 from ..figures.gap import Gap
 from ..figures.regions import RegionProperties
 from ..figures.thin import ThinStructure
-from ..ground.pixel_scale import PixelScale
 from ..ground.roi import Mask
 
 YELLOW, SKY, ORANGE = (240, 228, 66), (86, 180, 233), (230, 159, 0)

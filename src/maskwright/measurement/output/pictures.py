@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from ...core.labels import LabelMap, LabelSpec
+from ...data.georef.pixel_scale import PixelScale
 from ...pages.pictures import RgbImage, encode_jpeg, mix_class_colors
 from ..figures.figures import Figures
-from ..ground.pixel_scale import PixelScale
 from ..ground.roi import Mask
 from .draw import draw_boxes, draw_gap, draw_length, draw_skeleton
 

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.extras import explain_missing
-from ...data.georef.placement import Placement
-from ...data.georef.systems import transform_points
-from ...data.georef.units import DEGREE
-from .pixel_scale import PixelSize, Unit
+from .pixel_scale import PixelScale, PixelSize, Unit
+from .placement import Placement
+from .systems import transform_points
+from .units import DEGREE, MERCATOR_METRE
 
 _WGS84 = 4326
+_LARGEST_SKEW = 1e-3
+"""Cosine of the angle between the rows and columns of the grid, where 0 is a right angle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +105,36 @@ def _open_geod(epsg: int | None) -> Any:
     except ModuleNotFoundError as error:
         raise explain_missing(error) from error
     return Geod(ellps="WGS84") if epsg is None else CRS.from_epsg(epsg).get_geod()
+
+
+def make_scale(placement: Placement) -> PixelScale:
+    """The size of a pixel in metres: geodesic for degrees and Web Mercator.
+
+    Raises:
+        DataError: The unit has no length in metres, or the pixels are skewed.
+        MissingDependencyError: Degrees and Web Mercator need pyproj.
+    """
+    if placement.unit in (DEGREE, MERCATOR_METRE):
+        return GeodesicScale(placement)
+    return metric_size(placement)
+
+
+def metric_size(placement: Placement) -> PixelSize:
+    """The size of a pixel on the ground in metres.
+
+    Raises:
+        DataError: The unit has no length in metres, or the pixels are skewed.
+    """
+    if placement.unit.metres is None:
+        raise DataError(
+            f"{placement.origin}: {placement.unit.reason}; reproject it to a system in metres, "
+            f"such as the UTM zone, or give the size of a pixel with --mm-per-px"
+        )
+    a, b, _, d, e, _ = placement.affine
+    width, height = float(np.hypot(a, d)), float(np.hypot(b, e))
+    if abs(a * b + d * e) > _LARGEST_SKEW * width * height:
+        raise DataError(
+            f"{placement.origin}: the georeference {placement.affine} skews the pixels; "
+            f"resample the map to a grid with right angles"
+        )
+    return PixelSize("m", (placement.unit.metres * height, placement.unit.metres * width))

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
+from maskwright.data.georef.geodesic import GeodesicScale, make_scale
 from maskwright.data.georef.placement import Placement
 from maskwright.data.georef.units import DEGREE, MERCATOR_METRE
 from maskwright.measurement.figures.change import ClassChange
 from maskwright.measurement.figures.coverage import Coverage
 from maskwright.measurement.figures.regions import find_regions
-from maskwright.measurement.ground.geodesic import GeodesicScale
-from maskwright.measurement.ground.scales import find_scales, make_scale
+from maskwright.measurement.ground.scales import find_scales
 
 pyproj = pytest.importorskip("pyproj")
 RNG = np.random.default_rng(8)

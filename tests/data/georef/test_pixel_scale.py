@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError
-from maskwright.measurement.ground.pixel_scale import PixelSize, middle_of_mask
+from maskwright.data.georef.pixel_scale import PixelSize, middle_of_mask
 
 SIDES = st.floats(1e-3, 1e3)
 
