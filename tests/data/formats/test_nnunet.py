@@ -165,6 +165,49 @@ def test_a_fourth_axis_of_the_decathlon_are_the_modalities(tmp_path):
     assert dataset[0].image_HWC.shape == (5, 4, 2)
 
 
+VERSION_1 = {
+    "name": "Blocks",
+    "tensorImageSize": "4D",
+    "modality": {"0": "T1", "1": "FLAIR"},
+    "labels": {"0": "background", "1": "x"},
+    "numTraining": 2,
+    "numTest": 1,
+    "training": [
+        {"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"},
+        {"image": "./imagesTr/b.nii.gz", "label": "./labelsTr/b_drawn.nii.gz"},
+    ],
+    "test": ["./imagesTs/c.nii.gz", "./imagesTs/d.nii.gz"],
+}
+
+
+def test_version_1_is_read_by_the_pairs_that_it_lists(tmp_path):
+    for name in "abc":
+        save_case(tmp_path, name)
+    (tmp_path / "imagesTs").mkdir()
+    for path in (tmp_path / "imagesTr").glob("c_*"):
+        path.rename(tmp_path / "imagesTs" / path.name)
+    (tmp_path / "labelsTr/c.nii.gz").unlink()
+    (tmp_path / "labelsTr/b.nii.gz").rename(tmp_path / "labelsTr/b_drawn.nii.gz")
+    (tmp_path / "dataset.json").write_text(json.dumps(VERSION_1))
+    found = scan(tmp_path, DatasetFile())
+    dataset = open_as_is(tmp_path)
+    assert (dataset.bands, dataset.spec.names) == (("T1", "FLAIR"), ("background", "x"))
+    assert dataset.splits == {"test": 3, "train": 6}
+    assert {entry.group for entry in found.entries if entry.labels} == {"a", "b"}
+    assert [left.names for left in found.left_out] == [("./imagesTs/d.nii.gz",)]
+    assert not any("numTraining" in note for note in found.notes)
+
+
+def test_two_files_of_labels_for_one_case_are_refused(write):
+    listed = [{"image": "./imagesTr/a.png", "label": "./labelsTr/drawn.png"}]
+    files = case("a") | {"labelsTr/drawn.png": M}
+    root = write(files | {"dataset.json": table({"background": 0}, training=listed)})
+    with pytest.raises(
+        DataError, match=r"a\.png and drawn\.png are both labels of the case 'a'"
+    ):
+        scan(root, DatasetFile())
+
+
 def test_a_case_without_a_channel_is_refused_by_name(tmp_path):
     save_case(tmp_path, "a")
     save_case(tmp_path, "b", channels=("0001",))

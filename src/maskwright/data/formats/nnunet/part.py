@@ -8,7 +8,8 @@
 are the splits `fold0`, `fold1` and so on, and where it has one pair, train and val. `_0000` is
 the first channel of `channel_names` (`modality` in version 1); a colour image is one file of
 channel 0. The Medical Segmentation Decathlon, from which the layout comes, has files without a
-number, with the channels on a fourth axis, and lists labels as {"0": "background"}. The label
+number, with the channels on a fourth axis. As version 1 of nnU-Net does, it lists labels as
+{"0": "background"}, and image and labels of each case under `training`. The label
 `ignore` is IGNORE. Where labels are regions (lists of values), a value belongs to the smallest
 region that has it. The slices of a volume are one group.
 
@@ -34,7 +35,7 @@ from ...pixels.bands import join_scene, split_name, split_number
 from ...pixels.imageref import ImageRef
 from ...pixels.images import image_suffixes
 from ...reading.documents import peek, read_json
-from .table import SPLITS_TABLE, TABLE, Folds, Pair, Table, list_classes
+from .table import SPLITS_TABLE, TABLE, Folds, Table, list_classes
 
 HOLDS: frozenset[str] = frozenset({"ignored", "folds", "volumes"})
 _FOLDERS = {"Tr": "train", "Ts": "test"}
@@ -96,12 +97,10 @@ def _require_read_ending(path: Path, table: Table) -> None:
 
 
 def _list_missing(table: Table, entries: list[Entry]) -> tuple[LeftOut, ...]:
-    """Cases that dataset.json lists under `training` and that are not there."""
+    """Cases that dataset.json lists and that are not there."""
     cases = {entry.key for entry in entries} | {entry.group for entry in entries}
     missing = tuple(
-        item.image
-        for item in table.training
-        if isinstance(item, Pair) and split_number(Path(item.image))[0] not in cases
+        image for image in table.list_images() if split_number(Path(image))[0] not in cases
     )
     return (LeftOut(f"images that {TABLE} lists and that are not there", missing),)
 
@@ -174,10 +173,23 @@ def _join_case(place: Path, by_number: dict[int, Path], table: Table) -> ImageRe
 
 
 def _find_labels(folder: Path, table: Table) -> dict[str, ImageRef]:
-    """Masks by case, or by case and slice."""
+    """Masks by case, or by case and slice.
+
+    Raises:
+        DataError: Two files are labels of one case.
+    """
     labels: dict[str, ImageRef] = {}
+    files: dict[str, Path] = {}
+    cases = table.list_labels()
     for file in _list_files(folder, table):
-        case = (file.parent / split_name(file)[0]).relative_to(folder).as_posix()
+        name = (file.parent / split_name(file)[0]).relative_to(folder).as_posix()
+        case = cases.get(name, name)
+        if case in files:
+            raise DataError(
+                f"{folder}: {files[case].name} and {file.name} are both labels of the case "
+                f"{case!r}; keep one of them"
+            )
+        files[case] = file
         labels |= {_name_page(case, page): page for page in images_in(file)}
     return labels
 

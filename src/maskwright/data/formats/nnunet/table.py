@@ -9,6 +9,7 @@ from pydantic import Field, RootModel
 
 from ....core.errors import DataError
 from ...classes.dataset_yaml import ClassEntry, CodecEntry
+from ...pixels.bands import split_name, split_number
 from ...reading.documents import Document
 
 TABLE = "dataset.json"
@@ -17,9 +18,10 @@ IGNORE_NAME = "ignore"
 
 
 class Pair(Document):
-    """Image and label of one case, as version 1 lists them."""
+    """Image and labels of one case, as version 1 lists them, by paths from the folder."""
 
     image: str
+    label: str = ""
 
 
 class Fold(Document):
@@ -39,8 +41,21 @@ class Table(Document):
     channel_names: dict[str, str] = Field(default_factory=dict)
     modality: dict[str, str] = Field(default_factory=dict)
     training: tuple[Pair | str, ...] = ()
+    test: tuple[Pair | str, ...] = ()
     file_ending: str = ""
     numTraining: int | None = None
+
+    def list_images(self) -> Iterator[str]:
+        """The images that version 1 lists, without the number of a channel."""
+        for item in (*self.training, *self.test):
+            yield item.image if isinstance(item, Pair) else item
+
+    def list_labels(self) -> dict[str, str]:
+        """The case of each file of labels that version 1 lists, both without suffixes."""
+        pairs = [item for item in self.training if isinstance(item, Pair) and item.label]
+        return {
+            split_name(Path(pair.label))[0]: split_number(Path(pair.image))[0] for pair in pairs
+        }
 
     @property
     def channels(self) -> tuple[str, ...]:
