@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from maskwright.core.errors import DataError
+from maskwright.inference.predict import predict
+from maskwright.inference.predictor import open_model
 from maskwright.measurement.measure import measure
 from maskwright.measurement.output.text import to_text
 from maskwright.measurement.series import MeasureOptions
@@ -27,7 +30,7 @@ def test_lesions_are_those_of_scipy_with_26_neighbours(density):
 
 
 def save(path, values):
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     image = nib.Nifti1Image(values, np.diag([2.0, 1.0, 5.0, 1.0]))
     image.header.set_xyzt_units("mm")
     nib.save(image, path)
@@ -60,3 +63,50 @@ def test_a_patient_has_millilitres_lesions_and_distances_between_two_dates(tmp_p
         rows = {row["class"]: row for row in csv.DictReader(table)}
     assert float(rows["lesion"]["change_ml"]) == pytest.approx(0.17)
     assert results.to_json()["volumes"][file]["lesion"]["lesions"] == 2
+
+
+@pytest.fixture
+def model(painted_bundle, tmp_path):
+    """Says class k where a pixel holds k."""
+    names = ("background", "lesion", "organ", "bone")
+    return open_model(painted_bundle(tmp_path / "model/bundle", channels=1, names=names).root)
+
+
+def draw_patient(shift):
+    """A lesion of 8 x 8 x 2 voxels and one of a single voxel."""
+    voxels = np.zeros((20, 18, 7), np.uint8)
+    voxels[2 + shift : 10 + shift, 3:11, 2:4] = 1
+    voxels[18, 16, 6] = 1
+    return voxels
+
+
+def test_volumes_that_predict_wrote_have_millilitres_lesions_and_distances(model, tmp_path):
+    for name, shift in (("p1", 1), ("p2", 3)):
+        save(tmp_path / f"now/{name}.nii.gz", draw_patient(shift))
+        save(tmp_path / f"before/{name}.nii.gz", draw_patient(0))
+    for date in ("now", "before"):
+        predict(model, [tmp_path / date], tmp_path / f"out-{date}")
+    before = MeasureOptions(before=tmp_path / "out-before/classes")
+    results = measure(tmp_path / "out-now/classes", before, out=tmp_path / "measured")
+    assert [file.rpartition("/")[2] for file in results.volumes] == ["p1.nii.gz", "p2.nii.gz"]
+    for classes, shift in zip(results.volumes.values(), (1, 3), strict=True):
+        lesion = classes["lesion"]
+        assert lesion.ml == lesion.ml_before == pytest.approx((128 + 1) * 0.01)
+        assert (lesion.lesions, lesion.largest_lesion_ml) == (2, pytest.approx(1.28))
+        assert lesion.hd95_mm == pytest.approx(2.0 * shift)  # voxels are 2 mm wide along x
+        assert 0 < lesion.assd_mm < lesion.hd95_mm
+
+
+def test_slices_of_a_series_that_predict_wrote_are_measured_with_its_headers(model, tmp_path):
+    pytest.importorskip("highdicom")
+    from ..dicoms import save_series
+
+    save_series(tmp_path / "scans/ct", np.moveaxis(draw_patient(0), 2, 0))
+    predict(model, [tmp_path / "scans"], tmp_path / "out")
+    options = MeasureOptions(images=tmp_path / "scans")
+    ((file, classes),) = measure(tmp_path / "out/classes", options).volumes.items()
+    assert file.endswith("ct")
+    assert classes["lesion"].ml == pytest.approx(129 * 3 * 0.5 * 0.7 / 1000)
+    assert classes["lesion"].lesions == 2
+    with pytest.raises(DataError, match=r"dicom_seg: .*measure out/classes .*--images"):
+        measure(tmp_path / "out/dicom_seg")

@@ -8,7 +8,8 @@ from ..core.results import require_no_results
 from ..pages.text import list_names
 from .entries.hiding import hide_images
 from .entries.scan import SPLITS, normalise_split
-from .entries.walk import image_files, images_in, key_of
+from .entries.walk import files_below, image_files, images_in, key_of
+from .pixels.dicom_head import SUFFIXES, read_head
 from .pixels.imageref import ImageRef
 from .pixels.images import image_suffixes
 
@@ -38,10 +39,23 @@ def find_maps(path: Path) -> dict[str, ImageRef]:
                 f"{image}: {files[key].path.name} has the same name; remove one of them"
             )
         files[key] = image
+    if not files and _holds_segmentations(path):
+        raise DataError(
+            f"{path}: holds DICOM-SEG or RTSTRUCT, which are labels of their images alone; "
+            f"give class maps, as `maskwright measure out/classes --images SCANS`, or compare "
+            f"them with labels by `maskwright score {path} DATA`"
+        )
     if not files:
         kinds = ", ".join(image_suffixes())
         raise DataError(f"{path}: holds no class maps ({kinds}); give another folder")
     return dict(hide_images(files.items(), path)[0])
+
+
+def _holds_segmentations(folder: Path) -> bool:
+    heads = map(read_head, files_below(folder, SUFFIXES))
+    return any(
+        head is not None and head.kind in {"segmentation", "structures"} for head in heads
+    )
 
 
 def pair_maps(
