@@ -3,6 +3,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageFilter
 
 from maskwright.core.errors import DataError
@@ -385,3 +386,15 @@ def test_images_upright_and_across_are_not_all_alike(check, pairs):
     found = check(pairs(1, split="train", size=(16, 12), first=90))
     assert found.sizes_HW == ((12, 16), (12, 16), (16, 12))
     assert "size: min 12 x 16, median 12 x 16, max 16 x 12 (H x W)" in found.to_text()
+
+
+def test_numbers_of_16_bits_beside_floats_keep_their_values_and_the_finding_says_so(tmp_path):
+    values_HW = np.arange(120, dtype=np.float32).reshape(10, 12)
+    for number, dtype in enumerate((np.uint16, np.float32, np.float32)):
+        for kind, pixels in (("images", values_HW.astype(dtype)), ("masks", values_HW > 60)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            stored = pixels.astype(np.uint8) if kind == "masks" else pixels
+            tifffile.imwrite(tmp_path / kind / f"t{number}.tif", stored)
+    finding = the(audit(tmp_path), "converted-images")
+    assert finding.examples == [("images/t0.tif", "1 channel of uint16, converted to floats")]
+    assert finding.fix == "nothing to do: the values stay the same"

@@ -188,3 +188,18 @@ def test_a_volume_is_resampled_from_another_plane_and_spacing(tmp_path):
     ours = read_aligned(read, mask, image)
     # slice 1 lies at A = 4 mm; rows run from the head, columns from the right
     np.testing.assert_array_equal(ours, isotropic[::-1, 4, ::-1].T)
+
+
+def test_files_without_a_pixel_in_common_are_not_resampled_to_nothing(tmp_path):
+    image = save_map(tmp_path / "image.tif")
+    mask = save_map(tmp_path / "mask.tif", crs="EPSG:32633")
+    with pytest.raises(DataError, match=r"mask\.tif: has no pixel in common with .*image\.tif"):
+        read_aligned(read, mask, image)
+    image = save_volume(tmp_path / "image.nii", VOLUME, LPS, 2)
+    far = LPS.copy()
+    far[2, 3] += 18
+    mask = save_volume(tmp_path / "mask.nii", VOLUME, far)
+    with pytest.raises(DataError, match=r"no pixel in common with .*, it is shifted by 6 px"):
+        read_aligned(read, mask, image)
+    far[2, 3] -= 3  # one slice meets another
+    read_aligned(read, save_volume(tmp_path / "mask.nii", VOLUME, far), image)

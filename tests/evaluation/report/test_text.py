@@ -54,3 +54,13 @@ def test_the_mean_over_images_is_in_no_headline_and_where_it_is_far_the_mean_to_
     near = report_of([[9, 1], [1, 9]], miou=0.6, image_mean_miou=0.62)
     assert list_failures(near) == []
     assert "mean over images" not in summarize(near)
+
+
+def test_surfaces_and_patients_are_said_in_a_line_of_their_own(report_of):
+    plain = report_of([[9, 1], [1, 9]])
+    assert "HD95" not in summarize(plain)
+    scored = report_of(
+        [[9, 1], [1, 9]], mean_patient_dice=0.8, mean_hd95_mm=5.34, mean_nsd=0.91
+    )
+    line = "mean Dice of patients 80.0 %, mean HD95 5.34 mm, mean surface Dice 91.0 %"
+    assert line in summarize(scored).splitlines()

@@ -365,11 +365,17 @@ class Findings(Generic[Code_contra]):
             finding.examples.append((self.shorten(file), detail))
 
     def add_all(
-        self, code: Code_contra, files: Iterable[ImageRef], count: int, detail: str
+        self,
+        code: Code_contra,
+        files: Iterable[ImageRef],
+        count: int,
+        detail: str,
+        *,
+        fix: str = "",
     ) -> None:
         """Count so many files under `code`, of which `files` are the first."""
         for file in files:
-            self.add(code, file, detail)
+            self.add(code, file, detail, fix=fix)
             count -= 1
         self.by_code[code].count += count
 

@@ -4,13 +4,15 @@ import math
 
 from ...core.report import MIN_GROUPS, Estimate, Ghost, Report
 from ...core.scores import ABSENT_RULE
-from ...pages.text import format_points, format_share, format_subject, text_table
+from ...pages.text import format_amount, format_points, format_share, format_subject, text_table
 from ..confusable import describe_pair
+from ..drawing.wording import wording
 
 FAR_RATIO = 0.1
 """Difference of the mean over images from the mIoU that is remarked on."""
 
 _MOST_NAMED = 4
+_OF_SURFACES = ("mean_patient_dice", "mean_hd95_", "mean_assd_", "mean_nsd")
 _HEADS = ("class", "IoU", "95 % interval", "precision", "recall", "Dice", "groups")
 
 
@@ -28,7 +30,8 @@ def summarize(report: Report) -> str:
             zip(report.labels.names, report.classes, strict=True)
         )
     ]
-    lines = [*text_table(_HEADS, rows), _set_scores(report), *list_failures(report)]
+    lines = [*text_table(_HEADS, rows), _set_scores(report), *_list_surface_scores(report)]
+    lines += list_failures(report)
     if report.absent_classes:
         lines.append(f"{ABSENT_RULE} Absent here: {', '.join(report.absent_classes)}.")
     lines += [f"{describe_ghost(ghost)}." for ghost in report.ghosts]
@@ -123,6 +126,21 @@ def _set_scores(report: Report) -> str:
         f"{shares['pixel_accuracy']}, frequency-weighted IoU "
         f"{shares['frequency_weighted_iou']}"
     )
+
+
+def _list_surface_scores(report: Report) -> list[str]:
+    """Scores of patients and of surfaces in one line; none where neither are scored."""
+    words = {key: wording(key) for key in report.scores if key.startswith(_OF_SURFACES)}
+    scores = [
+        f"{word.name[0].lower()}{word.name[1:]} "
+        + (
+            format_share(report.scores[key].value)
+            if word.unit == "%"
+            else format_amount(report.scores[key].value, word.unit)
+        )
+        for key, word in words.items()
+    ]
+    return [", ".join(scores)] if scores else []
 
 
 def _format_interval(score: Estimate) -> str:
