@@ -70,6 +70,19 @@ def test_settings_are_read_as_yaml_and_numbers_as_numbers():
     }
 
 
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        ("input.bands=B04,B08, NDVI", ["B04", "B08", "NDVI"]),
+        ("input.bands=NDVI", ["NDVI"]),
+        ("data.crop_px=64, 96", [64, 96]),
+        ("model.arch=a,b", "a,b"),
+    ],
+)
+def test_a_list_may_stand_without_brackets(pair, value):
+    assert [*parse_settings([pair]).values()] == [value]
+
+
 @pytest.mark.parametrize("pair", ["optim.lr", "=3"])
 def test_a_setting_without_a_value_is_refused(pair):
     with pytest.raises(ConfigError, match="expected KEY=VALUE, for example"):

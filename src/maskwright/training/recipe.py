@@ -7,7 +7,7 @@ reasons; they are for people and are not read back.
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -268,6 +268,8 @@ def override(recipe: Recipe, settings: Settings) -> Recipe:
 def parse_settings(pairs: Sequence[str]) -> dict[str, object]:
     """`["optim.lr=3e-4"]` -> `{"optim.lr": 3e-4}`; values are read as YAML.
 
+    A list may stand without brackets: `input.bands=B04,B08`.
+
     Raises:
         ConfigError: A pair without `=`, or a value that is not YAML or can be read in two ways.
     """
@@ -278,8 +280,20 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, object]:
             raise ConfigError(
                 f"--set {pair!r}: expected KEY=VALUE, for example --set optim.lr=3e-4"
             )
-        settings[key.strip()] = parse_yaml(text, where=f"--set {shorten(pair)}")
+        where = f"--set {shorten(pair)}"
+        value = parse_yaml(text, where=where)
+        if isinstance(value, str) and isinstance(_find_default(key.strip()), tuple):
+            value = [parse_yaml(part, where=where) for part in value.split(",")]
+        settings[key.strip()] = value
     return settings
+
+
+def _find_default(key: str) -> object:
+    """The default of a dotted key; None where there is no such key."""
+    value: object = Recipe()
+    for name in key.split("."):
+        value = getattr(value, name, None)
+    return value
 
 
 def to_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
@@ -338,9 +352,7 @@ def _explain(error: "ErrorDetails") -> str:
 
 def _explain_list(error: "ErrorDetails") -> str:
     """Explain a single value in place of a list, by a list of the length of the default."""
-    default: Any = Recipe()
-    for key in error["loc"]:
-        default = getattr(default, str(key), None)
+    default = _find_default(".".join(map(str, error["loc"])))
     shown = _show(error["input"])
     length = len(default) if isinstance(default, tuple) else 0
     several = ", ".join([shown] * (length or 2))

@@ -41,8 +41,8 @@ OVERLAP: Overlap = "file"
 _KEYS = ("class", "class_name", "category", "label", "type")
 _UNNAMED = "polygon"
 _PLACED = (".tif", ".tiff", ".jp2", ".vrt")
-_MARGIN_PX = 16
-"""Polygons are cut off so far beyond the image."""
+_MARGIN_PX = 1
+"""Polygons, which may go on in the next tile, are cut off so far beyond the image."""
 _EDGE_POINTS = 21
 """Points along each side and across an image, whose sides are curved in another system."""
 
