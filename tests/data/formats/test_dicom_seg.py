@@ -287,3 +287,10 @@ def test_localizers_and_other_objects_are_left_out_by_name(tmp_path, slices):
     assert [names for reason, names in reasons.items() if "hold no image" in reason] == [
         ("rt.dcm",)
     ]
+
+
+def test_a_segmentation_in_the_folder_of_its_series_leaves_the_name_of_the_folder(
+    tmp_path, slices
+):
+    write_seg(tmp_path / "ct/p1/seg.dcm", slices, LIVER, labels=("liver",))
+    assert open_as_is(tmp_path).keys[0] == "ct__p1__0000"

@@ -63,7 +63,8 @@ def sort_dicom(files: Sequence[Path], root: Path) -> tuple[list[Path], DicomFile
             place = _find_folder(group)
             faults.append(f"{place}: {format_count(len(group), 'file')} of one series: {fault}")
         else:
-            joined |= {image.file: image for image in _join(group, files, localizers, root)}
+            beside = {*localizers, *by_kind["labels"], *by_kind["others"]}
+            joined |= {image.file: image for image in _join(group, files, beside, root)}
     if faults:
         more = len(faults) - _MOST_FAULTS
         shown = ". ".join(faults[:_MOST_FAULTS]) + (f". {more} more" if more > 0 else "")
@@ -94,12 +95,15 @@ def _find_folder(group: Iterable[DicomHead]) -> Path:
 
 
 def _join(
-    group: Sequence[DicomHead], files: Iterable[Path], localizers: Iterable[Path], root: Path
+    group: Sequence[DicomHead], files: Iterable[Path], beside: Iterable[Path], root: Path
 ) -> list[ImageRef]:
-    """The slices of a series in order, named after its folder where it is alone there."""
+    """The slices of a series in order, named after its folder where it is alone there.
+
+    `beside` are files that are no images to label, and may lie in the folder.
+    """
     ordered = order_slices(group)
     folder, own = _find_folder(group), {head.path for head in group}
-    aside = {*own, *localizers}
+    aside = {*own, *beside}
     plain = folder.name.lower() in IMAGE_FOLDERS | _MASK_FOLDERS
     split = normalise_split(folder.name) in SPLITS
     shared = any(file not in aside and file.is_relative_to(folder) for file in files)
