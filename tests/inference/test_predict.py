@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskwright.core import threads
 from maskwright.core.errors import ConfigError, OutputError, UnknownNameError
 from maskwright.core.imagestats import ImageStatistics
 from maskwright.core.results import WriteMode, read_manifest
@@ -17,8 +19,10 @@ from maskwright.data.classmaps import open_class_maps
 from maskwright.data.dataset import open_dataset
 from maskwright.data.formats.cvat import part as cvat
 from maskwright.data.pixels import images
+from maskwright.inference.engine import Engine
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
+from maskwright.inference.tiling import Tiling
 
 NAMES = ("sky", "road", "tree", "car")
 
@@ -281,17 +285,53 @@ def test_file_in_the_way_of_the_output_is_refused(model, photos, tmp_path):
         predict(model, [photos], tmp_path / "out")
 
 
-def test_images_are_read_one_after_the_other(model, photos, tmp_path):
-    seen = []
+def test_results_are_noted_in_order_whichever_image_is_ready_first(
+    model, photos, tmp_path, monkeypatch
+):
+    """Images run in a thread per core; the first one is made to take the longest."""
+    monkeypatch.setattr(threads, "count_cores", lambda: 4)
+    for index in range(12):
+        side = 300 if index == 0 else 3
+        Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(photos / f"{index:02}.png")
+    seen, noted = [], []
 
     def watch(items, *, total, what):
         for item in items:
-            done = list((tmp_path / "out.partial").rglob("classes/**/*.png"))
-            seen.append((len(done), total, what))
+            seen.append((item[0], total, what))
             yield item
+            noted.append((tmp_path / "out.partial/.journal.jsonl").read_text().count("\n") - 1)
 
     predict(model, [photos], tmp_path / "out", progress=watch)
-    assert seen == [(0, 2, "predicting"), (1, 2, "predicting")]
+    keys = [*(f"{index:02}" for index in range(12)), "plain", "street/turned"]
+    assert seen == [(key, 14, "predicting") for key in keys]
+    assert noted == list(range(1, 15))
+    monkeypatch.setattr(threads, "count_cores", lambda: 1)
+    predict(model, [photos], tmp_path / "alone")
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+
+
+def test_large_images_run_alone(model, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(threads, "count_cores", lambda: 4)
+    for index in range(8):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(photos / f"large{index}.png")
+    running, most = [], []
+    engine = model.engine
+
+    class Watched(Engine):
+        name = engine.name
+
+        def __call__(self, image_BCHW):
+            running.append(image_BCHW.shape[2])
+            most.append(list(running))
+            time.sleep(0.01)
+            logits = engine(image_BCHW)
+            running.remove(image_BCHW.shape[2])
+            return logits
+
+    tiling = Tiling(max_memory=64 * 256)  # 64 px at 256 bytes
+    predict(replace(model, engine=Watched(), tiling=tiling), [photos], tmp_path / "out")
+    assert len(most) == 10
+    assert all(sides == [8] for sides in most if 8 in sides)
 
 
 def read_labels(folder):

@@ -1,9 +1,11 @@
 """Work on many items in one thread per core; for code that releases the GIL."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -11,13 +13,47 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+class Allowance:
+    """An amount that threads share: each holds a part of it while it works.
+
+    Whoever asks for all of it or for more works alone.
+    """
+
+    def __init__(self, total: float) -> None:
+        self._total = self._free = total
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, amount: float) -> Iterator[None]:
+        """Wait until `amount` is free, and hold it until the block ends."""
+        amount = min(amount, self._total)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= amount)
+            self._free -= amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += amount
+                self._changed.notify_all()
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_in_order(
+    work: Callable[[T], R], items: Iterable[T], *, num_threads: int | None = None
+) -> Iterator[R]:
     """Apply `work` to each item in one thread per core; yield the results in order.
 
     At most two results per thread wait. The first exception is raised in the turn of its item,
     and no further item is started. Context variables have the caller's values.
     """
-    num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    num_threads = num_threads or count_cores()
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(num_threads) as pool:
         try:

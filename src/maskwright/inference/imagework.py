@@ -1,7 +1,9 @@
 """Predict one image and write its files: the part of `predict` that each image needs."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError, MissingDependencyError
 from ..core.journal import describe_content
 from ..core.results import FailedInput
+from ..core.threads import Allowance, map_in_order
 from ..core.versioned import Document
 from ..data.opening.stratify import count_pixels
 from ..data.pixels.imagefile import ImageFile
@@ -17,23 +20,49 @@ from ..data.pixels.images import open_image
 from .area import ImageArea
 from .bands import plan_bands, predict_bands
 from .folds import FoldPredictors
-from .outputs import ImageOutputs, PredictedImage
+from .need import LARGE_PX
+from .outputs import MOSAIC, ImageOutputs, PredictedImage
 from .predictor import Predictor
 from .probabilities import PROBABILITIES
 from .remarks import OUTSIDE, find_traits
 from .tiling import TilePlan
 from .volumes import UNCERTAINTY, is_slice
 
+Result = Document | FailedInput
+"""What the journal keeps of an image, or why it failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageWork:
-    """Predicts images with a model and writes the outputs of each."""
+    """Predicts images with a model and writes the outputs of each.
+
+    Images run side by side in one thread per core, so that reading, scaling, deciding and
+    writing overlap with the engine. Together they take no more pixels than one image may have
+    that is not cut into tiles; an image of more, or of tiles, runs alone.
+    """
 
     model: Predictor | FoldPredictors
     outputs: ImageOutputs
+    pixels: Allowance
 
-    def __call__(self, key: str, image: ImageRef) -> Document | FailedInput:
-        """Predict one image; returns what the journal keeps of it, or why it failed.
+    @classmethod
+    def begin(cls, model: Predictor | FoldPredictors, outputs: ImageOutputs) -> Self:
+        """The work of one run."""
+        return cls(model, outputs, Allowance(min(model.tiling.most_px, LARGE_PX)))
+
+    def run(self, images: Iterable[tuple[str, ImageRef]]) -> Iterator[tuple[str, Result]]:
+        """Yield the key and the result of each image, in order.
+
+        Raises:
+            BundleError, OSError: As `predict_image`, in the turn of the image.
+        """
+        num_threads = 1 if MOSAIC in self.outputs.kinds else None  # images lie over another
+        return map_in_order(
+            lambda item: (item[0], self.predict_image(*item)), images, num_threads=num_threads
+        )
+
+    def predict_image(self, key: str, image: ImageRef) -> Result:
+        """Predict one image and write its files.
 
         Raises:
             BundleError: The model's logits are NaN or infinite.
@@ -45,18 +74,28 @@ class ImageWork:
             content = describe_content(image.files)
             opened = open_image(image)
             model.card.input.require_modality(opened.modality, where=str(image))
-            plan = plan_bands(model, opened, self.outputs.to, self.outputs.kinds)
             aoi = self.outputs.to.area
             area = None if aoi is None else aoi.place(opened)
-            if plan is None:
-                found = self._predict_whole(model, key, opened, area)
-            else:
-                found = self._predict_bands(model, plan, key, opened, area, content)
+            with self.pixels.hold(_count_pixels(model, opened)):
+                found = self._predict(model, key, opened, area, content)
         except (DataError, MissingDependencyError) as error:
             return FailedInput(str(image), _name_image(image, error))
         if area is not None and area.misses(opened.size_HW):
             found["traits"] = [*found.get("traits", ()), OUTSIDE]
         return {"key": key, "read": content} | found
+
+    def _predict(
+        self,
+        model: Predictor,
+        key: str,
+        opened: ImageFile,
+        area: ImageArea | None,
+        content: object,
+    ) -> Document:
+        plan = plan_bands(model, opened, self.outputs.to, self.outputs.kinds)
+        if plan is None:
+            return self._predict_whole(model, key, opened, area)
+        return self._predict_bands(model, plan, key, opened, area, content)
 
     def _predict_whole(
         self, model: Predictor, key: str, opened: ImageFile, area: ImageArea | None
@@ -102,6 +141,14 @@ class ImageWork:
         done = predict_bands(model, plan, opened, key, to, kinds, content=content, area=area)
         traits = find_traits(*done.sample, model.card, size_HW=opened.size_HW)
         return _describe(done.counts_C, traits)
+
+
+def _count_pixels(model: Predictor, opened: ImageFile) -> float:
+    """The pixels that an image takes, its own or those of the network; no limit for tiles."""
+    spec = model.card.input
+    if model.tiling.plan(model.engine, spec, opened.size_HW) is not None:
+        return math.inf
+    return max(math.prod(opened.size_HW), math.prod(spec.network_size(opened.size_HW)))
 
 
 def _describe(counts_C: NDArray[np.int64], traits: Sequence[str]) -> Document:

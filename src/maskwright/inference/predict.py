@@ -1,4 +1,4 @@
-"""Predict image files and write the results, one image in memory at a time.
+"""Predict image files and write the results; memory holds as many images as there are cores.
 
 An image that cannot be read or predicted is listed in the manifest, and the others are written.
 
@@ -73,7 +73,7 @@ def predict(
         aoi: A file of polygons; pixels outside of them are IGNORE. See `area`.
         vectorise: A format of polygons, `geojson` or `gpkg`; see `vectors`.
         mode: What to do with a folder that exists.
-        progress: Called with every image.
+        progress: Called with the key and the result of every image, in order.
 
     Raises:
         ConfigError: `write` is empty, or names what is unknown or what one model lacks.
@@ -147,9 +147,8 @@ def _predict_left(
     results.tiling = model.tiling.to_json()
     done = results.journal.find_done(lambda k: list(images[k].files) if k in images else None)
     left = {key: image for key, image in images.items() if key not in done}
-    work = ImageWork(model, outputs)
-    for key, image in progress(left.items(), total=len(left), what="predicting"):
-        found = work(key, image)
+    found_in_order = ImageWork.begin(model, outputs).run(left.items())
+    for _, found in progress(found_in_order, total=len(left), what="predicting"):
         if isinstance(found, FailedInput):
             results.failed.append(found)
         else:

@@ -159,6 +159,11 @@ class Tiling:
         pair = int(sides[1]), int(sides[2])
         return cls(tile=pair, overlap=overlap, max_memory=most_bytes)
 
+    @property
+    def most_px(self) -> float:
+        """The network pixels that `max_memory` suffices for."""
+        return self.max_memory / self.bytes_per_px
+
     def take_measured(self, graphs: Sequence[Graph], engine: Engine) -> "Tiling":
         """The tiling with what a Bundle says of the graph that the engine runs."""
         for graph in graphs:
@@ -204,10 +209,9 @@ class Tiling:
             return engine.size_HW if is_cut and engine.size_HW != size else None
         tile = self.tile
         if isinstance(tile, str):
-            most_px = self.max_memory / self.bytes_per_px
-            if size[0] * size[1] <= most_px:
+            if size[0] * size[1] <= self.most_px:
                 return None
-            side = min(TILE_PX, math.isqrt(int(most_px)) // UNIT * UNIT)
+            side = min(TILE_PX, math.isqrt(int(self.most_px)) // UNIT * UNIT)
             tile = (max(side, 2 * self._choose_overlap()),) * 2
         return min(tile[0], pad_side(size[0])), min(tile[1], pad_side(size[1]))
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,12 +32,15 @@ _NO_MEMORY = ("allocate memory", "not enough memory", "out of memory")
 class TorchEngine(Engine):
     """Runs `network`, which is in eval mode, on the device where its weights are.
 
-    With `dropout_seed`, its layers of dropout draw from this seed at each call.
+    With `dropout_seed`, its layers of dropout draw from this seed at each call. Threads that
+    call it wait for each other: each would start as many threads as there are cores, or take
+    memory of the device, and seeds belong to the process.
     """
 
     network: "nn.Module"
     precision: str = FP32
     dropout_seed: int | None = None
+    turn: Lock = field(default_factory=Lock, compare=False, repr=False)
     name = "torch"
     max_batch = 8
 
@@ -46,7 +50,12 @@ class TorchEngine(Engine):
 
         device = next(self.network.parameters()).device
         try:
-            with torch.inference_mode(), self._precision_on(device.type), self._dropout():
+            with (
+                self.turn,
+                torch.inference_mode(),
+                self._precision_on(device.type),
+                self._dropout(),
+            ):
                 logits_BKhw = self.network(torch.from_numpy(image_BCHW).to(device))
             return np.ascontiguousarray(logits_BKhw.float().cpu().numpy())
         except RuntimeError as error:

@@ -1,0 +1,175 @@
+"""Images per second of `predict` on a folder, beside the bare engine and a plain torch loop.
+
+    python benchmarks/predict.py [--images 32] [--rounds 5] [--encoder resnet18]
+
+One U-Net of segmentation-models-pytorch with random weights, on drawn streets in JPEG files.
+The bare engine gets inputs that lie in memory; `predict` reads, decodes and scales files and
+writes class maps, overlays, confidence and coverage. The torch loop is what people write
+first: it reads a file, runs the network, and writes the same three pictures with Pillow. All
+ways run in turn in one process, on as many threads as there are cores. Writes
+`benchmarks/predict.md`.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import segmentation_models_pytorch as smp
+import torch
+from PIL import Image
+
+from maskwright.data.pixels.images import read_image
+from maskwright.data.synth.streets import draw_street, write_street_scenes
+from maskwright.export.bundle import export_model
+from maskwright.inference.outputs import ALL
+from maskwright.inference.predict import predict
+from maskwright.inference.predictor import Predictor, open_model
+from maskwright.inference.resolution import to_network
+
+OUT = Path(__file__).with_name("predict.md")
+SIZE_HW = (512, 1024)
+NUM_CLASSES = 19
+BARE, LOOP = "bare engine, inputs in memory", "torch loop, the same files"
+WANTED_SHARE = 0.85
+PALETTE = np.random.default_rng(0).integers(0, 256, (NUM_CLASSES, 3)).astype(np.uint8)
+
+
+def main() -> None:
+    """Measure all ways and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--encoder", default="resnet18")
+    asked = parser.parse_args()
+    torch.set_num_threads(os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = draw_images(folder / "images", asked.images)
+        network = smp.Unet(asked.encoder, encoder_weights=None, classes=NUM_CLASSES).eval()
+        network.save_pretrained(folder / "network")
+        write_street_scenes(folder / "streets", num_images=4)
+        export_model(folder / "network", folder / "bundle", data=folder / "streets")
+        ways = list_ways(folder, files, network, open_model(folder / "bundle"))
+        rates = run_in_turn(ways, asked.images, asked.rounds)
+    write(rates, asked)
+
+
+def draw_images(folder: Path, num: int) -> list[Path]:
+    """Drawn streets as JPEG files."""
+    folder.mkdir()
+    files = []
+    for index in range(num):
+        image_HWC, _ = draw_street(SIZE_HW, seed=0, number=index)
+        files.append(folder / f"{index:04}.jpg")
+        Image.fromarray(image_HWC).save(files[-1], quality=92)
+    return files
+
+
+def list_ways(
+    folder: Path, files: Sequence[Path], network: torch.nn.Module, model: Predictor
+) -> dict[str, Callable[[], None]]:
+    """Each way by its name, as a function that handles all images."""
+    inputs = [to_network(read_image(file), model.card.input)[None] for file in files]
+
+    def run_engine() -> None:
+        for x_1CHW in inputs:
+            model.engine(x_1CHW)
+
+    def run_predict(write: Sequence[str]) -> None:
+        predict(model, [folder / "images"], folder / "out", write=write)
+        shutil.rmtree(folder / "out")
+
+    def run_loop(*, with_pictures: bool) -> None:
+        loop(network, model, files, folder / "loop", with_pictures=with_pictures)
+        shutil.rmtree(folder / "loop")
+
+    return {
+        BARE: run_engine,
+        "`predict`": lambda: run_predict(ALL),
+        "`predict --write classes`": lambda: run_predict(("classes",)),
+        LOOP: lambda: run_loop(with_pictures=True),
+        "torch loop, class maps alone": lambda: run_loop(with_pictures=False),
+    }
+
+
+def loop(
+    network: torch.nn.Module,
+    model: Predictor,
+    files: Sequence[Path],
+    out: Path,
+    *,
+    with_pictures: bool,
+) -> None:
+    """Predict one file after the other with torch and Pillow."""
+    mean, std = (
+        torch.tensor(v)[:, None, None] for v in (model.card.input.mean, model.card.input.std)
+    )
+    for kind in ("classes", "overlay", "confidence"):
+        (out / kind).mkdir(parents=True)
+    with torch.inference_mode():
+        for file in files:
+            rgb_HWC = np.asarray(Image.open(file).convert("RGB"))
+            x_CHW = torch.from_numpy(rgb_HWC.copy()).permute(2, 0, 1).float() / 255
+            logits_KHW = network(((x_CHW - mean) / std)[None])[0]
+            labels_HW = logits_KHW.argmax(dim=0).byte().numpy()
+            save(labels_HW, out / "classes" / f"{file.stem}.png", PALETTE)
+            if with_pictures:
+                share_HW = logits_KHW.softmax(dim=0).amax(dim=0)
+                grey_HW = (share_HW * 255).round().byte().numpy()
+                save(grey_HW, out / "confidence" / f"{file.stem}.png")
+                overlay_HWC = (rgb_HWC / 2 + PALETTE[labels_HW] / 2).astype(np.uint8)
+                save(overlay_HWC, out / "overlay" / f"{file.stem}.png")
+
+
+def save(values: np.ndarray, path: Path, palette: np.ndarray | None = None) -> None:
+    """Write a PNG file."""
+    image = Image.fromarray(values)
+    if palette is not None:
+        image.putpalette(palette.tobytes())
+    image.save(path)
+
+
+def run_in_turn(
+    ways: dict[str, Callable[[], None]], num_images: int, rounds: int
+) -> dict[str, float]:
+    """Images per second of each way, the median over rounds; the first is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for index in range(rounds + 1):
+        for name, way in ways.items():
+            begin = time.perf_counter()
+            way()
+            if index:
+                seconds[name].append(time.perf_counter() - begin)
+    return {name: num_images / statistics.median(times) for name, times in seconds.items()}
+
+
+def write(rates: dict[str, float], asked: argparse.Namespace) -> None:
+    """Write the table."""
+    bare, torch_loop = (
+        rates["bare engine, inputs in memory"],
+        rates["torch loop, the same files"],
+    )
+    source = (
+        f"From `python benchmarks/predict.py --images {asked.images} --rounds {asked.rounds} "
+        f"--encoder {asked.encoder}`: {os.cpu_count()} cores, {platform.machine()}, U-Net on "
+        f"{asked.encoder}, {NUM_CLASSES} classes, JPEG files of {SIZE_HW[0]} x {SIZE_HW[1]} px "
+        f"(H x W); the ways in turn, medians."
+    )
+    columns = "| way | images per second | of the bare engine | times the torch loop |"
+    lines = ["# Images per second of `predict`", "", source, "", columns, "|---|---|---|---|"]
+    for name, rate in rates.items():
+        lines.append(f"| {name} | {rate:.2f} | {rate / bare:.2f} | {rate / torch_loop:.2f} |")
+    lines += ["", f"To reach: {WANTED_SHARE} of the bare engine."]
+    OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
