@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from io import BufferedReader
@@ -108,16 +108,17 @@ def is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)
 
 
-def count_endings(folder: Path) -> dict[str, Counter[str]]:
+def count_endings(folder: Path, others: Iterable[str] = ()) -> dict[str, Counter[str]]:
     """The number of files by ending (".nii.gz") below each entry of `folder`.
 
-    Hidden entries are left out.
+    `others` are the names of further files, which lie elsewhere. Hidden entries are left out.
     """
     counts: dict[str, Counter[str]] = {}
-    for path in sorted(folder.rglob("*")):
-        first = path.relative_to(folder).parts[0]
-        if path.is_file() and not first.startswith("."):
-            packed = path.suffixes[-2:] if path.suffix == ".gz" else [path.suffix]
+    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    for name in sorted({*names, *map(Path, others)}):
+        first = name.parts[0]
+        if not first.startswith("."):
+            packed = name.suffixes[-2:] if name.suffix == ".gz" else [name.suffix]
             counts.setdefault(first, Counter())["".join(packed)] += 1
     return counts
 

@@ -70,6 +70,11 @@ class Journal:
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         return done
 
+    def replace_lines(self, lines: Iterable[Mapping[str, object]]) -> None:
+        """Keep the head, and these lines in place of all others."""
+        head = next(_read_lines(self._path))
+        write_text(self._path, "".join(json.dumps(one) + "\n" for one in (head, *lines)))
+
     def end(self) -> None:
         """Remove the file: the work is complete."""
         self._path.unlink()

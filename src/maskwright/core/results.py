@@ -80,6 +80,7 @@ class Results:
     `num_read` counts the inputs that were read, and `remarks` are on them. `passed_over` are
     folders among the inputs that hold results, `failed` inputs that could not be read. `decide`
     is the rule for verdicts and `tiling` says which images were cut into tiles, as JSON.
+    `stored` are the names of files of the results that lie in a store already.
     """
 
     folder: Path
@@ -91,6 +92,7 @@ class Results:
     failed: list[FailedInput] = field(default_factory=list)
     decide: Document | None = None
     tiling: Document | None = None
+    stored: Sequence[str] = ()
 
     def pass_over(self, folders: Iterable[Path]) -> None:
         """Note folders of results among the inputs, without the one that is being filled."""
@@ -204,7 +206,8 @@ def open_results(
         results = Results(folder=partial.folder, journal=partial.journal, notes=partial.notes)
         yield results
         shutil.rmtree(partial.folder / BEGUN, ignore_errors=True)
-        counts = count_endings(partial.folder)
+        folder = partial.folder
+        counts = count_endings(folder, results.stored)
         manifest = Manifest(
             verb=verb,
             maskwright=version("maskwright"),
@@ -213,7 +216,9 @@ def open_results(
             failed=tuple(results.failed),
             remarks=tuple(results.remarks),
             files={name: count.total() for name, count in counts.items()},
-            endings={n: dict(c) for n, c in counts.items() if (partial.folder / n).is_dir()},
+            endings={
+                n: dict(c) for n, c in counts.items() if not (partial.folder / n).is_file()
+            },
             decide=results.decide,
             tiling=results.tiling,
         )

@@ -20,13 +20,13 @@ class Allowance:
     """
 
     def __init__(self, total: float) -> None:
-        self._total = self._free = total
+        self.total = self._free = total
         self._changed = threading.Condition()
 
     @contextmanager
     def hold(self, amount: float) -> Iterator[None]:
         """Wait until `amount` is free, and hold it until the block ends."""
-        amount = min(amount, self._total)
+        amount = min(amount, self.total)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= amount)
             self._free -= amount

@@ -1,8 +1,10 @@
 """Predict one image and write its files: the part of `predict` that each image needs."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -38,51 +40,74 @@ class ImageWork:
 
     Images run side by side in one thread per core, so that reading, scaling, deciding and
     writing overlap with the engine. Together they take no more pixels than one image may have
-    that is not cut into tiles; an image of more, or of tiles, runs alone.
+    that is not cut into tiles. An image of more, or of tiles, runs alone, in its turn and in
+    the thread of the caller, where an interrupt ends it at once.
     """
 
     model: Predictor | FoldPredictors
     outputs: ImageOutputs
     pixels: Allowance
+    num_threads: int | None = None
 
     @classmethod
-    def begin(cls, model: Predictor | FoldPredictors, outputs: ImageOutputs) -> Self:
-        """The work of one run."""
-        return cls(model, outputs, Allowance(min(model.tiling.most_px, LARGE_PX)))
+    def begin(
+        cls,
+        model: Predictor | FoldPredictors,
+        outputs: ImageOutputs,
+        *,
+        num_threads: int | None = None,
+    ) -> Self:
+        """The work of one run, in one thread per core unless a number is given."""
+        pixels = Allowance(min(model.tiling.most_px, LARGE_PX))
+        return cls(model, outputs, pixels, num_threads)
 
     def run(self, images: Iterable[tuple[str, ImageRef]]) -> Iterator[tuple[str, Result]]:
         """Yield the key and the result of each image, in order.
 
         Raises:
-            BundleError, OSError: As `predict_image`, in the turn of the image.
-        """
-        num_threads = 1 if MOSAIC in self.outputs.kinds else None  # images lie over another
-        return map_in_order(
-            lambda item: (item[0], self.predict_image(*item)), images, num_threads=num_threads
-        )
-
-    def predict_image(self, key: str, image: ImageRef) -> Result:
-        """Predict one image and write its files.
-
-        Raises:
             BundleError: The model's logits are NaN or infinite.
             OSError: A file cannot be written.
         """
+        in_turn = MOSAIC in self.outputs.kinds  # images lie over each other in their order
+        begun = (
+            map(self._begin, images)
+            if in_turn
+            else map_in_order(self._begin, images, num_threads=self.num_threads)
+        )
+        for key, found in begun:
+            yield key, found() if callable(found) else found
+
+    def _begin(self, item: tuple[str, ImageRef]) -> tuple[str, Result | Callable[[], Result]]:
+        """The result of an image, or for one that runs alone a call that gives it."""
+        key, image = item
         model = self.model
         model = model.choose(key) if isinstance(model, FoldPredictors) else model
-        try:
+        with _listing_failures(image) as failed:
             content = describe_content(image.files)
             opened = open_image(image)
             model.card.input.require_modality(opened.modality, where=str(image))
-            aoi = self.outputs.to.area
+            num_px = _count_pixels(model, opened)
+            finish = partial(self._finish, model, key, opened, content, num_px)
+            return key, finish if num_px >= self.pixels.total else finish()
+        return key, failed[0]
+
+    def _finish(
+        self,
+        model: Predictor,
+        key: str,
+        opened: ImageFile,
+        content: object,
+        num_px: float,
+    ) -> Result:
+        """Predict one image and write its files."""
+        aoi = self.outputs.to.area
+        with _listing_failures(opened.ref) as failed, self.pixels.hold(num_px):
             area = None if aoi is None else aoi.place(opened)
-            with self.pixels.hold(_count_pixels(model, opened)):
-                found = self._predict(model, key, opened, area, content)
-        except (DataError, MissingDependencyError) as error:
-            return FailedInput(str(image), _name_image(image, error))
-        if area is not None and area.misses(opened.size_HW):
-            found["traits"] = [*found.get("traits", ()), OUTSIDE]
-        return {"key": key, "read": content} | found
+            found = self._predict(model, key, opened, area, content)
+            if area is not None and area.misses(opened.size_HW):
+                found["traits"] = [*found.get("traits", ()), OUTSIDE]
+            return {"key": key, "read": content} | found
+        return failed[0]
 
     def _predict(
         self,
@@ -156,6 +181,12 @@ def _describe(counts_C: NDArray[np.int64], traits: Sequence[str]) -> Document:
     return found | ({"traits": traits} if traits else {})
 
 
-def _name_image(image: ImageRef, error: Exception) -> str:
-    """The message of an error on an image, which begins with the name of the image."""
-    return str(error) if isinstance(error, DataError) else f"{image}: {error}"
+@contextmanager
+def _listing_failures(image: ImageRef) -> Iterator[list[FailedInput]]:
+    """Yield a list, to which an error of the block on the image is added."""
+    failed: list[FailedInput] = []
+    try:
+        yield failed
+    except (DataError, MissingDependencyError) as error:
+        text = str(error) if isinstance(error, DataError) else f"{image}: {error}"
+        failed.append(FailedInput(str(image), text))
