@@ -73,11 +73,10 @@ class TrainingData:
 
 
 def read_bands(given: object) -> tuple[str, ...]:
-    """The names of bands in a setting: a list, or one text with commas."""
-    listed = given.split(",") if isinstance(given, str) else given
-    if not isinstance(listed, list | tuple) or not all(isinstance(b, str) for b in listed):
+    """The names of bands in a setting."""
+    if not isinstance(given, list | tuple) or not all(isinstance(b, str) for b in given):
         raise ConfigError(f"input.bands is a list of names, [B04, B08, NDVI], got {given!r}")
-    return tuple(name.strip() for name in listed)
+    return tuple(given)
 
 
 def read_slices(given: object) -> int:

@@ -150,6 +150,11 @@ def test_predict_joins_the_bands_of_its_model(folder):
         np.testing.assert_array_equal(image_HWC[..., 0], raster.read(1))
 
 
+def test_a_band_that_is_not_there_is_named_beside_those_that_are(folder):
+    with pytest.raises(DataError, match=r"has no band 'B09'.*it has b04, b08: add the file"):
+        open_dataset(folder).with_bands(("B09",))[0]
+
+
 def test_other_files_stay_images_of_their_own():
     files = [Path("a/x_B04.tif"), Path("a/x_SCL.tif"), Path("a/xy.tif"), Path("b/plate_B1.tif")]
     found = join_files(files, ("B04",))

@@ -16,9 +16,11 @@ BODY = RNG.choice([-1000.0, -100.0, 40.0, 900.0], (2000, 1)) + RNG.normal(0, 12,
 HU = np.rint(BODY).astype(np.float32)
 
 
-def planned(settings=FREE, *, channels=1, max_value=65535, size_HW=(360, 480), **values):
+def planned(
+    settings=FREE, *, channels=1, max_value=65535, size_HW=(360, 480), bands=(), **values
+):
     sample = make_values(channels, max_value, **values)
-    facts = {"channels": channels, "max_value": max_value, "values": sample}
+    facts = {"channels": channels, "max_value": max_value, "values": sample, "bands": bands}
     facts |= {"object_area_px_C": (9000.0, 3136.0, 3136.0)}
     facts |= {"mean": (0.1,) * channels, "std": (0.05,) * channels}
     return make_plan(situation(median_size_HW=size_HW, **facts), settings)
@@ -127,3 +129,10 @@ def test_few_images_do_not_brighten_what_is_calibrated():
 def test_georeferenced_scenes_keep_their_size(placed, ratio):
     recipe = planned(channels=4, num_georeferenced=placed, size_HW=(3000, 3000)).recipe
     assert recipe.input.scale_ratio == ratio
+
+
+@pytest.mark.parametrize("bands", [("B04",), ("B04", "B08"), ("B02", "B03", "B04", "B08")])
+def test_any_number_of_bands_can_be_chosen(bands):
+    settings = FREE | {"input.bands": list(bands)}
+    spec = planned(settings, channels=len(bands), bands=bands, num_georeferenced=9).recipe.input
+    assert (spec.bands, spec.channels, len(spec.mean)) == (bands, len(bands), len(bands))

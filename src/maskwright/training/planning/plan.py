@@ -18,6 +18,7 @@ INTERDEPENDENT = (
     "input.window",
     "input.channels",
     "input.slices",
+    "input.bands",
     "input.convert_channels",
     "input.mean",
     "input.std",
