@@ -54,9 +54,11 @@ def test_frames_that_are_not_one_volume_are_named_with_their_distances(
     save_enhanced(tmp_path / "images/p.dcm", values_DHW, [(0, 0, z) for z in heights])
     (tmp_path / "masks").mkdir()
     masks_DHW = rng.integers(0, 2, (5, 12, 12)).astype(np.uint8)
-    tifffile.imwrite(tmp_path / "masks/p.tif", masks_DHW, photometric="minisblack")
+    stack = {"imagej": True, "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(tmp_path / "masks/p.tif", masks_DHW, **stack)
     found = audit(write(YAML))
     codes = [finding.code for finding in found.findings]
+    assert "missing-mask" not in codes
     assert ("no-volume" in codes) == (words is not None)
     if words is not None:
         assert the(found, "no-volume").examples == [("images/p.dcm", words)]
