@@ -62,6 +62,30 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TilingEffect:
+    """The shares of pixels, 0..1, whose class changes where images are cut into tiles.
+
+    Of all pixels, of those that lie in several tiles, and of the others.
+    """
+
+    num_images: int
+    changed_share: float
+    border_share: float
+    interior_share: float
+
+    def to_json(self) -> dict[str, Any]:
+        """A flat object."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"on {self.num_images} validation images, tiles changed the class of "
+            f"{self.changed_share:.2%} of the pixels ({self.border_share:.2%} where tiles "
+            f"meet, {self.interior_share:.2%} elsewhere)"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
     """One graph of a Bundle.
 
@@ -70,6 +94,7 @@ class Graph:
     `features`. `parity` is None where nobody has compared the graph with the network.
     `bytes_per_px` is the memory that the engine takes per pixel of its input, and `reach_px`
     half of the receptive field, both measured at the export; 0 where they are not known.
+    `tiling` says by how much tiles change labels, None where that was not measured.
 
     Raises BundleError for other outputs.
     """
@@ -82,6 +107,7 @@ class Graph:
     parity: Parity | None = None
     bytes_per_px: float = 0.0
     reach_px: int = 0
+    tiling: TilingEffect | None = None
 
     def __post_init__(self) -> None:
         if self.outputs not in _OUTPUTS:
@@ -97,7 +123,7 @@ class Graph:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """Undo `to_json`; raises KeyError or TypeError where a key is missing or unknown."""
-        parity = document["parity"]
+        parity, tiling = document["parity"], document.get("tiling")
         return cls(
             file=document["file"],
             engine=document["engine"],
@@ -107,4 +133,5 @@ class Graph:
             parity=None if parity is None else Parity(**parity),
             bytes_per_px=document.get("bytes_per_px", 0.0),
             reach_px=document.get("reach_px", 0),
+            tiling=None if tiling is None else TilingEffect(**tiling),
         )

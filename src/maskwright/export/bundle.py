@@ -35,7 +35,7 @@ from ..inference.engines.torch import TorchEngine
 from ..inference.need import measure_bytes_per_px
 from ..inference.published import open_published
 from ..inference.resolution import to_network
-from ..inference.tiling import measure_reach
+from ..inference.seams import measure_reach, measure_tiling_effect
 from ..nn.any_size import AnySize
 from ..nn.build import load_model
 from .parity import Planes, compare, keep_inputs, verify
@@ -234,22 +234,22 @@ def _export(
     progress: Progress,
 ) -> Bundle:
     with fill_bundle(out, options.mode) as folder:
-        inputs_CHW = list(_make_inputs(images, source.card.input))
+        prepared = list(_prepare(images, source.card.input))
         model = source.load().eval()
         source.write_weights(model, folder)
         network = TorchEngine(model)
         files, graphs = dict(source.files), {graph.file: graph for graph in source.graphs}
         for name, precision in options.targets:
             writer = _Writer(name, parts.load(TARGETS, name, like=Target), folder, progress)
-            graph = writer.write(source, network, inputs_CHW, precision)
+            graph = writer.write(source, network, prepared, precision)
             graphs.pop(graph.file, None)  # the new one goes last
             graphs[graph.file] = graph
             files[graph.file] = folder / graph.file
         if not options.keep_parity_images:
             files.pop(PARITY, None)
-        elif inputs_CHW:
+        elif prepared:
             files[PARITY] = folder / PARITY
-            keep_inputs(network, inputs_CHW, files[PARITY])
+            keep_inputs(network, _make_inputs(prepared, source.card), files[PARITY])
         listed = list(graphs.values())
         add_files(folder, source.card, files, graphs=listed, model_id=source.model_id)
     return open_bundle(out)
@@ -268,10 +268,10 @@ class _Writer:
         self,
         source: _Source,
         network: TorchEngine,
-        inputs_CHW: Sequence[Planes],
+        prepared: Sequence[Image],
         precision: str | None,
     ) -> Graph:
-        """Write one graph, and test its parity on the inputs, else on those of the Bundle."""
+        """Write one graph, and test its parity on the images, else on those of the Bundle."""
         lacks = self.target.missing()
         if lacks is not None:
             raise lacks
@@ -281,6 +281,7 @@ class _Writer:
         for _ in self.progress(range(1), total=1, what=what):
             outputs = self.target.write(network.network, source.card, path, precision)
         engine = _run(self.target, path, source.card)
+        inputs_CHW = _make_inputs(prepared, source.card)
         parity = _test(source, network, engine, inputs_CHW, self.progress)
         remember("graph", hash_file(path))
         tolerance = self.target.TOLERANCES[precision]
@@ -289,6 +290,7 @@ class _Writer:
             graph="the exported graph",
             fix="nothing was written, use the run itself",
         )
+        reach_px = measure_reach(engine, source.card)
         return Graph(
             file=path.name,
             engine=self.target.ENGINE,
@@ -297,7 +299,8 @@ class _Writer:
             tolerance=tolerance,
             parity=parity,
             bytes_per_px=round(measure_bytes_per_px(engine, source.card.input.channels), 1),
-            reach_px=measure_reach(engine, source.card),
+            reach_px=reach_px,
+            tiling=measure_tiling_effect(engine, source.card, prepared, reach_px=reach_px),
         )
 
 
@@ -319,7 +322,10 @@ def _test(
     return verify(source.bundle, graph)
 
 
-def _make_inputs(images: Iterable[Image], spec: InputSpec) -> Iterator[Planes]:
+def _prepare(images: Iterable[Image], spec: InputSpec) -> Iterator[Image]:
     for index, image_HWC in enumerate(images):
-        prepared_HWC = spec.prepare(image_HWC, where=f"image {index} for parity")
-        yield to_network(prepared_HWC, spec)
+        yield spec.prepare(image_HWC, where=f"image {index} for parity")
+
+
+def _make_inputs(prepared: Iterable[Image], card: ModelCard) -> list[Planes]:
+    return [to_network(image_HWC, card.input) for image_HWC in prepared]

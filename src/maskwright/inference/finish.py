@@ -69,7 +69,7 @@ def finish_results(
         shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
     pixels_C = _sum_pixels(results, len(to.labels))
     results.decide = None if rule is None else rule.to_json()
-    remarks = list_remarks(_list_traits(results.journal), model.card)
+    remarks = list_remarks(_list_traits(results.journal), model.card, model.tiling.effect)
     results.remarks = [*found.notes, *remarks, *not_written]
     return PredictionSummary.of_results(results, pixels_C, model, accounts, verdicts)
 

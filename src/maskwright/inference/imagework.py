@@ -26,7 +26,7 @@ from .need import LARGE_PX
 from .outputs import MOSAIC, ImageOutputs, PredictedImage
 from .predictor import Predictor
 from .probabilities import PROBABILITIES
-from .remarks import OUTSIDE, find_traits
+from .remarks import OUTSIDE, TILED, find_traits
 from .tiling import TilePlan
 from .volumes import UNCERTAINTY, is_slice
 
@@ -164,7 +164,7 @@ class ImageWork:
         """Predict a large image by rows; returns what the journal keeps of it."""
         to, kinds = self.outputs.to, self.outputs.kinds
         done = predict_bands(model, plan, opened, key, to, kinds, content=content, area=area)
-        traits = find_traits(*done.sample, model.card, size_HW=opened.size_HW)
+        traits = [TILED, *find_traits(*done.sample, model.card, size_HW=opened.size_HW)]
         return _describe(done.counts_C, traits)
 
 

@@ -4,10 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..core.card import ModelCard
+from ..core.graph import TilingEffect
 from ..core.image import Image, ValidMap
 from ..pages.text import format_size, format_subject, list_names
 
 NODATA, GREY, SCALE, COLOR, OUTSIDE = "nodata", "grey", "scale", "colour", "outside"
+TILED = "tiled"
 """Traits of an image, as the journal keeps them."""
 
 
@@ -34,21 +36,26 @@ def find_traits(
 
 
 def list_remarks(
-    traits_by_key: Iterable[tuple[str, Sequence[str]]], card: ModelCard
+    traits_by_key: Iterable[tuple[str, Sequence[str]]],
+    card: ModelCard,
+    effect: TilingEffect | None = None,
 ) -> list[str]:
-    """One sentence for each trait, with the number of images and the first names."""
+    """One sentence for each trait, with the number of images and the first names.
+
+    `effect` says what tiles change, of a model for which that was measured.
+    """
     keys: dict[str, list[str]] = defaultdict(list)
     for key, traits in traits_by_key:
         for trait in traits:
             keys[trait].append(key)
     return [
         f"{format_subject(len(keys[trait]), *words)} ({list_names(keys[trait])})"
-        for trait, words in _words(card).items()
+        for trait, words in _words(card, effect).items()
         if keys[trait]
     ]
 
 
-def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
+def _words(card: ModelCard, effect: TilingEffect | None) -> dict[str, tuple[str, str]]:
     """Trait -> the sentence on one image, and the sentence on several."""
     size = "" if card.learnt is None else format_size(card.learnt.size_HW)
     nodata = "pixels without data, which are not predicted (255 in class maps)"
@@ -58,6 +65,7 @@ def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
         f"(H, W): results may be poor; resize to about that size, or train with such images"
     )
     outside = "outside of the area of interest (--aoi), 255 in class maps"
+    tiled = f"cut into tiles; {effect or 'what that changes was not measured'}"
     what = "in brightness or colour"
     if card.input.kind != "photograph" and card.learnt is not None:
         means = ", ".join(f"{mean:.4g}" for mean in card.learnt.mean)
@@ -68,6 +76,7 @@ def _words(card: ModelCard) -> dict[str, tuple[str, str]]:
     )
     return {
         NODATA: (f"image has {nodata}", f"images have {nodata}"),
+        TILED: (f"image was {tiled}", f"images were {tiled}"),
         OUTSIDE: (f"image lies {outside}", f"images lie {outside}"),
         GREY: (f"image is {grey}", f"images are {grey}"),
         SCALE: (f"image is {scale}", f"images are {scale}"),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..core.card import ModelCard
 from ..core.errors import ConfigError
-from ..core.graph import Graph
+from ..core.graph import Graph, TilingEffect
 from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.intensity import Scaling
@@ -36,8 +36,6 @@ OVERLAP_PX, MOST_OVERLAP_PX = 128, 256
 _IDLE_SHARE = 3 / 8
 """Of the overlap at each edge of a tile, where its weight is 0."""
 
-_TRIAL_PX = 512
-_FELT_SHARE = 0.01
 MAX_MEMORY_BYTES = 4 << 30
 BYTES_PER_PX = 256.0
 """Of models that do not state what they take per pixel of their input."""
@@ -114,7 +112,7 @@ class Tiling:
     where the model would need more than `max_memory` bytes for it, by `bytes_per_px`, that the
     Bundle states. `overlap` is that of neighbours, in network pixels; None takes as much as the
     receptive field needs, `reach_px` as `measure_reach` gives it, 0 where it is not known, and
-    128 to 256.
+    128 to 256. `effect` is what the Bundle says of tiles, None where it says nothing.
 
     Raises ConfigError for sizes that are no multiples of `UNIT`, or an overlap that is not
     between 2 `UNIT` and half of a tile.
@@ -125,6 +123,7 @@ class Tiling:
     max_memory: int = MAX_MEMORY_BYTES
     bytes_per_px: float = BYTES_PER_PX
     reach_px: int = 0
+    effect: TilingEffect | None = None
 
     def __post_init__(self) -> None:
         sides = (TILE_PX,) if isinstance(self.tile, str) else self.tile
@@ -168,7 +167,12 @@ class Tiling:
         """The tiling with what a Bundle says of the graph that the engine runs."""
         for graph in graphs:
             if graph.engine == engine.name and graph.bytes_per_px:
-                return replace(self, bytes_per_px=graph.bytes_per_px, reach_px=graph.reach_px)
+                return replace(
+                    self,
+                    bytes_per_px=graph.bytes_per_px,
+                    reach_px=graph.reach_px,
+                    effect=graph.tiling,
+                )
         return self
 
     def plan(
@@ -224,6 +228,7 @@ class Tiling:
             "max_memory": self.max_memory,
             "bytes_per_px": self.bytes_per_px,
             "reach_px": self.reach_px,
+            "effect": None if self.effect is None else self.effect.to_json(),
         }
 
 
@@ -378,25 +383,3 @@ class TiledImage:
         if below or right:
             x_CHW = np.pad(x_CHW, ((0, 0), (0, below), (0, right)), mode="edge")
         return x_CHW
-
-
-def measure_reach(engine: Engine, card: ModelCard) -> int:
-    """How far a change of the input is felt in the logits, in network pixels.
-
-    Half of the receptive field: beyond it, logits change by less than a hundredth of their
-    largest change. Measured on noise of which a block of `UNIT` pixels in the middle changes.
-    """
-    rng, stride = np.random.default_rng(0), card.logits.stride
-    noise = rng.standard_normal((card.input.channels, _TRIAL_PX, _TRIAL_PX))
-    x_1CHW = noise.astype(np.float32)[None]
-    start, stop = (_TRIAL_PX - UNIT) // 2, (_TRIAL_PX + UNIT) // 2
-    changed_1CHW = x_1CHW.copy()
-    changed_1CHW[:, :, start:stop, start:stop] *= -1
-    change_hw = np.abs(engine(changed_1CHW) - engine(x_1CHW))[0].max(axis=0)
-    felt_hw = change_hw > _FELT_SHARE * change_hw.max()
-    reach_px = 0
-    for axis in (0, 1):
-        places = np.flatnonzero(felt_hw.any(axis=axis)) * stride
-        if len(places):
-            reach_px = max(reach_px, start - int(places[0]), int(places[-1]) + stride - stop)
-    return reach_px
