@@ -82,6 +82,12 @@ Vectorise = Annotated[
         metavar="FORMAT", help="Also write class maps as polygons: 'geojson' or 'gpkg'."
     ),
 ]
+Level = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LEVEL", help="Level of slides and pyramids: 0 is the finest, or '0.5um'."
+    ),
+]
 
 
 def predict(
@@ -105,6 +111,7 @@ def predict(
     mosaic: Mosaic = False,
     aoi: Aoi = None,
     vectorise: Vectorise = None,
+    level: Level = None,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     _keep_ids: KeepIds = False,
@@ -133,9 +140,9 @@ def predict(
         console.say_all(predictor.notes)
     names = _list_kinds(write, mosaic=mosaic)
     mode = WriteMode(overwrite=overwrite, resume=resume)
-    call = partial(run, predictor, write=names, glob=glob, aoi=aoi, vectorise=vectorise)
+    call = partial(run, predictor, glob=glob, aoi=aoi, vectorise=vectorise, level=level)
     with fetch_inputs(inputs, stdin=sys.stdin.buffer, allow_download=allow_download) as paths:
-        summary = call(inputs=paths, out=out, mode=mode, progress=console.progress)
+        summary = call(paths, out, write=names, mode=mode, progress=console.progress)
     _print_summary(summary, out, names, console)
     _require_all(summary, out / MANIFEST)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from ..core.progress import Progress, silent
 from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ..data.pixels.imageref import ImageRef
+from ..data.pixels.images import open_image
+from ..data.pixels.pyramid import choose_level
 from ..pages.display import Display
 from .area import AreaOfInterest
 from .ensemble import Ensemble, require_members
@@ -44,6 +46,7 @@ def predict(
     glob: str | None = None,
     aoi: Path | None = None,
     vectorise: str | None = None,
+    level: str | None = None,
     mode: WriteMode = NEW,
     progress: Progress = silent,
 ) -> PredictionSummary:
@@ -57,6 +60,7 @@ def predict(
         glob: Pattern of the images that are taken from folders: of names, or with `/` of paths.
         aoi: A file of polygons; pixels outside of them are IGNORE. See `area`.
         vectorise: A format of polygons, `geojson` or `gpkg`; see `vectors`.
+        level: The level of pyramids, by number or pixel size; see `data.pixels.pyramid`.
         mode: What to do with a folder that exists.
         progress: Called with the key and the result of every image, in order.
 
@@ -71,9 +75,9 @@ def predict(
         require_vectors(vectorise)
     require_uncertainty(model, write)
     area = None if aoi is None else AreaOfInterest.open(aoi)
-    head = identify_run(model, write, area) | {"vectorise": vectorise}
+    head = identify_run(model, write, area) | {"vectorise": vectorise, "level": level}
     with open_results(Path(out), "predict", mode, head=head) as results:
-        found = find_inputs(model, inputs, glob)
+        found = _choose_levels(find_inputs(model, inputs, glob), level)
         results.pass_over(found.passed_over)
         to = replace(make_destination(model, results.folder, found, write), area=area)
         needs_maps = bool(formats) or vectorise is not None
@@ -89,6 +93,17 @@ def predict(
             out=Path(out),
             progress=progress,
         )
+
+
+def _choose_levels(found: FoundImages, level: str | None) -> FoundImages:
+    """The images at a level of their pyramids; as they are for None."""
+    if level is None:
+        return found
+    images = {
+        key: replace(image, level=choose_level(open_image(image), level))
+        for key, image in found.images.items()
+    }
+    return replace(found, images=images)
 
 
 def require_uncertainty(model: Predictor | FoldPredictors, write: Sequence[str]) -> None:

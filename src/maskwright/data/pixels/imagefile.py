@@ -67,6 +67,11 @@ class ImageFile(Protocol):
         """Rows and columns, oriented by EXIF, from the header."""
 
     @property
+    def level_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each level of a pyramid, the finest first; one for most files."""
+        return (self.size_HW,)
+
+    @property
     def num_pages(self) -> int:
         """How many images the file holds, each of them a page."""
         return 1

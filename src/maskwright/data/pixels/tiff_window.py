@@ -12,7 +12,7 @@ from .imagefile import Window
 from .imageref import ImageRef
 from .tiff_bounds import require_fitting_segment, require_sound_page
 from .tiff_file import list_pages, open_tiff, read_pixels
-from .tiff_tags import MAX_TIFF_BYTES, is_picture, is_shown_as_stored
+from .tiff_tags import is_picture, is_shown_as_stored
 
 DecodeTile = Callable[[int], NDArray[Any]]
 
@@ -28,23 +28,29 @@ def read_tiff_window(ref: ImageRef, window: Window) -> NDArray[Any] | None:
         if page is None or not is_shown_as_stored(page) or file.is_imagej:
             return None
         declared = page.imagelength * page.imagewidth
-        if declared > MAX_PIXELS or page.nbytes > MAX_TIFF_BYTES:
+        if declared > MAX_PIXELS:
             raise too_large(ref, declared)
         rows, columns = range(page.imagelength)[window[0]], range(page.imagewidth)[window[1]]
         if not rows or not columns or (rows.step, columns.step) != (1, 1):
             return None
-        require_sound_page(ref, page)
-        decode = partial(_decode_tile, ref, file, page)
-        if page.axes == "YX":
-            return _decode_window(page, rows, columns, decode)[..., 0]
-        if page.axes == "YXS":
-            return _decode_window(page, rows, columns, decode)
-        num_tiles = page.chunked[1] * page.chunked[2]
-        planes = [
-            _decode_window(page, rows, columns, decode, first=sample * num_tiles)
-            for sample in range(page.samplesperpixel)
-        ]
-        return np.concatenate(planes, axis=2)
+        return read_page_window(ref, file, page, window)
+
+
+def read_page_window(ref: ImageRef, file: Any, page: Any, window: Window) -> NDArray[Any]:
+    """A window of a page with the axes YX, YXS or SYX, as H x W or H x W x C."""
+    rows, columns = range(page.imagelength)[window[0]], range(page.imagewidth)[window[1]]
+    require_sound_page(ref, page)
+    decode = partial(_decode_tile, ref, file, page)
+    if page.axes == "YX":
+        return _decode_window(page, rows, columns, decode)[..., 0]
+    if page.axes == "YXS":
+        return _decode_window(page, rows, columns, decode)
+    num_tiles = page.chunked[1] * page.chunked[2]
+    planes = [
+        _decode_window(page, rows, columns, decode, first=sample * num_tiles)
+        for sample in range(page.samplesperpixel)
+    ]
+    return np.concatenate(planes, axis=2)
 
 
 def _find_page(ref: ImageRef, file: Any) -> Any:
@@ -90,6 +96,7 @@ def _decode_tile(ref: ImageRef, file: Any, page: Any, index: int) -> NDArray[Any
     file.filehandle.seek(page.dataoffsets[index])
     content = file.filehandle.read(page.databytecounts[index])
     require_fitting_segment(ref, page, content)
-    tile_1hwC: NDArray[Any] = read_pixels(ref, page, lambda: page.decode(content, index)[0])
+    decode = partial(page.decode, jpegtables=page.jpegtables)
+    tile_1hwC: NDArray[Any] = read_pixels(ref, page, lambda: decode(content, index)[0])
     tile_hwC: NDArray[Any] = tile_1hwC[0]
     return tile_hwC

@@ -10,6 +10,7 @@ from ..faults import explain_faults
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
 from ..pillow import decode_colors, decode_photograph, decode_stored
+from ..pyramid import TiffLevel, list_tiff_levels, read_tiff_spacing
 from ..tiff import (
     count_tiff_pages,
     find_bands,
@@ -35,7 +36,7 @@ def takes(start: bytes) -> bool:
 
 def open_file(ref: ImageRef) -> ImageFile:
     """Open lazily: nothing is read before it is asked for."""
-    return _TiffImage(ref)
+    return TiffLevel(ref) if ref.level else _TiffImage(ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,14 @@ class _TiffImage(ImageFile):
     def size_HW(self) -> tuple[int, int]:
         with explain_faults(self.ref):
             return tiff_size(self.ref)
+
+    @property
+    def level_sizes(self) -> tuple[tuple[int, int], ...]:
+        return list_tiff_levels(self.ref) if self.ref.page is None else (self.size_HW,)
+
+    @property
+    def spacing_mm_HW(self) -> tuple[float, float] | None:
+        return read_tiff_spacing(self.ref) if len(self.level_sizes) > 1 else None
 
     @property
     def num_pages(self) -> int:
