@@ -1,0 +1,1 @@
+"""Video and streams: frames in, labelled video and tables out."""
