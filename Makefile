@@ -33,10 +33,13 @@ layers: .venv/installed-all
 docs: .venv/installed-all
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# Tests look at the report pages in a browser; where none can be had, they skip and say so.
+# Tests look at the report pages in a browser, and ffmpeg plays a camera; without, they skip.
 browser:
 	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || \
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install chromium; } \
+	  > /dev/null 2>&1 || true
+	@command -v ffmpeg > /dev/null || \
+	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install ffmpeg; } \
 	  > /dev/null 2>&1 || true
 
 # The wheel and the sdist, installed into clean environments of each Python that is here.

@@ -40,6 +40,7 @@ from .split import split
 from .train import train
 from .tune_refine import tune_refine
 from .verbs import Verb, Verbs
+from .video import video
 
 INTERRUPTED = 130
 
@@ -69,6 +70,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         soup: "soup runs/a+runs/b my-data -o averaged",
         export: "export runs/a --to onnx -o bundle",
         predict: "predict runs/a photos -o out",
+        video: "video runs/a drive.mp4 -o labelled",
         models: "models unet segformer --bench",
     },
     "Class maps": {

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.image import Image
@@ -85,7 +84,7 @@ def find_stream(container: "InputContainer", where: str) -> "VideoStream":
 
 def to_image(frame: "VideoFrame") -> Image:
     """The picture as RGB, H x W x 3, turned upright as its display matrix says."""
-    rgb_HW3: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    rgb_HW3 = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     return np.ascontiguousarray(np.rot90(rgb_HW3, frame.rotation // 90 % 4))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.labels import IGNORE, Rgb
+from ...pages.chart import ChartLine, draw_chart
 from ...pages.markup import (
     frame_table,
     render_class,
@@ -20,7 +21,6 @@ from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..rules.verdicts import Verdict
 from .changemap import COLORS, OTHER, UNLABELLED, ChangeLegend
-from .chart import ChartLine, draw_chart
 from .image_summary import Percents
 from .markup import (
     render_amount,

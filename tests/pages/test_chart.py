@@ -4,9 +4,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from maskwright.measurement.output.chart import ChartLine, draw_chart
+from maskwright.pages.chart import ChartLine, draw_chart
 
-from ...browser import find_contrast
+from ..browser import find_contrast
 
 
 def lines(num_images, *names):

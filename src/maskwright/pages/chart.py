@@ -13,8 +13,8 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.labels import Rgb
-from ...pages.text import shorten_name
+from ..core.labels import Rgb
+from .text import shorten_name
 
 _MOST_POINTS = 400
 _MOST_LINES = 8
@@ -23,6 +23,13 @@ _LEFT_PX, _TOP_PX, _BOTTOM_PX = 52, 14, 34
 _LETTER_PX, _LINE_PX = 7.0, 16
 _LUMA, _LIGHTEST, _DARKEST = (0.299, 0.587, 0.114), 140, 115
 """Of lines: so their contrast is 3 to 1 or more on the light and on the dark paper of pages."""
+_NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
+_FILE_STYLE = (
+    "text{font:12px sans-serif;fill:#333}.grid{stroke:#8886}.edge{stroke:none}"
+    ".curve{stroke:var(--on-light);stroke-width:2}.key{fill:var(--on-light)}"
+    "svg{background:#fff}@media(prefers-color-scheme:dark){svg{background:#1b1b1b}"
+    "text{fill:#ddd}.curve{stroke:var(--on-dark)}.key{fill:var(--on-dark)}}"
+)
 _DASHES = ("", "7 3", "2 3", "10 3 2 3")
 
 
@@ -70,6 +77,13 @@ class _Frame:
 def draw_chart(keys: Sequence[str], lines: Sequence[ChartLine]) -> str:
     """Draw two SVG elements with the classes that cover most, at most eight of them."""
     return _draw_layout(keys, lines, _LARGE) + _draw_layout(keys, lines, _SMALL)
+
+
+def draw_chart_file(keys: Sequence[str], lines: Sequence[ChartLine]) -> str:
+    """Draw the wide chart as an SVG file of its own, for light and dark viewers."""
+    chart = _draw_layout(keys, lines, _LARGE).replace("<svg ", f"<svg {_NAMESPACE} ", 1)
+    start = chart.index(">") + 1
+    return f"{chart[:start]}<style>{_FILE_STYLE}</style>{chart[start:]}"
 
 
 def _draw_layout(keys: Sequence[str], lines: Sequence[ChartLine], layout: _Layout) -> str:

@@ -1,0 +1,153 @@
+"""Reading ahead and writing behind: frames are decoded, predicted and encoded at one time.
+
+Queues are short, so memory does not depend on the length of a stream. An exception of a thread
+is raised in the thread that works with it.
+"""
+
+import queue
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_DEPTH = 4
+_PATIENCE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of the items, and the exception that ended them, if any."""
+
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Arrived(Generic[T]):
+    """An item, the time at which it arrived, and the number that were dropped before it."""
+
+    item: T
+    at_s: float
+    dropped: int = 0
+
+
+_Waiting = queue.Queue[Arrived[T] | _End]
+
+
+@contextmanager
+def read_ahead(
+    items: Generator[T, None, None] | Iterator[T], *, drop_stale: bool = False
+) -> Iterator[Iterator[Arrived[T]]]:
+    """Iterate over `items` in another thread; leaving the block stops that thread.
+
+    At most four items wait. With `drop_stale` one waits, the newest: those that it replaces are
+    counted as dropped.
+    """
+    waiting: _Waiting[T] = queue.Queue(1 if drop_stale else _DEPTH)
+    stopped = Event()
+    put = _replace if drop_stale else _wait_to_put
+    thread = Thread(target=_read, args=(items, waiting, stopped, put), daemon=True)
+    thread.start()
+    try:
+        yield _take(waiting)
+    finally:
+        stopped.set()
+        thread.join(timeout=15)  # a camera may block for the timeout of its driver
+
+
+def _read(
+    items: Generator[T, None, None] | Iterator[T],
+    waiting: "_Waiting[T]",
+    stopped: Event,
+    put: "Callable[[_Waiting[T], Arrived[T], Event], None]",
+) -> None:
+    end = _End()
+    try:
+        for item in items:
+            put(waiting, Arrived(item, time.monotonic()), stopped)
+            if stopped.is_set():
+                break
+    except BaseException as error:  # noqa: BLE001  # raised where the items are taken
+        end = _End(error)
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+    _wait_to_put(waiting, end, stopped)
+
+
+def _wait_to_put(waiting: "_Waiting[T]", item: "Arrived[T] | _End", stopped: Event) -> None:
+    while not stopped.is_set():
+        try:
+            waiting.put(item, timeout=_PATIENCE_S)
+        except queue.Full:
+            continue
+        return
+
+
+def _replace(waiting: "_Waiting[T]", item: Arrived[T], stopped: Event) -> None:
+    """Put an item in the place of the one that waits."""
+    try:
+        stale = waiting.get_nowait()
+    except queue.Empty:
+        pass
+    else:
+        if isinstance(stale, Arrived):
+            item.dropped = stale.dropped + 1
+    _wait_to_put(waiting, item, stopped)
+
+
+def _take(waiting: "_Waiting[T]") -> Iterator[Arrived[T]]:
+    while True:
+        item = waiting.get()
+        if isinstance(item, _End):
+            if item.error is not None:
+                raise item.error
+            return
+        yield item
+
+
+@contextmanager
+def write_behind(write: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
+    """Yield a function that gives an item to `write` in another thread, in order.
+
+    At most four items wait; leaving the block waits for all of them, unless it raises. An
+    exception of `write` is raised by the next call, or at the end.
+    """
+    waiting: queue.Queue[T | _End] = queue.Queue(_DEPTH)
+    stopped, failed = Event(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            while not isinstance(item := waiting.get(), _End) and not stopped.is_set():
+                write(item)
+        except BaseException as error:  # noqa: BLE001  # raised by the next call
+            failed.append(error)
+            stopped.set()
+
+    def give(item: T | _End) -> None:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=_PATIENCE_S)
+            except queue.Full:
+                continue
+            return
+        if failed:
+            raise failed[0]
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield give
+    except BaseException:
+        stopped.set()
+        with suppress(queue.Full):  # then the thread finds items, and that it is stopped
+            waiting.put_nowait(_End())
+        thread.join()
+        raise
+    give(_End())
+    thread.join()
+    if failed:
+        raise failed[0]
