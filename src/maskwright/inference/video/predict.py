@@ -10,7 +10,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from ...core.errors import ConfigError, DataError, OutputError, UnknownNameError
 from ...core.progress import Progress, silent
 from ...core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ...core.stream import Frame, LabelledFrame, Observer
-from ...core.versioned import Schema
+from ...core.versioned import Document, Schema
 from ...pages.display import Display
 from ...pages.legend import draw_legend, list_classes
 from ...pages.pictures import encode_png
@@ -111,7 +110,7 @@ class StreamSummary:
             f"{self._percentile(50):.0f} ms (p95 {self._percentile(95):.0f} ms){dropped}"
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """An object of all figures."""
         return SCHEMA.stamp(
             {
