@@ -33,6 +33,7 @@ from .measure import measure
 from .models import models
 from .plan import plan
 from .predict import predict
+from .runs import runs
 from .schema import schema
 from .score import score
 from .soup import soup
@@ -64,6 +65,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
     "Models": {
         plan: "plan my-data --budget 40m",
         train: "train my-data -o runs/a --budget 40m",
+        runs: "runs runs",
         evaluate: "evaluate runs/a my-data --split test -o report",
         decide: "decide runs/a my-data --miss 1% -o bundle",
         tune_refine: "tune-refine runs/a my-data -o bundle",

@@ -9,6 +9,7 @@ from maskwright.core.atomic import explain_write_errors, write_text
 
 from .checkpoint import RunProgress
 
+FILE_NAME = "log.csv"
 COLUMNS = ("epoch", "step", "loss", "lr", "val_miou", "seconds")
 
 
@@ -18,7 +19,7 @@ class RunLog:
     def __init__(self, run: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.path = run / "log.csv"
+        self.path = run / FILE_NAME
         self.rows = _read_rows(self.path, step)
         self.earlier_s = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.started_s = time.monotonic()
