@@ -13,6 +13,7 @@ from maskwright.data.synth.phantoms import (
     ORGAN_CLASSES,
     ORGANS,
     draw_fields,
+    draw_land,
     draw_organs,
     write_phantoms,
 )
@@ -48,3 +49,14 @@ def test_the_plan_finds_the_kind_of_what_is_on_disk(tmp_path, phantoms, kind):
     facts = measure_facts(dataset.subset("train"))
     assert find_kind(facts.values, facts.max_value)[0] == kind
     assert set(facts.values.of_class) == set(np.flatnonzero(facts.class_share_C).tolist())
+
+
+def test_fields_of_land_begin_at_any_pixel():
+    scenes = draw_land(np.random.default_rng(0), (64, 48), 20)
+    assert {scene.labels_HW.shape for scene in scenes} == {(64, 48)}
+    borders = {
+        int(x) % 16
+        for scene in scenes
+        for x in np.flatnonzero((np.diff(scene.labels_HW.astype(int), axis=1) != 0).any(axis=0))
+    }
+    assert len(borders) > 8

@@ -38,6 +38,7 @@ LAND = np.array([[420, 350, 210], [1300, 1500, 1750], [520, 830, 640], [480, 760
 """Reflectance times 10,000 of each class of `LAND_CLASSES` in blue, green and red."""
 LAND_STD = 0.06
 """Standard deviation of the reflectance of a field, as a share of it."""
+FIELD_PX = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,11 +124,18 @@ def draw_fields(rng: Rng, size_HW: tuple[int, int], num_slices: int) -> list[Pha
 
 
 def draw_land(rng: Rng, size_HW: tuple[int, int], num_scenes: int) -> list[Phantom]:
-    """Scenes of fields in three bands, in reflectance times 10,000."""
+    """Scenes of square fields in three bands, in reflectance times 10,000.
+
+    Fields begin at any pixel: of a grid that is the same in all scenes, a network learns the
+    borders by their place in the image.
+    """
     scenes = []
     for _ in range(num_scenes):
-        small = rng.integers(0, len(LAND), [-(-n // 16) for n in size_HW]).astype(np.uint8)
-        labels_HW = np.kron(small, np.ones((16, 16), np.uint8))[: size_HW[0], : size_HW[1]]
+        num_HW = [-(-side // FIELD_PX) + 1 for side in size_HW]
+        small = rng.integers(0, len(LAND), num_HW).astype(np.uint8)
+        top, left = rng.integers(0, FIELD_PX, 2).tolist()
+        fields_HW = np.kron(small, np.ones((FIELD_PX, FIELD_PX), np.uint8))
+        labels_HW = fields_HW[top : top + size_HW[0], left : left + size_HW[1]].copy()
         shares_HW1 = rng.normal(1, LAND_STD, (*size_HW, 1)) * rng.normal(1, LAND_STD)
         values_HWC = LAND[labels_HW] * shares_HW1
         scenes.append(Phantom(np.rint(values_HWC).astype(np.float32), labels_HW))
