@@ -70,12 +70,14 @@ _SMALL: dict[str, object] = {
 }
 NETWORKS = {"organs": _PRETRAINED, "fields": _SMALL, "land": _PRETRAINED}
 """Fields have no shapes to see, which a trained encoder looks for."""
-NOTES = """\
-Fields of land begin at any pixel. Where all scenes have one grid of fields, the plain loop reached 98.9 and the plan 96.7, 98.2 without scale,
-flips and blur: without augmentation the network learns the borders of the grid by their place in the image, which no scene has.
+NOTES = """Fields of land begin at any pixel. With one grid of fields in all scenes, as this
+page had it before, the plain loop reached 98.9 and the plan 96.7, and 98.2 without scale,
+flips and blur: without augmentation, a network can tell the borders of such a grid by their
+place in the image.
 
-Fields need absolute values, and batch statistics of four images depend on which fields are in the batch. With the encoder and weights of the other
-sets, the plan reached 68.9 with `model.norm=batch` and 100.0 with `model.norm=frozen`."""
+The values of fields are seen against the statistics of a batch of four images, which change
+with the fields that are in it. With the encoder and weights of the other sets, the plan
+reached 68.9 on fields with `model.norm=batch` and 100.0 with `model.norm=frozen`."""
 """Measured apart from the table, with one seed."""
 FIXED: dict[str, object] = {
     "input.scale_ratio": 1.0,
