@@ -14,7 +14,6 @@ import argparse
 import os
 import platform
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -47,6 +46,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
     with tempfile.TemporaryDirectory() as name:
@@ -138,36 +138,42 @@ def save(values: np.ndarray, path: Path, palette: np.ndarray | None = None) -> N
 
 def run_in_turn(
     ways: dict[str, Callable[[], None]], num_images: int, rounds: int
-) -> dict[str, float]:
-    """Images per second of each way, the median over rounds; the first is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+) -> dict[str, tuple[float, float]]:
+    """Images per second and core seconds per image of each way, medians over the rounds.
+
+    A first round is not counted.
+    """
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for index in range(rounds + 1):
         for name, way in ways.items():
-            begin = time.perf_counter()
+            begin, begin_cores = time.perf_counter(), time.process_time()
             way()
             if index:
-                seconds[name].append(time.perf_counter() - begin)
-    return {name: num_images / statistics.median(times) for name, times in seconds.items()}
+                taken = time.perf_counter() - begin, time.process_time() - begin_cores
+                seconds[name].append(taken)
+    medians = {name: np.median(taken, axis=0) for name, taken in seconds.items()}
+    return {
+        name: (num_images / wall_s, cores_s / num_images)
+        for name, (wall_s, cores_s) in medians.items()
+    }
 
 
-def write(rates: dict[str, float], asked: argparse.Namespace) -> None:
+def write(rates: dict[str, tuple[float, float]], asked: argparse.Namespace) -> None:
     """Write the table."""
-    bare, torch_loop = (
-        rates["bare engine, inputs in memory"],
-        rates["torch loop, the same files"],
-    )
     source = (
         f"From `python benchmarks/predict.py --images {asked.images} --rounds {asked.rounds} "
         f"--encoder {asked.encoder}`: {os.cpu_count()} cores, {platform.machine()}, U-Net on "
         f"{asked.encoder}, {NUM_CLASSES} classes, JPEG files of {SIZE_HW[0]} x {SIZE_HW[1]} px "
-        f"(H x W); the ways in turn, medians."
+        f"(H x W); the ways in turn, medians. Core seconds are those of all threads together."
     )
-    columns = "| way | images per second | of the bare engine | times the torch loop |"
-    lines = ["# Images per second of `predict`", "", source, "", columns, "|---|---|---|---|"]
-    for name, rate in rates.items():
-        lines.append(f"| {name} | {rate:.2f} | {rate / bare:.2f} | {rate / torch_loop:.2f} |")
+    columns = ("way", "images/s", "of the bare engine", "times the torch loop", "core s/image")
+    lines = ["# Images per second of `predict`", "", source, ""]
+    lines += [f"| {' | '.join(columns)} |", "|---|---|---|---|---|"]
+    for name, (rate, cores) in rates.items():
+        shares = f"{rate / rates[BARE][0]:.2f} | {rate / rates[LOOP][0]:.2f}"
+        lines.append(f"| {name} | {rate:.2f} | {shares} | {cores:.3f} |")
     lines += ["", f"To reach: {WANTED_SHARE} of the bare engine."]
-    OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    asked.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
 
 

@@ -1,10 +1,13 @@
 """How the verbs open the model that they run."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..inference.folds import FoldPredictors
     from ..inference.predictor import Predictor
     from ..inference.tiling import Tiling
@@ -23,9 +26,16 @@ class Opening:
         self, model: str, *, tiling: "Tiling", tta: str | None, dropout: int
     ) -> "Predictor":
         """Open one model, or several joined by a plus; raises as `open_ensemble`."""
+        return self.defer(model, tiling=tiling, tta=tta, dropout=dropout)()
+
+    def defer(
+        self, model: str, *, tiling: "Tiling", tta: str | None, dropout: int
+    ) -> "Callable[..., Predictor]":
+        """A call of `open_ensemble`, which other processes can make too."""
         from ..inference.opening import open_ensemble
 
-        return open_ensemble(
+        return partial(
+            open_ensemble,
             model,
             tta=tta,
             dropout=dropout,

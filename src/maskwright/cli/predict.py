@@ -1,9 +1,9 @@
 """`maskwright predict`: predict images with a model."""
 
 import sys
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,7 +31,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..inference.folds import FoldPredictors
     from ..inference.predictor import Predictor
@@ -42,7 +42,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUTS",
-        help="Images, folders of images, and - for stdin: one image, or a list of paths.",
+        help="Images and folders of images, as paths or addresses (s3://...), and - for stdin: "
+        "one image, or a list of paths.",
     ),
 ]
 Glob = Annotated[
@@ -52,7 +53,8 @@ Glob = Annotated[
     ),
 ]
 AllowDownload = Annotated[
-    bool, typer.Option("--allow-download", help="Fetch INPUTS that begin with https://.")
+    bool,
+    typer.Option("--allow-download", help="Fetch INPUTS that begin with https:// or http://."),
 ]
 OutOfFold = Annotated[
     bool,
@@ -88,13 +90,23 @@ Level = Annotated[
         metavar="LEVEL", help="Level of slides and pyramids: 0 is the finest, or '0.5um'."
     ),
 ]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLUSTER",
+        help="Predict on the cores of a Ray cluster: 'ray' starts one here, 'ray:ADDRESS' "
+        "joins one.",
+    ),
+]
 
 
 def predict(
     model: Model,
     inputs: Inputs,
     *,
-    out: Annotated[Path, out_option("Folder for the results.")] = Path("predictions"),
+    out: Annotated[
+        str, out_option("Folder for the results, or an address (s3://...).")
+    ] = "predictions",
     engine: Engine = None,
     refine: Refine = None,
     tile: Tile = "auto",
@@ -112,6 +124,7 @@ def predict(
     aoi: Aoi = None,
     vectorise: Vectorise = None,
     level: Level = None,
+    workers: Workers = None,
     overwrite: Overwrite = False,
     resume: ResumeFolder = False,
     _keep_ids: KeepIds = False,
@@ -125,26 +138,101 @@ def predict(
     console = Console(as_json=as_json, quiet=quiet)
     opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
     from ..core.results import MANIFEST, WriteMode
+    from ..core.storage import find_scheme, to_path
     from ..inference.fetch import fetch_inputs
     from ..inference.predict import predict as run
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
+    how: dict[str, Any] = {"tiling": tiling, "tta": tta, "dropout": dropout}
     predictor: Predictor | FoldPredictors
     if out_of_fold:
-        predictor = opening.open_folds(
-            model, inputs[0], tiling=tiling, tta=tta, dropout=dropout
-        )
+        predictor = opening.open_folds(model, inputs[0], **how)
     else:
-        predictor = opening.open(model, tiling=tiling, tta=tta, dropout=dropout)
+        predictor = opening.open(model, **how)
         console.say_all(predictor.notes)
     names = _list_kinds(write, mosaic=mosaic)
-    mode = WriteMode(overwrite=overwrite, resume=resume)
-    call = partial(run, predictor, glob=glob, aoi=aoi, vectorise=vectorise, level=level)
-    with fetch_inputs(inputs, stdin=sys.stdin.buffer, allow_download=allow_download) as paths:
-        summary = call(paths, out, write=names, mode=mode, progress=console.progress)
+    options: dict[str, Any] = {
+        "write": names,
+        "glob": glob,
+        "aoi": aoi,
+        "vectorise": vectorise,
+        "level": level,
+        "mode": WriteMode(overwrite=overwrite, resume=resume),
+        "progress": console.progress,
+    }
+    inputs = [name if find_scheme(name) else str(to_path(name)) for name in inputs]
+    scattering = _Scattering(inputs, out, workers, allow_download=allow_download)
+    with fetch_inputs(
+        [] if scattering.has_stores else inputs,
+        stdin=sys.stdin.buffer,
+        allow_download=allow_download,
+    ) as paths:
+        if scattering.is_needed:
+            open_model = opening.defer(model, **how)
+            summary = scattering.run(predictor, open_model, paths, options)
+        else:
+            summary = run(predictor, paths, to_path(out), **options)
     _print_summary(summary, out, names, console)
-    _require_all(summary, out / MANIFEST)
+    _require_all(summary, f"{out}/{MANIFEST}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scattering:
+    """Whether the images are predicted in shards: on a cluster, from stores, or into one."""
+
+    inputs: list[str]
+    out: str
+    workers: str | None
+    allow_download: bool
+
+    @property
+    def has_stores(self) -> bool:
+        """Whether an input lies in a store; a single image at https is fetched as ever."""
+        from ..core.storage import find_scheme
+        from ..data.pixels.images import image_suffixes
+
+        return any(
+            find_scheme(name) not in {None, "https"}
+            or (find_scheme(name) == "https" and not name.lower().endswith(image_suffixes()))
+            for name in self.inputs
+        )
+
+    @property
+    def is_needed(self) -> bool:
+        from ..core.storage import find_scheme
+
+        return self.workers is not None or self.has_stores or find_scheme(self.out) is not None
+
+    def run(
+        self,
+        model: "Predictor | FoldPredictors",
+        open_model: "Callable[..., Predictor]",
+        paths: "list[Path]",
+        options: "dict[str, Any]",
+    ) -> "PredictionSummary":
+        """Predict the inputs, or `paths` where none of them lies in a store."""
+        from ..core.errors import ConfigError
+        from ..inference.cluster import RayWorkers
+        from ..inference.fetch import require_allowed
+        from ..inference.folds import FoldPredictors
+        from ..inference.scatter import predict_in_shards
+
+        if isinstance(model, FoldPredictors):
+            raise ConfigError(
+                "--out-of-fold predicts from a folder into a folder, in one process; leave out "
+                "--workers and addresses"
+            )
+        for name in self.inputs:
+            require_allowed(name, ("http", "https"), allow_download=self.allow_download)
+        workers = None if self.workers is None else RayWorkers.parse(self.workers)
+        return predict_in_shards(
+            (lambda **_: model) if workers is None else open_model,
+            self.inputs if self.has_stores else paths,
+            self.out,
+            run=workers,
+            **options,
+        )
 
 
 def _list_kinds(write: str | None, *, mosaic: bool) -> tuple[str, ...]:
@@ -157,7 +245,7 @@ def _list_kinds(write: str | None, *, mosaic: bool) -> tuple[str, ...]:
     return (*names, *([MOSAIC] if mosaic and MOSAIC not in names else []))
 
 
-def _require_all(summary: "PredictionSummary", manifest: Path) -> None:
+def _require_all(summary: "PredictionSummary", manifest: str) -> None:
     """End with status 1 where images could not be predicted, and print why."""
     if not summary.failed:
         return
@@ -172,7 +260,7 @@ def _require_all(summary: "PredictionSummary", manifest: Path) -> None:
 
 
 def _print_summary(
-    summary: "PredictionSummary", out: Path, names: "Sequence[str]", console: Console
+    summary: "PredictionSummary", out: str, names: "Sequence[str]", console: Console
 ) -> None:
     """Print the share of each class, what was written, and what there is to say about it."""
     document = summary.to_json()
@@ -188,4 +276,4 @@ def _print_summary(
         console.say(remark)
     if summary.passed_over:
         console.say(f"{len(summary.passed_over)} folders of earlier results are passed over")
-    console.result({"out": str(out)} | document)
+    console.result({"out": out} | document)

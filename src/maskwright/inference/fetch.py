@@ -7,7 +7,7 @@ else make a machine that predicts call another one. A fetch ends after `LIMIT_S`
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -34,6 +34,8 @@ _IMAGES = {
     b"RIFF": ".webp",
 }
 """The first bytes of the images that the standard input may hold."""
+
+_SCHEMES = ("https",)
 
 OpenAddress = Callable[[str], IO[bytes]]
 
@@ -62,7 +64,7 @@ def fetch_inputs(
     with TemporaryDirectory(prefix="maskwright-") as folder:
         names = list(_expand(inputs, stdin, Path(folder)))
         for name in names:
-            _require_allowed(name, allow_download=allow_download)
+            require_allowed(name, allow_download=allow_download)
         yield [
             _download(name, Path(folder) / str(index), open_address or _open_https)
             if _ADDRESS.match(name)
@@ -99,16 +101,24 @@ def _expand(inputs: Iterable[str], stdin: IO[bytes], folder: Path) -> Iterator[s
         yield from paths
 
 
-def _require_allowed(name: str, *, allow_download: bool) -> None:
+def require_allowed(
+    name: str, schemes: Collection[str] = _SCHEMES, *, allow_download: bool
+) -> None:
+    """Refuse an address that is not to be fetched; a path passes.
+
+    Raises:
+        ConfigError: Downloads are not allowed, or not those of a scheme.
+    """
     match = _ADDRESS.match(name)
     if match is None:
         return
-    if match["scheme"].lower() != "https":
+    scheme = match["scheme"].lower()
+    if scheme not in schemes and schemes == _SCHEMES:
         raise ConfigError(
             f"{name}: only https is fetched, not {match['scheme']}; download the file and give "
             f"its path"
         )
-    if not allow_download:
+    if scheme in schemes and not allow_download:
         raise ConfigError(
             f"{name}: is an address; allow to fetch it with --allow-download, or download the "
             f"file and give its path"
@@ -147,7 +157,7 @@ class _HttpsRedirects(HTTPRedirectHandler):
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
-        _require_allowed(newurl, allow_download=True)
+        require_allowed(newurl, allow_download=True)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -77,7 +77,7 @@ def predict(
     area = None if aoi is None else AreaOfInterest.open(aoi)
     head = identify_run(model, write, area) | {"vectorise": vectorise, "level": level}
     with open_results(Path(out), "predict", mode, head=head) as results:
-        found = _choose_levels(find_inputs(model, inputs, glob), level)
+        found = choose_levels(find_inputs(model, inputs, glob), level)
         results.pass_over(found.passed_over)
         to = replace(make_destination(model, results.folder, found, write), area=area)
         needs_maps = bool(formats) or vectorise is not None
@@ -95,7 +95,7 @@ def predict(
         )
 
 
-def _choose_levels(found: FoundImages, level: str | None) -> FoundImages:
+def choose_levels(found: FoundImages, level: str | None) -> FoundImages:
     """The images at a level of their pyramids; as they are for None."""
     if level is None:
         return found
