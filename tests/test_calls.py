@@ -54,6 +54,15 @@ def test_with_out_the_outputs_are_written(bundle, data, tmp_path):
         maskwright.predict(bundle, [], write=("classes",))
 
 
+def test_results_may_be_written_to_an_address(bundle, data):
+    fsspec = pytest.importorskip("fsspec")
+    summary = maskwright.predict(bundle, data / "images", "memory://calls/out")
+    assert summary.num_images == 3
+    store = fsspec.filesystem("memory")
+    assert store.exists("/calls/out/classes/test/im0.png")
+    store.rm("/calls", recursive=True)
+
+
 def test_a_prediction_shows_and_saves_itself(bundle, data, tmp_path):
     prediction = maskwright.predict(bundle, data / "images/test/im0.png")
     assert repr(prediction) == (

@@ -16,6 +16,7 @@ from .core.duration import budget_seconds
 from .core.errors import ConfigError
 from .core.extras import explain_missing
 from .core.image import Image
+from .core.storage import find_scheme
 from .data.dataset import Dataset, open_dataset, open_unpacked
 from .inference.inputs import find_images
 from .inference.prediction import Prediction
@@ -44,8 +45,9 @@ def predict(
 
     Args:
         model: From `open_model`, or the path of a Bundle or a Run.
-        inputs: An image file or an array H x W x C, or several; folders of images too.
-        out: The folder to write, see `core.results`.
+        inputs: An image file or an array H x W x C, or several; folders of images too. With
+            `out`, addresses as well, such as s3://bucket/images.
+        out: The folder to write, see `core.results`, or an address.
         options: With `out`: those of `inference.predict.predict`, such as `write`.
 
     Returns:
@@ -59,8 +61,11 @@ def predict(
     predictor = model if isinstance(model, Predictor) else open_model(model)
     if out is not None:
         from .inference.predict import predict as write
+        from .inference.scatter import predict_in_shards
 
-        listed = [inputs] if isinstance(inputs, Path | str) else inputs
+        listed = [inputs] if isinstance(inputs, Path | str) else list(inputs)
+        if any(find_scheme(name) for name in (*listed, out)):
+            return predict_in_shards(lambda **_: predictor, listed, out, **options)
         return write(predictor, listed, out, **options)
     if options:
         raise ConfigError(f"{', '.join(options)}: only where a folder `out` is written")

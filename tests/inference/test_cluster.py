@@ -94,7 +94,8 @@ def open_deadly(bundle, *, after):
             name = inner.name
 
             def __call__(self, image_BCHW):
-                if image_BCHW.max() == 3 and (after is None or not after.exists()):
+                is_bright = image_BCHW.max() * 255 > 2.5  # the network sees 0..1
+                if is_bright and (after is None or not after.exists()):
                     if after is not None:
                         after.touch()
                     os.kill(os.getpid(), signal.SIGKILL)
