@@ -31,6 +31,7 @@ from .opening.splitfile import SplitFile
 from .pixels.imagefile import ImageFile, ImageKind
 from .pixels.imageref import ImageRef
 from .pixels.images import MAX_FILE_BYTES, find_reader, image_size, open_image, read_image
+from .pixels.window import MOST_PX, list_windows
 from .protocol import Dataset
 from .reading.archive import open_as_folder
 from .reading.unpacked import keep_as_folder, name_archive
@@ -167,7 +168,7 @@ class FolderDataset(Dataset):
     def image_digest(self, index: int) -> bytes:
         """A hash of the image file; of its pixels where the file holds several images."""
         image = self.entries[index].image
-        if image.page is not None or image.bands:
+        if image.page is not None or image.bands or image.window:
             return super().image_digest(index)
         with open_file(image.file, most_bytes=MAX_FILE_BYTES) as file:
             return hashlib.file_digest(file, "blake2b").digest()
@@ -183,6 +184,14 @@ class FolderDataset(Dataset):
             return self
         entries = (replace(e, image=e.image.with_bands(bands)) for e in self.entries)
         return replace(self, entries=tuple(entries))
+
+    def cut_large_images(self) -> Self:
+        """The dataset with windows in place of images that are too large to be read whole.
+
+        Only images and masks are cut whose files can be read in windows.
+        """
+        entries = tuple(part for entry in self.entries for part in _cut(entry))
+        return self if len(entries) == len(self.entries) else replace(self, entries=entries)
 
     def with_slices(self, number: int) -> Self:
         """The dataset whose images are `number` neighbouring slices of volumes, as channels.
@@ -243,6 +252,27 @@ class FolderDataset(Dataset):
                 f"`maskwright split` makes train, val and test"
             )
         return replace(self, entries=tuple(e for e in self.entries if e.split in wanted))
+
+
+def _cut(entry: Entry) -> list[Entry]:
+    """The windows of an entry whose image is large, else the entry."""
+    files = [entry.image, *(mask for mask in entry.masks if isinstance(mask, ImageRef))]
+    if len(files) != 2 or entry.votes:
+        return [entry]
+    image, mask = map(open_image, files)
+    size_HW = image.size_HW
+    is_large = size_HW[0] * size_HW[1] > MOST_PX and size_HW == mask.size_HW
+    if not is_large or not image.reads_windows:
+        return [entry]
+    return [
+        replace(
+            entry,
+            key=f"{entry.key}__{window[0]}_{window[2]}",
+            image=replace(files[0], window=window),
+            labels=replace(files[1], window=window),
+        )
+        for window in list_windows(size_HW)
+    ]
 
 
 def open_dataset(

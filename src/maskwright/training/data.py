@@ -62,6 +62,7 @@ class TrainingData:
         for part in (train, val):
             part.require_one_place(progress)
         _require_labelled_pixel(val, names[1])
+        train, val = (part.cut_large_images() for part in (train, val))
         given = settings.get("input.channels")
         channels = given if isinstance(given, int) else None
         kind = require_one_kind((train, val), channels=channels, progress=progress)

@@ -194,6 +194,10 @@ class ImageFile(Protocol):
     def read_stored(self) -> NDArray[Any]:
         """Values as stored, oriented: (H, W) or (H, W, C), any dtype; palettes give indices."""
 
+    def read_stored_window(self, window: Window) -> NDArray[Any]:
+        """A window of `read_stored`; decodes no more than that where the file allows it."""
+        return self.read_stored()[window].copy()
+
     def read_colors(self) -> NDArray[Any]:
         """As `read_stored`, but a palette gives its colours: (H, W, 3)."""
         return self.read_stored()

@@ -36,8 +36,9 @@ class ImageRef:
     that the files hold, in order, where their layout names them. With `num_slices` above 1, an
     odd number, the channels are those of the page and of its neighbours (`slices`). `alias`
     is the text form of a file whose name is not shown. `series` is the volume of which `file`
-    is the slice `page`, one file per slice. `level` is that of a pyramid, 0 the finest. Sorts
-    as its text form does: by file, then by page.
+    is the slice `page`, one file per slice. `level` is that of a pyramid, 0 the finest,
+    `window` the top, bottom, left and right of a part that is read alone. Sorts as its text
+    form does: by file, then by page.
     """
 
     file: Path
@@ -50,6 +51,7 @@ class ImageRef:
     alias: Path | None = None
     series: Series | None = None
     level: int = 0
+    window: tuple[int, int, int, int] | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -21,6 +21,7 @@ from .faults import explain_faults
 from .imagefile import ImageFile, Reader
 from .imageref import MAX_PAGES, ImageRef
 from .slices import SliceStack
+from .window import WindowImage
 
 READERS = f"{__package__}.readers"
 _START_BYTES = 132
@@ -37,6 +38,8 @@ def open_image(image: ImageRef | PurePath) -> ImageFile:
         MissingDependencyError: The file needs a package that is not installed.
     """
     ref = to_ref(image)
+    if ref.window is not None:
+        return WindowImage(ref, open_image)
     if ref.num_slices > 1:
         return SliceStack(ref, open_image)
     with explain_faults(ref):

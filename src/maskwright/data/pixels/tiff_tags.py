@@ -94,10 +94,14 @@ def needs_gdal(page: Any) -> bool:
     return page.compression.name in _WITH_HEADER
 
 
-def is_shown_as_stored(page: Any) -> bool:
-    """Whether samples are shown as stored: no palette, turn or odd depth stands between."""
+def is_shown_as_stored(page: Any, *, indices: bool = False) -> bool:
+    """Whether samples are shown as stored: no palette, turn or odd depth stands between.
+
+    With `indices`, those of a palette are what is wanted.
+    """
     upright = find_orientation(page) == 1
-    plain = page.photometric.name in ("MINISBLACK", "RGB") and not needs_gdal(page)
+    kinds = ("MINISBLACK", "RGB", *(("PALETTE",) if indices else ()))
+    plain = page.photometric.name in kinds and not needs_gdal(page)
     return plain and upright and page.bitspersample in (8, 16, 32, 64)
 
 

@@ -17,15 +17,18 @@ from .tiff_tags import is_picture, is_shown_as_stored
 DecodeTile = Callable[[int], NDArray[Any]]
 
 
-def read_tiff_window(ref: ImageRef, window: Window) -> NDArray[Any] | None:
+def read_tiff_window(
+    ref: ImageRef, window: Window, *, as_stored: bool = False
+) -> NDArray[Any] | None:
     """Only the strips or tiles that a window touches, as H x W or H x W x C.
 
     None where the window must be cut out of the decoded image: it is empty or has steps, or the
     pixels are turned, spread over pages, or shown in other values than those that are stored.
+    With `as_stored`, a palette gives its indices.
     """
     with open_tiff(ref.file) as file:
         page = _find_page(ref, file)
-        if page is None or not is_shown_as_stored(page) or file.is_imagej:
+        if page is None or file.is_imagej or not is_shown_as_stored(page, indices=as_stored):
             return None
         declared = page.imagelength * page.imagewidth
         if declared > MAX_PIXELS:

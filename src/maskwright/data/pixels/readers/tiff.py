@@ -118,6 +118,11 @@ class _TiffImage(ImageFile):
         with explain_faults(self.ref):
             return read_tiff(self.ref, decode_stored)
 
+    def read_stored_window(self, window: Window) -> NDArray[Any]:
+        with explain_faults(self.ref):
+            part = read_tiff_window(self.ref, window, as_stored=True)
+        return self.read_stored()[window].copy() if part is None else part
+
     def read_colors(self) -> NDArray[Any]:
         with explain_faults(self.ref):
             return read_tiff(self.ref, decode_colors)
