@@ -136,3 +136,23 @@ def test_any_number_of_bands_can_be_chosen(bands):
     settings = FREE | {"input.bands": list(bands)}
     spec = planned(settings, channels=len(bands), bands=bands, num_georeferenced=9).recipe.input
     assert (spec.bands, spec.channels, len(spec.mean)) == (bands, len(bands), len(bands))
+
+
+PRETRAINED = {"model.encoder_weights": "imagenet", "optim.precision": "fp32"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "norm"),
+    [
+        (PRETRAINED, hounsfield(), "frozen"),
+        (PRETRAINED, {"channels": 3, "num_georeferenced": 9}, "batch"),
+        (PRETRAINED, {"modalities": {"MR": 9}}, "batch"),
+        (PRETRAINED | {"data.batch_size": 16}, hounsfield(), "batch"),
+        (PRETRAINED | {"model.norm": "batch"}, hounsfield(), "batch"),
+        (FREE, hounsfield(), "batch"),
+    ],
+)
+def test_small_batches_do_not_hide_hounsfield_units_from_a_pretrained_encoder(
+    settings, values, norm
+):
+    assert planned(settings, **values).recipe.model.norm == norm
