@@ -70,3 +70,20 @@ def test_eight_bands_are_refused_by_a_model_of_three_and_nothing_is_left(model, 
     assert len(summary.failed) == 1
     assert not list((tmp_path / "two").rglob("a.*"))
     assert (tmp_path / "two/classes/b.tif").is_file()
+
+
+def test_a_virtual_raster_is_read_in_windows(model, tmp_path):
+    pytest.importorskip("rasterio")
+    tifffile.imwrite(tmp_path / "a.tif", draw(), tile=(64, 64), extratags=PLACE)
+    bands = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}"><SimpleSource>'
+        f'<SourceFilename relativeToVRT="1">a.tif</SourceFilename>'
+        f"<SourceBand>{band}</SourceBand></SimpleSource></VRTRasterBand>"
+        for band in (1, 2, 3)
+    )
+    place = "<SRS>EPSG:32633</SRS><GeoTransform>500000, 0.5, 0, 4600000, 0, -0.5</GeoTransform>"
+    head = '<VRTDataset rasterXSize="330" rasterYSize="401">'
+    (tmp_path / "b.vrt").write_text(f"{head}{place}{bands}</VRTDataset>")
+    predict(model, [tmp_path / "b.vrt"], tmp_path / "out")
+    found = tifffile.imread(tmp_path / "out/classes/b.tif", key=0)
+    np.testing.assert_array_equal(found, draw()[..., 0])

@@ -135,6 +135,19 @@ def measure_areas(
     return areas_N
 
 
+def simplify_borders(polygons_N: NDArray[Any]) -> NDArray[Any]:
+    """Polygons along the edges of pixels with simpler borders, each simplified once."""
+    import shapely
+
+    if not len(polygons_N):
+        return polygons_N
+    # a corner at every pixel: where three regions meet, all of them need one
+    simple_N: NDArray[Any] = shapely.coverage_simplify(
+        shapely.segmentize(polygons_N, 1), _TOLERANCE_PX
+    )
+    return simple_N
+
+
 def _find_scale(image: ImageFile, placement: Placement | None) -> PixelScale:
     """The size of a pixel; 1 px where it is not known."""
     if placement is None:
@@ -155,9 +168,7 @@ def _write_layer(
     placement = image.placement
     scale = _find_scale(image, placement)
     areas_N = measure_areas(polygons_N, scale, image.size_HW[0])
-    if len(polygons_N):
-        # a corner at every pixel: where three regions meet, all of them need one
-        polygons_N = shapely.coverage_simplify(shapely.segmentize(polygons_N, 1), _TOLERANCE_PX)
+    polygons_N = simplify_borders(polygons_N)
     epsg = None
     if placement is not None:
         polygons_N, epsg = shapely.transform(polygons_N, placement.to_ground), placement.epsg

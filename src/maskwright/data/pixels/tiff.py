@@ -48,7 +48,7 @@ def read_tiff(ref: ImageRef, decode: Decode) -> NDArray[Any]:
     """The image of a file or page, oriented: by Pillow and `decode` where it loses nothing."""
     if ref.page is not None:
         return _read_page(ref, decode)
-    with _tiff_series(ref.file) as series:
+    with _tiff_series(ref.file, most_bytes=MAX_TIFF_BYTES) as series:
         pages = [page for page in series.pages if page is not None]  # ImageJ lists the first
         for page in pages:
             require_sound_page(ref, page)
@@ -217,8 +217,10 @@ def _read_stacked(file: Any, series: Any, number: int) -> NDArray[Any]:
 
 
 @contextmanager
-def _tiff_series(path: Path) -> Iterator[Any]:
+def _tiff_series(path: Path, *, most_bytes: int | None = None) -> Iterator[Any]:
     """The one image of a TIFF file, maybe of several pages, its size checked.
+
+    With `most_bytes`, for all of its pixels at once, the bytes are checked too.
 
     Raises:
         DataError: Several images, a volume, or more than `MAX_PIXELS`.
@@ -234,7 +236,8 @@ def _tiff_series(path: Path) -> Iterator[Any]:
                 f"image as a file"
             )
         declared = series.keyframe.imagelength * series.keyframe.imagewidth
-        if declared > MAX_PIXELS or series.nbytes > MAX_TIFF_BYTES:
+        too_many = most_bytes is not None and series.nbytes > most_bytes
+        if declared > MAX_PIXELS or too_many:
             raise too_large(ImageRef(path), declared)
         yield series
 

@@ -86,6 +86,10 @@ class _RasterImage(ImageFile):
             return ()
         return make_tags(found.affine, found.epsg, is_geographic=found.unit == DEGREE)
 
+    @property
+    def reads_windows(self) -> bool:
+        return True
+
     def read(self, window: Window | None = None) -> Image:
         return self.read_data(window).image_HWC
 
