@@ -61,6 +61,7 @@ picture: demo .venv/installed-all
 	$(BIN)/python benchmarks/picture.py demo docs/images/result.png
 	$(BIN)/python benchmarks/measure.py
 	$(BIN)/python benchmarks/augment_picture.py docs/images/weather.png
+	$(BIN)/python benchmarks/raster_picture.py docs/images/raster.png
 	$(BIN)/python benchmarks/tutorials.py docs/images
 
 # Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.
