@@ -10,6 +10,7 @@ machine alone and has no dashboard; an address that is given is the user's.
 """
 
 import os
+import socket
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ MOST_DEATHS = 3
 _THREADS = 2
 """Of a worker: it reads and writes beside the engine, which has one core."""
 
+_ANSWER_S = 10
 _STARTS = 3
 """Attempts to start a cluster: Ray gives its helpers 15 s, too few on a busy machine
 (ray#65983), and the next attempt finds them in memory."""
@@ -180,6 +182,8 @@ def _connect(ray: Any, address: str | None) -> Iterator[None]:
     Raises:
         ConfigError: There is none at the address, or none can be started.
     """
+    if address:
+        _require_answer(address)
     for left in reversed(range(1 if address else _STARTS)):
         try:
             _init(ray, address)
@@ -196,6 +200,20 @@ def _connect(ray: Any, address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Refuse a host and port that nobody listens at: Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "://" in address or not port.isdigit():  # `auto`, or of a Ray client
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"no Ray cluster answers at {address}: {error}; check the address, or use "
+            f"--workers ray to start one here"
+        ) from error
 
 
 def _init(ray: Any, address: str | None) -> None:
