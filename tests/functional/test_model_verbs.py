@@ -156,9 +156,9 @@ def test_a_read_only_output_folder_is_refused_before_the_work(maskwright, mounte
 
 
 def test_a_full_disk_is_refused_and_keeps_only_what_can_be_resumed(maskwright, home, mounted):
-    disk = mounted("size=32k")
+    disk = mounted("size=128k")
     rng = np.random.default_rng(0)
-    noise = rng.integers(0, 4, (200, 200, 3)).astype(np.uint8)
+    noise = rng.integers(0, 4, (400, 400, 3)).astype(np.uint8)
     Image.fromarray(noise).save(home / "photos/c.png")
     Image.fromarray(noise[..., 0]).save(home / "data/masks/test/c.png")
     for verb, what, kept in (("evaluate", "data", []), ("predict", "photos", ["out.partial"])):

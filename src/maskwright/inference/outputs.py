@@ -300,7 +300,11 @@ def make_writers(write: Collection[str], to: Destination) -> list[Writer]:
 
 def _put(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    try:
+        path.write_bytes(content)
+    except OSError:  # a part of it would fill the disk for images that are nearly done
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _write_map(
