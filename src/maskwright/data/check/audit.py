@@ -357,11 +357,9 @@ def _check_kinds(inspection: Inspection, findings: Findings[AuditCode]) -> None:
     for kind in counts:
         if common is not None and kind != common:
             widened = kind.dtype != common.dtype
-            to = "floats" if widened else f"{common.channels} channels"
-            detail = f"{kind}, converted to {to}"
-            fix = "nothing to do: the values stay the same" if widened else ""
-            shown = inspection.kinds[kind]
-            findings.add_all("converted-images", shown, counts[kind], detail, fix=fix)
+            detail = f"{kind}, converted to "
+            detail += "floats" if widened else f"{common.channels} channels"
+            findings.add_all("converted-images", inspection.kinds[kind], counts[kind], detail)
         elif common is None and kind != most:
             detail = f"{kind}, most have {most.channels} of {most.dtype}"
             findings.add_all("mixed-images", inspection.kinds[kind], counts[kind], detail)

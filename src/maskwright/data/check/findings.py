@@ -107,7 +107,7 @@ KINDS: dict[str, Kind] = {
     "converted-images": Kind(
         "note",
         "images of another kind than most, which training and prediction convert",
-        "nothing to do: grey stands for red, green and blue",
+        "nothing to do: values stay the same, and grey stands for red, green and blue",
     ),
     "unclear-labels": Kind(
         "error",
@@ -365,17 +365,11 @@ class Findings(Generic[Code_contra]):
             finding.examples.append((self.shorten(file), detail))
 
     def add_all(
-        self,
-        code: Code_contra,
-        files: Iterable[ImageRef],
-        count: int,
-        detail: str,
-        *,
-        fix: str = "",
+        self, code: Code_contra, files: Iterable[ImageRef], count: int, detail: str
     ) -> None:
         """Count so many files under `code`, of which `files` are the first."""
         for file in files:
-            self.add(code, file, detail, fix=fix)
+            self.add(code, file, detail)
             count -= 1
         self.by_code[code].count += count
 

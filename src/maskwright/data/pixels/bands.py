@@ -96,13 +96,6 @@ def join_scene(
     )
 
 
-def _name_beside(file: Path, scene: str) -> str:
-    """The band of a file: what its name has beside that of the scene, else its folder."""
-    stem = split_name(file)[0]
-    bare = stem.removeprefix(scene).strip("_-. ")
-    return bare or file.parent.name
-
-
 def split_name(file: Path) -> tuple[str, str]:
     """Stem and suffix, in lower case, of the name of a file; `.nii.gz` is one suffix."""
     suffix = file.suffix.lower()
@@ -315,11 +308,11 @@ class BandStack(ImageFile):
         return [sources[end - n : end] for n, end in zip(counts, ends, strict=True)]
 
     def _name_bands(self, part: ImageFile, pattern: re.Pattern[str]) -> tuple[str, ...]:
-        channels = part.kind.channels
-        match = pattern.fullmatch(split_name(part.ref.file)[0])
+        file, channels = part.ref.file, part.kind.channels
+        match = pattern.fullmatch(stem := split_name(file)[0])
         if channels == 1 and self.ref.scene is not None:
-            scene = split_name(self.ref.scene)[0]
-            name = _name_beside(part.ref.file, scene) if match is None else match["band"]
+            beside = stem.removeprefix(split_name(self.ref.scene)[0]).strip("_-.")
+            name = (beside or file.parent.name) if match is None else match["band"]
             return (name.lower(),)
         names = part.bands or (self.ref.bands if channels == len(self.ref.bands) else ())
         if not names and part.kind == (3, "uint8"):

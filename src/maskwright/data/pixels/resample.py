@@ -40,14 +40,14 @@ def read_aligned(read: ReadLabels, labels: ImageRef, reference: ImageRef) -> Lab
             read(labels), own.placement, there.placement, there.size_HW
         )
         if resampled_HW is None:
-            raise _have_nothing_in_common(labels, reference)
+            raise _explain_apart(labels, reference)
         return resampled_HW
     if _are_apart(own, there):
-        raise _have_nothing_in_common(labels, reference)
+        raise _explain_apart(labels, reference)
     return _resample_in_patient(read, labels, own, there, reference.page or 0)
 
 
-def _have_nothing_in_common(labels: ImageRef, reference: ImageRef) -> DataError:
+def _explain_apart(labels: ImageRef, reference: ImageRef) -> DataError:
     return DataError(
         f"{labels}: has no pixel in common with {reference}, it "
         f"{describe_misalignment(labels, reference)}; correct the georeference or the affine "
