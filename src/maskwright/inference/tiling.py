@@ -273,7 +273,7 @@ class TiledImage:
     def run(self, engine: Engine, card: ModelCard) -> Logits:
         """The logits of the whole image."""
         stride, axes = card.logits.stride, (self.plan.rows, self.plan.columns)
-        bands = [band_Khw for band_Khw, _ in self._blend(engine, card, None)]
+        bands = [band_Khw.copy() for band_Khw, _ in self._blend(engine, card, None)]
         return Logits.of_image(
             np.concatenate(bands, axis=1),
             self.size_HW,
@@ -311,7 +311,10 @@ class TiledImage:
     def _blend(
         self, engine: Engine, card: ModelCard, carry: Carry | None
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Yield rows of logits that no later tile covers, and the sum of those after them."""
+        """Yield rows of logits that no later tile covers, and the sum of those after them.
+
+        Both are views, which the next rows overwrite.
+        """
         stride, plan = card.logits.stride, self.plan
         tops, lefts = plan.rows.starts, plan.columns.starts
         weights_y = plan.rows.weigh(stride)
@@ -328,10 +331,10 @@ class TiledImage:
             first = top // stride
             # the logits of the padding are never between pixels of the image where stride is 1
             crop = size_hw if stride == 1 else (first + num_final, width)
-            band_Khw = sum_Khw[:, : min(num_final, crop[0] - first), : crop[1]].copy()
+            band_Khw = sum_Khw[:, : min(num_final, crop[0] - first), : crop[1]]
+            yield band_Khw, sum_Khw[:, num_final:]
             sum_Khw[:, : height - num_final] = sum_Khw[:, num_final:]
             sum_Khw[:, height - num_final :] = 0
-            yield band_Khw, sum_Khw[:, : height - num_final]
 
     def _add_tiles(
         self,
