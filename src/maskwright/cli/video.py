@@ -47,6 +47,18 @@ Realtime = Annotated[
 ]
 
 
+Smooth = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE", help="Smooth over time: the weight of earlier frames, 0 to below 1."
+    ),
+]
+KeyframesEvery = Annotated[
+    int,
+    typer.Option(metavar="N", help="Run the network on every Nth frame, earlier on changes."),
+]
+
+
 def video(
     model: Model,
     source: SourceName,
@@ -58,6 +70,8 @@ def video(
     fps: Fps = None,
     duration: Duration = None,
     realtime: Realtime = False,
+    smooth: Smooth = 0.0,
+    keyframes: KeyframesEvery = 1,
     engine: Engine = None,
     refine: Refine = None,
     trust: Trust = None,
@@ -74,6 +88,7 @@ def video(
     from ..inference.tiling import Tiling
     from ..inference.video.predict import StreamOptions, predict_stream
     from ..inference.video.source import open_source
+    from ..inference.video.temporal import choose_labeller
 
     options = StreamOptions(
         write=tuple(write.split(",")) if write else (),
@@ -93,6 +108,7 @@ def video(
         mode=WriteMode(overwrite=overwrite),
         progress=console.progress,
         say=console.say,
+        labeller=choose_labeller(predictor, smooth=smooth, keyframes=keyframes),
     )
     console.say_all((*summary.notes, summary.to_text(), f"{', '.join(options.write)} in {out}"))
     console.result({"out": str(out)} | summary.to_json())

@@ -1,12 +1,17 @@
 """Labeller: from the frames of a stream, in order, to their class maps."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from ...core.image import Image
 from ...core.labels import LabelMap
+from ...core.logits import Logits
 from ...core.stream import Frame
 from ..predictor import Predictor
+from ..tiling import OFF, Tiling
+
+_OFF = Tiling(tile=OFF)
 
 
 class Labeller(Protocol):
@@ -19,6 +24,12 @@ class Labeller(Protocol):
     def describe(self) -> list[str]:
         """Lines on what was done, after the last frame."""
         return []
+
+
+def label_logits(model: Predictor, logits: Logits, image_HWC: Image, *, where: str) -> LabelMap:
+    """The labels that `model` gives an image whose logits are known; see `Predictor.label`."""
+    given = replace(model, ensemble=None, tiling=_OFF, strategy=lambda *_, **__: [logits])
+    return given.label(image_HWC, where=where)
 
 
 @dataclass(slots=True)
