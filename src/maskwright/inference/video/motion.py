@@ -53,7 +53,7 @@ class Motion:
     def between(cls, earlier: Grey, later: Grey) -> "Motion":
         """Measure the motion from one small frame to the next."""
         preset = cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST
-        flow_hw2 = cv2.DISOpticalFlow_create(preset).calc(
+        flow_hw2 = cv2.DISOpticalFlow.create(preset).calc(
             later, earlier, np.zeros((*later.shape, 2), np.float32)
         )
         return cls._judge(np.asarray(_grid(later.shape) + flow_hw2, np.float32), earlier, later)
