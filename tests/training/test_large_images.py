@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from maskwright.core.progress import silent
 from maskwright.data.dataset import open_as_is
-from maskwright.data.facts import measure_facts
 from maskwright.data.pixels.imageref import ImageRef
 from maskwright.data.pixels.images import open_image
 from maskwright.data.pixels.window import WINDOW_PX, list_windows
@@ -67,18 +65,6 @@ def test_a_huge_image_is_many_samples_in_bounded_memory(folder):
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < MOST_BYTES
-
-
-@pytest.mark.long
-def test_the_facts_of_a_huge_image_are_measured_in_bounded_memory(folder):
-    cut = open_as_is(folder).cut_large_images()
-    tracemalloc.start()
-    facts = measure_facts(cut, silent)
-    _, peak_bytes = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak_bytes < MOST_BYTES
-    assert facts.counts_NC.sum() == SIDE**2
-    assert facts.counts_NC[:, 1].sum() == 3 * 1024**2
 
 
 def test_a_window_of_a_window_is_that_of_the_image(folder):
