@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from ..inference.folds import FoldPredictors
     from ..inference.predictor import Predictor
     from ..inference.tiling import Tiling
+
+
+class How(TypedDict):
+    """How images are predicted, see `open_ensemble`."""
+
+    tiling: "Tiling"
+    tta: str | None
+    dropout: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,26 +30,20 @@ class Opening:
     trust: str | None
     accept_licence: bool
 
-    def open(
-        self, model: str, *, tiling: "Tiling", tta: str | None, dropout: int
-    ) -> "Predictor":
+    def open(self, model: str, **how: Unpack[How]) -> "Predictor":
         """Open one model, or several joined by a plus; raises as `open_ensemble`."""
-        return self.defer(model, tiling=tiling, tta=tta, dropout=dropout)()
+        return self.defer(model, **how)()
 
-    def defer(
-        self, model: str, *, tiling: "Tiling", tta: str | None, dropout: int
-    ) -> "Callable[..., Predictor]":
+    def defer(self, model: str, **how: Unpack[How]) -> "Callable[..., Predictor]":
         """A call of `open_ensemble`, which other processes can make too."""
         from ..inference.opening import open_ensemble
 
         return partial(
             open_ensemble,
             model,
-            tta=tta,
-            dropout=dropout,
+            **how,
             engine=self.engine,
             refine=self.refine,
-            tiling=tiling,
             trust=self.trust,
             accept_licence=self.accept_licence,
         )

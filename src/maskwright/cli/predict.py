@@ -3,13 +3,13 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..pages.text import format_count, format_percent, text_table
 from .console import Console, print_text
-from .opening import Opening
+from .opening import How, Opening
 from .options import (
     AcceptLicence,
     AsJson,
@@ -33,9 +33,12 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..core.progress import Progress
+    from ..core.results import WriteMode
     from ..inference.folds import FoldPredictors
     from ..inference.predictor import Predictor
     from ..inference.summary import PredictionSummary
+    from ..inference.wanted import PredictOptions
 
 
 Inputs = Annotated[
@@ -139,12 +142,10 @@ def predict(
     opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
     from ..core.results import MANIFEST, WriteMode
     from ..core.storage import find_scheme, to_path
-    from ..inference.fetch import fetch_inputs
-    from ..inference.predict import predict as run
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
-    how: dict[str, Any] = {"tiling": tiling, "tta": tta, "dropout": dropout}
+    how: How = {"tiling": tiling, "tta": tta, "dropout": dropout}
     predictor: Predictor | FoldPredictors
     if out_of_fold:
         predictor = opening.open_folds(model, inputs[0], **how)
@@ -152,34 +153,21 @@ def predict(
         predictor = opening.open(model, **how)
         console.say_all(predictor.notes)
     names = _list_kinds(write, mosaic=mosaic)
-    options: dict[str, Any] = {
-        "write": names,
-        "glob": glob,
-        "aoi": aoi,
-        "vectorise": vectorise,
-        "level": level,
-        "mode": WriteMode(overwrite=overwrite, resume=resume),
-        "progress": console.progress,
-    }
     inputs = [name if find_scheme(name) else str(to_path(name)) for name in inputs]
-    scattering = _Scattering(inputs, out, workers, allow_download=allow_download)
-    with fetch_inputs(
-        [] if scattering.has_stores else inputs,
-        stdin=sys.stdin.buffer,
-        allow_download=allow_download,
-    ) as paths:
-        if scattering.is_needed:
-            open_model = opening.defer(model, **how)
-            summary = scattering.run(predictor, open_model, paths, options)
-        else:
-            summary = run(predictor, paths, to_path(out), **options)
+    summary = _Prediction(inputs, out, workers, allow_download=allow_download).run(
+        predictor,
+        opening.defer(model, **how),
+        {"write": names, "glob": glob, "aoi": aoi, "vectorise": vectorise, "level": level},
+        WriteMode(overwrite=overwrite, resume=resume),
+        console.progress,
+    )
     _print_summary(summary, out, names, console)
     _require_all(summary, f"{out}/{MANIFEST}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Scattering:
-    """Whether the images are predicted in shards: on a cluster, from stores, or into one."""
+class _Prediction:
+    """From where and to where images are predicted, and by what."""
 
     inputs: list[str]
     out: str
@@ -199,7 +187,8 @@ class _Scattering:
         )
 
     @property
-    def is_needed(self) -> bool:
+    def is_in_shards(self) -> bool:
+        """Whether the images are predicted on a cluster, from stores, or into one."""
         from ..core.storage import find_scheme
 
         return self.workers is not None or self.has_stores or find_scheme(self.out) is not None
@@ -208,10 +197,33 @@ class _Scattering:
         self,
         model: "Predictor | FoldPredictors",
         open_model: "Callable[..., Predictor]",
-        paths: "list[Path]",
-        options: "dict[str, Any]",
+        options: "PredictOptions",
+        mode: "WriteMode",
+        progress: "Progress",
     ) -> "PredictionSummary":
-        """Predict the inputs, or `paths` where none of them lies in a store."""
+        """Predict the inputs by `model`, or by those that workers open by `open_model`."""
+        from ..core.storage import to_path
+        from ..inference.fetch import fetch_inputs
+        from ..inference.predict import predict as predict_here
+
+        fetched = [] if self.has_stores else self.inputs
+        with fetch_inputs(
+            fetched, stdin=sys.stdin.buffer, allow_download=self.allow_download
+        ) as paths:
+            if not self.is_in_shards:
+                out = to_path(self.out)
+                return predict_here(model, paths, out, mode=mode, progress=progress, **options)
+            return self._run_in_shards(model, open_model, paths, options, mode, progress)
+
+    def _run_in_shards(
+        self,
+        model: "Predictor | FoldPredictors",
+        open_model: "Callable[..., Predictor]",
+        paths: "list[Path]",
+        options: "PredictOptions",
+        mode: "WriteMode",
+        progress: "Progress",
+    ) -> "PredictionSummary":
         from ..core.errors import ConfigError
         from ..inference.cluster import RayWorkers
         from ..inference.fetch import require_allowed
@@ -231,6 +243,8 @@ class _Scattering:
             self.inputs if self.has_stores else paths,
             self.out,
             run=workers,
+            mode=mode,
+            progress=progress,
             **options,
         )
 

@@ -14,7 +14,7 @@ own.
 import errno
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +27,7 @@ from .journal import BEGUN, Journal, describe_done, matches_head, read_head
 from .journal import NAME as JOURNAL
 from .jsonfile import read_json
 from .lock import Lock, hold_lock
-from .temporary import make_temporary_folder, remove_leftovers
+from .temporary import make_parents, make_temporary_folder, remove_leftovers
 from .versioned import Document, Schema
 
 MANIFEST = "results.json"
@@ -256,7 +256,7 @@ def fill_folder(
     partial = real.with_name(f"{real.name}{_SUFFIX}")
     markers = (marker,) if former is None else (marker, former)
     _require_free(out, real, verb, mode, markers)
-    with explain_write_errors(out), _new_parents(partial.parent):
+    with explain_write_errors(out), make_parents(partial.parent):
         partial.mkdir(exist_ok=True)
         remove_leftovers(partial.parent)
         with hold_lock(partial) as lock:
@@ -389,17 +389,3 @@ def _empty(partial: Path, lock: Lock) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-@contextmanager
-def _new_parents(folder: Path) -> Iterator[None]:
-    """Create `folder` and its parents; where the block raises, remove those that are empty."""
-    created = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            for path in created:
-                path.rmdir()
-        raise

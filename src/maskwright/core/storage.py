@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from .errors import ConfigError, DataError, MaskwrightError, MissingDependencyError, OutputError
+from .versioned import Document
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://")
 _LOCAL = ("file", "local")
@@ -152,7 +152,7 @@ class Store:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    def _describe(self, path: str, info: dict[str, Any]) -> StoredFile:
+    def _describe(self, path: str, info: Document) -> StoredFile:
         versions = (str(info[key]) for key in _VERSIONS if info.get(key) is not None)
         size = info.get("size")
         name = path[len(self._root) :].lstrip("/")

@@ -11,6 +11,8 @@ import re
 import shutil
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +25,20 @@ def make_temporary_file(folder: Path, name: str) -> tuple[int, Path]:
     _remove_leftovers_once(str(folder.resolve()))
     handle, path = tempfile.mkstemp(dir=folder, prefix=_prefix(name), suffix=".tmp")
     return handle, Path(path)
+
+
+@contextmanager
+def make_parents(folder: Path) -> Iterator[None]:
+    """Create `folder` and its parents; where the block raises, remove those that are empty."""
+    created = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for path in created:
+                path.rmdir()
+        raise
 
 
 def make_temporary_folder(folder: Path, name: str) -> Path:

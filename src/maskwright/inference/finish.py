@@ -21,7 +21,6 @@ from .inputs import FoundImages
 from .outputs import (
     COVERAGE,
     Destination,
-    require_outputs,
     write_coverage,
     write_legend,
     write_verdicts,
@@ -33,6 +32,7 @@ from .summary import PredictionSummary
 from .vectors import FOLDER as VECTORS
 from .vectors import write_vectors
 from .volumes import CLASSES, VolumeWriter
+from .wanted import Wanted
 
 
 def finish_results(
@@ -40,9 +40,8 @@ def finish_results(
     results: Results,
     found: FoundImages,
     to: Destination,
+    wanted: Wanted,
     *,
-    write: Sequence[str],
-    vectorise: str | None = None,
     out: Path,
     progress: Progress,
 ) -> PredictionSummary:
@@ -53,21 +52,22 @@ def finish_results(
         results: Has a line for each image in its journal, and the failed ones.
         found: The inputs.
         to: Where the files of the images are.
-        write: The kinds of files and the formats.
-        vectorise: The format of polygons, if they are wanted.
+        wanted: The kinds of files and the formats.
         out: The name that the folder of results will have.
         progress: Of writing annotations and polygons.
     """
-    formats, rule = require_outputs(write), model.card.decide
+    write, rule, labels = wanted.write, model.card.decide, to.labels
     _write_shared(results, to, write)
     listed = _list_verdicts(results.journal)
     verdicts = write_verdicts(results.folder, listed, results.failed) if rule else {}
-    accounts = _annotate(results, formats, found.images, to.labels, out=out, progress=progress)
-    _vectorise(results, vectorise, found.images, to, progress)
+    accounts = _annotate(
+        results, wanted.formats, found.images, to.labels, out=out, progress=progress
+    )
+    _vectorise(results, wanted.vectorise, found.images, to, progress)
     not_written = _write_volumes(model, results, found.images, write)
     if CLASSES not in write:
         shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
-    pixels_C = _sum_pixels(results, len(to.labels))
+    pixels_C = _sum_pixels(results, len(labels))
     results.decide = None if rule is None else rule.to_json()
     remarks = list_remarks(_list_traits(results.journal), model.card, model.tiling.effect)
     results.remarks = [*found.notes, *remarks, *not_written]

@@ -10,6 +10,7 @@ a batch of 8 takes 0.75 times the processor time of its images one by one on ONN
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from ..core.progress import Progress, silent
 from ..core.results import NEW, FailedInput, Results, WriteMode, open_results
@@ -24,17 +25,11 @@ from .folds import FoldPredictors
 from .imagework import ImageWork
 from .inputs import FoundImages, find_images
 from .mosaic import MosaicGrid
-from .outputs import (
-    ALL,
-    MOSAIC,
-    Destination,
-    ImageOutputs,
-    require_outputs,
-)
+from .outputs import MOSAIC, Destination, ImageOutputs
 from .predictor import Predictor
 from .summary import PredictionSummary
-from .vectors import require_vectors
-from .volumes import CLASSES, INFORMATION
+from .volumes import INFORMATION
+from .wanted import PredictOptions, Wanted
 
 
 def predict(
@@ -42,13 +37,9 @@ def predict(
     inputs: Iterable[Path | str],
     out: Path | str,
     *,
-    write: Sequence[str] = ALL,
-    glob: str | None = None,
-    aoi: Path | None = None,
-    vectorise: str | None = None,
-    level: str | None = None,
     mode: WriteMode = NEW,
     progress: Progress = silent,
+    **options: Unpack[PredictOptions],
 ) -> PredictionSummary:
     """Predict every image and write the outputs to the new folder `out`.
 
@@ -56,42 +47,28 @@ def predict(
         model: From `open_model`, or from `open_folds`, which brings its images along.
         inputs: Image files and folders of images, to the bottom; none with `open_folds`.
         out: See `core.results`.
-        write: The kinds of files and the formats that are written; see `outputs`.
-        glob: Pattern of the images that are taken from folders: of names, or with `/` of paths.
-        aoi: A file of polygons; pixels outside of them are IGNORE. See `area`.
-        vectorise: A format of polygons, `geojson` or `gpkg`; see `vectors`.
-        level: The level of pyramids, by number or pixel size; see `data.pixels.pyramid`.
         mode: What to do with a folder that exists.
         progress: Called with the key and the result of every image, in order.
+        options: The keywords of `Wanted`.
 
     Raises:
-        ConfigError: `write` is empty, or names what is unknown or what one model lacks.
+        ConfigError: As `Wanted`, or `write` names what one model lacks.
         DataError: An input does not exist, or no image at all could be predicted.
         BundleError: The model's logits are NaN or infinite.
         OutputError: `out` exists and `mode` does not allow it, or it cannot be written.
     """
-    formats = require_outputs(write)
-    if vectorise is not None:
-        require_vectors(vectorise)
-    require_uncertainty(model, write)
-    area = None if aoi is None else AreaOfInterest.open(aoi)
-    head = identify_run(model, write, area) | {"vectorise": vectorise, "level": level}
+    wanted = Wanted(**options)
+    require_uncertainty(model, wanted.write)
+    area = wanted.open_area()
+    head = identify_run(model, wanted, area)
     with open_results(Path(out), "predict", mode, head=head) as results:
-        found = choose_levels(find_inputs(model, inputs, glob), level)
+        found = choose_levels(find_inputs(model, inputs, wanted.glob), wanted.level)
         results.pass_over(found.passed_over)
-        to = replace(make_destination(model, results.folder, found, write), area=area)
-        needs_maps = bool(formats) or vectorise is not None
-        outputs = ImageOutputs.open((*write, CLASSES) if needs_maps else write, to)
+        to = replace(make_destination(model, results.folder, found, wanted.write), area=area)
+        outputs = ImageOutputs.open(wanted.kinds, to)
         _predict_left(model, found.images, outputs, results, progress)
         return finish_results(
-            model,
-            results,
-            found,
-            to,
-            write=write,
-            vectorise=vectorise,
-            out=Path(out),
-            progress=progress,
+            model, results, found, to, wanted, out=Path(out), progress=progress
         )
 
 
@@ -113,7 +90,7 @@ def require_uncertainty(model: Predictor | FoldPredictors, write: Sequence[str])
 
 
 def identify_run(
-    model: Predictor | FoldPredictors, write: Sequence[str], area: AreaOfInterest | None
+    model: Predictor | FoldPredictors, wanted: Wanted, area: AreaOfInterest | None
 ) -> dict[str, object]:
     """What must be the same where a prediction is resumed."""
     return {
@@ -121,10 +98,12 @@ def identify_run(
         "model": model.model_id,
         "engine": _name_engine(model),
         "refine": str(model.refine),
-        "write": ",".join(write),
+        "write": ",".join(wanted.write),
         "tiling": model.tiling.to_json(),
         "ensemble": str(_find_ensemble(model)),
         "aoi": None if area is None else area.digest,
+        "vectorise": wanted.vectorise,
+        "level": wanted.level,
     }
 
 

@@ -10,10 +10,10 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Unpack
 
 from ..core.errors import ConfigError, DataError, OutputError
 from ..core.journal import matches_head
@@ -22,19 +22,15 @@ from ..core.progress import Progress, silent
 from ..core.results import MANIFEST, NEW, FailedInput, Results, WriteMode, open_results
 from ..core.storage import Store, find_scheme, to_path
 from ..core.threads import map_in_order
-from .area import AreaOfInterest
+from ..core.versioned import Document
 from .finish import finish_results, require_any
-from .outputs import ALL, MOSAIC, ImageOutputs, require_outputs
-from .predict import (
-    identify_run,
-    make_destination,
-    require_uncertainty,
-)
+from .outputs import MOSAIC, ImageOutputs
+from .predict import identify_run, make_destination, require_uncertainty
+from .predictor import Predictor
 from .shardplan import plan_shards
 from .shards import SHARDS, Job, OpenModel, Shard, ShardWorker
 from .summary import PredictionSummary
-from .vectors import require_vectors
-from .volumes import CLASSES
+from .wanted import PredictOptions, Wanted
 
 _HEAD = f"{SHARDS}/head.json"
 
@@ -55,14 +51,10 @@ def predict_in_shards(
     inputs: Sequence[Path | str],
     out: Path | str,
     *,
-    write: Sequence[str] = ALL,
-    glob: str | None = None,
-    aoi: Path | None = None,
-    vectorise: str | None = None,
-    level: str | None = None,
     mode: WriteMode = NEW,
     progress: Progress = silent,
     run: RunShards | None = None,
+    **options: Unpack[PredictOptions],
 ) -> PredictionSummary:
     """Predict images on this machine or in stores, and write the outputs to `out`.
 
@@ -70,15 +62,12 @@ def predict_in_shards(
         open_model: Opens the model, here and in each worker.
         inputs: As `predict`, or addresses of images and folders; not both.
         out: As `predict`, or an address.
-        write: The kinds of files. Formats of labelling tools need images and results on this
-            machine, as polygons do; a mosaic needs `predict`.
-        glob: As `predict`.
-        aoi: As `predict`; each worker reads it from this path.
-        vectorise: As `predict`.
-        level: As `predict`.
         mode: As `predict`.
         progress: Called with every input, when its shard is done.
         run: Where shards run; in this process unless given.
+        options: As `predict`. Formats of labelling tools need images and results on this
+            machine, as polygons do; a mosaic needs `predict`. Each worker reads the file of
+            `aoi` from its path.
 
     Raises:
         ConfigError: As `predict`; a kind that cannot be written in shards, or an address that
@@ -89,63 +78,67 @@ def predict_in_shards(
         OutputError: As `predict`, or a store refuses.
         MissingDependencyError: A package of the extra `scale` is not installed.
     """
-    formats = require_outputs(write)
-    if vectorise is not None:
-        require_vectors(vectorise)
-    needed = (*formats, *([] if vectorise is None else [vectorise]))
-    _require_possible(write, needed, inputs, out)
+    wanted = Wanted(**options)
+    _require_possible(wanted, inputs, out)
     model = open_model()
-    require_uncertainty(model, write)
-    area = None if aoi is None else AreaOfInterest.open(aoi)
-    head = identify_run(model, write, area)
-    head |= {"vectorise": vectorise, "level": level, "shards": True}
-    kinds = (*write, CLASSES) if needed else tuple(write)
-    job = Job(
-        open_model=open_model if run is not None else lambda **_: model,
-        kinds=kinds,
-        out=str(out),
-        aoi=aoi,
-        level=level,
-    )
-
-    def fill(results: Results, store: Store) -> PredictionSummary:
-        found, shards = plan_shards(model, inputs, glob, level=level, without=store.address)
-        results.pass_over(found.passed_over)
-        to = make_destination(model, results.folder, found, write)
-        ImageOutputs.open(kinds, to)  # writes what all shards share
-        results.tiling = model.tiling.to_json()
-        todo = _find_left(store, shards) if mode.resume else shards
-        here = replace(job, out=store.address)
-        for index in _show((run or run_here)(here, todo), todo, progress):
-            results.journal.add({"shard": index})
-        _collect(store, shards, results)
-        require_any(results)
-        return finish_results(
-            model,
-            results,
-            found,
-            to,
-            write=write,
-            vectorise=vectorise,
-            out=to_path(out),
-            progress=progress,
-        )
-
+    require_uncertainty(model, wanted.write)
+    head = identify_run(model, wanted, wanted.open_area()) | {"shards": True}
+    if run is None:
+        open_model, run = (lambda **_: model), run_here
+    work = _Work(model, open_model, run, inputs, out, wanted, mode, progress)
     if find_scheme(out) is not None:
         with _open_stored(Store(str(out)), mode, head) as (results, store):
-            return fill(results, store)
+            return work.fill(results, store)
     with open_results(to_path(out), "predict", mode, head=head) as results:
         (results.folder / SHARDS).mkdir(exist_ok=True)
-        summary = fill(results, Store(str(results.folder)))
+        summary = work.fill(results, Store(str(results.folder)))
         shutil.rmtree(results.folder / SHARDS)
     return summary
 
 
-def _require_possible(
-    write: Sequence[str], formats: Sequence[str], inputs: Sequence[Path | str], out: Path | str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A prediction in shards; `run` runs them with models of `open_model`."""
+
+    model: Predictor
+    open_model: OpenModel
+    run: RunShards
+    inputs: Sequence[Path | str]
+    out: Path | str
+    wanted: Wanted
+    mode: WriteMode
+    progress: Progress
+
+    def fill(self, results: Results, store: Store) -> PredictionSummary:
+        """Run the shards that are left and put their manifests together."""
+        model, wanted = self.model, self.wanted
+        found, shards = plan_shards(
+            model, self.inputs, wanted.glob, level=wanted.level, without=store.address
+        )
+        results.pass_over(found.passed_over)
+        to = make_destination(model, results.folder, found, wanted.write)
+        ImageOutputs.open(wanted.kinds, to)  # writes what all shards share
+        results.tiling = model.tiling.to_json()
+        todo = _find_left(store, shards) if self.mode.resume else shards
+        job = Job(
+            open_model=self.open_model,
+            kinds=wanted.kinds,
+            out=store.address,
+            aoi=wanted.aoi,
+            level=wanted.level,
+        )
+        for index in _show(self.run(job, todo), todo, self.progress):
+            results.journal.add({"shard": index})
+        _collect(store, shards, results)
+        require_any(results)
+        return finish_results(
+            model, results, found, to, wanted, out=to_path(self.out), progress=self.progress
+        )
+
+
+def _require_possible(wanted: Wanted, inputs: Sequence[Path | str], out: Path | str) -> None:
     """Refuse what cannot be done in shards, or not with stores."""
-    if MOSAIC in write:
+    if MOSAIC in wanted.write:
         raise ConfigError(
             f"{MOSAIC}: needs all images in one process and on this machine; leave it out, or "
             f"predict without --workers from a folder"
@@ -153,10 +146,10 @@ def _require_possible(
     are_stored = [find_scheme(name) is not None for name in inputs]
     if any(are_stored) and not all(are_stored):
         raise ConfigError("paths and addresses cannot be mixed in one run; run twice")
-    if formats and (any(are_stored) or find_scheme(out) is not None):
+    if wanted.from_maps and (any(are_stored) or find_scheme(out) is not None):
         raise ConfigError(
-            f"{', '.join(formats)}: labels of a tool are written from a folder into a folder; "
-            f"write classes, and use `convert` on a copy of them"
+            f"{', '.join(wanted.from_maps)}: labels of a tool are written from a folder into a "
+            f"folder; write classes, and use `convert` on a copy of them"
         )
     if find_scheme(out) is not None:
         Store(str(out)).require_writable()
@@ -199,11 +192,11 @@ def _collect(store: Store, shards: Sequence[Shard], results: Results) -> None:
 
 def _read_manifests(
     store: Store, shards: Sequence[Shard]
-) -> Iterator[tuple[Shard, dict[str, Any] | None]]:
+) -> Iterator[tuple[Shard, Document | None]]:
     """Yield each shard with its manifest, None where there is none that is whole."""
     names = {file.name for file in Store(store.name(SHARDS)).list_files()}
 
-    def read(shard: Shard) -> tuple[Shard, dict[str, Any] | None]:
+    def read(shard: Shard) -> tuple[Shard, Document | None]:
         if PurePosixPath(shard.name).name not in names:
             return shard, None
         try:

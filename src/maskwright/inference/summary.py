@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import LabelSpec
 from ..core.results import FailedInput, Results
+from ..core.versioned import Document
 from ..data.conversion.account import Account
 from .folds import FoldPredictors
 from .predictor import Predictor
@@ -59,7 +60,7 @@ class PredictionSummary:
             verdicts=verdicts,
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The number of images, `pixels` and `percent` per class, and what else there is.
 
         `annotations` has the account of each format, `refine` the refiners, `verdicts` the

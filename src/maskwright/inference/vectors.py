@@ -23,6 +23,7 @@ from ..core.errors import ConfigError, DataError, OutputError, first_line
 from ..core.extras import explain_missing
 from ..core.labels import IGNORE, LabelSpec
 from ..core.progress import Progress
+from ..core.versioned import Document
 from ..data.georef.geodesic import make_scale
 from ..data.georef.pixel_scale import PixelScale, PixelSize
 from ..data.georef.placement import Placement
@@ -94,7 +95,7 @@ def trace_polygons(class_map: ImageRef) -> tuple[NDArray[Any], NDArray[np.int64]
     import shapely
     from rasterio.features import shapes
 
-    def keep(found: Iterable[tuple[dict[str, Any], float]]) -> list[tuple[Any, int]]:
+    def keep(found: Iterable[tuple[Document, float]]) -> list[tuple[Any, int]]:
         shaped = ((shape["coordinates"], int(index)) for shape, index in found)
         return [(shapely.Polygon(r[0], r[1:]), n) for r, n in shaped if n != IGNORE]
 
