@@ -114,9 +114,10 @@ def fit_one_convolution(root, slices):
     optimizer = torch.optim.Adam(network.parameters(), 0.1)
     crops = Crops(data.train.__getitem__, data.facts.counts_NC, recipe, num_samples=80)
     for item in (crops[n] for n in range(80)):
-        logits_1KHW = network(item["image"][None])
+        # (H, W, C) -> (1, C, H, W)
+        logits_1KHW = network(item["image"].permute(2, 0, 1)[None])
         loss = torch.nn.functional.cross_entropy(
-            logits_1KHW, item["labels"][None], ignore_index=255
+            logits_1KHW, item["labels"][None].long(), ignore_index=255
         )
         optimizer.zero_grad()
         loss.backward()

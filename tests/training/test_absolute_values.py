@@ -30,7 +30,7 @@ def test_crops_of_the_plan_tell_fields_apart_that_prediction_sees(tmp_path):
     crops = Crops(data.train.__getitem__, data.facts.counts_NC, recipe, num_samples=72)
     items = [crops[n] for n in range(len(crops))]
     classes = np.array([int(item["labels"].min()) for item in items])
-    inside = [item["image"][0][item["labels"] != IGNORE] for item in items]
+    inside = [item["image"][..., 0][item["labels"] != IGNORE] for item in items]
     values = np.array([float(x.mean()) for x in inside])
     means_K = np.array([values[classes == k].mean() for k in range(3)])
     spec = recipe.input.spec

@@ -17,7 +17,7 @@ from maskwright.data.entries.votes import majority_vote
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
 from maskwright.training.recipe import Recipe, override
-from maskwright.training.samples.loader import Crops, make_loader
+from maskwright.training.samples.loader import Crops, Normalize, make_loader
 
 MOVING = {
     "augment.scale": [0.6, 1.8],
@@ -140,9 +140,11 @@ def after_two_steps(dataset):
     crops = Crops(dataset.__getitem__, counts, recipe, num_samples=4)
     loss, losses = build_loss("ce + dice", {}, None), []
     steps = torch.optim.SGD(model.train().parameters(), lr=0.1)
+    normalize = Normalize(recipe)
     for batch in make_loader(crops, recipe, first=0):
         steps.zero_grad()
-        value = model.loss(model(batch["image"]), batch["labels"], loss, batch.get("votes"))
+        outputs = model(normalize(batch["image"]))
+        value = model.loss(outputs, batch["labels"].long(), loss, batch.get("votes"))
         value.backward()
         steps.step()
         losses.append(value.item())

@@ -186,7 +186,7 @@ class _Loop:
                 with self.accelerator.autocast():
                     outputs = self.wrapped(normalize(batch["image"]))
                 loss = self.state.model.loss(
-                    outputs, batch["labels"], loss_function, batch.get("votes")
+                    outputs, batch["labels"].long(), loss_function, batch.get("votes")
                 )
                 self._require_finite(loss, batch["key"])
                 self.accelerator.backward(loss)

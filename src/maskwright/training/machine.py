@@ -116,9 +116,9 @@ def measure_step_seconds(
     optimizer = make_optimizer(model, recipe.optim)
     loss_function = build_loss(recipe.loss.sum, recipe.loss.config, None)
     normalize = Normalize(recipe).to(machine.device)
-    shape = (recipe.data.batch_size, recipe.input.channels, *recipe.data.crop_px)
-    image = torch.rand(shape, device=machine.device)
-    labels = (image[:, 0] * num_classes).long().clamp(max=num_classes - 1)
+    shape = (recipe.data.batch_size, *recipe.data.crop_px, recipe.input.channels)
+    image = torch.randint(recipe.input.max_value, shape, device=machine.device)
+    labels = image[..., 0] % num_classes
     average = MovingAverage(model, recipe.optim.ema_decay)
     seconds: list[float] = []
     for step in range(num_steps + 1):

@@ -90,6 +90,8 @@ class AugmentOptions(StrictModel):
     `unit` is that of brightness, contrast and noise. "range": values lie in 0..1, brightness is
     a factor, and saturation, hue and JPEG apply. "std": values are standard deviations from the
     mean of `input`, brightness is added, and contrast is about the mean of the crop.
+    `perspective`, another angle of the camera, is the largest change of scale from the middle
+    of a crop to its border; `lens` is the largest radial term, see `training.samples.view`.
     """
 
     unit: Literal["range", "std"] = "range"
@@ -97,6 +99,8 @@ class AugmentOptions(StrictModel):
     flip_lr: Share = 0.5
     flip_vertical: Share = 0.0
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = 5.0
+    perspective: Annotated[float, Field(ge=0, le=0.4)] = 0.0
+    lens: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.3
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.3
     saturation: Annotated[float, Field(ge=0, lt=1)] = 0.3

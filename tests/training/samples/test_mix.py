@@ -4,6 +4,7 @@ import torch
 from maskwright.core import IGNORE
 from maskwright.core.sample import Sample
 from maskwright.training.recipe import Recipe, override
+from maskwright.training.samples.augment import Crop
 from maskwright.training.samples.loader import Crops
 from maskwright.training.samples.mix import draw_half_of_classes, paste
 
@@ -24,16 +25,16 @@ def read(number):
 
 
 def crop(labels):
-    labels = torch.tensor([labels], dtype=torch.uint8)
-    return labels.float().expand(3, -1, -1) / 10, labels
+    labels_AHW = np.array([labels], np.uint8)
+    return Crop(np.repeat(labels_AHW[0][..., None] * 20, 3, axis=2), labels_AHW)
 
 
 def test_pixels_and_labels_of_the_classes_come_along_and_nothing_else():
     onto, source = crop([[0, 0, IGNORE], [1, 1, 1]]), crop([[2, IGNORE, 2], [0, 0, 2]])
     image, labels = paste(onto, source, [2])
     assert labels.tolist() == [[[2, 0, 2], [1, 1, 2]]]
-    expected = torch.tensor([[2.0, 0.0, 2.0], [1.0, 1.0, 2.0]]) / 10
-    assert torch.equal(image, expected.expand(3, -1, -1))
+    assert image[..., 0].tolist() == [[40, 0, 40], [20, 20, 40]]
+    np.testing.assert_array_equal(image[..., 2], image[..., 0])
 
 
 def test_half_of_the_classes_is_rounded_up_and_never_ignore():
@@ -58,7 +59,7 @@ def crops(**settings):
 
 def agree(item):
     """The image of `read` tells its number, and by that which classes its pixels may have."""
-    number = (item["image"][0] * 255 / 40).round().long()
+    number = (item["image"][..., 0] / 40).round().long()
     allowed = {0: {0, 1}, 1: {0}, 2: {0, 2}, 3: {0, 2}}
     return all(
         int(label) in {*allowed[int(n)], IGNORE}
@@ -85,7 +86,7 @@ def test_a_class_with_more_than_its_share_of_the_pixels_is_not_pasted():
 def test_class_mix_keeps_every_pixel_with_its_own_label():
     mixed = crops(**{"data.class_mix": 1.0})
     assert all(agree(mixed[n]) for n in range(20))
-    numbers = [(mixed[n]["image"][0] * 255 / 40).round().unique().numel() for n in range(20)]
+    numbers = [(mixed[n]["image"][..., 0] / 40).round().unique().numel() for n in range(20)]
     assert max(numbers) > 1
 
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 
 from maskwright.corruption.road_weather import KINDS
 from maskwright.data.synth.streets import draw_street
@@ -11,7 +10,7 @@ from maskwright.training.samples.weather import Weather
 @pytest.fixture(scope="module")
 def street():
     image_HW3, _ = draw_street((96, 128), seed=0, number=7)
-    return torch.from_numpy(image_HW3).permute(2, 0, 1) / 255
+    return image_HW3
 
 
 def test_off_by_default_and_on_for_a_share_of_the_crops(street):

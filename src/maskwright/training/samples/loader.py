@@ -21,7 +21,7 @@ from maskwright.core.labels import LabelMap
 from maskwright.core.sample import Sample
 
 from ..recipe import Recipe
-from .augment import Augmentation, Tensors
+from .augment import Augmentation, Crop
 from .mix import draw_half_of_classes, paste
 from .order import Indices, SampleOrder
 from .weather import Weather
@@ -33,8 +33,8 @@ MIN_RARE_PX = 16
 class Item(TypedDict):
     """One sample of a run.
 
-    image (C, H, W) float32, in 0..1 with `augment.unit` "range", else network input; labels
-    (H, W) int64; with several annotators votes (A, H, W) uint8.
+    image (H, W, C), in the type and values of its source with `augment.unit` "range", else
+    network input, float32; labels (H, W) uint8; with several annotators votes (A, H, W) uint8.
     """
 
     image: Tensor
@@ -107,7 +107,7 @@ class Crops(Dataset[Item]):
         self.num_samples = num_samples
         self.seed = recipe.seed
         self.data = recipe.data
-        self.weather = Weather(recipe.weather)
+        self.weather = Weather(recipe.weather, recipe.input.max_value)
         self.rare = RareClasses.from_counts(counts_NC)
         self.pasted = RareClasses.from_counts(counts_NC, max_share=1 / counts_NC.shape[1])
         self.spec = recipe.input.spec
@@ -129,16 +129,17 @@ class Crops(Dataset[Item]):
         index = target[1] if target else self.order.image_index(n)
         key, crop = self._crop(index, target, rng)
         rng = np.random.default_rng((self.seed, 3, n))
-        image, labels = self._mix(crop, block, rng)
-        image = self.weather(image, rng)
-        item = Item(image=image, labels=labels[0].long(), key=key)
+        crop = self._mix(crop, block, rng)
+        image = torch.from_numpy(self.weather(crop.image_HWC, rng))
+        labels = torch.from_numpy(crop.labels_AHW)
+        item = Item(image=image, labels=labels[0], key=key)
         if len(labels) > 1:
             item["votes"] = labels[1:]
         return item
 
     def _crop(
         self, image_index: int, target: tuple[int, int] | None, rng: np.random.Generator
-    ) -> tuple[str, Tensors]:
+    ) -> tuple[str, Crop]:
         """Key and augmented crop of an image, around the class of `target` if it is given."""
         sample = self.read(image_index)
         if sample.labels_HW is None:
@@ -149,7 +150,7 @@ class Crops(Dataset[Item]):
         crop = self.augment(image_HWC, sample.labels_HW, rng, focus, sample.votes_AHW)
         return sample.key, crop
 
-    def _mix(self, crop: Tensors, block: Indices | None, rng: np.random.Generator) -> Tensors:
+    def _mix(self, crop: Crop, block: Indices | None, rng: np.random.Generator) -> Crop:
         """Paste pixels of another crop of the block, with the probabilities of the recipe."""
         if rng.random() < self.data.class_mix:
             others = self.order.num_images if block is None else block
@@ -175,27 +176,29 @@ def make_loader(crops: Crops, recipe: Recipe, *, first: int) -> "DataLoader[Item
 
 
 class Normalize(torch.nn.Module):
-    """Make network input of a batch on the device: `Scaling` of images that are in 0..1.
+    """Make network input of a batch on the device: `Scaling` of images in their own values.
 
     Images of `augment.unit` "std" are network input as they come.
     """
 
-    mean_1C11: Tensor
-    std_1C11: Tensor
+    scale_1C11: Tensor
+    shift_1C11: Tensor
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        mean_C, std_C = map(torch.from_numpy, recipe.input.spec.coefficients())
+        spec = recipe.input.spec
+        mean_C, std_C = map(torch.from_numpy, spec.coefficients())
         # (C,) -> (1, C, 1, 1)
-        self.register_buffer("mean_1C11", mean_C.view(1, -1, 1, 1))
-        self.register_buffer("std_1C11", std_C.view(1, -1, 1, 1))
+        self.register_buffer("scale_1C11", (1 / (spec.max_value * std_C)).view(1, -1, 1, 1))
+        self.register_buffer("shift_1C11", (mean_C / std_C).view(1, -1, 1, 1))
         self.in_range = recipe.augment.unit == "range"
 
-    def forward(self, image_BCHW: Tensor) -> Tensor:
-        """Network input, channels last in memory."""
-        x_BCHW = image_BCHW
+    def forward(self, image_BHWC: Tensor) -> Tensor:
+        """Network input (B, C, H, W), channels last in memory."""
+        # (B, H, W, C) -> (B, C, H, W), a view
+        x_BCHW = image_BHWC.permute(0, 3, 1, 2).float()
         if self.in_range:
-            x_BCHW = (image_BCHW - self.mean_1C11) / self.std_1C11
+            x_BCHW = x_BCHW * self.scale_1C11 - self.shift_1C11
         return x_BCHW.contiguous(memory_format=torch.channels_last)
 
 

@@ -5,21 +5,20 @@ Copy-paste (Ghiasi et al. 2021, arXiv:2012.07177) pastes objects of one rare cla
 """
 
 import numpy as np
-import torch
 
 from maskwright.core.labels import IGNORE
 
-from .augment import Tensors
+from .augment import Crop
 
 
-def paste(onto: Tensors, source: Tensors, classes: list[int]) -> Tensors:
+def paste(onto: Crop, source: Crop, classes: list[int]) -> Crop:
     """Replace pixels of `onto` by those of `source` that show these classes."""
-    chosen_1HW = torch.isin(source[1][:1], torch.tensor(classes, dtype=source[1].dtype))
-    image = source[0].where(chosen_1HW, onto[0])
-    return image, source[1].where(chosen_1HW, onto[1])
+    chosen_HW = np.isin(source.labels_AHW[0], np.array(classes, np.uint8))
+    image_HWC = np.where(chosen_HW[..., None], source.image_HWC, onto.image_HWC)
+    return Crop(image_HWC, np.where(chosen_HW, source.labels_AHW, onto.labels_AHW))
 
 
-def draw_half_of_classes(crop: Tensors, rng: np.random.Generator) -> list[int]:
+def draw_half_of_classes(crop: Crop, rng: np.random.Generator) -> list[int]:
     """Draw half (rounded up) of the classes that a crop shows; never IGNORE."""
-    shown = [int(index) for index in np.unique(crop[1][0].numpy()) if index != IGNORE]
+    shown = [int(index) for index in np.unique(crop.labels_AHW[0]) if index != IGNORE]
     return [int(index) for index in rng.permutation(shown)[: (len(shown) + 1) // 2]]

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from maskwright.core.image import Image
 from maskwright.corruption.road_weather import KINDS, apply_weather
 
 from ..recipe import WeatherOptions
@@ -19,15 +18,15 @@ class Weather:
     """Draws one kind of weather into a share of the crops, all kinds with equal probability."""
 
     options: WeatherOptions
+    max_value: int = 255
 
-    def __call__(self, image: Tensor, rng: np.random.Generator) -> Tensor:
-        """The image (C, H, W) in 0..1, changed or as it was."""
+    def __call__(self, image_HWC: Image, rng: np.random.Generator) -> Image:
+        """The image (H, W, C), 0 to `max_value`, changed or as it was."""
         kinds = [kind for kind in KINDS if getattr(self.options, kind) > 0]
         if not kinds or rng.random() >= self.options.share:
-            return image
+            return image_HWC
         kind = kinds[int(rng.integers(len(kinds)))]
         strength = getattr(self.options, kind) * rng.uniform(MILDEST, 1)
-        # (C, H, W) -> (H, W, C) and back
-        pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy(), np.float32)
-        changed = apply_weather(kind, pixels, float(strength), rng)
-        return torch.from_numpy(changed).permute(2, 0, 1).contiguous()
+        values_HWC = image_HWC.astype(np.float32) / self.max_value
+        changed_HWC = apply_weather(kind, values_HWC, float(strength), rng)
+        return np.rint(changed_HWC * self.max_value).astype(image_HWC.dtype)
