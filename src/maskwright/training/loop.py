@@ -36,6 +36,7 @@ from .optim import (
     set_lr,
 )
 from .recipe import Recipe
+from .samples.kept import keep_samples
 from .samples.loader import Batch, Crops, Normalize, make_loader
 from .samples.order import SampleOrder
 from .setup import make_model
@@ -67,7 +68,9 @@ def fit(
     job = replace(job, card=replace(job.card, logits=state.model.head_grid))
     length = length or Length.open(job.run, job.num_steps)
     crops = Crops(
-        job.train.__getitem__,
+        keep_samples(
+            job.train.__getitem__, len(job.train), num_processes=accelerator.num_processes
+        ),
         job.counts_NC,
         recipe,
         num_samples=length.most_steps * job.samples_per_step,

@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.core.image import Image
-
 from ..recipe import AugmentOptions
+from .view import Pixels
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of R, G and B in luma (ITU-R BT.601)."""
 
 TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 """From RGB to luma and the two axes of colour of NTSC, in which a hue is an angle."""
+TO_RGB: NDArray[np.float64] = np.linalg.inv(TO_YIQ)
 
 NOISE = (0.005, 0.03)
 """Least and largest standard deviation of noise, of a range of 1."""
@@ -32,8 +32,8 @@ _NORMAL = np.array([NormalDist().inv_cdf((n + 0.5) / 256) for n in range(256)])
 
 
 def change_photograph(
-    image_HWC: Image, options: AugmentOptions, max_value: int, rng: np.random.Generator
-) -> Image:
+    image_HWC: Pixels, options: AugmentOptions, max_value: int, rng: np.random.Generator
+) -> Pixels:
     """Change an image with values from 0 to `max_value`; JPEG takes 1 or 3 bands of 8 bits."""
     image_HWC = _change_color(image_HWC, options, max_value, rng)
     if rng.random() < options.blur:
@@ -62,8 +62,8 @@ def change_values(
 
 
 def _change_color(
-    image_HWC: Image, options: AugmentOptions, max_value: int, rng: np.random.Generator
-) -> Image:
+    image_HWC: Pixels, options: AugmentOptions, max_value: int, rng: np.random.Generator
+) -> Pixels:
     """Brightness times a factor, contrast about the mean, saturation about luma, and hue."""
     is_color = image_HWC.shape[2] == 3
     gain, offset, matrix = 1.0, 0.0, np.eye(3)
@@ -84,7 +84,7 @@ def _change_color(
         return np.asarray(cv2.transform(image_HWC, matrix), image_HWC.dtype)
     if max_value == 255:
         table = np.clip(np.rint(np.arange(256) * gain + offset), 0, 255).astype(np.uint8)
-        return table[image_HWC]
+        return np.asarray(cv2.LUT(image_HWC, table), np.uint8).reshape(image_HWC.shape)
     return _round(
         image_HWC.astype(np.float32) * np.float32(gain) + np.float32(offset), max_value
     )
@@ -93,20 +93,23 @@ def _change_color(
 def _turn_hue(turn: float) -> NDArray[np.float64]:
     """The matrix that turns hues by `turn` of a circle; greys and luma stay."""
     c, s = np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)
-    return np.linalg.inv(TO_YIQ) @ np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ TO_YIQ
+    matrix: NDArray[np.float64] = TO_RGB @ [[1, 0, 0], [0, c, -s], [0, s, c]] @ TO_YIQ
+    return matrix
 
 
-def _mean(image_HWC: Image) -> float:
+def _mean(image_HWC: Pixels) -> float:
     # (H, W, C) -> (H, W x C): OpenCV takes the mean of at most four bands
     return float(cv2.mean(image_HWC.reshape(len(image_HWC), -1))[0])
 
 
-def _blur(image_HWC: Image, rng: np.random.Generator) -> Image:
+def _blur(image_HWC: Pixels, rng: np.random.Generator) -> Pixels:
     blurred = cv2.GaussianBlur(image_HWC, (5, 5), rng.uniform(0.3, 1.5))
     return np.asarray(blurred).reshape(image_HWC.shape)  # OpenCV drops an axis of one band
 
 
-def _add_noise(image_HWC: Image, std: float, max_value: int, rng: np.random.Generator) -> Image:
+def _add_noise(
+    image_HWC: Pixels, std: float, max_value: int, rng: np.random.Generator
+) -> Pixels:
     """Normal noise; for 8 bits of 256 equally probable values, drawn as bytes."""
     if max_value > 255:
         grain = rng.standard_normal(image_HWC.shape, np.float32) * np.float32(std)
@@ -119,14 +122,14 @@ def _add_noise(image_HWC: Image, std: float, max_value: int, rng: np.random.Gene
     return np.asarray(darker, np.uint8).reshape(image_HWC.shape)
 
 
-def _compress_jpeg(image_HWC: Image, *, quality: int) -> Image:
+def _compress_jpeg(image_HWC: Pixels, *, quality: int) -> Pixels:
     """Encode and decode an image of 8 bits."""
     _, encoded = cv2.imencode(".jpg", image_HWC, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), np.uint8)
     return decoded.reshape(image_HWC.shape)
 
 
-def _round(values: NDArray[np.float32], max_value: int) -> Image:
+def _round(values: NDArray[np.float32], max_value: int) -> Pixels:
     return np.clip(np.rint(values), 0, max_value).astype(np.uint16)
 
 

@@ -19,7 +19,7 @@ from maskwright.core.labels import LabelMap
 
 from ..recipe import AugmentOptions
 from .appearance import change_photograph, change_values
-from .view import draw_view
+from .view import Pixels, draw_view
 
 
 class Crop(NamedTuple):
@@ -29,7 +29,7 @@ class Crop(NamedTuple):
     network input, float32.
     """
 
-    image_HWC: Image
+    image_HWC: Pixels
     labels_AHW: NDArray[np.uint8]
 
 

@@ -8,15 +8,18 @@ pixel is (0.5, 0.5), so that nothing shifts by half a pixel where the scale chan
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.core.image import Image
 from maskwright.core.labels import IGNORE, LabelMap
 
 from ..recipe import AugmentOptions
+
+Pixels = NDArray[Any]
+"""H x W x C, of one of the types of an Image, or one band, H x W."""
 
 Matrix = NDArray[np.float64]
 """3 x 3, of homogeneous coordinates (x, y, 1)."""
@@ -49,7 +52,7 @@ class View:
     image_HW: tuple[int, int]
     lens: float = 0.0
 
-    def sample_image(self, image_HWC: Image, fill_C: tuple[float, ...]) -> Image:
+    def sample_image(self, image_HWC: Pixels, fill_C: tuple[float, ...]) -> Pixels:
         """The crop of the image, H x W x C; `fill_C` where it reaches beyond the image."""
         step = self.measure_step()
         factor = round(step) if step > LARGEST_STEP else 1
@@ -77,8 +80,8 @@ class View:
         return math.sqrt(abs(np.linalg.det([right - origin, below - origin])))
 
     def _sample(
-        self, image_HWB: Image, interpolation: int, fill_B: tuple[float, ...], factor: int
-    ) -> Image:
+        self, image_HWB: Pixels, interpolation: int, fill_B: tuple[float, ...], factor: int
+    ) -> Pixels:
         """Sample at most four bands, after averaging over squares of `factor` pixels."""
         points_P2 = self._find_points() if self.lens else None
         left, top, right, bottom = self._find_box(points_P2)
@@ -89,23 +92,18 @@ class View:
         part = _shrink(_add_bands(box_HWB), factor)
         tie = TIE_PX if interpolation == cv2.INTER_NEAREST else 0.0
         to_part = np.diag([1 / factor, 1 / factor, 1]) @ _shift(tie - left, tie - top)
-        border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": fill_B}
         if points_P2 is not None:
             maps_P2 = (_apply(to_part, points_P2) - 0.5).astype(np.float32)
-            maps_HW2 = maps_P2.reshape(height, width, 2)  # (H x W, 2) -> (H, W, 2)
-            sampled = cv2.remap(part, maps_HW2, None, interpolation, **border)
+            # (H x W, 2) -> (H, W, 2)
+            maps_HW2 = maps_P2.reshape(height, width, 2)
+            sampled = cv2.remap(part, maps_HW2, None, interpolation, borderValue=fill_B)  # type: ignore[call-overload]
         else:
             # OpenCV counts from the centre of the first pixel
             matrix = _shift(-0.5, -0.5) @ to_part @ self.matrix @ _shift(0.5, 0.5)
-            flags = interpolation | cv2.WARP_INVERSE_MAP
-            is_affine = np.array_equal(self.matrix[2], [0, 0, 1])
-            warp = cv2.warpAffine if is_affine else cv2.warpPerspective
-            matrix = matrix[:2] if is_affine else matrix
-            sampled = warp(part, matrix, (width, height), flags=flags, **border)
+            sampled = _warp(part, matrix, (width, height), interpolation, fill_B)
         if len(fill_B) == 3:  # the fourth band was empty
             return np.asarray(cv2.cvtColor(sampled, cv2.COLOR_RGBA2RGB))
-        sampled_HWB: Image = sampled.reshape(height, width, -1)[..., : len(fill_B)]
-        return sampled_HWB
+        return np.asarray(sampled.reshape(height, width, -1)[..., : len(fill_B)])
 
     def _find_points(self) -> NDArray[np.float64]:
         """Where in the image the centres of the pixels of the crop lie, (H x W, 2)."""
@@ -156,6 +154,20 @@ def draw_view(
     return View(matrix, crop_HW, image_HW, lens)
 
 
+def _warp(
+    image: Pixels,
+    matrix: Matrix,
+    size: tuple[int, int],
+    interpolation: int,
+    fill_B: tuple[float, ...],
+) -> Pixels:
+    """Sample by a map from pixels of the result to those of `image`."""
+    flags = interpolation | cv2.WARP_INVERSE_MAP
+    if matrix[2].tolist() == [0, 0, 1]:
+        return cv2.warpAffine(image, matrix[:2], size, flags=flags, borderValue=fill_B)
+    return cv2.warpPerspective(image, matrix, size, flags=flags, borderValue=fill_B)
+
+
 def _apply(matrix: Matrix, points_P2: NDArray[np.float64]) -> NDArray[np.float64]:
     moved_P3 = np.column_stack([points_P2, np.ones(len(points_P2))]) @ matrix.T
     moved_P2: NDArray[np.float64] = moved_P3[:, :2] / moved_P3[:, 2:]
@@ -171,7 +183,7 @@ def _turn(angle_deg: float) -> Matrix:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
-def _add_bands(image_HWB: Image) -> Image:
+def _add_bands(image_HWB: Pixels) -> Pixels:
     """One band or four: others are filled up with zeros."""
     bands = image_HWB.shape[2]
     if bands == 3:
@@ -181,7 +193,7 @@ def _add_bands(image_HWB: Image) -> Image:
     return np.ascontiguousarray(image_HWB)
 
 
-def _shrink(image_HWB: Image, factor: int) -> Image:
+def _shrink(image_HWB: Pixels, factor: int) -> Pixels:
     """Means over squares of `factor` pixels; the last ones repeat the border."""
     if factor == 1:
         return image_HWB
