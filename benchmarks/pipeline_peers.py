@@ -4,7 +4,7 @@
 
 Window, scale 0.75 to 1.5, rotation up to 5 degrees of every second crop, flip, and colours,
 blur, noise and JPEG with the probabilities of `AugmentOptions`. Prints seconds of one crop, the
-median of rounds, in the time of its thread. Results are 8-bit; no library normalises.
+median of rounds, in the time of its thread. Results are of 8 bits; nothing is normalised.
 """
 
 import sys
@@ -75,7 +75,9 @@ def make_torchvision(crop: int) -> Callable[[np.ndarray, np.ndarray, int], Any]:
     return augment
 
 
-def make_albumentations(crop: int) -> Callable[[np.ndarray, np.ndarray, int], Any]:
+def make_albumentations(
+    crop: int, area_px: int
+) -> Callable[[np.ndarray, np.ndarray, int], Any]:
     """Albumentations 2 (the last under the MIT licence is 2.0.8)."""
     import albumentations as A
 
@@ -83,8 +85,8 @@ def make_albumentations(crop: int) -> Callable[[np.ndarray, np.ndarray, int], An
         pipeline.set_random_seed(n)
         return pipeline(image=image, mask=labels)
 
-    shortest = min(draw_pair.size) if hasattr(draw_pair, "size") else 360
-    scale = tuple(min(1.0, crop / s / shortest) ** 2 for s in (1.5, 0.75))
+    # shares of the area of a square window, of scales 1.5 and 0.75
+    scale = tuple(min(1.0, (crop / s) ** 2 / area_px) for s in (1.5, 0.75))
     pipeline = A.Compose(
         [
             A.RandomResizedCrop((crop, crop), scale=scale, ratio=(1, 1)),
@@ -100,19 +102,15 @@ def make_albumentations(crop: int) -> Callable[[np.ndarray, np.ndarray, int], An
     return augment
 
 
-PEERS = {
-    "maskwright": make_maskwright,
-    "torchvision": make_torchvision,
-    "albumentations": make_albumentations,
-}
-
-
 def main() -> None:
     """Measure one library."""
     name, height, width, crop = sys.argv[1], *map(int, sys.argv[2:5])
     cv2.setNumThreads(1)
     image, labels = draw_pair(height, width)
-    augment = PEERS[name](crop)
+    if name == "albumentations":
+        augment = make_albumentations(crop, height * width)
+    else:
+        augment = {"maskwright": make_maskwright, "torchvision": make_torchvision}[name](crop)
     for n in range(10):
         augment(image, labels, n)
     seconds = []

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from .atomic import explain_write_errors, write_json
 from .errors import DataError, MaskwrightError, OutputError
@@ -119,7 +119,7 @@ class Manifest:
     decide: Document | None = None
     tiling: Document | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """A JSON object; `from_json` undoes it."""
         return SCHEMA.stamp(
             {

@@ -8,14 +8,14 @@ Credentials and endpoints are those of the environment (AWS_PROFILE, AWS_ENDPOIN
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from .errors import ConfigError, DataError, MaskwrightError, MissingDependencyError, OutputError
-from .versioned import Document
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://")
 _LOCAL = ("file", "local")
@@ -152,7 +152,7 @@ class Store:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    def _describe(self, path: str, info: Document) -> StoredFile:
+    def _describe(self, path: str, info: Mapping[str, Any]) -> StoredFile:
         versions = (str(info[key]) for key in _VERSIONS if info.get(key) is not None)
         size = info.get("size")
         name = path[len(self._root) :].lstrip("/")

@@ -44,7 +44,7 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
         mixed_precision={"fp32": "no"}.get(recipe.optim.precision, recipe.optim.precision),
         gradient_accumulation_steps=recipe.optim.accumulate,
         step_scheduler_with_optimizer=False,
-        dataloader_config=DataLoaderConfiguration(split_batches=True),
+        dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
 
