@@ -50,6 +50,12 @@ def write_vrt(path):
     shutil.copy(source, path, driver="VRT")
 
 
+def write_slide(path):
+    pytest.importorskip("openslide")
+    values = RNG.integers(0, 200, (5, 7, 3), np.uint8)
+    tifffile.imwrite(path, values, photometric="rgb", tile=(16, 16), compression="zlib")
+
+
 WRITE = {
     "dicom": ("a.dcm", write_dicom),
     "heif": ("a.heic", write_heif),
@@ -63,6 +69,7 @@ WRITE = {
         lambda p: Image.fromarray(RNG.integers(0, 9, (5, 7), np.uint8)).save(p),
     ),
     "raster": ("a.vrt", write_vrt),
+    "slide": ("a.svs", write_slide),
     "tiff": ("a.tif", lambda p: tifffile.imwrite(p, RNG.integers(0, 9, (5, 7), np.uint16))),
     "wide_png": ("a.png", lambda p: cv2.imwrite(str(p), np.full((5, 7, 3), 300, np.uint16))),
 }
