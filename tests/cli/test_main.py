@@ -116,7 +116,13 @@ def test_an_option_of_several_verbs_has_one_text():
     best = "Engine that runs MODEL (default: best one installed)."
     assert set(texts["--engine"]) == {(best, "NAME")}
     several = {name for name in texts if name.startswith("--") and len(set(texts[name])) > 1}
-    of_one_verb = {"--seed", "--classes", "--split", "--mapping"}  # means another thing in each
+    of_one_verb = {
+        "--seed",
+        "--classes",
+        "--split",
+        "--mapping",
+        "--write",
+    }  # means another thing in each
     assert several == {"--out", "--resume", "--to"} | of_one_verb
 
 

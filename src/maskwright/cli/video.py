@@ -80,7 +80,7 @@ def video(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict a video or a camera: labelled video, class maps, coverage over time."""
+    """Predict a video or a camera: pictures, coverage over time."""
     console = Console(as_json=as_json, quiet=quiet)
     opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
     from ..core.duration import budget_seconds
