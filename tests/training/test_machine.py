@@ -7,6 +7,7 @@ import pytest
 
 from maskwright.training import machine
 from maskwright.training.machine import (
+    NUM_PIECES,
     REFERENCE_S,
     WAITING,
     read_waiting_seconds,
@@ -18,14 +19,17 @@ from maskwright.training.machine import (
     ("waited_s", "work_s", "slowness"),
     [
         (0.0, REFERENCE_S, 1.0),  # idle
-        (18.0, REFERENCE_S, 10.0),  # a tenth of the processor
-        (18.0, 2 * REFERENCE_S, 20.0),  # of a slower one
+        (9.0, REFERENCE_S, 10.0),  # a tenth of the processor
+        (9.0, 2 * REFERENCE_S, 20.0),  # of a slower one
         (0.0, 0.1 * REFERENCE_S, 0.5),  # the least that is believed
     ],
 )
 def test_slowness_is_that_of_the_processor_times_the_load(waited_s, work_s, slowness):
     clock = iter([100.0, 100.0 + waited_s])
-    cpu_clock = iter([5.0, 6.0, 6.0 + work_s, 7.0])
+    piece_s = work_s / NUM_PIECES
+    times = [t for n in range(NUM_PIECES) for t in (5.0 + n / 10, 5.0 + n / 10 + piece_s)]
+    times[1] += 0.05  # one piece met a slow moment
+    cpu_clock = iter([5.0, *times, 6.0])
     measure = start_slowness(clock.__next__, cpu_clock.__next__)
     assert measure() == pytest.approx(slowness)
 

@@ -24,6 +24,8 @@ from .samples.loader import Normalize
 REFERENCE_S = 0.16
 """Seconds of the work of `start_slowness` on the machine where exports were timed."""
 
+NUM_PIECES = 6
+
 WAITING = Path("/proc/thread-self/schedstat")
 """Nanoseconds on a processor, nanoseconds waiting for one, turns (proc(5) of Linux)."""
 
@@ -159,16 +161,20 @@ def start_slowness(
     That is the time of fixed work in Python, relative to an idle machine of 2025, as the time
     of an export is, which is such work: the processor time of the work, and for each of its
     seconds those that the thread waited for a processor since the observation began. A moment
-    does not show the load, since the system gives a program its turns in pieces.
+    does not show the load, since the system gives a program its turns in pieces; the processor
+    itself is slow for moments, so that the work is done in pieces, of which the middle counts.
     """
     waited_s, used_s = waiting_clock(), cpu_clock()
+    pieces_s: list[float] = []
 
     def measure() -> float:
-        work_s = -cpu_clock()
-        counts: dict[int, int] = {}
-        for index in range(1_200_000):
-            counts[index % 1000] = counts.get(index % 997, 0) + index
-        work_s += cpu_clock()
+        for _ in range(NUM_PIECES):
+            started_s = cpu_clock()
+            counts: dict[int, int] = {}
+            for index in range(1_200_000 // NUM_PIECES):
+                counts[index % 1000] = counts.get(index % 997, 0) + index
+            pieces_s.append(cpu_clock() - started_s)
+        work_s = NUM_PIECES * median(pieces_s)
         load = 1 + (waiting_clock() - waited_s) / (cpu_clock() - used_s)
         return max(0.5, work_s / REFERENCE_S * load)
 
