@@ -11,8 +11,8 @@ MAX_VALIDATIONS = 10
 VALIDATION_RATIO = 0.1
 """Largest share of a budget that validations take."""
 
-RESERVE_RATIO = 0.04
-"""Share of a budget that is not planned: it absorbs what the timing did not see."""
+PLANNED_RATIO = 0.88
+"""Share of the time to train that is planned; the rest absorbs what the timing did not see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class Budget:
 
     @property
     def remaining_s(self) -> float:
-        """Seconds to the end, without the reserve; negative when they have passed."""
-        return self.total_s * (1 - RESERVE_RATIO) - self.spent_s
+        """Seconds to the end; negative when it has passed."""
+        return self.total_s - self.spent_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,9 @@ class Pace:
         """Steps that fit in `left_s`, next to validations and the end of the run."""
         train_s = self.count_train_seconds(left_s)
         validations_s = self.count_validations(train_s) * self.validation_s
-        return max(0, int((train_s - validations_s) / self.step_s))
+        return max(0, int((train_s * PLANNED_RATIO - validations_s) / self.step_s))
 
     def count_more_steps(self, left_s: float, every: int) -> int:
         """Steps that fit in `left_s`, with a validation after `every` so many and after all."""
-        train_s = self.count_train_seconds(left_s) - self.validation_s
+        train_s = self.count_train_seconds(left_s) * PLANNED_RATIO - self.validation_s
         return max(0, int(train_s / (self.step_s + self.validation_s / every)))

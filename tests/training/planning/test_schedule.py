@@ -19,11 +19,11 @@ def budget(total_s, clock=None, started_s=0.0):
     return Budget(total_s=total_s, started_s=started_s, clock=clock or Clock())
 
 
-def test_steps_fill_what_validations_and_the_end_leave():
+def test_steps_fill_what_validations_and_the_end_leave_of_the_planned_share():
     pace = Pace(step_s=2, validation_s=5, finish_s=40, samples=4)
     assert pace.count_train_seconds(240) == 200
     assert pace.count_validations(200) == 4  # a tenth of 200 s
-    assert pace.count_steps(240) == 90  # 200 s, less 4 x 5 s
+    assert pace.count_steps(240) == 78  # 88 % of 200 s, less 4 x 5 s
     assert pace.count_validations(1) == 1
     assert pace.count_validations(1e6) == 10
     assert pace.count_steps(30) == 0

@@ -5,7 +5,7 @@ import math
 from maskwright.core.errors import ConfigError
 from maskwright.pages.text import format_count
 
-from ..pace import MAX_VALIDATIONS, MIN_STEPS, RESERVE_RATIO, Budget, Pace
+from ..pace import MAX_VALIDATIONS, MIN_STEPS, PLANNED_RATIO, Budget, Pace
 from .plan import SLIM, Plan
 from .situation import Situation
 from .sizes import decide_fewer_pixels, decide_half_scale
@@ -109,11 +109,9 @@ def _explain_budget(budget: Budget, pace: Pace, read_s: float, slowness: float) 
     busy = ""
     if slowness >= BUSY:
         busy = f". Other programs take the machine now: work takes {slowness:.0f} times as long"
-    shortest_s = MIN_STEPS * pace.step_s + pace.validation_s
+    shortest_s = (MIN_STEPS * pace.step_s + pace.validation_s) / PLANNED_RATIO
     fixed_s = read_s + pace.finish_s
-    needed_s = 5 * math.ceil(
-        1.05 * (fixed_s + shortest_s) / (1 - PLANNING_RATIO - RESERVE_RATIO) / 5
-    )
+    needed_s = 5 * math.ceil(1.05 * (fixed_s + shortest_s) / (1 - PLANNING_RATIO) / 5)
     return ConfigError(
         f"--budget {budget.total_s:g}s is too short: at least {needed_s} s are needed, "
         f"{fixed_s:.0f} s to read the data and to finish, {shortest_s:.0f} s for "
