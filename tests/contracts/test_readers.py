@@ -7,6 +7,7 @@ import tifffile
 from PIL import Image
 
 from maskwright.core import parts
+from maskwright.core.image import PixelData
 from maskwright.data.pixels import images
 from maskwright.data.pixels.imagefile import ImageFile, Reader
 from maskwright.data.pixels.imageref import ImageRef
@@ -114,8 +115,8 @@ class _Painted(ImageFile):
 
     size_HW = (2, 3)
 
-    def read(self, window=None):
-        return np.full((2, 3, 1), 7, np.uint8)
+    def read_data(self, window=None):
+        return PixelData(np.full((2, 3, 1), 7, np.uint8))
 
     def read_stored(self):
         return np.full((2, 3), 7, np.uint8)

@@ -74,8 +74,14 @@ def test_a_run_that_cannot_be_read_says_why_and_hides_no_other(home):
 def test_folders_without_a_run_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: no such folder; give a folder that"):
         summarize_runs([tmp_path / "nowhere"])
+    (tmp_path / "recipe.yaml").write_text(to_yaml(Recipe(), {}))  # of `plan`
     with pytest.raises(DataError, match="holds no run"):
         summarize_runs([tmp_path])
+
+
+def test_a_run_beside_the_recipe_of_its_plan_is_found(home):
+    (home / "recipe.yaml").write_text(to_yaml(Recipe(), {}))
+    assert len(summarize_runs([home])) == 3
 
 
 def test_the_verb_prints_a_table_and_the_differences(home):

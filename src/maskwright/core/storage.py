@@ -37,6 +37,11 @@ def to_path(text: Path | str) -> Path:
     return Path(unquote(urlsplit(str(text)).path)) if match else Path(text)
 
 
+def join_address(root: str, name: str) -> str:
+    """The address of a file below a root; that of the root for the name ""."""
+    return f"{root}/{name}" if name else root
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class StoredFile:
     """One file of a store: its name below the root, its size, and its version as text.
@@ -76,7 +81,7 @@ class Store:
 
     def name(self, name: str) -> str:
         """The address of a file."""
-        return f"{self.address}/{name}" if name else self.address
+        return join_address(self.address, name)
 
     def list_files(self) -> list[StoredFile]:
         """Every file below the root, or the root where it is one; none where nothing is there.
@@ -150,7 +155,7 @@ class Store:
             )
 
     def _path(self, name: str) -> str:
-        return f"{self._root}/{name}" if name else self._root
+        return join_address(self._root, name)
 
     def _describe(self, path: str, info: Mapping[str, Any]) -> StoredFile:
         versions = (str(info[key]) for key in _VERSIONS if info.get(key) is not None)

@@ -1,9 +1,6 @@
 """Frame: one image of a video, a camera or a folder in order, with its time; its class map."""
 
-from abc import abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from .image import Image
 from .labels import LabelMap
@@ -29,23 +26,3 @@ class LabelledFrame:
 
     frame: Frame
     labels_HW: LabelMap
-
-
-class Observer(Protocol):
-    """Sees every labelled frame of a stream in order, and writes what it finds."""
-
-    @abstractmethod
-    def begin(self, folder: Path) -> None:
-        """Take the folder of results, before the first frame."""
-
-    @abstractmethod
-    def observe(self, one: LabelledFrame) -> None:
-        """See one frame."""
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Write what is left, after the last frame."""
-
-    @abstractmethod
-    def list_findings(self) -> list[str]:
-        """The lines for people, after `finish`."""

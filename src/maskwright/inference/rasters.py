@@ -6,6 +6,7 @@ the file with NewSubfileType 1, and the tag 42113 names the value of pixels with
 Source: TIFF 6.0; gdal.org, GTiff driver.
 """
 
+import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ class RawRows:
     def sync(self) -> Mark:
         """Bring what was added to the disk; from the mark the file can be continued."""
         self._file.flush()
+        os.fsync(self._file.fileno())
         return Mark(self._file.tell())
 
     def read_rows(self, start: int, stop: int) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ..core.errors import DataError
 from ..core.results import MANIFEST
-from ..core.storage import Store, StoredFile, find_scheme, to_path
+from ..core.storage import Store, StoredFile, find_scheme, join_address, to_path
 from ..data.pixels.imageref import ImageRef
 from ..data.pixels.images import image_suffixes
 from ..pages.text import format_count
@@ -63,7 +63,9 @@ def plan_shards(
     shards = [
         Shard(
             index,
-            tuple((_join(root, file.name), file.size, file.version) for root, file in part),
+            tuple(
+                (join_address(root, file.name), file.size, file.version) for root, file in part
+            ),
             files=part,
         )
         for index, part in enumerate(_split(files))
@@ -122,15 +124,11 @@ def _matches(name: str, glob: str) -> bool:
     return fnmatchcase(name if "/" in glob else PurePosixPath(name).name, glob)
 
 
-def _join(root: str, name: str) -> str:
-    return f"{root}/{name}" if name else root
-
-
 def _require_single(files: Sequence[tuple[str, StoredFile]]) -> None:
     """Refuse files that are a part of an image, and two whose outputs had one name."""
     seen: dict[str, str] = {}
     for root, file in files:
-        address = _join(root, file.name)
+        address = join_address(root, file.name)
         if address.lower().endswith(_WHOLE_ONLY):
             raise DataError(
                 f"{address}: volumes, series and virtual rasters are read from a disk; copy "

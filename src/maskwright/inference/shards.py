@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from ..core.atomic import explain_write_errors
 from ..core.errors import DataError
 from ..core.results import FailedInput
-from ..core.storage import Store, StoredFile, find_scheme
+from ..core.storage import Store, StoredFile, find_scheme, join_address
 from ..core.threads import map_in_order
 from ..core.versioned import Document
 from ..data.classes.dataset_yaml import FILE_NAME
@@ -200,6 +200,6 @@ def _show_addresses(found: FailedInput, shard: Shard, folder: Path) -> FailedInp
     for root, file in shard.files:
         scratch = _find_scratch(shard, folder, root)
         path = scratch / (file.name or Path(root).name)
-        address = f"{root}/{file.name}" if file.name else root
+        address = join_address(root, file.name)
         texts = [text.replace(str(path), address) for text in texts]
     return FailedInput(*texts)

@@ -5,6 +5,7 @@ addition of rows is deflated by itself (RFC 1951, a sync flush ends it), so that
 depend on the additions alone, also where an interrupted file is continued.
 """
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -76,6 +77,7 @@ class PngRows:
     def sync(self) -> Mark:
         """Bring what was added to the disk; from the mark the file can be continued."""
         self._file.flush()
+        os.fsync(self._file.fileno())
         return Mark(self._file.tell(), self._checksum)
 
     def end(self) -> None:

@@ -14,6 +14,9 @@ from .log import FILE_NAME as LOG_NAME
 from .recipe import read_recipe
 
 RECIPE_NAME = "recipe.yaml"
+BEGUN = (LOG_NAME, "tensorboard")
+"""What a training writes first; a recipe alone may be that of `plan`."""
+
 DEPTH = 3
 """Levels of folders below a given one in which runs are looked for."""
 
@@ -92,7 +95,7 @@ def _rank(run: RunSummary) -> float:
 
 
 def _find_runs(folder: Path, depth: int) -> Iterator[Path]:
-    if (folder / RECIPE_NAME).is_file():
+    if (folder / RECIPE_NAME).is_file() and any((folder / name).exists() for name in BEGUN):
         yield folder
     elif depth and folder.is_dir():
         for child in sorted(folder.iterdir()):

@@ -85,13 +85,14 @@ def test_side_by_side_shows_the_picture_as_it_is(tmp_path, model, video):
 
 @pytest.mark.parametrize(("codec", "suffix"), [("av1", ".mp4"), ("vp9", ".webm")])
 def test_codecs_without_gpl_keep_times_and_odd_sizes(
-    tmp_path, model, write_video, moving_square, codec, suffix
+    tmp_path, model, write_video, moving_square, capfd, codec, suffix
 ):
     times = [0, 0.1, 0.5, 0.6]
     frames = moving_square(4, size_HW=(65, 81), value=2)
     video = write_video(tmp_path / "a.mkv", frames, times=times)
     options = StreamOptions(write=("video",), codec=codec)
     predict_stream(model, open_source(str(video)), tmp_path / "out", options)
+    assert capfd.readouterr().err == ""  # no settings of the encoder
     written = list(open_source(str(tmp_path / "out" / f"labelled{suffix}")).frames())
     assert written[0].image_HWC.shape == (66, 82, 3)
     np.testing.assert_allclose([frame.time_s for frame in written], times, atol=0.002)

@@ -68,7 +68,7 @@ def test_the_motion_of_a_pan_is_found():
     shift_hw = motion.place_hw2[..., 0] - np.arange(120)
     assert np.median(shift_hw) == pytest.approx(4, abs=0.3)
     assert not motion.is_cut
-    assert motion.lost < 0.1
+    assert motion.lost_share < 0.1
 
 
 def test_another_scene_is_a_cut():

@@ -9,15 +9,7 @@ from torchvision.transforms.v2 import functional as F
 from maskwright.training.recipe import AugmentOptions
 from maskwright.training.samples.appearance import LUMA, change_photograph
 
-STILL = {
-    "brightness": 0.0,
-    "contrast": 0.0,
-    "saturation": 0.0,
-    "hue": 0.0,
-    "blur": 0.0,
-    "noise": 0.0,
-    "jpeg": 0.0,
-}
+from .options import COLOURLESS
 
 
 def middling(channels=3, dtype=np.uint8, largest=255):
@@ -27,7 +19,7 @@ def middling(channels=3, dtype=np.uint8, largest=255):
 
 
 def change(image_HWC, seed=0, max_value=255, **options):
-    part = AugmentOptions(**(STILL | options))
+    part = AugmentOptions(**(COLOURLESS | options))
     return change_photograph(image_HWC, part, max_value, np.random.default_rng(seed))
 
 

@@ -9,19 +9,7 @@ from maskwright.inference.resolution import to_network
 from maskwright.training.recipe import AugmentOptions
 from maskwright.training.samples.augment import Augmentation
 
-STILL = {
-    "scale": (1.0, 1.0),
-    "flip_lr": 0.0,
-    "rotate_deg": 0.0,
-    "brightness": 0.0,
-    "contrast": 0.0,
-    "saturation": 0.0,
-    "hue": 0.0,
-    "blur": 0.0,
-    "noise": 0.0,
-    "jpeg": 0.0,
-}
-COLOURLESS = {k: v for k, v in STILL.items() if k not in {"scale", "flip_lr", "rotate_deg"}}
+from .options import COLOURLESS, STILL
 
 
 def augmentation(crop_HW=(32, 32), **part):

@@ -11,7 +11,7 @@ from maskwright.core import IGNORE
 from maskwright.training.recipe import AugmentOptions
 from maskwright.training.samples.view import View, draw_view
 
-STILL = {"scale": (1.0, 1.0), "flip_lr": 0.0, "rotate_deg": 0.0}
+from .options import STILL
 
 
 def smooth_image(size_HW=(90, 120), channels=3, dtype=np.uint8, largest=255):

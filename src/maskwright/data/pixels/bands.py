@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, suggest
-from ...core.image import Image, PixelData, ValidMap
+from ...core.image import PixelData, ValidMap
 from ...pages.text import format_count, list_names
 from ..georef.geotags import Tag
 from ..georef.patient import PatientFrame
@@ -241,12 +241,8 @@ class BandStack(ImageFile):
         """Channels, and the type that holds the values of all of them."""
         return ImageKind(len(self.ref.bands), self._type)
 
-    def read(self, window: Window | None = None) -> Image:
-        """The bands in the order of `ref.bands`."""
-        return self.read_data(window).image_HWC
-
     def read_data(self, window: Window | None = None) -> PixelData:
-        """As `read`; a pixel is valid where it is in every file."""
+        """The bands in the order of `ref.bands`; a pixel is valid where it is in every file."""
         self._require_one_place()
         planes: dict[str, NDArray[Any]] = {}
         maps: list[ValidMap | None] = []

@@ -172,8 +172,8 @@ class ImageFile(Protocol):
         return False
 
     @abstractmethod
-    def read(self, window: Window | None = None) -> Image:
-        """Read the image, or a window of it, without its alpha.
+    def read_data(self, window: Window | None = None) -> PixelData:
+        """Read the image, or a window of it, without its alpha, and which pixels hold data.
 
         Returns:
             (H, W, C), RGB order, oriented by EXIF, writable; see `core.image.Image`.
@@ -182,9 +182,9 @@ class ImageFile(Protocol):
             DataError: Damaged, too large, or pixels that are not real numbers.
         """
 
-    def read_data(self, window: Window | None = None) -> PixelData:
-        """Read as `read` does, with the map of the pixels that hold data."""
-        return PixelData(self.read(window))
+    def read(self, window: Window | None = None) -> Image:
+        """The pixels of `read_data` alone."""
+        return self.read_data(window).image_HWC
 
     def read_valid(self, window: Window | None = None) -> ValidMap | None:
         """Which pixels hold data, None where all do; decodes no pixels where all must."""
@@ -201,6 +201,18 @@ class ImageFile(Protocol):
     def read_colors(self) -> NDArray[Any]:
         """As `read_stored`, but a palette gives its colours: (H, W, 3)."""
         return self.read_stored()
+
+
+def choose_level_size(image: ImageFile) -> tuple[int, int]:
+    """Rows and columns of the level of a pyramid that the reference of an image names.
+
+    Raises:
+        DataError: It has fewer levels.
+    """
+    sizes = image.level_sizes
+    if image.ref.level >= len(sizes):
+        raise DataError(f"{image.ref}: has no level {image.ref.level}, it has {len(sizes)}")
+    return sizes[image.ref.level]
 
 
 def read_kind(image: ImageFile) -> ImageKind:

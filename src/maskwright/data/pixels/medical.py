@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.image import Image, PixelData
+from ...core.image import PixelData
 from ..georef.patient import PatientFrame
 from .faults import MAX_PIXELS, explain_faults, no_warnings, several_images, too_large
 from .imagefile import Assumption, ImageFile, ImageKind, Window, read_kind, to_image
@@ -118,17 +118,16 @@ class MedicalImage(ImageFile):
             _KIND_OF_FILE[version] = read_kind(self)
         return _KIND_OF_FILE[version]
 
-    def read(self, window: Window | None = None) -> Image:
-        """As values are shown; float32 where they may be below 0 or are fractions."""
-        return self.read_data(window).image_HWC
-
     @property
     def may_lack_data(self) -> bool:
         """Whether the header declares a value of padding."""
         return self.padding is not None
 
     def read_data(self, window: Window | None = None) -> PixelData:
-        """As `read`; pixels of padding, and values that are not finite, hold no data."""
+        """As values are shown; float32 where they may be below 0 or are fractions.
+
+        Pixels of padding, and values that are not finite, hold no data.
+        """
         image_HWC = to_image(self._read(self.read_shown), self.ref, window)
         if self.padding is None:
             return mark_valid(image_HWC)

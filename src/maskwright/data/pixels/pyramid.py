@@ -12,9 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import ConfigError, DataError
-from ...core.image import Image, PixelData
+from ...core.image import PixelData
 from .faults import MAX_PIXELS, explain_faults, too_large
-from .imagefile import ImageFile, ImageKind, Window, find_type, to_image
+from .imagefile import (
+    ImageFile,
+    ImageKind,
+    Window,
+    choose_level_size,
+    find_type,
+    to_image,
+)
 from .imageref import ImageRef
 from .tiff_file import open_tiff
 from .tiff_tags import find_alpha, find_nodata
@@ -77,10 +84,7 @@ class TiffLevel(ImageFile):
     @property
     def size_HW(self) -> tuple[int, int]:
         """Rows and columns of the level."""
-        sizes = self.level_sizes
-        if self.ref.level >= len(sizes):
-            raise DataError(f"{self.ref}: has no level {self.ref.level}, it has {len(sizes)}")
-        return sizes[self.ref.level]
+        return choose_level_size(self)
 
     @property
     def kind(self) -> ImageKind:
@@ -113,10 +117,6 @@ class TiffLevel(ImageFile):
     def reads_windows(self) -> bool:
         """Only the tiles that a window touches are decoded."""
         return True
-
-    def read(self, window: Window | None = None) -> Image:
-        """Read as `ImageFile.read` does."""
-        return self.read_data(window).image_HWC
 
     def read_data(self, window: Window | None = None) -> PixelData:
         """Read as `ImageFile.read_data` does."""

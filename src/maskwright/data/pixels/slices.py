@@ -70,12 +70,11 @@ class SliceStack(ImageFile):
         kind = self._middle.kind
         return kind._replace(channels=kind.channels * self.ref.num_slices)
 
-    def read(self, window: Window | None = None) -> Any:
-        """The pages as channels, (H, W, num_slices x C)."""
-        return self.read_data(window).image_HWC
-
     def read_data(self, window: Window | None = None) -> PixelData:
-        """As `read`; a pixel is valid where it is in the page itself."""
+        """The pages as channels, (H, W, num_slices x C).
+
+        A pixel is valid where it is in the page itself.
+        """
         pages = {page: self._read_page(page, window) for page in {*self._list_pages()}}
         middle = pages[self.ref.page or 0]
         planes = [_fill(pages[page], middle) for page in self._list_pages()]

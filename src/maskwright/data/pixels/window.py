@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...core.image import Image, PixelData
+from ...core.image import PixelData
 from .imagefile import ImageFile, ImageKind, Window
 from .imageref import ImageRef
 
@@ -68,10 +68,6 @@ class WindowImage(ImageFile):
     def reads_windows(self) -> bool:
         """As the whole image does."""
         return True
-
-    def read(self, window: Window | None = None) -> Image:
-        """Read as `ImageFile.read` does."""
-        return self.read_data(window).image_HWC
 
     def read_data(self, window: Window | None = None) -> PixelData:
         """Read as `ImageFile.read_data` does."""

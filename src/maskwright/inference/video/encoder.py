@@ -7,6 +7,7 @@ ffv1  FFV1 in MKV: without loss, large
 Every frame keeps its time.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -109,6 +110,7 @@ class VideoWriter:
                 f"AV1 takes pictures of {_LEAST_SIDE_PX} x {_LEAST_SIDE_PX} or more, these are "
                 f"{self._size_HW[0]} x {self._size_HW[1]} (H x W); use --codec ffv1"
             )
+        os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints all its settings
         container = av.open(str(self._path), "w")
         options = dict(self._codec.options)
         made = container.add_stream(self._codec.encoder, rate=self._fps, options=options)

@@ -79,7 +79,7 @@ class Motion:
         return float(np.minimum(self.error_hw, 128).mean()) > _CUT
 
     @property
-    def lost(self) -> float:
+    def lost_share(self) -> float:
         """The share of pixels that the earlier frame does not show, in [0, 1]."""
         return float((self.error_hw > _UNLIKE).mean())
 

@@ -17,7 +17,7 @@ from ...core.atomic import write_bytes, write_json
 from ...core.errors import ConfigError, DataError, OutputError, UnknownNameError
 from ...core.progress import Progress, silent
 from ...core.results import NEW, FailedInput, Results, WriteMode, open_results
-from ...core.stream import Frame, LabelledFrame, Observer
+from ...core.stream import Frame, LabelledFrame
 from ...core.versioned import Document, Schema
 from ...pages.display import Display
 from ...pages.legend import draw_legend, list_classes
@@ -139,7 +139,6 @@ def predict_stream(
     options: StreamOptions = DEFAULTS,
     *,
     labeller: Labeller | None = None,
-    observers: Sequence[Observer] = (),
     mode: WriteMode = NEW,
     progress: Progress = silent,
     say: Say = lambda _: None,
@@ -152,7 +151,6 @@ def predict_stream(
         out: See `core.results`.
         options: What is written, and how.
         labeller: How frames are labelled; each by itself unless given.
-        observers: See every labelled frame, and write into the folder too.
         mode: What to do with a folder that exists.
         progress: Called with every frame of a source whose length is known.
         say: Called every 5 s with frames per second and latency, of a live stream.
@@ -165,34 +163,22 @@ def predict_stream(
     summary = StreamSummary(source=source.name)
     with open_results(Path(out), "video", mode) as results:
         _write_legend(model, results.folder)
-        for observer in observers:
-            observer.begin(results.folder)
         run = _Run(
             results=results,
             summary=summary,
             labeller=labeller,
-            observers=observers,
             progress=progress,
             say=say,
         )
         _run(model, source, options, run)
         if not summary.num_frames:
             raise DataError(f"{source.name}: has no frame")
-        for observer in observers:
-            observer.finish()
         summary.failed = tuple(source.failed)
         summary.notes = (*source.notes, *labeller.describe())
         results.num_read, results.remarks = summary.num_frames, summary.notes
         results.failed.extend(source.failed)
         write_json(results.folder / "stream.json", summary.to_json())
     return summary
-
-
-def label_stream(labeller: Labeller, source: Source) -> Iterator[LabelledFrame]:
-    """Yield the frames of `source` with their class maps, decoded ahead in a thread."""
-    with read_ahead(source.frames()) as arriving:
-        for arrived in arriving:
-            yield LabelledFrame(frame=arrived.item, labels_HW=labeller.label(arrived.item))
 
 
 def _run(
@@ -214,8 +200,6 @@ def _run(
         def write(one: LabelledFrame) -> None:
             for writer in writers:
                 writer.write(one)
-            for observer in run.observers:
-                observer.observe(one)
 
         stack.push(partial(_close_on_error, writers))
         give = stack.enter_context(write_behind(write))
@@ -251,7 +235,6 @@ class _Run:
     results: Results
     summary: StreamSummary
     labeller: Labeller
-    observers: Sequence[Observer]
     progress: Progress
     say: Say
 

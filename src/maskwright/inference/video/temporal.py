@@ -115,7 +115,7 @@ class Keyframes(Labeller):
         motion = Motion.between(last_grey, grey)
         if before is not None:
             motion = motion.after(before, key_grey, grey)
-        if motion.is_cut or motion.lost > _MOST_LOST:
+        if motion.is_cut or motion.lost_share > _MOST_LOST:
             return None
         self._last, self._followed = (grey, motion), self._followed + 1
         return replace(logits, values_Khw=motion.warp_logits(logits)[0])

@@ -56,11 +56,6 @@ class KeptSamples:
             self._keep(index, sample)
         return sample
 
-    @property
-    def kept_bytes(self) -> int:
-        """Bytes of the samples that are kept."""
-        return int(self.table_N2[:-1, SIZE].clip(0).sum())
-
     def __getstate__(self) -> dict[str, Any]:
         """What a process that is not forked gets, as it starts: a copy of the descriptor."""
         return {

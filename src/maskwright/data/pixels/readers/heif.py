@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import MissingDependencyError
-from ....core.image import Image, PixelData
+from ....core.image import PixelData
 from ..faults import MAX_PIXELS, damage, explain_faults, too_large
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
@@ -50,9 +50,6 @@ class _HeifImage(ImageFile):
     @property
     def may_lack_data(self) -> bool:
         return bool(self._open().mode == "RGBA")
-
-    def read(self, window: Window | None = None) -> Image:
-        return self.read_data(window).image_HWC
 
     def read_data(self, window: Window | None = None) -> PixelData:
         return cut_last_alpha(to_image(self.read_stored(), self.ref, window))

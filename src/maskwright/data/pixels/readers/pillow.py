@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.image import Image, PixelData
+from ....core.image import PixelData
 from ..faults import explain_faults
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
@@ -54,9 +54,6 @@ class _PillowImage(PillowHeader):
     def may_lack_data(self) -> bool:
         with explain_faults(self.ref), open_pillow(self.ref.file) as image:
             return image.format == "GIF" or is_transparent(image)
-
-    def read(self, window: Window | None = None) -> Image:
-        return self.read_data(window).image_HWC
 
     def read_data(self, window: Window | None = None) -> PixelData:
         return cut_last_alpha(to_image(self._decode(decode_photograph), self.ref, window))

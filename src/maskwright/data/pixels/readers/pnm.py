@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError
-from ....core.image import Image
+from ....core.image import PixelData
 from ..faults import MAX_PIXELS, explain_faults, too_large
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
@@ -70,7 +70,7 @@ class _PnmImage(ImageFile):
         header = self._read_header()
         return ImageKind(header.channels, "uint8" if header.top < 256 else "uint16")
 
-    def read(self, window: Window | None = None) -> Image:
+    def read_data(self, window: Window | None = None) -> PixelData:
         header, stored = self._read_samples()
         if stored.dtype == np.bool_:
             shown = stored.astype(np.uint8) * np.uint8(255)
@@ -80,7 +80,7 @@ class _PnmImage(ImageFile):
             if header.top != whole:
                 spread = np.rint(np.arange(header.top + 1) * (whole / header.top))
                 shown = spread.astype(stored.dtype)[stored]
-        return to_image(shown, self.ref, window)
+        return PixelData(to_image(shown, self.ref, window))
 
     def read_stored(self) -> NDArray[Any]:
         return self._read_samples()[1]

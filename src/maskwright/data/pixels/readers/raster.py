@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.image import Image, PixelData
+from ....core.image import PixelData
 from ...georef.geotags import Tag, make_tags
 from ...georef.placement import Placement, read_placement
 from ...georef.units import DEGREE
@@ -89,9 +89,6 @@ class _RasterImage(ImageFile):
     @property
     def reads_windows(self) -> bool:
         return True
-
-    def read(self, window: Window | None = None) -> Image:
-        return self.read_data(window).image_HWC
 
     def read_data(self, window: Window | None = None) -> PixelData:
         with self._open() as raster, explain_faults(self.ref):

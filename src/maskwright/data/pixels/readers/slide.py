@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.errors import DataError
 from ....core.extras import explain_missing
-from ....core.image import Image, PixelData
+from ....core.image import PixelData
 from ..faults import MAX_PIXELS, damage, too_large
-from ..imagefile import ImageFile, ImageKind, Window, to_image
+from ..imagefile import ImageFile, ImageKind, Window, choose_level_size, to_image
 from ..imageref import ImageRef
 from ..validity import cut_last_alpha
 
@@ -47,10 +46,7 @@ class _SlideImage(ImageFile):
 
     @property
     def size_HW(self) -> tuple[int, int]:
-        sizes = self.level_sizes
-        if self.ref.level >= len(sizes):
-            raise DataError(f"{self.ref}: has no level {self.ref.level}, it has {len(sizes)}")
-        return sizes[self.ref.level]
+        return choose_level_size(self)
 
     @property
     def kind(self) -> ImageKind:
@@ -82,9 +78,6 @@ class _SlideImage(ImageFile):
     @property
     def reads_windows(self) -> bool:
         return True
-
-    def read(self, window: Window | None = None) -> Image:
-        return self.read_data(window).image_HWC
 
     def read_data(self, window: Window | None = None) -> PixelData:
         return cut_last_alpha(to_image(self._read_region(window), self.ref))

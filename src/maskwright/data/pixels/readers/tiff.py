@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ....core.image import Image, PixelData
+from ....core.image import PixelData
 from ..faults import explain_faults
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
@@ -87,9 +87,6 @@ class _TiffImage(ImageFile):
     def reads_windows(self) -> bool:
         with explain_faults(self.ref):
             return read_tiff_window(self.ref, (slice(0, 1), slice(0, 1))) is not None
-
-    def read(self, window: Window | None = None) -> Image:
-        return self.read_data(window).image_HWC
 
     def read_data(self, window: Window | None = None) -> PixelData:
         with explain_faults(self.ref):

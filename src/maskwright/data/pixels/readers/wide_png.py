@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.image import Image, PixelData
+from ....core.image import PixelData
 from ..faults import damage, explain_faults
 from ..imagefile import ImageFile, ImageKind, Window, to_image
 from ..imageref import ImageRef
@@ -44,9 +44,6 @@ class _WidePng(PillowHeader):
     def may_lack_data(self) -> bool:
         with explain_faults(self.ref), self.ref.file.open("rb") as file:
             return file.read(_START_BYTES)[_DEPTH_AND_TYPE] == b"\x10\x06"
-
-    def read(self, window: Window | None = None) -> Image:
-        return self.read_data(window).image_HWC
 
     def read_data(self, window: Window | None = None) -> PixelData:
         return cut_last_alpha(to_image(self.read_stored(), self.ref, window))
