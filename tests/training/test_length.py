@@ -10,7 +10,7 @@ from maskwright.training.pace import Budget, Pace
 
 from .situations import Clock
 
-PACE = Pace(step_s=1.0, validation_s=2.0, finish_s=30.0, samples=4)
+PACE = Pace(step_s=1.0, image_s=0.2, export_s=20.0, samples=4, num_val=10, finish_images=50)
 
 
 def train(length, clock, step_s, *, first=0):
@@ -104,14 +104,14 @@ def test_validations_between_two_ends_of_a_run_take_steps_from_it():
 @pytest.mark.parametrize("validation_steps", [20, 50])
 def test_validations_of_a_lengthened_run_are_paid_from_its_budget(tmp_path, validation_steps):
     clock = Clock()
-    pace = replace(PACE, validation_s=12.0)
+    pace = replace(PACE, image_s=1.2, export_s=0.0, finish_images=25)
     length = Length.open(tmp_path, 100)
     length.start(Budget(total_s=200, started_s=0.0, clock=clock), pace, validation_steps)
 
     def step_s(step):  # the validation after a step is not part of its time
         if step % validation_steps == 1 and length.has_whole_epoch(step - 1, validation_steps):
             clock.now_s += pace.validation_s
-            length.add_validation(pace.validation_s)
+            length.add_validation(pace.validation_s, pace.image_s)
         return 0.7
 
     length.go_to(0)
@@ -122,7 +122,7 @@ def test_validations_of_a_lengthened_run_are_paid_from_its_budget(tmp_path, vali
 
 def test_a_run_pays_for_an_end_as_slow_as_its_steps(tmp_path):
     clock = Clock()
-    pace = replace(PACE, finish_s=100.0)
+    pace = replace(PACE, export_s=90.0)
     length = Length.open(tmp_path, pace.count_steps(300))
     length.start(Budget(total_s=300, started_s=0.0, clock=clock), pace, 1000)
     train(length, clock, lambda step: 1.5)
@@ -131,26 +131,36 @@ def test_a_run_pays_for_an_end_as_slow_as_its_steps(tmp_path):
 
 
 @pytest.mark.parametrize("ratio", [0.7, 1.6])
-def test_the_first_validation_tells_how_long_the_end_takes(tmp_path, ratio):
+@pytest.mark.parametrize("step_s", [1.0, 1.3])
+def test_images_timed_in_the_run_tell_how_long_its_end_takes(tmp_path, ratio, step_s):
     clock = Clock()
-    pace = replace(PACE, validation_s=20.0, finish_s=150.0)
+    pace = replace(PACE, image_s=2.0, finish_images=65)
     length = Length.open(tmp_path, pace.count_steps(600))
-    length.start(Budget(total_s=600, started_s=0.0, clock=clock), pace, 100)
+    length.start(Budget(total_s=600, started_s=0.0, clock=clock), pace, 1000)
+    image_s = ratio * step_s * pace.image_s
+    assert not length.needs_image_time  # no step is timed yet
 
-    def step_s(step):
-        if step == 101:
-            clock.now_s += ratio * pace.validation_s
-            length.add_validation(ratio * pace.validation_s)
-        return 1.0
+    def take_step(step):
+        if length.needs_image_time:
+            clock.now_s += 3.0
+            length.add_validation(3.0, image_s)
+            assert not length.needs_image_time
+        return step_s
 
-    train(length, clock, step_s)
-    clock.now_s += ratio * (pace.validation_s + pace.finish_s)
+    train(length, clock, take_step)
+    clock.now_s += image_s * (pace.num_val + pace.finish_images) + step_s * pace.export_s
     assert 600 * 0.9 < clock.now_s <= 600 * 1.02
+
+
+def test_without_a_budget_no_image_is_timed(tmp_path):
+    length = Length.open(tmp_path, 100)
+    train(length, Clock(), lambda step: 1.0)
+    assert not length.needs_image_time
 
 
 def test_a_moment_of_load_does_not_end_a_run_whose_end_takes_most_of_its_budget(tmp_path):
     clock = Clock()
-    pace = replace(PACE, finish_s=70.0)
+    pace = replace(PACE, export_s=60.0)
     length = Length.open(tmp_path, pace.count_steps(120))
     length.start(Budget(total_s=120, started_s=0.0, clock=clock), pace, 1000)
     train(length, clock, lambda step: 2.0 if 8 < step <= 10 else 1.0)

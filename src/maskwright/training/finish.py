@@ -21,15 +21,14 @@ OPEN_S = 2.0
 """Seconds to open the network for calibration and report, and to write the page."""
 
 
-def estimate_finish_seconds(num_val: int, image_s: float, slowness: float) -> float:
-    """Seconds that a budget keeps for finishing a run with `num_val` validation images.
+def count_finish_images(num_val: int) -> float:
+    """Validations of one image that take as long as all images of finishing a run.
 
-    An image takes `image_s` to validate. It is predicted for the calibration and for the report
-    (with temperature, scores and pictures, half as long again), and for the parity of the graph
-    (whole and as two crops, by two engines: three times as long).
+    An image is predicted for the calibration and for the report (with temperature, scores and
+    pictures, half as long again), and for the parity of the graph (whole and as two crops, by
+    two engines: three times as long).
     """
-    images = 1.5 * (min(num_val, MAX_IMAGES) + num_val) + 3 * min(num_val, PARITY_IMAGES)
-    return (EXPORT_S + OPEN_S) * slowness + images * image_s
+    return 1.5 * (min(num_val, MAX_IMAGES) + num_val) + 3 * min(num_val, PARITY_IMAGES)
 
 
 def finish(job: Job, callbacks: Callbacks, *, keep_parity_images: bool) -> None:

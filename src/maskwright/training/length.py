@@ -36,8 +36,8 @@ class Length:
     """Steps of a run: `num_steps` now, and the corrections by the step after which they hold.
 
     `budget` and `pace` are None where nothing is corrected: without a budget, in a resumed run.
-    A validation follows every `validation_steps`, and the last step. `end_ratio` is the time of
-    a validation relative to the planned, while a step took `end_step_s`, as planned at first.
+    A validation follows every `validation_steps`, and the last step. An image took `image_s` to
+    validate while a step took `image_step_s`; None until images were timed.
     """
 
     run: Path
@@ -52,8 +52,8 @@ class Length:
     checked_s: float = 0.0
     validating_s: float = 0.0
     paces_s: list[float] = field(default_factory=list)
-    end_ratio: float = 1.0
-    end_step_s: float | None = None
+    image_s: float | None = None
+    image_step_s: float = 0.0
 
     @classmethod
     def open(cls, run: Path, planned: int) -> Self:
@@ -80,11 +80,16 @@ class Length:
         """Correct by `budget`; `pace` is what was planned with, known in the main process."""
         self.budget, self.pace, self.validation_steps = budget, pace, validation_steps
 
-    def add_validation(self, seconds: float) -> None:
-        """Take out of the pace what a validation took; the end will be as slow as that was."""
+    @property
+    def needs_image_time(self) -> bool:
+        """Whether images should be timed: that of the plan may be of another scale."""
+        return self.pace is not None and bool(self.paces_s) and self.image_s is None
+
+    def add_validation(self, seconds: float, image_s: float) -> None:
+        """Take out of the pace what a validation took; images of the end take `image_s` too."""
         self.validating_s += seconds
-        if self.pace is not None and self.paces_s:
-            self.end_ratio, self.end_step_s = seconds / self.pace.validation_s, self.step_s
+        if self.paces_s:
+            self.image_s, self.image_step_s = image_s, self.step_s
 
     @property
     def step_s(self) -> float:
@@ -118,22 +123,27 @@ class Length:
         if has_time and spent_s < WINDOW_RATIO * self.budget.total_s:
             return self.num_steps
         self.paces_s.append(spent_s / (step - self.checked_step))
-        step_s = max(1e-6, self.step_s)
         self.checked_step, self.checked_s, self.validating_s = step, now_s, 0.0
-        slowness = max(1.0, step_s / (self.end_step_s or self.pace.step_s))
-        slowness = min(MAX_RATIO, self.end_ratio * slowness)
-        pace = replace(
-            self.pace,
-            step_s=step_s,
-            validation_s=self.pace.validation_s * slowness,
-            finish_s=self.pace.finish_s * slowness,
-        )
+        pace = self._observe_pace(self.pace)
         fitting = step + pace.count_more_steps(self.budget.remaining_s, self.validation_steps)
         least = max(step, min(self.planned, MIN_STEPS))
         proposed = max(least, min(fitting, int(MAX_RATIO * self.planned)))
         if abs(proposed - self.num_steps) <= LEAST_CHANGE * self.num_steps:
             return self.num_steps
         return proposed
+
+    def _observe_pace(self, planned: Pace) -> Pace:
+        """The pace now: the end is slower by as much as steps are since it was measured."""
+        step_s = max(1e-6, self.step_s)
+        image_s, image_step_s = planned.image_s, planned.step_s
+        if self.image_s is not None:
+            image_s, image_step_s = self.image_s, self.image_step_s
+        return replace(
+            planned,
+            step_s=step_s,
+            image_s=image_s * _limit(step_s / image_step_s),
+            export_s=planned.export_s * _limit(step_s / planned.step_s),
+        )
 
     def correct(self, step: int, num_steps: int, *, write: bool) -> None:
         """Let the run have `num_steps` from `step` on; `write` it in one process."""
@@ -153,3 +163,8 @@ class Length:
             f"{self.num_steps} steps instead of the {self.planned} planned: {kind} fitted in "
             f"the budget at the pace of this machine ({self.run / FILE_NAME})"
         )
+
+
+def _limit(slowness: float) -> float:
+    """A slowness that is believed: nothing becomes faster than it was measured."""
+    return min(MAX_RATIO, max(1.0, slowness))

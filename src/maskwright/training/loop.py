@@ -40,10 +40,12 @@ from .samples.kept import keep_samples
 from .samples.loader import Batch, Crops, Normalize, make_loader
 from .samples.order import SampleOrder
 from .setup import make_model
-from .validate import validate
+from .validate import time_images, validate
 from .weights import compute_class_weights
 
 SAVE_EVERY_S = 120.0
+IMAGES_RATIO = 0.01
+"""Share of a budget in which validation images are timed: the plan may have had no time."""
 
 
 def fit(
@@ -162,6 +164,10 @@ class _Loop:
         if length.budget is None or not length.is_check(step):
             return
         proposed = length.propose(step)
+        if length.needs_image_time:
+            started_s, limit_s = time.monotonic(), IMAGES_RATIO * length.budget.total_s
+            image_s = time_images(self.job, self.state, self.accelerator, limit_s=limit_s)
+            length.add_validation(time.monotonic() - started_s, image_s)
         if self.accelerator.num_processes > 1:
             own = proposed if self.accelerator.is_main_process else 0
             total = torch.tensor(own, device=self.accelerator.device)
@@ -246,7 +252,8 @@ class _Loop:
         if is_validated:
             started_s = time.monotonic()
             self.miou = float(mean_iou(validate(self.job, self.state, self.accelerator)))
-            self.length.add_validation(time.monotonic() - started_s)
+            seconds = time.monotonic() - started_s
+            self.length.add_validation(seconds, seconds / len(self.job.val))
             is_better = progress.best_epoch < 0 or self.miou > progress.best_miou
             if is_better:
                 progress.best_miou, progress.best_epoch = self.miou, progress.epoch

@@ -36,15 +36,28 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Seconds of a step, of a validation, and of finishing a run, measured on this machine.
+    """Seconds of a step, of an image to validate, and of the export, measured on this machine.
 
-    `samples` are the images of a step.
+    `samples` are the images of a step, `num_val` those of a validation. Finishing the run takes
+    the export and as long as `finish_images` images to validate.
     """
 
     step_s: float
-    validation_s: float
-    finish_s: float
+    image_s: float
+    export_s: float
     samples: int
+    num_val: int
+    finish_images: float
+
+    @property
+    def validation_s(self) -> float:
+        """Seconds of a validation."""
+        return self.image_s * self.num_val
+
+    @property
+    def finish_s(self) -> float:
+        """Seconds of finishing the run: calibration, report and export."""
+        return self.export_s + self.image_s * self.finish_images
 
     def count_train_seconds(self, left_s: float) -> float:
         """Seconds of `left_s` to train in, validations included; 0 where none are left."""

@@ -33,16 +33,29 @@ NUM_TIMED = 8
 
 def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confusion:
     """Predict the validation images, shared out among the processes, and count their pixels."""
-    model = build_model(job.card).to(accelerator.device)
-    model.load_state_dict(state.average.state)
-    engine = _MemoryEngine(model, accelerator.device, accelerator.autocast)
-    predictor = Predictor(engine, job.card, "in training")
+    predictor = _make_predictor(job, state, accelerator)
     total = Confusion.zero(len(job.card.labels))
     for index in range(accelerator.process_index, len(job.val), accelerator.num_processes):
         with _explain_infinite(job, state):
             total += _count_image(predictor, job.val, index)
     counts_CC = torch.from_numpy(total.counts_CC).to(accelerator.device)
     return Confusion(accelerator.reduce(counts_CC, "sum").cpu().numpy())
+
+
+def time_images(
+    job: Job, state: TrainingState, accelerator: Accelerator, *, limit_s: float
+) -> float:
+    """Measure the seconds to validate an image of the mean area, as `measure_image_seconds`."""
+    with _explain_infinite(job, state):
+        return _time_images(_make_predictor(job, state, accelerator), job.val, limit_s)
+
+
+def _make_predictor(job: Job, state: TrainingState, accelerator: Accelerator) -> Predictor:
+    """A Predictor with the averaged weights."""
+    model = build_model(job.card).to(accelerator.device)
+    model.load_state_dict(state.average.state)
+    engine = _MemoryEngine(model, accelerator.device, accelerator.autocast)
+    return Predictor(engine, job.card, "in training")
 
 
 def measure_image_seconds(
@@ -62,7 +75,10 @@ def measure_image_seconds(
     model = build_model(card).eval().to(machine.device)
     model = model.to(memory_format=torch.channels_last)
     engine = _MemoryEngine(model, machine.device, partial(use_precision, recipe, machine))
-    predictor = Predictor(engine, card, "in planning")
+    return _time_images(Predictor(engine, card, "in planning"), val, limit_s)
+
+
+def _time_images(predictor: Predictor, val: Dataset, limit_s: float) -> float:
     sizes = (val.size_HW(index) for index in range(len(val)))
     areas_px = [height * width for height, width in sizes]
     spread = [round(index) for index in np.linspace(0, len(val) - 1, NUM_TIMED).tolist()]

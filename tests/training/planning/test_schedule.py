@@ -13,6 +13,7 @@ from ..situations import Clock, situation
 
 SETTINGS = {"model.encoder_weights": "none"}
 FIXED = SETTINGS | {"optim.precision": "fp32"}
+PACE = Pace(step_s=2, image_s=0.5, export_s=20, samples=4, num_val=10, finish_images=40)
 
 
 def budget(total_s, clock=None, started_s=0.0):
@@ -20,19 +21,18 @@ def budget(total_s, clock=None, started_s=0.0):
 
 
 def test_steps_fill_what_validations_and_the_end_leave_of_the_planned_share():
-    pace = Pace(step_s=2, validation_s=5, finish_s=40, samples=4)
-    assert pace.count_train_seconds(240) == 200
-    assert pace.count_validations(200) == 4  # a tenth of 200 s
-    assert pace.count_steps(240) == 78  # 88 % of 200 s, less 4 x 5 s
-    assert pace.count_validations(1) == 1
-    assert pace.count_validations(1e6) == 10
-    assert pace.count_steps(30) == 0
+    assert (PACE.validation_s, PACE.finish_s) == (5, 40)
+    assert PACE.count_train_seconds(240) == 200
+    assert PACE.count_validations(200) == 4  # a tenth of 200 s
+    assert PACE.count_steps(240) == 78  # 88 % of 200 s, less 4 x 5 s
+    assert PACE.count_validations(1) == 1
+    assert PACE.count_validations(1e6) == 10
+    assert PACE.count_steps(30) == 0
 
 
 def test_no_time_is_negative():
-    pace = Pace(step_s=2, validation_s=5, finish_s=40, samples=4)
-    assert pace.count_train_seconds(-100) == 0
-    assert pace.count_steps(-100) == 0
+    assert PACE.count_train_seconds(-100) == 0
+    assert PACE.count_steps(-100) == 0
     assert format_duration(-20) == "0 s"
     assert format_duration(150) == "2.5 min"
 

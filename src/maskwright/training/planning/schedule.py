@@ -5,6 +5,7 @@ import math
 from maskwright.core.errors import ConfigError
 from maskwright.pages.text import format_count
 
+from ..finish import count_finish_images
 from ..pace import MAX_VALIDATIONS, MIN_STEPS, PLANNED_RATIO, Budget, Pace
 from .plan import SLIM, Plan
 from .situation import Situation
@@ -132,12 +133,13 @@ def _measure_pace(plan: Plan, situation: Situation, timing: Timing) -> Pace:
     samples = recipe.data.batch_size * recipe.optim.accumulate
     sample_s = timing.sample_seconds(recipe)
     step_s = timing.step_seconds(recipe) * recipe.optim.accumulate + samples * sample_s
-    image_s = timing.image_seconds(recipe)
     return Pace(
         step_s=step_s,
-        validation_s=image_s * situation.num_val,
-        finish_s=timing.finish_seconds(image_s, situation.num_val),
+        image_s=timing.image_seconds(recipe),
+        export_s=timing.export_seconds(),
         samples=samples,
+        num_val=situation.num_val,
+        finish_images=count_finish_images(situation.num_val),
     )
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..finish import estimate_finish_seconds
+from ..finish import EXPORT_S, OPEN_S
 from ..recipe import Recipe
 from .situation import Situation
 
@@ -55,11 +55,11 @@ class Timing:
             self.spent_s += self.clock() - started_s
         return self._sample_s
 
-    def finish_seconds(self, image_s: float, num_val: int) -> float:
-        """Seconds of finishing the run: calibration, report and export."""
+    def export_seconds(self) -> float:
+        """Seconds of finishing the run, but for those of its images."""
         if self.slowness is None or self.has_time:
             self.slowness = self.situation.slowness()
-        return estimate_finish_seconds(num_val, image_s, self.slowness)
+        return (EXPORT_S + OPEN_S) * self.slowness
 
     def _measure(
         self,
