@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .calls import plan as plan
     from .calls import predict as predict
     from .calls import train as train
+    from .calls import video as video
     from .core.bundle import Bundle as Bundle
     from .core.bundle import open_bundle as open_bundle
     from .core.card import ModelCard as ModelCard
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     from .inference.prediction import Prediction as Prediction
     from .inference.predictor import Predictor as Predictor
     from .inference.predictor import open_model as open_model
+    from .inference.video.predict import StreamOptions as StreamOptions
+    from .inference.video.predict import StreamSummary as StreamSummary
+    from .measurement.events.watcher import WatchOptions as WatchOptions
     from .measurement.measure import measure as measure
     from .measurement.output.measurements import Measurements as Measurements
     from .measurement.series import MeasureOptions as MeasureOptions
@@ -130,6 +134,8 @@ _HOME = {
     "ScoreOptions": "evaluation.score:ScoreOptions",
     "make_soup": "training.soup:make_soup",
     "split": "data.splits:make_split",
+    "StreamOptions": "inference.video.predict:StreamOptions",
+    "StreamSummary": "inference.video.predict:StreamSummary",
     "train": "calls:train",
     "TrainingError": "core.errors:TrainingError",
     "TrainOptions": "training.options:TrainOptions",
@@ -137,6 +143,8 @@ _HOME = {
     "TuneOptions": "evaluation.refining.tune:TuneOptions",
     "Tuning": "evaluation.refining.result:Tuning",
     "UnknownNameError": "core.errors:UnknownNameError",
+    "video": "calls:video",
+    "WatchOptions": "measurement.events.watcher:WatchOptions",
     "write_comparison": "evaluation.compare.page:write_comparison",
     "WriteMode": "core.results:WriteMode",
     "write_report": "evaluation.report.page:write_report",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .core.report import Report
     from .evaluation.diff.diff import Difference
     from .inference.summary import PredictionSummary
+    from .inference.video.predict import StreamOptions, StreamSummary
+    from .measurement.events.watcher import WatchOptions
     from .training.options import Callbacks, TrainOptions
     from .training.planning.plan import Plan
     from .training.recipe import Settings
@@ -76,6 +78,58 @@ def predict(
             return predictor(inputs)
         inputs = [inputs]
     return [predictor(image) for image in _list_images(inputs)]
+
+
+def video(
+    model: Predictor | Path | str,
+    source: Path | str,
+    out: Path | str,
+    options: "StreamOptions | None" = None,
+    *,
+    watch: "WatchOptions | None" = None,
+    smooth: float = 0.0,
+    keyframes: int = 1,
+    fps: float | None = None,
+    **more: Any,
+) -> "StreamSummary":
+    """Predict a video, a folder of images in order, a stream or a webcam into the folder `out`.
+
+    Args:
+        model: From `open_model`, or the path of a Bundle or a Run.
+        source: A path or an address, see `inference.video.source`.
+        out: The folder to write, see `core.results`.
+        options: What is written, and how.
+        watch: Rules whose events are written too, see `measurement.events.watcher`.
+        smooth: The weight of the frames before, in [0, 1).
+        keyframes: The network runs on every Nth frame, or earlier where the scene changes.
+        fps: Frames per second of a folder of images.
+        more: Those of `inference.video.predict.predict_stream`, such as `mode` and `say`.
+
+    Raises:
+        DataError: The source cannot be read, or a zone lies outside of its frames.
+        ConfigError: An option or a rule is wrong.
+        OutputError: `out` exists already, or it cannot be written.
+        MissingDependencyError: PyAV is not installed.
+    """
+    from .inference.video.predict import DEFAULTS, predict_stream
+    from .inference.video.source import open_source
+    from .inference.video.temporal import choose_labeller
+    from .measurement.events.watcher import WatchOptions, open_watcher
+    from .pages.display import Display
+
+    predictor = model if isinstance(model, Predictor) else open_model(model)
+    watch, card = watch or WatchOptions(), predictor.card
+    display = Display.from_input(card.input)
+    observers = [open_watcher(watch, card.labels, display)] if watch.is_watching else []
+    return predict_stream(
+        predictor,
+        open_source(str(source), fps=fps, say=more.get("say", lambda _: None)),
+        out,
+        options or DEFAULTS,
+        labeller=choose_labeller(predictor, smooth=smooth, keyframes=keyframes),
+        observers=observers,
+        **more,
+    )
 
 
 def evaluate(

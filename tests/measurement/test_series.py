@@ -7,7 +7,7 @@ from PIL import Image
 from maskwright.core.errors import ConfigError, DataError, UnknownNameError
 from maskwright.core.labels import LabelSpec
 from maskwright.core.progress import silent
-from maskwright.measurement.series import MeasureOptions, _make_plan, open_series
+from maskwright.measurement.series import MeasureOptions, make_plan, open_series
 
 
 def open_it(maps, **options):
@@ -148,7 +148,7 @@ def test_names_with_a_comma_are_found_in_a_pair_whatever_the_comma_split_it_at()
     spec = LabelSpec.from_names(("road", "kerb, low", "bus"))
     for first, second in (("kerb, low", "bus"), ("kerb", "low, bus"), ("road", "kerb, low")):
         options = MeasureOptions(gaps=((first, second),))
-        ((a, b),) = _make_plan(options, spec, ()).gaps
+        ((a, b),) = make_plan(options, spec, ()).gaps
         assert {spec.names[a], spec.names[b]} in ({"kerb, low", "bus"}, {"road", "kerb, low"})
-    ((a, b),) = _make_plan(MeasureOptions(gaps=(("kerb", "low,bus"),)), spec, ()).gaps
+    ((a, b),) = make_plan(MeasureOptions(gaps=(("kerb", "low,bus"),)), spec, ()).gaps
     assert (spec.names[a], spec.names[b]) == ("kerb, low", "bus")

@@ -6,14 +6,21 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import Align, AsJson, KeepIds, Overwrite, Quiet, Spec, out_option
+from .options import (
+    Align,
+    AsJson,
+    KeepIds,
+    MmPerPx,
+    Overwrite,
+    Quiet,
+    Roi,
+    Rules,
+    Spec,
+    out_option,
+)
 
 Maps = Annotated[Path, typer.Argument(metavar="MAPS", help="A class map, or a folder of them.")]
 Images = Annotated[Path | None, typer.Option(help="The photographs, under the overlays.")]
-MmPerPx = Annotated[
-    float | None, typer.Option(help="Side of a pixel in mm (default: georeference, else px).")
-]
-Roi = Annotated[Path | None, typer.Option(help="GeoJSON with regions of interest.")]
 Regions = Annotated[
     list[str] | None,
     typer.Option(
@@ -33,9 +40,6 @@ MinArea = Annotated[
 ]
 Before = Annotated[
     Path | None, typer.Option(help="Class maps of the same places at an earlier date.")
-]
-Rules = Annotated[
-    Path | None, typer.Option(help="File of limits; exit status 3 where one is broken.")
 ]
 
 

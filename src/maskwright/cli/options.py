@@ -198,6 +198,13 @@ Align = Annotated[
         help="Resample labels that lie elsewhere to the grid they belong to (nearest pixel).",
     ),
 ]
+MmPerPx = Annotated[
+    float | None, typer.Option(help="Side of a pixel in mm (default: georeference, else px).")
+]
+Roi = Annotated[Path | None, typer.Option(help="GeoJSON with regions of interest.")]
+Rules = Annotated[
+    Path | None, typer.Option(help="File of limits; exit status 3 where one is broken.")
+]
 GroupBy = Annotated[
     str | None,
     typer.Option(

@@ -1,23 +1,29 @@
 """`maskwright video`: predict a video, a folder of frames in order, a stream or a camera."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import Console, print_text
+from .console import BAD_VERDICT, Console, print_text
 from .opening import Opening
 from .options import (
     AcceptLicence,
     AsJson,
     Engine,
+    MmPerPx,
     Model,
     Overwrite,
     Quiet,
     Refine,
+    Roi,
+    Rules,
     Trust,
     out_option,
 )
+
+if TYPE_CHECKING:
+    from ..inference.video.predict import StreamSummary
 
 SourceName = Annotated[
     str,
@@ -45,8 +51,6 @@ Duration = Annotated[
 Realtime = Annotated[
     bool, typer.Option("--realtime", help="Drop frames that would be late; show the latency.")
 ]
-
-
 Smooth = Annotated[
     float,
     typer.Option(
@@ -56,6 +60,10 @@ Smooth = Annotated[
 KeyframesEvery = Annotated[
     int,
     typer.Option(metavar="N", help="Run the network on every Nth frame, earlier on changes."),
+]
+WebhookUrl = Annotated[
+    str | None,
+    typer.Option("--webhook", metavar="URL", help="Post events to this http(s) address."),
 ]
 
 
@@ -72,6 +80,10 @@ def video(
     realtime: Realtime = False,
     smooth: Smooth = 0.0,
     keyframes: KeyframesEvery = 1,
+    rules: Rules = None,
+    roi: Roi = None,
+    mm_per_px: MmPerPx = None,
+    webhook: WebhookUrl = None,
     engine: Engine = None,
     refine: Refine = None,
     trust: Trust = None,
@@ -83,12 +95,12 @@ def video(
     """Predict a video or a camera: pictures, coverage over time."""
     console = Console(as_json=as_json, quiet=quiet)
     opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
+    from ..calls import video as run
     from ..core.duration import budget_seconds
     from ..core.results import WriteMode
     from ..inference.tiling import Tiling
-    from ..inference.video.predict import StreamOptions, predict_stream
-    from ..inference.video.source import open_source
-    from ..inference.video.temporal import choose_labeller
+    from ..inference.video.predict import StreamOptions
+    from ..measurement.events.watcher import WatchOptions
 
     options = StreamOptions(
         write=tuple(write.split(",")) if write else (),
@@ -97,22 +109,31 @@ def video(
         duration_s=budget_seconds(duration, option="--duration"),
         realtime=realtime,
     )
-    opened = open_source(source, fps=fps, say=console.say)
+    watch = WatchOptions(rules=rules, roi=roi, mm_per_px=mm_per_px, webhook=webhook)
     predictor = opening.open(model, tiling=Tiling(), tta=None, dropout=0)
     console.say_all(predictor.notes)
-    summary = predict_stream(
+    summary = run(
         predictor,
-        opened,
+        source,
         out,
         options,
+        watch=watch,
+        smooth=smooth,
+        keyframes=keyframes,
+        fps=fps,
         mode=WriteMode(overwrite=overwrite),
         progress=console.progress,
         say=console.say,
-        labeller=choose_labeller(predictor, smooth=smooth, keyframes=keyframes),
     )
-    console.say_all((*summary.notes, summary.to_text(), f"{', '.join(options.write)} in {out}"))
+    files = (*options.write, "events") if watch.is_watching else options.write
+    _end(console, summary, f"{', '.join(files)} in {out}", out)
+
+
+def _end(console: Console, summary: "StreamSummary", written: str, out: Path) -> None:
+    """Say what was done; status 1 where something failed, 3 where an event occurred."""
+    console.say_all((*summary.notes, summary.to_text(), written))
     console.result({"out": str(out)} | summary.to_json())
-    if summary.failed:
-        for failed in summary.failed:
-            print_text(failed.error, err=True)
-        raise typer.Exit(1)
+    for failed in summary.failed:
+        print_text(failed.error, err=True)
+    if summary.failed or summary.num_events:
+        raise typer.Exit(1 if summary.failed else BAD_VERDICT)

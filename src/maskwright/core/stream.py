@@ -1,6 +1,9 @@
 """Frame: one image of a video, a camera or a folder in order, with its time; its class map."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from .image import Image
 from .labels import LabelMap
@@ -22,7 +25,40 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelledFrame:
-    """A frame and its class map, of the same size."""
+    """A frame and its class map, of the same size.
+
+    `dropped` counts the frames between it and the one before that were not labelled.
+    """
 
     frame: Frame
     labels_HW: LabelMap
+    dropped: int = 0
+
+
+class StreamObserver(Protocol):
+    """Sees the labelled frames of a stream in order, and writes files of its own.
+
+    `num_events` counts what it found so far. The methods are called in the order of this list.
+    """
+
+    num_events: int
+
+    @abstractmethod
+    def open(self, folder: Path, *, source: str) -> None:
+        """Begin the files in the folder of results; `source` is the name of the stream."""
+
+    @abstractmethod
+    def write(self, one: LabelledFrame) -> None:
+        """See the next frame.
+
+        Raises:
+            DataError: The frame does not fit what is asked.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what is left after the last frame."""
+
+    @abstractmethod
+    def describe(self) -> list[str]:
+        """Lines on what was found, after the last frame."""

@@ -23,7 +23,15 @@ from ..pages.display import Display
 from .figures.figures import ClassPair, MeasurePlan
 from .ground.roi import Mask, Rois, read_rois
 from .ground.scales import PixelScales, find_scales
-from .rules.rules import OF_CHANGE, OF_REGIONS, OF_THIN, Rule, read_rules, split_pair
+from .rules.rules import (
+    OF_CHANGE,
+    OF_REGIONS,
+    OF_THIN,
+    Rule,
+    read_rules,
+    read_zones,
+    split_pair,
+)
 from .volumes import VolumeMeter, find_slices
 
 ALL = "all"
@@ -137,11 +145,12 @@ def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapS
     after, before, resampled = _open_maps(maps, options, progress)
     photographs = {} if options.images is None else _find_photographs(after, options.images)
     scales = find_scales(after.files, photographs, options.mm_per_px)
-    rois = None if options.roi is None else read_rois(options.roi)
+    rois = open_rois(options.roi, options.rules)
     if rois is not None:
         rois.require_fit(scales.epsg, in_degrees=scales.in_degrees)
     rules = () if options.rules is None else read_rules(options.rules, after.spec, scales.unit)
-    _require_inputs(rules, options, rois)
+    _require_inputs(rules, options)
+    require_rois(rules, rois, where=str(options.rules))
     return MapSeries(
         maps=after,
         before=before,
@@ -149,7 +158,7 @@ def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapS
         scales=scales,
         rois=rois,
         rules=rules,
-        plan=_make_plan(options, after.spec, rules),
+        plan=make_plan(options, after.spec, rules),
         resampled=resampled,
     )
 
@@ -195,29 +204,55 @@ def _find_photographs(maps: ClassMaps, folder: Path) -> dict[str, ImageRef]:
     return {key: photographs[key] for key in maps.files}
 
 
-def _require_inputs(
-    rules: tuple[Rule, ...], options: MeasureOptions, rois: Rois | None
-) -> None:
-    """Refuse rules that need a file which is not given."""
+def open_rois(roi: Path | None, rules: Path | None) -> Rois | None:
+    """The regions of a GeoJSON file and the zones of rules.yaml; None where there are none.
+
+    Raises:
+        DataError, ConfigError: As `read_rois`, `read_zones` and `Rois.join`.
+    """
+    zones = () if rules is None else read_zones(rules)
+    if roi is not None:
+        regions = read_rois(roi)
+        return regions if rules is None else regions.join(zones, path=rules)
+    return Rois(path=rules, regions=zones) if rules is not None and zones else None
+
+
+def _require_inputs(rules: tuple[Rule, ...], options: MeasureOptions) -> None:
+    """Refuse rules that need the maps of before, or the times of a stream."""
     for rule in rules:
         where = f"{options.rules}: rule {rule.name!r}"
         if rule.measure in OF_CHANGE and options.before is None:
             raise ConfigError(f"{where}: {rule.measure} needs the maps of --before")
+        if rule.for_s or rule.clear_s:
+            raise ConfigError(
+                f"{where}: for and clear need the times of a stream (maskwright video "
+                f"--rules); leave them out to measure class maps"
+            )
+
+
+def require_rois(rules: tuple[Rule, ...], rois: Rois | None, *, where: str) -> None:
+    """Refuse rules whose region of interest is not known.
+
+    Raises:
+        ConfigError: As said.
+    """
+    for rule in rules:
         if rule.roi is None:
             continue
         if rois is None:
-            raise ConfigError(f"{where}: roi {rule.roi!r} needs the polygons of --roi")
+            raise ConfigError(
+                f"{where}: rule {rule.name!r}: roi {rule.roi!r} needs the polygons of --roi, "
+                f"or a zone in this file"
+            )
         if rule.roi not in rois.names:
             raise ConfigError(
-                f"{where}: no roi named {rule.roi!r} in {rois.path}. "
+                f"{where}: rule {rule.name!r}: no roi named {rule.roi!r} in {rois.path}. "
                 f"Known: {', '.join(rois.names)}."
             )
 
 
-def _make_plan(
-    options: MeasureOptions, spec: LabelSpec, rules: tuple[Rule, ...]
-) -> MeasurePlan:
-    """Add what the rules need to what the options name."""
+def make_plan(options: MeasureOptions, spec: LabelSpec, rules: tuple[Rule, ...]) -> MeasurePlan:
+    """Plan what the options name and what the rules need."""
     # a name may hold a comma, which the command line cannot tell from that between two names
     named = [split_pair(f"{a},{b}", spec) or (a, b) for a, b in options.gaps]
     pairs: list[ClassPair] = [(spec.index(a), spec.index(b)) for a, b in named]

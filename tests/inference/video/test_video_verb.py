@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from maskwright.cli.main import app
+from maskwright.core.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +36,37 @@ def test_a_truncated_video_ends_with_status_1(tmp_path, bundle, write_video, mov
     assert done.exit_code == 1
     assert "the file is truncated" in done.output
     assert (tmp_path / "out" / "coverage.csv").exists()
+
+
+def test_events_are_written_and_end_with_status_3(tmp_path, bundle, write_video, moving_square):
+    video = write_video(tmp_path / "a.mkv", moving_square(12, size_HW=(48, 40)))
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "zones: {right: {share: [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]}}\n"
+        "rules: [{name: inside, fail: road > 1 %, roi: right, for: 0.2s}]\n"
+    )
+    words = (bundle, video, "--write", "coverage", "--rules", rules, "--json")
+    done = run(*words, "-o", tmp_path / "out")
+    assert done.exit_code == 3, done.output
+    assert json.loads(done.stdout)["events"] == 1
+    lines = (tmp_path / "out" / "events.ndjson").read_text().splitlines()
+    # the square reaches column 20 in frame 7: x of 14 to 21
+    assert [(json.loads(k)["state"], json.loads(k)["start_s"]) for k in lines] == [
+        ("began", 0.7),
+        ("open", 0.7),
+    ]
+    assert (tmp_path / "out" / "events" / "0001.jpg").exists()
+    rules.write_text("rules: [{fail: road > 50 %}]")
+    assert run(*words, "-o", tmp_path / "kept").exit_code == 0
+
+
+def test_a_webhook_is_only_an_address_of_the_web(tmp_path, bundle):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{fail: road > 50 %}]")
+    words = (bundle, tmp_path, "-o", tmp_path / "out", "--webhook", "ftp://a.b/c")
+    with pytest.raises(ConfigError, match="--webhook: only with --rules"):
+        CliRunner().invoke(app, ["video", *map(str, words)], catch_exceptions=False)
+    with pytest.raises(ConfigError, match="begins with https:// or http://"):
+        CliRunner().invoke(
+            app, ["video", *map(str, words), "--rules", str(rules)], catch_exceptions=False
+        )

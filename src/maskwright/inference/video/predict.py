@@ -17,7 +17,7 @@ from ...core.atomic import write_bytes, write_json
 from ...core.errors import ConfigError, DataError, OutputError, UnknownNameError
 from ...core.progress import Progress, silent
 from ...core.results import NEW, FailedInput, Results, WriteMode, open_results
-from ...core.stream import Frame, LabelledFrame
+from ...core.stream import Frame, LabelledFrame, StreamObserver
 from ...core.versioned import Document, Schema
 from ...pages.display import Display
 from ...pages.legend import draw_legend, list_classes
@@ -89,6 +89,8 @@ class StreamSummary:
     latency_ms: list[float] = field(default_factory=list)
     failed: Sequence[FailedInput] = ()
     notes: Sequence[str] = ()
+    num_events: int | None = None
+    """What observers found; None without observers."""
 
     @property
     def fps(self) -> float:
@@ -126,6 +128,7 @@ class StreamSummary:
                 "failed": [one.to_json() for one in self.failed],
                 "notes": list(self.notes),
             }
+            | ({} if self.num_events is None else {"events": self.num_events})
         )
 
     def _percentile(self, percent: float) -> float:
@@ -139,6 +142,7 @@ def predict_stream(
     options: StreamOptions = DEFAULTS,
     *,
     labeller: Labeller | None = None,
+    observers: Sequence[StreamObserver] = (),
     mode: WriteMode = NEW,
     progress: Progress = silent,
     say: Say = lambda _: None,
@@ -151,6 +155,7 @@ def predict_stream(
         out: See `core.results`.
         options: What is written, and how.
         labeller: How frames are labelled; each by itself unless given.
+        observers: See every labelled frame, in the thread that writes.
         mode: What to do with a folder that exists.
         progress: Called with every frame of a source whose length is known.
         say: Called every 5 s with frames per second and latency, of a live stream.
@@ -163,10 +168,13 @@ def predict_stream(
     summary = StreamSummary(source=source.name)
     with open_results(Path(out), "video", mode) as results:
         _write_legend(model, results.folder)
+        for observer in observers:
+            observer.open(results.folder, source=source.name)
         run = _Run(
             results=results,
             summary=summary,
             labeller=labeller,
+            observers=observers,
             progress=progress,
             say=say,
         )
@@ -174,7 +182,10 @@ def predict_stream(
         if not summary.num_frames:
             raise DataError(f"{source.name}: has no frame")
         summary.failed = tuple(source.failed)
-        summary.notes = (*source.notes, *labeller.describe())
+        found = [line for observer in observers for line in observer.describe()]
+        summary.notes = (*source.notes, *labeller.describe(), *found)
+        if observers:
+            summary.num_events = sum(observer.num_events for observer in observers)
         results.num_read, results.remarks = summary.num_frames, summary.notes
         results.failed.extend(source.failed)
         write_json(results.folder / "stream.json", summary.to_json())
@@ -192,10 +203,11 @@ def _run(
     started_s = time.monotonic()
     frames = _choose_frames(source, options)
     with ExitStack() as stack:
-        writers = [
+        writers: list[StreamWriter | StreamObserver] = [
             STREAM_WRITERS[name](_find_target(model, source, options, results.folder))
             for name in dict.fromkeys(options.write)
         ]
+        writers += run.observers
 
         def write(one: LabelledFrame) -> None:
             for writer in writers:
@@ -210,7 +222,11 @@ def _run(
                 labels_HW = labeller.label(arrived.item)
                 summary.add(arrived, time.monotonic())
                 summary.seconds = time.monotonic() - started_s
-                give(LabelledFrame(frame=arrived.item, labels_HW=labels_HW))
+                give(
+                    LabelledFrame(
+                        frame=arrived.item, labels_HW=labels_HW, dropped=arrived.dropped
+                    )
+                )
                 reporter.report(summary)
         except KeyboardInterrupt:
             if not source.is_live or not summary.num_frames:
@@ -220,7 +236,9 @@ def _run(
     summary.seconds = time.monotonic() - started_s
 
 
-def _close_on_error(writers: Sequence[StreamWriter], kind: object, *_: object) -> None:
+def _close_on_error(
+    writers: Sequence[StreamWriter | StreamObserver], kind: object, *_: object
+) -> None:
     """Close the files of a stream that failed; they are removed next."""
     if kind is not None:
         for writer in writers:
@@ -235,6 +253,7 @@ class _Run:
     results: Results
     summary: StreamSummary
     labeller: Labeller
+    observers: Sequence[StreamObserver]
     progress: Progress
     say: Say
 

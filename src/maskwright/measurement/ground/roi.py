@@ -5,20 +5,21 @@ on a border belongs to one side only, so regions that share a border never share
 
 Coordinates are in pixels, (0, 0) at the outer corner of the top left one, y down; for maps with
 a georeference they are in the reference system of the maps. RFC 7946 allows degrees only; the
-older member `crs` may name another system, which must be that of the maps.
+older member `crs` may name another system, which must be that of the maps. Zones of a
+rules.yaml are in pixels or in shares of the frame, whatever the maps state.
 """
 
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError
+from ...core.errors import ConfigError, DataError
 from ...core.jsonfile import read_json
 from ...data.georef.placement import Placement, Points
 
@@ -33,18 +34,30 @@ _KINDS = {"Polygon", "MultiPolygon"}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Roi:
-    """A named region of interest; its polygons are in pixels or on the ground."""
+    """A named region of interest.
+
+    `unit` is that of its polygons: `map` means pixels, or the ground for maps with a
+    georeference; `share` means shares of the width and the height of the map, in [0, 1].
+    """
 
     name: str
     polygons: tuple[Polygon, ...]
+    unit: Literal["map", "px", "share"] = "map"
 
     def mask(self, size_HW: tuple[int, int], placement: Placement | None) -> Mask:
         """Rasterize the region for a map, H x W; polygons on the ground need its placement."""
         inside_HW = np.zeros(size_HW, np.bool_)
         for polygon in self.polygons:
-            rings = [r if placement is None else placement.to_pixels(r) for r in polygon]
+            rings = [self._to_pixels(ring, size_HW, placement) for ring in polygon]
             inside_HW |= fill_rings(rings, size_HW)
         return inside_HW
+
+    def _to_pixels(
+        self, ring: Points, size_HW: tuple[int, int], placement: Placement | None
+    ) -> Points:
+        if self.unit == "share":
+            return ring * np.array(size_HW[::-1], np.float64)
+        return ring if placement is None or self.unit == "px" else placement.to_pixels(ring)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +73,19 @@ class Rois:
         """Names in the order of the file."""
         return tuple(r.name for r in self.regions)
 
+    def join(self, zones: Sequence[Roi], *, path: Path) -> "Rois":
+        """These regions and the `zones` of the file `path`.
+
+        Raises:
+            ConfigError: A name is in both files.
+        """
+        both = sorted({zone.name for zone in zones} & set(self.names))
+        if both:
+            raise ConfigError(
+                f"{path}: the zone {both[0]!r} is a region of {self.path} too; rename one"
+            )
+        return replace(self, regions=(*self.regions, *zones))
+
     def require_fit(self, epsg: int | None, *, in_degrees: bool = False) -> None:
         """Refuse coordinates in another reference system than `epsg`, that of the maps.
 
@@ -68,9 +94,10 @@ class Rois:
         Raises:
             DataError: Another reference system than that of the maps, or degrees.
         """
-        if epsg is None or (in_degrees and self.epsg is None):
+        on_ground = [roi for roi in self.regions if roi.unit == "map"]
+        if epsg is None or not on_ground or (in_degrees and self.epsg is None):
             return
-        corners = np.concatenate([r for roi in self.regions for p in roi.polygons for r in p])
+        corners = np.concatenate([r for roi in on_ground for p in roi.polygons for r in p])
         degrees = self.epsg is None and bool((np.abs(corners) <= (360, 90)).all())
         if degrees or self.epsg not in (None, epsg):
             system = "what look like degrees" if degrees else f"EPSG:{self.epsg}"

@@ -4,11 +4,18 @@
       - fail: scratch area > 2 mm2
       - {name: too near the kerb, fail: "pedestrian, kerb gap < 0.3 m"}
       - {fail: road < 20 %, roi: crossing}
+      - {fail: car area > 1 %, roi: shoulder, for: 5s, clear: 3s}
+    zones:
+      shoulder: {share: [[0.7, 0.5], [1, 0.5], [1, 1], [0.8, 1]]}
 
 A limit is CLASS MEASURE COMPARISON NUMBER UNIT. MEASURE is one of `MEASURES`, area where left
 out; a gap has two classes, separated by a comma. UNIT is that of the measure: % (of the
 labelled pixels), px2, mm2, cm2, m2, km2 or ha for areas; px, mm, cm, m or km for lengths; none
 for a count.
+
+`roi` is a region of a GeoJSON file, or one of `zones`: a polygon in pixels (`px`) or in shares
+of the width and the height of the frame (`share`). `for` and `clear` are for streams: how long
+a limit must be broken until an event begins, and kept until it ends.
 """
 
 import math
@@ -16,15 +23,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
+from ...core.duration import budget_seconds
 from ...core.errors import ConfigError, suggest
 from ...core.labels import LabelSpec
 from ...core.strictmodel import StrictModel
 from ...core.versioned import Schema
 from ...core.yamlfile import read_yaml, validate_yaml
+from ..ground.roi import Roi
 
 SCHEMA = Schema(kind="rules.yaml", version=1, unversioned=1, error=ConfigError, key="version")
 
@@ -63,12 +73,33 @@ class RuleEntry(StrictModel):
     fail: str
     name: str | None = None
     roi: str | None = None
+    for_: str | None = Field(default=None, alias="for")
+    clear: str | None = None
+
+
+class ZoneEntry(StrictModel):
+    """A polygon, x and y of each corner: in pixels, or in shares of width and height."""
+
+    px: tuple[tuple[float, float], ...] | None = None
+    share: tuple[tuple[float, float], ...] | None = None
+
+    @model_validator(mode="after")
+    def _require_polygon(self) -> Self:
+        corners = self.share if self.px is None else self.px
+        if corners is None or None not in (self.px, self.share):
+            raise ValueError("give the corners as 'px' or as 'share'")
+        if len(corners) < 3:
+            raise ValueError(f"a polygon has three corners or more, not {len(corners)}")
+        if self.share and not all(0 <= value <= 1 for xy in self.share for value in xy):
+            raise ValueError("shares of the frame are from 0 to 1; pixels are given as 'px'")
+        return self
 
 
 class RulesFile(StrictModel):
     """The content of rules.yaml."""
 
     rules: list[RuleEntry] = Field(min_length=1)
+    zones: dict[str, ZoneEntry] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +107,8 @@ class Rule:
     """One limit: an image fails where `measure` of `classes` compares to `limit` as stated.
 
     `comparison` is <, <=, > or >=. `limit` is in `unit`; figures in the unit of the maps times
-    `factor` are in `unit` too. `roi` is the region of interest that is judged.
+    `factor` are in `unit` too. `roi` is the region of interest that is judged. In a stream, an
+    event begins when the rule is broken for `for_s` and ends when it is kept for `clear_s`.
     """
 
     name: str
@@ -87,6 +119,8 @@ class Rule:
     unit: str
     factor: float
     roi: str | None = None
+    for_s: float = 0.0
+    clear_s: float = 0.0
 
     def is_broken_by(self, value: float) -> bool:
         """Whether `value`, in `unit`, fails; values that differ by rounding alone are equal."""
@@ -98,6 +132,11 @@ class Rule:
             ">": value > self.limit,
             ">=": value >= self.limit,
         }[self.comparison]
+
+    @property
+    def is_upper(self) -> bool:
+        """Whether larger values are worse."""
+        return ">" in self.comparison
 
     @property
     def is_share(self) -> bool:
@@ -118,7 +157,7 @@ def read_rules(path: Path, spec: LabelSpec, map_unit: str) -> tuple[Rule, ...]:
         ConfigError: Not YAML; an unknown key, class, measure or unit (the nearest is named);
             two rules of one name; mm, cm or m where the size of a pixel is not known.
     """
-    entries = _read_entries(path)
+    entries = _read_file(path).rules
     rules = tuple(_parse_rule(entry, spec, map_unit, f"{path}: ") for entry in entries)
     names = [rule.name for rule in rules]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -129,9 +168,21 @@ def read_rules(path: Path, spec: LabelSpec, map_unit: str) -> tuple[Rule, ...]:
     return rules
 
 
-def _read_entries(path: Path) -> list[RuleEntry]:
+def read_zones(path: Path) -> tuple[Roi, ...]:
+    """Read the zones of rules.yaml; raises as `read_rules`."""
+    return tuple(
+        Roi(
+            name=name,
+            polygons=((np.array(zone.px or zone.share, np.float64),),),
+            unit="share" if zone.px is None else "px",
+        )
+        for name, zone in _read_file(path).zones.items()
+    )
+
+
+def _read_file(path: Path) -> RulesFile:
     document = SCHEMA.read(read_yaml(path), where=str(path))
-    return validate_yaml(document, RulesFile, path=path).rules
+    return validate_yaml(document, RulesFile, path=path)
 
 
 def _parse_rule(entry: RuleEntry, spec: LabelSpec, map_unit: str, where: str) -> Rule:
@@ -152,6 +203,8 @@ def _parse_rule(entry: RuleEntry, spec: LabelSpec, map_unit: str, where: str) ->
         unit=unit,
         factor=_find_factor(measure, unit, map_unit, where),
         roi=entry.roi,
+        for_s=budget_seconds(entry.for_, option=f"{where}for:") or 0.0,
+        clear_s=budget_seconds(entry.clear, option=f"{where}clear:") or 0.0,
     )
 
 

@@ -1,0 +1,1 @@
+"""Events of streams: rules that are broken, regions that differ for a time."""
