@@ -26,6 +26,7 @@ from .convert import convert
 from .decide import decide
 from .demo import demo
 from .diff import diff
+from .distil import distil
 from .env import env
 from .evaluate import evaluate
 from .export import export
@@ -65,6 +66,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
     "Models": {
         plan: "plan my-data --budget 40m",
         train: "train my-data -o runs/a --budget 40m",
+        distil: "distil my-data --teacher runs/large --arch fastscnn -o runs/small",
         runs: "runs runs",
         evaluate: "evaluate runs/a my-data --split test -o report",
         decide: "decide runs/a my-data --miss 1% -o bundle",

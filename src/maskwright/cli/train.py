@@ -59,12 +59,8 @@ def train(
     """Train a model on DATA; writes a Bundle to OUT/bundle."""
     started_s = time.monotonic()  # before torch is imported
     budget_s = budget_seconds(budget)
-    is_first = os.environ.get("RANK", "0") == "0"  # of the processes of accelerate launch
-    console = Console(as_json=as_json and is_first, quiet=quiet or not is_first)
-    from ..training.options import Callbacks, TrainOptions
-    from ..training.run import train as run_training
-    from ..training.start import has_checkpoint
-    from .live import Live
+    console = make_console(as_json=as_json, quiet=quiet)
+    from ..training.options import TrainOptions
 
     options = TrainOptions(
         recipe=recipe,
@@ -81,6 +77,22 @@ def train(
     if resume and mapping is not None:
         raise ConfigError("--resume goes on with the classes of the run; leave out --mapping")
     adopt_mapping_option(data, mapping, console, allow_outside=allow_outside)
+    train_shown(data, out, options, console)
+
+
+def make_console(*, as_json: bool, quiet: bool) -> Console:
+    """The console of a training; of the processes of accelerate launch, the first speaks."""
+    is_first = os.environ.get("RANK", "0") == "0"
+    return Console(as_json=as_json and is_first, quiet=quiet or not is_first)
+
+
+def train_shown(data: Path, out: Path, options: "TrainOptions", console: Console) -> None:
+    """Train with a live table, and tell how it ended or how it can go on."""
+    from ..training.options import Callbacks
+    from ..training.run import train as run_training
+    from ..training.start import has_checkpoint
+    from .live import Live
+
     live = Live(console)
     callbacks = Callbacks(log=console.say, progress=console.progress, on_step=live.show)
     try:

@@ -13,6 +13,7 @@ from maskwright.data.dataset import Dataset
 from maskwright.nn.transfer import Transfer
 
 from .recipe import Recipe
+from .samples.unlabelled import Unlabelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,8 @@ class Job:
     """The inputs of one training run.
 
     `run` is its folder; `counts_NC` has the pixels of each class in each training image.
-    `transfer` is what the network takes from the one that it starts from, if there is one.
+    `transfer` is what the network takes from the one that it starts from, if there is one;
+    `unlabelled` are images without labels, of which teachers say the labels.
     """
 
     run: Path
@@ -30,6 +32,7 @@ class Job:
     val: Dataset
     counts_NC: NDArray[np.int64]
     transfer: Transfer | None = None
+    unlabelled: Unlabelled | None = None
 
     @property
     def samples_per_step(self) -> int:

@@ -40,6 +40,7 @@ from .samples.kept import keep_samples
 from .samples.loader import Batch, Crops, Normalize, make_loader
 from .samples.order import SampleOrder
 from .setup import make_model
+from .teachers import Distillation
 from .validate import time_images, validate
 from .weights import compute_class_weights
 
@@ -78,12 +79,14 @@ def fit(
         num_samples=length.most_steps * job.samples_per_step,
         describe=job.train.describe,
         order=SampleOrder.from_dataset(job.train, recipe.seed),
+        unlabelled=job.unlabelled,
     )
     loader = make_loader(crops, recipe, first=state.progress.step * job.samples_per_step)
     wrapped, stepper, batches = accelerator.prepare(state.model, state.optimizer, loader)
     log = RunLog(job.run, state.progress.step) if accelerator.is_main_process else None
     length.go_to(state.progress.step)
-    loop = _Loop(job, accelerator, state, wrapped, stepper, log, on_step, length)
+    distillation = Distillation.open(recipe, state.model, accelerator.device)
+    loop = _Loop(job, accelerator, state, wrapped, stepper, log, on_step, length, distillation)
     with catch_interrupt() as interrupt:
         loop.run(batches, interrupt)
     if log is not None:
@@ -118,6 +121,7 @@ class _Loop:
     log: RunLog | None
     on_step: OnStep
     length: Length
+    distillation: Distillation | None = None
     losses: list[float] = field(default_factory=list)
     miou: float | None = None
 
@@ -126,7 +130,7 @@ class _Loop:
         job, state, progress = self.job, self.state, self.state.progress
         weights_K = compute_class_weights(job.recipe.loss.class_weights, job.counts_NC)
         loss = build_loss(job.recipe.loss.sum, job.recipe.loss.config, weights_K)
-        normalize = Normalize(job.recipe).to(self.accelerator.device)
+        normalize = Normalize.of_recipe(job.recipe).to(self.accelerator.device)
         first_step, started_s = progress.step, time.monotonic()
         saved_s = started_s
         freezing = EncoderFreezing.from_recipe(state.model, job.recipe)
@@ -192,11 +196,7 @@ class _Loop:
         """Forward, backward and, after the last batch of a step, an optimizer step."""
         try:
             with self.accelerator.accumulate(self.wrapped):
-                with self.accelerator.autocast():
-                    outputs = self.wrapped(normalize(batch["image"]))
-                loss = self.state.model.loss(
-                    outputs, batch["labels"].long(), loss_function, batch.get("votes")
-                )
+                loss = self._compute_loss(batch, loss_function, normalize)
                 self._require_finite(loss, batch["key"])
                 self.accelerator.backward(loss)
                 clip_norm = self.job.recipe.optim.clip_norm
@@ -208,6 +208,18 @@ class _Loop:
             if not _is_out_of_memory(error):
                 raise
             raise TrainingError(_explain_out_of_memory(self.job.recipe)) from error
+
+    def _compute_loss(
+        self, batch: Batch, loss_function: LossFunction, normalize: Normalize
+    ) -> Tensor:
+        """The loss of a batch, with what teachers say of it."""
+        labels_BHW, learnt = batch["labels"].long(), self.distillation
+        with self.accelerator.autocast():
+            if learnt is not None:
+                labels_BHW, loss_function = learnt.guide(batch, loss_function)
+            outputs = self.wrapped(normalize(batch["image"]))
+        loss = self.state.model.loss(outputs, labels_BHW, loss_function, batch.get("votes"))
+        return loss if learnt is None else loss + learnt.compare_features()
 
     def _require_finite(self, loss: Tensor, keys: list[str]) -> None:
         value = float(loss.detach())

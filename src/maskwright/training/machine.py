@@ -15,11 +15,12 @@ from accelerate.utils import parse_flag_from_env
 
 from maskwright.core.errors import ConfigError
 from maskwright.nn.build import new_model
-from maskwright.nn.loss import build_loss
+from maskwright.nn.loss import LossFunction, build_loss
 
 from .optim import MovingAverage, make_optimizer
 from .recipe import Recipe
-from .samples.loader import Normalize
+from .samples.loader import Batch, Normalize
+from .teachers import Distillation
 
 REFERENCE_S = 0.16
 """Seconds of the work of `start_slowness` on the machine where exports were timed."""
@@ -117,7 +118,8 @@ def measure_step_seconds(
     model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, recipe.optim)
     loss_function = build_loss(recipe.loss.sum, recipe.loss.config, None)
-    normalize = Normalize(recipe).to(machine.device)
+    normalize = Normalize.of_recipe(recipe).to(machine.device)
+    distillation = Distillation.open(recipe, model, machine.device)
     shape = (recipe.data.batch_size, *recipe.data.crop_px, recipe.input.channels)
     image = torch.randint(recipe.input.max_value, shape, device=machine.device)
     labels = image[..., 0] % num_classes
@@ -129,7 +131,11 @@ def measure_step_seconds(
         started_s = time.perf_counter()
         with use_precision(recipe, machine):
             outputs = model(normalize(image))
-        torch.autograd.backward(model.loss(outputs, labels, loss_function))
+            guided: LossFunction = loss_function
+            if distillation is not None:
+                batch = Batch(image=image, labels=labels, key=[])
+                labels, guided = distillation.guide(batch, loss_function)
+        torch.autograd.backward(model.loss(outputs, labels, guided))
         if recipe.optim.clip_norm:
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optim.clip_norm)
         optimizer.step()

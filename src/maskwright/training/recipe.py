@@ -17,6 +17,7 @@ from maskwright.core.intensity import Kind
 from maskwright.core.strictmodel import StrictModel, list_keys
 from maskwright.core.yamlfile import SCHEMA_LINE, dump_yaml, find_line, parse_yaml, read_yaml
 
+from .distil_options import DistilOptions
 from .model_options import ModelOptions
 from .recipe_versions import SCHEMA
 
@@ -187,6 +188,7 @@ class Recipe(StrictModel):
     loss: LossOptions = LossOptions()
     optim: OptimOptions = OptimOptions()
     schedule: ScheduleOptions = ScheduleOptions()
+    distil: DistilOptions = DistilOptions()
 
     def to_json(self) -> dict[str, object]:
         """A JSON object with the version of recipes; `parse_recipe` undoes it."""
@@ -201,6 +203,11 @@ class Recipe(StrictModel):
                 f"up to {self.input.max_value}; set augment.jpeg to 0"
             )
         self._require_unit()
+        if self.distil.unlabelled and not self.distil.teachers:
+            raise ValueError(
+                "distil.unlabelled are images of which a teacher says the labels; give "
+                "distil.teachers too"
+            )
         changed = self.augment.saturation or self.augment.hue or jpeg
         if self.input.slices > 1 and changed:
             raise ValueError(

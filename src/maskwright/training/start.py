@@ -31,6 +31,8 @@ from .origin import Origin
 from .planning.network import USUAL_ARCH
 from .planning.plan import Plan
 from .recipe import Recipe, Settings, override, parse_recipe, read_recipe
+from .samples.unlabelled import Unlabelled
+from .teachers import find_teachers, make_provenance, require_input
 
 RECIPE = "recipe.yaml"
 DATA = "run.json"
@@ -43,6 +45,8 @@ DATA_SCHEMA = Schema(
     upgrades={1: lambda document: {**document, "compared": BY_SIZE}},
 )
 """What a run began with; version 1 held fingerprints of the sizes of files."""
+KINDS = {"train": "training", "val": "validation", "unlabelled": "unlabelled"}
+"""The images that a run began with, and their adjective."""
 
 
 def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
@@ -93,9 +97,12 @@ def require_parts(
     `file` is the one that the recipe was read from, if any.
 
     Raises:
-        ConfigError: One does not exist; the message names the nearest one, and line in `file`.
+        ConfigError: One does not exist, or a teacher does not; the message names the nearest
+            one, and the line in `file`.
     """
     model = recipe.model
+    with name_line(file, ("distil",)):
+        find_teachers(recipe.distil)
     if not model.follows_init:
         with name_line(file, ("model", "arch")):
             part = load_arch(model.arch)
@@ -116,7 +123,15 @@ def has_checkpoint(run: Path) -> bool:
 
 
 def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> Job:
-    """Make the Job of a recipe on a dataset, with the card of its checkpoints."""
+    """Make the Job of a recipe on a dataset, with the card of its checkpoints.
+
+    Raises:
+        ConfigError: A teacher is not there, or does not fit the dataset and the recipe.
+        DataError: The folder of images without labels does not fit.
+    """
+    teachers = find_teachers(recipe.distil)
+    require_input(teachers, recipe)
+    unlabelled = _open_unlabelled(recipe, data)
     card = ModelCard(
         labels=data.dataset.spec,
         input=recipe.input.spec,
@@ -135,6 +150,7 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> J
             "versions": {name: version(name) for name in ("maskwright", "torch", "numpy")},
         }
         | own_code.make_provenance(recipe)
+        | dict(make_provenance(teachers, unlabelled))
         | dict(origin.provenance),
     )
     return Job(
@@ -145,7 +161,20 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> J
         val=data.val,
         counts_NC=data.facts.counts_NC,
         transfer=origin.transfer,
+        unlabelled=unlabelled,
     )
+
+
+def _open_unlabelled(recipe: Recipe, data: TrainingData) -> Unlabelled | None:
+    """The images without labels of a recipe; None where it names no folder."""
+    if not recipe.distil.unlabelled:
+        return None
+    if data.train[0].votes_AHW is not None:
+        raise ConfigError(
+            "distil.unlabelled: the images have the labels of several annotators, and a "
+            "teacher is one; leave out the images without labels"
+        )
+    return Unlabelled.open(recipe.distil.unlabelled, recipe.input.spec, data.val)
 
 
 def _list_flips(recipe: Recipe) -> list[str]:
@@ -203,6 +232,11 @@ def require_same_data(job: Job, log: Callable[[str], None], *, write: bool) -> N
         DataError: A resumed run finds other images, masks, classes or raw values.
     """
     current = {split: job.card.provenance[split] for split in ("train", "val")}
+    if job.unlabelled is not None:
+        current["unlabelled"] = {
+            "fingerprint": job.unlabelled.fingerprint,
+            "images": len(job.unlabelled),
+        }
     # labels may lie in more files than their hashes cover, so their pixels count too
     pixels = hashlib.sha256(job.counts_NC.tobytes()).hexdigest()[:16]
     current["train"] = {**current["train"], "pixels": pixels}
@@ -285,9 +319,9 @@ def _require_no_run(run: Path) -> None:
 
 
 def _require_equal(run: Path, begun: Document, current: Document) -> None:
-    for split, kind in (("train", "training"), ("val", "validation")):
-        old, new = begun[split], current[split]
-        if old != new:
+    for split, kind in KINDS.items():
+        old, new = begun.get(split), current.get(split)
+        if old and new and old != new:
             raise DataError(
                 f"{run}: this run began with {old['images']} {kind} images "
                 f"({old['fingerprint']}), now there are {new['images']} "

@@ -13,6 +13,7 @@ from ..machine import Machine
 from ..model_options import NONE, ModelOptions
 from ..pace import Budget
 from ..recipe import Recipe, Settings, override
+from ..teachers import require_classes
 from .network import AvailableWeights, find_weights
 from .plan import Plan
 from .rules import make_plan
@@ -39,9 +40,12 @@ class Planner:
         """Open the weights to start from; a resumed run must not call it.
 
         Raises:
-            ConfigError: No weights are available, or their licence has to be accepted.
+            ConfigError: No weights are available, or their licence has to be accepted; a
+                teacher has other classes.
         """
-        options = Plan(self.settings).given.model if self.given is None else self.given.model
+        given = Plan(self.settings).given if self.given is None else self.given
+        require_classes(given.distil, train.spec)
+        options = given.model
         if options.init != NONE:
             self._open_initial(options)
         elif self.given is None:

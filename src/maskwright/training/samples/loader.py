@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import LabelMap
 from maskwright.core.sample import Sample
 
@@ -24,6 +25,7 @@ from ..recipe import Recipe
 from .augment import Augmentation, Crop
 from .mix import draw_half_of_classes, paste
 from .order import Indices, SampleOrder
+from .unlabelled import Unlabelled
 from .weather import Weather
 
 MIN_RARE_PX = 16
@@ -34,13 +36,15 @@ class Item(TypedDict):
     """One sample of a run.
 
     image (H, W, C), in the type and values of its source with `augment.unit` "range", else
-    network input, float32; labels (H, W) uint8; with several annotators votes (A, H, W) uint8.
+    network input, float32; labels (H, W) uint8; with several annotators votes (A, H, W) uint8;
+    where a run has images without labels, whether this one has some (else its labels are 0).
     """
 
     image: Tensor
     labels: Tensor
     key: str
     votes: NotRequired[Tensor]
+    is_labelled: NotRequired[bool]
 
 
 class Batch(TypedDict):
@@ -50,6 +54,7 @@ class Batch(TypedDict):
     labels: Tensor
     key: list[str]
     votes: NotRequired[Tensor]
+    is_labelled: NotRequired[Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class Crops(Dataset[Item]):
         num_samples: int,
         describe: Callable[[int], str] = "image {}".format,
         order: SampleOrder | None = None,
+        unlabelled: Unlabelled | None = None,
     ) -> None:
         self.read = read
         self.describe = describe
@@ -107,6 +113,8 @@ class Crops(Dataset[Item]):
         self.num_samples = num_samples
         self.seed = recipe.seed
         self.data = recipe.data
+        self.unlabelled = unlabelled
+        self.unlabelled_share = recipe.distil.unlabelled_share
         self.weather = Weather(recipe.weather, recipe.input.max_value)
         self.rare = RareClasses.from_counts(counts_NC)
         self.pasted = RareClasses.from_counts(counts_NC, max_share=1 / counts_NC.shape[1])
@@ -122,6 +130,10 @@ class Crops(Dataset[Item]):
 
     def __getitem__(self, n: int) -> Item:
         """Sample n of the run, the first being 0."""
+        if self.unlabelled is not None:
+            rng = np.random.default_rng((self.seed, 4, n))
+            if rng.random() < self.unlabelled_share:
+                return self._make_unlabelled(self.unlabelled, rng)
         rng = np.random.default_rng((self.seed, 1, n))
         block = self.order.find_block(n)
         is_rare = rng.random() < self.data.rare_share
@@ -135,16 +147,33 @@ class Crops(Dataset[Item]):
         item = Item(image=image, labels=labels[0], key=key)
         if len(labels) > 1:
             item["votes"] = labels[1:]
+        if self.unlabelled is not None:
+            item["is_labelled"] = True
         return item
+
+    def _make_unlabelled(self, images: Unlabelled, rng: np.random.Generator) -> Item:
+        index = int(rng.integers(len(images)))
+        sample = images(index)
+        key, crop = self._augment(sample, str(images.images[sample.key]), None, rng)
+        image = torch.from_numpy(self.weather(crop.image_HWC, rng))
+        labels = torch.from_numpy(crop.labels_AHW[0])
+        return Item(image=image, labels=labels, key=key, is_labelled=False)
 
     def _crop(
         self, image_index: int, target: tuple[int, int] | None, rng: np.random.Generator
     ) -> tuple[str, Crop]:
         """Key and augmented crop of an image, around the class of `target` if it is given."""
-        sample = self.read(image_index)
+        return self._augment(self.read(image_index), self.describe(image_index), target, rng)
+
+    def _augment(
+        self,
+        sample: Sample,
+        where: str,
+        target: tuple[int, int] | None,
+        rng: np.random.Generator,
+    ) -> tuple[str, Crop]:
         if sample.labels_HW is None:
             raise ValueError(f"{sample.key} has no labels")
-        where = self.describe(image_index)
         image_HWC = self.spec.prepare(sample.image_HWC, sample.valid_HW, where=where)
         focus = _draw_pixel(sample.labels_HW, target[0], rng) if target else None
         crop = self.augment(image_HWC, sample.labels_HW, rng, focus, sample.votes_AHW)
@@ -184,14 +213,18 @@ class Normalize(torch.nn.Module):
     scale_1C11: Tensor
     shift_1C11: Tensor
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, spec: InputSpec, *, in_range: bool) -> None:
         super().__init__()
-        spec = recipe.input.spec
         mean_C, std_C = map(torch.from_numpy, spec.coefficients())
         # (C,) -> (1, C, 1, 1)
         self.register_buffer("scale_1C11", (1 / (spec.max_value * std_C)).view(1, -1, 1, 1))
         self.register_buffer("shift_1C11", (mean_C / std_C).view(1, -1, 1, 1))
-        self.in_range = recipe.augment.unit == "range"
+        self.in_range = in_range
+
+    @classmethod
+    def of_recipe(cls, recipe: Recipe) -> Self:
+        """For the input of a recipe."""
+        return cls(recipe.input.spec, in_range=recipe.augment.unit == "range")
 
     def forward(self, image_BHWC: Tensor) -> Tensor:
         """Network input (B, C, H, W), channels last in memory."""
