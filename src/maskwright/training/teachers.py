@@ -89,10 +89,8 @@ def make_provenance(
     """The entry of the student's card on its teachers; none without teachers."""
     if not teachers:
         return {}
-    entry: dict[str, Any] = {"teachers": [teacher.make_provenance() for teacher in teachers]}
-    if unlabelled is not None:
-        entry["unlabelled_images"] = len(unlabelled)
-    return {"distil": entry}
+    images = {} if unlabelled is None else {"unlabelled_images": len(unlabelled)}
+    return {"distil": {"teachers": [one.make_provenance() for one in teachers], **images}}
 
 
 class Teacher(nn.Module):
