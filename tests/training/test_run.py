@@ -50,7 +50,8 @@ def test_a_run_leaves_a_bundle_a_report_a_log_and_two_checkpoints(finished):
     run, seen = finished
     root = run.root
     assert {p.name for p in root.iterdir()} == {
-        *("recipe.yaml", "run.json", "log.csv", "tensorboard"),
+        *("recipe.yaml", "run.json", "log.csv", "steps.csv", "iou.csv", "index.html"),
+        *("curves", "previews", "tensorboard"),
         *("checkpoints", "best", "last", "report", "bundle"),
     }
     assert len(list((root / "checkpoints").iterdir())) <= 2

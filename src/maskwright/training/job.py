@@ -15,6 +15,9 @@ from maskwright.nn.transfer import Transfer
 from .recipe import Recipe
 from .samples.unlabelled import Unlabelled
 
+LEAST_LOOK = 10
+"""Steps before which the average of the weights has hardly learnt."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -54,6 +57,14 @@ class Job:
     def num_steps(self) -> int:
         """Optimizer steps of the whole schedule."""
         return self.recipe.schedule.epochs * self.steps_per_epoch
+
+    @property
+    def first_look(self) -> int:
+        """The step after which the first predictions are shown: a tenth of the run.
+
+        That of the first validation where it comes earlier; not before `LEAST_LOOK`.
+        """
+        return min(self.validation_steps, max(LEAST_LOOK, self.num_steps // 10))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,6 @@ from .freezing import EncoderFreezing
 from .interrupt import Interrupt, catch_interrupt
 from .job import Job, OnStep, Status
 from .length import Length
-from .log import RunLog
 from .optim import (
     MovingAverage,
     compute_lr_ratio,
@@ -41,6 +40,7 @@ from .samples.loader import Batch, Crops, Normalize, make_loader
 from .samples.order import SampleOrder
 from .setup import make_model
 from .teachers import Distillation
+from .tracking.tracker import Tracker, start_tracker
 from .validate import time_images, validate
 from .weights import compute_class_weights
 
@@ -83,14 +83,14 @@ def fit(
     )
     loader = make_loader(crops, recipe, first=state.progress.step * job.samples_per_step)
     wrapped, stepper, batches = accelerator.prepare(state.model, state.optimizer, loader)
-    log = RunLog(job.run, state.progress.step) if accelerator.is_main_process else None
     length.go_to(state.progress.step)
     distillation = Distillation.open(recipe, state.model, accelerator.device)
-    loop = _Loop(job, accelerator, state, wrapped, stepper, log, on_step, length, distillation)
-    with catch_interrupt() as interrupt:
-        loop.run(batches, interrupt)
-    if log is not None:
-        log.close()
+    tracker = start_tracker(job, state.progress, accelerator)
+    loop = _Loop(
+        job, accelerator, state, wrapped, stepper, tracker, on_step, length, distillation
+    )
+    with catch_interrupt() as interrupt, tracker:
+        loop.run(tracker.watch(batches), interrupt)
     return state.progress
 
 
@@ -118,7 +118,7 @@ class _Loop:
     state: TrainingState
     wrapped: nn.Module
     stepper: torch.optim.Optimizer
-    log: RunLog | None
+    tracker: Tracker
     on_step: OnStep
     length: Length
     distillation: Distillation | None = None
@@ -150,6 +150,8 @@ class _Loop:
             self._correct_length()
             self._report_status(started_s, first_step)
             is_last = progress.step >= self.length.num_steps
+            if progress.step == job.first_look < job.validation_steps and not is_last:
+                self._look()
             if is_last or progress.step % job.steps_per_epoch == 0:
                 if self._end_epoch() or is_last:
                     break
@@ -224,6 +226,7 @@ class _Loop:
     def _require_finite(self, loss: Tensor, keys: list[str]) -> None:
         value = float(loss.detach())
         self.losses.append(value)
+        self.tracker.add_loss(value)
         if math.isfinite(value):
             return
         step, lr = self.state.progress.step, self.job.recipe.optim.lr
@@ -238,18 +241,41 @@ class _Loop:
     def _report_status(self, started_s: float, first_step: int) -> None:
         progress, job = self.state.progress, self.job
         step_s = (time.monotonic() - started_s) / (progress.step - first_step)
-        self.on_step(
-            Status(
-                step=progress.step,
-                num_steps=self.length.num_steps,
-                epoch=progress.epoch,
-                loss=self.losses[-1],
-                miou=self.miou,
-                best_miou=progress.best_miou if progress.best_epoch >= 0 else None,
-                images_per_s=job.samples_per_step / step_s,
-                left_s=(self.length.num_steps - progress.step) * step_s,
-            )
+        status = Status(
+            step=progress.step,
+            num_steps=self.length.num_steps,
+            epoch=progress.epoch,
+            loss=self.losses[-1],
+            miou=self.miou,
+            best_miou=progress.best_miou if progress.best_epoch >= 0 else None,
+            images_per_s=job.samples_per_step / step_s,
+            left_s=(self.length.num_steps - progress.step) * step_s,
         )
+        self.on_step(status)
+        self.tracker.end_step(status, self.state.optimizer.param_groups[-1]["lr"])
+
+    def _look(self) -> None:
+        """Show the first predictions within a tenth of the run, before an epoch may have ended.
+
+        Where the schedule validates once alone, which a short budget does, only the images
+        that are shown are predicted.
+        """
+        if self.job.validation_steps < self.job.num_steps:
+            self._validate()
+            return
+        show, images = self.tracker.add_prediction, sorted(self.tracker.shown)
+        validate(self.job, self.state, self.accelerator, show, images=images)
+
+    def _validate(self) -> float:
+        """Validate, and return the mIoU, which the status shows from then on."""
+        started_s = time.monotonic()
+        show = self.tracker.add_prediction
+        confusion = validate(self.job, self.state, self.accelerator, show)
+        self.miou = float(mean_iou(confusion))
+        seconds = time.monotonic() - started_s
+        self.length.add_validation(seconds, seconds / len(self.job.val))
+        self.tracker.add_validation(confusion, seconds)
+        return self.miou
 
     def _end_epoch(self) -> bool:
         """Validate and save as the schedule requires; return whether patience has run out."""
@@ -262,17 +288,12 @@ class _Loop:
         is_validated = is_due or is_last
         is_better = False
         if is_validated:
-            started_s = time.monotonic()
-            self.miou = float(mean_iou(validate(self.job, self.state, self.accelerator)))
-            seconds = time.monotonic() - started_s
-            self.length.add_validation(seconds, seconds / len(self.job.val))
-            is_better = progress.best_epoch < 0 or self.miou > progress.best_miou
+            miou = self._validate()
+            is_better = progress.best_epoch < 0 or miou > progress.best_miou
             if is_better:
-                progress.best_miou, progress.best_epoch = self.miou, progress.epoch
-        if self.log is not None:
-            lr = self.state.optimizer.param_groups[-1]["lr"]
-            loss = float(np.mean(self.losses))
-            self.log.add_epoch(progress, loss, lr, self.miou if is_validated else None)
+                progress.best_miou, progress.best_epoch = miou, progress.epoch
+        lr, loss = self.state.optimizer.param_groups[-1]["lr"], float(np.mean(self.losses))
+        self.tracker.add_epoch(progress, loss, lr, self.miou if is_validated else None)
         self.losses.clear()
         if is_validated:
             self._save(best=is_better)
@@ -283,6 +304,7 @@ class _Loop:
     def _save(self, *, best: bool) -> None:
         if self.accelerator.is_main_process:
             checkpoint.save(self.job.run, self.job.card, self.state, best=best)
+        self.tracker.save()
         self.accelerator.wait_for_everyone()
 
 

@@ -10,8 +10,8 @@ from maskwright.core.errors import DataError, MaskwrightError
 from maskwright.core.jsonfile import read_json
 from maskwright.core.report import FILE_NAME, Report
 
-from .log import FILE_NAME as LOG_NAME
 from .recipe import read_recipe
+from .tracking.history import LOG as LOG_NAME
 
 RECIPE_NAME = "recipe.yaml"
 BEGUN = (LOG_NAME, "tensorboard")

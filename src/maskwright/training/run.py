@@ -1,6 +1,7 @@
 """`plan` and `train`: from a dataset to a run folder that ends with a Bundle.
 
-    runs/a/  recipe.yaml  run.json  log.csv  tensorboard/  checkpoints/  best  last
+    runs/a/  recipe.yaml  run.json  index.html  curves/  previews/  tensorboard/
+             log.csv  steps.csv  iou.csv  checkpoints/  best  last
              report/ (report.json, report.html)  bundle/
 
 The folder is disposable once its bundle is taken out.
@@ -50,6 +51,7 @@ from .start import (
     require_same_recipe,
     require_settings,
 )
+from .tracking.page import Standing, write_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -166,11 +168,13 @@ def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> 
     """Train in a folder that this process has locked."""
     options, processes = start.options, get_processes()
     job, accelerator, length = _prepare(data, out, start, callbacks)
-    fit(job, accelerator, callbacks.on_step, length=length, resume=options.resume)
+    progress = fit(job, accelerator, callbacks.on_step, length=length, resume=options.resume)
     if text := length.describe():
         callbacks.log(text)
     if processes.is_main_process:
         finish(job, callbacks, keep_parity_images=options.keep_parity_images)
+        standing = Standing("finished", progress.step, length.num_steps)
+        write_page(out, job.card.labels, job.card.input, standing)
     processes.wait_for_everyone()
     return open_run(out)
 

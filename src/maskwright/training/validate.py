@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,8 @@ from torch import nn
 from maskwright.core.card import ModelCard
 from maskwright.core.confusion import Confusion
 from maskwright.core.errors import BundleError, TrainingError
+from maskwright.core.labels import LabelMap
+from maskwright.core.sample import Sample
 from maskwright.data.dataset import Dataset
 from maskwright.inference.engine import Engine
 from maskwright.inference.predictor import Predictor
@@ -31,13 +33,28 @@ NUM_TIMED = 8
 """Images of which the time is measured, with the first, which does not count."""
 
 
-def validate(job: Job, state: TrainingState, accelerator: Accelerator) -> Confusion:
-    """Predict the validation images, shared out among the processes, and count their pixels."""
+OnPrediction = Callable[[int, Sample, LabelMap], None]
+"""Called with the index of a validation image, the image, and what is predicted for it."""
+
+
+def validate(
+    job: Job,
+    state: TrainingState,
+    accelerator: Accelerator,
+    on_prediction: OnPrediction | None = None,
+    *,
+    images: Sequence[int] | None = None,
+) -> Confusion:
+    """Predict the validation images, shared out among the processes, and count their pixels.
+
+    With `images`, only those are predicted, all of them in each process.
+    """
     predictor = _make_predictor(job, state, accelerator)
     total = Confusion.zero(len(job.card.labels))
-    for index in range(accelerator.process_index, len(job.val), accelerator.num_processes):
+    own = range(accelerator.process_index, len(job.val), accelerator.num_processes)
+    for index in own if images is None else images:
         with _explain_infinite(job, state):
-            total += _count_image(predictor, job.val, index)
+            total += _count_image(predictor, job.val, index, on_prediction)
     counts_CC = torch.from_numpy(total.counts_CC).to(accelerator.device)
     return Confusion(accelerator.reduce(counts_CC, "sum").cpu().numpy())
 
@@ -94,13 +111,20 @@ def _time_images(predictor: Predictor, val: Dataset, limit_s: float) -> float:
     return seconds_per_px * sum(areas_px) / len(areas_px)
 
 
-def _count_image(predictor: Predictor, dataset: Dataset, index: int) -> Confusion:
+def _count_image(
+    predictor: Predictor,
+    dataset: Dataset,
+    index: int,
+    on_prediction: OnPrediction | None = None,
+) -> Confusion:
     """Predict one image and count its pixels; none where it has no labels."""
     sample, num_classes = dataset[index], len(predictor.card.labels)
     if sample.labels_HW is None:
         return Confusion.zero(num_classes)
     where = dataset.describe(index)
     predicted_HW = predictor.label(sample.image_HWC, sample.valid_HW, where=where)
+    if on_prediction is not None:
+        on_prediction(index, sample, predicted_HW)
     return Confusion.from_labels(sample.labels_HW, predicted_HW, num_classes)
 
 
