@@ -122,6 +122,7 @@ def test_an_option_of_several_verbs_has_one_text():
         "--split",
         "--mapping",
         "--write",
+        "--precision",
     }  # means another thing in each
     assert several == {"--out", "--resume", "--to"} | of_one_verb
 

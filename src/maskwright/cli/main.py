@@ -37,6 +37,7 @@ from .predict import predict
 from .runs import runs
 from .schema import schema
 from .score import score
+from .serve import serve
 from .soup import soup
 from .split import split
 from .train import train
@@ -75,6 +76,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         export: "export runs/a --to onnx -o bundle",
         predict: "predict runs/a photos -o out",
         video: "video runs/a drive.mp4 -o labelled",
+        serve: "serve runs/a/bundle --port 8000",
         models: "models unet segformer --bench",
     },
     "Class maps": {

@@ -16,20 +16,25 @@ R = TypeVar("R")
 class Allowance:
     """An amount that threads share: each holds a part of it while it works.
 
-    Whoever asks for all of it or for more works alone.
+    Whoever asks for all of it or for more works alone. They get it in the order in which they
+    ask, so that a large part is not put off by many small ones.
     """
 
     def __init__(self, total: float) -> None:
         self.total = self._free = total
         self._changed = threading.Condition()
+        self._line: deque[object] = deque()
 
     @contextmanager
     def hold(self, amount: float) -> Iterator[None]:
         """Wait until `amount` is free, and hold it until the block ends."""
-        amount = min(amount, self.total)
+        amount, ticket = min(amount, self.total), object()
         with self._changed:
-            self._changed.wait_for(lambda: self._free >= amount)
+            self._line.append(ticket)
+            self._changed.wait_for(lambda: self._line[0] is ticket and self._free >= amount)
+            self._line.popleft()
             self._free -= amount
+            self._changed.notify_all()  # the next in line may find enough too
         try:
             yield
         finally:

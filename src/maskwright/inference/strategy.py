@@ -1,6 +1,7 @@
 """Strategy: how images of any size go through an Engine; `run_whole` is the simplest one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -43,8 +44,30 @@ def run_whole(
     For an engine that takes multiples of some size alone, the last row and column are repeated
     up to the next multiple.
     """
-    x_BCHW = _stack([to_network(image_HWC, card.input) for image_HWC in images_BHWC])
-    height, width = x_BCHW.shape[2:]
+    return run_inputs(
+        engine, card, [prepare_input(engine, card, i, where=where) for i in images_BHWC]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInput:
+    """An image as an engine takes it.
+
+    `x_CHW` is float32, `size_HW` the size of the image, and `filled_HW` the rows and columns of
+    `x_CHW` that show it: the others repeat its last ones.
+    """
+
+    x_CHW: NDArray[np.float32]
+    size_HW: tuple[int, int]
+    filled_HW: tuple[int, int]
+
+
+def prepare_input(
+    engine: Engine, card: ModelCard, image_HWC: Image, *, where: str
+) -> NetworkInput:
+    """Resize, normalise and pad one image; raises as `Strategy`."""
+    x_CHW = to_network(image_HWC, card.input)
+    height, width = x_CHW.shape[1:]
     if engine.size_HW not in {None, (height, width)}:
         raise DataError(
             f"{where}: engine {engine.name!r} runs images of {engine.size_HW} (H, W) only, "
@@ -52,13 +75,20 @@ def run_whole(
         )
     below, right = (-side % engine.size_multiple for side in (height, width))
     if below or right:
-        x_BCHW = np.pad(x_BCHW, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
-    logits_BKhw = engine(x_BCHW)
-    stride = card.logits.stride
-    if stride == 1:
-        logits_BKhw = logits_BKhw[:, :, :height, :width]
-    size_HW, extent_hw = images_BHWC[0].shape[:2], (height / stride, width / stride)
-    return [Logits.of_image(logits_Khw, size_HW, extent_hw) for logits_Khw in logits_BKhw]
+        x_CHW = np.pad(x_CHW, ((0, 0), (0, below), (0, right)), mode="edge")
+    return NetworkInput(x_CHW, image_HWC.shape[:2], (height, width))
+
+
+def run_inputs(engine: Engine, card: ModelCard, inputs: Sequence[NetworkInput]) -> list[Logits]:
+    """The logits of inputs of equal shape, whose images may differ in size."""
+    logits_BKhw = engine(_stack([entry.x_CHW for entry in inputs]))
+    stride, found = card.logits.stride, []
+    for entry, logits_Khw in zip(inputs, logits_BKhw, strict=True):
+        height, width = entry.filled_HW
+        shown_Khw = logits_Khw[:, :height, :width] if stride == 1 else logits_Khw
+        extent_hw = height / stride, width / stride
+        found.append(Logits.of_image(shown_Khw, entry.size_HW, extent_hw))
+    return found
 
 
 def _stack(x_BCHW: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

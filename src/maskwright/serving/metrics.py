@@ -1,0 +1,86 @@
+"""What `/metrics` shows, in the text format of Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from .messages import Outcome
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+_SIZES = (1, 2, 4, 8)
+_PREFIX = "maskwright"
+
+
+class Metrics:
+    """Counters and histograms of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = self._count("requests", "Answers by endpoint and status.", "endpoint")
+        self._seconds = Histogram(
+            f"{_PREFIX}_request_seconds",
+            "From the head of a request to the end of its answer.",
+            ("endpoint",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._stages = Histogram(
+            f"{_PREFIX}_stage_seconds",
+            "Seconds of each stage of a prediction.",
+            ("model", "stage"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._batches = Histogram(
+            f"{_PREFIX}_batch_images",
+            "Images that ran with each image, itself included.",
+            ("model",),
+            buckets=_SIZES,
+            registry=self.registry,
+        )
+        self._releases = Counter(
+            f"{_PREFIX}_batch_releases",
+            "Images by the reason for which their batch ran.",
+            ("model", "reason"),
+            registry=self.registry,
+        )
+        self._gauges = {
+            name: Gauge(f"{_PREFIX}_{name}", text, registry=self.registry)
+            for name, text in (
+                ("queue_pixels", "Pixels of images that wait or run."),
+                ("body_bytes", "Bytes of bodies that are being received or kept."),
+            )
+        }
+        self._crashes = Gauge(
+            f"{_PREFIX}_model_crashes",
+            "Processes of a model that ended by themselves.",
+            ("model", "version"),
+            registry=self.registry,
+        )
+
+    def _count(self, name: str, text: str, label: str) -> Counter:
+        return Counter(f"{_PREFIX}_{name}", text, (label, "status"), registry=self.registry)
+
+    def add_request(self, endpoint: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        self._requests.labels(endpoint, str(status)).inc()
+        self._seconds.labels(endpoint).observe(seconds)
+
+    def add_outcome(self, model: str, outcome: Outcome) -> None:
+        """Count how one image was predicted."""
+        for stage, seconds in outcome.seconds.items():
+            self._stages.labels(model, stage).observe(seconds)
+        if outcome.batch:
+            self._batches.labels(model).observe(outcome.batch)
+            self._releases.labels(model, outcome.release).inc()
+
+    def set_gauge(self, name: str, value: float) -> None:
+        """Set `queue_pixels` or `body_bytes`."""
+        self._gauges[name].set(value)
+
+    def set_crashes(self, model: str, version: str, number: int) -> None:
+        """Set how often the process of a model ended by itself."""
+        self._crashes.labels(model, version).set(number)
+
+    def render(self) -> bytes:
+        """The page."""
+        return generate_latest(self.registry)

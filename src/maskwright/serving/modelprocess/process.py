@@ -1,0 +1,151 @@
+"""The program of a model's process: tasks come on its standard input, outcomes leave on stdout.
+
+It ends when its input does, so it never outlives the server. Signals are for the server, which
+stops it.
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import IO, Self
+
+from ...core.errors import ConfigError, MaskwrightError
+from ...core.spelling import speaks_command_line
+from ...core.threads import count_cores
+from ...inference.engine import EngineOptions
+from ...inference.opening import open_ensemble
+from ...inference.tiling import Tiling
+from ..messages import Message, Outcome, Task, read_message, write_message
+from .session import Session, describe_facts
+from .warmup import warm_up
+
+FAILED = 3
+"""Exit status of a process whose model cannot be opened; the message is its last line."""
+
+_MOST_BATCH = 8
+"""Images of the largest batch: as many requests can wait for one beside those in work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """Which model a process opens and how; `warm` are sizes H, W that it runs first."""
+
+    path: str
+    name: str
+    version: str
+    engine: str | None = None
+    trust: str | None = None
+    device: str = "auto"
+    threads: int | None = None
+    precision: str = "fp32"
+    warm: tuple[tuple[int, int], ...] = ((512, 512),)
+    max_wait_s: float = 0.005
+
+    def to_json(self) -> str:
+        """One line, which the process is given."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Undo `to_json`."""
+        document = json.loads(text)
+        return cls(**document | {"warm": tuple(tuple(size) for size in document["warm"])})
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read height and width, as in 512x1024.
+
+    Raises:
+        ConfigError: Another text.
+    """
+    sides = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text, re.ASCII)
+    if sides is None:
+        raise ConfigError(f"{text!r} is not a size; write HxW, such as 512x1024")
+    return int(sides[1]), int(sides[2])
+
+
+class _Connection:
+    """The tasks in work, and the stream of their outcomes."""
+
+    def __init__(self, session: Session, answers: IO[bytes]) -> None:
+        self._session = session
+        self._answers = answers
+        self._writing = threading.Lock()
+        self._cancelled: set[int] = set()
+        self._pool = ThreadPoolExecutor(_MOST_BATCH + 2 * count_cores(), "task")
+
+    def take(self, message: Message) -> None:
+        """Begin a task, or cancel one."""
+        if "cancel" in message.head:
+            self._cancelled.add(message.head["cancel"])
+            self._session.look_again()
+        elif "ping" in message.head:
+            self._write(Message({"pong": message.head["ping"]}))
+        else:
+            self._pool.submit(self._run, Task.from_json(message.head), message.body)
+
+    def _run(self, task: Task, body: bytes) -> None:
+        try:
+            outcome = self._session.run(task, body, lambda: task.id in self._cancelled)
+        except Exception as error:  # noqa: BLE001 - a bug: logged, and the others go on
+            sys.stderr.write(f"task {task.id}: {type(error).__name__}: {error}\n")
+            outcome = Outcome(id=task.id, status=500, error="internal error; see the log")
+        self._cancelled.discard(task.id)
+        self._write(outcome.to_message())
+
+    def _write(self, message: Message) -> None:
+        with self._writing:
+            write_message(self._answers, message)
+
+
+def open_session(choice: ModelChoice) -> Session:
+    """Open the model of a process and warm it up; raises as `open_ensemble`."""
+    options = EngineOptions(
+        threads=choice.threads, device=choice.device, precision=choice.precision
+    )
+    model = open_ensemble(
+        choice.path,
+        engine=choice.engine,
+        options=options,
+        tiling=Tiling(),
+        trust=choice.trust,
+    )
+    return Session(
+        model,
+        name=choice.name,
+        version=choice.version,
+        warm=warm_up(model, choice.warm),
+        precision=choice.precision,
+        max_wait_s=choice.max_wait_s,
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve one model until the input ends."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no message
+    speaks_command_line.set(False)
+    try:
+        session = open_session(ModelChoice.from_json(arguments[0]))
+    except MaskwrightError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
+        os._exit(FAILED)
+    write_message(answers, Message(describe_facts(session)))
+    connection = _Connection(session, answers)
+    while (message := read_message(sys.stdin.buffer)) is not None:
+        connection.take(message)
+    os._exit(0)  # threads that wait for the engine have nobody to answer
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
