@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.labels import LabelMap, LabelSpec
 from ..core.versioned import Document
+from ..data.classes.kinds import BACKGROUND_NAMES
 from ..data.pixels.imagefile import ImageFile
 from ..metrics.surface import Ruler, scores
 from ..metrics.volume import VolumeSlice, VolumeSurfaces
@@ -32,12 +33,13 @@ _RULER = Ruler(tolerance=0.0, unit="mm")
 class ClassVolume:
     """One class of one volume; figures of the earlier date are None where there is none.
 
-    `hd95_mm` and `assd_mm` are distances between the surfaces of the two dates.
+    Lesions are None of a background, of which regions say nothing. `hd95_mm` and `assd_mm` are
+    distances between the surfaces of the two dates.
     """
 
     ml: float
-    lesions: int
-    largest_lesion_ml: float
+    lesions: int | None
+    largest_lesion_ml: float | None
     ml_before: float | None = None
     hd95_mm: float | None = None
     assd_mm: float | None = None
@@ -163,12 +165,14 @@ class VolumeMeter:
             before = None
             if self._before_px is not None:
                 before = float(self._before_px[index] * voxel_ml)
+            is_background = entry.name.lower() in BACKGROUND_NAMES
+            largest_ml = max(sizes, default=0) * voxel_ml
             yield (
                 entry.name,
                 ClassVolume(
                     ml=sum(sizes) * voxel_ml,
-                    lesions=len(sizes),
-                    largest_lesion_ml=max(sizes, default=0) * voxel_ml,
+                    lesions=None if is_background else len(sizes),
+                    largest_lesion_ml=None if is_background else largest_ml,
                     ml_before=before,
                     **{
                         name: finite_or_none(float(distances[name][index]))

@@ -14,6 +14,9 @@ from maskwright.core.errors import DataError
 from maskwright.core.labels import IGNORE
 from maskwright.data.conversion.convert import convert
 from maskwright.data.dataset import open_as_is
+from maskwright.data.pixels.images import open_image
+
+from ...dicoms import AXIAL, save_series
 
 RNG = np.random.default_rng(9)
 SHAPE = (6, 5, 4)
@@ -104,6 +107,35 @@ def test_volumes_stay_volumes_with_their_affine(volumes, tmp_path):
     assert opened.splits == {"test": 4, "train": 4, "val": 4}
     assert opened.bands == ("t2", "t1")
     assert not list(out.rglob(".pages*"))
+
+
+@pytest.mark.parametrize("orientation", [AXIAL, (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)])
+def test_a_dicom_series_becomes_a_volume_that_lies_where_it_lay(tmp_path, orientation):
+    values_DHW = RNG.integers(-1000, 1000, (4, 6, 5)).astype(np.int16)
+    labels_DHW = RNG.integers(0, 3, (4, 6, 5)).astype(np.uint8)
+    root = tmp_path / "data"
+    for name, split in (("p1", "train"), ("p2", "test")):
+        folder, uid = root / f"images/{split}/{name}", f"1.2.840.99.{name[1]}"
+        save_series(folder, values_DHW, orientation=orientation, series=uid)
+        for k, labels_HW in enumerate(labels_DHW):
+            path = root / f"masks/{split}/{name}/{k:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(labels_HW).save(path)
+    (root / "classes.txt").write_text("background\nliver\nlesion\n")
+    out = tmp_path / "Dataset002_Liver"
+    account = convert(root, out, to="nnunet", verify=True)
+    assert account.agreement.differing == 0
+    table = verify(out)
+    assert (table["file_ending"], table["channel_names"]) == (".nii.gz", {"0": "CT"})
+    assert table["labels"] == {"background": 0, "liver": 1, "lesion": 2}
+    first = next(e.image for e in open_as_is(root).entries if e.split == "train")
+    slices_DHW = [open_image(first.with_page(k)).read()[..., 0] for k in range(4)]
+    image = nib.load(out / "imagesTr/p1_0000.nii.gz")
+    affine_44 = open_image(first).patient_frame.affine_44
+    np.testing.assert_allclose(image.affine, affine_44, atol=1e-5)
+    assert image.header.get_xyzt_units()[0] == "mm"
+    np.testing.assert_array_equal(np.asarray(image.dataobj).T, slices_DHW)
+    assert set(np.ravel(slices_DHW)) == set(values_DHW.ravel())
 
 
 def test_a_fourth_axis_becomes_files(tmp_path):

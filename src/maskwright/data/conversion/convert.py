@@ -5,7 +5,6 @@ resumed: images whose files have changed since are converted again. Images are c
 byte; a page of a file that holds several becomes a TIFF file of its own.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -31,7 +30,7 @@ from ..dataset import FolderDataset, open_as_is, open_unpacked
 from ..entries.annotation import Annotation
 from ..entries.format import FORMATS, Format, load_format
 from ..entries.picture import Picture, find_background
-from ..entries.scan import SPLITS, UNSPLIT, Entry, LeftOut, normalise_split
+from ..entries.scan import SPLITS, UNSPLIT, Entry, LeftOut, name_slice, normalise_split
 from ..entries.sizes import list_misaligned
 from ..opening import splitfile
 from ..opening.splitfile import SplitFile, list_folds
@@ -344,7 +343,7 @@ class _Conversion:
     def compare(self, folder: Path, progress: Progress) -> Agreement:
         """Read the result back and count the pixels whose class differs."""
         written = open_as_is(folder)
-        by_key = {_name_page(e.key): index for index, e in enumerate(written.entries)}
+        by_key = {name_slice(e): index for index, e in enumerate(written.entries)}
         # Keys of a native dataset need no split before them where only one split was written.
         by_name = {(e.split, e.name_in_split): i for i, e in enumerate(written.entries)}
         agreement = Agreement()
@@ -353,18 +352,15 @@ class _Conversion:
         ):
             entry = self.dataset.entries[index]
             key = entry.key
-            found = by_key.get(_name_page(key), by_name.get((entry.split, entry.name_in_split)))
+            found = by_key.get(
+                name_slice(entry), by_name.get((entry.split, entry.name_in_split))
+            )
             if found is None:
                 raise DataError(f"{folder}: {key!r} was written, but is not read back")
             before_HW = open_picture(self.dataset, index, self.mapping).labels_HW
             after_HW = written.labels(found)
             agreement.add(key, before_HW.size, int(np.count_nonzero(before_HW != after_HW)))
         return agreement
-
-
-def _name_page(key: str) -> str:
-    """A key without the suffix of the volume, which a format may leave out."""
-    return re.sub(r"\.nii(\.gz)?__(?=\d+$)", "__", key)
 
 
 def _count_pixels(labels_HW: LabelMap, spec: LabelSpec) -> dict[str, int]:

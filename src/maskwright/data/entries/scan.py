@@ -166,3 +166,19 @@ def _prefix_split(entry: Entry) -> Entry:
     key = f"{entry.split}__{entry.key}"
     group = key if entry.group == entry.key else entry.group
     return replace(entry, key=key, group=group, split_in_key=True)
+
+
+def name_slice(entry: Entry) -> str:
+    """The key of an image; of a slice of a volume that of the volume, and its number.
+
+    The volume has no suffix, which a format may leave out; slices that are named by their files
+    get numbers, as in formats where the volume is one file.
+    """
+    image = entry.image
+    if image.series is None or not image.series.by_file:
+        return re.sub(r"\.nii(\.gz)?__(?=\d+$)", "__", entry.key)
+    folder, volume = entry.key.rpartition("__")[0], image.series.path.name
+    names = folder.split("__") if folder else []
+    if names[-1:] != [volume]:
+        names.append(volume)
+    return "__".join([*names, f"{image.page:04}"])

@@ -128,11 +128,10 @@ def _describe_rois(measurements: Measurements) -> Iterator[str]:
 
 
 def _describe_volumes(measurements: Measurements) -> Iterator[str]:
-    """One line per class of each volume; a background is a class as any other."""
+    """One line per class of each volume."""
     lines = [
-        f"{Path(file).name}: {name} {format_amount(volume.ml, 'ml')} in "
-        f"{format_count(volume.lesions, 'lesion')}, the largest "
-        f"{format_amount(volume.largest_lesion_ml, 'ml')}{_describe_growth(volume)}"
+        f"{Path(file).name}: {name} {format_amount(volume.ml, 'ml')}"
+        f"{_describe_lesions(volume)}{_describe_growth(volume)}"
         for file, classes in measurements.volumes.items()
         for name, volume in classes.items()
         if volume.ml or volume.ml_before
@@ -140,6 +139,13 @@ def _describe_volumes(measurements: Measurements) -> Iterator[str]:
     yield from lines[:_MOST_FAILED]
     if len(lines) > _MOST_FAILED:
         yield f"and {len(lines) - _MOST_FAILED} more; volumes.csv has all"
+
+
+def _describe_lesions(volume: ClassVolume) -> str:
+    if volume.lesions is None:
+        return ""
+    largest = format_amount(volume.largest_lesion_ml, "ml")
+    return f" in {format_count(volume.lesions, 'lesion')}, the largest {largest}"
 
 
 def _describe_growth(volume: ClassVolume) -> str:

@@ -20,9 +20,9 @@ TEXTS = {
     "hd95": ScoreText("HD95"),
     "assd": ScoreText("Mean surface distance"),
     "nsd": ScoreText("Surface Dice"),
-    "surface_images": ScoreText("Images with both", "truth and prediction have the class", "n"),
-    "surface_missed": ScoreText("Images missed", "only truth has the class", "n"),
-    "surface_invented": ScoreText("Images invented", "only the prediction has the class", "n"),
+    "surface_images": ScoreText("In both", "images or volumes: both have the class", "n"),
+    "surface_missed": ScoreText("In truth alone", "images or volumes: it is missed", "n"),
+    "surface_invented": ScoreText("In prediction alone", "images or volumes: invented", "n"),
 }
 
 

@@ -5,7 +5,7 @@ import math
 import re
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from ....core.errors import DataError
 from ....core.labels import IGNORE, LabelSpec
 from ....core.pseudonyms import keeps_ids
 from ...entries.picture import Picture, Record, WriteResult, write_mask
+from ...entries.scan import name_slice
 from ...pixels.bands import RGB, BandStack
 from ...pixels.faults import explain_damage
 from ...pixels.imagefile import ImageFile
 from ...pixels.images import open_image
 from ...pixels.nifti import open_volume, read_header
-from ...pixels.nifti_write import is_nifti, write_like
+from ...pixels.nifti_write import is_nifti, write_like, write_placed
 from ...pixels.private import copy_pixels
 from .table import IGNORE_NAME, SPLITS_TABLE, TABLE
 
@@ -44,12 +45,18 @@ _ALPHA = "maps of pixels without data, which nnU-Net does not read (their labels
 def write(folder: Path, picture: Picture) -> WriteResult:
     """Write the files of one image, or of one slice of a volume; `finish` joins slices."""
     image = picture.entry.image
-    if image.page is not None and all(map(is_nifti, image.files)):
-        return _write_slice(folder, picture)
+    if image.page is not None:
+        if all(map(is_nifti, image.files)):
+            return _write_slice(folder, picture, _copy_channel)
+        if open_image(image).patient_frame is not None:
+            return _write_slice(folder, picture, _write_series)
     return _write_image(folder, picture)
 
 
-def _write_slice(folder: Path, picture: Picture) -> WriteResult:
+def _write_slice(
+    folder: Path, picture: Picture, write_channel: Callable[[ImageFile, str, Path], None]
+) -> WriteResult:
+    """Write a slice of labels, and with the first slice the channels of its volume."""
     image = picture.entry.image
     case = _name_case(picture)
     if max(list_values(picture.spec, picture.background)) >= IGNORE:
@@ -59,16 +66,36 @@ def _write_slice(folder: Path, picture: Picture) -> WriteResult:
         )
     ending = _choose_folder(picture.entry.split)
     opened = open_image(image)
-    names = opened.bands or ("image",)
+    names = opened.bands or (opened.modality or "image",)
     for number, name in enumerate(names):
         target = folder / f"images{ending}" / f"{case}_{number:04}{PACKED}"
         if image.page == 0 or not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copy_channel(opened, name, target)
+            write_channel(opened, name, target)
     pages = folder / f"labels{ending}" / f"{_PAGES}{case}"
     write_mask(pages / f"{image.page:04}.png", encode(picture))
     record = _make_record(picture, case, names, PACKED)
+    if write_channel is _write_series and opened.patient_frame is not None:
+        record["affine"] = opened.patient_frame.affine_44.tolist()
+        record["shape"] = [opened.num_pages, *opened.size_HW]
     return WriteResult(record=record)
+
+
+def _write_series(opened: ImageFile, _name: str, target: Path) -> None:
+    """Write the slices of a DICOM volume with their values, where they lie in the patient."""
+    frame = opened.patient_frame
+    if frame is None:
+        raise DataError(f"{opened.ref}: states no place in the patient")
+    pages = range(opened.num_pages)
+    slices = ((k, open_image(opened.ref.with_page(k)).read()[..., 0]) for k in pages)
+    write_placed(
+        target,
+        frame.affine_44,
+        slices,
+        shape_DHW=(opened.num_pages, *opened.size_HW),
+        dtype=np.dtype(opened.kind.dtype),
+        empty=0,
+    )
 
 
 def _copy_channel(opened: ImageFile, name: str, target: Path) -> None:
@@ -259,12 +286,20 @@ def _join_slices(folder: Path, record: Record) -> None:
     slices = (
         (int(page.stem), open_image(page).read_stored()) for page in sorted(pages.iterdir())
     )
-    write_like(
-        images / f"{record['case']}_0000{PACKED}",
-        place / f"{record['case']}{PACKED}",
-        slices,
-        empty=record["empty"],
-    )
+    target = place / f"{record['case']}{PACKED}"
+    if "affine" in record:
+        depth, height, width = record["shape"]
+        write_placed(
+            target,
+            np.array(record["affine"]),
+            slices,
+            shape_DHW=(depth, height, width),
+            dtype=np.dtype(np.uint8),
+            empty=record["empty"],
+        )
+    else:
+        image = images / f"{record['case']}_0000{PACKED}"
+        write_like(image, target, slices, empty=record["empty"])
     shutil.rmtree(pages)
 
 
@@ -284,9 +319,8 @@ def _make_record(
 
 
 def _name_case(picture: Picture) -> str:
-    """The case of a slice: its key up to the page, without the suffix of the volume."""
-    case = picture.entry.key.removesuffix(f"__{picture.entry.image.page:04}")
-    return re.sub(r"\.nii(\.gz)?$", "", case)
+    """The case of a slice: the key of its volume."""
+    return name_slice(picture.entry).removesuffix(f"__{picture.entry.image.page:04}")
 
 
 def _choose_folder(split: str) -> str:
