@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .calls import baseline as baseline
     from .calls import diff as diff
     from .calls import evaluate as evaluate
     from .calls import plan as plan
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from .inference.predictor import open_model as open_model
     from .inference.video.predict import StreamOptions as StreamOptions
     from .inference.video.predict import StreamSummary as StreamSummary
+    from .measurement.events.baseline import Baseline as Baseline
     from .measurement.events.watcher import WatchOptions as WatchOptions
     from .measurement.measure import measure as measure
     from .measurement.output.measurements import Measurements as Measurements
@@ -82,6 +84,8 @@ _HOME = {
     "Account": "data.conversion.account:Account",
     "Audit": "data.check.audit:Audit",
     "Bundle": "core.bundle:Bundle",
+    "baseline": "calls:baseline",
+    "Baseline": "measurement.events.baseline:Baseline",
     "BundleError": "core.errors:BundleError",
     "Choice": "evaluation.verdicts.choice:Choice",
     "decide": "evaluation.verdicts.decide:decide",

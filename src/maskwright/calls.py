@@ -4,7 +4,7 @@ Each opens what it is given and calls the function of that stage. What a stage n
 when it is called, so that a machine that predicts needs no torch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from .core.duration import budget_seconds
 from .core.errors import ConfigError
 from .core.extras import explain_missing
 from .core.image import Image
+from .core.progress import Progress, silent
 from .core.storage import find_scheme
 from .data.dataset import Dataset, open_dataset, open_unpacked
 from .inference.inputs import find_images
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .evaluation.diff.diff import Difference
     from .inference.summary import PredictionSummary
     from .inference.video.predict import StreamOptions, StreamSummary
+    from .measurement.events.baseline import Baseline
     from .measurement.events.watcher import WatchOptions
     from .training.options import Callbacks, TrainOptions
     from .training.planning.plan import Plan
@@ -99,7 +101,7 @@ def video(
         source: A path or an address, see `inference.video.source`.
         out: The folder to write, see `core.results`.
         options: What is written, and how.
-        watch: Rules whose events are written too, see `measurement.events.watcher`.
+        watch: Rules and a baseline whose events are written too.
         smooth: The weight of the frames before, in [0, 1).
         keyframes: The network runs on every Nth frame, or earlier where the scene changes.
         fps: Frames per second of a folder of images.
@@ -130,6 +132,56 @@ def video(
         observers=observers,
         **more,
     )
+
+
+def baseline(
+    model: Predictor | Path | str,
+    sources: Path | str | Sequence[Path | str],
+    out: Path | str,
+    *,
+    smooth: float = 0.0,
+    keyframes: int = 1,
+    fps: float | None = None,
+    duration_s: float | None = None,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda _: None,
+) -> "Baseline":
+    """Learn what a fixed camera usually sees, from footage without anything unusual.
+
+    Args:
+        model: From `open_model`, or the path of a Bundle or a Run.
+        sources: One or several, as of `video`, all of one camera at one size.
+        out: The file to write, for `WatchOptions.baseline`.
+        smooth: As of `video`.
+        keyframes: As of `video`.
+        fps: As of `video`.
+        duration_s: Frames of a source after this time are not read.
+        progress: Called with every frame of a source whose length is known.
+        say: Called with a line when a stream drops and when it is back.
+
+    Raises:
+        DataError: A source cannot be read, or its frames are of another size.
+        OutputError: `out` cannot be written.
+        MissingDependencyError: PyAV is not installed.
+    """
+    from .inference.video.predict import label_frames
+    from .inference.video.source import open_source
+    from .inference.video.temporal import choose_labeller
+    from .measurement.events.baseline import BaselineLearner
+
+    predictor = model if isinstance(model, Predictor) else open_model(model)
+    learner = BaselineLearner(predictor.card.labels)
+    for name in [sources] if isinstance(sources, Path | str) else sources:
+        source = open_source(str(name), fps=fps, say=say)
+        labeller = choose_labeller(predictor, smooth=smooth, keyframes=keyframes)
+        learner.begin_video()
+        for one in label_frames(source, labeller, duration_s=duration_s, progress=progress):
+            learner.add(one)
+        for failed in source.failed:
+            say(failed.error)
+    learned = learner.finish()
+    learned.save(Path(out))
+    return learned
 
 
 def evaluate(

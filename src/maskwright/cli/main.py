@@ -19,6 +19,7 @@ from ..core.errors import MaskwrightError
 from ..core.extras import explain_missing
 from ..core.files import describe_read_error
 from ..core.spelling import speaks_command_line
+from .baseline import baseline
 from .check import check
 from .compare import compare
 from .console import print_text
@@ -76,6 +77,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         export: "export runs/a --to onnx -o bundle",
         predict: "predict runs/a photos -o out",
         video: "video runs/a drive.mp4 -o labelled",
+        baseline: "baseline runs/a monday.mp4 tuesday.mp4 -o camera-1.npz",
         serve: "serve runs/a/bundle --port 8000",
         models: "models unet segformer --bench",
     },

@@ -10,6 +10,7 @@ from .options import (
     Align,
     AsJson,
     KeepIds,
+    MinArea,
     MmPerPx,
     Overwrite,
     Quiet,
@@ -34,9 +35,6 @@ Gaps = Annotated[
 Thin = Annotated[
     list[str] | None,
     typer.Option(metavar="CLASS", help="Measure length and width of a thin class; repeatable."),
-]
-MinArea = Annotated[
-    float, typer.Option(help="Leave out smaller regions, in the unit of areas.")
 ]
 Before = Annotated[
     Path | None, typer.Option(help="Class maps of the same places at an earlier date.")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..inference.folds import FoldPredictors
     from ..inference.predictor import Predictor
     from ..inference.tiling import Tiling
+    from .console import Console
 
 
 class How(TypedDict):
@@ -19,6 +20,14 @@ class How(TypedDict):
     tiling: "Tiling"
     tta: str | None
     dropout: int
+
+
+class LabelStream(TypedDict):
+    """How the frames of a stream are labelled, see `calls.video`."""
+
+    smooth: float
+    keyframes: int
+    fps: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +42,14 @@ class Opening:
     def open(self, model: str, **how: Unpack[How]) -> "Predictor":
         """Open one model, or several joined by a plus; raises as `open_ensemble`."""
         return self.defer(model, **how)()
+
+    def open_for_frames(self, model: str, console: "Console") -> "Predictor":
+        """Open a model for the frames of a stream, and say what its user must know."""
+        from ..inference.tiling import Tiling
+
+        predictor = self.open(model, tiling=Tiling(), tta=None, dropout=0)
+        console.say_all(predictor.notes)
+        return predictor
 
     def defer(self, model: str, **how: Unpack[How]) -> "Callable[..., Predictor]":
         """A call of `open_ensemble`, which other processes can make too."""

@@ -198,6 +198,25 @@ Align = Annotated[
         help="Resample labels that lie elsewhere to the grid they belong to (nearest pixel).",
     ),
 ]
+MinArea = Annotated[
+    float, typer.Option(help="Leave out smaller regions, in the unit of areas.")
+]
+Fps = Annotated[
+    float | None, typer.Option(help="Frames per second of a folder of frames (default: 25).")
+]
+Duration = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Stop after this time: 90s, 2h.")
+]
+Smooth = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE", help="Smooth over time: the weight of earlier frames, 0 to below 1."
+    ),
+]
+KeyframesEvery = Annotated[
+    int,
+    typer.Option(metavar="N", help="Run the network on every Nth frame, earlier on changes."),
+]
 MmPerPx = Annotated[
     float | None, typer.Option(help="Side of a pixel in mm (default: georeference, else px).")
 ]

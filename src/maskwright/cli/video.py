@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .opening import Opening
+from .opening import LabelStream, Opening
 from .options import (
     AcceptLicence,
     AsJson,
+    Duration,
     Engine,
+    Fps,
+    KeyframesEvery,
+    MinArea,
     MmPerPx,
     Model,
     Overwrite,
@@ -18,12 +22,13 @@ from .options import (
     Refine,
     Roi,
     Rules,
+    Smooth,
     Trust,
     out_option,
 )
 
 if TYPE_CHECKING:
-    from ..inference.video.predict import StreamSummary
+    from ..inference.video.predict import StreamOptions, StreamSummary
 
 SourceName = Annotated[
     str,
@@ -42,28 +47,19 @@ Layout = Annotated[
     str, typer.Option(metavar="NAME", help="Of the video: overlay, or side (both pictures).")
 ]
 CodecName = Annotated[str, typer.Option(metavar="NAME", help="Of the video: av1, vp9 or ffv1.")]
-Fps = Annotated[
-    float | None, typer.Option(help="Frames per second of a folder of frames (default: 25).")
-]
-Duration = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Stop after this time: 90s, 2h.")
-]
 Realtime = Annotated[
     bool, typer.Option("--realtime", help="Drop frames that would be late; show the latency.")
 ]
-Smooth = Annotated[
-    float,
-    typer.Option(
-        metavar="SHARE", help="Smooth over time: the weight of earlier frames, 0 to below 1."
-    ),
-]
-KeyframesEvery = Annotated[
-    int,
-    typer.Option(metavar="N", help="Run the network on every Nth frame, earlier on changes."),
-]
+
 WebhookUrl = Annotated[
     str | None,
     typer.Option("--webhook", metavar="URL", help="Post events to this http(s) address."),
+]
+BaselineFile = Annotated[
+    Path | None, typer.Option(help="File of maskwright baseline; what differs is an event.")
+]
+Stay = Annotated[
+    str, typer.Option(metavar="TIME", help="How long it differs from the baseline: 10s.")
 ]
 
 
@@ -83,6 +79,9 @@ def video(
     rules: Rules = None,
     roi: Roi = None,
     mm_per_px: MmPerPx = None,
+    min_area: MinArea = 0.0,
+    baseline: BaselineFile = None,
+    stay: Stay = "10s",
     webhook: WebhookUrl = None,
     engine: Engine = None,
     refine: Refine = None,
@@ -98,35 +97,47 @@ def video(
     from ..calls import video as run
     from ..core.duration import budget_seconds
     from ..core.results import WriteMode
-    from ..inference.tiling import Tiling
-    from ..inference.video.predict import StreamOptions
     from ..measurement.events.watcher import WatchOptions
 
-    options = StreamOptions(
-        write=tuple(write.split(",")) if write else (),
-        layout=layout,
-        codec=codec,
-        duration_s=budget_seconds(duration, option="--duration"),
-        realtime=realtime,
+    options = _list_outputs(write, layout, codec, duration, realtime=realtime)
+    watch = WatchOptions(
+        rules=rules,
+        roi=roi,
+        mm_per_px=mm_per_px,
+        min_area=min_area,
+        baseline=baseline,
+        stay_s=budget_seconds(stay, option="--stay") or 0.0,
+        webhook=webhook,
     )
-    watch = WatchOptions(rules=rules, roi=roi, mm_per_px=mm_per_px, webhook=webhook)
-    predictor = opening.open(model, tiling=Tiling(), tta=None, dropout=0)
-    console.say_all(predictor.notes)
+    how: LabelStream = {"smooth": smooth, "keyframes": keyframes, "fps": fps}
     summary = run(
-        predictor,
+        opening.open_for_frames(model, console),
         source,
         out,
         options,
         watch=watch,
-        smooth=smooth,
-        keyframes=keyframes,
-        fps=fps,
+        **how,
         mode=WriteMode(overwrite=overwrite),
         progress=console.progress,
         say=console.say,
     )
     files = (*options.write, "events") if watch.is_watching else options.write
     _end(console, summary, f"{', '.join(files)} in {out}", out)
+
+
+def _list_outputs(
+    write: str, layout: str, codec: str, duration: str | None, *, realtime: bool
+) -> "StreamOptions":
+    from ..core.duration import budget_seconds
+    from ..inference.video.predict import StreamOptions
+
+    return StreamOptions(
+        write=tuple(write.split(",")) if write else (),
+        layout=layout,
+        codec=codec,
+        duration_s=budget_seconds(duration, option="--duration"),
+        realtime=realtime,
+    )
 
 
 def _end(console: Console, summary: "StreamSummary", written: str, out: Path) -> None:

@@ -1,7 +1,9 @@
 """`maskwright video`, from the command line to the folder of results."""
 
+import csv
 import json
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -64,9 +66,38 @@ def test_a_webhook_is_only_an_address_of_the_web(tmp_path, bundle):
     rules = tmp_path / "rules.yaml"
     rules.write_text("rules: [{fail: road > 50 %}]")
     words = (bundle, tmp_path, "-o", tmp_path / "out", "--webhook", "ftp://a.b/c")
-    with pytest.raises(ConfigError, match="--webhook: only with --rules"):
+    with pytest.raises(ConfigError, match="--webhook: only with --rules or --baseline"):
         CliRunner().invoke(app, ["video", *map(str, words)], catch_exceptions=False)
     with pytest.raises(ConfigError, match="begins with https:// or http://"):
         CliRunner().invoke(
             app, ["video", *map(str, words), "--rules", str(rules)], catch_exceptions=False
         )
+
+
+def test_a_baseline_is_learned_and_what_was_left_is_an_event(
+    tmp_path, bundle, write_video, moving_square
+):
+    normal = np.full((40, 40, 50, 3), 2, np.uint8)
+    normal[:, :20] = 1
+    left = normal.copy()
+    left[10:, 8:16, 20:30] = 3
+    for name, frames in (("normal", normal), ("left", left)):
+        write_video(tmp_path / f"{name}.mkv", frames, fps=1)
+    baseline = tmp_path / "camera.npz"
+    done = CliRunner().invoke(
+        app, ["baseline", str(bundle), str(tmp_path / "normal.mkv"), "-o", str(baseline)]
+    )
+    assert done.exit_code == 0, done.output
+    assert "night: 40 frames, 39 s" in done.output
+    words = (bundle, tmp_path / "left.mkv", "--write", "coverage", "-o", tmp_path / "out")
+    done = run(*words, "--baseline", baseline, "--stay", "5s", "--json")
+    assert done.exit_code == 3, done.output
+    with (tmp_path / "out" / "events.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["name"] == "car, usually road"
+    assert [row[k] for k in ("left", "top", "width", "height")] == ["20", "8", "10", "8"]
+    assert (row["start_s"], row["raised_s"], row["end_s"]) == ("10.0", "15.0", "")
+    again = CliRunner().invoke(
+        app, ["baseline", str(bundle), str(tmp_path / "normal.mkv"), "-o", str(baseline)]
+    )
+    assert "exists already; add --overwrite" in str(again.exception)

@@ -8,7 +8,8 @@ import pytest
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import LabelSpec
-from maskwright.measurement.events.watcher import FrameTimes, WatchOptions, open_watcher
+from maskwright.measurement.events.intervals import FrameTimes
+from maskwright.measurement.events.watcher import WatchOptions, open_watcher
 from maskwright.measurement.measure import measure
 from maskwright.measurement.series import MeasureOptions
 from maskwright.pages.display import Display
@@ -135,8 +136,10 @@ def test_gaps_of_a_stream_are_told(tmp_path, rules, make_frames):
 
 def test_a_slow_stream_is_not_away_between_its_frames():
     times = FrameTimes()
-    assert [times.add(time_s) for time_s in (0, 5, 10, 15, 20)] == [0] * 5
-    assert times.add(45) == 25
+    for time_s in (0, 5, 10, 15, 20):
+        times.add(time_s)
+        assert not times.was_away
+    assert (times.add(45), times.was_away, times.away_s) == (25, True, 25)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_a_zone_outside_of_the_frame_is_refused(tmp_path, make_frames):
 
 
 def test_what_nothing_uses_is_refused():
-    with pytest.raises(ConfigError, match="--webhook: only with --rules"):
+    with pytest.raises(ConfigError, match="--webhook: only with --rules or --baseline"):
         WatchOptions(webhook="https://a.b")
 
 

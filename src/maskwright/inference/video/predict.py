@@ -192,6 +192,24 @@ def predict_stream(
     return summary
 
 
+def label_frames(
+    source: Source,
+    labeller: Labeller,
+    *,
+    duration_s: float | None = None,
+    progress: Progress = silent,
+) -> Iterator[LabelledFrame]:
+    """Yield the frames of `source` with their class maps; reading runs in another thread.
+
+    Raises:
+        DataError: The source cannot be read.
+    """
+    frames = _choose_frames(source, StreamOptions(duration_s=duration_s))
+    with read_ahead(frames) as arriving:
+        for arrived in _show(arriving, source, progress):
+            yield LabelledFrame(frame=arrived.item, labels_HW=labeller.label(arrived.item))
+
+
 def _run(
     model: Predictor,
     source: Source,

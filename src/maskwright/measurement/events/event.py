@@ -95,7 +95,8 @@ class Change:
 class Seen:
     """A condition in one frame: whether it holds, its value and where it is.
 
-    `badness` orders values: the peak is the value of the largest.
+    `badness` orders values: the peak is the value of the largest. `since_s` is the time from
+    which on it holds, where that is earlier than the frame.
     """
 
     holds: bool
@@ -104,6 +105,7 @@ class Seen:
     place_HW: Mask
     classes: tuple[str, ...]
     box_px: tuple[int, int, int, int] | None = None
+    since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -192,7 +194,7 @@ class Tracker:
             classes=seen.classes,
             limit=self.limit,
             unit=self.unit,
-            start_s=one.frame.time_s,
+            start_s=one.frame.time_s if seen.since_s is None else seen.since_s,
             raised_s=one.frame.time_s,
             peak_s=one.frame.time_s,
             peak_frame=one.frame.key,

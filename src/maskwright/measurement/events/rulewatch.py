@@ -42,6 +42,7 @@ class RuleWatch:
         *,
         rois: Rois | None,
         numbers: Iterator[int],
+        min_area: float = 0.0,
     ) -> "RuleWatch":
         """Read rules.yaml for the classes of `spec`.
 
@@ -61,7 +62,7 @@ class RuleWatch:
             rois=rois,
             spec=spec,
             scale=scale,
-            plan=make_plan(MeasureOptions(), spec, rules),
+            plan=make_plan(MeasureOptions(min_area=min_area), spec, rules),
             trackers=[
                 Tracker(
                     kind=RULE,

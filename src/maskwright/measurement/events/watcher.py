@@ -6,8 +6,7 @@ events/<n>.jpg      the frame of the peak of an event with its classes, and the 
 """
 
 import json
-import statistics
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,7 +22,10 @@ from ...pages.display import Display
 from ...pages.pictures import draw_overlay, encode_jpeg
 from ..output.pictures import draw_rois
 from ..series import open_rois
+from .baseline import Baseline
+from .baselinewatch import BaselineWatch
 from .event import Change, Event, State
+from .intervals import FrameTimes
 from .rulewatch import RuleWatch
 from .webhook import Webhook
 
@@ -32,8 +34,6 @@ COLUMNS = (
     *("peak", "unit", "peak_s", "peak_frame", "left", "top", "width", "height"),
     *("dropped", "unseen_s", "picture"),
 )
-_AWAY_S, _AWAY_INTERVALS = 2.0, 4.0
-_MOST_INTERVALS = 32
 
 
 class Watch(Protocol):
@@ -61,6 +61,9 @@ class WatchOptions:
         roi: A GeoJSON file with regions of interest, in pixels.
         mm_per_px: Side of a pixel in mm, for limits in mm, cm or m.
         webhook: Address to which events are posted, see `webhook`.
+        baseline: A file of `Baseline`, with which frames are compared.
+        stay_s: How long a region differs until it is an event.
+        min_area: Smaller regions are left out, in the unit of areas.
 
     Raises ConfigError where something is given that nothing uses.
     """
@@ -69,26 +72,33 @@ class WatchOptions:
     roi: Path | None = None
     mm_per_px: float | None = None
     webhook: str | None = None
+    baseline: Path | None = None
+    stay_s: float = 10.0
+    min_area: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("roi", "mm_per_px", "webhook"):
             if not self.is_watching and getattr(self, name) is not None:
                 option = name.replace("_", "-")
-                raise ConfigError(f"--{option}: only with --rules; there are no events without")
+                raise ConfigError(
+                    f"--{option}: only with --rules or --baseline; there are no events without"
+                )
+        if not 0 <= self.min_area < float("inf"):
+            raise ConfigError(f"--min-area {self.min_area}: give 0 or an area above it")
         if self.mm_per_px is not None and not 0 < self.mm_per_px < float("inf"):
             raise ConfigError(f"--mm-per-px {self.mm_per_px}: give a number above 0")
 
     @property
     def is_watching(self) -> bool:
         """Whether there is anything to watch."""
-        return self.rules is not None
+        return self.rules is not None or self.baseline is not None
 
 
 def open_watcher(options: WatchOptions, spec: LabelSpec, display: Display) -> "Watcher":
     """Open what `options` name, for the classes of a model.
 
     Raises:
-        DataError, ConfigError: As `RuleWatch.open`, `open_rois` and `Webhook`.
+        DataError, ConfigError: As `RuleWatch.open`, `Baseline.read`, `open_rois` and `Webhook`.
     """
     rois, numbers = open_rois(options.roi, options.rules), count(1)
     scale: PixelScale = PixelSize.pixels()
@@ -96,37 +106,32 @@ def open_watcher(options: WatchOptions, spec: LabelSpec, display: Display) -> "W
         scale = PixelSize.square("mm", options.mm_per_px)
     watches: list[Watch] = []
     if options.rules is not None:
-        watches.append(RuleWatch.open(options.rules, spec, scale, rois=rois, numbers=numbers))
+        watches.append(
+            RuleWatch.open(
+                options.rules,
+                spec,
+                scale,
+                rois=rois,
+                numbers=numbers,
+                min_area=options.min_area,
+            )
+        )
+    if options.baseline is not None:
+        baseline = Baseline.read(options.baseline)
+        baseline.require_fit(spec, where=str(options.baseline))
+        watches.append(
+            BaselineWatch(
+                baseline=baseline,
+                spec=spec,
+                scale=scale,
+                rois=rois,
+                numbers=numbers,
+                stay_s=options.stay_s,
+                min_area=options.min_area,
+            )
+        )
     webhook = None if options.webhook is None else Webhook(url=options.webhook)
     return Watcher(watches=watches, spec=spec, display=display, webhook=webhook)
-
-
-@dataclass(slots=True)
-class FrameTimes:
-    """How long a stream was away between two frames, by their times.
-
-    It was away where more than 2 s and more than four usual intervals are between them; the
-    usual interval is the median of the last 32.
-    """
-
-    away_s: float = 0.0
-    num_away: int = 0
-    _last_s: float | None = None
-    _intervals_s: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_INTERVALS))
-
-    def add(self, time_s: float) -> float:
-        """How long the stream was away before the frame of this time; 0 if it was not."""
-        interval_s = 0.0 if self._last_s is None else time_s - self._last_s
-        self._last_s = time_s
-        if self._intervals_s:
-            usual_s = statistics.median(self._intervals_s)
-            if interval_s > max(_AWAY_S, _AWAY_INTERVALS * usual_s):
-                self.away_s += interval_s
-                self.num_away += 1
-                return interval_s
-        if interval_s:
-            self._intervals_s.append(interval_s)
-        return 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,7 +163,8 @@ class Watcher(StreamObserver):
 
     def write(self, one: LabelledFrame) -> None:
         """Watch the next frame; raises as the watches."""
-        away_s = self._times.add(one.frame.time_s)
+        interval_s = self._times.add(one.frame.time_s)
+        away_s = interval_s if self._times.was_away else 0.0
         for watch in self.watches:
             for change in watch.update(one, away_s=away_s):
                 self._record(change)
