@@ -1,6 +1,5 @@
 """The table of endpoints: path, method, scope and what each does; routes and docs follow."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
@@ -9,9 +8,11 @@ from starlette.responses import Response
 
 from ..core.versioned import Document
 from .access import METRICS, OPEN, PREDICT
+from .kserve import endpoints as kserve
 from .metrics import CONTENT_TYPE
 from .models import Version
 from .predicting import predict
+from .responses import answer_json
 from .service import Service
 
 Handler = Callable[[Service, Request], Awaitable[Response]]
@@ -28,9 +29,7 @@ class Endpoint:
     answer: Handler
 
 
-def answer_json(document: object, status: int = 200) -> Response:
-    """A JSON document."""
-    return Response(json.dumps(document).encode(), status, media_type="application/json")
+Endpoints = tuple[Endpoint, ...]
 
 
 async def show_live(_service: Service, _request: Request) -> Response:
@@ -75,40 +74,43 @@ def describe_version(name: str, version: Version) -> Document:
     }
 
 
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        path="/v1/predict",
-        method="POST",
-        scope=PREDICT,
-        title="Predict one image: the body, or the file of a form.",
-        answer=predict,
+def _get(path: str, scope: str, title: str, answer: Handler) -> Endpoint:
+    return Endpoint(path=path, method="GET", scope=scope, title=title, answer=answer)
+
+
+def _post(path: str, scope: str, title: str, answer: Handler) -> Endpoint:
+    return Endpoint(path=path, method="POST", scope=scope, title=title, answer=answer)
+
+
+_VERSION = "/versions/{version:int}"
+
+
+def _each_version(path: str, more: str, scope: str, title: str, answer: Handler) -> Endpoints:
+    """A path of a model, and the same of one of its versions."""
+    make = _post if more == "/infer" else _get
+    return (
+        make(path + more, scope, title, answer),
+        make(path + _VERSION + more, scope, title, answer),
+    )
+
+
+_MODEL = "/v2/models/{model}"
+ENDPOINTS: Endpoints = (
+    _post(
+        "/v1/predict", PREDICT, "Predict one image: the body, or the file of a form.", predict
     ),
-    Endpoint(
-        path="/v1/models",
-        method="GET",
-        scope=PREDICT,
-        title="The models, their classes and their state.",
-        answer=list_models,
-    ),
-    Endpoint(
-        path="/health/live",
-        method="GET",
-        scope=OPEN,
-        title="Whether the server runs.",
-        answer=show_live,
-    ),
-    Endpoint(
-        path="/health/ready",
-        method="GET",
-        scope=OPEN,
-        title="Whether every model answers.",
-        answer=show_ready,
-    ),
-    Endpoint(
-        path="/metrics",
-        method="GET",
-        scope=METRICS,
-        title="Metrics for Prometheus.",
-        answer=show_metrics,
-    ),
+    _get("/v1/models", PREDICT, "The models, their classes and their state.", list_models),
+    _get("/health/live", OPEN, "Whether the server runs.", show_live),
+    _get("/health/ready", OPEN, "Whether every model answers.", show_ready),
+    _get("/metrics", METRICS, "Metrics for Prometheus.", show_metrics),
+    _get("/v2/health/live", OPEN, "Whether the server runs.", show_live),
+    _get("/v2/health/ready", OPEN, "Whether every model answers.", show_ready),
+    _get("/v2", OPEN, "Name, version and extensions.", kserve.show_server),
+    _get("/v2/models/stats", PREDICT, "Statistics of all models.", kserve.show_statistics),
+    _post("/v2/repository/index", PREDICT, "The models by state.", kserve.list_repository),
+    *_each_version(_MODEL, "", PREDICT, "Inputs and outputs.", kserve.show_model),
+    *_each_version(_MODEL, "/ready", PREDICT, "Whether it answers.", kserve.show_model_ready),
+    *_each_version(_MODEL, "/config", PREDICT, "Its configuration.", kserve.show_config),
+    *_each_version(_MODEL, "/stats", PREDICT, "Its statistics.", kserve.show_statistics),
+    *_each_version(_MODEL, "/infer", PREDICT, "Predict tensors or files.", kserve.infer),
 )

@@ -9,7 +9,7 @@ import asyncio
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import IO, NamedTuple, Self
 
 from ..core.versioned import Document
@@ -56,6 +56,12 @@ class Task:
     timeout_s: float = 60.0
     shape_HWC: tuple[int, ...] = ()
     dtype: str = "uint8"
+
+    def of_image(
+        self, suffix: str, num_px: int, name: str, shape_HWC: tuple[int, ...] = ()
+    ) -> Self:
+        """The same wishes for an image."""
+        return replace(self, suffix=suffix, num_px=num_px, name=name, shape_HWC=shape_HWC)
 
     def to_message(self, body: bytes) -> Message:
         """The message that carries the task; `from_json` reads its head."""

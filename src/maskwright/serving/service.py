@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -14,6 +14,7 @@ from .limits import Limits
 from .messages import Outcome, Task
 from .metrics import Metrics
 from .models import Models, Version
+from .statistics import Statistics
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Service:
     limits: Limits
     admission: Admission
     metrics: Metrics
+    statistics: Statistics = field(default_factory=Statistics)
     is_draining: bool = False
     is_closed: bool = False
 
@@ -67,7 +69,9 @@ class Service:
                 raise ServingError(504, f"no answer within {task.timeout_s:g} s") from error
             finally:
                 version.num_requests -= 1
-        self.metrics.add_outcome(version.child.choice.name, outcome)
+        name = version.child.choice.name
+        self.metrics.add_outcome(name, outcome)
+        self.statistics.add(name, version.number, outcome)
         if outcome.status != 200:
             raise ServingError(outcome.status, outcome.error)
         return outcome

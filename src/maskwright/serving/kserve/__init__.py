@@ -1,0 +1,1 @@
+"""The open inference protocol, version 2, as clients of KServe and Triton speak it."""
