@@ -53,6 +53,10 @@ def train(
     _keep_ids: KeepIds = False,
     allow_outside: AllowOutside = False,
     accept_licence: AcceptLicence = False,
+    tracker: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Send the run to wandb, mlflow, or both, too."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -73,6 +77,7 @@ def train(
         trust=trust,
         allow_outside=allow_outside,
         accept_licence=accept_licence,
+        services=tuple(tracker.split(",")) if tracker else (),
     )
     if resume and mapping is not None:
         raise ConfigError("--resume goes on with the classes of the run; leave out --mapping")
@@ -130,5 +135,6 @@ def _tell(run: "Run", console: Console) -> None:
 def _resume(data: Path, out: Path, options: "TrainOptions") -> str:
     more = "" if options.keep_parity_images else " --no-parity-images"
     more += " --allow-outside" if options.allow_outside else ""
+    more += f" --tracker {','.join(options.services)}" if options.services else ""
     more += f" --device {options.device}" if options.device else ""
     return f"maskwright train {data} -o {out} --resume{more}"

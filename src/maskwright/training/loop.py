@@ -8,7 +8,7 @@ the batch size of the recipe is that of all processes together.
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -56,10 +56,11 @@ def fit(
     *,
     resume: bool,
     length: Length | None = None,
+    services: Sequence[str] = (),
 ) -> RunProgress:
     """Train until the length ends, patience runs out or Ctrl-C; leaves `best` and `last`.
 
-    Without a `length`, it is that of the recipe.
+    Without a `length`, it is that of the recipe. `services` are those of `tracking.services`.
 
     Raises:
         TrainingError: The loss is NaN or infinite, or memory ran out.
@@ -85,7 +86,7 @@ def fit(
     wrapped, stepper, batches = accelerator.prepare(state.model, state.optimizer, loader)
     length.go_to(state.progress.step)
     distillation = Distillation.open(recipe, state.model, accelerator.device)
-    tracker = start_tracker(job, state.progress, accelerator)
+    tracker = start_tracker(job, state.progress, accelerator, services)
     loop = _Loop(
         job, accelerator, state, wrapped, stepper, tracker, on_step, length, distillation
     )

@@ -48,7 +48,8 @@ class TrainOptions:
     few validation images in the Bundle. `trust` is the SHA-256 of a network's file that a
     recipe or the run names and that came from elsewhere: it is code, and it is run.
     With `allow_outside`, paths in dataset.yaml may lead out of its folder. `accept_licence`
-    accepts the licence of the weights that training starts from.
+    accepts the licence of the weights that training starts from. `services` are "wandb" and
+    "mlflow", where numbers and pictures are sent too.
     """
 
     recipe: Path | None = None
@@ -61,6 +62,7 @@ class TrainOptions:
     trust: str | None = None
     allow_outside: bool = False
     accept_licence: bool = False
+    services: tuple[str, ...] = ()
 
 
 def _ignore(_argument: object) -> None:

@@ -52,6 +52,7 @@ from .start import (
     require_settings,
 )
 from .tracking.page import Standing, write_page
+from .tracking.services import require_services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -135,6 +136,7 @@ def train(
     """
     out, options, callbacks = Path(out), options or TrainOptions(), callbacks or Callbacks()
     require_digest(options.trust)
+    require_services(options.services)
     budget = _start_budget(options.budget_s, options.started_s)
     use_device(options.device)
     code, options = own_code.admit_options(options)
@@ -168,7 +170,14 @@ def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> 
     """Train in a folder that this process has locked."""
     options, processes = start.options, get_processes()
     job, accelerator, length = _prepare(data, out, start, callbacks)
-    progress = fit(job, accelerator, callbacks.on_step, length=length, resume=options.resume)
+    progress = fit(
+        job,
+        accelerator,
+        callbacks.on_step,
+        length=length,
+        resume=options.resume,
+        services=options.services,
+    )
     if text := length.describe():
         callbacks.log(text)
     if processes.is_main_process:

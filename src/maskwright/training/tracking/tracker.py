@@ -23,6 +23,7 @@ from .history import NUM_POINTS, History, StepPoint
 from .machine_use import MachineUse
 from .page import Standing, State, write_page
 from .previews import Previews, choose_images
+from .services import open_services
 
 DRAWING_SHARE = 0.01
 """Largest share of the time of a run that drawing its page takes, but for first and last."""
@@ -70,8 +71,14 @@ class Tracker:
         """Write what has been recorded, as of a checkpoint."""
 
 
-def start_tracker(job: Job, progress: RunProgress, accelerator: Accelerator) -> Tracker:
-    """The tracker of this process, which begins, or goes on after `progress`."""
+def start_tracker(
+    job: Job, progress: RunProgress, accelerator: Accelerator, services: Sequence[str] = ()
+) -> Tracker:
+    """The tracker of this process, which begins, or goes on after `progress`.
+
+    Raises:
+        ConfigError: One of the `services` cannot be reached.
+    """
     if not accelerator.is_main_process:
         return Tracker()
     labels, spec = job.card.labels, job.card.input
@@ -80,7 +87,7 @@ def start_tracker(job: Job, progress: RunProgress, accelerator: Accelerator) -> 
         history=History(job.run, labels.names, progress.step),
         previews=Previews.open(job.run, labels, spec),
         use=MachineUse.start(accelerator.device),
-        boards=(TensorBoard(job.run, progress.step),),
+        boards=(TensorBoard(job.run, progress.step), *open_services(services, job)),
         shown=choose_images(len(job.val), accelerator.num_processes),
         standing=Standing("training", progress.step, job.num_steps),
     )
