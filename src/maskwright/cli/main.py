@@ -41,6 +41,7 @@ from .score import score
 from .serve import serve
 from .soup import soup
 from .split import split
+from .sweep import sweep
 from .train import train
 from .tune_refine import tune_refine
 from .verbs import Verb, Verbs
@@ -70,6 +71,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         train: "train my-data -o runs/a --budget 40m",
         distil: "distil my-data --teacher runs/large --arch fastscnn -o runs/small",
         runs: "runs runs",
+        sweep: "sweep my-data --over optim.lr=1e-4:1e-2:log --time 2h -o search",
         evaluate: "evaluate runs/a my-data --split test -o report",
         decide: "decide runs/a my-data --miss 1% -o bundle",
         tune_refine: "tune-refine runs/a my-data -o bundle",

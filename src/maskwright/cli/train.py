@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +33,7 @@ from .options import (
 from .recipe_values import ReadValues, takes_recipe_values
 
 if TYPE_CHECKING:
-    from ..training.options import TrainOptions
+    from ..training.options import Callbacks, TrainOptions
     from ..training.run import Run
 
 
@@ -56,6 +58,10 @@ def train(
     tracker: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="Send the run to wandb, mlflow, or both, too."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Train with N seeds: mean, spread and the best run."),
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -82,7 +88,10 @@ def train(
     if resume and mapping is not None:
         raise ConfigError("--resume goes on with the classes of the run; leave out --mapping")
     adopt_mapping_option(data, mapping, console, allow_outside=allow_outside)
-    train_shown(data, out, options, console)
+    if seeds is None:
+        train_shown(data, out, options, console)
+    else:
+        train_seeds_shown(data, out, seeds, options, console)
 
 
 def make_console(*, as_json: bool, quiet: bool) -> Console:
@@ -93,24 +102,54 @@ def make_console(*, as_json: bool, quiet: bool) -> Console:
 
 def train_shown(data: Path, out: Path, options: "TrainOptions", console: Console) -> None:
     """Train with a live table, and tell how it ended or how it can go on."""
-    from ..training.options import Callbacks
     from ..training.run import train as run_training
     from ..training.start import has_checkpoint
+
+    def resume() -> str:
+        # demo's folder is removed
+        is_left = has_checkpoint(out) and not is_in_partial(out)
+        return _resume(data, out, options) if is_left else ""
+
+    with show_live(console, resume) as callbacks:
+        run = run_training(data, out, options, callbacks)
+    _tell(run, console)
+
+
+def train_seeds_shown(
+    data: Path, out: Path, num: int, options: "TrainOptions", console: Console
+) -> None:
+    """Train with several seeds, and tell the scores of all."""
+    from ..training.seeds import name_seed, train_seeds
+
+    def resume() -> str:
+        is_left = any(out.glob("seed-*/last"))
+        return f"{_resume(data, out, options)} --seeds {num}" if is_left else ""
+
+    with show_live(console, resume) as callbacks:
+        found = train_seeds(data, out, num, options, callbacks)
+    for seed, report in found.reports.items():
+        console.say(f"{name_seed(seed)}  validation mIoU {format_share(report.miou, 2)}")
+    console.say(f"mean and spread  {found.miou} points")
+    console.say(f"best  {found.root / name_seed(found.best)}")
+    console.result(found.to_json())
+
+
+@contextmanager
+def show_live(console: Console, resume: Callable[[], str]) -> Iterator["Callbacks"]:
+    """Show the steps of a training; on Ctrl-C, the command that `resume` gives, if any."""
+    from ..training.options import Callbacks
     from .live import Live
 
     live = Live(console)
-    callbacks = Callbacks(log=console.say, progress=console.progress, on_step=live.show)
     try:
-        run = run_training(data, out, options, callbacks)
+        yield Callbacks(log=console.say, progress=console.progress, on_step=live.show)
     except KeyboardInterrupt as stop:
         live.stop()
-        if has_checkpoint(out) and not is_in_partial(out):  # demo's folder is removed
-            text = f"{str(stop) or 'stopped'}; resume with: {_resume(data, out, options)}"
-            print_text(text, err=True)
+        if command := resume():
+            print_text(f"{str(stop) or 'stopped'}; resume with: {command}", err=True)
         raise
     finally:
         live.stop()
-    _tell(run, console)
 
 
 def _tell(run: "Run", console: Console) -> None:

@@ -1,0 +1,1 @@
+"""A search over values of a recipe."""
