@@ -55,6 +55,8 @@ def test_a_patient_has_millilitres_lesions_and_distances_between_two_dates(tmp_p
         pytest.approx(0.16),
     )
     assert lesion.change_ml == pytest.approx(0.17)
+    assert classes["background"].ml == pytest.approx(6.87)  # 720 voxels but for 33
+    assert classes["background"].lesions is None
     assert lesion.hd95_mm >= 5.0  # the new slice lies 5 mm above
     assert "p.nii.gz: lesion 0.33 ml in 2 lesions, the largest 0.32 ml; 0.16 ml before" in (
         to_text(results)
