@@ -28,6 +28,7 @@ from .decide import decide
 from .demo import demo
 from .diff import diff
 from .distil import distil
+from .drift import drift
 from .env import env
 from .evaluate import evaluate
 from .export import export
@@ -81,6 +82,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         video: "video runs/a drive.mp4 -o labelled",
         baseline: "baseline runs/a monday.mp4 tuesday.mp4 -o camera-1.npz",
         serve: "serve runs/a/bundle --port 8000",
+        drift: "drift out-spring out-today",
         models: "models unet segformer --bench",
     },
     "Class maps": {

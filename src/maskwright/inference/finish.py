@@ -13,16 +13,20 @@ from ..core.labels import LabelSpec
 from ..core.progress import Progress
 from ..core.results import Results
 from ..core.verdict import Verdict
+from ..core.versioned import Document
 from ..data.conversion.account import Account
 from ..data.pixels.imageref import ImageRef
+from ..pages.text import format_count, list_names
 from .annotations import find_map, write_annotations
 from .folds import FoldPredictors
 from .inputs import FoundImages
 from .outputs import (
     COVERAGE,
+    OBSERVATIONS,
     Destination,
     write_coverage,
     write_legend,
+    write_observations,
     write_verdicts,
 )
 from .predictor import Predictor
@@ -70,6 +74,8 @@ def finish_results(
     pixels_C = _sum_pixels(results, len(labels))
     results.decide = None if rule is None else rule.to_json()
     remarks = list_remarks(_list_traits(results.journal), model.card, model.tiling.effect)
+    if OBSERVATIONS in write:
+        not_written = (*not_written, *_list_unobserved(results.journal))
     results.remarks = [*found.notes, *remarks, *not_written]
     return PredictionSummary.of_results(results, pixels_C, model, accounts, verdicts)
 
@@ -111,6 +117,9 @@ def _write_volumes(
 def _write_shared(results: Results, to: Destination, write: Sequence[str]) -> None:
     """Write the files that belong to all images: the legend and the table of coverage."""
     write_legend(to, write)
+    if OBSERVATIONS in write:
+        lines = (line["observation"] for line in results.journal.lines() if _is_observed(line))
+        write_observations(results.folder, lines)
     if COVERAGE in write:
         write_coverage(results.folder, to.labels, _list_counts(results.journal))
 
@@ -170,6 +179,20 @@ def _list_counts(journal: Journal) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Yield the key of each predicted image, and its pixels per class."""
     for line in journal.lines():
         yield line["key"], np.asarray(line["pixels"], np.int64)
+
+
+def _is_observed(line: Document) -> bool:
+    return "observation" in line
+
+
+def _list_unobserved(journal: Journal) -> Iterator[str]:
+    """A sentence on images that are not observed, if there are any."""
+    keys = [line["key"] for line in journal.lines() if not _is_observed(line)]
+    if keys:
+        yield (
+            f"{format_count(len(keys), 'image')} not in observations.ndjson, as large images "
+            f"that are read by tiles are not observed: {list_names(keys)}"
+        )
 
 
 def _list_traits(journal: Journal) -> Iterator[tuple[str, Sequence[str]]]:

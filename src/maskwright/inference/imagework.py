@@ -23,6 +23,7 @@ from .area import ImageArea
 from .bands import plan_bands, predict_bands
 from .folds import FoldPredictors
 from .need import LARGE_PX
+from .observe import observe
 from .outputs import MOSAIC, ImageOutputs, PredictedImage
 from .predictor import Predictor
 from .probabilities import PROBABILITIES
@@ -150,6 +151,8 @@ class ImageWork:
         found = _describe(counts_C, find_traits(image_HWC, data_HW, model.card))
         if prediction.verdict is not None:
             found["reported"] = prediction.verdict.classes
+        if self.outputs.observes:
+            found["observation"] = observe(item, model.card.input).to_json()
         return found
 
     def _predict_bands(

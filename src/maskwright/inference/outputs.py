@@ -21,6 +21,8 @@ mosaic.tif, mosaic_confidence.tif
                        of all images on one grid, see `mosaic`; only where it is asked for
 legend.png             colours, indices and names of the classes, and the scale of confidence
 coverage.csv           image, class, pixels, percent: one line per image and class
+observations.ndjson    numbers of each image and of what was predicted, for `drift`, see
+                       `core.observation`; only where they are asked for
 verdicts.csv           image, verdict, classes, error: one line per image, also of those that
                        could not be read; of models with a rule for verdicts alone
 cvat/, labelme/, ...   the images with their class maps as labels of a tool; see `annotations`
@@ -29,6 +31,7 @@ Each kind of file per image is one class in `WRITERS`, by the name that `--write
 """
 
 import io
+import json
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,8 +46,10 @@ from ..core.codec import LabelCodec
 from ..core.errors import ConfigError, UnknownNameError
 from ..core.image import Image
 from ..core.labels import IGNORE, LabelSpec
+from ..core.observation import FILE_NAME as FILE_NAME_OF_OBSERVATIONS
 from ..core.results import FailedInput
 from ..core.verdict import OK, Verdict
+from ..core.versioned import Document
 from ..data.classes.codec import write_dataset_file
 from ..data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ..data.conversion.convert import list_writable
@@ -210,11 +215,11 @@ WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
     HALVES: partial(ProbabilityMaps, kind=HALVES),
     MOSAIC: Mosaics,
 }
-COVERAGE = "coverage"
+COVERAGE, OBSERVATIONS = "coverage", "observations"
 ALL = (CLASSES, OVERLAY, CONFIDENCE, COVERAGE)
 """What is written unless something else is asked for."""
 
-KINDS = (*ALL, MOSAIC, *UNCERTAINTY, *PROBABILITIES)
+KINDS = (*ALL, MOSAIC, *UNCERTAINTY, *PROBABILITIES, OBSERVATIONS)
 
 
 def write_legend(to: Destination, write: Collection[str]) -> None:
@@ -247,6 +252,13 @@ def write_coverage(
             total = int(counts_C.sum())
             for name, count in zip(labels.names, counts_C.tolist(), strict=True):
                 write_row((key, name, count, f"{100 * count / max(1, total):.4f}"))
+
+
+def write_observations(folder: Path, lines: Iterable[Document]) -> None:
+    """Write `observations.ndjson` from the observations of images, as JSON."""
+    with (folder / FILE_NAME_OF_OBSERVATIONS).open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
 
 
 def write_verdicts(
@@ -338,14 +350,19 @@ def _write_map(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageOutputs:
-    """Where the files per image go, their kinds, and the writer of each kind."""
+    """Where the files per image go, their kinds, and the writer of each kind.
+
+    `observes` says that the numbers of each image are kept too.
+    """
 
     to: Destination
     kinds: tuple[str, ...]
     writers: Sequence[Writer]
+    observes: bool = False
 
     @classmethod
     def open(cls, write: Sequence[str], to: Destination) -> "ImageOutputs":
         """Make the writers of the kinds of files per image in `write`."""
         kinds = tuple(name for name in dict.fromkeys(write) if name in WRITERS)
-        return cls(to=to, kinds=kinds, writers=make_writers(kinds, to))
+        observes = OBSERVATIONS in write
+        return cls(to=to, kinds=kinds, writers=make_writers(kinds, to), observes=observes)

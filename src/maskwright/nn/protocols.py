@@ -46,6 +46,9 @@ class Arch(Protocol):
     Else it follows them (no object). Without effect where there is no such class.
     """
 
+    USES_PIXEL_LOSS: bool = True
+    """Whether its networks learn by the loss of the recipe, and not by one of their own."""
+
     REVISION: int = 1
     """Raised by a change after which older weights give other logits."""
 

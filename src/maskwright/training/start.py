@@ -106,6 +106,12 @@ def require_parts(
     if not model.follows_init:
         with name_line(file, ("model", "arch")):
             part = load_arch(model.arch)
+        if recipe.distil.teachers and not part.USES_PIXEL_LOSS:
+            raise ConfigError(
+                f"distil.teachers: {model.arch} learns by a loss of its own, which has no "
+                f"shares of pixels to learn from a teacher; choose a student with another "
+                f"model.arch"
+            )
         with name_line(file, ("model", "config")):
             parts.configure(part, model.config, where=f"model.config of {model.arch}")
     if has_encoder and model.init == NONE:

@@ -1,7 +1,7 @@
 """Distillation in a run: its teachers, and the loss that learns from them and from labels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -124,7 +124,6 @@ class Distillation:
     options: DistilOptions
     teachers: Sequence[Teacher]
     taps: Sequence["FeatureTap"] = ()
-    is_used: bool = field(default=False, init=False)
 
     @classmethod
     def open(cls, recipe: Recipe, student: AnySize, device: torch.device | str) -> Self | None:
@@ -169,7 +168,6 @@ class Distillation:
         def guided(
             logits_BKHW: Tensor, own_labels_BHW: Tensor, votes_BAHW: Tensor | None = None
         ) -> Tensor:
-            self.is_used = True
             height, width = labels_BHW.shape[-2:]
             # a network that pads its input pads at the right and at the bottom
             cropped_BKHW = logits_BKHW[..., :height, :width]
@@ -187,17 +185,7 @@ class Distillation:
         return guided
 
     def compare_features(self) -> Tensor | float:
-        """The part of the loss that compares features, of the batch that passed last.
-
-        Raises:
-            ConfigError: The network does not use the loss of the recipe.
-        """
-        if not self.is_used:
-            raise ConfigError(
-                "distil.teachers: this network learns by a set loss of its own, which has no "
-                "shares of pixels to learn from a teacher; choose a student with another "
-                "model.arch"
-            )
+        """The part of the loss that compares features, of the batch that passed last."""
         if not self.taps:
             return 0.0
         own, *teachers = (tap.take() for tap in self.taps)

@@ -30,6 +30,7 @@ ENCODERS = (
 )
 """The paper's encoders; their patch embeddings are resized to 16 pixels."""
 
+USES_PIXEL_LOSS = False
 GOOD_FOR = "Masks nearly as good as mask2former's, several times faster; a pretrained encoder."
 
 RECIPE = PublishedRecipe(

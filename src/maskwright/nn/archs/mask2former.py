@@ -25,6 +25,7 @@ from maskwright.nn.blocks.set_loss import (
 )
 from maskwright.nn.published_recipe import PublishedRecipe
 
+USES_PIXEL_LOSS = False
 GOOD_FOR = "The most accurate masks, where there is a GPU and time to train."
 
 RECIPE = PublishedRecipe(

@@ -33,6 +33,7 @@ from maskwright.nn.part_config import PartConfig
 from maskwright.nn.protocols import PixelLoss
 from maskwright.nn.published_recipe import PublishedRecipe
 
+USES_PIXEL_LOSS = False
 GOOD_FOR = "Objects that can be counted, each with a box and a mask; regions are coarse."
 
 RECIPE = PublishedRecipe(

@@ -18,6 +18,7 @@ from maskwright.nn.blocks.set_loss import Queries, QueryNetwork, SetLoss, class_
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
+USES_PIXEL_LOSS = False
 GOOD_FOR = "Many classes; lighter than mask2former, and less accurate."
 
 RECIPE = PublishedRecipe(

@@ -1,0 +1,88 @@
+"""Observation: numbers of one predicted image, of which no pixel is kept.
+
+A file of them has one JSON object per line. They say what a model saw and answered, for `drift`
+and for what watches a service; nothing in them names a person but the key, which is a hash
+where that of the dataset is.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from .errors import DataError
+from .files import explain_read_errors
+from .versioned import Document, Schema
+
+FILE_NAME = "observations.ndjson"
+SCHEMA = Schema(kind="line of observations", version=1)
+FAMILIES = ("image", "classes", "confidence", "shapes")
+"""Groups of numbers that change for one reason: the light or the camera, what is in front of
+it, how sure the model is, how its regions look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Key and model of an image, and its numbers by name, in each family.
+
+    `source` is the camera, site or folder that it came from. Images of one source are in order.
+    """
+
+    key: str
+    model: str
+    source: str
+    families: Mapping[str, Mapping[str, float]]
+
+    def to_json(self) -> Document:
+        """A line of the file."""
+        return SCHEMA.stamp(
+            {
+                "key": self.key,
+                "model": self.model,
+                "source": self.source,
+                "families": {name: dict(values) for name, values in self.families.items()},
+            }
+        )
+
+    @classmethod
+    def from_json(cls, document: object, *, where: str) -> Self:
+        """Undo `to_json`.
+
+        Raises:
+            DataError: Not an observation, or one of a newer version.
+        """
+        try:
+            line = SCHEMA.read(document, where=where)
+            families = {
+                name: {key: float(value) for key, value in line["families"][name].items()}
+                for name in FAMILIES
+            }
+            texts = {name: str(line[name]) for name in ("key", "model", "source")}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"{where}: not an observation ({error!r})") from error
+        return cls(**texts, families=families)
+
+
+def read_observations(path: Path) -> Iterator[Observation]:
+    """Read a file of observations.
+
+    Args:
+        path: The file, or the folder of results that holds it.
+
+    Raises:
+        DataError: No such file, or a line that is no observation.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    if not file.exists():
+        raise DataError(
+            f"{file}: no such file; write one with `maskwright predict --write observations`"
+        )
+    with explain_read_errors(file), file.open("rb") as lines:
+        for number, text in enumerate(lines, start=1):
+            where = f"{file}: line {number}"
+            try:
+                document = json.loads(text)
+            except ValueError as error:
+                raise DataError(f"{where}: not JSON ({error})") from error
+            yield Observation.from_json(document, where=where)

@@ -1,0 +1,141 @@
+"""Observations: numbers of images and of what was predicted, and whether they have changed."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from maskwright.cli.main import app
+from maskwright.core.errors import DataError
+from maskwright.core.inputspec import InputSpec
+from maskwright.core.labels import IGNORE, LabelSpec
+from maskwright.core.observation import Observation, read_observations
+from maskwright.inference.observe import observe
+from maskwright.inference.outputs import PredictedImage
+from maskwright.inference.prediction import Prediction
+
+SPEC = InputSpec(channels=3, mean=(0.5,) * 3, std=(0.25,) * 3)
+LABELS = LabelSpec.from_names(("road", "car"))
+SETS = {"old": (0, 1, 2), "same": (0, 1, 2), "new": (0, 3)}
+
+
+def item_of(image_HWC, labels_HW, confidence=0.75, key="street/a"):
+    confidence_HW = np.full(labels_HW.shape, confidence, np.float32)
+    prediction = Prediction(
+        labels_HW=labels_HW,
+        confidence_HW=confidence_HW,
+        model_id="m",
+        labels=LABELS,
+        image_HWC=image_HWC,
+    )
+    return PredictedImage(key=key, image_HWC=image_HWC, prediction=prediction)
+
+
+def test_the_numbers_of_a_small_image_by_hand():
+    image_HWC = np.zeros((4, 4, 3), np.uint8)
+    image_HWC[:2, :, 0] = 204
+    labels_HW = np.zeros((4, 4), np.uint8)
+    labels_HW[0, 0] = labels_HW[3, 3] = 1
+    labels_HW[:, 2] = IGNORE
+    found = observe(item_of(image_HWC, labels_HW), SPEC)
+    assert (found.key, found.source, found.model) == ("street/a", "street", "m")
+    assert found.families["classes"] == pytest.approx({"road": 10 / 12, "car": 2 / 12})
+    picture = found.families["image"]
+    assert picture["mean 0"] == pytest.approx(0.4)  # half of the valid rows at 0.8
+    assert picture["spread 0"] == pytest.approx(0.4)
+    assert (picture["mean 1"], picture["spread 2"]) == (0, 0)
+    assert (picture["level 0"], picture["level 4"]) == (0.5, 0.5)  # 0.8 / 3 = 4.3 / 16
+    assert found.families["confidence"]["mean"] == 0.75
+    assert found.families["shapes"]["regions car"] == pytest.approx(np.log(3))
+    assert Observation.from_json(found.to_json(), where="x") == found
+
+
+def test_a_large_image_has_nearly_the_numbers_of_itself_at_half_the_size():
+    rng = np.random.default_rng(0)
+    small_HWC = rng.integers(0, 255, (200, 240, 3)).astype(np.uint8)
+    labels_hw = np.kron(rng.integers(0, 2, (10, 12)), np.ones((20, 20))).astype(np.uint8)
+    large = observe(
+        item_of(small_HWC.repeat(2, 0).repeat(2, 1), labels_hw.repeat(2, 0).repeat(2, 1)),
+        SPEC,
+    )
+    small = observe(item_of(small_HWC, labels_hw), SPEC)
+    for name in ("classes", "confidence"):
+        assert large.families[name] == pytest.approx(small.families[name], abs=0.01)
+    assert large.families["image"]["mean 0"] == pytest.approx(
+        small.families["image"]["mean 0"], abs=0.01
+    )
+
+
+def test_an_image_without_data_has_numbers():
+    blank = np.full((5, 6), IGNORE, np.uint8)
+    found = observe(item_of(np.zeros((5, 6, 3), np.uint8), blank), SPEC)
+    assert found.families["classes"] == {"road": 0, "car": 0}
+    assert all(np.isfinite(v) for each in found.families.values() for v in each.values())
+
+
+def test_values_in_a_unit_are_seen_in_standard_deviations():
+    spec = InputSpec(channels=1, mean=(40.0,), std=(100.0,), kind="ct")
+    image_HWC = np.full((8, 8, 1), 140, np.float32)
+    found = observe(item_of(image_HWC, np.zeros((8, 8), np.uint8)), spec)
+    assert found.families["image"]["mean 0"] == pytest.approx(1)
+
+
+def write_photos(folder, values, seed):
+    """Images whose first channel is the class that the painted model says."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    for number in range(60):
+        image_HWC = np.zeros((16, 16, 3), np.uint8)
+        image_HWC[..., 0] = rng.choice(values, (16, 16))
+        image_HWC[..., 1] = rng.integers(90, 160)
+        Image.fromarray(image_HWC).save(folder / f"{number:03}.png")
+
+
+def test_predict_writes_observations_and_drift_reads_them(painted_bundle, tmp_path):
+    bundle, runner = painted_bundle(tmp_path / "bundle").root, CliRunner()
+    for name, values, seed in (
+        ("old", (0, 1, 2), 0),
+        ("same", (0, 1, 2), 1),
+        ("new", (0, 3), 2),
+    ):
+        write_photos(tmp_path / f"photos-{name}", values, seed)
+        photos, out = str(tmp_path / f"photos-{name}"), str(tmp_path / name)
+        done = runner.invoke(
+            app, ["predict", str(bundle), photos, "-o", out, "--write", "observations"]
+        )
+        assert done.exit_code == 0, done.output
+    assert len(list(read_observations(tmp_path / "old"))) == 60
+    pair = [str(tmp_path / "old"), str(tmp_path / "same"), "--independent"]
+    same = runner.invoke(app, ["drift", *pair])
+    assert same.exit_code == 0, same.output
+    assert "no change" in same.output
+    pair[1] = str(tmp_path / "new")
+    new = runner.invoke(app, ["drift", *pair, "--json"])
+    assert new.exit_code == 3
+    assert "classes" in json.loads(new.stdout)["changed"]
+    shown = runner.invoke(app, ["drift", *pair]).output
+    assert "60 images in 60 groups, compared with 60 in 60; a group is 1 image" in shown
+    effects = json.loads(new.stdout)["families"]["classes"]["effects"]
+    assert {e["name"]: e["after"] for e in effects}["tree"] == 0
+    assert "  tree: 0.33" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "line 1: not a line of observations"),
+        ("{", "line 1: not JSON"),
+        ('{"schema_version": 1, "key": "a"}', "line 1: not an observation"),
+    ],
+)
+def test_a_damaged_file_is_named_with_its_line(text, message, tmp_path):
+    (tmp_path / "observations.ndjson").write_text(text + "\n")
+    with pytest.raises(DataError, match=message):
+        list(read_observations(tmp_path))
+
+
+def test_a_folder_without_observations_says_how_to_write_them(tmp_path):
+    with pytest.raises(DataError, match=r"no such file; .*--write observations"):
+        list(read_observations(tmp_path))
