@@ -47,7 +47,7 @@ def distil(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a student on DATA and on what its teachers say of the same images.
+    """Train a small network that learns from a large one.
 
     A run that was stopped goes on with `maskwright train DATA -o OUT --resume`.
     """

@@ -43,7 +43,7 @@ def drift(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell whether CURRENT images differ from REFERENCE ones, and in what.
+    """Tell whether images have changed, and in what.
 
     Exit status 3 where a family of numbers has changed.
     """
