@@ -14,7 +14,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
     *("--disable-background-networking", "--disable-sync", "--disable-component-update"),
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 
@@ -68,6 +68,12 @@ class Browser:
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self.ask("Page.navigate", url=page.as_uri())
         self.wait_for("document.readyState + location.protocol === 'completefile:'")
+
+    def visit(self, url, *, width_px=1280, height_px=900):
+        """Open a page of a server on this machine."""
+        self.resize(width_px, height_px)
+        self.ask("Page.navigate", url=url)
+        self.wait_for(f"document.readyState + location.href === {json.dumps('complete' + url)}")
 
     def resize(self, width_px, height_px=900):
         size = {"width": width_px, "height": height_px, "deviceScaleFactor": 1}

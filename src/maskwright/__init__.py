@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .measurement.series import MeasureOptions as MeasureOptions
     from .metrics.family import ScoreDetail as ScoreDetail
     from .nn.catalogue import models as models
+    from .serving.client import Client as Client
     from .training.options import Callbacks as Callbacks
     from .training.options import TrainOptions as TrainOptions
     from .training.planning.plan import Plan as Plan
@@ -97,6 +98,7 @@ _HOME = {
     "Comparison": "evaluation.compare.compare:Comparison",
     "ConfigError": "core.errors:ConfigError",
     "Confusion": "core.confusion:Confusion",
+    "Client": "serving.client:Client",
     "convert": "data.conversion.convert:convert",
     "DataError": "core.errors:DataError",
     "Dataset": "data.dataset:Dataset",

@@ -62,7 +62,7 @@ def predict(
         DataError: An input does not exist, or is not an image.
         BundleError: Not a model.
     """
-    predictor = model if isinstance(model, Predictor) else open_model(model)
+    predictor = _open(model)
     if out is not None:
         from .inference.predict import predict as write
         from .inference.scatter import predict_in_shards
@@ -119,7 +119,7 @@ def video(
     from .measurement.events.watcher import WatchOptions, open_watcher
     from .pages.display import Display
 
-    predictor = model if isinstance(model, Predictor) else open_model(model)
+    predictor = _open(model)
     watch, card = watch or WatchOptions(), predictor.card
     display = Display.from_input(card.input)
     observers = [open_watcher(watch, card.labels, display)] if watch.is_watching else []
@@ -322,6 +322,15 @@ def _settings(
 
 def _seconds(budget: Budget) -> float | None:
     return budget_seconds(budget) if isinstance(budget, str) else budget
+
+
+def _open(model: Predictor | Path | str) -> Predictor:
+    """The model at a path, or at the address of a server."""
+    if isinstance(model, Predictor):
+        return model
+    from .serving.client import is_server, open_remote
+
+    return open_remote(str(model)) if is_server(model) else open_model(model)
 
 
 def _list_images(inputs: Sequence[Picture]) -> Iterator[Any]:

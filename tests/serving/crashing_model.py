@@ -27,6 +27,7 @@ FACTS = ModelFacts(
     tiling="auto",
     refine="none",
     has_verdicts=False,
+    card={},
     max_batch={},
 )
 

@@ -7,7 +7,7 @@ from maskwright.serving.access import Access, Token, add_token, hash_token, read
 from maskwright.serving.admission import Admission
 from maskwright.serving.app import build_app
 from maskwright.serving.child import Child
-from maskwright.serving.endpoints import ENDPOINTS
+from maskwright.serving.docs import TABLE
 from maskwright.serving.limits import Limits
 from maskwright.serving.metrics import Metrics
 from maskwright.serving.modelprocess.process import ModelChoice
@@ -47,7 +47,7 @@ def _bearer(token):
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
+@pytest.mark.parametrize("endpoint", TABLE, ids=lambda e: f"{e.method} {e.path}")
 def test_each_role_reaches_the_endpoints_of_its_scopes_and_no_other(role, endpoint):
     app = _app(tokens=TOKENS, admin=True)
     path = _fill(endpoint)
@@ -129,7 +129,7 @@ def test_a_client_above_its_rate_is_told_when_to_come_again():
 
 
 def test_models_are_changed_only_where_the_server_allows_it():
-    endpoints = [e for e in ENDPOINTS if e.scope == "admin"]
+    endpoints = [e for e in TABLE if e.scope == "admin"]
     for endpoint in endpoints:
         answer = ask(_app(), endpoint.method, _fill(endpoint))
         assert answer.status == 403

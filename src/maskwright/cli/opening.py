@@ -52,7 +52,15 @@ class Opening:
         return predictor
 
     def defer(self, model: str, **how: Unpack[How]) -> "Callable[..., Predictor]":
-        """A call of `open_ensemble`, which other processes can make too."""
+        """A call of `open_ensemble`, which other processes can make too.
+
+        The model of a server, `http://HOST:PORT/NAME`, is opened by `open_remote`.
+        """
+        from ..serving.client import is_server, open_remote
+
+        if is_server(model):
+            self._require_plain(how)
+            return partial(open_remote, model)
         from ..inference.opening import open_ensemble
 
         return partial(
@@ -64,6 +72,17 @@ class Opening:
             trust=self.trust,
             accept_licence=self.accept_licence,
         )
+
+    def _require_plain(self, how: How) -> None:
+        """Refuse options that the server has chosen."""
+        from ..core.errors import ConfigError
+        from ..inference.tiling import Tiling
+
+        options = (self.engine, self.refine, self.trust, how["tta"], how["dropout"] or None)
+        if any(option is not None for option in options) or how["tiling"] != Tiling():
+            raise ConfigError(
+                "a server has chosen engine, tiles and refiners; leave out these options"
+            )
 
     def open_folds(
         self, runs: str, data: Path | str, *, tiling: "Tiling", tta: str | None, dropout: int

@@ -40,11 +40,12 @@ def render_page(
     opening: str = "",
     script: str = "",
     style: str = "",
+    connects: bool = False,
 ) -> str:
     r"""The page; `title` and `subtitle` are text, `opening` is HTML above the sections.
 
-    With a `script` the page may show pictures that are files; `style` is added to that of all
-    pages.
+    With a `script` the page may show pictures that are files; where it `connects`, the script
+    may ask the server that the page is from. `style` is added to that of all pages.
 
     Names of files that are not UTF-8 are shown with the bytes in question as `\udcfc`, control
     characters of names as `\x1b`.
@@ -54,7 +55,7 @@ def render_page(
         title=escape(title),
         subtitle=escape(subtitle),
         style=folder.joinpath("page.css").read_text(encoding="utf-8") + style,
-        policy=_policy(script),
+        policy=_policy(script, connects=connects),
         script=f"<script>{script}</script>" if script else "",
         opening=opening,
         sections=render_sections(sections),
@@ -62,14 +63,14 @@ def render_page(
     return escape_controls(filled.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
-def _policy(script: str) -> str:
-    """The Content-Security-Policy: no network, and of scripts only this one."""
+def _policy(script: str, *, connects: bool) -> str:
+    """The Content-Security-Policy: no network but the own server, of scripts only this one."""
     if not script:
         return "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         "default-src 'none'; img-src 'self' file: data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
+        f"script-src 'sha256-{digest}'" + ("; connect-src 'self'" if connects else "")
     )
 
 

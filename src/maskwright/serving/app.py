@@ -13,7 +13,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.errors import MaskwrightError
-from .endpoints import ENDPOINTS, Endpoint
+from .docs import TABLE
+from .endpoints import Endpoint
 from .errors import HANDLED, answer_exception
 from .log import Log, write_log
 from .service import Service, request_id
@@ -33,7 +34,7 @@ _HEADERS = {
 
 def build_app(service: Service, *, log: Log = write_log) -> ASGIApp:
     """The application of a service; its models are started and stopped by the caller."""
-    routes = [Route(e.path, _serve(service, e, log), methods=[e.method]) for e in ENDPOINTS]
+    routes = [Route(e.path, _serve(service, e, log), methods=[e.method]) for e in TABLE]
     return _secure(
         Starlette(routes=routes, exception_handlers=dict.fromkeys(HANDLED, answer_exception))
     )

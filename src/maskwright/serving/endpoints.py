@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.versioned import Document
+from . import page
 from .access import METRICS, OPEN, PREDICT
 from .kserve import endpoints as kserve
 from .metrics import CONTENT_TYPE
@@ -61,24 +62,34 @@ async def list_models(service: Service, _request: Request) -> Response:
     return answer_json({"models": found})
 
 
+async def show_card(service: Service, request: Request) -> Response:
+    """What a client needs to stand for a model: its card, and who runs it."""
+    facts = service.models.choose(request.path_params["model"]).facts
+    return answer_json({"card": facts.card, "bundle": facts.bundle, "engine": facts.engine})
+
+
 def describe_version(name: str, version: Version) -> Document:
     """A version of a model, its state and its facts."""
-    facts = version.child.facts
+    facts = None if version.child.facts is None else asdict(version.child.facts)
+    if facts is not None:
+        facts.pop("card")
     return {
         "name": name,
         "version": version.number,
         "ready": version.child.is_ready,
         "requests": version.num_requests,
         "crashes": version.child.num_crashes,
-        "facts": None if facts is None else asdict(facts),
+        "facts": facts,
     }
 
 
-def _get(path: str, scope: str, title: str, answer: Handler) -> Endpoint:
+def make_get(path: str, scope: str, title: str, answer: Handler) -> Endpoint:
+    """An endpoint for GET."""
     return Endpoint(path=path, method="GET", scope=scope, title=title, answer=answer)
 
 
-def _post(path: str, scope: str, title: str, answer: Handler) -> Endpoint:
+def make_post(path: str, scope: str, title: str, answer: Handler) -> Endpoint:
+    """An endpoint for POST."""
     return Endpoint(path=path, method="POST", scope=scope, title=title, answer=answer)
 
 
@@ -87,7 +98,7 @@ _VERSION = "/versions/{version:int}"
 
 def _each_version(path: str, more: str, scope: str, title: str, answer: Handler) -> Endpoints:
     """A path of a model, and the same of one of its versions."""
-    make = _post if more == "/infer" else _get
+    make = make_post if more == "/infer" else make_get
     return (
         make(path + more, scope, title, answer),
         make(path + _VERSION + more, scope, title, answer),
@@ -95,19 +106,23 @@ def _each_version(path: str, more: str, scope: str, title: str, answer: Handler)
 
 
 _MODEL = "/v2/models/{model}"
+
+
 ENDPOINTS: Endpoints = (
-    _post(
+    make_get("/", OPEN, "Try a model in the browser.", page.show_page),
+    make_post(
         "/v1/predict", PREDICT, "Predict one image: the body, or the file of a form.", predict
     ),
-    _get("/v1/models", PREDICT, "The models, their classes and their state.", list_models),
-    _get("/health/live", OPEN, "Whether the server runs.", show_live),
-    _get("/health/ready", OPEN, "Whether every model answers.", show_ready),
-    _get("/metrics", METRICS, "Metrics for Prometheus.", show_metrics),
-    _get("/v2/health/live", OPEN, "Whether the server runs.", show_live),
-    _get("/v2/health/ready", OPEN, "Whether every model answers.", show_ready),
-    _get("/v2", OPEN, "Name, version and extensions.", kserve.show_server),
-    _get("/v2/models/stats", PREDICT, "Statistics of all models.", kserve.show_statistics),
-    _post("/v2/repository/index", PREDICT, "The models by state.", kserve.list_repository),
+    make_get("/v1/models", PREDICT, "The models, their classes and their state.", list_models),
+    make_get("/v1/models/{model}/card", PREDICT, "The card of a model.", show_card),
+    make_get("/health/live", OPEN, "Whether the server runs.", show_live),
+    make_get("/health/ready", OPEN, "Whether every model answers.", show_ready),
+    make_get("/metrics", METRICS, "Metrics for Prometheus.", show_metrics),
+    make_get("/v2/health/live", OPEN, "Whether the server runs.", show_live),
+    make_get("/v2/health/ready", OPEN, "Whether every model answers.", show_ready),
+    make_get("/v2", OPEN, "Name, version and extensions.", kserve.show_server),
+    make_get("/v2/models/stats", PREDICT, "Statistics of all models.", kserve.show_statistics),
+    make_post("/v2/repository/index", PREDICT, "The models by state.", kserve.list_repository),
     *_each_version(_MODEL, "", PREDICT, "Inputs and outputs.", kserve.show_model),
     *_each_version(_MODEL, "/ready", PREDICT, "Whether it answers.", kserve.show_model_ready),
     *_each_version(_MODEL, "/config", PREDICT, "Its configuration.", kserve.show_config),

@@ -119,6 +119,7 @@ class ModelFacts:
     """What clients are told of a model.
 
     `bundle` is its id and `labels` the fingerprint of its classes. `colors` are RGB.
+    `card` is the ModelCard without its provenance.
     `max_batch` is the measured best batch of each size that was warmed up, by its text.
     """
 
@@ -133,6 +134,7 @@ class ModelFacts:
     tiling: str
     refine: str
     has_verdicts: bool
+    card: Document
     max_batch: Mapping[str, int]
 
     @classmethod

@@ -1,5 +1,6 @@
 """`POST /v1/predict`: one image in, one answer out, in the form that the client asks for."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -157,5 +158,5 @@ def _answer(version: Version, outcome: Outcome) -> Response:
         "Vary": "Accept",
     }
     if outcome.verdict is not None:
-        headers["Maskwright-Verdict"] = "ok" if not outcome.verdict else "defect"
+        headers["Maskwright-Reported"] = json.dumps(outcome.verdict)
     return Response(outcome.body, 200, headers, outcome.media_type)

@@ -97,6 +97,7 @@ class Session:
             tiling=str(self._model.tiling.tile),
             refine=str(self._model.refine or "none"),
             has_verdicts=card.decide is not None,
+            card=replace(card, provenance={}).to_json(),
             max_batch={f"{h}x{w}": batch for (h, w), batch in self._sizes.items()},
         )
 

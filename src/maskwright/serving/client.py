@@ -1,0 +1,252 @@
+"""Client: predict by a server, with the objects of this package; needs no other package.
+
+Images are read here, by the same readers, and sent without loss, so that the class map is the
+one that the model gives on this machine.
+"""
+
+import io
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.card import ModelCard
+from ..core.errors import BundleError, ConfigError, DataError
+from ..core.image import Image, ValidMap
+from ..core.verdict import Verdict
+from ..core.versioned import Document
+from ..inference.engine import Engine
+from ..inference.prediction import Prediction
+from ..inference.predictor import Predictor
+from ..inference.tiling import OFF, Tiling
+from ..pages.display import Display
+
+TOKEN = "MASKWRIGHT_TOKEN"  # noqa: S105 - the name of a variable
+_SCHEMES = ("http://", "https://")
+_TIMEOUT_S, _RETRY_S = 120.0, 60.0
+_PASSES = (429, 503)
+
+
+def is_server(model: Path | str) -> bool:
+    """Whether a model is named by the address of a server: http://HOST:PORT/NAME."""
+    return str(model).startswith(_SCHEMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A server of `maskwright serve`.
+
+    Args:
+        url: `http://HOST:PORT`, with the path that a proxy gives it.
+        token: Where the server needs one; that of the environment variable MASKWRIGHT_TOKEN
+            unless given.
+        retry_s: A request that is refused for now (429, 503), or meets no server, is sent
+            again for so long.
+    """
+
+    url: str
+    token: str | None = None
+    retry_s: float = _RETRY_S
+
+    def __post_init__(self) -> None:
+        if not is_server(self.url):
+            raise ConfigError(f"{self.url!r}: expected http://HOST:PORT or https://HOST:PORT")
+
+    def list_models(self) -> list[str]:
+        """The names of the models.
+
+        Raises:
+            ConfigError: As `open_model`.
+        """
+        return [entry["name"] for entry in self._ask_json("v1/models")["models"]]
+
+    def open_model(self, name: str | None = None) -> "RemotePredictor":
+        """A Predictor whose images go to the server; the only model unless named.
+
+        Raises:
+            ConfigError: There is no server or no such model, or the token is wrong.
+        """
+        if name is None:
+            names = self.list_models()
+            if len(names) != 1:
+                raise ConfigError(f"{self.url}: name one of its models: {', '.join(names)}")
+            (name,) = names
+        found = self._ask_json(f"v1/models/{quote(name, safe='')}/card")
+        card = ModelCard.from_json(found["card"], where=self.url)
+        engine = RemoteEngine(found["engine"])
+        tiling = Tiling(tile=OFF)  # the server cuts images
+        remote = RemotePredictor(engine, card, found["bundle"], tiling=tiling)
+        return replace(remote, client=self, name=name)
+
+    def predict(self, image: Image | Path | str, model: str | None = None) -> Prediction:
+        """The prediction of an image or of an image file; raises as `Predictor` does."""
+        return _open_once(self, model)(image)
+
+    def ask(
+        self, path: str, body: bytes | None = None, *, where: str
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Headers and body of an answer.
+
+        Raises:
+            ConfigError: There is no server, or it refuses the token or the option.
+            DataError: It refuses the image `where`.
+            BundleError: The model fails.
+        """
+        request = Request(f"{self.url.rstrip('/')}/{path}", body)  # noqa: S310 - checked scheme
+        token = self.token or os.environ.get(TOKEN)
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        ends_s = time.monotonic() + self.retry_s
+        while True:
+            try:
+                with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+                    return dict(answer.headers.items()), answer.read()
+            except HTTPError as error:
+                pause_s = float(error.headers.get("Retry-After") or 1)
+                if error.code not in _PASSES or time.monotonic() + pause_s > ends_s:
+                    raise _explain(error, self.url, where) from error
+            except (URLError, ConnectionError, TimeoutError) as error:
+                pause_s = 0.5
+                if time.monotonic() + pause_s > ends_s:
+                    reason = getattr(error, "reason", error)
+                    raise ConfigError(
+                        f"{self.url}: no answer ({reason}); start it with maskwright serve"
+                    ) from error
+            time.sleep(pause_s)
+
+    def _ask_json(self, path: str) -> Document:
+        document: Document = json.loads(self.ask(path, where=self.url)[1])
+        return document
+
+
+@cache
+def _open_once(client: Client, model: str | None) -> "RemotePredictor":
+    return client.open_model(model)
+
+
+def open_remote(model: str, token: str | None = None) -> "RemotePredictor":
+    """The model at `http://HOST:PORT/NAME`; NAME may be left out where there is one.
+
+    Raises:
+        ConfigError: As `Client.open_model`.
+    """
+    parts = urlsplit(model)
+    name = parts.path.strip("/")
+    return Client(f"{parts.scheme}://{parts.netloc}", token).open_model(name or None)
+
+
+class RemoteEngine(Engine):
+    """Stands for the engine of the server, under its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, _image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits stay on the server."""
+        raise ConfigError(
+            f"a server gives classes and confidence, not the logits of {self.name}; open the "
+            f"Bundle for this"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePredictor(Predictor):
+    """A Predictor that sends each image to a server."""
+
+    client: Client = Client("http://localhost")
+    name: str = ""
+
+    def predict(
+        self,
+        image_HWC: Image,
+        valid_HW: ValidMap | None = None,
+        *,
+        spacing_mm_HW: tuple[float, float] | None = None,  # noqa: ARG002 - is not sent
+        uncertainty: bool = False,
+        probabilities: bool = False,
+        where: str = "image",
+    ) -> Prediction:
+        """As `Predictor.predict`; a server gives no entropy and no probabilities."""
+        if uncertainty or probabilities:
+            raise ConfigError(
+                f"{self.client.url}: gives classes and confidence alone; open the Bundle for "
+                f"uncertainty and probabilities"
+            )
+        query = f"v1/predict?format=raw&confidence=true&model={quote(self.name)}"
+        body = encode_exactly(image_HWC, valid_HW, where=where)
+        headers, content = self.client.ask(query, body, where=where)
+        size_HW = image_HWC.shape[:2]
+        labels_HW, steps_HW = np.frombuffer(content, np.uint8).reshape(2, *size_HW).copy()
+        shown_HWC = self.card.input.prepare(image_HWC, valid_HW, where=where)
+        reported = headers.get("maskwright-reported")
+        return Prediction(
+            labels_HW=labels_HW,
+            confidence_HW=steps_HW.astype(np.float32) / 255,
+            model_id=self.model_id,
+            labels=self.card.labels,
+            image_HWC=self.card.input.select_slice(shown_HWC),
+            display=Display.from_input(self.card.input),
+            verdict=None if reported is None else Verdict(tuple(json.loads(reported))),
+        )
+
+    def label(
+        self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
+    ) -> NDArray[np.uint8]:
+        """The labels of `predict`."""
+        return self.predict(image_HWC, valid_HW, where=where).labels_HW
+
+
+def encode_exactly(image_HWC: Image, valid_HW: ValidMap | None, *, where: str) -> bytes:
+    """An image file that is read back as it is: a PNG, else a TIFF without compression.
+
+    Raises:
+        DataError: Pixels without data in an image that is not 8-bit grey or RGB: no file says
+            where they are.
+    """
+    from PIL import Image as PillowImage
+
+    file, channels = io.BytesIO(), image_HWC.shape[2]
+    lacks_HW = np.zeros((1, 1), np.bool_) if valid_HW is None else ~valid_HW
+    if image_HWC.dtype == np.uint8 and channels in (1, 3):
+        stacked_HWC = image_HWC
+        if lacks_HW.any():
+            alpha_HW1 = np.where(lacks_HW, 0, 255)[..., None]
+            stacked_HWC = np.concatenate([image_HWC, alpha_HW1.astype(np.uint8)], axis=2)
+        picture = PillowImage.fromarray(
+            stacked_HWC[..., 0] if stacked_HWC.shape[2] == 1 else stacked_HWC
+        )
+        picture.save(file, "PNG", compress_level=1)
+        return file.getvalue()
+    if lacks_HW.any():
+        raise DataError(
+            f"{where}: {int(lacks_HW.sum())} pixels hold no data, which is sent for 8-bit grey "
+            f"and RGB images alone; predict it by the Bundle"
+        )
+    import tifffile
+
+    stored = image_HWC[..., 0] if channels == 1 else image_HWC
+    planar = None if channels == 1 else "contig"
+    tifffile.imwrite(file, stored, photometric="minisblack", planarconfig=planar)
+    return file.getvalue()
+
+
+def _explain(error: HTTPError, url: str, where: str) -> Exception:
+    """The error of a server as the one that this machine would raise."""
+    try:
+        text = json.loads(error.read())["error"]
+    except (ValueError, KeyError, TypeError):
+        text = f"status {error.code}"
+    if error.code >= 500:
+        return BundleError(f"{where}: {url}: {text}")
+    if error.code in (400, 413) and where != url:
+        return DataError(f"{where}: {text.removeprefix('image: ')}")
+    return ConfigError(f"{url}: {text}")
