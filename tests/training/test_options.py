@@ -30,3 +30,24 @@ def test_each_plain_option_names_a_key_of_the_recipe():
 def test_a_plain_option_and_a_setting_of_one_value_are_refused():
     with pytest.raises(ConfigError, match=r"--epochs and --set schedule\.epochs give the same"):
         add_plain_options({"schedule.epochs": 3}, {"epochs": 4})
+
+
+@pytest.mark.parametrize(
+    ("steps", "schedule"), [(1000, (10, 100)), (36, (9, 4)), (997, (1, 997)), (1, (1, 1))]
+)
+def test_steps_are_made_exactly_in_up_to_ten_equal_parts(steps, schedule):
+    given = add_plain_options({}, {"steps": steps})
+    assert (given["schedule.epochs"], given["schedule.steps_per_epoch"]) == schedule
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "message"),
+    [
+        ({}, {"steps": 0}, "--steps 0: give 1 or more"),
+        ({}, {"steps": 5, "epochs": 2}, "--steps and --epochs both give the length"),
+        ({"schedule.epochs": 2}, {"steps": 5}, r"--steps and --set schedule\.epochs both"),
+    ],
+)
+def test_steps_exclude_what_else_gives_the_length(settings, options, message):
+    with pytest.raises(ConfigError, match=message):
+        add_plain_options(settings, options)

@@ -372,7 +372,9 @@ def test_a_setting_of_the_usual_architecture_needs_no_name_of_it(tmp_path):
 
 def test_epochs_and_a_budget_exclude_each_other(tmp_path):
     settings = {"schedule.epochs": 3}
-    with pytest.raises(ConfigError, match="--budget chooses the epochs, and --epochs gives"):
+    with pytest.raises(
+        ConfigError, match="--budget chooses the length, and --epochs or --steps gives"
+    ):
         plan(tmp_path / "nowhere", settings=settings, budget_s=90)
 
 

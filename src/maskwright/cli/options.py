@@ -145,6 +145,10 @@ Budget = Annotated[
 Epochs = Annotated[
     int | None, typer.Option(metavar="N", help="Passes over the training images.")
 ]
+Steps = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Optimizer steps, validated in up to ten equal parts."),
+]
 Batch = Annotated[int | None, typer.Option(metavar="N", help="Images per step.")]
 Crop = Annotated[
     str | None,

@@ -1,8 +1,11 @@
 """`maskwright plan`: write a recipe for a dataset and this machine."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
+
+import typer
 
 from ..core.atomic import write_text
 from ..core.duration import budget_seconds
@@ -35,6 +38,9 @@ def plan(
     _keep_ids: KeepIds = False,
     allow_outside: AllowOutside = False,
     accept_licence: AcceptLicence = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how a run spends its minutes.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -43,6 +49,7 @@ def plan(
     budget_s = budget_seconds(budget)
     console = Console(as_json=as_json, quiet=quiet)
     from ..data.check.text import format_findings
+    from ..training.planning.minutes import list_minutes
     from ..training.run import plan as run
 
     adopt_mapping_option(data, mapping, console, allow_outside=allow_outside)
@@ -54,12 +61,14 @@ def plan(
         device=device,
         allow_outside=allow_outside,
         accept_licence=accept_licence,
+        explain=explain,
         progress=console.progress,
         log=console.say,
     )
     write_text(out, planned.to_yaml())
     console.say(planned.to_yaml())
     console.say_all(planned.histogram)
+    console.say_all(list_minutes(planned.minutes) if planned.minutes else ())
     console.say_all(format_findings(remark.to_json() for remark in planned.remarks))
     console.say(f"written to {out}; train with: maskwright train {data} --recipe {out} -o RUN")
     console.result(
@@ -68,6 +77,7 @@ def plan(
             "reasons": planned.reasons,
             "path": str(out),
             "histogram": list(planned.histogram),
+            "minutes": [asdict(part) for part in planned.minutes],
             "remarks": [remark.to_json() for remark in planned.remarks],
         }
     )

@@ -15,6 +15,7 @@ from .options import (
     Init,
     Seed,
     Settings,
+    Steps,
     crop_size,
     fold_settings,
 )
@@ -47,6 +48,7 @@ def _read(
     settings: Settings = None,
     fold: Fold = None,
     epochs: Epochs = None,
+    steps: Steps = None,
     batch: Batch = None,
     crop: Crop = None,
     arch: Arch = None,
@@ -54,7 +56,12 @@ def _read(
     init: Init = None,
     seed: Seed = None,
 ) -> dict[str, object]:
-    plain: dict[str, object] = {"epochs": epochs, "batch": batch, "crop": crop_size(crop)}
+    plain: dict[str, object] = {
+        "epochs": epochs,
+        "steps": steps,
+        "batch": batch,
+        "crop": crop_size(crop),
+    }
     plain |= {"arch": arch, "encoder": encoder, "init": init, "seed": seed}
     from ..training.options import add_plain_options
     from ..training.recipe import parse_settings

@@ -21,18 +21,42 @@ PLAIN_KEYS = {
 }
 """The key of a recipe that each plain option sets."""
 
+SCHEDULE = ("schedule.epochs", "schedule.steps_per_epoch")
+MOST_PARTS = 10
+"""Epochs of a run whose steps are given: there is a validation after each."""
+
 
 def add_plain_options(settings: Settings, options: Mapping[str, object]) -> dict[str, object]:
     """Add the values of plain options, those that are not None, to `settings`.
 
+    The option `steps` gives the two values of a schedule of so many steps.
+
     Raises:
         ConfigError: An option and a setting give the same value.
     """
+    options = dict(options)
+    schedule = _plan_steps(options.pop("steps", None), options, settings)
     given = {PLAIN_KEYS[name]: value for name, value in options.items() if value is not None}
     for name, key in PLAIN_KEYS.items():
         if key in given and key in settings:
             raise ConfigError(f"--{name} and --set {key} give the same value; leave out one")
-    return dict(settings) | given
+    return dict(settings) | given | schedule
+
+
+def _plan_steps(
+    steps: object, options: Mapping[str, object], settings: Settings
+) -> dict[str, object]:
+    """Values for exactly `steps` optimizer steps, in as many equal epochs as there can be."""
+    if steps is None:
+        return {}
+    if not isinstance(steps, int) or steps < 1:
+        raise ConfigError(f"--steps {steps}: give 1 or more")
+    clash = ["--epochs"] if options.get("epochs") is not None else []
+    clash += [f"--set {key}" for key in SCHEDULE if key in settings]
+    if clash:
+        raise ConfigError(f"--steps and {clash[0]} both give the length; leave out one")
+    epochs = max(parts for parts in range(1, MOST_PARTS + 1) if steps % parts == 0)
+    return dict(zip(SCHEDULE, (epochs, steps // epochs), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

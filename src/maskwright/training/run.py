@@ -79,6 +79,7 @@ def plan(
     device: str | None = None,
     allow_outside: bool = False,
     accept_licence: bool = False,
+    explain: bool = False,
     progress: Progress = silent,
     log: Callable[[str], None] | None = None,
 ) -> Plan:
@@ -93,6 +94,7 @@ def plan(
         device: "cpu", "cuda" or "cuda:N"; None for a GPU if there is one.
         allow_outside: Whether paths in dataset.yaml may lead out of its folder.
         accept_licence: The user accepts the licence of the weights to start from.
+        explain: Whether to measure what the parts of the run take (`minutes` of the plan).
         progress: Shows how many images have been read.
         log: Gets lines on the weights to start from.
 
@@ -106,7 +108,13 @@ def plan(
     settings = own_code.admit_settings(settings or {})
     require_settings(settings, budget_s)
     log = log or Callbacks().log
-    planner = Planner(settings=settings, budget=budget, accept_licence=accept_licence, log=log)
+    planner = Planner(
+        settings=settings,
+        budget=budget,
+        accept_licence=accept_licence,
+        explain=explain,
+        log=log,
+    )
     source = TrainingData.read(
         data,
         settings,

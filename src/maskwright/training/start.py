@@ -84,7 +84,7 @@ def require_settings(settings: Settings, budget_s: float | None) -> None:
     require_parts(given, has_encoder="model.encoder" in settings)
     if budget_s is not None and "schedule.epochs" in settings:
         raise ConfigError(
-            "--budget chooses the epochs, and --epochs gives them; leave out one of the two"
+            "--budget chooses the length, and --epochs or --steps gives it; leave out one"
         )
 
 

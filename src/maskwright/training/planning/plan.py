@@ -9,6 +9,7 @@ from maskwright.data.check.findings import Finding
 from ..model_options import ModelOptions
 from ..pace import Pace
 from ..recipe import Recipe, Settings, override, to_yaml
+from .minutes import Part
 
 SLIM = {"pyramid_channels": 128, "decoder_channels": 64}
 """`model.config` of an FPN of half the usual widths."""
@@ -38,7 +39,8 @@ class Plan:
 
     Values that the user set are kept, whatever is decided. `pace` is what a budget was planned
     with. `remarks` say where the labels ask for another task than class maps. `histogram` are
-    lines on the values of the pixels, none for photographs.
+    lines on the values of the pixels, none for photographs. `minutes` are the parts of the run
+    with their times, where they were asked for.
 
     Raises:
         ConfigError: A setting of the user is wrong.
@@ -50,6 +52,7 @@ class Plan:
     pace: Pace | None = None
     remarks: tuple[Finding, ...] = ()
     histogram: tuple[str, ...] = ()
+    minutes: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         for key, value in self.settings.items():

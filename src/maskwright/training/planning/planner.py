@@ -25,13 +25,14 @@ class Planner:
     """Plans a recipe around `settings`, within `budget` if there is one, or completes `given`.
 
     `require_weights` opens what training starts from: `initial`, or `available` weights of the
-    encoder. `log` gets what there is to say about them.
+    encoder. `log` gets what there is to say about them. With `explain`, plans have `minutes`.
     """
 
     settings: Settings
     given: Recipe | None = None
     budget: Budget | None = None
     accept_licence: bool = False
+    explain: bool = False
     log: Callable[[str], None]
     initial: InitialNetwork | None = None
     available: AvailableWeights = field(default_factory=AvailableWeights)
@@ -79,7 +80,7 @@ class Planner:
             initial=self.initial,
             checkpoint=self.available.checkpoint,
         )
-        return make_plan(situation, self.settings, budget=self.budget)
+        return make_plan(situation, self.settings, budget=self.budget, explain=self.explain)
 
     def complete(self, recipe: Recipe) -> Recipe:
         """Add to a recipe what follows from the network that training starts from."""

@@ -15,6 +15,7 @@ from ..recipe import Settings
 from . import few_images
 from .flips import decide_flips
 from .intensity import decide_intensity
+from .minutes import explain_minutes
 from .network import decide_network
 from .plan import Plan
 from .rare_classes import decide_rare_classes
@@ -35,7 +36,11 @@ MOST_OF_FROZEN_BATCH = 4
 
 
 def make_plan(
-    situation: Situation, settings: Settings, *, budget: Budget | None = None
+    situation: Situation,
+    settings: Settings,
+    *,
+    budget: Budget | None = None,
+    explain: bool = False,
 ) -> Plan:
     """Decide every value of a recipe.
 
@@ -43,6 +48,7 @@ def make_plan(
         situation: Data and machine.
         settings: Values given by the user; they are kept, and the rest is planned around them.
         budget: Seconds in which the run has to end; None for the usual number of crops.
+        explain: Measure what the parts of the run take, too.
 
     Raises:
         ConfigError: A setting is not a key of a recipe or has a wrong value, or the budget is
@@ -73,6 +79,8 @@ def make_plan(
         plan.pace = decide_timed_schedule(plan, situation, timing, budget)
     decide_rates(plan, situation)
     _decide_for_few_images(plan, situation)
+    if explain:
+        plan.minutes = explain_minutes(plan.recipe, situation, timing, budget)
     return plan
 
 
