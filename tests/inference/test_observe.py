@@ -43,10 +43,11 @@ def test_the_numbers_of_a_small_image_by_hand():
     assert (found.key, found.source, found.model) == ("street/a", "street", "m")
     assert found.families["classes"] == pytest.approx({"road": 10 / 12, "car": 2 / 12})
     picture = found.families["image"]
-    assert picture["mean 0"] == pytest.approx(0.4)  # half of the valid rows at 0.8
-    assert picture["spread 0"] == pytest.approx(0.4)
-    assert (picture["mean 1"], picture["spread 2"]) == (0, 0)
-    assert (picture["level 0"], picture["level 4"]) == (0.5, 0.5)  # 0.8 / 3 = 4.3 / 16
+    assert picture["mean red"] == pytest.approx(0.4)  # half of the valid rows at 0.8
+    assert picture["spread red"] == pytest.approx(0.4)
+    assert (picture["mean green"], picture["spread blue"]) == (0, 0)
+    assert picture["pixels from 0.00 to 0.06"] == 0.5
+    assert picture["pixels from 0.25 to 0.31"] == 0.5  # 0.8 / 3
     assert found.families["confidence"]["mean"] == 0.75
     assert found.families["shapes"]["regions car"] == pytest.approx(np.log(3))
     assert Observation.from_json(found.to_json(), where="x") == found
@@ -63,8 +64,8 @@ def test_a_large_image_has_nearly_the_numbers_of_itself_at_half_the_size():
     small = observe(item_of(small_HWC, labels_hw), SPEC)
     for name in ("classes", "confidence"):
         assert large.families[name] == pytest.approx(small.families[name], abs=0.01)
-    assert large.families["image"]["mean 0"] == pytest.approx(
-        small.families["image"]["mean 0"], abs=0.01
+    assert large.families["image"]["mean red"] == pytest.approx(
+        small.families["image"]["mean red"], abs=0.01
     )
 
 
@@ -79,7 +80,7 @@ def test_values_in_a_unit_are_seen_in_standard_deviations():
     spec = InputSpec(channels=1, mean=(40.0,), std=(100.0,), kind="ct")
     image_HWC = np.full((8, 8, 1), 140, np.float32)
     found = observe(item_of(image_HWC, np.zeros((8, 8), np.uint8)), spec)
-    assert found.families["image"]["mean 0"] == pytest.approx(1)
+    assert found.families["image"]["mean channel 1"] == pytest.approx(1)
 
 
 def write_photos(folder, values, seed):

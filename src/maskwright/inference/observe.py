@@ -4,6 +4,7 @@ The image and its maps are reduced to at most `SIDE_PX` on their longest side, t
 area, the maps by their nearest pixels, so that the time hardly depends on their size.
 """
 
+import itertools
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ from .outputs import PredictedImage
 
 SIDE_PX = 256
 BINS = 16
+RGB = ("red", "green", "blue")
 _LEVELS = 256
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -74,12 +76,26 @@ def _measure_image(
     detail_N = np.asarray(cv2.Laplacian(grey_hw, cv2.CV_32F))[valid_hw]
     sharpness = float(detail_N.var()) if len(detail_N) else 0.0
     counts, _ = np.histogram(np.clip(inside_NC.mean(1), low, high), BINS, (low, high))
+    names = _name_channels(spec, len(means_C))
     return {
-        **{f"mean {channel}": value for channel, value in enumerate(means_C)},
-        **{f"spread {channel}": value for channel, value in enumerate(spreads_C)},
+        **{f"mean {name}": value for name, value in zip(names, means_C, strict=True)},
+        **{f"spread {name}": value for name, value in zip(names, spreads_C, strict=True)},
         "log sharpness": float(np.log10(sharpness + 1e-8)),
-        **{f"level {i}": n / len(inside_NC) for i, n in enumerate(counts.tolist())},
+        **dict(zip(_name_levels(low, high), (counts / len(inside_NC)).tolist(), strict=True)),
     }
+
+
+def _name_channels(spec: InputSpec, number: int) -> tuple[str, ...]:
+    if len(spec.bands) == number:
+        return spec.bands
+    if number == len(RGB) and spec.kind == "photograph":
+        return RGB
+    return tuple(f"channel {index}" for index in range(1, number + 1))
+
+
+def _name_levels(low: float, high: float) -> list[str]:
+    ends = np.linspace(low, high, BINS + 1).tolist()
+    return [f"pixels from {a:.2f} to {b:.2f}" for a, b in itertools.pairwise(ends)]
 
 
 def _measure_classes(labels_hw: LabelMap, names: tuple[str, ...]) -> dict[str, float]:
