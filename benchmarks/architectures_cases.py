@@ -53,7 +53,7 @@ def _case(arch: str, encoder: str = PRETRAINED) -> Case:
 
 
 TEN = (
-    *map(_case, ("fpn", "unet", "fcn", "pan", "deeplabv3plus", "segformer", "mask2former")),
+    *map(_case, ("fpn", "unet", "fcn", "pan", "deeplabv3plus", "segformer", "linknet")),
     *map(_case, ("pidnet_s", "ddrnet23_slim", "fastscnn")),
 )
 """The table: the usual decoders on one pretrained encoder, and networks without one."""
@@ -64,7 +64,7 @@ CASES = {
         *TEN,
         _case("segformer", "mit_b0"),
         _case("eomt", "vit_small_patch14_reg4_dinov2"),
-        *map(_case, ("upernet", "linknet", "enet", "bisenetv2", "stdc", "deeplabv3")),
+        *map(_case, ("mask2former", "upernet", "enet", "bisenetv2", "stdc", "deeplabv3")),
         *map(_case, ("unetplusplus", "pspnet", "segnet_basic", "maskformer")),
     )
 }
