@@ -37,15 +37,24 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     # what is trusted in tests is not trusted by the person who runs them, nor the other way
-    config.state_home = tempfile.TemporaryDirectory(prefix="state.")
-    os.environ["XDG_STATE_HOME"] = config.state_home.name
+    config.homes = [_make_home("XDG_STATE_HOME")]
+    if hasattr(config, "workerinput"):  # of xdist: its workers share what is kept
+        return
+    config.homes.append(_make_home("XDG_CACHE_HOME"))
     limit_min = config.getoption("--time-limit-min")
-    if limit_min and not hasattr(config, "workerinput"):  # of xdist, the process that reports
+    if limit_min:
         config.pluginmanager.register(_FolderTimes(limit_min), "folder-times")
 
 
+def _make_home(variable):
+    home = tempfile.TemporaryDirectory(prefix=f"{variable}.")
+    os.environ[variable] = home.name
+    return home
+
+
 def pytest_unconfigure(config):
-    config.state_home.cleanup()
+    for home in config.homes:
+        home.cleanup()
 
 
 class _FolderTimes:

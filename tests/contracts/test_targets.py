@@ -47,14 +47,14 @@ def list_archs():
     ]
 
 
-def make(arch, encoder="test_resnet", channels=3):
+def make(arch, encoder="test_resnet", channels=3, seed=0):
     """On the encoder it needs, else on `encoder`, by default a very small one."""
     card = ModelCard(
         labels=LabelSpec.from_names(("a", "b", "c")),
         input=InputSpec(channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels),
         arch=small_arch(arch, encoder),
     )
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network = build_model(card)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -93,15 +93,20 @@ def test_the_graph_says_what_the_network_says_at_any_size(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", parts.names(TARGETS))
-def test_the_file_tells_nothing_of_the_machine_and_is_the_same_twice(target, tmp_path):
-    card, network = make("pspnet", channels=1)
+def test_the_file_tells_nothing_of_the_machine_and_is_the_same_traced_or_kept(
+    target, tmp_path, monkeypatch
+):
+    """`kept` has the weights of another network in the graph that the first one left."""
     part = parts.load(TARGETS, target, like=Target)
-    for name in ("one", "two"):
+    contents = {}
+    for name, home, seed in (("one", "a", 0), ("kept", "a", 1), ("traced", "b", 1)):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / home))
+        card, network = make("pspnet", channels=1, seed=seed)
         part.write(network, card, tmp_path / name, "fp32")
-    content = (tmp_path / "one").read_bytes()
-    assert content == (tmp_path / "two").read_bytes()
-    assert b"site-packages" not in content
-    assert str(tmp_path).encode() not in content
+        contents[name] = (tmp_path / name).read_bytes()
+    assert contents["kept"] == contents["traced"] != contents["one"]
+    assert b"site-packages" not in contents["one"]
+    assert str(tmp_path).encode() not in contents["one"]
 
 
 @pytest.mark.parametrize("target", parts.names(TARGETS))

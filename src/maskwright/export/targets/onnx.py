@@ -14,6 +14,14 @@ from ...core.bundle import GRAPH
 from ...core.card import ModelCard
 from ...core.errors import ConfigError, first_line
 from ...core.graph import LOGITS
+from ..traced import (
+    find_graph,
+    find_tensors,
+    keep_graph,
+    name_graph,
+    put_weights_in,
+    take_weights_out,
+)
 
 FILE = GRAPH
 ENGINE = "onnxruntime"
@@ -25,6 +33,24 @@ _TRACED_HW = (72, 104)
 def write(network: nn.Module, card: ModelCard, path: Path, _precision: str) -> tuple[str, ...]:
     """The contract of `export.target.Target`; the graph maps `image` to `logits`."""
     network = network.eval().cpu()
+    tensors, name = find_tensors(network), name_graph(network, card)
+    graph = None if name is None else find_graph(name)
+    if graph is None:
+        graph = _trace(network, card)
+        take_weights_out(graph, tensors)
+        if name is not None:
+            keep_graph(name, graph)
+    put_weights_in(graph, tensors)
+    _fold(graph)
+    _forget_the_machine(graph)
+    torch.onnx.ONNXProgram(graph, None).save(path)
+    return (LOGITS,)
+
+
+def _trace(network: nn.Module, card: ModelCard) -> Any:
+    """The graph of a network, with its weights, for any batch, height and width."""
+    from onnxscript import optimizer
+
     image_BCHW = torch.zeros(2, card.input.channels, *_TRACED_HW)
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
     with _quiet(), torch.inference_mode():
@@ -47,22 +73,20 @@ def write(network: nn.Module, card: ModelCard, path: Path, _precision: str) -> t
             ) from error
     if program is None:
         raise TypeError("torch.onnx.export returned nothing")
-    _simplify(program.model)
+    optimizer.inline(program.model)
     _require_free_sizes(program.model, card)
     _forget_the_machine(program.model)
-    program.save(path)
-    return (LOGITS,)
+    return program.model
 
 
-def _simplify(model: Any) -> None:
-    """Inline functions and fold constants, as the exporter's own optimiser does first.
+def _fold(model: Any) -> None:
+    """Fold constants, as the exporter's own optimiser does after functions are inlined.
 
     Its next step matches patterns in a time that grows with the square of the number of nodes:
     more than half of the export of mask2former. ONNX Runtime has these patterns itself.
     """
     from onnxscript import optimizer
 
-    optimizer.inline(model)
     optimizer.fold_constants(model)
     optimizer.remove_unused_nodes(model)
 
