@@ -1,17 +1,23 @@
-"""The command line as a user meets it: a process of its own, here or where pip put it."""
+"""The command line as a user meets it: in its own process, in ours, or where pip put it."""
 
+import contextlib
+import io
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
 from importlib.metadata import distribution, requires
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from tutorials import run_line
+
+from maskwright.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("model.encoder_weights=none", "schedule.epochs=2", "data.crop_px=[64, 64]")
@@ -40,6 +46,46 @@ def run_maskwright():
         return _process(["-m", "maskwright", *args], cwd, PYTHONPATH=str(ROOT / "src"))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def run_verb():
+    """As `run_maskwright`, in this process: nothing is imported anew."""
+
+    def run(*args, cwd="."):
+        command = ["maskwright", *map(str, args)]
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        with (
+            contextlib.chdir(cwd),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            patch.object(sys, "argv", command),
+            _signals_restored(),
+        ):
+            status = _run_main()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, status, out.read(), err.read())
+
+    return run
+
+
+def _run_main():
+    try:
+        main()
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+@contextlib.contextmanager
+def _signals_restored():
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -43,22 +43,22 @@ def listing(home):
     return write
 
 
-def test_check_tells_how_far_two_agree(home, listing, run_maskwright):
+def test_check_tells_how_far_two_agree(home, listing, run_verb):
     listing("annotators: [masks, ben]\n")
-    done = run_maskwright("check", "made", "--json", cwd=home)
+    done = run_verb("check", "made", "--json", cwd=home)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert found["annotators"]["masks"] == {"masks": 8, "ben": 7}
     assert 0 < found["annotators"]["disputed_pixels"] < found["annotators"]["shared_pixels"] / 3
     (disputed,) = (f for f in found["findings"] if f["code"] == "disputed-image")
     assert disputed["count"] == 7
-    told = run_maskwright("check", "made", cwd=home)
+    told = run_verb("check", "made", cwd=home)
     assert "masks and ben: kappa 0." in told.stdout
 
 
-def test_two_steps_of_training_on_both_leave_a_bundle(home, listing, run_maskwright):
+def test_two_steps_of_training_on_both_leave_a_bundle(home, listing, run_verb):
     listing("annotators: [masks, ben]\n")
-    done = run_maskwright(*shlex.split(f"train made -o run {TWO_STEPS}"), cwd=home)
+    done = run_verb(*shlex.split(f"train made -o run {TWO_STEPS}"), cwd=home)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (home / "run/bundle/model.onnx").is_file()
     rows = (home / "run/log.csv").read_text().splitlines()[1:]

@@ -11,9 +11,9 @@ SCENE0_PX = {"road": 530, "tree": 192, "car": 46}
 
 
 @pytest.fixture
-def maskwright(run_maskwright, tmp_path):
+def maskwright(run_verb, tmp_path):
     def run(*args):
-        return run_maskwright(*args, cwd=tmp_path)
+        return run_verb(*args, cwd=tmp_path)
 
     return run
 

@@ -19,8 +19,8 @@ def plates(tmp_path):
     return tmp_path
 
 
-def test_measure_tells_and_writes(run_maskwright, plates):
-    done = run_maskwright(
+def test_measure_tells_and_writes(run_verb, plates):
+    done = run_verb(
         *("measure", "out/classes", "--mm-per-px", "0.5", "--regions", "scratch"),
         *("--thin", "scratch", "--gap", "scratch,metal"),
         cwd=plates,
@@ -36,8 +36,8 @@ def test_measure_tells_and_writes(run_maskwright, plates):
     assert (plates / "measurements/overlay/bad.png").exists()
 
 
-def test_a_broken_rule_is_named_and_exits_3(run_maskwright, plates):
-    done = run_maskwright(
+def test_a_broken_rule_is_named_and_exits_3(run_verb, plates):
+    done = run_verb(
         *("measure", "out/classes", "--mm-per-px", "0.5", "--rules", "rules.yaml", "--quiet"),
         cwd=plates,
     )
@@ -45,7 +45,7 @@ def test_a_broken_rule_is_named_and_exits_3(run_maskwright, plates):
     assert done.stdout == ""
     assert done.stderr == "bad: scratch area > 2 mm2: 15 mm2, fails if > 2 mm2\n"
     (plates / "out/classes/bad.png").unlink()
-    done = run_maskwright(
+    done = run_verb(
         *("measure", "out/classes", "--mm-per-px", "0.5", "--rules", "rules.yaml"),
         "--overwrite",
         cwd=plates,
@@ -54,8 +54,8 @@ def test_a_broken_rule_is_named_and_exits_3(run_maskwright, plates):
     assert "scratch area > 2 mm2: passes" in done.stdout
 
 
-def test_measure_as_json_is_one_document_also_where_a_rule_fails(run_maskwright, plates):
-    done = run_maskwright(
+def test_measure_as_json_is_one_document_also_where_a_rule_fails(run_verb, plates):
+    done = run_verb(
         *("measure", "out/classes", "--mm-per-px", "0.5", "--rules", "rules.yaml", "--json"),
         cwd=plates,
     )
@@ -77,10 +77,8 @@ def test_measure_as_json_is_one_document_also_where_a_rule_fails(run_maskwright,
         (("-o", "out/classes"), 1, "out/classes: exists already and holds files that measure"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_bare(
-    run_maskwright, plates, options, code, message
-):
-    done = run_maskwright("measure", "out/classes", *options, cwd=plates)
+def test_what_cannot_be_measured_is_refused_bare(run_verb, plates, options, code, message):
+    done = run_verb("measure", "out/classes", *options, cwd=plates)
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,8 +8,8 @@ from maskwright.core import parts
 
 
 @pytest.mark.slow
-def test_models_lists_every_part_with_its_size_and_cost(run_maskwright):
-    done = run_maskwright("models", "--json")
+def test_models_lists_every_part_with_its_size_and_cost(run_verb):
+    done = run_verb("models", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     found = {entry["name"]: entry for entry in document["models"]}

@@ -95,7 +95,7 @@ def put_weights_in(graph: onnx_ir.Model, tensors: Mapping[str, Tensor]) -> None:
     initializers, inputs = graph.graph.initializers, graph.graph.inputs
     for value in list(inputs[1:]):  # the first is the image
         inputs.remove(value)
-        value.const_value = TorchTensor(tensors[value.name], value.name)
+        value.const_value = TorchTensor(tensors[str(value.name)], value.name)
         initializers.add(value)
 
 
