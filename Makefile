@@ -12,13 +12,17 @@ demo: .venv/installed-train .venv/installed-weights
 	$(BIN)/maskwright demo --overwrite
 
 test: .venv/installed-all browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical -m "not long and not real" --time-limit-min 25
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal -m "not long and not real" \
+	  --time-limit-min 25
 
 # What takes minutes each, and what needs the real datasets; benchmarks/slow_tests.md records a run.
 test-slow: .venv/installed-all browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical -m "long or real" --time-limit-min 180
 
-check: lint types layers docs test
+# Two checks at a time, the output of each in one piece where make can do that, and then the tests.
+check: .venv/installed-all
+	$(MAKE) --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) types docs lint layers
+	$(MAKE) test
 
 lint: .venv/installed-all
 	$(BIN)/ruff check .

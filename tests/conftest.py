@@ -57,6 +57,12 @@ def pytest_unconfigure(config):
         home.cleanup()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Slow tests come first, so that no process waits for another with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 class _FolderTimes:
     """Adds up the time of the tests of each folder, over all processes."""
 

@@ -9,7 +9,11 @@ from PIL import Image
 from maskwright.training.options import TrainOptions
 from maskwright.training.run import plan, train
 
-SETTINGS = {"model.encoder_weights": "none", "schedule.epochs": 1}
+SETTINGS = {
+    "model.encoder": "test_resnet",
+    "model.encoder_weights": "none",
+    "schedule.epochs": 1,
+}
 
 
 @pytest.fixture
