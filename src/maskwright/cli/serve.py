@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Models = Annotated[
     list[str] | None,
-    typer.Argument(metavar="BUNDLE", help="Bundles, or NAME=BUNDLE; runs need torch."),
+    typer.Argument(
+        metavar="[NAME=]BUNDLE...", help="Bundles, with names or those of their runs."
+    ),
 ]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 Port = Annotated[int, typer.Option(metavar="N", help="Port to listen on; 0 for a free one.")]
@@ -34,6 +36,10 @@ NewToken = Annotated[
     ),
 ]
 Admin = Annotated[bool, typer.Option("--admin", help="Let clients change models.")]
+SwapFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Bundles that clients with --admin may load."),
+]
 AllowHost = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="A name by which clients call the server; repeatable."),
@@ -75,6 +81,7 @@ def serve(
     token_file: TokenFile = None,
     new_token: NewToken = None,
     admin: Admin = False,
+    swap_from: SwapFrom = None,
     allow_host: AllowHost = None,
     rate: Rate = None,
     engine: Engine = None,
@@ -101,10 +108,14 @@ def serve(
     if new_token is not None:
         _add_token(token_file, new_token)
         return
-    limits = _limit(max_body, max_pixels, queue, timeout)
-    tls = _pair(certificate, key)
     options = ServeOptions(
-        host=host, port=port, tls=tls, drain_s=drain, grace_s=grace, limits=limits
+        host=host,
+        port=port,
+        tls=_pair(certificate, key),
+        drain_s=drain,
+        grace_s=grace,
+        limits=_limit(max_body, max_pixels, queue, timeout),
+        swap_from=swap_from,
     )
     access = _open_access(
         host, token_file, allow_host=tuple(allow_host or ()), rate=rate, admin=admin
@@ -120,8 +131,7 @@ def serve(
         warm=tuple(map(parse_size, warm or ("512x512",))),
     )
     choices = [replace(first, path=path, name=name) for name, path in _list_models(models)]
-    console = Console(as_json=as_json, quiet=quiet)
-    announce = partial(_announce, console)
+    announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
     serve(choices, options, access, announce=announce, log=ignore if quiet else write_log)
 
 

@@ -79,7 +79,8 @@ class Verb(TyperCommand):
 
     def _refuse_foreign_words(self, ctx: Any, args: list[str]) -> None:
         known = self.list_names()
-        if assigned := _find_assignments(args, known):
+        takes_pairs = any("=" in name for name in known)  # `serve [NAME=]BUNDLE`
+        if not takes_pairs and (assigned := _find_assignments(args, known)):
             line, unknown = self.rewrite(assigned)
             rest = f" ({', '.join(unknown)}: no such option)" if unknown else ""
             ctx.fail(f"write --name value, not name=value: {line}{rest}")

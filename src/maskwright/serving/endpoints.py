@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.versioned import Document
-from . import page
-from .access import METRICS, OPEN, PREDICT
+from . import page, swapping
+from .access import ADMIN, METRICS, OPEN, PREDICT
 from .kserve import endpoints as kserve
 from .metrics import CONTENT_TYPE
 from .models import Version
@@ -115,6 +115,14 @@ ENDPOINTS: Endpoints = (
     ),
     make_get("/v1/models", PREDICT, "The models, their classes and their state.", list_models),
     make_get("/v1/models/{model}/card", PREDICT, "The card of a model.", show_card),
+    make_get(
+        "/v1/models/{model}/shadow", PREDICT, "How a shadow differs.", swapping.show_shadow
+    ),
+    make_post("/v1/models/{model}/promote", ADMIN, "Put a trial in use.", swapping.promote),
+    make_post("/v2/repository/models/{model}/load", ADMIN, "Load a Bundle.", swapping.load),
+    make_post(
+        "/v2/repository/models/{model}/unload", ADMIN, "Take a trial back.", swapping.unload
+    ),
     make_get("/health/live", OPEN, "Whether the server runs.", show_live),
     make_get("/health/ready", OPEN, "Whether every model answers.", show_ready),
     make_get("/metrics", METRICS, "Metrics for Prometheus.", show_metrics),

@@ -1,7 +1,9 @@
 """The models of a server, by name: each version is a process, and one of them answers."""
 
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from ..core.errors import ConfigError, suggest
 from .child import Child
 from .errors import ServingError
 from .messages import ModelFacts
+from .shadow import Shadow
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _BUNDLE = "bundle"
@@ -60,11 +63,31 @@ def parse_models(texts: Iterable[str]) -> list[NamedModel]:
 
 @dataclass(slots=True)
 class Version:
-    """One version of a model: its process, and the requests that it answers now."""
+    """One version of a model: its process, and the requests that it answers now.
+
+    `canary` is the share of clients whose requests a version on trial answers, and `shadow`
+    what compares it with the one in use; both are None for the version in use.
+    """
 
     number: str
     child: Child
+    canary: float | None = None
+    shadow: Shadow | None = None
     num_requests: int = 0
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether it is a canary or a shadow."""
+        return self.canary is not None or self.shadow is not None
+
+    @contextmanager
+    def lease(self) -> "Iterator[Version]":
+        """Count a request; a version ends only where it has none."""
+        self.num_requests += 1
+        try:
+            yield self
+        finally:
+            self.num_requests -= 1
 
     @property
     def facts(self) -> ModelFacts:
@@ -75,7 +98,7 @@ class Version:
 
 
 class Models:
-    """The versions of each model; the last one of a list answers where none is named."""
+    """The versions of each model: the one in use, and behind it one on trial if any is."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         self._versions = {
@@ -90,7 +113,7 @@ class Models:
     @property
     def is_ready(self) -> bool:
         """Whether every model answers."""
-        return all(versions[-1].child.is_ready for versions in self._versions.values())
+        return all(versions[0].child.is_ready for versions in self._versions.values())
 
     def list_versions(self, name: str) -> list[Version]:
         """The versions of a model.
@@ -102,8 +125,8 @@ class Models:
             raise ServingError(404, f"no model named {name!r}{suggest(name, self.names)}")
         return self._versions[name]
 
-    def choose(self, name: str | None, number: str | None = None) -> Version:
-        """The version that answers a request.
+    def choose(self, name: str | None, number: str | None = None, key: str = "") -> Version:
+        """The version that answers a request; `key` is the client, whom a canary keeps.
 
         Raises:
             ServingError: 404 for an unknown name or version, 400 where one of several models
@@ -115,12 +138,43 @@ class Models:
             name = self.names[0]
         versions = self.list_versions(name)
         if number is None:
-            return versions[-1]
+            trial = versions[-1].canary
+            return versions[-1] if trial is not None and _draw(key) < trial else versions[0]
         for version in versions:
             if version.number == number:
                 return version
         known = ", ".join(version.number for version in versions)
         raise ServingError(404, f"model {name} has no version {number}; it has {known}")
+
+    def add(self, name: str, version: Version) -> list[Version]:
+        """Put a version in use or on trial; returns those that answer no new request."""
+        versions = self.list_versions(name)
+        kept = versions[:1] if version.is_on_trial else []
+        self._versions[name] = [*kept, version]
+        return [v for v in versions if v not in kept]
+
+    def promote(self, name: str) -> list[Version]:
+        """Put the version on trial in use; returns the one before.
+
+        Raises:
+            ServingError: 409, none is on trial.
+        """
+        *old, trial = self._require_trial(name)
+        trial.canary = trial.shadow = None
+        self._versions[name] = [trial]
+        return old
+
+    def take_back(self, name: str) -> Version:
+        """Remove the version on trial and return it; raises as `promote`."""
+        *kept, trial = self._require_trial(name)
+        self._versions[name] = kept
+        return trial
+
+    def _require_trial(self, name: str) -> list[Version]:
+        versions = self.list_versions(name)
+        if not versions[-1].is_on_trial:
+            raise ServingError(409, f"model {name} has no version on trial")
+        return versions
 
     async def start(self) -> None:
         """Start every process, one after the other: each measures how fast it is alone.
@@ -137,3 +191,8 @@ class Models:
         for versions in self._versions.values():
             for version in versions:
                 await version.child.stop()
+
+
+def _draw(key: str) -> float:
+    """A number from 0 to 1 that is the same whenever the same client comes."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / (1 << 48)

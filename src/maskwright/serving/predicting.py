@@ -35,6 +35,9 @@ _BY_TYPE = {
     "application/geo+json": "geojson",
     "image/jpeg": "overlay",
 }
+KEY = "x-key"
+"""Header of what a canary keeps together: a client, a camera, a line."""
+
 _NAMES = {"model", "version", "format", "order", "confidence", "tile", "refine", "timeout"}
 _YES, _NO = ("1", "true", "yes"), ("0", "false", "no", "")
 
@@ -112,7 +115,6 @@ async def predict(service: Service, request: Request) -> Response:
     with service.admission.hold_bytes(expect_bytes(request, service.limits)):
         upload = await read_upload(request, service.limits)
         options = _read_options(service, request, upload)
-        version = service.models.choose(options.model, options.version)
         suffix, num_px = service.find_suffix(upload.content, upload.name)
         task = Task(
             id=0,
@@ -126,8 +128,10 @@ async def predict(service: Service, request: Request) -> Response:
             refine=options.refine,
             timeout_s=options.timeout_s,
         )
-        outcome = await run_unless_gone(request, service.predict(version, task, upload.content))
-    return _answer(version, outcome)
+        key = request.headers.get(KEY) or (request.client.host if request.client else "")
+        with service.models.choose(options.model, options.version, key).lease() as version:
+            work = service.predict(version, task, upload.content)
+            return _answer(version, await run_unless_gone(request, work))
 
 
 def _read_options(service: Service, request: Request, upload: Upload) -> PredictionOptions:

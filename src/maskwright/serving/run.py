@@ -44,7 +44,7 @@ class ServeOptions:
     """Where and how a server runs.
 
     `port` 0 takes a free one. `tls` are the PEM files of certificate and key. `drain_s` and
-    `grace_s` are the times of stopping.
+    `grace_s` are the times of stopping. Clients may load Bundles of the folder `swap_from`.
     """
 
     host: str = "127.0.0.1"
@@ -53,6 +53,7 @@ class ServeOptions:
     drain_s: float = 5.0
     grace_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
+    swap_from: Path | None = None
 
 
 def serve(
@@ -107,6 +108,7 @@ async def _serve(
         limits=options.limits,
         admission=Admission(options.limits),
         metrics=Metrics(),
+        swap_from=options.swap_from,
     )
     server = _Server(_configure(service, options, log))
     stopping = asyncio.ensure_future(_stop_on_signal(service, server, options))

@@ -2,10 +2,15 @@
 
 import asyncio
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 
+from ..core.errors import MaskwrightError
 from .access import Access
 from .admission import Admission
 from .errors import ServingError, refuse_later
@@ -14,6 +19,7 @@ from .limits import Limits
 from .messages import Outcome, Task
 from .metrics import Metrics
 from .models import Models, Version
+from .shadow import Shadow
 from .statistics import Statistics
 
 
@@ -27,6 +33,9 @@ class Service:
     admission: Admission
     metrics: Metrics
     statistics: Statistics = field(default_factory=Statistics)
+    swap_from: Path | None = None
+    swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    background: set[asyncio.Task[None]] = field(default_factory=set)
     is_draining: bool = False
     is_closed: bool = False
 
@@ -61,25 +70,56 @@ class Service:
                 f"it by the command line",
             )
         with self.admission.hold_pixels(task.num_px):
-            version.num_requests += 1
             try:
                 async with asyncio.timeout(task.timeout_s):
                     outcome = await version.child.ask(task, body)
             except TimeoutError as error:
                 raise ServingError(504, f"no answer within {task.timeout_s:g} s") from error
-            finally:
-                version.num_requests -= 1
         name = version.child.choice.name
         self.metrics.add_outcome(name, outcome)
         self.statistics.add(name, version.number, outcome)
         if outcome.status != 200:
             raise ServingError(outcome.status, outcome.error)
+        self._shadow(version, task, body)
         return outcome
+
+    def retire(self, version: Version) -> None:
+        """End the process of a version when its last request is answered."""
+        self._run(_stop_when_idle(version))
+
+    def _shadow(self, version: Version, task: Task, body: bytes) -> None:
+        """Let a shadow predict the image too, where it wants to and the server is idle."""
+        versions = self.models.list_versions(version.child.choice.name)
+        shadow = versions[-1].shadow
+        if shadow is None or version is not versions[0]:
+            return
+        if shadow.wants(is_idle=self.admission.held_px == 0 and not self.background):
+            self._run(_compare(shadow, version, versions[-1], task, body))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
 
     def find_suffix(self, content: bytes, name: str) -> tuple[str, int]:
         """The ending of an image file and its pixels; raises DataError as `read_head`."""
         head = read_head(content, where=name)
         return head.suffix, head.num_px
+
+
+async def _stop_when_idle(version: Version) -> None:
+    while version.num_requests:
+        await asyncio.sleep(0.05)
+    await version.child.stop()
+
+
+async def _compare(shadow: Shadow, now: Version, new: Version, task: Task, body: bytes) -> None:
+    """Predict an image by both versions and compare the class maps."""
+    task = replace(task, form="raw", confidence=False)
+    with now.lease(), new.lease(), suppress(MaskwrightError):
+        outcomes = [await version.child.ask(task, body) for version in (now, new)]
+        if all(outcome.status == 200 for outcome in outcomes):
+            await asyncio.to_thread(shadow.add, *outcomes)
 
 
 def request_id(request: Request) -> str:

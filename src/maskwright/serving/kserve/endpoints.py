@@ -131,12 +131,13 @@ async def list_repository(service: Service, _request: Request) -> Response:
 
 async def infer(service: Service, request: Request) -> Response:
     """Predict the images of a request."""
-    version = _find(service, request)
     with service.admission.hold_bytes(expect_bytes(request, service.limits)):
         body = await read_body(request, service.limits)
         asked = read_request(body, request.headers.get(LENGTH))
         tasks = _list_tasks(service, asked)
-        outcomes = await run_unless_gone(request, _predict_all(service, version, tasks))
+        version = _find(service, request)
+        with version.lease():
+            outcomes = await run_unless_gone(request, _predict_all(service, version, tasks))
     tensors = _join(outcomes, version.facts.bundle)
     head = {"model_name": version.child.choice.name, "model_version": version.number}
     headers, content = write_answer(head, tensors, asked)

@@ -13,13 +13,17 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO, Self
 
+from ...core.bundle import is_bundle, open_bundle
 from ...core.errors import ConfigError, MaskwrightError
 from ...core.spelling import speaks_command_line
 from ...core.threads import count_cores
+from ...export.parity import verify
 from ...inference.engine import EngineOptions
 from ...inference.opening import open_ensemble
+from ...inference.predictor import Predictor
 from ...inference.tiling import Tiling
 from ..messages import Message, Outcome, Task, read_message, write_message
 from .session import Session, describe_facts
@@ -116,6 +120,7 @@ def open_session(choice: ModelChoice) -> Session:
         tiling=Tiling(),
         trust=choice.trust,
     )
+    _require_parity(Path(choice.path), model)
     return Session(
         model,
         name=choice.name,
@@ -124,6 +129,20 @@ def open_session(choice: ModelChoice) -> Session:
         precision=choice.precision,
         max_wait_s=choice.max_wait_s,
     )
+
+
+def _require_parity(path: Path, model: Predictor) -> None:
+    """Refuse a Bundle whose engine here gives other logits than the images it carries."""
+    if not is_bundle(path):
+        return
+    bundle = open_bundle(path)
+    graphs = [graph for graph in bundle.graphs if graph.engine == model.engine.name]
+    if bundle.parity_inputs is not None and graphs:
+        verify(bundle, model.engine).require_agreement(
+            graphs[0].tolerance,
+            graph=str(path / graphs[0].file),
+            fix="export the model again, or serve it on the machine where it was exported",
+        )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,0 +1,137 @@
+"""Change models while the server runs: load beside, test, flip, and drop the old one.
+
+`POST /v2/repository/models/NAME/load` with `{"parameters": {"bundle": "run-b"}}` opens a Bundle
+of the folder that the operator allows, in a process of its own. It is warmed up and tested with
+the images that it carries; then it answers all requests, or with `canary` a share of them,
+always the same clients, or with `shadow` none: its class maps are compared with those in use.
+The version before stops when its last answer is sent. `unload` takes a version back.
+"""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..core.bundle import is_bundle
+from ..core.errors import BundleError, ConfigError
+from ..core.versioned import Document
+from .child import Child
+from .errors import ServingError
+from .models import Version
+from .receiving import read_body
+from .responses import answer_json
+from .service import Service
+from .shadow import Shadow
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/bundle)?")
+_PARAMETERS = {"bundle", "canary", "shadow"}
+
+
+def require_inside(folder: Path | None, name: object) -> Path:
+    """The path of a Bundle that clients may load, by its name in the folder.
+
+    Raises:
+        ServingError: 501 without a folder, 400 for another name, 404 where there is none.
+    """
+    if folder is None:
+        raise ServingError(501, "no Bundles may be loaded; start with --swap-from FOLDER")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ServingError(400, f"bundle is {name!r}; name a Bundle or a run of the folder")
+    for path in (folder / name, folder / name / "bundle"):
+        if is_bundle(path) and path.resolve().is_relative_to(folder.resolve()):
+            return path
+    raise ServingError(404, f"no Bundle named {name!r} in the folder of --swap-from")
+
+
+async def load(service: Service, request: Request) -> Response:
+    """Load a Bundle as the next version of a model.
+
+    Raises:
+        ServingError: 409 where its classes differ, 400 where it fails its test.
+    """
+    name = request.path_params["model"]
+    parameters = await _read_parameters(service, request)
+    path = require_inside(service.swap_from, parameters.get("bundle"))
+    canary, shadow = _share(parameters, "canary"), _share(parameters, "shadow")
+    if canary is not None and shadow is not None:
+        raise ServingError(400, "choose canary or shadow, not both")
+    async with service.swapping:
+        now = service.models.choose(name)
+        number = str(1 + max(int(v.number) for v in service.models.list_versions(name)))
+        child = Child(replace(now.child.choice, path=str(path), version=number))
+        try:
+            facts = await child.start()
+        except (BundleError, ConfigError) as error:
+            raise ServingError(400, f"{parameters['bundle']}: {_hide(error, path)}") from error
+        if facts.labels != now.facts.labels:
+            await child.stop()
+            raise ServingError(
+                409,
+                f"{parameters['bundle']}: has the classes {', '.join(facts.classes)}, model "
+                f"{name} has {', '.join(now.facts.classes)}; serve it under another name",
+            )
+        version = Version(number, child, canary=canary)
+        if shadow is not None:
+            version.shadow = Shadow(shadow, facts.classes)
+        old = service.models.add(name, version)
+    for version in old:
+        service.retire(version)
+    return answer_json({"name": name, "version": number, "bundle": facts.bundle})
+
+
+async def unload(service: Service, request: Request) -> Response:
+    """Take a canary or a shadow back."""
+    name = request.path_params["model"]
+    async with service.swapping:
+        removed = service.models.take_back(name)
+    service.retire(removed)
+    return answer_json({"name": name, "removed": removed.number})
+
+
+async def promote(service: Service, request: Request) -> Response:
+    """Let a canary or a shadow answer all requests."""
+    name = request.path_params["model"]
+    async with service.swapping:
+        old = service.models.promote(name)
+    for version in old:
+        service.retire(version)
+    return answer_json({"name": name, "version": service.models.choose(name).number})
+
+
+async def show_shadow(service: Service, request: Request) -> Response:
+    """How the class maps of a shadow differ from those in use."""
+    name = request.path_params["model"]
+    for version in service.models.list_versions(name):
+        if version.shadow is not None:
+            return answer_json({"version": version.number} | version.shadow.describe())
+    raise ServingError(404, f"model {name} has no shadow")
+
+
+async def _read_parameters(service: Service, request: Request) -> Document:
+    body = await read_body(request, service.limits)
+    try:
+        document = json.loads(body or b"{}")
+        parameters = dict(document.get("parameters", {}))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ServingError(400, 'expected {"parameters": {"bundle": NAME}}') from error
+    unknown = sorted(set(parameters) - _PARAMETERS)
+    if unknown:
+        raise ServingError(400, f"unknown parameter {unknown[0]!r}; use {sorted(_PARAMETERS)}")
+    return parameters
+
+
+def _share(parameters: Document, name: str) -> float | None:
+    value = parameters.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or not 0 < value < 1:
+        raise ServingError(400, f"{name} is {value!r}; use a share between 0 and 1")
+    return float(value)
+
+
+def _hide(error: Exception, path: Path) -> str:
+    """The message without the path on this machine."""
+    return str(error).replace(str(path), path.name)
