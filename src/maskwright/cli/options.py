@@ -169,7 +169,7 @@ Init = Annotated[
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers.")]
 Device = Annotated[
     str | None,
-    typer.Option(metavar="DEVICE", help="cpu, cuda or cuda:1 (default: a GPU if any)."),
+    typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1, mps, xpu (default: a GPU if any)."),
 ]
 Write = Annotated[
     str | None,

@@ -82,7 +82,11 @@ def fit(
         order=SampleOrder.from_dataset(job.train, recipe.seed),
         unlabelled=job.unlabelled,
     )
-    loader = make_loader(crops, recipe, first=state.progress.step * job.samples_per_step)
+    first, on_cuda = (
+        state.progress.step * job.samples_per_step,
+        accelerator.device.type == "cuda",
+    )
+    loader = make_loader(crops, recipe, first=first, pin=on_cuda)
     wrapped, stepper, batches = accelerator.prepare(state.model, state.optimizer, loader)
     length.go_to(state.progress.step)
     distillation = Distillation.open(recipe, state.model, accelerator.device)

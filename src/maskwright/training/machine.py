@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import torch
 from accelerate import PartialState
@@ -31,29 +32,63 @@ WAITING = Path("/proc/thread-self/schedstat")
 """Nanoseconds on a processor, nanoseconds waiting for one, turns (proc(5) of Linux)."""
 
 
+UNTESTED = {"mps": "Apple's MPS", "xpu": "Intel's XPU"}
+"""Devices that Accelerate trains on, and on which no training of this package was tested."""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Device ("cuda" or "cpu"), its name, processor cores and bytes of memory."""
+    """Device ("cuda", "cpu", "mps" or "xpu"), its name, processor cores and bytes of memory.
+
+    GPUs of AMD (ROCm) are "cuda" in torch, with `is_rocm`.
+    """
 
     device: str
     name: str
     cores: int
     memory_bytes: int
+    is_rocm: bool = False
 
     @classmethod
     def detect(cls) -> "Machine":
-        """Describe the device that `use_device` chose: a GPU, or the CPU."""
+        """Describe the device of the training loop: that of `use_device`, or Accelerate's."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-        device = get_processes().device
+        device, memory = get_processes().device, _count_memory()
         if device.type == "cuda":
             gpu = torch.cuda.get_device_properties(device)
-            return cls("cuda", gpu.name, cores, gpu.total_memory)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return cls("cpu", "CPU", cores, memory)
+            is_rocm = torch.version.hip is not None
+            return cls("cuda", gpu.name, cores, gpu.total_memory, is_rocm=is_rocm)
+        if device.type == "xpu":
+            gpu = torch.xpu.get_device_properties(device)
+            return cls("xpu", gpu.name, cores, gpu.total_memory)
+        return cls(device.type, device.type.upper(), cores, memory)
+
+    @property
+    def planned_as(self) -> Literal["cpu", "cuda"]:
+        """The device whose numbers the plan takes: CUDA stands for all GPUs."""
+        return "cpu" if self.device == "cpu" else "cuda"
+
+    def __str__(self) -> str:
+        kind = "cuda (ROCm)" if self.is_rocm else self.device
+        text = f"{kind}, {self.name}" if self.name.lower() != self.device else kind
+        text += f", {self.memory_bytes / 2**30:.0f} GiB, {self.cores} cores"
+        untested = "AMD's ROCm" if self.is_rocm else UNTESTED.get(self.device)
+        if untested is None:
+            return text
+        return f"{text}; training on {untested} is untested: compare the loss with --device cpu"
+
+    def wait(self) -> None:
+        """Wait until the device has done what it was asked."""
+        if self.device != "cpu":
+            torch.accelerator.synchronize()
+
+
+def _count_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def use_device(device: str | None) -> None:
-    """Train on `device`, "cpu", "cuda" or "cuda:N"; None: on a GPU if there is one.
+    """Train on `device`: "cpu", "cuda", "cuda:N", "mps" or "xpu"; None: a GPU if there is one.
 
     What Accelerate keeps from an earlier run in this process is forgotten.
 
@@ -78,8 +113,21 @@ def use_device(device: str | None) -> None:
             )
         torch.cuda.set_device(number)
         PartialState().device = torch.device("cuda", number)
+    elif kind in UNTESTED and not index:
+        if not _has_device(kind):
+            raise ConfigError(
+                f"--device {kind}: torch finds no device of {UNTESTED[kind]}; use --device "
+                f"cpu, or see `maskwright env`"
+            )
+        PartialState().device = torch.device(kind)
     elif device is not None:
-        raise ConfigError(f"--device {device!r}: expected cpu, cuda or cuda:N, such as cuda:1")
+        raise ConfigError(
+            f"--device {device!r}: expected cpu, cuda or cuda:N, such as cuda:1, mps or xpu"
+        )
+
+
+def _has_device(kind: str) -> bool:
+    return torch.backends.mps.is_available() if kind == "mps" else torch.xpu.is_available()
 
 
 def get_processes() -> PartialState:
@@ -141,8 +189,7 @@ def measure_step_seconds(
         optimizer.step()
         optimizer.zero_grad()
         average.update(model, step)
-        if machine.device == "cuda":
-            torch.cuda.synchronize()
+        machine.wait()
         seconds.append(time.perf_counter() - started_s)
     return median(seconds[1:] or seconds)
 

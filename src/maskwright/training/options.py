@@ -66,7 +66,7 @@ class TrainOptions:
     `recipe` is the file to train by; None plans one. `settings` are recipe values by dotted
     key and replace those of the recipe or of the plan. `budget_s` limits the time of the whole
     run, its final report and export included, from `started_s` on `time.monotonic` (None: from
-    the call). `device` is "cpu", "cuda" or "cuda:N", None for
+    the call). `device` is "cpu", "cuda", "cuda:N", "mps" or "xpu", None for
     the first GPU if there is one. `resume` continues the run in the output folder from its last
     checkpoint and excludes recipe, settings and budget. `keep_parity_images` keeps crops of a
     few validation images in the Bundle. `trust` is the SHA-256 of a network's file that a

@@ -32,7 +32,7 @@ from .job import Job
 from .length import FILE_NAME as LENGTH
 from .length import Length
 from .loop import fit
-from .machine import get_processes, use_device
+from .machine import Machine, get_processes, use_device
 from .options import Callbacks, TrainOptions
 from .origin import Origin
 from .pace import Budget
@@ -91,7 +91,7 @@ def plan(
             the rest is planned around them.
         budget_s: Seconds in which a run has to end, its report and its export included.
         started_s: Time on `time.monotonic` from which the budget counts; None for now.
-        device: "cpu", "cuda" or "cuda:N"; None for a GPU if there is one.
+        device: "cpu", "cuda", "cuda:N", "mps" or "xpu"; None for a GPU if there is one.
         allow_outside: Whether paths in dataset.yaml may lead out of its folder.
         accept_licence: The user accepts the licence of the weights to start from.
         explain: Whether to measure what the parts of the run take (`minutes` of the plan).
@@ -122,6 +122,7 @@ def plan(
         allow_outside=allow_outside,
         before_measuring=planner.require_weights,
     )
+    log(f"device: {Machine.detect()}")
     planned = planner.plan(source)
     Origin.of_new_run(planner, planned.recipe, source, log)
     planned.remarks = remark_on_task(source.dataset, progress)
@@ -211,6 +212,7 @@ def _prepare(
     )
     for note in _list_notes(source):
         callbacks.log(note)
+    callbacks.log(f"device: {Machine.detect()}")
     if given and source.conversion and not options.resume:
         given = override(given, {"input.convert_channels": True})
     if given and not options.resume:

@@ -25,14 +25,15 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
         ConfigError: float16 or norm "sync" on a CPU, or a batch that cannot be divided by the
             number of processes.
     """
-    on_gpu = get_processes().device.type == "cuda"
+    device = get_processes().device.type
+    on_gpu = device == "cuda"
     if recipe.optim.precision == "fp16" and not on_gpu:
         raise ConfigError(
-            "optim.precision 'fp16' needs device 'cuda', got 'cpu'; use bf16 or fp32"
+            f"optim.precision 'fp16' needs device 'cuda', got {device!r}; use bf16 or fp32"
         )
     if recipe.model.norm == "sync" and not on_gpu:
         raise ConfigError(
-            "model.norm 'sync' needs device 'cuda', got 'cpu'; use batch or group"
+            f"model.norm 'sync' needs device 'cuda', got {device!r}; use batch or group"
         )
     num_processes, batch = get_processes().num_processes, recipe.data.batch_size
     if batch % num_processes:

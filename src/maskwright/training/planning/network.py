@@ -115,7 +115,7 @@ def _choose_encoder(
     plan: Plan, situation: Situation, encoders: tuple[str, ...] | None
 ) -> tuple[str, str]:
     """The encoder and the reason; `encoders` are all that the architecture takes, None: any."""
-    device, weights = situation.machine.device, str(plan.get("model.encoder_weights"))
+    device, weights = situation.machine.planned_as, str(plan.get("model.encoder_weights"))
     found = situation.checkpoint
     if found is not None:
         if found.encoder is not None:

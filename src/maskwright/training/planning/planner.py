@@ -52,7 +52,7 @@ class Planner:
         elif self.given is None:
             self.available = find_weights(
                 self.settings,
-                device=Machine.detect().device,
+                device=Machine.detect().planned_as,
                 num_train=len(train),
                 accept_licence=self.accept_licence,
             )

@@ -91,7 +91,7 @@ def _decide_splits(plan: Plan, situation: Situation) -> None:
 
 
 def _decide_loading(plan: Plan, situation: Situation) -> None:
-    device, cores = situation.machine.device, situation.machine.cores
+    device, cores = situation.machine.planned_as, situation.machine.cores
     reason = "more, smaller steps" if device == "cpu" else "fills the device"
     plan.decide("data.batch_size", BATCH[device], reason)
     if device == "cpu":

@@ -29,7 +29,7 @@ PLANNING_RATIO = 0.1
 
 def decide_full_schedule(plan: Plan, situation: Situation) -> None:
     """Train on the usual number of crops of the device."""
-    num_crops, num_train = NUM_CROPS[situation.machine.device], situation.num_train
+    num_crops, num_train = NUM_CROPS[situation.machine.planned_as], situation.num_train
     epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(num_crops / num_train)))
     few = ", few, so each is seen often" if situation.has_few_images else ""
     reason = f"{epochs * num_train:,} crops from {format_count(num_train, 'image')}{few}"

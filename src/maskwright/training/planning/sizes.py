@@ -25,7 +25,7 @@ def decide_scale(plan: Plan, situation: Situation) -> None:
     """
     height, width = situation.facts.median_size_HW
     reason = f"the median image is {height} x {width} px"
-    to_fit = math.sqrt(LARGE_PX[situation.machine.device] / (height * width))
+    to_fit = math.sqrt(LARGE_PX[situation.machine.planned_as] / (height * width))
     if situation.is_georeferenced:
         to_fit = math.inf
         reason += ", georeferenced: crops of full resolution"
@@ -40,7 +40,7 @@ def decide_scale(plan: Plan, situation: Situation) -> None:
 
 def decide_crops(plan: Plan, situation: Situation) -> None:
     """Take crops of the median image at the decided scale, up to the limit of the device."""
-    side, ratio = CROP_PX[situation.machine.device], plan.get("input.scale_ratio")
+    side, ratio = CROP_PX[situation.machine.planned_as], plan.get("input.scale_ratio")
     crop = [min(side, _round_up(n * ratio)) for n in situation.facts.median_size_HW]
     plan.decide("data.crop_px", crop, f"at most {side} px per side, in multiples of {MULTIPLE}")
 

@@ -192,15 +192,20 @@ class Crops(Dataset[Item]):
         return crop
 
 
-def make_loader(crops: Crops, recipe: Recipe, *, first: int) -> "DataLoader[Item]":
-    """Load batches of consecutive samples, starting at sample `first`."""
+def make_loader(
+    crops: Crops, recipe: Recipe, *, first: int, pin: bool = False
+) -> "DataLoader[Item]":
+    """Load batches of consecutive samples, starting at sample `first`.
+
+    With `pin`, batches lie in memory from which a GPU copies while it computes.
+    """
     return DataLoader(
         crops,
         batch_size=recipe.data.batch_size,
         sampler=range(first, len(crops)),
         num_workers=recipe.data.workers,
         persistent_workers=False,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pin,
     )
 
 
