@@ -59,8 +59,8 @@ class Machine:
             is_rocm = torch.version.hip is not None
             return cls("cuda", gpu.name, cores, gpu.total_memory, is_rocm=is_rocm)
         if device.type == "xpu":
-            gpu = torch.xpu.get_device_properties(device)
-            return cls("xpu", gpu.name, cores, gpu.total_memory)
+            xpu = torch.xpu.get_device_properties(device)
+            return cls("xpu", xpu.name, cores, xpu.total_memory)
         return cls(device.type, device.type.upper(), cores, memory)
 
     @property

@@ -77,7 +77,7 @@ def test_training_normalises_as_the_input_spec_does():
     image_HWC = np.random.default_rng(0).integers(0, 65536, (5, 6, 2)).astype(np.uint16)
     scaling = recipe.input.spec.measure_scaling(image_HWC)
     image_HWC[0, 0] = scaling.neutral_C
-    found = Normalize(recipe)(torch.from_numpy(image_HWC[None]))[0]
+    found = Normalize.of_recipe(recipe)(torch.from_numpy(image_HWC[None]))[0]
     np.testing.assert_allclose(found, scaling.normalize(image_HWC), atol=1e-6)
     np.testing.assert_allclose(found[:, 0, 0], 0, atol=1e-4)
     assert found[None].is_contiguous(memory_format=torch.channels_last)
