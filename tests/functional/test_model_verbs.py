@@ -1,4 +1,4 @@
-"""`evaluate` and `predict` as a user meets them: with a Bundle, where there is no torch."""
+"""`evaluate` and `predict` as a user meets them: with a Bundle, also without torch."""
 
 import json
 import os
@@ -31,8 +31,14 @@ def home(painted_bundle, tmp_path):
 
 
 @pytest.fixture
-def maskwright(run_plain_python, home):
-    """Run a verb in `home`, without torch."""
+def maskwright(run_verb, home):
+    """Run a verb in `home`."""
+    return lambda *args: run_verb(*args, cwd=home)
+
+
+@pytest.fixture
+def without_torch(run_plain_python, home):
+    """Run a verb in `home`, in a process that has no torch."""
     return lambda *args: run_plain_python("-m", "maskwright", *args, cwd=home)
 
 
@@ -53,8 +59,8 @@ def test_evaluate_prints_the_table_and_writes_the_report(maskwright, home):
     assert written == ["images.csv", "report.html", "report.json", "results.json"]
 
 
-def test_evaluate_json_is_one_document_and_the_report(maskwright, home):
-    done = maskwright("evaluate", "bundle", "data", "-o", "report", "--json")
+def test_evaluate_json_is_one_document_and_the_report(without_torch, home):
+    done = without_torch("evaluate", "bundle", "data", "-o", "report", "--json")
     document = json.loads(done.stdout)
     assert document == json.loads((home / "report/report.json").read_text())
     assert document["scores"]["miou"] == 1.0
@@ -62,8 +68,8 @@ def test_evaluate_json_is_one_document_and_the_report(maskwright, home):
     assert "torch" not in document["provenance"]["versions"]
 
 
-def test_predict_writes_maps_and_coverage(maskwright, home):
-    done = maskwright("predict", "bundle", "photos", "-o", "out", "--json")
+def test_predict_writes_maps_and_coverage(without_torch, home):
+    done = without_torch("predict", "bundle", "photos", "-o", "out", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["num_images"] == 2
@@ -77,8 +83,8 @@ def test_predict_writes_maps_and_coverage(maskwright, home):
     np.testing.assert_array_equal(predicted, truth)
 
 
-def test_refining_is_asked_for_and_written_down(maskwright, home):
-    done = maskwright(
+def test_refining_is_asked_for_and_written_down(without_torch, home):
+    done = without_torch(
         "predict", "bundle", "photos", "--refine", "crf:w1=1", "-o", "out", "--json"
     )
     assert done.returncode == 0, done.stderr
@@ -89,10 +95,12 @@ def test_refining_is_asked_for_and_written_down(maskwright, home):
     assert (
         "refined by crf:w1=1,theta_alpha=67" in (home / "out/classes/dataset.yaml").read_text()
     )
-    done = maskwright("evaluate", "bundle", "data", "--refine", "crf", "-o", "report", "--json")
+    done = without_torch(
+        "evaluate", "bundle", "data", "--refine", "crf", "-o", "report", "--json"
+    )
     (step,) = json.loads(done.stdout)["settings"]["refine"]["steps"]
     assert step["theta_alpha"] == 67
-    done = maskwright("predict", "bundle", "photos", "--refine", "cfr", "-o", "none")
+    done = without_torch("predict", "bundle", "photos", "--refine", "cfr", "-o", "none")
     require_refused(done, "no refiner named 'cfr'; did you mean 'crf'?")
     assert not (home / "none").exists()
 
@@ -181,7 +189,7 @@ def test_wrong_usage_is_2(maskwright):
     assert maskwright("evaluate", "bundle").returncode == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_fresh_environment_with_the_wheel_alone_predicts_and_evaluates(
     wheel, untrained_bundle, photographs, home, tmp_path_factory
 ):
