@@ -24,7 +24,8 @@ from maskwright.core.labels import LabelSpec
 from maskwright.core.logits import LogitsGrid
 from maskwright.core.memory import measure_peak
 from maskwright.inference.engine import Engine
-from maskwright.inference.tiling import TiledImage, Tiling
+from maskwright.inference.tiledimage import TiledImage
+from maskwright.inference.tiling import Tiling
 
 OUT = Path(__file__).with_name("tiles.md")
 SIDE_PX, TILE_PX, OVERLAP_PX, STRIDE, NUM_CLASSES = 4096, 512, 128, 4, 19

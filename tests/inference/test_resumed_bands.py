@@ -97,7 +97,7 @@ def test_an_interrupted_image_ends_with_the_same_bytes(bundle, tmp_path, call):
     assert rest.calls == num_tiles.calls - finished
 
 
-def test_a_killed_process_has_lost_the_band_at_work_alone(bundle, tmp_path):
+def test_a_killed_process_has_lost_the_bands_at_work_alone(bundle, tmp_path):
     images = write_images(tmp_path / "images")
     code = f"""
         import os, signal
@@ -111,7 +111,7 @@ def test_a_killed_process_has_lost_the_band_at_work_alone(bundle, tmp_path):
 
         def die(self, x_BCHW):
             calls.append(1)
-            if len(calls) == 9:
+            if len(calls) == 15:
                 os.kill(os.getpid(), signal.SIGKILL)
             return run(self, x_BCHW)
 
@@ -126,7 +126,8 @@ def test_a_killed_process_has_lost_the_band_at_work_alone(bundle, tmp_path):
     predict(replace(model, engine=counted), [images], tmp_path / "cut", mode=RESUME)
     done = counted.calls
     predict(replace(model, engine=counted), [images], tmp_path / "whole")
-    assert (counted.calls - done) - done == 6
+    finished = (counted.calls - done) - done
+    assert finished in (6, 9, 12)  # two bands may wait or be written where the fifth is run
     assert read_all(tmp_path / "cut") == read_all(tmp_path / "whole")
 
 

@@ -14,7 +14,8 @@ from maskwright.core.logits import LogitsGrid
 from maskwright.inference.predictor import Predictor
 from maskwright.inference.resolution import decide
 from maskwright.inference.seams import measure_reach
-from maskwright.inference.tiling import OFF, UNIT, TileAxis, TiledImage, Tiling
+from maskwright.inference.tiledimage import TiledImage
+from maskwright.inference.tiling import OFF, UNIT, TileAxis, Tiling
 
 REACH_PX = 16
 """Of the convolutional engine, whose receptive field is 33 px."""

@@ -1,6 +1,7 @@
 """Predict one large image and write its outputs a band of rows after the other.
 
-Class map, overlay and confidence are those of the whole image; beyond a band, memory holds the
+Class map, overlay and confidence are those of the whole image. The next tiles are read and the
+last band is written while the network runs. Beyond some bands, memory holds the
 pixels of the image where its file cannot be read in windows. After each band, what is done is
 noted (`bandstate`), so that an interrupted prediction goes on with the next band and ends with
 the same bytes.
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -33,6 +35,7 @@ from .area import ImageArea
 from .bandstate import BandState, Tally, name_rows
 from .mosaic import to_bytes
 from .outputs import OVERLAY, Destination
+from .overlap import write_behind
 from .predictor import Predictor
 from .probabilities import (
     FOLDER,
@@ -43,7 +46,8 @@ from .probabilities import (
 )
 from .rasters import RawRows, write_indexed_tiff
 from .resolution import list_shares
-from .tiling import TiledImage, TilePlan
+from .tiledimage import Carry, TiledImage
+from .tiling import TilePlan
 from .volumes import CLASSES, CONFIDENCE, is_slice
 
 KINDS = (CLASSES, OVERLAY, CONFIDENCE, *PROBABILITIES)
@@ -89,6 +93,7 @@ class _Source:
     def __init__(self, file: ImageFile, spec: InputSpec, area: ImageArea | None) -> None:
         self._file, self._spec, self._area, self.name = file, spec, area, str(file.ref)
         self._whole = None if file.reads_windows else file.read_data()
+        self._reading = Lock()  # a file is read for the network and for what is written
 
     def read(self, window: Window) -> PixelData:
         image_HWC, valid_HW = self._read_file(window)
@@ -104,7 +109,8 @@ class _Source:
 
     def _read_file(self, window: Window) -> PixelData:
         if self._whole is None:
-            return self._file.read_data(window)
+            with self._reading:
+                return self._file.read_data(window)
         image_HWC, valid_HW = self._whole
         return PixelData(image_HWC[window], None if valid_HW is None else valid_HW[window])
 
@@ -169,10 +175,17 @@ def predict_bands(
         writer = _BandWriter(model, source, files, to, file.geotags)
         tally = writer.start_tally(file) if state is None else state.tally
         carry = None if state is None else state.carry
-        for logits, after in tiles.run_bands(model.engine, model.card, carry):
+
+        def write(band: tuple[Logits, Carry]) -> None:
+            nonlocal tally
+            logits, after = band
             tally = writer.add_band(logits, tally)
             marks = {kind: rows.sync() for kind, rows in files.items()}
             BandState(after, tally, marks).save(begun, content)
+
+        with write_behind(write, depth=1) as give:
+            for logits, after in tiles.run_bands(model.engine, model.card, carry):
+                give((logits, after._replace(sum_Khw=after.sum_Khw.copy())))
         for kind, rows in files.items():
             _finish(kind, rows, name_rows(begun, kind), file, to, key)
     shutil.rmtree(begun)

@@ -20,7 +20,7 @@ from ..core.atomic import new_file
 from ..core.image import Image, ValidMap
 from ..core.labels import LabelMap
 from ..pages.pngfile import Mark
-from .tiling import Carry
+from .tiledimage import Carry
 
 STATE = "state.npz"
 

@@ -31,7 +31,8 @@ from .prediction import Prediction
 from .refiner import Refinement, SourceImage, parse_chain
 from .resolution import decide
 from .strategy import Strategy, run_whole
-from .tiling import TiledImage, Tiling
+from .tiledimage import run_in_tiles
+from .tiling import Tiling
 from .trial import require_trial
 from .verdict import apply_rule
 
@@ -195,8 +196,7 @@ class Predictor:
         plan = self.tiling.plan(self.engine, spec, size_HW)
         with explain_memory(size_HW, where):
             if plan is not None:
-                tiled = (TiledImage.of_array(plan, image, spec) for image in images_BHWC)
-                return [image.run(self.engine, self.card) for image in tiled]
+                return run_in_tiles(plan, self.engine, self.card, images_BHWC)
             engine = self.need.choose_engine(self.engine, spec, size_HW, where=where)
             return self.strategy(engine, self.card, images_BHWC, where=where)
 

@@ -17,7 +17,8 @@ from ..core.image import Image
 from ..core.kernels.kernel import kernel
 from .engine import Engine
 from .strategy import run_whole
-from .tiling import UNIT, TiledImage, TilePlan, Tiling, pad_side
+from .tiledimage import TiledImage
+from .tiling import UNIT, TilePlan, Tiling, pad_side
 
 _LEAST_TILE_PX = 4 * UNIT
 _TRIAL_PX = 512

@@ -22,6 +22,7 @@ from ...core.versioned import Document, Schema
 from ...pages.display import Display
 from ...pages.legend import draw_legend, list_classes
 from ...pages.pictures import encode_png
+from ..overlap import Arrived, read_ahead, write_behind
 from ..predictor import Predictor
 from .encoder import find_codec
 from .labeller import EachFrame, Labeller
@@ -35,7 +36,6 @@ from .outputs import (
     require_kinds,
 )
 from .source import Source
-from .threads import Arrived, read_ahead, write_behind
 
 SCHEMA = Schema(kind="summary of a stream", version=1)
 _REPORT_S = 5.0

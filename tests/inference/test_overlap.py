@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from maskwright.inference.video.threads import read_ahead, write_behind
+from maskwright.inference.overlap import read_ahead, write_behind
 
 
 def test_items_come_in_order_and_all_of_them():
@@ -83,3 +83,22 @@ def test_an_error_of_the_writer_is_raised_at_the_next_call_or_at_the_end():
         give_many()
     with pytest.raises(OSError, match="full at 7"):
         give_one()
+
+
+def test_what_waits_is_written_where_the_block_raises():
+    may_write, written = threading.Event(), []
+
+    def write(item):
+        may_write.wait(10)
+        written.append(item)
+
+    def fail():
+        with write_behind(write, depth=2) as give:
+            for item in range(3):
+                give(item)
+            may_write.set()
+            raise ValueError("the network failed")
+
+    with pytest.raises(ValueError, match="the network failed"):
+        fail()
+    assert written == [0, 1, 2]

@@ -1,13 +1,13 @@
-"""Reading ahead and writing behind: frames are decoded, predicted and encoded at one time.
+"""Reading ahead and writing behind: a network runs while other threads read and write.
 
-Queues are short, so memory does not depend on the length of a stream. An exception of a thread
-is raised in the thread that works with it.
+Queues are short, so memory does not depend on the length of a stream or the size of an image.
+An exception of a thread is raised in the thread that works with it.
 """
 
 import queue
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Generic, TypeVar
@@ -39,14 +39,17 @@ _Waiting = queue.Queue[Arrived[T] | _End]
 
 @contextmanager
 def read_ahead(
-    items: Generator[T, None, None] | Iterator[T], *, drop_stale: bool = False
+    items: Generator[T, None, None] | Iterator[T],
+    *,
+    depth: int = _DEPTH,
+    drop_stale: bool = False,
 ) -> Iterator[Iterator[Arrived[T]]]:
     """Iterate over `items` in another thread; leaving the block stops that thread.
 
-    At most four items wait. With `drop_stale` one waits, the newest: those that it replaces are
-    counted as dropped.
+    At most `depth` items wait. With `drop_stale` one waits, the newest: those that it
+    replaces are counted as dropped.
     """
-    waiting: _Waiting[T] = queue.Queue(1 if drop_stale else _DEPTH)
+    waiting: _Waiting[T] = queue.Queue(1 if drop_stale else depth)
     stopped = Event()
     put = _replace if drop_stale else _wait_to_put
     thread = Thread(target=_read, args=(items, waiting, stopped, put), daemon=True)
@@ -110,44 +113,43 @@ def _take(waiting: "_Waiting[T]") -> Iterator[Arrived[T]]:
 
 
 @contextmanager
-def write_behind(write: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
+def write_behind(
+    write: Callable[[T], None], *, depth: int = _DEPTH
+) -> Iterator[Callable[[T], None]]:
     """Yield a function that gives an item to `write` in another thread, in order.
 
-    At most four items wait; leaving the block waits for all of them, unless it raises. An
-    exception of `write` is raised by the next call, or at the end.
+    At most `depth` items wait; leaving the block waits for all of them, also where it
+    raises. An exception of `write` is raised by the next call, or at the end.
     """
-    waiting: queue.Queue[T | _End] = queue.Queue(_DEPTH)
-    stopped, failed = Event(), list[BaseException]()
+    waiting: queue.Queue[T | _End] = queue.Queue(depth)
+    failed = list[BaseException]()
 
     def work() -> None:
         try:
-            while not isinstance(item := waiting.get(), _End) and not stopped.is_set():
+            while not isinstance(item := waiting.get(), _End):
                 write(item)
         except BaseException as error:  # noqa: BLE001  # raised by the next call
             failed.append(error)
-            stopped.set()
 
     def give(item: T | _End) -> None:
-        while not stopped.is_set():
+        while not failed:
             try:
                 waiting.put(item, timeout=_PATIENCE_S)
             except queue.Full:
                 continue
             return
-        if failed:
-            raise failed[0]
+        raise failed[0]
 
     thread = Thread(target=work, daemon=True)
     thread.start()
     try:
         yield give
-    except BaseException:
-        stopped.set()
-        with suppress(queue.Full):  # then the thread finds items, and that it is stopped
-            waiting.put_nowait(_End())
+    finally:
+        try:
+            give(_End())
+        except BaseException:  # of the writer, which is raised below, or another interrupt
+            if not failed:
+                raise
         thread.join()
-        raise
-    give(_End())
-    thread.join()
     if failed:
         raise failed[0]
