@@ -140,7 +140,7 @@ def after_two_steps(dataset):
     crops = Crops(dataset.__getitem__, counts, recipe, num_samples=4)
     loss, losses = build_loss("ce + dice", {}, None), []
     steps = torch.optim.SGD(model.train().parameters(), lr=0.1)
-    normalize = Normalize(recipe)
+    normalize = Normalize.of_recipe(recipe)
     for batch in make_loader(crops, recipe, first=0):
         steps.zero_grad()
         outputs = model(normalize(batch["image"]))
