@@ -16,6 +16,10 @@ from .console import Console
 from .options import AsJson, Overwrite, Quiet, out_option, require_torch
 
 SCENES = "scenes"
+NUM_SCENES = 160
+EPOCHS, EPOCHS_OF_EACH = 15, 8
+"""Of the only training; of each where one with encoder weights and one without are run."""
+
 RANDOM = "from-random-weights"
 
 
@@ -36,7 +40,9 @@ def demo(
     with open_results(out, "demo", WriteMode(overwrite=overwrite)) as results:
         console.say(f"Drawing street scenes into {out / SCENES}")
         console.say(f"(until the demo has ended, {out} is called {results.folder.name})")
-        write_street_scenes(results.folder / SCENES, progress=console.progress)
+        write_street_scenes(
+            results.folder / SCENES, num_images=NUM_SCENES, progress=console.progress
+        )
         weights = _find_weights()
         commands = zip(_commands(out, weights), _commands(results.folder, weights), strict=True)
         for shown, command in commands:
@@ -59,7 +65,7 @@ def _commands(out: Path, encoder: str) -> list[list[str]]:
     scenes, run, recipe = str(out / SCENES), str(out / "run"), str(out / "recipe.yaml")
     bundle, photos = f"{run}/bundle", f"{scenes}/images/test"
     weights = f"model.encoder={encoder}" if encoder else "model.encoder_weights=none"
-    epochs = 8 if encoder else 15  # two trainings, or one
+    epochs = EPOCHS_OF_EACH if encoder else EPOCHS
     quick = (weights, "input.scale_ratio=1", f"schedule.epochs={epochs}")
     commands = [
         ["check", scenes],
