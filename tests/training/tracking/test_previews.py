@@ -39,7 +39,7 @@ def test_the_first_prediction_stays_and_the_latest_is_replaced(tmp_path):
     assert shot.panels["latest"] == shot.panels["truth"] != shot.panels["first"]
     assert previews.describe().startswith("The same images after step 10 and after step 50")
     (drawn_HW3,) = previews.draw_images().values()
-    assert drawn_HW3.shape == (60, 4 * 90, 3)
+    assert drawn_HW3.shape == (30, 2 * 90, 3)
 
 
 @pytest.mark.parametrize("in_range", [True, False])

@@ -144,12 +144,17 @@ class Previews:
         return ""
 
     def draw_images(self) -> dict[str, NDArray[np.uint8]]:
-        """The pictures of the validation images side by side, H x W x 3, by key."""
+        """The pictures of the validation images side by side, H x W x 3, by key.
+
+        They are half as large as on the page: a board keeps those of all validations.
+        """
         colors = panel_colors(self.labels.palette)
         drawn = {}
         for shot in self.list_images():
             panels = [_decode(content, colors) for content in shot.panels.values()]
-            drawn[shot.key] = np.concatenate(panels, axis=1)
+            row_HW3 = np.concatenate(panels, axis=1)
+            half_hw = (-(-row_HW3.shape[0] // 2), -(-row_HW3.shape[1] // 2))
+            drawn[shot.key] = _shrink(row_HW3, half_hw)
         return drawn
 
     def _choose_display(self, *, in_range: bool) -> Display:

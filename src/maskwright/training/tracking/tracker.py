@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -26,7 +26,8 @@ from .previews import Previews, choose_images
 from .services import open_services
 
 DRAWING_SHARE = 0.01
-"""Largest share of the time of a run that drawing its page takes, but for first and last."""
+"""Largest share of the time of a run that its page and the pictures of its boards take, but for
+the first and the last."""
 
 LEAST_PAUSE_S = 5.0
 
@@ -126,6 +127,11 @@ class RunTracker(Tracker):
         for board in self.boards:
             board.close()
 
+    @property
+    def has_time(self) -> bool:
+        """Whether drawing has taken less than its share of the time."""
+        return self.drawing_s <= DRAWING_SHARE * (time.monotonic() - self.started_s)
+
     def watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches, with the time that training waits for each; the first is shown."""
         iterator = iter(batches)
@@ -155,9 +161,7 @@ class RunTracker(Tracker):
         self.use.sample()
         if step % max(1, self.job.num_steps // NUM_POINTS) == 0 or step >= num_steps:
             self._add_point(step, lr)
-        now_s = time.monotonic()
-        has_time = self.drawing_s <= DRAWING_SHARE * (now_s - self.started_s)
-        if has_time and now_s - self.drawn_s >= LEAST_PAUSE_S:
+        if self.has_time and time.monotonic() - self.drawn_s >= LEAST_PAUSE_S:
             self.draw(self.standing)
 
     def add_prediction(self, index: int, sample: Sample, predicted_HW: LabelMap) -> None:
@@ -173,10 +177,15 @@ class RunTracker(Tracker):
         miou = float(mean_iou(confusion))
         self.history.add_validation(step, miou, ious)
         known = {f"iou/{n}": v for n, v in zip(names, ious, strict=True) if np.isfinite(v)}
-        pictures = self.previews.draw_images()
         for board in self.boards:
             board.log({"val_miou": miou, **known}, step)
-            board.log_pictures({f"val/{key}": shown for key, shown in pictures.items()}, step)
+        if not self.has_time:
+            return
+        with self._count_drawing():
+            pictures = self.previews.draw_images()
+            named = {f"val/{key}": shown for key, shown in pictures.items()}
+            for board in self.boards:
+                board.log_pictures(named, step)
 
     def add_epoch(
         self, progress: RunProgress, loss: float, lr: float, miou: float | None
@@ -191,12 +200,18 @@ class RunTracker(Tracker):
 
     def draw(self, standing: Standing) -> None:
         """Draw the page."""
-        begun_s = time.monotonic()
-        self.save()
-        write_page(self.job.run, self.job.card.labels, self.job.card.input, standing)
+        with self._count_drawing():
+            self.save()
+            write_page(self.job.run, self.job.card.labels, self.job.card.input, standing)
         self.drawn_s = time.monotonic()
-        self.drawing_s += self.drawn_s - begun_s
-        self._elsewhere_s += self.drawn_s - begun_s
+
+    @contextmanager
+    def _count_drawing(self) -> Iterator[None]:
+        begun_s = time.monotonic()
+        yield
+        spent_s = time.monotonic() - begun_s
+        self.drawing_s += spent_s
+        self._elsewhere_s += spent_s
 
     def _add_point(self, step: int, lr: float) -> None:
         now_s, num = time.monotonic(), step - self._pointed_step
