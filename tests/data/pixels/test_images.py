@@ -224,6 +224,15 @@ def test_what_is_not_an_image_is_refused(tmp_path):
         read_image(path)
     with pytest.raises(DataError, match=r"b\.png: cannot be read: no such file"):
         read_image(tmp_path / "b.png")
+
+
+def test_a_video_is_refused_with_the_verb_that_reads_it(tmp_path):
+    path = tmp_path / "a.MP4"
+    path.write_bytes(b"\0\0\0\x20ftypisom")
+    with pytest.raises(
+        DataError, match=r"a\.MP4: a video, not an image; give it to `maskwright video`"
+    ):
+        read_image(path)
     with pytest.raises(DataError, match="it is a folder, expected a regular file"):
         read_image(tmp_path)
 

@@ -23,6 +23,8 @@ MAX_PIXELS = 1 << 30
 _PILLOW_FACTOR = 2
 """Pillow refuses more than this times its own limit, and warns of less."""
 
+_VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error)
 
 
@@ -101,6 +103,8 @@ def diagnose(image: ImageRef, error: Exception) -> str:
     if image.file.stat().st_size == 0:
         return f"{image}: the file is empty (0 bytes); copy it again or remove it"
     if isinstance(error, UnidentifiedImageError):
+        if image.file.suffix.lower() in _VIDEOS:
+            return f"{image}: a video, not an image; give it to `maskwright video`"
         return (
             f"{image}: no image in a format that is read here; convert it to PNG or TIFF, or "
             f"remove it"
