@@ -17,7 +17,7 @@ from maskwright.core.jsonfile import read_json
 from maskwright.core.versioned import Schema
 from maskwright.pages.markup import render_code, render_table
 from maskwright.pages.page import Section, render_page
-from maskwright.pages.text import DASH, format_share
+from maskwright.pages.text import DASH, format_count, format_share
 
 from ..start import RECIPE
 from .space import Plain
@@ -162,7 +162,7 @@ class Trials:
         over = " ".join(render_code(space) for space in self.spaces)
         return render_page(
             f"Search in {self.root.resolve().name}",
-            f"{len(self.ended)} trials in {self.spent_s / 60:.1f} minutes. {found}",
+            f"{format_count(len(self.ended), 'trial')} in {self.spent_s / 60:.1f} minutes. {found}",
             [
                 Section(
                     "Trials",
