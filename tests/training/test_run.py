@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 from tests.initial import STREET, UNCHANGED, write_checkpoint
 from tests.signals import INTERRUPTED, listen_to_signals
@@ -19,9 +21,10 @@ from maskwright.data.dataset import open_dataset
 from maskwright.data.splits import make_split
 from maskwright.data.synth.streets import write_street_scenes
 from maskwright.inference.predictor import open_model
+from maskwright.training import setup
 from maskwright.training.job import Status
 from maskwright.training.options import Callbacks, TrainOptions
-from maskwright.training.recipe import read_recipe
+from maskwright.training.recipe import Recipe, override, read_recipe
 from maskwright.training.run import open_run, plan, train
 
 
@@ -249,7 +252,15 @@ def test_two_processes_score_as_one(street, tmp_path, quick):
     assert two == pytest.approx(one, abs=0.06)
 
 
-@pytest.mark.slow
+def test_a_batch_is_divided_by_the_number_of_processes(monkeypatch, quick):
+    several = SimpleNamespace(num_processes=2, device=torch.device("cpu"))
+    monkeypatch.setattr(setup, "get_processes", lambda: several)
+    recipe = override(Recipe(), quick | {"data.batch_size": 3})
+    with pytest.raises(ConfigError, match=r"=3 cannot be .* 2 processes; .*batch_size=4$"):
+        setup.make_accelerator(recipe)
+
+
+@pytest.mark.long
 def test_a_batch_that_two_processes_cannot_divide_is_refused(street, tmp_path, quick):
     done = _by_two(street, tmp_path / "odd", quick | {"data.batch_size": 3})
     assert "data.batch_size=3 cannot be divided by 2 processes" in done.stderr
