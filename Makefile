@@ -6,7 +6,7 @@ BIN := .venv/bin
 PINNED := pyproject.toml constraints.txt
 INSTALL := $(BIN)/pip install --no-compile --constraint constraints.txt
 
-.PHONY: demo test test-slow browser check dist lint types layers docs bench bench-scores picture constraints clean
+.PHONY: demo test test-slow browser front check dist lint types layers docs bench bench-scores picture constraints clean
 
 demo: .venv/installed-train .venv/installed-weights
 	$(BIN)/maskwright demo --overwrite
@@ -46,6 +46,12 @@ browser:
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install ffmpeg; } \
 	  > /dev/null 2>&1 || true
 
+# The page of the studio; what is built is committed, so that nobody else needs node (20 or newer).
+front:
+	mkdir -p .front
+	cp -r src/maskwright/studio/web/. .front
+	cd .front && npm ci --no-audit --no-fund && npm run build -- --outDir ../src/maskwright/studio/static --emptyOutDir
+
 # The wheel and the sdist, installed into clean environments of each Python that is here.
 dist: .venv/installed-all
 	rm -rf dist
@@ -66,6 +72,7 @@ picture: demo .venv/installed-all
 	$(BIN)/python benchmarks/measure.py
 	$(BIN)/python benchmarks/augment_picture.py docs/images/weather.png
 	$(BIN)/python benchmarks/raster_picture.py docs/images/raster.png
+	$(BIN)/python benchmarks/studio_picture.py docs/images/studio.png
 	$(BIN)/python benchmarks/tutorials.py docs/images
 
 # Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.

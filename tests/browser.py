@@ -63,17 +63,16 @@ class Browser:
 
     def open(self, page, *, width_px=1280, height_px=900, dark=False):
         """Open a file in a window of this size; below 640 px it is that of a phone."""
+        self.visit(page.as_uri(), width_px=width_px, height_px=height_px, dark=dark)
+
+    def visit(self, address, *, width_px=1280, height_px=900, dark=False):
+        """Open a file or a page of a server of this machine."""
         self.resize(width_px, height_px)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
-        self.ask("Page.navigate", url=page.as_uri())
-        self.wait_for("document.readyState + location.protocol === 'completefile:'")
-
-    def visit(self, url, *, width_px=1280, height_px=900):
-        """Open a page of a server on this machine."""
-        self.resize(width_px, height_px)
-        self.ask("Page.navigate", url=url)
-        self.wait_for(f"document.readyState + location.href === {json.dumps('complete' + url)}")
+        self.ask("Page.navigate", url=address)
+        protocol = f"{address.partition(':')[0]}:"
+        self.wait_for(f"document.readyState + location.protocol === 'complete{protocol}'")
 
     def resize(self, width_px, height_px=900):
         size = {"width": width_px, "height": height_px, "deviceScaleFactor": 1}

@@ -42,6 +42,7 @@ from .score import score
 from .serve import serve
 from .soup import soup
 from .split import split
+from .studio import studio
 from .sweep import sweep
 from .train import train
 from .tune_refine import tune_refine
@@ -66,6 +67,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         split: "split my-data --val 0.15 --test 0.15",
         convert: "convert cvat-export.zip my-data --to mask_folder --verify",
         diff: "diff my-data-spring my-data -o changes",
+        studio: "studio my-data",
     },
     "Models": {
         plan: "plan my-data --budget 40m",

@@ -31,6 +31,9 @@ from .temporary import make_parents, make_temporary_folder, remove_leftovers
 from .versioned import Document, Schema
 
 MANIFEST = "results.json"
+STUDIO_FILE = "studio.sqlite"
+"""The database in a folder of the studio, whose files are results too."""
+
 SCHEMA = Schema(kind="manifest of results", version=1)
 _SUFFIX = ".partial"
 _LARGEST_MANIFEST = 1 << 26
@@ -161,8 +164,9 @@ class Manifest:
 
 
 def is_results(folder: Path) -> bool:
-    """Whether `folder` holds results, or is being filled with them."""
-    return (folder / JOURNAL).is_file() or _is_manifest(folder / MANIFEST)
+    """Whether `folder` holds results, or is being filled with them, or is the studio's."""
+    own = (folder / name for name in (JOURNAL, STUDIO_FILE))
+    return any(file.is_file() for file in own) or _is_manifest(folder / MANIFEST)
 
 
 def is_in_partial(path: Path) -> bool:

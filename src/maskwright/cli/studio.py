@@ -1,0 +1,80 @@
+"""`maskwright studio`: label images in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import BAD_VERDICT, Console, print_text
+from .options import AllowOutside, AsJson, Form, KeepIds, Overwrite, Quiet, out_option
+
+
+def studio(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A folder: a dataset, or images alone.")
+    ],
+    *,
+    host: Annotated[
+        str, typer.Option(metavar="NAME", help="Address of this machine to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 takes a free one.")
+    ] = 8080,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the link in the browser.")
+    ] = True,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="The classes of images that have no labels yet."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify log and class maps, and end.")
+    ] = False,
+    export: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT", help="Write the accepted images as FORMAT, and end."),
+    ] = None,
+    out: Annotated[Path | None, out_option("The folder that --export writes.")] = None,
+    form: Form = None,
+    overwrite: Overwrite = False,
+    _keep_ids: KeepIds = False,
+    allow_outside: AllowOutside = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Label the images of DATA in the browser.
+
+    Class maps are kept in DATA/studio; files of DATA are never changed. Accepted images are a
+    dataset in DATA/studio, which `check` and `train` take.
+    """
+    from ..core.errors import ConfigError
+    from ..core.results import WriteMode
+    from ..studio.export import export_accepted
+    from ..studio.project import open_project
+    from ..studio.verify import verify as verify_store
+
+    if (export is None) != (out is None):
+        raise ConfigError("--export FORMAT and -o FOLDER are given together")
+    console = Console(as_json=as_json, quiet=quiet)
+    with open_project(
+        data,
+        form=form,
+        classes=classes.split(",") if classes else (),
+        allow_outside=allow_outside,
+        progress=console.progress,
+    ) as project:
+        if verify:
+            verification = verify_store(project, console.progress)
+            console.result(verification.to_json())
+            console.say(verification.to_text())
+            if verification.faults:
+                raise typer.Exit(BAD_VERDICT)
+        elif export is not None and out is not None:
+            mode = WriteMode(overwrite=overwrite)
+            account = export_accepted(project, export, out, mode, console.progress)
+            console.result(account.to_json())
+            console.say(account.to_text())
+        else:
+            from ..studio.server import serve
+
+            serve(project, print_text, host=host, port=port, opens_browser=browser)

@@ -1,0 +1,1 @@
+"""Store: the database of services; the only package that imports SQLAlchemy."""

@@ -1,0 +1,126 @@
+"""Event log whose rows form a hash chain: a row that is changed or removed is found.
+
+The hash of an event is the SHA-256 of the hash of the event before it and of its own values as
+JSON. The chain alone does not show that its last rows are gone; the counts of edits of the
+items do (`studio/verify.py`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from .tables import event
+
+START = "0" * 64
+"""The hash before the first event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One row: who (`actor`) did what (`verb`) to which item, with all else in `document`.
+
+    `seq` is the number of an edit among those of its item. `request_key` is the name that a
+    client gave to its request, so that a repeated one changes nothing.
+    """
+
+    n: int
+    at: str
+    actor: str
+    verb: str
+    item_id: int | None
+    seq: int | None
+    request_key: str | None
+    document: Mapping[str, Any]
+    prev_sha: str
+    sha: str
+
+
+def add_event(
+    connection: Connection,
+    verb: str,
+    document: Mapping[str, object],
+    *,
+    actor: str,
+    item_id: int | None = None,
+    seq: int | None = None,
+    request_key: str | None = None,
+) -> None:
+    """Add an event to the end of the log."""
+    last = connection.execute(
+        select(event.c.n, event.c.sha).order_by(event.c.n.desc()).limit(1)
+    ).one_or_none()
+    number, prev_sha = (1, START) if last is None else (last.n + 1, last.sha)
+    row: dict[str, object] = {
+        "n": number,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "actor": actor,
+        "verb": verb,
+        "item_id": item_id,
+        "seq": seq,
+        "request_key": request_key,
+        "document": json.dumps(document, sort_keys=True, allow_nan=False),
+        "prev_sha": prev_sha,
+    }
+    connection.execute(insert(event).values(**row, sha=_hash_row(row)))
+
+
+def list_events(
+    connection: Connection,
+    *,
+    item_id: int | None = None,
+    verb: str | None = None,
+    after: int = 0,
+) -> Iterator[Event]:
+    """The events in their order, of one item or of one verb; `after` counts edits."""
+    query = select(event).order_by(event.c.n)
+    if item_id is not None:
+        query = query.where(event.c.item_id == item_id)
+    if verb is not None:
+        query = query.where(event.c.verb == verb)
+    if after:
+        query = query.where(event.c.seq > after)
+    yield from map(_to_event, connection.execute(query))
+
+
+def find_edit(connection: Connection, item_id: int, seq: int) -> Event | None:
+    """One edit of an item by its number."""
+    query = select(event).where(event.c.item_id == item_id, event.c.seq == seq)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _to_event(row)
+
+
+def find_request(connection: Connection, request_key: str) -> Event | None:
+    """The event of a request that came before."""
+    query = select(event).where(event.c.request_key == request_key)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _to_event(row)
+
+
+def find_broken_links(connection: Connection) -> Iterator[str]:
+    """One sentence for each event that was changed, and for each gap in the log."""
+    number, sha = 0, START
+    for row in connection.execute(select(event).order_by(event.c.n)):
+        if row.n != number + 1:
+            missing = f"event {number + 1}" if row.n == number + 2 else f"{number + 1}"
+            rest = "" if row.n == number + 2 else f" to {row.n - 1}"
+            yield f"{missing if not rest else 'events ' + missing}{rest} missing from the log"
+        elif row.prev_sha != sha:
+            yield f"event {row.n}: does not follow event {number}, one of them was changed"
+        if row.sha != _hash_row({k: v for k, v in row._mapping.items() if k != "sha"}):
+            yield f"event {row.n}: its values are not those that were written"
+        number, sha = row.n, row.sha
+
+
+def _hash_row(row: Mapping[str, object]) -> str:
+    text = json.dumps(dict(sorted(row.items())), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _to_event(row: Row[Any]) -> Event:
+    values = dict(row._mapping)
+    return Event(**{**values, "document": json.loads(values["document"])})

@@ -1,0 +1,153 @@
+"""Items: the images of a store, their states, leases, and the tiles of their class maps."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from . import tables
+
+TileKey = tuple[int, int]
+"""Column and row of a tile."""
+
+TileIndex = dict[TileKey, str]
+"""The hash of each tile."""
+
+NEW = "new"
+_MOST_NAMES = 500
+"""Names in one query; SQLite takes some thousand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One image of a store; `size_HW` is None until it was opened.
+
+    `lease_client` may paint it until `lease_until`, in seconds since 1970.
+    """
+
+    id: int
+    key: str
+    split: str
+    group: str
+    state: str
+    rev: int
+    size_HW: tuple[int, int] | None
+    lease_client: str | None
+    lease_session: str | None
+    lease_until: float
+
+
+def add_items(connection: Connection, items: Iterable[tuple[str, str, str]]) -> None:
+    """Add images as (key, split, group), which have no class map yet."""
+    rows = [
+        {"key": key, "split": split, "group_key": group, "state": NEW, "rev": 0}
+        for key, split, group in items
+    ]
+    if rows:
+        connection.execute(insert(tables.item), rows)
+
+
+def list_items(connection: Connection) -> Iterator[Item]:
+    """All images, in the order in which they were added."""
+    yield from map(_to_item, connection.execute(select(tables.item).order_by(tables.item.c.id)))
+
+
+def find_item(connection: Connection, item_id: int) -> Item | None:
+    """One image by its number."""
+    row = connection.execute(
+        select(tables.item).where(tables.item.c.id == item_id)
+    ).one_or_none()
+    return None if row is None else _to_item(row)
+
+
+def change_item(connection: Connection, item_id: int, **values: object) -> None:
+    """Set columns of one image."""
+    table = tables.item
+    connection.execute(update(table).where(table.c.id == item_id).values(**values))
+
+
+def expire_leases(connection: Connection) -> None:
+    """End the time of all leases; their pages keep them until others take them."""
+    connection.execute(update(tables.item).values(lease_until=0.0))
+
+
+def list_tiles(connection: Connection, item_id: int) -> TileIndex:
+    """The hashes of all tiles of one image."""
+    table = tables.tile
+    rows = connection.execute(
+        select(table.c.column, table.c.row, table.c.sha)
+        .where(table.c.item_id == item_id)
+        .order_by(table.c.row, table.c.column)
+    )
+    return {(column, row): sha for column, row, sha in rows}
+
+
+def set_tiles(connection: Connection, item_id: int, tiles: TileIndex) -> None:
+    """Set the hashes of some tiles, whose blobs are there."""
+    table = tables.tile
+    for (column, row), sha in tiles.items():
+        where = (table.c.item_id == item_id) & (table.c.column == column) & (table.c.row == row)
+        done = connection.execute(update(table).where(where).values(sha=sha))
+        if not done.rowcount:
+            connection.execute(
+                insert(table).values(item_id=item_id, column=column, row=row, sha=sha)
+            )
+
+
+def add_blobs(connection: Connection, blobs: Mapping[str, bytes]) -> None:
+    """Add compressed tiles by their hash; those that are there stay."""
+    there = read_blobs(connection, list(blobs)).keys()
+    rows = [{"sha": s, "content": content} for s, content in blobs.items() if s not in there]
+    if rows:
+        connection.execute(insert(tables.blob), rows)
+
+
+def read_blobs(connection: Connection, shas: Sequence[str]) -> dict[str, bytes]:
+    """Compressed tiles by their hash; those that are not there are left out."""
+    found: dict[str, bytes] = {}
+    table = tables.blob
+    for start in range(0, len(shas), _MOST_NAMES):
+        part = shas[start : start + _MOST_NAMES]
+        rows = connection.execute(
+            select(table.c.sha, table.c.content).where(table.c.sha.in_(part))
+        )
+        found.update((row.sha, row.content) for row in rows)
+    return found
+
+
+def list_blobs(connection: Connection) -> Iterator[tuple[str, bytes]]:
+    """All compressed tiles with their hashes."""
+    table = tables.blob
+    rows = connection.execution_options(yield_per=256).execute(
+        select(table.c.sha, table.c.content)
+    )
+    yield from ((row.sha, row.content) for row in rows)
+
+
+def add_session(connection: Connection, sha: str, *, expires: float, now: float) -> None:
+    """Let a browser in until `expires`, and forget those whose time is over."""
+    connection.execute(delete(tables.session).where(tables.session.c.expires < now))
+    connection.execute(insert(tables.session).values(sha=sha, expires=expires))
+
+
+def has_session(connection: Connection, sha: str, *, now: float) -> bool:
+    """Whether a browser with this secret's hash may come in."""
+    table = tables.session
+    query = select(table.c.sha).where(table.c.sha == sha, table.c.expires >= now)
+    return connection.execute(query).one_or_none() is not None
+
+
+def _to_item(row: Row[Any]) -> Item:
+    return Item(
+        id=row.id,
+        key=row.key,
+        split=row.split,
+        group=row.group_key,
+        state=row.state,
+        rev=row.rev,
+        size_HW=None if row.height is None else (row.height, row.width),
+        lease_client=row.lease_client,
+        lease_session=row.lease_session,
+        lease_until=row.lease_until or 0.0,
+    )

@@ -1,0 +1,1 @@
+"""The studio: label images in the browser, one process on the own machine."""

@@ -1,0 +1,125 @@
+"""Edit: one action of a person as data, and what it does to a class map.
+
+An edit is a region and a table: each pixel of the region that has the value `v` gets the value
+`table[v]`. Coordinates are whole eighths of a pixel from the top left corner of the image, x to
+the right, y down, so that the browser and NumPy compute the same region.
+"""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..core.errors import DataError
+from ..core.labels import IGNORE
+from ..store.items import TileKey
+
+EIGHTHS = 8
+MOST_TILES = 400
+"""Tiles that one edit may carry; larger ones are drawn by the server."""
+
+MOST_POINTS = 100_000
+_FAR = 1 << 24
+"""Largest coordinate in eighths: two million pixels."""
+
+_Eighths = Annotated[int, Field(ge=-_FAR, le=_FAR)]
+_Points = Annotated[list[_Eighths], Field(min_length=2, max_length=2 * MOST_POINTS)]
+_Value = Annotated[int, Field(ge=0, le=IGNORE)]
+_Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Stroke(_Part):
+    """A round brush of `radius` that is drawn through points x, y, x, y..."""
+
+    kind: Literal["stroke"]
+    radius: Annotated[int, Field(ge=1, le=4096)]
+    points: _Points
+
+
+class Polygon(_Part):
+    """Rings of points x, y, x, y...; a ring inside another one is a hole (even-odd rule)."""
+
+    kind: Literal["polygon"]
+    rings: Annotated[list[_Points], Field(min_length=1, max_length=1000)]
+
+
+class Flood(_Part):
+    """All pixels of one value that are connected with the pixel `at` (x, y) by their sides."""
+
+    kind: Literal["flood"]
+    at: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+
+
+class Everything(_Part):
+    """All pixels of the image."""
+
+    kind: Literal["all"]
+
+
+class TileChange(_Part):
+    """One tile that an edit changes.
+
+    `at` is its column and row, `before` and `after` are hashes of its pixels, and `size` is
+    that of its patch in bytes: the XOR of the pixels before and after, compressed by zlib.
+    """
+
+    at: TileKey
+    before: _Sha
+    after: _Sha
+    size: Annotated[int, Field(ge=1, le=1 << 17)]
+
+
+Geometry = Annotated[Stroke | Polygon | Flood | Everything, Field(discriminator="kind")]
+
+
+class Edit(_Part):
+    """What a client sends.
+
+    `value` is a class index or IGNORE. Mode `overwrite` changes all pixels, `keep` those that
+    are IGNORE, `erase` makes pixels IGNORE; of these only the pixels with values in `only`,
+    where it is given. Without `tiles` the server draws the geometry. An edit that `undoes`
+    another one gives its tiles back as they were, and has no geometry.
+    """
+
+    tool: Annotated[str, Field(max_length=32)]
+    value: _Value = IGNORE
+    mode: Literal["overwrite", "keep", "erase"] = "overwrite"
+    only: list[_Value] | None = None
+    geometry: Geometry | None = None
+    undoes: Annotated[int, Field(ge=1)] | None = None
+    tiles: Annotated[list[TileChange], Field(max_length=MOST_TILES)] | None = None
+    ms: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def table(self) -> NDArray[np.uint8]:
+        """The value that each of 256 values becomes."""
+        table = np.arange(256, dtype=np.uint8)
+        changed = np.ones(256, np.bool_)
+        if self.mode == "keep":
+            changed = table == IGNORE
+        if self.only is not None:
+            changed &= np.isin(table, self.only)
+        table[changed] = IGNORE if self.mode == "erase" else self.value
+        return table
+
+
+def parse_edit(content: bytes) -> Edit:
+    """Read the JSON of an edit.
+
+    Raises:
+        DataError: It is not an edit; the message names the first value that is wrong.
+    """
+    try:
+        edit = Edit.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the edit"
+        raise DataError(f"{where}: {first['msg']}") from error
+    if (edit.geometry is None) == (edit.undoes is None):
+        raise DataError("an edit has a geometry, or undoes another edit; give one of the two")
+    return edit

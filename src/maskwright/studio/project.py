@@ -1,0 +1,200 @@
+"""Project: a dataset that is labelled, with its store in the folder `studio`.
+
+| in DATA/studio | what it is |
+|---|---|
+| studio.sqlite | class maps, edits, states; the truth |
+| masks | class maps of the accepted images, as PNG of class indices |
+| images | those images, as links to the user's files |
+| dataset.yaml | the classes: `check` and `train` take DATA/studio |
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core.atomic import explain_write_errors
+from ..core.errors import ConfigError
+from ..core.labels import IGNORE, LabelMap, LabelSpec
+from ..core.lock import hold_lock
+from ..core.progress import Progress, silent
+from ..core.results import STUDIO_FILE
+from ..store import items as stored
+from ..store.chain import add_event
+from ..store.database import Connection, Database, read_meta, write_meta
+from ..store.items import Item, TileIndex
+from .errors import StudioError
+from .opening import LabelledData, open_data
+from .tiles import cut_map, join_tiles
+
+FOLDER = "studio"
+LOCAL = "local"
+"""The actor of all that is done where no users are named."""
+
+_CLASSES, _IMAGES_ALONE = "classes", "images_alone"
+
+
+@dataclass(frozen=True)
+class Project:
+    """The data and its store; `folder` is DATA/studio."""
+
+    data: LabelledData
+    store: Database
+    folder: Path
+
+    @property
+    def spec(self) -> LabelSpec:
+        """The classes."""
+        return self.data.dataset.spec
+
+    @property
+    def name(self) -> str:
+        """The name of the folder of data."""
+        return self.folder.resolve().parent.name
+
+    def find_item(self, connection: Connection, item_id: int) -> Item:
+        """One image of the store.
+
+        Raises:
+            StudioError: 404, there is no such image.
+        """
+        item = stored.find_item(connection, item_id)
+        if item is None:
+            raise StudioError(404, f"no image has the number {item_id}")
+        return item
+
+    def open_item(self, item_id: int) -> tuple[Item, TileIndex]:
+        """One image with its tiles; those of its labels are made when it is opened first.
+
+        Raises:
+            StudioError: 404, there is no such image.
+            DataError: The image or its labels cannot be read.
+        """
+        with self.store.read() as connection:
+            item = self.find_item(connection, item_id)
+            tiles = stored.list_tiles(connection, item_id)
+        if item.size_HW is None:
+            labels_HW = self._read_labels(item)
+            index, blobs = cut_map(labels_HW)
+            with self.store.write() as connection:
+                if self.find_item(connection, item_id).size_HW is None:
+                    _add_map(connection, item, labels_HW.shape[:2], index, blobs)
+            return self.open_item(item_id)
+        return item, tiles
+
+    def read_map(self, connection: Connection, item: Item) -> LabelMap:
+        """The present class map of an image that was opened."""
+        tiles = stored.list_tiles(connection, item.id)
+        blobs = stored.read_blobs(connection, sorted(set(tiles.values())))
+        return join_tiles(tiles, blobs, item.size_HW or (0, 0))
+
+    def _read_labels(self, item: Item) -> LabelMap:
+        """The labels that the image has in the dataset, all IGNORE where it has none."""
+        dataset, index = self.data.dataset, self.data.find(item.key)
+        if dataset.has_labels(index):
+            return dataset.labels(index)
+        height, width = dataset.size_HW(index)
+        return np.full((height, width), IGNORE, np.uint8)
+
+
+@contextmanager
+def open_project(
+    path: Path,
+    *,
+    form: str | None = None,
+    classes: Sequence[str] = (),
+    allow_outside: bool = False,
+    progress: Progress = silent,
+) -> Iterator[Project]:
+    """Open the data at `path` with its store, which is made where there is none.
+
+    `classes` are those of a folder of images without labels; the store keeps them.
+
+    Raises:
+        DataError: Not a folder with images.
+        ConfigError: The classes are not those of the store.
+        OutputError: The folder cannot be written, or another process has it open.
+    """
+    folder = path / FOLDER
+    is_new = not (folder / STUDIO_FILE).is_file()
+    if is_new:  # refuse what cannot be labelled before a folder is made
+        data = open_data(
+            path, form=form, classes=classes, allow_outside=allow_outside, progress=progress
+        )
+    with explain_write_errors(folder):
+        folder.mkdir(exist_ok=True)
+    with hold_lock(folder):
+        store = Database.open(folder / STUDIO_FILE)
+        try:
+            if not is_new:
+                data = open_data(
+                    path,
+                    form=form,
+                    classes=_read_own_classes(store, classes),
+                    allow_outside=allow_outside,
+                    progress=progress,
+                )
+            _add_new_images(store, data, images_alone=bool(classes))
+            yield Project(data, store, folder)
+        finally:
+            store.close()
+
+
+def _read_own_classes(store: Database, classes: Sequence[str]) -> Sequence[str]:
+    """The classes that were given when images without labels were opened first."""
+    with store.read() as connection:
+        text = read_meta(connection, _IMAGES_ALONE)
+    kept: list[str] = json.loads(text) if text else []
+    if classes and list(classes) != kept:
+        known = f"has the classes {','.join(kept)}" if kept else "has labels of its own"
+        raise ConfigError(
+            f"--classes {','.join(classes)}: this folder {known} since it was first opened; "
+            f"leave out --classes"
+        )
+    return kept
+
+
+def _add_new_images(store: Database, data: LabelledData, *, images_alone: bool) -> None:
+    spec, dataset = data.dataset.spec, data.dataset
+    with store.write() as connection:
+        text = read_meta(connection, _CLASSES)
+        known = None if text is None else LabelSpec.from_json(json.loads(text))
+        if known is not None and known.names != spec.names:
+            raise ConfigError(
+                f"{store.file}: made for the classes {', '.join(known.names)}; now the data "
+                f"has {', '.join(spec.names)}: restore the classes, or rename the folder "
+                f"{store.file.parent.name} to begin again"
+            )
+        write_meta(connection, _CLASSES, json.dumps(spec.to_json()))
+        if images_alone and known is None:
+            write_meta(connection, _IMAGES_ALONE, json.dumps(spec.names))
+        there = {item.key for item in stored.list_items(connection)}
+        added = [
+            (key, dataset.split_of(index), dataset.groups[index])
+            for index, key in enumerate(dataset.keys)
+            if key not in there
+        ]
+        if added:
+            stored.add_items(connection, added)
+            keys = [key for key, _, _ in added]
+            add_event(connection, "add", {"keys": keys}, actor=LOCAL)
+
+
+def _add_map(
+    connection: Connection,
+    item: Item,
+    size_HW: tuple[int, ...],
+    index: TileIndex,
+    blobs: dict[str, bytes],
+) -> None:
+    """Store the class map that an image begins with."""
+    height, width = size_HW
+    stored.add_blobs(connection, blobs)
+    stored.set_tiles(connection, item.id, index)
+    stored.change_item(connection, item.id, height=height, width=width)
+    tiles = [[*at, sha] for at, sha in index.items()]
+    document = {"size_HW": [height, width], "tiles": tiles}
+    add_event(connection, "open", document, actor=LOCAL, item_id=item.id)

@@ -1,0 +1,112 @@
+"""Protocol: how edits and tiles travel, and the JSON of answers.
+
+An edit is the length of its JSON (4 bytes, little-endian), the JSON (`edit.Edit`), and the
+patches of its tiles one after the other. Tiles are answered in the same way: for each, the
+length of its compressed pixels, and these.
+"""
+
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..core.errors import DataError
+from ..store.items import Item, TileIndex
+from .edit import Edit, parse_edit
+from .errors import StudioError
+
+MOST_BYTES = 64 << 20
+MOST_TILES_ASKED = 64
+_MOST_JSON = 4 << 20
+_LENGTH = struct.Struct("<I")
+_SHA = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"[\w:.-]{8,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEdit:
+    """An edit and its patches."""
+
+    edit: Edit
+    patches: tuple[bytes, ...]
+
+
+def parse_body(body: bytes) -> ReceivedEdit:
+    """Read the body of an edit.
+
+    Raises:
+        DataError: It is not one, or its patches are not as long as it says.
+    """
+    if len(body) < _LENGTH.size:
+        raise DataError("the body has no length of its JSON in the first 4 bytes")
+    (length,) = _LENGTH.unpack_from(body)
+    start = _LENGTH.size + length
+    if length > _MOST_JSON or start > len(body):
+        raise DataError(f"the JSON is said to have {length:,} bytes, the body {len(body):,}")
+    edit = parse_edit(body[_LENGTH.size : start])
+    patches = []
+    for change in edit.tiles or ():
+        patches.append(body[start : start + change.size])
+        start += change.size
+    if start != len(body):
+        raise DataError(f"the patches end at byte {start:,}, the body has {len(body):,}")
+    return ReceivedEdit(edit, tuple(patches))
+
+
+def join_blobs(blobs: Iterable[bytes]) -> bytes:
+    """The body of an answer with several tiles."""
+    return b"".join(part for blob in blobs for part in (_LENGTH.pack(len(blob)), blob))
+
+
+def parse_shas(text: str) -> list[str]:
+    """The hashes of tiles that a client asks for, joined by dots.
+
+    Raises:
+        StudioError: 404, not hashes, or too many.
+    """
+    shas = text.split(".")
+    if len(shas) > MOST_TILES_ASKED or not all(map(_SHA.fullmatch, shas)):
+        raise StudioError(404, f"up to {MOST_TILES_ASKED} hashes of tiles, joined by dots")
+    return shas
+
+
+def parse_key(text: str) -> str:
+    """The name that a client gives to its request.
+
+    Raises:
+        StudioError: 400, there is none.
+    """
+    if not _KEY.fullmatch(text):
+        raise StudioError(400, "the header Idempotency-Key names the edit in 8 to 100 letters")
+    return text
+
+
+def parse_rev(text: str) -> int:
+    """The revision in the header If-Match.
+
+    Raises:
+        StudioError: 428, there is none.
+    """
+    number = text.strip('"')
+    if not (number.isdecimal() and number.isascii() and len(number) < 10):
+        raise StudioError(428, "the header If-Match has the revision that was seen")
+    return int(number)
+
+
+def describe_item(item: Item) -> dict[str, object]:
+    """An image as JSON."""
+    return {
+        "id": item.id,
+        "key": item.key,
+        "split": item.split,
+        "group": item.group,
+        "state": item.state,
+        "rev": item.rev,
+        "size_HW": item.size_HW,
+        "lease": item.lease_client and {"client": item.lease_client, "until": item.lease_until},
+    }
+
+
+def describe_tiles(tiles: TileIndex) -> list[list[object]]:
+    """Tiles as JSON: column, row, hash."""
+    return [[column, row, sha] for (column, row), sha in tiles.items()]

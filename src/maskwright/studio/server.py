@@ -1,0 +1,79 @@
+"""Run the studio: one process with one thread for the network and others for the work."""
+
+import socket
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+from ..core.errors import ConfigError
+from ..store.items import expire_leases
+from .accepted import restore_accepted
+from .api import make_app
+from .guard import LOCAL_HOSTS, Guard
+from .live import News
+from .project import Project
+
+
+def serve(
+    project: Project,
+    say: Callable[[str], None],
+    *,
+    host: str,
+    port: int,
+    opens_browser: bool,
+) -> None:
+    """Serve a project until the process is interrupted; port 0 takes a free one.
+
+    Raises:
+        ConfigError: The host is not this machine, or the port is taken.
+    """
+    import uvicorn
+
+    if host not in LOCAL_HOSTS:
+        raise ConfigError(
+            f"--host {host} opens the studio to other machines, where nobody would have to say "
+            f"who he is; use --host 127.0.0.1"
+        )
+    restore_accepted(project)
+    with project.store.write() as connection:
+        expire_leases(connection)  # of pages that an earlier start of the studio served
+    with _listen(host, port) as listener:
+        port = listener.getsockname()[1]
+        guard, news = Guard(project.store, port), News()
+        shown = f"[{host}]" if ":" in host else host
+        link = f"http://{shown}:{port}/?token={guard.token}"
+        app = make_app(project, guard, news)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
+        )
+        say(f"{len(project.data.dataset)} images of {project.folder.parent}\n{link}")
+        say("The link works once. Ctrl-C ends the studio; everything is saved as you paint.")
+        if opens_browser:
+            webbrowser.open(link)
+        server = uvicorn.Server(config)
+        end = server.handle_exit
+
+        def end_streams(sig: int, frame: FrameType | None) -> None:
+            news.close()  # a server waits for its open answers
+            end(sig, frame)
+
+        server.handle_exit = end_streams  # type: ignore[method-assign]
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()  # from now on a browser waits until the server answers
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"port {port} of {host} cannot be used: {error.strerror}; choose another one with "
+            f"--port, or a free one with --port 0"
+        ) from error
+    return listener

@@ -1,0 +1,1 @@
+import{a as e,n as t,r as n,s as r,t as i}from"./tilemap.js";async function a({size_HW:a,edits:o}){let[s,c]=a,l=new i(s,c);for(let e=0;e<l.numTiles;e++)l.set(e,t());for(let{value:t,mode:r,only:i,geometry:a}of o){let o=e(t,r,i);n(a,s,c,(e,t,n)=>l.paint(e,t,n,o)),l.commit()}let u=Array.from({length:l.numTiles},(e,t)=>l.tile(t));return Promise.all(u.map(r))}export{a as drawCase};

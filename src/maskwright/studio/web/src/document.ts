@@ -1,0 +1,223 @@
+// One open image: its class map, its edits, undo and redo.
+
+import { client, contents, readEdits, readItem, type EditResult, type Item, type LoggedEdit, type State } from "./api";
+import type { Outbox, Pending } from "./outbox";
+import { emitSpans, makeTable, type Drawable, type Flood, type Everything, type Geometry, type Mode } from "./raster";
+import { TileMap, type TileChange } from "./tilemap";
+import { encodeEdit, hashTile, makePatch, type EditHeader, type Sha, type TileRow } from "./wire";
+
+/** As the server takes them with one edit; more are drawn by the server. */
+const MOST_TILES = 400;
+
+export interface Brush { tool: string; value: number; mode: Mode; only: number[] | null }
+
+/** Tiles of an edit: the place, and their hashes before and after. */
+interface Done { seq: number; tiles: { at: number; before: Sha | Promise<Sha>; after: Sha | Promise<Sha> }[] }
+
+export class Doc {
+  readonly map: TileMap;
+  state: State;
+  /** The revision that the server will have when all edits have arrived. */
+  private rev: number;
+  private undone: Done[] = [];
+  private done: Done[] = [];
+  private started_ms = 0;
+  private table: Uint8Array = new Uint8Array(256);
+  private tail: Promise<void> = Promise.resolve();
+  /** Whether this page has the lease. */
+  writable = false;
+  /** Edits whose result is not shown yet; until it is, nothing is painted over it. */
+  private waits = 0;
+
+  private constructor(readonly item: Item, private readonly outbox: Outbox, private readonly changed: () => void) {
+    this.map = new TileMap(...item.size_HW);
+    this.state = item.state;
+    this.rev = item.rev;
+  }
+
+  static async open(id: number, outbox: Outbox, changed: () => void): Promise<Doc> {
+    const [item, edits] = await Promise.all([readItem(id), readEdits(id)]);
+    const doc = new Doc(item, outbox, changed);
+    for (const edit of edits) doc.remember(edit);
+    return doc;
+  }
+
+  get revision(): number { return this.rev; }
+  get canPaint(): boolean {
+    return this.writable && this.waits === 0 && ["new", "in_progress", "returned"].includes(this.state);
+  }
+
+  /** Load all tiles. */
+  async load(): Promise<void> {
+    await this.show(this.item.tiles);
+  }
+
+  private async show(rows: TileRow[]): Promise<void> {
+    const places = new Map<Sha, number[]>();
+    for (const [column, row, sha] of rows) {
+      const at = this.map.at(column, row);
+      const known = places.get(sha);
+      if (known) known.push(at);
+      else places.set(sha, [at]);
+    }
+    await contents.read([...places.keys()], (sha, pixels) => {
+      for (const at of places.get(sha)!) this.map.set(at, pixels);
+      this.changed();
+    });
+  }
+
+  private remember(edit: LoggedEdit): void {
+    const tiles = edit.tiles.map(([column, row, before, after]) => ({ at: this.map.at(column, row), before, after }));
+    const entry = { seq: edit.seq, tiles };
+    if (edit.undoes === undefined) {
+      this.done.push(entry);
+      this.undone = [];
+    } else if (edit.undoes === this.done.at(-1)?.seq) {
+      this.done.pop();
+      this.undone.push(entry);
+    } else {
+      this.undone.pop();
+      this.done.push(entry);
+    }
+  }
+
+  begin(brush: Brush): void {
+    this.started_ms = performance.now();
+    this.table = makeTable(brush.value, brush.mode, brush.only);
+  }
+
+  paint(row: number, left: number, right: number): void {
+    this.map.paint(row, left, right, this.table);
+  }
+
+  cancel(): void {
+    this.map.cancel();
+    this.changed();
+  }
+
+  /** End a painted edit: it is on its way when this returns. */
+  end(brush: Brush, geometry: Drawable): void {
+    const ms = Math.round(performance.now() - this.started_ms);
+    const onServer = this.map.missing.size > 0;
+    const changes = this.map.commit();
+    const header = { ...brush, geometry, undoes: null, tiles: null, ms };
+    if (onServer || changes.length > MOST_TILES) {
+      for (const { at, before } of changes) this.map.set(at, before);
+      this.ask(header);
+    } else if (changes.length > 0) {
+      this.push(header, changes);
+    }
+  }
+
+  /** Paint a whole shape at once. */
+  draw(brush: Brush, geometry: Drawable): void {
+    this.begin(brush);
+    emitSpans(geometry, this.map.height, this.map.width, (row, left, right) => this.paint(row, left, right));
+    this.end(brush, geometry);
+    this.changed();
+  }
+
+  /** Let the server draw: it sees the whole map. */
+  fill(brush: Brush, geometry: Flood | Everything): void {
+    this.ask({ ...brush, geometry, undoes: null, tiles: null, ms: 0 });
+  }
+
+  undo(): boolean { return this.revert(this.done, this.undone); }
+  redo(): boolean { return this.revert(this.undone, this.done); }
+
+  private revert(from: Done[], to: Done[]): boolean {
+    const last = this.canPaint ? from.pop() : undefined;
+    if (!last) return false;
+    this.waits++;
+    const seq = ++this.rev;
+    to.push({ seq, tiles: last.tiles.map(({ at, before, after }) => ({ at, before: after, after: before })) });
+    const header: EditHeader = {
+      tool: "undo", value: 255, mode: "overwrite", only: null, geometry: null, undoes: last.seq, tiles: null, ms: 0,
+    };
+    this.queue(async () => {
+      const rows: TileRow[] = [];
+      for (const { at, before } of last.tiles) rows.push([...this.map.place(at), await before]);
+      await this.show(rows);
+      this.waits--;
+      await this.outbox.add(this.pending(header, seq, encodeEdit(header, [])));
+    });
+    return true;
+  }
+
+  private push(header: EditHeader, changes: TileChange[]): void {
+    const seq = ++this.rev;
+    const tiles = changes.map(({ at, before, after }) => ({ at, before: hashTile(before), after: hashTile(after) }));
+    this.done.push({ seq, tiles });
+    this.undone = [];
+    const patches = changes.map(({ before, after }) => makePatch(before, after));
+    this.queue(async () => {
+      const ready = await Promise.all(patches);
+      const named = await Promise.all(tiles.map(async ({ at, before, after }, i) => ({
+        at: this.map.place(at), before: await before, after: await after, size: ready[i].length,
+      })));
+      named.forEach(({ before, after }, i) => {
+        contents.keep(before, changes[i].before);
+        contents.keep(after, changes[i].after);
+      });
+      const full = { ...header, tiles: named };
+      await this.outbox.add(this.pending(full, seq, encodeEdit(full, ready)));
+    });
+  }
+
+  private ask(header: EditHeader): void {
+    const seq = ++this.rev;
+    this.done.push({ seq, tiles: [] });
+    this.undone = [];
+    this.waits++;
+    this.queue(() => this.outbox.add(this.pending(header, seq, encodeEdit(header, []))));
+  }
+
+  private pending(header: EditHeader, seq: number, body: Uint8Array<ArrayBuffer>): Pending {
+    const key = `${client}:${crypto.randomUUID()}`;
+    return { item: this.item.id, key, rev: seq - 1, header, body, aside: false };
+  }
+
+  /** One after the other, so that edits arrive in their order. */
+  private queue(work: () => Promise<void>): void {
+    this.tail = this.tail.then(work);
+    void this.tail.then(this.changed);
+  }
+
+  async whenSent(): Promise<void> {
+    await this.tail;
+    await this.outbox.whenEmpty();
+  }
+
+  /** The server has an edit of this page: show the tiles that only it could draw. */
+  async accept(pending: Pending, result: EditResult): Promise<void> {
+    this.state = "in_progress";
+    if (pending.header.tiles === null && pending.header.undoes === null) {
+      const entry = this.done.find(({ seq }) => seq === result.rev);
+      if (entry) {
+        entry.tiles = await this.findBefore(result);
+        this.waits--;
+      }
+      await this.show(result.tiles);
+    }
+    this.changed();
+  }
+
+  private async findBefore(result: EditResult): Promise<Done["tiles"]> {
+    return Promise.all(result.tiles.map(async ([column, row, after]) => {
+      const at = this.map.at(column, row);
+      return { at, before: await hashTile(this.map.tile(at)!), after };
+    }));
+  }
+
+  /** Another page has changed the image. */
+  async follow(rev: number, tiles: TileRow[]): Promise<void> {
+    this.rev = rev;
+    this.done = [];
+    this.undone = [];
+    await this.show(tiles);
+  }
+}
+
+export function isDrawable(geometry: Geometry | null): geometry is Drawable {
+  return geometry?.kind === "stroke" || geometry?.kind === "polygon";
+}

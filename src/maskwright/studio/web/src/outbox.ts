@@ -1,0 +1,127 @@
+// Edits on their way to the server. Each stands in IndexedDB until the server has acknowledged it,
+// so that a page that is closed or killed sends it when it is opened again. They go one by one, in
+// their order; one that the server refuses is set aside with all that follow it.
+
+import { Refusal, sendEdit, type EditResult } from "./api";
+import type { Pixels } from "./tilemap";
+import type { EditHeader } from "./wire";
+
+export interface Pending {
+  id?: number;
+  item: number;
+  key: string;
+  rev: number;
+  header: EditHeader;
+  body: Pixels;
+  /** Refused by the server; a person decides. */
+  aside: boolean;
+}
+
+export interface Saving { waiting: number; trouble: string }
+
+const STORE = "edits";
+const LONGEST_WAIT_MS = 5000;
+
+function settle<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+export class Outbox {
+  private waiting: Pending[] = [];
+  private sends = false;
+  private trouble = "";
+
+  private constructor(
+    private readonly database: IDBDatabase,
+    private readonly show: (saving: Saving) => void,
+    private readonly done: (pending: Pending, result: EditResult) => void,
+    private readonly refused: (pending: Pending, refusal: Refusal) => void,
+  ) {}
+
+  static async open(
+    show: (saving: Saving) => void,
+    done: (pending: Pending, result: EditResult) => void,
+    refused: (pending: Pending, refusal: Refusal) => void,
+  ): Promise<Outbox> {
+    const request = indexedDB.open(`studio-${location.host}`, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id", autoIncrement: true });
+    return new Outbox(await settle(request), show, done, refused);
+  }
+
+  /** Edits of one image that were not acknowledged when a page ended, or were refused. */
+  async list(item: number): Promise<Pending[]> {
+    const all = await settle(this.store("readonly").getAll()) as Pending[];
+    return all.filter((pending) => pending.item === item);
+  }
+
+  async add(pending: Pending): Promise<void> {
+    pending.id = await settle(this.store("readwrite").add(pending)) as number;
+    this.send(pending);
+  }
+
+  /** Send an edit that stands in IndexedDB already. */
+  send(pending: Pending): void {
+    this.waiting.push(pending);
+    this.tell();
+    void this.run();
+  }
+
+  async drop(pending: Pending): Promise<void> {
+    if (pending.id !== undefined) await settle(this.store("readwrite").delete(pending.id));
+  }
+
+  get isEmpty(): boolean { return this.waiting.length === 0; }
+
+  async whenEmpty(): Promise<void> {
+    while (!this.isEmpty) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  private async run(): Promise<void> {
+    if (this.sends) return;
+    this.sends = true;
+    let wait_ms = 250;
+    while (this.waiting.length > 0) {
+      const pending = this.waiting[0];
+      try {
+        const result = await sendEdit(pending.item, pending.key, pending.rev, pending.body);
+        await this.drop(pending);
+        this.waiting.shift();
+        this.trouble = "";
+        wait_ms = 250;
+        this.done(pending, result);
+      } catch (error) {
+        if (error instanceof Refusal && error.status !== 507 && error.status !== 401) {
+          await this.setAside(pending.item);
+          this.refused(pending, error);
+        } else {
+          this.trouble = error instanceof Refusal ? error.message : "the server does not answer";
+          this.tell();
+          await new Promise((resolve) => setTimeout(resolve, wait_ms));
+          wait_ms = Math.min(LONGEST_WAIT_MS, 2 * wait_ms);
+        }
+      }
+      this.tell();
+    }
+    this.sends = false;
+  }
+
+  private async setAside(item: number): Promise<void> {
+    const of = this.waiting.filter((pending) => pending.item === item);
+    this.waiting = this.waiting.filter((pending) => pending.item !== item);
+    for (const pending of of) {
+      pending.aside = true;
+      await settle(this.store("readwrite").put(pending));
+    }
+  }
+
+  private tell(): void {
+    this.show({ waiting: this.waiting.length, trouble: this.trouble });
+  }
+
+  private store(mode: IDBTransactionMode): IDBObjectStore {
+    return this.database.transaction(STORE, mode).objectStore(STORE);
+  }
+}

@@ -1,0 +1,124 @@
+// Lists and buttons around the image. Names come from files and are only ever set as text.
+
+import type { ClassDef, ItemRow, State } from "./api";
+import { IGNORE } from "./raster";
+import type { Settings, ToolName } from "./tools";
+
+export const TOOLS: { name: ToolName; key: string; text: string; title: string }[] = [
+  { name: "brush", key: "b", text: "Brush", title: "Paint with a round brush" },
+  { name: "eraser", key: "e", text: "Eraser", title: "Make pixels unlabelled" },
+  { name: "polygon", key: "p", text: "Polygon", title: "Click corners; Enter closes, N begins a hole, Backspace takes one back" },
+  { name: "flood", key: "f", text: "Fill", title: "Fill a connected region" },
+  { name: "replace", key: "r", text: "Swap", title: "Click a class to swap it for the chosen one in the whole image" },
+  { name: "move", key: "m", text: "Move", title: "Move the image; the middle button does it too" },
+];
+
+export const STATES: Record<State, string> = {
+  new: "new", in_progress: "in progress", submitted: "submitted", returned: "returned", accepted: "accepted",
+};
+
+export const STEPS: Record<State, { verb: string; text: string }[]> = {
+  new: [{ verb: "submit", text: "Submit" }],
+  in_progress: [{ verb: "submit", text: "Submit" }],
+  returned: [{ verb: "submit", text: "Submit" }],
+  submitted: [{ verb: "accept", text: "Accept" }, { verb: "return", text: "Return" }],
+  accepted: [{ verb: "reopen", text: "Reopen" }],
+};
+
+const MOST_ROWS = 400;
+
+export const find = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
+
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K, values: Partial<HTMLElementTagNameMap[K]> = {}, ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const element = Object.assign(document.createElement(tag), values);
+  element.append(...children);
+  return element;
+}
+
+export function showTools(settings: Settings, choose: (tool: ToolName) => void, acts: [string, string, () => void][]): void {
+  const buttons = TOOLS.map(({ name, key, text, title }) => {
+    const button = make("button", { textContent: text, title: `${title} (${key.toUpperCase()})`, onclick: () => choose(name) });
+    button.dataset.tool = name;
+    button.ariaPressed = String(settings.tool === name);
+    return button;
+  });
+  const others = acts.map(([text, title, act]) => make("button", { textContent: text, title, onclick: act }));
+  find("tools").replaceChildren(...buttons, make("span", { className: "gap" }), ...others);
+}
+
+export function markTool(tool: ToolName): void {
+  for (const button of document.querySelectorAll<HTMLButtonElement>("#tools [data-tool]")) {
+    button.ariaPressed = String(button.dataset.tool === tool);
+  }
+}
+
+/** The key of a class: digits for the first nine, none for the others. */
+export function keyOf(value: number): string {
+  if (value === IGNORE) return "V";
+  return value < 9 ? String(value + 1) : "";
+}
+
+export interface ClassActions {
+  choose(value: number): void;
+  toggleLock(value: number): void;
+  toggleHidden(value: number): void;
+}
+
+export function showClasses(
+  classes: ClassDef[], colors: [number, number, number][], settings: Settings, hidden: Set<number>, act: ClassActions,
+): void {
+  const rows = [...classes.map((entry, index) => [index, entry.name] as const), [IGNORE, "unlabelled"] as const];
+  find("classes").replaceChildren(...rows.map(([value, name]) => {
+    const swatch = make("span", { className: "swatch" });
+    if (value !== IGNORE) swatch.style.background = `rgb(${colors[value].join(" ")})`;
+    const chosen = make("button", { className: "class", onclick: () => act.choose(value) },
+      swatch, make("span", { className: "name", textContent: name }), make("kbd", { textContent: keyOf(value) }));
+    chosen.ariaPressed = String(settings.value === value);
+    return make("li", {}, chosen,
+      toggle("Lock", `Lock ${name}: nothing is painted over it`, settings.locked.has(value), () => act.toggleLock(value)),
+      toggle("Hide", `Hide ${name}`, hidden.has(value), () => act.toggleHidden(value)));
+  }));
+}
+
+function toggle(text: string, title: string, on: boolean, act: () => void): HTMLButtonElement {
+  const button = make("button", { className: "toggle", textContent: text, title, ariaLabel: title, onclick: act });
+  button.ariaPressed = String(on);
+  return button;
+}
+
+export function filterItems(items: ItemRow[], text: string, state: string): ItemRow[] {
+  const wanted = text.trim().toLowerCase();
+  return items.filter((item) => (state === "" || item.state === state)
+    && (wanted === "" || item.key.toLowerCase().includes(wanted) || item.split.toLowerCase() === wanted));
+}
+
+export function showItems(items: ItemRow[], total: ItemRow[], open: number | null, choose: (id: number) => void): void {
+  const around = Math.max(0, items.findIndex(({ id }) => id === open) - MOST_ROWS / 2);
+  const rows = items.slice(around, around + MOST_ROWS).map((item) => {
+    const button = make("button", { className: "item", onclick: () => choose(item.id), title: item.key },
+      make("span", { className: "name", textContent: item.key }),
+      make("span", { className: `state ${item.state}`, textContent: STATES[item.state] }));
+    if (item.id === open) button.ariaCurrent = "true";
+    return make("li", {}, button);
+  });
+  find("list").replaceChildren(...rows);
+  const accepted = total.filter(({ state }) => state === "accepted").length;
+  const hidden = items.length > rows.length ? `, ${rows.length} of ${items.length} listed` : "";
+  find("progress").textContent = `${accepted} of ${total.length} accepted${hidden}`;
+}
+
+export function showKeys(rows: [string, string][]): void {
+  find("keys").replaceChildren(...rows.map(([key, text]) =>
+    make("tr", {}, make("th", {}, make("kbd", { textContent: key })), make("td", { textContent: text }))));
+}
+
+/** A message over the image, with buttons that answer it. */
+export function showNotice(text: string, answers: [string, () => void][] = []): void {
+  const notice = find("notice");
+  const close = () => { notice.hidden = true; };
+  notice.hidden = text === "";
+  notice.replaceChildren(make("span", { textContent: text }), ...answers.map(([name, act]) =>
+    make("button", { textContent: name, onclick: () => { close(); act(); } })));
+}

@@ -1,0 +1,61 @@
+"""A project of generated scenes, its application, and a studio in a process of its own."""
+
+import shutil
+
+import pytest
+from tests.browser import Browser, find_browser
+from tests.studio_pages import Studio, make_page
+
+from maskwright.data.synth.streets import write_street_scenes
+from maskwright.studio.project import open_project
+
+SIZE_HW = (300, 520)
+"""Two rows and three columns of tiles."""
+
+
+@pytest.fixture(scope="session")
+def all_scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studio") / "scenes"
+    write_street_scenes(folder, num_images=6, size_HW=SIZE_HW)
+    return folder
+
+
+@pytest.fixture
+def scenes(all_scenes, tmp_path):
+    """A folder of scenes of its own, with labels."""
+    return shutil.copytree(all_scenes, tmp_path / "scenes")
+
+
+@pytest.fixture
+def photos(all_scenes, tmp_path):
+    """A folder of images without labels."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for image in sorted(all_scenes.glob("images/*/*"))[:3]:
+        shutil.copyfile(image, folder / image.name)
+    return folder
+
+
+@pytest.fixture
+def project(photos):
+    with open_project(photos, classes=["road", "car", "tree"]) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(project):
+    return make_page(project)
+
+
+@pytest.fixture
+def studio(photos):
+    started = Studio(photos, "--classes", "road,car,tree")
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    opened = Browser(find_browser(), tmp_path / "profile")
+    yield opened
+    opened.close()

@@ -1,0 +1,61 @@
+import subprocess
+import sys
+
+import pytest
+from tests.studio_pages import make_page
+
+from maskwright.data.dataset import open_dataset
+from maskwright.studio.accepted import restore_accepted
+from maskwright.studio.project import open_project
+
+
+def _run(*words):
+    command = [sys.executable, "-m", "maskwright", "studio", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def accepted(photos):
+    """A folder with one accepted image and one that is only painted."""
+    with open_project(photos, classes=["road", "car", "tree"]) as project:
+        restore_accepted(project)
+        page = make_page(project)
+        for number in (1, 2):
+            page.lease(number)
+            page.draw(0, number, value=2, kind="stroke", radius=400, points=[800, 800])
+        page.draw(1, value=0, mode="keep", kind="all")
+        page.step("submit", 2)
+        page.step("accept", 2)
+    return photos
+
+
+def test_accepted_images_are_exported_in_another_format(accepted, tmp_path):
+    done = _run(accepted, "--export", "coco", "-o", tmp_path / "coco")
+    assert done.returncode == 0, done.stderr
+    dataset, own = open_dataset(tmp_path / "coco"), open_dataset(accepted / "studio")
+    assert len(dataset) == len(own) == 1
+    assert set(dataset.spec.names) >= {"road", "tree"}
+    assert (own.labels(0) == 2).sum() > 7000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--export", "coco"], "--export FORMAT and -o FOLDER are given together"),
+        (["--host", "0.0.0.0"], "--host 0.0.0.0 opens the studio to other machines"),
+        (["--classes", "a,b"], "has the classes road,car,tree since it was first opened"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(accepted, options, message):
+    done = _run(accepted, *options, "--no-browser")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_accepted_nothing_exported(photos, tmp_path):
+    done = _run(photos, "--classes", "a", "--export", "coco", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "no image is accepted yet; submit and accept some" in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert _run(photos, "--verify").returncode == 0

@@ -1,0 +1,108 @@
+import pytest
+from starlette.testclient import TestClient
+
+from maskwright.studio.api import make_app
+from maskwright.studio.guard import Guard
+from maskwright.studio.live import News
+
+ORIGIN = "http://127.0.0.1:8080"
+
+
+@pytest.fixture
+def guard(project):
+    return Guard(project.store, 8080)
+
+
+@pytest.fixture
+def app(project, guard):
+    return make_app(project, guard, News())
+
+
+def _calls(app):
+    for route in app.routes:
+        for method in route.methods - {"HEAD"}:
+            path = route.path.replace("{item:int}", "1").replace("{shas}", "0" * 64)
+            path = path.replace("{verb}", "submit").replace("{name}", "studio.js")
+            yield method, path.replace("{level:int}/{column:int}/{row:int}", "0/0/0")
+
+
+def test_the_link_works_once_and_leaves_no_token_in_the_address(app, guard):
+    browser = TestClient(app, base_url=ORIGIN)
+    token = guard.token
+    assert browser.get("/", params={"token": "guess"}).status_code == 401
+    let_in = browser.get("/", params={"token": token}, follow_redirects=False)
+    assert let_in.status_code == 303
+    assert let_in.headers["location"] == "/"
+    cookie = let_in.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert browser.get("/").status_code == 200
+    again = TestClient(app, base_url=ORIGIN).get("/", params={"token": token})
+    assert again.status_code == 401
+    assert "this link was used before" in again.json()["error"]
+
+
+def test_every_call_but_the_files_of_the_page_needs_a_session(app):
+    browser = TestClient(app, base_url=ORIGIN)
+    headers = {"X-Maskwright": "studio", "X-Client": "page-one"}
+    asked = list(_calls(app))
+    assert len(asked) == 12
+    for method, path in asked:
+        status = browser.request(method, path, headers=headers).status_code
+        assert status == (200 if path.startswith("/assets") else 401), path
+
+
+def test_other_hosts_and_pages_of_other_sites_are_refused(app, page):
+    for method, path in _calls(app):
+        foreign = page.ask(method, path, headers={"host": "evil.example:8080"})
+        assert foreign.status_code == 400, path
+        assert "host 'evil.example:8080' is not served here" in foreign.json()["error"]
+        if method != "GET":
+            crossed = page.ask(method, path, headers={"origin": "http://evil.example"})
+            assert crossed.status_code == 403, path
+            plain = page.browser.request(method, path, headers={"X-Client": "page-one"})
+            assert plain.status_code == 403, path
+    assert page.item()["state"] == "new"
+    assert page.ask("POST", "/api/items/1/lease", headers={"origin": ORIGIN}).status_code == 200
+
+
+def test_every_answer_forbids_foreign_scripts_and_frames(page, app):
+    for path in ("/", "/assets/studio.js", "/api/items", "/api/items/99"):
+        headers = page.ask("GET", path).headers
+        policy = headers["content-security-policy"]
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fapi.py", "%2e%2e", "studio.py", "none.js"])
+def test_files_beside_the_page_are_not_served(page, name):
+    assert page.ask("GET", f"/assets/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/items/99", 404),
+        ("/api/items/1/picture/9/0/0", 404),
+        ("/api/items/1/picture/0/7/0", 404),
+        ("/api/tiles/zz", 404),
+        ("/api/tiles/" + "0" * 64, 404),
+        ("/api/tiles/" + ".".join(["0" * 64] * 65), 404),
+    ],
+)
+def test_what_is_not_there_is_not_found(page, path, status):
+    page.item()
+    assert page.ask("GET", path).status_code == status
+
+
+def test_an_edit_without_its_headers_or_too_large_is_refused(page):
+    page.lease()
+    path = "/api/items/1/edits"
+    assert page.ask("POST", path, content=b"{}").status_code == 422  # no length
+    sound = b"\x15\0\0\0" + b'{"tool":"","undoes":1}'[:21]
+    assert page.ask("POST", path, content=sound).status_code == 422
+    big = page.ask("POST", path, content=bytes((64 << 20) + 1))
+    assert big.status_code == 413
+    assert big.json()["error"] == "an edit has at most 64 MB"

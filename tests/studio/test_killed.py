@@ -1,0 +1,95 @@
+"""kill -9 of the server while a client paints: whatever was acknowledged is there."""
+
+import http.client
+import itertools
+import json
+import struct
+import threading
+import time
+
+import numpy as np
+import pytest
+from tests.studio_pages import Studio
+
+from maskwright.studio.project import open_project
+from maskwright.studio.verify import verify
+
+
+class _Painter:
+    """Paints strokes as fast as they are acknowledged, until the server is gone."""
+
+    def __init__(self, studio):
+        self.server = studio.address.removeprefix("http://").strip("/")
+        self.port, self.acknowledged, self.cookie = studio.port, 0, ""
+        self.cookie = self.ask("GET", studio.link.partition(self.server)[2]).getheader(
+            "set-cookie"
+        )
+
+    def ask(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection(self.server, timeout=30)
+        headers |= {"X-Maskwright": "studio", "X-Client": "painter-1", "Cookie": self.cookie}
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        self.text = answer.read()
+        connection.close()
+        return answer
+
+    def paint(self, first):
+        self.ask("POST", "/api/items/1/lease?take=over")
+        for rev in itertools.count(first):
+            points = [(37 * rev) % 4000, (91 * rev) % 2400, (53 * rev) % 4000, 40]
+            geometry = {"kind": "stroke", "radius": 60, "points": points}
+            text = json.dumps(
+                {"tool": "brush", "value": rev % 3, "geometry": geometry}
+            ).encode()
+            headers = {"If-Match": str(rev), "Idempotency-Key": f"painter:{rev}"}
+            try:
+                answer = self.ask(
+                    "POST",
+                    "/api/items/1/edits",
+                    struct.pack("<I", len(text)) + text,
+                    **headers,
+                )
+            except (OSError, http.client.HTTPException):
+                return
+            assert answer.status == 200, self.text
+            self.acknowledged = rev + 1
+
+
+def _kill_at(data, moments_s):
+    """Kill a studio at each of some times after the first stroke; returns the last revision."""
+    rev = 0
+    for moment_s in moments_s:
+        studio = Studio(data)
+        try:
+            painter = _Painter(studio)
+            thread = threading.Thread(target=painter.paint, args=(rev,))
+            thread.start()
+            end = time.monotonic() + 60
+            while painter.acknowledged <= rev and time.monotonic() < end:
+                time.sleep(0.001)
+            time.sleep(moment_s)
+        finally:
+            studio.kill()
+        thread.join()
+        with open_project(data) as project:
+            assert verify(project).faults == ()
+            with project.store.read() as connection:
+                found = project.find_item(connection, 1).rev
+        assert painter.acknowledged <= found <= painter.acknowledged + 1
+        assert found > rev
+        rev = found
+    return rev
+
+
+def test_every_acknowledged_stroke_is_there_after_kill_9(photos):
+    with open_project(photos, classes=["road", "car", "tree"]):
+        pass
+    assert _kill_at(photos, [0.013, 0.171]) > 2
+
+
+@pytest.mark.long
+def test_every_acknowledged_stroke_is_there_after_100_kills(photos):
+    with open_project(photos, classes=["road", "car", "tree"]):
+        pass
+    _kill_at(photos, np.random.default_rng(0).random(100) * 0.3)

@@ -1,0 +1,192 @@
+"""The page in Chromium, used by pointer and keys, against a studio in a process of its own."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.studio.golden_vectors import FILE, draw_case, make_case
+
+from maskwright.studio.project import open_project
+from maskwright.studio.verify import verify
+
+READY = "document.body?.dataset.ready && document.querySelector('#saved').textContent"
+SAVED = "document.querySelector('#saved').textContent === 'saved'"
+KEYS = {"Enter": 13, " ": 32, "ArrowRight": 39, "ArrowDown": 40, "PageDown": 34}
+
+
+def _open(browser, address, **options):
+    browser.visit(address, **options)
+    browser.wait_for(READY)
+
+
+def _drag(browser, *points, button="left"):
+    kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 1), "mouseReleased"]
+    for kind, (x, y) in zip(kinds, [*points, points[-1]], strict=True):
+        browser.ask(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=x,
+            y=y,
+            button=button,
+            buttons=int(kind != "mouseReleased"),
+            clickCount=1,
+        )
+
+
+def _press(browser, key, modifiers=0):
+    for kind in ("keyDown", "keyUp"):
+        code = KEYS.get(key, ord(key[0].upper()))
+        event = {"type": kind, "key": key, "windowsVirtualKeyCode": code}
+        browser.ask("Input.dispatchKeyEvent", **event, modifiers=modifiers)
+
+
+def _find_scale(browser):
+    """Screen pixels for one pixel of the image, and the image's corner on the screen."""
+    return browser.value(
+        "(box => { const scale = Math.min(box.width / 520, box.height / 300);"
+        " return [scale, box.x + (box.width - 520 * scale) / 2,"
+        " box.y + (box.height - 300 * scale) / 2]; })"
+        "(document.querySelector('#stage').getBoundingClientRect())"
+    )
+
+
+def _to_screen(browser, *points):
+    scale, left, top = _find_scale(browser)
+    return [(left + x * scale, top + y * scale) for x, y in points]
+
+
+def _read_tiles(browser, number):
+    return browser.ask(
+        "Runtime.evaluate",
+        expression=f"fetch('/api/items/{number}').then(answer => answer.json())",
+        awaitPromise=True,
+        returnByValue=True,
+    )["result"]["value"]
+
+
+def _draw_in_browser(browser, cases):
+    script = (
+        "import('/assets/engine.js').then(async engine => {"
+        f"const found = []; for (const one of {json.dumps(cases)})"
+        " found.push(await engine.drawCase(one)); return found; })"
+    )
+    answer = browser.ask(
+        "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+    )
+    assert "exceptionDetails" not in answer, answer
+    return answer["result"]["value"]
+
+
+def test_the_browser_gives_the_pixels_of_numpy(browser, studio):
+    _open(browser, studio.link)
+    golden = json.loads(FILE.read_text())
+    assert _draw_in_browser(browser, golden) == [case["tiles_sha256"] for case in golden]
+    others = [make_case(np.random.default_rng(100 + n), 8) for n in range(12)]
+    assert _draw_in_browser(browser, others) == [draw_case(case) for case in others]
+
+
+def test_what_is_painted_survives_the_death_of_the_server_and_the_page(browser, studio, photos):
+    _open(browser, studio.link)
+    _press(browser, "2")
+    _drag(browser, *_to_screen(browser, (100, 100), (140, 120), (180, 100)))
+    before = _wait_for_revision(browser, 1)
+    browser.wait_for(SAVED)
+    studio.kill()
+    _drag(browser, *_to_screen(browser, (300, 200), (360, 220)))  # the server is gone
+    browser.wait_for("document.querySelector('#saved').textContent.includes('1 kept in this')")
+    browser.value("window.old = 1, location.reload()")
+    time.sleep(0.2)
+    studio.start()
+    assert studio.address in studio.link
+    _open(browser, studio.address)  # the session goes on, without the new link
+    assert _wait_for_revision(browser, 2)["rev"] == 2
+    browser.wait_for(SAVED)
+    _press(browser, "z", modifiers=2)
+    assert _wait_for_revision(browser, 3)["tiles"] == before["tiles"]
+    studio.kill()
+    with open_project(photos) as project:
+        assert verify(project).faults == ()
+        with project.store.read() as connection:
+            labels_HW = project.read_map(connection, project.find_item(connection, 1))
+    assert labels_HW[120, 140] == labels_HW[100, 100] == 1
+    assert set(np.unique(labels_HW)) == {1, 255}
+
+
+def _wait_for_revision(browser, rev):
+    end = time.monotonic() + 60
+    while (item := _read_tiles(browser, 1))["rev"] < rev:
+        assert time.monotonic() < end, item["rev"]
+        time.sleep(0.05)
+    return item
+
+
+def test_by_keys_alone_a_region_is_painted_submitted_and_accepted(browser, studio, photos):
+    _open(browser, studio.link)
+    _press(browser, "3")
+    _press(browser, " ")  # the brush is down
+    for _ in range(3):
+        _press(browser, "ArrowRight", modifiers=8)
+    _press(browser, "ArrowDown")
+    _press(browser, " ")
+    _wait_for_revision(browser, 1)
+    _press(browser, "1")
+    _press(browser, "g")  # the rest is road
+    _wait_for_revision(browser, 2)
+    _press(browser, "Enter", modifiers=2)
+    state = "document.querySelector('header .state').textContent"
+    browser.wait_for(f"{state} === 'submitted'")
+    _press(browser, "Enter", modifiers=2)
+    browser.wait_for("document.body.dataset.ready === '2'")
+    mask = np.asarray(Image.open(sorted(photos.glob("studio/masks/*.png"))[0]))
+    assert set(np.unique(mask)) == {0, 2}
+    assert mask[5, 5] == 2
+    _press(browser, "PageDown")
+    browser.wait_for("document.body.dataset.ready === '3'")
+
+
+def test_a_second_page_reads_along_and_takes_over(browser, studio, tmp_path):
+    _open(browser, studio.link)
+    first, browser._session = browser._session, {}
+    target = browser.ask("Target.createTarget", url="about:blank")["targetId"]
+    attached = browser.ask("Target.attachToTarget", targetId=target, flatten=True)
+    second = browser._session = {"sessionId": attached["sessionId"]}
+    _open(browser, studio.address)
+    notice = "document.querySelector('#notice').textContent"
+    assert "Another page paints this image" in browser.value(notice)
+    browser._session = first
+    _drag(browser, *_to_screen(browser, (100, 100), (180, 100)))
+    _wait_for_revision(browser, 1)
+    browser._session = second
+    browser.wait_for("document.querySelector('header .state').textContent.includes('progress')")
+    browser.value("[...document.querySelectorAll('#notice button')][0].click()")
+    browser.wait_for(f"{notice} === ''")
+    browser._session = first
+    browser.wait_for(f"{notice}.includes('Another page has taken this image over')")
+
+
+@pytest.mark.parametrize(("width_px", "dark"), [(1280, False), (390, True)])
+def test_the_page_fits_its_window_and_shows_names_as_text(
+    browser, scenes, tmp_path, width_px, dark
+):
+    from tests.studio_pages import Studio
+
+    name = "<img src=x onerror=alert(1)>"
+    image = sorted(scenes.glob("images/test/*"))[0]
+    mask = scenes / "masks/test" / f"{image.stem}.png"
+    image.rename(image.with_stem(name))
+    mask.rename(mask.with_stem(name))
+    started = Studio(scenes)
+    try:
+        _open(browser, started.link, width_px=width_px, dark=dark)
+        assert browser.value("document.documentElement.scrollWidth") <= width_px
+        assert browser.value("document.querySelector('#title').textContent") == name
+        assert browser.value("document.images.length") == 0
+        unnamed = browser.value(
+            "[...document.querySelectorAll('button, input, select')].filter(e => "
+            "!(e.textContent.trim() || e.ariaLabel || e.labels?.length)).length"
+        )
+        assert unnamed == 0
+    finally:
+        started.kill()

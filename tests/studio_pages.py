@@ -1,0 +1,103 @@
+"""Pages of the studio for tests: as calls of its application, and a studio as a process."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from starlette.testclient import TestClient
+
+from maskwright.studio.api import make_app
+from maskwright.studio.guard import Guard
+from maskwright.studio.live import News
+
+PORT = 8080
+
+
+def make_page(project):
+    """A browser that was let in, as a client of the application."""
+    guard = Guard(project.store, PORT)
+    browser = TestClient(make_app(project, guard, News()), base_url=f"http://127.0.0.1:{PORT}")
+    browser.get("/", params={"token": guard.token}, follow_redirects=False)
+    return Page(browser, "page-one")
+
+
+class Page:
+    """One page of a browser: calls the application as the front end does."""
+
+    def __init__(self, browser, client):
+        self.browser, self.client, self.sent = browser, client, 0
+
+    def other(self):
+        """Another page of the same browser."""
+        return Page(self.browser, "page-two")
+
+    def ask(self, method, path, **options):
+        headers = {"X-Maskwright": "studio", "X-Client": self.client}
+        options["headers"] = headers | options.pop("headers", {})
+        return self.browser.request(method, path, **options)
+
+    def item(self, number=1):
+        return self.ask("GET", f"/api/items/{number}").json()
+
+    def lease(self, number=1, take=""):
+        return self.ask("POST", f"/api/items/{number}/lease", params={"take": take})
+
+    def step(self, verb, rev, number=1):
+        headers = {"If-Match": str(rev)}
+        return self.ask("POST", f"/api/items/{number}/steps/{verb}", headers=headers)
+
+    def edit(self, edit, rev, *, patches=(), number=1, key=None):
+        self.sent += 1
+        headers = {"Idempotency-Key": key or f"{self.client}:{self.sent}", "If-Match": str(rev)}
+        text = json.dumps({"tool": "test"} | edit).encode()
+        body = struct.pack("<I", len(text)) + text + b"".join(patches)
+        path = f"/api/items/{number}/edits"
+        return self.ask("POST", path, headers=headers, content=body)
+
+    def draw(self, rev, number=1, *, value=1, mode="overwrite", only=None, **geometry):
+        edit = {"value": value, "mode": mode, "only": only, "geometry": geometry}
+        return self.edit(edit, rev, number=number)
+
+    def read_map(self, number=1):
+        item = self.item(number)
+        height, width = item["size_HW"]
+        labels_HW = np.zeros((-(-height // 256) * 256, -(-width // 256) * 256), np.uint8)
+        for column, row, sha in item["tiles"]:
+            blob = self.ask("GET", f"/api/tiles/{sha}").content
+            pixels = zlib.decompress(blob[4:])
+            assert sha256(pixels).hexdigest() == sha
+            square = np.frombuffer(pixels, np.uint8).reshape(256, 256)
+            labels_HW[row * 256 : row * 256 + 256, column * 256 : column * 256 + 256] = square
+        return labels_HW[:height, :width]
+
+
+class Studio:
+    """`maskwright studio` in a process; `port` stays when it is started again."""
+
+    def __init__(self, data, *options):
+        self.data, self.options, self.port = data, options, 0
+        self.start()
+
+    def start(self):
+        command = [sys.executable, "-m", "maskwright", "studio", str(self.data), "--no-browser"]
+        self.process = subprocess.Popen(
+            [*command, "--port", str(self.port), *self.options],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")},
+        )
+        self.process.stdout.readline()
+        self.link = self.process.stdout.readline().strip()
+        self.address = self.link.partition("?")[0]
+        self.port = int(self.address.rpartition(":")[2].strip("/"))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
