@@ -159,10 +159,11 @@ class Trials:
             for row in rows
         ]
         found = "" if self.best is None else f"Best so far: {format_share(self.best.miou, 2)}."
+        count = format_count(len(self.ended), "trial")
         over = " ".join(render_code(space) for space in self.spaces)
         return render_page(
             f"Search in {self.root.resolve().name}",
-            f"{format_count(len(self.ended), 'trial')} in {self.spent_s / 60:.1f} minutes. {found}",
+            f"{count} in {self.spent_s / 60:.1f} minutes. {found}",
             [
                 Section(
                     "Trials",
