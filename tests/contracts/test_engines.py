@@ -4,28 +4,49 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from maskwright.core import parts
+from maskwright.core.bundle import write_bundle
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import BundleError, ConfigError
+from maskwright.core.graph import Graph
+from maskwright.core.trust import hash_file, remember
+from maskwright.export.targets import torch_export
 from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
+from maskwright.nn.build import build_model
+
+from ..small_archs import small_arch
 
 NAMES = parts.names(ENGINES)
 OPTIONS = EngineOptions()
 
 
-@pytest.fixture(scope="module")
-def folder(untrained_bundle):
-    """A folder with a file for every engine."""
-    return untrained_bundle.root
+@pytest.fixture(scope="session")
+def folder(untrained_bundle, tmp_path_factory):
+    """A Bundle with a file for every engine; that of torch_export is another network's."""
+    card = replace(untrained_bundle.card, arch=small_arch("unet", "test_resnet"))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_model(card).eval()
+    root = tmp_path_factory.mktemp("engines")
+    outputs = torch_export.write(network, card, root / "model.pt2", "fp32")
+    remember("graph", hash_file(root / "model.pt2"))
+    exported = Graph(file="model.pt2", engine="torch_export", outputs=outputs)
+    files = {name: untrained_bundle.file(name) for name in untrained_bundle.files}
+    files["model.pt2"] = root / "model.pt2"
+    graphs = (*untrained_bundle.graphs, exported)
+    return write_bundle(root / "bundle", untrained_bundle.card, files, graphs=graphs).root
 
 
 def file_for(part, folder):
-    return next(iter(sorted(folder.glob(part.FILES))))
+    return min(p for pattern in part.FILES.split() for p in folder.glob(pattern))
 
 
 @pytest.fixture(params=NAMES)
@@ -73,7 +94,8 @@ def test_an_image_is_scored_alone_as_in_a_batch(engine):
 
 def test_engines_agree(folder, untrained_bundle):
     x_BCHW = images(2, 3, 45, 61)
-    every = [parts.load(ENGINES, name, like=EnginePart) for name in NAMES]
+    names = [name for name in NAMES if name != "torch_export"]  # another network
+    every = [parts.load(ENGINES, name, like=EnginePart) for name in names]
     one, *others = (
         part.build(file_for(part, folder), untrained_bundle.card, OPTIONS)(x_BCHW)
         for part in every
@@ -147,9 +169,16 @@ def test_threads_and_device_change_no_number(part, folder, untrained_bundle):
 
 
 def test_a_device_that_is_not_here_is_refused(part, folder, untrained_bundle):
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(ConfigError, match="CUDA"):
         part.build(file_for(part, folder), untrained_bundle.card, EngineOptions(device="cuda"))
+
+
+def test_a_program_with_pickled_objects_is_refused(folder, untrained_bundle, tmp_path):
+    part = parts.load(ENGINES, "torch_export", like=EnginePart)
+    copy = Path(shutil.copy(folder / "model.pt2", tmp_path))
+    with zipfile.ZipFile(copy, "a") as archive:
+        archive.writestr("model/extra/state.pkl", b"cos\nsystem\n")
+    with pytest.raises(BundleError, match=r"state\.pkl in it holds pickled objects"):
+        part.build(copy, untrained_bundle.card, OPTIONS)

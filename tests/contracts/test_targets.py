@@ -9,8 +9,8 @@ import torch
 from maskwright.core import InputSpec, LabelSpec, parts
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError
+from maskwright.export import onnxgraph
 from maskwright.export.target import Target, choose_precision, name_file
-from maskwright.export.targets import onnx as onnx_target
 from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
 from maskwright.nn.build import build_model
 
@@ -19,9 +19,6 @@ from ..small_archs import small_arch
 TARGETS = "maskwright.export.targets"
 SHAPES = [(1, 3, 1, 1), (3, 3, 31, 33), (1, 3, 64, 32), (2, 3, 30, 170), (1, 3, 97, 131)]
 
-
-DILATED_CONVNEXT = pytest.param("pan", "convnext_atto", marks=pytest.mark.long)
-"""Patches of stride 2 that dilation turns into windows with a margin on one side."""
 
 EACH_KIND = (
     "deeplabv3plus",
@@ -36,15 +33,21 @@ EACH_KIND = (
 """One architecture of each kind of graph; the others, 10 s each, run in `make test-slow`."""
 
 
-def list_archs():
-    """All architectures on a small encoder, and the dilated one."""
+def list_cases():
+    """Targets with all architectures on a small encoder, and the dilated one.
+
+    OpenVINO and others begin with the same graph as ONNX, so one is tested each time.
+    """
     marks = {True: (), False: pytest.mark.long}
     archs = parts.names("maskwright.nn.archs")
     assert set(EACH_KIND) <= set(archs)
-    return [
-        *(pytest.param(name, "test_resnet", marks=marks[name in EACH_KIND]) for name in archs),
-        DILATED_CONVNEXT,
-    ]
+    cases = []
+    for target in parts.names(TARGETS):
+        often = EACH_KIND if target == "onnx" else ("unet",)
+        cases += [
+            pytest.param(target, a, "test_resnet", marks=marks[a in often]) for a in archs
+        ]
+    return [*cases, pytest.param("onnx", "pan", "convnext_atto", marks=pytest.mark.long)]
 
 
 def make(arch, encoder="test_resnet", channels=3, seed=0):
@@ -64,14 +67,20 @@ def make(arch, encoder="test_resnet", channels=3, seed=0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", parts.names(TARGETS))
-@pytest.mark.parametrize(("arch", "encoder"), list_archs())
+@pytest.mark.parametrize(("target", "arch", "encoder"), list_cases())
 def test_the_graph_says_what_the_network_says_at_any_size(
     target, arch, encoder, tmp_path, capfd
 ):
     card, network = make(arch, encoder)
     part = parts.load(TARGETS, target, like=Target)
-    outputs = part.write(network, card, tmp_path / part.FILE, "fp32")
+    try:
+        outputs = part.write(network, card, tmp_path / part.FILE, "fp32")
+    except ConfigError as error:
+        if target == "torch_export" and "cannot be written by torch.export for any" in str(
+            error
+        ):
+            pytest.skip(f"{arch}: {error}")  # pooling over the image, which it cannot save
+        raise
     assert outputs[0] == "logits"
     engine = parts.load(ENGINES, part.ENGINE, like=EnginePart)
     engine = engine.build(tmp_path / part.FILE, card, EngineOptions())
@@ -101,9 +110,11 @@ def test_the_file_tells_nothing_of_the_machine_and_is_the_same_traced_or_kept(
     contents = {}
     for name, home, seed in (("one", "a", 0), ("kept", "a", 1), ("traced", "b", 1)):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / home))
-        card, network = make("pspnet", channels=1, seed=seed)
-        part.write(network, card, tmp_path / name, "fp32")
-        contents[name] = (tmp_path / name).read_bytes()
+        card, network = make("unet", channels=1, seed=seed)
+        (tmp_path / name).mkdir()
+        part.write(network, card, tmp_path / name / part.FILE, "fp32")
+        files = sorted((tmp_path / name).iterdir())  # OpenVINO has its weights beside
+        contents[name] = b"".join(path.read_bytes() for path in files)
     assert contents["kept"] == contents["traced"] != contents["one"]
     assert b"site-packages" not in contents["one"]
     assert str(tmp_path).encode() not in contents["one"]
@@ -112,7 +123,7 @@ def test_the_file_tells_nothing_of_the_machine_and_is_the_same_traced_or_kept(
 @pytest.mark.parametrize("target", parts.names(TARGETS))
 def test_a_target_names_an_engine_a_file_and_its_precisions(target):
     part = parts.load(TARGETS, target, like=Target)
-    assert part.ENGINE in parts.names(ENGINES)
+    assert (part.ENGINE in parts.names(ENGINES)) == part.RUNS_HERE
     assert part.missing() is None
     assert choose_precision(part, None) == next(iter(part.TOLERANCES))
     with pytest.raises(ConfigError, match=r"precision 'fp1' cannot be written to .*; use"):
@@ -132,4 +143,4 @@ def test_a_graph_tied_to_the_traced_size_is_refused():
     model = onnx_ir.serde.deserialize_model(onnx.helper.make_model(graph))
     card, _ = make("enet")
     with pytest.raises(ConfigError, match="would hold for one height, width only; choose"):
-        onnx_target._require_free_sizes(model, card)
+        onnxgraph._require_free_sizes(model, card)

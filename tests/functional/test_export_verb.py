@@ -25,6 +25,9 @@ def test_a_run_is_exported_on_data_then_on_the_images_that_its_bundle_keeps(
     assert first.returncode == 0, first.stderr
     assert "\nmodel.onnx: largest difference of logits " in first.stdout
     assert f" on 2 images (images of {OLD / 'street'})\n" in first.stdout
+    assert (
+        "\nnetwork -> model.onnx: mIoU 88.48 -> 88.48, boundary F1 95.75 -> 95" in first.stdout
+    )
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [
         "bundle.json",
         "model.onnx",
@@ -48,7 +51,10 @@ def test_a_run_is_exported_on_data_then_on_the_images_that_its_bundle_keeps(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("--to onyx", "no target named 'onyx'; did you mean 'onnx'? Known: onnx."),
+        (
+            "--to onyx",
+            "no target named 'onyx'; did you mean 'onnx'? Known: onnx,",
+        ),
         ("--to onnx", "keeps no parity images; give DATA to test the graph on"),
     ],
 )

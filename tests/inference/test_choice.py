@@ -1,7 +1,10 @@
 """The engine of a model: the best one available, or the one that is named."""
 
+from dataclasses import replace
+
 import pytest
 
+from maskwright.core.bundle import GRAPH, write_bundle
 from maskwright.core.errors import (
     BundleError,
     ConfigError,
@@ -54,6 +57,11 @@ def test_precision_selects_an_engine_that_has_it(untrained_bundle, photographs):
     full = open_model(untrained_bundle.root)
     same = half.predict(photographs[0]).labels_HW == full.predict(photographs[0]).labels_HW
     assert same.mean() > 0.95
+    vino = EngineOptions(precision="bf16", threads=1)
+    assert (
+        open_model(untrained_bundle.root, engine="openvino", options=vino).engine.precision
+        == "bf16"
+    )
     with pytest.raises(BundleError, match="no file for precision int8"):
         open_model(untrained_bundle.root, options=EngineOptions(precision="int8"))
     with pytest.raises(ConfigError, match="precision 'fp16' needs device 'cuda', got 'cpu'"):
@@ -81,3 +89,17 @@ def test_providers_that_are_not_here_are_refused(untrained_bundle):
         open_model(untrained_bundle.root, engine="torch", options=options)
     chosen = EngineOptions(providers=("CPUExecutionProvider",))
     assert open_model(untrained_bundle.root, options=chosen).engine.name == "onnxruntime"
+    with pytest.raises(ConfigError, match="'openvino' runs on the CPU, not on CPUExecution"):
+        open_model(untrained_bundle.root, engine="openvino", options=chosen)
+
+
+def test_a_model_without_a_graph_of_fp32_runs_its_last_graph(painted_bundle, tmp_path):
+    plain = painted_bundle(tmp_path / "plain")
+    files = {name: plain.file(name) for name in plain.files}
+    graphs = [replace(plain.graphs[0], file=GRAPH, precision="int8")]
+    coarse = write_bundle(tmp_path / "coarse", plain.card, files, graphs=graphs)
+    assert open_model(plain.root).engine.precision == "fp32"
+    assert open_model(coarse.root).engine.precision == "int8"
+    options = EngineOptions(precision="fp16")
+    with pytest.raises(BundleError, match=r"no file for precision fp16: .*int8"):
+        open_model(coarse.root, engine="onnxruntime", options=options)

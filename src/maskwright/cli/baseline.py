@@ -51,7 +51,7 @@ def baseline(
 ) -> None:
     """Learn what a fixed camera usually sees, by day and by night."""
     console = Console(as_json=as_json, quiet=quiet)
-    opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
+    opening = Opening(engine, None, refine, trust, accept_licence=accept_licence)
     from ..calls import baseline as learn
     from ..core.duration import budget_seconds
     from ..core.errors import OutputError

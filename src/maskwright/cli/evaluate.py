@@ -20,6 +20,7 @@ from .options import (
     Model,
     Overlap,
     Overwrite,
+    Precision,
     ProposeMapping,
     Quiet,
     Refine,
@@ -56,6 +57,7 @@ def evaluate(
     surface: Surface = None,
     spacing: Spacing = None,
     engine: Engine = None,
+    precision: Precision = None,
     refine: Refine = None,
     tile: Tile = "auto",
     overlap: Overlap = None,
@@ -73,7 +75,7 @@ def evaluate(
 ) -> None:
     """Score MODEL on one split of DATA: a report."""
     console = Console(as_json=as_json, quiet=quiet)
-    opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
+    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence)
     from ..core.report import FILE_NAME
     from ..core.results import WriteMode, open_results
     from ..data.dataset import open_dataset

@@ -1,7 +1,7 @@
 """`maskwright export`: add a graph in another file format to a model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,11 @@ from .options import (
     Quiet,
     out_option,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..core.graph import Graph
 
 
 def export(
@@ -34,6 +39,17 @@ def export(
     out: Annotated[Path, out_option("Bundle to write.")],
     precision: Annotated[
         str | None, typer.Option(help="Precision of the graph (default: first of TARGET).")
+    ] = None,
+    unverified: Annotated[
+        bool,
+        typer.Option(
+            "--unverified",
+            help="Write a graph that cannot run on this machine, with a script that tests it.",
+        ),
+    ] = False,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(metavar="POINTS", help="mIoU that int8 may lose, of 100 (default: 1)."),
     ] = None,
     no_parity_images: NoParityImages = False,
     overwrite: Overwrite = False,
@@ -56,25 +72,45 @@ def export(
         data=data,
         allow_outside=allow_outside,
         precision=precision,
+        unverified=unverified,
+        max_drop_points=_read_drop(max_drop, precision),
         keep_parity_images=not no_parity_images,
         accept_licence=accept_licence,
         mode=WriteMode(overwrite=overwrite),
         progress=console.progress,
         log=console.say,
     )
-    graph = bundle.graphs[-1]
-    where = "the parity images of the bundle alone" if data is None else f"images of {data}"
-    if graph.parity is not None:
-        console.say(
-            f"{graph.file}: largest difference of logits "
-            f"{graph.parity.largest_logit_difference:.3g} on {graph.parity.num_images} images "
-            f"({where})"
-        )
+    console.say_all(_describe(bundle.graphs[-1], data))
     console.say(f"bundle  {bundle.root}  ({bundle.model_id})")
-    console.result(
-        {
-            "bundle": str(bundle.root),
-            "model_id": bundle.model_id,
-            "graphs": [one.to_json() for one in bundle.graphs],
-        }
+    graphs = [one.to_json() for one in bundle.graphs]
+    console.result({"bundle": str(bundle.root), "model_id": bundle.model_id, "graphs": graphs})
+
+
+def _describe(graph: "Graph", data: Path | None) -> "Iterator[str]":
+    """How the graph was compared with the network, and what came out."""
+    if graph.parity is None:
+        yield f"{graph.file}: NOT compared with the network; it runs on {graph.engine}"
+        return
+    where = "the parity images of the bundle alone" if data is None else f"images of {data}"
+    yield (
+        f"{graph.file}: largest difference of logits "
+        f"{graph.parity.largest_logit_difference:.3g} on {graph.parity.num_images} images "
+        f"({where})"
     )
+    if graph.quality is not None:
+        yield f"network -> {graph.file}: {graph.quality}"
+
+
+def _read_drop(max_drop: float | None, precision: str | None) -> float:
+    """The points of mIoU that `--max-drop` allows; raises ConfigError where it has no sense."""
+    from ..core.errors import ConfigError
+    from ..export.quantize.search import MAX_DROP_POINTS
+
+    if max_drop is None:
+        return MAX_DROP_POINTS
+    if precision != "int8" or not 0 <= max_drop <= 100:
+        raise ConfigError(
+            f"--max-drop {max_drop:g} with precision {precision}: expected points of mIoU from "
+            f"0 to 100, and --precision int8, which may lose them"
+        )
+    return max_drop

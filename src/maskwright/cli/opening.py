@@ -1,6 +1,6 @@
 """How the verbs open the model that they run."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..inference.engine import EngineOptions
     from ..inference.folds import FoldPredictors
     from ..inference.predictor import Predictor
     from ..inference.tiling import Tiling
@@ -30,13 +31,15 @@ class LabelStream(TypedDict):
     fps: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Opening:
     """The options of a verb by which a model is opened, see `open_model`."""
 
     engine: str | None
+    precision: str | None
     refine: str | None
     trust: str | None
+    _: KW_ONLY
     accept_licence: bool
 
     def open(self, model: str, **how: Unpack[How]) -> "Predictor":
@@ -68,17 +71,25 @@ class Opening:
             model,
             **how,
             engine=self.engine,
+            options=self._options,
             refine=self.refine,
             trust=self.trust,
             accept_licence=self.accept_licence,
         )
+
+    @property
+    def _options(self) -> "EngineOptions":
+        from ..inference.engine import EngineOptions, read_precision
+
+        return EngineOptions(precision=read_precision(self.precision))
 
     def _require_plain(self, how: How) -> None:
         """Refuse options that the server has chosen."""
         from ..core.errors import ConfigError
         from ..inference.tiling import Tiling
 
-        options = (self.engine, self.refine, self.trust, how["tta"], how["dropout"] or None)
+        chosen = (self.engine, self.precision, self.refine, self.trust)
+        options = (*chosen, how["tta"], how["dropout"] or None)
         if any(option is not None for option in options) or how["tiling"] != Tiling():
             raise ConfigError(
                 "a server has chosen engine, tiles and refiners; leave out these options"
@@ -102,5 +113,11 @@ class Opening:
                 "--dropout"
             )
         return open_folds(
-            runs, data, engine=self.engine, refine=self.refine, tiling=tiling, trust=self.trust
+            runs,
+            data,
+            engine=self.engine,
+            options=self._options,
+            refine=self.refine,
+            tiling=tiling,
+            trust=self.trust,
         )

@@ -121,6 +121,14 @@ Engine = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Engine that runs MODEL (default: best one installed)."),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P",
+        help="Precision of the network: fp32, fp16, bf16, int8 (default: fp32, or that of the "
+        "graph of MODEL).",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

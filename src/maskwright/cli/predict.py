@@ -20,6 +20,7 @@ from .options import (
     Model,
     Overlap,
     Overwrite,
+    Precision,
     Quiet,
     Refine,
     ResumeFolder,
@@ -111,6 +112,7 @@ def predict(
         str, out_option("Folder for the results, or an address (s3://...).")
     ] = "predictions",
     engine: Engine = None,
+    precision: Precision = None,
     refine: Refine = None,
     tile: Tile = "auto",
     overlap: Overlap = None,
@@ -139,8 +141,8 @@ def predict(
     `--write cvat` (or another format of `convert`) writes labels for a labelling tool.
     """
     console = Console(as_json=as_json, quiet=quiet)
-    opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
-    from ..core.results import MANIFEST, WriteMode
+    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence)
+    from ..core.results import WriteMode
     from ..core.storage import find_scheme, to_path
     from ..inference.tiling import Tiling
 
@@ -162,7 +164,6 @@ def predict(
         console.progress,
     )
     _print_summary(summary, out, names, console)
-    _require_all(summary, f"{out}/{MANIFEST}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +277,12 @@ def _require_all(summary: "PredictionSummary", manifest: str) -> None:
 def _print_summary(
     summary: "PredictionSummary", out: str, names: "Sequence[str]", console: Console
 ) -> None:
-    """Print the share of each class, what was written, and what there is to say about it."""
+    """Print the share of each class, what was written, and what there is to say about it.
+
+    Ends with status 1 where images could not be predicted.
+    """
+    from ..core.results import MANIFEST
+
     document = summary.to_json()
     rows = [(format_percent(entry["percent"]), entry["name"]) for entry in document["classes"]]
     for line in text_table(("share", "class"), rows, words=(1,)):
@@ -291,3 +297,4 @@ def _print_summary(
     if summary.passed_over:
         console.say(f"{len(summary.passed_over)} folders of earlier results are passed over")
     console.result({"out": out} | document)
+    _require_all(summary, f"{out}/{MANIFEST}")

@@ -18,6 +18,7 @@ from .options import (
     MmPerPx,
     Model,
     Overwrite,
+    Precision,
     Quiet,
     Refine,
     Roi,
@@ -84,6 +85,7 @@ def video(
     stay: Stay = "10s",
     webhook: WebhookUrl = None,
     engine: Engine = None,
+    precision: Precision = None,
     refine: Refine = None,
     trust: Trust = None,
     accept_licence: AcceptLicence = False,
@@ -93,7 +95,7 @@ def video(
 ) -> None:
     """Predict a video or a camera: pictures, coverage over time."""
     console = Console(as_json=as_json, quiet=quiet)
-    opening = Opening(engine=engine, refine=refine, trust=trust, accept_licence=accept_licence)
+    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence)
     from ..calls import video as run
     from ..core.duration import budget_seconds
     from ..core.results import WriteMode
@@ -109,14 +111,13 @@ def video(
         stay_s=budget_seconds(stay, option="--stay") or 0.0,
         webhook=webhook,
     )
-    how: LabelStream = {"smooth": smooth, "keyframes": keyframes, "fps": fps}
     summary = run(
         opening.open_for_frames(model, console),
         source,
         out,
         options,
         watch=watch,
-        **how,
+        **LabelStream(smooth=smooth, keyframes=keyframes, fps=fps),
         mode=WriteMode(overwrite=overwrite),
         progress=console.progress,
         say=console.say,

@@ -25,6 +25,10 @@ class Tolerance:
     equal_pixel_share: float = 0.999
 
 
+INT8_TOLERANCE = Tolerance(logit_ratio=1.0, equal_pixel_share=0.9)
+"""Wide: whether a graph of int8 is good enough is judged by its scores."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
     """How far two engines agree; `equal_pixel_share` counts pixels of the same class."""
@@ -62,6 +66,39 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Scores of the network and of a graph on the same images of a split, all in 0..1.
+
+    `equal_pixel_share` counts pixels of the same class; `boundary_f1` is the mean over the
+    classes within 0.75 % of the diagonal, None where no class has a boundary.
+    """
+
+    split: str
+    num_images: int
+    equal_pixel_share: float
+    network_miou: float
+    graph_miou: float
+    network_boundary_f1: float | None
+    graph_boundary_f1: float | None
+
+    @property
+    def drop_points(self) -> float:
+        """By how many points, 0..100, the mIoU of the graph is lower than the network's."""
+        return 100 * (self.network_miou - self.graph_miou)
+
+    def __str__(self) -> str:
+        outlines = ""
+        if self.network_boundary_f1 is not None and self.graph_boundary_f1 is not None:
+            pair = self.network_boundary_f1, self.graph_boundary_f1
+            outlines = f", boundary F1 {100 * pair[0]:.2f} -> {100 * pair[1]:.2f}"
+        return (
+            f"mIoU {100 * self.network_miou:.2f} -> {100 * self.graph_miou:.2f}{outlines}, "
+            f"{self.equal_pixel_share:.2%} of the pixels agree ({self.num_images} images of "
+            f"{self.split})"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TilingEffect:
     """The shares of pixels, 0..1, whose class changes where images are cut into tiles.
 
@@ -94,7 +131,8 @@ class Graph:
     `features`. `parity` is None where nobody has compared the graph with the network.
     `bytes_per_px` is the memory that the engine takes per pixel of its input, and `reach_px`
     half of the receptive field, both measured at the export; 0 where they are not known.
-    `tiling` says by how much tiles change labels, None where that was not measured.
+    `tiling` says by how much tiles change labels, and `quality` what the graph scores; both
+    are None where that was not measured.
 
     Raises BundleError for other outputs.
     """
@@ -108,6 +146,7 @@ class Graph:
     bytes_per_px: float = 0.0
     reach_px: int = 0
     tiling: TilingEffect | None = None
+    quality: Quality | None = None
 
     def __post_init__(self) -> None:
         if self.outputs not in _OUTPUTS:
@@ -124,6 +163,7 @@ class Graph:
     def from_json(cls, document: dict[str, Any]) -> Self:
         """Undo `to_json`; raises KeyError or TypeError where a key is missing or unknown."""
         parity, tiling = document["parity"], document.get("tiling")
+        quality = document.get("quality")
         return cls(
             file=document["file"],
             engine=document["engine"],
@@ -134,4 +174,5 @@ class Graph:
             bytes_per_px=document.get("bytes_per_px", 0.0),
             reach_px=document.get("reach_px", 0),
             tiling=None if tiling is None else TilingEffect(**tiling),
+            quality=None if quality is None else Quality(**quality),
         )

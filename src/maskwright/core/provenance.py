@@ -16,10 +16,11 @@ JsonObject = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """The evaluated model: its id, the engine that ran it, and what its card says."""
+    """The evaluated model: its id, the engine that ran it and at which precision, its card."""
 
     id: str = ""
     engine: str = ""
+    precision: str = "fp32"
     arch: JsonObject = field(default_factory=dict)
     input: JsonObject = field(default_factory=dict)
     training: JsonObject = field(default_factory=dict)
@@ -27,7 +28,7 @@ class ModelSource:
     @classmethod
     def from_json(cls, document: Document) -> Self:
         """Undo `asdict`."""
-        return cls(**_known(document, "id", "engine", "arch", "input", "training"))
+        return cls(**_known(document, "id", "engine", "precision", "arch", "input", "training"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -250,6 +250,7 @@ def _provenance(model: Predictor, dataset: Dataset) -> Provenance:
         model=ModelSource(
             id=model.model_id,
             engine=model.engine.name,
+            precision=model.engine.precision,
             arch=card.arch.to_json(),
             input=card.input.to_json(),
             training=card.provenance,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..core.card import ModelCard
 from ..core.errors import ConfigError, MissingDependencyError
 from ..core.graph import Tolerance
+from ..inference.engine import read_precision
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +23,10 @@ class Target(Protocol):
     """Name of the graph in a Bundle, at the first precision of `TOLERANCES`."""
 
     ENGINE: str
-    """The part of `inference.engines` that runs the graph."""
+    """The part of `inference.engines` that runs the graph, else what runs it elsewhere."""
+
+    RUNS_HERE: bool = True
+    """Whether ENGINE is such a part; other graphs are written with `unverified` alone."""
 
     TOLERANCES: Mapping[str, Tolerance] = {"fp32": Tolerance()}
     """The precisions that can be written, each with what parity allows; the default first."""
@@ -47,6 +51,10 @@ class Target(Protocol):
             ConfigError: The network cannot be written in this format.
         """
 
+    def list_scripts(self, _file: str, _card: ModelCard, _precision: str) -> Mapping[str, str]:
+        """Texts to write beside the graph `file` by their names: for machines elsewhere."""
+        return {}
+
 
 def choose_precision(target: Target, precision: str | None) -> str:
     """`precision` if the target writes it; the target's default for None.
@@ -55,6 +63,7 @@ def choose_precision(target: Target, precision: str | None) -> str:
         ConfigError: The target does not write this precision.
     """
     known = tuple(target.TOLERANCES)
+    precision = read_precision(precision)
     if precision is None:
         return known[0]
     if precision not in known:

@@ -1,7 +1,7 @@
 """Choose the engine that runs a model, of ours or published by others."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -56,6 +56,7 @@ def build_engine(
         BundleError: The model holds no file that the engine runs, or a damaged one.
         MissingDependencyError: A package of the engine is not installed.
     """
+    options = replace(options, precision=_choose_precision(files, options))
     every = {
         n: parts.load(ENGINES, n, like=EnginePart)
         for n in ([name] if name is not None else parts.names(ENGINES))
@@ -118,11 +119,19 @@ def open_published(
     )
 
 
+def _choose_precision(files: Sequence[ModelFile], options: EngineOptions) -> str:
+    """The precision that the options ask for, else fp32 if a graph has it or there is none."""
+    graphs = [file.precision for file in files if file.engine is not None]
+    if options.precision is not None or not graphs or FP32 in graphs:
+        return options.precision or FP32
+    return graphs[-1]
+
+
 def _choose_file(
     part: EnginePart, files: Sequence[ModelFile], options: EngineOptions
 ) -> ModelFile | None:
     """The file of the wanted precision that the engine runs, else one that it can cast."""
-    runs = [file for file in files if fnmatch(file.path.name, part.FILES)]
+    runs = [f for f in files if any(fnmatch(f.path.name, p) for p in part.FILES.split())]
     exact = [file for file in runs if file.precision == options.precision]
     cast = [file for file in runs if file.precision == FP32 and options.precision in part.CASTS]
     return next(iter(exact + cast), None)

@@ -24,8 +24,9 @@ class EngineOptions:
     `threads` are those of one operation, None for as many as the engine takes by itself.
     `device` is `auto`, `cpu`, `cuda` or `cuda:1`. `providers` are ONNX Runtime's execution
     providers, the first usable one is taken; empty means those of the device. `precision` is
-    that of the arithmetic: `fp32`, `fp16`, `bf16` or `int8`. An engine refuses an option that
-    it cannot follow.
+    that of the arithmetic: `fp32`, `fp16`, `bf16` or `int8`; None is fp32, for a model all of
+    whose graphs have another precision that of the last. An engine refuses an option that it
+    cannot follow.
 
     Raises ConfigError for a value outside these.
     """
@@ -33,7 +34,7 @@ class EngineOptions:
     threads: int | None = None
     device: str = "auto"
     providers: tuple[str, ...] = ()
-    precision: str = FP32
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
@@ -42,10 +43,15 @@ class EngineOptions:
             raise ConfigError(
                 f"device is {self.device!r}; use 'auto', 'cpu', 'cuda' or 'cuda:INDEX'"
             )
-        if self.precision not in PRECISIONS:
+        if self.precision not in {None, *PRECISIONS}:
             raise ConfigError(
                 f"precision is {self.precision!r}; use one of {', '.join(PRECISIONS)}"
             )
+
+
+def read_precision(text: str | None) -> str | None:
+    """A precision as it is typed: `f32` and `f16` are `fp32` and `fp16`."""
+    return {"f32": FP32, "f16": "fp16"}.get(text or "", text)
 
 
 class Engine(Protocol):
@@ -53,6 +59,9 @@ class Engine(Protocol):
 
     name: str
     """Of the part in `inference/engines`; reports record it."""
+
+    precision: str = FP32
+    """Of the arithmetic; reports record it too."""
 
     max_batch: int = 1
     """The largest B."""
@@ -98,7 +107,7 @@ class EnginePart(Protocol):
     """Of the engines that can run a model, the available one with the highest is taken."""
 
     FILES: str
-    """Names of the files that the engine runs, as a pattern: `*.onnx`."""
+    """Names of the files that the engine runs, as patterns: `*.onnx *.xml`."""
 
     CASTS: tuple[str, ...] = ()
     """Precisions to which the engine itself brings a file of precision fp32."""

@@ -12,7 +12,8 @@ from ..core.yamlfile import read_yaml
 from ..data.dataset import FolderDataset, open_dataset
 from ..data.opening.splitfile import list_folds
 from ..data.pixels.imageref import ImageRef
-from .predictor import AUTOMATIC, Predictor, open_model
+from .engine import Engine, EngineOptions
+from .predictor import AUTOMATIC, DEFAULTS, Predictor, open_model
 from .refiner import Refinement
 from .tiling import Tiling
 
@@ -48,9 +49,9 @@ class FoldPredictors:
         return next(iter(self.predictors.values())).tiling
 
     @property
-    def engine_name(self) -> str:
-        """The name of the engine of the first fold."""
-        return next(iter(self.predictors.values())).engine.name
+    def engine(self) -> Engine:
+        """The engine of the first fold."""
+        return next(iter(self.predictors.values())).engine
 
     def choose(self, key: str) -> Predictor:
         """The Predictor of the run that validated on the image, and so did not train on it."""
@@ -62,6 +63,7 @@ def open_folds(
     data: Path | str,
     *,
     engine: str | None = None,
+    options: EngineOptions = DEFAULTS,
     refine: str | None = None,
     tiling: Tiling = AUTOMATIC,
     trust: str | None = None,
@@ -91,7 +93,7 @@ def open_folds(
         run = run_of[fold]
         model = run / "bundle" if is_bundle(run / "bundle") else run
         predictors[fold] = open_model(
-            model, engine=engine, refine=refine, tiling=tiling, trust=trust
+            model, engine=engine, options=options, refine=refine, tiling=tiling, trust=trust
         )
         _require_fold(predictors[fold], dataset, fold, run)
     _require_one_rule(predictors)

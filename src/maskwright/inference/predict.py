@@ -96,7 +96,7 @@ def identify_run(
     return {
         "verb": "predict",
         "model": model.model_id,
-        "engine": _name_engine(model),
+        **_name_engine(model),
         "refine": str(model.refine),
         "write": ",".join(wanted.write),
         "tiling": model.tiling.to_json(),
@@ -157,8 +157,8 @@ def make_destination(
     )
 
 
-def _name_engine(model: Predictor | FoldPredictors) -> str:
-    return model.engine_name if isinstance(model, FoldPredictors) else model.engine.name
+def _name_engine(model: Predictor | FoldPredictors) -> dict[str, str]:
+    return {"engine": model.engine.name, "precision": model.engine.precision}
 
 
 def _source(model: Predictor | FoldPredictors) -> str | None:

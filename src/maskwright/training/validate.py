@@ -147,12 +147,12 @@ class _MemoryEngine(Engine):
 
     model: nn.Module
     device: torch.device | str
-    precision: Callable[[], AbstractContextManager[object]]
+    autocast: Callable[[], AbstractContextManager[object]]
     name = "training"
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         x_BCHW = torch.from_numpy(image_BCHW).to(self.device)
-        with torch.inference_mode(), self.precision():
+        with torch.inference_mode(), self.autocast():
             logits_BKhw = self.model(x_BCHW.contiguous(memory_format=torch.channels_last))
         logits: NDArray[np.float32] = logits_BKhw.float().cpu().numpy()
         return logits

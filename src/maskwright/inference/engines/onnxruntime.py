@@ -12,7 +12,7 @@ from ...core.card import ModelCard
 from ...core.errors import BundleError, ConfigError, first_line
 from ...core.logits import LogitsGrid
 from .. import onnxfile
-from ..engine import Engine, EngineOptions
+from ..engine import FP32, Engine, EngineOptions
 
 PRIORITY = 20
 FILES = "*.onnx"
@@ -33,6 +33,7 @@ class OnnxEngine(Engine):
     num_classes: int
     grid: LogitsGrid
     options: EngineOptions
+    precision: str = FP32
     is_compact: bool = False
     name = "onnxruntime"
     max_batch = 8
@@ -92,7 +93,8 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
             f"{channels} channels to {classes} classes; export the model again"
         )
     names = inputs[0].name, outputs[0].name
-    return OnnxEngine(file, session, *names, classes, card.logits, options)
+    precision = options.precision or FP32
+    return OnnxEngine(file, session, *names, classes, card.logits, options, precision)
 
 
 def _session(file: Path, options: EngineOptions, *, compact: bool = False) -> Any:

@@ -143,7 +143,7 @@ def _run(load: "Callable[[], nn.Module]", options: EngineOptions) -> TorchEngine
     device = _device(options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    return TorchEngine(load().eval().to(device), options.precision)
+    return TorchEngine(load().eval().to(device), options.precision or FP32)
 
 
 def _device(options: EngineOptions) -> str:

@@ -1,0 +1,1 @@
+"""Post-training quantisation of a graph to int8, by its scores."""

@@ -1,0 +1,84 @@
+"""The model that is exported: a checkpoint, a Bundle, or one that others published."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from safetensors.torch import save as serialize
+
+from ..core.bundle import WEIGHTS, Bundle, is_bundle, open_bundle
+from ..core.card import ModelCard
+from ..core.checkpoint import Checkpoint, find_checkpoint
+from ..core.graph import Graph
+from ..inference.choice import is_published
+from ..inference.published import open_published
+from ..nn.any_size import AnySize
+from ..nn.build import load_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The model that is exported; `files` and `graphs` go into the new Bundle.
+
+    `load` gives the network in eval mode. A published model has no file of weights of ours:
+    that is written from the network.
+    """
+
+    card: ModelCard
+    model_id: str
+    load: Callable[[], AnySize]
+    files: dict[str, Path]
+    graphs: tuple[Graph, ...] = ()
+    bundle: Bundle | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, model: Path | str, *, accept_licence: bool) -> "Source":
+        """Open any model; raises as `export_model`."""
+        if is_published(model):
+            return cls.of_published(str(model), accept_licence=accept_licence)
+        path = Path(model)
+        if not is_bundle(path):
+            return cls.of_checkpoint(find_checkpoint(path) or path)
+        bundle = open_bundle(path)
+        return cls(
+            card=bundle.card,
+            model_id=bundle.model_id,
+            load=partial(load_model, bundle.card, bundle.file(WEIGHTS)),
+            files={name: bundle.file(name) for name in bundle.files},
+            graphs=bundle.graphs,
+            bundle=bundle,
+        )
+
+    @classmethod
+    def of_checkpoint(cls, folder: Path) -> "Source":
+        """Open the folder of a checkpoint."""
+        found = Checkpoint.open(folder)
+        return cls(
+            card=found.card,
+            model_id=found.model_id,
+            load=partial(load_model, found.card, found.weights),
+            files={WEIGHTS: found.weights},
+        )
+
+    @classmethod
+    def of_published(cls, source: str, *, accept_licence: bool) -> "Source":
+        """Open a published model by its name on the hub, or its folder or file."""
+        found = open_published(source, accept_licence=accept_licence)
+        card, network = found.stop_at_head()
+        return cls(
+            card=card,
+            model_id=found.model_id,
+            load=lambda: network,
+            files={},
+            notes=found.notes,
+        )
+
+    def write_weights(self, network: AnySize, folder: Path) -> None:
+        """Write the file of weights into `folder` where the model has none."""
+        if WEIGHTS not in self.files:
+            path = folder / WEIGHTS
+            tensors = {k: v.contiguous() for k, v in network.state_dict().items()}
+            path.write_bytes(serialize(tensors))
+            self.files[WEIGHTS] = path

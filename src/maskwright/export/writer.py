@@ -1,0 +1,219 @@
+"""Write the graph of one target, and admit it only if it agrees with the network."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
+
+from ..core import parts
+from ..core.bundle import Bundle
+from ..core.card import ModelCard
+from ..core.errors import BundleError, ConfigError
+from ..core.graph import Graph, Parity, Quality
+from ..core.image import Image
+from ..core.inputspec import InputSpec
+from ..core.progress import Progress
+from ..core.trust import hash_file, remember
+from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
+from ..inference.engines.torch import TorchEngine
+from ..inference.need import measure_bytes_per_px
+from ..inference.resolution import to_network
+from ..inference.seams import measure_reach, measure_tiling_effect
+from .layers import find_first_difference
+from .parity import Planes, compare, verify
+from .quality import QualityTest
+from .quantize.qdq import FloatGraph
+from .quantize.search import Calibration, Int8Search
+from .target import TARGETS, Target, choose_precision, name_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a graph is compared with: the network, on images or on those that `bundle` keeps.
+
+    `prepared` are image_HWC as `InputSpec.prepare` gives them; `quality` scores the graph where
+    there are labelled images, `calibrate` gives the images that int8 takes its ranges from,
+    and `max_drop_points` is the mIoU that int8 may lose. `log` gets what is tried.
+    """
+
+    network: TorchEngine
+    card: ModelCard
+    prepared: Sequence[Image]
+    bundle: Bundle | None
+    quality: QualityTest | None
+    calibrate: Callable[[], Calibration] | None
+    max_drop_points: float
+    progress: Progress
+    log: Callable[[str], None]
+
+    def make_inputs(self) -> list[Planes]:
+        """The images as the network takes them."""
+        return [to_network(image_HWC, self.card.input) for image_HWC in self.prepared]
+
+    def compare(self, graph: Engine) -> Parity:
+        """The difference of the logits, on the images or on those that the Bundle keeps."""
+        inputs_CHW = self.make_inputs()
+        if inputs_CHW or self.bundle is None:
+            what = "comparing with the network"
+            return compare(
+                self.network, graph, self.progress(inputs_CHW, total=len(inputs_CHW), what=what)
+            )
+        return verify(self.bundle, graph)
+
+
+def prepare_images(images: Iterable[Image], spec: InputSpec) -> Iterator[Image]:
+    """Images as the input specification takes them; raises DataError for others."""
+    for index, image_HWC in enumerate(images):
+        yield spec.prepare(image_HWC, where=f"image {index} for parity")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphWriter:
+    """Writes graphs of one target into a folder.
+
+    With `unverified`, a graph that nothing on this machine can run is written too.
+    """
+
+    name: str
+    target: Target
+    folder: Path
+    unverified: bool = False
+
+    @classmethod
+    def open(cls, name: str, folder: Path, *, unverified: bool) -> "GraphWriter":
+        """Load the target.
+
+        Raises:
+            UnknownNameError: There is no such target.
+            MissingDependencyError: It needs a package that is not installed.
+            ConfigError: Its graphs cannot be run here, and `unverified` is not given.
+        """
+        target = parts.load(TARGETS, name, like=Target)
+        lacks = target.missing()
+        if lacks is not None:
+            raise lacks
+        if not target.RUNS_HERE and not unverified:
+            raise ConfigError(
+                f"target {name!r}: its graph cannot be run on this machine, so it cannot be "
+                f"compared with the network; write it with --unverified, and run the script "
+                f"that is written beside it on the machine that has {target.ENGINE}"
+            )
+        return cls(name, target, folder, unverified)
+
+    def write(self, trial: Trial, precision: str | None) -> tuple[Graph, tuple[str, ...]]:
+        """Write one graph; the names of the other files that belong to it come second.
+
+        Raises:
+            BundleError: The graph disagrees with the network.
+            ConfigError: The network cannot be written in this format and precision.
+        """
+        precision = choose_precision(self.target, precision)
+        path = self.folder / name_file(self.target, precision)
+        if precision == "int8":
+            return self._write_int8(trial, path)
+        for _ in trial.progress(range(1), total=1, what=f"writing {path.name}"):
+            outputs = self.target.write(trial.network.network, trial.card, path, precision)
+        scripts = self._write_scripts(path, trial.card, precision)
+        tolerance = self.target.TOLERANCES[precision]
+        if not self.target.RUNS_HERE:
+            graph = Graph(
+                file=path.name,
+                engine=self.target.ENGINE,
+                precision=precision,
+                outputs=outputs,
+                tolerance=tolerance,
+            )
+            return graph, scripts
+        part = parts.load(ENGINES, self.target.ENGINE, like=EnginePart)
+        beside = (*part.list_external_files(path), *scripts)
+        for name in (path.name, *beside):
+            remember("graph", hash_file(self.folder / name))
+        return self.test(trial, path, precision, outputs), beside
+
+    def _write_int8(self, trial: Trial, path: Path) -> tuple[Graph, tuple[str, ...]]:
+        """Search for a graph of int8 that keeps the score, and write the path of the search."""
+        if trial.quality is None or trial.calibrate is None:
+            raise ConfigError(
+                "precision 'int8' needs DATA with labels: images to calibrate on, and a "
+                "validation split on which the graph must keep its score"
+            )
+        part = parts.load(ENGINES, self.target.ENGINE, like=EnginePart)
+        options = EngineOptions(precision="int8")
+        search = Int8Search(
+            card=trial.card,
+            quality=trial.quality,
+            run=lambda file: part.build(file, trial.card, options),
+            max_drop_points=trial.max_drop_points,
+            progress=trial.progress,
+            log=trial.log,
+        )
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            outputs = self.target.write(
+                trial.network.network, trial.card, folder / "float.onnx", "fp32"
+            )
+            graph = FloatGraph.prepare(folder / "float.onnx", folder / "prepared.onnx")
+            found = search.search(graph, trial.calibrate(), folder / path.name)
+            copyfile(folder / path.name, path)
+        remember("graph", hash_file(path))
+        texts = {f"{path.stem}.json": found.to_text(), f"{path.stem}.svg": found.draw()}
+        for name, text in texts.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
+        quality = found.steps[-1].quality
+        return self.test(trial, path, "int8", outputs, quality=quality), tuple(texts)
+
+    def test(
+        self,
+        trial: Trial,
+        path: Path,
+        precision: str,
+        outputs: tuple[str, ...],
+        *,
+        quality: Quality | None = None,
+    ) -> Graph:
+        """Compare the graph that lies at `path` with the network, and measure it.
+
+        `quality` is taken where it was measured before.
+
+        Raises:
+            BundleError: The graph disagrees with the network.
+        """
+        tolerance = self.target.TOLERANCES[precision]
+        part = parts.load(ENGINES, self.target.ENGINE, like=EnginePart)
+        engine = part.build(path, trial.card, EngineOptions(precision=precision))
+        parity = trial.compare(engine)
+        try:
+            parity.require_agreement(
+                tolerance,
+                graph="the exported graph",
+                fix="nothing was written, use the run itself",
+            )
+        except BundleError as error:
+            raise BundleError(f"{error}{self._name_layer(trial, path)}") from error
+        reach_px = measure_reach(engine, trial.card)
+        return Graph(
+            file=path.name,
+            engine=self.target.ENGINE,
+            precision=precision,
+            outputs=outputs,
+            tolerance=tolerance,
+            parity=parity,
+            bytes_per_px=round(measure_bytes_per_px(engine, trial.card.input.channels), 1),
+            reach_px=reach_px,
+            tiling=measure_tiling_effect(engine, trial.card, trial.prepared, reach_px=reach_px),
+            quality=quality or (trial.quality.score(engine) if trial.quality else None),
+        )
+
+    def _name_layer(self, trial: Trial, path: Path) -> str:
+        """The end of the message on a graph that disagrees: where it begins to."""
+        inputs_CHW = trial.make_inputs()
+        if not inputs_CHW:
+            return ""
+        return find_first_difference(trial.network.network, path, inputs_CHW[0])
+
+    def _write_scripts(self, path: Path, card: ModelCard, precision: str) -> tuple[str, ...]:
+        scripts: Mapping[str, str] = self.target.list_scripts(path.name, card, precision)
+        for name, text in scripts.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
+        return tuple(scripts)

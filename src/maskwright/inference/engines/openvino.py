@@ -1,0 +1,146 @@
+"""OpenVINO, https://docs.openvino.ai: runs ONNX graphs and its own on the CPU; no torch.
+
+OpenVINO runs float graphs in bf16 by itself where the CPU has it: the precision is forced here
+to that of the options.
+"""
+
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.card import ModelCard
+from ...core.errors import BundleError, ConfigError, MissingDependencyError, first_line
+from ...core.logits import LogitsGrid
+from .. import onnxfile
+from ..engine import FP32, Engine, EngineOptions
+
+PRIORITY = 5
+FILES = "*.onnx *.xml"
+CASTS = ("bf16",)
+
+_NO_MEMORY = ("bad_alloc", "bad allocation", "allocate", "out of memory")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVinoEngine(Engine):
+    """Runs a compiled graph that has one input, and logits as its first output.
+
+    Threads that call it wait for each other: a request holds the buffers of one input.
+    """
+
+    file: Path
+    request: Any
+    num_classes: int
+    grid: LogitsGrid
+    precision: str = FP32
+    turn: Lock = field(default_factory=Lock, compare=False, repr=False)
+    name = "openvino"
+    max_batch = 8
+
+    def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The contract of Engine."""
+        import openvino
+
+        batch, _, height, width = image_BCHW.shape
+        expected = (batch, self.num_classes, *self.grid.size((height, width)))
+        try:
+            with self.turn:
+                given = openvino.Tensor(np.ascontiguousarray(image_BCHW), shared_memory=True)
+                self.request.infer([given], share_inputs=True, share_outputs=True)
+                logits_BKhw: NDArray[np.float32] = self.request.get_output_tensor(0).data.copy()
+        except RuntimeError as error:
+            if any(text in str(error) for text in _NO_MEMORY):
+                raise MemoryError(str(error)) from error
+            raise self._refuse(image_BCHW, first_line(error)) from error
+        if logits_BKhw.shape != expected or logits_BKhw.dtype.name != "float32":
+            found = f"{logits_BKhw.shape} {logits_BKhw.dtype}"
+            raise self._refuse(image_BCHW, f"it returns {found}, expected float32 {expected}")
+        return logits_BKhw
+
+    def _refuse(self, image_BCHW: NDArray[np.float32], reason: str) -> BundleError:
+        return BundleError(
+            f"{self.file}: the graph fails on an input of {image_BCHW.shape} (B, C, H, W), or "
+            f"returns no float32 logits at {self.grid}: {reason}; export the model again"
+        )
+
+
+def missing() -> MissingDependencyError | None:
+    """The contract of `inference.engine.EnginePart`."""
+    return None if find_spec("openvino") else MissingDependencyError("openvino", "openvino")
+
+
+def list_external_files(file: Path) -> tuple[str, ...]:
+    """The contract of `inference.engine.EnginePart`; an .xml has its weights beside it."""
+    if file.suffix == ".xml":
+        return (file.with_suffix(".bin").name,)
+    return onnxfile.list_external_files(file)
+
+
+def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine:
+    """The contract of `inference.engine.EnginePart`."""
+    import openvino
+
+    core = openvino.Core()
+    settings = _list_settings(core, options)
+    try:
+        graph = core.read_model(file)
+        _require_card(file, graph, card)
+        request = core.compile_model(graph, "CPU", settings).create_infer_request()
+    except RuntimeError as error:
+        raise BundleError(
+            f"{file}: OpenVINO {openvino.__version__} cannot run this graph "
+            f"({first_line(error)}); copy the bundle again or export it again"
+        ) from error
+    classes, precision = len(card.labels), options.precision or FP32
+    return OpenVinoEngine(file, request, classes, card.logits, precision)
+
+
+def _list_settings(core: Any, options: EngineOptions) -> dict[str, object]:
+    """Settings of OpenVINO for one image at a time.
+
+    Raises:
+        ConfigError: The CPU cannot compute at the precision, or another device is asked for.
+    """
+    if options.device not in {"auto", "cpu"} or options.providers:
+        asked = ", ".join(options.providers) or options.device
+        raise ConfigError(
+            f"engine 'openvino' runs on the CPU, not on {asked} (CUDA belongs to torch and "
+            f"ONNX Runtime); use device 'cpu' without providers, or another engine"
+        )
+    known = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if options.precision == "bf16" and "BF16" not in known:
+        raise ConfigError(
+            f"precision 'bf16' needs a CPU with AVX512_BF16 or AMX, this one has "
+            f"{', '.join(known)}; use precision 'fp32'"
+        )
+    settings: dict[str, object] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "bf16" if options.precision == "bf16" else "f32",
+        "CACHE_DIR": "",
+    }
+    if options.threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = options.threads
+    return settings
+
+
+def _require_card(file: Path, graph: Any, card: ModelCard) -> None:
+    """Refuse a graph of other channels or classes than the card says."""
+    shapes = [[part.partial_shape for part in side] for side in (graph.inputs, graph.outputs)]
+    wanted = card.input.channels, len(card.labels)
+    found = [
+        side[0][1].get_length()
+        if side and side[0].rank.is_static and len(side[0]) == 4 and side[0][1].is_static
+        else None
+        for side in shapes
+    ]
+    if len(shapes[0]) != 1 or tuple(found) != wanted:
+        raise BundleError(
+            f"{file}: the graph maps {', '.join(map(str, shapes[0]))} to "
+            f"{', '.join(map(str, shapes[1]))}, its card says {wanted[0]} channels to "
+            f"{wanted[1]} classes; export the model again"
+        )
