@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from maskwright.core.errors import BundleError
-from maskwright.serving.child import Child, ModelCrashError
+from maskwright.serving.child import Child, ModelBusyError, ModelCrashError
 from maskwright.serving.messages import Task
 from maskwright.serving.modelprocess.process import ModelChoice
 
@@ -85,5 +85,19 @@ def test_a_model_that_cannot_be_opened_is_refused_with_its_own_message():
         with pytest.raises(BundleError, match=r"^no such model$"):
             async with _child("absent"):
                 pass
+
+    asyncio.run(run())
+
+
+def test_what_is_in_work_when_a_child_stops_may_be_asked_again():
+    async def run():
+        async with _child() as child:
+            asked = [asyncio.create_task(_ask(child, body)) for body in (b"slow", b"slow too")]
+            while child.num_pending < 2:
+                await asyncio.sleep(0.01)
+            await child.stop()
+            found = await asyncio.gather(*asked, return_exceptions=True)
+            assert [type(error) for error in found] == [ModelBusyError] * 2
+            assert str(found[0]) == "model m is being stopped"
 
     asyncio.run(run())

@@ -98,6 +98,7 @@ class Child:
         self._ready = asyncio.Event()
         self._sending = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
+        self._is_stopped = False
 
     @property
     def is_ready(self) -> bool:
@@ -120,7 +121,8 @@ class Child:
         return facts
 
     async def stop(self) -> None:
-        """End the process; what is in work fails."""
+        """End the process; what is in work may be asked again, of another server."""
+        self._is_stopped = True
         if self._watching is not None:
             self._watching.cancel()
         self._ready.clear()
@@ -140,7 +142,7 @@ class Child:
             async with self._gate.together():
                 return await self._send(task, body)
         except _Crashed as crash:
-            if crash.was_alone:
+            if crash.was_alone and not self._is_stopped:
                 raise self._explain_crash() from crash
         async with self._gate.alone():
             try:
@@ -155,6 +157,8 @@ class Child:
         )
 
     async def _send(self, task: Task, body: bytes) -> Outcome:
+        if self._is_stopped:
+            raise ModelBusyError(f"model {self.choice.name} is being stopped")
         deadline_s = time.monotonic() + task.timeout_s
         try:
             async with asyncio.timeout(task.timeout_s):

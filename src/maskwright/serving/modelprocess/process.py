@@ -81,18 +81,21 @@ class _Connection:
         self._session = session
         self._answers = answers
         self._writing = threading.Lock()
+        self._working: set[int] = set()
         self._cancelled: set[int] = set()
         self._pool = ThreadPoolExecutor(_MOST_BATCH + 2 * count_cores(), "task")
 
     def take(self, message: Message) -> None:
         """Begin a task, or cancel one."""
         if "cancel" in message.head:
-            self._cancelled.add(message.head["cancel"])
+            self._cancelled |= self._working & {message.head["cancel"]}
             self._session.look_again()
         elif "ping" in message.head:
             self._write(Message({"pong": message.head["ping"]}))
         else:
-            self._pool.submit(self._run, Task.from_json(message.head), message.body)
+            task = Task.from_json(message.head)
+            self._working.add(task.id)
+            self._pool.submit(self._run, task, message.body)
 
     def _run(self, task: Task, body: bytes) -> None:
         try:
@@ -100,6 +103,7 @@ class _Connection:
         except Exception as error:  # noqa: BLE001 - a bug: logged, and the others go on
             sys.stderr.write(f"task {task.id}: {type(error).__name__}: {error}\n")
             outcome = Outcome(id=task.id, status=500, error="internal error; see the log")
+        self._working.discard(task.id)
         self._cancelled.discard(task.id)
         self._write(outcome.to_message())
 
