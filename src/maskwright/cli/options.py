@@ -266,6 +266,12 @@ Trust = Annotated[
     ),
 ]
 
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+Port = Annotated[
+    int,
+    typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 for a free one."),
+]
+
 
 def out_option(text: str) -> Any:
     """Give the option `-o/--out` the help `text`."""

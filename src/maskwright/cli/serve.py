@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Engine, Quiet, Trust
+from .options import AsJson, Engine, Host, Port, Quiet, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,6 @@ Models = Annotated[
         metavar="[NAME=]BUNDLE...", help="Bundles, with names or those of their runs."
     ),
 ]
-Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
-Port = Annotated[int, typer.Option(metavar="N", help="Port to listen on; 0 for a free one.")]
 TokenFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Hashes of the tokens that clients need, with scopes."),

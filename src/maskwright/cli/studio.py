@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .options import AllowOutside, AsJson, Form, KeepIds, Overwrite, Quiet, out_option
+from .options import (
+    AllowOutside,
+    AsJson,
+    Form,
+    Host,
+    KeepIds,
+    Overwrite,
+    Port,
+    Quiet,
+    out_option,
+)
 
 
 def studio(
@@ -14,12 +24,8 @@ def studio(
         Path, typer.Argument(metavar="DATA", help="A folder: a dataset, or images alone.")
     ],
     *,
-    host: Annotated[
-        str, typer.Option(metavar="NAME", help="Address of this machine to listen on.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 takes a free one.")
-    ] = 8080,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the link in the browser.")
     ] = True,
