@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,41 @@ def test_a_run_is_exported_on_data_then_on_the_images_that_its_bundle_keeps(
     assert done.returncode == 0, done.stderr
     with (tmp_path / "out/coverage.csv").open() as file:
         assert {row["class"]: int(row["pixels"]) for row in csv.DictReader(file)} == SCENE0_PX
+
+
+def test_what_cannot_run_here_is_written_unverified_with_scripts_for_its_machine(
+    maskwright, tmp_path
+):
+    command = "export", OLD / "run", OLD / "street", "--to", "tensorrt", "-o", "b"
+    refused = maskwright(*command)
+    assert refused.returncode == 1
+    assert "write it with --unverified, and run the script" in refused.stderr
+    done = maskwright(*command, "--unverified", "--json")
+    assert done.returncode == 0, done.stderr
+    (graph,) = json.loads(done.stdout)["graphs"]
+    assert (graph["engine"], graph["file"], graph["parity"]) == (
+        "tensorrt",
+        "tensorrt.onnx",
+        None,
+    )
+    scripts = "build_tensorrt.sh", "tensorrt.pbtxt", "verify_tensorrt.py"
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == sorted(
+        [*scripts, "bundle.json", "parity.npz", "tensorrt.onnx", "weights.safetensors"]
+    )
+    build = (tmp_path / "b/build_tensorrt.sh").read_text()
+    assert "--maxShapes=image:4x3x2048x2048" in build
+    assert (
+        subprocess.run(["sh", "-n", tmp_path / "b/build_tensorrt.sh"], check=False).returncode
+        == 0
+    )
+    run = [sys.executable, tmp_path / "b/verify_tensorrt.py"]
+    environment = os.environ | {"PROVIDER": "CPUExecutionProvider"}
+    compared = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    assert compared.returncode == 0, compared.stderr
+    assert compared.stdout.startswith("CPUExecutionProvider: largest difference of logits ")
+    elsewhere = subprocess.run(run, env=os.environ, capture_output=True, text=True, check=False)
+    assert elsewhere.returncode == 1
+    assert "TensorrtExecutionProvider" in elsewhere.stderr
 
 
 @pytest.mark.parametrize(

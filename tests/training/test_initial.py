@@ -95,8 +95,10 @@ def test_a_plan_follows_the_network_and_says_what_is_taken_over(street, tmp_path
     assert planned.recipe.optim.encoder_lr_ratio == 1
     assert "a tenth of the rate from encoder weights" in planned.reasons["optim.lr"]
     assert "SHA-256" in planned.reasons["model.init"]
-    assert "classes taken over: road, sidewalk, building" in lines[1]
-    assert lines[1].endswith("new: pedestrian, pole, traffic_sign")
+    device, taken = lines[1:3]
+    assert device.startswith("device: cpu")
+    assert "classes taken over: road, sidewalk, building" in taken
+    assert taken.endswith("new: pedestrian, pole, traffic_sign")
 
 
 def test_a_model_of_the_hub_needs_consent_to_its_licence(street, tmp_path, monkeypatch):
@@ -110,8 +112,8 @@ def test_a_model_of_the_hub_needs_consent_to_its_licence(street, tmp_path, monke
     planned = plan(street, settings=settings, accept_licence=True, log=lines.append)
     assert planned.recipe.model.arch == "unet"
     assert "licence: acme-research" in planned.reasons["model.init"]
-    assert "no class is taken over" in lines[1]
-    assert "2 tensors: segmentation_head.0.weight" in lines[2]
+    assert "no class is taken over" in lines[2]
+    assert "2 tensors: segmentation_head.0.weight" in lines[3]
 
 
 def test_without_a_network_one_message_says_how_to_get_the_files(street, tmp_path, monkeypatch):

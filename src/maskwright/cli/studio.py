@@ -1,7 +1,7 @@
 """`maskwright studio`: label images in the browser."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from .options import (
     Quiet,
     out_option,
 )
+
+if TYPE_CHECKING:
+    from ..studio.project import Project
 
 
 def studio(
@@ -54,10 +57,8 @@ def studio(
     dataset in DATA/studio, which `check` and `train` take.
     """
     from ..core.errors import ConfigError
-    from ..core.results import WriteMode
-    from ..studio.export import export_accepted
     from ..studio.project import open_project
-    from ..studio.verify import verify as verify_store
+    from ..studio.server import serve
 
     if (export is None) != (out is None):
         raise ConfigError("--export FORMAT and -o FOLDER are given together")
@@ -70,17 +71,30 @@ def studio(
         progress=console.progress,
     ) as project:
         if verify:
-            verification = verify_store(project, console.progress)
-            console.result(verification.to_json())
-            console.say(verification.to_text())
-            if verification.faults:
-                raise typer.Exit(BAD_VERDICT)
+            _verify(project, console)
         elif export is not None and out is not None:
-            mode = WriteMode(overwrite=overwrite)
-            account = export_accepted(project, export, out, mode, console.progress)
-            console.result(account.to_json())
-            console.say(account.to_text())
+            _export(project, console, export, out, overwrite=overwrite)
         else:
-            from ..studio.server import serve
-
             serve(project, print_text, host=host, port=port, opens_browser=browser)
+
+
+def _verify(project: "Project", console: Console) -> None:
+    from ..studio.verify import verify
+
+    verification = verify(project, console.progress)
+    console.result(verification.to_json())
+    console.say(verification.to_text())
+    if verification.faults:
+        raise typer.Exit(BAD_VERDICT)
+
+
+def _export(
+    project: "Project", console: Console, form: str, out: Path, *, overwrite: bool
+) -> None:
+    from ..core.results import WriteMode
+    from ..studio.export import export_accepted
+
+    mode = WriteMode(overwrite=overwrite)
+    account = export_accepted(project, form, out, mode, console.progress)
+    console.result(account.to_json())
+    console.say(account.to_text())

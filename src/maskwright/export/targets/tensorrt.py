@@ -1,0 +1,123 @@
+"""TensorRT, https://docs.nvidia.com/deeplearning/tensorrt: ONNX, and scripts for its machine.
+
+An engine of TensorRT holds for one GPU and one version, so it is built where it runs. TensorRT
+takes the precision of each layer from the graph. The scripts beside it build an engine with
+`trtexec`, serve the graph with Triton, and compare the graph with the trained network, run by
+TensorRT through ONNX Runtime, on the images that the Bundle keeps.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+
+from ...core.card import ModelCard
+from ...core.graph import Tolerance
+from ..onnxgraph import HalfPrecision, write_onnx
+
+FILE = "tensorrt.onnx"
+ENGINE = "tensorrt"
+RUNS_HERE = False
+TOLERANCES = {
+    "fp32": Tolerance(logit_ratio=2e-2, equal_pixel_share=0.995),  # TF32 on GPUs that have it
+    "fp16": Tolerance(logit_ratio=5e-2, equal_pixel_share=0.99),
+}
+PROVIDER = "TensorrtExecutionProvider"
+_SIZES = {"min": (1, 64), "opt": (1, 512), "max": (4, 2048)}
+"""Batch, and height and width, of the optimisation profile."""
+
+_BUILD = """\
+#!/bin/sh
+# Build an engine for the GPU of this machine; needs trtexec of TensorRT 10 or newer.
+# Change the sizes, batch x channels x height x width, to those of your images.
+set -eu
+cd "$(dirname "$0")"
+trtexec --onnx={file} --saveEngine={plan} \\
+  {shapes}
+"""
+_VERIFY = '''\
+"""Compare {file}, run by TensorRT, with the trained network: run it on the machine of the GPU.
+
+    pip install maskwright onnxruntime-gpu tensorrt
+    python {script}
+
+It ends with status 0 where they agree, and prints the largest difference of a logit and the
+share of pixels with the same class.
+"""
+
+import os
+from pathlib import Path
+
+from maskwright.core.bundle import open_bundle
+from maskwright.core.graph import Tolerance
+from maskwright.export.parity import verify
+from maskwright.inference.engine import EngineOptions
+from maskwright.inference.engines.onnxruntime import build
+
+PROVIDER = os.environ.get("PROVIDER", "{provider}")
+
+bundle = open_bundle(Path(__file__).parent)
+options = EngineOptions(providers=(PROVIDER,), precision="{precision}")
+parity = verify(bundle, build(bundle.file("{file}"), bundle.card, options))
+print(
+    f"{{PROVIDER}}: largest difference of logits {{parity.largest_logit_difference:.2e}} (largest "
+    f"logit {{parity.largest_logit:.1f}}), {{parity.equal_pixel_share:.4%}} of the pixels have the "
+    f"same class, on {{parity.num_images}} images"
+)
+parity.require_agreement(
+    Tolerance(logit_ratio={logit_ratio}, equal_pixel_share={equal_pixel_share}),
+    graph="{file}",
+    fix="do not use it on this machine",
+)
+'''
+_TRITON = """\
+# Triton Inference Server: copy this file to MODELS/{name}/config.pbtxt and {file} to
+# MODELS/{name}/1/model.onnx, then start `tritonserver --model-repository=MODELS`.
+# The server builds the engine when it loads the model.
+name: "{name}"
+backend: "onnxruntime"
+max_batch_size: 4
+input [
+  {{ name: "image" data_type: TYPE_FP32 dims: [ {channels}, -1, -1 ] }}
+]
+output [
+  {{ name: "logits" data_type: TYPE_FP32 dims: [ {classes}, -1, -1 ] }}
+]
+optimization {{
+  execution_accelerators {{
+    gpu_execution_accelerator: [ {{ name: "tensorrt" }} ]
+  }}
+}}
+"""
+
+
+def write(network: nn.Module, card: ModelCard, path: Path, precision: str) -> tuple[str, ...]:
+    """The contract of `export.target.Target`; the graph maps `image` to `logits`."""
+    return write_onnx(HalfPrecision(network) if precision == "fp16" else network, card, path)
+
+
+def list_scripts(file: str, card: ModelCard, precision: str) -> Mapping[str, str]:
+    """The contract of `export.target.Target`: to build, to compare and to serve."""
+    stem, channels = Path(file).stem, card.input.channels
+    shapes = " \\\n  ".join(
+        f"--{name}Shapes=image:{batch}x{channels}x{side}x{side}"
+        for name, (batch, side) in _SIZES.items()
+    )
+    script, tolerance = f"verify_{stem}.py", TOLERANCES[precision]
+    return {
+        f"build_{stem}.sh": _BUILD.format(file=file, plan=f"{stem}.plan", shapes=shapes),
+        script: _VERIFY.format(
+            file=file,
+            script=script,
+            provider=PROVIDER,
+            precision=precision,
+            logit_ratio=tolerance.logit_ratio,
+            equal_pixel_share=tolerance.equal_pixel_share,
+        ),
+        f"{stem}.pbtxt": _TRITON.format(
+            name=stem,
+            file=file,
+            channels=channels,
+            classes=len(card.labels),
+        ),
+    }
