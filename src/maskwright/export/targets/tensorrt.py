@@ -60,9 +60,9 @@ bundle = open_bundle(Path(__file__).parent)
 options = EngineOptions(providers=(PROVIDER,), precision="{precision}")
 parity = verify(bundle, build(bundle.file("{file}"), bundle.card, options))
 print(
-    f"{{PROVIDER}}: largest difference of logits {{parity.largest_logit_difference:.2e}} (largest "
-    f"logit {{parity.largest_logit:.1f}}), {{parity.equal_pixel_share:.4%}} of the pixels have the "
-    f"same class, on {{parity.num_images}} images"
+    f"{{PROVIDER}}: largest difference of logits {{parity.largest_logit_difference:.2e}}, of "
+    f"logits up to {{parity.largest_logit:.1f}}; {{parity.equal_pixel_share:.4%}} of the pixels "
+    f"have the same class, on {{parity.num_images}} images"
 )
 parity.require_agreement(
     Tolerance(logit_ratio={logit_ratio}, equal_pixel_share={equal_pixel_share}),
