@@ -61,7 +61,7 @@ options = EngineOptions(providers=(PROVIDER,), precision="{precision}")
 parity = verify(bundle, build(bundle.file("{file}"), bundle.card, options))
 print(
     f"{{PROVIDER}}: largest difference of logits {{parity.largest_logit_difference:.2e}}, of "
-    f"logits up to {{parity.largest_logit:.1f}}; {{parity.equal_pixel_share:.4%}} of the pixels "
+    f"logits up to {{parity.largest_logit:.1f}}; {{parity.equal_pixel_share:.4%}} of pixels "
     f"have the same class, on {{parity.num_images}} images"
 )
 parity.require_agreement(
