@@ -50,7 +50,7 @@ browser:
 front:
 	mkdir -p .front
 	cp -r src/maskwright/studio/web/. .front
-	cd .front && npm ci --no-audit --no-fund && npm run build -- --outDir ../src/maskwright/studio/static --emptyOutDir
+	cd .front && npm install --no-save --ignore-scripts --no-audit --no-fund && npm run build -- --outDir ../src/maskwright/studio/static --emptyOutDir
 
 # The wheel and the sdist, installed into clean environments of each Python that is here.
 dist: .venv/installed-all

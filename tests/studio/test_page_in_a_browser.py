@@ -122,6 +122,74 @@ def _wait_for_revision(browser, rev):
     return item
 
 
+LOSE_THE_LEASE = """fetch('/api/items/1/lease?take=end', {method: 'POST', headers: {
+  'X-Maskwright': 'studio', 'X-Client': sessionStorage.client}})
+  .then(() => { window.lost = 1; }), 0"""
+
+
+def _go_offline(browser, offline):
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.ask("Network.enable")
+    browser.ask("Network.emulateNetworkConditions", offline=offline, **conditions)
+
+
+def test_refused_edits_are_painted_again_without_those_that_were_undone(
+    browser, studio, photos
+):
+    _open(browser, studio.link)
+    browser.value(LOSE_THE_LEASE)
+    browser.wait_for("window.lost")
+    _go_offline(browser, True)
+    _press(browser, "2")
+    _drag(browser, *_to_screen(browser, (100, 100), (180, 100)))
+    _press(browser, "z", modifiers=2)
+    kept = "document.querySelector('#saved').textContent.includes('{} kept in this')"
+    browser.wait_for(kept.format(2))
+    _drag(browser, *_to_screen(browser, (300, 200), (360, 220)))
+    browser.wait_for(kept.format(3))
+    _press(browser, "3")
+    _press(browser, "g")
+    browser.wait_for(kept.format(4))
+    _go_offline(browser, False)
+    browser.wait_for(
+        "document.querySelector('#notice').textContent.includes('4 edits were not')"
+    )
+    assert _read_tiles(browser, 1)["rev"] == 0
+    browser.value("[...document.querySelectorAll('#notice button')][0].click()")
+    _wait_for_revision(browser, 2)
+    browser.wait_for(SAVED)
+    browser.value("location.reload()")
+    time.sleep(0.2)
+    browser.wait_for(READY)
+    assert browser.value("document.querySelector('#notice').hidden")  # nothing is left
+    studio.kill()
+    with open_project(photos) as project, project.store.read() as connection:
+        labels_HW = project.read_map(connection, project.find_item(connection, 1))
+    assert labels_HW[200, 300] == 1
+    assert labels_HW[100, 100] == 2
+    assert set(np.unique(labels_HW)) == {1, 2}
+
+
+def test_a_person_chooses_other_keys_and_the_browser_keeps_them(browser, studio):
+    _open(browser, studio.link)
+    _press(browser, "?")
+    key_of = "document.querySelector('[aria-label=\"Key of: Outlines only\"]')"
+    note = "document.querySelector('#keys-note').textContent"
+    browser.value(f"{key_of}.focus(), {key_of}.click()")
+    _press(browser, "b")
+    assert browser.value(note) == "B is the key of: Brush: Paint with a round brush."
+    browser.value(f"{key_of}.click()")
+    _press(browser, "q")
+    assert browser.value(note) == ""
+    browser.value("location.reload()")
+    time.sleep(0.2)
+    browser.wait_for(READY)
+    assert browser.value(f"{key_of}.textContent") == "Q"
+    for key in ("q", "o"):  # the second does nothing now
+        _press(browser, key)
+        assert browser.value("document.querySelector('#outline').checked")
+
+
 def test_by_keys_alone_a_region_is_painted_submitted_and_accepted(browser, studio, photos):
     _open(browser, studio.link)
     _press(browser, "3")

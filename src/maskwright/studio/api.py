@@ -135,14 +135,15 @@ class Calls:
         return _json({**describe_item(item), **more})
 
     async def list_edits(self, request: "HttpRequest") -> "Response":
-        """The edits of one image, so that a page that was loaded again can undo them."""
+        """The edits of one image, so that a page can undo them; `?after=3` those after 3."""
         self.guard.find_session(request)
         number = request.path_params["item"]
+        after = parse_rev(request.query_params.get("after", "0"))
 
         def read() -> list[dict[str, object]]:
             with self.project.store.read() as connection:
                 self.project.find_item(connection, number)
-                events = list_events(connection, item_id=number, verb="edit")
+                events = list_events(connection, item_id=number, verb="edit", after=after)
                 return [{"seq": e.seq, "at": e.at, **e.document} for e in events]
 
         return _json({"edits": await _in_thread(read)})

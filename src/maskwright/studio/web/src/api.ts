@@ -49,8 +49,9 @@ const askJson = async <T>(path: string, init?: RequestInit): Promise<T> => (awai
 export const readProject = () => askJson<Project>("/api/project");
 export const readItems = () => askJson<{ items: ItemRow[] }>("/api/items").then((answer) => answer.items);
 export const readItem = (id: number) => askJson<Item>(`/api/items/${id}`);
-export const readEdits = (id: number) =>
-  askJson<{ edits: LoggedEdit[] }>(`/api/items/${id}/edits`).then((answer) => answer.edits);
+/** The edits of an image after a revision. */
+export const readEdits = (id: number, after = 0) =>
+  askJson<{ edits: LoggedEdit[] }>(`/api/items/${id}/edits?after=${after}`).then((answer) => answer.edits);
 
 export const takeLease = (id: number, take: "" | "over" | "end" = "") =>
   askJson<ItemRow>(`/api/items/${id}/lease?take=${take}`, { method: "POST", keepalive: take === "end" });

@@ -22,10 +22,14 @@ export class Doc {
   private undone: Done[] = [];
   private done: Done[] = [];
   private started_ms = 0;
+  /** The number of the kept edit that the next one replaces. */
+  private replaces: number | undefined;
   private table: Uint8Array = new Uint8Array(256);
   private tail: Promise<void> = Promise.resolve();
   /** Whether this page has the lease. */
   writable = false;
+  /** The server has refused an edit: what is shown is not what it has. */
+  refused = false;
   /** Edits whose result is not shown yet; until it is, nothing is painted over it. */
   private waits = 0;
 
@@ -38,13 +42,13 @@ export class Doc {
   static async open(id: number, outbox: Outbox, changed: () => void): Promise<Doc> {
     const [item, edits] = await Promise.all([readItem(id), readEdits(id)]);
     const doc = new Doc(item, outbox, changed);
-    for (const edit of edits) doc.remember(edit);
+    for (const edit of edits) if (edit.seq <= item.rev) doc.remember(edit);
     return doc;
   }
 
   get revision(): number { return this.rev; }
   get canPaint(): boolean {
-    return this.writable && this.waits === 0 && ["new", "in_progress", "returned"].includes(this.state);
+    return this.writable && !this.refused && this.waits === 0 && ["new", "in_progress", "returned"].includes(this.state);
   }
 
   /** Load all tiles. */
@@ -125,6 +129,24 @@ export class Doc {
   undo(): boolean { return this.revert(this.done, this.undone); }
   redo(): boolean { return this.revert(this.undone, this.done); }
 
+  /**
+   * Do a refused edit again, in place of the one that is kept under the number `id`. An undo can
+   * be repeated while the edit that it undoes is the last one.
+   */
+  repeat(header: EditHeader, id: number | undefined): "sent" | "no change" | "lost" {
+    const before = this.rev;
+    this.replaces = id;
+    const { geometry, undoes, tool, value, mode, only } = header;
+    const brush = { tool, value, mode, only };
+    if (undoes !== null && undoes === this.done.at(-1)?.seq) this.undo();
+    else if (undoes !== null && undoes === this.undone.at(-1)?.seq) this.redo();
+    else if (isDrawable(geometry)) this.draw(brush, geometry);
+    else if (geometry !== null) this.fill(brush, geometry);
+    this.replaces = undefined;
+    if (this.rev > before) return "sent";
+    return undoes === null ? "no change" : "lost";
+  }
+
   private revert(from: Done[], to: Done[]): boolean {
     const last = this.canPaint ? from.pop() : undefined;
     if (!last) return false;
@@ -134,12 +156,13 @@ export class Doc {
     const header: EditHeader = {
       tool: "undo", value: 255, mode: "overwrite", only: null, geometry: null, undoes: last.seq, tiles: null, ms: 0,
     };
+    const id = this.replaces;
     this.queue(async () => {
       const rows: TileRow[] = [];
       for (const { at, before } of last.tiles) rows.push([...this.map.place(at), await before]);
       await this.show(rows);
       this.waits--;
-      await this.outbox.add(this.pending(header, seq, encodeEdit(header, [])));
+      await this.outbox.add(this.pending(header, seq, encodeEdit(header, []), id));
     });
     return true;
   }
@@ -149,6 +172,7 @@ export class Doc {
     const tiles = changes.map(({ at, before, after }) => ({ at, before: hashTile(before), after: hashTile(after) }));
     this.done.push({ seq, tiles });
     this.undone = [];
+    const id = this.replaces;
     const patches = changes.map(({ before, after }) => makePatch(before, after));
     this.queue(async () => {
       const ready = await Promise.all(patches);
@@ -160,7 +184,7 @@ export class Doc {
         contents.keep(after, changes[i].after);
       });
       const full = { ...header, tiles: named };
-      await this.outbox.add(this.pending(full, seq, encodeEdit(full, ready)));
+      await this.outbox.add(this.pending(full, seq, encodeEdit(full, ready), id));
     });
   }
 
@@ -169,12 +193,14 @@ export class Doc {
     this.done.push({ seq, tiles: [] });
     this.undone = [];
     this.waits++;
-    this.queue(() => this.outbox.add(this.pending(header, seq, encodeEdit(header, []))));
+    const id = this.replaces;
+    this.queue(() => this.outbox.add(this.pending(header, seq, encodeEdit(header, []), id)));
   }
 
-  private pending(header: EditHeader, seq: number, body: Uint8Array<ArrayBuffer>): Pending {
+  private pending(header: EditHeader, seq: number, body: Uint8Array<ArrayBuffer>, id: number | undefined): Pending {
     const key = `${client}:${crypto.randomUUID()}`;
-    return { item: this.item.id, key, rev: seq - 1, header, body, aside: false };
+    const pending = { item: this.item.id, key, rev: seq - 1, header, body, aside: false };
+    return id === undefined ? pending : { ...pending, id };
   }
 
   /** One after the other, so that edits arrive in their order. */
@@ -186,6 +212,12 @@ export class Doc {
   async whenSent(): Promise<void> {
     await this.tail;
     await this.outbox.whenEmpty();
+  }
+
+  /** All edits have arrived and are shown, or one was refused. */
+  async whenShown(): Promise<void> {
+    await this.whenSent();
+    while (this.waits > 0 && !this.refused) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   /** The server has an edit of this page: show the tiles that only it could draw. */
@@ -209,12 +241,19 @@ export class Doc {
     }));
   }
 
-  /** Another page has changed the image. */
-  async follow(rev: number, tiles: TileRow[]): Promise<void> {
-    this.rev = rev;
-    this.done = [];
-    this.undone = [];
-    await this.show(tiles);
+  /** Another page has changed the image: show it, and remember its edits, so that they can be undone here. */
+  follow(rev: number): Promise<void> {
+    this.queue(async () => {
+      if (rev <= this.rev) return;
+      const latest = new Map<number, Sha>();
+      for (const edit of await readEdits(this.item.id, this.rev)) {
+        this.remember(edit);
+        this.rev = edit.seq;
+        for (const [column, row, , after] of edit.tiles) latest.set(this.map.at(column, row), after);
+      }
+      await this.show([...latest].map(([at, sha]): TileRow => [...this.map.place(at), sha]));
+    });
+    return this.tail;
   }
 }
 

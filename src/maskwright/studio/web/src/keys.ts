@@ -1,7 +1,8 @@
-// Keys. Every action of the page has one, so that it can be used without a pointer.
+// Keys. Every action of the page has one, so that it can be used without a pointer; a person may
+// choose others, which this browser keeps.
 
+import { find, make, TOOLS } from "./panels";
 import { IGNORE } from "./raster";
-import { TOOLS } from "./panels";
 import type { ToolName } from "./tools";
 
 export interface Actions {
@@ -11,6 +12,7 @@ export interface Actions {
   redo(): void;
   bigger(by: number): void;
   keep(): void;
+  snap(): void;
   fillUnlabelled(): void;
   movePen(dx: number, dy: number): void;
   pressPen(): void;
@@ -27,57 +29,133 @@ export interface Actions {
   help(): void;
 }
 
-const FAR_PX = 10;
+interface Binding { id: string; key: string; also?: string; text: string; act(act: Actions): void }
 
-export const KEYS: [string, string][] = [
-  ...TOOLS.map(({ key, text, title }): [string, string] => [key.toUpperCase(), `${text}: ${title}`]),
-  ["1 to 9", "Choose a class"],
-  ["V", "Choose unlabelled"],
-  ["[ and ]", "Smaller and larger brush"],
-  ["K", "Paint over all, or over unlabelled pixels only"],
-  ["G", "Fill all unlabelled pixels"],
-  ["Arrows", "Move the pen by 1 pixel, with Shift by 10"],
-  ["Space", "Lower and lift the brush, set a corner, fill"],
-  ["Enter", "Close the polygon"],
-  ["N", "Begin a hole in the polygon"],
-  ["Backspace", "Take back the last corner"],
-  ["Esc", "Take back what is not finished"],
-  ["Ctrl+Z, Ctrl+Y", "Undo, redo"],
-  ["+ and -", "Zoom in and out at the pen"],
-  ["0", "Show the whole image"],
-  ["H", "Hide or show the labels"],
-  ["O", "Outlines only"],
-  ["Page Down, Page Up", "Next and previous image"],
-  ["Ctrl+Enter", "Submit; then accept; then reopen"],
-  ["Ctrl+Backspace", "Return a submitted image"],
-  ["?", "These keys"],
+const FAR_PX = 10;
+const STORED = "keys";
+const ARROWS: Record<string, [number, number]> = {
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+};
+
+const BINDINGS: Binding[] = [
+  ...TOOLS.map(({ name, key, text, title }): Binding => ({ id: name, key, text: `${text}: ${title}`, act: (to) => to.tool(name) })),
+  { id: "unlabelled", key: "v", text: "Choose unlabelled", act: (to) => to.value(IGNORE) },
+  { id: "smaller", key: "[", text: "Smaller brush", act: (to) => to.bigger(-1) },
+  { id: "larger", key: "]", text: "Larger brush", act: (to) => to.bigger(1) },
+  { id: "keep", key: "k", text: "Paint over all, or over unlabelled pixels only", act: (to) => to.keep() },
+  { id: "snap", key: "s", text: "Snap corners of polygons to borders of labels, or not", act: (to) => to.snap() },
+  { id: "fill", key: "g", text: "Fill all unlabelled pixels", act: (to) => to.fillUnlabelled() },
+  { id: "press", key: " ", text: "Lower and lift the brush, set a corner, fill", act: (to) => to.pressPen() },
+  { id: "close", key: "Enter", text: "Close the polygon", act: (to) => to.close() },
+  { id: "hole", key: "n", text: "Begin a hole in the polygon", act: (to) => to.hole() },
+  { id: "back", key: "Backspace", text: "Take back the last corner", act: (to) => to.back() },
+  { id: "undo", key: "Ctrl+z", text: "Undo", act: (to) => to.undo() },
+  { id: "redo", key: "Ctrl+y", also: "Ctrl+Z", text: "Redo", act: (to) => to.redo() },
+  { id: "in", key: "+", also: "=", text: "Zoom in at the pen", act: (to) => to.zoom(1.5) },
+  { id: "out", key: "-", text: "Zoom out at the pen", act: (to) => to.zoom(1 / 1.5) },
+  { id: "fit", key: "0", text: "Show the whole image", act: (to) => to.fit() },
+  { id: "hide", key: "h", text: "Hide or show the labels", act: (to) => to.hide() },
+  { id: "outline", key: "o", text: "Outlines only", act: (to) => to.outline() },
+  { id: "next", key: "PageDown", text: "Next image", act: (to) => to.next(1) },
+  { id: "previous", key: "PageUp", text: "Previous image", act: (to) => to.next(-1) },
+  { id: "step", key: "Ctrl+Enter", text: "Submit; then accept; then reopen", act: (to) => to.step(0) },
+  { id: "return", key: "Ctrl+Backspace", text: "Return a submitted image", act: (to) => to.step(1) },
+  { id: "help", key: "?", text: "These keys", act: (to) => to.help() },
 ];
 
-export function bindKeys(act: Actions): void {
-  const plain: Record<string, () => void> = {
-    v: () => act.value(IGNORE), "[": () => act.bigger(-1), "]": () => act.bigger(1),
-    k: act.keep, g: act.fillUnlabelled, " ": act.pressPen, Enter: act.close, n: act.hole,
-    Backspace: act.back, Escape: act.cancel, "+": () => act.zoom(1.5), "=": () => act.zoom(1.5),
-    "-": () => act.zoom(1 / 1.5), "0": act.fit, h: act.hide, o: act.outline, "?": act.help,
-    PageDown: () => act.next(1), PageUp: () => act.next(-1),
-  };
-  const ctrl: Record<string, () => void> = {
-    z: act.undo, y: act.redo, Z: act.redo, Enter: () => act.step(0), Backspace: () => act.step(1),
-  };
-  const arrows: Record<string, [number, number]> = {
-    ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
-  };
+/** Keys that stay as they are. */
+const FIXED: [string, string][] = [
+  ["1 to 9", "Choose a class"],
+  ["Arrows", "Move the pen by 1 pixel, with Shift by 10"],
+  ["Esc", "Take back what is not finished"],
+];
+
+export class KeyMap {
+  private chosen: Record<string, string> = readChosen();
+
+  keyOf(id: string): string {
+    return this.chosen[id] ?? BINDINGS.find((binding) => binding.id === id)!.key;
+  }
+
+  find(key: string): Binding | undefined {
+    return BINDINGS.find(({ id }) => this.keyOf(id) === key)
+      ?? BINDINGS.find(({ id, also }) => also === key && this.chosen[id] === undefined);
+  }
+
+  /** Give an action another key; what is wrong with the key where it cannot be. */
+  choose(id: string, key: string): string {
+    if (/^[1-9]$|^(Ctrl\+)?(Arrow.*|Tab|Escape|Shift|Control|Alt|Meta)$/.test(key)) return `${nameKey(key)} cannot be chosen.`;
+    const other = this.find(key);
+    if (other && other.id !== id) return `${nameKey(key)} is the key of: ${other.text}.`;
+    this.chosen[id] = key;
+    localStorage.setItem(STORED, JSON.stringify(this.chosen));
+    return "";
+  }
+
+  reset(): void {
+    this.chosen = {};
+    localStorage.removeItem(STORED);
+  }
+}
+
+function readChosen(): Record<string, string> {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(STORED) ?? "{}");
+    const known = Object.entries(kept as object).filter(([id, key]) => typeof key === "string" && BINDINGS.some((binding) => binding.id === id));
+    return Object.fromEntries(known);
+  } catch {
+    return {};
+  }
+}
+
+export function nameKey(key: string): string {
+  const names: Record<string, string> = { " ": "Space", PageDown: "Page Down", PageUp: "Page Up" };
+  const prefix = key.startsWith("Ctrl+") ? "Ctrl+" : "", plain = key.slice(prefix.length);
+  return prefix + (names[plain] ?? (plain.length === 1 ? plain.toUpperCase() : plain));
+}
+
+function readKey(event: KeyboardEvent): string {
+  return (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + event.key;
+}
+
+/** List the keys; a click on one and the next key replace it. */
+export function showKeys(keys: KeyMap, changed: () => void): void {
+  const row = (head: Node, text: string) => make("tr", {}, make("th", {}, head), make("td", { textContent: text }));
+  const say = (text: string) => { find("keys-note").textContent = text; };
+  const editable = BINDINGS.map(({ id, text }) => {
+    const button = make("button", { textContent: nameKey(keys.keyOf(id)), ariaLabel: `Key of: ${text}` });
+    button.onclick = () => { button.textContent = "Press a key"; button.dataset.waits = ""; };
+    button.onblur = () => { delete button.dataset.waits; button.textContent = nameKey(keys.keyOf(id)); };
+    button.onkeydown = (event) => {
+      const modifier = ["Shift", "Control", "Alt", "Meta"].includes(event.key);
+      if (button.dataset.waits === undefined || modifier) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const refused = event.key === "Escape" ? "" : keys.choose(id, readKey(event));
+      button.blur();
+      button.focus();
+      say(refused);
+      changed();
+    };
+    return row(button, text);
+  });
+  const fixed = FIXED.map(([key, text]) => row(make("kbd", { textContent: key }), text));
+  find("keys").replaceChildren(...fixed, ...editable);
+  find("keys-reset").onclick = () => { keys.reset(); say(""); showKeys(keys, changed); changed(); };
+}
+
+export function bindKeys(act: Actions, keys: KeyMap): void {
   addEventListener("keydown", (event) => {
     const target = event.target as HTMLElement;
-    const types = target.matches("input[type=search], select, dialog *");
+    const types = target.matches("input[type=search], input[type=text], input[type=password], textarea, select, dialog *");
     const presses = target.matches("button, input") && [" ", "Enter"].includes(event.key);
-    const slides = target.matches("input") && event.key in arrows;
+    const slides = target.matches("input") && event.key in ARROWS;
     if (types || event.altKey) return;
     const withCtrl = event.ctrlKey || event.metaKey;
     if (!withCtrl && (presses || slides)) return;
-    const found = withCtrl ? ctrl[event.key] : plain[event.key] ?? findOther(event.key, act);
-    const arrow = arrows[event.key];
-    if (!found && (!arrow || withCtrl)) return;
+    const arrow = withCtrl ? undefined : ARROWS[event.key];
+    const found = arrow ? undefined : findAction(event, act, keys);
+    if (!found && !arrow) return;
     event.preventDefault();
     const step = event.shiftKey ? FAR_PX : 1;
     if (arrow) act.movePen(arrow[0] * step, arrow[1] * step);
@@ -85,8 +163,10 @@ export function bindKeys(act: Actions): void {
   });
 }
 
-function findOther(key: string, act: Actions): (() => void) | undefined {
-  const tool = TOOLS.find((entry) => entry.key === key);
-  if (tool) return () => act.tool(tool.name);
-  return /^[1-9]$/.test(key) ? () => act.value(Number(key) - 1) : undefined;
+function findAction(event: KeyboardEvent, act: Actions, keys: KeyMap): (() => void) | undefined {
+  const key = readKey(event);
+  if (key === "Escape") return act.cancel;
+  if (/^[1-9]$/.test(key)) return () => act.value(Number(key) - 1);
+  const binding = keys.find(key);
+  return binding && (() => binding.act(act));
 }

@@ -1,27 +1,31 @@
 // The page: the list of images, the open image, and what keys and pointer do to it.
 
-import { Refusal, client, readItems, readProject, takeLease, takeStep, type ItemRow, type Project, type State } from "./api";
-import { Doc, isDrawable } from "./document";
-import { bindKeys, KEYS, type Actions } from "./keys";
+import { Refusal, client, contents, readItem, readItems, readProject, takeLease, takeStep, type ItemRow, type Project, type State } from "./api";
+import { Doc } from "./document";
+import { dropUndone, saveAsFile } from "./again";
+import { bindDisplay, followSlider } from "./display";
+import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
 import { drawMinimap, followMinimap } from "./minimap";
 import { Outbox, type Pending, type Saving } from "./outbox";
 import { listColors, makePalette, type PaletteName } from "./palettes";
-import { filterItems, find, markTool, make, showClasses, showItems, showKeys, showNotice, showTools, STATES, STEPS } from "./panels";
+import { filterItems, find, markTool, make, showClasses, showItems, showNotice, showTools, STATES, STEPS } from "./panels";
 import { followPointer } from "./pointer";
 import { IGNORE, type Mode } from "./raster";
 import { Tools, type Settings, type ToolName } from "./tools";
 import { View, type Look } from "./view";
-import type { TileRow } from "./wire";
 
 const RENEW_MS = 30_000;
+/** Tiles of the next image that are fetched ahead: 16 MB of pixels. */
+const MOST_PREFETCHED = 256;
 
 class App {
-  private settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, locked: new Set() };
+  private settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set() };
   private hidden = new Set<number>();
   private look: Look = { palette: new Uint32Array(256), outline: false };
   private items: ItemRow[] = [];
   private doc: Doc | null = null;
   private opening = 0;
+  private keys = new KeyMap();
   private tools = new Tools(this.settings);
   private view: View;
   private outbox!: Outbox;
@@ -36,7 +40,10 @@ class App {
     this.outbox = await Outbox.open(
       (saving) => this.showSaving(saving),
       (pending, result) => { if (this.doc?.item.id === pending.item) void this.doc.accept(pending, result).then(() => this.refresh()); },
-      (pending, refusal) => void this.recover(pending.item, refusal),
+      (pending, refusal) => {
+        if (this.doc?.item.id === pending.item) this.doc.refused = true;
+        void this.recover(pending.item, refusal);
+      },
     );
     this.bind();
     this.showPanel();
@@ -74,6 +81,18 @@ class App {
     document.body.dataset.ready = String(id);
     if (this.outbox.isEmpty) this.showSaving({ waiting: 0, trouble: "" });
     this.refresh();
+    void this.prefetch(opening);
+  }
+
+  /** Let the server and the browser have the next image ready. */
+  private async prefetch(opening: number): Promise<void> {
+    const { listed } = this;
+    const next = listed[listed.findIndex(({ id }) => id === this.doc?.item.id) + 1];
+    if (!next || opening !== this.opening) return;
+    const item = await readItem(next.id);
+    if (opening !== this.opening || item.tiles.length > MOST_PREFETCHED) return;
+    this.view.prefetch(item);
+    await contents.read(item.tiles.map(([, , sha]) => sha), () => undefined);
   }
 
   private async takeLease(take: "" | "over"): Promise<void> {
@@ -114,6 +133,7 @@ class App {
     const strokes = left.length === 1 ? "1 edit was" : `${left.length} edits were`;
     showNotice(`${why} ${strokes} not taken and stand in this browser.`, [
       ["Paint them again", () => void this.paintAgain(left)],
+      ["Save as a file", () => { saveAsFile(this.doc?.item.key ?? "", left); this.askAbout(left, why); }],
       ["Throw away", () => { for (const pending of left) void this.outbox.drop(pending); }],
     ]);
   }
@@ -122,12 +142,24 @@ class App {
     const { doc } = this;
     if (!doc) return;
     if (!doc.canPaint) return showNotice("Take the image over first; the edits stay in this browser.");
-    for (const pending of left) {
-      const { tool, value, mode, only, geometry } = pending.header;
-      if (isDrawable(geometry)) doc.draw({ tool, value, mode, only }, geometry);
-      await doc.whenSent();
-      await this.outbox.drop(pending);
+    const again = dropUndone(left), lost: Pending[] = [];
+    for (const pending of left) if (!again.includes(pending)) await this.outbox.drop(pending);
+    for (const pending of again) {
+      const done = doc.repeat(pending.header, pending.id);
+      if (done === "lost") lost.push(pending);
+      if (done === "no change") await this.outbox.drop(pending);
+      await doc.whenShown();
+      if (doc.refused) return;
     }
+    if (lost.length > 0) this.askAboutLost(lost);
+  }
+
+  private askAboutLost(lost: Pending[]): void {
+    const steps = lost.length === 1 ? "1 undo or redo" : `${lost.length} undos and redos`;
+    showNotice(`${steps} could not be repeated: other edits came after what they undo. Everything else was painted again.`, [
+      ["Save as a file", () => { saveAsFile(this.doc?.item.key ?? "", lost); this.askAboutLost(lost); }],
+      ["Throw away", () => { for (const pending of lost) void this.outbox.drop(pending); }],
+    ]);
   }
 
   private async step(verb: string): Promise<void> {
@@ -164,7 +196,7 @@ class App {
   private listen(): void {
     const source = new EventSource("/api/events");
     source.onmessage = ({ data }) => {
-      const news = JSON.parse(data) as { kind: string; client: string; item: number; rev: number; state: State; tiles: TileRow[] };
+      const news = JSON.parse(data) as { kind: string; client: string; item: number; rev: number; state: State };
       this.items = this.items.map((item) => (item.id === news.item ? { ...item, state: news.state, rev: news.rev } : item));
       if (news.client !== client && this.doc?.item.id === news.item) this.follow(this.doc, news);
       this.showList();
@@ -177,9 +209,9 @@ class App {
     });
   }
 
-  private follow(doc: Doc, news: { kind: string; rev: number; state: State; tiles: TileRow[]; lease?: { client: string } | null }): void {
+  private follow(doc: Doc, news: { kind: string; rev: number; state: State; lease?: { client: string } | null }): void {
     doc.state = news.state;
-    if (news.kind === "edit") void doc.follow(news.rev, news.tiles).then(() => this.refresh());
+    if (news.kind === "edit") void doc.follow(news.rev).then(() => this.refresh());
     else if (doc.writable && news.lease && news.lease.client !== client) {
       this.tools.cancel();
       doc.writable = false;
@@ -283,7 +315,8 @@ class App {
     if (!doc) return;
     const value = doc.map.value(x, y);
     const name = value === IGNORE ? "unlabelled" : this.project.classes[value]?.name ?? "";
-    find("where").textContent = `${x}, ${y}  ${name}  ${Math.round(this.view.zoom * 100)} %`;
+    const parts = [`${x}, ${y}`, name, `${Math.round(this.view.zoom * 100)} %`, this.tools.length];
+    find("where").textContent = parts.filter(Boolean).join("  ");
   }
 
   private zoom(factor: number): void {
@@ -298,6 +331,7 @@ class App {
       undo: () => this.undo(),
       redo: () => this.redo(),
       bigger: (by) => this.setSize(this.settings.diameter * (by > 0 ? 1.25 : 0.8) + by),
+      snap: () => find<HTMLInputElement>("snap").click(),
       keep: () => this.setMode(this.settings.mode === "keep" ? "overwrite" : "keep"),
       fillUnlabelled: () => this.tools.fillUnlabelled(),
       movePen: (dx, dy) => this.movePen(dx, dy),
@@ -314,15 +348,9 @@ class App {
       step: (index) => { const step = this.doc && STEPS[this.doc.state][index]; if (step) void this.step(step.verb); },
       help: () => find<HTMLDialogElement>("help").showModal(),
     };
-    bindKeys(actions);
-    showKeys(KEYS);
-    showTools(this.settings, (tool) => this.chooseTool(tool), [
-      ["Fill unlabelled", "Give all unlabelled pixels the chosen class (G)", actions.fillUnlabelled],
-      ["Undo", "Ctrl+Z", actions.undo],
-      ["Redo", "Ctrl+Y", actions.redo],
-      ["Close polygon", "Enter", actions.close],
-      ["Fit", "Show the whole image (0)", actions.fit],
-    ]);
+    bindKeys(actions, this.keys);
+    showKeys(this.keys, () => this.showTools(actions));
+    this.showTools(actions);
     followPointer(find("stage"), this.view, this.settings, this.tools, {
       changed: () => { this.showPlace(); this.view.drawChanges(); this.view.drawPen(); },
       ended: () => this.refresh(),
@@ -332,26 +360,29 @@ class App {
     this.bindPanel();
   }
 
+  private showTools(actions: Actions): void {
+    const key = (id: string) => nameKey(this.keys.keyOf(id));
+    showTools(this.settings, key, (tool) => this.chooseTool(tool), [
+      ["Fill unlabelled", `Give all unlabelled pixels the chosen class (${key("fill")})`, actions.fillUnlabelled],
+      ["Undo", key("undo"), actions.undo],
+      ["Redo", key("redo"), actions.redo],
+      ["Close polygon", key("close"), actions.close],
+      ["Fit", `Show the whole image (${key("fit")})`, actions.fit],
+    ]);
+  }
+
   private setMode(mode: Mode): void {
     this.settings.mode = mode;
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) input.checked = input.value === mode;
   }
 
   private bindPanel(): void {
-    const slide = (id: string, unit: string, act: (value: number) => void) => {
-      const input = find<HTMLInputElement>(id);
-      const show = () => { find(`${id}-value`).textContent = input.value + unit; act(Number(input.value)); };
-      input.oninput = show;
-      show();
+    followSlider("size", " px", (value) => { this.settings.diameter = value; this.view.drawPen(); });
+    bindDisplay();
+    find<HTMLInputElement>("snap").onchange = ({ target }) => {
+      this.settings.snaps = (target as HTMLInputElement).checked;
+      this.view.drawPen();
     };
-    slide("size", " px", (value) => { this.settings.diameter = value; this.view.drawPen(); });
-    slide("opacity", " %", (value) => { find("labels").style.opacity = String(value / 100); });
-    const light = () => {
-      const [brightness, contrast] = ["brightness", "contrast"].map((id) => find<HTMLInputElement>(id).value);
-      find("picture").style.filter = `brightness(${brightness}%) contrast(${contrast}%)`;
-    };
-    slide("brightness", " %", light);
-    slide("contrast", " %", light);
     find<HTMLInputElement>("outline").onchange = ({ target }) => {
       this.look.outline = (target as HTMLInputElement).checked;
       this.view.recolor();

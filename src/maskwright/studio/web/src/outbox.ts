@@ -57,8 +57,9 @@ export class Outbox {
     return all.filter((pending) => pending.item === item);
   }
 
+  /** Keep an edit and send it; one with a number replaces the one that had it. */
   async add(pending: Pending): Promise<void> {
-    pending.id = await settle(this.store("readwrite").add(pending)) as number;
+    pending.id = await settle(this.store("readwrite").put(pending)) as number;
     this.send(pending);
   }
 
@@ -76,7 +77,7 @@ export class Outbox {
   get isEmpty(): boolean { return this.waiting.length === 0; }
 
   async whenEmpty(): Promise<void> {
-    while (!this.isEmpty) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (!this.isEmpty || this.sends) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   private async run(): Promise<void> {

@@ -10,6 +10,7 @@ export const TOOLS: { name: ToolName; key: string; text: string; title: string }
   { name: "polygon", key: "p", text: "Polygon", title: "Click corners; Enter closes, N begins a hole, Backspace takes one back" },
   { name: "flood", key: "f", text: "Fill", title: "Fill a connected region" },
   { name: "replace", key: "r", text: "Swap", title: "Click a class to swap it for the chosen one in the whole image" },
+  { name: "ruler", key: "l", text: "Ruler", title: "Drag to measure a length in pixels" },
   { name: "move", key: "m", text: "Move", title: "Move the image; the middle button does it too" },
 ];
 
@@ -37,9 +38,9 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-export function showTools(settings: Settings, choose: (tool: ToolName) => void, acts: [string, string, () => void][]): void {
-  const buttons = TOOLS.map(({ name, key, text, title }) => {
-    const button = make("button", { textContent: text, title: `${title} (${key.toUpperCase()})`, onclick: () => choose(name) });
+export function showTools(settings: Settings, keyOf: (tool: ToolName) => string, choose: (tool: ToolName) => void, acts: [string, string, () => void][]): void {
+  const buttons = TOOLS.map(({ name, text, title }) => {
+    const button = make("button", { textContent: text, title: `${title} (${keyOf(name)})`, onclick: () => choose(name) });
     button.dataset.tool = name;
     button.ariaPressed = String(settings.tool === name);
     return button;
@@ -107,11 +108,6 @@ export function showItems(items: ItemRow[], total: ItemRow[], open: number | nul
   const accepted = total.filter(({ state }) => state === "accepted").length;
   const hidden = items.length > rows.length ? `, ${rows.length} of ${items.length} listed` : "";
   find("progress").textContent = `${accepted} of ${total.length} accepted${hidden}`;
-}
-
-export function showKeys(rows: [string, string][]): void {
-  find("keys").replaceChildren(...rows.map(([key, text]) =>
-    make("tr", {}, make("th", {}, make("kbd", { textContent: key })), make("td", { textContent: text }))));
 }
 
 /** A message over the image, with buttons that answer it. */

@@ -2,14 +2,19 @@
 
 import type { Brush, Doc } from "./document";
 import { EIGHTHS, fillSegment, type Mode } from "./raster";
+import type { TileMap } from "./tilemap";
 
-export type ToolName = "brush" | "eraser" | "polygon" | "flood" | "replace" | "move";
+const SNAP_SCREEN_PX = 10, MOST_SNAP_PX = 32;
+
+export type ToolName = "brush" | "eraser" | "polygon" | "flood" | "replace" | "ruler" | "move";
 
 export interface Settings {
   tool: ToolName;
   value: number;
   mode: Mode;
   diameter: number;
+  /** Corners of polygons go to borders of labels that are near. */
+  snaps: boolean;
   locked: Set<number>;
 }
 
@@ -18,11 +23,29 @@ function snap(v: number, diameter: number): number {
   return diameter % 2 === 1 ? EIGHTHS * Math.floor(v) + EIGHTHS / 2 : EIGHTHS * Math.round(v);
 }
 
+/** The corner of pixels nearest to a place at which labels differ, within `far` pixels; null where there is none. */
+export function findBorder(map: TileMap, x: number, y: number, far: number): [number, number] | null {
+  let best: [number, number] | null = null, nearest = far = Math.min(far, MOST_SNAP_PX);
+  for (let cy = Math.max(1, Math.ceil(y - far)); cy <= Math.min(map.height - 1, y + far); cy++) {
+    for (let cx = Math.max(1, Math.ceil(x - far)); cx <= Math.min(map.width - 1, x + far); cx++) {
+      const away = Math.hypot(cx - x, cy - y), value = map.value(cx, cy);
+      if (away > nearest || (value === map.value(cx - 1, cy) && value === map.value(cx, cy - 1) && value === map.value(cx - 1, cy - 1))) continue;
+      best = [cx, cy];
+      nearest = away;
+    }
+  }
+  return best;
+}
+
 export class Tools {
   doc: Doc | null = null;
   private points: number[] = [];
   private stroke: Brush | null = null;
   private rings: number[][] = [];
+  /** The ends of the ruler, and whether it is drawn. */
+  private ruler: { from: [number, number]; to: [number, number]; open: boolean } | null = null;
+  /** Screen pixels for one pixel of the image. */
+  private zoom = 1;
   /** Where the pen is, in pixels of the image. */
   pen: [number, number] = [0, 0];
 
@@ -41,8 +64,9 @@ export class Tools {
   press(x: number, y: number): void {
     this.pen = [x, y];
     const { doc } = this;
-    if (!doc?.canPaint) return;
     const { tool } = this.settings;
+    if (tool === "ruler") this.pressRuler(x, y);
+    if (!doc?.canPaint) return;
     if (tool === "brush" || tool === "eraser") this.beginStroke(doc, x, y);
     else if (tool === "polygon") this.addCorner(x, y);
     else if (tool === "flood" || tool === "replace") this.fillAt(doc, tool, Math.floor(x), Math.floor(y));
@@ -50,10 +74,12 @@ export class Tools {
 
   move(x: number, y: number): void {
     this.pen = [x, y];
+    if (this.ruler?.open) this.ruler.to = [x, y];
     if (this.stroke && this.doc) this.extend(this.doc, x, y);
   }
 
   lift(): void {
+    if (this.ruler?.open && this.ruler.to !== this.ruler.from) this.ruler.open = false;
     if (!this.stroke || !this.doc) return;
     this.doc.end(this.stroke, { kind: "stroke", radius: this.settings.diameter * EIGHTHS / 2, points: this.points });
     this.stroke = null;
@@ -74,6 +100,7 @@ export class Tools {
   }
 
   cancel(): void {
+    this.ruler = null;
     if (this.stroke) this.stepBack();
     this.rings = [];
   }
@@ -97,7 +124,26 @@ export class Tools {
 
   addCorner(x: number, y: number): void {
     if (this.rings.length === 0) this.rings.push([]);
-    this.rings.at(-1)!.push(Math.round(x * EIGHTHS), Math.round(y * EIGHTHS));
+    const [cx, cy] = this.findCorner(x, y);
+    this.rings.at(-1)!.push(Math.round(cx * EIGHTHS), Math.round(cy * EIGHTHS));
+  }
+
+  /** Where a corner of a polygon would be set: on a border of labels, where one is near. */
+  private findCorner(x: number, y: number): [number, number] {
+    const { doc } = this;
+    return this.settings.snaps && doc ? findBorder(doc.map, x, y, SNAP_SCREEN_PX / this.zoom) ?? [x, y] : [x, y];
+  }
+
+  private pressRuler(x: number, y: number): void {
+    if (this.ruler?.open) this.ruler.open = false;
+    else this.ruler = { from: [x, y], to: [x, y], open: true };
+  }
+
+  /** What the ruler shows; empty where it is not used. */
+  get length(): string {
+    if (!this.ruler || this.settings.tool !== "ruler") return "";
+    const { from, to } = this.ruler, dx = Math.abs(to[0] - from[0]), dy = Math.abs(to[1] - from[1]);
+    return `${Math.hypot(dx, dy).toFixed(1)} px (${dx.toFixed(1)} x ${dy.toFixed(1)})`;
   }
 
   /** Begin another ring: a hole where it lies inside. */
@@ -123,7 +169,8 @@ export class Tools {
 
   drawOverlay(context: CanvasRenderingContext2D, scale: number): void {
     const { tool, diameter } = this.settings;
-    const [x, y] = this.pen, line = 1 / scale;
+    this.zoom = scale / devicePixelRatio;
+    const [x, y] = tool === "polygon" ? this.findCorner(...this.pen) : this.pen, line = 1 / scale;
     const strokes: [string, number][] = [["#000", 3 * line], ["#fff", 1.2 * line]];
     for (const [color, width] of strokes) {
       context.strokeStyle = color;
@@ -137,6 +184,10 @@ export class Tools {
         context.lineTo(x + arm, y);
         context.moveTo(x, y - arm);
         context.lineTo(x, y + arm);
+      }
+      if (tool === "ruler" && this.ruler) {
+        context.moveTo(...this.ruler.from);
+        context.lineTo(...this.ruler.to);
       }
       for (const ring of this.rings) {
         for (let i = 0; i < ring.length; i += 2) {

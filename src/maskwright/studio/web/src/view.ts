@@ -27,6 +27,7 @@ export class View {
   private item: Item | null = null;
   private shown = new Map<number, Shown>();
   private pictures = new Map<string, HTMLImageElement>();
+  private ahead: HTMLImageElement[] = [];
   private asked = false;
   private readonly contexts: CanvasRenderingContext2D[];
 
@@ -49,6 +50,17 @@ export class View {
     this.shown.clear();
     this.pictures.clear();
     this.fit();
+  }
+
+  /** Fetch the coarsest level of another picture, so that it is there when it is opened. */
+  prefetch(item: Item): void {
+    this.ahead = [];
+    const level = item.levels - 1, [height, width] = item.size_HW, span = PICTURE_PX << level;
+    for (let row = 0; row * span < height; row++) {
+      for (let column = 0; column * span < width; column++) {
+        this.ahead.push(Object.assign(new Image(), { src: pictureUrl(item.id, level, column, row) }));
+      }
+    }
   }
 
   private resize(): void {
