@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .evaluation.verdicts.choice import RuleOptions as RuleOptions
     from .evaluation.verdicts.decide import decide as decide
     from .export.bundle import export_model as export_model
+    from .export.foreign.bundle import import_onnx as import_onnx
     from .inference.engine import EngineOptions as EngineOptions
     from .inference.opening import open_ensemble as open_ensemble
     from .inference.prediction import Prediction as Prediction
@@ -109,6 +110,7 @@ _HOME = {
     "export_model": "export.bundle:export_model",
     "FolderDataset": "data.dataset:FolderDataset",
     "IGNORE": "core.labels:IGNORE",
+    "import_onnx": "export.foreign.bundle:import_onnx",
     "InputSpec": "core.inputspec:InputSpec",
     "keeping_ids": "core.pseudonyms:keeping_ids",
     "LabelCodec": "core.codec:LabelCodec",

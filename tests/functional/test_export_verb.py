@@ -104,3 +104,33 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     assert done.returncode == 1
     assert message in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_onnx_file_of_others_is_tried_imported_and_then_predicts_and_is_evaluated(
+    maskwright, tmp_path
+):
+    """The graph of a bundle of ours stands for the file of another; nobody here trusts it."""
+    import onnx
+
+    exported = maskwright("export", OLD / "run", OLD / "street", "--to", "onnx", "-o", "b")
+    assert exported.returncode == 0, exported.stderr
+    model = onnx.load(tmp_path / "b/model.onnx")
+    model.doc_string = "of another"
+    onnx.save(model, tmp_path / "net.onnx")
+    card = json.loads((tmp_path / "b/bundle.json").read_text())["card"]
+    told = {key: card["input"][key] for key in ("mean", "std")}
+    (tmp_path / "input.yaml").write_text(json.dumps(told))
+    command = "import-onnx", "net.onnx", OLD / "street/images", "--input", "input.yaml"
+    wrong = maskwright(*command, "--spec", "none.txt", "-o", "foreign")
+    assert (wrong.returncode, "none.txt: no such file" in wrong.stderr) == (1, True)
+    done = maskwright(*command, "--spec", OLD / "street/dataset.yaml", "-o", "foreign")
+    assert done.returncode == 0, done.stderr
+    assert "\noutput  logits: logits of 3 classes, NCHW, full size" in done.stdout
+    assert " (the only one that fits the classes)\n" in done.stdout
+    assert not (tmp_path / "foreign/weights.safetensors").exists()
+    done = maskwright("predict", "foreign", OLD / "street/images/scene0.png", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out/coverage.csv").open() as file:
+        assert {row["class"]: int(row["pixels"]) for row in csv.DictReader(file)} == SCENE0_PX
+    scored = maskwright("evaluate", "foreign", OLD / "street", "-o", "report", "--json")
+    assert scored.returncode == 0, scored.stderr

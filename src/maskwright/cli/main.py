@@ -32,6 +32,7 @@ from .drift import drift
 from .env import env
 from .evaluate import evaluate
 from .export import export
+from .import_onnx import import_onnx
 from .measure import measure
 from .models import models
 from .plan import plan
@@ -80,6 +81,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         tune_refine: "tune-refine runs/a my-data -o bundle",
         soup: "soup runs/a+runs/b my-data -o averaged",
         export: "export runs/a --to onnx -o bundle",
+        import_onnx: "import-onnx net.onnx --spec classes.txt --input input.yaml -o bundle",
         predict: "predict runs/a photos -o out",
         video: "video runs/a drive.mp4 -o labelled",
         baseline: "baseline runs/a monday.mp4 tuesday.mp4 -o camera-1.npz",

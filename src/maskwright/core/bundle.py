@@ -1,11 +1,12 @@
 """Bundle: the only thing that crosses from training to the rest.
 
 A folder with `bundle.json` (card, graphs, file hashes, id) and the files it lists:
-`weights.safetensors`, graphs such as `model.onnx`, `report.json`, and `parity.npz`, a few
-images with the logits expected of them. It opens without torch. `id` is the SHA-256 of the
-manifest as it was written, which holds the SHA-256 of every file: a flipped byte anywhere
-changes one of them and the Bundle refuses to open. `model` is the id of the checkpoint that was
-exported: the report of a run and the Bundle of the run name one model.
+`weights.safetensors` (not where a graph was imported), graphs such as `model.onnx`,
+`report.json`, and `parity.npz`, a few images with the logits expected of them. It opens without
+torch. `id` is the SHA-256 of the manifest as it was written, which holds the SHA-256 of every
+file: a flipped byte anywhere changes one of them and the Bundle refuses to open. `model` is the
+id of the checkpoint that was exported: the report of a run and the Bundle of the run name one
+model.
 """
 
 import hashlib
@@ -72,6 +73,21 @@ class Bundle:
                 f"{self.root}: this bundle has no {name}; it holds {', '.join(self.files)}"
             )
         return self.root / name
+
+    @property
+    def weights(self) -> Path:
+        """The file of weights.
+
+        Raises:
+            BundleError: The Bundle has graphs alone, as one that was imported.
+        """
+        if WEIGHTS not in self.files:
+            raise BundleError(
+                f"{self.root}: this bundle has a graph and no weights, so it predicts and is "
+                f"evaluated, but is not exported again and nothing is trained from it; give "
+                f"the run or bundle with weights"
+            )
+        return self.file(WEIGHTS)
 
     @property
     def parity_inputs(self) -> Path | None:

@@ -328,6 +328,22 @@ def read_codec(
     return codec
 
 
+def read_spec(spec: Path) -> LabelSpec:
+    """The classes that a dataset.yaml or classes.txt lists, without any class map.
+
+    Raises:
+        ConfigError: The file is wrong, or the indices of classes.txt are not 0, 1, 2, ...
+        DataError: No such file.
+    """
+    listed = _read_classes(spec)
+    if isinstance(listed, DatasetFile):
+        return build_codec(listed, where=spec).spec
+    if sorted(listed) != list(range(len(listed))):
+        indices = ", ".join(map(str, sorted(listed)))
+        raise ConfigError(f"{spec}: indices {indices}; the classes of a model are 0, 1, 2, ...")
+    return LabelSpec.from_names(tuple(listed[index].name for index in range(len(listed))))
+
+
 def _read_drawn_codec(drawn: DrawnMaps, spec: Path | None) -> LabelCodec:
     """The codec of labels: the classes that they name, or those that `spec` lists."""
     if spec is None:

@@ -25,8 +25,12 @@ KEPT_SIZES_HW = ((64, 64), (61, 47), (33, 64), (64, 96))
 Planes = NDArray[np.float32]
 
 
-def compare(network: Engine, graph: Engine, inputs_CHW: Iterable[Planes]) -> Parity:
-    """Run both engines on every network input.
+def compare(
+    network: Engine, graph: Engine, inputs_CHW: Iterable[Planes], *, num_crops: int = 2
+) -> Parity:
+    """Run both engines on every network input, and on a batch of up to two crops of it.
+
+    A graph of one size alone is compared with `num_crops` 0.
 
     Raises:
         BundleError: The logits have different shapes.
@@ -35,7 +39,7 @@ def compare(network: Engine, graph: Engine, inputs_CHW: Iterable[Planes]) -> Par
     tally = _Tally()
     for x_CHW in inputs_CHW:
         tally.num_images += 1
-        for x_BCHW in _trials(x_CHW):
+        for x_BCHW in _trials(x_CHW, num_crops):
             tally.add(network(x_BCHW), graph(x_BCHW))
     return tally.parity()
 
@@ -125,8 +129,9 @@ class _Tally:
         )
 
 
-def _trials(x_CHW: Planes) -> Iterator[Planes]:
+def _trials(x_CHW: Planes, num_crops: int) -> Iterator[Planes]:
     yield x_CHW[None]
     height, width = (max(1, n * 2 // 3 - 1) | 1 for n in x_CHW.shape[1:])
     crop_CHW = x_CHW[:, :height, :width]
-    yield np.stack([crop_CHW, crop_CHW[:, ::-1, ::-1]])
+    if num_crops:
+        yield np.stack([crop_CHW, crop_CHW[:, ::-1, ::-1]])[:num_crops]

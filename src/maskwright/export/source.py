@@ -45,7 +45,7 @@ class Source:
         return cls(
             card=bundle.card,
             model_id=bundle.model_id,
-            load=partial(load_model, bundle.card, bundle.file(WEIGHTS)),
+            load=partial(load_model, bundle.card, bundle.weights),
             files={name: bundle.file(name) for name in bundle.files},
             graphs=bundle.graphs,
             bundle=bundle,

@@ -2,6 +2,7 @@
 
 import re
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -52,6 +53,20 @@ class EngineOptions:
 def read_precision(text: str | None) -> str | None:
     """A precision as it is typed: `f32` and `f16` are `fp32` and `fp16`."""
     return {"f32": FP32, "f16": "fp16"}.get(text or "", text)
+
+
+MAX_BATCH = 8
+"""Of engines on a CPU, for graphs that take any."""
+
+
+def read_limits(shape: Sequence[object]) -> tuple[int, tuple[int, int] | None]:
+    """The `max_batch` and `size_HW` of a graph, by the shape (B, C, H, W) of its input.
+
+    A number is a fixed size, anything else a free one.
+    """
+    batch, _, height, width = shape
+    sizes = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    return batch if isinstance(batch, int) else MAX_BATCH, sizes
 
 
 class Engine(Protocol):

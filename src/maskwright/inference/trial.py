@@ -7,6 +7,8 @@ from then on (`core.trust`); one that the user names by its SHA-256 needs no tri
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +44,22 @@ def require_trial(bundle: Bundle, graph: str, engine: str, trust: str | None) ->
     sha256 = bundle.sha256[graph]
     if is_trusted("graph", sha256, trust):
         return
-    command = [sys.executable, "-m", __name__, str(bundle.root), graph, engine]
+    run_trial(["-m", __name__, str(bundle.root), graph, engine], bundle.root / graph, sha256)
+
+
+def run_trial(arguments: Sequence[str], graph: Path, sha256: str) -> None:
+    """Run Python with arguments that run a graph once, and list the graph as trusted.
+
+    Raises:
+        BundleError: The graph fails, or needs more time or memory than the limits.
+    """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=WALL_S, check=False
+            [sys.executable, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=WALL_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         reason = f"ran for more than {WALL_S} s"
@@ -57,7 +71,7 @@ def require_trial(bundle: Bundle, graph: str, engine: str, trust: str | None) ->
             raise BundleError(done.stderr.strip())
         reason = _explain(done.returncode)
     raise BundleError(
-        f"{bundle.root / graph}: was not made on this machine and {reason} on an image of "
+        f"{graph}: was not made on this machine and {reason} on an image of "
         f"{SIZE_HW[0]} x {SIZE_HW[1]} px (H, W); do not use it, or, if you know where it comes "
         f"from, run it without limits by --trust {sha256}"
     )
@@ -74,11 +88,10 @@ def _explain(status: int) -> str:
     return f"ends the program that runs it (exit status {status})"
 
 
-def main() -> None:
-    """Run the graph that the arguments name; exit status 1 with a message where it fails."""
-    root, graph, engine = sys.argv[1:]
+def answer(run: Callable[[], None]) -> None:
+    """End this process with the exit status that says how `run` went, for `run_trial`."""
     try:
-        _run(Path(root), graph, engine)
+        run()
     except MaskwrightError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
@@ -90,17 +103,18 @@ def _run(root: Path, graph: str, engine: str) -> None:
     bundle = open_bundle(root)
     file = bundle.file(graph)
     part = parts.load(ENGINES, engine, like=EnginePart)
-    _limit(MEMORY_BYTES + 4 * file.stat().st_size)
+    limit_process(file)
     run = part.build(file, bundle.card, EngineOptions(threads=1))
     height, width = run.size_HW or (side + -side % run.size_multiple for side in SIZE_HW)
     run(np.zeros((1, bundle.card.input.channels, height, width), np.float32))
 
 
-def _limit(num_bytes: int) -> None:
-    """Limit processor time and memory of this process, where the system can."""
+def limit_process(file: Path) -> None:
+    """Limit processor time and memory of this process, where the system can, for a graph."""
     if sys.platform != "win32":
         import resource
 
+        num_bytes = MEMORY_BYTES + 4 * file.stat().st_size
         for kind, limit in (
             (resource.RLIMIT_CPU, CPU_S),
             (resource.RLIMIT_DATA, num_bytes),
@@ -110,4 +124,4 @@ def _limit(num_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(partial(_run, Path(sys.argv[1]), *sys.argv[2:4]))

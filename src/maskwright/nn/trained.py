@@ -56,8 +56,7 @@ def find_trained(source: Path | str) -> Trained | None:
         path = path.parent
     if is_bundle(path):
         bundle = open_bundle(path)
-        weights = bundle.file(WEIGHTS)
-        return Trained(card=bundle.card, model_id=bundle.model_id, weights=weights)
+        return Trained(card=bundle.card, model_id=bundle.model_id, weights=bundle.weights)
     folder = find_checkpoint(path)
     if folder is None:
         return None

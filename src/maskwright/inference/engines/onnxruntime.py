@@ -12,7 +12,7 @@ from ...core.card import ModelCard
 from ...core.errors import BundleError, ConfigError, first_line
 from ...core.logits import LogitsGrid
 from .. import onnxfile
-from ..engine import FP32, Engine, EngineOptions
+from ..engine import FP32, MAX_BATCH, Engine, EngineOptions, read_limits
 
 PRIORITY = 20
 FILES = "*.onnx"
@@ -35,8 +35,9 @@ class OnnxEngine(Engine):
     options: EngineOptions
     precision: str = FP32
     is_compact: bool = False
+    max_batch: int = MAX_BATCH
+    size_HW: tuple[int, int] | None = None
     name = "onnxruntime"
-    max_batch = 8
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """The contract of Engine; the graph writes into the array that is returned."""
@@ -94,7 +95,18 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
         )
     names = inputs[0].name, outputs[0].name
     precision = options.precision or FP32
-    return OnnxEngine(file, session, *names, classes, card.logits, options, precision)
+    max_batch, size_HW = read_limits(inputs[0].shape)
+    return OnnxEngine(
+        file,
+        session,
+        *names,
+        classes,
+        card.logits,
+        options,
+        precision,
+        max_batch=max_batch,
+        size_HW=size_HW,
+    )
 
 
 def _session(file: Path, options: EngineOptions, *, compact: bool = False) -> Any:

@@ -17,7 +17,7 @@ from ...core.card import ModelCard
 from ...core.errors import BundleError, ConfigError, MissingDependencyError, first_line
 from ...core.logits import LogitsGrid
 from .. import onnxfile
-from ..engine import FP32, Engine, EngineOptions
+from ..engine import FP32, MAX_BATCH, Engine, EngineOptions, read_limits
 
 PRIORITY = 5
 FILES = "*.onnx *.xml"
@@ -38,9 +38,10 @@ class OpenVinoEngine(Engine):
     num_classes: int
     grid: LogitsGrid
     precision: str = FP32
+    max_batch: int = MAX_BATCH
+    size_HW: tuple[int, int] | None = None
     turn: Lock = field(default_factory=Lock, compare=False, repr=False)
     name = "openvino"
-    max_batch = 8
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """The contract of Engine."""
@@ -97,7 +98,8 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine
             f"({first_line(error)}); copy the bundle again or export it again"
         ) from error
     classes, precision = len(card.labels), options.precision or FP32
-    return OpenVinoEngine(file, request, classes, card.logits, precision)
+    shape = [d.get_length() if d.is_static else None for d in graph.input(0).partial_shape]
+    return OpenVinoEngine(file, request, classes, card.logits, precision, *read_limits(shape))
 
 
 def _list_settings(core: Any, options: EngineOptions) -> dict[str, object]:

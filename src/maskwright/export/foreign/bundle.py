@@ -1,0 +1,216 @@
+"""An ONNX file of others -> Bundle, after its rewritten graph is compared with it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.bundle import GRAPH, PARITY, Bundle, add_files, fill_bundle, open_bundle
+from ...core.card import ArchSpec, ModelCard
+from ...core.errors import ConfigError
+from ...core.graph import Graph, Parity, Tolerance
+from ...core.image import Image
+from ...core.labels import LabelSpec
+from ...core.logits import LogitsGrid
+from ...core.progress import Progress, silent
+from ...core.results import NEW, WriteMode
+from ...core.trust import hash_file, remember, require_digest
+from ...data.classmaps import read_spec
+from ...data.pixels.images import read_image
+from ...inference.engine import Engine, EngineOptions
+from ...inference.engines import onnxruntime
+from ...inference.inputs import find_images
+from ...inference.need import measure_bytes_per_px
+from ...inference.resolution import to_network
+from ...inference.seams import measure_reach, measure_tiling_effect
+from ...inference.tiling import UNIT
+from ..parity import Planes, compare, keep_inputs
+from .inputfile import InputFile, make_input_spec, read_input_file
+from .layout import InputLayout, OutputLayout
+from .look import find_layouts, make_noise
+from .original import ForeignNetwork, Original, find_opset, load_graph, update_opset
+from .rewrite import rewrite
+from .trial import require_trial
+
+ARCH = "foreign"
+"""Name of the architecture in the card: nobody can build it but the graph itself."""
+
+_NUM_NOISE = 2
+_NUM_IMAGES = 8
+_NOISE_HW = (150, 203)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedModel:
+    """The Bundle, and what was found in the file, as lines for people."""
+
+    bundle: Bundle
+    found: tuple[str, ...]
+
+
+def import_onnx(
+    file: Path | str,
+    out: Path | str,
+    *,
+    spec: Path | str,
+    input_file: Path | str,
+    images: Sequence[Path | str] = (),
+    trust: str | None = None,
+    keep_parity_images: bool = True,
+    mode: WriteMode = NEW,
+    progress: Progress = silent,
+) -> ImportedModel:
+    """Write the Bundle `out`: the graph of `file`, rewritten so that it gives logits.
+
+    Args:
+        file: An ONNX file; its external data lies in its folder.
+        out: See `core.results`.
+        spec: The classes, dataset.yaml or classes.txt.
+        input_file: input.yaml, see `InputFile`.
+        images: Image files and folders, on eight of which both graphs are compared, beside
+            noise.
+        trust: SHA-256 of `file`, which then runs without a trial.
+        keep_parity_images: Keep crops of the images, or of the noise where there are none.
+        mode: Overwrite replaces a Bundle.
+        progress: Of reading and comparing.
+
+    Raises:
+        BundleError: The file is not a graph of one image and these classes that runs here, or
+            the rewritten graph disagrees with it.
+        ConfigError: `spec` or `input_file` is wrong, or lacks what cannot be found.
+        DataError: No such file, or an image that the model does not take.
+    """
+    file, where = Path(file), Path(input_file)
+    require_digest(trust)
+    told, labels = read_input_file(where), read_spec(Path(spec))
+    model = load_graph(file)
+    with fill_bundle(Path(out), mode) as folder:
+        require_trial(file, where, trust)
+        original = Original.open(file)
+        taken, given, reason = find_layouts(original, told, len(labels), where)
+        card = _make_card(file, model, labels, told, taken, given)
+        path = folder / GRAPH
+        path.write_bytes(rewrite(update_opset(file, model), taken, given).SerializeToString())
+        remember("graph", hash_file(path))
+        prepared = list(_read_images(images, card))
+        inputs_CHW = [to_network(image_HWC, card.input) for image_HWC in prepared]
+        network = ForeignNetwork(original, taken, given)
+        tested = [*_make_noise(taken), *inputs_CHW]
+        engine = onnxruntime.build(path, card, EngineOptions())
+        inputs = progress(tested, total=len(tested), what="comparing with the original")
+        parity = _compare(network, engine, inputs, file)
+        graph = _measure(path, engine, card, prepared, parity)
+        files = {GRAPH: path}
+        if keep_parity_images and taken.size_HW is None:
+            files[PARITY] = folder / PARITY
+            keep_inputs(network, inputs_CHW or tested, files[PARITY])
+        add_files(folder, card, files, graphs=[graph])
+    found = f"input   {taken}", f"output  {given} ({reason})"
+    return ImportedModel(bundle=open_bundle(Path(out)), found=found)
+
+
+def _make_card(
+    file: Path,
+    model: object,
+    labels: LabelSpec,
+    told: InputFile,
+    taken: InputLayout,
+    given: OutputLayout,
+) -> ModelCard:
+    return ModelCard(
+        labels=labels,
+        input=make_input_spec(
+            told, taken.channels, _choose_size(file, told, taken), is_integer=taken.is_integer
+        ),
+        arch=ArchSpec(name=ARCH, encoder="none"),
+        provenance={
+            "imported": {
+                "file": file.name,
+                "sha256": hash_file(file),
+                "producer": " ".join(
+                    getattr(model, key) for key in ("producer_name", "producer_version")
+                ).strip(),
+                "opset": find_opset(model),
+                "input": str(taken),
+                "output": str(given),
+            }
+        },
+        logits=_find_grid(taken, given),
+    )
+
+
+def _find_grid(taken: InputLayout, given: OutputLayout) -> LogitsGrid:
+    """Where the logits lie; a fixed size is a multiple of the stride."""
+    if given.stride == 1:
+        return LogitsGrid()
+    return LogitsGrid(given.stride, taken.multiple if taken.size_HW is None else given.stride)
+
+
+def _choose_size(file: Path, told: InputFile, taken: InputLayout) -> tuple[int, int] | None:
+    """The size to which images are resized; None for their own, or for tiles.
+
+    Raises:
+        ConfigError: Another size than the fixed one, or tiles that the tiling cannot use.
+    """
+    fixed = taken.size_HW
+    if told.size == "tiles":
+        if fixed is None:
+            raise ConfigError(
+                f"size: tiles, but {file.name} takes free sizes; leave size out: large images "
+                f"are cut into tiles by themselves"
+            )
+        if min(fixed) < 4 * UNIT or any(n % UNIT for n in fixed):
+            raise ConfigError(
+                f"size: tiles, but {file.name} takes {fixed[0]} x {fixed[1]} px: tiles have "
+                f"sides of {4 * UNIT} px or more, in multiples of {UNIT}; leave size out, then "
+                f"images are resized"
+            )
+        return None
+    if told.size is not None and min(told.size) < 1:
+        raise ConfigError(f"size: {list(told.size)}; expected height and width in pixels")
+    if told.size is not None and fixed not in {None, told.size}:
+        raise ConfigError(
+            f"size: {list(told.size)}, but {file.name} takes {list(fixed or ())} alone"
+        )
+    return told.size or fixed
+
+
+def _read_images(images: Sequence[Path | str], card: ModelCard) -> Iterator[Image]:
+    """Up to eight images, evenly spread, as the model takes them."""
+    found = list(find_images(images).images.values())
+    step = max(1, -(-len(found) // _NUM_IMAGES))
+    for ref in found[::step]:
+        yield card.input.prepare(read_image(ref), where=str(ref))
+
+
+def _make_noise(taken: InputLayout) -> Iterator[Planes]:
+    for seed in range(_NUM_NOISE):
+        yield make_noise(taken, taken.size_HW or _NOISE_HW, seed)[0]
+
+
+def _compare(
+    network: ForeignNetwork, engine: Engine, inputs_CHW: Iterable[Planes], file: Path
+) -> Parity:
+    """How far the rewritten graph is from the original; raises BundleError where it is."""
+    num_crops = 0 if engine.size_HW is not None else engine.max_batch
+    parity = compare(network, engine, inputs_CHW, num_crops=num_crops)
+    parity.require_agreement(
+        Tolerance(), graph=f"{file}: the rewritten graph", fix="nothing was written"
+    )
+    return parity
+
+
+def _measure(
+    path: Path, engine: Engine, card: ModelCard, prepared: Sequence[Image], parity: Parity
+) -> Graph:
+    """The entry of the manifest; memory and reach are those of graphs of free size."""
+    if engine.size_HW is not None:
+        return Graph(file=path.name, engine=engine.name, parity=parity)
+    reach_px = measure_reach(engine, card)
+    return Graph(
+        file=path.name,
+        engine=engine.name,
+        parity=parity,
+        bytes_per_px=round(measure_bytes_per_px(engine, card.input.channels), 1),
+        reach_px=reach_px,
+        tiling=measure_tiling_effect(engine, card, prepared, reach_px=reach_px),
+    )

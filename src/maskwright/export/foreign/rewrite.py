@@ -1,0 +1,166 @@
+"""Rewrite a foreign graph to our contract: image NCHW float32 -> logits, by nodes around it.
+
+Before the graph: pad to multiples, turn RGB into BGR, move the channels, round and cast. After
+it: cast, move the channels, labels or probabilities to logits, crop. A label outside of the
+classes gives NaN, which a Predictor refuses.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.graph import LOGITS
+from ..onnxgraph import IMAGE
+from .layout import LABEL_LOGIT, LEAST_SHARE, InputLayout, OutputLayout
+
+
+def rewrite(model: Any, taken: InputLayout, given: OutputLayout) -> Any:
+    """A model with the input `image` and the output `logits` around the nodes of `model`.
+
+    Args:
+        model: An onnx.ModelProto of opset 13 or later.
+        taken: Of its input.
+        given: Of the output that becomes the logits; the others are left out.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    chain = _Chain(_list_names(model))
+    image, logits = chain.make_name(IMAGE), chain.make_name(LOGITS)
+    size = _add_input(chain, image, taken)
+    before = chain.nodes
+    chain.nodes = []
+    _add_output(chain, logits, given, size if given.stride == 1 else None)
+    rewritten = onnx.ModelProto()
+    rewritten.CopyFrom(model)
+    graph = rewritten.graph
+    nodes = [*before, *graph.node, *chain.nodes]
+    for entries in (graph.node, graph.input, graph.output):
+        del entries[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(chain.constants)
+    sides = taken.size_HW or ("height", "width")
+    batch = taken.num_images or "batch"
+    shape = [batch, taken.channels, *sides]
+    graph.input.append(helper.make_tensor_value_info(image, TensorProto.FLOAT, shape))
+    free = [batch, given.num_classes, "logits_height", "logits_width"]
+    graph.output.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, free))
+    rewritten.ir_version = max(rewritten.ir_version, 8)  # initializers are no inputs
+    return rewritten
+
+
+def _list_names(model: Any) -> set[str]:
+    graph = model.graph
+    taken = {entry.name for entry in (*graph.input, *graph.initializer)}
+    return taken | {name for node in graph.node for name in (*node.input, *node.output)}
+
+
+class _Chain:
+    """Nodes in a row, whose values have names that the graph does not use."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._taken = taken
+
+    def make_name(self, wanted: str) -> str:
+        """`wanted`, or with a number where the graph has that name."""
+        name, number = wanted, 1
+        while name in self._taken:
+            name, number = f"{wanted}_{number}", number + 1
+        self._taken.add(name)
+        return name
+
+    def add(
+        self, operator: str, inputs: Sequence[str], output: str | None = None, **how: Any
+    ) -> str:
+        """Add a node; returns the name of its output."""
+        from onnx import helper
+
+        output = output or self.make_name(f"maskwright_{operator.lower()}")
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **how))
+        return output
+
+    def cast(self, value: str, dtype: str) -> str:
+        """Add a cast to a type of NumPy."""
+        from onnx import helper
+
+        return self.add("Cast", [value], to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def constant(self, values: NDArray[Any]) -> str:
+        """Add an initializer; returns its name."""
+        from onnx import numpy_helper
+
+        name = self.make_name("maskwright_constant")
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+    def integers(self, *values: int) -> str:
+        """Add an initializer of int64."""
+        return self.constant(np.array(values, np.int64))
+
+    def number(self, value: float) -> str:
+        """Add an initializer of one float32, which has no axes."""
+        return self.constant(np.array(value, np.float32))
+
+
+def _add_input(chain: _Chain, image: str, taken: InputLayout) -> str:
+    """Nodes from `image` to the input of the graph; returns the value with the size (H, W)."""
+    value, size = image, ""
+    if taken.size_HW is None:
+        shape = chain.add("Shape", [image])
+        size = chain.add("Slice", [shape, chain.integers(2), chain.integers(4)])
+    if size and taken.multiple > 1:
+        missing = chain.add(
+            "Mod", [chain.add("Neg", [size]), chain.integers(taken.multiple, taken.multiple)]
+        )
+        pads = chain.add("Concat", [chain.integers(0, 0, 0, 0, 0, 0), missing], axis=0)
+        value = chain.add("Pad", [value, pads], mode="edge")
+    if taken.is_reversed:
+        order = chain.integers(*reversed(range(taken.channels)))
+        value = chain.add("Gather", [value, order], axis=1)
+    if taken.is_nhwc:
+        value = chain.add("Transpose", [value], perm=[0, 2, 3, 1])
+    if taken.is_integer:
+        limits = np.iinfo(taken.dtype)
+        ends = [chain.number(float(end)) for end in (limits.min, limits.max)]
+        value = chain.add("Clip", [chain.add("Round", [value]), *ends])
+    if taken.dtype != "float32":
+        value = chain.cast(value, taken.dtype)
+    chain.add("Identity", [value], taken.name)
+    return size if taken.multiple > 1 else ""
+
+
+def _add_output(chain: _Chain, logits: str, given: OutputLayout, size: str | None) -> None:
+    """Nodes from the output of the graph to `logits`, of (H, W) `size` where there is one."""
+    value = given.name
+    if given.rank == 3:
+        value = chain.add("Unsqueeze", [value, chain.integers(1)])
+    elif given.is_nhwc:
+        value = chain.add("Transpose", [value], perm=[0, 3, 1, 2])
+    value = chain.cast(value, "float32")
+    if given.kind == "labels":
+        value = _add_one_hot(chain, value, given.num_classes)
+    elif given.kind == "logits" and given.channels == 1:
+        value = chain.add("Concat", [chain.add("Sub", [value, value]), value], axis=1)
+    elif given.kind == "probabilities":
+        if given.channels == 1:
+            other = chain.add("Sub", [chain.number(1.0), value])
+            value = chain.add("Concat", [other, value], axis=1)
+        value = chain.add("Log", [chain.add("Max", [value, chain.number(LEAST_SHARE)])])
+    if size:
+        starts, axes = chain.integers(0, 0), chain.integers(2, 3)
+        value = chain.add("Slice", [value, starts, size, axes])
+    chain.add("Identity", [value], logits)
+
+
+def _add_one_hot(chain: _Chain, labels: str, num_classes: int) -> str:
+    """One-hot logits of labels; 0 / 0 where a label is none of the classes."""
+    index_1K11 = np.arange(num_classes, dtype=np.float32).reshape(1, -1, 1, 1)
+    hot = chain.cast(chain.add("Equal", [labels, chain.constant(index_1K11)]), "float32")
+    above = chain.add("Greater", [labels, chain.number(-0.5)])
+    below = chain.add("Less", [labels, chain.number(num_classes - 0.5)])
+    known = chain.cast(chain.add("And", [above, below]), "float32")
+    return chain.add("Mul", [chain.add("Div", [hot, known]), chain.number(LABEL_LOGIT)])
