@@ -124,7 +124,7 @@ def test_an_option_of_several_verbs_has_one_text():
         "--write",
         "--precision",
         "--verify",
-    }  # means another thing in each
+    }  # means another thing, or has another default, in each
     assert several == {"--out", "--resume", "--to"} | of_one_verb
 
 
