@@ -123,6 +123,7 @@ def test_an_option_of_several_verbs_has_one_text():
         "--mapping",
         "--write",
         "--precision",
+        "--spec",
         "--verify",
     }  # means another thing, or has another default, in each
     assert several == {"--out", "--resume", "--to"} | of_one_verb
