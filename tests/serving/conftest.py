@@ -62,6 +62,13 @@ class Server:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
+        return self._end()
+
+    def kill(self):
+        self.process.kill()
+        self._end()
+
+    def _end(self):
         status = self.process.wait(60)
         self.process.stdout.close()
         self.log.close()

@@ -90,3 +90,10 @@ def test_errors_name_the_image_or_the_server(server):
         model.predict(np.zeros((4, 4, 5), np.uint8), where="x.png")
     with pytest.raises(ConfigError, match="gives classes and confidence alone"):
         model.predict(np.zeros((4, 4, 3), np.uint8), uncertainty=True)
+
+
+def test_a_server_without_a_folder_for_jobs_takes_none(server, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    client = maskwright.Client(server.address)
+    with pytest.raises(ConfigError, match="takes no jobs; start it with --jobs FOLDER"):
+        client.submit(tmp_path / "a.png")

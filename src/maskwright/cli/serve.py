@@ -1,9 +1,8 @@
 """`maskwright serve`: answer requests over HTTP with one model or several."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..serving.access import Access
+    from ..serving.jobs.supervisor import JobOptions
     from ..serving.limits import Limits
+    from ..serving.modelprocess.process import ModelChoice
 
 Models = Annotated[
     list[str] | None,
@@ -57,6 +58,13 @@ MaxBody = Annotated[int, typer.Option(metavar="MIB", help="Largest body.", min=1
 MaxPixels = Annotated[int, typer.Option(metavar="MP", help="Largest image.", min=1)]
 Queue = Annotated[int, typer.Option(metavar="MP", help="Pixels that wait or run.", min=1)]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="Time of a request.", min=1)]
+JobsFolder = Annotated[
+    Path | None,
+    typer.Option("--jobs", metavar="FOLDER", help="Take jobs, and keep them in this folder."),
+]
+JobQuota = Annotated[int, typer.Option(metavar="GIB", help="Disk of all jobs.", min=1)]
+JobKeep = Annotated[str, typer.Option(metavar="TIME", help="Keep an ended job for so long.")]
+JobWorkers = Annotated[int, typer.Option(metavar="N", help="Jobs that run at once.", min=1)]
 Certificate = Annotated[
     Path | None, typer.Option(metavar="FILE", help="PEM certificate, for https.")
 ]
@@ -69,6 +77,15 @@ Grace = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Then finish what is in work for so long.", min=0),
 ]
+
+
+class _How(TypedDict):
+    """How the process of each model opens it."""
+
+    engine: str | None
+    trust: str | None
+    threads: int | None
+    precision: str
 
 
 def serve(
@@ -91,6 +108,10 @@ def serve(
     max_pixels: MaxPixels = 64,
     queue: Queue = 256,
     timeout: Timeout = 60,
+    jobs: JobsFolder = None,
+    job_quota: JobQuota = 20,
+    job_keep: JobKeep = "24h",
+    job_workers: JobWorkers = 1,
     certificate: Certificate = None,
     key: Key = None,
     drain: Drain = 5,
@@ -100,7 +121,6 @@ def serve(
 ) -> None:
     """Serve models over HTTP: predictions, health, metrics."""
     from ..serving.log import ignore, write_log
-    from ..serving.modelprocess.process import ModelChoice, parse_size
     from ..serving.run import ServeOptions, serve
 
     if new_token is not None:
@@ -114,21 +134,13 @@ def serve(
         grace_s=grace,
         limits=_limit(max_body, max_pixels, queue, timeout),
         swap_from=swap_from,
+        jobs=_choose_jobs(jobs, job_quota, job_keep, job_workers),
     )
     access = _open_access(
         host, token_file, allow_host=tuple(allow_host or ()), rate=rate, admin=admin
     )
-    first = ModelChoice(
-        path="",
-        name="",
-        version="1",
-        engine=engine,
-        trust=trust,
-        threads=threads,
-        precision=precision,
-        warm=tuple(map(parse_size, warm or ("512x512",))),
-    )
-    choices = [replace(first, path=path, name=name) for name, path in _list_models(models)]
+    how: _How = {"engine": engine, "trust": trust, "threads": threads, "precision": precision}
+    choices = _list_choices(models, warm, how)
     announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
     serve(choices, options, access, announce=announce, log=ignore if quiet else write_log)
 
@@ -149,14 +161,36 @@ def _limit(body_mib: int, image_mp: int, queue_mp: int, request_s: float) -> "Li
     )
 
 
-def _list_models(models: list[str] | None) -> "list[tuple[str, str]]":
-    """The name and the path of each model."""
+def _choose_jobs(
+    folder: Path | None, quota_gib: int, keep: str, num_at_once: int
+) -> "JobOptions | None":
+    """How jobs are kept; None where none are taken."""
+    from ..core.duration import budget_seconds
+    from ..serving.jobs.supervisor import JobOptions
+
+    keep_s = budget_seconds(keep, option="--job-keep") or 0.0
+    if folder is None:
+        return None
+    return JobOptions(
+        folder=folder, quota_bytes=quota_gib << 30, keep_s=keep_s, num_at_once=num_at_once
+    )
+
+
+def _list_choices(
+    models: list[str] | None, warm: list[str] | None, how: _How
+) -> "list[ModelChoice]":
+    """What the process of each model opens, and how."""
     from ..core.errors import ConfigError
+    from ..serving.modelprocess.process import ModelChoice, parse_size
     from ..serving.models import parse_models
 
     if not models:
         raise ConfigError("name a Bundle to serve: maskwright serve runs/a/bundle")
-    return [(model.name, model.path) for model in parse_models(models)]
+    sizes = tuple(map(parse_size, warm or ("512x512",)))
+    return [
+        ModelChoice(path=model.path, name=model.name, version="1", warm=sizes, **how)
+        for model in parse_models(models)
+    ]
 
 
 def _pair(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:

@@ -182,7 +182,7 @@ class Access:
             return
         client = request.client.host if request.client else "unknown"
         if self._tokens is not None:
-            token = self._find_token(request.headers.get("authorization", ""))
+            token = self._find_token(request)
             if token is None:
                 self._rates.take(client)
                 raise ServingError(
@@ -198,7 +198,18 @@ class Access:
         if scope == PREDICT:
             self._rates.take(client)
 
-    def _find_token(self, header: str) -> Token | None:
+    def name_client(self, request: Request) -> str:
+        """The name of the token of a request; "" where the server needs none."""
+        token = self._find_token(request)
+        return "" if token is None else token.name
+
+    def has_scope(self, request: Request, scope: str) -> bool:
+        """Whether the token of a request has a scope; anybody has all without tokens."""
+        token = self._find_token(request)
+        return self._tokens is None or (token is not None and scope in token.scopes)
+
+    def _find_token(self, request: Request) -> Token | None:
+        header = request.headers.get("authorization", "")
         if not header.lower().startswith(_BEARER):
             return None
         sha256 = hash_token(header[len(_BEARER) :].strip())

@@ -7,11 +7,13 @@ one that the model gives on this machine.
 import io
 import json
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from ..core.card import ModelCard
 from ..core.errors import BundleError, ConfigError, DataError
 from ..core.image import Image, ValidMap
+from ..core.results import WriteMode
 from ..core.verdict import Verdict
 from ..core.versioned import Document
 from ..inference.engine import Engine
@@ -29,11 +32,14 @@ from ..inference.prediction import Prediction
 from ..inference.predictor import Predictor
 from ..inference.tiling import OFF, Tiling
 from ..pages.display import Display
+from .jobs import remote
 
 TOKEN = "MASKWRIGHT_TOKEN"  # noqa: S105 - the name of a variable
 _SCHEMES = ("http://", "https://")
 _TIMEOUT_S, _RETRY_S = 120.0, 60.0
 _PASSES = (429, 503)
+_CHOSEN = (501, 507)
+"""What a server does not do, or has no disk for: its operator decides."""
 
 
 def is_server(model: Path | str) -> bool:
@@ -91,25 +97,82 @@ class Client:
         """The prediction of an image or of an image file; raises as `Predictor` does."""
         return _open_once(self, model)(image)
 
+    def submit(
+        self, source: Path | str, model: str | None = None, **options: object
+    ) -> remote.JobStatus:
+        """Queue a job: an image, a video, a ZIP file or a folder of images of any size.
+
+        Args:
+            source: The file or the folder, which is sent.
+            model: Its name on the server; the only one unless named.
+            options: Those of `POST /v1/jobs`: write, tile, refine, vectorise, level, and for
+                videos smooth and keyframes.
+
+        Raises:
+            ConfigError: There is no server, or it takes no jobs.
+            DataError: There is no such file, or the server refuses it.
+        """
+        return remote.submit(self.ask, Path(source), model, options)
+
+    def wait(
+        self,
+        job: str,
+        *,
+        timeout_s: float | None = None,
+        show: Callable[[remote.JobStatus], None] = lambda _: None,
+    ) -> remote.JobStatus:
+        """Wait until the job of this id has ended; `show` is called whenever it changes.
+
+        Raises:
+            DataError: It failed or was cancelled, or has not ended after `timeout_s`.
+        """
+        return remote.wait(self.ask, job, timeout_s, show)
+
+    def download(self, job: str, out: Path | str, *, overwrite: bool = False) -> Path:
+        """Write the results of a finished job to the new folder `out`, as `predict` would.
+
+        Raises:
+            ConfigError: The job has not finished, or its time is over.
+            OutputError: `out` exists, or cannot be written.
+        """
+        return remote.download(self.ask, job, Path(out), WriteMode(overwrite=overwrite))
+
+    def cancel(self, job: str) -> None:
+        """Stop the job of this id, or remove the results of one that has ended."""
+        remote.cancel(self.ask, job)
+
     def ask(
-        self, path: str, body: bytes | None = None, *, where: str
+        self,
+        path: str,
+        body: bytes | IO[bytes] | None = None,
+        *,
+        where: str,
+        method: str | None = None,
+        to: IO[bytes] | None = None,
     ) -> tuple[Mapping[str, str], bytes]:
-        """Headers and body of an answer.
+        """Headers and body of an answer; the body is written to `to` where that is given.
 
         Raises:
             ConfigError: There is no server, or it refuses the token or the option.
             DataError: It refuses the image `where`.
             BundleError: The model fails.
         """
-        request = Request(f"{self.url.rstrip('/')}/{path}", body)  # noqa: S310 - checked scheme
+        address = f"{self.url.rstrip('/')}/{path}"
+        request = Request(address, body, method=method)  # noqa: S310 - checked scheme
+        if body is not None and not isinstance(body, bytes):
+            request.add_header("Content-Length", str(body.seek(0, io.SEEK_END)))
+            request.add_header("Content-Type", "application/octet-stream")
         token = self.token or os.environ.get(TOKEN)
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         ends_s = time.monotonic() + self.retry_s
         while True:
+            for file in (body, to):
+                if file is not None and not isinstance(file, bytes):
+                    file.seek(0)
             try:
                 with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-                    return dict(answer.headers.items()), answer.read()
+                    return dict(answer.headers.items()), _read_answer(answer, to)
             except HTTPError as error:
                 pause_s = float(error.headers.get("Retry-After") or 1)
                 if error.code not in _PASSES or time.monotonic() + pause_s > ends_s:
@@ -126,6 +189,14 @@ class Client:
     def _ask_json(self, path: str) -> Document:
         document: Document = json.loads(self.ask(path, where=self.url)[1])
         return document
+
+
+def _read_answer(answer: IO[bytes], to: IO[bytes] | None) -> bytes:
+    if to is None:
+        return answer.read()
+    shutil.copyfileobj(answer, to, 1 << 20)
+    to.truncate()
+    return b""
 
 
 @cache
@@ -245,7 +316,7 @@ def _explain(error: HTTPError, url: str, where: str) -> Exception:
         text = json.loads(error.read())["error"]
     except (ValueError, KeyError, TypeError):
         text = f"status {error.code}"
-    if error.code >= 500:
+    if error.code >= 500 and error.code not in _CHOSEN:
         return BundleError(f"{where}: {url}: {text}")
     if error.code in (400, 413) and where != url:
         return DataError(f"{where}: {text.removeprefix('image: ')}")

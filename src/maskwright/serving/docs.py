@@ -1,6 +1,7 @@
 """The docs of the interface, for people and for programs, and the whole table of endpoints."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from .predicting import FORMS
 from .service import Service
 
 _CURL = """curl --data-binary @photo.jpg {base}/v1/predict
+curl -X POST -T images.zip '{base}/v1/jobs?name=images.zip'
 curl -F image=@photo.jpg '{base}/v1/predict?format=png' -o classes.png
 maskwright predict {base}/MODEL photos -o out"""
 
@@ -52,18 +54,18 @@ async def show_openapi(_service: Service, _request: Request) -> Response:
     """The endpoints as an OpenAPI 3.1 document."""
     paths: dict[str, Document] = {}
     for endpoint in TABLE:
-        path = endpoint.path.replace(":int", "")
+        path = re.sub(r":\w+}", "}", endpoint.path)
         names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
         paths.setdefault(path, {})[endpoint.method.lower()] = {
             "summary": endpoint.title,
             "parameters": [_describe_parameter(name, "path") for name in names]
             + [
                 _describe_parameter(name, "query", values)
-                for name, values in _QUERY.get(endpoint.path, {}).items()
+                for name, values in _QUERY.get((endpoint.method, endpoint.path), {}).items()
             ],
             "security": [] if endpoint.scope == OPEN else [{"token": [endpoint.scope]}],
             "responses": {"200": {"description": "done"}, "default": {"$ref": _ERROR}},
-        } | ({"requestBody": _IMAGE} if endpoint.path in _QUERY else {})
+        } | _BODIES.get((endpoint.method, endpoint.path), {})
     document = {
         "openapi": "3.1.0",
         "info": {"title": "maskwright", "version": version("maskwright")},
@@ -79,8 +81,19 @@ _IMAGE = {
     "required": True,
     "content": dict.fromkeys(("image/png", "image/jpeg", "image/tiff", "image/webp"), _BINARY),
 }
-_QUERY: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "/v1/predict": {
+_FILE = {"required": True, "content": {"application/octet-stream": _BINARY}}
+_BODIES: Mapping[tuple[str, str], Document] = {
+    ("POST", "/v1/predict"): {"requestBody": _IMAGE},
+    ("POST", "/v1/jobs"): {
+        "requestBody": _FILE,
+        "responses": {
+            "202": {"description": "queued; Location is the job"},
+            "default": {"$ref": _ERROR},
+        },
+    },
+}
+_QUERY: Mapping[tuple[str, str], Mapping[str, Sequence[str]]] = {
+    ("POST", "/v1/predict"): {
         "model": (),
         "version": (),
         "format": FORMS,
@@ -89,7 +102,14 @@ _QUERY: Mapping[str, Mapping[str, Sequence[str]]] = {
         "tile": (),
         "refine": (),
         "timeout": (),
-    }
+    },
+    ("POST", "/v1/jobs"): dict.fromkeys(
+        (
+            *("name", "model", "version", "write", "tile", "refine", "vectorise", "level"),
+            *("smooth", "keyframes"),
+        ),
+        (),
+    ),
 }
 """The names of the query of a path, and the values of each; any text where there are none."""
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.versioned import Document
-from . import page, swapping
+from . import jobendpoints, page, swapping
 from .access import ADMIN, METRICS, OPEN, PREDICT
 from .kserve import endpoints as kserve
 from .metrics import CONTENT_TYPE
@@ -49,6 +49,10 @@ async def show_ready(service: Service, _request: Request) -> Response:
 async def show_metrics(service: Service, _request: Request) -> Response:
     """The metrics of Prometheus."""
     service.update_gauges()
+    if service.jobs is not None:
+        service.metrics.set_jobs(
+            await service.jobs.count_states(), await service.jobs.count_bytes()
+        )
     return Response(service.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -93,6 +97,10 @@ def make_post(path: str, scope: str, title: str, answer: Handler) -> Endpoint:
     return Endpoint(path=path, method="POST", scope=scope, title=title, answer=answer)
 
 
+def _make_delete(path: str, scope: str, title: str, answer: Handler) -> Endpoint:
+    return Endpoint(path=path, method="DELETE", scope=scope, title=title, answer=answer)
+
+
 _VERSION = "/versions/{version:int}"
 
 
@@ -106,12 +114,25 @@ def _each_version(path: str, more: str, scope: str, title: str, answer: Handler)
 
 
 _MODEL = "/v2/models/{model}"
+_JOB = "/v1/jobs/{job}"
 
 
 ENDPOINTS: Endpoints = (
     make_get("/", OPEN, "Try a model in the browser.", page.show_page),
     make_post(
         "/v1/predict", PREDICT, "Predict one image: the body, or the file of a form.", predict
+    ),
+    make_post("/v1/jobs", PREDICT, "Queue a job: a large file.", jobendpoints.submit),
+    make_get("/v1/jobs", PREDICT, "The jobs of this client.", jobendpoints.list_jobs),
+    make_get(_JOB, PREDICT, "State and progress of a job.", jobendpoints.show_job),
+    _make_delete(_JOB, PREDICT, "Cancel or remove a job.", jobendpoints.cancel_job),
+    make_get(
+        f"{_JOB}/events", PREDICT, "State and progress as events.", jobendpoints.stream_events
+    ),
+    make_get(f"{_JOB}/result", PREDICT, "The results as ZIP.", jobendpoints.send_result),
+    make_get(f"{_JOB}/files", PREDICT, "The files of the results.", jobendpoints.list_files),
+    make_get(
+        f"{_JOB}/files/{{file:path}}", PREDICT, "One file of them.", jobendpoints.send_file
     ),
     make_get("/v1/models", PREDICT, "The models, their classes and their state.", list_models),
     make_get("/v1/models/{model}/card", PREDICT, "The card of a model.", show_card),

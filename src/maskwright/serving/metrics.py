@@ -1,7 +1,10 @@
 """What `/metrics` shows, in the text format of Prometheus."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from ..store.jobs import STATES
 from .messages import Outcome
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,12 +51,23 @@ class Metrics:
             for name, text in (
                 ("queue_pixels", "Pixels of images that wait or run."),
                 ("body_bytes", "Bytes of bodies that are being received or kept."),
+                ("job_bytes", "Bytes of the files of all jobs."),
             )
         }
         self._crashes = Gauge(
             f"{_PREFIX}_model_crashes",
             "Processes of a model that ended by themselves.",
             ("model", "version"),
+            registry=self.registry,
+        )
+
+        self._jobs = Gauge(
+            f"{_PREFIX}_jobs", "Jobs that are kept.", ("state",), registry=self.registry
+        )
+        self._jobs_ended = Counter(
+            f"{_PREFIX}_jobs_ended",
+            "Jobs that ended.",
+            ("model", "state"),
             registry=self.registry,
         )
 
@@ -74,12 +88,22 @@ class Metrics:
             self._releases.labels(model, outcome.release).inc()
 
     def set_gauge(self, name: str, value: float) -> None:
-        """Set `queue_pixels` or `body_bytes`."""
+        """Set `queue_pixels`, `body_bytes` or `job_bytes`."""
         self._gauges[name].set(value)
 
     def set_crashes(self, model: str, version: str, number: int) -> None:
         """Set how often the process of a model ended by itself."""
         self._crashes.labels(model, version).set(number)
+
+    def set_jobs(self, states: Mapping[str, int], num_bytes: int) -> None:
+        """Set how many jobs are in each state, and the bytes of their files."""
+        for state in STATES:
+            self._jobs.labels(state).set(states.get(state, 0))
+        self.set_gauge("job_bytes", num_bytes)
+
+    def add_job_end(self, model: str, state: str) -> None:
+        """Count a job that ended."""
+        self._jobs_ended.labels(model, state).inc()
 
     def render(self) -> bytes:
         """The page."""

@@ -4,6 +4,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from starlette.datastructures import UploadFile
@@ -71,6 +72,43 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     body = b"".join(chunks)
     encoding = request.headers.get("content-encoding", "identity").lower()
     return body if encoding == "identity" else unpack(body, encoding, limits.body_bytes)
+
+
+def require_length(request: Request) -> int:
+    """The bytes of a body, as its header says.
+
+    Raises:
+        ServingError: 411, there is no header.
+    """
+    if "content-length" not in request.headers:
+        raise ServingError(
+            411, "Content-Length is missing; send a file of known size", {"Connection": "close"}
+        )
+    return _content_length(request)
+
+
+async def receive_file(request: Request, limits: Limits, file: Path, num_bytes: int) -> None:
+    """Write a body of `num_bytes` to a new file.
+
+    Raises:
+        ServingError: 400 for another number of bytes, 408 where they come too slowly, 507 where
+            the disk is full.
+    """
+    received = 0
+    try:
+        async with asyncio.timeout(limits.receive_s + num_bytes / _SLOWEST_BYTES):
+            with file.open("xb") as to:
+                async for chunk in request.stream():
+                    received += len(chunk)
+                    to.write(chunk)
+    except TimeoutError as error:
+        raise _too_slow() from error
+    except OSError as error:
+        raise ServingError(507, "the disk of the server is full; come again later") from error
+    if received != num_bytes:
+        raise ServingError(
+            400, f"the body has {received:,} of {num_bytes:,} bytes; send it whole"
+        )
 
 
 def unpack(body: bytes, encoding: str, most_bytes: int) -> bytes:

@@ -22,6 +22,7 @@ from .admission import Admission
 from .app import build_app
 from .child import Child
 from .connection import limit_heads
+from .jobs.supervisor import JobOptions, Jobs
 from .limits import Limits
 from .log import Log, write_log
 from .metrics import Metrics
@@ -45,6 +46,7 @@ class ServeOptions:
 
     `port` 0 takes a free one. `tls` are the PEM files of certificate and key. `drain_s` and
     `grace_s` are the times of stopping. Clients may load Bundles of the folder `swap_from`.
+    Without `jobs`, none are taken.
     """
 
     host: str = "127.0.0.1"
@@ -54,6 +56,7 @@ class ServeOptions:
     grace_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
     swap_from: Path | None = None
+    jobs: JobOptions | None = None
 
 
 def serve(
@@ -69,6 +72,7 @@ def serve(
     Raises:
         BundleError: A model cannot be opened.
         ConfigError: The address is taken or not one of this machine.
+        OutputError: As `Jobs.open`.
     """
     listener = _listen(options)
     try:
@@ -102,13 +106,18 @@ async def _serve(
     announce: Announce,
     log: Log,
 ) -> None:
+    metrics = Metrics()
+    jobs = None if options.jobs is None else Jobs(options.jobs, count_end=metrics.add_job_end)
+    if jobs is not None:
+        jobs.open()
     service = Service(
         models=Models([Child(choice) for choice in choices]),
         access=access,
         limits=options.limits,
         admission=Admission(options.limits),
-        metrics=Metrics(),
+        metrics=metrics,
         swap_from=options.swap_from,
+        jobs=jobs,
     )
     server = _Server(_configure(service, options, log))
     stopping = asyncio.ensure_future(_stop_on_signal(service, server, options))
@@ -121,12 +130,16 @@ async def _serve(
         loading.result()
         scheme = "http" if options.tls is None else "https"
         host, port = listener.getsockname()[:2]
+        if jobs is not None:
+            jobs.begin()
         listener.listen(_BACKLOG)
         announce(service.models.names, f"{scheme}://{_bracket(host)}:{port}")
         await server.serve(sockets=[listener])
     finally:
         stopping.cancel()
         await service.models.stop()
+        if jobs is not None:
+            await jobs.stop()
 
 
 def _bracket(host: str) -> str:

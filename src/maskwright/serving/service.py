@@ -15,6 +15,7 @@ from .access import Access
 from .admission import Admission
 from .errors import ServingError, refuse_later
 from .imagehead import read_head
+from .jobs.supervisor import Jobs
 from .limits import Limits
 from .messages import Outcome, Task
 from .metrics import Metrics
@@ -34,6 +35,7 @@ class Service:
     metrics: Metrics
     statistics: Statistics = field(default_factory=Statistics)
     swap_from: Path | None = None
+    jobs: Jobs | None = None
     swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     is_draining: bool = False

@@ -28,7 +28,7 @@ _WAIT_S = 30.0
 
 
 class Database:
-    """The database of one studio, in one file."""
+    """The database of one studio or of the jobs of one server, in one file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

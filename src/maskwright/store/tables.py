@@ -1,4 +1,4 @@
-"""The tables of a studio's database.
+"""The tables of the database of a studio, and of the jobs of a server.
 
 Tiles are stored by the SHA-256 of their pixels, in the database and not as files: one commit
 makes an edit and all its tiles durable together, and no half of it can exist.
@@ -86,3 +86,21 @@ session = Table(
     Column("expires", Float, nullable=False),
 )
 """The browsers that may come in, by the hash of their secret."""
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("n", Integer, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("ended", Float),
+    Column("attempts", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("num_failed", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+)
+"""Work that a client of a server asked for; `n` is its place in the queue."""

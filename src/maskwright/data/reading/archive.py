@@ -48,9 +48,8 @@ def open_as_folder(path: Path) -> Iterator[Path]:
         if is_parquet(path):
             unpack_parquet(path, folder)
         else:
-            _unpack(path, folder)
-        children = [child for child in folder.iterdir() if not is_system_name(child.name)]
-        top = children[0] if len(children) == 1 and children[0].is_dir() else folder
+            unpack(path, folder)
+        top = find_top(folder)
         with _name_archive(top, path):
             yield top
     finally:
@@ -76,14 +75,36 @@ def _name_archive(folder: Path, path: Path) -> Iterator[None]:
         raise
 
 
-def _unpack(path: Path, folder: Path) -> None:
+def find_top(folder: Path) -> Path:
+    """The folder that an archive holds where it holds a single one; else `folder` itself."""
+    children = [child for child in folder.iterdir() if not is_system_name(child.name)]
+    return children[0] if len(children) == 1 and children[0].is_dir() else folder
+
+
+def count_unpacked(path: Path) -> int:
+    """The bytes that an archive states it unpacks to; raises DataError as `unpack`."""
+    with _explain_errors(path, path.parent), list_members(path) as members:
+        return sum(member.size for member in members)
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack an archive into a folder.
+
+    Raises:
+        DataError: The archive is damaged, or a member is unsafe; the message names it.
+    """
+    with _explain_errors(path, folder), list_members(path) as members:
+        for member in members:
+            target = folder / PurePosixPath(member.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with member.open() as source, target.open("xb") as file:
+                _copy(path, member, source, file)
+
+
+@contextmanager
+def _explain_errors(path: Path, folder: Path) -> Iterator[None]:
     try:
-        with list_members(path) as members:
-            for member in members:
-                target = folder / PurePosixPath(member.name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with member.open() as source, target.open("xb") as file:
-                    _copy(path, member, source, file)
+        yield
     except DataError:
         raise
     except _DAMAGED as error:

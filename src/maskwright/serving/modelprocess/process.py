@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Self
 
@@ -54,6 +54,10 @@ class ModelChoice:
     def to_json(self) -> str:
         """One line, which the process is given."""
         return json.dumps(asdict(self))
+
+    def resolve(self) -> Self:
+        """The same model by an absolute path, for a process in another folder."""
+        return replace(self, path=str(Path(self.path).resolve()))
 
     @classmethod
     def from_json(cls, text: str) -> Self:

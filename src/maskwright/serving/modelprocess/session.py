@@ -181,16 +181,7 @@ class Session:
         if tile is not None:
             asked = Tiling.from_text(tile, overlap=None, max_memory="4GB")
             model = replace(model, tiling=replace(model.tiling, tile=asked.tile))
-        if refine is None:
-            return model
-        if model.card.decide is not None:
-            raise ConfigError(
-                "refine: the thresholds for verdicts of this model were chosen with its own "
-                "refiners; leave out refine"
-            )
-        if not _REFINE.fullmatch(refine) or refine.endswith((".yaml", ".yml")):
-            raise ConfigError(f"refine is {refine!r}; use a name such as crf, or none")
-        return replace(model, refine=Refinement.from_text(refine, model.card.labels))
+        return model if refine is None else refine_by(model, refine)
 
     def _decode(self, task: Task, body: bytes, folder: Path) -> _Input:
         """The image by the readers that `predict` has, or bare pixels."""
@@ -239,6 +230,22 @@ class Session:
             image_HWC=spec.select_slice(shown_HWC),
             display=Display.from_input(spec),
         )
+
+
+def refine_by(model: Predictor, refine: str) -> Predictor:
+    """The model with the refiners that a client names, none of which is a file.
+
+    Raises:
+        ConfigError: An unknown name, or the model has thresholds for verdicts.
+    """
+    if model.card.decide is not None:
+        raise ConfigError(
+            "refine: the thresholds for verdicts of this model were chosen with its own "
+            "refiners; leave out refine"
+        )
+    if not _REFINE.fullmatch(refine) or refine.endswith((".yaml", ".yml")):
+        raise ConfigError(f"refine is {refine!r}; use a name such as crf, or none")
+    return replace(model, refine=Refinement.from_text(refine, model.card.labels))
 
 
 def _list_seconds(
