@@ -17,8 +17,9 @@ EXPORT_S = 21.0
 """Seconds of the export, the import of its libraries included, at a slowness of 1: measured as
 34 s at 2.1 and 26 s at 1.2."""
 
-OPEN_S = 2.0
-"""Seconds to open the network for calibration and report, and to write the page."""
+OPEN_S = 3.5
+"""Seconds to open the network for calibration and report, to write the page, and for the
+program to start and to end."""
 
 
 def count_finish_images(num_val: int) -> float:
