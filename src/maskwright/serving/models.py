@@ -15,6 +15,7 @@ from .shadow import Shadow
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _BUNDLE = "bundle"
+_TAKEN = "stats"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class NamedModel:
         """Read `NAME=BUNDLE` or a path, whose name is then that of the run.
 
         Raises:
-            ConfigError: The name has other characters than letters, digits, `.`, `_` and `-`.
+            ConfigError: The name has other characters than letters, digits, `.`, `_` and `-`,
+                or an address of the server has it.
         """
         name, equals, path = text.partition("=")
         if not equals or Path(text).exists():
@@ -40,6 +42,11 @@ class NamedModel:
             raise ConfigError(
                 f"{text!r}: the name of a model has letters, digits, '.', '_' and '-', got "
                 f"{name!r}; write NAME=BUNDLE"
+            )
+        if name == _TAKEN:
+            raise ConfigError(
+                f"{text!r}: {name!r} cannot name a model: /v2/models/{name} has the "
+                f"statistics of all models; write NAME=BUNDLE"
             )
         return cls(name, path)
 
