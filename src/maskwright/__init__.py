@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .evaluation.verdicts.decide import decide as decide
     from .export.bundle import export_model as export_model
     from .export.foreign.bundle import import_onnx as import_onnx
+    from .inference.bench.bench import bench_model as bench_model
     from .inference.engine import EngineOptions as EngineOptions
     from .inference.opening import open_ensemble as open_ensemble
     from .inference.prediction import Prediction as Prediction
@@ -93,6 +94,7 @@ _HOME = {
     "decide": "evaluation.verdicts.decide:decide",
     "RuleOptions": "evaluation.verdicts.choice:RuleOptions",
     "Callbacks": "training.options:Callbacks",
+    "bench_model": "inference.bench.bench:bench_model",
     "check": "data.check.audit:audit",
     "ClassDef": "core.labels:ClassDef",
     "compare": "evaluation.compare.compare:compare",

@@ -117,6 +117,7 @@ def test_an_option_of_several_verbs_has_one_text():
     assert set(texts["--engine"]) == {(best, "NAME")}
     several = {name for name in texts if name.startswith("--") and len(set(texts[name])) > 1}
     of_one_verb = {
+        "--batch",
         "--seed",
         "--classes",
         "--split",
@@ -124,6 +125,7 @@ def test_an_option_of_several_verbs_has_one_text():
         "--write",
         "--precision",
         "--spec",
+        "--threads",
         "--verify",
     }  # means another thing, or has another default, in each
     assert several == {"--out", "--resume", "--to"} | of_one_verb

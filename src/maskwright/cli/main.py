@@ -20,6 +20,7 @@ from ..core.extras import explain_missing
 from ..core.files import describe_read_error
 from ..core.spelling import speaks_command_line
 from .baseline import baseline
+from .bench import bench
 from .check import check
 from .compare import compare
 from .console import print_text
@@ -86,6 +87,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         video: "video runs/a drive.mp4 -o labelled",
         baseline: "baseline runs/a monday.mp4 tuesday.mp4 -o camera-1.npz",
         serve: "serve runs/a/bundle --port 8000",
+        bench: "bench runs/a --size 512x1024 --threads 1,2 -o speed",
         drift: "drift out-spring out-today",
         models: "models unet segformer --bench",
     },

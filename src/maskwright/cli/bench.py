@@ -1,0 +1,79 @@
+"""`maskwright bench`: how fast each engine runs a model on this machine."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import Console
+from .options import AsJson, Overwrite, Quiet, Trust
+
+
+def bench(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Bundle or run.")],
+    *,
+    engines: Annotated[
+        str, typer.Option(metavar="NAMES", help="Engines, separated by commas, or 'all'.")
+    ] = "all",
+    size: Annotated[
+        str, typer.Option(metavar="HxW", help="Height and width of the input.")
+    ] = "512x512",
+    threads: Annotated[
+        str, typer.Option(metavar="N,N", help="Numbers of threads to measure with.")
+    ] = "1",
+    batch: Annotated[
+        int, typer.Option(metavar="N", help="Images in one call of the network.")
+    ] = 1,
+    rounds: Annotated[
+        int, typer.Option(metavar="N", help="Rounds in which the engines take turns.")
+    ] = 5,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for JSON, CSV and a picture.")
+    ] = None,
+    trust: Trust = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how fast each engine runs MODEL.
+
+    Time and memory of the network alone, as ratio to torch where the weights are there.
+    """
+    console = Console(as_json=as_json, quiet=quiet)
+    from ..core.results import WriteMode
+    from ..inference.bench.bench import bench_model
+    from ..inference.bench.output import list_lines, write_bench
+
+    found = bench_model(
+        model,
+        engines=None if engines == "all" else engines.split(","),
+        size_HW=_read_size(size),
+        threads=_read_threads(threads),
+        batch=batch,
+        num_rounds=rounds,
+        trust=trust,
+        progress=console.progress,
+    )
+    console.say_all(list_lines(found))
+    if out is not None:
+        write_bench(found, out, WriteMode(overwrite=overwrite))
+        console.say(f"bench  {out}")
+    console.result(found.to_json())
+
+
+def _read_size(text: str) -> tuple[int, int]:
+    from ..core.errors import ConfigError
+
+    sides = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text, re.ASCII)
+    if sides is None:
+        raise ConfigError(f"--size {text!r}: expected HxW, such as 512x512")
+    return int(sides[1]), int(sides[2])
+
+
+def _read_threads(text: str) -> list[int]:
+    from ..core.errors import ConfigError
+
+    if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", text, re.ASCII):
+        raise ConfigError(f"--threads {text!r}: expected numbers, such as 1,2")
+    return [int(number) for number in text.split(",")]

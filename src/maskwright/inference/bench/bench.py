@@ -1,0 +1,308 @@
+"""Time every engine that runs a model, in rounds that take turns.
+
+Each engine, precision and number of threads has a process of its own, so that its peak memory
+has nothing of the others. The processes wait while one runs; a round runs each of them once for
+about the same time, so that a machine that slows down slows all of them. The ratio to torch is
+the median over the rounds of the ratios of their medians, at the same number of threads.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from statistics import median
+from typing import Any, Self
+
+import numpy as np
+
+from ...core import parts
+from ...core.bundle import WEIGHTS, is_bundle, open_bundle
+from ...core.checkpoint import Checkpoint, find_checkpoint
+from ...core.errors import BundleError, ConfigError
+from ...core.progress import Progress, silent
+from ...core.versioned import Document, Schema
+from ..engine import ENGINES, FP32, PRECISIONS, EnginePart
+from .machine import Machine
+from .worker import Job
+
+SCHEMA = Schema(kind="bench", version=1)
+TORCH = "torch"
+SIZE_HW = (512, 512)
+NUM_ROUNDS = 5
+
+_ROUND_MS = 400.0
+_MOST_RUNS = 50
+_LEAST_RUNS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTime:
+    """One engine at one precision and number of threads; `ms` is the time of one batch.
+
+    `peak_memory_mb` is what its process took for libraries, model and runs; None where the
+    system does not tell it. `times_torch` is how many times as fast as torch it is, None
+    without torch in fp32 at these threads.
+    """
+
+    engine: str
+    precision: str
+    threads: int
+    ms_p50: float
+    ms_p95: float
+    images_per_s: float
+    peak_memory_mb: float | None
+    times_torch: float | None
+    num_runs: int
+
+    @property
+    def name(self) -> str:
+        """For charts: `onnxruntime int8, 2 threads`."""
+        plural = "" if self.threads == 1 else "s"
+        return f"{self.engine} {self.precision}, {self.threads} thread{plural}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRun:
+    """An engine that did not run the model, and why."""
+
+    engine: str
+    precision: str
+    threads: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """The times of the engines of a model, fastest first for each number of threads."""
+
+    model: str
+    model_id: str
+    size_HW: tuple[int, int]
+    batch: int
+    num_rounds: int
+    machine: Machine
+    engines: tuple[EngineTime, ...]
+    not_run: tuple[NotRun, ...]
+
+    def to_json(self) -> Document:
+        """The document of `bench.json`."""
+        return SCHEMA.stamp(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A warm process; `times_ms` has a list per round."""
+
+    job: Job
+    process: "subprocess.Popen[str]"
+    peak_bytes: int | None
+    warm_ms: float
+    times_ms: list[list[float]]
+
+    @classmethod
+    def start(cls, job: Job) -> Self | str:
+        """Start and warm a process; the reason where its engine cannot run the model."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "maskwright.inference.bench.worker", job.to_text()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if process.stdout is None or process.stderr is None:
+            raise TypeError("a process without pipes")
+        first = process.stdout.readline()
+        if not first:
+            lines = process.communicate()[1].strip().splitlines()
+            return lines[-1] if lines else f"ended with exit status {process.returncode}"
+        found = json.loads(first)
+        return cls(job, process, found["peak_bytes"], found["warm_ms"], [])
+
+    def run_round(self) -> None:
+        """Run for about `_ROUND_MS`.
+
+        Raises:
+            BundleError: The process has ended.
+        """
+        num = round(_ROUND_MS / max(self.warm_ms, 0.01))
+        num = max(_LEAST_RUNS, min(_MOST_RUNS, num))
+        pipes = self.process.stdin, self.process.stdout
+        if pipes[0] is None or pipes[1] is None:
+            raise TypeError("a process without pipes")
+        pipes[0].write(f"{num}\n")
+        pipes[0].flush()
+        answer = pipes[1].readline()
+        if not answer:
+            raise BundleError(
+                f"{self.job.model}: engine {self.job.engine!r} ended while it was measured "
+                f"(exit status {self.process.wait()}); leave it out of engines"
+            )
+        self.times_ms.append(json.loads(answer))
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def bench_model(
+    model: Path | str,
+    *,
+    engines: Sequence[str] | None = None,
+    size_HW: tuple[int, int] = SIZE_HW,
+    threads: Sequence[int] = (1,),
+    batch: int = 1,
+    num_rounds: int = NUM_ROUNDS,
+    trust: str | None = None,
+    progress: Progress = silent,
+) -> Bench:
+    """Time the network of a model on noise, on each engine that has a file for it.
+
+    Args:
+        model: A Bundle, a run or a checkpoint; of a finished run its Bundle is measured.
+        engines: Names; None for all.
+        size_HW: Of the input of the network.
+        threads: Numbers of threads, each measured on its own.
+        batch: Images in one call.
+        num_rounds: Each engine runs for about 0.4 s per round, three times or more.
+        trust: As in `open_model`.
+        progress: Of starting the engines, and of the rounds.
+
+    Raises:
+        BundleError: Not a model, or no engine runs it; the message has the reasons.
+        ConfigError: A number below 1, or an unknown engine.
+    """
+    _require_positive(threads, size_HW, batch, num_rounds)
+    root = Path(model)
+    root = root / "bundle" if is_bundle(root / "bundle") else root
+    model_id, candidates = _list_candidates(root, engines)
+    jobs = [
+        Job(
+            model=str(root),
+            engine=engine,
+            precision=precision,
+            threads=number,
+            size_HW=size_HW,
+            batch=batch,
+            trust=trust,
+        )
+        for number in threads
+        for engine, precision in candidates
+    ]
+    machine = Machine.detect()
+    measured, not_run = _measure(jobs, num_rounds, progress)
+    if not measured:
+        raise _explain_none(model, not_run)
+    return Bench(
+        model=str(model),
+        model_id=model_id,
+        size_HW=size_HW,
+        batch=batch,
+        num_rounds=num_rounds,
+        machine=machine,
+        engines=tuple(sorted(measured, key=lambda one: (one.threads, one.ms_p50))),
+        not_run=tuple(not_run),
+    )
+
+
+def _require_positive(
+    threads: Sequence[int], size_HW: tuple[int, int], batch: int, num_rounds: int
+) -> None:
+    if not threads or min(*threads, *size_HW, batch, num_rounds) < 1:
+        raise ConfigError(
+            f"threads {list(threads)}, size {list(size_HW)}, batch {batch}, rounds "
+            f"{num_rounds}: expected numbers of 1 or more"
+        )
+
+
+def _explain_none(model: Path | str, not_run: Sequence[NotRun]) -> BundleError:
+    reasons = "; ".join(f"{one.engine} {one.precision}: {one.reason}" for one in not_run)
+    return BundleError(f"{model}: no engine runs this model: {reasons or 'no file for any'}")
+
+
+def _measure(
+    jobs: Sequence[Job], num_rounds: int, progress: Progress
+) -> tuple[list[EngineTime], list[NotRun]]:
+    with _start(jobs, progress) as (running, not_run):
+        for _ in progress(range(num_rounds), total=num_rounds, what="measuring"):
+            for process in running:
+                process.run_round()
+    torch = {
+        one.job.threads: one.times_ms
+        for one in running
+        if one.job.engine == TORCH and one.job.precision == FP32
+    }
+    return [_summarise(one, torch.get(one.job.threads)) for one in running], not_run
+
+
+@contextmanager
+def _start(
+    jobs: Iterable[Job], progress: Progress
+) -> Iterator[tuple[list[_Process], list[NotRun]]]:
+    """The processes that run, and the engines that do not."""
+    jobs = list(jobs)
+    running: list[_Process] = []
+    not_run: list[NotRun] = []
+    with ExitStack() as stack:
+        for job in progress(jobs, total=len(jobs), what="starting engines"):
+            started = _Process.start(job)
+            if isinstance(started, str):
+                one = job.engine, job.precision, job.threads
+                not_run.append(
+                    NotRun(engine=one[0], precision=one[1], threads=one[2], reason=started)
+                )
+            else:
+                stack.callback(started.close)
+                running.append(started)
+        yield running, not_run
+
+
+def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
+    every_ms = np.concatenate(one.times_ms)
+    p50 = float(np.median(every_ms))
+    ratios = [
+        median(theirs) / median(own)
+        for theirs, own in zip(torch_ms or [], one.times_ms, strict=torch_ms is not None)
+    ]
+    return EngineTime(
+        engine=one.job.engine,
+        precision=one.job.precision,
+        threads=one.job.threads,
+        ms_p50=round(p50, 3),
+        ms_p95=round(float(np.percentile(every_ms, 95)), 3),
+        images_per_s=round(1000 * one.job.batch / p50, 2),
+        peak_memory_mb=None if one.peak_bytes is None else round(one.peak_bytes / 1e6, 1),
+        times_torch=round(median(ratios), 3) if ratios else None,
+        num_runs=len(every_ms),
+    )
+
+
+def _list_candidates(
+    root: Path, engines: Sequence[str] | None
+) -> tuple[str, list[tuple[str, str]]]:
+    """The id of the model, and the engines with the precisions that its files have for them."""
+    if is_bundle(root):
+        bundle = open_bundle(root)
+        model_id = bundle.model_id
+        files = [(graph.file, graph.precision) for graph in bundle.graphs]
+        files += [(WEIGHTS, FP32)] if WEIGHTS in bundle.files else []
+    else:
+        folder = find_checkpoint(root)
+        if folder is None:
+            raise BundleError(f"{root}: not a model: neither a bundle nor a run is here")
+        model_id, files = Checkpoint.open(folder).model_id, [(WEIGHTS, FP32)]
+    found = []
+    for name in engines or parts.names(ENGINES):
+        part: Any = parts.load(ENGINES, name, like=EnginePart)
+        fitting = {
+            precision
+            for file, precision in files
+            if any(fnmatch(file, pattern) for pattern in part.FILES.split())
+        }
+        fitting |= set(getattr(part, "CASTS", ())) if FP32 in fitting else set()
+        found += [(name, precision) for precision in PRECISIONS if precision in fitting]
+    return model_id, found

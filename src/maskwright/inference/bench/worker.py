@@ -1,0 +1,114 @@
+"""The process of one engine: it opens the model, warms up, and runs when it is asked to.
+
+Each line of stdin is a number of runs; the answer is a line with their times. The first line of
+stdout says what the engine took. The process ends with its stdin, or with a message on stderr
+and exit status 1 where the engine cannot run the model.
+"""
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import TextIO
+
+import numpy as np
+
+from ...core.errors import ConfigError, MaskwrightError
+from ...core.memory import measure_peak
+from ..engine import Engine, EngineOptions
+from ..predictor import open_model
+
+WARM_UP_S = 0.5
+"""The engine runs for so long, and at least twice, before it is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a process runs: a model on one engine, with noise of one size."""
+
+    model: str
+    engine: str
+    precision: str
+    threads: int
+    size_HW: tuple[int, int]
+    batch: int
+    trust: str | None = None
+
+    def to_text(self) -> str:
+        """One argument of a command; `from_text` undoes it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Job":
+        """Undo `to_text`."""
+        document = json.loads(text)
+        return cls(**document | {"size_HW": tuple(document["size_HW"])})
+
+    def open(self) -> tuple[Engine, int]:
+        """The engine, and the number of channels that it takes.
+
+        Raises:
+            ConfigError: The engine takes no such batch or size.
+            MaskwrightError: As `open_model`.
+        """
+        options = EngineOptions(threads=self.threads, precision=self.precision)
+        model = open_model(self.model, engine=self.engine, options=options, trust=self.trust)
+        engine = model.engine
+        if self.batch > engine.max_batch:
+            raise ConfigError(f"takes batches of {engine.max_batch}, not of {self.batch}")
+        if engine.size_HW not in {None, self.size_HW}:
+            raise ConfigError(f"takes images of {engine.size_HW} (H, W) alone")
+        if any(side % engine.size_multiple for side in self.size_HW):
+            raise ConfigError(f"takes sides in multiples of {engine.size_multiple} px")
+        return engine, model.card.input.channels
+
+
+def main() -> None:
+    """Run the job of the first argument."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print there
+    job = Job.from_text(sys.argv[1])
+    try:
+        _serve(job, answers)
+    except MaskwrightError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+    except MemoryError:
+        sys.stderr.write("needs more memory than is free\n")
+        sys.exit(1)
+
+
+def _serve(job: Job, answers: TextIO) -> None:
+    rng = np.random.default_rng(0)
+    with measure_peak() as peak:
+        engine, channels = job.open()
+        shape = job.batch, channels, *job.size_HW
+        x_BCHW = rng.standard_normal(shape, np.float32)
+        warm_ms = _warm_up(engine, x_BCHW)
+    _answer(answers, {"peak_bytes": peak.num_bytes, "warm_ms": warm_ms})
+    for line in sys.stdin:
+        _answer(answers, [_time_ms(engine, x_BCHW) for _ in range(int(line))])
+
+
+def _warm_up(engine: Engine, x_BCHW: np.typing.NDArray[np.float32]) -> float:
+    """The shortest time of a run of the warm-up, in ms."""
+    started_s, times_ms = time.perf_counter(), [_time_ms(engine, x_BCHW)]
+    while len(times_ms) < 2 or time.perf_counter() - started_s < WARM_UP_S:
+        times_ms.append(_time_ms(engine, x_BCHW))
+    return min(times_ms)
+
+
+def _time_ms(engine: Engine, x_BCHW: np.typing.NDArray[np.float32]) -> float:
+    started_s = time.perf_counter()
+    engine(x_BCHW)
+    return 1000 * (time.perf_counter() - started_s)
+
+
+def _answer(answers: TextIO, document: object) -> None:
+    answers.write(json.dumps(document) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()
