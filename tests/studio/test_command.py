@@ -1,12 +1,14 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from tests.studio_pages import make_page
 
 from maskwright.data.dataset import open_dataset
 from maskwright.studio.accepted import restore_accepted
 from maskwright.studio.project import open_project
+from maskwright.studio.verify import verify
 
 
 def _run(*words):
@@ -51,6 +53,29 @@ def test_wrong_options_are_refused_in_one_line(accepted, options, message):
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_running_studio_is_backed_up_and_the_copy_is_whole(accepted, photos, tmp_path):
+    file = tmp_path / "kept/store.sqlite"
+    with open_project(accepted) as project:
+        page = make_page(project)
+        page.lease(1)
+        page.draw(1, 1, value=0, mode="keep", kind="all")
+        done = _run(accepted, "--backup", file)
+        kept_HW = page.read_map(1)
+    assert done.returncode == 0, done.stderr
+    assert "there already" in _run(accepted, "--backup", file).stderr
+    file.replace(accepted / "studio/studio.sqlite")
+    with open_project(accepted) as project:
+        assert verify(project).faults == ()
+        assert np.array_equal(make_page(project).read_map(1), kept_HW)
+
+
+def test_a_user_is_added_and_a_folder_without_a_studio_has_no_backup(photos, tmp_path):
+    added = _run(photos, "--classes", "a", "--add-user", "ann:annotator")
+    assert "ann (annotator) logs in with the password" in added.stdout
+    empty = _run(tmp_path, "--backup", tmp_path / "b")
+    assert "has no studio; start one with" in empty.stderr
 
 
 def test_nothing_accepted_nothing_exported(photos, tmp_path):

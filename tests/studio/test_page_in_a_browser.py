@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.studio.golden_vectors import FILE, draw_case, make_case
+from tests.studio_pages import Studio
 
+from maskwright.studio.people import add_user
 from maskwright.studio.project import open_project
 from maskwright.studio.verify import verify
 
@@ -170,6 +172,37 @@ def test_refused_edits_are_painted_again_without_those_that_were_undone(
     assert set(np.unique(labels_HW)) == {1, 2}
 
 
+def test_people_log_in_and_see_the_steps_of_their_role(browser, photos):
+    with open_project(photos, classes=["road", "car"]) as project:
+        password = add_user(project.store, "ann", "annotator", actor="local")
+    started = Studio(photos)
+    try:
+        browser.visit(started.address, width_px=390)
+        browser.wait_for("document.querySelector('#login').open")
+        for value in ("guess", password):
+            browser.choose("#login-name", "ann")
+            browser.choose("#login-password", value)
+            browser.value("document.querySelector('#login-form button').click()")
+            wrong = "document.querySelector('#login-note').textContent.includes('is wrong')"
+            browser.wait_for(wrong if value == "guess" else READY)
+        assert (
+            browser.value("document.querySelector('#person').textContent") == "ann, annotator"
+        )
+        assert browser.value("document.documentElement.scrollWidth") <= 390
+        steps = "[...document.querySelectorAll('#steps button')].map(e => e.textContent).join()"
+        assert browser.value(steps) == "Submit"
+        _press(browser, "Enter", modifiers=2)
+        browser.wait_for(
+            "document.querySelector('header .state').className === 'state submitted'"
+        )
+        assert browser.value(steps) == ""
+        browser.value("document.querySelector('#log-out').click()")
+        time.sleep(0.2)
+        browser.wait_for("document.querySelector('#login').open")
+    finally:
+        started.kill()
+
+
 def test_a_person_chooses_other_keys_and_the_browser_keeps_them(browser, studio):
     _open(browser, studio.link)
     _press(browser, "?")
@@ -238,8 +271,6 @@ def test_a_second_page_reads_along_and_takes_over(browser, studio, tmp_path):
 def test_the_page_fits_its_window_and_shows_names_as_text(
     browser, scenes, tmp_path, width_px, dark
 ):
-    from tests.studio_pages import Studio
-
     name = "<img src=x onerror=alert(1)>"
     image = sorted(scenes.glob("images/test/*"))[0]
     mask = scenes / "masks/test" / f"{image.stem}.png"

@@ -21,6 +21,27 @@ from .options import (
 if TYPE_CHECKING:
     from ..studio.project import Project
 
+Classes = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="The classes of images that have no labels yet."),
+]
+Export = Annotated[
+    str | None,
+    typer.Option(metavar="FORMAT", help="Write the accepted images as FORMAT, and end."),
+]
+NewUser = Annotated[
+    str | None,
+    typer.Option(
+        "--add-user",
+        metavar="NAME:ROLE",
+        help="Add a user, or give one a new role and password, and end.",
+    ),
+]
+Backup = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Copy the store to FILE, also while it runs, and end."),
+]
+
 
 def studio(
     data: Annotated[
@@ -32,17 +53,13 @@ def studio(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the link in the browser.")
     ] = True,
-    classes: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="The classes of images that have no labels yet."),
-    ] = None,
+    classes: Classes = None,
+    new_user: NewUser = None,
+    backup: Backup = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify log and class maps, and end.")
     ] = False,
-    export: Annotated[
-        str | None,
-        typer.Option(metavar="FORMAT", help="Write the accepted images as FORMAT, and end."),
-    ] = None,
+    export: Export = None,
     out: Annotated[Path | None, out_option("The folder that --export writes.")] = None,
     form: Form = None,
     overwrite: Overwrite = False,
@@ -63,6 +80,9 @@ def studio(
     if (export is None) != (out is None):
         raise ConfigError("--export FORMAT and -o FOLDER are given together")
     console = Console(as_json=as_json, quiet=quiet)
+    if backup is not None:
+        _back_up(data, backup, console, overwrite=overwrite)
+        return
     with open_project(
         data,
         form=form,
@@ -70,12 +90,31 @@ def studio(
         allow_outside=allow_outside,
         progress=console.progress,
     ) as project:
-        if verify:
+        if new_user is not None:
+            _add_user(project, new_user, console)
+        elif verify:
             _verify(project, console)
         elif export is not None and out is not None:
             _export(project, console, export, out, overwrite=overwrite)
         else:
             serve(project, print_text, host=host, port=port, opens_browser=browser)
+
+
+def _add_user(project: "Project", text: str, console: Console) -> None:
+    from ..studio.people import LOCAL, add_user, parse_user
+
+    name, role = parse_user(text)
+    password = add_user(project.store, name, role, actor=LOCAL)
+    console.result({"name": name, "role": role, "password": password})
+    console.say(f"{name} ({role}) logs in with the password {password}\nIt is not shown again.")
+
+
+def _back_up(data: Path, file: Path, console: Console, *, overwrite: bool) -> None:
+    from ..studio.backup import back_up
+
+    num_bytes = back_up(data, file, overwrite=overwrite)
+    console.result({"file": str(file), "bytes": num_bytes})
+    console.say(f"{file}: {num_bytes:,} bytes; to restore, put it in DATA/studio/studio.sqlite")
 
 
 def _verify(project: "Project", console: Console) -> None:

@@ -20,7 +20,7 @@ from . import tables
 
 __all__ = ["Connection", "Database", "read_meta", "write_meta"]
 
-VERSION = 1
+VERSION = 2
 """Of the tables; a store of a newer version is refused."""
 
 _WRITES = "writes"
@@ -44,13 +44,16 @@ class Database:
         """
         database = cls(file)
         with database.write() as connection:
-            tables.metadata.create_all(connection)
+            tables.meta.create(connection, checkfirst=True)
             version = int(read_meta(connection, "version") or VERSION)
             if version > VERSION:
                 raise OutputError(
                     f"{file}: a store of version {version}, this maskwright reads up to "
                     f"{VERSION}; update maskwright"
                 )
+            if version < VERSION:
+                _add_users(connection)
+            tables.metadata.create_all(connection)
             write_meta(connection, "version", str(VERSION))
         return database
 
@@ -101,6 +104,12 @@ def write_meta(connection: Connection, name: str, value: str) -> None:
         connection.execute(insert(table).values(name=name, value=value))
     else:
         connection.execute(update(table).where(table.c.name == name).values(value=value))
+
+
+def _add_users(connection: Connection) -> None:
+    """From version 1 to 2; its sessions end, which a new link makes again."""
+    connection.exec_driver_sql("ALTER TABLE item ADD COLUMN annotator VARCHAR(64)")
+    tables.session.drop(connection)
 
 
 def _create_engine(file: Path) -> Engine:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from . import tables
 
@@ -36,6 +36,7 @@ class Item:
     lease_client: str | None
     lease_session: str | None
     lease_until: float
+    annotator: str | None
 
 
 def add_items(connection: Connection, items: Iterable[tuple[str, str, str]]) -> None:
@@ -125,19 +126,6 @@ def list_blobs(connection: Connection) -> Iterator[tuple[str, bytes]]:
     yield from ((row.sha, row.content) for row in rows)
 
 
-def add_session(connection: Connection, sha: str, *, expires: float, now: float) -> None:
-    """Let a browser in until `expires`, and forget those whose time is over."""
-    connection.execute(delete(tables.session).where(tables.session.c.expires < now))
-    connection.execute(insert(tables.session).values(sha=sha, expires=expires))
-
-
-def has_session(connection: Connection, sha: str, *, now: float) -> bool:
-    """Whether a browser with this secret's hash may come in."""
-    table = tables.session
-    query = select(table.c.sha).where(table.c.sha == sha, table.c.expires >= now)
-    return connection.execute(query).one_or_none() is not None
-
-
 def _to_item(row: Row[Any]) -> Item:
     return Item(
         id=row.id,
@@ -150,4 +138,5 @@ def _to_item(row: Row[Any]) -> Item:
         lease_client=row.lease_client,
         lease_session=row.lease_session,
         lease_until=row.lease_until or 0.0,
+        annotator=row.annotator,
     )

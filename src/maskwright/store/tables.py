@@ -41,8 +41,10 @@ item = Table(
     Column("lease_client", String(64)),
     Column("lease_session", String(64)),
     Column("lease_until", Float),
+    Column("annotator", String(64)),
 )
-"""One image. Its size is known once it was opened; `rev` is the number of its edits."""
+"""One image. Its size is known once it was opened; `rev` is the number of its edits.
+`annotator` is the user whose work it is; others may not paint it."""
 
 blob = Table(
     "blob",
@@ -83,9 +85,19 @@ session = Table(
     "session",
     metadata,
     Column("sha", String(64), primary_key=True),
+    Column("user", String(64)),
     Column("expires", Float, nullable=False),
 )
-"""The browsers that may come in, by the hash of their secret."""
+"""The browsers that may come in, by the hash of their secret; without a user, by the link."""
+
+user = Table(
+    "user",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", Text, nullable=False),
+)
+"""The people who log in."""
 
 job = Table(
     "job",

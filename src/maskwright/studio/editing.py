@@ -16,7 +16,8 @@ from ..store.database import Connection
 from ..store.items import Item, TileIndex
 from .edit import Edit, TileChange
 from .errors import StudioError
-from .project import LOCAL, Project
+from .people import LOCAL, Person
+from .project import Project
 from .raster import draw_edit
 from .tiles import (
     apply_patch,
@@ -33,10 +34,15 @@ EDITABLE = ("new", "in_progress", "returned")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One open page: its own name, and the hash of the secret of its browser."""
+    """One open page: its own name, and who uses it."""
 
     name: str
-    session: str
+    person: Person
+
+    @property
+    def session(self) -> str:
+        """The hash of the secret of its browser."""
+        return self.person.session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +84,14 @@ def take_lease(project: Project, item_id: int, client: Client, *, take_over: boo
     time is over.
 
     Raises:
-        StudioError: 423, another one paints it.
+        StudioError: 403, it is the work of another annotator; 423, another one paints it.
         DataError: The image or its labels cannot be read.
     """
     project.open_item(item_id)
     now_s = time.time()
     with project.store.write() as connection:
         item = project.find_item(connection, item_id)
+        _require_own(item, client.person)
         if item.lease_client is not None and not _holds(item, client):
             free = item.lease_session == client.session or item.lease_until < now_s
             if not (take_over and free):
@@ -114,6 +121,7 @@ def apply_edit(project: Project, request: Request, client: Client) -> Result:
             return _read_result(done, request)
         item = project.find_item(connection, request.item_id)
         require_editable(item)
+        _require_own(item, client.person)
         _require_lease(item, client)
         if request.rev != item.rev:
             raise _stale_error(connection, item)
@@ -121,12 +129,14 @@ def apply_edit(project: Project, request: Request, client: Client) -> Result:
         stored.add_blobs(connection, change.blobs)
         stored.set_tiles(connection, item.id, change.after)
         stored.change_item(connection, item.id, rev=item.rev + 1, state="in_progress")
+        if item.annotator is None and client.person.name != LOCAL:
+            stored.change_item(connection, item.id, annotator=client.person.name)
         _renew(connection, item, client, time.time())
         add_event(
             connection,
             "edit",
             _describe(request, client, change),
-            actor=LOCAL,
+            actor=client.person.name,
             item_id=item.id,
             seq=item.rev + 1,
             request_key=request.key,
@@ -144,6 +154,16 @@ def require_editable(item: Item) -> None:
         fix = "reopen it" if item.state == "accepted" else "return it"
         raise StudioError(
             409, f"{item.key}: is {item.state} and not changed; {fix} first", {"why": "state"}
+        )
+
+
+def _require_own(item: Item, person: Person) -> None:
+    """An annotator does not paint over the work of another one."""
+    if item.annotator not in (None, person.name) and not person.may("reviewer"):
+        raise StudioError(
+            403,
+            f"{item.key}: is the work of {item.annotator}; a manager can assign it to you",
+            {"why": "role"},
         )
 
 

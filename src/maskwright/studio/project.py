@@ -28,12 +28,10 @@ from ..store.database import Connection, Database, read_meta, write_meta
 from ..store.items import Item, TileIndex
 from .errors import StudioError
 from .opening import LabelledData, open_data
+from .people import LOCAL
 from .tiles import cut_map, join_tiles
 
 FOLDER = "studio"
-LOCAL = "local"
-"""The actor of all that is done where no users are named."""
-
 _CLASSES, _IMAGES_ALONE = "classes", "images_alone"
 
 

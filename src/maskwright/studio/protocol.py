@@ -103,6 +103,7 @@ def describe_item(item: Item) -> dict[str, object]:
         "state": item.state,
         "rev": item.rev,
         "size_HW": item.size_HW,
+        "annotator": item.annotator,
         "lease": item.lease_client and {"client": item.lease_client, "until": item.lease_until},
     }
 

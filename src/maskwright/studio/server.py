@@ -8,6 +8,7 @@ from types import FrameType
 
 from ..core.errors import ConfigError
 from ..store.items import expire_leases
+from ..store.people import has_users
 from .accepted import restore_accepted
 from .api import make_app
 from .guard import LOCAL_HOSTS, Guard
@@ -30,25 +31,32 @@ def serve(
     """
     import uvicorn
 
-    if host not in LOCAL_HOSTS:
+    is_public = host not in LOCAL_HOSTS
+    with project.store.read() as connection:
+        asks_names = has_users(connection)
+    if is_public and not asks_names:
         raise ConfigError(
             f"--host {host} opens the studio to other machines, where nobody would have to say "
-            f"who he is; use --host 127.0.0.1"
+            f"who he is; use --host 127.0.0.1, or add people with --add-user NAME:ROLE"
         )
     restore_accepted(project)
     with project.store.write() as connection:
         expire_leases(connection)  # of pages that an earlier start of the studio served
     with _listen(host, port) as listener:
         port = listener.getsockname()[1]
-        guard, news = Guard(project.store, port), News()
+        names = (socket.gethostname(), socket.getfqdn(), host, *LOCAL_HOSTS)
+        guard = Guard(project.store, port, names if is_public else LOCAL_HOSTS, is_public)
+        news = News()
         shown = f"[{host}]" if ":" in host else host
-        link = f"http://{shown}:{port}/?token={guard.token}"
+        address = f"http://{shown}:{port}/"
+        link = address if asks_names else f"{address}?token={guard.token}"
         app = make_app(project, guard, news)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="off"
         )
         say(f"{len(project.data.dataset)} images of {project.folder.parent}\n{link}")
-        say("The link works once. Ctrl-C ends the studio; everything is saved as you paint.")
+        entry = "People log in there" if asks_names else "The link works once"
+        say(f"{entry}. Ctrl-C ends the studio; everything is saved as you paint.")
         if opens_browser:
             webbrowser.open(link)
         server = uvicorn.Server(config)

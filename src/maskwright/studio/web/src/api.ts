@@ -4,11 +4,14 @@ import type { Pixels } from "./tilemap";
 import { inflate, rememberHash, splitBlobs, type Sha, type TileRow } from "./wire";
 
 export interface ClassDef { name: string; color: [number, number, number]; kind: string }
-export interface Project { name: string; classes: ClassDef[]; tile_px: number; picture_px: number }
+export const ROLES = ["viewer", "annotator", "reviewer", "manager", "admin"] as const;
+export interface Person { name: string; role: typeof ROLES[number] }
+export interface Project { name: string; person: Person; classes: ClassDef[]; tile_px: number; picture_px: number }
 export type State = "new" | "in_progress" | "submitted" | "returned" | "accepted";
 export interface ItemRow {
   id: number; key: string; split: string; group: string; state: State; rev: number;
   size_HW: [number, number] | null;
+  annotator: string | null;
   lease: { client: string; until: number } | null;
 }
 export interface Item extends ItemRow { size_HW: [number, number]; tiles: TileRow[]; levels: number }
@@ -45,6 +48,11 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
 }
 
 const askJson = async <T>(path: string, init?: RequestInit): Promise<T> => (await ask(path, init)).json();
+
+const askWith = <T>(path: string, body: object) => askJson<T>(path, { method: "POST", body: JSON.stringify(body) });
+
+export const logIn = (name: string, password: string) => askWith<object>("/api/login", { name, password });
+export const logOut = () => askWith<object>("/api/logout", {});
 
 export const readProject = () => askJson<Project>("/api/project");
 export const readItems = () => askJson<{ items: ItemRow[] }>("/api/items").then((answer) => answer.items);

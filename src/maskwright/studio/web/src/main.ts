@@ -8,7 +8,8 @@ import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
 import { drawMinimap, followMinimap } from "./minimap";
 import { Outbox, type Pending, type Saving } from "./outbox";
 import { listColors, makePalette, type PaletteName } from "./palettes";
-import { filterItems, find, markTool, make, showClasses, showItems, showNotice, showTools, STATES, STEPS } from "./panels";
+import { showPerson, withLogin } from "./login";
+import { filterItems, find, listSteps, markTool, make, may, showClasses, showItems, showNotice, showTools, STATES } from "./panels";
 import { followPointer } from "./pointer";
 import { IGNORE, type Mode } from "./raster";
 import { Tools, type Settings, type ToolName } from "./tools";
@@ -36,6 +37,7 @@ class App {
   }
 
   async start(): Promise<void> {
+    showPerson(this.project.person);
     document.title = `${this.project.name} - Studio`;
     this.outbox = await Outbox.open(
       (saving) => this.showSaving(saving),
@@ -73,7 +75,7 @@ class App {
       this.view.open(doc.item, doc.map);
       this.showItem();
       await doc.load();
-      await this.takeLease("");
+      if (may(this.project.person, "annotator")) await this.takeLease("");
       await this.sendLeft(id);
     } catch (error) {
       if (opening === this.opening) showNotice(`This image cannot be opened: ${(error as Error).message}`);
@@ -103,9 +105,10 @@ class App {
       if (take === "over") return await this.open(doc.item.id);
       doc.writable = true;
     } catch (error) {
-      if (!(error instanceof Refusal) || error.status !== 423) throw error;
+      if (!(error instanceof Refusal) || ![403, 423].includes(error.status)) throw error;
       doc.writable = false;
-      showNotice("Another page paints this image; here you see what it does.", [["Take over", () => void this.takeLease("over")]]);
+      if (error.status === 403) showNotice(error.message);
+      else showNotice("Another page paints this image; here you see what it does.", [["Take over", () => void this.takeLease("over")]]);
     }
     this.showItem();
   }
@@ -236,7 +239,7 @@ class App {
     const state = find("state");
     state.textContent = doc.writable ? STATES[doc.state] : `${STATES[doc.state]}, read only`;
     state.className = `state ${doc.state}`;
-    find("steps").replaceChildren(...STEPS[doc.state].map(({ verb, text }) =>
+    find("steps").replaceChildren(...listSteps(doc.state, this.project.person).map(({ verb, text }) =>
       make("button", { textContent: text, className: "primary", onclick: () => void this.step(verb) })));
     this.showList();
   }
@@ -345,7 +348,7 @@ class App {
       hide: () => find("labels").classList.toggle("gone"),
       outline: () => find<HTMLInputElement>("outline").click(),
       next: (by) => void this.openNext(by),
-      step: (index) => { const step = this.doc && STEPS[this.doc.state][index]; if (step) void this.step(step.verb); },
+      step: (index) => { const step = this.doc && listSteps(this.doc.state, this.project.person)[index]; if (step) void this.step(step.verb); },
       help: () => find<HTMLDialogElement>("help").showModal(),
     };
     bindKeys(actions, this.keys);
@@ -402,4 +405,4 @@ class App {
   }
 }
 
-readProject().then((project) => new App(project).start()).catch((error: Error) => showNotice(error.message));
+withLogin(readProject).then((project) => new App(project).start()).catch((error: Error) => showNotice(error.message));

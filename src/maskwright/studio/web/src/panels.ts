@@ -1,6 +1,6 @@
 // Lists and buttons around the image. Names come from files and are only ever set as text.
 
-import type { ClassDef, ItemRow, State } from "./api";
+import { ROLES, type ClassDef, type ItemRow, type Person, type State } from "./api";
 import { IGNORE } from "./raster";
 import type { Settings, ToolName } from "./tools";
 
@@ -18,13 +18,18 @@ export const STATES: Record<State, string> = {
   new: "new", in_progress: "in progress", submitted: "submitted", returned: "returned", accepted: "accepted",
 };
 
-export const STEPS: Record<State, { verb: string; text: string }[]> = {
-  new: [{ verb: "submit", text: "Submit" }],
-  in_progress: [{ verb: "submit", text: "Submit" }],
-  returned: [{ verb: "submit", text: "Submit" }],
-  submitted: [{ verb: "accept", text: "Accept" }, { verb: "return", text: "Return" }],
-  accepted: [{ verb: "reopen", text: "Reopen" }],
+interface Step { verb: string; text: string; role: Person["role"] }
+const SUBMIT: Step = { verb: "submit", text: "Submit", role: "annotator" };
+const STEPS: Record<State, Step[]> = {
+  new: [SUBMIT], in_progress: [SUBMIT], returned: [SUBMIT],
+  submitted: [{ verb: "accept", text: "Accept", role: "reviewer" }, { verb: "return", text: "Return", role: "reviewer" }],
+  accepted: [{ verb: "reopen", text: "Reopen", role: "manager" }],
 };
+
+/** The steps that a person may take from a state. */
+export const listSteps = (state: State, person: Person): Step[] => STEPS[state].filter(({ role }) => may(person, role));
+
+export const may = (person: Person, role: Person["role"]): boolean => ROLES.indexOf(person.role) >= ROLES.indexOf(role);
 
 const MOST_ROWS = 400;
 
@@ -100,7 +105,7 @@ export function showItems(items: ItemRow[], total: ItemRow[], open: number | nul
   const rows = items.slice(around, around + MOST_ROWS).map((item) => {
     const button = make("button", { className: "item", onclick: () => choose(item.id), title: item.key },
       make("span", { className: "name", textContent: item.key }),
-      make("span", { className: `state ${item.state}`, textContent: STATES[item.state] }));
+      make("span", { className: `state ${item.state}`, textContent: [STATES[item.state], item.annotator].filter(Boolean).join(", ") }));
     if (item.id === open) button.ariaCurrent = "true";
     return make("li", {}, button);
   });

@@ -1,0 +1,80 @@
+"""People: users with their roles, and the sessions of their browsers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from . import tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person who logs in; `password_hash` is that of argon2id."""
+
+    name: str
+    role: str
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that may come in; `user` is None for the link of a studio without users."""
+
+    sha: str
+    user: str | None
+
+
+def list_users(connection: Connection) -> Iterator[User]:
+    """All users, by name."""
+    rows = connection.execute(select(tables.user).order_by(tables.user.c.name))
+    yield from map(_to_user, rows)
+
+
+def find_user(connection: Connection, name: str) -> User | None:
+    """One user by name."""
+    query = select(tables.user).where(tables.user.c.name == name)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _to_user(row)
+
+
+def has_users(connection: Connection) -> bool:
+    """Whether people have to log in."""
+    return connection.execute(select(tables.user.c.name).limit(1)).first() is not None
+
+
+def set_user(connection: Connection, user: User) -> None:
+    """Add a user, or change one and end the sessions of that user."""
+    table = tables.user
+    values = {"role": user.role, "password_hash": user.password_hash}
+    done = connection.execute(update(table).where(table.c.name == user.name).values(**values))
+    if not done.rowcount:
+        connection.execute(insert(table).values(name=user.name, **values))
+    connection.execute(delete(tables.session).where(tables.session.c.user == user.name))
+
+
+def add_session(
+    connection: Connection, session: Session, *, expires: float, now: float
+) -> None:
+    """Let a browser in until `expires`, and forget those whose time is over."""
+    connection.execute(delete(tables.session).where(tables.session.c.expires < now))
+    values = {"sha": session.sha, "user": session.user, "expires": expires}
+    connection.execute(insert(tables.session).values(**values))
+
+
+def find_session(connection: Connection, sha: str, *, now: float) -> Session | None:
+    """The session of a browser by the hash of its secret, while its time is not over."""
+    table = tables.session
+    query = select(table.c.sha, table.c.user).where(table.c.sha == sha, table.c.expires >= now)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Session(row.sha, row.user)
+
+
+def end_session(connection: Connection, sha: str) -> None:
+    """Let a browser out."""
+    connection.execute(delete(tables.session).where(tables.session.c.sha == sha))
+
+
+def _to_user(row: Row[Any]) -> User:
+    return User(name=row.name, role=row.role, password_hash=row.password_hash)
