@@ -153,8 +153,8 @@ class Crops(Dataset[Item]):
 
     def _make_unlabelled(self, images: Unlabelled, rng: np.random.Generator) -> Item:
         index = int(rng.integers(len(images)))
-        sample = images(index)
-        key, crop = self._augment(sample, str(images.images[sample.key]), None, rng)
+        where = str(images.images[index][1])
+        key, crop = self._augment(images(index), where, None, rng)
         image = torch.from_numpy(self.weather(crop.image_HWC, rng))
         labels = torch.from_numpy(crop.labels_AHW[0])
         return Item(image=image, labels=labels, key=key, is_labelled=False)

@@ -1,7 +1,6 @@
 """Images without labels among the training images, for runs that learn from a teacher."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -21,10 +20,9 @@ from maskwright.pages.text import format_count
 
 @dataclass(frozen=True, slots=True)
 class Unlabelled:
-    """The images of a folder, by number."""
+    """The images of a folder, in order, with their keys."""
 
-    folder: Path
-    images: Mapping[str, ImageRef]
+    images: tuple[tuple[str, ImageRef], ...]
 
     @classmethod
     def open(cls, folder: Path | str, spec: InputSpec, val: Dataset) -> Self:
@@ -37,13 +35,13 @@ class Unlabelled:
         images = find_images([folder], bands=spec.bands).images
         found = {key: replace(one, num_slices=spec.slices) for key, one in images.items()}
         held_out = {val.image_digest(index) for index in range(len(val))}
-        seen = [one for one in found.values() if _digest(one) in held_out]
+        seen = [image for image in found.values() if _digest(image) in held_out]
         if seen:
             raise DataError(
                 f"{folder}: {format_count(len(seen), 'image')} of the validation, such as "
                 f"{seen[0]}; take them out of the folder of images without labels"
             )
-        return cls(Path(folder), found)
+        return cls(tuple(found.items()))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,12 +49,14 @@ class Unlabelled:
     @property
     def fingerprint(self) -> str:
         """A hash of the keys: a resumed run needs the same images."""
-        return hashlib.sha256("\n".join(self.images).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join(key for key, _ in self.images).encode()).hexdigest()[
+            :16
+        ]
 
     def __call__(self, index: int) -> Sample:
         """Image `index`, with labels 0, and IGNORE where it holds no data."""
-        key = list(self.images)[index]
-        data = read_data(self.images[key])
+        key, image = self.images[index]
+        data = read_data(image)
         labels_HW = np.zeros(data.image_HWC.shape[:2], np.uint8)
         if data.valid_HW is not None:
             labels_HW[~data.valid_HW] = IGNORE
