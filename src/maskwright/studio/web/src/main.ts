@@ -2,16 +2,16 @@
 
 import { Refusal, client, contents, readItem, readItems, readProject, takeLease, takeStep, type ItemRow, type Project, type State } from "./api";
 import { Doc } from "./document";
-import { dropUndone, saveAsFile } from "./again";
 import { bindDisplay, followSlider } from "./display";
 import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
 import { drawMinimap, followMinimap } from "./minimap";
-import { Outbox, type Pending, type Saving } from "./outbox";
+import { Outbox, type Saving } from "./outbox";
 import { listColors, makePalette, type PaletteName } from "./palettes";
 import { showPerson, withLogin } from "./login";
 import { filterItems, find, listSteps, markTool, make, may, showClasses, showItems, showNotice, showTools, STATES } from "./panels";
 import { followPointer } from "./pointer";
 import { IGNORE, type Mode } from "./raster";
+import { Recovery } from "./recovery";
 import { Tools, type Settings, type ToolName } from "./tools";
 import { View, type Look } from "./view";
 
@@ -24,12 +24,13 @@ class App {
   private hidden = new Set<number>();
   private look: Look = { palette: new Uint32Array(256), outline: false };
   private items: ItemRow[] = [];
-  private doc: Doc | null = null;
+  doc: Doc | null = null;
   private opening = 0;
   private keys = new KeyMap();
   private tools = new Tools(this.settings);
   private view: View;
   private outbox!: Outbox;
+  private recovery!: Recovery;
 
   constructor(private readonly project: Project) {
     const canvases = ["picture", "labels", "overlay"].map((id) => find<HTMLCanvasElement>(id));
@@ -42,11 +43,9 @@ class App {
     this.outbox = await Outbox.open(
       (saving) => this.showSaving(saving),
       (pending, result) => { if (this.doc?.item.id === pending.item) void this.doc.accept(pending, result).then(() => this.refresh()); },
-      (pending, refusal) => {
-        if (this.doc?.item.id === pending.item) this.doc.refused = true;
-        void this.recover(pending.item, refusal);
-      },
+      (pending, refusal) => void this.recovery.recover(pending.item, refusal),
     );
+    this.recovery = new Recovery(this.outbox, this);
     this.bind();
     this.showPanel();
     this.items = await readItems();
@@ -57,7 +56,7 @@ class App {
     else showNotice("This folder has no images.");
   }
 
-  private async open(id: number): Promise<void> {
+  async open(id: number): Promise<void> {
     const opening = ++this.opening;
     this.tools.cancel();
     if (this.doc) {
@@ -76,7 +75,7 @@ class App {
       this.showItem();
       await doc.load();
       if (may(this.project.person, "annotator")) await this.takeLease("");
-      await this.sendLeft(id);
+      await this.recovery.sendLeft(id);
     } catch (error) {
       if (opening === this.opening) showNotice(`This image cannot be opened: ${(error as Error).message}`);
     }
@@ -111,58 +110,6 @@ class App {
       else showNotice("Another page paints this image; here you see what it does.", [["Take over", () => void this.takeLease("over")]]);
     }
     this.showItem();
-  }
-
-  /** Send what an earlier page has left, and ask about what was refused. */
-  private async sendLeft(item: number): Promise<void> {
-    const left = await this.outbox.list(item);
-    const sendable = left.filter((pending) => !pending.aside);
-    if (sendable.length > 0) {
-      for (const pending of sendable) this.outbox.send(pending);
-      await this.outbox.whenEmpty();
-      await this.open(item);
-    } else if (left.length > 0) {
-      this.askAbout(left);
-    }
-  }
-
-  private async recover(item: number, refusal: Refusal): Promise<void> {
-    if (this.doc?.item.id !== item) return;
-    await this.open(item);
-    this.askAbout(await this.outbox.list(item), refusal.message);
-  }
-
-  private askAbout(left: Pending[], why = "The image was changed elsewhere."): void {
-    const strokes = left.length === 1 ? "1 edit was" : `${left.length} edits were`;
-    showNotice(`${why} ${strokes} not taken and stand in this browser.`, [
-      ["Paint them again", () => void this.paintAgain(left)],
-      ["Save as a file", () => { saveAsFile(this.doc?.item.key ?? "", left); this.askAbout(left, why); }],
-      ["Throw away", () => { for (const pending of left) void this.outbox.drop(pending); }],
-    ]);
-  }
-
-  private async paintAgain(left: Pending[]): Promise<void> {
-    const { doc } = this;
-    if (!doc) return;
-    if (!doc.canPaint) return showNotice("Take the image over first; the edits stay in this browser.");
-    const again = dropUndone(left), lost: Pending[] = [];
-    for (const pending of left) if (!again.includes(pending)) await this.outbox.drop(pending);
-    for (const pending of again) {
-      const done = doc.repeat(pending.header, pending.id);
-      if (done === "lost") lost.push(pending);
-      if (done === "no change") await this.outbox.drop(pending);
-      await doc.whenShown();
-      if (doc.refused) return;
-    }
-    if (lost.length > 0) this.askAboutLost(lost);
-  }
-
-  private askAboutLost(lost: Pending[]): void {
-    const steps = lost.length === 1 ? "1 undo or redo" : `${lost.length} undos and redos`;
-    showNotice(`${steps} could not be repeated: other edits came after what they undo. Everything else was painted again.`, [
-      ["Save as a file", () => { saveAsFile(this.doc?.item.key ?? "", lost); this.askAboutLost(lost); }],
-      ["Throw away", () => { for (const pending of lost) void this.outbox.drop(pending); }],
-    ]);
   }
 
   private async step(verb: string): Promise<void> {
