@@ -227,6 +227,7 @@ def plan(
     data: Path | str,
     *,
     epochs: int | None = None,
+    steps: int | None = None,
     budget: Budget = None,
     fold: int | None = None,
     settings: Mapping[str, object] | None = None,
@@ -238,6 +239,7 @@ def plan(
     Args:
         data: The path of a dataset.
         epochs: Length of the training, in place of `schedule.epochs`.
+        steps: Length of the training in optimizer steps, in place of `epochs`.
         budget: Time for the whole run, as "40m" or in seconds.
         fold: The fold of validation, where the dataset has folds.
         settings: Recipe values by dotted key.
@@ -251,7 +253,8 @@ def plan(
     """
     with _explain_missing_extra():
         from .training.run import plan as make
-    chosen = _settings(settings or {}, epochs, fold, init)
+
+        chosen = _settings(settings or {}, epochs=epochs, steps=steps, fold=fold, init=init)
     return make(data, settings=chosen, budget_s=_seconds(budget), **options)
 
 
@@ -262,6 +265,7 @@ def train(
     callbacks: "Callbacks | None" = None,
     *,
     epochs: int | None = None,
+    steps: int | None = None,
     budget: Budget = None,
     fold: int | None = None,
     recipe: Path | str | None = None,
@@ -278,6 +282,7 @@ def train(
         options: All options; those below, where given, replace the ones in it.
         callbacks: Log lines, progress bars, status after each step.
         epochs: Length of the training, in place of `schedule.epochs`.
+        steps: Length of the training in optimizer steps, in place of `epochs`.
         budget: Time for the whole run, as "40m" or in seconds.
         fold: The fold of validation, where the dataset has folds.
         recipe: The file to train by; a recipe is planned unless given.
@@ -297,9 +302,10 @@ def train(
         from .training.options import TrainOptions
         from .training.run import train as run
     options = options or TrainOptions()
+    given = {**options.settings, **(settings or {})}
     options = replace(
         options,
-        settings=_settings({**options.settings, **(settings or {})}, epochs, fold, init),
+        settings=_settings(given, epochs=epochs, steps=steps, fold=fold, init=init),
         recipe=options.recipe if recipe is None else Path(recipe),
         budget_s=options.budget_s if budget is None else _seconds(budget),
         resume=resume or options.resume,
@@ -310,14 +316,25 @@ def train(
 
 def _settings(
     settings: Mapping[str, object],
+    *,
     epochs: int | None,
+    steps: int | None,
     fold: int | None,
     init: Path | str | None,
 ) -> "Settings":
+    from .training.options import split_steps
+
+    if steps is not None and epochs is not None:
+        raise ConfigError(
+            f"epochs={epochs} and steps={steps} both give the length; leave out one"
+        )
+    if steps is not None and steps < 1:
+        raise ConfigError(f"steps={steps}: give 1 or more")
     of_epochs = {} if epochs is None else {"schedule.epochs": epochs}
+    of_steps = {} if steps is None else split_steps(steps)
     of_fold = {} if fold is None else {"data.val_split": f"fold{fold}"}
     of_init = {} if init is None else {"model.init": str(init)}
-    return {**settings, **of_epochs, **of_fold, **of_init}
+    return {**settings, **of_epochs, **of_steps, **of_fold, **of_init}
 
 
 def _seconds(budget: Budget) -> float | None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+import maskwright
 from maskwright.core.errors import ConfigError
 from maskwright.training.options import PLAIN_KEYS, add_plain_options
 from maskwright.training.recipe import Recipe, override
@@ -51,3 +52,13 @@ def test_steps_are_made_exactly_in_up_to_ten_equal_parts(steps, schedule):
 def test_steps_exclude_what_else_gives_the_length(settings, options, message):
     with pytest.raises(ConfigError, match=message):
         add_plain_options(settings, options)
+
+
+def test_a_call_keeps_a_length_in_steps_exactly(street, quick):
+    free = {key: value for key, value in quick.items() if key != "schedule.epochs"}
+    schedule = maskwright.plan(street, steps=14, settings=free).recipe.schedule
+    assert (schedule.epochs, schedule.steps_per_epoch) == (7, 2)
+    with pytest.raises(ConfigError, match="epochs=2 and steps=14 both give the length"):
+        maskwright.plan(street, epochs=2, steps=14, settings=free)
+    with pytest.raises(ConfigError, match="steps=0: give 1 or more"):
+        maskwright.plan(street, steps=0, settings=free)

@@ -46,7 +46,7 @@ def add_plain_options(settings: Settings, options: Mapping[str, object]) -> dict
 def _plan_steps(
     steps: object, options: Mapping[str, object], settings: Settings
 ) -> dict[str, object]:
-    """Values for exactly `steps` optimizer steps, in as many equal epochs as there can be."""
+    """Values for the option `--steps`; none where it is not given."""
     if steps is None:
         return {}
     if not isinstance(steps, int) or steps < 1:
@@ -55,6 +55,11 @@ def _plan_steps(
     clash += [f"--set {key}" for key in SCHEDULE if key in settings]
     if clash:
         raise ConfigError(f"--steps and {clash[0]} both give the length; leave out one")
+    return split_steps(steps)
+
+
+def split_steps(steps: int) -> dict[str, object]:
+    """The schedule of exactly `steps` optimizer steps, in as many equal epochs as can be."""
     epochs = max(parts for parts in range(1, MOST_PARTS + 1) if steps % parts == 0)
     return dict(zip(SCHEDULE, (epochs, steps // epochs), strict=True))
 
