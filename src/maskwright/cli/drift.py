@@ -19,6 +19,7 @@ _TITLES = {
     "classes": "shares of classes",
     "confidence": "confidence",
     "shapes": "regions and borders",
+    "encoder": "features of the encoder",
 }
 
 Observations = Annotated[
@@ -94,10 +95,10 @@ def _describe(found: "Drift") -> Iterator[str]:
     if len(found.models) > 1:
         yield f"the sets are of {len(found.models)} models: {', '.join(found.models)}"
     if found.learning:
-        from ..monitoring.drift import MIN_REFERENCE
+        from ..monitoring.groups import MIN_GROUPS
 
         yield (
-            f"learning: the reference has {before} of the {MIN_REFERENCE} groups from which on "
+            f"learning: the reference has {before} of the {MIN_GROUPS} groups from which on "
             f"anything is called a change; give it more images"
         )
     elif not found.changed:

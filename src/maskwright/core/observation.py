@@ -21,6 +21,9 @@ FAMILIES = ("image", "classes", "confidence", "shapes")
 """Groups of numbers that change for one reason: the light or the camera, what is in front of
 it, how sure the model is, how its regions look."""
 
+ENCODER = "encoder"
+"""One family more, where a graph gives them: means of the features of its encoder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -56,7 +59,8 @@ class Observation:
             line = SCHEMA.read(document, where=where)
             families = {
                 name: {key: float(value) for key, value in line["families"][name].items()}
-                for name in FAMILIES
+                for name in (*FAMILIES, ENCODER)
+                if name != ENCODER or name in line["families"]
             }
             texts = {name: str(line[name]) for name in ("key", "model", "source")}
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -5,7 +5,7 @@ Rizzo 2013), judged by permutations of whole groups. The p-values of the familie
 by Holm 1979, so that without a change at most 5 % of comparisons find one in any family.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.observation import FAMILIES
 from ..core.versioned import Document, Schema
-from .groups import Observed, average_groups, choose_group_size, measure_spread
+from .groups import MIN_GROUPS, Observed, average_groups, choose_group_size, measure_spread
 
 SCHEMA = Schema(kind="drift", version=1)
-MIN_REFERENCE = 30
-"""Groups of the reference below which nothing is called a change."""
-
 MIN_CURRENT = 5
 PERMUTATIONS = 999
 BOOTSTRAPS = 999
@@ -68,7 +65,7 @@ class Drift:
     @property
     def learning(self) -> bool:
         """Whether the reference has too few groups to call anything a change."""
-        return self.num_groups[0] < MIN_REFERENCE
+        return self.num_groups[0] < MIN_GROUPS
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -126,7 +123,8 @@ def compare_observations(
         DataError: The sets hold other numbers, or too few images.
     """
     if current.names != reference.names:
-        differing = [f for f in FAMILIES if current.names[f] != reference.names[f]]
+        named = dict.fromkeys((*reference.names, *current.names))
+        differing = [f for f in named if current.names.get(f) != reference.names.get(f)]
         raise DataError(
             f"the two sets hold other numbers of {', '.join(differing)}; compare predictions "
             f"of models with the same classes on images with the same channels"
@@ -137,7 +135,7 @@ def compare_observations(
             average_groups(reference.to_features(family), reference.sources, size),
             average_groups(current.to_features(family), current.sources, size),
         )
-        for family in FAMILIES
+        for family in reference.names
     }
     num_groups = tuple(len(each) for each in groups[FAMILIES[0]])
     for count, least, what in zip(
@@ -159,7 +157,14 @@ def compare_observations(
             distance=distance,
             p=p,
             adjusted_p=adjusted[name],
-            effects=tuple(_find_effects(name, reference, current, size, rng)),
+            effects=tuple(
+                find_effects(
+                    reference.names[name],
+                    average_groups(reference.values[name], reference.sources, size),
+                    average_groups(current.values[name], current.sources, size),
+                    rng,
+                )
+            ),
         )
         for name, (distance, p) in tests.items()
     }
@@ -220,13 +225,13 @@ def adjust_by_holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def _find_effects(
-    family: str, reference: Observed, current: Observed, size: int, rng: np.random.Generator
+def find_effects(
+    names: Sequence[str],
+    before_AF: NDArray[np.float64],
+    after_BF: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> Iterator[Effect]:
     """The numbers of a family that differ most, with intervals by bootstrap of the groups."""
-    before_AF, after_BF = (
-        average_groups(one.values[family], one.sources, size) for one in (reference, current)
-    )
     difference_F = after_BF.mean(0) - before_AF.mean(0)
     spread_F = measure_spread(np.concatenate([before_AF, after_BF]))
     known_F = measure_spread(before_AF)
@@ -241,7 +246,7 @@ def _find_effects(
     low_F, high_F = np.quantile(drawn[1] - drawn[0], (0.025, 0.975), axis=0)
     for index in np.argsort(-np.abs(size_F))[:_MOST_EFFECTS].tolist():
         yield Effect(
-            name=reference.names[family][index],
+            name=names[index],
             before=float(before_AF[:, index].mean()),
             after=float(after_BF[:, index].mean()),
             interval=(float(low_F[index]), float(high_F[index])),

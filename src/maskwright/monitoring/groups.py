@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from ..core.observation import FAMILIES, Observation
+from ..core.observation import Observation
 
 MIN_IMAGES = 8
 """Images of a group, or more; where images are independent a group is one."""
+
+MIN_GROUPS = 30
+"""Groups of a reference below which nothing is called a change."""
 
 _ROUNDING = 1e-9
 MIN_SHARE = 1e-3
@@ -47,18 +50,19 @@ class Observed:
         rows = list(observations)
         if not rows:
             raise DataError(f"{where}: holds no observation")
-        names = {family: tuple(rows[0].families[family]) for family in FAMILIES}
+        names = {family: tuple(values) for family, values in rows[0].families.items()}
         for number, row in enumerate(rows, start=1):
-            for family, known in names.items():
-                if tuple(row.families[family]) != known:
+            for family in dict.fromkeys((*names, *row.families)):
+                found, known = tuple(row.families.get(family, ())), names.get(family, ())
+                if found != known:
                     raise DataError(
                         f"{where}: line {number}: its {family} are "
-                        f"{', '.join(row.families[family])}, those of line 1 "
-                        f"{', '.join(known)}; compare observations of one model"
+                        f"{', '.join(found) or 'missing'}, those of line 1 "
+                        f"{', '.join(known) or 'missing'}; compare observations of one model"
                     )
         values = {
             family: np.array([list(row.families[family].values()) for row in rows])
-            for family in FAMILIES
+            for family in names
         }
         models = tuple(dict.fromkeys(row.model for row in rows))
         return cls(tuple(row.source for row in rows), names, values, models)
@@ -106,7 +110,7 @@ def choose_group_size(reference: Observed) -> int:
     That of a number is the mean over the sources, weighted by their images.
     """
     longest = 1.0
-    for family in FAMILIES:
+    for family in reference.names:
         features_NF = reference.to_features(family)
         for column_N in features_NF.T:
             times = [
