@@ -122,13 +122,7 @@ def compare_observations(
     Raises:
         DataError: The sets hold other numbers, or too few images.
     """
-    if current.names != reference.names:
-        named = dict.fromkeys((*reference.names, *current.names))
-        differing = [f for f in named if current.names.get(f) != reference.names.get(f)]
-        raise DataError(
-            f"the two sets hold other numbers of {', '.join(differing)}; compare predictions "
-            f"of models with the same classes on images with the same channels"
-        )
+    _require_equal_names(reference, current)
     size = 1 if independent else choose_group_size(reference)
     groups = {
         family: (
@@ -175,6 +169,16 @@ def compare_observations(
         families=families,
         models=tuple(dict.fromkeys((*reference.models, *current.models))),
     )
+
+
+def _require_equal_names(reference: Observed, current: Observed) -> None:
+    if current.names != reference.names:
+        named = dict.fromkeys((*reference.names, *current.names))
+        differing = [f for f in named if current.names.get(f) != reference.names.get(f)]
+        raise DataError(
+            f"the two sets hold other numbers of {', '.join(differing)}; compare predictions "
+            f"of models with the same classes on images with the same channels"
+        )
 
 
 def measure_energy(
