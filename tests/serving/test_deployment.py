@@ -25,7 +25,9 @@ def test_compose_starts_a_public_server_with_tokens_and_lets_it_finish():
     service = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["maskwright"]
     params = _parse(service["command"])
     assert params["host"] == "0.0.0.0"
-    assert str(params["token_file"]) in [v.split(":")[1] for v in service["volumes"]]
+    volumes = [v.split(":")[1:] for v in service["volumes"]]
+    assert [str(params["token_file"]), "ro"] in volumes
+    assert [str(Path(params["store"]).parent)] in volumes
     assert _stops_in_time(params, int(service["stop_grace_period"].removesuffix("s")))
 
 
@@ -40,6 +42,10 @@ def test_kubernetes_asks_for_health_where_the_server_answers_and_lets_it_finish(
     assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(params["token_file"]).startswith(mounts["secrets"])
+    assert str(Path(params["store"]).parent) == mounts["state"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes.keys() == mounts.keys()
+    assert volumes["state"]["emptyDir"] == {}
     assert _stops_in_time(params, pod["terminationGracePeriodSeconds"])
 
 
@@ -49,4 +55,7 @@ def test_the_systemd_unit_runs_a_command_that_parses():
     unit.read_string((DEPLOY / "maskwright.service").read_text())
     command = shlex.split(unit["Service"]["ExecStart"])
     assert command[0].endswith("/maskwright")
-    assert _stops_in_time(_parse(command[1:]), int(unit["Service"]["TimeoutStopSec"]))
+    params = _parse(command[1:])
+    state = f"/var/lib/{unit['Service']['StateDirectory']}"
+    assert str(Path(params["store"]).parent) == state
+    assert _stops_in_time(params, int(unit["Service"]["TimeoutStopSec"]))

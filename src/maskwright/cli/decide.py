@@ -17,6 +17,7 @@ from .options import (
     Overwrite,
     Quiet,
     out_option,
+    parse_share,
 )
 
 
@@ -57,7 +58,7 @@ def decide(
     from ..evaluation.verdicts.page import summarize_choice
 
     options = RuleOptions(
-        miss=_parse_share(miss),
+        miss=parse_share(miss, option="--miss"),
         by=parse_by(by),
         classes=None if classes is None else tuple(classes.split(",")),
         split=split,
@@ -75,14 +76,3 @@ def decide(
     console.say(summarize_choice(choice))
     console.say(f"bundle  {bundle.root}  ({bundle.model_id})")
     console.result({"bundle": str(bundle.root)} | choice.to_json() | {"id": bundle.model_id})
-
-
-def _parse_share(text: str) -> float:
-    """Read `1%` or `0.01` as a share of 1."""
-    from ..core.errors import ConfigError
-
-    try:
-        number = text.strip().removesuffix("%")
-        return float(number) / (100 if text.strip().endswith("%") else 1)
-    except ValueError:
-        raise ConfigError(f"--miss {text!r}: expected a share such as 1% or 0.01") from None

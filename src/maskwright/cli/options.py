@@ -42,6 +42,15 @@ AllowOutside = Annotated[
 ]
 
 
+Store = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Database of services: a path, or postgresql+pg8000://USER:PASSWORD@HOST/NAME.",
+    ),
+]
+
+
 def _keep_ids(context: typer.Context, *, keep: bool) -> None:
     context.with_resource(keeping_ids(keep=keep))
 
@@ -326,3 +335,19 @@ def crop_size(crop: str | None) -> list[int] | None:
     if len(sides) > 2 or not all(side.isdecimal() and side.isascii() for side in sides):
         raise ConfigError(f"--crop {crop!r}: expected HxW, for example 256x512")
     return [int(sides[0]), int(sides[-1])]
+
+
+def parse_share(text: str, *, option: str) -> float:
+    """Read `1%` or `0.01` as a share of 1.
+
+    Raises:
+        ConfigError: Not a number, or not above 0 and at most 1.
+    """
+    try:
+        number = text.strip().removesuffix("%")
+        share = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise ConfigError(f"{option} {text!r}: expected a share such as 1% or 0.01")
+    return share

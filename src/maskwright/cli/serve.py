@@ -1,5 +1,6 @@
 """`maskwright serve`: answer requests over HTTP with one model or several."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from .console import Console
-from .options import AsJson, Engine, Host, Port, Quiet, Trust
+from .options import AsJson, Engine, Host, Port, Quiet, Store, Trust, parse_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ..serving.jobs.supervisor import JobOptions
     from ..serving.limits import Limits
     from ..serving.modelprocess.process import ModelChoice
+    from ..serving.watch.watching import WatchOptions
 
 Models = Annotated[
     list[str] | None,
@@ -79,6 +81,15 @@ Grace = Annotated[
 ]
 
 
+Retain = Annotated[str, typer.Option(metavar="TIME", help="Keep rows for so long.")]
+Keep = Annotated[
+    str | None,
+    typer.Option(metavar="SHARE", help="Keep this share of the images, unsure ones: 1%."),
+]
+KeepIn = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where --keep keeps them.")]
+KeepQuota = Annotated[int, typer.Option(metavar="GIB", help="Disk of kept images.", min=1)]
+
+
 class _How(TypedDict):
     """How the process of each model opens it."""
 
@@ -112,6 +123,11 @@ def serve(
     job_quota: JobQuota = 20,
     job_keep: JobKeep = "24h",
     job_workers: JobWorkers = 1,
+    store: Store = None,
+    retain: Retain = "30d",
+    keep: Keep = None,
+    keep_in: KeepIn = None,
+    keep_quota: KeepQuota = 5,
     certificate: Certificate = None,
     key: Key = None,
     drain: Drain = 5,
@@ -126,23 +142,21 @@ def serve(
     if new_token is not None:
         _add_token(token_file, new_token)
         return
+    access = _open_access(host, token_file, allow_host, rate=rate, admin=admin)
+    how: _How = {"engine": engine, "trust": trust, "threads": threads, "precision": precision}
     options = ServeOptions(
-        host=host,
-        port=port,
-        tls=_pair(certificate, key),
-        drain_s=drain,
-        grace_s=grace,
+        host=host, port=port, tls=_pair(certificate, key), drain_s=drain, grace_s=grace
+    )
+    options = replace(
+        options,
         limits=_limit(max_body, max_pixels, queue, timeout),
         swap_from=swap_from,
         jobs=_choose_jobs(jobs, job_quota, job_keep, job_workers),
+        watch=_choose_watch(store, retain, keep, keep_in, keep_quota),
     )
-    access = _open_access(
-        host, token_file, allow_host=tuple(allow_host or ()), rate=rate, admin=admin
-    )
-    how: _How = {"engine": engine, "trust": trust, "threads": threads, "precision": precision}
-    choices = _list_choices(models, warm, how)
     announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
-    serve(choices, options, access, announce=announce, log=ignore if quiet else write_log)
+    log = ignore if quiet else write_log
+    serve(_list_choices(models, warm, how), options, access, announce=announce, log=log)
 
 
 def _announce(console: Console, names: "Sequence[str]", address: str) -> None:
@@ -176,6 +190,30 @@ def _choose_jobs(
     )
 
 
+def _choose_watch(
+    store: str | None, retain: str, keep: str | None, folder: Path | None, quota_gib: int
+) -> "WatchOptions | None":
+    """Where rows and images go; None for no rows."""
+    from ..core.duration import budget_seconds
+    from ..core.errors import ConfigError
+    from ..core.files import find_state_folder
+    from ..serving.watch.keeper import KeepOptions
+    from ..serving.watch.watching import WatchOptions
+    from ..store.place import find_default_store
+
+    rows_s = budget_seconds(retain, option="--retain") or 0.0
+    if store == "none":
+        if keep is not None:
+            raise ConfigError("--keep: images are kept with their rows; leave out --store none")
+        return None
+    kept = None
+    if keep is not None:
+        folder = folder or find_state_folder() / "kept"
+        share = parse_share(keep, option="--keep")
+        kept = KeepOptions(folder=folder, share=share, quota_bytes=quota_gib << 30)
+    return WatchOptions(store=store or find_default_store(), keep=kept, rows_s=rows_s)
+
+
 def _list_choices(
     models: list[str] | None, warm: list[str] | None, how: _How
 ) -> "list[ModelChoice]":
@@ -207,8 +245,8 @@ def _pair(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | Non
 def _open_access(
     host: str,
     token_file: Path | None,
+    allow_host: list[str] | None,
     *,
-    allow_host: tuple[str, ...],
     rate: float | None,
     admin: bool,
 ) -> "Access":
@@ -217,7 +255,7 @@ def _open_access(
     return Access(
         host,
         tokens=None if token_file is None else read_tokens(token_file),
-        allowed_hosts=allow_host,
+        allowed_hosts=allow_host or (),
         rate=rate,
         admin=admin,
     )

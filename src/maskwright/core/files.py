@@ -108,6 +108,12 @@ def is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)
 
 
+def find_state_folder() -> Path:
+    """The folder of maskwright in the user's state folder; it may not be there yet."""
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path("~/.local/state").expanduser()) / "maskwright"
+
+
 def count_endings(folder: Path, others: Iterable[str] = ()) -> dict[str, Counter[str]]:
     """The number of files by ending (".nii.gz") below each entry of `folder`.
 

@@ -68,6 +68,11 @@ class Observation:
         return cls(**texts, families=families)
 
 
+def measure_uncertainty(families: Mapping[str, Mapping[str, float]]) -> float:
+    """1 - the mean confidence of an image, in [0, 1]."""
+    return 1 - families["confidence"]["mean"]
+
+
 def read_observations(path: Path) -> Iterator[Observation]:
     """Read a file of observations.
 

@@ -7,14 +7,13 @@ passed its trial. What is not listed came from elsewhere.
 """
 
 import hashlib
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from .errors import ConfigError
-from .files import explain_read_errors
+from .files import explain_read_errors, find_state_folder
 
 Kind = Literal["code", "graph"]
 
@@ -63,6 +62,4 @@ def require_digest(text: str | None) -> None:
 
 
 def _list_path() -> Path:
-    home = os.environ.get("XDG_STATE_HOME")
-    folder = Path(home) if home else Path("~/.local/state").expanduser()
-    return folder / "maskwright" / "trusted.txt"
+    return find_state_folder() / "trusted.txt"

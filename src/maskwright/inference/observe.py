@@ -1,22 +1,27 @@
 """Observe a prediction: the numbers of an Observation, from a reduced image and its maps.
 
-The image and its maps are reduced to at most `SIDE_PX` on their longest side, the image by
-area, the maps by their nearest pixels, so that the time hardly depends on their size.
+The image and the class map are reduced to at most `SIDE_PX` on their longest side, the image by
+area, the map by its nearest pixels; confidence is that of at most `CONFIDENCE_SIDE_PX` pixels
+on the longest side. So the time hardly depends on their size, and a server needs confidence
+at few pixels alone.
 """
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.labels import IGNORE, LabelMap
+from ..core.logits import Axis, Logits
 from ..core.observation import Observation
 from .outputs import PredictedImage
 
-SIDE_PX = 256
+SIDE_PX, CONFIDENCE_SIDE_PX = 256, 64
 BINS = 16
 RGB = ("red", "green", "blue")
 _LEVELS = 256
@@ -26,25 +31,80 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 def observe(item: PredictedImage, spec: InputSpec) -> Observation:
     """Measure one predicted image; `spec` is the input of the model."""
     prediction = item.prediction
-    height, width = prediction.labels_HW.shape
-    ratio = min(1.0, SIDE_PX / max(height, width))
-    size = (max(1, round(ratio * width)), max(1, round(ratio * height)))
-    labels_hw = _reduce(prediction.labels_HW, size, cv2.INTER_NEAREST)
-    confidence_hw = _reduce(prediction.confidence_HW, size, cv2.INTER_NEAREST)
-    image_hwC = _reduce(item.image_HWC, size, cv2.INTER_AREA).reshape(size[1], size[0], -1)
-    valid_hw, names = labels_hw != IGNORE, prediction.labels.names
     source, _, _ = item.key.rpartition("/")
     return Observation(
         key=item.key,
         model=prediction.model_id,
         source=source,
-        families={
-            "image": _measure_image(_scale(image_hwC, spec), valid_hw, spec),
-            "classes": _measure_classes(labels_hw, names),
-            "confidence": _measure_confidence(confidence_hw[valid_hw]),
-            "shapes": _measure_shapes(labels_hw, names),
-        },
+        families=measure_families(
+            prediction.image_HWC,
+            prediction.labels_HW,
+            prediction.confidence_HW[choose_pixels(prediction.labels_HW.shape)],
+            spec,
+            prediction.labels.names,
+        ),
     )
+
+
+def measure_families(
+    image_HWC: Image,
+    labels_HW: LabelMap,
+    confidence_hw: NDArray[np.float32],
+    spec: InputSpec,
+    names: tuple[str, ...],
+) -> dict[str, Mapping[str, float]]:
+    """The numbers of an Observation, by family.
+
+    `image_HWC` has the channels of the model, `confidence_hw` is that of the pixels of
+    `choose_pixels`, and `names` are the classes.
+    """
+    height, width = _shrink(labels_HW.shape, SIDE_PX)
+    labels_hw = _reduce(labels_HW, (width, height), cv2.INTER_NEAREST)
+    image_hwC = _reduce(image_HWC, (width, height), cv2.INTER_AREA).reshape(height, width, -1)
+    is_valid_hw = labels_HW[choose_pixels(labels_HW.shape)] != IGNORE
+    return {
+        "image": _measure_image(_scale(image_hwC, spec), labels_hw != IGNORE, spec),
+        "classes": _measure_classes(labels_hw, names),
+        "confidence": _measure_confidence(confidence_hw[is_valid_hw]),
+        "shapes": _measure_shapes(labels_hw, names),
+    }
+
+
+def choose_pixels(size_HW: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """An index of the pixels whose confidence is measured: rows (h, 1) and columns (1, w)."""
+    sides = zip(size_HW, _shrink(size_HW, CONFIDENCE_SIDE_PX), strict=True)
+    rows, columns = (((np.arange(n) + 0.5) * side / n).astype(np.int64) for side, n in sides)
+    return rows[:, None], columns[None]
+
+
+def sample_confidence(logits: Logits, temperature: float) -> NDArray[np.float32]:
+    """The confidence of a prediction without refiners at the pixels of `choose_pixels`."""
+    rows, columns = choose_pixels(logits.size_HW)
+    height, width = logits.values_Khw.shape[1:]
+    top, bottom, down = _surround(logits.rows, logits.size_HW[0], height, rows)
+    left, right, across = _surround(logits.columns, logits.size_HW[1], width, columns)
+    values_Khw = logits.values_Khw
+    above_Khw = values_Khw[:, top, left] * (1 - across) + values_Khw[:, top, right] * across
+    below_Khw = (
+        values_Khw[:, bottom, left] * (1 - across) + values_Khw[:, bottom, right] * across
+    )
+    found_Khw = (above_Khw * (1 - down) + below_Khw * down) / np.float32(temperature)
+    return np.asarray(1 / np.exp(found_Khw - found_Khw.max(axis=0)).sum(axis=0))
+
+
+def _surround(
+    axis: Axis, num: int, most: int, chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """The two logits around each chosen pixel, and the share of the second."""
+    places = axis.locate(num)[chosen]
+    first = np.floor(places).astype(np.int64)
+    share = (places - first).astype(np.float32)
+    return np.clip(first, 0, most - 1), np.clip(first + 1, 0, most - 1), share
+
+
+def _shrink(size_HW: tuple[int, ...], side_px: int) -> tuple[int, int]:
+    ratio = min(1.0, side_px / max(size_HW))
+    return max(1, round(ratio * size_HW[0])), max(1, round(ratio * size_HW[1]))
 
 
 def _reduce(pixels: NDArray[Any], size_wh: tuple[int, int], interpolation: int) -> NDArray[Any]:
@@ -68,21 +128,28 @@ def _measure_image(
 ) -> dict[str, float]:
     """Means and spreads of channels, sharpness, and the histogram of the mean of channels."""
     low, high = (0.0, 1.0) if spec.kind == "photograph" else (-3.0, 3.0)
-    inside_NC = values_hwC[valid_hw]
-    if not len(inside_NC):
-        inside_NC = np.zeros((1, values_hwC.shape[2]), np.float32)
-    means_C, spreads_C = inside_NC.mean(0).tolist(), inside_NC.std(0).tolist()
-    grey_hw = np.ascontiguousarray(values_hwC.mean(2))
-    detail_N = np.asarray(cv2.Laplacian(grey_hw, cv2.CV_32F))[valid_hw]
-    sharpness = float(detail_N.var()) if len(detail_N) else 0.0
-    counts, _ = np.histogram(np.clip(inside_NC.mean(1), low, high), BINS, (low, high))
-    names = _name_channels(spec, len(means_C))
+    if not valid_hw.any():
+        values_hwC, valid_hw = np.zeros_like(values_hwC[:1, :1]), np.ones((1, 1), np.bool_)
+    mask_hw = valid_hw.view(np.uint8)
+    planes = [np.ascontiguousarray(plane_hw) for plane_hw in np.moveaxis(values_hwC, 2, 0)]
+    moments = [_measure_moments(plane_hw, mask_hw) for plane_hw in planes]
+    grey_hw = np.asarray(sum(planes[1:], planes[0]) / np.float32(len(planes)))
+    _, detail = _measure_moments(cv2.Laplacian(grey_hw, cv2.CV_32F), mask_hw)
+    inside_hw = np.clip(grey_hw, low, np.nextafter(np.float32(high), np.float32(low)))
+    counts = cv2.calcHist([inside_hw], [0], mask_hw, [BINS], [low, high]).ravel()
+    names = _name_channels(spec, len(planes))
     return {
-        **{f"mean {name}": value for name, value in zip(names, means_C, strict=True)},
-        **{f"spread {name}": value for name, value in zip(names, spreads_C, strict=True)},
-        "log sharpness": float(np.log10(sharpness + 1e-8)),
-        **dict(zip(_name_levels(low, high), (counts / len(inside_NC)).tolist(), strict=True)),
+        **{f"mean {name}": mean for name, (mean, _) in zip(names, moments, strict=True)},
+        **{f"spread {name}": spread for name, (_, spread) in zip(names, moments, strict=True)},
+        "log sharpness": float(np.log10(detail**2 + 1e-8)),
+        **dict(zip(_name_levels(low, high), (counts / counts.sum()).tolist(), strict=True)),
     }
+
+
+def _measure_moments(plane_hw: Any, mask_hw: NDArray[np.uint8]) -> tuple[float, float]:
+    """Mean and standard deviation inside of a mask."""
+    mean, spread = cv2.meanStdDev(plane_hw, mask=mask_hw)
+    return float(mean.item()), float(spread.item())
 
 
 def _name_channels(spec: InputSpec, number: int) -> tuple[str, ...]:
@@ -119,7 +186,11 @@ def _measure_shapes(labels_hw: LabelMap, names: tuple[str, ...]) -> dict[str, fl
     across = labels_hw[:, 1:] != labels_hw[:, :-1]
     along = labels_hw[1:] != labels_hw[:-1]
     found = {"border": float((across.sum() + along.sum()) / max(1, labels_hw.size))}
+    present = set(np.unique(labels_hw).tolist())
     for index, name in enumerate(names):
-        num, _ = cv2.connectedComponents((labels_hw == index).view(np.uint8), connectivity=8)
+        num = 1
+        if index in present:
+            mask_hw = (labels_hw == index).view(np.uint8)
+            num, _ = cv2.connectedComponents(mask_hw, connectivity=8)
         found[f"regions {name}"] = float(np.log1p(num - 1))
     return found

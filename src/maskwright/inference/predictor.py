@@ -18,7 +18,6 @@ from ..core.image import Image, ValidMap
 from ..core.kernels.kernel import kernel
 from ..core.labels import IGNORE, LabelMap
 from ..core.logits import Logits
-from ..core.refinechain import RefineChain
 from ..core.trust import require_digest
 from ..core.verdict import Verdict
 from ..data.pixels.images import read_data, to_ref
@@ -148,11 +147,14 @@ class Predictor:
     def label(
         self, image_HWC: Image, valid_HW: ValidMap | None = None, *, where: str = "image"
     ) -> LabelMap:
-        """The labels of `predict` without confidence: much faster where logits are enlarged.
-
-        Raises what `predict` raises.
-        """
+        """The labels of `predict` without confidence, which is faster; raises the same."""
         logits = self.logits(image_HWC, valid_HW, where=where)
+        return self.label_logits(logits, image_HWC, valid_HW, where)
+
+    def label_logits(
+        self, logits: Logits, image_HWC: Image, valid_HW: ValidMap | None, where: str
+    ) -> LabelMap:
+        """The labels of `label` from the logits of the image."""
         if self.refine is not None or self.card.decide is not None:
             return self.decide(logits, image_HWC, valid_HW, where=where).labels_HW
         self._require_finite(logits.values_Khw, where)
@@ -308,7 +310,8 @@ def open_model(
     if is_published(path):
         opened = open_published(str(path), engine, options, accept_licence=accept_licence)
         model = Predictor(opened.engine, opened.card, opened.model_id, notes=opened.notes)
-        return replace(model, refine=_build_chain(chain, model.card), tiling=tiling)
+        chosen = None if chain is None else Refinement.from_chain(chain, model.card.labels)
+        return replace(model, refine=chosen, tiling=tiling)
     path = Path(path)
     if _is_run_of_own_code(path) or (engine != "torch" and _is_run_without_torch(path)):
         path /= "bundle"  # whose graph runs without the code, and without torch
@@ -323,7 +326,8 @@ def open_model(
     built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
     if bundle is not None:
         tiling = tiling.take_measured(bundle.graphs, built)
-    refinement = _build_chain(card.refine, card)
+    chain = card.refine
+    refinement = None if chain is None else Refinement.from_chain(chain, card.labels)
     return Predictor(built, card, source.model_id, refinement, tiling=tiling)
 
 
@@ -343,10 +347,6 @@ def _admit(
     if bundle is not None and file.engine is not None:
         _require_listed(bundle, file.path, part.list_external_files(file.path))
         require_trial(bundle, file.path.name, name, trust)
-
-
-def _build_chain(chain: RefineChain | None, card: ModelCard) -> Refinement | None:
-    return None if chain is None else Refinement.from_chain(chain, card.labels)
 
 
 def _require_no_rule(card: ModelCard, path: Path) -> None:

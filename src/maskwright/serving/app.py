@@ -61,7 +61,7 @@ def _serve(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         began_s = time.monotonic()
-        number = request_id(request)
+        number = request.state.number = request_id(request)
         reason: dict[str, object] = {}
         try:
             service.access.require_place(request)

@@ -41,7 +41,9 @@ class Task:
     `suffix` is the ending of an image file of its kind, or `RAW` with `shape_HWC` and `dtype`;
     `num_px` are its pixels by its head.
     `name` stands for the image in messages. `form` is the form of the answer, `order` that of
-    run lengths. `tile` and `refine` are None where the model decides.
+    run lengths. `tile` and `refine` are None where the model decides. With `observe` the
+    outcome has the numbers of an Observation, and its class map where its uncertainty is
+    `map_above` or more.
     """
 
     id: int
@@ -56,6 +58,8 @@ class Task:
     timeout_s: float = 60.0
     shape_HWC: tuple[int, ...] = ()
     dtype: str = "uint8"
+    observe: bool = False
+    map_above: float | None = None
 
     def of_image(
         self, suffix: str, num_px: int, name: str, shape_HWC: tuple[int, ...] = ()
@@ -79,7 +83,8 @@ class Outcome:
 
     `status` is that of HTTP. `seconds` are those of each stage, `batch` the images that the
     engine ran at once, and `release` why they were run; 0 and "" where no batch was run.
-    `classes_px` are the pixels of each class.
+    `families` are the numbers of its Observation, and `class_map` is a PNG for the server, both
+    where the task asks for them.
     """
 
     id: int
@@ -92,22 +97,26 @@ class Outcome:
     batch: int = 0
     release: str = ""
     verdict: tuple[str, ...] | None = None
+    families: Mapping[str, Mapping[str, float]] | None = None
+    class_map: bytes = b""
     body: bytes = b""
 
     def to_message(self) -> Message:
         """The message that carries the outcome; `from_message` undoes it."""
         document = asdict(self)
-        return Message({"outcome": document}, document.pop("body"))
+        body, class_map = document.pop("body"), document.pop("class_map")
+        return Message({"outcome": document, "body_bytes": len(body)}, body + class_map)
 
     @classmethod
     def from_message(cls, message: Message) -> Self:
         """Undo `to_message`."""
-        document = message.head["outcome"]
+        document, end = message.head["outcome"], message.head["body_bytes"]
         verdict = document["verdict"]
         return cls(
             **document
             | {
-                "body": message.body,
+                "body": message.body[:end],
+                "class_map": message.body[end:],
                 "size_HW": tuple(document["size_HW"]),
                 "verdict": None if verdict is None else tuple(verdict),
             }

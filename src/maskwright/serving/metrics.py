@@ -52,6 +52,9 @@ class Metrics:
                 ("queue_pixels", "Pixels of images that wait or run."),
                 ("body_bytes", "Bytes of bodies that are being received or kept."),
                 ("job_bytes", "Bytes of the files of all jobs."),
+                ("records_written", "Rows of images that were written to the store."),
+                ("records_dropped", "Rows that were not, as too many were waiting."),
+                ("kept_files_dropped", "Images to be kept that were not."),
             )
         }
         self._crashes = Gauge(
@@ -88,7 +91,7 @@ class Metrics:
             self._releases.labels(model, outcome.release).inc()
 
     def set_gauge(self, name: str, value: float) -> None:
-        """Set `queue_pixels`, `body_bytes` or `job_bytes`."""
+        """Set one of the gauges without labels, by its name without the prefix."""
         self._gauges[name].set(value)
 
     def set_crashes(self, model: str, version: str, number: int) -> None:

@@ -14,6 +14,7 @@ from .messages import Outcome, Task
 from .models import Version
 from .receiving import Upload, expect_bytes, read_upload, run_unless_gone
 from .service import Service
+from .watch.origin import Origin
 
 FORMS = (
     "json",
@@ -130,7 +131,8 @@ async def predict(service: Service, request: Request) -> Response:
         )
         key = request.headers.get(KEY) or (request.client.host if request.client else "")
         with service.models.choose(options.model, options.version, key).lease() as version:
-            work = service.predict(version, task, upload.content)
+            origin = Origin.of_request(request, request.state.number)
+            work = service.predict(version, task, upload.content, origin)
             return _answer(version, await run_unless_gone(request, work))
 
 

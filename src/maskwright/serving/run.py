@@ -29,6 +29,7 @@ from .metrics import Metrics
 from .modelprocess.process import ModelChoice
 from .models import Models
 from .service import Service
+from .watch.watching import Watch, WatchOptions
 
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -46,7 +47,7 @@ class ServeOptions:
 
     `port` 0 takes a free one. `tls` are the PEM files of certificate and key. `drain_s` and
     `grace_s` are the times of stopping. Clients may load Bundles of the folder `swap_from`.
-    Without `jobs`, none are taken.
+    Without `jobs`, none are taken; without `watch`, no rows are written.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +58,7 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)
     swap_from: Path | None = None
     jobs: JobOptions | None = None
+    watch: WatchOptions | None = None
 
 
 def serve(
@@ -72,7 +74,7 @@ def serve(
     Raises:
         BundleError: A model cannot be opened.
         ConfigError: The address is taken or not one of this machine.
-        OutputError: As `Jobs.open`.
+        OutputError: As `Jobs.open` and `Watch.open`.
     """
     listener = _listen(options)
     try:
@@ -108,8 +110,11 @@ async def _serve(
 ) -> None:
     metrics = Metrics()
     jobs = None if options.jobs is None else Jobs(options.jobs, count_end=metrics.add_job_end)
+    watch = None if options.watch is None else Watch(options.watch, log)
     if jobs is not None:
         jobs.open()
+    if watch is not None:
+        watch.open()
     service = Service(
         models=Models([Child(choice) for choice in choices]),
         access=access,
@@ -118,6 +123,7 @@ async def _serve(
         metrics=metrics,
         swap_from=options.swap_from,
         jobs=jobs,
+        watch=watch,
     )
     server = _Server(_configure(service, options, log))
     stopping = asyncio.ensure_future(_stop_on_signal(service, server, options))
@@ -140,6 +146,8 @@ async def _serve(
         await service.models.stop()
         if jobs is not None:
             await jobs.stop()
+        if watch is not None:
+            await asyncio.to_thread(watch.close)
 
 
 def _bracket(host: str) -> str:

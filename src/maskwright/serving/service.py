@@ -22,6 +22,8 @@ from .metrics import Metrics
 from .models import Models, Version
 from .shadow import Shadow
 from .statistics import Statistics
+from .watch.origin import Origin
+from .watch.watching import Watch
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class Service:
     statistics: Statistics = field(default_factory=Statistics)
     swap_from: Path | None = None
     jobs: Jobs | None = None
+    watch: Watch | None = None
     swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     is_draining: bool = False
@@ -50,18 +53,37 @@ class Service:
         """Bring what is measured only when somebody looks up to date."""
         self.metrics.set_gauge("queue_pixels", self.admission.held_px)
         self.metrics.set_gauge("body_bytes", self.admission.held_bytes)
+        if self.watch is not None:
+            recorder = self.watch.recorder
+            self.metrics.set_gauge("records_dropped", recorder.num_dropped)
+            self.metrics.set_gauge("records_written", recorder.num_written)
+            self.metrics.set_gauge("kept_files_dropped", recorder.num_files_dropped)
         for name in self.models.names:
             for version in self.models.list_versions(name):
                 crashes = version.child.num_crashes
                 self.metrics.set_crashes(name, version.number, crashes)
 
-    async def predict(self, version: Version, task: Task, body: bytes) -> Outcome:
+    async def predict(
+        self, version: Version, task: Task, body: bytes, origin: Origin
+    ) -> Outcome:
         """The outcome of one image whose head was read; its status is 200.
 
         Raises:
             ServingError: The status that the process of the model gives, 413 for too many
                 pixels, 429 or 503 where there is too much work, 504 past the deadline.
         """
+        if self.watch is None:
+            return await self._predict(version, task, body)
+        task = self.watch.prepare(task)
+        try:
+            outcome = await self._predict(version, task, body)
+        except MaskwrightError:
+            self.watch.add_failure(version, origin)
+            raise
+        self.watch.add(version, task, outcome, body, origin)
+        return outcome
+
+    async def _predict(self, version: Version, task: Task, body: bytes) -> Outcome:
         if self.is_closed:
             raise refuse_later(503, "the server is stopping", 5)
         if task.num_px > self.limits.image_px:
@@ -117,7 +139,7 @@ async def _stop_when_idle(version: Version) -> None:
 
 async def _compare(shadow: Shadow, now: Version, new: Version, task: Task, body: bytes) -> None:
     """Predict an image by both versions and compare the class maps."""
-    task = replace(task, form="raw", confidence=False)
+    task = replace(task, form="raw", confidence=False, observe=False)
     with now.lease(), new.lease(), suppress(MaskwrightError):
         outcomes = [await version.child.ask(task, body) for version in (now, new)]
         if all(outcome.status == 200 for outcome in outcomes):

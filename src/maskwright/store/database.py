@@ -1,7 +1,8 @@
 """Database: open it, read from it, and write to it in transactions, one writer at a time.
 
 SQLite writes ahead (WAL) and syncs each commit to the disk (`synchronous=FULL`), so that what
-was acknowledged survives the end of the process and of the machine.
+was acknowledged survives the end of the process and of the machine. In PostgreSQL, writers take
+turns by an advisory lock.
 """
 
 import threading
@@ -12,46 +13,54 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from ..core.errors import OutputError
+from ..core.errors import MissingDependencyError, OutputError
 from . import tables
+from .place import SQLITE, find_place, name_place
 
 __all__ = ["Connection", "Database", "read_meta", "write_meta"]
 
-VERSION = 2
+VERSION = 3
 """Of the tables; a store of a newer version is refused."""
 
 _WRITES = "writes"
 _WAIT_S = 30.0
+_LOCK = 0x6D61736B
+"""Of the writers of PostgreSQL; "mask"."""
 
 
 class Database:
-    """The database of one studio or of the jobs of one server, in one file."""
+    """The database of one studio, of the jobs of one server, or of what servers observe.
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._engine = _create_engine(file)
+    `name` is what messages call it.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.name = name_place(url)
+        self._engine = _create_engine(url)
         self._writer = threading.Lock()
 
     @classmethod
-    def open(cls, file: Path) -> "Database":
-        """Open the database, or make an empty one.
+    def open(cls, where: Path | str) -> "Database":
+        """Open the database at a path or a URL, or make an empty one.
 
         Raises:
+            ConfigError: As `find_place`.
             OutputError: It cannot be opened or written, or a newer version made it.
         """
-        database = cls(file)
+        database = cls(find_place(where))
         with database.write() as connection:
             tables.meta.create(connection, checkfirst=True)
             version = int(read_meta(connection, "version") or VERSION)
             if version > VERSION:
                 raise OutputError(
-                    f"{file}: a store of version {version}, this maskwright reads up to "
-                    f"{VERSION}; update maskwright"
+                    f"{database.name}: a store of version {version}, this maskwright reads up "
+                    f"to {VERSION}; update maskwright"
                 )
-            if version < VERSION:
+            if version < 2:
                 _add_users(connection)
             tables.metadata.create_all(connection)
             write_meta(connection, "version", str(VERSION))
@@ -83,10 +92,14 @@ class Database:
     def _explain(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, DatabaseError) as error:
+        except DBAPIError as error:
+            fix = (
+                "make room on the disk or give back the right to write"
+                if self.url.drivername == SQLITE
+                else "see that the database runs and lets this user write"
+            )
             raise OutputError(
-                f"{self.file}: {error.orig}; nothing of this was saved: make room on the disk "
-                f"or give back the right to write, and do it again"
+                f"{self.name}: {error.orig}; nothing of this was saved: {fix}, and do it again"
             ) from error
 
 
@@ -112,8 +125,11 @@ def _add_users(connection: Connection) -> None:
     tables.session.drop(connection)
 
 
-def _create_engine(file: Path) -> Engine:
-    url = URL.create("sqlite", database=str(file))
+def _create_engine(url: URL) -> Engine:
+    return _open_sqlite(url) if url.drivername == SQLITE else _open_postgres(url)
+
+
+def _open_sqlite(url: URL) -> Engine:
     settings = {"check_same_thread": False, "timeout": _WAIT_S}
     engine = create_engine(url, connect_args=settings, poolclass=QueuePool)
 
@@ -125,7 +141,26 @@ def _create_engine(file: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
 
     return engine
+
+
+def _open_postgres(url: URL) -> Engine:
+    try:
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"timeout": _WAIT_S})
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("pg8000", "postgres") from error
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if _writes(connection):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        else:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+    return engine
+
+
+def _writes(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get(_WRITES, False))

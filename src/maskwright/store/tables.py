@@ -1,10 +1,11 @@
-"""The tables of the database of a studio, and of the jobs of a server.
+"""The tables of the database of a studio, of the jobs of a server, and of what it observes.
 
 Tiles are stored by the SHA-256 of their pixels, in the database and not as files: one commit
 makes an edit and all its tiles durable together, and no half of it can exist.
 """
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -116,3 +117,67 @@ job = Table(
     Column("error", Text, nullable=False),
 )
 """Work that a client of a server asked for; `n` is its place in the queue."""
+
+record = Table(
+    "record",
+    metadata,
+    Column("n", Integer, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("model", String(100), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("bundle", String(64), nullable=False),
+    Column("source", String(100), nullable=False),
+    Column("key", String(200), nullable=False, index=True),
+    Column("seconds", Float, nullable=False),
+    Column("engine_s", Float, nullable=False),
+    Column("num_px", Integer, nullable=False),
+    Column("uncertainty", Float, nullable=False),
+    Column("families", Text, nullable=False),
+    Column("image", String(200), nullable=False),
+    Column("is_reference", Boolean, nullable=False),
+    Column("score", Text),
+    Index("record_of_bundle", "bundle", "is_reference", "at"),
+)
+"""One predicted image of a server: numbers, and no pixel. `image` is the name of its
+files where they are kept, and `score` the counts against its truth where that has come."""
+
+window = Table(
+    "window",
+    metadata,
+    Column("start", Float, primary_key=True),
+    Column("length", Integer, primary_key=True),
+    Column("model", String(100), primary_key=True),
+    Column("bundle", String(64), primary_key=True),
+    Column("source", String(100), primary_key=True),
+    Column("document", Text, nullable=False),
+)
+"""Sums of records over a minute or an hour (`length` in seconds), kept longer than they are."""
+
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("n", Integer, primary_key=True),
+    Column("topic", String(300), nullable=False, index=True),
+    Column("level", String(16), nullable=False),
+    Column("began", Float, nullable=False),
+    Column("last", Float, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("ended", Float),
+    Column("acknowledged", Float),
+    Column("acknowledged_by", String(100)),
+    Column("document", Text, nullable=False),
+)
+"""What an operator should know. While an alarm is open, more of its topic adds to its count."""
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("n", Integer, primary_key=True),
+    Column("alarm", ForeignKey("alarm.n"), nullable=False),
+    Column("channel", String(100), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("error", Text, nullable=False),
+)
+"""An alarm to send by one channel; those that are `dead` were given up, with the last error."""

@@ -162,9 +162,9 @@ def _add_new_images(store: Database, data: LabelledData, *, images_alone: bool) 
         known = None if text is None else LabelSpec.from_json(json.loads(text))
         if known is not None and known.names != spec.names:
             raise ConfigError(
-                f"{store.file}: made for the classes {', '.join(known.names)}; now the data "
+                f"{store.name}: made for the classes {', '.join(known.names)}; now the data "
                 f"has {', '.join(spec.names)}: restore the classes, or rename the folder "
-                f"{store.file.parent.name} to begin again"
+                f"{Path(store.name).parent.name} to begin again"
             )
         write_meta(connection, _CLASSES, json.dumps(spec.to_json()))
         if images_alone and known is None:

@@ -21,6 +21,7 @@ from ..models import Version
 from ..receiving import expect_bytes, read_body, run_unless_gone
 from ..responses import answer_json
 from ..service import Service
+from ..watch.origin import Origin
 from .tensors import BYTES, LENGTH, UINT8, InferenceRequest, Tensor, read_request, write_answer
 
 IMAGE, ENCODED = "image", "encoded"
@@ -137,7 +138,9 @@ async def infer(service: Service, request: Request) -> Response:
         tasks = _list_tasks(service, asked)
         version = _find(service, request)
         with version.lease():
-            outcomes = await run_unless_gone(request, _predict_all(service, version, tasks))
+            origin = Origin.of_request(request, request.state.number)
+            work = _predict_all(service, version, tasks, origin)
+            outcomes = await run_unless_gone(request, work)
     tensors = _join(outcomes, version.facts.bundle)
     head = {"model_name": version.child.choice.name, "model_version": version.number}
     headers, content = write_answer(head, tensors, asked)
@@ -146,12 +149,17 @@ async def infer(service: Service, request: Request) -> Response:
 
 
 async def _predict_all(
-    service: Service, version: Version, tasks: Sequence[tuple[Task, bytes]]
+    service: Service, version: Version, tasks: Sequence[tuple[Task, bytes]], origin: Origin
 ) -> list[Outcome]:
     """All images; where one fails the request does, and the others are not waited for."""
     try:
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(service.predict(version, *task)) for task in tasks]
+            running = [
+                group.create_task(
+                    service.predict(version, *task, origin.of_image(index, len(tasks)))
+                )
+                for index, task in enumerate(tasks)
+            ]
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in running]

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.errors import (
     BundleError,
@@ -22,6 +23,7 @@ from ...core.threads import Allowance
 from ...data.pixels.imageref import ImageRef
 from ...data.pixels.images import open_image
 from ...inference.need import LARGE_PX
+from ...inference.observe import choose_pixels, sample_confidence
 from ...inference.prediction import Prediction
 from ...inference.predictor import Predictor
 from ...inference.refiner import Refinement
@@ -31,6 +33,7 @@ from ..messages import RAW, ModelFacts, Outcome, Task
 from .answers import Answered, encode, needs_confidence
 from .batcher import BatchedStrategy, Batcher, NotWantedError, SharedEngine
 from .batches import BatchQueue, BatchSizes
+from .observing import draw_map, observe_prediction
 from .runs import require_order
 from .warmup import WarmUp
 
@@ -130,7 +133,9 @@ class Session:
             began_s = time.monotonic()
             found = self._decode(task, body, Path(folder))
             size_HW = found.image_HWC.shape[:2]
-            prediction = self._predict(replace(model, strategy=strategy), task, found)
+            prediction, sampled_hw = self._predict(
+                replace(model, strategy=strategy), task, found
+            )
             decided_s = time.monotonic()
             plan = model.tiling.plan(model.engine, model.card.input, size_HW)
             tiling = "whole" if plan is None else _describe(plan.to_json())
@@ -144,16 +149,24 @@ class Session:
             )
             media_type, content = encode(task.form, of)
             ended_s = time.monotonic()
+            families = class_map = None
+            if sampled_hw is not None:
+                families = observe_prediction(prediction, sampled_hw, model.card.input)
+                class_map = draw_map(prediction, families, task.map_above)
+            observed_s = time.monotonic()
         ran = strategy.ran[0] if strategy.ran else None
         return Outcome(
             id=task.id,
             media_type=media_type,
             size_HW=size_HW,
             tiling=tiling,
-            seconds=_list_seconds(began_s, strategy, decided_s, ended_s),
+            seconds=_list_seconds(began_s, strategy, decided_s, ended_s)
+            | ({} if families is None else {"observe": observed_s - ended_s}),
             batch=ran.num_images if ran else 0,
             release=ran.reason if ran else "",
             verdict=None if prediction.verdict is None else prediction.verdict.classes,
+            families=families,
+            class_map=class_map or b"",
             body=content,
         )
 
@@ -209,20 +222,30 @@ class Session:
             image=ref,
         )
 
-    def _predict(self, model: Predictor, task: Task, found: _Input) -> Prediction:
-        """The prediction, without confidence where nobody sees it: classes come faster."""
+    def _predict(
+        self, model: Predictor, task: Task, found: _Input
+    ) -> tuple[Prediction, NDArray[np.float32] | None]:
+        """The prediction, and its confidence at few pixels where the task is to be observed.
+
+        The prediction has no confidence where nobody sees it: classes come faster.
+        """
         spec = model.card.input
         asked = needs_confidence(task.form, asked=task.confidence)
-        if asked or model.card.decide is not None:
-            return model.predict(
+        is_decided = task.observe and model.refine is not None
+        if asked or is_decided or model.card.decide is not None:
+            prediction = model.predict(
                 found.image_HWC,
                 found.valid_HW,
                 spacing_mm_HW=found.spacing_mm_HW,
                 where=task.name,
             )
-        labels_HW = model.label(found.image_HWC, found.valid_HW, where=task.name)
+            confidence_HW = prediction.confidence_HW
+            chosen = choose_pixels(confidence_HW.shape)
+            return prediction, confidence_HW[chosen] if task.observe else None
+        logits = model.logits(found.image_HWC, found.valid_HW, where=task.name)
+        labels_HW = model.label_logits(logits, found.image_HWC, found.valid_HW, task.name)
         shown_HWC = spec.prepare(found.image_HWC, found.valid_HW, where=task.name)
-        return Prediction(
+        prediction = Prediction(
             labels_HW=labels_HW,
             confidence_HW=np.broadcast_to(np.float32(0), labels_HW.shape),
             model_id=model.model_id,
@@ -230,6 +253,8 @@ class Session:
             image_HWC=spec.select_slice(shown_HWC),
             display=Display.from_input(spec),
         )
+        temperature = model.card.temperature
+        return prediction, sample_confidence(logits, temperature) if task.observe else None
 
 
 def refine_by(model: Predictor, refine: str) -> Predictor:

@@ -1,0 +1,1 @@
+"""Watch what models see: one row per image, windows, drift, alarms, and their dashboard."""

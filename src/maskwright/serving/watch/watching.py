@@ -1,0 +1,115 @@
+"""Watch: what a server does with each prediction beside answering: a row, and kept images."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ...core.observation import measure_uncertainty
+from ...store.database import Database
+from ...store.records import Record
+from ..log import Log
+from ..messages import RAW, Outcome, Task
+from ..models import Version
+from .keeper import Keeper, KeepOptions, KeptFiles
+from .origin import Origin
+from .recorder import Failure, Recorder
+from .retention import forget_old
+from .rounds import Rounds
+
+_HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchOptions:
+    """Where rows go, by a path or a URL, for how long, and which images are kept."""
+
+    store: Path | str
+    keep: KeepOptions | None = None
+    rows_s: float = 30 * 86_400.0
+
+
+class Watch:
+    """The store of a server and what writes to it; `open` before use, `close` after."""
+
+    def __init__(self, options: WatchOptions, log: Log) -> None:
+        self._options = options
+        self._log = log
+        self._stack = ExitStack()
+        self.keeper = None if options.keep is None else Keeper(options.keep)
+
+    def open(self) -> None:
+        """Open the store and the folder of images, and begin to write.
+
+        Raises:
+            ConfigError: As `Database.open`.
+            OutputError: The store or the folder cannot be opened.
+        """
+        if self.keeper is not None:
+            self.keeper.open()
+        self.database = Database.open(self._options.store)
+        self._stack.callback(self.database.close)
+        self.recorder = Recorder(self.database, self._log, self.keeper)
+        self.recorder.start()
+        self._stack.callback(self.recorder.stop)
+        rounds = Rounds(self._log)
+        rounds.add(_HOUR_S, partial(self._forget, self._options.rows_s))
+        rounds.start()
+        self._stack.callback(rounds.stop)
+
+    def _forget(self, rows_s: float) -> None:
+        with self.database.write() as connection:
+            names = forget_old(connection, time.time(), rows_s)
+        if self.keeper is not None:
+            for name in names:
+                self.keeper.remove(name)
+
+    def close(self) -> None:
+        """Write what waits, and close the store."""
+        self._stack.close()
+
+    def prepare(self, task: Task) -> Task:
+        """The task with the wish for an observation, and for a class map to keep."""
+        may_keep = self.keeper is not None and task.suffix != RAW
+        above = self.keeper.above if self.keeper is not None and may_keep else None
+        return replace(task, observe=True, map_above=above)
+
+    def add(
+        self, version: Version, task: Task, outcome: Outcome, body: bytes, origin: Origin
+    ) -> None:
+        """Take note of a prediction."""
+        if outcome.families is None:
+            return
+        uncertainty = measure_uncertainty(outcome.families)
+        files = None
+        if self.keeper is not None:
+            self.keeper.note(uncertainty)
+            if outcome.class_map:
+                files = KeptFiles(body, task.suffix, outcome.class_map)
+        record = Record(
+            at=time.time(),
+            model=version.child.choice.name,
+            version=version.number,
+            bundle=version.facts.bundle,
+            source=origin.source,
+            key=origin.key,
+            seconds=sum(outcome.seconds.values()),
+            engine_s=outcome.seconds.get("engine", outcome.seconds.get("predict", 0.0)),
+            num_px=outcome.size_HW[0] * outcome.size_HW[1],
+            uncertainty=uncertainty,
+            families=outcome.families,
+        )
+        self.recorder.add(record, files)
+
+    def add_failure(self, version: Version, origin: Origin) -> None:
+        """Take note of a request that got no prediction."""
+        facts = version.child.facts
+        self.recorder.add(
+            Failure(
+                time.time(),
+                version.child.choice.name,
+                "" if facts is None else facts.bundle,
+                origin.source,
+            )
+        )

@@ -1,0 +1,187 @@
+"""Records: one row per predicted image of a server, for as long as rows are kept.
+
+The first images of a Bundle are its reference, with which later ones are compared; they stay.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+
+from . import tables
+
+Families = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One predicted image; `at` is in seconds since 1970, when its answer was ready.
+
+    `model` and `version` are its name on the server, `bundle` the id. `seconds` are those of
+    the whole request, `engine_s` of the engine alone. `uncertainty` is 1 - mean confidence.
+    `families` are the numbers of its Observation. `image` is the name of its kept files, ""
+    where none are kept. `score` are the counts against its truth, None before that has come.
+    """
+
+    at: float
+    model: str
+    version: str
+    bundle: str
+    source: str
+    key: str
+    seconds: float
+    engine_s: float
+    num_px: int
+    uncertainty: float
+    families: Families
+    image: str = ""
+    is_reference: bool = False
+    score: Sequence[Sequence[int]] | None = None
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which records: those of a Bundle and of a source, where given, from `since` to `until`.
+
+    `reference` chooses those of the reference or the others, `scored` those with truth, and
+    `kept` those with files.
+    """
+
+    bundle: str | None = None
+    source: str | None = None
+    since: float | None = None
+    until: float | None = None
+    reference: bool | None = None
+    scored: bool = False
+    kept: bool = False
+
+
+EVERY = Chosen()
+
+
+def add_records(connection: Connection, records: Iterable[Record]) -> None:
+    """Add rows."""
+    rows = [_to_row(record) for record in records]
+    if rows:
+        connection.execute(insert(tables.record), rows)
+
+
+def list_records(
+    connection: Connection, chosen: Chosen = EVERY, *, newest: int | None = None
+) -> list[Record]:
+    """The records in the order of their time; with `newest` the last ones alone."""
+    table = tables.record
+    query = _choose(select(table), chosen)
+    if newest is None:
+        return [_to_record(row) for row in connection.execute(query.order_by(table.c.n))]
+    query = query.order_by(table.c.n.desc()).limit(newest)
+    return [_to_record(row) for row in reversed(connection.execute(query).all())]
+
+
+def list_uncertain(connection: Connection, chosen: Chosen, most: int) -> list[Record]:
+    """The records of the least confidence, those first."""
+    table = tables.record
+    query = _choose(select(table), chosen).order_by(table.c.uncertainty.desc()).limit(most)
+    return [_to_record(row) for row in connection.execute(query)]
+
+
+def count_records(connection: Connection, chosen: Chosen = EVERY) -> int:
+    """How many there are."""
+    query = _choose(select(func.count()).select_from(tables.record), chosen)
+    return int(connection.execute(query).scalar_one())
+
+
+def list_bundles(connection: Connection) -> list[tuple[str, str]]:
+    """The name of each model and its Bundle, the one that answered last first."""
+    table = tables.record
+    query = select(table.c.model, table.c.bundle).group_by(table.c.model, table.c.bundle)
+    rows = connection.execute(query.order_by(func.max(table.c.n).desc()))
+    return [(row.model, row.bundle) for row in rows]
+
+
+def list_sources(connection: Connection, bundle: str) -> list[str]:
+    """The sources of the images of a Bundle, in order."""
+    table = tables.record
+    query = select(table.c.source).where(table.c.bundle == bundle).distinct()
+    return sorted(connection.execute(query).scalars())
+
+
+def find_records(connection: Connection, key: str) -> list[Record]:
+    """The records of one key, the newest first."""
+    table = tables.record
+    query = select(table).where(table.c.key == key).order_by(table.c.n.desc())
+    return [_to_record(row) for row in connection.execute(query)]
+
+
+def set_score(connection: Connection, n: int, score: Sequence[Sequence[int]]) -> None:
+    """Note the counts of an image against its truth: rows are truth."""
+    table, text = tables.record, json.dumps([list(row) for row in score])
+    connection.execute(update(table).where(table.c.n == n).values(score=text))
+
+
+def forget_images(connection: Connection, names: Iterable[str]) -> None:
+    """Note that files are no longer kept."""
+    table = tables.record
+    for name in names:
+        connection.execute(update(table).where(table.c.image == name).values(image=""))
+
+
+def forget_records(connection: Connection, before: float) -> list[str]:
+    """Remove rows of before a time, but the reference; returns the names of their files."""
+    table = tables.record
+    old = (table.c.at < before) & table.c.is_reference.is_(False)
+    kept = connection.execute(select(table.c.image).where(old, table.c.image != "")).scalars()
+    names = list(kept)
+    connection.execute(delete(table).where(old))
+    return names
+
+
+def _choose(query: Select[Any], chosen: Chosen) -> Select[Any]:
+    table = tables.record.c
+    if chosen.bundle is not None:
+        query = query.where(table.bundle == chosen.bundle)
+    if chosen.source is not None:
+        query = query.where(table.source == chosen.source)
+    if chosen.since is not None:
+        query = query.where(table.at >= chosen.since)
+    if chosen.until is not None:
+        query = query.where(table.at < chosen.until)
+    if chosen.reference is not None:
+        query = query.where(table.is_reference.is_(chosen.reference))
+    if chosen.scored:
+        query = query.where(table.score.is_not(None))
+    return query.where(table.image != "") if chosen.kept else query
+
+
+def _to_row(record: Record) -> dict[str, object]:
+    return {
+        "at": record.at,
+        "model": record.model,
+        "version": record.version,
+        "bundle": record.bundle,
+        "source": record.source,
+        "key": record.key,
+        "seconds": record.seconds,
+        "engine_s": record.engine_s,
+        "num_px": record.num_px,
+        "uncertainty": record.uncertainty,
+        "families": json.dumps(record.families, allow_nan=False, separators=(",", ":")),
+        "image": record.image,
+        "is_reference": record.is_reference,
+        "score": None if record.score is None else json.dumps(record.score),
+    }
+
+
+def _to_record(row: Row[Any]) -> Record:
+    values = dict(row._mapping)
+    score = values["score"]
+    return Record(
+        **values
+        | {
+            "families": json.loads(values["families"]),
+            "score": None if score is None else json.loads(score),
+        }
+    )
