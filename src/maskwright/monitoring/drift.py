@@ -131,16 +131,15 @@ def compare_observations(
         )
         for family in reference.names
     }
-    num_groups = tuple(len(each) for each in groups[FAMILIES[0]])
-    for count, least, what in zip(
-        num_groups, (2, MIN_CURRENT), ("reference", "images to judge"), strict=True
-    ):
-        if count < least:
-            raise DataError(
-                f"the {what}: {count} of the {least} groups that are needed, of {size} images "
-                f"each; give more images, or --independent where images do not depend on "
-                f"their neighbours"
-            )
+    values = {
+        family: (
+            average_groups(reference.values[family], reference.sources, size),
+            average_groups(current.values[family], current.sources, size),
+        )
+        for family in reference.names
+    }
+    num_groups = (len(groups[FAMILIES[0]][0]), len(groups[FAMILIES[0]][1]))
+    _require_groups(num_groups, size)
     rng = np.random.default_rng(seed)
     tests = {
         name: measure_energy(before, after, rng) for name, (before, after) in groups.items()
@@ -151,20 +150,13 @@ def compare_observations(
             distance=distance,
             p=p,
             adjusted_p=adjusted[name],
-            effects=tuple(
-                find_effects(
-                    reference.names[name],
-                    average_groups(reference.values[name], reference.sources, size),
-                    average_groups(current.values[name], current.sources, size),
-                    rng,
-                )
-            ),
+            effects=tuple(find_effects(reference.names[name], *values[name], rng)),
         )
         for name, (distance, p) in tests.items()
     }
     return Drift(
         num_images=(len(reference), len(current)),
-        num_groups=(num_groups[0], num_groups[1]),
+        num_groups=num_groups,
         group_size=size,
         families=families,
         models=tuple(dict.fromkeys((*reference.models, *current.models))),
@@ -179,6 +171,18 @@ def _require_equal_names(reference: Observed, current: Observed) -> None:
             f"the two sets hold other numbers of {', '.join(differing)}; compare predictions "
             f"of models with the same classes on images with the same channels"
         )
+
+
+def _require_groups(num_groups: tuple[int, int], size: int) -> None:
+    for count, least, what in zip(
+        num_groups, (2, MIN_CURRENT), ("reference", "images to judge"), strict=True
+    ):
+        if count < least:
+            raise DataError(
+                f"the {what}: {count} of the {least} groups that are needed, of {size} images "
+                f"each; give more images, or --independent where images do not depend on "
+                f"their neighbours"
+            )
 
 
 def measure_energy(
