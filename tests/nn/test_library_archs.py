@@ -49,7 +49,7 @@ PAN_NAMES = {
 }
 
 
-def test_pan_is_the_library_s_but_for_corners_and_the_papers_relu():
+def test_pan_is_the_library_s_but_for_corners_padding_and_the_papers_relu():
     """The library has biases before its norms, which do nothing here: they are 0."""
     ours = network("pan", output_stride=32).eval()
     library = import_smp().PAN(
@@ -65,10 +65,26 @@ def test_pan_is_the_library_s_but_for_corners_and_the_papers_relu():
     }
     ours.load_state_dict(state)
     without_aligned_corners(library)
+    for part in library.decoder.fpa.modules():
+        if isinstance(part, nn.Conv2d):
+            part.padding_mode = "replicate"
     for guided in (library.decoder.gau1, library.decoder.gau2, library.decoder.gau3):
         guided.conv1[1].add_relu, guided.conv1[2] = True, nn.Identity()
     x = torch.rand(1, 3, 256, 512)
     torch.testing.assert_close(ours(x), library(x), atol=1e-4, rtol=1e-4)
+
+
+def attend(padding, size_HW):
+    torch.manual_seed(0)
+    attention = pan.PyramidAttention(6, 4, padding).eval()
+    return attention(torch.linspace(0.5, 2, 6)[None, :, None, None].expand(1, 6, *size_HW))
+
+
+def test_the_attention_of_pan_to_a_uniform_map_does_not_depend_on_its_size():
+    small, large = (attend("replicate", size_HW) for size_HW in ((6, 8), (12, 15)))
+    torch.testing.assert_close(large, small[..., :1, :1].expand_as(large))
+    zeros = attend("constant", (12, 15))
+    assert zeros.std(dim=(2, 3)).max() > 1e-3
 
 
 @pytest.mark.parametrize("size_HW", [(8, 8), (16, 24)])

@@ -105,13 +105,30 @@ def test_weights_of_revision_1_never_become_the_changed_network(name, painted_ca
     loaded = load_model(card, tmp_path / "weights.safetensors")
     assert torch.equal(loaded(image), older(image))
     changed = build_model(replace(card, arch=newest(first)))
-    assert newest(first).revision == 2
+    assert newest(first).revision == (3 if name == "pan" else 2)
     if set(changed.state_dict()) == set(older.state_dict()):
         changed.load_state_dict(older.state_dict())
         assert not torch.allclose(changed(image), older(image), rtol=1e-3)
     else:
         with pytest.raises(BundleError, match=f"not the weights of this {name}"):
             load_model(replace(card, arch=newest(first)), tmp_path / "weights.safetensors")
+
+
+@torch.inference_mode()
+def test_pan_of_revision_2_pads_its_attention_by_zeros(painted_card):
+    arch = ArchSpec(name="pan", encoder="test_resnet")
+    second, third = (
+        build_model(replace(painted_card(), arch=replace(arch, revision=revision)))
+        for revision in (2, 3)
+    )
+    third.load_state_dict(second.state_dict())
+    image = torch.rand(1, 3, 64, 96)
+    assert not torch.allclose(third(image), second(image), rtol=1e-3)
+    modes = [
+        {m.padding_mode for m in model.network.attention.modules() if isinstance(m, nn.Conv2d)}
+        for model in (second, third)
+    ]
+    assert modes == [{"constant"}, {"replicate"}]
 
 
 @pytest.mark.parametrize("name", LIBRARY)

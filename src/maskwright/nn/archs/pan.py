@@ -1,5 +1,6 @@
 """PAN, Li et al. 2018 (arXiv:1805.10180): pyramid attention over context guides the skips."""
 
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -7,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
-from maskwright.nn.blocks.conv import conv_norm_relu, pad_explicitly
+from maskwright.nn.blocks.conv import PadMode, conv_norm_relu, pad_explicitly
 from maskwright.nn.blocks.dilation import build_encoder
 from maskwright.nn.blocks.initialise import init_he
 from maskwright.nn.blocks.library import build_library_network
@@ -45,9 +46,20 @@ class Config(PartConfig):
 
 def build(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
     """Build the network (`protocols.Arch`); logits at stride 4, upsampled bilinearly."""
+    return _build(config, encoder, in_channels, num_classes)
+
+
+def _build(
+    config: Config,
+    encoder: str,
+    in_channels: int,
+    num_classes: int,
+    *,
+    padding: PadMode = "replicate",
+) -> nn.Module:
     network = build_encoder(encoder, in_channels, output_stride=config.output_stride)
     replace_batch_norm(network)
-    return PAN(config, network, num_classes)
+    return PAN(config, network, num_classes, padding=padding)
 
 
 def _build_first(config: Config, encoder: str, in_channels: int, num_classes: int) -> nn.Module:
@@ -64,22 +76,26 @@ def _build_first(config: Config, encoder: str, in_channels: int, num_classes: in
     return module
 
 
-REVISION = 2
-"""2: dilation keeps pretrained features; ReLU of the guidance; corners are not aligned."""
+REVISION = 3
+"""2: dilation keeps pretrained features; ReLU of the guidance; corners are not aligned.
+3: the attention pads its maps by the values at the border.
+"""
 
-OLDER = {1: _build_first}
+OLDER = {1: _build_first, 2: partial(_build, padding="constant")}
 
 
 class PAN(nn.Module):
     """Encoder, pyramid attention, and attention from each level to the finer one."""
 
-    def __init__(self, config: Config, encoder: Any, num_classes: int) -> None:
+    def __init__(
+        self, config: Config, encoder: Any, num_classes: int, *, padding: PadMode
+    ) -> None:
         super().__init__()
         self.enlarge = Enlarge(STRIDE)
         self.encoder: nn.Module = encoder
         *skips, last = pyramid_widths(encoder)
         width = config.decoder_channels
-        self.attention = PyramidAttention(last, width)
+        self.attention = PyramidAttention(last, width, padding)
         self.guided = nn.ModuleList(GuidedSkip(skip, width) for skip in skips)
         self.head = nn.Conv2d(width, num_classes, 3, padding=1)
         for part in (self.attention, self.guided):
@@ -121,10 +137,13 @@ class GuidedSkip(nn.Module):
 class PyramidAttention(nn.Module):
     """Feature pyramid attention, figure 3, on maps of every size.
 
-    The paper leaves the width of the pyramid open: it is 1, as in the library.
+    The paper leaves the width of the pyramid open: it is 1, as in the library. Nor does it say
+    how maps are padded: by the values at their border. With zeros, what a 7 x 7 kernel finds
+    depends on the size of the map, down to one place for a small crop, so that the statistics
+    of the one channel were wrong for images larger than the crops.
     """
 
-    def __init__(self, in_channels: int, channels: int) -> None:
+    def __init__(self, in_channels: int, channels: int, padding: PadMode) -> None:
         super().__init__()
         self.whole = conv_norm_relu(in_channels, channels, 1)
         self.mid = conv_norm_relu(in_channels, channels, 1)
@@ -134,7 +153,7 @@ class PyramidAttention(nn.Module):
             for kernel in kernels
         )
         self.levels = nn.ModuleList(conv_norm_relu(1, 1, kernel) for kernel in kernels)
-        pad_explicitly(self)
+        pad_explicitly(self, padding)
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """(B, channels, h, w)."""

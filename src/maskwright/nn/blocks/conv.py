@@ -1,8 +1,12 @@
 """Convolutions with batch normalisation, before or after."""
 
+from typing import Literal
+
 from torch import nn
 
 from .norm import Norm
+
+PadMode = Literal["constant", "replicate"]
 
 
 def conv(
@@ -29,16 +33,17 @@ def conv(
     )
 
 
-def pad_explicitly(module: nn.Module) -> None:
+def pad_explicitly(module: nn.Module, mode: PadMode = "constant") -> None:
     """Make the convolutions of `module` pad their input in a separate step.
 
-    Same numbers, more memory; for maps that may be smaller than a kernel. In bfloat16 on a CPU
+    `mode` is "constant", by zeros, or "replicate", by the values at the border. With zeros:
+    same numbers, more memory; for maps that may be smaller than a kernel. In bfloat16 on a CPU
     (torch 2.15), the gradient of kernel weights that only see the built-in padding is
     uninitialised memory.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
-            part.padding_mode = "constant"  # type: ignore[assignment]
+            part.padding_mode = mode  # type: ignore[assignment]
 
 
 def conv_norm(
