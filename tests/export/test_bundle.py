@@ -22,7 +22,7 @@ from maskwright.core.logits import FULL_SIZE, LogitsGrid
 from maskwright.data.dataset import open_dataset
 from maskwright.data.synth.streets import write_street_scenes
 from maskwright.export.bundle import export_bundle, export_model
-from maskwright.export.parity import verify
+from maskwright.inference.parity import verify
 from maskwright.inference.predictor import open_model
 from maskwright.nn.build import build_model
 

@@ -1,6 +1,5 @@
 """Graphs that are kept without weights: what decides their names, and what is not kept."""
 
-import os
 from dataclasses import replace
 
 import onnx_ir
@@ -12,7 +11,6 @@ from maskwright.core import LabelSpec
 from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.logits import LogitsGrid
-from maskwright.export import traced
 from maskwright.export.traced import (
     find_graph,
     find_tensors,
@@ -114,20 +112,3 @@ def test_what_cannot_be_read_is_not_found(folder):
     folder.mkdir(parents=True)
     (folder / NAME).write_bytes(b"not a graph")
     assert find_graph(NAME) is None
-
-
-def test_a_folder_that_cannot_be_written_keeps_nothing(folder):
-    folder.parent.write_text("a file")
-    keep_graph(NAME, write_graph(draw_network()))
-    assert find_graph(NAME) is None
-
-
-def test_the_graph_that_was_not_used_longest_gives_way(folder, monkeypatch):
-    monkeypatch.setattr(traced, "MOST_KEPT", 2)
-    graph = write_graph(draw_network())
-    for age, name in enumerate(("b.onnx", "a.onnx")):
-        keep_graph(name, graph)
-        os.utime(folder / name, (age, age))
-    find_graph("b.onnx")
-    keep_graph("c.onnx", graph)
-    assert sorted(path.name for path in folder.iterdir()) == ["b.onnx", "c.onnx"]

@@ -10,9 +10,9 @@ from maskwright.core.bundle import GRAPH, write_bundle
 from maskwright.core.errors import BundleError, ConfigError, OutputError, UnknownNameError
 from maskwright.core.graph import Graph
 from maskwright.inference.bench.bench import Bench, EngineTime, NotRun, bench_model
-from maskwright.inference.bench.machine import Machine
 from maskwright.inference.bench.output import list_lines, write_bench
 from maskwright.inference.bench.worker import Job
+from maskwright.inference.machine import Machine
 
 MACHINE = Machine(
     platform="Linux",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..core.progress import Progress
     from ..inference.engine import EngineOptions
     from ..inference.folds import FoldPredictors
     from ..inference.predictor import Predictor
@@ -21,6 +22,13 @@ class How(TypedDict):
     tiling: "Tiling"
     tta: str | None
     dropout: int
+
+
+class Work(TypedDict):
+    """How many images are to come, see `open_ensemble`."""
+
+    num_images: int
+    progress: "Progress"
 
 
 class LabelStream(TypedDict):
@@ -42,15 +50,30 @@ class Opening:
     _: KW_ONLY
     accept_licence: bool
 
-    def open(self, model: str, **how: Unpack[How]) -> "Predictor":
+    def open(
+        self,
+        model: str,
+        work: Work | None = None,
+        **how: Unpack[How],
+    ) -> "Predictor":
         """Open one model, or several joined by a plus; raises as `open_ensemble`."""
-        return self.defer(model, **how)()
+        from ..serving.client import is_server
+
+        open_model = self.defer(model, **how)
+        return open_model() if work is None or is_server(model) else open_model(**work)
 
     def open_for_frames(self, model: str, console: "Console") -> "Predictor":
         """Open a model for the frames of a stream, and say what its user must know."""
+        from ..inference.bench.fastest import MANY_IMAGES
         from ..inference.tiling import Tiling
 
-        predictor = self.open(model, tiling=Tiling(), tta=None, dropout=0)
+        predictor = self.open(
+            model,
+            {"num_images": MANY_IMAGES, "progress": console.progress},
+            tiling=Tiling(),
+            tta=None,
+            dropout=0,
+        )
         console.say_all(predictor.notes)
         return predictor
 

@@ -9,7 +9,7 @@ import typer
 
 from ..pages.text import format_count, format_percent, text_table
 from .console import Console, print_text
-from .opening import How, Opening
+from .opening import How, Opening, Work
 from .options import (
     AcceptLicence,
     AsJson,
@@ -143,7 +143,6 @@ def predict(
     console = Console(as_json=as_json, quiet=quiet)
     opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence)
     from ..core.results import WriteMode
-    from ..core.storage import find_scheme, to_path
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
@@ -152,10 +151,11 @@ def predict(
     if out_of_fold:
         predictor = opening.open_folds(model, inputs[0], **how)
     else:
-        predictor = opening.open(model, **how)
+        work: Work = {"num_images": _count_files(inputs), "progress": console.progress}
+        predictor = opening.open(model, work, **how)
         console.say_all(predictor.notes)
     names = _list_kinds(write, mosaic=mosaic)
-    inputs = [name if find_scheme(name) else str(to_path(name)) for name in inputs]
+    inputs = _resolve(inputs)
     summary = _Prediction(inputs, out, workers, allow_download=allow_download).run(
         predictor,
         opening.defer(model, **how),
@@ -248,6 +248,21 @@ class _Prediction:
             progress=progress,
             **options,
         )
+
+
+def _resolve(inputs: list[str]) -> list[str]:
+    """Paths as paths, without file://; addresses as they are."""
+    from ..core.storage import find_scheme, to_path
+
+    return [name if find_scheme(name) else str(to_path(name)) for name in inputs]
+
+
+def _count_files(inputs: list[str]) -> int:
+    """The files of images among the inputs that lie here."""
+    from ..core.storage import find_scheme, to_path
+    from ..inference.inputs import count_files
+
+    return count_files(to_path(name) for name in inputs if not find_scheme(name))
 
 
 def _list_kinds(write: str | None, *, mosaic: bool) -> tuple[str, ...]:

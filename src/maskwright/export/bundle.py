@@ -16,8 +16,8 @@ from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode
 from ..data.dataset import Dataset, open_dataset
 from ..inference.engines.torch import TorchEngine
+from ..inference.parity import keep_inputs
 from ..inference.resolution import to_network
-from .parity import keep_inputs
 from .quality import QualityTest
 from .quantize.calibration import choose_calibration
 from .quantize.search import MAX_DROP_POINTS, Calibration

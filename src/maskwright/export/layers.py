@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .parity import Planes
+from ..inference.parity import Planes
 
 _HALF = "network."
 """Before the paths of layers in a graph of fp16, see `onnxgraph.HalfPrecision`."""

@@ -1,35 +1,34 @@
 """Traced graphs without weights, kept on this machine.
 
 Tracing takes most of an export, and the graph depends on the architecture alone: networks that
-differ in their weights have one graph. `maskwright/graphs` in the user's cache folder
-(`$XDG_CACHE_HOME`, else `~/.cache`) has one file for each, in which the weights are inputs. The
-file is named by the hash of all that decides the graph: architecture, classes, channels and
-grid of the card, tensors of the network, the code that builds it, and the versions of the
-packages beneath. Graphs of networks in files of users and of other packages are not kept. A
-graph from here is compared with its network like any other.
+differ in their weights have one graph. The folder `graphs` of `core.cache` has one file for
+each, in which the weights are inputs. The file is named by the hash of all that decides the
+graph: architecture, classes, channels and grid of the card, tensors of the network, the code
+that builds it, and the versions of the packages beneath. Graphs of networks in files of users
+and of other packages are not kept. A graph from here is compared with its network like any
+other.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import onnx
 import onnx_ir
 from google.protobuf.message import DecodeError
 from onnx_ir.tensor_adapters import TorchTensor
 from torch import Tensor, nn
 
-from ..core import atomic
+from ..core.cache import CacheFolder
 from ..core.card import ModelCard
-from ..core.errors import OutputError
 from ..nn.build import load_arch
 
-MOST_KEPT = 64
-"""Graphs in the folder, of 0.1 to 5 MB; those that were used least recently are removed."""
+GRAPHS = CacheFolder("graphs", most_kept=64)
+"""Of files of 0.1 to 5 MB."""
 
 _PACKAGES = (
     "onnx-ir",
@@ -64,21 +63,17 @@ def find_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 def find_graph(name: str) -> onnx_ir.Model | None:
     """The graph that was kept under `name`, None where there is none that can be read."""
-    path = _folder() / name
-    with suppress(OSError, ValueError, DecodeError):
-        graph = onnx_ir.load(path)
-        path.touch()
-        return graph
+    content = GRAPHS.read(name)
+    with suppress(ValueError, DecodeError):
+        if content is not None:
+            graph: onnx_ir.Model = onnx_ir.from_proto(onnx.ModelProto.FromString(content))
+            return graph
     return None
 
 
 def keep_graph(name: str, graph: onnx_ir.Model) -> None:
-    """Keep a graph whose weights are inputs; where the folder cannot be written, do not."""
-    with suppress(OSError, OutputError):
-        atomic.write_bytes(_folder() / name, onnx_ir.to_proto(graph).SerializeToString())
-        kept = sorted(_folder().glob("*.onnx"), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-MOST_KEPT]:
-            path.unlink(missing_ok=True)
+    """Keep a graph whose weights are inputs."""
+    GRAPHS.keep(name, onnx_ir.to_proto(graph).SerializeToString())
 
 
 def take_weights_out(graph: onnx_ir.Model, tensors: Mapping[str, Tensor]) -> None:
@@ -117,8 +112,3 @@ def _find_version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "none"
-
-
-def _folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path("~/.cache").expanduser()) / "maskwright" / "graphs"

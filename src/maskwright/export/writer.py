@@ -18,10 +18,10 @@ from ..core.trust import hash_file, remember
 from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
 from ..inference.need import measure_bytes_per_px
+from ..inference.parity import Planes, compare, verify
 from ..inference.resolution import to_network
 from ..inference.seams import measure_reach, measure_tiling_effect
 from .layers import find_first_difference
-from .parity import Planes, compare, verify
 from .quality import QualityTest
 from .quantize.qdq import FloatGraph
 from .quantize.search import Calibration, Int8Search

@@ -6,9 +6,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..core import parts
-from ..core.bundle import is_bundle
+from ..core.bundle import WEIGHTS, Bundle, is_bundle
 from ..core.card import ModelCard
-from ..core.checkpoint import find_checkpoint
+from ..core.checkpoint import Checkpoint, find_checkpoint
 from ..core.errors import BundleError, ConfigError, MissingDependencyError
 from ..core.hubname import HubName
 from .engine import ENGINES, FP32, Engine, EngineOptions, EnginePart, OpenedModel
@@ -27,6 +27,15 @@ class ModelFile:
     path: Path
     precision: str = FP32
     engine: str | None = None
+
+
+def list_files(source: Bundle | Checkpoint) -> list[ModelFile]:
+    """The files that an engine may run: graphs, then weights."""
+    if isinstance(source, Checkpoint):
+        return [ModelFile(source.weights)]
+    root = source.root
+    graphs = [ModelFile(root / g.file, g.precision, g.engine) for g in source.graphs]
+    return graphs + ([ModelFile(root / WEIGHTS)] if WEIGHTS in source.files else [])
 
 
 def build_engine(

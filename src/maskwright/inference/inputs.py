@@ -72,6 +72,11 @@ def find_images(
     return found
 
 
+def count_files(inputs: Iterable[Path]) -> int:
+    """How many files of images there are among some inputs, without opening them."""
+    return sum(len(list_image_files(path)) if path.is_dir() else 1 for path in inputs)
+
+
 def _add(found: FoundImages, images: Iterable[tuple[str, ImageRef]], folder: Path) -> None:
     """Add images, with keys and text forms that name nobody."""
     listed, note = hide_images(images, folder)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import ConfigError
+from ..core.progress import Progress, silent
+from .bench.fastest import MANY_IMAGES, measure_engine
 from .engine import EngineOptions
 from .ensemble import Ensemble, Member
 from .predictor import AUTOMATIC, DEFAULTS, Predictor, open_model
@@ -24,6 +26,8 @@ def open_ensemble(
     tiling: Tiling = AUTOMATIC,
     trust: str | None = None,
     accept_licence: bool = False,
+    num_images: int = 0,
+    progress: Progress = silent,
 ) -> Predictor:
     """Open one model as `open_model` does, or several joined by a plus: `runs/a+runs/b`.
 
@@ -40,6 +44,9 @@ def open_ensemble(
         tiling: As in `open_model`, for each run; the mean is held for the whole image.
         trust: As in `open_model`.
         accept_licence: As in `open_model`.
+        num_images: How many images are to come, as far as that is known: before many of them,
+            the engines of a Bundle are measured, once on a machine.
+        progress: Of this measurement.
 
     Raises:
         ConfigError: As `open_model`; the classes or refiners of the models differ, one of
@@ -47,6 +54,10 @@ def open_ensemble(
         BundleError: As `open_model`.
         MissingDependencyError: As `open_model`.
     """
+    names = split_models(models)
+    measured: list[str | None] = []
+    if engine is None and num_images >= MANY_IMAGES:
+        measured = [measure_engine(n, options, trust=trust, progress=progress) for n in names]
     opened = [
         open_model(
             name,
@@ -57,9 +68,10 @@ def open_ensemble(
             trust=trust,
             accept_licence=accept_licence,
         )
-        for name in split_models(models)
+        for name in names
     ]
-    first = opened[0]
+    notes = tuple(note for note in measured if note is not None)
+    first = replace(opened[0], notes=(*notes, *opened[0].notes))
     if len(opened) > 1:
         _require_one_chain(opened)
     if dropout:
@@ -68,10 +80,8 @@ def open_ensemble(
     if len(members) == 1 and tta is None:
         return first
     ids = dict.fromkeys(model.model_id for model in opened)
-    notes = dict.fromkeys(note for model in opened for note in model.notes)
-    return replace(
-        first, ensemble=Ensemble(members), model_id=PLUS.join(ids), notes=tuple(notes)
-    )
+    notes = tuple(dict.fromkeys((*notes, *(n for model in opened for n in model.notes))))
+    return replace(first, ensemble=Ensemble(members), model_id=PLUS.join(ids), notes=notes)
 
 
 def split_models(models: Path | str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.bundle import MANIFEST, WEIGHTS, Bundle, is_bundle, open_bundle
+from ..core.bundle import MANIFEST, Bundle, is_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.decision import Decision
@@ -22,12 +22,13 @@ from ..core.trust import require_digest
 from ..core.verdict import Verdict
 from ..data.pixels.images import read_data, to_ref
 from ..pages.display import Display
-from .choice import ModelFile, build_engine, is_published, open_published
+from .choice import ModelFile, build_engine, is_published, list_files, open_published
 from .engine import Engine, EngineOptions, EnginePart
 from .ensemble import Combined, Ensemble
 from .need import MemoryNeed, explain_memory
 from .prediction import Prediction
 from .refiner import Refinement, SourceImage, parse_chain
+from .remembered import recall_engine
 from .resolution import decide
 from .strategy import Strategy, run_whole
 from .tiledimage import run_in_tiles
@@ -283,9 +284,10 @@ def open_model(
     """Open a Bundle, a run folder, a checkpoint, or a model that others published.
 
     A published model is `hub:OWNER/NAME[@REVISION]`, or the folder or file of its weights; it
-    runs on torch. A Bundle runs on ONNX Runtime and a checkpoint on torch, unless an engine of
-    higher priority is installed that can run it. Without torch, a finished run is opened as its
-    Bundle.
+    runs on torch. A Bundle runs on the engine that was measured to be the fastest here, see
+    `inference.bench.fastest`, else on ONNX Runtime; a checkpoint runs on torch, unless an
+    engine of higher priority is installed that can run it. Without torch, a finished run is
+    opened as its Bundle.
 
     Args:
         path: Of the folder or file, or the name on the hub.
@@ -322,22 +324,15 @@ def open_model(
     if refine is not None:
         _require_no_rule(card, path)
         card = replace(card, refine=chain)
-    files, admit = _list_files(source), partial(_admit, bundle, trust)
+    if engine is None and bundle is not None:
+        engine = recall_engine(bundle, options)
+    files, admit = list_files(source), partial(_admit, bundle, trust)
     built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
     if bundle is not None:
         tiling = tiling.take_measured(bundle.graphs, built)
     chain = card.refine
     refinement = None if chain is None else Refinement.from_chain(chain, card.labels)
     return Predictor(built, card, source.model_id, refinement, tiling=tiling)
-
-
-def _list_files(source: Bundle | Checkpoint) -> list[ModelFile]:
-    """The files that an engine may run: graphs, then weights."""
-    if isinstance(source, Checkpoint):
-        return [ModelFile(source.weights)]
-    root = source.root
-    graphs = [ModelFile(root / g.file, g.precision, g.engine) for g in source.graphs]
-    return graphs + ([ModelFile(root / WEIGHTS)] if WEIGHTS in source.files else [])
 
 
 def _admit(

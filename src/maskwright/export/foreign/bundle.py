@@ -20,10 +20,10 @@ from ...inference.engine import Engine, EngineOptions
 from ...inference.engines import onnxruntime
 from ...inference.inputs import find_images
 from ...inference.need import measure_bytes_per_px
+from ...inference.parity import Planes, compare, keep_inputs
 from ...inference.resolution import to_network
 from ...inference.seams import measure_reach, measure_tiling_effect
 from ...inference.tiling import UNIT
-from ..parity import Planes, compare, keep_inputs
 from .inputfile import InputFile, make_input_spec, read_input_file
 from .layout import InputLayout, OutputLayout
 from .look import find_layouts, make_noise

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...core.errors import ConfigError, first_line
-from ..parity import Planes
+from ...inference.parity import Planes
 
 Method = Literal["minmax", "percentile", "entropy"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "entropy")

@@ -13,9 +13,9 @@ from ...core.errors import BundleError
 from ...core.graph import Quality
 from ...core.progress import Progress
 from ...inference.engine import Engine
+from ...inference.parity import Planes
 from ...pages.bars import draw_bars
 from ...pages.text import text_table
-from ..parity import Planes
 from ..quality import QualityTest
 from .qdq import METHODS, FloatGraph, Method
 

@@ -50,7 +50,7 @@ from pathlib import Path
 
 from maskwright.core.bundle import open_bundle
 from maskwright.core.graph import Tolerance
-from maskwright.export.parity import verify
+from maskwright.inference.parity import verify
 from maskwright.inference.engine import EngineOptions
 from maskwright.inference.engines.onnxruntime import build
 

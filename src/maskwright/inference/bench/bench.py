@@ -23,10 +23,11 @@ from ...core import parts
 from ...core.bundle import WEIGHTS, is_bundle, open_bundle
 from ...core.checkpoint import Checkpoint, find_checkpoint
 from ...core.errors import BundleError, ConfigError
+from ...core.graph import Tolerance
 from ...core.progress import Progress, silent
 from ...core.versioned import Document, Schema
 from ..engine import ENGINES, FP32, PRECISIONS, EnginePart
-from .machine import Machine
+from ..machine import Machine
 from .worker import Job
 
 SCHEMA = Schema(kind="bench", version=1)
@@ -157,6 +158,8 @@ def bench_model(
     threads: Sequence[int] = (1,),
     batch: int = 1,
     num_rounds: int = NUM_ROUNDS,
+    precisions: Sequence[str] = PRECISIONS,
+    tolerance: Tolerance | None = None,
     trust: str | None = None,
     progress: Progress = silent,
 ) -> Bench:
@@ -169,6 +172,9 @@ def bench_model(
         threads: Numbers of threads, each measured on its own.
         batch: Images in one call.
         num_rounds: Each engine runs for about 0.4 s per round, three times or more.
+        precisions: Those that are measured, where the model has them.
+        tolerance: Engines that give other logits than those that the Bundle keeps are not
+            measured.
         trust: As in `open_model`.
         progress: Of starting the engines, and of the rounds.
 
@@ -179,7 +185,7 @@ def bench_model(
     _require_positive(threads, size_HW, batch, num_rounds)
     root = Path(model)
     root = root / "bundle" if is_bundle(root / "bundle") else root
-    model_id, candidates = _list_candidates(root, engines)
+    model_id, candidates = list_candidates(root, engines)
     jobs = [
         Job(
             model=str(root),
@@ -189,9 +195,11 @@ def bench_model(
             size_HW=size_HW,
             batch=batch,
             trust=trust,
+            tolerance=tolerance,
         )
         for number in threads
         for engine, precision in candidates
+        if precision in precisions
     ]
     machine = Machine.detect()
     measured, not_run = _measure(jobs, num_rounds, progress)
@@ -281,7 +289,7 @@ def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
     )
 
 
-def _list_candidates(
+def list_candidates(
     root: Path, engines: Sequence[str] | None
 ) -> tuple[str, list[tuple[str, str]]]:
     """The id of the model, and the engines with the precisions that its files have for them."""

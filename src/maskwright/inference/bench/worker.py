@@ -10,13 +10,17 @@ import os
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
+from ...core.bundle import open_bundle
 from ...core.errors import ConfigError, MaskwrightError
+from ...core.graph import Tolerance
 from ...core.memory import measure_peak
 from ..engine import Engine, EngineOptions
+from ..parity import verify
 from ..predictor import open_model
 
 WARM_UP_S = 0.5
@@ -25,7 +29,10 @@ WARM_UP_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a process runs: a model on one engine, with noise of one size."""
+    """What a process runs: a model on one engine, with noise of one size.
+
+    With `tolerance`, the engine must first give the logits that the Bundle keeps.
+    """
 
     model: str
     engine: str
@@ -34,6 +41,7 @@ class Job:
     size_HW: tuple[int, int]
     batch: int
     trust: str | None = None
+    tolerance: Tolerance | None = None
 
     def to_text(self) -> str:
         """One argument of a command; `from_text` undoes it."""
@@ -43,13 +51,21 @@ class Job:
     def from_text(cls, text: str) -> "Job":
         """Undo `to_text`."""
         document = json.loads(text)
-        return cls(**document | {"size_HW": tuple(document["size_HW"])})
+        tolerance = document["tolerance"]
+        return cls(
+            **document
+            | {
+                "size_HW": tuple(document["size_HW"]),
+                "tolerance": None if tolerance is None else Tolerance(**tolerance),
+            }
+        )
 
     def open(self) -> tuple[Engine, int]:
         """The engine, and the number of channels that it takes.
 
         Raises:
             ConfigError: The engine takes no such batch or size.
+            BundleError: It gives other logits than those that the Bundle keeps.
             MaskwrightError: As `open_model`.
         """
         options = EngineOptions(threads=self.threads, precision=self.precision)
@@ -61,6 +77,10 @@ class Job:
             raise ConfigError(f"takes images of {engine.size_HW} (H, W) alone")
         if any(side % engine.size_multiple for side in self.size_HW):
             raise ConfigError(f"takes sides in multiples of {engine.size_multiple} px")
+        if self.tolerance is not None:
+            verify(open_bundle(Path(self.model)), engine).require_agreement(
+                self.tolerance, graph="this engine", fix="it is not taken"
+            )
         return engine, model.card.input.channels
 
 

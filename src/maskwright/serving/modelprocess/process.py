@@ -20,9 +20,10 @@ from ...core.bundle import is_bundle, open_bundle
 from ...core.errors import ConfigError, MaskwrightError
 from ...core.spelling import speaks_command_line
 from ...core.threads import count_cores
-from ...export.parity import verify
+from ...inference.bench.fastest import MANY_IMAGES
 from ...inference.engine import EngineOptions
 from ...inference.opening import open_ensemble
+from ...inference.parity import verify
 from ...inference.predictor import Predictor
 from ...inference.tiling import Tiling
 from ..messages import Message, Outcome, Task, read_message, write_message
@@ -127,6 +128,7 @@ def open_session(choice: ModelChoice) -> Session:
         options=options,
         tiling=Tiling(),
         trust=choice.trust,
+        num_images=MANY_IMAGES,
     )
     _require_parity(Path(choice.path), model)
     return Session(

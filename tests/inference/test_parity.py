@@ -5,7 +5,7 @@ import pytest
 
 from maskwright.core.errors import BundleError, ConfigError
 from maskwright.core.graph import Tolerance
-from maskwright.export.parity import compare
+from maskwright.inference.parity import compare
 
 INPUTS = [
     np.random.default_rng(i).normal(size=(2, 20 + i, 30)).astype(np.float32) for i in (0, 1)

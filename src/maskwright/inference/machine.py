@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from ...core.threads import count_cores
-from ...core.versions import versions_of
+from ..core.threads import count_cores
+from ..core.versions import versions_of
 
 _CPUINFO = Path("/proc/cpuinfo")
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")

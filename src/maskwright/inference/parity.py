@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..core.bundle import Bundle
 from ..core.errors import BundleError, ConfigError
 from ..core.graph import Parity
-from ..inference.engine import Engine
+from .engine import Engine
 
 KEPT_SIZES_HW = ((64, 64), (61, 47), (33, 64), (64, 96))
 """Largest crop of each kept image: of several shapes, and small in the Bundle."""
