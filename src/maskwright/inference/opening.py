@@ -1,5 +1,6 @@
 """Open several models, views or passes of dropout as one Predictor; see `ensemble`."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,8 +45,7 @@ def open_ensemble(
         tiling: As in `open_model`, for each run; the mean is held for the whole image.
         trust: As in `open_model`.
         accept_licence: As in `open_model`.
-        num_images: How many images are to come, as far as that is known: before many of them,
-            the engines of a Bundle are measured, once on a machine.
+        num_images: To come, if known: before many, the engines of a Bundle are measured.
         progress: Of this measurement.
 
     Raises:
@@ -54,10 +54,9 @@ def open_ensemble(
         BundleError: As `open_model`.
         MissingDependencyError: As `open_model`.
     """
-    names = split_models(models)
-    measured: list[str | None] = []
+    names, found = split_models(models), []
     if engine is None and num_images >= MANY_IMAGES:
-        measured = [measure_engine(n, options, trust=trust, progress=progress) for n in names]
+        found = [measure_engine(n, options, trust=trust, progress=progress) for n in names]
     opened = [
         open_model(
             name,
@@ -70,18 +69,13 @@ def open_ensemble(
         )
         for name in names
     ]
-    notes = tuple(note for note in measured if note is not None)
-    first = replace(opened[0], notes=(*notes, *opened[0].notes))
-    if len(opened) > 1:
-        _require_one_chain(opened)
-    if dropout:
-        opened = _make_passes(opened, dropout)
+    first = replace(opened[0], notes=_join_notes(found, opened))
+    _require_one_chain(opened)
+    opened = _make_passes(opened, dropout) if dropout else opened
     members = tuple(Member(_view(model, parse_views(tta, model.card))) for model in opened)
     if len(members) == 1 and tta is None:
         return first
-    ids = dict.fromkeys(model.model_id for model in opened)
-    notes = tuple(dict.fromkeys((*notes, *(n for model in opened for n in model.notes))))
-    return replace(first, ensemble=Ensemble(members), model_id=PLUS.join(ids), notes=notes)
+    return replace(first, ensemble=Ensemble(members), model_id=_join_ids(opened))
 
 
 def split_models(models: Path | str) -> list[str]:
@@ -99,6 +93,16 @@ def split_models(models: Path | str) -> list[str]:
     return names
 
 
+def _join_ids(models: Iterable[Predictor]) -> str:
+    return PLUS.join(dict.fromkeys(model.model_id for model in models))
+
+
+def _join_notes(measured: Iterable[str | None], models: Iterable[Predictor]) -> tuple[str, ...]:
+    """What was measured, and what the models say, each once."""
+    notes = (*measured, *(note for model in models for note in model.notes))
+    return tuple(note for note in dict.fromkeys(notes) if note is not None)
+
+
 def _view(model: Predictor, views: tuple[View, ...]) -> tuple[tuple[View, Predictor], ...]:
     """Each view with the model at its scale; a member has no refiner of its own."""
     bare = replace(model, refine=None)
@@ -110,6 +114,8 @@ def _view(model: Predictor, views: tuple[View, ...]) -> tuple[tuple[View, Predic
 
 def _require_one_chain(models: list[Predictor]) -> None:
     first, *others = models
+    if not others:
+        return
     for other in others:
         if other.refine != first.refine and str(other.refine) != str(first.refine):
             raise ConfigError(

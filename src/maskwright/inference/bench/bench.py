@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
@@ -172,9 +173,8 @@ def bench_model(
         threads: Numbers of threads, each measured on its own.
         batch: Images in one call.
         num_rounds: Each engine runs for about 0.4 s per round, three times or more.
-        precisions: Those that are measured, where the model has them.
-        tolerance: Engines that give other logits than those that the Bundle keeps are not
-            measured.
+        precisions: Those to measure.
+        tolerance: Engines must give the logits that the Bundle keeps, None for any.
         trust: As in `open_model`.
         progress: Of starting the engines, and of the rounds.
 
@@ -185,7 +185,7 @@ def bench_model(
     _require_positive(threads, size_HW, batch, num_rounds)
     root = Path(model)
     root = root / "bundle" if is_bundle(root / "bundle") else root
-    model_id, candidates = list_candidates(root, engines)
+    model_id, candidates = list_candidates(root, engines, precisions)
     jobs = [
         Job(
             model=str(root),
@@ -197,14 +197,10 @@ def bench_model(
             trust=trust,
             tolerance=tolerance,
         )
-        for number in threads
-        for engine, precision in candidates
-        if precision in precisions
+        for number, (engine, precision) in product(threads, candidates)
     ]
     machine = Machine.detect()
-    measured, not_run = _measure(jobs, num_rounds, progress)
-    if not measured:
-        raise _explain_none(model, not_run)
+    measured, not_run = _measure(model, jobs, num_rounds, progress)
     return Bench(
         model=str(model),
         model_id=model_id,
@@ -227,15 +223,15 @@ def _require_positive(
         )
 
 
-def _explain_none(model: Path | str, not_run: Sequence[NotRun]) -> BundleError:
-    reasons = "; ".join(f"{one.engine} {one.precision}: {one.reason}" for one in not_run)
-    return BundleError(f"{model}: no engine runs this model: {reasons or 'no file for any'}")
-
-
 def _measure(
-    jobs: Sequence[Job], num_rounds: int, progress: Progress
+    model: Path | str, jobs: Sequence[Job], num_rounds: int, progress: Progress
 ) -> tuple[list[EngineTime], list[NotRun]]:
     with _start(jobs, progress) as (running, not_run):
+        if not running:
+            reasons = "; ".join(f"{n.engine} {n.precision}: {n.reason}" for n in not_run)
+            raise BundleError(
+                f"{model}: no engine runs this model: {reasons or 'no file for any'}"
+            )
         for _ in progress(range(num_rounds), total=num_rounds, what="measuring"):
             for process in running:
                 process.run_round()
@@ -290,7 +286,7 @@ def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
 
 
 def list_candidates(
-    root: Path, engines: Sequence[str] | None
+    root: Path, engines: Sequence[str] | None, precisions: Sequence[str] = PRECISIONS
 ) -> tuple[str, list[tuple[str, str]]]:
     """The id of the model, and the engines with the precisions that its files have for them."""
     if is_bundle(root):
@@ -312,5 +308,5 @@ def list_candidates(
             if any(fnmatch(file, pattern) for pattern in part.FILES.split())
         }
         fitting |= set(getattr(part, "CASTS", ())) if FP32 in fitting else set()
-        found += [(name, precision) for precision in PRECISIONS if precision in fitting]
+        found += [(name, one) for one in PRECISIONS if one in fitting and one in precisions]
     return model_id, found

@@ -55,8 +55,8 @@ def measure_engine(
         return None
     engines = [
         name
-        for name, has in list_candidates(root, None)[1]
-        if has == precision and parts.load(ENGINES, name, like=EnginePart).missing() is None
+        for name, _ in list_candidates(root, None, (precision,))[1]
+        if parts.load(ENGINES, name, like=EnginePart).missing() is None
     ]
     if len(engines) < 2:
         return None
