@@ -284,10 +284,9 @@ def open_model(
     """Open a Bundle, a run folder, a checkpoint, or a model that others published.
 
     A published model is `hub:OWNER/NAME[@REVISION]`, or the folder or file of its weights; it
-    runs on torch. A Bundle runs on the engine that was measured to be the fastest here, see
-    `inference.bench.fastest`, else on ONNX Runtime; a checkpoint runs on torch, unless an
-    engine of higher priority is installed that can run it. Without torch, a finished run is
-    opened as its Bundle.
+    runs on torch. A Bundle runs on the engine that `inference.bench.fastest` has chosen here,
+    else on ONNX Runtime, and a checkpoint on torch, unless an engine of higher priority is
+    installed that can run it. Without torch, a finished run is opened as its Bundle.
 
     Args:
         path: Of the folder or file, or the name on the hub.
@@ -320,16 +319,14 @@ def open_model(
     bundle = open_bundle(path) if is_bundle(path) else None
     source = _open_checkpoint(path) if bundle is None else bundle
     card = source.card
-
     if refine is not None:
         _require_no_rule(card, path)
         card = replace(card, refine=chain)
-    if engine is None and bundle is not None:
-        engine = recall_engine(bundle, options)
+    if bundle is not None:
+        engine = engine or recall_engine(bundle, options)
     files, admit = list_files(source), partial(_admit, bundle, trust)
     built = build_engine(files, card, where=path, name=engine, options=options, admit=admit)
-    if bundle is not None:
-        tiling = tiling.take_measured(bundle.graphs, built)
+    tiling = tiling.take_measured(bundle.graphs if bundle else (), built)
     chain = card.refine
     refinement = None if chain is None else Refinement.from_chain(chain, card.labels)
     return Predictor(built, card, source.model_id, refinement, tiling=tiling)
