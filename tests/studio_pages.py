@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from hashlib import sha256
 from pathlib import Path
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from starlette.testclient import TestClient
 
+from maskwright.store.people import Session, User, add_session, set_user
 from maskwright.studio.api import make_app
-from maskwright.studio.guard import Guard
+from maskwright.studio.guard import Guard, hash_secret
 from maskwright.studio.live import News
 
 PORT = 8080
@@ -25,6 +27,28 @@ def make_page(project):
     browser = TestClient(make_app(project, guard, News()), base_url=f"http://127.0.0.1:{PORT}")
     browser.get("/", params={"token": guard.token}, follow_redirects=False)
     return Page(browser, "page-one")
+
+
+def make_team(project, **roles):
+    """A page of each of some people, who are logged in; roles by name."""
+    guard = Guard(project.store, PORT)
+    app = make_app(project, guard, News())
+    pages = {}
+    for name, role in roles.items():
+        browser = TestClient(app, base_url=f"http://127.0.0.1:{PORT}")
+        browser.cookies[guard.cookie] = let_in(project, name, role)
+        pages[name] = Page(browser, f"page-of-{name}")
+    return pages
+
+
+def let_in(project, name, role):
+    """Add a user and a session of that user; the secret of its cookie."""
+    secret, now = f"secret of {name}".replace(" ", "-"), time.time()
+    with project.store.write() as connection:
+        set_user(connection, User(name=name, role=role, password_hash="none"))
+        session = Session(hash_secret(secret), name)
+        add_session(connection, session, expires=now + 3600, now=now)
+    return secret
 
 
 class Page:

@@ -41,7 +41,9 @@ def test_a_patch_gives_exactly_the_pixels_that_were_painted(page):
     edit, patches = _change(_painted())
     answer = page.edit(edit, 0, patches=patches)
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"rev": 1, "tiles": [[0, 0, _sha(_painted())]], "px_changed": 300}
+    tiles = [[0, 0, _sha(_painted())]]
+    expected = {"rev": 1, "state": "in_progress", "tiles": tiles, "px_changed": 300}
+    assert answer.json() == expected
     labels_HW = page.read_map()
     assert (labels_HW == 1).sum() == 300
     assert (labels_HW[:10, :30] == 1).all()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.studio.golden_vectors import FILE, draw_case, make_case
-from tests.studio_pages import Studio
+from tests.studio_pages import Studio, let_in
 
 from maskwright.studio.people import add_user
 from maskwright.studio.project import open_project
@@ -178,7 +178,7 @@ def test_people_log_in_and_see_the_steps_of_their_role(browser, photos):
     started = Studio(photos)
     try:
         browser.visit(started.address, width_px=390)
-        browser.wait_for("document.querySelector('#login').open")
+        browser.wait_for("document.querySelector('#login')?.open")
         for value in ("guess", password):
             browser.choose("#login-name", "ann")
             browser.choose("#login-password", value)
@@ -198,7 +198,7 @@ def test_people_log_in_and_see_the_steps_of_their_role(browser, photos):
         assert browser.value(steps) == ""
         browser.value("document.querySelector('#log-out').click()")
         time.sleep(0.2)
-        browser.wait_for("document.querySelector('#login').open")
+        browser.wait_for("document.querySelector('#login')?.open")
     finally:
         started.kill()
 
@@ -287,5 +287,59 @@ def test_the_page_fits_its_window_and_shows_names_as_text(
             "!(e.textContent.trim() || e.ariaLabel || e.labels?.length)).length"
         )
         assert unnamed == 0
+    finally:
+        started.kill()
+
+
+def _log_in_as(browser, name, studio):
+    """Give the browser the session of a person of `let_in`, and open the page."""
+    secret = f"secret-of-{name}"
+    browser.ask("Network.enable")
+    cookie = {"name": f"maskwright_studio_{studio.port}", "value": secret}
+    browser.ask("Network.setCookie", url=studio.address, **cookie)
+    _open(browser, studio.address)
+
+
+def _click(browser, selector):
+    browser.value(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+def test_a_reviewer_comments_at_a_point_returns_and_accepts_with_a_reason(browser, photos):
+    with open_project(photos, classes=["road", "car"]) as project:
+        for name, role in (("ann", "annotator"), ("mia", "manager")):
+            let_in(project, name, role)
+    started = Studio(photos)
+    try:
+        _log_in_as(browser, "ann", started)
+        _drag(browser, *_to_screen(browser, (100, 100), (180, 100)))
+        _wait_for_revision(browser, 1)
+        _press(browser, "Enter", modifiers=2)
+        state = "document.querySelector('header .state').className"
+        browser.wait_for(f"{state} === 'state submitted'")
+        _log_in_as(browser, "mia", started)
+        _press(browser, "c")
+        _drag(browser, *_to_screen(browser, (120, 100)))
+        place = "document.querySelector('#comment-place').textContent"
+        browser.wait_for(f"{place}.startsWith('At 1')")
+        browser.choose("#comment-text", "<b>wider</b>")
+        _click(browser, "#comment-form .primary")
+        browser.wait_for("!!document.querySelector('#threads .thread')")
+        thread = "document.querySelector('#threads .thread p span').textContent"
+        assert browser.value(thread) == "<b>wider</b>"
+        _press(browser, "Enter", modifiers=2)
+        notice = "document.querySelector('#notice').textContent"
+        browser.wait_for(f"{notice}.includes('1 comments are open')")
+        _press(browser, "Backspace", modifiers=2)
+        browser.wait_for(f"{state} === 'state returned'")
+        row = "document.querySelector('#list .item[aria-current] .state').textContent"
+        assert browser.value(row).startswith("returned, ann, 1 open")
+        _click(browser, "#show-assign")
+        browser.wait_for("document.querySelector('#assign').open")
+        browser.choose("#assign-scope", "listed")
+        _click(browser, "#assign-go")
+        rows = "[...document.querySelectorAll('#list .state')].map(e => e.textContent).join()"
+        browser.wait_for(f"{rows} === 'returned, ann, 1 open,new, ann,new, ann'")
+        _click(browser, "#threads .thread button:last-child")
+        browser.wait_for("!!document.querySelector('#threads .thread.resolved')")
     finally:
         started.kill()

@@ -3,12 +3,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from openapi_spec_validator import validate
 from starlette.testclient import TestClient
-from tests.studio_pages import PORT, Page
+from tests.studio_pages import PORT, Page, let_in
 
 from maskwright.core.errors import ConfigError
 from maskwright.store.chain import list_events
-from maskwright.studio.api import Calls, list_routes, make_app
+from maskwright.studio.api import make_app
 from maskwright.studio.errors import StudioError
 from maskwright.studio.guard import Guard
 from maskwright.studio.live import News
@@ -16,13 +17,14 @@ from maskwright.studio.people import ROLES, LoginLimit, add_user, parse_user
 from maskwright.studio.project import open_project
 
 ORIGIN = f"http://127.0.0.1:{PORT}"
-DOCS = Path(__file__).parents[2] / "docs/howto/studio.md"
+DOCS = Path(__file__).parents[2] / "docs/reference/studio_calls.md"
+ADDED = (
+    *("lease_person", "reviewer", "priority", "reason", "image_key"),
+    *("kind", "source_id", "source_rev"),
+)
+"""Columns of the table of images since version 3."""
+
 STROKE = {"kind": "stroke", "radius": 80, "points": [800, 800]}
-
-
-@pytest.fixture
-def passwords(project):
-    return {role: add_user(project.store, role[:3], role, actor="local") for role in ROLES}
 
 
 @pytest.fixture
@@ -31,13 +33,19 @@ def guard(project):
 
 
 @pytest.fixture
-def app(project, guard, passwords):
+def app(project, guard):
     return make_app(project, guard, News())
 
 
 @pytest.fixture
-def people(app, passwords):
-    return {role: _log_in(app, role[:3], passwords[role]) for role in ROLES}
+def people(project, app, guard):
+    """A page of a person of each role, by role; the names have three letters."""
+    pages = {}
+    for role in ROLES:
+        browser = TestClient(app, base_url=ORIGIN)
+        browser.cookies[guard.cookie] = let_in(project, role[:3], role)
+        pages[role] = Page(browser, f"page-of-{role[:3]}")
+    return pages
 
 
 def _log_in(app, name, password):
@@ -47,52 +55,70 @@ def _log_in(app, name, password):
     return page
 
 
-def _list_calls(project, guard):
-    for method, path, role, _ in list_routes(Calls(project, guard, News())):
-        numbers = re.sub(r"\{(level|column|row):int\}", "0", path).replace("{item:int}", "1")
-        yield method, numbers.format(shas="0" * 64, name="studio.js"), role
+def _read_document(page):
+    """All calls, as the OpenAPI document of the application has them."""
+    document = page.ask("GET", "/api/openapi.json").json()
+    validate(document)
+    return [
+        (method.upper(), path, call)
+        for path, calls in document["paths"].items()
+        for method, call in calls.items()
+    ]
 
 
-def test_each_role_may_call_what_the_table_of_routes_says(project, guard, people, app):
+def _fill(path):
+    path = re.sub(r"\{(level|column|row)\}", "0", path)
+    return re.sub(r"\{\w+\}", "1", path.replace("{shas}", "0" * 64))
+
+
+def test_each_role_may_call_what_the_openapi_document_says(people, app):
     people["annotator"].lease()
     nobody = Page(TestClient(app, base_url=ORIGIN), "page-of-nobody")
-    asked = 0
-    for method, path, least in _list_calls(project, guard):
-        if least is None or path in ("/api/events", "/api/logout"):
+    calls = _read_document(people["viewer"])
+    assert len(calls) == sum(route.path.startswith("/api/") for route in app.routes)
+    for method, template, call in calls:
+        least, path = call["x-role"], _fill(template)
+        if least == "everybody" or path in ("/api/events", "/api/logout"):
             continue
         assert nobody.ask(method, path).status_code == 401, path
         for role, page in people.items():
-            refused = ROLES.index(role) < ROLES.index(least)
             answer = page.ask(method, path, content=b"")
-            asked += 1
-            if refused:
+            if ROLES.index(role) < ROLES.index(least):
                 assert answer.status_code == 403, (role, path)
                 assert f"this is for the role {least} and those above it" in answer.text
             else:
                 assert answer.status_code not in (401, 403), (role, path, answer.text)
-    assert asked == 5 * 15
 
 
-def test_the_table_of_the_docs_is_that_of_the_routes(project, guard):
-    rows = re.findall(r"^\| `(GET|POST) (/\S*?)` \| (\w+) \|", DOCS.read_text(), re.MULTILINE)
-    written = {(method, path.replace("SHA.SHA", "0" * 64), role) for method, path, role in rows}
-    routes = {
-        (method, path, least)
-        for method, path, least in _list_calls(project, guard)
-        if path.startswith("/api/")
-    }
-    assert written == {(method, path, least or "everybody") for method, path, least in routes}
+def test_the_table_of_the_docs_is_that_of_the_openapi_document(people):
+    written = re.findall(r"^\| `[A-Z]+ /.*\|$", DOCS.read_text(), re.MULTILINE)
+    calls = _read_document(people["viewer"])
+    rows = [_make_row(method, path, call) for method, path, call in calls]
+    assert written == rows, "the rows are:\n" + "\n".join(rows)
+
+
+def _make_row(method, path, call):
+    more = [
+        f"header `{p['name']}`" if p["in"] == "header" else f"`?{p['name']}=`"
+        for p in call["parameters"]
+        if p["in"] != "path" and p["name"].lower() not in ("x-maskwright", "x-client")
+    ]
+    for media, body in call.get("requestBody", {}).get("content", {}).items():
+        more.append(body["schema"]["$ref"].rpartition("/")[2] if body else media)
+    return f"| `{method} {path}` | {call['x-role']} | {'; '.join([call['summary'], *more])} |"
 
 
 def test_work_goes_back_to_its_annotator_and_another_person_accepts_it(project, app, people):
-    password = add_user(project.store, "other", "annotator", actor="adm")
-    other, ann = _log_in(app, "other", password), people["annotator"]
+    let_in(project, "other", "annotator")
+    browser = TestClient(app, base_url=ORIGIN)
+    browser.cookies[f"maskwright_studio_{PORT}"] = "secret-of-other"
+    other, ann = Page(browser, "page-of-other"), people["annotator"]
     ann.lease()
     assert ann.draw(0, **STROKE).status_code == 200
     assert ann.step("submit", 1).json()["annotator"] == "ann"
     assert people["reviewer"].step("return", 1).json()["annotator"] == "ann"
     assert ann.lease(take="end").status_code == 200
-    assert "is the work of ann; a manager can assign it to you" in other.lease().text
+    assert "no image has the number 1" in other.lease().text
     ann.lease()
     assert ann.draw(1, value=2, **STROKE).status_code == 200
     ann.step("submit", 2)
@@ -105,22 +131,23 @@ def test_work_goes_back_to_its_annotator_and_another_person_accepts_it(project, 
 
 
 def test_nobody_accepts_the_own_work_and_a_manager_assigns(people):
-    rev, path = people["reviewer"], "/api/items/1/annotator"
+    rev, path = people["reviewer"], "/api/assign"
     rev.lease()
     rev.draw(0, **STROKE)
     rev.step("submit", 1)
     refused = rev.step("accept", 1)
     assert refused.status_code == 403
     assert "is your own work; another person accepts it" in refused.json()["error"]
-    wrong = people["manager"].ask("POST", path, json={"annotator": "vie"})
+    wrong = people["manager"].ask("POST", path, json={"items": [1], "people": ["vie"]})
     assert "'vie' is not a user who paints" in wrong.json()["error"]
-    assigned = people["manager"].ask("POST", path, json={"annotator": "ann"})
-    assert assigned.json()["annotator"] == "ann"
+    assigned = people["manager"].ask("POST", path, json={"items": [1], "people": ["ann"]})
+    assert assigned.json()["items"][0]["annotator"] == "ann"
     assert rev.step("accept", 1).json()["state"] == "accepted"
 
 
 def test_a_login_ends_by_log_out_and_by_a_new_password(project, app, people):
-    page = people["viewer"]
+    password = add_user(project.store, "vie", "viewer", actor="local")
+    page = _log_in(app, "vie", password)
     cookie = page.answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
@@ -133,18 +160,19 @@ def test_a_login_ends_by_log_out_and_by_a_new_password(project, app, people):
     assert page.ask("GET", "/api/items").status_code == 401
 
 
-def test_the_link_lets_nobody_in_where_people_log_in(app, guard):
+def test_the_link_lets_nobody_in_where_people_log_in(app, guard, people):
     browser = TestClient(app, base_url=ORIGIN)
     browser.get("/", params={"token": guard.token}, follow_redirects=False)
     assert browser.get("/api/items").status_code == 401
     assert browser.get("/").status_code == 200  # the form
 
 
-def test_after_five_wrong_passwords_the_right_one_waits_too(app, passwords):
+def test_after_five_wrong_passwords_the_right_one_waits_too(project, app):
+    password = add_user(project.store, "ann", "annotator", actor="local")
     for _ in range(5):
         wrong = _log_in(app, "ann", "guess").answer
         assert wrong.json()["error"] == "the name or the password is wrong"
-    late = _log_in(app, "ann", passwords["annotator"]).answer
+    late = _log_in(app, "ann", password).answer
     assert late.status_code == 429
     assert "5 wrong logins; try again in" in late.json()["error"]
 
@@ -181,7 +209,9 @@ def test_a_store_of_the_version_before_users_is_opened(photos):
     with sqlite3.connect(photos / "studio/studio.sqlite") as store:
         store.executescript(
             "ALTER TABLE item DROP COLUMN annotator; DROP TABLE user; DROP TABLE session;"
-            "CREATE TABLE session (sha VARCHAR(64) PRIMARY KEY, expires FLOAT NOT NULL);"
+            "DROP INDEX ix_item_source_id;"
+            + "".join(f"ALTER TABLE item DROP COLUMN {name};" for name in ADDED)
+            + "CREATE TABLE session (sha VARCHAR(64) PRIMARY KEY, expires FLOAT NOT NULL);"
             "UPDATE meta SET value = '1' WHERE name = 'version';"
         )
     store.close()

@@ -62,6 +62,8 @@ class Database:
                 )
             if version < 2:
                 _add_users(connection)
+            if version < 3:
+                _add_copies(connection)
             tables.metadata.create_all(connection)
             write_meta(connection, "version", str(VERSION))
         return database
@@ -123,6 +125,21 @@ def _add_users(connection: Connection) -> None:
     """From version 1 to 2; its sessions end, which a new link makes again."""
     connection.exec_driver_sql("ALTER TABLE item ADD COLUMN annotator VARCHAR(64)")
     tables.session.drop(connection)
+
+
+def _add_copies(connection: Connection) -> None:
+    """From version 2 to 3."""
+    for column in (
+        "lease_person VARCHAR(64)",
+        "reviewer VARCHAR(64)",
+        "priority FLOAT",
+        "reason TEXT",
+        "image_key TEXT",
+        "kind VARCHAR(16)",
+        "source_id INTEGER",
+        "source_rev INTEGER",
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE item ADD COLUMN {column}")
 
 
 def _create_engine(url: URL) -> Engine:

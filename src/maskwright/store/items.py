@@ -21,9 +21,10 @@ _MOST_NAMES = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One image of a store; `size_HW` is None until it was opened.
+    """One image of a store, or a copy of one; `size_HW` is None until it was opened.
 
-    `lease_client` may paint it until `lease_until`, in seconds since 1970.
+    `key` is that of the image in the dataset, also for copies. `lease_client` may paint it
+    until `lease_until`, in seconds since 1970.
     """
 
     id: int
@@ -36,7 +37,14 @@ class Item:
     lease_client: str | None
     lease_session: str | None
     lease_until: float
+    lease_person: str | None
     annotator: str | None
+    reviewer: str | None
+    priority: float
+    reason: str
+    kind: str | None
+    source_id: int | None
+    source_rev: int | None
 
 
 def add_items(connection: Connection, items: Iterable[tuple[str, str, str]]) -> None:
@@ -129,7 +137,7 @@ def list_blobs(connection: Connection) -> Iterator[tuple[str, bytes]]:
 def _to_item(row: Row[Any]) -> Item:
     return Item(
         id=row.id,
-        key=row.key,
+        key=row.image_key or row.key,
         split=row.split,
         group=row.group_key,
         state=row.state,
@@ -138,5 +146,12 @@ def _to_item(row: Row[Any]) -> Item:
         lease_client=row.lease_client,
         lease_session=row.lease_session,
         lease_until=row.lease_until or 0.0,
+        lease_person=row.lease_person,
         annotator=row.annotator,
+        reviewer=row.reviewer,
+        priority=row.priority or 0.0,
+        reason=row.reason or "",
+        kind=row.kind,
+        source_id=row.source_id,
+        source_rev=row.source_rev,
     )

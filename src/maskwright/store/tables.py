@@ -43,9 +43,21 @@ item = Table(
     Column("lease_session", String(64)),
     Column("lease_until", Float),
     Column("annotator", String(64)),
+    Column("lease_person", String(64)),
+    Column("reviewer", String(64)),
+    Column("priority", Float),
+    Column("reason", Text),
+    Column("image_key", Text),
+    Column("kind", String(16)),
+    Column("source_id", Integer, index=True),
+    Column("source_rev", Integer),
 )
-"""One image. Its size is known once it was opened; `rev` is the number of its edits.
-`annotator` is the user whose work it is; others may not paint it."""
+"""One image, or the copy of one that a person labels for a consensus or for practice.
+
+Its size is known once it was opened; `rev` is the number of its edits. `annotator` is the user
+whose work it is; others may not paint it. Images with a higher `priority` are labelled first.
+A copy has the `image_key` and the `source_id` of its image, a `kind` (`copy`, `gold` or
+`practice`), and the revision of the image that it is scored by."""
 
 blob = Table(
     "blob",
@@ -99,6 +111,23 @@ user = Table(
     Column("password_hash", Text, nullable=False),
 )
 """The people who log in."""
+
+comment = Table(
+    "comment",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("item_id", ForeignKey("item.id"), nullable=False, index=True),
+    Column("thread", Integer),
+    Column("rev", Integer, nullable=False),
+    Column("x", Float),
+    Column("y", Float),
+    Column("text", Text, nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("at", Text, nullable=False),
+    Column("resolved_by", String(64)),
+)
+"""What people say about an image, at a pixel or about all of it; answers have the number of
+the first comment of their `thread`, which is open until somebody resolves it."""
 
 job = Table(
     "job",

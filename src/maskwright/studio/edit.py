@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from ..core.errors import DataError
 from ..core.labels import IGNORE
 from ..store.items import TileKey
+from .models import Body, parse_model
 
 EIGHTHS = 8
 MOST_TILES = 400
@@ -29,11 +30,7 @@ _Value = Annotated[int, Field(ge=0, le=IGNORE)]
 _Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Stroke(_Part):
+class Stroke(Body):
     """A round brush of `radius` that is drawn through points x, y, x, y..."""
 
     kind: Literal["stroke"]
@@ -41,27 +38,27 @@ class Stroke(_Part):
     points: _Points
 
 
-class Polygon(_Part):
+class Polygon(Body):
     """Rings of points x, y, x, y...; a ring inside another one is a hole (even-odd rule)."""
 
     kind: Literal["polygon"]
     rings: Annotated[list[_Points], Field(min_length=1, max_length=1000)]
 
 
-class Flood(_Part):
+class Flood(Body):
     """All pixels of one value that are connected with the pixel `at` (x, y) by their sides."""
 
     kind: Literal["flood"]
     at: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 
 
-class Everything(_Part):
+class Everything(Body):
     """All pixels of the image."""
 
     kind: Literal["all"]
 
 
-class TileChange(_Part):
+class TileChange(Body):
     """One tile that an edit changes.
 
     `at` is its column and row, `before` and `after` are hashes of its pixels, and `size` is
@@ -77,7 +74,7 @@ class TileChange(_Part):
 Geometry = Annotated[Stroke | Polygon | Flood | Everything, Field(discriminator="kind")]
 
 
-class Edit(_Part):
+class Edit(Body):
     """What a client sends.
 
     `value` is a class index or IGNORE. Mode `overwrite` changes all pixels, `keep` those that
@@ -114,12 +111,7 @@ def parse_edit(content: bytes) -> Edit:
     Raises:
         DataError: It is not an edit; the message names the first value that is wrong.
     """
-    try:
-        edit = Edit.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the edit"
-        raise DataError(f"{where}: {first['msg']}") from error
+    edit = parse_model(Edit, content)
     if (edit.geometry is None) == (edit.undoes is None):
         raise DataError("an edit has a geometry, or undoes another edit; give one of the two")
     return edit

@@ -9,7 +9,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..core.errors import DataError
+from ..core.labels import LabelMap
 from ..store import items as stored
 from ..store.chain import Event, add_event, find_edit, find_request
 from ..store.database import Connection
@@ -27,6 +30,7 @@ from .tiles import (
     hash_tile,
     read_tile,
 )
+from .visibility import require_visible
 
 LEASE_S = 120.0
 EDITABLE = ("new", "in_progress", "returned")
@@ -62,15 +66,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The revision after an edit, and the tiles that it changed."""
+    """The image and its revision after an edit, and the tiles that the edit changed."""
 
+    item: Item
     rev: int
     tiles: TileIndex
     px_changed: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class Change:
+    """The tiles that an edit changes, and the compressed new ones by hash."""
+
     before: TileIndex
     after: TileIndex
     blobs: Mapping[str, bytes]
@@ -84,14 +91,14 @@ def take_lease(project: Project, item_id: int, client: Client, *, take_over: boo
     time is over.
 
     Raises:
-        StudioError: 403, it is the work of another annotator; 423, another one paints it.
+        StudioError: 404, the person does not see it; 423, another page paints it.
         DataError: The image or its labels cannot be read.
     """
     project.open_item(item_id)
     now_s = time.time()
     with project.store.write() as connection:
         item = project.find_item(connection, item_id)
-        _require_own(item, client.person)
+        require_visible(item, client.person)
         if item.lease_client is not None and not _holds(item, client):
             free = item.lease_session == client.session or item.lease_until < now_s
             if not (take_over and free):
@@ -116,55 +123,120 @@ def apply_edit(project: Project, request: Request, client: Client) -> Result:
         DataError: The edit is damaged.
     """
     with project.store.write() as connection:
+        item = project.find_item(connection, request.item_id)
+        require_visible(item, client.person)
         done = find_request(connection, request.key)
         if done is not None:
-            return _read_result(done, request)
-        item = project.find_item(connection, request.item_id)
-        require_editable(item)
-        _require_own(item, client.person)
+            return _read_result(done, request, item)
+        require_editable(item, client.person)
         _require_lease(item, client)
         if request.rev != item.rev:
             raise _stale_error(connection, item)
         change = _find_change(project, connection, item, request)
-        stored.add_blobs(connection, change.blobs)
-        stored.set_tiles(connection, item.id, change.after)
-        stored.change_item(connection, item.id, rev=item.rev + 1, state="in_progress")
         if item.annotator is None and client.person.name != LOCAL:
             stored.change_item(connection, item.id, annotator=client.person.name)
         _renew(connection, item, client, time.time())
-        add_event(
-            connection,
-            "edit",
-            _describe(request, client, change),
-            actor=client.person.name,
-            item_id=item.id,
-            seq=item.rev + 1,
-            request_key=request.key,
+        document = _describe(request, client)
+        store_change(
+            connection, item, change, document, actor=client.person.name, key=request.key
         )
-        return Result(rev=item.rev + 1, tiles=change.after, px_changed=change.px_changed)
+        item = project.find_item(connection, item.id)
+        return Result(item=item, rev=item.rev, tiles=change.after, px_changed=change.px_changed)
 
 
-def require_editable(item: Item) -> None:
-    """Require a state in which an image is painted.
+def replace_map(
+    connection: Connection,
+    item: Item,
+    labels_HW: LabelMap,
+    document: Mapping[str, object],
+    actor: str,
+) -> None:
+    """Make a class map the one of an image, as one edit that can be undone.
+
+    `document` has the tool, and where the map comes from. An image that already has this map
+    stays as it is.
+    """
+    index, blobs = cut_map(labels_HW)
+    replace_tiles(connection, item, index, blobs, document, actor)
+
+
+def replace_tiles(
+    connection: Connection,
+    item: Item,
+    index: TileIndex,
+    blobs: Mapping[str, bytes],
+    document: Mapping[str, object],
+    actor: str,
+) -> None:
+    """As `replace_map`, of tiles; `blobs` has those that the store may lack."""
+    tiles = stored.list_tiles(connection, item.id)
+    after = {at: sha for at, sha in index.items() if tiles[at] != sha}
+    if after:
+        before = {at: tiles[at] for at in after}
+        px_changed = _count_changes(connection, before, after, blobs)
+        change = Change(before, after, blobs, px_changed)
+        store_change(connection, item, change, document, actor=actor)
+
+
+def store_change(
+    connection: Connection,
+    item: Item,
+    change: Change,
+    document: Mapping[str, object],
+    *,
+    actor: str,
+    key: str | None = None,
+) -> None:
+    """Store the tiles of an edit and its event."""
+    stored.add_blobs(connection, change.blobs)
+    stored.set_tiles(connection, item.id, change.after)
+    state = item.state if item.state == "in_review" else "in_progress"
+    stored.change_item(connection, item.id, rev=item.rev + 1, state=state)
+    tiles = [[*at, change.before[at], sha] for at, sha in change.after.items()]
+    add_event(
+        connection,
+        "edit",
+        {**document, "tiles": tiles, "px_changed": change.px_changed},
+        actor=actor,
+        item_id=item.id,
+        seq=item.rev + 1,
+        request_key=key,
+    )
+
+
+def require_editable(item: Item, person: Person) -> None:
+    """Require a state in which a person paints an image.
+
+    In review, that is the reviewer; a copy is painted by its annotator alone.
 
     Raises:
-        StudioError: 409, with what to do.
+        StudioError: 403 or 409, with what to do.
     """
+    if item.state == "in_review" and item.reviewer == person.name:
+        return
     if item.state not in EDITABLE:
         fix = "reopen it" if item.state == "accepted" else "return it"
         raise StudioError(
             409, f"{item.key}: is {item.state} and not changed; {fix} first", {"why": "state"}
         )
-
-
-def _require_own(item: Item, person: Person) -> None:
-    """An annotator does not paint over the work of another one."""
-    if item.annotator not in (None, person.name) and not person.may("reviewer"):
+    if item.source_id is not None and item.annotator != person.name:
         raise StudioError(
             403,
-            f"{item.key}: is the work of {item.annotator}; a manager can assign it to you",
+            f"{item.key}: this copy is the work of {item.annotator} alone",
             {"why": "role"},
         )
+
+
+def _count_changes(
+    connection: Connection, before: TileIndex, after: TileIndex, blobs: Mapping[str, bytes]
+) -> int:
+    there = stored.read_blobs(connection, sorted({*before.values(), *after.values()}))
+    there |= blobs
+    changed = 0
+    for at, sha in after.items():
+        one, other = (np.frombuffer(read_tile(there, s), np.uint8) for s in (before[at], sha))
+        changed += int(np.count_nonzero(one != other))
+    return changed
 
 
 def read_changes(event: Event) -> tuple[TileIndex, TileIndex]:
@@ -178,7 +250,7 @@ def read_changes(event: Event) -> tuple[TileIndex, TileIndex]:
 
 def _find_change(
     project: Project, connection: Connection, item: Item, request: Request
-) -> _Change:
+) -> Change:
     tiles = stored.list_tiles(connection, item.id)
     if request.edit.undoes is not None:
         return _undo(connection, item, request.edit.undoes, tiles)
@@ -188,13 +260,13 @@ def _find_change(
         index, blobs = cut_map(after_HW)
         after = {at: sha for at, sha in index.items() if tiles[at] != sha}
         before = {at: tiles[at] for at in after}
-        return _Change(before, after, blobs, int((before_HW != after_HW).sum()))
+        return Change(before, after, blobs, int((before_HW != after_HW).sum()))
     return _patch(connection, item, request, tiles, len(project.spec))
 
 
 def _patch(
     connection: Connection, item: Item, request: Request, tiles: TileIndex, num_classes: int
-) -> _Change:
+) -> Change:
     changes = request.edit.tiles or []
     old = stored.read_blobs(connection, [change.before for change in changes])
     before: TileIndex = {}
@@ -209,7 +281,7 @@ def _patch(
         before[change.at], after[change.at] = change.before, change.after
         blobs[change.after] = compress_tile(pixels)
         px_changed += num_px
-    return _Change(before, after, blobs, px_changed)
+    return Change(before, after, blobs, px_changed)
 
 
 def _require_pixels(pixels: bytes, change: TileChange, item: Item, num_classes: int) -> None:
@@ -220,7 +292,7 @@ def _require_pixels(pixels: bytes, change: TileChange, item: Item, num_classes: 
         raise StudioError(422, f"{item.key}: {wrong}; nothing was changed, load the page again")
 
 
-def _undo(connection: Connection, item: Item, seq: int, tiles: TileIndex) -> _Change:
+def _undo(connection: Connection, item: Item, seq: int, tiles: TileIndex) -> Change:
     """The tiles as they were before an edit, where nothing has changed them since."""
     event = find_edit(connection, item.id, seq)
     if event is None:
@@ -234,25 +306,20 @@ def _undo(connection: Connection, item: Item, seq: int, tiles: TileIndex) -> _Ch
             f"its tiles; undo those first",
             {"why": "undo"},
         )
-    return _Change(after, before, {}, int(event.document["px_changed"]))
+    return Change(after, before, {}, int(event.document["px_changed"]))
 
 
-def _describe(request: Request, client: Client, change: _Change) -> dict[str, object]:
+def _describe(request: Request, client: Client) -> dict[str, object]:
     edit = request.edit.model_dump(mode="json", exclude_none=True, exclude={"tiles"})
-    tiles = [[*at, change.before[at], sha] for at, sha in change.after.items()]
-    return {
-        **edit,
-        "client": client.name,
-        "tiles": tiles,
-        "px_changed": change.px_changed,
-    }
+    return {**edit, "client": client.name}
 
 
-def _read_result(done: Event, request: Request) -> Result:
+def _read_result(done: Event, request: Request, item: Item) -> Result:
     if done.item_id != request.item_id or done.seq is None:
         raise StudioError(422, f"the key {request.key!r} is that of another request")
     _, after = read_changes(done)
-    return Result(rev=done.seq, tiles=after, px_changed=int(done.document["px_changed"]))
+    changed = int(done.document["px_changed"])
+    return Result(item=item, rev=done.seq, tiles=after, px_changed=changed)
 
 
 def _require_lease(item: Item, client: Client) -> None:
@@ -271,6 +338,7 @@ def _renew(connection: Connection, item: Item, client: Client, now_s: float) -> 
         item.id,
         lease_client=client.name,
         lease_session=client.session,
+        lease_person=client.person.name,
         lease_until=now_s + LEASE_S,
     )
 

@@ -1,50 +1,86 @@
-"""Live news for open pages, as server-sent events."""
+"""Live news for open pages, as server-sent events, and who looks at which image."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from ..store.items import Item
+from .people import Person
+from .visibility import sees
 
 _MOST_WAITING = 1000
 _BEAT_S = 15.0
 
 
+@dataclass(eq=False)
+class _Listener:
+    person: Person
+    client: str
+    queue: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
+
+
 class News:
-    """Hands each message to all pages that listen; one that does not read is dropped."""
+    """Hands each message to the pages that listen; one that does not read is dropped."""
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[str | None]] = set()
+        self._listeners: set[_Listener] = set()
+        self._looks: dict[str, tuple[Person, Item]] = {}
 
-    def tell(self, message: Mapping[str, object]) -> None:
-        """Send a message to all pages."""
+    def tell(self, message: Mapping[str, object], item: Item | None = None) -> None:
+        """Send a message to all pages, or to those that may see its image."""
         text = f"data: {json.dumps(message)}\n\n"
-        for queue in [*self._queues]:
-            if queue.qsize() >= _MOST_WAITING:
-                self._end(queue)
+        for listener in [*self._listeners]:
+            if item is not None and not sees(listener.person, item):
+                continue
+            if listener.queue.qsize() >= _MOST_WAITING:
+                self._end(listener)
             else:
-                queue.put_nowait(text)
+                listener.queue.put_nowait(text)
+
+    def look(self, client: str, person: Person, item: Item) -> None:
+        """A page shows an image now; the others are told."""
+        self._looks[client] = (person, item)
+        self._tell_looks()
+
+    def list_looks(self, person: Person) -> list[dict[str, object]]:
+        """Who looks at which image, of those that a person may see."""
+        return [
+            {"client": client, "person": who.name, "item": item.id}
+            for client, (who, item) in self._looks.items()
+            if sees(person, item)
+        ]
 
     def close(self) -> None:
         """End all streams, so that the server can stop."""
-        for queue in [*self._queues]:
-            self._end(queue)
+        for listener in [*self._listeners]:
+            self._end(listener)
 
-    async def listen(self) -> AsyncIterator[str]:
+    async def listen(self, person: Person, client: str) -> AsyncIterator[str]:
         """The messages from now on, and a beat where there is none for a while."""
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._queues.add(queue)
+        listener = _Listener(person, client)
+        self._listeners.add(listener)
         try:
             yield ": open\n\n"
             while True:
                 try:
-                    text = await asyncio.wait_for(queue.get(), _BEAT_S)
+                    text = await asyncio.wait_for(listener.queue.get(), _BEAT_S)
                 except TimeoutError:
                     text = ": beat\n\n"
                 if text is None:
                     return
                 yield text
         finally:
-            self._queues.discard(queue)
+            self._listeners.discard(listener)
+            if not any(other.client == client for other in self._listeners):
+                self._looks.pop(client, None)
+                self._tell_looks()
 
-    def _end(self, queue: asyncio.Queue[str | None]) -> None:
-        self._queues.discard(queue)
-        queue.put_nowait(None)
+    def _tell_looks(self) -> None:
+        for listener in [*self._listeners]:
+            message = {"kind": "presence", "looks": self.list_looks(listener.person)}
+            listener.queue.put_nowait(f"data: {json.dumps(message)}\n\n")
+
+    def _end(self, listener: _Listener) -> None:
+        self._listeners.discard(listener)
+        listener.queue.put_nowait(None)

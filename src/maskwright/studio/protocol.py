@@ -104,7 +104,13 @@ def describe_item(item: Item) -> dict[str, object]:
         "rev": item.rev,
         "size_HW": item.size_HW,
         "annotator": item.annotator,
-        "lease": item.lease_client and {"client": item.lease_client, "until": item.lease_until},
+        "reviewer": item.reviewer,
+        "lease": item.lease_client
+        and {
+            "client": item.lease_client,
+            "person": item.lease_person,
+            "until": item.lease_until,
+        },
     }
 
 

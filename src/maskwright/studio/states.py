@@ -1,25 +1,26 @@
-"""States of an image: new, in progress, submitted, returned, accepted.
+"""States of an image: new, in progress, submitted, in review, returned, accepted.
 
-    new -> in_progress -> submitted -> accepted
-               ^   returned <-'  '       |
-               '---- an edit             '-> in_progress, by reopening
+    new -> in_progress -> submitted -> in_review -> accepted
+               ^   returned <-'------------'           |
+               '---- an edit                           '-> in_progress, by reopening
 
-What is accepted is written to DATA/studio/masks, and stays as it is until it is reopened.
+A reviewer may return and accept what is submitted at once, without beginning a review; in
+review, the reviewer may also paint. What is accepted is written to DATA/studio/masks, and
+stays as it is until it is reopened.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from ..store import items as stored
 from ..store.chain import add_event
+from ..store.comments import count_open
+from ..store.database import Connection
 from ..store.items import Item
-from ..store.people import find_user
 from .accepted import remove_accepted, write_accepted
 from .errors import StudioError
-from .people import LOCAL
+from .people import LOCAL, Person
 from .project import Project
-
-Verb = Literal["submit", "return", "accept", "reopen"]
+from .visibility import require_visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +32,30 @@ class _Step:
 
 STEPS: dict[str, _Step] = {
     "submit": _Step(("new", "in_progress", "returned"), "submitted", "annotator"),
-    "return": _Step(("submitted",), "returned", "reviewer"),
-    "accept": _Step(("submitted",), "accepted", "reviewer"),
+    "review": _Step(("submitted",), "in_review", "reviewer"),
+    "return": _Step(("submitted", "in_review"), "returned", "reviewer"),
+    "accept": _Step(("submitted", "in_review"), "accepted", "reviewer"),
     "reopen": _Step(("accepted",), "in_progress", "manager"),
 }
 
 
-def change_state(project: Project, item_id: int, verb: str, rev: int, actor: str) -> Item:
+def change_state(
+    project: Project, item_id: int, verb: str, rev: int, person: Person, *, waiver: str = ""
+) -> Item:
     """Take one step; `rev` is the revision that the person saw.
 
-    What is returned stays the work of its annotator, who may not accept it.
+    What is returned stays the work of its annotator, who may not accept it. A `waiver` says
+    why an image is accepted whose comments are still open.
 
     Raises:
-        StudioError: 403, the own work; 409, it does not start in the present state, or the
-            image was changed since.
+        StudioError: 403, the own work; 409, it does not start in the present state, the image
+            was changed since, or comments are open.
     """
-    step = STEPS[verb]
+    step, actor = STEPS[verb], person.name
     project.open_item(item_id)
     with project.store.write() as connection:
         item = project.find_item(connection, item_id)
+        require_visible(item, person)
         if item.state not in step.sources:
             raise StudioError(
                 409,
@@ -63,14 +69,14 @@ def change_state(project: Project, item_id: int, verb: str, rev: int, actor: str
                 f"{item.key}: is at revision {item.rev}, not {rev}; look at it again",
                 {"why": "stale", "rev": item.rev},
             )
-        if verb == "accept" and actor != LOCAL and actor == item.annotator:
-            raise StudioError(
-                403, f"{item.key}: is your own work; another person accepts it", {"why": "role"}
-            )
         if verb == "accept":
+            _require_acceptable(connection, item, actor, waiver)
             write_accepted(project, item, project.read_map(connection, item))
-        stored.change_item(connection, item_id, state=step.target)
-        document = {"before": item.state, "after": step.target, "rev": rev}
+        reviewer = actor if verb in ("review", "return", "accept") else item.reviewer
+        stored.change_item(connection, item_id, state=step.target, reviewer=reviewer)
+        document: dict[str, object] = {"before": item.state, "after": step.target, "rev": rev}
+        if waiver:
+            document["waiver"] = waiver
         add_event(connection, verb, document, actor=actor, item_id=item_id)
     if verb == "reopen":
         remove_accepted(project, item)
@@ -78,18 +84,17 @@ def change_state(project: Project, item_id: int, verb: str, rev: int, actor: str
         return project.find_item(connection, item_id)
 
 
-def assign(project: Project, item_id: int, annotator: str | None, actor: str) -> Item:
-    """Make an image the work of a user, or of nobody.
-
-    Raises:
-        StudioError: 404, no such image; 422, no such user, or one who may not paint.
-    """
-    with project.store.write() as connection:
-        item = project.find_item(connection, item_id)
-        user = None if annotator is None else find_user(connection, annotator)
-        if annotator is not None and (user is None or user.role == "viewer"):
-            raise StudioError(422, f"{annotator!r} is not a user who paints")
-        stored.change_item(connection, item_id, annotator=annotator)
-        document = {"before": item.annotator, "after": annotator}
-        add_event(connection, "assign", document, actor=actor, item_id=item_id)
-        return project.find_item(connection, item_id)
+def _require_acceptable(connection: Connection, item: Item, actor: str, waiver: str) -> None:
+    if item.source_id is not None:
+        raise StudioError(409, f"{item.key}: a copy is not accepted; its image is")
+    if actor != LOCAL and actor == item.annotator:
+        raise StudioError(
+            403, f"{item.key}: is your own work; another person accepts it", {"why": "role"}
+        )
+    num_open = count_open(connection).get(item.id, 0)
+    if num_open and not waiver:
+        raise StudioError(
+            409,
+            f"{item.key}: {num_open} comments are open; resolve them, or accept with a reason",
+            {"why": "comments", "open": num_open},
+        )

@@ -7,16 +7,25 @@ export interface ClassDef { name: string; color: [number, number, number]; kind:
 export const ROLES = ["viewer", "annotator", "reviewer", "manager", "admin"] as const;
 export interface Person { name: string; role: typeof ROLES[number] }
 export interface Project { name: string; person: Person; classes: ClassDef[]; tile_px: number; picture_px: number }
-export type State = "new" | "in_progress" | "submitted" | "returned" | "accepted";
+export type State = "new" | "in_progress" | "submitted" | "in_review" | "returned" | "accepted";
 export interface ItemRow {
   id: number; key: string; split: string; group: string; state: State; rev: number;
   size_HW: [number, number] | null;
   annotator: string | null;
-  lease: { client: string; until: number } | null;
+  reviewer: string | null;
+  open_comments?: number;
+  lease: { client: string; person: string; until: number } | null;
 }
+export interface Comment {
+  id: number; thread: number | null; rev: number; at_xy: [number, number] | null;
+  text: string; author: string; at: string; resolved_by: string | null;
+}
+export interface User { name: string; role: Person["role"] }
+export interface Look { client: string; person: string; item: number }
+export type Rule = "group" | "round-robin" | "queue";
 export interface Item extends ItemRow { size_HW: [number, number]; tiles: TileRow[]; levels: number }
 export interface LoggedEdit { seq: number; undoes?: number; tiles: [number, number, Sha, Sha][] }
-export interface EditResult { rev: number; tiles: TileRow[]; px_changed: number }
+export interface EditResult { rev: number; state: State; tiles: TileRow[]; px_changed: number }
 
 /** An answer of the server that refuses. */
 export class Refusal extends Error {
@@ -64,8 +73,21 @@ export const readEdits = (id: number, after = 0) =>
 export const takeLease = (id: number, take: "" | "over" | "end" = "") =>
   askJson<ItemRow>(`/api/items/${id}/lease?take=${take}`, { method: "POST", keepalive: take === "end" });
 
-export const takeStep = (id: number, verb: string, rev: number) =>
-  askJson<ItemRow>(`/api/items/${id}/steps/${verb}`, { method: "POST", headers: { "If-Match": `"${rev}"` } });
+export const takeStep = (id: number, verb: string, rev: number, more: { waiver?: string } = {}) =>
+  askJson<ItemRow>(`/api/items/${id}/steps/${verb}`, {
+    method: "POST", headers: { "If-Match": `"${rev}"` }, body: more.waiver ? JSON.stringify(more) : undefined,
+  });
+
+export const readComments = (id: number) => askJson<{ comments: Comment[] }>(`/api/items/${id}/comments`).then((answer) => answer.comments);
+export const addComment = (id: number, text: string, more: { at_xy?: [number, number]; thread?: number }) =>
+  askWith<Comment>(`/api/items/${id}/comments`, { text, ...more });
+export const resolveComment = (id: number, comment: number, open: boolean) =>
+  askWith<Comment>(`/api/items/${id}/comments/${comment}`, { open });
+export const readUsers = () => askJson<{ users: User[] }>("/api/users").then((answer) => answer.users);
+export const assign = (items: number[], people: string[], rule: Rule) =>
+  askWith<{ items: ItemRow[] }>("/api/assign", { items, people, rule }).then((answer) => answer.items);
+/** Tell the others which image this page shows; the answer is who looks at which. */
+export const look = (item: number) => askWith<{ looks: Look[] }>("/api/presence", { item }).then((answer) => answer.looks);
 
 export const sendEdit = (id: number, key: string, rev: number, body: Pixels) =>
   askJson<EditResult>(`/api/items/${id}/edits`, {

@@ -26,6 +26,7 @@ export class Doc {
   private replaces: number | undefined;
   private table: Uint8Array = new Uint8Array(256);
   private tail: Promise<void> = Promise.resolve();
+  reviewer: string | null;
   /** Whether this page has the lease. */
   writable = false;
   /** The server has refused an edit: what is shown is not what it has. */
@@ -33,22 +34,27 @@ export class Doc {
   /** Edits whose result is not shown yet; until it is, nothing is painted over it. */
   private waits = 0;
 
-  private constructor(readonly item: Item, private readonly outbox: Outbox, private readonly changed: () => void) {
+  private constructor(
+    readonly item: Item, private readonly me: string, private readonly outbox: Outbox, private readonly changed: () => void,
+  ) {
     this.map = new TileMap(...item.size_HW);
     this.state = item.state;
     this.rev = item.rev;
+    this.reviewer = item.reviewer;
   }
 
-  static async open(id: number, outbox: Outbox, changed: () => void): Promise<Doc> {
+  static async open(id: number, me: string, outbox: Outbox, changed: () => void): Promise<Doc> {
     const [item, edits] = await Promise.all([readItem(id), readEdits(id)]);
-    const doc = new Doc(item, outbox, changed);
+    const doc = new Doc(item, me, outbox, changed);
     for (const edit of edits) if (edit.seq <= item.rev) doc.remember(edit);
     return doc;
   }
 
   get revision(): number { return this.rev; }
   get canPaint(): boolean {
-    return this.writable && !this.refused && this.waits === 0 && ["new", "in_progress", "returned"].includes(this.state);
+    const states = ["new", "in_progress", "returned"];
+    const open = states.includes(this.state) || (this.state === "in_review" && this.reviewer === this.me);
+    return this.writable && !this.refused && this.waits === 0 && open;
   }
 
   /** Load all tiles. */
@@ -222,7 +228,7 @@ export class Doc {
 
   /** The server has an edit of this page: show the tiles that only it could draw. */
   async accept(pending: Pending, result: EditResult): Promise<void> {
-    this.state = "in_progress";
+    this.state = result.state;
     if (pending.header.tiles === null && pending.header.undoes === null) {
       const entry = this.done.find(({ seq }) => seq === result.rev);
       if (entry) {

@@ -59,7 +59,7 @@ const BINDINGS: Binding[] = [
   { id: "next", key: "PageDown", text: "Next image", act: (to) => to.next(1) },
   { id: "previous", key: "PageUp", text: "Previous image", act: (to) => to.next(-1) },
   { id: "step", key: "Ctrl+Enter", text: "Submit; then accept; then reopen", act: (to) => to.step(0) },
-  { id: "return", key: "Ctrl+Backspace", text: "Return a submitted image", act: (to) => to.step(1) },
+  { id: "return", key: "Ctrl+Backspace", text: "Return what is submitted or in review", act: (to) => to.step(1) },
   { id: "help", key: "?", text: "These keys", act: (to) => to.help() },
 ];
 

@@ -1,19 +1,25 @@
 // The page: the list of images, the open image, and what keys and pointer do to it.
 
-import { Refusal, client, contents, readItem, readItems, readProject, takeLease, takeStep, type ItemRow, type Project, type State } from "./api";
+import { Refusal, client, contents, look, readItem, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look as Seen, type Project, type State } from "./api";
+import { bindAssignment } from "./assignment";
 import { Doc } from "./document";
 import { bindDisplay, followSlider } from "./display";
+import { ItemList } from "./itemlist";
 import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
 import { drawMinimap, followMinimap } from "./minimap";
 import { Outbox, type Saving } from "./outbox";
 import { listColors, makePalette, type PaletteName } from "./palettes";
 import { showPerson, withLogin } from "./login";
-import { filterItems, find, listSteps, markTool, make, may, showClasses, showItems, showNotice, showTools, STATES } from "./panels";
+import { find, listSteps, markTool, make, may, showClasses, showNotice, showTools, STATES } from "./panels";
 import { followPointer } from "./pointer";
 import { IGNORE, type Mode } from "./raster";
 import { Recovery } from "./recovery";
+import { Review } from "./review";
 import { Tools, type Settings, type ToolName } from "./tools";
 import { View, type Look } from "./view";
+
+/** What the server tells of others. */
+interface News extends Partial<Omit<ItemRow, "id">> { kind: string; client: string; item: number; rev: number; state: State; comment: Comment; looks: Seen[] }
 
 const RENEW_MS = 30_000;
 /** Tiles of the next image that are fetched ahead: 16 MB of pixels. */
@@ -23,18 +29,28 @@ class App {
   private settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set() };
   private hidden = new Set<number>();
   private look: Look = { palette: new Uint32Array(256), outline: false };
-  private items: ItemRow[] = [];
+  private list: ItemList;
   doc: Doc | null = null;
   private opening = 0;
   private keys = new KeyMap();
-  private tools = new Tools(this.settings);
+  private tools = new Tools(this.settings, (x, y) => this.comment(x, y));
+  private review: Review;
   private view: View;
   private outbox!: Outbox;
   private recovery!: Recovery;
 
   constructor(private readonly project: Project) {
     const canvases = ["picture", "labels", "overlay"].map((id) => find<HTMLCanvasElement>(id));
-    this.view = new View(find("stage"), canvases, this.look, (context, scale) => this.tools.drawOverlay(context, scale));
+    this.view = new View(find("stage"), canvases, this.look, (context, scale) => {
+      this.review.drawPins(context, scale);
+      this.tools.drawOverlay(context, scale);
+    });
+    this.list = new ItemList(project.person.name, (id) => void this.open(id));
+    this.review = new Review({
+      redraw: () => this.view.drawPen(),
+      reveal: (x, y) => { this.view.center(x, y); this.refresh(); },
+      counted: (id, open) => { this.list.put({ id, open_comments: open }); this.list.show(); },
+    });
   }
 
   async start(): Promise<void> {
@@ -48,10 +64,9 @@ class App {
     this.recovery = new Recovery(this.outbox, this);
     this.bind();
     this.showPanel();
-    this.items = await readItems();
+    this.list.items = await readItems();
     this.listen();
-    const wanted = Number(location.hash.slice(1));
-    const first = this.items.find(({ id }) => id === wanted) ?? this.items.find(({ state }) => state !== "accepted") ?? this.items[0];
+    const first = this.list.find(Number(location.hash.slice(1))) ?? this.list.first;
     if (first) await this.open(first.id);
     else showNotice("This folder has no images.");
   }
@@ -67,12 +82,14 @@ class App {
     location.hash = String(id);
     showNotice("");
     try {
-      const doc = await Doc.open(id, this.outbox, () => this.refresh());
+      const doc = await Doc.open(id, this.project.person.name, this.outbox, () => this.refresh());
       if (opening !== this.opening) return;
       this.doc = doc;
       this.tools.doc = doc;
       this.view.open(doc.item, doc.map);
       this.showItem();
+      void this.review.open(doc);
+      void look(id).then((looks) => this.showLooks(looks));
       await doc.load();
       if (may(this.project.person, "annotator")) await this.takeLease("");
       await this.recovery.sendLeft(id);
@@ -87,8 +104,7 @@ class App {
 
   /** Let the server and the browser have the next image ready. */
   private async prefetch(opening: number): Promise<void> {
-    const { listed } = this;
-    const next = listed[listed.findIndex(({ id }) => id === this.doc?.item.id) + 1];
+    const next = this.list.next(this.doc?.item.id, 1);
     if (!next || opening !== this.opening) return;
     const item = await readItem(next.id);
     if (opening !== this.opening || item.tiles.length > MOST_PREFETCHED) return;
@@ -107,50 +123,64 @@ class App {
       if (!(error instanceof Refusal) || ![403, 423].includes(error.status)) throw error;
       doc.writable = false;
       if (error.status === 403) showNotice(error.message);
-      else showNotice("Another page paints this image; here you see what it does.", [["Take over", () => void this.takeLease("over")]]);
+      else showNotice(`${this.nameHolder()} paints this image; here you see what happens.`, [["Take over", () => void this.takeLease("over")]]);
     }
     this.showItem();
   }
 
-  private async step(verb: string): Promise<void> {
+  private nameHolder(): string {
+    const person = this.list.find(this.doc?.item.id)?.lease?.person;
+    return person && person !== "local" ? `${person}, or another page of yours,` : "Another page";
+  }
+
+  private comment(x: number, y: number): void {
+    this.showTab("review");
+    this.review.aim([x, y]);
+  }
+
+  private async step(verb: string, waiver = ""): Promise<void> {
     const { doc } = this;
     if (!doc) return;
     try {
       await doc.whenSent();
-      const row = await takeStep(doc.item.id, verb, doc.revision);
+      const row = await takeStep(doc.item.id, verb, doc.revision, waiver ? { waiver } : {});
       doc.state = row.state;
-      this.put(row);
+      doc.reviewer = row.reviewer;
+      this.list.put(row);
       if (verb === "accept") await this.openNext(1);
     } catch (error) {
-      showNotice((error as Error).message, [["Load again", () => void this.open(doc.item.id)]]);
+      const asks = error instanceof Refusal && error.answer.why === "comments";
+      showNotice((error as Error).message, [asks
+        ? ["Accept with a reason", () => this.askReason((reason) => void this.step(verb, reason))]
+        : ["Load again", () => void this.open(doc.item.id)]]);
     }
     this.showItem();
   }
 
-  private get listed(): ItemRow[] {
-    return filterItems(this.items, find<HTMLInputElement>("search").value, find<HTMLSelectElement>("filter").value);
+  private askReason(act: (reason: string) => void): void {
+    const dialog = find<HTMLDialogElement>("reason"), text = find<HTMLInputElement>("reason-text");
+    text.value = "";
+    find("reason-form").onsubmit = () => { if (text.value.trim()) act(text.value.trim()); };
+    dialog.showModal();
   }
 
   private async openNext(by: number): Promise<void> {
-    const { listed } = this;
-    const now = listed.findIndex(({ id }) => id === this.doc?.item.id);
-    const next = listed[now + by];
+    const next = this.list.next(this.doc?.item.id, by);
     if (next) await this.open(next.id);
   }
 
-  private put(row: ItemRow): void {
-    this.items = this.items.map((item) => (item.id === row.id ? { ...item, ...row } : item));
-    this.showList();
-  }
-
   private listen(): void {
-    const source = new EventSource("/api/events");
+    const source = new EventSource(`/api/events?client=${client}`);
     source.onmessage = ({ data }) => {
-      const news = JSON.parse(data) as { kind: string; client: string; item: number; rev: number; state: State };
-      this.items = this.items.map((item) => (item.id === news.item ? { ...item, state: news.state, rev: news.rev } : item));
-      if (news.client !== client && this.doc?.item.id === news.item) this.follow(this.doc, news);
-      this.showList();
+      const news = JSON.parse(data) as News;
+      if (news.kind === "presence") return this.showLooks(news.looks);
+      if (news.kind === "comment") return this.review.put(news.item, news.comment);
+      const { kind: _, client: from, item: id, ...row } = news;
+      this.list.put({ ...row, id });
+      if (from !== client && this.doc?.item.id === id) this.follow(this.doc, news);
+      this.list.show();
     };
+    source.onopen = () => { if (this.doc) void look(this.doc.item.id); };
     setInterval(() => {
       if (this.doc?.writable) void takeLease(this.doc.item.id).catch(() => undefined);
     }, RENEW_MS);
@@ -159,8 +189,15 @@ class App {
     });
   }
 
-  private follow(doc: Doc, news: { kind: string; rev: number; state: State; lease?: { client: string } | null }): void {
+  private showLooks(looks: Seen[]): void {
+    this.list.setLooks(looks, this.doc?.item.id);
+    const people = this.doc ? this.list.listPeople(this.doc.item.id) : [];
+    find("lookers").textContent = people.length > 0 ? `also here: ${people.join(", ")}` : "";
+  }
+
+  private follow(doc: Doc, news: News): void {
     doc.state = news.state;
+    if (news.reviewer !== undefined) doc.reviewer = news.reviewer;
     if (news.kind === "edit") void doc.follow(news.rev).then(() => this.refresh());
     else if (doc.writable && news.lease && news.lease.client !== client) {
       this.tools.cancel();
@@ -180,19 +217,14 @@ class App {
   private showItem(): void {
     const { doc } = this;
     if (!doc) return;
-    const row = this.items.find(({ id }) => id === doc.item.id);
-    if (row) row.state = doc.state;
+    this.list.put({ id: doc.item.id, state: doc.state });
     find("title").textContent = doc.item.key;
     const state = find("state");
     state.textContent = doc.writable ? STATES[doc.state] : `${STATES[doc.state]}, read only`;
     state.className = `state ${doc.state}`;
     find("steps").replaceChildren(...listSteps(doc.state, this.project.person).map(({ verb, text }) =>
       make("button", { textContent: text, className: "primary", onclick: () => void this.step(verb) })));
-    this.showList();
-  }
-
-  private showList(): void {
-    showItems(this.listed, this.items, this.doc?.item.id ?? null, (id) => void this.open(id));
+    this.list.show(doc.item.id);
   }
 
   private showSaving({ waiting, trouble }: Saving): void {
@@ -321,6 +353,15 @@ class App {
     ]);
   }
 
+  private showTab(name: string): void {
+    for (const button of document.querySelectorAll<HTMLButtonElement>("[data-tab]")) {
+      button.ariaPressed = String(button.dataset.tab === name);
+      find(`tab-${button.dataset.tab}`).hidden = button.dataset.tab !== name;
+    }
+    find("panel").classList.add("open");
+    find("show-panel").ariaExpanded = "true";
+  }
+
   private setMode(mode: Mode): void {
     this.settings.mode = mode;
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) input.checked = input.value === mode;
@@ -341,8 +382,13 @@ class App {
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
       input.onchange = () => { this.settings.mode = input.value as Mode; };
     }
-    find("search").oninput = () => this.showList();
-    find("filter").onchange = () => this.showList();
+    for (const button of document.querySelectorAll<HTMLButtonElement>("[data-tab]")) button.onclick = () => this.showTab(button.dataset.tab!);
+    const assigns = may(this.project.person, "manager") && this.project.person.name !== "local";
+    find("show-assign").hidden = !assigns;
+    bindAssignment(() => this.list.listed, () => this.doc?.item.id, (rows) => {
+      for (const row of rows) this.list.put(row);
+      this.list.show();
+    });
     find("show-help").onclick = () => find<HTMLDialogElement>("help").showModal();
     for (const [button, panel] of [["show-images", "images"], ["show-panel", "panel"]]) {
       find(button).onclick = () => {

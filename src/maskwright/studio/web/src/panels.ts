@@ -1,6 +1,6 @@
 // Lists and buttons around the image. Names come from files and are only ever set as text.
 
-import { ROLES, type ClassDef, type ItemRow, type Person, type State } from "./api";
+import { ROLES, type ClassDef, type Person, type State } from "./api";
 import { IGNORE } from "./raster";
 import type { Settings, ToolName } from "./tools";
 
@@ -11,18 +11,22 @@ export const TOOLS: { name: ToolName; key: string; text: string; title: string }
   { name: "flood", key: "f", text: "Fill", title: "Fill a connected region" },
   { name: "replace", key: "r", text: "Swap", title: "Click a class to swap it for the chosen one in the whole image" },
   { name: "ruler", key: "l", text: "Ruler", title: "Drag to measure a length in pixels" },
+  { name: "comment", key: "c", text: "Comment", title: "Click a place to say something about it" },
   { name: "move", key: "m", text: "Move", title: "Move the image; the middle button does it too" },
 ];
 
 export const STATES: Record<State, string> = {
-  new: "new", in_progress: "in progress", submitted: "submitted", returned: "returned", accepted: "accepted",
+  new: "new", in_progress: "in progress", submitted: "submitted", in_review: "in review", returned: "returned", accepted: "accepted",
 };
 
 interface Step { verb: string; text: string; role: Person["role"] }
 const SUBMIT: Step = { verb: "submit", text: "Submit", role: "annotator" };
+const ACCEPT: Step = { verb: "accept", text: "Accept", role: "reviewer" };
+const RETURN: Step = { verb: "return", text: "Return", role: "reviewer" };
 const STEPS: Record<State, Step[]> = {
   new: [SUBMIT], in_progress: [SUBMIT], returned: [SUBMIT],
-  submitted: [{ verb: "accept", text: "Accept", role: "reviewer" }, { verb: "return", text: "Return", role: "reviewer" }],
+  submitted: [ACCEPT, RETURN, { verb: "review", text: "Review", role: "reviewer" }],
+  in_review: [ACCEPT, RETURN],
   accepted: [{ verb: "reopen", text: "Reopen", role: "manager" }],
 };
 
@@ -30,8 +34,6 @@ const STEPS: Record<State, Step[]> = {
 export const listSteps = (state: State, person: Person): Step[] => STEPS[state].filter(({ role }) => may(person, role));
 
 export const may = (person: Person, role: Person["role"]): boolean => ROLES.indexOf(person.role) >= ROLES.indexOf(role);
-
-const MOST_ROWS = 400;
 
 export const find = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 
@@ -92,27 +94,6 @@ function toggle(text: string, title: string, on: boolean, act: () => void): HTML
   const button = make("button", { className: "toggle", textContent: text, title, ariaLabel: title, onclick: act });
   button.ariaPressed = String(on);
   return button;
-}
-
-export function filterItems(items: ItemRow[], text: string, state: string): ItemRow[] {
-  const wanted = text.trim().toLowerCase();
-  return items.filter((item) => (state === "" || item.state === state)
-    && (wanted === "" || item.key.toLowerCase().includes(wanted) || item.split.toLowerCase() === wanted));
-}
-
-export function showItems(items: ItemRow[], total: ItemRow[], open: number | null, choose: (id: number) => void): void {
-  const around = Math.max(0, items.findIndex(({ id }) => id === open) - MOST_ROWS / 2);
-  const rows = items.slice(around, around + MOST_ROWS).map((item) => {
-    const button = make("button", { className: "item", onclick: () => choose(item.id), title: item.key },
-      make("span", { className: "name", textContent: item.key }),
-      make("span", { className: `state ${item.state}`, textContent: [STATES[item.state], item.annotator].filter(Boolean).join(", ") }));
-    if (item.id === open) button.ariaCurrent = "true";
-    return make("li", {}, button);
-  });
-  find("list").replaceChildren(...rows);
-  const accepted = total.filter(({ state }) => state === "accepted").length;
-  const hidden = items.length > rows.length ? `, ${rows.length} of ${items.length} listed` : "";
-  find("progress").textContent = `${accepted} of ${total.length} accepted${hidden}`;
 }
 
 /** A message over the image, with buttons that answer it. */

@@ -37,8 +37,10 @@ export class TileMap {
     this.addDirty(column * TILE_PX, row * TILE_PX, (column + 1) * TILE_PX, (row + 1) * TILE_PX);
   }
 
+  holds(x: number, y: number): boolean { return x >= 0 && y >= 0 && x < this.width && y < this.height; }
+
   value(x: number, y: number): number {
-    if (x < 0 || y < 0 || x >= this.width || y >= this.height) return IGNORE;
+    if (!this.holds(x, y)) return IGNORE;
     const pixels = this.tiles.get(this.at(x >> 8, y >> 8));
     return pixels ? pixels[((y & 255) << 8) | (x & 255)] : IGNORE;
   }

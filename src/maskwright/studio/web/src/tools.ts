@@ -6,7 +6,7 @@ import type { TileMap } from "./tilemap";
 
 const SNAP_SCREEN_PX = 10, MOST_SNAP_PX = 32;
 
-export type ToolName = "brush" | "eraser" | "polygon" | "flood" | "replace" | "ruler" | "move";
+export type ToolName = "brush" | "eraser" | "polygon" | "flood" | "replace" | "ruler" | "comment" | "move";
 
 export interface Settings {
   tool: ToolName;
@@ -49,7 +49,7 @@ export class Tools {
   /** Where the pen is, in pixels of the image. */
   pen: [number, number] = [0, 0];
 
-  constructor(private readonly settings: Settings) {}
+  constructor(private readonly settings: Settings, private readonly comment: (x: number, y: number) => void) {}
 
   get draws(): boolean { return this.stroke !== null; }
   get hasPolygon(): boolean { return this.rings.length > 0; }
@@ -66,6 +66,7 @@ export class Tools {
     const { doc } = this;
     const { tool } = this.settings;
     if (tool === "ruler") this.pressRuler(x, y);
+    if (tool === "comment" && doc?.map.holds(x, y)) this.comment(x, y);
     if (!doc?.canPaint) return;
     if (tool === "brush" || tool === "eraser") this.beginStroke(doc, x, y);
     else if (tool === "polygon") this.addCorner(x, y);
@@ -158,7 +159,7 @@ export class Tools {
   }
 
   private fillAt(doc: Doc, tool: "flood" | "replace", x: number, y: number): void {
-    if (x < 0 || y < 0 || x >= doc.map.width || y >= doc.map.height) return;
+    if (!doc.map.holds(x, y)) return;
     if (tool === "flood") doc.fill(this.brush(tool), { kind: "flood", at: [x, y] });
     else doc.fill(this.brush(tool, "overwrite", [doc.map.value(x, y)]), { kind: "all" });
   }

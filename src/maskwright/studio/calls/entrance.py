@@ -1,0 +1,183 @@
+"""The page and its files, the link, login, and the people of a studio."""
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from ...store.people import list_users
+from ..errors import StudioError
+from ..guard import LOGIN_S, SESSION_S
+from ..models import Body
+from ..people import Person, add_user, parse_user
+from ..pictures import PICTURE_PX
+from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
+from ..site import Site
+from ..tiles import TILE_PX
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+_STATIC = files("maskwright.studio") / "static"
+_CLIENT = Parameter(name="client", text="The name of the page that listens")
+
+
+class Login(Body):
+    """Who logs in."""
+
+    name: Annotated[str, Field(max_length=64)]
+    password: Annotated[str, Field(max_length=200)]
+
+
+class NewUser(Body):
+    """A user to add or to change."""
+
+    name: Annotated[str, Field(max_length=64)]
+    role: str
+
+
+class Look(Body):
+    """The image that a page shows."""
+
+    item: int
+
+
+class Entrance:
+    """Calls that let people in and tell them where they are."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def list_routes(self) -> list[Route]:
+        """The calls of this group."""
+        return [
+            get("/", None, self.show_page, "the page"),
+            get("/assets/{name}", None, self.show_asset, "a script or a style of the page"),
+            post("/api/login", None, self.log_in, "log in; the answer has a cookie", Login),
+            post("/api/logout", "viewer", self.log_out, "end the session"),
+            get("/api/project", "viewer", self.show_project, "name, classes, and who asks"),
+            get(
+                "/api/events",
+                "viewer",
+                self.follow,
+                "what others do, as server-sent events",
+                parameters=(_CLIENT,),
+                media="text/event-stream",
+            ),
+            post(
+                "/api/presence",
+                "viewer",
+                self.look,
+                "say which image the page shows; the answer is who looks at which",
+                Look,
+            ),
+            get("/api/users", "manager", self.list_users, "names and roles"),
+            post(
+                "/api/users",
+                "admin",
+                self.add_user,
+                "add a user or change one; the password is answered once",
+                NewUser,
+            ),
+        ]
+
+    async def show_page(self, request: "Request") -> "Response":
+        """The page; with the token of the link, the cookie and the page without the token."""
+        from starlette.responses import RedirectResponse
+
+        guard, token = self.site.guard, request.query_params.get("token")
+        if token is None:
+            if not guard.asks_names():
+                guard.require_person(request, "viewer")
+            return _serve_file("index.html")
+        secret = guard.exchange(token, request)
+        response = RedirectResponse("/", status_code=303)
+        self._set_cookie(request, response, secret, SESSION_S)
+        return response
+
+    async def show_asset(self, request: "Request") -> "Response":
+        """A script or a style of the page."""
+        return _serve_file(f"assets/{request.path_params['name']}")
+
+    async def log_in(self, request: "Request") -> "Response":
+        """Let a user in by name and password."""
+        body: Login = request.state.body
+        address = request.client.host if request.client else ""
+        secret = await in_thread(
+            lambda: self.site.guard.log_in(body.name, body.password, address)
+        )
+        response = send_json({"name": body.name})
+        self._set_cookie(request, response, secret, LOGIN_S)
+        return response
+
+    async def log_out(self, request: "Request") -> "Response":
+        """End the session of this browser."""
+        self.site.guard.log_out(request.state.person)
+        return send_json({})
+
+    async def show_project(self, request: "Request") -> "Response":
+        """Name, classes, who asks, and the constants of the protocol."""
+        person, project = request.state.person, self.site.project
+        return send_json(
+            {
+                "name": project.name,
+                "person": {"name": person.name, "role": person.role},
+                "classes": project.spec.to_json(),
+                "tile_px": TILE_PX,
+                "picture_px": PICTURE_PX,
+            }
+        )
+
+    async def follow(self, request: "Request") -> "Response":
+        """What others do, as server-sent events."""
+        from starlette.responses import StreamingResponse
+
+        headers = {"cache-control": "no-store"}
+        client = request.query_params.get("client", "")
+        stream = self.site.news.listen(request.state.person, client)
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+    async def look(self, request: "Request") -> "Response":
+        """Note which image a page shows, until its events end."""
+        person: Person = request.state.person
+        body: Look = request.state.body
+        request.path_params["item"] = body.item
+        item = await in_thread(lambda: self.site.find_seen(request))
+        self.site.news.look(request.headers.get("x-client", ""), person, item)
+        return send_json({"looks": self.site.news.list_looks(person)})
+
+    async def list_users(self, _request: "Request") -> "Response":
+        """Names and roles of all users."""
+        with self.site.project.store.read() as connection:
+            users = [{"name": u.name, "role": u.role} for u in list_users(connection)]
+        return send_json({"users": users})
+
+    async def add_user(self, request: "Request") -> "Response":
+        """Add a user, or give one a new role and password."""
+        body: NewUser = request.state.body
+        name, role = parse_user(f"{body.name}:{body.role}")
+        store, actor = self.site.project.store, request.state.person.name
+        password = await in_thread(lambda: add_user(store, name, role, actor=actor))
+        return send_json({"name": name, "role": role, "password": password})
+
+    def _set_cookie(
+        self, request: "Request", response: "Response", secret: str, seconds: float
+    ) -> None:
+        response.set_cookie(
+            self.site.guard.cookie,
+            secret,
+            max_age=int(seconds),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+
+
+def _serve_file(name: str) -> "Response":
+    path = _STATIC.joinpath(*name.split("/"))
+    kind = _TYPES.get(f".{name.rpartition('.')[2]}")
+    if kind is None or ".." in name or not path.is_file():
+        raise StudioError(404, f"no file {name}")
+    return send_bytes(path.read_bytes(), kind, cache="no-cache")

@@ -1,0 +1,69 @@
+"""Site: what all calls of one running studio share."""
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..store.database import Connection
+from ..store.items import Item
+from .editing import Client
+from .errors import StudioError
+from .guard import Guard
+from .live import News
+from .people import Person
+from .pictures import Pictures
+from .project import Project
+from .protocol import describe_item
+from .visibility import require_visible
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_CLIENT = re.compile(r"[\w-]{8,64}")
+
+
+@dataclass
+class Site:
+    """The project, who may come in, the pages that listen, and the pictures."""
+
+    project: Project
+    guard: Guard
+    news: News
+    pictures: Pictures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pictures = Pictures(self.project)
+
+    def find_item(self, connection: Connection, request: "Request") -> Item:
+        """The image of the path, which the person may see.
+
+        Raises:
+            StudioError: 404.
+        """
+        item = self.project.find_item(connection, request.path_params["item"])
+        require_visible(item, request.state.person)
+        return item
+
+    def find_seen(self, request: "Request") -> Item:
+        """As `find_item`, in a transaction of its own."""
+        with self.project.store.read() as connection:
+            return self.find_item(connection, request)
+
+    def tell_item(self, item: Item, client: str = "") -> dict[str, object]:
+        """Tell all pages that may see an image how it is now; its JSON."""
+        described = describe_item(item)
+        self.news.tell({"kind": "item", "client": client, "item": item.id, **described}, item)
+        return described
+
+
+def find_client(request: "Request") -> Client:
+    """The page that asks.
+
+    Raises:
+        StudioError: 400, it has no name.
+    """
+    name = request.headers.get("x-client", "")
+    if not _CLIENT.fullmatch(name):
+        raise StudioError(400, "the header X-Client names the page in 8 to 64 letters")
+    person: Person = request.state.person
+    return Client(name=name, person=person)

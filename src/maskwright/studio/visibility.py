@@ -1,0 +1,28 @@
+"""Who sees which image: an annotator sees the own work and what is nobody's.
+
+So nobody copies from another one, and a copy that is made to judge a person looks like any
+other work.
+"""
+
+from ..store.items import Item
+from .errors import StudioError
+from .people import LOCAL, Person
+
+
+def sees(person: Person, item: Item) -> bool:
+    """Whether a person sees an image; copies are seen by their annotator and by reviewers."""
+    if person.name == LOCAL or person.may("reviewer"):
+        return True
+    if item.source_id is not None or person.role == "annotator":
+        return item.annotator in (None, person.name)
+    return True
+
+
+def require_visible(item: Item, person: Person) -> None:
+    """Answer as if an image that a person does not see were not there.
+
+    Raises:
+        StudioError: 404.
+    """
+    if not sees(person, item):
+        raise StudioError(404, f"no image has the number {item.id}")

@@ -1,0 +1,81 @@
+// The list of images: filters, search, who has which, and what comes next.
+
+import { client, type ItemRow, type Look } from "./api";
+import { find, make, STATES } from "./panels";
+
+const MOST_ROWS = 400;
+
+export class ItemList {
+  items: ItemRow[] = [];
+  private looks: Look[] = [];
+
+  constructor(private readonly me: string, private readonly choose: (id: number) => void) {
+    find("search").oninput = () => this.show();
+    find("filter").onchange = () => this.show();
+  }
+
+  /** Those that the filters leave. */
+  get listed(): ItemRow[] {
+    const wanted = find<HTMLInputElement>("search").value.trim().toLowerCase(), filter = find<HTMLSelectElement>("filter").value;
+    return this.items.filter((item) => this.fits(item, filter)
+      && [item.key, item.split, item.group, item.annotator ?? ""].some((text) => text.toLowerCase().includes(wanted)));
+  }
+
+  private fits(item: ItemRow, filter: string): boolean {
+    if (filter === "mine") return item.annotator === this.me;
+    if (filter === "free") return item.annotator === null;
+    if (filter === "comments") return (item.open_comments ?? 0) > 0;
+    return filter === "" || item.state === filter;
+  }
+
+  find(id: number | undefined): ItemRow | undefined { return this.items.find((item) => item.id === id); }
+
+  /** The one that this person begins with. */
+  get first(): ItemRow | undefined {
+    const open = this.items.filter(({ state }) => state !== "accepted");
+    return open.find(({ annotator }) => annotator === this.me) ?? open[0] ?? this.items[0];
+  }
+
+  next(id: number | undefined, by: number): ItemRow | undefined {
+    const { listed } = this;
+    return listed[listed.findIndex((item) => item.id === id) + by];
+  }
+
+  put(row: Partial<ItemRow> & { id: number }): void {
+    if (!this.find(row.id) && row.key !== undefined) this.items.push(row as ItemRow);
+    else this.items = this.items.map((item) => (item.id === row.id ? { ...item, ...row } : item));
+  }
+
+  setLooks(looks: Look[], open: number | undefined): void {
+    this.looks = looks.filter((look) => look.client !== client);
+    this.show(open);
+  }
+
+  /** Others who look at an image now. */
+  listPeople(id: number): string[] {
+    return [...new Set(this.looks.filter(({ item }) => item === id).map(({ person }) => person))];
+  }
+
+  private open: number | undefined;
+
+  show(open = this.open): void {
+    this.open = open;
+    const { listed, items } = this;
+    const around = Math.max(0, listed.findIndex(({ id }) => id === open) - MOST_ROWS / 2);
+    const rows = listed.slice(around, around + MOST_ROWS).map((item) => this.makeRow(item, open));
+    find("list").replaceChildren(...rows);
+    const accepted = items.filter(({ state }) => state === "accepted").length;
+    const hidden = listed.length > rows.length ? `, ${rows.length} of ${listed.length} listed` : "";
+    find("progress").textContent = `${accepted} of ${items.length} accepted${hidden}`;
+  }
+
+  private makeRow(item: ItemRow, open: number | undefined): HTMLElement {
+    const comments = item.open_comments ? `${item.open_comments} open` : "";
+    const people = this.listPeople(item.id), seen = people.length > 0 ? `seen by ${people.join(", ")}` : "";
+    const button = make("button", { className: "item", onclick: () => this.choose(item.id), title: item.key },
+      make("span", { className: "name", textContent: item.key }),
+      make("span", { className: `state ${item.state}`, textContent: [STATES[item.state], item.annotator, comments, seen].filter(Boolean).join(", ") }));
+    if (item.id === open) button.ariaCurrent = "true";
+    return make("li", {}, button);
+  }
+}
