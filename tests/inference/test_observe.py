@@ -8,6 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from maskwright.cli.main import app
+from maskwright.core.bundle import BASELINE, write_bundle
 from maskwright.core.errors import DataError
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import IGNORE, LabelSpec
@@ -140,3 +141,35 @@ def test_a_damaged_file_is_named_with_its_line(text, message, tmp_path):
 def test_a_folder_without_observations_says_how_to_write_them(tmp_path):
     with pytest.raises(DataError, match=r"no such file; .*--write observations"):
         list(read_observations(tmp_path))
+
+
+def test_a_bundle_is_a_reference_and_one_without_a_baseline_says_what_to_do(
+    painted_bundle, tmp_path
+):
+    bundle, runner = painted_bundle(tmp_path / "bare" / "bundle"), CliRunner()
+    for seed, (name, values) in enumerate(SETS.items()):
+        write_photos(tmp_path / name, values, seed)
+        done = runner.invoke(
+            app,
+            [
+                *("predict", str(bundle.root), str(tmp_path / name)),
+                *("-o", str(tmp_path / "out" / name), "--write", "observations"),
+            ],
+        )
+        assert done.exit_code == 0, done.output
+    bare = runner.invoke(app, ["drift", str(bundle.root), str(tmp_path / "out/new")])
+    assert bare.exit_code == 1
+    assert "this bundle has no baseline.ndjson" in str(bare.exception)
+    known = {name: bundle.file(name) for name in bundle.files}
+    write_bundle(
+        tmp_path / "run" / "bundle",
+        bundle.card,
+        known | {BASELINE: tmp_path / "out/old/observations.ndjson"},
+        graphs=bundle.graphs,
+    )
+    for name, status in (("same", 0), ("new", 3)):
+        found = runner.invoke(
+            app,
+            ["drift", str(tmp_path / "run"), str(tmp_path / "out" / name), "--independent"],
+        )
+        assert found.exit_code == status, found.output

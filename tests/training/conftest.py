@@ -3,6 +3,9 @@
 import pytest
 
 from maskwright.data.synth.streets import write_street_scenes
+from maskwright.training.job import Status
+from maskwright.training.options import Callbacks, TrainOptions
+from maskwright.training.run import train
 
 QUICK = {
     "model.arch": "fpn",
@@ -26,3 +29,11 @@ def street(tmp_path_factory):
 @pytest.fixture
 def quick():
     return dict(QUICK)
+
+
+@pytest.fixture(scope="session")
+def finished(street, tmp_path_factory):
+    seen: list[Status] = []
+    out = tmp_path_factory.mktemp("runs") / "a"
+    run = train(street, out, TrainOptions(settings=QUICK), Callbacks(on_step=seen.append))
+    return run, seen

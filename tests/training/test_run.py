@@ -22,20 +22,9 @@ from maskwright.data.splits import make_split
 from maskwright.data.synth.streets import write_street_scenes
 from maskwright.inference.predictor import open_model
 from maskwright.training import setup
-from maskwright.training.job import Status
 from maskwright.training.options import Callbacks, TrainOptions
 from maskwright.training.recipe import Recipe, override, read_recipe
 from maskwright.training.run import open_run, plan, train
-
-
-@pytest.fixture(scope="session")
-def finished(street, tmp_path_factory):
-    from .conftest import QUICK
-
-    seen: list[Status] = []
-    out = tmp_path_factory.mktemp("runs") / "a"
-    run = train(street, out, TrainOptions(settings=QUICK), Callbacks(on_step=seen.append))
-    return run, seen
 
 
 def weights(run, name="best"):
@@ -55,7 +44,7 @@ def test_a_run_leaves_a_bundle_a_report_a_log_and_two_checkpoints(finished):
     assert {p.name for p in root.iterdir()} == {
         *("recipe.yaml", "run.json", "log.csv", "steps.csv", "iou.csv", "index.html"),
         *("curves", "previews", "tensorboard"),
-        *("checkpoints", "best", "last", "report", "bundle"),
+        *("checkpoints", "best", "last", "report", "bundle", "baseline.ndjson"),
     }
     assert len(list((root / "checkpoints").iterdir())) <= 2
     rows = (root / "log.csv").read_text().splitlines()

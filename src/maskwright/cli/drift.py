@@ -30,8 +30,16 @@ Observations = Annotated[
 ]
 
 
+Reference = Annotated[
+    Path,
+    typer.Argument(
+        help="The same of before; or a Bundle or a run: its validation images.",
+    ),
+]
+
+
 def drift(
-    reference: Observations,
+    reference: Reference,
     current: Observations,
     *,
     independent: Annotated[
@@ -49,13 +57,14 @@ def drift(
     Exit status 3 where a family of numbers has changed.
     """
     console = Console(as_json=as_json, quiet=quiet)
+    from ..core.bundle import find_baseline
     from ..core.observation import read_observations
     from ..monitoring.drift import compare_observations
     from ..monitoring.groups import Observed
 
     sets = [
         Observed.gather(read_observations(path), where=str(path))
-        for path in (reference, current)
+        for path in (find_baseline(reference) or reference, current)
     ]
     found = compare_observations(*sets, independent=independent)
     for line in _describe(found):

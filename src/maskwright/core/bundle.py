@@ -2,11 +2,11 @@
 
 A folder with `bundle.json` (card, graphs, file hashes, id) and the files it lists:
 `weights.safetensors` (not where a graph was imported), graphs such as `model.onnx`,
-`report.json`, and `parity.npz`, a few images with the logits expected of them. It opens without
-torch. `id` is the SHA-256 of the manifest as it was written, which holds the SHA-256 of every
-file: a flipped byte anywhere changes one of them and the Bundle refuses to open. `model` is the
-id of the checkpoint that was exported: the report of a run and the Bundle of the run name one
-model.
+`report.json`, `parity.npz`, a few images with the logits expected of them, and
+`baseline.ndjson`, observations of the validation images. It opens without torch. `id` is the
+SHA-256 of the manifest as it was written, which holds the SHA-256 of every file: a flipped byte
+anywhere changes one of them and the Bundle refuses to open. `model` is the id of the checkpoint
+that was exported: the report of a run and the Bundle of the run name one model.
 """
 
 import hashlib
@@ -32,6 +32,7 @@ GRAPH = "model.onnx"
 WEIGHTS = "weights.safetensors"
 REPORT = "report.json"
 PARITY = "parity.npz"
+BASELINE = "baseline.ndjson"
 MAX_BYTES = 64 << 30
 """Largest file of a Bundle."""
 
@@ -98,6 +99,25 @@ class Bundle:
 def is_bundle(path: Path) -> bool:
     """Whether `path` is a folder with a bundle manifest."""
     return (path / MANIFEST).is_file()
+
+
+def find_baseline(path: Path) -> Path | None:
+    """The baseline of a Bundle or of a run; None where `path` is neither.
+
+    Raises:
+        BundleError: The Bundle is damaged, or older than baselines.
+    """
+    root = next((each for each in (path, path / "bundle") if is_bundle(each)), None)
+    if root is None:
+        return None
+    bundle = open_bundle(root)
+    if BASELINE not in bundle.files:
+        raise BundleError(
+            f"{root}: this bundle has no {BASELINE}: it was not trained by this version, or "
+            f"without labels for validation; predict the images of a time when all was well "
+            f"with --write observations, and give that folder"
+        )
+    return bundle.file(BASELINE)
 
 
 def open_bundle(path: Path) -> Bundle:

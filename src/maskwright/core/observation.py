@@ -6,7 +6,7 @@ where that of the dataset is.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -71,6 +71,12 @@ class Observation:
 def measure_uncertainty(families: Mapping[str, Mapping[str, float]]) -> float:
     """1 - the mean confidence of an image, in [0, 1]."""
     return 1 - families["confidence"]["mean"]
+
+
+def format_observations(rows: Iterable[Observation]) -> str:
+    """The text of a file of observations."""
+    lines = (json.dumps(row.to_json(), allow_nan=False) for row in rows)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def read_observations(path: Path) -> Iterator[Observation]:

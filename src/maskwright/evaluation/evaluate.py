@@ -1,10 +1,11 @@
 """Evaluate a model on a dataset at source resolution, with one image in memory at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ..core.decision import Decision
 from ..core.errors import DataError
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
@@ -33,6 +34,9 @@ from .volumes import find_volumes
 _VERSIONS = ("maskwright", "numpy", "opencv-python-headless", "onnxruntime", "torch")
 
 
+Observer = Callable[[Sample, Decision], None]
+"""Gets a sample and what was predicted for it."""
+
 FULL = ScoreDetail(full=True)
 """The default of `evaluate`: beside running the model, counting costs little."""
 
@@ -45,6 +49,7 @@ def evaluate(
     group: str | None = None,
     attributes: Path | None = None,
     gallery_in: Path | None = None,
+    observe: Observer | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Score `model` on every image of `dataset`; take one split with `dataset.subset`.
@@ -53,10 +58,10 @@ def evaluate(
         model: From `open_model`.
         dataset: Images with masks, of the model's classes.
         detail: What is counted beside the region scores.
-        group: Regular expression whose match in a key is its group, instead of the groups of
-            the dataset.
+        group: Regular expression whose match in a key is its group; else that of the dataset.
         attributes: CSV with a column `key` and others; each of their values makes a slice.
         gallery_in: A folder, in which a gallery of the predictions is written.
+        observe: Gets each sample with what was predicted for it.
         progress: Called for each image.
 
     Raises:
@@ -73,12 +78,11 @@ def evaluate(
     scoring = _choose_scoring(model, dataset, detail, files, listed.groups)
     values = SeenValues(labels=dataset.spec, spec=spec, total=len(dataset))
     album = _plan_album(dataset, files, listed.groups, display)
-    gallery = None if gallery_in is None else _open_gallery(gallery_in, dataset, album)
+    gallery = _open_gallery(gallery_in, dataset, album)
     tally = Tally(dataset.spec, scoring)
     for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
         sample, file, where = dataset[index], dataset.image_file(index), dataset.describe(index)
-        image = _predict_sample(model, sample, file, where=where)
-        sample = _select_slice(model, sample)
+        sample, image = _predict_sample(model, sample, file, where=where)
         name = listed.groups[sample.key]
         place = describe_place(dataset.mask_file(index))
         tally.add(_count_image(image, sample, scoring, listed, place))
@@ -86,8 +90,8 @@ def evaluate(
         extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
         album.add(sample, image, name)
         values.add(index, sample)
-        if gallery is not None and image.model is not None:
-            gallery.add(sample, image.truth_HW, image.model.decision, image.confusion)
+        if image.model is not None:
+            _pass_on(sample, image, image.model.decision, gallery, observe)
     if gallery is not None:
         gallery.write(dataset.name)
     return tally.report(
@@ -111,6 +115,19 @@ def _count_image(
         attributes=brightness | dict(listed.values.get(sample.key, {})),
         place=place,
     )
+
+
+def _pass_on(
+    sample: Sample,
+    image: ScoredImage,
+    decision: Decision,
+    gallery: Gallery | None,
+    observe: Observer | None,
+) -> None:
+    if gallery is not None:
+        gallery.add(sample, image.truth_HW, decision, image.confusion)
+    if observe is not None:
+        observe(sample, decision)
 
 
 def _plan_album(
@@ -153,7 +170,9 @@ def _choose_scoring(
     return Scoring.from_detail(detail, has_logits=True)
 
 
-def _open_gallery(folder: Path, dataset: Dataset, album: VolumeAlbum) -> Gallery:
+def _open_gallery(folder: Path | None, dataset: Dataset, album: VolumeAlbum) -> Gallery | None:
+    if folder is None:
+        return None
     return Gallery(
         folder=folder,
         labels=dataset.spec,
@@ -176,8 +195,11 @@ def _list_attributes(dataset: Dataset, table: Path | None, group: str | None) ->
 
 def _predict_sample(
     model: Predictor, sample: Sample, file: ImageFile | None, *, where: str
-) -> ScoredImage:
-    """Predict one sample at its own size, and pair the prediction with its labels."""
+) -> tuple[Sample, ScoredImage]:
+    """Predict one sample at its own size, and pair the prediction with its labels.
+
+    Of several slices the sample has the one that is labelled.
+    """
     if file is not None:
         model.card.input.require_modality(file.modality, where=where)
     if sample.labels_HW is None:
@@ -192,9 +214,10 @@ def _predict_sample(
         where=where,
     )
     output = ModelOutput(decision=decision, planes=partial(planes, decision.logits))
-    return ScoredImage.from_labels(
+    image = ScoredImage.from_labels(
         sample.key, truth_HW, decision.labels_HW, len(model.card.labels), model=output
     )
+    return _select_slice(model, sample), image
 
 
 def _select_slice(model: Predictor, sample: Sample) -> Sample:

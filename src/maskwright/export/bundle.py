@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.bundle import PARITY, REPORT, Bundle, add_files, fill_bundle, open_bundle
+from ..core.bundle import BASELINE, PARITY, REPORT, Bundle, add_files, fill_bundle, open_bundle
 from ..core.card import ModelCard
 from ..core.errors import ConfigError
 from ..core.image import Image
@@ -100,6 +100,7 @@ def export_bundle(
     out: Path,
     *,
     report: Path | None = None,
+    baseline: Path | None = None,
     targets: Sequence[str] = DEFAULT_TARGETS,
     keep_parity_images: bool = True,
     mode: WriteMode = NEW,
@@ -113,6 +114,7 @@ def export_bundle(
             with the network on all of them.
         out: See `core.results`.
         report: A report.json to carry along.
+        baseline: The observations of the validation images to carry along.
         targets: Parts of `export.targets`.
         keep_parity_images: Keep crops of a few of the images in the Bundle.
         mode: Overwrite replaces a Bundle.
@@ -125,6 +127,8 @@ def export_bundle(
     source = Source.of_checkpoint(checkpoint)
     if report is not None:
         source.files[REPORT] = report
+    if baseline is not None:
+        source.files[BASELINE] = baseline
     options = _ExportOptions(
         targets=tuple((name, None) for name in targets),
         keep_parity_images=keep_parity_images,

@@ -123,7 +123,7 @@ def compare_observations(
         DataError: The sets hold other numbers, or too few images.
     """
     _require_equal_names(reference, current)
-    size = 1 if independent else choose_group_size(reference)
+    size = 1 if independent else max(map(choose_group_size, (reference, current)))
     groups = {
         family: (
             average_groups(reference.to_features(family), reference.sources, size),

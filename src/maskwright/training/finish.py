@@ -1,5 +1,6 @@
 """Finish a run: calibrate the best weights, evaluate them, and export them as a Bundle."""
 
+from maskwright.core.bundle import BASELINE
 from maskwright.core.checkpoint import BEST
 from maskwright.core.report import FILE_NAME
 from maskwright.core.results import WriteMode
@@ -8,6 +9,7 @@ from maskwright.evaluation.report.page import write_report
 from maskwright.export.bundle import PARITY_IMAGES, choose_images, export_bundle
 from maskwright.inference.predictor import open_model
 
+from .baseline import Baseline
 from .calibrate import MAX_IMAGES, calibrate
 from .job import Job
 from .learnt import describe_images
@@ -42,7 +44,10 @@ def finish(job: Job, callbacks: Callbacks, *, keep_parity_images: bool) -> None:
     )
     describe_images(job.run, job.train, progress=callbacks.progress)
     callbacks.log("evaluating the best weights on the validation images")
-    report = evaluate(open_model(job.run), job.val, progress=callbacks.progress)
+    model = open_model(job.run)
+    baseline = Baseline(model, job.val)
+    report = evaluate(model, job.val, observe=baseline.add, progress=callbacks.progress)
+    baseline.write(job.run / BASELINE)
     again = WriteMode(overwrite=True)
     write_report(report, job.run / "report", again)
     callbacks.log("exporting to ONNX and comparing with torch")
@@ -51,6 +56,7 @@ def finish(job: Job, callbacks: Callbacks, *, keep_parity_images: bool) -> None:
         choose_images(job.val),
         job.run / "bundle",
         report=job.run / "report" / FILE_NAME,
+        baseline=job.run / BASELINE,
         keep_parity_images=keep_parity_images,
         mode=again,
         progress=callbacks.progress,
