@@ -211,7 +211,7 @@ def make_page(results: dict[str, Any]) -> str:
         f"weights, one thread. The plain loop has the network, loss, optimizer, schedule and "
         f"average of weights of the plan; it clips to -200..300 HU (organs, fields) or not at "
         f"all (land), z-scores over the training images, normalises by the batch, and augments "
-        f"nothing. mIoU in %."
+        f"nothing. mIoU in %, mean over the seeds, each with a draw of its own."
     )
     lines = [
         "# Calibrated values: the plan against a plain loop",
