@@ -9,7 +9,7 @@ import pytest
 from maskwright.core.errors import OutputError
 from maskwright.monitoring.window import Window
 from maskwright.serving.watch import recorder as recording
-from maskwright.serving.watch.keeper import MAP, Keeper, KeepOptions, KeptFiles
+from maskwright.serving.watch.keeper import MAP, VIEW, Keeper, KeepOptions, KeptFiles
 from maskwright.serving.watch.recorder import OTHERS, Failure, Recorder
 from maskwright.serving.watch.retention import forget_old
 from maskwright.store.database import Database
@@ -62,16 +62,6 @@ def test_rows_and_their_windows_are_written(database, start):
     assert (windows[first].num, windows[first].failed) == (2, 1)
     assert windows[first].average("classes") == {"road": 0.75, "car": 0.25}
     assert (recorder.num_written, recorder.num_dropped) == (4, 0)
-
-
-def test_the_first_images_of_a_bundle_are_its_reference(database, start, monkeypatch):
-    monkeypatch.setattr(recording, "NUM_REFERENCE", 3)
-    for first in (0, 2):  # a second server goes on where the first has ended
-        recorder = start()
-        for n in (first, first + 1):
-            recorder.add(make_record(n))
-        recorder.stop()
-    assert [r.is_reference for r in _read(database)] == [True, True, True, False]
 
 
 def test_two_servers_write_to_one_store_and_no_count_is_lost(database, start, tmp_path):
@@ -165,7 +155,7 @@ def test_minutes_become_hours_and_rows_end_but_not_the_reference(database):
 
 
 def _save(keeper, uncertainty, num_bytes=100):
-    return keeper.save(uncertainty, 1.0, KeptFiles(b"x" * num_bytes, ".jpg", b"map"))
+    return keeper.save(uncertainty, 1.0, KeptFiles(b"x" * num_bytes, ".jpg", b"ma", b"v"))
 
 
 def test_the_least_uncertain_images_leave_where_the_quota_is_full(tmp_path):
@@ -179,7 +169,9 @@ def test_the_least_uncertain_images_leave_where_the_quota_is_full(tmp_path):
     assert keeper.num_bytes <= 350
     there = sorted(p.name for p in keeper.folder.iterdir())
     assert there == sorted(
-        part for name in (names[0], names[2], more) for part in (name, name[:-4] + MAP)
+        part
+        for name in (names[0], names[2], more)
+        for part in (name, name[:-4] + MAP, name[:-4] + VIEW)
     )
     again = Keeper(KeepOptions(folder=tmp_path / "kept", share=1.0, quota_bytes=350))
     again.open()

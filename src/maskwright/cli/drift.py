@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.observation import TITLES
 from ..pages.text import format_count, text_table
 from .console import BAD_VERDICT, Console
 from .options import AsJson, Quiet
@@ -14,13 +15,6 @@ if TYPE_CHECKING:
     from ..monitoring.drift import Drift
 
 _HEADS = ("family", "distance", "p", "adjusted p", "")
-_TITLES = {
-    "image": "light, colours and sharpness",
-    "classes": "shares of classes",
-    "confidence": "confidence",
-    "shapes": "regions and borders",
-    "encoder": "features of the encoder",
-}
 
 Observations = Annotated[
     Path,
@@ -83,7 +77,7 @@ def _describe(found: "Drift") -> Iterator[str]:
     )
     rows = [
         (
-            _TITLES[name],
+            TITLES[name],
             f"{one.distance:.3f}",
             f"{one.p:.3f}",
             f"{one.adjusted_p:.3f}",
@@ -93,7 +87,7 @@ def _describe(found: "Drift") -> Iterator[str]:
     ]
     yield from text_table(_HEADS, rows, words=(0, 4))
     for name in found.changed:
-        yield f"{_TITLES[name]}:"
+        yield f"{TITLES[name]}:"
         for effect in found.families[name].effects:
             low, high = effect.interval
             yield (

@@ -50,6 +50,7 @@ from .train import train
 from .tune_refine import tune_refine
 from .verbs import Verb, Verbs
 from .video import video
+from .watch import watch
 
 INTERRUPTED = 130
 
@@ -87,6 +88,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         video: "video runs/a drive.mp4 -o labelled",
         baseline: "baseline runs/a monday.mp4 tuesday.mp4 -o camera-1.npz",
         serve: "serve runs/a/bundle --port 8000",
+        watch: "watch --store rows.sqlite",
         bench: "bench runs/a --size 512x1024 --threads 1,2 -o speed",
         drift: "drift out-spring out-today",
         models: "models unet segformer --bench",

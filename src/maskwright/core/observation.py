@@ -24,6 +24,15 @@ it, how sure the model is, how its regions look."""
 ENCODER = "encoder"
 """One family more, where a graph gives them: means of the features of its encoder."""
 
+TITLES = {
+    "image": "light, colours and sharpness",
+    "classes": "shares of classes",
+    "confidence": "confidence",
+    "shapes": "regions and borders",
+    "encoder": "features of the encoder",
+}
+"""What a family is called for people."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:

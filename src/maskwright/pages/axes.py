@@ -37,6 +37,7 @@ class Layout:
     kind: str
     width_px: int
     longest: int
+    height_px: int = HEIGHT_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,15 @@ class Frame:
 
     def y(self, share: float) -> float:
         """Pixels of a share of the height, from the top."""
-        return TOP_PX + (HEIGHT_PX - TOP_PX - BOTTOM_PX) * (1 - share)
+        return TOP_PX + (self.layout.height_px - TOP_PX - BOTTOM_PX) * (1 - share)
 
     def draw(self, title: str, lines: Sequence[DrawnLine], axes: str) -> str:
         """One SVG element: `axes`, which are SVG, the lines above them, and their names."""
         curves = "".join(self._draw_line(line) for line in lines)
+        layout = self.layout
         return (
-            f'<svg class="chart series {self.layout.kind}" role="img" '
-            f'aria-label="{escape(title)}" viewBox="0 0 {self.layout.width_px} {HEIGHT_PX}">'
+            f'<svg class="chart series {layout.kind}" role="img" '
+            f'aria-label="{escape(title)}" viewBox="0 0 {layout.width_px} {layout.height_px}">'
             f"{axes}{curves}{self._draw_names(lines)}</svg>"
         )
 
@@ -90,8 +92,9 @@ class Frame:
 
     def draw_tick(self, share: float, text: str, anchor: str) -> str:
         """A text below this share of the width."""
+        y = self.layout.height_px - 10
         return (
-            f'<text x="{self.x(share):.1f}" y="{HEIGHT_PX - 10}" text-anchor="{anchor}" '
+            f'<text x="{self.x(share):.1f}" y="{y}" text-anchor="{anchor}" '
             f'class="axis">{escape(text)}</text>'
         )
 
@@ -113,7 +116,7 @@ class Frame:
         """Draw names beside the ends of their lines, shifted where they would overlap."""
         ends = [line.pieces[-1][-1][1] if line.pieces else 0.0 for line in lines]
         order = sorted(range(len(lines)), key=lambda i: -ends[i])
-        at, least, most = {}, float(TOP_PX), float(HEIGHT_PX - BOTTOM_PX + 6)
+        at, least, most = {}, float(TOP_PX), float(self.layout.height_px - BOTTOM_PX + 6)
         for i in order:
             at[i] = max(self.y(ends[i]), least)
             least = at[i] + _LINE_PX
@@ -126,6 +129,7 @@ class Frame:
             f'<text x="{self.right_px + 22:g}" y="{at[i] + 5:.1f}">'
             f"{escape(shorten_name(lines[i].name, self.layout.longest))}</text>"
             for i in order
+            if lines[i].name
         )
 
 

@@ -54,7 +54,7 @@ class _Scale:
         if can_be_log and low > 0 and high / low >= _LOG_RATIO:
             return cls(10 ** math.floor(math.log10(low)), high * 1.1, is_log=True)
         low = min(0.0, low)
-        return cls(low, low + _round_up(max(high - low, 1e-12)), is_share=is_share)
+        return cls(low, low + round_up(max(high - low, 1e-12)), is_share=is_share)
 
     def share(self, value: float) -> float:
         if self.is_log:
@@ -157,7 +157,7 @@ def _cut(curve: Curve, scale: _Scale, num_steps: int) -> list[list[Point]]:
     return [piece for piece in pieces if piece]
 
 
-def _round_up(span: float) -> float:
+def round_up(span: float) -> float:
     """The smallest number of 1, 2, 4, 6 or 8 times a power of ten that is not below `span`."""
     power = 10.0 ** math.floor(math.log10(span))
     return next((f * power for f in (1, 2, 4, 6, 8) if span <= f * power), 10 * power)

@@ -4,6 +4,7 @@ A token file has one line per token: its name, the SHA-256 of the token in hex, 
 (predict, metrics, admin) joined by commas. The token itself is nowhere on the server.
 """
 
+import base64
 import hashlib
 import hmac
 import re
@@ -27,8 +28,15 @@ SCOPES = (PREDICT, METRICS, ADMIN)
 OPEN = ""
 """The scope of what needs no token: health, and the page without its data."""
 
+OPERATE = "operate"
+"""Of what operators do at the dashboard: tokens with the scope admin may, also without --admin,
+which is about models."""
+
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_BEARER = "bearer "
+_BEARER, _BASIC = "bearer ", "basic "
+_PAGES = "/watch"
+"""Pages that need a token: there a browser asks for it as a password, of any user."""
+
 _HASH = re.compile("[0-9a-f]{64}")
 _MOST_CLIENTS = 10_000
 
@@ -185,12 +193,13 @@ class Access:
             token = self._find_token(request)
             if token is None:
                 self._rates.take(client)
+                is_page = request.url.path.startswith(_PAGES)
                 raise ServingError(
                     401,
                     "a token is needed: Authorization: Bearer TOKEN",
-                    {"WWW-Authenticate": "Bearer"},
+                    {"WWW-Authenticate": 'Basic realm="maskwright"' if is_page else "Bearer"},
                 )
-            if scope not in token.scopes:
+            if (ADMIN if scope == OPERATE else scope) not in token.scopes:
                 raise ServingError(403, f"token {token.name!r} lacks the scope {scope!r}")
             client = token.name
         if scope == ADMIN and not self.admin:
@@ -210,14 +219,26 @@ class Access:
 
     def _find_token(self, request: Request) -> Token | None:
         header = request.headers.get("authorization", "")
-        if not header.lower().startswith(_BEARER):
+        given = _read_basic(header) if request.url.path.startswith(_PAGES) else None
+        if given is None and not header.lower().startswith(_BEARER):
             return None
-        sha256 = hash_token(header[len(_BEARER) :].strip())
+        sha256 = hash_token(given or header[len(_BEARER) :].strip())
         found = None
         for token in self._tokens or ():  # all of them, so that time says nothing
             if hmac.compare_digest(token.sha256, sha256):
                 found = token
         return found
+
+
+def _read_basic(header: str) -> str | None:
+    """The password that a browser sends."""
+    if not header.lower().startswith(_BASIC):
+        return None
+    try:
+        text = base64.b64decode(header[len(_BASIC) :], validate=True).decode()
+    except ValueError:
+        return None
+    return text.partition(":")[2] or None
 
 
 def _find_host(header: str) -> str:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.errors import MaskwrightError
 from .docs import TABLE
-from .endpoints import Endpoint
+from .endpoints import Endpoint, Endpoints
 from .errors import HANDLED, answer_exception
 from .log import Log, write_log
 from .service import Service, request_id
@@ -32,9 +32,9 @@ _HEADERS = {
 }
 
 
-def build_app(service: Service, *, log: Log = write_log) -> ASGIApp:
+def build_app(service: Service, *, log: Log = write_log, table: Endpoints = TABLE) -> ASGIApp:
     """The application of a service; its models are started and stopped by the caller."""
-    routes = [Route(e.path, _serve(service, e, log), methods=[e.method]) for e in TABLE]
+    routes = [Route(e.path, _serve(service, e, log), methods=[e.method]) for e in table]
     return _secure(
         Starlette(routes=routes, exception_handlers=dict.fromkeys(HANDLED, answer_exception))
     )

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.versioned import Document
-from . import jobendpoints, page, swapping
-from .access import ADMIN, METRICS, OPEN, PREDICT
+from . import jobendpoints, page, swapping, watchendpoints
+from .access import ADMIN, METRICS, OPEN, OPERATE, PREDICT
 from .kserve import endpoints as kserve
 from .metrics import CONTENT_TYPE
 from .models import Version
@@ -117,6 +117,28 @@ _MODEL = "/v2/models/{model}"
 _JOB = "/v1/jobs/{job}"
 
 
+_SHARED: Endpoints = (
+    make_get("/watch", METRICS, "The dashboard.", watchendpoints.show_dashboard),
+    make_post(
+        "/watch/alarms/{alarm:int}/acknowledge",
+        OPERATE,
+        "Acknowledge an alarm.",
+        watchendpoints.acknowledge_alarm,
+    ),
+    make_get(
+        "/watch/images/{image}", OPERATE, "A kept image, small.", watchendpoints.send_picture
+    ),
+    make_get("/health/live", OPEN, "Whether the server runs.", show_live),
+    make_get("/health/ready", OPEN, "Whether every model answers.", show_ready),
+    make_get("/metrics", METRICS, "Metrics for Prometheus.", show_metrics),
+)
+
+WATCHING: Endpoints = (
+    make_get("/", OPEN, "Leads to the dashboard.", watchendpoints.lead_to_dashboard),
+    *_SHARED,
+)
+"""The endpoints of a server of the dashboard alone."""
+
 ENDPOINTS: Endpoints = (
     make_get("/", OPEN, "Try a model in the browser.", page.show_page),
     make_post(
@@ -144,9 +166,7 @@ ENDPOINTS: Endpoints = (
     make_post(
         "/v2/repository/models/{model}/unload", ADMIN, "Take a trial back.", swapping.unload
     ),
-    make_get("/health/live", OPEN, "Whether the server runs.", show_live),
-    make_get("/health/ready", OPEN, "Whether every model answers.", show_ready),
-    make_get("/metrics", METRICS, "Metrics for Prometheus.", show_metrics),
+    *_SHARED,
     make_get("/v2/health/live", OPEN, "Whether the server runs.", show_live),
     make_get("/v2/health/ready", OPEN, "Whether every model answers.", show_ready),
     make_get("/v2", OPEN, "Name, version and extensions.", kserve.show_server),

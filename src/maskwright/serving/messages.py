@@ -10,6 +10,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import IO, NamedTuple, Self
 
 from ..core.versioned import Document
@@ -20,6 +21,10 @@ RAW = ".raw"
 
 TENSORS = "tensors"
 """Answer of the inference protocol: labels, then confidence, H x W bytes each."""
+
+
+_PARTS = ("body", "class_map", "view")
+"""The bytes of an Outcome, in the order in which they follow its head."""
 
 
 class Message(NamedTuple):
@@ -83,8 +88,8 @@ class Outcome:
 
     `status` is that of HTTP. `seconds` are those of each stage, `batch` the images that the
     engine ran at once, and `release` why they were run; 0 and "" where no batch was run.
-    `families` are the numbers of its Observation, and `class_map` is a PNG for the server, both
-    where the task asks for them.
+    `families` are the numbers of its Observation, and `class_map` (PNG) and `view` (a small
+    JPEG with the colours of the classes) are for the server, where the task asks for them.
     """
 
     id: int
@@ -99,24 +104,25 @@ class Outcome:
     verdict: tuple[str, ...] | None = None
     families: Mapping[str, Mapping[str, float]] | None = None
     class_map: bytes = b""
+    view: bytes = b""
     body: bytes = b""
 
     def to_message(self) -> Message:
         """The message that carries the outcome; `from_message` undoes it."""
         document = asdict(self)
-        body, class_map = document.pop("body"), document.pop("class_map")
-        return Message({"outcome": document, "body_bytes": len(body)}, body + class_map)
+        parts = [document.pop(name) for name in _PARTS]
+        return Message({"outcome": document, "parts": [*map(len, parts)]}, b"".join(parts))
 
     @classmethod
     def from_message(cls, message: Message) -> Self:
         """Undo `to_message`."""
-        document, end = message.head["outcome"], message.head["body_bytes"]
-        verdict = document["verdict"]
+        document, verdict = message.head["outcome"], message.head["outcome"]["verdict"]
+        ends = [*accumulate(message.head["parts"], initial=0)]
+        parts = [message.body[start:end] for start, end in pairwise(ends)]
         return cls(
             **document
+            | dict(zip(_PARTS, parts, strict=True))
             | {
-                "body": message.body[:end],
-                "class_map": message.body[end:],
                 "size_HW": tuple(document["size_HW"]),
                 "verdict": None if verdict is None else tuple(verdict),
             }

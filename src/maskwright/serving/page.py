@@ -41,14 +41,15 @@ def read_asset(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def answer_page(page: str, script: str = "") -> Response:
-    """A page with the policy that lets it run its script and ask this server."""
+def answer_page(page: str, script: str = "", *, forms: bool = False) -> Response:
+    """A page with the policy that lets it run its script, ask this server and send forms."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     if script:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         policy += (
             f"; img-src 'self' blob: data:; connect-src 'self'; script-src 'sha256-{digest}'"
         )
+    policy += "; base-uri 'none'; form-action " + ("'self'" if forms else "'none'")
     headers = {"Content-Security-Policy": policy}
     return Response(page, headers=headers, media_type="text/html; charset=utf-8")
 

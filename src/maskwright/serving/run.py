@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from ..core.errors import ConfigError
 from .access import Access
@@ -22,6 +23,8 @@ from .admission import Admission
 from .app import build_app
 from .child import Child
 from .connection import limit_heads
+from .docs import TABLE
+from .endpoints import Endpoints
 from .jobs.supervisor import JobOptions, Jobs
 from .limits import Limits
 from .log import Log, write_log
@@ -68,8 +71,9 @@ def serve(
     *,
     announce: Announce,
     log: Log = write_log,
+    table: Endpoints = TABLE,
 ) -> None:
-    """Serve models until a signal.
+    """Serve models, or what else `table` has, until a signal.
 
     Raises:
         BundleError: A model cannot be opened.
@@ -78,7 +82,7 @@ def serve(
     """
     listener = _listen(options)
     try:
-        asyncio.run(_serve(choices, options, access, listener, announce, log))
+        asyncio.run(_serve(choices, options, access, listener, announce, (log, table)))
     finally:
         listener.close()
 
@@ -106,8 +110,9 @@ async def _serve(
     access: Access,
     listener: socket.socket,
     announce: Announce,
-    log: Log,
+    app: tuple[Log, Endpoints],
 ) -> None:
+    log, table = app
     metrics = Metrics()
     jobs = None if options.jobs is None else Jobs(options.jobs, count_end=metrics.add_job_end)
     watch = None if options.watch is None else Watch(options.watch, log)
@@ -125,7 +130,7 @@ async def _serve(
         jobs=jobs,
         watch=watch,
     )
-    server = _Server(_configure(service, options, log))
+    server = _Server(_configure(options, build_app(service, log=log, table=table)))
     stopping = asyncio.ensure_future(_stop_on_signal(service, server, options))
     try:
         loading = asyncio.ensure_future(service.models.start())
@@ -154,10 +159,10 @@ def _bracket(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _configure(service: Service, options: ServeOptions, log: Log) -> uvicorn.Config:
+def _configure(options: ServeOptions, app: ASGIApp) -> uvicorn.Config:
     certificate, key = options.tls or (None, None)
     return uvicorn.Config(
-        build_app(service, log=log),
+        app,
         http=limit_heads(options.limits.receive_s),
         ws="none",
         lifespan="off",

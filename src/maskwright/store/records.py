@@ -46,14 +46,15 @@ class Record:
 class Chosen:
     """Which records: those of a Bundle and of a source, where given, from `since` to `until`.
 
-    `reference` chooses those of the reference or the others, `scored` those with truth, and
-    `kept` those with files.
+    `after` chooses those with a larger number, `reference` those of the reference or the
+    others, `scored` those with truth, and `kept` those with files.
     """
 
     bundle: str | None = None
     source: str | None = None
     since: float | None = None
     until: float | None = None
+    after: int | None = None
     reference: bool | None = None
     scored: bool = False
     kept: bool = False
@@ -70,15 +71,11 @@ def add_records(connection: Connection, records: Iterable[Record]) -> None:
 
 
 def list_records(
-    connection: Connection, chosen: Chosen = EVERY, *, newest: int | None = None
+    connection: Connection, chosen: Chosen = EVERY, *, oldest: int | None = None
 ) -> list[Record]:
-    """The records in the order of their time; with `newest` the last ones alone."""
-    table = tables.record
-    query = _choose(select(table), chosen)
-    if newest is None:
-        return [_to_record(row) for row in connection.execute(query.order_by(table.c.n))]
-    query = query.order_by(table.c.n.desc()).limit(newest)
-    return [_to_record(row) for row in reversed(connection.execute(query).all())]
+    """The records in the order in which they came; so many of them, where given."""
+    query = _choose(select(tables.record), chosen).order_by(tables.record.c.n).limit(oldest)
+    return [_to_record(row) for row in connection.execute(query)]
 
 
 def list_uncertain(connection: Connection, chosen: Chosen, most: int) -> list[Record]:
@@ -116,6 +113,15 @@ def find_records(connection: Connection, key: str) -> list[Record]:
     return [_to_record(row) for row in connection.execute(query)]
 
 
+def mark_reference(connection: Connection, bundle: str, num: int) -> None:
+    """Let the first `num` records of a Bundle be its reference."""
+    table = tables.record
+    first = select(table.c.n).where(table.c.bundle == bundle).order_by(table.c.n)
+    last = connection.execute(first.offset(num - 1).limit(1)).scalar_one()
+    is_first = (table.c.bundle == bundle) & (table.c.n <= last)
+    connection.execute(update(table).where(is_first).values(is_reference=True))
+
+
 def set_score(connection: Connection, n: int, score: Sequence[Sequence[int]]) -> None:
     """Note the counts of an image against its truth: rows are truth."""
     table, text = tables.record, json.dumps([list(row) for row in score])
@@ -149,6 +155,8 @@ def _choose(query: Select[Any], chosen: Chosen) -> Select[Any]:
         query = query.where(table.at >= chosen.since)
     if chosen.until is not None:
         query = query.where(table.at < chosen.until)
+    if chosen.after is not None:
+        query = query.where(table.n > chosen.after)
     if chosen.reference is not None:
         query = query.where(table.is_reference.is_(chosen.reference))
     if chosen.scored:

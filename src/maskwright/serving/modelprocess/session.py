@@ -33,7 +33,7 @@ from ..messages import RAW, ModelFacts, Outcome, Task
 from .answers import Answered, encode, needs_confidence
 from .batcher import BatchedStrategy, Batcher, NotWantedError, SharedEngine
 from .batches import BatchQueue, BatchSizes
-from .observing import draw_map, observe_prediction
+from .observing import draw_kept, observe_prediction
 from .runs import require_order
 from .warmup import WarmUp
 
@@ -149,10 +149,10 @@ class Session:
             )
             media_type, content = encode(task.form, of)
             ended_s = time.monotonic()
-            families = class_map = None
+            families, class_map, view = None, b"", b""
             if sampled_hw is not None:
                 families = observe_prediction(prediction, sampled_hw, model.card.input)
-                class_map = draw_map(prediction, families, task.map_above)
+                class_map, view = draw_kept(prediction, families, task.map_above)
             observed_s = time.monotonic()
         ran = strategy.ran[0] if strategy.ran else None
         return Outcome(
@@ -166,7 +166,8 @@ class Session:
             release=ran.reason if ran else "",
             verdict=None if prediction.verdict is None else prediction.verdict.classes,
             families=families,
-            class_map=class_map or b"",
+            class_map=class_map,
+            view=view,
             body=content,
         )
 

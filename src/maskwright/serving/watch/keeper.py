@@ -5,6 +5,7 @@ share asked for is kept. The quota is never passed: the least uncertain images l
 
 <uncertainty>-<milliseconds>-<random>.<ending>   the image file as it came
 <uncertainty>-<milliseconds>-<random>.map.png    its predicted class map
+<uncertainty>-<milliseconds>-<random>.view.jpg   a small picture of both
 """
 
 import bisect
@@ -18,7 +19,7 @@ from pathlib import Path
 from ...core.atomic import write_bytes
 from ...core.errors import OutputError
 
-MAP = ".map.png"
+MAP, VIEW = ".map.png", ".view.jpg"
 _NUM_LAST, _NUM_FIRST = 500, 20
 
 
@@ -33,11 +34,17 @@ class KeepOptions:
 
 @dataclass(frozen=True, slots=True)
 class KeptFiles:
-    """The file of an image with its ending, and the PNG of its class map."""
+    """The file of an image with its ending, the PNG of its class map, and a small JPEG."""
 
     image: bytes
     suffix: str
     class_map: bytes
+    view: bytes
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all three."""
+        return len(self.image) + len(self.class_map) + len(self.view)
 
 
 class Keeper:
@@ -70,8 +77,8 @@ class Keeper:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(self.folder.iterdir()):
-                if not path.name.endswith(MAP) and path.is_file():
-                    self._add(path.name, path.stat().st_size + _count_bytes(to_map(path)))
+                if not path.name.endswith((MAP, VIEW)) and path.is_file():
+                    self._add(path.name, sum(map(_count_bytes, _list_files(path))))
         except OSError as error:
             raise OutputError(
                 f"{self.folder}: cannot keep images here: {error.strerror}"
@@ -95,7 +102,7 @@ class Keeper:
             OutputError: The files cannot be written.
         """
         name = f"{uncertainty:.4f}-{round(1000 * at)}-{secrets.token_hex(4)}{files.suffix}"
-        num_bytes = len(files.image) + len(files.class_map)
+        num_bytes, path = files.num_bytes, self.folder / name
         left: list[str] = []
         with self._changing:
             while self.num_bytes + num_bytes > self._options.quota_bytes:
@@ -103,8 +110,9 @@ class Keeper:
                     return "", left
                 left.append(self._names[0])
                 self._remove(self._names[0])
-            write_bytes(to_map(self.folder / name), files.class_map)
-            write_bytes(self.folder / name, files.image)
+            contents = (files.image, files.class_map, files.view)
+            for part, content in zip(_list_files(path), contents, strict=True):
+                write_bytes(part, content)
             self._add(name, num_bytes)
         return name, left
 
@@ -116,7 +124,7 @@ class Keeper:
     def _remove(self, name: str) -> None:
         if self._sizes.pop(name, None) is not None:
             self._names.remove(name)
-            for path in (self.folder / name, to_map(self.folder / name)):
+            for path in _list_files(self.folder / name):
                 path.unlink(missing_ok=True)
 
     def _add(self, name: str, num_bytes: int) -> None:
@@ -127,6 +135,15 @@ class Keeper:
 def to_map(path: Path) -> Path:
     """The class map of a kept image."""
     return path.with_name(path.stem + MAP)
+
+
+def to_view(path: Path) -> Path:
+    """The small picture of a kept image."""
+    return path.with_name(path.stem + VIEW)
+
+
+def _list_files(path: Path) -> tuple[Path, ...]:
+    return path, to_map(path), to_view(path)
 
 
 def _count_bytes(path: Path) -> int:

@@ -14,13 +14,10 @@ from dataclasses import dataclass, replace
 from ...core.errors import MaskwrightError, OutputError
 from ...monitoring.window import FAILED, Window
 from ...store.database import Connection, Database
-from ...store.records import Chosen, Record, add_records, count_records, forget_images
+from ...store.records import Record, add_records, forget_images
 from ...store.windows import MINUTE_S, Span, read_windows, write_windows
 from ..log import Log
 from .keeper import Keeper, KeptFiles
-
-NUM_REFERENCE = 3000
-"""The first images of a Bundle, which are its reference."""
 
 OTHERS = "(others)"
 """The source of images where a server has seen too many sources."""
@@ -51,7 +48,7 @@ class _Waiting:
 
     @property
     def num_bytes(self) -> int:
-        return 0 if self.files is None else len(self.files.image) + len(self.files.class_map)
+        return 0 if self.files is None else self.files.num_bytes
 
 
 class Recorder:
@@ -68,7 +65,6 @@ class Recorder:
         self._sources: set[str] = set()
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
         self._held_bytes = 0
-        self._missing: dict[str, int] = {}
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self.num_written = self.num_dropped = self.num_files_dropped = 0
         self._num_told = 0
@@ -176,27 +172,9 @@ class Recorder:
 
     def _write(self, rows: list[Row], left: list[str]) -> None:
         with self._database.write() as connection:
-            records = [row for row in rows if isinstance(row, Record)]
-            missing = self._count_missing(connection, records)
-            chosen = []
-            for record in records:
-                is_reference = missing[record.bundle] > 0
-                missing[record.bundle] -= is_reference
-                chosen.append(replace(record, is_reference=is_reference))
-            add_records(connection, chosen)
+            add_records(connection, [row for row in rows if isinstance(row, Record)])
             forget_images(connection, left)
             add_to_windows(connection, sum_by_minute(rows))
-        self._missing = missing
-
-    def _count_missing(
-        self, connection: Connection, records: Iterable[Record]
-    ) -> dict[str, int]:
-        """How many images the reference of each Bundle still takes."""
-        missing = dict(self._missing)
-        for bundle in {record.bundle for record in records} - missing.keys():
-            there = count_records(connection, Chosen(bundle=bundle, reference=True))
-            missing[bundle] = max(0, NUM_REFERENCE - there)
-        return missing
 
 
 def sum_by_minute(rows: Iterable[Row]) -> dict[Span, Window]:

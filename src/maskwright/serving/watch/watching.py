@@ -3,7 +3,6 @@
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from ...core.observation import measure_uncertainty
@@ -12,22 +11,27 @@ from ...store.records import Record
 from ..log import Log
 from ..messages import RAW, Outcome, Task
 from ..models import Version
+from .judge import Judge
 from .keeper import Keeper, KeepOptions, KeptFiles
 from .origin import Origin
 from .recorder import Failure, Recorder
 from .retention import forget_old
 from .rounds import Rounds
 
-_HOUR_S = 3600.0
+_JUDGE_S, _SAVE_S, _FORGET_S = 15.0, 300.0, 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
-    """Where rows go, by a path or a URL, for how long, and which images are kept."""
+    """Where rows go, by a path or a URL, for how long, and which images are kept.
+
+    Without `records` rows are only read: a server of models writes them.
+    """
 
     store: Path | str
     keep: KeepOptions | None = None
     rows_s: float = 30 * 86_400.0
+    records: bool = True
 
 
 class Watch:
@@ -50,17 +54,38 @@ class Watch:
             self.keeper.open()
         self.database = Database.open(self._options.store)
         self._stack.callback(self.database.close)
+        self.judge = Judge(self.database)
         self.recorder = Recorder(self.database, self._log, self.keeper)
-        self.recorder.start()
-        self._stack.callback(self.recorder.stop)
         rounds = Rounds(self._log)
-        rounds.add(_HOUR_S, partial(self._forget, self._options.rows_s))
+        rounds.add(_JUDGE_S, self.judge.look)
+        rounds.add(_SAVE_S, self.judge.save)
+        if self._options.records:
+            self.recorder.start()
+            self._stack.callback(self.recorder.stop)
+            rounds.add(_FORGET_S, self._forget)
         rounds.start()
+        self._stack.callback(self.judge.save)
         self._stack.callback(rounds.stop)
 
-    def _forget(self, rows_s: float) -> None:
+    def describe(self) -> list[str]:
+        """Lines on the store for the dashboard."""
+        lines = [f"Rows are in {self.database.name}."]
+        if self._options.records:
+            recorder = self.recorder
+            lines.append(
+                f"Since this server started, {recorder.num_written:,} rows were written and "
+                f"{recorder.num_dropped:,} dropped."
+            )
+        if self.keeper is not None:
+            lines.append(
+                f"Kept images have {self.keeper.num_bytes / 1e6:,.0f} MB; "
+                f"{self.recorder.num_files_dropped:,} could not be kept."
+            )
+        return lines
+
+    def _forget(self) -> None:
         with self.database.write() as connection:
-            names = forget_old(connection, time.time(), rows_s)
+            names = forget_old(connection, time.time(), self._options.rows_s)
         if self.keeper is not None:
             for name in names:
                 self.keeper.remove(name)
@@ -86,7 +111,7 @@ class Watch:
         if self.keeper is not None:
             self.keeper.note(uncertainty)
             if outcome.class_map:
-                files = KeptFiles(body, task.suffix, outcome.class_map)
+                files = KeptFiles(body, task.suffix, outcome.class_map, outcome.view)
         record = Record(
             at=time.time(),
             model=version.child.choice.name,

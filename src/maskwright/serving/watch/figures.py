@@ -1,0 +1,105 @@
+"""Figures: all that the dashboard shows, read from the store in one state of it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...monitoring.monitor import Status
+from ...store.alarms import Alarm, Delivery, list_alarms, list_dead
+from ...store.database import Database
+from ...store.records import Chosen, Record, list_bundles, list_sources, list_uncertain
+from .judge import Judge, Judged
+from .view import LENGTHS, Columns, View, read_columns
+
+MOST_ALARMS, MOST_IMAGES = 30, 8
+_GROUPS, _ENDS = 20, (0.025, 0.975)
+
+Band = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What one view shows.
+
+    `bands` has, by family and name, the values between which 95 % of the means of as many
+    images lie in the reference. `worst` are the kept images of the least confidence.
+    """
+
+    now: float
+    bundles: Sequence[tuple[str, str]]
+    sources: Sequence[str]
+    columns: Columns
+    judged: Judged | None
+    bands: Mapping[tuple[str, str], Band]
+    alarms: Sequence[Alarm]
+    dead: Sequence[Delivery]
+    worst: Sequence[Record]
+
+    @property
+    def view(self) -> View:
+        """The span of time and whose images."""
+        return self.columns.view
+
+    @property
+    def model(self) -> str:
+        """The name of the model; "" without rows."""
+        return {bundle: model for model, bundle in self.bundles}.get(self.view.bundle, "")
+
+    @property
+    def status(self) -> Status | None:
+        """That of the scope of the view; None while the reference is incomplete."""
+        return None if self.judged is None else self.judged.statuses.get(self.view.scope)
+
+
+def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -> Figures:
+    """Read what a view shows; raises ServingError as `View.of_query`."""
+    now = time.time()
+    with database.read() as connection:
+        bundles = list_bundles(connection)
+        view = View.of_query(query, [bundle for _, bundle in bundles], now)
+        alarms = list_alarms(
+            connection, most=MOST_ALARMS, since=now - LENGTHS[view.length].seconds
+        )
+        kept = Chosen(bundle=view.bundle, since=view.start, until=view.end, kept=True)
+        worst = [
+            record
+            for record in list_uncertain(connection, kept, 4 * MOST_IMAGES)
+            if view.shows(record.source)
+        ]
+        columns = read_columns(connection, view)
+        sources = list_sources(connection, view.bundle)
+        dead = list_dead(connection, most=5)
+    judged = {one.bundle: one for one in judge.list_judged()}.get(view.bundle)
+    return Figures(
+        now=now,
+        bundles=bundles,
+        sources=sources,
+        columns=columns,
+        judged=judged,
+        bands=_find_bands(judged, columns),
+        alarms=alarms,
+        dead=dead,
+        worst=worst[:MOST_IMAGES],
+    )
+
+
+def _find_bands(judged: Judged | None, columns: Columns) -> dict[tuple[str, str], Band]:
+    """The quantiles of means in the reference, of as many images as a column has."""
+    if judged is None or judged.reference is None:
+        return {}
+    reference, view = judged.reference, columns.view
+    chosen_N = np.array([view.shows(source) for source in reference.sources])
+    counts = [window.num for window in columns.windows if window.num]
+    size = max(1, min(int(np.median(counts)) if counts else 1, int(chosen_N.sum()) // _GROUPS))
+    bands = {}
+    for family, names in reference.names.items():
+        values_NF = reference.values[family][chosen_N]
+        if len(values_NF) < _GROUPS:
+            continue
+        groups = np.array_split(values_NF, len(values_NF) // size)
+        low_F, high_F = np.quantile([each.mean(0) for each in groups], _ENDS, axis=0)
+        for name, low, high in zip(names, low_F.tolist(), high_F.tolist(), strict=True):
+            bands[family, name] = low, high
+    return bands

@@ -1,0 +1,83 @@
+"""`/watch`: the dashboard, what an operator does there, and the pictures that it shows."""
+
+import asyncio
+import re
+import time
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from ..store.alarms import acknowledge
+from .access import ADMIN
+from .errors import ServingError
+from .page import answer_page
+from .service import Service
+from .watch.dashboard import render_dashboard
+from .watch.figures import gather_figures
+from .watch.keeper import to_view
+from .watch.watching import Watch
+
+_IMAGE = re.compile(r"[0-9][0-9a-z.-]{1,80}")
+
+
+def require_watch(service: Service) -> Watch:
+    """The store of a server.
+
+    Raises:
+        ServingError: 501, it has none.
+    """
+    if service.watch is None:
+        raise ServingError(501, "this server writes no rows; start it without --store none")
+    return service.watch
+
+
+async def show_dashboard(service: Service, request: Request) -> Response:
+    """The page of one view, by the query `span`, `bundle` and `source`."""
+    watch = require_watch(service)
+    figures = await asyncio.to_thread(
+        gather_figures, watch.database, watch.judge, dict(request.query_params)
+    )
+    script = _read("dashboard.js")
+    page = render_dashboard(
+        figures,
+        style=_read("dashboard.css"),
+        script=script,
+        may_operate=service.access.has_scope(request, ADMIN),
+        facts=watch.describe(),
+    )
+    return answer_page(page, script, forms=True)
+
+
+async def acknowledge_alarm(service: Service, request: Request) -> Response:
+    """Note that an operator has seen an alarm, and show the page again."""
+    watch = require_watch(service)
+    number = request.path_params["alarm"]
+    who = service.access.name_client(request)
+
+    def note() -> bool:
+        with watch.database.write() as connection:
+            return acknowledge(connection, number, who, time.time())
+
+    if not await asyncio.to_thread(note):
+        raise ServingError(404, f"there is no alarm {number}")
+    return RedirectResponse("../../../watch", 303)
+
+
+async def send_picture(service: Service, request: Request) -> Response:
+    """The small picture of a kept image."""
+    keeper = require_watch(service).keeper
+    name = request.path_params["image"]
+    path = None if keeper is None else to_view(keeper.folder / name)
+    if path is None or not _IMAGE.fullmatch(name) or not path.is_file():
+        raise ServingError(404, "this image is not kept here")
+    return FileResponse(path, media_type="image/jpeg")
+
+
+async def lead_to_dashboard(_service: Service, _request: Request) -> Response:
+    """From the address alone to the page."""
+    return RedirectResponse("watch", 303)
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath("watch", name).read_text(encoding="utf-8")

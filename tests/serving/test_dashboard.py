@@ -1,0 +1,235 @@
+"""The dashboard: what an operator sees of a store, in a browser too."""
+
+import html
+import re
+import time
+
+import numpy as np
+import pytest
+
+from maskwright.serving.access import Access
+from maskwright.serving.admission import Admission
+from maskwright.serving.app import build_app
+from maskwright.serving.endpoints import WATCHING
+from maskwright.serving.limits import Limits
+from maskwright.serving.metrics import Metrics
+from maskwright.serving.models import Models
+from maskwright.serving.service import Service
+from maskwright.serving.watch import judge as judging
+from maskwright.serving.watch.judge import Judge
+from maskwright.serving.watch.keeper import KeepOptions
+from maskwright.serving.watch.recorder import Failure, add_to_windows, sum_by_minute
+from maskwright.serving.watch.view import View, read_columns
+from maskwright.serving.watch.watching import Watch, WatchOptions
+from maskwright.store.alarms import list_alarms, raise_alarm
+from maskwright.store.database import Database
+from maskwright.store.records import Chosen, add_records, count_records
+
+from .asgi import ask
+from .records import BUNDLE, make_record
+
+NUM, NUM_CHANGED = 700, 200
+
+
+def _make_stream(now, rng):
+    """Independent images of two cameras over five hours; the last ones are darker."""
+    for n in range(NUM):
+        is_dark = n >= NUM - NUM_CHANGED
+        road = float(np.clip(0.6 + 0.05 * rng.normal(), 0.1, 0.9))
+        yield make_record(
+            n,
+            at=now - 18_000 + 18_000 * n / NUM,
+            source=f"hall/camera-{n % 2}",
+            uncertainty=n / NUM,
+            seconds=0.02 if n % 10 else 0.3,
+            families={
+                "image": {
+                    "mean red": 0.5 + 0.05 * float(rng.normal()) - 0.2 * is_dark,
+                    "log sharpness": -2 + 0.1 * float(rng.normal()),
+                },
+                "classes": {"road": road, "<b>car": 1 - road},
+                "confidence": {"mean": 0.9 + 0.02 * float(rng.normal())},
+                "shapes": {"border": 0.1 + 0.01 * float(rng.normal())},
+            },
+        )
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """The path of a store in which a change was seen, and the time of its last image."""
+    folder, now = tmp_path_factory.mktemp("filled"), time.time()
+    database = Database.open(folder / "a.sqlite")
+    rows = list(_make_stream(now, np.random.default_rng(0)))
+    failures = [Failure(now - 600, "parts", BUNDLE, "hall/camera-0")] * 7
+    with database.write() as connection:
+        add_records(connection, rows)
+        add_to_windows(connection, sum_by_minute([*rows, *failures]))
+        document = {"title": "A <script>", "text": "what it is"}
+        raise_alarm(connection, "test", "warning", document, now - 60)
+    database.close()
+    return folder / "a.sqlite", now
+
+
+@pytest.fixture(scope="module")
+def watch(filled, tmp_path_factory):
+    """A watch of that store, whose reference are the first 400 images, judged once."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(judging, "FIRST_REFERENCE", 400)
+    keep = KeepOptions(folder=tmp_path_factory.mktemp("kept"), share=1.0, quota_bytes=1 << 20)
+    opened = Watch(WatchOptions(store=filled[0], records=False, keep=keep), print)
+    opened.open()
+    opened.judge.look()
+    yield opened
+    opened.close()
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def app(watch):
+    limits = Limits()
+    service = Service(
+        models=Models([]),
+        access=Access("127.0.0.1"),
+        limits=limits,
+        admission=Admission(limits),
+        metrics=Metrics(),
+        watch=watch,
+    )
+    return build_app(service, log=lambda line: None, table=WATCHING)
+
+
+def _text(page):
+    return html.unescape(re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page)))
+
+
+def test_the_sums_of_a_view_are_those_of_its_images(filled):
+    file, now = filled
+    database = Database.open(file)
+    with database.read() as connection:
+        view = View.of_query({"span": "6h", "source": "hall"}, [BUNDLE], now)
+        columns = read_columns(connection, view)
+        camera = View.of_query({"span": "6h", "source": "hall/camera-1"}, [BUNDLE], now)
+        of_camera = read_columns(connection, camera)
+        none = read_columns(connection, View.of_query({"source": "ha"}, [BUNDLE], now))
+    database.close()
+    assert len(columns.windows) == 72
+    assert (columns.total.num, columns.total.failed) == (NUM, 7)
+    assert (of_camera.total.num, none.total.num) == (NUM // 2, 0)
+    assert columns.counts_2N.sum() == NUM + 7
+    assert np.nansum(columns.list_means("classes", "road") * columns.counts_2N[0]) == (
+        pytest.approx(columns.total.average("classes")["road"] * NUM)
+    )
+
+
+def test_the_page_says_that_images_have_changed_and_what(app):
+    answer = ask(app, "GET", "/watch?span=6h")
+    assert answer.status == 200
+    page = _text(answer.body.decode())
+    assert "State the images have changed" in page
+    assert f"Images {NUM} in 6 hours" in page
+    assert "7 of 707 requests" in page
+    assert re.search(r"light, colours and sharpness mean red 0\.(49|50)\d* 0\.3\d* -0\.2", page)
+    assert "shares of classes road" not in page
+    assert "<script>A" not in answer.body.decode()
+    assert "A <script>" in page
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "form-action 'self'" in policy
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "message"),
+    [
+        ("span=2h", 400, "span is '2h'; use 1h, 6h, 24h, 7d, 30d, 1y"),
+        ("bundle=x", 404, "no rows of a Bundle 'x'"),
+    ],
+)
+def test_another_view_is_refused(app, query, status, message):
+    answer = ask(app, "GET", f"/watch?{query}")
+    assert (answer.status, answer.json) == (status, {"error": message})
+
+
+def test_an_alarm_is_acknowledged(app, watch):
+    with watch.database.read() as connection:
+        number = next(a.n for a in list_alarms(connection, most=9) if a.topic == "test")
+    answer = ask(app, "POST", f"/watch/alarms/{number}/acknowledge")
+    assert (answer.status, answer.headers["location"]) == (303, "../../../watch")
+    with watch.database.read() as connection:
+        assert {a.n for a in list_alarms(connection, most=9) if a.acknowledged} == {number}
+    assert ask(app, "POST", "/watch/alarms/99/acknowledge").status == 404
+
+
+def test_only_pictures_of_kept_images_are_sent(app, watch):
+    (watch.keeper.folder / "0.5-1-ab.view.jpg").write_bytes(b"\xff\xd8picture")
+    answer = ask(app, "GET", "/watch/images/0.5-1-ab.png")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
+    for name in ("0.5-1-cd.png", "..%2Fa.sqlite", "%2E%2E"):
+        assert ask(app, "GET", f"/watch/images/{name}").status == 404
+
+
+def test_a_judge_goes_on_where_the_one_before_has_ended(filled, watch):
+    first = watch.judge.list_judged()[0]
+    assert first.num_reference == 400
+    watch.judge.save()
+    again = Judge(watch.database)
+    again.look()
+    (second,) = again.list_judged()
+    assert second.statuses == first.statuses
+    assert second.num_judged == 0
+    assert first.num_judged == NUM - 400
+
+
+def test_a_reference_grows_until_it_has_the_groups_that_are_needed(tmp_path, monkeypatch):
+    monkeypatch.setattr(judging, "FIRST_REFERENCE", 100)
+    database = Database.open(tmp_path / "a.sqlite")
+    rows = list(_make_stream(1e9, np.random.default_rng(1)))
+    judge = Judge(database)
+    sizes = []
+    for part in (rows[:90], rows[90:200], rows[200:]):
+        with database.write() as connection:
+            add_records(connection, part)
+        judge.look()
+        (judged,) = judge.list_judged()
+        with database.read() as connection:
+            marked = count_records(connection, Chosen(reference=True))
+        sizes.append((judged.num_reference, marked))
+        state = judged.statuses[""].state if judged.statuses else None
+    assert sizes[:2] == [(90, 0), (150, 150)]
+    assert sizes[2][0] == sizes[2][1] in (225, 338)
+    assert state != "learning"
+    database.close()
+
+
+@pytest.mark.parametrize("width_px", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_fits_a_window(window, app, tmp_path, width_px, dark):
+    page = tmp_path / "watch.html"
+    page.write_bytes(ask(app, "GET", "/watch?span=6h").body)
+    window.open(page, width_px=width_px, dark=dark)
+    assert window.value("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert window.value("document.querySelectorAll('svg.chart').length") >= 6
+    smallest = (
+        "Math.min(...[...document.querySelectorAll('svg.chart')].map(s => s.clientWidth))"
+    )
+    assert window.value(smallest) > 250
+    state = "getComputedStyle(document.querySelector('.tile.state.alarm')).backgroundColor"
+    assert window.value(state) == ("rgb(255, 154, 112)" if dark else "rgb(168, 50, 0)")
+
+
+def test_the_verb_shows_a_store_alone(filled, tmp_path):
+    import subprocess
+    import sys
+    import urllib.request
+
+    command = [sys.executable, "-m", "maskwright", "watch", "--store", filled[0], "--port", "0"]
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+/", line)[0]
+        with urllib.request.urlopen(f"{address}") as answer:  # leads to the page
+            assert answer.url == f"{address}watch"
+            assert b"<h1>Watch parts</h1>" in answer.read()
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+        process.stdout.close()
